@@ -1,0 +1,1 @@
+"""LightningDataModules over relgen's files."""

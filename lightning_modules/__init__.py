@@ -1,0 +1,1 @@
+"""Training modules that join relgen's domain code to Lightning."""

@@ -1,0 +1,58 @@
+"""The one exception for bad input. The command line prints it as one line and exits with code 2."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_UNSET = object()
+
+
+class InputError(ValueError):
+    """Something the user gave cannot be used: a file, a value, a configuration.
+
+    Args:
+        problem: what is wrong, in plain words.
+        path: the file at fault.
+        line: its line, counted from 1.
+        field: the field, key or option at fault.
+        value: the value found there.
+        remedy: what the user can do about it.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        path: str | Path | None = None,
+        line: int | None = None,
+        field: str | None = None,
+        value: object = _UNSET,
+        remedy: str | None = None,
+    ) -> None:
+        self.problem = problem
+        self.path = path
+        self.line = line
+        self.field = field
+        self.remedy = remedy
+        where = "" if path is None else f"{path}:{line}: " if line is not None else f"{path}: "
+        what = f"field '{field}': {problem}" if field else problem
+        got = "" if value is _UNSET else f" (got {_short(value)})"
+        mend = f"; {remedy}" if remedy else ""
+        super().__init__(f"{where}{what}{got}{mend}")
+
+
+class CombinedInputError(InputError):
+    """Several problems of one file, each with a line of its own in the message.
+
+    Args:
+        errors: the problems, in the order of the file; at least one.
+    """
+
+    def __init__(self, errors: list[InputError]) -> None:
+        ValueError.__init__(self, "\n".join(str(error) for error in errors))
+        self.errors = errors
+
+
+def _short(value: object, limit: int = 80) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= limit else f"{shown[: limit - 1]}…"

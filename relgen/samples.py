@@ -1,0 +1,257 @@
+"""The records that everything else passes around: `Sample`, `Entity`, and their JSON lines.
+
+A samples file holds one JSON object a line:
+
+    {"id": "semeval-train-1", "text": "…", "head": {"start": 10, "end": 15, "type": null},
+     "tail": {"start": 30, "end": 36, "type": null}, "relation": "Cause-Effect(e1,e2)",
+     "source": "human"}
+
+Offsets count characters of `text`, the end is exclusive. `id` (default: the file's name and line),
+`type` and `source` may be left out; keys that relgen does not know are ignored.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from relgen.errors import CombinedInputError, InputError
+from relgen.files import read_lines, write_jsonl
+
+if TYPE_CHECKING:
+    from relgen.schema import RelationSchema
+
+SKIP_BAD_REMEDY = "mend the line, or leave bad lines out with --skip-bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """A mention: characters `start` to `end` (exclusive) of the text, and its type where known."""
+
+    start: int
+    end: int
+    type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A sentence with its head and tail entity and the relation between them.
+
+    Args:
+        id: unique within a file.
+        text: the sentence.
+        head: the mention that plays the relation's first role.
+        tail: the mention that plays its second role; never overlaps the head.
+        relation: a label of the schema.
+        source: `human` or `generated`.
+        provenance: for generated samples: model, adapter, mode, step, seed, prompt hash, mean
+            token log-probability, version of relgen.
+
+    Raises:
+        ValueError: an offset is out of range, an entity is empty, or the two overlap.
+    """
+
+    id: str
+    text: str
+    head: Entity
+    tail: Entity
+    relation: str
+    source: str = "human"
+    provenance: Mapping[str, Any] | None = field(default=None, hash=False)
+
+    def __post_init__(self) -> None:
+        for role, entity in (("head", self.head), ("tail", self.tail)):
+            if not 0 <= entity.start < entity.end <= len(self.text):
+                raise InputError(
+                    f"offsets must satisfy 0 <= start < end <= {len(self.text)}, the text's length",
+                    field=role,
+                    value=[entity.start, entity.end],
+                )
+            if not self.text[entity.start : entity.end].strip():
+                raise InputError(
+                    "the entity is only white space", field=role, value=[entity.start, entity.end]
+                )
+        if self.head.start < self.tail.end and self.tail.start < self.head.end:
+            raise InputError(
+                "head and tail overlap",
+                field="tail",
+                value=[[self.head.start, self.head.end], [self.tail.start, self.tail.end]],
+            )
+
+    @property
+    def head_text(self) -> str:
+        """The head's characters."""
+        return self.text[self.head.start : self.head.end]
+
+    @property
+    def tail_text(self) -> str:
+        """The tail's characters."""
+        return self.text[self.tail.start : self.tail.end]
+
+    def with_relation(self, relation: str) -> Sample:
+        """The same sentence under another label."""
+        return replace(self, relation=relation)
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that stands on a line of a samples file."""
+        row: dict[str, Any] = {
+            "id": self.id,
+            "text": self.text,
+            "head": {"start": self.head.start, "end": self.head.end, "type": self.head.type},
+            "tail": {"start": self.tail.start, "end": self.tail.end, "type": self.tail.type},
+            "relation": self.relation,
+            "source": self.source,
+        }
+        if self.provenance is not None:
+            row["provenance"] = dict(self.provenance)
+        return row
+
+    @classmethod
+    def from_json(cls, row: Any, *, default_id: str | None = None) -> Sample:
+        """Reads what `to_json` wrote.
+
+        Args:
+            row: a decoded JSON value.
+            default_id: the id of a row that has none.
+
+        Raises:
+            InputError: names the field and the value at fault.
+        """
+        if not isinstance(row, dict):
+            raise InputError("a sample must be a JSON object", value=row)
+        provenance = row.get("provenance")
+        if provenance is not None and not isinstance(provenance, dict):
+            raise InputError("must be an object", field="provenance", value=provenance)
+        return cls(
+            id=_string(row, "id", default_id),
+            text=_string(row, "text"),
+            head=_entity(row, "head"),
+            tail=_entity(row, "tail"),
+            relation=_string(row, "relation"),
+            source=_string(row, "source", "human"),
+            provenance=provenance,
+        )
+
+
+@dataclass
+class ReadStatistics:
+    """How many lines a reading gave and how many it left out (`skip_bad`)."""
+
+    read: int = 0
+    skipped: int = 0
+
+
+def iter_samples(
+    path: str | Path,
+    *,
+    skip_bad: bool = False,
+    schema: RelationSchema | None = None,
+    statistics: ReadStatistics | None = None,
+) -> Iterator[Sample]:
+    """Yields the samples of a JSONL file, one line in memory at a time.
+
+    Args:
+        path: the samples file.
+        skip_bad: leave malformed lines out and count them, in place of raising.
+        schema: when given, a relation that it does not hold is an error of that line.
+        statistics: receives the counts.
+
+    Raises:
+        CombinedInputError: at the end of the file, one line of text for each malformed line.
+        InputError: the file is missing, empty, or not UTF-8.
+    """
+    path = Path(path)
+    counts = statistics or ReadStatistics()
+    errors: list[InputError] = []
+    seen: dict[str, int] = {}
+    for number, line in enumerate(read_lines(path), start=1):
+        if not line.strip():
+            continue
+        try:
+            sample = _parse_line(line, path, number, schema)
+            if sample.id in seen:
+                raise InputError(
+                    f"the id of line {seen[sample.id]} again", field="id", value=sample.id
+                )
+        except InputError as error:
+            counts.skipped += 1
+            if not skip_bad:
+                errors.append(_located(error, path, number))
+            continue
+        seen[sample.id] = number
+        counts.read += 1
+        if not errors:
+            yield sample
+    if errors:
+        raise errors[0] if len(errors) == 1 else CombinedInputError(errors)
+    if not counts.read:
+        problem = "no usable line in the file" if counts.skipped else "the file is empty"
+        raise InputError(problem, path=path, remedy="give a file with one JSON sample a line")
+
+
+def read_samples(
+    path: str | Path,
+    *,
+    skip_bad: bool = False,
+    schema: RelationSchema | None = None,
+    statistics: ReadStatistics | None = None,
+) -> list[Sample]:
+    """`iter_samples` as a list: all samples, or an exception that names every malformed line."""
+    return list(iter_samples(path, skip_bad=skip_bad, schema=schema, statistics=statistics))
+
+
+def write_samples(path: str | Path, samples: Iterable[Sample]) -> int:
+    """Writes a samples file atomically; returns how many samples."""
+    return write_jsonl(path, (sample.to_json() for sample in samples))
+
+
+def normalised(text: str) -> str:
+    """Case, white space and punctuation aside: two sentences with the same form are copies."""
+    return " ".join("".join(c if c.isalnum() else " " for c in text.casefold()).split())
+
+
+def _parse_line(line: str, path: Path, number: int, schema: RelationSchema | None) -> Sample:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"not valid JSON at column {error.colno}: {error.msg}", value=line.strip()
+        ) from error
+    sample = Sample.from_json(row, default_id=f"{path.stem}-{number}")
+    if schema is not None:
+        schema.check_label(sample.relation)
+    return sample
+
+
+def _located(error: InputError, path: Path, number: int) -> InputError:
+    text = str(error)
+    remedy = None if error.remedy else SKIP_BAD_REMEDY
+    return InputError(text, path=path, line=number, remedy=remedy)
+
+
+def _string(row: dict[str, Any], name: str, default: str | None = None) -> str:
+    value = row.get(name, default)
+    if value is None:
+        raise InputError("missing", field=name, value=sorted(row))
+    if not isinstance(value, str) or not value.strip():
+        raise InputError("must be a text that is not empty", field=name, value=value)
+    return value
+
+
+def _entity(row: dict[str, Any], role: str) -> Entity:
+    value = row.get(role)
+    if value is None:
+        raise InputError("missing", field=role, value=sorted(row))
+    if not isinstance(value, dict):
+        raise InputError('must be {"start": …, "end": …, "type": …}', field=role, value=value)
+    for name in ("start", "end"):
+        offset = value.get(name)
+        if not isinstance(offset, int) or isinstance(offset, bool):
+            raise InputError("must be a whole number", field=f"{role}.{name}", value=offset)
+    kind = value.get("type")
+    if kind is not None and not isinstance(kind, str):
+        raise InputError("must be a text or null", field=f"{role}.type", value=kind)
+    return Entity(value["start"], value["end"], kind)

@@ -1,0 +1,276 @@
+"""`RelationSchema`: the labels of a task, what each one means, and which one is negative.
+
+name: my-relations
+negative: no_relation            # or null
+relations:
+  founded_by:
+    explanation: The head is an organisation that was founded by the tail, a person.
+    head_types: [ORGANIZATION]   # optional, like tail_types
+    tail_types: [PERSON]
+    undirected: founding         # optional: the relation without its direction
+  no_relation:
+    explanation: None of the other relations holds between head and tail.
+"""
+
+from __future__ import annotations
+
+import difflib
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from relgen.errors import InputError
+from relgen.files import read_text, write_text
+from relgen.presets import find_schema
+
+Half = Literal["a", "b"]
+_SCHEMA_KEYS = {"name", "negative", "relations"}
+_RELATION_KEYS = {"explanation", "head_types", "tail_types", "undirected"}
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """One label: its explanation in plain words, and the entity types that its roles allow.
+
+    Empty type tuples allow every type. `undirected` names the relation without its direction.
+    """
+
+    name: str
+    explanation: str
+    head_types: tuple[str, ...] = ()
+    tail_types: tuple[str, ...] = ()
+    undirected: str | None = None
+
+    @property
+    def group(self) -> str:
+        """The undirected relation that the label belongs to; itself when it names none."""
+        return self.undirected or self.name
+
+
+@dataclass(frozen=True, slots=True)
+class RelationSchema:
+    """The relations of a task, in a fixed order.
+
+    Args:
+        name: the schema's name.
+        relations: at least two labels.
+        negative: the label that stands for "none of them", where the task has one.
+    """
+
+    name: str
+    relations: tuple[Relation, ...]
+    negative: str | None = None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """All labels, in the schema's order: a classifier's outputs follow it."""
+        return tuple(relation.name for relation in self.relations)
+
+    @property
+    def positive_labels(self) -> tuple[str, ...]:
+        """The labels that count in micro-F1: all but the negative one."""
+        return tuple(label for label in self.labels if label != self.negative)
+
+    def __iter__(self) -> Iterator[Relation]:
+        return iter(self.relations)
+
+    def __len__(self) -> int:
+        return len(self.relations)
+
+    def __contains__(self, label: object) -> bool:
+        return label in self.labels
+
+    def __getitem__(self, label: str) -> Relation:
+        self.check_label(label)
+        return self.relations[self.labels.index(label)]
+
+    def check_label(self, label: str) -> None:
+        """Raises InputError, naming the nearest labels, for a label it does not hold."""
+        if label not in self.labels:
+            near = difflib.get_close_matches(label, self.labels, n=3)
+            raise InputError(
+                f"not a relation of schema '{self.name}'",
+                field="relation",
+                value=label,
+                remedy=f"did you mean {' or '.join(near)}?"
+                if near
+                else f"its relations: {', '.join(self.labels)}",
+            )
+
+    def halves(self, seed: int) -> dict[Half, tuple[str, ...]]:
+        """Splits the labels in two; both directions of a relation land in the same half.
+
+        Groups are shuffled with the seed and dealt, largest first, to the half with fewer labels.
+
+        Raises:
+            InputError: all labels belong to one undirected relation.
+        """
+        groups: dict[str, list[str]] = {}
+        for relation in self.relations:
+            groups.setdefault(relation.group, []).append(relation.name)
+        if len(groups) < 2:
+            raise InputError(
+                f"schema '{self.name}' has one relation only, and two halves need two",
+                field="relations",
+                value=list(self.labels),
+                remedy="add a relation, or tune without --half",
+            )
+        order = sorted(groups)
+        random.Random(f"halves/{seed}").shuffle(order)
+        dealt: dict[Half, list[str]] = {"a": [], "b": []}
+        for group in sorted(order, key=lambda g: -len(groups[g])):
+            half: Half = "a" if len(dealt["a"]) <= len(dealt["b"]) else "b"
+            dealt[half].extend(groups[group])
+        return {half: tuple(x for x in self.labels if x in dealt[half]) for half in dealt}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The mapping that its YAML file holds."""
+        relations: dict[str, Any] = {}
+        for relation in self.relations:
+            entry: dict[str, Any] = {"explanation": relation.explanation}
+            if relation.head_types:
+                entry["head_types"] = list(relation.head_types)
+            if relation.tail_types:
+                entry["tail_types"] = list(relation.tail_types)
+            if relation.undirected:
+                entry["undirected"] = relation.undirected
+            relations[relation.name] = entry
+        return {"name": self.name, "negative": self.negative, "relations": relations}
+
+    def save(self, path: str | Path) -> None:
+        """Writes the schema as YAML, atomically."""
+        write_text(path, yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True))
+
+
+def load_schema(name: str | Path) -> RelationSchema:
+    """Reads and checks a schema file, or one that relgen ships (`everyday`, `semeval`).
+
+    Raises:
+        InputError: names the file, the key and the remedy.
+    """
+    path = find_schema(name)
+    try:
+        content = yaml.load(read_text(path), Loader=_UniqueKeyLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise InputError(
+            f"not valid YAML: {getattr(error, 'problem', None) or error}",
+            path=path,
+            line=None if mark is None else mark.line + 1,
+            remedy="see the README's example of a schema",
+        ) from error
+    try:
+        return parse_schema(content)
+    except InputError as error:
+        raise InputError(str(error), path=path) from error
+
+
+def parse_schema(content: Any) -> RelationSchema:
+    """Checks a decoded schema and turns it into a `RelationSchema`.
+
+    Raises:
+        InputError: an unknown key, a missing explanation, a negative label that is no relation or
+            more than one, fewer than two relations.
+    """
+    if not isinstance(content, dict):
+        raise InputError("a schema is a mapping with the keys name, negative, relations")
+    _refuse_unknown(content, _SCHEMA_KEYS, "schema")
+    name = content.get("name")
+    if not isinstance(name, str) or not name:
+        raise InputError("give the schema a name", field="name", value=name)
+    entries = content.get("relations")
+    if not isinstance(entries, dict) or not entries:
+        raise InputError("must map labels to explanations", field="relations", value=entries)
+    relations = tuple(_parse_relation(label, entry) for label, entry in entries.items())
+    negative = content.get("negative")
+    if isinstance(negative, list):
+        raise InputError(
+            "only one label can be the negative one",
+            field="negative",
+            value=negative,
+            remedy="keep one; the others are relations with explanations of their own",
+        )
+    if negative is not None and negative not in entries:
+        raise InputError(
+            "the negative label must be one of the relations",
+            field="negative",
+            value=negative,
+            remedy=f"one of {', '.join(map(str, entries))}, or null",
+        )
+    if len(relations) < 2:
+        raise InputError(
+            "a schema needs at least two relations",
+            field="relations",
+            value=list(entries),
+            remedy="add a negative label such as no_relation, or another relation",
+        )
+    return RelationSchema(name, relations, negative)
+
+
+def _parse_relation(label: Any, entry: Any) -> Relation:
+    where = f"relations.{label}"
+    if not isinstance(label, str) or not label.strip():
+        raise InputError("a label must be a text", field="relations", value=label)
+    if not isinstance(entry, dict):
+        raise InputError("must be a mapping with an explanation", field=where, value=entry)
+    if "negative" in entry:
+        raise InputError(
+            "the negative label is named once, at the top of the schema",
+            field=f"{where}.negative",
+            value=entry["negative"],
+            remedy=f"write `negative: {label}` beside `name`",
+        )
+    _refuse_unknown(entry, _RELATION_KEYS, where)
+    explanation = entry.get("explanation")
+    if not isinstance(explanation, str) or not explanation.strip():
+        raise InputError(
+            "missing",
+            field=f"{where}.explanation",
+            value=explanation,
+            remedy="say in a sentence what holds between head and tail",
+        )
+    types = {}
+    for key in ("head_types", "tail_types"):
+        value = entry.get(key) or []
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise InputError(
+                "must be a list of entity types", field=f"{where}.{key}", value=entry[key]
+            )
+        types[key] = tuple(value)
+    undirected = entry.get("undirected")
+    if undirected is not None and not isinstance(undirected, str):
+        raise InputError("must be a text", field=f"{where}.undirected", value=undirected)
+    return Relation(label, " ".join(explanation.split()), undirected=undirected, **types)
+
+
+def _refuse_unknown(mapping: dict[Any, Any], known: set[str], where: str) -> None:
+    for key in mapping:
+        if key not in known:
+            near = difflib.get_close_matches(str(key), sorted(known), n=1)
+            raise InputError(
+                f"unknown key in {where}",
+                field=str(key),
+                value=mapping[key],
+                remedy=f"did you mean '{near[0]}'?"
+                if near
+                else f"known keys: {', '.join(sorted(known))}",
+            )
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """A safe loader that refuses a key given twice: the second would silently win."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key '{key}' is given twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
