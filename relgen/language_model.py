@@ -108,7 +108,7 @@ def add_lora(
     model: PreTrainedModel,
     *,
     rank: int = 16,
-    alpha: float = 32.0,
+    alpha: int = 32,
     dropout: float = 0.0,
     target_modules: str | Sequence[str] = "all-linear",
     seed: int = 0,

@@ -1,0 +1,228 @@
+"""`relgen dpo …` and `relgen classifier …`: LightningCLI with relgen's names, folders and errors.
+
+The one file of `relgen` that imports Lightning; `relgen.cli` imports it only for these commands.
+It adds to LightningCLI: presets by name, `--out`, `--resume`, a fixed place for checkpoints, curves
+and configuration, and errors on one line. Which classes run is the YAML's `class_path`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import re
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+from jsonargparse import ArgumentError
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.cli import (
+    ArgsType,
+    LightningArgumentParser,
+    LightningCLI,
+    SaveConfigCallback,
+)
+
+from relgen.errors import InputError
+from relgen.presets import find_config
+
+SUBCOMMANDS = ("fit", "validate", "test", "predict")
+_LAST = "checkpoints/last.ckpt"
+
+
+def run_trained(name: str, arguments: list[str]) -> None:
+    """Runs `relgen NAME …` in this process.
+
+    Args:
+        name: `dpo` or `classifier`; presets are looked for in the folder of this name.
+        arguments: what stands after it on the command line.
+
+    Raises:
+        InputError: a preset, key, value or file that cannot be used.
+    """
+    arguments, out, resume = _own_options(_with_presets(arguments, name))
+    subcommand = next((argument for argument in arguments if argument in SUBCOMMANDS), None)
+    only_shows = any(
+        argument in ("-h", "--help") or argument.startswith("--print_config")
+        for argument in arguments
+    )
+    if not only_shows:
+        if subcommand is None:
+            raise InputError(
+                f"relgen {name} needs a subcommand", remedy=f"one of {', '.join(SUBCOMMANDS)}"
+            )
+        if out is None:
+            raise InputError("missing", field="--out", remedy="name a folder for what is made")
+        arguments += _checkpoint(arguments, subcommand, Path(out), resume)
+    with _quiet(), _one_line_errors(f"relgen {name}"):
+        cli = RelgenCLI(out or "runs/unnamed", arguments)
+    if not only_shows:
+        print(f"{name} {cli.subcommand}: done -> {out}")
+
+
+class RelgenCLI(LightningCLI):
+    """LightningCLI over any module and data module, with everything below one output folder.
+
+    Args:
+        out: becomes `trainer.default_root_dir`.
+        arguments: the command line, without relgen's own options.
+    """
+
+    def __init__(self, out: str, arguments: ArgsType) -> None:
+        checkpoint = ModelCheckpoint(
+            dirpath=Path(out) / "checkpoints",
+            save_top_k=0,
+            save_last=True,
+            enable_version_counter=False,
+        )
+        super().__init__(
+            LightningModule,
+            LightningDataModule,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            save_config_callback=_SaveConfig,
+            save_config_kwargs={"overwrite": True, "save_to_log_dir": False},
+            trainer_defaults={
+                "default_root_dir": out,
+                "callbacks": [checkpoint],
+                "logger": {
+                    "class_path": "lightning.pytorch.loggers.TensorBoardLogger",
+                    "init_args": {
+                        "save_dir": out,
+                        "name": "tensorboard",
+                        "version": "",
+                        "default_hp_metric": False,
+                    },
+                },
+            },
+            # an optimiser built here would exist before `configure_model` makes its parameters
+            auto_configure_optimizers=False,
+            seed_everything_default=1,
+            parser_kwargs={name: {"exit_on_error": False} for name in SUBCOMMANDS},
+            args=arguments,
+        )
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """The model's name is given once, and its data module tokenises for the same model."""
+        parser.link_arguments("model.init_args.model", "data.init_args.model")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Parses without Lightning's warning: relgen has dispatched `sys.argv` already."""
+        self.config = parser.parse_args(args)
+
+    def _parse_ckpt_path(self) -> None:
+        """Left out: hyper-parameters stored in a checkpoint would beat the command line."""
+
+
+class _SaveConfig(SaveConfigCallback):
+    """Writes the full configuration to `config.yaml` in the output folder."""
+
+    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        folder = Path(trainer.default_root_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.parser.save(
+            self.config, folder / "config.yaml", skip_none=False, overwrite=True, multifile=False
+        )
+
+
+def _with_presets(arguments: list[str], folder: str) -> list[str]:
+    resolved = []
+    previous = ""
+    for argument in arguments:
+        if previous in ("-c", "--config"):
+            argument = str(find_config(argument, folder))
+        elif match := re.match(r"(?:-c|--config)=(.+)", argument):
+            argument = f"--config={find_config(match.group(1), folder)}"
+        resolved.append(argument)
+        previous = argument
+    return resolved
+
+
+def _own_options(arguments: list[str]) -> tuple[list[str], str | None, bool]:
+    rest: list[str] = []
+    out, resume = None, False
+    pending = iter(arguments)
+    for argument in pending:
+        if argument == "--out":
+            out = next(pending, None)
+            if out is None:
+                raise InputError("needs a folder", field="--out")
+        elif argument.startswith("--out="):
+            out = argument.removeprefix("--out=")
+        elif argument == "--resume":
+            resume = True
+        else:
+            rest.append(argument)
+    return rest, out, resume
+
+
+def _checkpoint(arguments: list[str], subcommand: str, out: Path, resume: bool) -> list[str]:
+    """The `--ckpt_path` to add. `last` is resolved here: Lightning would look elsewhere."""
+    last = out / _LAST
+    for index, argument in enumerate(arguments):
+        if argument == "--ckpt_path=last":
+            del arguments[index]
+        elif argument == "--ckpt_path" and arguments[index + 1 : index + 2] == ["last"]:
+            del arguments[index : index + 2]
+        elif argument.startswith("--ckpt_path"):
+            return []
+        else:
+            continue
+        if not last.is_file():
+            raise InputError(
+                "no checkpoint to go on from",
+                path=last,
+                remedy="name the folder of the interrupted run, or leave --ckpt_path out",
+            )
+        return [f"--ckpt_path={last}"]
+    if subcommand == "fit":
+        return [f"--ckpt_path={last}"] if resume and last.is_file() else []
+    if not last.is_file():
+        raise InputError(
+            f"no trained weights to {subcommand}",
+            path=last,
+            remedy="run `fit` with the same --out first, or give --ckpt_path",
+        )
+    return [f"--ckpt_path={last}"]
+
+
+@contextlib.contextmanager
+def _one_line_errors(command: str) -> Iterator[None]:
+    """Turns the parser's errors into InputError, and its usage text into nothing."""
+    stderr = io.StringIO()
+    try:
+        yield
+    except ArgumentError as error:
+        raise InputError(_first_problem(str(error)), remedy=f"see `{command} --help`") from error
+    except SystemExit as error:
+        if error.code in (0, None):
+            raise
+        raise InputError(
+            _first_problem(stderr.getvalue()), remedy=f"see `{command} --help`"
+        ) from error
+
+
+def _first_problem(message: str) -> str:
+    """One line of what jsonargparse reports over several."""
+    return re.sub(r"\s+", " ", message).strip()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps Lightning's greetings and hints from the terminal; its errors stay."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning")
+            warnings.filterwarnings("ignore", message=".*num_workers.*")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+        sys.stdout.flush()

@@ -1,0 +1,136 @@
+"""From the folders of finished stages to `results.json`, the report's data, and a table."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from relgen.experiment import Experiment
+from relgen.files import read_json, read_lines, write_json
+from relgen.stages import ArmStages, Plan
+
+_SCORES = ("micro_f1", "macro_f1", "official_f1", "precision", "recall")
+_DIVERSITY = (
+    "cosine",
+    "cosine_masked",
+    "distinct_2",
+    "self_bleu",
+    "vendi",
+    "word_repetition",
+)
+
+
+def write_results(experiment: Experiment, plan: Plan, out: Path) -> dict[str, Any]:
+    """Collects the scores of every arm into `results.json`; returns what it wrote.
+
+    Args:
+        experiment: what was done.
+        plan: its stages, all finished.
+        out: the run's folder.
+    """
+    arms = [_arm(stages, out) for stages in plan.arms]
+    results = {
+        "experiment": experiment.name,
+        "corpus": experiment.corpus_name,
+        "shots": experiment.shots,
+        "arms": arms,
+        "summary": summarise(arms),
+    }
+    write_json(out / "results.json", results)
+    return results
+
+
+def summarise(arms: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Mean and standard deviation over seeds, for every pair of arm and classifier.
+
+    The deviation is the sample's (n - 1); None for a single seed.
+    """
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for arm in arms:
+        groups.setdefault((arm["arm"], arm["classifier"]), []).append(arm)
+    rows = []
+    for (arm_name, classifier), group in groups.items():
+        row: dict[str, Any] = {
+            "arm": arm_name,
+            "classifier": classifier,
+            "n_seeds": len(group),
+            "mean": {},
+            "std": {},
+        }
+        for score in _SCORES:
+            values = [arm[score] for arm in group if arm[score] is not None]
+            row["mean"][score] = statistics.fmean(values) if values else None
+            row["std"][score] = statistics.stdev(values) if len(values) > 1 else None
+        rows.append(row)
+    return rows
+
+
+def print_table(results: dict[str, Any]) -> None:
+    """The table of arms, in per cent, best micro-F1 last line said in words."""
+    from rich.console import Console
+    from rich.table import Table
+
+    seeds = max(row["n_seeds"] for row in results["summary"])
+    table = Table(title=f"{results['corpus']}, K = {results['shots']}, {seeds} seed(s), in %")
+    several = len({row["classifier"] for row in results["summary"]}) > 1
+    official = any(row["mean"]["official_f1"] is not None for row in results["summary"])
+    columns = [s for s in _SCORES if s != "official_f1" or official]
+    table.add_column("arm")
+    if several:
+        table.add_column("classifier")
+    for name in columns:
+        table.add_column(name.replace("_f1", "-F1"), justify="right")
+    for row in results["summary"]:
+        cells = [_percent(row["mean"][name], row["std"][name]) for name in columns]
+        table.add_row(row["arm"], *([row["classifier"]] if several else []), *cells)
+    Console().print(table)
+
+
+def _percent(mean: float | None, deviation: float | None) -> str:
+    if mean is None:
+        return "-"
+    return f"{100 * mean:.1f}" + (f" ± {100 * deviation:.1f}" if deviation is not None else "")
+
+
+def _arm(stages: ArmStages, out: Path) -> dict[str, Any]:
+    scores = read_json(stages.test.folder / "scores.json")
+    diversity = read_json(stages.diversity.folder / "diversity.json")
+    return {
+        "arm": stages.arm,
+        "seed": stages.seed,
+        "classifier": Path(stages.classifier).stem,
+        "train_samples": _train_samples(stages),
+        **{name: scores[name] for name in _SCORES},
+        "diversity": {name: diversity["overall"][name] for name in _DIVERSITY},
+        "generation": _generation(stages) if stages.generate else None,
+        "predictions": (stages.test.folder / "predictions.jsonl").relative_to(out).as_posix(),
+    }
+
+
+def _train_samples(stages: ArmStages) -> int:
+    count = 0
+    if not stages.arm.endswith("_pure"):
+        count += _lines(stages.split.folder / "train.jsonl")
+    if stages.collect is not None:
+        count += _lines(stages.collect.folder / "train.jsonl")
+    return count
+
+
+def _generation(stages: ArmStages) -> dict[str, Any]:
+    parts = [read_json(stage.folder / "generation.json") for stage in stages.generate]
+    rejected: dict[str, int] = {}
+    for part in parts:
+        for reason, number in part["rejected"].items():
+            rejected[reason] = rejected.get(reason, 0) + number
+    return {
+        "accepted": sum(part["accepted"] for part in parts),
+        "rejected": dict(sorted(rejected.items())),
+        "seconds": round(sum(part["seconds"] for part in parts), 2),
+        "tokens": sum(part["tokens"] for part in parts),
+    }
+
+
+def _lines(path: Path) -> int:
+    return sum(1 for line in read_lines(path) if line.strip())

@@ -1,0 +1,201 @@
+"""Runs the stages of an experiment that are not done yet, in one process, one after another.
+
+A stage is done when its record (`stage.json`, written last) is there and names the content that its
+inputs still have. Killed at any moment, a run leaves finished stages, and at most one without a
+record: that one goes on, where its command can, or starts again in an empty folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import gc
+import io
+import shlex
+import shutil
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+from relgen import __version__, cli
+from relgen.errors import InputError
+from relgen.experiment import Experiment
+from relgen.files import content_hash, read_json, write_json
+from relgen.results import print_table, write_results
+from relgen.stages import KINDS, Plan, Stage
+
+_OWNER = "experiment.json"
+
+
+def run_experiment(
+    experiment: Experiment,
+    plan: Plan,
+    out: Path,
+    *,
+    only: Iterable[str] = (),
+    force: Iterable[str] = (),
+) -> None:
+    """Runs what is not done, writes results and report, and prints the table of arms.
+
+    Args:
+        experiment: names the owner of the folder.
+        plan: its stages.
+        out: the run's folder.
+        only: stages (names or kinds) to run; their inputs must be there. Empty: all.
+        force: stages to run again, though they are done.
+
+    Raises:
+        InputError: an unknown stage, a folder that belongs to something else or is in use, or
+            what a stage's command raises.
+    """
+    chosen = _select(plan, only) if only else list(plan.stages)
+    forced = _select(plan, force)
+    with _owned(experiment, out):
+        for stage in forced:
+            stage.record.unlink(missing_ok=True)
+            shutil.rmtree(stage.folder, ignore_errors=True)
+        began = time.monotonic()
+        for number, stage in enumerate(chosen, start=1):
+            if not is_done(stage):
+                _announce(stage, number, chosen, time.monotonic() - began)
+                _run_stage(stage)
+        if all(is_done(stage) for stage in plan.stages) and (not only or "report" in only):
+            results = write_results(experiment, plan, out)
+            cli.run(["report", str(out)])
+            print_table(results)
+            print(f"report: {out / 'report.html'}")
+        else:
+            print(f"done: {', '.join(stage.name for stage in chosen) or 'nothing'} -> {out}")
+
+
+def print_plan(
+    plan: Plan, out: Path, *, only: Iterable[str] = (), force: Iterable[str] = ()
+) -> None:
+    """Prints the commands in order, each under its stage's name and state."""
+    chosen = _select(plan, only) if only else list(plan.stages)
+    forced = _select(plan, force)
+    for stage in chosen:
+        state = "done" if is_done(stage) and stage not in forced else "to do"
+        print(f"# {stage.name} ({state})\nrelgen {shlex.join(stage.command)}")
+    if not only or "report" in only:
+        print(f"# report\nrelgen report {shlex.quote(str(out))}")
+
+
+def is_done(stage: Stage) -> bool:
+    """Whether the stage's record is there and its inputs are as they were when it ran."""
+    if not stage.record.is_file():
+        return False
+    return bool(read_json(stage.record)["inputs"] == _input_hashes(stage))
+
+
+def _run_stage(stage: Stage) -> None:
+    for path in stage.inputs:
+        if not path.exists():
+            raise InputError(
+                f"stage {stage.name} needs this, and it is not there",
+                path=path,
+                remedy="run the stages before it as well (leave --only out)",
+            )
+    if not stage.resumable or _has_stale_record(stage):
+        shutil.rmtree(stage.folder, ignore_errors=True)
+    stage.folder.mkdir(parents=True, exist_ok=True)
+    inputs = _input_hashes(stage)
+    started, began = datetime.now().astimezone(), time.monotonic()
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(said):
+            cli.run(stage.command)
+    except SystemExit as error:
+        if error.code not in (0, None):
+            raise InputError(
+                f"stage {stage.name} failed: relgen {shlex.join(stage.command)}"
+            ) from error
+    gc.collect()
+    write_json(
+        stage.record,
+        {
+            "name": stage.name,
+            "command": ["relgen", *stage.command],
+            "inputs": inputs,
+            "started": started.isoformat(timespec="seconds"),
+            "seconds": round(time.monotonic() - began, 2),
+            "output": said.getvalue().strip().splitlines()[-1:],
+            "relgen_version": __version__,
+        },
+    )
+
+
+def _has_stale_record(stage: Stage) -> bool:
+    """A finished stage whose inputs changed since: what it left must not be gone on from."""
+    return stage.record.is_file()
+
+
+def _input_hashes(stage: Stage) -> dict[str, str]:
+    # by position and name: a run that was moved to another folder is still done
+    return {
+        f"{index}/{path.name}": content_hash(path) if path.exists() else ""
+        for index, path in enumerate(stage.inputs)
+    }
+
+
+def _announce(stage: Stage, number: int, chosen: list[Stage], seconds: float) -> None:
+    left = [s.kind for s in chosen[number:] if not is_done(s)]
+    kinds = [f"{left.count(kind)} {kind}" for kind in KINDS if kind in left]
+    after = f"; then {', '.join(kinds)}" if kinds else "; then the report"
+    clock = f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+    print(f"[{number}/{len(chosen)}] {clock}  {stage.name}{after}", file=sys.stderr, flush=True)
+
+
+def _select(plan: Plan, names: Iterable[str]) -> list[Stage]:
+    selected: list[Stage] = []
+    for name in names:
+        found = [s for s in plan.stages if name in (s.name, s.kind, s.name.partition("/")[2])]
+        if not found and name != "report":
+            known = sorted({s.name for s in plan.stages})
+            raise InputError(
+                "no such stage",
+                field="stage",
+                value=name,
+                remedy=f"kinds: {', '.join(KINDS)}; names: {', '.join(known)}",
+            )
+        selected += [stage for stage in found if stage not in selected]
+    return selected
+
+
+@contextlib.contextmanager
+def _owned(experiment: Experiment, out: Path) -> Iterator[None]:
+    """Makes the folder this experiment's, and this process's until the block ends."""
+    owner = {"experiment": experiment.name, "identity": experiment.identity()}
+    mark = out / _OWNER
+    if out.is_file():
+        raise InputError("this is a file", path=out, remedy="give --out a folder")
+    if mark.is_file():
+        found = read_json(mark)
+        if found != owner:
+            raise InputError(
+                "this folder belongs to another experiment",
+                path=out,
+                value=found.get("experiment"),
+                remedy="give another --out, or remove the folder",
+            )
+    elif out.is_dir() and any(out.iterdir()):
+        raise InputError(
+            "this folder is not empty, and no run of relgen made it",
+            path=out,
+            value=sorted(path.name for path in out.iterdir())[:3],
+            remedy="give --out a new folder",
+        )
+    else:
+        write_json(mark, owner)
+    with (out / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise InputError(
+                "another relgen run is at work in this folder",
+                path=out,
+                remedy="wait for it, or give another --out",
+            ) from error
+        yield

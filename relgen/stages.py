@@ -1,0 +1,389 @@
+"""An experiment as stages: each one a relgen command line with a folder of its own.
+
+    corpus -> split -> chains -> dpo -> generate -> collect -> diversity -> train -> test
+
+A stage's folder is named by a hash of its command, in which the folders of the stages before it
+stand under their own hashes, of the content of the configurations and corpus files that it reads,
+and of relgen's version. What does not change keeps its folder, and its work.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from relgen import __version__
+from relgen.errors import InputError
+from relgen.experiment import GENERATIONS, CorpusFiles, Experiment, arm_parts
+from relgen.files import content_hash, text_hash
+from relgen.presets import find_config, find_schema
+
+KINDS = (
+    "corpus",
+    "split",
+    "chains",
+    "dpo",
+    "generate",
+    "collect",
+    "diversity",
+    "train",
+    "test",
+    "report",
+)
+_OUT = "{out}"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One command line and where it leaves its output.
+
+    Args:
+        name: unique within the experiment, e.g. `seed1/dpo-a`.
+        kind: one of `KINDS`.
+        folder: everything that the command writes is below it.
+        command: what follows `relgen` on the command line.
+        inputs: the files and folders it reads: earlier stages', the corpus's, configurations.
+        resumable: the command goes on from what an interrupted run of it left in the folder.
+    """
+
+    name: str
+    kind: str
+    folder: Path
+    command: tuple[str, ...]
+    inputs: tuple[Path, ...] = ()
+    resumable: bool = False
+
+    @property
+    def record(self) -> Path:
+        """Written last, atomically: a stage without it is not done."""
+        return self.folder / "stage.json"
+
+
+@dataclass(frozen=True)
+class ArmStages:
+    """Where to find what one arm of one seed made, for the results."""
+
+    arm: str
+    seed: int
+    classifier: str
+    split: Stage
+    train: Stage
+    test: Stage
+    diversity: Stage
+    collect: Stage | None
+    generate: tuple[Stage, ...]
+    dpo: tuple[Stage, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All stages in an order in which they can run, and how arms are put together from them."""
+
+    stages: tuple[Stage, ...]
+    arms: tuple[ArmStages, ...]
+    schema: Path
+    test: Path
+
+
+@dataclass(frozen=True)
+class _Corpus:
+    train: Path
+    test: Path
+    schema: str
+
+
+def plan(experiment: Experiment, out: Path) -> Plan:
+    """Works out the stages. Runs nothing and reads only configurations and the user's corpus files.
+
+    Args:
+        experiment: what to do.
+        out: the run's folder.
+
+    Raises:
+        InputError: a corpus file or configuration is missing.
+    """
+    planner = _Planner(experiment, out)
+    return planner.plan()
+
+
+class _Planner:
+    """Collects stages; each method adds those of one step and returns what the next one needs."""
+
+    def __init__(self, experiment: Experiment, out: Path) -> None:
+        self.experiment = experiment
+        self.out = out
+        self.stages: dict[str, Stage] = {}
+        self.arms: list[ArmStages] = []
+
+    def plan(self) -> Plan:
+        corpus = self._corpus()
+        for seed in self.experiment.seeds:
+            self._seed(seed, corpus)
+        schema = find_schema(corpus.schema)
+        return Plan(tuple(self.stages.values()), tuple(self.arms), schema, corpus.test)
+
+    def _seed(self, seed: int, corpus: _Corpus) -> None:
+        split = self._split(seed, corpus)
+        adapters: dict[str, Stage] = {}
+        if any(GENERATIONS[name].tuned for name in self.experiment.generations):
+            adapters = self._adapters(seed, split, corpus)
+        sets: dict[str | None, tuple[Stage | None, tuple[Stage, ...], Stage]] = {
+            None: (None, (), self._diversity(seed, "human", split, corpus, None))
+        }
+        for name in self.experiment.generations:
+            parts = self._generate(seed, name, split, adapters, corpus)
+            collect = self._collect(seed, name, parts, corpus)
+            sets[name] = collect, parts, self._diversity(seed, name, collect, corpus, split)
+        for classifier in self.experiment.classifiers:
+            for arm in self.experiment.arms:
+                generation, _ = arm_parts(arm)
+                collect_stage, parts, diversity = sets[generation]
+                train, test = self._classifier(seed, arm, classifier, split, collect_stage, corpus)
+                tuned = generation is not None and GENERATIONS[generation].tuned
+                self.arms.append(
+                    ArmStages(
+                        arm=arm,
+                        seed=seed,
+                        classifier=classifier,
+                        split=split,
+                        train=train,
+                        test=test,
+                        diversity=diversity,
+                        collect=collect_stage,
+                        generate=parts,
+                        dpo=tuple(adapters.values()) if tuned else (),
+                    )
+                )
+
+    def _corpus(self) -> _Corpus:
+        corpus = self.experiment.corpus
+        if isinstance(corpus, CorpusFiles):
+            for path in (corpus.train, corpus.test):
+                if not Path(path).is_file():
+                    raise InputError("no such file", path=path, remedy="check the path")
+            return _Corpus(Path(corpus.train), Path(corpus.test), corpus.schema)
+        if corpus == "everyday":
+            stage = self._add("corpus", "corpus", ("data", "everyday", "--out", _OUT))
+            return _Corpus(stage.folder / "train.jsonl", stage.folder / "test.jsonl", "everyday")
+        files = {"train": "TRAIN_FILE.TXT", "test": "TEST_FILE_FULL.TXT"}
+        made = {}
+        for part, name in files.items():
+            source = _data_root("semeval2010_task8") / name
+            command = ("data", "convert", "--format", "semeval", str(source))
+            target = f"{_OUT}/{part}.jsonl"
+            made[part] = self._add(
+                f"corpus-{part}", "corpus", (*command, "--out", target), external=[source]
+            )
+        return _Corpus(
+            made["train"].folder / "train.jsonl", made["test"].folder / "test.jsonl", "semeval"
+        )
+
+    def _split(self, seed: int, corpus: _Corpus) -> Stage:
+        command = ("data", "split", str(corpus.train), "--schema", corpus.schema)
+        options = ("--shots", str(self.experiment.shots), "--seed", str(seed), "--dev", "none")
+        return self._add(
+            f"seed{seed}/split",
+            "split",
+            (*command, *options, "--exclude", str(corpus.test), "--out", _OUT),
+            inputs=[corpus.train, corpus.test],
+            external=self._external(corpus),
+        )
+
+    def _adapters(self, seed: int, split: Stage, corpus: _Corpus) -> dict[str, Stage]:
+        """One adapter for each half, or one for all relations under the key `all`."""
+        halves: dict[str, tuple[str, ...]] = {"all": ()}
+        if self.experiment.halves:
+            halves = {"a": ("--half", "a"), "b": ("--half", "b")}
+        adapters = {}
+        for half, option in halves.items():
+            shares = ",".join(f"{k}={v:g}" for k, v in self.experiment.chains.shares.items())
+            chains = self._add(
+                f"seed{seed}/chains-{half}",
+                "chains",
+                (
+                    *("chains", str(split.folder / "train.jsonl"), "--schema", corpus.schema),
+                    *(*option, "--seed", str(seed)),
+                    *("--chains-per-relation", str(self.experiment.chains.per_relation)),
+                    *(("--shares", shares) if shares else ()),
+                    *("--out", f"{_OUT}/chains.jsonl"),
+                ),
+                inputs=[split.folder / "train.jsonl"],
+                external=self._schema_file(corpus),
+            )
+            adapters[half] = self._add(
+                f"seed{seed}/dpo-{half}",
+                "dpo",
+                (
+                    *("dpo", "fit", "-c", self.experiment.dpo),
+                    *("--model.model", self.experiment.generator.model),
+                    *("--data.chains", str(chains.folder / "chains.jsonl")),
+                    *("--data.schema", corpus.schema, "--seed_everything", str(seed)),
+                    *("--resume", "--out", _OUT),
+                ),
+                inputs=[chains.folder / "chains.jsonl"],
+                external=[*self._schema_file(corpus), find_config(self.experiment.dpo, "dpo")],
+                resumable=True,
+            )
+        return adapters
+
+    def _generate(
+        self, seed: int, name: str, split: Stage, adapters: dict[str, Stage], corpus: _Corpus
+    ) -> tuple[Stage, ...]:
+        generation = GENERATIONS[name]
+        settings = self.experiment.generator
+        preset = settings.obo if generation.mode == "obo" else settings.aao
+        common = (
+            *("generate", "-c", preset, "--model", settings.model, "--mode", generation.mode),
+            *("--train", str(split.folder / "train.jsonl"), "--schema", corpus.schema),
+            *("--samples", str(settings.samples), "--seed", str(seed)),
+            *("--forbid", str(corpus.test)),
+            *(() if generation.diverse else ("--no-diverse",)),
+        )
+        parts: list[tuple[str, tuple[str, ...], list[Path]]] = [("", (), [])]
+        if generation.tuned and self.experiment.halves:
+            # the adapter tuned on one half writes for the other
+            parts = []
+            for half, tuner in (("a", "b"), ("b", "a")):
+                adapter = adapters[tuner].folder / "adapter"
+                options = ("--half", half, "--half-seed", str(seed), "--adapter", str(adapter))
+                parts.append((f"-{half}", options, [adapter]))
+        elif generation.tuned:
+            adapter = adapters["all"].folder / "adapter"
+            parts = [("", ("--adapter", str(adapter)), [adapter])]
+        return tuple(
+            self._add(
+                f"seed{seed}/generate-{name}{suffix}",
+                "generate",
+                (*common, *options, "--out", f"{_OUT}/generated.jsonl"),
+                inputs=[split.folder / "train.jsonl", corpus.test, *inputs],
+                external=[*self._external(corpus), find_config(preset, "generate")],
+                resumable=True,
+            )
+            for suffix, options, inputs in parts
+        )
+
+    def _collect(self, seed: int, name: str, parts: Iterable[Stage], corpus: _Corpus) -> Stage:
+        files = [part.folder / "generated.jsonl" for part in parts]
+        command = ("data", "card", *map(str, files), "--schema", corpus.schema)
+        licence = {"everyday": "cc0-1.0", "semeval": "cc-by-3.0"}.get(
+            self.experiment.corpus_name, self.experiment.license
+        )
+        return self._add(
+            f"seed{seed}/collect-{name}",
+            "collect",
+            (*command, "--license", licence, "--out", _OUT),
+            inputs=files,
+            external=self._schema_file(corpus),
+        )
+
+    def _diversity(
+        self, seed: int, name: str, made: Stage, corpus: _Corpus, against: Stage | None
+    ) -> Stage:
+        files = [made.folder / "train.jsonl"]
+        command = ["diversity", str(files[0]), "--schema", corpus.schema]
+        if against is not None:
+            files.append(against.folder / "train.jsonl")
+            command += ["--against", str(files[1])]
+        return self._add(
+            f"seed{seed}/diversity-{name}",
+            "diversity",
+            (*command, "--seed", str(seed), "--json", "--out", f"{_OUT}/diversity.json"),
+            inputs=files,
+            external=self._schema_file(corpus),
+        )
+
+    def _classifier(
+        self,
+        seed: int,
+        arm: str,
+        preset: str,
+        split: Stage,
+        collect: Stage | None,
+        corpus: _Corpus,
+    ) -> tuple[Stage, Stage]:
+        _, mix = arm_parts(arm)
+        human = split.folder / "train.jsonl"
+        files = [human] if mix != "pure" else []
+        data = ["--data.schema", corpus.schema, "--data.test", str(corpus.test)]
+        data += ["--data.mix", mix, *(("--data.human", str(human)) if mix != "pure" else ())]
+        if collect is not None:
+            files.append(collect.folder / "train.jsonl")
+            data += ["--data.generated", str(files[-1])]
+        label = "" if len(self.experiment.classifiers) == 1 else f"-{Path(preset).stem}"
+        options = ("-c", preset, *data, "--seed_everything", str(seed))
+        external = [*self._external(corpus), find_config(preset, "classifier")]
+        train = self._add(
+            f"seed{seed}/train-{arm}{label}",
+            "train",
+            ("classifier", "fit", *options, "--out", _OUT),
+            inputs=[*files, corpus.test],
+            external=external,
+        )
+        checkpoint = train.folder / "checkpoints" / "last.ckpt"
+        test = self._add(
+            f"seed{seed}/test-{arm}{label}",
+            "test",
+            ("classifier", "test", *options, "--ckpt_path", str(checkpoint), "--out", _OUT),
+            inputs=[corpus.test, checkpoint],
+            external=external,
+        )
+        return train, test
+
+    def _external(self, corpus: _Corpus) -> list[Path]:
+        own = isinstance(self.experiment.corpus, CorpusFiles)
+        return [*self._schema_file(corpus), *((corpus.train, corpus.test) if own else ())]
+
+    @staticmethod
+    def _schema_file(corpus: _Corpus) -> list[Path]:
+        return [find_schema(corpus.schema)]
+
+    def _add(
+        self,
+        name: str,
+        kind: str,
+        command: tuple[str, ...],
+        *,
+        inputs: Iterable[Path] = (),
+        external: Iterable[Path] = (),
+        resumable: bool = False,
+    ) -> Stage:
+        """Adds a stage, with the folder that its hash names.
+
+        Files that the experiment does not make itself (`external`) enter the hash by content, and
+        where the command names them, their paths do not enter.
+        """
+        contents = {str(path): content_hash(path) for path in external}
+        words = [contents.get(word, word.removeprefix(f"{self.out}/")) for word in command]
+        identity = "\0".join([__version__, *words, *sorted(contents.values())])
+        folder = self.out / "stages" / f"{name}-{text_hash(identity)[:10]}"
+        stage = Stage(
+            name=name,
+            kind=kind,
+            folder=folder,
+            command=tuple(word.replace(_OUT, str(folder)) for word in command),
+            inputs=tuple(dict.fromkeys([*inputs, *external])),
+            resumable=resumable,
+        )
+        self.stages[name] = stage
+        return stage
+
+
+def _data_root(corpus: str) -> Path:
+    root = os.environ.get("RELGEN_DATA")
+    if not root:
+        raise InputError(
+            "corpora on disk are looked for under $RELGEN_DATA, which is not set",
+            field="corpus",
+            value=corpus,
+            remedy=f"export RELGEN_DATA=FOLDER, with the corpus in FOLDER/{corpus}",
+        )
+    folder = Path(root) / corpus
+    if not folder.is_dir():
+        raise InputError(
+            "no such corpus under $RELGEN_DATA",
+            path=folder,
+            remedy="put the corpus's official files there",
+        )
+    return folder.resolve()
