@@ -1,0 +1,92 @@
+"""Experiments: read, checked, and every mistake named with its remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from relgen.errors import InputError
+from relgen.experiment import ARMS, CorpusFiles, Experiment, arm_parts, load_experiment
+from relgen.presets import list_configs
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "mine.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _presets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Configurations that an experiment names by default, whatever the project ships."""
+    monkeypatch.setattr("relgen.experiment.find_config", lambda name, folder="": Path(name))
+
+
+def test_defaults(tmp_path: Path) -> None:
+    experiment = load_experiment(written(tmp_path, "corpus: everyday\n"))
+    assert experiment == Experiment(name="mine", corpus="everyday")
+    assert experiment.shots == 8
+    assert experiment.generations == ["obo_dpo", "aao"]
+
+
+def test_everything_said(tmp_path: Path) -> None:
+    text = """
+corpus: {train: a.jsonl, test: b.jsonl, schema: s.yaml}
+shots: 4
+seeds: [1, 2]
+arms: [human, obo_plain_mix]
+generator: {model: m, samples: 3}
+chains: {per_relation: 2, shares: {wrong_label: 1, near_copy: 0.5}}
+halves: false
+classifiers: [c/one, c/two]
+"""
+    experiment = load_experiment(written(tmp_path, text))
+    assert experiment.corpus == CorpusFiles("a.jsonl", "b.jsonl", "s.yaml")
+    assert experiment.seeds == (1, 2)
+    assert experiment.chains.shares == {"wrong_label": 1.0, "near_copy": 0.5}
+    assert experiment.corpus_name == "s"
+    assert experiment.halves is False
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("shots: 8\n", "field 'corpus': missing"),
+        ("corpus: everyday\nshotz: 8\n", "did you mean 'shots'?"),
+        ("corpus: everyday\ngenerator: {modle: x}\n", "field 'generator.modle': unknown key"),
+        ("corpus: everyday\nshots: many\n", "field 'shots': must be a whole number (got 'many')"),
+        ("corpus: everyday\nshots: 0\n", "field 'shots': must be at least 1 (got 0)"),
+        ("corpus: everyday\nseeds: 1\n", "field 'seeds': must be a list (got 1); [1]"),
+        ("corpus: everyday\nseeds: [1, 1]\n", "must list different values"),
+        ("corpus: everyday\narms: [obo_dpo_mixed]\n", "did you mean 'obo_dpo_mix'?"),
+        ("corpus: wikipedia\n", "unknown corpus (got 'wikipedia')"),
+        ("corpus: {train: a, test: b}\n", "field 'corpus.schema': missing"),
+        ("corpus: [\n", "not valid YAML"),
+        ("- corpus\n", "an experiment is a mapping"),
+        ("corpus: everyday\nhalves: 1\n", "must be true or false"),
+        ("corpus: everyday\nshots: true\n", "must be a whole number"),
+    ],
+)
+def test_mistakes_name_the_file_and_the_remedy(tmp_path: Path, text: str, message: str) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(InputError) as caught:
+        load_experiment(path)
+    assert message in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_arms() -> None:
+    assert arm_parts("human") == (None, "human")
+    assert arm_parts("obo_dpo_pure") == ("obo_dpo", "pure")
+    assert arm_parts("obo_plain_mix") == ("obo_plain", "mix")
+    assert len(ARMS) == 11
+
+
+def test_shipped_experiments_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    names = list_configs("experiments")
+    assert {"experiments/everyday", "experiments/semeval"} <= set(names)
+    for name in names:
+        assert load_experiment(name).name == Path(name).name

@@ -1,0 +1,243 @@
+"""Stages and their runner: what is kept, what is run again, and what interruptions leave."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from relgen import runner
+from relgen.errors import InputError
+from relgen.experiment import CorpusFiles, Experiment
+from relgen.files import read_json
+from relgen.runner import is_done, print_plan, run_experiment
+from relgen.stages import Plan, plan
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> CorpusFiles:
+    for name in ("train.jsonl", "test.jsonl"):
+        (tmp_path / name).write_text(name, encoding="utf-8")
+    schema = tmp_path / "mine.yaml"
+    schema.write_text(
+        "name: mine\nnegative: null\nrelations:\n  a: {explanation: x}\n  b: {explanation: y}\n",
+        encoding="utf-8",
+    )
+    return CorpusFiles(str(tmp_path / "train.jsonl"), str(tmp_path / "test.jsonl"), str(schema))
+
+
+@pytest.fixture
+def experiment(corpus: CorpusFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Experiment:
+    preset = tmp_path / "preset.yaml"
+    preset.write_text("x: 1\n", encoding="utf-8")
+    monkeypatch.setattr("relgen.stages.find_config", lambda name, folder="": preset)
+    return Experiment(name="mine", corpus=corpus, shots=2, arms=("human", "obo_dpo_mix"))
+
+
+class FakeCommands:
+    """Stands in for `cli.run`: writes what the real commands would, deterministically."""
+
+    def __init__(self) -> None:
+        self.ran: list[str] = []
+        self.fail_at: int | None = None
+
+    def __call__(self, command: Sequence[str]) -> None:
+        if self.fail_at == len(self.ran):
+            self.fail_at = None
+            raise KeyboardInterrupt
+        self.ran.append(" ".join(command[:2]))
+        if command[0] == "report":
+            return
+        target = Path(command[command.index("--out") + 1])
+        inputs = sorted(w for w in command if w.endswith(".jsonl") and Path(w).is_file())
+        content = "".join(Path(word).read_text(encoding="utf-8") for word in inputs)
+        line = json.dumps({"command": command[0], "read": len(content)}) + "\n"
+        folder = target.parent if target.suffix else target
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("train.jsonl", "chains.jsonl", "generated.jsonl", "predictions.jsonl"):
+            (folder / name).write_text(line, encoding="utf-8")
+        for name in ("adapter/x", "checkpoints/last.ckpt"):
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text(line, encoding="utf-8")
+        scores = dict.fromkeys(("micro_f1", "macro_f1", "precision", "recall"), 0.5)
+        self.json(folder / "scores.json", {**scores, "official_f1": None})
+        names = ("cosine", "cosine_masked", "distinct_2", "self_bleu", "vendi", "word_repetition")
+        self.json(folder / "diversity.json", {"overall": dict.fromkeys(names, 0.1)})
+        generated = {"accepted": 1, "rejected": {"no_head": 2}, "seconds": 1.0, "tokens": 9}
+        self.json(folder / "generation.json", generated)
+
+    @staticmethod
+    def json(path: Path, value: Any) -> None:
+        path.write_text(json.dumps(value), encoding="utf-8")
+
+
+@pytest.fixture
+def commands(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCommands]:
+    fake = FakeCommands()
+    monkeypatch.setattr(runner.cli, "run", fake)
+    return fake
+
+
+def do(experiment: Experiment, out: Path, **options: Any) -> Plan:
+    made = plan(experiment, out)
+    run_experiment(experiment, made, out, **options)
+    return made
+
+
+def test_the_plan_in_order(experiment: Experiment, tmp_path: Path) -> None:
+    names = [stage.name for stage in plan(experiment, tmp_path / "run").stages]
+    assert names == [
+        "seed1/split",
+        "seed1/chains-a",
+        "seed1/dpo-a",
+        "seed1/chains-b",
+        "seed1/dpo-b",
+        "seed1/diversity-human",
+        "seed1/generate-obo_dpo-a",
+        "seed1/generate-obo_dpo-b",
+        "seed1/collect-obo_dpo",
+        "seed1/diversity-obo_dpo",
+        "seed1/train-human",
+        "seed1/test-human",
+        "seed1/train-obo_dpo_mix",
+        "seed1/test-obo_dpo_mix",
+    ]
+
+
+def test_each_half_is_written_by_the_others_adapter(experiment: Experiment, tmp_path: Path) -> None:
+    stages = {stage.name: stage for stage in plan(experiment, tmp_path / "run").stages}
+    command = stages["seed1/generate-obo_dpo-a"].command
+    assert command[command.index("--half") + 1] == "a"
+    assert command[command.index("--adapter") + 1] == str(stages["seed1/dpo-b"].folder / "adapter")
+
+
+def test_a_run_makes_results_and_a_second_one_does_nothing(
+    experiment: Experiment, tmp_path: Path, commands: FakeCommands
+) -> None:
+    out = tmp_path / "run"
+    do(experiment, out)
+    results = read_json(out / "results.json")
+    assert [arm["arm"] for arm in results["arms"]] == ["human", "obo_dpo_mix"]
+    assert results["arms"][1]["generation"]["rejected"] == {"no_head": 4}
+    assert results["summary"][0]["n_seeds"] == 1
+    assert (out / results["arms"][0]["predictions"]).is_file()
+    before = len(commands.ran)
+    do(experiment, out)
+    assert commands.ran[before:] == ["report " + str(out)]
+
+
+@pytest.mark.parametrize("step", [0, 2, 6, 11, 13])
+def test_interrupted_anywhere_it_ends_the_same(
+    experiment: Experiment, tmp_path: Path, commands: FakeCommands, step: int
+) -> None:
+    do(experiment, tmp_path / "whole")
+    commands.ran.clear()
+    commands.fail_at = step
+    out = tmp_path / "broken"
+    with pytest.raises(KeyboardInterrupt):
+        do(experiment, out)
+    assert not (out / "results.json").exists()
+    do(experiment, out)
+    assert read_json(out / "results.json") == read_json(tmp_path / "whole" / "results.json")
+
+
+def test_what_a_killed_command_left_is_not_taken_for_whole(
+    experiment: Experiment, tmp_path: Path, commands: FakeCommands
+) -> None:
+    out = tmp_path / "run"
+    made = plan(experiment, out)
+    split = made.stages[0]
+    split.folder.mkdir(parents=True)
+    (split.folder / "train.jsonl").write_text("torn", encoding="utf-8")
+    (out / "experiment.json").write_text(
+        json.dumps({"experiment": "mine", "identity": experiment.identity()}), encoding="utf-8"
+    )
+    run_experiment(experiment, made, out)
+    assert "torn" not in (split.folder / "train.jsonl").read_text(encoding="utf-8")
+
+
+def test_an_edited_input_runs_what_depends_on_it_again(
+    experiment: Experiment, tmp_path: Path, commands: FakeCommands
+) -> None:
+    out = tmp_path / "run"
+    made = do(experiment, out)
+    split = made.stages[0].folder / "train.jsonl"
+    split.write_text("edited by hand\n", encoding="utf-8")
+    stale = {stage.name for stage in made.stages if not is_done(stage)}
+    assert "seed1/chains-a" in stale
+    assert "seed1/train-human" in stale
+    assert "seed1/split" not in stale
+
+
+def test_a_changed_corpus_file_gets_new_folders(
+    experiment: Experiment, corpus: CorpusFiles, tmp_path: Path
+) -> None:
+    before = plan(experiment, tmp_path / "run").stages[0].folder
+    Path(corpus.train).write_text("other", encoding="utf-8")
+    assert plan(experiment, tmp_path / "run").stages[0].folder != before
+
+
+def test_a_run_can_be_moved(experiment: Experiment, tmp_path: Path, commands: FakeCommands) -> None:
+    do(experiment, tmp_path / "here")
+    shutil.move(tmp_path / "here", tmp_path / "there")
+    assert all(is_done(stage) for stage in plan(experiment, tmp_path / "there").stages)
+
+
+def test_only_and_force(experiment: Experiment, tmp_path: Path, commands: FakeCommands) -> None:
+    out = tmp_path / "run"
+    do(experiment, out, only=["split"])
+    assert commands.ran == ["data split"]
+    with pytest.raises(InputError, match=r"seed1/dpo-a needs this.*leave --only out"):
+        do(experiment, out, only=["seed1/dpo-a"])
+    do(experiment, out)
+    commands.ran.clear()
+    do(experiment, out, force=["seed1/split"])
+    # the split came out as before, so that nothing else runs again
+    assert commands.ran == ["data split", "report " + str(out)]
+    with pytest.raises(InputError, match="no such stage"):
+        do(experiment, out, only=["trian"])
+
+
+def test_dry_run_prints_what_a_person_could_type(
+    experiment: Experiment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    print_plan(plan(experiment, out), out)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "# seed1/split (to do)"
+    assert lines[1].startswith("relgen data split ")
+    assert lines[-1] == f"relgen report {out}"
+    assert not out.exists()
+
+
+def test_folders_of_others_are_refused(
+    experiment: Experiment, tmp_path: Path, commands: FakeCommands
+) -> None:
+    out = tmp_path / "run"
+    do(experiment, out)
+    other = Experiment(name="other", corpus=experiment.corpus)
+    with pytest.raises(InputError, match=r"belongs to another experiment \(got 'mine'\)"):
+        do(other, out)
+    full = tmp_path / "full"
+    full.mkdir()
+    (full / "thesis.tex").write_text("x", encoding="utf-8")
+    with pytest.raises(InputError, match="not empty"):
+        do(experiment, full)
+    assert (full / "thesis.tex").exists()
+
+
+def test_two_runs_in_one_folder_are_refused(
+    experiment: Experiment, tmp_path: Path, commands: FakeCommands
+) -> None:
+    import fcntl
+
+    out = tmp_path / "run"
+    do(experiment, out)
+    with (out / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(InputError, match="another relgen run is at work"):
+            do(experiment, out)
