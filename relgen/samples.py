@@ -13,18 +13,21 @@ Offsets count characters of `text`, the end is exclusive. `id` (default: the fil
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from relgen.errors import CombinedInputError, InputError
+from relgen.errors import InputError
 from relgen.files import read_lines, write_jsonl
+from relgen.records import ReadStatistics as ReadStatistics
+from relgen.records import RecordChecks
 
 if TYPE_CHECKING:
     from relgen.schema import RelationSchema
 
-SKIP_BAD_REMEDY = "mend the line, or leave bad lines out with --skip-bad"
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,14 @@ class Sample:
     provenance: Mapping[str, Any] | None = field(default=None, hash=False)
 
     def __post_init__(self) -> None:
+        for name, value in (("id", self.id), ("text", self.text), ("relation", self.relation)):
+            # a draft of a generator has no id yet
+            if not value.strip() and name != "id":
+                raise InputError("must not be empty", field=name, value=value)
+            if _SURROGATE.search(value):
+                raise InputError(
+                    "holds half a surrogate pair, which UTF-8 cannot write", field=name, value=value
+                )
         for role, entity in (("head", self.head), ("tail", self.tail)):
             if not 0 <= entity.start < entity.end <= len(self.text):
                 raise InputError(
@@ -136,14 +147,6 @@ class Sample:
         )
 
 
-@dataclass
-class ReadStatistics:
-    """How many lines a reading gave and how many it left out (`skip_bad`)."""
-
-    read: int = 0
-    skipped: int = 0
-
-
 def iter_samples(
     path: str | Path,
     *,
@@ -160,36 +163,19 @@ def iter_samples(
         statistics: receives the counts.
 
     Raises:
-        CombinedInputError: at the end of the file, one line of text for each malformed line.
+        CombinedInputError: at the end of the file, one line of text for each malformed line (the
+            first 20).
         InputError: the file is missing, empty, or not UTF-8.
     """
     path = Path(path)
-    counts = statistics or ReadStatistics()
-    errors: list[InputError] = []
-    seen: dict[str, int] = {}
+    checks = RecordChecks(path, skip_bad=skip_bad, statistics=statistics)
     for number, line in enumerate(read_lines(path), start=1):
-        if not line.strip():
-            continue
-        try:
-            sample = _parse_line(line, path, number, schema)
-            if sample.id in seen:
-                raise InputError(
-                    f"the id of line {seen[sample.id]} again", field="id", value=sample.id
-                )
-        except InputError as error:
-            counts.skipped += 1
-            if not skip_bad:
-                errors.append(_located(error, path, number))
-            continue
-        seen[sample.id] = number
-        counts.read += 1
-        if not errors:
-            yield sample
-    if errors:
-        raise errors[0] if len(errors) == 1 else CombinedInputError(errors)
-    if not counts.read:
-        problem = "no usable line in the file" if counts.skipped else "the file is empty"
-        raise InputError(problem, path=path, remedy="give a file with one JSON sample a line")
+        if line.strip():
+            with checks.record(number):
+                sample = _parse_line(line, path, number, schema)
+                if checks.passes(sample.id, number):
+                    yield sample
+    checks.finish()
 
 
 def read_samples(
@@ -224,12 +210,6 @@ def _parse_line(line: str, path: Path, number: int, schema: RelationSchema | Non
     if schema is not None:
         schema.check_label(sample.relation)
     return sample
-
-
-def _located(error: InputError, path: Path, number: int) -> InputError:
-    text = str(error)
-    remedy = None if error.remedy else SKIP_BAD_REMEDY
-    return InputError(text, path=path, line=number, remedy=remedy)
 
 
 def _string(row: dict[str, Any], name: str, default: str | None = None) -> str:

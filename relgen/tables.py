@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from datasets import Dataset, Features, Value, load_dataset
+from datasets import Dataset, Features, Value
+from datasets.exceptions import DatasetGenerationError
+
+from relgen.errors import InputError
+from relgen.files import content_hash
+from relgen.samples import iter_samples
+
+# a changed function does not change the cache's key: raise this when `_rows` changes
+_VERSION = 1
 
 _ENTITY = {"start": Value("int64"), "end": Value("int64"), "type": Value("string")}
 PROVENANCE = {
@@ -35,10 +44,37 @@ FEATURES = Features(
 def load_table(paths: str | Path | Sequence[str | Path]) -> Dataset:
     """One or several samples files as one table, in the order given.
 
-    The Arrow file is kept in the cache of `datasets` and keyed by the files' content and the
-    features, so that a second call maps it into memory.
+    The Arrow file is kept in the cache of `datasets` and keyed by the files' content, so that a
+    second call maps it into memory. Keys that relgen does not know are left out.
+
+    Raises:
+        InputError: a file is missing, empty or malformed.
     """
     files = [paths] if isinstance(paths, str | Path) else list(paths)
-    return load_dataset(
-        "json", data_files=[str(Path(file).resolve()) for file in files], features=FEATURES
-    )["train"]
+    for file in files:
+        if not Path(file).is_file():
+            raise InputError("no such file", path=file, remedy="check the path")
+    try:
+        return Dataset.from_generator(
+            _rows,
+            features=FEATURES,
+            gen_kwargs={
+                "files": [str(Path(file).resolve()) for file in files],
+                "hashes": [content_hash(file) for file in files],
+                "version": _VERSION,
+            },
+        )
+    except DatasetGenerationError as error:
+        if isinstance(error.__cause__, InputError):
+            raise error.__cause__ from None
+        raise
+
+
+def _rows(files: list[str], hashes: list[str], version: int) -> Iterator[dict[str, Any]]:
+    """The rows of files; `hashes` and `version` only key the cache."""
+    for file in files:
+        for sample in iter_samples(file):
+            row = sample.to_json()
+            known = row.get("provenance") or {}
+            row["provenance"] = {key: known.get(key) for key in PROVENANCE}
+            yield row

@@ -1,0 +1,123 @@
+"""Bad records of a file: all of them raised at its end, or left out and counted.
+
+Every reader of samples goes through `RecordChecks`, so that all of them treat a malformed record
+the same way. What a record looks like is the readers' matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from relgen.errors import CombinedInputError, InputError
+
+SKIP_BAD_REMEDY = "mend it, or leave bad records out with --skip-bad"
+_KEPT = 1000
+
+
+@dataclass
+class ReadStatistics:
+    """What a reading gave and what it left out.
+
+    Args:
+        read: samples yielded.
+        skipped: records that are malformed.
+        problems: what is wrong with the first 1,000 of these.
+    """
+
+    read: int = 0
+    skipped: int = 0
+    problems: list[InputError] = field(default_factory=list)
+
+
+class RecordChecks:
+    """Collects the errors of one file's records.
+
+        checks = RecordChecks(path, skip_bad=skip_bad)
+        for number, line in enumerate(read_lines(path), start=1):
+            with checks.record(number):
+                sample = parse(line)
+                if checks.passes(sample.id, number):
+                    yield sample
+        checks.finish()
+
+    Args:
+        path: the file, for the messages.
+        skip_bad: leave malformed records out and count them, in place of raising.
+        statistics: receives the counts.
+        remedy: what the user can do when the file holds nothing usable.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        skip_bad: bool = False,
+        statistics: ReadStatistics | None = None,
+        remedy: str = "give a file with one JSON sample a line",
+    ) -> None:
+        self.path = path
+        self.skip_bad = skip_bad
+        self.statistics = statistics or ReadStatistics()
+        self.remedy = remedy
+        self._seen: dict[str, int | str] = {}
+
+    @contextmanager
+    def record(self, where: int | str) -> Iterator[None]:
+        """Notes an InputError of the block as this record's.
+
+        Args:
+            where: the record's line, counted from 1, or its name where a file has no lines.
+        """
+        try:
+            yield
+        except InputError as error:
+            self.statistics.skipped += 1
+            if len(self.statistics.problems) < _KEPT:
+                self.statistics.problems.append(self._located(error, where))
+
+    def passes(self, sample_id: str | None, where: int | str) -> bool:
+        """Counts a sample; true when it may be yielded, since no error stands against the file.
+
+        Args:
+            sample_id: raises InputError when an earlier record had it; None for ids that a reader
+                numbers itself, which saves the memory of remembering them.
+            where: as in `record`.
+        """
+        if sample_id is not None:
+            if sample_id in self._seen:
+                raise InputError(
+                    f"the id of {_name(self._seen[sample_id])} again", field="id", value=sample_id
+                )
+            self._seen[sample_id] = where
+        self.statistics.read += 1
+        return self.skip_bad or not self.statistics.skipped
+
+    def finish(self) -> None:
+        """Raises what has been collected.
+
+        Raises:
+            CombinedInputError: one line of text for each malformed record, the first 1,000 of them.
+            InputError: nothing usable was read.
+        """
+        problems, skipped = self.statistics.problems, self.statistics.skipped
+        if problems and not self.skip_bad:
+            if skipped > len(problems):
+                more = f"and {skipped - len(problems)} more malformed records"
+                problems = [*problems, InputError(more, path=self.path)]
+            raise problems[0] if len(problems) == 1 else CombinedInputError(problems)
+        if not self.statistics.read:
+            problem = f"no usable record, {skipped} malformed" if skipped else "the file is empty"
+            raise InputError(problem, path=self.path, remedy=self.remedy)
+
+    def _located(self, error: InputError, where: int | str) -> InputError:
+        remedy = None if error.remedy else SKIP_BAD_REMEDY
+        if isinstance(where, int):
+            return InputError(str(error), path=self.path, line=where, remedy=remedy)
+        return InputError(f"{_name(where)}: {error}", path=self.path, remedy=remedy)
+
+
+def _name(where: int | str) -> str:
+    return f"line {where}" if isinstance(where, int) else f"record {where}"

@@ -1,0 +1,186 @@
+"""Schemas: loading, what a malformed one says, halves, and the shipped ones."""
+
+from pathlib import Path
+
+import pytest
+
+import relgen
+from relgen.errors import InputError
+from relgen.schema import Relation, RelationSchema, load_schema, parse_schema
+
+YAML = """\
+name: my-relations
+negative: no_relation
+relations:
+  founded_by:
+    explanation: >-
+      The head is an organisation that was founded
+      by the tail, a person.
+    head_types: [ORGANIZATION]
+    tail_types: [PERSON]
+    undirected: founding
+  no_relation:
+    explanation: None of the other relations holds.
+"""
+
+
+def _load(tmp_path: Path, text: str) -> RelationSchema:
+    path = tmp_path / "schema.yaml"
+    path.write_text(text, "utf-8")
+    return load_schema(path)
+
+
+def _many(*groups: str | None) -> RelationSchema:
+    relations = tuple(Relation(f"r{i}", "…", undirected=g) for i, g in enumerate(groups))
+    return RelationSchema("s", relations)
+
+
+def test_loads_what_the_readme_shows(tmp_path):
+    schema = _load(tmp_path, YAML)
+    assert schema.labels == ("founded_by", "no_relation")
+    assert schema.positive_labels == ("founded_by",)
+    assert schema["founded_by"] == Relation(
+        "founded_by",
+        "The head is an organisation that was founded by the tail, a person.",
+        ("ORGANIZATION",),
+        ("PERSON",),
+        "founding",
+    )
+    assert schema["no_relation"].group == "no_relation"
+    assert "founded_by" in schema
+    assert "founding" not in schema
+    assert len(schema) == 2
+
+
+def test_saving_and_loading_is_the_identity(tmp_path):
+    schema = _load(tmp_path, YAML)
+    schema.save(tmp_path / "again.yaml")
+    assert load_schema(tmp_path / "again.yaml") == schema
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("negative:", "negativ:", r"field 'negativ': unknown key.*did you mean 'negative'\?"),
+        ("head_types:", "head_type:", r"field 'head_type': .*did you mean 'head_types'\?"),
+        ("negative: no_relation", "negative: NA", r"'NA'.*one of founded_by, no_relation, or null"),
+        ("negative: no_relation", "negative: [a, b]", "only one label can be the negative one"),
+        ("name: my-relations", "name: ''", "field 'name': give the schema a name"),
+        ("[PERSON]", "PERSON", r"'relations\.founded_by\.tail_types': must be a list.*'PERSON'"),
+        ("undirected: founding", "undirected: 3", r"founded_by\.undirected': must be a text"),
+        ("None of the other relations holds.", "''", r"no_relation\.explanation': missing"),
+        ("  no_relation:\n", "  5:\n", "a label must be a text.*got 5"),
+        ("  no_relation:\n", "  founded_by:\n", "'founded_by' is given twice"),
+        ("undirected: founding", "negative: true", "named once, at the top of the schema"),
+        ("name: my-relations", "name: [", r"schema\.yaml:3: not valid YAML"),
+    ],
+)
+def test_errors_name_the_file_the_key_and_the_remedy(tmp_path, old, new, message):
+    assert old in YAML
+    with pytest.raises(InputError, match=message) as caught:
+        _load(tmp_path, YAML.replace(old, new))
+    assert str(caught.value).startswith(str(tmp_path / "schema.yaml"))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("relations", "a schema is a mapping"),
+        ({"name": "s"}, "must map labels to explanations"),
+        ({"name": "s", "relations": {"a": "text"}}, "must be a mapping with an explanation"),
+        ({"name": "s", "relations": {"a": {"explanation": "x"}}}, "at least two relations"),
+    ],
+)
+def test_parse_refuses(content, message):
+    with pytest.raises(InputError, match=message):
+        parse_schema(content)
+
+
+def test_an_unknown_label_names_the_nearest():
+    schema = load_schema("semeval")
+    with pytest.raises(InputError, match=r"did you mean Cause-Effect\(e1,e2\)"):
+        schema.check_label("Cause-Efect(e1,e2)")
+    with pytest.raises(InputError, match="its relations: child_of, "):
+        load_schema("everyday").check_label("zzz")
+
+
+def test_an_unknown_schema_names_those_that_are_shipped():
+    with pytest.raises(InputError, match=r"shipped schemas: .*everyday.*semeval"):
+        load_schema("no-such-schema")
+
+
+def test_halves_keep_directions_together_and_are_even():
+    schema = load_schema("semeval")
+    for seed in range(5):
+        halves = schema.halves(seed)
+        assert sorted(halves["a"] + halves["b"]) == sorted(schema.labels)
+        assert abs(len(halves["a"]) - len(halves["b"])) == 1
+        groups = [{schema[label].group for label in half} for half in halves.values()]
+        assert not groups[0] & groups[1]
+    assert schema.halves(1) == schema.halves(1)
+    assert len({schema.halves(seed)["a"] for seed in range(5)}) > 1
+
+
+def test_halves_of_one_group_raise():
+    with pytest.raises(InputError, match="one relation only"):
+        _many("x", "x").halves(1)
+    assert sorted(map(len, _many("x", "x", None).halves(1).values())) == [1, 2]
+
+
+def test_the_semeval_schema_is_complete_and_fixed_in_order():
+    schema = load_schema("semeval")
+    names = [
+        "Cause-Effect",
+        "Instrument-Agency",
+        "Product-Producer",
+        "Content-Container",
+        "Entity-Origin",
+        "Entity-Destination",
+        "Component-Whole",
+        "Member-Collection",
+        "Message-Topic",
+    ]
+    directed = [f"{name}({way})" for name in names for way in ("e1,e2", "e2,e1")]
+    assert list(schema.labels) == [*directed, "Other"]
+    assert schema.negative == "Other"
+    for label in directed:
+        assert schema[label].undirected == label.partition("(")[0]
+
+
+def test_semeval_explanations_tell_the_directions_apart():
+    schema = load_schema("semeval")
+    roles = {
+        "Cause-Effect": "cause",
+        "Instrument-Agency": "instrument",
+        "Product-Producer": "product",
+        "Content-Container": "content",
+        "Entity-Origin": "entity",
+        "Entity-Destination": "entity",
+        "Component-Whole": "component",
+        "Member-Collection": "member",
+        "Message-Topic": "message",
+    }
+    for name, role in roles.items():
+        forward = schema[f"{name}(e1,e2)"].explanation
+        backward = schema[f"{name}(e2,e1)"].explanation
+        assert forward.startswith(
+            (f"The head is the {role}", f"The head is a {role}", "The head is an entity")
+        )
+        assert backward.startswith(
+            (f"The tail is the {role}", f"The tail is a {role}", "The tail is an entity")
+        )
+
+
+def test_shipped_schemas_explain_every_label_in_its_own_words():
+    folder = Path(relgen.__file__).parent / "schemas"
+    shipped = sorted(folder.glob("*.yaml"))
+    assert {"everyday", "semeval"} <= {path.stem for path in shipped}
+    for path in shipped:
+        schema = load_schema(path)
+        explanations = [relation.explanation for relation in schema]
+        assert len(set(explanations)) == len(explanations)
+        for relation in schema:
+            assert 10 <= len(relation.explanation.split()) <= 60, relation.name
+            assert "head" in relation.explanation, relation.name
+            assert "tail" in relation.explanation, relation.name
