@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import platform
+import shlex
 import statistics
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from relgen import __version__
 from relgen.experiment import Experiment
 from relgen.files import read_json, read_lines, write_json
-from relgen.stages import ArmStages, Plan
+from relgen.reporting.data import ArmFiles, ReportData, StageData
+from relgen.schema import load_schema
+from relgen.stages import ArmStages, Plan, Stage
 
 _SCORES = ("micro_f1", "macro_f1", "official_f1", "precision", "recall")
+_PACKAGES = ("torch", "lightning", "transformers", "peft", "datasets", "torchmetrics", "llguidance")
 _DIVERSITY = (
     "cosine",
     "cosine_masked",
@@ -40,6 +48,28 @@ def write_results(experiment: Experiment, plan: Plan, out: Path) -> dict[str, An
     }
     write_json(out / "results.json", results)
     return results
+
+
+def write_report_data(experiment: Experiment, plan: Plan, out: Path) -> None:
+    """Writes `report_data.json`: where everything lies, for `relgen report`.
+
+    Args:
+        experiment: what was done.
+        plan: its stages, all finished.
+        out: the run's folder; paths in the file are relative to it.
+    """
+    schema = load_schema(plan.schema)
+    data: ReportData = {
+        "settings": experiment.source,
+        "versions": _versions(),
+        "device": _device(),
+        "stages": [_stage_data(stage) for stage in plan.stages],
+        "arms": [_arm_files(stages, out) for stages in plan.arms],
+        "labels": list(schema.labels),
+        "negative": schema.negative,
+        "show_human_sentences": True,
+    }
+    write_json(out / "report_data.json", data)
 
 
 def summarise(arms: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -130,6 +160,52 @@ def _generation(stages: ArmStages) -> dict[str, Any]:
         "seconds": round(sum(part["seconds"] for part in parts), 2),
         "tokens": sum(part["tokens"] for part in parts),
     }
+
+
+def _arm_files(stages: ArmStages, out: Path) -> ArmFiles:
+    def place(stage: Stage, name: str) -> str:
+        return (stage.folder / name).relative_to(out).as_posix()
+
+    return {
+        "arm": stages.arm,
+        "seed": stages.seed,
+        "classifier": Path(stages.classifier).stem,
+        "scores": place(stages.test, "scores.json"),
+        "classifier_history": place(stages.train, "history.jsonl"),
+        "human": place(stages.split, "train.jsonl"),
+        "generated": [place(stage, "generated.jsonl") for stage in stages.generate],
+        "rejected": [place(stage, "rejected.jsonl") for stage in stages.generate],
+        "generation": [place(stage, "generation.json") for stage in stages.generate],
+        "diversity": place(stages.diversity, "diversity.json"),
+        "dpo_history": {
+            stage.name.rpartition("-")[2]: place(stage, "history.jsonl") for stage in stages.dpo
+        },
+    }
+
+
+def _stage_data(stage: Stage) -> StageData:
+    record = read_json(stage.record)
+    started = datetime.fromisoformat(record["started"]).timestamp()
+    return {
+        "name": stage.name,
+        "command": f"relgen {shlex.join(stage.command)}",
+        "started": started,
+        "finished": started + record["seconds"],
+    }
+
+
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version(), "relgen": __version__} | {
+        name: importlib.metadata.version(name) for name in _PACKAGES
+    }
+
+
+def _device() -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
+    return f"CPU, {torch.get_num_threads()} threads"
 
 
 def _lines(path: Path) -> int:

@@ -23,7 +23,7 @@ from relgen import __version__, cli
 from relgen.errors import InputError
 from relgen.experiment import Experiment
 from relgen.files import content_hash, read_json, write_json
-from relgen.results import print_table, write_results
+from relgen.results import print_table, write_report_data, write_results
 from relgen.stages import KINDS, Plan, Stage
 
 _OWNER = "experiment.json"
@@ -63,6 +63,7 @@ def run_experiment(
                 _run_stage(stage)
         if all(is_done(stage) for stage in plan.stages) and (not only or "report" in only):
             results = write_results(experiment, plan, out)
+            write_report_data(experiment, plan, out)
             cli.run(["report", str(out)])
             print_table(results)
             print(f"report: {out / 'report.html'}")

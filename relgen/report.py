@@ -1,0 +1,153 @@
+"""`report.html` and `report.md` of a run: one file each, readable without a network.
+
+Reads `results.json` and `report_data.json` (`ReportData` says what the latter holds); leaves out
+anything that the two do not name. The page is drawn by `relgen/templates`, from the parts that
+`relgen.reporting` works out.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from relgen import __version__
+from relgen.files import write_text
+from relgen.reporting import charts, curves, examples, findings, published, tables
+from relgen.reporting.data import ArmFiles, ReportData, Run, StageData, load_run
+
+__all__ = ["ArmFiles", "ReportData", "StageData", "write_report"]
+
+
+def write_report(folder: str | Path, out: str | Path | None = None) -> tuple[Path, Path]:
+    """Writes `report.html` and `report.md` of a run.
+
+    Args:
+        folder: of a finished experiment.
+        out: folder for the two files; default: the run's.
+
+    Returns:
+        The two files.
+
+    Raises:
+        InputError: no `results.json` in the folder, or a malformed one.
+    """
+    run = load_run(folder)
+    content = report_content(run)
+    environment = Environment(
+        loader=PackageLoader("relgen"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["cell"] = _markdown_cell
+    target = run.folder if out is None else Path(out)
+    paths = target / "report.html", target / "report.md"
+    for path in paths:
+        write_text(path, environment.get_template(f"{path.name}.j2").render(content))
+    return paths
+
+
+def report_content(run: Run) -> dict[str, Any]:
+    """Everything that the two templates show."""
+    classifier = run.classifiers[0]
+    f1 = tables.relation_f1(run, classifier)
+    sets = tables.diversity_sets(run)
+    content = {
+        "title": run.results.get("experiment") or run.folder.name,
+        "headline": findings.headline(run),
+        "done": findings.what_was_done(run),
+        "facts": _facts(run),
+        "arms": tables.arm_table(run),
+        "seeds": len({arm.seed for arm in run.arms}),
+        "f1_table": tables.relation_table(run, f1) if f1 else None,
+        "f1_chart": _f1_chart(run, f1),
+        "classifier": classifier if len(run.classifiers) > 1 else "",
+        "diversity": tables.diversity_table(sets) if sets else None,
+        "cosine_chart": _cosine_chart(sets),
+        "encoder": next((of["encoder"] for s in sets.values() for of in s if "encoder" in of), ""),
+        "dpo_charts": curves.dpo_charts(run),
+        "classifier_charts": curves.classifier_charts(run),
+        "examples": examples.examples(run),
+        "example_sentences": examples.SENTENCES,
+        "generation": tables.generation_table(run),
+        "published": published.published_table(run.results.get("corpus")),
+        "settings": run.data.get("settings", ""),
+        "stages": [(stage, _seconds(stage)) for stage in run.data.get("stages", [])],
+        "versions": run.data.get("versions", {}),
+        "version": __version__,
+        "human_hidden": run.data.get("show_human_sentences") is False,
+    }
+    # last: reading the parts above is what finds out which files are not there
+    return {**content, "missing": run.missing}
+
+
+def _facts(run: Run) -> list[tuple[str, str]]:
+    corpus = run.results.get("corpus")
+    facts = [
+        ("Corpus", corpus if isinstance(corpus, str) else ""),
+        ("Shots per relation", str(run.results.get("shots", ""))),
+        ("Relations", str(len(run.data.get("labels", [])) or "")),
+        ("Seeds", ", ".join(str(seed) for seed in dict.fromkeys(arm.seed for arm in run.arms))),
+        ("Device", run.data.get("device", "")),
+        ("Duration", _duration(run.data.get("stages", []))),
+    ]
+    return [(name, value) for name, value in facts if value]
+
+
+def _f1_chart(run: Run, f1: dict[str, dict[str, float | None]]) -> charts.DotChart | None:
+    """Human samples alone against the headline's arm, by relation."""
+    arm = findings.compared_arm(run.arm_names)
+    if arm is None or "human" not in run.arm_names:
+        return None
+    rows = {
+        label: {
+            name: None if (value := of[name]) is None else 100 * value for name in ("human", arm)
+        }
+        for label, of in f1.items()
+        if label != run.data.get("negative")
+    }
+    return charts.dot_chart(rows, {"human": 0, arm: 1}, decimals=1)
+
+
+def _cosine_chart(sets: dict[str, list[dict[str, Any]]]) -> charts.DotChart | None:
+    """Mean pairwise cosine by relation and set, means over seeds (the paper's figure 5)."""
+    rows: dict[str, dict[str, float | None]] = {}
+    for name, seeds in sets.items():
+        for label in dict.fromkeys(label for of in seeds for label in of.get("per_relation", {})):
+            values = [of.get("per_relation", {}).get(label, {}).get("cosine") for of in seeds]
+            rows.setdefault(label, {})[name] = tables.mean(values)
+    return charts.dot_chart(rows, {name: number for number, name in enumerate(sets)})
+
+
+def _seconds(stage: StageData) -> str:
+    started, finished = stage.get("started"), stage.get("finished")
+    return "" if started is None or finished is None else _time(finished - started)
+
+
+def _duration(stages: Sequence[StageData]) -> str:
+    """The stages' times added up: a run may have been interrupted in between."""
+    times = [
+        finished - started
+        for stage in stages
+        if (started := stage.get("started")) is not None
+        and (finished := stage.get("finished")) is not None
+    ]
+    return _time(sum(times)) if times else ""
+
+
+def _time(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return str(datetime.timedelta(seconds=round(seconds)))
+
+
+def _markdown_cell(text: object, strip: bool = True) -> str:
+    """A text that stays on its line and says nothing in Markdown; it is escaped for HTML later."""
+    plain = " ".join(str(text).split()) if strip else re.sub(r"\s", " ", str(text))
+    return re.sub(r"([\\`*\[\]|])", r"\\\1", plain)

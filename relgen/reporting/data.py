@@ -1,0 +1,189 @@
+"""`report_data.json`: what the report needs beyond `results.json`, and reading both.
+
+All paths in it are relative to the run's folder. Everything is optional but an arm's `arm` and
+`seed`; what is missing leaves its part of the report out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Required, TypedDict
+
+import yaml
+
+from relgen.errors import InputError
+from relgen.files import read_json, read_lines
+from relgen.samples import Sample, read_samples
+
+
+class StageData(TypedDict, total=False):
+    """One stage: its command line as a person would type it, and when it ran (Unix seconds)."""
+
+    name: Required[str]
+    command: Required[str]
+    started: float | None
+    finished: float | None
+
+
+class ArmFiles(TypedDict, total=False):
+    """Where one arm of one seed left its files.
+
+    Keys:
+        arm, seed, classifier: as in `results.json`; `classifier` may be left out where there is
+            only one.
+        scores: the classifier's `scores.json`.
+        classifier_history: its `history.jsonl`.
+        human: the K-shot split's `train.jsonl`.
+        generated: the files of accepted samples, in order (one a half, or one).
+        rejected, generation: the `rejected.jsonl` and `generation.json` beside them, for whoever
+            reads on; the report takes the counts from `results.json`.
+        diversity: what `relgen diversity --json` printed.
+        dpo_history: {"a": history.jsonl, "b": …}, or one under the key "all".
+    """
+
+    arm: Required[str]
+    seed: Required[int]
+    classifier: str
+    scores: str
+    classifier_history: str
+    human: str
+    generated: list[str]
+    rejected: list[str]
+    generation: list[str]
+    diversity: str
+    dpo_history: dict[str, str]
+
+
+class ReportData(TypedDict, total=False):
+    """The content of `report_data.json`.
+
+    Keys:
+        settings: the experiment's YAML, as text.
+        versions: {"python": …, "relgen": …, "torch": …}, in the order to be shown.
+        device: what it ran on, in words.
+        stages: every stage, in the order in which they ran.
+        arms: the files of every arm and seed.
+        labels: the schema's labels, in order.
+        negative: the schema's negative label, or null.
+        show_human_sentences: false keeps a licensed corpus's sentences out of the report.
+    """
+
+    settings: str
+    versions: dict[str, str]
+    device: str
+    stages: list[StageData]
+    arms: list[ArmFiles]
+    labels: list[str]
+    negative: str | None
+    show_human_sentences: bool
+
+
+@dataclass
+class ArmRun:
+    """One arm of one seed: its figures from `results.json`, and its files."""
+
+    arm: str
+    seed: int
+    classifier: str
+    figures: dict[str, Any]
+    files: ArmFiles
+
+
+@dataclass
+class Run:
+    """A run's folder, read. `missing` collects the named files that are not there."""
+
+    folder: Path
+    results: dict[str, Any]
+    data: ReportData
+    settings: dict[str, Any]
+    arms: list[ArmRun]
+    missing: list[str] = field(default_factory=list)
+
+    @property
+    def arm_names(self) -> list[str]:
+        """Every arm once, in the order of `results.json`."""
+        return list(dict.fromkeys(run.arm for run in self.arms))
+
+    @property
+    def classifiers(self) -> list[str]:
+        """Every classifier once, in the order of `results.json`."""
+        return list(dict.fromkeys(run.classifier for run in self.arms))
+
+    def json(self, path: str | None) -> Any:
+        """The content of a JSON file of the run; None, and noted as missing, when not there."""
+        file = self._file(path)
+        return read_json(file) if file else None
+
+    def lines(self, path: str | None) -> list[str]:
+        """The lines of a file of the run that are not blank; none when it is not there."""
+        file = self._file(path)
+        return [line for line in read_lines(file) if line.strip()] if file else []
+
+    def samples(self, paths: Iterable[str]) -> list[Sample]:
+        """The samples of files of the run, one after the other; malformed lines are left out."""
+        found: list[Sample] = []
+        for path in paths:
+            if (file := self._file(path)) and file.stat().st_size:
+                found.extend(read_samples(file, skip_bad=True))
+        return found
+
+    def _file(self, path: str | None) -> Path | None:
+        if path is None:
+            return None
+        if (file := self.folder / path).is_file():
+            return file
+        if path not in self.missing:
+            self.missing.append(path)
+        return None
+
+
+def load_run(folder: str | Path) -> Run:
+    """Reads `results.json` and `report_data.json` of a run's folder.
+
+    Raises:
+        InputError: no `results.json`, or one of the two is malformed.
+    """
+    folder = Path(folder)
+    if not (folder / "results.json").is_file():
+        raise InputError(
+            "no results.json in this folder",
+            path=folder,
+            remedy="give the folder of a finished experiment: relgen run … --out "
+            f"{folder.name or 'DIR'}",
+        )
+    results = read_json(folder / "results.json")
+    if not isinstance(results, dict) or not results.get("arms"):
+        raise InputError(
+            "holds no arms",
+            path=folder / "results.json",
+            field="arms",
+            remedy="run the experiment again: relgen run goes on where it stopped",
+        )
+    extra = folder / "report_data.json"
+    data: ReportData = read_json(extra) if extra.is_file() else {}
+    files = {(f["arm"], f["seed"], f.get("classifier")): f for f in data.get("arms", [])}
+    arms = []
+    for row in results["arms"]:
+        if not isinstance(row, dict) or "arm" not in row or "seed" not in row:
+            raise InputError(
+                "an arm needs the keys arm and seed",
+                path=folder / "results.json",
+                field="arms",
+                value=row,
+            )
+        arm, seed, classifier = row["arm"], row["seed"], row.get("classifier")
+        nothing: ArmFiles = {"arm": arm, "seed": seed}
+        own = files.get((arm, seed, classifier)) or files.get((arm, seed, None)) or nothing
+        arms.append(ArmRun(arm, seed, classifier or "", row, own))
+    return Run(folder, results, data, _settings(data), arms)
+
+
+def _settings(data: ReportData) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(data.get("settings", ""))
+    except yaml.YAMLError:  # shown as text all the same
+        return {}
+    return content if isinstance(content, dict) else {}

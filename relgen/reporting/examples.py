@@ -1,0 +1,93 @@
+"""Sentences side by side: the first accepted ones of a few relations, chosen by rule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from relgen.reporting.data import Run
+from relgen.reporting.naming import describe, generation_of
+from relgen.samples import Sample
+
+RELATIONS = 4
+SENTENCES = 3
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of a sentence: an entity, or what stands around it."""
+
+    text: str
+    role: Literal["head", "tail", ""] = ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What one set wrote for a relation."""
+
+    name: str
+    hint: str
+    sentences: list[list[Piece]]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A relation and the sentences of every set for it."""
+
+    relation: str
+    sources: list[Source]
+
+
+def evenly_spaced(labels: Sequence[str], count: int = RELATIONS) -> list[str]:
+    """`count` labels at even distances, from the first on; all of them when there are fewer."""
+    if len(labels) <= count:
+        return list(labels)
+    return [labels[index * len(labels) // count] for index in range(count)]
+
+
+def pieces(sample: Sample) -> list[Piece]:
+    """A sentence cut at its entities."""
+    cut, position = [], 0
+    roles: list[tuple[Literal["head", "tail"], int, int]] = [
+        ("head", sample.head.start, sample.head.end),
+        ("tail", sample.tail.start, sample.tail.end),
+    ]
+    for role, start, end in sorted(roles, key=lambda entry: entry[1]):
+        if position < start:
+            cut.append(Piece(sample.text[position:start]))
+        cut.append(Piece(sample.text[start:end], role))
+        position = end
+    if position < len(sample.text):
+        cut.append(Piece(sample.text[position:]))
+    return cut
+
+
+def examples(run: Run) -> list[Example]:
+    """The first sentences that each set holds for evenly spaced relations, of the first seed.
+
+    Human sentences come along only where the run says that they may be shown.
+    """
+    sets: dict[str, list[Sample]] = {}
+    first = run.arms[0].seed
+    for arm in (arm for arm in run.arms if arm.seed == first):
+        human = arm.files.get("human")
+        if run.data.get("show_human_sentences") and human and "human" not in sets:
+            sets = {"human": run.samples([human]), **sets}
+        name = generation_of(arm.arm)
+        if name and name not in sets and (files := arm.files.get("generated")):
+            sets[name] = run.samples(files)
+    if not any(name != "human" for name in sets):
+        return []
+    present = dict.fromkeys(sample.relation for of in sets.values() for sample in of)
+    labels = run.data.get("labels") or list(present)
+    negative = run.data.get("negative")
+    chosen = evenly_spaced([label for label in labels if label in present and label != negative])
+    return [
+        Example(label, [_source(name, of, label) for name, of in sets.items()]) for label in chosen
+    ]
+
+
+def _source(name: str, samples: Sequence[Sample], relation: str) -> Source:
+    own = [sample for sample in samples if sample.relation == relation][:SENTENCES]
+    return Source(name, describe(name), [pieces(sample) for sample in own])

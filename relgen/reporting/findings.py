@@ -1,0 +1,158 @@
+"""The report's sentences, made from its figures: the headline, and what was done."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from relgen.reporting.data import Run
+from relgen.reporting.naming import describe, generation_of
+from relgen.reporting.tables import percent
+
+_LEVEL = 0.05
+_MOST_SEEDS = 16  # 2^16 sign patterns still take well under a second
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The finding in a line, and what stands behind it in a sentence or two."""
+
+    title: str
+    detail: str
+
+
+def sign_flip_p(differences: Sequence[float]) -> float | None:
+    """Two-sided p of paired differences by the exact sign-flip test (Fisher 1935).
+
+    The share of the 2^n ways of choosing signs whose sum is at least as far from zero. With n
+    seeds it cannot go below 2 / 2^n, so that fewer than six never reach 5 %.
+
+    Returns:
+        None for fewer than two differences, or more than sixteen.
+    """
+    if not 2 <= len(differences) <= _MOST_SEEDS:
+        return None
+    observed = abs(math.fsum(differences)) - 1e-12
+    patterns = itertools.product((1, -1), repeat=len(differences))
+    sums = [abs(math.fsum(s * d for s, d in zip(p, differences, strict=True))) for p in patterns]
+    return sum(total >= observed for total in sums) / len(sums)
+
+
+def compared_arm(arms: Sequence[str]) -> str | None:
+    """The arm that the headline sets against `human`: chosen by a fixed rule, never by its score.
+
+    `obo_dpo_mix`, or else the first mix, or else the first arm that trains on generated samples.
+    """
+    if "obo_dpo_mix" in arms:
+        return "obo_dpo_mix"
+    generated = [arm for arm in arms if generation_of(arm)]
+    mixes = [arm for arm in generated if arm.endswith("_mix")]
+    return next(iter([*mixes, *generated]), None)
+
+
+def headline(run: Run) -> Headline:
+    """'Mix X.X vs. human Y.Y micro-F1', with the gain or loss and what it is worth."""
+    classifier = run.classifiers[0]
+    scores: dict[str, dict[int, float]] = {}
+    for arm in run.arms:
+        if arm.classifier == classifier and arm.figures.get("micro_f1") is not None:
+            scores.setdefault(arm.arm, {})[arm.seed] = arm.figures["micro_f1"]
+    with_classifier = f" Classifier: {classifier}." if len(run.classifiers) > 1 else ""
+    arm_name = compared_arm(list(scores))
+    human_scores, our_scores = scores.get("human", {}), scores.get(arm_name or "", {})
+    seeds = sorted(our_scores.keys() & human_scores.keys())
+    if arm_name is None or not seeds:
+        parts = [f"{name} {percent(statistics.fmean(of.values()))}" for name, of in scores.items()]
+        title = f"{', '.join(parts) or 'No'} micro-F1"
+        reason = (
+            "Nothing to compare: no seed has both an arm trained on human samples alone and one "
+        )
+        return Headline(title, f"{reason}that uses generated ones.{with_classifier}")
+    ours = statistics.fmean(our_scores[seed] for seed in seeds)
+    human = statistics.fmean(human_scores[seed] for seed in seeds)
+    kind = "Mix" if arm_name.endswith("_mix") else "Generated only"
+    title = f"{kind} {percent(ours)} vs. human {percent(human)} micro-F1"
+    verb = "Adding" if kind == "Mix" else "Training on nothing but"
+    differences = [our_scores[seed] - human_scores[seed] for seed in seeds]
+    how = describe(generation_of(arm_name) or arm_name)
+    change = _change(float(percent(ours)) - float(percent(human)))  # as the title shows them
+    detail = f"{verb} generated samples ({how}) {change}. {_worth(differences)}{with_classifier}"
+    return Headline(title, detail)
+
+
+def what_was_done(run: Run) -> list[str]:
+    """Three sentences: what was drawn, what was generated, what was trained and tested."""
+    results = run.results
+    seeds = len({arm.seed for arm in run.arms})
+    labels = run.data.get("labels")
+    each = f"each of {len(labels)} relations" if labels else "each relation"
+    drawn = (
+        f"From the corpus {_corpus(results.get('corpus'))}, {results.get('shots', 'a few')} "
+        f"labelled sentences for {each} were drawn"
+        f"{', once' if seeds == 1 else f', once for each of {seeds} seeds'}."
+    )
+    generator = run.settings.get("generator")
+    generator = generator if isinstance(generator, dict) else {}
+    ways = list(dict.fromkeys(generation_of(arm) for arm in run.arm_names if generation_of(arm)))
+    number = generator.get("samples")
+    model = generator.get("model")
+    wrote = (
+        f"{f'The model {model}' if model else 'A language model'} wrote "
+        f"{f'up to {number} new ones per relation' if number else 'new ones'}"
+        f"{f' in each of {len(ways)} ways' if len(ways) > 1 else ''}: "
+        f"{'; '.join(describe(way or '') for way in ways)}."
+        if ways
+        else "No sentences were generated."
+    )
+    tested = None
+    for arm in run.arms:
+        scores = run.json(arm.files.get("scores"))
+        if tested is None and scores and scores.get("confusion"):
+            tested = sum(map(sum, scores["confusion"]))
+    names = [Path(name).stem for name in run.classifiers if name]
+    trained = (
+        f"{_named(names)} trained on each arm's sentences and scored on "
+        f"{f'{tested:,} ' if tested else ''}test sentences."
+    )
+    return [drawn, wrote, trained]
+
+
+def _named(classifiers: Sequence[str]) -> str:
+    if len(classifiers) > 1:
+        return f"The classifiers {', '.join(classifiers[:-1])} and {classifiers[-1]} were"
+    return f"The classifier {classifiers[0]} was" if classifiers else "A relation classifier was"
+
+
+def _change(difference: float) -> str:
+    points = f"{abs(difference):.1f}"
+    if points == "0.0":
+        return "made no difference to micro-F1"
+    unit = "point" if points == "1.0" else "points"
+    return f"{'gained' if difference > 0 else 'cost'} {points} {unit} of micro-F1"
+
+
+def _worth(differences: Sequence[float]) -> str:
+    if len(differences) == 1:
+        return "This is one seed: it shows no significance."
+    ahead = sum(difference > 0 for difference in differences)
+    count = len(differences)
+    said = f"It was ahead of human samples alone in {ahead} of {count} seeds"
+    p = sign_flip_p(differences)
+    if p is None:
+        return f"{said}."
+    test = f"exact sign-flip test over seeds: p = {p:.2g}"
+    if p <= _LEVEL:
+        return f"{said} ({test})."
+    fewest = 2 / 2**count
+    why = f"; {count} seeds cannot show more than p = {fewest:.2g}" if fewest > _LEVEL else ""
+    return f"{said}; not significant ({test}{why})."
+
+
+def _corpus(corpus: object) -> str:
+    if isinstance(corpus, dict):
+        return Path(str(corpus.get("schema") or corpus.get("train") or "given")).stem
+    return str(corpus or "given")

@@ -1,0 +1,56 @@
+"""Histories: names as Lightning writes them, and lines cut short."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from relgen.files import write_json, write_jsonl
+from relgen.reporting.curves import classifier_charts, dpo_charts, read_history
+from relgen.reporting.data import load_run
+from tests.relgen.reporting.fake_run import make_run
+
+
+def test_step_beats_epoch_and_a_broken_line_is_left_out() -> None:
+    metrics = {"train/loss_step": 0.7, "train/loss_epoch": 0.6, "val/loss_epoch": 0.5}
+    lines = [json.dumps({"step": 3, "epoch": 0, "metrics": metrics}), '{"step": 4, "metr']
+    assert read_history(lines) == {"train/loss": [(3.0, 0.7)], "val/loss_epoch": [(3.0, 0.5)]}
+
+
+def test_dpo_charts_read_each_half_once_a_seed(tmp_path: Path) -> None:
+    charts = dpo_charts(load_run(make_run(tmp_path, seeds=(1, 2))))
+    assert [chart.title for chart in charts] == ["DPO loss", "Reward margin", "Reward accuracy"]
+    assert charts[0].legend == [("half a", 0), ("half b", 1)]
+    assert len(charts[0].lines) == 4
+
+
+def test_only_the_metric_itself_and_its_validation_are_drawn(tmp_path: Path) -> None:
+    names = ("loss", "epoch/loss", "val/loss", "rewards/margins", "rewards/margins/near_copy")
+    rows = [
+        {"step": step, "epoch": 0, "metrics": dict.fromkeys(names, step / 10)} for step in (1, 2)
+    ]
+    write_jsonl(tmp_path / "h.jsonl", rows)
+    arm = {"arm": "obo_dpo_pure", "seed": 1}
+    write_json(tmp_path / "results.json", {"arms": [arm]})
+    write_json(
+        tmp_path / "report_data.json", {"arms": [{**arm, "dpo_history": {"all": "h.jsonl"}}]}
+    )
+    charts = dpo_charts(load_run(tmp_path))
+    assert [(chart.title, chart.legend) for chart in charts] == [
+        ("DPO loss", [("all relations", 0), ("all relations, validation", 1)]),
+        ("Reward margin", [("all relations", 0)]),
+    ]
+    assert [len(chart.lines) for chart in charts] == [2, 1]
+
+
+def test_classifier_chart_has_a_line_an_arm(tmp_path: Path) -> None:
+    charts = classifier_charts(load_run(make_run(tmp_path, seeds=(1,))))
+    assert [chart.title for chart in charts] == ["Classifier's loss"]
+    assert [name for name, _ in charts[0].legend] == [
+        *("human", "obo_dpo_pure", "obo_dpo_mix", "aao_mix"),
+    ]
+
+
+def test_no_history_no_charts(tmp_path: Path) -> None:
+    run = load_run(make_run(tmp_path, files=False))
+    assert dpo_charts(run) == classifier_charts(run) == []

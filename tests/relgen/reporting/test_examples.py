@@ -1,0 +1,41 @@
+"""Which sentences are shown, and how they are cut."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from relgen.reporting.data import load_run
+from relgen.reporting.examples import Piece, evenly_spaced, examples, pieces
+from relgen.samples import Entity, Sample
+from tests.relgen.reporting.fake_run import make_run
+
+
+def test_evenly_spaced() -> None:
+    assert evenly_spaced(list("abcdefghi"), 4) == ["a", "c", "e", "g"]
+    assert evenly_spaced(["a", "b"], 4) == ["a", "b"]
+
+
+def test_pieces_of_a_sentence_whose_tail_comes_first() -> None:
+    sample = Sample("1", "fire: smoke!", Entity(6, 11), Entity(0, 4), "r")
+    assert pieces(sample) == [
+        Piece("fire", "tail"),
+        Piece(": "),
+        Piece("smoke", "head"),
+        Piece("!"),
+    ]
+
+
+def test_first_sentences_of_four_relations_without_the_negative_one(tmp_path: Path) -> None:
+    shown = examples(load_run(make_run(tmp_path, labels=("a", "b", "c", "d", "e", "none"))))
+    assert [example.relation for example in shown] == ["a", "b", "c", "d"]
+    assert [source.name for source in shown[0].sources] == ["human", "obo_dpo", "aao"]
+    assert [len(source.sentences) for source in shown[0].sources] == [3, 3, 3]
+
+
+def test_licensed_sentences_stay_out(tmp_path: Path) -> None:
+    shown = examples(load_run(make_run(tmp_path, show_human=False)))
+    assert [source.name for source in shown[0].sources] == ["obo_dpo", "aao"]
+
+
+def test_a_run_without_generated_samples_has_no_examples(tmp_path: Path) -> None:
+    assert examples(load_run(make_run(tmp_path, arms=("human",)))) == []

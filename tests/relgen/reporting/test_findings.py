@@ -1,0 +1,82 @@
+"""The sentences: gain, loss, one seed, many seeds, and nothing to compare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from relgen.reporting.data import load_run
+from relgen.reporting.findings import compared_arm, headline, sign_flip_p, what_was_done
+from tests.relgen.reporting.fake_run import make_run
+
+
+def test_sign_flip_by_hand() -> None:
+    assert sign_flip_p([0.1, 0.2, 0.3]) == pytest.approx(2 / 8)
+    # sums of ±1 ±1 ±1 ±3 with |sum| >= 4: ++++ (6), three of -+++ kind (4), and their mirrors
+    assert sign_flip_p([1.0, 1.0, 1.0, 3.0]) == pytest.approx(2 / 16)
+    assert sign_flip_p([1.0, -1.0]) == 1.0
+    assert sign_flip_p([1.0]) is None
+
+
+def test_the_compared_arm_follows_the_rule_and_no_score() -> None:
+    assert compared_arm(["human", "aao_mix", "obo_dpo_mix"]) == "obo_dpo_mix"
+    assert compared_arm(["human", "obo_pure", "aao_mix", "obo_mix"]) == "aao_mix"
+    assert compared_arm(["human", "obo_pure"]) == "obo_pure"
+    assert compared_arm(["human", "direct"]) is None
+
+
+def test_a_gain_over_three_seeds(tmp_path: Path) -> None:
+    found = headline(load_run(make_run(tmp_path, files=False)))
+    assert found.title == "Mix 62.8 vs. human 58.6 micro-F1"
+    assert found.detail == (
+        "Adding generated samples (one by one, after DPO) gained 4.2 points of micro-F1. It was "
+        "ahead of human samples alone in 3 of 3 seeds; not significant (exact sign-flip test over "
+        "seeds: p = 0.25; 3 seeds cannot show more than p = 0.25)."
+    )
+
+
+def test_a_loss_with_one_seed(tmp_path: Path) -> None:
+    run = make_run(
+        tmp_path, arms=("human", "aao_mix"), seeds=(1,), micro={"human": 0.5, "aao_mix": 0.49},
+        files=False,
+    )  # fmt: skip
+    found = headline(load_run(run))
+    assert found.title == "Mix 49.0 vs. human 50.0 micro-F1"
+    assert found.detail == (
+        "Adding generated samples (all at once) cost 1.0 point of micro-F1. This is one seed: it "
+        "shows no significance."
+    )
+
+
+def test_no_difference(tmp_path: Path) -> None:
+    run = make_run(
+        tmp_path, arms=("human", "aao_pure"), seeds=(1,), micro={"human": 0.5, "aao_pure": 0.5},
+        files=False,
+    )  # fmt: skip
+    found = headline(load_run(run))
+    assert found.title == "Generated only 50.0 vs. human 50.0 micro-F1"
+    assert "made no difference to micro-F1" in found.detail
+
+
+def test_six_seeds_can_be_significant(tmp_path: Path) -> None:
+    run = make_run(tmp_path, seeds=range(6), files=False)
+    detail = headline(load_run(run)).detail
+    assert detail.endswith("in 6 of 6 seeds (exact sign-flip test over seeds: p = 0.031).")
+
+
+def test_without_a_baseline_nothing_is_claimed(tmp_path: Path) -> None:
+    found = headline(load_run(make_run(tmp_path, arms=("obo_dpo_mix",), files=False)))
+    assert found.title == "obo_dpo_mix 62.8 micro-F1"
+    assert found.detail.startswith("Nothing to compare")
+
+
+def test_what_was_done(tmp_path: Path) -> None:
+    assert what_was_done(load_run(make_run(tmp_path))) == [
+        "From the corpus semeval, 8 labelled sentences for each of 19 relations were drawn, once "
+        "for each of 3 seeds.",
+        "The model smollm2-135m-instruct wrote up to 16 new ones per relation in each of 2 ways: "
+        "one by one, after DPO; all at once.",
+        "The classifier entity_marker was trained on each arm's sentences and scored on 2,717 test "
+        "sentences.",
+    ]

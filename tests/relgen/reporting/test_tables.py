@@ -1,0 +1,128 @@
+"""Tables with literal values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from relgen.files import write_json
+from relgen.reporting import tables
+from relgen.reporting.data import load_run
+from relgen.reporting.published import published_table
+from relgen.reporting.tables import Cell
+from tests.relgen.reporting.fake_run import make_run
+
+
+def test_arm_table(tmp_path: Path) -> None:
+    table = tables.arm_table(load_run(make_run(tmp_path, files=False)))
+    assert table.columns == [
+        *("Arm", "Micro-F1", "Macro-F1", "Official F1", "Precision", "Recall"),
+        *("Train samples", "Seeds"),
+    ]
+    mix = table.rows[2]
+    assert (mix.name, mix.hint) == ("obo_dpo_mix", "human and generated: one by one, after DPO")
+    assert mix.cells[0] == Cell("62.8", "± 0.5", best=True)
+    assert mix.cells[-2:] == [Cell("456"), Cell("3")]
+    assert [row.cells[0].best for row in table.rows] == [False, False, True, False]
+
+
+def test_one_seed_has_no_deviation_and_no_official_column_without_scores(tmp_path: Path) -> None:
+    run = load_run(make_run(tmp_path, seeds=(1,), official=False, files=False))
+    table = tables.arm_table(run)
+    assert "Official F1" not in table.columns
+    assert table.rows[0].cells[0] == Cell("58.1", "")
+
+
+def test_several_classifiers_have_a_row_each(tmp_path: Path) -> None:
+    def row(classifier: str, score: float) -> dict[str, object]:
+        return {"arm": "human", "seed": 1, "classifier": classifier, "micro_f1": score}
+
+    arms = [row("entity_marker", 0.5), row("knowprompt", 0.6)]
+    write_json(tmp_path / "results.json", {"arms": arms})
+    table = tables.arm_table(load_run(tmp_path))
+    assert [r.name for r in table.rows] == ["human · entity_marker", "human · knowprompt"]
+
+
+def test_ties_are_all_best_as_shown() -> None:
+    cells = tables.mark_best([("0.10", ""), ("–", ""), ("0.10", ""), ("0.20", "")], "low")
+    assert [cell.best for cell in cells] == [True, False, True, False]
+    assert not tables.mark_best([("0.10", ""), ("–", "")], "low")[0].best
+
+
+def test_relation_table_takes_means_over_seeds(tmp_path: Path) -> None:
+    arms = []
+    for seed, f1 in ((1, 0.4), (2, 0.6)):
+        scores = {"per_relation": {"cause": {"f1": f1}, "none": {"f1": 0.1}}}
+        write_json(tmp_path / f"{seed}.json", scores)
+        arms.append({"arm": "human", "seed": seed, "scores": f"{seed}.json"})
+    figures = [{"arm": "human", "seed": seed, "micro_f1": 0.5} for seed in (1, 2)]
+    write_json(tmp_path / "results.json", {"arms": figures})
+    write_json(tmp_path / "report_data.json", {"arms": arms, "negative": "none"})
+    run = load_run(tmp_path)
+    by_relation = tables.relation_f1(run, "")
+    assert by_relation == {"cause": {"human": 0.5}, "none": {"human": 0.1}}
+    rows = tables.relation_table(run, by_relation).rows
+    assert [(row.name, row.cells, row.hint) for row in rows] == [
+        ("cause", [Cell("50.0")], ""),
+        ("none", [Cell("10.0")], "negative label: outside micro-F1"),
+    ]
+
+
+def test_generation_counts_once_what_pure_and_mix_share(tmp_path: Path) -> None:
+    table = tables.generation_table(load_run(make_run(tmp_path, seeds=(1, 2), files=False)))
+    assert table is not None
+    assert table.columns == ["Drafts", "obo_dpo", "aao"]
+    assert [(row.name, row.cells[0].text) for row in table.rows] == [
+        ("accepted", "600"),
+        ("rejected", "168"),
+        ("accepted, % of drafts", "78.1"),
+        ("rejected: duplicate", "122"),
+        ("rejected: no_head", "28"),
+        ("rejected: copy_of_demonstration", "18"),
+        ("seconds", "825"),
+        ("tokens written", "36,500"),
+    ]
+
+
+def test_no_generation_no_table(tmp_path: Path) -> None:
+    assert tables.generation_table(load_run(make_run(tmp_path, arms=("human",)))) is None
+
+
+def test_diversity_falls_back_on_the_results(tmp_path: Path) -> None:
+    sets = tables.diversity_sets(load_run(make_run(tmp_path, files=False)))
+    assert list(sets) == ["human", "obo_dpo", "aao"]
+    table = tables.diversity_table(sets)
+    assert [cell.text for cell in table.rows[1].cells] == ["–", "0.200", "0.300", "0.900", "0.100"]
+
+
+def test_the_most_diverse_set_is_marked_only_among_sets_of_one_size() -> None:
+    def of(cosine: float, size: int) -> list[dict[str, object]]:
+        return [{"overall": {"cosine": cosine}, "size": size}]
+
+    equal = tables.diversity_table({"human": of(0.1, 8), "aao": of(0.4, 8)})
+    assert [row.cells for row in equal.rows] == [
+        [Cell("8"), Cell("0.100", best=True)],
+        [Cell("8"), Cell("0.400")],
+    ]
+    unequal = tables.diversity_table({"human": of(0.1, 8), "aao": of(0.4, 16)})
+    assert not any(cell.best for row in unequal.rows for cell in row.cells)
+
+
+@pytest.mark.parametrize("name", ["semeval", "SemEval-2010 Task 8"])
+def test_published_figures_of_a_corpus_that_the_paper_covers(name: str) -> None:
+    table = published_table(name)
+    assert table is not None
+    assert table.columns == ["Published", "SemEval, K = 8"]
+    assert [row.cells[0].text for row in table.rows] == [
+        "61.39",
+        "42.02",
+        "67.92",
+        "70.32",
+        "25.55",
+    ]
+
+
+def test_no_published_figures_for_other_corpora() -> None:
+    assert published_table("everyday") is None
+    assert published_table({"train": "a.jsonl"}) is None
