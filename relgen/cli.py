@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import errno
 import importlib
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -49,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         stderr; 130 when interrupted.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    _quiet_libraries()
     try:
         run(arguments)
     except InputError as error:
@@ -103,6 +105,16 @@ def build_parser() -> argparse.ArgumentParser:
     for name, text in TRAINED.items():
         commands.add_parser(name, help=text, add_help=False)
     return parser
+
+
+def _quiet_libraries() -> None:
+    """Keeps notes that no user of relgen can act on from the terminal."""
+    # it looks for a faster 4-bit kernel on the Hub and says so when there is none
+    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
+    if os.environ.get("HF_HUB_OFFLINE") == "1":
+        # with nothing to download, bars would only flash up while weights load
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+        os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import logging
 import re
 import sys
@@ -26,6 +27,7 @@ from lightning.pytorch.cli import (
     SaveConfigCallback,
 )
 
+from relgen.config_errors import explain
 from relgen.errors import InputError
 from relgen.presets import find_config
 
@@ -57,8 +59,8 @@ def run_trained(name: str, arguments: list[str]) -> None:
         if out is None:
             raise InputError("missing", field="--out", remedy="name a folder for what is made")
         arguments += _checkpoint(arguments, subcommand, Path(out), resume)
-    with _quiet(), _one_line_errors(f"relgen {name}"):
-        cli = RelgenCLI(out or "runs/unnamed", arguments)
+    with _quiet():
+        cli = RelgenCLI(f"relgen {name}", out or "runs/unnamed", arguments)
     if not only_shows:
         print(f"{name} {cli.subcommand}: done -> {out}")
 
@@ -67,11 +69,13 @@ class RelgenCLI(LightningCLI):
     """LightningCLI over any module and data module, with everything below one output folder.
 
     Args:
+        command: how the user called it, for errors.
         out: becomes `trainer.default_root_dir`.
         arguments: the command line, without relgen's own options.
     """
 
-    def __init__(self, out: str, arguments: ArgsType) -> None:
+    def __init__(self, command: str, out: str, arguments: list[str]) -> None:
+        self.command = command
         checkpoint = ModelCheckpoint(
             dirpath=Path(out) / "checkpoints",
             save_top_k=0,
@@ -87,6 +91,7 @@ class RelgenCLI(LightningCLI):
             save_config_kwargs={"overwrite": True, "save_to_log_dir": False},
             trainer_defaults={
                 "default_root_dir": out,
+                "enable_model_summary": False,
                 "callbacks": [checkpoint],
                 "logger": {
                     "class_path": "lightning.pytorch.loggers.TensorBoardLogger",
@@ -110,8 +115,17 @@ class RelgenCLI(LightningCLI):
         parser.link_arguments("model.init_args.model", "data.init_args.model")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
-        """Parses without Lightning's warning: relgen has dispatched `sys.argv` already."""
-        self.config = parser.parse_args(args)
+        """Parses; where jsonargparse would print its usage and leave, raises InputError."""
+        assert isinstance(args, list)
+        said = io.StringIO()
+        try:
+            with contextlib.redirect_stderr(said):
+                self.config = parser.parse_args(args)
+        except (ArgumentError, SystemExit) as error:
+            if isinstance(error, SystemExit) and error.code in (0, None):
+                raise
+            message = f"{said.getvalue()}\n{error}"
+            raise explain(message, _config_files(args), self.command) from error
 
     def _parse_ckpt_path(self) -> None:
         """Left out: hyper-parameters stored in a checkpoint would beat the command line."""
@@ -139,6 +153,12 @@ def _with_presets(arguments: list[str], folder: str) -> list[str]:
         resolved.append(argument)
         previous = argument
     return resolved
+
+
+def _config_files(arguments: list[str]) -> list[Path]:
+    pairs = itertools.pairwise(arguments)
+    files = [Path(value) for option, value in pairs if option in ("-c", "--config")]
+    return files + [Path(a.partition("=")[2]) for a in arguments if a.startswith("--config=")]
 
 
 def _own_options(arguments: list[str]) -> tuple[list[str], str | None, bool]:
@@ -187,27 +207,6 @@ def _checkpoint(arguments: list[str], subcommand: str, out: Path, resume: bool) 
             remedy="run `fit` with the same --out first, or give --ckpt_path",
         )
     return [f"--ckpt_path={last}"]
-
-
-@contextlib.contextmanager
-def _one_line_errors(command: str) -> Iterator[None]:
-    """Turns the parser's errors into InputError, and its usage text into nothing."""
-    stderr = io.StringIO()
-    try:
-        yield
-    except ArgumentError as error:
-        raise InputError(_first_problem(str(error)), remedy=f"see `{command} --help`") from error
-    except SystemExit as error:
-        if error.code in (0, None):
-            raise
-        raise InputError(
-            _first_problem(stderr.getvalue()), remedy=f"see `{command} --help`"
-        ) from error
-
-
-def _first_problem(message: str) -> str:
-    """One line of what jsonargparse reports over several."""
-    return re.sub(r"\s+", " ", message).strip()
 
 
 @contextlib.contextmanager

@@ -1,0 +1,186 @@
+"""The command line: what it imports, how it exits, and errors on one line."""
+
+from __future__ import annotations
+
+import errno
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from relgen import __version__, cli
+from relgen.errors import InputError
+
+HEAVY = ("torch", "transformers", "lightning", "datasets", "peft", "numpy", "matplotlib")
+
+
+def imported_by(*arguments: str) -> set[str]:
+    """The heavy packages that a command imports, in a process of its own."""
+    code = f"""
+import sys
+from relgen.cli import main
+try:
+    main({list(arguments)!r})
+except SystemExit:
+    pass
+print("IMPORTED", *(m for m in {HEAVY!r} if m in sys.modules))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True
+    )
+    return set(done.stdout.splitlines()[-1].split()[1:])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        ["generate", "--help"],
+        ["run", "everyday", "--dry-run", "--out", "no-such-folder"],
+        ["chains", "missing.jsonl", "--schema", "everyday", "--out", "x"],
+        ["data", "split", "missing.jsonl", "--shots", "8", "--out", "x"],
+    ],
+)
+def test_nothing_heavy_is_imported_before_it_is_needed(arguments: list[str]) -> None:
+    assert imported_by(*arguments) == set()
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"relgen {__version__}\n"
+
+
+def failed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Runs a command that must end with code 2 and one line; returns the line."""
+    try:
+        code = cli.main(arguments)
+    except SystemExit as error:
+        code = error.code  # type: ignore[assignment]
+    captured = capsys.readouterr()
+    assert code == 2
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert "Traceback" not in captured.err
+    return captured.err.strip()
+
+
+def test_mistyped_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "invalid choice: 'dat'" in failed(capsys, "dat")
+    assert "required: samples" in failed(capsys, "data", "split")
+    assert failed(capsys, "dpo") == (
+        "relgen dpo needs a subcommand; one of fit, validate, test, predict"
+    )
+
+
+CLASS = "tests.relgen.toy_classes"
+TOY = f"""
+model:
+  class_path: {CLASS}.ToyModule
+  init_args:
+    beta: 0.1
+data:
+  class_path: {CLASS}.ToyData
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "toy.yaml"
+    path.write_text(TOY, encoding="utf-8")
+    return path
+
+
+def test_a_misspelt_key_of_a_configuration(
+    capsys: pytest.CaptureFixture[str], config: Path, tmp_path: Path
+) -> None:
+    config.write_text(TOY.replace("beta", "betta"), encoding="utf-8")
+    line = failed(capsys, "dpo", "fit", "-c", str(config), "--out", str(tmp_path / "out"))
+    assert line == f"{config}:5: field 'model.betta': unknown key; did you mean 'beta'?"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--model.beta", "much"], "field 'model.beta': must be of type float (got 'much')"),
+        (["--model.gamma", "1"], "field 'model.gamma': unknown key"),
+        (["--trainer.max_epochs", "two"], "field 'trainer.max_epochs': must be of type int"),
+        (["--nonsense", "1"], "field '--nonsense': unknown key"),
+        (["--ckpt_path", "last"], "last.ckpt: no checkpoint to go on from"),
+        (["-c", "no-such-preset"], "no-such-preset: no such file or preset; presets: dpo/"),
+    ],
+)
+def test_mistakes_in_options(
+    capsys: pytest.CaptureFixture[str],
+    config: Path,
+    tmp_path: Path,
+    options: list[str],
+    message: str,
+) -> None:
+    out = ["--out", str(tmp_path / "out")]
+    assert message in failed(capsys, "dpo", "fit", "-c", str(config), *options, *out)
+
+
+def test_out_and_weights_are_asked_for(
+    capsys: pytest.CaptureFixture[str], config: Path, tmp_path: Path
+) -> None:
+    assert "field '--out': missing" in failed(capsys, "dpo", "fit", "-c", str(config))
+    line = failed(capsys, "classifier", "test", "-c", str(config), "--out", str(tmp_path))
+    assert "no trained weights to test; run `fit` with the same --out first" in line
+
+
+def test_fit_and_go_on(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    command = ["dpo", "fit", "-c", str(config), "--out", str(out)]
+    command += ["--trainer.enable_progress_bar", "false", "--trainer.accelerator", "cpu"]
+    assert cli.main([*command, "--trainer.max_epochs", "1", "--resume"]) == 0
+    assert capsys.readouterr().out.strip().endswith(f"dpo fit: done -> {out}")
+    assert (out / "checkpoints" / "last.ckpt").is_file()
+    assert "beta: 0.1" in (out / "config.yaml").read_text(encoding="utf-8")
+    assert list((out / "tensorboard").glob("events.*"))
+    # the command line wins over what the checkpoint remembers
+    more = ["--trainer.max_epochs", "2", "--model.beta", "0.7"]
+    assert cli.main([*command, *more, "--ckpt_path", "last"]) == 0
+    assert "beta: 0.7" in (out / "config.yaml").read_text(encoding="utf-8")
+
+
+def test_a_full_disk_ends_in_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(arguments: list[str]) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "runs/x/train.jsonl")
+
+    monkeypatch.setattr(cli, "run", full)
+    assert failed(capsys, "data", "everyday") == (
+        "runs/x/train.jsonl: No space left on device; "
+        "free some space and run the same command again"
+    )
+
+
+def test_interruption_has_its_own_code(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(arguments: list[str]) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "run", interrupted)
+    assert cli.main(["run"]) == 130
+    assert "the same command goes on from here" in capsys.readouterr().err
+
+
+def test_unexpected_errors_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(arguments: list[str]) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(cli, "run", broken)
+    with pytest.raises(RuntimeError, match="a bug"):
+        cli.main(["run"])
+
+
+def test_input_errors_name_everything() -> None:
+    error = InputError("wrong", path="a.jsonl", line=3, field="head", value=7, remedy="mend it")
+    assert str(error) == "a.jsonl:3: field 'head': wrong (got 7); mend it"
+    assert len(str(InputError("long", value="x" * 500))) < 120
