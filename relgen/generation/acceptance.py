@@ -1,0 +1,235 @@
+"""Is a draft a training sample? Reading what the model wrote, and the checks that it must pass.
+
+A check takes a sample and its surroundings and gives a reason to reject it, or None. `judge` runs a
+list of them in order, so that an outside scorer (a classifier's verdict) is one more entry. What a
+language model wrote raises nothing.
+
+Reasons: those of `markup.MarkupError`; `unfinished`, `dead_end` (the grammar allowed no token);
+`same_entities`, `entity_inside_word`, `long_head`, `long_tail`, `too_short`, `too_long`;
+`wrong_head_type`, `wrong_tail_type`; `copy_of_demonstration`, `near_copy_of_demonstration`,
+`duplicate`, `near_duplicate`, `test_leak`. The loop adds `not_chosen` and `surplus`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from relgen.generation.backends import Finish
+from relgen.generation.overlap import OverlapIndex, context_words, jaccard
+from relgen.generation.settings import GenerationSettings
+from relgen.markup import MarkupError, parse
+from relgen.samples import Entity, Sample, normalised
+from relgen.schema import Relation
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a draft is judged against.
+
+    Args:
+        relation: the target.
+        demonstrations: what its prompt showed.
+        pool: what is accepted so far, and what must not be written at all.
+    """
+
+    relation: Relation
+    demonstrations: Sequence[Sample]
+    pool: Pool
+
+
+Check = Callable[[Sample, Surroundings], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """An accepted sample, or the reason for which there is none."""
+
+    sample: Sample | None
+    reason: str | None
+
+
+@dataclass(slots=True)
+class Pool:
+    """The texts that a draft must not repeat.
+
+    Args:
+        train: labelled samples: an equal text is a duplicate.
+        forbidden: samples of the test set: neither equal nor near copies may be written.
+        near_copy_overlap: threshold within a relation.
+        test_overlap: threshold against `forbidden`.
+    """
+
+    near_copy_overlap: float
+    test_overlap: float
+    texts: set[str] = field(default_factory=set)
+    forbidden_texts: frozenset[str] = frozenset()
+    forbidden_words: OverlapIndex | None = None
+    accepted_words: dict[str, OverlapIndex] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, settings: GenerationSettings, train: Iterable[Sample], forbidden: Sequence[Sample] = ()
+    ) -> Pool:
+        """The pool at the start of a run."""
+        near, test = settings.near_copy_overlap, settings.test_overlap
+        return cls(
+            near,
+            test,
+            {normalised(sample.text) for sample in train},
+            frozenset(normalised(sample.text) for sample in forbidden),
+            OverlapIndex(test, map(context_words, forbidden)) if forbidden else None,
+        )
+
+    def add(self, sample: Sample) -> None:
+        """Takes in an accepted sample."""
+        self.texts.add(normalised(sample.text))
+        index = self.accepted_words.setdefault(
+            sample.relation, OverlapIndex(self.near_copy_overlap)
+        )
+        index.add(context_words(sample))
+
+
+def judge(raw: str, finish: Finish, surroundings: Surroundings, checks: Sequence[Check]) -> Verdict:
+    """Reads one line that the model wrote, and runs the checks in order.
+
+    Args:
+        raw: the line.
+        finish: how the draft ended, if this is its last line; `stop` for the others.
+        surroundings: what it is judged against.
+        checks: see `default_checks`.
+    """
+    if finish == "length":
+        return Verdict(None, "unfinished")
+    if finish == "grammar":
+        return Verdict(None, "dead_end")
+    sample = read_draft(raw, surroundings.relation.name)
+    if isinstance(sample, str):
+        return Verdict(None, sample)
+    for check in checks:
+        reason = check(sample, surroundings)
+        if reason is not None:
+            return Verdict(None, reason)
+    return Verdict(_with_types(sample, surroundings), None)
+
+
+def default_checks(settings: GenerationSettings) -> list[Check]:
+    """The checks of a generation, cheap ones first."""
+
+    def length(sample: Sample, _: Surroundings) -> str | None:
+        number = len(sample.text.split())
+        if number < settings.min_words:
+            return "too_short"
+        return "too_long" if number > settings.max_words else None
+
+    def entity_length(sample: Sample, _: Surroundings) -> str | None:
+        for role, mention in (("head", sample.head_text), ("tail", sample.tail_text)):
+            if len(mention) > settings.max_entity_chars:
+                return f"long_{role}"
+        return None
+
+    return [
+        check_entities,
+        entity_length,
+        length,
+        check_types,
+        check_demonstrations,
+        check_duplicates,
+        check_test_leak,
+    ]
+
+
+def read_draft(raw: str, relation: str) -> Sample | str:
+    """A line of tagged text as a sample with an empty id, or the reason why it is none.
+
+    White space at the ends of the line and of the entities is dropped.
+    """
+    try:
+        parsed = parse(raw.strip())
+    except MarkupError as error:
+        return error.reason
+    entities = {}
+    for role, entity in (("head", parsed.head), ("tail", parsed.tail)):
+        mention = parsed.text[entity.start : entity.end]
+        if not any(character.isalnum() for character in mention):
+            return f"empty_{role}"
+        start = entity.start + len(mention) - len(mention.lstrip())
+        entities[role] = Entity(start, start + len(mention.strip()), entity.type)
+    return Sample("", parsed.text, entities["head"], entities["tail"], relation, "generated")
+
+
+def check_entities(sample: Sample, _: Surroundings) -> str | None:
+    """Head and tail must be different, and whole words."""
+    if normalised(sample.head_text) == normalised(sample.tail_text):
+        return "same_entities"
+    for entity in (sample.head, sample.tail):
+        for place in (entity.start, entity.end):
+            around = sample.text[max(0, place - 1) : place + 1]
+            # letters with case: scripts without it (Chinese, Thai) put no spaces between words
+            if len(around) == 2 and all(c.lower() != c.upper() for c in around):
+                return "entity_inside_word"
+    return None
+
+
+def check_types(sample: Sample, surroundings: Surroundings) -> str | None:
+    """A type that the draft carries must be one that the schema allows."""
+    relation = surroundings.relation
+    if sample.head.type and relation.head_types and sample.head.type not in relation.head_types:
+        return "wrong_head_type"
+    if sample.tail.type and relation.tail_types and sample.tail.type not in relation.tail_types:
+        return "wrong_tail_type"
+    return None
+
+
+def check_demonstrations(sample: Sample, surroundings: Surroundings) -> str | None:
+    """No copy of what the prompt showed, be it with other entities."""
+    text, context = normalised(sample.text), context_words(sample)
+    if any(text == normalised(shown.text) for shown in surroundings.demonstrations):
+        return "copy_of_demonstration"
+    threshold = surroundings.pool.near_copy_overlap
+    near = any(
+        jaccard(context, context_words(shown)) >= threshold for shown in surroundings.demonstrations
+    )
+    return "near_copy_of_demonstration" if near else None
+
+
+def check_duplicates(sample: Sample, surroundings: Surroundings) -> str | None:
+    """No sentence twice, whatever the relation; within one, not with other entities either."""
+    pool = surroundings.pool
+    if normalised(sample.text) in pool.texts:
+        return "duplicate"
+    index = pool.accepted_words.get(sample.relation)
+    return "near_duplicate" if index and index.has_near(context_words(sample)) else None
+
+
+def check_test_leak(sample: Sample, surroundings: Surroundings) -> str | None:
+    """Nothing that stands in the test set, be it with other entities."""
+    pool = surroundings.pool
+    if normalised(sample.text) in pool.forbidden_texts:
+        return "test_leak"
+    index = pool.forbidden_words
+    return "test_leak" if index and index.has_near(context_words(sample)) else None
+
+
+def _with_types(sample: Sample, surroundings: Surroundings) -> Sample:
+    """Types for untyped entities: the schema's only one, else that of an equal mention shown."""
+    relation = surroundings.relation
+    known: dict[str, str] = {}
+    for shown in surroundings.demonstrations:
+        for entity, mention in ((shown.head, shown.head_text), (shown.tail, shown.tail_text)):
+            if entity.type:
+                known.setdefault(normalised(mention), entity.type)
+
+    def typed(entity: Entity, mention: str, allowed: tuple[str, ...]) -> Entity:
+        if entity.type:
+            return entity
+        if len(allowed) == 1:
+            return replace(entity, type=allowed[0])
+        kind = known.get(normalised(mention))
+        return replace(entity, type=kind if not allowed or kind in allowed else None)
+
+    return replace(
+        sample,
+        head=typed(sample.head, sample.head_text, relation.head_types),
+        tail=typed(sample.tail, sample.tail_text, relation.tail_types),
+    )

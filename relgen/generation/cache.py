@@ -1,0 +1,199 @@
+"""A key/value cache whose rows have lengths of their own: slot i of a row holds its token i.
+
+Nothing is padded on the left and there are no holes: a row is cut by setting its length, since
+slots beyond it are hidden from every query until they are written again. Storage is allocated in
+steps, so that a decoding step copies nothing but its own keys and values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor
+from transformers import Cache, PretrainedConfig
+from transformers.cache_utils import CacheLayerMixin
+
+from relgen.errors import InputError
+
+_STEP = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a forward pass writes.
+
+    Args:
+        rows: (B,) rows of the cache.
+        slots: (B, T) their slots, which are also the tokens' positions.
+        length: L, keys that the pass looks at in each row.
+        total: rows that the cache has.
+        in_front: the rows are the first B, in order: no copy is needed to look at them.
+    """
+
+    rows: Tensor
+    slots: Tensor
+    length: int
+    total: int
+    in_front: bool
+
+
+class RaggedLayer(CacheLayerMixin):
+    """Keys and values of one layer, each (R, H, C, D): rows, heads, capacity in slots, width."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.placement: Placement | None = None
+
+    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
+        """Allocates nothing yet: `grow` does."""
+        self.dtype, self.device = key_states.dtype, key_states.device
+        self.keys = key_states.new_zeros(0, key_states.shape[1], 0, key_states.shape[3])
+        self.values = value_states.new_zeros(0, value_states.shape[1], 0, value_states.shape[3])
+        self.is_initialized = True
+
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
+    ) -> tuple[Tensor, Tensor]:
+        """Writes (B, H, T, D) where the placement says; returns (B, H, L, D) of both."""
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        place = self.placement
+        assert place is not None
+        self.grow(place.total, place.length)
+        assert self.keys is not None
+        assert self.values is not None
+        at = (place.rows[:, None], slice(None), place.slots)
+        self.keys[at] = key_states.transpose(1, 2)
+        self.values[at] = value_states.transpose(1, 2)
+        rows = slice(len(place.rows)) if place.in_front else place.rows
+        return self.keys[rows, :, : place.length], self.values[rows, :, : place.length]
+
+    def grow(self, rows: int, length: int) -> None:
+        """Makes room for `rows` rows of `length` slots."""
+        assert self.keys is not None
+        assert self.values is not None
+        have_rows, _, have_slots, _ = self.keys.shape
+        if rows <= have_rows and length <= have_slots:
+            return
+        more_rows = max(rows, have_rows)
+        # by a quarter at least: growing copies everything
+        slots = have_slots if length <= have_slots else max(length, have_slots + have_slots // 4)
+        slots = -(-slots // _STEP) * _STEP
+        for name, old in (("keys", self.keys), ("values", self.values)):
+            new = old.new_zeros(more_rows, old.shape[1], slots, old.shape[3])
+            new[:have_rows, :, :have_slots] = old
+            setattr(self, name, new)
+
+    def copy_rows(self, source: RaggedLayer, rows: Sequence[int], length: int) -> None:
+        """Fills this empty layer with `length` slots of rows of another."""
+        assert source.keys is not None
+        assert source.values is not None
+        self.lazy_initialization(source.keys, source.values)
+        self.grow(len(rows), length + _STEP)
+        assert self.keys is not None
+        assert self.values is not None
+        for place, row in enumerate(rows):
+            self.keys[place, :, :length] = source.keys[row, :, :length]
+            self.values[place, :, :length] = source.values[row, :, :length]
+
+    def move_row(self, row: int, place: int, length: int) -> None:
+        """Copies `length` slots of a row over another row."""
+        assert self.keys is not None
+        assert self.values is not None
+        self.keys[place, :, :length] = self.keys[row, :, :length]
+        self.values[place, :, :length] = self.values[row, :, :length]
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        """Length and offset of the keys, as transformers asks for them."""
+        return (0 if self.placement is None else self.placement.length), 0
+
+    def get_seq_length(self) -> int:
+        """Zero: positions are always given, never derived from a common length."""
+        return 0
+
+    def get_max_length(self) -> int:
+        """No maximum."""
+        return -1
+
+
+class RaggedCache(Cache):
+    """The cache of all layers, with the length of each row.
+
+    Args:
+        layers: as many as the model has.
+    """
+
+    def __init__(self, layers: int) -> None:
+        super().__init__(layers=[RaggedLayer() for _ in range(layers)])
+        self.lengths: list[int] = []
+
+    @property
+    def ragged(self) -> list[RaggedLayer]:
+        """The layers, by the type that they have."""
+        return cast(list[RaggedLayer], self.layers)
+
+    def place(
+        self, rows: Sequence[int], counts: Sequence[int], device: torch.device
+    ) -> tuple[Tensor, Tensor]:
+        """Prepares a forward pass that appends `counts` tokens to `rows`, and lengthens them.
+
+        Rows get T = max(counts) slots each; those past a row's count hold padding, which the next
+        pass overwrites.
+
+        Returns:
+            Position ids (B, T) and the mask (B, 1, T, L), True where a query sees a key.
+        """
+        self.lengths += [0] * (max(rows) + 1 - len(self.lengths))
+        starts = torch.tensor([self.lengths[row] for row in rows])
+        slots = starts[:, None] + torch.arange(max(counts))
+        length = int(slots.max()) + 1
+        slots = slots.to(device)
+        mask = torch.arange(length, device=device) <= slots[:, None, :, None]
+        placement = Placement(
+            rows=torch.tensor(list(rows), device=device),
+            slots=slots,
+            length=length,
+            total=len(self.lengths),
+            in_front=list(rows) == list(range(len(rows))),
+        )
+        for layer in self.ragged:
+            layer.placement = placement
+        for row, count in zip(rows, counts, strict=True):
+            self.lengths[row] += count
+        return slots, mask
+
+    def take(self, rows: Sequence[int]) -> RaggedCache:
+        """A cache of its own with copies of `rows`, which may repeat."""
+        taken = RaggedCache(len(self.layers))
+        taken.lengths = [self.lengths[row] for row in rows]
+        length = max(taken.lengths)
+        for layer, own in zip(taken.ragged, self.ragged, strict=True):
+            layer.copy_rows(own, rows, length)
+        return taken
+
+    def drop(self, row: int) -> None:
+        """Removes a row; the last one takes its place."""
+        last = len(self.lengths) - 1
+        if row != last:
+            length = self.lengths[last]
+            for layer in self.ragged:
+                layer.move_row(last, row, length)
+            self.lengths[row] = self.lengths[last]
+        self.lengths.pop()
+
+
+def check_cacheable(config: PretrainedConfig) -> None:
+    """Raises InputError for a model whose layers need more than keys and values of all tokens."""
+    text = config.get_text_config()
+    kinds = set(getattr(text, "layer_types", None) or ["full_attention"])
+    window = getattr(text, "sliding_window", None) if not hasattr(text, "layer_types") else None
+    if kinds != {"full_attention"} or window:
+        raise InputError(
+            "generation needs a model with full attention in all layers",
+            field="model",
+            value=sorted(kinds) if not window else f"sliding_window: {window}",
+            remedy="use a Llama, Qwen2, Qwen3 or SmolLM2 model",
+        )

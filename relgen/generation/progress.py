@@ -1,0 +1,53 @@
+"""A line on stderr while a generation runs, once it takes longer than a few seconds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from relgen.generation.chains import RelationState
+from relgen.generation.loop import RoundResult
+
+_QUIET_SECONDS = 3.0
+
+
+class GenerationProgress:
+    """Shows accepted and wanted samples, drafts, tokens a second, and the time that is left."""
+
+    def __init__(self, states: Sequence[RelationState]) -> None:
+        self._states = states
+        self._begun = time.monotonic()
+        self._tokens = 0
+        self._seconds = 0.0
+        self._bar = Progress(
+            TextColumn("{task.completed:.0f}/{task.total:.0f} samples"),
+            BarColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        wanted = sum(state.wanted for state in states)
+        self._task = self._bar.add_task("", total=wanted, note="")
+        self._shown = False
+
+    def update(self, result: RoundResult) -> None:
+        """Takes in a round."""
+        if not result.replayed:
+            self._tokens += result.tokens
+            self._seconds += result.seconds
+        if not self._shown and time.monotonic() - self._begun > _QUIET_SECONDS:
+            self._bar.start()
+            self._shown = True
+        drafts = sum(state.drafts for state in self._states)
+        speed = f", {self._tokens / self._seconds:.0f} tokens/s" if self._seconds else ""
+        accepted = sum(state.accepted for state in self._states)
+        self._bar.update(self._task, completed=accepted, note=f"{drafts} drafts{speed}")
+
+    def close(self) -> None:
+        """Clears the line."""
+        if self._shown:
+            self._bar.stop()

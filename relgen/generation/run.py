@@ -1,0 +1,208 @@
+"""A generation from its inputs to its files: `generate` is what `relgen generate` calls."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase
+
+from relgen import __version__
+from relgen.errors import InputError
+from relgen.files import content_hash, text_hash
+from relgen.generation.acceptance import Check, Pool, default_checks
+from relgen.generation.backends import Backend
+from relgen.generation.chains import RelationState, plan
+from relgen.generation.journal import Journal
+from relgen.generation.loop import GenerationLoop
+from relgen.generation.outputs import OutputPaths, PartialFiles, summarise
+from relgen.generation.progress import GenerationProgress
+from relgen.generation.settings import GenerationSettings
+from relgen.language_model import load_tokenizer, resolve_model
+from relgen.prompts import PromptWriter, prompt_format
+from relgen.samples import Sample, read_samples
+from relgen.schema import Relation, RelationSchema, load_schema
+
+OpenBackend = Callable[[GenerationSettings, PreTrainedTokenizerBase, str], Backend]
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationReport:
+    """What `generate` did.
+
+    Args:
+        summary: the content of `generation.json`.
+        already_finished: the files stood there, and nothing was done.
+    """
+
+    summary: dict[str, Any]
+    already_finished: bool
+
+
+def generate(
+    settings: GenerationSettings,
+    *,
+    train: str | Path,
+    schema: str | Path,
+    out: str | Path,
+    forbid: str | Path | None = None,
+    force: bool = False,
+    extra_checks: Sequence[Check] = (),
+    open_backend: OpenBackend | None = None,
+) -> GenerationReport:
+    """Writes `out`, and `rejected.jsonl` and `generation.json` beside it.
+
+    Killed at any moment and called again with the same settings and inputs, it goes on, and the
+    files are the same as without the kill.
+
+    Args:
+        settings: see there.
+        train: labelled samples: the demonstrations come from here.
+        schema: path or shipped name.
+        out: path of the accepted samples.
+        forbid: samples that must not be written again, such as the test set.
+        force: replace the output of other settings or inputs.
+        extra_checks: run after the default ones; not part of the hash by which a run is recognised.
+        open_backend: gives the model; by default `loading.load_backend`.
+
+    Raises:
+        InputError: an input cannot be used, or another generation stands at `out`.
+    """
+    loaded = load_schema(schema)
+    samples = read_samples(train, schema=loaded)
+    forbidden = [] if forbid is None else read_samples(forbid)
+    relations = chosen_relations(settings, loaded, samples)
+    header = input_hash(settings, loaded, samples, forbidden)
+    paths = OutputPaths(Path(out))
+    if paths.finished(header, force=force):
+        paths.journal.unlink(missing_ok=True)
+        return GenerationReport(_read_summary(paths), already_finished=True)
+    journal = _open_journal(paths, header, force)
+    states = plan(relations, samples, settings)
+    tokenizer = load_tokenizer(settings.model)
+    writer = PromptWriter(prompt_format(tokenizer), settings.diverse, settings.types)
+    if open_backend is None:
+        from relgen.generation.loading import load_backend
+
+        open_backend = load_backend
+    opened = open_backend
+    loop = GenerationLoop(
+        settings,
+        states,
+        writer,
+        [*default_checks(settings), *extra_checks],
+        Pool.of(settings, samples, forbidden),
+        {"model": settings.model, "adapter": settings.adapter, "relgen_version": __version__},
+        journal,
+        lambda: opened(settings, tokenizer, writer.format.terminator),
+        _types(loaded, samples),
+    )
+    summary = _run(loop, states, paths, journal, {"output": paths.generated.name, "hash": header})
+    return GenerationReport(summary, already_finished=False)
+
+
+def _run(
+    loop: GenerationLoop,
+    states: Sequence[RelationState],
+    paths: OutputPaths,
+    journal: Journal,
+    identity: dict[str, str],
+) -> dict[str, Any]:
+    files, progress, seconds = PartialFiles(paths), GenerationProgress(states), 0.0
+    try:
+        for result in loop.run():
+            files.write(result)
+            progress.update(result)
+            seconds += result.seconds
+        summary = {**summarise(states, seconds), **identity}
+        files.finish(summary)
+        journal.discard()
+    finally:
+        progress.close()
+        files.close()
+        journal.close()
+    return summary
+
+
+def chosen_relations(
+    settings: GenerationSettings, schema: RelationSchema, train: Sequence[Sample]
+) -> list[Relation]:
+    """The relations to generate for, in the schema's order.
+
+    Raises:
+        InputError: `relations` names one that the schema, the half or the labelled samples lack.
+    """
+    labels = list(schema.labels)
+    if settings.half is not None:
+        seed = settings.seed if settings.half_seed is None else settings.half_seed
+        labels = list(schema.halves(seed)[settings.half])
+    labelled = {sample.relation for sample in train}
+    for name in settings.relations or ():
+        schema.check_label(name)
+        if name not in labels or name not in labelled:
+            problem = (
+                "belongs to the other half" if name not in labels else "has no labelled sample"
+            )
+            raise InputError(
+                f"this relation {problem}", field="relations", value=name, remedy="leave it out"
+            )
+    wanted = [x for x in labels if settings.relations is None or x in settings.relations]
+    if not labelled.intersection(wanted):
+        raise InputError(
+            "none of these relations has a labelled sample, and a prompt needs one",
+            field="train",
+            value=wanted,
+            remedy="give at least one labelled sample a relation",
+        )
+    return [schema[label] for label in wanted]
+
+
+def input_hash(
+    settings: GenerationSettings,
+    schema: RelationSchema,
+    train: Sequence[Sample],
+    forbidden: Sequence[Sample],
+) -> str:
+    """Identifies a generation: settings, schema, samples, the adapter's and the model's files.
+
+    Of a model's weights only names and sizes count: reading them all takes longer than some runs.
+    """
+    folder = Path(resolve_model(settings.model))
+    weights = sorted((p.name, p.stat().st_size) for p in folder.glob("*") if p.is_file())
+    adapter = Path(settings.adapter) if settings.adapter is not None else None
+    parts = [
+        __version__,
+        settings.to_dict(),
+        schema.to_dict(),
+        [sample.to_json() for sample in train],
+        [sample.to_json() for sample in forbidden],
+        weights,
+        content_hash(adapter) if adapter is not None and adapter.is_dir() else None,
+    ]
+    return text_hash(json.dumps(parts, sort_keys=True, ensure_ascii=False))
+
+
+def _types(schema: RelationSchema, train: Sequence[Sample]) -> tuple[str, ...]:
+    found = {kind for relation in schema for kind in (*relation.head_types, *relation.tail_types)}
+    found |= {e.type for sample in train for e in (sample.head, sample.tail) if e.type}
+    return tuple(sorted(found))
+
+
+def _open_journal(paths: OutputPaths, header: str, force: bool) -> Journal:
+    try:
+        return Journal(paths.journal, header)
+    except InputError:
+        if not force:
+            raise
+        paths.journal.unlink()
+        return Journal(paths.journal, header)
+
+
+def _read_summary(paths: OutputPaths) -> dict[str, Any]:
+    from relgen.files import read_json
+
+    content: dict[str, Any] = read_json(paths.summary)
+    return content

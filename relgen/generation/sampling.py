@@ -1,0 +1,87 @@
+"""From logits to the next tokens: repetition penalty, grammar mask, temperature, top-k, top-p.
+
+Free functions of tensors. The random numbers come from outside, one uniform number a row, so that a
+row's draws do not depend on what else is in the batch.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def penalise_repetition(logits: Tensor, seen: Tensor, penalty: float) -> Tensor:
+    """Divides positive logits of seen tokens by `penalty` and multiplies negative ones (CTRL,
+    arXiv 1909.05858, section 4.1).
+
+    Args:
+        logits: (B, V).
+        seen: (B, V) bool; as in transformers the prompt's tokens count as well as the draft's.
+        penalty: 1 changes nothing.
+    """
+    if penalty == 1.0:
+        return logits
+    penalised = torch.where(logits > 0, logits / penalty, logits * penalty)
+    return torch.where(seen, penalised, logits)
+
+
+def nucleus(
+    scores: Tensor, temperature: float, top_k: int | None, top_p: float
+) -> tuple[Tensor, Tensor]:
+    """The tokens that may be drawn, most probable first, and their probabilities.
+
+    Args:
+        scores: (B, V), -inf where a token is forbidden.
+        temperature: above 0.
+        top_k: keep this many; None keeps all.
+        top_p: keep the fewest of those whose probabilities reach this sum (at least one).
+
+    Returns:
+        Token ids (B, K) and probabilities (B, K), 0 where a token fell to top-p or is forbidden.
+    """
+    scores = scores / temperature
+    width = scores.shape[-1]
+    kept, ids = torch.topk(scores, min(top_k or width, width), dim=-1)
+    probabilities = torch.softmax(kept, dim=-1)
+    before = probabilities.cumsum(dim=-1) - probabilities
+    probabilities = probabilities.masked_fill(before >= top_p, 0.0)
+    return ids, probabilities / probabilities.sum(dim=-1, keepdim=True)
+
+
+def choose(
+    logits: Tensor,
+    seen: Tensor,
+    allowed: Tensor | None,
+    uniform: Tensor,
+    *,
+    temperature: float,
+    top_k: int | None,
+    top_p: float,
+    repetition_penalty: float,
+) -> tuple[Tensor, Tensor]:
+    """Draws one token a row.
+
+    Args:
+        logits: (B, V), as the model gave them.
+        seen: (B, V) bool: tokens of the prompt and of the draft so far.
+        allowed: (B, V) bool: what the grammar allows, at least one token a row; None allows all.
+        uniform: (B,) numbers in [0, 1), not used at temperature 0.
+
+    Returns:
+        Token ids (B,), and their log-probabilities (B,) under the unmodified policy: without
+        penalty, grammar, temperature, top-k and top-p.
+    """
+    scores = penalise_repetition(logits, seen, repetition_penalty)
+    if allowed is not None:
+        scores = scores.masked_fill(~allowed, float("-inf"))
+    if temperature == 0:
+        ids = scores.argmax(dim=-1)
+    else:
+        options, probabilities = nucleus(scores, temperature, top_k, top_p)
+        reached = probabilities.cumsum(dim=-1)
+        # the last sum can fall short of 1 by rounding: scale, so that every draw finds a token
+        places = torch.searchsorted(reached, uniform[:, None] * reached[:, -1:], right=True)
+        last = (probabilities > 0).sum(dim=-1, keepdim=True) - 1
+        ids = options.gather(-1, torch.minimum(places, last)).squeeze(-1)
+    chosen = logits.gather(-1, ids[:, None]).squeeze(-1)
+    return ids, chosen - torch.logsumexp(logits, dim=-1)

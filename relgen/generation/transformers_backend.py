@@ -1,0 +1,261 @@
+"""Drafts from a model in this process, with a kept key/value cache (cached one-by-one generation).
+
+A chain's row of the cache holds its prompt up to and with the cue. Drafts are decoded in a copy of
+the row, so that nothing has to be undone when a draft is judged. When a demonstration joins, the
+row is cut before the cue, and only the demonstration's and the cue's tokens are fed. A retry feeds
+nothing: the logits after the cue are kept.
+
+The repetition penalty counts the prompt's tokens, as `transformers.generate` does.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from relgen.generation.backends import Draft, DraftRequest, Finish
+from relgen.generation.cache import RaggedCache, check_cacheable
+from relgen.generation.grammar import DraftGrammar, GrammarCompiler, stack_allowed
+from relgen.generation.sampling import choose
+from relgen.generation.settings import GenerationSettings
+from relgen.prompts import Prompt, encode
+
+
+@dataclass(slots=True)
+class _Row:
+    """A chain's prompt in the cache: the ids of its segments, and the logits (V,) after them."""
+
+    segments: tuple[str, ...]
+    ids: list[list[int]]
+    logits: Tensor | None = None
+
+    @property
+    def prompt_ids(self) -> list[int]:
+        return [token for segment in self.ids for token in segment]
+
+
+@dataclass(slots=True)
+class _Writing:
+    """A draft that is being written."""
+
+    request: DraftRequest
+    row: int
+    rng: random.Random
+    grammar: DraftGrammar | None
+    ids: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+    finish: Finish | None = None
+
+
+class TransformersBackend:
+    """A causal language model of transformers, in eval mode, on the device where it stands.
+
+    Args:
+        model: with full attention in all layers; a PEFT model counts with its adapter.
+        tokenizer: the model's.
+        settings: how to sample.
+        stop_ids: tokens that end a draft.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: PreTrainedTokenizerBase,
+        settings: GenerationSettings,
+        stop_ids: Sequence[int],
+    ) -> None:
+        check_cacheable(model.config)
+        self._model = model
+        self._tokenizer = tokenizer
+        self._settings = settings
+        self._stop_ids = frozenset(stop_ids)
+        self._device: torch.device = model.device
+        self._vocabulary: int = model.get_input_embeddings().weight.shape[0]
+        self._grammars: GrammarCompiler | None = None
+        self._cache = RaggedCache(model.config.get_text_config().num_hidden_layers)
+        self._rows: dict[int, _Row] = {}
+        self._numbers: dict[int, int] = {}
+
+    @torch.inference_mode()
+    def show(self, prompts: Mapping[int, Prompt]) -> None:
+        """Feeds what is new in each prompt; what stands before it stays in the cache."""
+        rows, news = [], []
+        for chain, prompt in prompts.items():
+            number = self._numbers.setdefault(chain, len(self._numbers))
+            old = self._rows.get(number, _Row((), []))
+            kept = _common(old.segments, prompt.segments)
+            ids = [encode(self._tokenizer, segment) for segment in prompt.segments[kept:]]
+            self._rows[number] = _Row(prompt.segments, old.ids[:kept] + ids)
+            if number < len(self._cache.lengths):
+                self._cache.lengths[number] = sum(map(len, old.ids[:kept]))
+            rows.append(number)
+            news.append([token for segment in ids for token in segment])
+        if rows:
+            logits = self._forward(self._cache, rows, news)
+            for number, row_logits in zip(rows, logits, strict=True):
+                self._rows[number].logits = row_logits.clone()
+
+    @torch.inference_mode()
+    def draft(self, requests: Sequence[DraftRequest]) -> list[Draft]:
+        """Decodes all requests as one batch; a draft that ends leaves the batch."""
+        drafts = [self._begin(request) for request in requests]
+        active = list(drafts)
+        cache = self._cache.take([draft.row for draft in active])
+        logits = torch.stack([self._logits(draft.row) for draft in active])  # (B, V)
+        seen = self._seen(active)  # (B, V)
+        while True:
+            tokens = self._next_tokens(active, logits, seen)
+            for place in reversed(range(len(active))):
+                if active[place].finish is not None:
+                    cache.drop(place)
+                    last = len(active) - 1
+                    active[place], tokens[place] = active[last], tokens[last]
+                    seen[place] = seen[last]
+                    active.pop()
+                    tokens.pop()
+            if not active:
+                return [self._finished(draft) for draft in drafts]
+            seen = seen[: len(active)]
+            seen[torch.arange(len(active)), tokens] = True
+            logits = self._forward(cache, range(len(active)), [[token] for token in tokens])
+
+    def forget(self) -> None:
+        """Drops all chains and their cache."""
+        self._cache = RaggedCache(len(self._cache.layers))
+        self._rows.clear()
+        self._numbers.clear()
+
+    def _forward(
+        self, cache: RaggedCache, rows: Sequence[int], news: Sequence[Sequence[int]]
+    ) -> Tensor:
+        """Appends tokens to rows of the cache; returns the logits after each row's last, (B, V)."""
+        counts = [len(new) for new in news]
+        width = max(counts)
+        ids = torch.tensor([[*new, *[0] * (width - len(new))] for new in news])  # (B, T)
+        positions, mask = cache.place(rows, counts, self._device)
+        # the logits of all (B, T) tokens would not fit: of those columns only that a row ends in
+        columns = sorted({count - 1 for count in counts})
+        output = self._model(
+            input_ids=ids.to(self._device),
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=torch.tensor(columns, device=self._device),
+        )
+        ends = torch.tensor([columns.index(count - 1) for count in counts], device=self._device)
+        logits: Tensor = output.logits[torch.arange(len(rows), device=self._device), ends]
+        return logits if logits.dtype == torch.float64 else logits.float()
+
+    def _begin(self, request: DraftRequest) -> _Writing:
+        grammar = None
+        if request.grammar is not None:
+            if self._grammars is None:
+                stops = sorted(self._stop_ids)
+                self._grammars = GrammarCompiler(self._tokenizer, self._vocabulary, stops)
+            grammar = self._grammars.start(request.grammar)
+        row = self._numbers[request.chain]
+        return _Writing(request, row, random.Random(request.key), grammar)
+
+    def _logits(self, row: int) -> Tensor:
+        logits = self._rows[row].logits
+        assert logits is not None
+        return logits
+
+    def _seen(self, drafts: Sequence[_Writing]) -> Tensor:
+        seen = torch.zeros(len(drafts), self._vocabulary, dtype=torch.bool, device=self._device)
+        for place, draft in enumerate(drafts):
+            seen[place, self._rows[draft.row].prompt_ids] = True
+        return seen
+
+    def _next_tokens(self, drafts: list[_Writing], logits: Tensor, seen: Tensor) -> list[int]:
+        """One more token for every draft; sets `finish` where a draft ends with it."""
+        masks = [None if d.grammar is None else d.grammar.allowed() for d in drafts]
+        uniform = [draft.rng.random() for draft in drafts]
+        allowed = None
+        if any(mask is not None for mask in masks):
+            allowed = stack_allowed(masks, self._device)
+        settings = self._settings
+        ids, logprobs = _choose(logits, seen, allowed, uniform, settings)
+        for draft, mask, token, logprob in zip(drafts, masks, ids, logprobs, strict=True):
+            if draft.grammar is not None and (mask is None or not draft.grammar.advance(token)):
+                draft.finish = "grammar"
+                continue
+            draft.ids.append(token)
+            draft.logprobs.append(logprob)
+            if token in self._stop_ids or self._ends_line(draft):
+                draft.finish = "stop"
+            elif len(draft.ids) >= draft.request.max_tokens:
+                draft.finish = "length"
+        return ids
+
+    def _ends_line(self, draft: _Writing) -> bool:
+        if not draft.request.one_line or "\n" not in self._text(draft.ids[-1:]):
+            return False
+        return "\n" in self._text(draft.ids).lstrip()
+
+    def _text(self, ids: Sequence[int]) -> str:
+        return str(
+            self._tokenizer.decode(
+                list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False
+            )
+        )
+
+    def _finished(self, draft: _Writing) -> Draft:
+        assert draft.finish is not None
+        ids = draft.ids
+        stopped = bool(ids) and ids[-1] in self._stop_ids
+        text = self._text(ids[:-1] if stopped else ids)
+        if draft.request.one_line:
+            text = text.strip("\r\n").split("\n")[0]
+            logprobs = _line_logprobs([""] * len(ids), draft.logprobs, 1)
+        else:
+            pieces = [self._text([token]) for token in ids]
+            logprobs = _line_logprobs(pieces, draft.logprobs, text.count("\n") + 1)
+        return Draft(text, draft.finish, len(ids), tuple(logprobs))
+
+
+def _choose(
+    logits: Tensor,
+    seen: Tensor,
+    allowed: Tensor | None,
+    uniform: Sequence[float],
+    settings: GenerationSettings,
+) -> tuple[list[int], list[float]]:
+    """`sampling.choose` with the settings' values, back on the host."""
+    ids, logprobs = choose(
+        logits,
+        seen,
+        allowed,
+        torch.tensor(uniform, dtype=logits.dtype, device=logits.device),
+        temperature=settings.temperature,
+        top_k=settings.top_k,
+        top_p=settings.top_p,
+        repetition_penalty=settings.repetition_penalty,
+    )
+    return ids.tolist(), logprobs.tolist()
+
+
+def _common(old: Sequence[str], new: Sequence[str]) -> int:
+    """Leading segments that both have; the last of `new`, the cue, is always fed again."""
+    pairs = zip(old, new[:-1], strict=False)
+    return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(old), len(new) - 1))
+
+
+def _line_logprobs(
+    pieces: Sequence[str], logprobs: Sequence[float], lines: int
+) -> list[float | None]:
+    """Means over the tokens of each line; a token with a line break belongs to the line it ends."""
+    sums, counts, line = [0.0] * lines, [0] * lines, 0
+    for piece, logprob in zip(pieces, logprobs, strict=True):
+        if line < lines:
+            sums[line] += logprob
+            counts[line] += 1
+        line += piece.count("\n")
+    return [round(s / n, 6) if n else None for s, n in zip(sums, counts, strict=True)]

@@ -1,0 +1,124 @@
+"""Each reason for which a draft is rejected, by a draft that has it."""
+
+from __future__ import annotations
+
+import pytest
+
+from relgen.generation.acceptance import Pool, Surroundings, Verdict, default_checks, judge
+from relgen.generation.backends import Finish
+from relgen.generation.settings import GenerationSettings
+from relgen.samples import Sample
+from tests.relgen.generation import tiny
+
+SETTINGS = GenerationSettings(min_words=5, max_words=12, max_entity_chars=20)
+FORBIDDEN = [tiny.sample("A leak", " under the sink ruined the whole ", "kitchen floor")]
+OTHER = tiny.sample("vase", " on the shelf had been blown from green ", "glass", relation="made_of")
+ACCEPTED = tiny.sample("frost", " killed nearly all of the early ", "apricots")
+
+
+def verdict(raw: str, relation: str = "causes", finish: Finish = "stop") -> Verdict:
+    pool = Pool.of(SETTINGS, tiny.train(), FORBIDDEN)
+    pool.add(OTHER)
+    pool.add(ACCEPTED)
+    shown = [sample for sample in tiny.train() if sample.relation == relation][:1]
+    surroundings = Surroundings(tiny.schema()[relation], shown, pool)
+    return judge(raw, finish, surroundings, default_checks(SETTINGS))
+
+
+def test_accepts() -> None:
+    found = verdict(
+        "  Late <tail> panic </tail>broke out because of a <head>rumour</head>. "
+    ).sample
+    assert isinstance(found, Sample)
+    assert found.text == "Late  panic broke out because of a rumour."
+    assert (found.head_text, found.tail_text) == ("rumour", "panic")
+    assert (found.relation, found.source) == ("causes", "generated")
+
+
+REJECTED = [
+    ("no tags in this line", "no_head"),
+    ("<head>one</head> brought <tail>two</tail> to <tail>three</tail>", "several_tails"),
+    ("<head>one</head> brought a <tail>?!</tail> to the whole town", "empty_tail"),
+    ("The <head>Rain</head> here brought more of the <tail>rain</tail>.", "same_entities"),
+    ("The <head>rain</head>y day gave us all a <tail>cold</tail>.", "entity_inside_word"),
+    ("<head>a head of far too many letters</head> gave us all a <tail>cold</tail>", "long_head"),
+    ("<head>Rain</head> brought <tail>floods</tail>.", "too_short"),
+    (f"The <head>rain</head> {'very ' * 12} caused <tail>floods</tail>.", "too_long"),
+    (
+        "THE <head>drought</head> left the <tail>farmers</tail> without a harvest",
+        "copy_of_demonstration",
+    ),
+    (
+        "The <head>hail</head> left the farmers without a <tail>roof</tail>.",
+        "near_copy_of_demonstration",
+    ),
+    ("The <head>storm</head> on Monday brought about a long <tail>power cut</tail>.", "duplicate"),
+    (
+        "The <head>vase</head> on the shelf had been blown from green <tail>glass</tail>.",
+        "duplicate",
+    ),
+    ("The <head>hail</head> killed nearly all of the early <tail>figs</tail>.", "near_duplicate"),
+    (
+        "The <head>a leak</head> under the sink ruined the whole <tail>kitchen</tail> floor",
+        "test_leak",
+    ),
+    ("The <head>pipe</head> under the sink ruined the whole <tail>cellar</tail>.", "test_leak"),
+]
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"), REJECTED, ids=[f"{r}-{i}" for i, (_, r) in enumerate(REJECTED)]
+)
+def test_rejects(raw: str, reason: str) -> None:
+    assert verdict(raw) == Verdict(None, reason)
+
+
+def test_unfinished_comes_before_everything() -> None:
+    assert verdict("The <head>rain</head> bro", finish="length").reason == "unfinished"
+    assert verdict("The <head>rain</head> bro", finish="grammar").reason == "dead_end"
+
+
+def test_a_near_copy_of_another_relations_sample_is_allowed() -> None:
+    raw = "The <head>dust</head> on the shelf had been blown from green <tail>allergies</tail>."
+    assert verdict(raw).sample is not None
+    assert verdict(raw, "made_of").reason == "near_duplicate"
+
+
+def test_scripts_without_case_need_no_spaces() -> None:
+    raw = "一 二 三 四 <head>大雨</head>造成了<tail>洪水</tail>"
+    assert verdict(raw).sample is not None
+
+
+def test_types() -> None:
+    line = "Whoever made this <head{}>ladle</head> cut it from <tail{}>{}</tail>."
+    wrong = verdict(line.format(":PERSON", "", "beech"), "made_of")
+    assert wrong.reason == "wrong_head_type"
+    typed = verdict(line.format(":OBJECT", ":OBJECT", "beech"), "made_of").sample
+    assert typed is not None
+    assert (typed.head.type, typed.tail.type) == ("OBJECT", "OBJECT")
+    # the schema has one type for the head; for the tail a demonstration would have to say it
+    untyped = verdict(line.format("", "", "beech"), "made_of").sample
+    assert untyped is not None
+    assert (untyped.head.type, untyped.tail.type) == ("OBJECT", None)
+
+
+def test_type_of_an_equal_mention_in_the_demonstrations() -> None:
+    shown = tiny.sample(
+        "table", " is all ", "oak", relation="made_of", types=("OBJECT", "MATERIAL")
+    )
+    pool = Pool.of(SETTINGS, [])
+    surroundings = Surroundings(tiny.schema()["made_of"], [shown], pool)
+    raw = "He built the <head>sloop</head> from seasoned <tail>Oak</tail>."
+    found = judge(raw, "stop", surroundings, default_checks(SETTINGS)).sample
+    assert found is not None
+    assert found.tail.type == "MATERIAL"
+
+
+def test_an_outside_scorer_is_one_more_check() -> None:
+    def refuse_oak(sample: Sample, _: Surroundings) -> str | None:
+        return "classifier_disagrees" if "oak" in sample.text else None
+
+    surroundings = Surroundings(tiny.schema()["made_of"], [], Pool.of(SETTINGS, []))
+    checks = [*default_checks(SETTINGS), refuse_oak]
+    raw = "He built the <head>sloop</head> from seasoned <tail>oak</tail>."
+    assert judge(raw, "stop", surroundings, checks).reason == "classifier_disagrees"

@@ -1,0 +1,105 @@
+"""Which texts the grammar takes, and that inside its tags only the canonical tokens are allowed."""
+
+from __future__ import annotations
+
+import pytest
+
+from relgen.errors import InputError
+from relgen.generation.grammar import GrammarCompiler, GrammarSpec
+from relgen.prompts import encode
+from tests.relgen.generation import tiny
+
+TOKENIZER = tiny.tiny_tokenizer()
+END = int(TOKENIZER.convert_tokens_to_ids("<|end|>"))
+COMPILER = GrammarCompiler(TOKENIZER, len(TOKENIZER) + 3, [END])
+SENTENCE = GrammarSpec(one_sentence=True, max_context_words=6)
+
+
+def takes(spec: GrammarSpec, text: str) -> bool:
+    state = COMPILER.start(spec)
+    for token in [*encode(TOKENIZER, text), END]:
+        allowed = state.allowed()
+        if allowed is None or not allowed[token] or not state.advance(token):
+            return False
+    return True
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The <head>drought</head> left no <tail>harvest</tail>.",
+        "A <tail>flood</tail>, in brief, after 3.5 days of <head>heavy U.S. rain</head>!",
+        "<head>X</head> <tail>Y 2</tail> it is.",
+    ],
+)
+def test_takes(text: str) -> None:
+    assert takes(SENTENCE, text)
+    assert takes(GrammarSpec(), text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "No tags at all.",
+        "<head>one</head> and <head>two</head>.",
+        "<head>one</head> and <tail></tail>.",
+        "<head> one</head> and <tail>two</tail>.",
+        "<head>one </head> and <tail>two</tail>.",
+        "<head>one</head><tail>two</tail>.",
+        "<head>...</head> and <tail>two</tail>.",
+        " <head>one</head> and <tail>two</tail>.",
+        "<head>one</head> and\n<tail>two</tail>.",
+        "<head:A>one</head> and <tail>two</tail>.",
+        f"<head>{'o' * 61}</head> and <tail>two</tail>.",
+    ],
+)
+def test_refuses(text: str) -> None:
+    assert not takes(SENTENCE, text)
+    assert not takes(GrammarSpec(), text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<head>one</head> and <tail>two</tail>",
+        "<head>one</head> ends here.Then <tail>two</tail>.",
+        "<head>one</head> ends. Then <tail>two</tail>.",
+        "A b c d e f g <head>one</head> and <tail>two</tail>.",
+    ],
+)
+def test_one_sentence_is_stricter(text: str) -> None:
+    assert takes(GrammarSpec(), text)
+    assert not takes(SENTENCE, text)
+
+
+def test_lines_and_types() -> None:
+    line = "<head:A B>one</head> and <tail>two</tail>."
+    spec = GrammarSpec(lines=2, head_types=("A", "A B"))
+    assert takes(spec, line)
+    assert takes(spec, f"{line}\n{line}")
+    assert not takes(spec, f"{line}\n{line}\n{line}")
+    assert not takes(spec, line.replace("A B", "B"))
+
+
+def test_forced_text_has_one_tokenisation() -> None:
+    state = COMPILER.start(GrammarSpec())
+    tokens = encode(TOKENIZER, "<head>drought</head>")
+    forced = encode(TOKENIZER, "<head>")
+    assert tokens[: len(forced)] == forced
+    for place, token in enumerate(forced):
+        allowed = state.allowed()
+        assert allowed is not None
+        # after the first letter of the tag's name nothing but its own tokens may follow
+        if place > 1:
+            assert allowed.nonzero()[0].tolist() == [token]
+        assert state.advance(token)
+
+
+def test_a_slow_tokeniser_is_refused() -> None:
+    with pytest.raises(InputError, match="--no-grammar"):
+        GrammarCompiler(_Slow(), 10, [0])  # type: ignore[arg-type]
+
+
+class _Slow:
+    def __len__(self) -> int:
+        return 10

@@ -1,0 +1,256 @@
+"""A whole generation with a tiny model: its files, and going on after a kill at any moment."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from relgen.cli import main
+from relgen.errors import InputError
+from relgen.generation.run import generate
+from relgen.generation.settings import GenerationSettings
+from relgen.markup import parse
+from relgen.samples import read_samples, write_samples
+from relgen.schema import load_schema
+from tests.relgen.generation.conftest import Inputs
+
+FILES = ("generated.jsonl", "rejected.jsonl", "generation.json")
+
+
+def settings(inputs: Inputs, **changes: Any) -> GenerationSettings:
+    values = {
+        "model": str(inputs.model),
+        "samples": 4,
+        "temperature": 1.2,
+        "max_new_tokens": 60,
+        "min_words": 1,
+        "max_entity_chars": 6,
+        "max_context_chars": 10,
+        "max_drafts_per_sample": 3,
+        **changes,
+    }
+    return GenerationSettings(**values)
+
+
+def run(inputs: Inputs, out: Path, chosen: GenerationSettings, **options: Any) -> dict[str, Any]:
+    report = generate(
+        chosen, train=inputs.train, schema=inputs.schema, out=out / "generated.jsonl", **options
+    )
+    return report.summary
+
+
+def contents(folder: Path) -> dict[str, Any]:
+    """The final files; the summary without the time that it took."""
+    found: dict[str, Any] = {name: (folder / name).read_bytes() for name in FILES}
+    found["generation.json"] = json.loads(found["generation.json"])
+    del found["generation.json"]["seconds"]
+    return found
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"chains": 2, "candidates": 2},
+        {"window": 1, "batch": 1},
+        {"mode": "aao", "per_answer": 3, "chains": 2, "shown": 2},
+        {"one_sentence": True, "max_context_words": 2, "types": True, "max_new_tokens": 300},
+    ],
+    ids=["obo", "chains", "window", "aao", "types"],
+)
+def test_files(inputs: Inputs, tmp_path: Path, changes: dict[str, Any]) -> None:
+    chosen = settings(inputs, **changes)
+    summary = run(inputs, tmp_path, chosen)
+    samples = read_samples(tmp_path / "generated.jsonl", schema=load_schema(inputs.schema))
+    rejected = rows(tmp_path / "rejected.jsonl")
+    assert summary["accepted"] == len(samples) > 0
+    assert sum(summary["rejected"].values()) == len(rejected)
+    assert {sample.source for sample in samples} == {"generated"}
+    for entry in summary["relations"].values():
+        assert entry["accepted"] <= entry["wanted"] == 4
+        assert entry["drafts"] == entry["accepted"] + sum(entry["rejected"].values())
+        assert entry["accepted"] == 4 or entry["drafts"] >= 4 * 3 * chosen.candidates
+    for row in rejected:
+        assert set(row) == {"relation", "mode", "chain", "step", "reason", "raw"}
+        if row["reason"] != "unfinished":
+            parse(row["raw"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(FILES)
+
+
+def test_provenance(inputs: Inputs, tmp_path: Path) -> None:
+    from datasets import disable_progress_bars
+
+    from relgen.tables import PROVENANCE
+
+    disable_progress_bars()
+    run(inputs, tmp_path, settings(inputs, seed=7))
+    first = rows(tmp_path / "generated.jsonl")[0]
+    assert set(first["provenance"]) == set(PROVENANCE)
+    assert first["provenance"]["model"] == str(inputs.model)
+    assert (first["provenance"]["mode"], first["provenance"]["seed"]) == ("obo", 7)
+    assert first["provenance"]["mean_token_logprob"] < 0
+    assert first["id"].startswith(f"{first['relation']}-obo-s7-0-")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"mode": "aao", "per_answer": 2}, {"chains": 2, "window": 1, "batch": 2}],
+    ids=["obo", "aao", "chains"],
+)
+def test_goes_on_from_any_point(inputs: Inputs, tmp_path: Path, changes: dict[str, Any]) -> None:
+    chosen = settings(inputs, samples=3, **changes)
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    journal = whole / ".generated.jsonl.journal.jsonl"
+    kept = tmp_path / "journal"
+    journal.touch()
+    os.link(journal, kept)  # the journal is removed at the end; the link stays
+    run(inputs, whole, chosen)
+    recorded = kept.read_bytes()
+    ends = [i + 1 for i, byte in enumerate(recorded) if byte == ord("\n")]
+    assert len(ends) > 3
+    # nothing but the header, torn lines, somewhere in the middle, all but the end
+    for number, end in enumerate([ends[0], ends[1] - 1, ends[2] + 17, ends[-2], ends[-1]]):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / journal.name).write_bytes(recorded[:end])
+        run(inputs, folder, chosen)
+        assert contents(folder) == contents(whole)
+
+
+def _start(inputs: Inputs, out: Path, options: Sequence[str]) -> subprocess.Popen[str]:
+    command = [
+        *(sys.executable, "-c", "import sys; from relgen.cli import main; sys.exit(main())"),
+        *("generate", "--model", str(inputs.model), "--train", str(inputs.train)),
+        *("--schema", str(inputs.schema), "--out", str(out / "generated.jsonl"), *options),
+    ]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def _stop(process: subprocess.Popen[str], journal: Path, lines: int, signum: int) -> int:
+    """Sends the signal once the journal has so many lines; the exit code."""
+    deadline = time.monotonic() + 120
+    while not journal.exists() or journal.read_bytes().count(b"\n") < lines:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    process.send_signal(signum)
+    process.communicate(timeout=60)
+    return process.returncode
+
+
+def test_killed_and_interrupted_processes_go_on(inputs: Inputs, tmp_path: Path) -> None:
+    chosen = settings(inputs, samples=20, window=1, max_drafts_per_sample=2)
+    options = [
+        *("--samples", "20", "--window", "1", "--max-drafts-per-sample", "2"),
+        *("--temperature", "1.2", "--max-new-tokens", "60", "--min-words", "1"),
+        *("--max-entity-chars", "6", "--max-context-chars", "10"),
+    ]
+    killed, journal = tmp_path / "killed", tmp_path / "killed" / ".generated.jsonl.journal.jsonl"
+    assert _stop(_start(inputs, killed, options), journal, 4, signal.SIGKILL) == -signal.SIGKILL
+    assert _stop(_start(inputs, killed, options), journal, 10, signal.SIGINT) == 130
+    assert not (killed / "generated.jsonl").exists()
+    assert 10 <= journal.read_bytes().count(b"\n") < 20
+    run(inputs, killed, chosen)
+    run(inputs, tmp_path / "whole", chosen)
+    assert contents(killed) == contents(tmp_path / "whole")
+
+
+def test_the_command_says_where_its_output_is(
+    inputs: Inputs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "generated.jsonl"
+    line = [
+        *("generate", "-c", "smollm2_obo", "--model", str(inputs.model), "--train"),
+        *(str(inputs.train), "--schema", str(inputs.schema), "--out", str(out)),
+        *("--samples", "1", "--max-drafts-per-sample", "1", "--max-new-tokens", "2"),
+    ]
+    assert main(line) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith("0 of 2 samples; rejected: 2 unfinished; 4 tokens in ")
+    assert said.out.endswith(f" -> {out}\n")
+    assert "warning: causes: 0 of 1 samples (1 drafts, mostly rejected as unfinished)" in said.err
+    assert main(line) == 0
+    assert capsys.readouterr().out == (
+        f"finished already, with the same settings and inputs -> {out}\n"
+    )
+    with pytest.raises(SystemExit, match="2"):
+        main([*line, "--seed", "x"])
+    assert "argument --seed: must be a whole number (got 'x')" in capsys.readouterr().err
+
+
+def test_finished_output_is_left_alone(inputs: Inputs, tmp_path: Path) -> None:
+    chosen = settings(inputs, samples=2)
+    run(inputs, tmp_path, chosen)
+    before = {name: (tmp_path / name).stat().st_mtime_ns for name in FILES}
+
+    def no_model(*_: object) -> Any:
+        raise AssertionError("the model is not needed")
+
+    options = {"train": inputs.train, "schema": inputs.schema, "out": tmp_path / "generated.jsonl"}
+    assert generate(chosen, open_backend=no_model, **options).already_finished
+    assert {name: (tmp_path / name).stat().st_mtime_ns for name in FILES} == before
+    other = settings(inputs, samples=2, seed=9)
+    with pytest.raises(InputError, match="--force"):
+        generate(other, **options)
+    assert not generate(other, force=True, **options).already_finished
+    assert generate(other, open_backend=no_model, force=True, **options).already_finished
+
+
+def test_a_journal_of_other_settings_is_refused(inputs: Inputs, tmp_path: Path) -> None:
+    journal = tmp_path / ".generated.jsonl.journal.jsonl"
+    journal.write_text('{"header": "other"}\n')
+    with pytest.raises(InputError, match="--force"):
+        run(inputs, tmp_path, settings(inputs, samples=1))
+    assert journal.read_text() == '{"header": "other"}\n'
+    assert run(inputs, tmp_path, settings(inputs, samples=1), force=True)["tokens"] > 0
+
+
+def test_what_may_not_be_written_is_not(inputs: Inputs, tmp_path: Path) -> None:
+    free = settings(inputs, samples=2, max_drafts_per_sample=8)
+    run(inputs, tmp_path / "free", free)
+    forbidden = read_samples(tmp_path / "free" / "generated.jsonl")
+    write_samples(tmp_path / "test.jsonl", forbidden)
+    summary = run(inputs, tmp_path / "kept", free, forbid=tmp_path / "test.jsonl")
+    texts = {row["text"] for row in rows(tmp_path / "kept" / "generated.jsonl")}
+    assert summary["rejected"]["test_leak"] > 0
+    assert not texts & {sample.text for sample in forbidden}
+
+
+def test_token_budget(inputs: Inputs, tmp_path: Path) -> None:
+    summary = run(inputs, tmp_path, settings(inputs, samples=30, token_budget=100))
+    for entry in summary["relations"].values():
+        assert entry["tokens"] == 100
+        assert entry["accepted"] < 30
+
+
+def test_without_a_grammar_nothing_raises(inputs: Inputs, tmp_path: Path) -> None:
+    summary = run(inputs, tmp_path, settings(inputs, grammar=False, samples=2))
+    assert summary["accepted"] == 0
+    assert sum(summary["rejected"].values()) == 2 * 2 * 3
+
+
+def test_relations(inputs: Inputs, tmp_path: Path) -> None:
+    summary = run(inputs, tmp_path, settings(inputs, samples=1, relations=("made_of",)))
+    assert list(summary["relations"]) == ["made_of"]
+    with pytest.raises(InputError, match="did you mean made_of"):
+        run(inputs, tmp_path / "b", settings(inputs, relations=("made-of",)))
+    half = load_schema(inputs.schema).halves(3)["b"]
+    chosen = settings(inputs, samples=1, half="b", half_seed=3)
+    assert tuple(run(inputs, tmp_path / "c", chosen)["relations"]) == half

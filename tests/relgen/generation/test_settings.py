@@ -1,0 +1,88 @@
+"""Settings: checked, and the same from YAML, the command line and Python."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from relgen.commands import generate as command
+from relgen.errors import InputError
+from relgen.generation.settings import GenerationSettings, parse_settings, read_settings
+from relgen.presets import find_config, list_configs
+
+
+def test_defaults_are_the_papers() -> None:
+    settings = GenerationSettings()
+    sampling = (settings.temperature, settings.top_p, settings.top_k, settings.repetition_penalty)
+    assert sampling == (0.4, 0.9, 20, 1.15)
+    assert (settings.mode, settings.samples, settings.chains, settings.window) == (
+        "obo",
+        16,
+        1,
+        None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"temprature": 1}, "did you mean 'temperature'"),
+        ({"samples": 0}, "'samples': must be at least 1"),
+        ({"samples": 2.5}, "must be a whole number"),
+        ({"samples": True}, "must be a whole number"),
+        ({"diverse": "yes"}, "must be true or false"),
+        ({"mode": "both"}, "must be one of obo, aao"),
+        ({"top_p": 0}, "above 0 and at most 1"),
+        ({"temperature": float("nan")}, "must be a number"),
+        ({"repetition_penalty": 0}, "must be positive"),
+        ({"min_words": 9, "max_words": 8}, "above max_words"),
+        ({"mode": "aao", "candidates": 2}, "for obo"),
+        ({"relations": "causes"}, "a list of names or null"),
+        ({"model": None}, "'model': must be a text"),
+    ],
+)
+def test_refuses(values: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        parse_settings(values)
+
+
+def test_file_overrides_and_errors_name_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "g.yaml"
+    path.write_text("samples: 3\ntemperature: 1\n")
+    settings = read_settings(path, samples=5)
+    assert (settings.samples, settings.temperature) == (5, 1.0)
+    path.write_text("sample: 3\n")
+    with pytest.raises(InputError, match=r"g\.yaml: .*did you mean 'samples'"):
+        read_settings(path)
+
+
+def test_command_line_yaml_and_python_agree(tmp_path: Path) -> None:
+    expected = GenerationSettings(
+        mode="aao",
+        samples=3,
+        top_k=None,
+        diverse=False,
+        temperature=0.5,
+        relations=("Cause-Effect(e1,e2)", "b"),
+        half="b",
+    )
+    parser = argparse.ArgumentParser()
+    command.add_parser(parser.add_subparsers())
+    line = (
+        "generate --train t --schema s --out o --mode aao --samples 3 --top-k null --no-diverse "
+        "--temperature 0.5 --relations Cause-Effect(e1,e2) b --half b"
+    )
+    args = vars(parser.parse_args(line.split()))
+    names = GenerationSettings.__dataclass_fields__
+    assert parse_settings({k: v for k, v in args.items() if k in names}) == expected
+    assert parse_settings(expected.to_dict()) == expected
+
+
+def test_shipped_presets_are_valid() -> None:
+    names = list_configs("generate")
+    assert {"generate/smollm2_obo", "generate/smollm2_aao", "generate/llama2_7b_obo"} <= set(names)
+    for name in names:
+        settings = read_settings(find_config(name))
+        assert settings.mode == name.rsplit("_", 1)[1]
