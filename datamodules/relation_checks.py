@@ -1,0 +1,79 @@
+"""What must hold of a classifier's data files before anything is trained or measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from datasets import Dataset
+
+from relgen.errors import InputError
+from relgen.samples import iter_samples, normalised
+from relgen.schema import RelationSchema
+
+
+def check_files(files: Mapping[str, str | None], schema: RelationSchema) -> None:
+    """Reads every file that is given, line by line.
+
+    Args:
+        files: path by purpose; the labels of `predict` are not looked at.
+        schema: the relations that may occur.
+
+    Raises:
+        InputError: a file is missing, empty, malformed, or holds an unknown relation.
+    """
+    for purpose, file in files.items():
+        if file is None or (purpose == "predict" and file == files["test"]):
+            continue
+        for _ in iter_samples(file, schema=None if purpose == "predict" else schema):
+            pass
+
+
+def check_training(
+    tables: Mapping[str, Dataset],
+    mix: str | None,
+    order: str,
+    files: Mapping[str, str | None],
+) -> None:
+    """Checks that there is enough to train on.
+
+    Raises:
+        InputError: a file that `mix` or `order` needs is missing, no samples are left, or all of
+            them have one relation.
+    """
+    needed = {"human": ["human"], "pure": ["generated"], "mix": ["human", "generated"]}
+    wanted = set(needed.get(mix or "", []))
+    if order == "generated_first":
+        wanted |= {"human", "generated"}
+    for name in sorted(wanted):
+        if name not in tables:
+            option = f"mix {mix}" if name in needed.get(mix or "", []) else f"order {order}"
+            raise InputError(
+                f"`{option}` needs a file of {name} samples",
+                field=f"data.{name}",
+                value=files[name],
+                remedy=f"give --data.{name} FILE, or change --data.{option.split()[0]}",
+            )
+    training = [tables[name] for name in ("human", "generated") if name in tables]
+    if not sum(len(table) for table in training):
+        raise InputError(
+            "no training samples",
+            field="data.human",
+            value=files["human"],
+            remedy="give --data.human FILE or --data.generated FILE",
+        )
+    relations = {relation for table in training for relation in table.unique("relation")}
+    if len(relations) < 2:
+        given = " and ".join(str(files[x]) for x in ("human", "generated") if x in tables)
+        raise InputError(
+            "the training samples have one relation only, and a classifier needs two",
+            path=given,
+            field="relation",
+            value=sorted(relations)[0],
+            remedy="add samples of another relation, such as the negative one",
+        )
+
+
+def leaking_rows(training: Dataset, test: Dataset) -> list[int]:
+    """Rows of `training` whose sentence is also in `test`, case and punctuation aside."""
+    held_out = {normalised(text) for text in test["text"]}
+    return [row for row, text in enumerate(training["text"]) if normalised(text) in held_out]

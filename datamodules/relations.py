@@ -1,0 +1,280 @@
+"""Samples files to batches for a relation classifier: what is trained on, in which order.
+
+The encoding comes from the classifier that is trained (`trainer.lightning_module.classifier`), so
+that model and data cannot disagree about tokens. Leaves out: the losses' weights of generated
+samples, which belong to the module.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, Literal
+
+from datasets import Dataset, concatenate_datasets
+from lightning import LightningDataModule
+from torch.utils.data import DataLoader
+
+from datamodules.relation_checks import check_files, check_training, leaking_rows
+from datamodules.relation_tables import collate_columns, encode_table
+from relgen.classifiers.base import Batch, Encoding
+from relgen.classifiers.batching import TrainingBatches, evaluation_batches
+from relgen.errors import InputError
+from relgen.files import content_hash
+from relgen.schema import RelationSchema, load_schema
+from relgen.tables import load_table
+
+Mix = Literal["human", "pure", "mix"]
+Order = Literal["together", "generated_first"]
+_LOG = logging.getLogger(__name__)
+
+
+class RelationDataModule(LightningDataModule):
+    """Human and generated samples for training; validation, test and prediction files.
+
+    Args:
+        schema: path or name of the schema.
+        human: samples file that people wrote.
+        generated: samples file that a language model wrote.
+        validation: samples file that training is watched on.
+        test: samples file for `test`.
+        predict: samples file for `predict` (its labels are ignored); `test` when left out.
+        mix: train on the `human` file, on the generated one (`pure`), or on both (`mix`); left out:
+            on what is given.
+        order: `generated_first` trains on generated samples, then on human ones.
+        generated_share: with `generated_first`, the share of all steps that comes first.
+        balanced: draw all relations equally often.
+        on_leak: a training sentence that is a test sentence as well ends the run, or is dropped.
+        batch_size: samples a step, in each process.
+        evaluation_batch_size: samples a batch in validation, test and prediction.
+        steps_per_epoch: batches between two validations; an epoch has this length whatever the size
+            of the training set.
+        seed: of the order.
+        workers: processes that collate batches; 0: the training process itself.
+    """
+
+    def __init__(
+        self,
+        schema: str,
+        human: str | None = None,
+        generated: str | None = None,
+        validation: str | None = None,
+        test: str | None = None,
+        predict: str | None = None,
+        mix: Mix | None = None,
+        order: Order = "together",
+        generated_share: float = 0.5,
+        balanced: bool = True,
+        on_leak: Literal["raise", "drop"] = "raise",
+        batch_size: int = 8,
+        evaluation_batch_size: int = 64,
+        steps_per_epoch: int = 50,
+        seed: int = 0,
+        workers: int = 0,
+    ) -> None:
+        super().__init__()
+        self.schema_name = schema
+        self.files = {
+            "human": human if mix in (None, "human", "mix") else None,
+            "generated": generated if mix in (None, "pure", "mix") else None,
+            "validation": validation,
+            "test": test,
+            "predict": predict or test,
+        }
+        self.mix = mix
+        self.order = order
+        self.generated_share = generated_share
+        self.balanced = balanced
+        self.on_leak = on_leak
+        self.batch_size = batch_size
+        self.evaluation_batch_size = evaluation_batch_size
+        self.steps_per_epoch = steps_per_epoch
+        self.seed = seed
+        self.workers = workers
+        self.truncated: dict[str, int] = {}
+        self.leaked: dict[str, int] = {}
+        self._schema: RelationSchema | None = None
+        self._tables: dict[str, Dataset] = {}
+
+    @property
+    def schema(self) -> RelationSchema:
+        """The relations; read once."""
+        if self._schema is None:
+            self._schema = load_schema(self.schema_name)
+        return self._schema
+
+    def prepare_data(self) -> None:
+        """Reads every file once, and says what is wrong with it. Raises InputError."""
+        check_files(self.files, self.schema)
+
+    def setup(self, stage: str) -> None:
+        """Maps the tables into memory. Raises InputError for data that cannot be trained on."""
+        purpose = "validation" if stage == "validate" else stage
+        names = ["human", "generated", "validation", "test"] if stage == "fit" else [purpose]
+        for name in names:
+            file = self.files[name]
+            if file is not None and name not in self._tables:
+                self._tables[name] = load_table(file)
+        if stage == "fit":
+            check_training(self._tables, self.mix, self.order, self.files)
+            self._remove_leaks()
+        elif purpose not in self._tables:
+            raise InputError(
+                f"`{stage}` needs a samples file",
+                field=f"data.{purpose}",
+                value=None,
+                remedy=f"give --data.{purpose} FILE",
+            )
+
+    def sample_ids(self, name: str) -> list[str]:
+        """The ids of a split's samples, in the file's order."""
+        return list(self._tables[name]["id"])
+
+    def describe(self) -> dict[str, Any]:
+        """Where the training data came from: files, hashes, counts, and who generated it."""
+        described: dict[str, Any] = {"mix": self.mix, "order": self.order, "files": {}}
+        for name in ("human", "generated", "validation"):
+            file = self.files[name]
+            if file is None or name not in self._tables:
+                continue
+            table = self._tables[name]
+            entry = {"file": file, "sha256": content_hash(file), "samples": len(table)}
+            if name == "generated":
+                provenance = table["provenance"]
+                entry["models"] = sorted({p["model"] for p in provenance if p and p["model"]})
+                entry["adapters"] = sorted({p["adapter"] for p in provenance if p and p["adapter"]})
+            described["files"][name] = entry
+        return {**described, "truncated": self.truncated, "leaked": self.leaked}
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Batches of similar lengths, drawn as the options say."""
+        names = [name for name in ("human", "generated") if name in self._tables]
+        table = concatenate_datasets([self._encoded(name) for name in names])
+        batches = TrainingBatches(
+            table["label"][:],
+            table["length"][:],
+            table["generated"][:],
+            batch_size=self.batch_size,
+            steps=self.steps_per_epoch,
+            seed=self.seed,
+            balanced=self.balanced,
+            generated_steps=self._generated_steps() if self.order == "generated_first" else None,
+            rank=self._trainer.global_rank,
+            world=self._trainer.world_size,
+        )
+        return self._loader(table, batches)
+
+    def val_dataloader(self) -> DataLoader[Batch] | list[DataLoader[Batch]]:
+        """The validation file's batches; nothing without one."""
+        return self._evaluation("validation") if "validation" in self._tables else []
+
+    def test_dataloader(self) -> DataLoader[Batch]:
+        """The test file's batches, each sample once over all processes."""
+        return self._evaluation("test")
+
+    def predict_dataloader(self) -> DataLoader[Batch]:
+        """The prediction file's batches, each sample once over all processes."""
+        return self._evaluation("predict")
+
+    def _evaluation(self, name: str) -> DataLoader[Batch]:
+        table = self._encoded(name)
+        batches = evaluation_batches(
+            table["length"][:],
+            self.evaluation_batch_size,
+            rank=self._trainer.global_rank,
+            world=self._trainer.world_size,
+        )
+        return self._loader(table, batches)
+
+    def _loader(self, table: Dataset, batches: Any) -> DataLoader[Batch]:
+        trainer = self._trainer
+        if trainer.world_size > 1 and trainer._accelerator_connector.use_distributed_sampler:
+            raise InputError(
+                "the trainer's own sampler would see some samples twice",
+                field="trainer.use_distributed_sampler",
+                value=True,
+                remedy="set it to false: this data module deals batches out itself",
+            )
+        # batches as the sampler: the table reads a list of rows at once, and Lightning leaves a
+        # sampler alone, where it takes batch samplers apart for prediction
+        return DataLoader(
+            table,
+            sampler=batches,
+            batch_size=None,
+            collate_fn=partial(collate_columns, pad_id=self._encoding.pad_id),
+            num_workers=self.workers,
+        )
+
+    def _encoded(self, name: str) -> Dataset:
+        """The split's token ids, from the cache when file, encoding and labels are the same."""
+        table, encoding = self._tables[name], self._encoding
+        with self._main_process_first():
+            encoded = encode_table(
+                table,
+                encoding,
+                labels=() if name == "predict" else self.schema.labels,
+                generated=name == "generated",
+            )
+        self.truncated[name] = sum(encoded["truncated"])
+        if self.truncated[name]:
+            _LOG.warning(
+                "%d of %d texts of %s are longer than the encoder takes and were cut around both "
+                "entities; raise max_length to keep more",
+                self.truncated[name],
+                len(encoded),
+                self.files[name],
+            )
+        return encoded
+
+    def _remove_leaks(self) -> None:
+        if "test" not in self._tables:
+            return
+        for name in ("human", "generated"):
+            if name not in self._tables:
+                continue
+            leaks = leaking_rows(self._tables[name], self._tables["test"])
+            if leaks and self.on_leak == "raise":
+                raise InputError(
+                    f"{len(leaks)} training sentences are test sentences as well (case and "
+                    f"punctuation aside); first: id '{self._tables[name][leaks[0]]['id']}'",
+                    path=self.files[name],
+                    remedy="split again, or leave them out with --data.on_leak drop",
+                )
+            kept = set(range(len(self._tables[name]))) - set(leaks)
+            self.leaked[name] = len(leaks)
+            self._tables[name] = self._tables[name].select(sorted(kept))
+        check_training(self._tables, self.mix, self.order, self.files)
+
+    def _generated_steps(self) -> int:
+        trainer = self._trainer
+        total = trainer.max_steps * trainer.accumulate_grad_batches
+        if trainer.max_steps < 0:
+            if not trainer.max_epochs or trainer.max_epochs < 0:
+                raise InputError(
+                    "`generated_first` needs to know how long training takes",
+                    field="trainer.max_steps",
+                    value=trainer.max_steps,
+                    remedy="set trainer.max_steps or trainer.max_epochs",
+                )
+            total = trainer.max_epochs * self.steps_per_epoch
+        return round(self.generated_share * total)
+
+    @property
+    def _trainer(self) -> Any:
+        assert self.trainer is not None, "dataloaders are built by a Trainer"
+        return self.trainer
+
+    @property
+    def _encoding(self) -> Encoding:
+        return self._trainer.lightning_module.classifier.encoding
+
+    @contextmanager
+    def _main_process_first(self) -> Iterator[None]:
+        trainer = self._trainer
+        if not trainer.is_global_zero:
+            trainer.strategy.barrier("encode")
+        yield
+        if trainer.is_global_zero:
+            trainer.strategy.barrier("encode")

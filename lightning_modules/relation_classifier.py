@@ -1,0 +1,219 @@
+"""Trains a relation classifier on human samples, generated ones, or both.
+
+The architecture is an argument; the relations and the batches come from the data module. Leaves
+out: what is written where (`classifier_callbacks`, `classifier_pictures`) and which samples make
+up a batch (`datamodules.relations`).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Literal, cast
+
+import torch
+from lightning import Callback, LightningModule
+from lightning.pytorch.cli import OptimizerCallable
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
+
+from lightning_modules.callbacks import MetricHistory
+from lightning_modules.classifier_callbacks import BestWeights, ClassifierFiles
+from lightning_modules.classifier_pictures import ClassifierPictures
+from lightning_modules.schedules import learning_rate_factor
+from relgen.classifiers.base import Batch, Classifier, ClassifierCallable
+from relgen.classifiers.losses import by_source, smoothed_cross_entropy, weighted_mean
+from relgen.errors import InputError
+from relgen.schema import RelationSchema
+from relgen.scoring import RelationConfusion, Scores, score
+
+
+class RelationClassifierModule(LightningModule):
+    """One classifier, its loss, optimiser and scores.
+
+    Args:
+        classifier: builds the architecture from the schema, such as
+            `relgen.classifiers.entity_marker.EntityMarkerClassifier`.
+        optimizer: builds the optimiser from parameter groups; its learning rate is that of the
+            pre-trained weights.
+        head_learning_rate: of the weights that no pre-training has seen.
+        warmup_share: share of all steps in which the learning rates rise from 0; then they fall
+            linearly, to 0 at the end.
+        generated_weight: of a generated sample's loss, where a human one's is 1.
+        generated_label_smoothing: for labels that a language model may have got wrong.
+        human_label_smoothing: for the others.
+        select: which weights are saved and tested: the `last`, or those with the `best` micro-F1 on
+            the validation file.
+    """
+
+    classifier: Classifier
+
+    def __init__(
+        self,
+        classifier: ClassifierCallable,
+        optimizer: OptimizerCallable = torch.optim.AdamW,
+        head_learning_rate: float = 1e-3,
+        warmup_share: float = 0.1,
+        generated_weight: float = 1.0,
+        generated_label_smoothing: float = 0.0,
+        human_label_smoothing: float = 0.0,
+        select: Literal["last", "best"] = "last",
+    ) -> None:
+        super().__init__()
+        self.build_classifier = classifier
+        self.build_optimizer = optimizer
+        self.head_learning_rate = head_learning_rate
+        self.warmup_share = warmup_share
+        self.generated_weight = generated_weight
+        self.generated_label_smoothing = generated_label_smoothing
+        self.human_label_smoothing = human_label_smoothing
+        self.select = select
+        self.scores: dict[str, Scores] = {}
+
+    @property
+    def schema(self) -> RelationSchema:
+        """The data module's relations."""
+        data = getattr(self.trainer, "datamodule", None)
+        if data is None:
+            raise InputError(
+                "the relations come from the data module",
+                field="datamodule",
+                value=None,
+                remedy="call trainer.fit(module, datamodule=RelationDataModule(...))",
+            )
+        return cast(RelationSchema, data.schema)
+
+    def hyperparameters(self) -> dict[str, float | str]:
+        """The settings of this module that are plain values."""
+        return {
+            "head_learning_rate": self.head_learning_rate,
+            "warmup_share": self.warmup_share,
+            "generated_weight": self.generated_weight,
+            "generated_label_smoothing": self.generated_label_smoothing,
+            "human_label_smoothing": self.human_label_smoothing,
+            "select": self.select,
+        }
+
+    def configure_model(self) -> None:
+        """Loads the pre-trained weights, once."""
+        if "classifier" in self._modules:
+            return
+        self.classifier = self.build_classifier(self.schema)
+        size = len(self.schema)
+        self.confusions = nn.ModuleDict(
+            {stage: RelationConfusion(size) for stage in ("at_train", "at_val", "at_test")}
+        )
+
+    def configure_callbacks(self) -> list[Callback]:
+        """What writes files and pictures, and keeps the best weights."""
+        best: list[Callback] = [BestWeights()] if self.select == "best" else []
+        return [*best, ClassifierFiles(), ClassifierPictures(), MetricHistory()]
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Warm-up, then linear decay, over all steps of the training."""
+        optimizer = self.build_optimizer(self.parameter_groups())
+        total = int(self.trainer.estimated_stepping_batches)
+        factor = partial(
+            learning_rate_factor,
+            warmup_steps=round(self.warmup_share * total),
+            total_steps=total,
+            schedule="linear",
+        )
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": LambdaLR(optimizer, factor), "interval": "step"},
+        }
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Trainable parameters: pre-trained ones with and without weight decay, then fresh ones.
+
+        Biases and LayerNorm weights, which are vectors, do not decay.
+        """
+        fresh = {id(parameter) for parameter in self.classifier.fresh_parameters()}
+        trainable = [p for p in self.classifier.parameters() if p.requires_grad]
+        groups: list[dict[str, Any]] = []
+        for is_fresh in (False, True):
+            members = [p for p in trainable if (id(p) in fresh) == is_fresh]
+            rate = {"lr": self.head_learning_rate} if is_fresh else {}
+            groups.append({"params": [p for p in members if p.ndim > 1], **rate})
+            groups.append({"params": [p for p in members if p.ndim <= 1], **rate})
+            groups[-1]["weight_decay"] = 0.0
+        return [group for group in groups if group["params"]]
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Logits (B, R)."""
+        return cast(Tensor, self.classifier(batch))
+
+    def model_step(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The loss, a scalar, and the logits (B, R)."""
+        logits = self(batch)
+        smoothing = by_source(
+            batch.generated, self.human_label_smoothing, self.generated_label_smoothing
+        )
+        losses = smoothed_cross_entropy(logits.float(), batch.labels, smoothing)  # (B,)
+        weights = by_source(batch.generated, 1.0, self.generated_weight)
+        return weighted_mean(losses, weights), logits
+
+    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
+        """Loss, score, log."""
+        loss, logits = self.model_step(batch)
+        self._confusion("train").update(logits.detach().argmax(dim=-1), batch.labels)
+        rates = [group["lr"] for group in self.trainer.optimizers[0].param_groups]
+        self.log("lr/encoder", rates[0])
+        self.log("lr/head", rates[-1])
+        self.log("train/loss", loss, prog_bar=True, batch_size=len(batch.labels))
+        return loss
+
+    def validation_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor]:
+        """Loss and score; the probabilities go to the callbacks."""
+        return self._evaluation_step("val", batch)
+
+    def test_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor]:
+        """Loss and score; the probabilities go to the callbacks."""
+        return self._evaluation_step("test", batch)
+
+    def predict_step(self, batch: Batch, batch_index: int) -> Tensor:
+        """Probabilities (B, R)."""
+        return self(batch).float().softmax(dim=-1)
+
+    def on_train_epoch_end(self) -> None:
+        """Scores of the samples seen in this epoch."""
+        self._log_scores("train")
+
+    def on_validation_epoch_end(self) -> None:
+        """Scores of the validation file."""
+        self._log_scores("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Scores of the test file."""
+        self._log_scores("test")
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keeps the labels beside the weights: their order is the outputs' meaning."""
+        checkpoint["labels"] = list(self.classifier.schema.labels)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Raises InputError when the weights were trained for other labels."""
+        if checkpoint.get("labels") != list(self.schema.labels):
+            raise InputError(
+                "this checkpoint was trained for other relations, or in another order",
+                field="ckpt_path",
+                value=checkpoint.get("labels"),
+                remedy=f"give the schema that it was trained with (not '{self.schema.name}')",
+            )
+
+    def _evaluation_step(self, stage: str, batch: Batch) -> dict[str, Tensor]:
+        loss, logits = self.model_step(batch)
+        self._confusion(stage).update(logits.argmax(dim=-1), batch.labels)
+        self.log(f"{stage}/loss", loss, batch_size=len(batch.labels), on_epoch=True, sync_dist=True)
+        return {"loss": loss, "probabilities": logits.float().softmax(dim=-1)}
+
+    def _log_scores(self, stage: str) -> None:
+        confusion = self._confusion(stage)
+        self.scores[stage] = score(confusion.compute(), self.schema)
+        confusion.reset()
+        summary = self.scores[stage].summary()
+        self.log_dict({f"{stage}/{name}": value for name, value in summary.items()})
+
+    def _confusion(self, stage: str) -> RelationConfusion:
+        return cast(RelationConfusion, self.confusions[f"at_{stage}"])

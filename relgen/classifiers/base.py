@@ -1,0 +1,136 @@
+"""What every classifier shares: `Classifier`, how it encodes samples, and the batches it reads.
+
+An architecture is an `nn.Module` from batches to logits, with the encoding that makes its batches.
+Training (`lightning_modules.relation_classifier`), data (`datamodules.relations`) and saving
+(`relgen.classifiers.saved`) know nothing else about it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Self
+
+import torch
+from torch import Tensor, nn
+
+from relgen.samples import Sample
+from relgen.schema import RelationSchema
+
+
+class Encoded(NamedTuple):
+    """One sample as token ids.
+
+    `positions` are indices into `input_ids` whose states the classifier reads; every sample of an
+    encoding has the same number P of them. `truncated`: the text did not fit and was cut.
+    """
+
+    input_ids: list[int]
+    positions: list[int]
+    truncated: bool
+
+
+class Batch(NamedTuple):
+    """B samples, padded to T tokens.
+
+    Shapes: `input_ids` and `attention_mask` (B, T), `positions` (B, P), `labels` and `generated`
+    (B,); `ids` are the samples' B ids. A label of -1 is unknown (prediction only).
+    """
+
+    input_ids: Tensor
+    attention_mask: Tensor
+    positions: Tensor
+    labels: Tensor
+    generated: Tensor
+    ids: tuple[str, ...]
+
+
+class Encoding(ABC):
+    """How samples become token ids. Knows the tokenizer, and no weights."""
+
+    pad_id: int
+
+    @property
+    @abstractmethod
+    def key(self) -> str:
+        """Differs between encodings that would encode some sample differently; keys the cache."""
+
+    @abstractmethod
+    def encode(self, samples: Sequence[Sample]) -> list[Encoded]:
+        """Encodes samples, in order."""
+
+    @abstractmethod
+    def decode(self, input_ids: Sequence[int]) -> str:
+        """Token ids as readable text."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Writes the tokenizer's files into a folder."""
+
+
+class Classifier(nn.Module, ABC):
+    """From batches to logits over the schema's labels.
+
+    `kind` is the name that a saved classifier's `config.json` carries; `relgen.classifiers.saved`
+    maps it to the class.
+    """
+
+    kind: ClassVar[str]
+    schema: RelationSchema
+    encoding: Encoding
+
+    @abstractmethod
+    def forward(self, batch: Batch) -> Tensor:
+        """Logits (B, R) in the order of the schema's labels."""
+
+    @abstractmethod
+    def fresh_parameters(self) -> Iterator[nn.Parameter]:
+        """The parameters that no pre-training has seen: they learn at a higher rate."""
+
+    @abstractmethod
+    def config(self) -> dict[str, Any]:
+        """What `from_saved` needs beside the weights, the schema and the tokenizer, as JSON."""
+
+    @classmethod
+    @abstractmethod
+    def from_saved(cls, schema: RelationSchema, config: dict[str, Any], tokenizer: Path) -> Self:
+        """Builds the module with untrained weights; the caller loads the saved ones."""
+
+
+ClassifierCallable = Callable[[RelationSchema], Classifier]
+
+
+def collate(
+    encoded: Sequence[Encoded],
+    *,
+    pad_id: int,
+    labels: Sequence[int] | None = None,
+    generated: Sequence[bool] | None = None,
+    ids: Sequence[str] = (),
+) -> Batch:
+    """Pads B encoded samples on the right, to the longest of them.
+
+        >>> collate([Encoded([5, 6, 7], [1, 2], False), Encoded([5, 6], [0, 1], False)], pad_id=0)
+        input_ids [[5, 6, 7], [5, 6, 0]], attention_mask [[1, 1, 1], [1, 1, 0]],
+        positions [[1, 2], [0, 1]], labels [-1, -1], generated [False, False], ids ()
+
+    Args:
+        encoded: B samples.
+        pad_id: the token that pads.
+        labels: B indices into the schema's labels; unknown (-1) when left out.
+        generated: B flags; all human when left out.
+        ids: the samples' ids.
+    """
+    length = max(len(sample.input_ids) for sample in encoded)
+    rows = [sample.input_ids + [pad_id] * (length - len(sample.input_ids)) for sample in encoded]
+    sizes = torch.tensor([len(sample.input_ids) for sample in encoded])
+    count = len(encoded)
+    return Batch(
+        input_ids=torch.tensor(rows),
+        attention_mask=(torch.arange(length)[None, :] < sizes[:, None]).long(),  # (B, T)
+        positions=torch.tensor([sample.positions for sample in encoded]),
+        labels=torch.tensor([-1] * count if labels is None else list(labels)),
+        generated=torch.tensor([False] * count if generated is None else list(generated)),
+        ids=tuple(ids),
+    )

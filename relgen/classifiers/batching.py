@@ -1,0 +1,166 @@
+"""Which samples make up which batch: functions of seeds and lengths, without data or devices.
+
+Training draws from an endless stream, so that an epoch is a fixed number of steps whatever the size
+of the training set; everything depends on (seed, epoch) only, so that a resumed run sees what an
+uninterrupted one would.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from torch.utils.data import Sampler
+
+_WINDOW = 4
+
+
+class TrainingBatches(Sampler[list[int]]):
+    """An epoch's batches of row numbers, for one process.
+
+    Args:
+        labels: the N rows' labels.
+        lengths: their lengths in tokens.
+        generated: whether a language model wrote them.
+        batch_size: rows a batch, in each process.
+        steps: batches an epoch, in each process.
+        seed: of the order.
+        balanced: draw every label equally often, whatever its number of rows.
+        generated_steps: so many first steps of the training see generated rows only, and all later
+            ones human rows only; None mixes them throughout.
+        rank: this process.
+        world: number of processes.
+    """
+
+    def __init__(
+        self,
+        labels: Sequence[int],
+        lengths: Sequence[int],
+        generated: Sequence[bool],
+        *,
+        batch_size: int,
+        steps: int,
+        seed: int,
+        balanced: bool = True,
+        generated_steps: int | None = None,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        self.labels = labels
+        self.lengths = lengths
+        self.batch_size = batch_size
+        self.steps = steps
+        self.seed = seed
+        self.balanced = balanced
+        self.rank = rank
+        self.world = world
+        self.epoch = 0
+        rows = range(len(labels))
+        self._phases: list[tuple[list[int], int, int | None]] = [(list(rows), 0, None)]
+        if generated_steps is not None:
+            written = [row for row in rows if generated[row]]
+            human = [row for row in rows if not generated[row]]
+            self._phases = [(written, 0, generated_steps), (human, generated_steps, None)]
+
+    def set_epoch(self, epoch: int) -> None:
+        """Chooses the epoch that the next iteration gives; Lightning calls it."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self) -> Iterator[list[int]]:
+        start, stop = self.epoch * self.steps, (self.epoch + 1) * self.steps
+        size = self.batch_size * self.world
+        batches: list[list[int]] = []
+        for number, (rows, begin, end) in enumerate(self._phases):
+            low, high = max(start, begin), stop if end is None else min(stop, end)
+            if low >= high:
+                continue
+            name = f"{self.seed}/{number}"
+            stream = draw(rows, self.labels, balanced=self.balanced, seed=name)
+            drawn = list(islice(stream, (low - begin) * size, (high - begin) * size))
+            rng = random.Random(f"{name}/{self.epoch}")
+            # a window longer than a pass would put copies of a row into one batch
+            window = max(1, min(_WINDOW, len(rows) // self.batch_size))
+            batches += bucketed(drawn, self.lengths, self.batch_size, window, rng)
+        yield from batches[self.rank :: self.world]
+
+
+def draw(rows: Sequence[int], labels: Sequence[int], *, balanced: bool, seed: str) -> Iterator[int]:
+    """An endless stream of rows.
+
+    Balanced: round after round, every label once, in random order; within a label all rows before
+    any comes again. Otherwise: pass after pass over all rows, each shuffled.
+
+    Args:
+        rows: the row numbers to draw from; at least one.
+        labels: the label of every row number.
+        balanced: see above.
+        seed: of the order.
+    """
+    rng = random.Random(seed)
+    pools: dict[int, list[int]] = {}
+    for row in rows:
+        pools.setdefault(labels[row] if balanced else 0, []).append(row)
+    left: dict[int, list[int]] = {pool: [] for pool in pools}
+    while True:
+        for pool in rng.sample(list(pools), len(pools)):
+            if not left[pool]:
+                left[pool] = rng.sample(pools[pool], len(pools[pool]))
+            yield left[pool].pop()
+
+
+def bucketed(
+    rows: Sequence[int],
+    lengths: Sequence[int],
+    batch_size: int,
+    window: int,
+    rng: random.Random,
+) -> list[list[int]]:
+    """Cuts drawn rows into batches of similar lengths.
+
+    Rows are sorted within windows of a few batches only, so that a label whose sentences are long
+    does not gather in few batches; the batches come in random order.
+
+    Args:
+        rows: the rows, in the order drawn.
+        lengths: the length of every row number.
+        batch_size: rows a batch.
+        window: batches that are sorted together.
+        rng: orders the batches.
+    """
+    batches = []
+    for start in range(0, len(rows), window * batch_size):
+        near = sorted(rows[start : start + window * batch_size], key=lambda row: lengths[row])
+        batches += [near[i : i + batch_size] for i in range(0, len(near), batch_size)]
+    rng.shuffle(batches)
+    return batches
+
+
+def evaluation_batches(
+    lengths: Sequence[int], batch_size: int, *, rank: int = 0, world: int = 1
+) -> list[list[int]]:
+    """Batches of similar lengths in which every row occurs once over all processes.
+
+    Nothing is padded with duplicates. Processes get the same number of batches as long as each has
+    a row for every batch, so that collectives between batches meet.
+
+    Args:
+        lengths: the N rows' lengths.
+        batch_size: most rows a batch.
+        rank: this process.
+        world: number of processes.
+    """
+    order = sorted(range(len(lengths)), key=lambda row: -lengths[row])
+    largest = -(-len(order) // world)
+    count = -(-largest // batch_size)
+    mine = order[rank::world]
+    size, extra = divmod(len(mine), count) if count else (0, 0)
+    batches, start = [], 0
+    for number in range(count):
+        stop = start + size + (number < extra)
+        batches.append(mine[start:stop])
+        start = stop
+    return [batch for batch in batches if batch]

@@ -1,0 +1,137 @@
+"""Relation classification by entity markers: the states of both opening markers, and a head.
+
+Entity start of Baldini Soares et al., *Matching the Blanks* (ACL 2019, figure 3f); typed markers
+after Zhou and Chen (2022, arXiv 2102.01373).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar, Self, cast
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
+
+from relgen.classifiers.base import Batch, Classifier
+from relgen.classifiers.encoding import MarkerEncoding
+from relgen.language_model import EMBEDDED_ENCODER, load_tokenizer, resolve_model
+from relgen.schema import RelationSchema
+
+
+class EntityMarkerClassifier(Classifier):
+    """An encoder, and a linear layer over the two opening markers' states.
+
+    Args:
+        schema: the relations; R labels.
+        model: the pre-trained encoder: an embedded name, a local folder or a Hub id.
+        typed_markers: `[HEAD:PERSON]` in place of `[HEAD]`, for the types that the schema names.
+            Only for data where all sources give types: else the classifier learns who wrote a
+            sentence from its markers.
+        max_length: longest input in tokens; longer texts are cut around both entities.
+        dropout: on the states that the linear layer reads.
+
+    Raises:
+        InputError: the encoder cannot be found, or `max_length` is too small.
+    """
+
+    kind: ClassVar[str] = "entity_marker"
+
+    def __init__(
+        self,
+        schema: RelationSchema,
+        model: str = EMBEDDED_ENCODER,
+        typed_markers: bool = False,
+        max_length: int = 192,
+        dropout: float = 0.1,
+    ) -> None:
+        tokenizer = load_tokenizer(model)
+        types = schema_types(schema) if typed_markers else ()
+        encoder = AutoModel.from_pretrained(resolve_model(model), dtype=torch.float32)
+        encoding = MarkerEncoding(tokenizer, types=types, max_length=max_length)
+        add_marker_embeddings(encoder, encoding)
+        self._assemble(schema, encoder, encoding, dropout, model)
+
+    def _assemble(
+        self,
+        schema: RelationSchema,
+        encoder: Any,
+        encoding: MarkerEncoding,
+        dropout: float,
+        model: str,
+    ) -> None:
+        super().__init__()
+        self.schema = schema
+        self.encoding = encoding
+        self.model = model
+        # DDP waits for the gradients of parameters that no loss reaches
+        encoder.pooler = None
+        self.encoder = encoder.train()
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(2 * encoder.config.hidden_size, len(schema))
+        nn.init.normal_(self.output.weight, std=0.02)
+        nn.init.zeros_(self.output.bias)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Logits (B, R) in the order of the schema's labels."""
+        return self.output(self.dropout(self.represent(batch)))
+
+    def represent(self, batch: Batch) -> Tensor:
+        """The head's and the tail's opening markers' states, joined: (B, 2H)."""
+        states = self.encoder(
+            input_ids=batch.input_ids, attention_mask=batch.attention_mask
+        ).last_hidden_state  # (B, T, H)
+        rows = torch.arange(len(states), device=states.device)[:, None]
+        return states[rows, batch.positions].flatten(1)  # (B, 2, H) -> (B, 2H)
+
+    def fresh_parameters(self) -> Iterator[nn.Parameter]:
+        """The linear layer's."""
+        return self.output.parameters()
+
+    def config(self) -> dict[str, Any]:
+        """The encoder's architecture and the encoding's settings."""
+        assert isinstance(self.encoding, MarkerEncoding)
+        return {
+            "model": self.model,
+            "encoder": self.encoder.config.to_dict(),
+            "types": list(self.encoding.types),
+            "max_length": self.encoding.max_length,
+            "dropout": self.dropout.p,
+        }
+
+    @classmethod
+    def from_saved(cls, schema: RelationSchema, config: dict[str, Any], tokenizer: Path) -> Self:
+        """Builds the module with untrained weights; the caller loads the saved ones."""
+        encoding = MarkerEncoding(
+            AutoTokenizer.from_pretrained(str(tokenizer)),
+            types=config["types"],
+            max_length=config["max_length"],
+        )
+        encoder = AutoModel.from_config(AutoConfig.for_model(**config["encoder"]))
+        built = cls.__new__(cls)
+        built._assemble(schema, encoder, encoding, config["dropout"], config["model"])
+        return built
+
+
+def schema_types(schema: RelationSchema) -> tuple[str, ...]:
+    """All entity types that a schema's relations name, sorted."""
+    return tuple(sorted({kind for rel in schema for kind in (*rel.head_types, *rel.tail_types)}))
+
+
+@torch.no_grad()
+def add_marker_embeddings(encoder: PreTrainedModel, encoding: MarkerEncoding) -> None:
+    """Gives each marker an input embedding, made of pre-trained ones.
+
+    An opening marker starts as the mean of its words (`head`, or `head person`), a closing one as
+    the mean of `end` and its word, in place of noise that few samples could not train away.
+    """
+    tokenizer = encoding.tokenizer
+    encoder.resize_token_embeddings(
+        max(len(tokenizer), encoder.config.vocab_size), mean_resizing=False
+    )
+    weight = cast(nn.Embedding, encoder.get_input_embeddings()).weight  # (V, H)
+    for name, row in encoding.marker_ids.items():
+        words = name.strip("[]").lower().replace("/", "end ").replace(":", " ")
+        ids = tokenizer(" " + words, add_special_tokens=False)["input_ids"]
+        weight[row] = weight[ids].mean(dim=0)

@@ -1,0 +1,51 @@
+"""`Prediction`: what a classifier says about one sample, and its JSON lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The relation that a classifier found, and how sure it is.
+
+    Args:
+        id: the sample's id.
+        relation: the label with the highest probability.
+        score: that probability.
+        scores: the probability of every label, in the schema's order.
+    """
+
+    id: str
+    relation: str
+    score: float
+    scores: Mapping[str, float]
+
+    @classmethod
+    def from_probabilities(
+        cls, sample_id: str, labels: Sequence[str], probabilities: Sequence[float]
+    ) -> Prediction:
+        """Picks the most probable label; of equally probable ones, the schema's first.
+
+        Args:
+            sample_id: the sample's id.
+            labels: the schema's R labels.
+            probabilities: R numbers that sum to 1.
+        """
+        best = max(range(len(labels)), key=lambda index: probabilities[index])
+        scores = {
+            label: round(float(value), 6)
+            for label, value in zip(labels, probabilities, strict=True)
+        }
+        return cls(sample_id, labels[best], scores[labels[best]], scores)
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that stands on a line of `predictions.jsonl`."""
+        return {
+            "id": self.id,
+            "relation": self.relation,
+            "score": self.score,
+            "scores": dict(self.scores),
+        }

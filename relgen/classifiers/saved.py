@@ -1,0 +1,157 @@
+"""A trained classifier as a folder.
+
+model.safetensors   the weights           schema.yaml   the relations
+config.json         how to rebuild it     tokenizer/    with the markers
+README.md           the model card
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from importlib import import_module
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from relgen import __version__
+from relgen.classifiers.base import Classifier
+from relgen.classifiers.card import model_card
+from relgen.classifiers.pipeline import SavedClassifier
+from relgen.errors import InputError
+from relgen.files import read_json, write_json, write_text
+from relgen.schema import load_schema
+
+WEIGHTS, CONFIG, SCHEMA, TOKENIZER, CARD = (
+    "model.safetensors",
+    "config.json",
+    "schema.yaml",
+    "tokenizer",
+    "README.md",
+)
+_FORMAT = 1
+_KINDS = {
+    "entity_marker": "relgen.classifiers.entity_marker:EntityMarkerClassifier",
+}
+_REMEDY = "give the folder `model` that `relgen classifier fit` wrote"
+
+
+def save_classifier(
+    classifier: Classifier,
+    folder: str | Path,
+    *,
+    data: dict[str, Any] | None = None,
+    training: dict[str, Any] | None = None,
+) -> None:
+    """Saves a classifier; the folder takes its place only once it is whole.
+
+    Args:
+        classifier: the module.
+        folder: an existing one is replaced.
+        data: where the training data came from, for the model card.
+        training: the hyper-parameters, for the model card.
+    """
+    folder = Path(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        weights = _weights(classifier)
+        save_file(weights, temporary / WEIGHTS)
+        config = {
+            "format": _FORMAT,
+            "relgen_version": __version__,
+            "kind": classifier.kind,
+            "weights": fingerprint(weights),
+            "arguments": classifier.config(),
+            "data": data,
+            "training": training,
+            "scores": None,
+        }
+        write_json(temporary / CONFIG, config)
+        classifier.schema.save(temporary / SCHEMA)
+        (temporary / TOKENIZER).mkdir()
+        classifier.encoding.save(temporary / TOKENIZER)
+        write_text(temporary / CARD, model_card(config, classifier.schema))
+        temporary.chmod(0o755)
+        if folder.exists():
+            shutil.rmtree(folder)
+        temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def record_scores(folder: str | Path, classifier: Classifier, scores: dict[str, Any]) -> bool:
+    """Writes test scores into a saved classifier's config and model card.
+
+    Args:
+        folder: the saved classifier.
+        classifier: the one that was tested.
+        scores: as in `scores.json`.
+
+    Returns:
+        False, with nothing written, when the folder does not hold the weights that were tested.
+    """
+    folder = Path(folder)
+    if not (folder / CONFIG).is_file():
+        return False
+    config = read_json(folder / CONFIG)
+    if config.get("weights") != fingerprint(_weights(classifier)):
+        return False
+    config["scores"] = scores
+    write_json(folder / CONFIG, config)
+    write_text(folder / CARD, model_card(config, classifier.schema))
+    return True
+
+
+def load_classifier(folder: str | Path, *, device: str = "cpu") -> SavedClassifier:
+    """Loads what `save_classifier` wrote.
+
+    Raises:
+        InputError: no classifier in the folder, one of another format, or weights that do not fit.
+    """
+    folder = Path(folder)
+    for name in (CONFIG, WEIGHTS, SCHEMA, TOKENIZER):
+        if not (folder / name).exists():
+            raise InputError(
+                f"no classifier in this folder ({name} is missing)", path=folder, remedy=_REMEDY
+            )
+    config = read_json(folder / CONFIG)
+    if config.get("format") != _FORMAT or config.get("kind") not in _KINDS:
+        raise InputError(
+            "a classifier of a kind or format that this version does not know",
+            path=folder / CONFIG,
+            value=[config.get("kind"), config.get("format")],
+            remedy=f"use relgen {config.get('relgen_version')} or newer",
+        )
+    module, name = _KINDS[config["kind"]].split(":")
+    kind = cast(type[Classifier], getattr(import_module(module), name))
+    schema = load_schema(folder / SCHEMA)
+    classifier = kind.from_saved(schema, config["arguments"], folder / TOKENIZER)
+    try:
+        classifier.load_state_dict(load_file(folder / WEIGHTS))
+    except (RuntimeError, SafetensorError) as error:
+        raise InputError(
+            f"the weights do not fit the configuration: {str(error).splitlines()[0]}",
+            path=folder / WEIGHTS,
+            remedy="the folder is damaged: copy it again, or train again",
+        ) from error
+    return SavedClassifier(classifier.to(device))
+
+
+def fingerprint(weights: dict[str, Tensor]) -> str:
+    """16 hex digits over tensors' names and content."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        digest.update(name.encode())
+        digest.update(weights[name].contiguous().view(torch.uint8).numpy().data)
+    return digest.hexdigest()[:16]
+
+
+def _weights(classifier: Classifier) -> dict[str, Tensor]:
+    state = classifier.state_dict()
+    return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}

@@ -1,0 +1,187 @@
+"""Which samples are trained on, which data is refused, and what the batches hold."""
+
+import pytest
+import torch
+from lightning import Trainer
+
+from datamodules.relations import RelationDataModule
+from relgen.classifiers.encoding import MarkerEncoding
+from relgen.errors import InputError
+from relgen.samples import write_samples
+from tests.relgen.classifiers.tiny_encoder import SCHEMA, samples, tokenizer
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+
+
+@pytest.fixture
+def files(tmp_path):
+    SCHEMA.save(tmp_path / "schema.yaml")
+    write_samples(tmp_path / "human.jsonl", samples(12))
+    write_samples(tmp_path / "generated.jsonl", samples(12, source="generated", skip=12))
+    write_samples(tmp_path / "test.jsonl", samples(9, source="test", skip=24))
+    return tmp_path
+
+
+class _Classifier:
+    encoding = MarkerEncoding(tokenizer(), max_length=16)
+
+
+class _Module:
+    classifier = _Classifier()
+
+
+def made(files, stage="fit", max_steps=20, **options):
+    names = {name: str(files / f"{name}.jsonl") for name in options.pop("give", ())}
+    data = RelationDataModule(
+        str(files / "schema.yaml"), **names, **{"steps_per_epoch": 10, "batch_size": 6, **options}
+    )
+    data.trainer = Trainer(
+        accelerator="cpu", max_steps=max_steps, logger=False, enable_checkpointing=False
+    )
+    data.trainer.strategy._lightning_module = _Module()
+    data.prepare_data()
+    data.setup(stage)
+    return data
+
+
+def sources(data):
+    return [set(batch.generated.tolist()) for batch in data.train_dataloader()]
+
+
+@pytest.mark.parametrize(
+    ("mix", "expected"),
+    [("human", {False}), ("pure", {True}), ("mix", {False, True}), (None, {False, True})],
+)
+def test_what_a_mix_trains_on(files, mix, expected):
+    data = made(files, give=("human", "generated"), mix=mix)
+    assert set.union(*sources(data)) == expected
+
+
+def test_generated_samples_come_first(files):
+    data = made(files, give=("human", "generated"), order="generated_first", generated_share=0.25)
+    assert sources(data) == [{True}] * 5 + [{False}] * 5
+
+
+def test_a_batch(files):
+    write_samples(files / "human.jsonl", samples(2))
+    data = made(files, give=("human",), batch_size=2, balanced=False)
+    batch = next(iter(data.train_dataloader()))
+    row = batch.ids.index("human-0")
+    text = data._encoding.decode(batch.input_ids[row].tolist())
+    assert text == "[CLS] the [HEAD] storm [/HEAD] caused the [TAIL] flood [/TAIL] . [SEP]"
+    assert batch.labels[row] == 0
+    assert batch.positions[row].tolist() == [2, 7]
+    assert batch.attention_mask.shape == batch.input_ids.shape
+    assert batch.labels.dtype == torch.long
+
+
+def test_evaluation_sees_every_sample_once_longest_first(files):
+    data = made(files, "test", give=("test",), evaluation_batch_size=4)
+    batches = list(data.test_dataloader())
+    ids = [sample_id for batch in batches for sample_id in batch.ids]
+    assert sorted(ids) == sorted(data.sample_ids("test")) == [f"test-{n}" for n in range(24, 33)]
+    lengths = [length for b in batches for length in b.attention_mask.sum(dim=1).tolist()]
+    assert lengths == sorted(lengths, reverse=True)
+
+
+def test_prediction_takes_the_test_file_and_any_label(files):
+    other = [sample.with_relation("unheard of") for sample in samples(3)]
+    write_samples(files / "predict.jsonl", other)
+    data = made(files, "predict", give=("predict",))
+    assert next(iter(data.predict_dataloader())).labels.tolist() == [-1, -1, -1]
+    data = made(files, "predict", give=("test",))
+    assert len(data.sample_ids("predict")) == 9
+
+
+def test_truncated_texts_are_counted(files, caplog):
+    long = samples(2)
+    long = [
+        type(one)(one.id, one.text + " one two three" * 4, one.head, one.tail, one.relation)
+        for one in long
+    ]
+    write_samples(files / "human.jsonl", [*long, *samples(1, skip=2)])
+    data = made(files, give=("human",))
+    data.train_dataloader()
+    assert data.truncated == {"human": 2}
+    assert "2 of 3 texts" in caplog.text
+
+
+def test_a_test_sentence_in_training_is_refused(files):
+    (leak,) = samples(1, source="leak", skip=24)
+    shouted = type(leak)("leak", leak.text.upper(), leak.head, leak.tail, leak.relation)
+    write_samples(files / "human.jsonl", [*samples(12), shouted])
+    with pytest.raises(InputError, match=r"human\.jsonl: 1 training sentences.*'leak'.*on_leak"):
+        made(files, give=("human", "test"))
+    data = made(files, give=("human", "test"), on_leak="drop")
+    assert data.leaked == {"human": 1}
+    assert len(data.sample_ids("human")) == 12
+
+
+def test_a_generated_test_sentence_is_refused(files):
+    write_samples(files / "generated.jsonl", samples(3, source="generated", skip=24))
+    with pytest.raises(InputError, match=r"generated\.jsonl: 3 training sentences"):
+        made(files, give=("human", "generated", "test"))
+
+
+def test_one_relation_is_not_enough(files):
+    write_samples(files / "human.jsonl", samples(12)[::3])
+    with pytest.raises(InputError, match=r"one relation only.*'cause'"):
+        made(files, give=("human",))
+
+
+def test_an_unknown_relation_is_named_with_its_line(files):
+    first, second = samples(2)
+    write_samples(files / "human.jsonl", [first, second.with_relation("prat")])
+    with pytest.raises(InputError, match=r"human\.jsonl:2: .*'prat'.*did you mean part"):
+        made(files, give=("human",))
+
+
+def test_an_empty_file_is_refused(files):
+    (files / "human.jsonl").write_text("")
+    with pytest.raises(InputError, match=r"human\.jsonl: the file is empty"):
+        made(files, give=("human",))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"give": ("human",), "mix": "mix"}, r"`mix mix` needs a file of generated samples"),
+        ({"give": ("human",), "mix": "pure"}, r"`mix pure` needs a file of generated samples"),
+        ({"give": ("generated",), "mix": "human"}, r"`mix human` needs a file of human samples"),
+        ({"give": ("human",), "order": "generated_first"}, r"`order generated_first` needs a file"),
+        ({"give": ("test",)}, "no training samples"),
+        ({"give": ("human",), "stage": "test"}, "`test` needs a samples file"),
+        ({"give": ("human",), "stage": "validate"}, "`validate` needs .* --data.validation"),
+        ({"give": ("human",), "stage": "predict"}, "`predict` needs a samples file"),
+    ],
+)
+def test_missing_files_are_named(files, options, message):
+    with pytest.raises(InputError, match=message):
+        made(files, **options)
+
+
+def test_where_the_data_came_from(files):
+    described = made(files, give=("human", "generated")).describe()
+    assert described["files"]["human"]["samples"] == 12
+    assert len(described["files"]["generated"]["sha256"]) == 64
+    assert described["files"]["generated"]["models"] == []
+
+
+def test_tokens_are_cached_by_content_and_settings(files, monkeypatch):
+    made(files, give=("human",)).train_dataloader()
+    calls = []
+    encode = MarkerEncoding.encode
+
+    def counted(self, chosen):
+        calls.append(len(chosen))
+        return encode(self, chosen)
+
+    monkeypatch.setattr(MarkerEncoding, "encode", counted)
+    made(files, give=("human",)).train_dataloader()
+    assert calls == []
+    write_samples(files / "human.jsonl", samples(11))
+    made(files, give=("human",)).train_dataloader()
+    assert calls == [11]

@@ -1,0 +1,281 @@
+"""Training a classifier: what it learns, what it leaves in its folder, and that it repeats."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from lightning import LightningDataModule, LightningModule, Trainer, seed_everything
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.cli import LightningCLI
+from lightning.pytorch.loggers import TensorBoardLogger
+
+import relgen.classifiers
+from datamodules.relations import RelationDataModule
+from lightning_modules.relation_classifier import RelationClassifierModule
+from relgen.classifiers.base import collate
+from relgen.classifiers.entity_marker import EntityMarkerClassifier
+from relgen.errors import InputError
+from relgen.presets import find_config
+from relgen.samples import read_samples, write_samples
+from tests.relgen.classifiers.tiny_encoder import SCHEMA, samples, save_encoder
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+
+
+@pytest.fixture
+def files(tmp_path):
+    SCHEMA.save(tmp_path / "schema.yaml")
+    write_samples(tmp_path / "human.jsonl", samples(33))
+    write_samples(tmp_path / "generated.jsonl", samples(15, source="generated", skip=33))
+    write_samples(tmp_path / "test.jsonl", samples(10, source="test", skip=48))
+    return tmp_path
+
+
+@pytest.fixture
+def encoder(tmp_path):
+    return save_encoder(tmp_path / "encoder")
+
+
+def module(encoder, **options):
+    return RelationClassifierModule(
+        partial(EntityMarkerClassifier, model=encoder, dropout=0.0, max_length=48),
+        partial(torch.optim.AdamW, lr=3e-3, weight_decay=0.01),
+        **options,
+    )
+
+
+def data(files, **options):
+    settings = {"human": str(files / "human.jsonl"), "steps_per_epoch": 20, **options}
+    return RelationDataModule(str(files / "schema.yaml"), **settings)
+
+
+def trainer(folder, steps, **options):
+    return Trainer(
+        accelerator="cpu",
+        devices=1,
+        max_steps=steps,
+        num_sanity_val_steps=0,
+        log_every_n_steps=5,
+        default_root_dir=folder,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        **{"logger": False, "enable_checkpointing": False, **options},
+    )
+
+
+def with_model(encoder, files, **options):
+    """A module whose classifier is built, without a training."""
+    built = module(encoder, **options)
+    built.trainer = trainer(files, 1)
+    built.trainer.datamodule = data(files)
+    built.configure_model()
+    return built
+
+
+def batch_of(built, chosen, generated):
+    encoding = built.classifier.encoding
+    return collate(
+        encoding.encode(chosen),
+        pad_id=encoding.pad_id,
+        labels=[SCHEMA.labels.index(sample.relation) for sample in chosen],
+        generated=generated,
+    )
+
+
+def gradients(built, batch):
+    built.zero_grad()
+    built.model_step(batch)[0].backward()
+    return [parameter.grad.clone() for parameter in built.parameters()]
+
+
+def test_it_learns_33_sentences_by_heart(files, encoder):
+    seed_everything(1)
+    built = module(encoder)
+    trainer(files / "out", 120).fit(built, data(files))
+    loaded = relgen.classifiers.load(files / "out" / "model")
+    chosen = read_samples(files / "human.jsonl")
+    predicted = [prediction.relation for prediction in loaded.predict_samples(chosen)]
+    assert predicted == [sample.relation for sample in chosen]
+    assert built.scores["train"].micro_f1 > 0.95
+
+
+def test_generated_samples_of_weight_0_change_no_gradient(files, encoder):
+    built = with_model(encoder, files, generated_weight=0.0)
+    chosen = samples(8)
+    mixed = gradients(built, batch_of(built, chosen, [False, True] * 4))
+    human = gradients(built, batch_of(built, chosen[::2], [False] * 4))
+    for one, other in zip(mixed, human, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-4)
+
+
+def test_label_smoothing_follows_the_source(files, encoder):
+    built = with_model(encoder, files, generated_label_smoothing=0.3)
+    batch = batch_of(built, samples(2), [False, True])
+    loss, logits = built.model_step(batch)
+    cross_entropy = torch.nn.functional.cross_entropy
+    expected = cross_entropy(logits[:1], batch.labels[:1])
+    expected = expected + cross_entropy(logits[1:], batch.labels[1:], label_smoothing=0.3)
+    torch.testing.assert_close(loss, expected / 2)
+
+
+def test_what_decays_and_what_learns_faster(files, encoder):
+    built = with_model(encoder, files, head_learning_rate=0.5)
+    optimizer = built.build_optimizer(built.parameter_groups())
+    found = [(g["lr"], g["weight_decay"], g["params"][0].ndim) for g in optimizer.param_groups]
+    assert found == [(3e-3, 0.01, 2), (3e-3, 0.0, 1), (0.5, 0.01, 2), (0.5, 0.0, 1)]
+    counted = sum(p.numel() for g in optimizer.param_groups for p in g["params"])
+    assert counted == sum(p.numel() for p in built.parameters())
+
+
+def test_two_fits_with_one_seed_give_the_same_weights(files, encoder, tmp_path):
+    both = []
+    encoder = save_encoder(tmp_path / "dropping", dropout=0.1)
+    for name in ("one", "two"):
+        seed_everything(3)
+        built = module(encoder)
+        mixed = data(files, generated=str(files / "generated.jsonl"))
+        trainer(files / name, 12).fit(built, mixed)
+        both.append(built.state_dict())
+    assert all(torch.equal(both[0][name], both[1][name]) for name in both[0])
+
+
+def test_best_weights_are_the_ones_saved_and_checkpointed(files, encoder):
+    seed_everything(1)
+    built = module(encoder, select="best")
+    checkpoint = ModelCheckpoint(files / "checkpoints", save_last=True)
+    fit = trainer(
+        files / "out", 60, enable_checkpointing=True, callbacks=[checkpoint], gradient_clip_val=1.0
+    )
+    validated = data(files, validation=str(files / "test.jsonl"))
+    fit.fit(built, validated)
+    history = [json.loads(line) for line in (files / "out" / "history.jsonl").open()]
+    values = [row["metrics"]["val/micro_f1"] for row in history if "val/micro_f1" in row["metrics"]]
+    assert len(values) == 3
+    again = trainer(files / "out", 1).validate(
+        built, validated, ckpt_path=str(files / "checkpoints" / "last.ckpt"), weights_only=False
+    )
+    assert again[0]["val/micro_f1"] == pytest.approx(max(values))
+
+
+def test_best_without_a_validation_file_is_refused(files, encoder):
+    with pytest.raises(InputError, match="needs a validation file"):
+        trainer(files / "out", 1).fit(module(encoder, select="best"), data(files))
+
+
+def test_a_checkpoint_of_other_relations_is_refused(files, encoder):
+    built = with_model(encoder, files)
+    with pytest.raises(InputError, match="trained for other relations"):
+        built.on_load_checkpoint({"labels": ["x", "y"]})
+    checkpoint = {}
+    built.on_save_checkpoint(checkpoint)
+    built.on_load_checkpoint(checkpoint)
+
+
+def test_what_tensorboard_gets(files, encoder):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    board = TensorBoardLogger(files, name="board", version="", default_hp_metric=False)
+    fit = trainer(files / "out", 20, logger=board)
+    fit.fit(module(encoder), data(files, validation=str(files / "test.jsonl")))
+    events = EventAccumulator(str(files / "board"))
+    events.Reload()
+    tags = events.Tags()
+    assert {"train/loss", "lr/encoder", "lr/head", "val/micro_f1", "hp/micro_f1"} <= set(
+        tags["scalars"]
+    )
+    assert {"val_f1/cause", "val_f1/none"} <= set(tags["scalars"])
+    assert tags["images"] == ["val/confusion"]
+    assert "val/mistakes/text_summary" in tags["tensors"]
+
+
+def test_fit_test_and_predict_by_command_line(files, encoder):
+    out = files / "out"
+
+    def command(name, *options):
+        LightningCLI(
+            LightningModule,
+            LightningDataModule,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            auto_configure_optimizers=False,
+            save_config_callback=None,
+            trainer_defaults={
+                "callbacks": [ModelCheckpoint(out / "checkpoints", save_last=True)],
+                "logger": False,
+                "enable_progress_bar": False,
+                "accelerator": "cpu",
+            },
+            args=[
+                name,
+                f"--config={find_config('classifier/entity_marker')}",
+                f"--trainer.default_root_dir={out}",
+                f"--model.classifier.model={encoder}",
+                "--model.classifier.max_length=48",
+                "--model.optimizer.lr=0.003",
+                f"--data.schema={files / 'schema.yaml'}",
+                f"--data.test={files / 'test.jsonl'}",
+                *options,
+            ],
+        )
+
+    command(
+        "fit",
+        "--trainer.max_steps=100",
+        f"--data.human={files / 'human.jsonl'}",
+        f"--data.generated={files / 'generated.jsonl'}",
+        "--data.order=generated_first",
+    )
+    checkpoint = f"--ckpt_path={out / 'checkpoints' / 'last.ckpt'}"
+    command("test", checkpoint)
+    scores = json.loads((out / "scores.json").read_text())
+    tested = [json.loads(line) for line in (out / "predictions.jsonl").open()]
+    command("predict", checkpoint)
+    predicted = [json.loads(line) for line in (out / "predictions.jsonl").open()]
+
+    loaded = relgen.classifiers.load(out / "model")
+    held_out = read_samples(files / "test.jsonl")
+    expected = [prediction.to_json() for prediction in loaded.predict_samples(held_out)]
+    assert tested == expected == predicted
+    assert [row["id"] for row in tested] == [sample.id for sample in held_out]
+    gold = [sample.relation for sample in held_out]
+    hits = sum(row["relation"] == label for row, label in zip(tested, gold, strict=True))
+    assert sum(scores["confusion"][n][n] for n in range(3)) == hits
+    assert hits >= 7
+    card = (out / "model" / "README.md").read_text()
+    assert f"| micro-F1 without the negative label | {100 * scores['micro_f1']:.2f} |" in card
+    assert "| generated | generated.jsonl | 15 |" in card
+
+
+@pytest.mark.slow
+def test_two_processes_score_every_sample_once(files, encoder):
+    # an odd number of test samples: a padding sampler would count one of them twice
+    write_samples(files / "test.jsonl", samples(9, source="test", skip=48))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    root = Path(__file__).parents[2]
+    subprocess.run(
+        [sys.executable, "-m", "tests.lightning_modules.fit_on_two_processes", str(files)],
+        env={**os.environ, "MASTER_PORT": str(port), "PYTHONPATH": str(root)},
+        cwd=root,
+        timeout=240,
+        check=True,
+    )
+    scores = json.loads((files / "out" / "scores.json").read_text())
+    assert sum(sum(row) for row in scores["confusion"]) == 9
+    tested = [json.loads(line) for line in (files / "out" / "predictions.jsonl").open()]
+    loaded = relgen.classifiers.load(files / "out" / "model")
+    expected = loaded.predict_samples(read_samples(files / "test.jsonl"))
+    assert [(row["id"], row["relation"]) for row in tested] == [
+        (prediction.id, prediction.relation) for prediction in expected
+    ]

@@ -1,0 +1,77 @@
+"""Which rows make up which batch."""
+
+from collections import Counter
+
+import pytest
+
+from relgen.classifiers.batching import TrainingBatches, draw, evaluation_batches
+
+LABELS = [0] * 8 + [1] * 3 + [2]
+LENGTHS = [5, 9, 7, 30, 4, 8, 6, 12, 10, 11, 3, 20]
+HUMAN = [False] * 12
+
+
+def batches(epoch=0, **options):
+    settings = {"batch_size": 3, "steps": 8, "seed": 1, **options}
+    made = TrainingBatches(LABELS, LENGTHS, settings.pop("generated", HUMAN), **settings)
+    made.set_epoch(epoch)
+    return list(made)
+
+
+def test_balanced_drawing_gives_every_label_its_share():
+    rows = [row for batch in batches() for row in batch]
+    assert Counter(LABELS[row] for row in rows) == {0: 8, 1: 8, 2: 8}
+    # within a label, all rows come before any comes again
+    assert Counter(row for row in rows if LABELS[row] == 0) == dict.fromkeys(range(8), 1)
+    assert sorted(Counter(row for row in rows if LABELS[row] == 1).values()) == [2, 3, 3]
+
+
+def test_plain_drawing_visits_all_rows_before_any_again():
+    rows = [row for batch in batches(balanced=False) for row in batch]
+    assert Counter(rows) == dict.fromkeys(range(12), 2)
+
+
+def test_the_order_depends_on_seed_and_epoch_only():
+    assert batches(3) == batches(3)
+    assert batches(3) != batches(4)
+    assert batches(3) != batches(3, seed=2)
+
+
+def test_epochs_go_on_where_the_one_before_ended():
+    first, second = batches(0, balanced=False, steps=2), batches(1, balanced=False, steps=2)
+    rows = [row for batch in first + second for row in batch]
+    assert sorted(rows) == list(range(12))
+
+
+def test_generated_rows_come_first():
+    generated = [row % 2 == 0 for row in range(12)]
+    made = [batches(epoch, generated=generated, generated_steps=12) for epoch in range(3)]
+    steps = [{generated[row] for row in batch} for epoch in made for batch in epoch]
+    assert steps == [{True}] * 12 + [{False}] * 12
+
+
+def test_processes_share_the_batches():
+    parts = [batches(rank=rank, world=2, balanced=False, steps=2) for rank in range(2)]
+    assert [len(part) for part in parts] == [2, 2]
+    assert sorted(row for part in parts for batch in part for row in batch) == list(range(12))
+
+
+def test_drawing_is_endless():
+    stream = draw([4], [0] * 5, balanced=True, seed="x")
+    assert [next(stream) for _ in range(3)] == [4, 4, 4]
+
+
+@pytest.mark.parametrize(("count", "world"), [(12, 1), (12, 2), (11, 3), (7, 2), (1, 2)])
+def test_evaluation_sees_every_row_once(count, world):
+    parts = [evaluation_batches(LENGTHS[:count], 3, rank=r, world=world) for r in range(world)]
+    assert sorted(row for part in parts for batch in part for row in batch) == list(range(count))
+    if count >= 2 * world:
+        assert len({len(part) for part in parts}) == 1
+
+
+def test_evaluation_batches_have_similar_lengths():
+    assert [[LENGTHS[row] for row in batch] for batch in evaluation_batches(LENGTHS, 4)] == [
+        [30, 20, 12, 11],
+        [10, 9, 8, 7],
+        [6, 5, 4, 3],
+    ]

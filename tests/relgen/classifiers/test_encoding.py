@@ -1,0 +1,112 @@
+"""Where the markers stand, and what is left of a text that is too long."""
+
+import pytest
+
+from relgen.classifiers.encoding import MarkerEncoding, keep_nearest, split_around
+from relgen.errors import InputError
+from relgen.samples import Entity, Sample
+from tests.relgen.classifiers.tiny_encoder import sample, tokenizer
+
+
+def read(encoding, encoded):
+    return encoding.tokenizer.convert_ids_to_tokens(encoded.input_ids)
+
+
+@pytest.mark.parametrize(
+    ("template", "expected", "positions"),
+    [
+        (
+            "the {h} caused a {t} .",
+            "[CLS] the [HEAD] storm [/HEAD] caused a [TAIL] flood [/TAIL] . [SEP]",
+            [2, 7],
+        ),
+        (
+            "the {t} caused a {h} .",
+            "[CLS] the [TAIL] flood [/TAIL] caused a [HEAD] storm [/HEAD] . [SEP]",
+            [7, 2],
+        ),
+        ("{h} {t}", "[CLS] [HEAD] storm [/HEAD] [TAIL] flood [/TAIL] [SEP]", [1, 4]),
+        ("{t}{h}", "[CLS] [TAIL] flood [/TAIL] [HEAD] storm [/HEAD] [SEP]", [4, 1]),
+    ],
+)
+def test_positions_are_those_of_the_opening_markers(template, expected, positions):
+    encoding = MarkerEncoding(tokenizer())
+    (encoded,) = encoding.encode([sample("x", template, "cause", "storm", "flood")])
+    assert read(encoding, encoded) == expected.split()
+    assert encoded.positions == positions
+    assert not encoded.truncated
+
+
+def test_markers_of_adjacent_entities_do_not_cross():
+    text = "the crane arm"
+    for head, tail in ((Entity(4, 9), Entity(10, 13)), (Entity(10, 13), Entity(4, 9))):
+        encoding = MarkerEncoding(tokenizer())
+        (encoded,) = encoding.encode([Sample("x", text, head, tail, "part")])
+        tokens = read(encoding, encoded)
+        assert tokens.index("[/HEAD]") == tokens.index("[HEAD]") + 2
+        assert tokens.index("[/TAIL]") == tokens.index("[TAIL]") + 2
+
+
+def test_markers_and_special_tokens_in_the_text_are_text():
+    text = "the [HEAD] storm [SEP] caused mud"
+    encoding = MarkerEncoding(tokenizer())
+    (encoded,) = encoding.encode([Sample("x", text, Entity(11, 16), Entity(30, 33), "cause")])
+    tokens = read(encoding, encoded)
+    assert [tokens.count(name) for name in ("[HEAD]", "[TAIL]", "[SEP]")] == [1, 1, 1]
+    assert [tokens[place] for place in encoded.positions] == ["[HEAD]", "[TAIL]"]
+    assert tokens[-1] == "[SEP]"
+
+
+def test_typed_markers_for_known_types_only():
+    encoding = MarkerEncoding(tokenizer(), types=["PERSON"])
+    typed = Sample("x", "ann in bern", Entity(0, 3, "PERSON"), Entity(7, 11, "PLACE"), "none")
+    (encoded,) = encoding.encode([typed])
+    expected = "[CLS] [HEAD:PERSON] ann [/HEAD] in [TAIL] bern [/TAIL] [SEP]"
+    assert read(encoding, encoded) == expected.split()
+
+
+def test_a_long_text_keeps_windows_around_both_entities():
+    template = "one two three {h} four five six seven eight one two {t} three four five"
+    encoding = MarkerEncoding(tokenizer(), max_length=16)
+    whole, cut = encoding.encode(
+        [
+            sample("x", "one two three {h} four {t} five", "none", "storm", "flood"),
+            sample("y", template, "none", "storm", "flood"),
+        ]
+    )
+    assert not whole.truncated
+    assert cut.truncated
+    expected = (
+        "[CLS] two three [HEAD] storm [/HEAD] four five one two [TAIL] flood [/TAIL] three four"
+    )
+    assert read(encoding, cut) == [*expected.split(), "[SEP]"]
+    assert cut.positions == [3, 10]
+
+
+def test_entities_longer_than_the_input_are_cut_from_their_ends():
+    assert keep_nearest(20, [(0, 10), (10, 20)], 8) == [0, 1, 2, 9, 10, 11, 12, 19]
+
+
+def test_context_goes_by_its_distance():
+    assert keep_nearest(12, [(1, 4), (8, 11)], 8) == [0, 1, 2, 3, 4, 8, 9, 10]
+    assert keep_nearest(12, [(1, 4), (8, 11)], 10) == [0, 1, 2, 3, 4, 7, 8, 9, 10, 11]
+    assert keep_nearest(12, [(1, 4), (8, 11)], 12) == list(range(12))
+
+
+def test_white_space_moves_into_the_entity():
+    pieces = split_around(Sample("x", "The storm hit Bern.", Entity(4, 9), Entity(14, 18), "none"))
+    assert pieces == ["The", " storm", " hit", " Bern", "."]
+
+
+def test_a_length_without_room_is_refused():
+    with pytest.raises(InputError, match="at least 16"):
+        MarkerEncoding(tokenizer(), max_length=15)
+
+
+def test_the_key_tells_encodings_apart_and_lasts():
+    first = MarkerEncoding(tokenizer())
+    before = first.key
+    first.encode([sample("x", "{h} {t}", "none", "storm", "flood")])
+    assert first.key == before == MarkerEncoding(tokenizer()).key
+    assert before != MarkerEncoding(tokenizer(), max_length=64).key
+    assert before != MarkerEncoding(tokenizer(), types=["PERSON"]).key

@@ -1,0 +1,75 @@
+"""The entity-marker classifier: what it reads, and how its markers start out."""
+
+import pytest
+import torch
+
+from relgen.classifiers.base import collate
+from relgen.classifiers.entity_marker import EntityMarkerClassifier, schema_types
+from relgen.errors import InputError
+from relgen.schema import Relation, RelationSchema
+from tests.relgen.classifiers.tiny_encoder import SCHEMA, samples, save_encoder
+
+TYPED = RelationSchema(
+    "typed",
+    (Relation("a", "x", ("PERSON",), ("PLACE", "PERSON")), Relation("b", "x")),
+)
+
+
+@pytest.fixture
+def model(tmp_path):
+    return save_encoder(tmp_path / "encoder")
+
+
+def batch_of(classifier, chosen):
+    return collate(classifier.encoding.encode(chosen), pad_id=classifier.encoding.pad_id)
+
+
+def test_the_logits_come_from_the_states_of_both_opening_markers(model):
+    classifier = EntityMarkerClassifier(SCHEMA, model).eval()
+    batch = batch_of(classifier, samples(5))
+    states = classifier.encoder(
+        input_ids=batch.input_ids, attention_mask=batch.attention_mask
+    ).last_hidden_state
+    markers = classifier.encoding.marker_ids
+    for row in range(5):
+        places = [
+            (batch.input_ids[row] == markers[m]).nonzero().item() for m in ("[HEAD]", "[TAIL]")
+        ]
+        joined = torch.cat([states[row, place] for place in places])
+        torch.testing.assert_close(classifier(batch)[row], classifier.output(joined))
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta"])
+def test_padding_changes_nothing(tmp_path, family):
+    model = save_encoder(tmp_path / family, family=family)
+    classifier = EntityMarkerClassifier(SCHEMA, model, max_length=48).eval()
+    chosen = samples(6)
+    together = classifier(batch_of(classifier, chosen))
+    alone = torch.cat([classifier(batch_of(classifier, [one])) for one in chosen])
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-4)
+
+
+def test_a_marker_starts_as_the_mean_of_its_words(model):
+    classifier = EntityMarkerClassifier(SCHEMA, model)
+    tokenizer, markers = classifier.encoding.tokenizer, classifier.encoding.marker_ids
+    weight = classifier.encoder.get_input_embeddings().weight
+    head, end = tokenizer.convert_tokens_to_ids(["head", "end"])
+    torch.testing.assert_close(weight[markers["[HEAD]"]], weight[head])
+    torch.testing.assert_close(weight[markers["[/HEAD]"]], (weight[head] + weight[end]) / 2)
+
+
+def test_every_parameter_gets_a_gradient(model):
+    classifier = EntityMarkerClassifier(SCHEMA, model)
+    classifier(batch_of(classifier, samples(3))).sum().backward()
+    assert [name for name, p in classifier.named_parameters() if p.grad is None] == []
+
+
+def test_types_come_from_the_schema(model):
+    assert schema_types(TYPED) == ("PERSON", "PLACE")
+    classifier = EntityMarkerClassifier(TYPED, model, typed_markers=True)
+    assert "[TAIL:PLACE]" in classifier.encoding.marker_ids
+
+
+def test_an_unknown_model_is_named_with_a_remedy(tmp_path):
+    with pytest.raises(InputError, match=r"nothing.*all-minilm-l6-v2"):
+        EntityMarkerClassifier(SCHEMA, str(tmp_path / "nothing"))
