@@ -101,6 +101,8 @@ def load_language_model(
         options["device_map"] = {"": str(device or "cpu")}
     with _missing_model(name):
         model = AutoModelForCausalLM.from_pretrained(resolve_model(name), **options)
+    if quantization is not None:
+        _keep_packed_weights(model)
     return model.eval()
 
 
@@ -184,7 +186,8 @@ def save_adapter(policy: PeftModel, folder: str | Path, *, base_model: str) -> N
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     for config in policy.peft_config.values():
         config.base_model_name_or_path = base_model
-    policy.save_pretrained(str(temporary))
+    # the base has its vocabulary: PEFT would look for it on the Hub to make sure
+    policy.save_pretrained(str(temporary), save_embedding_layers=False)
     write_json(
         temporary / _ADAPTER_FILE,
         {"base_model": base_model, "base_fingerprint": fingerprint(policy)},
@@ -225,6 +228,19 @@ def load_adapter(model: PreTrainedModel, folder: str | Path) -> PeftModel:
             path=folder,
             remedy="use the base model that it was made for",
         ) from error
+
+
+def _keep_packed_weights(model: PreTrainedModel) -> None:
+    """Stops bitsandbytes from repacking 4-bit weights at the first forward without gradients.
+
+    On CPUs with bfloat16 instructions it would change the base under our hands (the scales are
+    rounded once more), and the reference with it.
+    """
+    from bitsandbytes.nn.modules import Linear4bit
+
+    for module in model.modules():
+        if isinstance(module, Linear4bit):
+            module.support_avx512bf16_for_cpu = False
 
 
 def _converted_smollm2() -> Path:
@@ -271,7 +287,9 @@ def _missing_model(name: str) -> Iterator[None]:
     except InputError:
         raise
     except (OSError, ValueError) as error:
-        if isinstance(error, ValueError) and "Unrecognized model" not in str(error):
+        # what transformers says of a folder without a model, and of one without a tokenizer
+        absent = ("Unrecognized model", "Couldn't instantiate the backend tokenizer")
+        if isinstance(error, ValueError) and not str(error).startswith(absent):
             raise
         raise InputError(
             "no such model here: neither an embedded name, nor a folder with a model, nor in the "

@@ -204,7 +204,7 @@ def _pairs(
     shares: Mapping[Kind, float],
     rng: random.Random,
 ) -> Iterator[PreferencePair]:
-    kinds = _kinds(len(order) - 1, shares, rng)
+    kinds = _kinds(max(0, len(order) - 1), shares, rng)
     for step, (chosen, kind) in enumerate(zip(order[1:], kinds, strict=True)):
         shown = order[: step + 1]
         # a kind that this chain cannot give (no other relation, only equal texts) cedes to the next

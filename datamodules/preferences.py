@@ -1,0 +1,252 @@
+"""`chains.jsonl` to batches of packed prefix trees.
+
+The chains are tokenised once, into an Arrow table that `datasets` keeps in its cache under a
+fingerprint of everything that the tokens depend on.
+"""
+
+from __future__ import annotations
+
+import random
+import warnings
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import torch
+from datasets import Dataset, Features, Sequence, Value
+from datasets.exceptions import DatasetGenerationError
+from lightning.pytorch import LightningDataModule
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
+from torch.utils.data import DataLoader
+
+from datamodules.batching import TokenBatchSampler
+from relgen.chain_tokens import ChainTokens, tokenise_chain
+from relgen.errors import InputError
+from relgen.files import content_hash, text_hash
+from relgen.language_model import EMBEDDED_LANGUAGE_MODEL, load_tokenizer
+from relgen.preferences import read_chains
+from relgen.prompts import PromptWriter, prompt_format
+from relgen.schema import load_schema, parse_schema
+from relgen.tree import TreeBatch, pack
+
+# datasets does not notice a changed function of a module: raise this when the tokens change
+_VERSION = 1
+
+_IDS = Sequence(Value("int32"))
+CHAIN_FEATURES = Features(
+    {
+        "id": Value("string"),
+        "prefix": _IDS,
+        "demonstrations": Sequence(_IDS),
+        "cue": _IDS,
+        "chosen": Sequence(_IDS),
+        "rejected": Sequence(_IDS),
+        "kinds": Sequence(Value("int8")),
+        "cut": Value("int32"),
+    }
+)
+
+
+class PreferenceDataModule(LightningDataModule):
+    """Chains of preference pairs for DPO.
+
+    Args:
+        chains: path of `chains.jsonl`.
+        schema: path or shipped name of the schema, for the relations' explanations.
+        validation_chains: path of the chains to validate on; null for none.
+        validation_share: share of `chains` to hold out when there are no validation chains.
+        model: whose tokenizer; the same as the module's.
+        max_length: the longest path from root to leaf, in tokens. A chain that goes beyond ends
+            before the first pair that does not fit.
+        token_budget: packed tokens of a batch; a larger tree has a batch to itself.
+        diverse: give the diversity instruction in the prompts.
+        types: write entity types into the tags.
+        seed: of the order, and of what is held out.
+        workers: processes that pack batches; packing is cheap.
+    """
+
+    def __init__(
+        self,
+        chains: str,
+        schema: str,
+        validation_chains: str | None = None,
+        validation_share: float = 0.0,
+        model: str = EMBEDDED_LANGUAGE_MODEL,
+        max_length: int = 1024,
+        token_budget: int = 2048,
+        diverse: bool = True,
+        types: bool = False,
+        seed: int = 0,
+        workers: int = 0,
+    ) -> None:
+        super().__init__()
+        if not 0 <= validation_share < 1:
+            raise InputError(
+                "must be at least 0 and below 1", field="validation_share", value=validation_share
+            )
+        if validation_share and validation_chains:
+            raise InputError(
+                "validation_chains and validation_share exclude each other",
+                field="validation_share",
+                value=validation_share,
+                remedy="give one of the two",
+            )
+        self.chains = chains
+        self.schema = schema
+        self.validation_chains = validation_chains
+        self.validation_share = validation_share
+        self.model = model
+        self.max_length = max_length
+        self.token_budget = token_budget
+        self.diverse = diverse
+        self.types = types
+        self.seed = seed
+        self.workers = workers
+        self.training: Dataset | None = None
+        self.validation: Dataset | None = None
+
+    def prepare_data(self) -> None:
+        """Tokenises into the cache, on one process; `setup` maps it on all of them."""
+        for path in filter(None, (self.chains, self.validation_chains)):
+            self._table(path)
+
+    def setup(self, stage: str) -> None:
+        table = self._table(self.chains)
+        _report_cuts(table, self.max_length)
+        self.training = table
+        if self.validation_chains:
+            self.validation = self._table(self.validation_chains)
+        elif self.validation_share:
+            held_out = _held_out(len(table), self.validation_share, self.seed)
+            kept = [index for index in range(len(table)) if index not in held_out]
+            self.training = table.select(kept)
+            self.validation = table.select(sorted(held_out))
+
+    def train_dataloader(self) -> DataLoader[TreeBatch]:
+        assert self.training is not None
+        sizes = _sizes(self.training)
+        sampler = partial(self._sampler, sizes)
+        epoch, skip = self._position(len(sampler()))
+        if skip:
+            # the sampler goes on where the run stopped, which Lightning has no way to know
+            warnings.filterwarnings(
+                "ignore", message="You're resuming from a checkpoint that ended"
+            )
+        return self._loader(self.training, sampler(epoch=epoch, skip=skip))
+
+    def val_dataloader(self) -> DataLoader[TreeBatch] | list[Any]:
+        if self.validation is None:
+            return []
+        return self._loader(self.validation, self._sampler(_sizes(self.validation), shuffle=False))
+
+    def _sampler(self, sizes: list[int], **options: Any) -> TokenBatchSampler:
+        rank, processes = (
+            (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
+        )
+        return TokenBatchSampler(
+            sizes, self.token_budget, seed=self.seed, rank=rank, processes=processes, **options
+        )
+
+    def _loader(self, table: Dataset, sampler: TokenBatchSampler) -> DataLoader[TreeBatch]:
+        return DataLoader(
+            table,
+            batch_size=None,
+            sampler=sampler,
+            num_workers=self.workers,
+            collate_fn=collate,  # type: ignore[arg-type]  # a batch of the table is a dict
+            # without one of its own, a loader draws from the generator that dropout uses
+            generator=torch.Generator().manual_seed(self.seed),
+        )
+
+    def _position(self, batches: int) -> tuple[int, int]:
+        """The epoch to go on with, and how many of its batches are done already."""
+        if self.trainer is None:
+            return 0, 0
+        limit = self.trainer.limit_train_batches
+        if limit is not None:
+            batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
+        progress: Any = self.trainer.fit_loop.epoch_loop.batch_progress.total
+        done = progress.processed
+        return divmod(done, batches) if batches else (0, 0)
+
+    def _table(self, path: str) -> Dataset:
+        schema = load_schema(self.schema)
+        tokenizer = load_tokenizer(self.model)
+        core = tokenizer.backend_tokenizer.to_str() if tokenizer.is_fast else repr(tokenizer)
+        # what is wrong with the file is said before `datasets` wraps it
+        for chain in read_chains(path):
+            try:
+                schema.check_label(chain.relation)
+            except InputError as error:
+                raise InputError(f"chain '{chain.id}': {error}", path=path) from error
+        settings = {
+            "version": _VERSION,
+            "chains": path,
+            "content": content_hash(path),
+            "schema": schema.to_dict(),
+            "model": self.model,
+            "tokenizer": text_hash(f"{core}{tokenizer.chat_template}"),
+            "max_length": self.max_length,
+            "diverse": self.diverse,
+            "types": self.types,
+        }
+        try:
+            return Dataset.from_generator(
+                tokenised_rows, features=CHAIN_FEATURES, gen_kwargs={"settings": settings}
+            )
+        except DatasetGenerationError as error:
+            if isinstance(error.__cause__, InputError):
+                raise error.__cause__ from None
+            raise
+
+
+def tokenised_rows(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The rows of the Arrow table; see `PreferenceDataModule._table` for the settings."""
+    schema = parse_schema(settings["schema"])
+    tokenizer = load_tokenizer(settings["model"])
+    writer = PromptWriter(
+        prompt_format(tokenizer), diverse=settings["diverse"], types=settings["types"]
+    )
+    for chain in read_chains(settings["chains"]):
+        tokens = tokenise_chain(
+            chain, schema[chain.relation], writer, tokenizer, max_length=settings["max_length"]
+        )
+        yield tokens.to_row()
+
+
+def collate(rows: dict[str, list[Any]]) -> TreeBatch:
+    """Rows of the table, as columns, to one packed batch."""
+    names = list(rows)
+    return pack(
+        [
+            ChainTokens(**dict(zip(names, row, strict=True)))
+            for row in zip(*rows.values(), strict=True)
+        ]
+    )
+
+
+def _sizes(table: Dataset) -> list[int]:
+    return [ChainTokens(**row).tree_tokens for row in table]
+
+
+def _held_out(number: int, share: float, seed: int) -> set[int]:
+    wanted = max(1, round(number * share))
+    if wanted >= number:
+        raise InputError(
+            f"holding out {wanted} of {number} chains leaves none to train on",
+            field="validation_share",
+            value=share,
+            remedy="lower it, or give more chains",
+        )
+    return set(random.Random(f"validation/{seed}").sample(range(number), wanted))
+
+
+def _report_cuts(table: Dataset, max_length: int) -> None:
+    cuts = [cut for cut in table["cut"] if cut]
+    pairs = sum(map(len, table["kinds"]))
+    rank_zero_info(f"{len(table)} chains with {pairs} pairs")
+    if cuts:
+        rank_zero_warn(
+            f"{len(cuts)} of {len(table)} chains are longer than max_length={max_length}: their "
+            f"last {sum(cuts)} pairs are left out; raise max_length to keep them"
+        )

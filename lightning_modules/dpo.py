@@ -1,0 +1,338 @@
+"""DPO over packed prefix trees, as a LightningModule.
+
+Policy and reference are one base model with its LoRA adapter on and off. Leaves out: what a batch
+is (`relgen.tree`), the losses (`relgen.losses`), and everything that is a key of the Trainer:
+accumulation, clipping, precision, devices, checkpoints.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, NamedTuple
+
+import torch
+from lightning.pytorch import Callback, LightningModule
+from lightning.pytorch.cli import OptimizerCallable
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from peft import PeftModel
+from torch import Tensor
+from torch.nn.modules.module import _IncompatibleKeys
+from transformers.modeling_layers import GradientCheckpointingLayer
+
+from lightning_modules.callbacks import MetricHistory, SampleTexts, SaveAdapter
+from lightning_modules.means import PairMeans
+from lightning_modules.random_state import random_state, set_random_state
+from lightning_modules.schedules import Schedule, learning_rate_factor
+from relgen.errors import InputError
+from relgen.language_model import (
+    EMBEDDED_LANGUAGE_MODEL,
+    DType,
+    Quantization,
+    add_lora,
+    fingerprint,
+    load_language_model,
+    reference,
+)
+from relgen.log_probabilities import PairLogProbabilities, tree_log_probabilities
+from relgen.losses import LOSSES, LossName, check_loss, nll_loss
+from relgen.reference_cache import ReferenceCache
+from relgen.tree import TreeBatch
+from relgen.tree_attention import TREE_ATTENTION, TreeAttention, check_attention
+
+
+class StepResult(NamedTuple):
+    """Of B pairs, all (B,): the loss, the implicit rewards, and the policy's log-probabilities."""
+
+    losses: Tensor
+    chosen_rewards: Tensor
+    rejected_rewards: Tensor
+    policy: PairLogProbabilities
+
+
+class DPOModule(LightningModule):
+    """Tunes a LoRA adapter to prefer correct and different samples.
+
+    Args:
+        model: embedded name, local folder or Hub id of the base model.
+        dtype: of the base's weights that are not quantised.
+        quantization: `nf4` for QLoRA, null for LoRA.
+        compute_dtype: what 4-bit layers compute in.
+        attention: `tree` follows the tree's shape; `dense` is the simple N x N mask.
+        gradient_checkpointing: trade time for memory.
+        lora_rank: r.
+        lora_alpha: the adapter's update is scaled by alpha / r.
+        lora_dropout: on the adapter's input; the base never has any.
+        lora_target_modules: names of layers, or `all-linear`.
+        lora_seed: of the adapter's first values.
+        loss: see `relgen.losses`.
+        beta: strength of the pull towards the reference.
+        label_smoothing: share of pairs taken to be the wrong way round (`sigmoid` and `robust`).
+        nll_weight: weight of the chosen completion's negative log-likelihood a token.
+        length_normalised: divide log-probabilities by the completions' lengths in tokens.
+        keep_reference: compute the reference's log-probabilities once a chain and keep them.
+        optimizer: made over the trainable parameters only.
+        warmup_steps: optimiser steps until the full learning rate.
+        schedule: of the learning rate after the warm-up.
+        sample_every_n_steps: write a few samples of the policy's text to TensorBoard; 0 is never.
+        sample_count: how many.
+    """
+
+    policy: PeftModel
+
+    def __init__(
+        self,
+        model: str = EMBEDDED_LANGUAGE_MODEL,
+        dtype: DType = "float32",
+        quantization: Quantization | None = None,
+        compute_dtype: DType = "bfloat16",
+        attention: TreeAttention = "tree",
+        gradient_checkpointing: bool = False,
+        lora_rank: int = 16,
+        lora_alpha: int = 32,
+        lora_dropout: float = 0.0,
+        lora_target_modules: str | list[str] = "all-linear",
+        lora_seed: int = 0,
+        loss: LossName = "sigmoid",
+        beta: float = 0.1,
+        label_smoothing: float = 0.0,
+        nll_weight: float = 0.0,
+        length_normalised: bool = False,
+        keep_reference: bool = True,
+        optimizer: OptimizerCallable = torch.optim.AdamW,
+        warmup_steps: int = 0,
+        schedule: Schedule = "cosine",
+        sample_every_n_steps: int = 0,
+        sample_count: int = 3,
+    ) -> None:
+        super().__init__()
+        check_loss(loss, beta, label_smoothing)
+        self.save_hyperparameters(ignore=["optimizer"])
+        self.strict_loading = False
+        self.model = model
+        self.dtype_name = dtype
+        self.quantization = quantization
+        self.compute_dtype = compute_dtype
+        self.attention = attention
+        self.gradient_checkpointing = gradient_checkpointing
+        self.lora_rank = lora_rank
+        self.lora_alpha = lora_alpha
+        self.lora_dropout = lora_dropout
+        self.lora_target_modules = lora_target_modules
+        self.lora_seed = lora_seed
+        self.loss = loss
+        self.beta = beta
+        self.label_smoothing = label_smoothing
+        self.nll_weight = nll_weight
+        self.length_normalised = length_normalised
+        self.keep_reference = keep_reference
+        self.optimizer = optimizer
+        self.warmup_steps = warmup_steps
+        self.schedule = schedule
+        self.sample_every_n_steps = sample_every_n_steps
+        self.sample_count = sample_count
+        self.train_means = PairMeans()
+        self.val_means = PairMeans()
+        self.references = ReferenceCache(f"{model} {dtype} {quantization} {compute_dtype}")
+        self.tokens_seen = 0
+        self._random_state: dict[str, Any] | None = None
+
+    def configure_model(self) -> None:
+        """Loads the base and puts the adapter on; a second call does nothing."""
+        if "policy" in self._modules:
+            return
+        base = load_language_model(
+            self.model,
+            dtype=self.dtype_name,
+            quantization=self.quantization,
+            compute_dtype=self.compute_dtype,
+            attention=TREE_ATTENTION,
+            device=None if self._trainer is None else self._trainer.strategy.root_device,
+        )
+        check_attention(base.config, self.attention)
+        if self.gradient_checkpointing:
+            base.gradient_checkpointing_enable({"use_reentrant": False})
+        self.policy = add_lora(
+            base,
+            rank=self.lora_rank,
+            alpha=self.lora_alpha,
+            dropout=self.lora_dropout,
+            target_modules=self.lora_target_modules,
+            seed=self.lora_seed,
+        )
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> DPOModule:
+        """Trains the adapter; the base stays in eval mode, so that the reference has no dropout.
+
+        Gradient checkpointing asks the decoder layer itself, not what is in it, whether it trains.
+        """
+        super().train(mode)
+        for name, module in self.named_modules():
+            if name.startswith("policy"):
+                adapter = "lora_" in name or isinstance(module, GradientCheckpointingLayer)
+                module.training = mode and adapter
+        return self
+
+    def model_step(self, batch: TreeBatch) -> StepResult:
+        """Everything that training and validation share: B pairs to losses and rewards."""
+        policy = tree_log_probabilities(self.policy, batch, attention=self.attention)
+        frozen = self.reference_log_probabilities(batch)
+        sums = policy
+        if self.length_normalised:
+            policy = policy.per_token(batch.completion_tokens)
+            frozen = frozen.per_token(batch.completion_tokens)
+        losses = LOSSES[self.loss](*policy, *frozen, self.beta, self.label_smoothing)
+        if self.nll_weight:
+            chosen_tokens, _ = batch.completion_tokens.chunk(2)
+            losses = losses + self.nll_weight * nll_loss(sums.chosen, chosen_tokens)
+        chosen, rejected = (
+            self.beta * (p - f).detach() for p, f in zip(policy, frozen, strict=True)
+        )
+        return StepResult(
+            losses, chosen, rejected, PairLogProbabilities(*(p.detach() for p in sums))
+        )
+
+    def reference_log_probabilities(self, batch: TreeBatch) -> PairLogProbabilities:
+        """The same base with its adapter off; from the second time on, what was kept."""
+        known = self.references.get(batch) if self.keep_reference else None
+        if known is not None:
+            return known
+        with reference(self.policy) as frozen:
+            values = tree_log_probabilities(frozen, batch, attention=self.attention)
+        if self.keep_reference:
+            self.references.put(batch, values)
+        return values
+
+    def training_step(self, batch: TreeBatch, batch_idx: int) -> Tensor:
+        result = self.model_step(batch)
+        metrics = preference_metrics(result)
+        self.tokens_seen += batch.tokens
+        self.train_means.update(metrics, batch.kinds)
+        means = {name: values.mean() for name, values in metrics.items()}
+        self.log_dict(means, batch_size=batch.pairs, prog_bar=True, sync_dist=True)
+        for name, metric in self.train_means.items():
+            # the kinds have no value a step: a batch need not hold them all
+            shown = f"epoch/{name}" if name in means else name
+            self.log(shown, metric, on_step=False, on_epoch=True)
+        self.log("tokens_saved", 1 - batch.tokens / batch.row_tokens, batch_size=1, sync_dist=True)
+        self.log("tokens_seen", float(self.tokens_seen), sync_dist=True, reduce_fx="sum")
+        return result.losses.mean()
+
+    def validation_step(self, batch: TreeBatch, batch_idx: int) -> None:
+        self.val_means.update(preference_metrics(self.model_step(batch)), batch.kinds)
+        for name, metric in self.val_means.items():
+            self.log(f"val/{name}", metric, prog_bar=name == "loss")
+
+    def on_fit_start(self) -> None:
+        # the frozen base is in eval mode on purpose
+        warnings.filterwarnings("ignore", message=r"Found \d+ module\(s\) in eval mode")
+
+    def on_train_batch_start(self, batch: TreeBatch, batch_idx: int) -> None:
+        check_base_in_eval(self.policy)
+        if self._random_state is not None:
+            set_random_state(self._random_state, self.global_rank)
+            self._random_state = None
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        trainable = [p for p in self.parameters() if p.requires_grad]
+        optimizer = self.optimizer(trainable)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, self._learning_rate_factor)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
+        }
+
+    def configure_callbacks(self) -> list[Callback]:
+        callbacks: list[Callback] = [MetricHistory(), SaveAdapter()]
+        if self.sample_every_n_steps:
+            callbacks.append(SampleTexts(self.sample_every_n_steps, self.sample_count))
+        return callbacks
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        keys = self.adapter_keys()
+        state = checkpoint["state_dict"]
+        checkpoint["state_dict"] = {key: state[key] for key in state if key in keys}
+        checkpoint["relgen_dpo"] = {
+            "base_model": self.model,
+            "base_fingerprint": fingerprint(self.policy),
+            "references": self.references.state_dict(),
+            "tokens_seen": self.tokens_seen,
+            "random_state": random_state(),
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Raises InputError when the checkpoint is not of this module or of another base model."""
+        self.configure_model()
+        state = checkpoint.get("relgen_dpo")
+        if state is None:
+            raise InputError("this checkpoint is not one of `relgen dpo`", field="ckpt_path")
+        if state["base_fingerprint"] != fingerprint(self.policy):
+            raise InputError(
+                "this checkpoint was made with another base model",
+                field="ckpt_path",
+                value=state["base_model"],
+                remedy=f"set model to {state['base_model']}, or start a new run",
+            )
+        self.references.load_state_dict(state["references"])
+        self.tokens_seen = state["tokens_seen"]
+        self._random_state = state["random_state"]
+
+    def load_state_dict(
+        self, state_dict: Any, strict: bool = False, assign: bool = False
+    ) -> _IncompatibleKeys:
+        """Loads the adapter. Raises InputError unless the keys are exactly the adapter's."""
+        wanted, got = self.adapter_keys(), set(state_dict)
+        if wanted != got:
+            raise InputError(
+                f"the checkpoint does not hold this adapter: {len(wanted - got)} weights missing, "
+                f"{len(got - wanted)} unknown",
+                field="ckpt_path",
+                value=sorted(wanted ^ got)[0],
+                remedy="use the same lora_target_modules as the run that wrote it",
+            )
+        super().load_state_dict(state_dict, strict=False, assign=assign)
+        return _IncompatibleKeys([], [])
+
+    def adapter_keys(self) -> set[str]:
+        """The keys of the trainable weights in `state_dict()`."""
+        return {name for name, parameter in self.named_parameters() if parameter.requires_grad}
+
+    def _learning_rate_factor(self, step: int) -> float:
+        # asked for late: Lightning sets up the data to count steps, and when resuming that must
+        # come after the epoch is restored
+        needed = step > self.warmup_steps and self.schedule != "constant"
+        total = self.trainer.estimated_stepping_batches if needed else 0
+        if total == float("inf"):
+            raise InputError(
+                f"schedule '{self.schedule}' needs an end",
+                field="schedule",
+                remedy="set trainer.max_epochs or trainer.max_steps, or schedule to constant",
+            )
+        return learning_rate_factor(
+            step, warmup_steps=self.warmup_steps, total_steps=total, schedule=self.schedule
+        )
+
+
+def preference_metrics(result: StepResult) -> dict[str, Tensor]:
+    """What is logged, under TRL's names (`lightning_modules.means.NAMES`); each (B,)."""
+    margins = result.chosen_rewards - result.rejected_rewards
+    return {
+        "loss": result.losses.detach(),
+        "rewards/chosen": result.chosen_rewards,
+        "rewards/rejected": result.rejected_rewards,
+        "rewards/margins": margins,
+        "rewards/accuracies": (margins > 0).to(margins.dtype),
+        "logps/chosen": result.policy.chosen,
+        "logps/rejected": result.policy.rejected,
+    }
+
+
+def check_base_in_eval(policy: PeftModel) -> None:
+    """Raises RuntimeError when a module of the base trains: the reference must have no dropout."""
+    for name, module in policy.named_modules():
+        adapter = "lora_" in name or isinstance(module, GradientCheckpointingLayer)
+        if module.training and not adapter:
+            raise RuntimeError(
+                f"module '{name}' of the base is in train mode; call train() on the DPOModule, not "
+                "on the model inside it"
+            )

@@ -1,0 +1,29 @@
+"""The random state of torch as plain tensors, which a checkpoint loads with `weights_only`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+
+def random_state() -> dict[str, Any]:
+    """`{"cpu": (bytes,), "cuda": [(bytes,), …]}` of this process."""
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    return {"cpu": torch.get_rng_state(), "cuda": cuda}
+
+
+def set_random_state(state: dict[str, Any], rank: int) -> None:
+    """Goes on where `random_state` was taken.
+
+    Args:
+        state: from the first process; a checkpoint holds no other.
+        rank: of this process. The others draw from seeds of their own that follow from the state,
+            for they must not repeat the first one's dropout.
+    """
+    if rank:
+        torch.manual_seed(int(state["cpu"].long().sum()) * 1000 + rank)
+        return
+    torch.set_rng_state(state["cpu"].cpu())
+    if state["cuda"] and len(state["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all([part.cpu() for part in state["cuda"]])

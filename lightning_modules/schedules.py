@@ -1,0 +1,32 @@
+"""Learning-rate schedules as factors of the step."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+Schedule = Literal["constant", "linear", "cosine"]
+
+
+def learning_rate_factor(
+    step: int, *, warmup_steps: int, total_steps: float, schedule: Schedule
+) -> float:
+    """What the learning rate is multiplied with: a linear warm-up, then a decay towards 0.
+
+    Args:
+        step: optimiser steps taken so far, from 0.
+        warmup_steps: step i of these gets (i + 1) / warmup_steps, so that none is lost at 0.
+        total_steps: where the decay reaches 0; not read for `constant` and within the warm-up.
+        schedule: the shape of the decay.
+
+    Returns:
+        a factor from 0 to 1.
+    """
+    if step < warmup_steps:
+        return (step + 1) / warmup_steps
+    if schedule == "constant" or step == warmup_steps:
+        return 1.0
+    progress = min(1.0, (step - warmup_steps) / max(1.0, total_steps - warmup_steps))
+    if schedule == "linear":
+        return 1.0 - progress
+    return 0.5 * (1.0 + math.cos(math.pi * progress))

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from datamodules.preferences import PreferenceDataModule
+from relgen.chain_tokens import tokenise_chain
+from relgen.errors import InputError
+from relgen.preferences import write_chains
+from relgen.prompts import PromptWriter, prompt_format
+from relgen.tree import pack
+from tests import tiny
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path, monkeypatch):
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "datasets")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    tiny.save_model(tmp_path / "base")
+    write_chains(
+        tmp_path / "chains.jsonl", [tiny.chain(n, name=f"cause#{n}") for n in (1, 2, 3, 4, 5)]
+    )
+    tiny.SCHEMA.save(tmp_path / "schema.yaml")
+    return tmp_path
+
+
+def prepared(folder: Path, **options) -> PreferenceDataModule:
+    module = PreferenceDataModule(
+        str(folder / "chains.jsonl"),
+        str(folder / "schema.yaml"),
+        model=str(folder / "base"),
+        **{"max_length": 2048, **options},
+    )
+    module.prepare_data()
+    module.setup("fit")
+    return module
+
+
+def test_constructor_reads_nothing():
+    assert PreferenceDataModule("nowhere.jsonl", "nowhere.yaml").training is None
+
+
+def test_batches_are_the_packed_chains(folder):
+    loader = prepared(folder, token_budget=1).train_dataloader()
+    batches = {batch.pairs: batch for batch in loader}
+    assert sorted(batches) == [1, 2, 3, 4, 5]
+    tokenizer = tiny.tokenizer()
+    writer = PromptWriter(prompt_format(tokenizer))
+    tokens = tokenise_chain(
+        tiny.chain(3, name="cause#3"), tiny.SCHEMA["cause"], writer, tokenizer, max_length=2048
+    )
+    wanted = pack([tokens])
+    assert torch.equal(batches[3].input_ids, wanted.input_ids)
+    assert torch.equal(batches[3].target_positions, wanted.target_positions)
+    assert batches[3].keys == wanted.keys
+
+
+def test_token_budget_bounds_the_batches(folder):
+    loader = prepared(folder, token_budget=900).train_dataloader()
+    batches = list(loader)
+    assert len(batches) == len(loader) < 5
+    assert all(batch.tokens <= 900 for batch in batches)
+    assert sum(batch.pairs for batch in batches) == 15
+
+
+def test_epochs_differ_and_repeat_from_the_seed(folder):
+    loader = prepared(folder, token_budget=1, seed=3).train_dataloader()
+    again = prepared(folder, token_budget=1, seed=3).train_dataloader()
+    orders = {}
+    for epoch in (0, 1):
+        for copy in (loader, again):
+            copy.sampler.set_epoch(epoch)
+        orders[epoch] = [batch.pairs for batch in loader]
+        assert [batch.pairs for batch in again] == orders[epoch]
+    assert orders[0] != orders[1]
+
+
+def test_workers_change_nothing(folder):
+    alone = [batch.keys for batch in prepared(folder, token_budget=1).train_dataloader()]
+    helped = prepared(folder, token_budget=1, workers=1).train_dataloader()
+    assert [batch.keys for batch in helped] == alone
+
+
+def test_the_loader_leaves_the_training_random_state_alone(folder):
+    loader = prepared(folder).train_dataloader()
+    before = torch.get_rng_state()
+    list(loader)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_held_out_share_is_disjoint_and_not_empty(folder):
+    module = prepared(folder, token_budget=1, validation_share=0.4)
+    train = {key for batch in module.train_dataloader() for key in batch.keys}
+    held_out = {key for batch in module.val_dataloader() for key in batch.keys}
+    assert (len(train), len(held_out)) == (3, 2)
+    assert not train & held_out
+
+
+def test_no_validation_without_being_asked(folder):
+    assert prepared(folder).val_dataloader() == []
+
+
+def test_validation_chains_of_their_own(folder):
+    write_chains(folder / "val.jsonl", [tiny.chain(2, name="part#0", relation="part")])
+    module = prepared(folder, validation_chains=str(folder / "val.jsonl"))
+    assert [batch.pairs for batch in module.val_dataloader()] == [2]
+
+
+def test_prompt_settings_and_content_are_part_of_the_fingerprint(folder):
+    def ids(**options) -> list[int]:
+        return list(prepared(folder, **options).training[0]["prefix"])
+
+    plain = ids()
+    assert len(ids(diverse=False)) < len(plain)
+    assert ids() == plain
+    write_chains(folder / "chains.jsonl", [tiny.chain(1, relation="part")])
+    assert ids() != plain
+
+
+def test_cut_chains_are_counted(folder):
+    with pytest.warns(UserWarning, match=r"2 of 5 chains .* max_length=220: their last 3 pairs"):
+        module = prepared(folder, max_length=220)
+    assert sum(map(len, module.training["chosen"])) == 12
+
+
+def test_what_cannot_fit_and_bad_input_name_the_remedy(folder):
+    with pytest.raises(InputError, match="give max_length at least"):
+        prepared(folder, max_length=30)
+    with pytest.raises(InputError, match="exclude each other"):
+        PreferenceDataModule("a", "b", validation_chains="c", validation_share=0.1)
+    with pytest.raises(InputError, match="leaves none to train on"):
+        prepared(folder, validation_share=0.95)
+    write_chains(folder / "chains.jsonl", [tiny.chain(1, relation="unknown")])
+    with pytest.raises(InputError, match="not a relation of schema 'tiny'"):
+        prepared(folder)

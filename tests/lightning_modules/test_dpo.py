@@ -1,0 +1,350 @@
+"""DPO from end to end on a tiny model: learning, resuming, checkpoints, what a run leaves."""
+
+from __future__ import annotations
+
+import json
+import math
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import TensorBoardLogger
+from peft import PeftModel
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from datamodules.preferences import PreferenceDataModule
+from lightning_modules.dpo import DPOModule, check_base_in_eval
+from relgen.errors import InputError
+from relgen.language_model import load_language_model
+from relgen.log_probabilities import tree_log_probabilities
+from relgen.preferences import write_chains
+from relgen.tree import pack
+from tests import tiny
+
+
+class InterruptedRunError(Exception):
+    """What stops a run half-way."""
+
+
+class Losses(Callback):
+    """Remembers the loss of each step, bit by bit."""
+
+    def __init__(self) -> None:
+        self.values: list[float] = []
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
+        self.values.append(outputs["loss"].item())
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path, monkeypatch):
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "datasets")
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, str]:
+    model = tiny.save_model(tmp_path / "base")
+    chains = [tiny.chain(pairs, name=f"cause#{pairs}") for pairs in (1, 2, 3, 4)]
+    write_chains(tmp_path / "chains.jsonl", chains)
+    tiny.SCHEMA.save(tmp_path / "schema.yaml")
+    return {
+        "model": model,
+        "chains": str(tmp_path / "chains.jsonl"),
+        "schema": str(tmp_path / "schema.yaml"),
+    }
+
+
+def module(files: dict[str, str], **options) -> DPOModule:
+    settings = {
+        "lora_rank": 4,
+        "lora_alpha": 8,
+        "optimizer": partial(torch.optim.AdamW, lr=1e-2),
+        **options,
+    }
+    return DPOModule(model=files["model"], **settings)
+
+
+def data(files: dict[str, str], **options) -> PreferenceDataModule:
+    settings = {"max_length": 2048, "token_budget": 2000, "seed": 1, **options}
+    return PreferenceDataModule(files["chains"], files["schema"], model=files["model"], **settings)
+
+
+def trainer(folder: Path, *callbacks: Callback, **options) -> Trainer:
+    settings = {
+        "max_epochs": 2,
+        "log_every_n_steps": 1,
+        "logger": False,
+        "enable_checkpointing": any(isinstance(c, ModelCheckpoint) for c in callbacks),
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "accelerator": "cpu",
+        "devices": 1,
+        **options,
+    }
+    return Trainer(default_root_dir=folder, callbacks=list(callbacks), **settings)
+
+
+def history(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+
+
+def test_constructor_loads_nothing(tmp_path):
+    assert list(DPOModule(model=str(tmp_path / "nowhere")).parameters()) == []
+
+
+def test_learns_to_prefer_the_chosen(files, tmp_path):
+    losses = Losses()
+    dpo = module(files)
+    trainer(tmp_path / "run", losses, max_epochs=12).fit(dpo, data(files))
+    rows = [row["metrics"] for row in history(tmp_path / "run")]
+    # B is zero at first, so that policy and reference agree
+    assert losses.values[0] == pytest.approx(math.log(2), abs=1e-6)
+    assert rows[0]["rewards/margins"] == pytest.approx(0.0, abs=1e-6)
+    assert losses.values[-1] < 0.3
+    assert rows[-1]["epoch/rewards/accuracies"] == 1.0
+    kinds = ["wrong_label", "near_copy", "exact_copy"]
+    assert [rows[-1][f"rewards/accuracies/{kind}"] for kind in kinds] == [1.0, 1.0, 1.0]
+    assert 0.5 < rows[-1]["tokens_saved"] < 0.9
+
+
+def test_base_does_not_move_and_reference_is_bitwise_constant(files, tmp_path):
+    dpo = module(files, lora_dropout=0.2, keep_reference=False)
+    dpo.configure_model()
+    before = {n: p.clone() for n, p in dpo.named_parameters() if not p.requires_grad}
+    batch = pack([tiny.chain_tokens(3)])
+    first = dpo.reference_log_probabilities(batch)
+    trainer(tmp_path / "run", max_epochs=2).fit(dpo, data(files))
+    again = dpo.reference_log_probabilities(batch)
+    assert torch.equal(first.chosen, again.chosen)
+    assert torch.equal(first.rejected, again.rejected)
+    after = {n: p for n, p in dpo.named_parameters() if not p.requires_grad}
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    policy = tree_log_probabilities(dpo.policy, batch)
+    assert not torch.allclose(policy.chosen, first.chosen)
+
+
+def test_kept_reference_changes_nothing_and_runs_once_a_chain(files, tmp_path, monkeypatch):
+    kept, fresh = Losses(), Losses()
+    calls = []
+    inner = tree_log_probabilities
+
+    def count(model, batch, **options):
+        calls.append(torch.is_grad_enabled())
+        return inner(model, batch, **options)
+
+    monkeypatch.setattr("lightning_modules.dpo.tree_log_probabilities", count)
+    options = {"token_budget": 1}  # a chain is a batch, so that values do not depend on company
+    trainer(tmp_path / "a", kept, max_epochs=3).fit(module(files), data(files, **options))
+    assert calls.count(False) == 4
+    calls.clear()
+    dpo = module(files, keep_reference=False)
+    trainer(tmp_path / "b", fresh, max_epochs=3).fit(dpo, data(files, **options))
+    assert calls.count(False) == 12
+    assert kept.values == fresh.values
+
+
+@pytest.mark.parametrize("attention", ["tree", "dense"])
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_every_way_of_computing_gives_the_same_losses(files, tmp_path, attention, checkpointing):
+    plain, other = Losses(), Losses()
+    trainer(tmp_path / "a", plain).fit(module(files), data(files))
+    options = {"attention": attention, "gradient_checkpointing": checkpointing}
+    trainer(tmp_path / "b", other).fit(module(files, **options), data(files))
+    assert other.values == pytest.approx(plain.values, rel=1e-3)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("every", [{"every_n_epochs": 1}, {"every_n_train_steps": 3}])
+def test_resumed_run_equals_the_uninterrupted_one_bitwise(files, tmp_path, every, workers):
+    """Dropout, a decaying learning rate and a schedule's end: all must be where they were."""
+    options = {"lora_dropout": 0.3, "warmup_steps": 2}
+    batches = {"token_budget": 900, "workers": workers, "validation_share": 0.25}
+    whole = Losses()
+    run = trainer(tmp_path / "whole", whole, max_epochs=4)
+    torch.manual_seed(7)
+    run.fit(module(files, **options), data(files, **batches))
+    per_epoch = run.num_training_batches
+    assert per_epoch == 2
+
+    done = 4 if "every_n_epochs" in every else 3
+    first, second = Losses(), Losses()
+    keeper = ModelCheckpoint(dirpath=tmp_path / "ckpt", save_last=True, **every)
+
+    class Stop(Callback):
+        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+            if trainer.global_step == done + 1:
+                raise InterruptedRunError
+
+    torch.manual_seed(7)
+    with pytest.raises(InterruptedRunError):
+        trainer(tmp_path / "run", first, keeper, Stop(), max_epochs=4).fit(
+            module(files, **options), data(files, **batches)
+        )
+    assert first.values == whole.values[: done + 1]
+    torch.manual_seed(99)
+    trainer(tmp_path / "run", second, ModelCheckpoint(tmp_path / "ckpt"), max_epochs=4).fit(
+        module(files, **options), data(files, **batches), ckpt_path=tmp_path / "ckpt/last.ckpt"
+    )
+    assert second.values == whole.values[done:]
+    resumed, uninterrupted = history(tmp_path / "run"), history(tmp_path / "whole")
+    assert [row["step"] for row in resumed] == list(range(8))
+    assert [row["metrics"]["loss"] for row in resumed] == whole.values
+    assert resumed[-1]["metrics"]["tokens_seen"] == uninterrupted[-1]["metrics"]["tokens_seen"]
+    assert resumed[-1]["metrics"]["val/loss"] == uninterrupted[-1]["metrics"]["val/loss"]
+
+
+def test_checkpoint_holds_the_adapter_only_and_loads(files, tmp_path):
+    keeper = ModelCheckpoint(dirpath=tmp_path / "ckpt", save_last=True)
+    dpo = module(files)
+    trainer(tmp_path / "run", keeper).fit(dpo, data(files))
+    path = tmp_path / "ckpt/last.ckpt"
+    saved = torch.load(path, weights_only=True)
+    assert set(saved["state_dict"]) == dpo.adapter_keys()
+    assert all("lora_" in key for key in saved["state_dict"])
+    loaded = DPOModule.load_from_checkpoint(path)
+    batch = pack([tiny.chain_tokens(3)])
+    with torch.no_grad():
+        got, wanted = (tree_log_probabilities(m.policy, batch) for m in (loaded, dpo))
+    assert torch.equal(got.chosen, wanted.chosen)
+
+
+def test_checkpoint_of_another_adapter_or_base_is_refused(files, tmp_path):
+    keeper = ModelCheckpoint(dirpath=tmp_path / "ckpt", save_last=True)
+    trainer(tmp_path / "run", keeper, max_epochs=1).fit(module(files), data(files))
+    path = tmp_path / "ckpt/last.ckpt"
+    with pytest.raises(InputError, match="does not hold this adapter: 0 weights missing, 20 unkn"):
+        DPOModule.load_from_checkpoint(path, lora_target_modules=["q_proj", "v_proj"])
+    other = tiny.save_model(tmp_path / "other", "qwen2")
+    with pytest.raises(InputError, match="another base model"):
+        DPOModule.load_from_checkpoint(path, model=other)
+    partial_state = torch.load(path, weights_only=True)
+    partial_state["state_dict"].popitem()
+    torch.save(partial_state, tmp_path / "partial.ckpt")
+    with pytest.raises(InputError, match="1 weights missing, 0 unknown"):
+        DPOModule.load_from_checkpoint(tmp_path / "partial.ckpt")
+
+
+def test_adapter_folder_loads_with_peft(files, tmp_path):
+    dpo = module(files)
+    trainer(tmp_path / "run").fit(dpo, data(files))
+    base = load_language_model(files["model"], attention="sdpa")
+    loaded = PeftModel.from_pretrained(base, str(tmp_path / "run/adapter")).eval()
+    batch = pack([tiny.chain_tokens(3)])
+    with torch.no_grad():
+        got = tree_log_probabilities(loaded, batch, attention="dense")
+        wanted = tree_log_probabilities(dpo.policy, batch)
+    torch.testing.assert_close(got.chosen, wanted.chosen, rtol=1e-5, atol=1e-5)
+
+
+def test_only_the_adapter_trains_and_the_base_stays_in_eval(files):
+    dpo = module(files, lora_dropout=0.1, gradient_checkpointing=True)
+    dpo.configure_model()
+    policy = dpo.policy
+    dpo.configure_model()
+    assert dpo.policy is policy
+    dpo.train()
+    training = {type(m).__name__ for m in policy.modules() if m.training}
+    assert training == {"LlamaDecoderLayer", "ModuleDict", "ParameterDict", "Dropout", "Linear"}
+    check_base_in_eval(policy)
+    assert all("lora_" in name for name in dpo.adapter_keys())
+    policy.train()
+    with pytest.raises(RuntimeError, match="in train mode"):
+        check_base_in_eval(policy)
+
+
+def test_validation_means_are_exact_over_pairs(files, tmp_path):
+    dpo = module(files)
+    held_out = {"validation_chains": files["chains"], "token_budget": 1}
+    run = trainer(tmp_path / "run", max_epochs=3)
+    run.fit(dpo, data(files, **held_out))
+    got = run.validate(dpo, data(files, **held_out), verbose=False)[0]
+    with torch.no_grad():
+        losses = [dpo.model_step(batch).losses for batch in data_batches(files)]
+    assert [len(part) for part in losses] != [len(losses[0])] * len(losses)
+    assert got["val/loss"] == pytest.approx(torch.cat(losses).mean().item(), rel=1e-5)
+
+
+def data_batches(files):
+    module = data(files, token_budget=1)
+    module.prepare_data()
+    module.setup("fit")
+    return list(module.train_dataloader())
+
+
+def test_learning_rate_warms_up_and_decays_to_the_end(files, tmp_path):
+    rates = []
+
+    class Rates(Callback):
+        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+            rates.append(trainer.optimizers[0].param_groups[0]["lr"] / 1e-2)
+
+    options = {"warmup_steps": 2, "schedule": "linear"}
+    trainer(tmp_path, Rates(), max_epochs=3).fit(
+        module(files, **options), data(files, token_budget=900)
+    )
+    steps = len(rates)
+    wanted = [0.5, 1.0, *(1 - (i - 2) / (steps - 2) for i in range(2, steps))]
+    assert rates == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"loss": "ipo", "length_normalised": True},
+        {"loss": "hinge", "nll_weight": 0.1},
+        {"loss": "robust", "label_smoothing": 0.1},
+    ],
+)
+def test_other_losses_fall(files, tmp_path, options):
+    losses = Losses()
+    trainer(tmp_path, losses, max_epochs=5).fit(
+        module(files, **options), data(files, token_budget=8000)
+    )
+    assert losses.values[-1] < losses.values[0]
+
+
+def test_bad_settings_are_refused_when_made(files):
+    with pytest.raises(InputError, match="no label smoothing"):
+        module(files, loss="ipo", label_smoothing=0.1)
+    with pytest.raises(InputError, match="must be positive"):
+        module(files, beta=0.0)
+
+
+def test_samples_are_written_and_do_not_disturb_the_run(files, tmp_path):
+    plain, sampled = Losses(), Losses()
+    torch.manual_seed(7)
+    trainer(tmp_path / "a", plain).fit(module(files, lora_dropout=0.2), data(files))
+    torch.manual_seed(7)
+    board = TensorBoardLogger(tmp_path / "b", default_hp_metric=False)
+    options = {"sample_every_n_steps": 1, "sample_count": 2, "gradient_checkpointing": True}
+    trainer(tmp_path / "b", sampled, logger=board).fit(
+        module(files, lora_dropout=0.2, **options), data(files)
+    )
+    assert sampled.values == pytest.approx(plain.values, rel=1e-4)
+    events = EventAccumulator(board.log_dir)
+    events.Reload()
+    texts = [tag for tag in events.Tags()["tensors"] if tag.startswith("samples/")]
+    assert sorted(texts) == ["samples/0/text_summary", "samples/1/text_summary"]
+    assert "rewards/margins" in events.Tags()["scalars"]
+
+
+def test_qlora_on_a_cpu(files, tmp_path):
+    pytest.importorskip("bitsandbytes")
+    losses = Losses()
+    options = {"gradient_checkpointing": True, "keep_reference": False}
+    dpo = module(files, quantization="nf4", compute_dtype="float32", **options)
+    dpo.configure_model()
+    packed = {n: p.clone() for n, p in dpo.named_parameters() if not p.requires_grad}
+    assert any(p.dtype == torch.uint8 for p in packed.values())
+    batch = pack([tiny.chain_tokens(3)])
+    first = dpo.reference_log_probabilities(batch)
+    trainer(tmp_path / "run", losses, max_epochs=6).fit(dpo, data(files, token_budget=8000))
+    assert losses.values[0] == pytest.approx(math.log(2), abs=1e-5)
+    assert losses.values[-1] < losses.values[0] - 0.05
+    after = dict(dpo.named_parameters())
+    assert all(torch.equal(packed[name], after[name]) for name in packed)
+    assert torch.equal(dpo.reference_log_probabilities(batch).chosen, first.chosen)
