@@ -12,6 +12,7 @@ import importlib
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -111,6 +112,8 @@ def _quiet_libraries() -> None:
     """Keeps notes that no user of relgen can act on from the terminal."""
     # it looks for a faster 4-bit kernel on the Hub and says so when there is none
     logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
+    # what PEFT and Lightning call in transformers is not the user's to change
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     if os.environ.get("HF_HUB_OFFLINE") == "1":
         # with nothing to download, bars would only flash up while weights load
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
