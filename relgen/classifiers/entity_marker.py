@@ -6,6 +6,7 @@ after Zhou and Chen (2022, arXiv 2102.01373).
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
@@ -29,7 +30,8 @@ class EntityMarkerClassifier(Classifier):
         typed_markers: `[HEAD:PERSON]` in place of `[HEAD]`, for the types that the schema names.
             Only for data where all sources give types: else the classifier learns who wrote a
             sentence from its markers.
-        max_length: longest input in tokens; longer texts are cut around both entities.
+        max_length: longest input in tokens, at most what the encoder has positions for; longer texts
+            are cut around both entities.
         dropout: on the states that the linear layer reads.
 
     Raises:
@@ -49,7 +51,8 @@ class EntityMarkerClassifier(Classifier):
         tokenizer = load_tokenizer(model)
         types = schema_types(schema) if typed_markers else ()
         encoder = AutoModel.from_pretrained(resolve_model(model), dtype=torch.float32)
-        encoding = MarkerEncoding(tokenizer, types=types, max_length=max_length)
+        length = min(max_length, longest_input(encoder))
+        encoding = MarkerEncoding(tokenizer, types=types, max_length=length)
         add_marker_embeddings(encoder, encoding)
         self._assemble(schema, encoder, encoding, dropout, model)
 
@@ -117,6 +120,18 @@ class EntityMarkerClassifier(Classifier):
 def schema_types(schema: RelationSchema) -> tuple[str, ...]:
     """All entity types that a schema's relations name, sorted."""
     return tuple(sorted({kind for rel in schema for kind in (*rel.head_types, *rel.tail_types)}))
+
+
+def longest_input(encoder: PreTrainedModel) -> int:
+    """How many tokens an encoder has position embeddings for.
+
+    RoBERTa counts positions from behind its padding id, and so has fewer than its table has rows.
+    """
+    table = getattr(getattr(encoder, "embeddings", None), "position_embeddings", None)
+    if not isinstance(table, nn.Embedding):
+        return int(getattr(encoder.config, "max_position_embeddings", sys.maxsize))
+    first = 0 if table.padding_idx is None else table.padding_idx + 1
+    return table.num_embeddings - first
 
 
 @torch.no_grad()

@@ -6,6 +6,7 @@ import torch
 from relgen.classifiers.base import collate
 from relgen.classifiers.entity_marker import EntityMarkerClassifier, schema_types
 from relgen.errors import InputError
+from relgen.samples import Entity, Sample
 from relgen.schema import Relation, RelationSchema
 from tests.relgen.classifiers.tiny_encoder import SCHEMA, samples, save_encoder
 
@@ -73,3 +74,14 @@ def test_types_come_from_the_schema(model):
 def test_an_unknown_model_is_named_with_a_remedy(tmp_path):
     with pytest.raises(InputError, match=r"nothing.*all-minilm-l6-v2"):
         EntityMarkerClassifier(SCHEMA, str(tmp_path / "nothing"))
+
+
+@pytest.mark.parametrize(("family", "length"), [("bert", 64), ("roberta", 63)])
+def test_inputs_are_no_longer_than_the_encoder_has_positions(tmp_path, family, length):
+    model = EntityMarkerClassifier(SCHEMA, save_encoder(tmp_path, family=family), max_length=192)
+    assert model.encoding.max_length == length
+    long = Sample("1", "crane " + "mud " * 300 + "arm", Entity(0, 5), Entity(1206, 1209), "part")
+    assert long.tail_text == "arm"
+    batch = batch_of(model, [long])
+    assert batch.input_ids.shape == (1, length)
+    assert model(batch).shape == (1, 3)

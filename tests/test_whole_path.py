@@ -1,0 +1,144 @@
+"""`relgen run` from beginning to end with tiny models: killed at several points, it ends the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from relgen.files import read_json
+from relgen.presets import config_root
+from relgen.samples import read_samples, write_samples
+from relgen.schema import load_schema
+from tests.relgen.classifiers.tiny_encoder import save_encoder
+from tests.relgen.generation.tiny import save_tiny
+
+pytestmark = [pytest.mark.slow, pytest.mark.weights]
+LABELS = ("founded_by", "treats", "no_relation")
+ARMS = ["human", "obo_dpo_pure", "obo_dpo_mix", "aao_mix"]
+# each kill waits for one of these to be at work
+KILLED_IN = ("dpo-a", "generate-obo_dpo-b", "collect-obo_dpo", "train-obo_dpo_mix", "test-aao_mix")
+
+
+def preset(name: str, folder: Path, **changes: Any) -> str:
+    """A shipped preset with some keys changed, written into `folder`; returns its path."""
+    content = yaml.safe_load((config_root() / f"{name}.yaml").read_text(encoding="utf-8"))
+    for key, value in changes.items():
+        *parents, last = key.split("__")
+        place = content
+        for parent in parents:
+            place = place[parent]
+        place[last] = value
+    path = folder / f"{name.replace('/', '_')}.yaml"
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three relations of the everyday corpus, a tiny Llama and a tiny BERT."""
+    folder = tmp_path_factory.mktemp("experiment")
+    everyday = Path(load_schema.__code__.co_filename).parent / "corpora" / "everyday"
+    for part in ("train", "test"):
+        samples = read_samples(everyday / f"{part}.jsonl")
+        write_samples(folder / f"{part}.jsonl", [s for s in samples if s.relation in LABELS])
+    schema = load_schema("everyday").to_dict()
+    schema["relations"] = {label: schema["relations"][label] for label in LABELS}
+    (folder / "schema.yaml").write_text(yaml.safe_dump(schema), encoding="utf-8")
+    llama = str(save_tiny(folder / "llama"))
+    bert = save_encoder(folder / "bert")
+    short = {"max_context_words": 8, "max_new_tokens": 160, "max_drafts_per_sample": 20}
+    content = {
+        "corpus": {name: str(folder / f"{name}.jsonl") for name in ("train", "test")}
+        | {"schema": str(folder / "schema.yaml")},
+        "shots": 3,
+        "seeds": [1, 2],
+        "arms": ARMS,
+        "generator": {
+            "model": llama,
+            "samples": 2,
+            "obo": preset("generate/smollm2_obo", folder, **short),
+            "aao": preset("generate/smollm2_aao", folder, **short),
+        },
+        "dpo": preset("dpo/smollm2", folder, data__init_args__max_length=4000),
+        "classifiers": [
+            preset(
+                "classifier/entity_marker",
+                folder,
+                trainer__max_steps=6,
+                model__init_args__classifier__init_args__model=bert,
+            )
+        ],
+    }
+    path = folder / "tiny.yaml"
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return path
+
+
+def start(experiment: Path, out: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "relgen.cli", "run", str(experiment), "--out", str(out)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        start_new_session=True,
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    output, _ = process.communicate(timeout=500)
+    assert process.returncode == 0, output[-3000:]
+    return output
+
+
+def kill_in(process: subprocess.Popen[str], out: Path, stage: str) -> None:
+    """Kills once the stage's folder is there and its record is not."""
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline:
+        folders = list((out / "stages" / "seed1").glob(f"{stage}-*"))
+        if folders and not (folders[0] / "stage.json").exists():
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            return
+        assert process.poll() is None, f"the run ended before {stage}: {process.communicate()[0]}"
+        time.sleep(0.01)
+    raise AssertionError(f"{stage} never began")
+
+
+def without_clock(results: dict[str, Any]) -> dict[str, Any]:
+    for arm in results["arms"]:
+        if arm["generation"]:
+            del arm["generation"]["seconds"]
+    return results
+
+
+def test_killed_at_several_points_it_ends_the_same(experiment: Path, tmp_path: Path) -> None:
+    said = finish(start(experiment, tmp_path / "whole"))
+    assert said.rstrip().endswith(f"report: {tmp_path / 'whole' / 'report.html'}")
+    out = tmp_path / "killed"
+    for stage in KILLED_IN:
+        kill_in(start(experiment, out), out, stage)
+        assert not (out / "results.json").exists()
+    finish(start(experiment, out))
+    whole = without_clock(read_json(tmp_path / "whole" / "results.json"))
+    assert without_clock(read_json(out / "results.json")) == whole
+
+    assert [(arm["arm"], arm["seed"]) for arm in whole["arms"]] == [
+        (arm, seed) for seed in (1, 2) for arm in ARMS
+    ]
+    for arm in whole["arms"]:
+        predictions = (out / arm["predictions"]).read_text(encoding="utf-8").splitlines()
+        assert len(predictions) == 3 * 24
+        assert set(json.loads(predictions[0])["scores"]) == set(LABELS)
+    assert {row["arm"]: row["n_seeds"] for row in whole["summary"]} == dict.fromkeys(ARMS, 2)
+    for name in ("report.html", "report.md"):
+        assert "obo_dpo_mix" in (out / name).read_text(encoding="utf-8")
