@@ -1,4 +1,4 @@
-"""`relgen run` from beginning to end with tiny models: killed at several points, it ends the same."""
+"""`relgen run` with tiny models: killed at several points, it ends the same."""
 
 from __future__ import annotations
 

@@ -30,8 +30,8 @@ class EntityMarkerClassifier(Classifier):
         typed_markers: `[HEAD:PERSON]` in place of `[HEAD]`, for the types that the schema names.
             Only for data where all sources give types: else the classifier learns who wrote a
             sentence from its markers.
-        max_length: longest input in tokens, at most what the encoder has positions for; longer texts
-            are cut around both entities.
+        max_length: longest input in tokens, at most what the encoder has positions for; longer
+            texts are cut around both entities.
         dropout: on the states that the linear layer reads.
 
     Raises:
