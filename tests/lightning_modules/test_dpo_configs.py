@@ -57,7 +57,7 @@ def test_overlays_leave_the_rest_as_it_is(overlay):
     cli = instantiate(CONFIGS / "dpo/smollm2.yaml", CONFIGS / f"trainer/{overlay}.yaml")
     assert cli.model.quantization == {"cpu": None, "qlora": "nf4"}[overlay]
     assert cli.model.lora_rank == 16
-    assert cli.trainer.max_epochs == 5
+    assert cli.trainer.max_epochs == 2
 
 
 def test_defaults_of_the_class_agree_with_what_it_documents():
