@@ -130,7 +130,10 @@ class ClassifierFiles(Callback):
         if trainer.is_global_zero:
             scores = _module(pl_module).scores["test"].to_json()
             write_json(_folder(trainer) / "scores.json", scores)
-            record_scores(_folder(trainer) / "model", _module(pl_module).classifier, scores)
+            # the saved classifier lies beside the checkpoint, which `test` may write apart from
+            trained = Path(trainer.ckpt_path or "-/-/-").parent.parent
+            for folder in dict.fromkeys((_folder(trainer), trained)):
+                record_scores(folder / "model", _module(pl_module).classifier, scores)
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Writes the predictions."""

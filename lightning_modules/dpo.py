@@ -105,7 +105,7 @@ class DPOModule(LightningModule):
         sample_count: int = 3,
     ) -> None:
         super().__init__()
-        check_loss(loss, beta, label_smoothing)
+        check_loss(loss, beta, label_smoothing, nll_weight)
         self.save_hyperparameters(ignore=["optimizer"])
         self.strict_loading = False
         self.model = model

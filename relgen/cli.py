@@ -11,6 +11,7 @@ import errno
 import importlib
 import logging
 import os
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -31,6 +32,7 @@ _DISK_ERRORS = {
     errno.EROFS: "choose a folder that you may write to",
     errno.EPERM: "choose a folder that you may write to",
     errno.ENOTDIR: "choose another path",
+    errno.EEXIST: "choose another path",
     errno.EISDIR: "choose another path",
     errno.ENOENT: "check the path",
 }
@@ -64,6 +66,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         # the reader of our output left; nothing more can be said, not even at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except RuntimeError as error:
+        # what torch and safetensors make of a full disk
+        if not re.search("No space left|PytorchStreamWriter failed", str(error)):
+            raise
+        print("No space left on device; free some and run the same command again", file=sys.stderr)
+        return 2
     except OSError as error:
         if error.errno not in _DISK_ERRORS:
             raise

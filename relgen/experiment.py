@@ -190,6 +190,14 @@ def _check(experiment: Experiment) -> None:
             value=experiment.corpus,
             remedy="everyday, semeval, or {train: a.jsonl, test: b.jsonl, schema: s.yaml}",
         )
+    stems = [Path(preset).stem for preset in experiment.classifiers]
+    if len(set(stems)) < len(stems):
+        raise InputError(
+            "two classifiers need two file names",
+            field="classifiers",
+            value=list(experiment.classifiers),
+            remedy="rename one of the files: results are told apart by them",
+        )
     numbers = {
         "shots": experiment.shots,
         "generator.samples": experiment.generator.samples,

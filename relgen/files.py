@@ -22,6 +22,8 @@ def atomic_writer(path: str | Path) -> Iterator[IO[str]]:
     so that a full disk or a kill leaves the old file (or none), never half a one.
     """
     path = Path(path)
+    if path.is_dir():
+        raise InputError("this is a folder, not a file", path=path, remedy="name a file in it")
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
@@ -57,7 +59,7 @@ def read_json(path: str | Path) -> Any:
             f"not valid JSON: {error.msg}",
             path=path,
             line=error.lineno,
-            value=text.splitlines()[error.lineno - 1] if text.strip() else "",
+            value="".join(text.splitlines()[error.lineno - 1 : error.lineno]),
             remedy="mend or replace the file",
         ) from error
 
@@ -101,6 +103,16 @@ def read_lines(path: str | Path) -> Iterator[str]:
                     remedy=f"convert it: iconv -f latin1 -t utf-8 {path.name}",
                 ) from error
             yield line.removeprefix("\ufeff") if number == 1 else line
+
+
+def refuse_inputs(outputs: Iterable[str | Path], inputs: Iterable[str | Path]) -> None:
+    """Raises InputError when a command would write over a file that it reads."""
+    read = {Path(path).resolve() for path in inputs}
+    for path in outputs:
+        if Path(path).resolve() in read:
+            raise InputError(
+                "this is an input of the command", path=path, remedy="give another --out"
+            )
 
 
 def content_hash(*paths: str | Path) -> str:

@@ -163,7 +163,8 @@ def reference(policy: PeftModel) -> Iterator[PeftModel]:
 def fingerprint(model: PreTrainedModel | PeftModel) -> str:
     """16 hex digits that tell base models apart, whatever their dtype or quantisation.
 
-    Over the architecture's sizes and sixteen rows of the input embedding, rounded to bfloat16.
+    Over the architecture's sizes, sixteen rows of the input embedding and the norms of all layers,
+    rounded to bfloat16: what quantisation leaves as it is, and tuning rarely does.
     """
     base: Any = model.get_base_model() if isinstance(model, PeftModel) else model
     config = base.config
@@ -172,7 +173,10 @@ def fingerprint(model: PreTrainedModel | PeftModel) -> str:
     digest = hashlib.sha256()
     sizes = (config.model_type, tuple(weight.shape), config.num_hidden_layers)
     digest.update(repr(sizes).encode())
-    digest.update(rows.contiguous().view(torch.uint8).numpy().tobytes())
+    norms = [p.detach() for name, p in base.named_parameters() if p.ndim == 1 and "norm" in name]
+    for values in (rows, *norms):
+        rounded = values.to("cpu", torch.bfloat16).contiguous()
+        digest.update(rounded.view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()[:16]
 
 
@@ -222,9 +226,10 @@ def load_adapter(model: PreTrainedModel, folder: str | Path) -> PeftModel:
             )
     try:
         return PeftModel.from_pretrained(model, str(folder)).eval()
-    except (ValueError, RuntimeError) as error:
+    except (ValueError, RuntimeError, KeyError, TypeError, OSError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(
-            f"this adapter does not fit the base model: {str(error).splitlines()[0]}",
+            f"this adapter does not fit the base model, or is damaged: {reason}",
             path=folder,
             remedy="use the base model that it was made for",
         ) from error

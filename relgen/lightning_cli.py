@@ -14,10 +14,12 @@ import logging
 import re
 import sys
 import warnings
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from jsonargparse import ArgumentError
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import (
@@ -26,6 +28,7 @@ from lightning.pytorch.cli import (
     LightningCLI,
     SaveConfigCallback,
 )
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from relgen.config_errors import explain
 from relgen.errors import InputError
@@ -59,7 +62,7 @@ def run_trained(name: str, arguments: list[str]) -> None:
         if out is None:
             raise InputError("missing", field="--out", remedy="name a folder for what is made")
         arguments += _checkpoint(arguments, subcommand, Path(out), resume)
-    with _quiet():
+    with _quiet(), _clear_exits():
         cli = RelgenCLI(f"relgen {name}", out or "runs/unnamed", arguments)
     if not only_shows:
         print(f"{name} {cli.subcommand}: done -> {out}")
@@ -142,6 +145,15 @@ class _SaveConfig(SaveConfigCallback):
         )
 
 
+def _is_whole(checkpoint: Path) -> bool:
+    """Whether a checkpoint (a zip file with a checksum for each member) is all there."""
+    try:
+        with zipfile.ZipFile(checkpoint) as archive:
+            return archive.testzip() is None
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
 def _with_presets(arguments: list[str], folder: str) -> list[str]:
     resolved = []
     previous = ""
@@ -188,6 +200,11 @@ def _checkpoint(arguments: list[str], subcommand: str, out: Path, resume: bool) 
         elif argument == "--ckpt_path" and arguments[index + 1 : index + 2] == ["last"]:
             del arguments[index : index + 2]
         elif argument.startswith("--ckpt_path"):
+            given = Path(argument.partition("=")[2] or "".join(arguments[index + 1 : index + 2]))
+            if not given.is_file():
+                raise InputError("no such checkpoint", path=given, remedy="check --ckpt_path")
+            if not _is_whole(given):
+                raise InputError("this is no checkpoint, or a damaged one", path=given)
             return []
         else:
             continue
@@ -197,9 +214,20 @@ def _checkpoint(arguments: list[str], subcommand: str, out: Path, resume: bool) 
                 path=last,
                 remedy="name the folder of the interrupted run, or leave --ckpt_path out",
             )
+        if not _is_whole(last):
+            raise InputError(
+                "this checkpoint is damaged",
+                path=last,
+                remedy="leave --ckpt_path out to start again",
+            )
         return [f"--ckpt_path={last}"]
     if subcommand == "fit":
-        return [f"--ckpt_path={last}"] if resume and last.is_file() else []
+        if not resume or not last.is_file():
+            return []
+        if _is_whole(last):
+            return [f"--ckpt_path={last}"]
+        print(f"warning: {last} is damaged; starting again from the beginning", file=sys.stderr)
+        return []
     if not last.is_file():
         raise InputError(
             f"no trained weights to {subcommand}",
@@ -207,6 +235,29 @@ def _checkpoint(arguments: list[str], subcommand: str, out: Path, resume: bool) 
             remedy="run `fit` with the same --out first, or give --ckpt_path",
         )
     return [f"--ckpt_path={last}"]
+
+
+@contextlib.contextmanager
+def _clear_exits() -> Iterator[None]:
+    """Lightning leaves by SystemExit when it is interrupted; here the cause shows again.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C.
+        SystemExit: 143 after SIGTERM; unchanged for `--help` and the like.
+        InputError: the trainer cannot work as it was configured (no such accelerator, …).
+    """
+    try:
+        yield
+    except SIGTERMException as error:
+        raise SystemExit(143) from error
+    except SystemExit as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        raise
+    except MisconfigurationException as error:
+        problem = " ".join(str(error).split())
+        remedy = "on a machine without a GPU: --trainer.accelerator cpu"
+        raise InputError(problem, field="trainer", remedy=remedy) from error
 
 
 @contextlib.contextmanager

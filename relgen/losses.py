@@ -160,7 +160,9 @@ def nll_loss(policy_chosen: Tensor, chosen_tokens: Tensor) -> Tensor:
     return -policy_chosen / chosen_tokens
 
 
-def check_loss(loss: LossName, beta: float, label_smoothing: float) -> None:
+def check_loss(
+    loss: LossName, beta: float, label_smoothing: float, nll_weight: float = 0.0
+) -> None:
     """Refuses settings that have no meaning.
 
     Raises:
@@ -171,6 +173,8 @@ def check_loss(loss: LossName, beta: float, label_smoothing: float) -> None:
         raise InputError(f"must be one of {', '.join(LOSSES)}", field="loss", value=loss)
     if beta <= 0:
         raise InputError("must be positive", field="beta", value=beta, remedy="0.1 is usual")
+    if nll_weight < 0:
+        raise InputError("must not be negative", field="nll_weight", value=nll_weight)
     if not 0 <= label_smoothing < 0.5:
         raise InputError(
             "must be at least 0 and below 0.5: at 0.5 labels say nothing",

@@ -41,7 +41,7 @@ def write_results(experiment: Experiment, plan: Plan, out: Path) -> dict[str, An
     arms = [_arm(stages, out) for stages in plan.arms]
     results = {
         "experiment": experiment.name,
-        "corpus": experiment.corpus_name,
+        "corpus": _corpus_name(experiment, plan),
         "shots": experiment.shots,
         "arms": arms,
         "summary": summarise(arms),
@@ -98,7 +98,7 @@ def summarise(arms: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def print_table(results: dict[str, Any]) -> None:
-    """The table of arms, in per cent, best micro-F1 last line said in words."""
+    """Prints the table of arms, in per cent."""
     from rich.console import Console
     from rich.table import Table
 
@@ -137,6 +137,13 @@ def _arm(stages: ArmStages, out: Path) -> dict[str, Any]:
         "generation": _generation(stages) if stages.generate else None,
         "predictions": (stages.test.folder / "predictions.jsonl").relative_to(out).as_posix(),
     }
+
+
+def _corpus_name(experiment: Experiment, plan: Plan) -> str:
+    """A shipped corpus's name, or what the user's schema calls itself."""
+    if isinstance(experiment.corpus, str):
+        return experiment.corpus
+    return load_schema(plan.schema).name
 
 
 def _train_samples(stages: ArmStages) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import gc
 import io
 import shlex
@@ -27,6 +28,9 @@ from relgen.results import print_table, write_report_data, write_results
 from relgen.stages import KINDS, Plan, Stage
 
 _OWNER = "experiment.json"
+_LOCK = ".lock"
+_BEGUN = "begun.json"
+_TERMINATED = 143
 
 
 def run_experiment(
@@ -51,7 +55,7 @@ def run_experiment(
             what a stage's command raises.
     """
     chosen = _select(plan, only) if only else list(plan.stages)
-    forced = _select(plan, force)
+    forced = [stage for stage in _select(plan, force) if stage in chosen]
     with _owned(experiment, out):
         for stage in forced:
             stage.record.unlink(missing_ok=True)
@@ -67,8 +71,16 @@ def run_experiment(
             cli.run(["report", str(out)])
             print_table(results)
             print(f"report: {out / 'report.html'}")
+        elif "report" in only:
+            missing = [stage.name for stage in plan.stages if not is_done(stage)]
+            raise InputError(
+                "no report yet: these stages are not done",
+                path=out,
+                value=missing[:3],
+                remedy="run without --only",
+            )
         else:
-            print(f"done: {', '.join(stage.name for stage in chosen) or 'nothing'} -> {out}")
+            print(f"done: {', '.join(stage.name for stage in chosen)} -> {out}")
 
 
 def print_plan(
@@ -99,20 +111,27 @@ def _run_stage(stage: Stage) -> None:
                 path=path,
                 remedy="run the stages before it as well (leave --only out)",
             )
-    if not stage.resumable or _has_stale_record(stage):
+    inputs = _input_hashes(stage)
+    begun = stage.folder / _BEGUN
+    # what was begun with other inputs, or is done and stale, must not be gone on from
+    goes_on = stage.resumable and begun.is_file() and not stage.record.is_file()
+    if not goes_on or read_json(begun) != inputs:
         shutil.rmtree(stage.folder, ignore_errors=True)
     stage.folder.mkdir(parents=True, exist_ok=True)
-    inputs = _input_hashes(stage)
+    if stage.resumable:
+        write_json(begun, inputs)
     started, began = datetime.now().astimezone(), time.monotonic()
     said = io.StringIO()
     try:
         with contextlib.redirect_stdout(said):
             cli.run(stage.command)
     except SystemExit as error:
-        if error.code not in (0, None):
-            raise InputError(
-                f"stage {stage.name} failed: relgen {shlex.join(stage.command)}"
-            ) from error
+        # no stage ends its work this way: not done, whatever the code
+        if error.code == _TERMINATED:
+            raise
+        raise InputError(
+            f"stage {stage.name} failed: relgen {shlex.join(stage.command)}"
+        ) from error
     gc.collect()
     write_json(
         stage.record,
@@ -128,17 +147,25 @@ def _run_stage(stage: Stage) -> None:
     )
 
 
-def _has_stale_record(stage: Stage) -> bool:
-    """A finished stage whose inputs changed since: what it left must not be gone on from."""
-    return stage.record.is_file()
-
-
 def _input_hashes(stage: Stage) -> dict[str, str]:
     # by position and name: a run that was moved to another folder is still done
     return {
-        f"{index}/{path.name}": content_hash(path) if path.exists() else ""
+        f"{index}/{path.name}": _hash(path) if path.exists() else ""
         for index, path in enumerate(stage.inputs)
     }
+
+
+def _hash(path: Path) -> str:
+    if path.is_dir():
+        return content_hash(path)
+    status = path.stat()
+    return _file_hash(path, status.st_mtime_ns, status.st_size)
+
+
+@functools.lru_cache(maxsize=4096)
+def _file_hash(path: Path, modified: int, size: int) -> str:
+    """Large files (checkpoints) are inputs of several questions in a run: read them once."""
+    return content_hash(path)
 
 
 def _announce(stage: Stage, number: int, chosen: list[Stage], seconds: float) -> None:
@@ -162,35 +189,17 @@ def _select(plan: Plan, names: Iterable[str]) -> list[Stage]:
                 remedy=f"kinds: {', '.join(KINDS)}; names: {', '.join(known)}",
             )
         selected += [stage for stage in found if stage not in selected]
-    return selected
+    return [stage for stage in plan.stages if stage in selected]
 
 
 @contextlib.contextmanager
 def _owned(experiment: Experiment, out: Path) -> Iterator[None]:
     """Makes the folder this experiment's, and this process's until the block ends."""
-    owner = {"experiment": experiment.name, "identity": experiment.identity()}
-    mark = out / _OWNER
     if out.is_file():
         raise InputError("this is a file", path=out, remedy="give --out a folder")
-    if mark.is_file():
-        found = read_json(mark)
-        if found != owner:
-            raise InputError(
-                "this folder belongs to another experiment",
-                path=out,
-                value=found.get("experiment"),
-                remedy="give another --out, or remove the folder",
-            )
-    elif out.is_dir() and any(out.iterdir()):
-        raise InputError(
-            "this folder is not empty, and no run of relgen made it",
-            path=out,
-            value=sorted(path.name for path in out.iterdir())[:3],
-            remedy="give --out a new folder",
-        )
-    else:
-        write_json(mark, owner)
-    with (out / ".lock").open("w") as lock:
+    _refuse_others(experiment, out)
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / _LOCK).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -199,4 +208,36 @@ def _owned(experiment: Experiment, out: Path) -> Iterator[None]:
                 path=out,
                 remedy="wait for it, or give another --out",
             ) from error
+        # again: another process may have been faster
+        _refuse_others(experiment, out)
+        write_json(out / _OWNER, _owner(experiment))
         yield
+
+
+def _owner(experiment: Experiment) -> dict[str, str]:
+    return {"experiment": experiment.name, "identity": experiment.identity()}
+
+
+def _refuse_others(experiment: Experiment, out: Path) -> None:
+    mark = out / _OWNER
+    if mark.is_file():
+        found = read_json(mark)
+        if found != _owner(experiment):
+            raise InputError(
+                "this folder belongs to another experiment",
+                path=out,
+                value=found.get("experiment"),
+                remedy=f"give another --out for '{experiment.name}' (an experiment is known by its "
+                "file's name and its corpus)",
+            )
+    elif out.is_dir():
+        # a kill can leave the lock, and the mark half-written under its temporary name
+        own = (_LOCK, f".{_OWNER}.")
+        foreign = [p.name for p in out.iterdir() if not p.name.startswith(own)]
+        if foreign:
+            raise InputError(
+                "this folder is not empty, and no run of relgen made it",
+                path=out,
+                value=sorted(foreign)[:3],
+                remedy="give --out a new folder",
+            )

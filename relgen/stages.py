@@ -267,9 +267,9 @@ class _Planner:
     def _collect(self, seed: int, name: str, parts: Iterable[Stage], corpus: _Corpus) -> Stage:
         files = [part.folder / "generated.jsonl" for part in parts]
         command = ("data", "card", *map(str, files), "--schema", corpus.schema)
-        licence = {"everyday": "cc0-1.0", "semeval": "cc-by-3.0"}.get(
-            self.experiment.corpus_name, self.experiment.license
-        )
+        licence = self.experiment.license
+        if isinstance(self.experiment.corpus, str):
+            licence = {"everyday": "cc0-1.0", "semeval": "cc-by-3.0"}[self.experiment.corpus]
         return self._add(
             f"seed{seed}/collect-{name}",
             "collect",
@@ -355,6 +355,9 @@ class _Planner:
         where the command names them, their paths do not enter.
         """
         contents = {str(path): content_hash(path) for path in external}
+        model = Path(self.experiment.generator.model)
+        if kind in ("dpo", "generate") and model.is_dir():
+            contents[str(model)] = _model_identity(model)
         words = [contents.get(word, word.removeprefix(f"{self.out}/")) for word in command]
         identity = "\0".join([__version__, *words, *sorted(contents.values())])
         folder = self.out / "stages" / f"{name}-{text_hash(identity)[:10]}"
@@ -368,6 +371,13 @@ class _Planner:
         )
         self.stages[name] = stage
         return stage
+
+
+def _model_identity(folder: Path) -> str:
+    """Names, sizes and times of a model's files: their content would take minutes to read."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    stats = [(path.relative_to(folder), path.stat()) for path in files]
+    return text_hash("".join(f"{name} {s.st_size} {s.st_mtime_ns}\n" for name, s in stats))
 
 
 def _data_root(corpus: str) -> Path:

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import Any
 
 from relgen.errors import InputError
+from relgen.files import refuse_inputs
 from relgen.preferences import EQUAL_SHARES, KINDS, Kind, build_chains, write_chains
 from relgen.samples import read_samples
 from relgen.schema import load_schema
@@ -44,6 +45,7 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(
             "must be at least 1", field="--chains-per-relation", value=args.chains_per_relation
         )
+    refuse_inputs([args.out], [args.train, args.schema])
     schema = load_schema(args.schema)
     chains = build_chains(
         read_samples(args.train, schema=schema),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from relgen.corpora import FORMATS, find_corpus, load_reader
 from relgen.corpora.patch import LabelPatch
 from relgen.errors import InputError
 from relgen.fewshot import manifest, split
-from relgen.files import read_text, write_json, write_text
+from relgen.files import read_text, refuse_inputs, write_json, write_text
 from relgen.progress import counted
 from relgen.records import ReadStatistics
 from relgen.samples import Sample, iter_samples, read_samples, write_samples
@@ -147,6 +148,8 @@ def run_convert(args: argparse.Namespace) -> None:
 
 def run_split(args: argparse.Namespace) -> None:
     """`relgen data split`."""
+    written = [Path(args.out) / name for name in ("train.jsonl", "dev.jsonl")]
+    refuse_inputs(written, filter(None, (args.samples, args.dev_from, args.exclude)))
     schema: RelationSchema | None = load_schema(args.schema) if args.schema else None
     statistics = ReadStatistics()
     samples = read_samples(
@@ -180,7 +183,7 @@ def run_split(args: argparse.Namespace) -> None:
     )
     _say_skipped(statistics)
     for warning in result.warnings:
-        print(f"warning: {warning}")
+        print(f"warning: {warning}", file=sys.stderr)
     print(f"{len(result.train)} training and {len(result.dev)} development samples -> {out}")
 
 
@@ -200,6 +203,7 @@ def run_card(args: argparse.Namespace) -> None:
     """`relgen data card`."""
     from relgen.dataset_card import write_dataset_folder
 
+    refuse_inputs([Path(args.out) / "train.jsonl"], args.generated)
     counts = write_dataset_folder(
         args.generated,
         args.out,

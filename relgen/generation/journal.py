@@ -131,6 +131,10 @@ def _round(row: Any, path: Path) -> Round:
         ) from error
 
 
+class JournalInUseError(InputError):
+    """Another process writes the journal; `--force` must not take it away."""
+
+
 def _lock(stream: IO[bytes], path: Path) -> None:
     try:
         import fcntl
@@ -139,7 +143,7 @@ def _lock(stream: IO[bytes], path: Path) -> None:
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        raise InputError(
+        raise JournalInUseError(
             "another process is writing this generation",
             path=path,
             remedy="wait for it, or choose another --out",

@@ -16,7 +16,7 @@ from relgen.files import content_hash, text_hash
 from relgen.generation.acceptance import Check, Pool, default_checks
 from relgen.generation.backends import Backend
 from relgen.generation.chains import RelationState, plan
-from relgen.generation.journal import Journal
+from relgen.generation.journal import Journal, JournalInUseError
 from relgen.generation.loop import GenerationLoop
 from relgen.generation.outputs import OutputPaths, PartialFiles, summarise
 from relgen.generation.progress import GenerationProgress
@@ -194,6 +194,8 @@ def _types(schema: RelationSchema, train: Sequence[Sample]) -> tuple[str, ...]:
 def _open_journal(paths: OutputPaths, header: str, force: bool) -> Journal:
     try:
         return Journal(paths.journal, header)
+    except JournalInUseError:
+        raise
     except InputError:
         if not force:
             raise

@@ -150,7 +150,9 @@ def diversity_sets(run: Run) -> dict[str, list[dict[str, Any]]]:
 def diversity_table(sets: dict[str, list[dict[str, Any]]]) -> Table:
     """Diversity by set, means over seeds; the best is marked where all sets are of one size."""
     sizes = [mean([of.get("size") for of in seeds]) for seeds in sets.values()]
-    comparable = None not in sizes and len(set(sizes)) == 1
+    # an average over relations of other sizes is not comparable, even where the largest agree
+    shapes = [[of.get("sizes") for of in seeds] for seeds in sets.values()]
+    comparable = None not in sizes and len(set(sizes)) == 1 and all(s == shapes[0] for s in shapes)
     shown = [
         name
         for name in DIVERSITY
