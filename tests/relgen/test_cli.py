@@ -147,6 +147,52 @@ def test_fit_and_go_on(config: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "beta: 0.7" in (out / "config.yaml").read_text(encoding="utf-8")
 
 
+def test_a_damaged_checkpoint_is_said_and_not_used(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    last = out / "checkpoints" / "last.ckpt"
+    last.parent.mkdir(parents=True)
+    last.write_bytes(b"PK\x03\x04 torn")
+    options = ["--trainer.enable_progress_bar", "false", "--trainer.accelerator", "cpu"]
+    command = ["dpo", "fit", "-c", str(config), "--out", str(out), *options]
+    assert "this checkpoint is damaged" in failed(capsys, *command, "--ckpt_path", "last")
+    assert "a damaged one" in failed(capsys, *command, "--ckpt_path", str(last))
+    assert "no such checkpoint" in failed(capsys, *command, "--ckpt_path", "none.ckpt")
+    assert cli.main([*command, "--trainer.max_epochs", "1", "--resume"]) == 0
+    assert "is damaged; starting again" in capsys.readouterr().err
+    assert last.stat().st_size > 100
+
+
+def test_a_missing_accelerator_is_said(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    line = failed(
+        capsys,
+        *("dpo", "fit", "-c", str(config), "--out", str(tmp_path / "out")),
+        *("--trainer.accelerator", "gpu"),
+    )
+    assert line.startswith("field 'trainer': ")
+
+
+def test_commands_do_not_write_over_what_they_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["data", "everyday", "--out", str(tmp_path)]) == 0
+    capsys.readouterr()
+    train = tmp_path / "train.jsonl"
+    before = train.read_bytes()
+    split = ["data", "split", str(train), "--shots", "2", "--out", str(tmp_path)]
+    assert "this is an input of the command" in failed(capsys, *split)
+    chains = ["chains", str(train), "--schema", "everyday", "--out", str(train)]
+    assert "this is an input of the command" in failed(capsys, *chains)
+    assert train.read_bytes() == before
+
+
 def test_a_full_disk_ends_in_one_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -241,3 +241,86 @@ def test_two_runs_in_one_folder_are_refused(
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(InputError, match="another relgen run is at work"):
             do(experiment, out)
+
+
+def test_an_unfinished_stage_does_not_go_on_with_other_inputs(
+    experiment: Experiment, tmp_path: Path, commands: FakeCommands
+) -> None:
+    out = tmp_path / "run"
+    commands.fail_at = 2  # in dpo-a: split and chains-a are done
+    with pytest.raises(KeyboardInterrupt):
+        do(experiment, out)
+    stages = {stage.name: stage for stage in plan(experiment, out).stages}
+    left = stages["seed1/dpo-a"].folder / "left-by-the-kill"
+    left.write_text("x", encoding="utf-8")
+    commands.fail_at = 2
+    with pytest.raises(KeyboardInterrupt):
+        do(experiment, out)
+    assert left.exists()
+    chains = stages["seed1/chains-a"].folder / "chains.jsonl"
+    chains.write_text("edited by hand\n", encoding="utf-8")
+    do(experiment, out)
+    assert not left.exists()
+
+
+def test_a_stage_that_leaves_early_is_not_done(
+    experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def terminated(command: Sequence[str]) -> None:
+        raise SystemExit(143)
+
+    monkeypatch.setattr(runner.cli, "run", terminated)
+    with pytest.raises(SystemExit) as caught:
+        do(experiment, tmp_path / "run")
+    assert caught.value.code == 143
+
+    def left(command: Sequence[str]) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr(runner.cli, "run", left)
+    with pytest.raises(InputError, match="stage seed1/split failed"):
+        do(experiment, tmp_path / "run")
+    assert not plan(experiment, tmp_path / "run").stages[0].record.exists()
+
+
+def test_a_folder_marked_half_way_is_still_ours(
+    experiment: Experiment, tmp_path: Path, commands: FakeCommands
+) -> None:
+    out = tmp_path / "run"
+    out.mkdir()
+    (out / ".experiment.json.abc.tmp").write_text("{", encoding="utf-8")
+    (out / ".lock").touch()
+    do(experiment, out)
+    assert (out / "results.json").is_file()
+
+
+def test_force_leaves_alone_what_is_not_run(
+    experiment: Experiment, tmp_path: Path, commands: FakeCommands
+) -> None:
+    out = tmp_path / "run"
+    made = do(experiment, out)
+    do(experiment, out, only=["split"], force=["dpo"])
+    assert all(is_done(stage) for stage in made.stages)
+
+
+def test_no_report_of_an_unfinished_run(
+    experiment: Experiment, tmp_path: Path, commands: FakeCommands
+) -> None:
+    with pytest.raises(InputError, match="no report yet"):
+        do(experiment, tmp_path / "run", only=["report"])
+
+
+def test_a_users_corpus_keeps_its_name_and_licence(
+    corpus: CorpusFiles, experiment: Experiment, tmp_path: Path, commands: FakeCommands
+) -> None:
+    schema = Path(corpus.schema).rename(tmp_path / "semeval.yaml")
+    own = Experiment(
+        name="mine",
+        corpus=CorpusFiles(corpus.train, corpus.test, str(schema)),
+        arms=("obo_mix",),
+        license="proprietary",
+    )
+    made = do(own, tmp_path / "run")
+    collect = next(stage for stage in made.stages if stage.kind == "collect")
+    assert collect.command[collect.command.index("--license") + 1] == "proprietary"
+    assert read_json(tmp_path / "run" / "results.json")["corpus"] == "mine"
