@@ -50,6 +50,9 @@ class Journal:
         try:
             _lock(self._stream, path)
             rows = self._read()
+            if len(rows) == 1:  # nothing was drafted, so that nothing can be lost
+                self._stream.truncate(0)
+                rows = []
             if rows and rows[0] != {"header": header}:
                 raise InputError(
                     "an unfinished generation with other settings or inputs stands here",
