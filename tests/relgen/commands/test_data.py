@@ -166,7 +166,7 @@ def test_split_warns_of_small_relations_and_refuses_too_many_shots(tmp_path, cap
     write_samples(tmp_path / "pool.jsonl", samples)
     run("split", tmp_path / "pool.jsonl", "--shots", 8, "--out", tmp_path / "out")
     warning = "causes: 1 training samples in place of 8"
-    assert f"warning: {warning}\n" in capsys.readouterr().out
+    assert f"warning: {warning}\n" in capsys.readouterr().err
     assert _manifest(tmp_path / "out")["warnings"] == [warning]
     with pytest.raises(InputError, match="larger than the data"):
         run("split", tmp_path / "pool.jsonl", "--shots", 25, "--out", tmp_path / "out")
