@@ -120,12 +120,14 @@ def test_all_malformed_lines_are_named(tmp_path):
     assert len(caught.value.errors) == 2
 
 
-def test_of_many_malformed_lines_the_first_twenty_are_named(tmp_path):
+@pytest.mark.parametrize(("bad", "named"), [(50, 50), (1030, 1000)])
+def test_every_malformed_line_is_named_up_to_a_thousand(tmp_path, bad, named):
     with pytest.raises(CombinedInputError) as caught:
-        read_samples(_write(tmp_path / "s.jsonl", *["{"] * 50))
+        read_samples(_write(tmp_path / "s.jsonl", *["{"] * bad))
     lines = str(caught.value).splitlines()
-    assert len(lines) == 21
-    assert lines[-1].endswith("and 30 more malformed records")
+    assert [line.split(":")[1] for line in lines[:named]] == [str(n + 1) for n in range(named)]
+    if bad > named:
+        assert lines[named:] == [f"{tmp_path / 's.jsonl'}: and 30 more malformed records"]
 
 
 def test_nothing_is_yielded_after_an_error(tmp_path):
