@@ -164,7 +164,7 @@ def iter_samples(
 
     Raises:
         CombinedInputError: at the end of the file, one line of text for each malformed line (the
-            first 20).
+            first 1,000).
         InputError: the file is missing, empty, or not UTF-8.
     """
     path = Path(path)
