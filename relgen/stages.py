@@ -220,6 +220,7 @@ class _Planner:
                     *("--model.model", self.experiment.generator.model),
                     *("--data.chains", str(chains.folder / "chains.jsonl")),
                     *("--data.schema", corpus.schema, "--seed_everything", str(seed)),
+                    *("--data.seed", str(seed), "--model.lora_seed", str(seed)),
                     *("--resume", "--out", _OUT),
                 ),
                 inputs=[chains.folder / "chains.jsonl"],
@@ -312,7 +313,8 @@ class _Planner:
             files.append(collect.folder / "train.jsonl")
             data += ["--data.generated", str(files[-1])]
         label = "" if len(self.experiment.classifiers) == 1 else f"-{Path(preset).stem}"
-        options = ("-c", preset, *data, "--seed_everything", str(seed))
+        seeds = ("--seed_everything", str(seed), "--data.seed", str(seed))
+        options = ("-c", preset, *data, *seeds)
         external = [*self._external(corpus), find_config(preset, "classifier")]
         train = self._add(
             f"seed{seed}/train-{arm}{label}",

@@ -324,3 +324,12 @@ def test_a_users_corpus_keeps_its_name_and_licence(
     collect = next(stage for stage in made.stages if stage.kind == "collect")
     assert collect.command[collect.command.index("--license") + 1] == "proprietary"
     assert read_json(tmp_path / "run" / "results.json")["corpus"] == "mine"
+
+
+def test_a_seed_reaches_everything_that_is_drawn(experiment: Experiment, tmp_path: Path) -> None:
+    stages = {stage.name: stage for stage in plan(experiment, tmp_path / "run").stages}
+    tuned, trained = stages["seed1/dpo-a"].command, stages["seed1/train-human"].command
+    for option in ("--seed_everything", "--data.seed", "--model.lora_seed"):
+        assert tuned[tuned.index(option) + 1] == "1"
+    for option in ("--seed_everything", "--data.seed"):
+        assert trained[trained.index(option) + 1] == "1"
