@@ -21,11 +21,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from relgen.errors import InputError
 from relgen.files import read_text, text_hash
 from relgen.presets import find_config
+from relgen.yaml_files import read_yaml
 
 Mix = Literal["human", "pure", "mix"]
 
@@ -148,17 +147,7 @@ def load_experiment(name: str | Path) -> Experiment:
         InputError: names the file, the key, the value and the remedy.
     """
     path = find_config(name, "experiments")
-    try:
-        text = read_text(path)
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise InputError(
-            f"not valid YAML: {getattr(error, 'problem', None) or error}",
-            path=path,
-            line=None if mark is None else mark.line + 1,
-            remedy="compare it with configs/experiments/everyday.yaml",
-        ) from error
+    content = read_yaml(path, remedy="compare it with configs/experiments/everyday.yaml")
     try:
         if not isinstance(content, dict):
             raise InputError("an experiment is a mapping", value=content)
@@ -167,7 +156,9 @@ def load_experiment(name: str | Path) -> Experiment:
                 raise InputError("unknown key", field=key, value=content[key])
         if "corpus" not in content:
             raise InputError("missing", field="corpus", remedy="name a corpus, e.g. everyday")
-        experiment = _build(Experiment, {**content, "name": path.stem, "source": text}, "")
+        experiment = _build(
+            Experiment, {**content, "name": path.stem, "source": read_text(path)}, ""
+        )
         _check(experiment)
     except InputError as error:
         raise InputError(str(error), path=path) from error

@@ -24,8 +24,9 @@ from typing import Any, Literal
 import yaml
 
 from relgen.errors import InputError
-from relgen.files import read_text, write_text
+from relgen.files import write_text
 from relgen.presets import find_schema
+from relgen.yaml_files import read_yaml
 
 Half = Literal["a", "b"]
 _SCHEMA_KEYS = {"name", "negative", "relations"}
@@ -153,16 +154,7 @@ def load_schema(name: str | Path) -> RelationSchema:
         InputError: names the file, the key and the remedy.
     """
     path = find_schema(name)
-    try:
-        content = yaml.load(read_text(path), Loader=_UniqueKeyLoader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise InputError(
-            f"not valid YAML: {getattr(error, 'problem', None) or error}",
-            path=path,
-            line=None if mark is None else mark.line + 1,
-            remedy="see the README's example of a schema",
-        ) from error
+    content = read_yaml(path, remedy="see the README's example of a schema")
     try:
         return parse_schema(content)
     except InputError as error:
@@ -259,18 +251,3 @@ def _refuse_unknown(mapping: dict[Any, Any], known: set[str], where: str) -> Non
                 if near
                 else f"known keys: {', '.join(sorted(known))}",
             )
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """A safe loader that refuses a key given twice: the second would silently win."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key '{key}' is given twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)

@@ -17,10 +17,8 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-import yaml
-
 from relgen.errors import InputError
-from relgen.files import read_text
+from relgen.yaml_files import read_yaml
 
 Mode = Literal["obo", "aao"]
 # the values of `relgen.language_model`, which would import torch
@@ -171,15 +169,7 @@ def read_settings(path: str | Path | None, **overrides: Any) -> GenerationSettin
     """
     values: Any = {}
     if path is not None:
-        try:
-            values = yaml.safe_load(read_text(path)) or {}
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            raise InputError(
-                f"not valid YAML: {getattr(error, 'problem', None) or error}",
-                path=path,
-                line=None if mark is None else mark.line + 1,
-            ) from error
+        values = read_yaml(path) or {}
         if not isinstance(values, dict):
             raise InputError("must be a mapping of settings", path=path, value=values)
     try:

@@ -63,6 +63,7 @@ classifiers: [c/one, c/two]
         ("corpus: wikipedia\n", "unknown corpus (got 'wikipedia')"),
         ("corpus: {train: a, test: b}\n", "field 'corpus.schema': missing"),
         ("corpus: [\n", "not valid YAML"),
+        ("corpus: everyday\nshots: 2\nshots: 3\n", "mine.yaml:3: not valid YAML: the key 'shots'"),
         ("- corpus\n", "an experiment is a mapping"),
         ("corpus: everyday\nhalves: 1\n", "must be true or false"),
         ("corpus: everyday\nshots: true\n", "must be a whole number"),
