@@ -8,7 +8,8 @@ import random
 import pytest
 
 from relgen.errors import CombinedInputError, InputError
-from relgen.preferences import build_chains, near_copy, read_chains, write_chains
+from relgen.near_copies import near_copy
+from relgen.preferences import build_chains, read_chains, write_chains
 from relgen.samples import Entity, Sample, normalised
 from relgen.schema import Relation, RelationSchema
 
