@@ -35,6 +35,9 @@ _WORD = (
     r"[\"”)]?[,;:]?|[–-])"
 )
 _SUFFIX = r"('s|’s)?[,;:]?"
+_ENTITY_WORD_FIRST = r"([\p{L}\p{N}$€£#@&]|[0-9][.,:][0-9])"
+_ENTITY_WORD_REST = r"([\p{L}\p{N}'’&%+\/-]|[0-9][.,:][0-9])"
+_ABBREVIATION = r"(\p{L}{1,3}\.){1,4}"
 _ENTITY_FIRST = r"[\p{L}\p{N}$€£#@]"
 _ENTITY_LAST = r"[\p{L}\p{N}.!?)%'\"”’+]"
 
@@ -45,7 +48,8 @@ class GrammarSpec:
 
     Args:
         lines: samples in one answer, at most.
-        max_entity_chars: of an entity.
+        max_entity_chars: of an entity; of each of its words, where `one_sentence` is on.
+        max_entity_words: of an entity, where it is on: a bound in characters would cut a word.
         max_context_chars: of each of the stretches before, between and after the entities.
         max_context_words: the same bound in words, where `one_sentence` is on.
         one_sentence: ordinary words with single spaces between, and a full stop, question or
@@ -57,6 +61,7 @@ class GrammarSpec:
 
     lines: int = 1
     max_entity_chars: int = 60
+    max_entity_words: int = 6
     max_context_chars: int = 160
     max_context_words: int = 20
     one_sentence: bool = False
@@ -66,7 +71,6 @@ class GrammarSpec:
     def lark(self) -> str:
         """The grammar in llguidance's dialect of Lark."""
         more = f' ("\\n" line){{0,{self.lines - 1}}}' if self.lines > 1 else ""
-        inner = max(self.max_entity_chars - 2, 0)
         first, middle, last = self._sentence() if self.one_sentence else self._free()
         return "\n".join(
             [
@@ -77,9 +81,17 @@ class GrammarSpec:
                 f"FIRST: /{first}/",
                 f"MIDDLE: /{middle}/",
                 f"LAST: /{last}/",
-                rf"ENTITY: /[\p{{L}}\p{{N}}]|{_ENTITY_FIRST}{_FREE}{{0,{inner}}}{_ENTITY_LAST}/",
+                f"ENTITY: /{self._entity()}/",
             ]
         )
+
+    def _entity(self) -> str:
+        if self.one_sentence:
+            rest = f"{{0,{min(self.max_entity_chars, 25) - 1}}}"
+            word = f"({_ENTITY_WORD_FIRST}{_ENTITY_WORD_REST}{rest}|{_ABBREVIATION})"
+            return f"({word} ){{0,{self.max_entity_words - 1}}}{word}"
+        inner = max(self.max_entity_chars - 2, 0)
+        return rf"[\p{{L}}\p{{N}}]|{_ENTITY_FIRST}{_FREE}{{0,{inner}}}{_ENTITY_LAST}"
 
     def _free(self) -> tuple[str, str, str]:
         size = self.max_context_chars

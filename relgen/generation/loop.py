@@ -134,6 +134,7 @@ class GenerationLoop:
         return GrammarSpec(
             lines=settings.answer_samples,
             max_entity_chars=settings.max_entity_chars,
+            max_entity_words=settings.max_entity_words,
             max_context_chars=settings.max_context_chars,
             max_context_words=settings.max_context_words,
             one_sentence=settings.one_sentence,

@@ -83,6 +83,7 @@ class GenerationSettings:
     min_words: int = _described(5, "shorter sentences are rejected")
     max_words: int = _described(60, "longer sentences are rejected")
     max_entity_chars: int = _described(60, "longer entities are rejected")
+    max_entity_words: int = _described(6, "grammar with one_sentence: an entity's words at most")
     max_context_chars: int = _described(160, "grammar: characters before, between, after entities")
     max_context_words: int = _described(20, "grammar with one_sentence: the same bound in words")
     one_sentence: bool = _described(
@@ -152,7 +153,7 @@ _AT_LEAST: Mapping[str, float] = {
     **dict.fromkeys(("samples", "chains", "shown", "per_answer", "candidates"), 1),
     **dict.fromkeys(("max_drafts_per_sample", "token_budget", "batch", "top_k", "max_words"), 1),
     **dict.fromkeys(("max_new_tokens", "max_entity_chars", "max_context_chars"), 1),
-    "max_context_words": 1,
+    **dict.fromkeys(("max_context_words", "max_entity_words"), 1),
     **dict.fromkeys(("window", "temperature", "min_words"), 0),
 }
 

@@ -30,6 +30,7 @@ def takes(spec: GrammarSpec, text: str) -> bool:
         "The <head>drought</head> left no <tail>harvest</tail>.",
         "A <tail>flood</tail>, in brief, after 3.5 days of <head>heavy U.S. rain</head>!",
         "<head>X</head> <tail>Y 2</tail> it is.",
+        "<head>St. John's-Wood & Co.</head> has <tail>the other one of 2.5 m</tail>.",
     ],
 )
 def test_takes(text: str) -> None:
@@ -65,6 +66,8 @@ def test_refuses(text: str) -> None:
         "<head>one</head> ends here.Then <tail>two</tail>.",
         "<head>one</head> ends. Then <tail>two</tail>.",
         "A b c d e f g <head>one</head> and <tail>two</tail>.",
+        "The <head>one, it ends here. Then</head> and <tail>two</tail>.",
+        "The <head>one of the words of all that</head> and <tail>two</tail>.",
     ],
 )
 def test_one_sentence_is_stricter(text: str) -> None:

@@ -152,6 +152,7 @@ def test_grammar_makes_a_random_model_write_well_formed_lines(one_sentence: bool
     spec = GrammarSpec(
         lines=3,
         max_entity_chars=8,
+        max_entity_words=1,
         max_context_chars=12,
         max_context_words=2,
         one_sentence=one_sentence,
