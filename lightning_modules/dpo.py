@@ -56,6 +56,7 @@ class DPOModule(LightningModule):
         model: embedded name, local folder or Hub id of the base model.
         dtype: of the base's weights that are not quantised.
         quantization: `nf4` for QLoRA, null for LoRA.
+        double_quantization: with `nf4`, quantise the quantisation constants as well.
         compute_dtype: what 4-bit layers compute in.
         attention: `tree` follows the tree's shape; `dense` is the simple N x N mask.
         gradient_checkpointing: trade time for memory.
@@ -84,6 +85,7 @@ class DPOModule(LightningModule):
         model: str = EMBEDDED_LANGUAGE_MODEL,
         dtype: DType = "float32",
         quantization: Quantization | None = None,
+        double_quantization: bool = True,
         compute_dtype: DType = "bfloat16",
         attention: TreeAttention = "tree",
         gradient_checkpointing: bool = False,
@@ -111,6 +113,7 @@ class DPOModule(LightningModule):
         self.model = model
         self.dtype_name = dtype
         self.quantization = quantization
+        self.double_quantization = double_quantization
         self.compute_dtype = compute_dtype
         self.attention = attention
         self.gradient_checkpointing = gradient_checkpointing
@@ -144,6 +147,7 @@ class DPOModule(LightningModule):
             self.model,
             dtype=self.dtype_name,
             quantization=self.quantization,
+            double_quantization=self.double_quantization,
             compute_dtype=self.compute_dtype,
             attention=TREE_ATTENTION,
             device=None if self._trainer is None else self._trainer.strategy.root_device,

@@ -45,7 +45,7 @@ def split(
     seed: int,
     dev: Dev = "full",
     dev_samples: Sequence[Sample] | None = None,
-    exclude: Iterable[str] = (),
+    exclude: Iterable[Sample] = (),
 ) -> FewShotSplit:
     """Chooses K samples for each relation.
 
@@ -56,15 +56,18 @@ def split(
         seed: another seed, another choice.
         dev: `full`: all other samples; `K`: K others for each relation; `none`.
         dev_samples: where dev comes from, when it is not the rest of `samples`.
-        exclude: texts (of a test set) that no chosen sample may equal, once normalised.
+        exclude: samples (of a test set) whose ids and normalised texts no chosen sample may have.
 
     Raises:
         InputError: K is below 1 or larger than every relation's samples, or a label is unknown.
     """
     if shots < 1:
         raise InputError("must be at least 1", field="shots", value=shots)
-    forbidden = {normalised(text) for text in exclude}
-    pools = _pools(samples, schema, seed, forbidden)
+    held_out = list(exclude)
+    excluded_ids = {sample.id for sample in held_out}
+    forbidden = {normalised(sample.text) for sample in held_out}
+    usable = [sample for sample in samples if sample.id not in excluded_ids]
+    pools = _pools(usable, schema, seed, forbidden)
     largest = max((len(pool) for pool in pools.values()), default=0)
     if shots > largest:
         raise InputError(
@@ -78,10 +81,13 @@ def split(
         for label, pool in pools.items()
         if len(pool) < shots
     ]
+    if len(usable) < len(samples):
+        number = len(samples) - len(usable)
+        warnings.append(f"{number} samples left out: the excluded samples have the same ids")
     train = [sample for pool in pools.values() for sample in pool[:shots]]
     if dev == "none":
         return FewShotSplit(train, [], warnings)
-    ids = {sample.id for sample in train}
+    ids = {sample.id for sample in train} | excluded_ids
     texts = {normalised(sample.text) for sample in train} | forbidden
     rest = [
         sample

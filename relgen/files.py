@@ -115,6 +115,17 @@ def refuse_inputs(outputs: Iterable[str | Path], inputs: Iterable[str | Path]) -
             )
 
 
+def refuse_other_readme(folder: str | Path) -> None:
+    """Raises InputError when the README.md of a folder is no dataset card, but somebody's own."""
+    path = Path(folder) / "README.md"
+    if path.is_file() and not read_text(path).startswith("---\n"):
+        raise InputError(
+            "this README is no dataset card, and would be written over",
+            path=path,
+            remedy="give --out a folder of its own",
+        )
+
+
 def content_hash(*paths: str | Path) -> str:
     """SHA-256 (hex) over the content of files, and of every file below folders, in order."""
     digest = hashlib.sha256()

@@ -1,8 +1,9 @@
 """`relgen dpo …` and `relgen classifier …`: LightningCLI with relgen's names, folders and errors.
 
 The one file of `relgen` that imports Lightning; `relgen.cli` imports it only for these commands.
-It adds to LightningCLI: presets by name, `--out`, `--resume`, a fixed place for checkpoints, curves
-and configuration, and errors on one line. Which classes run is the YAML's `class_path`.
+It adds to LightningCLI: presets by name, `--out`, `--resume` and `--force`, a fixed place for
+checkpoints, curves and configuration, and errors on one line. Which classes run is the YAML's
+`class_path`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import warnings
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from jsonargparse import ArgumentError
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -36,6 +38,18 @@ from relgen.presets import find_config
 
 SUBCOMMANDS = ("fit", "validate", "test", "predict")
 _LAST = "checkpoints/last.ckpt"
+_HELP = """\
+usage: relgen {name} SUBCOMMAND -c PRESET --out DIR [--resume | --force] [--KEY VALUE ...]
+
+SUBCOMMAND is one of {subcommands}; LightningCLI runs it.
+
+  -c, --config FILE  YAML file or shipped preset; several are laid over each other
+  --out DIR          everything that is made: checkpoints, curves, config.yaml, TensorBoard
+  --resume           fit: go on from the checkpoint in DIR, if there is one
+  --force            fit: start again in a folder that holds a checkpoint
+  --KEY VALUE        any key of the configuration, e.g. --trainer.max_epochs 3
+  --print_config     show the configuration that results, and stop
+"""
 
 
 def run_trained(name: str, arguments: list[str]) -> None:
@@ -48,12 +62,16 @@ def run_trained(name: str, arguments: list[str]) -> None:
     Raises:
         InputError: a preset, key, value or file that cannot be used.
     """
-    arguments, out, resume = _own_options(_with_presets(arguments, name))
+    arguments, own = _own_options(_with_presets(arguments, name))
+    out = own.out
     subcommand = next((argument for argument in arguments if argument in SUBCOMMANDS), None)
-    only_shows = any(
-        argument in ("-h", "--help") or argument.startswith("--print_config")
-        for argument in arguments
-    )
+    helps = any(argument in ("-h", "--help") for argument in arguments)
+    only_shows = helps or any(argument.startswith("--print_config") for argument in arguments)
+    if helps:
+        print(_HELP.format(name=name, subcommands=", ".join(SUBCOMMANDS)))
+        if subcommand is None:
+            print(f"All keys: relgen {name} {SUBCOMMANDS[0]} --help")
+            return
     if not only_shows:
         if subcommand is None:
             raise InputError(
@@ -61,7 +79,7 @@ def run_trained(name: str, arguments: list[str]) -> None:
             )
         if out is None:
             raise InputError("missing", field="--out", remedy="name a folder for what is made")
-        arguments += _checkpoint(arguments, subcommand, Path(out), resume)
+        arguments += _checkpoint(arguments, subcommand, own)
     with _quiet(), _clear_exits():
         cli = RelgenCLI(f"relgen {name}", out or "runs/unnamed", arguments)
     if not only_shows:
@@ -173,9 +191,15 @@ def _config_files(arguments: list[str]) -> list[Path]:
     return files + [Path(a.partition("=")[2]) for a in arguments if a.startswith("--config=")]
 
 
-def _own_options(arguments: list[str]) -> tuple[list[str], str | None, bool]:
+class _OwnOptions(NamedTuple):
+    out: str | None
+    resume: bool
+    force: bool
+
+
+def _own_options(arguments: list[str]) -> tuple[list[str], _OwnOptions]:
     rest: list[str] = []
-    out, resume = None, False
+    out, resume, force = None, False, False
     pending = iter(arguments)
     for argument in pending:
         if argument == "--out":
@@ -186,14 +210,16 @@ def _own_options(arguments: list[str]) -> tuple[list[str], str | None, bool]:
             out = argument.removeprefix("--out=")
         elif argument == "--resume":
             resume = True
+        elif argument == "--force":
+            force = True
         else:
             rest.append(argument)
-    return rest, out, resume
+    return rest, _OwnOptions(out, resume, force)
 
 
-def _checkpoint(arguments: list[str], subcommand: str, out: Path, resume: bool) -> list[str]:
+def _checkpoint(arguments: list[str], subcommand: str, own: _OwnOptions) -> list[str]:
     """The `--ckpt_path` to add. `last` is resolved here: Lightning would look elsewhere."""
-    last = out / _LAST
+    last = Path(own.out or "") / _LAST
     for index, argument in enumerate(arguments):
         if argument == "--ckpt_path=last":
             del arguments[index]
@@ -222,8 +248,14 @@ def _checkpoint(arguments: list[str], subcommand: str, out: Path, resume: bool) 
             )
         return [f"--ckpt_path={last}"]
     if subcommand == "fit":
-        if not resume or not last.is_file():
+        if own.force or not last.is_file():
             return []
+        if not own.resume:
+            raise InputError(
+                "this folder holds a checkpoint of an earlier run",
+                path=last,
+                remedy="--resume goes on from it, --force starts again, or give another --out",
+            )
         if _is_whole(last):
             return [f"--ckpt_path={last}"]
         print(f"warning: {last} is damaged; starting again from the beginning", file=sys.stderr)

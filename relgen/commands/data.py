@@ -14,7 +14,7 @@ from relgen.corpora import FORMATS, find_corpus, load_reader
 from relgen.corpora.patch import LabelPatch
 from relgen.errors import InputError
 from relgen.fewshot import manifest, split
-from relgen.files import read_text, refuse_inputs, write_json, write_text
+from relgen.files import read_text, refuse_inputs, refuse_other_readme, write_json, write_text
 from relgen.progress import counted
 from relgen.records import ReadStatistics
 from relgen.samples import Sample, iter_samples, read_samples, write_samples
@@ -91,7 +91,7 @@ def _add_split(actions: Any) -> None:
         "--dev-from", metavar="DEV.jsonl", help="take the development set from this file instead"
     )
     parser.add_argument(
-        "--exclude", metavar="TEST.jsonl", help="choose no sentence that stands in this file"
+        "--exclude", metavar="TEST.jsonl", help="choose no sentence and no id of this file"
     )
     parser.add_argument("--schema", help="schema.yaml, or a shipped one by name: checks the labels")
     parser.add_argument("--skip-bad", action="store_true", help=_SKIP_BAD)
@@ -156,7 +156,7 @@ def run_split(args: argparse.Namespace) -> None:
         args.samples, skip_bad=args.skip_bad, schema=schema, statistics=statistics
     )
     dev_samples = None if args.dev_from is None else read_samples(args.dev_from, schema=schema)
-    exclude = (sample.text for sample in iter_samples(args.exclude)) if args.exclude else ()
+    exclude = iter_samples(args.exclude) if args.exclude else ()
     result = split(
         samples,
         schema,
@@ -192,6 +192,7 @@ def run_everyday(args: argparse.Namespace) -> None:
     from relgen.corpora import everyday
 
     out = Path(args.out)
+    refuse_other_readme(out)
     for name in everyday.SPLITS:
         write_text(out / f"{name}.jsonl", read_text(everyday.split_path(name)))
     load_schema("everyday").save(out / "schema.yaml")
@@ -204,6 +205,7 @@ def run_card(args: argparse.Namespace) -> None:
     from relgen.dataset_card import write_dataset_folder
 
     refuse_inputs([Path(args.out) / "train.jsonl"], args.generated)
+    refuse_other_readme(args.out)
     counts = write_dataset_folder(
         args.generated,
         args.out,

@@ -340,6 +340,7 @@ def test_qlora_on_a_cpu(files, tmp_path):
     dpo.configure_model()
     packed = {n: p.clone() for n, p in dpo.named_parameters() if not p.requires_grad}
     assert any(p.dtype == torch.uint8 for p in packed.values())
+    assert double_quantised(dpo)
     batch = pack([tiny.chain_tokens(3)])
     first = dpo.reference_log_probabilities(batch)
     trainer(tmp_path / "run", losses, max_epochs=6).fit(dpo, data(files, token_budget=8000))
@@ -348,3 +349,18 @@ def test_qlora_on_a_cpu(files, tmp_path):
     after = dict(dpo.named_parameters())
     assert all(torch.equal(packed[name], after[name]) for name in packed)
     assert torch.equal(dpo.reference_log_probabilities(batch).chosen, first.chosen)
+
+
+def test_double_quantisation_can_be_left_out(files):
+    pytest.importorskip("bitsandbytes")
+    dpo = module(files, quantization="nf4", double_quantization=False)
+    dpo.configure_model()
+    assert not double_quantised(dpo)
+
+
+def double_quantised(dpo):
+    """Whether the 4-bit weights' own constants are quantised: all of them, or none."""
+    states = [p.quant_state.nested for p in dpo.parameters() if hasattr(p, "quant_state")]
+    assert states
+    assert len(set(states)) == 1
+    return states[0]

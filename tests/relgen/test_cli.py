@@ -145,6 +145,22 @@ def test_fit_and_go_on(config: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     more = ["--trainer.max_epochs", "2", "--model.beta", "0.7"]
     assert cli.main([*command, *more, "--ckpt_path", "last"]) == 0
     assert "beta: 0.7" in (out / "config.yaml").read_text(encoding="utf-8")
+    # what was trained is not written over unasked
+    before = (out / "checkpoints" / "last.ckpt").read_bytes()
+    capsys.readouterr()
+    line = failed(capsys, *command)
+    assert "last.ckpt: this folder holds a checkpoint of an earlier run; --resume" in line
+    assert (out / "checkpoints" / "last.ckpt").read_bytes() == before
+    assert cli.main([*command, "--trainer.max_epochs", "1", "--force"]) == 0
+    assert "beta: 0.1" in (out / "config.yaml").read_text(encoding="utf-8")
+
+
+def test_help_of_the_trained_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["dpo", "--help"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("usage: relgen dpo SUBCOMMAND -c PRESET --out DIR")
+    assert "fit, validate, test, predict" in said
+    assert len(said.splitlines()) < 20
 
 
 def test_a_damaged_checkpoint_is_said_and_not_used(
@@ -191,6 +207,21 @@ def test_commands_do_not_write_over_what_they_read(
     chains = ["chains", str(train), "--schema", "everyday", "--out", str(train)]
     assert "this is an input of the command" in failed(capsys, *chains)
     assert train.read_bytes() == before
+
+
+def test_nobody_s_own_readme_is_written_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["data", "everyday", "--out", str(tmp_path)]
+    assert cli.main(command) == 0
+    assert cli.main(command) == 0
+    capsys.readouterr()
+    (tmp_path / "README.md").write_text("# My project\n", encoding="utf-8")
+    assert "README.md: this README is no dataset card" in failed(capsys, *command)
+    card = ["data", "card", str(tmp_path / "dev.jsonl"), "--schema", "everyday"]
+    card += ["--license", "cc0-1.0", "--out", str(tmp_path)]
+    assert "README.md: this README is no dataset card" in failed(capsys, *card)
+    assert (tmp_path / "README.md").read_text(encoding="utf-8") == "# My project\n"
 
 
 def test_a_full_disk_ends_in_one_line(

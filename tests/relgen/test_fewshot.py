@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -137,10 +138,20 @@ def test_a_relation_is_not_given_the_same_sentence_twice():
 
 
 def test_excluded_sentences_are_in_neither_part():
-    exclude = [sample.text.upper() for sample in POOL if int(sample.id[2:]) < 15]
-    result = split(POOL, shots=3, seed=1, exclude=exclude)
+    held_out = [sample for sample in POOL if int(sample.id[2:]) < 15]
+    same_text = [replace(s, id=f"test-{s.id}", text=s.text.upper()) for s in held_out]
+    result = split(POOL, shots=3, seed=1, exclude=same_text)
     assert all(int(sample.id[2:]) >= 15 for sample in result.train + result.dev)
     assert (len(result.train), len(result.dev)) == (9, 6)
+    assert result.warnings == []
+
+
+def test_excluded_ids_are_in_neither_part_and_counted():
+    held_out = [sample for sample in POOL if int(sample.id[2:]) < 15]
+    same_id = [replace(s, text=f"quite another sentence {s.id}") for s in held_out]
+    result = split(POOL, shots=3, seed=1, exclude=same_id)
+    assert all(int(sample.id[2:]) >= 15 for sample in result.train + result.dev)
+    assert result.warnings == ["45 samples left out: the excluded samples have the same ids"]
 
 
 def test_dev_from_samples_of_its_own():

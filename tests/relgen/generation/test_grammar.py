@@ -65,6 +65,8 @@ def test_refuses(text: str) -> None:
         "<head>one</head> and <tail>two</tail>",
         "<head>one</head> ends here.Then <tail>two</tail>.",
         "<head>one</head> ends. Then <tail>two</tail>.",
+        "<head>one</head> and <tail>two</tail> end,.",
+        "<head>one</head> and <tail>two</tail>,.",
         "A b c d e f g <head>one</head> and <tail>two</tail>.",
         "The <head>one, it ends here. Then</head> and <tail>two</tail>.",
         "The <head>one of the words of all that</head> and <tail>two</tail>.",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 
+from relgen.errors import InputError
 from relgen.generation.loading import load_backend
 from relgen.generation.settings import GenerationSettings
 from relgen.language_model import add_lora, load_adapter, load_language_model, save_adapter
@@ -32,3 +34,10 @@ def test_an_adapter_is_merged(inputs: Inputs, tmp_path: Path) -> None:
         expected = beside(ids).logits
         assert torch.allclose(merged(ids).logits, expected, atol=1e-9)
         assert not torch.allclose(base(ids).logits, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("device", ["nonsense", "cuda:97"])
+def test_a_device_that_is_not_here(inputs: Inputs, device: str) -> None:
+    chosen = GenerationSettings(model=str(inputs.model), device=device)
+    with pytest.raises(InputError, match=f"'device': this device cannot be used.*got '{device}'"):
+        load_backend(chosen, tiny.tiny_tokenizer(), "\n")

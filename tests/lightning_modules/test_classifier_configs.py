@@ -1,0 +1,39 @@
+"""The shipped classifier presets are instantiated as the command line would, without training."""
+
+import pytest
+import torch
+from lightning import LightningDataModule, LightningModule
+from lightning.pytorch.cli import LightningCLI
+
+from datamodules.relations import RelationDataModule
+from lightning_modules.relation_classifier import RelationClassifierModule
+from relgen.presets import find_config
+from relgen.schema import load_schema
+from tests.relgen.classifiers.tiny_encoder import save_encoder
+
+
+@pytest.mark.parametrize(
+    ("preset", "family"), [("entity_marker", "bert"), ("entity_marker_roberta", "roberta")]
+)
+def test_preset_instantiates(preset, family, tmp_path):
+    encoder = save_encoder(tmp_path / "encoder", family=family)
+    cli = LightningCLI(
+        LightningModule,
+        LightningDataModule,
+        subclass_mode_model=True,
+        subclass_mode_data=True,
+        run=False,
+        save_config_callback=None,
+        auto_configure_optimizers=False,
+        trainer_defaults={"accelerator": "cpu", "logger": False},
+        args=[
+            f"--config={find_config(f'classifier/{preset}', 'classifier')}",
+            f"--model.classifier.model={encoder}",
+        ],
+    )
+    assert isinstance(cli.model, RelationClassifierModule)
+    assert isinstance(cli.datamodule, RelationDataModule)
+    optimizer = cli.model.build_optimizer([torch.nn.Parameter(torch.zeros(1))])
+    assert isinstance(optimizer, torch.optim.AdamW)
+    schema = load_schema("everyday")
+    assert cli.model.build_classifier(schema).encoder.config.model_type == family
