@@ -124,6 +124,8 @@ class PromptWriter:
     ) -> Prompt:
         """Asks for `number` samples in one answer (AAO), one a line."""
         order = f"Answer with {number} new samples, one on each line."
+        if number == 1:
+            order = "Answer with 1 new sample, on one line."
         return self._prompt(relation, demonstrations, order)
 
     def demonstration(self, sample: Sample) -> str:

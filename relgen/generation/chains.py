@@ -72,9 +72,9 @@ class RelationState:
             return 0
         return self.wanted - self.accepted
 
-    def max_tokens(self, settings: GenerationSettings) -> int:
-        """How long its next draft may become."""
-        most = settings.max_new_tokens * settings.answer_samples
+    def max_tokens(self, settings: GenerationSettings, lines: int) -> int:
+        """How long its next draft, of so many samples, may become."""
+        most = settings.max_new_tokens * lines
         left = most if settings.token_budget is None else settings.token_budget - self.tokens
         return min(most, left)
 
@@ -109,9 +109,13 @@ def waves(states: Sequence[RelationState], batch: int | None) -> list[list[Relat
 
 
 def write_prompt(
-    writer: PromptWriter, relation: Relation, shown: Sequence[Sample], settings: GenerationSettings
+    writer: PromptWriter,
+    relation: Relation,
+    shown: Sequence[Sample],
+    settings: GenerationSettings,
+    number: int,
 ) -> Prompt:
-    """The prompt of a request."""
+    """The prompt of a request for so many samples."""
     if settings.mode == "aao":
-        return writer.all_at_once(relation, shown, settings.answer_samples)
+        return writer.all_at_once(relation, shown, number)
     return writer.one_by_one(relation, shown)

@@ -30,11 +30,12 @@ if TYPE_CHECKING:
 _FREE = r"[^<>\p{Cc}]"
 # Ordinary words: a full stop only between digits, no quotation mark before a tag. A small model
 # that may not end its sentence before both entities stand would otherwise go on behind one of them.
-_WORD = (
-    r"([\"“‘(]?([\p{L}\p{N}$€£]|[0-9][.,:][0-9])([\p{L}\p{N}'’%&\/-]|[0-9][.,:][0-9]){0,22}"
-    r"[\"”)]?[,;:]?|[–-])"
+_LAST_WORD = (
+    r"[\"“‘(]?([\p{L}\p{N}$€£]|[0-9][.,:][0-9])([\p{L}\p{N}'’%&\/-]|[0-9][.,:][0-9]){0,22}[\"”)]?"
 )
-_SUFFIX = r"('s|’s)?[,;:]?"
+_WORD = rf"({_LAST_WORD}[,;:]?|[–-])"
+_POSSESSIVE = r"('s|’s)?"
+_SUFFIX = rf"{_POSSESSIVE}[,;:]?"
 _ENTITY_WORD_FIRST = r"([\p{L}\p{N}$€£#@&]|[0-9][.,:][0-9])"
 _ENTITY_WORD_REST = r"([\p{L}\p{N}'’&%+\/-]|[0-9][.,:][0-9])"
 _ABBREVIATION = r"(\p{L}{1,3}\.){1,4}"
@@ -103,7 +104,9 @@ class GrammarSpec:
         words = f"{{0,{self.max_context_words}}}"
         first = rf"({_WORD} ){words}"
         middle = rf"{_SUFFIX}( |-|( {_WORD}){{1,{self.max_context_words}}} )"
-        return first, middle, rf"{_SUFFIX}( {_WORD}){words}[.!?]"
+        before_last = f"{{0,{self.max_context_words - 1}}}"
+        last = rf"({_POSSESSIVE}|{_SUFFIX}( {_WORD}){before_last} {_LAST_WORD})[.!?]"
+        return first, middle, last
 
 
 def _types(types: tuple[str, ...]) -> str:

@@ -105,34 +105,33 @@ class GenerationLoop:
     def _turns(self, wave: Sequence[RelationState]) -> list[_Turn]:
         turns = []
         for state in wave:
-            missing = state.missing(self._settings)
-            # no more chains than answers that are still needed, so that none is written in vain
-            answers = -(-missing // self._settings.answer_samples)
-            for chain in state.chains[:answers]:
+            # no more answers, nor samples in the last one, than are still needed
+            lines = _shares(state.missing(self._settings), self._settings.answer_samples)
+            for chain, number in zip(state.chains, lines, strict=False):
                 shown = chain.demonstrations(self._settings)
-                prompt = write_prompt(self._writer, state.relation, shown, self._settings)
-                requests = self._requests(state, chain)
+                prompt = write_prompt(self._writer, state.relation, shown, self._settings, number)
+                requests = self._requests(state, chain, number)
                 turns.append(_Turn(state, chain, shown, prompt, requests))
         return turns
 
-    def _requests(self, state: RelationState, chain: Chain) -> list[DraftRequest]:
+    def _requests(self, state: RelationState, chain: Chain, lines: int) -> list[DraftRequest]:
         settings = self._settings
         where = f"{settings.seed}/{state.relation.name}/{chain.index}/{chain.step}/{chain.attempt}"
         return [
             DraftRequest(
                 chain=chain.number,
                 key=f"{settings.mode}/{where}/{candidate}",
-                max_tokens=state.max_tokens(settings),
+                max_tokens=state.max_tokens(settings, lines),
                 one_line=settings.mode == "obo",
-                grammar=self._grammar(state.relation) if settings.grammar else None,
+                grammar=self._grammar(state.relation, lines) if settings.grammar else None,
             )
             for candidate in range(settings.candidates)
         ]
 
-    def _grammar(self, relation: Relation) -> GrammarSpec:
+    def _grammar(self, relation: Relation, lines: int) -> GrammarSpec:
         settings = self._settings
         return GrammarSpec(
-            lines=settings.answer_samples,
+            lines=lines,
             max_entity_chars=settings.max_entity_chars,
             max_entity_words=settings.max_entity_words,
             max_context_chars=settings.max_context_chars,
@@ -248,6 +247,11 @@ class GenerationLoop:
                 "raw": raw,
             }
         )
+
+
+def _shares(missing: int, answer_samples: int) -> list[int]:
+    """The samples to ask for in each answer: 9 missing, 4 an answer, are 4, 4 and 1."""
+    return [min(answer_samples, missing - asked) for asked in range(0, missing, answer_samples)]
 
 
 def difference(sample: Sample, others: Sequence[Sample]) -> float:
