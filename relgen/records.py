@@ -6,6 +6,7 @@ the same way. What a record looks like is the readers' matter.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from relgen.errors import CombinedInputError, InputError
 
 SKIP_BAD_REMEDY = "mend it, or leave bad records out with --skip-bad"
 _KEPT = 1000
+_SLOTS = 1024  # a power of two
 
 
 @dataclass
@@ -62,7 +64,7 @@ class RecordChecks:
         self.skip_bad = skip_bad
         self.statistics = statistics or ReadStatistics()
         self.remedy = remedy
-        self._seen: dict[str, int | str] = {}
+        self._seen = _SeenIds()
 
     @contextmanager
     def record(self, where: int | str) -> Iterator[None]:
@@ -87,11 +89,9 @@ class RecordChecks:
             where: as in `record`.
         """
         if sample_id is not None:
-            if sample_id in self._seen:
-                raise InputError(
-                    f"the id of {_name(self._seen[sample_id])} again", field="id", value=sample_id
-                )
-            self._seen[sample_id] = where
+            before = self._seen.place(sample_id, where)
+            if before is not None:
+                raise InputError(f"the id of {_name(before)} again", field="id", value=sample_id)
         self.statistics.read += 1
         return self.skip_bad or not self.statistics.skipped
 
@@ -117,6 +117,53 @@ class RecordChecks:
         if isinstance(where, int):
             return InputError(str(error), path=self.path, line=where, remedy=remedy)
         return InputError(f"{_name(where)}: {error}", path=self.path, remedy=remedy)
+
+
+class _SeenIds:
+    """Where each id stood, without the ids: a hash table of two numbers an id.
+
+    A dict of the ids would take most of the memory of reading a large file. Two of a million ids
+    share their 64-bit hash once in 40 million files; the hashes differ from process to process.
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._hashes = array("q", [0]) * _SLOTS  # 0: the slot is free
+        self._places = array("q", [0]) * _SLOTS
+        self._names: list[str] = []
+
+    def place(self, sample_id: str, where: int | str) -> int | str | None:
+        """Where the id stood before; None if it is new, and then it is noted."""
+        if 2 * self._count >= len(self._hashes):
+            self._grow()
+        key = hash(sample_id) or 1
+        slot = self._slot(key)
+        if self._hashes[slot]:
+            before = self._places[slot]
+            return before if before >= 0 else self._names[-before - 1]
+        if isinstance(where, str):
+            self._names.append(where)
+            where = -len(self._names)
+        self._hashes[slot], self._places[slot] = key, where
+        self._count += 1
+        return None
+
+    def _slot(self, key: int) -> int:
+        """The slot that holds a hash, or the free one where it belongs."""
+        hashes, mask = self._hashes, len(self._hashes) - 1
+        slot = key & mask
+        while hashes[slot] and hashes[slot] != key:
+            slot = (slot + 1) & mask
+        return slot
+
+    def _grow(self) -> None:
+        old_hashes, old_places = self._hashes, self._places
+        self._hashes = array("q", [0]) * (2 * len(old_hashes))
+        self._places = array("q", [0]) * (2 * len(old_hashes))
+        for key, where in zip(old_hashes, old_places, strict=True):
+            if key:
+                slot = self._slot(key)
+                self._hashes[slot], self._places[slot] = key, where
 
 
 def _name(where: int | str) -> str:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from relgen.schema import RelationSchema
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+# exactly the characters of which `str.isalnum` is false
+_NOT_ALNUM = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +198,7 @@ def write_samples(path: str | Path, samples: Iterable[Sample]) -> int:
 
 def normalised(text: str) -> str:
     """Case, white space and punctuation aside: two sentences with the same form are copies."""
-    return " ".join("".join(c if c.isalnum() else " " for c in text.casefold()).split())
+    return _NOT_ALNUM.sub(" ", text.casefold()).strip()
 
 
 def _parse_line(line: str, path: Path, number: int, schema: RelationSchema | None) -> Sample:

@@ -12,19 +12,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from relgen.classifiers.pipeline import SavedClassifier
+    from relgen.classifiers.pipeline import Precision, SavedClassifier
 
 
-def load(folder: str | Path, *, device: str = "cpu") -> SavedClassifier:
+def load(
+    folder: str | Path, *, device: str = "cpu", precision: Precision = "float32"
+) -> SavedClassifier:
     """Loads a classifier that `relgen classifier fit` saved.
 
     Args:
         folder: the folder `model` below the command's output.
         device: where it computes, such as `cpu` or `cuda`.
+        precision: `bfloat16` predicts about twice as fast on processors with matrix units for it,
+            with the same labels (see `SavedClassifier`).
 
     Raises:
         InputError: the folder holds no classifier, or an incomplete one.
     """
     from relgen.classifiers.saved import load_classifier
 
-    return load_classifier(folder, device=device)
+    return load_classifier(folder, device=device, precision=precision)

@@ -13,7 +13,7 @@ from itertools import islice
 
 from torch.utils.data import Sampler
 
-_WINDOW = 4
+_NARROW, _WIDE = 4, 32
 
 
 class TrainingBatches(Sampler[list[int]]):
@@ -82,8 +82,7 @@ class TrainingBatches(Sampler[list[int]]):
             stream = draw(rows, self.labels, balanced=self.balanced, seed=name)
             drawn = list(islice(stream, (low - begin) * size, (high - begin) * size))
             rng = random.Random(f"{name}/{self.epoch}")
-            # a window longer than a pass would put copies of a row into one batch
-            window = max(1, min(_WINDOW, len(rows) // self.batch_size))
+            window = sorting_window(len(rows) // self.batch_size)
             batches += bucketed(drawn, self.lengths, self.batch_size, window, rng)
         yield from batches[self.rank :: self.world]
 
@@ -112,6 +111,15 @@ def draw(rows: Sequence[int], labels: Sequence[int], *, balanced: bool, seed: st
             yield left[pool].pop()
 
 
+def sorting_window(batches: int) -> int:
+    """How many batches to sort together, when a pass over all rows has so many.
+
+    A twelfth of the pass, within bounds: wide windows leave less padding, narrow ones mix small
+    sets better. One longer than the pass would put copies of a row into one batch.
+    """
+    return max(1, min(batches, max(_NARROW, min(_WIDE, batches // 12))))
+
+
 def bucketed(
     rows: Sequence[int],
     lengths: Sequence[int],
@@ -121,7 +129,7 @@ def bucketed(
 ) -> list[list[int]]:
     """Cuts drawn rows into batches of similar lengths.
 
-    Rows are sorted within windows of a few batches only, so that a label whose sentences are long
+    Rows are sorted within windows only, so that a label whose sentences are long
     does not gather in few batches; the batches come in random order.
 
     Args:
@@ -164,3 +172,22 @@ def evaluation_batches(
         batches.append(mine[start:stop])
         start = stop
     return [batch for batch in batches if batch]
+
+
+def token_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
+    """Batches of similar lengths, each of at most `budget` tokens with its padding; longest first.
+
+        >>> token_batches([5, 30, 9, 7], 30)
+        [[1], [2, 3, 0]]
+
+    Args:
+        lengths: the N rows' lengths.
+        budget: tokens a batch; a longer row is a batch by itself.
+    """
+    order = sorted(range(len(lengths)), key=lambda row: -lengths[row])
+    batches, start = [], 0
+    while start < len(order):
+        size = max(1, budget // max(1, lengths[order[start]]))
+        batches.append(order[start : start + size])
+        start += size
+    return batches

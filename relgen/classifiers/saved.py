@@ -22,7 +22,7 @@ from torch import Tensor
 from relgen import __version__
 from relgen.classifiers.base import Classifier
 from relgen.classifiers.card import model_card
-from relgen.classifiers.pipeline import SavedClassifier
+from relgen.classifiers.pipeline import Precision, SavedClassifier
 from relgen.errors import InputError
 from relgen.files import read_json, write_json, write_text
 from relgen.schema import load_schema
@@ -108,7 +108,9 @@ def record_scores(folder: str | Path, classifier: Classifier, scores: dict[str, 
     return True
 
 
-def load_classifier(folder: str | Path, *, device: str = "cpu") -> SavedClassifier:
+def load_classifier(
+    folder: str | Path, *, device: str = "cpu", precision: Precision = "float32"
+) -> SavedClassifier:
     """Loads what `save_classifier` wrote.
 
     Raises:
@@ -140,7 +142,7 @@ def load_classifier(folder: str | Path, *, device: str = "cpu") -> SavedClassifi
             path=folder / WEIGHTS,
             remedy="the folder is damaged: copy it again, or train again",
         ) from error
-    return SavedClassifier(classifier.to(device))
+    return SavedClassifier(classifier.to(device), precision=precision)
 
 
 def fingerprint(weights: dict[str, Tensor]) -> str:

@@ -123,6 +123,15 @@ def _print_table(result: dict[str, Any], path: Path, against: Path | None) -> No
     # piped output has no width of its own: columns must not be cut
     Console(width=None if console.is_terminal else 160).print(table)
     console.print(f"Encoder: {result['encoder']}. ↓ lower is more diverse, ↑ higher is.")
+    drawn = {
+        label: size
+        for label, size in result["self_bleu_sizes"].items()
+        if size < result["sizes"][label]
+    }
+    if drawn:
+        console.print(
+            f"Self-BLEU of {', '.join(drawn)}: on {max(drawn.values()):,} sentences, drawn by seed."
+        )
 
 
 def _cells(values: dict[str, float | None]) -> list[str]:

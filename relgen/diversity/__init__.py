@@ -10,23 +10,26 @@
 | word_repetition | lower | share of content words that another sentence has too |
 | phrasings | higher | different normalised texts between the entities, over n |
 
-Most of them depend on the number of samples, so sets are compared at equal size only. `overall` is
-the mean over relations: what differs between relations says nothing about diversity within one.
+Most of them depend on the number of samples, so sets are compared at equal size only. Self-BLEU
+takes a seeded draw of a relation's sentences where they are very many. `overall` is the mean over
+relations: what differs between relations says nothing about diversity within one.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
+from torch import Tensor
 
 from relgen.diversity.metrics import MeanPairwiseCosine, TextDiversity, VendiScore
-from relgen.diversity.text import masked
+from relgen.diversity.text import SELF_BLEU_SENTENCES, masked
 from relgen.samples import Sample
 
 if TYPE_CHECKING:
@@ -43,6 +46,7 @@ MEASURES = (
     "word_repetition",
     "phrasings",
 )
+_BLOCK = 16_384  # samples whose vectors are in memory at the same time
 
 
 def measure(
@@ -51,6 +55,7 @@ def measure(
     encoder: Encoder | str,
     seed: int,
     size: int | Mapping[str, int] | None = None,
+    self_bleu_sentences: int = SELF_BLEU_SENTENCES,
 ) -> dict[str, Any]:
     """Measures the diversity of each relation's samples, and the mean over relations.
 
@@ -59,35 +64,26 @@ def measure(
         encoder: an encoder, or the name of one.
         seed: of the draw, where a relation has more samples than `size`.
         size: samples a relation at most; a mapping also leaves out the relations it does not name.
+        self_bleu_sentences: of each relation, how many self-BLEU takes at most.
 
     Returns:
         `{"overall": {measure: value}, "per_relation": {label: {measure: value}}, "size": n,
-        "sizes": {label: n}, "encoder": name}`, ready for JSON: values that so few samples do not
-        have are None. `size` is the largest of `sizes`.
+        "sizes": {label: n}, "self_bleu_sizes": {label: n}, "encoder": name}`, ready for JSON:
+        values that so few samples do not have are None. `size` is the largest of `sizes`.
     """
     drawn = draw(samples, size=size, seed=seed)
-    # an id of its own for each, since two files may share ids
-    kept = [
-        replace(sample, id=str(index))
-        for index, sample in enumerate(s for group in drawn.values() for s in group)
-    ]
     if isinstance(encoder, str):
         from relgen.encoders import SentenceEncoder  # transformers takes seconds to import
 
         encoder = SentenceEncoder(encoder)
-    vectors = encoder.encode([s.text for s in kept])
-    bare = [masked(s.text, (s.head.start, s.head.end), (s.tail.start, s.tail.end)) for s in kept]
-    index = {label: number for number, label in enumerate(drawn)}
-    labels = torch.tensor([index[s.relation] for s in kept], dtype=torch.long)
-
-    cosine = MeanPairwiseCosine(len(drawn), vectors.shape[1])
-    cosine_masked = MeanPairwiseCosine(len(drawn), vectors.shape[1])
-    vendi = VendiScore(len(drawn), vectors.shape[1])
-    texts = TextDiversity()
-    cosine.update(vectors, labels)
-    cosine_masked.update(encoder.encode(bare), labels)
-    vendi.update(vectors, labels)
-    texts.update(kept)
+    shape = len(drawn), encoder.encode([]).shape[1]
+    cosine, cosine_masked = MeanPairwiseCosine(*shape), MeanPairwiseCosine(*shape)
+    vendi, texts = VendiScore(*shape), TextDiversity(seed, self_bleu_sentences)
+    for block in _encoded(drawn, encoder):
+        cosine.update(block.vectors, block.relations)
+        cosine_masked.update(block.masked, block.relations)
+        vendi.update(block.vectors, block.relations)
+        texts.update(block.samples)
 
     found: dict[str, dict[str, float | None]] = texts.compute()
     for name, metric in (("cosine", cosine), ("cosine_masked", cosine_masked), ("vendi", vendi)):
@@ -100,6 +96,7 @@ def measure(
         "per_relation": per_relation,
         "size": max(sizes.values(), default=0),
         "sizes": sizes,
+        "self_bleu_sizes": {label: min(n, self_bleu_sentences) for label, n in sizes.items()},
         "encoder": encoder.name,
     }
 
@@ -142,6 +139,29 @@ def common_sizes(*sets: Sequence[Sample], size: int | None = None) -> dict[str, 
     smallest = {label: min(of[label] for of in counts) for label in counts[0]}
     limit = size or max(smallest.values(), default=0)
     return {label: min(number, limit) for label, number in smallest.items() if number}
+
+
+class _Block(NamedTuple):
+    """Samples, their vectors (B, d), those without entities (B, d), numbers of relations (B,)."""
+
+    samples: list[Sample]
+    vectors: Tensor
+    masked: Tensor
+    relations: Tensor
+
+
+def _encoded(drawn: Mapping[str, Sequence[Sample]], encoder: Encoder) -> Iterator[_Block]:
+    """The samples relation by relation, each with an id of its own, since files may share ids."""
+    pairs = enumerate((n, s) for n, group in enumerate(drawn.values()) for s in group)
+    numbered = ((relation, replace(s, id=str(number))) for number, (relation, s) in pairs)
+    while chosen := list(itertools.islice(numbered, _BLOCK)):
+        samples = [sample for _, sample in chosen]
+        bare = [
+            masked(s.text, (s.head.start, s.head.end), (s.tail.start, s.tail.end)) for s in samples
+        ]
+        relations = torch.tensor([relation for relation, _ in chosen], dtype=torch.long)
+        vectors = encoder.encode([sample.text for sample in samples])
+        yield _Block(samples, vectors, encoder.encode(bare), relations)
 
 
 def _mean(values: list[float | None]) -> float | None:

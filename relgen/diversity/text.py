@@ -6,14 +6,19 @@ punctuation do not count. `None` stands for a value that so few samples do not h
 
 from __future__ import annotations
 
+import itertools
 import math
+import random
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 from relgen.samples import Sample, normalised
 
 NEUTRAL_WORD = "something"
+SELF_BLEU_SENTENCES = 5_000  # of one relation; from more than these as many are drawn
+Sentence = TypeVar("Sentence", bound=Sequence[str])
 
 # the usual function words of English; in another language every word counts as a content word
 _FUNCTION_WORDS = (
@@ -56,18 +61,22 @@ def phrasing(sample: Sample) -> str:
     return f"{order}: {normalised(sample.text[first.end : second.start])}"
 
 
-def distinct(sentences: Sequence[Sequence[str]], order: int) -> float | None:
+def distinct(sentences: Iterable[Sequence[str]], order: int) -> float | None:
     """Distinct n-grams over all n-grams (Li et al. 2016); higher is more diverse.
 
     Args:
         sentences: the words of each sentence.
         order: n.
     """
-    grams = [gram for sentence in sentences for gram in _grams(sentence, order)]
-    return len(set(grams)) / len(grams) if grams else None
+    total, different = 0, set[tuple[str, ...]]()
+    for sentence in sentences:
+        grams = _grams(sentence, order)
+        total += len(grams)
+        different.update(grams)
+    return len(different) / total if total else None
 
 
-def word_repetition(sentences: Sequence[Sequence[str]]) -> float | None:
+def word_repetition(sentences: Iterable[Sequence[str]]) -> float | None:
     """The share of content words that occur in another sentence as well; lower is more diverse.
 
     Counted over all content words (tokens, not types) of all sentences: 0 when no two sentences
@@ -78,12 +87,35 @@ def word_repetition(sentences: Sequence[Sequence[str]]) -> float | None:
     Args:
         sentences: the words of each sentence.
     """
-    content = [[w for w in sentence if w not in FUNCTION_WORDS] for sentence in sentences]
-    total = sum(map(len, content))
-    if len(sentences) < 2 or not total:
+    number, times, sentences_with = 0, Counter[str](), Counter[str]()
+    for sentence in sentences:
+        content = [word for word in sentence if word not in FUNCTION_WORDS]
+        number += 1
+        times.update(content)
+        sentences_with.update(set(content))
+    total = times.total()
+    if number < 2 or not total:
         return None
-    sentences_with = Counter(word for sentence in content for word in set(sentence))
-    return sum(sentences_with[word] > 1 for sentence in content for word in sentence) / total
+    return sum(count for word, count in times.items() if sentences_with[word] > 1) / total
+
+
+def subsample(sentences: Iterable[Sentence], size: int, rng: random.Random) -> list[Sentence]:
+    """Draws `size` sentences, each with the same probability, and holds no more than these.
+
+    Algorithm R (Vitter 1985). Of `size` sentences or fewer all are kept, in their order.
+
+    Args:
+        sentences: any number of them; read once.
+        size: how many to keep, at least 1.
+        rng: makes the choices.
+    """
+    stream = iter(sentences)
+    kept = list(itertools.islice(stream, size))
+    for number, sentence in enumerate(stream, start=size + 1):
+        place = rng.randrange(number)
+        if place < size:
+            kept[place] = sentence
+    return kept
 
 
 def self_bleu(sentences: Sequence[Sequence[str]], max_order: int = 4) -> float | None:
@@ -92,7 +124,8 @@ def self_bleu(sentences: Sequence[Sequence[str]], max_order: int = 4) -> float |
     Zero n-gram matches count as 0.1, like in the reference implementation (Texygen: Chen and Cherry
     2014, method 1); the brevity penalty takes the nearest length, of two the shorter. The clipped
     counts come from each n-gram's two highest counts, so time is linear in the number of
-    sentences and no subsample is needed.
+    sentences. All their n-grams are held at the same time, some 10 kB a sentence: of very many
+    sentences, take a `subsample`.
 
     Args:
         sentences: the words of each sentence.

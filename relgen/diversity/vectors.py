@@ -1,12 +1,14 @@
 """Diversity of sentences as vectors: mean pairwise cosine and the Vendi score.
 
-Free functions of tensors; no n x n matrix where n is large.
+Free functions of tensors. Of n vectors of d dimensions nothing larger than n x d is made.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+
+_BLOCK = 16_384
 
 
 def mean_pairwise_cosine(total: Tensor, count: Tensor) -> Tensor:
@@ -42,7 +44,38 @@ def vendi_score(vectors: Tensor) -> Tensor:
     count, dimension = vectors.shape
     if not count:
         return vectors.new_full((), torch.nan)
+    if count > dimension:
+        return vendi_of_gram(second_moment(vectors), count)
     vectors = vectors.double()
-    gram = vectors @ vectors.T if count <= dimension else vectors.T @ vectors
+    return vendi_of_gram(vectors @ vectors.T, count)
+
+
+def vendi_of_gram(gram: Tensor, count: int) -> Tensor:
+    """The Vendi score from XXᵀ or XᵀX.
+
+    Args:
+        gram: (n, n) or (d, d), float64.
+        count: n.
+
+    Returns:
+        A scalar.
+    """
     eigenvalues = torch.linalg.eigvalsh(gram / count).clamp(min=0)
     return torch.special.entr(eigenvalues).sum().exp()
+
+
+def second_moment(vectors: Tensor) -> Tensor:
+    """XᵀX in float64, without a float64 copy of all of X.
+
+    Args:
+        vectors: (n, d).
+
+    Returns:
+        (d, d), the sum over the n vectors, not divided by n.
+    """
+    blocks = (block.double() for block in vectors.split(_BLOCK))
+    dimension = vectors.shape[1]
+    total = torch.zeros(dimension, dimension, dtype=torch.float64, device=vectors.device)
+    for block in blocks:
+        total += block.T @ block
+    return total

@@ -1,6 +1,7 @@
 """Samples files: round trips, what a malformed line says, bad records left out."""
 
 import json
+import sys
 
 import pytest
 
@@ -197,3 +198,9 @@ def test_normalised(a, b, same):
 def test_with_relation_changes_the_label_only():
     sample = Sample.from_json(ROW)
     assert sample.with_relation("none").to_json() == {**ROW, "relation": "none"}
+
+
+def test_normalised_keeps_what_is_alphanumeric_of_all_of_unicode():
+    everything = "".join(map(chr, [*range(0xD800), *range(0xE000, sys.maxunicode + 1)]))
+    kept = "".join(c if c.isalnum() else " " for c in everything.casefold())
+    assert normalised(everything) == " ".join(kept.split())

@@ -4,7 +4,13 @@ from collections import Counter
 
 import pytest
 
-from relgen.classifiers.batching import TrainingBatches, draw, evaluation_batches
+from relgen.classifiers.batching import (
+    TrainingBatches,
+    draw,
+    evaluation_batches,
+    sorting_window,
+    token_batches,
+)
 
 LABELS = [0] * 8 + [1] * 3 + [2]
 LENGTHS = [5, 9, 7, 30, 4, 8, 6, 12, 10, 11, 3, 20]
@@ -56,6 +62,13 @@ def test_processes_share_the_batches():
     assert sorted(row for part in parts for batch in part for row in batch) == list(range(12))
 
 
+@pytest.mark.parametrize(
+    ("batches", "window"), [(0, 1), (3, 3), (9, 4), (39, 4), (80, 6), (250, 20), (1000, 32)]
+)
+def test_what_is_sorted_grows_with_the_pass(batches, window):
+    assert sorting_window(batches) == window
+
+
 def test_drawing_is_endless():
     stream = draw([4], [0] * 5, balanced=True, seed="x")
     assert [next(stream) for _ in range(3)] == [4, 4, 4]
@@ -75,3 +88,17 @@ def test_evaluation_batches_have_similar_lengths():
         [10, 9, 8, 7],
         [6, 5, 4, 3],
     ]
+
+
+def test_token_batches_hold_a_budget_with_their_padding():
+    assert token_batches([5, 30, 9, 7], 30) == [[1], [2, 3, 0]]
+    assert token_batches([5, 30, 9, 7], 20) == [[1], [2, 3], [0]]
+    assert token_batches([], 20) == []
+
+
+@pytest.mark.parametrize("budget", [1, 24, 60, 1000])
+def test_token_batches_see_every_row_once(budget):
+    found = token_batches(LENGTHS, budget)
+    assert sorted(row for batch in found for row in batch) == list(range(12))
+    sizes = [len(batch) * max(LENGTHS[row] for row in batch) for batch in found if len(batch) > 1]
+    assert max(sizes, default=0) <= budget

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import relgen.classifiers
+from relgen.classifiers import pipeline
 from relgen.classifiers.entity_marker import EntityMarkerClassifier
 from relgen.classifiers.pipeline import SavedClassifier, find_mention
 from relgen.classifiers.predictions import Prediction
@@ -45,8 +46,8 @@ def folder(classifier, tmp_path):
 
 
 def test_predictions_are_the_same_after_loading(classifier, folder):
-    before = SavedClassifier(classifier).predict_samples(samples(20), batch_size=8)
-    after = relgen.classifiers.load(folder).predict_samples(samples(20), batch_size=8)
+    before = SavedClassifier(classifier).predict_samples(samples(20), token_budget=100)
+    after = relgen.classifiers.load(folder).predict_samples(samples(20), token_budget=100)
     assert before == after
     assert [prediction.id for prediction in after] == [f"human-{n}" for n in range(20)]
     assert len({prediction.score for prediction in after}) > 10
@@ -66,6 +67,33 @@ def test_raw_strings_and_offsets(folder):
 
 def test_no_samples_give_no_predictions(folder):
     assert relgen.classifiers.load(folder).predict_samples([]) == []
+
+
+def labels(predictions):
+    return [prediction.relation for prediction in predictions]
+
+
+def test_bfloat16_gives_the_same_labels(classifier):
+    # far enough apart that not all of them are computed again
+    with torch.no_grad():
+        classifier.output.weight *= 3
+    exact = SavedClassifier(classifier).predict_samples(samples(60))
+    rounded = SavedClassifier(classifier, precision="bfloat16").predict_samples(samples(60))
+    assert labels(rounded) == labels(exact)
+    assert rounded != exact
+    for one, other in zip(rounded, exact, strict=True):
+        assert one.score == pytest.approx(other.score, abs=0.1)
+
+
+def test_bfloat16_computes_close_decisions_again(classifier, monkeypatch):
+    monkeypatch.setattr(pipeline, "_CLOSE", float("inf"))
+    exact = SavedClassifier(classifier).predict_samples(samples(20))
+    assert SavedClassifier(classifier, precision="bfloat16").predict_samples(samples(20)) == exact
+
+
+def test_an_unknown_precision_is_named(folder):
+    with pytest.raises(InputError, match=r"precision.*'int4'.*float32, bfloat16"):
+        relgen.classifiers.load(folder, precision="int4")
 
 
 def test_finding_a_mention():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import relgen.diversity
 from relgen import encoders
 from relgen.commands import diversity
 from relgen.errors import InputError
@@ -75,6 +77,17 @@ def test_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "mean over relations" in printed
     assert "–" in printed  # one sample has no pairwise cosine
     assert "self-BLEU ↓" in printed
+
+
+def test_the_table_tells_how_many_sentences_self_bleu_took(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _run(_write(tmp_path / "g.jsonl", "r", 4))
+    assert "drawn by seed" not in capsys.readouterr().out
+    measure = functools.partial(relgen.diversity.measure, self_bleu_sentences=3)
+    monkeypatch.setattr(relgen.diversity, "measure", measure)
+    _run(tmp_path / "g.jsonl")
+    assert "Self-BLEU of r: on 3 sentences, drawn by seed." in capsys.readouterr().out
 
 
 def test_files_without_a_common_relation_are_refused(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from relgen import diversity
 from relgen.diversity import MEASURES, common_sizes, draw, measure
 from relgen.samples import Entity, Sample
 
@@ -34,7 +35,8 @@ def _samples(relation: str, words: str) -> list[Sample]:
 def test_measure_has_the_documented_shape_and_values() -> None:
     samples = _samples("cause", "ash bark ash") + _samples("lone", "coal")
     result = measure(samples, encoder=FirstLetter(), seed=1)
-    assert list(result) == ["overall", "per_relation", "size", "sizes", "encoder"]
+    keys = ["overall", "per_relation", "size", "sizes", "self_bleu_sizes", "encoder"]
+    assert list(result) == keys
     assert list(result["overall"]) == list(MEASURES)
     cause = result["per_relation"]["cause"]
     assert cause["cosine"] == pytest.approx(1 / 3)
@@ -42,7 +44,7 @@ def test_measure_has_the_documented_shape_and_values() -> None:
     assert cause["distinct_1"] == pytest.approx(4 / 9)
     assert cause["phrasings"] == pytest.approx(1 / 3)
     assert cause["word_repetition"] == pytest.approx(8 / 9)  # all words but `bark`
-    assert result["sizes"] == {"cause": 3, "lone": 1}
+    assert result["sizes"] == result["self_bleu_sizes"] == {"cause": 3, "lone": 1}
     assert (result["size"], result["encoder"]) == (3, "first-letter")
 
 
@@ -83,3 +85,26 @@ def test_samples_that_share_an_id_all_count() -> None:
     result = measure(samples, encoder=FirstLetter(), seed=1)
     assert result["sizes"] == {"r": 2}
     assert result["per_relation"]["r"]["distinct_1"] == pytest.approx(4 / 6)
+
+
+def test_samples_are_encoded_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = _samples("a", "ash bark ash coal") + _samples("b", "dust ember dust")
+    whole = measure(samples, encoder=FirstLetter(), seed=1)
+    encoded: list[int] = []
+
+    class Counting(FirstLetter):
+        def encode(self, texts: Sequence[str]) -> Tensor:
+            encoded.append(len(texts))
+            return super().encode(texts)
+
+    monkeypatch.setattr(diversity, "_BLOCK", 3)
+    assert measure(samples, encoder=Counting(), seed=1) == whole
+    assert max(encoded) == 3
+    assert sum(encoded) == 2 * len(samples)
+
+
+def test_the_size_of_the_draw_for_self_bleu_is_told() -> None:
+    samples = _samples("a", "ash bark coal dust") + _samples("b", "ash bark")
+    result = measure(samples, encoder=FirstLetter(), seed=1, self_bleu_sentences=3)
+    assert result["sizes"] == {"a": 4, "b": 2}
+    assert result["self_bleu_sizes"] == {"a": 3, "b": 2}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import random
+from collections import Counter
 
 import pytest
 from torchmetrics.functional.text import bleu_score
@@ -81,3 +83,34 @@ def test_self_bleu_equals_torchmetrics_where_no_count_is_zero() -> None:
     assert text.self_bleu([one.split() for one in joined]) == pytest.approx(
         sum(each) / len(each), rel=1e-5
     )
+
+
+def test_distinct_and_repetition_in_one_pass_are_those_of_the_whole_list() -> None:
+    rng = random.Random(1)
+    sentences = [
+        rng.choices(["the", "fire", "rain", "smoke", "a", "b", "c"], k=6) for _ in range(40)
+    ]
+    grams = [tuple(s[i : i + 2]) for s in sentences for i in range(5)]
+    assert text.distinct(iter(sentences), 2) == len(set(grams)) / len(grams)
+    content = [[w for w in s if w not in text.FUNCTION_WORDS] for s in sentences]
+    shared = [w for s in content for w in s if sum(w in other for other in content) > 1]
+    expected = len(shared) / sum(map(len, content))
+    assert text.word_repetition(iter(sentences)) == expected
+
+
+def test_a_subsample_keeps_all_of_few_in_their_order() -> None:
+    sentences = [["a"], ["b"], ["c"]]
+    assert text.subsample(iter(sentences), 3, random.Random(1)) == sentences
+    assert text.subsample(iter(sentences), 9, random.Random(1)) == sentences
+
+
+def test_a_subsample_draws_each_sentence_as_often() -> None:
+    drawn = Counter(
+        word
+        for seed in range(2000)
+        for word in text.subsample(list("abcdefghij"), 3, random.Random(seed))
+    )
+    assert drawn.total() == 6000
+    assert all(500 < drawn[word] < 700 for word in "abcdefghij")
+    again = [text.subsample(list("abcdefghij"), 3, random.Random(4)) for _ in range(2)]
+    assert again[0] == again[1]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
 from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from relgen.diversity.vectors import mean_pairwise_cosine, vendi_score
+from relgen.diversity import vectors as module
+from relgen.diversity.vectors import mean_pairwise_cosine, second_moment, vendi_score
 
 
 def test_mean_pairwise_cosine_by_hand() -> None:
@@ -46,3 +49,43 @@ def test_vendi_is_the_same_by_gram_matrix_and_by_covariance() -> None:
     vectors = F.normalize(torch.randn(9, 4, generator=torch.Generator().manual_seed(2)), dim=-1)
     wide = F.pad(vectors, (0, 20))  # d > n: the Gram matrix's way
     assert vendi_score(vectors).item() == pytest.approx(vendi_score(wide).item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 9, 50])
+def test_vendi_equals_that_of_the_n_by_n_matrix(
+    count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_BLOCK", 3)
+    generator = torch.Generator().manual_seed(count)
+    vectors = F.normalize(torch.randn(count, 8, generator=generator), dim=-1)
+    gram = vectors.double() @ vectors.double().T
+    expected = torch.special.entr(torch.linalg.eigvalsh(gram / count).clamp(min=0)).sum().exp()
+    torch.testing.assert_close(vendi_score(vectors), expected, rtol=1e-9, atol=0)
+    torch.testing.assert_close(second_moment(vectors), vectors.double().T @ vectors.double())
+
+
+class _Largest(TorchDispatchMode):
+    """Notes the number of elements of the largest tensor that is made."""
+
+    elements = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for made in result if isinstance(result, tuple | list) else [result]:
+            if isinstance(made, torch.Tensor):
+                self.elements = max(self.elements, made.untyped_storage().nbytes() // 4)
+        return result
+
+
+def test_no_matrix_of_n_by_n_and_no_second_copy_of_all_vectors(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_BLOCK", 64)
+    vectors = F.normalize(torch.randn(1000, 8, generator=torch.Generator().manual_seed(3)), dim=-1)
+    with _Largest() as largest:
+        vendi_score(vectors)
+        mean_pairwise_cosine(vectors.sum(0), torch.tensor(1000.0))
+    # the vectors' own storage is seen through their blocks
+    assert largest.elements == vectors.numel()
