@@ -7,7 +7,7 @@ CONSTRAINTS := requirements/constraints.txt
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: demo test test-slow check setup clean
+.PHONY: demo test test-slow bench check setup clean
 
 demo: setup
 	$(BIN)/relgen run everyday --out runs/everyday
@@ -17,6 +17,15 @@ test: setup
 
 test-slow: setup
 	$(BIN)/pytest -m slow $(PYTEST_ARGS)
+
+# an hour and more on two cores; every benchmark is a command of its own as well
+bench: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[bench]'
+	mkdir -p runs/benchmarks
+	$(BIN)/python -m benchmarks.dpo --json runs/benchmarks/dpo.json
+	$(BIN)/python -m benchmarks.generation --json runs/benchmarks/generation.json
+	$(BIN)/python -m benchmarks.classifier --json runs/benchmarks/classifier.json
+	$(BIN)/python -m benchmarks.scale --json runs/benchmarks/scale.json
 
 check: setup
 	$(BIN)/ruff check

@@ -1,0 +1,89 @@
+"""What `benchmarks.classifier` checks first: that its sides compute the same."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+import relgen.classifiers
+from benchmarks.classifier_sides import (
+    TEST_SIDES,
+    ForTrainer,
+    build_trainer,
+    predictor,
+    trainer_logits,
+    trainer_table,
+    training_module,
+    untrained,
+)
+from benchmarks.harness import Row
+from relgen.classifiers.base import collate
+from relgen.classifiers.pipeline import compute_logits
+from relgen.samples import read_samples
+
+_CHECKED_BATCHES = 4
+
+
+def check_step(args: argparse.Namespace, tolerance: Row) -> Row:
+    """How far logits, loss and gradient of a training step lie apart, from the same weights.
+
+    Without dropout, which draws other numbers for other shapes; the gradient's is relative.
+
+    Raises:
+        RuntimeError: one of them is beyond its `tolerance`.
+    """
+    samples = read_samples(Path(args.work, "train.jsonl"))[: _CHECKED_BATCHES * args.batch_size]
+    classifier = untrained(args).eval()
+    module = training_module(classifier)
+    module.classifier = classifier
+    table, trainer = trainer_table(classifier, samples), build_trainer(args, classifier)
+    encoded, pad_id = classifier.encoding.encode(samples), classifier.encoding.pad_id
+    theirs = trainer_logits(trainer, table)
+    with torch.inference_mode():
+        ours = compute_logits(classifier, encoded, 1024)
+    first = range(args.batch_size)
+    labels = table["label"][: args.batch_size]
+    batch = collate([encoded[row] for row in first], pad_id=pad_id, labels=labels)
+    loss, gradient = _backward(classifier, module.model_step(batch)[0])
+    inputs = trainer.data_collator([table[row] for row in first])
+    other_loss, other_gradient = _backward(classifier, ForTrainer(classifier)(**inputs)["loss"])
+    found = {
+        "logits": float((ours - theirs).abs().max()),
+        "loss": abs(loss - other_loss),
+        "gradient": float((gradient - other_gradient).norm() / other_gradient.norm()),
+    }
+    if any(found[name] > most for name, most in tolerance.items()):
+        raise RuntimeError(f"the sides do not compute the same: {found}, allowed: {tolerance}")
+    return found
+
+
+def _backward(classifier: nn.Module, loss: Tensor) -> tuple[float, Tensor]:
+    classifier.zero_grad()
+    loss.backward()
+    gradients = [p.grad.flatten() for p in classifier.parameters() if p.grad is not None]
+    return loss.item(), torch.cat(gradients)
+
+
+def check_labels(args: argparse.Namespace, least: float) -> Row:
+    """The share of the test samples that get the label Trainer gives them, for relgen's sides.
+
+    Raises:
+        RuntimeError: a share is below `least`.
+    """
+    test = read_samples(Path(args.work, "test.jsonl"))
+    found = {}
+    for side in TEST_SIDES:
+        classifier = relgen.classifiers.load(args.trained).classifier
+        predict = predictor(argparse.Namespace(**{**vars(args), "side": side}), classifier)
+        found[side] = predict(test)
+    expected = found.pop("test-trainer")
+    shares = {
+        side: sum(a == b for a, b in zip(labels, expected, strict=True)) / len(test)
+        for side, labels in found.items()
+    }
+    if min(shares.values()) < least:
+        raise RuntimeError(f"the sides give other labels; equal: {shares}")
+    return shares

@@ -1,0 +1,254 @@
+"""The sides of `benchmarks.classifier`: relgen and transformers' Trainer, training and test pass.
+
+train-relgen          relgen's module and data in Lightning's Trainer
+train-trainer         the same weights, optimiser and schedule in transformers' Trainer
+test-relgen           relgen's own pass, in float32
+test-relgen-bfloat16  in bfloat16, with close decisions computed again
+test-trainer          the same classifier in transformers' Trainer
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import lightning
+import torch
+import torch.nn.functional as F
+import transformers
+from datasets import Dataset
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
+
+import relgen.classifiers
+from benchmarks import harness
+from benchmarks.harness import Row
+from datamodules.relations import RelationDataModule
+from lightning_modules.relation_classifier import RelationClassifierModule
+from lightning_modules.schedules import learning_rate_factor
+from relgen.classifiers.base import Batch, Classifier
+from relgen.classifiers.encoding import MarkerEncoding
+from relgen.classifiers.entity_marker import EntityMarkerClassifier
+from relgen.classifiers.pipeline import Precision, SavedClassifier
+from relgen.samples import Sample, read_samples
+from relgen.schema import load_schema
+from relgen.scoring import score_labels
+
+TRAIN_SIDES = ("train-relgen", "train-trainer")
+TEST_SIDES = ("test-relgen", "test-relgen-bfloat16", "test-trainer")
+_WARM_UP = 64
+_CLIP = 1.0
+
+
+def measure_side(args: argparse.Namespace) -> Row:
+    """One measurement: seconds, tokens read, peak memory, and the score of what came out."""
+    work = Path(args.work)
+    test = read_samples(work / "test.jsonl")
+    if args.side in TRAIN_SIDES:
+        samples = read_samples(work / "train.jsonl")
+        torch.manual_seed(args.seed)
+        classifier: Classifier = untrained(args)
+        tokens = _count_tokens(classifier)
+        train = _train_relgen if args.side == TRAIN_SIDES[0] else _train_trainer
+        seconds = train(args, classifier, samples)
+        memory = harness.peak_memory_mb()
+        read = sum(tokens) // args.epochs
+        found = [p.relation for p in SavedClassifier(classifier).predict_samples(test)]
+    else:
+        samples = test
+        classifier = relgen.classifiers.load(args.trained).classifier
+        tokens = _count_tokens(classifier)
+        predict = predictor(args, classifier)
+        predict(test[:_WARM_UP])
+        tokens.clear()
+        seconds, found = harness.timed(lambda: predict(test))
+        memory, read = harness.peak_memory_mb(), sum(tokens)
+    gold = [sample.relation for sample in test]
+    return {
+        "seconds": seconds,
+        "samples": len(samples),
+        "tokens": read,
+        "peak_mb": memory,
+        "micro_f1": score_labels(found, gold, classifier.schema).micro_f1,
+    }
+
+
+def untrained(args: argparse.Namespace) -> EntityMarkerClassifier:
+    """What both sides start from, with the weights of torch's current seed."""
+    schema = load_schema(Path(args.work, "schema").read_text())
+    return EntityMarkerClassifier(schema, args.model)
+
+
+def _count_tokens(classifier: nn.Module) -> list[int]:
+    """Fills up, batch by batch, with the numbers of tokens that the classifier reads."""
+    counts: list[int] = []
+    classifier.register_forward_pre_hook(lambda _, given: counts.append(given[0].input_ids.numel()))
+    return counts
+
+
+def training_module(classifier: Classifier) -> RelationClassifierModule:
+    """With the preset's settings (`configs/classifier/entity_marker.yaml`)."""
+    optimizer = partial(torch.optim.AdamW, lr=2e-4, weight_decay=0.01, fused=True)
+    return RelationClassifierModule(lambda schema: classifier, optimizer, head_learning_rate=1e-3)
+
+
+def _train_relgen(args: argparse.Namespace, classifier: Classifier, samples: list[Sample]) -> float:
+    """Seconds an epoch in Lightning's Trainer; leaves the classifier in `relgen/model`."""
+    lightning.seed_everything(args.seed)
+    clock = _LightningClock()
+    data = RelationDataModule(
+        Path(args.work, "schema").read_text(),
+        human=str(Path(args.work, "train.jsonl")),
+        balanced=False,
+        batch_size=args.batch_size,
+        steps_per_epoch=len(samples) // args.batch_size,
+        seed=args.seed,
+    )
+    trainer = lightning.Trainer(
+        accelerator="cpu",
+        devices=1,
+        max_epochs=args.epochs,
+        gradient_clip_val=_CLIP,
+        callbacks=[clock],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        default_root_dir=Path(args.work, "relgen"),
+    )
+    trainer.fit(training_module(classifier), data)
+    return statistics.median(clock.seconds)
+
+
+def _train_trainer(
+    args: argparse.Namespace, classifier: Classifier, samples: list[Sample]
+) -> float:
+    """Seconds an epoch in transformers' Trainer."""
+    steps = len(samples) // args.batch_size * args.epochs
+    module = training_module(classifier)
+    module.classifier = classifier
+    optimizer = module.build_optimizer(module.parameter_groups())
+    factor = partial(
+        learning_rate_factor,
+        warmup_steps=round(module.warmup_share * steps),
+        total_steps=steps,
+        schedule="linear",
+    )
+    clock = _TrainerClock()
+    trainer = build_trainer(
+        args,
+        classifier,
+        train_dataset=trainer_table(classifier, samples),
+        optimizers=(optimizer, LambdaLR(optimizer, factor)),
+        callbacks=[clock],
+    )
+    trainer.train()
+    return statistics.median(clock.seconds)
+
+
+def build_trainer(
+    args: argparse.Namespace, classifier: Classifier, **options: Any
+) -> transformers.Trainer:
+    """transformers' Trainer, with the settings that both of its sides use."""
+    settings = transformers.TrainingArguments(
+        output_dir=str(Path(args.work, "trainer")),
+        per_device_train_batch_size=args.batch_size,
+        per_device_eval_batch_size=args.test_batch_size,
+        num_train_epochs=args.epochs,
+        max_grad_norm=_CLIP,
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        dataloader_pin_memory=False,
+        use_cpu=True,
+        seed=args.seed,
+    )
+    # a tokenizer makes DataCollatorWithPadding the default
+    encoding = cast(MarkerEncoding, classifier.encoding)
+    return transformers.Trainer(
+        ForTrainer(classifier), settings, processing_class=encoding.tokenizer, **options
+    )
+
+
+class ForTrainer(nn.Module):
+    """The classifier as Trainer calls models: columns in, loss and logits out."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        super().__init__()
+        self.classifier = classifier
+
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, positions: Tensor, labels: Tensor
+    ) -> dict[str, Tensor]:
+        human = torch.zeros_like(labels, dtype=torch.bool)
+        logits = self.classifier(Batch(input_ids, attention_mask, positions, labels, human, ()))
+        return {"loss": F.cross_entropy(logits, labels), "logits": logits}
+
+
+def trainer_table(classifier: Classifier, samples: Sequence[Sample]) -> Dataset:
+    """What Trainer reads: the columns of relgen's own encoding."""
+    encoded = classifier.encoding.encode(samples)
+    return Dataset.from_dict(
+        {
+            "input_ids": [one.input_ids for one in encoded],
+            "attention_mask": [[1] * len(one.input_ids) for one in encoded],
+            "positions": [one.positions for one in encoded],
+            "label": [classifier.schema.labels.index(sample.relation) for sample in samples],
+        }
+    )
+
+
+def trainer_logits(trainer: transformers.Trainer, table: Dataset) -> Tensor:
+    """Trainer's logits (N, R) of a table."""
+    return torch.from_numpy(trainer.predict(table).predictions)
+
+
+def predictor(
+    args: argparse.Namespace, classifier: Classifier
+) -> Callable[[Sequence[Sample]], list[str]]:
+    """A side's way from samples to labels."""
+    if args.side != "test-trainer":
+        precision: Precision = "bfloat16" if args.side.endswith("bfloat16") else "float32"
+        saved = SavedClassifier(classifier, precision=precision)
+        return lambda samples: [p.relation for p in saved.predict_samples(samples)]
+    trainer = build_trainer(args, classifier)
+
+    def predict(samples: Sequence[Sample]) -> list[str]:
+        logits = trainer_logits(trainer, trainer_table(classifier, samples))
+        return [classifier.schema.labels[row] for row in logits.argmax(-1).tolist()]
+
+    return predict
+
+
+class _LightningClock(lightning.Callback):
+    """Times epochs in Lightning's Trainer."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+        self._began = 0.0
+
+    def on_train_epoch_start(self, *_: Any) -> None:
+        self._began = time.perf_counter()
+
+    def on_train_epoch_end(self, *_: Any) -> None:
+        self.seconds.append(time.perf_counter() - self._began)
+
+
+class _TrainerClock(transformers.TrainerCallback):
+    """Times epochs in transformers' Trainer."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+        self._began = 0.0
+
+    def on_epoch_begin(self, *_: Any, **__: Any) -> None:
+        self._began = time.perf_counter()
+
+    def on_epoch_end(self, *_: Any, **__: Any) -> None:
+        self.seconds.append(time.perf_counter() - self._began)

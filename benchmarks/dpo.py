@@ -1,0 +1,269 @@
+"""DPO on chains of preference pairs: relgen's packed tree against row by row, and against TRL.
+
+    python -m benchmarks.dpo                              # SmolLM2-135M, K = 8, 16, 32
+    python -m benchmarks.dpo --model-shape llama2-7b      # random weights, for a GPU
+    python -m benchmarks.dpo --model-shape tiny --pairs 4 --sides tree,pairs,rows
+
+Checked first, in the same runs: loss, mean log-probabilities and gradient of the first step agree
+with those of `rows`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import harness
+from benchmarks.harness import Row, median
+
+SIDES = ("tree", "pairs", "rows", "trl")
+SHAPES: dict[str, dict[str, Any]] = {
+    "tiny": {
+        "vocab_size": 512,
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+    },
+    "llama2-7b": {
+        "vocab_size": 32000,
+        "hidden_size": 4096,
+        "intermediate_size": 11008,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 32,
+    },
+}
+_TOLERANCE = {"float32": (1e-3, 2e-3), "bfloat16": (0.5, 0.1)}
+_TRL_SETTINGS = ("1", "2", "4", "2p")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measures all sides for every K, or one side where `--side` says so."""
+    args = _arguments(argv)
+    if args.side:
+        _one_side(args)
+        return
+    content: Row = {"environment": harness.environment(threads=args.threads, seed=args.seed)}
+    setting = None if "trl" not in args.sides else args.trl
+    if setting is None and "trl" in args.sides:
+        setting, content["trl settings"] = _fastest_trl(args)
+    table = []
+    for pairs in args.pairs:
+        content[f"K={pairs}"], rows = _compare(args, pairs, setting)
+        table += rows
+    data = "SemEval-2010 Task 8" if harness.semeval() else "the everyday corpus"
+    harness.report(
+        f"DPO, {args.model_shape or args.model}, {args.dtype}, {args.chains} chain(s) of {data}",
+        ["side", "K", "tokens", "seconds", "× tree", "peak MB", "Δ log-prob.", "Δ gradient"],
+        table,
+        content["environment"],
+        notes=["Δ: against `rows`, first step; TRL's batch is its pairs, p: reference first"],
+    )
+    harness.save(args.json, content)
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = harness.parser("One epoch of DPO: packed trees against row by row, and TRL.")
+    parser.add_argument("--pairs", type=harness.split_numbers, default=[8, 16, 32], metavar="K,…")
+    parser.add_argument("--chains", type=int, default=1, help="of each K; one step each (1)")
+    parser.add_argument("--model", default="smollm2-135m-instruct", help="name, folder or Hub id")
+    parser.add_argument("--model-shape", choices=SHAPES, help="random weights of this shape")
+    parser.add_argument("--dtype", choices=_TOLERANCE, default="float32")
+    parser.add_argument("--sides", type=lambda text: text.split(","), default=list(SIDES))
+    parser.add_argument("--trl", choices=_TRL_SETTINGS, help="TRL's batch; default: try them")
+    parser.add_argument("--gradient", help=argparse.SUPPRESS)
+    args = parser.parse_args(argv)
+    if unknown := set(args.sides) - set(SIDES):
+        parser.error(f"--sides: no such side: {', '.join(sorted(unknown))}")
+    return args
+
+
+def _options(args: argparse.Namespace, pairs: int) -> list[str]:
+    shape = ["--model-shape", args.model_shape] if args.model_shape else []
+    numbers = {"--pairs": pairs, "--chains": args.chains, "--seed": args.seed}
+    given = [text for name, value in numbers.items() for text in (name, str(value))]
+    return [*given, "--model", args.model, "--dtype", args.dtype, *shape]
+
+
+def _fastest_trl(args: argparse.Namespace) -> tuple[str, Row]:
+    """Which of TRL's settings spends the least time on the smallest K."""
+    pairs = min(args.pairs)
+    tried = {s: ["--trl", s] for s in _TRL_SETTINGS if pairs % int(s.rstrip("p")) == 0}
+    seconds = {}
+    for setting, own in tried.items():
+        rows = harness.measure(
+            "benchmarks.dpo", {"trl": own}, _options(args, pairs), rounds=1, threads=args.threads
+        )
+        seconds[setting] = median(rows["trl"], "seconds")
+        print(f"TRL, batch {setting}: {seconds[setting]:.1f} s", file=sys.stderr, flush=True)
+    return min(seconds, key=lambda setting: seconds[setting]), seconds
+
+
+def _compare(
+    args: argparse.Namespace, pairs: int, setting: str | None
+) -> tuple[Row, list[list[Any]]]:
+    import torch
+
+    with tempfile.TemporaryDirectory() as folder:
+        files = {side: Path(folder) / f"{side}.pt" for side in args.sides}
+        own = {side: ["--gradient", str(file)] for side, file in files.items()}
+        if setting is not None:
+            own["trl"] += ["--trl", setting]
+        found = harness.measure(
+            "benchmarks.dpo", own, _options(args, pairs), rounds=args.rounds, threads=args.threads
+        )
+        gradients = {side: torch.load(file) for side, file in files.items()}
+    base = "rows" if "rows" in found else args.sides[0]
+    table, content = [], {}
+    for side, rows in found.items():
+        gradient = gradients[side] - gradients[base]
+        differences = {
+            "log_probability": _difference(rows[0], found[base][0]),
+            "gradient": float(gradient.norm() / gradients[base].norm()),
+        }
+        _check(side, differences, args.dtype)
+        seconds = median(rows, "seconds")
+        ratio = seconds / median(found["tree"], "seconds") if "tree" in found else None
+        content[side] = {"measured": rows, "seconds": seconds, "× tree": ratio, **differences}
+        name = f"{side} (batch {setting})" if side == "trl" else side
+        memory = median(rows, "peak_mb")
+        table.append(
+            [name, pairs, rows[0]["tokens"], seconds, ratio, memory, *differences.values()]
+        )
+    return content, table
+
+
+def _difference(row: Row, base: Row) -> float:
+    """The larger difference of the mean log-probabilities of chosen and rejected completions."""
+    return max(abs(row[name] - base[name]) for name in ("chosen", "rejected"))
+
+
+def _check(side: str, differences: Row, dtype: str) -> None:
+    log_probability, gradient = _TOLERANCE[dtype]
+    if differences["log_probability"] > log_probability or differences["gradient"] > gradient:
+        raise RuntimeError(f"{side} does not compute what the rows compute: {differences}")
+
+
+def _one_side(args: argparse.Namespace) -> None:
+    import torch
+    from peft import get_peft_model
+
+    from benchmarks.dpo_sides import lora_config, relgen_epoch, trl_epoch
+
+    torch.set_num_threads(args.threads)
+    chains, tokenizer = _chains(args)
+    base = _base(args)
+    if args.side == "trl":
+        setting = args.trl or "1"
+        batch, precompute = int(setting.rstrip("p")), setting.endswith("p")
+        seconds, epoch = trl_epoch(
+            base,
+            lambda policy: _start(policy, args.seed),
+            chains,
+            tokenizer,
+            batch=batch,
+            precompute=precompute,
+        )
+    else:
+        policy = get_peft_model(base, lora_config())
+        _start(policy, args.seed)
+        seconds, epoch = harness.timed(lambda: relgen_epoch(args.side, policy, chains))
+    if args.gradient:
+        torch.save(epoch.gradient, args.gradient)
+    values = {name: getattr(epoch, name) for name in ("loss", "chosen", "rejected", "tokens")}
+    print(json.dumps({"seconds": seconds, "peak_mb": harness.peak_memory_mb(), **values}))
+
+
+def _chains(args: argparse.Namespace) -> tuple[list[Any], Any]:
+    """Chains of exactly K pairs as tokens of the model, and its tokenizer."""
+    from relgen.chain_tokens import tokenise_chain
+    from relgen.corpora import everyday, semeval
+    from relgen.errors import InputError
+    from relgen.fewshot import split
+    from relgen.language_model import EMBEDDED_LANGUAGE_MODEL, load_tokenizer
+    from relgen.preferences import build_chains
+    from relgen.prompts import PromptWriter, prompt_format
+    from relgen.schema import load_schema
+
+    (pairs,) = args.pairs
+    folder = harness.semeval()
+    if folder:
+        samples = list(semeval.read(folder / "TRAIN_FILE.TXT"))
+    else:
+        samples = [sample for part in everyday.SPLITS for sample in everyday.read_split(part)]
+    schema = load_schema("semeval" if folder else "everyday")
+    tokenizer = load_tokenizer(EMBEDDED_LANGUAGE_MODEL if args.model_shape else args.model)
+    writer = PromptWriter(prompt_format(tokenizer))
+    shots = split(samples, schema, shots=pairs + 1, seed=args.seed, dev="none").train
+    whole = [
+        tokenise_chain(chain, schema[chain.relation], writer, tokenizer, max_length=1 << 20)
+        for chain in build_chains(shots, schema, seed=args.seed)
+        if len(chain.pairs) == pairs
+    ]
+    if len(whole) < args.chains:
+        raise InputError(f"the corpus gives {len(whole)} chains of {pairs} pairs", field="--chains")
+    # neither the longest nor the shortest
+    whole.sort(key=lambda chain: chain.tree_tokens)
+    first = (len(whole) - args.chains) // 2
+    chosen = whole[first : first + args.chains]
+    if args.model_shape:
+        chosen = [_within(chain, SHAPES[args.model_shape]["vocab_size"]) for chain in chosen]
+    return chosen, tokenizer
+
+
+def _within(chain: Any, vocabulary: int) -> Any:
+    """The chain with ids that the random model has."""
+    from dataclasses import replace
+
+    def mapped(ids: Any) -> Any:
+        return [mapped(i) if isinstance(i, list) else i % vocabulary for i in ids]
+
+    names = ("prefix", "demonstrations", "cue", "chosen", "rejected")
+    return replace(chain, **{name: mapped(getattr(chain, name)) for name in names})
+
+
+def _base(args: argparse.Namespace) -> Any:
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    from relgen.language_model import load_language_model
+    from relgen.tree_attention import TREE_ATTENTION
+
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    # TRL gets the library's own attention; ours is the same without a plan
+    attention = "sdpa" if args.side == "trl" else TREE_ATTENTION
+    if not args.model_shape:
+        model = load_language_model(args.model, dtype=args.dtype, attention=attention)
+        return model.to(device)  # type: ignore[arg-type]
+    config = LlamaConfig(**SHAPES[args.model_shape], max_position_embeddings=8192)
+    config._attn_implementation = attention
+    torch.manual_seed(args.seed)
+    torch.set_default_dtype(getattr(torch, args.dtype))
+    try:
+        with device:
+            return LlamaForCausalLM(config).eval()
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def _start(policy: Any, seed: int) -> None:
+    """Weights with which the policy is not the reference, so that nothing cancels out."""
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, weight in policy.named_parameters():
+            if "lora_" in name:
+                values = torch.randn(weight.shape, generator=generator)
+                weight.copy_(values * (0.02 if "lora_A" in name else 0.01))
+
+
+if __name__ == "__main__":
+    harness.run_main(main)

@@ -1,0 +1,265 @@
+"""The sides of `benchmarks.dpo`: four ways to spend one epoch on the same chains.
+
+    tree   relgen: each chain as one packed tree
+    pairs  sharing within a pair only: the prompt once, two completions (arXiv 2410.20305)
+    rows   every pair as two padded rows, in relgen's own loop
+    trl    the same rows in TRL's DPOTrainer
+
+One optimiser step a chain, AdamW, sigmoid loss, the reference's log-probabilities computed in the
+measured time. Every side reports its first step's loss, mean log-probabilities and gradient.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain as joined
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel
+from torch import Tensor
+
+from benchmarks.harness import timed
+from relgen.chain_tokens import ChainTokens
+from relgen.language_model import reference
+from relgen.log_probabilities import (
+    PairLogProbabilities,
+    row_log_probabilities,
+    tree_log_probabilities,
+)
+from relgen.losses import sigmoid_loss
+from relgen.tree import RowBatch, TreeBatch, lay_out_rows, pack
+
+BETA = 0.1
+LEARNING_RATE = 1e-4
+PAIRS_A_BATCH = 4
+"""Pairs that `rows` takes at once; each is two rows."""
+TOKENS_A_BATCH = 4096
+"""Tokens that `pairs` packs at once."""
+
+
+def lora_config() -> LoraConfig:
+    """r = 16 on all linear layers."""
+    return LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM")
+
+
+@dataclass
+class Epoch:
+    """What one epoch came to: the first step's values, and the tokens that went through the model.
+
+    Args:
+        loss: of the first step.
+        chosen: mean log-probability of the first chain's chosen completions.
+        rejected: of its rejected ones.
+        gradient: (P,), of all trainable weights before the first step, in float32 on the CPU.
+        tokens: through the policy, padding included; the reference reads as many again.
+    """
+
+    loss: float
+    chosen: float
+    rejected: float
+    gradient: Tensor
+    tokens: int
+
+
+@dataclass
+class _Part:
+    """Some of a chain's pairs in a layout, with what reads it."""
+
+    tokens: int
+    log_probabilities: Callable[[Any], PairLogProbabilities]
+
+
+def relgen_epoch(side: str, policy: PeftModel, chains: Sequence[ChainTokens]) -> Epoch:
+    """One epoch in relgen's layouts.
+
+    Args:
+        side: `tree`, `pairs` or `rows`.
+        policy: base with a LoRA adapter; trained.
+        chains: one optimiser step each.
+    """
+    layout = {"tree": _tree, "pairs": _pairs, "rows": _rows}[side]
+    weights = [p for p in policy.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(weights, lr=LEARNING_RATE, weight_decay=0.0)
+    epoch: Epoch | None = None
+    tokens = 0
+    for chain in chains:
+        sums = torch.zeros(3)
+        for part in layout(chain, policy.device):
+            ours = part.log_probabilities(policy)
+            with reference(policy) as frozen:
+                base = part.log_probabilities(frozen)
+            loss = sigmoid_loss(*ours, *base, beta=BETA).sum() / len(chain.chosen)
+            loss.backward()
+            tokens += part.tokens
+            values = [loss * len(chain.chosen), ours.chosen.sum(), ours.rejected.sum()]
+            sums += torch.stack([value.detach().float().cpu() for value in values])
+        if epoch is None:
+            means = (sums / len(chain.chosen)).tolist()
+            epoch = Epoch(means[0], means[1], means[2], _gradient(weights), tokens=0)
+        optimizer.step()
+        optimizer.zero_grad()
+    assert epoch is not None
+    return replace(epoch, tokens=tokens)
+
+
+def trl_epoch(
+    base: Any,
+    start: Callable[[Any], None],
+    chains: Sequence[ChainTokens],
+    tokenizer: Any,
+    *,
+    batch: int,
+    precompute: bool,
+) -> tuple[float, Epoch]:
+    """One epoch in TRL's trainer.
+
+    Args:
+        base: the model; the trainer puts the adapter on, and takes it off for the reference.
+        start: gives the adapter its first values.
+        chains: all with the same number of pairs, a multiple of `batch`.
+        tokenizer: for padding only: the ids are those of the other sides.
+        batch: pairs at once; as many batches as a chain needs are accumulated.
+        precompute: compute the reference's log-probabilities before the epoch.
+
+    Returns:
+        Seconds of the epoch, with what was computed before it, and what it came to.
+    """
+    import trl
+    from datasets import Dataset
+    from transformers import TrainerCallback
+
+    rows = Dataset.from_list([row for chain in chains for row in _trl_rows(chain)])
+    epoch = Epoch(0.0, 0.0, 0.0, torch.empty(0), sum(_padded(chain, batch) for chain in chains))
+
+    class FirstStep(TrainerCallback):
+        def on_pre_optimizer_step(
+            self, args: Any, state: Any, control: Any, model: Any = None, **_: Any
+        ) -> None:
+            if state.global_step == 0:
+                epoch.gradient = _gradient([p for p in model.parameters() if p.requires_grad])
+
+        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+            if state.global_step == 1 and "logps/chosen" in logs:
+                epoch.loss = float(logs["loss"])
+                epoch.chosen = float(logs["logps/chosen"])
+                epoch.rejected = float(logs["logps/rejected"])
+
+    class SameRows(trl.DPOTrainer):  # type: ignore[name-defined]
+        """Trains on ids that are given: joined texts could be tokenised otherwise."""
+
+        def _prepare_dataset(self, *_: Any, **__: Any) -> Dataset:
+            return rows
+
+    cuda = torch.cuda.is_available()
+    arguments = trl.DPOConfig(  # type: ignore[attr-defined]
+        output_dir=tempfile.mkdtemp(prefix="trl-"),
+        beta=BETA,
+        loss_type=["sigmoid"],
+        max_length=None,
+        learning_rate=LEARNING_RATE,
+        lr_scheduler_type="constant",
+        weight_decay=0.0,
+        max_grad_norm=0.0,
+        num_train_epochs=1,
+        per_device_train_batch_size=batch,
+        gradient_accumulation_steps=len(chains[0].chosen) // batch,
+        train_sampling_strategy="sequential",
+        precompute_ref_log_probs=precompute,
+        gradient_checkpointing=False,
+        bf16=cuda,
+        use_cpu=not cuda,
+        logging_steps=1,
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        dataloader_pin_memory=cuda,
+    )
+    before, trainer = timed(
+        lambda: SameRows(
+            model=base,
+            args=arguments,
+            # what the constructor looks at; the rows above are what is trained on
+            train_dataset=Dataset.from_list([{"prompt": "", "chosen": "", "rejected": ""}]),
+            processing_class=tokenizer,
+            peft_config=lora_config(),
+            callbacks=[FirstStep()],
+        )
+    )
+    start(trainer.model)
+    during, _ = timed(trainer.train)
+    return during + (before if precompute else 0.0), epoch
+
+
+def _tree(chain: ChainTokens, device: torch.device) -> Iterator[_Part]:
+    yield _packed([chain], device)
+
+
+def _pairs(chain: ChainTokens, device: torch.device) -> Iterator[_Part]:
+    alone = [_one_pair(chain, step) for step in range(len(chain.chosen))]
+    while alone:
+        size, taken = 0, list[ChainTokens]()
+        while alone and (not taken or size + alone[0].tree_tokens <= TOKENS_A_BATCH):
+            size += alone[0].tree_tokens
+            taken.append(alone.pop(0))
+        yield _packed(taken, device)
+
+
+def _packed(chains: Sequence[ChainTokens], device: torch.device) -> _Part:
+    batch = pack(chains)
+    moved = TreeBatch._make(v.to(device) if isinstance(v, Tensor) else v for v in batch)
+    return _Part(batch.tokens, lambda model: tree_log_probabilities(model, moved))
+
+
+def _rows(chain: ChainTokens, device: torch.device) -> Iterator[_Part]:
+    for first in range(0, len(chain.chosen), PAIRS_A_BATCH):
+        steps = range(first, min(first + PAIRS_A_BATCH, len(chain.chosen)))
+        rows = lay_out_rows([_one_pair(chain, step) for step in steps])
+        moved = RowBatch._make(value.to(device) for value in rows)
+        yield _Part(rows.input_ids.numel(), partial(row_log_probabilities, rows=moved))
+
+
+def _one_pair(chain: ChainTokens, step: int) -> ChainTokens:
+    """One pair as a chain of its own: what came before is its prefix."""
+    shown = chain.demonstrations[: step + 1]
+    return replace(
+        chain,
+        prefix=[*chain.prefix, *joined.from_iterable(shown[:-1])],
+        demonstrations=[shown[-1]],
+        chosen=[chain.chosen[step]],
+        rejected=[chain.rejected[step]],
+        kinds=[chain.kinds[step]],
+    )
+
+
+def _trl_rows(chain: ChainTokens) -> Iterator[dict[str, list[int]]]:
+    for step in range(len(chain.chosen)):
+        pair = _one_pair(chain, step)
+        prompt = [*pair.prefix, *pair.demonstrations[0], *pair.cue]
+        yield {
+            "prompt_ids": prompt,
+            "chosen_ids": pair.chosen[0],
+            "rejected_ids": pair.rejected[0],
+        }
+
+
+def _padded(chain: ChainTokens, batch: int) -> int:
+    """Tokens that TRL's collator makes of a chain, padding included."""
+    total = 0
+    rows = list(_trl_rows(chain))
+    for first in range(0, len(rows), batch):
+        longest = max(
+            len(row["prompt_ids"]) + max(len(row["chosen_ids"]), len(row["rejected_ids"]))
+            for row in rows[first : first + batch]
+        )
+        total += 2 * len(rows[first : first + batch]) * longest
+    return total
+
+
+def _gradient(weights: Sequence[Tensor]) -> Tensor:
+    """(P,)"""
+    flat = [weight.grad.flatten() for weight in weights if weight.grad is not None]
+    return torch.cat(flat).float().cpu()

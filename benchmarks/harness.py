@@ -1,0 +1,201 @@
+"""What all benchmarks share: options, one process a measurement, medians, the table, the JSON.
+
+A benchmark module has a `main(argv)`. It calls `measure`, which starts the same module again with
+`--side NAME`: that process measures one side once and prints one JSON object as its last line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from relgen.errors import InputError
+from relgen.files import write_json
+
+Row = dict[str, Any]
+LIBRARIES = ("torch", "transformers", "peft", "trl", "lightning", "llguidance", "datasets")
+
+
+def parser(description: str) -> argparse.ArgumentParser:
+    """The options that every benchmark has."""
+    made = argparse.ArgumentParser(description=description)
+    made.add_argument("--json", metavar="OUT", help="write everything that was measured to a file")
+    made.add_argument("--rounds", type=int, default=1, help="measurements of each side (1)")
+    made.add_argument("--threads", type=int, default=os.cpu_count(), help="of each process")
+    made.add_argument("--seed", type=int, default=1, help="of data, weights and sampling (1)")
+    made.add_argument("--side", help=argparse.SUPPRESS)
+    return made
+
+
+def measure(
+    module: str,
+    sides: Mapping[str, Sequence[str]],
+    options: Sequence[str],
+    *,
+    rounds: int,
+    threads: int,
+) -> dict[str, list[Row]]:
+    """Measures the sides in turn, `rounds` times, each time in a fresh process.
+
+    Args:
+        module: the benchmark's name, as for `python -m`.
+        sides: name of each side, and the options that only it gets.
+        options: what all sides get.
+        rounds: how often.
+        threads: what torch and BLAS may use.
+
+    Raises:
+        RuntimeError: a side failed; the message ends with what it printed last.
+    """
+    found: dict[str, list[Row]] = {side: [] for side in sides}
+    for number in range(1, rounds + 1):
+        for side, own in sides.items():
+            _say(f"[{module} {' '.join(options)}] round {number}/{rounds}: {side}")
+            found[side].append(_run([module, "--side", side, *options, *own], threads))
+    return found
+
+
+def _run(arguments: Sequence[str], threads: int) -> Row:
+    count = str(threads)
+    settings = {"OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count, "HF_HUB_OFFLINE": "1"}
+    command = [sys.executable, "-m", *arguments, "--threads", count]
+    result = subprocess.run(
+        command, env={**os.environ, **settings}, capture_output=True, text=True, check=False
+    )
+    if result.returncode != 0:
+        said = "\n".join(result.stderr.splitlines()[-12:])
+        raise RuntimeError(f"{' '.join(command)} ended with {result.returncode}:\n{said}")
+    row: Row = json.loads(result.stdout.strip().splitlines()[-1])
+    return row
+
+
+def timed(work: Callable[[], Any]) -> tuple[float, Any]:
+    """Wall-clock seconds of a call, with the GPU's work done; and what it returned."""
+    import torch
+
+    wait = torch.cuda.synchronize if torch.cuda.is_available() else lambda: None
+    wait()
+    began = time.perf_counter()
+    value = work()
+    wait()
+    return time.perf_counter() - began, value
+
+
+def peak_memory_mb() -> float:
+    """The most memory that this process has held so far, in MB: on a GPU, else in RAM."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 1e6
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most / 1e6 if sys.platform == "darwin" else most * 1024 / 1e6
+
+
+def median(rows: Sequence[Row], key: str) -> float:
+    """The median of one figure over a side's measurements."""
+    return float(statistics.median(row[key] for row in rows))
+
+
+def environment(*, threads: int, seed: int) -> Row:
+    """Versions, processor, device: what a figure depends on."""
+    import torch
+
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    versions: dict[str, str | None] = {}
+    for name in LIBRARIES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            versions[name] = None
+    return {
+        "python": platform.python_version(),
+        "processor": _processor(),
+        "device": device,
+        "threads": threads,
+        "seed": seed,
+        **versions,
+    }
+
+
+def report(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    surroundings: Row,
+    *,
+    notes: Sequence[str] = (),
+) -> None:
+    """Prints a table, what was checked, and what it was measured with."""
+    table = Table(title=title, title_justify="left")
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="left" if index == 0 else "right")
+    for row in rows:
+        table.add_row(*(value if isinstance(value, str) else number(value) for value in row))
+    console = Console(width=max(100, Console().width))
+    console.print(table)
+    for note in notes:
+        console.print(note, highlight=False)
+    shown = {key: value for key, value in surroundings.items() if value is not None}
+    console.print(", ".join(f"{key} {value}" for key, value in shown.items()), highlight=False)
+
+
+def number(value: float | None) -> str:
+    """Three significant digits, without an exponent where one can read it."""
+    if value is None:
+        return "-"
+    if value and (abs(value) < 1e-3 or abs(value) >= 1e7):
+        return f"{value:.1e}"
+    return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"
+
+
+def save(path: str | None, content: Row) -> None:
+    """Writes the JSON, where one was asked for."""
+    if path is not None:
+        write_json(Path(path), content)
+
+
+def semeval() -> Path | None:
+    """The folder of SemEval-2010 Task 8 below `$RELGEN_DATA`, if it is there."""
+    root = os.environ.get("RELGEN_DATA")
+    folder = Path(root) / "semeval2010_task8" if root else None
+    return folder if folder and folder.is_dir() else None
+
+
+def split_numbers(text: str) -> list[int]:
+    """`8,16` to [8, 16], for argparse."""
+    return [int(part) for part in text.split(",")]
+
+
+def run_main(main: Callable[[Sequence[str] | None], None]) -> None:
+    """Ends a benchmark's process as `relgen` would: bad input on one line, with exit code 2."""
+    try:
+        main(None)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if "model name" in line)
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

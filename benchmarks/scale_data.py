@@ -1,0 +1,94 @@
+"""What `benchmarks.scale` reads: sentences and vectors of any number, made by seed, as streams."""
+
+from __future__ import annotations
+
+import functools
+import random
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from relgen.corpora.everyday import read_split
+from relgen.samples import Entity, Sample, normalised
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+DIMENSION = 384
+TEST_SENTENCES = 2_717  # as many as the test set of SemEval-2010 Task 8 has
+_TEST_SEED = 1_000_003
+_ROWS = 8_192
+
+
+def sentences(number: int, seed: int) -> Iterator[Sample]:
+    """Samples of 10 to 30 words, one at a time; any of them depends on its place and the seed only.
+
+    Words and entities are those of the everyday corpus, as often as they occur there. One sentence
+    in 20 is a near copy of an earlier one, and one in 50 of a sentence of `held_out_sentences`.
+    """
+    for place in range(number):
+        if place % 20 == 19:
+            earlier = 20 * random.Random(place).randrange(place // 20 + 1)
+            yield _copy(place, seed, _context(earlier, seed))
+        elif place % 50 == 7:
+            held_out = random.Random(place).randrange(TEST_SENTENCES)
+            yield _copy(place, seed, _context(held_out, seed + _TEST_SEED))
+        else:
+            yield _sample(place, seed, _context(place, seed))
+
+
+def held_out_sentences(seed: int) -> list[Sample]:
+    """The held-out sentences that go with `sentences` of the same seed."""
+    other = seed + _TEST_SEED
+    return [_sample(place, other, _context(place, other)) for place in range(TEST_SENTENCES)]
+
+
+@functools.cache
+def _material() -> tuple[list[str], list[str], list[str]]:
+    """Words, entities and relations of the everyday corpus, each as often as it occurs."""
+    corpus = read_split("train")
+    words = [word for sample in corpus for word in normalised(sample.text).split()]
+    mentions = [mention for sample in corpus for mention in (sample.head_text, sample.tail_text)]
+    mentions = [mention for mention in mentions if len(mention.split()) <= 3]
+    return words, mentions, [sample.relation for sample in corpus]
+
+
+def _context(place: int, seed: int) -> list[str]:
+    rng = random.Random((seed << 32) + place)
+    return rng.choices(_material()[0], k=rng.randint(8, 24))
+
+
+def _copy(place: int, seed: int, context: list[str]) -> Sample:
+    """The same context with one word changed, and other entities."""
+    rng = random.Random((seed << 32) + place)
+    context[rng.randrange(len(context))] = rng.choice(_material()[0])
+    return _sample(place, seed, context)
+
+
+def _sample(place: int, seed: int, context: Sequence[str]) -> Sample:
+    rng = random.Random((seed << 32) + place)
+    _, mentions, relations = _material()
+    first, second = sorted(rng.sample(range(len(context) + 1), 2))
+    head, tail = rng.choice(mentions), rng.choice(mentions)
+    before = "".join(f"{word} " for word in context[:first])
+    between = " ".join(["", *context[first:second], ""])
+    text = f"{before}{head}{between}{tail}{''.join(f' {word}' for word in context[second:])}."
+    start = len(before) + len(head) + len(between)
+    return Sample(
+        f"scale-{place}",
+        text,
+        Entity(len(before), len(before) + len(head)),
+        Entity(start, start + len(tail)),
+        rng.choice(relations),
+        "generated",
+    )
+
+
+def embeddings(number: int, seed: int) -> Iterator[Tensor]:
+    """Random unit vectors (n, 384), float32, a few thousand at a time."""
+    import torch
+    from torch.nn import functional as F
+
+    generator = torch.Generator().manual_seed(seed)
+    for start in range(0, number, _ROWS):
+        shape = min(_ROWS, number - start), DIMENSION
+        yield F.normalize(torch.randn(shape, generator=generator), dim=-1)

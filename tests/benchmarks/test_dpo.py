@@ -1,0 +1,53 @@
+"""The benchmark runs whole on a small shape, and refuses sides that compute something else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import dpo
+
+
+def test_the_sides_agree_and_are_tabled(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RELGEN_DATA", raising=False)
+    out = tmp_path / "dpo.json"
+    options = ["--model-shape", "tiny", "--pairs", "3", "--sides", "tree,pairs,rows"]
+    dpo.main([*options, "--threads", "1", "--json", str(out)])
+    content = json.loads(out.read_text(encoding="utf-8"))
+    sides = content["K=3"]
+    assert set(sides) == {"tree", "pairs", "rows"}
+    tokens = [sides[side]["measured"][0]["tokens"] for side in ("tree", "pairs", "rows")]
+    assert tokens == sorted(tokens)
+    assert tokens[0] < tokens[1] < tokens[2]
+    assert all(side["gradient"] < 1e-4 for side in sides.values())
+    assert content["environment"]["threads"] == 1
+    table = capsys.readouterr().out
+    assert "the everyday corpus" in table
+    assert all(side in table for side in sides)
+
+
+def test_a_side_that_computes_something_else_stops_it() -> None:
+    with pytest.raises(RuntimeError, match="tree does not compute what the rows compute"):
+        dpo._check("tree", {"log_probability": 0.0, "gradient": 0.01}, "float32")
+    with pytest.raises(RuntimeError, match="trl does not compute"):
+        dpo._check("trl", {"log_probability": 0.01, "gradient": 0.0}, "float32")
+
+
+@pytest.mark.bench
+def test_trl_trains_on_the_same_rows(tmp_path: Path) -> None:
+    pytest.importorskip("trl")
+    out = tmp_path / "dpo.json"
+    options = ["--model-shape", "tiny", "--pairs", "2", "--sides", "tree,rows,trl"]
+    dpo.main([*options, "--trl", "2p", "--threads", "1", "--json", str(out)])
+    side = json.loads(out.read_text(encoding="utf-8"))["K=2"]["trl"]
+    assert side["gradient"] < 1e-4
+    assert side["log_probability"] < 1e-3
+
+
+def test_more_pairs_than_the_corpus_has() -> None:
+    with pytest.raises(RuntimeError, match="larger than the data"):
+        dpo.main(["--model-shape", "tiny", "--pairs", "900", "--sides", "tree", "--threads", "1"])
