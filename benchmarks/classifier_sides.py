@@ -1,10 +1,12 @@
 """The sides of `benchmarks.classifier`: relgen and transformers' Trainer, training and test pass.
 
-train-relgen          relgen's module and data in Lightning's Trainer
-train-trainer         the same weights, optimiser and schedule in transformers' Trainer
-test-relgen           relgen's own pass, in float32
-test-relgen-bfloat16  in bfloat16, with close decisions computed again
-test-trainer          the same classifier in transformers' Trainer
+    train-relgen          relgen's module and data in Lightning's Trainer
+    train-trainer         the same weights, optimiser and schedule in transformers' Trainer
+    test-relgen           relgen's own pass, in float32
+    test-relgen-bfloat16  in bfloat16, with close decisions computed again
+    test-trainer          the same classifier in transformers' Trainer
+
+The command line's docstring says what is the same for all of them.
 """
 
 from __future__ import annotations
