@@ -72,12 +72,15 @@ class Generator:
     Args:
         model: embedded name, local folder or Hub id.
         samples: accepted samples per relation.
+        token_budget: generated tokens per relation at which all arms stop, whatever they have by
+            then; null compares them at equal accepted samples only.
         obo: preset or path of the one-by-one settings.
         aao: preset or path of the all-at-once settings.
     """
 
     model: str = "smollm2-135m-instruct"
     samples: int = 16
+    token_budget: int | None = None
     obo: str = "generate/smollm2_obo"
     aao: str = "generate/smollm2_aao"
 
@@ -189,13 +192,14 @@ def _check(experiment: Experiment) -> None:
             value=list(experiment.classifiers),
             remedy="rename one of the files: results are told apart by them",
         )
-    numbers = {
+    numbers: dict[str, int | None] = {
         "shots": experiment.shots,
         "generator.samples": experiment.generator.samples,
+        "generator.token_budget": experiment.generator.token_budget,
         "chains.per_relation": experiment.chains.per_relation,
     }
     for key, number in numbers.items():
-        if number < 1:
+        if number is not None and number < 1:
             raise InputError("must be at least 1", field=key, value=number)
     for key, preset, folder in (
         ("dpo", experiment.dpo, "dpo"),
@@ -232,7 +236,13 @@ def _build(kind: type, content: Any, where: str) -> Any:
 def _value(kind: Any, value: Any, where: str) -> Any:
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is types.UnionType:
-        choice = next(k for k in arguments if (k is str) != isinstance(value, dict))
+        if types.NoneType in arguments:
+            if value is None:
+                return None
+            arguments = tuple(k for k in arguments if k is not types.NoneType)
+        choice = next(
+            k for k in arguments if len(arguments) == 1 or (k is str) != isinstance(value, dict)
+        )
         return _value(choice, value, where)
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
         if not isinstance(value, dict):

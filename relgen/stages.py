@@ -239,6 +239,11 @@ class _Planner:
             *("generate", "-c", preset, "--model", settings.model, "--mode", generation.mode),
             *("--train", str(split.folder / "train.jsonl"), "--schema", corpus.schema),
             *("--samples", str(settings.samples), "--seed", str(seed)),
+            *(
+                ("--token-budget", str(settings.token_budget))
+                if settings.token_budget is not None
+                else ()
+            ),
             *("--forbid", str(corpus.test)),
             *(() if generation.diverse else ("--no-diverse",)),
         )

@@ -38,7 +38,8 @@ def test_a_side_that_computes_something_else_stops_it() -> None:
 
 
 @pytest.mark.bench
-def test_trl_trains_on_the_same_rows(tmp_path: Path) -> None:
+def test_trl_trains_on_the_same_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RELGEN_DATA", raising=False)
     pytest.importorskip("trl")
     out = tmp_path / "dpo.json"
     options = ["--model-shape", "tiny", "--pairs", "2", "--sides", "tree,rows,trl"]
@@ -48,6 +49,7 @@ def test_trl_trains_on_the_same_rows(tmp_path: Path) -> None:
     assert side["log_probability"] < 1e-3
 
 
-def test_more_pairs_than_the_corpus_has() -> None:
+def test_more_pairs_than_the_corpus_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RELGEN_DATA", raising=False)
     with pytest.raises(RuntimeError, match="larger than the data"):
         dpo.main(["--model-shape", "tiny", "--pairs", "900", "--sides", "tree", "--threads", "1"])

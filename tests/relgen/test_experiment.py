@@ -36,7 +36,7 @@ corpus: {train: a.jsonl, test: b.jsonl, schema: s.yaml}
 shots: 4
 seeds: [1, 2]
 arms: [human, obo_plain_mix]
-generator: {model: m, samples: 3}
+generator: {model: m, samples: 3, token_budget: 900}
 chains: {per_relation: 2, shares: {wrong_label: 1, near_copy: 0.5}}
 halves: false
 classifiers: [c/one, c/two]
@@ -47,6 +47,7 @@ classifiers: [c/one, c/two]
     assert experiment.chains.shares == {"wrong_label": 1.0, "near_copy": 0.5}
     assert experiment.corpus_name == "s"
     assert experiment.halves is False
+    assert experiment.generator.token_budget == 900
 
 
 @pytest.mark.parametrize(
@@ -56,6 +57,11 @@ classifiers: [c/one, c/two]
         ("corpus: everyday\nshotz: 8\n", "did you mean 'shots'?"),
         ("corpus: everyday\ngenerator: {modle: x}\n", "field 'generator.modle': unknown key"),
         ("corpus: everyday\nshots: many\n", "field 'shots': must be a whole number (got 'many')"),
+        (
+            "corpus: everyday\ngenerator: {token_budget: 0}\n",
+            "'generator.token_budget': must be at",
+        ),
+        ("corpus: everyday\ngenerator: {token_budget: x}\n", "must be a whole number (got 'x')"),
         ("corpus: everyday\nshots: 0\n", "field 'shots': must be at least 1 (got 0)"),
         ("corpus: everyday\nseeds: 1\n", "field 'seeds': must be a list (got 1); [1]"),
         ("corpus: everyday\nseeds: [1, 1]\n", "must list different values"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -333,3 +334,13 @@ def test_a_seed_reaches_everything_that_is_drawn(experiment: Experiment, tmp_pat
         assert tuned[tuned.index(option) + 1] == "1"
     for option in ("--seed_everything", "--data.seed"):
         assert trained[trained.index(option) + 1] == "1"
+
+
+def test_a_token_budget_holds_for_all_generated_arms(
+    experiment: Experiment, tmp_path: Path
+) -> None:
+    budget = replace(experiment, generator=replace(experiment.generator, token_budget=700))
+    stages = [s for s in plan(budget, tmp_path / "run").stages if s.kind == "generate"]
+    assert stages
+    for stage in stages:
+        assert stage.command[stage.command.index("--token-budget") + 1] == "700"
