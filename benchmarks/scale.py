@@ -116,7 +116,12 @@ def _one_side(args: argparse.Namespace) -> Row:
         before = sides.peak_mb()
         seconds, result = clock.timed(work)
         peak = sides.peak_mb()
-    return {"seconds": seconds, "peak_mb": peak, "added_mb": peak - before, "result": result}
+    return {
+        "seconds": seconds,
+        "peak_mb": peak,
+        "added_mb": max(0.0, peak - before),
+        "result": result,
+    }
 
 
 def _check(args: argparse.Namespace) -> Row:

@@ -8,10 +8,15 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import torch
+from peft import PeftModel
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from relgen.tree import RowBatch, TreeBatch
 from relgen.tree_attention import TreeAttention, check_attention, dense_mask, plan_attention
+
+LOGITS_AT_ONCE = 1 << 26
+"""Logits, targets times vocabulary, that exist at one time; 256 MiB in float32."""
 
 
 class PairLogProbabilities(NamedTuple):
@@ -31,7 +36,7 @@ def tree_log_probabilities(
 ) -> PairLogProbabilities:
     """Log-probabilities of the completions of packed trees, in one forward pass.
 
-    The LM head runs on the T target positions only.
+    The LM head runs on the T target positions only, and on few at a time (`LOGITS_AT_ONCE`).
 
     Args:
         model: a causal language model or a PEFT model around one.
@@ -54,14 +59,8 @@ def tree_log_probabilities(
             ),
         }
     )
-    logits = model(
-        input_ids=batch.input_ids,
-        position_ids=batch.position_ids,
-        logits_to_keep=batch.target_positions,
-        use_cache=False,
-        **inputs,
-    ).logits[0]  # (T, V)
-    per_token = token_log_probabilities(logits, batch.target_ids)  # (T,)
+    inputs |= {"input_ids": batch.input_ids, "position_ids": batch.position_ids}
+    per_token = _target_log_probabilities(model, batch, inputs)  # (T,)
     sums = per_token.new_zeros(2 * batch.pairs).index_add(0, batch.target_sequences, per_token)
     chosen, rejected = sums.chunk(2)
     return PairLogProbabilities(chosen, rejected)
@@ -80,6 +79,35 @@ def row_log_probabilities(model: nn.Module, rows: RowBatch) -> PairLogProbabilit
     per_token = token_log_probabilities(logits, rows.input_ids[:, 1:])  # (2B, L - 1)
     chosen, rejected = (per_token * rows.completion_mask[:, 1:]).sum(-1).chunk(2)
     return PairLogProbabilities(chosen, rejected)
+
+
+def _target_log_probabilities(model: Any, batch: TreeBatch, inputs: dict[str, Any]) -> Tensor:
+    """(T,): in one go where the (T, V) logits are few, else part by part.
+
+    A part's logits are made again in the backward pass, so that a large vocabulary does not decide
+    how many chains a batch can hold.
+    """
+    base: Any = model.get_base_model() if isinstance(model, PeftModel) else model
+    head = base.get_output_embeddings()
+    targets = len(batch.target_ids)
+    if targets * head.weight.shape[0] <= LOGITS_AT_ONCE or not _has_plain_head(base.config):
+        logits = model(**inputs, logits_to_keep=batch.target_positions, use_cache=False).logits[0]
+        return token_log_probabilities(logits, batch.target_ids)
+    states = base.get_decoder()(**inputs, use_cache=False).last_hidden_state  # (1, N, D)
+    states = states[0, batch.target_positions]  # (T, D)
+    size = max(1, LOGITS_AT_ONCE // head.weight.shape[0])
+
+    def part(some: Tensor, ids: Tensor) -> Tensor:
+        return token_log_probabilities(head(some), ids)
+
+    parts = zip(states.split(size), batch.target_ids.split(size), strict=True)
+    return torch.cat([checkpoint(part, *some, use_reentrant=False) for some in parts])
+
+
+def _has_plain_head(config: Any) -> bool:
+    """Whether the logits are what the head gives, neither scaled nor capped (Granite, Gemma)."""
+    names = ("final_logit_softcapping", "logits_scaling", "logit_scale")
+    return all(getattr(config, name, None) is None for name in names)
 
 
 def token_log_probabilities(logits: Tensor, ids: Tensor) -> Tensor:

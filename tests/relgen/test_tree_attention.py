@@ -71,6 +71,29 @@ def test_tree_equals_row_by_row(family, pairs, attention, checkpointing):
     _check_same(got, wanted)
 
 
+@pytest.mark.parametrize("checkpointing", [False, True])
+@pytest.mark.parametrize("family", ["llama", "qwen3"])
+def test_logits_in_parts_are_the_same_logits(family, checkpointing, monkeypatch):
+    policy = _policy(family)
+    chain = tiny.chain_tokens(7, seed=7)
+    wanted_loss, wanted = _gradients(policy, row_log_probabilities(policy, lay_out_rows([chain])))
+    if checkpointing:
+        policy.gradient_checkpointing_enable({"use_reentrant": False})
+        policy.train()
+    head = policy.get_base_model().get_output_embeddings()
+    made = []
+    head.register_forward_hook(lambda _, __, logits: made.append(logits.numel()))
+    limit = 10 * head.weight.shape[0]
+    monkeypatch.setattr("relgen.log_probabilities.LOGITS_AT_ONCE", limit)
+    loss, got = _gradients(policy, tree_log_probabilities(policy, pack([chain])))
+    torch.testing.assert_close(loss, wanted_loss, rtol=1e-9, atol=0)
+    _check_same(got, wanted)
+    parts = -(-len(pack([chain]).target_ids) // 10)
+    # forward, and again in the backward pass
+    assert len(made) == 2 * parts
+    assert max(made) <= limit
+
+
 @pytest.mark.parametrize("attention", ["tree", "dense"])
 def test_trees_in_one_row_do_not_see_each_other(attention):
     policy = _policy("llama")

@@ -157,9 +157,10 @@ def _stop(process: subprocess.Popen[str], journal: Path, lines: int, signum: int
 
 
 def test_killed_and_interrupted_processes_go_on(inputs: Inputs, tmp_path: Path) -> None:
-    chosen = settings(inputs, samples=20, window=1, max_drafts_per_sample=2)
+    # many rounds: the process must not be done before it is stopped for the second time
+    chosen = settings(inputs, samples=32, window=1, max_drafts_per_sample=2)
     options = [
-        *("--samples", "20", "--window", "1", "--max-drafts-per-sample", "2"),
+        *("--samples", "32", "--window", "1", "--max-drafts-per-sample", "2"),
         *("--temperature", "1.2", "--max-new-tokens", "60", "--min-words", "1"),
         *("--max-entity-chars", "6", "--max-context-chars", "10"),
         *("--max-entity-words", "1"),
