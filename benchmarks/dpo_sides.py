@@ -114,6 +114,7 @@ def trl_epoch(
     *,
     batch: int,
     precompute: bool,
+    bfloat16: bool,
 ) -> tuple[float, Epoch]:
     """One epoch in TRL's trainer.
 
@@ -124,9 +125,10 @@ def trl_epoch(
         tokenizer: for padding only: the ids are those of the other sides.
         batch: pairs at once; as many batches as a chain needs are accumulated.
         precompute: compute the reference's log-probabilities before the epoch.
+        bfloat16: train in its mixed precision.
 
     Returns:
-        Seconds of the epoch, with what was computed before it, and what it came to.
+        Seconds of the epoch and of the reference's log-probabilities, and what it came to.
     """
     import trl
     from datasets import Dataset
@@ -151,8 +153,16 @@ def trl_epoch(
     class SameRows(trl.DPOTrainer):  # type: ignore[name-defined]
         """Trains on ids that are given: joined texts could be tokenised otherwise."""
 
+        reference_seconds = 0.0
+
         def _prepare_dataset(self, *_: Any, **__: Any) -> Dataset:
             return rows
+
+        def _precompute_ref_logps(self, *args: Any, **options: Any) -> Dataset:
+            work = partial(super()._precompute_ref_logps, *args, **options)
+            seconds, table = timed(work)
+            self.reference_seconds += seconds
+            return table
 
     cuda = torch.cuda.is_available()
     arguments = trl.DPOConfig(  # type: ignore[attr-defined]
@@ -170,7 +180,7 @@ def trl_epoch(
         train_sampling_strategy="sequential",
         precompute_ref_log_probs=precompute,
         gradient_checkpointing=False,
-        bf16=cuda,
+        bf16=bfloat16,
         use_cpu=not cuda,
         logging_steps=1,
         save_strategy="no",
@@ -178,20 +188,18 @@ def trl_epoch(
         disable_tqdm=True,
         dataloader_pin_memory=cuda,
     )
-    before, trainer = timed(
-        lambda: SameRows(
-            model=base,
-            args=arguments,
-            # what the constructor looks at; the rows above are what is trained on
-            train_dataset=Dataset.from_list([{"prompt": "", "chosen": "", "rejected": ""}]),
-            processing_class=tokenizer,
-            peft_config=lora_config(),
-            callbacks=[FirstStep()],
-        )
+    trainer = SameRows(
+        model=base,
+        args=arguments,
+        # what the constructor looks at; the rows above are what is trained on
+        train_dataset=Dataset.from_list([{"prompt": "", "chosen": "", "rejected": ""}]),
+        processing_class=tokenizer,
+        peft_config=lora_config(),
+        callbacks=[FirstStep()],
     )
     start(trainer.model)
-    during, _ = timed(trainer.train)
-    return during + (before if precompute else 0.0), epoch
+    seconds, _ = timed(trainer.train)
+    return seconds + trainer.reference_seconds, epoch
 
 
 def _tree(chain: ChainTokens, device: torch.device) -> Iterator[_Part]:

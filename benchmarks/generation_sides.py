@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import LogitsProcessor, LogitsProcessorList
 
+from relgen.generation import transformers_backend
 from relgen.generation.backends import Draft, DraftRequest
 from relgen.generation.grammar import DraftGrammar, GrammarCompiler, stack_allowed
 from relgen.prompts import Prompt, encode
@@ -25,6 +27,29 @@ class CountingModel:
     def _count(self, module: Any, args: Any, kwargs: dict[str, Any]) -> None:
         self.passes += 1
         self.tokens += kwargs["input_ids"].numel()
+
+
+class GrammarClock:
+    """Adds up the time that relgen's backend spends in the grammar: masks, states, stacking."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        for place, name in (
+            (DraftGrammar, "allowed"),
+            (DraftGrammar, "advance"),
+            (transformers_backend, "stack_allowed"),
+        ):
+            setattr(place, name, self._timed(getattr(place, name)))
+
+    def _timed(self, work: Callable[..., Any]) -> Callable[..., Any]:
+        def measured(*args: Any) -> Any:
+            began = time.perf_counter()
+            try:
+                return work(*args)
+            finally:
+                self.seconds += time.perf_counter() - began
+
+        return measured
 
 
 class _Grammar(LogitsProcessor):

@@ -7,6 +7,7 @@ A benchmark module has a `main(argv)`. It calls `measure`, which starts the same
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.metadata
 import json
 import os
@@ -63,7 +64,8 @@ def measure(
     """
     found: dict[str, list[Row]] = {side: [] for side in sides}
     for number in range(1, rounds + 1):
-        for side, own in sides.items():
+        # the other way round every second time: a machine that slows down favours nobody
+        for side, own in list(sides.items())[:: 1 if number % 2 else -1]:
             _say(f"[{module} {' '.join(options)}] round {number}/{rounds}: {side}")
             found[side].append(_run([module, "--side", side, *options, *own], threads))
     return found
@@ -101,8 +103,20 @@ def peak_memory_mb() -> float:
 
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 1e6
+    return peak_ram_mb()
+
+
+def peak_ram_mb() -> float:
+    """The most RAM that this process has held so far, in MB.
+
+    On Linux `getrusage` counts what the parent held when it started this process; the status file
+    does not.
+    """
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1.024e-3
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most / 1e6 if sys.platform == "darwin" else most * 1024 / 1e6
+    return most / 1e6 if sys.platform == "darwin" else most * 1.024e-3
 
 
 def median(rows: Sequence[Row], key: str) -> float:

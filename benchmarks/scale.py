@@ -113,9 +113,9 @@ def _one_side(args: argparse.Namespace) -> Row:
     clock = sides.Clock()
     with tempfile.TemporaryDirectory() as folder:
         work = OPERATIONS[args.side](clock, args.sizes[0], args.seed, Path(folder))
-        before = sides.peak_mb()
+        before = harness.peak_ram_mb()
         seconds, result = clock.timed(work)
-        peak = sides.peak_mb()
+        peak = harness.peak_ram_mb()
     return {
         "seconds": seconds,
         "peak_mb": peak,

@@ -6,8 +6,6 @@ import argparse
 import contextlib
 import io
 import random
-import resource
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -202,16 +200,3 @@ def measures_of_all_pairs(number: int, seed: int) -> dict[str, float]:
         "mean cosine": float(gram[~torch.eye(number, dtype=torch.bool)].mean()),
         "Vendi": float(torch.special.entr(eigenvalues).sum().exp()),
     }
-
-
-def peak_mb() -> float:
-    """The most RAM that this process has held so far, in MB.
-
-    Linux counts what the parent held when it started this process into `ru_maxrss`, but not into
-    the status file's peak.
-    """
-    with contextlib.suppress(OSError, StopIteration):
-        lines = Path("/proc/self/status").read_text().splitlines()
-        return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1.024e-3
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most / 1e6 if sys.platform == "darwin" else most * 1.024e-3

@@ -16,7 +16,16 @@ from relgen.tree import RowBatch, TreeBatch
 from relgen.tree_attention import TreeAttention, check_attention, dense_mask, plan_attention
 
 LOGITS_AT_ONCE = 1 << 26
-"""Logits, targets times vocabulary, that exist at one time; 256 MiB in float32."""
+"""Logits, targets times vocabulary, of one part: 256 MiB in float32, and about three times as much
+while its gradient is computed."""
+# what configurations call a factor or a cap on the head's output
+_CHANGES_LOGITS = (
+    "final_logit_softcapping",
+    "logits_scaling",
+    "logit_scale",
+    "lm_head_multiplier",
+    "output_multiplier",
+)
 
 
 class PairLogProbabilities(NamedTuple):
@@ -73,11 +82,16 @@ def row_log_probabilities(model: nn.Module, rows: RowBatch) -> PairLogProbabilit
         model: any causal language model.
         rows: chosen rows first, then rejected.
     """
+    length = rows.input_ids.shape[1]
+    first = int(rows.completion_mask.any(0).nonzero()[0])  # before it there is nothing to predict
     logits = model(
-        input_ids=rows.input_ids, attention_mask=rows.attention_mask, use_cache=False
-    ).logits[:, :-1]  # (2B, L - 1, V)
-    per_token = token_log_probabilities(logits, rows.input_ids[:, 1:])  # (2B, L - 1)
-    chosen, rejected = (per_token * rows.completion_mask[:, 1:]).sum(-1).chunk(2)
+        input_ids=rows.input_ids,
+        attention_mask=rows.attention_mask,
+        logits_to_keep=length - first + 1,
+        use_cache=False,
+    ).logits[:, :-1]  # (2B, L - first, V)
+    per_token = token_log_probabilities(logits, rows.input_ids[:, first:])  # (2B, L - first)
+    chosen, rejected = (per_token * rows.completion_mask[:, first:]).sum(-1).chunk(2)
     return PairLogProbabilities(chosen, rejected)
 
 
@@ -106,8 +120,8 @@ def _target_log_probabilities(model: Any, batch: TreeBatch, inputs: dict[str, An
 
 def _has_plain_head(config: Any) -> bool:
     """Whether the logits are what the head gives, neither scaled nor capped (Granite, Gemma)."""
-    names = ("final_logit_softcapping", "logits_scaling", "logit_scale")
-    return all(getattr(config, name, None) is None for name in names)
+    text = config.get_text_config()
+    return all(getattr(text, name, None) is None for name in _CHANGES_LOGITS)
 
 
 def token_log_probabilities(logits: Tensor, ids: Tensor) -> Tensor:

@@ -22,6 +22,8 @@ Mention = str | tuple[int, int]
 Precision = Literal["float32", "bfloat16"]
 # rounding moved no difference of two logits of MiniLM's by more than 0.07
 _CLOSE = 0.1
+_ROUNDING = 2.0**-8
+"""Of a number's size: bfloat16 keeps 8 bits."""
 
 
 class SavedClassifier:
@@ -30,9 +32,9 @@ class SavedClassifier:
     Args:
         classifier: the module; set to eval mode.
         precision: of the computation. `bfloat16` is about twice as fast on processors with matrix
-            units for it, and keeps a second copy of the weights. The labels stay those of
-            `float32`, since sentences whose two best relations lie close together are computed
-            again; probabilities differ in the second or third digit.
+            units for it, and keeps a second copy of the weights. Sentences whose two best
+            relations lie close together are computed again in `float32`, so that labels hardly
+            ever differ from its labels; probabilities differ in the second or third digit.
     """
 
     def __init__(self, classifier: Classifier, *, precision: Precision = "float32") -> None:
@@ -95,8 +97,7 @@ class SavedClassifier:
         encoded = self.classifier.encoding.encode(samples)
         logits = compute_logits(self.rounded or self.classifier, encoded, token_budget)  # (N, R)
         if self.rounded is not None:
-            best = logits.topk(min(2, logits.shape[1])).values  # (N, 2)
-            close = (best[:, 0] - best[:, -1] < _CLOSE).nonzero().flatten().tolist()
+            close = close_calls(logits)
             again = [encoded[row] for row in close]
             logits[close] = compute_logits(self.classifier, again, token_budget)
         probabilities = logits.softmax(dim=-1).tolist()
@@ -128,6 +129,18 @@ def compute_logits(classifier: Classifier, encoded: Sequence[Encoded], token_bud
         )
         logits[rows] = classifier(batch).float().cpu()
     return logits
+
+
+def close_calls(logits: Tensor) -> list[int]:
+    """The rows whose two best logits, computed in bfloat16, lie too close together to tell apart.
+
+    Args:
+        logits: (N, R).
+    """
+    best = logits.topk(min(2, logits.shape[1])).values  # (N, 2)
+    # each of the two may be off by its own rounding, and by what the layers before rounded
+    least = (4 * _ROUNDING * best[:, 0].abs()).clamp(min=_CLOSE)  # (N,)
+    return (best[:, 0] - best[:, -1] < least).nonzero().flatten().tolist()
 
 
 def _in_bfloat16(classifier: Classifier) -> Classifier:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -30,11 +31,12 @@ def test_the_sides_agree_and_are_tabled(
     assert all(side in table for side in sides)
 
 
-def test_a_side_that_computes_something_else_stops_it() -> None:
-    with pytest.raises(RuntimeError, match="tree does not compute what the rows compute"):
-        dpo._check("tree", {"log_probability": 0.0, "gradient": 0.01}, "float32")
-    with pytest.raises(RuntimeError, match="trl does not compute"):
-        dpo._check("trl", {"log_probability": 0.01, "gradient": 0.0}, "float32")
+@pytest.mark.parametrize("wrong", [{"gradient": 0.01}, {"loss": 1e-3}, {"gradient": math.nan}])
+def test_a_side_that_computes_something_else_stops_it(wrong: dict[str, float]) -> None:
+    differences = {"loss": 0.0, "log_probability": 0.0, "gradient": 0.0}
+    dpo._check("tree", "rows", differences, "float32")
+    with pytest.raises(RuntimeError, match="tree does not compute what rows computes"):
+        dpo._check("tree", "rows", {**differences, **wrong}, "float32")
 
 
 @pytest.mark.bench

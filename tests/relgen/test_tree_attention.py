@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor
-from transformers import MistralConfig, Qwen2Config
+from transformers import GraniteConfig, GraniteForCausalLM, MistralConfig, Qwen2Config
 
 from relgen.errors import InputError
 from relgen.language_model import add_lora
@@ -92,6 +92,21 @@ def test_logits_in_parts_are_the_same_logits(family, checkpointing, monkeypatch)
     # forward, and again in the backward pass
     assert len(made) == 2 * parts
     assert max(made) <= limit
+
+
+def test_scaled_logits_are_not_made_in_parts(monkeypatch):
+    base = tiny.language_model("llama", attention=TREE_ATTENTION, dtype=torch.float64)
+    sizes = {name: value for name, value in base.config.to_dict().items() if name != "model_type"}
+    config = GraniteConfig(**{**sizes, "logits_scaling": 3.0})
+    config._attn_implementation = TREE_ATTENTION
+    model = GraniteForCausalLM(config).double().eval()
+    chain = tiny.chain_tokens(3, seed=3)
+    monkeypatch.setattr("relgen.log_probabilities.LOGITS_AT_ONCE", 10)
+    with torch.no_grad():
+        rows = row_log_probabilities(model, lay_out_rows([chain]))
+        packed = tree_log_probabilities(model, pack([chain]))
+    torch.testing.assert_close(packed.chosen, rows.chosen, rtol=1e-9, atol=0)
+    torch.testing.assert_close(packed.rejected, rows.rejected, rtol=1e-9, atol=0)
 
 
 @pytest.mark.parametrize("attention", ["tree", "dense"])

@@ -10,7 +10,7 @@ import torch
 import relgen.classifiers
 from relgen.classifiers import pipeline
 from relgen.classifiers.entity_marker import EntityMarkerClassifier
-from relgen.classifiers.pipeline import SavedClassifier, find_mention
+from relgen.classifiers.pipeline import SavedClassifier, close_calls, find_mention
 from relgen.classifiers.predictions import Prediction
 from relgen.classifiers.saved import record_scores, save_classifier
 from relgen.errors import InputError
@@ -165,3 +165,8 @@ def test_minilm_is_the_same_after_loading(tmp_path):
     assert loaded.predict_samples(samples(4)) == before
     assert loaded.classifier.encoding.encode(samples(4)) == built.encoding.encode(samples(4))
     assert loaded.classifier.encoding.marker_ids["[HEAD]"] == 30522
+
+
+def test_close_calls_grow_with_the_logits():
+    logits = torch.tensor([[1.0, 0.95], [1.0, 0.5], [40.0, 39.5], [40.0, 38.0]])
+    assert close_calls(logits) == [0, 2]
