@@ -159,7 +159,7 @@ def report(
         table.add_column(column, justify="left" if index == 0 else "right")
     for row in rows:
         table.add_row(*(value if isinstance(value, str) else number(value) for value in row))
-    console = Console(width=max(100, Console().width))
+    console = Console(width=max(130, Console().width))
     console.print(table)
     for note in notes:
         console.print(note, highlight=False)
