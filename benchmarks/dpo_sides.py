@@ -11,6 +11,7 @@ measured time. Every side reports its first step's loss, mean log-probabilities 
 
 from __future__ import annotations
 
+import importlib
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -130,10 +131,11 @@ def trl_epoch(
     Returns:
         Seconds of the epoch and of the reference's log-probabilities, and what it came to.
     """
-    import trl
     from datasets import Dataset
     from transformers import TrainerCallback
 
+    # an extra, which may not be there: no types of its own
+    trl: Any = importlib.import_module("trl")
     rows = Dataset.from_list([row for chain in chains for row in _trl_rows(chain)])
     epoch = Epoch(0.0, 0.0, 0.0, torch.empty(0), sum(_padded(chain, batch) for chain in chains))
 
@@ -150,7 +152,7 @@ def trl_epoch(
                 epoch.chosen = float(logs["logps/chosen"])
                 epoch.rejected = float(logs["logps/rejected"])
 
-    class SameRows(trl.DPOTrainer):  # type: ignore[name-defined]
+    class SameRows(trl.DPOTrainer):
         """Trains on ids that are given: joined texts could be tokenised otherwise."""
 
         reference_seconds = 0.0
@@ -165,7 +167,7 @@ def trl_epoch(
             return table
 
     cuda = torch.cuda.is_available()
-    arguments = trl.DPOConfig(  # type: ignore[attr-defined]
+    arguments = trl.DPOConfig(
         output_dir=tempfile.mkdtemp(prefix="trl-"),
         beta=BETA,
         loss_type=["sigmoid"],
