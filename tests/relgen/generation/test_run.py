@@ -133,8 +133,13 @@ def test_goes_on_from_any_point(inputs: Inputs, tmp_path: Path, changes: dict[st
 
 
 def _start(inputs: Inputs, out: Path, options: Sequence[str]) -> subprocess.Popen[str]:
+    # tests that run in the background of a shell inherit that Ctrl-C is ignored
+    script = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from relgen.cli import main; sys.exit(main())"
+    )
     command = [
-        *(sys.executable, "-c", "import sys; from relgen.cli import main; sys.exit(main())"),
+        *(sys.executable, "-c", script),
         *("generate", "--model", str(inputs.model), "--train", str(inputs.train)),
         *("--schema", str(inputs.schema), "--out", str(out / "generated.jsonl"), *options),
     ]
@@ -158,9 +163,9 @@ def _stop(process: subprocess.Popen[str], journal: Path, lines: int, signum: int
 
 def test_killed_and_interrupted_processes_go_on(inputs: Inputs, tmp_path: Path) -> None:
     # many rounds: the process must not be done before it is stopped for the second time
-    chosen = settings(inputs, samples=32, window=1, max_drafts_per_sample=2)
+    chosen = settings(inputs, samples=20, window=1, max_drafts_per_sample=2)
     options = [
-        *("--samples", "32", "--window", "1", "--max-drafts-per-sample", "2"),
+        *("--samples", "20", "--window", "1", "--max-drafts-per-sample", "2"),
         *("--temperature", "1.2", "--max-new-tokens", "60", "--min-words", "1"),
         *("--max-entity-chars", "6", "--max-context-chars", "10"),
         *("--max-entity-words", "1"),
