@@ -76,7 +76,8 @@ def write_dataset_folder(
     """Writes `train.jsonl` and `README.md`; `datasets.load_dataset(out_dir)` reads the folder.
 
     Args:
-        generated: one or several generated.jsonl; the ids of all must differ.
+        generated: one or several generated.jsonl; the ids of all must differ. An empty one, of
+            which no draft was accepted, adds nothing.
         out_dir: the folder; only the two files in it are touched.
         schema: every sample's relation must belong to it; its explanations go into the card.
         seed_license: licence of the labelled samples that the model was shown. The generated set
@@ -94,6 +95,7 @@ def write_dataset_folder(
     if not seed_license.strip():
         raise InputError("must not be empty", field="license", value=seed_license)
     paths = [generated] if isinstance(generated, str | Path) else list(generated)
+    paths = _with_samples(paths)
     out_dir = Path(out_dir)
     counts: Counter[str] = Counter()
     made: dict[str, Counter[str]] = {
@@ -113,6 +115,19 @@ def write_dataset_folder(
     front = _front_matter(heading, counts.total(), seed_license, language)
     write_text(out_dir / "README.md", front + _body(heading, counts, made, schema, seed_license))
     return counts
+
+
+def _with_samples(paths: Sequence[str | Path]) -> list[str | Path]:
+    """The files that are not empty. Raises InputError when all of them are."""
+    full = [path for path in paths if not Path(path).is_file() or Path(path).stat().st_size]
+    if paths and not full:
+        raise InputError(
+            "no draft was accepted",
+            path=paths[0],
+            remedy="rejected.jsonl beside it says why; try another model, or raise "
+            "max_drafts_per_sample",
+        )
+    return full
 
 
 def _generated_samples(paths: Iterable[str | Path], schema: RelationSchema) -> Iterator[Sample]:

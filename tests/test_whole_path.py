@@ -55,7 +55,9 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "schema.yaml").write_text(yaml.safe_dump(schema), encoding="utf-8")
     llama = str(save_tiny(folder / "llama"))
     bert = save_encoder(folder / "bert")
-    short = {"max_context_words": 8, "max_new_tokens": 160, "max_drafts_per_sample": 20}
+    # random letters: a draft must fit into its tokens, one byte each
+    short = {"max_context_words": 2, "max_entity_words": 1, "max_entity_chars": 8}
+    short |= {"max_new_tokens": 260, "max_drafts_per_sample": 20}
     content = {
         "corpus": {name: str(folder / f"{name}.jsonl") for name in ("train", "test")}
         | {"schema": str(folder / "schema.yaml")},
