@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import relgen.classifiers
+from benchmarks import harness
 from benchmarks.classifier_sides import (
     TEST_SIDES,
     ForTrainer,
@@ -55,8 +56,7 @@ def check_step(args: argparse.Namespace, tolerance: Row) -> Row:
         "loss": abs(loss - other_loss),
         "gradient": float((gradient - other_gradient).norm() / other_gradient.norm()),
     }
-    if any(found[name] > most for name, most in tolerance.items()):
-        raise RuntimeError(f"the sides do not compute the same: {found}, allowed: {tolerance}")
+    harness.require_within("the sides do not compute the same", found, tolerance)
     return found
 
 

@@ -83,13 +83,10 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--model", default="smollm2-135m-instruct", help="name, folder or Hub id")
     parser.add_argument("--model-shape", choices=SHAPES, help="random weights of this shape")
     parser.add_argument("--dtype", choices=_TOLERANCE, default="float32")
-    parser.add_argument("--sides", type=lambda text: text.split(","), default=list(SIDES))
+    parser.add_argument("--sides", type=harness.names_among(SIDES, "side"), default=list(SIDES))
     parser.add_argument("--trl", choices=_TRL_SETTINGS, help="TRL's batch; default: try them")
     parser.add_argument("--gradient", help=argparse.SUPPRESS)
-    args = parser.parse_args(argv)
-    if unknown := set(args.sides) - set(SIDES):
-        parser.error(f"--sides: no such side: {', '.join(sorted(unknown))}")
-    return args
+    return parser.parse_args(argv)
 
 
 def _options(args: argparse.Namespace, pairs: int) -> list[str]:
@@ -167,10 +164,8 @@ def _base_side(sides: Sequence[str]) -> str:
 
 
 def _check(side: str, base: str, differences: Row, dtype: str) -> None:
-    """Raises RuntimeError when a difference is too large, or not a number."""
-    for name, most in _TOLERANCE[dtype].items():
-        if not differences[name] <= most:
-            raise RuntimeError(f"{side} does not compute what {base} computes: {differences}")
+    what = f"{side} does not compute what {base} computes"
+    harness.require_within(what, differences, _TOLERANCE[dtype])
 
 
 def _one_side(args: argparse.Namespace) -> None:

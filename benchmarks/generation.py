@@ -87,13 +87,10 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = harness.parser("Cached one-by-one generation against generate at every step.")
     parser.add_argument("--samples", type=harness.split_numbers, default=[16, 32], metavar="K,…")
     parser.add_argument("--model", default="smollm2-135m-instruct", help="name, folder or Hub id")
-    parser.add_argument("--sides", type=lambda text: text.split(","), default=list(SIDES))
+    parser.add_argument("--sides", type=harness.names_among(SIDES, "side"), default=list(SIDES))
     parser.add_argument("--words", type=int, default=10, help="around entities, at most (10)")
     parser.add_argument("--max-new-tokens", type=int, default=120, help="of a draft (120)")
-    args = parser.parse_args(argv)
-    if unknown := set(args.sides) - set(SIDES):
-        parser.error(f"--sides: no such side: {', '.join(sorted(unknown))}")
-    return args
+    return parser.parse_args(argv)
 
 
 def _check_texts(found: Mapping[str, Sequence[Row]]) -> None:

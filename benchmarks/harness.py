@@ -17,7 +17,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +192,27 @@ def semeval() -> Path | None:
 def split_numbers(text: str) -> list[int]:
     """`8,16` to [8, 16], for argparse."""
     return [int(part) for part in text.split(",")]
+
+
+def names_among(known: Iterable[str], what: str) -> Callable[[str], list[str]]:
+    """`a,b` to [a, b], for argparse; another name is refused as no such `what`."""
+    allowed = list(known)
+
+    def names(text: str) -> list[str]:
+        found = text.split(",")
+        if unknown := set(found) - set(allowed):
+            problem = f"no such {what}: {', '.join(sorted(unknown))}; one of {', '.join(allowed)}"
+            raise argparse.ArgumentTypeError(problem)
+        return found
+
+    return names
+
+
+def require_within(what: str, differences: Row, tolerance: Mapping[str, float]) -> None:
+    """Raises RuntimeError when a difference is too large, or not a number."""
+    for name, most in tolerance.items():
+        if not differences[name] <= most:
+            raise RuntimeError(f"{what}: {differences}, allowed: {dict(tolerance)}")
 
 
 def run_main(main: Callable[[Sequence[str] | None], None]) -> None:

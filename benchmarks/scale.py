@@ -88,14 +88,11 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--sizes", type=harness.split_numbers, default=sizes, metavar="N,…")
     parser.add_argument(
         "--operations",
-        type=lambda text: text.split(","),
+        type=harness.names_among(OPERATIONS, "operation"),
         default=list(OPERATIONS),
         metavar="NAME,…",
     )
-    args = parser.parse_args(argv)
-    if unknown := set(args.operations) - set(OPERATIONS):
-        parser.error(f"--operations: no such operation: {', '.join(sorted(unknown))}")
-    return args
+    return parser.parse_args(argv)
 
 
 def _measure(args: argparse.Namespace, names: Sequence[str], size: int) -> dict[str, list[Row]]:

@@ -236,13 +236,12 @@ def _build(kind: type, content: Any, where: str) -> Any:
 def _value(kind: Any, value: Any, where: str) -> Any:
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is types.UnionType:
-        if types.NoneType in arguments:
-            if value is None:
-                return None
-            arguments = tuple(k for k in arguments if k is not types.NoneType)
-        choice = next(
-            k for k in arguments if len(arguments) == 1 or (k is str) != isinstance(value, dict)
-        )
+        kinds = [k for k in arguments if k is not types.NoneType]
+        if value is None and len(kinds) < len(arguments):
+            return None
+        # a mapping is read as the dataclass, where there is one
+        fitting = (k for k in kinds if dataclasses.is_dataclass(k) == isinstance(value, dict))
+        choice = next(fitting, kinds[0])
         return _value(choice, value, where)
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
         if not isinstance(value, dict):
