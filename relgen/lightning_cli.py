@@ -10,15 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import io
-import itertools
 import logging
-import re
 import sys
 import warnings
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from jsonargparse import ArgumentError
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -34,10 +30,9 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from relgen.config_errors import explain
 from relgen.errors import InputError
-from relgen.presets import find_config
+from relgen.trained_options import checkpoint_option, config_files, own_options, with_presets
 
 SUBCOMMANDS = ("fit", "validate", "test", "predict")
-_LAST = "checkpoints/last.ckpt"
 _HELP = """\
 usage: relgen {name} SUBCOMMAND -c PRESET --out DIR [--resume | --force] [--KEY VALUE ...]
 
@@ -62,7 +57,7 @@ def run_trained(name: str, arguments: list[str]) -> None:
     Raises:
         InputError: a preset, key, value or file that cannot be used.
     """
-    arguments, own = _own_options(_with_presets(arguments, name))
+    arguments, own = own_options(with_presets(arguments, name))
     out = own.out
     subcommand = next((argument for argument in arguments if argument in SUBCOMMANDS), None)
     helps = any(argument in ("-h", "--help") for argument in arguments)
@@ -79,7 +74,7 @@ def run_trained(name: str, arguments: list[str]) -> None:
             )
         if out is None:
             raise InputError("missing", field="--out", remedy="name a folder for what is made")
-        arguments += _checkpoint(arguments, subcommand, own)
+        arguments += checkpoint_option(arguments, subcommand, own)
     with _quiet(), _clear_exits():
         cli = RelgenCLI(f"relgen {name}", out or "runs/unnamed", arguments)
     if not only_shows:
@@ -146,7 +141,7 @@ class RelgenCLI(LightningCLI):
             if isinstance(error, SystemExit) and error.code in (0, None):
                 raise
             message = f"{said.getvalue()}\n{error}"
-            raise explain(message, _config_files(args), self.command) from error
+            raise explain(message, config_files(args), self.command) from error
 
     def _parse_ckpt_path(self) -> None:
         """Left out: hyper-parameters stored in a checkpoint would beat the command line."""
@@ -161,112 +156,6 @@ class _SaveConfig(SaveConfigCallback):
         self.parser.save(
             self.config, folder / "config.yaml", skip_none=False, overwrite=True, multifile=False
         )
-
-
-def _is_whole(checkpoint: Path) -> bool:
-    """Whether a checkpoint (a zip file with a checksum for each member) is all there."""
-    try:
-        with zipfile.ZipFile(checkpoint) as archive:
-            return archive.testzip() is None
-    except (OSError, zipfile.BadZipFile):
-        return False
-
-
-def _with_presets(arguments: list[str], folder: str) -> list[str]:
-    resolved = []
-    previous = ""
-    for argument in arguments:
-        if previous in ("-c", "--config"):
-            argument = str(find_config(argument, folder))
-        elif match := re.match(r"(?:-c|--config)=(.+)", argument):
-            argument = f"--config={find_config(match.group(1), folder)}"
-        resolved.append(argument)
-        previous = argument
-    return resolved
-
-
-def _config_files(arguments: list[str]) -> list[Path]:
-    pairs = itertools.pairwise(arguments)
-    files = [Path(value) for option, value in pairs if option in ("-c", "--config")]
-    return files + [Path(a.partition("=")[2]) for a in arguments if a.startswith("--config=")]
-
-
-class _OwnOptions(NamedTuple):
-    out: str | None
-    resume: bool
-    force: bool
-
-
-def _own_options(arguments: list[str]) -> tuple[list[str], _OwnOptions]:
-    rest: list[str] = []
-    out, resume, force = None, False, False
-    pending = iter(arguments)
-    for argument in pending:
-        if argument == "--out":
-            out = next(pending, None)
-            if out is None:
-                raise InputError("needs a folder", field="--out")
-        elif argument.startswith("--out="):
-            out = argument.removeprefix("--out=")
-        elif argument == "--resume":
-            resume = True
-        elif argument == "--force":
-            force = True
-        else:
-            rest.append(argument)
-    return rest, _OwnOptions(out, resume, force)
-
-
-def _checkpoint(arguments: list[str], subcommand: str, own: _OwnOptions) -> list[str]:
-    """The `--ckpt_path` to add. `last` is resolved here: Lightning would look elsewhere."""
-    last = Path(own.out or "") / _LAST
-    for index, argument in enumerate(arguments):
-        if argument == "--ckpt_path=last":
-            del arguments[index]
-        elif argument == "--ckpt_path" and arguments[index + 1 : index + 2] == ["last"]:
-            del arguments[index : index + 2]
-        elif argument.startswith("--ckpt_path"):
-            given = Path(argument.partition("=")[2] or "".join(arguments[index + 1 : index + 2]))
-            if not given.is_file():
-                raise InputError("no such checkpoint", path=given, remedy="check --ckpt_path")
-            if not _is_whole(given):
-                raise InputError("this is no checkpoint, or a damaged one", path=given)
-            return []
-        else:
-            continue
-        if not last.is_file():
-            raise InputError(
-                "no checkpoint to go on from",
-                path=last,
-                remedy="name the folder of the interrupted run, or leave --ckpt_path out",
-            )
-        if not _is_whole(last):
-            raise InputError(
-                "this checkpoint is damaged",
-                path=last,
-                remedy="leave --ckpt_path out to start again",
-            )
-        return [f"--ckpt_path={last}"]
-    if subcommand == "fit":
-        if own.force or not last.is_file():
-            return []
-        if not own.resume:
-            raise InputError(
-                "this folder holds a checkpoint of an earlier run",
-                path=last,
-                remedy="--resume goes on from it, --force starts again, or give another --out",
-            )
-        if _is_whole(last):
-            return [f"--ckpt_path={last}"]
-        print(f"warning: {last} is damaged; starting again from the beginning", file=sys.stderr)
-        return []
-    if not last.is_file():
-        raise InputError(
-            f"no trained weights to {subcommand}",
-            path=last,
-            remedy="run `fit` with the same --out first, or give --ckpt_path",
-        )
-    return [f"--ckpt_path={last}"]
 
 
 @contextlib.contextmanager
