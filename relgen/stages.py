@@ -116,31 +116,31 @@ class _Planner:
         self.out = out
         self.stages: dict[str, Stage] = {}
         self.arms: list[ArmStages] = []
+        self.corpus = self._corpus()
 
     def plan(self) -> Plan:
-        corpus = self._corpus()
         for seed in self.experiment.seeds:
-            self._seed(seed, corpus)
-        schema = find_schema(corpus.schema)
-        return Plan(tuple(self.stages.values()), tuple(self.arms), schema, corpus.test)
+            self._seed(seed)
+        schema = find_schema(self.corpus.schema)
+        return Plan(tuple(self.stages.values()), tuple(self.arms), schema, self.corpus.test)
 
-    def _seed(self, seed: int, corpus: _Corpus) -> None:
-        split = self._split(seed, corpus)
+    def _seed(self, seed: int) -> None:
+        split = self._split(seed)
         adapters: dict[str, Stage] = {}
         if any(GENERATIONS[name].tuned for name in self.experiment.generations):
-            adapters = self._adapters(seed, split, corpus)
+            adapters = self._adapters(seed, split)
         sets: dict[str | None, tuple[Stage | None, tuple[Stage, ...], Stage]] = {
-            None: (None, (), self._diversity(seed, "human", split, corpus, None))
+            None: (None, (), self._diversity(seed, "human", split, None))
         }
         for name in self.experiment.generations:
-            parts = self._generate(seed, name, split, adapters, corpus)
-            collect = self._collect(seed, name, parts, corpus)
-            sets[name] = collect, parts, self._diversity(seed, name, collect, corpus, split)
+            parts = self._generate(seed, name, split, adapters)
+            collect = self._collect(seed, name, parts)
+            sets[name] = collect, parts, self._diversity(seed, name, collect, split)
         for classifier in self.experiment.classifiers:
             for arm in self.experiment.arms:
                 generation, _ = arm_parts(arm)
                 collect_stage, parts, diversity = sets[generation]
-                train, test = self._classifier(seed, arm, classifier, split, collect_stage, corpus)
+                train, test = self._classifier(seed, arm, classifier, split, collect_stage)
                 tuned = generation is not None and GENERATIONS[generation].tuned
                 self.arms.append(
                     ArmStages(
@@ -180,18 +180,18 @@ class _Planner:
             made["train"].folder / "train.jsonl", made["test"].folder / "test.jsonl", "semeval"
         )
 
-    def _split(self, seed: int, corpus: _Corpus) -> Stage:
-        command = ("data", "split", str(corpus.train), "--schema", corpus.schema)
+    def _split(self, seed: int) -> Stage:
+        command = ("data", "split", str(self.corpus.train), "--schema", self.corpus.schema)
         options = ("--shots", str(self.experiment.shots), "--seed", str(seed), "--dev", "none")
         return self._add(
             f"seed{seed}/split",
             "split",
-            (*command, *options, "--exclude", str(corpus.test), "--out", _OUT),
-            inputs=[corpus.train, corpus.test],
-            external=self._external(corpus),
+            (*command, *options, "--exclude", str(self.corpus.test), "--out", _OUT),
+            inputs=[self.corpus.train, self.corpus.test],
+            external=self._external(),
         )
 
-    def _adapters(self, seed: int, split: Stage, corpus: _Corpus) -> dict[str, Stage]:
+    def _adapters(self, seed: int, split: Stage) -> dict[str, Stage]:
         """One adapter for each half, or one for all relations under the key `all`."""
         halves: dict[str, tuple[str, ...]] = {"all": ()}
         if self.experiment.halves:
@@ -203,14 +203,14 @@ class _Planner:
                 f"seed{seed}/chains-{half}",
                 "chains",
                 (
-                    *("chains", str(split.folder / "train.jsonl"), "--schema", corpus.schema),
+                    *("chains", str(split.folder / "train.jsonl"), "--schema", self.corpus.schema),
                     *(*option, "--seed", str(seed)),
                     *("--chains-per-relation", str(self.experiment.chains.per_relation)),
                     *(("--shares", shares) if shares else ()),
                     *("--out", f"{_OUT}/chains.jsonl"),
                 ),
                 inputs=[split.folder / "train.jsonl"],
-                external=self._schema_file(corpus),
+                external=self._schema_file(),
             )
             adapters[half] = self._add(
                 f"seed{seed}/dpo-{half}",
@@ -219,32 +219,32 @@ class _Planner:
                     *("dpo", "fit", "-c", self.experiment.dpo),
                     *("--model.model", self.experiment.generator.model),
                     *("--data.chains", str(chains.folder / "chains.jsonl")),
-                    *("--data.schema", corpus.schema, "--seed_everything", str(seed)),
+                    *("--data.schema", self.corpus.schema, "--seed_everything", str(seed)),
                     *("--data.seed", str(seed), "--model.lora_seed", str(seed)),
                     *("--resume", "--out", _OUT),
                 ),
                 inputs=[chains.folder / "chains.jsonl"],
-                external=[*self._schema_file(corpus), find_config(self.experiment.dpo, "dpo")],
+                external=[*self._schema_file(), find_config(self.experiment.dpo, "dpo")],
                 resumable=True,
             )
         return adapters
 
     def _generate(
-        self, seed: int, name: str, split: Stage, adapters: dict[str, Stage], corpus: _Corpus
+        self, seed: int, name: str, split: Stage, adapters: dict[str, Stage]
     ) -> tuple[Stage, ...]:
         generation = GENERATIONS[name]
         settings = self.experiment.generator
         preset = settings.obo if generation.mode == "obo" else settings.aao
         common = (
             *("generate", "-c", preset, "--model", settings.model, "--mode", generation.mode),
-            *("--train", str(split.folder / "train.jsonl"), "--schema", corpus.schema),
+            *("--train", str(split.folder / "train.jsonl"), "--schema", self.corpus.schema),
             *("--samples", str(settings.samples), "--seed", str(seed)),
             *(
                 ("--token-budget", str(settings.token_budget))
                 if settings.token_budget is not None
                 else ()
             ),
-            *("--forbid", str(corpus.test)),
+            *("--forbid", str(self.corpus.test)),
             *(() if generation.diverse else ("--no-diverse",)),
         )
         parts: list[tuple[str, tuple[str, ...], list[Path]]] = [("", (), [])]
@@ -263,16 +263,16 @@ class _Planner:
                 f"seed{seed}/generate-{name}{suffix}",
                 "generate",
                 (*common, *options, "--out", f"{_OUT}/generated.jsonl"),
-                inputs=[split.folder / "train.jsonl", corpus.test, *inputs],
-                external=[*self._external(corpus), find_config(preset, "generate")],
+                inputs=[split.folder / "train.jsonl", self.corpus.test, *inputs],
+                external=[*self._external(), find_config(preset, "generate")],
                 resumable=True,
             )
             for suffix, options, inputs in parts
         )
 
-    def _collect(self, seed: int, name: str, parts: Iterable[Stage], corpus: _Corpus) -> Stage:
+    def _collect(self, seed: int, name: str, parts: Iterable[Stage]) -> Stage:
         files = [part.folder / "generated.jsonl" for part in parts]
-        command = ("data", "card", *map(str, files), "--schema", corpus.schema)
+        command = ("data", "card", *map(str, files), "--schema", self.corpus.schema)
         licence = self.experiment.license
         if isinstance(self.experiment.corpus, str):
             licence = {"everyday": "cc0-1.0", "semeval": "cc-by-3.0"}[self.experiment.corpus]
@@ -281,14 +281,12 @@ class _Planner:
             "collect",
             (*command, "--license", licence, "--out", _OUT),
             inputs=files,
-            external=self._schema_file(corpus),
+            external=self._schema_file(),
         )
 
-    def _diversity(
-        self, seed: int, name: str, made: Stage, corpus: _Corpus, against: Stage | None
-    ) -> Stage:
+    def _diversity(self, seed: int, name: str, made: Stage, against: Stage | None) -> Stage:
         files = [made.folder / "train.jsonl"]
-        command = ["diversity", str(files[0]), "--schema", corpus.schema]
+        command = ["diversity", str(files[0]), "--schema", self.corpus.schema]
         if against is not None:
             files.append(against.folder / "train.jsonl")
             command += ["--against", str(files[1])]
@@ -297,22 +295,16 @@ class _Planner:
             "diversity",
             (*command, "--seed", str(seed), "--json", "--out", f"{_OUT}/diversity.json"),
             inputs=files,
-            external=self._schema_file(corpus),
+            external=self._schema_file(),
         )
 
     def _classifier(
-        self,
-        seed: int,
-        arm: str,
-        preset: str,
-        split: Stage,
-        collect: Stage | None,
-        corpus: _Corpus,
+        self, seed: int, arm: str, preset: str, split: Stage, collect: Stage | None
     ) -> tuple[Stage, Stage]:
         _, mix = arm_parts(arm)
         human = split.folder / "train.jsonl"
         files = [human] if mix != "pure" else []
-        data = ["--data.schema", corpus.schema, "--data.test", str(corpus.test)]
+        data = ["--data.schema", self.corpus.schema, "--data.test", str(self.corpus.test)]
         data += ["--data.mix", mix, *(("--data.human", str(human)) if mix != "pure" else ())]
         if collect is not None:
             files.append(collect.folder / "train.jsonl")
@@ -320,12 +312,12 @@ class _Planner:
         label = "" if len(self.experiment.classifiers) == 1 else f"-{Path(preset).stem}"
         seeds = ("--seed_everything", str(seed), "--data.seed", str(seed))
         options = ("-c", preset, *data, *seeds)
-        external = [*self._external(corpus), find_config(preset, "classifier")]
+        external = [*self._external(), find_config(preset, "classifier")]
         train = self._add(
             f"seed{seed}/train-{arm}{label}",
             "train",
             ("classifier", "fit", *options, "--out", _OUT),
-            inputs=[*files, corpus.test],
+            inputs=[*files, self.corpus.test],
             external=external,
         )
         checkpoint = train.folder / "checkpoints" / "last.ckpt"
@@ -333,18 +325,17 @@ class _Planner:
             f"seed{seed}/test-{arm}{label}",
             "test",
             ("classifier", "test", *options, "--ckpt_path", str(checkpoint), "--out", _OUT),
-            inputs=[corpus.test, checkpoint],
+            inputs=[self.corpus.test, checkpoint],
             external=external,
         )
         return train, test
 
-    def _external(self, corpus: _Corpus) -> list[Path]:
+    def _external(self) -> list[Path]:
         own = isinstance(self.experiment.corpus, CorpusFiles)
-        return [*self._schema_file(corpus), *((corpus.train, corpus.test) if own else ())]
+        return [*self._schema_file(), *((self.corpus.train, self.corpus.test) if own else ())]
 
-    @staticmethod
-    def _schema_file(corpus: _Corpus) -> list[Path]:
-        return [find_schema(corpus.schema)]
+    def _schema_file(self) -> list[Path]:
+        return [find_schema(self.corpus.schema)]
 
     def _add(
         self,
