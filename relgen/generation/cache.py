@@ -106,6 +106,15 @@ class RaggedLayer(CacheLayerMixin):
         self.keys[place, :, :length] = self.keys[row, :, :length]
         self.values[place, :, :length] = self.values[row, :, :length]
 
+    def spread_row(self, row: int, places: Sequence[int], length: int) -> None:
+        """Copies `length` slots of a row over each of several others."""
+        self.grow(max(places) + 1, length)
+        assert self.keys is not None
+        assert self.values is not None
+        at = list(places)
+        self.keys[at, :, :length] = self.keys[row, :, :length]
+        self.values[at, :, :length] = self.values[row, :, :length]
+
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         """Length and offset of the keys, as transformers asks for them."""
         return (0 if self.placement is None else self.placement.length), 0
@@ -173,6 +182,15 @@ class RaggedCache(Cache):
         for layer, own in zip(taken.ragged, self.ragged, strict=True):
             layer.copy_rows(own, rows, length)
         return taken
+
+    def spread(self, row: int, places: Sequence[int]) -> None:
+        """Makes other rows, new or old, equal to `row`."""
+        length = self.lengths[row]
+        self.lengths += [0] * (max(places) + 1 - len(self.lengths))
+        for layer in self.ragged:
+            layer.spread_row(row, places, length)
+        for place in places:
+            self.lengths[place] = length
 
     def drop(self, row: int) -> None:
         """Removes a row; the last one takes its place."""

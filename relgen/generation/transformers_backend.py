@@ -13,6 +13,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 import torch
@@ -85,7 +86,7 @@ class TransformersBackend:
     @torch.inference_mode()
     def show(self, prompts: Mapping[int, Prompt]) -> None:
         """Feeds what is new in each prompt; what stands before it stays in the cache."""
-        rows, news = [], []
+        rows, fresh = [], []
         for chain, prompt in prompts.items():
             number = self._numbers.setdefault(chain, len(self._numbers))
             old = self._rows.get(number, _Row((), []))
@@ -94,12 +95,38 @@ class TransformersBackend:
             self._rows[number] = _Row(prompt.segments, old.ids[:kept] + ids)
             if number < len(self._cache.lengths):
                 self._cache.lengths[number] = sum(map(len, old.ids[:kept]))
+            else:
+                fresh.append(number)
             rows.append(number)
-            news.append([token for segment in ids for token in segment])
+        self._read_common(fresh)
         if rows:
+            lengths = self._cache.lengths + [0] * len(fresh)
+            news = [self._rows[number].prompt_ids[lengths[number] :] for number in rows]
             logits = self._forward(self._cache, rows, news)
             for number, row_logits in zip(rows, logits, strict=True):
                 self._rows[number].logits = row_logits.clone()
+
+    def _read_common(self, rows: Sequence[int]) -> None:
+        """Reads once what new rows have in common, and copies it to each.
+
+        That is the leading tokens that all rows share (the task description), then each distinct
+        first segment (a relation's explanation).
+        """
+        first = {row: self._rows[row].ids[0] for row in rows}
+        shared = _shared_length(list(first.values()))
+        if len(rows) < 2 or not shared:
+            return
+        self._forward(self._cache, rows[:1], [first[rows[0]][:shared]])
+        self._cache.spread(rows[0], rows[1:])
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for row, ids in first.items():
+            groups.setdefault(tuple(ids[shared:]), []).append(row)
+        ahead = {group[0]: ids for ids, group in groups.items() if ids}
+        if ahead:
+            self._forward(self._cache, list(ahead), list(ahead.values()))
+        for leader, *others in groups.values():
+            if others:
+                self._cache.spread(leader, others)
 
     @torch.inference_mode()
     def draft(self, requests: Sequence[DraftRequest]) -> list[Draft]:
@@ -246,6 +273,12 @@ def _common(old: Sequence[str], new: Sequence[str]) -> int:
     """Leading segments that both have; the last of `new`, the cue, is always fed again."""
     pairs = zip(old, new[:-1], strict=False)
     return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(old), len(new) - 1))
+
+
+def _shared_length(sequences: Sequence[Sequence[int]]) -> int:
+    """How many leading tokens all of them have in common; 0 of none."""
+    columns = zip(*sequences, strict=False)
+    return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
 
 
 def _line_logprobs(

@@ -32,11 +32,11 @@ def request(chain: int, key: str = "k", **changes: object) -> DraftRequest:
     return DraftRequest(chain, key, **values)
 
 
-def prompts(number: int, *, first: int = 0) -> Prompt:
+def prompts(number: int, *, first: int = 0, relation: int = 0) -> Prompt:
     """A prompt with `number` demonstrations, other ones for another `first`."""
     shown = [tiny.train()[(first + i) % 4] for i in range(number)]
     writer = PromptWriter(prompt_format(TOKENIZER))
-    return writer.one_by_one(tiny.schema()["causes"], shown)
+    return writer.one_by_one(list(tiny.schema())[relation], shown)
 
 
 def generated(prompt: Prompt, penalty: float = 1.15, length: int = 24) -> str:
@@ -101,6 +101,28 @@ def test_feeds_only_what_is_new() -> None:
     demonstration, cue = (len(encode(TOKENIZER, text)) for text in (new.demonstrations[1], new.cue))
     whole = sum(len(encode(TOKENIZER, text)) for text in prompts(1).segments)
     assert fed == [whole, 1, demonstration + cue]
+
+
+def test_reads_once_what_new_chains_have_in_common() -> None:
+    cached = backend()
+    current = {0: prompts(1), 1: prompts(1, first=2), 2: prompts(1, relation=1), 3: prompts(2)}
+    fed: list[tuple[int, ...]] = []
+    handle = MODEL.register_forward_pre_hook(
+        lambda module, args, kwargs: fed.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True
+    )
+    try:
+        cached.show(current)
+    finally:
+        handle.remove()
+    first, other = (encode(TOKENIZER, current[chain].prefix) for chain in (0, 2))
+    shared = next(i for i, (a, b) in enumerate(zip(first, other, strict=False)) if a != b)
+    assert shared > 20
+    # the description for all, the explanations for two relations, and what is each chain's own
+    assert fed[:2] == [(1, shared), (2, max(len(first), len(other)) - shared)]
+    assert fed[2][0] == 4
+    assert fed[2][1] < min(len(first), len(other))
+    drafts = cached.draft([request(chain) for chain in current])
+    assert [draft.text for draft in drafts] == [generated(prompt) for prompt in current.values()]
 
 
 def test_draws_do_not_depend_on_the_batch() -> None:
