@@ -189,7 +189,9 @@ class ForTrainer(nn.Module):
         self, input_ids: Tensor, attention_mask: Tensor, positions: Tensor, labels: Tensor
     ) -> dict[str, Tensor]:
         human = torch.zeros_like(labels, dtype=torch.bool)
-        logits = self.classifier(Batch(input_ids, attention_mask, positions, labels, human, ()))
+        certain = labels.new_zeros(len(labels), 0)
+        batch = Batch(input_ids, attention_mask, positions, labels, human, (), certain)
+        logits = self.classifier(batch)
         return {"loss": F.cross_entropy(logits, labels), "logits": logits}
 
 

@@ -12,7 +12,7 @@ from relgen.samples import Entity, Sample
 
 _UNKNOWN = -1
 # keys the cache of encoded tables: raise it when `encode_rows` changes
-_VERSION = 1
+_VERSION = 2
 
 
 def encode_table(
@@ -66,7 +66,17 @@ def encode_rows(
         "length": [len(sample.input_ids) for sample in encoded],
         "label": [numbers[x] if labels else _UNKNOWN for x in rows["relation"]],
         "generated": [generated] * len(encoded),
+        "targets": [_target(scores, labels) for scores in rows["scores"]],
     }
+
+
+def _target(scores: list[dict[str, Any]] | None, labels: tuple[str, ...]) -> list[float]:
+    """The probabilities of all labels, with sum 1; nothing for a sample without `scores`."""
+    if not scores or not labels:
+        return []
+    known = {entry["relation"]: entry["probability"] for entry in scores}
+    total = sum(known.get(label, 0.0) for label in labels)
+    return [known.get(label, 0.0) / total for label in labels]
 
 
 def collate_columns(columns: dict[str, list[Any]], *, pad_id: int) -> Batch:
@@ -78,4 +88,5 @@ def collate_columns(columns: dict[str, list[Any]], *, pad_id: int) -> Batch:
         labels=columns["label"],
         generated=columns["generated"],
         ids=columns["id"],
+        targets=columns["targets"],
     )

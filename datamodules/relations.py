@@ -27,7 +27,7 @@ from relgen.schema import RelationSchema, load_schema
 from relgen.tables import load_table
 
 Mix = Literal["human", "pure", "mix"]
-Order = Literal["together", "generated_first"]
+Order = Literal["together", "side_by_side", "generated_first"]
 _LOG = logging.getLogger(__name__)
 
 
@@ -43,8 +43,11 @@ class RelationDataModule(LightningDataModule):
         predict: samples file for `predict` (its labels are ignored); `test` when left out.
         mix: train on the `human` file, on the generated one (`pure`), or on both (`mix`); left out:
             on what is given.
-        order: `generated_first` trains on generated samples, then on human ones.
-        generated_share: with `generated_first`, the share of all steps that comes first.
+        order: `together` draws from both files alike; `side_by_side` gives each its share of every
+            batch, where there are both; `generated_first` trains on generated samples, then on
+            human ones.
+        generated_share: the generated samples' share: of a batch with `side_by_side`, of all steps
+            with `generated_first`.
         balanced: draw all relations equally often.
         on_leak: a training sentence that is a test sentence as well ends the run, or is dropped.
         batch_size: samples a step, in each process.
@@ -160,6 +163,7 @@ class RelationDataModule(LightningDataModule):
             steps=self.steps_per_epoch,
             seed=self.seed,
             balanced=self.balanced,
+            generated_rows=self._generated_rows() if len(names) == 2 else None,
             generated_steps=self._generated_steps() if self.order == "generated_first" else None,
             rank=self._trainer.global_rank,
             world=self._trainer.world_size,
@@ -246,6 +250,18 @@ class RelationDataModule(LightningDataModule):
             self.leaked[name] = len(leaks)
             self._tables[name] = self._tables[name].select(sorted(kept))
         check_training(self._tables, self.mix, self.order, self.files)
+
+    def _generated_rows(self) -> int | None:
+        if self.order != "side_by_side":
+            return None
+        if self.batch_size < 2:
+            raise InputError(
+                "`side_by_side` needs room for a sample from each file",
+                field="data.batch_size",
+                value=self.batch_size,
+                remedy="set it to 2 or more",
+            )
+        return min(max(1, round(self.generated_share * self.batch_size)), self.batch_size - 1)
 
     def _generated_steps(self) -> int:
         trainer = self._trainer

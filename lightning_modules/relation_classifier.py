@@ -22,7 +22,12 @@ from lightning_modules.classifier_callbacks import BestWeights, ClassifierFiles
 from lightning_modules.classifier_pictures import ClassifierPictures
 from lightning_modules.schedules import learning_rate_factor
 from relgen.classifiers.base import Batch, Classifier, ClassifierCallable
-from relgen.classifiers.losses import by_source, smoothed_cross_entropy, weighted_mean
+from relgen.classifiers.losses import (
+    by_source,
+    smoothed_cross_entropy,
+    target_probabilities,
+    weighted_mean,
+)
 from relgen.errors import InputError
 from relgen.schema import RelationSchema
 from relgen.scoring import RelationConfusion, Scores, score
@@ -150,7 +155,8 @@ class RelationClassifierModule(LightningModule):
         smoothing = by_source(
             batch.generated, self.human_label_smoothing, self.generated_label_smoothing
         )
-        losses = smoothed_cross_entropy(logits.float(), batch.labels, smoothing)  # (B,)
+        targets = target_probabilities(batch.labels, batch.targets, logits.shape[-1])  # (B, R)
+        losses = smoothed_cross_entropy(logits.float(), targets, smoothing)  # (B,)
         weights = by_source(batch.generated, 1.0, self.generated_weight)
         return weighted_mean(losses, weights), logits
 

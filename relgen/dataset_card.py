@@ -17,7 +17,7 @@ import yaml
 
 from relgen.errors import InputError
 from relgen.files import write_text
-from relgen.samples import Sample, iter_samples, write_samples
+from relgen.samples import Sample, iter_samples, with_samples, write_samples
 from relgen.schema import RelationSchema
 
 # the keys of relgen.tables.PROVENANCE, which needs `datasets`; a test compares them
@@ -30,10 +30,11 @@ PROVENANCE_KEYS = (
     "seed",
     "prompt_hash",
     "mean_token_logprob",
+    "intended",
     "relgen_version",
 )
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (10**6, "100K<n<1M"))
-_FEATURES = [
+_FEATURES: list[dict[str, Any]] = [
     {"name": "id", "dtype": "string"},
     {"name": "text", "dtype": "string"},
     *(
@@ -95,39 +96,31 @@ def write_dataset_folder(
     if not seed_license.strip():
         raise InputError("must not be empty", field="license", value=seed_license)
     paths = [generated] if isinstance(generated, str | Path) else list(generated)
-    paths = _with_samples(paths)
+    paths = with_samples(paths)
     out_dir = Path(out_dir)
     counts: Counter[str] = Counter()
     made: dict[str, Counter[str]] = {
         key: Counter() for key in ("model", "adapter", "mode", "relgen_version")
     }
 
+    scored = False
+
     def counted() -> Iterator[Sample]:
+        nonlocal scored
         for sample in _generated_samples(paths, schema):
             counts[sample.relation] += 1
             public = _for_publication(sample)
+            scored = scored or sample.scores is not None
             for key, values in made.items():
                 values[str((public.provenance or {}).get(key) or "not known")] += 1
             yield public
 
     write_samples(out_dir / "train.jsonl", counted())
     heading = title or f"Generated training samples for {schema.name}"
-    front = _front_matter(heading, counts.total(), seed_license, language)
+    features = [*_FEATURES, *([_scores_feature(schema)] if scored else [])]
+    front = _front_matter(heading, counts.total(), seed_license, language, features)
     write_text(out_dir / "README.md", front + _body(heading, counts, made, schema, seed_license))
     return counts
-
-
-def _with_samples(paths: Sequence[str | Path]) -> list[str | Path]:
-    """The files that are not empty. Raises InputError when all of them are."""
-    full = [path for path in paths if not Path(path).is_file() or Path(path).stat().st_size]
-    if paths and not full:
-        raise InputError(
-            "no draft was accepted",
-            path=paths[0],
-            remedy="rejected.jsonl beside it says why; try another model, or raise "
-            "max_drafts_per_sample",
-        )
-    return full
 
 
 def _generated_samples(paths: Iterable[str | Path], schema: RelationSchema) -> Iterator[Sample]:
@@ -168,7 +161,15 @@ def _for_publication(sample: Sample) -> Sample:
     return replace(sample, provenance=provenance)
 
 
-def _front_matter(heading: str, total: int, seed_license: str, language: str) -> str:
+def _scores_feature(schema: RelationSchema) -> dict[str, Any]:
+    """What `relgen label` adds to a sample: a probability for each relation."""
+    fields = [{"name": label, "dtype": "float64"} for label in schema.labels]
+    return {"name": "scores", "struct": fields}
+
+
+def _front_matter(
+    heading: str, total: int, seed_license: str, language: str, features: list[dict[str, Any]]
+) -> str:
     content: dict[str, Any] = {
         "pretty_name": heading,
         "language": [language],
@@ -181,7 +182,7 @@ def _front_matter(heading: str, total: int, seed_license: str, language: str) ->
                 "data_files": [{"split": "train", "path": "train.jsonl"}],
             }
         ],
-        "dataset_info": {"config_name": "default", "features": _FEATURES},
+        "dataset_info": {"config_name": "default", "features": features},
     }
     # the Hub knows licences by short names such as cc-by-3.0; others carry a name of their own
     if re.fullmatch(r"[a-z0-9][a-z0-9.+-]*", seed_license):

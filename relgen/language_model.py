@@ -66,6 +66,25 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
         return AutoTokenizer.from_pretrained(resolve_model(name))
 
 
+def find_device(name: str | None) -> torch.device:
+    """The device of this name, by default a GPU where there is one.
+
+    Raises:
+        InputError: torch knows no such device, or it is not here.
+    """
+    try:
+        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(
+            f"this device cannot be used: {str(error).splitlines()[0]}",
+            field="device",
+            value=name,
+            remedy="use cpu, or leave it out",
+        ) from error
+    return device
+
+
 def load_language_model(
     name: str,
     *,

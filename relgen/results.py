@@ -14,9 +14,9 @@ from typing import Any
 from relgen import __version__
 from relgen.experiment import Experiment
 from relgen.files import read_json, read_lines, write_json
+from relgen.plans import ArmStages, Plan, Stage
 from relgen.reporting.data import ArmFiles, ReportData, StageData
 from relgen.schema import load_schema
-from relgen.stages import ArmStages, Plan, Stage
 
 _SCORES = ("micro_f1", "macro_f1", "official_f1", "precision", "recall")
 _PACKAGES = ("torch", "lightning", "transformers", "peft", "datasets", "torchmetrics", "llguidance")
@@ -135,6 +135,7 @@ def _arm(stages: ArmStages, out: Path) -> dict[str, Any]:
         **{name: scores[name] for name in _SCORES},
         "diversity": {name: diversity["overall"][name] for name in _DIVERSITY},
         "generation": _generation(stages) if stages.generate else None,
+        "labelling": _labelling(stages),
         "predictions": (stages.test.folder / "predictions.jsonl").relative_to(out).as_posix(),
     }
 
@@ -167,6 +168,14 @@ def _generation(stages: ArmStages) -> dict[str, Any]:
         "seconds": round(sum(part["seconds"] for part in parts), 2),
         "tokens": sum(part["tokens"] for part in parts),
     }
+
+
+def _labelling(stages: ArmStages) -> dict[str, Any] | None:
+    """How many samples are most probably what they were written for, and how far to trust that."""
+    if stages.label is None:
+        return None
+    summary = read_json(stages.label.folder / "labelled.json")
+    return {name: summary[name] for name in ("samples", "agreed", "train_micro_f1")}
 
 
 def _arm_files(stages: ArmStages, out: Path) -> ArmFiles:

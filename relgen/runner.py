@@ -24,8 +24,8 @@ from relgen import __version__, cli
 from relgen.errors import InputError
 from relgen.experiment import Experiment
 from relgen.files import content_hash, read_json, write_json
+from relgen.plans import KINDS, Plan, Stage
 from relgen.results import print_table, write_report_data, write_results
-from relgen.stages import KINDS, Plan, Stage
 
 _OWNER = "experiment.json"
 _LOCK = ".lock"

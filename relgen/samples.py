@@ -7,14 +7,15 @@ A samples file holds one JSON object a line:
      "source": "human"}
 
 Offsets count characters of `text`, the end is exclusive. `id` (default: the file's name and line),
-`type` and `source` may be left out; keys that relgen does not know are ignored.
+`type` and `source` may be left out; keys that relgen does not know are ignored. A sample that
+`relgen label` has read also holds `scores`: the probability of each relation.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,6 +55,8 @@ class Sample:
         source: `human` or `generated`.
         provenance: for generated samples: model, adapter, mode, step, seed, prompt hash, mean
             token log-probability, version of relgen.
+        scores: for samples whose relation is not certain: the probability of each relation.
+            Classifiers train on these in place of `relation`.
 
     Raises:
         ValueError: an offset is out of range, an entity is empty, or the two overlap.
@@ -66,6 +69,7 @@ class Sample:
     relation: str
     source: str = "human"
     provenance: Mapping[str, Any] | None = field(default=None, hash=False)
+    scores: Mapping[str, float] | None = field(default=None, hash=False)
 
     def __post_init__(self) -> None:
         for name, value in (("id", self.id), ("text", self.text), ("relation", self.relation)):
@@ -120,6 +124,8 @@ class Sample:
         }
         if self.provenance is not None:
             row["provenance"] = dict(self.provenance)
+        if self.scores is not None:
+            row["scores"] = dict(self.scores)
         return row
 
     @classmethod
@@ -146,6 +152,7 @@ class Sample:
             relation=_string(row, "relation"),
             source=_string(row, "source", "human"),
             provenance=provenance,
+            scores=_scores(row),
         )
 
 
@@ -196,6 +203,19 @@ def write_samples(path: str | Path, samples: Iterable[Sample]) -> int:
     return write_jsonl(path, (sample.to_json() for sample in samples))
 
 
+def with_samples(paths: Sequence[str | Path]) -> list[str | Path]:
+    """The generated files that are not empty. Raises InputError when all of them are."""
+    full = [path for path in paths if not Path(path).is_file() or Path(path).stat().st_size]
+    if paths and not full:
+        raise InputError(
+            "no draft was accepted",
+            path=paths[0],
+            remedy="rejected.jsonl beside it says why; try another model, or raise "
+            "max_drafts_per_sample",
+        )
+    return full
+
+
 def normalised(text: str) -> str:
     """Case, white space and punctuation aside: two sentences with the same form are copies."""
     return _NOT_ALNUM.sub(" ", text.casefold()).strip()
@@ -237,3 +257,22 @@ def _entity(row: dict[str, Any], role: str) -> Entity:
     if kind is not None and not isinstance(kind, str):
         raise InputError("must be a text or null", field=f"{role}.type", value=kind)
     return Entity(value["start"], value["end"], kind)
+
+
+def _scores(row: dict[str, Any]) -> dict[str, float] | None:
+    value = row.get("scores")
+    if value is None:
+        return None
+    if not isinstance(value, dict) or not value:
+        raise InputError('must be {"relation": probability, …}', field="scores", value=value)
+    for relation, probability in value.items():
+        number = isinstance(probability, int | float) and not isinstance(probability, bool)
+        if not number or not 0 <= probability <= 1:
+            raise InputError(
+                "must be a probability, from 0 to 1",
+                field=f"scores.{relation}",
+                value=probability,
+            )
+    if not sum(value.values()) > 0:
+        raise InputError("at least one must be above 0", field="scores", value=value)
+    return {relation: float(probability) for relation, probability in value.items()}

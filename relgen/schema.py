@@ -102,6 +102,25 @@ class RelationSchema:
                 else f"its relations: {', '.join(self.labels)}",
             )
 
+    def inverses(self) -> dict[str, str]:
+        """For each label the one that holds when head and tail are exchanged, where that is known.
+
+        The two directions of an undirected relation are each other's inverse. The negative label is
+        its own where every other label has one: then no relation holds in either direction.
+        """
+        groups: dict[str, list[str]] = {}
+        for relation in self.relations:
+            if relation.name != self.negative and relation.undirected:
+                groups.setdefault(relation.undirected, []).append(relation.name)
+        known: dict[str, str] = {}
+        for members in groups.values():
+            if len(members) == 2:
+                first, second = members
+                known |= {first: second, second: first}
+        if self.negative is not None and all(label in known for label in self.positive_labels):
+            known[self.negative] = self.negative
+        return known
+
     def halves(self, seed: int) -> dict[Half, tuple[str, ...]]:
         """Splits the labels in two; both directions of a relation land in the same half.
 

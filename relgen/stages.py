@@ -1,6 +1,6 @@
 """An experiment as stages: each one a relgen command line with a folder of its own.
 
-    corpus -> split -> chains -> dpo -> generate -> collect -> diversity -> train -> test
+    corpus -> split -> chains -> dpo -> generate -> label -> collect -> diversity -> train -> test
 
 A stage's folder is named by a hash of its command, in which the folders of the stages before it
 stand under their own hashes, of the content of the configurations and corpus files that it reads,
@@ -18,73 +18,10 @@ from relgen import __version__
 from relgen.errors import InputError
 from relgen.experiment import GENERATIONS, CorpusFiles, Experiment, arm_parts
 from relgen.files import content_hash, text_hash
+from relgen.plans import ArmStages, Plan, Stage
 from relgen.presets import find_config, find_schema
 
-KINDS = (
-    "corpus",
-    "split",
-    "chains",
-    "dpo",
-    "generate",
-    "collect",
-    "diversity",
-    "train",
-    "test",
-    "report",
-)
 _OUT = "{out}"
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One command line and where it leaves its output.
-
-    Args:
-        name: unique within the experiment, e.g. `seed1/dpo-a`.
-        kind: one of `KINDS`.
-        folder: everything that the command writes is below it.
-        command: what follows `relgen` on the command line.
-        inputs: the files and folders it reads: earlier stages', the corpus's, configurations.
-        resumable: the command goes on from what an interrupted run of it left in the folder.
-    """
-
-    name: str
-    kind: str
-    folder: Path
-    command: tuple[str, ...]
-    inputs: tuple[Path, ...] = ()
-    resumable: bool = False
-
-    @property
-    def record(self) -> Path:
-        """Written last, atomically: a stage without it is not done."""
-        return self.folder / "stage.json"
-
-
-@dataclass(frozen=True)
-class ArmStages:
-    """Where to find what one arm of one seed made, for the results."""
-
-    arm: str
-    seed: int
-    classifier: str
-    split: Stage
-    train: Stage
-    test: Stage
-    diversity: Stage
-    collect: Stage | None
-    generate: tuple[Stage, ...]
-    dpo: tuple[Stage, ...]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All stages in an order in which they can run, and how arms are put together from them."""
-
-    stages: tuple[Stage, ...]
-    arms: tuple[ArmStages, ...]
-    schema: Path
-    test: Path
 
 
 @dataclass(frozen=True)
@@ -92,6 +29,16 @@ class _Corpus:
     train: Path
     test: Path
     schema: str
+
+
+@dataclass(frozen=True)
+class _Set:
+    """The stages of one training set; only `diversity` for the human one."""
+
+    generate: tuple[Stage, ...]
+    label: Stage | None
+    collect: Stage | None
+    diversity: Stage
 
 
 def plan(experiment: Experiment, out: Path) -> Plan:
@@ -129,18 +76,19 @@ class _Planner:
         adapters: dict[str, Stage] = {}
         if any(GENERATIONS[name].tuned for name in self.experiment.generations):
             adapters = self._adapters(seed, split)
-        sets: dict[str | None, tuple[Stage | None, tuple[Stage, ...], Stage]] = {
-            None: (None, (), self._diversity(seed, "human", split, None))
-        }
+        human = _Set((), None, None, self._diversity(seed, "human", split, None))
+        sets: dict[str | None, _Set] = {None: human}
         for name in self.experiment.generations:
             parts = self._generate(seed, name, split, adapters)
-            collect = self._collect(seed, name, parts)
-            sets[name] = collect, parts, self._diversity(seed, name, collect, split)
+            label = self._label(seed, name, split, parts)
+            collect = self._collect(seed, name, parts, label)
+            diversity = self._diversity(seed, name, collect, split)
+            sets[name] = _Set(parts, label, collect, diversity)
         for classifier in self.experiment.classifiers:
             for arm in self.experiment.arms:
                 generation, _ = arm_parts(arm)
-                collect_stage, parts, diversity = sets[generation]
-                train, test = self._classifier(seed, arm, classifier, split, collect_stage)
+                made = sets[generation]
+                train, test = self._classifier(seed, arm, classifier, split, made.collect)
                 tuned = generation is not None and GENERATIONS[generation].tuned
                 self.arms.append(
                     ArmStages(
@@ -150,9 +98,10 @@ class _Planner:
                         split=split,
                         train=train,
                         test=test,
-                        diversity=diversity,
-                        collect=collect_stage,
-                        generate=parts,
+                        diversity=made.diversity,
+                        collect=made.collect,
+                        label=made.label,
+                        generate=made.generate,
                         dpo=tuple(adapters.values()) if tuned else (),
                     )
                 )
@@ -270,8 +219,30 @@ class _Planner:
             for suffix, options, inputs in parts
         )
 
-    def _collect(self, seed: int, name: str, parts: Iterable[Stage]) -> Stage:
+    def _label(self, seed: int, name: str, split: Stage, parts: Iterable[Stage]) -> Stage | None:
+        labelling = self.experiment.label
+        if labelling is None:
+            return None
         files = [part.folder / "generated.jsonl" for part in parts]
+        train = split.folder / "train.jsonl"
+        return self._add(
+            f"seed{seed}/label-{name}",
+            "label",
+            (
+                *("label", *map(str, files), "--train", str(train)),
+                *("--schema", self.corpus.schema, "--dtype", labelling.dtype),
+                *("--model", labelling.model or self.experiment.generator.model),
+                *("--out", f"{_OUT}/labelled.jsonl"),
+            ),
+            inputs=[*files, train],
+            external=self._schema_file(),
+            resumable=True,
+        )
+
+    def _collect(self, seed: int, name: str, parts: Iterable[Stage], label: Stage | None) -> Stage:
+        files = [part.folder / "generated.jsonl" for part in parts]
+        if label is not None:
+            files = [label.folder / "labelled.jsonl"]
         command = ("data", "card", *map(str, files), "--schema", self.corpus.schema)
         licence = self.experiment.license
         if isinstance(self.experiment.corpus, str):

@@ -14,7 +14,7 @@ from relgen.files import content_hash
 from relgen.samples import iter_samples
 
 # a changed function does not change the cache's key: raise this when `_rows` changes
-_VERSION = 1
+_VERSION = 2
 
 _ENTITY = {"start": Value("int64"), "end": Value("int64"), "type": Value("string")}
 PROVENANCE = {
@@ -26,6 +26,7 @@ PROVENANCE = {
     "seed": Value("int64"),
     "prompt_hash": Value("string"),
     "mean_token_logprob": Value("float64"),
+    "intended": Value("string"),
     "relgen_version": Value("string"),
 }
 FEATURES = Features(
@@ -37,6 +38,8 @@ FEATURES = Features(
         "relation": Value("string"),
         "source": Value("string"),
         "provenance": PROVENANCE,
+        # as pairs: a struct would need every label of every schema as a field
+        "scores": [{"relation": Value("string"), "probability": Value("float64")}],
     }
 )
 
@@ -77,4 +80,8 @@ def _rows(files: list[str], hashes: list[str], version: int) -> Iterator[dict[st
             row = sample.to_json()
             known = row.get("provenance") or {}
             row["provenance"] = {key: known.get(key) for key in PROVENANCE}
+            scores = row.get("scores")
+            row["scores"] = scores and [
+                {"relation": relation, "probability": value} for relation, value in scores.items()
+            ]
             yield row

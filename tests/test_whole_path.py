@@ -25,7 +25,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.weights]
 LABELS = ("founded_by", "treats", "no_relation")
 ARMS = ["human", "obo_dpo_pure", "obo_dpo_mix", "aao_mix"]
 # each kill waits for one of these to be at work
-KILLED_IN = ("dpo-a", "generate-obo_dpo-b", "collect-obo_dpo", "train-obo_dpo_mix", "test-aao_mix")
+KILLED_IN = (
+    "dpo-a",
+    "generate-obo_dpo-b",
+    "label-obo_dpo",
+    "collect-obo_dpo",
+    "train-obo_dpo_mix",
+    "test-aao_mix",
+)
 
 
 def preset(name: str, folder: Path, **changes: Any) -> str:

@@ -35,7 +35,9 @@ class Batch(NamedTuple):
     """B samples, padded to T tokens.
 
     Shapes: `input_ids` and `attention_mask` (B, T), `positions` (B, P), `labels` and `generated`
-    (B,); `ids` are the samples' B ids. A label of -1 is unknown (prediction only).
+    (B,); `ids` are the samples' B ids. A label of -1 is unknown (prediction only). `targets` (B, R)
+    holds the probability of each relation where a sample's label is not certain, and rows of zeros
+    for the others; (B, 0) where all are certain.
     """
 
     input_ids: Tensor
@@ -44,6 +46,7 @@ class Batch(NamedTuple):
     labels: Tensor
     generated: Tensor
     ids: tuple[str, ...]
+    targets: Tensor
 
 
 class Encoding(ABC):
@@ -108,12 +111,14 @@ def collate(
     labels: Sequence[int] | None = None,
     generated: Sequence[bool] | None = None,
     ids: Sequence[str] = (),
+    targets: Sequence[Sequence[float]] | None = None,
 ) -> Batch:
     """Pads B encoded samples on the right, to the longest of them.
 
         >>> collate([Encoded([5, 6, 7], [1, 2], False), Encoded([5, 6], [0, 1], False)], pad_id=0)
         input_ids [[5, 6, 7], [5, 6, 0]], attention_mask [[1, 1, 1], [1, 1, 0]],
-        positions [[1, 2], [0, 1]], labels [-1, -1], generated [False, False], ids ()
+        positions [[1, 2], [0, 1]], labels [-1, -1], generated [False, False], ids (),
+        targets of shape (2, 0)
 
     Args:
         encoded: B samples.
@@ -121,11 +126,14 @@ def collate(
         labels: B indices into the schema's labels; unknown (-1) when left out.
         generated: B flags; all human when left out.
         ids: the samples' ids.
+        targets: for each sample R probabilities, or none where its label is certain.
     """
     length = max(len(sample.input_ids) for sample in encoded)
     rows = [sample.input_ids + [pad_id] * (length - len(sample.input_ids)) for sample in encoded]
     sizes = torch.tensor([len(sample.input_ids) for sample in encoded])
     count = len(encoded)
+    size = max(map(len, targets or [[]]))
+    known = [list(row) or [0.0] * size for row in targets or [[]] * count]
     return Batch(
         input_ids=torch.tensor(rows),
         attention_mask=(torch.arange(length)[None, :] < sizes[:, None]).long(),  # (B, T)
@@ -133,4 +141,5 @@ def collate(
         labels=torch.tensor([-1] * count if labels is None else list(labels)),
         generated=torch.tensor([False] * count if generated is None else list(generated)),
         ids=tuple(ids),
+        targets=torch.tensor(known).view(count, size),
     )

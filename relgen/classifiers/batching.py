@@ -27,6 +27,8 @@ class TrainingBatches(Sampler[list[int]]):
         steps: batches an epoch, in each process.
         seed: of the order.
         balanced: draw every label equally often, whatever its number of rows.
+        generated_rows: so many rows of every batch are generated ones, drawn evenly, and the others
+            human ones; None draws from both alike.
         generated_steps: so many first steps of the training see generated rows only, and all later
             ones human rows only; None mixes them throughout.
         rank: this process.
@@ -43,6 +45,7 @@ class TrainingBatches(Sampler[list[int]]):
         steps: int,
         seed: int,
         balanced: bool = True,
+        generated_rows: int | None = None,
         generated_steps: int | None = None,
         rank: int = 0,
         world: int = 1,
@@ -56,11 +59,13 @@ class TrainingBatches(Sampler[list[int]]):
         self.rank = rank
         self.world = world
         self.epoch = 0
+        self.generated_rows = generated_rows
         rows = range(len(labels))
+        written = [row for row in rows if generated[row]]
+        human = [row for row in rows if not generated[row]]
+        self._sources = human, written
         self._phases: list[tuple[list[int], int, int | None]] = [(list(rows), 0, None)]
         if generated_steps is not None:
-            written = [row for row in rows if generated[row]]
-            human = [row for row in rows if not generated[row]]
             self._phases = [(written, 0, generated_steps), (human, generated_steps, None)]
 
     def set_epoch(self, epoch: int) -> None:
@@ -71,6 +76,26 @@ class TrainingBatches(Sampler[list[int]]):
         return self.steps
 
     def __iter__(self) -> Iterator[list[int]]:
+        batches = self._phased() if self.generated_rows is None else self._side_by_side()
+        yield from batches[self.rank :: self.world]
+
+    def _side_by_side(self) -> list[list[int]]:
+        """Every batch with a fixed number of rows from each source."""
+        count = self.steps * self.world
+        assert self.generated_rows is not None
+        sizes = (self.batch_size - self.generated_rows, self.generated_rows)
+        batches: list[list[int]] = [[] for _ in range(count)]
+        for number, (rows, size) in enumerate(zip(self._sources, sizes, strict=True)):
+            balanced = self.balanced and number == 0
+            stream = draw(rows, self.labels, balanced=balanced, seed=f"{self.seed}/side/{number}")
+            begin = self.epoch * count * size
+            drawn = list(islice(stream, begin, begin + count * size))
+            for place, batch in enumerate(batches):
+                batch += drawn[place * size : (place + 1) * size]
+        return batches
+
+    def _phased(self) -> list[list[int]]:
+        """Rows of all sources alike, phase after phase, in batches of similar lengths."""
         start, stop = self.epoch * self.steps, (self.epoch + 1) * self.steps
         size = self.batch_size * self.world
         batches: list[list[int]] = []
@@ -84,7 +109,7 @@ class TrainingBatches(Sampler[list[int]]):
             rng = random.Random(f"{name}/{self.epoch}")
             window = sorting_window(len(rows) // self.batch_size)
             batches += bucketed(drawn, self.lengths, self.batch_size, window, rng)
-        yield from batches[self.rank :: self.world]
+        return batches
 
 
 def draw(rows: Sequence[int], labels: Sequence[int], *, balanced: bool, seed: str) -> Iterator[int]:

@@ -7,22 +7,39 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def smoothed_cross_entropy(logits: Tensor, labels: Tensor, smoothing: Tensor) -> Tensor:
+def target_probabilities(labels: Tensor, targets: Tensor, relations: int) -> Tensor:
+    """What each sample is trained towards.
+
+    Args:
+        labels: (B,) indices.
+        targets: (B, R) probabilities, and rows of zeros where the label is certain; or (B, 0).
+        relations: R.
+
+    Returns:
+        (B, R): a row of `targets` where there is one, else 1 on the label.
+    """
+    certain = F.one_hot(labels, relations).float()
+    if not targets.shape[1]:
+        return certain
+    return torch.where(targets.any(dim=1, keepdim=True), targets, certain)
+
+
+def smoothed_cross_entropy(logits: Tensor, targets: Tensor, smoothing: Tensor) -> Tensor:
     """Cross-entropy against targets that differ in how sure they are.
 
-    A sample's target is `1 - s` on its label plus `s / R` on every label (Szegedy et al. 2016,
-    equation 8), so its loss is `(1 - s) * -log p[label] + s * mean(-log p)`.
+    A sample is trained towards `1 - s` times its target plus `s / R` on every label (Szegedy et al.
+    2016, equation 8), so its loss is `(1 - s) * -sum(target * log p) + s * mean(-log p)`.
 
     Args:
         logits: (B, R).
-        labels: (B,) indices.
+        targets: (B, R) probabilities.
         smoothing: (B,) each sample's s, from 0 to 1.
 
     Returns:
         (B,) losses.
     """
     logs = F.log_softmax(logits, dim=-1)  # (B, R)
-    hit = -logs.gather(1, labels[:, None])[:, 0]
+    hit = -(targets * logs).sum(dim=-1)
     return (1 - smoothing) * hit + smoothing * -logs.mean(dim=-1)
 
 

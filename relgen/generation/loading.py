@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from transformers import PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
-from relgen.errors import InputError
 from relgen.generation.settings import GenerationSettings
 from relgen.generation.transformers_backend import TransformersBackend
-from relgen.language_model import load_adapter, load_language_model
+from relgen.language_model import find_device, load_adapter, load_language_model
 from relgen.prompts import encode
 
 
@@ -32,7 +30,7 @@ def load_backend(
         InputError: the model or the adapter cannot be used.
     """
     transformers_logging.disable_progress_bar()  # ours is the one to watch
-    device = _device(settings.device)
+    device = find_device(settings.device)
     model: Any = load_language_model(
         settings.model,
         dtype=settings.dtype,
@@ -48,25 +46,6 @@ def load_backend(
     model.eval()
     stops = stop_ids(tokenizer, terminator, lines=settings.answer_samples)
     return TransformersBackend(model, tokenizer, settings, stops)
-
-
-def _device(name: str | None) -> torch.device:
-    """The device of this name, by default a GPU where there is one.
-
-    Raises:
-        InputError: torch knows no such device, or it is not here.
-    """
-    try:
-        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(
-            f"this device cannot be used: {str(error).splitlines()[0]}",
-            field="device",
-            value=name,
-            remedy="use cpu, or leave it out",
-        ) from error
-    return device
 
 
 def stop_ids(tokenizer: PreTrainedTokenizerBase, terminator: str, *, lines: int) -> list[int]:

@@ -1,5 +1,7 @@
 """Which samples are trained on, which data is refused, and what the batches hold."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from lightning import Trainer
@@ -63,6 +65,36 @@ def test_what_a_mix_trains_on(files, mix, expected):
 def test_generated_samples_come_first(files):
     data = made(files, give=("human", "generated"), order="generated_first", generated_share=0.25)
     assert sources(data) == [{True}] * 5 + [{False}] * 5
+
+
+def test_side_by_side_fills_half_of_every_batch_from_each_file(files):
+    data = made(files, give=("human", "generated"), order="side_by_side")
+    shares = [batch.generated.sum().item() for batch in data.train_dataloader()]
+    assert shares == [3] * 10
+    # one file alone is drawn from as always
+    alone = made(files, give=("human", "generated"), mix="pure", order="side_by_side")
+    assert sources(alone) == [{True}] * 10
+
+
+def test_side_by_side_needs_room_for_both(files):
+    data = made(files, give=("human", "generated"), order="side_by_side", batch_size=1)
+    with pytest.raises(InputError, match="room for a sample from each"):
+        data.train_dataloader()
+
+
+def test_scores_are_what_a_sample_is_trained_towards(files):
+    labels = SCHEMA.labels
+    scores = {labels[0]: 0.25, labels[-1]: 0.25}
+    written = [replace(one, scores=scores) for one in samples(3, source="generated", skip=12)]
+    write_samples(files / "generated.jsonl", written)
+    data = made(files, give=("human", "generated"), order="side_by_side")
+    batch = next(iter(data.train_dataloader()))
+    expected = [0.0] * len(labels)
+    expected[0] = expected[-1] = 0.5  # scaled to a sum of 1
+    for generated, target in zip(batch.generated, batch.targets, strict=True):
+        assert target.tolist() == (expected if generated else [0.0] * len(labels))
+    certain = made(files, give=("human",))
+    assert next(iter(certain.train_dataloader())).targets.shape == (6, 0)
 
 
 def test_a_batch(files):

@@ -118,6 +118,18 @@ def test_generated_samples_of_weight_0_change_no_gradient(files, encoder):
         torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-4)
 
 
+def test_uncertain_labels_are_trained_towards_their_probabilities(files, encoder):
+    built = with_model(encoder, files)
+    batch = batch_of(built, samples(2), [False, True])
+    size = len(SCHEMA)
+    targets = torch.zeros(2, size)
+    targets[1] = torch.arange(1.0, size + 1) / sum(range(1, size + 1))
+    loss, logits = built.model_step(batch._replace(targets=targets))
+    logs = logits.log_softmax(dim=-1)
+    expected = -logs[0, batch.labels[0]] - (targets[1] * logs[1]).sum()
+    torch.testing.assert_close(loss, expected / 2)
+
+
 def test_label_smoothing_follows_the_source(files, encoder):
     built = with_model(encoder, files, generated_label_smoothing=0.3)
     batch = batch_of(built, samples(2), [False, True])

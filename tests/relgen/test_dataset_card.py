@@ -1,5 +1,7 @@
 """The dataset folder: it loads, and its card says what it must."""
 
+from dataclasses import replace
+
 import pytest
 import yaml
 from datasets import load_dataset
@@ -57,13 +59,22 @@ def test_the_folder_loads_with_datasets(tmp_path, generated):
     )
     assert counts == {"lives_in": 2}
     table = load_dataset(str(tmp_path / "out"), split="train")
-    assert table.features == FEATURES
+    assert table.features == {key: kind for key, kind in FEATURES.items() if key != "scores"}
     assert table["id"] == ["1", "2"]
     assert table[0]["provenance"]["step"] == 1
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "README.md",
         "train.jsonl",
     ]
+
+
+def test_labelled_samples_load_with_a_probability_for_each_relation(tmp_path, generated):
+    scores = {label: 1 / len(SCHEMA) for label in SCHEMA.labels}
+    samples = [replace(sample, scores=scores) for sample in read_samples(generated)]
+    write_samples(generated, samples)
+    write_dataset_folder(generated, tmp_path / "out", schema=SCHEMA, seed_license="cc-by-3.0")
+    table = load_dataset(str(tmp_path / "out"), split="train")
+    assert [row["scores"] for row in table] == [scores, scores]
 
 
 def test_the_card_says_how_it_was_made(tmp_path, generated):

@@ -56,6 +56,12 @@ classifiers: [c/one, c/two]
         ("shots: 8\n", "field 'corpus': missing"),
         ("corpus: everyday\nshotz: 8\n", "did you mean 'shots'?"),
         ("corpus: everyday\ngenerator: {modle: x}\n", "field 'generator.modle': unknown key"),
+        ("corpus: everyday\nlabel: {modle: x}\n", "field 'label.modle': unknown key"),
+        (
+            "corpus: everyday\nlabel: {dtype: float8}\n",
+            "unknown dtype (got 'float8'); one of float32",
+        ),
+        ("corpus: everyday\nlabel: true\n", "field 'label': must be"),
         ("corpus: everyday\nshots: many\n", "field 'shots': must be a whole number (got 'many')"),
         (
             "corpus: everyday\ngenerator: {token_budget: 0}\n",

@@ -15,8 +15,9 @@ from relgen import runner
 from relgen.errors import InputError
 from relgen.experiment import CorpusFiles, Experiment
 from relgen.files import read_json
+from relgen.plans import Plan
 from relgen.runner import is_done, print_plan, run_experiment
-from relgen.stages import Plan, plan
+from relgen.stages import plan
 
 
 @pytest.fixture
@@ -59,8 +60,9 @@ class FakeCommands:
         line = json.dumps({"command": command[0], "read": len(content)}) + "\n"
         folder = target.parent if target.suffix else target
         folder.mkdir(parents=True, exist_ok=True)
-        for name in ("train.jsonl", "chains.jsonl", "generated.jsonl", "predictions.jsonl"):
+        for name in ("train.jsonl", "chains.jsonl", "generated.jsonl", "labelled.jsonl"):
             (folder / name).write_text(line, encoding="utf-8")
+        (folder / "predictions.jsonl").write_text(line, encoding="utf-8")
         for name in ("adapter/x", "checkpoints/last.ckpt"):
             (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_text(line, encoding="utf-8")
@@ -70,6 +72,8 @@ class FakeCommands:
         self.json(folder / "diversity.json", {"overall": dict.fromkeys(names, 0.1)})
         generated = {"accepted": 1, "rejected": {"no_head": 2}, "seconds": 1.0, "tokens": 9}
         self.json(folder / "generation.json", generated)
+        summary = {"samples": 2, "agreed": 1, "train_micro_f1": 0.5, "hash": "x"}
+        self.json(folder / "labelled.json", summary)
 
     @staticmethod
     def json(path: Path, value: Any) -> None:
@@ -100,6 +104,7 @@ def test_the_plan_in_order(experiment: Experiment, tmp_path: Path) -> None:
         "seed1/diversity-human",
         "seed1/generate-obo_dpo-a",
         "seed1/generate-obo_dpo-b",
+        "seed1/label-obo_dpo",
         "seed1/collect-obo_dpo",
         "seed1/diversity-obo_dpo",
         "seed1/train-human",
@@ -107,6 +112,15 @@ def test_the_plan_in_order(experiment: Experiment, tmp_path: Path) -> None:
         "seed1/train-obo_dpo_mix",
         "seed1/test-obo_dpo_mix",
     ]
+
+
+def test_without_labelling_the_generator_is_believed(
+    experiment: Experiment, tmp_path: Path
+) -> None:
+    stages = plan(replace(experiment, label=None), tmp_path / "run").stages
+    collect = next(stage for stage in stages if stage.kind == "collect")
+    assert not [stage for stage in stages if stage.kind == "label"]
+    assert [path.name for path in collect.inputs[:2]] == ["generated.jsonl", "generated.jsonl"]
 
 
 def test_each_half_is_written_by_the_others_adapter(experiment: Experiment, tmp_path: Path) -> None:
@@ -124,6 +138,8 @@ def test_a_run_makes_results_and_a_second_one_does_nothing(
     results = read_json(out / "results.json")
     assert [arm["arm"] for arm in results["arms"]] == ["human", "obo_dpo_mix"]
     assert results["arms"][1]["generation"]["rejected"] == {"no_head": 4}
+    assert results["arms"][0]["labelling"] is None
+    assert results["arms"][1]["labelling"] == {"samples": 2, "agreed": 1, "train_micro_f1": 0.5}
     assert results["summary"][0]["n_seeds"] == 1
     assert (out / results["arms"][0]["predictions"]).is_file()
     before = len(commands.ran)

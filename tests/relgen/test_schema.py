@@ -184,3 +184,20 @@ def test_shipped_schemas_explain_every_label_in_its_own_words():
             assert 10 <= len(relation.explanation.split()) <= 60, relation.name
             assert "head" in relation.explanation, relation.name
             assert "tail" in relation.explanation, relation.name
+
+
+def test_inverses_of_directed_labels():
+    schema = load_schema("semeval")
+    inverses = schema.inverses()
+    assert inverses["Cause-Effect(e1,e2)"] == "Cause-Effect(e2,e1)"
+    assert inverses["Cause-Effect(e2,e1)"] == "Cause-Effect(e1,e2)"
+    assert inverses["Other"] == "Other"
+    assert set(inverses) == set(schema.labels)
+
+
+def test_a_negative_label_is_its_own_inverse_only_where_all_others_have_one():
+    directed = [Relation(f"r({order})", "x", undirected="r") for order in ("1,2", "2,1")]
+    alone, none = Relation("alone", "x"), Relation("none", "x")
+    schema = RelationSchema("s", (*directed, alone, none), "none")
+    assert schema.inverses() == {"r(1,2)": "r(2,1)", "r(2,1)": "r(1,2)"}
+    assert RelationSchema("s", (*directed, none), "none").inverses()["none"] == "none"

@@ -1,6 +1,7 @@
 """Human and generated files under one set of Arrow features."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from datasets import load_dataset
@@ -59,7 +60,7 @@ def test_human_and_generated_files_load_with_and_without_relgen(files, names, id
             (rows[key]["provenance"] or NOTHING) == NOTHING for key in ids if key in ("h", "t")
         )
         if "g" in rows:
-            assert rows["g"] == GENERATED.to_json()
+            assert rows["g"] == {**GENERATED.to_json(), "scores": None}
         if "t" in rows:
             assert rows["t"]["tail"] == {"start": 7, "end": 11, "type": "PLACE"}
 
@@ -69,7 +70,19 @@ def test_a_table_holds_what_read_samples_gives(files):
     path = files / "mine.jsonl"
     path.write_text(json.dumps({**row, "relation": "x", "extra": [1]}) + "\n")
     (sample,) = read_samples(path)
-    assert load_table(path)[0] == {**sample.to_json(), "provenance": NOTHING}
+    assert load_table(path)[0] == {**sample.to_json(), "provenance": NOTHING, "scores": None}
+
+
+def test_scores_are_kept_as_pairs(files):
+    scores = {"x": 0.75, "y": 0.25}
+    write_samples(files / "labelled.jsonl", [replace(GENERATED, scores=scores), HUMAN])
+    assert read_samples(files / "labelled.jsonl")[0].scores == scores
+    table = load_table(files / "labelled.jsonl")
+    assert table[0]["scores"] == [
+        {"relation": "x", "probability": 0.75},
+        {"relation": "y", "probability": 0.25},
+    ]
+    assert table[1]["scores"] is None
 
 
 def test_a_changed_file_is_read_anew(files):

@@ -102,3 +102,24 @@ def test_token_batches_see_every_row_once(budget):
     assert sorted(row for batch in found for row in batch) == list(range(12))
     sizes = [len(batch) * max(LENGTHS[row] for row in batch) for batch in found if len(batch) > 1]
     assert max(sizes, default=0) <= budget
+
+
+def test_side_by_side_gives_each_source_its_share_of_every_batch():
+    generated = [row >= 4 for row in range(12)]
+    made = batches(generated=generated, batch_size=4, generated_rows=3, steps=8)
+    assert {sum(generated[row] for row in batch) for batch in made} == {3}
+    assert {len(batch) for batch in made} == {4}
+    # generated rows evenly, whatever their labels; three times eight of eight rows
+    drawn = Counter(row for batch in made for row in batch if generated[row])
+    assert drawn == dict.fromkeys(range(4, 12), 3)
+    # a second epoch goes on, and processes share the batches out
+    first, second = (
+        batches(epoch, generated=generated, batch_size=4, generated_rows=3, steps=4)
+        for epoch in (0, 1)
+    )
+    assert first + second == made
+    ranks = [
+        batches(generated=generated, batch_size=4, generated_rows=3, steps=4, rank=r, world=2)
+        for r in (0, 1)
+    ]
+    assert [batch for pair in zip(*ranks, strict=True) for batch in pair] == made

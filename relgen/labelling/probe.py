@@ -1,0 +1,117 @@
+"""The probe: multinomial logistic regression over a language model's states.
+
+Few samples and many features: all features are standardised, and the weights are penalised.
+Nothing is drawn at random. Free functions of tensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from relgen.labelling.views import EXCHANGED
+
+_ITERATIONS = 40
+# below this a feature is noise of the precision, and dividing by it would blow it up
+_LEAST_DEVIATION = 1e-3
+
+
+class Probe(NamedTuple):
+    """A fitted regression. Shapes: `weight` (F, R), `bias` (R,), `mean` and `deviation` (F,)."""
+
+    weight: Tensor
+    bias: Tensor
+    mean: Tensor
+    deviation: Tensor
+
+    def probabilities(self, states: Tensor) -> Tensor:
+        """The probability of each relation, (N, R), from states (N, 4, L, H) with F = 4·L·H."""
+        features = (states.flatten(1) - self.mean) / self.deviation
+        return (features @ self.weight + self.bias).softmax(dim=-1)
+
+
+def fit_probe(
+    states: Tensor,
+    labels: Tensor,
+    *,
+    relations: int,
+    inverses: Sequence[int | None],
+    penalty: float = 1.0,
+) -> Probe:
+    """Fits the regression: mean cross-entropy plus `penalty / 2` times the squared weights.
+
+    A sample whose relation has an inverse counts twice: as it is, and with head and tail exchanged
+    under the inverse. That is exact: the slots of an exchanged sample are those of the sample, in
+    another order.
+
+    Args:
+        states: (N, 4, L, H), as `StateReader.read` gives them.
+        labels: (N,) indices below `relations`.
+        relations: R. One without a sample gets little probability, not none.
+        inverses: for each of the R relations the index of its inverse, where it has one.
+        penalty: above 0.
+    """
+    both = [i for i, label in enumerate(labels.tolist()) if inverses[label] is not None]
+    exchanged = torch.tensor([inverses[int(labels[i])] for i in both], dtype=torch.long)
+    features = torch.cat([states, states[both][:, list(EXCHANGED)]]).flatten(1)  # (N', F)
+    targets = torch.cat([labels, exchanged])  # (N',)
+    mean = features.mean(dim=0)
+    deviation = features.std(dim=0, correction=0) + _LEAST_DEVIATION
+    features = (features - mean) / deviation
+    weight = torch.zeros(features.shape[1], relations, requires_grad=True)
+    bias = torch.zeros(relations, requires_grad=True)
+    optimizer = torch.optim.LBFGS(
+        [weight, bias], max_iter=_ITERATIONS, line_search_fn="strong_wolfe"
+    )
+
+    def loss() -> Tensor:
+        optimizer.zero_grad()
+        value = F.cross_entropy(features @ weight + bias, targets)
+        value = value + penalty / 2 * weight.square().sum()
+        value.backward()
+        return value
+
+    optimizer.step(loss)
+    return Probe(weight.detach(), bias.detach(), mean, deviation)
+
+
+def cross_validated(
+    states: Tensor,
+    labels: Tensor,
+    *,
+    relations: int,
+    inverses: Sequence[int | None],
+    penalty: float = 1.0,
+    folds: int = 4,
+) -> Tensor:
+    """What probes say of samples that they were not fitted to: probabilities (N, R).
+
+    The samples of each relation are dealt to the folds in turn. A relation's only sample is never
+    left out, and its row is NaN.
+
+    Args:
+        states: (N, 4, L, H).
+        labels: (N,).
+        relations: R.
+        inverses: see `fit_probe`.
+        penalty: see `fit_probe`.
+        folds: at most; a relation with fewer samples is in as many.
+    """
+    held: list[list[int]] = [[] for _ in range(folds)]
+    for relation in range(relations):
+        members = (labels == relation).nonzero()[:, 0].tolist()
+        if len(members) > 1:
+            for turn, member in enumerate(members):
+                held[turn % folds].append(member)
+    said = torch.full((len(labels), relations), float("nan"))
+    for members in filter(None, held):
+        rest = sorted(set(range(len(labels))) - set(members))
+        probe = fit_probe(
+            states[rest], labels[rest], relations=relations, inverses=inverses, penalty=penalty
+        )
+        said[members] = probe.probabilities(states[members])
+    return said

@@ -1,0 +1,212 @@
+"""Labels a file of generated samples by what a language model makes of each sentence."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from rich.console import Console
+from rich.progress import track
+from torch import Tensor
+
+from relgen import __version__
+from relgen.errors import InputError
+from relgen.files import content_hash, read_json, text_hash, write_json
+from relgen.labelling.partial import PartialRows
+from relgen.labelling.probe import cross_validated, fit_probe
+from relgen.language_model import DType, find_device
+from relgen.samples import Sample, iter_samples, read_samples, with_samples, write_samples
+from relgen.schema import RelationSchema, load_schema
+from relgen.scoring import score_labels
+
+_CHUNK = 128
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSettings:
+    """Who reads, and how strictly the regression is held back.
+
+    Args:
+        model: embedded name, local folder or Hub id.
+        dtype: of its weights.
+        device: where it runs; by default a GPU where there is one.
+        penalty: on the regression's weights.
+    """
+
+    model: str = "smollm2-135m-instruct"
+    dtype: DType = "float32"
+    device: str | None = None
+    penalty: float = 1.0
+
+
+class Reader(Protocol):
+    """What `label` needs of `StateReader`."""
+
+    def read(self, samples: Sequence[Sample]) -> Tensor:
+        """States (N, 4, L, H)."""
+        ...
+
+
+def label(
+    settings: LabelSettings,
+    *,
+    generated: Sequence[str | Path],
+    train: str | Path,
+    schema: str | Path,
+    out: str | Path,
+    reader: Reader | None = None,
+) -> dict[str, Any]:
+    """Writes `out`, and beside it a summary with the ending `.json`.
+
+    Each sample gets `scores`, its most probable relation as `relation`, and the one that it was
+    written for as `provenance.intended`. Killed and called again with the same settings and inputs,
+    it goes on; called again when finished, it does nothing.
+
+    Args:
+        settings: see there.
+        generated: samples files; the ids of all must differ.
+        train: labelled samples, of two relations at least; the regression is fitted to these.
+        schema: path or shipped name.
+        out: samples file to write.
+        reader: reads in place of the settings' model.
+
+    Returns:
+        The summary: how many samples, how many of them are most probably what they were written
+        for, both by relation; and `train_micro_f1`, the regression's score on labelled samples that
+        it was not fitted to (None where no relation has two).
+
+    Raises:
+        InputError: an input cannot be used.
+    """
+    out = Path(out)
+    summary_path = out.with_suffix(".json")
+    header = _header(settings, [*generated, train], load_schema(schema))
+    if out.is_file() and summary_path.is_file():
+        summary: dict[str, Any] = read_json(summary_path)
+        if summary.get("hash") == header:
+            return summary
+    relations = load_schema(schema)
+    labelled = read_samples(train, schema=relations)
+    if len({sample.relation for sample in labelled}) < 2:
+        raise InputError(
+            "labelling needs labelled samples of two relations at least",
+            path=train,
+            field="relation",
+            value=labelled[0].relation,
+            remedy="add samples of another relation",
+        )
+    written = list(_distinct(with_samples(generated), relations))
+    partial = PartialRows(out.with_name(f".{out.name}.partial"), header)
+    if reader is None:
+        reader = _open(settings)
+    states = reader.read(labelled)
+    fitting: dict[str, Any] = {
+        "labels": torch.tensor([relations.labels.index(s.relation) for s in labelled]),
+        "relations": len(relations),
+        "inverses": _inverses(relations),
+        "penalty": settings.penalty,
+    }
+    probe = fit_probe(states, **fitting)
+    starts = range(len(partial.rows), len(written), _CHUNK)
+    for start in track(
+        starts, "Labelling", console=Console(stderr=True), transient=True, disable=len(starts) < 2
+    ):
+        chunk = written[start : start + _CHUNK]
+        probabilities = probe.probabilities(reader.read(chunk))
+        partial.append([[round(float(p), 6) for p in row] for row in probabilities])
+    result = [_relabel(s, relations, row) for s, row in zip(written, partial.rows, strict=True)]
+    summary = {
+        "hash": header,
+        **asdict(settings),
+        "samples": len(result),
+        "train_micro_f1": _held_out_f1(cross_validated(states, **fitting), labelled, relations),
+        **_agreement(written, result, relations),
+        "relgen_version": __version__,
+    }
+    write_samples(out, result)
+    write_json(summary_path, summary)
+    partial.remove()
+    return summary
+
+
+def _open(settings: LabelSettings) -> Reader:
+    from relgen.labelling.states import StateReader
+
+    device = find_device(settings.device)
+    return StateReader(settings.model, dtype=settings.dtype, device=device)
+
+
+def _header(settings: LabelSettings, files: Sequence[str | Path], schema: RelationSchema) -> str:
+    for file in files:
+        if not Path(file).is_file():
+            raise InputError("no such file", path=file, remedy="check the path")
+    parts = [asdict(settings), [content_hash(file) for file in files], schema.to_dict()]
+    return text_hash(json.dumps([*parts, __version__]))
+
+
+def _distinct(files: Sequence[str | Path], schema: RelationSchema) -> Iterator[Sample]:
+    seen: dict[str, str | Path] = {}
+    for file in files:
+        for sample in iter_samples(file, schema=schema):
+            if sample.id in seen:
+                raise InputError(
+                    f"the id stands in {seen[sample.id]} as well",
+                    path=file,
+                    field="id",
+                    value=sample.id,
+                    remedy="give each sample an id of its own",
+                )
+            seen[sample.id] = file
+            yield sample
+
+
+def _inverses(schema: RelationSchema) -> list[int | None]:
+    known = schema.inverses()
+    return [
+        schema.labels.index(known[label]) if label in known else None for label in schema.labels
+    ]
+
+
+def _relabel(sample: Sample, schema: RelationSchema, probabilities: Sequence[float]) -> Sample:
+    best = max(range(len(schema)), key=lambda index: probabilities[index])
+    return replace(
+        sample,
+        relation=schema.labels[best],
+        scores=dict(zip(schema.labels, probabilities, strict=True)),
+        provenance={**(sample.provenance or {}), "intended": sample.relation},
+    )
+
+
+def _agreement(
+    written: Sequence[Sample], result: Sequence[Sample], schema: RelationSchema
+) -> dict[str, Any]:
+    intended = Counter(sample.relation for sample in written)
+    labelled = Counter(sample.relation for sample in result)
+    pairs = zip(written, result, strict=True)
+    agreed = Counter(new.relation for old, new in pairs if old.relation == new.relation)
+    return {
+        "agreed": agreed.total(),
+        "relations": {
+            label: {
+                "intended": intended[label],
+                "labelled": labelled[label],
+                "agreed": agreed[label],
+            }
+            for label in schema.labels
+        },
+    }
+
+
+def _held_out_f1(
+    probabilities: Tensor, labelled: Sequence[Sample], schema: RelationSchema
+) -> float | None:
+    rows = [i for i, row in enumerate(probabilities) if not row.isnan().any()]
+    if not rows:
+        return None
+    predicted = [schema.labels[int(probabilities[i].argmax())] for i in rows]
+    return score_labels(predicted, [labelled[i].relation for i in rows], schema).micro_f1

@@ -1,0 +1,56 @@
+"""What a language model is given to read of a sample, and at which characters its states are taken.
+
+A causal model's state knows only what stands before it. Two ways around that:
+
+- *echo*: the sentence twice; in the second copy each entity has seen the whole sentence (Springer
+  et al. 2024, *Repetition Improves Language Model Embeddings*, arXiv 2402.15449);
+- *statement*: the sentence, then the beginning of one about the relation between both entities. The
+  state at its end is what the model would go on with. One for each order of the two.
+
+No text of a schema is in them: they are the same for every set of relations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from relgen.samples import Sample
+
+# the slots after exchanging head and tail
+EXCHANGED = (1, 0, 3, 2)
+SLOTS = len(EXCHANGED)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A text to read.
+
+    Args:
+        text: what the model reads.
+        ends: character offsets (exclusive ends); a state is taken at the last token that begins
+            before each.
+    """
+
+    text: str
+    ends: tuple[int, ...]
+
+
+def views(sample: Sample) -> tuple[View, View, View]:
+    """The three texts, with four ends in all: echoed head, echoed tail, both statements.
+
+    >>> print(views(sample)[1].text)
+    Ann lives in Bern.
+    In this sentence, the relation between "Ann" and "Bern" is that the Ann
+    """
+    text, head, tail = sample.text, sample.head_text.strip(), sample.tail_text.strip()
+    second = len(text) + 1
+    echo = View(f"{text}\n{text}", (second + sample.head.end, second + sample.tail.end))
+    return echo, _statement(text, head, tail), _statement(text, tail, head)
+
+
+def _statement(text: str, subject: str, other: str) -> View:
+    stated = (
+        f'{text}\nIn this sentence, the relation between "{subject}" and "{other}" is that the '
+        f"{subject}"
+    )
+    return View(stated, (len(stated),))

@@ -1,0 +1,169 @@
+"""Labelling whole files, with a reader that knows the answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+
+from relgen import cli
+from relgen.errors import InputError
+from relgen.labelling import run
+from relgen.labelling.run import LabelSettings, label
+from relgen.samples import Entity, Sample, read_samples, write_samples
+from relgen.schema import Relation, RelationSchema
+
+LABELS = ("cause", "place", "none")
+
+
+def sample(number: int, relation: str, word: str, source: str = "human") -> Sample:
+    text = f"Ann {word} Bern, they say, {number} times."
+    tail = Entity(5 + len(word), 9 + len(word))
+    return Sample(f"{source}-{number}", text, Entity(0, 3), tail, relation, source)
+
+
+class Words:
+    """Reads the verb: `xcause` is state 0, and so on; and remembers how much it has read."""
+
+    def __init__(self, stop_after: int | None = None) -> None:
+        self.read_samples = 0
+        self.stop_after = stop_after
+
+    def read(self, samples: Sequence[Sample]) -> torch.Tensor:
+        if self.stop_after is not None and self.read_samples >= self.stop_after:
+            raise KeyboardInterrupt
+        self.read_samples += len(samples)
+        states = torch.zeros(len(samples), 4, 1, 3)
+        for row, one in enumerate(samples):
+            states[row, :, 0, LABELS.index(one.text.split()[1].removeprefix("x"))] = 1.0
+        return states
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, Path]:
+    schema = RelationSchema("s", tuple(Relation(name, name) for name in LABELS), "none")
+    schema.save(tmp_path / "s.yaml")
+    train = [sample(i, LABELS[i % 3], f"x{LABELS[i % 3]}") for i in range(12)]
+    write_samples(tmp_path / "train.jsonl", train)
+    # meant as a cause, every one; a third of them is
+    written = [sample(i, "cause", f"x{LABELS[i % 3]}", "generated") for i in range(300)]
+    write_samples(tmp_path / "a.jsonl", written[:150])
+    write_samples(tmp_path / "b.jsonl", written[150:])
+    return {path.stem: path for path in tmp_path.iterdir()}
+
+
+def do(files: dict[str, Path], out: Path, reader: Words, **settings: float) -> dict:
+    return label(
+        LabelSettings(**settings),
+        generated=[files["a"], files["b"]],
+        train=files["train"],
+        schema=files["s"],
+        out=out,
+        reader=reader,
+    )
+
+
+def test_samples_are_called_what_they_are_and_remember_what_they_were_meant_to_be(
+    files: dict[str, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "out" / "labelled.jsonl"
+    summary = do(files, out, Words())
+    labelled = read_samples(out)
+    assert [one.relation for one in labelled] == [LABELS[i % 3] for i in range(300)]
+    assert {one.provenance["intended"] for one in labelled} == {"cause"}
+    assert all(sum(one.scores.values()) == pytest.approx(1, abs=1e-5) for one in labelled)
+    assert all(max(one.scores, key=one.scores.get) == one.relation for one in labelled)
+    assert (summary["samples"], summary["agreed"], summary["train_micro_f1"]) == (300, 100, 1.0)
+    assert summary["relations"]["place"] == {"intended": 0, "labelled": 100, "agreed": 0}
+    assert sorted(path.name for path in out.parent.iterdir()) == ["labelled.json", out.name]
+
+
+def test_interrupted_it_goes_on(files: dict[str, Path], tmp_path: Path) -> None:
+    do(files, tmp_path / "whole.jsonl", Words())
+    out = tmp_path / "out.jsonl"
+    with pytest.raises(KeyboardInterrupt):
+        do(files, out, Words(stop_after=12 + 128))
+    assert not out.exists()
+    # a kill in the middle of a write leaves half a line
+    partial = tmp_path / ".out.jsonl.partial"
+    partial.write_bytes(partial.read_bytes() + b"[[0.1, 0.")
+    reader = Words()
+    do(files, out, reader)
+    assert reader.read_samples == 12 + 300 - 128
+    assert out.read_text() == (tmp_path / "whole.jsonl").read_text()
+
+
+def test_finished_it_reads_nothing_until_something_changes(
+    files: dict[str, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "out.jsonl"
+    first = do(files, out, Words())
+    idle = Words()
+    assert do(files, out, idle) == first
+    assert idle.read_samples == 0
+    assert do(files, out, idle, penalty=0.1)["penalty"] == 0.1
+    assert idle.read_samples == 312
+
+
+def test_other_settings_do_not_go_on_from_what_was_begun(
+    files: dict[str, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "out.jsonl"
+    with pytest.raises(KeyboardInterrupt):
+        do(files, out, Words(stop_after=140))
+    reader = Words()
+    do(files, out, reader, penalty=0.1)
+    assert reader.read_samples == 312
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f: f["b"].write_text(f["a"].read_text()), r"the id stands in .*a\.jsonl as well"),
+        (lambda f: f["train"].write_text(f["a"].read_text()), "two relations at least"),
+        (lambda f: f["a"].unlink(), "no such file"),
+        (lambda f: [f[x].write_text("") for x in "ab"], "no draft was accepted"),
+        (lambda f: f["a"].write_text('{"id": "1"}\n'), r"a\.jsonl:1: field 'text'"),
+    ],
+)
+def test_bad_input(files: dict[str, Path], tmp_path: Path, change, message: str) -> None:
+    change(files)
+    with pytest.raises(InputError, match=message):
+        do(files, tmp_path / "out.jsonl", Words())
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_an_empty_half_adds_nothing(files: dict[str, Path], tmp_path: Path) -> None:
+    files["b"].write_text("")
+    assert do(files, tmp_path / "out.jsonl", Words())["samples"] == 150
+
+
+def test_the_command(
+    files: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(run, "_open", lambda settings: Words())
+    out = tmp_path / "out.jsonl"
+    command = [
+        "label",
+        str(files["a"]),
+        "--train",
+        str(files["train"]),
+        "--schema",
+        str(files["s"]),
+    ]
+    assert cli.main([*command, "--out", str(out)]) == 0
+    assert capsys.readouterr().out == (
+        "150 samples labelled, 50 of them as they were meant; micro-F1 on labelled samples left "
+        f"out: 100.0 -> {out}\n"
+    )
+    assert json.loads((tmp_path / "out.json").read_text())["samples"] == 150
+    assert cli.main([*command, "--out", str(files["train"])]) == 2
+    assert "is an input of the command" in capsys.readouterr().err
+    assert cli.main([*command, "--penalty", "0", "--out", str(out)]) == 2
+    assert "--penalty" in capsys.readouterr().err

@@ -1,0 +1,71 @@
+"""States of the embedded model, in batches and one by one."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from relgen.errors import InputError
+from relgen.labelling.states import StateReader
+from relgen.labelling.views import EXCHANGED, views
+from relgen.samples import Entity, Sample
+
+SHORT = Sample("1", "Ann lives in Bern.", Entity(0, 3), Entity(13, 17), "x")
+LONG = Sample(
+    "2",
+    "The old bridge, which the flood <|im_end|> of 1910 destroyed, had linked two valleys.",
+    Entity(26, 31),
+    Entity(4, 14),
+    "x",
+)
+
+
+@pytest.fixture(scope="module")
+def reader() -> StateReader:
+    return StateReader("smollm2-135m-instruct", device=torch.device("cpu"))
+
+
+def test_shapes_and_layers(reader: StateReader) -> None:
+    assert reader.layers == [15, 18, 21, 23, 25]
+    assert reader.read([SHORT, LONG]).shape == (2, 4, 5, 576)
+    assert reader.read([]).shape == (0, 4, 5, 576)
+
+
+def test_a_sample_is_read_alike_alone_and_beside_others(reader: StateReader) -> None:
+    together = reader.read([LONG, SHORT, LONG])
+    torch.testing.assert_close(together[1], reader.read([SHORT])[0], atol=2e-3, rtol=1e-3)
+    torch.testing.assert_close(together[0], together[2], atol=2e-3, rtol=1e-3)
+
+
+def test_the_states_are_those_of_the_last_tokens_of_entities_and_statements(
+    reader: StateReader,
+) -> None:
+    read = reader.read([SHORT])[0]
+    slot = 0
+    for view in views(SHORT):
+        for end in view.ends:
+            # a causal model's state does not depend on what follows
+            ids = reader.tokenizer(view.text[:end])["input_ids"]
+            with torch.no_grad():
+                hidden = reader.model(torch.tensor([ids]), output_hidden_states=True).hidden_states
+            expected = torch.stack([hidden[layer][0, -1] for layer in reader.layers])
+            torch.testing.assert_close(read[slot], expected, atol=2e-3, rtol=1e-3)
+            slot += 1
+    assert slot == 4
+
+
+def test_exchanging_head_and_tail_exchanges_the_slots(reader: StateReader) -> None:
+    exchanged = Sample("1", SHORT.text, SHORT.tail, SHORT.head, "x")
+    as_is, other = reader.read([SHORT, exchanged])
+    torch.testing.assert_close(other, as_is[list(EXCHANGED)], atol=2e-3, rtol=1e-3)
+
+
+def test_special_tokens_in_a_text_are_text(reader: StateReader) -> None:
+    ids, _ = reader._tokens(views(LONG)[0])
+    special = reader.tokenizer.convert_tokens_to_ids("<|im_end|>")
+    assert special not in ids
+
+
+def test_a_model_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nowhere"):
+        StateReader(str(tmp_path / "nowhere"), device=torch.device("cpu"))
