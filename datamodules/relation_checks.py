@@ -62,7 +62,9 @@ def check_training(
             remedy="give --data.human FILE or --data.generated FILE",
         )
     relations = {relation for table in training for relation in table.unique("relation")}
-    if len(relations) < 2:
+    # a sample with probabilities speaks of several relations
+    uncertain = any(scores for table in training for scores in table["scores"])
+    if len(relations) < 2 and not uncertain:
         given = " and ".join(str(files[x]) for x in ("human", "generated") if x in tables)
         raise InputError(
             "the training samples have one relation only, and a classifier needs two",

@@ -97,6 +97,16 @@ def test_scores_are_what_a_sample_is_trained_towards(files):
     assert next(iter(certain.train_dataloader())).targets.shape == (6, 0)
 
 
+def test_one_most_probable_relation_is_enough_where_labels_are_probabilities(files):
+    scores = dict.fromkeys(SCHEMA.labels, 1 / len(SCHEMA))
+    label = SCHEMA.labels[0]
+    written = [
+        replace(one, scores=scores, relation=label) for one in samples(3, source="generated")
+    ]
+    write_samples(files / "generated.jsonl", written)
+    assert sources(made(files, give=("generated",), mix="pure")) == [{True}] * 10
+
+
 def test_a_batch(files):
     write_samples(files / "human.jsonl", samples(2))
     data = made(files, give=("human",), batch_size=2, balanced=False)
