@@ -112,8 +112,9 @@ class RaggedLayer(CacheLayerMixin):
         assert self.keys is not None
         assert self.values is not None
         at = list(places)
-        self.keys[at, :, :length] = self.keys[row, :, :length]
-        self.values[at, :, :length] = self.values[row, :, :length]
+        # a copy: torch refuses to write into storage that it reads from
+        self.keys[at, :, :length] = self.keys[row, :, :length].clone()
+        self.values[at, :, :length] = self.values[row, :, :length].clone()
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         """Length and offset of the keys, as transformers asks for them."""

@@ -8,7 +8,7 @@ from transformers import LlamaConfig, MistralConfig
 
 from relgen.errors import InputError
 from relgen.generation.backends import DraftRequest
-from relgen.generation.cache import check_cacheable
+from relgen.generation.cache import RaggedCache, check_cacheable
 from relgen.generation.grammar import GrammarSpec
 from relgen.generation.loading import stop_ids
 from relgen.generation.settings import GenerationSettings
@@ -123,6 +123,21 @@ def test_reads_once_what_new_chains_have_in_common() -> None:
     assert fed[2][1] < min(len(first), len(other))
     drafts = cached.draft([request(chain) for chain in current])
     assert [draft.text for draft in drafts] == [generated(prompt) for prompt in current.values()]
+
+
+@pytest.mark.parametrize("length", [127, 128])
+def test_a_row_is_copied_to_others_however_full_its_storage_is(length: int) -> None:
+    cache = RaggedCache(1)
+    keys, values = torch.randn(2, 1, 2, length, 4)
+    cache.place([0], [length], torch.device("cpu"))
+    cache.ragged[0].update(keys, values)
+    cache.spread(0, [1, 2])
+    assert cache.lengths == [length] * 3
+    layer = cache.ragged[0]
+    assert layer.keys.shape[2] == 128
+    for row in range(3):
+        assert torch.equal(layer.keys[row, :, :length], keys[0])
+        assert torch.equal(layer.values[row, :, :length], values[0])
 
 
 def test_draws_do_not_depend_on_the_batch() -> None:
