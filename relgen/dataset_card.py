@@ -17,7 +17,7 @@ import yaml
 
 from relgen.errors import InputError
 from relgen.files import write_text
-from relgen.samples import Sample, iter_samples, with_samples, write_samples
+from relgen.samples import Sample, iter_files, with_samples, write_samples
 from relgen.schema import RelationSchema
 
 # the keys of relgen.tables.PROVENANCE, which needs `datasets`; a test compares them
@@ -124,27 +124,16 @@ def write_dataset_folder(
 
 
 def _generated_samples(paths: Iterable[str | Path], schema: RelationSchema) -> Iterator[Sample]:
-    seen: dict[str, str | Path] = {}
-    for path in paths:
-        for sample in iter_samples(path, schema=schema):
-            if sample.source != "generated":
-                raise InputError(
-                    f"sample '{sample.id}' is not a generated one",
-                    path=path,
-                    field="source",
-                    value=sample.source,
-                    remedy="give the files that `relgen generate` wrote",
-                )
-            if sample.id in seen:
-                raise InputError(
-                    f"the id stands in {seen[sample.id]} as well",
-                    path=path,
-                    field="id",
-                    value=sample.id,
-                    remedy="give each sample an id of its own",
-                )
-            seen[sample.id] = path
-            yield sample
+    for path, sample in iter_files(paths, schema):
+        if sample.source != "generated":
+            raise InputError(
+                f"sample '{sample.id}' is not a generated one",
+                path=path,
+                field="source",
+                value=sample.source,
+                remedy="give the files that `relgen generate` wrote",
+            )
+        yield sample
 
 
 def _for_publication(sample: Sample) -> Sample:

@@ -187,6 +187,29 @@ def iter_samples(
     checks.finish()
 
 
+def iter_files(
+    paths: Iterable[str | Path], schema: RelationSchema
+) -> Iterator[tuple[str | Path, Sample]]:
+    """Yields the samples of several files, each with its file, in order.
+
+    Raises:
+        InputError: an id stands twice, or a file is malformed.
+    """
+    seen: dict[str, str | Path] = {}
+    for path in paths:
+        for sample in iter_samples(path, schema=schema):
+            if sample.id in seen:
+                raise InputError(
+                    f"the id stands in {seen[sample.id]} as well",
+                    path=path,
+                    field="id",
+                    value=sample.id,
+                    remedy="give each sample an id of its own",
+                )
+            seen[sample.id] = path
+            yield path, sample
+
+
 def read_samples(
     path: str | Path,
     *,

@@ -108,14 +108,11 @@ class RelationSchema:
         The two directions of an undirected relation are each other's inverse. The negative label is
         its own where every other label has one: then no relation holds in either direction.
         """
-        groups: dict[str, list[str]] = {}
-        for relation in self.relations:
-            if relation.name != self.negative and relation.undirected:
-                groups.setdefault(relation.undirected, []).append(relation.name)
         known: dict[str, str] = {}
-        for members in groups.values():
-            if len(members) == 2:
-                first, second = members
+        for members in self._groups().values():
+            directed = [x for x in members if x != self.negative and self[x].undirected]
+            if len(directed) == 2:
+                first, second = directed
                 known |= {first: second, second: first}
         if self.negative is not None and all(label in known for label in self.positive_labels):
             known[self.negative] = self.negative
@@ -129,9 +126,7 @@ class RelationSchema:
         Raises:
             InputError: all labels belong to one undirected relation.
         """
-        groups: dict[str, list[str]] = {}
-        for relation in self.relations:
-            groups.setdefault(relation.group, []).append(relation.name)
+        groups = self._groups()
         if len(groups) < 2:
             raise InputError(
                 f"schema '{self.name}' has one relation only, and two halves need two",
@@ -146,6 +141,13 @@ class RelationSchema:
             half: Half = "a" if len(dealt["a"]) <= len(dealt["b"]) else "b"
             dealt[half].extend(groups[group])
         return {half: tuple(x for x in self.labels if x in dealt[half]) for half in dealt}
+
+    def _groups(self) -> dict[str, list[str]]:
+        """The labels of each undirected relation."""
+        groups: dict[str, list[str]] = {}
+        for relation in self.relations:
+            groups.setdefault(relation.group, []).append(relation.name)
+        return groups
 
     def to_dict(self) -> dict[str, Any]:
         """The mapping that its YAML file holds."""

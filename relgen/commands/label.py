@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
+
+from relgen.generation.settings import DType
 
 
 def add_parser(subparsers: Any) -> None:
@@ -28,7 +30,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--dtype",
         default="float32",
-        choices=["float32", "bfloat16", "float16", "float64"],
+        choices=get_args(DType),
         help="of its weights (default: %(default)s)",
     )
     parser.add_argument("--device", help="cpu, cuda, …; by default cuda where there is one")

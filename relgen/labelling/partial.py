@@ -41,8 +41,9 @@ class PartialRows:
 
     def append(self, rows: Sequence[Sequence[float]]) -> None:
         """Adds a chunk; it is on the disk when this returns."""
-        self._append([list(row) for row in rows])
-        self.rows += [list(row) for row in rows]
+        chunk = [list(row) for row in rows]
+        self._append(chunk)
+        self.rows += chunk
 
     def remove(self) -> None:
         """Deletes the file, once the rows stand elsewhere."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,12 +15,13 @@ from rich.progress import track
 from torch import Tensor
 
 from relgen import __version__
+from relgen.classifiers.predictions import Prediction
 from relgen.errors import InputError
 from relgen.files import content_hash, read_json, text_hash, write_json
 from relgen.labelling.partial import PartialRows
 from relgen.labelling.probe import cross_validated, fit_probe
 from relgen.language_model import DType, find_device
-from relgen.samples import Sample, iter_samples, read_samples, with_samples, write_samples
+from relgen.samples import Sample, iter_files, read_samples, with_samples, write_samples
 from relgen.schema import RelationSchema, load_schema
 from relgen.scoring import score_labels
 
@@ -85,12 +86,12 @@ def label(
     """
     out = Path(out)
     summary_path = out.with_suffix(".json")
-    header = _header(settings, [*generated, train], load_schema(schema))
+    relations = load_schema(schema)
+    header = _header(settings, [*generated, train], relations)
     if out.is_file() and summary_path.is_file():
         summary: dict[str, Any] = read_json(summary_path)
         if summary.get("hash") == header:
             return summary
-    relations = load_schema(schema)
     labelled = read_samples(train, schema=relations)
     if len({sample.relation for sample in labelled}) < 2:
         raise InputError(
@@ -100,7 +101,7 @@ def label(
             value=labelled[0].relation,
             remedy="add samples of another relation",
         )
-    written = list(_distinct(with_samples(generated), relations))
+    written = [one for _, one in iter_files(with_samples(generated), relations)]
     partial = PartialRows(out.with_name(f".{out.name}.partial"), header)
     if reader is None:
         reader = _open(settings)
@@ -149,22 +150,6 @@ def _header(settings: LabelSettings, files: Sequence[str | Path], schema: Relati
     return text_hash(json.dumps([*parts, __version__]))
 
 
-def _distinct(files: Sequence[str | Path], schema: RelationSchema) -> Iterator[Sample]:
-    seen: dict[str, str | Path] = {}
-    for file in files:
-        for sample in iter_samples(file, schema=schema):
-            if sample.id in seen:
-                raise InputError(
-                    f"the id stands in {seen[sample.id]} as well",
-                    path=file,
-                    field="id",
-                    value=sample.id,
-                    remedy="give each sample an id of its own",
-                )
-            seen[sample.id] = file
-            yield sample
-
-
 def _inverses(schema: RelationSchema) -> list[int | None]:
     known = schema.inverses()
     return [
@@ -173,11 +158,11 @@ def _inverses(schema: RelationSchema) -> list[int | None]:
 
 
 def _relabel(sample: Sample, schema: RelationSchema, probabilities: Sequence[float]) -> Sample:
-    best = max(range(len(schema)), key=lambda index: probabilities[index])
+    said = Prediction.from_probabilities(sample.id, schema.labels, probabilities)
     return replace(
         sample,
-        relation=schema.labels[best],
-        scores=dict(zip(schema.labels, probabilities, strict=True)),
+        relation=said.relation,
+        scores=said.scores,
         provenance={**(sample.provenance or {}), "intended": sample.relation},
     )
 
