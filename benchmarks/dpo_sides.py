@@ -24,8 +24,8 @@ from peft import LoraConfig, PeftModel
 from torch import Tensor
 
 from benchmarks.harness import timed
+from relgen.adapters import reference
 from relgen.chain_tokens import ChainTokens
-from relgen.language_model import reference
 from relgen.log_probabilities import (
     PairLogProbabilities,
     row_log_probabilities,

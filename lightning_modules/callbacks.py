@@ -18,8 +18,9 @@ from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
+from relgen.adapters import save_adapter
 from relgen.files import read_lines, write_jsonl
-from relgen.language_model import load_tokenizer, save_adapter
+from relgen.language_model import load_tokenizer
 from relgen.prompts import encode, prompt_format
 from relgen.tree import TreeBatch, prompt_ids
 

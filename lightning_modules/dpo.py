@@ -23,16 +23,9 @@ from lightning_modules.callbacks import MetricHistory, SampleTexts, SaveAdapter
 from lightning_modules.means import PairMeans
 from lightning_modules.random_state import random_state, set_random_state
 from lightning_modules.schedules import Schedule, learning_rate_factor
+from relgen.adapters import add_lora, fingerprint, reference
 from relgen.errors import InputError
-from relgen.language_model import (
-    EMBEDDED_LANGUAGE_MODEL,
-    DType,
-    Quantization,
-    add_lora,
-    fingerprint,
-    load_language_model,
-    reference,
-)
+from relgen.language_model import EMBEDDED_LANGUAGE_MODEL, DType, Quantization, load_language_model
 from relgen.log_probabilities import PairLogProbabilities, tree_log_probabilities
 from relgen.losses import LOSSES, LossName, check_loss, nll_loss
 from relgen.reference_cache import ReferenceCache

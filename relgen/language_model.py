@@ -1,22 +1,21 @@
-"""The language model: names to weights, LoRA and QLoRA, adapters on disk, and the reference.
+"""The language model: names to weights, on which device, whole or in 4 bits.
 
-Leaves out: what is trained and how (`lightning_modules.dpo`), and decoding (`relgen.generation`).
+Leaves out: adapters (`relgen.adapters`), what is trained and how (`lightning_modules.dpo`), and
+decoding (`relgen.generation`).
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import importlib.util
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -27,14 +26,12 @@ from transformers import (
 )
 
 from relgen.errors import InputError
-from relgen.files import read_json, write_json
 
 EMBEDDED_LANGUAGE_MODEL = "smollm2-135m-instruct"
 EMBEDDED_ENCODER = "all-minilm-l6-v2"
 
 DType = Literal["float32", "bfloat16", "float16", "float64"]
 Quantization = Literal["nf4"]
-_ADAPTER_FILE = "relgen.json"
 
 
 def cache_folder() -> Path:
@@ -123,135 +120,6 @@ def load_language_model(
     if quantization is not None:
         _keep_packed_weights(model)
     return model.eval()
-
-
-def add_lora(
-    model: PreTrainedModel,
-    *,
-    rank: int = 16,
-    alpha: int = 32,
-    dropout: float = 0.0,
-    target_modules: str | Sequence[str] = "all-linear",
-    seed: int = 0,
-) -> PeftModel:
-    """Puts a fresh LoRA adapter on a model; everything else is frozen.
-
-    The adapter's A matrices are drawn from a generator of their own, so that they do not depend on
-    what else ran before; B is zero, so that the policy starts out equal to the reference.
-
-    Args:
-        model: the base, quantised or not.
-        rank: r.
-        alpha: the update is scaled by alpha / r.
-        dropout: on the adapter's input.
-        target_modules: names of layers, or `all-linear`.
-        seed: of the A matrices.
-    """
-    if getattr(model, "is_loaded_in_4bit", False):
-        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
-    targets = target_modules if isinstance(target_modules, str) else list(target_modules)
-    config = LoraConfig(
-        r=rank,
-        lora_alpha=alpha,
-        lora_dropout=dropout,
-        target_modules=targets,
-        task_type="CAUSAL_LM",
-        bias="none",
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return get_peft_model(model, config)
-
-
-@contextlib.contextmanager
-def reference(policy: PeftModel) -> Iterator[PeftModel]:
-    """The frozen reference: the same model, with its adapter off and without gradients.
-
-    PEFT switches gradients on for every adapter when the block ends; the flags that stood before
-    are put back here.
-    """
-    flags = [(parameter, parameter.requires_grad) for parameter in policy.parameters()]
-    try:
-        with policy.disable_adapter(), torch.no_grad():
-            yield policy
-    finally:
-        for parameter, flag in flags:
-            parameter.requires_grad_(flag)
-
-
-def fingerprint(model: PreTrainedModel | PeftModel) -> str:
-    """16 hex digits that tell base models apart, whatever their dtype or quantisation.
-
-    Over the architecture's sizes, sixteen rows of the input embedding and the norms of all layers,
-    rounded to bfloat16: what quantisation leaves as it is, and tuning rarely does.
-    """
-    base: Any = model.get_base_model() if isinstance(model, PeftModel) else model
-    config = base.config
-    weight = base.get_input_embeddings().weight.detach()
-    rows = weight[:: max(1, weight.shape[0] // 16)][:16].to("cpu", torch.bfloat16)
-    digest = hashlib.sha256()
-    sizes = (config.model_type, tuple(weight.shape), config.num_hidden_layers)
-    digest.update(repr(sizes).encode())
-    norms = [p.detach() for name, p in base.named_parameters() if p.ndim == 1 and "norm" in name]
-    for values in (rows, *norms):
-        rounded = values.to("cpu", torch.bfloat16).contiguous()
-        digest.update(rounded.view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()[:16]
-
-
-def save_adapter(policy: PeftModel, folder: str | Path, *, base_model: str) -> None:
-    """Saves the adapter in PEFT's format, with the base model's name and fingerprint beside it.
-
-    The folder is written whole under another name first, and takes its place at the end.
-    """
-    folder = Path(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    for config in policy.peft_config.values():
-        config.base_model_name_or_path = base_model
-    # the base has its vocabulary: PEFT would look for it on the Hub to make sure
-    policy.save_pretrained(str(temporary), save_embedding_layers=False)
-    write_json(
-        temporary / _ADAPTER_FILE,
-        {"base_model": base_model, "base_fingerprint": fingerprint(policy)},
-    )
-    temporary.chmod(0o755)
-    if folder.exists():
-        shutil.rmtree(folder)
-    temporary.rename(folder)
-
-
-def load_adapter(model: PreTrainedModel, folder: str | Path) -> PeftModel:
-    """Puts a saved adapter on its base model, for inference.
-
-    Raises:
-        InputError: no adapter in the folder, or it was made for another base model.
-    """
-    folder = Path(folder)
-    if not (folder / "adapter_config.json").is_file():
-        raise InputError(
-            "no adapter in this folder (adapter_config.json is missing)",
-            path=folder,
-            remedy="give the folder `adapter` that `relgen dpo fit` wrote",
-        )
-    if (folder / _ADAPTER_FILE).is_file():
-        made_for = read_json(folder / _ADAPTER_FILE)
-        if made_for["base_fingerprint"] != fingerprint(model):
-            raise InputError(
-                "this adapter was made for another base model",
-                path=folder,
-                value=made_for["base_model"],
-                remedy=f"generate with --model {made_for['base_model']}, or tune a new adapter",
-            )
-    try:
-        return PeftModel.from_pretrained(model, str(folder)).eval()
-    except (ValueError, RuntimeError, KeyError, TypeError, OSError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(
-            f"this adapter does not fit the base model, or is damaged: {reason}",
-            path=folder,
-            remedy="use the base model that it was made for",
-        ) from error
 
 
 def _keep_packed_weights(model: PreTrainedModel) -> None:

@@ -7,9 +7,10 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
+from relgen.adapters import load_adapter
 from relgen.generation.settings import GenerationSettings
 from relgen.generation.transformers_backend import TransformersBackend
-from relgen.language_model import find_device, load_adapter, load_language_model
+from relgen.language_model import find_device, load_language_model
 from relgen.prompts import encode
 
 

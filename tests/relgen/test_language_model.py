@@ -7,17 +7,9 @@ import pytest
 import torch
 from peft import PeftModel
 
+from relgen.adapters import add_lora, fingerprint, load_adapter, reference, save_adapter
 from relgen.errors import InputError
-from relgen.language_model import (
-    add_lora,
-    fingerprint,
-    load_adapter,
-    load_language_model,
-    load_tokenizer,
-    reference,
-    resolve_model,
-    save_adapter,
-)
+from relgen.language_model import load_language_model, load_tokenizer, resolve_model
 from relgen.prompts import encode, prompt_format
 from tests import tiny
 

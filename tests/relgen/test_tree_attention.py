@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from transformers import GraniteConfig, GraniteForCausalLM, MistralConfig, Qwen2Config
 
+from relgen.adapters import add_lora
 from relgen.errors import InputError
-from relgen.language_model import add_lora
 from relgen.log_probabilities import (
     PairLogProbabilities,
     row_log_probabilities,

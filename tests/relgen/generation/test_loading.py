@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from relgen.adapters import add_lora, load_adapter, save_adapter
 from relgen.errors import InputError
 from relgen.generation.loading import load_backend
 from relgen.generation.settings import GenerationSettings
-from relgen.language_model import add_lora, load_adapter, load_language_model, save_adapter
+from relgen.language_model import load_language_model
 from tests.relgen.generation import tiny
 from tests.relgen.generation.conftest import Inputs
 
