@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from datasets import Dataset
@@ -16,7 +17,12 @@ _VERSION = 2
 
 
 def encode_table(
-    table: Dataset, encoding: Encoding, *, labels: tuple[str, ...], generated: bool
+    table: Dataset,
+    encoding: Encoding,
+    *,
+    labels: tuple[str, ...],
+    generated: bool,
+    inverses: Mapping[str, str] | None = None,
 ) -> Dataset:
     """A table's token ids, from the cache when file, encoding and labels are the same.
 
@@ -25,22 +31,35 @@ def encode_table(
         encoding: the classifier's.
         labels: the schema's labels; empty when labels are unknown.
         generated: whether a language model wrote the samples.
+        inverses: where given, each sample whose label has an inverse stands in the table once more,
+            with head and tail exchanged (`Sample.exchanged`).
     """
+    inverses = dict(inverses or {})
     # a fingerprint of our own: that of `datasets` overlooks edits of the function, and changes
     # with the tokenizer's state
-    key = f"{table._fingerprint}/{encoding.key}/{labels}/{generated}/{_VERSION}"
+    key = f"{table._fingerprint}/{encoding.key}/{labels}/{generated}/{inverses}/{_VERSION}"
     return table.map(
         encode_rows,
         batched=True,
         remove_columns=table.column_names,
-        fn_kwargs={"encoding": encoding, "labels": labels, "generated": generated},
+        fn_kwargs={
+            "encoding": encoding,
+            "labels": labels,
+            "generated": generated,
+            "inverses": inverses,
+        },
         new_fingerprint=text_hash(key)[:16],
         desc="tokenise",
     )
 
 
 def encode_rows(
-    rows: dict[str, list[Any]], *, encoding: Encoding, labels: tuple[str, ...], generated: bool
+    rows: dict[str, list[Any]],
+    *,
+    encoding: Encoding,
+    labels: tuple[str, ...],
+    generated: bool,
+    inverses: Mapping[str, str],
 ) -> dict[str, list[Any]]:
     """Columns of a samples table to columns of token ids.
 
@@ -49,34 +68,38 @@ def encode_rows(
         encoding: the classifier's.
         labels: the schema's labels; empty when labels are unknown.
         generated: whether a language model wrote the samples.
+        inverses: see `encode_table`.
     """
+    columns = (rows[name] for name in ("id", "text", "head", "tail", "relation", "scores"))
     samples = [
-        Sample(sample_id, text, Entity(**head), Entity(**tail), relation)
-        for sample_id, text, head, tail, relation in zip(
-            rows["id"], rows["text"], rows["head"], rows["tail"], rows["relation"], strict=True
-        )
+        Sample(name, text, Entity(**head), Entity(**tail), relation, scores=_scores(pairs))
+        for name, text, head, tail, relation, pairs in zip(*columns, strict=True)
     ]
+    samples += [other for sample in samples if (other := sample.exchanged(inverses))]
     encoded = encoding.encode(samples)
     numbers = {label: number for number, label in enumerate(labels)}
     return {
-        "id": rows["id"],
+        "id": [sample.id for sample in samples],
         "input_ids": [sample.input_ids for sample in encoded],
         "positions": [sample.positions for sample in encoded],
         "truncated": [sample.truncated for sample in encoded],
         "length": [len(sample.input_ids) for sample in encoded],
-        "label": [numbers[x] if labels else _UNKNOWN for x in rows["relation"]],
+        "label": [numbers[sample.relation] if labels else _UNKNOWN for sample in samples],
         "generated": [generated] * len(encoded),
-        "targets": [_target(scores, labels) for scores in rows["scores"]],
+        "targets": [_target(sample.scores, labels) for sample in samples],
     }
 
 
-def _target(scores: list[dict[str, Any]] | None, labels: tuple[str, ...]) -> list[float]:
+def _scores(pairs: list[dict[str, Any]] | None) -> dict[str, float] | None:
+    return {pair["relation"]: pair["probability"] for pair in pairs} if pairs else None
+
+
+def _target(scores: Mapping[str, float] | None, labels: tuple[str, ...]) -> list[float]:
     """The probabilities of all labels, with sum 1; nothing for a sample without `scores`."""
     if not scores or not labels:
         return []
-    known = {entry["relation"]: entry["probability"] for entry in scores}
-    total = sum(known.get(label, 0.0) for label in labels)
-    return [known.get(label, 0.0) / total for label in labels]
+    total = sum(scores.get(label, 0.0) for label in labels)
+    return [scores.get(label, 0.0) / total for label in labels]
 
 
 def collate_columns(columns: dict[str, list[Any]], *, pad_id: int) -> Batch:

@@ -49,6 +49,8 @@ class RelationDataModule(LightningDataModule):
         generated_share: the generated samples' share: of a batch with `side_by_side`, of all steps
             with `generated_first`.
         balanced: draw all relations equally often.
+        exchange: train on every sample with head and tail exchanged as well, under the inverse
+            label, for those relations of the schema that have one.
         on_leak: a training sentence that is a test sentence as well ends the run, or is dropped.
         batch_size: samples a step, in each process.
         evaluation_batch_size: samples a batch in validation, test and prediction.
@@ -70,6 +72,7 @@ class RelationDataModule(LightningDataModule):
         order: Order = "together",
         generated_share: float = 0.5,
         balanced: bool = True,
+        exchange: bool = False,
         on_leak: Literal["raise", "drop"] = "raise",
         batch_size: int = 8,
         evaluation_batch_size: int = 64,
@@ -90,6 +93,7 @@ class RelationDataModule(LightningDataModule):
         self.order = order
         self.generated_share = generated_share
         self.balanced = balanced
+        self.exchange = exchange
         self.on_leak = on_leak
         self.batch_size = batch_size
         self.evaluation_batch_size = evaluation_batch_size
@@ -137,7 +141,12 @@ class RelationDataModule(LightningDataModule):
 
     def describe(self) -> dict[str, Any]:
         """Where the training data came from: files, hashes, counts, and who generated it."""
-        described: dict[str, Any] = {"mix": self.mix, "order": self.order, "files": {}}
+        described: dict[str, Any] = {
+            "mix": self.mix,
+            "order": self.order,
+            "exchange": self.exchange,
+            "files": {},
+        }
         for name in ("human", "generated", "validation"):
             file = self.files[name]
             if file is None or name not in self._tables:
@@ -220,6 +229,7 @@ class RelationDataModule(LightningDataModule):
                 encoding,
                 labels=() if name == "predict" else self.schema.labels,
                 generated=name == "generated",
+                inverses=self.schema.inverses() if self._exchanges(name) else None,
             )
         self.truncated[name] = sum(encoded["truncated"])
         if self.truncated[name]:
@@ -231,6 +241,9 @@ class RelationDataModule(LightningDataModule):
                 self.files[name],
             )
         return encoded
+
+    def _exchanges(self, name: str) -> bool:
+        return self.exchange and name in ("human", "generated")
 
     def _remove_leaks(self) -> None:
         if "test" not in self._tables:

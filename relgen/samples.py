@@ -112,6 +112,34 @@ class Sample:
         """The same sentence under another label."""
         return replace(self, relation=relation)
 
+    def exchanged(self, inverses: Mapping[str, str]) -> Sample | None:
+        """The same sentence with head and tail exchanged, under the inverse label.
+
+        Probabilities go to the inverse labels; those of labels without one are left out, and the
+        rest is scaled to their sum.
+
+        Args:
+            inverses: as `RelationSchema.inverses` gives them.
+
+        Returns:
+            A sample with an id of its own; None where the label has no inverse.
+        """
+        if self.relation not in inverses:
+            return None
+        scores = None
+        if self.scores is not None:
+            turned = {inverses[x]: p for x, p in self.scores.items() if x in inverses}
+            share = sum(turned.values()) / sum(self.scores.values())
+            scores = {label: p / share for label, p in turned.items()} if share else None
+        return replace(
+            self,
+            id=f"{self.id}/exchanged",
+            head=self.tail,
+            tail=self.head,
+            relation=inverses[self.relation],
+            scores=scores,
+        )
+
     def to_json(self) -> dict[str, Any]:
         """The object that stands on a line of a samples file."""
         row: dict[str, Any] = {

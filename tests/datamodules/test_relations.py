@@ -10,6 +10,7 @@ from datamodules.relations import RelationDataModule
 from relgen.classifiers.encoding import MarkerEncoding
 from relgen.errors import InputError
 from relgen.samples import write_samples
+from relgen.schema import Relation, RelationSchema
 from tests.relgen.classifiers.tiny_encoder import SCHEMA, samples, tokenizer
 
 
@@ -227,3 +228,48 @@ def test_tokens_are_cached_by_content_and_settings(files, monkeypatch):
     write_samples(files / "human.jsonl", samples(11))
     made(files, give=("human",)).train_dataloader()
     assert calls == [11]
+
+
+@pytest.fixture
+def directed(files):
+    """A corpus in which one relation has two directions, and another none."""
+    relations = (
+        Relation("cause(e1,e2)", "The head brings about the tail.", undirected="cause"),
+        Relation("cause(e2,e1)", "The tail brings about the head.", undirected="cause"),
+        Relation("part", "The head is a part of the tail."),
+    )
+    schema = RelationSchema("tiny", relations, None)
+    schema.save(files / "schema.yaml")
+    names = {"cause": "cause(e1,e2)", "part": "part"}
+    human = [
+        replace(one, relation=names[one.relation]) for one in samples(12) if one.relation in names
+    ]
+    write_samples(files / "human.jsonl", human)
+    write_samples(files / "test.jsonl", human[:3])
+    return human
+
+
+def test_exchange_trains_on_both_directions(files, directed):
+    data = made(files, give=("human",), exchange=True, on_leak="drop", batch_size=16)
+    rows = {
+        name: (label, positions)
+        for batch in data.train_dataloader()
+        for name, label, positions in zip(
+            batch.ids, batch.labels.tolist(), batch.positions.tolist(), strict=True
+        )
+    }
+    forward = {one.id: one.relation for one in directed}
+    turned = {name for name in rows if name.endswith("/exchanged")}
+    assert turned == {f"{name}/exchanged" for name in forward if forward[name] == "cause(e1,e2)"}
+    for name in turned:
+        label, positions = rows[name]
+        before, reading = rows[name.removesuffix("/exchanged")]
+        assert (before, label) == (0, 1)
+        assert positions == reading[::-1]
+    assert rows.keys() - turned == forward.keys()
+
+
+def test_what_is_tested_on_is_never_exchanged(files, directed):
+    data = made(files, "test", give=("test",), exchange=True)
+    assert sorted(data.sample_ids("test")) == sorted(one.id for one in directed[:3])
+    assert sum(len(batch.labels) for batch in data.test_dataloader()) == 3

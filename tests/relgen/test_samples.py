@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -204,3 +205,22 @@ def test_normalised_keeps_what_is_alphanumeric_of_all_of_unicode():
     everything = "".join(map(chr, [*range(0xD800), *range(0xE000, sys.maxunicode + 1)]))
     kept = "".join(c if c.isalnum() else " " for c in everything.casefold())
     assert normalised(everything) == " ".join(kept.split())
+
+
+def test_an_exchanged_sample_is_the_same_sentence_the_other_way_round():
+    made = Sample("1", "Ann saw Bern.", Entity(0, 3, "PER"), Entity(8, 12), "sees")
+    turned = made.exchanged({"sees": "seen", "seen": "sees"})
+    assert turned == Sample("1/exchanged", made.text, made.tail, made.head, "seen")
+    assert made.exchanged({"other": "other"}) is None
+
+
+def test_probabilities_go_to_the_inverse_labels():
+    made = Sample("1", "Ann saw Bern.", Entity(0, 3), Entity(8, 12), "sees")
+    made = replace(made, scores={"sees": 0.6, "seen": 0.2, "born": 0.2})
+    turned = made.exchanged({"sees": "seen", "seen": "sees"})
+    # `born` has no inverse, so that its share goes to the others
+    assert turned.scores == pytest.approx({"seen": 0.75, "sees": 0.25})
+    assert turned.exchanged({"sees": "seen", "seen": "sees"}).scores == turned.scores | {
+        "sees": turned.scores["seen"],
+        "seen": turned.scores["sees"],
+    }

@@ -85,3 +85,27 @@ def test_inputs_are_no_longer_than_the_encoder_has_positions(tmp_path, family, l
     batch = batch_of(model, [long])
     assert batch.input_ids.shape == (1, length)
     assert model(batch).shape == (1, 3)
+
+
+def test_dropout_and_frozen_embeddings(tmp_path):
+    folder = save_encoder(tmp_path / "encoder", dropout=0.5)
+    classifier = EntityMarkerClassifier(
+        SCHEMA, folder, dropout=0.0, encoder_dropout=0.0, freeze_embeddings=True
+    ).train()
+    batch = batch_of(classifier, samples(3))
+    assert torch.equal(classifier(batch), classifier(batch))
+    classifier(batch).sum().backward()
+    frozen = {name for name, p in classifier.named_parameters() if p.grad is None}
+    assert frozen == {"encoder.embeddings.word_embeddings.weight"}
+    shipped = EntityMarkerClassifier(SCHEMA, folder, dropout=0.0).train()
+    assert not torch.equal(shipped(batch), shipped(batch))
+
+
+def test_eager_attention_gives_the_same_states(model):
+    ours, eager = (
+        EntityMarkerClassifier(SCHEMA, model, attention=name).eval() for name in ("sdpa", "eager")
+    )
+    assert eager.encoder.config._attn_implementation == "eager"
+    assert ours.encoder.config._attn_implementation == "sdpa"
+    batch = batch_of(ours, samples(3))
+    torch.testing.assert_close(eager.represent(batch), ours.represent(batch), atol=1e-5, rtol=1e-5)
