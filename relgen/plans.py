@@ -47,6 +47,15 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class Initialisation:
+    """One training of a classifier, with the seed of its fresh weights and of its order."""
+
+    seed: int
+    train: Stage
+    test: Stage
+
+
+@dataclass(frozen=True)
 class ArmStages:
     """Where to find what one arm of one seed made, for the results."""
 
@@ -54,8 +63,7 @@ class ArmStages:
     seed: int
     classifier: str
     split: Stage
-    train: Stage
-    test: Stage
+    initialisations: tuple[Initialisation, ...]
     diversity: Stage
     collect: Stage | None
     label: Stage | None

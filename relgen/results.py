@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import platform
 import shlex
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,13 @@ from typing import Any
 from relgen import __version__
 from relgen.experiment import Experiment
 from relgen.files import read_json, read_lines, write_json
+from relgen.paired import paired_interval
 from relgen.plans import ArmStages, Plan, Stage
 from relgen.reporting.data import ArmFiles, ReportData, StageData
+from relgen.reporting.tables import deviation, mean
+from relgen.samples import iter_samples
 from relgen.schema import load_schema
+from relgen.scoring import score_labels
 
 _SCORES = ("micro_f1", "macro_f1", "official_f1", "precision", "recall")
 _PACKAGES = ("torch", "lightning", "transformers", "peft", "datasets", "torchmetrics", "llguidance")
@@ -38,13 +43,14 @@ def write_results(experiment: Experiment, plan: Plan, out: Path) -> dict[str, An
         plan: its stages, all finished.
         out: the run's folder.
     """
-    arms = [_arm(stages, out) for stages in plan.arms]
+    arms = [_arm(stages, plan, out) for stages in plan.arms]
     results = {
         "experiment": experiment.name,
         "corpus": _corpus_name(experiment, plan),
         "shots": experiment.shots,
         "arms": arms,
         "summary": summarise(arms),
+        "against_human": against_human(arms),
     }
     write_json(out / "results.json", results)
     return results
@@ -90,10 +96,39 @@ def summarise(arms: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
             "std": {},
         }
         for score in _SCORES:
-            values = [arm[score] for arm in group if arm[score] is not None]
-            row["mean"][score] = statistics.fmean(values) if values else None
-            row["std"][score] = statistics.stdev(values) if len(values) > 1 else None
+            values = [arm[score] for arm in group]
+            row["mean"][score] = mean(values)
+            row["std"][score] = deviation(values)
         rows.append(row)
+    return rows
+
+
+def against_human(arms: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each arm's micro-F1 less that of `human`, paired by seed, for every classifier.
+
+    Rows: `arm`, `classifier`, `n_seeds`, `mean`, and `low` and `high`, the ends of the 95% interval
+    (`relgen.paired.paired_interval`); None for a single seed.
+    """
+    scores: dict[str, dict[str, dict[int, float]]] = {}
+    for arm in arms:
+        by_arm = scores.setdefault(arm["classifier"], {})
+        by_arm.setdefault(arm["arm"], {})[arm["seed"]] = arm["micro_f1"]
+    rows = []
+    for classifier, by_arm in scores.items():
+        human = by_arm.pop("human", {})
+        for name, of in by_arm.items():
+            if differences := [of[seed] - human[seed] for seed in sorted(of.keys() & human.keys())]:
+                interval = paired_interval(differences)
+                rows.append(
+                    {
+                        "arm": name,
+                        "classifier": classifier,
+                        "n_seeds": len(differences),
+                        "mean": statistics.fmean(differences),
+                        "low": interval and interval.low,
+                        "high": interval and interval.high,
+                    }
+                )
     return rows
 
 
@@ -116,28 +151,56 @@ def print_table(results: dict[str, Any]) -> None:
         cells = [_percent(row["mean"][name], row["std"][name]) for name in columns]
         table.add_row(row["arm"], *([row["classifier"]] if several else []), *cells)
     Console().print(table)
+    for row in results["against_human"]:
+        name = f"{row['arm']} · {row['classifier']}" if several else row["arm"]
+        said = f"{name} - human: {100 * row['mean']:+.1f}"
+        if row["low"] is not None:
+            low, high = 100 * row["low"], 100 * row["high"]
+            said += f" (95% interval of {row['n_seeds']} paired seeds: {low:+.1f} to {high:+.1f})"
+        print(said)
 
 
-def _percent(mean: float | None, deviation: float | None) -> str:
-    if mean is None:
+def _percent(value: float | None, spread: float | None) -> str:
+    if value is None:
         return "-"
-    return f"{100 * mean:.1f}" + (f" ± {100 * deviation:.1f}" if deviation is not None else "")
+    return f"{100 * value:.1f}" + (f" ± {100 * spread:.1f}" if spread is not None else "")
 
 
-def _arm(stages: ArmStages, out: Path) -> dict[str, Any]:
-    scores = read_json(stages.test.folder / "scores.json")
+def _arm(stages: ArmStages, plan: Plan, out: Path) -> dict[str, Any]:
+    tests = [each.test.folder for each in stages.initialisations]
+    scores = [read_json(folder / "scores.json") for folder in tests]
     diversity = read_json(stages.diversity.folder / "diversity.json")
     return {
         "arm": stages.arm,
         "seed": stages.seed,
         "classifier": Path(stages.classifier).stem,
         "train_samples": _train_samples(stages),
-        **{name: scores[name] for name in _SCORES},
+        **{name: mean([of[name] for of in scores]) for name in _SCORES},
+        "initialisations": [
+            {"seed": each.seed, **{name: of[name] for name in _SCORES}}
+            for each, of in zip(stages.initialisations, scores, strict=True)
+        ],
+        "ensemble_micro_f1": _ensemble(tests, plan) if len(tests) > 1 else None,
         "diversity": {name: diversity["overall"][name] for name in _DIVERSITY},
         "generation": _generation(stages) if stages.generate else None,
         "labelling": _labelling(stages),
-        "predictions": (stages.test.folder / "predictions.jsonl").relative_to(out).as_posix(),
+        "predictions": (tests[0] / "predictions.jsonl").relative_to(out).as_posix(),
     }
+
+
+def _ensemble(tests: Sequence[Path], plan: Plan) -> float:
+    """micro-F1 of the initialisations' mean probabilities."""
+    schema = load_schema(plan.schema)
+    gold = {sample.id: sample.relation for sample in iter_samples(plan.test)}
+    totals = {name: [0.0] * len(schema) for name in gold}
+    for folder in tests:
+        for line in read_lines(folder / "predictions.jsonl"):
+            row = json.loads(line)
+            total = totals[row["id"]]
+            for place, label in enumerate(schema.labels):
+                total[place] += row["scores"][label]
+    voted = [schema.labels[total.index(max(total))] for total in totals.values()]
+    return score_labels(voted, list(gold.values()), schema).micro_f1
 
 
 def _corpus_name(experiment: Experiment, plan: Plan) -> str:
@@ -186,8 +249,10 @@ def _arm_files(stages: ArmStages, out: Path) -> ArmFiles:
         "arm": stages.arm,
         "seed": stages.seed,
         "classifier": Path(stages.classifier).stem,
-        "scores": place(stages.test, "scores.json"),
-        "classifier_history": place(stages.train, "history.jsonl"),
+        "scores": [place(each.test, "scores.json") for each in stages.initialisations],
+        "classifier_history": [
+            place(each.train, "history.jsonl") for each in stages.initialisations
+        ],
         "human": place(stages.split, "train.jsonl"),
         "generated": [place(stage, "generated.jsonl") for stage in stages.generate],
         "rejected": [place(stage, "rejected.jsonl") for stage in stages.generate],

@@ -18,10 +18,20 @@ from relgen import __version__
 from relgen.errors import InputError
 from relgen.experiment import GENERATIONS, CorpusFiles, Experiment, arm_parts
 from relgen.files import content_hash, text_hash
-from relgen.plans import ArmStages, Plan, Stage
+from relgen.plans import ArmStages, Initialisation, Plan, Stage
 from relgen.presets import find_config, find_schema
 
 _OUT = "{out}"
+# from one initialisation's seed to the next: far enough for no split's seed to be met
+_SEED_STEP = 1000
+# half precision for the arithmetic: the weights that are trained stay in float32
+_TRAINER_PRECISION: dict[str | None, tuple[str, ...]] = {
+    None: (),
+    "float32": ("--trainer.precision", "32-true"),
+    "bfloat16": ("--trainer.precision", "bf16-mixed"),
+    "float16": ("--trainer.precision", "16-mixed"),
+    "float64": ("--trainer.precision", "64-true"),
+}
 
 
 @dataclass(frozen=True)
@@ -88,7 +98,6 @@ class _Planner:
             for arm in self.experiment.arms:
                 generation, _ = arm_parts(arm)
                 made = sets[generation]
-                train, test = self._classifier(seed, arm, classifier, split, made.collect)
                 tuned = generation is not None and GENERATIONS[generation].tuned
                 self.arms.append(
                     ArmStages(
@@ -96,8 +105,10 @@ class _Planner:
                         seed=seed,
                         classifier=classifier,
                         split=split,
-                        train=train,
-                        test=test,
+                        initialisations=tuple(
+                            self._classifier(seed, arm, classifier, split, made.collect, number)
+                            for number in range(self.experiment.initialisations)
+                        ),
                         diversity=made.diversity,
                         collect=made.collect,
                         label=made.label,
@@ -170,6 +181,7 @@ class _Planner:
                     *("--data.chains", str(chains.folder / "chains.jsonl")),
                     *("--data.schema", self.corpus.schema, "--seed_everything", str(seed)),
                     *("--data.seed", str(seed), "--model.lora_seed", str(seed)),
+                    *self._dtype("--model.dtype"),
                     *("--resume", "--out", _OUT),
                 ),
                 inputs=[chains.folder / "chains.jsonl"],
@@ -195,6 +207,7 @@ class _Planner:
             ),
             *("--forbid", str(self.corpus.test)),
             *(() if generation.diverse else ("--no-diverse",)),
+            *self._dtype("--dtype"),
         )
         parts: list[tuple[str, tuple[str, ...], list[Path]]] = [("", (), [])]
         if generation.tuned and self.experiment.halves:
@@ -230,8 +243,14 @@ class _Planner:
             "label",
             (
                 *("label", *map(str, files), "--train", str(train)),
-                *("--schema", self.corpus.schema, "--dtype", labelling.dtype),
+                *("--schema", self.corpus.schema),
+                *("--dtype", labelling.dtype or self.experiment.dtype or "float32"),
                 *("--model", labelling.model or self.experiment.generator.model),
+                *(
+                    ("--least-certainty", f"{labelling.least_certainty:g}")
+                    if labelling.least_certainty
+                    else ()
+                ),
                 *("--out", f"{_OUT}/labelled.jsonl"),
             ),
             inputs=[*files, train],
@@ -270,8 +289,14 @@ class _Planner:
         )
 
     def _classifier(
-        self, seed: int, arm: str, preset: str, split: Stage, collect: Stage | None
-    ) -> tuple[Stage, Stage]:
+        self,
+        seed: int,
+        arm: str,
+        preset: str,
+        split: Stage,
+        collect: Stage | None,
+        number: int,
+    ) -> Initialisation:
         _, mix = arm_parts(arm)
         human = split.folder / "train.jsonl"
         files = [human] if mix != "pure" else []
@@ -281,8 +306,12 @@ class _Planner:
             files.append(collect.folder / "train.jsonl")
             data += ["--data.generated", str(files[-1])]
         label = "" if len(self.experiment.classifiers) == 1 else f"-{Path(preset).stem}"
-        seeds = ("--seed_everything", str(seed), "--data.seed", str(seed))
-        options = ("-c", preset, *data, *seeds)
+        # the first one's name and seed do not depend on how many follow: its work is kept
+        label += f"-{number + 1}" if number else ""
+        own = seed + number * _SEED_STEP
+        seeds = ("--seed_everything", str(own), "--data.seed", str(own))
+        precision = _TRAINER_PRECISION[self.experiment.dtype]
+        options = ("-c", preset, *data, *seeds, *precision)
         external = [*self._external(), find_config(preset, "classifier")]
         train = self._add(
             f"seed{seed}/train-{arm}{label}",
@@ -299,7 +328,10 @@ class _Planner:
             inputs=[self.corpus.test, checkpoint],
             external=external,
         )
-        return train, test
+        return Initialisation(own, train, test)
+
+    def _dtype(self, option: str) -> tuple[str, ...]:
+        return (option, self.experiment.dtype) if self.experiment.dtype else ()
 
     def _external(self) -> list[Path]:
         own = isinstance(self.experiment.corpus, CorpusFiles)

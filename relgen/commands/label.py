@@ -37,6 +37,14 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--penalty", type=float, default=1.0, help="on the regression's weights (%(default)s)"
     )
+    parser.add_argument(
+        "--least-certainty",
+        type=float,
+        default=0.0,
+        metavar="P",
+        help="leave out samples whose most probable relation has less than this probability; they "
+        "go to NAME.uncertain.jsonl beside --out (%(default)s)",
+    )
     parser.add_argument("--out", required=True, help="samples file to write")
     parser.set_defaults(run=run)
 
@@ -51,13 +59,17 @@ def run(args: argparse.Namespace) -> None:
         raise InputError("must be above 0", field="--penalty", value=args.penalty)
     summary_path = Path(args.out).with_suffix(".json")
     refuse_inputs([args.out, summary_path], [*args.samples, args.train, args.schema])
-    settings = LabelSettings(args.model, args.dtype, args.device, args.penalty)
+    settings = LabelSettings(
+        args.model, args.dtype, args.device, args.penalty, args.least_certainty
+    )
     summary = label(
         settings, generated=args.samples, train=args.train, schema=args.schema, out=args.out
     )
     score = summary["train_micro_f1"]
     known = "not known" if score is None else f"{100 * score:.1f}"
+    left_out = f" ({summary['uncertain']} left out)" if summary["uncertain"] else ""
     print(
-        f"{summary['samples']} samples labelled, {summary['agreed']} of them as they were meant; "
+        f"{summary['samples']} samples labelled{left_out}, {summary['agreed']} of them as they "
+        "were meant; "
         f"micro-F1 on labelled samples left out: {known} -> {args.out}"
     )

@@ -37,12 +37,14 @@ class LabelSettings:
         dtype: of its weights.
         device: where it runs; by default a GPU where there is one.
         penalty: on the regression's weights.
+        least_certainty: probability of a sample's label below which it is left out.
     """
 
     model: str = "smollm2-135m-instruct"
     dtype: DType = "float32"
     device: str | None = None
     penalty: float = 1.0
+    least_certainty: float = 0.0
 
 
 class Reader(Protocol):
@@ -65,8 +67,9 @@ def label(
     """Writes `out`, and beside it a summary with the ending `.json`.
 
     Each sample gets `scores`, its most probable relation as `relation`, and the one that it was
-    written for as `provenance.intended`. Killed and called again with the same settings and inputs,
-    it goes on; called again when finished, it does nothing.
+    written for as `provenance.intended`. Those that are less certain than the settings ask for go
+    to `NAME.uncertain.jsonl` beside `out`. Killed and called again with the same settings and
+    inputs, it goes on; called again when finished, it does nothing.
 
     Args:
         settings: see there.
@@ -77,13 +80,20 @@ def label(
         reader: reads in place of the settings' model.
 
     Returns:
-        The summary: how many samples, how many of them are most probably what they were written
-        for, both by relation; and `train_micro_f1`, the regression's score on labelled samples that
-        it was not fitted to (None where no relation has two).
+        The summary: how many samples are in `out` and how many are too uncertain; how many of the
+        former are most probably what they were written for, by relation as well; and
+        `train_micro_f1`, the regression's score on labelled samples that it was not fitted to (None
+        where no relation has two).
 
     Raises:
-        InputError: an input cannot be used.
+        InputError: an input cannot be used, or no sample is certain enough.
     """
+    if not 0 <= settings.least_certainty < 1:
+        raise InputError(
+            "must be at least 0 and below 1",
+            field="least_certainty",
+            value=settings.least_certainty,
+        )
     out = Path(out)
     summary_path = out.with_suffix(".json")
     relations = load_schema(schema)
@@ -102,7 +112,9 @@ def label(
             remedy="add samples of another relation",
         )
     written = [one for _, one in iter_files(with_samples(generated), relations)]
-    partial = PartialRows(out.with_name(f".{out.name}.partial"), header)
+    # what is read does not depend on what is kept of it
+    rows_header = _header(replace(settings, least_certainty=0.0), [*generated, train], relations)
+    partial = PartialRows(out.with_name(f".{out.name}.partial"), rows_header)
     if reader is None:
         reader = _open(settings)
     states = reader.read(labelled)
@@ -121,15 +133,22 @@ def label(
         probabilities = probe.probabilities(reader.read(chunk))
         partial.append([[round(float(p), 6) for p in row] for row in probabilities])
     result = [_relabel(s, relations, row) for s, row in zip(written, partial.rows, strict=True)]
+    kept, uncertain = _sorted_out(written, result, settings.least_certainty)
     summary = {
         "hash": header,
         **asdict(settings),
-        "samples": len(result),
+        "samples": len(kept),
+        "uncertain": len(uncertain),
         "train_micro_f1": _held_out_f1(cross_validated(states, **fitting), labelled, relations),
-        **_agreement(written, result, relations),
+        **_agreement(kept, relations),
         "relgen_version": __version__,
     }
-    write_samples(out, result)
+    rest = out.with_suffix(".uncertain.jsonl")
+    if uncertain:
+        write_samples(rest, uncertain)
+    else:
+        rest.unlink(missing_ok=True)
+    write_samples(out, [labelled for _, labelled in kept])
     write_json(summary_path, summary)
     partial.remove()
     return summary
@@ -167,12 +186,27 @@ def _relabel(sample: Sample, schema: RelationSchema, probabilities: Sequence[flo
     )
 
 
-def _agreement(
-    written: Sequence[Sample], result: Sequence[Sample], schema: RelationSchema
-) -> dict[str, Any]:
-    intended = Counter(sample.relation for sample in written)
-    labelled = Counter(sample.relation for sample in result)
-    pairs = zip(written, result, strict=True)
+def _sorted_out(
+    written: Sequence[Sample], labelled: Sequence[Sample], least: float
+) -> tuple[list[tuple[Sample, Sample]], list[Sample]]:
+    """Pairs of each sample as it was written and as it is labelled, and the uncertain ones."""
+    certainty = [(sample.scores or {})[sample.relation] for sample in labelled]
+    pairs = list(zip(written, labelled, strict=True))
+    kept = [pair for pair, sure in zip(pairs, certainty, strict=True) if sure >= least]
+    if pairs and not kept:
+        raise InputError(
+            "no sample is certain enough",
+            field="least_certainty",
+            value=least,
+            remedy=f"lower it (the most certain sample has {max(certainty):.2f}), or generate more",
+        )
+    return kept, [s for s, sure in zip(labelled, certainty, strict=True) if sure < least]
+
+
+def _agreement(pairs: Sequence[tuple[Sample, Sample]], schema: RelationSchema) -> dict[str, Any]:
+    """Counts of pairs of a sample as it was written and as it is labelled."""
+    intended = Counter(old.relation for old, _ in pairs)
+    labelled = Counter(new.relation for _, new in pairs)
     agreed = Counter(new.relation for old, new in pairs if old.relation == new.relation)
     return {
         "agreed": agreed.total(),

@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 
 from relgen.reporting.charts import LineChart, Point, line_chart
-from relgen.reporting.data import Run
+from relgen.reporting.data import Run, as_list
 
 
 def read_history(lines: Sequence[str]) -> dict[str, list[Point]]:
@@ -59,9 +59,10 @@ def classifier_charts(run: Run) -> list[LineChart]:
     charts = []
     for classifier in run.classifiers:
         histories = [
-            (arm.arm, read_history(run.lines(arm.files.get("classifier_history"))))
+            (arm.arm, read_history(run.lines(path)))
             for arm in run.arms
             if arm.classifier == classifier
+            for path in as_list(arm.files.get("classifier_history"))
         ]
         title = f"Loss of {classifier}" if len(run.classifiers) > 1 else "Classifier's loss"
         charts.append(line_chart(title, _pick(histories, "loss")))

@@ -33,8 +33,8 @@ class ArmFiles(TypedDict, total=False):
     Keys:
         arm, seed, classifier: as in `results.json`; `classifier` may be left out where there is
             only one.
-        scores: the classifier's `scores.json`.
-        classifier_history: its `history.jsonl`.
+        scores: the classifier's `scores.json`, or those of its initialisations in a list.
+        classifier_history: its `history.jsonl`, or theirs.
         human: the K-shot split's `train.jsonl`.
         generated: the files of accepted samples, in order (one a half, or one).
         rejected, generation: the `rejected.jsonl` and `generation.json` beside them, for whoever
@@ -46,8 +46,8 @@ class ArmFiles(TypedDict, total=False):
     arm: Required[str]
     seed: Required[int]
     classifier: str
-    scores: str
-    classifier_history: str
+    scores: str | list[str]
+    classifier_history: str | list[str]
     human: str
     generated: list[str]
     rejected: list[str]
@@ -117,6 +117,10 @@ class Run:
         file = self._file(path)
         return read_json(file) if file else None
 
+    def jsons(self, paths: str | list[str] | None) -> list[Any]:
+        """The contents of those JSON files that are there."""
+        return [content for path in as_list(paths) if (content := self.json(path)) is not None]
+
     def lines(self, path: str | None) -> list[str]:
         """The lines of a file of the run that are not blank; none when it is not there."""
         file = self._file(path)
@@ -138,6 +142,11 @@ class Run:
         if path not in self.missing:
             self.missing.append(path)
         return None
+
+
+def as_list(paths: str | list[str] | None) -> list[str]:
+    """One path, several, or none, as a list."""
+    return [paths] if isinstance(paths, str) else paths or []
 
 
 def load_run(folder: str | Path) -> Run:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from relgen.paired import paired_interval, sign_flip_p
 from relgen.reporting.data import Run
 from relgen.reporting.naming import describe, generation_of
 from relgen.reporting.tables import percent
 
 _LEVEL = 0.05
-_MOST_SEEDS = 16  # 2^16 sign patterns still take well under a second
 
 
 @dataclass(frozen=True)
@@ -23,23 +21,6 @@ class Headline:
 
     title: str
     detail: str
-
-
-def sign_flip_p(differences: Sequence[float]) -> float | None:
-    """Two-sided p of paired differences by the exact sign-flip test (Fisher 1935).
-
-    The share of the 2^n ways of choosing signs whose sum is at least as far from zero. With n
-    seeds it cannot go below 2 / 2^n, so that fewer than six never reach 5 %.
-
-    Returns:
-        None for fewer than two differences, or more than sixteen.
-    """
-    if not 2 <= len(differences) <= _MOST_SEEDS:
-        return None
-    observed = abs(math.fsum(differences)) - 1e-12
-    patterns = itertools.product((1, -1), repeat=len(differences))
-    sums = [abs(math.fsum(s * d for s, d in zip(p, differences, strict=True))) for p in patterns]
-    return sum(total >= observed for total in sums) / len(sums)
 
 
 def compared_arm(arms: Sequence[str]) -> str | None:
@@ -110,7 +91,7 @@ def what_was_done(run: Run) -> list[str]:
     )
     tested = None
     for arm in run.arms:
-        scores = run.json(arm.files.get("scores"))
+        scores = next(iter(run.jsons(arm.files.get("scores"))), None)
         if tested is None and scores and scores.get("confusion"):
             tested = sum(map(sum, scores["confusion"]))
     names = [Path(name).stem for name in run.classifiers if name]
@@ -141,6 +122,11 @@ def _worth(differences: Sequence[float]) -> str:
     ahead = sum(difference > 0 for difference in differences)
     count = len(differences)
     said = f"It was ahead of human samples alone in {ahead} of {count} seeds"
+    if (interval := paired_interval(differences)) is not None:
+        said += (
+            f", and the 95% interval of the paired difference is {100 * interval.low:+.1f} to "
+            f"{100 * interval.high:+.1f} points"
+        )
     p = sign_flip_p(differences)
     if p is None:
         return f"{said}."

@@ -96,14 +96,16 @@ def arm_table(run: Run) -> Table:
 
 
 def relation_f1(run: Run, classifier: str) -> dict[str, dict[str, float | None]]:
-    """{relation: {arm: F1}}, means over seeds, of one classifier; in the schema's order."""
+    """{relation: {arm: F1}}, means over seeds and initialisations, of one classifier."""
     found: dict[str, dict[str, list[float]]] = {}
     for label in run.data.get("labels", []):
         found[label] = {}
     for arm in run.arms:
-        scores = run.json(arm.files.get("scores")) if arm.classifier == classifier else None
-        for label, of in (scores or {}).get("per_relation", {}).items():
-            found.setdefault(label, {}).setdefault(arm.arm, []).append(of["f1"])
+        if arm.classifier != classifier:
+            continue
+        for scores in run.jsons(arm.files.get("scores")):
+            for label, of in scores.get("per_relation", {}).items():
+                found.setdefault(label, {}).setdefault(arm.arm, []).append(of["f1"])
     return {
         label: {name: mean(by_arm.get(name, [])) for name in run.arm_names}
         for label, by_arm in found.items()

@@ -62,6 +62,9 @@ classifiers: [c/one, c/two]
             "unknown dtype (got 'float8'); one of float32",
         ),
         ("corpus: everyday\nlabel: true\n", "field 'label': must be"),
+        ("corpus: everyday\nlabel: {least_certainty: 1}\n", "field 'label.least_certainty': must"),
+        ("corpus: everyday\ndtype: half\n", "field 'dtype': unknown dtype (got 'half')"),
+        ("corpus: everyday\ninitialisations: 0\n", "field 'initialisations': must be at least 1"),
         ("corpus: everyday\nshots: many\n", "field 'shots': must be a whole number (got 'many')"),
         (
             "corpus: everyday\ngenerator: {token_budget: 0}\n",

@@ -13,10 +13,12 @@ import pytest
 
 from relgen import runner
 from relgen.errors import InputError
-from relgen.experiment import CorpusFiles, Experiment
+from relgen.experiment import CorpusFiles, Experiment, Labelling
 from relgen.files import read_json
 from relgen.plans import Plan
+from relgen.results import write_results
 from relgen.runner import is_done, print_plan, run_experiment
+from relgen.samples import Entity, Sample, write_samples
 from relgen.stages import plan
 
 
@@ -360,3 +362,102 @@ def test_a_token_budget_holds_for_all_generated_arms(
     assert stages
     for stage in stages:
         assert stage.command[stage.command.index("--token-budget") + 1] == "700"
+
+
+def test_initialisations_differ_in_their_seeds_and_share_their_data(
+    experiment: Experiment, tmp_path: Path
+) -> None:
+    one = {stage.name: stage for stage in plan(experiment, tmp_path / "run").stages}
+    three = plan(replace(experiment, initialisations=3), tmp_path / "run")
+    stages = {stage.name: stage for stage in three.stages}
+    assert one.items() <= stages.items()  # asked for later, the work of the first one is kept
+    extra = {"train-human-2", "test-human-2", "train-human-3", "test-human-3"}
+    mix = {name.replace("human", "obo_dpo_mix") for name in extra}
+    assert stages.keys() - one.keys() == {f"seed1/{name}" for name in extra | mix}
+    for arm in three.arms:
+        assert [each.seed for each in arm.initialisations] == [1, 1001, 2001]
+        for each in arm.initialisations:
+            for command in (each.train.command, each.test.command):
+                for option in ("--seed_everything", "--data.seed"):
+                    assert command[command.index(option) + 1] == str(each.seed)
+        assert len({each.train.inputs for each in arm.initialisations}) == 1
+
+
+def test_results_are_means_over_initialisations_and_their_vote(
+    experiment: Experiment, tmp_path: Path, commands: FakeCommands
+) -> None:
+    samples = [
+        Sample(str(i), "Ann saw Bern.", Entity(0, 3), Entity(8, 12), relation)
+        for i, relation in enumerate("ab")
+    ]
+    write_samples(Path(experiment.corpus.test), samples)
+    made = plan(replace(experiment, initialisations=3, seeds=(1, 2)), tmp_path / "run")
+    run_experiment(experiment, made, tmp_path / "run", only={stage.kind for stage in made.stages})
+    # two of three are right about sample 0 and wrong about sample 1, but much less sure of that
+    says = [((0.6, 0.4), (0.6, 0.4)), ((0.6, 0.4), (0.6, 0.4)), ((0.4, 0.6), (0.1, 0.9))]
+    for arm in made.arms:
+        for number, (each, rows) in enumerate(zip(arm.initialisations, says, strict=True)):
+            lines = [
+                {"id": str(i), "scores": dict(zip("ab", row, strict=True))}
+                for i, row in enumerate(rows)
+            ]
+            text = "".join(json.dumps(line) + "\n" for line in lines)
+            (each.test.folder / "predictions.jsonl").write_text(text, encoding="utf-8")
+            gain = 0.1 * arm.seed * (arm.arm != "human")
+            scores = dict.fromkeys(("macro_f1", "precision", "recall"), 0.5)
+            scores |= {"micro_f1": 0.3 + 0.1 * number + gain, "official_f1": None}
+            FakeCommands.json(each.test.folder / "scores.json", scores)
+    results = write_results(experiment, made, tmp_path / "run")
+    human = results["arms"][0]
+    assert human["micro_f1"] == pytest.approx(0.4)
+    assert [each["micro_f1"] for each in human["initialisations"]] == pytest.approx([0.3, 0.4, 0.5])
+    assert human["official_f1"] is None
+    assert human["ensemble_micro_f1"] == 1.0  # means: (0.53, 0.47) and (0.43, 0.57)
+    (against,) = results["against_human"]
+    assert (against["arm"], against["n_seeds"]) == ("obo_dpo_mix", 2)
+    assert against["mean"] == pytest.approx(0.15)
+    # by hand: 0.15 ± 12.7062 * 0.0707 / √2
+    assert (against["low"], against["high"]) == pytest.approx((0.15 - 0.6353, 0.15 + 0.6353), 1e-3)
+
+
+def test_one_initialisation_has_no_vote_and_one_seed_no_interval(
+    experiment: Experiment, tmp_path: Path, commands: FakeCommands
+) -> None:
+    do(experiment, tmp_path / "run")
+    results = read_json(tmp_path / "run" / "results.json")
+    assert [arm["ensemble_micro_f1"] for arm in results["arms"]] == [None, None]
+    (against,) = results["against_human"]
+    assert (against["mean"], against["low"], against["high"]) == (0.0, None, None)
+
+
+def test_a_dtype_holds_for_every_model(experiment: Experiment, tmp_path: Path) -> None:
+    rounded = plan(replace(experiment, dtype="bfloat16"), tmp_path / "run").stages
+    expected = {
+        "dpo": ("--model.dtype", "bfloat16"),
+        "generate": ("--dtype", "bfloat16"),
+        "label": ("--dtype", "bfloat16"),
+        "train": ("--trainer.precision", "bf16-mixed"),
+        "test": ("--trainer.precision", "bf16-mixed"),
+    }
+    for stage in rounded:
+        if stage.kind in expected:
+            option, value = expected[stage.kind]
+            assert stage.command[stage.command.index(option) + 1] == value
+    assert {stage.kind for stage in rounded} >= expected.keys()
+    for stage in plan(experiment, tmp_path / "run").stages:
+        assert "--trainer.precision" not in stage.command
+        assert "--model.dtype" not in stage.command
+
+
+def test_only_certain_labels_are_trained_on_where_asked_for(
+    experiment: Experiment, tmp_path: Path
+) -> None:
+    certain = replace(experiment, label=Labelling(least_certainty=0.4))
+    for made, expected in ((certain, ["0.4"]), (experiment, [])):
+        (stage,) = [s for s in plan(made, tmp_path / "run").stages if s.kind == "label"]
+        values = [
+            b
+            for a, b in zip(stage.command, stage.command[1:], strict=False)
+            if a == "--least-certainty"
+        ]
+        assert values == expected

@@ -167,3 +167,45 @@ def test_the_command(
     assert "is an input of the command" in capsys.readouterr().err
     assert cli.main([*command, "--penalty", "0", "--out", str(out)]) == 2
     assert "--penalty" in capsys.readouterr().err
+
+
+class Doubts(Words):
+    """Reads places half as clearly as the rest."""
+
+    def read(self, samples: Sequence[Sample]) -> torch.Tensor:
+        states = super().read(samples)
+        clear = [1.0 if "xplace" not in one.text or "human" in one.id else 0.4 for one in samples]
+        return states * torch.tensor(clear)[:, None, None, None]
+
+
+def test_uncertain_samples_go_to_a_file_of_their_own(
+    files: dict[str, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "out.jsonl"
+    whole = do(files, tmp_path / "whole.jsonl", Doubts())
+    assert (whole["samples"], whole["uncertain"]) == (300, 0)
+    assert not (tmp_path / "whole.uncertain.jsonl").exists()
+    scores = [one.scores[one.relation] for one in read_samples(tmp_path / "whole.jsonl")]
+    least = (min(scores) + max(scores)) / 2
+    summary = do(files, out, Doubts(), least_certainty=least)
+    kept, left = read_samples(out), read_samples(tmp_path / "out.uncertain.jsonl")
+    assert (summary["samples"], summary["uncertain"]) == (len(kept), len(left)) == (200, 100)
+    assert {one.relation for one in kept} == {"cause", "none"}
+    assert all(one.scores[one.relation] < least for one in left)
+    assert summary["relations"]["place"] == {"intended": 0, "labelled": 0, "agreed": 0}
+    # with all kept again, the second file would be out of date
+    do(files, out, Doubts())
+    assert not (tmp_path / "out.uncertain.jsonl").exists()
+
+
+def test_too_much_certainty_keeps_nothing_and_loses_nothing(
+    files: dict[str, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "out.jsonl"
+    with pytest.raises(InputError, match=r"no sample is certain enough .*the most certain sample"):
+        do(files, out, Words(), least_certainty=0.9999)
+    again = Words()
+    assert do(files, out, again, least_certainty=0.1)["samples"] == 300
+    assert again.read_samples == 12  # what was read of the others is not read again
+    with pytest.raises(InputError, match="at least 0 and below 1"):
+        do(files, out, Words(), least_certainty=1.0)

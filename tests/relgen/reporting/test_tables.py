@@ -55,7 +55,9 @@ def test_relation_table_takes_means_over_seeds(tmp_path: Path) -> None:
     for seed, f1 in ((1, 0.4), (2, 0.6)):
         scores = {"per_relation": {"cause": {"f1": f1}, "none": {"f1": 0.1}}}
         write_json(tmp_path / f"{seed}.json", scores)
-        arms.append({"arm": "human", "seed": seed, "scores": f"{seed}.json"})
+        # one path, or one for each initialisation
+        paths = f"{seed}.json" if seed == 1 else [f"{seed}.json"]
+        arms.append({"arm": "human", "seed": seed, "scores": paths})
     figures = [{"arm": "human", "seed": seed, "micro_f1": 0.5} for seed in (1, 2)]
     write_json(tmp_path / "results.json", {"arms": figures})
     write_json(tmp_path / "report_data.json", {"arms": arms, "negative": "none"})
