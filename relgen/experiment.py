@@ -127,8 +127,8 @@ class Experiment:
         label: label generated samples by what a language model reads in them; null trusts the
             relation that the generator was asked for.
         classifiers: presets or paths; every arm is run with each.
-        dtype: of all models. `bfloat16` is up to twice as fast on GPUs, and on processors with
-            matrix units for it; null leaves what the presets say.
+        dtype: of all models; `auto` is bfloat16 where the machine has matrix units for it and
+            float32 elsewhere, null leaves what the presets say.
         initialisations: trainings of each classifier on each arm's data, each with fresh weights
             and an order of its own. Results are their means.
         license: licence of the seed data, for the generated set's card.
@@ -219,12 +219,10 @@ def _check(experiment: Experiment) -> None:
         )
     label_dtype = experiment.label and experiment.label.dtype
     for key, dtype in (("dtype", experiment.dtype), ("label.dtype", label_dtype)):
-        if dtype is not None and dtype not in typing.get_args(DType):
+        known = [*typing.get_args(DType), *(["auto"] if key == "dtype" else [])]
+        if dtype is not None and dtype not in known:
             raise InputError(
-                "unknown dtype",
-                field=key,
-                value=dtype,
-                remedy=f"one of {', '.join(typing.get_args(DType))}",
+                "unknown dtype", field=key, value=dtype, remedy=f"one of {', '.join(known)}"
             )
     if experiment.label is not None and not 0 <= experiment.label.least_certainty < 1:
         raise InputError(

@@ -71,6 +71,7 @@ class _Planner:
     def __init__(self, experiment: Experiment, out: Path) -> None:
         self.experiment = experiment
         self.out = out
+        self.dtype = _resolve(experiment.dtype)
         self.stages: dict[str, Stage] = {}
         self.arms: list[ArmStages] = []
         self.corpus = self._corpus()
@@ -244,7 +245,7 @@ class _Planner:
             (
                 *("label", *map(str, files), "--train", str(train)),
                 *("--schema", self.corpus.schema),
-                *("--dtype", labelling.dtype or self.experiment.dtype or "float32"),
+                *("--dtype", labelling.dtype or self.dtype or "float32"),
                 *("--model", labelling.model or self.experiment.generator.model),
                 *(
                     ("--least-certainty", f"{labelling.least_certainty:g}")
@@ -310,7 +311,7 @@ class _Planner:
         label += f"-{number + 1}" if number else ""
         own = seed + number * _SEED_STEP
         seeds = ("--seed_everything", str(own), "--data.seed", str(own))
-        precision = _TRAINER_PRECISION[self.experiment.dtype]
+        precision = _TRAINER_PRECISION[self.dtype]
         options = ("-c", preset, *data, *seeds, *precision)
         external = [*self._external(), find_config(preset, "classifier")]
         train = self._add(
@@ -331,7 +332,7 @@ class _Planner:
         return Initialisation(own, train, test)
 
     def _dtype(self, option: str) -> tuple[str, ...]:
-        return (option, self.experiment.dtype) if self.experiment.dtype else ()
+        return (option, self.dtype) if self.dtype else ()
 
     def _external(self) -> list[Path]:
         own = isinstance(self.experiment.corpus, CorpusFiles)
@@ -372,6 +373,14 @@ class _Planner:
         )
         self.stages[name] = stage
         return stage
+
+
+def _resolve(dtype: str | None) -> str | None:
+    if dtype != "auto":
+        return dtype
+    from relgen.language_model import fast_dtype
+
+    return fast_dtype()
 
 
 def _model_identity(folder: Path) -> str:

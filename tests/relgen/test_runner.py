@@ -430,7 +430,9 @@ def test_one_initialisation_has_no_vote_and_one_seed_no_interval(
     assert (against["mean"], against["low"], against["high"]) == (0.0, None, None)
 
 
-def test_a_dtype_holds_for_every_model(experiment: Experiment, tmp_path: Path) -> None:
+def test_a_dtype_holds_for_every_model(
+    experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rounded = plan(replace(experiment, dtype="bfloat16"), tmp_path / "run").stages
     expected = {
         "dpo": ("--model.dtype", "bfloat16"),
@@ -444,6 +446,8 @@ def test_a_dtype_holds_for_every_model(experiment: Experiment, tmp_path: Path) -
             option, value = expected[stage.kind]
             assert stage.command[stage.command.index(option) + 1] == value
     assert {stage.kind for stage in rounded} >= expected.keys()
+    monkeypatch.setattr("relgen.language_model.fast_dtype", lambda: "bfloat16")
+    assert plan(replace(experiment, dtype="auto"), tmp_path / "run").stages == rounded
     for stage in plan(experiment, tmp_path / "run").stages:
         assert "--trainer.precision" not in stage.command
         assert "--model.dtype" not in stage.command
