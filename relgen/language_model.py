@@ -89,7 +89,7 @@ def fast_dtype() -> DType:
     """
     if torch.cuda.is_available():
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
-    known = getattr(torch.cpu, "get_capabilities", dict)()  # older versions lack it
+    known: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # older versions lack it
     return "bfloat16" if known.get("amx_bf16") else "float32"
 
 

@@ -9,19 +9,16 @@ and of relgen's version. What does not change keeps its folder, and its work.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from relgen import __version__
-from relgen.errors import InputError
-from relgen.experiment import GENERATIONS, CorpusFiles, Experiment, arm_parts
-from relgen.files import content_hash, text_hash
+from relgen.experiment import GENERATIONS, Experiment, arm_parts
 from relgen.plans import ArmStages, Initialisation, Plan, Stage
 from relgen.presets import find_config, find_schema
+from relgen.stage_corpora import plan_corpus
+from relgen.stage_folders import OUT, StageFolders
 
-_OUT = "{out}"
 # from one initialisation's seed to the next: far enough for no split's seed to be met
 _SEED_STEP = 1000
 # half precision for the arithmetic: the weights that are trained stay in float32
@@ -32,13 +29,6 @@ _TRAINER_PRECISION: dict[str | None, tuple[str, ...]] = {
     "float16": ("--trainer.precision", "16-mixed"),
     "float64": ("--trainer.precision", "64-true"),
 }
-
-
-@dataclass(frozen=True)
-class _Corpus:
-    train: Path
-    test: Path
-    schema: str
 
 
 @dataclass(frozen=True)
@@ -70,17 +60,18 @@ class _Planner:
 
     def __init__(self, experiment: Experiment, out: Path) -> None:
         self.experiment = experiment
-        self.out = out
         self.dtype = _resolve(experiment.dtype)
-        self.stages: dict[str, Stage] = {}
+        label_model = experiment.label.model if experiment.label else None
+        models = [experiment.generator.model, *([label_model] if label_model else [])]
+        self.folders = StageFolders(out, models)
         self.arms: list[ArmStages] = []
-        self.corpus = self._corpus()
+        self.corpus = plan_corpus(experiment.corpus, self.folders)
 
     def plan(self) -> Plan:
         for seed in self.experiment.seeds:
             self._seed(seed)
         schema = find_schema(self.corpus.schema)
-        return Plan(tuple(self.stages.values()), tuple(self.arms), schema, self.corpus.test)
+        return Plan(tuple(self.folders.stages.values()), tuple(self.arms), schema, self.corpus.test)
 
     def _seed(self, seed: int) -> None:
         split = self._split(seed)
@@ -118,36 +109,13 @@ class _Planner:
                     )
                 )
 
-    def _corpus(self) -> _Corpus:
-        corpus = self.experiment.corpus
-        if isinstance(corpus, CorpusFiles):
-            for path in (corpus.train, corpus.test):
-                if not Path(path).is_file():
-                    raise InputError("no such file", path=path, remedy="check the path")
-            return _Corpus(Path(corpus.train), Path(corpus.test), corpus.schema)
-        if corpus == "everyday":
-            stage = self._add("corpus", "corpus", ("data", "everyday", "--out", _OUT))
-            return _Corpus(stage.folder / "train.jsonl", stage.folder / "test.jsonl", "everyday")
-        files = {"train": "TRAIN_FILE.TXT", "test": "TEST_FILE_FULL.TXT"}
-        made = {}
-        for part, name in files.items():
-            source = _data_root("semeval2010_task8") / name
-            command = ("data", "convert", "--format", "semeval", str(source))
-            target = f"{_OUT}/{part}.jsonl"
-            made[part] = self._add(
-                f"corpus-{part}", "corpus", (*command, "--out", target), external=[source]
-            )
-        return _Corpus(
-            made["train"].folder / "train.jsonl", made["test"].folder / "test.jsonl", "semeval"
-        )
-
     def _split(self, seed: int) -> Stage:
         command = ("data", "split", str(self.corpus.train), "--schema", self.corpus.schema)
         options = ("--shots", str(self.experiment.shots), "--seed", str(seed), "--dev", "none")
-        return self._add(
+        return self.folders.add(
             f"seed{seed}/split",
             "split",
-            (*command, *options, "--exclude", str(self.corpus.test), "--out", _OUT),
+            (*command, *options, "--exclude", str(self.corpus.test), "--out", OUT),
             inputs=[self.corpus.train, self.corpus.test],
             external=self._external(),
         )
@@ -160,7 +128,7 @@ class _Planner:
         adapters = {}
         for half, option in halves.items():
             shares = ",".join(f"{k}={v:g}" for k, v in self.experiment.chains.shares.items())
-            chains = self._add(
+            chains = self.folders.add(
                 f"seed{seed}/chains-{half}",
                 "chains",
                 (
@@ -168,12 +136,12 @@ class _Planner:
                     *(*option, "--seed", str(seed)),
                     *("--chains-per-relation", str(self.experiment.chains.per_relation)),
                     *(("--shares", shares) if shares else ()),
-                    *("--out", f"{_OUT}/chains.jsonl"),
+                    *("--out", f"{OUT}/chains.jsonl"),
                 ),
                 inputs=[split.folder / "train.jsonl"],
                 external=self._schema_file(),
             )
-            adapters[half] = self._add(
+            adapters[half] = self.folders.add(
                 f"seed{seed}/dpo-{half}",
                 "dpo",
                 (
@@ -183,7 +151,7 @@ class _Planner:
                     *("--data.schema", self.corpus.schema, "--seed_everything", str(seed)),
                     *("--data.seed", str(seed), "--model.lora_seed", str(seed)),
                     *self._dtype("--model.dtype"),
-                    *("--resume", "--out", _OUT),
+                    *("--resume", "--out", OUT),
                 ),
                 inputs=[chains.folder / "chains.jsonl"],
                 external=[*self._schema_file(), find_config(self.experiment.dpo, "dpo")],
@@ -222,10 +190,10 @@ class _Planner:
             adapter = adapters["all"].folder / "adapter"
             parts = [("", ("--adapter", str(adapter)), [adapter])]
         return tuple(
-            self._add(
+            self.folders.add(
                 f"seed{seed}/generate-{name}{suffix}",
                 "generate",
-                (*common, *options, "--out", f"{_OUT}/generated.jsonl"),
+                (*common, *options, "--out", f"{OUT}/generated.jsonl"),
                 inputs=[split.folder / "train.jsonl", self.corpus.test, *inputs],
                 external=[*self._external(), find_config(preset, "generate")],
                 resumable=True,
@@ -239,7 +207,7 @@ class _Planner:
             return None
         files = [part.folder / "generated.jsonl" for part in parts]
         train = split.folder / "train.jsonl"
-        return self._add(
+        return self.folders.add(
             f"seed{seed}/label-{name}",
             "label",
             (
@@ -252,7 +220,7 @@ class _Planner:
                     if labelling.least_certainty
                     else ()
                 ),
-                *("--out", f"{_OUT}/labelled.jsonl"),
+                *("--out", f"{OUT}/labelled.jsonl"),
             ),
             inputs=[*files, train],
             external=self._schema_file(),
@@ -267,10 +235,10 @@ class _Planner:
         licence = self.experiment.license
         if isinstance(self.experiment.corpus, str):
             licence = {"everyday": "cc0-1.0", "semeval": "cc-by-3.0"}[self.experiment.corpus]
-        return self._add(
+        return self.folders.add(
             f"seed{seed}/collect-{name}",
             "collect",
-            (*command, "--license", licence, "--out", _OUT),
+            (*command, "--license", licence, "--out", OUT),
             inputs=files,
             external=self._schema_file(),
         )
@@ -281,10 +249,10 @@ class _Planner:
         if against is not None:
             files.append(against.folder / "train.jsonl")
             command += ["--against", str(files[1])]
-        return self._add(
+        return self.folders.add(
             f"seed{seed}/diversity-{name}",
             "diversity",
-            (*command, "--seed", str(seed), "--json", "--out", f"{_OUT}/diversity.json"),
+            (*command, "--seed", str(seed), "--json", "--out", f"{OUT}/diversity.json"),
             inputs=files,
             external=self._schema_file(),
         )
@@ -314,18 +282,18 @@ class _Planner:
         precision = _TRAINER_PRECISION[self.dtype]
         options = ("-c", preset, *data, *seeds, *precision)
         external = [*self._external(), find_config(preset, "classifier")]
-        train = self._add(
+        train = self.folders.add(
             f"seed{seed}/train-{arm}{label}",
             "train",
-            ("classifier", "fit", *options, "--out", _OUT),
+            ("classifier", "fit", *options, "--out", OUT),
             inputs=[*files, self.corpus.test],
             external=external,
         )
         checkpoint = train.folder / "checkpoints" / "last.ckpt"
-        test = self._add(
+        test = self.folders.add(
             f"seed{seed}/test-{arm}{label}",
             "test",
-            ("classifier", "test", *options, "--ckpt_path", str(checkpoint), "--out", _OUT),
+            ("classifier", "test", *options, "--ckpt_path", str(checkpoint), "--out", OUT),
             inputs=[self.corpus.test, checkpoint],
             external=external,
         )
@@ -335,44 +303,10 @@ class _Planner:
         return (option, self.dtype) if self.dtype else ()
 
     def _external(self) -> list[Path]:
-        own = isinstance(self.experiment.corpus, CorpusFiles)
-        return [*self._schema_file(), *((self.corpus.train, self.corpus.test) if own else ())]
+        return [*self._schema_file(), *self.corpus.own]
 
     def _schema_file(self) -> list[Path]:
         return [find_schema(self.corpus.schema)]
-
-    def _add(
-        self,
-        name: str,
-        kind: str,
-        command: tuple[str, ...],
-        *,
-        inputs: Iterable[Path] = (),
-        external: Iterable[Path] = (),
-        resumable: bool = False,
-    ) -> Stage:
-        """Adds a stage, with the folder that its hash names.
-
-        Files that the experiment does not make itself (`external`) enter the hash by content, and
-        where the command names them, their paths do not enter.
-        """
-        contents = {str(path): content_hash(path) for path in external}
-        model = Path(self.experiment.generator.model)
-        if kind in ("dpo", "generate") and model.is_dir():
-            contents[str(model)] = _model_identity(model)
-        words = [contents.get(word, word.removeprefix(f"{self.out}/")) for word in command]
-        identity = "\0".join([__version__, *words, *sorted(contents.values())])
-        folder = self.out / "stages" / f"{name}-{text_hash(identity)[:10]}"
-        stage = Stage(
-            name=name,
-            kind=kind,
-            folder=folder,
-            command=tuple(word.replace(_OUT, str(folder)) for word in command),
-            inputs=tuple(dict.fromkeys([*inputs, *external])),
-            resumable=resumable,
-        )
-        self.stages[name] = stage
-        return stage
 
 
 def _resolve(dtype: str | None) -> str | None:
@@ -381,29 +315,3 @@ def _resolve(dtype: str | None) -> str | None:
     from relgen.language_model import fast_dtype
 
     return fast_dtype()
-
-
-def _model_identity(folder: Path) -> str:
-    """Names, sizes and times of a model's files: their content would take minutes to read."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    stats = [(path.relative_to(folder), path.stat()) for path in files]
-    return text_hash("".join(f"{name} {s.st_size} {s.st_mtime_ns}\n" for name, s in stats))
-
-
-def _data_root(corpus: str) -> Path:
-    root = os.environ.get("RELGEN_DATA")
-    if not root:
-        raise InputError(
-            "corpora on disk are looked for under $RELGEN_DATA, which is not set",
-            field="corpus",
-            value=corpus,
-            remedy=f"export RELGEN_DATA=FOLDER, with the corpus in FOLDER/{corpus}",
-        )
-    folder = Path(root) / corpus
-    if not folder.is_dir():
-        raise InputError(
-            "no such corpus under $RELGEN_DATA",
-            path=folder,
-            remedy="put the corpus's official files there",
-        )
-    return folder.resolve()

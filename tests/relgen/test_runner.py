@@ -465,3 +465,21 @@ def test_only_certain_labels_are_trained_on_where_asked_for(
             if a == "--least-certainty"
         ]
         assert values == expected
+
+
+def test_another_model_in_the_same_folder_reads_again(
+    experiment: Experiment, tmp_path: Path
+) -> None:
+    reader = tmp_path / "reader"
+    reader.mkdir()
+    (reader / "weights").write_text("first", encoding="utf-8")
+    own = replace(experiment, label=Labelling(model=str(reader)))
+
+    def folders() -> dict[str, Path]:
+        return {stage.kind: stage.folder for stage in plan(own, tmp_path / "run").stages}
+
+    before = folders()
+    (reader / "weights").write_text("the second", encoding="utf-8")
+    after = folders()
+    assert before["label"] != after["label"]
+    assert before["generate"] == after["generate"]
