@@ -73,6 +73,8 @@ class Generator:
     Args:
         model: embedded name, local folder or Hub id.
         samples: accepted samples per relation.
+        chains: chains per relation, each from other labelled samples; null leaves what the presets
+            say. More and shorter chains differ more, and keep a processor busier.
         token_budget: generated tokens per relation at which all arms stop, whatever they have by
             then; null compares them at equal accepted samples only.
         obo: preset or path of the one-by-one settings.
@@ -81,6 +83,7 @@ class Generator:
 
     model: str = "smollm2-135m-instruct"
     samples: int = 16
+    chains: int | None = None
     token_budget: int | None = None
     obo: str = "generate/smollm2_obo"
     aao: str = "generate/smollm2_aao"
@@ -233,6 +236,7 @@ def _check(experiment: Experiment) -> None:
     numbers: dict[str, int | None] = {
         "shots": experiment.shots,
         "generator.samples": experiment.generator.samples,
+        "generator.chains": experiment.generator.chains,
         "generator.token_budget": experiment.generator.token_budget,
         "chains.per_relation": experiment.chains.per_relation,
         "initialisations": experiment.initialisations,

@@ -169,6 +169,7 @@ class _Planner:
             *("generate", "-c", preset, "--model", settings.model, "--mode", generation.mode),
             *("--train", str(split.folder / "train.jsonl"), "--schema", self.corpus.schema),
             *("--samples", str(settings.samples), "--seed", str(seed)),
+            *(("--chains", str(settings.chains)) if settings.chains is not None else ()),
             *(
                 ("--token-budget", str(settings.token_budget))
                 if settings.token_budget is not None

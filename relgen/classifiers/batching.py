@@ -80,18 +80,24 @@ class TrainingBatches(Sampler[list[int]]):
         yield from batches[self.rank :: self.world]
 
     def _side_by_side(self) -> list[list[int]]:
-        """Every batch with a fixed number of rows from each source."""
+        """Every batch with a fixed number of rows from each source, of similar lengths."""
         count = self.steps * self.world
         assert self.generated_rows is not None
         sizes = (self.batch_size - self.generated_rows, self.generated_rows)
+        window = min(
+            sorting_window(len(rows) // size)
+            for rows, size in zip(self._sources, sizes, strict=True)
+        )
         batches: list[list[int]] = [[] for _ in range(count)]
         for number, (rows, size) in enumerate(zip(self._sources, sizes, strict=True)):
             balanced = self.balanced and number == 0
             stream = draw(rows, self.labels, balanced=balanced, seed=f"{self.seed}/side/{number}")
             begin = self.epoch * count * size
             drawn = list(islice(stream, begin, begin + count * size))
-            for place, batch in enumerate(batches):
-                batch += drawn[place * size : (place + 1) * size]
+            # short rows of one source beside short rows of the other
+            for batch, part in zip(batches, cut(drawn, self.lengths, size, window), strict=True):
+                batch += part
+        random.Random(f"{self.seed}/side/{self.epoch}").shuffle(batches)
         return batches
 
     def _phased(self) -> list[list[int]]:
@@ -164,11 +170,19 @@ def bucketed(
         window: batches that are sorted together.
         rng: orders the batches.
     """
+    batches = cut(rows, lengths, batch_size, window)
+    rng.shuffle(batches)
+    return batches
+
+
+def cut(
+    rows: Sequence[int], lengths: Sequence[int], batch_size: int, window: int
+) -> list[list[int]]:
+    """The same in the windows' order, each window from short to long."""
     batches = []
     for start in range(0, len(rows), window * batch_size):
         near = sorted(rows[start : start + window * batch_size], key=lambda row: lengths[row])
         batches += [near[i : i + batch_size] for i in range(0, len(near), batch_size)]
-    rng.shuffle(batches)
     return batches
 
 

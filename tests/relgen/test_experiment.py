@@ -71,6 +71,7 @@ classifiers: [c/one, c/two]
             "'generator.token_budget': must be at",
         ),
         ("corpus: everyday\ngenerator: {token_budget: x}\n", "must be a whole number (got 'x')"),
+        ("corpus: everyday\ngenerator: {chains: 0}\n", "field 'generator.chains': must be at"),
         ("corpus: everyday\nshots: 0\n", "field 'shots': must be at least 1 (got 0)"),
         ("corpus: everyday\nseeds: 1\n", "field 'seeds': must be a list (got 1); [1]"),
         ("corpus: everyday\nseeds: [1, 1]\n", "must list different values"),

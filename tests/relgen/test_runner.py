@@ -354,7 +354,7 @@ def test_a_seed_reaches_everything_that_is_drawn(experiment: Experiment, tmp_pat
         assert trained[trained.index(option) + 1] == "1"
 
 
-def test_a_token_budget_holds_for_all_generated_arms(
+def test_a_token_budget_and_chains_hold_for_all_generated_arms(
     experiment: Experiment, tmp_path: Path
 ) -> None:
     budget = replace(experiment, generator=replace(experiment.generator, token_budget=700))
@@ -362,6 +362,10 @@ def test_a_token_budget_holds_for_all_generated_arms(
     assert stages
     for stage in stages:
         assert stage.command[stage.command.index("--token-budget") + 1] == "700"
+        assert "--chains" not in stage.command
+    many = replace(experiment, generator=replace(experiment.generator, chains=24))
+    for stage in (s for s in plan(many, tmp_path / "run").stages if s.kind == "generate"):
+        assert stage.command[stage.command.index("--chains") + 1] == "24"
 
 
 def test_initialisations_differ_in_their_seeds_and_share_their_data(

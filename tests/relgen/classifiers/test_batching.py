@@ -1,5 +1,6 @@
 """Which rows make up which batch."""
 
+import random
 from collections import Counter
 
 import pytest
@@ -117,9 +118,30 @@ def test_side_by_side_gives_each_source_its_share_of_every_batch():
         batches(epoch, generated=generated, batch_size=4, generated_rows=3, steps=4)
         for epoch in (0, 1)
     )
-    assert first + second == made
+    rows = Counter(row for batch in made for row in batch)
+    assert Counter(row for batch in first + second for row in batch) == rows
     ranks = [
         batches(generated=generated, batch_size=4, generated_rows=3, steps=4, rank=r, world=2)
         for r in (0, 1)
     ]
     assert [batch for pair in zip(*ranks, strict=True) for batch in pair] == made
+
+
+def test_side_by_side_puts_short_rows_beside_short_ones():
+    rng = random.Random(1)
+    lengths = [rng.randint(5, 60) for _ in range(400)]
+    generated = [row >= 200 for row in range(400)]
+    options = {"batch_size": 8, "steps": 50, "seed": 1, "generated_rows": 4}
+    made = list(TrainingBatches([0] * 400, lengths, generated, **options))
+    padded = sum(len(batch) * max(lengths[row] for row in batch) for batch in made)
+    tokens = sum(lengths[row] for batch in made for row in batch)
+    drawn = [row for batch in made for row in batch]
+    rng.shuffle(drawn)
+    mixed = [drawn[start : start + 8] for start in range(0, 400, 8)]
+    unsorted = sum(8 * max(lengths[row] for row in batch) for batch in mixed)
+    # all rows stand in one batch or another once, so that both carry the same tokens
+    assert sorted(drawn) == list(range(400))
+    assert (padded - tokens) < 0.5 * (unsorted - tokens)
+    # and the batches do not come from short to long
+    sizes = [max(lengths[row] for row in batch) for batch in made]
+    assert sizes != sorted(sizes)
