@@ -245,7 +245,7 @@ def _arm_files(stages: ArmStages, out: Path) -> ArmFiles:
     def place(stage: Stage, name: str) -> str:
         return (stage.folder / name).relative_to(out).as_posix()
 
-    return {
+    files: ArmFiles = {
         "arm": stages.arm,
         "seed": stages.seed,
         "classifier": Path(stages.classifier).stem,
@@ -262,6 +262,9 @@ def _arm_files(stages: ArmStages, out: Path) -> ArmFiles:
             stage.name.rpartition("-")[2]: place(stage, "history.jsonl") for stage in stages.dpo
         },
     }
+    if stages.label is not None:
+        files["labelled"] = place(stages.label, "labelled.jsonl")
+    return files
 
 
 def _stage_data(stage: Stage) -> StageData:

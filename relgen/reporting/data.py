@@ -37,6 +37,8 @@ class ArmFiles(TypedDict, total=False):
         classifier_history: its `history.jsonl`, or theirs.
         human: the K-shot split's `train.jsonl`.
         generated: the files of accepted samples, in order (one a half, or one).
+        labelled: the same samples under the relations that the classifiers are trained on, where
+            these are not the intended ones.
         rejected, generation: the `rejected.jsonl` and `generation.json` beside them, for whoever
             reads on; the report takes the counts from `results.json`.
         diversity: what `relgen diversity --json` printed.
@@ -50,6 +52,7 @@ class ArmFiles(TypedDict, total=False):
     classifier_history: str | list[str]
     human: str
     generated: list[str]
+    labelled: str
     rejected: list[str]
     generation: list[str]
     diversity: str

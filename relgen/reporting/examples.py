@@ -75,7 +75,8 @@ def examples(run: Run) -> list[Example]:
         if run.data.get("show_human_sentences") and human and "human" not in sets:
             sets = {"human": run.samples([human]), **sets}
         name = generation_of(arm.arm)
-        if name and name not in sets and (files := arm.files.get("generated")):
+        files = [arm.files["labelled"]] if "labelled" in arm.files else arm.files.get("generated")
+        if name and name not in sets and files:
             sets[name] = run.samples(files)
     if not any(name != "human" for name in sets):
         return []

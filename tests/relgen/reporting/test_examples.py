@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from relgen.files import read_json, write_json
 from relgen.reporting.data import load_run
 from relgen.reporting.examples import Piece, evenly_spaced, examples, pieces
-from relgen.samples import Entity, Sample
+from relgen.samples import Entity, Sample, read_samples, write_samples
 from tests.relgen.reporting.fake_run import make_run
 
 
@@ -39,3 +40,20 @@ def test_licensed_sentences_stay_out(tmp_path: Path) -> None:
 
 def test_a_run_without_generated_samples_has_no_examples(tmp_path: Path) -> None:
     assert examples(load_run(make_run(tmp_path, arms=("human",)))) == []
+
+
+def test_relabelled_sentences_stand_under_the_relation_that_is_trained_on(tmp_path: Path) -> None:
+    folder = make_run(
+        tmp_path, arms=("human", "aao_mix"), seeds=(1,), labels=("a", "b", "none"), show_human=False
+    )
+    data = read_json(folder / "report_data.json")
+    for arm in data["arms"]:
+        if "generated" in arm:
+            written = read_samples(folder / arm["generated"][0])
+            relabelled = [sample.with_relation("b") for sample in written]
+            arm["labelled"] = f"labelled-{arm['seed']}.jsonl"
+            write_samples(folder / arm["labelled"], relabelled)
+    write_json(folder / "report_data.json", data)
+    (shown,) = examples(load_run(folder))
+    assert shown.relation == "b"
+    assert shown.sources[0].sentences == [pieces(sample) for sample in written[:3]]
