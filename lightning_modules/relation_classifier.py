@@ -117,6 +117,10 @@ class RelationClassifierModule(LightningModule):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Warm-up, then linear decay, over all steps of the training."""
         optimizer = self.build_optimizer(self.parameter_groups())
+        if self.trainer.precision == "bf16-mixed":
+            # a fused optimiser says that it unscales gradients, and Lightning then refuses to clip
+            # them; bfloat16 has no scaler
+            optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]
         total = int(self.trainer.estimated_stepping_batches)
         factor = partial(
             learning_rate_factor,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from lightning import LightningDataModule, LightningModule, Trainer, seed_everything
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.cli import LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
 
@@ -107,6 +107,29 @@ def test_it_learns_33_sentences_by_heart(files, encoder):
     predicted = [prediction.relation for prediction in loaded.predict_samples(chosen)]
     assert predicted == [sample.relation for sample in chosen]
     assert built.scores["train"].micro_f1 > 0.95
+
+
+class Norms(Callback):
+    """The gradient's norm as each optimiser step left it."""
+
+    def __init__(self):
+        self.seen = []
+
+    def on_before_zero_grad(self, trainer, pl_module, optimizer):
+        norms = [p.grad.norm() for p in pl_module.parameters() if p.grad is not None]
+        if norms:
+            self.seen.append(torch.stack(norms).norm().item())
+
+
+@pytest.mark.parametrize(("clip", "clipped"), [(1e-3, True), (None, False)])
+def test_half_precision_clips_the_gradients_of_a_fused_optimiser(files, encoder, clip, clipped):
+    built, norms = module(encoder), Norms()
+    built.build_optimizer = partial(torch.optim.AdamW, lr=1e-4, fused=True)
+    options = {"gradient_clip_val": clip, "precision": "bf16-mixed", "callbacks": [norms]}
+    trainer(files, 3, **options).fit(built, datamodule=data(files))
+    assert len(norms.seen) == 2
+    assert all(norm == pytest.approx(1e-3, rel=1e-2) for norm in norms.seen) == clipped
+    assert all(parameter.dtype == torch.float32 for parameter in built.parameters())
 
 
 def test_generated_samples_of_weight_0_change_no_gradient(files, encoder):
