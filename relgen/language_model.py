@@ -82,17 +82,6 @@ def find_device(name: str | None) -> torch.device:
     return device
 
 
-def fast_dtype() -> DType:
-    """`bfloat16` where this machine has matrix units for it, else `float32`.
-
-    Processors without such units emulate it, many times slower.
-    """
-    if torch.cuda.is_available():
-        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
-    known: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # older versions lack it
-    return "bfloat16" if known.get("amx_bf16") else "float32"
-
-
 def load_language_model(
     name: str,
     *,

@@ -21,7 +21,6 @@ from relgen.reporting.data import ArmFiles, ReportData, StageData
 from relgen.reporting.tables import deviation, mean
 from relgen.samples import iter_samples
 from relgen.schema import load_schema
-from relgen.scoring import score_labels
 
 _SCORES = ("micro_f1", "macro_f1", "official_f1", "precision", "recall")
 _PACKAGES = ("torch", "lightning", "transformers", "peft", "datasets", "torchmetrics", "llguidance")
@@ -190,6 +189,8 @@ def _arm(stages: ArmStages, plan: Plan, out: Path) -> dict[str, Any]:
 
 def _ensemble(tests: Sequence[Path], plan: Plan) -> float:
     """micro-F1 of the initialisations' mean probabilities."""
+    from relgen.scoring import score_labels
+
     schema = load_schema(plan.schema)
     gold = {sample.id: sample.relation for sample in iter_samples(plan.test)}
     totals = {name: [0.0] * len(schema) for name in gold}

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from relgen.experiment import GENERATIONS, Experiment, arm_parts
+from relgen.hardware import fast_dtype
 from relgen.plans import ArmStages, Initialisation, Plan, Stage
 from relgen.presets import find_config, find_schema
 from relgen.stage_corpora import plan_corpus
@@ -60,7 +61,7 @@ class _Planner:
 
     def __init__(self, experiment: Experiment, out: Path) -> None:
         self.experiment = experiment
-        self.dtype = _resolve(experiment.dtype)
+        self.dtype = fast_dtype() if experiment.dtype == "auto" else experiment.dtype
         label_model = experiment.label.model if experiment.label else None
         models = [experiment.generator.model, *([label_model] if label_model else [])]
         self.folders = StageFolders(out, models)
@@ -308,11 +309,3 @@ class _Planner:
 
     def _schema_file(self) -> list[Path]:
         return [find_schema(self.corpus.schema)]
-
-
-def _resolve(dtype: str | None) -> str | None:
-    if dtype != "auto":
-        return dtype
-    from relgen.language_model import fast_dtype
-
-    return fast_dtype()

@@ -256,6 +256,8 @@ def test_fit_test_and_predict_by_command_line(files, encoder):
                 f"--trainer.default_root_dir={out}",
                 f"--model.classifier.model={encoder}",
                 "--model.classifier.max_length=48",
+                # as saved classifiers compute, so that predictions can be compared exactly
+                "--model.classifier.attention=sdpa",
                 "--model.optimizer.lr=0.003",
                 f"--data.schema={files / 'schema.yaml'}",
                 f"--data.test={files / 'test.jsonl'}",

@@ -9,7 +9,7 @@ from peft import PeftModel
 
 from relgen.adapters import add_lora, fingerprint, load_adapter, reference, save_adapter
 from relgen.errors import InputError
-from relgen.language_model import fast_dtype, load_language_model, load_tokenizer, resolve_model
+from relgen.language_model import load_language_model, load_tokenizer, resolve_model
 from relgen.prompts import encode, prompt_format
 from tests import tiny
 
@@ -150,15 +150,3 @@ def test_smollm2_has_a_chat_template_and_speaks():
     ids = torch.tensor([encode(tokenizer, "The capital of France is")])
     answer = model.generate(ids, max_new_tokens=3, do_sample=False, pad_token_id=0)
     assert "Paris" in tokenizer.decode(answer[0])
-
-
-@pytest.mark.parametrize(
-    ("known", "expected"),
-    [({"amx_bf16": True}, "bfloat16"), ({"amx_bf16": False}, "float32"), ({}, "float32")],
-)
-def test_half_precision_needs_matrix_units(monkeypatch, known, expected):
-    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    monkeypatch.setattr("torch.cpu.get_capabilities", lambda: known, raising=False)
-    assert fast_dtype() == expected
-    monkeypatch.delattr("torch.cpu.get_capabilities")
-    assert fast_dtype() == "float32"

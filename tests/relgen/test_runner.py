@@ -450,7 +450,7 @@ def test_a_dtype_holds_for_every_model(
             option, value = expected[stage.kind]
             assert stage.command[stage.command.index(option) + 1] == value
     assert {stage.kind for stage in rounded} >= expected.keys()
-    monkeypatch.setattr("relgen.language_model.fast_dtype", lambda: "bfloat16")
+    monkeypatch.setattr("relgen.stages.fast_dtype", lambda: "bfloat16")
     assert plan(replace(experiment, dtype="auto"), tmp_path / "run").stages == rounded
     for stage in plan(experiment, tmp_path / "run").stages:
         assert "--trainer.precision" not in stage.command
