@@ -92,7 +92,7 @@ def verdict(label: str, found: str, schema: RelationSchema) -> Verdict:
         return "agrees"
     if schema.negative in (label, found):
         return "other"
-    return "direction" if schema.inverses().get(label) == found else "type"
+    return "direction" if schema[label].group == schema[found].group else "type"
 
 
 if __name__ == "__main__":

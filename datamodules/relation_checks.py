@@ -63,8 +63,7 @@ def check_training(
         )
     relations = {relation for table in training for relation in table.unique("relation")}
     # a sample with probabilities speaks of several relations
-    uncertain = any(scores for table in training for scores in table["scores"])
-    if len(relations) < 2 and not uncertain:
+    if len(relations) < 2 and not any(scores for table in training for scores in table["scores"]):
         given = " and ".join(str(files[x]) for x in ("human", "generated") if x in tables)
         raise InputError(
             "the training samples have one relation only, and a classifier needs two",

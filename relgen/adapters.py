@@ -12,9 +12,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
-from transformers import (
-    PreTrainedModel,
-)
+from transformers import PreTrainedModel
 
 from relgen.errors import InputError
 from relgen.files import read_json, write_json

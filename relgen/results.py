@@ -7,7 +7,7 @@ import json
 import platform
 import shlex
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from relgen.plans import ArmStages, Plan, Stage
 from relgen.reporting.data import ArmFiles, ReportData, StageData
 from relgen.reporting.tables import deviation, mean
 from relgen.samples import iter_samples
-from relgen.schema import load_schema
+from relgen.schema import RelationSchema, load_schema
 
 _SCORES = ("micro_f1", "macro_f1", "official_f1", "precision", "recall")
 _PACKAGES = ("torch", "lightning", "transformers", "peft", "datasets", "torchmetrics", "llguidance")
@@ -42,7 +42,11 @@ def write_results(experiment: Experiment, plan: Plan, out: Path) -> dict[str, An
         plan: its stages, all finished.
         out: the run's folder.
     """
-    arms = [_arm(stages, plan, out) for stages in plan.arms]
+    gold = {}
+    if any(len(stages.initialisations) > 1 for stages in plan.arms):
+        gold = {sample.id: sample.relation for sample in iter_samples(plan.test)}
+    schema = load_schema(plan.schema)
+    arms = [_arm(stages, out, schema, gold) for stages in plan.arms]
     results = {
         "experiment": experiment.name,
         "corpus": _corpus_name(experiment, plan),
@@ -165,7 +169,9 @@ def _percent(value: float | None, spread: float | None) -> str:
     return f"{100 * value:.1f}" + (f" ± {100 * spread:.1f}" if spread is not None else "")
 
 
-def _arm(stages: ArmStages, plan: Plan, out: Path) -> dict[str, Any]:
+def _arm(
+    stages: ArmStages, out: Path, schema: RelationSchema, gold: Mapping[str, str]
+) -> dict[str, Any]:
     tests = [each.test.folder for each in stages.initialisations]
     scores = [read_json(folder / "scores.json") for folder in tests]
     diversity = read_json(stages.diversity.folder / "diversity.json")
@@ -179,7 +185,7 @@ def _arm(stages: ArmStages, plan: Plan, out: Path) -> dict[str, Any]:
             {"seed": each.seed, **{name: of[name] for name in _SCORES}}
             for each, of in zip(stages.initialisations, scores, strict=True)
         ],
-        "ensemble_micro_f1": _ensemble(tests, plan) if len(tests) > 1 else None,
+        "ensemble_micro_f1": _ensemble(tests, schema, gold) if len(tests) > 1 else None,
         "diversity": {name: diversity["overall"][name] for name in _DIVERSITY},
         "generation": _generation(stages) if stages.generate else None,
         "labelling": _labelling(stages),
@@ -187,12 +193,10 @@ def _arm(stages: ArmStages, plan: Plan, out: Path) -> dict[str, Any]:
     }
 
 
-def _ensemble(tests: Sequence[Path], plan: Plan) -> float:
+def _ensemble(tests: Sequence[Path], schema: RelationSchema, gold: Mapping[str, str]) -> float:
     """micro-F1 of the initialisations' mean probabilities."""
     from relgen.scoring import score_labels
 
-    schema = load_schema(plan.schema)
-    gold = {sample.id: sample.relation for sample in iter_samples(plan.test)}
     totals = {name: [0.0] * len(schema) for name in gold}
     for folder in tests:
         for line in read_lines(folder / "predictions.jsonl"):

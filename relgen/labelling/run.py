@@ -97,7 +97,9 @@ def label(
     out = Path(out)
     summary_path = out.with_suffix(".json")
     relations = load_schema(schema)
-    header = _header(settings, [*generated, train], relations)
+    # what is read does not depend on what is kept of it
+    read = _header(replace(settings, least_certainty=0.0), [*generated, train], relations)
+    header = text_hash(f"{read} {settings.least_certainty}")
     if out.is_file() and summary_path.is_file():
         summary: dict[str, Any] = read_json(summary_path)
         if summary.get("hash") == header:
@@ -112,9 +114,7 @@ def label(
             remedy="add samples of another relation",
         )
     written = [one for _, one in iter_files(with_samples(generated), relations)]
-    # what is read does not depend on what is kept of it
-    rows_header = _header(replace(settings, least_certainty=0.0), [*generated, train], relations)
-    partial = PartialRows(out.with_name(f".{out.name}.partial"), rows_header)
+    partial = PartialRows(out.with_name(f".{out.name}.partial"), read)
     if reader is None:
         reader = _open(settings)
     states = reader.read(labelled)
