@@ -49,6 +49,9 @@ class PromptFormat:
 PLAIN = PromptFormat(opening="", middle="\n\n", cue="\nNew:\n", terminator="\n")
 """For base models, which have no chat template."""
 
+CHAT = PromptFormat(opening="", middle="\n\n", cue="", terminator="")
+"""For servers that apply the model's chat template themselves."""
+
 
 def prompt_format(tokenizer: PreTrainedTokenizerBase) -> PromptFormat:
     """The chat template of a model taken apart, or the plain format when it has none.
@@ -69,6 +72,14 @@ def prompt_format(tokenizer: PreTrainedTokenizerBase) -> PromptFormat:
     opening, rest = text.split(_SYSTEM_MARK)
     middle, cue = rest.split(_USER_MARK)
     return PromptFormat(opening, middle, cue, _terminator(tokenizer, user))
+
+
+def server_format(tokenizer: PreTrainedTokenizerBase) -> PromptFormat:
+    """The same for a server's raw completions: it adds the begin-of-sequence token by itself."""
+    found = prompt_format(tokenizer)
+    if _starts_with_bos(tokenizer):
+        found = replace(found, opening=found.opening.removeprefix(str(tokenizer.bos_token)))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
-from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from relgen.generation.server_settings import ServerSettings
+from relgen.generation.setting_fields import value_type
 from relgen.generation.settings import GenerationSettings, read_settings
 from relgen.presets import find_config
 
@@ -31,17 +32,17 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--force", action="store_true", help="replace the output of other settings or inputs"
     )
-    group = parser.add_argument_group("settings")
-    hints = get_type_hints(GenerationSettings)
-    for entry in dataclasses.fields(GenerationSettings):
-        _add_option(group, entry, hints[entry.name])
+    _add_options(parser.add_argument_group("settings"), GenerationSettings)
+    server = parser.add_argument_group("settings of a server (backend openai)")
+    _add_options(server, ServerSettings, "server_")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
     """Generates, and says what came of it."""
-    names = [entry.name for entry in dataclasses.fields(GenerationSettings)]
-    given = {name: getattr(args, name) for name in names if hasattr(args, name)}
+    given = _given(args, GenerationSettings)
+    if server := _given(args, ServerSettings, "server_"):
+        given["server"] = server
     path = None if args.config is None else find_config(args.config, "generate")
     settings = read_settings(path, **given)
 
@@ -91,17 +92,30 @@ def shortfalls(summary: dict[str, Any], settings: GenerationSettings) -> list[st
     return lines
 
 
-def _add_option(group: Any, entry: Any, hint: Any) -> None:
-    options = get_args(hint) if NoneType in get_args(hint) else (hint,)
-    kind = next(option for option in options if option is not NoneType)
-    nullable = NoneType in options
+def _given(args: argparse.Namespace, kind: type, prefix: str = "") -> dict[str, Any]:
+    """The settings that the command line names."""
+    found = vars(args)
+    names = [entry.name for entry in dataclasses.fields(kind)]
+    return {name: found[f"{prefix}{name}"] for name in names if f"{prefix}{name}" in found}
+
+
+def _add_options(group: Any, kind: type, prefix: str = "") -> None:
+    """An option for each field; those that are mappings have a group of their own."""
+    hints = get_type_hints(kind)
+    for entry in dataclasses.fields(kind):
+        if not dataclasses.is_dataclass(value_type(hints[entry.name])[0]):
+            _add_option(group, entry, hints[entry.name], prefix)
+
+
+def _add_option(group: Any, entry: Any, hint: Any, prefix: str) -> None:
+    kind, nullable = value_type(hint)
     default = "null" if entry.default is None else entry.default
     shared: dict[str, Any] = {
-        "dest": entry.name,
+        "dest": f"{prefix}{entry.name}",
         "default": argparse.SUPPRESS,
         "help": f"{entry.metadata['help']} ({default})".replace("%", "%%"),
     }
-    flag = f"--{entry.name.replace('_', '-')}"
+    flag = f"--{prefix}{entry.name}".replace("_", "-")
     if kind is bool:
         group.add_argument(flag, action=argparse.BooleanOptionalAction, **shared)
     elif get_origin(kind) is tuple:

@@ -4,7 +4,8 @@ A check takes a sample and its surroundings and gives a reason to reject it, or 
 list of them in order, so that an outside scorer (a classifier's verdict) is one more entry. What a
 language model wrote raises nothing.
 
-Reasons: those of `markup.MarkupError`; `unfinished`, `dead_end` (the grammar allowed no token);
+Reasons: those of `markup.MarkupError`; `unfinished`, `dead_end` (the grammar allowed no token),
+`off_grammar` (an engine that does not decode under the grammar wrote what it does not allow);
 `same_entities`, `entity_inside_word`, `long_head`, `long_tail`, `too_short`, `too_long`;
 `wrong_head_type`, `wrong_tail_type`; `copy_of_demonstration`, `near_copy_of_demonstration`,
 `duplicate`, `near_duplicate`, `test_leak`. The loop adds `not_chosen` and `surplus`.
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from relgen.generation.backends import Finish
+from relgen.generation.grammar_spec import GrammarSpec
 from relgen.generation.overlap import OverlapIndex, context_words, jaccard
 from relgen.generation.settings import GenerationSettings
 from relgen.markup import MarkupError, parse
@@ -90,7 +92,13 @@ class Pool:
         index.add(context_words(sample))
 
 
-def judge(raw: str, finish: Finish, surroundings: Surroundings, checks: Sequence[Check]) -> Verdict:
+def judge(
+    raw: str,
+    finish: Finish,
+    surroundings: Surroundings,
+    checks: Sequence[Check],
+    grammar: GrammarSpec | None = None,
+) -> Verdict:
     """Reads one line that the model wrote, and runs the checks in order.
 
     Args:
@@ -98,6 +106,7 @@ def judge(raw: str, finish: Finish, surroundings: Surroundings, checks: Sequence
         finish: how the draft ended, if this is its last line; `stop` for the others.
         surroundings: what it is judged against.
         checks: see `default_checks`.
+        grammar: what was asked for; not every engine keeps to it.
     """
     if finish == "length":
         return Verdict(None, "unfinished")
@@ -106,6 +115,8 @@ def judge(raw: str, finish: Finish, surroundings: Surroundings, checks: Sequence
     sample = read_draft(raw, surroundings.relation.name)
     if isinstance(sample, str):
         return Verdict(None, sample)
+    if grammar is not None and not grammar.matches(raw):
+        return Verdict(None, "off_grammar")
     for check in checks:
         reason = check(sample, surroundings)
         if reason is not None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol
 
-from relgen.generation.grammar import GrammarSpec
+from relgen.generation.grammar_spec import GrammarSpec
 from relgen.prompts import Prompt
 
 Finish = Literal["stop", "length", "grammar"]
@@ -79,3 +79,19 @@ class Backend(Protocol):
 
     def forget(self) -> None:
         """Drops all chains."""
+
+    def close(self) -> None:
+        """Releases what it holds: memory, connections."""
+
+
+def line_logprobs(
+    pieces: Sequence[str], logprobs: Sequence[float], lines: int
+) -> list[float | None]:
+    """Means over the tokens of each line; a token with a line break belongs to the line it ends."""
+    sums, counts, line = [0.0] * lines, [0] * lines, 0
+    for piece, logprob in zip(pieces, logprobs, strict=True):
+        if line < lines:
+            sums[line] += logprob
+            counts[line] += 1
+        line += piece.count("\n")
+    return [round(s / n, 6) if n else None for s, n in zip(sums, counts, strict=True)]

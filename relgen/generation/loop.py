@@ -15,7 +15,7 @@ from typing import Any
 from relgen.generation.acceptance import Check, Pool, Surroundings, judge
 from relgen.generation.backends import Backend, Draft, DraftRequest
 from relgen.generation.chains import Chain, RelationState, waves, write_prompt
-from relgen.generation.grammar import GrammarSpec
+from relgen.generation.grammar_spec import GrammarSpec
 from relgen.generation.journal import Journal, Round
 from relgen.generation.overlap import jaccard, words
 from relgen.generation.settings import GenerationSettings
@@ -102,6 +102,11 @@ class GenerationLoop:
             if self._backend is not None:
                 self._backend.forget()
 
+    def close(self) -> None:
+        """Releases what the backend holds, if one was opened."""
+        if self._backend is not None:
+            self._backend.close()
+
     def _turns(self, wave: Sequence[RelationState]) -> list[_Turn]:
         turns = []
         for state in wave:
@@ -180,8 +185,9 @@ class GenerationLoop:
         surroundings = Surroundings(turn.state.relation, turn.shown, self._pool)
         good: list[tuple[Sample, Draft]] = []
         turn.state.drafts += len(drafts)
+        grammar = turn.requests[0].grammar
         for draft in drafts:
-            verdict = judge(draft.text, draft.finish, surroundings, self._checks)
+            verdict = judge(draft.text, draft.finish, surroundings, self._checks, grammar)
             if verdict.sample is None:
                 self._reject(turn, str(verdict.reason), draft.text, result)
             else:
@@ -199,13 +205,13 @@ class GenerationLoop:
 
     def _judge_answer(self, turn: _Turn, draft: Draft, result: RoundResult) -> None:
         """AAO: every line of the answer is a draft."""
-        lines = draft.text.split("\n")
+        lines, grammar = draft.text.split("\n"), turn.requests[0].grammar
         surroundings = Surroundings(turn.state.relation, turn.shown, self._pool)
         written = [i for i, line in enumerate(lines) if line.strip() or i == 0 == len(lines) - 1]
         turn.state.drafts += max(1, len(written))
         for place in written:
             finish = draft.finish if place == len(lines) - 1 else "stop"
-            verdict = judge(lines[place], finish, surroundings, self._checks)
+            verdict = judge(lines[place], finish, surroundings, self._checks, grammar)
             if verdict.sample is None:
                 self._reject(turn, str(verdict.reason), lines[place], result)
             elif turn.state.accepted >= turn.state.wanted:

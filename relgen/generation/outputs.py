@@ -42,6 +42,16 @@ class OutputPaths:
         """What a killed run goes on from."""
         return self.generated.with_name(f".{self.generated.name}.journal.jsonl")
 
+    @property
+    def answers(self) -> Path:
+        """What a server has answered to it."""
+        return self.generated.with_name(f".{self.generated.name}.answers.jsonl")
+
+    @property
+    def working(self) -> tuple[Path, ...]:
+        """What is not needed any more once it is finished."""
+        return self.journal, self.answers
+
     def partial(self, path: Path) -> Path:
         """The name of a file that is not finished."""
         return path.with_name(f"{path.stem}.partial{path.suffix}")

@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from transformers import PreTrainedTokenizerBase
+from typing import Any, TypeVar
 
 from relgen import __version__
 from relgen.errors import InputError
 from relgen.files import content_hash, text_hash
 from relgen.generation.acceptance import Check, Pool, default_checks
-from relgen.generation.backends import Backend
+from relgen.generation.answers import Answers
 from relgen.generation.chains import RelationState, plan
-from relgen.generation.journal import Journal, JournalInUseError
+from relgen.generation.engines import Engine, find_engine
+from relgen.generation.journal import Journal
+from relgen.generation.json_log import LogInUseError
 from relgen.generation.loop import GenerationLoop
 from relgen.generation.outputs import OutputPaths, PartialFiles, summarise
 from relgen.generation.progress import GenerationProgress
 from relgen.generation.settings import GenerationSettings
-from relgen.language_model import load_tokenizer, resolve_model
-from relgen.prompts import PromptWriter, prompt_format
+from relgen.language_model import resolve_model
+from relgen.prompts import PromptWriter
 from relgen.samples import Sample, read_samples
 from relgen.schema import Relation, RelationSchema, load_schema
 
-OpenBackend = Callable[[GenerationSettings, PreTrainedTokenizerBase, str], Backend]
+_Log = TypeVar("_Log", Journal, Answers)
+FindEngine = Callable[[GenerationSettings, Answers | None], Engine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ def generate(
     forbid: str | Path | None = None,
     force: bool = False,
     extra_checks: Sequence[Check] = (),
-    open_backend: OpenBackend | None = None,
+    engine: FindEngine = find_engine,
 ) -> GenerationReport:
     """Writes `out`, and `rejected.jsonl` and `generation.json` beside it.
 
@@ -66,7 +68,7 @@ def generate(
         forbid: samples that must not be written again, such as the test set.
         force: replace the output of other settings or inputs.
         extra_checks: run after the default ones; not part of the hash by which a run is recognised.
-        open_backend: gives the model; by default `loading.load_backend`.
+        engine: who decodes; by default whom the settings name.
 
     Raises:
         InputError: an input cannot be used, or another generation stands at `out`.
@@ -78,53 +80,55 @@ def generate(
     header = input_hash(settings, loaded, samples, forbidden)
     paths = OutputPaths(Path(out))
     if paths.finished(header, force=force):
-        paths.journal.unlink(missing_ok=True)
+        for path in paths.working:
+            path.unlink(missing_ok=True)
         return GenerationReport(_read_summary(paths), already_finished=True)
-    journal = _open_journal(paths, header, force)
     states = plan(relations, samples, settings)
-    tokenizer = load_tokenizer(settings.model)
-    writer = PromptWriter(prompt_format(tokenizer), settings.diverse, settings.types)
-    if open_backend is None:
-        from relgen.generation.loading import load_backend
-
-        open_backend = load_backend
-    opened = open_backend
-    loop = GenerationLoop(
-        settings,
-        states,
-        writer,
-        [*default_checks(settings), *extra_checks],
-        Pool.of(settings, samples, forbidden),
-        {"model": settings.model, "adapter": settings.adapter, "relgen_version": __version__},
-        journal,
-        lambda: opened(settings, tokenizer, writer.format.terminator),
-        _types(loaded, samples),
-    )
-    summary = _run(loop, states, paths, journal, {"output": paths.generated.name, "hash": header})
+    with ExitStack() as stack:
+        journal = _open_log(Journal, paths.journal, header, force)
+        stack.callback(journal.close)
+        answers = None
+        if settings.server is not None:
+            answers = _open_log(Answers, paths.answers, header, force)
+            stack.callback(answers.close)
+        found = engine(settings, answers)
+        loop = GenerationLoop(
+            settings,
+            states,
+            PromptWriter(found.format, settings.diverse, settings.types),
+            [*default_checks(settings), *extra_checks],
+            Pool.of(settings, samples, forbidden),
+            {"model": settings.model, "adapter": settings.adapter, "relgen_version": __version__},
+            journal,
+            found.open,
+            _types(loaded, samples),
+        )
+        stack.callback(loop.close)
+        files = PartialFiles(paths)
+        stack.callback(files.close)
+        summary = _run(loop, states, files)
+        if answers is not None and settings.server is not None:
+            summary["usage"] = settings.server.account(answers.total)
+        summary |= {"output": paths.generated.name, "hash": header}
+        files.finish(summary)
+        journal.discard()
+        if answers is not None:
+            answers.discard()
     return GenerationReport(summary, already_finished=False)
 
 
 def _run(
-    loop: GenerationLoop,
-    states: Sequence[RelationState],
-    paths: OutputPaths,
-    journal: Journal,
-    identity: dict[str, str],
+    loop: GenerationLoop, states: Sequence[RelationState], files: PartialFiles
 ) -> dict[str, Any]:
-    files, progress, seconds = PartialFiles(paths), GenerationProgress(states), 0.0
+    progress, seconds = GenerationProgress(states), 0.0
     try:
         for result in loop.run():
             files.write(result)
             progress.update(result)
             seconds += result.seconds
-        summary = {**summarise(states, seconds), **identity}
-        files.finish(summary)
-        journal.discard()
     finally:
         progress.close()
-        files.close()
-        journal.close()
-    return summary
+    return summarise(states, seconds)
 
 
 def chosen_relations(
@@ -170,12 +174,14 @@ def input_hash(
 
     Of a model's weights only names and sizes count: reading them all takes longer than some runs.
     """
-    folder = Path(resolve_model(settings.model))
-    weights = sorted((p.name, p.stat().st_size) for p in folder.glob("*") if p.is_file())
+    weights = []
+    if settings.server is None:
+        folder = Path(resolve_model(settings.model))
+        weights = sorted((p.name, p.stat().st_size) for p in folder.glob("*") if p.is_file())
     adapter = Path(settings.adapter) if settings.adapter is not None else None
     parts = [
         __version__,
-        settings.to_dict(),
+        settings.identity(),
         schema.to_dict(),
         [sample.to_json() for sample in train],
         [sample.to_json() for sample in forbidden],
@@ -191,16 +197,16 @@ def _types(schema: RelationSchema, train: Sequence[Sample]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def _open_journal(paths: OutputPaths, header: str, force: bool) -> Journal:
+def _open_log(kind: Callable[[Path, str], _Log], path: Path, header: str, force: bool) -> _Log:
     try:
-        return Journal(paths.journal, header)
-    except JournalInUseError:
+        return kind(path, header)
+    except LogInUseError:
         raise
     except InputError:
         if not force:
             raise
-        paths.journal.unlink()
-        return Journal(paths.journal, header)
+        path.unlink()
+        return kind(path, header)
 
 
 def _read_summary(paths: OutputPaths) -> dict[str, Any]:

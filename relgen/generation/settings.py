@@ -5,19 +5,19 @@ defaults are the paper's (Li, Dai, Li, ACL 2025). Leaves out which files are rea
 are arguments of `relgen generate` and of `run.generate`.
 """
 
-# ruff: noqa: RUF009 - `_described` is `dataclasses.field` with a text; it holds no state
+# ruff: noqa: RUF009 - `described` is `dataclasses.field` with a text; it holds no state
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from types import NoneType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
 from relgen.errors import InputError
+from relgen.generation.server_settings import ServerSettings
+from relgen.generation.setting_fields import check_fields, described, from_mapping
 from relgen.yaml_files import read_yaml
 
 Mode = Literal["obo", "aao"]
@@ -25,10 +25,7 @@ Mode = Literal["obo", "aao"]
 DType = Literal["float32", "bfloat16", "float16", "float64"]
 Quantization = Literal["nf4"]
 Half = Literal["a", "b"]
-
-
-def _described(default: Any, text: str) -> Any:
-    return field(default=default, metadata={"help": text})
+BackendName = Literal["transformers", "openai", "vllm"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,80 +36,87 @@ class GenerationSettings:
         InputError: a value is of the wrong type, out of range, or contradicts another.
     """
 
-    model: str = _described("smollm2-135m-instruct", "embedded name, local folder or Hub id")
-    adapter: str | None = _described(None, "folder of a LoRA adapter that `relgen dpo fit` wrote")
-    dtype: DType = _described("float32", "of the weights that are not quantised")
-    quantization: Quantization | None = _described(None, "nf4 keeps the base in 4 bits")
-    device: str | None = _described(None, "cpu, cuda, …; by default cuda where there is one")
-    mode: Mode = _described("obo", "one by one (obo) or all at once (aao)")
-    samples: int = _described(16, "accepted samples wanted per relation")
-    chains: int = _described(
+    backend: BackendName = described(
+        "transformers",
+        "who decodes: a model in this process (transformers, vllm), or any server that speaks "
+        "OpenAI's protocol (openai; see `server`)",
+    )
+    model: str = described(
+        "smollm2-135m-instruct",
+        "embedded name, local folder or Hub id; openai: the name that the server knows",
+    )
+    adapter: str | None = described(None, "folder of a LoRA adapter that `relgen dpo fit` wrote")
+    dtype: DType = described("float32", "of the weights that are not quantised")
+    quantization: Quantization | None = described(None, "nf4 keeps the base in 4 bits")
+    device: str | None = described(None, "cpu, cuda, …; by default cuda where there is one")
+    mode: Mode = described("obo", "one by one (obo) or all at once (aao)")
+    samples: int = described(16, "accepted samples wanted per relation")
+    chains: int = described(
         1, "chains per relation; each starts from another human sample, and they share `samples`"
     )
-    shown: int = _described(1, "aao: labelled demonstrations in a request; obo starts with one")
-    per_answer: int | None = _described(
+    shown: int = described(1, "aao: labelled demonstrations in a request; obo starts with one")
+    per_answer: int | None = described(
         None, "aao: samples asked for in one answer; by default `samples`"
     )
-    window: int | None = _described(
+    window: int | None = described(
         None,
         "obo: show only the first demonstration and the last N accepted samples; by default all "
         "of them (an ablation: the model goes back to what it no longer sees)",
     )
-    diverse: bool = _described(True, "give the diversity instruction")
-    types: bool = _described(False, "write entity types into the tags: <head:PERSON>")
-    grammar: bool = _described(True, "decode under the grammar of tagged text")
-    candidates: int = _described(
+    diverse: bool = described(True, "give the diversity instruction")
+    types: bool = described(False, "write entity types into the tags: <head:PERSON>")
+    grammar: bool = described(True, "decode under the grammar of tagged text")
+    candidates: int = described(
         1, "obo: drafts at a step; the accepted one that differs most from the demonstrations stays"
     )
-    max_drafts_per_sample: int = _described(
+    max_drafts_per_sample: int = described(
         4, "a relation gives up after this many times `samples` drafts (aao: drafted lines)"
     )
-    token_budget: int | None = _described(
+    token_budget: int | None = described(
         None, "stop a relation once this many tokens are generated, even below `samples`"
     )
-    batch: int | None = _described(
+    batch: int | None = described(
         None, "chains decoded at the same time; by default all (the cache grows with it)"
     )
-    temperature: float = _described(0.4, "of the sampling; 0 takes the most probable token")
-    top_p: float = _described(0.9, "sample from the most probable tokens that reach this mass")
-    top_k: int | None = _described(20, "sample from this many most probable tokens")
-    repetition_penalty: float = _described(
+    temperature: float = described(0.4, "of the sampling; 0 takes the most probable token")
+    top_p: float = described(0.9, "sample from the most probable tokens that reach this mass")
+    top_k: int | None = described(20, "sample from this many most probable tokens")
+    repetition_penalty: float = described(
         1.15, "on tokens that the prompt or the draft holds already (as in transformers)"
     )
-    max_new_tokens: int = _described(96, "a sample that is not finished by then is rejected")
-    min_words: int = _described(5, "shorter sentences are rejected")
-    max_words: int = _described(60, "longer sentences are rejected")
-    max_entity_chars: int = _described(60, "longer entities are rejected")
-    max_entity_words: int = _described(6, "grammar with one_sentence: an entity's words at most")
-    max_context_chars: int = _described(160, "grammar: characters before, between, after entities")
-    max_context_words: int = _described(20, "grammar with one_sentence: the same bound in words")
-    one_sentence: bool = _described(
+    max_new_tokens: int = described(96, "a sample that is not finished by then is rejected")
+    min_words: int = described(5, "shorter sentences are rejected")
+    max_words: int = described(60, "longer sentences are rejected")
+    max_entity_chars: int = described(60, "longer entities are rejected")
+    max_entity_words: int = described(6, "grammar with one_sentence: an entity's words at most")
+    max_context_chars: int = described(160, "grammar: characters before, between, after entities")
+    max_context_words: int = described(20, "grammar with one_sentence: the same bound in words")
+    one_sentence: bool = described(
         False,
         "grammar: a single sentence of words with spaces between them, ended by . ! or ?; off, any "
         "text in any script",
     )
-    near_copy_overlap: float = _described(
+    near_copy_overlap: float = described(
         0.7,
         "Jaccard overlap of words, entities aside, from which a draft is a near copy of a "
         "demonstration or of an accepted sample of its relation; 1 forbids equal words only",
     )
-    test_overlap: float = _described(0.7, "the same against the samples given with --forbid")
-    seed: int = _described(1, "of demonstrations and sampling")
-    half: Half | None = _described(
+    test_overlap: float = described(0.7, "the same against the samples given with --forbid")
+    seed: int = described(1, "of demonstrations and sampling")
+    half: Half | None = described(
         None, "generate for the relations of this half: with the adapter tuned on the other one"
     )
-    half_seed: int | None = _described(
+    half_seed: int | None = described(
         None, "the seed with which `relgen chains` split the halves; by default `seed`"
     )
-    relations: tuple[str, ...] | None = _described(
+    relations: tuple[str, ...] | None = described(
         None, "generate for these only; by default for all that have a labelled sample"
     )
+    server: ServerSettings | None = described(None, "openai: where the server is, and its manners")
 
     def __post_init__(self) -> None:
-        hints = get_type_hints(type(self))
-        for entry in dataclasses.fields(self):
-            value = _checked(entry.name, getattr(self, entry.name), hints[entry.name])
-            object.__setattr__(self, entry.name, value)
+        check_fields(self)
+        self._check_backend()
         for name, low in _AT_LEAST.items():
             value = getattr(self, name)
             if value is not None and value < low:
@@ -138,6 +142,25 @@ class GenerationSettings:
                 remedy="leave it at 1, or use mode: obo",
             )
 
+    def _check_backend(self) -> None:
+        if (self.backend == "openai") != (self.server is not None):
+            raise InputError(
+                "goes with backend: openai, and only with it",
+                field="server",
+                value=None if self.server is None else self.server.base_url,
+                remedy="name the server, e.g. server: {base_url: http://localhost:8000/v1}"
+                if self.server is None
+                else "set backend: openai, or leave `server` out",
+            )
+        if self.backend == "openai" and self.adapter is not None:
+            raise InputError(
+                "a server applies its own adapters",
+                field="adapter",
+                value=self.adapter,
+                remedy="serve the adapter (relgen export --merge, or vLLM's --lora-modules) and "
+                "give its served name as `model`",
+            )
+
     @property
     def answer_samples(self) -> int:
         """Samples that one request asks for: 1 in OBO."""
@@ -147,6 +170,11 @@ class GenerationSettings:
         """The mapping that a YAML file would hold."""
         values = dataclasses.asdict(self)
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+
+    def identity(self) -> dict[str, Any]:
+        """What the drafts depend on: not where a server stands, nor what it may cost."""
+        server = None if self.server is None else self.server.identity()
+        return {**self.to_dict(), "server": server}
 
 
 _AT_LEAST: Mapping[str, float] = {
@@ -163,7 +191,7 @@ def read_settings(path: str | Path | None, **overrides: Any) -> GenerationSettin
 
     Args:
         path: of the file; None takes the defaults.
-        overrides: fields that win over the file.
+        overrides: fields that win over the file; those of `server` are merged with the file's.
 
     Raises:
         InputError: names the file, the key, and the nearest key that there is.
@@ -173,48 +201,10 @@ def read_settings(path: str | Path | None, **overrides: Any) -> GenerationSettin
         values = read_yaml(path) or {}
         if not isinstance(values, dict):
             raise InputError("must be a mapping of settings", path=path, value=values)
+    server = values.get("server")
+    if isinstance(server, dict) and isinstance(overrides.get("server"), dict):
+        overrides = {**overrides, "server": {**server, **overrides["server"]}}
     try:
-        return parse_settings({**values, **overrides})
+        return from_mapping(GenerationSettings, {**values, **overrides})
     except InputError as error:
         raise InputError(str(error), path=path) from error
-
-
-def parse_settings(values: Mapping[str, Any]) -> GenerationSettings:
-    """Turns a mapping into settings. Raises InputError for an unknown key or an unusable value."""
-    known = [entry.name for entry in dataclasses.fields(GenerationSettings)]
-    for key in values:
-        if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1)
-            raise InputError(
-                "unknown setting",
-                field=str(key),
-                value=values[key],
-                remedy=f"did you mean '{near[0]}'?" if near else f"settings: {', '.join(known)}",
-            )
-    return GenerationSettings(**values)
-
-
-def _checked(name: str, value: Any, hint: Any) -> Any:
-    """`value` as the annotated type; raises InputError when it is of another."""
-    options = get_args(hint) if type(None) in get_args(hint) else (hint,)
-    if value is None and NoneType in options:
-        return None
-    kind = next(option for option in options if option is not NoneType)
-    if get_origin(kind) is Literal:
-        if value in get_args(kind):
-            return value
-        expected = f"one of {', '.join(get_args(kind))}"
-    elif get_origin(kind) is tuple:
-        if isinstance(value, list | tuple) and value and all(isinstance(x, str) for x in value):
-            return tuple(value)
-        expected = "a list of names"
-    elif kind is float:
-        if isinstance(value, int | float) and not isinstance(value, bool) and value == value:
-            return float(value)
-        expected = "a number"
-    elif isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
-        return value
-    else:
-        expected = {int: "a whole number", bool: "true or false", str: "a text"}[kind]
-    nullable = " or null" if NoneType in options else ""
-    raise InputError(f"must be {expected}{nullable}", field=name, value=value)

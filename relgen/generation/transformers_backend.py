@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from relgen.generation.backends import Draft, DraftRequest, Finish
+from relgen.generation.backends import Draft, DraftRequest, Finish, line_logprobs
 from relgen.generation.cache import RaggedCache, check_cacheable
 from relgen.generation.grammar import DraftGrammar, GrammarCompiler, stack_allowed
 from relgen.generation.sampling import choose
@@ -158,6 +158,10 @@ class TransformersBackend:
         self._rows.clear()
         self._numbers.clear()
 
+    def close(self) -> None:
+        """Drops all chains; the model goes with the backend."""
+        self.forget()
+
     def _forward(
         self, cache: RaggedCache, rows: Sequence[int], news: Sequence[Sequence[int]]
     ) -> Tensor:
@@ -241,10 +245,10 @@ class TransformersBackend:
         text = self._text(ids[:-1] if stopped else ids)
         if draft.request.one_line:
             text = text.strip("\r\n").split("\n")[0]
-            logprobs = _line_logprobs([""] * len(ids), draft.logprobs, 1)
+            logprobs = line_logprobs([""] * len(ids), draft.logprobs, 1)
         else:
             pieces = [self._text([token]) for token in ids]
-            logprobs = _line_logprobs(pieces, draft.logprobs, text.count("\n") + 1)
+            logprobs = line_logprobs(pieces, draft.logprobs, text.count("\n") + 1)
         return Draft(text, draft.finish, len(ids), tuple(logprobs))
 
 
@@ -279,16 +283,3 @@ def _shared_length(sequences: Sequence[Sequence[int]]) -> int:
     """How many leading tokens all of them have in common; 0 of none."""
     columns = zip(*sequences, strict=False)
     return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
-
-
-def _line_logprobs(
-    pieces: Sequence[str], logprobs: Sequence[float], lines: int
-) -> list[float | None]:
-    """Means over the tokens of each line; a token with a line break belongs to the line it ends."""
-    sums, counts, line = [0.0] * lines, [0] * lines, 0
-    for piece, logprob in zip(pieces, logprobs, strict=True):
-        if line < lines:
-            sums[line] += logprob
-            counts[line] += 1
-        line += piece.count("\n")
-    return [round(s / n, 6) if n else None for s, n in zip(sums, counts, strict=True)]

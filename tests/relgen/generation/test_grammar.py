@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from llguidance import LLMatcher
+from llguidance.gbnf_to_lark import gbnf_to_lark
 
 from relgen.errors import InputError
-from relgen.generation.grammar import GrammarCompiler, GrammarSpec
+from relgen.generation.grammar import GrammarCompiler
+from relgen.generation.grammar_spec import GrammarSpec
+from relgen.generation.server_grammars import as_gbnf, as_regex
 from relgen.prompts import encode
 from tests.relgen.generation import tiny
 
@@ -16,6 +22,27 @@ SENTENCE = GrammarSpec(one_sentence=True, max_context_words=6)
 
 
 def takes(spec: GrammarSpec, text: str) -> bool:
+    """What decoding allows; the check of finished lines must say the same of each."""
+    decoded = _decodes(spec, text)
+    lines = text.split("\n")
+    matched = len(lines) <= spec.lines and all(spec.matches(line) for line in lines)
+    assert matched == decoded
+    if decoded:
+        assert re.fullmatch(as_regex(spec), text), as_regex(spec)
+        assert _takes_gbnf(spec, text)
+    return decoded
+
+
+def _takes_gbnf(spec: GrammarSpec, text: str) -> bool:
+    """Whether llama.cpp's grammar takes a text, read by llguidance."""
+    grammar = LLMatcher.grammar_from_lark(gbnf_to_lark(as_gbnf(spec)))
+    matcher = LLMatcher(COMPILER._tokenizer, grammar)
+    assert not matcher.is_error(), matcher.get_error()
+    tokens = [*encode(TOKENIZER, text), END]
+    return matcher.validate_tokens(tokens) == len(tokens)
+
+
+def _decodes(spec: GrammarSpec, text: str) -> bool:
     state = COMPILER.start(spec)
     for token in [*encode(TOKENIZER, text), END]:
         allowed = state.allowed()

@@ -8,7 +8,8 @@ import pytest
 
 from relgen.errors import InputError
 from relgen.generation.backends import Draft
-from relgen.generation.journal import Journal, JournalInUseError, Round
+from relgen.generation.journal import Journal, Round
+from relgen.generation.json_log import LogInUseError
 
 ROUND = Round(("obo/1/a/0",), (Draft("text", "stop", 3, (-1.0,)),), 0.5)
 
@@ -41,7 +42,7 @@ def test_other_settings_are_refused_once_something_was_drafted(tmp_path: Path) -
 
 def test_two_processes_cannot_write_one_journal(tmp_path: Path) -> None:
     first = Journal(tmp_path / "journal", "h")
-    with pytest.raises(JournalInUseError, match="another process is writing"):
+    with pytest.raises(LogInUseError, match="another process is writing"):
         Journal(tmp_path / "journal", "h")
     first.close()
     Journal(tmp_path / "journal", "h").close()

@@ -213,13 +213,13 @@ def test_finished_output_is_left_alone(inputs: Inputs, tmp_path: Path) -> None:
         raise AssertionError("the model is not needed")
 
     options = {"train": inputs.train, "schema": inputs.schema, "out": tmp_path / "generated.jsonl"}
-    assert generate(chosen, open_backend=no_model, **options).already_finished
+    assert generate(chosen, engine=no_model, **options).already_finished
     assert {name: (tmp_path / name).stat().st_mtime_ns for name in FILES} == before
     other = settings(inputs, samples=2, seed=9)
     with pytest.raises(InputError, match="--force"):
         generate(other, **options)
     assert not generate(other, force=True, **options).already_finished
-    assert generate(other, open_backend=no_model, force=True, **options).already_finished
+    assert generate(other, engine=no_model, force=True, **options).already_finished
 
 
 def test_a_journal_of_other_settings_is_refused(inputs: Inputs, tmp_path: Path) -> None:

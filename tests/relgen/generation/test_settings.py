@@ -9,7 +9,8 @@ import pytest
 
 from relgen.commands import generate as command
 from relgen.errors import InputError
-from relgen.generation.settings import GenerationSettings, parse_settings, read_settings
+from relgen.generation.setting_fields import from_mapping
+from relgen.generation.settings import GenerationSettings, read_settings
 from relgen.presets import find_config, list_configs
 
 
@@ -45,7 +46,7 @@ def test_defaults_are_the_papers() -> None:
 )
 def test_refuses(values: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        parse_settings(values)
+        from_mapping(GenerationSettings, values)
 
 
 def test_file_overrides_and_errors_name_the_file(tmp_path: Path) -> None:
@@ -76,8 +77,10 @@ def test_command_line_yaml_and_python_agree(tmp_path: Path) -> None:
     )
     args = vars(parser.parse_args(line.split()))
     names = GenerationSettings.__dataclass_fields__
-    assert parse_settings({k: v for k, v in args.items() if k in names}) == expected
-    assert parse_settings(expected.to_dict()) == expected
+    assert (
+        from_mapping(GenerationSettings, {k: v for k, v in args.items() if k in names}) == expected
+    )
+    assert from_mapping(GenerationSettings, expected.to_dict()) == expected
 
 
 def test_shipped_presets_are_valid() -> None:

@@ -7,12 +7,12 @@ import torch
 from transformers import LlamaConfig, MistralConfig
 
 from relgen.errors import InputError
-from relgen.generation.backends import DraftRequest
+from relgen.generation.backends import DraftRequest, line_logprobs
 from relgen.generation.cache import RaggedCache, check_cacheable
-from relgen.generation.grammar import GrammarSpec
+from relgen.generation.grammar_spec import GrammarSpec
 from relgen.generation.loading import stop_ids
 from relgen.generation.settings import GenerationSettings
-from relgen.generation.transformers_backend import TransformersBackend, _line_logprobs
+from relgen.generation.transformers_backend import TransformersBackend
 from relgen.markup import parse
 from relgen.prompts import Prompt, PromptWriter, encode, prompt_format
 from tests.relgen.generation import tiny
@@ -210,7 +210,7 @@ def test_grammar_makes_a_random_model_write_well_formed_lines(one_sentence: bool
 
 def test_line_logprobs_follow_the_line_breaks() -> None:
     pieces = ["a", " b", ".\n", "c", "\n\n", "d"]
-    assert _line_logprobs(pieces, [-1.0, -2.0, -3.0, -4.0, -6.0, -7.0], 4) == [
+    assert line_logprobs(pieces, [-1.0, -2.0, -3.0, -4.0, -6.0, -7.0], 4) == [
         -2.0,
         -5.0,
         None,

@@ -1,0 +1,102 @@
+"""The grammar of tagged text in the forms that servers read: a regular expression, and GBNF.
+
+Engines differ in what they know of Unicode classes, so that both forms name no letters: they take
+every text that `GrammarSpec` takes, and some more. What comes back is checked against the grammar
+itself (`GrammarSpec.matches`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from relgen.generation.grammar_spec import GrammarSpec
+from relgen.markup import escape
+
+# character classes read the same in both notations
+_ANY = r"[^<>\t\n\r]"
+_SOLID = r"[^<>\t\n\r ]"
+
+
+def as_regex(spec: GrammarSpec) -> str:
+    """A regular expression without Unicode classes and look-around."""
+    return _answer(spec, _Notation(_regex_text, ""))
+
+
+def as_gbnf(spec: GrammarSpec) -> str:
+    """llama.cpp's notation."""
+    return f"root ::= {_answer(spec, _Notation(_gbnf_text, ' '))}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Notation:
+    """What differs: how a text is written, and what stands between the parts of a sequence."""
+
+    text: Callable[[str], str]
+    gap: str
+
+    def sequence(self, *parts: str) -> str:
+        return self.gap.join(part for part in parts if part)
+
+    def choice(self, *parts: str) -> str:
+        return f"({'|'.join(parts)})"
+
+    def repeated(self, part: str, low: int, high: int) -> str:
+        return f"({part}){{{low},{high}}}"
+
+
+def _answer(spec: GrammarSpec, to: _Notation) -> str:
+    line = _line(spec, to)
+    if spec.lines == 1:
+        return line
+    return to.sequence(line, to.repeated(to.sequence(to.text("\n"), line), 0, spec.lines - 1))
+
+
+def _line(spec: GrammarSpec, to: _Notation) -> str:
+    first, middle, last = _sentence(spec, to) if spec.one_sentence else _free(spec, to)
+    head = _entity("head", spec.head_types, spec, to)
+    tail = _entity("tail", spec.tail_types, spec, to)
+    order = to.choice(to.sequence(head, middle, tail), to.sequence(tail, middle, head))
+    return to.sequence(first, order, last)
+
+
+def _free(spec: GrammarSpec, to: _Notation) -> tuple[str, str, str]:
+    size = spec.max_context_chars
+    first = to.repeated(to.sequence(_SOLID, f"{_ANY}{{0,{size - 1}}}"), 0, 1)
+    return first, f"{_ANY}{{1,{size}}}", f"{_ANY}{{0,{size}}}"
+
+
+def _sentence(spec: GrammarSpec, to: _Notation) -> tuple[str, str, str]:
+    """Words with single spaces between; a word is anything solid, of bounded length."""
+    most, space = spec.max_context_words, to.text(" ")
+    word = f"{_SOLID}{{1,32}}"
+    begun, after = to.sequence(word, space), to.sequence(space, word)
+    first = to.repeated(begun, 0, most)
+    suffix = f"{_SOLID}{{0,4}}"  # 's, a comma, both
+    inner = to.sequence(suffix, to.repeated(after, 0, most), space)
+    last = to.sequence(suffix, to.repeated(after, 0, most), "[.!?]")
+    return first, to.choice(to.sequence(suffix, "[-]"), inner), last
+
+
+def _entity(role: str, types: tuple[str, ...], spec: GrammarSpec, to: _Notation) -> str:
+    if spec.one_sentence:
+        word = f"{_SOLID}{{1,25}}"
+        begun = to.repeated(to.sequence(word, to.text(" ")), 0, spec.max_entity_words - 1)
+        mention = to.sequence(begun, word)
+    else:
+        inner = f"{_ANY}{{0,{max(spec.max_entity_chars - 2, 0)}}}"
+        mention = to.sequence(_SOLID, to.repeated(to.sequence(inner, _SOLID), 0, 1))
+    kinds = to.choice(*(to.text(escape(kind)) for kind in types)) if types else ""
+    opening = (
+        to.sequence(to.text(f"<{role}:"), kinds, to.text(">")) if types else to.text(f"<{role}>")
+    )
+    return to.sequence(opening, mention, to.text(f"</{role}>"))
+
+
+def _regex_text(text: str) -> str:
+    return "".join("\\" + c if c in r"\.^$*+?{}[]()|" else c for c in text).replace("\n", r"\n")
+
+
+def _gbnf_text(text: str) -> str:
+    quoted = text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+    return f'"{quoted}"'

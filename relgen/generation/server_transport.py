@@ -1,0 +1,61 @@
+"""The HTTP client for servers that may misbehave: no answer grows or lasts without bound.
+
+A time-out of HTTP clients bounds the pause between two pieces, so that a server which trickles
+never runs into it; and nothing bounds an answer's size. Here both end as a failed read, which the
+`openai` package takes for a lost connection and repeats.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+
+import httpx2
+import openai
+
+MAX_ANSWER_BYTES = 16 * 2**20
+"""Far more than a thousand tokens with their log-probabilities."""
+
+
+def bounded_client(timeout: float, connections: int) -> httpx2.AsyncClient:
+    """A client for the `openai` package.
+
+    Args:
+        timeout: seconds for connecting, for any pause, and for an answer from its first piece on.
+        connections: at the same time, at most.
+    """
+    limits = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections)
+    return openai.DefaultAsyncHttpxClient(
+        timeout=httpx2.Timeout(timeout, pool=None), transport=_Bounded(timeout, limits)
+    )
+
+
+class _Bounded(httpx2.AsyncHTTPTransport):
+    def __init__(self, timeout: float, limits: httpx2.Limits) -> None:
+        super().__init__(limits=limits)
+        self._timeout = timeout
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        response = await super().handle_async_request(request)
+        assert isinstance(response.stream, httpx2.AsyncByteStream)
+        response.stream = _BoundedStream(response.stream, self._timeout)
+        return response
+
+
+class _BoundedStream(httpx2.AsyncByteStream):
+    def __init__(self, stream: httpx2.AsyncByteStream, timeout: float) -> None:
+        self._stream = stream
+        self._timeout = timeout
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size, deadline = 0, time.monotonic() + self._timeout
+        async for piece in self._stream:
+            size += len(piece)
+            if size > MAX_ANSWER_BYTES:
+                raise httpx2.ReadError(f"an answer of more than {MAX_ANSWER_BYTES >> 20} MiB")
+            if time.monotonic() > deadline:
+                raise httpx2.ReadTimeout(f"an answer of more than {self._timeout:g} seconds")
+            yield piece
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
