@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from relgen.errors import InputError
 from relgen.generation.server_settings import ServerSettings
 from relgen.generation.setting_fields import value_type
 from relgen.generation.settings import GenerationSettings, read_settings
@@ -32,6 +34,12 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--force", action="store_true", help="replace the output of other settings or inputs"
     )
+    parser.add_argument(
+        "--merge",
+        type=_reader(int, False),
+        metavar="N",
+        help="write nothing new: join the N parts that --shard 1/N to N/N have written",
+    )
     _add_options(parser.add_argument_group("settings"), GenerationSettings)
     server = parser.add_argument_group("settings of a server (backend openai)")
     _add_options(server, ServerSettings, "server_")
@@ -46,22 +54,30 @@ def run(args: argparse.Namespace) -> None:
     path = None if args.config is None else find_config(args.config, "generate")
     settings = read_settings(path, **given)
 
-    from relgen.generation.run import generate
+    from relgen.generation.run import generate, merge_shards
 
-    report = generate(
-        settings,
-        train=args.train,
-        schema=args.schema,
-        out=args.out,
-        forbid=args.forbid,
-        force=args.force,
-    )
-    if report.already_finished:
-        print(f"finished already, with the same settings and inputs -> {args.out}")
+    inputs = {"train": args.train, "schema": args.schema, "forbid": args.forbid}
+    if args.merge is not None:
+        if args.merge < 1 or settings.shard is not None:
+            raise InputError(
+                "joins all parts: it takes their number, and no --shard",
+                field="merge",
+                value=args.merge,
+            )
+        summary = merge_shards(settings, args.merge, out=args.out, force=args.force, **inputs)
+        _report(summary, settings, args.out)
         return
-    for line in shortfalls(report.summary, settings):
+    report = generate(settings, out=args.out, force=args.force, **inputs)
+    if report.already_finished:
+        print(f"finished already, with the same settings and inputs -> {report.output}")
+        return
+    _report(report.summary, settings, report.output)
+
+
+def _report(summary: dict[str, Any], settings: GenerationSettings, out: str | Path) -> None:
+    for line in shortfalls(summary, settings):
         print(line, file=sys.stderr)
-    print(f"{describe(report.summary)} -> {args.out}")
+    print(f"{describe(summary)} -> {out}")
 
 
 def describe(summary: dict[str, Any]) -> str:
@@ -70,10 +86,14 @@ def describe(summary: dict[str, Any]) -> str:
     reasons = sorted(summary["rejected"].items(), key=lambda pair: (-pair[1], pair[0]))
     rejected = ", ".join(f"{count} {reason}" for reason, count in reasons) or "none"
     speed = summary["tokens"] / max(summary["seconds"], 1e-9)
-    return (
+    said = (
         f"{summary['accepted']} of {wanted} samples; rejected: {rejected}; "
         f"{summary['tokens']} tokens in {summary['seconds']:.0f} s ({speed:.0f} a second)"
     )
+    if usage := summary.get("usage"):
+        cost = f", cost {usage['cost']:g}" if usage["cost"] else ""
+        said += f"; {usage['answers']} answers, {usage['prompt_tokens']} tokens read{cost}"
+    return said
 
 
 def shortfalls(summary: dict[str, Any], settings: GenerationSettings) -> list[str]:

@@ -19,9 +19,11 @@ from relgen.generation.engines import Engine, find_engine
 from relgen.generation.journal import Journal
 from relgen.generation.json_log import LogInUseError
 from relgen.generation.loop import GenerationLoop
+from relgen.generation.merging import merge
 from relgen.generation.outputs import OutputPaths, PartialFiles, summarise
 from relgen.generation.progress import GenerationProgress
 from relgen.generation.settings import GenerationSettings
+from relgen.generation.shards import Shard
 from relgen.language_model import resolve_model
 from relgen.prompts import PromptWriter
 from relgen.samples import Sample, read_samples
@@ -38,10 +40,12 @@ class GenerationReport:
     Args:
         summary: the content of `generation.json`.
         already_finished: the files stood there, and nothing was done.
+        output: path of the accepted samples: a shard has one of its own.
     """
 
     summary: dict[str, Any]
     already_finished: bool
+    output: Path
 
 
 def generate(
@@ -78,11 +82,12 @@ def generate(
     forbidden = [] if forbid is None else read_samples(forbid)
     relations = chosen_relations(settings, loaded, samples)
     header = input_hash(settings, loaded, samples, forbidden)
-    paths = OutputPaths(Path(out))
+    shard = None if settings.shard is None else Shard.parse(settings.shard)
+    paths = OutputPaths(Path(out) if shard is None else shard.path(Path(out)))
     if paths.finished(header, force=force):
         for path in paths.working:
             path.unlink(missing_ok=True)
-        return GenerationReport(_read_summary(paths), already_finished=True)
+        return GenerationReport(_read_summary(paths), already_finished=True, output=paths.generated)
     states = plan(relations, samples, settings)
     with ExitStack() as stack:
         journal = _open_log(Journal, paths.journal, header, force)
@@ -114,7 +119,28 @@ def generate(
         journal.discard()
         if answers is not None:
             answers.discard()
-    return GenerationReport(summary, already_finished=False)
+    return GenerationReport(summary, already_finished=False, output=paths.generated)
+
+
+def merge_shards(
+    settings: GenerationSettings,
+    number: int,
+    *,
+    train: str | Path,
+    schema: str | Path,
+    out: str | Path,
+    forbid: str | Path | None = None,
+    force: bool = False,
+) -> dict[str, Any]:
+    """Joins the parts that `generate` wrote with `shard` 1/n to n/n; see `merging.merge`."""
+    loaded = load_schema(schema)
+    samples = read_samples(train, schema=loaded)
+    forbidden = [] if forbid is None else read_samples(forbid)
+
+    def identify(chosen: GenerationSettings) -> str:
+        return input_hash(chosen, loaded, samples, forbidden)
+
+    return merge(settings, identify, Path(out), number, force=force)
 
 
 def _run(
@@ -161,7 +187,8 @@ def chosen_relations(
             value=wanted,
             remedy="give at least one labelled sample a relation",
         )
-    return [schema[label] for label in wanted]
+    chosen = [schema[label] for label in wanted]
+    return chosen if settings.shard is None else Shard.parse(settings.shard).part(chosen)
 
 
 def input_hash(

@@ -18,6 +18,7 @@ from typing import Any, Literal
 from relgen.errors import InputError
 from relgen.generation.server_settings import ServerSettings
 from relgen.generation.setting_fields import check_fields, described, from_mapping
+from relgen.generation.shards import Shard
 from relgen.yaml_files import read_yaml
 
 Mode = Literal["obo", "aao"]
@@ -112,11 +113,18 @@ class GenerationSettings:
     relations: tuple[str, ...] | None = described(
         None, "generate for these only; by default for all that have a labelled sample"
     )
+    shard: str | None = described(
+        None,
+        "i/n: write the i-th of n parts of the relations, such as 2/4, on one of n machines; "
+        "`relgen generate --merge n` joins them",
+    )
     server: ServerSettings | None = described(None, "openai: where the server is, and its manners")
 
     def __post_init__(self) -> None:
         check_fields(self)
         self._check_backend()
+        if self.shard is not None:
+            Shard.parse(self.shard)
         for name, low in _AT_LEAST.items():
             value = getattr(self, name)
             if value is not None and value < low:
