@@ -17,7 +17,8 @@ from transformers import PreTrainedModel
 from relgen.errors import InputError
 from relgen.files import read_json, write_json
 
-_ADAPTER_FILE = "relgen.json"
+ADAPTER_FILE = "relgen.json"
+"""Beside PEFT's files: the base model's name and fingerprint."""
 
 
 def add_lora(
@@ -107,7 +108,7 @@ def save_adapter(policy: PeftModel, folder: str | Path, *, base_model: str) -> N
     # the base has its vocabulary: PEFT would look for it on the Hub to make sure
     policy.save_pretrained(str(temporary), save_embedding_layers=False)
     write_json(
-        temporary / _ADAPTER_FILE,
+        temporary / ADAPTER_FILE,
         {"base_model": base_model, "base_fingerprint": fingerprint(policy)},
     )
     temporary.chmod(0o755)
@@ -129,8 +130,8 @@ def load_adapter(model: PreTrainedModel, folder: str | Path) -> PeftModel:
             path=folder,
             remedy="give the folder `adapter` that `relgen dpo fit` wrote",
         )
-    if (folder / _ADAPTER_FILE).is_file():
-        made_for = read_json(folder / _ADAPTER_FILE)
+    if (folder / ADAPTER_FILE).is_file():
+        made_for = read_json(folder / ADAPTER_FILE)
         if made_for["base_fingerprint"] != fingerprint(model):
             raise InputError(
                 "this adapter was made for another base model",

@@ -64,10 +64,10 @@ def tiny_model(
     return LlamaForCausalLM(config).to(dtype).eval()
 
 
-def save_tiny(folder: Path) -> Path:
+def save_tiny(folder: Path, dtype: torch.dtype = torch.float32, seed: int = 0) -> Path:
     """A folder that `load_language_model` and `load_tokenizer` read."""
     tokenizer = tiny_tokenizer()
-    tiny_model(len(tokenizer), torch.float32).save_pretrained(folder)
+    tiny_model(len(tokenizer), dtype, seed).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
 

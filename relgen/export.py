@@ -1,0 +1,112 @@
+"""A tuned model as a folder that other programs load: transformers, vLLM, llama.cpp's converter.
+
+Merged, the adapter's update is part of the weights, and the folder is a model like any other.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, get_args
+
+from peft import PeftModel
+from transformers import AutoConfig
+
+from relgen import __version__
+from relgen.adapters import ADAPTER_FILE, load_adapter
+from relgen.errors import InputError
+from relgen.files import content_hash, read_json, write_json
+from relgen.language_model import DType, load_language_model, load_tokenizer, resolve_model
+
+_ORIGIN_FILE = "relgen_export.json"
+
+
+def export_merged(
+    adapter: str | Path,
+    out: str | Path,
+    *,
+    model: str | None = None,
+    dtype: DType | None = None,
+    force: bool = False,
+) -> Path:
+    """Writes the base model with the adapter merged into it, and its tokeniser.
+
+    The folder is written whole under another name first, and takes its place at the end. An
+    adapter that was tuned on a quantised base is merged into the base as it was before.
+
+    Args:
+        adapter: folder that `relgen dpo fit` or PEFT wrote.
+        out: folder to write.
+        model: the base; by default the one that the adapter names.
+        dtype: of the merged weights; by default that of the base's own.
+        force: replace an earlier export at `out`.
+
+    Raises:
+        InputError: no adapter there, no such base, or another base than the adapter's; `out`
+            exists.
+    """
+    adapter, out = Path(adapter), Path(out)
+    _check_place(out, force)
+    if not (adapter / "adapter_config.json").is_file():
+        raise InputError(
+            "no adapter in this folder (adapter_config.json is missing)",
+            path=adapter,
+            remedy="give the folder `adapter` that `relgen dpo fit` wrote",
+        )
+    base = model or _base_of(adapter)
+    loaded = load_language_model(base, dtype=dtype or own_dtype(base))
+    policy: PeftModel = load_adapter(loaded, adapter)
+    merged: Any = policy.merge_and_unload()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
+    try:
+        merged.save_pretrained(temporary)
+        load_tokenizer(base).save_pretrained(temporary)
+        origin = {
+            "base_model": base,
+            "adapter": str(adapter),
+            "adapter_hash": content_hash(adapter),
+            "relgen_version": __version__,
+        }
+        write_json(temporary / _ORIGIN_FILE, origin)
+        temporary.chmod(0o755)
+        if out.exists():
+            shutil.rmtree(out)
+        temporary.rename(out)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return out
+
+
+def own_dtype(name: str) -> DType:
+    """The dtype that a model's weights are saved in; float32 where it does not say."""
+    # found by loading no weights: `load_language_model` says what is wrong with the name
+    try:
+        saved = AutoConfig.from_pretrained(resolve_model(name)).dtype
+    except (OSError, ValueError):
+        saved = None
+    known = {f"torch.{dtype}": dtype for dtype in get_args(DType)}
+    return known.get(str(saved), "float32")
+
+
+def _check_place(out: Path, force: bool) -> None:
+    """Raises InputError unless nothing stands at `out`, or an export that may be replaced."""
+    if not out.exists():
+        return
+    if not (out / _ORIGIN_FILE).is_file():
+        problem = "stands here and is no export of relgen"
+        raise InputError(problem, path=out, remedy="choose another --out")
+    if not force:
+        remedy = "choose another --out, or give --force to replace it"
+        raise InputError("an export stands here", path=out, remedy=remedy)
+
+
+def _base_of(adapter: Path) -> str:
+    """The base model that an adapter names. Raises InputError when it names none."""
+    own = adapter / ADAPTER_FILE
+    config = read_json(own if own.is_file() else adapter / "adapter_config.json")
+    name = config.get("base_model") or config.get("base_model_name_or_path")
+    if not name:
+        raise InputError("names no base model", path=adapter, remedy="give it with --model")
+    return str(name)
