@@ -7,7 +7,6 @@ fingerprint of everything that the tokens depend on.
 from __future__ import annotations
 
 import random
-import warnings
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -20,6 +19,7 @@ from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch.utils.data import DataLoader
 
 from datamodules.batching import TokenBatchSampler
+from datamodules.resuming import position
 from relgen.chain_tokens import ChainTokens, tokenise_chain
 from relgen.errors import InputError
 from relgen.files import content_hash, text_hash
@@ -126,12 +126,7 @@ class PreferenceDataModule(LightningDataModule):
         assert self.training is not None
         sizes = _sizes(self.training)
         sampler = partial(self._sampler, sizes)
-        epoch, skip = self._position(len(sampler()))
-        if skip:
-            # the sampler goes on where the run stopped, which Lightning has no way to know
-            warnings.filterwarnings(
-                "ignore", message="You're resuming from a checkpoint that ended"
-            )
+        epoch, skip = position(self.trainer, len(sampler()))
         return self._loader(self.training, sampler(epoch=epoch, skip=skip))
 
     def val_dataloader(self) -> DataLoader[TreeBatch] | list[Any]:
@@ -157,17 +152,6 @@ class PreferenceDataModule(LightningDataModule):
             # without one of its own, a loader draws from the generator that dropout uses
             generator=torch.Generator().manual_seed(self.seed),
         )
-
-    def _position(self, batches: int) -> tuple[int, int]:
-        """The epoch to go on with, and how many of its batches are done already."""
-        if self.trainer is None:
-            return 0, 0
-        limit = self.trainer.limit_train_batches
-        if limit is not None:
-            batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
-        progress: Any = self.trainer.fit_loop.epoch_loop.batch_progress.total
-        done = progress.processed
-        return divmod(done, batches) if batches else (0, 0)
 
     def _table(self, path: str) -> Dataset:
         schema = load_schema(self.schema)

@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 
 from datamodules.relation_checks import check_files, check_training, leaking_rows
 from datamodules.relation_tables import collate_columns, encode_table
+from datamodules.resuming import position
 from relgen.classifiers.base import Batch, Encoding
 from relgen.classifiers.batching import TrainingBatches, evaluation_batches
 from relgen.errors import InputError
@@ -163,6 +164,7 @@ class RelationDataModule(LightningDataModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches of similar lengths, drawn as the options say."""
         names = [name for name in ("human", "generated") if name in self._tables]
+        _, done = position(self._trainer, self.steps_per_epoch)
         table = concatenate_datasets([self._encoded(name) for name in names])
         batches = TrainingBatches(
             table["label"][:],
@@ -176,6 +178,7 @@ class RelationDataModule(LightningDataModule):
             generated_steps=self._generated_steps() if self.order == "generated_first" else None,
             rank=self._trainer.global_rank,
             world=self._trainer.world_size,
+            skip=done,
         )
         return self._loader(table, batches)
 

@@ -21,6 +21,8 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from lightning_modules.callbacks import MetricHistory, SampleTexts, SaveAdapter
 from lightning_modules.means import PairMeans
+from lightning_modules.preemption import SaveOnTermination
+from lightning_modules.processes import share_of_processes
 from lightning_modules.random_state import random_state, set_random_state
 from lightning_modules.schedules import Schedule, learning_rate_factor
 from relgen.adapters import add_lora, fingerprint, reference
@@ -205,7 +207,8 @@ class DPOModule(LightningModule):
         metrics = preference_metrics(result)
         self.tokens_seen += batch.tokens
         self.train_means.update(metrics, batch.kinds)
-        means = {name: values.mean() for name, values in metrics.items()}
+        share = share_of_processes(result.losses.new_tensor(float(batch.pairs)))
+        means = {name: values.mean() * share for name, values in metrics.items()}
         self.log_dict(means, batch_size=batch.pairs, prog_bar=True, sync_dist=True)
         for name, metric in self.train_means.items():
             # the kinds have no value a step: a batch need not hold them all
@@ -213,7 +216,7 @@ class DPOModule(LightningModule):
             self.log(shown, metric, on_step=False, on_epoch=True)
         self.log("tokens_saved", 1 - batch.tokens / batch.row_tokens, batch_size=1, sync_dist=True)
         self.log("tokens_seen", float(self.tokens_seen), sync_dist=True, reduce_fx="sum")
-        return result.losses.mean()
+        return result.losses.mean() * share
 
     def validation_step(self, batch: TreeBatch, batch_idx: int) -> None:
         self.val_means.update(preference_metrics(self.model_step(batch)), batch.kinds)
@@ -240,7 +243,7 @@ class DPOModule(LightningModule):
         }
 
     def configure_callbacks(self) -> list[Callback]:
-        callbacks: list[Callback] = [MetricHistory(), SaveAdapter()]
+        callbacks: list[Callback] = [MetricHistory(), SaveAdapter(), SaveOnTermination()]
         if self.sample_every_n_steps:
             callbacks.append(SampleTexts(self.sample_every_n_steps, self.sample_count))
         return callbacks

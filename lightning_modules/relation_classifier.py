@@ -20,6 +20,8 @@ from torch.optim.lr_scheduler import LambdaLR
 from lightning_modules.callbacks import MetricHistory
 from lightning_modules.classifier_callbacks import BestWeights, ClassifierFiles
 from lightning_modules.classifier_pictures import ClassifierPictures
+from lightning_modules.preemption import SaveOnTermination
+from lightning_modules.processes import share_of_processes
 from lightning_modules.schedules import learning_rate_factor
 from relgen.classifiers.base import Batch, Classifier, ClassifierCallable
 from relgen.classifiers.losses import (
@@ -112,7 +114,8 @@ class RelationClassifierModule(LightningModule):
     def configure_callbacks(self) -> list[Callback]:
         """What writes files and pictures, and keeps the best weights."""
         best: list[Callback] = [BestWeights()] if self.select == "best" else []
-        return [*best, ClassifierFiles(), ClassifierPictures(), MetricHistory()]
+        files: list[Callback] = [ClassifierFiles(), ClassifierPictures(), MetricHistory()]
+        return [*best, *files, SaveOnTermination()]
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Warm-up, then linear decay, over all steps of the training."""
@@ -167,11 +170,13 @@ class RelationClassifierModule(LightningModule):
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Loss, score, log."""
         loss, logits = self.model_step(batch)
+        weights = by_source(batch.generated, 1.0, self.generated_weight)
+        loss = loss * share_of_processes(weights.sum())
         self._confusion("train").update(logits.detach().argmax(dim=-1), batch.labels)
         rates = [group["lr"] for group in self.trainer.optimizers[0].param_groups]
         self.log("lr/encoder", rates[0])
         self.log("lr/head", rates[-1])
-        self.log("train/loss", loss, prog_bar=True, batch_size=len(batch.labels))
+        self.log("train/loss", loss, prog_bar=True, batch_size=len(batch.labels), sync_dist=True)
         return loss
 
     def validation_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor]:

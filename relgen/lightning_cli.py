@@ -11,6 +11,8 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import os
+import re
 import sys
 import warnings
 from collections.abc import Iterator
@@ -32,6 +34,11 @@ from relgen.config_errors import explain
 from relgen.errors import InputError
 from relgen.trained_options import checkpoint_option, config_files, own_options, with_presets
 
+# what gloo and NCCL say of it
+_LOST_PROCESS = re.compile(
+    r"Connection (closed by|reset by) peer|gloo.*[Tt]im(ed|e)[ -]?out|Broken pipe|"
+    r"NCCL.*(timeout|aborted)|remote process|DistBackendError"
+)
 SUBCOMMANDS = ("fit", "validate", "test", "predict")
 _HELP = """\
 usage: relgen {name} SUBCOMMAND -c PRESET --out DIR [--resume | --force] [--KEY VALUE ...]
@@ -57,6 +64,7 @@ def run_trained(name: str, arguments: list[str]) -> None:
     Raises:
         InputError: a preset, key, value or file that cannot be used.
     """
+    as_called = [name, *arguments]
     arguments, own = own_options(with_presets(arguments, name))
     out = own.out
     subcommand = next((argument for argument in arguments if argument in SUBCOMMANDS), None)
@@ -75,9 +83,9 @@ def run_trained(name: str, arguments: list[str]) -> None:
         if out is None:
             raise InputError("missing", field="--out", remedy="name a folder for what is made")
         arguments += checkpoint_option(arguments, subcommand, own)
-    with _quiet(), _clear_exits():
+    with _quiet(), _clear_exits(), _relaunchable(as_called):
         cli = RelgenCLI(f"relgen {name}", out or "runs/unnamed", arguments)
-    if not only_shows:
+    if not only_shows and cli.trainer.is_global_zero:
         print(f"{name} {cli.subcommand}: done -> {out}")
 
 
@@ -159,18 +167,44 @@ class _SaveConfig(SaveConfigCallback):
 
 
 @contextlib.contextmanager
+def _relaunchable(arguments: list[str]) -> Iterator[None]:
+    """What Lightning starts again for every further process of this machine: this very command.
+
+    It takes `sys.argv`, which is another command's where `relgen run` runs this one.
+    """
+    before = sys.argv
+    sys.argv = [before[0], *arguments]
+    try:
+        yield
+    finally:
+        sys.argv = before
+
+
+@contextlib.contextmanager
 def _clear_exits() -> Iterator[None]:
     """Lightning leaves by SystemExit when it is interrupted; here the cause shows again.
 
     Raises:
         KeyboardInterrupt: Ctrl-C.
-        SystemExit: 143 after SIGTERM; unchanged for `--help` and the like.
+        SystemExit: 143 after SIGTERM; 1 when another process of the run is gone; unchanged for
+            `--help` and the like.
         InputError: the trainer cannot work as it was configured (no such accelerator, …).
     """
     try:
         yield
     except SIGTERMException as error:
-        raise SystemExit(143) from error
+        # Lightning kills a process whose children end with another code than 0
+        raise SystemExit(143 if _local_rank() == 0 else 0) from error
+    except RuntimeError as error:
+        if not _LOST_PROCESS.search(str(error)):
+            raise
+        print(
+            f"process {_local_rank()} has lost another process of this run (ended, killed, "
+            "or silent for longer than the strategy's timeout); its own output says more; the "
+            "same command with --resume goes on from the last checkpoint",
+            file=sys.stderr,
+        )
+        raise SystemExit(1) from error
     except SystemExit as error:
         if isinstance(error.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from error
@@ -181,6 +215,11 @@ def _clear_exits() -> Iterator[None]:
         raise InputError(problem, field="trainer", remedy=remedy) from error
 
 
+def _local_rank() -> int:
+    """Which of this machine's processes this is; launchers set it for those that they start."""
+    return int(os.environ.get("LOCAL_RANK", "0"))
+
+
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Keeps Lightning's greetings and hints from the terminal; its errors stay."""
@@ -188,6 +227,8 @@ def _quiet() -> Iterator[None]:
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)
+    # it says that a process has ended, before it kills the others
+    logging.getLogger("lightning.fabric.strategies.launchers").setLevel(logging.INFO)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="lightning")

@@ -33,6 +33,7 @@ class TrainingBatches(Sampler[list[int]]):
             ones human rows only; None mixes them throughout.
         rank: this process.
         world: number of processes.
+        skip: batches of the first epoch that an interrupted run has had already.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class TrainingBatches(Sampler[list[int]]):
         generated_steps: int | None = None,
         rank: int = 0,
         world: int = 1,
+        skip: int = 0,
     ) -> None:
         self.labels = labels
         self.lengths = lengths
@@ -59,6 +61,7 @@ class TrainingBatches(Sampler[list[int]]):
         self.rank = rank
         self.world = world
         self.epoch = 0
+        self.skip = skip
         self.generated_rows = generated_rows
         rows = range(len(labels))
         written = [row for row in rows if generated[row]]
@@ -77,7 +80,8 @@ class TrainingBatches(Sampler[list[int]]):
 
     def __iter__(self) -> Iterator[list[int]]:
         batches = self._phased() if self.generated_rows is None else self._side_by_side()
-        yield from batches[self.rank :: self.world]
+        skip, self.skip = self.skip, 0
+        yield from batches[self.rank :: self.world][skip:]
 
     def _side_by_side(self) -> list[list[int]]:
         """Every batch with a fixed number of rows from each source, of similar lengths."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -52,12 +53,14 @@ def test_the_paper_s_settings():
     assert cli.model.quantization == "nf4"
 
 
-@pytest.mark.parametrize("overlay", ["cpu", "qlora"])
+@pytest.mark.parametrize("overlay", ["cpu", "qlora", "ddp"])
 def test_overlays_leave_the_rest_as_it_is(overlay):
     cli = instantiate(CONFIGS / "dpo/smollm2.yaml", CONFIGS / f"trainer/{overlay}.yaml")
-    assert cli.model.quantization == {"cpu": None, "qlora": "nf4"}[overlay]
+    assert cli.model.quantization == ("nf4" if overlay == "qlora" else None)
     assert cli.model.lora_rank == 16
     assert cli.trainer.max_epochs == 2
+    if overlay == "ddp":
+        assert cli.trainer.strategy._timeout == timedelta(minutes=10)
 
 
 def test_defaults_of_the_class_agree_with_what_it_documents():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -182,6 +183,30 @@ def test_two_fits_with_one_seed_give_the_same_weights(files, encoder, tmp_path):
         trainer(files / name, 12).fit(built, mixed)
         both.append(built.state_dict())
     assert all(torch.equal(both[0][name], both[1][name]) for name in both[0])
+
+
+class _Stop(Callback):
+    """SIGTERM in the middle of an epoch."""
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        if trainer.global_step == 7:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_fit_that_is_terminated_goes_on_in_the_middle_of_its_epoch(files, encoder):
+    def fit(folder, callbacks=(), path=None):
+        seed_everything(1)
+        built = module(encoder)
+        trainer(folder, 30, callbacks=list(callbacks)).fit(built, data(files), ckpt_path=path)
+        return built.classifier.state_dict()
+
+    whole = fit(files / "whole")
+    with pytest.raises(SystemExit):
+        fit(files / "stopped", [_Stop()])
+    saved = files / "stopped/checkpoints/last.ckpt"
+    assert torch.load(saved, weights_only=False)["global_step"] == 8
+    resumed = fit(files / "stopped", path=saved)
+    assert all(torch.equal(resumed[name], values) for name, values in whole.items())
 
 
 def test_best_weights_are_the_ones_saved_and_checkpointed(files, encoder):
