@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from lightning.pytorch.cli import LightningCLI
 
 from datamodules.preferences import PreferenceDataModule
 from lightning_modules.dpo import DPOModule
+from relgen.preferences import write_chains
+from tests import tiny
 
 CONFIGS = Path(__file__).parents[2] / "configs"
+CPU = {"trainer.accelerator": "cpu"}
 PRESETS = sorted((CONFIGS / "dpo").glob("*.yaml"))
 
 
@@ -30,13 +35,8 @@ def instantiate(*configs: Path, **values: str) -> LightningCLI:
 
 
 @pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
-def test_preset_instantiates(path, monkeypatch):
-    if path.stem == "llama2_7b":
-        monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-        pytest.importorskip("bitsandbytes")
-        cli = instantiate(path, **{"trainer.accelerator": "cpu"})
-    else:
-        cli = instantiate(path)
+def test_preset_instantiates(path):
+    cli = instantiate(path, **CPU)
     assert isinstance(cli.model, DPOModule)
     assert isinstance(cli.datamodule, PreferenceDataModule)
     assert cli.model.model == cli.datamodule.model
@@ -44,13 +44,58 @@ def test_preset_instantiates(path, monkeypatch):
 
 
 def test_the_paper_s_settings():
-    cli = instantiate(CONFIGS / "dpo/llama2_7b.yaml", **{"trainer.accelerator": "cpu"})
+    bitsandbytes = pytest.importorskip("bitsandbytes")
+    cli = instantiate(CONFIGS / "dpo/llama2_7b.yaml", **CPU)
     optimizer = cli.model.optimizer([torch.nn.Parameter(torch.zeros(1))])
-    assert isinstance(optimizer, torch.optim.AdamW)
+    assert isinstance(optimizer, bitsandbytes.optim.PagedAdamW)
     assert optimizer.defaults["lr"] == 5e-5
     assert cli.trainer.max_epochs == 20
     assert cli.datamodule.max_length == 1024
     assert cli.model.quantization == "nf4"
+
+
+FAMILIES = {"llama2_7b": "llama", "llama3_1_8b": "llama", "qwen3_8b": "qwen3"}
+
+
+def test_large_presets_differ_in_their_model_only():
+    """A change of one is a change of all."""
+    contents = {}
+    for name in FAMILIES:
+        content = yaml.safe_load((CONFIGS / f"dpo/{name}.yaml").read_text())
+        del content["model"]["init_args"]["model"], content["data"]["init_args"]["model"]
+        contents[name] = content
+    assert all(content == contents["llama2_7b"] for content in contents.values())
+
+
+@pytest.mark.parametrize(("preset", "family"), FAMILIES.items())
+def test_large_presets_take_a_step_with_a_small_model_of_their_kind(preset, family, tmp_path):
+    pytest.importorskip("bitsandbytes")
+    base = tiny.save_model(tmp_path / "base", family)
+    write_chains(tmp_path / "chains.jsonl", [tiny.chain(2)])
+    tiny.SCHEMA.save(tmp_path / "schema.yaml")
+    cli = instantiate(
+        CONFIGS / f"dpo/{preset}.yaml",
+        **CPU,
+        **{
+            "model.model": base,
+            "data.model": base,
+            "data.chains": str(tmp_path / "chains.jsonl"),
+            "data.schema": str(tmp_path / "schema.yaml"),
+            # the paged optimiser is for GPUs
+            "model.optimizer": "torch.optim.AdamW",
+            "model.sample_every_n_steps": "0",
+            "trainer.max_steps": "1",
+            "trainer.default_root_dir": str(tmp_path / "out"),
+            "trainer.logger": "false",
+        },
+    )
+    cli.trainer.fit(cli.model, cli.datamodule)
+    kinds = {type(module).__name__ for module in cli.model.policy.modules()}
+    assert "Linear4bit" in kinds
+    assert {"llama": "LlamaAttention", "qwen3": "Qwen3Attention"}[family] in kinds
+    assert cli.trainer.global_step == 1
+    # the first pair's loss, before any step: policy and reference are the same
+    assert float(cli.trainer.callback_metrics["loss"]) == pytest.approx(math.log(2), rel=1e-3)
 
 
 @pytest.mark.parametrize("overlay", ["cpu", "qlora", "ddp"])
