@@ -111,10 +111,9 @@ def _one_side(args: argparse.Namespace) -> None:
     import torch
 
     from benchmarks.generation_sides import CountingModel, GenerateBackend, GrammarClock
-    from relgen.generation.loading import stop_ids
     from relgen.generation.transformers_backend import TransformersBackend
     from relgen.language_model import load_language_model, load_tokenizer
-    from relgen.prompts import PromptWriter, prompt_format
+    from relgen.prompts import PromptWriter, prompt_format, stop_ids
 
     torch.set_num_threads(args.threads)
     settings = _settings(args)

@@ -184,6 +184,20 @@ def encode(tokenizer: PreTrainedTokenizerBase, segment: str) -> list[int]:
     return list(tokenizer(segment, add_special_tokens=False)["input_ids"])
 
 
+def stop_ids(tokenizer: PreTrainedTokenizerBase, terminator: str, *, lines: int) -> list[int]:
+    """The tokens that end a draft: the terminator's first, and the end of sequence.
+
+    A terminator that is a line break ends no answer of several lines. Tokenisers of the
+    SentencePiece kind put a space of their own before a line break: it is passed over.
+    """
+    stops = set() if tokenizer.eos_token_id is None else {int(tokenizer.eos_token_id)}
+    if lines == 1 or "\n" not in terminator:
+        ids = encode(tokenizer, terminator)
+        own = [token for token in ids if str(tokenizer.decode([token])).strip(" ")]
+        stops.add((own or ids)[0])
+    return sorted(stops)
+
+
 def _chat(tokenizer: PreTrainedTokenizerBase, turns: list[dict[str, str]], **options: Any) -> str:
     options = {"add_generation_prompt": True, **options}
     # `enable_thinking` is Qwen3's switch; templates that do not know it ignore it

@@ -12,8 +12,13 @@ from relgen.errors import InputError
 from relgen.generation.server_settings import ServerSettings
 from relgen.generation.setting_fields import value_type
 from relgen.generation.settings import GenerationSettings, read_settings
+from relgen.generation.vllm_settings import VllmSettings
 from relgen.presets import find_config
 
+_NESTED: dict[str, tuple[type, str]] = {
+    "server": (ServerSettings, "settings of a server (backend openai)"),
+    "vllm": (VllmSettings, "settings of vLLM's engine (backend vllm)"),
+}
 _NULL = ("null", "none")
 
 
@@ -41,16 +46,17 @@ def add_parser(subparsers: Any) -> None:
         help="write nothing new: join the N parts that --shard 1/N to N/N have written",
     )
     _add_options(parser.add_argument_group("settings"), GenerationSettings)
-    server = parser.add_argument_group("settings of a server (backend openai)")
-    _add_options(server, ServerSettings, "server_")
+    for name, (kind, title) in _NESTED.items():
+        _add_options(parser.add_argument_group(title), kind, f"{name}_")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
     """Generates, and says what came of it."""
     given = _given(args, GenerationSettings)
-    if server := _given(args, ServerSettings, "server_"):
-        given["server"] = server
+    for name, (kind, _) in _NESTED.items():
+        if nested := _given(args, kind, f"{name}_"):
+            given[name] = nested
     path = None if args.config is None else find_config(args.config, "generate")
     settings = read_settings(path, **given)
 

@@ -7,6 +7,7 @@ its own affair.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol
@@ -95,3 +96,37 @@ def line_logprobs(
             counts[line] += 1
         line += piece.count("\n")
     return [round(s / n, 6) if n else None for s, n in zip(sums, counts, strict=True)]
+
+
+def read_text(
+    text: str,
+    finish: Finish,
+    tokens: int,
+    pieces: Sequence[str],
+    logprobs: Sequence[float],
+    *,
+    one_line: bool,
+) -> Draft:
+    """The draft in what an engine wrote.
+
+    Args:
+        text: without the stop token.
+        finish: how it ended.
+        tokens: how many it took.
+        pieces: the tokens' texts; empty where unknown.
+        logprobs: their log-probabilities.
+        one_line: keep the first line that holds a text.
+    """
+    lines = text.split("\n")
+    means = line_logprobs(pieces, logprobs, len(lines))
+    if not one_line:
+        return Draft("\n".join(line.strip() for line in lines), finish, tokens, tuple(means))
+    place = next((i for i, line in enumerate(lines) if line.strip()), 0)
+    # a further line begun means that this one is whole
+    cut = "stop" if place < len(lines) - 1 else finish
+    return Draft(lines[place].strip(), cut, tokens, (means[place],))
+
+
+def seed_of(key: str) -> int:
+    """31 bits that depend on a request's key alone, for engines that take a seed."""
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big") >> 1

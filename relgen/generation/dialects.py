@@ -6,13 +6,12 @@ ignore those of others: what a kind does not know is not sent to it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from relgen.generation.backends import DraftRequest
+from relgen.generation.backends import DraftRequest, seed_of
 from relgen.generation.grammar_spec import GrammarSpec
 from relgen.generation.server_grammars import as_gbnf, as_regex
 from relgen.generation.settings import GenerationSettings
@@ -94,7 +93,7 @@ def request_body(settings: GenerationSettings, prompt: Prompt, request: DraftReq
         "model": settings.model,
         "temperature": settings.temperature,
         "top_p": settings.top_p,
-        "seed": _seed(request.key),
+        "seed": seed_of(request.key),
         bound: request.max_tokens,
     }
     if server.api == "chat":
@@ -129,8 +128,3 @@ def _messages(prompt: Prompt, system_role: bool) -> list[dict[str, str]]:
     # the Task Description holds no empty line
     description, rest = prompt.text.split(CHAT.middle, 1)
     return [{"role": "system", "content": description}, {"role": "user", "content": rest}]
-
-
-def _seed(key: str) -> int:
-    """31 bits that depend on the request's key alone."""
-    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big") >> 1

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
 
 from relgen.errors import InputError
 from relgen.generation.answers import Answers
 from relgen.generation.backends import Backend
 from relgen.generation.settings import GenerationSettings
 from relgen.language_model import load_tokenizer
-from relgen.prompts import CHAT, PromptFormat, prompt_format, server_format
+from relgen.prompts import CHAT, PromptFormat, prompt_format, server_format, stop_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,10 @@ def find_engine(settings: GenerationSettings, answers: Answers | None) -> Engine
         return _server(settings, answers)
     tokenizer = load_tokenizer(settings.model)
     found = prompt_format(tokenizer)
+    if settings.backend == "vllm":
+        backend: Any = _imported("relgen.generation.vllm_backend", settings.backend).VllmBackend
+        stops = stop_ids(tokenizer, found.terminator, lines=settings.answer_samples)
+        return Engine(found, lambda: backend(settings, tokenizer, stops))
 
     def load() -> Backend:
         from relgen.generation.loading import load_backend
@@ -52,15 +59,7 @@ def find_engine(settings: GenerationSettings, answers: Answers | None) -> Engine
 
 
 def _server(settings: GenerationSettings, answers: Answers) -> Engine:
-    try:
-        from relgen.generation.openai_backend import OpenAIBackend
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f"needs the package {error.name}",
-            field="backend",
-            value=settings.backend,
-            remedy="pip install 'relgen-re[openai]'",
-        ) from error
+    backend: Any = _imported("relgen.generation.openai_backend", settings.backend).OpenAIBackend
     from relgen.generation.dialects import unsent
 
     server = settings.server
@@ -71,4 +70,17 @@ def _server(settings: GenerationSettings, answers: Answers) -> Engine:
     form = CHAT
     if server.api == "completions":
         form = server_format(load_tokenizer(server.tokenizer or settings.model))
-    return Engine(form, lambda: OpenAIBackend(settings, answers))
+    return Engine(form, lambda: backend(settings, answers))
+
+
+def _imported(module: str, extra: str) -> ModuleType:
+    """A module that needs an extra. Raises InputError when it is not installed."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"needs the package {error.name}",
+            field="backend",
+            value=extra,
+            remedy=f"pip install 'relgen-re[{extra}]'",
+        ) from error

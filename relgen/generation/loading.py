@@ -11,7 +11,7 @@ from relgen.adapters import load_adapter
 from relgen.generation.settings import GenerationSettings
 from relgen.generation.transformers_backend import TransformersBackend
 from relgen.language_model import find_device, load_language_model
-from relgen.prompts import encode
+from relgen.prompts import stop_ids
 
 
 def load_backend(
@@ -47,17 +47,3 @@ def load_backend(
     model.eval()
     stops = stop_ids(tokenizer, terminator, lines=settings.answer_samples)
     return TransformersBackend(model, tokenizer, settings, stops)
-
-
-def stop_ids(tokenizer: PreTrainedTokenizerBase, terminator: str, *, lines: int) -> list[int]:
-    """The tokens that end a draft: the terminator's first, and the end of sequence.
-
-    A terminator that is a line break ends no answer of several lines. Tokenisers of the
-    SentencePiece kind put a space of their own before a line break: it is passed over.
-    """
-    stops = set() if tokenizer.eos_token_id is None else {int(tokenizer.eos_token_id)}
-    if lines == 1 or "\n" not in terminator:
-        ids = encode(tokenizer, terminator)
-        own = [token for token in ids if str(tokenizer.decode([token])).strip(" ")]
-        stops.add((own or ids)[0])
-    return sorted(stops)

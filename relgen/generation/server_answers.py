@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from relgen.generation.backends import Draft, Finish, line_logprobs
+from relgen.generation.backends import Draft, Finish, read_text
 from relgen.generation.server_settings import Api
 from relgen.generation.usage import Usage
 
@@ -54,25 +53,8 @@ def read_answer(raw: Any, api: Api, *, one_line: bool) -> Answer:
     finish: Finish = "length" if choice.get("finish_reason") == "length" else "stop"
     usage = _usage(raw.get("usage"))
     tokens = usage.completion if usage is not None else len(logprobs)
-    return Answer(_draft(text, finish, tokens, pieces, logprobs, one_line), usage)
-
-
-def _draft(
-    text: str,
-    finish: Finish,
-    tokens: int,
-    pieces: Sequence[str],
-    logprobs: Sequence[float],
-    one_line: bool,
-) -> Draft:
-    lines = text.split("\n")
-    means = line_logprobs(pieces, logprobs, len(lines))
-    if not one_line:
-        return Draft("\n".join(line.strip() for line in lines), finish, tokens, tuple(means))
-    place = next((i for i, line in enumerate(lines) if line.strip()), 0)
-    # a further line begun means that this one is whole
-    cut = "stop" if place < len(lines) - 1 else finish
-    return Draft(lines[place].strip(), cut, tokens, (means[place],))
+    draft = read_text(text, finish, tokens, pieces, logprobs, one_line=one_line)
+    return Answer(draft, usage)
 
 
 def _token_logprobs(found: Any) -> tuple[list[str], list[float]]:

@@ -19,6 +19,7 @@ from relgen.errors import InputError
 from relgen.generation.server_settings import ServerSettings
 from relgen.generation.setting_fields import check_fields, described, from_mapping
 from relgen.generation.shards import Shard
+from relgen.generation.vllm_settings import VllmSettings
 from relgen.yaml_files import read_yaml
 
 Mode = Literal["obo", "aao"]
@@ -119,6 +120,7 @@ class GenerationSettings:
         "`relgen generate --merge n` joins them",
     )
     server: ServerSettings | None = described(None, "openai: where the server is, and its manners")
+    vllm: VllmSettings | None = described(None, "vllm: the engine's settings")
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -160,6 +162,10 @@ class GenerationSettings:
                 if self.server is None
                 else "set backend: openai, or leave `server` out",
             )
+        if self.backend != "vllm" and self.vllm is not None:
+            raise InputError(
+                "goes with backend: vllm only", field="vllm", remedy="set backend: vllm"
+            )
         if self.backend == "openai" and self.adapter is not None:
             raise InputError(
                 "a server applies its own adapters",
@@ -180,9 +186,9 @@ class GenerationSettings:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
     def identity(self) -> dict[str, Any]:
-        """What the drafts depend on: not where a server stands, nor what it may cost."""
+        """What the drafts depend on: not where a server stands, nor how an engine is laid out."""
         server = None if self.server is None else self.server.identity()
-        return {**self.to_dict(), "server": server}
+        return {**self.to_dict(), "server": server, "vllm": None}
 
 
 _AT_LEAST: Mapping[str, float] = {
@@ -199,7 +205,8 @@ def read_settings(path: str | Path | None, **overrides: Any) -> GenerationSettin
 
     Args:
         path: of the file; None takes the defaults.
-        overrides: fields that win over the file; those of `server` are merged with the file's.
+        overrides: fields that win over the file; those of `server` and `vllm` are merged with
+            the file's.
 
     Raises:
         InputError: names the file, the key, and the nearest key that there is.
@@ -209,9 +216,9 @@ def read_settings(path: str | Path | None, **overrides: Any) -> GenerationSettin
         values = read_yaml(path) or {}
         if not isinstance(values, dict):
             raise InputError("must be a mapping of settings", path=path, value=values)
-    server = values.get("server")
-    if isinstance(server, dict) and isinstance(overrides.get("server"), dict):
-        overrides = {**overrides, "server": {**server, **overrides["server"]}}
+    for name in ("server", "vllm"):
+        if isinstance(values.get(name), dict) and isinstance(overrides.get(name), dict):
+            overrides[name] = {**values[name], **overrides[name]}
     try:
         return from_mapping(GenerationSettings, {**values, **overrides})
     except InputError as error:

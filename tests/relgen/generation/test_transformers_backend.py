@@ -10,11 +10,10 @@ from relgen.errors import InputError
 from relgen.generation.backends import DraftRequest, line_logprobs
 from relgen.generation.cache import RaggedCache, check_cacheable
 from relgen.generation.grammar_spec import GrammarSpec
-from relgen.generation.loading import stop_ids
 from relgen.generation.settings import GenerationSettings
 from relgen.generation.transformers_backend import TransformersBackend
 from relgen.markup import parse
-from relgen.prompts import Prompt, PromptWriter, encode, prompt_format
+from relgen.prompts import Prompt, PromptWriter, encode, prompt_format, stop_ids
 from tests.relgen.generation import tiny
 
 TOKENIZER = tiny.tiny_tokenizer()
