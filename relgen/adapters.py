@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_t
 from transformers import PreTrainedModel
 
 from relgen.errors import InputError
-from relgen.files import read_json, write_json
+from relgen.files import atomic_folder, read_json, write_json
 
 ADAPTER_FILE = "relgen.json"
 """Beside PEFT's files: the base model's name and fingerprint."""
@@ -98,23 +96,17 @@ def fingerprint(model: PreTrainedModel | PeftModel) -> str:
 def save_adapter(policy: PeftModel, folder: str | Path, *, base_model: str) -> None:
     """Saves the adapter in PEFT's format, with the base model's name and fingerprint beside it.
 
-    The folder is written whole under another name first, and takes its place at the end.
+    An interrupted save leaves the folder as it was.
     """
-    folder = Path(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     for config in policy.peft_config.values():
         config.base_model_name_or_path = base_model
-    # the base has its vocabulary: PEFT would look for it on the Hub to make sure
-    policy.save_pretrained(str(temporary), save_embedding_layers=False)
-    write_json(
-        temporary / ADAPTER_FILE,
-        {"base_model": base_model, "base_fingerprint": fingerprint(policy)},
-    )
-    temporary.chmod(0o755)
-    if folder.exists():
-        shutil.rmtree(folder)
-    temporary.rename(folder)
+    with atomic_folder(folder) as temporary:
+        # the base has its vocabulary: PEFT would look for it on the Hub to make sure
+        policy.save_pretrained(str(temporary), save_embedding_layers=False)
+        write_json(
+            temporary / ADAPTER_FILE,
+            {"base_model": base_model, "base_fingerprint": fingerprint(policy)},
+        )
 
 
 def load_adapter(model: PreTrainedModel, folder: str | Path) -> PeftModel:

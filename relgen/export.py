@@ -5,8 +5,6 @@ Merged, the adapter's update is part of the weights, and the folder is a model l
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any, get_args
 
@@ -16,7 +14,7 @@ from transformers import AutoConfig
 from relgen import __version__
 from relgen.adapters import ADAPTER_FILE, load_adapter
 from relgen.errors import InputError
-from relgen.files import content_hash, read_json, write_json
+from relgen.files import atomic_folder, content_hash, read_json, write_json
 from relgen.language_model import DType, load_language_model, load_tokenizer, resolve_model
 
 _ORIGIN_FILE = "relgen_export.json"
@@ -32,8 +30,7 @@ def export_merged(
 ) -> Path:
     """Writes the base model with the adapter merged into it, and its tokeniser.
 
-    The folder is written whole under another name first, and takes its place at the end. An
-    adapter that was tuned on a quantised base is merged into the base as it was before.
+    An adapter that was tuned on a quantised base is merged into the base as it was before.
 
     Args:
         adapter: folder that `relgen dpo fit` or PEFT wrote.
@@ -58,9 +55,7 @@ def export_merged(
     loaded = load_language_model(base, dtype=dtype or own_dtype(base))
     policy: PeftModel = load_adapter(loaded, adapter)
     merged: Any = policy.merge_and_unload()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
-    try:
+    with atomic_folder(out) as temporary:
         merged.save_pretrained(temporary)
         load_tokenizer(base).save_pretrained(temporary)
         origin = {
@@ -70,12 +65,6 @@ def export_merged(
             "relgen_version": __version__,
         }
         write_json(temporary / _ORIGIN_FILE, origin)
-        temporary.chmod(0o755)
-        if out.exists():
-            shutil.rmtree(out)
-        temporary.rename(out)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return out
 
 

@@ -8,8 +8,6 @@ README.md           the model card
 from __future__ import annotations
 
 import hashlib
-import shutil
-import tempfile
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
@@ -24,7 +22,7 @@ from relgen.classifiers.base import Classifier
 from relgen.classifiers.card import model_card
 from relgen.classifiers.pipeline import Precision, SavedClassifier
 from relgen.errors import InputError
-from relgen.files import read_json, write_json, write_text
+from relgen.files import atomic_folder, read_json, write_json, write_text
 from relgen.schema import load_schema
 
 WEIGHTS, CONFIG, SCHEMA, TOKENIZER, CARD = (
@@ -57,9 +55,7 @@ def save_classifier(
         training: the hyper-parameters, for the model card.
     """
     folder = Path(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    try:
+    with atomic_folder(folder) as temporary:
         weights = _weights(classifier)
         save_file(weights, temporary / WEIGHTS)
         config = {
@@ -77,12 +73,6 @@ def save_classifier(
         (temporary / TOKENIZER).mkdir()
         classifier.encoding.save(temporary / TOKENIZER)
         write_text(temporary / CARD, model_card(config, classifier.schema))
-        temporary.chmod(0o755)
-        if folder.exists():
-            shutil.rmtree(folder)
-        temporary.rename(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def record_scores(folder: str | Path, classifier: Classifier, scores: dict[str, Any]) -> bool:

@@ -160,8 +160,12 @@ class OpenAIBackend:
 
     @property
     def _budgeted(self) -> bool:
-        server = self._server
-        return server.cost_budget is not None or server.total_token_budget is not None
+        budgets = (
+            self._server.cost_budget,
+            self._server.total_token_budget,
+            self._settings.token_budget,
+        )
+        return any(budget is not None for budget in budgets)
 
     async def _post(self, body: Body) -> Any:
         """The decoded answer.
@@ -201,7 +205,9 @@ class OpenAIBackend:
         self, problem: str, field: str = "base_url", remedy: str | None = None
     ) -> InputError:
         kept = f"{self._answers.total.answers} answers are kept: run the same command again"
-        plain = " ".join(problem.split()).replace(self._key, "***")
+        plain = " ".join(problem.split())
+        if self._key != _NO_KEY:  # some servers repeat it
+            plain = plain.replace(self._key, "***")
         return InputError(
             f"the server failed: {plain[:300]}",
             field=f"server.{field}",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from relgen import __version__
 from relgen.errors import InputError
@@ -48,6 +48,20 @@ class GenerationReport:
     output: Path
 
 
+class _Inputs(NamedTuple):
+    """What a generation reads."""
+
+    schema: RelationSchema
+    train: list[Sample]
+    forbidden: list[Sample]
+
+    @classmethod
+    def read(cls, schema: str | Path, train: str | Path, forbid: str | Path | None) -> _Inputs:
+        loaded = load_schema(schema)
+        samples = read_samples(train, schema=loaded)
+        return cls(loaded, samples, [] if forbid is None else read_samples(forbid))
+
+
 def generate(
     settings: GenerationSettings,
     *,
@@ -77,18 +91,16 @@ def generate(
     Raises:
         InputError: an input cannot be used, or another generation stands at `out`.
     """
-    loaded = load_schema(schema)
-    samples = read_samples(train, schema=loaded)
-    forbidden = [] if forbid is None else read_samples(forbid)
-    relations = chosen_relations(settings, loaded, samples)
-    header = input_hash(settings, loaded, samples, forbidden)
+    inputs = _Inputs.read(schema, train, forbid)
+    relations = chosen_relations(settings, inputs.schema, inputs.train)
+    header = input_hash(settings, *inputs)
     shard = None if settings.shard is None else Shard.parse(settings.shard)
     paths = OutputPaths(Path(out) if shard is None else shard.path(Path(out)))
     if paths.finished(header, force=force):
         for path in paths.working:
             path.unlink(missing_ok=True)
         return GenerationReport(_read_summary(paths), already_finished=True, output=paths.generated)
-    states = plan(relations, samples, settings)
+    states = plan(relations, inputs.train, settings)
     with ExitStack() as stack:
         journal = _open_log(Journal, paths.journal, header, force)
         stack.callback(journal.close)
@@ -102,11 +114,11 @@ def generate(
             states,
             PromptWriter(found.format, settings.diverse, settings.types),
             [*default_checks(settings), *extra_checks],
-            Pool.of(settings, samples, forbidden),
+            Pool.of(settings, inputs.train, inputs.forbidden),
             {"model": settings.model, "adapter": settings.adapter, "relgen_version": __version__},
             journal,
             found.open,
-            _types(loaded, samples),
+            _types(inputs.schema, inputs.train),
         )
         stack.callback(loop.close)
         files = PartialFiles(paths)
@@ -133,12 +145,10 @@ def merge_shards(
     force: bool = False,
 ) -> dict[str, Any]:
     """Joins the parts that `generate` wrote with `shard` 1/n to n/n; see `merging.merge`."""
-    loaded = load_schema(schema)
-    samples = read_samples(train, schema=loaded)
-    forbidden = [] if forbid is None else read_samples(forbid)
+    inputs = _Inputs.read(schema, train, forbid)
 
     def identify(chosen: GenerationSettings) -> str:
-        return input_hash(chosen, loaded, samples, forbidden)
+        return input_hash(chosen, *inputs)
 
     return merge(settings, identify, Path(out), number, force=force)
 

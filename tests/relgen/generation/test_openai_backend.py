@@ -180,11 +180,15 @@ def test_a_server_that_does_not_count_cannot_have_a_budget(inputs: Inputs, tmp_p
         lb.send(handler, 200, content)
         return True
 
-    with (
-        loopback(uncounted) as server,
-        pytest.raises(InputError, match="how many tokens an answer took"),
-    ):
-        run(inputs, tmp_path, settings(server.url, {"total_token_budget": 5}))
+    budgets: list[tuple[dict[str, Any], dict[str, Any]]] = [
+        ({"total_token_budget": 5}, {}),
+        ({}, {"token_budget": 5}),
+    ]
+    with loopback(uncounted) as server:
+        for number, (of_server, of_relation) in enumerate(budgets):
+            chosen = settings(server.url, of_server, **of_relation)
+            with pytest.raises(InputError, match="how many tokens an answer took"):
+                run(inputs, tmp_path / str(number), chosen)
 
 
 @pytest.mark.parametrize(
