@@ -166,7 +166,7 @@ def _trickle(handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
 
 
 def _silent(handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
-    time.sleep(1.5)
+    time.sleep(2.5)
     handler.close_connection = True
 
 

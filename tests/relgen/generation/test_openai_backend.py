@@ -75,7 +75,7 @@ def test_a_misbehaving_server_changes_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("relgen.generation.server_transport.MAX_ANSWER_BYTES", 1 << 20)
-    timeout = 0.5 if fault in ("trickle", "silent") else 20.0
+    timeout = 1.5 if fault in ("trickle", "silent") else 20.0
     with loopback(lb.first_time(fault)) as server:
         run(inputs, tmp_path, settings(server.url, {"timeout": timeout}))
         assert set(server.asked.values()) == {2}
