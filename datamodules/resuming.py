@@ -13,15 +13,14 @@ def position(trainer: Any, batches: int) -> tuple[int, int]:
         trainer: of the training; None before there is one.
         batches: of an epoch, in each process.
     """
-    if trainer is None or not batches:
+    if trainer is None:
         return 0, 0
     limit = trainer.limit_train_batches
     if limit is not None:
         batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
-    done = trainer.fit_loop.epoch_loop.batch_progress.total.processed
     if not batches:
         return 0, 0
-    epoch, skip = divmod(done, batches)
+    epoch, skip = divmod(trainer.fit_loop.epoch_loop.batch_progress.total.processed, batches)
     if skip:
         # the sampler goes on where the run stopped, which Lightning has no way to know
         warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended")

@@ -109,6 +109,18 @@ def save_adapter(policy: PeftModel, folder: str | Path, *, base_model: str) -> N
         )
 
 
+def find_adapter(folder: Path) -> Path:
+    """PEFT's configuration of a saved adapter. Raises InputError when there is none."""
+    config = folder / "adapter_config.json"
+    if not config.is_file():
+        raise InputError(
+            "no adapter in this folder (adapter_config.json is missing)",
+            path=folder,
+            remedy="give the folder `adapter` that `relgen dpo fit` wrote",
+        )
+    return config
+
+
 def load_adapter(model: PreTrainedModel, folder: str | Path) -> PeftModel:
     """Puts a saved adapter on its base model, for inference.
 
@@ -116,12 +128,7 @@ def load_adapter(model: PreTrainedModel, folder: str | Path) -> PeftModel:
         InputError: no adapter in the folder, or it was made for another base model.
     """
     folder = Path(folder)
-    if not (folder / "adapter_config.json").is_file():
-        raise InputError(
-            "no adapter in this folder (adapter_config.json is missing)",
-            path=folder,
-            remedy="give the folder `adapter` that `relgen dpo fit` wrote",
-        )
+    find_adapter(folder)
     if (folder / ADAPTER_FILE).is_file():
         made_for = read_json(folder / ADAPTER_FILE)
         if made_for["base_fingerprint"] != fingerprint(model):

@@ -12,7 +12,7 @@ from peft import PeftModel
 from transformers import AutoConfig
 
 from relgen import __version__
-from relgen.adapters import ADAPTER_FILE, load_adapter
+from relgen.adapters import ADAPTER_FILE, find_adapter, load_adapter
 from relgen.errors import InputError
 from relgen.files import atomic_folder, content_hash, read_json, write_json
 from relgen.language_model import DType, load_language_model, load_tokenizer, resolve_model
@@ -45,13 +45,8 @@ def export_merged(
     """
     adapter, out = Path(adapter), Path(out)
     _check_place(out, force)
-    if not (adapter / "adapter_config.json").is_file():
-        raise InputError(
-            "no adapter in this folder (adapter_config.json is missing)",
-            path=adapter,
-            remedy="give the folder `adapter` that `relgen dpo fit` wrote",
-        )
-    base = model or _base_of(adapter)
+    peft_config = find_adapter(adapter)
+    base = model or _base_of(peft_config)
     loaded = load_language_model(base, dtype=dtype or own_dtype(base))
     policy: PeftModel = load_adapter(loaded, adapter)
     merged: Any = policy.merge_and_unload()
@@ -91,11 +86,13 @@ def _check_place(out: Path, force: bool) -> None:
         raise InputError("an export stands here", path=out, remedy=remedy)
 
 
-def _base_of(adapter: Path) -> str:
+def _base_of(peft_config: Path) -> str:
     """The base model that an adapter names. Raises InputError when it names none."""
-    own = adapter / ADAPTER_FILE
-    config = read_json(own if own.is_file() else adapter / "adapter_config.json")
+    own = peft_config.with_name(ADAPTER_FILE)
+    config = read_json(own if own.is_file() else peft_config)
     name = config.get("base_model") or config.get("base_model_name_or_path")
     if not name:
-        raise InputError("names no base model", path=adapter, remedy="give it with --model")
+        raise InputError(
+            "names no base model", path=peft_config.parent, remedy="give it with --model"
+        )
     return str(name)

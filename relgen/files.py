@@ -58,6 +58,19 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def try_lock(stream: IO[Any]) -> bool:
+    """Makes an open file this process's until it is closed; False where another process has it."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: two processes on one file are then the user's to avoid
+        return True
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Writes `text` to `path` atomically."""
     with atomic_writer(path) as stream:

@@ -8,7 +8,6 @@ record: that one goes on, where its command can, or starts again in an empty fol
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import functools
 import gc
 import io
@@ -23,7 +22,7 @@ from pathlib import Path
 from relgen import __version__, cli
 from relgen.errors import InputError
 from relgen.experiment import Experiment
-from relgen.files import content_hash, read_json, write_json
+from relgen.files import content_hash, read_json, try_lock, write_json
 from relgen.plans import KINDS, Plan, Stage
 from relgen.results import print_table, write_report_data, write_results
 
@@ -200,14 +199,12 @@ def _owned(experiment: Experiment, out: Path) -> Iterator[None]:
     _refuse_others(experiment, out)
     out.mkdir(parents=True, exist_ok=True)
     with (out / _LOCK).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        if not try_lock(lock):
             raise InputError(
                 "another relgen run is at work in this folder",
                 path=out,
                 remedy="wait for it, or give another --out",
-            ) from error
+            )
         # again: another process may have been faster
         _refuse_others(experiment, out)
         write_json(out / _OWNER, _owner(experiment))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from relgen.errors import InputError
+from relgen.files import try_lock
 
 
 class LogInUseError(InputError):
@@ -34,7 +35,12 @@ class JsonLog:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._stream: IO[bytes] = path.open("a+b")
         try:
-            _lock(self._stream, path)
+            if not try_lock(self._stream):
+                raise LogInUseError(
+                    "another process is writing this generation",
+                    path=path,
+                    remedy="wait for it, or choose another --out",
+                )
             rows = self._read()
             if len(rows) == 1:  # nothing but a header, so that nothing can be lost
                 self._stream.truncate(0)
@@ -89,18 +95,3 @@ def unreadable(log: JsonLog, row: Any) -> InputError:
     return InputError(
         "this journal cannot be read", path=log.path, value=row, remedy="give --force"
     )
-
-
-def _lock(stream: IO[bytes], path: Path) -> None:
-    try:
-        import fcntl
-    except ImportError:  # Windows: two processes on one output are then the user's to avoid
-        return
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        raise LogInUseError(
-            "another process is writing this generation",
-            path=path,
-            remedy="wait for it, or choose another --out",
-        ) from error

@@ -16,8 +16,6 @@ from relgen.generation.settings import GenerationSettings
 from relgen.generation.shards import Shard
 from relgen.samples import Sample, iter_samples, normalised
 
-_ONE_MORE = Counter(duplicate=1)
-
 
 def merge(
     settings: GenerationSettings,

@@ -15,6 +15,7 @@ from vllm import LLM, SamplingParams
 from vllm.lora.request import LoRARequest
 from vllm.sampling_params import StructuredOutputsParams
 
+from relgen.adapters import find_adapter
 from relgen.errors import InputError
 from relgen.files import read_json
 from relgen.generation.backends import Draft, DraftRequest, Finish, read_text, seed_of
@@ -125,13 +126,7 @@ class VllmBackend:
 
 def _rank(adapter: Path) -> int:
     """The least rank that vLLM knows and that an adapter fits in."""
-    config = adapter / "adapter_config.json"
-    if not config.is_file():
-        raise InputError(
-            "no adapter in this folder (adapter_config.json is missing)",
-            path=adapter,
-            remedy="give the folder `adapter` that `relgen dpo fit` wrote",
-        )
+    config = find_adapter(adapter)
     rank = int(read_json(config)["r"])
     fitting = next((known for known in _RANKS if known >= rank), None)
     if fitting is None:

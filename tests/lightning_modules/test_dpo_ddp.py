@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
-import subprocess
 import sys
 from pathlib import Path
 
@@ -16,6 +13,7 @@ from datamodules.preferences import PreferenceDataModule
 from lightning_modules.dpo import DPOModule
 from relgen.preferences import write_chains
 from tests import tiny
+from tests.lightning_modules.two_processes import run_command
 
 SCRIPT = """
 import sys
@@ -53,19 +51,7 @@ def test_validation_means_are_exact_on_two_processes(tmp_path: Path) -> None:
     tiny.SCHEMA.save(tmp_path / "schema.yaml")
     script = tmp_path / "fit.py"
     script.write_text(SCRIPT)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(Path(__file__).parents[2]),
-        "MASTER_PORT": port,
-        "HF_DATASETS_CACHE": str(tmp_path / "datasets"),
-        "CUDA_VISIBLE_DEVICES": "",
-    }
-    subprocess.run(
-        [sys.executable, str(script), str(tmp_path)], env=environment, check=True, timeout=300
-    )
+    run_command(tmp_path, sys.executable, str(script), str(tmp_path))
     rows = [json.loads(line) for line in (tmp_path / "run/history.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == list(range(len(rows)))
     last = rows[-1]["metrics"]

@@ -3,11 +3,8 @@
 import json
 import os
 import signal
-import socket
-import subprocess
 import sys
 from functools import partial
-from pathlib import Path
 
 import pytest
 import torch
@@ -24,6 +21,7 @@ from relgen.classifiers.entity_marker import EntityMarkerClassifier
 from relgen.errors import InputError
 from relgen.presets import find_config
 from relgen.samples import read_samples, write_samples
+from tests.lightning_modules.two_processes import run_command
 from tests.relgen.classifiers.tiny_encoder import SCHEMA, samples, save_encoder
 
 
@@ -322,17 +320,8 @@ def test_fit_test_and_predict_by_command_line(files, encoder):
 def test_two_processes_score_every_sample_once(files, encoder):
     # an odd number of test samples: a padding sampler would count one of them twice
     write_samples(files / "test.jsonl", samples(9, source="test", skip=48))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    root = Path(__file__).parents[2]
-    subprocess.run(
-        [sys.executable, "-m", "tests.lightning_modules.fit_on_two_processes", str(files)],
-        env={**os.environ, "MASTER_PORT": str(port), "PYTHONPATH": str(root)},
-        cwd=root,
-        timeout=240,
-        check=True,
-    )
+    script = (sys.executable, "-m", "tests.lightning_modules.fit_on_two_processes")
+    run_command(files, *script, str(files))
     scores = json.loads((files / "out" / "scores.json").read_text())
     assert sum(sum(row) for row in scores["confusion"]) == 9
     tested = [json.loads(line) for line in (files / "out" / "predictions.jsonl").open()]
