@@ -3,6 +3,7 @@
     python -m benchmarks.dpo                              # SmolLM2-135M, K = 8, 16, 32
     python -m benchmarks.dpo --model-shape llama2-7b      # random weights, for a GPU
     python -m benchmarks.dpo --model-shape tiny --pairs 4 --sides tree,pairs,rows
+    python -m benchmarks.dpo --quantization nf4 --dtype bfloat16 --sides tree,flex,rows,trl   # GPU
 
 No figure is shown unless loss, mean log-probabilities and gradient of the first step agree with
 those of `rows`; they come from the runs that are timed.
@@ -20,26 +21,11 @@ from typing import Any
 
 from benchmarks import harness
 from benchmarks.harness import Row, median
+from benchmarks.shapes import SHAPES
 
 SIDES = ("tree", "pairs", "rows", "trl")
-SHAPES: dict[str, dict[str, Any]] = {
-    "tiny": {
-        "vocab_size": 512,
-        "hidden_size": 64,
-        "intermediate_size": 128,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-    },
-    "llama2-7b": {
-        "vocab_size": 32000,
-        "hidden_size": 4096,
-        "intermediate_size": 11008,
-        "num_hidden_layers": 32,
-        "num_attention_heads": 32,
-        "num_key_value_heads": 32,
-    },
-}
+GPU_SIDES = ("flex",)
+"""What runs on a GPU only."""
 _TOLERANCE = {
     "float32": {"loss": 1e-4, "log_probability": 1e-3, "gradient": 2e-3},
     "bfloat16": {"loss": 0.05, "log_probability": 0.5, "gradient": 0.1},
@@ -65,7 +51,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         harness.save(args.json, content)
     data = "SemEval-2010 Task 8" if harness.semeval() else "the everyday corpus"
     harness.report(
-        f"DPO, {args.model_shape or args.model}, {args.dtype}, {args.chains} chain(s) of {data}",
+        f"DPO, {args.model_shape or args.model}, {args.quantization or args.dtype}, "
+        f"{args.chains} chain(s) of {data}",
         ["side", "K", "tokens", "seconds", "× tree", "peak MB", "Δ log-prob.", "Δ gradient"],
         table,
         content["environment"],
@@ -83,7 +70,10 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--model", default="smollm2-135m-instruct", help="name, folder or Hub id")
     parser.add_argument("--model-shape", choices=SHAPES, help="random weights of this shape")
     parser.add_argument("--dtype", choices=_TOLERANCE, default="float32")
-    parser.add_argument("--sides", type=harness.names_among(SIDES, "side"), default=list(SIDES))
+    parser.add_argument(
+        "--sides", type=harness.names_among((*SIDES, *GPU_SIDES), "side"), default=list(SIDES)
+    )
+    parser.add_argument("--quantization", choices=["nf4"], help="of the base; default: none")
     parser.add_argument("--trl", choices=_TRL_SETTINGS, help="TRL's batch; default: try them")
     parser.add_argument("--gradient", help=argparse.SUPPRESS)
     return parser.parse_args(argv)
@@ -93,7 +83,8 @@ def _options(args: argparse.Namespace, pairs: int) -> list[str]:
     shape = ["--model-shape", args.model_shape] if args.model_shape else []
     numbers = {"--pairs": pairs, "--chains": args.chains, "--seed": args.seed}
     given = [text for name, value in numbers.items() for text in (name, str(value))]
-    return [*given, "--model", args.model, "--dtype", args.dtype, *shape]
+    packed = ["--quantization", args.quantization] if args.quantization else []
+    return [*given, "--model", args.model, "--dtype", args.dtype, *shape, *packed]
 
 
 def _fastest_trl(args: argparse.Namespace) -> tuple[str, Row]:
@@ -170,19 +161,19 @@ def _check(side: str, base: str, differences: Row, dtype: str) -> None:
 
 def _one_side(args: argparse.Namespace) -> None:
     import torch
-    from peft import get_peft_model
+    from peft import get_peft_model, prepare_model_for_kbit_training
 
     from benchmarks.dpo_sides import lora_config, relgen_epoch, trl_epoch
 
     torch.set_num_threads(args.threads)
-    chains, tokenizer = _chains(args)
+    chains, tokenizer = chains_of(args)
     base = _base(args)
     if args.side == "trl":
         setting = args.trl or "1"
         batch, precompute = int(setting.rstrip("p")), setting.endswith("p")
         seconds, epoch = trl_epoch(
             base,
-            lambda policy: _start(policy, args.seed),
+            lambda policy: start(policy, args.seed),
             chains,
             tokenizer,
             batch=batch,
@@ -190,8 +181,10 @@ def _one_side(args: argparse.Namespace) -> None:
             bfloat16=args.dtype == "bfloat16",
         )
     else:
+        if args.quantization:
+            base = prepare_model_for_kbit_training(base, use_gradient_checkpointing=False)
         policy = get_peft_model(base, lora_config())
-        _start(policy, args.seed)
+        start(policy, args.seed)
         seconds, epoch = harness.timed(lambda: relgen_epoch(args.side, policy, chains))
     if args.gradient:
         torch.save(epoch.gradient, args.gradient)
@@ -199,7 +192,7 @@ def _one_side(args: argparse.Namespace) -> None:
     print(json.dumps({"seconds": seconds, "peak_mb": harness.peak_memory_mb(), **values}))
 
 
-def _chains(args: argparse.Namespace) -> tuple[list[Any], Any]:
+def chains_of(args: argparse.Namespace) -> tuple[list[Any], Any]:
     """Chains of exactly K pairs as tokens of the model, and its tokenizer."""
     from relgen.chain_tokens import tokenise_chain
     from relgen.corpora import everyday, semeval
@@ -249,8 +242,8 @@ def _within(chain: Any, vocabulary: int) -> Any:
 
 def _base(args: argparse.Namespace) -> Any:
     import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
 
+    from benchmarks.shapes import random_model
     from relgen.language_model import load_language_model
     from relgen.tree_attention import TREE_ATTENTION
 
@@ -258,20 +251,24 @@ def _base(args: argparse.Namespace) -> Any:
     # TRL gets the library's own attention; ours is the same without a plan
     attention = "sdpa" if args.side == "trl" else TREE_ATTENTION
     if not args.model_shape:
-        model = load_language_model(args.model, dtype=args.dtype, attention=attention)
-        return model.to(device)  # type: ignore[arg-type]
-    config = LlamaConfig(**SHAPES[args.model_shape], max_position_embeddings=8192)
-    config._attn_implementation = attention
-    torch.manual_seed(args.seed)
-    torch.set_default_dtype(getattr(torch, args.dtype))
-    try:
-        with device:
-            return LlamaForCausalLM(config).eval()
-    finally:
-        torch.set_default_dtype(torch.float32)
+        model: Any = load_language_model(
+            args.model,
+            dtype=args.dtype,
+            quantization=args.quantization,
+            attention=attention,
+            device=device,
+        )
+        return model if args.quantization else model.to(device)
+    return random_model(
+        args.model_shape,
+        dtype=args.dtype,
+        quantization=args.quantization,
+        attention=attention,
+        seed=args.seed,
+    )
 
 
-def _start(policy: Any, seed: int) -> None:
+def start(policy: Any, seed: int) -> None:
     """Weights with which the policy is not the reference, so that nothing cancels out."""
     import torch
 

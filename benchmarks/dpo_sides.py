@@ -1,7 +1,8 @@
-"""The sides of `benchmarks.dpo`: four ways to spend one epoch on the same chains.
+"""The sides of `benchmarks.dpo`: ways to spend one epoch on the same chains.
 
     tree   relgen: each chain as one packed tree
     pairs  sharing within a pair only: the prompt once, two completions (arXiv 2410.20305)
+    flex   the same tree in FlexAttention's kernel, on a GPU
     rows   every pair as two padded rows, in relgen's own loop
     trl    the same rows in TRL's DPOTrainer
 
@@ -33,6 +34,7 @@ from relgen.log_probabilities import (
 )
 from relgen.losses import sigmoid_loss
 from relgen.tree import RowBatch, TreeBatch, lay_out_rows, pack
+from relgen.tree_attention import TreeAttention
 
 BETA = 0.1
 LEARNING_RATE = 1e-4
@@ -67,7 +69,7 @@ class Epoch:
 
 
 @dataclass
-class _Part:
+class Part:
     """Some of a chain's pairs in a layout, with what reads it."""
 
     tokens: int
@@ -78,11 +80,11 @@ def relgen_epoch(side: str, policy: PeftModel, chains: Sequence[ChainTokens]) ->
     """One epoch in relgen's layouts.
 
     Args:
-        side: `tree`, `pairs` or `rows`.
+        side: `tree`, `flex`, `pairs` or `rows`.
         policy: base with a LoRA adapter; trained.
         chains: one optimiser step each.
     """
-    layout = {"tree": _tree, "pairs": _pairs, "rows": _rows}[side]
+    layout = layout_of(side)
     weights = [p for p in policy.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=LEARNING_RATE, weight_decay=0.0)
     epoch: Epoch | None = None
@@ -105,6 +107,11 @@ def relgen_epoch(side: str, policy: PeftModel, chains: Sequence[ChainTokens]) ->
         optimizer.zero_grad()
     assert epoch is not None
     return replace(epoch, tokens=tokens)
+
+
+def layout_of(side: str) -> Callable[[ChainTokens, torch.device], Iterator[Part]]:
+    """How a side lays a chain out: `tree`, `flex`, `pairs` or `rows`."""
+    return {"tree": _tree, "flex": _flex, "pairs": _pairs, "rows": _rows}[side]
 
 
 def trl_epoch(
@@ -204,11 +211,15 @@ def trl_epoch(
     return seconds + trainer.reference_seconds, epoch
 
 
-def _tree(chain: ChainTokens, device: torch.device) -> Iterator[_Part]:
+def _tree(chain: ChainTokens, device: torch.device) -> Iterator[Part]:
     yield _packed([chain], device)
 
 
-def _pairs(chain: ChainTokens, device: torch.device) -> Iterator[_Part]:
+def _flex(chain: ChainTokens, device: torch.device) -> Iterator[Part]:
+    yield _packed([chain], device, "flex")
+
+
+def _pairs(chain: ChainTokens, device: torch.device) -> Iterator[Part]:
     alone = [_one_pair(chain, step) for step in range(len(chain.chosen))]
     while alone:
         size, taken = 0, list[ChainTokens]()
@@ -218,18 +229,20 @@ def _pairs(chain: ChainTokens, device: torch.device) -> Iterator[_Part]:
         yield _packed(taken, device)
 
 
-def _packed(chains: Sequence[ChainTokens], device: torch.device) -> _Part:
+def _packed(
+    chains: Sequence[ChainTokens], device: torch.device, attention: TreeAttention = "tree"
+) -> Part:
     batch = pack(chains)
     moved = TreeBatch._make(v.to(device) if isinstance(v, Tensor) else v for v in batch)
-    return _Part(batch.tokens, lambda model: tree_log_probabilities(model, moved))
+    return Part(batch.tokens, partial(tree_log_probabilities, batch=moved, attention=attention))
 
 
-def _rows(chain: ChainTokens, device: torch.device) -> Iterator[_Part]:
+def _rows(chain: ChainTokens, device: torch.device) -> Iterator[Part]:
     for first in range(0, len(chain.chosen), PAIRS_A_BATCH):
         steps = range(first, min(first + PAIRS_A_BATCH, len(chain.chosen)))
         rows = lay_out_rows([_one_pair(chain, step) for step in steps])
         moved = RowBatch._make(value.to(device) for value in rows)
-        yield _Part(rows.input_ids.numel(), partial(row_log_probabilities, rows=moved))
+        yield Part(rows.input_ids.numel(), partial(row_log_probabilities, rows=moved))
 
 
 def _one_pair(chain: ChainTokens, step: int) -> ChainTokens:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from functools import partial
+from itertools import chain as joined
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ from lightning.pytorch import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch.utils.data import DataLoader
 
-from datamodules.batching import TokenBatchSampler
+from datamodules.batching import TokenBatchSampler, token_batches
 from datamodules.resuming import position
 from relgen.chain_tokens import ChainTokens, tokenise_chain
 from relgen.errors import InputError
@@ -133,6 +134,23 @@ class PreferenceDataModule(LightningDataModule):
         if self.validation is None:
             return []
         return self._loader(self.validation, self._sampler(_sizes(self.validation), shuffle=False))
+
+    def heaviest_batch(self, epochs: int) -> TreeBatch:
+        """The training batch with the most tokens in the first epochs; no trainer is needed.
+
+        Args:
+            epochs: how many to look at; the batches of each are other ones.
+        """
+        self.prepare_data()
+        self.setup("fit")
+        assert self.training is not None
+        sizes = _sizes(self.training)
+        batches = joined.from_iterable(
+            token_batches(sizes, self.token_budget, seed=self.seed, epoch=epoch)
+            for epoch in range(epochs)
+        )
+        rows = max(batches, key=lambda rows: sum(sizes[row] for row in rows))
+        return collate(self.training[rows])
 
     def _sampler(self, sizes: list[int], **options: Any) -> TokenBatchSampler:
         rank, processes = (

@@ -1,7 +1,4 @@
-"""A relation classifier's results in TensorBoard: pictures, texts and curves.
-
-On the first process only, and only where the logger is TensorBoard's.
-"""
+"""A relation classifier's results in the user's loggers: pictures, texts and curves."""
 
 from __future__ import annotations
 
@@ -9,11 +6,17 @@ from typing import Any
 
 import numpy as np
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from lightning_modules.boards import (
+    boards,
+    write_figure,
+    write_numbers,
+    write_settings,
+    write_text,
+)
 from lightning_modules.classifier_callbacks import BestWeights
 from relgen.classifiers.base import Batch
 from relgen.scoring import Scores
@@ -24,7 +27,7 @@ _MOST_NUMBERS = 25
 
 
 class ClassifierPictures(Callback):
-    """Confusion matrix, F1 of each relation, wrong predictions and settings, in TensorBoard."""
+    """Confusion matrix, F1 of each relation, wrong predictions and settings."""
 
     def __init__(self) -> None:
         self._mistakes: list[str] = []
@@ -75,9 +78,8 @@ class ClassifierPictures(Callback):
         best = [kept.score for kept in _callbacks(trainer) if isinstance(kept, BestWeights)]
         if not found:
             return
-        for board in _boards(trainer):
-            settings = _module(pl_module).hyperparameters()
-            board.log_hyperparams(settings, {"hp/micro_f1": (best or found)[0]})
+        outcome = {"hp/micro_f1": (best or found)[0]}
+        write_settings(trainer, _module(pl_module).hyperparameters(), outcome)
 
     def _collect(
         self,
@@ -86,7 +88,7 @@ class ClassifierPictures(Callback):
         outputs: dict[str, Tensor],
         batch: Batch,
     ) -> None:
-        if not _boards(trainer) or len(self._mistakes) >= _MISTAKES:
+        if not boards(trainer) or len(self._mistakes) >= _MISTAKES:
             return
         classifier = _module(pl_module).classifier
         labels = classifier.schema.labels
@@ -97,16 +99,14 @@ class ClassifierPictures(Callback):
             self._mistakes.append(f"| `{text.replace('|', '/')}` | {gold} | {wrong} |")
 
     def _draw(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        boards = _boards(trainer)
-        if not boards:
+        if not boards(trainer):
             return
-        scores, step = _module(pl_module).scores[stage], trainer.global_step
+        scores = _module(pl_module).scores[stage]
         table = ["| text | gold | predicted |", "|---|---|---|", *self._mistakes[:_MISTAKES]]
-        for board in boards:
-            board.experiment.add_figure(f"{stage}/confusion", confusion_figure(scores), step)
-            board.experiment.add_text(f"{stage}/mistakes", "\n".join(table), step)
-            for label, row in scores.per_relation.items():
-                board.experiment.add_scalar(f"{stage}_f1/{label}", row.f1, step)
+        write_figure(trainer, f"{stage}/confusion", confusion_figure(scores))
+        write_text(trainer, f"{stage}/mistakes", "\n".join(table))
+        per_relation = scores.per_relation.items()
+        write_numbers(trainer, {f"{stage}_f1/{label}": row.f1 for label, row in per_relation})
 
 
 def confusion_figure(scores: Scores) -> Figure:
@@ -139,12 +139,6 @@ def confusion_figure(scores: Scores) -> Figure:
 def _callbacks(trainer: Trainer) -> list[Callback]:
     callbacks: Any = trainer.callbacks  # type: ignore[attr-defined]
     return list(callbacks)
-
-
-def _boards(trainer: Trainer) -> list[TensorBoardLogger]:
-    if not trainer.is_global_zero:
-        return []
-    return [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
 
 
 def _module(pl_module: LightningModule) -> Any:

@@ -17,19 +17,25 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from peft import PeftModel
 from torch import Tensor
 from torch.nn.modules.module import _IncompatibleKeys
+from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 
-from lightning_modules.callbacks import MetricHistory, SampleTexts, SaveAdapter
+from lightning_modules.callbacks import SampleTexts, SaveAdapter, Settings
+from lightning_modules.history import MetricHistory
 from lightning_modules.means import PairMeans
+from lightning_modules.memory_estimate import estimate_memory
 from lightning_modules.preemption import SaveOnTermination
-from lightning_modules.processes import share_of_processes
+from lightning_modules.processes import any_process, share_of_processes
 from lightning_modules.random_state import random_state, set_random_state
 from lightning_modules.schedules import Schedule, learning_rate_factor
+from lightning_modules.sharding import is_sharded, shard
+from lightning_modules.speed import Speed
 from relgen.adapters import add_lora, fingerprint, reference
 from relgen.errors import InputError
 from relgen.language_model import EMBEDDED_LANGUAGE_MODEL, DType, Quantization, load_language_model
 from relgen.log_probabilities import PairLogProbabilities, tree_log_probabilities
 from relgen.losses import LOSSES, LossName, check_loss, nll_loss
+from relgen.memory import MemoryEstimate
 from relgen.reference_cache import ReferenceCache
 from relgen.tree import TreeBatch
 from relgen.tree_attention import TREE_ATTENTION, TreeAttention, check_attention
@@ -53,7 +59,8 @@ class DPOModule(LightningModule):
         quantization: `nf4` for QLoRA, null for LoRA.
         double_quantization: with `nf4`, quantise the quantisation constants as well.
         compute_dtype: what 4-bit layers compute in.
-        attention: `tree` follows the tree's shape; `dense` is the simple N x N mask.
+        attention: `tree` follows the tree's shape; `dense` is the simple N x N mask; `flex` is
+            FlexAttention, for GPUs (compiled at the first batch of each padded length).
         gradient_checkpointing: trade time for memory.
         lora_rank: r.
         lora_alpha: the adapter's update is scaled by alpha / r.
@@ -69,7 +76,7 @@ class DPOModule(LightningModule):
         optimizer: made over the trainable parameters only.
         warmup_steps: optimiser steps until the full learning rate.
         schedule: of the learning rate after the warm-up.
-        sample_every_n_steps: write a few samples of the policy's text to TensorBoard; 0 is never.
+        sample_every_n_steps: write a few samples of the policy's text to the logger; 0 is never.
         sample_count: how many.
     """
 
@@ -132,6 +139,8 @@ class DPOModule(LightningModule):
         self.val_means = PairMeans()
         self.references = ReferenceCache(f"{model} {dtype} {quantization} {compute_dtype}")
         self.tokens_seen = 0
+        self.base_fingerprint = ""
+        self.sharded = False
         self._random_state: dict[str, Any] | None = None
 
     def configure_model(self) -> None:
@@ -147,6 +156,19 @@ class DPOModule(LightningModule):
             attention=TREE_ATTENTION,
             device=None if self._trainer is None else self._trainer.strategy.root_device,
         )
+        self.put_adapter(base)
+        self.base_fingerprint = fingerprint(base)
+        if self.device_mesh is not None:
+            shard(self.policy, self.device_mesh)
+        self.sharded = is_sharded(self.policy)
+        self.train(self.training)
+
+    def put_adapter(self, base: PreTrainedModel) -> None:
+        """Makes the policy: the base, prepared for training, with a fresh adapter.
+
+        Raises:
+            InputError: the base's attention does not fit.
+        """
         check_attention(base.config, self.attention)
         if self.gradient_checkpointing:
             base.gradient_checkpointing_enable({"use_reentrant": False})
@@ -158,7 +180,6 @@ class DPOModule(LightningModule):
             target_modules=self.lora_target_modules,
             seed=self.lora_seed,
         )
-        self.train(self.training)
 
     def train(self, mode: bool = True) -> DPOModule:
         """Trains the adapter; the base stays in eval mode, so that the reference has no dropout.
@@ -171,6 +192,10 @@ class DPOModule(LightningModule):
                 adapter = "lora_" in name or isinstance(module, GradientCheckpointingLayer)
                 module.training = mode and adapter
         return self
+
+    def estimate_memory(self, batch: TreeBatch) -> MemoryEstimate:
+        """What a step takes, worked out without weights; the module cannot be used afterwards."""
+        return estimate_memory(self, batch)
 
     def model_step(self, batch: TreeBatch) -> StepResult:
         """Everything that training and validation share: B pairs to losses and rewards."""
@@ -194,7 +219,9 @@ class DPOModule(LightningModule):
     def reference_log_probabilities(self, batch: TreeBatch) -> PairLogProbabilities:
         """The same base with its adapter off; from the second time on, what was kept."""
         known = self.references.get(batch) if self.keep_reference else None
-        if known is not None:
+        # where layers are sharded, every process takes part in every forward pass
+        missing = any_process(known is None, self.device) if self.sharded else known is None
+        if known is not None and not missing:
             return known
         with reference(self.policy) as frozen:
             values = tree_log_probabilities(frozen, batch, attention=self.attention)
@@ -243,7 +270,9 @@ class DPOModule(LightningModule):
         }
 
     def configure_callbacks(self) -> list[Callback]:
+        speed = Speed(lambda batch: {"tokens": batch.tokens, "pairs": batch.pairs})
         callbacks: list[Callback] = [MetricHistory(), SaveAdapter(), SaveOnTermination()]
+        callbacks += [Settings(), speed]
         if self.sample_every_n_steps:
             callbacks.append(SampleTexts(self.sample_every_n_steps, self.sample_count))
         return callbacks
@@ -254,7 +283,7 @@ class DPOModule(LightningModule):
         checkpoint["state_dict"] = {key: state[key] for key in state if key in keys}
         checkpoint["relgen_dpo"] = {
             "base_model": self.model,
-            "base_fingerprint": fingerprint(self.policy),
+            "base_fingerprint": self.base_fingerprint,
             "references": self.references.state_dict(),
             "tokens_seen": self.tokens_seen,
             "random_state": random_state(),
@@ -266,7 +295,7 @@ class DPOModule(LightningModule):
         state = checkpoint.get("relgen_dpo")
         if state is None:
             raise InputError("this checkpoint is not one of `relgen dpo`", field="ckpt_path")
-        if state["base_fingerprint"] != fingerprint(self.policy):
+        if state["base_fingerprint"] != self.base_fingerprint:
             raise InputError(
                 "this checkpoint was made with another base model",
                 field="ckpt_path",

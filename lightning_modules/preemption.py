@@ -1,8 +1,9 @@
-"""SIGTERM ends a training cleanly: after the step, with a checkpoint to go on from.
+"""Signals of a cluster are obeyed after the step, with a checkpoint to go on from.
 
-Clusters send it before they take a machine away. Lightning's own handler talks to the other
-processes from inside the handler, where one may be in the middle of another exchange, and saves
-nothing. Here the handler only raises a flag; the processes agree on it after each batch.
+SIGTERM comes before a machine is taken away, and ends the training. SIGUSR1 comes, where a SLURM
+script asks for it, before the job's time is up: Lightning then saves and queues the job again. Its
+own handlers do this wherever the training stands, in the middle of a step or of an exchange with
+other processes. Here a handler only raises a flag; the processes agree on it after each step.
 """
 
 from __future__ import annotations
@@ -21,34 +22,43 @@ from lightning_modules.processes import any_process
 
 
 class SaveOnTermination(Callback):
-    """Saves `checkpoints/last.ckpt` once the step after SIGTERM is done, and leaves with code 143.
+    """Saves `checkpoints/last.ckpt` once the step is done, and leaves with code 143 on SIGTERM.
 
-    A process that Lightning started is told by the one that started it.
+    On SIGUSR1, where Lightning has a handler for it (under SLURM), that handler follows, and the
+    training goes on until the cluster ends it. A process that Lightning started is told of SIGTERM
+    by the one that started it.
     """
 
     def __init__(self) -> None:
-        self._asked = self._saved = False
-        self._before: Any = None
+        self._asked = self._saved = self._requeued = False
+        self._before: dict[signal.Signals, Any] = {}
         self._step = -1
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Takes the signal over from Lightning, which has set its own handler by now."""
-        self._asked = self._saved = False
+        """Takes the signals over from Lightning, which has set its own handlers by now."""
+        self._asked = self._saved = self._requeued = False
         self._step = trainer.global_step
-        if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGTERM, self._note)
+        if threading.current_thread() is not threading.main_thread():
+            return
+        self._before[signal.SIGTERM] = signal.signal(signal.SIGTERM, self._note)
+        if callable(signal.getsignal(signal.SIGUSR1)):
+            self._before[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, self._note)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Between two optimiser steps: what has been accumulated would be lost."""
         stepped, self._step = trainer.global_step != self._step, trainer.global_step
-        if not stepped or not any_process(self._asked, pl_module.device):
+        noted = self._asked or self._requeued
+        if not stepped or not any_process(noted, pl_module.device):
             return
         path = _last_checkpoint(trainer)
         trainer.save_checkpoint(path)
-        rank_zero_info(f"SIGTERM: saved {path}")
-        self._saved = True
+        rank_zero_info(f"told to stop: saved {path}")
+        self._saved = any_process(self._asked, pl_module.device)
+        if any_process(self._requeued, pl_module.device):
+            self._before[signal.SIGUSR1](signal.SIGUSR1, None)
+            self._requeued = False
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
@@ -71,12 +81,15 @@ class SaveOnTermination(Callback):
         self._give_back()
 
     def _note(self, signum: int, frame: FrameType | None) -> None:
-        self._asked = True
+        if signum == signal.SIGUSR1:
+            self._requeued = True
+        else:
+            self._asked = True
 
     def _give_back(self) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGTERM, self._before)
-            self._before = None
+        for signum, handler in self._before.items():
+            signal.signal(signum, handler)
+        self._before = {}
 
 
 def _last_checkpoint(trainer: Trainer) -> Path:

@@ -17,12 +17,13 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from lightning_modules.callbacks import MetricHistory
 from lightning_modules.classifier_callbacks import BestWeights, ClassifierFiles
 from lightning_modules.classifier_pictures import ClassifierPictures
+from lightning_modules.history import MetricHistory
 from lightning_modules.preemption import SaveOnTermination
 from lightning_modules.processes import share_of_processes
 from lightning_modules.schedules import learning_rate_factor
+from lightning_modules.speed import Speed
 from relgen.classifiers.base import Batch, Classifier, ClassifierCallable
 from relgen.classifiers.losses import (
     by_source,
@@ -115,7 +116,8 @@ class RelationClassifierModule(LightningModule):
         """What writes files and pictures, and keeps the best weights."""
         best: list[Callback] = [BestWeights()] if self.select == "best" else []
         files: list[Callback] = [ClassifierFiles(), ClassifierPictures(), MetricHistory()]
-        return [*best, *files, SaveOnTermination()]
+        speed = Speed(lambda batch: {"tokens": batch.input_ids.numel(), "samples": len(batch.ids)})
+        return [*best, *files, SaveOnTermination(), speed]
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Warm-up, then linear decay, over all steps of the training."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from relgen.errors import InputError
@@ -93,19 +94,38 @@ def fingerprint(model: PreTrainedModel | PeftModel) -> str:
     return digest.hexdigest()[:16]
 
 
-def save_adapter(policy: PeftModel, folder: str | Path, *, base_model: str) -> None:
+def save_adapter(
+    policy: PeftModel,
+    folder: str | Path,
+    *,
+    base_model: str,
+    weights: Mapping[str, Tensor] | None = None,
+    base_fingerprint: str | None = None,
+) -> None:
     """Saves the adapter in PEFT's format, with the base model's name and fingerprint beside it.
 
     An interrupted save leaves the folder as it was.
+
+    Args:
+        policy: the base with its adapter.
+        folder: is replaced.
+        base_model: name of the base.
+        weights: the adapter's, under their names in the policy; by default the policy's own. For
+            policies that are spread over processes.
+        base_fingerprint: by default worked out from the policy.
     """
     for config in policy.peft_config.values():
         config.base_model_name_or_path = base_model
     with atomic_folder(folder) as temporary:
         # the base has its vocabulary: PEFT would look for it on the Hub to make sure
-        policy.save_pretrained(str(temporary), save_embedding_layers=False)
+        policy.save_pretrained(
+            str(temporary),
+            save_embedding_layers=False,
+            state_dict=None if weights is None else dict(weights),
+        )
+        made_for = base_fingerprint or fingerprint(policy)
         write_json(
-            temporary / ADAPTER_FILE,
-            {"base_model": base_model, "base_fingerprint": fingerprint(policy)},
+            temporary / ADAPTER_FILE, {"base_model": base_model, "base_fingerprint": made_for}
         )
 
 

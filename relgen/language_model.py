@@ -59,7 +59,7 @@ def resolve_model(name: str) -> str:
 
 def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     """The tokenizer of a model. Raises InputError when it is not to be had."""
-    with _missing_model(name):
+    with missing_model(name):
         return AutoTokenizer.from_pretrained(resolve_model(name))
 
 
@@ -115,7 +115,7 @@ def load_language_model(
             bnb_4bit_compute_dtype=getattr(torch, compute_dtype),
         )
         options["device_map"] = {"": str(device or "cpu")}
-    with _missing_model(name):
+    with missing_model(name):
         model = AutoModelForCausalLM.from_pretrained(resolve_model(name), **options)
     if quantization is not None:
         _keep_packed_weights(model)
@@ -173,7 +173,8 @@ def _wheel_file(module: str, wheel: str, pattern: str) -> Path:
 
 
 @contextlib.contextmanager
-def _missing_model(name: str) -> Iterator[None]:
+def missing_model(name: str) -> Iterator[None]:
+    """Turns what transformers raises for a model that is not to be had into an InputError."""
     try:
         yield
     except InputError:

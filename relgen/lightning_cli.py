@@ -17,6 +17,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from jsonargparse import ArgumentError
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -32,7 +33,14 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from relgen.config_errors import explain
 from relgen.errors import InputError
-from relgen.trained_options import checkpoint_option, config_files, own_options, with_presets
+from relgen.memory import EstimatesMemory, HasHeaviestBatch
+from relgen.trained_options import (
+    OwnOptions,
+    checkpoint_option,
+    config_files,
+    own_options,
+    with_presets,
+)
 
 # what gloo and NCCL say of it
 _LOST_PROCESS = re.compile(
@@ -47,8 +55,10 @@ SUBCOMMAND is one of {subcommands}; LightningCLI runs it.
 
   -c, --config FILE  YAML file or shipped preset; several are laid over each other
   --out DIR          everything that is made: checkpoints, curves, config.yaml, TensorBoard
+  --tensorboard DIR  TensorBoard's files there, to see several runs side by side
   --resume           fit: go on from the checkpoint in DIR, if there is one
   --force            fit: start again in a folder that holds a checkpoint
+  --estimate         dpo fit: the memory that a step will take; loads no weights, writes nothing
   --KEY VALUE        any key of the configuration, e.g. --trainer.max_epochs 3
   --print_config     show the configuration that results, and stop
 """
@@ -69,7 +79,8 @@ def run_trained(name: str, arguments: list[str]) -> None:
     out = own.out
     subcommand = next((argument for argument in arguments if argument in SUBCOMMANDS), None)
     helps = any(argument in ("-h", "--help") for argument in arguments)
-    only_shows = helps or any(argument.startswith("--print_config") for argument in arguments)
+    prints = any(argument.startswith("--print_config") for argument in arguments)
+    only_shows = helps or prints or own.estimate
     if helps:
         print(_HELP.format(name=name, subcommands=", ".join(SUBCOMMANDS)))
         if subcommand is None:
@@ -84,7 +95,11 @@ def run_trained(name: str, arguments: list[str]) -> None:
             raise InputError("missing", field="--out", remedy="name a folder for what is made")
         arguments += checkpoint_option(arguments, subcommand, own)
     with _quiet(), _clear_exits(), _relaunchable(as_called):
-        cli = RelgenCLI(f"relgen {name}", out or "runs/unnamed", arguments)
+        fresh = subcommand == "fit" and not only_shows
+        if fresh and not any(a.startswith("--ckpt_path") for a in arguments):
+            _drop_earlier(own)
+        folder = out or "runs/unnamed"
+        cli = RelgenCLI(f"relgen {name}", folder, arguments, own.board, own.estimate)
     if not only_shows and cli.trainer.is_global_zero:
         print(f"{name} {cli.subcommand}: done -> {out}")
 
@@ -96,9 +111,17 @@ class RelgenCLI(LightningCLI):
         command: how the user called it, for errors.
         out: becomes `trainer.default_root_dir`.
         arguments: the command line, without relgen's own options.
+        board: TensorBoard's folder, where the configuration names no other logger.
+        estimate: print the memory that a step will take, and stop.
+
+    Raises:
+        InputError: what cannot be parsed; `estimate` for something else than `dpo fit`.
     """
 
-    def __init__(self, command: str, out: str, arguments: list[str]) -> None:
+    def __init__(
+        self, command: str, out: str, arguments: list[str], board: Path, estimate: bool = False
+    ) -> None:
+        self.estimate = estimate
         self.command = command
         checkpoint = ModelCheckpoint(
             dirpath=Path(out) / "checkpoints",
@@ -120,8 +143,8 @@ class RelgenCLI(LightningCLI):
                 "logger": {
                     "class_path": "lightning.pytorch.loggers.TensorBoardLogger",
                     "init_args": {
-                        "save_dir": out,
-                        "name": "tensorboard",
+                        "save_dir": str(board.parent),
+                        "name": board.name,
                         "version": "",
                         "default_hp_metric": False,
                     },
@@ -151,6 +174,22 @@ class RelgenCLI(LightningCLI):
             message = f"{said.getvalue()}\n{error}"
             raise explain(message, config_files(args), self.command) from error
 
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """For an estimate, none that asks for the devices of the real one."""
+        if not self.estimate:
+            return super().instantiate_trainer(**kwargs)
+        return Trainer(accelerator="cpu", devices=1, logger=False, enable_checkpointing=False)
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        if not self.estimate:
+            super()._run_subcommand(subcommand)
+            return
+        data = self.datamodule
+        if not isinstance(self.model, EstimatesMemory) or not isinstance(data, HasHeaviestBatch):
+            raise InputError("only `relgen dpo fit` can be estimated", field="--estimate")
+        batch = data.heaviest_batch(self.config[subcommand].trainer.max_epochs or 1)
+        print(self.model.estimate_memory(batch))
+
     def _parse_ckpt_path(self) -> None:
         """Left out: hyper-parameters stored in a checkpoint would beat the command line."""
 
@@ -164,6 +203,20 @@ class _SaveConfig(SaveConfigCallback):
         self.parser.save(
             self.config, folder / "config.yaml", skip_none=False, overwrite=True, multifile=False
         )
+
+
+def _drop_earlier(own: OwnOptions) -> None:
+    """What a training that starts anew would draw its curves over, or take for its own.
+
+    Under SLURM, Lightning goes on from `hpc_ckpt_*.ckpt` without being asked.
+    """
+    if _local_rank() != 0:
+        return
+    for file in own.board.glob("events.out.tfevents.*"):
+        file.unlink(missing_ok=True)
+    if own.force:
+        for file in Path(own.out or "").glob("hpc_ckpt_*.ckpt"):
+            file.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

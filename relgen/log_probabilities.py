@@ -12,6 +12,7 @@ from peft import PeftModel
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from relgen.flex_attention import plan_flex
 from relgen.tree import RowBatch, TreeBatch
 from relgen.tree_attention import TreeAttention, check_attention, dense_mask, plan_attention
 
@@ -50,7 +51,8 @@ def tree_log_probabilities(
     Args:
         model: a causal language model or a PEFT model around one.
         batch: B pairs.
-        attention: `tree` follows the tree's shape, `dense` is the N x N mask.
+        attention: `tree` follows the tree's shape, `dense` is the N x N mask, `flex` is one kernel
+            on a GPU.
 
     Raises:
         InputError: the model's attention does not allow it (`check_attention`).
@@ -61,7 +63,7 @@ def tree_log_probabilities(
         {"attention_mask": dense_mask(batch)}
         if attention == "dense"
         else {
-            "tree": plan_attention(batch),
+            "tree": plan_flex(batch) if attention == "flex" else plan_attention(batch),
             # a 4D mask makes transformers build none of its own; our function does not read it
             "attention_mask": torch.ones(
                 1, 1, 1, 1, dtype=torch.bool, device=batch.input_ids.device

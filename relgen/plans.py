@@ -31,6 +31,7 @@ class Stage:
         command: what follows `relgen` on the command line.
         inputs: the files and folders it reads: earlier stages', the corpus's, configurations.
         resumable: the command goes on from what an interrupted run of it left in the folder.
+        board: its part of the run's TensorBoard folder, for stages that train or test.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Stage:
     command: tuple[str, ...]
     inputs: tuple[Path, ...] = ()
     resumable: bool = False
+    board: Path | None = None
 
     @property
     def record(self) -> Path:

@@ -58,7 +58,7 @@ def run_experiment(
     with _owned(experiment, out):
         for stage in forced:
             stage.record.unlink(missing_ok=True)
-            shutil.rmtree(stage.folder, ignore_errors=True)
+            _clear(stage)
         began = time.monotonic()
         for number, stage in enumerate(chosen, start=1):
             if not is_done(stage):
@@ -115,7 +115,7 @@ def _run_stage(stage: Stage) -> None:
     # what was begun with other inputs, or is done and stale, must not be gone on from
     goes_on = stage.resumable and begun.is_file() and not stage.record.is_file()
     if not goes_on or read_json(begun) != inputs:
-        shutil.rmtree(stage.folder, ignore_errors=True)
+        _clear(stage)
     stage.folder.mkdir(parents=True, exist_ok=True)
     if stage.resumable:
         write_json(begun, inputs)
@@ -144,6 +144,11 @@ def _run_stage(stage: Stage) -> None:
             "relgen_version": __version__,
         },
     )
+
+
+def _clear(stage: Stage) -> None:
+    for folder in filter(None, (stage.folder, stage.board)):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _input_hashes(stage: Stage) -> dict[str, str]:

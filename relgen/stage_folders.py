@@ -12,6 +12,9 @@ from relgen.plans import Stage
 OUT = "{out}"
 """Stands for the stage's folder in its command, which does not know it yet."""
 
+BOARD = "{board}"
+"""Stands for the stage's part of the run's TensorBoard folder: the same when the stage changes."""
+
 
 class StageFolders:
     """The stages planned so far, by name, in an order in which they can run.
@@ -42,7 +45,7 @@ class StageFolders:
         Args:
             name: see `Stage`.
             kind: see `Stage`.
-            command: what follows `relgen`, with `OUT` where the folder is meant.
+            command: what follows `relgen`, with `OUT` where the folder is meant, and `BOARD`.
             inputs: what other stages made. Their paths, which carry hashes, stand in the command.
             external: files that the experiment does not make itself: they enter the hash by
                 content, and where the command names them, their paths do not enter.
@@ -53,13 +56,16 @@ class StageFolders:
         words = [contents.get(word, word.removeprefix(f"{self._out}/")) for word in command]
         identity = "\0".join([__version__, *words, *sorted(contents.values())])
         folder = self._out / "stages" / f"{name}-{text_hash(identity)[:10]}"
+        board = self._out / "tensorboard" / name
+        meant = {OUT: str(folder), BOARD: str(board)}
         stage = Stage(
             name=name,
             kind=kind,
             folder=folder,
-            command=tuple(word.replace(OUT, str(folder)) for word in command),
+            command=tuple(meant.get(word, word.replace(OUT, str(folder))) for word in command),
             inputs=tuple(dict.fromkeys([*inputs, *external])),
             resumable=resumable,
+            board=board if BOARD in command else None,
         )
         self.stages[name] = stage
         return stage

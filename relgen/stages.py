@@ -18,7 +18,7 @@ from relgen.hardware import fast_dtype
 from relgen.plans import ArmStages, Initialisation, Plan, Stage
 from relgen.presets import find_config, find_schema
 from relgen.stage_corpora import plan_corpus
-from relgen.stage_folders import OUT, StageFolders
+from relgen.stage_folders import BOARD, OUT, StageFolders
 
 # from one initialisation's seed to the next: far enough for no split's seed to be met
 _SEED_STEP = 1000
@@ -152,7 +152,7 @@ class _Planner:
                     *("--data.schema", self.corpus.schema, "--seed_everything", str(seed)),
                     *("--data.seed", str(seed), "--model.lora_seed", str(seed)),
                     *self._dtype("--model.dtype"),
-                    *("--resume", "--out", OUT),
+                    *("--resume", "--out", OUT, "--tensorboard", BOARD),
                 ),
                 inputs=[chains.folder / "chains.jsonl"],
                 external=[*self._schema_file(), find_config(self.experiment.dpo, "dpo")],
@@ -287,7 +287,7 @@ class _Planner:
         train = self.folders.add(
             f"seed{seed}/train-{arm}{label}",
             "train",
-            ("classifier", "fit", *options, "--out", OUT),
+            ("classifier", "fit", *options, "--out", OUT, "--tensorboard", BOARD),
             inputs=[*files, self.corpus.test],
             external=external,
         )
@@ -295,7 +295,10 @@ class _Planner:
         test = self.folders.add(
             f"seed{seed}/test-{arm}{label}",
             "test",
-            ("classifier", "test", *options, "--ckpt_path", str(checkpoint), "--out", OUT),
+            (
+                *("classifier", "test", *options, "--ckpt_path", str(checkpoint)),
+                *("--out", OUT, "--tensorboard", BOARD),
+            ),
             inputs=[self.corpus.test, checkpoint],
             external=external,
         )

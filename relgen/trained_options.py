@@ -1,6 +1,6 @@
 """What `relgen dpo …` and `relgen classifier …` read before LightningCLI sees the rest.
 
-Presets by name, `--out`, `--resume`, `--force`, and which checkpoint `--ckpt_path` comes to.
+Presets by name, the options of `OwnOptions`, and which checkpoint `--ckpt_path` comes to.
 Leaves out Lightning: what stays of the command line is `relgen.lightning_cli`'s.
 """
 
@@ -11,7 +11,7 @@ import re
 import sys
 import zipfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from relgen.errors import InputError
 from relgen.presets import find_config
@@ -45,36 +45,41 @@ def config_files(arguments: list[str]) -> list[Path]:
 
 
 class OwnOptions(NamedTuple):
-    """`--out`, `--resume` and `--force`, as given."""
+    """`--out`, `--tensorboard`, `--resume`, `--force` and `--estimate`, as given."""
 
-    out: str | None
-    resume: bool
-    force: bool
+    out: str | None = None
+    tensorboard: str | None = None
+    resume: bool = False
+    force: bool = False
+    estimate: bool = False
+
+    @property
+    def board(self) -> Path:
+        """Where TensorBoard's files go."""
+        return Path(self.tensorboard or Path(self.out or ".") / "tensorboard")
 
 
 def own_options(arguments: list[str]) -> tuple[list[str], OwnOptions]:
     """The command line without relgen's own options, and these.
 
     Raises:
-        InputError: `--out` without a folder.
+        InputError: `--out` or `--tensorboard` without a folder.
     """
     rest: list[str] = []
-    out, resume, force = None, False, False
+    own: dict[str, Any] = {}
     pending = iter(arguments)
     for argument in pending:
-        if argument == "--out":
-            out = next(pending, None)
-            if out is None:
-                raise InputError("needs a folder", field="--out")
-        elif argument.startswith("--out="):
-            out = argument.removeprefix("--out=")
-        elif argument == "--resume":
-            resume = True
-        elif argument == "--force":
-            force = True
+        name, given, value = argument.partition("=")
+        if name in ("--out", "--tensorboard"):
+            folder = value if given else next(pending, None)
+            if folder is None:
+                raise InputError("needs a folder", field=name)
+            own[name[2:]] = folder
+        elif argument in ("--resume", "--force", "--estimate"):
+            own[name[2:]] = True
         else:
             rest.append(argument)
-    return rest, OwnOptions(out, resume, force)
+    return rest, OwnOptions(**own)
 
 
 def checkpoint_option(arguments: list[str], subcommand: str, own: OwnOptions) -> list[str]:

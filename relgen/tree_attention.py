@@ -7,8 +7,7 @@ to the same result.
 
 transformers hands extra keyword arguments of a model's forward on to its attention function. The
 plan travels as `tree=…`; without one, the function is plain sdpa, so that the same model generates.
-Another kernel (FlexAttention's block mask takes `relgen.tree.visible` as its `mask_mod`) is another
-function under another registered name.
+A plan of `relgen.flex_attention` takes the whole tree in one call of a GPU's kernel.
 """
 
 from __future__ import annotations
@@ -23,12 +22,13 @@ from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_f
 from transformers.masking_utils import sdpa_mask
 
 from relgen.errors import InputError
+from relgen.flex_attention import FlexPlan, flex_forward
 from relgen.tree import TreeBatch, TreeShape, visible
 
 TREE_ATTENTION = "relgen_tree"
 """The name to load a model with: `load_language_model(…, attention=TREE_ATTENTION)`."""
 
-TreeAttention = Literal["tree", "dense"]
+TreeAttention = Literal["tree", "dense", "flex"]
 _BLOCK = 256
 
 
@@ -80,7 +80,7 @@ def tree_attention_forward(
     attention_mask: Tensor | None,
     dropout: float = 0.0,
     scaling: float | None = None,
-    tree: TreePlan | None = None,
+    tree: TreePlan | FlexPlan | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
     """The attention function that transformers calls in every layer.
@@ -100,7 +100,8 @@ def tree_attention_forward(
         (1, N, H, D), and None in place of the weights.
 
     Raises:
-        ValueError: the layer asks for a window, a soft cap or sinks, which the plan does not know.
+        ValueError: the layer asks for a window, a soft cap, sinks or (FlexAttention) dropout, which
+            the plan does not know.
     """
     if tree is None:
         return sdpa_attention_forward(
@@ -109,6 +110,11 @@ def tree_attention_forward(
     for name in ("sliding_window", "softcap", "s_aux", "position_bias"):
         if kwargs.get(name) is not None:
             raise ValueError(f"tree attention knows no {name}; this layer asks for it")
+    if isinstance(tree, FlexPlan):
+        if dropout:
+            raise ValueError("FlexAttention has no dropout on the scores; this model asks for it")
+        output = flex_forward(query, key, value, tree, scaling)
+        return output.transpose(1, 2).contiguous(), None
     groups = query.shape[1] // key.shape[1]
     key, value = repeat_kv(key, groups), repeat_kv(value, groups)  # (1, H, N, D)
     options: dict[str, Any] = {"dropout_p": dropout, "scale": scaling}
@@ -141,7 +147,7 @@ def check_attention(config: PretrainedConfig, attention: TreeAttention) -> None:
             value={"layer_types": sorted(layers), "sliding_window": window},
             remedy="take a model without sliding windows",
         )
-    allowed = {"tree": (TREE_ATTENTION,), "dense": (TREE_ATTENTION, "sdpa")}[attention]
+    allowed = (TREE_ATTENTION, "sdpa") if attention == "dense" else (TREE_ATTENTION,)
     if config._attn_implementation not in allowed:
         raise InputError(
             f"attention '{attention}' needs a model loaded with {' or '.join(allowed)}",

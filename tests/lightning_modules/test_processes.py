@@ -71,7 +71,9 @@ def history(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
 
 
-def by_hand(folder: Path, epochs: int) -> tuple[dict[str, torch.Tensor], list[float]]:
+def by_hand(
+    folder: Path, epochs: int, optimizer_class: type[torch.optim.Optimizer] = torch.optim.SGD
+) -> tuple[dict[str, torch.Tensor], list[float]]:
     """Adapter and losses of one process that has both processes' batches at every step."""
     module = DPOModule(
         model=str(folder / "base"), dtype="float64", lora_rank=4, nll_weight=1.0, lora_seed=0
@@ -87,7 +89,7 @@ def by_hand(folder: Path, epochs: int) -> tuple[dict[str, torch.Tensor], list[fl
     table = data.training
     sizes = _sizes(table)
     weights = [p for p in module.parameters() if p.requires_grad]
-    optimizer, losses, seen = torch.optim.SGD(weights, lr=RATE), [], 0
+    optimizer, losses, seen = optimizer_class(weights, lr=RATE), [], 0
     for epoch in range(epochs):
         samplers = [
             TokenBatchSampler(sizes, 500, seed=0, epoch=epoch, rank=rank, processes=2)
@@ -146,6 +148,35 @@ def test_sigterm_saves_and_the_run_goes_on_to_the_same_end(
     assert all(torch.equal(found[key], expected[key]) for key in expected)
     steps = [row["step"] for row in history(folder / "stopped")]
     assert steps == [row["step"] for row in history(folder / "whole")]
+
+
+def test_a_slurm_job_is_queued_again_and_goes_on(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGUSR1 before the time is up: a checkpoint after the step, and `scontrol requeue`."""
+    epochs = ("--trainer.max_epochs", "40")
+    run(folder, *fit(folder, "whole", *epochs))
+    scontrol = folder / "bin/scontrol"
+    scontrol.parent.mkdir()
+    scontrol.write_text(f"#!/bin/sh\necho $@ > {folder}/queued\n")
+    scontrol.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{scontrol.parent}:{os.environ['PATH']}")
+    job = {"JOB_ID": "17", "NTASKS": "1", "JOB_NAME": "dpo", "PROCID": "0", "LOCALID": "0"}
+    for name, value in (job | {"NODEID": "0", "NTASKS_PER_NODE": "1"}).items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    process = start(folder, *fit(folder, "job", *epochs, "--resume"))
+    written = folder / "job/history.jsonl"
+    wait_for(process, lambda: written.exists() and len(written.read_text().splitlines()) > 4)
+    process.send_signal(signal.SIGUSR1)
+    wait_for(process, (folder / "queued").exists)
+    process.kill()
+    process.communicate()
+    assert (folder / "queued").read_text() == "requeue 17\n"
+    saved = torch.load(folder / "job/checkpoints/last.ckpt", weights_only=False)
+    assert 0 < saved["global_step"] < 80
+    run(folder, *fit(folder, "job", *epochs, "--resume"))
+    expected, found = adapter(folder / "whole"), adapter(folder / "job")
+    assert all(torch.equal(found[key], expected[key]) for key in expected)
 
 
 def _child(process: subprocess.Popen[str]) -> int:

@@ -1,0 +1,181 @@
+"""Everything that a GPU changes, measured in one call: packed DPO, QLoRA, cached generation.
+
+    python -m benchmarks.gpu --json gpu.json                 # one GPU, under 10 minutes, no network
+    python -m benchmarks.gpu --shape tiny --minutes 5        # the same on any machine, to try it
+
+First the packed forms (by shape, and FlexAttention) in float32, bfloat16 and NF4 against float32
+row by row, on a model of four layers. Then a step of DPO with QLoRA on random weights of the shape:
+packed, row by row, and in TRL. Then cached one-by-one generation, 64 chains at a time. A part that
+fails, or for which no time is left, is named in the JSON, and the others run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import dpo, generation, harness
+from benchmarks.harness import Row
+from benchmarks.shapes import SHAPES
+
+_SMALL = "small"
+_PAIRS = 8
+_TOLERANCE = {"float32": 1e-3, "bfloat16": 0.1, "nf4": 0.1}
+"""Of the log-probability of a completion's token: the largest difference from the same weights row
+by row, in float32 where they are not packed."""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Runs the parts, one after the other, and writes what each came to."""
+    parser = harness.parser("Correctness, speed and memory on a GPU, in one call.")
+    parser.add_argument("--shape", choices=SHAPES, default="llama2-7b", help="of the large model")
+    parser.add_argument("--minutes", type=float, default=9.5, help="no part starts later (9.5)")
+    args = parser.parse_args(argv)
+    content: Row = {"environment": harness.environment(threads=args.threads, seed=args.seed)}
+    began = time.monotonic()
+    failed = []
+    for name, part in _parts(args).items():
+        if time.monotonic() - began > 60 * args.minutes:
+            content[name] = {"error": "no time left"}
+        else:
+            content[name] = _tried(part)
+        content[name]["ended_after_s"] = round(time.monotonic() - began, 1)
+        if "error" in content[name]:
+            failed.append(name)
+            print(f"{name}: {content[name]['error']}", file=sys.stderr, flush=True)
+        # what comes next may take the machine down
+        harness.save(args.json, content)
+    if failed:
+        raise SystemExit(f"not measured: {', '.join(failed)}")
+
+
+def _parts(args: argparse.Namespace) -> dict[str, Callable[[], Row]]:
+    """Names of the parts, the most important first."""
+    import torch
+
+    gpu = torch.cuda.is_available()
+    numbers = {"--threads": args.threads, "--seed": args.seed, "--rounds": args.rounds}
+    shared = [text for name, value in numbers.items() for text in (name, str(value))]
+    shape = ["--model-shape", args.shape, "--dtype", "bfloat16"]
+    qlora = [*shape, "--quantization", "nf4", "--pairs", str(_PAIRS), *shared]
+    sides = ["tree", "flex"] if gpu else ["tree"]
+    # random weights: sampled texts, short enough to be read and to become demonstrations
+    chains = ["--samples", "32", "--chains", "8", "--sides", "sampled", "--words", "2"]
+    return {
+        "correctness": lambda: _correctness(args.seed, sides),
+        "qlora": lambda: _of(dpo.main, [*qlora, "--sides", ",".join([*sides, "rows"])]),
+        "generation": lambda: _of(generation.main, [*shape, *chains, *shared]),
+        "qlora_trl": lambda: _of(dpo.main, [*qlora, "--sides", "tree,trl", "--trl", "2"]),
+    }
+
+
+def _tried(part: Callable[[], Row]) -> Row:
+    try:
+        return part()
+    except Exception as error:
+        # one part must not cost the others: whatever it was, it is reported
+        return {"error": f"{type(error).__name__}: {error}"[-2000:]}
+
+
+def _of(benchmark: Callable[[Sequence[str]], None], options: Sequence[str]) -> Row:
+    """What another benchmark writes as JSON."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "out.json"
+        benchmark([*options, "--json", str(file)])
+        content: Row = json.loads(file.read_text(encoding="utf-8"))
+    return content
+
+
+def _correctness(seed: int, sides: Sequence[str]) -> Row:
+    """Largest difference of a token's log-probability, and relative difference of the gradient.
+
+    bfloat16 and NF4 are compared with the same weights in float32 and row by row: what is left is
+    the arithmetic, not the rounding of the weights.
+
+    Raises:
+        RuntimeError: a difference beyond `_TOLERANCE`.
+    """
+    rows: Row = {}
+    for dtype in ("float32", "bfloat16", "nf4"):
+        expected = _values("rows", dtype, seed, exact=True)
+        for side in [*sides, "rows"]:
+            found = _values(side, dtype, seed, exact=False)
+            difference = (found[0] - expected[0]).abs().max().item()
+            gradient = ((found[1] - expected[1]).norm() / expected[1].norm()).item()
+            rows[f"{dtype} {side}"] = {"log_probability": difference, "gradient": gradient}
+            if not difference <= _TOLERANCE[dtype]:
+                raise RuntimeError(f"{side} in {dtype} is off by {difference} a token: {rows}")
+    return rows
+
+
+def _values(side: str, dtype: str, seed: int, *, exact: bool) -> tuple[Any, Any]:
+    """A side's log-probabilities a token (2K,), and the gradient of their sum, in float32.
+
+    Args:
+        side: `tree`, `flex` or `rows`.
+        dtype: `float32`, `bfloat16` or `nf4`.
+        seed: of weights and chain.
+        exact: with the weights of that type, compute in float32.
+    """
+    import torch
+    from peft import get_peft_model
+
+    from benchmarks.dpo_sides import layout_of, lora_config
+    from benchmarks.shapes import random_model
+    from relgen.tree_attention import TREE_ATTENTION
+
+    packed = dtype == "nf4"
+    model = random_model(
+        _SMALL,
+        dtype="bfloat16" if dtype == "bfloat16" else "float32",
+        quantization="nf4" if packed else None,
+        attention=TREE_ATTENTION,
+        seed=seed,
+    )
+    if exact:
+        model = model.float() if not packed else _unpacked(model)
+    policy = get_peft_model(model, lora_config())
+    dpo.start(policy, seed)
+    policy = policy.float() if exact else policy
+    options = argparse.Namespace(
+        pairs=[_PAIRS], seed=seed, chains=1, model_shape=_SMALL, model="", threads=1
+    )
+    (chain,), _ = dpo.chains_of(options)
+    parts = list(layout_of(side)(chain, policy.device))
+    found = [part.log_probabilities(policy) for part in parts]
+    chosen = torch.cat([values.chosen for values in found])
+    rejected = torch.cat([values.rejected for values in found])
+    tokens = torch.tensor([len(ids) for ids in [*chain.chosen, *chain.rejected]])
+    per_token = torch.cat([chosen, rejected]).float() / tokens.to(chosen.device)
+    per_token.sum().backward()
+    gradient = torch.cat(
+        [p.grad.float().flatten() for p in policy.parameters() if p.grad is not None]
+    )
+    return per_token.detach().cpu(), gradient.cpu()
+
+
+def _unpacked(model: Any) -> Any:
+    """4-bit layers as plain ones with the weights that the packed ones stand for, in float32."""
+    import torch
+    from bitsandbytes.functional import dequantize_4bit
+
+    for parent in list(model.modules()):
+        for name, layer in list(parent.named_children()):
+            if type(layer).__name__ == "Linear4bit":
+                weight = dequantize_4bit(layer.weight.data, layer.weight.quant_state).float()
+                rows, columns = weight.shape
+                plain = torch.nn.Linear(columns, rows, bias=False, device="meta")
+                plain.weight = torch.nn.Parameter(weight, requires_grad=False)
+                setattr(parent, name, plain)
+    model.is_loaded_in_4bit = False
+    return model.float()
+
+
+if __name__ == "__main__":
+    harness.run_main(main)

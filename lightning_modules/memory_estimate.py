@@ -1,0 +1,77 @@
+"""`relgen dpo fit --estimate`: what a step of DPO will take of a device's memory.
+
+The step itself runs, over tensors without content: nothing is loaded but the model's configuration
+and the chains.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from relgen.memory import (
+    LiveBytes,
+    MemoryEstimate,
+    fused_attention,
+    skeleton,
+    tensor_bytes,
+    unpacked_bytes,
+    weight_bytes,
+)
+from relgen.tree import TreeBatch
+from relgen.tree_attention import TREE_ATTENTION
+
+if TYPE_CHECKING:
+    from lightning_modules.dpo import DPOModule
+
+
+def estimate_memory(module: DPOModule, batch: TreeBatch) -> MemoryEstimate:
+    """One optimiser step of `module` on `batch`, counted.
+
+    Args:
+        module: as configured, without weights; it cannot be used afterwards.
+        batch: the heaviest one, on the CPU.
+
+    Raises:
+        InputError: the model's configuration cannot be found, or its attention does not fit.
+    """
+    with torch.device("meta"):
+        base = skeleton(
+            module.model,
+            dtype=module.dtype_name,
+            quantization=module.quantization,
+            compute_dtype=module.compute_dtype,
+            attention=TREE_ATTENTION,
+        )
+        module.put_adapter(base)
+        module.train()
+        if module.attention == "flex":
+            module.attention = "tree"  # keeps as much
+        module.keep_reference = False  # as in the first epoch, which has none yet
+        parts: list[Any] = [
+            part.to("meta") if isinstance(part, torch.Tensor) else part for part in batch
+        ]
+        light = TreeBatch(*parts)
+        trained = [p for p in module.parameters() if p.requires_grad]
+        with fused_attention(), LiveBytes() as memory:
+            module.model_step(light).losses.mean().backward()
+    adapter = tensor_bytes(trained)
+    return MemoryEstimate(
+        weights=weight_bytes(module.policy, double_quantization=module.double_quantization),
+        adapter=adapter,
+        optimizer=_optimizer_bytes(module, trained),
+        activations=memory.peak + unpacked_bytes(module.policy),
+        tokens=batch.tokens,
+    )
+
+
+def _optimizer_bytes(module: DPOModule, trained: list[torch.nn.Parameter]) -> int:
+    """Of torch's optimisers by a step of theirs; of others, two float32 numbers a weight."""
+    with torch.device("meta"):
+        optimizer: Any = module.optimizer(trained)
+        if not type(optimizer).__module__.startswith("torch."):
+            return 8 * sum(weight.numel() for weight in trained)
+        optimizer.step()
+        states = [v for values in optimizer.state.values() for v in values.values()]
+    return tensor_bytes(value for value in states if isinstance(value, torch.Tensor))

@@ -1,0 +1,66 @@
+"""The GPU benchmark runs whole on a small shape; a part that fails does not cost the others."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import gpu
+
+SMALL = ["--shape", "tiny", "--threads", "1"]
+
+
+@pytest.mark.bench
+@pytest.mark.weights
+def test_all_parts_on_a_small_shape(tmp_path: Path) -> None:
+    pytest.importorskip("trl")
+    gpu.main([*SMALL, "--json", str(tmp_path / "gpu.json")])
+    content = json.loads((tmp_path / "gpu.json").read_text())
+    assert set(content) == {"environment", "correctness", "qlora", "generation", "qlora_trl"}
+    assert all("error" not in part for part in content.values())
+    assert content["generation"]["K=32"]["sampled"][0]["accepted"] > 0
+
+
+@pytest.mark.weights
+def test_a_part_that_fails_is_named_and_the_others_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken() -> gpu.Row:
+        raise RuntimeError("out of memory")
+
+    parts = {"first": broken, "second": lambda: {"seconds": 1.0}}
+    monkeypatch.setattr(gpu, "_parts", lambda args: parts)
+    with pytest.raises(SystemExit, match="not measured: first"):
+        gpu.main([*SMALL, "--json", str(tmp_path / "gpu.json")])
+    content = json.loads((tmp_path / "gpu.json").read_text())
+    assert content["first"]["error"] == "RuntimeError: out of memory"
+    assert content["second"]["seconds"] == 1.0
+
+
+def test_no_part_begins_after_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu, "_parts", lambda args: {"late": dict})
+    with pytest.raises(SystemExit):
+        gpu.main([*SMALL, "--minutes", "-1", "--json", str(tmp_path / "gpu.json")])
+    content = json.loads((tmp_path / "gpu.json").read_text())
+    assert content["late"]["error"] == "no time left"
+
+
+def test_the_small_model_in_all_types_is_that_of_the_rows() -> None:
+    found = gpu._correctness(1, ["tree"])
+    assert {name.split()[0] for name in found} == {"float32", "bfloat16", "nf4"}
+    assert found["float32 tree"]["log_probability"] < 1e-4
+    assert found["bfloat16 tree"]["gradient"] < 0.05
+
+
+def test_a_side_that_is_off_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = gpu._values
+
+    def wrong(side: str, dtype: str, seed: int, *, exact: bool) -> tuple[object, object]:
+        found, gradient = values(side, dtype, seed, exact=exact)
+        return (found + 1 if side == "tree" else found), gradient
+
+    monkeypatch.setattr(gpu, "_values", wrong)
+    with pytest.raises(RuntimeError, match="tree in float32 is off"):
+        gpu._correctness(1, ["tree"])
