@@ -49,10 +49,8 @@ def preset(name: str, folder: Path, **changes: Any) -> str:
     return str(path)
 
 
-@pytest.fixture(scope="module")
-def experiment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three relations of the everyday corpus, a tiny Llama and a tiny BERT."""
-    folder = tmp_path_factory.mktemp("experiment")
+def tiny_corpus(folder: Path) -> tuple[dict[str, str], str, str]:
+    """Three relations of the everyday corpus, and names of a tiny Llama and a tiny BERT."""
     everyday = Path(load_schema.__code__.co_filename).parent / "corpora" / "everyday"
     for part in ("train", "test"):
         samples = read_samples(everyday / f"{part}.jsonl")
@@ -60,14 +58,21 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     schema = load_schema("everyday").to_dict()
     schema["relations"] = {label: schema["relations"][label] for label in LABELS}
     (folder / "schema.yaml").write_text(yaml.safe_dump(schema), encoding="utf-8")
-    llama = str(save_tiny(folder / "llama"))
-    bert = save_encoder(folder / "bert")
+    corpus = {name: str(folder / f"{name}.jsonl") for name in ("train", "test")}
+    corpus["schema"] = str(folder / "schema.yaml")
+    return corpus, str(save_tiny(folder / "llama")), save_encoder(folder / "bert")
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three relations of the everyday corpus, a tiny Llama and a tiny BERT."""
+    folder = tmp_path_factory.mktemp("experiment")
+    corpus, llama, bert = tiny_corpus(folder)
     # random letters: a draft must fit into its tokens, one byte each
     short = {"max_context_words": 2, "max_entity_words": 1, "max_entity_chars": 8}
     short |= {"max_new_tokens": 260, "max_drafts_per_sample": 20}
     content = {
-        "corpus": {name: str(folder / f"{name}.jsonl") for name in ("train", "test")}
-        | {"schema": str(folder / "schema.yaml")},
+        "corpus": corpus,
         "shots": 3,
         "seeds": [1, 2],
         "arms": ARMS,

@@ -98,14 +98,25 @@ def test_large_presets_take_a_step_with_a_small_model_of_their_kind(preset, fami
     assert float(cli.trainer.callback_metrics["loss"]) == pytest.approx(math.log(2), rel=1e-3)
 
 
-@pytest.mark.parametrize("overlay", ["cpu", "qlora", "ddp"])
+@pytest.mark.parametrize("overlay", ["cpu", "qlora", "ddp", "fsdp"])
 def test_overlays_leave_the_rest_as_it_is(overlay):
     cli = instantiate(CONFIGS / "dpo/smollm2.yaml", CONFIGS / f"trainer/{overlay}.yaml")
     assert cli.model.quantization == ("nf4" if overlay == "qlora" else None)
     assert cli.model.lora_rank == 16
     assert cli.trainer.max_epochs == 2
-    if overlay == "ddp":
+    (group,) = cli.model.optimizer([torch.nn.Parameter(torch.zeros(1))]).param_groups
+    assert (group["lr"], group["weight_decay"]) == (1e-3, 0.0)
+    if overlay in ("ddp", "fsdp"):
         assert cli.trainer.strategy._timeout == timedelta(minutes=10)
+
+
+def test_sharding_takes_the_place_of_quantisation_and_its_optimiser():
+    cli = instantiate(CONFIGS / "dpo/llama3_1_8b.yaml", CONFIGS / "trainer/fsdp.yaml", **CPU)
+    assert cli.model.quantization is None
+    assert cli.model.dtype_name == "bfloat16"
+    optimizer = cli.model.optimizer([torch.nn.Parameter(torch.zeros(1))])
+    assert type(optimizer) is torch.optim.AdamW
+    assert optimizer.param_groups[0]["lr"] == 5e-5
 
 
 def test_defaults_of_the_class_agree_with_what_it_documents():
