@@ -122,7 +122,12 @@ def _compare(
         if setting is not None:
             own["trl"] += ["--trl", setting]
         found = harness.measure(
-            "benchmarks.dpo", own, _options(args, pairs), rounds=args.rounds, threads=args.threads
+            "benchmarks.dpo",
+            own,
+            _options(args, pairs),
+            rounds=args.rounds,
+            threads=args.threads,
+            until=args.until,
         )
         gradients = {side: torch.load(file) for side, file in files.items()}
     base = _base_side(args.sides)
@@ -137,7 +142,12 @@ def _compare(
         _check(side, base, differences, args.dtype)
         seconds = median(rows, "seconds")
         ratio = seconds / median(found["tree"], "seconds") if "tree" in found else None
-        content[side] = {"measured": rows, "seconds": seconds, "× tree": ratio, **differences}
+        rates = {
+            "tokens_per_second": rows[0]["tokens"] / seconds,
+            "pairs_per_second": pairs * args.chains / seconds,
+        }
+        content[side] = {"measured": rows, "seconds": seconds, "× tree": ratio, **rates}
+        content[side] |= differences
         label = f"{side} (batch {setting})" if side == "trl" else side
         figures = [rows[0]["tokens"], seconds, ratio, median(rows, "peak_mb")]
         shown = [differences[name] for name in ("log_probability", "gradient")]
@@ -163,7 +173,7 @@ def _one_side(args: argparse.Namespace) -> None:
     import torch
     from peft import get_peft_model, prepare_model_for_kbit_training
 
-    from benchmarks.dpo_sides import lora_config, relgen_epoch, trl_epoch
+    from benchmarks.dpo_sides import lora_config, relgen_epoch, trl_epoch, warm_up
 
     torch.set_num_threads(args.threads)
     chains, tokenizer = chains_of(args)
@@ -179,13 +189,18 @@ def _one_side(args: argparse.Namespace) -> None:
             batch=batch,
             precompute=precompute,
             bfloat16=args.dtype == "bfloat16",
+            before=harness.reset_peak_memory,
         )
     else:
         if args.quantization:
             base = prepare_model_for_kbit_training(base, use_gradient_checkpointing=False)
         policy = get_peft_model(base, lora_config())
         start(policy, args.seed)
-        seconds, epoch = harness.timed(lambda: relgen_epoch(args.side, policy, chains))
+        # what is packed computes in bfloat16, as TRL's trainer does
+        with torch.autocast(policy.device.type, torch.bfloat16, enabled=bool(args.quantization)):
+            warm_up(args.side, policy, chains[0])
+            harness.reset_peak_memory()
+            seconds, epoch = harness.timed(lambda: relgen_epoch(args.side, policy, chains))
     if args.gradient:
         torch.save(epoch.gradient, args.gradient)
     values = {name: getattr(epoch, name) for name in ("loss", "chosen", "rejected", "tokens")}

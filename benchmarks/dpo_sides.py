@@ -109,6 +109,23 @@ def relgen_epoch(side: str, policy: PeftModel, chains: Sequence[ChainTokens]) ->
     return replace(epoch, tokens=tokens)
 
 
+def warm_up(side: str, policy: PeftModel, chain: ChainTokens) -> None:
+    """On a GPU, one pass forward and back that is not measured: kernels load or are compiled.
+
+    Args:
+        side: as for `layout_of`; of `trl`, the plain rows.
+        policy: base with adapter; its weights stay as they are.
+        chain: any of those to come.
+    """
+    if policy.device.type != "cuda":
+        return
+    part = next(layout_of("rows" if side == "trl" else side)(chain, policy.device))
+    part.log_probabilities(policy).chosen.sum().backward()
+    with reference(policy) as frozen:
+        part.log_probabilities(frozen)
+    policy.zero_grad()
+
+
 def layout_of(side: str) -> Callable[[ChainTokens, torch.device], Iterator[Part]]:
     """How a side lays a chain out: `tree`, `flex`, `pairs` or `rows`."""
     return {"tree": _tree, "flex": _flex, "pairs": _pairs, "rows": _rows}[side]
@@ -123,6 +140,7 @@ def trl_epoch(
     batch: int,
     precompute: bool,
     bfloat16: bool,
+    before: Callable[[], None],
 ) -> tuple[float, Epoch]:
     """One epoch in TRL's trainer.
 
@@ -134,6 +152,7 @@ def trl_epoch(
         batch: pairs at once; as many batches as a chain needs are accumulated.
         precompute: compute the reference's log-probabilities before the epoch.
         bfloat16: train in its mixed precision.
+        before: called when everything is ready.
 
     Returns:
         Seconds of the epoch and of the reference's log-probabilities, and what it came to.
@@ -207,6 +226,8 @@ def trl_epoch(
         callbacks=[FirstStep()],
     )
     start(trainer.model)
+    warm_up("trl", trainer.model, chains[0])
+    before()
     seconds, _ = timed(trainer.train)
     return seconds + trainer.reference_seconds, epoch
 

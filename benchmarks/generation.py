@@ -59,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             options,
             rounds=args.rounds,
             threads=args.threads,
+            until=args.until,
         )
         _check_texts(found)
         content[f"K={samples}"] = found
@@ -155,6 +156,7 @@ def _one_side(args: argparse.Namespace) -> None:
         backend = GenerateBackend(model, tokenizer, stops, batch=together)
     else:
         backend = TransformersBackend(model, tokenizer, settings, stops)
+    harness.reset_peak_memory()
     with tempfile.TemporaryDirectory() as folder:
         loop = _loop(settings, writer, backend, Path(folder))
         seconds, results = harness.timed(lambda: list(loop.run()))

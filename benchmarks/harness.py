@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import importlib.metadata
 import json
 import os
@@ -39,6 +40,7 @@ def parser(description: str) -> argparse.ArgumentParser:
     made.add_argument("--threads", type=int, default=os.cpu_count(), help="of each process")
     made.add_argument("--seed", type=int, default=1, help="of data, weights and sampling (1)")
     made.add_argument("--side", help=argparse.SUPPRESS)
+    made.add_argument("--until", type=float, help=argparse.SUPPRESS)
     return made
 
 
@@ -49,6 +51,7 @@ def measure(
     *,
     rounds: int,
     threads: int,
+    until: float | None = None,
 ) -> dict[str, list[Row]]:
     """Measures the sides in turn, `rounds` times, each time in a fresh process.
 
@@ -58,26 +61,36 @@ def measure(
         options: what all sides get.
         rounds: how often.
         threads: what torch and BLAS may use.
+        until: `time.monotonic()` at which a side is broken off.
 
     Raises:
-        RuntimeError: a side failed; the message ends with what it printed last.
+        RuntimeError: a side failed, or was broken off; the message ends with what it printed last.
     """
     found: dict[str, list[Row]] = {side: [] for side in sides}
     for number in range(1, rounds + 1):
         # the other way round every second time: a machine that slows down favours nobody
         for side, own in list(sides.items())[:: 1 if number % 2 else -1]:
             _say(f"[{module} {' '.join(options)}] round {number}/{rounds}: {side}")
-            found[side].append(_run([module, "--side", side, *options, *own], threads))
+            found[side].append(_run([module, "--side", side, *options, *own], threads, until))
     return found
 
 
-def _run(arguments: Sequence[str], threads: int) -> Row:
+def _run(arguments: Sequence[str], threads: int, until: float | None) -> Row:
     count = str(threads)
     settings = {"OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count, "HF_HUB_OFFLINE": "1"}
     command = [sys.executable, "-m", *arguments, "--threads", count]
-    result = subprocess.run(
-        command, env={**os.environ, **settings}, capture_output=True, text=True, check=False
-    )
+    left = None if until is None else max(1.0, until - time.monotonic())
+    try:
+        result = subprocess.run(
+            command,
+            env={**os.environ, **settings},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=left,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise RuntimeError(f"{' '.join(command)} was broken off: no time left") from error
     if result.returncode != 0:
         said = "\n".join(result.stderr.splitlines()[-12:])
         raise RuntimeError(f"{' '.join(command)} ended with {result.returncode}:\n{said}")
@@ -104,6 +117,16 @@ def peak_memory_mb() -> float:
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 1e6
     return peak_ram_mb()
+
+
+def reset_peak_memory() -> None:
+    """What a GPU held until now, while the model was made, does not count."""
+    import torch
+
+    if torch.cuda.is_available():
+        gc.collect()
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
 
 
 def peak_ram_mb() -> float:

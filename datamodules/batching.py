@@ -28,7 +28,8 @@ def count_batches(sizes: Sequence[int], budget: int, *, processes: int = 1) -> i
         processes: how many take turns with the batches.
 
     Raises:
-        InputError: fewer items than processes.
+        InputError: fewer items than processes, or a number of them that cannot be dealt evenly
+            within the budget.
     """
     order = _largest_first(sizes, list(range(len(sizes))))
     fewest = sum(min(size, budget) for size in sizes) / budget
@@ -36,12 +37,17 @@ def count_batches(sizes: Sequence[int], budget: int, *, processes: int = 1) -> i
     for number in range(first, len(sizes) + 1, processes):
         if _spread(order, sizes, number, budget) is not None:
             return number
+    problem = f"{len(sizes)} chains cannot be shared by {processes} processes"
+    most = len(sizes) // processes * processes
+    if not most:
+        raise InputError(problem, field="token_budget", value=budget, remedy="take fewer devices")
+    # some batches must hold two: the least budget for which they do
+    needed = max(map(sum, _loads(order, sizes, most)))
     raise InputError(
-        f"{len(sizes)} chains cannot be shared by {processes} processes in batches of at most "
-        f"{budget} tokens, equally many for each",
+        f"{problem} in batches of at most {budget} tokens, equally many for each",
         field="token_budget",
         value=budget,
-        remedy="raise token_budget, take fewer devices, or give more chains",
+        remedy=f"--data.token_budget {needed}, fewer devices, or {most} chains",
     )
 
 
@@ -133,6 +139,13 @@ class TokenBatchSampler(DistributedSampler[list[int]]):
 
 def _largest_first(sizes: Sequence[int], order: Sequence[int]) -> list[int]:
     return sorted(order, key=lambda index: -sizes[index])
+
+
+def _loads(order: Sequence[int], sizes: Sequence[int], number: int) -> list[list[int]]:
+    """The sizes in each batch when items are dealt to the emptiest, whatever it holds by then."""
+    batches = _spread(order, sizes, number, sum(sizes))
+    assert batches is not None
+    return [[sizes[index] for index in batch] for batch in batches]
 
 
 def _spread(

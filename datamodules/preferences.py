@@ -92,6 +92,8 @@ class PreferenceDataModule(LightningDataModule):
                 value=validation_share,
                 remedy="give one of the two",
             )
+        if token_budget < 1:
+            raise InputError("must be at least 1", field="token_budget", value=token_budget)
         self.chains = chains
         self.schema = schema
         self.validation_chains = validation_chains
@@ -135,18 +137,21 @@ class PreferenceDataModule(LightningDataModule):
             return []
         return self._loader(self.validation, self._sampler(_sizes(self.validation), shuffle=False))
 
-    def heaviest_batch(self, epochs: int) -> TreeBatch:
+    def heaviest_batch(self, epochs: int, processes: int = 1) -> TreeBatch:
         """The training batch with the most tokens in the first epochs; no trainer is needed.
 
         Args:
             epochs: how many to look at; the batches of each are other ones.
+            processes: that take turns with the batches.
         """
         self.prepare_data()
         self.setup("fit")
         assert self.training is not None
         sizes = _sizes(self.training)
         batches = joined.from_iterable(
-            token_batches(sizes, self.token_budget, seed=self.seed, epoch=epoch)
+            token_batches(
+                sizes, self.token_budget, seed=self.seed, epoch=epoch, processes=processes
+            )
             for epoch in range(epochs)
         )
         rows = max(batches, key=lambda rows: sum(sizes[row] for row in rows))

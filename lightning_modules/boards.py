@@ -6,6 +6,7 @@ here: TensorBoard, MLflow and Weights & Biases take texts and pictures; others, 
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Trainer
@@ -15,11 +16,32 @@ from matplotlib.figure import Figure
 from lightning_modules.history import HistoryLogger
 
 
+class RunBoard(TensorBoardLogger):
+    """TensorBoard's files in one folder, without versions below it.
+
+    A class of its own also keeps its settings from a logger that takes its place: jsonargparse
+    hands on those that both classes have.
+
+    Args:
+        folder: of the files.
+    """
+
+    def __init__(self, folder: str) -> None:
+        place = Path(folder)
+        super().__init__(place.parent, name=place.name, version="", default_hp_metric=False)
+
+
 def boards(trainer: Trainer) -> list[Logger]:
     """The user's loggers; none on any process but the first."""
     if not trainer.is_global_zero:
         return []
     return [logger for logger in trainer.loggers if not isinstance(logger, HistoryLogger)]
+
+
+def takes_texts(trainer: Trainer) -> bool:
+    """Whether a logger of this process takes texts."""
+    known = (TensorBoardLogger, MLFlowLogger, WandbLogger)
+    return any(isinstance(board, known) for board in boards(trainer))
 
 
 def write_text(trainer: Trainer, name: str, text: str) -> None:

@@ -9,7 +9,8 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from lightning_modules.boards import boards, write_settings, write_text
+from lightning_modules.boards import takes_texts, write_settings, write_text
+from lightning_modules.processes import any_process
 from lightning_modules.sharding import trained_weights
 from relgen.adapters import save_adapter
 from relgen.language_model import load_tokenizer
@@ -84,7 +85,10 @@ class SampleTexts(Callback):
         step = trainer.global_step
         module: Any = pl_module
         due = step % self.every_n_steps == 0 and step != self._last_step
-        if not due or not (module.sharded or boards(trainer)):
+        # with a sharded policy no process can leave the others alone
+        if not due or not any_process(takes_texts(trainer), pl_module.device):
+            return
+        if not (module.sharded or trainer.is_global_zero):
             return
         self._last_step = step
         for index, text in enumerate(self._answers(pl_module)):
@@ -109,6 +113,7 @@ class SampleTexts(Callback):
                     do_sample=False,
                     eos_token_id=stop,
                     pad_token_id=stop,
+                    synced_gpus=pl_module.sharded,
                 )[0, ids.shape[1] :]
                 texts.append(str(tokenizer.decode(answer, skip_special_tokens=True)))
         pl_module.train()

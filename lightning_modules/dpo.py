@@ -16,7 +16,9 @@ from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from peft import PeftModel
 from torch import Tensor
+from torch.nn import Parameter
 from torch.nn.modules.module import _IncompatibleKeys
+from torch.optim import Optimizer
 from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 
@@ -28,7 +30,7 @@ from lightning_modules.preemption import SaveOnTermination
 from lightning_modules.processes import any_process, share_of_processes
 from lightning_modules.random_state import random_state, set_random_state
 from lightning_modules.schedules import Schedule, learning_rate_factor
-from lightning_modules.sharding import is_sharded, shard
+from lightning_modules.sharding import check_shardable, is_sharded, shard
 from lightning_modules.speed import Speed
 from relgen.adapters import add_lora, fingerprint, reference
 from relgen.errors import InputError
@@ -110,6 +112,8 @@ class DPOModule(LightningModule):
     ) -> None:
         super().__init__()
         check_loss(loss, beta, label_smoothing, nll_weight)
+        if lora_rank < 1:
+            raise InputError("must be at least 1", field="lora_rank", value=lora_rank)
         self.save_hyperparameters(ignore=["optimizer"])
         self.strict_loading = False
         self.model = model
@@ -147,6 +151,8 @@ class DPOModule(LightningModule):
         """Loads the base and puts the adapter on; a second call does nothing."""
         if "policy" in self._modules:
             return
+        if self.device_mesh is not None:
+            check_shardable(self.quantization)
         base = load_language_model(
             self.model,
             dtype=self.dtype_name,
@@ -262,12 +268,19 @@ class DPOModule(LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         trainable = [p for p in self.parameters() if p.requires_grad]
-        optimizer = self.optimizer(trainable)
+        optimizer = self.make_optimizer(trainable)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, self._learning_rate_factor)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
         }
+
+    def make_optimizer(self, weights: list[Parameter]) -> Optimizer:
+        """Raises InputError when the optimiser refuses its settings."""
+        try:
+            return self.optimizer(weights)
+        except (TypeError, ValueError) as error:
+            raise InputError(str(error), field="optimizer") from error
 
     def configure_callbacks(self) -> list[Callback]:
         speed = Speed(lambda batch: {"tokens": batch.tokens, "pairs": batch.pairs})

@@ -47,7 +47,7 @@ def estimate_memory(module: DPOModule, batch: TreeBatch) -> MemoryEstimate:
         module.put_adapter(base)
         module.train()
         if module.attention == "flex":
-            module.attention = "tree"  # keeps as much
+            module.attention = "tree"  # FlexAttention's mask and padding are not modelled
         module.keep_reference = False  # as in the first epoch, which has none yet
         parts: list[Any] = [
             part.to("meta") if isinstance(part, torch.Tensor) else part for part in batch
@@ -67,11 +67,16 @@ def estimate_memory(module: DPOModule, batch: TreeBatch) -> MemoryEstimate:
 
 
 def _optimizer_bytes(module: DPOModule, trained: list[torch.nn.Parameter]) -> int:
-    """Of torch's optimisers by a step of theirs; of others, two float32 numbers a weight."""
-    with torch.device("meta"):
-        optimizer: Any = module.optimizer(trained)
-        if not type(optimizer).__module__.startswith("torch."):
-            return 8 * sum(weight.numel() for weight in trained)
-        optimizer.step()
-        states = [v for values in optimizer.state.values() for v in values.values()]
-    return tensor_bytes(value for value in states if isinstance(value, torch.Tensor))
+    """Of torch's optimisers by a step over a small weight; of others, what their names say."""
+    numbers = sum(weight.numel() for weight in trained)
+    probe = torch.nn.Parameter(torch.zeros(2, 3))
+    probe.grad = torch.zeros_like(probe)
+    optimizer: Any = module.make_optimizer([probe])
+    if not type(optimizer).__module__.startswith("torch."):
+        # bitsandbytes works on a GPU only; two numbers a weight
+        return numbers * (2 if "8bit" in type(optimizer).__name__ else 8)
+    optimizer.step()
+    states = [v for v in optimizer.state[probe].values() if isinstance(v, torch.Tensor)]
+    like = [state for state in states if state.shape == probe.shape]
+    once = [state for state in states if state.shape != probe.shape]
+    return tensor_bytes(like) // probe.numel() * numbers + tensor_bytes(once) * len(trained)

@@ -9,13 +9,13 @@ other processes. Here a handler only raises a flag; the processes agree on it af
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.utilities import rank_zero_info
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from lightning_modules.processes import any_process
@@ -54,7 +54,9 @@ class SaveOnTermination(Callback):
             return
         path = _last_checkpoint(trainer)
         trainer.save_checkpoint(path)
-        rank_zero_info(f"told to stop: saved {path}")
+        if trainer.is_global_zero:
+            said = f"told to stop: saved {path} after step {self._step}; --resume goes on from it"
+            print(said, file=sys.stderr)
         self._saved = any_process(self._asked, pl_module.device)
         if any_process(self._requeued, pl_module.device):
             self._before[signal.SIGUSR1](signal.SIGUSR1, None)

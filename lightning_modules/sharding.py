@@ -89,6 +89,22 @@ class FullyShardedStrategy(ModelParallelStrategy):
                         values[name] = _part_of(value, weight)
 
 
+def check_shardable(quantization: str | None) -> None:
+    """Refuses what cannot be sharded, before it is loaded.
+
+    Raises:
+        InputError: 4-bit weights.
+    """
+    if quantization is not None:
+        raise InputError(
+            "4-bit weights cannot be sharded",
+            field="quantization",
+            value=quantization,
+            remedy="leave quantization out with trainer/fsdp, or use nf4 with trainer/ddp, where "
+            "every device holds the whole model in a quarter of the memory",
+        )
+
+
 def shard(policy: PeftModel, mesh: DeviceMesh) -> None:
     """Shares the decoder's weights out over the processes, one layer after the other.
 
@@ -98,16 +114,8 @@ def shard(policy: PeftModel, mesh: DeviceMesh) -> None:
         mesh: of the strategy; its `data_parallel` dimension is used.
 
     Raises:
-        InputError: 4-bit weights, or an adapter on layers that are not shared out.
+        InputError: an adapter on layers that are not shared out.
     """
-    if getattr(policy, "is_loaded_in_4bit", False):
-        raise InputError(
-            "4-bit weights cannot be sharded",
-            field="quantization",
-            value="nf4",
-            remedy="leave quantization out with trainer/fsdp, or use nf4 with trainer/ddp, where "
-            "every device holds the whole model in a quarter of the memory",
-        )
     base: Any = policy.get_base_model()
     decoder = base.get_decoder()
     over = mesh["data_parallel"]

@@ -51,6 +51,9 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(0o777 & ~_umask())
+        for inside in temporary.rglob("*"):
+            # weights are written by way of files that only their owner may read
+            inside.chmod((0o777 if inside.is_dir() else 0o666) & ~_umask())
         if path.exists():
             shutil.rmtree(path)
         temporary.rename(path)

@@ -47,8 +47,12 @@ def plan_flex(batch: TreeBatch) -> FlexPlan:
         inside = (entries[key] <= entered) & (entered < exits[key])
         return inside & (key <= query)
 
-    device = str(batch.input_ids.device)
-    return FlexPlan(create_block_mask(rule, None, None, length, length, device), length)
+    device = batch.input_ids.device
+    # compiled, it never holds the N x N mask
+    mask = create_block_mask(
+        rule, None, None, length, length, str(device), _compile=device.type == "cuda"
+    )
+    return FlexPlan(mask, length)
 
 
 def padded_length(tokens: int) -> int:
@@ -93,6 +97,12 @@ def flex_forward(
 
 @functools.cache
 def _compiled() -> Callable[..., Any]:
-    """One kernel a padded length; as many are kept as lengths are to be expected."""
-    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, 8 * _STEPS)
-    return torch.compile(flex_attention, dynamic=False)
+    """One kernel a padded length with gradients, and one without.
+
+    Beyond torch's limit it would silently compute all scores: it is set far above the lengths to be
+    expected, and made an error.
+    """
+    config: Any = torch._dynamo.config
+    config.recompile_limit = max(config.recompile_limit, 32 * _STEPS)
+    config.fail_on_recompile_limit_hit = True
+    return torch.compile(flex_attention, dynamic=False, fullgraph=True)

@@ -55,7 +55,7 @@ SUBCOMMAND is one of {subcommands}; LightningCLI runs it.
 
   -c, --config FILE  YAML file or shipped preset; several are laid over each other
   --out DIR          everything that is made: checkpoints, curves, config.yaml, TensorBoard
-  --tensorboard DIR  TensorBoard's files there, to see several runs side by side
+  --tensorboard DIR  this run's TensorBoard files there; a folder each, to see runs side by side
   --resume           fit: go on from the checkpoint in DIR, if there is one
   --force            fit: start again in a folder that holds a checkpoint
   --estimate         dpo fit: the memory that a step will take; loads no weights, writes nothing
@@ -95,11 +95,8 @@ def run_trained(name: str, arguments: list[str]) -> None:
             raise InputError("missing", field="--out", remedy="name a folder for what is made")
         arguments += checkpoint_option(arguments, subcommand, own)
     with _quiet(), _clear_exits(), _relaunchable(as_called):
-        fresh = subcommand == "fit" and not only_shows
-        if fresh and not any(a.startswith("--ckpt_path") for a in arguments):
-            _drop_earlier(own)
         folder = out or "runs/unnamed"
-        cli = RelgenCLI(f"relgen {name}", folder, arguments, own.board, own.estimate)
+        cli = RelgenCLI(f"relgen {name}", folder, arguments, own)
     if not only_shows and cli.trainer.is_global_zero:
         print(f"{name} {cli.subcommand}: done -> {out}")
 
@@ -111,17 +108,15 @@ class RelgenCLI(LightningCLI):
         command: how the user called it, for errors.
         out: becomes `trainer.default_root_dir`.
         arguments: the command line, without relgen's own options.
-        board: TensorBoard's folder, where the configuration names no other logger.
-        estimate: print the memory that a step will take, and stop.
+        own: relgen's own options; TensorBoard's folder is taken where the configuration names no
+            other logger.
 
     Raises:
         InputError: what cannot be parsed; `estimate` for something else than `dpo fit`.
     """
 
-    def __init__(
-        self, command: str, out: str, arguments: list[str], board: Path, estimate: bool = False
-    ) -> None:
-        self.estimate = estimate
+    def __init__(self, command: str, out: str, arguments: list[str], own: OwnOptions) -> None:
+        self.own = own
         self.command = command
         checkpoint = ModelCheckpoint(
             dirpath=Path(out) / "checkpoints",
@@ -141,13 +136,8 @@ class RelgenCLI(LightningCLI):
                 "enable_model_summary": False,
                 "callbacks": [checkpoint],
                 "logger": {
-                    "class_path": "lightning.pytorch.loggers.TensorBoardLogger",
-                    "init_args": {
-                        "save_dir": str(board.parent),
-                        "name": board.name,
-                        "version": "",
-                        "default_hp_metric": False,
-                    },
+                    "class_path": "lightning_modules.boards.RunBoard",
+                    "init_args": {"folder": str(own.board)},
                 },
             },
             # an optimiser built here would exist before `configure_model` makes its parameters
@@ -174,21 +164,46 @@ class RelgenCLI(LightningCLI):
             message = f"{said.getvalue()}\n{error}"
             raise explain(message, config_files(args), self.command) from error
 
+    def instantiate_classes(self) -> None:
+        """Raises InputError when a class refuses its arguments; jsonargparse wraps it."""
+        try:
+            super().instantiate_classes()
+        except ValueError as error:
+            cause: BaseException | None = error
+            while cause is not None and not isinstance(cause, InputError):
+                cause = cause.__cause__ or cause.__context__
+            if cause is None or cause is error:
+                raise
+            raise cause from None
+
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """For an estimate, none that asks for the devices of the real one."""
-        if not self.estimate:
+        if not self.own.estimate:
             return super().instantiate_trainer(**kwargs)
         return Trainer(accelerator="cpu", devices=1, logger=False, enable_checkpointing=False)
 
     def _run_subcommand(self, subcommand: str) -> None:
-        if not self.estimate:
+        if not self.own.estimate:
             super()._run_subcommand(subcommand)
             return
         data = self.datamodule
         if not isinstance(self.model, EstimatesMemory) or not isinstance(data, HasHeaviestBatch):
             raise InputError("only `relgen dpo fit` can be estimated", field="--estimate")
-        batch = data.heaviest_batch(self.config[subcommand].trainer.max_epochs or 1)
-        print(self.model.estimate_memory(batch))
+        trainer = self.config[subcommand].trainer
+        devices = trainer.devices if isinstance(trainer.devices, int) else 1
+        epochs = max(1, trainer.max_epochs or 1)
+        print(self.model.estimate_memory(data.heaviest_batch(epochs, max(1, devices))))
+        if "FullySharded" in str(trainer.strategy):
+            if self.config[subcommand].model.init_args.get("quantization"):
+                raise InputError("4-bit weights cannot be sharded", field="quantization")
+            print("trainer/fsdp divides this among the devices: see docs/scaling.md")
+        if "mixed" in str(trainer.precision):
+            print(f"activations are counted in float32, of which {trainer.precision} takes less")
+
+    def before_fit(self) -> None:
+        """A training that starts anew draws no curves over an earlier one's of the same folder."""
+        if self.config_init.fit.ckpt_path is None and self.trainer.is_global_zero:
+            _drop_earlier(self.own)
 
     def _parse_ckpt_path(self) -> None:
         """Left out: hyper-parameters stored in a checkpoint would beat the command line."""
@@ -206,14 +221,14 @@ class _SaveConfig(SaveConfigCallback):
 
 
 def _drop_earlier(own: OwnOptions) -> None:
-    """What a training that starts anew would draw its curves over, or take for its own.
+    """Removes curves from `--out`, never from a folder that may be several runs'.
 
-    Under SLURM, Lightning goes on from `hpc_ckpt_*.ckpt` without being asked.
+    With `--force` Lightning's own checkpoints of a SLURM job as well: it would go on from them
+    without being asked.
     """
-    if _local_rank() != 0:
-        return
-    for file in own.board.glob("events.out.tfevents.*"):
-        file.unlink(missing_ok=True)
+    if own.tensorboard is None:
+        for file in own.board.glob("events.out.tfevents.*"):
+            file.unlink(missing_ok=True)
     if own.force:
         for file in Path(own.out or "").glob("hpc_ckpt_*.ckpt"):
             file.unlink(missing_ok=True)
@@ -270,7 +285,7 @@ def _clear_exits() -> Iterator[None]:
 
 def _local_rank() -> int:
     """Which of this machine's processes this is; launchers set it for those that they start."""
-    return int(os.environ.get("LOCAL_RANK", "0"))
+    return int(os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_LOCALID") or 0)
 
 
 @contextlib.contextmanager

@@ -74,8 +74,8 @@ class EstimatesMemory(Protocol):
 class HasHeaviestBatch(Protocol):
     """A data module that can tell its largest batch."""
 
-    def heaviest_batch(self, epochs: int) -> Any:
-        """Of so many epochs, on the CPU."""
+    def heaviest_batch(self, epochs: int, processes: int) -> Any:
+        """Of so many epochs, dealt to so many processes; on the CPU."""
 
 
 class LiveBytes(TorchDispatchMode):

@@ -13,12 +13,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from relgen.errors import InputError
 from relgen.experiment import GENERATIONS, Experiment, arm_parts
 from relgen.hardware import fast_dtype
 from relgen.plans import ArmStages, Initialisation, Plan, Stage
 from relgen.presets import find_config, find_schema
 from relgen.stage_corpora import plan_corpus
 from relgen.stage_folders import BOARD, OUT, StageFolders
+from relgen.yaml_files import read_yaml
 
 # from one initialisation's seed to the next: far enough for no split's seed to be met
 _SEED_STEP = 1000
@@ -166,6 +168,14 @@ class _Planner:
         generation = GENERATIONS[name]
         settings = self.experiment.generator
         preset = settings.obo if generation.mode == "obo" else settings.aao
+        backend = read_yaml(find_config(preset, "generate")).get("backend")
+        if generation.tuned and backend == "openai":
+            raise InputError(
+                f"arms of {name} are tuned here, and a server has a model of its own",
+                field="generator.obo",
+                value=preset,
+                remedy="with a server, take arms that need no tuning: obo_pure, obo_mix",
+            )
         common = (
             *("generate", "-c", preset, "--model", settings.model, "--mode", generation.mode),
             *("--train", str(split.folder / "train.jsonl"), "--schema", self.corpus.schema),

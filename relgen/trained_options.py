@@ -129,6 +129,14 @@ def checkpoint_option(arguments: list[str], subcommand: str, own: OwnOptions) ->
             )
         if _is_whole(last):
             return [f"--ckpt_path={last}"]
+        # what Lightning saved beside it when SLURM queued the job again
+        queued = sorted(
+            last.parents[1].glob("hpc_ckpt_*.ckpt"), key=lambda path: path.stat().st_mtime
+        )
+        for other in reversed(queued):
+            if _is_whole(other):
+                print(f"warning: {last} is damaged; going on from {other}", file=sys.stderr)
+                return [f"--ckpt_path={other}"]
         print(f"warning: {last} is damaged; starting again from the beginning", file=sys.stderr)
         return []
     if not last.is_file():

@@ -7,7 +7,7 @@ to the same result.
 
 transformers hands extra keyword arguments of a model's forward on to its attention function. The
 plan travels as `tree=…`; without one, the function is plain sdpa, so that the same model generates.
-A plan of `relgen.flex_attention` takes the whole tree in one call of a GPU's kernel.
+A plan of `relgen.flex_attention` takes the whole tree in one call of a GPU's kernel instead.
 """
 
 from __future__ import annotations

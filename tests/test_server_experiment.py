@@ -52,3 +52,14 @@ def test_a_server_writes_the_samples_of_an_experiment(tmp_path: Path) -> None:
     assert {path.parent.name for path in (tmp_path / "out/tensorboard").rglob("events.*")} == {
         f"{kind}-{arm}" for kind in ("train", "test") for arm in ("human", "obo_mix", "obo_pure")
     }
+
+
+def test_a_server_is_refused_for_arms_that_are_tuned(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "served.yaml"
+    generator = {"model": "served", "obo": "generate/server_obo"}
+    content = {"corpus": "everyday", "arms": ["obo_dpo_mix"], "generator": generator}
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    assert cli.main(["run", str(path), "--out", str(tmp_path / "out"), "--dry-run"]) == 2
+    assert "a server has a model of its own" in capsys.readouterr().err

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
+import torch
+from torch import Tensor
 
 from benchmarks import gpu
 
@@ -20,7 +23,7 @@ def test_all_parts_on_a_small_shape(tmp_path: Path) -> None:
     content = json.loads((tmp_path / "gpu.json").read_text())
     assert set(content) == {"environment", "correctness", "qlora", "generation", "qlora_trl"}
     assert all("error" not in part for part in content.values())
-    assert content["generation"]["K=32"]["sampled"][0]["accepted"] > 0
+    assert content["generation"]["K=128"]["sampled"][0]["accepted"] > 0
 
 
 @pytest.mark.weights
@@ -54,13 +57,18 @@ def test_the_small_model_in_all_types_is_that_of_the_rows() -> None:
     assert found["bfloat16 tree"]["gradient"] < 0.05
 
 
-def test_a_side_that_is_off_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    values = gpu._values
+@pytest.mark.parametrize("wrong", ["log_probability", "gradient", "nan"])
+def test_a_side_that_is_off_is_refused(monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
+    right = torch.ones(4), torch.ones(9)
+    off = {
+        "log_probability": (right[0] + 1, right[1]),
+        "gradient": (right[0], right[1] * 1.2),
+        "nan": (right[0], right[1] * math.nan),
+    }
 
-    def wrong(side: str, dtype: str, seed: int, *, exact: bool) -> tuple[object, object]:
-        found, gradient = values(side, dtype, seed, exact=exact)
-        return (found + 1 if side == "tree" else found), gradient
+    def values(side: str, dtype: str, seed: int, *, exact: bool) -> tuple[Tensor, Tensor]:
+        return off[wrong] if side == "tree" else right
 
-    monkeypatch.setattr(gpu, "_values", wrong)
+    monkeypatch.setattr(gpu, "_values", values)
     with pytest.raises(RuntimeError, match="tree in float32 is off"):
         gpu._correctness(1, ["tree"])

@@ -46,6 +46,12 @@ def test_processes_share_without_repeats():
         count_batches([10, 10], 100, processes=3)
 
 
+def test_where_chains_cannot_be_dealt_the_message_names_a_budget_that_works():
+    with pytest.raises(InputError, match=r"--data\.token_budget 30, fewer devices, or 2 chains"):
+        count_batches([10, 20, 25], 1, processes=2)
+    assert count_batches([10, 20, 25], 30, processes=2) == 2
+
+
 def test_a_resumed_epoch_skips_what_is_done_once():
     whole = list(TokenBatchSampler(SIZES, 70, seed=1, epoch=2))
     resumed = TokenBatchSampler(SIZES, 70, seed=1, epoch=2, skip=1)

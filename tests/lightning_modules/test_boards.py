@@ -113,15 +113,29 @@ def test_a_run_from_the_beginning_drops_the_old_curves(folder: Path) -> None:
     assert len(list((folder / "dpo/tensorboard").glob("events.*"))) == 2
 
 
+def test_other_runs_curves_stay(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shared = folder / "all"
+    cli.run(dpo(folder, "--trainer.max_epochs", "1", "--tensorboard", str(shared)))
+    kept = {*shared.glob("events.*")}
+    cli.run(dpo(folder, "--trainer.max_epochs", "1", "--force", "--tensorboard", str(shared)))
+    assert kept < {*shared.glob("events.*")}
+    # nor is anything gone when the command cannot be understood
+    cli.run(dpo(folder, "--trainer.max_epochs", "1", "--force"))
+    own = {*(folder / "dpo/tensorboard").glob("events.*")}
+    assert cli.main(dpo(folder, "--force", "--model.betta", "1")) == 2
+    assert own == {*(folder / "dpo/tensorboard").glob("events.*")}
+
+
 def test_another_logger_by_yaml(folder: Path) -> None:
     (folder / "csv.yaml").write_text(
         "trainer:\n  logger:\n    class_path: lightning.pytorch.loggers.CSVLogger\n"
-        f"    init_args: {{save_dir: {folder / 'csv'}, name: '', version: ''}}\n"
+        f"    init_args: {{save_dir: {folder / 'csv'}}}\n"
     )
     cli.run(classifier(folder, "fit", "-c", str(folder / "csv.yaml")))
-    curves = (folder / "csv/metrics.csv").read_text().splitlines()[0].split(",")
+    written = folder / "csv/lightning_logs/version_0"
+    curves = (written / "metrics.csv").read_text().splitlines()[0].split(",")
     assert {"train/loss", "val/micro_f1", "speed/tokens_per_second", "hp/micro_f1"} <= {*curves}
-    assert "head_learning_rate" in (folder / "csv/hparams.yaml").read_text()
+    assert "head_learning_rate" in (written / "hparams.yaml").read_text()
     cli.run(dpo(folder, "-c", str(folder / "csv.yaml")))
     assert not list(folder.rglob("events.*"))
     # speeds differ from run to run; the history is for comparing runs

@@ -98,11 +98,44 @@ def test_the_command_loads_no_weights_and_writes_nothing(
     before = {path.name for path in tmp_path.iterdir()} | {"datasets"}
     files = ("--data.chains", "chains.jsonl", "--data.schema", "schema.yaml")
     preset = ("-c", "dpo/llama2_7b", "--model.model", str(base))
-    cli.run(["dpo", "fit", *preset, *files, "--estimate"])
+    # an epoch without end, and an optimiser that works on real devices only
+    endless = ("--trainer.max_epochs", "-1", "--trainer.max_steps", "9")
+    fused = ("--model.optimizer", "torch.optim.AdamW", "--model.optimizer.fused", "true")
+    cli.run(["dpo", "fit", *preset, *files, *endless, *fused, "--estimate"])
     said = capsys.readouterr().out.splitlines()
     parts = ["weights", "adapter", "optimiser", "activations", "total"]
-    assert [line.split()[0] for line in said[1:-1]] == parts
+    assert [line.split()[0] for line in said[1:-2]] == parts
+    assert "bf16-mixed takes less" in said[-1]
     assert {path.name for path in tmp_path.iterdir()} <= before
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--model.lora_rank", "0", "must be at least 1"),
+        ("--data.token_budget", "0", "must be at least 1"),
+        ("--model.beta", "-1", "beta"),
+        ("--model.optimizer.lr", "-1", "Invalid learning rate"),
+    ],
+)
+def test_values_that_cannot_be(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    option: str,
+    value: str,
+    said: str,
+) -> None:
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "datasets")
+    base = tiny.save_model(tmp_path / "base")
+    write_chains(tmp_path / "chains.jsonl", [tiny.chain(2)])
+    tiny.SCHEMA.save(tmp_path / "schema.yaml")
+    command = ["dpo", "fit", "-c", "dpo/smollm2", "--model.model", base, option, value]
+    command += ["--data.chains", str(tmp_path / "chains.jsonl")]
+    command += ["--data.schema", str(tmp_path / "schema.yaml")]
+    for last in (["--estimate"], ["--out", str(tmp_path / "out")]):
+        assert cli.main([*command, *last]) == 2
+        assert said in capsys.readouterr().err
 
 
 def test_a_classifier_has_no_estimate(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -72,7 +73,10 @@ def history(folder: Path) -> list[dict[str, Any]]:
 
 
 def by_hand(
-    folder: Path, epochs: int, optimizer_class: type[torch.optim.Optimizer] = torch.optim.SGD
+    folder: Path,
+    epochs: int,
+    optimizer_class: type[torch.optim.Optimizer] = torch.optim.SGD,
+    clip: float = math.inf,
 ) -> tuple[dict[str, torch.Tensor], list[float]]:
     """Adapter and losses of one process that has both processes' batches at every step."""
     module = DPOModule(
@@ -100,6 +104,7 @@ def by_hand(
             loss = torch.cat([part.losses for part in parts]).mean()
             optimizer.zero_grad()
             loss.backward()
+            torch.nn.utils.clip_grad_norm_(weights, clip)
             optimizer.step()
             losses.append(loss.item())
             seen += sum(map(len, batches))

@@ -8,6 +8,7 @@ import pytest
 
 from relgen.errors import InputError
 from relgen.files import (
+    atomic_folder,
     atomic_writer,
     content_hash,
     read_json,
@@ -126,3 +127,12 @@ def test_content_hash_depends_on_content_and_on_names_within_folders(tmp_path):
 
 def test_text_hash_is_sha_256():
     assert text_hash("abc").startswith("ba7816bf8f01cfea414140de5dae2223")
+
+
+def test_files_of_a_folder_can_be_read_by_whom_the_umask_allows(tmp_path):
+    with atomic_folder(tmp_path / "made") as folder:
+        (folder / "weights").write_bytes(b"0")
+        (folder / "weights").chmod(0o600)
+    umask = os.umask(0o022)
+    os.umask(umask)
+    assert (tmp_path / "made/weights").stat().st_mode & 0o777 == 0o666 & ~umask
