@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def in_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Sides run here, since a process for each would take a minute to import."""
 
-    def run(arguments: Sequence[str], threads: int) -> Any:
+    def run(arguments: Sequence[str], threads: int, until: float | None) -> Any:
         capsys.readouterr()
         scale.main([*arguments[1:], "--threads", str(threads)])
         return json.loads(capsys.readouterr().out.strip().splitlines()[-1])
