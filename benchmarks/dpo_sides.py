@@ -102,7 +102,7 @@ def relgen_epoch(side: str, policy: PeftModel, chains: Sequence[ChainTokens]) ->
             sums += torch.stack([value.detach().float().cpu() for value in values])
         if epoch is None:
             means = (sums / len(chain.chosen)).tolist()
-            epoch = Epoch(means[0], means[1], means[2], _gradient(weights), tokens=0)
+            epoch = Epoch(means[0], means[1], means[2], gradient_of(weights), tokens=0)
         optimizer.step()
         optimizer.zero_grad()
     assert epoch is not None
@@ -170,7 +170,7 @@ def trl_epoch(
             self, args: Any, state: Any, control: Any, model: Any = None, **_: Any
         ) -> None:
             if state.global_step == 0:
-                epoch.gradient = _gradient([p for p in model.parameters() if p.requires_grad])
+                epoch.gradient = gradient_of([p for p in model.parameters() if p.requires_grad])
 
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
             if state.global_step == 1 and "logps/chosen" in logs:
@@ -303,7 +303,7 @@ def _padded(chain: ChainTokens, batch: int) -> int:
     return total
 
 
-def _gradient(weights: Sequence[Tensor]) -> Tensor:
-    """(P,)"""
+def gradient_of(weights: Sequence[Tensor]) -> Tensor:
+    """(P,), of those that have one, in float32 on the CPU."""
     flat = [weight.grad.flatten() for weight in weights if weight.grad is not None]
     return torch.cat(flat).float().cpu()

@@ -129,7 +129,7 @@ def _values(side: str, dtype: str, seed: int, *, exact: bool) -> tuple[Any, Any]
     import torch
     from peft import get_peft_model
 
-    from benchmarks.dpo_sides import layout_of, lora_config
+    from benchmarks.dpo_sides import gradient_of, layout_of, lora_config
     from benchmarks.shapes import random_model
     from relgen.tree_attention import TREE_ATTENTION
 
@@ -157,10 +157,7 @@ def _values(side: str, dtype: str, seed: int, *, exact: bool) -> tuple[Any, Any]
     tokens = torch.tensor([len(ids) for ids in [*chain.chosen, *chain.rejected]])
     per_token = torch.cat([chosen, rejected]).float() / tokens.to(chosen.device)
     per_token.sum().backward()
-    gradient = torch.cat(
-        [p.grad.float().flatten() for p in policy.parameters() if p.grad is not None]
-    )
-    return per_token.detach().cpu(), gradient.cpu()
+    return per_token.detach().cpu(), gradient_of(list(policy.parameters()))
 
 
 def _unpacked(model: Any) -> Any:

@@ -71,10 +71,28 @@ class _Planner:
         self.corpus = plan_corpus(experiment.corpus, self.folders)
 
     def plan(self) -> Plan:
+        for name in self.experiment.generations:
+            self._check_backend(name)
         for seed in self.experiment.seeds:
             self._seed(seed)
         schema = find_schema(self.corpus.schema)
         return Plan(tuple(self.folders.stages.values()), tuple(self.arms), schema, self.corpus.test)
+
+    def _preset(self, name: str) -> str:
+        settings = self.experiment.generator
+        return settings.obo if GENERATIONS[name].mode == "obo" else settings.aao
+
+    def _check_backend(self, name: str) -> None:
+        if not GENERATIONS[name].tuned:
+            return
+        preset = self._preset(name)
+        if read_yaml(find_config(preset, "generate")).get("backend") == "openai":
+            raise InputError(
+                f"arms of {name} are tuned here, and a server has a model of its own",
+                field=f"generator.{GENERATIONS[name].mode}",
+                value=preset,
+                remedy="with a server, take arms that need no tuning, such as obo_pure or obo_mix",
+            )
 
     def _seed(self, seed: int) -> None:
         split = self._split(seed)
@@ -167,15 +185,7 @@ class _Planner:
     ) -> tuple[Stage, ...]:
         generation = GENERATIONS[name]
         settings = self.experiment.generator
-        preset = settings.obo if generation.mode == "obo" else settings.aao
-        backend = read_yaml(find_config(preset, "generate")).get("backend")
-        if generation.tuned and backend == "openai":
-            raise InputError(
-                f"arms of {name} are tuned here, and a server has a model of its own",
-                field="generator.obo",
-                value=preset,
-                remedy="with a server, take arms that need no tuning: obo_pure, obo_mix",
-            )
+        preset = self._preset(name)
         common = (
             *("generate", "-c", preset, "--model", settings.model, "--mode", generation.mode),
             *("--train", str(split.folder / "train.jsonl"), "--schema", self.corpus.schema),
