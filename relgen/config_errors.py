@@ -13,12 +13,15 @@ from relgen.errors import InputError
 from relgen.files import read_lines
 
 _CLASS = re.compile(
-    r"Problem with given class_path '([\w.]+)':\s*(.*?)(?=\n\s*- Expected|\Z)", re.S
+    r"^( *)- Problem with given class_path '([\w.]+)':\s*(.*?)(?=\n\1- |\Z)", re.S | re.M
 )
 _UNKNOWN = re.compile(r"(?:Option|Key) '([^']+)' is not (?:accepted|expected)")
 _UNRECOGNISED = re.compile(r"[Uu]nrecognized arguments: (.+)")
 _KEY = re.compile(r'Parser key "([^"]+)":')
-_EXPECTED = re.compile(r"Expected an? (?:<class ')?([^'>\n]+?)'?>?(?:\. Got value: (.*))?$", re.M)
+_EXPECTED = re.compile(
+    r"Expected an? (?:<class '([^'>\n]+?)'>|(\S.*?))(?:\. Got value: (.*))?$", re.M
+)
+_LITERAL = re.compile(r"typing\.Literal\[(.*)\]")
 _VALUE = re.compile(r"Given value: (.*)")
 _REQUIRED = re.compile(r"the following arguments are required: (.+)")
 
@@ -36,7 +39,7 @@ def explain(message: str, configs: Sequence[Path], command: str) -> InputError:
     prefix = outer.group(1) if outer else ""
     owner = ""
     if in_class := _CLASS.search(text):
-        owner, inner = in_class.groups()
+        _, owner, inner = in_class.groups()
     else:
         inner = text
     help_remedy = f"see `{command} --help`"
@@ -57,12 +60,11 @@ def explain(message: str, configs: Sequence[Path], command: str) -> InputError:
         return InputError("unknown key", path=path, line=line, field=field, remedy=remedy)
     nested = _KEY.search(inner) if owner else None
     field = f"{prefix}.{nested.group(1)}" if nested else prefix or "configuration"
-    if expected := _EXPECTED.search(inner):
-        value = expected.group(2) or (m.group(1) if (m := _VALUE.search(inner)) else "")
+    if expected := list(_EXPECTED.finditer(inner)):
+        value = expected[0].group(3) or (m.group(1) if (m := _VALUE.search(inner)) else "")
         path, line = _find(field.rpartition(".")[2], configs, value)
-        kind = expected.group(1).rpartition(".")[2]
         return InputError(
-            f"must be of type {kind}",
+            f"must be {_either([found.group(1) or found.group(2) for found in expected])}",
             path=path,
             line=line,
             field=field,
@@ -71,6 +73,19 @@ def explain(message: str, configs: Sequence[Path], command: str) -> InputError:
         )
     short = re.sub(r"\s+", " ", inner).strip()[:300]
     return InputError(short, field=field if outer else None, remedy=help_remedy)
+
+
+def _either(expected: Sequence[str]) -> str:
+    """What a value must be, from the types of a union: `of type int, one of a, b, or null`."""
+    kinds = []
+    for kind in dict.fromkeys(expected):
+        if literal := _LITERAL.fullmatch(kind):
+            kinds.append("one of " + literal.group(1).replace("'", ""))
+        elif kind == "NoneType":
+            kinds.append("null")
+        else:
+            kinds.append(f"of type {kind.rpartition('.')[2]}")
+    return ", ".join(kinds[:-1]) + " or " + kinds[-1] if len(kinds) > 1 else kinds[0]
 
 
 def _arguments(class_path: str) -> list[str]:

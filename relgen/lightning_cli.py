@@ -177,9 +177,18 @@ class RelgenCLI(LightningCLI):
             raise cause from None
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """For an estimate, none that asks for the devices of the real one."""
+        """For an estimate, none that asks for the devices of the real one.
+
+        Raises:
+            InputError: Lightning knows no such accelerator, strategy, devices, …
+        """
         if not self.own.estimate:
-            return super().instantiate_trainer(**kwargs)
+            try:
+                return super().instantiate_trainer(**kwargs)
+            except (TypeError, ValueError) as error:
+                if isinstance(error, InputError):
+                    raise
+                raise InputError(" ".join(str(error).split()), field="trainer") from error
         return Trainer(accelerator="cpu", devices=1, logger=False, enable_checkpointing=False)
 
     def _run_subcommand(self, subcommand: str) -> None:

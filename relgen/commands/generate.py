@@ -98,7 +98,9 @@ def describe(summary: dict[str, Any]) -> str:
     )
     if usage := summary.get("usage"):
         cost = f", cost {usage['cost']:g}" if usage["cost"] else ""
-        said += f"; {usage['answers']} answers, {usage['prompt_tokens']} tokens read{cost}"
+        unusable = usage["unusable_answers"]
+        answers = f"{usage['answers']} answers" + (f", {unusable} unusable" if unusable else "")
+        said += f"; {answers}, {usage['prompt_tokens']} tokens read{cost}"
     return said
 
 

@@ -47,14 +47,11 @@ class Answers:
 
     def add(self, key: str, prompt_hash: str, draft: Draft, usage: Usage) -> None:
         """Keeps an answer; it is on the disk when this returns."""
-        row = {
-            "key": key,
-            "prompt": prompt_hash,
-            "draft": draft.to_json(),
-            "usage": [usage.prompt, usage.completion],
-        }
-        self._log.append(row)
-        self._take(row)
+        self._append({"key": key, "prompt": prompt_hash, "draft": draft.to_json()}, usage)
+
+    def add_unusable(self, usage: Usage) -> None:
+        """Keeps the account of an answer that holds no draft, and is asked for again."""
+        self._append({"draft": None}, usage)
 
     def close(self) -> None:
         """Closes the file and leaves it to the next process."""
@@ -64,11 +61,18 @@ class Answers:
         """Removes the file: the generation is finished."""
         self._log.discard()
 
+    def _append(self, row: dict[str, Any], usage: Usage) -> None:
+        row["usage"] = [usage.prompt, usage.completion]
+        self._log.append(row)
+        self._take(row)
+
     def _take(self, row: Any) -> None:
         try:
-            draft = Draft.from_json(row["draft"])
-            self._drafts[row["key"], row["prompt"]] = draft
-            prompt, completion = row["usage"]
+            prompt, completion = map(int, row["usage"])
+            if row["draft"] is None:
+                self.total += Usage(prompt, completion, unusable=1)
+                return
+            self._drafts[row["key"], row["prompt"]] = Draft.from_json(row["draft"])
+            self.total += Usage(prompt, completion, answers=1)
         except (KeyError, TypeError, ValueError) as error:
             raise unreadable(self._log, row) from error
-        self.total += Usage(int(prompt), int(completion), 1)

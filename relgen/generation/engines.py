@@ -66,7 +66,9 @@ def _server(settings: GenerationSettings, answers: Answers) -> Engine:
     assert server is not None
     if names := unsent(settings):
         without = ", ".join(names)
-        print(f"warning: a server of kind {server.kind} takes no {without}", file=sys.stderr)
+        known = "; if yours does, name it by --server-kind" if server.kind == "other" else ""
+        said = f"warning: a server of kind {server.kind} takes no {without}{known}"
+        print(said, file=sys.stderr)
     form = CHAT
     if server.api == "completions":
         form = server_format(load_tokenizer(server.tokenizer or settings.model))

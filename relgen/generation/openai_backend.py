@@ -133,9 +133,10 @@ class OpenAIBackend:
             ("total_token_budget", server.total_token_budget, tokens),
         ):
             if bound is not None and value >= bound:
+                unusable = f" and {total.unusable} unusable ones" if total.unusable else ""
                 raise BudgetError(
-                    f"used up after {total.answers} answers, {total.prompt} tokens read and "
-                    f"{total.completion} written",
+                    f"used up after {total.answers} answers{unusable}, {total.prompt} tokens read "
+                    f"and {total.completion} written",
                     field=f"server.{name}",
                     value=bound,
                     remedy="all answers are kept: run the same command again with a larger one",
@@ -149,9 +150,11 @@ class OpenAIBackend:
                 raw = await self._post(body)
                 answer = read_answer(raw, self._server.api, one_line=request.one_line)
             except UnusableAnswerError as error:
+                self._answers.add_unusable(error.usage)
                 if attempt == self._server.retries:
                     raise self._failed(f"its answers cannot be used: {error}") from error
                 await asyncio.sleep(_pause(attempt))
+                self._check_budget()
                 continue
             if answer.usage is None and self._budgeted:
                 raise self._failed("it does not say how many tokens an answer took", "usage")

@@ -12,7 +12,17 @@ from relgen.generation.usage import Usage
 
 
 class UnusableAnswerError(Exception):
-    """An answer that holds no draft."""
+    """An answer that holds no draft.
+
+    Args:
+        problem: what is wrong with it.
+        usage: it may have been paid for all the same.
+    """
+
+    def __init__(self, problem: str, usage: Usage | None = None) -> None:
+        super().__init__(problem)
+        counted = usage or Usage()
+        self.usage = Usage(counted.prompt, counted.completion, unusable=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +49,19 @@ def read_answer(raw: Any, api: Api, *, one_line: bool) -> Answer:
     Raises:
         UnusableAnswerError: it is no answer, or an error in the shape of one.
     """
+    usage = _usage(raw.get("usage")) if isinstance(raw, dict) else None
     if not isinstance(raw, dict) or not isinstance(raw.get("choices"), list) or not raw["choices"]:
-        raise UnusableAnswerError(f"no choices in {str(raw)[:120]!r}")
+        raise UnusableAnswerError(f"no choices in {str(raw)[:120]!r}", usage)
     choice = raw["choices"][0]
     try:
         text = choice["message"]["content"] if api == "chat" else choice["text"]
         pieces, logprobs = _token_logprobs(choice.get("logprobs"))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise UnusableAnswerError(f"an answer of another shape ({error!r})") from error
+        raise UnusableAnswerError(f"an answer of another shape ({error!r})", usage) from error
     text = "" if text is None else text  # a refusal, or nothing but reasoning
     if not isinstance(text, str):
-        raise UnusableAnswerError(f"a text was expected, not {str(text)[:120]!r}")
+        raise UnusableAnswerError(f"a text was expected, not {str(text)[:120]!r}", usage)
     finish: Finish = "length" if choice.get("finish_reason") == "length" else "stop"
-    usage = _usage(raw.get("usage"))
     tokens = usage.completion if usage is not None else len(logprobs)
     draft = read_text(text, finish, tokens, pieces, logprobs, one_line=one_line)
     return Answer(draft, usage)

@@ -91,6 +91,7 @@ class ServerSettings:
         """Tokens and cost of a run, for its summary."""
         return {
             "answers": total.answers,
+            "unusable_answers": total.unusable,
             "prompt_tokens": total.prompt,
             "completion_tokens": total.completion,
             "cost": round(total.cost(self.price_prompt, self.price_completion), 6),

@@ -216,10 +216,24 @@ def read_settings(path: str | Path | None, **overrides: Any) -> GenerationSettin
         values = read_yaml(path) or {}
         if not isinstance(values, dict):
             raise InputError("must be a mapping of settings", path=path, value=values)
+    given = _keys(overrides)
     for name in ("server", "vllm"):
         if isinstance(values.get(name), dict) and isinstance(overrides.get(name), dict):
             overrides[name] = {**values[name], **overrides[name]}
     try:
         return from_mapping(GenerationSettings, {**values, **overrides})
     except InputError as error:
+        if error.field in given:  # the file is not to blame
+            raise
         raise InputError(str(error), path=path) from error
+
+
+def _keys(values: Mapping[str, Any]) -> set[str]:
+    """The keys of settings, as messages name them: those of `server` as `server.base_url`."""
+    nested = {
+        f"{name}.{key}"
+        for name, value in values.items()
+        if isinstance(value, Mapping)
+        for key in value
+    }
+    return nested | set(values)

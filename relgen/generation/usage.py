@@ -12,18 +12,21 @@ class Usage:
     Args:
         prompt: tokens read.
         completion: tokens written.
-        answers: how many there were.
+        answers: how many there were that hold a draft.
+        unusable: and how many that do not.
     """
 
     prompt: int = 0
     completion: int = 0
     answers: int = 0
+    unusable: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
             self.prompt + other.prompt,
             self.completion + other.completion,
             self.answers + other.answers,
+            self.unusable + other.unusable,
         )
 
     def cost(self, price_prompt: float, price_completion: float) -> float:

@@ -106,8 +106,14 @@ def test_a_misspelt_key_of_a_configuration(
     ("options", "message"),
     [
         (["--model.beta", "much"], "field 'model.beta': must be of type float (got 'much')"),
+        (
+            ["--model.colour", "1"],
+            "field 'model.colour': must be one of red, blue or null",
+        ),
         (["--model.gamma", "1"], "field 'model.gamma': unknown key"),
         (["--trainer.max_epochs", "two"], "field 'trainer.max_epochs': must be of type int"),
+        (["--trainer.precision", "8"], "must be one of 64, 32, 16, one of transformer-engine, "),
+        (["--trainer.strategy", "nine"], "field 'trainer': You selected an invalid strategy name"),
         (["--nonsense", "1"], "field '--nonsense': unknown key"),
         (["--ckpt_path", "last"], "last.ckpt: no checkpoint to go on from"),
         (["-c", "no-such-preset"], "no-such-preset: no such file or preset; presets: dpo/"),

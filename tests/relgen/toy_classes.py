@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from lightning.pytorch import LightningDataModule, LightningModule
 from torch.utils.data import DataLoader
@@ -13,9 +15,15 @@ class ToyModule(LightningModule):
     Args:
         model: not used; the data module gets the same.
         beta: not used.
+        colour: not used.
     """
 
-    def __init__(self, model: str = "toy", beta: float = 0.5) -> None:
+    def __init__(
+        self,
+        model: str = "toy",
+        beta: float = 0.5,
+        colour: Literal["red", "blue"] | None = None,
+    ) -> None:
         super().__init__()
         self.save_hyperparameters()
         self.layer = torch.nn.Linear(1, 1)

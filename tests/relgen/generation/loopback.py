@@ -170,6 +170,9 @@ def _silent(handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
     handler.close_connection = True
 
 
+UNUSABLE = ("no json", "no choices", "another shape", "paid for")
+"""The faults that are answers with the status 200, in whole."""
+
 FAULTS: dict[str, Callable[[BaseHTTPRequestHandler, dict[str, Any]], None]] = {
     "429": lambda h, b: send(h, 429, {"error": {"message": "slow down"}}, {"Retry-After": "0.01"}),
     "500": lambda h, b: send(h, 500, {"error": {"message": "oops"}}, {"Retry-After": "0.01"}),
@@ -177,6 +180,7 @@ FAULTS: dict[str, Callable[[BaseHTTPRequestHandler, dict[str, Any]], None]] = {
     "no json": lambda h, b: send(h, 200, b"{nothing"),
     "no choices": lambda h, b: send(h, 200, {"error": {"message": "out of memory"}}),
     "another shape": lambda h, b: send(h, 200, {"choices": [{"delta": "x"}]}),
+    "paid for": lambda h, b: send(h, 200, {**answer(b, "x y"), "choices": [{"text": 7}]}),
     "cut": _cut,
     "endless": _endless,
     "trickle": _trickle,

@@ -80,7 +80,13 @@ def test_a_misbehaving_server_changes_nothing(
         run(inputs, tmp_path, settings(server.url, {"timeout": timeout}))
         assert set(server.asked.values()) == {2}
         assert set(server.answered.values()) == {1}
-    assert contents(tmp_path) == expected
+    found, usage = contents(tmp_path), dict(expected["summary"]["usage"])
+    if fault in lb.UNUSABLE:  # each request got such an answer once
+        usage["unusable_answers"] = usage["answers"]
+    if fault == "paid for":
+        usage["prompt_tokens"] *= 2
+        usage["completion_tokens"] += 2 * usage["answers"]
+    assert found == {**expected, "summary": {**expected["summary"], "usage": usage}}
 
 
 def test_what_was_answered_is_not_asked_again(
@@ -171,6 +177,21 @@ def test_a_budget_stops_the_run_and_a_larger_one_goes_on(
     found = contents(tmp_path)
     found["summary"]["usage"]["cost"] = 0.0
     assert found == expected
+
+
+def test_answers_that_cannot_be_used_are_paid_for(inputs: Inputs, tmp_path: Path) -> None:
+    """They count towards the budget, also after an interruption; 102 tokens each."""
+
+    def useless(handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> bool:
+        lb.FAULTS["paid for"](handler, body)
+        return True
+
+    chosen = {"concurrency": 1, "retries": 9, "total_token_budget": 150}
+    with loopback(useless) as server:
+        for _ in range(2):
+            with pytest.raises(BudgetError, match="after 0 answers and 2 unusable ones, 200 token"):
+                run(inputs, tmp_path, settings(server.url, chosen))
+            assert sum(server.asked.values()) == 2
 
 
 def test_a_server_that_does_not_count_cannot_have_a_budget(inputs: Inputs, tmp_path: Path) -> None:

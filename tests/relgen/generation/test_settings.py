@@ -57,6 +57,9 @@ def test_file_overrides_and_errors_name_the_file(tmp_path: Path) -> None:
     path.write_text("sample: 3\n")
     with pytest.raises(InputError, match=r"g\.yaml: .*did you mean 'samples'"):
         read_settings(path)
+    path.write_text("shard: 1/2\n")
+    with pytest.raises(InputError, match=r"^field 'shard': must be i/n"):
+        read_settings(path, shard="3/2")  # the file is not to blame
 
 
 def test_command_line_yaml_and_python_agree(tmp_path: Path) -> None:
