@@ -110,29 +110,35 @@ def against_human(arms: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """Each arm's micro-F1 less that of `human`, paired by seed, for every classifier.
 
     Rows: `arm`, `classifier`, `n_seeds`, `mean`, and `low` and `high`, the ends of the 95% interval
-    (`relgen.paired.paired_interval`); None for a single seed.
+    (`relgen.paired.paired_interval`; None for a single seed). `ensemble` holds the last three for
+    ensembles of the initialisations on both sides; None where there is only one of them.
     """
-    scores: dict[str, dict[str, dict[int, float]]] = {}
+    by_pair: dict[tuple[str, str], dict[int, dict[str, Any]]] = {}
     for arm in arms:
-        by_arm = scores.setdefault(arm["classifier"], {})
-        by_arm.setdefault(arm["arm"], {})[arm["seed"]] = arm["micro_f1"]
+        by_pair.setdefault((arm["classifier"], arm["arm"]), {})[arm["seed"]] = arm
     rows = []
-    for classifier, by_arm in scores.items():
-        human = by_arm.pop("human", {})
-        for name, of in by_arm.items():
-            if differences := [of[seed] - human[seed] for seed in sorted(of.keys() & human.keys())]:
-                interval = paired_interval(differences)
-                rows.append(
-                    {
-                        "arm": name,
-                        "classifier": classifier,
-                        "n_seeds": len(differences),
-                        "mean": statistics.fmean(differences),
-                        "low": interval and interval.low,
-                        "high": interval and interval.high,
-                    }
-                )
+    for (classifier, name), of in by_pair.items():
+        human = by_pair.get((classifier, "human"), {})
+        seeds = sorted(of.keys() & human.keys())
+        if name == "human" or not seeds:
+            continue
+        row = {"arm": name, "classifier": classifier, "n_seeds": len(seeds)}
+        pairs = [(of[seed], human[seed]) for seed in seeds]
+        row |= _difference([(ours["micro_f1"], theirs["micro_f1"]) for ours, theirs in pairs])
+        voted = [(ours["ensemble_micro_f1"], theirs["ensemble_micro_f1"]) for ours, theirs in pairs]
+        alone = any(value is None for pair in voted for value in pair)
+        rows.append(row | {"ensemble": None if alone else _difference(voted)})
     return rows
+
+
+def _difference(pairs: Sequence[tuple[float, float]]) -> dict[str, Any]:
+    differences = [ours - theirs for ours, theirs in pairs]
+    interval = paired_interval(differences)
+    return {
+        "mean": statistics.fmean(differences),
+        "low": interval and interval.low,
+        "high": interval and interval.high,
+    }
 
 
 def print_table(results: dict[str, Any]) -> None:
@@ -156,11 +162,21 @@ def print_table(results: dict[str, Any]) -> None:
     Console().print(table)
     for row in results["against_human"]:
         name = f"{row['arm']} · {row['classifier']}" if several else row["arm"]
-        said = f"{name} - human: {100 * row['mean']:+.1f}"
+        said = f"{name} - human: {_signed(row)}"
         if row["low"] is not None:
-            low, high = 100 * row["low"], 100 * row["high"]
-            said += f" (95% interval of {row['n_seeds']} paired seeds: {low:+.1f} to {high:+.1f})"
+            said += f" (95% interval of {row['n_seeds']} paired seeds: {_ends(row)})"
+        if (voted := row["ensemble"]) is not None:
+            ends = "" if voted["low"] is None else f" ({_ends(voted)})"
+            said += f"; both as ensembles of their initialisations: {_signed(voted)}{ends}"
         print(said)
+
+
+def _signed(row: Mapping[str, float]) -> str:
+    return f"{100 * row['mean']:+.1f}"
+
+
+def _ends(row: Mapping[str, float]) -> str:
+    return f"{100 * row['low']:+.1f} to {100 * row['high']:+.1f}"
 
 
 def _percent(value: float | None, spread: float | None) -> str:

@@ -81,9 +81,10 @@ def label(
 
     Returns:
         The summary: how many samples are in `out` and how many are too uncertain; how many of the
-        former are most probably what they were written for, by relation as well; and
-        `train_micro_f1`, the regression's score on labelled samples that it was not fitted to (None
-        where no relation has two).
+        former are most probably what they were written for, by relation as well, and as
+        `given_micro_f1` (for samples whose relations are true ones, such as a test set, the score
+        of the reading itself); and `train_micro_f1`, the regression's score on labelled samples
+        that it was not fitted to (None where no relation has two).
 
     Raises:
         InputError: an input cannot be used, or no sample is certain enough.
@@ -208,8 +209,10 @@ def _agreement(pairs: Sequence[tuple[Sample, Sample]], schema: RelationSchema) -
     intended = Counter(old.relation for old, _ in pairs)
     labelled = Counter(new.relation for _, new in pairs)
     agreed = Counter(new.relation for old, new in pairs if old.relation == new.relation)
+    predicted, given = [new.relation for _, new in pairs], [old.relation for old, _ in pairs]
     return {
         "agreed": agreed.total(),
+        "given_micro_f1": score_labels(predicted, given, schema).micro_f1,
         "relations": {
             label: {
                 "intended": intended[label],

@@ -16,7 +16,7 @@ from relgen.errors import InputError
 from relgen.experiment import CorpusFiles, Experiment, Labelling
 from relgen.files import read_json
 from relgen.plans import Plan
-from relgen.results import write_results
+from relgen.results import print_table, write_results
 from relgen.runner import is_done, print_plan, run_experiment
 from relgen.samples import Entity, Sample, write_samples
 from relgen.stages import plan
@@ -388,7 +388,10 @@ def test_initialisations_differ_in_their_seeds_and_share_their_data(
 
 
 def test_results_are_means_over_initialisations_and_their_vote(
-    experiment: Experiment, tmp_path: Path, commands: FakeCommands
+    experiment: Experiment,
+    tmp_path: Path,
+    commands: FakeCommands,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     samples = [
         Sample(str(i), "Ann saw Bern.", Entity(0, 3), Entity(8, 12), relation)
@@ -422,6 +425,12 @@ def test_results_are_means_over_initialisations_and_their_vote(
     assert against["mean"] == pytest.approx(0.15)
     # by hand: 0.15 ± 12.7062 * 0.0707 / √2
     assert (against["low"], against["high"]) == pytest.approx((0.15 - 0.6353, 0.15 + 0.6353), 1e-3)
+    # all votes are right, on both sides
+    assert against["ensemble"] == {"mean": 0.0, "low": 0.0, "high": 0.0}
+    print_table(results)
+    said = capsys.readouterr().out
+    assert "obo_dpo_mix - human: +15.0 (95% interval of 2 paired seeds: -48.5 to +78.5); " in said
+    assert "both as ensembles of their initialisations: +0.0 (+0.0 to +0.0)" in said
 
 
 def test_one_initialisation_has_no_vote_and_one_seed_no_interval(
@@ -432,6 +441,7 @@ def test_one_initialisation_has_no_vote_and_one_seed_no_interval(
     assert [arm["ensemble_micro_f1"] for arm in results["arms"]] == [None, None]
     (against,) = results["against_human"]
     assert (against["mean"], against["low"], against["high"]) == (0.0, None, None)
+    assert against["ensemble"] is None
 
 
 def test_a_dtype_holds_for_every_model(

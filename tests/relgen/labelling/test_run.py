@@ -77,6 +77,7 @@ def test_samples_are_called_what_they_are_and_remember_what_they_were_meant_to_b
     assert all(sum(one.scores.values()) == pytest.approx(1, abs=1e-5) for one in labelled)
     assert all(max(one.scores, key=one.scores.get) == one.relation for one in labelled)
     assert (summary["samples"], summary["agreed"], summary["train_micro_f1"]) == (300, 100, 1.0)
+    assert summary["given_micro_f1"] == pytest.approx(0.4)  # precision 100/200, recall 100/300
     assert summary["relations"]["place"] == {"intended": 0, "labelled": 100, "agreed": 0}
     assert sorted(path.name for path in out.parent.iterdir()) == ["labelled.json", out.name]
 
@@ -159,8 +160,8 @@ def test_the_command(
     ]
     assert cli.main([*command, "--out", str(out)]) == 0
     assert capsys.readouterr().out == (
-        "150 samples labelled, 50 of them as they were meant; micro-F1 on labelled samples left "
-        f"out: 100.0 -> {out}\n"
+        "150 samples labelled, 50 of them as the files had it (micro-F1 40.0); "
+        f"micro-F1 on labelled samples left out: 100.0 -> {out}\n"
     )
     assert json.loads((tmp_path / "out.json").read_text())["samples"] == 150
     assert cli.main([*command, "--out", str(files["train"])]) == 2
