@@ -2,7 +2,8 @@
 
     relgen classifier fit -c classifier/entity_marker --data.schema semeval \
         --data.human all_train.jsonl --trainer.max_steps 2400 --out runs/judge
-    python -m benchmarks.correctness --judge runs/judge/model runs/effect/stages/seed11/*/*.jsonl
+    python -m benchmarks.correctness --judge runs/judge/model \\
+        runs/effect/stages/seed*/label-*/labelled.jsonl
 
 The judge looks on: nothing is selected by it. An error is one of direction where the judge sees the
 inverse, one of `Other` where either side says that no relation holds, and one of type elsewhere.

@@ -115,22 +115,22 @@ class Sample:
     def exchanged(self, inverses: Mapping[str, str]) -> Sample | None:
         """The same sentence with head and tail exchanged, under the inverse label.
 
-        Probabilities go to the inverse labels; those of labels without one are left out, and the
-        rest is scaled to their sum.
-
         Args:
             inverses: as `RelationSchema.inverses` gives them.
 
         Returns:
-            A sample with an id of its own; None where the label has no inverse.
+            A sample with an id of its own, and each probability at the inverse label. None where
+            the label has no inverse, or a probability belongs to a label that has none: what holds
+            the other way round is not known then, and the rest is no certainty.
         """
         if self.relation not in inverses:
             return None
         scores = None
         if self.scores is not None:
-            turned = {inverses[x]: p for x, p in self.scores.items() if x in inverses}
-            share = sum(turned.values()) / sum(self.scores.values())
-            scores = {label: p / share for label, p in turned.items()} if share else None
+            likely = {label: p for label, p in self.scores.items() if p > 0}
+            if not likely.keys() <= inverses.keys():
+                return None
+            scores = {inverses[label]: p for label, p in likely.items()}
         return replace(
             self,
             id=f"{self.id}/exchanged",

@@ -179,11 +179,12 @@ def _inverses(schema: RelationSchema) -> list[int | None]:
 
 def _relabel(sample: Sample, schema: RelationSchema, probabilities: Sequence[float]) -> Sample:
     said = Prediction.from_probabilities(sample.id, schema.labels, probabilities)
+    known = sample.provenance or {}  # a file that is labelled again remembers the first intention
     return replace(
         sample,
         relation=said.relation,
         scores=said.scores,
-        provenance={**(sample.provenance or {}), "intended": sample.relation},
+        provenance={"intended": sample.relation, **known},
     )
 
 

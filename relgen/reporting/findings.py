@@ -38,10 +38,7 @@ def compared_arm(arms: Sequence[str]) -> str | None:
 def headline(run: Run) -> Headline:
     """'Mix X.X vs. human Y.Y micro-F1', with the gain or loss and what it is worth."""
     classifier = run.classifiers[0]
-    scores: dict[str, dict[int, float]] = {}
-    for arm in run.arms:
-        if arm.classifier == classifier and arm.figures.get("micro_f1") is not None:
-            scores.setdefault(arm.arm, {})[arm.seed] = arm.figures["micro_f1"]
+    scores = _by_seed(run, classifier, "micro_f1")
     with_classifier = f" Classifier: {classifier}." if len(run.classifiers) > 1 else ""
     arm_name = compared_arm(list(scores))
     human_scores, our_scores = scores.get("human", {}), scores.get(arm_name or "", {})
@@ -60,9 +57,22 @@ def headline(run: Run) -> Headline:
     verb = "Adding" if kind == "Mix" else "Training on nothing but"
     differences = [our_scores[seed] - human_scores[seed] for seed in seeds]
     how = describe(generation_of(arm_name) or arm_name)
-    change = _change(float(percent(ours)) - float(percent(human)))  # as the title shows them
-    detail = f"{verb} generated samples ({how}) {change}. {_worth(differences)}{with_classifier}"
-    return Headline(title, detail)
+    parts = [f"{verb} generated samples ({how}) {_change(statistics.fmean(differences))}."]
+    parts.append(_worth(differences))
+    voted = _by_seed(run, classifier, "ensemble_micro_f1")
+    ours_voted, human_voted = voted.get(arm_name, {}), voted.get("human", {})
+    if seeds_voted := sorted(ours_voted.keys() & human_voted.keys()):
+        parts.append(_ensembles([ours_voted[seed] - human_voted[seed] for seed in seeds_voted]))
+    return Headline(title, " ".join(parts) + with_classifier)
+
+
+def _by_seed(run: Run, classifier: str, score: str) -> dict[str, dict[int, float]]:
+    """A score of one classifier, by arm and seed, where there is one."""
+    scores: dict[str, dict[int, float]] = {}
+    for arm in run.arms:
+        if arm.classifier == classifier and arm.figures.get(score) is not None:
+            scores.setdefault(arm.arm, {})[arm.seed] = arm.figures[score]
+    return scores
 
 
 def what_was_done(run: Run) -> list[str]:
@@ -109,11 +119,20 @@ def _named(classifiers: Sequence[str]) -> str:
 
 
 def _change(difference: float) -> str:
-    points = f"{abs(difference):.1f}"
+    points = f"{100 * abs(difference):.1f}"
     if points == "0.0":
         return "made no difference to micro-F1"
     unit = "point" if points == "1.0" else "points"
     return f"{'gained' if difference > 0 else 'cost'} {points} {unit} of micro-F1"
+
+
+def _ensembles(differences: Sequence[float]) -> str:
+    """What is left where each arm's initialisations vote: averaging alone gains as well."""
+    mean = 100 * statistics.fmean(differences)
+    said = f"Between ensembles of the initialisations the difference is {mean:+.1f} points"
+    if (interval := paired_interval(differences)) is None:
+        return f"{said}."
+    return f"{said} (95% interval: {100 * interval.low:+.1f} to {100 * interval.high:+.1f})."
 
 
 def _worth(differences: Sequence[float]) -> str:

@@ -215,12 +215,18 @@ def test_an_exchanged_sample_is_the_same_sentence_the_other_way_round():
 
 
 def test_probabilities_go_to_the_inverse_labels():
-    made = Sample("1", "Ann saw Bern.", Entity(0, 3), Entity(8, 12), "sees")
-    made = replace(made, scores={"sees": 0.6, "seen": 0.2, "born": 0.2})
-    turned = made.exchanged({"sees": "seen", "seen": "sees"})
-    # `born` has no inverse, so that its share goes to the others
-    assert turned.scores == pytest.approx({"seen": 0.75, "sees": 0.25})
-    assert turned.exchanged({"sees": "seen", "seen": "sees"}).scores == turned.scores | {
-        "sees": turned.scores["seen"],
-        "seen": turned.scores["sees"],
-    }
+    inverses = {"sees": "seen", "seen": "sees", "none": "none"}
+    scores = {"sees": 0.6, "seen": 0.3, "none": 0.1}
+    made = Sample("1", "Ann saw Bern.", Entity(0, 3), Entity(8, 12), "sees", scores=scores)
+    turned = made.exchanged(inverses)
+    assert turned.scores == {"seen": 0.6, "sees": 0.3, "none": 0.1}
+    assert turned.exchanged(inverses).scores == scores
+
+
+def test_a_guess_does_not_become_certain_by_exchange():
+    """What is not known the other way round must not be shared out among the rest."""
+    scores = {"sees": 0.4, "seen": 0.0, "none": 0.6}
+    made = Sample("1", "Ann saw Bern.", Entity(0, 3), Entity(8, 12), "sees", scores=scores)
+    assert made.exchanged({"sees": "seen", "seen": "sees"}) is None
+    sure = replace(made, scores={"sees": 1.0, "seen": 0.0, "none": 0.0})
+    assert sure.exchanged({"sees": "seen", "seen": "sees"}).scores == {"seen": 1.0}

@@ -82,6 +82,22 @@ def test_samples_are_called_what_they_are_and_remember_what_they_were_meant_to_b
     assert sorted(path.name for path in out.parent.iterdir()) == ["labelled.json", out.name]
 
 
+def test_labelled_again_it_remembers_what_it_was_written_for(
+    files: dict[str, Path], tmp_path: Path
+) -> None:
+    do(files, tmp_path / "once.jsonl", Words())
+    label(
+        LabelSettings(),
+        generated=[tmp_path / "once.jsonl"],
+        train=files["train"],
+        schema=files["s"],
+        out=tmp_path / "twice.jsonl",
+        reader=Words(),
+    )
+    again = read_samples(tmp_path / "twice.jsonl")
+    assert {one.provenance["intended"] for one in again} == {"cause"}
+
+
 def test_interrupted_it_goes_on(files: dict[str, Path], tmp_path: Path) -> None:
     do(files, tmp_path / "whole.jsonl", Words())
     out = tmp_path / "out.jsonl"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from relgen.files import read_json, write_json
 from relgen.reporting.data import load_run
 from relgen.reporting.findings import compared_arm, headline, what_was_done
 from tests.relgen.reporting.fake_run import make_run
@@ -55,6 +56,25 @@ def test_six_seeds_can_be_significant(tmp_path: Path) -> None:
     detail = headline(load_run(run)).detail
     assert "in 6 of 6 seeds, and the 95% interval" in detail
     assert detail.endswith("points (exact sign-flip test over seeds: p = 0.031).")
+
+
+def test_ensembles_are_set_against_ensembles(tmp_path: Path) -> None:
+    folder = make_run(tmp_path, seeds=(1, 2), files=False)
+    results = read_json(folder / "results.json")
+    votes = {
+        ("human", 1): 0.6,
+        ("human", 2): 0.6,
+        ("obo_dpo_mix", 1): 0.61,
+        ("obo_dpo_mix", 2): 0.63,
+    }
+    for arm in results["arms"]:
+        arm["ensemble_micro_f1"] = votes.get((arm["arm"], arm["seed"]))
+    write_json(folder / "results.json", results)
+    # by hand: 0.02 ± 12.7062 * 0.01414 / √2
+    assert headline(load_run(folder)).detail.endswith(
+        " Between ensembles of the initialisations the difference is +2.0 points (95% interval: "
+        "-10.7 to +14.7)."
+    )
 
 
 def test_without_a_baseline_nothing_is_claimed(tmp_path: Path) -> None:
