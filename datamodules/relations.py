@@ -49,7 +49,8 @@ class RelationDataModule(LightningDataModule):
             human ones.
         generated_share: the generated samples' share: of a batch with `side_by_side`, of all steps
             with `generated_first`.
-        balanced: draw all relations equally often.
+        balanced: draw all relations equally often (with `order: side_by_side`, in the human rows of
+            a batch only).
         exchange: train on every sample with head and tail exchanged as well, under the inverse
             label, for those relations of the schema that have one.
         on_leak: a training sentence that is a test sentence as well ends the run, or is dropped.

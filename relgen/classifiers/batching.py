@@ -26,7 +26,8 @@ class TrainingBatches(Sampler[list[int]]):
         batch_size: rows a batch, in each process.
         steps: batches an epoch, in each process.
         seed: of the order.
-        balanced: draw every label equally often, whatever its number of rows.
+        balanced: draw every label equally often, whatever its number of rows; with `generated_rows`
+            the human rows only, since read labels say how common each relation is.
         generated_rows: so many rows of every batch are generated ones, drawn evenly, and the others
             human ones; None draws from both alike.
         generated_steps: so many first steps of the training see generated rows only, and all later

@@ -177,7 +177,8 @@ def test_the_command(
     assert cli.main([*command, "--out", str(out)]) == 0
     assert capsys.readouterr().out == (
         "150 samples labelled, 50 of them as the files had it (micro-F1 40.0); "
-        f"micro-F1 on labelled samples left out: 100.0 -> {out}\n"
+        "micro-F1 on labelled samples left out, whose relations are as frequent as in "
+        f"{files['train']}: 100.0 -> {out}\n"
     )
     assert json.loads((tmp_path / "out.json").read_text())["samples"] == 150
     assert cli.main([*command, "--out", str(files["train"])]) == 2
