@@ -20,7 +20,17 @@ from typing import NoReturn
 from relgen import __version__
 from relgen.errors import InputError
 
-COMMANDS = ("data", "chains", "generate", "label", "diversity", "export", "run", "report")
+COMMANDS = (
+    "data",
+    "chains",
+    "generate",
+    "label",
+    "diversity",
+    "direct",
+    "export",
+    "run",
+    "report",
+)
 TRAINED = {
     "dpo": "tune a language model by DPO on chains of preference pairs (LightningCLI)",
     "classifier": "train, test and apply a relation classifier (LightningCLI)",

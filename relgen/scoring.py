@@ -134,24 +134,27 @@ def precision_recall_f1(correct: Tensor, predicted: Tensor, gold: Tensor) -> Ten
     return torch.stack([precision, recall, f1])
 
 
-def score(confusion: Tensor, schema: RelationSchema) -> Scores:
+def score(confusion: Tensor, schema: RelationSchema, nameless: Tensor | None = None) -> Scores:
     """All scores of a confusion matrix.
 
     Args:
         confusion: (R, R) counts; rows are gold labels, both axes in the schema's order.
         schema: the R labels.
+        nameless: (R,) counts of samples, by gold label, for which no label was named.
     """
     confusion = confusion.cpu()
-    hits, predicted, gold = confusion.diagonal(), confusion.sum(dim=0), confusion.sum(dim=1)
+    lost = torch.zeros(len(schema), dtype=torch.long) if nameless is None else nameless.cpu()
+    hits, predicted = confusion.diagonal(), confusion.sum(dim=0)
+    gold = confusion.sum(dim=1) + lost
     single = precision_recall_f1(hits, predicted, gold)  # (3, R)
     positive = torch.tensor([label != schema.negative for label in schema.labels])
     micro = precision_recall_f1(
-        hits[positive].sum(), predicted[positive].sum(), gold[positive].sum()
+        hits[positive].sum(), predicted[positive].sum() + lost.sum(), gold[positive].sum()
     )
     return Scores(
         micro_f1=float(micro[2]),
         macro_f1=float(single[2, positive].mean()),
-        official_f1=official_f1(confusion, schema) if has_official_score(schema) else None,
+        official_f1=official_f1(confusion, schema, lost) if has_official_score(schema) else None,
         precision=float(micro[0]),
         recall=float(micro[1]),
         per_relation={
@@ -168,11 +171,25 @@ def score(confusion: Tensor, schema: RelationSchema) -> Scores:
     )
 
 
-def score_labels(predicted: Sequence[str], gold: Sequence[str], schema: RelationSchema) -> Scores:
-    """All scores of predicted labels, given as names in the same order as the gold ones."""
+def score_labels(
+    predicted: Sequence[str | None], gold: Sequence[str], schema: RelationSchema
+) -> Scores:
+    """All scores of predicted labels, given as names in the same order as the gold ones.
+
+    A prediction of None is an answer that names no label. It is wrong: it misses the gold label,
+    and counts among the positive predictions of micro-F1, as any wrong label would.
+    """
     index = {label: row for row, label in enumerate(schema.labels)}
-    pairs = [torch.tensor([index[x] for x in side], dtype=torch.long) for side in (predicted, gold)]
-    return score(confusion_matrix(pairs[0], pairs[1], len(schema)), schema)
+    named = [(p, g) for p, g in zip(predicted, gold, strict=True) if p is not None]
+    pairs = [
+        torch.tensor([index[x] for x in side], dtype=torch.long)
+        for side in ([p for p, _ in named], [g for _, g in named])
+    ]
+    nameless = torch.tensor(
+        [index[g] for p, g in zip(predicted, gold, strict=True) if p is None], dtype=torch.long
+    )
+    lost = torch.bincount(nameless, minlength=len(schema))
+    return score(confusion_matrix(pairs[0], pairs[1], len(schema)), schema, lost)
 
 
 def has_official_score(schema: RelationSchema) -> bool:
@@ -185,7 +202,7 @@ def has_official_score(schema: RelationSchema) -> bool:
     return schema.name.lower().startswith("semeval") and all(r.undirected for r in positive)
 
 
-def official_f1(confusion: Tensor, schema: RelationSchema) -> float:
+def official_f1(confusion: Tensor, schema: RelationSchema, nameless: Tensor) -> float:
     """Macro-F1 over undirected relations, with direction taken into account.
 
     The (9+1)-way evaluation of `semeval2010_task8_scorer-v1.2.pl`: a hit needs the right direction,
@@ -195,12 +212,14 @@ def official_f1(confusion: Tensor, schema: RelationSchema) -> float:
     Args:
         confusion: (R, R) counts; rows are gold labels.
         schema: the R labels.
+        nameless: (R,) counts of samples, by gold label, for which no label was named.
     """
     groups: dict[str, list[int]] = {}
     for index, relation in enumerate(schema):
         if relation.name != schema.negative:
             groups.setdefault(relation.group, []).append(index)
-    hits, predicted, gold = confusion.diagonal(), confusion.sum(dim=0), confusion.sum(dim=1)
+    hits, predicted = confusion.diagonal(), confusion.sum(dim=0)
+    gold = confusion.sum(dim=1) + nameless
     counts = [
         torch.stack([side[members].sum() for members in groups.values()])
         for side in (hits, predicted, gold)

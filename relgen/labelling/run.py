@@ -18,9 +18,9 @@ from relgen import __version__
 from relgen.classifiers.predictions import Prediction
 from relgen.errors import InputError
 from relgen.files import content_hash, read_json, text_hash, write_json
-from relgen.labelling.partial import PartialRows
 from relgen.labelling.probe import cross_validated, fit_probe
 from relgen.language_model import DType, find_device
+from relgen.partial_rows import PartialRows
 from relgen.samples import Sample, iter_files, read_samples, with_samples, write_samples
 from relgen.schema import RelationSchema, load_schema
 from relgen.scoring import score_labels

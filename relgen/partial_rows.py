@@ -1,4 +1,4 @@
-"""Probabilities worked out so far, on the disk: a labelling that was killed goes on from there.
+"""Results worked out so far, on the disk: what was killed goes on from there.
 
 A header that says what they depend on, then one line of rows a chunk. What another header stands
 over is of no use, and is dropped with it; so is a torn last line.
@@ -10,10 +10,11 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 
 class PartialRows:
-    """Rows of numbers that are appended chunk by chunk, and read back at the next start.
+    """Rows of numbers or texts that are appended chunk by chunk, and read back at the next start.
 
     Args:
         path: of the file; made when it is missing.
@@ -22,7 +23,7 @@ class PartialRows:
 
     def __init__(self, path: Path, header: str) -> None:
         self._path = path
-        self.rows: list[list[float]] = []
+        self.rows: list[list[Any]] = []
         whole = 0
         if path.is_file():
             lines = path.read_bytes().splitlines(keepends=True)
@@ -39,7 +40,7 @@ class PartialRows:
         if not whole:
             self._append({"header": header})
 
-    def append(self, rows: Sequence[Sequence[float]]) -> None:
+    def append(self, rows: Sequence[Sequence[Any]]) -> None:
         """Adds a chunk; it is on the disk when this returns."""
         chunk = [list(row) for row in rows]
         self._append(chunk)

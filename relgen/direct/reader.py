@@ -1,0 +1,147 @@
+"""The language model's answers: the likelihood of each label's tokens below every question.
+
+The prompt's prefix is read once and kept as keys and values. A sentence then costs its own tokens
+and those of the answers, which hang below it as a tree: every answer in one pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from relgen.direct.answers import AnswerTrie, build_trie
+from relgen.direct.prompt import DirectPrompt
+from relgen.generation.cache import check_cacheable
+from relgen.language_model import DType, load_language_model, load_tokenizer
+from relgen.prompts import encode, prompt_format
+from relgen.samples import Sample
+from relgen.schema import RelationSchema
+
+
+class QuestionBatch(NamedTuple):
+    """B questions of at most Q tokens, each with the trie's N tokens below it, after a prefix of P.
+
+    Args:
+        ids: (B, Q + N): a question, padding, the trie.
+        positions: (B, Q + N): a trie's token follows its question, whatever padding lies between.
+        mask: (B, 1, Q + N, P + Q + N), True where a token sees a key.
+        predictors: (B, M): the columns whose states predict the trie's tokens.
+        places: (N,): which of the M predicts each token of the trie.
+    """
+
+    ids: Tensor
+    positions: Tensor
+    mask: Tensor
+    predictors: Tensor
+    places: Tensor
+
+
+def lay_out(questions: Sequence[Sequence[int]], trie: AnswerTrie, prefix: int) -> QuestionBatch:
+    """Lays questions out for one pass.
+
+    Args:
+        questions: B lists of token ids, none empty.
+        trie: N tokens.
+        prefix: P, tokens that every question follows.
+    """
+    lengths = torch.tensor([len(question) for question in questions])  # (B,)
+    size, width = len(questions), int(lengths.max())
+    ids = torch.zeros(size, width + len(trie.ids), dtype=torch.long)
+    for row, question in enumerate(questions):
+        ids[row, : len(question)] = torch.tensor(question)
+    ids[:, width:] = trie.ids
+    columns = torch.arange(width)
+    positions = torch.cat(
+        [columns.expand(size, -1), lengths[:, None] + trie.depths.expand(size, -1)], dim=1
+    )
+    seen = torch.zeros(size, width + len(trie.ids), prefix + width + len(trie.ids)).bool()
+    seen[:, :, :prefix] = True
+    # padding sees what stands before it: a row that sees nothing would turn into NaN
+    seen[:, :width, prefix : prefix + width] = columns[None, :] <= columns[:, None]
+    seen[:, width:, prefix : prefix + width] = (columns < lengths[:, None])[:, None, :]
+    seen[:, width:, prefix + width :] = trie.visible()
+    # tokens with one parent are predicted by one state: the head runs once for each parent
+    parents, places = torch.unique(trie.parents, return_inverse=True)  # (M,), (N,)
+    predictors = torch.where(parents < 0, lengths[:, None] - 1, width + parents)  # (B, M)
+    return QuestionBatch(ids, prefix + positions, seen[:, None], predictors, places)
+
+
+class DirectReader:
+    """A language model that answers questions about relations.
+
+    Args:
+        model: embedded name, local folder or Hub id.
+        schema: R relations.
+        demonstrations: labelled samples, shown with their answers.
+        dtype: of the weights.
+        device: where it runs.
+
+    Raises:
+        InputError: the model cannot be found, or has layers without full attention.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        schema: RelationSchema,
+        demonstrations: Sequence[Sample],
+        *,
+        dtype: DType = "float32",
+        device: torch.device,
+    ) -> None:
+        self.tokenizer = load_tokenizer(model)
+        loaded: Any = load_language_model(model, dtype=dtype, device=device)
+        check_cacheable(loaded.config)
+        self.model: Any = loaded.to(device).eval()
+        self.prompt = DirectPrompt(prompt_format(self.tokenizer), schema, tuple(demonstrations))
+        self.prefix = encode(self.tokenizer, self.prompt.prefix)
+        self.trie = build_trie(
+            [encode(self.tokenizer, self.prompt.answer(label)) for label in schema.labels]
+        )
+        self._cue = encode(self.tokenizer, self.prompt.cue)
+        self._kept = self._read_prefix()
+
+    def question(self, sample: Sample) -> list[int]:
+        """The tokens of a sentence and of the cue, which follow the prefix."""
+        return [*encode(self.tokenizer, self.prompt.question(sample)), *self._cue]
+
+    @torch.inference_mode()
+    def log_probabilities(self, samples: Sequence[Sample]) -> Tensor:
+        """The log-probability of each of the trie's N tokens, given all that stands before it.
+
+        Args:
+            samples: B samples; what is said of one does not depend on the others but for rounding.
+
+        Returns:
+            (B, N), float32, on the CPU.
+        """
+        questions = [self.question(sample) for sample in samples]
+        batch = lay_out(questions, self.trie, len(self.prefix))
+        device = self.model.device
+        # views: the pass joins them with its own keys, and leaves what is kept as it is
+        kept = [tuple(x.expand(len(samples), -1, -1, -1) for x in layer) for layer in self._kept]
+        states = self.model.get_decoder()(
+            input_ids=batch.ids.to(device),
+            attention_mask=batch.mask.to(device),
+            position_ids=batch.positions.to(device),
+            past_key_values=DynamicCache(kept),
+            use_cache=True,
+        ).last_hidden_state  # (B, Q + N, D)
+        rows = torch.arange(len(samples), device=device)[:, None]
+        head = self.model.get_output_embeddings()
+        logits = head(states[rows, batch.predictors.to(device)]).float()  # (B, M, V)
+        places, ids = batch.places.to(device), self.trie.ids.to(device)
+        result: Tensor = logits[:, places, ids] - logits.logsumexp(-1)[:, places]
+        return result.cpu()
+
+    @torch.inference_mode()
+    def _read_prefix(self) -> list[tuple[Tensor, Tensor]]:
+        """Keys and values of every layer, each (1, H, P, D)."""
+        ids = torch.tensor([self.prefix], device=self.model.device)
+        cache: Any = DynamicCache()
+        self.model.get_decoder()(input_ids=ids, past_key_values=cache, use_cache=True)
+        return [(layer.keys, layer.values) for layer in cache.layers]

@@ -1,0 +1,213 @@
+"""Classifies a file of samples by asking a language model, resumably."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.progress import track
+
+from relgen import __version__
+from relgen.direct.answers import (
+    allowed_probabilities,
+    decode_greedily,
+    find_label,
+    mean_log_likelihoods,
+)
+from relgen.direct.prompt import DirectPrompt, draw_demonstrations
+from relgen.errors import InputError
+from relgen.files import content_hash, read_json, text_hash, write_json, write_jsonl
+from relgen.generation.backends import DraftRequest
+from relgen.generation.engines import find_engine
+from relgen.generation.settings import GenerationSettings
+from relgen.language_model import DType, find_device
+from relgen.partial_rows import PartialRows
+from relgen.prompts import Prompt
+from relgen.samples import Sample, read_samples
+from relgen.schema import RelationSchema, load_schema
+from relgen.scoring import score_labels
+
+Answer = Literal["likelihood", "constrained", "free"]
+_BATCH = 8
+_CHUNK = 128
+_FREE_TOKENS = 32
+
+# the label that was named (None where none was), each label's probability, and a free answer's text
+Row = tuple[str | None, list[float], str | None]
+Asker = Callable[[Sequence[Sample]], list[Row]]
+
+
+@dataclass(frozen=True, slots=True)
+class DirectSettings:
+    """Who is asked, and how.
+
+    Args:
+        model: embedded name, local folder or Hub id.
+        dtype: of its weights.
+        device: where it runs; by default a GPU where there is one.
+        shots: labelled samples shown with their answers.
+        seed: of which samples are shown.
+        answer: `likelihood` takes the relation whose name has the highest mean log-probability a
+            token; `constrained` decodes greedily and allows names only; `free` decodes greedily
+            whatever comes, and an answer that names no relation is wrong.
+    """
+
+    model: str = "smollm2-135m-instruct"
+    dtype: DType = "float32"
+    device: str | None = None
+    shots: int = 2
+    seed: int = 1
+    answer: Answer = "likelihood"
+
+
+def classify(
+    settings: DirectSettings,
+    *,
+    train: str | Path,
+    test: str | Path,
+    schema: str | Path,
+    out: str | Path,
+) -> dict[str, Any]:
+    """Writes `predictions.jsonl`, `scores.json` and `direct.json` (a summary) to a folder.
+
+    Killed and called again with the same settings and inputs, it goes on; called again when
+    finished, it does nothing.
+
+    Args:
+        settings: see there.
+        train: samples to show; none are read where `shots` is 0.
+        test: samples to classify.
+        schema: path or shipped name.
+        out: the folder.
+
+    Returns:
+        The summary: the settings, `samples`, `unparseable` answers, `micro_f1`, `seconds`.
+
+    Raises:
+        InputError: an input cannot be used.
+    """
+    if settings.shots < 0:
+        raise InputError("must not be negative", field="shots", value=settings.shots)
+    out, relations = Path(out), load_schema(schema)
+    header = _header(settings, [train, test], relations)
+    summary_path = out / "direct.json"
+    if summary_path.is_file():
+        found: dict[str, Any] = read_json(summary_path)
+        if found.get("hash") == header:
+            return found
+    samples = read_samples(test, schema=relations)
+    labelled = read_samples(train, schema=relations) if settings.shots else []
+    shown = draw_demonstrations(labelled, settings.shots, seed=settings.seed)
+    # sentences of similar length share a batch
+    order = sorted(range(len(samples)), key=lambda i: len(samples[i].text))
+    partial = PartialRows(out / ".predictions.partial", header)
+    began = time.monotonic()
+    if len(partial.rows) < len(samples):
+        ask = _free if settings.answer == "free" else _among_labels
+        answers = ask(settings, relations, shown)
+        starts = range(len(partial.rows), len(samples), _CHUNK)
+        for start in track(
+            starts, "Asking", console=Console(stderr=True), transient=True, disable=len(starts) < 2
+        ):
+            partial.append(answers([samples[i] for i in order[start : start + _CHUNK]]))
+    rows = [
+        row for _, row in sorted(zip(order, partial.rows, strict=True), key=lambda pair: pair[0])
+    ]
+    named = [label for label, _, _ in rows]
+    scores = score_labels(named, [sample.relation for sample in samples], relations)
+    summary = {
+        "hash": header,
+        **asdict(settings),
+        "samples": len(samples),
+        "unparseable": named.count(None),
+        "micro_f1": scores.micro_f1,
+        "seconds": round(time.monotonic() - began, 2),
+        "relgen_version": __version__,
+    }
+    lines = (_line(sample, row, relations) for sample, row in zip(samples, rows, strict=True))
+    write_jsonl(out / "predictions.jsonl", lines)
+    write_json(out / "scores.json", scores.to_json())
+    write_json(summary_path, summary)
+    partial.remove()
+    return summary
+
+
+def _among_labels(
+    settings: DirectSettings, schema: RelationSchema, shown: Sequence[Sample]
+) -> Asker:
+    from relgen.direct.reader import DirectReader
+
+    device = find_device(settings.device)
+    reader = DirectReader(settings.model, schema, shown, dtype=settings.dtype, device=device)
+    trie = reader.trie
+
+    def ask(samples: Sequence[Sample]) -> list[Row]:
+        rows: list[Row] = []
+        for start in range(0, len(samples), _BATCH):
+            found = reader.log_probabilities(samples[start : start + _BATCH])  # (B, N)
+            if settings.answer == "constrained":
+                probabilities = allowed_probabilities(trie, found)  # (B, R)
+                best = [decode_greedily(trie, row) for row in found]
+            else:
+                probabilities = mean_log_likelihoods(trie, found).softmax(-1)  # (B, R)
+                best = probabilities.argmax(-1).tolist()
+            for place, row in zip(best, probabilities.tolist(), strict=True):
+                rows.append((schema.labels[place], [round(p, 6) for p in row], None))
+        return rows
+
+    return ask
+
+
+def _free(settings: DirectSettings, schema: RelationSchema, shown: Sequence[Sample]) -> Asker:
+    greedy = GenerationSettings(
+        model=settings.model,
+        dtype=settings.dtype,
+        device=settings.device,
+        temperature=0.0,
+        repetition_penalty=1.0,
+    )
+    engine = find_engine(greedy, None)
+    prompt = DirectPrompt(engine.format, schema, tuple(shown))
+    backend = engine.open()
+
+    def ask(samples: Sequence[Sample]) -> list[Row]:
+        rows: list[Row] = []
+        for start in range(0, len(samples), _BATCH):
+            backend.forget()
+            questions = [
+                Prompt(prompt.prefix, (prompt.question(s),), prompt.cue, engine.format.terminator)
+                for s in samples[start : start + _BATCH]
+            ]
+            backend.show(dict(enumerate(questions)))
+            drafts = backend.draft(
+                [
+                    DraftRequest(number, "", _FREE_TOKENS, one_line=True, grammar=None)
+                    for number in range(len(questions))
+                ]
+            )
+            for text in (draft.text for draft in drafts):
+                label = find_label(text, schema.labels)
+                rows.append((label, [float(label == each) for each in schema.labels], text))
+        return rows
+
+    return ask
+
+
+def _line(sample: Sample, row: Sequence[Any], schema: RelationSchema) -> dict[str, Any]:
+    label, probabilities, text = row
+    scores = dict(zip(schema.labels, probabilities, strict=True))
+    line = {"id": sample.id, "relation": label, "score": scores.get(label or "", 0.0)}
+    return line | {"scores": scores} | ({} if text is None else {"answer": text})
+
+
+def _header(settings: DirectSettings, files: Sequence[str | Path], schema: RelationSchema) -> str:
+    for file in files:
+        if not Path(file).is_file():
+            raise InputError("no such file", path=file, remedy="check the path")
+    parts = [asdict(settings), [content_hash(file) for file in files], schema.to_dict()]
+    return text_hash(json.dumps([*parts, __version__]))
