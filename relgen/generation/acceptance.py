@@ -4,11 +4,12 @@ A check takes a sample and its surroundings and gives a reason to reject it, or 
 list of them in order, so that an outside scorer (a classifier's verdict) is one more entry. What a
 language model wrote raises nothing.
 
-Reasons: those of `markup.MarkupError`; `unfinished`, `dead_end` (the grammar allowed no token),
-`off_grammar` (an engine that does not decode under the grammar wrote what it does not allow);
-`same_entities`, `entity_inside_word`, `long_head`, `long_tail`, `too_short`, `too_long`;
-`wrong_head_type`, `wrong_tail_type`; `copy_of_demonstration`, `near_copy_of_demonstration`,
-`duplicate`, `near_duplicate`, `test_leak`. The loop adds `not_chosen` and `surplus`.
+Reasons: those of `markup.MarkupError` and `field_markup.read_fields`; `unfinished`, `dead_end` (the
+grammar allowed no token), `off_grammar` (an engine that does not decode under the grammar wrote
+what it does not allow); `same_entities`, `entity_inside_word`, `long_head`, `long_tail`,
+`too_short`, `too_long`; `wrong_head_type`, `wrong_tail_type`; `copy_of_demonstration`,
+`near_copy_of_demonstration`, `duplicate`, `near_duplicate`, `test_leak`. The loop adds `not_chosen`
+and `surplus`.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class Surroundings:
 
 
 Check = Callable[[Sample, Surroundings], str | None]
+Read = Callable[[str, str], Sample | str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +94,32 @@ class Pool:
         index.add(context_words(sample))
 
 
+def read_draft(raw: str, relation: str) -> Sample | str:
+    """A line of tagged text as a sample with an empty id, or the reason why it is none.
+
+    White space at the ends of the line and of the entities is dropped.
+    """
+    try:
+        parsed = parse(raw.strip())
+    except MarkupError as error:
+        return error.reason
+    entities = {}
+    for role, entity in (("head", parsed.head), ("tail", parsed.tail)):
+        mention = parsed.text[entity.start : entity.end]
+        if not any(character.isalnum() for character in mention):
+            return f"empty_{role}"
+        start = entity.start + len(mention) - len(mention.lstrip())
+        entities[role] = Entity(start, start + len(mention.strip()), entity.type)
+    return Sample("", parsed.text, entities["head"], entities["tail"], relation, "generated")
+
+
 def judge(
     raw: str,
     finish: Finish,
     surroundings: Surroundings,
     checks: Sequence[Check],
     grammar: GrammarSpec | None = None,
+    read: Read = read_draft,
 ) -> Verdict:
     """Reads one line that the model wrote, and runs the checks in order.
 
@@ -107,12 +129,13 @@ def judge(
         surroundings: what it is judged against.
         checks: see `default_checks`.
         grammar: what was asked for; not every engine keeps to it.
+        read: from a line and its relation to a sample, or to the reason why there is none.
     """
     if finish == "length":
         return Verdict(None, "unfinished")
     if finish == "grammar":
         return Verdict(None, "dead_end")
-    sample = read_draft(raw, surroundings.relation.name)
+    sample = read(raw, surroundings.relation.name)
     if isinstance(sample, str):
         return Verdict(None, sample)
     if grammar is not None and not grammar.matches(raw):
@@ -148,25 +171,6 @@ def default_checks(settings: GenerationSettings) -> list[Check]:
         check_duplicates,
         check_test_leak,
     ]
-
-
-def read_draft(raw: str, relation: str) -> Sample | str:
-    """A line of tagged text as a sample with an empty id, or the reason why it is none.
-
-    White space at the ends of the line and of the entities is dropped.
-    """
-    try:
-        parsed = parse(raw.strip())
-    except MarkupError as error:
-        return error.reason
-    entities = {}
-    for role, entity in (("head", parsed.head), ("tail", parsed.tail)):
-        mention = parsed.text[entity.start : entity.end]
-        if not any(character.isalnum() for character in mention):
-            return f"empty_{role}"
-        start = entity.start + len(mention) - len(mention.lstrip())
-        entities[role] = Entity(start, start + len(mention.strip()), entity.type)
-    return Sample("", parsed.text, entities["head"], entities["tail"], relation, "generated")
 
 
 def check_entities(sample: Sample, _: Surroundings) -> str | None:

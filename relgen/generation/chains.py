@@ -10,11 +10,24 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from relgen.generation.settings import GenerationSettings
-from relgen.prompts import Prompt, PromptWriter
+from relgen.prompts import Prompt
 from relgen.samples import Sample
 from relgen.schema import Relation
+
+
+class Writer(Protocol):
+    """Who writes the prompts: `PromptWriter`, or `FieldPromptWriter`."""
+
+    def one_by_one(self, relation: Relation, demonstrations: Sequence[Sample]) -> Prompt:
+        """Asks for one sample."""
+
+    def all_at_once(
+        self, relation: Relation, demonstrations: Sequence[Sample], number: int
+    ) -> Prompt:
+        """Asks for `number` samples in one answer."""
 
 
 @dataclass(slots=True)
@@ -109,7 +122,7 @@ def waves(states: Sequence[RelationState], batch: int | None) -> list[list[Relat
 
 
 def write_prompt(
-    writer: PromptWriter,
+    writer: Writer,
     relation: Relation,
     shown: Sequence[Sample],
     settings: GenerationSettings,

@@ -18,10 +18,10 @@ from relgen.markup import escape
 FREE_TEXT = r"[^<>\p{Cc}]"
 # Ordinary words: a full stop only between digits, no quotation mark before a tag. A small model
 # that may not end its sentence before both entities stand would otherwise go on behind one of them.
-_LAST_WORD = (
+LAST_WORD = (
     r"[\"“‘(]?([\p{L}\p{N}$€£]|[0-9][.,:][0-9])([\p{L}\p{N}'’%&\/-]|[0-9][.,:][0-9]){0,22}[\"”)]?"
 )
-_WORD = rf"({_LAST_WORD}[,;:]?|[–-])"
+WORD = rf"({LAST_WORD}[,;:]?|[–-])"
 _POSSESSIVE = r"('s|’s)?"
 _SUFFIX = rf"{_POSSESSIVE}[,;:]?"
 _ENTITY_WORD_FIRST = r"([\p{L}\p{N}$€£#@&]|[0-9][.,:][0-9])"
@@ -103,10 +103,10 @@ class GrammarSpec:
     def _sentence(self) -> tuple[str, str, str]:
         # bounded in words: a bound in characters would cut a word and put a tag there
         words = f"{{0,{self.max_context_words}}}"
-        first = rf"({_WORD} ){words}"
-        middle = rf"{_SUFFIX}( |-|( {_WORD}){{1,{self.max_context_words}}} )"
+        first = rf"({WORD} ){words}"
+        middle = rf"{_SUFFIX}( |-|( {WORD}){{1,{self.max_context_words}}} )"
         before_last = f"{{0,{self.max_context_words - 1}}}"
-        last = rf"({_POSSESSIVE}|{_SUFFIX}( {_WORD}){before_last} {_LAST_WORD})[.!?]"
+        last = rf"({_POSSESSIVE}|{_SUFFIX}( {WORD}){before_last} {LAST_WORD})[.!?]"
         return first, middle, last
 
 

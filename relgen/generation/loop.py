@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from relgen.generation.acceptance import Check, Pool, Surroundings, judge
+from relgen.field_markup import read_fields
+from relgen.generation.acceptance import Check, Pool, Read, Surroundings, judge, read_draft
 from relgen.generation.backends import Backend, Draft, DraftRequest
-from relgen.generation.chains import Chain, RelationState, waves, write_prompt
+from relgen.generation.chains import Chain, RelationState, Writer, waves, write_prompt
+from relgen.generation.fields_grammar import FieldsSpec
 from relgen.generation.grammar_spec import GrammarSpec
 from relgen.generation.journal import Journal, Round
 from relgen.generation.overlap import jaccard, words
 from relgen.generation.settings import GenerationSettings
-from relgen.prompts import Prompt, PromptWriter
+from relgen.prompts import Prompt
 from relgen.samples import Sample
 from relgen.schema import Relation
 
@@ -65,7 +67,7 @@ class GenerationLoop:
         self,
         settings: GenerationSettings,
         states: Sequence[RelationState],
-        writer: PromptWriter,
+        writer: Writer,
         checks: Sequence[Check],
         pool: Pool,
         provenance: Mapping[str, Any],
@@ -82,6 +84,7 @@ class GenerationLoop:
         self._journal = journal
         self._open_backend = open_backend
         self._free_types = free_types
+        self._read: Read = read_fields if settings.markup == "fields" else read_draft
         self._backend: Backend | None = None
         self._to_show: list[dict[int, Prompt]] = []
 
@@ -135,16 +138,21 @@ class GenerationLoop:
 
     def _grammar(self, relation: Relation, lines: int) -> GrammarSpec:
         settings = self._settings
-        return GrammarSpec(
+        spec = GrammarSpec(
             lines=lines,
             max_entity_chars=settings.max_entity_chars,
             max_entity_words=settings.max_entity_words,
             max_context_chars=settings.max_context_chars,
             max_context_words=settings.max_context_words,
             one_sentence=settings.one_sentence,
-            head_types=(relation.head_types or self._free_types) if settings.types else (),
-            tail_types=(relation.tail_types or self._free_types) if settings.types else (),
         )
+        named = settings.types or settings.markup == "fields"
+        head = (relation.head_types or self._free_types) if named else ()
+        tail = (relation.tail_types or self._free_types) if named else ()
+        spec = replace(spec, head_types=head, tail_types=tail)
+        if settings.markup == "fields":
+            return FieldsSpec(**asdict(spec), relation=relation.name)
+        return spec
 
     def _round(self, turns: Sequence[_Turn]) -> RoundResult:
         requests = [request for turn in turns for request in turn.requests]
@@ -187,7 +195,9 @@ class GenerationLoop:
         turn.state.drafts += len(drafts)
         grammar = turn.requests[0].grammar
         for draft in drafts:
-            verdict = judge(draft.text, draft.finish, surroundings, self._checks, grammar)
+            verdict = judge(
+                draft.text, draft.finish, surroundings, self._checks, grammar, self._read
+            )
             if verdict.sample is None:
                 self._reject(turn, str(verdict.reason), draft.text, result)
             else:
@@ -211,7 +221,7 @@ class GenerationLoop:
         turn.state.drafts += max(1, len(written))
         for place in written:
             finish = draft.finish if place == len(lines) - 1 else "stop"
-            verdict = judge(lines[place], finish, surroundings, self._checks, grammar)
+            verdict = judge(lines[place], finish, surroundings, self._checks, grammar, self._read)
             if verdict.sample is None:
                 self._reject(turn, str(verdict.reason), lines[place], result)
             elif turn.state.accepted >= turn.state.wanted:

@@ -11,10 +11,11 @@ from typing import Any, NamedTuple, TypeVar
 
 from relgen import __version__
 from relgen.errors import InputError
+from relgen.field_prompts import FieldPromptWriter
 from relgen.files import content_hash, text_hash
 from relgen.generation.acceptance import Check, Pool, default_checks
 from relgen.generation.answers import Answers
-from relgen.generation.chains import RelationState, plan
+from relgen.generation.chains import RelationState, Writer, plan
 from relgen.generation.engines import Engine, find_engine
 from relgen.generation.journal import Journal
 from relgen.generation.json_log import LogInUseError
@@ -25,7 +26,7 @@ from relgen.generation.progress import GenerationProgress
 from relgen.generation.settings import GenerationSettings
 from relgen.generation.shards import Shard
 from relgen.language_model import resolve_model
-from relgen.prompts import PromptWriter
+from relgen.prompts import PromptFormat, PromptWriter
 from relgen.samples import Sample, read_samples
 from relgen.schema import Relation, RelationSchema, load_schema
 
@@ -109,16 +110,17 @@ def generate(
             answers = _open_log(Answers, paths.answers, header, force)
             stack.callback(answers.close)
         found = engine(settings, answers)
+        types = _types(inputs.schema, inputs.train)
         loop = GenerationLoop(
             settings,
             states,
-            PromptWriter(found.format, settings.diverse, settings.types),
+            _writer(settings, found.format, types),
             [*default_checks(settings), *extra_checks],
             Pool.of(settings, inputs.train, inputs.forbidden),
             {"model": settings.model, "adapter": settings.adapter, "relgen_version": __version__},
             journal,
             found.open,
-            _types(inputs.schema, inputs.train),
+            types,
         )
         stack.callback(loop.close)
         files = PartialFiles(paths)
@@ -226,6 +228,12 @@ def input_hash(
         content_hash(adapter) if adapter is not None and adapter.is_dir() else None,
     ]
     return text_hash(json.dumps(parts, sort_keys=True, ensure_ascii=False))
+
+
+def _writer(settings: GenerationSettings, form: PromptFormat, types: tuple[str, ...]) -> Writer:
+    if settings.markup == "fields":
+        return FieldPromptWriter(form, types)
+    return PromptWriter(form, settings.diverse, settings.types)
 
 
 def _types(schema: RelationSchema, train: Sequence[Sample]) -> tuple[str, ...]:

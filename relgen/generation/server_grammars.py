@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from relgen.field_markup import UNTYPED
+from relgen.generation.fields_grammar import FieldsSpec
 from relgen.generation.grammar_spec import GrammarSpec
 from relgen.markup import escape
 
 # character classes read the same in both notations
 _ANY = r"[^<>\t\n\r]"
+_LINE = r"[^\t\n\r]"
 _SOLID = r"[^<>\t\n\r ]"
 
 
@@ -53,6 +56,8 @@ def _answer(spec: GrammarSpec, to: _Notation) -> str:
 
 
 def _line(spec: GrammarSpec, to: _Notation) -> str:
+    if isinstance(spec, FieldsSpec):
+        return _fields(spec, to)
     first, middle, last = _sentence(spec, to) if spec.one_sentence else _free(spec, to)
     head = _entity("head", spec.head_types, spec, to)
     tail = _entity("tail", spec.tail_types, spec, to)
@@ -76,6 +81,24 @@ def _sentence(spec: GrammarSpec, to: _Notation) -> tuple[str, str, str]:
     inner = to.sequence(suffix, to.repeated(after, 0, most), space)
     last = to.sequence(suffix, to.repeated(after, 0, most), "[.!?]")
     return first, to.choice(to.sequence(suffix, "[-]"), inner), last
+
+
+def _fields(spec: FieldsSpec, to: _Notation) -> str:
+    context = f"{_LINE}{{1,{3 * spec.max_context_chars + 2 * spec.max_entity_chars}}}"
+    mention = f"{_LINE}{{1,{spec.max_entity_chars}}}"
+    return to.sequence(
+        to.text(f"Relation: {spec.relation}. Context: "),
+        context,
+        to.text(" Head Entity: "),
+        mention,
+        to.text(". Head Type: "),
+        to.choice(*map(to.text, spec.head_types or (UNTYPED,))),
+        to.text(". Tail Entity: "),
+        mention,
+        to.text(". Tail Type: "),
+        to.choice(*map(to.text, spec.tail_types or (UNTYPED,))),
+        to.text("."),
+    )
 
 
 def _entity(role: str, types: tuple[str, ...], spec: GrammarSpec, to: _Notation) -> str:

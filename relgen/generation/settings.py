@@ -28,6 +28,7 @@ DType = Literal["float32", "bfloat16", "float16", "float64"]
 Quantization = Literal["nf4"]
 Half = Literal["a", "b"]
 BackendName = Literal["transformers", "openai", "vllm"]
+Markup = Literal["tagged", "fields"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,12 @@ class GenerationSettings:
         "of them (an ablation: the model goes back to what it no longer sees)",
     )
     diverse: bool = described(True, "give the diversity instruction")
+    markup: Markup = described(
+        "tagged",
+        "how a sample is written: <head>…</head> in the sentence (tagged), or a line of named "
+        "fields without relation explanation and diversity instruction, as Xu et al. 2023 do "
+        "(fields)",
+    )
     types: bool = described(False, "write entity types into the tags: <head:PERSON>")
     grammar: bool = described(True, "decode under the grammar of tagged text")
     candidates: int = described(
