@@ -169,7 +169,9 @@ class RelationSchema:
 
 
 def load_schema(name: str | Path) -> RelationSchema:
-    """Reads and checks a schema file, or one that relgen ships (`everyday`, `semeval`).
+    """Reads and checks a schema file, or one that relgen ships by its name.
+
+    These are `everyday`, `semeval`, `tacred` (for TACREV as well) and `retacred`.
 
     Raises:
         InputError: names the file, the key and the remedy.
