@@ -105,6 +105,22 @@ def test_an_unknown_label_names_the_nearest():
         load_schema("everyday").check_label("zzz")
 
 
+@pytest.mark.parametrize(
+    ("schema", "label", "negative"),
+    [
+        ("tacred", "NA", "no_relation"),
+        ("retacred", "Other", "no_relation"),
+        ("semeval", "no_relation", "Other"),
+    ],
+)
+def test_another_name_for_the_negative_label_says_how_to_rename_it(schema, label, negative):
+    with pytest.raises(InputError, match=f"its negative label is '{negative}': .*--rename {label}"):
+        load_schema(schema).check_label(label)
+    plain = _many(None, None)
+    with pytest.raises(InputError, match="its relations: r0, r1"):
+        plain.check_label(label)
+
+
 def test_an_unknown_schema_names_those_that_are_shipped():
     with pytest.raises(InputError, match=r"shipped schemas: .*everyday.*semeval"):
         load_schema("no-such-schema")
