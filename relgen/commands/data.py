@@ -1,6 +1,6 @@
 """`relgen data`: K-shot splits, the shipped corpus and dataset folders.
 
-Conversion stands in `data_convert`.
+Conversion and schemas stand in `data_convert` and `data_schema`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from relgen.commands import data_convert
+from relgen.commands import data_convert, data_schema
 from relgen.commands.data_convert import SKIP_BAD_HELP, say_skipped
 from relgen.fewshot import manifest, split
 from relgen.files import read_text, refuse_inputs, refuse_other_readme, write_json, write_text
@@ -23,7 +23,7 @@ def add_parser(subparsers: Any) -> None:
     """Adds the command and its sub-commands to the parser of `relgen`."""
     parser = subparsers.add_parser(
         "data",
-        help="convert corpora, make K-shot splits, write the shipped corpus",
+        help="convert corpora, make K-shot splits and schemas, write the shipped corpus",
         description="Samples in and out: every other command reads the samples.jsonl made here.",
     )
     actions = parser.add_subparsers(metavar="ACTION", required=True)
@@ -31,6 +31,7 @@ def add_parser(subparsers: Any) -> None:
     _add_split(actions)
     _add_everyday(actions)
     _add_card(actions)
+    data_schema.add_parser(actions)
 
 
 def _add_split(actions: Any) -> None:
