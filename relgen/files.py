@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -85,11 +85,20 @@ def write_json(path: str | Path, value: Any) -> None:
     write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 
-def read_json(path: str | Path) -> Any:
-    """Reads a JSON file. Raises InputError when it is missing, not UTF-8 or not JSON."""
+def read_json(path: str | Path, *, keep: Collection[str] | None = None) -> Any:
+    """Reads a JSON file. Raises InputError when it is missing, not UTF-8 or not JSON.
+
+    Args:
+        path: the file.
+        keep: the keys of objects that are wanted; the others take no memory. None keeps all.
+    """
     text = read_text(path)
+
+    def wanted(content: dict[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in content.items() if keep and key in keep}
+
     try:
-        return json.loads(text)
+        return json.loads(text, object_hook=None if keep is None else wanted)
     except json.JSONDecodeError as error:
         raise InputError(
             f"not valid JSON: {error.msg}",

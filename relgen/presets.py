@@ -50,7 +50,7 @@ def list_configs(folder: str = "") -> list[str]:
 
 
 def find_schema(name: str | Path) -> Path:
-    """Resolves a schema's path, or the name of one that relgen ships (`everyday`, `semeval`)."""
+    """Resolves a schema's path, or the name of one that relgen ships (`semeval`, `tacred`)."""
     path = Path(name)
     if path.is_file():
         return path

@@ -31,6 +31,7 @@ from relgen.yaml_files import read_yaml
 Half = Literal["a", "b"]
 _SCHEMA_KEYS = {"name", "negative", "relations"}
 _RELATION_KEYS = {"explanation", "head_types", "tail_types", "undirected"}
+_NEGATIVE_NAMES = {"na", "none", "other", "no_relation"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +94,20 @@ class RelationSchema:
         """Raises InputError, naming the nearest labels, for a label it does not hold."""
         if label not in self.labels:
             near = difflib.get_close_matches(label, self.labels, n=3)
+            if self.negative is not None and label.lower() in _NEGATIVE_NAMES:
+                remedy = (
+                    f"its negative label is '{self.negative}': convert the corpus with "
+                    f"--rename {label}={self.negative}"
+                )
+            elif near:
+                remedy = f"did you mean {' or '.join(near)}?"
+            else:
+                remedy = f"its relations: {', '.join(self.labels)}"
             raise InputError(
                 f"not a relation of schema '{self.name}'",
                 field="relation",
                 value=label,
-                remedy=f"did you mean {' or '.join(near)}?"
-                if near
-                else f"its relations: {', '.join(self.labels)}",
+                remedy=remedy,
             )
 
     def inverses(self) -> dict[str, str]:
@@ -169,7 +177,9 @@ class RelationSchema:
 
 
 def load_schema(name: str | Path) -> RelationSchema:
-    """Reads and checks a schema file, or one that relgen ships (`everyday`, `semeval`).
+    """Reads and checks a schema file, or one that relgen ships by its name.
+
+    These are `everyday`, `semeval`, `tacred` (for TACREV as well) and `retacred`.
 
     Raises:
         InputError: names the file, the key and the remedy.

@@ -17,7 +17,7 @@ from relgen.errors import InputError
 from relgen.records import ReadStatistics
 from relgen.samples import Sample
 
-FORMATS = ("semeval", "opennre", "fewrel", "tagged", "jsonl", "hub")
+FORMATS = ("semeval", "tacred", "opennre", "fewrel", "tagged", "jsonl", "hub")
 
 
 class Reader(Protocol):

@@ -5,17 +5,22 @@
     {"text": "Ann lives in Bern.", "h": {"pos": [0, 3]}, "t": {"pos": [13, 17]}, …}
 
 `pos` counts tokens when the line has `token`, characters when it has `text`; its end is exclusive.
-Tokens are joined by single spaces. `id` and an entity's `type` are kept where a line has them.
+Tokens are joined by single spaces, and those of KnowPrompt's TACRED, such as -LRB-, become readable
+(see `relgen.corpora.tokens`). `id` and an entity's `type` are kept where a line has them.
+
+Both projects evaluate a line as Python, and some of the files made for them hold Python's notation
+of a dictionary ({'token': ["n't", …]}) in place of JSON: it is read as well, and nothing is run.
 """
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from relgen.corpora.tokens import TokenText
+from relgen.corpora.tokens import TokenText, readable
 from relgen.errors import InputError
 from relgen.files import read_lines
 from relgen.records import ReadStatistics, RecordChecks
@@ -59,12 +64,24 @@ def _decode(line: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
     except json.JSONDecodeError as error:
-        raise InputError(
-            f"not valid JSON at column {error.colno}: {error.msg}", value=line.strip()
-        ) from error
+        row = _literal(line)
+        if row is None:
+            raise InputError(
+                f"not valid JSON at column {error.colno}: {error.msg}", value=line.strip()
+            ) from error
     if not isinstance(row, dict):
         raise InputError("must be a JSON object", value=row)
     return row
+
+
+def _literal(line: str) -> Any:
+    """The dictionary that Python wrote with `repr`, as JSON has it; None where it is none."""
+    if not line.lstrip().startswith("{'"):
+        return None
+    try:
+        return json.loads(json.dumps(ast.literal_eval(line.strip())))
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return None
 
 
 def _parse(row: dict[str, Any], sample_id: str) -> Sample:
@@ -123,7 +140,11 @@ def _refuse_inclusive(
         return
     exclusive = tokens.text[tokens.starts[start] : tokens.ends[end - 1]] if end > start else ""
     inclusive = tokens.text[tokens.starts[start] : tokens.ends[end]]
-    if normalised(inclusive) == normalised(name) != normalised(exclusive):
+    named = " ".join(map(readable, name.split()))
+    # the first form misses other spacing, the second one a last token of punctuation
+    if any(
+        form(inclusive) == form(named) != form(exclusive) for form in (str.casefold, normalised)
+    ):
         raise InputError(
             f"the end must be exclusive, and '{name}' includes its token",
             field=field,

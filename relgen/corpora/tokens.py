@@ -1,20 +1,40 @@
 """Tokens to text: joined by single spaces, with the character offsets of token spans.
 
-The original spacing is not in the files, and nothing here guesses it: `do n't` stays `do n't`.
+The original spacing is not in the files, and nothing here guesses it: `do n't` stays `do n't`. What
+tokenisers after the Penn Treebank write in place of a character is read as that character, in
+every corpus that comes in tokens, since such codes mean nothing else:
+
+    -LRB- -RRB- -LSB- -RSB- -LCB- -RCB-     ( ) [ ] { }, also inside a token: -LRB-030-RRB-
+    `` and '', `                            " and '
+    \\/ and \\*                               / and *
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from relgen.errors import InputError
 from relgen.samples import Entity
 
+_BRACKETS = {"lrb": "(", "rrb": ")", "lsb": "[", "rsb": "]", "lcb": "{", "rcb": "}"}
+_BRACKET = re.compile(rf"-({'|'.join(_BRACKETS)})-", re.IGNORECASE)
+_ESCAPED = re.compile(r"\\([/*])")
+_QUOTES = {"``": '"', "''": '"', "`": "'"}
+
+
+def readable(token: str) -> str:
+    """A token with the Penn Treebank's codes read as the characters that they stand for."""
+    if token in _QUOTES:
+        return _QUOTES[token]
+    token = _BRACKET.sub(lambda code: _BRACKETS[code[1].lower()], token)
+    return _ESCAPED.sub(r"\1", token)
+
 
 @dataclass(frozen=True, slots=True)
 class TokenText:
-    """Tokens joined by single spaces.
+    """Tokens as text, joined by single spaces.
 
     Args:
         text: the joined text.
@@ -28,7 +48,7 @@ class TokenText:
 
     @classmethod
     def join(cls, tokens: Any, field: str) -> TokenText:
-        """Joins a decoded JSON list of texts.
+        """Joins a decoded JSON list of texts, each made `readable` before offsets are counted.
 
         Raises:
             InputError: it is no list of texts, or empty.
@@ -37,12 +57,13 @@ class TokenText:
             raise InputError("must be a list of texts", field=field, value=tokens)
         if not tokens:
             raise InputError("is empty", field=field, value=tokens)
+        words = [readable(token) for token in tokens]
         starts, ends, position = [], [], 0
-        for token in tokens:
+        for word in words:
             starts.append(position)
-            ends.append(position + len(token))
-            position += len(token) + 1
-        return cls(" ".join(tokens), tuple(starts), tuple(ends))
+            ends.append(position + len(word))
+            position += len(word) + 1
+        return cls(" ".join(words), tuple(starts), tuple(ends))
 
     def entity(self, start: int, end: int, *, field: str, kind: str | None = None) -> Entity:
         """The mention of tokens `start` to `end` (exclusive), in characters.

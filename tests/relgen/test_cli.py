@@ -41,6 +41,8 @@ print("IMPORTED", *(m for m in {HEAVY!r} if m in sys.modules))
         ["run", "everyday", "--dry-run", "--out", "no-such-folder"],
         ["chains", "missing.jsonl", "--schema", "everyday", "--out", "x"],
         ["data", "split", "missing.jsonl", "--shots", "8", "--out", "x"],
+        ["data", "convert", "--format", "tacred", "missing.json", "--out", "x"],
+        ["data", "schema", "missing.json", "--out", "x"],
     ],
 )
 def test_nothing_heavy_is_imported_before_it_is_needed(arguments: list[str]) -> None:

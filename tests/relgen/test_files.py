@@ -79,6 +79,15 @@ def test_json_round_trip_keeps_characters(tmp_path):
     assert "ä" in (tmp_path / "a.json").read_text("utf-8")
 
 
+def test_unwanted_keys_are_left_out(tmp_path):
+    write_json(tmp_path / "a.json", [{"id": "a", "pos": ["x"], "token": [1]}, {"pos": 2}, "pos"])
+    assert read_json(tmp_path / "a.json", keep={"id", "token"}) == [
+        {"id": "a", "token": [1]},
+        {},
+        "pos",
+    ]
+
+
 def test_jsonl_is_one_line_an_object_and_counted(tmp_path):
     assert write_jsonl(tmp_path / "a.jsonl", [{"t": "a\nb"}, {"t": "é"}]) == 2
     assert (tmp_path / "a.jsonl").read_text("utf-8") == '{"t": "a\\nb"}\n{"t": "é"}\n'

@@ -105,6 +105,22 @@ def test_an_unknown_label_names_the_nearest():
         load_schema("everyday").check_label("zzz")
 
 
+@pytest.mark.parametrize(
+    ("schema", "label", "negative"),
+    [
+        ("tacred", "NA", "no_relation"),
+        ("retacred", "Other", "no_relation"),
+        ("semeval", "no_relation", "Other"),
+    ],
+)
+def test_another_name_for_the_negative_label_says_how_to_rename_it(schema, label, negative):
+    with pytest.raises(InputError, match=f"its negative label is '{negative}': .*--rename {label}"):
+        load_schema(schema).check_label(label)
+    plain = _many(None, None)
+    with pytest.raises(InputError, match="its relations: r0, r1"):
+        plain.check_label(label)
+
+
 def test_an_unknown_schema_names_those_that_are_shipped():
     with pytest.raises(InputError, match=r"shipped schemas: .*everyday.*semeval"):
         load_schema("no-such-schema")
@@ -172,10 +188,63 @@ def test_semeval_explanations_tell_the_directions_apart():
         )
 
 
+OBJECT_TYPES = {
+    *("PERSON", "ORGANIZATION", "CITY", "STATE_OR_PROVINCE", "COUNTRY", "LOCATION", "NATIONALITY"),
+    *("DATE", "DURATION", "NUMBER", "TITLE", "CAUSE_OF_DEATH", "CRIMINAL_CHARGE", "RELIGION"),
+    *("IDEOLOGY", "URL", "MISC"),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "organisations", "people"), [("tacred", 16, 25), ("retacred", 14, 25)]
+)
+def test_tacreds_schemas_have_types_for_every_label(name, organisations, people):
+    schema = load_schema(name)
+    assert (schema.name, schema.negative) == (name, "no_relation")
+    assert schema.labels[-1] == "no_relation"
+    kinds = [label.partition(":")[0] for label in schema.positive_labels]
+    assert (kinds.count("org"), kinds.count("per")) == (organisations, people)
+    for relation in schema:
+        subject = {"org": ("ORGANIZATION",), "per": ("PERSON",)}
+        assert relation.head_types == subject.get(relation.name[:3], ("PERSON", "ORGANIZATION"))
+        assert relation.tail_types
+        assert set(relation.tail_types) <= set(schema["no_relation"].tail_types) <= OBJECT_TYPES
+
+
+def test_tacred_has_42_labels_and_retacred_40():
+    tacred, retacred = load_schema("tacred"), load_schema("retacred")
+    assert (len(tacred), len(retacred)) == (42, 40)
+    assert sorted(set(tacred.labels) - set(retacred.labels)) == [
+        "org:city_of_headquarters",
+        "org:country_of_headquarters",
+        "org:parents",
+        "org:stateorprovince_of_headquarters",
+        "org:subsidiaries",
+        "per:alternate_names",
+    ]
+    assert sorted(set(retacred.labels) - set(tacred.labels)) == [
+        "org:city_of_branch",
+        "org:country_of_branch",
+        "org:stateorprovince_of_branch",
+        "per:identity",
+    ]
+    assert set(tacred["no_relation"].tail_types) == OBJECT_TYPES
+    assert tacred["per:age"].tail_types == ("NUMBER", "DURATION")
+    assert tacred["org:website"].tail_types == ("URL",)
+
+
+def test_tacreds_inverses_are_true_ones_only():
+    family = {"per:children": "per:parents", "per:parents": "per:children"}
+    members = {"org:members": "org:member_of", "org:member_of": "org:members"}
+    owners = {"org:parents": "org:subsidiaries", "org:subsidiaries": "org:parents"}
+    assert load_schema("tacred").inverses() == family | members | owners
+    assert load_schema("retacred").inverses() == family | members
+
+
 def test_shipped_schemas_explain_every_label_in_its_own_words():
     folder = Path(relgen.__file__).parent / "schemas"
     shipped = sorted(folder.glob("*.yaml"))
-    assert {"everyday", "semeval"} <= {path.stem for path in shipped}
+    assert {"everyday", "retacred", "semeval", "tacred"} <= {path.stem for path in shipped}
     for path in shipped:
         schema = load_schema(path)
         explanations = [relation.explanation for relation in schema]

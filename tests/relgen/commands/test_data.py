@@ -213,7 +213,12 @@ def test_card_gathers_generated_samples(tmp_path, capsys):
     assert "2 samples of 1 relations and a card" in capsys.readouterr().out
 
 
-def test_convert_and_split_load_nothing_heavy(tmp_path, semeval):
+def test_the_actions_load_nothing_heavy(tmp_path, semeval):
+    tacred, descriptions = tmp_path / "train.json", tmp_path / "pid2name.json"
+    spans = {"subj_start": 0, "subj_end": 0, "obj_start": 2, "obj_end": 2}
+    row = {"id": "a", "token": ["Ann", "in", "Bern"], **spans, "relation": "r"}
+    tacred.write_text(json.dumps([row]))
+    descriptions.write_text('{"P1": ["a", "b"], "P2": ["c", "d"]}')
     code = f"""
 import argparse, sys
 from relgen.commands import data
@@ -225,6 +230,8 @@ def run(*arguments):
 run("convert", "--format", "semeval", {str(semeval)!r}, "--out", {str(tmp_path / "s.jsonl")!r})
 run("everyday", "--out", {str(tmp_path / "e")!r})
 run("split", {str(tmp_path / "e" / "train.jsonl")!r}, "--shots", "2", "--out", {str(tmp_path)!r})
+run("convert", "--format", "tacred", {str(tacred)!r}, "--out", {str(tmp_path / "t.jsonl")!r})
+run("schema", {str(descriptions)!r}, "--out", {str(tmp_path / "schema.yaml")!r})
 heavy = {{"torch", "datasets", "transformers", "lightning", "pandas", "rich"}} & set(sys.modules)
 assert not heavy, heavy
 """

@@ -65,6 +65,20 @@ def test_inclusive_ends_are_refused(tmp_path):
     row = {**TOKENS, "h": {"name": "Ann Lee", "pos": [0, 1]}, "t": {"name": "Bern", "pos": [4, 4]}}
     with pytest.raises(InputError, match=r"field 'h\.pos': the end must be exclusive.*add one"):
         list(opennre.read(_file(tmp_path, row)))
+    spelled_otherwise = {**TOKENS, "h": {"name": "Ann-Lee", "pos": [0, 1]}}
+    with pytest.raises(InputError, match=r"field 'h\.pos': the end must be exclusive"):
+        list(opennre.read(_file(tmp_path, spelled_otherwise)))
+    brackets = {
+        "token": ["Acme", "-LRB-", "Bern", "-RRB-", "hired", "Ann"],
+        "h": {"name": "Acme -LRB- Bern -RRB-", "pos": [0, 3]},
+        "t": {"pos": [5, 6]},
+        "relation": "r",
+    }
+    with pytest.raises(InputError, match=r"h\.pos.*'Acme -LRB- Bern -RRB-' includes its token"):
+        list(opennre.read(_file(tmp_path, brackets)))
+    brackets["h"]["pos"] = [0, 4]
+    (sample,) = opennre.read(_file(tmp_path, brackets))
+    assert sample.head_text == "Acme ( Bern )"
     single = {**TOKENS, "t": {"name": "Bern", "pos": [4, 4]}}
     with pytest.raises(InputError, match=r"field 't\.pos': the end must be exclusive"):
         list(opennre.read(_file(tmp_path, single)))
@@ -92,6 +106,29 @@ def test_a_malformed_line_names_line_field_and_value(tmp_path, change, message):
         list(opennre.read(path))
     assert str(caught.value).startswith(f"{path}:2: ")
     assert str(caught.value).endswith("--skip-bad")
+
+
+@pytest.mark.parametrize("end", [[5, 6], (5, 6)])
+def test_lines_in_pythons_notation(tmp_path, end):
+    row = {
+        "token": ["O'Neill", "did", "n't", "say", '"', "Bern", '"'],
+        "h": {"name": "o'neill", "pos": [0, 1]},
+        "t": {"name": "bern", "id": None, "pos": end},
+        "relation": "residence",
+    }
+    path = tmp_path / "train.txt"
+    path.write_text(f"{row!r}\n{json.dumps(row)}\n", "utf-8")
+    first, second = opennre.read(path)
+    assert (first.id, first.text) == ("opennre-train-1", "O'Neill did n't say \" Bern \"")
+    assert (first.head_text, first.tail_text) == ("O'Neill", "Bern")
+    assert (first.head, first.tail) == (second.head, second.tail)
+
+
+@pytest.mark.parametrize("line", ["{'a': open('x')}", "{'token': ['Ann'", "{'a': 1}['a']"])
+def test_what_is_neither_json_nor_a_plain_dictionary_is_refused(tmp_path, line):
+    (tmp_path / "train.txt").write_text(f"{line}\n")
+    with pytest.raises(InputError, match=r"train\.txt:1: not valid JSON at column 2"):
+        list(opennre.read(tmp_path / "train.txt"))
 
 
 def test_lines_without_token_and_text_or_json(tmp_path):
