@@ -73,6 +73,7 @@ def write_dataset_folder(
     seed_license: str,
     title: str | None = None,
     language: str = "en",
+    first: int | None = None,
 ) -> Counter[str]:
     """Writes `train.jsonl` and `README.md`; `datasets.load_dataset(out_dir)` reads the folder.
 
@@ -85,6 +86,8 @@ def write_dataset_folder(
             derives from these, so it is the card's licence as well.
         title: the card's heading; by default made from the schema's name.
         language: of the sentences, as an ISO 639-1 code.
+        first: so many samples of each relation, counted by the one that they were written for; by
+            default all.
 
     Returns:
         The number of samples of each relation.
@@ -107,7 +110,7 @@ def write_dataset_folder(
 
     def counted() -> Iterator[Sample]:
         nonlocal scored
-        for sample in _generated_samples(paths, schema):
+        for sample in _first(_generated_samples(paths, schema), first):
             counts[sample.relation] += 1
             public = _for_publication(sample)
             scored = scored or sample.scores is not None
@@ -134,6 +137,16 @@ def _generated_samples(paths: Iterable[str | Path], schema: RelationSchema) -> I
                 remedy="give the files that `relgen generate` wrote",
             )
         yield sample
+
+
+def _first(samples: Iterable[Sample], number: int | None) -> Iterator[Sample]:
+    """The first samples that were written for each relation."""
+    written: Counter[str] = Counter()
+    for sample in samples:
+        intended = str((sample.provenance or {}).get("intended", sample.relation))
+        written[intended] += 1
+        if number is None or written[intended] <= number:
+            yield sample
 
 
 def _for_publication(sample: Sample) -> Sample:

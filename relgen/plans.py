@@ -14,6 +14,7 @@ KINDS = (
     "label",
     "collect",
     "diversity",
+    "direct",
     "train",
     "test",
     "report",
@@ -50,10 +51,13 @@ class Stage:
 
 @dataclass(frozen=True)
 class Initialisation:
-    """One training of a classifier, with the seed of its fresh weights and of its order."""
+    """One training of a classifier, with the seed of its fresh weights and of its order.
+
+    The arm `direct` has a test, and nothing that is trained.
+    """
 
     seed: int
-    train: Stage
+    train: Stage | None
     test: Stage
 
 
@@ -66,7 +70,7 @@ class ArmStages:
     classifier: str
     split: Stage
     initialisations: tuple[Initialisation, ...]
-    diversity: Stage
+    diversity: Stage | None
     collect: Stage | None
     label: Stage | None
     generate: tuple[Stage, ...]

@@ -55,7 +55,7 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> tuple[Pat
 
 def report_content(run: Run) -> dict[str, Any]:
     """Everything that the two templates show."""
-    classifier = run.classifiers[0]
+    classifier = next(iter(run.classifiers), "")
     f1 = tables.relation_f1(run, classifier)
     sets = tables.diversity_sets(run)
     content = {

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from relgen import __version__
+from relgen.arms import parse_arm
 from relgen.experiment import Experiment
 from relgen.files import read_json, read_lines, write_json
 from relgen.paired import paired_interval
@@ -148,7 +149,7 @@ def print_table(results: dict[str, Any]) -> None:
 
     seeds = max(row["n_seeds"] for row in results["summary"])
     table = Table(title=f"{results['corpus']}, K = {results['shots']}, {seeds} seed(s), in %")
-    several = len({row["classifier"] for row in results["summary"]}) > 1
+    several = len({row["classifier"] for row in results["summary"]} - {"direct"}) > 1
     official = any(row["mean"]["official_f1"] is not None for row in results["summary"])
     columns = [s for s in _SCORES if s != "official_f1" or official]
     table.add_column("arm")
@@ -190,7 +191,7 @@ def _arm(
 ) -> dict[str, Any]:
     tests = [each.test.folder for each in stages.initialisations]
     scores = [read_json(folder / "scores.json") for folder in tests]
-    diversity = read_json(stages.diversity.folder / "diversity.json")
+    diversity = stages.diversity and read_json(stages.diversity.folder / "diversity.json")
     return {
         "arm": stages.arm,
         "seed": stages.seed,
@@ -202,7 +203,7 @@ def _arm(
             for each, of in zip(stages.initialisations, scores, strict=True)
         ],
         "ensemble_micro_f1": _ensemble(tests, schema, gold) if len(tests) > 1 else None,
-        "diversity": {name: diversity["overall"][name] for name in _DIVERSITY},
+        "diversity": diversity and {name: diversity["overall"][name] for name in _DIVERSITY},
         "generation": _generation(stages) if stages.generate else None,
         "labelling": _labelling(stages),
         "predictions": (tests[0] / "predictions.jsonl").relative_to(out).as_posix(),
@@ -233,7 +234,7 @@ def _corpus_name(experiment: Experiment, plan: Plan) -> str:
 
 def _train_samples(stages: ArmStages) -> int:
     count = 0
-    if not stages.arm.endswith("_pure"):
+    if parse_arm(stages.arm).mix in ("human", "mix"):
         count += _lines(stages.split.folder / "train.jsonl")
     if stages.collect is not None:
         count += _lines(stages.collect.folder / "train.jsonl")
@@ -272,17 +273,18 @@ def _arm_files(stages: ArmStages, out: Path) -> ArmFiles:
         "classifier": Path(stages.classifier).stem,
         "scores": [place(each.test, "scores.json") for each in stages.initialisations],
         "classifier_history": [
-            place(each.train, "history.jsonl") for each in stages.initialisations
+            place(each.train, "history.jsonl") for each in stages.initialisations if each.train
         ],
         "human": place(stages.split, "train.jsonl"),
         "generated": [place(stage, "generated.jsonl") for stage in stages.generate],
         "rejected": [place(stage, "rejected.jsonl") for stage in stages.generate],
         "generation": [place(stage, "generation.json") for stage in stages.generate],
-        "diversity": place(stages.diversity, "diversity.json"),
         "dpo_history": {
             stage.name.rpartition("-")[2]: place(stage, "history.jsonl") for stage in stages.dpo
         },
     }
+    if stages.diversity is not None:
+        files["diversity"] = place(stages.diversity, "diversity.json")
     if stages.label is not None:
         files["labelled"] = place(stages.label, "labelled.jsonl")
     return files

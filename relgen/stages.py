@@ -1,6 +1,7 @@
 """An experiment as stages: each one a relgen command line with a folder of its own.
 
     corpus -> split -> chains -> dpo -> generate -> label -> collect -> diversity -> train -> test
+                 -> direct
 
 A stage's folder is named by a hash of its command, in which the folders of the stages before it
 stand under their own hashes, of the content of the configurations and corpus files that it reads,
@@ -13,10 +14,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from relgen.arms import GENERATIONS, Arm, Tuning
 from relgen.errors import InputError
-from relgen.experiment import GENERATIONS, Experiment, arm_parts
+from relgen.experiment import Experiment
 from relgen.hardware import fast_dtype
 from relgen.plans import ArmStages, Initialisation, Plan, Stage
+from relgen.preferences import KINDS
 from relgen.presets import find_config, find_schema
 from relgen.stage_corpora import plan_corpus
 from relgen.stage_folders import BOARD, OUT, StageFolders
@@ -80,41 +83,52 @@ class _Planner:
 
     def _preset(self, name: str) -> str:
         settings = self.experiment.generator
-        return settings.obo if GENERATIONS[name].mode == "obo" else settings.aao
+        presets = {"obo": settings.obo, "aao": settings.aao, "xu2023": settings.xu2023}
+        return presets[GENERATIONS[name].settings]
 
     def _check_backend(self, name: str) -> None:
-        if not GENERATIONS[name].tuned:
+        if GENERATIONS[name].tuning is None:
             return
         preset = self._preset(name)
         if read_yaml(find_config(preset, "generate")).get("backend") == "openai":
             raise InputError(
                 f"arms of {name} are tuned here, and a server has a model of its own",
-                field=f"generator.{GENERATIONS[name].mode}",
+                field=f"generator.{GENERATIONS[name].settings}",
                 value=preset,
                 remedy="with a server, take arms that need no tuning, such as obo_pure or obo_mix",
             )
 
     def _seed(self, seed: int) -> None:
         split = self._split(seed)
-        adapters: dict[str, Stage] = {}
-        if any(GENERATIONS[name].tuned for name in self.experiment.generations):
-            adapters = self._adapters(seed, split)
+        tunings = [GENERATIONS[name].tuning for name in self.experiment.generations]
+        adapters = {
+            tuning: self._adapters(seed, split, tuning)
+            for tuning in dict.fromkeys(tunings)
+            if tuning is not None
+        }
         human = _Set((), None, None, self._diversity(seed, "human", split, None))
-        sets: dict[str | None, _Set] = {None: human}
+        sets: dict[tuple[str | None, int | None], _Set] = {(None, None): human}
         for name in self.experiment.generations:
-            parts = self._generate(seed, name, split, adapters)
+            tuning = GENERATIONS[name].tuning
+            parts = self._generate(seed, name, split, adapters[tuning] if tuning else {})
             label = self._label(seed, name, split, parts)
-            collect = self._collect(seed, name, parts, label)
-            diversity = self._diversity(seed, name, collect, split)
-            sets[name] = _Set(parts, label, collect, diversity)
-        for classifier in self.experiment.classifiers:
-            for arm in self.experiment.arms:
-                generation, _ = arm_parts(arm)
-                made = sets[generation]
-                tuned = generation is not None and GENERATIONS[generation].tuned
+            sizes = [arm.first for arm in self.experiment.parsed_arms if arm.generation == name]
+            for first in dict.fromkeys(sizes):
+                own = name if first is None else f"{name}@{first}"
+                collect = self._collect(seed, own, parts, label, first)
+                diversity = self._diversity(seed, own, collect, split)
+                sets[name, first] = _Set(parts, label, collect, diversity)
+        for number, classifier in enumerate(self.experiment.classifiers):
+            for arm in self.experiment.parsed_arms:
+                if arm.mix == "direct":
+                    if number == 0:
+                        self.arms.append(self._direct(seed, arm, split))
+                    continue
+                made = sets[arm.generation, arm.first]
+                tuning = GENERATIONS[arm.generation].tuning if arm.generation else None
                 self.arms.append(
                     ArmStages(
-                        arm=arm,
+                        arm=arm.name,
                         seed=seed,
                         classifier=classifier,
                         split=split,
@@ -126,9 +140,38 @@ class _Planner:
                         collect=made.collect,
                         label=made.label,
                         generate=made.generate,
-                        dpo=tuple(adapters.values()) if tuned else (),
+                        dpo=tuple(adapters[tuning].values()) if tuning else (),
                     )
                 )
+
+    def _direct(self, seed: int, arm: Arm, split: Stage) -> ArmStages:
+        asked = self.experiment.direct
+        stage = self.folders.add(
+            f"seed{seed}/direct",
+            "direct",
+            (
+                *("direct", "--train", str(split.folder / "train.jsonl")),
+                *("--test", str(self.corpus.test), "--schema", self.corpus.schema),
+                *("--model", self.experiment.generator.model, *self._dtype("--dtype")),
+                *("--shots", str(asked.shots), "--answer", asked.answer, "--seed", str(seed)),
+                *("--out", OUT),
+            ),
+            inputs=[split.folder / "train.jsonl", self.corpus.test],
+            external=self._external(),
+            resumable=True,
+        )
+        return ArmStages(
+            arm=arm.name,
+            seed=seed,
+            classifier="direct",
+            split=split,
+            initialisations=(Initialisation(seed, None, stage),),
+            diversity=None,
+            collect=None,
+            label=None,
+            generate=(),
+            dpo=(),
+        )
 
     def _split(self, seed: int) -> Stage:
         command = ("data", "split", str(self.corpus.train), "--schema", self.corpus.schema)
@@ -141,16 +184,17 @@ class _Planner:
             external=self._external(),
         )
 
-    def _adapters(self, seed: int, split: Stage) -> dict[str, Stage]:
+    def _adapters(self, seed: int, split: Stage, tuning: Tuning) -> dict[str, Stage]:
         """One adapter for each half, or one for all relations under the key `all`."""
         halves: dict[str, tuple[str, ...]] = {"all": ()}
         if self.experiment.halves:
             halves = {"a": ("--half", "a"), "b": ("--half", "b")}
         adapters = {}
         for half, option in halves.items():
-            shares = ",".join(f"{k}={v:g}" for k, v in self.experiment.chains.shares.items())
+            shares = self._shares(tuning)
+            kinds = f"_no_{tuning.without}" if tuning.without else ""
             chains = self.folders.add(
-                f"seed{seed}/chains-{half}",
+                f"seed{seed}/chains{kinds}-{half}",
                 "chains",
                 (
                     *("chains", str(split.folder / "train.jsonl"), "--schema", self.corpus.schema),
@@ -163,7 +207,7 @@ class _Planner:
                 external=self._schema_file(),
             )
             adapters[half] = self.folders.add(
-                f"seed{seed}/dpo-{half}",
+                f"seed{seed}/dpo{kinds}{'' if tuning.diverse else '_plain'}-{half}",
                 "dpo",
                 (
                     *("dpo", "fit", "-c", self.experiment.dpo),
@@ -171,6 +215,7 @@ class _Planner:
                     *("--data.chains", str(chains.folder / "chains.jsonl")),
                     *("--data.schema", self.corpus.schema, "--seed_everything", str(seed)),
                     *("--data.seed", str(seed), "--model.lora_seed", str(seed)),
+                    *(() if tuning.diverse else ("--data.diverse", "false")),
                     *self._dtype("--model.dtype"),
                     *("--resume", "--out", OUT, "--tensorboard", BOARD),
                 ),
@@ -179,6 +224,14 @@ class _Planner:
                 resumable=True,
             )
         return adapters
+
+    def _shares(self, tuning: Tuning) -> str:
+        """The weights of the kinds of rejected samples, as the command takes them."""
+        shares: dict[str, float] = dict(self.experiment.chains.shares)
+        if tuning.without:
+            shares = {kind: shares.get(kind, 0.0) for kind in KINDS} if shares else {}
+            shares = (shares or dict.fromkeys(KINDS, 1.0)) | {tuning.without: 0.0}
+        return ",".join(f"{kind}={share:g}" for kind, share in shares.items())
 
     def _generate(
         self, seed: int, name: str, split: Stage, adapters: dict[str, Stage]
@@ -198,17 +251,18 @@ class _Planner:
             ),
             *("--forbid", str(self.corpus.test)),
             *(() if generation.diverse else ("--no-diverse",)),
+            *(("--window", str(settings.window)) if generation.window else ()),
             *self._dtype("--dtype"),
         )
         parts: list[tuple[str, tuple[str, ...], list[Path]]] = [("", (), [])]
-        if generation.tuned and self.experiment.halves:
+        if generation.tuning and self.experiment.halves:
             # the adapter tuned on one half writes for the other
             parts = []
             for half, tuner in (("a", "b"), ("b", "a")):
                 adapter = adapters[tuner].folder / "adapter"
                 options = ("--half", half, "--half-seed", str(seed), "--adapter", str(adapter))
                 parts.append((f"-{half}", options, [adapter]))
-        elif generation.tuned:
+        elif generation.tuning:
             adapter = adapters["all"].folder / "adapter"
             parts = [("", ("--adapter", str(adapter)), [adapter])]
         return tuple(
@@ -249,7 +303,14 @@ class _Planner:
             resumable=True,
         )
 
-    def _collect(self, seed: int, name: str, parts: Iterable[Stage], label: Stage | None) -> Stage:
+    def _collect(
+        self,
+        seed: int,
+        name: str,
+        parts: Iterable[Stage],
+        label: Stage | None,
+        first: int | None,
+    ) -> Stage:
         files = [part.folder / "generated.jsonl" for part in parts]
         if label is not None:
             files = [label.folder / "labelled.jsonl"]
@@ -260,7 +321,11 @@ class _Planner:
         return self.folders.add(
             f"seed{seed}/collect-{name}",
             "collect",
-            (*command, "--license", licence, "--out", OUT),
+            (
+                *(*command, "--license", licence),
+                *(("--first", str(first)) if first is not None else ()),
+                *("--out", OUT),
+            ),
             inputs=files,
             external=self._schema_file(),
         )
@@ -282,13 +347,13 @@ class _Planner:
     def _classifier(
         self,
         seed: int,
-        arm: str,
+        arm: Arm,
         preset: str,
         split: Stage,
         collect: Stage | None,
         number: int,
     ) -> Initialisation:
-        _, mix = arm_parts(arm)
+        mix = arm.mix
         human = split.folder / "train.jsonl"
         files = [human] if mix != "pure" else []
         data = ["--data.schema", self.corpus.schema, "--data.test", str(self.corpus.test)]
@@ -305,7 +370,7 @@ class _Planner:
         options = ("-c", preset, *data, *seeds, *precision)
         external = [*self._external(), find_config(preset, "classifier")]
         train = self.folders.add(
-            f"seed{seed}/train-{arm}{label}",
+            f"seed{seed}/train-{arm.name}{label}",
             "train",
             ("classifier", "fit", *options, "--out", OUT, "--tensorboard", BOARD),
             inputs=[*files, self.corpus.test],
@@ -313,7 +378,7 @@ class _Planner:
         )
         checkpoint = train.folder / "checkpoints" / "last.ckpt"
         test = self.folders.add(
-            f"seed{seed}/test-{arm}{label}",
+            f"seed{seed}/test-{arm.name}{label}",
             "test",
             (
                 *("classifier", "test", *options, "--ckpt_path", str(checkpoint)),

@@ -12,6 +12,7 @@ from typing import Any
 
 from relgen.commands import data_convert, data_schema
 from relgen.commands.data_convert import SKIP_BAD_HELP, say_skipped
+from relgen.errors import InputError
 from relgen.fewshot import manifest, split
 from relgen.files import read_text, refuse_inputs, refuse_other_readme, write_json, write_text
 from relgen.records import ReadStatistics
@@ -87,6 +88,9 @@ def _add_card(actions: Any) -> None:
     )
     parser.add_argument("--title", help="the card's heading (from the schema's name)")
     parser.add_argument("--language", default="en", help="of the sentences, ISO 639-1 (en)")
+    parser.add_argument(
+        "--first", type=int, metavar="N", help="the first N samples written for each relation only"
+    )
     parser.add_argument("--out", required=True, metavar="DIR", help="folder to write to")
     parser.set_defaults(run=run_card)
 
@@ -149,6 +153,8 @@ def run_card(args: argparse.Namespace) -> None:
     """`relgen data card`."""
     from relgen.dataset_card import write_dataset_folder
 
+    if args.first is not None and args.first < 1:
+        raise InputError("must be at least 1", field="--first", value=args.first)
     refuse_inputs([Path(args.out) / "train.jsonl"], args.generated)
     refuse_other_readme(args.out)
     counts = write_dataset_folder(
@@ -158,5 +164,6 @@ def run_card(args: argparse.Namespace) -> None:
         seed_license=args.license,
         title=args.title,
         language=args.language,
+        first=args.first,
     )
     print(f"{counts.total()} samples of {len(counts)} relations and a card -> {args.out}")

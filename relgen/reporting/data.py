@@ -112,8 +112,8 @@ class Run:
 
     @property
     def classifiers(self) -> list[str]:
-        """Every classifier once, in the order of `results.json`."""
-        return list(dict.fromkeys(run.classifier for run in self.arms))
+        """Every classifier once, in the order of `results.json`; `direct` trains none."""
+        return list(dict.fromkeys(run.classifier for run in self.arms if run.arm != "direct"))
 
     def json(self, path: str | None) -> Any:
         """The content of a JSON file of the run; None, and noted as missing, when not there."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from relgen.reporting.data import Run
-from relgen.reporting.naming import describe, generation_of
+from relgen.reporting.naming import describe, generation_of, is_part
 from relgen.samples import Sample
 
 RELATIONS = 4
@@ -76,7 +76,7 @@ def examples(run: Run) -> list[Example]:
             sets = {"human": run.samples([human]), **sets}
         name = generation_of(arm.arm)
         files = [arm.files["labelled"]] if "labelled" in arm.files else arm.files.get("generated")
-        if name and name not in sets and files:
+        if name and not is_part(name) and name not in sets and files:
             sets[name] = run.samples(files)
     if not any(name != "human" for name in sets):
         return []

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from relgen.paired import paired_interval, sign_flip_p
 from relgen.reporting.data import Run
-from relgen.reporting.naming import describe, generation_of
+from relgen.reporting.naming import describe, generation_of, is_part
 from relgen.reporting.tables import percent
 
 _LEVEL = 0.05
@@ -37,7 +37,7 @@ def compared_arm(arms: Sequence[str]) -> str | None:
 
 def headline(run: Run) -> Headline:
     """'Mix X.X vs. human Y.Y micro-F1', with the gain or loss and what it is worth."""
-    classifier = run.classifiers[0]
+    classifier = next(iter(run.classifiers), "")
     scores = _by_seed(run, classifier, "micro_f1")
     with_classifier = f" Classifier: {classifier}." if len(run.classifiers) > 1 else ""
     arm_name = compared_arm(list(scores))
@@ -88,14 +88,15 @@ def what_was_done(run: Run) -> list[str]:
     )
     generator = run.settings.get("generator")
     generator = generator if isinstance(generator, dict) else {}
-    ways = list(dict.fromkeys(generation_of(arm) for arm in run.arm_names if generation_of(arm)))
+    whole = [arm for arm in run.arm_names if not is_part(arm)]
+    ways = list(dict.fromkeys(way for arm in whole or run.arm_names if (way := generation_of(arm))))
     number = generator.get("samples")
     model = generator.get("model")
     wrote = (
         f"{f'The model {model}' if model else 'A language model'} wrote "
         f"{f'up to {number} new ones per relation' if number else 'new ones'}"
         f"{f' in each of {len(ways)} ways' if len(ways) > 1 else ''}: "
-        f"{'; '.join(describe(way or '') for way in ways)}."
+        f"{'; '.join(describe(way) for way in ways)}."
         if ways
         else "No sentences were generated."
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from relgen.reporting.data import ArmRun, Run
-from relgen.reporting.naming import describe, generation_of
+from relgen.reporting.naming import describe, generation_of, is_part
 
 SCORES = {
     "micro_f1": "Micro-F1",
@@ -182,7 +182,7 @@ def generation_table(run: Run) -> Table | None:
     for arm in run.arms:
         name = generation_of(arm.arm)
         generation = arm.figures.get("generation")
-        if name is None or not generation or (name, arm.seed) in seen:
+        if name is None or not generation or (name, arm.seed) in seen or is_part(arm.arm):
             continue
         seen.add((name, arm.seed))
         total = totals.setdefault(name, {})

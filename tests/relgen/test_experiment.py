@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from relgen.errors import InputError
-from relgen.experiment import ARMS, CorpusFiles, Experiment, arm_parts, load_experiment
+from relgen.experiment import CorpusFiles, Experiment, load_experiment
 from relgen.presets import list_configs
 
 
@@ -92,13 +92,6 @@ def test_mistakes_name_the_file_and_the_remedy(tmp_path: Path, text: str, messag
     assert message in str(caught.value)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-def test_arms() -> None:
-    assert arm_parts("human") == (None, "human")
-    assert arm_parts("obo_dpo_pure") == ("obo_dpo", "pure")
-    assert arm_parts("obo_plain_mix") == ("obo_plain", "mix")
-    assert len(ARMS) == 11
 
 
 def test_shipped_experiments_load(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -497,3 +497,74 @@ def test_another_model_in_the_same_folder_reads_again(
     after = folders()
     assert before["label"] != after["label"]
     assert before["generate"] == after["generate"]
+
+
+def test_ablations_differ_in_one_option(experiment: Experiment, tmp_path: Path) -> None:
+    arms = ("obo_dpo_mix", "obo_dpo_plain_mix", "obo_dpo_window_mix", "obo_dpo_no_near_copy_mix")
+    made = plan(replace(experiment, arms=arms), tmp_path / "run")
+    stages = {stage.name.removeprefix("seed1/"): stage for stage in made.stages}
+
+    def option(name: str, key: str) -> str | None:
+        command = stages[name].command
+        return command[command.index(key) + 1] if key in command else None
+
+    assert option("chains-a", "--shares") is None
+    assert option("chains_no_near_copy-a", "--shares") == "wrong_label=1,near_copy=0,exact_copy=1"
+    assert option("dpo_plain-a", "--data.diverse") == "false"
+    assert "--no-diverse" in stages["generate-obo_dpo_plain-a"].command
+    assert "--no-diverse" not in stages["generate-obo_dpo-a"].command
+    assert option("generate-obo_dpo_window-a", "--window") == "3"
+    # each writes with the adapter that its own tuning made, of the other half
+    adapters = {"": "dpo", "_plain": "dpo_plain", "_window": "dpo", "_no_near_copy": None}
+    for suffix, tuned in adapters.items():
+        name = f"{tuned or 'dpo_no_near_copy'}-b"
+        expected = str(stages[name].folder / "adapter")
+        assert option(f"generate-obo_dpo{suffix}-a", "--adapter") == expected
+    # the two that are tuned alike share their adapters, and the plain one shares the chains
+    assert len([name for name in stages if name.startswith("dpo")]) == 6
+    assert len([name for name in stages if name.startswith("chains")]) == 4
+    weighted = replace(experiment.chains, shares={"wrong_label": 2.0, "exact_copy": 1.0})
+    made = plan(replace(experiment, arms=arms[3:], chains=weighted), tmp_path / "run")
+    (shares,) = {
+        s.command[s.command.index("--shares") + 1] for s in made.stages if s.kind == "chains"
+    }
+    assert shares == "wrong_label=2,near_copy=0,exact_copy=1"
+
+
+def test_parts_of_a_generated_set_share_its_making(
+    experiment: Experiment, tmp_path: Path, commands: FakeCommands
+) -> None:
+    arms = ("obo_mix@2", "obo_mix", "obo_pure@2")
+    out = tmp_path / "run"
+    made = do(replace(experiment, arms=arms), out)
+    names = [stage.name.removeprefix("seed1/") for stage in made.stages]
+    assert [name for name in names if name.startswith(("generate", "label", "collect"))] == [
+        "generate-obo",
+        "label-obo",
+        "collect-obo@2",
+        "collect-obo",
+    ]
+    collect = next(stage for stage in made.stages if stage.name.endswith("collect-obo@2"))
+    assert collect.command[collect.command.index("--first") + 1] == "2"
+    assert {"train-obo_mix@2", "test-obo_mix@2", "train-obo_pure@2"} <= set(names)
+    assert [arm["arm"] for arm in read_json(out / "results.json")["arms"]] == list(arms)
+
+
+def test_direct_asks_once_whatever_the_classifiers(
+    experiment: Experiment, tmp_path: Path, commands: FakeCommands
+) -> None:
+    out = tmp_path / "run"
+    several = replace(
+        experiment, arms=("human", "direct"), classifiers=("classifier/x", "classifier/y")
+    )
+    made = do(several, out)
+    (stage,) = [stage for stage in made.stages if stage.kind == "direct"]
+    assert stage.command[stage.command.index("--shots") + 1] == "2"
+    arms = read_json(out / "results.json")["arms"]
+    assert [(arm["arm"], arm["classifier"]) for arm in arms] == [
+        ("human", "x"),
+        ("direct", "direct"),
+        ("human", "y"),
+    ]
+    assert arms[1]["diversity"] is None
+    assert arms[1]["train_samples"] == 0

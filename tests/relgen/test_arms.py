@@ -1,0 +1,42 @@
+"""Names of arms, taken apart."""
+
+import pytest
+
+from relgen.arms import ARMS, GENERATIONS, Arm, parse_arm
+from relgen.errors import InputError
+
+
+def test_names() -> None:
+    assert parse_arm("human") == Arm("human", None, "human")
+    assert parse_arm("direct") == Arm("direct", None, "direct")
+    assert parse_arm("xu2023") == Arm("xu2023", "xu2023", "mix")
+    assert parse_arm("xu2023_pure") == Arm("xu2023_pure", "xu2023", "pure")
+    assert parse_arm("obo_dpo_pure") == Arm("obo_dpo_pure", "obo_dpo", "pure")
+    assert parse_arm("obo_dpo_no_near_copy_mix").generation == "obo_dpo_no_near_copy"
+    assert parse_arm("obo_dpo_mix@16") == Arm("obo_dpo_mix@16", "obo_dpo", "mix", 16)
+    assert {parse_arm(arm).generation for arm in ARMS} == {None, *GENERATIONS}
+
+
+def test_the_ablations_differ_from_the_method_in_one_thing() -> None:
+    method = GENERATIONS["obo_dpo"]
+    assert GENERATIONS["obo"].tuning is None
+    assert GENERATIONS["aao_dpo"].tuning == method.tuning
+    assert GENERATIONS["obo_dpo_window"].tuning == method.tuning
+    tuned = [g.tuning for name, g in GENERATIONS.items() if name.startswith("obo_dpo_no_")]
+    assert {t.without for t in tuned if t} == {"wrong_label", "near_copy", "exact_copy"}
+    assert all(t.diverse for t in tuned if t)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("obo_dpo_mxi", "did you mean 'obo_dpo_mix'"),
+        ("obo_mix@0", "for example obo_dpo_mix@16"),
+        ("obo_mix@", "for example"),
+        ("obo_mix@x", "for example"),
+        ("human@8", "for example"),
+    ],
+)
+def test_mistakes(name: str, hint: str) -> None:
+    with pytest.raises(InputError, match=hint):
+        parse_arm(name)
