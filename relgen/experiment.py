@@ -17,6 +17,7 @@ import dataclasses
 import difflib
 import types
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -177,17 +178,29 @@ def load_experiment(name: str | Path) -> Experiment:
     try:
         if not isinstance(content, dict):
             raise InputError("an experiment is a mapping", value=content)
-        for key in ("name", "source"):
-            if key in content:
-                raise InputError("unknown key", field=key, value=content[key])
-        if "corpus" not in content:
-            raise InputError("missing", field="corpus", remedy="name a corpus, e.g. everyday")
-        experiment = _build(
-            Experiment, {**content, "name": path.stem, "source": read_text(path)}, ""
-        )
-        _check(experiment)
+        return build_experiment(content, path.stem, read_text(path))
     except InputError as error:
         raise InputError(str(error), path=path) from error
+
+
+def build_experiment(content: Mapping[str, Any], name: str, source: str) -> Experiment:
+    """Checks what a file says and makes an experiment of it.
+
+    Args:
+        content: the file's keys and values.
+        name: the experiment's.
+        source: the file's text.
+
+    Raises:
+        InputError: names the key, the value and the remedy.
+    """
+    for key in ("name", "source"):
+        if key in content:
+            raise InputError("unknown key", field=key, value=content[key])
+    if "corpus" not in content:
+        raise InputError("missing", field="corpus", remedy="name a corpus, e.g. everyday")
+    experiment: Experiment = _build(Experiment, {**content, "name": name, "source": source}, "")
+    _check(experiment)
     return experiment
 
 

@@ -3,6 +3,9 @@
 A stage is done when its record (`stage.json`, written last) is there and names the content that its
 inputs still have. Killed at any moment, a run leaves finished stages, and at most one without a
 record: that one goes on, where its command can, or starts again in an empty folder.
+
+Processes that run seeds of their own may work in one folder side by side: a lock keeps two of them
+from one stage.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -30,6 +33,7 @@ _OWNER = "experiment.json"
 _LOCK = ".lock"
 _BEGUN = "begun.json"
 _TERMINATED = 143
+_PATIENCE = 1.0  # seconds
 
 
 def run_experiment(
@@ -39,6 +43,7 @@ def run_experiment(
     *,
     only: Iterable[str] = (),
     force: Iterable[str] = (),
+    seeds: Collection[int] = (),
 ) -> None:
     """Runs what is not done, writes results and report, and prints the table of arms.
 
@@ -48,14 +53,18 @@ def run_experiment(
         out: the run's folder.
         only: stages (names or kinds) to run; their inputs must be there. Empty: all.
         force: stages to run again, though they are done.
+        seeds: run the stages of these alone, with what they share, and write no results. Other
+            processes may do the same for other seeds at the same time. Empty: all.
 
     Raises:
         InputError: an unknown stage, a folder that belongs to something else or is in use, or
             what a stage's command raises.
     """
     chosen = _select(plan, only) if only else list(plan.stages)
+    if seeds:
+        chosen = [stage for stage in chosen if _seed_of(stage) in (None, *seeds)]
     forced = [stage for stage in _select(plan, force) if stage in chosen]
-    with _owned(experiment, out):
+    with _owned(experiment, out, shared=bool(seeds)):
         for stage in forced:
             stage.record.unlink(missing_ok=True)
             _clear(stage)
@@ -63,8 +72,13 @@ def run_experiment(
         for number, stage in enumerate(chosen, start=1):
             if not is_done(stage):
                 _announce(stage, number, chosen, time.monotonic() - began)
-                _run_stage(stage)
-        if all(is_done(stage) for stage in plan.stages) and (not only or "report" in only):
+                with _reserved(stage):
+                    # another process may have done it in the meantime
+                    if not is_done(stage):
+                        _run_stage(stage)
+        if seeds:
+            print(f"done: seeds {', '.join(map(str, seeds))} -> {out}")
+        elif all(is_done(stage) for stage in plan.stages) and (not only or "report" in only):
             results = write_results(experiment, plan, out)
             write_report_data(experiment, plan, out)
             cli.run(["report", str(out)])
@@ -100,6 +114,25 @@ def is_done(stage: Stage) -> bool:
     if not stage.record.is_file():
         return False
     return bool(read_json(stage.record)["inputs"] == _input_hashes(stage))
+
+
+def _seed_of(stage: Stage) -> int | None:
+    first = stage.name.partition("/")[0]
+    return int(first.removeprefix("seed")) if first.startswith("seed") else None
+
+
+@contextlib.contextmanager
+def _reserved(stage: Stage) -> Iterator[None]:
+    """Keeps other processes from a stage; waits for the one that has it."""
+    stage.folder.parent.mkdir(parents=True, exist_ok=True)
+    with (stage.folder.parent / f".{stage.folder.name}{_LOCK}").open("w") as lock:
+        waits = 0
+        while not try_lock(lock):
+            if not waits:
+                print(f"waiting for the process at {stage.name}", file=sys.stderr, flush=True)
+            waits += 1
+            time.sleep(_PATIENCE)
+        yield
 
 
 def _run_stage(stage: Stage) -> None:
@@ -197,12 +230,16 @@ def _select(plan: Plan, names: Iterable[str]) -> list[Stage]:
 
 
 @contextlib.contextmanager
-def _owned(experiment: Experiment, out: Path) -> Iterator[None]:
-    """Makes the folder this experiment's, and this process's until the block ends."""
+def _owned(experiment: Experiment, out: Path, *, shared: bool) -> Iterator[None]:
+    """Makes the folder this experiment's, and this process's alone unless it is `shared`."""
     if out.is_file():
         raise InputError("this is a file", path=out, remedy="give --out a folder")
     _refuse_others(experiment, out)
     out.mkdir(parents=True, exist_ok=True)
+    if shared:
+        write_json(out / _OWNER, _owner(experiment))
+        yield
+        return
     with (out / _LOCK).open("w") as lock:
         if not try_lock(lock):
             raise InputError(

@@ -6,9 +6,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from relgen.experiment import load_experiment
-from relgen.runner import print_plan, run_experiment
-from relgen.stages import plan
+import yaml
+
+from relgen.errors import InputError
+from relgen.grid import load_grid
+from relgen.grid_runner import Jobs, print_grid, run_grid
 
 
 def add_parser(subparsers: Any) -> None:
@@ -19,7 +21,10 @@ def add_parser(subparsers: Any) -> None:
         description="Runs an experiment as a list of relgen commands. Stages that are done already "
         "are kept; an interrupted run goes on where it stopped.",
     )
-    parser.add_argument("experiment", help="experiment.yaml, or a preset (everyday, semeval)")
+    parser.add_argument(
+        "experiment",
+        help="experiment.yaml, a grid of them, or a preset (everyday, semeval, paper_small)",
+    )
     parser.add_argument("--out", required=True, type=Path, help="folder of the run")
     parser.add_argument(
         "--dry-run", action="store_true", help="print the commands, and which are done; run nothing"
@@ -39,14 +44,69 @@ def add_parser(subparsers: Any) -> None:
         metavar="STAGE",
         help="run these stages again, though they are done",
     )
+    parser.add_argument(
+        "--cell", action="append", default=[], metavar="NAME", help="this cell of a grid only"
+    )
+    parser.add_argument(
+        "--seed",
+        action="append",
+        default=[],
+        type=int,
+        metavar="N",
+        help="the stages of this seed only; other processes may run others at the same time",
+    )
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="run the seeds as jobs, N at a time (0: all of them), with submitit (extra `cluster`)",
+    )
+    parser.add_argument(
+        "--cluster", choices=["local", "slurm"], default="local", help="where jobs run (local)"
+    )
+    parser.add_argument(
+        "--cluster-option",
+        action="append",
+        default=[],
+        type=_option,
+        metavar="KEY=VALUE",
+        help="of submitit's executor: timeout_min=600, gpus_per_node=1, slurm_partition=gpu, …",
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
     """Plans, and prints or runs the plan."""
-    experiment = load_experiment(args.experiment)
-    stages = plan(experiment, args.out)
+    if args.jobs is not None and args.jobs < 0:
+        raise InputError("must not be negative", field="--jobs", value=args.jobs)
+    for name in ("seed", "only", "force"):
+        if args.jobs is not None and getattr(args, name):
+            raise InputError("does not go with --jobs", field=f"--{name}")
+    grid = load_grid(args.experiment)
+    known = {seed for cell in grid.cells for seed in cell.experiment.seeds}
+    if unknown := [seed for seed in args.seed if seed not in known]:
+        remedy = f"seeds: {', '.join(map(str, sorted(known)))}"
+        raise InputError("no such seed", field="--seed", value=unknown[0], remedy=remedy)
     if args.dry_run:
-        print_plan(stages, args.out, only=args.only, force=args.force)
-    else:
-        run_experiment(experiment, stages, args.out, only=args.only, force=args.force)
+        print_grid(grid, args.out, cells=args.cell, only=args.only, force=args.force)
+        return
+    jobs = None
+    if args.jobs is not None:
+        jobs = Jobs(args.cluster, args.jobs or None, dict(args.cluster_option))
+    run_grid(
+        grid,
+        args.out,
+        file=args.experiment,
+        cells=args.cell,
+        seeds=args.seed,
+        only=args.only,
+        force=args.force,
+        jobs=jobs,
+    )
+
+
+def _option(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"'{text}' is not KEY=VALUE")
+    return key, yaml.safe_load(value)

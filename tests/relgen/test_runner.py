@@ -14,7 +14,7 @@ import pytest
 from relgen import runner
 from relgen.errors import InputError
 from relgen.experiment import CorpusFiles, Experiment, Labelling
-from relgen.files import read_json
+from relgen.files import read_json, try_lock
 from relgen.plans import Plan
 from relgen.results import print_table, write_results
 from relgen.runner import is_done, print_plan, run_experiment
@@ -568,3 +568,45 @@ def test_direct_asks_once_whatever_the_classifiers(
     ]
     assert arms[1]["diversity"] is None
     assert arms[1]["train_samples"] == 0
+
+
+def test_seeds_are_run_apart_and_joined_by_a_whole_run(
+    experiment: Experiment, tmp_path: Path, commands: FakeCommands
+) -> None:
+    two, out = replace(experiment, seeds=(1, 2)), tmp_path / "run"
+    made = do(two, out, seeds=(2,))
+    assert {stage.name for stage in made.stages if is_done(stage)} == {
+        stage.name for stage in made.stages if stage.name.startswith("seed2/")
+    }
+    assert not (out / "results.json").exists()
+    # while a whole run has the folder, seeds may be run beside it
+    with (out / ".lock").open("w") as lock:
+        assert try_lock(lock)
+        do(two, out, seeds=(1,))
+    before = len(commands.ran)
+    do(two, out)
+    assert commands.ran[before:] == ["report " + str(out)]
+
+
+def test_a_stage_that_another_process_has_is_waited_for(
+    experiment: Experiment,
+    tmp_path: Path,
+    commands: FakeCommands,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "run"
+    made = do(experiment, out, only=("split",))
+    split = made.stages[0]
+    split.record.unlink()
+    other = (split.folder.parent / f".{split.folder.name}.lock").open("w")
+    assert try_lock(other)
+
+    def does_it_meanwhile(seconds: float) -> None:
+        runner._run_stage(split)
+        other.close()
+
+    monkeypatch.setattr(runner.time, "sleep", does_it_meanwhile)
+    run_experiment(experiment, made, out, seeds=(1,))
+    assert commands.ran.count("data split") == 2  # once at first, once by the other
+    assert capsys.readouterr().err.count("waiting for the process at seed1/split") == 1

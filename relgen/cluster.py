@@ -1,0 +1,125 @@
+"""Command lines as jobs: processes of this machine, or of a SLURM cluster, by submitit.
+
+Leaves out what the commands do, and who may work on what: `relgen.runner` locks its stages.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from relgen.errors import InputError
+
+Cluster = Literal["local", "slurm"]
+# submitit's own default for local jobs is minutes
+_A_WEEK = 7 * 24 * 60
+_POLL = 1.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class JobCommand:
+    """What a job runs.
+
+    Args:
+        name: for people.
+        command: what follows `relgen`.
+    """
+
+    name: str
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A job that did not do its work: its name, the end of what it said, and where all of it is."""
+
+    name: str
+    said: str
+    log: Path
+
+
+def run_jobs(
+    commands: Sequence[JobCommand],
+    *,
+    cluster: Cluster,
+    at_once: int | None,
+    folder: Path,
+    options: Mapping[str, Any],
+    done: Callable[[str, int], None] = lambda name, left: None,
+) -> list[Failure]:
+    """Runs all commands; one that fails does not stop the others. Interrupted, it cancels them.
+
+    Args:
+        commands: the jobs.
+        cluster: `local` starts processes here, which share the machine's threads; `slurm` submits.
+        at_once: so many at the same time; None submits all.
+        folder: for submitit's files and the jobs' logs.
+        options: of the executor (`slurm_partition`, `timeout_min`, `gpus_per_node`, …).
+        done: called with a job's name and the number of jobs left.
+
+    Returns:
+        The jobs that failed, in the order in which they ended.
+
+    Raises:
+        InputError: submitit is not installed, or does not know an option.
+    """
+    executor, utilities = _executor(cluster, folder, options)
+    environment = _environment(cluster, at_once or len(commands))
+    waiting, failures = list(commands), list[Failure]()
+    running: dict[str, Any] = {}
+    try:
+        while waiting or running:
+            while waiting and (at_once is None or len(running) < at_once):
+                job = waiting.pop(0)
+                line = [sys.executable, "-m", "relgen.cli", *job.command]
+                task = utilities.CommandFunction(line, verbose=True, env=environment)
+                running[job.name] = executor.submit(task)
+            for name in [name for name, job in running.items() if job.done()]:
+                job = running.pop(name)
+                if (error := job.exception()) is not None:
+                    failures.append(Failure(name, _last_line(job, error), job.paths.stderr))
+                done(name, len(waiting) + len(running))
+            time.sleep(_POLL)
+    finally:
+        for job in running.values():
+            job.cancel()
+    return failures
+
+
+def _executor(cluster: Cluster, folder: Path, options: Mapping[str, Any]) -> tuple[Any, Any]:
+    try:
+        import submitit
+        from submitit import helpers
+    except ModuleNotFoundError as error:
+        raise InputError(
+            "needs the package submitit",
+            field="--jobs",
+            remedy="pip install 'relgen-re[cluster]'",
+        ) from error
+    try:
+        executor = submitit.AutoExecutor(folder=folder / "%j", cluster=cluster)
+        executor.update_parameters(**{"timeout_min": _A_WEEK, **options})
+    except Exception as error:  # it raises several kinds, for options and for a missing sbatch
+        said = str(error).splitlines()[0]
+        raise InputError(f"submitit: {said}", field="--cluster", value=cluster) from error
+    return executor, helpers
+
+
+def _environment(cluster: Cluster, processes: int) -> dict[str, str] | None:
+    """Local processes share the machine's threads; those of a cluster have what they are given."""
+    if cluster == "slurm" or "OMP_NUM_THREADS" in os.environ:
+        return None
+    threads = max(1, (os.cpu_count() or 1) // processes)
+    return {**os.environ, "OMP_NUM_THREADS": str(threads)}
+
+
+def _last_line(job: Any, error: Exception) -> str:
+    lines = [line for line in (job.stderr() or "").splitlines() if line.strip()]
+    # what a command says of bad input stands before submitit's own account of the failure
+    own = [line for line in lines if not line.startswith(("submitit", "Traceback", " "))]
+    return (own or lines or [str(error)])[0]

@@ -1,0 +1,45 @@
+"""Jobs by submitit's local executor, for real: in parallel, some of them failing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from relgen.cluster import JobCommand, run_jobs
+from relgen.errors import InputError
+from relgen.samples import read_samples
+
+
+def test_jobs_run_and_those_that_fail_say_why(tmp_path: Path) -> None:
+    out = tmp_path / "corpus"
+    commands = [
+        JobCommand("good", ("data", "everyday", "--out", str(out))),
+        JobCommand("bad", ("data", "split", "none.jsonl", "--shots", "1", "--out", str(tmp_path))),
+    ]
+    said: list[tuple[str, int]] = []
+    failures = run_jobs(
+        commands,
+        cluster="local",
+        at_once=1,
+        folder=tmp_path / "jobs",
+        options={},
+        done=lambda name, left: said.append((name, left)),
+    )
+    assert said == [("good", 1), ("bad", 0)]
+    assert len(read_samples(out / "train.jsonl")) == 216
+    (failure,) = failures
+    assert failure.name == "bad"
+    assert failure.said.startswith("none.jsonl: ")
+    assert failure.log.is_file()
+
+
+def test_options_that_submitit_does_not_know(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="submitit: "):
+        run_jobs([], cluster="local", at_once=None, folder=tmp_path, options={"no_such_option": 1})
+
+
+def test_slurm_where_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(InputError, match="submitit: "):
+        run_jobs([], cluster="slurm", at_once=None, folder=tmp_path, options={})

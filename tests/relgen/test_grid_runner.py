@@ -1,0 +1,72 @@
+"""A grid over real commands: cells, parts of them, and jobs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from relgen import cli
+
+TEXT = """
+corpus: everyday
+seeds: [1, 2]
+arms: [human]
+cells:
+  - {shots: 1}
+  - {shots: 2}
+"""
+
+
+@pytest.fixture
+def grid(tmp_path: Path) -> Path:
+    preset = tmp_path / "quick.yaml"
+    preset.write_text(TEXT, encoding="utf-8")
+    return preset
+
+
+def test_a_dry_run_prints_every_cell(grid: Path, tmp_path: Path, capsys) -> None:
+    out = str(tmp_path / "run")
+    assert cli.main(["run", str(grid), "--out", out, "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert said.index("## everyday-k1") < said.index("--shots 1") < said.index("## everyday-k2")
+    assert cli.main(["run", str(grid), "--out", out, "--dry-run", "--cell", "everyday-k2"]) == 0
+    assert "--shots 1 " not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--cell", "x"], "no such cell (got 'x'); cells: everyday-k1, everyday-k2"),
+        (["--seed", "3"], "no such seed (got 3); seeds: 1, 2"),
+        (["--jobs", "-1"], "must not be negative"),
+        (["--jobs", "2", "--seed", "1"], "does not go with --jobs"),
+    ],
+)
+def test_mistakes(grid: Path, tmp_path: Path, capsys, options: list[str], message: str) -> None:
+    assert cli.main(["run", str(grid), "--out", str(tmp_path / "run"), *options]) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.weights
+def test_jobs_do_what_one_process_would(grid: Path, tmp_path: Path, capsys) -> None:
+    together, apart = tmp_path / "together", tmp_path / "apart"
+    assert cli.main(["run", str(grid), "--out", str(together), "--jobs", "2"]) == 0
+    said = capsys.readouterr().err
+    assert said.count("done: everyday-k") == 4
+    assert cli.main(["run", str(grid), "--out", str(apart)]) == 0
+    for cell in ("everyday-k1", "everyday-k2"):
+        rows = [
+            json.loads((folder / cell / "results.json").read_text())["arms"]
+            for folder in (together, apart)
+        ]
+        assert [row["seed"] for row in rows[0]] == [1, 2]
+        for ours, theirs in zip(*rows, strict=True):
+            assert ours["micro_f1"] == pytest.approx(theirs["micro_f1"], abs=0.02)
+    capsys.readouterr()
+    assert cli.main(["run", str(grid), "--out", str(together), "--jobs", "2"]) == 0
+    assert "done: everyday-k" not in capsys.readouterr().err  # nothing was left to do
