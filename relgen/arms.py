@@ -9,7 +9,7 @@ generated samples of each relation: `obo_dpo_mix@16`.
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from relgen.errors import InputError
@@ -120,3 +120,15 @@ def parse_arm(name: str) -> Arm:
         return Arm(name, stem, "mix", first)
     generation, _, mix = stem.rpartition("_")
     return Arm(name, generation, "pure" if mix == "pure" else "mix", first)
+
+
+def without_tuning(name: str) -> str | None:
+    """The arm that generates as this one does, but without DPO; None where there is none."""
+    arm = parse_arm(name)
+    generation = GENERATIONS[arm.generation] if arm.generation else None
+    if generation is None or generation.tuning is None:
+        return None
+    plain = replace(generation, tuning=None)
+    same = next((key for key, of in GENERATIONS.items() if of == plain), None)
+    size = "" if arm.first is None else f"@{arm.first}"
+    return None if same is None else f"{same}_{arm.mix}{size}"

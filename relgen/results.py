@@ -6,24 +6,22 @@ import importlib.metadata
 import json
 import platform
 import shlex
-import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from relgen import __version__
 from relgen.arms import parse_arm
+from relgen.comparing import SCORES, Tested, against_human, against_no_dpo, summarise
 from relgen.experiment import Experiment
 from relgen.files import read_json, read_lines, write_json
-from relgen.paired import paired_interval
 from relgen.plans import ArmStages, Plan, Stage
 from relgen.reporting.data import ArmFiles, ReportData, StageData
-from relgen.reporting.tables import deviation, mean
+from relgen.reporting.tables import mean
 from relgen.samples import iter_samples
 from relgen.schema import RelationSchema, load_schema
 
-_SCORES = ("micro_f1", "macro_f1", "official_f1", "precision", "recall")
 _PACKAGES = ("torch", "lightning", "transformers", "peft", "datasets", "torchmetrics", "llguidance")
 _DIVERSITY = (
     "cosine",
@@ -43,18 +41,18 @@ def write_results(experiment: Experiment, plan: Plan, out: Path) -> dict[str, An
         plan: its stages, all finished.
         out: the run's folder.
     """
-    gold = {}
-    if any(len(stages.initialisations) > 1 for stages in plan.arms):
-        gold = {sample.id: sample.relation for sample in iter_samples(plan.test)}
+    gold = {sample.id: sample.relation for sample in iter_samples(plan.test)}
     schema = load_schema(plan.schema)
     arms = [_arm(stages, out, schema, gold) for stages in plan.arms]
+    tested = Tested(plan, schema, gold)
     results = {
         "experiment": experiment.name,
         "corpus": _corpus_name(experiment, plan),
         "shots": experiment.shots,
         "arms": arms,
         "summary": summarise(arms),
-        "against_human": against_human(arms),
+        "against_human": tested.bootstrapped(against_human(arms)),
+        "against_no_dpo": tested.bootstrapped(against_no_dpo(arms)),
     }
     write_json(out / "results.json", results)
     return results
@@ -82,66 +80,6 @@ def write_report_data(experiment: Experiment, plan: Plan, out: Path) -> None:
     write_json(out / "report_data.json", data)
 
 
-def summarise(arms: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Mean and standard deviation over seeds, for every pair of arm and classifier.
-
-    The deviation is the sample's (n - 1); None for a single seed.
-    """
-    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for arm in arms:
-        groups.setdefault((arm["arm"], arm["classifier"]), []).append(arm)
-    rows = []
-    for (arm_name, classifier), group in groups.items():
-        row: dict[str, Any] = {
-            "arm": arm_name,
-            "classifier": classifier,
-            "n_seeds": len(group),
-            "mean": {},
-            "std": {},
-        }
-        for score in _SCORES:
-            values = [arm[score] for arm in group]
-            row["mean"][score] = mean(values)
-            row["std"][score] = deviation(values)
-        rows.append(row)
-    return rows
-
-
-def against_human(arms: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Each arm's micro-F1 less that of `human`, paired by seed, for every classifier.
-
-    Rows: `arm`, `classifier`, `n_seeds`, `mean`, and `low` and `high`, the ends of the 95% interval
-    (`relgen.paired.paired_interval`; None for a single seed). `ensemble` holds the last three for
-    ensembles of the initialisations on both sides; None where there is only one of them.
-    """
-    by_pair: dict[tuple[str, str], dict[int, dict[str, Any]]] = {}
-    for arm in arms:
-        by_pair.setdefault((arm["classifier"], arm["arm"]), {})[arm["seed"]] = arm
-    rows = []
-    for (classifier, name), of in by_pair.items():
-        human = by_pair.get((classifier, "human"), {})
-        seeds = sorted(of.keys() & human.keys())
-        if name == "human" or not seeds:
-            continue
-        row = {"arm": name, "classifier": classifier, "n_seeds": len(seeds)}
-        pairs = [(of[seed], human[seed]) for seed in seeds]
-        row |= _difference([(ours["micro_f1"], theirs["micro_f1"]) for ours, theirs in pairs])
-        voted = [(ours["ensemble_micro_f1"], theirs["ensemble_micro_f1"]) for ours, theirs in pairs]
-        alone = any(value is None for pair in voted for value in pair)
-        rows.append(row | {"ensemble": None if alone else _difference(voted)})
-    return rows
-
-
-def _difference(pairs: Sequence[tuple[float, float]]) -> dict[str, Any]:
-    differences = [ours - theirs for ours, theirs in pairs]
-    interval = paired_interval(differences)
-    return {
-        "mean": statistics.fmean(differences),
-        "low": interval and interval.low,
-        "high": interval and interval.high,
-    }
-
-
 def print_table(results: dict[str, Any]) -> None:
     """Prints the table of arms, in per cent."""
     from rich.console import Console
@@ -151,7 +89,7 @@ def print_table(results: dict[str, Any]) -> None:
     table = Table(title=f"{results['corpus']}, K = {results['shots']}, {seeds} seed(s), in %")
     several = len({row["classifier"] for row in results["summary"]} - {"direct"}) > 1
     official = any(row["mean"]["official_f1"] is not None for row in results["summary"])
-    columns = [s for s in _SCORES if s != "official_f1" or official]
+    columns = [s for s in SCORES if s != "official_f1" or official]
     table.add_column("arm")
     if several:
         table.add_column("classifier")
@@ -197,9 +135,9 @@ def _arm(
         "seed": stages.seed,
         "classifier": Path(stages.classifier).stem,
         "train_samples": _train_samples(stages),
-        **{name: mean([of[name] for of in scores]) for name in _SCORES},
+        **{name: mean([of[name] for of in scores]) for name in SCORES},
         "initialisations": [
-            {"seed": each.seed, **{name: of[name] for name in _SCORES}}
+            {"seed": each.seed, **{name: of[name] for name in SCORES}}
             for each, of in zip(stages.initialisations, scores, strict=True)
         ],
         "ensemble_micro_f1": _ensemble(tests, schema, gold) if len(tests) > 1 else None,

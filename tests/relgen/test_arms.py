@@ -2,7 +2,7 @@
 
 import pytest
 
-from relgen.arms import ARMS, GENERATIONS, Arm, parse_arm
+from relgen.arms import ARMS, GENERATIONS, Arm, parse_arm, without_tuning
 from relgen.errors import InputError
 
 
@@ -40,3 +40,15 @@ def test_the_ablations_differ_from_the_method_in_one_thing() -> None:
 def test_mistakes(name: str, hint: str) -> None:
     with pytest.raises(InputError, match=hint):
         parse_arm(name)
+
+
+def test_the_same_without_tuning() -> None:
+    assert without_tuning("obo_dpo_mix") == "obo_mix"
+    assert without_tuning("obo_dpo_pure@8") == "obo_pure@8"
+    assert without_tuning("aao_dpo_mix") == "aao_mix"
+    assert without_tuning("obo_dpo_plain_mix") == "obo_plain_mix"
+    # there is no window without tuning, and the kinds of rejected samples are the tuning's
+    assert without_tuning("obo_dpo_window_mix") is None
+    assert without_tuning("obo_dpo_no_near_copy_mix") == "obo_mix"
+    assert without_tuning("human") is None
+    assert without_tuning("obo_mix") is None

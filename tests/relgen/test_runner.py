@@ -25,7 +25,11 @@ from relgen.stages import plan
 @pytest.fixture
 def corpus(tmp_path: Path) -> CorpusFiles:
     for name in ("train.jsonl", "test.jsonl"):
-        (tmp_path / name).write_text(name, encoding="utf-8")
+        samples = [
+            Sample(f"{name}-{i}", "Ann saw Bern.", Entity(0, 3), Entity(8, 12), relation)
+            for i, relation in enumerate("ab")
+        ]
+        write_samples(tmp_path / name, samples)
     schema = tmp_path / "mine.yaml"
     schema.write_text(
         "name: mine\nnegative: null\nrelations:\n  a: {explanation: x}\n  b: {explanation: y}\n",
@@ -64,7 +68,9 @@ class FakeCommands:
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("train.jsonl", "chains.jsonl", "generated.jsonl", "labelled.jsonl"):
             (folder / name).write_text(line, encoding="utf-8")
-        (folder / "predictions.jsonl").write_text(line, encoding="utf-8")
+        said = [{"id": f"test.jsonl-{i}", "relation": "a"} for i in range(2)]
+        text = "".join(json.dumps({**row, "scores": {"a": 1, "b": 0}}) + "\n" for row in said)
+        (folder / "predictions.jsonl").write_text(text, encoding="utf-8")
         for name in ("adapter/x", "checkpoints/last.ckpt"):
             (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_text(line, encoding="utf-8")
@@ -405,7 +411,11 @@ def test_results_are_means_over_initialisations_and_their_vote(
     for arm in made.arms:
         for number, (each, rows) in enumerate(zip(arm.initialisations, says, strict=True)):
             lines = [
-                {"id": str(i), "scores": dict(zip("ab", row, strict=True))}
+                {
+                    "id": str(i),
+                    "relation": "ab"[row.index(max(row))],
+                    "scores": dict(zip("ab", row, strict=True)),
+                }
                 for i, row in enumerate(rows)
             ]
             text = "".join(json.dumps(line) + "\n" for line in lines)
@@ -610,3 +620,24 @@ def test_a_stage_that_another_process_has_is_waited_for(
     run_experiment(experiment, made, out, seeds=(1,))
     assert commands.ran.count("data split") == 2  # once at first, once by the other
     assert capsys.readouterr().err.count("waiting for the process at seed1/split") == 1
+
+
+def test_differences_are_bootstrapped_and_stand_against_no_dpo_too(
+    experiment: Experiment, tmp_path: Path, commands: FakeCommands
+) -> None:
+    arms = ("human", "obo_mix", "obo_dpo_mix")
+    out = tmp_path / "run"
+    made = do(replace(experiment, arms=arms, seeds=(1, 2)), out)
+    # the tuned arm is right about both sentences, the others about the first
+    for arm in made.arms:
+        if arm.arm == "obo_dpo_mix":
+            file = arm.initialisations[0].test.folder / "predictions.jsonl"
+            rows = [{"id": f"test.jsonl-{i}", "relation": "ab"[i]} for i in range(2)]
+            file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    results = write_results(replace(experiment, arms=arms, seeds=(1, 2)), made, out)
+    assert [row["arm"] for row in results["against_human"]] == ["obo_mix", "obo_dpo_mix"]
+    assert results["against_human"][0]["bootstrap"] == {"low": 0.0, "high": 0.0}
+    (row,) = results["against_no_dpo"]
+    assert (row["arm"], row["than"], row["seeds"]) == ("obo_dpo_mix", "obo_mix", [1, 2])
+    # two sentences drawn of two: the second one never, once or twice
+    assert row["bootstrap"] == {"low": 0.0, "high": 1.0}
