@@ -67,6 +67,8 @@ GENERATIONS = {
     **{f"obo_dpo_no_{kind}": Generation("obo", Tuning(without=kind)) for kind in KINDS},
     "xu2023": Generation("aao", diverse=False, preset="xu2023"),
 }
+METHOD = "obo_dpo"
+"""The paper's way: one by one, after DPO."""
 ARMS = (
     "human",
     "direct",

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from relgen.arms import without_tuning
+from relgen.arms import METHOD, parse_arm, without_tuning
 from relgen.bootstrap import outcomes, paired_bootstrap
 from relgen.files import read_lines
 from relgen.paired import paired_interval
@@ -58,6 +58,22 @@ def against_no_dpo(arms: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         without = without_tuning(name)
         if without is not None and without in names:
             pairs[name] = without
+    return _compared(arms, pairs)
+
+
+def against_method(arms: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each other generated arm's micro-F1 less that of `obo_dpo` in the same mix.
+
+    Rows as in `against_human`.
+    """
+    arms = list(arms)
+    names = dict.fromkeys(arm["arm"] for arm in arms)
+    pairs = {}
+    for name in names:
+        arm = parse_arm(name)
+        method = f"{METHOD}_{arm.mix}" + ("" if arm.first is None else f"@{arm.first}")
+        if arm.generation not in (None, METHOD) and method in names:
+            pairs[name] = method
     return _compared(arms, pairs)
 
 

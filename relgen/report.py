@@ -9,15 +9,24 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from relgen import __version__
 from relgen.files import write_text
-from relgen.reporting import charts, curves, examples, findings, published, tables
+from relgen.reporting import (
+    charts,
+    comparison,
+    curves,
+    examples,
+    figures,
+    findings,
+    published,
+    tables,
+)
 from relgen.reporting.data import ArmFiles, ReportData, Run, StageData, load_run
 
 __all__ = ["ArmFiles", "ReportData", "StageData", "write_report"]
@@ -37,7 +46,10 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> tuple[Pat
         InputError: no `results.json` in the folder, or a malformed one.
     """
     run = load_run(folder)
-    content = report_content(run)
+    return _render("report", report_content(run), run.folder if out is None else Path(out))
+
+
+def _render(template: str, content: Mapping[str, Any], target: Path) -> tuple[Path, Path]:
     environment = Environment(
         loader=PackageLoader("relgen"),
         autoescape=True,
@@ -46,11 +58,64 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> tuple[Pat
         lstrip_blocks=True,
     )
     environment.filters["cell"] = _markdown_cell
-    target = run.folder if out is None else Path(out)
     paths = target / "report.html", target / "report.md"
     for path in paths:
-        write_text(path, environment.get_template(f"{path.name}.j2").render(content))
+        name = f"{template}{path.suffix}.j2"
+        write_text(path, environment.get_template(name).render(content))
     return paths
+
+
+def write_comparison(
+    folders: Mapping[str, str | Path], out: str | Path, *, title: str, settings: str = ""
+) -> tuple[Path, Path]:
+    """Writes `report.html` and `report.md` of several runs side by side.
+
+    Args:
+        folders: of finished experiments, by the names that their columns get.
+        out: folder for the two files.
+        title: what is compared.
+        settings: YAML that made the runs, to be shown.
+
+    Raises:
+        InputError: as `write_report` does.
+    """
+    runs = [comparison.Compared(label, load_run(folder)) for label, folder in folders.items()]
+    return _render("comparison", comparison_content(runs, title, settings), Path(out))
+
+
+def comparison_content(
+    runs: Sequence[comparison.Compared], title: str, settings: str
+) -> dict[str, Any]:
+    """Everything that the two templates of a comparison show."""
+    # diversity where the sets are largest: the paper shows K = 32
+    most = max(runs, key=lambda one: one.run.results.get("shots") or 0)
+    found = comparison.curves(runs)
+    return {
+        "title": title,
+        "verdicts": comparison.verdicts(runs),
+        "main": comparison.main_table(runs),
+        "differences": [
+            (heading, table)
+            for heading, against in (
+                ("Less human samples alone", "against_human"),
+                ("Less the same without DPO", "against_no_dpo"),
+            )
+            if (table := comparison.difference_table(runs, cast(comparison.Against, against)))
+        ],
+        "ablations": comparison.ablation_table(runs),
+        "published": comparison.published_tables(runs),
+        "cosine_label": most.label,
+        "cosine_chart": figures.cosine_chart(tables.diversity_sets(most.run)),
+        "cosine_table": figures.cosine_table(tables.diversity_sets(most.run)),
+        "repetition": comparison.repetition_table(runs),
+        "curves": found,
+        "curve_chart": comparison.curve_chart(found),
+        "examples": examples.examples(most.run, 3),
+        "example_sentences": examples.SENTENCES,
+        "facts": [(one.label, _facts(one.run)) for one in runs],
+        "settings": settings,
+        "version": __version__,
+    }
 
 
 def report_content(run: Run) -> dict[str, Any]:
@@ -69,7 +134,7 @@ def report_content(run: Run) -> dict[str, Any]:
         "f1_chart": _f1_chart(run, f1),
         "classifier": classifier if len(run.classifiers) > 1 else "",
         "diversity": tables.diversity_table(sets) if sets else None,
-        "cosine_chart": _cosine_chart(sets),
+        "cosine_chart": figures.cosine_chart(sets),
         "encoder": next((of["encoder"] for s in sets.values() for of in s if "encoder" in of), ""),
         "dpo_charts": curves.dpo_charts(run),
         "classifier_charts": curves.classifier_charts(run),
@@ -113,16 +178,6 @@ def _f1_chart(run: Run, f1: dict[str, dict[str, float | None]]) -> charts.DotCha
         if label != run.data.get("negative")
     }
     return charts.dot_chart(rows, {"human": 0, arm: 1}, decimals=1)
-
-
-def _cosine_chart(sets: dict[str, list[dict[str, Any]]]) -> charts.DotChart | None:
-    """Mean pairwise cosine by relation and set, means over seeds (the paper's figure 5)."""
-    rows: dict[str, dict[str, float | None]] = {}
-    for name, seeds in sets.items():
-        for label in dict.fromkeys(label for of in seeds for label in of.get("per_relation", {})):
-            values = [of.get("per_relation", {}).get(label, {}).get("cosine") for of in seeds]
-            rows.setdefault(label, {})[name] = tables.mean(values)
-    return charts.dot_chart(rows, {name: number for number, name in enumerate(sets)})
 
 
 def _seconds(stage: StageData) -> str:

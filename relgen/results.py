@@ -13,7 +13,14 @@ from typing import Any
 
 from relgen import __version__
 from relgen.arms import parse_arm
-from relgen.comparing import SCORES, Tested, against_human, against_no_dpo, summarise
+from relgen.comparing import (
+    SCORES,
+    Tested,
+    against_human,
+    against_method,
+    against_no_dpo,
+    summarise,
+)
 from relgen.experiment import Experiment
 from relgen.files import read_json, read_lines, write_json
 from relgen.plans import ArmStages, Plan, Stage
@@ -53,6 +60,7 @@ def write_results(experiment: Experiment, plan: Plan, out: Path) -> dict[str, An
         "summary": summarise(arms),
         "against_human": tested.bootstrapped(against_human(arms)),
         "against_no_dpo": tested.bootstrapped(against_no_dpo(arms)),
+        "against_method": tested.bootstrapped(against_method(arms)),
     }
     write_json(out / "results.json", results)
     return results

@@ -1,9 +1,12 @@
-"""`relgen report`: the page and the Markdown of a finished experiment."""
+"""`relgen report`: the page and the Markdown of finished experiments."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+
+from relgen.errors import InputError
+from relgen.files import read_json
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -12,9 +15,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "report",
         help="write report.html and report.md of a finished experiment",
         description="Writes report.html (one file, no network needed) and report.md into the "
-        "folder of a finished experiment, from its results.json and report_data.json.",
+        "folder of a finished experiment, from its results.json and report_data.json; of a grid, "
+        "the tables of all its cells; with --compare, those of several experiments side by side.",
     )
-    parser.add_argument("folder", type=Path, help="folder that `relgen run --out` wrote")
+    parser.add_argument("folder", type=Path, nargs="?", help="folder that `relgen run --out` wrote")
+    parser.add_argument(
+        "--compare", type=Path, nargs="+", metavar="FOLDER", help="folders to set side by side"
+    )
     parser.add_argument(
         "--out", type=Path, help="folder for the two files (default: the experiment's own)"
     )
@@ -22,8 +29,34 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(args: argparse.Namespace) -> None:
-    """Writes the report. Raises InputError when the folder holds no results."""
-    from relgen.report import write_report
+    """Writes the report. Raises InputError when a folder holds no results."""
+    from relgen.report import write_comparison, write_report
 
-    for path in write_report(args.folder, args.out):
+    if (args.folder is None) == (args.compare is None):
+        raise InputError(
+            "takes a folder, or --compare with several", remedy="relgen report runs/NAME"
+        )
+    if args.compare is not None:
+        if args.out is None:
+            raise InputError("needs a folder to write to", field="--out")
+        folders = _labelled(args.compare)
+        paths = write_comparison(folders, args.out, title=" and ".join(folders))
+    elif (mark := args.folder / "grid.json").is_file():
+        grid = read_json(mark)
+        cells = {name: args.folder / name for name in grid["cells"]}
+        target = args.out or args.folder
+        paths = write_comparison(cells, target, title=grid["name"], settings=grid["settings"])
+    else:
+        paths = write_report(args.folder, args.out)
+    for path in paths:
         print(f"Wrote {path}")
+
+
+def _labelled(folders: list[Path]) -> dict[str, Path]:
+    """Folders by their own names; by their paths, where two have one name."""
+    names = [folder.resolve().name for folder in folders]
+    if len(set(names)) < len(names):
+        names = [str(folder) for folder in folders]
+    if len(set(names)) < len(names):
+        raise InputError("names a folder twice", field="--compare", value=names)
+    return dict(zip(names, folders, strict=True))

@@ -85,12 +85,15 @@ class DotChart:
     ticks: list[Tick]
 
 
-def line_chart(title: str, series: Sequence[tuple[str, Sequence[Point]]]) -> LineChart | None:
+def line_chart(
+    title: str, series: Sequence[tuple[str, Sequence[Point]]], *, x_label: str = "step"
+) -> LineChart | None:
     """Lays out lines. Series of the same label share a style; non-finite points are left out.
 
     Args:
         title: what is drawn.
         series: label and points (step, value) of each line, in steps' order.
+        x_label: what a step is.
 
     Returns:
         None when there is nothing to draw.
@@ -132,6 +135,7 @@ def line_chart(title: str, series: Sequence[tuple[str, Sequence[Point]]]) -> Lin
         lines,
         [Tick(at(x, y_low)[0], _short(x, x_ticks)) for x in x_ticks if x_low <= x <= x_high],
         [Tick(at(x_low, y)[1], _short(y, y_ticks)) for y in y_ticks],
+        x_label,
     )
 
 

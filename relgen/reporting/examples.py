@@ -63,7 +63,7 @@ def pieces(sample: Sample) -> list[Piece]:
     return cut
 
 
-def examples(run: Run) -> list[Example]:
+def examples(run: Run, relations: int = RELATIONS) -> list[Example]:
     """The first sentences that each set holds for evenly spaced relations, of the first seed.
 
     Human sentences come along only where the run says that they may be shown.
@@ -83,7 +83,8 @@ def examples(run: Run) -> list[Example]:
     present = dict.fromkeys(sample.relation for of in sets.values() for sample in of)
     labels = run.data.get("labels") or list(present)
     negative = run.data.get("negative")
-    chosen = evenly_spaced([label for label in labels if label in present and label != negative])
+    positive = [label for label in labels if label in present and label != negative]
+    chosen = evenly_spaced(positive, relations)
     return [
         Example(label, [_source(name, of, label) for name, of in sets.items()]) for label in chosen
     ]

@@ -45,14 +45,38 @@ _FIGURES: dict[str, dict[str, str]] = {
 }
 
 
+_ARMS = {
+    "human only": "human",
+    "generated only (OBO + DPO)": "obo_dpo_pure",
+    "mix, OBO": "obo_dpo_mix",
+    "mix, AAO": "aao_dpo_mix",
+    "Direct-RE": "direct",
+}
+
+
+def published_figures(corpus: object, shots: object) -> dict[str, tuple[str, str]]:
+    """The paper's figures in one setting, by our arm: the paper's name and the figure, in %."""
+    columns = [name for name in _columns(corpus) if name.endswith(f"K = {shots}")]
+    return {
+        _ARMS[label]: (label, of[column])
+        for column in columns
+        for label, of in _FIGURES.items()
+        if column in of
+    }
+
+
 def published_table(corpus: object) -> Table | None:
     """The paper's figures for a corpus; None when it has none for it."""
-    name = "".join(c for c in str(corpus).lower() if c.isalnum()).replace("2010task8", "")
-    columns = _COLUMNS.get(name)
-    if columns is None:
+    columns = _columns(corpus)
+    if not columns:
         return None
     rows = [
         Row(label, [Cell(of.get(column, MISSING)) for column in columns])
         for label, of in _FIGURES.items()
     ]
     return Table(["Published", *columns], rows)
+
+
+def _columns(corpus: object) -> tuple[str, ...]:
+    name = "".join(c for c in str(corpus).lower() if c.isalnum()).replace("2010task8", "")
+    return _COLUMNS.get(name, ())

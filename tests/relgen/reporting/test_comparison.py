@@ -1,0 +1,154 @@
+"""Several runs side by side: their tables, what is claimed from them, and the two files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from relgen import cli
+from relgen.files import read_json, write_json
+from relgen.reporting import comparison
+from relgen.reporting.comparison import Compared, level_off
+from relgen.reporting.data import load_run
+from tests.relgen.reporting.fake_run import make_run
+from tests.relgen.test_report import _Page
+
+ARMS = ("human", "obo_mix", "obo_dpo_mix", "obo_dpo_mix@4", "obo_dpo_window_mix", "xu2023")
+MICRO = dict(zip(ARMS, (0.5, 0.55, 0.6, 0.58, 0.52, 0.45), strict=True))
+
+
+def row(arm: str, than: str, low: float, high: float) -> dict[str, Any]:
+    return {
+        "arm": arm,
+        "than": than,
+        "classifier": "entity_marker",
+        "mean": (low + high) / 2,
+        "bootstrap": {"low": low, "high": high},
+    }
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> list[Compared]:
+    made = []
+    for shots, shift in ((8, 0.0), (16, -0.1)):
+        folder = make_run(tmp_path / f"k{shots}", arms=ARMS, micro=MICRO)
+        results = read_json(folder / "results.json")
+        results |= {
+            "shots": shots,
+            "against_human": [row("obo_dpo_mix", "human", 0.02 + shift, 0.08 + shift)],
+            "against_no_dpo": [row("obo_dpo_mix", "obo_mix", -0.01, 0.05)],
+            "against_method": [
+                row("obo_dpo_window_mix", "obo_dpo_mix", -0.09, -0.02),
+                row("xu2023", "obo_dpo_mix", -0.2, -0.1),
+            ],
+        }
+        write_json(folder / "results.json", results)
+        made.append(Compared(f"semeval-k{shots}", load_run(folder)))
+    return made
+
+
+def texts(table: comparison.Table) -> dict[str, list[str]]:
+    return {r.name: [f"{c.text} {c.note}".strip() for c in r.cells] for r in table.rows}
+
+
+def test_the_main_table_leaves_ablations_and_parts_out(runs: list[Compared]) -> None:
+    table = comparison.main_table(runs)
+    assert table.columns == ["Arm", "semeval-k8", "semeval-k16"]
+    found = texts(table)
+    assert list(found) == ["human", "obo_mix", "obo_dpo_mix", "xu2023"]
+    assert found["human"][0] == "50.5 ± 0.5"  # the seeds are half a point apart
+    assert [r.cells[0].best for r in table.rows] == [False, False, True, False]
+
+
+def test_ablations_stand_beside_the_method_with_their_differences(runs: list[Compared]) -> None:
+    table = comparison.ablation_table(runs)
+    assert table is not None
+    found = texts(table)
+    assert list(found) == ["obo_mix", "obo_dpo_mix", "obo_dpo_window_mix"]
+    assert found["obo_dpo_window_mix"][0] == "52.5 -5.5 (-9.0 to -2.0)"
+    assert found["obo_dpo_mix"][0] == "60.5"
+    plain = [Compared("x", load_run(make_run(runs[0].run.folder.parent / "plain")))]
+    assert comparison.ablation_table(plain) is None
+
+
+def test_differences(runs: list[Compared]) -> None:
+    table = comparison.difference_table(runs, "against_human")
+    assert table is not None
+    assert texts(table) == {"obo_dpo_mix": ["+5.0 (+2.0 to +8.0)", "-5.0 (-8.0 to -2.0)"]}
+
+
+def test_claims_are_counted_by_their_intervals(runs: list[Compared]) -> None:
+    said = comparison.verdicts(runs)
+    assert said == [
+        "Human and generated samples beat human ones: of 2 comparisons, the interval supports this "
+        "in 1, contradicts it in 1, and leaves 0 open.",
+        "DPO helps: of 2 comparisons, the interval supports this in 0, contradicts it in 0, and "
+        "leaves 2 open.",
+        "A window of demonstrations hurts: of 2 comparisons, the interval supports this in 2, "
+        "contradicts it in 0, and leaves 0 open.",
+        "The method beats Xu et al. 2023: of 2 comparisons, the interval supports this in 2, "
+        "contradicts it in 0, and leaves 0 open.",
+    ]
+
+
+def test_published_figures_stand_beside_ours_where_the_setting_is_the_papers(
+    runs: list[Compared],
+) -> None:
+    ((label, table),) = comparison.published_tables(runs)  # the paper has no SemEval at K = 16 here
+    assert label == "semeval-k8"
+    assert table.columns == ["", "published", "here, entity_marker"]
+    assert texts(table)["human only"] == ["61.39", "50.5"]
+    assert texts(table)["mix, OBO"] == ["67.92", "60.5"]
+    assert texts(table)["Direct-RE"] == ["25.55", "–"]
+
+
+def test_curves(runs: list[Compared]) -> None:
+    first = comparison.curves(runs)[0]
+    # the whole set counts as its size, 16 samples a relation
+    assert [n for n, _ in first.points] == [4, 16]
+    assert first.points[0][1] == pytest.approx(0.585)
+    assert first.level is None  # 16 beats 4 by two points in every seed
+
+
+@pytest.mark.parametrize(
+    ("scores", "level"),
+    [
+        ({8: [0.5, 0.5], 16: [0.6, 0.61], 32: [0.6, 0.61], 64: [0.61, 0.6]}, 16),
+        ({8: [0.6, 0.6], 16: [0.59, 0.6]}, 8),
+        ({8: [0.5, 0.5], 16: [0.6, 0.6]}, None),
+        ({8: [0.5], 16: [0.5]}, None),
+    ],
+)
+def test_level_off(scores: dict[int, list[float]], level: int | None) -> None:
+    assert level_off({n: dict(enumerate(of)) for n, of in scores.items()}) == level
+
+
+def test_the_command_writes_both_files(
+    runs: list[Compared], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = [str(one.run.folder) for one in runs]
+    out = tmp_path / "both"
+    assert cli.main(["report", "--compare", *folders, "--out", str(out)]) == 0
+    page = _Page((out / "report.html").read_text(encoding="utf-8"))
+    assert page.headings[0] == "k8 and k16"
+    assert "Ablations" in page.headings
+    assert not [v for n, v in page.attributes if n in ("src", "href")]
+    markdown = (out / "report.md").read_text(encoding="utf-8")
+    assert "| obo\\_dpo\\_mix" in markdown or "| obo_dpo_mix" in markdown
+    assert "4: 58.5, 16: 60.5; no level-off point" in markdown
+    assert cli.main(["report", "--compare", *folders]) == 2
+    assert cli.main(["report"]) == 2
+    assert cli.main(["report", "--compare", folders[0], folders[0], "--out", str(out)]) == 2
+    assert capsys.readouterr().err.count("\n") == 3
+
+
+def test_a_grids_report_is_that_of_its_cells(runs: list[Compared], tmp_path: Path) -> None:
+    cells = [one.run.folder.name for one in runs]
+    grid = {"name": "paper", "cells": cells, "settings": "cells: [<b>]\n"}
+    write_json(tmp_path / "grid.json", grid)
+    assert cli.main(["report", str(tmp_path)]) == 0
+    page = _Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert page.headings[0] == "paper"
+    assert "cells: [<b>]" in page.text
