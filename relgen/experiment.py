@@ -29,6 +29,8 @@ from relgen.generation.settings import DType
 from relgen.presets import find_config
 from relgen.yaml_files import read_yaml
 
+CORPORA = ("everyday", "semeval", "tacred", "tacrev", "retacred")
+
 
 @dataclass(frozen=True, slots=True)
 class CorpusFiles:
@@ -108,7 +110,8 @@ class Experiment:
 
     Args:
         name: the file's name without its ending.
-        corpus: `everyday`, `semeval` (read from `$RELGEN_DATA`), or the user's files.
+        corpus: one of `CORPORA` (all but `everyday` are read from `$RELGEN_DATA`), or the user's
+            files.
         shots: K labelled samples per relation.
         seeds: one K-shot split for each, with everything that follows from it.
         arms: the systems to compare; see `relgen.arms`.
@@ -215,12 +218,12 @@ def _check(experiment: Experiment) -> None:
     for name, values in (("arms", experiment.arms), ("seeds", experiment.seeds)):
         if not values or len(set(values)) < len(values):
             raise InputError("must list different values", field=name, value=list(values))
-    if isinstance(experiment.corpus, str) and experiment.corpus not in ("everyday", "semeval"):
+    if isinstance(experiment.corpus, str) and experiment.corpus not in CORPORA:
         raise InputError(
             "unknown corpus",
             field="corpus",
             value=experiment.corpus,
-            remedy="everyday, semeval, or {train: a.jsonl, test: b.jsonl, schema: s.yaml}",
+            remedy=f"{', '.join(CORPORA)}, or {{train: a.jsonl, test: b.jsonl, schema: s.yaml}}",
         )
     stems = [Path(preset).stem for preset in experiment.classifiers]
     if len(set(stems)) < len(stems):

@@ -12,6 +12,48 @@ from relgen.plans import Stage
 from relgen.stage_folders import OUT, StageFolders
 
 
+@dataclass(frozen=True, slots=True)
+class OnDisk:
+    """A corpus that is looked for under `$RELGEN_DATA`.
+
+    Args:
+        schema: shipped name.
+        license: of its sentences, for the generated set's card.
+        format: as `relgen data convert` takes it.
+        files: the training and the test file, each by the paths at which it may lie.
+        labels: patches for the two, where there are any.
+    """
+
+    schema: str
+    license: str
+    format: str
+    files: tuple[tuple[str, ...], tuple[str, ...]]
+    labels: tuple[str | None, str | None] = (None, None)
+
+
+_TACRED = (
+    ("tacred/train.json", "tacred/data/json/train.json"),
+    ("tacred/test.json", "tacred/data/json/test.json"),
+)
+ON_DISK = {
+    "semeval": OnDisk(
+        "semeval",
+        "cc-by-3.0",
+        "semeval",
+        (("semeval2010_task8/TRAIN_FILE.TXT",), ("semeval2010_task8/TEST_FILE_FULL.TXT",)),
+    ),
+    "tacred": OnDisk("tacred", "other", "tacred", _TACRED),
+    "tacrev": OnDisk("tacred", "other", "tacred", _TACRED, (None, "tacrev/test_patch.json")),
+    "retacred": OnDisk(
+        "retacred",
+        "other",
+        "tacred",
+        _TACRED,
+        ("retacred/train_id2label.json", "retacred/test_id2label.json"),
+    ),
+}
+
+
 @dataclass(frozen=True)
 class Corpus:
     """Samples to draw from, samples to test on, and their schema (a path or a shipped name).
@@ -29,7 +71,7 @@ def plan_corpus(corpus: str | CorpusFiles, folders: StageFolders) -> Corpus:
     """Adds the stages that a corpus needs.
 
     Args:
-        corpus: `everyday`, `semeval`, or the user's files.
+        corpus: `everyday`, a key of `ON_DISK`, or the user's files.
         folders: takes the stages.
 
     Raises:
@@ -44,41 +86,43 @@ def plan_corpus(corpus: str | CorpusFiles, folders: StageFolders) -> Corpus:
     if corpus == "everyday":
         stage = folders.add("corpus", "corpus", ("data", "everyday", "--out", OUT))
         return Corpus(stage.folder / "train.jsonl", stage.folder / "test.jsonl", "everyday")
+    known = ON_DISK[corpus]
     train, test = (
-        _converted(part, name, folders).folder / f"{part}.jsonl"
-        for part, name in (("train", "TRAIN_FILE.TXT"), ("test", "TEST_FILE_FULL.TXT"))
+        _converted(part, corpus, places, labels, folders).folder / f"{part}.jsonl"
+        for part, places, labels in zip(("train", "test"), known.files, known.labels, strict=True)
     )
-    return Corpus(train, test, "semeval")
+    return Corpus(train, test, known.schema)
 
 
-def _converted(part: str, name: str, folders: StageFolders) -> Stage:
-    source = _data_root("semeval2010_task8") / name
+def _converted(
+    part: str, corpus: str, places: tuple[str, ...], labels: str | None, folders: StageFolders
+) -> Stage:
+    source = _find(corpus, places)
+    patch = None if labels is None else _find(corpus, (labels,))
     command = (
-        "data",
-        "convert",
-        "--format",
-        "semeval",
-        str(source),
-        "--out",
-        f"{OUT}/{part}.jsonl",
+        *("data", "convert", "--format", ON_DISK[corpus].format, str(source)),
+        *(("--labels", str(patch)) if patch else ()),
+        *("--out", f"{OUT}/{part}.jsonl"),
     )
-    return folders.add(f"corpus-{part}", "corpus", command, external=[source])
+    external = [source, *([patch] if patch else [])]
+    return folders.add(f"corpus-{part}", "corpus", command, external=external)
 
 
-def _data_root(corpus: str) -> Path:
+def _find(corpus: str, places: tuple[str, ...]) -> Path:
+    """The first of these files under `$RELGEN_DATA`."""
     root = os.environ.get("RELGEN_DATA")
     if not root:
         raise InputError(
             "corpora on disk are looked for under $RELGEN_DATA, which is not set",
             field="corpus",
             value=corpus,
-            remedy=f"export RELGEN_DATA=FOLDER, with the corpus in FOLDER/{corpus}",
+            remedy=f"export RELGEN_DATA=FOLDER, with the corpus in FOLDER/{places[0]}",
         )
-    folder = Path(root) / corpus
-    if not folder.is_dir():
-        raise InputError(
-            "no such corpus under $RELGEN_DATA",
-            path=folder,
-            remedy="put the corpus's official files there",
-        )
-    return folder.resolve()
+    for place in places:
+        if (path := Path(root) / place).is_file():
+            return path.resolve()
+    raise InputError(
+        f"{corpus} needs this file under $RELGEN_DATA",
+        path=Path(root) / places[0],
+        remedy="put the corpus's official files there",
+    )

@@ -21,7 +21,7 @@ from relgen.hardware import fast_dtype
 from relgen.plans import ArmStages, Initialisation, Plan, Stage
 from relgen.preferences import KINDS
 from relgen.presets import find_config, find_schema
-from relgen.stage_corpora import plan_corpus
+from relgen.stage_corpora import ON_DISK, plan_corpus
 from relgen.stage_folders import BOARD, OUT, StageFolders
 from relgen.yaml_files import read_yaml
 
@@ -317,7 +317,8 @@ class _Planner:
         command = ("data", "card", *map(str, files), "--schema", self.corpus.schema)
         licence = self.experiment.license
         if isinstance(self.experiment.corpus, str):
-            licence = {"everyday": "cc0-1.0", "semeval": "cc-by-3.0"}[self.experiment.corpus]
+            known = ON_DISK.get(self.experiment.corpus)
+            licence = known.license if known else "cc0-1.0"
         return self.folders.add(
             f"seed{seed}/collect-{name}",
             "collect",

@@ -1,0 +1,49 @@
+"""Corpora under $RELGEN_DATA: which files, with which patches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from relgen.errors import InputError
+from relgen.experiment import CORPORA
+from relgen.presets import find_schema
+from relgen.stage_corpora import ON_DISK, plan_corpus
+from relgen.stage_folders import StageFolders
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("tacred/data/json/train.json", "tacred/test.json", "tacrev/test_patch.json"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name, encoding="utf-8")
+    monkeypatch.setenv("RELGEN_DATA", str(tmp_path))
+    return tmp_path
+
+
+def test_every_corpus_has_a_schema() -> None:
+    assert set(CORPORA) == {"everyday", *ON_DISK}
+    for corpus in ON_DISK.values():
+        assert find_schema(corpus.schema).is_file()
+
+
+def test_a_patch_goes_to_the_files_that_it_is_for(root: Path) -> None:
+    folders = StageFolders(root / "run", [])
+    corpus = plan_corpus("tacrev", folders)
+    train, test = folders.stages.values()
+    assert corpus.schema == "tacred"
+    assert "--labels" not in train.command
+    assert train.command[4] == str((root / "tacred/data/json/train.json").resolve())
+    patch = (root / "tacrev/test_patch.json").resolve()
+    assert test.command[test.command.index("--labels") + 1] == str(patch)
+    assert patch in test.inputs  # another patch is another corpus
+    assert corpus.test == test.folder / "test.jsonl"
+
+
+def test_what_is_missing_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match=r"train_id2label\.json: retacred needs this file"):
+        plan_corpus("retacred", StageFolders(root / "run", []))
+    monkeypatch.delenv("RELGEN_DATA")
+    with pytest.raises(InputError, match="which is not set"):
+        plan_corpus("tacred", StageFolders(root / "run", []))
