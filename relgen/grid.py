@@ -6,8 +6,9 @@
       - {corpus: semeval, shots: 8}
       - {corpus: semeval, shots: 16, generator: {samples: 32}}
 
-Each cell is an experiment with a folder of its own in the grid's, named after its corpus and K, or
-as its key `name` says. An experiment without `cells` is a grid of one cell, in the folder itself.
+Each cell is an experiment whose results have a folder of their own in the grid's, named after its
+corpus and K, or as its key `name` says. What cells have in common (a split, an adapter, a generated
+set) is made once, in the grid's folder. An experiment without `cells` is a grid of one cell, in the folder itself.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ def run_grid(
         InputError: what a stage raises, or which jobs failed.
     """
     chosen = choose(grid, cells)
-    plans = {cell.name: plan(cell.experiment, cell.folder(out)) for cell in chosen}
+    plans = {cell.name: plan(cell.experiment, out, cell=cell.name) for cell in chosen}
     if jobs is not None:
         _spread(grid, chosen, plans, out, file, jobs)
     for cell in chosen:
@@ -85,8 +85,8 @@ def print_grid(
     for cell in choose(grid, cells):
         if not grid.single:
             print(f"## {cell.name}")
-        folder = cell.folder(out)
-        print_plan(plan(cell.experiment, folder), folder, only=only, force=force)
+        made = plan(cell.experiment, out, cell=cell.name)
+        print_plan(made, cell.folder(out), only=only, force=force)
 
 
 def choose(grid: Grid, names: Collection[str]) -> list[Cell]:

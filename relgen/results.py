@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import os
 import platform
 import shlex
 from collections.abc import Mapping, Sequence
@@ -152,7 +153,7 @@ def _arm(
         "diversity": diversity and {name: diversity["overall"][name] for name in _DIVERSITY},
         "generation": _generation(stages) if stages.generate else None,
         "labelling": _labelling(stages),
-        "predictions": (tests[0] / "predictions.jsonl").relative_to(out).as_posix(),
+        "predictions": _place(tests[0] / "predictions.jsonl", out),
     }
 
 
@@ -211,7 +212,7 @@ def _labelling(stages: ArmStages) -> dict[str, Any] | None:
 
 def _arm_files(stages: ArmStages, out: Path) -> ArmFiles:
     def place(stage: Stage, name: str) -> str:
-        return (stage.folder / name).relative_to(out).as_posix()
+        return _place(stage.folder / name, out)
 
     files: ArmFiles = {
         "arm": stages.arm,
@@ -234,6 +235,11 @@ def _arm_files(stages: ArmStages, out: Path) -> ArmFiles:
     if stages.label is not None:
         files["labelled"] = place(stages.label, "labelled.jsonl")
     return files
+
+
+def _place(path: Path, out: Path) -> str:
+    """Relative to the run's folder: a run can be moved. Stages of a grid lie beside its cells."""
+    return Path(os.path.relpath(path, out)).as_posix()
 
 
 def _stage_data(stage: Stage) -> StageData:

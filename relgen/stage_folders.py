@@ -20,14 +20,17 @@ class StageFolders:
     """The stages planned so far, by name, in an order in which they can run.
 
     Args:
-        out: the run's folder.
+        out: the run's folder; the cells of a grid share that of the grid, and so the stages that
+            they have in common.
+        cell: of a grid; its stages have their own part of the TensorBoard folder.
         models: language models as commands name them; those that are folders enter a hash by their
             files.
     """
 
-    def __init__(self, out: Path, models: Iterable[str]) -> None:
+    def __init__(self, out: Path, models: Iterable[str], *, cell: str = "") -> None:
         self.stages: dict[str, Stage] = {}
         self._out = out
+        self._boards = out / "tensorboard" / cell
         self._models = {name for name in models if Path(name).is_dir()}
 
     def add(
@@ -56,7 +59,7 @@ class StageFolders:
         words = [contents.get(word, word.removeprefix(f"{self._out}/")) for word in command]
         identity = "\0".join([__version__, *words, *sorted(contents.values())])
         folder = self._out / "stages" / f"{name}-{text_hash(identity)[:10]}"
-        board = self._out / "tensorboard" / name
+        board = self._boards / name
         meant = {OUT: str(folder), BOARD: str(board)}
         stage = Stage(
             name=name,

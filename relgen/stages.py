@@ -47,29 +47,30 @@ class _Set:
     diversity: Stage
 
 
-def plan(experiment: Experiment, out: Path) -> Plan:
+def plan(experiment: Experiment, out: Path, *, cell: str = "") -> Plan:
     """Works out the stages. Runs nothing and reads only configurations and the user's corpus files.
 
     Args:
         experiment: what to do.
-        out: the run's folder.
+        out: the run's folder; for a cell of a grid, the grid's.
+        cell: its name.
 
     Raises:
         InputError: a corpus file or configuration is missing.
     """
-    planner = _Planner(experiment, out)
+    planner = _Planner(experiment, out, cell)
     return planner.plan()
 
 
 class _Planner:
     """Collects stages; each method adds those of one step and returns what the next one needs."""
 
-    def __init__(self, experiment: Experiment, out: Path) -> None:
+    def __init__(self, experiment: Experiment, out: Path, cell: str) -> None:
         self.experiment = experiment
         self.dtype = fast_dtype() if experiment.dtype == "auto" else experiment.dtype
         label_model = experiment.label.model if experiment.label else None
         models = [experiment.generator.model, *([label_model] if label_model else [])]
-        self.folders = StageFolders(out, models)
+        self.folders = StageFolders(out, models, cell=cell)
         self.arms: list[ArmStages] = []
         self.corpus = plan_corpus(experiment.corpus, self.folders)
 
