@@ -41,7 +41,8 @@ class RelationClassifierModule(LightningModule):
 
     Args:
         classifier: builds the architecture from the schema, such as
-            `relgen.classifiers.entity_marker.EntityMarkerClassifier`.
+            `relgen.classifiers.entity_marker.EntityMarkerClassifier`. What it costs beside the
+            cross-entropy of its logits (`Classifier.with_extra_loss`) joins the loss.
         optimizer: builds the optimiser from parameter groups; its learning rate is that of the
             pre-trained weights.
         head_learning_rate: of the weights that no pre-training has seen.
@@ -160,12 +161,13 @@ class RelationClassifierModule(LightningModule):
 
     def model_step(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The loss, a scalar, and the logits (B, R)."""
-        logits = self(batch)
+        relations = len(self.classifier.schema)
+        targets = target_probabilities(batch.labels, batch.targets, relations)  # (B, R)
+        logits, extra = self.classifier.with_extra_loss(batch, targets)  # (B, R), (B,)
         smoothing = by_source(
             batch.generated, self.human_label_smoothing, self.generated_label_smoothing
         )
-        targets = target_probabilities(batch.labels, batch.targets, logits.shape[-1])  # (B, R)
-        losses = smoothed_cross_entropy(logits.float(), targets, smoothing)  # (B,)
+        losses = smoothed_cross_entropy(logits.float(), targets, smoothing) + extra  # (B,)
         weights = by_source(batch.generated, 1.0, self.generated_weight)
         return weighted_mean(losses, weights), logits
 

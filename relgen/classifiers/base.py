@@ -87,6 +87,21 @@ class Classifier(nn.Module, ABC):
     def forward(self, batch: Batch) -> Tensor:
         """Logits (B, R) in the order of the schema's labels."""
 
+    def with_extra_loss(self, batch: Batch, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits, and what each sample costs beside the cross-entropy of its logits.
+
+        The second is zero unless an architecture has a loss of its own.
+
+        Args:
+            batch: B samples.
+            targets: (B, R) the probabilities that they are trained towards.
+
+        Returns:
+            Logits (B, R) and losses (B,).
+        """
+        logits = self(batch)
+        return logits, logits.new_zeros(len(logits))
+
     @abstractmethod
     def fresh_parameters(self) -> Iterator[nn.Parameter]:
         """The parameters that no pre-training has seen: they learn at a higher rate."""

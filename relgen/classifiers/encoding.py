@@ -62,7 +62,7 @@ class MarkerEncoding(Encoding):
         )
         ids = cast(list[int], tokenizer.convert_tokens_to_ids(names))
         self._markers = dict(zip(names, ids, strict=True))
-        self._start, self._end = _special_ends(tokenizer)
+        self._start, self._end = special_ends(tokenizer)
         self.pad_id = int(tokenizer.pad_token_id or 0)
 
     @property
@@ -186,7 +186,7 @@ def keep_nearest(length: int, spans: Sequence[tuple[int, int]], budget: int) -> 
     return sorted(sorted(range(length), key=rank)[:budget])
 
 
-def _special_ends(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
+def special_ends(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
     """What the tokenizer puts before and after a single text, such as `[CLS]` and `[SEP]`."""
     empty = tokenizer("")["input_ids"]
     start = [t for t in empty[:1] if t in (tokenizer.cls_token_id, tokenizer.bos_token_id)]

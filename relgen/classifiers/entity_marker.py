@@ -6,7 +6,6 @@ after Zhou and Chen (2022, arXiv 2102.01373).
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, cast
@@ -17,6 +16,7 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
 
 from relgen.classifiers.base import Batch, Classifier
 from relgen.classifiers.encoding import MarkerEncoding
+from relgen.classifiers.pretrained import longest_input, set_dropout
 from relgen.language_model import EMBEDDED_ENCODER, load_tokenizer, resolve_model
 from relgen.schema import RelationSchema
 
@@ -133,25 +133,6 @@ class EntityMarkerClassifier(Classifier):
 def schema_types(schema: RelationSchema) -> tuple[str, ...]:
     """All entity types that a schema's relations name, sorted."""
     return tuple(sorted({kind for rel in schema for kind in (*rel.head_types, *rel.tail_types)}))
-
-
-def set_dropout(module: nn.Module, probability: float) -> None:
-    """Sets the probability of every dropout below a module, attention's included."""
-    for part in module.modules():
-        if isinstance(part, nn.Dropout):
-            part.p = probability
-
-
-def longest_input(encoder: PreTrainedModel) -> int:
-    """How many tokens an encoder has position embeddings for.
-
-    RoBERTa counts positions from behind its padding id, and so has fewer than its table has rows.
-    """
-    table = getattr(getattr(encoder, "embeddings", None), "position_embeddings", None)
-    if not isinstance(table, nn.Embedding):
-        return int(getattr(encoder.config, "max_position_embeddings", sys.maxsize))
-    first = 0 if table.padding_idx is None else table.padding_idx + 1
-    return table.num_embeddings - first
 
 
 @torch.no_grad()

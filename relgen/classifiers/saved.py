@@ -35,6 +35,7 @@ WEIGHTS, CONFIG, SCHEMA, TOKENIZER, CARD = (
 _FORMAT = 1
 _KINDS = {
     "entity_marker": "relgen.classifiers.entity_marker:EntityMarkerClassifier",
+    "knowprompt": "relgen.classifiers.knowprompt:KnowPromptClassifier",
 }
 _REMEDY = "give the folder `model` that `relgen classifier fit` wrote"
 

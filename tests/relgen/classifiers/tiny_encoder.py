@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -35,9 +36,9 @@ _TEMPLATES = {
 _NOUNS = ["storm", "flood", "wheel", "car", "house", "roof", "rain", "mud", "wall", "crane", "arm"]
 
 
-def tokenizer() -> PreTrainedTokenizerFast:
-    """Words in lower case; `[CLS] … [SEP]` around a text."""
-    vocabulary = {word: number for number, word in enumerate([*SPECIAL, *WORDS])}
+def tokenizer(extra: Sequence[str] = ()) -> PreTrainedTokenizerFast:
+    """Words in lower case, `extra` ones included; `[CLS] … [SEP]` around a text."""
+    vocabulary = {word: number for number, word in enumerate([*SPECIAL, *WORDS, *extra])}
     words = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
     words.normalizer = normalizers.Lowercase()
     words.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
