@@ -17,6 +17,7 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
+from lightning_modules.after_training import FinishClassifier
 from lightning_modules.classifier_callbacks import BestWeights, ClassifierFiles
 from lightning_modules.classifier_pictures import ClassifierPictures
 from lightning_modules.history import MetricHistory
@@ -116,9 +117,11 @@ class RelationClassifierModule(LightningModule):
     def configure_callbacks(self) -> list[Callback]:
         """What writes files and pictures, and keeps the best weights."""
         best: list[Callback] = [BestWeights()] if self.select == "best" else []
+        # after the best weights are back, and before the model is saved
+        finish = FinishClassifier()
         files: list[Callback] = [ClassifierFiles(), ClassifierPictures(), MetricHistory()]
         speed = Speed(lambda batch: {"tokens": batch.input_ids.numel(), "samples": len(batch.ids)})
-        return [*best, *files, SaveOnTermination(), speed]
+        return [*best, finish, *files, SaveOnTermination(), speed]
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Warm-up, then linear decay, over all steps of the training."""

@@ -129,7 +129,7 @@ class KnowPromptClassifier(Classifier):
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits (B, R): the language model's at the mask, for the answer words."""
-        return self._answer(self._states(batch), batch)
+        return self._scores(self._states(batch), batch)
 
     def with_extra_loss(self, batch: Batch, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (B, R), and λ times the structured loss (B,)."""
@@ -143,7 +143,7 @@ class KnowPromptClassifier(Classifier):
             cast(Tensor, self.impossible),
             self.settings["margin"],
         )
-        return self._answer(states, batch), self.structured_weight * extra
+        return self._scores(states, batch), self.structured_weight * extra
 
     def fresh_parameters(self) -> Iterator[nn.Parameter]:
         """The language model's head, where the pre-trained model came without one.
@@ -183,16 +183,24 @@ class KnowPromptClassifier(Classifier):
         found = encoder(input_ids=batch.input_ids, attention_mask=batch.attention_mask)
         return cast(Tensor, found.last_hidden_state)
 
-    def _answer(self, states: Tensor, batch: Batch) -> Tensor:
-        """The head's logits at the mask, for the answer words only: (B, T, H) -> (B, R)."""
-        rows = torch.arange(len(states), device=states.device)
-        answer = states[rows, batch.positions[:, 0]]  # (B, H)
+    def _scores(self, states: Tensor, batch: Batch) -> Tensor:
+        """(B, T, H) -> (B, R)."""
+        return self._answer(mask_states(states, batch))
+
+    def _answer(self, states: Tensor) -> Tensor:
+        """The head's logits for the answer words only: (B, H) -> (B, R)."""
         for part in head_parts(self.language_model):
-            answer = part(answer)  # in the end (B, V)
-        return answer[:, self.encoding.answer_ids]
+            states = part(states)  # in the end (B, V)
+        return states[:, self.encoding.answer_ids]
 
     def _embeddings(self) -> Tensor:
         return cast(nn.Embedding, self.language_model.get_input_embeddings()).weight  # (V, H)
+
+
+def mask_states(states: Tensor, batch: Batch) -> Tensor:
+    """The states at the prompts' masks: (B, T, H) -> (B, H)."""
+    rows = torch.arange(len(states), device=states.device)
+    return states[rows, batch.positions[:, 0]]
 
 
 @torch.no_grad()

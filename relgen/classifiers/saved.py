@@ -36,6 +36,7 @@ _FORMAT = 1
 _KINDS = {
     "entity_marker": "relgen.classifiers.entity_marker:EntityMarkerClassifier",
     "knowprompt": "relgen.classifiers.knowprompt:KnowPromptClassifier",
+    "retrieval": "relgen.classifiers.retrieval:RetrievalClassifier",
 }
 _REMEDY = "give the folder `model` that `relgen classifier fit` wrote"
 

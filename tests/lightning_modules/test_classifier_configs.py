@@ -21,6 +21,8 @@ from tests.relgen.classifiers.tiny_masked import save_masked
         ("entity_marker_roberta", "roberta", save_encoder),
         ("knowprompt", "roberta", save_masked),
         ("knowprompt_small", "bert", save_encoder),
+        ("retrieval", "roberta", save_masked),
+        ("retrieval_small", "bert", save_encoder),
     ],
 )
 def test_preset_instantiates(preset, family, save, tmp_path):
