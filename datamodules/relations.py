@@ -195,6 +195,20 @@ class RelationDataModule(LightningDataModule):
         """The prediction file's batches, each sample once over all processes."""
         return self._evaluation("predict")
 
+    def every_training_sample(self) -> DataLoader[Batch]:
+        """Each training sample once, with its exchanged copy, all of them in every process."""
+        return self._every([name for name in ("human", "generated") if name in self._tables])
+
+    def every_validation_sample(self) -> DataLoader[Batch] | None:
+        """The validation file once, all of it in every process; None without one."""
+        return self._every(["validation"]) if "validation" in self._tables else None
+
+    def _every(self, names: list[str]) -> DataLoader[Batch]:
+        table = concatenate_datasets([self._encoded(name) for name in names])
+        return self._loader(
+            table, evaluation_batches(table["length"][:], self.evaluation_batch_size)
+        )
+
     def _evaluation(self, name: str) -> DataLoader[Batch]:
         table = self._encoded(name)
         batches = evaluation_batches(
@@ -235,8 +249,9 @@ class RelationDataModule(LightningDataModule):
                 generated=name == "generated",
                 inverses=self.schema.inverses() if self._exchanges(name) else None,
             )
+        told = name in self.truncated
         self.truncated[name] = sum(encoded["truncated"])
-        if self.truncated[name]:
+        if self.truncated[name] and not told:
             _LOG.warning(
                 "%d of %d texts of %s are longer than the encoder takes and were cut around both "
                 "entities; raise max_length to keep more",

@@ -14,6 +14,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
+from lightning_modules.after_training import save_last_again
 from relgen.classifiers.base import Batch
 from relgen.classifiers.predictions import Prediction
 from relgen.classifiers.saved import record_scores, save_classifier
@@ -58,10 +59,7 @@ class BestWeights(Callback):
         if not self.weights:
             return
         pl_module.load_state_dict(self.weights)
-        for checkpoint in trainer.checkpoint_callbacks:
-            last = getattr(checkpoint, "last_model_path", "")
-            if last:
-                trainer.save_checkpoint(last)
+        save_last_again(trainer)
 
     def state_dict(self) -> dict[str, Any]:
         """The best weights travel in the checkpoint, for runs that are resumed."""

@@ -17,6 +17,7 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
+from lightning_modules.after_training import FinishClassifier
 from lightning_modules.classifier_callbacks import BestWeights, ClassifierFiles
 from lightning_modules.classifier_pictures import ClassifierPictures
 from lightning_modules.history import MetricHistory
@@ -41,7 +42,8 @@ class RelationClassifierModule(LightningModule):
 
     Args:
         classifier: builds the architecture from the schema, such as
-            `relgen.classifiers.entity_marker.EntityMarkerClassifier`.
+            `relgen.classifiers.entity_marker.EntityMarkerClassifier`. What it costs beside the
+            cross-entropy of its logits (`Classifier.with_extra_loss`) joins the loss.
         optimizer: builds the optimiser from parameter groups; its learning rate is that of the
             pre-trained weights.
         head_learning_rate: of the weights that no pre-training has seen.
@@ -115,9 +117,11 @@ class RelationClassifierModule(LightningModule):
     def configure_callbacks(self) -> list[Callback]:
         """What writes files and pictures, and keeps the best weights."""
         best: list[Callback] = [BestWeights()] if self.select == "best" else []
+        # after the best weights are back, and before the model is saved
+        finish = FinishClassifier()
         files: list[Callback] = [ClassifierFiles(), ClassifierPictures(), MetricHistory()]
         speed = Speed(lambda batch: {"tokens": batch.input_ids.numel(), "samples": len(batch.ids)})
-        return [*best, *files, SaveOnTermination(), speed]
+        return [*best, finish, *files, SaveOnTermination(), speed]
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Warm-up, then linear decay, over all steps of the training."""
@@ -160,12 +164,13 @@ class RelationClassifierModule(LightningModule):
 
     def model_step(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The loss, a scalar, and the logits (B, R)."""
-        logits = self(batch)
+        relations = len(self.classifier.schema)
+        targets = target_probabilities(batch.labels, batch.targets, relations)  # (B, R)
+        logits, extra = self.classifier.with_extra_loss(batch, targets)  # (B, R), (B,)
         smoothing = by_source(
             batch.generated, self.human_label_smoothing, self.generated_label_smoothing
         )
-        targets = target_probabilities(batch.labels, batch.targets, logits.shape[-1])  # (B, R)
-        losses = smoothed_cross_entropy(logits.float(), targets, smoothing)  # (B,)
+        losses = smoothed_cross_entropy(logits.float(), targets, smoothing) + extra  # (B,)
         weights = by_source(batch.generated, 1.0, self.generated_weight)
         return weighted_mean(losses, weights), logits
 

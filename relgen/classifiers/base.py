@@ -8,7 +8,7 @@ Training (`lightning_modules.relation_classifier`), data (`datamodules.relations
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -87,6 +87,21 @@ class Classifier(nn.Module, ABC):
     def forward(self, batch: Batch) -> Tensor:
         """Logits (B, R) in the order of the schema's labels."""
 
+    def with_extra_loss(self, batch: Batch, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits, and what each sample costs beside the cross-entropy of its logits.
+
+        The second is zero unless an architecture has a loss of its own.
+
+        Args:
+            batch: B samples.
+            targets: (B, R) the probabilities that they are trained towards.
+
+        Returns:
+            Logits (B, R) and losses (B,).
+        """
+        logits = self(batch)
+        return logits, logits.new_zeros(len(logits))
+
     @abstractmethod
     def fresh_parameters(self) -> Iterator[nn.Parameter]:
         """The parameters that no pre-training has seen: they learn at a higher rate."""
@@ -99,6 +114,29 @@ class Classifier(nn.Module, ABC):
     @abstractmethod
     def from_saved(cls, schema: RelationSchema, config: dict[str, Any], tokenizer: Path) -> Self:
         """Builds the module with untrained weights; the caller loads the saved ones."""
+
+
+class LearnsAfterTraining(ABC):
+    """A classifier with a part that is learnt once its weights are, from all samples at once."""
+
+    @property
+    @abstractmethod
+    def finished(self) -> bool:
+        """Whether that part is there. Until then the classifier does without it."""
+
+    @abstractmethod
+    def restart(self) -> None:
+        """Forgets that part: the weights are going to change."""
+
+    @abstractmethod
+    def finish(self, training: Iterable[Batch], development: Iterable[Batch] | None) -> None:
+        """Learns that part.
+
+        Args:
+            training: every training sample once.
+            development: every sample of the validation file, where there is one. Settings are
+                chosen on these alone.
+        """
 
 
 ClassifierCallable = Callable[[RelationSchema], Classifier]

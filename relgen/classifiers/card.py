@@ -21,6 +21,7 @@ def model_card(config: Mapping[str, Any], schema: RelationSchema) -> str:
         f"Tells {len(schema)} relations apart, between two marked entities of a sentence. "
         f"Architecture: `{config['kind']}` on `{config['arguments'].get('model', 'unknown')}`. "
         f"Written by relgen {config['relgen_version']}; weights `{config['weights']}`.",
+        _retrieval(config["arguments"].get("retrieval")),
         _usage(),
         _relations(schema),
         _data(config.get("data")),
@@ -38,6 +39,16 @@ def _usage() -> str:
         'clf = relgen.classifiers.load("THIS FOLDER")\n'
         'clf.predict(text="Ann founded Acme in 1990.", head="Acme", tail="Ann")\n'
         "```"
+    )
+
+
+def _retrieval(retrieval: Mapping[str, Any] | None) -> str:
+    if not retrieval:
+        return ""
+    return (
+        f"Its scores join those of the nearest of {retrieval['samples']} stored training samples: "
+        f"λ = {retrieval['interpolation']:g}, k = {retrieval['neighbours']}, "
+        f"T = {retrieval['temperature']:g} ({retrieval['source']})."
     )
 
 

@@ -1,6 +1,7 @@
-"""Entity markers: a sample as token ids with `[HEAD] … [/HEAD]` and `[TAIL] … [/TAIL]` in place.
+"""Entity markers: a sample as token ids with special tokens or punctuation around both entities.
 
     The [HEAD] storm [/HEAD] brought a [TAIL] power cut [/TAIL] .
+    The @ storm @ brought a # power cut # .
 
 Ids are put together piece by piece, so that the markers' positions are known and never searched
 for: neither side-by-side entities nor a text that contains `[HEAD]` can confuse them.
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 from tokenizers import AddedToken
 from transformers import PreTrainedTokenizerBase
@@ -18,12 +19,15 @@ from transformers import PreTrainedTokenizerBase
 from relgen.classifiers.base import Encoded, Encoding
 from relgen.errors import InputError
 from relgen.files import text_hash
-from relgen.samples import Entity, Sample
+from relgen.samples import Sample
 
 # part of the cache key of tokenised tables: raise it when ids or positions change
 ENCODING_VERSION = 1
 ROLES = ("head", "tail")
 MINIMUM_LENGTH = 16
+Markers = Literal["special", "punctuation"]
+# around an entity, and around its type behind the opening one
+_PUNCTUATION = {"head": (" @", " *"), "tail": (" #", " ^")}
 
 
 class MarkerEncoding(Encoding):
@@ -31,12 +35,17 @@ class MarkerEncoding(Encoding):
 
     Args:
         tokenizer: a fast tokenizer; the markers are added to it.
-        types: entity types with opening markers of their own, such as `[HEAD:PERSON]`. Entities of
-            other types, or of none, get the plain marker.
+        types: entity types that markers name, such as `[HEAD:PERSON]`. Entities of other types, or
+            of none, get the plain marker.
+        markers: `special` tokens, which join the vocabulary; or `punctuation` that every vocabulary
+            knows, with types in words: `@ * person * Ann @`, `# ^ city ^ Bern #`. These are "typed
+            entity marker" and "typed entity marker (punct)" of Zhou and Chen (2022, arXiv
+            2102.01373, table 1), whose special tokens name the type at the end as well.
         max_length: longest input in tokens, markers and special tokens included.
 
     Raises:
-        InputError: `max_length` leaves no room for two entities.
+        InputError: `max_length` leaves no room for two entities, or the vocabulary lacks the
+            punctuation.
     """
 
     def __init__(
@@ -44,6 +53,7 @@ class MarkerEncoding(Encoding):
         tokenizer: PreTrainedTokenizerBase,
         *,
         types: Sequence[str] = (),
+        markers: Markers = "special",
         max_length: int = 192,
     ) -> None:
         if max_length < MINIMUM_LENGTH:
@@ -55,26 +65,32 @@ class MarkerEncoding(Encoding):
         self.tokenizer = tokenizer
         self.types = tuple(sorted(set(types)))
         self.max_length = max_length
-        names = marker_names(self.types)
+        self.markers: Markers = markers
+        names = marker_names(self.types) if markers == "special" else []
         tokenizer.add_tokens(
             [AddedToken(name, special=True, normalized=False) for name in names],
             special_tokens=True,
         )
         ids = cast(list[int], tokenizer.convert_tokens_to_ids(names))
         self._markers = dict(zip(names, ids, strict=True))
-        self._start, self._end = _special_ends(tokenizer)
+        self._around = {
+            (role, kind): self._surroundings(role, kind)
+            for role in ROLES
+            for kind in (None, *self.types)
+        }
+        self._start, self._end = special_ends(tokenizer)
         self.pad_id = int(tokenizer.pad_token_id or 0)
 
     @property
     def marker_ids(self) -> dict[str, int]:
-        """Every marker's token id, by name."""
+        """The token ids of special markers, by name; none with punctuation."""
         return dict(self._markers)
 
     @property
     def key(self) -> str:
         """Over the tokenizer's content and the settings; 16 hex digits."""
         content = self.tokenizer.backend_tokenizer.to_str()
-        settings = (ENCODING_VERSION, self.types, self.max_length, content)
+        settings = (ENCODING_VERSION, self.types, self.markers, self.max_length, content)
         return text_hash(repr(settings))[:16]
 
     def encode(self, samples: Sequence[Sample]) -> list[Encoded]:
@@ -112,9 +128,10 @@ class MarkerEncoding(Encoding):
         spans: dict[str, tuple[int, int]] = {}
         for role, mention, following in ((order[0], first, between), (order[1], second, after)):
             start = len(tokens)
-            tokens.append(self._opening(role, sample.head if role == "head" else sample.tail))
-            tokens.extend(mention)
-            tokens.append(self._markers[f"[/{role.upper()}]"])
+            entity = sample.head if role == "head" else sample.tail
+            kind = entity.type if entity.type in self.types else None
+            opening, closing = self._around[role, kind]
+            tokens += [*opening, *mention, *closing]
             spans[role] = (start, len(tokens))
             tokens.extend(following)
         budget = self.max_length - len(self._start) - len(self._end)
@@ -126,9 +143,28 @@ class MarkerEncoding(Encoding):
             len(kept) < len(tokens),
         )
 
-    def _opening(self, role: str, entity: Entity) -> int:
-        typed = f"[{role.upper()}:{entity.type}]"
-        return self._markers.get(typed, self._markers[f"[{role.upper()}]"])
+    def _surroundings(self, role: str, kind: str | None) -> tuple[list[int], list[int]]:
+        """What stands before an entity of a type, and after it."""
+        if self.markers == "special":
+            name = f"[{role.upper()}]" if kind is None else f"[{role.upper()}:{kind}]"
+            return [self._markers[name]], [self._markers[f"[/{role.upper()}]"]]
+        outer, inner = _PUNCTUATION[role]
+        typed = "" if kind is None else f"{inner} {type_words(kind)}{inner}"
+        texts = [f"{outer}{typed}", outer]
+        opening, closing = self.tokenizer(texts, add_special_tokens=False)["input_ids"]
+        if self.tokenizer.unk_token_id in closing:
+            raise InputError(
+                f"this model's vocabulary lacks{outer}",
+                field="markers",
+                value=self.markers,
+                remedy="use special markers",
+            )
+        return opening, closing
+
+
+def type_words(kind: str) -> str:
+    """An entity type in words: `STATE_OR_PROVINCE` -> `state or province`."""
+    return kind.replace("_", " ").lower()
 
 
 def marker_names(types: Sequence[str] = ()) -> list[str]:
@@ -186,7 +222,7 @@ def keep_nearest(length: int, spans: Sequence[tuple[int, int]], budget: int) -> 
     return sorted(sorted(range(length), key=rank)[:budget])
 
 
-def _special_ends(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
+def special_ends(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
     """What the tokenizer puts before and after a single text, such as `[CLS]` and `[SEP]`."""
     empty = tokenizer("")["input_ids"]
     start = [t for t in empty[:1] if t in (tokenizer.cls_token_id, tokenizer.bos_token_id)]

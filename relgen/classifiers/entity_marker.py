@@ -1,12 +1,11 @@
 """Relation classification by entity markers: the states of both opening markers, and a head.
 
-Entity start of Baldini Soares et al., *Matching the Blanks* (ACL 2019, figure 3f); typed markers
-after Zhou and Chen (2022, arXiv 2102.01373).
+Entity start of Baldini Soares et al., *Matching the Blanks* (ACL 2019, figure 3f); typed markers,
+as special tokens and as punctuation, after Zhou and Chen (2022, arXiv 2102.01373).
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, cast
@@ -16,7 +15,8 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
 
 from relgen.classifiers.base import Batch, Classifier
-from relgen.classifiers.encoding import MarkerEncoding
+from relgen.classifiers.encoding import MarkerEncoding, Markers
+from relgen.classifiers.pretrained import longest_input, set_dropout
 from relgen.language_model import EMBEDDED_ENCODER, load_tokenizer, resolve_model
 from relgen.schema import RelationSchema
 
@@ -27,9 +27,10 @@ class EntityMarkerClassifier(Classifier):
     Args:
         schema: the relations; R labels.
         model: the pre-trained encoder: an embedded name, a local folder or a Hub id.
-        typed_markers: `[HEAD:PERSON]` in place of `[HEAD]`, for the types that the schema names.
-            Only for data where all sources give types: else the classifier learns who wrote a
-            sentence from its markers.
+        typed_markers: `[HEAD:PERSON]` in place of `[HEAD]`, `@ * person *` in place of `@`, for the
+            types that the schema names. Only for data where all sources give types: else the
+            classifier learns who wrote a sentence from its markers.
+        markers: `special` tokens such as `[HEAD]`, or `punctuation`: `@ … @` and `# … #`.
         max_length: longest input in tokens, at most what the encoder has positions for; longer
             texts are cut around both entities.
         dropout: on the states that the linear layer reads.
@@ -50,6 +51,7 @@ class EntityMarkerClassifier(Classifier):
         schema: RelationSchema,
         model: str = EMBEDDED_ENCODER,
         typed_markers: bool = False,
+        markers: Markers = "special",
         max_length: int = 192,
         dropout: float = 0.1,
         encoder_dropout: float | None = None,
@@ -64,7 +66,7 @@ class EntityMarkerClassifier(Classifier):
         if encoder_dropout is not None:
             set_dropout(encoder, encoder_dropout)
         length = min(max_length, longest_input(encoder))
-        encoding = MarkerEncoding(tokenizer, types=types, max_length=length)
+        encoding = MarkerEncoding(tokenizer, types=types, markers=markers, max_length=length)
         add_marker_embeddings(encoder, encoding)
         encoder.get_input_embeddings().requires_grad_(not freeze_embeddings)
         self._assemble(schema, encoder, encoding, dropout, model)
@@ -112,6 +114,7 @@ class EntityMarkerClassifier(Classifier):
             "model": self.model,
             "encoder": self.encoder.config.to_dict(),
             "types": list(self.encoding.types),
+            "markers": self.encoding.markers,
             "max_length": self.encoding.max_length,
             "dropout": self.dropout.p,
         }
@@ -122,6 +125,8 @@ class EntityMarkerClassifier(Classifier):
         encoding = MarkerEncoding(
             AutoTokenizer.from_pretrained(str(tokenizer)),
             types=config["types"],
+            # classifiers saved before there was a choice
+            markers=config.get("markers", "special"),
             max_length=config["max_length"],
         )
         encoder = AutoModel.from_config(AutoConfig.for_model(**config["encoder"]))
@@ -135,28 +140,9 @@ def schema_types(schema: RelationSchema) -> tuple[str, ...]:
     return tuple(sorted({kind for rel in schema for kind in (*rel.head_types, *rel.tail_types)}))
 
 
-def set_dropout(module: nn.Module, probability: float) -> None:
-    """Sets the probability of every dropout below a module, attention's included."""
-    for part in module.modules():
-        if isinstance(part, nn.Dropout):
-            part.p = probability
-
-
-def longest_input(encoder: PreTrainedModel) -> int:
-    """How many tokens an encoder has position embeddings for.
-
-    RoBERTa counts positions from behind its padding id, and so has fewer than its table has rows.
-    """
-    table = getattr(getattr(encoder, "embeddings", None), "position_embeddings", None)
-    if not isinstance(table, nn.Embedding):
-        return int(getattr(encoder.config, "max_position_embeddings", sys.maxsize))
-    first = 0 if table.padding_idx is None else table.padding_idx + 1
-    return table.num_embeddings - first
-
-
 @torch.no_grad()
 def add_marker_embeddings(encoder: PreTrainedModel, encoding: MarkerEncoding) -> None:
-    """Gives each marker an input embedding, made of pre-trained ones.
+    """Gives each special marker an input embedding, made of pre-trained ones.
 
     An opening marker starts as the mean of its words (`head`, or `head person`), a closing one as
     the mean of `end` and its word, in place of noise that few samples could not train away.

@@ -35,6 +35,8 @@ WEIGHTS, CONFIG, SCHEMA, TOKENIZER, CARD = (
 _FORMAT = 1
 _KINDS = {
     "entity_marker": "relgen.classifiers.entity_marker:EntityMarkerClassifier",
+    "knowprompt": "relgen.classifiers.knowprompt:KnowPromptClassifier",
+    "retrieval": "relgen.classifiers.retrieval:RetrievalClassifier",
 }
 _REMEDY = "give the folder `model` that `relgen classifier fit` wrote"
 

@@ -4,19 +4,29 @@ import pytest
 import torch
 from lightning import LightningDataModule, LightningModule
 from lightning.pytorch.cli import LightningCLI
+from transformers import PreTrainedModel
 
 from datamodules.relations import RelationDataModule
 from lightning_modules.relation_classifier import RelationClassifierModule
 from relgen.presets import find_config
 from relgen.schema import load_schema
 from tests.relgen.classifiers.tiny_encoder import save_encoder
+from tests.relgen.classifiers.tiny_masked import save_masked
 
 
 @pytest.mark.parametrize(
-    ("preset", "family"), [("entity_marker", "bert"), ("entity_marker_roberta", "roberta")]
+    ("preset", "family", "save"),
+    [
+        ("entity_marker", "bert", save_encoder),
+        ("entity_marker_roberta", "roberta", save_encoder),
+        ("knowprompt", "roberta", save_masked),
+        ("knowprompt_small", "bert", save_encoder),
+        ("retrieval", "roberta", save_masked),
+        ("retrieval_small", "bert", save_encoder),
+    ],
 )
-def test_preset_instantiates(preset, family, tmp_path):
-    encoder = save_encoder(tmp_path / "encoder", family=family)
+def test_preset_instantiates(preset, family, save, tmp_path):
+    encoder = save(tmp_path / "encoder", family=family)
     cli = LightningCLI(
         LightningModule,
         LightningDataModule,
@@ -36,4 +46,9 @@ def test_preset_instantiates(preset, family, tmp_path):
     optimizer = cli.model.build_optimizer([torch.nn.Parameter(torch.zeros(1))])
     assert isinstance(optimizer, torch.optim.AdamW)
     schema = load_schema("everyday")
-    assert cli.model.build_classifier(schema).encoder.config.model_type == family
+    (network,) = (
+        child
+        for child in cli.model.build_classifier(schema).children()
+        if isinstance(child, PreTrainedModel)
+    )
+    assert network.config.model_type == family

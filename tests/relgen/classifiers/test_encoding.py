@@ -65,6 +65,49 @@ def test_typed_markers_for_known_types_only():
     assert read(encoding, encoded) == expected.split()
 
 
+PUNCTUATION = ("@", "#", "*", "^", "state", "or", "province")
+
+
+def test_punctuation_as_markers():
+    encoding = MarkerEncoding(tokenizer(PUNCTUATION), markers="punctuation")
+    (encoded,) = encoding.encode([sample("x", "the {t} caused a {h} .", "cause", "storm", "flood")])
+    expected = "[CLS] the # flood # caused a @ storm @ . [SEP]"
+    assert read(encoding, encoded) == expected.split()
+    assert encoded.positions == [7, 2]
+    assert encoding.marker_ids == {}
+    assert encoding.tokenizer.get_added_vocab() == tokenizer(PUNCTUATION).get_added_vocab()
+
+
+def test_types_in_words_between_punctuation():
+    encoding = MarkerEncoding(
+        tokenizer(PUNCTUATION), types=["PERSON", "STATE_OR_PROVINCE"], markers="punctuation"
+    )
+    typed, unknown = (
+        Sample("x", "ann in bern", Entity(0, 3, "PERSON"), Entity(7, 11, kind), "none")
+        for kind in ("STATE_OR_PROVINCE", "PLANET")
+    )
+    encoded = encoding.encode([typed, unknown])
+    expected = "[CLS] @ * person * ann @ in # ^ state or province ^ bern # [SEP]"
+    assert read(encoding, encoded[0]) == expected.split()
+    assert encoded[0].positions == [1, 8]
+    expected = "[CLS] @ * person * ann @ in # bern # [SEP]"
+    assert read(encoding, encoded[1]) == expected.split()
+
+
+def test_punctuation_in_the_text_confuses_nothing():
+    text = "# storm @ caused mud"
+    encoding = MarkerEncoding(tokenizer(PUNCTUATION), markers="punctuation")
+    (encoded,) = encoding.encode([Sample("x", text, Entity(2, 7), Entity(17, 20), "cause")])
+    expected = "[CLS] # @ storm @ @ caused # mud # [SEP]"
+    assert read(encoding, encoded) == expected.split()
+    assert encoded.positions == [2, 7]
+
+
+def test_a_vocabulary_without_the_punctuation_is_refused():
+    with pytest.raises(InputError, match=r"lacks @.*special"):
+        MarkerEncoding(tokenizer(), markers="punctuation")
+
+
 def test_a_long_text_keeps_windows_around_both_entities():
     template = "one two three {h} four five six seven eight one two {t} three four five"
     encoding = MarkerEncoding(tokenizer(), max_length=16)
@@ -110,3 +153,6 @@ def test_the_key_tells_encodings_apart_and_lasts():
     assert first.key == before == MarkerEncoding(tokenizer()).key
     assert before != MarkerEncoding(tokenizer(), max_length=64).key
     assert before != MarkerEncoding(tokenizer(), types=["PERSON"]).key
+    # also over a tokenizer that holds the special markers already
+    shared = tokenizer(PUNCTUATION)
+    assert MarkerEncoding(shared).key != MarkerEncoding(shared, markers="punctuation").key

@@ -1,10 +1,14 @@
 """The entity-marker classifier: what it reads, and how its markers start out."""
 
+import dataclasses
+
 import pytest
 import torch
 
+import relgen.classifiers
 from relgen.classifiers.base import collate
 from relgen.classifiers.entity_marker import EntityMarkerClassifier, schema_types
+from relgen.classifiers.saved import save_classifier
 from relgen.errors import InputError
 from relgen.samples import Entity, Sample
 from relgen.schema import Relation, RelationSchema
@@ -69,6 +73,56 @@ def test_types_come_from_the_schema(model):
     assert schema_types(TYPED) == ("PERSON", "PLACE")
     classifier = EntityMarkerClassifier(TYPED, model, typed_markers=True)
     assert "[TAIL:PLACE]" in classifier.encoding.marker_ids
+
+
+@pytest.mark.parametrize("typed", [False, True])
+@pytest.mark.parametrize("markers", ["special", "punctuation"])
+def test_it_learns_32_sentences_by_heart(tmp_path, markers, typed):
+    torch.manual_seed(0)
+    folder = save_encoder(tmp_path / "encoder", extra=("@", "#", "*", "^"))
+    schema = dataclasses.replace(
+        SCHEMA, relations=(Relation("cause", "x", ("WALL",), ("CAR",)), *SCHEMA.relations[1:])
+    )
+    classifier = EntityMarkerClassifier(schema, folder, typed, markers, max_length=48, dropout=0.0)
+    chosen = [
+        dataclasses.replace(
+            one,
+            head=dataclasses.replace(one.head, type="WALL"),
+            tail=dataclasses.replace(one.tail, type="CAR"),
+        )
+        for one in samples(32)
+    ]
+    batch = batch_of(classifier, chosen)
+    # types take room as words between punctuation only: `* wall *` and `^ car ^`
+    assert batch.input_ids.shape[1] == (20 if typed and markers == "punctuation" else 14)
+    labels = torch.tensor([SCHEMA.labels.index(one.relation) for one in chosen])
+    optimizer = torch.optim.AdamW(classifier.parameters(), lr=3e-3)
+    for _ in range(60):
+        loss = torch.nn.functional.cross_entropy(classifier(batch), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    save_classifier(classifier, tmp_path / "saved")
+    loaded = relgen.classifiers.load(tmp_path / "saved")
+    predicted = loaded.predict_samples(chosen)
+    assert [one.relation for one in predicted] == [one.relation for one in chosen]
+    assert loaded.classifier.encoding.key == classifier.encoding.key
+
+
+def test_a_classifier_saved_before_there_was_punctuation_loads(model, tmp_path):
+    built = EntityMarkerClassifier(SCHEMA, model)
+    config = built.config()
+    del config["markers"]
+    built.encoding.save(tmp_path / "tokenizer")
+    old = EntityMarkerClassifier.from_saved(SCHEMA, config, tmp_path / "tokenizer")
+    assert old.encoding.markers == "special"
+
+
+@pytest.mark.weights
+def test_minilm_knows_the_punctuation():
+    built = EntityMarkerClassifier(SCHEMA, markers="punctuation")
+    (encoded,) = built.encoding.encode(samples(1))
+    assert built.encoding.decode(encoded.input_ids[1:5]) == "the @ storm @"
 
 
 def test_an_unknown_model_is_named_with_a_remedy(tmp_path):

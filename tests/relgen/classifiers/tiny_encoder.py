@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -35,9 +36,9 @@ _TEMPLATES = {
 _NOUNS = ["storm", "flood", "wheel", "car", "house", "roof", "rain", "mud", "wall", "crane", "arm"]
 
 
-def tokenizer() -> PreTrainedTokenizerFast:
-    """Words in lower case; `[CLS] … [SEP]` around a text."""
-    vocabulary = {word: number for number, word in enumerate([*SPECIAL, *WORDS])}
+def tokenizer(extra: Sequence[str] = ()) -> PreTrainedTokenizerFast:
+    """Words in lower case, `extra` ones included; `[CLS] … [SEP]` around a text."""
+    vocabulary = {word: number for number, word in enumerate([*SPECIAL, *WORDS, *extra])}
     words = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
     words.normalizer = normalizers.Lowercase()
     words.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -55,7 +56,9 @@ def tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def save_encoder(folder: Path, *, dropout: float = 0.0, family: str = "bert") -> str:
+def save_encoder(
+    folder: Path, *, dropout: float = 0.0, family: str = "bert", extra: Sequence[str] = ()
+) -> str:
     """Writes the model and its tokenizer; the folder's name is what `model` arguments take."""
     config_class, model_class = {
         "bert": (BertConfig, BertModel),
@@ -64,7 +67,7 @@ def save_encoder(folder: Path, *, dropout: float = 0.0, family: str = "bert") ->
     with torch.random.fork_rng():
         torch.manual_seed(5)
         config = config_class(
-            vocab_size=len(SPECIAL) + len(WORDS),
+            vocab_size=len(SPECIAL) + len(WORDS) + len(extra),
             hidden_size=32,
             num_hidden_layers=2,
             num_attention_heads=4,
@@ -75,7 +78,7 @@ def save_encoder(folder: Path, *, dropout: float = 0.0, family: str = "bert") ->
             pad_token_id=0,
         )
         model_class(config).save_pretrained(folder)
-    tokenizer().save_pretrained(folder)
+    tokenizer(extra).save_pretrained(folder)
     return str(folder)
 
 
