@@ -8,7 +8,8 @@
 
 Each cell is an experiment whose results have a folder of their own in the grid's, named after its
 corpus and K, or as its key `name` says. What cells have in common (a split, an adapter, a generated
-set) is made once, in the grid's folder. An experiment without `cells` is a grid of one cell, in the folder itself.
+set) is made once, in the grid's folder. An experiment without `cells` is a grid of one cell, in the
+folder itself.
 """
 
 from __future__ import annotations

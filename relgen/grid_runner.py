@@ -82,10 +82,11 @@ def print_grid(
     force: Iterable[str] = (),
 ) -> None:
     """Prints the commands of every cell."""
-    for cell in choose(grid, cells):
+    chosen = choose(grid, cells)
+    plans = [plan(cell.experiment, out, cell=cell.name) for cell in chosen]
+    for cell, made in zip(chosen, plans, strict=True):
         if not grid.single:
             print(f"## {cell.name}")
-        made = plan(cell.experiment, out, cell=cell.name)
         print_plan(made, cell.folder(out), only=only, force=force)
 
 

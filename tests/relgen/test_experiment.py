@@ -8,6 +8,7 @@ import pytest
 
 from relgen.errors import InputError
 from relgen.experiment import CorpusFiles, Experiment, load_experiment
+from relgen.grid import load_grid
 from relgen.presets import list_configs
 
 
@@ -99,4 +100,4 @@ def test_shipped_experiments_load(monkeypatch: pytest.MonkeyPatch) -> None:
     names = list_configs("experiments")
     assert {"experiments/everyday", "experiments/semeval"} <= set(names)
     for name in names:
-        assert load_experiment(name).name == Path(name).name
+        assert load_grid(name).name == Path(name).name

@@ -67,3 +67,23 @@ def test_mistakes(tmp_path: Path, text: str, message: str) -> None:
         load_grid(written(tmp_path, text))
     assert "grid.yaml" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_the_papers_grid_and_the_small_one_differ_in_models_and_sizes_only() -> None:
+    big, small = load_grid("paper"), load_grid("paper_small")
+    shared = [cell.name for cell in small.cells if cell.name in {one.name for one in big.cells}]
+    assert shared == [
+        "semeval-k8",
+        "semeval-k8-ablations",
+        "semeval-k8-sizes",
+        "semeval-k8-intended-labels",
+    ]
+    cells = {cell.name: cell.experiment for cell in big.cells}
+    for cell in small.cells:
+        if cell.name in shared and not cell.name.endswith("sizes"):
+            assert cell.experiment.arms == cells[cell.name].arms
+            assert cell.experiment.halves == cells[cell.name].halves
+            assert (cell.experiment.label is None) == (cells[cell.name].label is None)
+    settings = {(cell.experiment.corpus, cell.experiment.shots) for cell in big.cells}
+    assert settings == {(c, k) for c in ("tacred", "retacred", "semeval") for k in (8, 16, 32)}
+    assert all(len(cell.experiment.seeds) == 5 for cell in big.cells)
