@@ -120,6 +120,7 @@ class RelationDataModule(LightningDataModule):
 
     def setup(self, stage: str) -> None:
         """Maps the tables into memory. Raises InputError for data that cannot be trained on."""
+        stage = getattr(stage, "value", stage)  # Lightning gives an enumeration's member
         purpose = "validation" if stage == "validate" else stage
         names = ["human", "generated", "validation", "test"] if stage == "fit" else [purpose]
         for name in names:

@@ -7,6 +7,7 @@ up a batch (`datamodules.relations`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, Literal, cast
 
@@ -211,11 +212,12 @@ class RelationClassifierModule(LightningModule):
         self._log_scores("test")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keeps the labels beside the weights: their order is the outputs' meaning."""
+        """Keeps the labels beside the weights, whose meaning their order is, and the settings."""
         checkpoint["labels"] = list(self.classifier.schema.labels)
+        checkpoint["classifier"] = self.classifier.identity()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Raises InputError when the weights were trained for other labels."""
+        """Raises InputError when the weights were trained for other labels or settings."""
         if checkpoint.get("labels") != list(self.schema.labels):
             raise InputError(
                 "this checkpoint was trained for other relations, or in another order",
@@ -223,6 +225,32 @@ class RelationClassifierModule(LightningModule):
                 value=checkpoint.get("labels"),
                 remedy=f"give the schema that it was trained with (not '{self.schema.name}')",
             )
+        ours, theirs = self.classifier.identity(), checkpoint.get("classifier", {})
+        for name in theirs:
+            if theirs[name] != ours.get(name):
+                raise InputError(
+                    f"this checkpoint was trained with {name} = {theirs[name]!r}",
+                    field=f"model.classifier.{name}",
+                    value=ours.get(name),
+                    remedy="give the preset and the options that it was trained with: they stand "
+                    "in config.yaml beside its folder `checkpoints`",
+                )
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
+        """Raises InputError for weights of another encoder, where torch would list every tensor."""
+        try:
+            return super().load_state_dict(state_dict, strict=strict, assign=assign)
+        except RuntimeError as error:
+            if "loading state_dict" not in str(error):
+                raise
+            raise InputError(
+                f"the checkpoint's weights do not fit: {str(error).splitlines()[1].strip()[:120]}",
+                field="ckpt_path",
+                remedy="give the preset and the options that it was trained with: they stand in "
+                "config.yaml beside its folder `checkpoints`",
+            ) from error
 
     def _evaluation_step(self, stage: str, batch: Batch) -> dict[str, Tensor]:
         loss, logits = self.model_step(batch)

@@ -19,6 +19,7 @@ Cluster = Literal["local", "slurm"]
 # submitit's own default for local jobs is minutes
 _A_WEEK = 7 * 24 * 60
 _POLL = 1.0  # seconds
+_TO_END = 30.0  # seconds that cancelled jobs get, so that none is left behind
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def run_jobs(
     at_once: int | None,
     folder: Path,
     options: Mapping[str, Any],
-    done: Callable[[str, int], None] = lambda name, left: None,
+    ended: Callable[[str, bool, int], None] = lambda name, failed, left: None,
 ) -> list[Failure]:
     """Runs all commands; one that fails does not stop the others. Interrupted, it cancels them.
 
@@ -60,7 +61,7 @@ def run_jobs(
         at_once: so many at the same time; None submits all.
         folder: for submitit's files and the jobs' logs.
         options: of the executor (`slurm_partition`, `timeout_min`, `gpus_per_node`, …).
-        done: called with a job's name and the number of jobs left.
+        ended: called with a job's name, whether it failed, and the number of jobs left.
 
     Returns:
         The jobs that failed, in the order in which they ended.
@@ -83,11 +84,15 @@ def run_jobs(
                 job = running.pop(name)
                 if (error := job.exception()) is not None:
                     failures.append(Failure(name, _last_line(job, error), job.paths.stderr))
-                done(name, len(waiting) + len(running))
+                ended(name, error is not None, len(waiting) + len(running))
             time.sleep(_POLL)
     finally:
         for job in running.values():
             job.cancel()
+        patience = time.monotonic() + _TO_END
+        while running and time.monotonic() < patience:
+            running = {name: job for name, job in running.items() if not job.done()}
+            time.sleep(_POLL / 10)
     return failures
 
 
@@ -102,7 +107,7 @@ def _executor(cluster: Cluster, folder: Path, options: Mapping[str, Any]) -> tup
             remedy="pip install 'relgen-re[cluster]'",
         ) from error
     try:
-        executor = submitit.AutoExecutor(folder=folder / "%j", cluster=cluster)
+        executor = submitit.AutoExecutor(folder=folder, cluster=cluster)
         executor.update_parameters(**{"timeout_min": _A_WEEK, **options})
     except Exception as error:  # it raises several kinds, for options and for a missing sbatch
         said = str(error).splitlines()[0]
@@ -119,7 +124,7 @@ def _environment(cluster: Cluster, processes: int) -> dict[str, str] | None:
 
 
 def _last_line(job: Any, error: Exception) -> str:
-    lines = [line for line in (job.stderr() or "").splitlines() if line.strip()]
-    # what a command says of bad input stands before submitit's own account of the failure
-    own = [line for line in lines if not line.startswith(("submitit", "Traceback", " "))]
-    return (own or lines or [str(error)])[0]
+    """What the command said last: its own line of an error, after submitit's account of it."""
+    lines = [line.strip() for line in (job.stderr() or "").splitlines() if line.strip()]
+    said = lines[-1] if lines else str(error).splitlines()[0]
+    return said.removeprefix("submitit.core.utils.FailedJobError: ")

@@ -122,7 +122,8 @@ def write_dataset_folder(
     heading = title or f"Generated training samples for {schema.name}"
     features = [*_FEATURES, *([_scores_feature(schema)] if scored else [])]
     front = _front_matter(heading, counts.total(), seed_license, language, features)
-    write_text(out_dir / "README.md", front + _body(heading, counts, made, schema, seed_license))
+    body = _body(heading, counts, made, schema, seed_license, scored)
+    write_text(out_dir / "README.md", front + body)
     return counts
 
 
@@ -201,6 +202,7 @@ def _body(
     made: dict[str, Counter[str]],
     schema: RelationSchema,
     seed_license: str,
+    scored: bool,
 ) -> str:
     facts = "\n".join(
         f"| {key.replace('_', ' ')} | {', '.join(_code(value) for value in sorted(values))} |"
@@ -211,7 +213,14 @@ def _body(
         for relation in schema
     )
     return _CARD.format(
-        heading=heading, facts=facts, rows=rows, total=counts.total(), license=seed_license
+        heading=heading,
+        facts=facts,
+        rows=rows,
+        total=counts.total(),
+        license=seed_license,
+        labels=_LABELS if scored else "",
+        intended=", the relation that was asked for" if scored else "",
+        scores="| `scores` | the probability of each relation |\n" if scored else "",
     )
 
 
@@ -222,6 +231,12 @@ def _code(value: str) -> str:
 def _cell(value: str) -> str:
     return value.replace("|", "\\|").replace("\n", " ")
 
+
+_LABELS = """
+The relation is not the one that a sentence was written for (`provenance.intended`), but the one
+that a language model reads in it: `scores` holds a probability for each relation, from a regression
+over the model's hidden states that was fitted to the labelled sentences.
+"""
 
 _CARD = """\
 # {heading}
@@ -236,7 +251,7 @@ relation and a few labelled sentences, and asked for sentences that differ from 
 other. Drafts without both entities, copies of what the model was shown, and duplicates were
 refused. The method follows Li, Dai and Li, *Generating Diverse Training Samples for Relation
 Extraction with Large Language Models* (ACL 2025, arXiv 2505.23108).
-
+{labels}
 | | |
 |---|---|
 {facts}
@@ -250,8 +265,8 @@ Extraction with Large Language Models* (ACL 2025, arXiv 2505.23108).
 | `head`, `tail` | `start` and `end` (exclusive) in characters of `text`, and the entity's `type` |
 | `relation` | the label |
 | `source` | always `generated` |
-| `provenance` | model, adapter, mode, step, seed, prompt hash, mean token log-probability |
-
+| `provenance` | model, adapter, mode, step, seed, prompt hash, mean log-probability{intended} |
+{scores}
 ## Relations
 
 | relation | samples | meaning |

@@ -216,7 +216,9 @@ def _check(experiment: Experiment) -> None:
                 value=arm.name,
             )
     for name, values in (("arms", experiment.arms), ("seeds", experiment.seeds)):
-        if not values or len(set(values)) < len(values):
+        if not values:
+            raise InputError("must not be empty", field=name)
+        if len(set(values)) < len(values):
             raise InputError("must list different values", field=name, value=list(values))
     if isinstance(experiment.corpus, str) and experiment.corpus not in CORPORA:
         raise InputError(

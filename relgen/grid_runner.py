@@ -14,7 +14,7 @@ from relgen.errors import InputError
 from relgen.files import write_json
 from relgen.grid import Cell, Grid
 from relgen.plans import Plan
-from relgen.runner import is_done, print_plan, run_experiment
+from relgen.runner import claim, is_done, print_plan, run_experiment
 from relgen.stages import plan
 
 
@@ -111,6 +111,7 @@ def _spread(
 ) -> None:
     commands = []
     for cell in cells:
+        claim(cell.experiment, cell.folder(out))
         for seed in cell.experiment.seeds:
             stages = [s for s in plans[cell.name].stages if s.name.startswith(f"seed{seed}/")]
             if all(map(is_done, stages)):
@@ -118,13 +119,16 @@ def _spread(
             part = () if grid.single else ("--cell", cell.name)
             line = ("run", file, "--out", str(out), *part, "--seed", str(seed))
             commands.append(JobCommand(f"{cell.name or grid.name}, seed {seed}", line))
+    if not commands:
+        return
+    print(f"{len(commands)} jobs; their logs are in {out / 'jobs'}", file=sys.stderr, flush=True)
     failures = run_jobs(
         commands,
         cluster=jobs.cluster,
         at_once=jobs.at_once,
         folder=out / "jobs",
         options=jobs.options,
-        done=lambda name, left: print(f"done: {name}; {left} left", file=sys.stderr, flush=True),
+        ended=_say,
     )
     if failures:
         first = failures[0]
@@ -133,6 +137,10 @@ def _spread(
             path=first.log,
             remedy="mend it and run the same command again: what is done is kept",
         )
+
+
+def _say(name: str, failed: bool, left: int) -> None:
+    print(f"{'failed' if failed else 'done'}: {name}; {left} left", file=sys.stderr, flush=True)
 
 
 def _finish(grid: Grid, out: Path) -> None:

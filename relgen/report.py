@@ -61,7 +61,10 @@ def _render(template: str, content: Mapping[str, Any], target: Path) -> tuple[Pa
     paths = target / "report.html", target / "report.md"
     for path in paths:
         name = f"{template}{path.suffix}.j2"
-        write_text(path, environment.get_template(name).render(content))
+        text = environment.get_template(name).render(content)
+        if path.suffix == ".md":  # quotes are harmless there, and their escapes hard to read
+            text = text.replace("&#39;", "'").replace("&#34;", '"')
+        write_text(path, text)
     return paths
 
 
@@ -141,6 +144,7 @@ def report_content(run: Run) -> dict[str, Any]:
         "examples": examples.examples(run),
         "example_sentences": examples.SENTENCES,
         "generation": tables.generation_table(run),
+        "labelling": tables.labelling_table(run),
         "published": published.published_table(run.results.get("corpus")),
         "settings": run.data.get("settings", ""),
         "stages": [(stage, _seconds(stage)) for stage in run.data.get("stages", [])],

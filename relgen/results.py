@@ -207,7 +207,7 @@ def _labelling(stages: ArmStages) -> dict[str, Any] | None:
     if stages.label is None:
         return None
     summary = read_json(stages.label.folder / "labelled.json")
-    return {name: summary[name] for name in ("samples", "agreed", "train_micro_f1")}
+    return {name: summary[name] for name in ("samples", "agreed", "train_micro_f1", "relations")}
 
 
 def _arm_files(stages: ArmStages, out: Path) -> ArmFiles:

@@ -229,17 +229,30 @@ def _select(plan: Plan, names: Iterable[str]) -> list[Stage]:
     return [stage for stage in plan.stages if stage in selected]
 
 
-@contextlib.contextmanager
-def _owned(experiment: Experiment, out: Path, *, shared: bool) -> Iterator[None]:
-    """Makes the folder this experiment's, and this process's alone unless it is `shared`."""
+def claim(experiment: Experiment, out: Path) -> None:
+    """Makes the folder this experiment's, for processes that work in it later.
+
+    Raises:
+        InputError: it belongs to something else.
+    """
     if out.is_file():
         raise InputError("this is a file", path=out, remedy="give --out a folder")
     _refuse_others(experiment, out)
     out.mkdir(parents=True, exist_ok=True)
+    write_json(out / _OWNER, _owner(experiment))
+
+
+@contextlib.contextmanager
+def _owned(experiment: Experiment, out: Path, *, shared: bool) -> Iterator[None]:
+    """Makes the folder this experiment's, and this process's alone unless it is `shared`."""
     if shared:
-        write_json(out / _OWNER, _owner(experiment))
+        claim(experiment, out)
         yield
         return
+    if out.is_file():
+        raise InputError("this is a file", path=out, remedy="give --out a folder")
+    _refuse_others(experiment, out)
+    out.mkdir(parents=True, exist_ok=True)
     with (out / _LOCK).open("w") as lock:
         if not try_lock(lock):
             raise InputError(

@@ -237,7 +237,12 @@ def parse_schema(content: Any) -> RelationSchema:
 def _parse_relation(label: Any, entry: Any) -> Relation:
     where = f"relations.{label}"
     if not isinstance(label, str) or not label.strip():
-        raise InputError("a label must be a text", field="relations", value=label)
+        raise InputError(
+            "a label must be a text",
+            field="relations",
+            value=label,
+            remedy="put it in quotes: YAML takes yes, no, on, off and numbers for something else",
+        )
     if not isinstance(entry, dict):
         raise InputError("must be a mapping with an explanation", field=where, value=entry)
     if "negative" in entry:

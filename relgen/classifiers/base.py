@@ -18,6 +18,9 @@ from torch import Tensor, nn
 from relgen.samples import Sample
 from relgen.schema import RelationSchema
 
+# settings of `Classifier.config` that change what the same weights mean
+_IDENTITY = ("types", "markers", "mode")
+
 
 class Encoded(NamedTuple):
     """One sample as token ids.
@@ -105,6 +108,11 @@ class Classifier(nn.Module, ABC):
     @abstractmethod
     def fresh_parameters(self) -> Iterator[nn.Parameter]:
         """The parameters that no pre-training has seen: they learn at a higher rate."""
+
+    def identity(self) -> dict[str, Any]:
+        """What weights must agree in to mean the same: the kind, and the settings of the input."""
+        config = self.config()
+        return {"kind": self.kind, **{name: config[name] for name in _IDENTITY if name in config}}
 
     @abstractmethod
     def config(self) -> dict[str, Any]:

@@ -42,6 +42,9 @@ def add_parser(subparsers: Any) -> None:
         help="take the likeliest name by mean log-probability a token; decode a name greedily; or "
         "decode freely, where an answer that names no relation is wrong (likelihood)",
     )
+    parser.add_argument(
+        "--force", action="store_true", help="replace the answers of other settings or inputs"
+    )
     parser.set_defaults(run=run)
 
 
@@ -52,7 +55,14 @@ def run(args: argparse.Namespace) -> None:
     settings = DirectSettings(
         args.model, args.dtype, args.device, args.shots, args.seed, args.answer
     )
-    summary = classify(settings, train=args.train, test=args.test, schema=args.schema, out=args.out)
+    summary = classify(
+        settings,
+        train=args.train,
+        test=args.test,
+        schema=args.schema,
+        out=args.out,
+        force=args.force,
+    )
     lost = summary["unparseable"]
     wrong = f", {lost} answers name no relation" if lost else ""
     print(

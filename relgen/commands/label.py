@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any, get_args
 
@@ -65,6 +66,13 @@ def run(args: argparse.Namespace) -> None:
     summary = label(
         settings, generated=args.samples, train=args.train, schema=args.schema, out=args.out
     )
+    for relation, counts in summary["relations"].items():
+        if counts["intended"] and not counts["labelled"]:
+            print(
+                f"warning: {relation}: {counts['intended']} samples were written for it, and "
+                "none is read as it",
+                file=sys.stderr,
+            )
     score = summary["train_micro_f1"]
     known = "not known" if score is None else f"{100 * score:.1f}"
     left_out = f" ({summary['uncertain']} left out)" if summary["uncertain"] else ""

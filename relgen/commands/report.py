@@ -52,8 +52,13 @@ def run(args: argparse.Namespace) -> None:
         print(f"Wrote {path}")
 
 
-def _labelled(folders: list[Path]) -> dict[str, Path]:
-    """Folders by their own names; by their paths, where two have one name."""
+def _labelled(given: list[Path]) -> dict[str, Path]:
+    """Folders by their own names; by their paths, where two have one name. A grid is its cells."""
+    folders: list[Path] = []
+    for folder in given:
+        mark = folder / "grid.json"
+        cells = read_json(mark)["cells"] if mark.is_file() else []
+        folders += [folder / cell for cell in cells] or [folder]
     names = [folder.resolve().name for folder in folders]
     if len(set(names)) < len(names):
         names = [str(folder) for folder in folders]

@@ -11,6 +11,7 @@ import yaml
 from relgen.errors import InputError
 from relgen.grid import load_grid
 from relgen.grid_runner import Jobs, print_grid, run_grid
+from relgen.plans import KINDS
 
 
 def add_parser(subparsers: Any) -> None:
@@ -34,8 +35,8 @@ def add_parser(subparsers: Any) -> None:
         action="append",
         default=[],
         metavar="STAGE",
-        help="run these stages only: a name (seed1/split) or a kind (split, chains, dpo, generate, "
-        "collect, diversity, train, test, report); may be given several times",
+        help=f"run these stages only: a name (seed1/split) or a kind ({', '.join(KINDS)}); may be "
+        "given several times",
     )
     parser.add_argument(
         "--force",

@@ -60,6 +60,8 @@ class LabelPatch:
                     value=relation,
                     remedy="keep one of them",
                 )
+        if not self.labels:
+            raise InputError("names no sample", path=path, remedy=_REMEDY)
         self._unseen = dict.fromkeys(self.labels)
 
     def __len__(self) -> int:

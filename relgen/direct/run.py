@@ -72,6 +72,7 @@ def classify(
     test: str | Path,
     schema: str | Path,
     out: str | Path,
+    force: bool = False,
 ) -> dict[str, Any]:
     """Writes `predictions.jsonl`, `scores.json` and `direct.json` (a summary) to a folder.
 
@@ -84,6 +85,7 @@ def classify(
         test: samples to classify.
         schema: path or shipped name.
         out: the folder.
+        force: replace what other settings or inputs have given there.
 
     Returns:
         The summary: the settings, `samples`, `unparseable` answers, `micro_f1`, `seconds`.
@@ -94,12 +96,20 @@ def classify(
     if settings.shots < 0:
         raise InputError("must not be negative", field="shots", value=settings.shots)
     out, relations = Path(out), load_schema(schema)
+    if out.is_file():
+        raise InputError("this is a file", path=out, remedy="give --out a folder")
     header = _header(settings, [train, test], relations)
     summary_path = out / "direct.json"
     if summary_path.is_file():
         found: dict[str, Any] = read_json(summary_path)
         if found.get("hash") == header:
             return found
+        if not force:
+            raise InputError(
+                "other answers stand here, of other settings or inputs",
+                path=summary_path,
+                remedy="give --out another folder, or replace them with --force",
+            )
     samples = read_samples(test, schema=relations)
     labelled = read_samples(train, schema=relations) if settings.shots else []
     shown = draw_demonstrations(labelled, settings.shots, seed=settings.seed)

@@ -21,7 +21,7 @@ from relgen.files import content_hash, read_json, text_hash, write_json
 from relgen.labelling.probe import cross_validated, fit_probe
 from relgen.language_model import DType, find_device
 from relgen.partial_rows import PartialRows
-from relgen.samples import Sample, iter_files, read_samples, with_samples, write_samples
+from relgen.samples import Entity, Sample, iter_files, read_samples, with_samples, write_samples
 from relgen.schema import RelationSchema, load_schema
 from relgen.scoring import score_labels
 
@@ -67,9 +67,10 @@ def label(
     """Writes `out`, and beside it a summary with the ending `.json`.
 
     Each sample gets `scores`, its most probable relation as `relation`, and the one that it was
-    written for as `provenance.intended`. Those that are less certain than the settings ask for go
-    to `NAME.uncertain.jsonl` beside `out`. Killed and called again with the same settings and
-    inputs, it goes on; called again when finished, it does nothing.
+    written for as `provenance.intended`. An entity type that the new relation does not allow
+    becomes the only one that it does, or none. Those that are less certain than the settings ask
+    for go to `NAME.uncertain.jsonl` beside `out`. Killed and called again with the same settings
+    and inputs, it goes on; called again when finished, it does nothing.
 
     Args:
         settings: see there.
@@ -180,12 +181,22 @@ def _inverses(schema: RelationSchema) -> list[int | None]:
 def _relabel(sample: Sample, schema: RelationSchema, probabilities: Sequence[float]) -> Sample:
     said = Prediction.from_probabilities(sample.id, schema.labels, probabilities)
     known = sample.provenance or {}  # a file that is labelled again remembers the first intention
+    relation = schema[said.relation]
     return replace(
         sample,
+        head=_allowed(sample.head, relation.head_types),
+        tail=_allowed(sample.tail, relation.tail_types),
         relation=said.relation,
         scores=said.scores,
         provenance={"intended": sample.relation, **known},
     )
+
+
+def _allowed(entity: Entity, types: Sequence[str]) -> Entity:
+    """An entity whose type, which the intended relation gave it, the read one does not allow."""
+    if not types or entity.type is None or entity.type in types:
+        return entity
+    return replace(entity, type=types[0] if len(types) == 1 else None)
 
 
 def _sorted_out(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -101,7 +102,7 @@ def relation_f1(run: Run, classifier: str) -> dict[str, dict[str, float | None]]
     for label in run.data.get("labels", []):
         found[label] = {}
     for arm in run.arms:
-        if arm.classifier != classifier:
+        if arm.classifier != classifier and arm.arm != "direct":
             continue
         for scores in run.jsons(arm.files.get("scores")):
             for label, of in scores.get("per_relation", {}).items():
@@ -209,6 +210,39 @@ def generation_table(run: Run) -> Table | None:
     rows.append(Row("seconds", [Cell(f"{of['seconds']:,.0f}") for of in totals.values()]))
     rows.append(Row("tokens written", [Cell(f"{of['tokens']:,.0f}") for of in totals.values()]))
     return Table(["Drafts", *totals], rows)
+
+
+def labelling_table(run: Run) -> Table | None:
+    """How many sentences were written for each relation, and how many are read as it, by set.
+
+    Sums over seeds; None where nothing was labelled anew.
+    """
+    totals: dict[str, dict[str, Counter[str]]] = {}
+    seen: set[tuple[str, int]] = set()
+    for arm in run.arms:
+        name = generation_of(arm.arm)
+        relations = (arm.figures.get("labelling") or {}).get("relations")
+        if name is None or not relations or (name, arm.seed) in seen or is_part(arm.arm):
+            continue
+        seen.add((name, arm.seed))
+        for relation, counts in relations.items():
+            totals.setdefault(relation, {}).setdefault(name, Counter()).update(counts)
+    if not totals:
+        return None
+    names = list(dict.fromkeys(name for of in totals.values() for name in of))
+    rows = []
+    for relation, of in totals.items():
+        cells = []
+        for name in names:
+            counts = of.get(name, Counter[str]())
+            cells.append(
+                Cell(
+                    f"{counts['intended']} → {counts['labelled']}",
+                    f"({counts['agreed']} of both)",
+                )
+            )
+        rows.append(Row(relation, cells))
+    return Table(["Relation", *names], rows)
 
 
 def mark_best(cells: Sequence[tuple[str, str]], direction: Literal["low", "high"]) -> list[Cell]:

@@ -239,6 +239,19 @@ def test_a_checkpoint_of_other_relations_is_refused(files, encoder):
     built.on_load_checkpoint(checkpoint)
 
 
+def test_a_checkpoint_of_another_classifier_is_refused(files, encoder):
+    built = with_model(encoder, files)
+    checkpoint = {}
+    built.on_save_checkpoint(checkpoint)
+    checkpoint["classifier"]["markers"] = "punctuation"
+    with pytest.raises(InputError, match="trained with markers = 'punctuation'"):
+        built.on_load_checkpoint(checkpoint)
+    weights = built.state_dict()
+    weights.pop(next(iter(weights)))
+    with pytest.raises(InputError, match="the checkpoint's weights do not fit: Missing key"):
+        built.load_state_dict(weights)
+
+
 def test_what_tensorboard_gets(files, encoder):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

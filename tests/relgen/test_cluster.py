@@ -17,16 +17,16 @@ def test_jobs_run_and_those_that_fail_say_why(tmp_path: Path) -> None:
         JobCommand("good", ("data", "everyday", "--out", str(out))),
         JobCommand("bad", ("data", "split", "none.jsonl", "--shots", "1", "--out", str(tmp_path))),
     ]
-    said: list[tuple[str, int]] = []
+    said: list[tuple[str, bool, int]] = []
     failures = run_jobs(
         commands,
         cluster="local",
         at_once=1,
         folder=tmp_path / "jobs",
         options={},
-        done=lambda name, left: said.append((name, left)),
+        ended=lambda *what: said.append(what),
     )
-    assert said == [("good", 1), ("bad", 0)]
+    assert said == [("good", False, 1), ("bad", True, 0)]
     assert len(read_samples(out / "train.jsonl")) == 216
     (failure,) = failures
     assert failure.name == "bad"

@@ -80,7 +80,7 @@ class FakeCommands:
         self.json(folder / "diversity.json", {"overall": dict.fromkeys(names, 0.1)})
         generated = {"accepted": 1, "rejected": {"no_head": 2}, "seconds": 1.0, "tokens": 9}
         self.json(folder / "generation.json", generated)
-        summary = {"samples": 2, "agreed": 1, "train_micro_f1": 0.5, "hash": "x"}
+        summary = {"samples": 2, "agreed": 1, "train_micro_f1": 0.5, "hash": "x", "relations": {}}
         self.json(folder / "labelled.json", summary)
 
     @staticmethod
@@ -147,7 +147,8 @@ def test_a_run_makes_results_and_a_second_one_does_nothing(
     assert [arm["arm"] for arm in results["arms"]] == ["human", "obo_dpo_mix"]
     assert results["arms"][1]["generation"]["rejected"] == {"no_head": 4}
     assert results["arms"][0]["labelling"] is None
-    assert results["arms"][1]["labelling"] == {"samples": 2, "agreed": 1, "train_micro_f1": 0.5}
+    labelling = {"samples": 2, "agreed": 1, "train_micro_f1": 0.5, "relations": {}}
+    assert results["arms"][1]["labelling"] == labelling
     assert results["summary"][0]["n_seeds"] == 1
     assert (out / results["arms"][0]["predictions"]).is_file()
     before = len(commands.ran)

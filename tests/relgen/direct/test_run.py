@@ -111,7 +111,9 @@ def test_it_goes_on_where_it_was_killed(
     assert summary["micro_f1"] == 1.0
     assert classify(DirectSettings(), out=tmp_path / "out", **files) == summary
     assert len(asked) == 7
-    classify(DirectSettings(seed=2), out=tmp_path / "out", **files)
+    with pytest.raises(InputError, match="other answers stand here"):
+        classify(DirectSettings(seed=2), out=tmp_path / "out", **files)
+    classify(DirectSettings(seed=2), out=tmp_path / "out", force=True, **files)
     assert len(asked) == 13
 
 

@@ -227,3 +227,32 @@ def test_too_much_certainty_keeps_nothing_and_loses_nothing(
     assert again.read_samples == 12  # what was read of the others is not read again
     with pytest.raises(InputError, match="at least 0 and below 1"):
         do(files, out, Words(), least_certainty=1.0)
+
+
+def test_types_that_the_read_relation_does_not_allow_are_dropped() -> None:
+    schema = RelationSchema(
+        "s",
+        (
+            Relation("born_in", "…", ("PERSON",), ("CITY", "COUNTRY")),
+            Relation("made_by", "…", ("THING",), ("PERSON", "COMPANY")),
+        ),
+    )
+    sample = Sample("1", "Ann in Bern", Entity(0, 3, "PERSON"), Entity(7, 11, "CITY"), "born_in")
+    kept = run._relabel(sample, schema, [0.9, 0.1])
+    assert (kept.head, kept.tail) == (sample.head, sample.tail)
+    changed = run._relabel(sample, schema, [0.1, 0.9])
+    assert (changed.head.type, changed.tail.type) == ("THING", None)
+
+
+def test_a_relation_that_no_sentence_is_read_as_is_named(
+    files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.setattr(run, "_open", lambda settings: Words())
+    # written for the second relation, and about the first
+    written = [sample(i, LABELS[1], f"x{LABELS[0]}", "generated") for i in range(3)]
+    write_samples(tmp_path / "lost.jsonl", written)
+    command = ["label", str(tmp_path / "lost.jsonl"), "--train", str(files["train"])]
+    cli.main([*command, "--schema", str(files["s"]), "--out", str(tmp_path / "o.jsonl")])
+    assert capsys.readouterr().err == (
+        f"warning: {LABELS[1]}: 3 samples were written for it, and none is read as it\n"
+    )
