@@ -273,3 +273,14 @@ def test_what_is_tested_on_is_never_exchanged(files, directed):
     data = made(files, "test", give=("test",), exchange=True)
     assert sorted(data.sample_ids("test")) == sorted(one.id for one in directed[:3])
     assert sum(len(batch.labels) for batch in data.test_dataloader()) == 3
+
+
+def test_nothing_is_chosen_on_the_test_file(files):
+    both = RelationDataModule(
+        str(files / "schema.yaml"),
+        human=str(files / "human.jsonl"),
+        validation=str(files / "test.jsonl"),
+        test=str(files / "x" / ".." / "test.jsonl"),
+    )
+    with pytest.raises(InputError, match="nothing may be chosen on it"):
+        both.prepare_data()

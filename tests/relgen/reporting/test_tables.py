@@ -128,3 +128,22 @@ def test_published_figures_of_a_corpus_that_the_paper_covers(name: str) -> None:
 def test_no_published_figures_for_other_corpora() -> None:
     assert published_table("everyday") is None
     assert published_table({"train": "a.jsonl"}) is None
+
+
+def test_sentences_by_intended_and_read_relation(tmp_path: Path) -> None:
+    run = load_run(make_run(tmp_path / "run", seeds=(1, 2)))
+    assert tables.labelling_table(run) is None
+    relations = {
+        "cause": {"intended": 4, "labelled": 1, "agreed": 1},
+        "none": {"intended": 0, "labelled": 3, "agreed": 0},
+    }
+    for arm in run.arms:
+        if arm.arm != "human":
+            arm.figures["labelling"] = {"relations": relations}
+    table = tables.labelling_table(run)
+    assert table is not None
+    assert table.columns == ["Relation", "obo_dpo", "aao"]
+    cause, none = table.rows
+    # both seeds; the two arms of obo_dpo share one set
+    assert [(cell.text, cell.note) for cell in cause.cells] == [("8 → 2", "(2 of both)")] * 2
+    assert none.cells[0].text == "0 → 6"
