@@ -6,17 +6,17 @@ import json
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from relgen.arms import METHOD, parse_arm, without_tuning
-from relgen.bootstrap import outcomes, paired_bootstrap
 from relgen.files import read_lines
 from relgen.paired import paired_interval
 from relgen.plans import Plan
 from relgen.reporting.tables import deviation, mean
 from relgen.schema import RelationSchema
+
+if TYPE_CHECKING:
+    import numpy as np
 
 SCORES = ("micro_f1", "macro_f1", "official_f1", "precision", "recall")
 
@@ -132,6 +132,8 @@ class Tested:
 
     def bootstrapped(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Adds `bootstrap`, the ends of the interval over sentences and seeds, to each row."""
+        from relgen.bootstrap import paired_bootstrap  # numpy waits until results are written
+
         for row in rows:
             ours, theirs = (
                 [self._outcomes(arm, row["classifier"], seed) for seed in row["seeds"]]
@@ -142,6 +144,8 @@ class Tested:
         return rows
 
     def _outcomes(self, arm: str, classifier: str, seed: int) -> list[np.ndarray]:
+        from relgen.bootstrap import outcomes
+
         key = arm, classifier, seed
         if key not in self._read:
             self._read[key] = []

@@ -26,6 +26,7 @@ from relgen.arms import Arm, parse_arm
 from relgen.errors import InputError
 from relgen.files import read_text, text_hash
 from relgen.generation.settings import DType
+from relgen.preferences import KINDS
 from relgen.presets import find_config
 from relgen.yaml_files import read_yaml
 
@@ -129,6 +130,7 @@ class Experiment:
         initialisations: trainings of each classifier on each arm's data, each with fresh weights
             and an order of its own. Results are their means.
         license: licence of the seed data, for the generated set's card.
+        language: of the sentences, as an ISO 639-1 code, for the card.
         source: the file's text; set on reading.
     """
 
@@ -147,6 +149,7 @@ class Experiment:
     dtype: str | None = None
     initialisations: int = 1
     license: str = "unknown"
+    language: str = "en"
     source: str = field(default="", compare=False)
 
     @property
@@ -248,6 +251,14 @@ def _check(experiment: Experiment) -> None:
             field="label.least_certainty",
             value=experiment.label.least_certainty,
         )
+    for kind in experiment.chains.shares:
+        if kind not in KINDS:
+            raise InputError(
+                "unknown kind of rejected sample",
+                field="chains.shares",
+                value=kind,
+                remedy=f"kinds: {', '.join(KINDS)}",
+            )
     numbers: dict[str, int | None] = {
         "shots": experiment.shots,
         "generator.samples": experiment.generator.samples,
@@ -270,9 +281,21 @@ def _check(experiment: Experiment) -> None:
         *(("classifiers", preset, "classifier") for preset in experiment.classifiers),
     ):
         try:
-            find_config(preset, folder)
+            found = read_yaml(find_config(preset, folder))
         except InputError as error:
             raise InputError(str(error), field=key) from error
+        if folder == "classifier" and not _is_classifiers(found):
+            raise InputError(
+                "is no configuration of `relgen classifier`",
+                field=key,
+                value=preset,
+                remedy="take one like configs/classifier/entity_marker.yaml",
+            )
+
+
+def _is_classifiers(content: Any) -> bool:
+    model = content.get("model") if isinstance(content, dict) else None
+    return isinstance(model, dict) and "classifier" in (model.get("init_args") or model)
 
 
 def _build(kind: type, content: Any, where: str) -> Any:

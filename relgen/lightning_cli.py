@@ -91,6 +91,8 @@ def run_trained(name: str, arguments: list[str]) -> None:
             raise InputError(
                 f"relgen {name} needs a subcommand", remedy=f"one of {', '.join(SUBCOMMANDS)}"
             )
+        if not config_files(arguments):
+            raise InputError("missing", field="-c", remedy=f"name a preset or a file: -c {name}/…")
         if out is None:
             raise InputError("missing", field="--out", remedy="name a folder for what is made")
         arguments += checkpoint_option(arguments, subcommand, own)

@@ -316,7 +316,7 @@ class _Planner:
         if label is not None:
             files = [label.folder / "labelled.jsonl"]
         command = ("data", "card", *map(str, files), "--schema", self.corpus.schema)
-        licence = self.experiment.license
+        licence, language = self.experiment.license, self.experiment.language
         if isinstance(self.experiment.corpus, str):
             known = ON_DISK.get(self.experiment.corpus)
             licence = known.license if known else "cc0-1.0"
@@ -325,6 +325,7 @@ class _Planner:
             "collect",
             (
                 *(*command, "--license", licence),
+                *(() if language == "en" else ("--language", language)),
                 *(("--first", str(first)) if first is not None else ()),
                 *("--out", OUT),
             ),

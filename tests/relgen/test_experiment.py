@@ -21,7 +21,13 @@ def written(folder: Path, text: str) -> Path:
 @pytest.fixture(autouse=True)
 def _presets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Configurations that an experiment names by default, whatever the project ships."""
-    monkeypatch.setattr("relgen.experiment.find_config", lambda name, folder="": Path(name))
+    preset = tmp_path / "preset.yaml"
+    preset.write_text("model: {init_args: {classifier: x}}\n", encoding="utf-8")
+
+    def find(name: str, folder: str = "") -> Path:
+        return Path(name) if folder == "experiments" else preset
+
+    monkeypatch.setattr("relgen.experiment.find_config", find)
 
 
 def test_defaults(tmp_path: Path) -> None:
@@ -101,3 +107,20 @@ def test_shipped_experiments_load(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {"experiments/everyday", "experiments/semeval"} <= set(names)
     for name in names:
         assert load_grid(name).name == Path(name).name
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("corpus: everyday\nclassifiers: [dpo/smollm2]\n", "is no configuration of `relgen class"),
+        ("corpus: everyday\nchains: {shares: {foo: 1}}\n", "kinds: wrong_label, near_copy"),
+        ("corpus: everyday\narms: []\n", "field 'arms': must not be empty"),
+        ("corpus: everyday\ndirect: {answer: x}\n", "must be one of likelihood, constrained, free"),
+    ],
+)
+def test_mistakes_that_a_stage_would_find_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, message: str
+) -> None:
+    monkeypatch.undo()
+    with pytest.raises(InputError, match=message):
+        load_experiment(written(tmp_path, text))
