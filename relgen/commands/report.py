@@ -23,7 +23,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--compare", type=Path, nargs="+", metavar="FOLDER", help="folders to set side by side"
     )
     parser.add_argument(
-        "--out", type=Path, help="folder for the two files (default: the experiment's own)"
+        "--out",
+        type=Path,
+        help="folder for the two files (default: the experiment's own; with --compare, A-and-B "
+        "beside the first)",
     )
     parser.set_defaults(run=run)
 
@@ -37,10 +40,9 @@ def run(args: argparse.Namespace) -> None:
             "takes a folder, or --compare with several", remedy="relgen report runs/NAME"
         )
     if args.compare is not None:
-        if args.out is None:
-            raise InputError("needs a folder to write to", field="--out")
         folders = _labelled(args.compare)
-        paths = write_comparison(folders, args.out, title=" and ".join(folders))
+        out = args.out or args.compare[0].resolve().parent / _joined(args.compare)
+        paths = write_comparison(folders, out, title=" and ".join(folders))
     elif (mark := args.folder / "grid.json").is_file():
         grid = read_json(mark)
         cells = {name: args.folder / name for name in grid["cells"]}
@@ -50,6 +52,10 @@ def run(args: argparse.Namespace) -> None:
         paths = write_report(args.folder, args.out)
     for path in paths:
         print(f"Wrote {path}")
+
+
+def _joined(folders: list[Path]) -> str:
+    return "-and-".join(folder.resolve().name for folder in folders)[:100]
 
 
 def _labelled(given: list[Path]) -> dict[str, Path]:
