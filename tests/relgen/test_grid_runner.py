@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from relgen import cli
+from relgen.presets import find_config
 
 TEXT = """
 corpus: everyday
@@ -21,9 +23,13 @@ cells:
 
 @pytest.fixture
 def grid(tmp_path: Path) -> Path:
-    preset = tmp_path / "quick.yaml"
-    preset.write_text(TEXT, encoding="utf-8")
-    return preset
+    shipped = find_config("classifier/entity_marker").read_text(encoding="utf-8")
+    quick = re.sub("max_steps: [0-9]+", "max_steps: 4", shipped)
+    assert quick != shipped
+    (tmp_path / "quick.yaml").write_text(quick, encoding="utf-8")
+    path = tmp_path / "grid.yaml"
+    path.write_text(f"{TEXT}classifiers: [{tmp_path / 'quick.yaml'}]\n", encoding="utf-8")
+    return path
 
 
 def test_a_dry_run_prints_every_cell(grid: Path, tmp_path: Path, capsys) -> None:
