@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from datasets import Dataset
 
@@ -22,14 +21,6 @@ def check_files(files: Mapping[str, str | None], schema: RelationSchema) -> None
     Raises:
         InputError: a file is missing, empty, malformed, or holds an unknown relation.
     """
-    validation, test = files.get("validation"), files.get("test")
-    if validation and test and Path(validation).resolve() == Path(test).resolve():
-        raise InputError(
-            "is the test file: nothing may be chosen on it",
-            field="data.validation",
-            value=validation,
-            remedy="hold training samples out for it (relgen data split --dev), or leave it out",
-        )
     for purpose, file in files.items():
         if file is None or (purpose == "predict" and file == files["test"]):
             continue

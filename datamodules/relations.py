@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 
 from datasets import Dataset, concatenate_datasets
@@ -113,6 +114,12 @@ class RelationDataModule(LightningDataModule):
         if self._schema is None:
             self._schema = load_schema(self.schema_name)
         return self._schema
+
+    @property
+    def validates_on_test(self) -> bool:
+        """Whether the validation file is the test file: nothing may then be chosen on it."""
+        validation, test = self.files["validation"], self.files["test"]
+        return bool(validation and test and Path(validation).resolve() == Path(test).resolve())
 
     def prepare_data(self) -> None:
         """Reads every file once, and says what is wrong with it. Raises InputError."""

@@ -22,8 +22,17 @@ class FinishClassifier(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """A training that goes on from a finished checkpoint makes that part out of date."""
         classifier = _classifier(pl_module)
-        if classifier is not None:
-            classifier.restart()
+        if classifier is None:
+            return
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        if data.validates_on_test:
+            raise InputError(
+                "is the test file, and this classifier chooses settings on it",
+                field="data.validation",
+                value=data.files["validation"],
+                remedy="hold training samples out (relgen data split --dev), or leave it out",
+            )
+        classifier.restart()
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Reads the training samples, and the validation file's where there is one."""

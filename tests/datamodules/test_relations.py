@@ -275,12 +275,11 @@ def test_what_is_tested_on_is_never_exchanged(files, directed):
     assert sum(len(batch.labels) for batch in data.test_dataloader()) == 3
 
 
-def test_nothing_is_chosen_on_the_test_file(files):
-    both = RelationDataModule(
-        str(files / "schema.yaml"),
-        human=str(files / "human.jsonl"),
-        validation=str(files / "test.jsonl"),
-        test=str(files / "x" / ".." / "test.jsonl"),
-    )
-    with pytest.raises(InputError, match="nothing may be chosen on it"):
-        both.prepare_data()
+def test_it_knows_whether_the_validation_file_is_the_test_file(files):
+    def made(validation):
+        schema, test = str(files / "schema.yaml"), str(files / "test.jsonl")
+        return RelationDataModule(schema, validation=validation, test=test)
+
+    assert made(str(files / "x" / ".." / "test.jsonl")).validates_on_test
+    assert not made(str(files / "human.jsonl")).validates_on_test
+    assert not made(None).validates_on_test

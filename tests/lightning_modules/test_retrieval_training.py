@@ -111,6 +111,14 @@ def test_settings_come_from_the_validation_file_and_never_from_the_test_file(fil
     assert seen[2][1] == "chosen on 9 development samples"
 
 
+def test_the_test_file_as_validation_file_is_refused(files, model):
+    test = str(files / "test.jsonl")
+    with pytest.raises(InputError, match="is the test file, and this classifier chooses"):
+        trainer(files / "out", 3).fit(
+            module(model), data(files, "human", validation=test, test=test)
+        )
+
+
 def test_fit_validate_test_and_predict_by_command_line(files, model):
     out = files / "out"
 
