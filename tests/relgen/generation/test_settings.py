@@ -91,4 +91,6 @@ def test_shipped_presets_are_valid() -> None:
     assert {"generate/smollm2_obo", "generate/smollm2_aao", "generate/llama2_7b_obo"} <= set(names)
     for name in names:
         settings = read_settings(find_config(name))
-        assert settings.mode == name.rsplit("_", 1)[1]
+        kind = name.rsplit("_", 1)[1]
+        assert settings.mode == ("aao" if kind == "xu2023" else kind)
+        assert (settings.markup == "fields") == (kind == "xu2023")
