@@ -132,5 +132,14 @@ def without_tuning(name: str) -> str | None:
         return None
     plain = replace(generation, tuning=None)
     same = next((key for key, of in GENERATIONS.items() if of == plain), None)
-    size = "" if arm.first is None else f"@{arm.first}"
-    return None if same is None else f"{same}_{arm.mix}{size}"
+    return None if same is None else _with_generation(arm, same)
+
+
+def as_method(name: str) -> str | None:
+    """The arm that is made as this one, but by the method; None for the method and human arms."""
+    arm = parse_arm(name)
+    return None if arm.generation in (None, METHOD) else _with_generation(arm, METHOD)
+
+
+def _with_generation(arm: Arm, generation: str) -> str:
+    return f"{generation}_{arm.mix}" + ("" if arm.first is None else f"@{arm.first}")

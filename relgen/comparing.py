@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from relgen.arms import METHOD, parse_arm, without_tuning
+from relgen.arms import as_method, without_tuning
 from relgen.files import read_lines
 from relgen.paired import paired_interval
 from relgen.plans import Plan
@@ -46,38 +46,7 @@ def summarise(arms: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
-def against_no_dpo(arms: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Each tuned arm's micro-F1 less that of the same way of generating without DPO.
-
-    Rows as in `against_human`.
-    """
-    arms = list(arms)
-    names = dict.fromkeys(arm["arm"] for arm in arms)
-    pairs: dict[str, str] = {}
-    for name in names:
-        without = without_tuning(name)
-        if without is not None and without in names:
-            pairs[name] = without
-    return _compared(arms, pairs)
-
-
-def against_method(arms: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Each other generated arm's micro-F1 less that of `obo_dpo` in the same mix.
-
-    Rows as in `against_human`.
-    """
-    arms = list(arms)
-    names = dict.fromkeys(arm["arm"] for arm in arms)
-    pairs = {}
-    for name in names:
-        arm = parse_arm(name)
-        method = f"{METHOD}_{arm.mix}" + ("" if arm.first is None else f"@{arm.first}")
-        if arm.generation not in (None, METHOD) and method in names:
-            pairs[name] = method
-    return _compared(arms, pairs)
-
-
-def against_human(arms: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def against_human(arms: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Each arm's micro-F1 less that of `human`, paired by seed, for every classifier.
 
     Rows: `arm`, `than` (the other arm), `classifier`, `seeds`, `n_seeds`, `mean`, and `low` and
@@ -85,23 +54,40 @@ def against_human(arms: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     single seed). `ensemble` holds the last three for ensembles of the initialisations on both
     sides; None where there is only one of them.
     """
-    arms = list(arms)
-    names = dict.fromkeys(arm["arm"] for arm in arms if arm["arm"] != "human")
-    return _compared(arms, dict.fromkeys(names, "human"))
+    return _compared(arms, lambda name: None if name == "human" else "human")
 
 
-def _compared(arms: Iterable[dict[str, Any]], pairs: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Differences of arms (keys) to other arms (values), for every classifier."""
+def against_no_dpo(arms: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each tuned arm's micro-F1 less that of the same way of generating without DPO.
+
+    Rows as in `against_human`.
+    """
+    return _compared(arms, without_tuning)
+
+
+def against_method(arms: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each other generated arm's micro-F1 less that of `obo_dpo` in the same mix.
+
+    Rows as in `against_human`.
+    """
+    return _compared(arms, as_method)
+
+
+def _compared(
+    arms: Sequence[dict[str, Any]], other: Callable[[str], str | None]
+) -> list[dict[str, Any]]:
+    """Differences of arms to the arm that `other` names, for every classifier that has both."""
     found: dict[tuple[str, str], dict[int, dict[str, Any]]] = {}
     for arm in arms:
         found.setdefault((arm["classifier"], arm["arm"]), {})[arm["seed"]] = arm
     rows = []
     for (classifier, name), of in found.items():
-        others = found.get((classifier, pairs.get(name, "")), {})
+        than = other(name)
+        others = found.get((classifier, than), {}) if than else {}
         seeds = sorted(of.keys() & others.keys())
         if not seeds:
             continue
-        row: dict[str, Any] = {"arm": name, "than": pairs[name], "classifier": classifier}
+        row: dict[str, Any] = {"arm": name, "than": than, "classifier": classifier}
         row |= {"seeds": seeds, "n_seeds": len(seeds)}
         both = [(of[seed], others[seed]) for seed in seeds]
         row |= _difference([(ours["micro_f1"], theirs["micro_f1"]) for ours, theirs in both])

@@ -9,8 +9,32 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+from relgen import __version__
+from relgen.errors import InputError
+from relgen.files import content_hash, text_hash
+from relgen.schema import RelationSchema
+
+
+def inputs_hash(settings: Any, files: Sequence[str | Path], schema: RelationSchema) -> str:
+    """The header of rows that depend on settings, files and a schema, and on relgen's version.
+
+    Args:
+        settings: a dataclass.
+        files: by content.
+        schema: the relations.
+
+    Raises:
+        InputError: a file is missing.
+    """
+    for file in files:
+        if not Path(file).is_file():
+            raise InputError("no such file", path=file, remedy="check the path")
+    parts = [asdict(settings), [content_hash(file) for file in files], schema.to_dict()]
+    return text_hash(json.dumps([*parts, __version__]))
 
 
 class PartialRows:

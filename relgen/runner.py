@@ -235,10 +235,7 @@ def claim(experiment: Experiment, out: Path) -> None:
     Raises:
         InputError: it belongs to something else.
     """
-    if out.is_file():
-        raise InputError("this is a file", path=out, remedy="give --out a folder")
-    _refuse_others(experiment, out)
-    out.mkdir(parents=True, exist_ok=True)
+    _make_usable(experiment, out)
     write_json(out / _OWNER, _owner(experiment))
 
 
@@ -249,10 +246,7 @@ def _owned(experiment: Experiment, out: Path, *, shared: bool) -> Iterator[None]
         claim(experiment, out)
         yield
         return
-    if out.is_file():
-        raise InputError("this is a file", path=out, remedy="give --out a folder")
-    _refuse_others(experiment, out)
-    out.mkdir(parents=True, exist_ok=True)
+    _make_usable(experiment, out)
     with (out / _LOCK).open("w") as lock:
         if not try_lock(lock):
             raise InputError(
@@ -264,6 +258,13 @@ def _owned(experiment: Experiment, out: Path, *, shared: bool) -> Iterator[None]
         _refuse_others(experiment, out)
         write_json(out / _OWNER, _owner(experiment))
         yield
+
+
+def _make_usable(experiment: Experiment, out: Path) -> None:
+    if out.is_file():
+        raise InputError("this is a file", path=out, remedy="give --out a folder")
+    _refuse_others(experiment, out)
+    out.mkdir(parents=True, exist_ok=True)
 
 
 def _owner(experiment: Experiment) -> dict[str, str]:

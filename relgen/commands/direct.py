@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import Any, get_args
+
+from relgen.generation.settings import DType
 
 
 def add_parser(subparsers: Any) -> None:
@@ -26,7 +28,7 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument(
         "--dtype",
-        choices=["float32", "bfloat16", "float16", "float64"],
+        choices=get_args(DType),
         default="float32",
         help="of its weights (float32)",
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -21,12 +20,12 @@ from relgen.direct.answers import (
 )
 from relgen.direct.prompt import DirectPrompt, draw_demonstrations
 from relgen.errors import InputError
-from relgen.files import content_hash, read_json, text_hash, write_json, write_jsonl
+from relgen.files import read_json, write_json, write_jsonl
 from relgen.generation.backends import DraftRequest
 from relgen.generation.engines import find_engine
 from relgen.generation.settings import GenerationSettings
 from relgen.language_model import DType, find_device
-from relgen.partial_rows import PartialRows
+from relgen.partial_rows import PartialRows, inputs_hash
 from relgen.prompts import Prompt
 from relgen.samples import Sample, read_samples
 from relgen.schema import RelationSchema, load_schema
@@ -98,7 +97,7 @@ def classify(
     out, relations = Path(out), load_schema(schema)
     if out.is_file():
         raise InputError("this is a file", path=out, remedy="give --out a folder")
-    header = _header(settings, [train, test], relations)
+    header = inputs_hash(settings, [train, test], relations)
     summary_path = out / "direct.json"
     if summary_path.is_file():
         found: dict[str, Any] = read_json(summary_path)
@@ -213,11 +212,3 @@ def _line(sample: Sample, row: Sequence[Any], schema: RelationSchema) -> dict[st
     scores = dict(zip(schema.labels, probabilities, strict=True))
     line = {"id": sample.id, "relation": label, "score": scores.get(label or "", 0.0)}
     return line | {"scores": scores} | ({} if text is None else {"answer": text})
-
-
-def _header(settings: DirectSettings, files: Sequence[str | Path], schema: RelationSchema) -> str:
-    for file in files:
-        if not Path(file).is_file():
-            raise InputError("no such file", path=file, remedy="check the path")
-    parts = [asdict(settings), [content_hash(file) for file in files], schema.to_dict()]
-    return text_hash(json.dumps([*parts, __version__]))

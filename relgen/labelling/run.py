@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -17,10 +16,10 @@ from torch import Tensor
 from relgen import __version__
 from relgen.classifiers.predictions import Prediction
 from relgen.errors import InputError
-from relgen.files import content_hash, read_json, text_hash, write_json
+from relgen.files import read_json, text_hash, write_json
 from relgen.labelling.probe import cross_validated, fit_probe
 from relgen.language_model import DType, find_device
-from relgen.partial_rows import PartialRows
+from relgen.partial_rows import PartialRows, inputs_hash
 from relgen.samples import Entity, Sample, iter_files, read_samples, with_samples, write_samples
 from relgen.schema import RelationSchema, load_schema
 from relgen.scoring import score_labels
@@ -100,7 +99,7 @@ def label(
     summary_path = out.with_suffix(".json")
     relations = load_schema(schema)
     # what is read does not depend on what is kept of it
-    read = _header(replace(settings, least_certainty=0.0), [*generated, train], relations)
+    read = inputs_hash(replace(settings, least_certainty=0.0), [*generated, train], relations)
     header = text_hash(f"{read} {settings.least_certainty}")
     if out.is_file() and summary_path.is_file():
         summary: dict[str, Any] = read_json(summary_path)
@@ -161,14 +160,6 @@ def _open(settings: LabelSettings) -> Reader:
 
     device = find_device(settings.device)
     return StateReader(settings.model, dtype=settings.dtype, device=device)
-
-
-def _header(settings: LabelSettings, files: Sequence[str | Path], schema: RelationSchema) -> str:
-    for file in files:
-        if not Path(file).is_file():
-            raise InputError("no such file", path=file, remedy="check the path")
-    parts = [asdict(settings), [content_hash(file) for file in files], schema.to_dict()]
-    return text_hash(json.dumps([*parts, __version__]))
 
 
 def _inverses(schema: RelationSchema) -> list[int | None]:

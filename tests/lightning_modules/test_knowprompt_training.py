@@ -5,9 +5,7 @@ from functools import partial
 
 import pytest
 import torch
-from lightning import LightningDataModule, LightningModule, Trainer, seed_everything
-from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.cli import LightningCLI
+from lightning import Trainer, seed_everything
 
 import relgen.classifiers
 from datamodules.relations import RelationDataModule
@@ -15,8 +13,8 @@ from lightning_modules.relation_classifier import RelationClassifierModule
 from relgen.classifiers.base import collate
 from relgen.classifiers.knowprompt import KnowPromptClassifier
 from relgen.classifiers.losses import smoothed_cross_entropy
-from relgen.presets import find_config
 from relgen.samples import read_samples, write_samples
+from tests.lightning_modules.classifier_command import classifier_command
 from tests.relgen.classifiers.tiny_encoder import SCHEMA, samples
 from tests.relgen.classifiers.tiny_masked import save_masked
 
@@ -133,34 +131,7 @@ def test_two_fits_with_one_seed_give_the_same_weights(files, model):
 
 def test_fit_test_and_predict_by_command_line(files, model):
     out = files / "out"
-
-    def command(name, *options):
-        LightningCLI(
-            LightningModule,
-            LightningDataModule,
-            subclass_mode_model=True,
-            subclass_mode_data=True,
-            auto_configure_optimizers=False,
-            save_config_callback=None,
-            trainer_defaults={
-                "callbacks": [ModelCheckpoint(out / "checkpoints", save_last=True)],
-                "logger": False,
-                "enable_progress_bar": False,
-                "accelerator": "cpu",
-            },
-            args=[
-                name,
-                f"--config={find_config('classifier/knowprompt')}",
-                f"--trainer.default_root_dir={out}",
-                f"--model.classifier.model={model}",
-                "--model.classifier.max_length=48",
-                "--model.optimizer.lr=0.003",
-                f"--data.schema={files / 'schema.yaml'}",
-                f"--data.test={files / 'test.jsonl'}",
-                *options,
-            ],
-        )
-
+    command = classifier_command("classifier/knowprompt", files, model)
     command(
         "fit",
         "--trainer.max_steps=100",

@@ -8,9 +8,8 @@ from functools import partial
 
 import pytest
 import torch
-from lightning import LightningDataModule, LightningModule, Trainer, seed_everything
+from lightning import Trainer, seed_everything
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
-from lightning.pytorch.cli import LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
 
 import relgen.classifiers
@@ -19,8 +18,8 @@ from lightning_modules.relation_classifier import RelationClassifierModule
 from relgen.classifiers.base import collate
 from relgen.classifiers.entity_marker import EntityMarkerClassifier
 from relgen.errors import InputError
-from relgen.presets import find_config
 from relgen.samples import read_samples, write_samples
+from tests.lightning_modules.classifier_command import classifier_command
 from tests.lightning_modules.two_processes import run_command
 from tests.relgen.classifiers.tiny_encoder import SCHEMA, samples, save_encoder
 
@@ -271,36 +270,10 @@ def test_what_tensorboard_gets(files, encoder):
 
 def test_fit_test_and_predict_by_command_line(files, encoder):
     out = files / "out"
-
-    def command(name, *options):
-        LightningCLI(
-            LightningModule,
-            LightningDataModule,
-            subclass_mode_model=True,
-            subclass_mode_data=True,
-            auto_configure_optimizers=False,
-            save_config_callback=None,
-            trainer_defaults={
-                "callbacks": [ModelCheckpoint(out / "checkpoints", save_last=True)],
-                "logger": False,
-                "enable_progress_bar": False,
-                "accelerator": "cpu",
-            },
-            args=[
-                name,
-                f"--config={find_config('classifier/entity_marker')}",
-                f"--trainer.default_root_dir={out}",
-                f"--model.classifier.model={encoder}",
-                "--model.classifier.max_length=48",
-                # as saved classifiers compute, so that predictions can be compared exactly
-                "--model.classifier.attention=sdpa",
-                "--model.optimizer.lr=0.003",
-                f"--data.schema={files / 'schema.yaml'}",
-                f"--data.test={files / 'test.jsonl'}",
-                *options,
-            ],
-        )
-
+    # as saved classifiers compute, so that predictions can be compared exactly
+    command = classifier_command(
+        "classifier/entity_marker", files, encoder, "--model.classifier.attention=sdpa"
+    )
     command(
         "fit",
         "--trainer.max_steps=100",

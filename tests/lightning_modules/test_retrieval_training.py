@@ -5,18 +5,17 @@ from functools import partial
 
 import pytest
 import torch
-from lightning import LightningDataModule, LightningModule, seed_everything
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
-from lightning.pytorch.cli import LightningCLI
+from lightning import seed_everything
+from lightning.pytorch.callbacks import Callback
 
 import relgen.classifiers
 from datamodules.relations import RelationDataModule
 from lightning_modules.relation_classifier import RelationClassifierModule
 from relgen.classifiers.retrieval import RetrievalClassifier
 from relgen.errors import InputError
-from relgen.presets import find_config
 from relgen.samples import read_samples, write_samples
 from relgen.schema import Relation, RelationSchema
+from tests.lightning_modules.classifier_command import classifier_command
 from tests.lightning_modules.test_knowprompt_training import trainer
 from tests.relgen.classifiers.tiny_encoder import SCHEMA, samples
 from tests.relgen.classifiers.tiny_masked import save_masked
@@ -121,35 +120,9 @@ def test_the_test_file_as_validation_file_is_refused(files, model):
 
 def test_fit_validate_test_and_predict_by_command_line(files, model):
     out = files / "out"
-
-    def command(name, *options):
-        LightningCLI(
-            LightningModule,
-            LightningDataModule,
-            subclass_mode_model=True,
-            subclass_mode_data=True,
-            auto_configure_optimizers=False,
-            save_config_callback=None,
-            trainer_defaults={
-                "callbacks": [ModelCheckpoint(out / "checkpoints", save_last=True)],
-                "logger": False,
-                "enable_progress_bar": False,
-                "accelerator": "cpu",
-            },
-            args=[
-                name,
-                f"--config={find_config('classifier/retrieval')}",
-                f"--trainer.default_root_dir={out}",
-                f"--model.classifier.model={model}",
-                "--model.classifier.max_length=48",
-                "--model.optimizer.lr=0.003",
-                f"--data.schema={files / 'schema.yaml'}",
-                f"--data.validation={files / 'dev.jsonl'}",
-                f"--data.test={files / 'test.jsonl'}",
-                *options,
-            ],
-        )
-
+    command = classifier_command(
+        "classifier/retrieval", files, model, f"--data.validation={files / 'dev.jsonl'}"
+    )
     command(
         "fit",
         "--trainer.max_steps=100",

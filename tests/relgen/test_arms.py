@@ -2,7 +2,7 @@
 
 import pytest
 
-from relgen.arms import ARMS, GENERATIONS, Arm, parse_arm, without_tuning
+from relgen.arms import ARMS, GENERATIONS, Arm, as_method, parse_arm, without_tuning
 from relgen.errors import InputError
 
 
@@ -52,3 +52,9 @@ def test_the_same_without_tuning() -> None:
     assert without_tuning("obo_dpo_no_near_copy_mix") == "obo_mix"
     assert without_tuning("human") is None
     assert without_tuning("obo_mix") is None
+
+
+def test_the_same_by_the_method() -> None:
+    assert as_method("obo_dpo_window_pure@8") == "obo_dpo_pure@8"
+    assert as_method("xu2023") == "obo_dpo_mix"
+    assert [as_method(name) for name in ("human", "direct", "obo_dpo_mix")] == [None] * 3
