@@ -67,6 +67,7 @@ class _Planner:
 
     def __init__(self, experiment: Experiment, out: Path, cell: str) -> None:
         self.experiment = experiment
+        self.cell = cell
         self.dtype = fast_dtype() if experiment.dtype == "auto" else experiment.dtype
         label_model = experiment.label.model if experiment.label else None
         models = [experiment.generator.model, *([label_model] if label_model else [])]
@@ -364,7 +365,9 @@ class _Planner:
         if collect is not None:
             files.append(collect.folder / "train.jsonl")
             data += ["--data.generated", str(files[-1])]
-        label = "" if len(self.experiment.classifiers) == 1 else f"-{Path(preset).stem}"
+        # in a grid, a cell with one classifier shares the work of a cell with three
+        named = self.cell or len(self.experiment.classifiers) > 1
+        label = f"-{Path(preset).stem}" if named else ""
         # the first one's name and seed do not depend on how many follow: its work is kept
         label += f"-{number + 1}" if number else ""
         own = seed + number * _SEED_STEP

@@ -1,12 +1,17 @@
-"""Reads samples with a frozen language model: its hidden states at a few tokens and layers."""
+"""Reads samples with a frozen language model: its hidden states at a few tokens and layers.
+
+The texts of a sample begin alike, so they are read as one row: what they have in common once, then
+what follows in each. Layers above the last one that is looked at are not run.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from itertools import takewhile
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from relgen.classifiers.batching import token_batches
 from relgen.errors import InputError
@@ -18,6 +23,56 @@ from relgen.samples import Sample
 # next word.
 DEPTHS = (0.5, 0.6, 0.7, 0.77, 0.83)
 _TOKENS_A_BATCH = 1024
+
+
+class SharedRow(NamedTuple):
+    """Texts of token ids that begin alike, in one row: their common tokens, then their own.
+
+    Args:
+        ids: N tokens.
+        text: for each token the text that it belongs to; -1 for the common ones.
+        positions: of each token in its text.
+        places: tokens whose states are wanted.
+    """
+
+    ids: list[int]
+    text: list[int]
+    positions: list[int]
+    places: list[int]
+
+
+def share(texts: Sequence[tuple[Sequence[int], Sequence[int]]]) -> SharedRow:
+    """Lays texts out as one row.
+
+    Args:
+        texts: ids of each, and the tokens whose states are wanted.
+    """
+    columns = zip(*(ids for ids, _ in texts), strict=False)
+    common = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
+    row = SharedRow(list(texts[0][0][:common]), [-1] * common, list(range(common)), [])
+    for number, (ids, places) in enumerate(texts):
+        shift = len(row.ids) - common
+        row.places.extend(at if at < common else at + shift for at in places)
+        row.ids.extend(ids[common:])
+        row.text.extend([number] * (len(ids) - common))
+        row.positions.extend(range(common, len(ids)))
+    return row
+
+
+def lay_out(rows: Sequence[SharedRow]) -> tuple[Tensor, Tensor, Tensor]:
+    """A batch of rows for a model: ids and positions, (B, T), and the mask (B, 1, T, T).
+
+    The mask is True where a token sees a key: those before it that are common or of its own text.
+    """
+    length = max(len(row.ids) for row in rows)
+
+    def padded(name: str) -> Tensor:
+        return torch.tensor([[*getattr(row, name), *[0] * (length - len(row.ids))] for row in rows])
+
+    text = padded("text")
+    seen = (text[:, None, :] == -1) | (text[:, None, :] == text[:, :, None])  # (B, T, T)
+    # padding stands behind everything, where no other token sees it, and sees itself
+    return padded("ids"), padded("positions"), (seen & torch.ones_like(seen).tril())[:, None]
 
 
 class StateReader:
@@ -46,6 +101,10 @@ class StateReader:
         config = self.model.config.get_text_config()
         self.layers = sorted({max(1, round(x * config.num_hidden_layers)) for x in DEPTHS})
         self.width = int(config.hidden_size)
+        decoder = self.model.get_decoder()
+        decoder.layers = decoder.layers[: self.layers[-1]]
+        # it belongs behind the layers that were taken away
+        decoder.norm = nn.Identity()
 
     @torch.inference_mode()
     def read(self, samples: Sequence[Sample]) -> Tensor:
@@ -55,19 +114,12 @@ class StateReader:
         batch; what a sample's states are does not depend on the others but for rounding.
         """
         states = torch.empty(len(samples), SLOTS, len(self.layers), self.width)
-        rows: list[tuple[list[int], list[tuple[int, int, int]]]] = []
-        for number, sample in enumerate(samples):
-            slot = 0
-            for view in views(sample):
-                ids, places = self._tokens(view)
-                rows.append((ids, [(number, slot + i, at) for i, at in enumerate(places)]))
-                slot += len(places)
-        for batch in token_batches([len(ids) for ids, _ in rows], _TOKENS_A_BATCH):
-            hidden = self._forward([rows[row][0] for row in batch])  # L times (B, T, H)
-            for place, row in enumerate(batch):
-                for number, slot, at in rows[row][1]:
-                    taken = torch.stack([layer[place, at] for layer in hidden])  # (L, H)
-                    states[number, slot] = taken.float().cpu()
+        rows = [share([self._tokens(view) for view in views(sample)]) for sample in samples]
+        for batch in token_batches([len(row.ids) for row in rows], _TOKENS_A_BATCH):
+            hidden = self._forward([rows[number] for number in batch])  # L times (B, T, H)
+            for place, number in enumerate(batch):
+                taken = [layer[place, rows[number].places] for layer in hidden]  # L times (4, H)
+                states[number] = torch.stack(taken, dim=1).float().cpu()
         return states
 
     def _tokens(self, view: View) -> tuple[list[int], list[int]]:
@@ -82,15 +134,13 @@ class StateReader:
         ]
         return list(encoded["input_ids"]), places
 
-    def _forward(self, rows: Sequence[list[int]]) -> list[Tensor]:
-        length = max(map(len, rows))
-        device = self.model.device
-        # padded on the right: no token of a row sees its padding
-        ids = torch.tensor([[*row, *[0] * (length - len(row))] for row in rows], device=device)
-        mask = torch.tensor(
-            [[1] * len(row) + [0] * (length - len(row)) for row in rows], device=device
-        )
+    def _forward(self, rows: Sequence[SharedRow]) -> list[Tensor]:
+        ids, positions, mask = (part.to(self.model.device) for part in lay_out(rows))
         output = self.model.get_decoder()(
-            input_ids=ids, attention_mask=mask, output_hidden_states=True, use_cache=False
+            input_ids=ids,
+            position_ids=positions,
+            attention_mask=mask,
+            output_hidden_states=True,
+            use_cache=False,
         )
         return [output.hidden_states[layer] for layer in self.layers]

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from relgen.errors import InputError
-from relgen.labelling.states import StateReader
+from relgen.labelling.states import StateReader, lay_out, share
 from relgen.labelling.views import EXCHANGED, views
+from relgen.language_model import load_language_model
 from relgen.samples import Entity, Sample
 
 SHORT = Sample("1", "Ann lives in Bern.", Entity(0, 3), Entity(13, 17), "x")
@@ -41,17 +42,37 @@ def test_the_states_are_those_of_the_last_tokens_of_entities_and_statements(
     reader: StateReader,
 ) -> None:
     read = reader.read([SHORT])[0]
+    whole = load_language_model("smollm2-135m-instruct").get_decoder()
     slot = 0
     for view in views(SHORT):
         for end in view.ends:
             # a causal model's state does not depend on what follows
             ids = reader.tokenizer(view.text[:end])["input_ids"]
             with torch.no_grad():
-                hidden = reader.model(torch.tensor([ids]), output_hidden_states=True).hidden_states
+                hidden = whole(torch.tensor([ids]), output_hidden_states=True).hidden_states
             expected = torch.stack([hidden[layer][0, -1] for layer in reader.layers])
             torch.testing.assert_close(read[slot], expected, atol=2e-3, rtol=1e-3)
             slot += 1
     assert slot == 4
+
+
+def test_texts_that_begin_alike_share_their_beginning() -> None:
+    row = share([([5, 6, 7, 8], [1, 3]), ([5, 6, 9], [2])])
+    assert row.ids == [5, 6, 7, 8, 9]
+    assert row.text == [-1, -1, 0, 0, 1]
+    assert row.positions == [0, 1, 2, 3, 2]
+    assert row.places == [1, 3, 4]
+    ids, positions, mask = lay_out([row, share([([4], [0])])])
+    assert ids.tolist() == [[5, 6, 7, 8, 9], [4, 0, 0, 0, 0]]
+    assert positions.tolist() == [[0, 1, 2, 3, 2], [0, 0, 0, 0, 0]]
+    assert mask[0, 0].int().tolist() == [
+        [1, 0, 0, 0, 0],
+        [1, 1, 0, 0, 0],
+        [1, 1, 1, 0, 0],
+        [1, 1, 1, 1, 0],
+        [1, 1, 0, 0, 1],
+    ]
+    assert bool(mask.any(-1).all())  # a token that sees nothing would turn into NaN
 
 
 def test_exchanging_head_and_tail_exchanges_the_slots(reader: StateReader) -> None:
