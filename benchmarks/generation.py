@@ -123,6 +123,7 @@ def _one_side(args: argparse.Namespace) -> None:
     from benchmarks.generation_sides import CountingModel, GenerateBackend, GrammarClock
     from benchmarks.shapes import random_model
     from relgen.generation.transformers_backend import TransformersBackend
+    from relgen.grouped_attention import GROUPED_ATTENTION
     from relgen.language_model import (
         EMBEDDED_LANGUAGE_MODEL,
         load_language_model,
@@ -146,7 +147,10 @@ def _one_side(args: argparse.Namespace) -> None:
             vocabulary=len(tokenizer),
         )
     else:
-        model = load_language_model(args.model, dtype=args.dtype)
+        # `generate` gets the library's own attention, and relgen its own
+        theirs = args.side in ("generate", "single")
+        attention = "sdpa" if theirs else GROUPED_ATTENTION
+        model = load_language_model(args.model, dtype=args.dtype, attention=attention)
         model = model.to("cuda" if torch.cuda.is_available() else "cpu")
     counting, grammar = CountingModel(model), GrammarClock()
     stops = stop_ids(tokenizer, writer.format.terminator, lines=1)

@@ -47,7 +47,7 @@ def export_merged(
     _check_place(out, force)
     peft_config = find_adapter(adapter)
     base = model or _base_of(peft_config)
-    loaded = load_language_model(base, dtype=dtype or own_dtype(base))
+    loaded = load_language_model(base, dtype=dtype or own_dtype(base), attention="sdpa")
     policy: PeftModel = load_adapter(loaded, adapter)
     merged: Any = policy.merge_and_unload()
     with atomic_folder(out) as temporary:

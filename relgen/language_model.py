@@ -26,6 +26,7 @@ from transformers import (
 )
 
 from relgen.errors import InputError
+from relgen.grouped_attention import GROUPED_ATTENTION
 
 EMBEDDED_LANGUAGE_MODEL = "smollm2-135m-instruct"
 EMBEDDED_ENCODER = "all-minilm-l6-v2"
@@ -89,7 +90,7 @@ def load_language_model(
     quantization: Quantization | None = None,
     double_quantization: bool = True,
     compute_dtype: DType = "bfloat16",
-    attention: str = "sdpa",
+    attention: str = GROUPED_ATTENTION,
     device: torch.device | str | None = None,
 ) -> PreTrainedModel:
     """Loads a causal language model, in eval mode.

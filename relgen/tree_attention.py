@@ -6,7 +6,8 @@ made. `dense_mask` is the simple N x N form for any model with sdpa attention; t
 to the same result.
 
 transformers hands extra keyword arguments of a model's forward on to its attention function. The
-plan travels as `tree=…`; without one, the function is plain sdpa, so that the same model generates.
+plan travels as `tree=…`; without one, the function is that of `relgen.grouped_attention`, so that
+the same model generates.
 A plan of `relgen.flex_attention` takes the whole tree in one call of a GPU's kernel instead.
 """
 
@@ -15,14 +16,13 @@ from __future__ import annotations
 from typing import Any, Literal, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface, PretrainedConfig
-from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from relgen.errors import InputError
 from relgen.flex_attention import FlexPlan, flex_forward
+from relgen.grouped_attention import grouped_attention, grouped_attention_forward
 from relgen.tree import TreeBatch, TreeShape, visible
 
 TREE_ATTENTION = "relgen_tree"
@@ -93,7 +93,7 @@ def tree_attention_forward(
         attention_mask: not read when there is a plan.
         dropout: attention dropout.
         scaling: of the scores; 1/√D when None.
-        tree: the plan; None means plain sdpa.
+        tree: the plan; None means attention as usual.
         kwargs: what else transformers passes.
 
     Returns:
@@ -104,7 +104,7 @@ def tree_attention_forward(
             the plan does not know.
     """
     if tree is None:
-        return sdpa_attention_forward(
+        return grouped_attention_forward(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs
         )
     for name in ("sliding_window", "softcap", "s_aux", "position_bias"):
@@ -115,17 +115,15 @@ def tree_attention_forward(
             raise ValueError("FlexAttention has no dropout on the scores; this model asks for it")
         output = flex_forward(query, key, value, tree, scaling)
         return output.transpose(1, 2).contiguous(), None
-    groups = query.shape[1] // key.shape[1]
-    key, value = repeat_kv(key, groups), repeat_kv(value, groups)  # (1, H, N, D)
     options: dict[str, Any] = {"dropout_p": dropout, "scale": scaling}
     outputs = []
     for (start, end), blocks in zip(tree.trunks, tree.blocks, strict=True):
         q, k, v = (part[:, :, start:end] for part in (query, key, value))
-        outputs.append(F.scaled_dot_product_attention(q, k, v, is_causal=True, **options))
+        outputs.append(grouped_attention(q, k, v, is_causal=True, **options))
         for block in blocks:
             q = query[:, :, block.start : block.end]
             k, v = _seen(key, block), _seen(value, block)
-            outputs.append(F.scaled_dot_product_attention(q, k, v, block.mask, **options))
+            outputs.append(grouped_attention(q, k, v, block.mask, **options))
     return torch.cat(outputs, dim=2).transpose(1, 2).contiguous(), None
 
 

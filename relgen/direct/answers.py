@@ -82,42 +82,66 @@ def mean_log_likelihoods(trie: AnswerTrie, log_probabilities: Tensor) -> Tensor:
     return torch.stack([log_probabilities[..., list(path)].mean(-1) for path in trie.paths], dim=-1)
 
 
-def decode_greedily(trie: AnswerTrie, log_probabilities: Tensor) -> int:
-    """The answer that greedy decoding gives when only the trie's answers are allowed.
+class Descent:
+    """Greedy decoding of one answer where only the trie's answers can be said.
+
+    Tokens without an alternative need no model: `step` gives all that are certain at once.
 
     Args:
-        trie: R answers of N tokens.
-        log_probabilities: (N,), of each token given what it sees. Which of the allowed tokens is
-            the most probable does not depend on the others.
+        trie: R answers.
 
-    Returns:
-        The answer's index.
+    Attributes:
+        answer: index of the answer, once it is certain; None before.
+        probabilities: R numbers that sum to 1: of the answer that was decoded, the product of its
+            choices' probabilities; those of a branch that was not taken share what it had.
     """
-    followers: dict[int, list[int]] = {}
-    for index, parent in enumerate(trie.parents.tolist()):
-        followers.setdefault(parent, []).append(index)
-    node = -1
-    while node in followers:
-        node = max(followers[node], key=lambda index: (float(log_probabilities[index]), -index))
-    return next(place for place, path in enumerate(trie.paths) if path[-1] == node)
 
+    def __init__(self, trie: AnswerTrie) -> None:
+        alone = len(trie.paths) == 1
+        self.answer: int | None = 0 if alone else None
+        self.probabilities = [1.0 if alone else 0.0] * len(trie.paths)
+        self._trie = trie
+        self._open = list(range(len(trie.paths)))  # answers that begin with what is decoded
+        self._depth = 0
+        self._mass = 1.0
 
-def allowed_probabilities(trie: AnswerTrie, log_probabilities: Tensor) -> Tensor:
-    """Each answer's probability when only the trie's answers can be said, token by token.
+    def step(self, logits: Tensor) -> list[int]:
+        """Chooses the next token.
 
-    Args:
-        trie: R answers of N tokens.
-        log_probabilities: (..., N).
+        Args:
+            logits: (V,), after what has been decoded so far.
 
-    Returns:
-        (..., R), each row sums to 1.
-    """
-    logits = log_probabilities.clone()
-    parents = trie.parents.tolist()
-    for parent in set(parents):
-        family = [index for index, own in enumerate(parents) if own == parent]
-        logits[..., family] = logits[..., family].log_softmax(-1)
-    return torch.stack([logits[..., list(path)].sum(-1) for path in trie.paths], dim=-1).exp()
+        Returns:
+            It and those that must follow it, up to the next choice; none once `answer` is known.
+        """
+        branches: dict[int, list[int]] = {}
+        for answer in self._open:
+            token = int(self._trie.ids[self._trie.paths[answer][self._depth]])
+            branches.setdefault(token, []).append(answer)
+        tokens = list(branches)
+        chances = logits[tokens].float().softmax(-1).tolist()
+        best = max(range(len(tokens)), key=lambda place: (chances[place], -place))
+        for token, chance in zip(tokens, chances, strict=True):
+            for answer in branches[token]:
+                self.probabilities[answer] = self._mass * chance / len(branches[token])
+        self._open, self._mass = branches[tokens[best]], self._mass * chances[best]
+        self._depth += 1
+        forced = self.certain()
+        if len(self._open) == 1:
+            self.answer = self._open[0]
+            return []
+        return [tokens[best], *forced]
+
+    def certain(self) -> list[int]:
+        """The tokens with which all open answers go on; they count as decoded then."""
+        tokens = []
+        while len(self._open) > 1:
+            following = {self._trie.paths[answer][self._depth] for answer in self._open}
+            if len(following) > 1:
+                break
+            tokens.append(int(self._trie.ids[following.pop()]))
+            self._depth += 1
+        return tokens
 
 
 def find_label(text: str, labels: Sequence[str]) -> str | None:

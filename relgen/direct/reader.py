@@ -1,7 +1,8 @@
-"""The language model's answers: the likelihood of each label's tokens below every question.
+"""The language model's answers: the likelihood of every label's name, or the name it would say.
 
 The prompt's prefix is read once and kept as keys and values. A sentence then costs its own tokens
-and those of the answers, which hang below it as a tree: every answer in one pass.
+and, for likelihoods, those of the answers, which hang below it as a tree: every answer in one pass.
+Constrained decoding reads only the tokens between one choice and the next.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from relgen.direct.answers import AnswerTrie, build_trie
+from relgen.direct.answers import AnswerTrie, Descent, build_trie
 from relgen.direct.prompt import DirectPrompt
-from relgen.generation.cache import check_cacheable
+from relgen.generation.cache import RaggedCache, check_cacheable
 from relgen.language_model import DType, load_language_model, load_tokenizer
 from relgen.prompts import encode, prompt_format
 from relgen.samples import Sample
@@ -23,12 +24,14 @@ from relgen.schema import RelationSchema
 
 
 class QuestionBatch(NamedTuple):
-    """B questions of at most Q tokens, each with the trie's N tokens below it, after a prefix of P.
+    """B questions of at most Q tokens, the trie's I inner tokens below each, after a prefix of P.
+
+    Nothing follows the last token of an answer, so it is predicted and not read.
 
     Args:
-        ids: (B, Q + N): a question, padding, the trie.
-        positions: (B, Q + N): a trie's token follows its question, whatever padding lies between.
-        mask: (B, 1, Q + N, P + Q + N), True where a token sees a key.
+        ids: (B, Q + I): a question, padding, the trie.
+        positions: (B, Q + I): a trie's token follows its question, whatever padding lies between.
+        mask: (B, 1, Q + I, P + Q + I), True where a token sees a key.
         predictors: (B, M): the columns whose states predict the trie's tokens.
         places: (N,): which of the M predicts each token of the trie.
     """
@@ -49,24 +52,27 @@ def lay_out(questions: Sequence[Sequence[int]], trie: AnswerTrie, prefix: int) -
         prefix: P, tokens that every question follows.
     """
     lengths = torch.tensor([len(question) for question in questions])  # (B,)
+    # tokens with one parent are predicted by one state: the head runs once for each parent
+    parents, places = torch.unique(trie.parents, return_inverse=True)  # (M,), (N,)
+    inner = parents[parents >= 0]  # (I,)
     size, width = len(questions), int(lengths.max())
-    ids = torch.zeros(size, width + len(trie.ids), dtype=torch.long)
+    ids = torch.zeros(size, width + len(inner), dtype=torch.long)
     for row, question in enumerate(questions):
         ids[row, : len(question)] = torch.tensor(question)
-    ids[:, width:] = trie.ids
+    ids[:, width:] = trie.ids[inner]
     columns = torch.arange(width)
     positions = torch.cat(
-        [columns.expand(size, -1), lengths[:, None] + trie.depths.expand(size, -1)], dim=1
+        [columns.expand(size, -1), lengths[:, None] + trie.depths[inner].expand(size, -1)], dim=1
     )
-    seen = torch.zeros(size, width + len(trie.ids), prefix + width + len(trie.ids)).bool()
+    seen = torch.zeros(size, width + len(inner), prefix + width + len(inner)).bool()
     seen[:, :, :prefix] = True
     # padding sees what stands before it: a row that sees nothing would turn into NaN
     seen[:, :width, prefix : prefix + width] = columns[None, :] <= columns[:, None]
     seen[:, width:, prefix : prefix + width] = (columns < lengths[:, None])[:, None, :]
-    seen[:, width:, prefix + width :] = trie.visible()
-    # tokens with one parent are predicted by one state: the head runs once for each parent
-    parents, places = torch.unique(trie.parents, return_inverse=True)  # (M,), (N,)
-    predictors = torch.where(parents < 0, lengths[:, None] - 1, width + parents)  # (B, M)
+    seen[:, width:, prefix + width :] = trie.visible()[inner][:, inner]
+    # sorted, -1 first: the questions' last states, then the inner tokens in their order
+    after = width + torch.arange(len(inner)).expand(size, -1)
+    predictors = torch.cat([lengths[:, None] - 1, after], dim=1)  # (B, M)
     return QuestionBatch(ids, prefix + positions, seen[:, None], predictors, places)
 
 
@@ -103,7 +109,8 @@ class DirectReader:
             [encode(self.tokenizer, self.prompt.answer(label)) for label in schema.labels]
         )
         self._cue = encode(self.tokenizer, self.prompt.cue)
-        self._kept = self._read_prefix()
+        self._prefix_cache = RaggedCache(loaded.config.get_text_config().num_hidden_layers)
+        self._read(self._prefix_cache, [self.prefix])
 
     def question(self, sample: Sample) -> list[int]:
         """The tokens of a sentence and of the cue, which follow the prefix."""
@@ -123,7 +130,10 @@ class DirectReader:
         batch = lay_out(questions, self.trie, len(self.prefix))
         device = self.model.device
         # views: the pass joins them with its own keys, and leaves what is kept as it is
-        kept = [tuple(x.expand(len(samples), -1, -1, -1) for x in layer) for layer in self._kept]
+        kept = [
+            tuple(x[:1, :, : len(self.prefix)].expand(len(samples), -1, -1, -1) for x in states)
+            for states in self._prefix_cache.states()
+        ]
         states = self.model.get_decoder()(
             input_ids=batch.ids.to(device),
             attention_mask=batch.mask.to(device),
@@ -139,9 +149,37 @@ class DirectReader:
         return result.cpu()
 
     @torch.inference_mode()
-    def _read_prefix(self) -> list[tuple[Tensor, Tensor]]:
-        """Keys and values of every layer, each (1, H, P, D)."""
-        ids = torch.tensor([self.prefix], device=self.model.device)
-        cache: Any = DynamicCache()
-        self.model.get_decoder()(input_ids=ids, past_key_values=cache, use_cache=True)
-        return [(layer.keys, layer.values) for layer in cache.layers]
+    def decode(self, samples: Sequence[Sample]) -> list[Descent]:
+        """Greedy decoding of one answer a sample, where only names of relations can be said."""
+        descents = [Descent(self.trie) for _ in samples]
+        cache = self._prefix_cache.take([0] * len(samples))
+        tokens = [
+            [*self.question(sample), *descent.certain()]
+            for sample, descent in zip(samples, descents, strict=True)
+        ]
+        while any(descent.answer is None for descent in descents):
+            logits = self._read(cache, tokens)  # (B, V)
+            for row, descent in enumerate(descents):
+                # a row that has its answer reads on: to leave it out would copy all others
+                tokens[row] = [0] if descent.answer is not None else descent.step(logits[row])
+            tokens = [new or [0] for new in tokens]
+        return descents
+
+    @torch.inference_mode()
+    def _read(self, cache: RaggedCache, rows: Sequence[Sequence[int]]) -> Tensor:
+        """Appends tokens to each row of the cache; returns the logits after the last, (B, V)."""
+        counts = [len(row) for row in rows]
+        ids = torch.tensor([[*row, *[0] * (max(counts) - len(row))] for row in rows])
+        device = self.model.device
+        positions, mask = cache.place(range(len(rows)), counts, device)
+        states = self.model.get_decoder()(
+            input_ids=ids.to(device),
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+        ).last_hidden_state  # (B, T, D)
+        ends = torch.tensor(counts, device=device) - 1
+        last = states[torch.arange(len(rows), device=device), ends]
+        logits: Tensor = self.model.get_output_embeddings()(last)
+        return logits

@@ -12,12 +12,7 @@ from rich.console import Console
 from rich.progress import track
 
 from relgen import __version__
-from relgen.direct.answers import (
-    allowed_probabilities,
-    decode_greedily,
-    find_label,
-    mean_log_likelihoods,
-)
+from relgen.direct.answers import find_label, mean_log_likelihoods
 from relgen.direct.prompt import DirectPrompt, draw_demonstrations
 from relgen.errors import InputError
 from relgen.files import read_json, write_json, write_jsonl
@@ -153,20 +148,23 @@ def _among_labels(
 
     device = find_device(settings.device)
     reader = DirectReader(settings.model, schema, shown, dtype=settings.dtype, device=device)
-    trie = reader.trie
+
+    def likeliest(samples: Sequence[Sample]) -> list[tuple[int, list[float]]]:
+        found = reader.log_probabilities(samples)  # (B, N)
+        probabilities = mean_log_likelihoods(reader.trie, found).softmax(-1)  # (B, R)
+        best: list[int] = probabilities.argmax(-1).tolist()
+        return list(zip(best, probabilities.tolist(), strict=True))
+
+    def decoded(samples: Sequence[Sample]) -> list[tuple[int, list[float]]]:
+        descents = reader.decode(samples)
+        return [(d.answer, d.probabilities) for d in descents if d.answer is not None]
 
     def ask(samples: Sequence[Sample]) -> list[Row]:
+        choose = decoded if settings.answer == "constrained" else likeliest
         rows: list[Row] = []
         for start in range(0, len(samples), _BATCH):
-            found = reader.log_probabilities(samples[start : start + _BATCH])  # (B, N)
-            if settings.answer == "constrained":
-                probabilities = allowed_probabilities(trie, found)  # (B, R)
-                best = [decode_greedily(trie, row) for row in found]
-            else:
-                probabilities = mean_log_likelihoods(trie, found).softmax(-1)  # (B, R)
-                best = probabilities.argmax(-1).tolist()
-            for place, row in zip(best, probabilities.tolist(), strict=True):
-                rows.append((schema.labels[place], [round(p, 6) for p in row], None))
+            for answer, probabilities in choose(samples[start : start + _BATCH]):
+                rows.append((schema.labels[answer], [round(p, 6) for p in probabilities], None))
         return rows
 
     return ask

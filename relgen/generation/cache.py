@@ -145,6 +145,14 @@ class RaggedCache(Cache):
         """The layers, by the type that they have."""
         return cast(list[RaggedLayer], self.layers)
 
+    def states(self) -> list[tuple[Tensor, Tensor]]:
+        """Keys and values of each layer that has been written to; see `RaggedLayer`."""
+        return [
+            (layer.keys, layer.values)
+            for layer in self.ragged
+            if layer.keys is not None and layer.values is not None
+        ]
+
     def place(
         self, rows: Sequence[int], counts: Sequence[int], device: torch.device
     ) -> tuple[Tensor, Tensor]:

@@ -50,6 +50,27 @@ def test_one_pass_gives_what_every_name_by_itself_gives(reader: DirectReader) ->
             torch.testing.assert_close(value, plain, atol=1e-4, rtol=1e-4)
 
 
+def test_constrained_decoding_is_greedy_among_the_names(reader: DirectReader) -> None:
+    trie = reader.trie
+    samples = [SHORT, LONG, SHORT]
+    for descent, row in zip(reader.decode(samples), reader.log_probabilities(samples), strict=True):
+        # the same from all likelihoods: token by token the likeliest that leads to a name
+        node, chance = -1, 1.0
+        while followers := [i for i, parent in enumerate(trie.parents.tolist()) if parent == node]:
+            chances = row[followers].softmax(-1)
+            node, chance = followers[int(chances.argmax())], chance * float(chances.max())
+        assert descent.answer is not None
+        assert trie.paths[descent.answer][-1] == node
+        assert descent.probabilities[descent.answer] == pytest.approx(chance, rel=1e-3)
+        assert sum(descent.probabilities) == pytest.approx(1.0)
+
+
+def test_decoding_leaves_the_prefix_as_it_is(reader: DirectReader) -> None:
+    first = reader.decode([SHORT])[0].probabilities
+    reader.decode([LONG, SHORT])
+    assert reader.decode([SHORT])[0].probabilities == pytest.approx(first, rel=1e-5)
+
+
 def test_the_names_share_their_beginnings(reader: DirectReader) -> None:
     assert len(reader.trie.ids) < sum(map(len, reader.trie.paths))
 
