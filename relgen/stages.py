@@ -219,6 +219,7 @@ class _Planner:
                     *("--data.seed", str(seed), "--model.lora_seed", str(seed)),
                     *(() if tuning.diverse else ("--data.diverse", "false")),
                     *self._dtype("--model.dtype"),
+                    *_option("--trainer.max_epochs", self.experiment.dpo_epochs),
                     *("--resume", "--out", OUT, "--tensorboard", BOARD),
                 ),
                 inputs=[chains.folder / "chains.jsonl"],
@@ -373,12 +374,13 @@ class _Planner:
         own = seed + number * _SEED_STEP
         seeds = ("--seed_everything", str(own), "--data.seed", str(own))
         precision = _TRAINER_PRECISION[self.dtype]
+        steps = _option("--trainer.max_steps", self.experiment.classifier_steps)
         options = ("-c", preset, *data, *seeds, *precision)
         external = [*self._external(), find_config(preset, "classifier")]
         train = self.folders.add(
             f"seed{seed}/train-{arm.name}{label}",
             "train",
-            ("classifier", "fit", *options, "--out", OUT, "--tensorboard", BOARD),
+            ("classifier", "fit", *options, *steps, "--out", OUT, "--tensorboard", BOARD),
             inputs=[*files, self.corpus.test],
             external=external,
         )
@@ -403,3 +405,7 @@ class _Planner:
 
     def _schema_file(self) -> list[Path]:
         return [find_schema(self.corpus.schema)]
+
+
+def _option(name: str, value: int | None) -> tuple[str, ...]:
+    return () if value is None else (name, str(value))

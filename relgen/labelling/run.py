@@ -46,6 +46,9 @@ class LabelSettings:
     least_certainty: float = 0.0
 
 
+_last_states: dict[str, Tensor] = {}
+
+
 class Reader(Protocol):
     """What `label` needs of `StateReader`."""
 
@@ -118,7 +121,9 @@ def label(
     partial = PartialRows(out.with_name(f".{out.name}.partial"), read)
     if reader is None:
         reader = _open(settings)
-    states = reader.read(labelled)
+        states = _remembered(reader, labelled, inputs_hash(settings, [train], relations))
+    else:
+        states = reader.read(labelled)
     fitting: dict[str, Any] = {
         "labels": torch.tensor([relations.labels.index(s.relation) for s in labelled]),
         "relations": len(relations),
@@ -153,6 +158,17 @@ def label(
     write_json(summary_path, summary)
     partial.remove()
     return summary
+
+
+def _remembered(reader: Reader, labelled: Sequence[Sample], key: str) -> Tensor:
+    """The states of labelled samples, kept until others are asked for.
+
+    An experiment labels many generated sets from the same samples, one after the other.
+    """
+    if key not in _last_states:
+        _last_states.clear()
+        _last_states[key] = reader.read(labelled)
+    return _last_states[key]
 
 
 def _open(settings: LabelSettings) -> Reader:

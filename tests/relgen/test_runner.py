@@ -375,6 +375,21 @@ def test_a_token_budget_and_chains_hold_for_all_generated_arms(
         assert stage.command[stage.command.index("--chains") + 1] == "24"
 
 
+def test_epochs_and_steps_reach_the_trainers(experiment: Experiment, tmp_path: Path) -> None:
+    cut = plan(replace(experiment, dpo_epochs=1, classifier_steps=30), tmp_path / "run").stages
+    whole = plan(experiment, tmp_path / "run").stages
+    for stage, untouched in zip(cut, whole, strict=True):
+        extra = [word for word in stage.command if word not in untouched.command]
+        expected = {
+            "dpo": ["--trainer.max_epochs"],
+            "train": ["--trainer.max_steps", "30"],
+        }
+        options = [word for word in extra if "/" not in word]
+        assert options == expected.get(stage.kind, []), stage.name
+        if stage.kind == "dpo":
+            assert stage.command[stage.command.index("--trainer.max_epochs") + 1] == "1"
+
+
 def test_initialisations_differ_in_their_seeds_and_share_their_data(
     experiment: Experiment, tmp_path: Path
 ) -> None:
