@@ -32,12 +32,15 @@ from relgen.reporting.data import ArmFiles, ReportData, Run, StageData, load_run
 __all__ = ["ArmFiles", "ReportData", "StageData", "write_report"]
 
 
-def write_report(folder: str | Path, out: str | Path | None = None) -> tuple[Path, Path]:
+def write_report(
+    folder: str | Path, out: str | Path | None = None, *, human_sentences: bool = True
+) -> tuple[Path, Path]:
     """Writes `report.html` and `report.md` of a run.
 
     Args:
         folder: of a finished experiment.
         out: folder for the two files; default: the run's.
+        human_sentences: False keeps the corpus's own sentences out, whatever its licence.
 
     Returns:
         The two files.
@@ -45,7 +48,7 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> tuple[Pat
     Raises:
         InputError: no `results.json` in the folder, or a malformed one.
     """
-    run = load_run(folder)
+    run = load_run(folder, human_sentences=human_sentences)
     return _render("report", report_content(run), run.folder if out is None else Path(out))
 
 
@@ -69,7 +72,12 @@ def _render(template: str, content: Mapping[str, Any], target: Path) -> tuple[Pa
 
 
 def write_comparison(
-    folders: Mapping[str, str | Path], out: str | Path, *, title: str, settings: str = ""
+    folders: Mapping[str, str | Path],
+    out: str | Path,
+    *,
+    title: str,
+    settings: str = "",
+    human_sentences: bool = True,
 ) -> tuple[Path, Path]:
     """Writes `report.html` and `report.md` of several runs side by side.
 
@@ -78,11 +86,15 @@ def write_comparison(
         out: folder for the two files.
         title: what is compared.
         settings: YAML that made the runs, to be shown.
+        human_sentences: False keeps the corpora's own sentences out, whatever their licence.
 
     Raises:
         InputError: as `write_report` does.
     """
-    runs = [comparison.Compared(label, load_run(folder)) for label, folder in folders.items()]
+    runs = [
+        comparison.Compared(label, load_run(folder, human_sentences=human_sentences))
+        for label, folder in folders.items()
+    ]
     return _render("comparison", comparison_content(runs, title, settings), Path(out))
 
 
@@ -114,6 +126,7 @@ def comparison_content(
         "curves": found,
         "curve_chart": comparison.curve_chart(found),
         "examples": examples.examples(most.run, 3),
+        "human_hidden": most.run.data.get("show_human_sentences") is False,
         "example_sentences": examples.SENTENCES,
         "facts": [(one.label, _facts(one.run)) for one in runs],
         "settings": settings,

@@ -29,6 +29,7 @@ from relgen.reporting.data import ArmFiles, ReportData, StageData
 from relgen.reporting.tables import mean
 from relgen.samples import iter_samples
 from relgen.schema import RelationSchema, load_schema
+from relgen.stage_corpora import ON_DISK
 
 _PACKAGES = ("torch", "lightning", "transformers", "peft", "datasets", "torchmetrics", "llguidance")
 _DIVERSITY = (
@@ -76,6 +77,7 @@ def write_report_data(experiment: Experiment, plan: Plan, out: Path) -> None:
         out: the run's folder; paths in the file are relative to it.
     """
     schema = load_schema(plan.schema)
+    known = ON_DISK.get(experiment.corpus) if isinstance(experiment.corpus, str) else None
     data: ReportData = {
         "settings": experiment.source,
         "versions": _versions(),
@@ -84,7 +86,7 @@ def write_report_data(experiment: Experiment, plan: Plan, out: Path) -> None:
         "arms": [_arm_files(stages, out) for stages in plan.arms],
         "labels": list(schema.labels),
         "negative": schema.negative,
-        "show_human_sentences": True,
+        "show_human_sentences": known is None or known.public,
     }
     write_json(out / "report_data.json", data)
 

@@ -22,6 +22,7 @@ class OnDisk:
         format: as `relgen data convert` takes it.
         files: the training and the test file, each by the paths at which it may lie.
         labels: patches for the two, where there are any.
+        public: whether its sentences may be shown to others, in a report for one.
     """
 
     schema: str
@@ -29,6 +30,7 @@ class OnDisk:
     format: str
     files: tuple[tuple[str, ...], tuple[str, ...]]
     labels: tuple[str | None, str | None] = (None, None)
+    public: bool = True
 
 
 _TACRED = (
@@ -42,14 +44,17 @@ ON_DISK = {
         "semeval",
         (("semeval2010_task8/TRAIN_FILE.TXT",), ("semeval2010_task8/TEST_FILE_FULL.TXT",)),
     ),
-    "tacred": OnDisk("tacred", "other", "tacred", _TACRED),
-    "tacrev": OnDisk("tacred", "other", "tacred", _TACRED, (None, "tacrev/test_patch.json")),
+    "tacred": OnDisk("tacred", "other", "tacred", _TACRED, public=False),
+    "tacrev": OnDisk(
+        "tacred", "other", "tacred", _TACRED, (None, "tacrev/test_patch.json"), public=False
+    ),
     "retacred": OnDisk(
         "retacred",
         "other",
         "tacred",
         _TACRED,
         ("retacred/train_id2label.json", "retacred/test_id2label.json"),
+        public=False,
     ),
 }
 

@@ -28,6 +28,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="folder for the two files (default: the experiment's own; with --compare, A-and-B "
         "beside the first)",
     )
+    parser.add_argument(
+        "--no-human-sentences",
+        dest="human_sentences",
+        action="store_false",
+        help="leave out the corpus's own sentences, e.g. to publish the report (corpora whose "
+        "licence forbids it, such as TACRED, are left out always)",
+    )
     parser.set_defaults(run=run)
 
 
@@ -39,17 +46,20 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(
             "takes a folder, or --compare with several", remedy="relgen report runs/NAME"
         )
+    shown = {"human_sentences": args.human_sentences}
     if args.compare is not None:
         folders = _labelled(args.compare)
         out = args.out or args.compare[0].resolve().parent / _joined(args.compare)
-        paths = write_comparison(folders, out, title=" and ".join(folders))
+        paths = write_comparison(folders, out, title=" and ".join(folders), **shown)
     elif (mark := args.folder / "grid.json").is_file():
         grid = read_json(mark)
         cells = {name: args.folder / name for name in grid["cells"]}
         target = args.out or args.folder
-        paths = write_comparison(cells, target, title=grid["name"], settings=grid["settings"])
+        paths = write_comparison(
+            cells, target, title=grid["name"], settings=grid["settings"], **shown
+        )
     else:
-        paths = write_report(args.folder, args.out)
+        paths = write_report(args.folder, args.out, **shown)
     for path in paths:
         print(f"Wrote {path}")
 

@@ -70,7 +70,7 @@ class ReportData(TypedDict, total=False):
         arms: the files of every arm and seed.
         labels: the schema's labels, in order.
         negative: the schema's negative label, or null.
-        show_human_sentences: false keeps a licensed corpus's sentences out of the report.
+        show_human_sentences: false keeps the corpus's own sentences out of the report.
     """
 
     settings: str
@@ -152,8 +152,12 @@ def as_list(paths: str | list[str] | None) -> list[str]:
     return [paths] if isinstance(paths, str) else paths or []
 
 
-def load_run(folder: str | Path) -> Run:
+def load_run(folder: str | Path, *, human_sentences: bool = True) -> Run:
     """Reads `results.json` and `report_data.json` of a run's folder.
+
+    Args:
+        folder: of a finished experiment.
+        human_sentences: False keeps the corpus's own sentences out, whatever its licence.
 
     Raises:
         InputError: no `results.json`, or one of the two is malformed.
@@ -176,6 +180,8 @@ def load_run(folder: str | Path) -> Run:
         )
     extra = folder / "report_data.json"
     data: ReportData = read_json(extra) if extra.is_file() else {}
+    if not human_sentences:
+        data["show_human_sentences"] = False
     files = {(f["arm"], f["seed"], f.get("classifier")): f for f in data.get("arms", [])}
     arms = []
     for row in results["arms"]:

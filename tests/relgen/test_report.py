@@ -173,10 +173,20 @@ def test_a_named_file_that_is_gone_is_said_to_be_missing(tmp_path: Path) -> None
 def test_licensed_sentences_are_in_neither_file(tmp_path: Path) -> None:
     run = make_run(tmp_path, seeds=(1,), labels=LABELS, show_human=False)
     human = run / "stages/seed1/human/train.jsonl"
-    human.write_text(human.read_text().replace("costly", "licensed"))
+    human.write_text(human.read_text().replace("costly", "banned"))
     for path in write_report(run):
-        assert "licensed" not in path.read_text()
-    assert "its licence does not allow" in _page(run).text
+        assert "banned" not in path.read_text()
+    assert "own sentences are left out" in _page(run).text
+
+
+def test_human_sentences_stay_out_when_asked_for(tmp_path: Path) -> None:
+    run = make_run(tmp_path, seeds=(1,), labels=LABELS)
+    human = run / "stages/seed1/human/train.jsonl"
+    human.write_text(human.read_text().replace("costly", "banned"))
+    shown = [path.read_text() for path in write_report(run)]
+    hidden = [path.read_text() for path in write_report(run, human_sentences=False)]
+    assert all("banned" in text for text in shown)
+    assert not any("banned" in text for text in hidden)
 
 
 @pytest.mark.parametrize("content", [None, {"arms": []}, {"arms": [{"arm": "human"}]}, []])

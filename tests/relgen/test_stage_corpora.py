@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from relgen.errors import InputError
-from relgen.experiment import CORPORA
+from relgen.experiment import CORPORA, Experiment
+from relgen.files import read_json
 from relgen.presets import find_schema
+from relgen.results import write_report_data
 from relgen.stage_corpora import ON_DISK, plan_corpus
 from relgen.stage_folders import StageFolders
+from relgen.stages import plan
 
 
 @pytest.fixture
@@ -47,3 +51,14 @@ def test_what_is_missing_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.delenv("RELGEN_DATA")
     with pytest.raises(InputError, match="which is not set"):
         plan_corpus("tacred", StageFolders(root / "run", []))
+
+
+@pytest.mark.parametrize(("corpus", "shown"), [("everyday", True), ("tacred", False)])
+def test_a_report_shows_no_sentence_of_a_licensed_corpus(
+    root: Path, corpus: str, shown: bool
+) -> None:
+    experiment = Experiment(name="mine", corpus=corpus, arms=("human",))
+    planned = plan(experiment, root / "run")
+    (root / "run").mkdir()
+    write_report_data(experiment, replace(planned, stages=(), arms=()), root / "run")
+    assert read_json(root / "run" / "report_data.json")["show_human_sentences"] is shown

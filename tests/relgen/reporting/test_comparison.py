@@ -138,6 +138,11 @@ def test_the_command_writes_both_files(
     markdown = (out / "report.md").read_text(encoding="utf-8")
     assert "| obo\\_dpo\\_mix" in markdown or "| obo_dpo_mix" in markdown
     assert "4: 58.5, 16: 60.5; no level-off point" in markdown
+    assert "own sentences are left out" not in markdown
+    options = ["--no-human-sentences", "--out", str(out)]
+    assert cli.main(["report", "--compare", *folders, *options]) == 0
+    for name in ("report.html", "report.md"):
+        assert "own sentences are left out" in (out / name).read_text(encoding="utf-8")
     assert cli.main(["report", "--compare", *folders]) == 0
     assert (tmp_path / "k8-and-k16" / "report.html").is_file()
     assert cli.main(["report"]) == 2
