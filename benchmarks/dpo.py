@@ -174,6 +174,7 @@ def _one_side(args: argparse.Namespace) -> None:
     from peft import get_peft_model, prepare_model_for_kbit_training
 
     from benchmarks.dpo_sides import lora_config, relgen_epoch, trl_epoch, warm_up
+    from relgen.fused_lora import fuse
 
     torch.set_num_threads(args.threads)
     chains, tokenizer = chains_of(args)
@@ -195,6 +196,7 @@ def _one_side(args: argparse.Namespace) -> None:
         if args.quantization:
             base = prepare_model_for_kbit_training(base, use_gradient_checkpointing=False)
         policy = get_peft_model(base, lora_config())
+        fuse(policy)
         start(policy, args.seed)
         # what is packed computes in bfloat16, as TRL's trainer does
         with torch.autocast(policy.device.type, torch.bfloat16, enabled=bool(args.quantization)):

@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 
 from relgen.errors import InputError
 from relgen.files import atomic_folder, read_json, write_json
+from relgen.fused_lora import fuse
 
 ADAPTER_FILE = "relgen.json"
 """Beside PEFT's files: the base model's name and fingerprint."""
@@ -55,7 +56,9 @@ def add_lora(
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return get_peft_model(model, config)
+        policy = get_peft_model(model, config)
+    fuse(policy)
+    return policy
 
 
 @contextlib.contextmanager

@@ -1,0 +1,100 @@
+"""LoRA layers that add their update into the base layer's output, forward and backward.
+
+PEFT's layer computes `base(x) + B(A(x)) * s` as four tensors of the output's size, and its backward
+pass as many of the input's. Here the products are accumulated in place: the same numbers up to
+rounding, with less memory traffic. Only weights change hands: names, files and switches of the
+adapter are PEFT's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from peft.tuners import lora
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+
+class _LowRankLinear(torch.autograd.Function):
+    """y = x Wᵀ + b + s (x Aᵀ) Bᵀ, with gradients for x, A and B; W and b are frozen."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        down: Tensor,
+        up: Tensor,
+        scale: float,
+    ) -> Tensor:
+        rows = x.reshape(-1, x.shape[-1])  # (N, I)
+        hidden = rows @ down.T  # (N, r)
+        output = F.linear(rows, weight, bias).addmm_(hidden, up.T, alpha=scale)  # (N, O)
+        ctx.save_for_backward(rows, hidden, weight, down, up)
+        ctx.scale = scale
+        return output.view(*x.shape[:-1], -1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(
+        ctx: Any, gradient: Tensor
+    ) -> tuple[Tensor | None, None, None, Tensor, Tensor, None]:
+        rows, hidden, weight, down, up = ctx.saved_tensors
+        flat = gradient.reshape(-1, gradient.shape[-1])  # (N, O)
+        through = (flat @ up).mul_(ctx.scale)  # (N, r)
+        of_x = None
+        if ctx.needs_input_grad[0]:
+            of_x = (flat @ weight).addmm_(through, down).view(*gradient.shape[:-1], -1)
+        of_up = torch.mm(flat.T, hidden).mul_(ctx.scale)
+        return of_x, None, None, through.T @ rows, of_up, None
+
+
+class FusedLinear(lora.Linear):
+    """PEFT's LoRA layer around `nn.Linear`, computed by `_LowRankLinear` where that is the same.
+
+    It is where one plain adapter is on, without dropout, and no other precision comes in. Anything
+    else goes PEFT's way.
+    """
+
+    def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        """(…, I) to (…, O)."""
+        name = self._fusable(x) if not args and not kwargs else None
+        if name is None:
+            result: Tensor = super().forward(x, *args, **kwargs)
+            return result
+        base = self.get_base_layer()
+        down, up = self.lora_A[name].weight, self.lora_B[name].weight
+        output: Tensor = _LowRankLinear.apply(
+            x, base.weight, base.bias, down, up, self.scaling[name]
+        )
+        return output
+
+    def _fusable(self, x: Tensor) -> str | None:
+        """The adapter to compute with, or None."""
+        names = [name for name in self.active_adapters if name in self.lora_A]
+        if self.disable_adapters or self.merged or len(names) != 1 or self.lora_variant:
+            return None
+        (name,) = names
+        base, down = self.get_base_layer(), self.lora_A[name]
+        weights = [base.weight, down.weight, self.lora_B[name].weight]
+        plain = (
+            isinstance(self.lora_dropout[name], nn.Identity)
+            and down.bias is None
+            and self.lora_B[name].bias is None
+            and not base.weight.requires_grad
+            and not (base.bias is not None and base.bias.requires_grad)
+            and all(weight.dtype == x.dtype for weight in weights)
+            # a tensor without content has no autocast
+            and (x.is_meta or not torch.is_autocast_enabled(x.device.type))
+        )
+        return name if plain else None
+
+
+def fuse(model: nn.Module) -> None:
+    """Lets the LoRA layers of a PEFT model compute as `FusedLinear`, where their base is dense."""
+    for module in model.modules():
+        if type(module) is lora.Linear and type(module.get_base_layer()) is nn.Linear:
+            module.__class__ = FusedLinear
