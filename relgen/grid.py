@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from relgen.errors import InputError
 from relgen.experiment import Experiment, build_experiment, load_experiment
 from relgen.files import read_text
@@ -82,7 +84,7 @@ def load_grid(name: str | Path) -> Grid:
             raise InputError("must be a list of mappings", field="cells", value=cells)
         made: dict[str, Cell] = {}
         for number, own in enumerate(cells):
-            cell = _cell(common, own, f"cells[{number}]", source)
+            cell = _cell(common, own, f"cells[{number}]")
             if cell.name in made:
                 raise InputError(
                     "another cell has this name",
@@ -96,7 +98,7 @@ def load_grid(name: str | Path) -> Grid:
     return Grid(path.stem, tuple(made.values()), source)
 
 
-def _cell(common: Mapping[str, Any], own: Any, where: str, source: str) -> Cell:
+def _cell(common: Mapping[str, Any], own: Any, where: str) -> Cell:
     if not isinstance(own, dict):
         raise InputError("must be a mapping", field=where, value=own)
     content = {**common, **own}
@@ -107,8 +109,10 @@ def _cell(common: Mapping[str, Any], own: Any, where: str, source: str) -> Cell:
     if given is not None and (not isinstance(given, str) or Path(given).name != given):
         raise InputError("must be a folder's name", field=f"{where}.name", value=given)
     try:
-        experiment = build_experiment(content, given or "cell", source)
+        experiment = build_experiment(content, given or "cell", "")
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
     name = given or f"{experiment.corpus_name}-k{experiment.shots}"
+    # what a report of the cell by itself shows, and reads its settings from
+    source = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
     return Cell(name, build_experiment(content, name, source))

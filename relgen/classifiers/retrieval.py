@@ -112,7 +112,7 @@ class RetrievalClassifier(KnowPromptClassifier, LearnsAfterTraining):
         was_training = self.training
         self.eval()
         keys, values, _ = self._read(training)
-        retrieval, self.source = self.given.or_published(), "the published values"
+        retrieval, self.source = self.given.or_published(self.schema.name), "the published values"
         if development is not None:
             queries, targets, logits = self._read(development)
             candidates = list(self.given.candidates())

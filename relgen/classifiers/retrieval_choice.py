@@ -21,9 +21,10 @@ from relgen.classifiers.retrieval_scores import (
 from relgen.schema import RelationSchema
 from relgen.scoring import confusion_matrix, score
 
-# of the authors' code (`main.py`, `distance2logits_2`) and scripts (`knn_scripts/`), which for
-# SemEval and Re-TACRED have λ = 0.5
+# of the authors' code (`main.py`, `distance2logits_2`) and scripts (`knn_scripts/`)
 PUBLISHED = Retrieval(interpolation=0.2, neighbours=64, temperature=10.0)
+PUBLISHED_INTERPOLATION = {"semeval": 0.5, "retacred": 0.5}
+"""λ for the corpora, by their schemas' names, for which it is another one."""
 _WEIGHTS = tuple(number / 10 for number in range(10))
 _COUNTS = (1, 4, 16, 64)
 _TEMPERATURES = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
@@ -73,10 +74,15 @@ class Given:
         temperatures = _TEMPERATURES if self.temperature is None else (self.temperature,)
         return (Retrieval(*values) for values in product(weights, counts, temperatures))
 
-    def or_published(self) -> Retrieval:
-        """The given ones, and the published ones for the others."""
+    def or_published(self, corpus: str = "") -> Retrieval:
+        """The given ones, and the published ones for the others.
+
+        Args:
+            corpus: name of the schema.
+        """
+        published = PUBLISHED_INTERPOLATION.get(corpus, PUBLISHED.interpolation)
         return Retrieval(
-            PUBLISHED.interpolation if self.interpolation is None else self.interpolation,
+            published if self.interpolation is None else self.interpolation,
             PUBLISHED.neighbours if self.neighbours is None else self.neighbours,
             PUBLISHED.temperature if self.temperature is None else self.temperature,
         )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from relgen.errors import InputError
 from relgen.grid import load_grid
@@ -69,21 +71,36 @@ def test_mistakes(tmp_path: Path, text: str, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+# of which a grid may have its own: models and sizes
+SIZES = ("generator", "dpo", "dpo_epochs", "classifiers", "classifier_steps", "seeds")
+
+
 def test_the_papers_grid_and_the_small_one_differ_in_models_and_sizes_only() -> None:
     big, small = load_grid("paper"), load_grid("paper_small")
-    shared = [cell.name for cell in small.cells if cell.name in {one.name for one in big.cells}]
-    assert shared == [
+    cells = {cell.name: cell.experiment for cell in big.cells}
+    shared = [cell for cell in small.cells if cell.name in cells]
+    assert [cell.name for cell in shared] == [
         "semeval-k8",
         "semeval-k8-ablations",
         "semeval-k8-sizes",
-        "semeval-k8-intended-labels",
+        "semeval-k8-read-labels",
     ]
-    cells = {cell.name: cell.experiment for cell in big.cells}
-    for cell in small.cells:
-        if cell.name in shared and not cell.name.endswith("sizes"):
-            assert cell.experiment.arms == cells[cell.name].arms
-            assert cell.experiment.halves == cells[cell.name].halves
-            assert (cell.experiment.label is None) == (cells[cell.name].label is None)
+    for cell in shared:
+        theirs = cells[cell.name]
+        same = {key: getattr(theirs, key) for key in SIZES}
+        # the sizes to be compared are the numbers of samples
+        same |= {"arms": theirs.arms} if cell.name.endswith("sizes") else {}
+        assert replace(cell.experiment, **same) == theirs
+        assert len(cell.experiment.classifiers) == len(theirs.classifiers)
+        assert len(cell.experiment.seeds) >= 3
     settings = {(cell.experiment.corpus, cell.experiment.shots) for cell in big.cells}
     assert settings == {(c, k) for c in ("tacred", "retacred", "semeval") for k in (8, 16, 32)}
     assert all(len(cell.experiment.seeds) == 5 for cell in big.cells)
+
+
+def test_a_cells_settings_are_its_own(tmp_path: Path) -> None:
+    grid = load_grid(written(tmp_path, TEXT))
+    shown = [yaml.safe_load(cell.experiment.source) for cell in grid.cells]
+    assert [of["generator"]["samples"] for of in shown] == [8, 4, 8]
+    assert "cells" not in shown[0]
+    assert "cells" in yaml.safe_load(grid.source)

@@ -21,6 +21,8 @@ def test_what_was_given_is_kept():
     only = Given(0.0, 3, 2.5)
     assert list(only.candidates()) == [only.or_published()] == [Retrieval(0.0, 3, 2.5)]
     assert Given().or_published() == PUBLISHED == (0.2, 64, 10.0)
+    assert Given().or_published("semeval") == Given().or_published("retacred") == (0.5, 64, 10.0)
+    assert Given(interpolation=0.3).or_published("semeval") == (0.3, 64, 10.0)
     assert Given(temperature=5.0).or_published() == (0.2, 64, 5.0)
     assert PUBLISHED.neighbours in {one.neighbours for one in Given().candidates()}
 
