@@ -49,6 +49,8 @@ def summarise(arms: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 def against_human(arms: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Each arm's micro-F1 less that of `human`, paired by seed, for every classifier.
 
+    `direct`, which trains none, is compared with `human` in each.
+
     Rows: `arm`, `than` (the other arm), `classifier`, `seeds`, `n_seeds`, `mean`, and `low` and
     `high`, the ends of the 95% interval over seeds (`relgen.paired.paired_interval`; None for a
     single seed). `ensemble` holds the last three for ensembles of the initialisations on both
@@ -77,9 +79,11 @@ def _compared(
     arms: Sequence[dict[str, Any]], other: Callable[[str], str | None]
 ) -> list[dict[str, Any]]:
     """Differences of arms to the arm that `other` names, for every classifier that has both."""
+    trained = dict.fromkeys(arm["classifier"] for arm in arms if arm["arm"] != "direct")
     found: dict[tuple[str, str], dict[int, dict[str, Any]]] = {}
     for arm in arms:
-        found.setdefault((arm["classifier"], arm["arm"]), {})[arm["seed"]] = arm
+        for classifier in trained if arm["arm"] == "direct" else (arm["classifier"],):
+            found.setdefault((classifier, arm["arm"]), {})[arm["seed"]] = arm
     rows = []
     for (classifier, name), of in found.items():
         than = other(name)
@@ -132,7 +136,7 @@ class Tested:
     def _outcomes(self, arm: str, classifier: str, seed: int) -> list[np.ndarray]:
         from relgen.bootstrap import outcomes
 
-        key = arm, classifier, seed
+        key = arm, "direct" if arm == "direct" else classifier, seed
         if key not in self._read:
             self._read[key] = []
             for each in self._arms[key].initialisations:

@@ -102,8 +102,10 @@ def comparison_content(
     runs: Sequence[comparison.Compared], title: str, settings: str
 ) -> dict[str, Any]:
     """Everything that the two templates of a comparison show."""
-    # diversity where the sets are largest: the paper shows K = 32
-    most = max(runs, key=lambda one: one.run.results.get("shots") or 0)
+    # diversity where K is largest, as the paper shows it, and where the most sets are
+    fullest = comparison.fullest(runs)
+    largest = max(runs, key=lambda one: one.run.results.get("shots") or 0)
+    shown = {one.label: tables.diversity_sets(one.run) for one in (largest, fullest)}
     found = comparison.curves(runs)
     return {
         "title": title,
@@ -119,14 +121,17 @@ def comparison_content(
         ],
         "ablations": comparison.ablation_table(runs),
         "published": comparison.published_tables(runs),
-        "cosine_label": most.label,
-        "cosine_chart": figures.cosine_chart(tables.diversity_sets(most.run)),
-        "cosine_table": figures.cosine_table(tables.diversity_sets(most.run)),
+        "cosines": [
+            (label, figures.cosine_chart(sets), table)
+            for label, sets in shown.items()
+            if (table := figures.cosine_table(sets)) is not None
+        ],
         "repetition": comparison.repetition_table(runs),
         "curves": found,
         "curve_chart": comparison.curve_chart(found),
-        "examples": examples.examples(most.run, 3),
-        "human_hidden": most.run.data.get("show_human_sentences") is False,
+        "examples": examples.examples(fullest.run, 3),
+        "examples_label": fullest.label,
+        "human_hidden": fullest.run.data.get("show_human_sentences") is False,
         "example_sentences": examples.SENTENCES,
         "facts": [(one.label, _facts(one.run)) for one in runs],
         "settings": settings,

@@ -1,7 +1,9 @@
 """Several runs side by side: the paper's tables over corpora and K, and what they support.
 
 Reads what `relgen.reporting.data` reads of each run. Intervals are those of `results.json`; nothing
-is tested here that was not tested there.
+is tested here that was not tested there. There are two for each difference: the paired bootstrap's,
+over test sentences and seeds, which is too narrow for a handful of seeds, and Student's over the
+seeds. What is said to be supported has to be outside of both.
 """
 
 from __future__ import annotations
@@ -73,12 +75,14 @@ class Curve:
 
     `level` is the number from which more samples bring nothing that can be told from noise: the
     smallest whose score no larger one exceeds by more than a standard error of the paired
-    differences. None for a single seed.
+    differences. None for a single seed. `left` is what the largest number has more than that one,
+    and the standard error of this.
     """
 
     title: str
     points: list[tuple[int, float]]
     level: int | None
+    left: tuple[float, float] | None = None
 
 
 def main_table(runs: Sequence[Compared]) -> Table:
@@ -117,7 +121,13 @@ def ablation_table(runs: Sequence[Compared]) -> Table | None:
 def difference_table(runs: Sequence[Compared], against: Against) -> Table | None:
     """Differences with their bootstrap intervals, of every arm (rows) in every run (columns)."""
     rows = []
-    for arm, classifier in _pairs(runs):
+    pairs = [
+        pair
+        for arm, own in _pairs(runs)
+        # it trains no classifier, and is compared in each
+        for pair in ([(arm, c) for c in _classifiers(runs)] if arm == "direct" else [(arm, own)])
+    ]
+    for arm, classifier in pairs:
         found = [_against(one.run, against, arm, classifier) for one in runs]
         if any(found) and not is_part(arm):
             cells = [Cell(_points(row), _ends(row)) for row in found]
@@ -126,14 +136,22 @@ def difference_table(runs: Sequence[Compared], against: Against) -> Table | None
 
 
 def published_tables(runs: Sequence[Compared]) -> list[tuple[str, Table]]:
-    """The paper's figures beside ours, for runs whose corpus and K the paper reports."""
-    found = []
+    """The paper's figures beside ours, once for each corpus and K that the paper reports.
+
+    Ours are those of the run with the most arms, and of KnowPrompt where it has one.
+    """
+    settings: dict[tuple[object, object], list[Compared]] = {}
     for one in runs:
-        results = one.run.results
-        figures = published.published_figures(results.get("corpus"), results.get("shots"))
+        key = one.run.results.get("corpus"), one.run.results.get("shots")
+        settings.setdefault(key, []).append(one)
+    found = []
+    for (corpus, shots), same in settings.items():
+        figures = published.published_figures(corpus, shots)
         if not figures:
             continue
-        classifiers = one.run.classifiers
+        one = max(same, key=lambda each: len(each.run.arm_names))
+        names = one.run.classifiers
+        classifiers = [name for name in names if name.startswith("knowprompt")] or names
         rows = []
         for arm, (name, figure) in figures.items():
             own = [
@@ -141,9 +159,20 @@ def published_tables(runs: Sequence[Compared]) -> list[tuple[str, Table]]:
                 for classifier in classifiers
             ]
             rows.append(Row(name, [Cell(figure), *map(Cell, own)], arm))
-        columns = ["", "published", *(f"here, {name}" for name in classifiers)]
+        read = "" if one.run.settings.get("label", {}) is None else ", labels as read"
+        columns = ["", "published", *(f"here, {name}{read}" for name in classifiers)]
         found.append((one.label, Table(columns, rows)))
     return found
+
+
+def fullest(runs: Sequence[Compared]) -> Compared:
+    """The run with the most generated sets, ablations and parts of sets aside."""
+
+    def sets(one: Compared) -> int:
+        names = [name for name in tables.diversity_sets(one.run) if not is_part(name)]
+        return len([name for name in names if name not in _ONLY_ABLATIONS])
+
+    return max(runs, key=sets)
 
 
 def repetition_table(runs: Sequence[Compared]) -> Table | None:
@@ -179,7 +208,9 @@ def curves(runs: Sequence[Compared]) -> list[Curve]:
                 points = [(n, statistics.fmean(of.values())) for n, of in sorted(scores.items())]
                 if len(points) > 1:
                     title = f"{one.label}: {stem}, {classifier}"
-                    found.append(Curve(title, points, level_off(scores)))
+                    level = level_off(scores)
+                    left = None if level is None else _gain(scores, level, max(scores))
+                    found.append(Curve(title, points, level, left))
     return found
 
 
@@ -193,15 +224,26 @@ def level_off(scores: dict[int, dict[int, float]]) -> int | None:
     for place, size in enumerate(sizes):
         gains = []
         for larger in sizes[place + 1 :]:
-            seeds = scores[size].keys() & scores[larger].keys()
-            if len(seeds) < 2:
+            found = _gain(scores, size, larger)
+            if found is None:
                 return None
-            differences = [scores[larger][seed] - scores[size][seed] for seed in seeds]
-            error = statistics.stdev(differences) / len(differences) ** 0.5
-            gains.append(statistics.fmean(differences) > error)
+            gain, error = found
+            gains.append(gain > error)
         if not any(gains):
             return size if place < len(sizes) - 1 else None
     return None
+
+
+def _gain(
+    scores: dict[int, dict[int, float]], size: int, larger: int
+) -> tuple[float, float] | None:
+    """The mean difference paired by seed, and its standard error; None below two seeds."""
+    seeds = scores[size].keys() & scores[larger].keys()
+    if len(seeds) < 2:
+        return None
+    differences = [scores[larger][seed] - scores[size][seed] for seed in seeds]
+    error = statistics.stdev(differences) / len(differences) ** 0.5
+    return statistics.fmean(differences), error
 
 
 def curve_chart(found: Sequence[Curve]) -> charts.LineChart | None:
@@ -211,31 +253,50 @@ def curve_chart(found: Sequence[Curve]) -> charts.LineChart | None:
 
 
 def verdicts(runs: Sequence[Compared]) -> list[str]:
-    """What was claimed of the method, each with how often the intervals here bear it out."""
+    """What was claimed of the method, each with how often the intervals here bear it out.
+
+    Runs that share their work hold the same comparison: it counts once, and comparisons of a
+    single seed do not.
+    """
     said = []
     for claim in CLAIMS:
-        rows = [row for one in runs for row in one.run.results.get(claim.against, [])]
-        ends = [
-            sorted(claim.sign * row["bootstrap"][end] for end in ("low", "high"))
-            for row in rows
-            if row["arm"] in claim.arms
-        ]
-        if ends:
-            above, below = sum(low > 0 for low, _ in ends), sum(high < 0 for _, high in ends)
+        distinct: dict[tuple[object, ...], tuple[str, float, float]] = {}
+        for one in runs:
+            for row in one.run.results.get(claim.against, []):
+                if row["arm"] in claim.arms and row.get("n_seeds", 0) > 1 and "bootstrap" in row:
+                    low, high = sorted(claim.sign * end for end in _widest(row))
+                    setting = one.run.results.get("corpus"), one.run.results.get("shots")
+                    names = row["arm"], row["than"], row["classifier"]
+                    key = (*setting, *names, row["mean"], low, high)
+                    where = f"{row['classifier']} in {one.label}"
+                    distinct.setdefault(key, (where, low, high))
+        if distinct:
+            ends = list(distinct.values())
+            above = [where for where, low, _ in ends if low > 0]
+            below = [where for where, _, high in ends if high < 0]
             said.append(
-                f"{claim.text}: of {len(ends)} comparisons, the interval supports this in {above}, "
-                f"contradicts it in {below}, and leaves {len(ends) - above - below} open."
+                f"{claim.text}: of {len(ends)} comparisons, {_counted('support', above)}, "
+                f"{_counted('contradict', below)}, {len(ends) - len(above) - len(below)} are open."
             )
     return said
+
+
+def _counted(verb: str, where: Sequence[str]) -> str:
+    named = f" ({'; '.join(where)})" if where else ""
+    return f"{len(where)} {verb} this{named}"
 
 
 def _pairs(runs: Iterable[Compared]) -> list[tuple[str, str]]:
     return list(dict.fromkeys((a.arm, a.classifier) for one in runs for a in one.run.arms))
 
 
+def _classifiers(runs: Iterable[Compared]) -> list[str]:
+    return list(dict.fromkeys(name for one in runs for name in one.run.classifiers))
+
+
 def _row_name(runs: Sequence[Compared], arm: str, classifier: str) -> str:
-    several = len({name for one in runs for name in one.run.classifiers}) > 1
-    return f"{arm} · {classifier}" if several and arm != "direct" else arm
+    several = len(_classifiers(runs)) > 1 and classifier != "direct"
+    return f"{arm} · {classifier}" if several else arm
 
 
 def _scores(runs: Sequence[Compared], shown: Sequence[tuple[str, str]]) -> Table:
@@ -276,12 +337,24 @@ def _points(row: dict[str, Any] | None) -> str:
     return MISSING if row is None else f"{100 * row['mean']:+.1f}"
 
 
+def _widest(row: dict[str, Any]) -> tuple[float, float]:
+    """The ends that hold both intervals."""
+    pairs = [(row["bootstrap"]["low"], row["bootstrap"]["high"])]
+    if row.get("low") is not None:
+        pairs.append((row["low"], row["high"]))
+    return min(low for low, _ in pairs), max(high for _, high in pairs)
+
+
 def _ends(row: dict[str, Any] | None) -> str:
-    if row is None:
+    """Both intervals, in points; nothing for results from before they were recorded."""
+    if row is None or "bootstrap" not in row:
         return ""
-    low, high = (100 * row["bootstrap"][end] for end in ("low", "high"))
-    return f"({low:+.1f} to {high:+.1f})"
+    pairs = [(row["bootstrap"]["low"], row["bootstrap"]["high"])]
+    if row.get("low") is not None:
+        pairs.append((row["low"], row["high"]))
+    shown = "; ".join(f"{100 * low:+.1f} to {100 * high:+.1f}" for low, high in pairs)
+    return f"({shown})"
 
 
 def _difference(row: dict[str, Any] | None) -> str:
-    return "" if row is None else f"{_points(row)} {_ends(row)}"
+    return "" if row is None else f"{_points(row)} {_ends(row)}".rstrip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,11 @@ def row(arm: str, than: str, low: float, high: float) -> dict[str, Any]:
         "arm": arm,
         "than": than,
         "classifier": "entity_marker",
+        "n_seeds": 2,
         "mean": (low + high) / 2,
+        # Student's interval is a point wider on both sides
+        "low": low - 0.01,
+        "high": high + 0.01,
         "bootstrap": {"low": low, "high": high},
     }
 
@@ -67,7 +72,7 @@ def test_ablations_stand_beside_the_method_with_their_differences(runs: list[Com
     assert table is not None
     found = texts(table)
     assert list(found) == ["obo_mix", "obo_dpo_mix", "obo_dpo_window_mix"]
-    assert found["obo_dpo_window_mix"][0] == "52.5 -5.5 (-9.0 to -2.0)"
+    assert found["obo_dpo_window_mix"][0] == "52.5 -5.5 (-9.0 to -2.0; -10.0 to -1.0)"
     assert found["obo_dpo_mix"][0] == "60.5"
     plain = [Compared("x", load_run(make_run(runs[0].run.folder.parent / "plain")))]
     assert comparison.ablation_table(plain) is None
@@ -76,21 +81,65 @@ def test_ablations_stand_beside_the_method_with_their_differences(runs: list[Com
 def test_differences(runs: list[Compared]) -> None:
     table = comparison.difference_table(runs, "against_human")
     assert table is not None
-    assert texts(table) == {"obo_dpo_mix": ["+5.0 (+2.0 to +8.0)", "-5.0 (-8.0 to -2.0)"]}
+    assert texts(table) == {
+        "obo_dpo_mix": ["+5.0 (+2.0 to +8.0; +1.0 to +9.0)", "-5.0 (-8.0 to -2.0; -9.0 to -1.0)"]
+    }
+
+
+def test_direct_stands_beside_every_classifiers_human_samples(runs: list[Compared]) -> None:
+    for one in runs:
+        for name in ("entity_marker", "knowprompt"):
+            one.run.results["against_human"].append(
+                {**row("direct", "human", -0.3, -0.1), "classifier": name}
+            )
+        one.run.arms += [
+            replace(one.run.arms[0], arm="direct", classifier="direct"),
+            replace(one.run.arms[0], classifier="knowprompt"),
+        ]
+    table = comparison.difference_table(runs, "against_human")
+    assert table is not None
+    assert [r.name for r in table.rows][1:] == ["direct · entity_marker", "direct · knowprompt"]
 
 
 def test_claims_are_counted_by_their_intervals(runs: list[Compared]) -> None:
     said = comparison.verdicts(runs)
     assert said == [
-        "Human and generated samples beat human ones: of 2 comparisons, the interval supports this "
-        "in 1, contradicts it in 1, and leaves 0 open.",
-        "DPO helps: of 2 comparisons, the interval supports this in 0, contradicts it in 0, and "
-        "leaves 2 open.",
-        "A window of demonstrations hurts: of 2 comparisons, the interval supports this in 2, "
-        "contradicts it in 0, and leaves 0 open.",
-        "The method beats Xu et al. 2023: of 2 comparisons, the interval supports this in 2, "
-        "contradicts it in 0, and leaves 0 open.",
+        "Human and generated samples beat human ones: of 2 comparisons, 1 support this "
+        "(entity_marker in semeval-k8), 1 contradict this (entity_marker in semeval-k16), 0 are "
+        "open.",
+        "DPO helps: of 2 comparisons, 0 support this, 0 contradict this, 2 are open.",
+        "A window of demonstrations hurts: of 2 comparisons, 2 support this (entity_marker in "
+        "semeval-k8; entity_marker in semeval-k16), 0 contradict this, 0 are open.",
+        "The method beats Xu et al. 2023: of 2 comparisons, 2 support this (entity_marker in "
+        "semeval-k8; entity_marker in semeval-k16), 0 contradict this, 0 are open.",
     ]
+
+
+def test_a_claim_has_to_be_outside_of_both_intervals(runs: list[Compared]) -> None:
+    (found,) = runs[0].run.results["against_human"]
+    found |= {"low": -0.01, "high": 0.09}
+    runs[1].run.results["against_human"] = []
+    assert "0 support this, 0 contradict this, 1 are open" in comparison.verdicts(runs)[0]
+
+
+def test_the_same_comparison_counts_once_and_that_of_one_seed_not_at_all(
+    runs: list[Compared],
+) -> None:
+    # the ablations' run holds the main run's arms again
+    again = Compared("semeval-k8-ablations", runs[0].run)
+    assert comparison.verdicts([runs[0], again]) == comparison.verdicts(runs[:1])
+    for key in ("against_human", "against_no_dpo", "against_method"):
+        for found in runs[0].run.results[key]:
+            found["n_seeds"] = 1
+    assert comparison.verdicts(runs[:1]) == []
+
+
+def test_results_without_a_bootstrap_are_shown_without_it(runs: list[Compared]) -> None:
+    del runs[0].run.results["against_human"][0]["bootstrap"]
+    table = comparison.difference_table(runs[:1], "against_human")
+    assert table is not None
+    assert texts(table) == {"obo_dpo_mix": ["+5.0"]}
+    assert not [line for line in comparison.verdicts(runs[:1]) if line.startswith("Human")]
 
 
 def test_published_figures_stand_beside_ours_where_the_setting_is_the_papers(
@@ -98,10 +147,25 @@ def test_published_figures_stand_beside_ours_where_the_setting_is_the_papers(
 ) -> None:
     ((label, table),) = comparison.published_tables(runs)  # the paper has no SemEval at K = 16 here
     assert label == "semeval-k8"
-    assert table.columns == ["", "published", "here, entity_marker"]
+    assert table.columns == ["", "published", "here, entity_marker, labels as read"]
     assert texts(table)["human only"] == ["61.39", "50.5"]
     assert texts(table)["mix, OBO"] == ["67.92", "60.5"]
     assert texts(table)["Direct-RE"] == ["25.55", "–"]
+
+
+def test_published_figures_stand_once_and_beside_knowprompt(runs: list[Compared]) -> None:
+    fewer = Compared("semeval-k8-sizes", replace(runs[0].run, arms=runs[0].run.arms[:2]))
+    more = Compared(
+        "semeval-k8-main",
+        replace(
+            runs[0].run,
+            arms=[*runs[0].run.arms, replace(runs[0].run.arms[0], classifier="knowprompt_small")],
+            settings={"label": None},
+        ),
+    )
+    ((label, table),) = comparison.published_tables([fewer, more])
+    assert label == "semeval-k8-main"
+    assert table.columns == ["", "published", "here, knowprompt_small"]
 
 
 def test_curves(runs: list[Compared]) -> None:
@@ -109,7 +173,7 @@ def test_curves(runs: list[Compared]) -> None:
     # the whole set counts as its size, 16 samples a relation
     assert [n for n, _ in first.points] == [4, 16]
     assert first.points[0][1] == pytest.approx(0.585)
-    assert first.level is None  # 16 beats 4 by two points in every seed
+    assert (first.level, first.left) == (None, None)  # 16 beats 4 by two points in every seed
 
 
 @pytest.mark.parametrize(
