@@ -7,7 +7,8 @@ description become the explanation:
 
     crosses, from the head to the tail: obstacle which this bridge crosses over or …
 
-FewRel labels its sentences with the ids, wiki80 with the names: either becomes the schema's label.
+FewRel labels its sentences with the ids, wiki80 with the names: either becomes the schema's label,
+and the name an id's title.
 Where Wikidata had no description, FewRel's file says so in place of one; that is left out.
 """
 
@@ -84,9 +85,18 @@ def schema_from_descriptions(
     if samples:
         found = _labels(samples, negative)
         labels = {label: _describing(label, descriptions, path) for label, path in found.items()}
+    names = [description.name for description in labels.values()]
     order = {description.key: place for place, description in enumerate(descriptions)}
     relations = {
-        label: {"explanation": description.explanation}
+        label: {
+            # a name that two ids share tells them apart no better than the ids do
+            **(
+                {"title": description.name}
+                if label != description.name and names.count(description.name) == 1
+                else {}
+            ),
+            "explanation": description.explanation,
+        }
         for label, description in sorted(labels.items(), key=lambda item: order[item[1].key])
     }
     if negative is not None:

@@ -30,7 +30,7 @@ from relgen.yaml_files import read_yaml
 
 Half = Literal["a", "b"]
 _SCHEMA_KEYS = {"name", "negative", "relations"}
-_RELATION_KEYS = {"explanation", "head_types", "tail_types", "undirected"}
+_RELATION_KEYS = {"title", "explanation", "head_types", "tail_types", "undirected"}
 _NEGATIVE_NAMES = {"na", "none", "other", "no_relation"}
 
 
@@ -39,6 +39,7 @@ class Relation:
     """One label: its explanation in plain words, and the entity types that its roles allow.
 
     Empty type tuples allow every type. `undirected` names the relation without its direction.
+    `title` is its name in words, where the label is none (`P177`: crosses).
     """
 
     name: str
@@ -46,6 +47,12 @@ class Relation:
     head_types: tuple[str, ...] = ()
     tail_types: tuple[str, ...] = ()
     undirected: str | None = None
+    title: str | None = None
+
+    @property
+    def shown(self) -> str:
+        """What the relation is called where its name is to be understood."""
+        return self.title or self.name
 
     @property
     def group(self) -> str:
@@ -161,7 +168,8 @@ class RelationSchema:
         """The mapping that its YAML file holds."""
         relations: dict[str, Any] = {}
         for relation in self.relations:
-            entry: dict[str, Any] = {"explanation": relation.explanation}
+            entry: dict[str, Any] = {"title": relation.title} if relation.title else {}
+            entry["explanation"] = relation.explanation
             if relation.head_types:
                 entry["head_types"] = list(relation.head_types)
             if relation.tail_types:
@@ -224,6 +232,15 @@ def parse_schema(content: Any) -> RelationSchema:
             value=negative,
             remedy=f"one of {', '.join(map(str, entries))}, or null",
         )
+    shown = [relation.shown for relation in relations]
+    if len(set(shown)) < len(shown):
+        twice = next(name for name in shown if shown.count(name) > 1)
+        raise InputError(
+            "two relations have this title",
+            field="relations",
+            value=twice,
+            remedy="a model is asked for a relation by its title: give one of them another",
+        )
     if len(relations) < 2:
         raise InputError(
             "a schema needs at least two relations",
@@ -269,10 +286,17 @@ def _parse_relation(label: Any, entry: Any) -> Relation:
                 "must be a list of entity types", field=f"{where}.{key}", value=entry[key]
             )
         types[key] = tuple(value)
-    undirected = entry.get("undirected")
-    if undirected is not None and not isinstance(undirected, str):
-        raise InputError("must be a text", field=f"{where}.undirected", value=undirected)
-    return Relation(label, " ".join(explanation.split()), undirected=undirected, **types)
+    names = {key: entry.get(key) for key in ("undirected", "title")}
+    for key, value in names.items():
+        if value is not None and (not isinstance(value, str) or not value.strip()):
+            raise InputError("must be a text", field=f"{where}.{key}", value=value)
+    return Relation(
+        label,
+        " ".join(explanation.split()),
+        undirected=names["undirected"],
+        title=names["title"],
+        **types,
+    )
 
 
 def _refuse_unknown(mapping: dict[Any, Any], known: set[str], where: str) -> None:

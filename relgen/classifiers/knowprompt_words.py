@@ -69,7 +69,7 @@ def label_words(label: str) -> str:
 
 def answer_parts(tokenizer: PreTrainedTokenizerBase, schema: RelationSchema) -> list[list[Part]]:
     """For each label the mixture that its answer word starts as: the tokens of `label_words`."""
-    return [[Part(1.0, _tokens(tokenizer, f" {label_words(x)}"))] for x in schema.labels]
+    return [[Part(1.0, _tokens(tokenizer, f" {label_words(x.shown)}"))] for x in schema]
 
 
 def released_answer_parts(
@@ -84,7 +84,7 @@ def released_answer_parts(
     - `per` and `org` are replaced wherever they stand, inside words too; hyphens stay.
     - There is no space in front of the first word, which a byte-level vocabulary tells apart.
     """
-    rows = [_tokens(tokenizer, _released_words(label)) for label in schema.labels]
+    rows = [_tokens(tokenizer, _released_words(relation.shown)) for relation in schema]
     longest = max(map(len, rows))
     return [[Part(1.0, row + [0] * (longest - len(row)))] for row in rows]
 

@@ -13,6 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from relgen.schema import RelationSchema
+
 
 class AnswerTrie(NamedTuple):
     """R answers as N tokens; a token's parent stands before it.
@@ -144,15 +146,15 @@ class Descent:
         return tokens
 
 
-def find_label(text: str, labels: Sequence[str]) -> str | None:
-    """The label that a free answer names; None when it names none.
+def find_label(text: str, schema: RelationSchema) -> str | None:
+    """The label that a free answer names, by its title; None when it names none.
 
     Its first line counts; case, white space and the punctuation of a sentence around the name do
     not.
     """
     line = text.strip().partition("\n")[0]
     wanted = _plain(line)
-    return next((label for label in labels if _plain(label) == wanted), None)
+    return next((each.name for each in schema if _plain(each.shown) == wanted), None)
 
 
 def _plain(name: str) -> str:

@@ -39,9 +39,10 @@ class DirectPrompt:
     @property
     def prefix(self) -> str:
         """What comes before the sentence in question."""
-        relations = "\n".join(f"- {each.name}: {each.explanation}" for each in self.schema)
+        relations = "\n".join(f"- {each.shown}: {each.explanation}" for each in self.schema)
         shown = "".join(
-            f"{self.question(sample)} {sample.relation}\n\n" for sample in self.demonstrations
+            f"{self.question(sample)} {self.schema[sample.relation].shown}\n\n"
+            for sample in self.demonstrations
         )
         return f"{self.format.opening}{_TASK}\n{relations}{self.format.middle}{shown}"
 
@@ -56,7 +57,8 @@ class DirectPrompt:
 
     def answer(self, label: str) -> str:
         """What the model should say for a relation, with what ends it."""
-        return f"{label if self.cue else ' ' + label}{self.format.terminator}"
+        name = self.schema[label].shown
+        return f"{name if self.cue else ' ' + name}{self.format.terminator}"
 
 
 def draw_demonstrations(samples: Sequence[Sample], number: int, *, seed: int) -> tuple[Sample, ...]:

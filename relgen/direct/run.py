@@ -198,7 +198,7 @@ def _free(settings: DirectSettings, schema: RelationSchema, shown: Sequence[Samp
                 ]
             )
             for text in (draft.text for draft in drafts):
-                label = find_label(text, schema.labels)
+                label = find_label(text, schema)
                 rows.append((label, [float(label == each) for each in schema.labels], text))
         return rows
 

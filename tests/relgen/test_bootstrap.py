@@ -81,6 +81,23 @@ def test_the_interval_of_one_split_is_the_binomials() -> None:
     assert (found.low, found.high) == pytest.approx((0.3 - half, 0.3 + half), abs=0.004)
 
 
+def test_splits_are_drawn_too() -> None:
+    """Two splits with differences of 0 and 0.2: both are drawn, or one of them twice."""
+    rng = np.random.default_rng(5)
+    number = 4000
+    low, high = ((rng.random(number) < 0.5).astype(float) for _ in range(2))
+    better = high.copy()
+    better[np.flatnonzero(high == 0)[: number // 5]] = 1.0
+
+    def of(hits: np.ndarray) -> list[np.ndarray]:
+        return [np.stack([hits, np.ones(number), np.ones(number)], axis=1)]
+
+    found = paired_bootstrap([of(low), of(better)], [of(low), of(high)])
+    assert found.mean == pytest.approx(0.1)
+    assert found.low == pytest.approx(0.0, abs=0.01)
+    assert found.high == pytest.approx(0.2, abs=0.02)
+
+
 def test_splits_must_match() -> None:
     with pytest.raises(ValueError, match="1 and 0 splits"):
         paired_bootstrap([[np.zeros((1, 3))]], [])

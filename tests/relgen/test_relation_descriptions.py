@@ -46,9 +46,15 @@ def test_names_and_descriptions_become_explanations(descriptions):
     schema = schema_from_descriptions(descriptions, name="wiki")
     assert schema.labels == ("P9", "P2", "P5", "P6")
     assert schema.relations[:2] == (
-        Relation("P9", "lies on, from the head to the tail: water at whose shore it lies"),
-        Relation("P2", "spouse, from the head to the tail"),
+        Relation(
+            "P9",
+            "lies on, from the head to the tail: water at whose shore it lies",
+            title="lies on",
+        ),
+        Relation("P2", "spouse, from the head to the tail", title="spouse"),
     )
+    # two of one name keep their ids
+    assert [relation.shown for relation in schema] == ["lies on", "spouse", "P5", "P6"]
     assert (schema.name, schema.negative) == ("wiki", None)
 
 
@@ -63,6 +69,7 @@ def test_labels_that_are_names_stay_names(tmp_path, descriptions):
     schema = schema_from_descriptions(descriptions, name="wiki80", samples=files)
     assert schema.labels == ("lies on", "spouse")
     assert schema["spouse"].explanation == "spouse, from the head to the tail"
+    assert schema["spouse"].title is None
 
 
 def test_a_negative_label_needs_no_description(tmp_path, descriptions):

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from relgen import runner
+from relgen.comparing import against_human
 from relgen.errors import InputError
 from relgen.experiment import CorpusFiles, Experiment, Labelling
 from relgen.files import read_json, try_lock
@@ -657,3 +658,19 @@ def test_differences_are_bootstrapped_and_stand_against_no_dpo_too(
     assert (row["arm"], row["than"], row["seeds"]) == ("obo_dpo_mix", "obo_mix", [1, 2])
     # two sentences drawn of two: the second one never, once or twice
     assert row["bootstrap"] == {"low": 0.0, "high": 1.0}
+
+
+def test_direct_is_compared_with_human_in_every_classifier() -> None:
+    rows = [
+        {"arm": arm, "classifier": classifier, "seed": seed, "micro_f1": score + seed / 100}
+        for arm, classifier, score in (
+            ("human", "a", 0.5),
+            ("human", "b", 0.6),
+            ("direct", "direct", 0.2),
+            ("obo_mix", "a", 0.55),
+        )
+        for seed in (1, 2)
+    ]
+    found = against_human([{**row, "ensemble_micro_f1": None} for row in rows])
+    means = {(row["arm"], row["classifier"]): round(row["mean"], 6) for row in found}
+    assert means == {("direct", "a"): -0.3, ("direct", "b"): -0.4, ("obo_mix", "a"): 0.05}

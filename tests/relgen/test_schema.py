@@ -270,3 +270,83 @@ def test_a_negative_label_is_its_own_inverse_only_where_all_others_have_one():
     schema = RelationSchema("s", (*directed, alone, none), "none")
     assert schema.inverses() == {"r(1,2)": "r(2,1)", "r(2,1)": "r(1,2)"}
     assert RelationSchema("s", (*directed, none), "none").inverses()["none"] == "none"
+
+
+def test_titles_are_kept_and_tell_relations_apart(tmp_path):
+    path = tmp_path / "s.yaml"
+    text = "name: s\nrelations:\n  P1: {title: crosses, explanation: x}\n  P2: {explanation: y}\n"
+    path.write_text(text, encoding="utf-8")
+    schema = load_schema(path)
+    assert [relation.shown for relation in schema] == ["crosses", "P2"]
+    schema.save(path)
+    assert load_schema(path) == schema
+    for title, message in (("P2", "two relations have this title"), ("7", "must be a text")):
+        path.write_text(text.replace("crosses", title), encoding="utf-8")
+        with pytest.raises(InputError, match=message):
+            load_schema(path)
+
+
+# what the tail of each relation can be; TACRED, then where Re-TACRED differs or goes by itself
+TAILS = {
+    "org:alternate_names": "ORGANIZATION MISC",
+    "org:city_of_headquarters": "CITY LOCATION",
+    "org:country_of_headquarters": "COUNTRY LOCATION",
+    "org:dissolved": "DATE",
+    "org:founded": "DATE",
+    "org:founded_by": "PERSON",
+    "org:member_of": "ORGANIZATION COUNTRY LOCATION STATE_OR_PROVINCE",
+    "org:members": "ORGANIZATION COUNTRY",
+    "org:number_of_employees/members": "NUMBER",
+    "org:parents": "ORGANIZATION COUNTRY LOCATION STATE_OR_PROVINCE",
+    "org:political/religious_affiliation": "IDEOLOGY RELIGION",
+    "org:shareholders": "ORGANIZATION PERSON",
+    "org:stateorprovince_of_headquarters": "STATE_OR_PROVINCE LOCATION",
+    "org:subsidiaries": "ORGANIZATION COUNTRY LOCATION",
+    "org:top_members/employees": "PERSON",
+    "org:website": "URL",
+    "per:age": "NUMBER DURATION",
+    "per:alternate_names": "PERSON MISC",
+    "per:cause_of_death": "CAUSE_OF_DEATH",
+    "per:charges": "CRIMINAL_CHARGE",
+    "per:children": "PERSON",
+    "per:cities_of_residence": "CITY LOCATION",
+    "per:city_of_birth": "CITY LOCATION",
+    "per:city_of_death": "CITY LOCATION",
+    "per:countries_of_residence": "COUNTRY NATIONALITY LOCATION",
+    "per:country_of_birth": "COUNTRY NATIONALITY LOCATION",
+    "per:country_of_death": "COUNTRY NATIONALITY LOCATION",
+    "per:date_of_birth": "DATE",
+    "per:date_of_death": "DATE",
+    "per:employee_of": "ORGANIZATION LOCATION",
+    "per:origin": "NATIONALITY COUNTRY LOCATION",
+    "per:other_family": "PERSON",
+    "per:parents": "PERSON",
+    "per:religion": "RELIGION",
+    "per:schools_attended": "ORGANIZATION",
+    "per:siblings": "PERSON",
+    "per:spouse": "PERSON",
+    "per:stateorprovince_of_birth": "STATE_OR_PROVINCE",
+    "per:stateorprovince_of_death": "STATE_OR_PROVINCE LOCATION",
+    "per:stateorprovinces_of_residence": "STATE_OR_PROVINCE LOCATION",
+    "per:title": "TITLE",
+}
+RETACRED_TAILS = TAILS | {
+    "org:alternate_names": "ORGANIZATION",
+    "org:city_of_branch": "CITY LOCATION",
+    "org:country_of_branch": "COUNTRY LOCATION",
+    "org:member_of": "ORGANIZATION COUNTRY LOCATION STATE_OR_PROVINCE",
+    "org:members": "ORGANIZATION COUNTRY STATE_OR_PROVINCE CITY LOCATION",
+    "org:stateorprovince_of_branch": "STATE_OR_PROVINCE LOCATION",
+    "per:country_of_birth": "COUNTRY NATIONALITY",
+    "per:country_of_death": "COUNTRY NATIONALITY",
+    "per:employee_of": "ORGANIZATION COUNTRY STATE_OR_PROVINCE CITY LOCATION",
+    "per:identity": "PERSON",
+    "per:stateorprovince_of_birth": "STATE_OR_PROVINCE LOCATION",
+}
+
+
+@pytest.mark.parametrize(("name", "tails"), [("tacred", TAILS), ("retacred", RETACRED_TAILS)])
+def test_tails_of_tacreds_relations(name, tails):
+    schema = load_schema(name)
+    found = {label: " ".join(schema[label].tail_types) for label in schema.positive_labels}
+    assert found == {label: tails[label] for label in schema.positive_labels}

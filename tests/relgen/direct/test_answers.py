@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from relgen.direct.answers import Descent, build_trie, find_label, mean_log_likelihoods
+from relgen.schema import Relation, RelationSchema
 
 # three names: 7 8 9, 7 8 5 and 4 9
 TRIE = build_trie([[7, 8, 9], [7, 8, 5], [4, 9]])
@@ -93,4 +94,12 @@ def test_answers_that_cannot_be_told_apart(answers: list[list[int]]) -> None:
     ],
 )
 def test_free_answers(text: str, label: str | None) -> None:
-    assert find_label(text, ["founded_by", "no_relation"]) == label
+    relations = (Relation("founded_by", "x"), Relation("no_relation", "y"))
+    assert find_label(text, RelationSchema("s", relations)) == label
+
+
+def test_a_relation_is_named_by_its_title() -> None:
+    relations = (Relation("P177", "x", title="crosses"), Relation("P2", "y", title="spouse"))
+    schema = RelationSchema("s", relations)
+    assert find_label("Crosses.", schema) == "P177"
+    assert find_label("P177", schema) is None
