@@ -16,8 +16,8 @@ from typing import Any, Literal
 from relgen.errors import InputError
 
 Cluster = Literal["local", "slurm"]
-# submitit's own default for local jobs is minutes
-_A_WEEK = 7 * 24 * 60
+# submitit's own defaults are minutes; a partition may allow less than these
+_MINUTES: dict[Cluster, int] = {"local": 7 * 24 * 60, "slurm": 24 * 60}
 _POLL = 1.0  # seconds
 _TO_END = 30.0  # seconds that cancelled jobs get, so that none is left behind
 
@@ -67,7 +67,8 @@ def run_jobs(
         The jobs that failed, in the order in which they ended.
 
     Raises:
-        InputError: submitit is not installed, or does not know an option.
+        InputError: submitit is not installed, does not know an option, or the cluster refuses a
+            job.
     """
     executor, utilities = _executor(cluster, folder, options)
     environment = _environment(cluster, at_once or len(commands))
@@ -79,7 +80,7 @@ def run_jobs(
                 job = waiting.pop(0)
                 line = [sys.executable, "-m", "relgen.cli", *job.command]
                 task = utilities.CommandFunction(line, verbose=True, env=environment)
-                running[job.name] = executor.submit(task)
+                running[job.name] = _submitted(executor, task, job.name, cluster)
             for name in [name for name, job in running.items() if job.done()]:
                 job = running.pop(name)
                 if (error := job.exception()) is not None:
@@ -108,11 +109,24 @@ def _executor(cluster: Cluster, folder: Path, options: Mapping[str, Any]) -> tup
         ) from error
     try:
         executor = submitit.AutoExecutor(folder=folder, cluster=cluster)
-        executor.update_parameters(**{"timeout_min": _A_WEEK, **options})
+        executor.update_parameters(**{"timeout_min": _MINUTES[cluster], **options})
     except Exception as error:  # it raises several kinds, for options and for a missing sbatch
         said = str(error).splitlines()[0]
         raise InputError(f"submitit: {said}", field="--cluster", value=cluster) from error
     return executor, helpers
+
+
+def _submitted(executor: Any, task: Any, name: str, cluster: Cluster) -> Any:
+    try:
+        return executor.submit(task)
+    except Exception as error:  # submitit's own, with what sbatch said in its last line
+        said = [line.strip() for line in str(error).splitlines() if line.strip()]
+        raise InputError(
+            f"the job '{name}' was refused: {said[-1] if said else type(error).__name__}",
+            field="--cluster",
+            value=cluster,
+            remedy="mend it with --cluster-option, e.g. slurm_partition=NAME or timeout_min=600",
+        ) from error
 
 
 def _environment(cluster: Cluster, processes: int) -> dict[str, str] | None:

@@ -62,15 +62,25 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
 
 
 def try_lock(stream: IO[Any]) -> bool:
-    """Makes an open file this process's until it is closed; False where another process has it."""
+    """Makes an open file this process's until it is closed; False where another process has it.
+
+    Raises:
+        InputError: the file system has no locks.
+    """
     try:
         import fcntl
     except ImportError:  # Windows: two processes on one file are then the user's to avoid
         return True
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         return False
+    except OSError as error:
+        raise InputError(
+            f"files cannot be locked here: {error.strerror}",
+            path=getattr(stream, "name", None),
+            remedy="take a folder on another file system; Lustre needs the mount option flock",
+        ) from error
     return True
 
 

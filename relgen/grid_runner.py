@@ -11,11 +11,13 @@ from typing import Any
 from relgen import cli
 from relgen.cluster import Cluster, JobCommand, run_jobs
 from relgen.errors import InputError
-from relgen.files import write_json
+from relgen.files import read_json, write_json
 from relgen.grid import Cell, Grid
 from relgen.plans import Plan
-from relgen.runner import claim, is_done, print_plan, run_experiment
+from relgen.runner import claim, is_done, print_plan, refuse_foreign, run_experiment
 from relgen.stages import plan
+
+_MARK = "grid.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ def run_grid(
     """
     chosen = choose(grid, cells)
     plans = {cell.name: plan(cell.experiment, out, cell=cell.name) for cell in chosen}
+    if not grid.single:
+        _claim(grid, out)
     if jobs is not None:
         _spread(grid, chosen, plans, out, file, jobs)
     for cell in chosen:
@@ -143,14 +147,28 @@ def _say(name: str, failed: bool, left: int) -> None:
     print(f"{'failed' if failed else 'done'}: {name}; {left} left", file=sys.stderr, flush=True)
 
 
+def _claim(grid: Grid, out: Path) -> None:
+    """Makes the folder this grid's: `grid.json` names it and its cells."""
+    mark = out / _MARK
+    if mark.is_file():
+        if (found := read_json(mark).get("name")) != grid.name:
+            raise InputError(
+                "this folder belongs to another grid",
+                path=out,
+                value=found,
+                remedy=f"give another --out for '{grid.name}' (a grid is known by its file's name)",
+            )
+    else:
+        refuse_foreign(out, (f".{_MARK}.",))
+        out.mkdir(parents=True, exist_ok=True)
+    cells = [cell.name for cell in grid.cells]
+    write_json(mark, {"name": grid.name, "cells": cells, "settings": grid.source})
+
+
 def _finish(grid: Grid, out: Path) -> None:
-    """`grid.json` names the cells; the report is that of all of them."""
+    """The report of the grid is that of all its cells."""
     missing = [c.name for c in grid.cells if not (c.folder(out) / "results.json").is_file()]
     if missing:
         print(f"cells without results yet: {', '.join(missing)}")
         return
-    write_json(
-        out / "grid.json",
-        {"name": grid.name, "cells": [cell.name for cell in grid.cells], "settings": grid.source},
-    )
     cli.run(["report", str(out)])

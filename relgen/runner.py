@@ -65,14 +65,14 @@ def run_experiment(
         chosen = [stage for stage in chosen if _seed_of(stage) in (None, *seeds)]
     forced = [stage for stage in _select(plan, force) if stage in chosen]
     with _owned(experiment, out, shared=bool(seeds)):
-        for stage in forced:
-            stage.record.unlink(missing_ok=True)
-            _clear(stage)
         began = time.monotonic()
         for number, stage in enumerate(chosen, start=1):
-            if not is_done(stage):
+            if stage in forced or not is_done(stage):
                 _announce(stage, number, chosen, time.monotonic() - began)
                 with _reserved(stage):
+                    if stage in forced:
+                        stage.record.unlink(missing_ok=True)
+                        _clear(stage)
                     # another process may have done it in the meantime
                     if not is_done(stage):
                         _run_stage(stage)
@@ -283,14 +283,28 @@ def _refuse_others(experiment: Experiment, out: Path) -> None:
                 remedy=f"give another --out for '{experiment.name}' (an experiment is known by its "
                 "file's name and its corpus)",
             )
-    elif out.is_dir():
+    else:
         # a kill can leave the lock, and the mark half-written under its temporary name
-        own = (_LOCK, f".{_OWNER}.")
-        foreign = [p.name for p in out.iterdir() if not p.name.startswith(own)]
-        if foreign:
-            raise InputError(
-                "this folder is not empty, and no run of relgen made it",
-                path=out,
-                value=sorted(foreign)[:3],
-                remedy="give --out a new folder",
-            )
+        refuse_foreign(out, (_LOCK, f".{_OWNER}."))
+
+
+def refuse_foreign(out: Path, own: tuple[str, ...]) -> None:
+    """Refuses a folder with files in it.
+
+    Args:
+        out: which need not be there.
+        own: what the names of those may begin with that are relgen's.
+
+    Raises:
+        InputError: there are others, or it is a file.
+    """
+    if out.is_file():
+        raise InputError("this is a file", path=out, remedy="give --out a folder")
+    foreign = [p.name for p in out.iterdir() if not p.name.startswith(own)] if out.is_dir() else []
+    if foreign:
+        raise InputError(
+            "this folder is not empty, and no run of relgen made it",
+            path=out,
+            value=sorted(foreign)[:3],
+            remedy="give --out a new folder",
+        )

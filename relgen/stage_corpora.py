@@ -21,7 +21,7 @@ class OnDisk:
         license: of its sentences, for the generated set's card.
         format: as `relgen data convert` takes it.
         files: the training and the test file, each by the paths at which it may lie.
-        labels: patches for the two, where there are any.
+        labels: patches for the two, where there are any, likewise.
         public: whether its sentences may be shown to others, in a report for one.
     """
 
@@ -29,7 +29,7 @@ class OnDisk:
     license: str
     format: str
     files: tuple[tuple[str, ...], tuple[str, ...]]
-    labels: tuple[str | None, str | None] = (None, None)
+    labels: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
     public: bool = True
 
 
@@ -46,14 +46,22 @@ ON_DISK = {
     ),
     "tacred": OnDisk("tacred", "other", "tacred", _TACRED, public=False),
     "tacrev": OnDisk(
-        "tacred", "other", "tacred", _TACRED, (None, "tacrev/test_patch.json"), public=False
+        "tacred",
+        "other",
+        "tacred",
+        _TACRED,
+        ((), ("tacrev/test_patch.json", "tacrev/patch/test_patch.json")),
+        public=False,
     ),
     "retacred": OnDisk(
         "retacred",
         "other",
         "tacred",
         _TACRED,
-        ("retacred/train_id2label.json", "retacred/test_id2label.json"),
+        (
+            ("retacred/train_id2label.json", "retacred/Re-TACRED/train_id2label.json"),
+            ("retacred/test_id2label.json", "retacred/Re-TACRED/test_id2label.json"),
+        ),
         public=False,
     ),
 }
@@ -100,10 +108,10 @@ def plan_corpus(corpus: str | CorpusFiles, folders: StageFolders) -> Corpus:
 
 
 def _converted(
-    part: str, corpus: str, places: tuple[str, ...], labels: str | None, folders: StageFolders
+    part: str, corpus: str, places: tuple[str, ...], labels: tuple[str, ...], folders: StageFolders
 ) -> Stage:
     source = _find(corpus, places)
-    patch = None if labels is None else _find(corpus, (labels,))
+    patch = _find(corpus, labels) if labels else None
     command = (
         *("data", "convert", "--format", ON_DISK[corpus].format, str(source)),
         *(("--labels", str(patch)) if patch else ()),

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from relgen.errors import InputError
 from relgen.files import read_json
+
+_MARK = "grid.json"
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -51,8 +54,8 @@ def run(args: argparse.Namespace) -> None:
         folders = _labelled(args.compare)
         out = args.out or args.compare[0].resolve().parent / _joined(args.compare)
         paths = write_comparison(folders, out, title=" and ".join(folders), **shown)
-    elif (mark := args.folder / "grid.json").is_file():
-        grid = read_json(mark)
+    elif (mark := args.folder / _MARK).is_file():
+        grid = _grid(mark)
         cells = {name: args.folder / name for name in grid["cells"]}
         target = args.out or args.folder
         paths = write_comparison(
@@ -64,6 +67,17 @@ def run(args: argparse.Namespace) -> None:
         print(f"Wrote {path}")
 
 
+def _grid(mark: Path) -> dict[str, Any]:
+    grid = read_json(mark)
+    if not isinstance(grid, dict) or not {"name", "cells", "settings"} <= grid.keys():
+        raise InputError(
+            "does not name the cells of a grid",
+            path=mark,
+            remedy="run the grid again: relgen run writes this file when all cells are done",
+        )
+    return grid
+
+
 def _joined(folders: list[Path]) -> str:
     return "-and-".join(folder.resolve().name for folder in folders)[:100]
 
@@ -72,8 +86,8 @@ def _labelled(given: list[Path]) -> dict[str, Path]:
     """Folders by their own names; by their paths, where two have one name. A grid is its cells."""
     folders: list[Path] = []
     for folder in given:
-        mark = folder / "grid.json"
-        cells = read_json(mark)["cells"] if mark.is_file() else []
+        mark = folder / _MARK
+        cells = _grid(mark)["cells"] if mark.is_file() else []
         folders += [folder / cell for cell in cells] or [folder]
     names = [folder.resolve().name for folder in folders]
     if len(set(names)) < len(names):

@@ -10,7 +10,7 @@ import yaml
 
 from relgen.errors import InputError
 from relgen.grid import load_grid
-from relgen.grid_runner import Jobs, print_grid, run_grid
+from relgen.grid_runner import Jobs, choose, print_grid, run_grid
 from relgen.plans import KINDS
 
 
@@ -63,7 +63,7 @@ def add_parser(subparsers: Any) -> None:
         help="run the seeds as jobs, N at a time (0: all of them), with submitit (extra `cluster`)",
     )
     parser.add_argument(
-        "--cluster", choices=["local", "slurm"], default="local", help="where jobs run (local)"
+        "--cluster", choices=["local", "slurm"], help="where jobs run (local); needs --jobs"
     )
     parser.add_argument(
         "--cluster-option",
@@ -83,8 +83,17 @@ def run(args: argparse.Namespace) -> None:
     for name in ("seed", "only", "force"):
         if args.jobs is not None and getattr(args, name):
             raise InputError("does not go with --jobs", field=f"--{name}")
+    for name in ("cluster", "cluster_option"):
+        if args.jobs is None and getattr(args, name):
+            raise InputError(
+                "is for jobs",
+                field=f"--{name.replace('_', '-')}",
+                value=getattr(args, name),
+                remedy="say how many at a time with --jobs N (0: all of them)",
+            )
     grid = load_grid(args.experiment)
-    known = {seed for cell in grid.cells for seed in cell.experiment.seeds}
+    chosen = choose(grid, args.cell)
+    known = {seed for cell in chosen for seed in cell.experiment.seeds}
     if unknown := [seed for seed in args.seed if seed not in known]:
         remedy = f"seeds: {', '.join(map(str, sorted(known)))}"
         raise InputError("no such seed", field="--seed", value=unknown[0], remedy=remedy)
@@ -93,7 +102,7 @@ def run(args: argparse.Namespace) -> None:
         return
     jobs = None
     if args.jobs is not None:
-        jobs = Jobs(args.cluster, args.jobs or None, dict(args.cluster_option))
+        jobs = Jobs(args.cluster or "local", args.jobs or None, dict(args.cluster_option))
     run_grid(
         grid,
         args.out,

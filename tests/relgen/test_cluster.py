@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -43,3 +44,23 @@ def test_slurm_where_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("PATH", "")
     with pytest.raises(InputError, match="submitit: "):
         run_jobs([], cluster="slurm", at_once=None, folder=tmp_path, options={})
+
+
+def test_a_job_that_slurm_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("sbatch", "srun"):
+        (tmp_path / name).write_text("#!/bin/sh\necho 'invalid partition: x' >&2\nexit 1\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(InputError) as caught:
+        run_jobs(
+            [JobCommand("first", ("data", "everyday", "--out", str(tmp_path / "corpus")))],
+            cluster="slurm",
+            at_once=None,
+            folder=tmp_path / "jobs",
+            options={},
+        )
+    assert "the job 'first' was refused: " in str(caught.value)
+    assert "invalid partition: x" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    (script,) = (tmp_path / "jobs").glob("*.sh")
+    assert "#SBATCH --time=1440" in script.read_text()

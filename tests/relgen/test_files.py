@@ -15,6 +15,7 @@ from relgen.files import (
     read_lines,
     read_text,
     text_hash,
+    try_lock,
     write_json,
     write_jsonl,
     write_text,
@@ -145,3 +146,13 @@ def test_files_of_a_folder_can_be_read_by_whom_the_umask_allows(tmp_path):
     umask = os.umask(0o022)
     os.umask(umask)
     assert (tmp_path / "made/weights").stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+def test_a_file_system_without_locks(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with (tmp_path / "lock").open("w") as stream, pytest.raises(InputError) as caught:
+        try_lock(stream)
+    assert "lock: files cannot be locked here: Function not implemented" in str(caught.value)

@@ -48,6 +48,8 @@ def test_a_dry_run_prints_every_cell(grid: Path, tmp_path: Path, capsys) -> None
         (["--seed", "3"], "no such seed (got 3); seeds: 1, 2"),
         (["--jobs", "-1"], "must not be negative"),
         (["--jobs", "2", "--seed", "1"], "does not go with --jobs"),
+        (["--cluster", "slurm"], "is for jobs (got 'slurm'); say how many at a time with --jobs"),
+        (["--cluster-option", "timeout_min=9"], "is for jobs"),
     ],
 )
 def test_mistakes(grid: Path, tmp_path: Path, capsys, options: list[str], message: str) -> None:
@@ -55,6 +57,32 @@ def test_mistakes(grid: Path, tmp_path: Path, capsys, options: list[str], messag
     said = capsys.readouterr().err
     assert message in said
     assert said.count("\n") == 1
+
+
+def test_a_seed_that_the_chosen_cell_lacks(grid: Path, tmp_path: Path, capsys) -> None:
+    text = grid.read_text(encoding="utf-8").replace("{shots: 2}", "{shots: 2, seeds: [7]}")
+    grid.write_text(text, encoding="utf-8")
+    options = ["--out", str(tmp_path / "run"), "--dry-run", "--seed", "7", "--cell"]
+    assert cli.main(["run", str(grid), *options, "everyday-k1"]) == 2
+    assert "no such seed (got 7); seeds: 1, 2" in capsys.readouterr().err
+    assert cli.main(["run", str(grid), *options, "everyday-k2"]) == 0
+
+
+def test_a_folder_is_one_grids(grid: Path, tmp_path: Path, capsys) -> None:
+    foreign, mine = tmp_path / "foreign", tmp_path / "mine"
+    foreign.mkdir()
+    (foreign / "letter.txt").write_text("mine", encoding="utf-8")
+    assert cli.main(["run", str(grid), "--out", str(foreign)]) == 2
+    assert "this folder is not empty" in capsys.readouterr().err
+    assert [path.name for path in foreign.iterdir()] == ["letter.txt"]
+    split = ["--cell", "everyday-k1", "--only", "split"]
+    assert cli.main(["run", str(grid), "--out", str(mine), "--only", "corpus", *split]) == 0
+    other = grid.rename(tmp_path / "other.yaml")
+    assert cli.main(["run", str(other), "--out", str(mine), *split]) == 2
+    assert "belongs to another grid (got 'grid')" in capsys.readouterr().err
+    (mine / "grid.json").write_text("{}", encoding="utf-8")
+    assert cli.main(["report", str(mine)]) == 2
+    assert "does not name the cells" in capsys.readouterr().err
 
 
 @pytest.mark.slow

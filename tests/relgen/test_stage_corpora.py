@@ -45,6 +45,14 @@ def test_a_patch_goes_to_the_files_that_it_is_for(root: Path) -> None:
     assert corpus.test == test.folder / "test.jsonl"
 
 
+def test_the_authors_own_folders_are_looked_into(root: Path) -> None:
+    (root / "tacrev" / "patch").mkdir()
+    moved = (root / "tacrev/test_patch.json").rename(root / "tacrev/patch/test_patch.json")
+    folders = StageFolders(root / "run", [])
+    plan_corpus("tacrev", folders)
+    assert moved.resolve() in [*folders.stages.values()][1].inputs
+
+
 def test_what_is_missing_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match=r"train_id2label\.json: retacred needs this file"):
         plan_corpus("retacred", StageFolders(root / "run", []))
