@@ -94,9 +94,10 @@ def released_structured_loss(
 ) -> Tensor:
     """`structured_loss` as the released code has it (`ke_loss`), with corrupted spans drawn anew.
 
-    Differences are named at `batch_distance_loss`. One remains: the released code pads every input
-    to the longest length allowed, so that most of its corrupted spans are padding; here inputs are
-    padded to the batch's longest.
+    Differences are named at `batch_distance_loss`. Two remain: the released code pads every input
+    to the longest length allowed, so that most of its corrupted spans are padding, and here inputs
+    are padded to the batch's longest; and it looks an entity up by the first place in the input
+    where its ids stand, which can be another mention, and here its own place counts.
     """
     spans = random_spans(len(states), states.shape[1], states.device)
     relation = targets.to(answers.dtype) @ answers  # (B, H)
