@@ -16,6 +16,7 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
 
 from relgen.classifiers.base import Batch, Classifier
 from relgen.classifiers.encoding import MarkerEncoding, Markers
+from relgen.classifiers.last_layer import narrow, read_states
 from relgen.classifiers.pretrained import longest_input, set_dropout
 from relgen.language_model import EMBEDDED_ENCODER, load_tokenizer, resolve_model
 from relgen.schema import RelationSchema
@@ -85,6 +86,7 @@ class EntityMarkerClassifier(Classifier):
         self.model = model
         # DDP waits for the gradients of parameters that no loss reaches
         encoder.pooler = None
+        narrow(encoder)
         self.encoder = encoder.train()
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(2 * encoder.config.hidden_size, len(schema))
@@ -97,11 +99,10 @@ class EntityMarkerClassifier(Classifier):
 
     def represent(self, batch: Batch) -> Tensor:
         """The head's and the tail's opening markers' states, joined: (B, 2H)."""
-        states = self.encoder(
-            input_ids=batch.input_ids, attention_mask=batch.attention_mask
-        ).last_hidden_state  # (B, T, H)
-        rows = torch.arange(len(states), device=states.device)[:, None]
-        return states[rows, batch.positions].flatten(1)  # (B, 2, H) -> (B, 2H)
+        markers = read_states(
+            self.encoder, batch.input_ids, batch.attention_mask, batch.positions
+        )  # (B, 2, H)
+        return markers.flatten(1)
 
     def fresh_parameters(self) -> Iterator[nn.Parameter]:
         """The linear layer's."""

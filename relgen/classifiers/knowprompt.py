@@ -40,6 +40,7 @@ from relgen.classifiers.knowprompt_words import (
     released_type_parts,
     type_parts,
 )
+from relgen.classifiers.last_layer import narrow, read_states
 from relgen.classifiers.masked_models import head_parts, load_masked_language_model
 from relgen.classifiers.pretrained import longest_input, set_dropout
 from relgen.language_model import load_tokenizer
@@ -124,12 +125,13 @@ class KnowPromptClassifier(Classifier):
         self.structured_weight = structured_weight
         self.settings = settings
         self.variant = VARIANTS[cast(Mode, settings["mode"])]
+        narrow(language_model.base_model)
         self.language_model = language_model.train()
         self.register_buffer("impossible", impossible_roles(schema), persistent=False)
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits (B, R): the language model's at the mask, for the answer words."""
-        return self._scores(self._states(batch), batch)
+        return self._scores(self._mask_states(batch), batch)
 
     def with_extra_loss(self, batch: Batch, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (B, R), and λ times the structured loss (B,)."""
@@ -143,7 +145,7 @@ class KnowPromptClassifier(Classifier):
             cast(Tensor, self.impossible),
             self.settings["margin"],
         )
-        return self._scores(states, batch), self.structured_weight * extra
+        return self._scores(mask_states(states, batch), batch), self.structured_weight * extra
 
     def fresh_parameters(self) -> Iterator[nn.Parameter]:
         """The language model's head, where the pre-trained model came without one.
@@ -183,9 +185,15 @@ class KnowPromptClassifier(Classifier):
         found = encoder(input_ids=batch.input_ids, attention_mask=batch.attention_mask)
         return cast(Tensor, found.last_hidden_state)
 
+    def _mask_states(self, batch: Batch) -> Tensor:
+        """The last layer's states at the masks, (B, H)."""
+        encoder = self.language_model.base_model
+        places = batch.positions[:, :1]
+        return read_states(encoder, batch.input_ids, batch.attention_mask, places)[:, 0]
+
     def _scores(self, states: Tensor, batch: Batch) -> Tensor:
-        """(B, T, H) -> (B, R)."""
-        return self._answer(mask_states(states, batch))
+        """(B, H), the masks' states -> (B, R)."""
+        return self._answer(states)
 
     def _answer(self, states: Tensor) -> Tensor:
         """The head's logits for the answer words only: (B, H) -> (B, R)."""

@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 
 from relgen.classifiers.base import Batch, LearnsAfterTraining
 from relgen.classifiers.datastore import Datastore
-from relgen.classifiers.knowprompt import KnowPromptClassifier, Mode, mask_states
+from relgen.classifiers.knowprompt import KnowPromptClassifier, Mode
 from relgen.classifiers.knowprompt_encoding import PromptEncoding
 from relgen.classifiers.losses import target_probabilities
 from relgen.classifiers.retrieval_choice import COMBINATIONS, Given, choose
@@ -143,13 +143,13 @@ class RetrievalClassifier(KnowPromptClassifier, LearnsAfterTraining):
         return built
 
     def _scores(self, states: Tensor, batch: Batch) -> Tensor:
-        """(B, T, H) -> (B, R): the language model's logits, or the mixture for a softmax."""
+        """From the masks' states (B, H) the language model's logits, or the mixture: (B, R)."""
         logits = super()._scores(states, batch)
         if self.training or not self.finished:
             return logits
         store = self.datastore
         found = nearest(
-            mask_states(states, batch).float(),
+            states.float(),
             store.keys.float(),
             store.values.float(),
             store.retrieval.neighbours,
@@ -160,7 +160,7 @@ class RetrievalClassifier(KnowPromptClassifier, LearnsAfterTraining):
         """Of N samples the states at the mask (N, H), targets and logits (N, R); float32."""
         parts = []
         for batch in batches:
-            states = mask_states(self._states(batch), batch)
+            states = self._mask_states(batch)
             targets = target_probabilities(batch.labels, batch.targets, len(self.schema))
             parts.append((states.float(), targets, self._answer(states).float()))
         keys, values, logits = (torch.cat(part) for part in zip(*parts, strict=True))

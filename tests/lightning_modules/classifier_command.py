@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pytest
 from lightning import LightningDataModule, LightningModule
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningCLI
@@ -52,3 +54,18 @@ def classifier_command(preset: str, files: Path, model: Path, *common: str) -> C
         )
 
     return command
+
+
+def assert_same_predictions(*given: list[dict[str, Any]]) -> None:
+    """The same sentences and relations, and scores that differ by rounding only.
+
+    Sentences share a batch with others here than there.
+    """
+    first, *others = given
+    for rows in others:
+        assert [(row["id"], row["relation"]) for row in rows] == [
+            (row["id"], row["relation"]) for row in first
+        ]
+        for ours, theirs in zip(rows, first, strict=True):
+            assert ours["score"] == pytest.approx(theirs["score"], abs=3e-6)
+            assert ours["scores"] == pytest.approx(theirs["scores"], abs=3e-6)

@@ -14,7 +14,7 @@ from relgen.classifiers.base import collate
 from relgen.classifiers.knowprompt import KnowPromptClassifier
 from relgen.classifiers.losses import smoothed_cross_entropy
 from relgen.samples import read_samples, write_samples
-from tests.lightning_modules.classifier_command import classifier_command
+from tests.lightning_modules.classifier_command import assert_same_predictions, classifier_command
 from tests.relgen.classifiers.tiny_encoder import SCHEMA, samples
 from tests.relgen.classifiers.tiny_masked import save_masked
 
@@ -148,7 +148,7 @@ def test_fit_test_and_predict_by_command_line(files, model):
     loaded = relgen.classifiers.load(out / "model")
     held_out = read_samples(files / "test.jsonl")
     expected = [prediction.to_json() for prediction in loaded.predict_samples(held_out)]
-    assert tested == expected == predicted
+    assert_same_predictions(tested, expected, predicted)
     gold = [sample.relation for sample in held_out]
     assert sum(row["relation"] == label for row, label in zip(tested, gold, strict=True)) >= 7
     assert "Architecture: `knowprompt`" in (out / "model" / "README.md").read_text()

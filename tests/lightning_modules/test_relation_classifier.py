@@ -19,7 +19,7 @@ from relgen.classifiers.base import collate
 from relgen.classifiers.entity_marker import EntityMarkerClassifier
 from relgen.errors import InputError
 from relgen.samples import read_samples, write_samples
-from tests.lightning_modules.classifier_command import classifier_command
+from tests.lightning_modules.classifier_command import assert_same_predictions, classifier_command
 from tests.lightning_modules.two_processes import run_command
 from tests.relgen.classifiers.tiny_encoder import SCHEMA, samples, save_encoder
 
@@ -291,7 +291,7 @@ def test_fit_test_and_predict_by_command_line(files, encoder):
     loaded = relgen.classifiers.load(out / "model")
     held_out = read_samples(files / "test.jsonl")
     expected = [prediction.to_json() for prediction in loaded.predict_samples(held_out)]
-    assert tested == expected == predicted
+    assert_same_predictions(tested, expected, predicted)
     assert [row["id"] for row in tested] == [sample.id for sample in held_out]
     gold = [sample.relation for sample in held_out]
     hits = sum(row["relation"] == label for row, label in zip(tested, gold, strict=True))
