@@ -50,6 +50,8 @@ class TokenText:
     def join(cls, tokens: Any, field: str) -> TokenText:
         """Joins a decoded JSON list of texts, each made `readable` before offsets are counted.
 
+        White space in a token becomes single spaces, and an empty token adds none.
+
         Raises:
             InputError: it is no list of texts, or empty.
         """
@@ -57,13 +59,14 @@ class TokenText:
             raise InputError("must be a list of texts", field=field, value=tokens)
         if not tokens:
             raise InputError("is empty", field=field, value=tokens)
-        words = [readable(token) for token in tokens]
-        starts, ends, position = [], [], 0
-        for word in words:
-            starts.append(position)
-            ends.append(position + len(word))
-            position += len(word) + 1
-        return cls(" ".join(words), tuple(starts), tuple(ends))
+        text, starts, ends = "", list[int](), list[int]()
+        for token in tokens:
+            # white space inside a token would break a line, or a sentence in two
+            word = " ".join(readable(token).split())
+            text += f" {word}" if text and word else word
+            starts.append(len(text) - len(word))
+            ends.append(len(text))
+        return cls(text, tuple(starts), tuple(ends))
 
     def entity(self, start: int, end: int, *, field: str, kind: str | None = None) -> Entity:
         """The mention of tokens `start` to `end` (exclusive), in characters.
@@ -78,4 +81,6 @@ class TokenText:
                 field=field,
                 value=[start, end],
             )
-        return Entity(self.starts[start], self.ends[end - 1], kind)
+        # a token without a character begins where the one before it ends
+        first = next((i for i in range(start, end) if self.starts[i] < self.ends[i]), start)
+        return Entity(self.starts[first], self.ends[end - 1], kind)

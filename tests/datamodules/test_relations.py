@@ -280,6 +280,7 @@ def test_it_knows_whether_the_validation_file_is_the_test_file(files):
         schema, test = str(files / "schema.yaml"), str(files / "test.jsonl")
         return RelationDataModule(schema, validation=validation, test=test)
 
+    (files / "x").mkdir()
     assert made(str(files / "x" / ".." / "test.jsonl")).validates_on_test
     assert not made(str(files / "human.jsonl")).validates_on_test
     assert not made(None).validates_on_test

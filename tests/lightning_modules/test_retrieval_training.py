@@ -110,11 +110,13 @@ def test_settings_come_from_the_validation_file_and_never_from_the_test_file(fil
     assert seen[2][1] == "chosen on 9 development samples"
 
 
-def test_the_test_file_as_validation_file_is_refused(files, model):
-    test = str(files / "test.jsonl")
+@pytest.mark.parametrize("name", ["test.jsonl", "copy.jsonl"])
+def test_the_test_file_as_validation_file_is_refused(files, model, name):
+    test = files / "test.jsonl"
+    (files / "copy.jsonl").write_bytes(test.read_bytes())
     with pytest.raises(InputError, match="is the test file, and this classifier chooses"):
         trainer(files / "out", 3).fit(
-            module(model), data(files, "human", validation=test, test=test)
+            module(model), data(files, "human", validation=str(files / name), test=str(test))
         )
 
 

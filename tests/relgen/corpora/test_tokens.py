@@ -47,6 +47,17 @@ def test_offsets_count_the_readable_text():
     assert tokens.entity(1, 5, field="h") == Entity(2, 12)
 
 
+def test_white_space_in_tokens_and_empty_tokens():
+    joined = TokenText.join(["", "New\n York", " ", "is", "", "big", ""], "token")
+    assert joined.text == "New York is big"
+    assert [joined.text[a:b] for a, b in zip(joined.starts, joined.ends, strict=True)] == [
+        *("", "New York", "", "is", "", "big", "")
+    ]
+    for span, mention in (((0, 3), "New York"), ((2, 4), "is"), ((4, 7), "big")):
+        entity = joined.entity(*span, field="head")
+        assert joined.text[entity.start : entity.end] == mention
+
+
 def test_an_empty_mention_and_one_out_of_range_are_refused():
     tokens = TokenText.join(["-LRB-", "a"], "token")
     for span in ([1, 1], [0, 3], [-1, 1]):
