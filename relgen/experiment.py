@@ -28,7 +28,7 @@ from relgen.files import read_text, text_hash
 from relgen.generation.settings import DType
 from relgen.preferences import KINDS
 from relgen.presets import find_config
-from relgen.yaml_files import read_yaml
+from relgen.yaml_files import located, read_yaml
 
 CORPORA = ("everyday", "semeval", "tacred", "tacrev", "retacred")
 
@@ -190,7 +190,7 @@ def load_experiment(name: str | Path) -> Experiment:
             raise InputError("an experiment is a mapping", value=content)
         return build_experiment(content, path.stem, read_text(path))
     except InputError as error:
-        raise InputError(str(error), path=path) from error
+        raise located(error, path) from error
 
 
 def build_experiment(content: Mapping[str, Any], name: str, source: str) -> Experiment:

@@ -25,7 +25,7 @@ from relgen.errors import InputError
 from relgen.experiment import Experiment, build_experiment, load_experiment
 from relgen.files import read_text
 from relgen.presets import find_config
-from relgen.yaml_files import read_yaml
+from relgen.yaml_files import located, read_yaml
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def load_grid(name: str | Path) -> Grid:
                 )
             made[cell.name] = cell
     except InputError as error:
-        raise InputError(str(error), path=path) from error
+        raise located(error, path) from error
     return Grid(path.stem, tuple(made.values()), source)
 
 
@@ -111,7 +111,11 @@ def _cell(common: Mapping[str, Any], own: Any, where: str) -> Cell:
     try:
         experiment = build_experiment(content, given or "cell", "")
     except InputError as error:
-        raise InputError(f"{where}: {error}") from error
+        made = InputError(f"{where}: {error}")
+        # a key that the cell does not have is one that all cells share
+        inside = (error.field or "").partition(".")[0] in own
+        made.field = f"{where}.{error.field}" if inside or not error.field else error.field
+        raise made from error
     name = given or f"{experiment.corpus_name}-k{experiment.shots}"
     # what a report of the cell by itself shows, and reads its settings from
     source = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)

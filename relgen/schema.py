@@ -26,7 +26,7 @@ import yaml
 from relgen.errors import InputError
 from relgen.files import write_text
 from relgen.presets import find_schema
-from relgen.yaml_files import read_yaml
+from relgen.yaml_files import located, read_yaml
 
 Half = Literal["a", "b"]
 _SCHEMA_KEYS = {"name", "negative", "relations"}
@@ -197,7 +197,7 @@ def load_schema(name: str | Path) -> RelationSchema:
     try:
         return parse_schema(content)
     except InputError as error:
-        raise InputError(str(error), path=path) from error
+        raise located(error, path) from error
 
 
 def parse_schema(content: Any) -> RelationSchema:

@@ -20,7 +20,7 @@ from relgen.generation.server_settings import ServerSettings
 from relgen.generation.setting_fields import check_fields, described, from_mapping
 from relgen.generation.shards import Shard
 from relgen.generation.vllm_settings import VllmSettings
-from relgen.yaml_files import read_yaml
+from relgen.yaml_files import located, read_yaml
 
 Mode = Literal["obo", "aao"]
 # the values of `relgen.language_model`, which would import torch
@@ -230,9 +230,9 @@ def read_settings(path: str | Path | None, **overrides: Any) -> GenerationSettin
     try:
         return from_mapping(GenerationSettings, {**values, **overrides})
     except InputError as error:
-        if error.field in given:  # the file is not to blame
+        if path is None or error.field in given:  # no file is to blame
             raise
-        raise InputError(str(error), path=path) from error
+        raise located(error, path) from error
 
 
 def _keys(values: Mapping[str, Any]) -> set[str]:

@@ -55,7 +55,7 @@ def test_file_overrides_and_errors_name_the_file(tmp_path: Path) -> None:
     settings = read_settings(path, samples=5)
     assert (settings.samples, settings.temperature) == (5, 1.0)
     path.write_text("sample: 3\n")
-    with pytest.raises(InputError, match=r"g\.yaml: .*did you mean 'samples'"):
+    with pytest.raises(InputError, match=r"g\.yaml:1: .*did you mean 'samples'"):
         read_settings(path)
     path.write_text("shard: 1/2\n")
     with pytest.raises(InputError, match=r"^field 'shard': must be i/n"):
