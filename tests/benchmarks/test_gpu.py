@@ -50,6 +50,7 @@ def test_no_part_begins_after_the_time(tmp_path: Path, monkeypatch: pytest.Monke
     assert content["late"]["error"] == "no time left"
 
 
+@pytest.mark.slow  # minutes on a CPU that computes bfloat16 without instructions for it
 def test_the_small_model_in_all_types_is_that_of_the_rows() -> None:
     found = gpu._correctness(1, ["tree"])
     assert {name.split()[0] for name in found} == {"float32", "bfloat16", "nf4"}

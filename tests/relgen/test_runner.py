@@ -93,6 +93,8 @@ class FakeCommands:
 def commands(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCommands]:
     fake = FakeCommands()
     monkeypatch.setattr(runner.cli, "run", fake)
+    # there are no models to be freed, and looking through all of a test suite's objects takes long
+    monkeypatch.setattr(runner.gc, "collect", lambda: 0)
     return fake
 
 
