@@ -35,7 +35,7 @@ def render_fields(sample: Sample, relation: Relation) -> str:
     head = sample.head.type or next(iter(relation.head_types), UNTYPED)
     tail = sample.tail.type or next(iter(relation.tail_types), UNTYPED)
     fields = [
-        f"Relation: {relation.name}.",
+        f"Relation: {relation.shown}.",
         f"Context: {sample.text}",
         f"Head Entity: {sample.head_text}.",
         f"Head Type: {head}.",
@@ -45,7 +45,7 @@ def render_fields(sample: Sample, relation: Relation) -> str:
     return _SPACES.sub(" ", " ".join(fields))
 
 
-def read_fields(raw: str, relation: str) -> Sample | str:
+def read_fields(raw: str, relation: Relation) -> Sample | str:
     """A line of fields as a sample with an empty id, or the reason why it is none.
 
     Of several mentions of an entity the first counts that does not overlap the other entity's.
@@ -56,7 +56,7 @@ def read_fields(raw: str, relation: str) -> Sample | str:
     match = _LINE.fullmatch(raw.strip())
     if match is None:
         return "no_fields"
-    if match["relation"].strip() != relation:
+    if match["relation"].strip() != relation.shown:
         return "wrong_relation"
     text = match["context"].strip()
     places = {}
@@ -75,7 +75,7 @@ def read_fields(raw: str, relation: str) -> Sample | str:
         text,
         Entity(*head, _type(match["head_type"])),
         Entity(*tail, _type(match["tail_type"])),
-        relation,
+        relation.name,
         "generated",
     )
 

@@ -40,7 +40,7 @@ class FieldPromptWriter:
         return Prompt(
             prefix=(
                 f"{self.format.opening}{_TASK}{known} Write {more} for the relation in the same "
-                f'form.{self.format.middle}Samples of the relation "{relation.name}":\n'
+                f'form.{self.format.middle}Samples of the relation "{relation.shown}":\n'
             ),
             demonstrations=tuple(f"{render_fields(s, relation)}\n" for s in demonstrations),
             cue=self.format.cue,

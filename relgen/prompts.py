@@ -171,7 +171,7 @@ _DIVERSITY = (
 
 def relation_explanation(relation: Relation) -> str:
     """The second module: the target relation's name, meaning and entity types."""
-    lines = [f"Target relation: {relation.name}", f"Meaning: {relation.explanation}"]
+    lines = [f"Target relation: {relation.shown}", f"Meaning: {relation.explanation}"]
     if relation.head_types or relation.tail_types:
         head = " or ".join(relation.head_types) or "any"
         tail = " or ".join(relation.tail_types) or "any"

@@ -42,7 +42,7 @@ class Surroundings:
 
 
 Check = Callable[[Sample, Surroundings], str | None]
-Read = Callable[[str, str], Sample | str]
+Read = Callable[[str, Relation], Sample | str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Pool:
         index.add(context_words(sample))
 
 
-def read_draft(raw: str, relation: str) -> Sample | str:
+def read_draft(raw: str, relation: Relation) -> Sample | str:
     """A line of tagged text as a sample with an empty id, or the reason why it is none.
 
     White space at the ends of the line and of the entities is dropped.
@@ -110,7 +110,7 @@ def read_draft(raw: str, relation: str) -> Sample | str:
             return f"empty_{role}"
         start = entity.start + len(mention) - len(mention.lstrip())
         entities[role] = Entity(start, start + len(mention.strip()), entity.type)
-    return Sample("", parsed.text, entities["head"], entities["tail"], relation, "generated")
+    return Sample("", parsed.text, entities["head"], entities["tail"], relation.name, "generated")
 
 
 def judge(
@@ -135,7 +135,7 @@ def judge(
         return Verdict(None, "unfinished")
     if finish == "grammar":
         return Verdict(None, "dead_end")
-    sample = read(raw, surroundings.relation.name)
+    sample = read(raw, surroundings.relation)
     if isinstance(sample, str):
         return Verdict(None, sample)
     if grammar is not None and not grammar.matches(raw):

@@ -151,7 +151,7 @@ class GenerationLoop:
         tail = (relation.tail_types or self._free_types) if named else ()
         spec = replace(spec, head_types=head, tail_types=tail)
         if settings.markup == "fields":
-            return FieldsSpec(**asdict(spec), relation=relation.name)
+            return FieldsSpec(**asdict(spec), relation=relation.shown)
         return spec
 
     def _round(self, turns: Sequence[_Turn]) -> RoundResult:

@@ -1,5 +1,7 @@
 """Lines of named fields: written, read back, and rejected with a reason."""
 
+from dataclasses import replace
+
 import pytest
 
 from relgen.field_markup import read_fields, render_fields
@@ -24,13 +26,13 @@ def test_written_on_one_line_with_the_schemas_types() -> None:
         "Relation: Cause-Effect(e1,e2). Context: Rain, then mud. Head Entity: Rain. "
         "Head Type: ENTITY. Tail Entity: mud. Tail Type: ENTITY."
     )
-    read = read_fields(render_fields(rain, CAUSE), CAUSE.name)
+    read = read_fields(render_fields(rain, CAUSE), CAUSE)
     assert isinstance(read, Sample)
     assert (read.head, read.tail) == (rain.head, rain.tail)
 
 
 def test_read_back() -> None:
-    read = read_fields(f"  {LINE} ", "founded_by")
+    read = read_fields(f"  {LINE} ", FOUNDED)
     assert read == Sample(
         "",
         "Ann founded Acme.",
@@ -48,18 +50,25 @@ def fields(context: str, head: str, tail: str) -> str:
     )
 
 
+def test_a_relation_is_called_by_its_title() -> None:
+    titled = replace(FOUNDED, name="P112", title="founded_by")
+    assert render_fields(ACME, titled) == LINE
+    read = read_fields(LINE, titled)
+    assert isinstance(read, Sample)
+    assert read.relation == "P112"
+    assert read_fields(LINE.replace("founded_by", "P112"), titled) == "wrong_relation"
+
+
 def test_whole_words_that_do_not_overlap_are_found() -> None:
     read = read_fields(
-        fields("Annabel of Acme Labs met Ann, of Acme.", "Ann", "Acme Labs"), "founded_by"
+        fields("Annabel of Acme Labs met Ann, of Acme.", "Ann", "Acme Labs"), FOUNDED
     )
     assert isinstance(read, Sample)
     assert (read.head, read.tail) == (Entity(25, 28), Entity(11, 20))
-    read = read_fields(fields("New York and York differ.", "New York", "York"), "founded_by")
+    read = read_fields(fields("New York and York differ.", "New York", "York"), FOUNDED)
     assert isinstance(read, Sample)
     assert (read.head, read.tail) == (Entity(0, 8), Entity(13, 17))
-    read = read_fields(
-        fields("He leads U.S. Steel Inc. now.", "U.S. Steel Inc.", "He"), "founded_by"
-    )
+    read = read_fields(fields("He leads U.S. Steel Inc. now.", "U.S. Steel Inc.", "He"), FOUNDED)
     assert isinstance(read, Sample)
     assert read.head_text == "U.S. Steel Inc."
 
@@ -76,7 +85,7 @@ def test_whole_words_that_do_not_overlap_are_found() -> None:
     ],
 )
 def test_rejected(raw: str, reason: str) -> None:
-    assert read_fields(raw, "founded_by") == reason
+    assert read_fields(raw, FOUNDED) == reason
 
 
 def test_the_prompt() -> None:
