@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from relgen.language_model import find_device
 from relgen.memory import (
     LiveBytes,
     MemoryEstimate,
@@ -54,7 +55,7 @@ def estimate_memory(module: DPOModule, batch: TreeBatch) -> MemoryEstimate:
         ]
         light = TreeBatch(*parts)
         trained = [p for p in module.parameters() if p.requires_grad]
-        with fused_attention(), LiveBytes() as memory:
+        with fused_attention(find_device(None).type), LiveBytes() as memory:
             module.model_step(light).losses.mean().backward()
     adapter = tensor_bytes(trained)
     return MemoryEstimate(

@@ -20,6 +20,11 @@ GROUPED_ATTENTION = "relgen_grouped"
 """The name to load a model with: `load_language_model(…, attention=GROUPED_ATTENTION)`."""
 
 
+def takes_groups(device: str) -> bool:
+    """Whether a device's kernels take grouped keys and values beside a mask."""
+    return device == "cpu"
+
+
 def grouped_attention(
     query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, **options: Any
 ) -> Tensor:
@@ -36,7 +41,7 @@ def grouped_attention(
         (B, H, T, D)
     """
     groups = query.shape[1] // key.shape[1]
-    if groups > 1 and query.device.type != "cpu":
+    if groups > 1 and not takes_groups(query.device.type):
         key, value, groups = repeat_kv(key, groups), repeat_kv(value, groups), 1
     result: Tensor = F.scaled_dot_product_attention(
         query, key, value, mask, enable_gqa=groups > 1, **options
@@ -70,7 +75,7 @@ def grouped_attention_forward(
         (B, T, H, D), and None in place of the weights.
     """
     special = any(kwargs.get(name) is not None for name in ("softcap", "position_bias", "cache"))
-    if attention_mask is None or query.device.type != "cpu" or special:
+    if attention_mask is None or not takes_groups(query.device.type) or special:
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs
         )

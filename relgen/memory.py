@@ -19,6 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
+from relgen import grouped_attention
 from relgen.language_model import DType, Quantization, missing_model, resolve_model
 
 # bitsandbytes: a scale for 64 weights; quantised again, one byte each and a float32 for 256
@@ -118,10 +119,18 @@ class LiveBytes(TorchDispatchMode):
 
 
 @contextlib.contextmanager
-def fused_attention() -> Iterator[None]:
-    """Attention as fused kernels do it: on the device `meta`, torch would keep all the scores."""
+def fused_attention(device: str) -> Iterator[None]:
+    """Attention as fused kernels do it: on the device `meta`, torch would keep all the scores.
+
+    Args:
+        device: whose kernels; where they take no grouped keys and values, these are repeated.
+    """
+    grouped = grouped_attention.takes_groups(device)
     # a TorchFunctionMode is off within a backward pass, where layers may be computed again
-    with mock.patch.object(F, "scaled_dot_product_attention", _fused):
+    with (
+        mock.patch.object(F, "scaled_dot_product_attention", _fused),
+        mock.patch.object(grouped_attention, "takes_groups", return_value=grouped),
+    ):
         yield
 
 
@@ -137,9 +146,7 @@ def _fused(
 ) -> Tensor:
     if attn_mask is not None and attn_mask.dtype == torch.bool:
         attn_mask = torch.zeros_like(attn_mask, dtype=query.dtype)
-    if enable_gqa:
-        groups = query.shape[-3] // key.shape[-3]
-        key, value = (part.repeat_interleave(groups, -3) for part in (key, value))
+    # the kernel takes grouped keys and values as they are (`enable_gqa`)
     attend = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
     output: Tensor = attend(
         query, key, value, dropout_p, is_causal, attn_mask=attn_mask, scale=scale
