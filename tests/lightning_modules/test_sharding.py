@@ -24,6 +24,9 @@ from tests.lightning_modules.two_processes import TWO, run
 __all__ = ["folder"]  # the fixture
 SHARDED = ("-c", "trainer/fsdp", *TWO[2:])
 MODEL = "--model.init_args."
+# the norms compute in float32 even here, and Adam makes steps of RATE of the smallest gradients:
+# kernels of one machine agree to 1e-6 over three epochs, those of another to 1e-5
+CLOSE = 1e-4
 
 
 @pytest.fixture
@@ -49,14 +52,14 @@ def test_a_run_changes_between_sharded_and_whole_and_back(folder: Path) -> None:
     found = adapter(folder / "two")
     assert found.keys() == expected.keys()
     for key, values in expected.items():
-        assert torch.allclose(found[key], values, atol=1e-6, rtol=1e-6), key
+        assert torch.allclose(found[key], values, atol=CLOSE, rtol=0), key
     saved = load_file(folder / "two/adapter/adapter_model.safetensors")
     assert sum(weight.numel() for weight in saved.values()) == sum(map(torch.numel, found.values()))
     policy = load_adapter(load_language_model(str(folder / "base")), folder / "two/adapter")
     weights = dict(policy.named_parameters())
     for key, values in expected.items():
         loaded = weights[key.removeprefix("policy.")].double()
-        assert torch.allclose(loaded, values, atol=1e-6, rtol=1e-6), key
+        assert torch.allclose(loaded, values, atol=CLOSE, rtol=0), key
 
 
 @pytest.mark.slow
