@@ -27,6 +27,9 @@ from relgen.files import read_text
 from relgen.presets import find_config
 from relgen.yaml_files import located, read_yaml
 
+GRID_MARK = "grid.json"
+"""In a grid's folder: its name, its cells and its file's text."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cell:

@@ -12,12 +12,10 @@ from relgen import cli
 from relgen.cluster import Cluster, JobCommand, run_jobs
 from relgen.errors import InputError
 from relgen.files import read_json, write_json
-from relgen.grid import Cell, Grid
+from relgen.grid import GRID_MARK, Cell, Grid
 from relgen.plans import Plan
 from relgen.runner import claim, is_done, print_plan, refuse_foreign, run_experiment
 from relgen.stages import plan
-
-_MARK = "grid.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +147,7 @@ def _say(name: str, failed: bool, left: int) -> None:
 
 def _claim(grid: Grid, out: Path) -> None:
     """Makes the folder this grid's: `grid.json` names it and its cells."""
-    mark = out / _MARK
+    mark = out / GRID_MARK
     if mark.is_file():
         if (found := read_json(mark).get("name")) != grid.name:
             raise InputError(
@@ -159,7 +157,7 @@ def _claim(grid: Grid, out: Path) -> None:
                 remedy=f"give another --out for '{grid.name}' (a grid is known by its file's name)",
             )
     else:
-        refuse_foreign(out, (f".{_MARK}.",))
+        refuse_foreign(out, (f".{GRID_MARK}.",))
         out.mkdir(parents=True, exist_ok=True)
     cells = [cell.name for cell in grid.cells]
     write_json(mark, {"name": grid.name, "cells": cells, "settings": grid.source})

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from relgen.files import text_hash
@@ -177,6 +178,12 @@ def relation_explanation(relation: Relation) -> str:
         tail = " or ".join(relation.tail_types) or "any"
         lines.append(f"Entity types: head {head}; tail {tail}")
     return "\n".join([*lines, "Samples:\n"])
+
+
+def shared_length(sequences: Sequence[Sequence[int]]) -> int:
+    """How many leading tokens all of them have in common; 0 of none."""
+    columns = zip(*sequences, strict=False)
+    return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, segment: str) -> list[int]:

@@ -261,8 +261,6 @@ def _owned(experiment: Experiment, out: Path, *, shared: bool) -> Iterator[None]
 
 
 def _make_usable(experiment: Experiment, out: Path) -> None:
-    if out.is_file():
-        raise InputError("this is a file", path=out, remedy="give --out a folder")
     _refuse_others(experiment, out)
     out.mkdir(parents=True, exist_ok=True)
 

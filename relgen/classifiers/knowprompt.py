@@ -40,7 +40,7 @@ from relgen.classifiers.knowprompt_words import (
     released_type_parts,
     type_parts,
 )
-from relgen.classifiers.last_layer import narrow, read_states
+from relgen.classifiers.last_layer import at_places, narrow, read_states
 from relgen.classifiers.masked_models import head_parts, load_masked_language_model
 from relgen.classifiers.pretrained import longest_input, set_dropout
 from relgen.language_model import load_tokenizer
@@ -131,7 +131,7 @@ class KnowPromptClassifier(Classifier):
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits (B, R): the language model's at the mask, for the answer words."""
-        return self._scores(self._mask_states(batch), batch)
+        return self._scores(self._mask_states(batch))
 
     def with_extra_loss(self, batch: Batch, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (B, R), and λ times the structured loss (B,)."""
@@ -145,7 +145,8 @@ class KnowPromptClassifier(Classifier):
             cast(Tensor, self.impossible),
             self.settings["margin"],
         )
-        return self._scores(mask_states(states, batch), batch), self.structured_weight * extra
+        masks = at_places(states, batch.positions[:, :1])[:, 0]  # (B, H)
+        return self._scores(masks), self.structured_weight * extra
 
     def fresh_parameters(self) -> Iterator[nn.Parameter]:
         """The language model's head, where the pre-trained model came without one.
@@ -191,7 +192,7 @@ class KnowPromptClassifier(Classifier):
         places = batch.positions[:, :1]
         return read_states(encoder, batch.input_ids, batch.attention_mask, places)[:, 0]
 
-    def _scores(self, states: Tensor, batch: Batch) -> Tensor:
+    def _scores(self, states: Tensor) -> Tensor:
         """(B, H), the masks' states -> (B, R)."""
         return self._answer(states)
 
@@ -203,12 +204,6 @@ class KnowPromptClassifier(Classifier):
 
     def _embeddings(self) -> Tensor:
         return cast(nn.Embedding, self.language_model.get_input_embeddings()).weight  # (V, H)
-
-
-def mask_states(states: Tensor, batch: Batch) -> Tensor:
-    """The states at the prompts' masks: (B, T, H) -> (B, H)."""
-    rows = torch.arange(len(states), device=states.device)
-    return states[rows, batch.positions[:, 0]]
 
 
 @torch.no_grad()

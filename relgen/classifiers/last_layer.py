@@ -39,7 +39,11 @@ def read_states(encoder: Any, ids: Tensor, mask: Tensor, places: Tensor) -> Tens
     if isinstance(_last(encoder), _Narrow):
         narrowed: Tensor = encoder(**inputs, kept=places).last_hidden_state
         return narrowed
-    states: Tensor = encoder(**inputs).last_hidden_state
+    return at_places(encoder(**inputs).last_hidden_state, places)
+
+
+def at_places(states: Tensor, places: Tensor) -> Tensor:
+    """Picks tokens: (B, T, H) at (B, P) gives (B, P, H)."""
     return states[torch.arange(len(states), device=states.device)[:, None], places]
 
 
@@ -99,7 +103,7 @@ def _at(layer: Any, states: Tensor, mask: Tensor | None, places: Tensor) -> Tens
         (B, P, H)
     """
     own = layer.attention.self
-    read = states[torch.arange(len(states), device=states.device)[:, None], places]  # (B, P, H)
+    read = at_places(states, places)  # (B, P, H)
     query, key, value = (
         part.unflatten(-1, (own.num_attention_heads, -1)).transpose(1, 2)
         for part in (own.query(read), own.key(states), own.value(states))

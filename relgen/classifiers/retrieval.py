@@ -142,9 +142,9 @@ class RetrievalClassifier(KnowPromptClassifier, LearnsAfterTraining):
         built.source = config["retrieval"]["source"]
         return built
 
-    def _scores(self, states: Tensor, batch: Batch) -> Tensor:
+    def _scores(self, states: Tensor) -> Tensor:
         """From the masks' states (B, H) the language model's logits, or the mixture: (B, R)."""
-        logits = super()._scores(states, batch)
+        logits = super()._scores(states)
         if self.training or not self.finished:
             return logits
         store = self.datastore

@@ -8,8 +8,7 @@ from typing import Any
 
 from relgen.errors import InputError
 from relgen.files import read_json
-
-_MARK = "grid.json"
+from relgen.grid import GRID_MARK
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -54,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
         folders = _labelled(args.compare)
         out = args.out or args.compare[0].resolve().parent / _joined(args.compare)
         paths = write_comparison(folders, out, title=" and ".join(folders), **shown)
-    elif (mark := args.folder / _MARK).is_file():
+    elif (mark := args.folder / GRID_MARK).is_file():
         grid = _grid(mark)
         cells = {name: args.folder / name for name in grid["cells"]}
         target = args.out or args.folder
@@ -73,7 +72,7 @@ def _grid(mark: Path) -> dict[str, Any]:
         raise InputError(
             "does not name the cells of a grid",
             path=mark,
-            remedy="run the grid again: relgen run writes this file when all cells are done",
+            remedy="run the grid again: relgen run writes this file",
         )
     return grid
 
@@ -86,7 +85,7 @@ def _labelled(given: list[Path]) -> dict[str, Path]:
     """Folders by their own names; by their paths, where two have one name. A grid is its cells."""
     folders: list[Path] = []
     for folder in given:
-        mark = folder / _MARK
+        mark = folder / GRID_MARK
         cells = _grid(mark)["cells"] if mark.is_file() else []
         folders += [folder / cell for cell in cells] or [folder]
     names = [folder.resolve().name for folder in folders]

@@ -16,7 +16,7 @@ from transformers import DynamicCache
 
 from relgen.direct.answers import AnswerTrie, Descent, build_trie
 from relgen.direct.prompt import DirectPrompt
-from relgen.generation.cache import RaggedCache, check_cacheable
+from relgen.generation.cache import RaggedCache, append_tokens, check_cacheable
 from relgen.language_model import DType, load_language_model, load_tokenizer
 from relgen.prompts import encode, prompt_format
 from relgen.samples import Sample
@@ -110,7 +110,7 @@ class DirectReader:
         )
         self._cue = encode(self.tokenizer, self.prompt.cue)
         self._prefix_cache = RaggedCache(loaded.config.get_text_config().num_hidden_layers)
-        self._read(self._prefix_cache, [self.prefix])
+        self._append(self._prefix_cache, [self.prefix])
 
     def question(self, sample: Sample) -> list[int]:
         """The tokens of a sentence and of the cue, which follow the prefix."""
@@ -158,28 +158,13 @@ class DirectReader:
             for sample, descent in zip(samples, descents, strict=True)
         ]
         while any(descent.answer is None for descent in descents):
-            logits = self._read(cache, tokens)  # (B, V)
+            logits = self._append(cache, tokens)  # (B, V)
             for row, descent in enumerate(descents):
+                new = descent.step(logits[row]) if descent.answer is None else []
                 # a row that has its answer reads on: to leave it out would copy all others
-                tokens[row] = [0] if descent.answer is not None else descent.step(logits[row])
-            tokens = [new or [0] for new in tokens]
+                tokens[row] = new or [0]
         return descents
 
     @torch.inference_mode()
-    def _read(self, cache: RaggedCache, rows: Sequence[Sequence[int]]) -> Tensor:
-        """Appends tokens to each row of the cache; returns the logits after the last, (B, V)."""
-        counts = [len(row) for row in rows]
-        ids = torch.tensor([[*row, *[0] * (max(counts) - len(row))] for row in rows])
-        device = self.model.device
-        positions, mask = cache.place(range(len(rows)), counts, device)
-        states = self.model.get_decoder()(
-            input_ids=ids.to(device),
-            attention_mask=mask,
-            position_ids=positions,
-            past_key_values=cache,
-            use_cache=True,
-        ).last_hidden_state  # (B, T, D)
-        ends = torch.tensor(counts, device=device) - 1
-        last = states[torch.arange(len(rows), device=device), ends]
-        logits: Tensor = self.model.get_output_embeddings()(last)
-        return logits
+    def _append(self, cache: RaggedCache, rows: Sequence[Sequence[int]]) -> Tensor:
+        return append_tokens(self.model, cache, range(len(rows)), rows, self.model.device)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -210,6 +210,44 @@ class RaggedCache(Cache):
                 layer.move_row(last, row, length)
             self.lengths[row] = self.lengths[last]
         self.lengths.pop()
+
+
+def append_tokens(
+    model: Any,
+    cache: RaggedCache,
+    rows: Sequence[int],
+    news: Sequence[Sequence[int]],
+    device: torch.device,
+) -> Tensor:
+    """Reads tokens into rows of a cache.
+
+    Args:
+        model: a causal language model.
+        cache: its own.
+        rows: B of them.
+        news: each row's new tokens, at least one.
+        device: the model's.
+
+    Returns:
+        The logits after each row's last token, (B, V), in float32 at least.
+    """
+    counts = [len(new) for new in news]
+    width = max(counts)
+    ids = torch.tensor([[*new, *[0] * (width - len(new))] for new in news])  # (B, T)
+    positions, mask = cache.place(rows, counts, device)
+    # the logits of all (B, T) tokens would not fit: of those columns only that a row ends in
+    columns = sorted({count - 1 for count in counts})
+    output = model(
+        input_ids=ids.to(device),
+        attention_mask=mask,
+        position_ids=positions,
+        past_key_values=cache,
+        use_cache=True,
+        logits_to_keep=torch.tensor(columns, device=device),
+    )
+    ends = torch.tensor([columns.index(count - 1) for count in counts], device=device)
+    logits: Tensor = output.logits[torch.arange(len(rows), device=device), ends]
+    return logits if logits.dtype == torch.float64 else logits.float()
 
 
 def check_cacheable(config: PretrainedConfig) -> None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import takewhile
 from typing import Any
 
 import torch
@@ -21,11 +20,11 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from relgen.generation.backends import Draft, DraftRequest, Finish, line_logprobs
-from relgen.generation.cache import RaggedCache, check_cacheable
+from relgen.generation.cache import RaggedCache, append_tokens, check_cacheable
 from relgen.generation.grammar import DraftGrammar, GrammarCompiler, stack_allowed
 from relgen.generation.sampling import choose
 from relgen.generation.settings import GenerationSettings
-from relgen.prompts import Prompt, encode
+from relgen.prompts import Prompt, encode, shared_length
 
 
 @dataclass(slots=True)
@@ -113,7 +112,7 @@ class TransformersBackend:
         first segment (a relation's explanation).
         """
         first = {row: self._rows[row].ids[0] for row in rows}
-        shared = _shared_length(list(first.values()))
+        shared = shared_length(list(first.values()))
         if len(rows) < 2 or not shared:
             return
         self._forward(self._cache, rows[:1], [first[rows[0]][:shared]])
@@ -165,24 +164,7 @@ class TransformersBackend:
     def _forward(
         self, cache: RaggedCache, rows: Sequence[int], news: Sequence[Sequence[int]]
     ) -> Tensor:
-        """Appends tokens to rows of the cache; returns the logits after each row's last, (B, V)."""
-        counts = [len(new) for new in news]
-        width = max(counts)
-        ids = torch.tensor([[*new, *[0] * (width - len(new))] for new in news])  # (B, T)
-        positions, mask = cache.place(rows, counts, self._device)
-        # the logits of all (B, T) tokens would not fit: of those columns only that a row ends in
-        columns = sorted({count - 1 for count in counts})
-        output = self._model(
-            input_ids=ids.to(self._device),
-            attention_mask=mask,
-            position_ids=positions,
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=torch.tensor(columns, device=self._device),
-        )
-        ends = torch.tensor([columns.index(count - 1) for count in counts], device=self._device)
-        logits: Tensor = output.logits[torch.arange(len(rows), device=self._device), ends]
-        return logits if logits.dtype == torch.float64 else logits.float()
+        return append_tokens(self._model, cache, rows, news, self._device)
 
     def _begin(self, request: DraftRequest) -> _Writing:
         grammar = None
@@ -277,9 +259,3 @@ def _common(old: Sequence[str], new: Sequence[str]) -> int:
     """Leading segments that both have; the last of `new`, the cue, is always fed again."""
     pairs = zip(old, new[:-1], strict=False)
     return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(old), len(new) - 1))
-
-
-def _shared_length(sequences: Sequence[Sequence[int]]) -> int:
-    """How many leading tokens all of them have in common; 0 of none."""
-    columns = zip(*sequences, strict=False)
-    return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))

@@ -7,7 +7,6 @@ what follows in each. Layers above the last one that is looked at are not run.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import takewhile
 from typing import Any, NamedTuple
 
 import torch
@@ -17,6 +16,7 @@ from relgen.classifiers.batching import token_batches
 from relgen.errors import InputError
 from relgen.labelling.views import SLOTS, View, views
 from relgen.language_model import DType, load_language_model, load_tokenizer
+from relgen.prompts import shared_length
 from relgen.samples import Sample
 
 # shares of the model's depth. The middle layers know most about relations, the last ones about the
@@ -47,8 +47,7 @@ def share(texts: Sequence[tuple[Sequence[int], Sequence[int]]]) -> SharedRow:
     Args:
         texts: ids of each, and the tokens whose states are wanted.
     """
-    columns = zip(*(ids for ids, _ in texts), strict=False)
-    common = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
+    common = shared_length([ids for ids, _ in texts])
     row = SharedRow(list(texts[0][0][:common]), [-1] * common, list(range(common)), [])
     for number, (ids, places) in enumerate(texts):
         shift = len(row.ids) - common

@@ -337,11 +337,15 @@ def _points(row: dict[str, Any] | None) -> str:
     return MISSING if row is None else f"{100 * row['mean']:+.1f}"
 
 
-def _widest(row: dict[str, Any]) -> tuple[float, float]:
-    """The ends that hold both intervals."""
+def _intervals(row: dict[str, Any]) -> list[tuple[float, float]]:
+    """The bootstrap's, and Student's where there are several seeds."""
     pairs = [(row["bootstrap"]["low"], row["bootstrap"]["high"])]
-    if row.get("low") is not None:
-        pairs.append((row["low"], row["high"]))
+    return pairs if row.get("low") is None else [*pairs, (row["low"], row["high"])]
+
+
+def _widest(row: dict[str, Any]) -> tuple[float, float]:
+    """The ends that hold all intervals."""
+    pairs = _intervals(row)
     return min(low for low, _ in pairs), max(high for _, high in pairs)
 
 
@@ -349,10 +353,7 @@ def _ends(row: dict[str, Any] | None) -> str:
     """Both intervals, in points; nothing for results from before they were recorded."""
     if row is None or "bootstrap" not in row:
         return ""
-    pairs = [(row["bootstrap"]["low"], row["bootstrap"]["high"])]
-    if row.get("low") is not None:
-        pairs.append((row["low"], row["high"]))
-    shown = "; ".join(f"{100 * low:+.1f} to {100 * high:+.1f}" for low, high in pairs)
+    shown = "; ".join(f"{100 * low:+.1f} to {100 * high:+.1f}" for low, high in _intervals(row))
     return f"({shown})"
 
 
