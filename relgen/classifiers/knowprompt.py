@@ -41,7 +41,7 @@ from relgen.classifiers.knowprompt_words import (
     type_parts,
 )
 from relgen.classifiers.last_layer import at_places, narrow, read_states
-from relgen.classifiers.masked_models import head_parts, load_masked_language_model
+from relgen.classifiers.masked_models import load_masked_language_model, word_logits
 from relgen.classifiers.pretrained import longest_input, set_dropout
 from relgen.language_model import load_tokenizer
 from relgen.schema import RelationSchema
@@ -51,16 +51,20 @@ Mode = Literal["fixed", "faithful"]
 
 @dataclass(frozen=True)
 class Variant:
-    """The three places where the paper and its released code part ways."""
+    """The three places where the paper and its released code part ways.
+
+    `reads_all`: the structured loss reads states of any tokens, and not only `Batch.positions`.
+    """
 
     answer_parts: Callable[[PreTrainedTokenizerBase, RelationSchema], list[list[Part]]]
     type_parts: Callable[[PreTrainedTokenizerBase, RelationSchema, Role], list[Part]]
     structured_loss: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, float], Tensor]
+    reads_all: bool
 
 
 VARIANTS: dict[Mode, Variant] = {
-    "fixed": Variant(answer_parts, type_parts, structured_loss),
-    "faithful": Variant(released_answer_parts, released_type_parts, released_structured_loss),
+    "fixed": Variant(answer_parts, type_parts, structured_loss, False),
+    "faithful": Variant(released_answer_parts, released_type_parts, released_structured_loss, True),
 }
 
 
@@ -131,22 +135,27 @@ class KnowPromptClassifier(Classifier):
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits (B, R): the language model's at the mask, for the answer words."""
-        return self._scores(self._mask_states(batch))
+        return self._scores(self._mask_states(batch), self._answer_words())
 
     def with_extra_loss(self, batch: Batch, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (B, R), and λ times the structured loss (B,)."""
-        states = self._states(batch)  # (B, T, H)
-        answers = self._embeddings()[self.encoding.answer_ids]  # (R, H)
+        if self.variant.reads_all:
+            states, places = self._states(batch), batch.positions  # (B, T, H), (B, 5)
+        else:
+            count = batch.positions.shape[1]
+            places = torch.arange(count, device=batch.positions.device).expand_as(batch.positions)
+            states = self._read_states(batch, batch.positions)  # (B, 5, H)
+        answers = self._answer_words()
         extra = self.variant.structured_loss(
             states.float(),
-            batch.positions,
+            places,
             targets,
             answers,
             cast(Tensor, self.impossible),
             self.settings["margin"],
         )
-        masks = at_places(states, batch.positions[:, :1])[:, 0]  # (B, H)
-        return self._scores(masks), self.structured_weight * extra
+        masks = at_places(states, places[:, :1])[:, 0]  # (B, H)
+        return self._scores(masks, answers), self.structured_weight * extra
 
     def fresh_parameters(self) -> Iterator[nn.Parameter]:
         """The language model's head, where the pre-trained model came without one.
@@ -188,22 +197,29 @@ class KnowPromptClassifier(Classifier):
 
     def _mask_states(self, batch: Batch) -> Tensor:
         """The last layer's states at the masks, (B, H)."""
+        return self._read_states(batch, batch.positions[:, :1])[:, 0]
+
+    def _read_states(self, batch: Batch, places: Tensor) -> Tensor:
+        """The last layer's states at (B, P) places, (B, P, H)."""
         encoder = self.language_model.base_model
-        places = batch.positions[:, :1]
-        return read_states(encoder, batch.input_ids, batch.attention_mask, places)[:, 0]
+        return read_states(encoder, batch.input_ids, batch.attention_mask, places)
 
-    def _scores(self, states: Tensor) -> Tensor:
-        """(B, H), the masks' states -> (B, R)."""
-        return self._answer(states)
+    def _answer_words(self) -> Tensor:
+        """Their embeddings (R, H), which are those of the output as well.
 
-    def _answer(self, states: Tensor) -> Tensor:
-        """The head's logits for the answer words only: (B, H) -> (B, R)."""
-        for part in head_parts(self.language_model):
-            states = part(states)  # in the end (B, V)
-        return states[:, self.encoding.answer_ids]
+        Looked up once for all that reads them: each look-up has a gradient of the vocabulary's
+        size.
+        """
+        weight = cast(nn.Embedding, self.language_model.get_input_embeddings()).weight  # (V, H)
+        return weight[self.encoding.answer_ids]
 
-    def _embeddings(self) -> Tensor:
-        return cast(nn.Embedding, self.language_model.get_input_embeddings()).weight  # (V, H)
+    def _scores(self, states: Tensor, answers: Tensor) -> Tensor:
+        """The masks' states (B, H) and the answer words (R, H) -> (B, R)."""
+        return self._answer(states, answers)
+
+    def _answer(self, states: Tensor, answers: Tensor) -> Tensor:
+        """The head's logits for the answer words only: (B, H) and (R, H) -> (B, R)."""
+        return word_logits(self.language_model, states, self.encoding.answer_ids, answers)
 
 
 @torch.no_grad()

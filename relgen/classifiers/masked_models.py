@@ -9,10 +9,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal
+from typing import Literal, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.func import functional_call
 from transformers import AutoModelForMaskedLM, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
@@ -79,6 +80,31 @@ def head_parts(model: PreTrainedModel) -> Sequence[nn.Module]:
     if encoder is not model.base_model or not parts or outputs not in list(parts[-1].modules()):
         return []
     return parts
+
+
+def word_logits(
+    model: PreTrainedModel, states: Tensor, words: Sequence[int], embeddings: Tensor
+) -> Tensor:
+    """The head's logits for a few words; those of the rest of the vocabulary are not computed.
+
+    Args:
+        model: one that `head_parts` can take apart.
+        states: (B, H).
+        words: R token ids.
+        embeddings: (R, H) of these words: rows of the output embeddings.
+
+    Returns:
+        (B, R)
+    """
+    *before, last = head_parts(model)
+    for part in before:
+        states = part(states)
+    outputs = cast(nn.Linear, model.get_output_embeddings())
+    (prefix,) = (f"{name}." if name else "" for name, m in last.named_modules() if m is outputs)
+    fewer = {f"{prefix}weight": embeddings}
+    if outputs.bias is not None:
+        fewer[f"{prefix}bias"] = outputs.bias[words]
+    return cast(Tensor, functional_call(last, fewer, (states,)))
 
 
 @torch.no_grad()

@@ -142,9 +142,9 @@ class RetrievalClassifier(KnowPromptClassifier, LearnsAfterTraining):
         built.source = config["retrieval"]["source"]
         return built
 
-    def _scores(self, states: Tensor) -> Tensor:
+    def _scores(self, states: Tensor, answers: Tensor) -> Tensor:
         """From the masks' states (B, H) the language model's logits, or the mixture: (B, R)."""
-        logits = super()._scores(states)
+        logits = super()._scores(states, answers)
         if self.training or not self.finished:
             return logits
         store = self.datastore
@@ -158,11 +158,11 @@ class RetrievalClassifier(KnowPromptClassifier, LearnsAfterTraining):
 
     def _read(self, batches: Iterable[Batch]) -> tuple[Tensor, Tensor, Tensor]:
         """Of N samples the states at the mask (N, H), targets and logits (N, R); float32."""
-        parts = []
+        parts, answers = [], self._answer_words()
         for batch in batches:
             states = self._mask_states(batch)
             targets = target_probabilities(batch.labels, batch.targets, len(self.schema))
-            parts.append((states.float(), targets, self._answer(states).float()))
+            parts.append((states.float(), targets, self._answer(states, answers).float()))
         keys, values, logits = (torch.cat(part) for part in zip(*parts, strict=True))
         return keys, values, logits
 

@@ -149,6 +149,42 @@ def test_the_extra_loss_is_the_weighted_structured_loss(model):
     assert len({round(value, 4) for value in extra.tolist()}) == 5
 
 
+@pytest.mark.parametrize("mode", ["fixed", "faithful"])
+def test_gradients_are_those_of_the_whole_model(model, mode):
+    def gradients(loss):
+        classifier.zero_grad()
+        loss.backward()
+        return {n: p.grad.clone() for n, p in classifier.named_parameters() if p.grad is not None}
+
+    classifier = KnowPromptClassifier(SCHEMA, model, mode=mode, structured_weight=0.5).eval()
+    batch = batch_of(classifier, samples(5))
+    targets = torch.eye(3)[batch.labels]
+    torch.manual_seed(0)
+    logits, extra = classifier.with_extra_loss(batch, targets)
+    found = gradients((logits * targets).sum() + extra.sum())
+
+    network, words = classifier.language_model, classifier.encoding.answer_ids
+    outputs = network(
+        input_ids=batch.input_ids,
+        attention_mask=batch.attention_mask,
+        output_hidden_states=True,
+    )
+    torch.manual_seed(0)
+    extra = classifier.variant.structured_loss(
+        outputs.hidden_states[-1],
+        batch.positions,
+        targets,
+        network.get_input_embeddings().weight[words],
+        impossible_roles(SCHEMA),
+        0.3,
+    )
+    at_masks = outputs.logits[torch.arange(5), batch.positions[:, 0]][:, words]
+    expected = gradients((at_masks * targets).sum() + 0.5 * extra.sum())
+    assert found.keys() == expected.keys()
+    for name in expected:
+        torch.testing.assert_close(found[name], expected[name], atol=1e-5, rtol=1e-4)
+
+
 def test_the_faithful_extra_loss_is_the_batchs(model):
     classifier = KnowPromptClassifier(SCHEMA, model, mode="faithful", structured_weight=0.5).eval()
     batch = batch_of(classifier, samples(5))

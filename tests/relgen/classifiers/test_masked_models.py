@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import DistilBertConfig, DistilBertForMaskedLM
 
-from relgen.classifiers.masked_models import head_parts, load_masked_language_model
+from relgen.classifiers.masked_models import head_parts, load_masked_language_model, word_logits
 from relgen.errors import InputError
 from tests.relgen.classifiers.tiny_encoder import save_encoder
 from tests.relgen.classifiers.tiny_masked import save_masked, tokenizer
@@ -40,6 +40,19 @@ def test_a_missing_head_passes_the_normalised_state_on(tmp_path, family, caplog,
     normalised = torch.nn.functional.layer_norm(states, (32,))
     expected = normalised @ model.get_input_embeddings().weight.T
     torch.testing.assert_close(logits, expected, atol=2e-3, rtol=0)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_logits_of_a_few_words_are_those_of_the_whole_vocabulary(tmp_path, family):
+    model, _ = load_masked_language_model(save_masked(tmp_path, family=family), "sdpa")
+    model.get_output_embeddings().bias.data.normal_()
+    states = torch.randn(4, 32, generator=torch.Generator().manual_seed(0))
+    logits = states
+    for part in head_parts(model):
+        logits = part(logits)
+    words = [7, 3, 30]
+    found = word_logits(model, states, words, model.get_input_embeddings().weight[words])
+    torch.testing.assert_close(found, logits[:, words])
 
 
 def test_an_encoder_without_some_of_its_weights_is_refused(tmp_path):
