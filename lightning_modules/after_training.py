@@ -19,10 +19,9 @@ class FinishClassifier(Callback):
     classifiers.
     """
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """A training that goes on from a finished checkpoint makes that part out of date."""
-        classifier = _classifier(pl_module)
-        if classifier is None:
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Raises InputError when settings would be chosen on the test file."""
+        if _classifier(pl_module) is None:
             return
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         if data.validates_on_test:
@@ -32,7 +31,12 @@ class FinishClassifier(Callback):
                 value=data.files["validation"],
                 remedy="hold training samples out (relgen data split --dev), or leave it out",
             )
-        classifier.restart()
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """A training that goes on from a finished checkpoint makes that part out of date."""
+        classifier = _classifier(pl_module)
+        if classifier is not None:
+            classifier.restart()
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Reads the training samples, and the validation file's where there is one."""
@@ -62,9 +66,14 @@ class FinishClassifier(Callback):
 
 
 def save_last_again(trainer: Trainer) -> None:
-    """Writes the last checkpoint once more, with the weights as they are now."""
+    """Writes the last checkpoint once more, with the weights as they are now.
+
+    A training of no steps has written none.
+    """
     for checkpoint in trainer.checkpoint_callbacks:
         last = getattr(checkpoint, "last_model_path", "")
+        if not last and getattr(checkpoint, "save_last", False) and trainer.global_step == 0:
+            last = f"{getattr(checkpoint, 'dirpath', '')}/last.ckpt"
         if last:
             trainer.save_checkpoint(last)
 

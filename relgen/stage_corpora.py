@@ -9,6 +9,7 @@ from pathlib import Path
 from relgen.errors import InputError
 from relgen.experiment import CorpusFiles
 from relgen.plans import Stage
+from relgen.presets import find_schema
 from relgen.stage_folders import OUT, StageFolders
 
 
@@ -78,6 +79,11 @@ class Corpus:
     test: Path
     schema: str
     own: tuple[Path, ...] = ()
+
+    @property
+    def external(self) -> list[Path]:
+        """What of it no stage makes: the schema's file, and the user's samples."""
+        return [find_schema(self.schema), *self.own]
 
 
 def plan_corpus(corpus: str | CorpusFiles, folders: StageFolders) -> Corpus:

@@ -21,20 +21,10 @@ from relgen.hardware import fast_dtype
 from relgen.plans import ArmStages, Initialisation, Plan, Stage
 from relgen.preferences import KINDS
 from relgen.presets import find_config, find_schema
+from relgen.stage_classifiers import ClassifierStages
 from relgen.stage_corpora import ON_DISK, plan_corpus
 from relgen.stage_folders import BOARD, OUT, StageFolders
 from relgen.yaml_files import read_yaml
-
-# from one initialisation's seed to the next: far enough for no split's seed to be met
-_SEED_STEP = 1000
-# half precision for the arithmetic: the weights that are trained stay in float32
-_TRAINER_PRECISION: dict[str | None, tuple[str, ...]] = {
-    None: (),
-    "float32": ("--trainer.precision", "32-true"),
-    "bfloat16": ("--trainer.precision", "bf16-mixed"),
-    "float16": ("--trainer.precision", "16-mixed"),
-    "float64": ("--trainer.precision", "64-true"),
-}
 
 
 @dataclass(frozen=True)
@@ -67,13 +57,21 @@ class _Planner:
 
     def __init__(self, experiment: Experiment, out: Path, cell: str) -> None:
         self.experiment = experiment
-        self.cell = cell
         self.dtype = fast_dtype() if experiment.dtype == "auto" else experiment.dtype
         label_model = experiment.label.model if experiment.label else None
         models = [experiment.generator.model, *([label_model] if label_model else [])]
         self.folders = StageFolders(out, models, cell=cell)
         self.arms: list[ArmStages] = []
         self.corpus = plan_corpus(experiment.corpus, self.folders)
+        self.classifiers = ClassifierStages(
+            self.folders,
+            self.corpus,
+            experiment.classifiers,
+            experiment.classifier_steps,
+            self.dtype,
+            # in a grid, a cell with one classifier shares the work of a cell with three
+            named=bool(cell) or len(experiment.classifiers) > 1,
+        )
 
     def plan(self) -> Plan:
         for name in self.experiment.generations:
@@ -135,7 +133,7 @@ class _Planner:
                         classifier=classifier,
                         split=split,
                         initialisations=tuple(
-                            self._classifier(seed, arm, classifier, split, made.collect, number)
+                            self.classifiers.add(seed, arm, classifier, split, made.collect, number)
                             for number in range(self.experiment.initialisations)
                         ),
                         diversity=made.diversity,
@@ -159,7 +157,7 @@ class _Planner:
                 *("--out", OUT),
             ),
             inputs=[split.folder / "train.jsonl", self.corpus.test],
-            external=self._external(),
+            external=self.corpus.external,
             resumable=True,
         )
         return ArmStages(
@@ -183,7 +181,7 @@ class _Planner:
             "split",
             (*command, *options, "--exclude", str(self.corpus.test), "--out", OUT),
             inputs=[self.corpus.train, self.corpus.test],
-            external=self._external(),
+            external=self.corpus.external,
         )
 
     def _adapters(self, seed: int, split: Stage, tuning: Tuning) -> dict[str, Stage]:
@@ -274,7 +272,7 @@ class _Planner:
                 "generate",
                 (*common, *options, "--out", f"{OUT}/generated.jsonl"),
                 inputs=[split.folder / "train.jsonl", self.corpus.test, *inputs],
-                external=[*self._external(), find_config(preset, "generate")],
+                external=[*self.corpus.external, find_config(preset, "generate")],
                 resumable=True,
             )
             for suffix, options, inputs in parts
@@ -349,59 +347,8 @@ class _Planner:
             external=self._schema_file(),
         )
 
-    def _classifier(
-        self,
-        seed: int,
-        arm: Arm,
-        preset: str,
-        split: Stage,
-        collect: Stage | None,
-        number: int,
-    ) -> Initialisation:
-        mix = arm.mix
-        human = split.folder / "train.jsonl"
-        files = [human] if mix != "pure" else []
-        data = ["--data.schema", self.corpus.schema, "--data.test", str(self.corpus.test)]
-        data += ["--data.mix", mix, *(("--data.human", str(human)) if mix != "pure" else ())]
-        if collect is not None:
-            files.append(collect.folder / "train.jsonl")
-            data += ["--data.generated", str(files[-1])]
-        # in a grid, a cell with one classifier shares the work of a cell with three
-        named = self.cell or len(self.experiment.classifiers) > 1
-        label = f"-{Path(preset).stem}" if named else ""
-        # the first one's name and seed do not depend on how many follow: its work is kept
-        label += f"-{number + 1}" if number else ""
-        own = seed + number * _SEED_STEP
-        seeds = ("--seed_everything", str(own), "--data.seed", str(own))
-        precision = _TRAINER_PRECISION[self.dtype]
-        steps = _option("--trainer.max_steps", self.experiment.classifier_steps)
-        options = ("-c", preset, *data, *seeds, *precision)
-        external = [*self._external(), find_config(preset, "classifier")]
-        train = self.folders.add(
-            f"seed{seed}/train-{arm.name}{label}",
-            "train",
-            ("classifier", "fit", *options, *steps, "--out", OUT, "--tensorboard", BOARD),
-            inputs=[*files, self.corpus.test],
-            external=external,
-        )
-        checkpoint = train.folder / "checkpoints" / "last.ckpt"
-        test = self.folders.add(
-            f"seed{seed}/test-{arm.name}{label}",
-            "test",
-            (
-                *("classifier", "test", *options, "--ckpt_path", str(checkpoint)),
-                *("--out", OUT, "--tensorboard", BOARD),
-            ),
-            inputs=[self.corpus.test, checkpoint],
-            external=external,
-        )
-        return Initialisation(own, train, test)
-
     def _dtype(self, option: str) -> tuple[str, ...]:
         return (option, self.dtype) if self.dtype else ()
-
-    def _external(self) -> list[Path]:
-        return [*self._schema_file(), *self.corpus.own]
 
     def _schema_file(self) -> list[Path]:
         return [find_schema(self.corpus.schema)]

@@ -45,7 +45,10 @@ def _usage() -> str:
 def _retrieval(retrieval: Mapping[str, Any] | None) -> str:
     if not retrieval:
         return ""
+    trained = retrieval.get("trained")
+    begun = f"It began with the weights of the KnowPrompt in `{trained}`. " if trained else ""
     return (
+        f"{begun}"
         f"Its scores join those of the nearest of {retrieval['samples']} stored training samples: "
         f"λ = {retrieval['interpolation']:g}, k = {retrieval['neighbours']}, "
         f"T = {retrieval['temperature']:g} ({retrieval['source']})."

@@ -23,6 +23,7 @@ from relgen.classifiers.knowprompt_encoding import PromptEncoding
 from relgen.classifiers.losses import target_probabilities
 from relgen.classifiers.retrieval_choice import COMBINATIONS, Given, choose
 from relgen.classifiers.retrieval_scores import nearest
+from relgen.classifiers.saved import load_classifier
 from relgen.errors import InputError
 from relgen.schema import RelationSchema
 
@@ -48,12 +49,17 @@ class RetrievalClassifier(KnowPromptClassifier, LearnsAfterTraining):
             published values are taken. The test file has no say in it.
         neighbours: k.
         temperature: T.
+        trained: the folder `model` of a trained KnowPrompt of the same relations. Its weights and
+            its settings count in place of `model` and all others that KnowPrompt has. With
+            `trainer.max_steps` 0 nothing is trained again: what is learnt is the datastore.
 
     Raises:
-        InputError: see `KnowPromptClassifier`; or λ, k or T is out of its range.
+        InputError: see `KnowPromptClassifier`; λ, k or T is out of its range; or `trained` is no
+            KnowPrompt, or one of other relations.
     """
 
     kind: ClassVar[str] = "retrieval"
+    trained: str | None
 
     def __init__(
         self,
@@ -68,20 +74,27 @@ class RetrievalClassifier(KnowPromptClassifier, LearnsAfterTraining):
         temperature: float | None = None,
         encoder_dropout: float | None = None,
         attention: Literal["sdpa", "eager"] = "sdpa",
+        trained: str | None = None,
     ) -> None:
         given = Given(interpolation, neighbours, temperature)
         _check(given)
-        super().__init__(
-            schema,
-            model,
-            mode,
-            max_length,
-            structured_weight,
-            margin,
-            encoder_dropout,
-            attention,
-        )
+        if trained is None:
+            super().__init__(
+                schema,
+                model,
+                mode,
+                max_length,
+                structured_weight,
+                margin,
+                encoder_dropout,
+                attention,
+            )
+        else:
+            start = _knowprompt(trained, schema)
+            network, weight = start.language_model, start.structured_weight
+            self._assemble(schema, network, start.encoding, weight, start.settings)
         self.given = given
+        self.trained = trained
 
     def _assemble(
         self,
@@ -96,6 +109,7 @@ class RetrievalClassifier(KnowPromptClassifier, LearnsAfterTraining):
         self.datastore = Datastore(language_model.config.hidden_size, len(schema))
         self.given = Given()
         self.source = ""
+        self.trained = None
 
     @property
     def finished(self) -> bool:
@@ -133,13 +147,15 @@ class RetrievalClassifier(KnowPromptClassifier, LearnsAfterTraining):
     def config(self) -> dict[str, Any]:
         """KnowPrompt's; and, for a reader, how the datastore is used: the weights hold it."""
         used = {**self.datastore.retrieval._asdict(), "samples": len(self.datastore)}
-        return {**super().config(), "retrieval": {**used, "source": self.source}}
+        used |= {"source": self.source, "trained": self.trained}
+        return {**super().config(), "retrieval": used}
 
     @classmethod
     def from_saved(cls, schema: RelationSchema, config: dict[str, Any], tokenizer: Path) -> Self:
         """Builds the module with untrained weights; the caller loads the saved ones."""
         built = super().from_saved(schema, config, tokenizer)
         built.source = config["retrieval"]["source"]
+        built.trained = config["retrieval"].get("trained")
         return built
 
     def _scores(self, states: Tensor, answers: Tensor) -> Tensor:
@@ -165,6 +181,23 @@ class RetrievalClassifier(KnowPromptClassifier, LearnsAfterTraining):
             parts.append((states.float(), targets, self._answer(states, answers).float()))
         keys, values, logits = (torch.cat(part) for part in zip(*parts, strict=True))
         return keys, values, logits
+
+
+def _knowprompt(folder: str, schema: RelationSchema) -> KnowPromptClassifier:
+    """A trained KnowPrompt of these relations."""
+    found = load_classifier(folder).classifier
+    if found.kind != KnowPromptClassifier.kind:
+        problem, value = "is another kind of classifier", found.kind
+    elif found.schema.labels != schema.labels:
+        problem, value = "was trained for other relations, or in another order", found.schema.name
+    else:
+        return cast(KnowPromptClassifier, found)
+    raise InputError(
+        f"{problem}: {folder}",
+        field="model.classifier.trained",
+        value=value,
+        remedy=f"give the folder `model` of a KnowPrompt trained with the schema '{schema.name}'",
+    )
 
 
 def _check(given: Given) -> None:

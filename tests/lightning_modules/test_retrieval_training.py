@@ -6,11 +6,12 @@ from functools import partial
 import pytest
 import torch
 from lightning import seed_everything
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
 import relgen.classifiers
 from datamodules.relations import RelationDataModule
 from lightning_modules.relation_classifier import RelationClassifierModule
+from relgen.classifiers.knowprompt import KnowPromptClassifier
 from relgen.classifiers.retrieval import RetrievalClassifier
 from relgen.errors import InputError
 from relgen.samples import read_samples, write_samples
@@ -110,12 +111,13 @@ def test_settings_come_from_the_validation_file_and_never_from_the_test_file(fil
     assert seen[2][1] == "chosen on 9 development samples"
 
 
+@pytest.mark.parametrize("steps", [0, 3])
 @pytest.mark.parametrize("name", ["test.jsonl", "copy.jsonl"])
-def test_the_test_file_as_validation_file_is_refused(files, model, name):
+def test_the_test_file_as_validation_file_is_refused(files, model, name, steps):
     test = files / "test.jsonl"
     (files / "copy.jsonl").write_bytes(test.read_bytes())
     with pytest.raises(InputError, match="is the test file, and this classifier chooses"):
-        trainer(files / "out", 3).fit(
+        trainer(files / "out", steps).fit(
             module(model), data(files, "human", validation=str(files / name), test=str(test))
         )
 
@@ -152,6 +154,61 @@ def test_fit_validate_test_and_predict_by_command_line(files, model):
     assert "Architecture: `retrieval`" in card
     assert "chosen on 9 development samples" in card
     assert "micro-F1 without the negative label" in card
+
+
+def knowprompt(model, out, given):
+    seed_everything(1)
+    built = RelationClassifierModule(
+        partial(KnowPromptClassifier, model=model, max_length=48),
+        partial(torch.optim.AdamW, lr=3e-3, weight_decay=0.01),
+    )
+    trainer(out, 12).fit(built, given)
+    return str(out / "model")
+
+
+def test_the_datastore_of_a_trained_knowprompt_is_that_of_training_with_it(files, model):
+    given = data(files, "human", "dev", "test", steps_per_epoch=4)
+    seed_everything(1)
+    whole = module(model)
+    trainer(files / "whole", 12).fit(whole, given)
+    trained = knowprompt(model, files / "knowprompt", given)
+
+    out, checkpoints = files / "out", files / "out" / "checkpoints"
+    part = RelationClassifierModule(partial(RetrievalClassifier, trained=trained))
+    untrained = trainer(out, 0)
+    untrained.callbacks.append(ModelCheckpoint(checkpoints, save_last=True))
+    untrained.fit(part, given)
+    found, expected = part.classifier.state_dict(), whole.classifier.state_dict()
+    assert found.keys() == expected.keys()
+    for name in expected:
+        assert torch.equal(found[name], expected[name]), name
+    assert part.classifier.source == whole.classifier.source == "chosen on 9 development samples"
+    card = (out / "model" / "README.md").read_text()
+    assert f"weights of the KnowPrompt in `{trained}`" in card
+    assert relgen.classifiers.load(out / "model").classifier.trained == trained
+
+    # the checkpoint is one that is tested like any other, without that folder
+    trainer(files / "whole", 0).test(whole, given)
+    tested = checkpoints / "last.ckpt"
+    trainer(out, 0).test(module(model), given, ckpt_path=str(tested), weights_only=False)
+    assert same_file(out / "predictions.jsonl", files / "whole" / "predictions.jsonl")
+
+
+def same_file(one, other):
+    return one.read_bytes() == other.read_bytes()
+
+
+def test_only_a_knowprompt_of_the_same_relations_is_taken(files, model):
+    given = data(files, "human")
+    folder = knowprompt(model, files / "knowprompt", given)
+    schema = RelationSchema(SCHEMA.name, (*list(SCHEMA)[::-1],), SCHEMA.negative)
+    with pytest.raises(InputError, match=r"other relations, or in another order.*knowprompt"):
+        RetrievalClassifier(schema, trained=folder)
+    trainer(files / "out", 1).fit(module(model), given)
+    with pytest.raises(InputError, match="another kind of classifier"):
+        RetrievalClassifier(SCHEMA, trained=str(files / "out" / "model"))
+    with pytest.raises(InputError, match="no classifier in this folder"):
+        RetrievalClassifier(SCHEMA, trained=str(files / "nowhere"))
 
 
 def test_a_checkpoint_of_an_unfinished_training_is_refused(files, model):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from relgen import runner
 from relgen.comparing import against_human
@@ -17,9 +18,11 @@ from relgen.errors import InputError
 from relgen.experiment import CorpusFiles, Experiment, Labelling
 from relgen.files import read_json, try_lock
 from relgen.plans import Plan
+from relgen.presets import find_config
 from relgen.results import print_table, write_results
 from relgen.runner import is_done, print_plan, run_experiment
 from relgen.samples import Entity, Sample, write_samples
+from relgen.stage_classifiers import trained_alike
 from relgen.stages import plan
 
 
@@ -393,6 +396,44 @@ def test_epochs_and_steps_reach_the_trainers(experiment: Experiment, tmp_path: P
             assert stage.command[stage.command.index("--trainer.max_epochs") + 1] == "1"
 
 
+def test_retrieval_takes_the_knowprompt_that_is_trained_anyway(
+    experiment: Experiment, tmp_path: Path
+) -> None:
+    presets = ("classifier/retrieval", "classifier/knowprompt", "classifier/entity_marker")
+    steps = replace(experiment, classifiers=presets, classifier_steps=30, initialisations=2)
+    stages = list(plan(steps, tmp_path / "run").stages)
+    trained = {stage.name: stage for stage in stages if stage.kind == "train"}
+    pairs = 0
+    for name, stage in trained.items():
+        words = stage.command
+        steps_given = words[words.index("--trainer.max_steps") + 1]
+        if "-retrieval" not in name:
+            assert (steps_given, "--model.classifier.trained" in words) == ("30", False)
+            continue
+        pairs += 1
+        first = trained[name.replace("-retrieval", "-knowprompt")]
+        assert words[words.index("--model.classifier.trained") + 1] == f"{first.folder}/model"
+        assert steps_given == "0"
+        assert stages.index(first) < stages.index(stage)
+        assert first.folder / "model" / "model.safetensors" in stage.inputs
+        seed = words.index("--seed_everything") + 1
+        assert words[seed] == first.command[first.command.index("--seed_everything") + 1]
+    assert pairs == 2 * len(experiment.parsed_arms) * len(experiment.seeds)
+    alone = plan(replace(experiment, classifiers=presets[::2]), tmp_path / "run").stages
+    assert not any("--model.classifier.trained" in stage.command for stage in alone)
+
+
+def test_only_presets_that_train_alike_share_a_training(tmp_path: Path) -> None:
+    content = yaml.safe_load(find_config("classifier/knowprompt").read_text())
+    content["trainer"]["max_steps"] += 1
+    longer = tmp_path / "longer.yaml"
+    longer.write_text(yaml.safe_dump(content))
+    retrieval, knowprompt = "classifier/retrieval", "classifier/knowprompt"
+    assert trained_alike(retrieval, [str(longer), knowprompt]) == knowprompt
+    assert trained_alike(retrieval, [str(longer), retrieval]) is None
+    assert trained_alike(knowprompt, [knowprompt]) is None
+
+
 def test_initialisations_differ_in_their_seeds_and_share_their_data(
     experiment: Experiment, tmp_path: Path
 ) -> None:
@@ -583,17 +624,16 @@ def test_direct_asks_once_whatever_the_classifiers(
     experiment: Experiment, tmp_path: Path, commands: FakeCommands
 ) -> None:
     out = tmp_path / "run"
-    several = replace(
-        experiment, arms=("human", "direct"), classifiers=("classifier/x", "classifier/y")
-    )
+    classifiers = ("classifier/entity_marker", "classifier/knowprompt")
+    several = replace(experiment, arms=("human", "direct"), classifiers=classifiers)
     made = do(several, out)
     (stage,) = [stage for stage in made.stages if stage.kind == "direct"]
     assert stage.command[stage.command.index("--shots") + 1] == "2"
     arms = read_json(out / "results.json")["arms"]
     assert [(arm["arm"], arm["classifier"]) for arm in arms] == [
-        ("human", "x"),
+        ("human", "entity_marker"),
         ("direct", "direct"),
-        ("human", "y"),
+        ("human", "knowprompt"),
     ]
     assert arms[1]["diversity"] is None
     assert arms[1]["train_samples"] == 0

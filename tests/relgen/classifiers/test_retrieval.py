@@ -167,6 +167,7 @@ def test_predictions_are_the_same_after_loading(model, mode, tmp_path):
         "temperature": 30.0,
         "samples": 9,
         "source": "the published values",
+        "trained": None,
     }
     card = (tmp_path / "saved" / "README.md").read_text()
     assert "nearest of 9 stored training samples: λ = 0.7, k = 64, T = 30" in card
