@@ -4,10 +4,12 @@
     python -m benchmarks.classifier --train-samples 640 --test-samples 200 --rounds 3
     python -m benchmarks.classifier --trained runs/x/model   # the test pass only
 
-Both sides get the same samples, token ids, initial weights, batch size, epochs, optimiser, schedule
-and clipping. A training epoch is measured from its first batch to its last step, a test pass from
-samples to labels, tokenising included. Trainer knows the tokenizer, and so collates as it then does
-by default: samples in random order (test: in the file's), each batch padded to its longest sample.
+Both sides have the settings of the preset `classifier/entity_marker` (frozen input embeddings, no
+dropout), and get the same samples, token ids, initial weights, batch size, epochs, optimiser,
+schedule and clipping. A training epoch is measured from its first batch to its last step, a test
+pass from samples to labels, tokenising included. Trainer knows the tokenizer, and so collates as it
+then does by default: samples in random order (test: in the file's), each batch padded to its
+longest sample; its encoder is transformers' own.
 
 Checked first: the same logits, loss and gradient from the same weights, and the same labels of the
 test samples from the trained ones.
@@ -28,10 +30,11 @@ import torch
 
 from benchmarks import harness
 from benchmarks.classifier_checks import check_labels, check_step
-from benchmarks.classifier_sides import TEST_SIDES, TRAIN_SIDES, measure_side
+from benchmarks.classifier_sides import TEST_SIDES, TRAIN_SIDES, measure_side, predicting_sides
 from benchmarks.harness import Row, median
 from relgen.corpora import everyday, semeval
 from relgen.errors import InputError
+from relgen.hardware import fast_dtype
 from relgen.language_model import EMBEDDED_ENCODER
 from relgen.samples import Sample, write_samples
 
@@ -61,6 +64,12 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--batch-size", type=int, default=32, help="of both trainings (32)")
     parser.add_argument("--test-batch-size", type=int, default=64, help="of Trainer's test (64)")
     parser.add_argument("--model", default=EMBEDDED_ENCODER, help="name, folder or Hub id")
+    parser.add_argument(
+        "--bfloat16",
+        action=argparse.BooleanOptionalAction,
+        default=fast_dtype() == "bfloat16",
+        help="a test pass in bfloat16 as well (where the processor has matrix units for it)",
+    )
     parser.add_argument("--trained", metavar="DIR", help="a saved classifier; nothing is trained")
     parser.add_argument("--work", help=argparse.SUPPRESS)
     return parser.parse_args(argv)
@@ -81,9 +90,9 @@ def _compare(args: argparse.Namespace) -> None:
         args.trained = str(Path(args.work, "relgen", "model"))
         options = _options(args)
     content["labels"] = check_labels(args, LEAST_EQUAL_LABELS)
-    found |= measure({side: [] for side in TEST_SIDES}, options, threads=args.threads)
+    found |= measure({side: [] for side in predicting_sides(args)}, options, threads=args.threads)
     if args.threads > 1:
-        single = measure({TEST_SIDES[1]: []}, options, threads=1)[TEST_SIDES[1]]
+        single = measure({TEST_SIDES[0]: []}, options, threads=1)[TEST_SIDES[0]]
         content["one thread"] = {"measured": single, "seconds": median(single, "seconds")}
     for side, rows in found.items():
         base = side.split("-")[0] + "-trainer"
@@ -123,8 +132,8 @@ def _print(args: argparse.Namespace, content: Row, found: dict[str, list[Row]]) 
     ]
     if "one thread" in content:
         one = content["one thread"]["seconds"]
-        gain = one / content[TEST_SIDES[1]]["seconds"]
-        notes.append(f"{TEST_SIDES[1]}: {one:.3g} s on 1 thread, ×{gain:.2f} on {args.threads}")
+        gain = one / content[TEST_SIDES[0]]["seconds"]
+        notes.append(f"{TEST_SIDES[0]}: {one:.3g} s on 1 thread, ×{gain:.2f} on {args.threads}")
     harness.report(
         f"{args.model} with entity markers, {content['corpus']}, batches of {args.batch_size}",
         ["side", "seconds", "samples/s", "× Trainer", "tokens", "micro-F1", "peak MB"],

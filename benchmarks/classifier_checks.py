@@ -11,9 +11,9 @@ from torch import Tensor, nn
 import relgen.classifiers
 from benchmarks import harness
 from benchmarks.classifier_sides import (
-    TEST_SIDES,
     ForTrainer,
     build_trainer,
+    predicting_sides,
     predictor,
     trainer_logits,
     trainer_table,
@@ -75,7 +75,7 @@ def check_labels(args: argparse.Namespace, least: float) -> Row:
     """
     test = read_samples(Path(args.work, "test.jsonl"))
     found = {}
-    for side in TEST_SIDES:
+    for side in predicting_sides(args):
         classifier = relgen.classifiers.load(args.trained).classifier
         predict = predictor(argparse.Namespace(**{**vars(args), "side": side}), classifier)
         found[side] = predict(test)

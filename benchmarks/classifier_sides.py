@@ -3,7 +3,8 @@
     train-relgen          relgen's module and data in Lightning's Trainer
     train-trainer         the same weights, optimiser and schedule in transformers' Trainer
     test-relgen           relgen's own pass, in float32
-    test-relgen-bfloat16  in bfloat16, with close decisions computed again
+    test-relgen-bfloat16  in bfloat16, with close decisions computed again; only where the
+                          processor has matrix units for it, or with --bfloat16
     test-trainer          the same classifier in transformers' Trainer
 
 The command line's docstring says what is the same for all of them.
@@ -36,15 +37,25 @@ from lightning_modules.schedules import learning_rate_factor
 from relgen.classifiers.base import Batch, Classifier
 from relgen.classifiers.encoding import MarkerEncoding
 from relgen.classifiers.entity_marker import EntityMarkerClassifier
+from relgen.classifiers.last_layer import widened
 from relgen.classifiers.pipeline import Precision, SavedClassifier
+from relgen.presets import find_config
 from relgen.samples import Sample, read_samples
 from relgen.schema import load_schema
 from relgen.scoring import score_labels
+from relgen.yaml_files import read_yaml
 
 TRAIN_SIDES = ("train-relgen", "train-trainer")
-TEST_SIDES = ("test-relgen", "test-relgen-bfloat16", "test-trainer")
+TEST_SIDES = ("test-relgen", "test-trainer")
+BFLOAT16_SIDE = "test-relgen-bfloat16"
+_PRESET = "classifier/entity_marker"
 _WARM_UP = 64
 _CLIP = 1.0
+
+
+def predicting_sides(args: argparse.Namespace) -> tuple[str, ...]:
+    """The sides of the test pass that are measured."""
+    return (TEST_SIDES[0], BFLOAT16_SIDE, TEST_SIDES[1]) if args.bfloat16 else TEST_SIDES
 
 
 def measure_side(args: argparse.Namespace) -> Row:
@@ -81,9 +92,16 @@ def measure_side(args: argparse.Namespace) -> Row:
 
 
 def untrained(args: argparse.Namespace) -> EntityMarkerClassifier:
-    """What both sides start from, with the weights of torch's current seed."""
+    """What both sides start from, as the preset has it, with the weights of torch's seed."""
     schema = load_schema(Path(args.work, "schema").read_text())
-    return EntityMarkerClassifier(schema, args.model)
+    settings = preset()["classifier"]["init_args"]
+    return EntityMarkerClassifier(schema, **{**settings, "model": args.model})
+
+
+def preset() -> dict[str, Any]:
+    """What the entity-marker preset gives the module."""
+    content: dict[str, Any] = read_yaml(find_config(_PRESET))["model"]["init_args"]
+    return content
 
 
 def _count_tokens(classifier: nn.Module) -> list[int]:
@@ -94,9 +112,11 @@ def _count_tokens(classifier: nn.Module) -> list[int]:
 
 
 def training_module(classifier: Classifier) -> RelationClassifierModule:
-    """With the preset's settings (`configs/classifier/entity_marker.yaml`)."""
-    optimizer = partial(torch.optim.AdamW, lr=2e-4, weight_decay=0.01, fused=True)
-    return RelationClassifierModule(lambda schema: classifier, optimizer, head_learning_rate=1e-3)
+    """The module with the preset's settings."""
+    given = preset()
+    optimizer = partial(torch.optim.AdamW, **given["optimizer"]["init_args"])
+    rate = given["head_learning_rate"]
+    return RelationClassifierModule(lambda schema: classifier, optimizer, head_learning_rate=rate)
 
 
 def _train_relgen(args: argparse.Namespace, classifier: Classifier, samples: list[Sample]) -> float:
@@ -179,7 +199,10 @@ def build_trainer(
 
 
 class ForTrainer(nn.Module):
-    """The classifier as Trainer calls models: columns in, loss and logits out."""
+    """The classifier as Trainer calls models: columns in, loss and logits out.
+
+    Its encoder is transformers' own, whose last layer computes every token.
+    """
 
     def __init__(self, classifier: Classifier) -> None:
         super().__init__()
@@ -191,7 +214,8 @@ class ForTrainer(nn.Module):
         human = torch.zeros_like(labels, dtype=torch.bool)
         certain = labels.new_zeros(len(labels), 0)
         batch = Batch(input_ids, attention_mask, positions, labels, human, (), certain)
-        logits = self.classifier(batch)
+        with widened(cast(EntityMarkerClassifier, self.classifier).encoder):
+            logits = self.classifier(batch)
         return {"loss": F.cross_entropy(logits, labels), "logits": logits}
 
 

@@ -10,6 +10,8 @@ travel as `kept=…`.
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -63,6 +65,21 @@ def narrow(encoder: Any) -> bool:
         assert last is not None
         last.__class__ = _narrowed(type(last))  # type: ignore[arg-type]
     return fits
+
+
+@contextmanager
+def widened(encoder: Any) -> Iterator[None]:
+    """For comparisons: within it the encoder's last layer computes every token, as it came."""
+    last = _last(encoder)
+    kind = type(last)
+    if not isinstance(last, _Narrow):
+        yield
+        return
+    last.__class__ = kind.__bases__[1]
+    try:
+        yield
+    finally:
+        last.__class__ = kind
 
 
 class _Narrow:

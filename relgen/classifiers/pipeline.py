@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 from copy import deepcopy
@@ -15,9 +16,11 @@ from relgen.classifiers.base import Classifier, Encoded, collate
 from relgen.classifiers.batching import token_batches
 from relgen.classifiers.predictions import Prediction
 from relgen.errors import InputError
+from relgen.hardware import fast_dtype
 from relgen.samples import Entity, Sample
 from relgen.schema import RelationSchema
 
+_LOG = logging.getLogger(__name__)
 Mention = str | tuple[int, int]
 Precision = Literal["float32", "bfloat16"]
 # rounding moved no difference of two logits of MiniLM's by more than 0.07
@@ -44,6 +47,11 @@ class SavedClassifier:
                 field="precision",
                 value=precision,
                 remedy=f"one of {', '.join(get_args(Precision))}",
+            )
+        on_cpu = next(classifier.parameters()).device.type == "cpu"
+        if precision == "bfloat16" and on_cpu and fast_dtype() == "float32":
+            _LOG.warning(
+                "this processor has no matrix units for bfloat16: float32 is many times faster"
             )
         self.classifier = classifier.eval()
         self.rounded = _in_bfloat16(classifier) if precision == "bfloat16" else None

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from transformers import AutoModel, DistilBertConfig, DistilBertModel
 
-from relgen.classifiers.last_layer import _Narrow, narrow, read_states
+from relgen.classifiers.last_layer import _Narrow, narrow, read_states, widened
 from tests.relgen.classifiers.tiny_encoder import save_encoder
 
 IDS = torch.tensor([[5, 6, 7, 8, 9, 10], [11, 12, 13, 14, 0, 0]])
@@ -55,8 +55,13 @@ def test_fewer_tokens_go_through_the_last_layer(tmp_path: Path) -> None:
     encoder.encoder.layer[-1].intermediate.register_forward_hook(
         lambda layer, inputs, output: seen.append(tuple(inputs[0].shape[:2]))
     )
-    read_states(encoder, IDS, MASK, PLACES)
+    narrowed = read_states(encoder, IDS, MASK, PLACES)
     assert seen == [(2, 2)]
+    with widened(encoder):
+        torch.testing.assert_close(read_states(encoder, IDS, MASK, PLACES), narrowed)
+    assert seen == [(2, 2), (2, 6)]
+    read_states(encoder, IDS, MASK, PLACES)
+    assert seen[2:] == [(2, 2)]
 
 
 def test_other_architectures_are_read_whole() -> None:
