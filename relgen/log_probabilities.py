@@ -11,15 +11,12 @@ import torch
 import torch.nn.functional as F
 from peft import PeftModel
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from relgen.flex_attention import plan_flex
+from relgen.frozen_head import frozen_head_log_probabilities, is_frozen_head
 from relgen.tree import RowBatch, TreeBatch
 from relgen.tree_attention import TreeAttention, check_attention, dense_mask, plan_attention
 
-LOGITS_AT_ONCE = 1 << 26
-"""Logits, targets times vocabulary, of one part: 256 MiB in float32, and about three times as much
-while its gradient is computed."""
 # what configurations call a factor or a cap on the head's output
 _CHANGES_LOGITS = (
     "final_logit_softcapping",
@@ -47,7 +44,8 @@ def tree_log_probabilities(
 ) -> PairLogProbabilities:
     """Log-probabilities of the completions of packed trees, in one forward pass.
 
-    The LM head runs on the T target positions only, and on few at a time (`LOGITS_AT_ONCE`).
+    The LM head runs on the T target positions only; a frozen one on few at a time, so that a large
+    vocabulary does not decide how many chains a batch can hold (`relgen.frozen_head`).
 
     Args:
         model: a causal language model or a PEFT model around one.
@@ -99,26 +97,14 @@ def row_log_probabilities(model: nn.Module, rows: RowBatch) -> PairLogProbabilit
 
 
 def _target_log_probabilities(model: Any, batch: TreeBatch, inputs: dict[str, Any]) -> Tensor:
-    """(T,): in one go where the (T, V) logits are few, else part by part.
-
-    A part's logits are made again in the backward pass, so that a large vocabulary does not decide
-    how many chains a batch can hold.
-    """
+    """(T,), whatever the head."""
     base: Any = model.get_base_model() if isinstance(model, PeftModel) else model
     head = base.get_output_embeddings()
-    targets = len(batch.target_ids)
-    if targets * head.weight.shape[0] <= LOGITS_AT_ONCE or not _has_plain_head(base.config):
+    if not (is_frozen_head(head) and _has_plain_head(base.config)):
         logits = model(**inputs, logits_to_keep=batch.target_positions, use_cache=False).logits[0]
         return token_log_probabilities(logits, batch.target_ids)
     states = base.get_decoder()(**inputs, use_cache=False).last_hidden_state  # (1, N, D)
-    states = states[0, batch.target_positions]  # (T, D)
-    size = max(1, LOGITS_AT_ONCE // head.weight.shape[0])
-
-    def part(some: Tensor, ids: Tensor) -> Tensor:
-        return token_log_probabilities(head(some), ids)
-
-    parts = zip(states.split(size), batch.target_ids.split(size), strict=True)
-    return torch.cat([checkpoint(part, *some, use_reentrant=False) for some in parts])
+    return frozen_head_log_probabilities(head, states[0, batch.target_positions], batch.target_ids)
 
 
 def _has_plain_head(config: Any) -> bool:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import Tensor
 from transformers import GraniteConfig, GraniteForCausalLM, MistralConfig, Qwen2Config
 
+from relgen import frozen_head
 from relgen.adapters import add_lora
 from relgen.errors import InputError
 from relgen.log_probabilities import (
@@ -80,18 +83,37 @@ def test_logits_in_parts_are_the_same_logits(family, checkpointing, monkeypatch)
     if checkpointing:
         policy.gradient_checkpointing_enable({"use_reentrant": False})
         policy.train()
-    head = policy.get_base_model().get_output_embeddings()
     made = []
-    head.register_forward_hook(lambda _, __, logits: made.append(logits.numel()))
-    limit = 10 * head.weight.shape[0]
-    monkeypatch.setattr("relgen.log_probabilities.LOGITS_AT_ONCE", limit)
+
+    def linear(*given):
+        made.append(torch.nn.functional.linear(*given))
+        return made[-1]
+
+    limit = 10 * policy.config.vocab_size
+    monkeypatch.setattr(frozen_head, "LOGITS_AT_ONCE", limit)
+    monkeypatch.setattr(frozen_head, "F", SimpleNamespace(linear=linear))
     loss, got = _gradients(policy, tree_log_probabilities(policy, pack([chain])))
     torch.testing.assert_close(loss, wanted_loss, rtol=1e-9, atol=0)
     _check_same(got, wanted)
-    parts = -(-len(pack([chain]).target_ids) // 10)
-    # forward, and again in the backward pass
-    assert len(made) == 2 * parts
-    assert max(made) <= limit
+    assert len(made) == -(-len(pack([chain]).target_ids) // 10)
+    assert max(logits.numel() for logits in made) <= limit
+
+
+def test_a_head_that_learns_has_its_gradient():
+    policy = _policy("llama")
+    head = policy.get_base_model().get_output_embeddings()
+    chain = tiny.chain_tokens(3, seed=3)
+    found = []
+    for learns in (False, True):
+        head.weight.requires_grad_(learns)
+        head.weight.grad = None
+        found.append(_gradients(policy, tree_log_probabilities(policy, pack([chain]))))
+        assert (head.weight.grad is not None) == learns
+    _, wanted = _gradients(policy, row_log_probabilities(policy, lay_out_rows([chain])))
+    _check_same(found[1][1], wanted)
+    torch.testing.assert_close(found[0][0], found[1][0], rtol=1e-9, atol=0)
+    for name, gradient in found[0][1].items():
+        torch.testing.assert_close(gradient, wanted[name], rtol=1e-9, atol=1e-12)
 
 
 def test_scaled_logits_are_not_made_in_parts(monkeypatch):
@@ -101,7 +123,7 @@ def test_scaled_logits_are_not_made_in_parts(monkeypatch):
     config._attn_implementation = TREE_ATTENTION
     model = GraniteForCausalLM(config).double().eval()
     chain = tiny.chain_tokens(3, seed=3)
-    monkeypatch.setattr("relgen.log_probabilities.LOGITS_AT_ONCE", 10)
+    monkeypatch.setattr(frozen_head, "LOGITS_AT_ONCE", 10)
     with torch.no_grad():
         rows = row_log_probabilities(model, lay_out_rows([chain]))
         packed = tree_log_probabilities(model, pack([chain]))
