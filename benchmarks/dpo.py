@@ -175,6 +175,7 @@ def _one_side(args: argparse.Namespace) -> None:
 
     from benchmarks.dpo_sides import lora_config, relgen_epoch, trl_epoch, warm_up
     from relgen.fused_lora import fuse
+    from relgen.fused_mlp import fuse_feed_forward
 
     torch.set_num_threads(args.threads)
     chains, tokenizer = chains_of(args)
@@ -197,6 +198,7 @@ def _one_side(args: argparse.Namespace) -> None:
             base = prepare_model_for_kbit_training(base, use_gradient_checkpointing=False)
         policy = get_peft_model(base, lora_config())
         fuse(policy)
+        fuse_feed_forward(policy)
         start(policy, args.seed)
         # what is packed computes in bfloat16, as TRL's trainer does
         with torch.autocast(policy.device.type, torch.bfloat16, enabled=bool(args.quantization)):

@@ -16,6 +16,7 @@ from transformers import PreTrainedModel
 from relgen.errors import InputError
 from relgen.files import atomic_folder, read_json, write_json
 from relgen.fused_lora import fuse
+from relgen.fused_mlp import fuse_feed_forward
 
 ADAPTER_FILE = "relgen.json"
 """Beside PEFT's files: the base model's name and fingerprint."""
@@ -58,6 +59,7 @@ def add_lora(
         torch.manual_seed(seed)
         policy = get_peft_model(model, config)
     fuse(policy)
+    fuse_feed_forward(policy)
     return policy
 
 

@@ -17,6 +17,46 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 
+def low_rank_forward(
+    rows: Tensor, weight: Tensor, bias: Tensor | None, down: Tensor, up: Tensor, scale: float
+) -> tuple[Tensor, Tensor]:
+    """A frozen layer and its adapter, without autograd.
+
+    Args:
+        rows: (N, I).
+        weight: (O, I), frozen, like `bias`, (O,).
+        down: (r, I), LoRA's A.
+        up: (O, r), LoRA's B.
+        scale: of the adapter.
+
+    Returns:
+        (N, O), and the adapter's inner states (N, r) for `low_rank_backward`.
+    """
+    hidden = rows @ down.T  # (N, r)
+    return F.linear(rows, weight, bias).addmm_(hidden, up.T, alpha=scale), hidden
+
+
+def low_rank_backward(
+    gradient: Tensor,
+    rows: Tensor,
+    hidden: Tensor,
+    weight: Tensor,
+    down: Tensor,
+    up: Tensor,
+    scale: float,
+    *,
+    towards_rows: bool,
+) -> tuple[Tensor | None, Tensor, Tensor]:
+    """The gradients of `low_rank_forward` for its rows (if asked for), A and B.
+
+    Args:
+        gradient: (N, O) of the output; the others as there.
+    """
+    through = (gradient @ up).mul_(scale)  # (N, r)
+    of_rows = (gradient @ weight).addmm_(through, down) if towards_rows else None
+    return of_rows, through.T @ rows, torch.mm(gradient.T, hidden).mul_(scale)
+
+
 class _LowRankLinear(torch.autograd.Function):
     """y = x Wᵀ + b + s (x Aᵀ) Bᵀ, with gradients for x, A and B; W and b are frozen."""
 
@@ -31,8 +71,7 @@ class _LowRankLinear(torch.autograd.Function):
         scale: float,
     ) -> Tensor:
         rows = x.reshape(-1, x.shape[-1])  # (N, I)
-        hidden = rows @ down.T  # (N, r)
-        output = F.linear(rows, weight, bias).addmm_(hidden, up.T, alpha=scale)  # (N, O)
+        output, hidden = low_rank_forward(rows, weight, bias, down, up, scale)
         ctx.save_for_backward(rows, hidden, weight, down, up)
         ctx.scale = scale
         return output.view(*x.shape[:-1], -1)
@@ -44,12 +83,18 @@ class _LowRankLinear(torch.autograd.Function):
     ) -> tuple[Tensor | None, None, None, Tensor, Tensor, None]:
         rows, hidden, weight, down, up = ctx.saved_tensors
         flat = gradient.reshape(-1, gradient.shape[-1])  # (N, O)
-        through = (flat @ up).mul_(ctx.scale)  # (N, r)
-        of_x = None
-        if ctx.needs_input_grad[0]:
-            of_x = (flat @ weight).addmm_(through, down).view(*gradient.shape[:-1], -1)
-        of_up = torch.mm(flat.T, hidden).mul_(ctx.scale)
-        return of_x, None, None, through.T @ rows, of_up, None
+        of_rows, of_down, of_up = low_rank_backward(
+            flat,
+            rows,
+            hidden,
+            weight,
+            down,
+            up,
+            ctx.scale,
+            towards_rows=ctx.needs_input_grad[0],
+        )
+        of_x = None if of_rows is None else of_rows.view(*gradient.shape[:-1], -1)
+        return of_x, None, None, of_down, of_up, None
 
 
 class FusedLinear(lora.Linear):
@@ -61,7 +106,7 @@ class FusedLinear(lora.Linear):
 
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         """(…, I) to (…, O)."""
-        name = self._fusable(x) if not args and not kwargs else None
+        name = self.fusable(x) if not args and not kwargs else None
         if name is None:
             result: Tensor = super().forward(x, *args, **kwargs)
             return result
@@ -72,8 +117,8 @@ class FusedLinear(lora.Linear):
         )
         return output
 
-    def _fusable(self, x: Tensor) -> str | None:
-        """The adapter to compute with, or None."""
+    def fusable(self, x: Tensor) -> str | None:
+        """The adapter to compute an input with, or None where PEFT has to."""
         names = [name for name in self.active_adapters if name in self.lora_A]
         if self.disable_adapters or self.merged or len(names) != 1 or self.lora_variant:
             return None
