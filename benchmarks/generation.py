@@ -8,10 +8,13 @@
     single        the same, one relation at a time
     sampled       relgen's backend at temperature 0.9
     candidates    the same with M = 4 drafts a step, of which one is kept
+    llama.cpp     llama.cpp's server, greedy, asked for all relations at once by relgen's backend
+                  for servers (only with --llama-server and --gguf)
 
 All sides run relgen's own loop under the same grammar, with no check but that a draft can be read;
-the first three decode greedily, and no figure is shown unless they write the same texts. A step
-lasts as long as its longest draft, so that M drafts cost more than their share of a batch.
+the first three decode greedily, and no figure is shown unless they write the same texts (llama.cpp
+rounds in another way, and may write others). A step lasts as long as its longest draft, so that M
+drafts cost more than their share of a batch.
 """
 
 from __future__ import annotations
@@ -31,12 +34,15 @@ from relgen.generation.settings import GenerationSettings
 
 if TYPE_CHECKING:
     from relgen.generation.backends import Backend
-    from relgen.generation.loop import GenerationLoop
+    from relgen.generation.loop import GenerationLoop, RoundResult
     from relgen.prompts import PromptWriter
 
-SIDES = ("cached", "generate", "single", "sampled", "candidates")
+SIDES = ("cached", "generate", "single", "sampled", "candidates", "llama.cpp")
+LLAMA_CPP = SIDES[-1]
 _SAME_TEXTS = ("cached", "generate", "single")
 _RELATIONS = 8
+_CONTEXT = 4096
+"""Tokens of a prompt and its answer, for a server."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -53,6 +59,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         options += ["--dtype", args.dtype, "--chains", str(args.chains)]
         options += ["--model-shape", args.model_shape] if args.model_shape else []
         options += ["--words", str(args.words), "--max-new-tokens", str(args.max_new_tokens)]
+        if args.llama_server:
+            options += ["--llama-server", args.llama_server, "--gguf", args.gguf]
         found = harness.measure(
             "benchmarks.generation",
             {side: [] for side in args.sides},
@@ -65,10 +73,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         content[f"K={samples}"] = found
         base = median(found[args.sides[0]], "seconds")
         for side, rows in found.items():
-            seconds, step = median(rows, "seconds"), 1000 * median(rows, "seconds_a_pass")
-            work = [rows[0][name] for name in ("accepted", "read", "drafted", "passes")]
-            grammar = f"{100 * median(rows, 'grammar_share'):.1f}%"
-            cost = [seconds, seconds / base, step, grammar, median(rows, "peak_mb")]
+            seconds = median(rows, "seconds")
+            work = [rows[0].get(name, "") for name in ("accepted", "read", "drafted", "passes")]
+            inside: list[Any] = ["", ""]  # of a server nobody knows
+            if "passes" in rows[0]:
+                grammar = f"{100 * median(rows, 'grammar_share'):.1f}%"
+                inside = [1000 * median(rows, "seconds_a_pass"), grammar]
+            cost = [seconds, seconds / base, *inside, median(rows, "peak_mb")]
             table.append([side, samples, *work, *cost])
         # a larger K may take more memory than there is
         harness.save(args.json, content)
@@ -95,10 +106,19 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--model-shape", choices=SHAPES, help="random weights of this shape")
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
     parser.add_argument("--chains", type=int, default=1, help="of each relation, side by side (1)")
-    parser.add_argument("--sides", type=harness.names_among(SIDES, "side"), default=list(SIDES))
+    parser.add_argument("--sides", type=harness.names_among(SIDES, "side"))
+    parser.add_argument("--llama-server", metavar="PATH", help="llama.cpp's server")
+    parser.add_argument("--gguf", metavar="FILE", help="the same model for it")
     parser.add_argument("--words", type=int, default=10, help="around entities, at most (10)")
     parser.add_argument("--max-new-tokens", type=int, default=120, help="of a draft (120)")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if bool(args.llama_server) != bool(args.gguf):
+        parser.error("--llama-server and --gguf go together")
+    if args.sides is None:
+        args.sides = [side for side in SIDES if side != LLAMA_CPP or args.llama_server]
+    if LLAMA_CPP in (*args.sides, args.side) and not args.llama_server:
+        parser.error(f"the side {LLAMA_CPP} needs --llama-server and --gguf")
+    return args
 
 
 def _check_texts(found: Mapping[str, Sequence[Row]]) -> None:
@@ -131,6 +151,9 @@ def _one_side(args: argparse.Namespace) -> None:
     )
     from relgen.prompts import PromptWriter, prompt_format, stop_ids
 
+    if args.side == LLAMA_CPP:
+        _llama_cpp_side(args)
+        return
     torch.set_num_threads(args.threads)
     settings = _settings(args)
     # random weights read the embedded model's tokens
@@ -164,19 +187,55 @@ def _one_side(args: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         loop = _loop(settings, writer, backend, Path(folder))
         seconds, results = harness.timed(lambda: list(loop.run()))
-    texts = [sample.text for result in results for sample in result.accepted]
     row = {
-        "seconds": seconds,
+        **_written(seconds, results),
         "seconds_a_pass": seconds / counting.passes,
         "peak_mb": harness.peak_memory_mb(),
         "read": counting.tokens,
         "grammar_share": grammar.seconds / seconds,
-        "drafted": sum(result.tokens for result in results),
         "passes": counting.passes,
+    }
+    print(json.dumps(row))
+
+
+def _llama_cpp_side(args: argparse.Namespace) -> None:
+    from benchmarks import llama_cpp
+    from relgen.generation.answers import Answers
+    from relgen.generation.openai_backend import OpenAIBackend
+    from relgen.language_model import load_tokenizer
+    from relgen.prompts import PromptWriter, prompt_format
+
+    writer = PromptWriter(prompt_format(load_tokenizer(args.model)))
+    with (
+        llama_cpp.running(
+            args.llama_server,
+            args.gguf,
+            threads=args.threads,
+            slots=_RELATIONS * args.chains,
+            context=_CONTEXT,
+        ) as (url, process),
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        settings = llama_cpp.served(_settings(args), url, args.model)
+        answers = Answers(Path(folder, "answers.jsonl"), "")
+        backend = OpenAIBackend(settings, answers)
+        loop = _loop(settings, writer, backend, Path(folder))
+        seconds, results = harness.timed(lambda: list(loop.run()))
+        backend.close()
+        answers.close()
+        memory = harness.peak_ram_mb(process)
+    print(json.dumps({**_written(seconds, results), "peak_mb": memory}))
+
+
+def _written(seconds: float, results: Sequence[RoundResult]) -> Row:
+    """What any side reports."""
+    texts = [sample.text for result in results for sample in result.accepted]
+    return {
+        "seconds": seconds,
+        "drafted": sum(result.tokens for result in results),
         "accepted": len(texts),
         "texts": texts,
     }
-    print(json.dumps(row))
 
 
 def _settings(args: argparse.Namespace) -> GenerationSettings:

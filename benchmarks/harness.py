@@ -129,14 +129,14 @@ def reset_peak_memory() -> None:
         torch.cuda.reset_peak_memory_stats()
 
 
-def peak_ram_mb() -> float:
-    """The most RAM that this process has held so far, in MB.
+def peak_ram_mb(process: int | str = "self") -> float:
+    """The most RAM that this process, or another of this machine, has held so far, in MB.
 
     On Linux `getrusage` counts what the parent held when it started this process; the status file
     does not.
     """
     with contextlib.suppress(OSError, StopIteration):
-        lines = Path("/proc/self/status").read_text().splitlines()
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
         return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1.024e-3
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most / 1e6 if sys.platform == "darwin" else most * 1.024e-3
