@@ -127,6 +127,8 @@ class Experiment:
         direct: how the arm `direct` asks.
         classifiers: presets or paths; every arm is run with each.
         classifier_steps: steps of each training; by default what the configuration says.
+        keep_weights: off, a classifier's weights are deleted once everything that reads them is
+            done; predictions and scores stay.
         dtype: of all models; `auto` is bfloat16 where the machine has matrix units for it and
             float32 elsewhere, null leaves what the presets say.
         initialisations: trainings of each classifier on each arm's data, each with fresh weights
@@ -150,6 +152,7 @@ class Experiment:
     direct: Direct = Direct()
     classifiers: tuple[str, ...] = ("classifier/entity_marker",)
     classifier_steps: int | None = None
+    keep_weights: bool = True
     dtype: str | None = None
     initialisations: int = 1
     license: str = "unknown"

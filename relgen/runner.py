@@ -23,6 +23,7 @@ from datetime import datetime
 from pathlib import Path
 
 from relgen import __version__, cli
+from relgen.discarded import discard_weights, discarded_hash
 from relgen.errors import InputError
 from relgen.experiment import Experiment
 from relgen.files import content_hash, read_json, try_lock, write_json
@@ -75,7 +76,10 @@ def run_experiment(
                         _clear(stage)
                     # another process may have done it in the meantime
                     if not is_done(stage):
+                        _remake_inputs(plan, stage)
                         _run_stage(stage)
+                if not experiment.keep_weights:
+                    discard_weights(plan.stages, is_done)
         if seeds:
             print(f"done: seeds {', '.join(map(str, seeds))} -> {out}")
         elif all(is_done(stage) for stage in plan.stages) and (not only or "report" in only):
@@ -135,6 +139,21 @@ def _reserved(stage: Stage) -> Iterator[None]:
         yield
 
 
+def _remake_inputs(plan: Plan, stage: Stage) -> None:
+    """Runs trainings again whose weights were discarded, and are read now after all."""
+    for path in stage.inputs:
+        if path.exists() or discarded_hash(path) is None:
+            continue
+        maker = next(other for other in plan.stages if other.folder in path.parents)
+        with _reserved(maker):
+            # another process may have done it in the meantime
+            if not path.exists():
+                print(f"again, for its weights: {maker.name}", file=sys.stderr, flush=True)
+                _remake_inputs(plan, maker)
+                maker.record.unlink(missing_ok=True)
+                _run_stage(maker)
+
+
 def _run_stage(stage: Stage) -> None:
     for path in stage.inputs:
         if not path.exists():
@@ -187,7 +206,7 @@ def _clear(stage: Stage) -> None:
 def _input_hashes(stage: Stage) -> dict[str, str]:
     # by position and name: a run that was moved to another folder is still done
     return {
-        f"{index}/{path.name}": _hash(path) if path.exists() else ""
+        f"{index}/{path.name}": _hash(path) if path.exists() else discarded_hash(path) or ""
         for index, path in enumerate(stage.inputs)
     }
 

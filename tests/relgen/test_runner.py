@@ -75,7 +75,7 @@ class FakeCommands:
         said = [{"id": f"test.jsonl-{i}", "relation": "a"} for i in range(2)]
         text = "".join(json.dumps({**row, "scores": {"a": 1, "b": 0}}) + "\n" for row in said)
         (folder / "predictions.jsonl").write_text(text, encoding="utf-8")
-        for name in ("adapter/x", "checkpoints/last.ckpt"):
+        for name in ("adapter/x", "checkpoints/last.ckpt", "model/model.safetensors"):
             (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_text(line, encoding="utf-8")
         scores = dict.fromkeys(("micro_f1", "macro_f1", "precision", "recall"), 0.5)
@@ -421,6 +421,45 @@ def test_retrieval_takes_the_knowprompt_that_is_trained_anyway(
     assert pairs == 2 * len(experiment.parsed_arms) * len(experiment.seeds)
     alone = plan(replace(experiment, classifiers=presets[::2]), tmp_path / "run").stages
     assert not any("--model.classifier.trained" in stage.command for stage in alone)
+
+
+def test_weights_that_nothing_reads_any_more_are_discarded(
+    experiment: Experiment, tmp_path: Path, commands: FakeCommands
+) -> None:
+    presets = ("classifier/knowprompt", "classifier/retrieval")
+    lean = replace(experiment, classifiers=presets, keep_weights=False)
+    out = tmp_path / "run"
+    stages = {stage.name: stage for stage in plan(lean, out).stages}
+    first = stages["seed1/train-human-knowprompt"]
+    weights = [first.folder / "checkpoints/last.ckpt", first.folder / "model/model.safetensors"]
+    # its test has run, and RetrievalRE still has to read them
+    do(lean, out, only=["split", first.name, "seed1/test-human-knowprompt"])
+    assert all(path.is_file() for path in weights)
+    made = do(lean, out)
+    trained = [stage.folder for stage in made.stages if stage.kind == "train"]
+    left = [path.name for folder in trained for path in folder.rglob("*") if path.is_file()]
+    assert set(left) >= {"last.ckpt.sha256", "model.safetensors.sha256", "scores.json"}
+    assert not {"last.ckpt", "model.safetensors"} & set(left)
+    assert (made.stages[0].folder / "checkpoints").is_dir()
+    assert all(is_done(stage) for stage in made.stages)
+
+    commands.ran.clear()
+    do(lean, out)
+    assert commands.ran == ["report " + str(out)]
+    # what reads them again has them made again, one after the other
+    commands.ran.clear()
+    do(lean, out, force=["seed1/test-human-retrieval"])
+    assert commands.ran[:-1] == ["classifier fit", "classifier fit", "classifier test"]
+    assert not any(path.is_file() for path in weights)
+    assert all(is_done(stage) for stage in made.stages)
+
+
+def test_weights_are_kept_by_default(
+    experiment: Experiment, tmp_path: Path, commands: FakeCommands
+) -> None:
+    made = do(experiment, tmp_path / "run")
+    trained = [stage.folder for stage in made.stages if stage.kind == "train"]
+    assert all((folder / "checkpoints/last.ckpt").is_file() for folder in trained)
 
 
 def test_only_presets_that_train_alike_share_a_training(tmp_path: Path) -> None:
