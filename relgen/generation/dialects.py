@@ -37,13 +37,18 @@ class Dialect:
     logprobs: bool = False
 
 
+# the penalty looks at the whole prompt, as everywhere else; the server once took -1 for that, and
+# now refuses it
+_LLAMA_CPP_WINDOW = 1 << 14
+
+
 def _vllm_sampling(top_k: int | None, repetition_penalty: float) -> Body:
     return {"top_k": top_k or -1, "repetition_penalty": repetition_penalty}
 
 
 def _llama_cpp_sampling(top_k: int | None, repetition_penalty: float) -> Body:
-    # -1: the penalty looks at the whole prompt, as everywhere else
-    return {"top_k": top_k or 0, "repeat_penalty": repetition_penalty, "repeat_last_n": -1}
+    window = {"repeat_last_n": _LLAMA_CPP_WINDOW}
+    return {"top_k": top_k or 0, "repeat_penalty": repetition_penalty, **window}
 
 
 def _transformers_sampling(top_k: int | None, repetition_penalty: float) -> Body:

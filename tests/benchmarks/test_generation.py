@@ -52,6 +52,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         assert body["temperature"] == 0 and "root ::=" in body["grammar"]
+        # what llama.cpp's server refuses
+        assert body["repeat_last_n"] >= 0
         text = "<head>Ann</head> knows <tail>Bob</tail> well."
         usage = {{"prompt_tokens": 40, "completion_tokens": 12}}
         choice = {{"index": 0, "text": text, "finish_reason": "stop"}}

@@ -297,7 +297,7 @@ def test_raw_completions_are_the_prompts_of_tuning(inputs: Inputs, tmp_path: Pat
     assert body["prompt"].startswith(form.opening)
     assert body["prompt"].endswith(form.cue)
     assert body["grammar"].startswith("root ::= ")
-    assert (body["repeat_penalty"], body["repeat_last_n"]) == (1.15, -1)
+    assert (body["repeat_penalty"], body["repeat_last_n"]) == (1.15, 16384)
 
 
 @pytest.mark.parametrize(
