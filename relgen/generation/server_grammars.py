@@ -1,8 +1,9 @@
 """The grammar of tagged text in the forms that servers read: a regular expression, and GBNF.
 
-Engines differ in what they know of Unicode classes, so that both forms name no letters: they take
-every text that `GrammarSpec` takes, and some more. What comes back is checked against the grammar
-itself (`GrammarSpec.matches`).
+Engines differ in what they know of Unicode classes, so that both forms name no letters: a letter or
+digit is any character that is no ASCII punctuation. So they take every text that `GrammarSpec`
+takes, and of texts with other characters than ASCII's some more. What comes back is checked against
+the grammar itself (`GrammarSpec.matches`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from relgen.markup import escape
 _ANY = r"[^<>\t\n\r]"
 _LINE = r"[^\t\n\r]"
 _SOLID = r"[^<>\t\n\r ]"
+_ALNUM = r"""[^ !"#$%&'()*+,./:;<=>?@\[\\\]^_`{|}~\t\n\r-]"""
+_IN_NUMBER = "[0-9][.,:][0-9]"
+_PAUSE = "[,;:]{0,1}"
 
 
 def as_regex(spec: GrammarSpec) -> str:
@@ -72,15 +76,21 @@ def _free(spec: GrammarSpec, to: _Notation) -> tuple[str, str, str]:
 
 
 def _sentence(spec: GrammarSpec, to: _Notation) -> tuple[str, str, str]:
-    """Words with single spaces between; a word is anything solid, of bounded length."""
+    """Ordinary words with single spaces between, as `GrammarSpec` has them."""
     most, space = spec.max_context_words, to.text(" ")
-    word = f"{_SOLID}{{1,32}}"
-    begun, after = to.sequence(word, space), to.sequence(space, word)
-    first = to.repeated(begun, 0, most)
-    suffix = f"{_SOLID}{{0,4}}"  # 's, a comma, both
-    inner = to.sequence(suffix, to.repeated(after, 0, most), space)
-    last = to.sequence(suffix, to.repeated(after, 0, most), "[.!?]")
-    return first, to.choice(to.sequence(suffix, "[-]"), inner), last
+    inside = to.choice(_ALNUM, "[$'%&/-]", _IN_NUMBER)
+    opening = to.sequence('["(]{0,1}', to.choice(_ALNUM, "[$]", _IN_NUMBER))
+    # quotation marks that are not ASCII are letters here
+    plain = to.sequence(opening, f"{inside}{{0,24}}", '[")]{0,1}')
+    word = to.choice(to.sequence(plain, _PAUSE), "[-]")
+    possessive = to.repeated(to.choice(to.text("'s"), to.text("’s")), 0, 1)
+    suffix = to.sequence(possessive, _PAUSE)
+    after = to.sequence(space, word)
+    first = to.repeated(to.sequence(word, space), 0, most)
+    inner = to.choice(space, "[-]", to.sequence(to.repeated(after, 1, most), space))
+    ending = to.sequence(suffix, to.repeated(after, 0, most - 1), space, plain)
+    last = to.sequence(to.choice(possessive, ending), "[.!?]")
+    return first, to.sequence(suffix, inner), last
 
 
 def _fields(spec: FieldsSpec, to: _Notation) -> str:
@@ -103,7 +113,11 @@ def _fields(spec: FieldsSpec, to: _Notation) -> str:
 
 def _entity(role: str, types: tuple[str, ...], spec: GrammarSpec, to: _Notation) -> str:
     if spec.one_sentence:
-        word = f"{_SOLID}{{1,25}}"
+        inside = to.choice(_ALNUM, "['%&+/-]", _IN_NUMBER)
+        rest = f"{inside}{{0,{min(spec.max_entity_chars, 25) - 1}}}"
+        begins = to.choice(_ALNUM, "[$#@&]", _IN_NUMBER)
+        abbreviation = to.repeated(to.sequence(f"{_ALNUM}{{1,3}}", "[.]"), 1, 4)
+        word = to.choice(to.sequence(begins, rest), abbreviation)
         begun = to.repeated(to.sequence(word, to.text(" ")), 0, spec.max_entity_words - 1)
         mention = to.sequence(begun, word)
     else:

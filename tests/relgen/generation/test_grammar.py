@@ -27,6 +27,10 @@ def takes(spec: GrammarSpec, text: str) -> bool:
     lines = text.split("\n")
     matched = len(lines) <= spec.lines and all(spec.matches(line) for line in lines)
     assert matched == decoded
+    if spec.one_sentence and text.isascii():
+        # what a server writes under these forms is then never refused afterwards
+        assert (re.fullmatch(as_regex(spec), text) is not None) == decoded
+        assert _takes_gbnf(spec, text) == decoded
     if decoded:
         assert re.fullmatch(as_regex(spec), text), as_regex(spec)
         assert _takes_gbnf(spec, text)
