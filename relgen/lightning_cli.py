@@ -22,7 +22,7 @@ from typing import Any
 from jsonargparse import ArgumentError
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar, RichProgressBar
 from lightning.pytorch.cli import (
     ArgsType,
     LightningArgumentParser,
@@ -186,12 +186,25 @@ class RelgenCLI(LightningCLI):
         """
         if not self.own.estimate:
             try:
-                return super().instantiate_trainer(**kwargs)
+                return super().instantiate_trainer(**self._progress(), **kwargs)
             except (TypeError, ValueError) as error:
                 if isinstance(error, InputError):
                     raise
                 raise InputError(" ".join(str(error).split()), field="trainer") from error
         return Trainer(accelerator="cpu", devices=1, logger=False, enable_checkpointing=False)
+
+    def _progress(self) -> dict[str, Any]:
+        """The trainer's callbacks with a bar on stderr, unless there is one or none is wanted.
+
+        Lightning's own writes to stdout, of which `relgen run` keeps what a stage says in the end.
+        """
+        settings = self.config_init[self.subcommand].trainer
+        given = settings.callbacks or []
+        callbacks = list(given) if isinstance(given, list | tuple) else [given]
+        wanted = settings.enable_progress_bar in (None, True)
+        if wanted and not any(isinstance(callback, ProgressBar) for callback in callbacks):
+            callbacks.append(RichProgressBar(console_kwargs={"stderr": True}))
+        return {"callbacks": callbacks}
 
     def _run_subcommand(self, subcommand: str) -> None:
         if not self.own.estimate:

@@ -163,6 +163,19 @@ def test_fit_and_go_on(config: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "beta: 0.1" in (out / "config.yaml").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("shown", ["true", "false"])
+def test_progress_goes_to_stderr(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], shown: str
+) -> None:
+    out = tmp_path / "out"
+    command = ["dpo", "fit", "-c", str(config), "--out", str(out), "--trainer.max_epochs", "1"]
+    options = ["--trainer.enable_progress_bar", shown, "--trainer.accelerator", "cpu"]
+    assert cli.main([*command, *options]) == 0
+    said = capsys.readouterr()
+    assert said.out == f"dpo fit: done -> {out}\n"
+    assert ("Epoch 0" in said.err) == (shown == "true")
+
+
 def test_help_of_the_trained_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["dpo", "--help"]) == 0
     said = capsys.readouterr().out
