@@ -1,4 +1,4 @@
-"""An experiment: which corpus, how many shots, which arms. Read from YAML, checked, frozen.
+"""An experiment: which corpus, how many shots, which arms. `relgen.experiment_files` reads it.
 
     corpus: everyday              # or {train: a.jsonl, test: b.jsonl, schema: s.yaml}
     shots: 8
@@ -14,21 +14,12 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import types
-import typing
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from relgen.arms import Arm, parse_arm
-from relgen.errors import InputError
-from relgen.files import read_text, text_hash
-from relgen.generation.settings import DType
-from relgen.preferences import KINDS
-from relgen.presets import find_config
-from relgen.yaml_files import located, read_yaml
+from relgen.files import text_hash
 
 CORPORA = ("everyday", "semeval", "tacred", "tacrev", "retacred")
 
@@ -178,186 +169,3 @@ class Experiment:
         """What makes an output folder this experiment's: its name and its corpus."""
         corpus = self.corpus if isinstance(self.corpus, str) else dataclasses.asdict(self.corpus)
         return text_hash(f"{self.name}\0{corpus}")[:16]
-
-
-def load_experiment(name: str | Path) -> Experiment:
-    """Reads and checks an experiment's YAML, by path or preset name.
-
-    Raises:
-        InputError: names the file, the key, the value and the remedy.
-    """
-    path = find_config(name, "experiments")
-    content = read_yaml(path, remedy="compare it with configs/experiments/everyday.yaml")
-    try:
-        if not isinstance(content, dict):
-            raise InputError("an experiment is a mapping", value=content)
-        return build_experiment(content, path.stem, read_text(path))
-    except InputError as error:
-        raise located(error, path) from error
-
-
-def build_experiment(content: Mapping[str, Any], name: str, source: str) -> Experiment:
-    """Checks what a file says and makes an experiment of it.
-
-    Args:
-        content: the file's keys and values.
-        name: the experiment's.
-        source: the file's text.
-
-    Raises:
-        InputError: names the key, the value and the remedy.
-    """
-    for key in ("name", "source"):
-        if key in content:
-            raise InputError("unknown key", field=key, value=content[key])
-    if "corpus" not in content:
-        raise InputError("missing", field="corpus", remedy="name a corpus, e.g. everyday")
-    experiment: Experiment = _build(Experiment, {**content, "name": name, "source": source}, "")
-    _check(experiment)
-    return experiment
-
-
-def _check(experiment: Experiment) -> None:
-    for arm in experiment.parsed_arms:
-        if arm.first is not None and arm.first > experiment.generator.samples:
-            raise InputError(
-                f"asks for more than generator.samples ({experiment.generator.samples})",
-                field="arms",
-                value=arm.name,
-            )
-    for name, values in (("arms", experiment.arms), ("seeds", experiment.seeds)):
-        if not values:
-            raise InputError("must not be empty", field=name)
-        if len(set(values)) < len(values):
-            raise InputError("must list different values", field=name, value=list(values))
-    if isinstance(experiment.corpus, str) and experiment.corpus not in CORPORA:
-        raise InputError(
-            "unknown corpus",
-            field="corpus",
-            value=experiment.corpus,
-            remedy=f"{', '.join(CORPORA)}, or {{train: a.jsonl, test: b.jsonl, schema: s.yaml}}",
-        )
-    stems = [Path(preset).stem for preset in experiment.classifiers]
-    if len(set(stems)) < len(stems):
-        raise InputError(
-            "two classifiers need two file names",
-            field="classifiers",
-            value=list(experiment.classifiers),
-            remedy="rename one of the files: results are told apart by them",
-        )
-    label_dtype = experiment.label and experiment.label.dtype
-    for key, dtype in (("dtype", experiment.dtype), ("label.dtype", label_dtype)):
-        known = [*typing.get_args(DType), *(["auto"] if key == "dtype" else [])]
-        if dtype is not None and dtype not in known:
-            raise InputError(
-                "unknown dtype", field=key, value=dtype, remedy=f"one of {', '.join(known)}"
-            )
-    if experiment.label is not None and not 0 <= experiment.label.least_certainty < 1:
-        raise InputError(
-            "must be at least 0 and below 1",
-            field="label.least_certainty",
-            value=experiment.label.least_certainty,
-        )
-    for kind in experiment.chains.shares:
-        if kind not in KINDS:
-            raise InputError(
-                "unknown kind of rejected sample",
-                field="chains.shares",
-                value=kind,
-                remedy=f"kinds: {', '.join(KINDS)}",
-            )
-    numbers: dict[str, int | None] = {
-        "shots": experiment.shots,
-        "generator.samples": experiment.generator.samples,
-        "generator.chains": experiment.generator.chains,
-        "generator.token_budget": experiment.generator.token_budget,
-        "chains.per_relation": experiment.chains.per_relation,
-        "initialisations": experiment.initialisations,
-        "dpo_epochs": experiment.dpo_epochs,
-        "classifier_steps": experiment.classifier_steps,
-        "generator.window": experiment.generator.window,
-        "direct.shots": experiment.direct.shots,
-    }
-    for key, number in numbers.items():
-        least = 0 if key in ("generator.window", "direct.shots") else 1
-        if number is not None and number < least:
-            raise InputError(f"must be at least {least}", field=key, value=number)
-    for key, preset, folder in (
-        ("dpo", experiment.dpo, "dpo"),
-        ("generator.obo", experiment.generator.obo, "generate"),
-        ("generator.aao", experiment.generator.aao, "generate"),
-        ("generator.xu2023", experiment.generator.xu2023, "generate"),
-        *(("classifiers", preset, "classifier") for preset in experiment.classifiers),
-    ):
-        try:
-            found = read_yaml(find_config(preset, folder))
-        except InputError as error:
-            raise InputError(str(error), field=key) from error
-        if folder == "classifier" and not _is_classifiers(found):
-            raise InputError(
-                "is no configuration of `relgen classifier`",
-                field=key,
-                value=preset,
-                remedy="take one like configs/classifier/entity_marker.yaml",
-            )
-
-
-def _is_classifiers(content: Any) -> bool:
-    model = content.get("model") if isinstance(content, dict) else None
-    return isinstance(model, dict) and "classifier" in (model.get("init_args") or model)
-
-
-def _build(kind: type, content: Any, where: str) -> Any:
-    """A frozen dataclass from a mapping; unknown keys and wrong types are refused."""
-    known = typing.get_type_hints(kind)
-    for key, value in content.items():
-        if key not in known:
-            near = difflib.get_close_matches(str(key), list(known), n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(known)}"
-            raise InputError("unknown key", field=f"{where}{key}", value=value, remedy=hint)
-    missing = [
-        f.name
-        for f in dataclasses.fields(kind)
-        if f.default is dataclasses.MISSING
-        and f.default_factory is dataclasses.MISSING
-        and f.name not in content
-    ]
-    if missing:
-        raise InputError("missing", field=f"{where}{missing[0]}", value=sorted(content))
-    return kind(**{key: _value(known[key], v, f"{where}{key}") for key, v in content.items()})
-
-
-def _value(kind: Any, value: Any, where: str) -> Any:
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin is types.UnionType:
-        kinds = [k for k in arguments if k is not types.NoneType]
-        if value is None and len(kinds) < len(arguments):
-            return None
-        # a mapping is read as the dataclass, where there is one
-        fitting = (k for k in kinds if dataclasses.is_dataclass(k) == isinstance(value, dict))
-        choice = next(fitting, kinds[0])
-        return _value(choice, value, where)
-    if origin is Literal:
-        if value not in arguments:
-            raise InputError(f"must be one of {', '.join(arguments)}", field=where, value=value)
-        return value
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        if not isinstance(value, dict):
-            raise InputError("must be a mapping", field=where, value=value)
-        return _build(kind, value, f"{where}.")
-    if origin is tuple:
-        if not isinstance(value, list):
-            raise InputError("must be a list", field=where, value=value, remedy=f"[{value}]")
-        return tuple(_value(arguments[0], item, where) for item in value)
-    if origin is dict:
-        if not isinstance(value, dict):
-            raise InputError("must be a mapping", field=where, value=value)
-        return {
-            str(key): _value(arguments[1], item, f"{where}.{key}") for key, item in value.items()
-        }
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        names = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
-        raise InputError(f"must be {names[kind]}", field=where, value=value)
-    return value

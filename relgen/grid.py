@@ -22,7 +22,8 @@ from typing import Any
 import yaml
 
 from relgen.errors import InputError
-from relgen.experiment import Experiment, build_experiment, load_experiment
+from relgen.experiment import Experiment
+from relgen.experiment_files import build_experiment, load_experiment
 from relgen.files import read_text
 from relgen.presets import find_config
 from relgen.yaml_files import located, read_yaml

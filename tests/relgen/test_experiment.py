@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from relgen.errors import InputError
-from relgen.experiment import CorpusFiles, Experiment, load_experiment
+from relgen.experiment import CorpusFiles, Experiment
+from relgen.experiment_files import load_experiment
 from relgen.grid import load_grid
 from relgen.presets import list_configs
 
@@ -27,7 +28,7 @@ def _presets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def find(name: str, folder: str = "") -> Path:
         return Path(name) if folder == "experiments" else preset
 
-    monkeypatch.setattr("relgen.experiment.find_config", find)
+    monkeypatch.setattr("relgen.experiment_files.find_config", find)
 
 
 def test_defaults(tmp_path: Path) -> None:
