@@ -25,6 +25,7 @@ from relgen.reporting import (
     figures,
     findings,
     published,
+    sizes,
     tables,
 )
 from relgen.reporting.data import ArmFiles, ReportData, Run, StageData, load_run
@@ -106,7 +107,7 @@ def comparison_content(
     fullest = comparison.fullest(runs)
     largest = max(runs, key=lambda one: one.run.results.get("shots") or 0)
     shown = {one.label: tables.diversity_sets(one.run) for one in (largest, fullest)}
-    found = comparison.curves(runs)
+    found = sizes.size_curves(runs)
     return {
         "title": title,
         "verdicts": comparison.verdicts(runs),
@@ -128,7 +129,7 @@ def comparison_content(
         ],
         "repetition": comparison.repetition_table(runs),
         "curves": found,
-        "curve_chart": comparison.curve_chart(found),
+        "curve_chart": sizes.size_chart(found),
         "examples": examples.examples(fullest.run, 3),
         "examples_label": fullest.label,
         "human_hidden": fullest.run.data.get("show_human_sentences") is False,

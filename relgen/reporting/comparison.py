@@ -8,13 +8,12 @@ seeds. What is said to be supported has to be outside of both.
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from relgen.arms import METHOD, parse_arm
-from relgen.reporting import charts, published, tables
+from relgen.reporting import published, tables
 from relgen.reporting.data import Run
 from relgen.reporting.naming import describe, is_part
 from relgen.reporting.tables import MISSING, Cell, Row, Table
@@ -67,22 +66,6 @@ class Compared:
 
     label: str
     run: Run
-
-
-@dataclass(frozen=True)
-class Curve:
-    """Scores against the number of generated samples a relation, in one run with one classifier.
-
-    `level` is the number from which more samples bring nothing that can be told from noise: the
-    smallest whose score no larger one exceeds by more than a standard error of the paired
-    differences. None for a single seed. `left` is what the largest number has more than that one,
-    and the standard error of this.
-    """
-
-    title: str
-    points: list[tuple[int, float]]
-    level: int | None
-    left: tuple[float, float] | None = None
 
 
 def main_table(runs: Sequence[Compared]) -> Table:
@@ -188,68 +171,6 @@ def repetition_table(runs: Sequence[Compared]) -> Table | None:
         cells = [Cell(MISSING if value is None else f"{value:.3f}") for value in values]
         rows.append(Row(name, cells, describe(name)))
     return Table(["Set", *(one.label for one in runs)], rows) if rows else None
-
-
-def curves(runs: Sequence[Compared]) -> list[Curve]:
-    """A curve for each arm of which a run has parts (`obo_dpo_mix@8`), with each classifier."""
-    found = []
-    for one in runs:
-        whole = one.run.settings.get("generator") or {}
-        most = whole.get("samples") if isinstance(whole, dict) else None
-        stems = dict.fromkeys(a.partition("@")[0] for a in one.run.arm_names if is_part(a))
-        for stem in stems:
-            for classifier in one.run.classifiers:
-                scores: dict[int, dict[int, float]] = {}
-                for arm in one.run.arms:
-                    same = arm.arm.partition("@")[0] == stem and arm.classifier == classifier
-                    size = parse_arm(arm.arm).first or most if same else None
-                    if size and arm.figures.get("micro_f1") is not None:
-                        scores.setdefault(size, {})[arm.seed] = arm.figures["micro_f1"]
-                points = [(n, statistics.fmean(of.values())) for n, of in sorted(scores.items())]
-                if len(points) > 1:
-                    title = f"{one.label}: {stem}, {classifier}"
-                    level = level_off(scores)
-                    left = None if level is None else _gain(scores, level, max(scores))
-                    found.append(Curve(title, points, level, left))
-    return found
-
-
-def level_off(scores: dict[int, dict[int, float]]) -> int | None:
-    """See `Curve.level`.
-
-    Args:
-        scores: by number of samples, then by seed.
-    """
-    sizes = sorted(scores)
-    for place, size in enumerate(sizes):
-        gains = []
-        for larger in sizes[place + 1 :]:
-            found = _gain(scores, size, larger)
-            if found is None:
-                return None
-            gain, error = found
-            gains.append(gain > error)
-        if not any(gains):
-            return size if place < len(sizes) - 1 else None
-    return None
-
-
-def _gain(
-    scores: dict[int, dict[int, float]], size: int, larger: int
-) -> tuple[float, float] | None:
-    """The mean difference paired by seed, and its standard error; None below two seeds."""
-    seeds = scores[size].keys() & scores[larger].keys()
-    if len(seeds) < 2:
-        return None
-    differences = [scores[larger][seed] - scores[size][seed] for seed in seeds]
-    error = statistics.stdev(differences) / len(differences) ** 0.5
-    return statistics.fmean(differences), error
-
-
-def curve_chart(found: Sequence[Curve]) -> charts.LineChart | None:
-    """All curves over one axis."""
-    series = [(c.title, [(float(n), 100 * score) for n, score in c.points]) for c in found]
-    return charts.line_chart("micro-F1, %", series, x_label="generated samples a relation")
 
 
 def verdicts(runs: Sequence[Compared]) -> list[str]:

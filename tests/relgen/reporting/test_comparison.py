@@ -11,8 +11,9 @@ import pytest
 from relgen import cli
 from relgen.files import read_json, write_json
 from relgen.reporting import comparison
-from relgen.reporting.comparison import Compared, level_off
+from relgen.reporting.comparison import Compared
 from relgen.reporting.data import load_run
+from relgen.reporting.sizes import level_off, size_curves
 from tests.relgen.reporting.fake_run import make_run
 from tests.relgen.test_report import _Page
 
@@ -169,7 +170,7 @@ def test_published_figures_stand_once_and_beside_knowprompt(runs: list[Compared]
 
 
 def test_curves(runs: list[Compared]) -> None:
-    first = comparison.curves(runs)[0]
+    first = size_curves(runs)[0]
     # the whole set counts as its size, 16 samples a relation
     assert [n for n, _ in first.points] == [4, 16]
     assert first.points[0][1] == pytest.approx(0.585)
