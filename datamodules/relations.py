@@ -116,9 +116,23 @@ class RelationDataModule(LightningDataModule):
 
     @property
     def validates_on_test(self) -> bool:
-        """Whether the validation file is the test file: nothing may then be chosen on it."""
+        """Whether validation sentences are test sentences: nothing may be chosen on them.
+
+        The two files may be one, for a training that is only watched.
+        """
         validation, test = self.files["validation"], self.files["test"]
-        return bool(validation and test and content_hash(validation) == content_hash(test))
+        if not (validation and test):
+            return False
+        if {"validation", "test"} <= self._tables.keys():
+            return bool(leaking_rows(self._tables["validation"], self._tables["test"]))
+        return content_hash(validation) == content_hash(test)
+
+    @property
+    def validates_on_training(self) -> bool:
+        """Whether validation sentences are training sentences: they say nothing about others."""
+        training = [self._tables[n] for n in ("human", "generated") if n in self._tables]
+        found = self._tables.get("validation")
+        return found is not None and any(leaking_rows(found, table) for table in training)
 
     def prepare_data(self) -> None:
         """Reads every file once, and says what is wrong with it. Raises InputError."""

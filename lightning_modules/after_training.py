@@ -20,17 +20,21 @@ class FinishClassifier(Callback):
     """
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Raises InputError when settings would be chosen on the test file."""
+        """Raises InputError when settings would be chosen on test or training sentences."""
         if _classifier(pl_module) is None:
             return
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        if data.validates_on_test:
-            raise InputError(
-                "is the test file, and this classifier chooses settings on it",
-                field="data.validation",
-                value=data.files["validation"],
-                remedy="hold training samples out (relgen data split --dev), or leave it out",
-            )
+        for shares, others in (
+            (data.validates_on_test, "test"),
+            (data.validates_on_training, "training"),
+        ):
+            if shares:
+                raise InputError(
+                    f"holds {others} sentences, and this classifier chooses settings on it",
+                    field="data.validation",
+                    value=data.files["validation"],
+                    remedy="hold training samples out (relgen data split --dev), or leave it out",
+                )
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """A training that goes on from a finished checkpoint makes that part out of date."""

@@ -105,7 +105,7 @@ def load_language_model(
         device: where quantised weights go; others stay where the trainer moves them.
 
     Raises:
-        InputError: the model cannot be found.
+        InputError: the model cannot be found, or its files lack weights of a language model.
     """
     options: dict[str, Any] = {"dtype": getattr(torch, dtype), "attn_implementation": attention}
     if quantization == "nf4":
@@ -117,10 +117,22 @@ def load_language_model(
         )
         options["device_map"] = {"": str(device or "cpu")}
     with missing_model(name):
-        model = AutoModelForCausalLM.from_pretrained(resolve_model(name), **options)
+        # the stubs know only the answer without `output_loading_info`
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            resolve_model(name), output_loading_info=True, **options
+        )
+    model, report = loaded
+    if missing := sorted(report["missing_keys"]):
+        raise InputError(
+            f"is no language model: its files lack {len(missing)} weights, such as {missing[0]}",
+            field="model",
+            value=name,
+            remedy=f"take one that writes text, such as {EMBEDDED_LANGUAGE_MODEL}",
+        )
     if quantization is not None:
         _keep_packed_weights(model)
-    return model.eval()
+    made: PreTrainedModel = model.eval()
+    return made
 
 
 def _keep_packed_weights(model: PreTrainedModel) -> None:

@@ -234,13 +234,17 @@ class RelgenCLI(LightningCLI):
 
 
 class _SaveConfig(SaveConfigCallback):
-    """Writes the full configuration to `config.yaml` in the output folder."""
+    """Writes the full configuration of a training to `config.yaml` in the output folder.
+
+    That of another subcommand goes to a file of its own, such as `config.test.yaml`.
+    """
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         folder = Path(trainer.default_root_dir)
         folder.mkdir(parents=True, exist_ok=True)
+        name = "config.yaml" if stage == "fit" else f"config.{stage}.yaml"
         self.parser.save(
-            self.config, folder / "config.yaml", skip_none=False, overwrite=True, multifile=False
+            self.config, folder / name, skip_none=False, overwrite=True, multifile=False
         )
 
 

@@ -50,12 +50,13 @@ class RetrievalClassifier(KnowPromptClassifier, LearnsAfterTraining):
         neighbours: k.
         temperature: T.
         trained: the folder `model` of a trained KnowPrompt of the same relations. Its weights and
-            its settings count in place of `model` and all others that KnowPrompt has. With
+            its settings count in place of `model` and all others that KnowPrompt has; `mode` must
+            be its own. With
             `trainer.max_steps` 0 nothing is trained again: what is learnt is the datastore.
 
     Raises:
         InputError: see `KnowPromptClassifier`; λ, k or T is out of its range; or `trained` is no
-            KnowPrompt, or one of other relations.
+            KnowPrompt, or one of other relations or of another mode.
     """
 
     kind: ClassVar[str] = "retrieval"
@@ -91,6 +92,13 @@ class RetrievalClassifier(KnowPromptClassifier, LearnsAfterTraining):
             )
         else:
             start = _knowprompt(trained, schema)
+            if mode != start.settings["mode"]:
+                raise InputError(
+                    f"the KnowPrompt in {trained} was trained with mode {start.settings['mode']!r}",
+                    field="model.classifier.mode",
+                    value=mode,
+                    remedy="give the same mode",
+                )
             network, weight = start.language_model, start.structured_weight
             self._assemble(schema, network, start.encoding, weight, start.settings)
         self.given = given

@@ -56,6 +56,14 @@ def run(args: argparse.Namespace) -> None:
     elif (mark := args.folder / GRID_MARK).is_file():
         grid = _grid(mark)
         cells = {name: args.folder / name for name in grid["cells"]}
+        unfinished = [n for n, cell in cells.items() if not (cell / "results.json").is_file()]
+        if unfinished:
+            raise InputError(
+                "this grid is not finished: some of its cells have no results yet",
+                path=args.folder,
+                value=unfinished,
+                remedy=f"run it to its end: relgen run … --out {args.folder}",
+            )
         target = args.out or args.folder
         paths = write_comparison(
             cells, target, title=grid["name"], settings=grid["settings"], **shown

@@ -24,7 +24,8 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument(
         "experiment",
-        help="experiment.yaml, a grid of them, or a preset (everyday, semeval, paper_small)",
+        help="experiment.yaml, a grid of them, or a preset (everyday, semeval, semeval_effect, "
+        "paper, paper_small)",
     )
     parser.add_argument("--out", required=True, type=Path, help="folder of the run")
     parser.add_argument(

@@ -7,6 +7,7 @@ either way of choosing needs.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -149,12 +150,27 @@ class Descent:
 def find_label(text: str, schema: RelationSchema) -> str | None:
     """The label that a free answer names, by its title; None when it names none.
 
-    Its first line counts; case, white space and the punctuation of a sentence around the name do
-    not.
+    Its first line counts. It may be a sentence around the name ("The relation is: made of."), as
+    long as it names no second relation; case does not count.
     """
     line = text.strip().partition("\n")[0]
-    wanted = _plain(line)
-    return next((each.name for each in schema if _plain(each.shown) == wanted), None)
+    titles = {each.name: each.shown for each in schema}
+    exact = [name for name, title in titles.items() if _plain(title) == _plain(line)]
+    if exact:
+        return exact[0]
+    found = [name for name, title in titles.items() if _within(title, line)]
+    # a title that is part of another one that is there is not named itself
+    whole = [
+        name
+        for name in found
+        if not any(_within(titles[name], titles[other]) for other in found if other != name)
+    ]
+    return whole[0] if len(whole) == 1 else None
+
+
+def _within(title: str, text: str) -> bool:
+    """Whether a text holds a title, not as a part of a longer word."""
+    return re.search(rf"(?<!\w){re.escape(title)}(?!\w)", text, re.IGNORECASE) is not None
 
 
 def _plain(name: str) -> str:

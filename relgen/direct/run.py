@@ -22,7 +22,7 @@ from relgen.generation.settings import GenerationSettings
 from relgen.language_model import DType, find_device
 from relgen.partial_rows import PartialRows, inputs_hash
 from relgen.prompts import Prompt
-from relgen.samples import Sample, read_samples
+from relgen.samples import Sample, normalised, read_samples
 from relgen.schema import RelationSchema, load_schema
 from relgen.scoring import score_labels
 
@@ -85,7 +85,7 @@ def classify(
         The summary: the settings, `samples`, `unparseable` answers, `micro_f1`, `seconds`.
 
     Raises:
-        InputError: an input cannot be used.
+        InputError: an input cannot be used, or labelled sentences are test sentences as well.
     """
     if settings.shots < 0:
         raise InputError("must not be negative", field="shots", value=settings.shots)
@@ -106,6 +106,7 @@ def classify(
             )
     samples = read_samples(test, schema=relations)
     labelled = read_samples(train, schema=relations) if settings.shots else []
+    _refuse_leaks(labelled, samples, train)
     shown = draw_demonstrations(labelled, settings.shots, seed=settings.seed)
     # sentences of similar length share a batch
     order = sorted(range(len(samples)), key=lambda i: len(samples[i].text))
@@ -210,3 +211,16 @@ def _line(sample: Sample, row: Sequence[Any], schema: RelationSchema) -> dict[st
     scores = dict(zip(schema.labels, probabilities, strict=True))
     line = {"id": sample.id, "relation": label, "score": scores.get(label or "", 0.0)}
     return line | {"scores": scores} | ({} if text is None else {"answer": text})
+
+
+def _refuse_leaks(labelled: Sequence[Sample], test: Sequence[Sample], path: str | Path) -> None:
+    """No sentence may be shown with its relation that is asked for."""
+    asked = {normalised(sample.text) for sample in test}
+    leaks = [sample.id for sample in labelled if normalised(sample.text) in asked]
+    if leaks:
+        raise InputError(
+            f"{len(leaks)} labelled sentences are test sentences as well (case and punctuation "
+            f"aside); first: id '{leaks[0]}'",
+            path=path,
+            remedy="split again (relgen data split --exclude TEST), or show none (--shots 0)",
+        )

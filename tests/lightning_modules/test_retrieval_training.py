@@ -112,13 +112,19 @@ def test_settings_come_from_the_validation_file_and_never_from_the_test_file(fil
 
 
 @pytest.mark.parametrize("steps", [0, 3])
-@pytest.mark.parametrize("name", ["test.jsonl", "copy.jsonl"])
-def test_the_test_file_as_validation_file_is_refused(files, model, name, steps):
+@pytest.mark.parametrize(
+    ("name", "others"),
+    [("test", "test"), ("copy", "test"), ("part", "test"), ("human", "training")],
+)
+def test_settings_are_not_chosen_on_test_or_training_sentences(files, model, name, others, steps):
     test = files / "test.jsonl"
-    (files / "copy.jsonl").write_bytes(test.read_bytes())
-    with pytest.raises(InputError, match="is the test file, and this classifier chooses"):
+    lines = test.read_text().splitlines(keepends=True)
+    (files / "copy.jsonl").write_text("".join(lines))
+    (files / "part.jsonl").write_text("".join(lines[:1]).replace('"id": "', '"id": "other-'))
+    with pytest.raises(InputError, match=f"holds {others} sentences, and this classifier chooses"):
         trainer(files / "out", steps).fit(
-            module(model), data(files, "human", validation=str(files / name), test=str(test))
+            module(model),
+            data(files, "human", validation=str(files / f"{name}.jsonl"), test=str(test)),
         )
 
 
@@ -207,6 +213,8 @@ def test_only_a_knowprompt_of_the_same_relations_is_taken(files, model):
     trainer(files / "out", 1).fit(module(model), given)
     with pytest.raises(InputError, match="another kind of classifier"):
         RetrievalClassifier(SCHEMA, trained=str(files / "out" / "model"))
+    with pytest.raises(InputError, match="was trained with mode 'fixed'"):
+        RetrievalClassifier(SCHEMA, trained=folder, mode="faithful")
     with pytest.raises(InputError, match="no classifier in this folder"):
         RetrievalClassifier(SCHEMA, trained=str(files / "nowhere"))
 

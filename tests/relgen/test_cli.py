@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -282,3 +284,37 @@ def test_input_errors_name_everything() -> None:
     error = InputError("wrong", path="a.jsonl", line=3, field="head", value=7, remedy="mend it")
     assert str(error) == "a.jsonl:3: field 'head': wrong (got 7); mend it"
     assert len(str(InputError("long", value="x" * 500))) < 120
+
+
+def test_only_a_training_writes_its_configuration(tmp_path: Path) -> None:
+    from types import SimpleNamespace
+
+    from relgen.lightning_cli import _SaveConfig
+
+    def save(config: str, path: Path, **_: Any) -> None:
+        path.write_text(config, encoding="utf-8")
+
+    trainer: Any = SimpleNamespace(default_root_dir=str(tmp_path))
+    for stage in ("fit", "test", "predict"):
+        parser: Any = SimpleNamespace(save=save)
+        config: Any = f"of {stage}"
+        _SaveConfig(parser, config).save_config(trainer, None, stage)  # type: ignore[arg-type]
+    written = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.iterdir()}
+    assert written == {
+        "config.yaml": "of fit",
+        "config.test.yaml": "of test",
+        "config.predict.yaml": "of predict",
+    }
+
+
+def test_the_report_of_an_unfinished_grid_names_the_grids_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mark = {"name": "mine", "cells": ["k1", "k2"], "settings": ""}
+    (tmp_path / "grid.json").write_text(json.dumps(mark), encoding="utf-8")
+    (tmp_path / "k1").mkdir()
+    (tmp_path / "k1" / "results.json").write_text("{}", encoding="utf-8")
+    line = failed(capsys, "report", str(tmp_path))
+    assert "not finished" in line
+    assert "['k2']" in line
+    assert f"--out {tmp_path}" in line

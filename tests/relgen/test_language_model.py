@@ -150,3 +150,10 @@ def test_smollm2_has_a_chat_template_and_speaks():
     ids = torch.tensor([encode(tokenizer, "The capital of France is")])
     answer = model.generate(ids, max_new_tokens=3, do_sample=False, pad_token_id=0)
     assert "Paris" in tokenizer.decode(answer[0])
+
+
+def test_an_encoder_is_no_language_model(tmp_path):
+    from tests.relgen.classifiers.tiny_encoder import save_encoder
+
+    with pytest.raises(InputError, match=r"is no language model.*lack \d+ weights, such as cls\."):
+        load_language_model(save_encoder(tmp_path))

@@ -89,7 +89,9 @@ def test_answers_that_cannot_be_told_apart(answers: list[list[int]]) -> None:
         (' "Founded_By".\nBecause …', "founded_by"),
         ("**no_relation**", "no_relation"),
         ("founded by", None),
-        ("founded_by and more", None),
+        ("The relation is: founded_by.", "founded_by"),
+        ("founded_by, not no_relation", None),
+        ("founded_by_someone", None),
         ("", None),
     ],
 )
@@ -103,3 +105,10 @@ def test_a_relation_is_named_by_its_title() -> None:
     schema = RelationSchema("s", relations)
     assert find_label("Crosses.", schema) == "P177"
     assert find_label("P177", schema) is None
+
+
+def test_a_title_within_a_longer_one_is_not_named() -> None:
+    relations = (Relation("a", "x", title="part of"), Relation("b", "y", title="not part of"))
+    schema = RelationSchema("s", relations)
+    assert find_label("It is not part of it.", schema) == "b"
+    assert find_label("It is part of it.", schema) == "a"

@@ -27,14 +27,18 @@ GOLD = ["causes", "ends", "none", "causes", "ends", "none"]
 @pytest.fixture
 def files(tmp_path: Path) -> dict[str, str]:
     (tmp_path / "s.yaml").write_text(SCHEMA)
-    samples = [
-        Sample(
-            f"t{i}", f"Rain {'x' * (9 - i)} floods.", Entity(0, 4), Entity(15 - i, 21 - i), label
-        )
-        for i, label in enumerate(GOLD)
-    ]
-    write_samples(tmp_path / "train.jsonl", samples)
-    write_samples(tmp_path / "test.jsonl", samples)
+    for name, word in (("train", "Snow"), ("test", "Rain")):
+        samples = [
+            Sample(
+                f"t{i}",
+                f"{word} {'x' * (9 - i)} floods.",
+                Entity(0, 4),
+                Entity(15 - i, 21 - i),
+                label,
+            )
+            for i, label in enumerate(GOLD)
+        ]
+        write_samples(tmp_path / f"{name}.jsonl", samples)
     names = {"train": "train.jsonl", "test": "test.jsonl", "schema": "s.yaml"}
     return {key: str(tmp_path / name) for key, name in names.items()}
 
@@ -137,3 +141,14 @@ def test_bad_input(files: dict[str, str], tmp_path: Path) -> None:
         classify(DirectSettings(shots=-1), out=tmp_path / "out", **files)
     with pytest.raises(InputError, match="no such file"):
         classify(DirectSettings(), out=tmp_path / "out", **{**files, "test": "none.jsonl"})
+
+
+def test_labelled_test_sentences_are_refused(
+    files: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {**files, "train": files["test"]}
+    with pytest.raises(InputError, match=r"6 labelled sentences are test sentences as well.*'t0'"):
+        classify(DirectSettings(), out=tmp_path / "out", **given)
+    # where none is shown, none is read
+    monkeypatch.setattr(run, "_among_labels", asker(dict.fromkeys(f"t{i}" for i in range(6))))
+    assert classify(DirectSettings(shots=0), out=tmp_path / "out", **given)["samples"] == 6
