@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datasets import Dataset
 
 from relgen.errors import InputError
-from relgen.samples import iter_samples, normalised
+from relgen.samples import iter_samples, repeated_texts
 from relgen.schema import RelationSchema
 
 
@@ -76,5 +76,4 @@ def check_training(
 
 def leaking_rows(training: Dataset, test: Dataset) -> list[int]:
     """Rows of `training` whose sentence is also in `test`, case and punctuation aside."""
-    held_out = {normalised(text) for text in test["text"]}
-    return [row for row, text in enumerate(training["text"]) if normalised(text) in held_out]
+    return repeated_texts(training["text"], test["text"])

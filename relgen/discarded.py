@@ -6,6 +6,7 @@ over. What the results need of them is predictions and scores.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -33,8 +34,10 @@ def discard_weights(stages: Iterable[Stage], is_done: Callable[[Stage], bool]) -
         readers = [s for s in planned if any(training.folder in p.parents for p in s.inputs)]
         if all(is_done(stage) for stage in (training, *readers)):
             for path in weights:
-                write_text(_mark(path), content_hash(path) + "\n")
-                path.unlink()
+                # another process at work in this folder may be faster
+                with contextlib.suppress(FileNotFoundError):
+                    write_text(_mark(path), content_hash(path) + "\n")
+                    path.unlink()
 
 
 def discarded_hash(path: Path) -> str | None:

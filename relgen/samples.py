@@ -272,6 +272,12 @@ def normalised(text: str) -> str:
     return _NOT_ALNUM.sub(" ", text.casefold()).strip()
 
 
+def repeated_texts(texts: Iterable[str], others: Iterable[str]) -> list[int]:
+    """The places of those texts that are among the others, case and punctuation aside."""
+    held_out = {normalised(text) for text in others}
+    return [place for place, text in enumerate(texts) if normalised(text) in held_out]
+
+
 def _parse_line(line: str, path: Path, number: int, schema: RelationSchema | None) -> Sample:
     try:
         row = json.loads(line)

@@ -214,11 +214,7 @@ class KnowPromptClassifier(Classifier):
         return weight[self.encoding.answer_ids]
 
     def _scores(self, states: Tensor, answers: Tensor) -> Tensor:
-        """The masks' states (B, H) and the answer words (R, H) -> (B, R)."""
-        return self._answer(states, answers)
-
-    def _answer(self, states: Tensor, answers: Tensor) -> Tensor:
-        """The head's logits for the answer words only: (B, H) and (R, H) -> (B, R)."""
+        """The head's logits for the answer words (R, H) at the masks' states (B, H): (B, R)."""
         return word_logits(self.language_model, states, self.encoding.answer_ids, answers)
 
 

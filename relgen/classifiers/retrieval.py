@@ -186,7 +186,7 @@ class RetrievalClassifier(KnowPromptClassifier, LearnsAfterTraining):
         for batch in batches:
             states = self._mask_states(batch)
             targets = target_probabilities(batch.labels, batch.targets, len(self.schema))
-            parts.append((states.float(), targets, self._answer(states, answers).float()))
+            parts.append((states.float(), targets, super()._scores(states, answers).float()))
         keys, values, logits = (torch.cat(part) for part in zip(*parts, strict=True))
         return keys, values, logits
 

@@ -22,7 +22,7 @@ from relgen.generation.settings import GenerationSettings
 from relgen.language_model import DType, find_device
 from relgen.partial_rows import PartialRows, inputs_hash
 from relgen.prompts import Prompt
-from relgen.samples import Sample, normalised, read_samples
+from relgen.samples import Sample, read_samples, repeated_texts
 from relgen.schema import RelationSchema, load_schema
 from relgen.scoring import score_labels
 
@@ -215,12 +215,11 @@ def _line(sample: Sample, row: Sequence[Any], schema: RelationSchema) -> dict[st
 
 def _refuse_leaks(labelled: Sequence[Sample], test: Sequence[Sample], path: str | Path) -> None:
     """No sentence may be shown with its relation that is asked for."""
-    asked = {normalised(sample.text) for sample in test}
-    leaks = [sample.id for sample in labelled if normalised(sample.text) in asked]
+    leaks = repeated_texts((s.text for s in labelled), (s.text for s in test))
     if leaks:
         raise InputError(
             f"{len(leaks)} labelled sentences are test sentences as well (case and punctuation "
-            f"aside); first: id '{leaks[0]}'",
+            f"aside); first: id '{labelled[leaks[0]].id}'",
             path=path,
             remedy="split again (relgen data split --exclude TEST), or show none (--shots 0)",
         )
