@@ -15,7 +15,8 @@ def check_files(files: Mapping[str, str | None], schema: RelationSchema) -> None
     """Reads every file that is given, line by line.
 
     Args:
-        files: path by purpose; the labels of `predict` are not looked at.
+        files: path by purpose; the labels of `predict` are not looked at,
+            and may be missing.
         schema: the relations that may occur.
 
     Raises:
@@ -24,7 +25,8 @@ def check_files(files: Mapping[str, str | None], schema: RelationSchema) -> None
     for purpose, file in files.items():
         if file is None or (purpose == "predict" and file == files["test"]):
             continue
-        for _ in iter_samples(file, schema=None if purpose == "predict" else schema):
+        labelled = purpose != "predict"
+        for _ in iter_samples(file, schema=schema if labelled else None, labelled=labelled):
             pass
 
 

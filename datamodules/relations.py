@@ -41,7 +41,8 @@ class RelationDataModule(LightningDataModule):
         generated: samples file that a language model wrote.
         validation: samples file that training is watched on.
         test: samples file for `test`.
-        predict: samples file for `predict` (its labels are ignored); `test` when left out.
+        predict: samples file for `predict` (labels are ignored, and may be missing); `test` when
+            left out.
         mix: train on the `human` file, on the generated one (`pure`), or on both (`mix`); left out:
             on what is given.
         order: `together` draws from both files alike; `side_by_side` gives each its share of every
@@ -146,7 +147,7 @@ class RelationDataModule(LightningDataModule):
         for name in names:
             file = self.files[name]
             if file is not None and name not in self._tables:
-                self._tables[name] = load_table(file)
+                self._tables[name] = load_table(file, labelled=name != "predict")
         if stage == "fit":
             check_training(self._tables, self.mix, self.order, self.files)
             self._remove_leaks()

@@ -5,6 +5,7 @@ Everything goes below `trainer.default_root_dir`, on the first process only.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from relgen.classifiers.base import Batch
 from relgen.classifiers.predictions import Prediction
 from relgen.classifiers.saved import record_scores, save_classifier
 from relgen.errors import InputError
-from relgen.files import write_json, write_jsonl
+from relgen.files import read_lines, write_json, write_jsonl
 
 
 class BestWeights(Callback):
@@ -96,7 +97,18 @@ class ClassifierFiles(Callback):
         self._predictions = []
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Raises InputError where the predictions would replace those behind the scores."""
         self._predictions = []
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        scored, told = _folder(trainer) / "scores.json", _folder(trainer) / "predictions.jsonl"
+        if scored.is_file() and told.is_file():
+            before = [row["id"] for row in map(json.loads, read_lines(told))]
+            if before != data.sample_ids("predict"):
+                raise InputError(
+                    "holds the predictions behind scores.json, for other sentences",
+                    path=told,
+                    remedy="give another --out for these",
+                )
 
     def on_test_batch_end(  # type: ignore[override]
         self,

@@ -7,7 +7,8 @@ up a batch (`datamodules.relations`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, cast
 
@@ -36,6 +37,8 @@ from relgen.classifiers.losses import (
 from relgen.errors import InputError
 from relgen.schema import RelationSchema
 from relgen.scoring import RelationConfusion, Scores, score
+
+_LOG = logging.getLogger(__name__)
 
 
 class RelationClassifierModule(LightningModule):
@@ -123,6 +126,11 @@ class RelationClassifierModule(LightningModule):
         files: list[Callback] = [ClassifierFiles(), ClassifierPictures(), MetricHistory()]
         speed = Speed(lambda batch: {"tokens": batch.input_ids.numel(), "samples": len(batch.ids)})
         return [*best, finish, *files, SaveOnTermination(), speed]
+
+    def on_fit_start(self) -> None:
+        """Says what is particular about the weights that the training starts from."""
+        if self.classifier.start_notice and self.global_rank == 0:
+            _LOG.warning(self.classifier.start_notice)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Warm-up, then linear decay, over all steps of the training."""
@@ -218,20 +226,20 @@ class RelationClassifierModule(LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Raises InputError when the weights were trained for other labels or settings."""
-        if checkpoint.get("labels") != list(self.schema.labels):
+        theirs, ours = checkpoint.get("labels"), list(self.schema.labels)
+        if theirs != ours:
             raise InputError(
-                "this checkpoint was trained for other relations, or in another order",
+                f"this checkpoint was trained for {_difference(theirs or [], ours)}",
                 field="ckpt_path",
-                value=checkpoint.get("labels"),
-                remedy=f"give the schema that it was trained with (not '{self.schema.name}')",
+                remedy=f"give the schema that it was trained with (not this '{self.schema.name}')",
             )
-        ours, theirs = self.classifier.identity(), checkpoint.get("classifier", {})
-        for name in theirs:
-            if theirs[name] != ours.get(name):
+        given, kept = self.classifier.identity(), checkpoint.get("classifier", {})
+        for name in kept:
+            if kept[name] != given.get(name):
                 raise InputError(
-                    f"this checkpoint was trained with {name} = {theirs[name]!r}",
+                    f"this checkpoint was trained with {name} = {kept[name]!r}",
                     field=f"model.classifier.{name}",
-                    value=ours.get(name),
+                    value=given.get(name),
                     remedy="give the preset and the options that it was trained with: they stand "
                     "in config.yaml beside its folder `checkpoints`",
                 )
@@ -267,3 +275,15 @@ class RelationClassifierModule(LightningModule):
 
     def _confusion(self, stage: str) -> RelationConfusion:
         return cast(RelationConfusion, self.confusions[f"at_{stage}"])
+
+
+def _difference(theirs: Sequence[str], ours: Sequence[str]) -> str:
+    """In which relations two schemas differ, in words: the first three of each."""
+    parts = []
+    for word, some, others in (("with", theirs, ours), ("without", ours, theirs)):
+        if alone := [label for label in some if label not in others]:
+            more = f" and {len(alone) - 3} more" if len(alone) > 3 else ""
+            parts.append(f"{word} {', '.join(alone[:3])}{more}")
+    if not parts:
+        return "the same relations in another order"
+    return f"other relations: {', '.join(parts)}"

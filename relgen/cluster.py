@@ -6,6 +6,8 @@ Leaves out what the commands do, and who may work on what: `relgen.runner` locks
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +21,7 @@ Cluster = Literal["local", "slurm"]
 # submitit's own defaults are minutes; a partition may allow less than these
 _MINUTES: dict[Cluster, int] = {"local": 7 * 24 * 60, "slurm": 24 * 60}
 _POLL = 1.0  # seconds
+_CLUSTERS_OWN = ("srun: ", "slurmstepd: ", "submitit ")
 _TO_END = 30.0  # seconds that cancelled jobs get, so that none is left behind
 
 
@@ -33,6 +36,28 @@ class JobCommand:
 
     name: str
     command: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Command:
+    """What submitit calls in a job: a command, whose output goes to the job's logs as it comes.
+
+    Raises:
+        SystemExit: the command's code, so that the job has failed where the command has.
+    """
+
+    line: tuple[str, ...]
+    environment: dict[str, str] | None
+
+    def __call__(self) -> None:
+        with subprocess.Popen(self.line, env=self.environment) as process:
+            try:
+                code = process.wait()
+            except BaseException:  # cancelled, or out of time: the command is not to go on alone
+                process.send_signal(signal.SIGINT)
+                raise
+        if code:
+            sys.exit(code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +95,7 @@ def run_jobs(
         InputError: submitit is not installed, does not know an option, or the cluster refuses a
             job.
     """
-    executor, utilities = _executor(cluster, folder, options)
+    executor = _executor(cluster, folder, options)
     environment = _environment(cluster, at_once or len(commands))
     waiting, failures = list(commands), list[Failure]()
     running: dict[str, Any] = {}
@@ -78,8 +103,8 @@ def run_jobs(
         while waiting or running:
             while waiting and (at_once is None or len(running) < at_once):
                 job = waiting.pop(0)
-                line = [sys.executable, "-m", "relgen.cli", *job.command]
-                task = utilities.CommandFunction(line, verbose=True, env=environment)
+                line = (sys.executable, "-m", "relgen.cli", *job.command)
+                task = _Command(line, environment)
                 running[job.name] = _submitted(executor, task, job.name, cluster)
             for name in [name for name, job in running.items() if job.done()]:
                 job = running.pop(name)
@@ -97,10 +122,9 @@ def run_jobs(
     return failures
 
 
-def _executor(cluster: Cluster, folder: Path, options: Mapping[str, Any]) -> tuple[Any, Any]:
+def _executor(cluster: Cluster, folder: Path, options: Mapping[str, Any]) -> Any:
     try:
         import submitit
-        from submitit import helpers
     except ModuleNotFoundError as error:
         raise InputError(
             "needs the package submitit",
@@ -113,7 +137,7 @@ def _executor(cluster: Cluster, folder: Path, options: Mapping[str, Any]) -> tup
     except Exception as error:  # it raises several kinds, for options and for a missing sbatch
         said = str(error).splitlines()[0]
         raise InputError(f"submitit: {said}", field="--cluster", value=cluster) from error
-    return executor, helpers
+    return executor
 
 
 def _submitted(executor: Any, task: Any, name: str, cluster: Cluster) -> Any:
@@ -138,7 +162,7 @@ def _environment(cluster: Cluster, processes: int) -> dict[str, str] | None:
 
 
 def _last_line(job: Any, error: Exception) -> str:
-    """What the command said last: its own line of an error, after submitit's account of it."""
-    lines = [line.strip() for line in (job.stderr() or "").splitlines() if line.strip()]
-    said = lines[-1] if lines else str(error).splitlines()[0]
-    return said.removeprefix("submitit.core.utils.FailedJobError: ")
+    """What the command said last: its own line of an error, which the cluster's may follow."""
+    lines = [line.strip() for line in (job.stderr() or "").splitlines()]
+    own = [line for line in lines if line and not line.startswith(_CLUSTERS_OWN)]
+    return own[-1] if own else str(error).splitlines()[0]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from relgen.errors import CombinedInputError, InputError
 
-SKIP_BAD_REMEDY = "mend it, or leave bad records out with --skip-bad"
+SKIP_BAD_REMEDY = "mend it, or leave bad records out with relgen data convert --skip-bad"
 _KEPT = 1000
 _SLOTS = 1024  # a power of two
 

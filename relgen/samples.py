@@ -28,6 +28,8 @@ from relgen.records import RecordChecks
 if TYPE_CHECKING:
     from relgen.schema import RelationSchema
 
+UNLABELLED = "unlabelled"
+"""The relation of sentences that nobody has labelled, where only predictions are asked for."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # exactly the characters of which `str.isalnum` is false
 _NOT_ALNUM = re.compile(r"[\W_]+")
@@ -157,12 +159,15 @@ class Sample:
         return row
 
     @classmethod
-    def from_json(cls, row: Any, *, default_id: str | None = None) -> Sample:
+    def from_json(
+        cls, row: Any, *, default_id: str | None = None, default_relation: str | None = None
+    ) -> Sample:
         """Reads what `to_json` wrote.
 
         Args:
             row: a decoded JSON value.
             default_id: the id of a row that has none.
+            default_relation: the relation of a row that has none.
 
         Raises:
             InputError: names the field and the value at fault.
@@ -177,7 +182,7 @@ class Sample:
             text=_string(row, "text"),
             head=_entity(row, "head"),
             tail=_entity(row, "tail"),
-            relation=_string(row, "relation"),
+            relation=_string(row, "relation", default_relation),
             source=_string(row, "source", "human"),
             provenance=provenance,
             scores=_scores(row),
@@ -189,6 +194,7 @@ def iter_samples(
     *,
     skip_bad: bool = False,
     schema: RelationSchema | None = None,
+    labelled: bool = True,
     statistics: ReadStatistics | None = None,
 ) -> Iterator[Sample]:
     """Yields the samples of a JSONL file, one line in memory at a time.
@@ -197,6 +203,7 @@ def iter_samples(
         path: the samples file.
         skip_bad: leave malformed lines out and count them, in place of raising.
         schema: when given, a relation that it does not hold is an error of that line.
+        labelled: every line must name a relation; otherwise one that does not is `UNLABELLED`.
         statistics: receives the counts.
 
     Raises:
@@ -209,7 +216,11 @@ def iter_samples(
     for number, line in enumerate(read_lines(path), start=1):
         if line.strip():
             with checks.record(number):
-                sample = _parse_line(line, path, number, schema)
+                sample = _parse_line(
+                    line, f"{path.stem}-{number}", None if labelled else UNLABELLED
+                )
+                if schema is not None:
+                    schema.check_label(sample.relation)
                 if checks.passes(sample.id, number):
                     yield sample
     checks.finish()
@@ -278,17 +289,14 @@ def repeated_texts(texts: Iterable[str], others: Iterable[str]) -> list[int]:
     return [place for place, text in enumerate(texts) if normalised(text) in held_out]
 
 
-def _parse_line(line: str, path: Path, number: int, schema: RelationSchema | None) -> Sample:
+def _parse_line(line: str, default_id: str, default_relation: str | None) -> Sample:
     try:
         row = json.loads(line)
     except json.JSONDecodeError as error:
         raise InputError(
             f"not valid JSON at column {error.colno}: {error.msg}", value=line.strip()
         ) from error
-    sample = Sample.from_json(row, default_id=f"{path.stem}-{number}")
-    if schema is not None:
-        schema.check_label(sample.relation)
-    return sample
+    return Sample.from_json(row, default_id=default_id, default_relation=default_relation)
 
 
 def _string(row: dict[str, Any], name: str, default: str | None = None) -> str:

@@ -44,11 +44,15 @@ FEATURES = Features(
 )
 
 
-def load_table(paths: str | Path | Sequence[str | Path]) -> Dataset:
+def load_table(paths: str | Path | Sequence[str | Path], *, labelled: bool = True) -> Dataset:
     """One or several samples files as one table, in the order given.
 
     The Arrow file is kept in the cache of `datasets` and keyed by the files' content, so that a
     second call maps it into memory. Keys that relgen does not know are left out.
+
+    Args:
+        paths: the files.
+        labelled: as `iter_samples` takes it.
 
     Raises:
         InputError: a file is missing, empty or malformed.
@@ -65,6 +69,7 @@ def load_table(paths: str | Path | Sequence[str | Path]) -> Dataset:
                 "files": [str(Path(file).resolve()) for file in files],
                 "hashes": [content_hash(file) for file in files],
                 "version": _VERSION,
+                "labelled": labelled,
             },
         )
     except DatasetGenerationError as error:
@@ -73,10 +78,12 @@ def load_table(paths: str | Path | Sequence[str | Path]) -> Dataset:
         raise
 
 
-def _rows(files: list[str], hashes: list[str], version: int) -> Iterator[dict[str, Any]]:
+def _rows(
+    files: list[str], hashes: list[str], version: int, labelled: bool
+) -> Iterator[dict[str, Any]]:
     """The rows of files; `hashes` and `version` only key the cache."""
     for file in files:
-        for sample in iter_samples(file):
+        for sample in iter_samples(file, labelled=labelled):
             row = sample.to_json()
             known = row.get("provenance") or {}
             row["provenance"] = {key: known.get(key) for key in PROVENANCE}

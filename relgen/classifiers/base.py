@@ -79,12 +79,14 @@ class Classifier(nn.Module, ABC):
     """From batches to logits over the schema's labels.
 
     `kind` is the name that a saved classifier's `config.json` carries; `relgen.classifiers.saved`
-    maps it to the class.
+    maps it to the class. `start_notice` is what a training should be told about what it starts
+    from; empty: nothing.
     """
 
     kind: ClassVar[str]
     schema: RelationSchema
     encoding: Encoding
+    start_notice: str = ""
 
     @abstractmethod
     def forward(self, batch: Batch) -> Tensor:

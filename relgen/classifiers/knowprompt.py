@@ -114,6 +114,11 @@ class KnowPromptClassifier(Classifier):
         add_virtual_words(language_model, encoding, schema, VARIANTS[mode])
         settings = {"model": model, "mode": mode, "missing": missing, "margin": margin}
         self._assemble(schema, language_model, encoding, structured_weight, settings)
+        if missing:
+            self.start_notice = (
+                f"{model} comes without a pre-trained masked-language-model head: in its place a "
+                "head that passes the normalised state on, and learns"
+            )
 
     def _assemble(
         self,

@@ -6,7 +6,6 @@ those whose output embeddings are a matrix of their own.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal, cast
@@ -20,7 +19,6 @@ from transformers.utils import logging as transformers_logging
 from relgen.errors import InputError
 from relgen.language_model import missing_model, resolve_model
 
-_LOG = logging.getLogger(__name__)
 # GELU is the identity for numbers well above zero. The states that encoders give lie within a few
 # units around zero, and the LayerNorm behind it takes a shift that all share away again
 _SHIFT = 4.0
@@ -61,11 +59,6 @@ def load_masked_language_model(
         raise _unusable(model, f"its files lack weights of the encoder, such as {strange[0]}")
     if missing:
         start_as_identity(loaded, missing)
-        _LOG.warning(
-            "%s comes without a pre-trained masked-language-model head: in its place a head that "
-            "passes the normalised state on, and learns",
-            model,
-        )
     return loaded, missing
 
 
@@ -130,7 +123,7 @@ def start_as_identity(model: PreTrainedModel, missing: Sequence[str]) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without transformers' report on a head that is missing: it is told in our own words."""
+    """Without transformers' report on a head that is missing: a training tells it in our words."""
     before = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()
     try:

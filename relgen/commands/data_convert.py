@@ -105,7 +105,7 @@ def run_convert(args: argparse.Namespace) -> None:
     samples = counted(_read(args, statistics), "samples converted")
     total = write_samples(args.out, converted(samples if patch is None else patch.apply(samples)))
     if patch is not None:
-        _say_patched(patch)
+        _say_patched(patch, tacred=args.format == "tacred")
     for label in sorted(unused):
         _warn(f"no sample has the label '{label}', which --rename names")
     if args.format == "tacred":
@@ -159,7 +159,7 @@ def _patch(args: argparse.Namespace) -> LabelPatch | None:
     return patch
 
 
-def _say_patched(patch: LabelPatch) -> None:
+def _say_patched(patch: LabelPatch, *, tacred: bool) -> None:
     print(f"{patch.applied} of the patch's {len(patch)} labels applied")
     if patch.others and patch.drop_others:
         print(
@@ -167,9 +167,11 @@ def _say_patched(patch: LabelPatch) -> None:
             "(--no-drop-unpatched keeps them)"
         )
     elif patch.others:
+        # an excerpt of Re-TACRED's need not hold a label by which it is known
         print(
-            f"{patch.others} samples that the patch does not name keep their labels "
-            "(--drop-unpatched leaves them out)"
+            f"{patch.others} samples that the patch does not name keep their labels"
+            f"{', as with TACREV' if tacred else ''} "
+            f"(--drop-unpatched leaves them out{', as Re-TACRED does' if tacred else ''})"
         )
     if patch.missing:
         _warn(

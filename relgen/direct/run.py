@@ -106,6 +106,14 @@ def classify(
             )
     samples = read_samples(test, schema=relations)
     labelled = read_samples(train, schema=relations) if settings.shots else []
+    if len(labelled) < settings.shots:
+        raise InputError(
+            f"{len(labelled)} labelled samples are fewer than are to be shown",
+            path=train,
+            field="shots",
+            value=settings.shots,
+            remedy="lower --shots, or give more",
+        )
     _refuse_leaks(labelled, samples, train)
     shown = draw_demonstrations(labelled, settings.shots, seed=settings.seed)
     # sentences of similar length share a batch

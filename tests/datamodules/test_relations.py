@@ -1,5 +1,6 @@
 """Which samples are trained on, which data is refused, and what the batches hold."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -137,6 +138,19 @@ def test_prediction_takes_the_test_file_and_any_label(files):
     assert next(iter(data.predict_dataloader())).labels.tolist() == [-1, -1, -1]
     data = made(files, "predict", give=("test",))
     assert len(data.sample_ids("predict")) == 9
+
+
+def test_prediction_takes_sentences_without_labels(files):
+    rows = [sample.to_json() for sample in samples(3)]
+    for row in rows:
+        del row["relation"]
+    path = files / "predict.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    data = made(files, "predict", give=("predict",))
+    assert data.sample_ids("predict") == [row["id"] for row in rows]
+    assert next(iter(data.predict_dataloader())).labels.tolist() == [-1, -1, -1]
+    with pytest.raises(InputError, match=r"predict\.jsonl:1: field 'relation': missing"):
+        made(files, human=str(path))
 
 
 def test_truncated_texts_are_counted(files, caplog):

@@ -15,7 +15,7 @@ from relgen.classifiers.knowprompt import KnowPromptClassifier
 from relgen.classifiers.losses import smoothed_cross_entropy
 from relgen.samples import read_samples, write_samples
 from tests.lightning_modules.classifier_command import assert_same_predictions, classifier_command
-from tests.relgen.classifiers.tiny_encoder import SCHEMA, samples
+from tests.relgen.classifiers.tiny_encoder import SCHEMA, samples, save_encoder
 from tests.relgen.classifiers.tiny_masked import save_masked
 
 
@@ -117,6 +117,16 @@ def test_it_trains_on_every_mix(files, model, mix):
     chosen = read_samples(files / name)
     predicted = loaded.predict_samples(chosen)
     assert [one.relation for one in predicted] == [sample.relation for sample in chosen]
+
+
+def test_a_missing_head_is_told_by_trainings_alone(files, tmp_path, caplog):
+    given = data(files, human=str(files / "human.jsonl"), test=str(files / "test.jsonl"))
+    headless = save_encoder(tmp_path / "headless")
+    trainer(files / "out", 1).fit(module(headless), given)
+    assert "without a pre-trained masked-language-model head" in caplog.text
+    caplog.clear()
+    trainer(files / "out", 1).test(module(headless), given)
+    assert "head" not in caplog.text
 
 
 def test_two_fits_with_one_seed_give_the_same_weights(files, model):

@@ -231,8 +231,13 @@ def test_best_without_a_validation_file_is_refused(files, encoder):
 
 def test_a_checkpoint_of_other_relations_is_refused(files, encoder):
     built = with_model(encoder, files)
-    with pytest.raises(InputError, match="trained for other relations"):
-        built.on_load_checkpoint({"labels": ["x", "y"]})
+    first, *others = SCHEMA.labels
+    with pytest.raises(
+        InputError, match=f"trained for other relations: with x, y, without {first}"
+    ):
+        built.on_load_checkpoint({"labels": [*others, "x", "y"]})
+    with pytest.raises(InputError, match="trained for the same relations in another order"):
+        built.on_load_checkpoint({"labels": [*others, first]})
     checkpoint = {}
     built.on_save_checkpoint(checkpoint)
     built.on_load_checkpoint(checkpoint)
@@ -287,6 +292,12 @@ def test_fit_test_and_predict_by_command_line(files, encoder):
     tested = [json.loads(line) for line in (out / "predictions.jsonl").open()]
     command("predict", checkpoint)
     predicted = [json.loads(line) for line in (out / "predictions.jsonl").open()]
+    others = f"--data.predict={files / 'human.jsonl'}"
+    with pytest.raises(InputError, match="the predictions behind"):
+        command("predict", checkpoint, others)
+    assert [json.loads(line) for line in (out / "predictions.jsonl").open()] == predicted
+    command("predict", checkpoint, others, f"--trainer.default_root_dir={files / 'other'}")
+    assert len((files / "other" / "predictions.jsonl").read_text().splitlines()) == 33
 
     loaded = relgen.classifiers.load(out / "model")
     held_out = read_samples(files / "test.jsonl")

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,6 +39,43 @@ def test_jobs_run_and_those_that_fail_say_why(tmp_path: Path) -> None:
     assert failure.name == "bad"
     assert failure.said.startswith("none.jsonl: ")
     assert failure.log.is_file()
+    assert "Traceback" not in failure.log.read_text()
+
+
+def test_an_interrupted_run_leaves_no_job_running(tmp_path: Path) -> None:
+    """Only the process that waits for the jobs is told, as by `kill -INT`."""
+    endless = tmp_path / "endless.jsonl"
+    os.mkfifo(endless)
+    program = """
+import sys
+from pathlib import Path
+from relgen.cluster import JobCommand, run_jobs
+read = JobCommand("read", ("data", "split", sys.argv[1], "--shots", "1", "--out", sys.argv[2]))
+run_jobs([read], cluster="local", at_once=1, folder=Path(sys.argv[2]), options={})
+"""
+    line = [sys.executable, "-c", program, str(endless), str(tmp_path / "jobs")]
+    with subprocess.Popen(line, stderr=subprocess.DEVNULL, start_new_session=True) as parent:
+        # refused until the job reads it
+        pipe = _patiently(OSError, lambda: os.open(endless, os.O_WRONLY | os.O_NONBLOCK))
+        parent.send_signal(signal.SIGINT)
+        assert parent.wait(timeout=60) != 0
+
+    def written_in_vain() -> None:
+        with pytest.raises(BrokenPipeError):
+            os.write(pipe, b"\n")
+
+    _patiently(pytest.fail.Exception, written_in_vain)
+    os.close(pipe)
+
+
+def _patiently(refused: type[BaseException], tried: Callable[[], Any]) -> Any:
+    """What `tried` gives, which may be refused for a minute."""
+    for _ in range(600):
+        try:
+            return tried()
+        except refused:
+            time.sleep(0.1)
+    return tried()
 
 
 def test_options_that_submitit_does_not_know(tmp_path: Path) -> None:

@@ -28,10 +28,9 @@ def test_a_whole_model_lacks_nothing(tmp_path, family, caplog):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_missing_head_passes_the_normalised_state_on(tmp_path, family, caplog, capfd):
+def test_a_missing_head_passes_the_normalised_state_on(tmp_path, family, capfd):
     model, missing = load_masked_language_model(save_encoder(tmp_path, family=family), "sdpa")
     assert len(missing) == 5
-    assert "without a pre-trained masked-language-model head" in caplog.text
     assert "corrupted" not in capfd.readouterr().err
     states = 0.5 * torch.randn(6, 32, generator=torch.Generator().manual_seed(0))
     logits = states

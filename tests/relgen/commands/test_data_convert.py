@@ -70,8 +70,8 @@ def test_tacrevs_patch_keeps_the_other_labels(tmp_path, corpus, convert):
         [("a", "per:age"), ("b", "no_relation"), ("c", "per:age")],
         [
             "1 of the patch's 1 labels applied",
-            "2 samples that the patch does not name keep their labels (--drop-unpatched leaves "
-            "them out)",
+            "2 samples that the patch does not name keep their labels, as with TACREV "
+            "(--drop-unpatched leaves them out, as Re-TACRED does)",
         ],
         [],
     )

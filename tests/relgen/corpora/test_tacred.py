@@ -109,7 +109,9 @@ def test_a_malformed_record_is_named_by_its_id(tmp_path, change, message):
     with pytest.raises(InputError, match=message) as caught:
         list(tacred.read(path))
     assert str(caught.value).startswith(f"{path}: record b2: field ")
-    assert str(caught.value).endswith("mend it, or leave bad records out with --skip-bad")
+    assert str(caught.value).endswith(
+        "mend it, or leave bad records out with relgen data convert --skip-bad"
+    )
     assert "\n" not in str(caught.value)
     statistics = ReadStatistics()
     assert [x.id for x in tacred.read(path, skip_bad=True, statistics=statistics)] == ["a1"]

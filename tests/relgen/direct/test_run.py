@@ -139,6 +139,8 @@ def test_the_command_on_the_embedded_model(
 def test_bad_input(files: dict[str, str], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="must not be negative"):
         classify(DirectSettings(shots=-1), out=tmp_path / "out", **files)
+    with pytest.raises(InputError, match=r"field 'shots': 6 labelled samples are fewer"):
+        classify(DirectSettings(shots=7), out=tmp_path / "out", **files)
     with pytest.raises(InputError, match="no such file"):
         classify(DirectSettings(), out=tmp_path / "out", **{**files, "test": "none.jsonl"})
 
