@@ -14,7 +14,8 @@ from relgen.errors import InputError
 from relgen.files import read_json, write_json
 from relgen.grid import GRID_MARK, Cell, Grid
 from relgen.plans import Plan
-from relgen.runner import claim, is_done, print_plan, refuse_foreign, run_experiment
+from relgen.run_folders import claim, refuse_foreign
+from relgen.runner import is_done, print_plan, run_experiment
 from relgen.stages import plan
 
 

@@ -29,8 +29,8 @@ from relgen.experiment import Experiment
 from relgen.files import content_hash, read_json, try_lock, write_json
 from relgen.plans import KINDS, Plan, Stage
 from relgen.results import print_table, write_report_data, write_results
+from relgen.run_folders import owned
 
-_OWNER = "experiment.json"
 _LOCK = ".lock"
 _BEGUN = "begun.json"
 _TERMINATED = 143
@@ -65,7 +65,7 @@ def run_experiment(
     if seeds:
         chosen = [stage for stage in chosen if _seed_of(stage) in (None, *seeds)]
     forced = [stage for stage in _select(plan, force) if stage in chosen]
-    with _owned(experiment, out, shared=bool(seeds)):
+    with owned(experiment, out, shared=bool(seeds)):
         began = time.monotonic()
         for number, stage in enumerate(chosen, start=1):
             if stage in forced or not is_done(stage):
@@ -246,82 +246,3 @@ def _select(plan: Plan, names: Iterable[str]) -> list[Stage]:
             )
         selected += [stage for stage in found if stage not in selected]
     return [stage for stage in plan.stages if stage in selected]
-
-
-def claim(experiment: Experiment, out: Path) -> None:
-    """Makes the folder this experiment's, for processes that work in it later.
-
-    Raises:
-        InputError: it belongs to something else.
-    """
-    _make_usable(experiment, out)
-    write_json(out / _OWNER, _owner(experiment))
-
-
-@contextlib.contextmanager
-def _owned(experiment: Experiment, out: Path, *, shared: bool) -> Iterator[None]:
-    """Makes the folder this experiment's, and this process's alone unless it is `shared`."""
-    if shared:
-        claim(experiment, out)
-        yield
-        return
-    _make_usable(experiment, out)
-    with (out / _LOCK).open("w") as lock:
-        if not try_lock(lock):
-            raise InputError(
-                "another relgen run is at work in this folder",
-                path=out,
-                remedy="wait for it, or give another --out",
-            )
-        # again: another process may have been faster
-        _refuse_others(experiment, out)
-        write_json(out / _OWNER, _owner(experiment))
-        yield
-
-
-def _make_usable(experiment: Experiment, out: Path) -> None:
-    _refuse_others(experiment, out)
-    out.mkdir(parents=True, exist_ok=True)
-
-
-def _owner(experiment: Experiment) -> dict[str, str]:
-    return {"experiment": experiment.name, "identity": experiment.identity()}
-
-
-def _refuse_others(experiment: Experiment, out: Path) -> None:
-    mark = out / _OWNER
-    if mark.is_file():
-        found = read_json(mark)
-        if found != _owner(experiment):
-            raise InputError(
-                "this folder belongs to another experiment",
-                path=out,
-                value=found.get("experiment"),
-                remedy=f"give another --out for '{experiment.name}' (an experiment is known by its "
-                "file's name and its corpus)",
-            )
-    else:
-        # a kill can leave the lock, and the mark half-written under its temporary name
-        refuse_foreign(out, (_LOCK, f".{_OWNER}."))
-
-
-def refuse_foreign(out: Path, own: tuple[str, ...]) -> None:
-    """Refuses a folder with files in it.
-
-    Args:
-        out: which need not be there.
-        own: what the names of those may begin with that are relgen's.
-
-    Raises:
-        InputError: there are others, or it is a file.
-    """
-    if out.is_file():
-        raise InputError("this is a file", path=out, remedy="give --out a folder")
-    foreign = [p.name for p in out.iterdir() if not p.name.startswith(own)] if out.is_dir() else []
-    if foreign:
-        raise InputError(
-            "this folder is not empty, and no run of relgen made it",
-            path=out,
-            value=sorted(foreign)[:3],
-            remedy="give --out a new folder",
-        )
