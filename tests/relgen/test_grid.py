@@ -82,6 +82,7 @@ def test_the_papers_grid_and_the_small_one_differ_in_models_and_sizes_only() -> 
     assert [cell.name for cell in shared] == [
         "semeval-k8",
         "semeval-k8-ablations",
+        "semeval-k8-window",
         "semeval-k8-sizes",
         "semeval-k8-read-labels",
     ]
