@@ -196,15 +196,14 @@ def verdicts(runs: Sequence[Compared]) -> list[str]:
             above = [where for where, low, _ in ends if low > 0]
             below = [where for where, _, high in ends if high < 0]
             said.append(
-                f"{claim.text}: of {len(ends)} comparisons, {_counted('support', above)}, "
-                f"{_counted('contradict', below)}, {len(ends) - len(above) - len(below)} are open."
+                f"{claim.text}. Comparisons that support it: {_counted(above)}; that contradict "
+                f"it: {_counted(below)}; open: {len(ends) - len(above) - len(below)}."
             )
     return said
 
 
-def _counted(verb: str, where: Sequence[str]) -> str:
-    named = f" ({'; '.join(where)})" if where else ""
-    return f"{len(where)} {verb} this{named}"
+def _counted(where: Sequence[str]) -> str:
+    return f"{len(where)} ({'; '.join(where)})" if where else "0"
 
 
 def _pairs(runs: Iterable[Compared]) -> list[tuple[str, str]]:

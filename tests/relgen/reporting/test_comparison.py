@@ -104,15 +104,16 @@ def test_direct_stands_beside_every_classifiers_human_samples(runs: list[Compare
 
 def test_claims_are_counted_by_their_intervals(runs: list[Compared]) -> None:
     said = comparison.verdicts(runs)
+    both = "2 (entity_marker in semeval-k8; entity_marker in semeval-k16)"
     assert said == [
-        "Human and generated samples beat human ones: of 2 comparisons, 1 support this "
-        "(entity_marker in semeval-k8), 1 contradict this (entity_marker in semeval-k16), 0 are "
-        "open.",
-        "DPO helps: of 2 comparisons, 0 support this, 0 contradict this, 2 are open.",
-        "A window of demonstrations hurts: of 2 comparisons, 2 support this (entity_marker in "
-        "semeval-k8; entity_marker in semeval-k16), 0 contradict this, 0 are open.",
-        "The method beats Xu et al. 2023: of 2 comparisons, 2 support this (entity_marker in "
-        "semeval-k8; entity_marker in semeval-k16), 0 contradict this, 0 are open.",
+        "Human and generated samples beat human ones. Comparisons that support it: 1 "
+        "(entity_marker in semeval-k8); that contradict it: 1 (entity_marker in semeval-k16); "
+        "open: 0.",
+        "DPO helps. Comparisons that support it: 0; that contradict it: 0; open: 2.",
+        "A window of demonstrations hurts. Comparisons that support it: "
+        f"{both}; that contradict it: 0; open: 0.",
+        "The method beats Xu et al. 2023. Comparisons that support it: "
+        f"{both}; that contradict it: 0; open: 0.",
     ]
 
 
@@ -120,7 +121,7 @@ def test_a_claim_has_to_be_outside_of_both_intervals(runs: list[Compared]) -> No
     (found,) = runs[0].run.results["against_human"]
     found |= {"low": -0.01, "high": 0.09}
     runs[1].run.results["against_human"] = []
-    assert "0 support this, 0 contradict this, 1 are open" in comparison.verdicts(runs)[0]
+    assert "support it: 0; that contradict it: 0; open: 1." in comparison.verdicts(runs)[0]
 
 
 def test_the_same_comparison_counts_once_and_that_of_one_seed_not_at_all(
