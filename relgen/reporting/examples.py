@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
+from relgen.diversity.text import words
 from relgen.reporting.data import Run
 from relgen.reporting.naming import describe, generation_of, is_part
 from relgen.samples import Sample
 
 RELATIONS = 4
 SENTENCES = 3
+QUOTED_WORDS = 6
 
 
 @dataclass(frozen=True)
@@ -66,14 +69,19 @@ def pieces(sample: Sample) -> list[Piece]:
 def examples(run: Run, relations: int = RELATIONS) -> list[Example]:
     """The first sentences that each set holds for evenly spaced relations, of the first seed.
 
-    Human sentences come along only where the run says that they may be shown.
+    Human sentences come along only where the run says that they may be shown. Where it does not,
+    generated ones that share `QUOTED_WORDS` words in a row with one of them stay out as well.
     """
     sets: dict[str, list[Sample]] = {}
     first = run.arms[0].seed
+    hidden: set[tuple[str, ...]] = set()
     for arm in (arm for arm in run.arms if arm.seed == first):
         human = arm.files.get("human")
-        if run.data.get("show_human_sentences") and human and "human" not in sets:
-            sets = {"human": run.samples([human]), **sets}
+        if human and run.data.get("show_human_sentences"):
+            if "human" not in sets:
+                sets = {"human": run.samples([human]), **sets}
+        elif human and not hidden:
+            hidden = {gram for sample in run.samples([human]) for gram in _word_runs(sample)}
         name = generation_of(arm.arm)
         files = [arm.files["labelled"]] if "labelled" in arm.files else arm.files.get("generated")
         if name and not is_part(name) and name not in sets and files:
@@ -86,10 +94,21 @@ def examples(run: Run, relations: int = RELATIONS) -> list[Example]:
     positive = [label for label in labels if label in present and label != negative]
     chosen = evenly_spaced(positive, relations)
     return [
-        Example(label, [_source(name, of, label) for name, of in sets.items()]) for label in chosen
+        Example(label, [_source(name, of, label, hidden) for name, of in sets.items()])
+        for label in chosen
     ]
 
 
-def _source(name: str, samples: Sequence[Sample], relation: str) -> Source:
-    own = [sample for sample in samples if sample.relation == relation][:SENTENCES]
-    return Source(name, describe(name), [pieces(sample) for sample in own])
+def _word_runs(sample: Sample) -> set[tuple[str, ...]]:
+    """Every `QUOTED_WORDS` words that follow each other; a shorter sentence's words as a whole."""
+    said = words(sample.text)
+    starts = range(max(1, len(said) - QUOTED_WORDS + 1))
+    return {tuple(said[start : start + QUOTED_WORDS]) for start in starts}
+
+
+def _source(
+    name: str, samples: Sequence[Sample], relation: str, hidden: set[tuple[str, ...]]
+) -> Source:
+    own = (sample for sample in samples if sample.relation == relation)
+    free = (sample for sample in own if hidden.isdisjoint(_word_runs(sample)))
+    return Source(name, describe(name), [pieces(sample) for sample in islice(free, SENTENCES)])

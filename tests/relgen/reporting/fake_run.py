@@ -29,6 +29,11 @@ SENTENCES = (
     "Nobody expected that the <head>{0}</head> would bring a <tail>{1}</tail> with it.",
     "Is <head>{0}</head> & <tail>{1}</tail> <script>alert('x')</script> safe?",
 )
+HUMAN_SENTENCES = (
+    "After the <head>{0}</head>, the council faced a costly <tail>{1}</tail> for years.",
+    "What the villagers called a <tail>{1}</tail> began with a <head>{0}</head>.",
+    "No <head>{0}</head>, no <tail>{1}</tail>.",
+)
 WORDS = (
     "storm",
     "flood",
@@ -165,7 +170,7 @@ def _files(folder: Path, arm: str, seed: int, score: float, labels: Sequence[str
 def _samples(path: Path, name: str, labels: Sequence[str]) -> None:
     samples = []
     for number, label in enumerate(labels):
-        for step, pattern in enumerate(SENTENCES):
+        for step, pattern in enumerate(HUMAN_SENTENCES if name == "human" else SENTENCES):
             words = [WORDS[(number + step + shift) % len(WORDS)] for shift in (0, 1)]
             escaped = pattern.replace("<script>", "&lt;script&gt;")
             parsed = parse(escaped.replace("</script>", "&lt;/script&gt;").format(*words))

@@ -38,6 +38,24 @@ def test_licensed_sentences_stay_out(tmp_path: Path) -> None:
     assert [source.name for source in shown[0].sources] == ["obo_dpo", "aao"]
 
 
+def test_sentences_that_quote_licensed_ones_stay_out(tmp_path: Path) -> None:
+    folder = make_run(tmp_path, arms=("human", "aao_mix"), seeds=(1,), labels=("a", "none"))
+    written = folder / "stages/seed1/aao/generated.jsonl"
+    own = read_samples(written)
+    human = read_samples(folder / "stages/seed1/human/train.jsonl")
+    near = human[0].text.replace("After the storm,", "After one flood,")
+    quoting = Sample("q", near, Entity(10, 15), Entity(0, 5), "a")
+    write_samples(written, [quoting, human[2].with_relation("a"), *own])
+
+    def sentences() -> list[str]:
+        (shown,) = examples(load_run(folder, human_sentences=False))
+        return ["".join(piece.text for piece in one) for one in shown.sources[0].sentences]
+
+    assert sentences() == [sample.text for sample in own[:3]]
+    (everything,) = examples(load_run(folder))
+    assert everything.sources[1].sentences[0] == pieces(quoting)
+
+
 def test_a_run_without_generated_samples_has_no_examples(tmp_path: Path) -> None:
     assert examples(load_run(make_run(tmp_path, arms=("human",)))) == []
 
