@@ -46,19 +46,25 @@ def test_an_interrupted_run_leaves_no_job_running(tmp_path: Path) -> None:
     """Only the process that waits for the jobs is told, as by `kill -INT`."""
     endless = tmp_path / "endless.jsonl"
     os.mkfifo(endless)
+    # where the tests run in the background, SIGINT is ignored, and so by what they start
     program = """
+import signal
 import sys
 from pathlib import Path
 from relgen.cluster import JobCommand, run_jobs
+signal.signal(signal.SIGINT, signal.default_int_handler)
 read = JobCommand("read", ("data", "split", sys.argv[1], "--shots", "1", "--out", sys.argv[2]))
 run_jobs([read], cluster="local", at_once=1, folder=Path(sys.argv[2]), options={})
 """
     line = [sys.executable, "-c", program, str(endless), str(tmp_path / "jobs")]
     with subprocess.Popen(line, stderr=subprocess.DEVNULL, start_new_session=True) as parent:
-        # refused until the job reads it
-        pipe = _patiently(OSError, lambda: os.open(endless, os.O_WRONLY | os.O_NONBLOCK))
-        parent.send_signal(signal.SIGINT)
-        assert parent.wait(timeout=60) != 0
+        try:
+            # refused until the job reads it
+            pipe = _patiently(OSError, lambda: os.open(endless, os.O_WRONLY | os.O_NONBLOCK))
+            parent.send_signal(signal.SIGINT)
+            assert parent.wait(timeout=60) != 0
+        finally:
+            parent.kill()
 
     def written_in_vain() -> None:
         with pytest.raises(BrokenPipeError):
