@@ -118,6 +118,9 @@ class Experiment:
         direct: how the arm `direct` asks.
         classifiers: presets or paths; every arm is run with each.
         classifier_steps: steps of each training; by default what the configuration says.
+        order: how human and generated samples share the steps of a mix's training: `together` as
+            one set, `side_by_side` in every batch, `generated_first`; by default what the
+            configuration says.
         keep_weights: off, a classifier's weights are deleted once everything that reads them is
             done; predictions and scores stay.
         dtype: of all models; `auto` is bfloat16 where the machine has matrix units for it and
@@ -143,6 +146,7 @@ class Experiment:
     direct: Direct = Direct()
     classifiers: tuple[str, ...] = ("classifier/entity_marker",)
     classifier_steps: int | None = None
+    order: Literal["together", "side_by_side", "generated_first"] | None = None
     keep_weights: bool = True
     dtype: str | None = None
     initialisations: int = 1

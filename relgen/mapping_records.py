@@ -44,7 +44,7 @@ def record_from(kind: type, content: Mapping[str, Any], where: str = "") -> Any:
 
 def _value(kind: Any, value: Any, where: str) -> Any:
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin is types.UnionType:
+    if origin in (types.UnionType, typing.Union):  # of a Literal and None, the latter
         kinds = [k for k in arguments if k is not types.NoneType]
         if value is None and len(kinds) < len(arguments):
             return None

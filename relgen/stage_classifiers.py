@@ -43,6 +43,7 @@ class ClassifierStages:
         corpus: whose schema and test file they read.
         presets: all classifiers of the experiment.
         steps: of each training; none leaves the preset's.
+        order: of human and generated samples in a training; none leaves the preset's.
         dtype: of the arithmetic.
         named: whether stages carry the preset's name.
     """
@@ -51,6 +52,7 @@ class ClassifierStages:
     corpus: Corpus
     presets: Sequence[str]
     steps: int | None
+    order: str | None
     dtype: str | None
     named: bool
 
@@ -99,6 +101,8 @@ class ClassifierStages:
             steps = ("--trainer.max_steps", "0")
             steps += ("--model.classifier.trained", f"{first.folder}/model")
             files = [*files, first.folder / "model" / "model.safetensors"]
+        if self.order is not None and arm.mix == "mix":
+            steps += ("--data.order", self.order)
         return self.folders.add(
             f"seed{seed}/train-{arm.name}{self._label(preset, number)}",
             "train",

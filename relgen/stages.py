@@ -68,6 +68,7 @@ class _Planner:
             self.corpus,
             experiment.classifiers,
             experiment.classifier_steps,
+            experiment.order,
             self.dtype,
             # in a grid, a cell with one classifier shares the work of a cell with three
             named=bool(cell) or len(experiment.classifiers) > 1,

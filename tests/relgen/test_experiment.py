@@ -117,6 +117,7 @@ def test_shipped_experiments_load(monkeypatch: pytest.MonkeyPatch) -> None:
         ("corpus: everyday\nchains: {shares: {foo: 1}}\n", "kinds: wrong_label, near_copy"),
         ("corpus: everyday\narms: []\n", "field 'arms': must not be empty"),
         ("corpus: everyday\ndirect: {answer: x}\n", "must be one of likelihood, constrained, free"),
+        ("corpus: everyday\norder: x\n", "must be one of together, side_by_side, generated_first"),
     ],
 )
 def test_mistakes_that_a_stage_would_find_late(

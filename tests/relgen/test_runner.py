@@ -396,6 +396,24 @@ def test_epochs_and_steps_reach_the_trainers(experiment: Experiment, tmp_path: P
             assert stage.command[stage.command.index("--trainer.max_epochs") + 1] == "1"
 
 
+def test_an_order_reaches_the_trainings_of_mixes_alone(
+    experiment: Experiment, tmp_path: Path
+) -> None:
+    ordered = plan(replace(experiment, order="together"), tmp_path / "run").stages
+    whole = plan(experiment, tmp_path / "run").stages
+    mixes = 0
+    for stage, untouched in zip(ordered, whole, strict=True):
+        own = [word for word in stage.command if "/" not in word]
+        expected = [word for word in untouched.command if "/" not in word]
+        if stage.kind == "train" and "mix" in stage.command:
+            mixes += 1
+            place = own.index("--data.order")
+            assert own.pop(place + 1) == "together"
+            own.pop(place)
+        assert own == expected, stage.name
+    assert mixes
+
+
 def test_retrieval_takes_the_knowprompt_that_is_trained_anyway(
     experiment: Experiment, tmp_path: Path
 ) -> None:
