@@ -52,8 +52,8 @@ class Claim:
 CLAIMS = (
     Claim("Human and generated samples beat human ones", "against_human", (f"{METHOD}_mix",)),
     Claim("Generated samples alone beat human ones", "against_human", (f"{METHOD}_pure",)),
-    Claim("DPO helps", "against_no_dpo", (f"{METHOD}_mix",)),
-    Claim("One by one beats all at once", "against_method", ("aao_dpo_mix",), -1),
+    Claim("DPO helps", "against_no_dpo", (f"{METHOD}_mix", f"{METHOD}_pure")),
+    Claim("One by one beats all at once", "against_method", ("aao_dpo_mix", "aao_dpo_pure"), -1),
     Claim("The diversity instruction helps", "against_method", (f"{METHOD}_plain_mix",), -1),
     Claim("A window of demonstrations hurts", "against_method", (f"{METHOD}_window_mix",), -1),
     Claim("The method beats Xu et al. 2023", "against_method", ("xu2023", "xu2023_mix"), -1),
@@ -91,9 +91,9 @@ def ablation_table(runs: Sequence[Compared]) -> Table | None:
         method = parsed.generation == METHOD
         cells = []
         for one in runs:
-            score = _mean(one.run, arm, classifier)
+            score, spread = _score(one.run, arm, classifier)
             found = None if method else _against(one.run, "against_method", arm, classifier)
-            cells.append(Cell(tables.percent(score), _difference(found)))
+            cells.append(Cell(score, "; ".join(filter(None, (spread, _difference(found))))))
         hint = "the method" if method else ABLATIONS[parsed.generation or ""]
         rows.append(Row(_row_name(runs, arm, classifier), cells, hint))
     if not any(parse_arm(arm).generation in _ONLY_ABLATIONS for arm, _ in shown):
@@ -189,7 +189,7 @@ def verdicts(runs: Sequence[Compared]) -> list[str]:
                     setting = one.run.results.get("corpus"), one.run.results.get("shots")
                     names = row["arm"], row["than"], row["classifier"]
                     key = (*setting, *names, row["mean"], low, high)
-                    where = f"{row['classifier']} in {one.label}"
+                    where = f"{row['arm']} with {row['classifier']} in {one.label}"
                     distinct.setdefault(key, (where, low, high))
         if distinct:
             ends = list(distinct.values())
@@ -224,16 +224,21 @@ def _scores(runs: Sequence[Compared], shown: Sequence[tuple[str, str]]) -> Table
     for one in runs:
         column = []
         for arm, classifier in shown:
-            values = _values(one.run, arm, classifier)
-            spread = tables.deviation(values)
-            note = "" if spread is None else f"± {100 * spread:.1f}"
-            column.append((tables.percent(tables.mean(values)), note))
+            column.append(_score(one.run, arm, classifier))
         columns.append(tables.mark_best(column, "high"))
     rows = [
         Row(_row_name(runs, *pair), [column[place] for column in columns], describe(pair[0]))
         for place, pair in enumerate(shown)
     ]
     return Table(["Arm", *(one.label for one in runs)], rows)
+
+
+def _score(run: Run, arm: str, classifier: str) -> tuple[str, str]:
+    """The mean and the standard deviation over seeds, in words."""
+    values = _values(run, arm, classifier)
+    spread = tables.deviation(values)
+    note = "" if spread is None else f"± {100 * spread:.1f}"
+    return tables.percent(tables.mean(values)), note
 
 
 def _values(run: Run, arm: str, classifier: str) -> list[float | None]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from relgen.arms import parse_arm
-from relgen.reporting import charts
+from relgen.reporting import charts, tables
 from relgen.reporting.comparison import Compared
 from relgen.reporting.naming import is_part
 
@@ -16,6 +16,7 @@ from relgen.reporting.naming import is_part
 class SizeCurve:
     """Scores against the number of generated samples a relation, in one run with one classifier.
 
+    `points` are that number, the mean score, and its standard deviation over several seeds.
     `level` is the number from which more samples bring nothing that can be told from noise: the
     smallest whose score no larger one exceeds by more than a standard error of the paired
     differences. None for a single seed. `left` is what the largest number has more than that one,
@@ -23,7 +24,7 @@ class SizeCurve:
     """
 
     title: str
-    points: list[tuple[int, float]]
+    points: list[tuple[int, float, float | None]]
     level: int | None
     left: tuple[float, float] | None = None
 
@@ -43,7 +44,10 @@ def size_curves(runs: Sequence[Compared]) -> list[SizeCurve]:
                     size = parse_arm(arm.arm).first or most if same else None
                     if size and arm.figures.get("micro_f1") is not None:
                         scores.setdefault(size, {})[arm.seed] = arm.figures["micro_f1"]
-                points = [(n, statistics.fmean(of.values())) for n, of in sorted(scores.items())]
+                points = [
+                    (n, statistics.fmean(of.values()), tables.deviation(list(of.values())))
+                    for n, of in sorted(scores.items())
+                ]
                 if len(points) > 1:
                     title = f"{one.label}: {stem}, {classifier}"
                     level = level_off(scores)
@@ -86,5 +90,5 @@ def _gain(
 
 def size_chart(found: Sequence[SizeCurve]) -> charts.LineChart | None:
     """All curves over one axis."""
-    series = [(c.title, [(float(n), 100 * score) for n, score in c.points]) for c in found]
+    series = [(c.title, [(float(n), 100 * score) for n, score, _ in c.points]) for c in found]
     return charts.line_chart("micro-F1, %", series, x_label="generated samples a relation")

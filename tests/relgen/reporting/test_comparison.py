@@ -73,8 +73,8 @@ def test_ablations_stand_beside_the_method_with_their_differences(runs: list[Com
     assert table is not None
     found = texts(table)
     assert list(found) == ["obo_mix", "obo_dpo_mix", "obo_dpo_window_mix"]
-    assert found["obo_dpo_window_mix"][0] == "52.5 -5.5 (-9.0 to -2.0; -10.0 to -1.0)"
-    assert found["obo_dpo_mix"][0] == "60.5"
+    assert found["obo_dpo_window_mix"][0] == "52.5 ± 0.5; -5.5 (-9.0 to -2.0; -10.0 to -1.0)"
+    assert found["obo_dpo_mix"][0] == "60.5 ± 0.5"
     plain = [Compared("x", load_run(make_run(runs[0].run.folder.parent / "plain")))]
     assert comparison.ablation_table(plain) is None
 
@@ -104,16 +104,20 @@ def test_direct_stands_beside_every_classifiers_human_samples(runs: list[Compare
 
 def test_claims_are_counted_by_their_intervals(runs: list[Compared]) -> None:
     said = comparison.verdicts(runs)
-    both = "2 (entity_marker in semeval-k8; entity_marker in semeval-k16)"
+
+    def both(arm: str) -> str:
+        settings = ("semeval-k8", "semeval-k16")
+        return f"2 ({'; '.join(f'{arm} with entity_marker in {name}' for name in settings)})"
+
     assert said == [
         "Human and generated samples beat human ones. Comparisons that support it: 1 "
-        "(entity_marker in semeval-k8); that contradict it: 1 (entity_marker in semeval-k16); "
-        "open: 0.",
+        "(obo_dpo_mix with entity_marker in semeval-k8); that contradict it: 1 (obo_dpo_mix with "
+        "entity_marker in semeval-k16); open: 0.",
         "DPO helps. Comparisons that support it: 0; that contradict it: 0; open: 2.",
         "A window of demonstrations hurts. Comparisons that support it: "
-        f"{both}; that contradict it: 0; open: 0.",
+        f"{both('obo_dpo_window_mix')}; that contradict it: 0; open: 0.",
         "The method beats Xu et al. 2023. Comparisons that support it: "
-        f"{both}; that contradict it: 0; open: 0.",
+        f"{both('xu2023')}; that contradict it: 0; open: 0.",
     ]
 
 
@@ -173,7 +177,7 @@ def test_published_figures_stand_once_and_beside_knowprompt(runs: list[Compared]
 def test_curves(runs: list[Compared]) -> None:
     first = size_curves(runs)[0]
     # the whole set counts as its size, 16 samples a relation
-    assert [n for n, _ in first.points] == [4, 16]
+    assert [n for n, _, _ in first.points] == [4, 16]
     assert first.points[0][1] == pytest.approx(0.585)
     assert (first.level, first.left) == (None, None)  # 16 beats 4 by two points in every seed
 
@@ -203,7 +207,7 @@ def test_the_command_writes_both_files(
     assert not [v for n, v in page.attributes if n in ("src", "href")]
     markdown = (out / "report.md").read_text(encoding="utf-8")
     assert "| obo\\_dpo\\_mix" in markdown or "| obo_dpo_mix" in markdown
-    assert "4: 58.5, 16: 60.5; no level-off point" in markdown
+    assert "4: 58.5 ± 0.5, 16: 60.5 ± 0.5; no level-off point" in markdown
     assert "own sentences are left out" not in markdown
     options = ["--no-human-sentences", "--out", str(out)]
     assert cli.main(["report", "--compare", *folders, *options]) == 0
