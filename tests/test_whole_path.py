@@ -109,7 +109,7 @@ def start(experiment: Path, out: Path) -> subprocess.Popen[str]:
 
 
 def finish(process: subprocess.Popen[str]) -> str:
-    output, _ = process.communicate(timeout=500)
+    output, _ = process.communicate(timeout=900)
     assert process.returncode == 0, output[-3000:]
     return output
 
@@ -135,6 +135,7 @@ def without_clock(results: dict[str, Any]) -> dict[str, Any]:
     return results
 
 
+@pytest.mark.timeout(1800)  # two whole runs and six beginnings
 def test_killed_at_several_points_it_ends_the_same(experiment: Path, tmp_path: Path) -> None:
     said = finish(start(experiment, tmp_path / "whole"))
     assert said.rstrip().endswith(f"report: {tmp_path / 'whole' / 'report.html'}")
