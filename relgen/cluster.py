@@ -5,12 +5,14 @@ Leaves out what the commands do, and who may work on what: `relgen.runner` locks
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -78,7 +80,9 @@ def run_jobs(
     options: Mapping[str, Any],
     ended: Callable[[str, bool, int], None] = lambda name, failed, left: None,
 ) -> list[Failure]:
-    """Runs all commands; one that fails does not stop the others. Interrupted, it cancels them.
+    """Runs all commands; one that fails does not stop the others.
+
+    Interrupted, or told to end (SIGTERM), it cancels them.
 
     Args:
         commands: the jobs.
@@ -99,27 +103,53 @@ def run_jobs(
     environment = _environment(cluster, at_once or len(commands))
     waiting, failures = list(commands), list[Failure]()
     running: dict[str, Any] = {}
-    try:
-        while waiting or running:
-            while waiting and (at_once is None or len(running) < at_once):
-                job = waiting.pop(0)
-                line = (sys.executable, "-m", "relgen.cli", *job.command)
-                task = _Command(line, environment)
-                running[job.name] = _submitted(executor, task, job.name, cluster)
-            for name in [name for name, job in running.items() if job.done()]:
-                job = running.pop(name)
-                if (error := job.exception()) is not None:
-                    failures.append(Failure(name, _last_line(job, error), job.paths.stderr))
-                ended(name, error is not None, len(waiting) + len(running))
-            time.sleep(_POLL)
-    finally:
-        for job in running.values():
-            job.cancel()
-        patience = time.monotonic() + _TO_END
-        while running and time.monotonic() < patience:
-            running = {name: job for name, job in running.items() if not job.done()}
-            time.sleep(_POLL / 10)
+    with _told_to_end():
+        try:
+            while waiting or running:
+                while waiting and (at_once is None or len(running) < at_once):
+                    job = waiting.pop(0)
+                    line = (sys.executable, "-m", "relgen.cli", *job.command)
+                    task = _Command(line, environment)
+                    running[job.name] = _submitted(executor, task, job.name, cluster)
+                for name in [name for name, job in running.items() if job.done()]:
+                    job = running.pop(name)
+                    if (error := job.exception()) is not None:
+                        failures.append(Failure(name, _last_line(job, error), job.paths.stderr))
+                    ended(name, error is not None, len(waiting) + len(running))
+                time.sleep(_POLL)
+        finally:
+            for job in running.values():
+                job.cancel()
+            patience = time.monotonic() + _TO_END
+            while running and time.monotonic() < patience:
+                running = {name: job for name, job in running.items() if not job.done()}
+                time.sleep(_POLL / 10)
     return failures
+
+
+@contextlib.contextmanager
+def _told_to_end() -> Iterator[None]:
+    """SIGTERM leaves with code 143 by way of `finally`, and SIGINT is never ignored.
+
+    A shell has a script's background processes ignore SIGINT. Jobs inherit that, and submitit
+    cancels them by this very signal.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    own: dict[int, Callable[[int, Any], Any]] = {signal.SIGTERM: _leave}
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        own[signal.SIGINT] = signal.default_int_handler
+    before = {number: signal.signal(number, handler) for number, handler in own.items()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _leave(number: int, frame: Any) -> None:
+    sys.exit(128 + number)
 
 
 def _executor(cluster: Cluster, folder: Path, options: Mapping[str, Any]) -> Any:

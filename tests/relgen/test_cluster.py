@@ -42,17 +42,21 @@ def test_jobs_run_and_those_that_fail_say_why(tmp_path: Path) -> None:
     assert "Traceback" not in failure.log.read_text()
 
 
-def test_an_interrupted_run_leaves_no_job_running(tmp_path: Path) -> None:
-    """Only the process that waits for the jobs is told, as by `kill -INT`."""
+@pytest.mark.parametrize(
+    ("told", "code"), [(signal.SIGINT, -signal.SIGINT), (signal.SIGTERM, 143)], ids=["INT", "TERM"]
+)
+def test_an_interrupted_run_leaves_no_job_running(
+    tmp_path: Path, told: signal.Signals, code: int
+) -> None:
+    """Only the process that waits for the jobs is told, as by `kill`, in the background."""
     endless = tmp_path / "endless.jsonl"
     os.mkfifo(endless)
-    # where the tests run in the background, SIGINT is ignored, and so by what they start
     program = """
 import signal
 import sys
 from pathlib import Path
 from relgen.cluster import JobCommand, run_jobs
-signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell has it in the background
 read = JobCommand("read", ("data", "split", sys.argv[1], "--shots", "1", "--out", sys.argv[2]))
 run_jobs([read], cluster="local", at_once=1, folder=Path(sys.argv[2]), options={})
 """
@@ -61,8 +65,8 @@ run_jobs([read], cluster="local", at_once=1, folder=Path(sys.argv[2]), options={
         try:
             # refused until the job reads it
             pipe = _patiently(OSError, lambda: os.open(endless, os.O_WRONLY | os.O_NONBLOCK))
-            parent.send_signal(signal.SIGINT)
-            assert parent.wait(timeout=60) != 0
+            parent.send_signal(told)
+            assert parent.wait(timeout=60) == code
         finally:
             parent.kill()
 
