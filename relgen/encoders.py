@@ -18,6 +18,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from relgen.errors import InputError
 from relgen.language_model import EMBEDDED_ENCODER, resolve_model
+from relgen.products import speed_up
 
 _BATCHES_WORTH_A_BAR = 50
 
@@ -83,6 +84,7 @@ class SentenceEncoder:
                 remedy=f"use {EMBEDDED_ENCODER}, a local folder, or fetch it first: "
                 f"hf download {name}",
             ) from error
+        speed_up(model)
         self.model = model.to(self.device).eval()
 
     @torch.inference_mode()

@@ -15,9 +15,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+
+from relgen.products import is_dense, linear, matmul
 
 LOGITS_AT_ONCE = 1 << 24
 """Logits, targets times vocabulary, that are there at once: 64 MiB in float32."""
@@ -28,7 +29,7 @@ def is_frozen_head(head: nn.Module) -> bool:
 
     A head with hooks is called as a module, and is none of these.
     """
-    if type(head) is not nn.Linear or head._forward_hooks or head._forward_pre_hooks:
+    if not is_dense(head) or head._forward_hooks or head._forward_pre_hooks:
         return False
     return not any(parameter.requires_grad for parameter in head.parameters())
 
@@ -73,7 +74,7 @@ class _FrozenHead(torch.autograd.Function):
         size = max(1, LOGITS_AT_ONCE // len(weight))
         found, kept = [], []
         for some, targets in zip(states.split(size), ids.split(size), strict=True):
-            logits = F.linear(some, weight, bias)  # (S, V)
+            logits = linear(some, weight, bias)  # (S, V)
             if logits.dtype in (torch.bfloat16, torch.float16):
                 logits = logits.float()
             highest = logits.amax(dim=-1)
@@ -83,7 +84,7 @@ class _FrozenHead(torch.autograd.Function):
             found.append(target - total.log())
             if ctx.needs_input_grad[0]:
                 shares = shifted.div_(total[:, None]).to(weight.dtype)
-                kept.append(weight[targets] - shares @ weight)  # (S, D)
+                kept.append(weight[targets] - matmul(shares, weight))  # (S, D)
         ctx.save_for_backward(*kept)
         return torch.cat(found)
 

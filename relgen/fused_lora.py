@@ -11,10 +11,11 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from peft.tuners import lora
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+
+from relgen.products import is_dense, linear, matmul
 
 
 def low_rank_forward(
@@ -32,8 +33,8 @@ def low_rank_forward(
     Returns:
         (N, O), and the adapter's inner states (N, r) for `low_rank_backward`.
     """
-    hidden = rows @ down.T  # (N, r)
-    return F.linear(rows, weight, bias).addmm_(hidden, up.T, alpha=scale), hidden
+    hidden = linear(rows, down)  # (N, r)
+    return linear(rows, weight, bias).addmm_(hidden, up.T, alpha=scale), hidden
 
 
 def low_rank_backward(
@@ -52,9 +53,11 @@ def low_rank_backward(
     Args:
         gradient: (N, O) of the output; the others as there.
     """
-    through = (gradient @ up).mul_(scale)  # (N, r)
-    of_rows = (gradient @ weight).addmm_(through, down) if towards_rows else None
-    return of_rows, through.T @ rows, torch.mm(gradient.T, hidden).mul_(scale)
+    through = matmul(gradient, up).mul_(scale)  # (N, r)
+    of_rows = matmul(gradient, weight).addmm_(through, down) if towards_rows else None
+    # the narrow matrix on the left: it is the one that is copied
+    of_up = matmul(hidden.T, gradient).T.mul_(scale)  # (O, r)
+    return of_rows, matmul(through.T, rows), of_up
 
 
 class _LowRankLinear(torch.autograd.Function):
@@ -141,5 +144,5 @@ class FusedLinear(lora.Linear):
 def fuse(model: nn.Module) -> None:
     """Lets the LoRA layers of a PEFT model compute as `FusedLinear`, where their base is dense."""
     for module in model.modules():
-        if type(module) is lora.Linear and type(module.get_base_layer()) is nn.Linear:
+        if type(module) is lora.Linear and is_dense(module.get_base_layer()):
             module.__class__ = FusedLinear

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path
 from typing import Literal
 
@@ -21,5 +22,14 @@ def fast_dtype() -> Literal["bfloat16", "float32"]:
         if torch.cuda.is_available():
             half = torch.cuda.is_bf16_supported(including_emulation=False)
             return "bfloat16" if half else "float32"
-    features = _PROCESSOR.read_text(errors="replace").split() if _PROCESSOR.is_file() else []
-    return "bfloat16" if "amx_bf16" in features else "float32"
+    return "bfloat16" if "amx_bf16" in _processor().split() else "float32"
+
+
+def is_intel() -> bool:
+    """Whether the processor is one of Intel's. Where nothing tells, it is not."""
+    return "GenuineIntel" in (_processor() or platform.processor())
+
+
+def _processor() -> str:
+    """Linux's description of the processors, or nothing."""
+    return _PROCESSOR.read_text(errors="replace") if _PROCESSOR.is_file() else ""

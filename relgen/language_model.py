@@ -27,6 +27,7 @@ from transformers import (
 
 from relgen.errors import InputError
 from relgen.grouped_attention import GROUPED_ATTENTION
+from relgen.products import speed_up
 
 EMBEDDED_LANGUAGE_MODEL = "smollm2-135m-instruct"
 EMBEDDED_ENCODER = "all-minilm-l6-v2"
@@ -131,6 +132,7 @@ def load_language_model(
         )
     if quantization is not None:
         _keep_packed_weights(model)
+    speed_up(model)
     made: PreTrainedModel = model.eval()
     return made
 

@@ -19,6 +19,7 @@ from relgen.classifiers.encoding import MarkerEncoding, Markers
 from relgen.classifiers.last_layer import narrow, read_states
 from relgen.classifiers.pretrained import longest_input, set_dropout
 from relgen.language_model import EMBEDDED_ENCODER, load_tokenizer, resolve_model
+from relgen.products import speed_up
 from relgen.schema import RelationSchema
 
 
@@ -87,6 +88,7 @@ class EntityMarkerClassifier(Classifier):
         # DDP waits for the gradients of parameters that no loss reaches
         encoder.pooler = None
         narrow(encoder)
+        speed_up(encoder)
         self.encoder = encoder.train()
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(2 * encoder.config.hidden_size, len(schema))

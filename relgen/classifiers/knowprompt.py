@@ -44,6 +44,7 @@ from relgen.classifiers.last_layer import at_places, narrow, read_states
 from relgen.classifiers.masked_models import load_masked_language_model, word_logits
 from relgen.classifiers.pretrained import longest_input, set_dropout
 from relgen.language_model import load_tokenizer
+from relgen.products import speed_up
 from relgen.schema import RelationSchema
 
 Mode = Literal["fixed", "faithful"]
@@ -135,6 +136,7 @@ class KnowPromptClassifier(Classifier):
         self.settings = settings
         self.variant = VARIANTS[cast(Mode, settings["mode"])]
         narrow(language_model.base_model)
+        speed_up(language_model)
         self.language_model = language_model.train()
         self.register_buffer("impossible", impossible_roles(schema), persistent=False)
 

@@ -36,3 +36,23 @@ def test_a_gpu_decides_where_there_is_one(
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda **options: half)
     assert hardware.fast_dtype() == expected
+
+
+@pytest.mark.parametrize(
+    ("listed", "said", "expected"),
+    [
+        ("vendor_id : GenuineIntel", "", True),
+        ("vendor_id : AuthenticAMD", "GenuineIntel", False),
+        (None, "Intel64 Family 6 Model 94 Stepping 3, GenuineIntel", True),
+        (None, "AMD64 Family 25 Model 33 Stepping 0, AuthenticAMD", False),
+        (None, "", False),
+    ],
+)
+def test_whose_processor_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listed: str | None, said: str, expected: bool
+) -> None:
+    if listed:
+        (tmp_path / "cpuinfo").write_text(listed)
+    monkeypatch.setattr(hardware, "_PROCESSOR", tmp_path / "cpuinfo")
+    monkeypatch.setattr("platform.processor", lambda: said)
+    assert hardware.is_intel() is expected

@@ -1,0 +1,175 @@
+"""Products by oneDNN against torch's own, and who gets which."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from relgen import products
+from relgen.errors import InputError
+from relgen.products import FastLinear, is_dense, linear, matmul, prefers_onednn, speed_up
+
+needs_onednn = pytest.mark.skipif(
+    not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN"
+)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_choice() -> Iterator[None]:
+    """The choice is made once a process; each test makes its own."""
+    prefers_onednn.cache_clear()
+    yield
+    prefers_onednn.cache_clear()
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """oneDNN is asked for; shapes of what it computed."""
+    monkeypatch.setenv("RELGEN_PRODUCTS", "onednn")
+    found: list[tuple[int, ...]] = []
+    true = torch.ops.mkldnn._linear_pointwise
+
+    class Counted:
+        def __call__(self, rows: Tensor, weight: Tensor, *rest: object) -> Tensor:
+            found.append((*rows.shape, weight.shape[0]))
+            result: Tensor = true(rows, weight, *rest)
+            return result
+
+    monkeypatch.setattr(torch.ops.mkldnn, "_linear_pointwise", Counted())
+    return found
+
+
+def model() -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        return nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 3, bias=False))
+
+
+@needs_onednn
+@pytest.mark.parametrize("shape", [(6,), (1, 6), (4, 6), (2, 3, 6)])
+def test_products_are_torchs(calls: list[tuple[int, ...]], shape: tuple[int, ...]) -> None:
+    x, weight, bias = torch.randn(shape), torch.randn(5, 6), torch.randn(5)
+    torch.testing.assert_close(linear(x, weight, bias), F.linear(x, weight, bias))
+    torch.testing.assert_close(matmul(x, weight.T), x @ weight.T)
+    assert calls == [(*shape, 5)] * 2
+
+
+@needs_onednn
+def test_views_need_no_copy_to_be_right(calls: list[tuple[int, ...]]) -> None:
+    wide = torch.randn(8, 12)
+    rows, weight = wide[:, 1:6], torch.randn(7, 9)[:, 2:7]
+    torch.testing.assert_close(linear(rows, weight), rows @ weight.T)
+    torch.testing.assert_close(matmul(wide.T, wide), wide.T @ wide)
+    assert len(calls) == 2
+
+
+@needs_onednn
+@pytest.mark.parametrize("frozen", [(), ("0.weight",), ("0.weight", "0.bias", "2.weight")])
+def test_gradients_are_torchs(calls: list[tuple[int, ...]], frozen: tuple[str, ...]) -> None:
+    plain = model()
+    for name, weight in plain.named_parameters():
+        weight.requires_grad_(name not in frozen)
+    fast = copy.deepcopy(plain)
+    speed_up(fast)
+    x = torch.randn(2, 3, 6, requires_grad=True)
+    for layers in (plain, fast):
+        inputs = [x, *(weight for weight in layers.parameters() if weight.requires_grad)]
+        found = [layers(x), *torch.autograd.grad(layers(x).square().sum(), inputs)]
+        if layers is plain:
+            expected = found
+    torch.testing.assert_close(found, expected)
+    # two forward passes of two layers; backward as many as there are gradients to compute
+    assert len(calls) == 4 + 2 + sum(
+        name.endswith("weight") for name in ("0.weight", "2.weight") if name not in frozen
+    )
+    assert isinstance(fast[0], FastLinear)
+    assert fast.state_dict().keys() == plain.state_dict().keys()
+
+
+@needs_onednn
+def test_without_gradients_the_same_numbers_come_out(calls: list[tuple[int, ...]]) -> None:
+    fast = model()
+    speed_up(fast)
+    x = torch.randn(4, 6)
+    kept = fast(x)
+    with torch.no_grad():
+        assert torch.equal(fast(x), kept)
+    assert len(calls) == 4
+
+
+@needs_onednn
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_other_types_are_left_to_torch(calls: list[tuple[int, ...]], dtype: torch.dtype) -> None:
+    fast = model()
+    speed_up(fast)
+    fast.to(dtype)
+    assert fast(torch.randn(4, 6, dtype=dtype)).dtype == dtype
+    assert calls == []
+
+
+@needs_onednn
+def test_autocast_and_nothing_to_compute_are_left_to_torch(calls: list[tuple[int, ...]]) -> None:
+    fast = model()
+    speed_up(fast)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert fast(torch.randn(4, 6)).dtype == torch.bfloat16
+    assert fast(torch.empty(0, 6)).shape == (0, 3)
+    assert fast.to("meta")(torch.empty(4, 6, device="meta")).shape == (4, 3)
+    assert calls == []
+
+
+class Special(nn.Linear):
+    """Some other library's layer."""
+
+
+def test_only_plain_layers_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RELGEN_PRODUCTS", "onednn")
+    layers = nn.Sequential(nn.Linear(2, 2), Special(2, 2))
+    speed_up(layers)
+    assert is_dense(layers[0])
+    assert type(layers[1]) is Special
+    assert not is_dense(layers[1])
+
+
+@pytest.mark.parametrize(
+    ("choice", "intel", "mkl", "expected"),
+    [
+        (None, False, True, True),
+        (None, True, True, False),
+        (None, False, False, False),
+        ("torch", False, True, False),
+        ("onednn", True, False, True),
+        ("", False, True, True),
+    ],
+)
+@needs_onednn
+def test_who_computes(
+    monkeypatch: pytest.MonkeyPatch, choice: str | None, intel: bool, mkl: bool, expected: bool
+) -> None:
+    if choice is None:
+        monkeypatch.delenv("RELGEN_PRODUCTS", raising=False)
+    else:
+        monkeypatch.setenv("RELGEN_PRODUCTS", choice)
+    monkeypatch.setattr(products, "is_intel", lambda: intel)
+    monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: mkl)
+    assert prefers_onednn() is expected
+    layers = model()
+    speed_up(layers)
+    assert (type(layers[0]) is FastLinear) is expected
+
+
+def test_a_torch_without_onednn_computes_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RELGEN_PRODUCTS", "onednn")
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    assert prefers_onednn() is False
+
+
+def test_an_unknown_library_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RELGEN_PRODUCTS", "blis")
+    with pytest.raises(InputError, match=r"RELGEN_PRODUCTS.*'blis'.*torch or onednn"):
+        prefers_onednn()
