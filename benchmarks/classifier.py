@@ -47,6 +47,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     # Trainer and torchmetrics would otherwise find a GPU
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
     args = _arguments(argv)
+    if args.side in (TRAIN_SIDES[1], TEST_SIDES[1]):
+        # Trainer's model computes as torch has it
+        os.environ["RELGEN_PRODUCTS"] = "torch"
     torch.set_num_threads(args.threads)
     if args.side:
         print(json.dumps(measure_side(args)))

@@ -5,6 +5,13 @@
     python -m benchmarks.dpo --model-shape tiny --pairs 4 --sides tree,pairs,rows
     python -m benchmarks.dpo --quantization nf4 --dtype bfloat16 --sides tree,flex,rows,trl   # GPU
 
+    tree        relgen: each chain as one packed tree
+    tree-torch  the same without oneDNN (`relgen.products`): what packing brings by itself
+    pairs       sharing within a pair only: the prompt once, two completions (arXiv 2410.20305)
+    rows        every pair as two padded rows, in relgen's own loop
+    trl         the same rows in TRL's DPOTrainer, at each of the settings that `--trl` names
+    flex        the tree in FlexAttention's kernel, on a GPU
+
 No figure is shown unless loss, mean log-probabilities and gradient of the first step agree with
 those of `rows`; they come from the runs that are timed.
 """
@@ -13,7 +20,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
+import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,14 +30,16 @@ from benchmarks import harness
 from benchmarks.harness import Row, median
 from benchmarks.shapes import SHAPES
 
-SIDES = ("tree", "pairs", "rows", "trl")
+SIDES = ("tree", "tree-torch", "pairs", "rows", "trl")
 GPU_SIDES = ("flex",)
 """What runs on a GPU only."""
 _TOLERANCE = {
     "float32": {"loss": 1e-4, "log_probability": 1e-3, "gradient": 2e-3},
     "bfloat16": {"loss": 0.05, "log_probability": 0.5, "gradient": 0.1},
 }
-_TRL_SETTINGS = ("1", "2", "4", "2p")
+_TRL_SETTINGS = ("1", "2", "4", "8", "1p", "2p", "4p", "8p")
+"""Pairs a batch; p: with `precompute_ref_log_probs`."""
+_TRL_TRIED = ("2", "1p", "2p", "4p")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -40,12 +49,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         _one_side(args)
         return
     content: Row = {"environment": harness.environment(threads=args.threads, seed=args.seed)}
-    setting = None if "trl" not in args.sides else args.trl
-    if setting is None and "trl" in args.sides:
-        setting, content["trl settings"] = _fastest_trl(args)
     table = []
     for pairs in args.pairs:
-        content[f"K={pairs}"], rows = _compare(args, pairs, setting)
+        content[f"K={pairs}"], rows = _compare(args, pairs)
         table += rows
         # the next K may take more memory than there is
         harness.save(args.json, content)
@@ -57,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         table,
         content["environment"],
         notes=[
-            f"Δ: first step, against `{_base_side(args.sides)}`; TRL's batch is its pairs, p: "
+            f"Δ: first step, against `{_base_side(args.sides)}`; trl with its pairs a batch, p: "
             "precompute_ref_log_probs"
         ],
     )
@@ -74,7 +80,12 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--sides", type=harness.names_among((*SIDES, *GPU_SIDES), "side"), default=list(SIDES)
     )
     parser.add_argument("--quantization", choices=["nf4"], help="of the base; default: none")
-    parser.add_argument("--trl", choices=_TRL_SETTINGS, help="TRL's batch; default: try them")
+    parser.add_argument(
+        "--trl",
+        type=harness.names_among(_TRL_SETTINGS, "setting of TRL"),
+        default=list(_TRL_TRIED),
+        help=f"its batches, a side each ({','.join(_TRL_TRIED)})",
+    )
     parser.add_argument("--gradient", help=argparse.SUPPRESS)
     return parser.parse_args(argv)
 
@@ -87,49 +98,35 @@ def _options(args: argparse.Namespace, pairs: int) -> list[str]:
     return [*given, "--model", args.model, "--dtype", args.dtype, *shape, *packed]
 
 
-def _fastest_trl(args: argparse.Namespace) -> tuple[str, Row]:
-    """Which of TRL's settings spends the least time on the smallest K."""
-    pairs = min(args.pairs)
-    tried = {s: ["--trl", s] for s in _TRL_SETTINGS if pairs % int(s.rstrip("p")) == 0}
-    seconds = {}
-    for setting, own in tried.items():
-        try:
-            rows = harness.measure(
-                "benchmarks.dpo",
-                {"trl": own},
-                _options(args, pairs),
-                rounds=1,
-                threads=args.threads,
-            )
-        except RuntimeError as error:  # out of memory, for one
-            print(f"TRL, batch {setting}: {error}", file=sys.stderr, flush=True)
+def _sides(args: argparse.Namespace, pairs: int) -> dict[str, list[str]]:
+    """Name of each side, and the options that only its process gets."""
+    sides: dict[str, list[str]] = {}
+    for side in args.sides:
+        if side != "trl":
+            sides[side] = []
             continue
-        seconds[setting] = median(rows["trl"], "seconds")
-        print(f"TRL, batch {setting}: {seconds[setting]:.1f} s", file=sys.stderr, flush=True)
-    if not seconds:
-        raise RuntimeError("TRL runs at none of its settings")
-    return min(seconds, key=lambda setting: seconds[setting]), seconds
+        for setting in args.trl:
+            if pairs % int(setting.rstrip("p")) == 0:
+                sides[f"trl {setting}"] = ["--side", "trl", "--trl", setting]
+    return sides
 
 
-def _compare(
-    args: argparse.Namespace, pairs: int, setting: str | None
-) -> tuple[Row, list[list[Any]]]:
+def _compare(args: argparse.Namespace, pairs: int) -> tuple[Row, list[list[Any]]]:
     import torch
 
     with tempfile.TemporaryDirectory() as folder:
-        files = {side: Path(folder) / f"{side}.pt" for side in args.sides}
-        own = {side: ["--gradient", str(file)] for side, file in files.items()}
-        if setting is not None:
-            own["trl"] += ["--trl", setting]
+        sides = _sides(args, pairs)
+        files = {side: Path(folder) / f"{side}.pt" for side in sides}
         found = harness.measure(
             "benchmarks.dpo",
-            own,
+            {side: [*own, "--gradient", str(files[side])] for side, own in sides.items()},
             _options(args, pairs),
             rounds=args.rounds,
             threads=args.threads,
             until=args.until,
+            may_fail=[side for side in sides if side.startswith("trl")],
         )
-        gradients = {side: torch.load(file) for side, file in files.items()}
+        gradients = {side: torch.load(files[side]) for side in found}
     base = _base_side(args.sides)
     table, content = [], {}
     for side, rows in found.items():
@@ -148,10 +145,9 @@ def _compare(
         }
         content[side] = {"measured": rows, "seconds": seconds, "× tree": ratio, **rates}
         content[side] |= differences
-        label = f"{side} (batch {setting})" if side == "trl" else side
         figures = [rows[0]["tokens"], seconds, ratio, median(rows, "peak_mb")]
         shown = [differences[name] for name in ("log_probability", "gradient")]
-        table.append([label, pairs, *figures, *shown])
+        table.append([side, pairs, *figures, *shown])
     return content, table
 
 
@@ -177,11 +173,13 @@ def _one_side(args: argparse.Namespace) -> None:
     from relgen.fused_lora import fuse
     from relgen.fused_mlp import fuse_feed_forward
 
+    if args.side in ("tree-torch", "trl"):
+        os.environ["RELGEN_PRODUCTS"] = "torch"
     torch.set_num_threads(args.threads)
     chains, tokenizer = chains_of(args)
     base = _base(args)
     if args.side == "trl":
-        setting = args.trl or "1"
+        (setting,) = args.trl
         batch, precompute = int(setting.rstrip("p")), setting.endswith("p")
         seconds, epoch = trl_epoch(
             base,

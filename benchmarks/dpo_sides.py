@@ -1,11 +1,5 @@
 """The sides of `benchmarks.dpo`: ways to spend one epoch on the same chains.
 
-    tree   relgen: each chain as one packed tree
-    pairs  sharing within a pair only: the prompt once, two completions (arXiv 2410.20305)
-    flex   the same tree in FlexAttention's kernel, on a GPU
-    rows   every pair as two padded rows, in relgen's own loop
-    trl    the same rows in TRL's DPOTrainer
-
 One optimiser step a chain, AdamW, sigmoid loss, the reference's log-probabilities computed in the
 measured time. Every side reports its first step's loss, mean log-probabilities and gradient.
 """
@@ -38,10 +32,8 @@ from relgen.tree_attention import TreeAttention
 
 BETA = 0.1
 LEARNING_RATE = 1e-4
-PAIRS_A_BATCH = 4
-"""Pairs that `rows` takes at once; each is two rows."""
 TOKENS_A_BATCH = 4096
-"""Tokens that `pairs` packs at once."""
+"""Tokens that `pairs` packs at once, and that `rows` takes at once, padding aside."""
 
 
 def lora_config() -> LoraConfig:
@@ -80,7 +72,7 @@ def relgen_epoch(side: str, policy: PeftModel, chains: Sequence[ChainTokens]) ->
     """One epoch in relgen's layouts.
 
     Args:
-        side: `tree`, `flex`, `pairs` or `rows`.
+        side: `tree`, `tree-torch`, `flex`, `pairs` or `rows`.
         policy: base with a LoRA adapter; trained.
         chains: one optimiser step each.
     """
@@ -127,8 +119,9 @@ def warm_up(side: str, policy: PeftModel, chain: ChainTokens) -> None:
 
 
 def layout_of(side: str) -> Callable[[ChainTokens, torch.device], Iterator[Part]]:
-    """How a side lays a chain out: `tree`, `flex`, `pairs` or `rows`."""
-    return {"tree": _tree, "flex": _flex, "pairs": _pairs, "rows": _rows}[side]
+    """How a side lays a chain out: `tree`, `tree-torch`, `flex`, `pairs` or `rows`."""
+    layouts = {"tree": _tree, "tree-torch": _tree, "flex": _flex, "pairs": _pairs, "rows": _rows}
+    return layouts[side]
 
 
 def trl_epoch(
@@ -241,13 +234,21 @@ def _flex(chain: ChainTokens, device: torch.device) -> Iterator[Part]:
 
 
 def _pairs(chain: ChainTokens, device: torch.device) -> Iterator[Part]:
+    for taken in _in_batches(chain, lambda pair: pair.tree_tokens):
+        yield _packed(taken, device)
+
+
+def _in_batches(
+    chain: ChainTokens, tokens: Callable[[ChainTokens], int]
+) -> Iterator[list[ChainTokens]]:
+    """A chain's pairs, each by itself, as many at once as `TOKENS_A_BATCH` allows, or one."""
     alone = [_one_pair(chain, step) for step in range(len(chain.chosen))]
     while alone:
         size, taken = 0, list[ChainTokens]()
-        while alone and (not taken or size + alone[0].tree_tokens <= TOKENS_A_BATCH):
-            size += alone[0].tree_tokens
+        while alone and (not taken or size + tokens(alone[0]) <= TOKENS_A_BATCH):
+            size += tokens(alone[0])
             taken.append(alone.pop(0))
-        yield _packed(taken, device)
+        yield taken
 
 
 def _packed(
@@ -259,9 +260,8 @@ def _packed(
 
 
 def _rows(chain: ChainTokens, device: torch.device) -> Iterator[Part]:
-    for first in range(0, len(chain.chosen), PAIRS_A_BATCH):
-        steps = range(first, min(first + PAIRS_A_BATCH, len(chain.chosen)))
-        rows = lay_out_rows([_one_pair(chain, step) for step in steps])
+    for taken in _in_batches(chain, lambda pair: pair.row_tokens):
+        rows = lay_out_rows(taken)
         moved = RowBatch._make(value.to(device) for value in rows)
         yield Part(rows.input_ids.numel(), partial(row_log_probabilities, rows=moved))
 

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -154,6 +155,10 @@ def _one_side(args: argparse.Namespace) -> None:
     if args.side == LLAMA_CPP:
         _llama_cpp_side(args)
         return
+    # `generate` gets the library's own attention and products, and relgen its own
+    theirs = args.side in ("generate", "single")
+    if theirs:
+        os.environ["RELGEN_PRODUCTS"] = "torch"
     torch.set_num_threads(args.threads)
     settings = _settings(args)
     # random weights read the embedded model's tokens
@@ -170,15 +175,13 @@ def _one_side(args: argparse.Namespace) -> None:
             vocabulary=len(tokenizer),
         )
     else:
-        # `generate` gets the library's own attention, and relgen its own
-        theirs = args.side in ("generate", "single")
         attention = "sdpa" if theirs else GROUPED_ATTENTION
         model = load_language_model(args.model, dtype=args.dtype, attention=attention)
         model = model.to("cuda" if torch.cuda.is_available() else "cpu")
     counting, grammar = CountingModel(model), GrammarClock()
     stops = stop_ids(tokenizer, writer.format.terminator, lines=1)
     backend: Any
-    if args.side in ("generate", "single"):
+    if theirs:
         together = 1 if args.side == "single" else None
         backend = GenerateBackend(model, tokenizer, stops, batch=together)
     else:

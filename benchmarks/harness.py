@@ -18,7 +18,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,27 +52,37 @@ def measure(
     rounds: int,
     threads: int,
     until: float | None = None,
+    may_fail: Collection[str] = (),
 ) -> dict[str, list[Row]]:
     """Measures the sides in turn, `rounds` times, each time in a fresh process.
 
     Args:
         module: the benchmark's name, as for `python -m`.
-        sides: name of each side, and the options that only it gets.
+        sides: name of each side, and the options that only it gets; a `--side` among them stands in
+            place of the name.
         options: what all sides get.
         rounds: how often.
         threads: what torch and BLAS may use.
         until: `time.monotonic()` at which a side is broken off.
+        may_fail: sides of others, which may need more memory than there is; what failed is said
+            and left out.
 
     Raises:
-        RuntimeError: a side failed, or was broken off; the message ends with what it printed last.
+        RuntimeError: another side failed, or was broken off; the message ends with what it printed
+            last.
     """
     found: dict[str, list[Row]] = {side: [] for side in sides}
     for number in range(1, rounds + 1):
         # the other way round every second time: a machine that slows down favours nobody
         for side, own in list(sides.items())[:: 1 if number % 2 else -1]:
             _say(f"[{module} {' '.join(options)}] round {number}/{rounds}: {side}")
-            found[side].append(_run([module, "--side", side, *options, *own], threads, until))
-    return found
+            try:
+                found[side].append(_run([module, "--side", side, *options, *own], threads, until))
+            except RuntimeError as error:
+                if side not in may_fail:
+                    raise
+                _say(f"{side} is left out: {error}")
+    return {side: rows for side, rows in found.items() if len(rows) == rounds}
 
 
 def _run(arguments: Sequence[str], threads: int, until: float | None) -> Row:

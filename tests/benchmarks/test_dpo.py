@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import dpo
+from benchmarks import dpo, harness
 
 
 def test_the_sides_agree_and_are_tabled(
@@ -16,11 +16,11 @@ def test_the_sides_agree_and_are_tabled(
 ) -> None:
     monkeypatch.delenv("RELGEN_DATA", raising=False)
     out = tmp_path / "dpo.json"
-    options = ["--model-shape", "tiny", "--pairs", "3", "--sides", "tree,pairs,rows"]
+    options = ["--model-shape", "tiny", "--pairs", "3", "--sides", "tree,tree-torch,pairs,rows"]
     dpo.main([*options, "--threads", "1", "--json", str(out)])
     content = json.loads(out.read_text(encoding="utf-8"))
     sides = content["K=3"]
-    assert set(sides) == {"tree", "pairs", "rows"}
+    assert set(sides) == {"tree", "tree-torch", "pairs", "rows"}
     tokens = [sides[side]["measured"][0]["tokens"] for side in ("tree", "pairs", "rows")]
     assert tokens == sorted(tokens)
     assert tokens[0] < tokens[1] < tokens[2]
@@ -46,9 +46,31 @@ def test_trl_trains_on_the_same_rows(tmp_path: Path, monkeypatch: pytest.MonkeyP
     out = tmp_path / "dpo.json"
     options = ["--model-shape", "tiny", "--pairs", "2", "--sides", "tree,rows,trl"]
     dpo.main([*options, "--trl", "2p", "--threads", "1", "--json", str(out)])
-    side = json.loads(out.read_text(encoding="utf-8"))["K=2"]["trl"]
+    side = json.loads(out.read_text(encoding="utf-8"))["K=2"]["trl 2p"]
     assert side["gradient"] < 1e-4
     assert side["log_probability"] < 1e-3
+
+
+def test_trl_is_a_side_for_each_setting_that_divides_the_pairs() -> None:
+    args = dpo._arguments(["--sides", "tree,trl", "--trl", "2,4p"])
+    assert dpo._sides(args, 6) == {"tree": [], "trl 2": ["--side", "trl", "--trl", "2"]}
+
+
+def test_others_may_fail_and_relgen_may_not(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(arguments: list[str], threads: int, until: float | None) -> harness.Row:
+        if "broken" in arguments:
+            raise RuntimeError("out of memory")
+        return {"seconds": 1.0}
+
+    monkeypatch.setattr(harness, "_run", run)
+    sides: dict[str, list[str]] = {"tree": [], "broken": []}
+    found = harness.measure("x", sides, [], rounds=1, threads=1, may_fail=["broken"])
+    assert found == {"tree": [{"seconds": 1.0}]}
+    assert "broken is left out: out of memory" in capsys.readouterr().err
+    with pytest.raises(RuntimeError, match="out of memory"):
+        harness.measure("x", sides, [], rounds=1, threads=1)
 
 
 def test_more_pairs_than_the_corpus_has(monkeypatch: pytest.MonkeyPatch) -> None:
