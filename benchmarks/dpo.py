@@ -200,13 +200,16 @@ def _one_side(args: argparse.Namespace) -> None:
         start(policy, args.seed)
         # what is packed computes in bfloat16, as TRL's trainer does
         with torch.autocast(policy.device.type, torch.bfloat16, enabled=bool(args.quantization)):
-            warm_up(args.side, policy, chains[0])
+            warm_up(args.side, policy, chains)
             harness.reset_peak_memory()
             seconds, epoch = harness.timed(lambda: relgen_epoch(args.side, policy, chains))
     if args.gradient:
         torch.save(epoch.gradient, args.gradient)
     values = {name: getattr(epoch, name) for name in ("loss", "chosen", "rejected", "tokens")}
-    print(json.dumps({"seconds": seconds, "peak_mb": harness.peak_memory_mb(), **values}))
+    values["peak_mb"] = harness.peak_memory_mb()
+    # of FlexAttention: a mask's, and for each padded length one with gradients and one without
+    values["compiled_graphs"] = torch._dynamo.utils.counters["stats"]["unique_graphs"]
+    print(json.dumps({"seconds": seconds, **values}))
 
 
 def chains_of(args: argparse.Namespace) -> tuple[list[Any], Any]:

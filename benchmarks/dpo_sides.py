@@ -101,20 +101,22 @@ def relgen_epoch(side: str, policy: PeftModel, chains: Sequence[ChainTokens]) ->
     return replace(epoch, tokens=tokens)
 
 
-def warm_up(side: str, policy: PeftModel, chain: ChainTokens) -> None:
+def warm_up(side: str, policy: PeftModel, chains: Sequence[ChainTokens]) -> None:
     """On a GPU, one pass forward and back that is not measured: kernels load or are compiled.
 
     Args:
         side: as for `layout_of`; of `trl`, the plain rows.
         policy: base with adapter; its weights stay as they are.
-        chain: any of those to come.
+        chains: those to come: FlexAttention is compiled for each of their padded lengths.
     """
     if policy.device.type != "cuda":
         return
-    part = next(layout_of("rows" if side == "trl" else side)(chain, policy.device))
-    part.log_probabilities(policy).chosen.sum().backward()
-    with reference(policy) as frozen:
-        part.log_probabilities(frozen)
+    layout = layout_of("rows" if side == "trl" else side)
+    for chain in chains if side == "flex" else chains[:1]:
+        part = next(layout(chain, policy.device))
+        part.log_probabilities(policy).chosen.sum().backward()
+        with reference(policy) as frozen:
+            part.log_probabilities(frozen)
     policy.zero_grad()
 
 
@@ -219,7 +221,7 @@ def trl_epoch(
         callbacks=[FirstStep()],
     )
     start(trainer.model)
-    warm_up("trl", trainer.model, chains[0])
+    warm_up("trl", trainer.model, chains)
     before()
     seconds, _ = timed(trainer.train)
     return seconds + trainer.reference_seconds, epoch

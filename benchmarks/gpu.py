@@ -4,9 +4,10 @@
     python -m benchmarks.gpu --shape tiny --minutes 5        # the same on any machine, to try it
 
 First the packed forms (by shape, and FlexAttention) in float32, bfloat16 and NF4 against float32
-row by row, on a model of four layers. Then a step of DPO with QLoRA on random weights of the shape:
-packed, row by row, and in TRL. Then cached one-by-one generation, 64 chains at a time. A part that
-fails, or for which no time is left, is named in the JSON, and the others run.
+row by row, on a model of four layers. Then an epoch of DPO with QLoRA on random weights of the
+shape, packed and in TRL; cached one-by-one generation, 64 chains at a time; QLoRA row by row; and
+LoRA on weights in bfloat16. A part that fails, or for which no time is left, is named in the JSON,
+and the others run.
 """
 
 from __future__ import annotations
@@ -65,16 +66,19 @@ def _parts(args: argparse.Namespace) -> dict[str, Callable[[], Row]]:
     numbers["--until"] = args.until
     shared = [text for name, value in numbers.items() for text in (name, str(value))]
     shape = ["--model-shape", args.shape, "--dtype", "bfloat16"]
-    qlora = [*shape, "--quantization", "nf4", "--pairs", str(_PAIRS), *shared]
-    qlora += ["--chains", "4" if gpu else "1"]
     sides = ["tree", "flex"] if gpu else ["tree"]
+    pairs = ["--pairs", "8,32" if gpu else str(_PAIRS), "--chains", "2" if gpu else "1"]
+    dpo_options = [*shape, *pairs, *shared]
+    against_trl = ["--sides", ",".join([*sides, "trl"]), "--trl", "2"]
+    qlora = [*dpo_options, "--quantization", "nf4"]
     # random weights: sampled texts, short enough to be read and to become demonstrations
     chains = ["--samples", "128", "--chains", "8", "--sides", "sampled", "--words", "2"]
     return {
         "correctness": lambda: _correctness(args.seed, sides),
-        "qlora": lambda: _of(dpo.main, [*qlora, "--sides", ",".join([*sides, "rows"])]),
+        "qlora": lambda: _of(dpo.main, [*qlora, *against_trl]),
         "generation": lambda: _of(generation.main, [*shape, *chains, *shared]),
-        "qlora_trl": lambda: _of(dpo.main, [*qlora, "--sides", "tree,trl", "--trl", "2"]),
+        "qlora_rows": lambda: _of(dpo.main, [*qlora, "--sides", ",".join([*sides, "rows"])]),
+        "lora": lambda: _of(dpo.main, [*dpo_options, *against_trl]),
     }
 
 

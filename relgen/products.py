@@ -34,7 +34,7 @@ def linear(rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
     Args:
         rows: (…, I).
-        weight: (O, I), in any layout: a transposed view costs no copy.
+        weight: (O, I); a transposed view costs no copy, other views do.
         bias: (O,).
 
     Returns:
@@ -42,6 +42,9 @@ def linear(rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """
     if not _takes(rows, weight):
         return F.linear(rows, weight, bias)
+    # for other strides than these two, oneDNN has plain loops only, hundreds of times slower
+    if not (weight.is_contiguous() or weight.T.is_contiguous()):
+        weight = weight.contiguous()
     product: Tensor = torch.ops.mkldnn._linear_pointwise(rows, weight, bias, "none", [], "")
     return product
 

@@ -1,6 +1,7 @@
 """Attention over packed prefix trees, by the tree's shape.
 
-The trunk attends causally. The twigs attend in small blocks, each to the trunk up to its last fork
+On a CPU whose products oneDNN computes, `relgen.product_attention` takes over. Elsewhere the trunk
+attends causally. The twigs attend in small blocks, each to the trunk up to its last fork
 and to itself, under a boolean mask of the block's size: no mask or score of size N x N is ever
 made. `dense_mask` is the simple N x N form for any model with sdpa attention; tests hold the two
 to the same result.
@@ -23,6 +24,7 @@ from transformers.masking_utils import sdpa_mask
 from relgen.errors import InputError
 from relgen.flex_attention import FlexPlan, flex_forward
 from relgen.grouped_attention import grouped_attention, grouped_attention_forward
+from relgen.product_attention import Tile, may_take, plan_tiles, product_attention, takes
 from relgen.tree import TreeBatch, TreeShape, visible
 
 TREE_ATTENTION = "relgen_tree"
@@ -46,10 +48,15 @@ class Block(NamedTuple):
 
 
 class TreePlan(NamedTuple):
-    """The attention calls of a batch, in the row's order: each tree's trunk, then its blocks."""
+    """The attention calls of a batch, in the row's order: each tree's trunk, then its blocks.
+
+    `tiles` is another plan for the same batch, which is followed where it is faster; it can be
+    empty.
+    """
 
     trunks: tuple[tuple[int, int], ...]
     blocks: tuple[tuple[Block, ...], ...]
+    tiles: tuple[Tile, ...] = ()
 
 
 def plan_attention(batch: TreeBatch, *, block: int = _BLOCK) -> TreePlan:
@@ -63,6 +70,7 @@ def plan_attention(batch: TreeBatch, *, block: int = _BLOCK) -> TreePlan:
     return TreePlan(
         trunks=tuple((shape.start, shape.trunk_end) for shape in batch.shapes),
         blocks=tuple(_blocks(batch, shape, block) for shape in batch.shapes),
+        tiles=plan_tiles(batch) if may_take(batch.input_ids.device.type) else (),
     )
 
 
@@ -114,6 +122,9 @@ def tree_attention_forward(
         if dropout:
             raise ValueError("FlexAttention has no dropout on the scores; this model asks for it")
         output = flex_forward(query, key, value, tree, scaling)
+        return output.transpose(1, 2).contiguous(), None
+    if tree.tiles and takes(query, dropout):
+        output = product_attention(query, key, value, tree.tiles, scaling)
         return output.transpose(1, 2).contiguous(), None
     options: dict[str, Any] = {"dropout_p": dropout, "scale": scaling}
     outputs = []

@@ -21,7 +21,8 @@ def test_all_parts_on_a_small_shape(tmp_path: Path) -> None:
     pytest.importorskip("trl")
     gpu.main([*SMALL, "--json", str(tmp_path / "gpu.json")])
     content = json.loads((tmp_path / "gpu.json").read_text())
-    assert set(content) == {"environment", "correctness", "qlora", "generation", "qlora_trl"}
+    parts = {"correctness", "qlora", "generation", "qlora_rows", "lora"}
+    assert set(content) == {"environment", *parts}
     assert all("error" not in part for part in content.values())
     assert content["generation"]["K=128"]["sampled"][0]["accepted"] > 0
 

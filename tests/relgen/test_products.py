@@ -60,7 +60,7 @@ def test_products_are_torchs(calls: list[tuple[int, ...]], shape: tuple[int, ...
 
 
 @needs_onednn
-def test_views_need_no_copy_to_be_right(calls: list[tuple[int, ...]]) -> None:
+def test_views_are_right(calls: list[tuple[int, ...]]) -> None:
     wide = torch.randn(8, 12)
     rows, weight = wide[:, 1:6], torch.randn(7, 9)[:, 2:7]
     torch.testing.assert_close(linear(rows, weight), rows @ weight.T)
@@ -173,3 +173,22 @@ def test_an_unknown_library_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RELGEN_PRODUCTS", "blis")
     with pytest.raises(InputError, match=r"RELGEN_PRODUCTS.*'blis'.*torch or onednn"):
         prefers_onednn()
+
+
+@needs_onednn
+def test_other_strides_than_two_are_copied(
+    monkeypatch: pytest.MonkeyPatch, calls: list[tuple[int, ...]]
+) -> None:
+    # oneDNN computes them in plain loops
+    strides: list[tuple[int, ...]] = []
+    counted = torch.ops.mkldnn._linear_pointwise
+    monkeypatch.setattr(
+        torch.ops.mkldnn,
+        "_linear_pointwise",
+        lambda rows, weight, *rest: strides.append(weight.stride()) or counted(rows, weight, *rest),
+    )
+    heads = torch.randn(5, 3, 4)  # tokens, heads, width: one head is a matrix with gaps
+    linear(torch.randn(2, 4), heads[:, 1])
+    matmul(torch.randn(2, 5), heads[:, 1])
+    matmul(torch.randn(2, 5), torch.randn(5, 4))
+    assert strides == [(4, 1), (5, 1), (1, 4)]
