@@ -123,8 +123,8 @@ class Experiment:
             configuration says.
         keep_weights: off, a classifier's weights are deleted once everything that reads them is
             done; predictions and scores stay.
-        dtype: of all models; `auto` is bfloat16 where the machine has matrix units for it and
-            float32 elsewhere, null leaves what the presets say.
+        dtype: of all models; `auto` is bfloat16 where the machine that runs a stage has matrix
+            units for it and float32 elsewhere, null leaves what the presets say.
         initialisations: trainings of each classifier on each arm's data, each with fresh weights
             and an order of its own. Results are their means.
         license: licence of the seed data, for the generated set's card.

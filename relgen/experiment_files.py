@@ -10,6 +10,7 @@ from relgen.errors import InputError
 from relgen.experiment import CORPORA, Experiment
 from relgen.files import read_text
 from relgen.generation.settings import DType
+from relgen.hardware import AUTO
 from relgen.mapping_records import record_from
 from relgen.preferences import KINDS
 from relgen.presets import find_config
@@ -83,7 +84,7 @@ def _check(experiment: Experiment) -> None:
         )
     label_dtype = experiment.label and experiment.label.dtype
     for key, dtype in (("dtype", experiment.dtype), ("label.dtype", label_dtype)):
-        known = [*get_args(DType), *(["auto"] if key == "dtype" else [])]
+        known = [*get_args(DType), AUTO]
         if dtype is not None and dtype not in known:
             raise InputError(
                 "unknown dtype", field=key, value=dtype, remedy=f"one of {', '.join(known)}"

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import platform
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 _PROCESSOR = Path("/proc/cpuinfo")
 _NVIDIA = Path("/dev/nvidiactl")
+
+
+AUTO = "auto"
+"""Stands for `fast_dtype` in command lines and experiments, until the command runs."""
+
+
+def resolved(dtype: Any) -> Any:
+    """What was given as a dtype; for `auto`, the name of what is fast here.
+
+    An experiment is planned on one machine and its stages run on others: `auto` becomes a dtype
+    where the numbers are worked out, and nowhere before.
+    """
+    return fast_dtype() if dtype == AUTO else dtype
 
 
 def fast_dtype() -> Literal["bfloat16", "float32"]:

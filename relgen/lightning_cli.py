@@ -39,6 +39,7 @@ from relgen.trained_options import (
     checkpoint_option,
     config_files,
     own_options,
+    with_fast_dtype,
     with_presets,
 )
 
@@ -59,7 +60,9 @@ SUBCOMMAND is one of {subcommands}; LightningCLI runs it.
   --resume           fit: go on from the checkpoint in DIR, if there is one
   --force            fit: start again in a folder that holds a checkpoint
   --estimate         dpo fit: the memory that a step will take; loads no weights, writes nothing
-  --KEY VALUE        any key of the configuration, e.g. --trainer.max_epochs 3
+  --KEY VALUE        any key of the configuration, e.g. --trainer.max_epochs 3; `auto` as
+                     --model.dtype (dpo) or --trainer.precision: bfloat16 where this machine has
+                     matrix units for it
   --print_config     show the configuration that results, and stop
 """
 
@@ -75,7 +78,7 @@ def run_trained(name: str, arguments: list[str]) -> None:
         InputError: a preset, key, value or file that cannot be used.
     """
     as_called = [name, *arguments]
-    arguments, own = own_options(with_presets(arguments, name))
+    arguments, own = own_options(with_fast_dtype(with_presets(arguments, name)))
     out = own.out
     subcommand = next((argument for argument in arguments if argument in SUBCOMMANDS), None)
     helps = any(argument in ("-h", "--help") for argument in arguments)

@@ -28,6 +28,7 @@ _PRECISION: dict[str | None, tuple[str, ...]] = {
     "bfloat16": ("--trainer.precision", "bf16-mixed"),
     "float16": ("--trainer.precision", "16-mixed"),
     "float64": ("--trainer.precision", "64-true"),
+    "auto": ("--trainer.precision", "auto"),
 }
 _KNOWPROMPT = "relgen.classifiers.knowprompt.KnowPromptClassifier"
 _RETRIEVAL = "relgen.classifiers.retrieval.RetrievalClassifier"
@@ -44,7 +45,7 @@ class ClassifierStages:
         presets: all classifiers of the experiment.
         steps: of each training; none leaves the preset's.
         order: of human and generated samples in a training; none leaves the preset's.
-        dtype: of the arithmetic.
+        dtype: of the arithmetic; `auto` is left to the machine that trains.
         named: whether stages carry the preset's name.
     """
 

@@ -17,7 +17,6 @@ from pathlib import Path
 from relgen.arms import GENERATIONS, Arm, Tuning
 from relgen.errors import InputError
 from relgen.experiment import Experiment
-from relgen.hardware import fast_dtype
 from relgen.plans import ArmStages, Initialisation, Plan, Stage
 from relgen.preferences import KINDS
 from relgen.presets import find_config, find_schema
@@ -57,7 +56,8 @@ class _Planner:
 
     def __init__(self, experiment: Experiment, out: Path, cell: str) -> None:
         self.experiment = experiment
-        self.dtype = fast_dtype() if experiment.dtype == "auto" else experiment.dtype
+        # `auto` stays as it is: whoever plans may be another machine than the one that runs
+        self.dtype = experiment.dtype
         label_model = experiment.label.model if experiment.label else None
         models = [experiment.generator.model, *([label_model] if label_model else [])]
         self.folders = StageFolders(out, models, cell=cell)

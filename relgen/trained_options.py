@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from relgen.errors import InputError
+from relgen.hardware import AUTO, fast_dtype
 from relgen.presets import find_config
 
 _LAST = "checkpoints/last.ckpt"
@@ -35,6 +36,35 @@ def with_presets(arguments: list[str], folder: str) -> list[str]:
         resolved.append(argument)
         previous = argument
     return resolved
+
+
+_BY_DTYPE = {
+    re.compile(r"--model\.(init_args\.)?dtype"): {"bfloat16": "bfloat16", "float32": "float32"},
+    # half precision for the arithmetic: the weights that are trained stay in float32
+    re.compile(r"--trainer\.precision"): {"bfloat16": "bf16-mixed", "float32": "32-true"},
+}
+
+
+def with_fast_dtype(arguments: list[str]) -> list[str]:
+    """The command line with `auto` as dtype or precision made what is fast on this machine.
+
+        --model.dtype auto --trainer.precision=auto
+        --model.dtype bfloat16 --trainer.precision=bf16-mixed     # where bfloat16 is fast
+
+    Each process of a training resolves it for itself, and all of them run on machines of a kind.
+    """
+    made = []
+    previous = ""
+    for argument in arguments:
+        name, given, value = argument.partition("=")
+        option, word = (name, value) if given else (previous, argument)
+        previous = argument
+        if word == AUTO:
+            for pattern, names in _BY_DTYPE.items():
+                if pattern.fullmatch(option):
+                    argument = argument.removesuffix(AUTO) + names[fast_dtype()]
+        made.append(argument)
+    return made
 
 
 def config_files(arguments: list[str]) -> list[Path]:

@@ -6,6 +6,7 @@ import argparse
 from typing import Any, get_args
 
 from relgen.generation.settings import DType
+from relgen.hardware import AUTO, resolved
 
 
 def add_parser(subparsers: Any) -> None:
@@ -28,9 +29,9 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument(
         "--dtype",
-        choices=get_args(DType),
+        choices=[*get_args(DType), AUTO],
         default="float32",
-        help="of its weights (float32)",
+        help="of its weights; auto: bfloat16 where this machine has matrix units for it (float32)",
     )
     parser.add_argument("--device", help="by default a GPU where there is one")
     parser.add_argument(
@@ -55,7 +56,7 @@ def run(args: argparse.Namespace) -> None:
     from relgen.direct.run import DirectSettings, classify
 
     settings = DirectSettings(
-        args.model, args.dtype, args.device, args.shots, args.seed, args.answer
+        args.model, resolved(args.dtype), args.device, args.shots, args.seed, args.answer
     )
     summary = classify(
         settings,

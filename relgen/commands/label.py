@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from relgen.generation.settings import DType
+from relgen.hardware import AUTO, resolved
 
 
 def add_parser(subparsers: Any) -> None:
@@ -31,8 +32,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--dtype",
         default="float32",
-        choices=get_args(DType),
-        help="of its weights (default: %(default)s)",
+        choices=[*get_args(DType), AUTO],
+        help="of its weights; auto: bfloat16 where this machine has matrix units for it "
+        "(default: %(default)s)",
     )
     parser.add_argument("--device", help="cpu, cuda, …; by default cuda where there is one")
     parser.add_argument(
@@ -61,7 +63,7 @@ def run(args: argparse.Namespace) -> None:
     summary_path = Path(args.out).with_suffix(".json")
     refuse_inputs([args.out, summary_path], [*args.samples, args.train, args.schema])
     settings = LabelSettings(
-        args.model, args.dtype, args.device, args.penalty, args.least_certainty
+        args.model, resolved(args.dtype), args.device, args.penalty, args.least_certainty
     )
     summary = label(
         settings, generated=args.samples, train=args.train, schema=args.schema, out=args.out

@@ -20,6 +20,7 @@ from relgen.generation.server_settings import ServerSettings
 from relgen.generation.setting_fields import check_fields, described, from_mapping
 from relgen.generation.shards import Shard
 from relgen.generation.vllm_settings import VllmSettings
+from relgen.hardware import resolved
 from relgen.yaml_files import located, read_yaml
 
 Mode = Literal["obo", "aao"]
@@ -49,7 +50,11 @@ class GenerationSettings:
         "embedded name, local folder or Hub id; openai: the name that the server knows",
     )
     adapter: str | None = described(None, "folder of a LoRA adapter that `relgen dpo fit` wrote")
-    dtype: DType = described("float32", "of the weights that are not quantised")
+    dtype: DType = described(
+        "float32",
+        "of the weights that are not quantised; auto (in files and on the command line): bfloat16 "
+        "where this machine has matrix units for it",
+    )
     quantization: Quantization | None = described(None, "nf4 keeps the base in 4 bits")
     device: str | None = described(None, "cpu, cuda, …; by default cuda where there is one")
     mode: Mode = described("obo", "one by one (obo) or all at once (aao)")
@@ -228,7 +233,10 @@ def read_settings(path: str | Path | None, **overrides: Any) -> GenerationSettin
         if isinstance(values.get(name), dict) and isinstance(overrides.get(name), dict):
             overrides[name] = {**values[name], **overrides[name]}
     try:
-        return from_mapping(GenerationSettings, {**values, **overrides})
+        chosen = {**values, **overrides}
+        if "dtype" in chosen:
+            chosen["dtype"] = resolved(chosen["dtype"])
+        return from_mapping(GenerationSettings, chosen)
     except InputError as error:
         if path is None or error.field in given:  # no file is to blame
             raise

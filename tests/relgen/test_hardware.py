@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from relgen import hardware
+from relgen import cli, hardware
+from relgen.generation.settings import read_settings
+from relgen.trained_options import with_fast_dtype
 
 
 @pytest.mark.parametrize(
@@ -56,3 +58,41 @@ def test_whose_processor_it_is(
     monkeypatch.setattr(hardware, "_PROCESSOR", tmp_path / "cpuinfo")
     monkeypatch.setattr("platform.processor", lambda: said)
     assert hardware.is_intel() is expected
+
+
+@pytest.mark.parametrize(
+    ("fast", "precision"), [("bfloat16", "bf16-mixed"), ("float32", "32-true")]
+)
+def test_auto_is_what_is_fast_where_the_command_runs(
+    fast: str, precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hardware, "fast_dtype", lambda: fast)
+    monkeypatch.setattr("relgen.trained_options.fast_dtype", lambda: fast)
+    assert hardware.resolved("auto") == fast
+    assert hardware.resolved("float64") == "float64"
+    file = tmp_path / "settings.yaml"
+    file.write_text("dtype: auto\n", encoding="utf-8")
+    assert read_settings(file).dtype == read_settings(None, dtype="auto").dtype == fast
+    rest = ["--trainer.devices", "auto"]
+    given = ["fit", "--model.dtype", "auto", "--trainer.precision=auto", *rest]
+    made = ["fit", "--model.dtype", fast, f"--trainer.precision={precision}", *rest]
+    assert with_fast_dtype(given) == made
+    assert with_fast_dtype(["--model.init_args.dtype=auto"]) == [f"--model.init_args.dtype={fast}"]
+
+
+@pytest.mark.parametrize("command", ["direct", "label"])
+def test_commands_take_the_word(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class StoppedError(Exception):
+        """Carries the settings out of the command."""
+
+    def stop(settings: object, **_: object) -> None:
+        raise StoppedError(settings)
+
+    monkeypatch.setattr(hardware, "fast_dtype", lambda: "bfloat16")
+    monkeypatch.setattr("relgen.direct.run.classify", stop)
+    monkeypatch.setattr("relgen.labelling.run.label", stop)
+    files = ["--test", "b"] if command == "direct" else ["c"]
+    line = [command, *files, "--train", "a", "--schema", "everyday", "--out", "o"]
+    with pytest.raises(StoppedError) as stopped:
+        cli.run([*line, "--dtype", "auto"])
+    assert stopped.value.args[0].dtype == "bfloat16"

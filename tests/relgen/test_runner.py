@@ -571,9 +571,7 @@ def test_one_initialisation_has_no_vote_and_one_seed_no_interval(
     assert against["ensemble"] is None
 
 
-def test_a_dtype_holds_for_every_model(
-    experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_dtype_holds_for_every_model(experiment: Experiment, tmp_path: Path) -> None:
     rounded = plan(replace(experiment, dtype="bfloat16"), tmp_path / "run").stages
     expected = {
         "dpo": ("--model.dtype", "bfloat16"),
@@ -587,11 +585,32 @@ def test_a_dtype_holds_for_every_model(
             option, value = expected[stage.kind]
             assert stage.command[stage.command.index(option) + 1] == value
     assert {stage.kind for stage in rounded} >= expected.keys()
-    monkeypatch.setattr("relgen.stages.fast_dtype", lambda: "bfloat16")
-    assert plan(replace(experiment, dtype="auto"), tmp_path / "run").stages == rounded
     for stage in plan(experiment, tmp_path / "run").stages:
         assert "--trainer.precision" not in stage.command
         assert "--model.dtype" not in stage.command
+
+
+def test_a_plan_is_the_same_on_a_login_node_and_on_a_gpu_node(
+    experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    auto = replace(experiment, dtype="auto", arms=(*experiment.arms, "direct"))
+    plans = []
+    for fast in ("float32", "bfloat16"):
+        monkeypatch.setattr("relgen.hardware.fast_dtype", lambda fast=fast: fast)
+        plans.append(plan(auto, tmp_path / "run").stages)
+    assert plans[0] == plans[1]
+    options = {
+        "dpo": "--model.dtype",
+        "generate": "--dtype",
+        "label": "--dtype",
+        "direct": "--dtype",
+        "train": "--trainer.precision",
+        "test": "--trainer.precision",
+    }
+    for stage in plans[0]:
+        if stage.kind in options:
+            assert stage.command[stage.command.index(options[stage.kind]) + 1] == "auto"
+    assert {stage.kind for stage in plans[0]} >= options.keys()
 
 
 def test_only_certain_labels_are_trained_on_where_asked_for(
