@@ -17,6 +17,7 @@ from transformers import DynamicCache
 from relgen.direct.answers import AnswerTrie, Descent, build_trie
 from relgen.direct.prompt import DirectPrompt
 from relgen.generation.cache import RaggedCache, append_tokens, check_cacheable
+from relgen.generation.context_window import check_fits, context_window
 from relgen.language_model import DType, load_language_model, load_tokenizer
 from relgen.prompts import encode, prompt_format
 from relgen.samples import Sample
@@ -109,12 +110,27 @@ class DirectReader:
             [encode(self.tokenizer, self.prompt.answer(label)) for label in schema.labels]
         )
         self._cue = encode(self.tokenizer, self.prompt.cue)
+        self._name = model
+        self._window = context_window(loaded.config)
+        self._longest = max(map(len, self.trie.paths))
         self._prefix_cache = RaggedCache(loaded.config.get_text_config().num_hidden_layers)
         self._append(self._prefix_cache, [self.prefix])
 
     def question(self, sample: Sample) -> list[int]:
-        """The tokens of a sentence and of the cue, which follow the prefix."""
-        return [*encode(self.tokenizer, self.prompt.question(sample)), *self._cue]
+        """The tokens of a sentence and of the cue, which follow the prefix.
+
+        Raises:
+            InputError: the model's window does not hold these, the prefix and an answer.
+        """
+        tokens = [*encode(self.tokenizer, self.prompt.question(sample)), *self._cue]
+        check_fits(
+            len(self.prefix) + len(tokens),
+            self._longest,
+            self._window,
+            model=self._name,
+            remedy=f"show fewer labelled samples (--shots), or shorten sentence '{sample.id}'",
+        )
+        return tokens
 
     @torch.inference_mode()
     def log_probabilities(self, samples: Sequence[Sample]) -> Tensor:

@@ -186,6 +186,7 @@ def _free(settings: DirectSettings, schema: RelationSchema, shown: Sequence[Samp
         device=settings.device,
         temperature=0.0,
         repetition_penalty=1.0,
+        max_new_tokens=_FREE_TOKENS,
     )
     engine = find_engine(greedy, None)
     prompt = DirectPrompt(engine.format, schema, tuple(shown))
@@ -199,7 +200,14 @@ def _free(settings: DirectSettings, schema: RelationSchema, shown: Sequence[Samp
                 Prompt(prompt.prefix, (prompt.question(s),), prompt.cue, engine.format.terminator)
                 for s in samples[start : start + _BATCH]
             ]
-            backend.show(dict(enumerate(questions)))
+            try:
+                backend.show(dict(enumerate(questions)))
+            except InputError as error:  # its remedy is that of a generation
+                remedy = "show fewer labelled samples (--shots)"
+                name = settings.model
+                raise InputError(
+                    error.problem, field=error.field, value=name, remedy=remedy
+                ) from error
             drafts = backend.draft(
                 [
                     DraftRequest(number, "", _FREE_TOKENS, one_line=True, grammar=None)

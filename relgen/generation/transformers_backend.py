@@ -21,6 +21,7 @@ from transformers import PreTrainedTokenizerBase
 
 from relgen.generation.backends import Draft, DraftRequest, Finish, line_logprobs
 from relgen.generation.cache import RaggedCache, append_tokens, check_cacheable
+from relgen.generation.context_window import check_prompt, context_window
 from relgen.generation.grammar import DraftGrammar, GrammarCompiler, stack_allowed
 from relgen.generation.sampling import choose
 from relgen.generation.settings import GenerationSettings
@@ -42,12 +43,13 @@ class _Row:
 
 @dataclass(slots=True)
 class _Writing:
-    """A draft that is being written."""
+    """A draft that is being written, of `most` tokens."""
 
     request: DraftRequest
     row: int
     rng: random.Random
     grammar: DraftGrammar | None
+    most: int
     ids: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     finish: Finish | None = None
@@ -77,6 +79,7 @@ class TransformersBackend:
         self._stop_ids = frozenset(stop_ids)
         self._device: torch.device = model.device
         self._vocabulary: int = model.get_input_embeddings().weight.shape[0]
+        self._window = context_window(model.config)
         self._grammars: GrammarCompiler | None = None
         self._cache = RaggedCache(model.config.get_text_config().num_hidden_layers)
         self._rows: dict[int, _Row] = {}
@@ -84,14 +87,20 @@ class TransformersBackend:
 
     @torch.inference_mode()
     def show(self, prompts: Mapping[int, Prompt]) -> None:
-        """Feeds what is new in each prompt; what stands before it stays in the cache."""
+        """Feeds what is new in each prompt; what stands before it stays in the cache.
+
+        Raises:
+            InputError: a prompt leaves no room for a sample in the model's window.
+        """
         rows, fresh = [], []
         for chain, prompt in prompts.items():
             number = self._numbers.setdefault(chain, len(self._numbers))
             old = self._rows.get(number, _Row((), []))
             kept = _common(old.segments, prompt.segments)
             ids = [encode(self._tokenizer, segment) for segment in prompt.segments[kept:]]
-            self._rows[number] = _Row(prompt.segments, old.ids[:kept] + ids)
+            row = _Row(prompt.segments, old.ids[:kept] + ids)
+            check_prompt(len(row.prompt_ids), self._window, self._settings)
+            self._rows[number] = row
             if number < len(self._cache.lengths):
                 self._cache.lengths[number] = sum(map(len, old.ids[:kept]))
             else:
@@ -173,8 +182,10 @@ class TransformersBackend:
                 stops = sorted(self._stop_ids)
                 self._grammars = GrammarCompiler(self._tokenizer, self._vocabulary, stops)
             grammar = self._grammars.start(request.grammar)
-        row = self._numbers[request.chain]
-        return _Writing(request, row, random.Random(request.key), grammar)
+        row, most = self._numbers[request.chain], request.max_tokens
+        if self._window is not None:
+            most = min(most, self._window - len(self._rows[row].prompt_ids))
+        return _Writing(request, row, random.Random(request.key), grammar, most)
 
     def _logits(self, row: int) -> Tensor:
         logits = self._rows[row].logits
@@ -204,7 +215,7 @@ class TransformersBackend:
             draft.logprobs.append(logprob)
             if token in self._stop_ids or self._ends_line(draft):
                 draft.finish = "stop"
-            elif len(draft.ids) >= draft.request.max_tokens:
+            elif len(draft.ids) >= draft.most:
                 draft.finish = "length"
         return ids
 

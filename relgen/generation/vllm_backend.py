@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from transformers import PreTrainedTokenizerBase
+from transformers import AutoConfig, PreTrainedTokenizerBase
 from vllm import LLM, SamplingParams
 from vllm.lora.request import LoRARequest
 from vllm.sampling_params import StructuredOutputsParams
@@ -19,6 +19,7 @@ from relgen.adapters import find_adapter
 from relgen.errors import InputError
 from relgen.files import read_json
 from relgen.generation.backends import Draft, DraftRequest, Finish, read_text, seed_of
+from relgen.generation.context_window import check_prompt, context_window
 from relgen.generation.settings import GenerationSettings
 from relgen.generation.vllm_settings import VllmSettings
 from relgen.language_model import resolve_model
@@ -58,6 +59,9 @@ class VllmBackend:
         if settings.quantization is not None:
             engine["quantization"] = "bitsandbytes"
         chosen = settings.vllm or VllmSettings()
+        self._window = chosen.max_model_len
+        if self._window is None:
+            self._window = context_window(AutoConfig.from_pretrained(resolve_model(settings.model)))
         if chosen.max_model_len is not None:
             engine["max_model_len"] = chosen.max_model_len
         self._llm = LLM(
@@ -73,7 +77,9 @@ class VllmBackend:
         )
 
     def show(self, prompts: Mapping[int, Prompt]) -> None:
-        """Remembers the prompts."""
+        """Remembers the prompts. Raises InputError for one that leaves no room for a sample."""
+        for prompt in prompts.values():
+            check_prompt(len(self._tokens(prompt)), self._window, self._settings)
         self._prompts.update(prompts)
 
     def draft(self, requests: Sequence[DraftRequest]) -> list[Draft]:
@@ -98,8 +104,10 @@ class VllmBackend:
         self.forget()
 
     def _ids(self, request: DraftRequest) -> list[int]:
-        segments = self._prompts[request.chain].segments
-        return [token for segment in segments for token in encode(self._tokenizer, segment)]
+        return self._tokens(self._prompts[request.chain])
+
+    def _tokens(self, prompt: Prompt) -> list[int]:
+        return [token for part in prompt.segments for token in encode(self._tokenizer, part)]
 
     def _sampling(self, request: DraftRequest) -> SamplingParams:
         settings, grammar = self._settings, request.grammar

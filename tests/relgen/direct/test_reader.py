@@ -5,6 +5,7 @@ import torch
 
 from relgen.direct.answers import mean_log_likelihoods
 from relgen.direct.reader import DirectReader
+from relgen.errors import InputError
 from relgen.language_model import load_language_model
 from relgen.prompts import encode
 from relgen.samples import Entity, Sample
@@ -69,6 +70,18 @@ def test_decoding_leaves_the_prefix_as_it_is(reader: DirectReader) -> None:
     first = reader.decode([SHORT])[0].probabilities
     reader.decode([LONG, SHORT])
     assert reader.decode([SHORT])[0].probabilities == pytest.approx(first, rel=1e-5)
+
+
+def test_a_question_beyond_the_models_window_is_refused(
+    reader: DirectReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needed = len(reader.prefix) + len(reader.question(LONG)) + reader._longest
+    monkeypatch.setattr(reader, "_window", needed)
+    assert reader.decode([LONG])[0].answer is not None
+    monkeypatch.setattr(reader, "_window", needed - 1)
+    with pytest.raises(InputError, match="shorten sentence '2'"):
+        reader.decode([LONG])
+    assert reader.decode([SHORT])[0].answer is not None
 
 
 def test_the_names_share_their_beginnings(reader: DirectReader) -> None:

@@ -232,7 +232,7 @@ def _writing(ids: list[int], *, one_line: bool) -> object:
     from relgen.generation.transformers_backend import _Writing
 
     wanted = request(0, one_line=one_line)
-    return _Writing(wanted, 0, random.Random(0), None, ids, [-1.0] * len(ids), "stop")
+    return _Writing(wanted, 0, random.Random(0), None, 24, ids, [-1.0] * len(ids), "stop")
 
 
 def test_stop_ids_of_chat_and_plain_models() -> None:

@@ -183,6 +183,14 @@ def test_drafts_that_are_cut_off_are_rejected(inputs: Inputs, tmp_path: Path) ->
     assert set(summary["rejected"]) == {"unfinished"}
 
 
+def test_prompts_beyond_the_engines_window_are_refused(inputs: Inputs, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="beyond the 250 positions"):
+        run(inputs, tmp_path, vllm={"max_model_len": 250})
+    assert not ENGINES[0].calls
+    with pytest.raises(InputError, match="beyond the 2048 positions"):
+        run(inputs, tmp_path, max_new_tokens=2000)
+
+
 def test_an_adapter_goes_to_the_engine_as_it_is(inputs: Inputs, tmp_path: Path) -> None:
     policy = add_lora(load_language_model(str(inputs.model)), rank=20)
     save_adapter(policy, tmp_path / "adapter", base_model=str(inputs.model))
