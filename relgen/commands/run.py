@@ -25,7 +25,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "experiment",
         help="experiment.yaml, a grid of them, or a preset (everyday, semeval, semeval_effect, "
-        "paper, paper_small)",
+        "paper, paper_small, paper_small_more)",
     )
     parser.add_argument("--out", required=True, type=Path, help="folder of the run")
     parser.add_argument(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from relgen.errors import InputError
+from relgen.experiment import Experiment
 from relgen.grid import load_grid
 
 TEXT = """
@@ -71,32 +73,60 @@ def test_mistakes(tmp_path: Path, text: str, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-# of which a grid may have its own: models and sizes
-SIZES = ("generator", "dpo", "dpo_epochs", "classifiers", "classifier_steps", "seeds")
+# of which a grid may have its own: models, their presets, and sizes
+OWN = {"seeds", "dpo", "dpo_epochs", "classifiers", "classifier_steps", "generator", "arms"}
+OWN_OF_GENERATOR = {"model", "samples", "obo", "aao", "xu2023"}
+
+
+def shared(experiment: Experiment) -> dict[str, Any]:
+    """All of an experiment but models and sizes."""
+    content = asdict(experiment)
+    generator = content["generator"]
+    rest = {key: value for key, value in content.items() if key not in {*OWN, "source"}}
+    rest["generator"] = {k: v for k, v in generator.items() if k not in OWN_OF_GENERATOR}
+    # how many numbers of samples a curve has is a size
+    rest["arms"] = [arm for arm in content["arms"] if "@" not in arm]
+    return rest
 
 
 def test_the_papers_grid_and_the_small_one_differ_in_models_and_sizes_only() -> None:
-    big, small = load_grid("paper"), load_grid("paper_small")
-    cells = {cell.name: cell.experiment for cell in big.cells}
-    shared = [cell for cell in small.cells if cell.name in cells]
-    assert [cell.name for cell in shared] == [
-        "semeval-k8",
-        "semeval-k8-ablations",
-        "semeval-k8-window",
-        "semeval-k8-sizes",
-        "semeval-k8-read-labels",
-    ]
-    for cell in shared:
-        theirs = cells[cell.name]
-        same = {key: getattr(theirs, key) for key in SIZES}
-        # the sizes to be compared are the numbers of samples
-        same |= {"arms": theirs.arms} if cell.name.endswith("sizes") else {}
-        assert replace(cell.experiment, **same) == theirs
-        assert len(cell.experiment.classifiers) == len(theirs.classifiers)
-        assert len(cell.experiment.seeds) >= 3
-    settings = {(cell.experiment.corpus, cell.experiment.shots) for cell in big.cells}
-    assert settings == {(c, k) for c in ("tacred", "retacred", "semeval") for k in (8, 16, 32)}
-    assert all(len(cell.experiment.seeds) == 5 for cell in big.cells)
+    big, small = (
+        {cell.name: cell.experiment for cell in load_grid(name).cells}
+        for name in ("paper", "paper_small")
+    )
+    corpora = ("tacred", "retacred", "semeval")
+    main = [f"{corpus}-k{shots}" for corpus in corpora for shots in (8, 16, 32)]
+    assert [name for name in big if name not in main] == [n for n in small if n not in main]
+    assert [name for name in small if name in main] == ["semeval-k8"]
+    assert [name for name in big if name in main] == main
+    for name, experiment in small.items():
+        theirs = big[name]
+        assert shared(experiment) == shared(theirs)
+        kinds = [[preset.split("_")[0] for preset in e.classifiers] for e in (experiment, theirs)]
+        assert len(kinds[0]) == len(kinds[1])
+        if name in main:
+            assert kinds[0] == kinds[1]
+        assert len(experiment.seeds) == (1 if name == "semeval-k32-untuned" else 3)
+    assert {len(experiment.seeds) for experiment in big.values()} == {5}
+    for name in main:
+        assert shared(big[name]) == {**shared(big["tacred-k8"]), **varied(big[name])}
+
+
+def varied(experiment: Experiment) -> dict[str, Any]:
+    """What the cells of the main comparison differ in."""
+    return {key: getattr(experiment, key) for key in ("name", "corpus", "shots")}
+
+
+def test_the_further_cells_of_the_small_grid_are_trained_alike() -> None:
+    small = {cell.name: cell.experiment for cell in load_grid("paper_small").cells}
+    more = {cell.name: cell.experiment for cell in load_grid("paper_small_more").cells}
+    assert small.keys().isdisjoint(more)
+    beside = small["semeval-k8-read-labels"]
+    own = ("name", "arms", "label", "order", "source", "direct")
+    for experiment in more.values():
+        same = {key: getattr(beside, key) for key in own}
+        assert experiment.order is None
+        assert replace(experiment, **same) == beside
 
 
 def test_a_cells_settings_are_its_own(tmp_path: Path) -> None:
