@@ -259,7 +259,7 @@ def _against(run: Run, against: Against, arm: str, classifier: str) -> dict[str,
 
 
 def _points(row: dict[str, Any] | None) -> str:
-    return MISSING if row is None else f"{100 * row['mean']:+.1f}"
+    return MISSING if row is None else tables.points(row["mean"])
 
 
 def _intervals(row: dict[str, Any]) -> list[tuple[float, float]]:
@@ -278,7 +278,7 @@ def _ends(row: dict[str, Any] | None) -> str:
     """Both intervals, in points; nothing for results from before they were recorded."""
     if row is None or "bootstrap" not in row:
         return ""
-    shown = "; ".join(f"{100 * low:+.1f} to {100 * high:+.1f}" for low, high in _intervals(row))
+    shown = "; ".join(" to ".join(map(tables.points, pair)) for pair in _intervals(row))
     return f"({shown})"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from relgen.paired import paired_interval, sign_flip_p
 from relgen.reporting.data import Run
 from relgen.reporting.naming import describe, generation_of, is_part
-from relgen.reporting.tables import percent
+from relgen.reporting.tables import percent, points
 
 _LEVEL = 0.05
 
@@ -120,20 +120,20 @@ def _named(classifiers: Sequence[str]) -> str:
 
 
 def _change(difference: float) -> str:
-    points = f"{100 * abs(difference):.1f}"
-    if points == "0.0":
+    size = f"{100 * abs(difference):.1f}"
+    if size == "0.0":
         return "made no difference to micro-F1"
-    unit = "point" if points == "1.0" else "points"
-    return f"{'gained' if difference > 0 else 'cost'} {points} {unit} of micro-F1"
+    unit = "point" if size == "1.0" else "points"
+    return f"{'gained' if difference > 0 else 'cost'} {size} {unit} of micro-F1"
 
 
 def _ensembles(differences: Sequence[float]) -> str:
     """What is left where each arm's initialisations vote: averaging alone gains as well."""
     mean = 100 * statistics.fmean(differences)
-    said = f"Between ensembles of the initialisations the difference is {mean:+.1f} points"
+    said = f"Between ensembles of the initialisations the difference is {points(mean / 100)} points"
     if (interval := paired_interval(differences)) is None:
         return f"{said}."
-    return f"{said} (95% interval: {100 * interval.low:+.1f} to {100 * interval.high:+.1f})."
+    return f"{said} (95% interval: {points(interval.low)} to {points(interval.high)})."
 
 
 def _worth(differences: Sequence[float]) -> str:
@@ -144,8 +144,8 @@ def _worth(differences: Sequence[float]) -> str:
     said = f"It was ahead of human samples alone in {ahead} of {count} seeds"
     if (interval := paired_interval(differences)) is not None:
         said += (
-            f", and the 95% interval of the paired difference is {100 * interval.low:+.1f} to "
-            f"{100 * interval.high:+.1f} points"
+            f", and the 95% interval of the paired difference is {points(interval.low)} to "
+            f"{points(interval.high)} points"
         )
     p = sign_flip_p(differences)
     if p is None:

@@ -20,13 +20,30 @@ class SizeCurve:
     `level` is the number from which more samples bring nothing that can be told from noise: the
     smallest whose score no larger one exceeds by more than a standard error of the paired
     differences. None for a single seed. `left` is what the largest number has more than that one,
-    and the standard error of this.
+    and the standard error of this. Where the largest number has less than the highest score by more
+    than a standard error, the curve falls and does not level off: `peak` is the highest one's
+    number, and `left` counts from there.
     """
 
     title: str
     points: list[tuple[int, float, float | None]]
     level: int | None
     left: tuple[float, float] | None = None
+    peak: int | None = None
+
+    @property
+    def ending(self) -> str:
+        """How the curve goes on, in words."""
+        if self.peak is None and self.level is None:
+            return "no level-off point"
+        said = f"levels off at {self.level}"
+        if self.peak is not None:
+            said = f"highest at {self.peak}, falls after it"
+        if self.left is None:
+            return said
+        gain, error = self.left
+        more, around = tables.points(gain), f"{100 * error:.1f}"
+        return f"{said} (the largest number: {more}, standard error {around})"
 
 
 def size_curves(runs: Sequence[Compared]) -> list[SizeCurve]:
@@ -50,10 +67,20 @@ def size_curves(runs: Sequence[Compared]) -> list[SizeCurve]:
                 ]
                 if len(points) > 1:
                     title = f"{one.label}: {stem}, {classifier}"
-                    level = level_off(scores)
-                    left = None if level is None else _gain(scores, level, max(scores))
-                    found.append(SizeCurve(title, points, level, left))
+                    found.append(_curve(title, points, scores))
     return found
+
+
+def _curve(
+    title: str, points: list[tuple[int, float, float | None]], scores: dict[int, dict[int, float]]
+) -> SizeCurve:
+    level = level_off(scores)
+    highest = max(points, key=lambda point: point[1])[0]
+    drop = None if level is None else _gain(scores, highest, max(scores))
+    if drop is not None and drop[0] < -drop[1]:
+        return SizeCurve(title, points, None, drop, highest)
+    left = None if level is None else _gain(scores, level, max(scores))
+    return SizeCurve(title, points, level, left)
 
 
 def level_off(scores: dict[int, dict[int, float]]) -> int | None:

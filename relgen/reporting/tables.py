@@ -75,6 +75,12 @@ def percent(value: float | None) -> str:
     return MISSING if value is None else f"{100 * value:.1f}"
 
 
+def points(value: float) -> str:
+    """A difference of fractions in points, with its sign: `+1.5`, `-20.2`; nothing is `0.0`."""
+    shown = f"{100 * value:+.1f}"
+    return "0.0" if shown == "-0.0" else shown
+
+
 def arm_table(run: Run) -> Table:
     """Scores by arm (and classifier, where there are several), mean and deviation over seeds."""
     groups = _groups(run)

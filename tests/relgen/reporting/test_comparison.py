@@ -10,7 +10,7 @@ import pytest
 
 from relgen import cli
 from relgen.files import read_json, write_json
-from relgen.reporting import comparison
+from relgen.reporting import comparison, tables
 from relgen.reporting.comparison import Compared
 from relgen.reporting.data import load_run
 from relgen.reporting.sizes import level_off, size_curves
@@ -180,6 +180,42 @@ def test_curves(runs: list[Compared]) -> None:
     assert [n for n, _, _ in first.points] == [4, 16]
     assert first.points[0][1] == pytest.approx(0.585)
     assert (first.level, first.left) == (None, None)  # 16 beats 4 by two points in every seed
+
+
+@pytest.mark.parametrize(
+    ("scores", "said"),
+    [
+        # what the published grid has: 8, 16 and 32 samples
+        (
+            {4: [0.37, 0.38], 8: [0.23, 0.22], 16: [0.13, 0.15]},
+            "highest at 4, falls after it (the largest number: -23.5, standard error 0.5)",
+        ),
+        (
+            {4: [0.50, 0.52], 8: [0.55, 0.56], 16: [0.45, 0.44]},
+            "highest at 8, falls after it (the largest number: -11.0, standard error 1.0)",
+        ),
+        (
+            {4: [0.50, 0.52], 8: [0.60, 0.61], 16: [0.6018, 0.6078]},
+            "levels off at 8 (the largest number: 0.0, standard error 0.2)",
+        ),
+        ({4: [0.5, 0.5], 16: [0.6, 0.6]}, "no level-off point"),
+    ],
+)
+def test_a_curve_that_falls_does_not_level_off(
+    runs: list[Compared], scores: dict[int, list[float]], said: str
+) -> None:
+    some = runs[0].run.arms[0]
+    arms = [
+        replace(some, arm=f"obo_mix@{n}", seed=seed, figures={"micro_f1": score})
+        for n, of in scores.items()
+        for seed, score in enumerate(of)
+    ]
+    one = Compared("k8", replace(runs[0].run, arms=arms))
+    assert size_curves([one])[0].ending == said
+
+
+def test_nothing_has_no_sign() -> None:
+    assert [tables.points(x) for x in (0.0152, -0.2, -0.0004)] == ["+1.5", "-20.0", "0.0"]
 
 
 @pytest.mark.parametrize(
