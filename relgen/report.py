@@ -128,6 +128,8 @@ def comparison_content(
             if (table := figures.cosine_table(sets)) is not None
         ],
         "repetition": comparison.repetition_table(runs),
+        "generation": comparison.once(runs, tables.generation_table),
+        "labelling": comparison.once(runs, tables.labelling_table),
         "curves": found,
         "curve_chart": sizes.size_chart(found),
         "examples": examples.examples(fullest.run, 3),

@@ -8,7 +8,7 @@ seeds. What is said to be supported has to be outside of both.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -171,6 +171,31 @@ def repetition_table(runs: Sequence[Compared]) -> Table | None:
         cells = [Cell(MISSING if value is None else f"{value:.3f}") for value in values]
         rows.append(Row(name, cells, describe(name)))
     return Table(["Set", *(one.label for one in runs)], rows) if rows else None
+
+
+def once(runs: Sequence[Compared], make: Callable[[Run], Table | None]) -> list[tuple[str, Table]]:
+    """A table of each run, but for those whose columns all stand in one that came before.
+
+    The cells of a grid share their work: what was generated for one stands in several.
+    """
+    found: list[tuple[str, Table]] = []
+    seen: set[tuple[tuple[str, str], ...]] = set()
+    for one in runs:
+        table = make(one.run)
+        if table is None:
+            continue
+        columns = {_column(table, place) for place in range(1, len(table.columns))}
+        if not columns <= seen:
+            found.append((one.label, table))
+        seen |= columns
+    return found
+
+
+def _column(table: Table, place: int) -> tuple[tuple[str, str], ...]:
+    """A column's heading and cells, without rows of nothing: those are other columns'."""
+    cells = [(row.name, row.cells[place - 1]) for row in table.rows]
+    shown = [(name, f"{cell.text} {cell.note}".strip()) for name, cell in cells if cell.text != "0"]
+    return (("", table.columns[place]), *sorted(shown))
 
 
 def verdicts(runs: Sequence[Compared]) -> list[str]:

@@ -10,6 +10,7 @@ import pytest
 
 from relgen import cli
 from relgen.files import read_json, write_json
+from relgen.report import _render, comparison_content
 from relgen.reporting import comparison, tables
 from relgen.reporting.comparison import Compared
 from relgen.reporting.data import load_run
@@ -229,6 +230,32 @@ def test_nothing_has_no_sign() -> None:
 )
 def test_level_off(scores: dict[int, list[float]], level: int | None) -> None:
     assert level_off({n: dict(enumerate(of)) for n, of in scores.items()}) == level
+
+
+def test_what_was_generated_and_labelled_is_shown_once(
+    runs: list[Compared], tmp_path: Path
+) -> None:
+    # a cell that shares all of its generation, and one that labels it anew
+    counts = {"Other": {"intended": 8, "labelled": 5, "agreed": 3}}
+    shared = Compared("k8-window", replace(runs[0].run, arms=runs[0].run.arms[:3]))
+    labelled = [
+        replace(arm, figures={**arm.figures, "labelling": {"relations": counts}})
+        for arm in runs[1].run.arms
+    ]
+    other = Compared("k16-read", replace(runs[1].run, arms=labelled))
+    for arm in labelled:
+        if arm.figures["generation"]:
+            arm.figures["generation"] = {**arm.figures["generation"], "accepted": 301}
+    found = comparison.once([runs[0], shared, other], tables.generation_table)
+    assert [label for label, _ in found] == ["semeval-k8", "k16-read"]
+    assert texts(found[0][1])["accepted"] == ["900"] * 4  # 300 a seed
+    ((label, table),) = comparison.once([runs[0], shared, other], tables.labelling_table)
+    assert (label, texts(table)["Other"][0]) == ("k16-read", "24 → 15 (9 of both)")
+    content = comparison_content([runs[0], other], "x", "")
+    for path in _render("comparison", content, tmp_path / "shown"):
+        text = path.read_text(encoding="utf-8")
+        assert "Drafts accepted and rejected, k16-read" in text
+        assert "24 → 15" in text
 
 
 def test_the_command_writes_both_files(
