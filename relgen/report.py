@@ -104,9 +104,10 @@ def comparison_content(
 ) -> dict[str, Any]:
     """Everything that the two templates of a comparison show."""
     # diversity where K is largest, as the paper shows it, and where the most sets are
-    fullest = comparison.fullest(runs)
-    largest = max(runs, key=lambda one: one.run.results.get("shots") or 0)
-    shown = {one.label: tables.diversity_sets(one.run) for one in (largest, fullest)}
+    corpora = comparison.by_corpus(runs)
+    fullest = [comparison.fullest(of) for of in corpora]
+    chosen = [one for of in corpora for one in (comparison.largest(of), comparison.fullest(of))]
+    shown = {one.label: tables.diversity_sets(one.run) for one in chosen}
     found = sizes.size_curves(runs)
     return {
         "title": title,
@@ -132,9 +133,11 @@ def comparison_content(
         "labelling": comparison.once(runs, tables.labelling_table),
         "curves": found,
         "curve_chart": sizes.size_chart(found),
-        "examples": examples.examples(fullest.run, 3),
-        "examples_label": fullest.label,
-        "human_hidden": fullest.run.data.get("show_human_sentences") is False,
+        "examples": [
+            (one.label, cases, one.run.data.get("show_human_sentences") is False)
+            for one in fullest
+            if (cases := examples.examples(one.run, 3))
+        ],
         "example_sentences": examples.SENTENCES,
         "facts": [(one.label, _facts(one.run)) for one in runs],
         "settings": settings,

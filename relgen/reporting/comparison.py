@@ -148,14 +148,27 @@ def published_tables(runs: Sequence[Compared]) -> list[tuple[str, Table]]:
     return found
 
 
+def by_corpus(runs: Sequence[Compared]) -> list[list[Compared]]:
+    """The runs on each corpus, in the order in which they come."""
+    found: dict[object, list[Compared]] = {}
+    for one in runs:
+        found.setdefault(one.run.results.get("corpus"), []).append(one)
+    return list(found.values())
+
+
 def fullest(runs: Sequence[Compared]) -> Compared:
     """The run with the most generated sets, ablations and parts of sets aside."""
+    return max(runs, key=_number_of_sets)
 
-    def sets(one: Compared) -> int:
-        names = [name for name in tables.diversity_sets(one.run) if not is_part(name)]
-        return len([name for name in names if name not in _ONLY_ABLATIONS])
 
-    return max(runs, key=sets)
+def largest(runs: Sequence[Compared]) -> Compared:
+    """The run with the most shots; of several the fullest."""
+    return max(runs, key=lambda one: (one.run.results.get("shots") or 0, _number_of_sets(one)))
+
+
+def _number_of_sets(one: Compared) -> int:
+    names = [name for name in tables.diversity_sets(one.run) if not is_part(name)]
+    return len([name for name in names if name not in _ONLY_ABLATIONS])
 
 
 def repetition_table(runs: Sequence[Compared]) -> Table | None:

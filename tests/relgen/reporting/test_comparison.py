@@ -258,6 +258,25 @@ def test_what_was_generated_and_labelled_is_shown_once(
         assert "24 → 15" in text
 
 
+def test_each_corpus_has_its_cosines_and_its_case_studies(
+    runs: list[Compared], tmp_path: Path
+) -> None:
+    small = Compared("tacred-k8", load_run(make_run(tmp_path / "t8", corpus="tacred")))
+    folder = make_run(tmp_path / "t32", corpus="tacred", arms=("human",), show_human=False)
+    write_json(folder / "results.json", {**read_json(folder / "results.json"), "shots": 32})
+    large = Compared("tacred-k32", load_run(folder))
+    content = comparison_content([*runs, small, large], "x", "")
+    # of SemEval, K = 16 is the largest and K = 8 the first of the fullest
+    shown = ["semeval-k16", "semeval-k8", "tacred-k32", "tacred-k8"]
+    assert [label for label, _, _ in content["cosines"]] == shown
+    cases = [(label, hidden) for label, _, hidden in content["examples"]]
+    assert cases == [("semeval-k8", False), ("tacred-k8", False)]
+    for path in _render("comparison", content, tmp_path / "shown"):
+        text = path.read_text(encoding="utf-8")
+        assert text.count("Sentences side by side, ") == 2
+        assert "by relation, tacred-k32" in text
+
+
 def test_the_command_writes_both_files(
     runs: list[Compared], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
