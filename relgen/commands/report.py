@@ -28,7 +28,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--out",
         type=Path,
         help="folder for the two files (default: the experiment's own; with --compare, A-and-B "
-        "beside the first)",
+        "beside the first, or GRID-compared)",
     )
     parser.add_argument(
         "--no-human-sentences",
@@ -86,16 +86,29 @@ def _grid(mark: Path) -> dict[str, Any]:
 
 
 def _joined(folders: list[Path]) -> str:
-    return "-and-".join(folder.resolve().name for folder in folders)[:100]
+    """A folder's name that is none of the runs' own."""
+    names = [folder.resolve().name for folder in folders]
+    return f"{names[0]}-compared" if len(names) == 1 else "-and-".join(names)[:100]
 
 
 def _labelled(given: list[Path]) -> dict[str, Path]:
-    """Folders by their own names; by their paths, where two have one name. A grid is its cells."""
+    """Folders by their own names; by their paths, where two have one name. A grid is its cells.
+
+    Raises:
+        InputError: fewer than two runs, or one of them twice.
+    """
     folders: list[Path] = []
     for folder in given:
         mark = folder / GRID_MARK
         cells = _grid(mark)["cells"] if mark.is_file() else []
         folders += [folder / cell for cell in cells] or [folder]
+    if len(folders) < 2:
+        raise InputError(
+            "one run cannot be compared with itself",
+            field="--compare",
+            value=str(folders[0]),
+            remedy=f"name another one as well, or leave --compare out: relgen report {given[0]}",
+        )
     names = [folder.resolve().name for folder in folders]
     if len(set(names)) < len(names):
         names = [str(folder) for folder in folders]

@@ -121,6 +121,8 @@ def difference_table(runs: Sequence[Compared], against: Against) -> Table | None
 def published_tables(runs: Sequence[Compared]) -> list[tuple[str, Table]]:
     """The paper's figures beside ours, once for each corpus and K that the paper reports.
 
+    A figure that has none of ours beside it is left out.
+
     Ours are those of the run with the most arms, and of KnowPrompt where it has one.
     """
     settings: dict[tuple[object, object], list[Compared]] = {}
@@ -141,7 +143,10 @@ def published_tables(runs: Sequence[Compared]) -> list[tuple[str, Table]]:
                 tables.percent(_mean(one.run, arm, "direct" if arm == "direct" else classifier))
                 for classifier in classifiers
             ]
-            rows.append(Row(name, [Cell(figure), *map(Cell, own)], arm))
+            if any(cell != MISSING for cell in own):
+                rows.append(Row(name, [Cell(figure), *map(Cell, own)], arm))
+        if not rows:
+            continue
         read = "" if one.run.settings.get("label", {}) is None else ", labels as read"
         columns = ["", "published", *(f"here, {name}{read}" for name in classifiers)]
         found.append((one.label, Table(columns, rows)))
@@ -181,8 +186,9 @@ def repetition_table(runs: Sequence[Compared]) -> Table | None:
             tables.mean([seed["overall"].get("word_repetition") for seed in of.get(name, [])])
             for of in sets
         ]
-        cells = [Cell(MISSING if value is None else f"{value:.3f}") for value in values]
-        rows.append(Row(name, cells, describe(name)))
+        if any(value is not None for value in values):
+            cells = [Cell(MISSING if value is None else f"{value:.3f}") for value in values]
+            rows.append(Row(name, cells, describe(name)))
     return Table(["Set", *(one.label for one in runs)], rows) if rows else None
 
 

@@ -157,7 +157,7 @@ def test_published_figures_stand_beside_ours_where_the_setting_is_the_papers(
     assert table.columns == ["", "published", "here, entity_marker, labels as read"]
     assert texts(table)["human only"] == ["61.39", "50.5"]
     assert texts(table)["mix, OBO"] == ["67.92", "60.5"]
-    assert texts(table)["Direct-RE"] == ["25.55", "–"]
+    assert "Direct-RE" not in texts(table)  # there is none here
 
 
 def test_published_figures_stand_once_and_beside_knowprompt(runs: list[Compared]) -> None:
@@ -300,6 +300,47 @@ def test_the_command_writes_both_files(
     assert cli.main(["report"]) == 2
     assert cli.main(["report", "--compare", folders[0], folders[0], "--out", str(out)]) == 2
     assert capsys.readouterr().err.count("\n") == 2
+
+
+def test_runs_of_human_samples_alone_have_no_empty_tables(tmp_path: Path) -> None:
+    folders = [str(make_run(tmp_path / name, arms=("human",))) for name in "ab"]
+    out = tmp_path / "both"
+    assert cli.main(["report", "--compare", *folders, "--out", str(out)]) == 0
+    markdown = (out / "report.md").read_text(encoding="utf-8")
+    assert markdown.startswith("# a and b\n\n## Scores\n")
+    page = (out / "report.html").read_text(encoding="utf-8")
+    for text in (markdown, page):
+        assert "Each comparison is" not in text
+        assert "human only" in text
+        assert "generated only" not in text
+
+
+@pytest.mark.parametrize("where", ["outside", "inside", "grid"])
+def test_a_single_run_is_not_compared(
+    runs: list[Compared], tmp_path: Path, capsys: pytest.CaptureFixture[str], where: str
+) -> None:
+    folder = runs[0].run.folder
+    write_json(tmp_path / "grid.json", {"name": "paper", "cells": ["k8"], "settings": ""})
+    given = {"outside": str(folder), "inside": f"{folder}/../k8", "grid": str(tmp_path)}[where]
+    (folder / "report.md").write_text("the run's own", encoding="utf-8")
+    assert cli.main(["report", "--compare", given]) == 2
+    said = capsys.readouterr().err
+    assert "one run cannot be compared with itself" in said
+    assert "relgen report" in said
+    assert (folder / "report.md").read_text(encoding="utf-8") == "the run's own"
+
+
+def test_the_cells_of_a_grid_are_compared_beside_its_own_report(
+    runs: list[Compared], tmp_path: Path
+) -> None:
+    grid = tmp_path / "grid"
+    for one in runs:
+        make_run(grid / one.run.folder.name)
+    write_json(grid / "grid.json", {"name": "paper", "cells": ["k8", "k16"], "settings": "x: 1"})
+    (grid / "report.md").write_text("the grid's own", encoding="utf-8")
+    assert cli.main(["report", "--compare", str(grid)]) == 0
+    assert (grid / "report.md").read_text(encoding="utf-8") == "the grid's own"
+    assert (tmp_path / "grid-compared" / "report.md").is_file()
 
 
 def test_a_grids_report_is_that_of_its_cells(runs: list[Compared], tmp_path: Path) -> None:
