@@ -27,11 +27,13 @@ class ReadStatistics:
         read: samples yielded.
         skipped: records that are malformed.
         problems: what is wrong with the first 1,000 of these.
+        doubts: lines to be said about samples that were read and may not be what was meant.
     """
 
     read: int = 0
     skipped: int = 0
     problems: list[InputError] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
 
 
 class RecordChecks:

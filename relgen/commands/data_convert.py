@@ -115,7 +115,9 @@ def run_convert(args: argparse.Namespace) -> None:
 
 
 def say_skipped(statistics: ReadStatistics) -> None:
-    """One line about malformed records that were left out, where there are any."""
+    """One line about malformed records that were left out, where there are any, and the doubts."""
+    for doubt in statistics.doubts:
+        _warn(doubt)
     if statistics.skipped:
         print(
             f"{statistics.skipped} malformed records left out, the first: {statistics.problems[0]}"

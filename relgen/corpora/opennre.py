@@ -49,15 +49,41 @@ def read(
     """
     split = split_name or "train"
     checks = RecordChecks(path, skip_bad=skip_bad, statistics=statistics)
+    elsewhere, first = 0, ""
     for number, line in enumerate(read_lines(path), start=1):
         if line.strip():
             with checks.record(number):
                 row = _decode(line)
                 own_id = row.get("id")
                 sample = _parse(row, f"opennre-{split}-{number}" if own_id is None else str(own_id))
+                found = _elsewhere(row, sample)
+                elsewhere += len(found)
+                first = first or (f"line {number}: {found[0]}" if found else "")
                 if checks.passes(None if own_id is None else sample.id, number):
                     yield sample
     checks.finish()
+    if elsewhere:
+        checks.statistics.doubts.append(
+            f"{path}: {elsewhere} entities whose `name` stands in the text, but not at their "
+            f"`pos`, the first in {first}: in lines with `text`, `pos` counts characters, "
+            "its end exclusive"
+        )
+
+
+def _elsewhere(row: dict[str, Any], sample: Sample) -> list[str]:
+    """The entities of a line of characters whose name is found, but not where `pos` says.
+
+    Names that the text does not hold at all are spelt in another way, and tell nothing.
+    """
+    if "token" in row:
+        return []
+    text, found = f" {normalised(sample.text)} ", []
+    for role, mention in (("head", sample.head_text), ("tail", sample.tail_text)):
+        name = row[_ROLES[role]].get("name")
+        plain = normalised(name) if isinstance(name, str) else ""
+        if plain not in ("", normalised(mention)) and f" {plain} " in text:
+            found.append(f"'{name}', where '{mention}' is marked")
+    return found
 
 
 def _decode(line: str) -> dict[str, Any]:
@@ -76,7 +102,8 @@ def _decode(line: str) -> dict[str, Any]:
 
 def _literal(line: str) -> Any:
     """The dictionary that Python wrote with `repr`, as JSON has it; None where it is none."""
-    if not line.lstrip().startswith("{'"):
+    # a line may begin with JSON's quotes and go on with Python's
+    if not line.lstrip().startswith("{"):
         return None
     try:
         return json.loads(json.dumps(ast.literal_eval(line.strip())))

@@ -124,6 +124,31 @@ def test_lines_in_pythons_notation(tmp_path, end):
     assert (first.head, first.tail) == (second.head, second.tail)
 
 
+def test_a_line_may_mix_the_two_notations(tmp_path):
+    line = """{"token": ["Ann", "is", "n't", "here"], 'h': {'name': 'ann', 'pos': [0, 1]}, """
+    line += """"t": {'pos': [3, 4]}, 'relation': "r"}"""
+    (tmp_path / "train.txt").write_text(line + "\n", "utf-8")
+    (sample,) = opennre.read(tmp_path / "train.txt")
+    assert (sample.head_text, sample.tail_text) == ("Ann", "here")
+
+
+def test_names_that_stand_elsewhere_are_counted_and_said_once(tmp_path):
+    def row(pos, name):
+        return {**TEXT, "h": {"name": name, "pos": pos}}
+
+    text = TEXT["text"]
+    right = [0, text.index(" ")]
+    word = text[: right[1]]
+    statistics = ReadStatistics()
+    other = [right[0], right[1] - 1]  # an inclusive end
+    rows = [row(right, word), row(right, word.upper()), row(right, "Zoe"), row(other, word)]
+    path = _file(tmp_path, *rows, row(other, word), TOKENS)
+    assert len(list(opennre.read(path, statistics=statistics))) == 6
+    (doubt,) = statistics.doubts
+    assert doubt.startswith(f"{path}: 2 entities whose `name` stands in the text")
+    assert f"line 4: '{word}', where '{word[:-1]}' is marked" in doubt
+
+
 @pytest.mark.parametrize("line", ["{'a': open('x')}", "{'token': ['Ann'", "{'a': 1}['a']"])
 def test_what_is_neither_json_nor_a_plain_dictionary_is_refused(tmp_path, line):
     (tmp_path / "train.txt").write_text(f"{line}\n")
