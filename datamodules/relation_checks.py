@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from datasets import Dataset
 
@@ -74,6 +74,32 @@ def check_training(
             value=sorted(relations)[0],
             remedy="add samples of another relation, such as the negative one",
         )
+
+
+def untyped_notice(tables: Mapping[str, Dataset], types: Collection[str]) -> str | None:
+    """What typed markers give away: who wrote a sample, where some have types and others none.
+
+    Args:
+        tables: the human and the generated training samples, by these names.
+        types: those that the markers name.
+
+    Returns:
+        One line, or None where all samples have types, or none has.
+    """
+    counts = {}
+    for name, table in tables.items():
+        pairs = zip(table["head"], table["tail"], strict=True)
+        plain = sum(not all(entity["type"] in types for entity in pair) for pair in pairs)
+        counts[name] = plain, len(table)
+    without, total = (sum(column) for column in zip(*counts.values(), strict=True))
+    if not 0 < without < total:
+        return None
+    parts = ", ".join(f"{plain} of {size} {name}" for name, (plain, size) in counts.items())
+    return (
+        f"an entity has no type, or none that the schema names, in {parts} samples: typed markers "
+        "tell these from the others by that; generate with `types: true`, or leave "
+        "typed_markers off"
+    )
 
 
 def leaking_rows(training: Dataset, test: Dataset) -> list[int]:

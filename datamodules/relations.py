@@ -8,7 +8,7 @@ samples, which belong to the module.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Literal
@@ -17,11 +17,17 @@ from datasets import Dataset, concatenate_datasets
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
-from datamodules.relation_checks import check_files, check_training, leaking_rows
+from datamodules.relation_checks import (
+    check_files,
+    check_training,
+    leaking_rows,
+    untyped_notice,
+)
 from datamodules.relation_tables import collate_columns, encode_table
 from datamodules.resuming import position
 from relgen.classifiers.base import Batch, Encoding
 from relgen.classifiers.batching import TrainingBatches, evaluation_batches
+from relgen.classifiers.encoding import MarkerEncoding
 from relgen.errors import InputError
 from relgen.files import content_hash
 from relgen.schema import RelationSchema, load_schema
@@ -187,6 +193,7 @@ class RelationDataModule(LightningDataModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches of similar lengths, drawn as the options say."""
         names = [name for name in ("human", "generated") if name in self._tables]
+        self._say_untyped(names)
         _, done = position(self._trainer, self.steps_per_epoch)
         table = concatenate_datasets([self._encoded(name) for name in names])
         batches = TrainingBatches(
@@ -282,6 +289,13 @@ class RelationDataModule(LightningDataModule):
                 self.files[name],
             )
         return encoded
+
+    def _say_untyped(self, names: Iterable[str]) -> None:
+        encoding = self._encoding
+        if isinstance(encoding, MarkerEncoding) and encoding.types:
+            tables = {name: self._tables[name] for name in names}
+            if notice := untyped_notice(tables, encoding.types):
+                _LOG.warning(notice)
 
     def _exchanges(self, name: str) -> bool:
         return self.exchange and name in ("human", "generated")

@@ -298,3 +298,42 @@ def test_it_knows_whether_the_validation_file_is_the_test_file(files):
     assert made(str(files / "x" / ".." / "test.jsonl")).validates_on_test
     assert not made(str(files / "human.jsonl")).validates_on_test
     assert not made(None).validates_on_test
+
+
+class _Typed:
+    encoding = MarkerEncoding(tokenizer(), types=["PERSON", "PLACE"], max_length=16)
+
+
+class _TypedModule:
+    classifier = _Typed()
+
+
+def with_types(rows, head, tail):
+    return [
+        replace(row, head=replace(row.head, type=head), tail=replace(row.tail, type=tail))
+        for row in rows
+    ]
+
+
+@pytest.mark.parametrize(
+    ("human", "generated", "said"),
+    [
+        (("PERSON", "PLACE"), ("PERSON", None), "0 of 12 human, 12 of 12 generated samples"),
+        (("PERSON", "PLACE"), ("PERSON", "FOOD"), "0 of 12 human, 12 of 12 generated samples"),
+        (("PERSON", "PLACE"), ("PLACE", "PERSON"), None),
+        ((None, None), (None, None), None),
+    ],
+)
+def test_typed_markers_for_some_samples_only_are_said(files, caplog, human, generated, said):
+    write_samples(files / "human.jsonl", with_types(samples(12), *human))
+    rows = samples(12, source="generated", skip=12)
+    write_samples(files / "generated.jsonl", with_types(rows, *generated))
+    data = made(files, give=("human", "generated"))
+    data.train_dataloader()
+    assert "typed markers" not in caplog.text  # these markers name no types
+    data.trainer.strategy._lightning_module = _TypedModule()
+    data.train_dataloader()
+    if said is None:
+        assert "typed markers" not in caplog.text
+    else:
+        assert f"in {said}: typed markers tell these from the others" in caplog.text

@@ -1,5 +1,7 @@
 """The shipped classifier presets are instantiated as the command line would, without training."""
 
+from functools import partial
+
 import pytest
 import torch
 from lightning import LightningDataModule, LightningModule
@@ -19,6 +21,7 @@ from tests.relgen.classifiers.tiny_masked import save_masked
     [
         ("entity_marker", "bert", save_encoder),
         ("entity_marker_roberta", "roberta", save_encoder),
+        ("entity_marker_punctuation", "roberta", partial(save_encoder, extra=list("@*#^"))),
         ("knowprompt", "roberta", save_masked),
         ("knowprompt_small", "bert", save_encoder),
         ("retrieval", "roberta", save_masked),
@@ -52,3 +55,9 @@ def test_preset_instantiates(preset, family, save, tmp_path):
         if isinstance(child, PreTrainedModel)
     )
     assert network.config.model_type == family
+
+
+def test_every_shipped_preset_is_instantiated():
+    (mark,) = test_preset_instantiates.pytestmark
+    shipped = {path.stem for path in find_config("classifier/entity_marker").parent.glob("*.yaml")}
+    assert {preset for preset, _, _ in mark.args[1]} == shipped
