@@ -16,6 +16,7 @@ from relgen.files import refuse_inputs
 from relgen.progress import counted
 from relgen.records import ReadStatistics
 from relgen.samples import Sample, write_samples
+from relgen.schema import load_schema
 
 SKIP_BAD_HELP = "leave malformed records out and count them, in place of an error"
 _DESCRIPTION = """\
@@ -158,6 +159,9 @@ def _patch(args: argparse.Namespace) -> LabelPatch | None:
         return None
     patch = LabelPatch(args.labels)
     patch.drop_others = args.format == "tacred" and patch.is_retacreds if drop is None else drop
+    if args.format == "tacred":
+        schema = load_schema("retacred" if patch.is_retacreds else "tacred")
+        patch.check_labels(schema, dict(args.rename))
     return patch
 
 

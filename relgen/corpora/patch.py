@@ -9,13 +9,14 @@ they are, Re-TACRED's drops them, and is known by labels that no other corpus ha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from relgen.errors import InputError
 from relgen.files import read_json
 from relgen.samples import Sample
+from relgen.schema import RelationSchema
 
 _RETACREDS_OWN = {
     "org:city_of_branch",
@@ -76,6 +77,27 @@ class LabelPatch:
     def missing(self) -> list[str]:
         """The ids that no sample had so far, in the file's order."""
         return list(self._unseen)
+
+    def check_labels(self, schema: RelationSchema, known_besides: Collection[str] = ()) -> None:
+        """Refuses labels that the patched corpus does not have.
+
+        Args:
+            schema: the corpus's.
+            known_besides: labels that get another name afterwards.
+
+        Raises:
+            InputError: names the file, the first such id and its label.
+        """
+        for key, relation in self.labels.items():
+            if relation not in schema.labels and relation not in known_besides:
+                raise InputError(
+                    f"not a relation of schema '{schema.name}', of whose corpus this is a patch",
+                    path=self.path,
+                    field=key,
+                    value=relation,
+                    remedy="give the authors' file as it is, or another name for the label: "
+                    f"--rename '{relation}=NEW'",
+                )
 
     def apply(self, samples: Iterable[Sample]) -> Iterator[Sample]:
         """Yields the samples that the patch names under their new label, and the others or not.

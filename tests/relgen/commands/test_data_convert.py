@@ -117,6 +117,29 @@ def test_ids_that_the_corpus_lacks_are_said_in_one_line(tmp_path, corpus, conver
     ]
 
 
+@pytest.mark.parametrize(
+    ("others", "wrong", "name"),
+    [
+        ({"a": "no_relation"}, "per:agee", "tacred"),
+        # Re-TACRED has no such label
+        ({"a": "per:identity"}, "org:parents", "retacred"),
+    ],
+)
+def test_labels_that_the_corpus_lacks_are_refused(tmp_path, corpus, convert, others, wrong, name):
+    patch = _patch(tmp_path, {**others, "b": wrong})
+    message = rf"field 'b': not a relation of schema '{name}'.*got '{wrong}'.*--rename '{wrong}="
+    with pytest.raises(InputError, match=message) as caught:
+        convert(corpus, "--labels", patch)
+    assert str(caught.value).startswith(f"{patch}: ")
+    assert not (tmp_path / "s.jsonl").exists()
+    samples, _, _ = convert(corpus, "--labels", patch, "--rename", f"{wrong}=mine")
+    assert ("b", "mine") in samples
+    # corpora of which relgen knows no schema
+    convert(corpus)
+    converted = (tmp_path / "s.jsonl").rename(tmp_path / "converted.jsonl")
+    assert convert(converted, "--labels", patch, form="jsonl")[0][1] == ("b", wrong)
+
+
 @pytest.mark.parametrize("option", ["--drop-unpatched", "--no-drop-unpatched"])
 def test_dropping_and_keeping_need_a_patch(corpus, convert, option):
     with pytest.raises(InputError, match=r"'--drop-unpatched': nothing is patched.*--labels"):
