@@ -72,12 +72,16 @@ ON_DISK = {
 class Corpus:
     """Samples to draw from, samples to test on, and their schema (a path or a shipped name).
 
-    `own` are the samples files that no stage makes.
+    `own` are the samples files that no stage makes. `kept_out` has the test sentences under
+    whatever labels: splits and generators, which are only kept from repeating them, read this one,
+    and are the same for corpora that differ in the test set's labels. Trainings are not shared:
+    whoever is done with one may discard its weights.
     """
 
     train: Path
     test: Path
     schema: str
+    kept_out: Path
     own: tuple[Path, ...] = ()
 
     @property
@@ -101,16 +105,21 @@ def plan_corpus(corpus: str | CorpusFiles, folders: StageFolders) -> Corpus:
         for path in (train, test):
             if not path.is_file():
                 raise InputError("no such file", path=path, remedy="check the path")
-        return Corpus(train, test, corpus.schema, (train, test))
+        return Corpus(train, test, corpus.schema, test, (train, test))
     if corpus == "everyday":
         stage = folders.add("corpus", "corpus", ("data", "everyday", "--out", OUT))
-        return Corpus(stage.folder / "train.jsonl", stage.folder / "test.jsonl", "everyday")
+        test = stage.folder / "test.jsonl"
+        return Corpus(stage.folder / "train.jsonl", test, "everyday", test)
     known = ON_DISK[corpus]
     train, test = (
         _converted(part, corpus, places, labels, folders).folder / f"{part}.jsonl"
         for part, places, labels in zip(("train", "test"), known.files, known.labels, strict=True)
     )
-    return Corpus(train, test, known.schema)
+    kept_out = test
+    if known.labels[1] and not known.labels[0]:
+        # trained on another corpus's sentences, and so on what was generated for that
+        kept_out = _converted("test", corpus, known.files[1], (), folders).folder / "test.jsonl"
+    return Corpus(train, test, known.schema, kept_out)
 
 
 def _converted(
@@ -124,7 +133,8 @@ def _converted(
         *("--out", f"{OUT}/{part}.jsonl"),
     )
     external = [source, *([patch] if patch else [])]
-    return folders.add(f"corpus-{part}", "corpus", command, external=external)
+    name = f"corpus-{part}-relabelled" if patch else f"corpus-{part}"
+    return folders.add(name, "corpus", command, external=external)
 
 
 def _find(corpus: str, places: tuple[str, ...]) -> Path:

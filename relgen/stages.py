@@ -180,8 +180,8 @@ class _Planner:
         return self.folders.add(
             f"seed{seed}/split",
             "split",
-            (*command, *options, "--exclude", str(self.corpus.test), "--out", OUT),
-            inputs=[self.corpus.train, self.corpus.test],
+            (*command, *options, "--exclude", str(self.corpus.kept_out), "--out", OUT),
+            inputs=[self.corpus.train, self.corpus.kept_out],
             external=self.corpus.external,
         )
 
@@ -251,7 +251,7 @@ class _Planner:
                 if settings.token_budget is not None
                 else ()
             ),
-            *("--forbid", str(self.corpus.test)),
+            *("--forbid", str(self.corpus.kept_out)),
             *(() if generation.diverse else ("--no-diverse",)),
             *(("--window", str(settings.window)) if generation.window else ()),
             *self._dtype("--dtype"),
@@ -272,7 +272,7 @@ class _Planner:
                 f"seed{seed}/generate-{name}{suffix}",
                 "generate",
                 (*common, *options, "--out", f"{OUT}/generated.jsonl"),
-                inputs=[split.folder / "train.jsonl", self.corpus.test, *inputs],
+                inputs=[split.folder / "train.jsonl", self.corpus.kept_out, *inputs],
                 external=[*self.corpus.external, find_config(preset, "generate")],
                 resumable=True,
             )

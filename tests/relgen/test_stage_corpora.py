@@ -35,7 +35,7 @@ def test_every_corpus_has_a_schema() -> None:
 def test_a_patch_goes_to_the_files_that_it_is_for(root: Path) -> None:
     folders = StageFolders(root / "run", [])
     corpus = plan_corpus("tacrev", folders)
-    train, test = folders.stages.values()
+    train, test, unpatched = folders.stages.values()
     assert corpus.schema == "tacred"
     assert "--labels" not in train.command
     assert train.command[4] == str((root / "tacred/data/json/train.json").resolve())
@@ -43,6 +43,24 @@ def test_a_patch_goes_to_the_files_that_it_is_for(root: Path) -> None:
     assert test.command[test.command.index("--labels") + 1] == str(patch)
     assert patch in test.inputs  # another patch is another corpus
     assert corpus.test == test.folder / "test.jsonl"
+    assert corpus.kept_out == unpatched.folder / "test.jsonl"
+    assert "--labels" not in unpatched.command
+
+
+def test_what_two_corpora_have_in_common_is_made_once(root: Path) -> None:
+    plans = {
+        corpus: plan(
+            Experiment(name="mine", corpus=corpus, arms=("human", "obo_dpo_mix", "direct")),
+            root / "run",
+        )
+        for corpus in ("tacred", "tacrev")
+    }
+    tacred, tacrev = ({stage.folder for stage in made.stages} for made in plans.values())
+    own = [stage for stage in plans["tacrev"].stages if stage.folder not in tacred]
+    assert {stage.kind for stage in own} == {"corpus", "direct", "train", "test"}
+    theirs = [stage for stage in plans["tacred"].stages if stage.folder not in tacrev]
+    assert {stage.kind for stage in theirs} == {"direct", "train", "test"}
+    assert plans["tacrev"].test in [f for s in own if s.kind == "test" for f in s.inputs]
 
 
 def test_the_authors_own_folders_are_looked_into(root: Path) -> None:
