@@ -27,6 +27,7 @@ from relgen.discarded import discard_weights, discarded_hash
 from relgen.errors import InputError
 from relgen.experiment import Experiment
 from relgen.files import content_hash, read_json, try_lock, write_json
+from relgen.hardware import AUTO, fast_dtype
 from relgen.plans import KINDS, Plan, Stage
 from relgen.results import print_table, write_report_data, write_results
 from relgen.run_folders import owned
@@ -163,14 +164,14 @@ def _run_stage(stage: Stage) -> None:
                 remedy="run the stages before it as well (leave --only out)",
             )
     inputs = _input_hashes(stage)
-    begun = stage.folder / _BEGUN
+    begun, now = stage.folder / _BEGUN, inputs | _settled_here(stage)
     # what was begun with other inputs, or is done and stale, must not be gone on from
     goes_on = stage.resumable and begun.is_file() and not stage.record.is_file()
-    if not goes_on or read_json(begun) != inputs:
+    if not goes_on or read_json(begun) != now:
         _clear(stage)
     stage.folder.mkdir(parents=True, exist_ok=True)
     if stage.resumable:
-        write_json(begun, inputs)
+        write_json(begun, now)
     started, began = datetime.now().astimezone(), time.monotonic()
     said = io.StringIO()
     try:
@@ -196,6 +197,11 @@ def _run_stage(stage: Stage) -> None:
             "relgen_version": __version__,
         },
     )
+
+
+def _settled_here(stage: Stage) -> dict[str, str]:
+    """What the stage's command leaves to the machine: begun on another kind, it starts again."""
+    return {"dtype": fast_dtype()} if AUTO in stage.command else {}
 
 
 def _clear(stage: Stage) -> None:

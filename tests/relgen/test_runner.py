@@ -205,6 +205,30 @@ def test_an_edited_input_runs_what_depends_on_it_again(
     assert "seed1/split" not in stale
 
 
+@pytest.mark.parametrize(("then", "goes_on"), [("float32", True), ("bfloat16", False)])
+def test_what_was_begun_in_another_dtype_starts_again(
+    experiment: Experiment,
+    tmp_path: Path,
+    commands: FakeCommands,
+    monkeypatch: pytest.MonkeyPatch,
+    then: str,
+    goes_on: bool,
+) -> None:
+    auto = replace(experiment, dtype="auto")
+    monkeypatch.setattr(runner, "fast_dtype", lambda: "float32")
+    made = plan(auto, tmp_path / "run")
+    tuning = next(stage for stage in made.stages if stage.kind == "dpo")
+    commands.fail_at = made.stages.index(tuning)
+    with pytest.raises(KeyboardInterrupt):
+        run_experiment(auto, made, tmp_path / "run")
+    (tuning.folder / "half-done").touch()
+    monkeypatch.setattr(runner, "fast_dtype", lambda: then)
+    run_experiment(auto, made, tmp_path / "run")
+    assert (tuning.folder / "half-done").exists() is goes_on
+    # what is done stays done, wherever it was done
+    assert all(is_done(stage) for stage in made.stages)
+
+
 def test_a_changed_corpus_file_gets_new_folders(
     experiment: Experiment, corpus: CorpusFiles, tmp_path: Path
 ) -> None:
