@@ -25,6 +25,8 @@ from benchmarks import dpo, generation, harness
 from benchmarks.harness import Row
 from benchmarks.shapes import SHAPES
 
+PARTS = ("correctness", "qlora", "generation", "qlora_rows", "lora")
+"""The most important first."""
 _SMALL = "small"
 _PAIRS = 8
 _TOLERANCE = {"float32": 1e-3, "bfloat16": 0.1, "nf4": 0.1}
@@ -37,16 +39,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = harness.parser("Correctness, speed and memory on a GPU, in one call.")
     parser.add_argument("--shape", choices=SHAPES, default="llama2-7b", help="of the large model")
     parser.add_argument("--minutes", type=float, default=9.5, help="for all parts together (9.5)")
+    known = harness.names_among(PARTS, "part")
+    parser.add_argument("--parts", type=known, default=list(PARTS), help="by default all")
     args = parser.parse_args(argv)
     content: Row = {"environment": harness.environment(threads=args.threads, seed=args.seed)}
     began = time.monotonic()
     failed = []
     args.until = began + 60 * args.minutes
-    for name, part in _parts(args).items():
+    parts = _parts(args)
+    for name in args.parts:
         if time.monotonic() > args.until:
             content[name] = {"error": "no time left"}
         else:
-            content[name] = _tried(part)
+            content[name] = _tried(parts[name])
         content[name]["ended_after_s"] = round(time.monotonic() - began, 1)
         if "error" in content[name]:
             failed.append(name)
@@ -58,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _parts(args: argparse.Namespace) -> dict[str, Callable[[], Row]]:
-    """Names of the parts, the most important first."""
+    """What each of `PARTS` runs."""
     import torch
 
     gpu = torch.cuda.is_available()

@@ -21,8 +21,7 @@ def test_all_parts_on_a_small_shape(tmp_path: Path) -> None:
     pytest.importorskip("trl")
     gpu.main([*SMALL, "--json", str(tmp_path / "gpu.json")])
     content = json.loads((tmp_path / "gpu.json").read_text())
-    parts = {"correctness", "qlora", "generation", "qlora_rows", "lora"}
-    assert set(content) == {"environment", *parts}
+    assert set(content) == {"environment", *gpu.PARTS}
     assert all("error" not in part for part in content.values())
     assert content["generation"]["K=128"]["sampled"][0]["accepted"] > 0
 
@@ -35,6 +34,7 @@ def test_a_part_that_fails_is_named_and_the_others_run(
         raise RuntimeError("out of memory")
 
     parts = {"first": broken, "second": lambda: {"seconds": 1.0}}
+    monkeypatch.setattr(gpu, "PARTS", tuple(parts))
     monkeypatch.setattr(gpu, "_parts", lambda args: parts)
     with pytest.raises(SystemExit, match="not measured: first"):
         gpu.main([*SMALL, "--json", str(tmp_path / "gpu.json")])
@@ -44,6 +44,7 @@ def test_a_part_that_fails_is_named_and_the_others_run(
 
 
 def test_no_part_begins_after_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu, "PARTS", ("late",))
     monkeypatch.setattr(gpu, "_parts", lambda args: {"late": dict})
     with pytest.raises(SystemExit):
         gpu.main([*SMALL, "--minutes", "-1", "--json", str(tmp_path / "gpu.json")])
