@@ -150,6 +150,7 @@ def _one_side(args: argparse.Namespace) -> None:
         load_language_model,
         load_tokenizer,
     )
+    from relgen.products import pack
     from relgen.prompts import PromptWriter, prompt_format, stop_ids
 
     if args.side == LLAMA_CPP:
@@ -185,6 +186,7 @@ def _one_side(args: argparse.Namespace) -> None:
         together = 1 if args.side == "single" else None
         backend = GenerateBackend(model, tokenizer, stops, batch=together)
     else:
+        pack(model)  # as `relgen.generation.loading` does
         backend = TransformersBackend(model, tokenizer, settings, stops)
     harness.reset_peak_memory()
     with tempfile.TemporaryDirectory() as folder:

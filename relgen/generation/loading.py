@@ -11,6 +11,7 @@ from relgen.adapters import load_adapter
 from relgen.generation.settings import GenerationSettings
 from relgen.generation.transformers_backend import TransformersBackend
 from relgen.language_model import find_device, load_language_model
+from relgen.products import pack
 from relgen.prompts import stop_ids
 
 
@@ -45,5 +46,6 @@ def load_backend(
         if settings.quantization is None:
             model = model.merge_and_unload()
     model.eval()
+    pack(model)
     stops = stop_ids(tokenizer, terminator, lines=settings.answer_samples)
     return TransformersBackend(model, tokenizer, settings, stops)

@@ -12,7 +12,17 @@ from torch import Tensor, nn
 
 from relgen import products
 from relgen.errors import InputError
-from relgen.products import FastLinear, is_dense, linear, matmul, prefers_onednn, speed_up
+from relgen.products import (
+    FastLinear,
+    PackedLinear,
+    is_dense,
+    linear,
+    matmul,
+    pack,
+    prefers_onednn,
+    speed_up,
+)
+from tests import tiny
 
 needs_onednn = pytest.mark.skipif(
     not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN"
@@ -192,3 +202,41 @@ def test_other_strides_than_two_are_copied(
     matmul(torch.randn(2, 5), heads[:, 1])
     matmul(torch.randn(2, 5), torch.randn(5, 4))
     assert strides == [(4, 1), (5, 1), (1, 4)]
+
+
+@needs_onednn
+@pytest.mark.parametrize("shape", [(1, 6), (4, 6), (2, 3, 6), (90, 6)])
+def test_packed_layers_are_the_same(calls: list[tuple[int, ...]], shape: tuple[int, ...]) -> None:
+    packed = model()
+    speed_up(packed)
+    x = torch.randn(shape)
+    with torch.inference_mode():
+        wanted = packed(x)
+        pack(packed)
+        torch.testing.assert_close(packed(x), wanted)
+    assert [type(layer) for layer in packed] == [PackedLinear, nn.Tanh, PackedLinear]
+    assert len(calls) == 4
+
+
+@needs_onednn
+def test_what_onednn_does_not_compute_is_not_packed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RELGEN_PRODUCTS", "onednn")
+    layers = model().double()
+    speed_up(layers)
+    plain = nn.Sequential(nn.Linear(2, 2))
+    for some in (layers, plain):
+        pack(some)
+    assert not any(isinstance(part, PackedLinear) for part in (*layers, *plain))
+
+
+@needs_onednn
+def test_an_embedding_stays_beside_the_packed_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RELGEN_PRODUCTS", "onednn")
+    tied = tiny.language_model("llama")
+    ids = torch.arange(6)[None]
+    speed_up(tied)
+    with torch.inference_mode():
+        wanted = tied(ids).logits
+        pack(tied)
+        torch.testing.assert_close(tied(ids).logits, wanted, rtol=1e-5, atol=1e-5)
+    assert isinstance(tied.get_output_embeddings(), PackedLinear)
