@@ -7,7 +7,7 @@ First the packed forms (by shape, and FlexAttention) in float32, bfloat16 and NF
 row by row, on a model of four layers. Then an epoch of DPO with QLoRA on random weights of the
 shape, packed and in TRL; cached one-by-one generation, 64 chains at a time; QLoRA row by row; and
 LoRA on weights in bfloat16. A part that fails, or for which no time is left, is named in the JSON,
-and the others run.
+with what it had measured, and the others run.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -96,12 +97,17 @@ def _tried(part: Callable[[], Row]) -> Row:
 
 
 def _of(benchmark: Callable[[Sequence[str]], None], options: Sequence[str]) -> Row:
-    """What another benchmark writes as JSON."""
+    """What another benchmark writes as JSON, as far as it got."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "out.json"
-        benchmark([*options, "--json", str(file)])
-        content: Row = json.loads(file.read_text(encoding="utf-8"))
-    return content
+        failed = _tried(partial(_run, benchmark, [*options, "--json", str(file)]))
+        content: Row = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return content | failed
+
+
+def _run(benchmark: Callable[[Sequence[str]], None], options: Sequence[str]) -> Row:
+    benchmark(options)
+    return {}
 
 
 def _correctness(seed: int, sides: Sequence[str]) -> Row:
@@ -114,16 +120,25 @@ def _correctness(seed: int, sides: Sequence[str]) -> Row:
         RuntimeError: a difference beyond `_TOLERANCE`.
     """
     rows: Row = {}
+    off = []
     for dtype in ("float32", "bfloat16", "nf4"):
         expected = _values("rows", dtype, seed, exact=True)
         for side in [*sides, "rows"]:
-            found = _values(side, dtype, seed, exact=False)
-            difference = (found[0] - expected[0]).abs().max().item()
-            gradient = ((found[1] - expected[1]).norm() / expected[1].norm()).item()
-            rows[f"{dtype} {side}"] = {"log_probability": difference, "gradient": gradient}
-            if not (difference <= _TOLERANCE[dtype] and gradient <= _TOLERANCE[dtype]):
-                raise RuntimeError(f"{side} in {dtype} is off: {rows}")
+            row = _tried(partial(_difference, side, dtype, seed, expected))
+            rows[f"{dtype} {side}"] = row
+            # what is not a number is off as well
+            if "error" in row or not all(value <= _TOLERANCE[dtype] for value in row.values()):
+                off.append(f"{side} in {dtype} is off: {row}")
+    if off:
+        raise RuntimeError(f"{'; '.join(off)}; all: {rows}")
     return rows
+
+
+def _difference(side: str, dtype: str, seed: int, expected: tuple[Any, Any]) -> Row:
+    found = _values(side, dtype, seed, exact=False)
+    difference = (found[0] - expected[0]).abs().max().item()
+    gradient = ((found[1] - expected[1]).norm() / expected[1].norm()).item()
+    return {"log_probability": difference, "gradient": gradient}
 
 
 def _values(side: str, dtype: str, seed: int, *, exact: bool) -> tuple[Any, Any]:

@@ -53,6 +53,7 @@ def measure(
     threads: int,
     until: float | None = None,
     may_fail: Collection[str] = (),
+    failed: dict[str, str] | None = None,
 ) -> dict[str, list[Row]]:
     """Measures the sides in turn, `rounds` times, each time in a fresh process.
 
@@ -65,24 +66,29 @@ def measure(
         threads: what torch and BLAS may use.
         until: `time.monotonic()` at which a side is broken off.
         may_fail: sides of others, which may need more memory than there is; what failed is said
-            and left out.
+            and left out from then on.
+        failed: gets the name of each such side, and why.
 
     Raises:
         RuntimeError: another side failed, or was broken off; the message ends with what it printed
             last.
     """
     found: dict[str, list[Row]] = {side: [] for side in sides}
+    failed = {} if failed is None else failed
     for number in range(1, rounds + 1):
         # the other way round every second time: a machine that slows down favours nobody
         for side, own in list(sides.items())[:: 1 if number % 2 else -1]:
+            if side in failed:
+                continue
             _say(f"[{module} {' '.join(options)}] round {number}/{rounds}: {side}")
             try:
                 found[side].append(_run([module, "--side", side, *options, *own], threads, until))
             except RuntimeError as error:
                 if side not in may_fail:
                     raise
+                failed[side] = str(error)
                 _say(f"{side} is left out: {error}")
-    return {side: rows for side, rows in found.items() if len(rows) == rounds}
+    return {side: rows for side, rows in found.items() if side not in failed}
 
 
 def _run(arguments: Sequence[str], threads: int, until: float | None) -> Row:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from relgen.products import speed_up
+
 SHAPES: dict[str, dict[str, Any]] = {
     "tiny": {
         "vocab_size": 512,
@@ -65,6 +67,7 @@ def random_model(
             model = LlamaForCausalLM(config).eval()
     finally:
         torch.set_default_dtype(torch.float32)
+    speed_up(model)
     return in_four_bits(model) if quantization else model
 
 

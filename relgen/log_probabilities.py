@@ -62,7 +62,9 @@ def tree_log_probabilities(
         {"attention_mask": dense_mask(batch)}
         if attention == "dense"
         else {
-            "tree": plan_flex(batch) if attention == "flex" else plan_attention(batch),
+            "tree": plan_flex(batch)
+            if attention == "flex"
+            else plan_attention(batch, group=_heads_a_group(config)),
             # a 4D mask makes transformers build none of its own; our function does not read it
             "attention_mask": torch.ones(
                 1, 1, 1, 1, dtype=torch.bool, device=batch.input_ids.device
@@ -105,6 +107,13 @@ def _target_log_probabilities(model: Any, batch: TreeBatch, inputs: dict[str, An
         return token_log_probabilities(logits, batch.target_ids)
     states = base.get_decoder()(**inputs, use_cache=False).last_hidden_state  # (1, N, D)
     return frozen_head_log_probabilities(head, states[0, batch.target_positions], batch.target_ids)
+
+
+def _heads_a_group(config: Any) -> int:
+    """Query heads that share their keys and values."""
+    text = config.get_text_config()
+    heads: int = text.num_attention_heads
+    return heads // (getattr(text, "num_key_value_heads", None) or heads)
 
 
 def _has_plain_head(config: Any) -> bool:

@@ -24,7 +24,7 @@ from relgen.tree import TreeBatch, visible
 
 DEVICES: tuple[str, ...] = ("cpu",)
 """Where it may run; an estimate of memory adds the device of tensors without content."""
-_QUERIES = 96
+_ROWS = 288
 
 
 class Tile(NamedTuple):
@@ -43,13 +43,16 @@ class Tile(NamedTuple):
     hidden: Tensor
 
 
-def plan_tiles(batch: TreeBatch, *, queries: int = _QUERIES) -> tuple[Tile, ...]:
+def plan_tiles(batch: TreeBatch, *, group: int = 1, rows: int = _ROWS) -> tuple[Tile, ...]:
     """All tokens of a batch as tiles, in the row's order.
 
     Args:
         batch: the packed trees.
-        queries: of a tile, at most: too few make slow products, too many leave the cache.
+        group: query heads that share their keys.
+        rows: of a tile's scores, at most, a group's heads together: few make slow products, many
+            leave the cache.
     """
+    queries = max(1, rows // group)
     tiles: list[Tile] = []
     for shape in batch.shapes:
         for start in range(shape.start, shape.trunk_end, queries):
@@ -68,9 +71,12 @@ def may_take(device: str) -> bool:
     return device in DEVICES and prefers_onednn()
 
 
-def takes(query: Tensor, dropout: float) -> bool:
+def takes(query: Tensor, value: Tensor, dropout: float) -> bool:
     """Whether `product_attention` computes this, and faster than torch does."""
-    return query.dtype == torch.float32 and not dropout and may_take(query.device.type)
+    # a tensor without content has no autocast
+    plain = query.is_meta or not torch.is_autocast_enabled(query.device.type)
+    fits = query.dtype == value.dtype == torch.float32 and not dropout
+    return plain and fits and may_take(query.device.type)
 
 
 def product_attention(

@@ -6,7 +6,7 @@ half the time, for eight rows as for a thousand. The numbers are the same up to 
 float32 sums.
 
 `RELGEN_PRODUCTS=torch` leaves every product to torch, `RELGEN_PRODUCTS=onednn` none that oneDNN can
-compute; without it, oneDNN gets them where the processor is not Intel's.
+compute; without it, oneDNN gets them where a processor has AVX-512 and is not Intel's.
 
 Leaves out: half precision, for which torch asks oneDNN itself, products of two batches, and
 attention.
@@ -55,7 +55,10 @@ def matmul(left: Tensor, right: Tensor) -> Tensor:
 
 
 class FastLinear(nn.Linear):
-    """`nn.Linear` by `linear`; anything but float32 on a CPU goes torch's way."""
+    """`nn.Linear` by `linear`; anything but float32 on a CPU goes torch's way.
+
+    Its gradients have no gradients of their own.
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """(…, I) to (…, O)."""
@@ -81,7 +84,7 @@ def speed_up(model: nn.Module) -> None:
             module.__class__ = FastLinear
 
 
-class PackedLinear(nn.Module):
+class DecodingLinear(nn.Module):
     """A frozen `FastLinear` whose weights lie as oneDNN reads them: for models that only decode.
 
     Otherwise every pass lays them out anew, which costs as much as the product of a few rows.
@@ -110,16 +113,18 @@ class PackedLinear(nn.Module):
 
 
 def pack(model: nn.Module) -> None:
-    """Puts a `PackedLinear` in the place of every `FastLinear` that could be one.
+    """Puts a `DecodingLinear` in the place of every `FastLinear` that could be one.
 
     Args:
         model: for inference from now on; it cannot be saved any more. An output layer's weights
             stay in memory where the input embeddings are the same.
     """
-    for parent in list(model.modules()):
-        for name, layer in list(parent.named_children()):
+    # layers are not listed beforehand: each goes as soon as its copy is there
+    for parent in [module for module in model.modules() if next(module.children(), None)]:
+        for name in [name for name, _ in parent.named_children()]:
+            layer = getattr(parent, name)
             if isinstance(layer, FastLinear) and _takes(layer.weight, layer.weight):
-                setattr(parent, name, PackedLinear(layer))
+                setattr(parent, name, DecodingLinear(layer))
 
 
 def is_dense(layer: nn.Module) -> bool:
@@ -132,7 +137,7 @@ def prefers_onednn() -> bool:
     """Whether float32 products of this process go to oneDNN.
 
     Raises:
-        InputError: `RELGEN_PRODUCTS` names no library.
+        InputError: `RELGEN_PRODUCTS` names no library, or one that is not there.
     """
     choice = os.environ.get("RELGEN_PRODUCTS") or None
     if choice not in (None, *_CHOICES):
@@ -142,11 +147,30 @@ def prefers_onednn() -> bool:
             value=choice,
             remedy=f"set it to {' or '.join(_CHOICES)}, or not at all",
         )
-    there = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-    if choice is not None or not there:
-        return there and choice == "onednn"
+    if choice == "torch":
+        return False
     # without MKL, torch has another library for these processors
-    return torch.backends.mkl.is_available() and not is_intel()
+    wide = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+    gains = torch.backends.mkl.is_available() and wide and not is_intel()
+    if choice is None and not gains:
+        return False
+    there = _has_onednn()
+    if choice is not None and not there:
+        problem = f"torch {torch.__version__} has no oneDNN that relgen could call"
+        raise InputError(problem, field="RELGEN_PRODUCTS", value=choice, remedy="leave it out")
+    return there
+
+
+def _has_onednn() -> bool:
+    """Whether torch's calls of oneDNN, which are private, are what they were."""
+    one = torch.ones(1, 1)
+    try:
+        for weight in (one, torch.ops.mkldnn._reorder_linear_weight(one, 1)):
+            if torch.ops.mkldnn._linear_pointwise(one, weight, None, "none", [], "").item() != 1:
+                return False
+    except (AttributeError, RuntimeError, TypeError):
+        return False
+    return True
 
 
 def _takes(rows: Tensor, weight: Tensor) -> bool:
@@ -173,7 +197,7 @@ class _Linear(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         x, weight = ctx.saved_tensors
-        rows = gradient.flatten(0, -2)  # (N, O)
+        rows = gradient.reshape(-1, gradient.shape[-1])  # (N, O)
         of_x = None if weight is None else matmul(gradient, weight)
-        of_weight = None if x is None else matmul(rows.T, x.flatten(0, -2))
+        of_weight = None if x is None else matmul(rows.T, x.reshape(-1, x.shape[-1]))
         return of_x, of_weight, rows.sum(0) if ctx.needs_input_grad[2] else None

@@ -191,6 +191,7 @@ def _run_stage(stage: Stage) -> None:
             "name": stage.name,
             "command": ["relgen", *stage.command],
             "inputs": inputs,
+            "settled_here": _settled_here(stage),
             "started": started.isoformat(timespec="seconds"),
             "seconds": round(time.monotonic() - began, 2),
             "output": said.getvalue().strip().splitlines()[-1:],

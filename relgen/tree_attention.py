@@ -59,18 +59,19 @@ class TreePlan(NamedTuple):
     tiles: tuple[Tile, ...] = ()
 
 
-def plan_attention(batch: TreeBatch, *, block: int = _BLOCK) -> TreePlan:
+def plan_attention(batch: TreeBatch, *, block: int = _BLOCK, group: int = 1) -> TreePlan:
     """Works out the calls once for all layers.
 
     Args:
         batch: the packed trees.
         block: twigs of one tree are taken together up to about this many tokens. A larger block
             means fewer calls and fewer copies of the trunk, and more masked scores.
+        group: query heads that share their keys.
     """
     return TreePlan(
         trunks=tuple((shape.start, shape.trunk_end) for shape in batch.shapes),
         blocks=tuple(_blocks(batch, shape, block) for shape in batch.shapes),
-        tiles=plan_tiles(batch) if may_take(batch.input_ids.device.type) else (),
+        tiles=plan_tiles(batch, group=group) if may_take(batch.input_ids.device.type) else (),
     )
 
 
@@ -123,7 +124,7 @@ def tree_attention_forward(
             raise ValueError("FlexAttention has no dropout on the scores; this model asks for it")
         output = flex_forward(query, key, value, tree, scaling)
         return output.transpose(1, 2).contiguous(), None
-    if tree.tiles and takes(query, dropout):
+    if tree.tiles and takes(query, value, dropout):
         output = product_attention(query, key, value, tree.tiles, scaling)
         return output.transpose(1, 2).contiguous(), None
     options: dict[str, Any] = {"dropout_p": dropout, "scale": scaling}

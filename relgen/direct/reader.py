@@ -19,6 +19,7 @@ from relgen.direct.prompt import DirectPrompt
 from relgen.generation.cache import RaggedCache, append_tokens, check_cacheable
 from relgen.generation.context_window import check_fits, context_window
 from relgen.language_model import DType, load_language_model, load_tokenizer
+from relgen.products import pack
 from relgen.prompts import encode, prompt_format
 from relgen.samples import Sample
 from relgen.schema import RelationSchema
@@ -104,6 +105,7 @@ class DirectReader:
         loaded: Any = load_language_model(model, dtype=dtype, device=device)
         check_cacheable(loaded.config)
         self.model: Any = loaded.to(device).eval()
+        pack(self.model)
         self.prompt = DirectPrompt(prompt_format(self.tokenizer), schema, tuple(demonstrations))
         self.prefix = encode(self.tokenizer, self.prompt.prefix)
         self.trie = build_trie(

@@ -28,9 +28,10 @@ def context_window(config: Any) -> int | None:
     scaling = getattr(text, "rope_parameters", None) or {}
     # models whose window was stretched afterwards may still state the first one
     before, factor = scaling.get("original_max_position_embeddings"), scaling.get("factor")
-    if window is not None and before and factor:
-        return max(window, int(before * factor))
-    return window
+    if window is None or not factor:
+        return window
+    # a stretched window without the length before it: which of the two is stated is not known
+    return max(window, int(before * factor)) if before else None
 
 
 def check_fits(prompt: int, new: int, window: int | None, *, model: str, remedy: str) -> None:
@@ -65,5 +66,8 @@ def check_prompt(prompt: int, window: int | None, settings: GenerationSettings) 
     Raises:
         InputError: one sample more does not fit.
     """
-    remedy = f"{_REMEDY[settings.mode]}, or lower `max_new_tokens` ({settings.max_new_tokens})"
+    remedy = (
+        f"{_REMEDY[settings.mode]}, or lower `max_new_tokens` ({settings.max_new_tokens}): that is "
+        "a new generation, while what this one wrote stays in its journal"
+    )
     check_fits(prompt, settings.max_new_tokens, window, model=settings.model, remedy=remedy)

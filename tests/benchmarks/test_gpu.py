@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,31 @@ def test_a_part_that_fails_is_named_and_the_others_run(
     content = json.loads((tmp_path / "gpu.json").read_text())
     assert content["first"]["error"] == "RuntimeError: out of memory"
     assert content["second"]["seconds"] == 1.0
+
+
+def test_what_a_part_had_measured_is_kept() -> None:
+    def broken(options: Sequence[str]) -> None:
+        Path(options[-1]).write_text('{"K=8": {"tree": 1}}')
+        raise RuntimeError("out of memory")
+
+    assert gpu._of(broken, []) == {"K=8": {"tree": 1}, "error": "RuntimeError: out of memory"}
+
+
+def test_a_side_that_breaks_is_named_and_the_others_are_compared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tried: list[str] = []
+
+    def values(side: str, dtype: str, seed: int, *, exact: bool) -> tuple[Tensor, Tensor]:
+        tried.append(side)
+        if side == "flex":
+            raise NotImplementedError("no backward pass")
+        return torch.ones(4), torch.ones(9)
+
+    monkeypatch.setattr(gpu, "_values", values)
+    with pytest.raises(RuntimeError, match=r"flex in float32 is off.*no backward pass"):
+        gpu._correctness(1, ["flex", "tree"])
+    assert tried.count("tree") == 3
 
 
 def test_no_part_begins_after_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

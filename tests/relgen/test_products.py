@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -13,8 +14,8 @@ from torch import Tensor, nn
 from relgen import products
 from relgen.errors import InputError
 from relgen.products import (
+    DecodingLinear,
     FastLinear,
-    PackedLinear,
     is_dense,
     linear,
     matmul,
@@ -51,6 +52,8 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
             return result
 
     monkeypatch.setattr(torch.ops.mkldnn, "_linear_pointwise", Counted())
+    prefers_onednn()  # makes products to try
+    found.clear()
     return found
 
 
@@ -79,14 +82,17 @@ def test_views_are_right(calls: list[tuple[int, ...]]) -> None:
 
 
 @needs_onednn
+@pytest.mark.parametrize("shape", [(2, 3, 6), (4, 6), (6,)])
 @pytest.mark.parametrize("frozen", [(), ("0.weight",), ("0.weight", "0.bias", "2.weight")])
-def test_gradients_are_torchs(calls: list[tuple[int, ...]], frozen: tuple[str, ...]) -> None:
+def test_gradients_are_torchs(
+    calls: list[tuple[int, ...]], frozen: tuple[str, ...], shape: tuple[int, ...]
+) -> None:
     plain = model()
     for name, weight in plain.named_parameters():
         weight.requires_grad_(name not in frozen)
     fast = copy.deepcopy(plain)
     speed_up(fast)
-    x = torch.randn(2, 3, 6, requires_grad=True)
+    x = torch.randn(shape, requires_grad=True)
     for layers in (plain, fast):
         inputs = [x, *(weight for weight in layers.parameters() if weight.requires_grad)]
         found = [layers(x), *torch.autograd.grad(layers(x).square().sum(), inputs)]
@@ -147,19 +153,25 @@ def test_only_plain_layers_change(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("choice", "intel", "mkl", "expected"),
+    ("choice", "intel", "mkl", "capability", "expected"),
     [
-        (None, False, True, True),
-        (None, True, True, False),
-        (None, False, False, False),
-        ("torch", False, True, False),
-        ("onednn", True, False, True),
-        ("", False, True, True),
+        (None, False, True, "AVX512", True),
+        (None, False, True, "AVX2", False),
+        (None, True, True, "AVX512", False),
+        (None, False, False, "AVX512", False),
+        ("torch", False, True, "AVX512", False),
+        ("onednn", True, False, "AVX2", True),
+        ("", False, True, "AVX512", True),
     ],
 )
 @needs_onednn
 def test_who_computes(
-    monkeypatch: pytest.MonkeyPatch, choice: str | None, intel: bool, mkl: bool, expected: bool
+    monkeypatch: pytest.MonkeyPatch,
+    choice: str | None,
+    intel: bool,
+    mkl: bool,
+    capability: str,
+    expected: bool,
 ) -> None:
     if choice is None:
         monkeypatch.delenv("RELGEN_PRODUCTS", raising=False)
@@ -167,16 +179,31 @@ def test_who_computes(
         monkeypatch.setenv("RELGEN_PRODUCTS", choice)
     monkeypatch.setattr(products, "is_intel", lambda: intel)
     monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: mkl)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
     assert prefers_onednn() is expected
     layers = model()
     speed_up(layers)
     assert (type(layers[0]) is FastLinear) is expected
 
 
-def test_a_torch_without_onednn_computes_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RELGEN_PRODUCTS", "onednn")
-    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+def refuse(*_: object) -> Tensor:
+    raise RuntimeError("unknown builtin op")
+
+
+@pytest.mark.parametrize("call", ["_linear_pointwise", "_reorder_linear_weight"])
+def test_a_torch_with_other_calls_computes_itself(
+    monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    monkeypatch.setattr(torch.ops.mkldnn, call, refuse)
+    monkeypatch.setattr(products, "is_intel", lambda: False)
+    monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: True)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+    monkeypatch.delenv("RELGEN_PRODUCTS", raising=False)
     assert prefers_onednn() is False
+    monkeypatch.setenv("RELGEN_PRODUCTS", "onednn")
+    prefers_onednn.cache_clear()
+    with pytest.raises(InputError, match="no oneDNN that relgen could call"):
+        prefers_onednn()
 
 
 def test_an_unknown_library_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,7 +241,7 @@ def test_packed_layers_are_the_same(calls: list[tuple[int, ...]], shape: tuple[i
         wanted = packed(x)
         pack(packed)
         torch.testing.assert_close(packed(x), wanted)
-    assert [type(layer) for layer in packed] == [PackedLinear, nn.Tanh, PackedLinear]
+    assert [type(layer) for layer in packed] == [DecodingLinear, nn.Tanh, DecodingLinear]
     assert len(calls) == 4
 
 
@@ -226,7 +253,7 @@ def test_what_onednn_does_not_compute_is_not_packed(monkeypatch: pytest.MonkeyPa
     plain = nn.Sequential(nn.Linear(2, 2))
     for some in (layers, plain):
         pack(some)
-    assert not any(isinstance(part, PackedLinear) for part in (*layers, *plain))
+    assert not any(isinstance(part, DecodingLinear) for part in (*layers, *plain))
 
 
 @needs_onednn
@@ -239,4 +266,25 @@ def test_an_embedding_stays_beside_the_packed_head(monkeypatch: pytest.MonkeyPat
         wanted = tied(ids).logits
         pack(tied)
         torch.testing.assert_close(tied(ids).logits, wanted, rtol=1e-5, atol=1e-5)
-    assert isinstance(tied.get_output_embeddings(), PackedLinear)
+    assert isinstance(tied.get_output_embeddings(), DecodingLinear)
+
+
+@needs_onednn
+def test_packing_holds_no_layer_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RELGEN_PRODUCTS", "onednn")
+    layers = model()
+    speed_up(layers)
+    first = weakref.ref(layers[0].weight)
+    alive: list[bool] = []
+    true = torch.ops.mkldnn._reorder_linear_weight
+
+    def reorder(*given: object) -> Tensor:
+        alive.append(first() is not None)
+        result: Tensor = true(*given)
+        return result
+
+    monkeypatch.setattr(torch.ops.mkldnn, "_reorder_linear_weight", reorder)
+    prefers_onednn()  # makes a product to try
+    alive.clear()
+    pack(layers)
+    assert alive == [True, False]

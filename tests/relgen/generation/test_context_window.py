@@ -40,6 +40,9 @@ def test_what_configurations_say() -> None:
     stretched = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64}
     assert context_window(LlamaConfig(max_position_embeddings=64, rope_scaling=stretched)) == 256
     assert context_window(LlamaConfig(max_position_embeddings=256, rope_scaling=stretched)) == 256
+    # by convention it states one length or the other
+    factor = {"rope_type": "linear", "factor": 4.0}
+    assert context_window(LlamaConfig(max_position_embeddings=64, rope_scaling=factor)) is None
     check_fits(10**9, 1, None, model="m", remedy="none")
 
 
