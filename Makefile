@@ -18,7 +18,7 @@ test: setup
 test-slow: setup
 	$(BIN)/pytest -m slow $(PYTEST_ARGS)
 
-# an hour and more on two cores; every benchmark is a command of its own as well
+# hours on two cores; every benchmark is a command of its own as well
 bench: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[bench]'
 	mkdir -p runs/benchmarks

@@ -34,7 +34,7 @@ from benchmarks.classifier_sides import TEST_SIDES, TRAIN_SIDES, measure_side, p
 from benchmarks.harness import Row, median
 from relgen.corpora import everyday, semeval
 from relgen.errors import InputError
-from relgen.hardware import fast_dtype
+from relgen.hardware import multiplies_bfloat16
 from relgen.language_model import EMBEDDED_ENCODER
 from relgen.samples import Sample, write_samples
 
@@ -70,8 +70,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--bfloat16",
         action=argparse.BooleanOptionalAction,
-        default=fast_dtype() == "bfloat16",
-        help="a test pass in bfloat16 as well (where the processor has matrix units for it)",
+        default=multiplies_bfloat16(),
+        help="a test pass in bfloat16 as well (where the processor has instructions for it)",
     )
     parser.add_argument("--trained", metavar="DIR", help="a saved classifier; nothing is trained")
     parser.add_argument("--work", help=argparse.SUPPRESS)

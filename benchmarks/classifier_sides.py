@@ -4,7 +4,7 @@
     train-trainer         the same weights, optimiser and schedule in transformers' Trainer
     test-relgen           relgen's own pass, in float32
     test-relgen-bfloat16  in bfloat16, with close decisions computed again; only where the
-                          processor has matrix units for it, or with --bfloat16
+                          processor has instructions for it, or with --bfloat16
     test-trainer          the same classifier in transformers' Trainer
 
 The command line's docstring says what is the same for all of them.

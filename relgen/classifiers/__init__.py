@@ -23,7 +23,7 @@ def load(
     Args:
         folder: the folder `model` below the command's output.
         device: where it computes, such as `cpu` or `cuda`.
-        precision: `bfloat16` predicts about twice as fast on processors with matrix units for it,
+        precision: `bfloat16` predicts about 1.5 times as fast on processors made for it,
             with the same labels (see `SavedClassifier`).
 
     Raises:

@@ -16,7 +16,7 @@ from relgen.classifiers.base import Classifier, Encoded, collate
 from relgen.classifiers.batching import token_batches
 from relgen.classifiers.predictions import Prediction
 from relgen.errors import InputError
-from relgen.hardware import fast_dtype
+from relgen.hardware import multiplies_bfloat16
 from relgen.samples import Entity, Sample
 from relgen.schema import RelationSchema
 
@@ -34,10 +34,11 @@ class SavedClassifier:
 
     Args:
         classifier: the module; set to eval mode.
-        precision: of the computation. `bfloat16` is about twice as fast on processors with matrix
-            units for it, and keeps a second copy of the weights. Sentences whose two best
-            relations lie close together are computed again in `float32`, so that labels hardly
-            ever differ from its labels; probabilities differ in the second or third digit.
+        precision: of the computation. `bfloat16` is about one and a half times as fast on
+            processors with instructions for it, and keeps a second copy of the weights. Sentences
+            whose two best relations lie close together are computed again in `float32`, so that
+            labels hardly ever differ from its labels; probabilities differ in the second or third
+            digit.
     """
 
     def __init__(self, classifier: Classifier, *, precision: Precision = "float32") -> None:
@@ -49,9 +50,9 @@ class SavedClassifier:
                 remedy=f"one of {', '.join(get_args(Precision))}",
             )
         on_cpu = next(classifier.parameters()).device.type == "cpu"
-        if precision == "bfloat16" and on_cpu and fast_dtype() == "float32":
+        if precision == "bfloat16" and on_cpu and not multiplies_bfloat16():
             _LOG.warning(
-                "this processor has no matrix units for bfloat16: float32 is many times faster"
+                "this processor has no instructions for bfloat16: float32 is many times faster"
             )
         self.classifier = classifier.eval()
         self.rounded = _in_bfloat16(classifier) if precision == "bfloat16" else None

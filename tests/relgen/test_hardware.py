@@ -96,3 +96,16 @@ def test_commands_take_the_word(command: str, monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(StoppedError) as stopped:
         cli.run([*line, "--dtype", "auto"])
     assert stopped.value.args[0].dtype == "bfloat16"
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [("fpu amx_bf16", True), ("fpu avx512_bf16", True), ("fpu avx512f", False), (None, False)],
+)
+def test_instructions_for_bfloat16(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: str | None, expected: bool
+) -> None:
+    if flags:
+        (tmp_path / "cpuinfo").write_text(f"flags : {flags}")
+    monkeypatch.setattr(hardware, "_PROCESSOR", tmp_path / "cpuinfo")
+    assert hardware.multiplies_bfloat16() is expected
