@@ -34,6 +34,7 @@ from benchmarks.harness import Row
 from datamodules.relations import RelationDataModule
 from lightning_modules.relation_classifier import RelationClassifierModule
 from lightning_modules.schedules import learning_rate_factor
+from relgen.allocation import keep_freed_memory
 from relgen.classifiers.base import Batch, Classifier
 from relgen.classifiers.encoding import MarkerEncoding
 from relgen.classifiers.entity_marker import EntityMarkerClassifier
@@ -60,6 +61,8 @@ def predicting_sides(args: argparse.Namespace) -> tuple[str, ...]:
 
 def measure_side(args: argparse.Namespace) -> Row:
     """One measurement: seconds, tokens read, peak memory, and the score of what came out."""
+    if args.side not in (TRAIN_SIDES[1], TEST_SIDES[1]):
+        keep_freed_memory()
     work = Path(args.work)
     test = read_samples(work / "test.jsonl")
     if args.side in TRAIN_SIDES:

@@ -143,6 +143,7 @@ def _one_side(args: argparse.Namespace) -> None:
 
     from benchmarks.generation_sides import CountingModel, GenerateBackend, GrammarClock
     from benchmarks.shapes import random_model
+    from relgen.allocation import keep_freed_memory
     from relgen.generation.transformers_backend import TransformersBackend
     from relgen.grouped_attention import GROUPED_ATTENTION
     from relgen.language_model import (
@@ -160,6 +161,8 @@ def _one_side(args: argparse.Namespace) -> None:
     theirs = args.side in ("generate", "single")
     if theirs:
         os.environ["RELGEN_PRODUCTS"] = "torch"
+    else:
+        keep_freed_memory()
     torch.set_num_threads(args.threads)
     settings = _settings(args)
     # random weights read the embedded model's tokens

@@ -17,6 +17,7 @@ from relgen.errors import InputError
 from relgen.files import atomic_folder, read_json, write_json
 from relgen.fused_lora import fuse
 from relgen.fused_mlp import fuse_feed_forward
+from relgen.fused_norm import fuse_norms
 
 ADAPTER_FILE = "relgen.json"
 """Beside PEFT's files: the base model's name and fingerprint."""
@@ -60,6 +61,7 @@ def add_lora(
         policy = get_peft_model(model, config)
     fuse(policy)
     fuse_feed_forward(policy)
+    fuse_norms(policy)
     return policy
 
 

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from relgen import __version__
+from relgen.allocation import keep_freed_memory
 from relgen.errors import InputError
 
 COMMANDS = (
@@ -64,6 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     _quiet_libraries()
+    keep_freed_memory()
     try:
         run(arguments)
     except InputError as error:

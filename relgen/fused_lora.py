@@ -15,7 +15,8 @@ from peft.tuners import lora
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from relgen.products import is_dense, linear, matmul
+from relgen.fused_norm import Normed, normed
+from relgen.products import has_autocast, is_dense, linear, matmul
 
 
 def low_rank_forward(
@@ -61,7 +62,10 @@ def low_rank_backward(
 
 
 class _LowRankLinear(torch.autograd.Function):
-    """y = x Wᵀ + b + s (x Aᵀ) Bᵀ, with gradients for x, A and B; W and b are frozen."""
+    """y = x Wᵀ + b + s (x Aᵀ) Bᵀ, with gradients for x, A and B; W and b are frozen.
+
+    Of a norm's output, what it is made from is kept in its place.
+    """
 
     @staticmethod
     def forward(
@@ -72,10 +76,11 @@ class _LowRankLinear(torch.autograd.Function):
         down: Tensor,
         up: Tensor,
         scale: float,
+        made: Normed | None,
     ) -> Tensor:
         rows = x.reshape(-1, x.shape[-1])  # (N, I)
         output, hidden = low_rank_forward(rows, weight, bias, down, up, scale)
-        ctx.save_for_backward(rows, hidden, weight, down, up)
+        ctx.save_for_backward(hidden, weight, down, up, *(made or (rows,)))
         ctx.scale = scale
         return output.view(*x.shape[:-1], -1)
 
@@ -83,8 +88,9 @@ class _LowRankLinear(torch.autograd.Function):
     @once_differentiable
     def backward(
         ctx: Any, gradient: Tensor
-    ) -> tuple[Tensor | None, None, None, Tensor, Tensor, None]:
-        rows, hidden, weight, down, up = ctx.saved_tensors
+    ) -> tuple[Tensor | None, None, None, Tensor, Tensor, None, None]:
+        hidden, weight, down, up, *kept = ctx.saved_tensors
+        rows = kept[0] if len(kept) == 1 else Normed(*kept).output().flatten(0, -2)
         flat = gradient.reshape(-1, gradient.shape[-1])  # (N, O)
         of_rows, of_down, of_up = low_rank_backward(
             flat,
@@ -97,7 +103,7 @@ class _LowRankLinear(torch.autograd.Function):
             towards_rows=ctx.needs_input_grad[0],
         )
         of_x = None if of_rows is None else of_rows.view(*gradient.shape[:-1], -1)
-        return of_x, None, None, of_down, of_up, None
+        return of_x, None, None, of_down, of_up, None, None
 
 
 class FusedLinear(lora.Linear):
@@ -116,7 +122,7 @@ class FusedLinear(lora.Linear):
         base = self.get_base_layer()
         down, up = self.lora_A[name].weight, self.lora_B[name].weight
         output: Tensor = _LowRankLinear.apply(
-            x, base.weight, base.bias, down, up, self.scaling[name]
+            x, base.weight, base.bias, down, up, self.scaling[name], normed(x)
         )
         return output
 
@@ -135,8 +141,7 @@ class FusedLinear(lora.Linear):
             and not base.weight.requires_grad
             and not (base.bias is not None and base.bias.requires_grad)
             and all(weight.dtype == x.dtype for weight in weights)
-            # a tensor without content has no autocast
-            and (x.is_meta or not torch.is_autocast_enabled(x.device.type))
+            and not has_autocast(x)
         )
         return name if plain else None
 

@@ -39,7 +39,7 @@ class _GatedDown(torch.autograd.Function):
         scale: float,
     ) -> Tensor:
         output, hidden = low_rank_forward(
-            (F.silu(gate) * up).flatten(0, -2), weight, bias, lora_a, lora_b, scale
+            F.silu(gate).mul_(up).flatten(0, -2), weight, bias, lora_a, lora_b, scale
         )
         ctx.save_for_backward(gate, up, hidden, weight, lora_a, lora_b)
         ctx.scale = scale
@@ -64,7 +64,7 @@ class _GatedDown(torch.autograd.Function):
         )
         assert of_product is not None
         of_product = of_product.view_as(gate)
-        of_up = of_product * activated
+        of_up = activated.mul_(of_product)
         of_gate = torch.ops.aten.silu_backward(of_product.mul_(up), gate)
         return of_gate, of_up, None, None, of_a, of_b, None
 

@@ -12,26 +12,25 @@ Leaves out: dropout, other types than float32, and other devices (`takes`).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from relgen.products import linear, matmul, prefers_onednn
+from relgen.products import has_autocast, linear, matmul, prefers_onednn
 from relgen.tree import TreeBatch, visible
 
 DEVICES: tuple[str, ...] = ("cpu",)
 """Where it may run; an estimate of memory adds the device of tensors without content."""
-_ROWS = 288
+_ROWS = 512
 
 
 class Tile(NamedTuple):
     """Queries that attend in one call: `first` to `last`, offsets in the row, ends exclusive.
 
-    They see the trunk from `trunk_start` to `fork`, and of `own_start` to `own_end` what is not
-    `hidden`, (last - first, own_end - own_start), bool.
+    They see the trunk from `trunk_start` to `fork`, and `own_start` to `own_end` with `mask` added
+    to the scores, (last - first, own_end - own_start): 0, or -∞ for what is hidden.
     """
 
     first: int
@@ -40,7 +39,7 @@ class Tile(NamedTuple):
     fork: int
     own_start: int
     own_end: int
-    hidden: Tensor
+    mask: Tensor
 
 
 def plan_tiles(batch: TreeBatch, *, group: int = 1, rows: int = _ROWS) -> tuple[Tile, ...]:
@@ -73,10 +72,8 @@ def may_take(device: str) -> bool:
 
 def takes(query: Tensor, value: Tensor, dropout: float) -> bool:
     """Whether `product_attention` computes this, and faster than torch does."""
-    # a tensor without content has no autocast
-    plain = query.is_meta or not torch.is_autocast_enabled(query.device.type)
     fits = query.dtype == value.dtype == torch.float32 and not dropout
-    return plain and fits and may_take(query.device.type)
+    return fits and not has_autocast(query) and may_take(query.device.type)
 
 
 def product_attention(
@@ -92,7 +89,7 @@ def product_attention(
         scale: of the scores; 1/√D when None.
 
     Returns:
-        (1, H, N, D)
+        (1, N, H, D)
     """
     factor = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
     output: Tensor = _Attention.apply(query[0], key[0], value[0], tiles, factor)
@@ -100,45 +97,56 @@ def product_attention(
 
 
 class _Attention(torch.autograd.Function):
-    """(H, N, D), (G, N, D) and (G, N, D) to (H, N, D); T queries and L keys of a tile at a time."""
+    """(H, N, D), (G, N, D) and (G, N, D) to (N, H, D); T queries and L keys of a tile at a time.
+
+    Inside, a group's heads lie beside each other, (G, N, H/G, D), so that a tile's rows need no
+    copy. The scale is in the queries.
+    """
 
     @staticmethod
     def forward(
         ctx: Any, query: Tensor, key: Tensor, value: Tensor, tiles: tuple[Tile, ...], scale: float
     ) -> Tensor:
-        # heads lie side by side in a token's row: gathered once, not by every tile
+        heads, tokens, width = query.shape
         key, value = key.contiguous(), value.contiguous()
-        output = torch.empty_like(query, memory_format=torch.contiguous_format)
-        for heads, group in _groups(query, key):
+        rows = query.new_empty(len(key), tokens, heads // len(key), width)
+        torch.mul(query.view(len(key), -1, tokens, width).transpose(1, 2), scale, out=rows)
+        output = query.new_empty(tokens, len(key), heads // len(key), width)
+        for group in range(len(key)):
             for tile in tiles:
-                shares = _shares(query[heads, tile.first : tile.last], key[group], tile, scale)
-                rows = matmul(shares, _seen(value[group], tile))  # (H/G · T, D)
-                into = output[heads, tile.first : tile.last]
-                into.copy_(rows.view(into.shape))
-        ctx.save_for_backward(query, key, value)
+                own = rows[group, tile.first : tile.last]
+                shares = _shares(own, _seen(key[group], tile), tile)
+                result = matmul(shares, _seen(value[group], tile))  # (T · H/G, D)
+                output[tile.first : tile.last, group] = result.view(own.shape)
+        ctx.save_for_backward(rows, key, value)
         ctx.tiles, ctx.scale = tiles, scale
-        return output
+        return output.view(tokens, heads, width)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
-        query, key, value = ctx.saved_tensors
-        of_query = torch.empty_like(query, memory_format=torch.contiguous_format)
-        of_key, of_value = (torch.zeros_like(part) for part in (key, value))
-        for heads, group in _groups(query, key):
+        rows, key, value = ctx.saved_tensors
+        groups, tokens, shared, width = rows.shape
+        gradient = gradient.reshape(tokens, groups, shared, width)
+        of_query = torch.empty_like(rows)
+        of_key, of_value = (key.new_zeros(groups, width, tokens) for _ in range(2))
+        for group in range(groups):
             for tile in ctx.tiles:
-                own = query[heads, tile.first : tile.last]  # (H/G, T, D)
-                shares = _shares(own, key[group], tile, ctx.scale)  # (H/G · T, L)
-                rows = gradient[heads, tile.first : tile.last].reshape(-1, own.shape[-1])
-                towards = linear(rows, _seen(value[group], tile))
-                of_scores = torch._softmax_backward_data(towards, shares, -1, shares.dtype)
-                of_rows = matmul(of_scores, _seen(key[group], tile)).mul_(ctx.scale)
-                of_query[heads, tile.first : tile.last] = of_rows.view(own.shape)
+                keys = _seen(key[group], tile)
+                own = rows[group, tile.first : tile.last]
+                shares = _shares(own, keys, tile)  # (T · H/G, L)
+                above = gradient[tile.first : tile.last, group].reshape(-1, width)
+                of_scores = linear(above, _seen(value[group], tile))
+                torch._softmax_backward_data(
+                    of_scores, shares, -1, shares.dtype, grad_input=of_scores
+                )
+                result = matmul(of_scores, keys)
+                of_query[group, tile.first : tile.last] = result.view(own.shape)
                 # the narrow matrix on the left: it is the one that is copied
-                _add(of_value[group], tile, matmul(rows.T, shares).T)
-                own_rows = own.reshape(rows.shape) * ctx.scale
-                _add(of_key[group], tile, matmul(own_rows.T, of_scores).T)
-        return of_query, of_key, of_value, None, None
+                _add(of_value[group], tile, matmul(above.T, shares))
+                _add(of_key[group], tile, matmul(own.view(-1, width).T, of_scores))
+        of_query = of_query.mul_(ctx.scale).transpose(1, 2).reshape(-1, tokens, width)
+        return of_query, of_key.transpose(1, 2), of_value.transpose(1, 2), None, None
 
 
 def _tile(
@@ -146,14 +154,9 @@ def _tile(
 ) -> Tile:
     device = batch.entries.device
     queries, keys = (torch.arange(*ends, device=device) for ends in ((first, last), own))
-    return Tile(first, last, trunk_start, fork, *own, ~visible(batch, queries, keys))
-
-
-def _groups(query: Tensor, key: Tensor) -> Iterator[tuple[slice, int]]:
-    """For each head of keys and values, the query heads that share it."""
-    size = len(query) // len(key)
-    for group in range(len(key)):
-        yield slice(group * size, (group + 1) * size), group
+    seen = visible(batch, queries, keys)
+    mask = torch.zeros(seen.shape, device=device).masked_fill_(~seen, -math.inf)
+    return Tile(first, last, trunk_start, fork, *own, mask)
 
 
 def _seen(states: Tensor, tile: Tile) -> Tensor:
@@ -165,16 +168,16 @@ def _seen(states: Tensor, tile: Tile) -> Tensor:
 
 
 def _add(states: Tensor, tile: Tile, seen: Tensor) -> None:
-    """Adds to the states (N, D) what is due to those that a tile saw, (L, D)."""
+    """Adds to the states (D, N) what is due to those that a tile saw, (D, L)."""
     trunk = tile.fork - tile.trunk_start
-    states[tile.trunk_start : tile.fork] += seen[:trunk]
-    states[tile.own_start : tile.own_end] += seen[trunk:]
+    states[:, tile.trunk_start : tile.fork] += seen[:, :trunk]
+    states[:, tile.own_start : tile.own_end] += seen[:, trunk:]
 
 
-def _shares(query: Tensor, key: Tensor, tile: Tile, scale: float) -> Tensor:
-    """(H/G · T, L), what each query (H/G, T, D) takes of each key that the tile sees."""
-    heads, queries, width = query.shape
-    scores = linear(query.reshape(-1, width) * scale, _seen(key, tile))
-    own = scores.view(heads, queries, -1)[:, :, tile.fork - tile.trunk_start :]
-    own.masked_fill_(tile.hidden, -math.inf)
-    return torch.softmax(scores, -1)
+def _shares(query: Tensor, keys: Tensor, tile: Tile) -> Tensor:
+    """(T · H/G, L), what each query (T, H/G, D) takes of each key that its tile sees."""
+    queries, heads, width = query.shape
+    scores = linear(query.view(-1, width), keys)
+    own = scores.view(queries, heads, -1)[:, :, tile.fork - tile.trunk_start :]
+    own += tile.mask[:, None]
+    return torch.softmax(scores, -1, out=scores)

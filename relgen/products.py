@@ -62,7 +62,7 @@ class FastLinear(nn.Linear):
 
     def forward(self, input: Tensor) -> Tensor:
         """(…, I) to (…, O)."""
-        if not _takes(input, self.weight) or torch.is_autocast_enabled("cpu"):
+        if not _takes(input, self.weight) or has_autocast(input):
             return super().forward(input)
         if not torch.is_grad_enabled():
             return linear(input, self.weight, self.bias)
@@ -130,6 +130,11 @@ def pack(model: nn.Module) -> None:
 def is_dense(layer: nn.Module) -> bool:
     """Whether a layer is `nn.Linear` itself, made faster or not, and no other kind of it."""
     return type(layer) in (nn.Linear, FastLinear)
+
+
+def has_autocast(tensor: Tensor) -> bool:
+    """Whether autocast is on where a tensor is; for one without content it never is."""
+    return not tensor.is_meta and torch.is_autocast_enabled(tensor.device.type)
 
 
 @functools.cache

@@ -125,8 +125,7 @@ def tree_attention_forward(
         output = flex_forward(query, key, value, tree, scaling)
         return output.transpose(1, 2).contiguous(), None
     if tree.tiles and takes(query, value, dropout):
-        output = product_attention(query, key, value, tree.tiles, scaling)
-        return output.transpose(1, 2).contiguous(), None
+        return product_attention(query, key, value, tree.tiles, scaling), None
     options: dict[str, Any] = {"dropout_p": dropout, "scale": scaling}
     outputs = []
     for (start, end), blocks in zip(tree.trunks, tree.blocks, strict=True):

@@ -66,7 +66,9 @@ def test_the_backward_pass_is_that_of_the_forward_pass() -> None:
     for name in ("x", "down", "up"):
         given[name].requires_grad_()
     assert torch.autograd.gradcheck(
-        lambda x, down, up: _LowRankLinear.apply(x, given["weight"], given["bias"], down, up, 1.5),
+        lambda x, down, up: _LowRankLinear.apply(
+            x, given["weight"], given["bias"], down, up, 1.5, None
+        ),
         (given["x"], given["down"], given["up"]),
     )
 

@@ -34,7 +34,7 @@ def test_tiles_are_the_rule(rows: int, group: int, queries: int) -> None:
     for tile in tiles:
         own = slice(tile.first, tile.last)
         seen[own, tile.trunk_start : tile.fork] = True
-        seen[own, tile.own_start : tile.own_end] = ~tile.hidden
+        seen[own, tile.own_start : tile.own_end] = tile.mask == 0
     assert torch.equal(seen, whole)
     assert [tile.first for tile in tiles[1:]] == [tile.last for tile in tiles[:-1]]
     assert max(tile.last - tile.first for tile in tiles) <= queries
