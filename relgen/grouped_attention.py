@@ -8,7 +8,8 @@ left to transformers.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -16,6 +17,8 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+Attend = Callable[[int, Tensor, Tensor, Tensor, float | None], Tensor]
+"""Number of the layer, (B, H, T, D), (B, G, L, D) twice and the scale to (B, T, H, D)."""
 GROUPED_ATTENTION = "relgen_grouped"
 """The name to load a model with: `load_language_model(…, attention=GROUPED_ATTENTION)`."""
 
@@ -57,6 +60,7 @@ def grouped_attention_forward(
     attention_mask: Tensor | None,
     dropout: float = 0.0,
     scaling: float | None = None,
+    attend: Attend | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
     """The attention function that transformers calls: its own, but for masks on a CPU.
@@ -69,11 +73,14 @@ def grouped_attention_forward(
         attention_mask: broadcasts to (B, H, T, L), or None.
         dropout: on the scores.
         scaling: of the scores; 1/√D when None.
+        attend: computes it in place of this function.
         kwargs: what else transformers passes.
 
     Returns:
         (B, T, H, D), and None in place of the weights.
     """
+    if attend is not None:
+        return attend(cast(int, module.layer_idx), query, key, value, scaling), None
     special = any(kwargs.get(name) is not None for name in ("softcap", "position_bias", "cache"))
     if attention_mask is None or not takes_groups(query.device.type) or special:
         return sdpa_attention_forward(

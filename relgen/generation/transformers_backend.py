@@ -22,6 +22,7 @@ from transformers import PreTrainedTokenizerBase
 from relgen.generation.backends import Draft, DraftRequest, Finish, line_logprobs
 from relgen.generation.cache import RaggedCache, append_tokens, check_cacheable
 from relgen.generation.context_window import check_prompt, context_window
+from relgen.generation.draft_cache import DraftCache, shares_prompts
 from relgen.generation.grammar import DraftGrammar, GrammarCompiler, stack_allowed
 from relgen.generation.sampling import choose
 from relgen.generation.settings import GenerationSettings
@@ -141,7 +142,7 @@ class TransformersBackend:
         """Decodes all requests as one batch; a draft that ends leaves the batch."""
         drafts = [self._begin(request) for request in requests]
         active = list(drafts)
-        cache = self._cache.take([draft.row for draft in active])
+        cache = self._copied([draft.row for draft in active])
         logits = torch.stack([self._logits(draft.row) for draft in active])  # (B, V)
         seen = self._seen(active)  # (B, V)
         while True:
@@ -158,7 +159,17 @@ class TransformersBackend:
                 return [self._finished(draft) for draft in drafts]
             seen = seen[: len(active)]
             seen[torch.arange(len(active)), tokens] = True
-            logits = self._forward(cache, range(len(active)), [[token] for token in tokens])
+            if isinstance(cache, DraftCache):
+                logits = cache.read(self._model, tokens)
+            else:
+                logits = self._forward(cache, range(len(active)), [[token] for token in tokens])
+
+    def _copied(self, rows: Sequence[int]) -> RaggedCache | DraftCache:
+        """What drafts of some rows decode in; rows may repeat."""
+        if not shares_prompts(self._model, rows):
+            return self._cache.take(rows)
+        distinct = sorted(set(rows))
+        return DraftCache(self._cache.take(distinct), [distinct.index(row) for row in rows])
 
     def forget(self) -> None:
         """Drops all chains and their cache."""
