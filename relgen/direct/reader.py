@@ -170,7 +170,8 @@ class DirectReader:
     def decode(self, samples: Sequence[Sample]) -> list[Descent]:
         """Greedy decoding of one answer a sample, where only names of relations can be said."""
         descents = [Descent(self.trie) for _ in samples]
-        cache = self._prefix_cache.take([0] * len(samples))
+        cache = RaggedCache(len(self._prefix_cache.layers))
+        cache.copy_rows(self._prefix_cache, [0] * len(samples))
         tokens = [
             [*self.question(sample), *descent.certain()]
             for sample, descent in zip(samples, descents, strict=True)

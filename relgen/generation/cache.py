@@ -7,6 +7,9 @@ steps, so that a decoding step copies nothing but its own keys and values.
 
 from __future__ import annotations
 
+import math
+import mmap
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -19,6 +22,7 @@ from transformers.cache_utils import CacheLayerMixin
 from relgen.errors import InputError
 
 _STEP = 128
+_PRIVATE = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if os.name == "posix" else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +87,18 @@ class RaggedLayer(CacheLayerMixin):
         slots = have_slots if length <= have_slots else max(length, have_slots + have_slots // 4)
         slots = -(-slots // _STEP) * _STEP
         for name, old in (("keys", self.keys), ("values", self.values)):
-            new = old.new_zeros(more_rows, old.shape[1], slots, old.shape[3])
+            new = _zeros_like(old, (more_rows, old.shape[1], slots, old.shape[3]))
             new[:have_rows, :, :have_slots] = old
             setattr(self, name, new)
 
     def copy_rows(self, source: RaggedLayer, rows: Sequence[int], length: int) -> None:
-        """Fills this empty layer with `length` slots of rows of another."""
+        """Fills this layer with `length` slots of rows of another; what it held is lost."""
         assert source.keys is not None
         assert source.values is not None
-        self.lazy_initialization(source.keys, source.values)
-        self.grow(len(rows), length + _STEP)
+        room = (len(rows), length + _STEP)
+        if self.keys is None or self.keys.shape[0] < room[0] or self.keys.shape[2] < room[1]:
+            self.lazy_initialization(source.keys, source.values)
+            self.grow(*room)
         assert self.keys is not None
         assert self.values is not None
         for place, row in enumerate(rows):
@@ -183,14 +189,15 @@ class RaggedCache(Cache):
             self.lengths[row] += count
         return slots, mask
 
-    def take(self, rows: Sequence[int]) -> RaggedCache:
-        """A cache of its own with copies of `rows`, which may repeat."""
-        taken = RaggedCache(len(self.layers))
-        taken.lengths = [self.lengths[row] for row in rows]
-        length = max(taken.lengths)
-        for layer, own in zip(taken.ragged, self.ragged, strict=True):
-            layer.copy_rows(own, rows, length)
-        return taken
+    def copy_rows(self, source: RaggedCache, rows: Sequence[int]) -> None:
+        """Makes this cache a copy of some rows of another, which may repeat.
+
+        Storage is kept where it suffices.
+        """
+        self.lengths = [source.lengths[row] for row in rows]
+        length = max(self.lengths)
+        for layer, other in zip(self.ragged, source.ragged, strict=True):
+            layer.copy_rows(other, rows, length)
 
     def spread(self, row: int, places: Sequence[int]) -> None:
         """Makes other rows, new or old, equal to `row`."""
@@ -210,6 +217,18 @@ class RaggedCache(Cache):
                 layer.move_row(last, row, length)
             self.lengths[row] = self.lengths[last]
         self.lengths.pop()
+
+
+def _zeros_like(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Zeros of a tensor's type and device; on a CPU in pages of their own.
+
+    A cache grows in steps, and each step's storage fits in no hole that an earlier one left in the
+    heap. These pages go back to the system as soon as nothing refers to them.
+    """
+    if tensor.device.type != "cpu":
+        return tensor.new_zeros(shape)
+    pages = mmap.mmap(-1, max(1, math.prod(shape)) * tensor.itemsize, **_PRIVATE)
+    return torch.frombuffer(pages, dtype=tensor.dtype, count=math.prod(shape)).view(shape)
 
 
 def append_tokens(

@@ -83,6 +83,7 @@ class TransformersBackend:
         self._window = context_window(model.config)
         self._grammars: GrammarCompiler | None = None
         self._cache = RaggedCache(model.config.get_text_config().num_hidden_layers)
+        self._copies = RaggedCache(len(self._cache.layers))
         self._rows: dict[int, _Row] = {}
         self._numbers: dict[int, int] = {}
 
@@ -166,14 +167,15 @@ class TransformersBackend:
 
     def _copied(self, rows: Sequence[int]) -> RaggedCache | DraftCache:
         """What drafts of some rows decode in; rows may repeat."""
-        if not shares_prompts(self._model, rows):
-            return self._cache.take(rows)
-        distinct = sorted(set(rows))
-        return DraftCache(self._cache.take(distinct), [distinct.index(row) for row in rows])
+        shared = shares_prompts(self._model, rows)
+        copied = sorted(set(rows)) if shared else rows
+        self._copies.copy_rows(self._cache, copied)
+        return DraftCache(self._copies, [copied.index(r) for r in rows]) if shared else self._copies
 
     def forget(self) -> None:
         """Drops all chains and their cache."""
         self._cache = RaggedCache(len(self._cache.layers))
+        self._copies = RaggedCache(len(self._cache.layers))
         self._rows.clear()
         self._numbers.clear()
 
