@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from relgen.flex_attention import plan_flex
 from relgen.frozen_head import frozen_head_log_probabilities, is_frozen_head
 from relgen.tree import RowBatch, TreeBatch
-from relgen.tree_attention import TreeAttention, check_attention, dense_mask, plan_attention
+from relgen.tree_attention import TreeAttention, TreePlan, check_attention, dense_mask
 
 # what configurations call a factor or a cap on the head's output
 _CHANGES_LOGITS = (
@@ -64,7 +64,7 @@ def tree_log_probabilities(
         else {
             "tree": plan_flex(batch)
             if attention == "flex"
-            else plan_attention(batch, group=_heads_a_group(config)),
+            else TreePlan(batch, group=_heads_a_group(config)),
             # a 4D mask makes transformers build none of its own; our function does not read it
             "attention_mask": torch.ones(
                 1, 1, 1, 1, dtype=torch.bool, device=batch.input_ids.device

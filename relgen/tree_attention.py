@@ -14,6 +14,7 @@ A plan of `relgen.flex_attention` takes the whole tree in one call of a GPU's ke
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -24,7 +25,7 @@ from transformers.masking_utils import sdpa_mask
 from relgen.errors import InputError
 from relgen.flex_attention import FlexPlan, flex_forward
 from relgen.grouped_attention import grouped_attention, grouped_attention_forward
-from relgen.product_attention import Tile, may_take, plan_tiles, product_attention, takes
+from relgen.product_attention import Tile, plan_tiles, product_attention, takes
 from relgen.tree import TreeBatch, TreeShape, visible
 
 TREE_ATTENTION = "relgen_tree"
@@ -47,20 +48,10 @@ class Block(NamedTuple):
     mask: Tensor
 
 
-class TreePlan(NamedTuple):
-    """The attention calls of a batch, in the row's order: each tree's trunk, then its blocks.
+class TreePlan:
+    """The attention calls of a batch, the same for all layers, in the row's order.
 
-    `tiles` is another plan for the same batch, which is followed where it is faster; it can be
-    empty.
-    """
-
-    trunks: tuple[tuple[int, int], ...]
-    blocks: tuple[tuple[Block, ...], ...]
-    tiles: tuple[Tile, ...] = ()
-
-
-def plan_attention(batch: TreeBatch, *, block: int = _BLOCK, group: int = 1) -> TreePlan:
-    """Works out the calls once for all layers.
+    There are two ways, of which a model mostly follows one: each is worked out when asked for.
 
     Args:
         batch: the packed trees.
@@ -68,11 +59,24 @@ def plan_attention(batch: TreeBatch, *, block: int = _BLOCK, group: int = 1) -> 
             means fewer calls and fewer copies of the trunk, and more masked scores.
         group: query heads that share their keys.
     """
-    return TreePlan(
-        trunks=tuple((shape.start, shape.trunk_end) for shape in batch.shapes),
-        blocks=tuple(_blocks(batch, shape, block) for shape in batch.shapes),
-        tiles=plan_tiles(batch, group=group) if may_take(batch.input_ids.device.type) else (),
-    )
+
+    def __init__(self, batch: TreeBatch, *, block: int = _BLOCK, group: int = 1) -> None:
+        self._batch, self._block, self._group = batch, block, group
+
+    @functools.cached_property
+    def trunks(self) -> tuple[tuple[int, int], ...]:
+        """Ends of each tree's trunk."""
+        return tuple((shape.start, shape.trunk_end) for shape in self._batch.shapes)
+
+    @functools.cached_property
+    def blocks(self) -> tuple[tuple[Block, ...], ...]:
+        """Of each tree's twigs."""
+        return tuple(_blocks(self._batch, shape, self._block) for shape in self._batch.shapes)
+
+    @functools.cached_property
+    def tiles(self) -> tuple[Tile, ...]:
+        """All tokens, for `relgen.product_attention`."""
+        return plan_tiles(self._batch, group=self._group)
 
 
 def dense_mask(batch: TreeBatch) -> Tensor:
@@ -124,7 +128,7 @@ def tree_attention_forward(
             raise ValueError("FlexAttention has no dropout on the scores; this model asks for it")
         output = flex_forward(query, key, value, tree, scaling)
         return output.transpose(1, 2).contiguous(), None
-    if tree.tiles and takes(query, value, dropout):
+    if takes(query, value, dropout):
         return product_attention(query, key, value, tree.tiles, scaling), None
     options: dict[str, Any] = {"dropout_p": dropout, "scale": scaling}
     outputs = []

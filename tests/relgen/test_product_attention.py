@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from relgen import memory, product_attention, tree_attention
+from relgen import log_probabilities, memory, product_attention, tree_attention
 from relgen.log_probabilities import row_log_probabilities, tree_log_probabilities
 from relgen.product_attention import may_take, plan_tiles, takes
 from relgen.products import prefers_onednn, speed_up
 from relgen.tree import lay_out_rows, pack
-from relgen.tree_attention import TREE_ATTENTION, TreeAttention, dense_mask, plan_attention
+from relgen.tree_attention import TREE_ATTENTION, TreeAttention, TreePlan, dense_mask
 from tests import tiny
 
 
@@ -130,10 +131,25 @@ def test_what_it_leaves_to_torch() -> None:
         assert not takes(query, query, 0.0)
 
 
-def test_without_onednn_there_is_no_second_plan(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RELGEN_PRODUCTS", "torch")
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="no oneDNN")
+@pytest.mark.parametrize("products", ["onednn", "torch"])
+def test_only_the_plan_that_is_followed_is_worked_out(
+    monkeypatch: pytest.MonkeyPatch, products: str
+) -> None:
+    plans: list[TreePlan] = []
+
+    def kept(*args: Any, **options: Any) -> TreePlan:
+        plans.append(TreePlan(*args, **options))
+        return plans[-1]
+
+    monkeypatch.setenv("RELGEN_PRODUCTS", products)
     prefers_onednn.cache_clear()
-    assert plan_attention(pack([tiny.chain_tokens(2)])).tiles == ()
+    monkeypatch.setattr(log_probabilities, "TreePlan", kept)
+    model = tiny.language_model("llama", attention=TREE_ATTENTION)
+    tree_log_probabilities(model, pack([tiny.chain_tokens(2)]))
+    (plan,) = plans
+    worked_out = {"tiles", "blocks"} & vars(plan).keys()
+    assert worked_out == {"tiles" if products == "onednn" else "blocks"}
 
 
 @pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="no oneDNN")

@@ -18,7 +18,7 @@ from relgen.log_probabilities import (
 )
 from relgen.losses import sigmoid_loss
 from relgen.tree import lay_out_rows, pack
-from relgen.tree_attention import TREE_ATTENTION, check_attention, dense_mask, plan_attention
+from relgen.tree_attention import TREE_ATTENTION, TreePlan, check_attention, dense_mask
 from tests import tiny
 
 
@@ -145,7 +145,7 @@ def test_block_size_does_not_change_the_plan(block):
     batch = pack([tiny.chain_tokens(4, seed=1), tiny.chain_tokens(3, seed=2)])
     whole = dense_mask(batch)[0, 0]
     seen = torch.zeros_like(whole)
-    plan = plan_attention(batch, block=block)
+    plan = TreePlan(batch, block=block)
     for (start, end), blocks in zip(plan.trunks, plan.blocks, strict=True):
         seen[start:end, start:end] = torch.ones(end - start, end - start).tril().bool()
         for part in blocks:
