@@ -61,7 +61,7 @@ def predicting_sides(args: argparse.Namespace) -> tuple[str, ...]:
 
 def measure_side(args: argparse.Namespace) -> Row:
     """One measurement: seconds, tokens read, peak memory, and the score of what came out."""
-    if args.side not in (TRAIN_SIDES[1], TEST_SIDES[1]):
+    if not args.side.endswith("-trainer"):
         keep_freed_memory()
     work = Path(args.work)
     test = read_samples(work / "test.jsonl")

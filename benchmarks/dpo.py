@@ -187,10 +187,8 @@ def _one_side(args: argparse.Namespace) -> None:
     from peft import get_peft_model, prepare_model_for_kbit_training
 
     from benchmarks.dpo_sides import lora_config, relgen_epoch, trl_epoch, warm_up
+    from relgen.adapters import fuse_layers
     from relgen.allocation import keep_freed_memory
-    from relgen.fused_lora import fuse
-    from relgen.fused_mlp import fuse_feed_forward
-    from relgen.fused_norm import fuse_norms
     from relgen.products import prefers_onednn
 
     if args.side in ("tree-torch", "trl"):
@@ -217,9 +215,7 @@ def _one_side(args: argparse.Namespace) -> None:
         if args.quantization:
             base = prepare_model_for_kbit_training(base, use_gradient_checkpointing=False)
         policy = get_peft_model(base, lora_config())
-        fuse(policy)
-        fuse_feed_forward(policy)
-        fuse_norms(policy)
+        fuse_layers(policy)
         start(policy, args.seed)
         # what is packed computes in bfloat16, as TRL's trainer does
         with torch.autocast(policy.device.type, torch.bfloat16, enabled=bool(args.quantization)):

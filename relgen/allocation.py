@@ -11,14 +11,16 @@ import ctypes
 # glibc's malloc.h
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
-_PIECE = 1 << 30
+_NEVER = -1
+_PIECES = (1 << 30, 32 << 20)
+"""From where on a piece is the system's affair; before glibc 2.35, 32 MiB was the most."""
 
 
 def keep_freed_memory() -> bool:
-    """Lets this process keep up to 2 GiB at the heap's end that its tensors freed.
+    """Lets this process keep what its tensors free, for the next ones; larger pieces still go back.
 
-    Its size then stays near its peak; pieces of 1 GiB and more go back at once as before. For
-    programs: a library should not decide this for whoever imports it.
+    Its size then stays at its peak. For programs: a library should not decide this for whoever
+    imports it.
 
     Returns:
         Whether the allocator took it: glibc's does, others have no such setting.
@@ -27,5 +29,7 @@ def keep_freed_memory() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
         return False
-    limits = ((_M_TRIM_THRESHOLD, (1 << 31) - 1), (_M_MMAP_THRESHOLD, _PIECE))
-    return all(mallopt(ctypes.c_int(name), ctypes.c_int(value)) for name, value in limits)
+    # once either is set, glibc adapts neither any more: the second without the first would send
+    # every piece of 128 KiB back at once
+    taken = any(mallopt(_M_MMAP_THRESHOLD, ctypes.c_int(size)) for size in _PIECES)
+    return taken and bool(mallopt(_M_TRIM_THRESHOLD, ctypes.c_int(_NEVER)))

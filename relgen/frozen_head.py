@@ -23,12 +23,18 @@ from torch.autograd.function import once_differentiable
 
 from relgen.products import has_autocast, is_dense, linear, matmul
 
-LOGITS_AT_ONCE = 1 << 22
-"""Logits, targets times words, that are there at once on a CPU: 16 MiB in float32."""
-LOGITS_AT_ONCE_ELSEWHERE = 1 << 24
-"""On other devices, where a part takes longer to launch than to compute."""
-_TARGETS_AT_ONCE = 8192
+_TARGETS_AT_ONCE = 2048
+_ALIGNED = 64
+"""Words of a part, a multiple of this where there are more: kernels are faster then."""
 _LOG2_E = math.log2(math.e)
+
+
+def logits_at_once(device: str) -> int:
+    """Logits, targets times words, that are there at once: 16 MiB in float32 on a CPU.
+
+    On other devices 64 MiB: smaller parts would take longer to launch than to compute.
+    """
+    return 1 << 22 if device == "cpu" else 1 << 24
 
 
 def is_frozen_head(head: nn.Module) -> bool:
@@ -99,10 +105,10 @@ def _part(
     states: Tensor, weight: Tensor, bias: Tensor | None, ids: Tensor, *, with_mean: bool
 ) -> tuple[Tensor, Tensor | None]:
     """Log-probabilities (S,) of S targets, and Σ_v p(v | x) W_v (S, D) if asked for."""
-    limit = LOGITS_AT_ONCE if states.device.type in ("cpu", "meta") else LOGITS_AT_ONCE_ELSEWHERE
-    words = max(1, limit // len(states))
+    words = max(1, logits_at_once(states.device.type) // max(1, len(states)))
+    words -= words % _ALIGNED if words > _ALIGNED else 0
     dtype = torch.promote_types(states.dtype, torch.float32)
-    highest = states.new_full((len(states), 1), -math.inf, dtype=dtype)
+    highest = states.new_full((len(states), 1), torch.finfo(dtype).min, dtype=dtype)
     target, total = (torch.zeros_like(highest) for _ in range(2))
     mean = torch.zeros_like(states, dtype=dtype) if with_mean else None
     for start in range(0, len(weight), words):

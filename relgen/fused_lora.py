@@ -40,7 +40,7 @@ def low_rank_forward(
 
 def low_rank_backward(
     gradient: Tensor,
-    rows: Tensor,
+    rows: Tensor | Normed,
     hidden: Tensor,
     weight: Tensor,
     down: Tensor,
@@ -53,12 +53,14 @@ def low_rank_backward(
 
     Args:
         gradient: (N, O) of the output; the others as there.
+        rows: (N, I), or what a norm made them from.
     """
     through = matmul(gradient, up).mul_(scale)  # (N, r)
     of_rows = matmul(gradient, weight).addmm_(through, down) if towards_rows else None
     # the narrow matrix on the left: it is the one that is copied
     of_up = matmul(hidden.T, gradient).T.mul_(scale)  # (O, r)
-    return of_rows, matmul(through.T, rows), of_up
+    of_down = rows.product(through) if isinstance(rows, Normed) else matmul(through.T, rows)
+    return of_rows, of_down, of_up
 
 
 class _LowRankLinear(torch.autograd.Function):
@@ -90,7 +92,7 @@ class _LowRankLinear(torch.autograd.Function):
         ctx: Any, gradient: Tensor
     ) -> tuple[Tensor | None, None, None, Tensor, Tensor, None, None]:
         hidden, weight, down, up, *kept = ctx.saved_tensors
-        rows = kept[0] if len(kept) == 1 else Normed(*kept).output().flatten(0, -2)
+        rows = kept[0] if len(kept) == 1 else Normed(*kept)
         flat = gradient.reshape(-1, gradient.shape[-1])  # (N, O)
         of_rows, of_down, of_up = low_rank_backward(
             flat,

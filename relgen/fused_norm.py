@@ -16,11 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from relgen.products import has_autocast
+from relgen.products import has_autocast, matmul
 
 # transformers' classes of this form; they read `weight` and `variance_epsilon` alone
 _FAMILY = frozenset({"LlamaRMSNorm", "MistralRMSNorm", "Qwen2RMSNorm", "Qwen3RMSNorm"})
-_ATTRIBUTE = "relgen_normed"
 
 
 class Normed(NamedTuple):
@@ -40,11 +39,19 @@ class Normed(NamedTuple):
         """(…, D), computed anew."""
         return torch.mul(self.x, self.inverse).mul_(self.weight)
 
+    def product(self, left: Tensor) -> Tensor:
+        """leftᵀ y, (r, D), of (N, r), without y: N tokens of it as rows."""
+        rows = self.x.reshape(-1, self.x.shape[-1])
+        return matmul((left * self.inverse.reshape(-1, 1)).T, rows).mul_(self.weight)
+
 
 def normed(output: Tensor) -> Normed | None:
     """What a tensor was made from, if a norm of this module made it and nothing changed it."""
-    made: Normed | None = getattr(output, _ATTRIBUTE, None)
-    return made
+    found: tuple[Normed, int] | None = getattr(output, "relgen_normed", None)
+    if found is None:
+        return None
+    made, version = found
+    return made if version == output._version else None
 
 
 class _RMSNorm(torch.autograd.Function):
@@ -85,7 +92,8 @@ def _fused(kind: type[nn.Module]) -> type[nn.Module]:
             output: Tensor
             output, inverse = _RMSNorm.apply(x, weight, self.variance_epsilon)
             if torch.is_grad_enabled():
-                setattr(output, _ATTRIBUTE, Normed(x.detach(), inverse, weight))
+                made = Normed(x.detach(), inverse, weight)
+                output.relgen_normed = (made, output._version)  # type: ignore[attr-defined]
             return output
 
     FusedNorm.__name__ = f"Fused{kind.__name__}"

@@ -19,7 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
-from relgen import grouped_attention, product_attention
+from relgen import frozen_head, grouped_attention, product_attention
 from relgen.language_model import DType, Quantization, missing_model, resolve_model
 
 # bitsandbytes: a scale for 64 weights; quantised again, one byte each and a float32 for 256
@@ -126,12 +126,14 @@ def fused_attention(device: str) -> Iterator[None]:
         device: whose kernels; where they take no grouped keys and values, these are repeated.
     """
     grouped = grouped_attention.takes_groups(device)
+    at_once = frozen_head.logits_at_once(device)
     devices = product_attention.DEVICES + (("meta",) if product_attention.may_take(device) else ())
     # a TorchFunctionMode is off within a backward pass, where layers may be computed again
     with (
         mock.patch.object(F, "scaled_dot_product_attention", _fused),
         mock.patch.object(grouped_attention, "takes_groups", return_value=grouped),
         mock.patch.object(product_attention, "DEVICES", devices),
+        mock.patch.object(frozen_head, "logits_at_once", return_value=at_once),
     ):
         yield
 

@@ -117,6 +117,7 @@ class DirectReader:
         self._longest = max(map(len, self.trie.paths))
         self._prefix_cache = RaggedCache(loaded.config.get_text_config().num_hidden_layers)
         self._append(self._prefix_cache, [self.prefix])
+        self._copies = RaggedCache(len(self._prefix_cache.layers))
 
     def question(self, sample: Sample) -> list[int]:
         """The tokens of a sentence and of the cue, which follow the prefix.
@@ -170,7 +171,7 @@ class DirectReader:
     def decode(self, samples: Sequence[Sample]) -> list[Descent]:
         """Greedy decoding of one answer a sample, where only names of relations can be said."""
         descents = [Descent(self.trie) for _ in samples]
-        cache = RaggedCache(len(self._prefix_cache.layers))
+        cache = self._copies
         cache.copy_rows(self._prefix_cache, [0] * len(samples))
         tokens = [
             [*self.question(sample), *descent.certain()]

@@ -44,7 +44,19 @@ class Placement:
     in_front: bool
 
 
-class RaggedLayer(CacheLayerMixin):
+class PlacedLayer(CacheLayerMixin):
+    """A layer whose tokens' positions are given with every pass."""
+
+    def get_seq_length(self) -> int:
+        """Zero: nothing is derived from a common length."""
+        return 0
+
+    def get_max_length(self) -> int:
+        """No maximum."""
+        return -1
+
+
+class RaggedLayer(PlacedLayer):
     """Keys and values of one layer, each (R, H, C, D): rows, heads, capacity in slots, width."""
 
     def __init__(self) -> None:
@@ -87,7 +99,7 @@ class RaggedLayer(CacheLayerMixin):
         slots = have_slots if length <= have_slots else max(length, have_slots + have_slots // 4)
         slots = -(-slots // _STEP) * _STEP
         for name, old in (("keys", self.keys), ("values", self.values)):
-            new = _zeros_like(old, (more_rows, old.shape[1], slots, old.shape[3]))
+            new = pages_of_zeros(old, (more_rows, old.shape[1], slots, old.shape[3]))
             new[:have_rows, :, :have_slots] = old
             setattr(self, name, new)
 
@@ -125,14 +137,6 @@ class RaggedLayer(CacheLayerMixin):
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         """Length and offset of the keys, as transformers asks for them."""
         return (0 if self.placement is None else self.placement.length), 0
-
-    def get_seq_length(self) -> int:
-        """Zero: positions are always given, never derived from a common length."""
-        return 0
-
-    def get_max_length(self) -> int:
-        """No maximum."""
-        return -1
 
 
 class RaggedCache(Cache):
@@ -219,16 +223,16 @@ class RaggedCache(Cache):
         self.lengths.pop()
 
 
-def _zeros_like(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Zeros of a tensor's type and device; on a CPU in pages of their own.
+def pages_of_zeros(like: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Zeros of a tensor's type and device, at least one; on a CPU in pages of their own.
 
     A cache grows in steps, and each step's storage fits in no hole that an earlier one left in the
     heap. These pages go back to the system as soon as nothing refers to them.
     """
-    if tensor.device.type != "cpu":
-        return tensor.new_zeros(shape)
-    pages = mmap.mmap(-1, max(1, math.prod(shape)) * tensor.itemsize, **_PRIVATE)
-    return torch.frombuffer(pages, dtype=tensor.dtype, count=math.prod(shape)).view(shape)
+    if like.device.type != "cpu":
+        return like.new_zeros(shape)
+    pages = mmap.mmap(-1, math.prod(shape) * like.itemsize, **_PRIVATE)
+    return torch.frombuffer(pages, dtype=like.dtype).view(shape)
 
 
 def append_tokens(

@@ -1,6 +1,6 @@
-"""Several drafts of a chain read their prompt's keys and values once, where the chain keeps them.
+"""Several drafts of a chain read one copy of their prompt's keys and values.
 
-A decoding step is bound by what it reads. With copies of the prompt for every draft, attention
+A decoding step is bound by what it reads. With a copy of the prompt for every draft, attention
 reads each of them; here a chain's drafts attend to one copy in one product, and to their own
 tokens beside it. The two parts are put together as in flash decoding: by the maximum and the sum
 of each (Milakov and Gimelshein, arXiv 1805.02867; Juravsky et al., arXiv 2402.05099).
@@ -17,13 +17,11 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 from transformers import Cache
-from transformers.cache_utils import CacheLayerMixin
 
-from relgen.generation.cache import RaggedCache
+from relgen.generation.cache import PlacedLayer, RaggedCache, pages_of_zeros
 from relgen.grouped_attention import GROUPED_ATTENTION
-from relgen.tree_attention import TREE_ATTENTION
 
-_STEP = 32
+_FIRST = 32
 _LOG2_E = math.log2(math.e)
 
 
@@ -31,16 +29,16 @@ def shares_prompts(model: Any, rows: Sequence[int]) -> bool:
     """Whether a `DraftCache` serves drafts of such rows, and faster than copies do.
 
     Args:
-        model: of transformers, loaded with attention of this package.
+        model: of transformers.
         rows: the row of each draft.
     """
-    ours = model.config._attn_implementation in (GROUPED_ATTENTION, TREE_ATTENTION)
+    ours = model.config._attn_implementation == GROUPED_ATTENTION
     exact = model.dtype in (torch.float32, torch.float64)
     plain = model.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
     return ours and exact and plain and len(set(rows)) < len(rows)
 
 
-class _DraftLayer(CacheLayerMixin):
+class _DraftLayer(PlacedLayer):
     """Keys and values of the drafts' own tokens in one layer, each (B, G, slots, D)."""
 
     def __init__(self) -> None:
@@ -79,14 +77,6 @@ class _DraftLayer(CacheLayerMixin):
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         """Length and offset of the keys, as transformers asks for them; no mask is read."""
         return self.written + query_length, 0
-
-    def get_seq_length(self) -> int:
-        """Zero: positions are always given."""
-        return 0
-
-    def get_max_length(self) -> int:
-        """No maximum."""
-        return -1
 
 
 class DraftCache(Cache):
@@ -219,6 +209,6 @@ def _attend(scores: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def _with_room(states: Tensor) -> Tensor:
     """(B, G, T, D) with more slots."""
     drafts, groups, slots, width = states.shape
-    larger = states.new_empty(drafts, groups, slots + _STEP, width)
+    larger = pages_of_zeros(states, (drafts, groups, slots + max(_FIRST, slots // 4), width))
     larger[:, :, :slots] = states
     return larger

@@ -167,6 +167,9 @@ class TransformersBackend:
 
     def _copied(self, rows: Sequence[int]) -> RaggedCache | DraftCache:
         """What drafts of some rows decode in; rows may repeat."""
+        if self._device.type != "cpu":
+            # allocators of other devices find room for it again
+            self._copies = RaggedCache(len(self._cache.layers))
         shared = shares_prompts(self._model, rows)
         copied = sorted(set(rows)) if shared else rows
         self._copies.copy_rows(self._cache, copied)

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import ctypes
 import platform
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
-_STEPS = """
-import resource, sys, torch
 from relgen.allocation import keep_freed_memory
+
+_STEPS = """
+import ctypes, resource, sys, torch
+from relgen.allocation import keep_freed_memory
+ctypes.CDLL(None).prctl(41, 1, 0, 0, 0)  # no huge pages, which would make the faults few
 taken = sys.argv[1] == "keep" and keep_freed_memory()
 def step():
     # two at once: the second is not at the place of the first
     one, two = torch.ones(16 << 20), torch.ones(4 << 20)
-step()
+for _ in range(12):  # the first holes are a few bytes too small for what was there
+    step()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(8):
     step()
@@ -36,3 +42,30 @@ def test_what_is_freed_is_not_fetched_again() -> None:
     assert taken
     assert usual > 1000  # or else there is nothing to gain any more
     assert kept < usual / 20
+
+
+@pytest.mark.parametrize(
+    ("largest", "calls"),
+    [
+        (1 << 30, [(-3, 1 << 30), (-1, -1)]),
+        (32 << 20, [(-3, 1 << 30), (-3, 32 << 20), (-1, -1)]),
+        (0, [(-3, 1 << 30), (-3, 32 << 20)]),  # nothing is set by halves
+    ],
+)
+def test_older_allocators_take_smaller_pieces(
+    monkeypatch: pytest.MonkeyPatch, largest: int, calls: list[tuple[int, int]]
+) -> None:
+    made: list[tuple[int, int]] = []
+
+    def mallopt(name: int, value: ctypes.c_int) -> int:
+        made.append((name, value.value))
+        return int(value.value <= largest)
+
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: SimpleNamespace(mallopt=mallopt))
+    assert keep_freed_memory() is (largest > 0)
+    assert made == calls
+
+
+def test_other_allocators_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: SimpleNamespace())
+    assert not keep_freed_memory()

@@ -25,9 +25,13 @@ def by_autograd(head: nn.Linear, states: Tensor, ids: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("targets", [5, 100])
 @pytest.mark.parametrize("at_once", [1, 250, 1 << 20])
-def test_values_and_gradients(monkeypatch: pytest.MonkeyPatch, bias: bool, at_once: int) -> None:
-    monkeypatch.setattr(frozen_head, "LOGITS_AT_ONCE", at_once)
+def test_values_and_gradients(
+    monkeypatch: pytest.MonkeyPatch, bias: bool, at_once: int, targets: int
+) -> None:
+    monkeypatch.setattr(frozen_head, "logits_at_once", lambda device: at_once)
+    monkeypatch.setattr(frozen_head, "_TARGETS_AT_ONCE", targets)
     head, states, ids = made(bias=bias)
     found = frozen_head_log_probabilities(head, states, ids)
     expected = head(states).log_softmax(-1)[torch.arange(12), ids]
@@ -43,6 +47,26 @@ def test_large_logits_do_not_overflow() -> None:
     found = frozen_head_log_probabilities(head, 1000 * states, ids)
     torch.testing.assert_close(found, by_autograd(head, 1000 * states, ids))
     assert found.isfinite().all()
+
+
+def test_words_that_a_bias_rules_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frozen_head, "logits_at_once", lambda device: 120)
+    head, states, ids = made()
+    head.bias[:20] = -torch.inf  # the first two parts
+    ids = ids.clamp(20)
+    found = frozen_head_log_probabilities(head, states, ids)
+    expected = head(states).log_softmax(-1)[torch.arange(12), ids]
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=0)
+    (gradient,) = torch.autograd.grad(found.sum(), states)
+    assert gradient.isfinite().all()
+
+
+def test_no_targets() -> None:
+    head, states, ids = made()
+    found = frozen_head_log_probabilities(head, states[:0], ids[:0])
+    assert found.shape == (0,)
+    (gradient,) = torch.autograd.grad(found.sum(), states)
+    assert not gradient.any()
 
 
 @pytest.mark.parametrize("autocast", [True, False])

@@ -70,9 +70,24 @@ def test_a_low_rank_layer_needs_only_what_its_input_is_made_from() -> None:
         torch.testing.assert_close(gradients(None)[1:], wanted, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize("checkpointing", [False, True])
 @pytest.mark.parametrize("family", ["llama", "qwen2", "qwen3"])
-def test_values_and_gradients_are_those_of_transformers(family: str) -> None:
+def test_values_and_gradients_are_those_of_transformers(
+    monkeypatch: pytest.MonkeyPatch, family: str, checkpointing: bool
+) -> None:
+    used: list[tuple[int, ...]] = []
+    true = _RMSNorm.apply
+
+    def counted(x: Tensor, *rest: Any) -> Any:
+        used.append(tuple(x.shape))
+        return true(x, *rest)
+
+    monkeypatch.setattr(_RMSNorm, "apply", counted)
     fused, plain = policies(family)
+    if checkpointing:
+        fused.gradient_checkpointing_enable({"use_reentrant": False})
+        fused.enable_input_require_grads()
+        fused.train()
     a_layer = 4 if family == "qwen3" else 2  # qwen3 has norms of its heads
     assert len(norms(fused)) == a_layer * fused.config.num_hidden_layers + 1
     assert not norms(plain)
@@ -81,6 +96,9 @@ def test_values_and_gradients_are_those_of_transformers(family: str) -> None:
     torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=0)
     ours.backward()
     theirs.backward()
+    # in every layer once more, when it is computed again
+    again = a_layer * fused.config.num_hidden_layers if checkpointing else 0
+    assert len(used) == len(norms(fused)) + again
     for (name, one), other in zip(fused.named_parameters(), plain.parameters(), strict=True):
         if one.requires_grad:
             assert one.grad.norm() > 0, name
@@ -104,13 +122,31 @@ def test_outputs_of_norms_are_not_kept() -> None:
     assert kept(fused) <= kept(plain) - 2
 
 
+def test_an_output_that_was_changed_is_kept_as_it_is() -> None:
+    fused, _ = policies("llama")
+    layer = fused.get_base_model().model.layers[0]
+    states = torch.randn(1, 7, tiny.SIZES["hidden_size"])
+    adapter = layer.self_attn.q_proj.lora_A["default"].weight
+
+    def gradient(output: Tensor) -> Tensor:
+        (found,) = torch.autograd.grad(layer.self_attn.q_proj(output).square().sum(), adapter)
+        return found
+
+    output = layer.input_layernorm(states)
+    assert normed(output) is not None
+    output.mul_(3)
+    assert normed(output) is None
+    torch.testing.assert_close(gradient(output), gradient(output.clone()))
+
+
 def test_no_gradients_no_notes() -> None:
     fused, _ = policies("llama")
     norm = norms(fused)[0]
     states = torch.randn(1, 7, tiny.SIZES["hidden_size"])
     assert normed(norm(states)) is not None
-    with torch.no_grad():
-        assert normed(norm(states)) is None
+    for without in (torch.no_grad(), torch.inference_mode()):
+        with without:
+            assert normed(norm(states)) is None
 
 
 @pytest.mark.parametrize("why", ["bfloat16", "autocast", "trained"])

@@ -87,13 +87,16 @@ def test_logits_in_parts_are_the_same_logits(family, checkpointing, monkeypatch)
         made.append(torch.nn.functional.linear(*given))
         return made[-1]
 
-    limit = 10 * policy.config.vocab_size
-    monkeypatch.setattr(frozen_head, "LOGITS_AT_ONCE", limit)
+    targets, words = len(pack([chain]).target_ids), 77
+    limit = words * targets
+    monkeypatch.setattr(frozen_head, "logits_at_once", lambda device: limit)
     monkeypatch.setattr(frozen_head, "linear", linear)
     loss, got = _gradients(policy, tree_log_probabilities(policy, pack([chain])))
     torch.testing.assert_close(loss, wanted_loss, rtol=1e-9, atol=0)
     _check_same(got, wanted)
-    assert len(made) == -(-len(pack([chain]).target_ids) // 10)
+    # parts of 64, the multiple below
+    assert len(made) == -(-policy.config.vocab_size // 64)
+    assert {len(logits) for logits in made} == {targets}
     assert max(logits.numel() for logits in made) <= limit
 
 
@@ -121,7 +124,7 @@ def test_scaled_logits_are_not_made_in_parts(monkeypatch):
     config._attn_implementation = TREE_ATTENTION
     model = GraniteForCausalLM(config).double().eval()
     chain = tiny.chain_tokens(3, seed=3)
-    monkeypatch.setattr(frozen_head, "LOGITS_AT_ONCE", 10)
+    monkeypatch.setattr(frozen_head, "logits_at_once", lambda device: 10)
     with torch.no_grad():
         rows = row_log_probabilities(model, lay_out_rows([chain]))
         packed = tree_log_probabilities(model, pack([chain]))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
 
-from relgen.generation.cache import RaggedCache, append_tokens
+from relgen.generation.cache import RaggedCache, append_tokens, pages_of_zeros
 from tests.relgen.generation import tiny
 
 MODEL = tiny.tiny_model(50)
@@ -47,6 +50,23 @@ def test_growing_keeps_what_was_written(dtype: torch.dtype) -> None:
     assert torch.equal(layer.keys[:2, :, :5], states)
     assert not layer.keys[2:].any()
     assert not layer.keys[:, :, 5:].any()
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="no /proc")
+def test_pages_go_back_to_the_system() -> None:
+    def resident() -> int:
+        pages = Path("/proc/self/statm").read_text().split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+    size = 32 << 20
+    behind: list[Tensor] = []
+    before = resident()
+    for _ in range(8):
+        pages = pages_of_zeros(torch.ones(1), (size // 4,)).fill_(1)
+        behind.append(torch.ones(64))  # in a heap, this would hold what lies before it
+        assert resident() > before + size // 2
+        del pages
+    assert resident() < before + size // 2
 
 
 def test_a_copy_reads_on_as_the_original_does() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -120,12 +119,13 @@ def test_where_prompts_are_shared() -> None:
     assert shares_prompts(model(), [0, 1, 0])
     assert not shares_prompts(model(), [0, 1, 2])
     assert not shares_prompts(model("sdpa"), [0, 0])
+    assert not shares_prompts(model().to("meta"), [0, 0])
     assert not shares_prompts(model(dtype=torch.bfloat16), [0, 0])
     with torch.autocast("cpu", torch.bfloat16):
         assert not shares_prompts(model(), [0, 0])
 
 
-def test_a_prompt_is_kept_once() -> None:
+def test_a_prompt_is_copied_once() -> None:
     """And only as long as a draft reads it."""
     settings = GenerationSettings()
     backend = TransformersBackend(model(), TOKENIZER, settings, STOPS)
@@ -138,4 +138,8 @@ def test_a_prompt_is_kept_once() -> None:
     assert sorted(cache._prompts.lengths) == sorted([lengths[0], lengths[2]])
     of_drafts = [cache._prompts.lengths[chain] for chain in cache._chains]
     assert of_drafts == [lengths[chain] for chain in (0, 2, 0, 2, 0)]
-    assert not math.isinf(cache._hidden.max())
+    assert (cache._hidden[:, 0] == 0).sum(-1).tolist() == cache._prompts.lengths
+    assert cache._grid.tolist() == [[0, 2, 4], [1, 3, 1]]
+    assert cache._flat.tolist() == [0, 3, 1, 4, 2]
+    backend.forget()
+    assert not backend._copies.states()
