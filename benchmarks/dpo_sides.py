@@ -1,7 +1,7 @@
 """The sides of `benchmarks.dpo`: ways to spend one epoch on the same chains.
 
 One optimiser step a chain, AdamW, sigmoid loss, the reference's log-probabilities computed in the
-measured time. Every side reports its first step's loss, mean log-probabilities and gradient.
+measured time. Every side reports its first step's loss, log-probabilities and gradient.
 """
 
 from __future__ import annotations
@@ -47,15 +47,14 @@ class Epoch:
 
     Args:
         loss: of the first step.
-        chosen: mean log-probability of the first chain's chosen completions.
-        rejected: of its rejected ones.
+        log_probabilities: (2, B), of the first chain's chosen and rejected completions in their
+            order; of TRL means of a batch, which is what it records.
         gradient: (P,), of all trainable weights before the first step, in float32 on the CPU.
         tokens: through the policy, padding included; the reference reads as many again.
     """
 
     loss: float
-    chosen: float
-    rejected: float
+    log_probabilities: Tensor
     gradient: Tensor
     tokens: int
 
@@ -82,7 +81,7 @@ def relgen_epoch(side: str, policy: PeftModel, chains: Sequence[ChainTokens]) ->
     epoch: Epoch | None = None
     tokens = 0
     for chain in chains:
-        sums = torch.zeros(3)
+        total, found = 0.0, []
         for part in layout(chain, policy.device):
             ours = part.log_probabilities(policy)
             with reference(policy) as frozen:
@@ -90,11 +89,10 @@ def relgen_epoch(side: str, policy: PeftModel, chains: Sequence[ChainTokens]) ->
             loss = sigmoid_loss(*ours, *base, beta=BETA).sum() / len(chain.chosen)
             loss.backward()
             tokens += part.tokens
-            values = [loss * len(chain.chosen), ours.chosen.sum(), ours.rejected.sum()]
-            sums += torch.stack([value.detach().float().cpu() for value in values])
+            total += float(loss)
+            found.append(torch.stack(ours).detach().float().cpu())
         if epoch is None:
-            means = (sums / len(chain.chosen)).tolist()
-            epoch = Epoch(means[0], means[1], means[2], gradient_of(weights), tokens=0)
+            epoch = Epoch(total, torch.cat(found, dim=1), gradient_of(weights), tokens=0)
         optimizer.step()
         optimizer.zero_grad()
     assert epoch is not None
@@ -158,7 +156,8 @@ def trl_epoch(
     # an extra, which may not be there: no types of its own
     trl: Any = importlib.import_module("trl")
     rows = Dataset.from_list([row for chain in chains for row in _trl_rows(chain)])
-    epoch = Epoch(0.0, 0.0, 0.0, torch.empty(0), sum(_padded(chain, batch) for chain in chains))
+    tokens = sum(_padded(chain, batch) for chain in chains)
+    epoch = Epoch(0.0, torch.empty(0), torch.empty(0), tokens)
 
     class FirstStep(TrainerCallback):
         def on_pre_optimizer_step(
@@ -166,12 +165,13 @@ def trl_epoch(
         ) -> None:
             if state.global_step == 0:
                 epoch.gradient = gradient_of([p for p in model.parameters() if p.requires_grad])
+                means = trainer._metrics["train"]  # a number for each batch of the step
+                names = ("logps/chosen", "logps/rejected")
+                epoch.log_probabilities = torch.tensor([means[name] for name in names])
 
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-            if state.global_step == 1 and "logps/chosen" in logs:
+            if state.global_step == 1 and "loss" in logs:
                 epoch.loss = float(logs["loss"])
-                epoch.chosen = float(logs["logps/chosen"])
-                epoch.rejected = float(logs["logps/rejected"])
 
     class SameRows(trl.DPOTrainer):
         """Trains on ids that are given: joined texts could be tokenised otherwise."""

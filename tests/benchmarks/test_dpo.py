@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 
 import pytest
+import torch
 
 from benchmarks import dpo, harness
 
@@ -77,3 +78,12 @@ def test_more_pairs_than_the_corpus_has(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.delenv("RELGEN_DATA", raising=False)
     with pytest.raises(RuntimeError, match="larger than the data"):
         dpo.main(["--model-shape", "tiny", "--pairs", "900", "--sides", "tree", "--threads", "1"])
+
+
+def test_log_probabilities_are_compared_one_by_one_or_by_batches() -> None:
+    wanted = torch.tensor([[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]])
+    off = wanted + torch.tensor([[0.0, 0.5, -0.5, 0.0], [0.0, 0.0, 0.0, 0.0]])
+    assert dpo._difference(wanted, wanted) == 0.0
+    assert dpo._difference(off, wanted) == 0.5  # the mean of all would not show it
+    assert dpo._difference(wanted.view(2, 2, 2).mean(-1), wanted) == 0.0
+    assert dpo._difference(off.view(2, 2, 2).mean(-1), wanted) == 0.25
