@@ -7,6 +7,7 @@ next tensor, a page at a time and filled with zeros. A step of training frees an
 from __future__ import annotations
 
 import ctypes
+from typing import Any
 
 # glibc's malloc.h
 _M_TRIM_THRESHOLD = -1
@@ -19,17 +20,31 @@ _PIECES = (1 << 30, 32 << 20)
 def keep_freed_memory() -> bool:
     """Lets this process keep what its tensors free, for the next ones; larger pieces still go back.
 
-    Its size then stays at its peak. For programs: a library should not decide this for whoever
-    imports it.
+    Its size then stays at its peak, until `return_freed_memory`. For programs: a library should not
+    decide this for whoever imports it.
 
     Returns:
         Whether the allocator took it: glibc's does, others have no such setting.
     """
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):
+    mallopt = _of_libc("mallopt")
+    if mallopt is None:
         return False
     # once either is set, glibc adapts neither any more: the second without the first would send
     # every piece of 128 KiB back at once
     taken = any(mallopt(_M_MMAP_THRESHOLD, ctypes.c_int(size)) for size in _PIECES)
     return taken and bool(mallopt(_M_TRIM_THRESHOLD, ctypes.c_int(_NEVER)))
+
+
+def return_freed_memory() -> None:
+    """Gives what is free back to the system, where the allocator is glibc's."""
+    trim = _of_libc("malloc_trim")
+    if trim is not None:
+        trim(ctypes.c_size_t(0))
+
+
+def _of_libc(name: str) -> Any:
+    """A function of the C library, or None where it has none of that name."""
+    try:
+        return getattr(ctypes.CDLL(None), name)
+    except (AttributeError, OSError, TypeError):
+        return None

@@ -23,6 +23,7 @@ from datetime import datetime
 from pathlib import Path
 
 from relgen import __version__, cli
+from relgen.allocation import return_freed_memory
 from relgen.discarded import discard_weights, discarded_hash
 from relgen.errors import InputError
 from relgen.experiment import Experiment
@@ -185,6 +186,7 @@ def _run_stage(stage: Stage) -> None:
             f"stage {stage.name} failed: relgen {shlex.join(stage.command)}"
         ) from error
     gc.collect()
+    return_freed_memory()
     write_json(
         stage.record,
         {

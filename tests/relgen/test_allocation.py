@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from relgen.allocation import keep_freed_memory
+from relgen.allocation import keep_freed_memory, return_freed_memory
 
 _STEPS = """
 import ctypes, resource, sys, torch
@@ -44,6 +44,28 @@ def test_what_is_freed_is_not_fetched_again() -> None:
     assert kept < usual / 20
 
 
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another allocator")
+def test_what_is_kept_can_be_given_back() -> None:
+    steps = """
+import torch
+from relgen.allocation import keep_freed_memory, return_freed_memory
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096
+keep_freed_memory()
+tensors = [torch.ones(4 << 20) for _ in range(8)]  # 128 MiB
+full = resident()
+del tensors
+kept = resident()
+return_freed_memory()
+print(full - kept, kept - resident())
+"""
+    run = [sys.executable, "-c", steps]
+    said = subprocess.run(run, capture_output=True, check=True, text=True).stdout.split()
+    freed, returned = map(int, said)
+    assert freed < 16 << 20
+    assert returned > 100 << 20
+
+
 @pytest.mark.parametrize(
     ("largest", "calls"),
     [
@@ -69,3 +91,4 @@ def test_older_allocators_take_smaller_pieces(
 def test_other_allocators_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ctypes, "CDLL", lambda name: SimpleNamespace())
     assert not keep_freed_memory()
+    return_freed_memory()
