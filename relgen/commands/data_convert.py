@@ -69,8 +69,8 @@ def add_parser(actions: Any) -> None:
     parser.add_argument(
         "--split-name",
         metavar="NAME",
-        help="goes into the ids; for hub, the split to load (train; semeval: by number); for "
-        "tacred, whose size is expected (by the file's name)",
+        help="goes into the ids (the file's name; semeval: by number); for hub, the split to load "
+        "(train); for tacred, whose size is expected (by the file's name)",
     )
     parser.add_argument(
         "--mentions",

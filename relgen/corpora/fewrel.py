@@ -33,11 +33,11 @@ def read(
     statistics: ReadStatistics | None = None,
     mentions: Mentions = "first",
 ) -> Iterator[Sample]:
-    """Yields the samples of a FewRel file, with ids such as `fewrel-train-P177-1`.
+    """Yields the samples of a FewRel file, with ids such as `fewrel-train_wiki-P177-1`.
 
     Args:
         path: the JSON file.
-        split_name: for the ids (`train`).
+        split_name: for the ids; by default the file's name without its ending.
         skip_bad: leave malformed records out and count them, in place of raising.
         statistics: receives the counts.
         mentions: `first`, or `all` (whose ids end in `-1`, `-2`, … as well).
@@ -53,7 +53,7 @@ def read(
             value=type(content).__name__,
             remedy="give FewRel's train_wiki.json or a file of its form",
         )
-    split = split_name or "train"
+    split = split_name or Path(path).stem
     checks = RecordChecks(path, skip_bad=skip_bad, statistics=statistics)
     for relation, records in content.items():
         for number, record in enumerate(records, start=1):

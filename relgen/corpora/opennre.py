@@ -40,14 +40,14 @@ def read(
 
     Args:
         path: the JSONL file.
-        split_name: for the ids (`train`).
+        split_name: for the ids; by default the file's name without its ending.
         skip_bad: leave malformed lines out and count them, in place of raising.
         statistics: receives the counts.
 
     Raises:
         InputError: names file, line, field, value and remedy.
     """
-    split = split_name or "train"
+    split = split_name or Path(path).stem
     checks = RecordChecks(path, skip_bad=skip_bad, statistics=statistics)
     elsewhere, first = 0, ""
     for number, line in enumerate(read_lines(path), start=1):

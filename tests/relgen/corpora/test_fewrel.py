@@ -27,7 +27,7 @@ def test_takes_the_first_mentions(tmp_path):
     path = _file(tmp_path, {"P206": [_record([[1], [6]], [[3]])]})
     assert list(fewrel.read(path)) == [
         Sample(
-            "fewrel-train-P206-1",
+            "fewrel-train_wiki-P206-1",
             "The Rhine at Basel is a Rhine .",
             Entity(4, 9),
             Entity(13, 18),
@@ -46,7 +46,10 @@ def test_mentions_that_overlap_are_passed_over(tmp_path):
 def test_all_mentions_make_a_sample_each(tmp_path):
     path = _file(tmp_path, {"P206": [_record([[1, 2, 3], [1], [6]], [[3]])]})
     samples = list(fewrel.read(path, mentions="all"))
-    assert [sample.id for sample in samples] == ["fewrel-train-P206-1-1", "fewrel-train-P206-1-2"]
+    assert [sample.id for sample in samples] == [
+        "fewrel-train_wiki-P206-1-1",
+        "fewrel-train_wiki-P206-1-2",
+    ]
     assert [sample.head.start for sample in samples] == [4, 24]
 
 

@@ -41,6 +41,15 @@ def test_token_offsets_become_characters(tmp_path):
     ]
 
 
+def test_files_of_a_corpus_share_no_ids(tmp_path):
+    """A split leaves out the training samples whose ids stand in the test file."""
+    train = _file(tmp_path, TOKENS, TEXT)
+    test = train.rename(tmp_path / "test.txt")
+    train = _file(tmp_path, TOKENS, TEXT)
+    ids = [{sample.id for sample in opennre.read(path)} for path in (train, test)]
+    assert ids == [{"opennre-train-1", "opennre-train-2"}, {"opennre-test-1", "opennre-test-2"}]
+
+
 def test_character_offsets_stay(tmp_path):
     (sample,) = opennre.read(_file(tmp_path, TEXT), split_name="val")
     assert sample == Sample(
