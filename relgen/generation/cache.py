@@ -47,6 +47,12 @@ class Placement:
 class PlacedLayer(CacheLayerMixin):
     """A layer whose tokens' positions are given with every pass."""
 
+    def held(self) -> tuple[Tensor, Tensor]:
+        """Keys and values, of a layer that has been initialised."""
+        assert self.keys is not None
+        assert self.values is not None
+        return self.keys, self.values
+
     def get_seq_length(self) -> int:
         """Zero: nothing is derived from a common length."""
         return 0
@@ -79,60 +85,47 @@ class RaggedLayer(PlacedLayer):
         place = self.placement
         assert place is not None
         self.grow(place.total, place.length)
-        assert self.keys is not None
-        assert self.values is not None
+        keys, values = self.held()
         at = (place.rows[:, None], slice(None), place.slots)
-        self.keys[at] = key_states.transpose(1, 2)
-        self.values[at] = value_states.transpose(1, 2)
+        keys[at] = key_states.transpose(1, 2)
+        values[at] = value_states.transpose(1, 2)
         rows = slice(len(place.rows)) if place.in_front else place.rows
-        return self.keys[rows, :, : place.length], self.values[rows, :, : place.length]
+        return keys[rows, :, : place.length], values[rows, :, : place.length]
 
     def grow(self, rows: int, length: int) -> None:
         """Makes room for `rows` rows of `length` slots."""
-        assert self.keys is not None
-        assert self.values is not None
-        have_rows, _, have_slots, _ = self.keys.shape
+        keys, values = self.held()
+        have_rows, _, have_slots, _ = keys.shape
         if rows <= have_rows and length <= have_slots:
             return
         more_rows = max(rows, have_rows)
         # by a quarter at least: growing copies everything
         slots = have_slots if length <= have_slots else max(length, have_slots + have_slots // 4)
         slots = -(-slots // _STEP) * _STEP
-        for name, old in (("keys", self.keys), ("values", self.values)):
-            new = pages_of_zeros(old, (more_rows, old.shape[1], slots, old.shape[3]))
-            new[:have_rows, :, :have_slots] = old
-            setattr(self, name, new)
+        self.keys, self.values = (enlarged(old, more_rows, slots) for old in (keys, values))
 
     def copy_rows(self, source: RaggedLayer, rows: Sequence[int], length: int) -> None:
         """Fills this layer with `length` slots of rows of another; what it held is lost."""
-        assert source.keys is not None
-        assert source.values is not None
         room = (len(rows), length + _STEP)
         if self.keys is None or self.keys.shape[0] < room[0] or self.keys.shape[2] < room[1]:
-            self.lazy_initialization(source.keys, source.values)
+            self.lazy_initialization(*source.held())
             self.grow(*room)
-        assert self.keys is not None
-        assert self.values is not None
-        for place, row in enumerate(rows):
-            self.keys[place, :, :length] = source.keys[row, :, :length]
-            self.values[place, :, :length] = source.values[row, :, :length]
+        for own, other in zip(self.held(), source.held(), strict=True):
+            for place, row in enumerate(rows):
+                own[place, :, :length] = other[row, :, :length]
 
     def move_row(self, row: int, place: int, length: int) -> None:
         """Copies `length` slots of a row over another row."""
-        assert self.keys is not None
-        assert self.values is not None
-        self.keys[place, :, :length] = self.keys[row, :, :length]
-        self.values[place, :, :length] = self.values[row, :, :length]
+        for states in self.held():
+            states[place, :, :length] = states[row, :, :length]
 
     def spread_row(self, row: int, places: Sequence[int], length: int) -> None:
         """Copies `length` slots of a row over each of several others."""
         self.grow(max(places) + 1, length)
-        assert self.keys is not None
-        assert self.values is not None
         at = list(places)
-        # a copy: torch refuses to write into storage that it reads from
-        self.keys[at, :, :length] = self.keys[row, :, :length].clone()
-        self.values[at, :, :length] = self.values[row, :, :length].clone()
+        for states in self.held():
+            # a copy: torch refuses to write into storage that it reads from
+            states[at, :, :length] = states[row, :, :length].clone()
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         """Length and offset of the keys, as transformers asks for them."""
@@ -233,6 +226,14 @@ def pages_of_zeros(like: Tensor, shape: tuple[int, ...]) -> Tensor:
         return like.new_zeros(shape)
     pages = mmap.mmap(-1, math.prod(shape) * like.itemsize, **_PRIVATE)
     return torch.frombuffer(pages, dtype=like.dtype).view(shape)
+
+
+def enlarged(states: Tensor, rows: int, slots: int) -> Tensor:
+    """(R, H, C, D) with zeros beyond them, (rows, H, slots, D)."""
+    have_rows, heads, have_slots, width = states.shape
+    new = pages_of_zeros(states, (rows, heads, slots, width))
+    new[:have_rows, :, :have_slots] = states
+    return new
 
 
 def append_tokens(

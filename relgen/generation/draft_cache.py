@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from transformers import Cache
 
-from relgen.generation.cache import PlacedLayer, RaggedCache, pages_of_zeros
+from relgen.generation.cache import PlacedLayer, RaggedCache, enlarged
 from relgen.grouped_attention import GROUPED_ATTENTION
 
 _FIRST = 32
@@ -56,15 +56,14 @@ class _DraftLayer(PlacedLayer):
         """Adds (B, G, 1, D) of both; returns all, (B, G, T, D)."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
-        assert self.keys is not None
-        assert self.values is not None
         slot = self.written
-        if slot == self.keys.shape[2]:
-            self.keys, self.values = (_with_room(old) for old in (self.keys, self.values))
+        if slot == self.held()[0].shape[2]:
+            slots = slot + max(_FIRST, slot // 4)
+            self.keys, self.values = (enlarged(old, len(old), slots) for old in self.held())
         self.written += 1
-        self.keys[:, :, slot] = key_states[:, :, 0]
-        self.values[:, :, slot] = value_states[:, :, 0]
-        return self.keys[:, :, : self.written], self.values[:, :, : self.written]
+        keys, values = self.held()
+        keys[:, :, slot], values[:, :, slot] = key_states[:, :, 0], value_states[:, :, 0]
+        return keys[:, :, : self.written], values[:, :, : self.written]
 
     def drop(self, place: int) -> None:
         """Removes a draft; the last one takes its place."""
@@ -149,11 +148,9 @@ class DraftCache(Cache):
         chains, most = self._grid.shape
         together = rows[self._grid].transpose(1, 2).reshape(chains * groups, -1, width)
         length = self._hidden.shape[-1]
-        shared = self._prompts.ragged[layer]
-        assert shared.keys is not None
-        assert shared.values is not None
         keys, values = (
-            states[:chains, :, :length].flatten(0, 1) for states in (shared.keys, shared.values)
+            states[:chains, :, :length].flatten(0, 1)
+            for states in self._prompts.ragged[layer].held()
         )
         hidden = self._hidden.repeat_interleave(groups, 0)
         parts = _attend(torch.baddbmm(hidden, together, keys.mT), values)
@@ -204,11 +201,3 @@ def _attend(scores: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     highest = scores.amax(-1, keepdim=True)
     weights = scores.sub_(highest).exp2_()
     return torch.bmm(weights, values), highest, weights.sum(-1, keepdim=True)
-
-
-def _with_room(states: Tensor) -> Tensor:
-    """(B, G, T, D) with more slots."""
-    drafts, groups, slots, width = states.shape
-    larger = pages_of_zeros(states, (drafts, groups, slots + max(_FIRST, slots // 4), width))
-    larger[:, :, :slots] = states
-    return larger

@@ -21,11 +21,7 @@ def policies(family: str = "llama", **options: Any) -> tuple[PeftModel, PeftMode
     """Layers fused and not, with the same weights in double precision."""
     base = tiny.language_model(family, dtype=torch.float64)
     fused = add_lora(base, rank=4, **options).double()
-    with torch.random.fork_rng():
-        torch.manual_seed(5)
-        for name, parameter in fused.named_parameters():
-            if "lora_B" in name:
-                parameter.data = 0.1 * torch.randn_like(parameter)
+    tiny.tune(fused)
     plain = copy.deepcopy(fused)
     for module in plain.modules():
         if isinstance(module, _Gated):

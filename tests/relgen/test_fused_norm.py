@@ -23,11 +23,7 @@ def norms(model: nn.Module) -> list[Any]:
 def policies(family: str) -> tuple[PeftModel, PeftModel]:
     """With fused norms and without, otherwise the same."""
     fused = add_lora(tiny.language_model(family), rank=4)
-    with torch.random.fork_rng():
-        torch.manual_seed(5)
-        for name, parameter in fused.named_parameters():
-            if "lora_B" in name:
-                parameter.data = 0.1 * torch.randn_like(parameter)
+    tiny.tune(fused)
     plain = copy.deepcopy(fused)
     for module in norms(plain):
         module.__class__ = type(module).__bases__[1]
