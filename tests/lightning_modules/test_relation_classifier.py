@@ -183,14 +183,27 @@ def test_two_fits_with_one_seed_give_the_same_weights(files, encoder, tmp_path):
 
 
 class _Stop(Callback):
-    """SIGTERM in the middle of an epoch."""
+    """A signal in the middle of a step."""
+
+    def __init__(self, told, step):
+        self.told, self.step = told, step
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
-        if trainer.global_step == 7:
-            os.kill(os.getpid(), signal.SIGTERM)
+        if trainer.global_step == self.step:
+            os.kill(os.getpid(), self.told)
 
 
-def test_a_fit_that_is_terminated_goes_on_in_the_middle_of_its_epoch(files, encoder):
+@pytest.fixture
+def _own_handlers():
+    """Lightning has Ctrl-C ignored once it has obeyed it."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_own_handlers")
+@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT])
+def test_a_fit_that_is_told_to_stop_goes_on_in_the_middle_of_its_epoch(files, encoder, told, capfd):
     def fit(folder, callbacks=(), path=None):
         seed_everything(1)
         built = module(encoder)
@@ -199,11 +212,38 @@ def test_a_fit_that_is_terminated_goes_on_in_the_middle_of_its_epoch(files, enco
 
     whole = fit(files / "whole")
     with pytest.raises(SystemExit):
-        fit(files / "stopped", [_Stop()])
+        fit(files / "stopped", [_Stop(told, 7)])
+    assert ("Ctrl-C again" in capfd.readouterr().err) == (told == signal.SIGINT)
     saved = files / "stopped/checkpoints/last.ckpt"
     assert torch.load(saved, weights_only=False)["global_step"] == 8
     resumed = fit(files / "stopped", path=saved)
     assert all(torch.equal(resumed[name], values) for name, values in whole.items())
+
+
+@pytest.mark.usefixtures("_own_handlers")
+def test_ctrl_c_in_the_last_step_keeps_what_follows_from_beginning(files, encoder):
+    with pytest.raises(SystemExit) as found:
+        trainer(files / "out", 8, callbacks=[_Stop(signal.SIGINT, 7)]).fit(
+            module(encoder), data(files)
+        )
+    assert isinstance(found.value.__context__, KeyboardInterrupt)
+    saved = files / "out/checkpoints/last.ckpt"
+    assert torch.load(saved, weights_only=False)["global_step"] == 8
+
+
+@pytest.mark.usefixtures("_own_handlers")
+def test_a_second_ctrl_c_does_not_wait_for_the_step(files, encoder):
+    class Impatient(_Stop):
+        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+            super().on_train_batch_start(trainer, pl_module, batch, batch_idx)
+            super().on_train_batch_start(trainer, pl_module, batch, batch_idx)
+
+    with pytest.raises(SystemExit) as found:
+        trainer(files / "out", 8, callbacks=[Impatient(signal.SIGINT, 3)]).fit(
+            module(encoder), data(files)
+        )
+    assert isinstance(found.value.__context__, KeyboardInterrupt)
+    assert not (files / "out/checkpoints/last.ckpt").exists()
 
 
 def test_best_weights_are_the_ones_saved_and_checkpointed(files, encoder):
