@@ -181,8 +181,16 @@ def _pairs(
                 "no rejected sample differs from the chosen one",
                 field="relation",
                 value=chosen.relation,
-                remedy="the samples of this relation are copies of each other: give different ones",
+                remedy=_remedy(fallbacks, chosen, pool),
             )
+
+
+def _remedy(kinds: Sequence[Kind], chosen: Sample, pool: Sequence[Sample]) -> str:
+    """What helps where none of some kinds has a sample to reject."""
+    alone = all(sample.relation == chosen.relation for sample in pool)
+    if kinds == ["wrong_label"] and alone:
+        return "a wrong label takes samples of another relation: give some, or allow other kinds"
+    return "the samples of this relation are copies of each other: give different ones"
 
 
 def _rejected(

@@ -167,8 +167,7 @@ def load_run(folder: str | Path, *, human_sentences: bool = True) -> Run:
         raise InputError(
             "no results.json in this folder",
             path=folder,
-            remedy="give the folder of a finished experiment: relgen run … --out "
-            f"{folder.name or 'DIR'}",
+            remedy=f"give the folder of a finished experiment: relgen run … --out {folder}",
         )
     results = read_json(folder / "results.json")
     if not isinstance(results, dict) or not results.get("arms"):

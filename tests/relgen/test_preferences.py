@@ -168,6 +168,12 @@ def test_samples_that_are_all_the_same_are_refused():
         build_chains(copies, SCHEMA, seed=1, shares={"exact_copy": 1})
 
 
+def test_wrong_labels_of_a_single_relation_are_refused_for_what_they_are():
+    alone = [sample for sample in samples() if sample.relation == samples()[0].relation]
+    with pytest.raises(InputError, match="takes samples of another relation"):
+        build_chains(alone, SCHEMA, seed=1, shares={"wrong_label": 1})
+
+
 def test_file_round_trip(tmp_path):
     chains = build_chains(samples(), SCHEMA, seed=1, half="a")
     assert write_chains(tmp_path / "c.jsonl", chains) == len(chains)
