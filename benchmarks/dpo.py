@@ -5,7 +5,8 @@
     python -m benchmarks.dpo --model-shape tiny --pairs 4 --sides tree,pairs,rows
     python -m benchmarks.dpo --quantization nf4 --dtype bfloat16 --sides tree,flex,rows,trl   # GPU
 
-    tree        relgen: each chain as one packed tree
+    tree        relgen: each chain as one packed tree, few twigs in memory at a time
+    tree-whole  the same with all twigs at once
     tree-torch  the same with torch's own products in place of oneDNN's (`relgen.products`)
     pairs       sharing within a pair only: the prompt once, two completions (arXiv 2410.20305)
     rows        every pair as two padded rows, in relgen's own loop
@@ -33,7 +34,7 @@ from benchmarks.shapes import SHAPES
 if TYPE_CHECKING:
     from torch import Tensor
 
-SIDES = ("tree", "tree-torch", "pairs", "rows", "trl")
+SIDES = ("tree", "tree-whole", "tree-torch", "pairs", "rows", "trl")
 GPU_SIDES = ("flex",)
 """What runs on a GPU only."""
 _TOLERANCE = {

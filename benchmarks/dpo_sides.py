@@ -29,9 +29,12 @@ from relgen.log_probabilities import (
 from relgen.losses import sigmoid_loss
 from relgen.tree import RowBatch, TreeBatch, lay_out_rows, pack
 from relgen.tree_attention import TreeAttention
+from relgen.tree_parts import PairLoss, TreeLosses, tree_losses
 
 BETA = 0.1
 LEARNING_RATE = 1e-4
+TWIG_TOKENS = 512
+"""What the preset `dpo/smollm2` takes at a time."""
 TOKENS_A_BATCH = 4096
 """Tokens that `pairs` packs at once, and that `rows` takes at once, padding aside."""
 
@@ -61,17 +64,34 @@ class Epoch:
 
 @dataclass
 class Part:
-    """Some of a chain's pairs in a layout, with what reads it."""
+    """Some of a chain's pairs in a layout, with what reads it.
+
+    Args:
+        tokens: of the layout, padding included.
+        log_probabilities: of the pairs, under a model.
+        by_parts: their losses where that is more than one pass; None for those of
+            `log_probabilities`.
+    """
 
     tokens: int
     log_probabilities: Callable[[Any], PairLogProbabilities]
+    by_parts: Callable[[Any, PairLoss], TreeLosses] | None = None
+
+    def losses(self, policy: PeftModel, loss: PairLoss) -> TreeLosses:
+        """Their losses under a policy."""
+        if self.by_parts is not None:
+            return self.by_parts(policy, loss)
+        found = self.log_probabilities(policy)
+        losses = loss(found, slice(None))
+        detached = PairLogProbabilities(*(values.detach() for values in found))
+        return TreeLosses(losses.sum(), losses.detach(), detached)
 
 
 def relgen_epoch(side: str, policy: PeftModel, chains: Sequence[ChainTokens]) -> Epoch:
     """One epoch in relgen's layouts.
 
     Args:
-        side: `tree`, `tree-torch`, `flex`, `pairs` or `rows`.
+        side: as for `layout_of`.
         policy: base with a LoRA adapter; trained.
         chains: one optimiser step each.
     """
@@ -83,14 +103,14 @@ def relgen_epoch(side: str, policy: PeftModel, chains: Sequence[ChainTokens]) ->
     for chain in chains:
         total, found = 0.0, []
         for part in layout(chain, policy.device):
-            ours = part.log_probabilities(policy)
             with reference(policy) as frozen:
                 base = part.log_probabilities(frozen)
-            loss = sigmoid_loss(*ours, *base, beta=BETA).sum() / len(chain.chosen)
+            losses = part.losses(policy, partial(_sigmoid, base))
+            loss = losses.total / len(chain.chosen)
             loss.backward()
             tokens += part.tokens
             total += float(loss)
-            found.append(torch.stack(ours).detach().float().cpu())
+            found.append(torch.stack(losses.policy).float().cpu())
         if epoch is None:
             epoch = Epoch(total, torch.cat(found, dim=1), gradient_of(weights), tokens=0)
         optimizer.step()
@@ -119,9 +139,15 @@ def warm_up(side: str, policy: PeftModel, chains: Sequence[ChainTokens]) -> None
 
 
 def layout_of(side: str) -> Callable[[ChainTokens, torch.device], Iterator[Part]]:
-    """How a side lays a chain out: `tree`, `tree-torch`, `flex`, `pairs` or `rows`."""
-    layouts = {"tree": _tree, "tree-torch": _tree, "flex": _flex, "pairs": _pairs, "rows": _rows}
-    return layouts[side]
+    """How a side lays a chain out: `tree`, `tree-whole`, `tree-torch`, `flex`, `pairs`, `rows`."""
+    return {
+        "tree": _tree,
+        "tree-whole": _whole_tree,
+        "tree-torch": _tree,
+        "flex": _flex,
+        "pairs": _pairs,
+        "rows": _rows,
+    }[side]
 
 
 def trl_epoch(
@@ -227,7 +253,17 @@ def trl_epoch(
     return seconds + trainer.reference_seconds, epoch
 
 
+def _sigmoid(base: PairLogProbabilities, policy: PairLogProbabilities, pairs: slice) -> Tensor:
+    """(b,), of some of the pairs whose reference is given."""
+    chosen, rejected = (values[pairs] for values in base)
+    return sigmoid_loss(*policy, chosen, rejected, beta=BETA)
+
+
 def _tree(chain: ChainTokens, device: torch.device) -> Iterator[Part]:
+    yield _packed([chain], device, twig_tokens=TWIG_TOKENS)
+
+
+def _whole_tree(chain: ChainTokens, device: torch.device) -> Iterator[Part]:
     yield _packed([chain], device)
 
 
@@ -254,11 +290,19 @@ def _in_batches(
 
 
 def _packed(
-    chains: Sequence[ChainTokens], device: torch.device, attention: TreeAttention = "tree"
+    chains: Sequence[ChainTokens],
+    device: torch.device,
+    attention: TreeAttention = "tree",
+    twig_tokens: int | None = None,
 ) -> Part:
     batch = pack(chains)
     moved = TreeBatch._make(v.to(device) if isinstance(v, Tensor) else v for v in batch)
-    return Part(batch.tokens, partial(tree_log_probabilities, batch=moved, attention=attention))
+
+    def losses(policy: Any, loss: PairLoss) -> TreeLosses:
+        return tree_losses(policy, moved, loss, attention=attention, twig_tokens=twig_tokens)
+
+    reads = partial(tree_log_probabilities, batch=moved, attention=attention)
+    return Part(batch.tokens, reads, losses)
 
 
 def _rows(chain: ChainTokens, device: torch.device) -> Iterator[Part]:

@@ -41,11 +41,21 @@ from relgen.memory import MemoryEstimate
 from relgen.reference_cache import ReferenceCache
 from relgen.tree import TreeBatch
 from relgen.tree_attention import TREE_ATTENTION, TreeAttention, check_attention
+from relgen.tree_parts import tree_losses
 
 
 class StepResult(NamedTuple):
-    """Of B pairs, all (B,): the loss, the implicit rewards, and the policy's log-probabilities."""
+    """Of B pairs: the mean loss, (), to propagate back; the rest is (B,) and detached.
 
+    Args:
+        loss: the mean of `losses`.
+        losses: each pair's.
+        chosen_rewards: implicit rewards, β(log π − log π_ref).
+        rejected_rewards: likewise.
+        policy: its log-probabilities.
+    """
+
+    loss: Tensor
     losses: Tensor
     chosen_rewards: Tensor
     rejected_rewards: Tensor
@@ -63,6 +73,9 @@ class DPOModule(LightningModule):
         compute_dtype: what 4-bit layers compute in.
         attention: `tree` follows the tree's shape; `dense` is the simple N x N mask; `flex` is
             FlexAttention, for GPUs (compiled at the first batch of each padded length).
+        twig_tokens: take about so many tokens of a batch's twigs at a time (`relgen.tree_parts`):
+            less memory, products of fewer rows. null takes all together, as do layers that are
+            sharded and the other kinds of attention.
         gradient_checkpointing: trade time for memory.
         lora_rank: r.
         lora_alpha: the adapter's update is scaled by alpha / r.
@@ -92,6 +105,7 @@ class DPOModule(LightningModule):
         double_quantization: bool = True,
         compute_dtype: DType = "bfloat16",
         attention: TreeAttention = "tree",
+        twig_tokens: int | None = None,
         gradient_checkpointing: bool = False,
         lora_rank: int = 16,
         lora_alpha: int = 32,
@@ -114,6 +128,13 @@ class DPOModule(LightningModule):
         check_loss(loss, beta, label_smoothing, nll_weight)
         if lora_rank < 1:
             raise InputError("must be at least 1", field="lora_rank", value=lora_rank)
+        if twig_tokens is not None and twig_tokens < 1:
+            raise InputError(
+                "must be at least 1",
+                field="twig_tokens",
+                value=twig_tokens,
+                remedy="null takes all twigs together",
+            )
         self.save_hyperparameters(ignore=["optimizer"])
         self.strict_loading = False
         self.model = model
@@ -122,6 +143,7 @@ class DPOModule(LightningModule):
         self.double_quantization = double_quantization
         self.compute_dtype = compute_dtype
         self.attention = attention
+        self.twig_tokens = twig_tokens
         self.gradient_checkpointing = gradient_checkpointing
         self.lora_rank = lora_rank
         self.lora_alpha = lora_alpha
@@ -205,22 +227,43 @@ class DPOModule(LightningModule):
 
     def model_step(self, batch: TreeBatch) -> StepResult:
         """Everything that training and validation share: B pairs to losses and rewards."""
-        policy = tree_log_probabilities(self.policy, batch, attention=self.attention)
         frozen = self.reference_log_probabilities(batch)
-        sums = policy
-        if self.length_normalised:
-            policy = policy.per_token(batch.completion_tokens)
-            frozen = frozen.per_token(batch.completion_tokens)
-        losses = LOSSES[self.loss](*policy, *frozen, self.beta, self.label_smoothing)
+        tokens = batch.completion_tokens.view(2, -1)  # (2, B)
+
+        def losses(policy: PairLogProbabilities, pairs: slice) -> Tensor:
+            some = PairLogProbabilities(*(values[pairs] for values in frozen))
+            return self.pair_losses(policy, some, tokens[:, pairs])
+
+        found = tree_losses(
+            self.policy,
+            batch,
+            losses,
+            attention=self.attention,
+            twig_tokens=None if self.sharded else self.twig_tokens,
+        )
+        compared = (self._compared(values, tokens) for values in (found.policy, frozen))
+        chosen, rejected = (self.beta * (p - f) for p, f in zip(*compared, strict=True))
+        return StepResult(found.total / batch.pairs, found.losses, chosen, rejected, found.policy)
+
+    def pair_losses(
+        self, policy: PairLogProbabilities, frozen: PairLogProbabilities, tokens: Tensor
+    ) -> Tensor:
+        """The loss of each of b pairs, (b,).
+
+        Args:
+            policy: its log-probabilities.
+            frozen: the reference's.
+            tokens: (2, b), of chosen and rejected completions.
+        """
+        ours, base = self._compared(policy, tokens), self._compared(frozen, tokens)
+        losses = LOSSES[self.loss](*ours, *base, self.beta, self.label_smoothing)
         if self.nll_weight:
-            chosen_tokens, _ = batch.completion_tokens.chunk(2)
-            losses = losses + self.nll_weight * nll_loss(sums.chosen, chosen_tokens)
-        chosen, rejected = (
-            self.beta * (p - f).detach() for p, f in zip(policy, frozen, strict=True)
-        )
-        return StepResult(
-            losses, chosen, rejected, PairLogProbabilities(*(p.detach() for p in sums))
-        )
+            losses = losses + self.nll_weight * nll_loss(policy.chosen, tokens[0])
+        return losses
+
+    def _compared(self, values: PairLogProbabilities, tokens: Tensor) -> PairLogProbabilities:
+        """What the loss compares: sums, or means a token."""
+        return values.per_token(tokens.flatten()) if self.length_normalised else values
 
     def reference_log_probabilities(self, batch: TreeBatch) -> PairLogProbabilities:
         """The same base with its adapter off; from the second time on, what was kept."""
@@ -249,7 +292,7 @@ class DPOModule(LightningModule):
             self.log(shown, metric, on_step=False, on_epoch=True)
         self.log("tokens_saved", 1 - batch.tokens / batch.row_tokens, batch_size=1, sync_dist=True)
         self.log("tokens_seen", float(self.tokens_seen), sync_dist=True, reduce_fx="sum")
-        return result.losses.mean() * share
+        return result.loss * share
 
     def validation_step(self, batch: TreeBatch, batch_idx: int) -> None:
         self.val_means.update(preference_metrics(self.model_step(batch)), batch.kinds)
@@ -359,7 +402,7 @@ def preference_metrics(result: StepResult) -> dict[str, Tensor]:
     """What is logged, under TRL's names (`lightning_modules.means.NAMES`); each (B,)."""
     margins = result.chosen_rewards - result.rejected_rewards
     return {
-        "loss": result.losses.detach(),
+        "loss": result.losses,
         "rewards/chosen": result.chosen_rewards,
         "rewards/rejected": result.rejected_rewards,
         "rewards/margins": margins,

@@ -56,7 +56,7 @@ def estimate_memory(module: DPOModule, batch: TreeBatch) -> MemoryEstimate:
         light = TreeBatch(*parts)
         trained = [p for p in module.parameters() if p.requires_grad]
         with fused_attention(find_device(None).type), LiveBytes() as memory:
-            module.model_step(light).losses.mean().backward()
+            module.model_step(light).loss.backward()
     adapter = tensor_bytes(trained)
     return MemoryEstimate(
         weights=weight_bytes(module.policy, double_quantization=module.double_quantization),

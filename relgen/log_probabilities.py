@@ -12,10 +12,16 @@ import torch.nn.functional as F
 from peft import PeftModel
 from torch import Tensor, nn
 
-from relgen.flex_attention import plan_flex
+from relgen.flex_attention import FlexPlan, plan_flex
 from relgen.frozen_head import frozen_head_log_probabilities, is_frozen_head
-from relgen.tree import RowBatch, TreeBatch
-from relgen.tree_attention import TreeAttention, TreePlan, check_attention, dense_mask
+from relgen.tree import Part, RowBatch, Span, TreeBatch
+from relgen.tree_attention import (
+    TreeAttention,
+    TreePlan,
+    TrunkStates,
+    check_attention,
+    dense_mask,
+)
 
 # what configurations call a factor or a cap on the head's output
 _CHANGES_LOGITS = (
@@ -61,21 +67,41 @@ def tree_log_probabilities(
     inputs: dict[str, Any] = (
         {"attention_mask": dense_mask(batch)}
         if attention == "dense"
-        else {
-            "tree": plan_flex(batch)
-            if attention == "flex"
-            else TreePlan(batch, group=_heads_a_group(config)),
-            # a 4D mask makes transformers build none of its own; our function does not read it
-            "attention_mask": torch.ones(
-                1, 1, 1, 1, dtype=torch.bool, device=batch.input_ids.device
-            ),
-        }
+        else _planned(plan_flex(batch) if attention == "flex" else _plan(model, batch), batch)
     )
-    inputs |= {"input_ids": batch.input_ids, "position_ids": batch.position_ids}
-    per_token = _target_log_probabilities(model, batch, inputs)  # (T,)
-    sums = per_token.new_zeros(2 * batch.pairs).index_add(0, batch.target_sequences, per_token)
-    chosen, rejected = sums.chunk(2)
-    return PairLogProbabilities(chosen, rejected)
+    everything = Part(batch.whole, slice(0, batch.pairs), slice(0, len(batch.target_ids)))
+    return _part_log_probabilities(model, batch, everything, inputs)
+
+
+def trunk_states(model: nn.Module, batch: TreeBatch) -> TrunkStates:
+    """Reads the trunks of packed trees: keys and values, for `part_log_probabilities`.
+
+    Args:
+        model: as for `tree_log_probabilities`; its attention is that of `tree`.
+        batch: its twigs are not read.
+    """
+    states = TrunkStates()
+    plan = _plan(model, batch, span=batch.trunks, states=states)
+    _hidden_states(model, batch, batch.trunks, _planned(plan, batch))
+    return states
+
+
+def part_log_probabilities(
+    model: nn.Module, batch: TreeBatch, part: Part, states: TrunkStates
+) -> PairLogProbabilities:
+    """The same for the b pairs of one part of the twigs, with trunks that are read already.
+
+    Args:
+        model: as for `trunk_states`.
+        batch: the packed trees.
+        part: one of `relgen.tree.parts`.
+        states: of the trunks.
+
+    Returns:
+        (b,) each.
+    """
+    plan = _plan(model, batch, span=part.span, states=states)
+    return _part_log_probabilities(model, batch, part, _planned(plan, batch))
 
 
 def row_log_probabilities(model: nn.Module, rows: RowBatch) -> PairLogProbabilities:
@@ -98,15 +124,70 @@ def row_log_probabilities(model: nn.Module, rows: RowBatch) -> PairLogProbabilit
     return PairLogProbabilities(chosen, rejected)
 
 
-def _target_log_probabilities(model: Any, batch: TreeBatch, inputs: dict[str, Any]) -> Tensor:
-    """(T,), whatever the head."""
-    base: Any = model.get_base_model() if isinstance(model, PeftModel) else model
+def _part_log_probabilities(
+    model: nn.Module, batch: TreeBatch, part: Part, inputs: dict[str, Any]
+) -> PairLogProbabilities:
+    per_token = _target_log_probabilities(model, batch, part, inputs)  # (t,)
+    # in the batch, chosen ones are numbered from 0 on and rejected ones from B on
+    kinds, pairs = (
+        batch.target_sequences[part.targets].div(batch.pairs, rounding_mode="floor"),
+        batch.target_sequences[part.targets] % batch.pairs,
+    )
+    b = part.pairs.stop - part.pairs.start
+    places = kinds * b + pairs - part.pairs.start
+    sums = per_token.new_zeros(2 * b).index_add(0, places, per_token)
+    chosen, rejected = sums.chunk(2)
+    return PairLogProbabilities(chosen, rejected)
+
+
+def _target_log_probabilities(
+    model: nn.Module, batch: TreeBatch, part: Part, inputs: dict[str, Any]
+) -> Tensor:
+    """(t,) of a part's targets, whatever the head."""
+    base = _base_model(model)
     head = base.get_output_embeddings()
-    if not (is_frozen_head(head) and _has_plain_head(base.config)):
-        logits = model(**inputs, logits_to_keep=batch.target_positions, use_cache=False).logits[0]
-        return token_log_probabilities(logits, batch.target_ids)
-    states = base.get_decoder()(**inputs, use_cache=False).last_hidden_state  # (1, N, D)
-    return frozen_head_log_probabilities(head, states[0, batch.target_positions], batch.target_ids)
+    places = batch.target_positions[part.targets] - part.span.start
+    ids = batch.target_ids[part.targets]
+    if is_frozen_head(head) and _has_plain_head(base.config):
+        states = _hidden_states(model, batch, part.span, inputs)
+        return frozen_head_log_probabilities(head, states[places], ids)
+    row = _tokens(batch, part.span)
+    logits = model(**row, **inputs, logits_to_keep=places, use_cache=False).logits[0]
+    return token_log_probabilities(logits, ids)
+
+
+def _hidden_states(
+    model: nn.Module, batch: TreeBatch, span: Span, inputs: dict[str, Any]
+) -> Tensor:
+    """(n, D), what the head reads, of the span's n tokens."""
+    decoder = _base_model(model).get_decoder()
+    states: Tensor = decoder(**_tokens(batch, span), **inputs, use_cache=False).last_hidden_state[0]
+    return states
+
+
+def _base_model(model: nn.Module) -> Any:
+    return model.get_base_model() if isinstance(model, PeftModel) else model
+
+
+def _tokens(batch: TreeBatch, span: Span) -> dict[str, Tensor]:
+    row = slice(span.start, span.end)
+    return {"input_ids": batch.input_ids[:, row], "position_ids": batch.position_ids[:, row]}
+
+
+def _plan(
+    model: nn.Module,
+    batch: TreeBatch,
+    *,
+    span: Span | None = None,
+    states: TrunkStates | None = None,
+) -> TreePlan:
+    return TreePlan(batch, span=span, states=states, group=_heads_a_group(model.config))
+
+
+def _planned(plan: TreePlan | FlexPlan, batch: TreeBatch) -> dict[str, Any]:
+    # a 4D mask makes transformers build none of its own; our function does not read it
+    mask = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=batch.input_ids.device)
+    return {"tree": plan, "attention_mask": mask}
 
 
 def _heads_a_group(config: Any) -> int:

@@ -2,9 +2,9 @@
 
 A chain of K pairs is a tree. Its *trunk* is the growing prompt: prefix, then demonstrations. At
 each step a *twig* forks off: the cue, and below it the chosen and the rejected completion. Every
-token stands in the row once:
+token stands in the row once, trunks before twigs:
 
-    trunk 0 | cue₀ chosen₀ rejected₀ | cue₁ chosen₁ rejected₁ | … | trunk 1 | …
+    trunk of tree 0 | trunk of tree 1 | … | cue₀ chosen₀ rejected₀ | cue₁ chosen₁ rejected₁ | …
 
 With depth-first entry and exit times of the nodes, a token q sees a token k iff
 `entry[k] <= entry[q] < exit[k]` (k's node is q's own or an ancestor) and k does not come after q.
@@ -16,7 +16,10 @@ Leaves out: tokenising (`relgen.chain_tokens`) and attention (`relgen.tree_atten
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from itertools import chain as joined
 from typing import NamedTuple
 
@@ -40,11 +43,52 @@ class Twig(NamedTuple):
 
 
 class TreeShape(NamedTuple):
-    """Offsets of a tree in the row: its trunk is `start` to `trunk_end`, then come its twigs."""
+    """Offsets of a tree in the row: its trunk is `start` to `trunk_end`; its twigs adjoin."""
 
     start: int
     trunk_end: int
     twigs: tuple[Twig, ...]
+
+
+class Span(NamedTuple):
+    """Tokens of a row that go through a model in one pass: all, the trunks, or some twigs.
+
+    Args:
+        start: offset in the row.
+        end: exclusive.
+    """
+
+    start: int
+    end: int
+
+    def trunks(self, batch: TreeBatch) -> list[tuple[int, int]]:
+        """Start and end of each trunk in the span; offsets in the row."""
+        return [
+            (shape.start, shape.trunk_end) for shape in batch.shapes if self._holds(shape.start)
+        ]
+
+    def twigs(self, batch: TreeBatch) -> list[tuple[TreeShape, list[Twig]]]:
+        """The twigs in the span, tree by tree; offsets in the row."""
+        found = (
+            (shape, [twig for twig in shape.twigs if self._holds(twig.start)])
+            for shape in batch.shapes
+        )
+        return [(shape, twigs) for shape, twigs in found if twigs]
+
+    def _holds(self, place: int) -> bool:
+        return self.start <= place < self.end
+
+
+class Part(NamedTuple):
+    """Twigs that adjoin in the row, with their pairs and their targets.
+
+    No twig sees another, and all targets are in twigs: what is worked out of a part takes its
+    tokens and the trunks, and nothing else.
+    """
+
+    span: Span
+    pairs: slice
+    targets: slice
 
 
 class TreeBatch(NamedTuple):
@@ -91,6 +135,16 @@ class TreeBatch(NamedTuple):
         return self.input_ids.shape[1]
 
     @property
+    def whole(self) -> Span:
+        """All tokens."""
+        return Span(0, self.tokens)
+
+    @property
+    def trunks(self) -> Span:
+        """Those of the trunks, with which the row begins."""
+        return Span(0, self.shapes[-1].trunk_end)
+
+    @property
     def pairs_per_tree(self) -> list[int]:
         """How many of the B pairs each tree holds, in the row's order."""
         return [len(shape.twigs) for shape in self.shapes]
@@ -111,7 +165,7 @@ class RowBatch(NamedTuple):
 
 
 def pack(chains: Sequence[ChainTokens]) -> TreeBatch:
-    """Lays trees out one after the other in one row.
+    """Lays trees out in one row.
 
     Args:
         chains: at least one, each with at least one pair.
@@ -122,7 +176,8 @@ def pack(chains: Sequence[ChainTokens]) -> TreeBatch:
     if not chains or not all(chain.chosen for chain in chains):
         raise ValueError("a batch needs at least one chain, and a chain at least one pair")
     row = _Row()
-    shapes = tuple(row.add_tree(chain) for chain in chains)
+    trunks = [row.add_trunk(chain) for chain in chains]
+    shapes = tuple(row.add_twigs(*both) for both in zip(chains, trunks, strict=True))
     pairs = sum(len(chain.chosen) for chain in chains)
     # chosen completions were numbered 2i and rejected ones 2i + 1 on the way
     sequences = torch.tensor(row.target_sequences)
@@ -188,12 +243,43 @@ def visible(batch: TreeBatch, queries: Tensor, keys: Tensor) -> Tensor:
     return (opened <= entered) & (entered < closed) & before
 
 
+def parts(batch: TreeBatch, tokens: int) -> tuple[Part, ...]:
+    """All twigs of a batch, in parts of about the same size.
+
+    Args:
+        batch: the packed trees.
+        tokens: of a part, about; not more than a twig above it.
+    """
+    twigs = [twig for shape in batch.shapes for twig in shape.twigs]
+    trunk = batch.trunks.end
+    total = batch.tokens - trunk
+    count = math.ceil(total / tokens)
+    ends = [twig.end - trunk for twig in twigs]
+    # a part ends with the twig that reaches its share
+    cuts = sorted({bisect_left(ends, total * (part + 1) // count) + 1 for part in range(count)})
+    targets = list(accumulate((twig.end - twig.cue_end for twig in twigs), initial=0))
+    found = []
+    for first, last in pairwise([0, *cuts]):
+        start, end = twigs[first].start, twigs[last - 1].end
+        taken = slice(first, last), slice(targets[first], targets[last])
+        found.append(Part(Span(start, end), *taken))
+    return tuple(found)
+
+
 def prompt_ids(batch: TreeBatch, tree: int, pair: int) -> Tensor:
     """(P,), the prompt of one pair (counted within its tree), as generation would feed it."""
     shape = batch.shapes[tree]
     twig = shape.twigs[pair]
     row = batch.input_ids[0]
     return torch.cat([row[shape.start : twig.fork], row[twig.start : twig.cue_end]])
+
+
+class _Trunk(NamedTuple):
+    """Offsets of a trunk in the row, and the entry time of its first node."""
+
+    start: int
+    end: int
+    entry: int
 
 
 class _Row:
@@ -210,26 +296,27 @@ class _Row:
         self._time = 0
         self._completions = 0
 
-    def add_tree(self, chain: ChainTokens) -> TreeShape:
+    def add_trunk(self, chain: ChainTokens) -> _Trunk:
         start, root, steps = len(self.ids), self._time, len(chain.chosen)
         # a trunk node, its cue and two completions are entered at each step; all trunk nodes stay
         # open until the tree's end, since the later ones are below the earlier ones
-        close = root + 4 * steps
+        self._time = close = root + 4 * steps
         for step, demonstration in enumerate(chain.demonstrations):
             segment = [*chain.prefix, *demonstration] if step == 0 else demonstration
             self._add(segment, len(self.ids) - start, root + 4 * step, close)
-        trunk_end = len(self.ids)
+        return _Trunk(start, len(self.ids), root)
+
+    def add_twigs(self, chain: ChainTokens, trunk: _Trunk) -> TreeShape:
         twigs = []
         for step, fork in enumerate(chain.forks()):
-            entry, twig_start = root + 4 * step + 1, len(self.ids)
+            entry, twig_start = trunk.entry + 4 * step + 1, len(self.ids)
             self._add(chain.cue, fork, entry, entry + 3)
             cue_end, position = len(self.ids), fork + len(chain.cue)
             self._add_completion(chain.chosen[step], cue_end - 1, position, entry + 1)
             chosen_end = len(self.ids)
             self._add_completion(chain.rejected[step], cue_end - 1, position, entry + 2)
-            twigs.append(Twig(start + fork, twig_start, cue_end, chosen_end, len(self.ids)))
-        self._time = close
-        return TreeShape(start, trunk_end, tuple(twigs))
+            twigs.append(Twig(trunk.start + fork, twig_start, cue_end, chosen_end, len(self.ids)))
+        return TreeShape(trunk.start, trunk.end, tuple(twigs))
 
     def _add(self, segment: list[int], position: int, entry: int, close: int) -> None:
         self.ids += segment

@@ -15,6 +15,8 @@ A plan of `relgen.flex_attention` takes the whole tree in one call of a GPU's ke
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -26,7 +28,7 @@ from relgen.errors import InputError
 from relgen.flex_attention import FlexPlan, flex_forward
 from relgen.grouped_attention import grouped_attention, grouped_attention_forward
 from relgen.product_attention import Tile, plan_tiles, product_attention, takes
-from relgen.tree import TreeBatch, TreeShape, visible
+from relgen.tree import Span, TreeBatch, Twig, visible
 
 TREE_ATTENTION = "relgen_tree"
 """The name to load a model with: `load_language_model(…, attention=TREE_ATTENTION)`."""
@@ -38,7 +40,8 @@ _BLOCK = 256
 class Block(NamedTuple):
     """Twigs that attend in one call: tokens `start` to `end`, to `trunk_start` to `fork` and them.
 
-    `mask` is (end - start, fork - trunk_start + end - start), bool.
+    `start` and `end` are offsets in the span, those of the trunk in the row. `mask` is
+    (end - start, fork - trunk_start + end - start), bool.
     """
 
     start: int
@@ -48,6 +51,21 @@ class Block(NamedTuple):
     mask: Tensor
 
 
+class TrunkStates:
+    """Keys and values of the trunks, as each layer made them, for twigs that are read later.
+
+    Args:
+        by_layer: attention layer to its states, (1, G, Nt, D) each; none yet when None.
+    """
+
+    def __init__(self, by_layer: dict[nn.Module, tuple[Tensor, Tensor]] | None = None) -> None:
+        self.by_layer = {} if by_layer is None else by_layer
+
+    def keep(self, layer: nn.Module, key: Tensor, value: Tensor) -> None:
+        """Takes a layer's states; the first ones, where a checkpoint has the layer run again."""
+        self.by_layer.setdefault(layer, (key, value))
+
+
 class TreePlan:
     """The attention calls of a batch, the same for all layers, in the row's order.
 
@@ -55,28 +73,50 @@ class TreePlan:
 
     Args:
         batch: the packed trees.
+        span: which of its tokens attend; None for all.
+        states: where to keep the trunks' keys and values; for a span of twigs, where they are.
         block: twigs of one tree are taken together up to about this many tokens. A larger block
             means fewer calls and fewer copies of the trunk, and more masked scores.
         group: query heads that share their keys.
     """
 
-    def __init__(self, batch: TreeBatch, *, block: int = _BLOCK, group: int = 1) -> None:
+    def __init__(
+        self,
+        batch: TreeBatch,
+        *,
+        span: Span | None = None,
+        states: TrunkStates | None = None,
+        block: int = _BLOCK,
+        group: int = 1,
+    ) -> None:
+        self.span = span or batch.whole
+        self.states = states
         self._batch, self._block, self._group = batch, block, group
 
     @functools.cached_property
     def trunks(self) -> tuple[tuple[int, int], ...]:
         """Ends of each tree's trunk."""
-        return tuple((shape.start, shape.trunk_end) for shape in self._batch.shapes)
+        return tuple(self.span.trunks(self._batch))
 
     @functools.cached_property
-    def blocks(self) -> tuple[tuple[Block, ...], ...]:
-        """Of each tree's twigs."""
-        return tuple(_blocks(self._batch, shape, self._block) for shape in self._batch.shapes)
+    def blocks(self) -> tuple[Block, ...]:
+        """Of the twigs."""
+        return tuple(
+            block
+            for shape, twigs in self.span.twigs(self._batch)
+            for block in _blocks(self._batch, self.span, shape.start, twigs, self._block)
+        )
 
     @functools.cached_property
     def tiles(self) -> tuple[Tile, ...]:
         """All tokens, for `relgen.product_attention`."""
-        return plan_tiles(self._batch, group=self._group)
+        return plan_tiles(self._batch, span=self.span, group=self._group)
+
+    def trunk(self, layer: nn.Module) -> tuple[Tensor, Tensor] | None:
+        """A layer's keys and values of the trunks, if they are not in the span."""
+        if self.states is None or not self.span.start:
+            return None
+        return self.states.by_layer[layer]
 
 
 def dense_mask(batch: TreeBatch) -> Tensor:
@@ -100,7 +140,7 @@ def tree_attention_forward(
 
     Args:
         module: the attention layer.
-        query: (1, H, N, D).
+        query: (1, H, N, D), of the plan's span.
         key: (1, G, N, D), H a multiple of G.
         value: (1, G, N, D).
         attention_mask: not read when there is a plan.
@@ -128,17 +168,23 @@ def tree_attention_forward(
             raise ValueError("FlexAttention has no dropout on the scores; this model asks for it")
         output = flex_forward(query, key, value, tree, scaling)
         return output.transpose(1, 2).contiguous(), None
+    trunk = tree.trunk(module)
+    if tree.states is not None and trunk is None:
+        # as they are read later; attention keeps them so as well
+        key, value = key.contiguous(), value.contiguous()
+        tree.states.keep(module, key, value)
     if takes(query, value, dropout):
-        return product_attention(query, key, value, tree.tiles, scaling), None
+        return product_attention(query, key, value, tree.tiles, scaling, trunk), None
     options: dict[str, Any] = {"dropout_p": dropout, "scale": scaling}
     outputs = []
-    for (start, end), blocks in zip(tree.trunks, tree.blocks, strict=True):
+    trunk_key, trunk_value = trunk or (key, value)
+    for start, end in tree.trunks:
         q, k, v = (part[:, :, start:end] for part in (query, key, value))
         outputs.append(grouped_attention(q, k, v, is_causal=True, **options))
-        for block in blocks:
-            q = query[:, :, block.start : block.end]
-            k, v = _seen(key, block), _seen(value, block)
-            outputs.append(grouped_attention(q, k, v, block.mask, **options))
+    for block in tree.blocks:
+        q = query[:, :, block.start : block.end]
+        k, v = _seen(key, trunk_key, block), _seen(value, trunk_value, block)
+        outputs.append(grouped_attention(q, k, v, block.mask, **options))
     return torch.cat(outputs, dim=2).transpose(1, 2).contiguous(), None
 
 
@@ -170,24 +216,25 @@ def check_attention(config: PretrainedConfig, attention: TreeAttention) -> None:
         )
 
 
-def _blocks(batch: TreeBatch, shape: TreeShape, limit: int) -> tuple[Block, ...]:
-    blocks: list[Block] = []
-    start = shape.trunk_end
-    for index, twig in enumerate(shape.twigs):
-        last = index + 1 == len(shape.twigs)
-        if last or shape.twigs[index + 1].end - start > limit:
-            device = batch.entries.device
+def _blocks(
+    batch: TreeBatch, span: Span, trunk_start: int, twigs: Sequence[Twig], limit: int
+) -> Iterator[Block]:
+    """Of one tree's twigs, which adjoin."""
+    device = batch.entries.device
+    start = twigs[0].start
+    for twig, after in zip_longest(twigs, twigs[1:]):
+        if after is None or after.end - start > limit:
             queries = torch.arange(start, twig.end, device=device)
-            keys = torch.cat([torch.arange(shape.start, twig.fork, device=device), queries])
+            keys = torch.cat([torch.arange(trunk_start, twig.fork, device=device), queries])
             mask = visible(batch, queries, keys)
-            blocks.append(Block(start, twig.end, shape.start, twig.fork, mask))
+            places = (start - span.start, twig.end - span.start)
+            yield Block(*places, trunk_start, twig.fork, mask)
             start = twig.end
-    return tuple(blocks)
 
 
-def _seen(states: Tensor, block: Block) -> Tensor:
-    trunk = states[:, :, block.trunk_start : block.fork]
-    return torch.cat([trunk, states[:, :, block.start : block.end]], dim=2)
+def _seen(states: Tensor, trunk: Tensor, block: Block) -> Tensor:
+    seen = trunk[:, :, block.trunk_start : block.fork]
+    return torch.cat([seen, states[:, :, block.start : block.end]], dim=2)
 
 
 AttentionInterface.register(TREE_ATTENTION, tree_attention_forward)

@@ -21,7 +21,7 @@ from relgen.errors import InputError
 from relgen.language_model import load_language_model
 from relgen.log_probabilities import tree_log_probabilities
 from relgen.preferences import write_chains
-from relgen.tree import pack
+from relgen.tree import pack, parts
 from tests import tiny
 
 
@@ -157,6 +157,32 @@ def test_every_way_of_computing_gives_the_same_losses(files, tmp_path, attention
     assert other.values == pytest.approx(plain.values, rel=1e-3)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"length_normalised": True, "loss": "ipo"}, {"nll_weight": 0.5}, {"label_smoothing": 0.1}],
+    ids=str,
+)
+def test_twigs_by_parts_give_the_same_step(files, options):
+    steps = []
+    for tokens in (None, 40):
+        dpo = module(files, dtype="float64", twig_tokens=tokens, **options)
+        dpo.configure_model()
+        dpo.train()
+        tiny.tune(dpo.policy)
+        dpo.policy.double()
+        (batch,) = data_batches(files, token_budget=10_000)
+        assert len(parts(batch, 40)) > 3
+        result = dpo.model_step(batch)
+        result.loss.backward()
+        assert result.loss.item() == pytest.approx(result.losses.mean().item())
+        steps.append((result, [p.grad for p in dpo.parameters() if p.requires_grad]))
+    (whole, wanted), (found, got) = steps
+    torch.testing.assert_close(found, whole, rtol=1e-6, atol=0)
+    torch.testing.assert_close(got, wanted, rtol=1e-6, atol=1e-12)
+    # B of a fresh adapter is zero, and then so are the gradients of A
+    assert all(gradient.norm() > 0 for gradient in wanted)
+
+
 @pytest.mark.parametrize("workers", [0, 1])
 @pytest.mark.parametrize("every", [{"every_n_epochs": 1}, {"every_n_train_steps": 3}])
 def test_resumed_run_equals_the_uninterrupted_one_bitwise(files, tmp_path, every, workers):
@@ -268,8 +294,8 @@ def test_validation_means_are_exact_over_pairs(files, tmp_path):
     assert got["val/loss"] == pytest.approx(torch.cat(losses).mean().item(), rel=1e-5)
 
 
-def data_batches(files):
-    module = data(files, token_budget=1)
+def data_batches(files, token_budget=1):
+    module = data(files, token_budget=token_budget)
     module.prepare_data()
     module.setup("fit")
     return list(module.train_dataloader())
@@ -312,6 +338,8 @@ def test_bad_settings_are_refused_when_made(files):
         module(files, loss="ipo", label_smoothing=0.1)
     with pytest.raises(InputError, match="must be positive"):
         module(files, beta=0.0)
+    with pytest.raises(InputError, match="null takes all twigs together"):
+        module(files, twig_tokens=0)
 
 
 def test_samples_are_written_and_do_not_disturb_the_run(files, tmp_path):

@@ -25,6 +25,9 @@ MANNERS: dict[str, dict[str, Any]] = {
     "nf4": {"quantization": "nf4", "dtype": "bfloat16"},
     "nf4 recomputed": {"quantization": "nf4", "gradient_checkpointing": True},
     "dense": {"attention": "dense"},
+    "by parts": {"twig_tokens": 40},
+    "nf4 by parts": {"quantization": "nf4", "dtype": "bfloat16", "twig_tokens": 40},
+    "recomputed by parts": {"gradient_checkpointing": True, "twig_tokens": 40},
 }
 
 
@@ -43,10 +46,10 @@ def peak_of(module: DPOModule, batch: TreeBatch) -> int:
 
 
 def _peak_of(module: DPOModule, batch: TreeBatch) -> int:
-    module.model_step(batch).losses.mean().backward()  # what is made once
+    module.model_step(batch).loss.backward()  # what is made once
     module.zero_grad()
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as found:
-        module.model_step(batch).losses.mean().backward()
+        module.model_step(batch).loss.backward()
     events = [e for e in found.profiler.kineto_results.events() if e.name() == "[memory]"]
     now = peak = 0
     for event in sorted(events, key=lambda event: event.start_ns()):

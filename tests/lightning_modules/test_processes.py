@@ -49,6 +49,8 @@ def fit(folder: Path, out: str, *options: str) -> list[str]:
         "schedule": "constant",
         "warmup_steps": 0,
         "sample_every_n_steps": 0,
+        # what `by_hand` takes at once
+        "twig_tokens": 30,
         "optimizer": "torch.optim.SGD",
         "optimizer.lr": RATE,
     }
@@ -80,7 +82,12 @@ def by_hand(
 ) -> tuple[dict[str, torch.Tensor], list[float]]:
     """Adapter and losses of one process that has both processes' batches at every step."""
     module = DPOModule(
-        model=str(folder / "base"), dtype="float64", lora_rank=4, nll_weight=1.0, lora_seed=0
+        model=str(folder / "base"),
+        dtype="float64",
+        twig_tokens=None,
+        lora_rank=4,
+        nll_weight=1.0,
+        lora_seed=0,
     )
     module.configure_model()
     module.train()
@@ -101,7 +108,8 @@ def by_hand(
         ]
         for batches in zip(*samplers, strict=True):
             parts = [module.model_step(collate(table[rows])) for rows in batches]
-            loss = torch.cat([part.losses for part in parts]).mean()
+            pairs = [len(part.losses) for part in parts]
+            loss = sum(part.loss * n for part, n in zip(parts, pairs, strict=True)) / sum(pairs)
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(weights, clip)
@@ -134,17 +142,19 @@ def test_a_process_that_dies_ends_the_run(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("options", [(), TWO], ids=["one", "two"])
-def test_sigterm_saves_and_the_run_goes_on_to_the_same_end(
-    folder: Path, options: Sequence[str]
+@pytest.mark.parametrize(("told", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_saves_and_the_run_goes_on_to_the_same_end(
+    folder: Path, told: signal.Signals, code: int, options: Sequence[str]
 ) -> None:
     epochs = ("--trainer.max_epochs", "40")
     run(folder, *fit(folder, "whole", *options, *epochs))
     process = start(folder, *fit(folder, "stopped", *options, *epochs))
     written = folder / "stopped/history.jsonl"
     wait_for(process, lambda: written.exists() and len(written.read_text().splitlines()) > 4)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(told)
     said, _ = process.communicate(timeout=60)
-    assert process.returncode == 143, said
+    assert process.returncode == code, said
+    assert ("Ctrl-C again" in said) == (told == signal.SIGINT)
     saved = torch.load(folder / "stopped/checkpoints/last.ckpt", weights_only=False)
     whole = torch.load(folder / "whole/checkpoints/last.ckpt", weights_only=False)
     assert 0 < saved["global_step"] < whole["global_step"]

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from relgen.chain_tokens import ChainTokens
-from relgen.tree import Twig, lay_out_rows, pack, prompt_ids, visible
+from relgen.tree import Part, Span, Twig, lay_out_rows, pack, parts, prompt_ids, visible
 from tests import tiny
 
 # prefix 1 2; demonstrations 3, then 4 5; cue 6 7; two pairs
@@ -70,24 +70,68 @@ def test_one_tree_literally():
 def test_visibility_literally():
     batch = pack([CHAIN])
     every = torch.arange(batch.tokens)
-    wanted = VISIBLE.split()
-    mask = torch.tensor([[cell == "1" for cell in row] for row in wanted])
-    assert torch.equal(visible(batch, every, every), mask)
+    assert torch.equal(visible(batch, every, every), _literal())
+
+
+def _literal():
+    return torch.tensor([[cell == "1" for cell in row] for row in VISIBLE.split()])
 
 
 def test_a_second_tree_starts_anew():
     batch = pack([CHAIN, CHAIN])
     assert batch.tokens == 36
-    assert batch.position_ids[0, 18:].tolist() == batch.position_ids[0, :18].tolist()
-    assert batch.shapes[1].start == 18
-    assert batch.shapes[1].twigs[0] == Twig(21, 23, 25, 27, 30)
+    # both trunks, then the twigs of either
+    first = torch.tensor([*range(5), *range(10, 23)])
+    second = torch.tensor([*range(5, 10), *range(23, 36)])
+    (alone,) = pack([CHAIN]).input_ids
+    places = pack([CHAIN]).position_ids[0]
+    for tree in (first, second):
+        assert torch.equal(batch.input_ids[0, tree], alone)
+        assert torch.equal(batch.position_ids[0, tree], places)
+    assert [(shape.start, shape.trunk_end) for shape in batch.shapes] == [(0, 5), (5, 10)]
+    assert batch.shapes[0].twigs == (Twig(3, 10, 12, 14, 17), Twig(5, 17, 19, 21, 23))
+    assert batch.shapes[1].twigs[0] == Twig(8, 23, 25, 27, 30)
     every = torch.arange(36)
     mask = visible(batch, every, every)
-    assert not mask[18:, :18].any()
-    assert not mask[:18, 18:].any()
-    assert torch.equal(mask[18:, 18:], mask[:18, :18])
+    assert not mask[second][:, first].any()
+    assert not mask[first][:, second].any()
+    assert torch.equal(mask[second][:, second], mask[first][:, first])
+    assert torch.equal(mask[first][:, first], _literal())
     # pairs of the first tree are 0 and 1, of the second 2 and 3
     assert batch.target_sequences.tolist() == [0, 0, 4, 4, 4, 1, 1, 5, 5, 2, 2, 6, 6, 6, 3, 3, 7, 7]
+
+
+def test_parts_literally():
+    batch = pack([CHAIN, CHAIN])
+    # twigs of 7, 6, 7 and 6 tokens, of 5, 4, 5 and 4 targets
+    assert parts(batch, 26) == (Part(Span(10, 36), slice(0, 4), slice(0, 18)),)
+    assert parts(batch, 13) == (
+        Part(Span(10, 23), slice(0, 2), slice(0, 9)),
+        Part(Span(23, 36), slice(2, 4), slice(9, 18)),
+    )
+    # in thirds: the twigs that reach 8, 17 and 26 tokens
+    assert [part.pairs for part in parts(batch, 12)] == [slice(0, 2), slice(2, 3), slice(3, 4)]
+    assert [part.pairs for part in parts(batch, 1)] == [slice(i, i + 1) for i in range(4)]
+
+
+@pytest.mark.parametrize("tokens", [1, 50, 100, 333, 10_000])
+def test_parts_are_all_twigs_and_of_about_one_size(tokens):
+    batch = pack([tiny.chain_tokens(pairs, seed=pairs) for pairs in (9, 1, 16)])
+    found = parts(batch, tokens)
+    longest = max(twig.end - twig.start for shape in batch.shapes for twig in shape.twigs)
+    spans = [part.span for part in found]
+    assert spans[0].start == batch.trunks.end
+    assert spans[-1].end == batch.tokens
+    assert [span.start for span in spans[1:]] == [span.end for span in spans[:-1]]
+    assert max(span.end - span.start for span in spans) <= tokens + longest
+    assert len(found) <= -(-(batch.tokens - batch.trunks.end) // tokens)
+    for part in found:
+        inside = torch.unique(batch.target_sequences[part.targets] % batch.pairs)
+        assert inside.tolist() == list(range(part.pairs.start, part.pairs.stop))
+        at = batch.target_positions[part.targets]
+        assert part.span.start <= int(at.min()) <= int(at.max()) < part.span.end
+    assert found[-1].pairs.stop == batch.pairs
+    assert found[-1].targets.stop == len(batch.target_ids)
 
 
 def test_rows_literally():
