@@ -33,7 +33,7 @@ from relgen.tree_parts import PairLoss, TreeLosses, tree_losses
 
 BETA = 0.1
 LEARNING_RATE = 1e-4
-TWIG_TOKENS = 512
+TWIG_TOKENS = 384
 """What the preset `dpo/smollm2` takes at a time."""
 TOKENS_A_BATCH = 4096
 """Tokens that `pairs` packs at once, and that `rows` takes at once, padding aside."""

@@ -7,7 +7,7 @@ keys and values, which add up until the trunks' own backward pass. Every token s
 once and back once. In memory are the trunks and one part of the twigs.
 
 Leaves out: layers that are sharded over processes, which gather their weights in hooks that this
-bypasses.
+bypasses; and the scaling of losses for float16, which comes after these gradients.
 """
 
 from __future__ import annotations
