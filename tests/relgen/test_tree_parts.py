@@ -77,6 +77,24 @@ def test_an_adapter_on_a_part_of_the_layers():
     assert len(got) == 4
 
 
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_under_autocast_weights_that_are_cast_once_have_all_their_gradients(checkpointing):
+    policy = _policy("llama", torch.float32)
+    if checkpointing:
+        policy.gradient_checkpointing_enable({"use_reentrant": False})
+        policy.train()
+    batch = pack([tiny.chain_tokens(9)])
+    steps = []
+    for tokens in (None, TOKENS):
+        policy.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16):
+            found = tree_losses(policy, batch, _loss_of_pairs, twig_tokens=tokens)
+        found.total.backward()
+        steps.append({n: p.grad.clone() for n, p in policy.named_parameters() if p.requires_grad})
+    for name, gradient in steps[0].items():
+        assert (steps[1][name] - gradient).norm() <= 0.05 * gradient.norm(), name
+
+
 def test_gradients_of_several_batches_add_up():
     policy = _policy("llama")
     batches = [pack([tiny.chain_tokens(4, seed=seed)]) for seed in (1, 2)]
