@@ -142,6 +142,7 @@ def test_a_process_that_dies_ends_the_run(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("options", [(), TWO], ids=["one", "two"])
+@pytest.mark.usefixtures("obeys_ctrl_c")
 @pytest.mark.parametrize(("told", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_saves_and_the_run_goes_on_to_the_same_end(
     folder: Path, told: signal.Signals, code: int, options: Sequence[str]

@@ -193,15 +193,7 @@ class _Stop(Callback):
             os.kill(os.getpid(), self.told)
 
 
-@pytest.fixture
-def _own_handlers():
-    """Lightning has Ctrl-C ignored once it has obeyed it."""
-    before = signal.getsignal(signal.SIGINT)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("_own_handlers")
+@pytest.mark.usefixtures("obeys_ctrl_c")
 @pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT])
 def test_a_fit_that_is_told_to_stop_goes_on_in_the_middle_of_its_epoch(files, encoder, told, capfd):
     def fit(folder, callbacks=(), path=None):
@@ -220,7 +212,7 @@ def test_a_fit_that_is_told_to_stop_goes_on_in_the_middle_of_its_epoch(files, en
     assert all(torch.equal(resumed[name], values) for name, values in whole.items())
 
 
-@pytest.mark.usefixtures("_own_handlers")
+@pytest.mark.usefixtures("obeys_ctrl_c")
 def test_ctrl_c_in_the_last_step_keeps_what_follows_from_beginning(files, encoder):
     with pytest.raises(SystemExit) as found:
         trainer(files / "out", 8, callbacks=[_Stop(signal.SIGINT, 7)]).fit(
@@ -231,7 +223,7 @@ def test_ctrl_c_in_the_last_step_keeps_what_follows_from_beginning(files, encode
     assert torch.load(saved, weights_only=False)["global_step"] == 8
 
 
-@pytest.mark.usefixtures("_own_handlers")
+@pytest.mark.usefixtures("obeys_ctrl_c")
 def test_a_second_ctrl_c_does_not_wait_for_the_step(files, encoder):
     class Impatient(_Stop):
         def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
