@@ -32,11 +32,11 @@ from benchmarks import harness
 from benchmarks.classifier_checks import check_labels, check_step
 from benchmarks.classifier_sides import TEST_SIDES, TRAIN_SIDES, measure_side, predicting_sides
 from benchmarks.harness import Row, median
-from relgen.corpora import everyday, semeval
-from relgen.errors import InputError
-from relgen.hardware import multiplies_bfloat16
-from relgen.language_model import EMBEDDED_ENCODER
-from relgen.samples import Sample, write_samples
+from relgen.common.device import multiplies_bfloat16
+from relgen.common.errors import InputError
+from relgen.data.corpora import everyday, semeval
+from relgen.data.samples import Sample, write_samples
+from relgen.models.causal_lm import EMBEDDED_ENCODER
 
 LEAST_EQUAL_LABELS = 0.995
 TOLERANCE = {"logits": 1e-4, "loss": 1e-5, "gradient": 1e-4}

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-import relgen.classifiers
+import relgen
 from benchmarks import harness
 from benchmarks.classifier_sides import (
     TEST_SIDES,
@@ -25,8 +25,8 @@ from benchmarks.classifier_sides import (
 from benchmarks.harness import Row
 from relgen.classifiers.base import Classifier, collate
 from relgen.classifiers.pipeline import compute_logits
-from relgen.products import FastLinear
-from relgen.samples import read_samples
+from relgen.data.samples import read_samples
+from relgen.kernels.onednn_linear import FastLinear
 
 _CHECKED_BATCHES = 4
 
@@ -89,7 +89,7 @@ def check_labels(args: argparse.Namespace, least: float) -> Row:
     test = read_samples(Path(args.work, "test.jsonl"))
     found = {}
     for side in predicting_sides(args):
-        classifier = relgen.classifiers.load(args.trained).classifier
+        classifier = relgen.load_classifier(args.trained).classifier
         if side == TEST_SIDES[1]:
             classifier = by_torch(classifier)
         predict = predictor(argparse.Namespace(**{**vars(args), "side": side}), classifier)

@@ -28,23 +28,23 @@ from datasets import Dataset
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
-import relgen.classifiers
+import relgen
 from benchmarks import harness
 from benchmarks.harness import Row
 from datamodules.relations import RelationDataModule
 from lightning_modules.relation_classifier import RelationClassifierModule
-from lightning_modules.schedules import learning_rate_factor
-from relgen.allocation import keep_freed_memory
+from lightning_modules.utils.schedules import learning_rate_factor
 from relgen.classifiers.base import Batch, Classifier
 from relgen.classifiers.encoding import MarkerEncoding
 from relgen.classifiers.entity_marker import EntityMarkerClassifier
 from relgen.classifiers.last_layer import widened
 from relgen.classifiers.pipeline import Precision, SavedClassifier
-from relgen.presets import find_config
-from relgen.samples import Sample, read_samples
-from relgen.schema import load_schema
-from relgen.scoring import score_labels
-from relgen.yaml_files import read_yaml
+from relgen.common.presets import find_config
+from relgen.common.yaml_files import read_yaml
+from relgen.data.samples import Sample, read_samples
+from relgen.data.schema import load_schema
+from relgen.evaluation.scores import score_labels
+from relgen.kernels.malloc import keep_freed_memory
 
 TRAIN_SIDES = ("train-relgen", "train-trainer")
 TEST_SIDES = ("test-relgen", "test-trainer")
@@ -77,7 +77,7 @@ def measure_side(args: argparse.Namespace) -> Row:
         found = [p.relation for p in SavedClassifier(classifier).predict_samples(test)]
     else:
         samples = test
-        classifier = relgen.classifiers.load(args.trained).classifier
+        classifier = relgen.load_classifier(args.trained).classifier
         tokens = _count_tokens(classifier)
         predict = predictor(args, classifier)
         predict(test[:_WARM_UP])

@@ -17,13 +17,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-import relgen.classifiers
+import relgen
 from benchmarks import harness
 from benchmarks.harness import Row
 from relgen.classifiers.pipeline import SavedClassifier
-from relgen.errors import InputError
-from relgen.samples import Sample, read_samples
-from relgen.schema import RelationSchema
+from relgen.common.errors import InputError
+from relgen.data.samples import Sample, read_samples
+from relgen.data.schema import RelationSchema
 
 Verdict = Literal["agrees", "type", "direction", "other"]
 VERDICTS: tuple[Verdict, ...] = ("agrees", "type", "direction", "other")
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--judge", required=True, metavar="DIR", help="a trained classifier")
     parser.add_argument("--json", metavar="OUT", help="write the figures to a file")
     args = parser.parse_args(argv)
-    judge = relgen.classifiers.load(args.judge)
+    judge = relgen.load_classifier(args.judge)
     content = {file: assess(judge, read_samples(file, schema=judge.schema)) for file in args.files}
     harness.save(args.json, content)
     columns = ["file", "samples", "label, %", *(f"{v}, %" for v in VERDICTS[1:]), "intended, %"]

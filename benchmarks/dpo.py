@@ -5,13 +5,12 @@
     python -m benchmarks.dpo --model-shape tiny --pairs 4 --sides tree,pairs,rows
     python -m benchmarks.dpo --quantization nf4 --dtype bfloat16 --sides tree,flex,rows,trl   # GPU
 
-    tree        relgen: each chain as one packed tree, few twigs in memory at a time
-    tree-whole  the same with all twigs at once
-    tree-torch  the same with torch's own products in place of oneDNN's (`relgen.products`)
-    pairs       sharing within a pair only: the prompt once, two completions (arXiv 2410.20305)
-    rows        every pair as two padded rows, in relgen's own loop
-    trl         the same rows in TRL's DPOTrainer, at each of the settings that `--trl` names
-    flex        the tree in FlexAttention's kernel, on a GPU
+    tree        relgen: each chain as one packed tree, few twigs in memory at a time tree-whole  the
+    same with all twigs at once tree-torch  the same with torch's own products in place of oneDNN's
+    (`relgen.kernels.onednn_linear`) pairs       sharing within a pair only: the prompt once, two
+    completions (arXiv 2410.20305) rows        every pair as two padded rows, in relgen's own loop
+    trl         the same rows in TRL's DPOTrainer, at each of the settings that `--trl` names flex
+    the tree in FlexAttention's kernel, on a GPU
 
 No figure is shown unless loss, log-probabilities and gradient of the first step agree with those of
 `rows`; they come from the runs that are timed.
@@ -194,9 +193,9 @@ def _one_side(args: argparse.Namespace) -> None:
     from peft import get_peft_model, prepare_model_for_kbit_training
 
     from benchmarks.dpo_sides import lora_config, relgen_epoch, trl_epoch, warm_up
-    from relgen.adapters import fuse_layers
-    from relgen.allocation import keep_freed_memory
-    from relgen.products import prefers_onednn
+    from relgen.kernels.malloc import keep_freed_memory
+    from relgen.kernels.onednn_linear import prefers_onednn
+    from relgen.models.lora import fuse_layers
 
     if args.side in ("tree-torch", "trl"):
         os.environ["RELGEN_PRODUCTS"] = "torch"
@@ -241,14 +240,14 @@ def _one_side(args: argparse.Namespace) -> None:
 
 def chains_of(args: argparse.Namespace) -> tuple[list[Any], Any]:
     """Chains of exactly K pairs as tokens of the model, and its tokenizer."""
-    from relgen.chain_tokens import tokenise_chain
-    from relgen.corpora import everyday, semeval
-    from relgen.errors import InputError
-    from relgen.fewshot import split
-    from relgen.language_model import EMBEDDED_LANGUAGE_MODEL, load_tokenizer
-    from relgen.preferences import build_chains
-    from relgen.prompts import PromptWriter, prompt_format
-    from relgen.schema import load_schema
+    from relgen.common.errors import InputError
+    from relgen.data.corpora import everyday, semeval
+    from relgen.data.schema import load_schema
+    from relgen.data.splits import split
+    from relgen.dpo.preference_pairs import build_chains
+    from relgen.dpo.tokenize import tokenise_chain
+    from relgen.models.causal_lm import EMBEDDED_LANGUAGE_MODEL, load_tokenizer
+    from relgen.prompting.prompts import PromptWriter, prompt_format
 
     (pairs,) = args.pairs
     folder = harness.semeval()
@@ -291,8 +290,8 @@ def _base(args: argparse.Namespace) -> Any:
     import torch
 
     from benchmarks.shapes import random_model
-    from relgen.language_model import load_language_model
-    from relgen.tree_attention import TREE_ATTENTION
+    from relgen.dpo.tree_attention import TREE_ATTENTION
+    from relgen.models.causal_lm import load_language_model
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     # TRL gets the library's own attention; ours is the same without a plan

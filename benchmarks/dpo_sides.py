@@ -19,17 +19,17 @@ from peft import LoraConfig, PeftModel
 from torch import Tensor
 
 from benchmarks.harness import timed
-from relgen.adapters import reference
-from relgen.chain_tokens import ChainTokens
-from relgen.log_probabilities import (
+from relgen.dpo.logps import (
     PairLogProbabilities,
     row_log_probabilities,
     tree_log_probabilities,
 )
-from relgen.losses import sigmoid_loss
-from relgen.tree import RowBatch, TreeBatch, lay_out_rows, pack
-from relgen.tree_attention import TreeAttention
-from relgen.tree_parts import PairLoss, TreeLosses, tree_losses
+from relgen.dpo.losses import sigmoid_loss
+from relgen.dpo.microbatch import PairLoss, TreeLosses, tree_losses
+from relgen.dpo.prefix_tree import RowBatch, TreeBatch, lay_out_rows, pack
+from relgen.dpo.tokenize import ChainTokens
+from relgen.dpo.tree_attention import TreeAttention
+from relgen.models.lora import reference
 
 BETA = 0.1
 LEARNING_RATE = 1e-4

@@ -34,9 +34,9 @@ from benchmarks.shapes import SHAPES
 from relgen.generation.settings import GenerationSettings
 
 if TYPE_CHECKING:
-    from relgen.generation.backends import Backend
+    from relgen.generation.backends.base import Backend
     from relgen.generation.loop import GenerationLoop, RoundResult
-    from relgen.prompts import PromptWriter
+    from relgen.prompting.prompts import PromptWriter
 
 SIDES = ("cached", "generate", "single", "sampled", "candidates", "llama.cpp")
 LLAMA_CPP = SIDES[-1]
@@ -143,16 +143,16 @@ def _one_side(args: argparse.Namespace) -> None:
 
     from benchmarks.generation_sides import CountingModel, GenerateBackend, GrammarClock
     from benchmarks.shapes import random_model
-    from relgen.allocation import keep_freed_memory
-    from relgen.generation.transformers_backend import TransformersBackend
-    from relgen.grouped_attention import GROUPED_ATTENTION
-    from relgen.language_model import (
+    from relgen.generation.backends.transformers import TransformersBackend
+    from relgen.kernels.gqa_attention import GROUPED_ATTENTION
+    from relgen.kernels.malloc import keep_freed_memory
+    from relgen.kernels.onednn_linear import pack
+    from relgen.models.causal_lm import (
         EMBEDDED_LANGUAGE_MODEL,
         load_language_model,
         load_tokenizer,
     )
-    from relgen.products import pack
-    from relgen.prompts import PromptWriter, prompt_format, stop_ids
+    from relgen.prompting.prompts import PromptWriter, prompt_format, stop_ids
 
     if args.side == LLAMA_CPP:
         _llama_cpp_side(args)
@@ -189,7 +189,7 @@ def _one_side(args: argparse.Namespace) -> None:
         together = 1 if args.side == "single" else None
         backend = GenerateBackend(model, tokenizer, stops, batch=together)
     else:
-        pack(model)  # as `relgen.generation.loading` does
+        pack(model)  # as `relgen.generation.backends.loading` does
         backend = TransformersBackend(model, tokenizer, settings, stops)
     harness.reset_peak_memory()
     with tempfile.TemporaryDirectory() as folder:
@@ -208,10 +208,10 @@ def _one_side(args: argparse.Namespace) -> None:
 
 def _llama_cpp_side(args: argparse.Namespace) -> None:
     from benchmarks import llama_cpp
-    from relgen.generation.answers import Answers
-    from relgen.generation.openai_backend import OpenAIBackend
-    from relgen.language_model import load_tokenizer
-    from relgen.prompts import PromptWriter, prompt_format
+    from relgen.generation.backends.answers import Answers
+    from relgen.generation.backends.openai import OpenAIBackend
+    from relgen.models.causal_lm import load_tokenizer
+    from relgen.prompting.prompts import PromptWriter, prompt_format
 
     writer = PromptWriter(prompt_format(load_tokenizer(args.model)))
     with (
@@ -273,12 +273,12 @@ def _loop(
     settings: GenerationSettings, writer: PromptWriter, backend: Backend, folder: Path
 ) -> GenerationLoop:
     """relgen's loop over the first relations of the everyday corpus, with no checks."""
-    from relgen.corpora import everyday
+    from relgen.data.corpora import everyday
+    from relgen.data.schema import load_schema
     from relgen.generation.acceptance import Pool
     from relgen.generation.chains import plan
-    from relgen.generation.journal import Journal
+    from relgen.generation.files.journal import Journal
     from relgen.generation.loop import GenerationLoop
-    from relgen.schema import load_schema
 
     schema = load_schema("everyday")
     relations = [relation for relation in schema if relation.name != schema.negative]

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from transformers import LogitsProcessor, LogitsProcessorList
 
-from relgen.generation import transformers_backend
-from relgen.generation.backends import Draft, DraftRequest
-from relgen.generation.grammar import DraftGrammar, GrammarCompiler, stack_allowed
-from relgen.prompts import Prompt, encode
+from relgen.generation.backends import transformers
+from relgen.generation.backends.base import Draft, DraftRequest
+from relgen.generation.grammar.llguidance import DraftGrammar, GrammarCompiler, stack_allowed
+from relgen.prompting.prompts import Prompt, encode
 
 
 class CountingModel:
@@ -37,7 +37,7 @@ class GrammarClock:
         for place, name in (
             (DraftGrammar, "allowed"),
             (DraftGrammar, "advance"),
-            (transformers_backend, "stack_allowed"),
+            (transformers, "stack_allowed"),
         ):
             setattr(place, name, self._timed(getattr(place, name)))
 

@@ -155,7 +155,7 @@ def _values(side: str, dtype: str, seed: int, *, exact: bool) -> tuple[Any, Any]
 
     from benchmarks.dpo_sides import gradient_of, layout_of, lora_config
     from benchmarks.shapes import random_model
-    from relgen.tree_attention import TREE_ATTENTION
+    from relgen.dpo.tree_attention import TREE_ATTENTION
 
     packed = dtype == "nf4"
     model = random_model(

@@ -25,8 +25,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from relgen.errors import InputError
-from relgen.files import write_json
+from relgen.common.errors import InputError
+from relgen.common.files import write_json
 
 Row = dict[str, Any]
 LIBRARIES = ("torch", "transformers", "peft", "trl", "lightning", "llguidance", "datasets")

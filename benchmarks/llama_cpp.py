@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import IO
 
-from relgen.generation.server_settings import ServerSettings
+from relgen.generation.backends.server_settings import ServerSettings
 from relgen.generation.settings import GenerationSettings
 
 _PATIENCE = 120.0

@@ -21,7 +21,7 @@ from typing import Any
 from benchmarks import harness, scale_data
 from benchmarks import scale_sides as sides
 from benchmarks.harness import Row, median
-from relgen.samples import read_samples, write_samples
+from relgen.data.samples import read_samples, write_samples
 
 OPERATIONS: Mapping[str, Callable[[sides.Clock, int, int, Path], Callable[[], Any]]] = {
     "write JSONL": sides.write,
@@ -174,7 +174,7 @@ def _table(operations: Mapping[str, Row], sizes: Sequence[int]) -> list[list[Any
 
 
 def _notes(operations: Mapping[str, Row], checked: Row) -> list[str]:
-    from relgen.diversity.text import SELF_BLEU_SENTENCES
+    from relgen.evaluation.diversity.text import SELF_BLEU_SENTENCES
 
     return [
         f"checked at {checked['samples']:,}: {checked['near copies']} near copies and "

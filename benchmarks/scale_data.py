@@ -7,8 +7,8 @@ import random
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from relgen.corpora.everyday import read_split
-from relgen.samples import Entity, Sample, normalised
+from relgen.data.corpora.everyday import read_split
+from relgen.data.samples import Entity, Sample, normalised
 
 if TYPE_CHECKING:
     from torch import Tensor

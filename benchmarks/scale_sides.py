@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from benchmarks.scale_data import DIMENSION, embeddings, held_out_sentences, sentences
-from relgen.commands import data
+from relgen.cli.commands import data
+from relgen.data.samples import Sample, iter_samples, write_samples
 from relgen.generation.overlap import OverlapIndex, context_words, jaccard
 from relgen.generation.settings import GenerationSettings
-from relgen.samples import Sample, iter_samples, write_samples
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -98,7 +98,7 @@ def vendi(clock: Clock, size: int, seed: int, folder: Path) -> Callable[[], floa
 
 
 def self_bleu(clock: Clock, size: int, seed: int, folder: Path) -> Callable[[], float | None]:
-    from relgen.diversity import text
+    from relgen.evaluation.diversity import text
 
     def work() -> float | None:
         words = (text.words(sample.text) for sample in clock.outside(sentences(size, seed)))
@@ -109,7 +109,7 @@ def self_bleu(clock: Clock, size: int, seed: int, folder: Path) -> Callable[[], 
 
 
 def distinct(clock: Clock, size: int, seed: int, folder: Path) -> Callable[[], list[float | None]]:
-    from relgen.diversity import text
+    from relgen.evaluation.diversity import text
 
     def of_order(order: int) -> float | None:
         samples = clock.outside(sentences(size, seed))
@@ -157,14 +157,14 @@ def leaks_by_pairs(samples: Iterable[Sample], held_out: Sequence[Sample]) -> Ite
 
 def cosine_in_blocks(blocks: Iterable[Tensor]) -> float:
     """Mean pairwise cosine of unit vectors (n, d) that come in blocks."""
-    from relgen.diversity.metrics import MeanPairwiseCosine
+    from relgen.evaluation.diversity.metrics import MeanPairwiseCosine
 
     return _of_blocks(MeanPairwiseCosine(1, DIMENSION), blocks)
 
 
 def vendi_in_blocks(blocks: Iterable[Tensor]) -> float:
     """The Vendi score of unit vectors (n, d) that come in blocks."""
-    from relgen.diversity.metrics import VendiScore
+    from relgen.evaluation.diversity.metrics import VendiScore
 
     return _of_blocks(VendiScore(1, DIMENSION), blocks)
 
@@ -179,7 +179,7 @@ def _of_blocks(metric: Metric, blocks: Iterable[Tensor]) -> float:
 
 def measures_in_blocks(number: int, seed: int) -> dict[str, float]:
     """Mean cosine, and Vendi with its vectors summed up as early as may be."""
-    from relgen.diversity.metrics import VendiScore
+    from relgen.evaluation.diversity.metrics import VendiScore
 
     (vectors,) = embeddings(number, seed)
     metric = VendiScore(1, DIMENSION, rows=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from relgen.products import speed_up
+from relgen.kernels.onednn_linear import speed_up
 
 SHAPES: dict[str, dict[str, Any]] = {
     "tiny": {

@@ -19,16 +19,13 @@ from lightning.pytorch import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch.utils.data import DataLoader
 
-from datamodules.batching import TokenBatchSampler, token_batches
-from datamodules.resuming import position
-from relgen.chain_tokens import ChainTokens, tokenise_chain
-from relgen.errors import InputError
-from relgen.files import content_hash, text_hash
-from relgen.language_model import EMBEDDED_LANGUAGE_MODEL, load_tokenizer
-from relgen.preferences import read_chains
-from relgen.prompts import PromptWriter, prompt_format
-from relgen.schema import load_schema, parse_schema
-from relgen.tree import TreeBatch, pack
+from datamodules.utils.batching import TokenBatchSampler, token_batches
+from datamodules.utils.resuming import position
+from relgen.common import InputError, content_hash, text_hash
+from relgen.data import load_schema, parse_schema
+from relgen.dpo import ChainTokens, TreeBatch, pack, read_chains, tokenise_chain
+from relgen.models import EMBEDDED_LANGUAGE_MODEL, load_tokenizer
+from relgen.prompting import PromptWriter, prompt_format
 
 # datasets does not notice a changed function of a module: raise this when the tokens change
 _VERSION = 1

@@ -17,21 +17,17 @@ from datasets import Dataset, concatenate_datasets
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
-from datamodules.relation_checks import (
+from datamodules.utils.relation_checks import (
     check_files,
     check_training,
     leaking_rows,
     untyped_notice,
 )
-from datamodules.relation_tables import collate_columns, encode_table
-from datamodules.resuming import position
-from relgen.classifiers.base import Batch, Encoding
-from relgen.classifiers.batching import TrainingBatches, evaluation_batches
-from relgen.classifiers.encoding import MarkerEncoding
-from relgen.errors import InputError
-from relgen.files import content_hash
-from relgen.schema import RelationSchema, load_schema
-from relgen.tables import load_table
+from datamodules.utils.relation_tables import collate_columns, encode_table
+from datamodules.utils.resuming import position
+from relgen.classifiers import Batch, Encoding, MarkerEncoding, TrainingBatches, evaluation_batches
+from relgen.common import InputError, content_hash
+from relgen.data import RelationSchema, load_schema, load_table
 
 Mix = Literal["human", "pure", "mix"]
 Order = Literal["together", "side_by_side", "generated_first"]

@@ -1,8 +1,8 @@
 """DPO over packed prefix trees, as a LightningModule.
 
 Policy and reference are one base model with its LoRA adapter on and off. Leaves out: what a batch
-is (`relgen.tree`), the losses (`relgen.losses`), and everything that is a key of the Trainer:
-accumulation, clipping, precision, devices, checkpoints.
+is (`relgen.dpo.prefix_tree`), the losses (`relgen.dpo.losses`), and everything that is a key of the
+Trainer: accumulation, clipping, precision, devices, checkpoints.
 """
 
 from __future__ import annotations
@@ -22,26 +22,41 @@ from torch.optim import Optimizer
 from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 
-from lightning_modules.callbacks import SampleTexts, SaveAdapter, Settings
-from lightning_modules.history import MetricHistory
-from lightning_modules.means import PairMeans
-from lightning_modules.memory_estimate import estimate_memory
-from lightning_modules.preemption import SaveOnTermination
-from lightning_modules.processes import any_process, share_of_processes
-from lightning_modules.random_state import random_state, set_random_state
-from lightning_modules.schedules import Schedule, learning_rate_factor
-from lightning_modules.sharding import check_shardable, is_sharded, shard
-from lightning_modules.speed import Speed
-from relgen.adapters import add_lora, fingerprint, reference
-from relgen.errors import InputError
-from relgen.language_model import EMBEDDED_LANGUAGE_MODEL, DType, Quantization, load_language_model
-from relgen.log_probabilities import PairLogProbabilities, tree_log_probabilities
-from relgen.losses import LOSSES, LossName, check_loss, nll_loss
-from relgen.memory import MemoryEstimate
-from relgen.reference_cache import ReferenceCache
-from relgen.tree import TreeBatch
-from relgen.tree_attention import TREE_ATTENTION, TreeAttention, check_attention
-from relgen.tree_parts import tree_losses
+from lightning_modules.callbacks.history import MetricHistory
+from lightning_modules.callbacks.preemption import SaveOnTermination
+from lightning_modules.callbacks.setup import SampleTexts, SaveAdapter, Settings
+from lightning_modules.callbacks.speed import Speed
+from lightning_modules.utils.distributed import any_process, share_of_processes
+from lightning_modules.utils.memory_estimate import estimate_memory
+from lightning_modules.utils.pair_metrics import PairMeans
+from lightning_modules.utils.random_state import random_state, set_random_state
+from lightning_modules.utils.schedules import Schedule, learning_rate_factor
+from lightning_modules.utils.sharding import check_shardable, is_sharded, shard
+from relgen.common import InputError
+from relgen.dpo import (
+    LOSSES,
+    TREE_ATTENTION,
+    LossName,
+    MemoryEstimate,
+    PairLogProbabilities,
+    ReferenceCache,
+    TreeAttention,
+    TreeBatch,
+    check_attention,
+    check_loss,
+    nll_loss,
+    tree_log_probabilities,
+    tree_losses,
+)
+from relgen.models import (
+    EMBEDDED_LANGUAGE_MODEL,
+    DType,
+    Quantization,
+    add_lora,
+    fingerprint,
+    load_language_model,
+    reference,
+)
 
 
 class StepResult(NamedTuple):
@@ -73,7 +88,8 @@ class DPOModule(LightningModule):
         compute_dtype: what 4-bit layers compute in.
         attention: `tree` follows the tree's shape; `dense` is the simple N x N mask; `flex` is
             FlexAttention, for GPUs (compiled at the first batch of each padded length).
-        twig_tokens: take about so many tokens of a batch's twigs at a time (`relgen.tree_parts`):
+        twig_tokens: take about so many tokens of a batch's twigs at a time
+        (`relgen.dpo.microbatch`):
             less memory, products of fewer rows. null takes all together, as do layers that are
             sharded and the other kinds of attention.
         gradient_checkpointing: trade time for memory.
@@ -82,7 +98,7 @@ class DPOModule(LightningModule):
         lora_dropout: on the adapter's input; the base never has any.
         lora_target_modules: names of layers, or `all-linear`.
         lora_seed: of the adapter's first values.
-        loss: see `relgen.losses`.
+        loss: see `relgen.dpo.losses`.
         beta: strength of the pull towards the reference.
         label_smoothing: share of pairs taken to be the wrong way round (`sigmoid` and `robust`).
         nll_weight: weight of the chosen completion's negative log-likelihood a token.
@@ -399,7 +415,7 @@ class DPOModule(LightningModule):
 
 
 def preference_metrics(result: StepResult) -> dict[str, Tensor]:
-    """What is logged, under TRL's names (`lightning_modules.means.NAMES`); each (B,)."""
+    """Return what is logged, under TRL's names (`pair_metrics.NAMES`); each (B,)."""
     margins = result.chosen_rewards - result.rejected_rewards
     return {
         "loss": result.losses,

@@ -19,24 +19,26 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from lightning_modules.after_training import FinishClassifier
-from lightning_modules.classifier_callbacks import BestWeights, ClassifierFiles
-from lightning_modules.classifier_pictures import ClassifierPictures
-from lightning_modules.history import MetricHistory
-from lightning_modules.preemption import SaveOnTermination
-from lightning_modules.processes import share_of_processes
-from lightning_modules.schedules import learning_rate_factor
-from lightning_modules.speed import Speed
-from relgen.classifiers.base import Batch, Classifier, ClassifierCallable
-from relgen.classifiers.losses import (
+from lightning_modules.callbacks.after_training import FinishClassifier
+from lightning_modules.callbacks.classifier import BestWeights, ClassifierFiles
+from lightning_modules.callbacks.history import MetricHistory
+from lightning_modules.callbacks.pictures import ClassifierPictures
+from lightning_modules.callbacks.preemption import SaveOnTermination
+from lightning_modules.callbacks.speed import Speed
+from lightning_modules.utils.distributed import share_of_processes
+from lightning_modules.utils.schedules import learning_rate_factor
+from relgen.classifiers import (
+    Batch,
+    Classifier,
+    ClassifierCallable,
     by_source,
     smoothed_cross_entropy,
     target_probabilities,
     weighted_mean,
 )
-from relgen.errors import InputError
-from relgen.schema import RelationSchema
-from relgen.scoring import RelationConfusion, Scores, score
+from relgen.common import InputError
+from relgen.data import RelationSchema
+from relgen.evaluation import RelationConfusion, Scores, score
 
 _LOG = logging.getLogger(__name__)
 

@@ -1,13 +1,33 @@
-"""The rooms' rules: who may import whom."""
+"""The rooms' rules: who may import whom, and through which door."""
 
 from __future__ import annotations
 
 import ast
+import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+# a room imports only rooms that stand before it
+ROOMS = (
+    "common",
+    "data",
+    "prompting",
+    "kernels",
+    "models",
+    "dpo",
+    "generation",
+    "evaluation",
+    "labelling",
+    "classifiers",
+    "experiments",
+    "reporting",
+    "cli",
+)
+# packages inside a room that other rooms may import by their own names
+OPEN = ("relgen.data.corpora",)
 RULES = [
     ("relgen", {"lightning_modules", "datamodules"}, set()),
     ("relgen", {"lightning"}, {"lightning_cli.py"}),
@@ -16,21 +36,84 @@ RULES = [
 ]
 
 
-def imported(file: Path) -> set[str]:
-    """The top-level packages that a file imports, wherever in it."""
-    names = set()
+def imported_modules(file: Path) -> Iterator[str]:
+    """Yield the full names of what a file imports, wherever in it."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            names |= {alias.name.partition(".")[0] for alias in node.names}
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module.partition(".")[0])
-    return names
+            yield node.module
+
+
+def room_of(module: str) -> str | None:
+    """Return the room that a module stands in; None outside of all rooms."""
+    parts = module.split(".")
+    return parts[1] if parts[0] == "relgen" and len(parts) > 1 else None
+
+
+def module_name(file: Path) -> str:
+    return ".".join(file.relative_to(ROOT).with_suffix("").parts)
+
+
+def source_files(*packages: str) -> list[Path]:
+    return list(itertools.chain(*((ROOT / package).rglob("*.py") for package in packages)))
 
 
 @pytest.mark.parametrize(("package", "forbidden", "exempt"), RULES)
 def test_packages_do_not_reach_into_each_other(
     package: str, forbidden: set[str], exempt: set[str]
 ) -> None:
-    files = [file for file in (ROOT / package).rglob("*.py") if file.name not in exempt]
+    files = [file for file in source_files(package) if file.name not in exempt]
     assert files
-    assert {str(f): imported(f) & forbidden for f in files if imported(f) & forbidden} == {}
+    found = {
+        str(file): names
+        for file in files
+        if (names := {m.partition(".")[0] for m in imported_modules(file)} & forbidden)
+    }
+    assert found == {}
+
+
+def test_relgen_holds_packages_only() -> None:
+    modules = {path.name for path in (ROOT / "relgen").iterdir() if path.is_file()}
+    assert modules == {"__init__.py", "__init__.pyi", "py.typed"}
+    rooms = {path.name for path in (ROOT / "relgen").iterdir() if (path / "__init__.py").is_file()}
+    assert rooms == set(ROOMS)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_only_rooms_before_it(room: str) -> None:
+    allowed = {*ROOMS[: ROOMS.index(room) + 1]}
+    wrong = [
+        (module_name(file), module)
+        for file in source_files(f"relgen/{room}")
+        for module in imported_modules(file)
+        if (other := room_of(module)) and other not in allowed
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("room", [*ROOMS, "lightning_modules", "datamodules"])
+def test_other_rooms_are_entered_by_their_front_door(room: str) -> None:
+    folder = f"relgen/{room}" if room in ROOMS else room
+    wrong = [
+        (module_name(file), module)
+        for file in source_files(folder)
+        for module in imported_modules(file)
+        if (other := room_of(module)) and other != room and module.count(".") > 1
+        if not module.startswith(OPEN)
+    ]
+    assert wrong == []
+
+
+def test_modules_form_no_cycle() -> None:
+    files = source_files("relgen", "lightning_modules", "datamodules")
+    names = {module_name(file).removesuffix(".__init__"): file for file in files}
+    # a room's front door loads lazily: only arrows between modules can close a circle
+    arrows = {
+        name: {module for module in imported_modules(file) if module in names and module != name}
+        for name, file in names.items()
+    }
+    while leaves := {name for name, targets in arrows.items() if not targets & arrows.keys()}:
+        for name in leaves:
+            del arrows[name]
+    assert arrows == {}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from relgen import cli
+from relgen.cli import main as cli
 from tests.relgen.generation.loopback import loopback
 from tests.test_whole_path import LABELS, preset, tiny_corpus
 

@@ -28,8 +28,8 @@ def test_it_finds_its_presets_and_its_corpus(unpacked: Path, tmp_path: Path) -> 
     code = """
 from pathlib import Path
 import relgen, lightning_modules, datamodules
-from relgen.cli import main
-from relgen.presets import list_configs
+from relgen.cli.main import main
+from relgen.common.presets import list_configs
 print(relgen.__file__)
 print(*list_configs())
 assert main(["data", "everyday", "--out", "corpus"]) == 0
@@ -48,5 +48,9 @@ assert main(["run", "everyday", "--dry-run", "--out", "run"]) == 0
     presets = set(done.stdout.splitlines()[1].split())
     assert {"dpo/smollm2", "experiments/everyday", "classifier/entity_marker"} <= presets
     assert (tmp_path / "corpus" / "train.jsonl").is_file()
-    for name in ("relgen/py.typed", "relgen/templates", "relgen/schemas/semeval.yaml"):
+    for name in (
+        "relgen/py.typed",
+        "relgen/reporting/templates/report.css",
+        "relgen/data/schemas/semeval.yaml",
+    ):
         assert (unpacked / name).exists()

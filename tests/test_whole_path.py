@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import yaml
 
-from relgen.files import read_json
-from relgen.presets import config_root
-from relgen.samples import read_samples, write_samples
-from relgen.schema import load_schema
+from relgen.common.files import read_json
+from relgen.common.presets import config_root
+from relgen.data.samples import read_samples, write_samples
+from relgen.data.schema import load_schema
 from tests.relgen.classifiers.tiny_encoder import save_encoder
 from tests.relgen.generation.tiny import save_tiny
 
@@ -99,7 +99,7 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def start(experiment: Path, out: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "relgen.cli", "run", str(experiment), "--out", str(out)],
+        [sys.executable, "-m", "relgen.cli.main", "run", str(experiment), "--out", str(out)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -19,11 +19,11 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from relgen.chain_tokens import ChainTokens
-from relgen.preferences import Chain, PreferencePair
-from relgen.prompts import PLAIN, PromptWriter
-from relgen.samples import Entity, Sample
-from relgen.schema import Relation, RelationSchema
+from relgen.data.samples import Entity, Sample
+from relgen.data.schema import Relation, RelationSchema
+from relgen.dpo.preference_pairs import Chain, PreferencePair
+from relgen.dpo.tokenize import ChainTokens
+from relgen.prompting.prompts import PLAIN, PromptWriter
 
 VOCABULARY = 600
 SIZES = {

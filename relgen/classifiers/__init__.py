@@ -1,34 +1,8 @@
-"""Relation classifiers: what they share, the architectures, and how a trained one is used.
+"""Holds relation classifiers: entity markers, KnowPrompt, RetrievalRE; their loading and saving.
 
-    clf = relgen.classifiers.load("runs/demo/model")
-    clf.predict(text="Ann founded Acme.", head="Acme", tail="Ann")
-
-Importing this package loads nothing heavy: torch and transformers wait for `load`.
+Leaves out training (`lightning_modules.relation_classifier`) and data (`datamodules.relations`).
 """
 
-from __future__ import annotations
+import lazy_loader
 
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from relgen.classifiers.pipeline import Precision, SavedClassifier
-
-
-def load(
-    folder: str | Path, *, device: str = "cpu", precision: Precision = "float32"
-) -> SavedClassifier:
-    """Loads a classifier that `relgen classifier fit` saved.
-
-    Args:
-        folder: the folder `model` below the command's output.
-        device: where it computes, such as `cpu` or `cuda`.
-        precision: `bfloat16` predicts about 1.5 times as fast on processors made for it,
-            with the same labels (see `SavedClassifier`).
-
-    Raises:
-        InputError: the folder holds no classifier, or an incomplete one.
-    """
-    from relgen.classifiers.saved import load_classifier
-
-    return load_classifier(folder, device=device, precision=precision)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -15,8 +15,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 import torch
 from torch import Tensor, nn
 
-from relgen.samples import Sample
-from relgen.schema import RelationSchema
+from relgen.data import RelationSchema, Sample
 
 # settings of `Classifier.config` that change what the same weights mean
 _IDENTITY = ("types", "markers", "mode")

@@ -216,22 +216,3 @@ def evaluation_batches(
         batches.append(mine[start:stop])
         start = stop
     return [batch for batch in batches if batch]
-
-
-def token_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """Batches of similar lengths, each of at most `budget` tokens with its padding; longest first.
-
-        >>> token_batches([5, 30, 9, 7], 30)
-        [[1], [2, 3, 0]]
-
-    Args:
-        lengths: the N rows' lengths.
-        budget: tokens a batch; a longer row is a batch by itself.
-    """
-    order = sorted(range(len(lengths)), key=lambda row: -lengths[row])
-    batches, start = [], 0
-    while start < len(order):
-        size = max(1, budget // max(1, lengths[order[start]]))
-        batches.append(order[start : start + size])
-        start += size
-    return batches

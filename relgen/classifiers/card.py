@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from relgen.schema import RelationSchema
+from relgen.data import RelationSchema
 
 
 def model_card(config: Mapping[str, Any], schema: RelationSchema) -> str:
@@ -35,8 +35,8 @@ def _usage() -> str:
     return (
         "## Use\n\n"
         "```python\n"
-        "import relgen.classifiers\n\n"
-        'clf = relgen.classifiers.load("THIS FOLDER")\n'
+        "import relgen\n\n"
+        'clf = relgen.load_classifier("THIS FOLDER")\n'
         'clf.predict(text="Ann founded Acme in 1990.", head="Acme", tail="Ann")\n'
         "```"
     )

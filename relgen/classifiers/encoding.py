@@ -17,9 +17,8 @@ from tokenizers import AddedToken
 from transformers import PreTrainedTokenizerBase
 
 from relgen.classifiers.base import Encoded, Encoding
-from relgen.errors import InputError
-from relgen.files import text_hash
-from relgen.samples import Sample
+from relgen.common import InputError, text_hash
+from relgen.data import Sample
 
 # part of the cache key of tokenised tables: raise it when ids or positions change
 ENCODING_VERSION = 1

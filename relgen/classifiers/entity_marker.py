@@ -18,9 +18,9 @@ from relgen.classifiers.base import Batch, Classifier
 from relgen.classifiers.encoding import MarkerEncoding, Markers
 from relgen.classifiers.last_layer import narrow, read_states
 from relgen.classifiers.pretrained import longest_input, set_dropout
-from relgen.language_model import EMBEDDED_ENCODER, load_tokenizer, resolve_model
-from relgen.products import speed_up
-from relgen.schema import RelationSchema
+from relgen.data import RelationSchema
+from relgen.kernels.onednn_linear import speed_up
+from relgen.models import EMBEDDED_ENCODER, load_tokenizer, resolve_model
 
 
 class EntityMarkerClassifier(Classifier):

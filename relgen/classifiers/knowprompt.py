@@ -43,9 +43,9 @@ from relgen.classifiers.knowprompt_words import (
 from relgen.classifiers.last_layer import at_places, narrow, read_states
 from relgen.classifiers.masked_models import load_masked_language_model, word_logits
 from relgen.classifiers.pretrained import longest_input, set_dropout
-from relgen.language_model import load_tokenizer
-from relgen.products import speed_up
-from relgen.schema import RelationSchema
+from relgen.data import RelationSchema
+from relgen.kernels.onednn_linear import speed_up
+from relgen.models import load_tokenizer
 
 Mode = Literal["fixed", "faithful"]
 

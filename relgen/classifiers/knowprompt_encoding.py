@@ -25,9 +25,8 @@ from relgen.classifiers.encoding import (
     special_ends,
     split_around,
 )
-from relgen.errors import InputError
-from relgen.files import text_hash
-from relgen.samples import Sample
+from relgen.common import InputError, text_hash
+from relgen.data import Sample
 
 # part of the cache key of tokenised tables: raise it when ids or positions change
 ENCODING_VERSION = 1

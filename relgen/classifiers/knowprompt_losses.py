@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from relgen.schema import RelationSchema
+from relgen.data import RelationSchema
 
 _LONGEST_SPAN = 5
 

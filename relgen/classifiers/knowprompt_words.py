@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from relgen.schema import RelationSchema
+from relgen.data import RelationSchema
 
 Role = Literal["head", "tail"]
 # the types that the released code starts both type words from

@@ -16,8 +16,8 @@ from torch.func import functional_call
 from transformers import AutoModelForMaskedLM, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
-from relgen.errors import InputError
-from relgen.language_model import missing_model, resolve_model
+from relgen.common import InputError
+from relgen.models import missing_model, resolve_model
 
 # GELU is the identity for numbers well above zero. The states that encoders give lie within a few
 # units around zero, and the LayerNorm behind it takes a shift that all share away again

@@ -13,12 +13,9 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from relgen.classifiers.base import Classifier, Encoded, collate
-from relgen.classifiers.batching import token_batches
-from relgen.classifiers.predictions import Prediction
-from relgen.errors import InputError
-from relgen.hardware import multiplies_bfloat16
-from relgen.samples import Entity, Sample
-from relgen.schema import RelationSchema
+from relgen.common import InputError, multiplies_bfloat16
+from relgen.data import Entity, Prediction, RelationSchema, Sample
+from relgen.models import length_batches
 
 _LOG = logging.getLogger(__name__)
 Mention = str | tuple[int, int]
@@ -129,7 +126,7 @@ def compute_logits(classifier: Classifier, encoded: Sequence[Encoded], token_bud
     """
     device, pad_id = next(classifier.parameters()).device, classifier.encoding.pad_id
     logits = torch.empty(len(encoded), len(classifier.schema))
-    for rows in token_batches([len(one.input_ids) for one in encoded], token_budget):
+    for rows in length_batches([len(one.input_ids) for one in encoded], token_budget):
         batch = collate([encoded[row] for row in rows], pad_id=pad_id)
         batch = batch._replace(
             input_ids=batch.input_ids.to(device),

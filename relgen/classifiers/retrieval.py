@@ -24,8 +24,8 @@ from relgen.classifiers.losses import target_probabilities
 from relgen.classifiers.retrieval_choice import COMBINATIONS, Given, choose
 from relgen.classifiers.retrieval_scores import nearest
 from relgen.classifiers.saved import load_classifier
-from relgen.errors import InputError
-from relgen.schema import RelationSchema
+from relgen.common import InputError
+from relgen.data import RelationSchema
 
 
 class RetrievalClassifier(KnowPromptClassifier, LearnsAfterTraining):

@@ -18,8 +18,8 @@ from relgen.classifiers.retrieval_scores import (
     released_interpolated,
     released_neighbour_probabilities,
 )
-from relgen.schema import RelationSchema
-from relgen.scoring import confusion_matrix, score
+from relgen.data import RelationSchema
+from relgen.evaluation import confusion_matrix, score
 
 # of the authors' code (`main.py`, `distance2logits_2`) and scripts (`knn_scripts/`)
 PUBLISHED = Retrieval(interpolation=0.2, neighbours=64, temperature=10.0)

@@ -21,9 +21,8 @@ from relgen import __version__
 from relgen.classifiers.base import Classifier
 from relgen.classifiers.card import model_card
 from relgen.classifiers.pipeline import Precision, SavedClassifier
-from relgen.errors import InputError
-from relgen.files import atomic_folder, read_json, write_json, write_text
-from relgen.schema import load_schema
+from relgen.common import InputError, atomic_folder, read_json, write_json, write_text
+from relgen.data import load_schema
 
 WEIGHTS, CONFIG, SCHEMA, TOKENIZER, CARD = (
     "model.safetensors",

@@ -1,5 +1,8 @@
-"""Generation: a language model writes samples, one by one (OBO) or all at once (AAO).
+"""Lets a language model write samples: the loops, acceptance, grammars, backends, files.
 
-`settings` says what can be chosen, `run.generate` is the whole of it. Nothing is imported here, so
-that `relgen --help` stays fast.
+Leaves out prompts (`prompting`) and reading what was written (`labelling`).
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -17,13 +17,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from relgen.generation.backends import Finish
-from relgen.generation.grammar_spec import GrammarSpec
+from relgen.data import Entity, MarkupError, Relation, Sample, normalised, parse
+from relgen.generation.backends.base import Finish
+from relgen.generation.grammar.spec import GrammarSpec
 from relgen.generation.overlap import OverlapIndex, context_words, jaccard
 from relgen.generation.settings import GenerationSettings
-from relgen.markup import MarkupError, parse
-from relgen.samples import Entity, Sample, normalised
-from relgen.schema import Relation
 
 
 @dataclass(frozen=True, slots=True)

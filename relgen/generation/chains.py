@@ -12,10 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from relgen.data import Relation, Sample
 from relgen.generation.settings import GenerationSettings
-from relgen.prompts import Prompt
-from relgen.samples import Sample
-from relgen.schema import Relation
+from relgen.prompting import Prompt
 
 
 class Writer(Protocol):

@@ -12,18 +12,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from relgen.field_markup import read_fields
+from relgen.data import Relation, Sample
 from relgen.generation.acceptance import Check, Pool, Read, Surroundings, judge, read_draft
-from relgen.generation.backends import Backend, Draft, DraftRequest
+from relgen.generation.backends.base import Backend, Draft, DraftRequest
 from relgen.generation.chains import Chain, RelationState, Writer, waves, write_prompt
-from relgen.generation.fields_grammar import FieldsSpec
-from relgen.generation.grammar_spec import GrammarSpec
-from relgen.generation.journal import Journal, Round
+from relgen.generation.files.journal import Journal, Round
+from relgen.generation.grammar.fields import FieldsSpec
+from relgen.generation.grammar.spec import GrammarSpec
 from relgen.generation.overlap import jaccard, words
 from relgen.generation.settings import GenerationSettings
-from relgen.prompts import Prompt
-from relgen.samples import Sample
-from relgen.schema import Relation
+from relgen.prompting import Prompt, read_fields
 
 
 @dataclass(slots=True)

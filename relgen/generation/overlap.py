@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
-from relgen.samples import Sample, normalised
+from relgen.data import Sample, normalised
 
 # fewer comparisons with a smaller number, less memory with a larger one
 _CROWDED = 16

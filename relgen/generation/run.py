@@ -10,25 +10,22 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from relgen import __version__
-from relgen.errors import InputError
-from relgen.field_prompts import FieldPromptWriter
-from relgen.files import content_hash, text_hash
+from relgen.common import InputError, content_hash, text_hash
+from relgen.data import Relation, RelationSchema, Sample, load_schema, read_samples
 from relgen.generation.acceptance import Check, Pool, default_checks
-from relgen.generation.answers import Answers
+from relgen.generation.backends.answers import Answers
+from relgen.generation.backends.engines import Engine, find_engine
 from relgen.generation.chains import RelationState, Writer, plan
-from relgen.generation.engines import Engine, find_engine
-from relgen.generation.journal import Journal
-from relgen.generation.json_log import LogInUseError
+from relgen.generation.files.journal import Journal
+from relgen.generation.files.json_log import LogInUseError
+from relgen.generation.files.merging import merge
+from relgen.generation.files.outputs import OutputPaths, PartialFiles, summarise
+from relgen.generation.files.shards import Shard
 from relgen.generation.loop import GenerationLoop
-from relgen.generation.merging import merge
-from relgen.generation.outputs import OutputPaths, PartialFiles, summarise
 from relgen.generation.progress import GenerationProgress
 from relgen.generation.settings import GenerationSettings
-from relgen.generation.shards import Shard
-from relgen.language_model import resolve_model
-from relgen.prompts import PromptFormat, PromptWriter
-from relgen.samples import Sample, read_samples
-from relgen.schema import Relation, RelationSchema, load_schema
+from relgen.models import resolve_model
+from relgen.prompting import FieldPromptWriter, PromptFormat, PromptWriter
 
 _Log = TypeVar("_Log", Journal, Answers)
 FindEngine = Callable[[GenerationSettings, Answers | None], Engine]
@@ -255,7 +252,7 @@ def _open_log(kind: Callable[[Path, str], _Log], path: Path, header: str, force:
 
 
 def _read_summary(paths: OutputPaths) -> dict[str, Any]:
-    from relgen.files import read_json
+    from relgen.common import read_json
 
     content: dict[str, Any] = read_json(paths.summary)
     return content

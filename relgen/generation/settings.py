@@ -15,16 +15,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from relgen.errors import InputError
-from relgen.generation.server_settings import ServerSettings
-from relgen.generation.setting_fields import check_fields, described, from_mapping
-from relgen.generation.shards import Shard
-from relgen.generation.vllm_settings import VllmSettings
-from relgen.hardware import resolved
-from relgen.yaml_files import located, read_yaml
+from relgen.common import (
+    InputError,
+    check_fields,
+    described,
+    from_mapping,
+    located,
+    read_yaml,
+    resolved,
+)
+from relgen.generation.backends.server_settings import ServerSettings
+from relgen.generation.backends.vllm_settings import VllmSettings
+from relgen.generation.files.shards import Shard
 
 Mode = Literal["obo", "aao"]
-# the values of `relgen.language_model`, which would import torch
+# the values of `relgen.models.causal_lm`, which would import torch
 DType = Literal["float32", "bfloat16", "float16", "float64"]
 Quantization = Literal["nf4"]
 Half = Literal["a", "b"]

@@ -14,15 +14,23 @@ from rich.progress import track
 from torch import Tensor
 
 from relgen import __version__
-from relgen.classifiers.predictions import Prediction
-from relgen.errors import InputError
-from relgen.files import read_json, text_hash, write_json
+from relgen.common import InputError, read_json, text_hash, write_json
+from relgen.data import (
+    Entity,
+    PartialRows,
+    Prediction,
+    RelationSchema,
+    Sample,
+    inputs_hash,
+    iter_files,
+    load_schema,
+    read_samples,
+    with_samples,
+    write_samples,
+)
+from relgen.evaluation import score_labels
 from relgen.labelling.probe import cross_validated, fit_probe
-from relgen.language_model import DType, find_device
-from relgen.partial_rows import PartialRows, inputs_hash
-from relgen.samples import Entity, Sample, iter_files, read_samples, with_samples, write_samples
-from relgen.schema import RelationSchema, load_schema
-from relgen.scoring import score_labels
+from relgen.models import DType, find_device
 
 _CHUNK = 128
 

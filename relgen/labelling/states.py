@@ -12,12 +12,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from relgen.classifiers.batching import token_batches
-from relgen.errors import InputError
+from relgen.common import InputError
+from relgen.data import Sample
 from relgen.labelling.views import SLOTS, View, views
-from relgen.language_model import DType, load_language_model, load_tokenizer
-from relgen.prompts import shared_length
-from relgen.samples import Sample
+from relgen.models import DType, length_batches, load_language_model, load_tokenizer
+from relgen.prompting import shared_length
 
 # shares of the model's depth. The middle layers know most about relations, the last ones about the
 # next word.
@@ -114,7 +113,7 @@ class StateReader:
         """
         states = torch.empty(len(samples), SLOTS, len(self.layers), self.width)
         rows = [share([self._tokens(view) for view in views(sample)]) for sample in samples]
-        for batch in token_batches([len(row.ids) for row in rows], _TOKENS_A_BATCH):
+        for batch in length_batches([len(row.ids) for row in rows], _TOKENS_A_BATCH):
             hidden = self._forward([rows[number] for number in batch])  # L times (B, T, H)
             for place, number in enumerate(batch):
                 taken = [layer[place, rows[number].places] for layer in hidden]  # L times (4, H)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from relgen.samples import Sample
+from relgen.data import Sample
 
 # the slots after exchanging head and tail
 EXCHANGED = (1, 0, 3, 2)

@@ -1,1 +1,8 @@
-"""What `relgen.report` is made of: reading a run, findings, tables, charts, examples."""
+"""Draws the results of runs as HTML, Markdown and plots.
+
+Leaves out how figures are worked out (`evaluation`, `experiments`).
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from relgen.arms import METHOD, parse_arm
+from relgen.evaluation import deviation, mean
+from relgen.experiments import METHOD, parse_arm
 from relgen.reporting import published, tables
 from relgen.reporting.data import Run
 from relgen.reporting.naming import describe, is_part
@@ -183,7 +184,7 @@ def repetition_table(runs: Sequence[Compared]) -> Table | None:
     rows = []
     for name in names:
         values = [
-            tables.mean([seed["overall"].get("word_repetition") for seed in of.get(name, [])])
+            mean([seed["overall"].get("word_repetition") for seed in of.get(name, [])])
             for of in sets
         ]
         if any(value is not None for value in values):
@@ -280,9 +281,9 @@ def _scores(runs: Sequence[Compared], shown: Sequence[tuple[str, str]]) -> Table
 def _score(run: Run, arm: str, classifier: str) -> tuple[str, str]:
     """The mean and the standard deviation over seeds, in words."""
     values = _values(run, arm, classifier)
-    spread = tables.deviation(values)
+    spread = deviation(values)
     note = "" if spread is None else f"± {100 * spread:.1f}"
-    return tables.percent(tables.mean(values)), note
+    return tables.percent(mean(values)), note
 
 
 def _values(run: Run, arm: str, classifier: str) -> list[float | None]:
@@ -294,7 +295,7 @@ def _values(run: Run, arm: str, classifier: str) -> list[float | None]:
 
 
 def _mean(run: Run, arm: str, classifier: str) -> float | None:
-    return tables.mean(_values(run, arm, classifier))
+    return mean(_values(run, arm, classifier))
 
 
 def _against(run: Run, against: Against, arm: str, classifier: str) -> dict[str, Any] | None:

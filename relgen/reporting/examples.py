@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
-from relgen.diversity.text import words
+from relgen.data import Sample
+from relgen.evaluation import words
 from relgen.reporting.data import Run
 from relgen.reporting.naming import describe, generation_of, is_part
-from relgen.samples import Sample
 
 RELATIONS = 4
 SENTENCES = 3

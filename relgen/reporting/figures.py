@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from relgen.evaluation import mean
 from relgen.reporting import charts, tables
 
 
@@ -16,7 +17,7 @@ def cosines(
     for name, seeds in sets.items():
         for label in dict.fromkeys(label for of in seeds for label in of.get("per_relation", {})):
             values = [of.get("per_relation", {}).get(label, {}).get("cosine") for of in seeds]
-            rows.setdefault(label, {})[name] = tables.mean(values)
+            rows.setdefault(label, {})[name] = mean(values)
     return rows
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from relgen.paired import paired_interval, sign_flip_p
+from relgen.evaluation import paired_interval, sign_flip_p
 from relgen.reporting.data import Run
 from relgen.reporting.naming import describe, generation_of, is_part
 from relgen.reporting.tables import percent, points

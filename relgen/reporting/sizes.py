@@ -6,7 +6,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from relgen.arms import parse_arm
+from relgen.evaluation import deviation
+from relgen.experiments import parse_arm
 from relgen.reporting import charts, tables
 from relgen.reporting.comparison import Compared
 from relgen.reporting.naming import is_part
@@ -62,7 +63,7 @@ def size_curves(runs: Sequence[Compared]) -> list[SizeCurve]:
                     if size and arm.figures.get("micro_f1") is not None:
                         scores.setdefault(size, {})[arm.seed] = arm.figures["micro_f1"]
                 points = [
-                    (n, statistics.fmean(of.values()), tables.deviation(list(of.values())))
+                    (n, statistics.fmean(of.values()), deviation(list(of.values())))
                     for n, of in sorted(scores.items())
                 ]
                 if len(points) > 1:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import statistics
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from relgen.evaluation import deviation, mean
 from relgen.reporting.data import ArmRun, Run
 from relgen.reporting.naming import describe, generation_of, is_part
 
@@ -56,18 +56,6 @@ class Table:
 
     columns: list[str]
     rows: list[Row]
-
-
-def mean(values: Sequence[float | None]) -> float | None:
-    """The mean of the values that are known; None when none is."""
-    known = [value for value in values if value is not None]
-    return statistics.fmean(known) if known else None
-
-
-def deviation(values: Sequence[float | None]) -> float | None:
-    """The sample standard deviation (n − 1) of the values that are known; None for fewer than 2."""
-    known = [value for value in values if value is not None]
-    return statistics.stdev(known) if len(known) > 1 else None
 
 
 def percent(value: float | None) -> str:

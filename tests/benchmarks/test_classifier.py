@@ -11,7 +11,7 @@ from benchmarks import classifier_sides as sides
 from benchmarks.classifier_checks import check_labels, check_step
 from relgen.classifiers.entity_marker import EntityMarkerClassifier
 from relgen.classifiers.saved import save_classifier
-from relgen.schema import load_schema
+from relgen.data.schema import load_schema
 from tests.relgen.classifiers.tiny_encoder import save_encoder
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from benchmarks import correctness
-from relgen.classifiers.predictions import Prediction
-from relgen.errors import InputError
-from relgen.samples import Entity, Sample, write_samples
-from relgen.schema import load_schema
+from relgen.common.errors import InputError
+from relgen.data.predictions import Prediction
+from relgen.data.samples import Entity, Sample, write_samples
+from relgen.data.schema import load_schema
 
 SCHEMA = load_schema("semeval")
 CAUSE, EFFECT = "Cause-Effect(e1,e2)", "Cause-Effect(e2,e1)"

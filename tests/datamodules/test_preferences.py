@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from datamodules.preferences import PreferenceDataModule
-from relgen.chain_tokens import tokenise_chain
-from relgen.errors import InputError
-from relgen.preferences import write_chains
-from relgen.prompts import PromptWriter, prompt_format
-from relgen.tree import pack
+from relgen.common.errors import InputError
+from relgen.dpo.preference_pairs import write_chains
+from relgen.dpo.prefix_tree import pack
+from relgen.dpo.tokenize import tokenise_chain
+from relgen.prompting.prompts import PromptWriter, prompt_format
 from tests import tiny
 
 

@@ -9,9 +9,9 @@ from lightning import Trainer
 
 from datamodules.relations import RelationDataModule
 from relgen.classifiers.encoding import MarkerEncoding
-from relgen.errors import InputError
-from relgen.samples import write_samples
-from relgen.schema import Relation, RelationSchema
+from relgen.common.errors import InputError
+from relgen.data.samples import write_samples
+from relgen.data.schema import Relation, RelationSchema
 from tests.relgen.classifiers.tiny_encoder import SCHEMA, samples, tokenizer
 
 

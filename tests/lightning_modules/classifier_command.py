@@ -11,7 +11,7 @@ from lightning import LightningDataModule, LightningModule
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningCLI
 
-from relgen.presets import find_config
+from relgen.common.presets import find_config
 
 
 def classifier_command(preset: str, files: Path, model: Path, *common: str) -> Callable[..., None]:

@@ -10,8 +10,8 @@ from transformers import PreTrainedModel
 
 from datamodules.relations import RelationDataModule
 from lightning_modules.relation_classifier import RelationClassifierModule
-from relgen.presets import find_config
-from relgen.schema import load_schema
+from relgen.common.presets import find_config
+from relgen.data.schema import load_schema
 from tests.relgen.classifiers.tiny_encoder import save_encoder
 from tests.relgen.classifiers.tiny_masked import save_masked
 

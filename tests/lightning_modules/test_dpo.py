@@ -17,11 +17,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from datamodules.preferences import PreferenceDataModule
 from lightning_modules.dpo import DPOModule, check_base_in_eval
-from relgen.errors import InputError
-from relgen.language_model import load_language_model
-from relgen.log_probabilities import tree_log_probabilities
-from relgen.preferences import write_chains
-from relgen.tree import pack, parts
+from relgen.common.errors import InputError
+from relgen.dpo.logps import tree_log_probabilities
+from relgen.dpo.preference_pairs import write_chains
+from relgen.dpo.prefix_tree import pack, parts
+from relgen.models.causal_lm import load_language_model
 from tests import tiny
 
 

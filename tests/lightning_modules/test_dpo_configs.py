@@ -14,7 +14,7 @@ from lightning.pytorch.cli import LightningCLI
 
 from datamodules.preferences import PreferenceDataModule
 from lightning_modules.dpo import DPOModule
-from relgen.preferences import write_chains
+from relgen.dpo.preference_pairs import write_chains
 from tests import tiny
 
 CONFIGS = Path(__file__).parents[2] / "configs"

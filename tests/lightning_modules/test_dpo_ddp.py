@@ -11,7 +11,7 @@ import torch
 
 from datamodules.preferences import PreferenceDataModule
 from lightning_modules.dpo import DPOModule
-from relgen.preferences import write_chains
+from relgen.dpo.preference_pairs import write_chains
 from tests import tiny
 from tests.lightning_modules.two_processes import run_command
 

@@ -7,13 +7,13 @@ import pytest
 import torch
 from lightning import Trainer, seed_everything
 
-import relgen.classifiers
+import relgen
 from datamodules.relations import RelationDataModule
 from lightning_modules.relation_classifier import RelationClassifierModule
 from relgen.classifiers.base import collate
 from relgen.classifiers.knowprompt import KnowPromptClassifier
 from relgen.classifiers.losses import smoothed_cross_entropy
-from relgen.samples import read_samples, write_samples
+from relgen.data.samples import read_samples, write_samples
 from tests.lightning_modules.classifier_command import assert_same_predictions, classifier_command
 from tests.relgen.classifiers.tiny_encoder import SCHEMA, samples, save_encoder
 from tests.relgen.classifiers.tiny_masked import save_masked
@@ -112,7 +112,7 @@ def test_it_trains_on_every_mix(files, model, mix):
         mix=mix,
     )
     trainer(files / "out", 120).fit(built, given)
-    loaded = relgen.classifiers.load(files / "out" / "model")
+    loaded = relgen.load_classifier(files / "out" / "model")
     name = "generated.jsonl" if mix == "pure" else "human.jsonl"
     chosen = read_samples(files / name)
     predicted = loaded.predict_samples(chosen)
@@ -155,7 +155,7 @@ def test_fit_test_and_predict_by_command_line(files, model):
     command("predict", checkpoint)
     predicted = [json.loads(line) for line in (out / "predictions.jsonl").open()]
 
-    loaded = relgen.classifiers.load(out / "model")
+    loaded = relgen.load_classifier(out / "model")
     held_out = read_samples(files / "test.jsonl")
     expected = [prediction.to_json() for prediction in loaded.predict_samples(held_out)]
     assert_same_predictions(tested, expected, predicted)

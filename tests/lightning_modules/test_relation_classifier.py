@@ -12,13 +12,13 @@ from lightning import Trainer, seed_everything
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 
-import relgen.classifiers
+import relgen
 from datamodules.relations import RelationDataModule
 from lightning_modules.relation_classifier import RelationClassifierModule
 from relgen.classifiers.base import collate
 from relgen.classifiers.entity_marker import EntityMarkerClassifier
-from relgen.errors import InputError
-from relgen.samples import read_samples, write_samples
+from relgen.common.errors import InputError
+from relgen.data.samples import read_samples, write_samples
 from tests.lightning_modules.classifier_command import assert_same_predictions, classifier_command
 from tests.lightning_modules.two_processes import run_command
 from tests.relgen.classifiers.tiny_encoder import SCHEMA, samples, save_encoder
@@ -100,7 +100,7 @@ def test_it_learns_33_sentences_by_heart(files, encoder):
     seed_everything(1)
     built = module(encoder)
     trainer(files / "out", 120).fit(built, data(files))
-    loaded = relgen.classifiers.load(files / "out" / "model")
+    loaded = relgen.load_classifier(files / "out" / "model")
     chosen = read_samples(files / "human.jsonl")
     predicted = [prediction.relation for prediction in loaded.predict_samples(chosen)]
     assert predicted == [sample.relation for sample in chosen]
@@ -331,7 +331,7 @@ def test_fit_test_and_predict_by_command_line(files, encoder):
     command("predict", checkpoint, others, f"--trainer.default_root_dir={files / 'other'}")
     assert len((files / "other" / "predictions.jsonl").read_text().splitlines()) == 33
 
-    loaded = relgen.classifiers.load(out / "model")
+    loaded = relgen.load_classifier(out / "model")
     held_out = read_samples(files / "test.jsonl")
     expected = [prediction.to_json() for prediction in loaded.predict_samples(held_out)]
     assert_same_predictions(tested, expected, predicted)
@@ -354,7 +354,7 @@ def test_two_processes_score_every_sample_once(files, encoder):
     scores = json.loads((files / "out" / "scores.json").read_text())
     assert sum(sum(row) for row in scores["confusion"]) == 9
     tested = [json.loads(line) for line in (files / "out" / "predictions.jsonl").open()]
-    loaded = relgen.classifiers.load(files / "out" / "model")
+    loaded = relgen.load_classifier(files / "out" / "model")
     expected = loaded.predict_samples(read_samples(files / "test.jsonl"))
     assert [(row["id"], row["relation"]) for row in tested] == [
         (prediction.id, prediction.relation) for prediction in expected

@@ -8,14 +8,14 @@ import torch
 from lightning import seed_everything
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
-import relgen.classifiers
+import relgen
 from datamodules.relations import RelationDataModule
 from lightning_modules.relation_classifier import RelationClassifierModule
 from relgen.classifiers.knowprompt import KnowPromptClassifier
 from relgen.classifiers.retrieval import RetrievalClassifier
-from relgen.errors import InputError
-from relgen.samples import read_samples, write_samples
-from relgen.schema import Relation, RelationSchema
+from relgen.common.errors import InputError
+from relgen.data.samples import read_samples, write_samples
+from relgen.data.schema import Relation, RelationSchema
 from tests.lightning_modules.classifier_command import assert_same_predictions, classifier_command
 from tests.lightning_modules.test_knowprompt_training import trainer
 from tests.relgen.classifiers.tiny_encoder import SCHEMA, samples
@@ -80,7 +80,7 @@ def test_it_trains_on_every_mix(files, model, mix, names, stored):
     assert len(built.classifier.datastore) == stored
     uncertain = (built.classifier.datastore.values.max(dim=1).values < 0.99).sum()
     assert uncertain == (0 if mix == "human" else 8)
-    loaded = relgen.classifiers.load(files / "out" / "model")
+    loaded = relgen.load_classifier(files / "out" / "model")
     chosen = read_samples(files / f"{names[0]}.jsonl")
     predicted = loaded.predict_samples(chosen)
     assert [one.relation for one in predicted] == [sample.relation for sample in chosen]
@@ -149,7 +149,7 @@ def test_fit_validate_test_and_predict_by_command_line(files, model):
     command("predict", checkpoint)
     predicted = [json.loads(line) for line in (out / "predictions.jsonl").open()]
 
-    loaded = relgen.classifiers.load(out / "model")
+    loaded = relgen.load_classifier(out / "model")
     assert len(loaded.classifier.datastore) == 48
     held_out = read_samples(files / "test.jsonl")
     expected = [prediction.to_json() for prediction in loaded.predict_samples(held_out)]
@@ -191,7 +191,7 @@ def test_the_datastore_of_a_trained_knowprompt_is_that_of_training_with_it(files
     assert part.classifier.source == whole.classifier.source == "chosen on 9 development samples"
     card = (out / "model" / "README.md").read_text()
     assert f"weights of the KnowPrompt in `{trained}`" in card
-    assert relgen.classifiers.load(out / "model").classifier.trained == trained
+    assert relgen.load_classifier(out / "model").classifier.trained == trained
 
     # the checkpoint is one that is tested like any other, without that folder
     trainer(files / "whole", 0).test(whole, given)
@@ -262,5 +262,5 @@ def test_a_training_that_goes_on_forgets_its_datastore_and_fills_it_again(files,
     after = again.classifier.datastore.keys
     assert after.shape == before.shape
     assert not torch.allclose(after, before, atol=1e-3)
-    fresh = relgen.classifiers.load(files / "out" / "model").classifier
+    fresh = relgen.load_classifier(files / "out" / "model").classifier
     torch.testing.assert_close(fresh.datastore.keys, after)

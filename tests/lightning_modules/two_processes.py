@@ -17,7 +17,7 @@ TIMEOUT = 240
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     """A relgen command; with the options `TWO` it starts its second process by itself."""
-    return start_command(folder, sys.executable, "-m", "relgen.cli", *arguments)
+    return start_command(folder, sys.executable, "-m", "relgen.cli.main", *arguments)
 
 
 def start_command(folder: Path, *command: str) -> subprocess.Popen[str]:
@@ -46,7 +46,7 @@ def start_command(folder: Path, *command: str) -> subprocess.Popen[str]:
 
 def run(folder: Path, *arguments: str, code: int = 0) -> str:
     """Runs it to its end; what it printed."""
-    return run_command(folder, sys.executable, "-m", "relgen.cli", *arguments, code=code)
+    return run_command(folder, sys.executable, "-m", "relgen.cli.main", *arguments, code=code)
 
 
 def run_command(folder: Path, *command: str, code: int = 0) -> str:

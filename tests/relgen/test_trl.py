@@ -8,13 +8,13 @@ import pytest
 import torch
 from datasets import Dataset
 
-from relgen.chain_tokens import tokenise_chain
-from relgen.language_model import load_language_model
-from relgen.log_probabilities import tree_log_probabilities
-from relgen.losses import sigmoid_loss
-from relgen.prompts import PromptWriter, prompt_format
-from relgen.tree import pack
-from relgen.tree_attention import TREE_ATTENTION
+from relgen.dpo.logps import tree_log_probabilities
+from relgen.dpo.losses import sigmoid_loss
+from relgen.dpo.prefix_tree import pack
+from relgen.dpo.tokenize import tokenise_chain
+from relgen.dpo.tree_attention import TREE_ATTENTION
+from relgen.models.causal_lm import load_language_model
+from relgen.prompting.prompts import PromptWriter, prompt_format
 from tests import tiny
 
 pytestmark = pytest.mark.bench

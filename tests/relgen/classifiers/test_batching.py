@@ -10,7 +10,6 @@ from relgen.classifiers.batching import (
     draw,
     evaluation_batches,
     sorting_window,
-    token_batches,
 )
 
 LABELS = [0] * 8 + [1] * 3 + [2]
@@ -89,20 +88,6 @@ def test_evaluation_batches_have_similar_lengths():
         [10, 9, 8, 7],
         [6, 5, 4, 3],
     ]
-
-
-def test_token_batches_hold_a_budget_with_their_padding():
-    assert token_batches([5, 30, 9, 7], 30) == [[1], [2, 3, 0]]
-    assert token_batches([5, 30, 9, 7], 20) == [[1], [2, 3], [0]]
-    assert token_batches([], 20) == []
-
-
-@pytest.mark.parametrize("budget", [1, 24, 60, 1000])
-def test_token_batches_see_every_row_once(budget):
-    found = token_batches(LENGTHS, budget)
-    assert sorted(row for batch in found for row in batch) == list(range(12))
-    sizes = [len(batch) * max(LENGTHS[row] for row in batch) for batch in found if len(batch) > 1]
-    assert max(sizes, default=0) <= budget
 
 
 def test_side_by_side_gives_each_source_its_share_of_every_batch():

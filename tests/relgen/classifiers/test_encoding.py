@@ -3,8 +3,8 @@
 import pytest
 
 from relgen.classifiers.encoding import MarkerEncoding, keep_nearest, split_around
-from relgen.errors import InputError
-from relgen.samples import Entity, Sample
+from relgen.common.errors import InputError
+from relgen.data.samples import Entity, Sample
 from tests.relgen.classifiers.tiny_encoder import sample, tokenizer
 
 

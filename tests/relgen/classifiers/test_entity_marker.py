@@ -5,13 +5,13 @@ import dataclasses
 import pytest
 import torch
 
-import relgen.classifiers
+import relgen
 from relgen.classifiers.base import collate
 from relgen.classifiers.entity_marker import EntityMarkerClassifier, schema_types
 from relgen.classifiers.saved import save_classifier
-from relgen.errors import InputError
-from relgen.samples import Entity, Sample
-from relgen.schema import Relation, RelationSchema
+from relgen.common.errors import InputError
+from relgen.data.samples import Entity, Sample
+from relgen.data.schema import Relation, RelationSchema
 from tests.relgen.classifiers.tiny_encoder import SCHEMA, samples, save_encoder
 
 TYPED = RelationSchema(
@@ -103,7 +103,7 @@ def test_it_learns_32_sentences_by_heart(tmp_path, markers, typed):
         loss.backward()
         optimizer.step()
     save_classifier(classifier, tmp_path / "saved")
-    loaded = relgen.classifiers.load(tmp_path / "saved")
+    loaded = relgen.load_classifier(tmp_path / "saved")
     predicted = loaded.predict_samples(chosen)
     assert [one.relation for one in predicted] == [one.relation for one in chosen]
     assert loaded.classifier.encoding.key == classifier.encoding.key

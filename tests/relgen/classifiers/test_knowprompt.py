@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-import relgen.classifiers
+import relgen
 from relgen.classifiers.base import collate
 from relgen.classifiers.knowprompt import KnowPromptClassifier
 from relgen.classifiers.knowprompt_losses import (
@@ -15,7 +15,7 @@ from relgen.classifiers.knowprompt_losses import (
 )
 from relgen.classifiers.pipeline import SavedClassifier
 from relgen.classifiers.saved import save_classifier
-from relgen.samples import Entity, Sample
+from relgen.data.samples import Entity, Sample
 from tests.relgen.classifiers.tiny_encoder import SCHEMA, samples, save_encoder
 from tests.relgen.classifiers.tiny_masked import TYPED, save_masked, tokenizer
 
@@ -240,7 +240,7 @@ def test_it_learns_32_sentences_by_heart(model, mode):
 def test_predictions_are_the_same_after_loading(model, mode, tmp_path):
     classifier = KnowPromptClassifier(SCHEMA, model, mode=mode, max_length=48, margin=0.7)
     save_classifier(classifier, tmp_path / "saved")
-    loaded = relgen.classifiers.load(tmp_path / "saved")
+    loaded = relgen.load_classifier(tmp_path / "saved")
     before = SavedClassifier(classifier).predict_samples(samples(20), token_budget=100)
     assert loaded.predict_samples(samples(20), token_budget=100) == before
     assert len({prediction.score for prediction in before}) > 10
@@ -258,7 +258,7 @@ def test_predictions_are_the_same_after_loading(model, mode, tmp_path):
 def test_a_loaded_classifier_rounds(model, tmp_path):
     save_classifier(KnowPromptClassifier(SCHEMA, model), tmp_path / "saved")
     exact, rounded = (
-        relgen.classifiers.load(tmp_path / "saved", precision=precision)
+        relgen.load_classifier(tmp_path / "saved", precision=precision)
         for precision in ("float32", "bfloat16")
     )
     labels = [one.relation for one in exact.predict_samples(samples(20))]

@@ -3,8 +3,8 @@
 import pytest
 
 from relgen.classifiers.knowprompt_encoding import PromptEncoding
-from relgen.errors import InputError
-from relgen.samples import Entity, Sample
+from relgen.common.errors import InputError
+from relgen.data.samples import Entity, Sample
 from tests.relgen.classifiers.tiny_encoder import sample
 from tests.relgen.classifiers.tiny_masked import tokenizer
 

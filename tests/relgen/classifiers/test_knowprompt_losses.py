@@ -16,7 +16,7 @@ from relgen.classifiers.knowprompt_losses import (
     structured_loss,
     translation_distance,
 )
-from relgen.schema import Relation, RelationSchema
+from relgen.data.schema import Relation, RelationSchema
 from tests.relgen.classifiers.tiny_masked import TYPED
 
 POSITIONS = torch.tensor([[4, 1, 3, 5, 8], [3, 0, 2, 4, 6], [6, 3, 5, 7, 9]])

@@ -6,7 +6,7 @@ from safetensors.torch import load_file, save_file
 from transformers import DistilBertConfig, DistilBertForMaskedLM
 
 from relgen.classifiers.masked_models import head_parts, load_masked_language_model, word_logits
-from relgen.errors import InputError
+from relgen.common.errors import InputError
 from tests.relgen.classifiers.tiny_encoder import save_encoder
 from tests.relgen.classifiers.tiny_masked import save_masked, tokenizer
 from tests.tiny import language_model

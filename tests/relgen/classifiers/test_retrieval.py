@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-import relgen.classifiers
+import relgen
 from relgen.classifiers.base import collate
 from relgen.classifiers.knowprompt import KnowPromptClassifier
 from relgen.classifiers.pipeline import SavedClassifier
 from relgen.classifiers.retrieval import RetrievalClassifier
 from relgen.classifiers.saved import save_classifier
-from relgen.errors import InputError
+from relgen.common.errors import InputError
 from tests.relgen.classifiers.tiny_encoder import SCHEMA, samples
 from tests.relgen.classifiers.tiny_masked import save_masked
 
@@ -156,7 +156,7 @@ def test_neighbours_alone_know_what_is_stored(model):
 def test_predictions_are_the_same_after_loading(model, mode, tmp_path):
     classifier = finished(model, mode=mode, interpolation=0.7, temperature=30.0)
     save_classifier(classifier, tmp_path / "saved")
-    loaded = relgen.classifiers.load(tmp_path / "saved")
+    loaded = relgen.load_classifier(tmp_path / "saved")
     before = SavedClassifier(classifier).predict_samples(samples(20), token_budget=100)
     assert loaded.predict_samples(samples(20), token_budget=100) == before
     assert len({prediction.score for prediction in before}) > 10
@@ -176,7 +176,7 @@ def test_predictions_are_the_same_after_loading(model, mode, tmp_path):
 def test_a_loaded_classifier_rounds(model, tmp_path):
     save_classifier(finished(model), tmp_path / "saved")
     exact, rounded = (
-        relgen.classifiers.load(tmp_path / "saved", precision=precision)
+        relgen.load_classifier(tmp_path / "saved", precision=precision)
         for precision in ("float32", "bfloat16")
     )
     labels = [one.relation for one in exact.predict_samples(samples(20))]

@@ -7,14 +7,14 @@ import sys
 import pytest
 import torch
 
-import relgen.classifiers
+import relgen
 from relgen.classifiers import pipeline
 from relgen.classifiers.entity_marker import EntityMarkerClassifier
 from relgen.classifiers.pipeline import SavedClassifier, close_calls, find_mention
-from relgen.classifiers.predictions import Prediction
 from relgen.classifiers.saved import record_scores, save_classifier
-from relgen.errors import InputError
-from relgen.scoring import score_labels
+from relgen.common.errors import InputError
+from relgen.data.predictions import Prediction
+from relgen.evaluation.scores import score_labels
 from tests.relgen.classifiers.tiny_encoder import SCHEMA, samples, save_encoder
 
 DATA = {
@@ -47,14 +47,14 @@ def folder(classifier, tmp_path):
 
 def test_predictions_are_the_same_after_loading(classifier, folder):
     before = SavedClassifier(classifier).predict_samples(samples(20), token_budget=100)
-    after = relgen.classifiers.load(folder).predict_samples(samples(20), token_budget=100)
+    after = relgen.load_classifier(folder).predict_samples(samples(20), token_budget=100)
     assert before == after
     assert [prediction.id for prediction in after] == [f"human-{n}" for n in range(20)]
     assert len({prediction.score for prediction in after}) > 10
 
 
 def test_raw_strings_and_offsets(folder):
-    loaded = relgen.classifiers.load(folder)
+    loaded = relgen.load_classifier(folder)
     by_text = loaded.predict(text="the storm caused the flood .", head="storm", tail="flood")
     assert loaded.predict("the storm caused the flood .", (4, 9), (21, 26)) == by_text
     assert loaded.predict_many([("the storm caused the flood .", "storm", (21, 26))]) == [
@@ -66,7 +66,7 @@ def test_raw_strings_and_offsets(folder):
 
 
 def test_no_samples_give_no_predictions(folder):
-    assert relgen.classifiers.load(folder).predict_samples([]) == []
+    assert relgen.load_classifier(folder).predict_samples([]) == []
 
 
 def labels(predictions):
@@ -102,7 +102,7 @@ def test_an_emulated_precision_is_warned_of(classifier, monkeypatch, caplog, fas
 
 def test_an_unknown_precision_is_named(folder):
     with pytest.raises(InputError, match=r"precision.*'int4'.*float32, bfloat16"):
-        relgen.classifiers.load(folder, precision="int4")
+        relgen.load_classifier(folder, precision="int4")
 
 
 def test_finding_a_mention():
@@ -139,26 +139,24 @@ def test_scores_join_the_card_of_the_weights_that_were_tested(classifier, folder
 def test_an_incomplete_folder_is_named(folder, name):
     (folder / name).unlink()
     with pytest.raises(InputError, match=f"{name} is missing.*relgen classifier fit"):
-        relgen.classifiers.load(folder)
+        relgen.load_classifier(folder)
 
 
 def test_damaged_weights_are_named(folder):
     (folder / "model.safetensors").write_bytes(b"nothing")
     with pytest.raises(InputError, match="the weights do not fit"):
-        relgen.classifiers.load(folder)
+        relgen.load_classifier(folder)
 
 
 def test_a_kind_of_later_is_refused(folder):
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "kind": "quantum"}))
     with pytest.raises(InputError, match=r"quantum.*use relgen"):
-        relgen.classifiers.load(folder)
+        relgen.load_classifier(folder)
 
 
 def test_importing_the_package_is_light():
-    program = (
-        "import relgen.classifiers, sys; print(sorted({'torch', 'transformers'} & {*sys.modules}))"
-    )
+    program = "import relgen, sys; print(sorted({'torch', 'transformers'} & {*sys.modules}))"
     run = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
     )
@@ -170,7 +168,7 @@ def test_minilm_is_the_same_after_loading(tmp_path):
     built = EntityMarkerClassifier(SCHEMA)
     save_classifier(built, tmp_path / "model")
     before = SavedClassifier(built).predict_samples(samples(4))
-    loaded = relgen.classifiers.load(tmp_path / "model")
+    loaded = relgen.load_classifier(tmp_path / "model")
     assert loaded.predict_samples(samples(4)) == before
     assert loaded.classifier.encoding.encode(samples(4)) == built.encoding.encode(samples(4))
     assert loaded.classifier.encoding.marker_ids["[HEAD]"] == 30522

@@ -9,8 +9,8 @@ import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast, RobertaConfig, RobertaModel
 
-from relgen.samples import Entity, Sample
-from relgen.schema import Relation, RelationSchema
+from relgen.data.samples import Entity, Sample
+from relgen.data.schema import Relation, RelationSchema
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 _WORDS = (

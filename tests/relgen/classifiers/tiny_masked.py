@@ -14,7 +14,7 @@ from transformers import (
     RobertaForMaskedLM,
 )
 
-from relgen.schema import Relation, RelationSchema
+from relgen.data.schema import Relation, RelationSchema
 from tests.relgen.classifiers import tiny_encoder
 
 _PAIRS = {"bert": "[CLS] $A [SEP] $B:1 [SEP]:1", "roberta": "[CLS] $A [SEP] [SEP] $B [SEP]"}

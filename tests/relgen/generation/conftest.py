@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from relgen.samples import write_samples
+from relgen.data.samples import write_samples
 from tests.relgen.generation import tiny
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from relgen.data.samples import Sample
 from relgen.generation.acceptance import Pool, Surroundings, Verdict, default_checks, judge
-from relgen.generation.backends import Finish
+from relgen.generation.backends.base import Finish
 from relgen.generation.settings import GenerationSettings
-from relgen.samples import Sample
 from tests.relgen.generation import tiny
 
 SETTINGS = GenerationSettings(min_words=5, max_words=12, max_entity_chars=20)

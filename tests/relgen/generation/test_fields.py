@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from relgen.field_markup import render_fields
-from relgen.generation.backends import Draft, DraftRequest
-from relgen.generation.engines import Engine
-from relgen.generation.fields_grammar import FieldsSpec
-from relgen.generation.grammar_spec import GrammarSpec
-from relgen.prompts import PLAIN, Prompt
-from relgen.samples import read_samples
-from relgen.schema import load_schema
+from relgen.data.samples import read_samples
+from relgen.data.schema import load_schema
+from relgen.generation.backends.base import Draft, DraftRequest
+from relgen.generation.backends.engines import Engine
+from relgen.generation.grammar.fields import FieldsSpec
+from relgen.generation.grammar.spec import GrammarSpec
+from relgen.prompting.field_markup import render_fields
+from relgen.prompting.prompts import PLAIN, Prompt
 from tests.relgen.generation.conftest import Inputs
-from tests.relgen.generation.test_grammar import takes
+from tests.relgen.generation.grammar.test_llguidance import takes
 from tests.relgen.generation.test_run import rows, run, settings
 
 SPEC = FieldsSpec(relation="in/at(e1,e2)", head_types=("PERSON", "A/B"), max_context_words=3)

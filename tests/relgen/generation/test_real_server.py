@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from relgen.corpora.everyday import read_split
+from relgen.data.corpora.everyday import read_split
+from relgen.data.samples import write_samples
+from relgen.data.schema import load_schema
 from relgen.generation.run import generate
 from relgen.generation.settings import GenerationSettings
-from relgen.language_model import resolve_model
-from relgen.samples import write_samples
-from relgen.schema import load_schema
+from relgen.models.causal_lm import resolve_model
 
 MODEL = "smollm2-135m-instruct"
 RELATIONS = [*load_schema("everyday").labels][:2]

@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from relgen.cli import main
-from relgen.errors import InputError
+from relgen.cli.main import main
+from relgen.common.errors import InputError
+from relgen.data.samples import read_samples, write_samples
+from relgen.data.schema import load_schema
+from relgen.data.tagged_text import parse
 from relgen.generation.run import generate
 from relgen.generation.settings import GenerationSettings
-from relgen.markup import parse
-from relgen.samples import read_samples, write_samples
-from relgen.schema import load_schema
 from tests.relgen.generation.conftest import Inputs
 
 FILES = ("generated.jsonl", "rejected.jsonl", "generation.json")
@@ -94,7 +94,7 @@ def test_files(inputs: Inputs, tmp_path: Path, changes: dict[str, Any]) -> None:
 def test_provenance(inputs: Inputs, tmp_path: Path) -> None:
     from datasets import disable_progress_bars
 
-    from relgen.tables import PROVENANCE
+    from relgen.data.arrow import PROVENANCE
 
     disable_progress_bars()
     run(inputs, tmp_path, settings(inputs, seed=7))
@@ -137,7 +137,7 @@ def _start(inputs: Inputs, out: Path, options: Sequence[str]) -> subprocess.Pope
     # tests that run in the background of a shell inherit that Ctrl-C is ignored
     script = (
         "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-        "from relgen.cli import main; sys.exit(main())"
+        "from relgen.cli.main import main; sys.exit(main())"
     )
     command = [
         *(sys.executable, "-c", script),

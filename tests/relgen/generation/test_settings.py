@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from relgen.commands import generate as command
-from relgen.errors import InputError
-from relgen.generation.setting_fields import from_mapping
+from relgen.cli.commands import generate as command
+from relgen.common.errors import InputError
+from relgen.common.presets import find_config, list_configs
+from relgen.common.setting_fields import from_mapping
 from relgen.generation.settings import GenerationSettings, read_settings
-from relgen.presets import find_config, list_configs
 
 
 def test_defaults_are_the_papers() -> None:

@@ -8,8 +8,8 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from relgen.samples import Entity, Sample
-from relgen.schema import RelationSchema, parse_schema
+from relgen.data.samples import Entity, Sample
+from relgen.data.schema import RelationSchema, parse_schema
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|start|>{{ message['role'] }}\n{{ message['content'] }}<|end|>\n"

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from relgen import cli
-from relgen.errors import InputError
+from relgen.cli import main as cli
+from relgen.common.errors import InputError
+from relgen.data.samples import Entity, Sample, read_samples, write_samples
+from relgen.data.schema import Relation, RelationSchema
 from relgen.labelling import run
 from relgen.labelling.run import LabelSettings, label
-from relgen.samples import Entity, Sample, read_samples, write_samples
-from relgen.schema import Relation, RelationSchema
 
 LABELS = ("cause", "place", "none")
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from relgen.errors import InputError
+from relgen.common.errors import InputError
+from relgen.data.samples import Entity, Sample
 from relgen.labelling.states import StateReader, lay_out, share
 from relgen.labelling.views import EXCHANGED, views
-from relgen.language_model import load_language_model
-from relgen.samples import Entity, Sample
+from relgen.models.causal_lm import load_language_model
 
 SHORT = Sample("1", "Ann lives in Bern.", Entity(0, 3), Entity(13, 17), "x")
 LONG = Sample(

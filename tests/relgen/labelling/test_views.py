@@ -1,7 +1,7 @@
 """What a language model is given to read."""
 
+from relgen.data.samples import Entity, Sample
 from relgen.labelling.views import EXCHANGED, SLOTS, views
-from relgen.samples import Entity, Sample
 
 SAMPLE = Sample("1", "Ann lives in Bern.", Entity(0, 3), Entity(13, 17), "lives_in")
 

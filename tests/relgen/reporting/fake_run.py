@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from relgen.files import write_json, write_jsonl
-from relgen.markup import parse
-from relgen.report import ArmFiles, ReportData
-from relgen.samples import Sample, write_samples
+from relgen.common.files import write_json, write_jsonl
+from relgen.data.samples import Sample, write_samples
+from relgen.data.tagged_text import parse
+from relgen.experiments.report_data import ArmFiles, ReportData
 
 _UNDIRECTED = (
     *("Cause-Effect", "Component-Whole", "Content-Container", "Entity-Destination"),
@@ -252,6 +252,6 @@ def _data(arms: list[ArmFiles], labels: Sequence[str], show_human: bool) -> Repo
 
 
 if __name__ == "__main__":
-    from relgen.report import write_report
+    from relgen.reporting.report import write_report
 
     print(*write_report(make_run(Path(sys.argv[1]))), sep="\n")

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from relgen import cli
-from relgen.files import read_json, write_json
-from relgen.report import _render, comparison_content
+from relgen.cli import main as cli
+from relgen.common.files import read_json, write_json
 from relgen.reporting import comparison, tables
 from relgen.reporting.comparison import Compared
 from relgen.reporting.data import load_run
+from relgen.reporting.report import _render, comparison_content
 from relgen.reporting.sizes import level_off, size_curves
 from tests.relgen.reporting.fake_run import make_run
-from tests.relgen.test_report import _Page
+from tests.relgen.reporting.test_report import _Page
 
 ARMS = ("human", "obo_mix", "obo_dpo_mix", "obo_dpo_mix@4", "obo_dpo_window_mix", "xu2023")
 MICRO = dict(zip(ARMS, (0.5, 0.55, 0.6, 0.58, 0.52, 0.45), strict=True))

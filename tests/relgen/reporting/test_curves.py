@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from relgen.files import write_json, write_jsonl
+from relgen.common.files import write_json, write_jsonl
 from relgen.reporting.curves import classifier_charts, dpo_charts, read_history
 from relgen.reporting.data import load_run
 from tests.relgen.reporting.fake_run import make_run

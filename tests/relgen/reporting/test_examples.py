@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from relgen.files import read_json, write_json
+from relgen.common.files import read_json, write_json
+from relgen.data.samples import Entity, Sample, read_samples, write_samples
 from relgen.reporting.data import load_run
 from relgen.reporting.examples import Piece, evenly_spaced, examples, pieces
-from relgen.samples import Entity, Sample, read_samples, write_samples
 from tests.relgen.reporting.fake_run import make_run
 
 

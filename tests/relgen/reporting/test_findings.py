@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from relgen.files import read_json, write_json
+from relgen.common.files import read_json, write_json
 from relgen.reporting.data import load_run
 from relgen.reporting.findings import compared_arm, headline, what_was_done
 from tests.relgen.reporting.fake_run import make_run

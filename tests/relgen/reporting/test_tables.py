@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from relgen.files import write_json
+from relgen.common.files import write_json
 from relgen.reporting import tables
 from relgen.reporting.data import load_run
 from relgen.reporting.published import published_table

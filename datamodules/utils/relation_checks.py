@@ -1,0 +1,106 @@
+"""What must hold of a classifier's data files before anything is trained or measured."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from datasets import Dataset
+
+from relgen.common import InputError
+from relgen.data import RelationSchema, iter_samples, repeated_texts
+
+
+def check_files(files: Mapping[str, str | None], schema: RelationSchema) -> None:
+    """Reads every file that is given, line by line.
+
+    Args:
+        files: path by purpose; the labels of `predict` are not looked at,
+            and may be missing.
+        schema: the relations that may occur.
+
+    Raises:
+        InputError: a file is missing, empty, malformed, or holds an unknown relation.
+    """
+    for purpose, file in files.items():
+        if file is None or (purpose == "predict" and file == files["test"]):
+            continue
+        labelled = purpose != "predict"
+        for _ in iter_samples(file, schema=schema if labelled else None, labelled=labelled):
+            pass
+
+
+def check_training(
+    tables: Mapping[str, Dataset],
+    mix: str | None,
+    order: str,
+    files: Mapping[str, str | None],
+) -> None:
+    """Checks that there is enough to train on.
+
+    Raises:
+        InputError: a file that `mix` or `order` needs is missing, no samples are left, or all of
+            them have one relation.
+    """
+    needed = {"human": ["human"], "pure": ["generated"], "mix": ["human", "generated"]}
+    wanted = set(needed.get(mix or "", []))
+    if order == "generated_first":
+        wanted |= {"human", "generated"}
+    for name in sorted(wanted):
+        if name not in tables:
+            option = f"mix {mix}" if name in needed.get(mix or "", []) else f"order {order}"
+            raise InputError(
+                f"`{option}` needs a file of {name} samples",
+                field=f"data.{name}",
+                value=files[name],
+                remedy=f"give --data.{name} FILE, or change --data.{option.split()[0]}",
+            )
+    training = [tables[name] for name in ("human", "generated") if name in tables]
+    if not sum(len(table) for table in training):
+        raise InputError(
+            "no training samples",
+            field="data.human",
+            value=files["human"],
+            remedy="give --data.human FILE or --data.generated FILE",
+        )
+    relations = {relation for table in training for relation in table.unique("relation")}
+    # a sample with probabilities speaks of several relations
+    if len(relations) < 2 and not any(scores for table in training for scores in table["scores"]):
+        given = " and ".join(str(files[x]) for x in ("human", "generated") if x in tables)
+        raise InputError(
+            "the training samples have one relation only, and a classifier needs two",
+            path=given,
+            field="relation",
+            value=sorted(relations)[0],
+            remedy="add samples of another relation, such as the negative one",
+        )
+
+
+def untyped_notice(tables: Mapping[str, Dataset], types: Collection[str]) -> str | None:
+    """What typed markers give away: who wrote a sample, where some have types and others none.
+
+    Args:
+        tables: the human and the generated training samples, by these names.
+        types: those that the markers name.
+
+    Returns:
+        One line, or None where all samples have types, or none has.
+    """
+    counts = {}
+    for name, table in tables.items():
+        pairs = zip(table["head"], table["tail"], strict=True)
+        plain = sum(not all(entity["type"] in types for entity in pair) for pair in pairs)
+        counts[name] = plain, len(table)
+    without, total = (sum(column) for column in zip(*counts.values(), strict=True))
+    if not 0 < without < total:
+        return None
+    parts = ", ".join(f"{plain} of {size} {name}" for name, (plain, size) in counts.items())
+    return (
+        f"an entity has no type, or none that the schema names, in {parts} samples: typed markers "
+        "tell these from the others by that; generate with `types: true`, or leave "
+        "typed_markers off"
+    )
+
+
+def leaking_rows(training: Dataset, test: Dataset) -> list[int]:
+    """Rows of `training` whose sentence is also in `test`, case and punctuation aside."""
+    return repeated_texts(training["text"], test["text"])

@@ -1,0 +1,115 @@
+"""Samples tables to tables of token ids, and rows of these to batches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from datasets import Dataset
+
+from relgen.classifiers import Batch, Encoded, Encoding, collate
+from relgen.common import text_hash
+from relgen.data import Entity, Sample
+
+_UNKNOWN = -1
+# keys the cache of encoded tables: raise it when `encode_rows` changes
+_VERSION = 3
+
+
+def encode_table(
+    table: Dataset,
+    encoding: Encoding,
+    *,
+    labels: tuple[str, ...],
+    generated: bool,
+    inverses: Mapping[str, str] | None = None,
+) -> Dataset:
+    """A table's token ids, from the cache when file, encoding and labels are the same.
+
+    Args:
+        table: has the columns of `relgen.data.arrow.FEATURES`.
+        encoding: the classifier's.
+        labels: the schema's labels; empty when labels are unknown.
+        generated: whether a language model wrote the samples.
+        inverses: where given, each sample whose label has an inverse stands in the table once more,
+            with head and tail exchanged (`Sample.exchanged`).
+    """
+    inverses = dict(inverses or {})
+    # a fingerprint of our own: that of `datasets` overlooks edits of the function, and changes
+    # with the tokenizer's state
+    key = f"{table._fingerprint}/{encoding.key}/{labels}/{generated}/{inverses}/{_VERSION}"
+    return table.map(
+        encode_rows,
+        batched=True,
+        remove_columns=table.column_names,
+        fn_kwargs={
+            "encoding": encoding,
+            "labels": labels,
+            "generated": generated,
+            "inverses": inverses,
+        },
+        new_fingerprint=text_hash(key)[:16],
+        desc="tokenise",
+    )
+
+
+def encode_rows(
+    rows: dict[str, list[Any]],
+    *,
+    encoding: Encoding,
+    labels: tuple[str, ...],
+    generated: bool,
+    inverses: Mapping[str, str],
+) -> dict[str, list[Any]]:
+    """Columns of a samples table to columns of token ids.
+
+    Args:
+        rows: the columns of `relgen.data.arrow.FEATURES`.
+        encoding: the classifier's.
+        labels: the schema's labels; empty when labels are unknown.
+        generated: whether a language model wrote the samples.
+        inverses: see `encode_table`.
+    """
+    columns = (rows[name] for name in ("id", "text", "head", "tail", "relation", "scores"))
+    samples = [
+        Sample(name, text, Entity(**head), Entity(**tail), relation, scores=_scores(pairs))
+        for name, text, head, tail, relation, pairs in zip(*columns, strict=True)
+    ]
+    samples += [other for sample in samples if (other := sample.exchanged(inverses))]
+    encoded = encoding.encode(samples)
+    numbers = {label: number for number, label in enumerate(labels)}
+    return {
+        "id": [sample.id for sample in samples],
+        "input_ids": [sample.input_ids for sample in encoded],
+        "positions": [sample.positions for sample in encoded],
+        "truncated": [sample.truncated for sample in encoded],
+        "length": [len(sample.input_ids) for sample in encoded],
+        "label": [numbers[sample.relation] if labels else _UNKNOWN for sample in samples],
+        "generated": [generated] * len(encoded),
+        "targets": [_target(sample.scores, labels) for sample in samples],
+    }
+
+
+def _scores(pairs: list[dict[str, Any]] | None) -> dict[str, float] | None:
+    return {pair["relation"]: pair["probability"] for pair in pairs} if pairs else None
+
+
+def _target(scores: Mapping[str, float] | None, labels: tuple[str, ...]) -> list[float]:
+    """The probabilities of all labels, with sum 1; nothing for a sample without `scores`."""
+    if not scores or not labels:
+        return []
+    total = sum(scores.get(label, 0.0) for label in labels)
+    return [scores.get(label, 0.0) / total for label in labels]
+
+
+def collate_columns(columns: dict[str, list[Any]], *, pad_id: int) -> Batch:
+    """Some rows of an encoded table, column by column, to a `Batch`."""
+    parts = zip(columns["input_ids"], columns["positions"], columns["truncated"], strict=True)
+    return collate(
+        [Encoded(*part) for part in parts],
+        pad_id=pad_id,
+        labels=columns["label"],
+        generated=columns["generated"],
+        ids=columns["id"],
+        targets=columns["targets"],
+    )

@@ -1,0 +1,96 @@
+"""Texts, pictures and settings for whatever loggers the user configured.
+
+`LightningModule.log` reaches every logger with numbers. What Lightning has no common call for is
+here: TensorBoard, MLflow and Weights & Biases take texts and pictures; others, such as CSV, do not.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
+from matplotlib.figure import Figure
+
+from lightning_modules.callbacks.history import HistoryLogger
+
+
+class RunBoard(TensorBoardLogger):
+    """TensorBoard's files in one folder, without versions below it.
+
+    A class of its own also keeps its settings from a logger that takes its place: jsonargparse
+    hands on those that both classes have.
+
+    Args:
+        folder: of the files.
+    """
+
+    def __init__(self, folder: str) -> None:
+        place = Path(folder)
+        super().__init__(place.parent, name=place.name, version="", default_hp_metric=False)
+
+
+def boards(trainer: Trainer) -> list[Logger]:
+    """The user's loggers; none on any process but the first."""
+    if not trainer.is_global_zero:
+        return []
+    return [logger for logger in trainer.loggers if not isinstance(logger, HistoryLogger)]
+
+
+def takes_texts(trainer: Trainer) -> bool:
+    """Whether a logger of this process takes texts."""
+    known = (TensorBoardLogger, MLFlowLogger, WandbLogger)
+    return any(isinstance(board, known) for board in boards(trainer))
+
+
+def write_text(trainer: Trainer, name: str, text: str) -> None:
+    """Writes Markdown at the trainer's step.
+
+    Args:
+        trainer: whose loggers.
+        name: with slashes, such as `samples/0`.
+        text: Markdown.
+    """
+    step = trainer.global_step
+    for board in boards(trainer):
+        if isinstance(board, TensorBoardLogger):
+            board.experiment.add_text(name, text, step)
+        elif isinstance(board, MLFlowLogger):
+            board.experiment.log_text(board.run_id, text, f"{name}/{step}.md")
+        elif isinstance(board, WandbLogger):
+            board.log_text(name, columns=["step", "text"], data=[[str(step), text]])
+
+
+def write_figure(trainer: Trainer, name: str, figure: Figure) -> None:
+    """Draws a picture at the trainer's step.
+
+    Args:
+        trainer: whose loggers.
+        name: with slashes, such as `test/confusion`.
+        figure: stays open; it belongs to the caller.
+    """
+    step = trainer.global_step
+    for board in boards(trainer):
+        if isinstance(board, TensorBoardLogger):
+            board.experiment.add_figure(name, figure, step, close=False)
+        elif isinstance(board, MLFlowLogger):
+            board.experiment.log_figure(board.run_id, figure, f"{name}/{step}.png")
+        elif isinstance(board, WandbLogger):
+            board.log_image(name, [figure])
+
+
+def write_numbers(trainer: Trainer, values: dict[str, float]) -> None:
+    """Logs numbers that do not belong into `history.jsonl`, at the trainer's step."""
+    for board in boards(trainer):
+        board.log_metrics(values, step=trainer.global_step)
+
+
+def write_settings(trainer: Trainer, settings: dict[str, Any], outcome: dict[str, float]) -> None:
+    """Logs hyper-parameters beside the numbers that they led to."""
+    for board in boards(trainer):
+        if isinstance(board, TensorBoardLogger):
+            board.log_hyperparams(settings, outcome)
+        else:
+            board.log_hyperparams(settings)
+            board.log_metrics(outcome, step=trainer.global_step)

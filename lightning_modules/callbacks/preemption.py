@@ -1,0 +1,130 @@
+"""Signals are obeyed after the step, with a checkpoint to go on from.
+
+SIGINT is Ctrl-C; SIGTERM comes before a machine is taken away: both end the training. SIGUSR1
+comes, where a SLURM script asks for it, before the job's time is up: Lightning then saves and
+queues the job again. Its own handlers do this wherever the training stands, in the middle of a step
+or of an exchange with other processes. Here a handler only raises a flag; the processes agree on it
+after each step.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+
+from lightning_modules.utils.distributed import any_process
+
+
+class SaveOnTermination(Callback):
+    """Saves `checkpoints/last.ckpt` once the step is done, and leaves.
+
+    With code 143 on SIGTERM, and by KeyboardInterrupt on SIGINT; a second SIGINT does not wait for
+    the step. On SIGUSR1, where Lightning has a handler for it (under SLURM), that handler follows,
+    and the training goes on until the cluster ends it. A process that Lightning started is told of
+    SIGTERM by the one that started it.
+    """
+
+    def __init__(self) -> None:
+        self._terminated = self._interrupted = self._requeued = False
+        self._leave: type[BaseException] | None = None
+        self._before: dict[signal.Signals, Any] = {}
+        self._step = -1
+        self._speaks = True
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Takes the signals over from Lightning, which has set its own handlers by now."""
+        self._clear()
+        self._step, self._speaks = trainer.global_step, trainer.is_global_zero
+        if threading.current_thread() is not threading.main_thread():
+            return
+        self._before[signal.SIGTERM] = signal.signal(signal.SIGTERM, self._note)
+        # not where a shell has its background processes ignore it
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            self._before[signal.SIGINT] = signal.signal(signal.SIGINT, self._note)
+        if callable(signal.getsignal(signal.SIGUSR1)):
+            self._before[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, self._note)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Between two optimiser steps: what has been accumulated would be lost."""
+        stepped, self._step = trainer.global_step != self._step, trainer.global_step
+        noted = self._terminated or self._interrupted or self._requeued
+        if not stepped or not any_process(noted, pl_module.device):
+            return
+        path = _last_checkpoint(trainer)
+        trainer.save_checkpoint(path)
+        if trainer.is_global_zero:
+            said = f"told to stop: saved {path} after step {self._step}; --resume goes on from it"
+            print(said, file=sys.stderr)
+        if any_process(self._terminated, pl_module.device):
+            self._leave = SIGTERMException
+        elif any_process(self._interrupted, pl_module.device):
+            self._leave = KeyboardInterrupt
+        if any_process(self._requeued, pl_module.device):
+            self._before[signal.SIGUSR1](signal.SIGUSR1, None)
+            self._requeued = False
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Leaves only now: what the saved step logged is written after its end."""
+        if self._leave is not None:
+            raise self._leave
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The same, where the step was its epoch's last."""
+        if self._leave is not None:
+            raise self._leave
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._give_back()
+
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        self._give_back()
+        self._clear()
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Interrupted after the last step: what comes after this training is not begun."""
+        interrupted = self._interrupted
+        self._clear()
+        if interrupted:
+            raise KeyboardInterrupt
+
+    def _note(self, signum: int, frame: FrameType | None) -> None:
+        if signum == signal.SIGUSR1:
+            self._requeued = True
+        elif signum == signal.SIGTERM:
+            self._terminated = True
+        else:
+            self._interrupted = True
+            signal.signal(signal.SIGINT, self._before.pop(signal.SIGINT))
+            said = b"\nstopping after this step, with a checkpoint; Ctrl-C again does not wait\n"
+            if self._speaks:
+                # a handler may come in the middle of a print, which cannot be entered twice
+                os.write(2, said)
+
+    def _clear(self) -> None:
+        self._terminated = self._interrupted = self._requeued = False
+        self._leave = None
+
+    def _give_back(self) -> None:
+        for signum, handler in self._before.items():
+            signal.signal(signum, handler)
+        self._before = {}
+
+
+def _last_checkpoint(trainer: Trainer) -> Path:
+    """Where `--ckpt_path last` looks."""
+    folder = getattr(trainer.checkpoint_callback, "dirpath", None)
+    return Path(folder or Path(trainer.default_root_dir) / "checkpoints") / "last.ckpt"

@@ -1,0 +1,61 @@
+"""Means over pairs that are exact for batches of any size on any number of processes.
+
+Lightning's own weighted means divide the summed batch sizes as whole numbers when processes come
+together, so that an odd number of pairs is rounded down. These keep sums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torchmetrics import MeanMetric
+
+from relgen.dpo import KINDS
+
+NAMES = (
+    "loss",
+    "rewards/chosen",
+    "rewards/rejected",
+    "rewards/margins",
+    "rewards/accuracies",
+    "logps/chosen",
+    "logps/rejected",
+)
+_BY_KIND = ("rewards/accuracies", "rewards/margins")
+
+
+class PairMeans(nn.Module):
+    """One mean for each name of `NAMES`, and `rewards/accuracies/KIND`, `rewards/margins/KIND`.
+
+    The mean of a kind that never occurred is NaN.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        names = [*NAMES, *(f"{name}/{kind}" for name in _BY_KIND for kind in KINDS)]
+        self.metrics = nn.ModuleDict({name: MeanMetric(nan_strategy="error") for name in names})
+
+    def update(self, values: Mapping[str, Tensor], kinds: Tensor) -> None:
+        """Adds a batch.
+
+        Args:
+            values: for each of `NAMES`, (B,).
+            kinds: (B,), indices into `relgen.dpo.preference_pairs.KINDS`.
+        """
+        everyone = torch.ones_like(kinds, dtype=torch.float32)
+        for name in NAMES:
+            self[name].update(values[name], everyone)
+        for index, kind in enumerate(KINDS):
+            for name in _BY_KIND:
+                self[f"{name}/{kind}"].update(values[name], (kinds == index).float())
+
+    def __getitem__(self, name: str) -> MeanMetric:
+        metric = self.metrics[name]
+        assert isinstance(metric, MeanMetric)
+        return metric
+
+    def items(self) -> list[tuple[str, MeanMetric]]:
+        """The names with their metrics."""
+        return [(name, self[name]) for name in self.metrics]

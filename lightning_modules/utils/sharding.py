@@ -1,0 +1,156 @@
+"""FSDP: every process keeps a part of each layer, for models that do not fit on one device.
+
+Only the decoder's layers and its last norm are shared out; the embedding and the LM head stay whole
+in each process, since packed DPO calls the head by itself, on few positions. Leaves out tensor
+parallelism and 4-bit weights, which torch does not shard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+
+import torch
+from lightning.pytorch.strategies import ModelParallelStrategy, Strategy
+from peft import PeftModel
+from torch import Tensor
+from torch.distributed.device_mesh import DeviceMesh
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor, distribute_tensor
+from torch.nn import Parameter
+from torch.optim import Optimizer
+
+from relgen.common import InputError
+
+
+class FullyShardedStrategy(ModelParallelStrategy):
+    """Lightning's strategy for `fully_shard` (FSDP2), over all processes of the run.
+
+    Its checkpoints are one file with whole tensors, the trained weights only: what one process or
+    DDP writes and reads, so that a run may go on with another number of devices.
+
+    Args:
+        timeout: how long processes wait for one of them that says nothing.
+    """
+
+    def __init__(self, timeout: timedelta = timedelta(minutes=10)) -> None:
+        super().__init__(tensor_parallel_size=1, save_distributed_checkpoint=False, timeout=timeout)
+
+    def setup_environment(self) -> None:
+        """Shares over all processes, where Lightning would take one of each machine."""
+        self._data_parallel_size = self.num_nodes * self.num_processes
+        super().setup_environment()
+
+    @property
+    def lightning_restore_optimizer(self) -> bool:
+        """The Trainer restores it, as with one process."""
+        return True
+
+    def lightning_module_state_dict(self) -> dict[str, Any]:
+        """The trained weights, whole; all processes must ask."""
+        assert self.lightning_module is not None
+        return trained_weights(self.lightning_module.named_parameters())
+
+    def optimizer_state(self, optimizer: Optimizer) -> dict[str, Any]:
+        """The optimiser's state with whole tensors; all processes must ask."""
+        state = optimizer.state_dict()
+        per_weight = {
+            index: {name: whole(value) for name, value in values.items()}
+            for index, values in state["state"].items()
+        }
+        return {**state, "state": per_weight}
+
+    def load_checkpoint(
+        self, checkpoint_path: Any, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Every process reads the whole file."""
+        path = self.broadcast(checkpoint_path)
+        return Strategy.load_checkpoint(self, path, weights_only=weights_only)
+
+    def load_model_state_dict(self, checkpoint: Mapping[str, Any], strict: bool = True) -> None:
+        """Keeps this process' part of each weight."""
+        assert self.lightning_module is not None
+        weights = dict(self.lightning_module.named_parameters())
+        state = {
+            key: _part_of(value, weights[key]) if key in weights else value
+            for key, value in checkpoint["state_dict"].items()
+        }
+        self.lightning_module.load_state_dict(state, strict=strict)
+
+    def load_optimizer_state_dict(self, checkpoint: Mapping[str, Any]) -> None:
+        """Keeps this process' part of each state."""
+        states = checkpoint["optimizer_states"]
+        for optimizer, state in zip(self.optimizers, states, strict=True):
+            optimizer.load_state_dict(state)
+            for weight, values in optimizer.state.items():
+                for name, value in values.items():
+                    if isinstance(value, Tensor) and value.shape == weight.shape:
+                        values[name] = _part_of(value, weight)
+
+
+def check_shardable(quantization: str | None) -> None:
+    """Refuses what cannot be sharded, before it is loaded.
+
+    Raises:
+        InputError: 4-bit weights.
+    """
+    if quantization is not None:
+        raise InputError(
+            "4-bit weights cannot be sharded",
+            field="quantization",
+            value=quantization,
+            remedy="leave quantization out with trainer/fsdp, or use nf4 with trainer/ddp, where "
+            "every device holds the whole model in a quarter of the memory",
+        )
+
+
+def shard(policy: PeftModel, mesh: DeviceMesh) -> None:
+    """Shares the decoder's weights out over the processes, one layer after the other.
+
+    Args:
+        policy: a base with its adapter, on the CPU or on this process' device. The parts end up on
+            the mesh's device.
+        mesh: of the strategy; its `data_parallel` dimension is used.
+
+    Raises:
+        InputError: an adapter on layers that are not shared out.
+    """
+    base: Any = policy.get_base_model()
+    decoder = base.get_decoder()
+    over = mesh["data_parallel"]
+    for layer in decoder.layers:
+        fully_shard(layer, mesh=over)
+    outside = {*base.get_input_embeddings().parameters()}
+    fully_shard(decoder, mesh=over, ignored_params=outside)
+    for name, weight in policy.named_parameters():
+        if weight.requires_grad and not isinstance(weight, DTensor):
+            raise InputError(
+                "with trainer/fsdp an adapter can be on the decoder's layers only",
+                field="lora_target_modules",
+                value=name,
+                remedy="use all-linear, or names of layers in the decoder",
+            )
+
+
+def trained_weights(named: Iterable[tuple[str, Parameter]]) -> dict[str, Tensor]:
+    """The weights that are trained, whole and detached. Where they are sharded, all must ask."""
+    return {name: whole(weight.detach()) for name, weight in named if weight.requires_grad}
+
+
+def whole(value: Any) -> Any:
+    """A sharded tensor put together, on the CPU; anything else as it is."""
+    return value.full_tensor().cpu() if isinstance(value, DTensor) else value
+
+
+def _part_of(value: Tensor, like: Tensor) -> Tensor:
+    """This process' part of a whole tensor; the tensor itself where `like` is not sharded."""
+    if not isinstance(like, DTensor):
+        return value
+    moved = value.to(device=like.device, dtype=like.dtype)
+    return distribute_tensor(moved, like.device_mesh, like.placements)
+
+
+def is_sharded(policy: torch.nn.Module) -> bool:
+    """Whether the model's forward passes need all processes."""
+    return any(isinstance(weight, DTensor) for weight in policy.parameters())

@@ -1,0 +1,7 @@
+from .classifiers.saved import load_classifier as load_classifier
+from .data.samples import Sample as Sample
+from .data.schema import RelationSchema as RelationSchema
+from .generation.run import generate as generate
+from .labelling.run import label as label
+
+__version__: str

@@ -1,0 +1,206 @@
+"""Files that are whole or not there: atomic writes, content hashes, JSON lines."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from relgen.common.errors import InputError
+
+
+@contextmanager
+def atomic_writer(path: str | Path) -> Iterator[IO[str]]:
+    """Opens a text file that takes `path`'s place only once the block has ended without an error.
+
+    The text goes to a temporary file in the same folder, is flushed to the disk and then renamed,
+    so that a full disk or a kill leaves the old file (or none), never half a one.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise InputError("this is a folder, not a file", path=path, remedy="name a file in it")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def atomic_folder(path: str | Path) -> Iterator[Path]:
+    """A folder to fill, which takes `path`'s place only once the block has ended without an error.
+
+    It stands beside it under another name until then. What stood at `path` is removed.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    try:
+        yield temporary
+        temporary.chmod(0o777 & ~_umask())
+        for inside in temporary.rglob("*"):
+            # weights are written by way of files that only their owner may read
+            inside.chmod((0o777 if inside.is_dir() else 0o666) & ~_umask())
+        if path.exists():
+            shutil.rmtree(path)
+        temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def try_lock(stream: IO[Any]) -> bool:
+    """Makes an open file this process's until it is closed; False where another process has it.
+
+    Raises:
+        InputError: the file system has no locks.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows: two processes on one file are then the user's to avoid
+        return True
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise InputError(
+            f"files cannot be locked here: {error.strerror}",
+            path=getattr(stream, "name", None),
+            remedy="take a folder on another file system; Lustre needs the mount option flock",
+        ) from error
+    return True
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Writes `text` to `path` atomically."""
+    with atomic_writer(path) as stream:
+        stream.write(text)
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Writes `value` as indented JSON, atomically."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def read_json(path: str | Path, *, keep: Collection[str] | None = None) -> Any:
+    """Reads a JSON file. Raises InputError when it is missing, not UTF-8 or not JSON.
+
+    Args:
+        path: the file.
+        keep: the keys of objects that are wanted; the others take no memory. None keeps all.
+    """
+    text = read_text(path)
+
+    def wanted(content: dict[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in content.items() if keep and key in keep}
+
+    try:
+        return json.loads(text, object_hook=None if keep is None else wanted)
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"not valid JSON: {error.msg}",
+            path=path,
+            line=error.lineno,
+            value="".join(text.splitlines()[error.lineno - 1 : error.lineno]),
+            remedy="mend or replace the file",
+        ) from error
+
+
+def write_jsonl(path: str | Path, rows: Iterable[dict[str, Any]]) -> int:
+    """Writes one JSON object a line, atomically; returns how many."""
+    count = 0
+    with atomic_writer(path) as stream:
+        for row in rows:
+            stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+            count += 1
+    return count
+
+
+def read_text(path: str | Path) -> str:
+    """Reads a UTF-8 file (a byte order mark is dropped). Raises InputError when it cannot."""
+    return "".join(read_lines(path))
+
+
+def read_lines(path: str | Path) -> Iterator[str]:
+    """Yields the lines of a UTF-8 file, line ends included; only `\\n` and `\\r\\n` end a line.
+
+    Raises:
+        InputError: the file is missing, is a folder, or a line is not UTF-8.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise InputError("this is a folder, not a file", path=path, remedy="name a file in it")
+    if not path.exists():
+        raise InputError("no such file", path=path, remedy="check the path")
+    with path.open("rb") as stream:
+        for number, raw in enumerate(stream, start=1):
+            try:
+                line = raw.decode("utf-8")
+            except UnicodeDecodeError as error:
+                raise InputError(
+                    f"not UTF-8 at byte {error.start} of the line",
+                    path=path,
+                    line=number,
+                    value=raw[max(0, error.start - 10) : error.start + 10],
+                    remedy=f"convert it: iconv -f latin1 -t utf-8 {path.name}",
+                ) from error
+            yield line.removeprefix("\ufeff") if number == 1 else line
+
+
+def refuse_inputs(outputs: Iterable[str | Path], inputs: Iterable[str | Path]) -> None:
+    """Raises InputError when a command would write over a file that it reads."""
+    read = {Path(path).resolve() for path in inputs}
+    for path in outputs:
+        if Path(path).resolve() in read:
+            raise InputError(
+                "this is an input of the command", path=path, remedy="give another --out"
+            )
+
+
+def refuse_other_readme(folder: str | Path) -> None:
+    """Raises InputError when the README.md of a folder is no dataset card, but somebody's own."""
+    path = Path(folder) / "README.md"
+    if path.is_file() and not read_text(path).startswith("---\n"):
+        raise InputError(
+            "this README is no dataset card, and would be written over",
+            path=path,
+            remedy="give --out a folder of its own",
+        )
+
+
+def content_hash(*paths: str | Path) -> str:
+    """SHA-256 (hex) over the content of files, and of every file below folders, in order."""
+    digest = hashlib.sha256()
+    for path in map(Path, paths):
+        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        for file in files:
+            name = file.relative_to(path).as_posix() if path.is_dir() else ""
+            digest.update(f"{name}\0{file.stat().st_size}\0".encode())
+            with file.open("rb") as stream:
+                while block := stream.read(1 << 20):
+                    digest.update(block)
+    return digest.hexdigest()
+
+
+def text_hash(text: str) -> str:
+    """SHA-256 (hex) of a text."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,62 @@
+"""Paths or names: every command takes a file, or the name of a preset that relgen ships."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from relgen.common.errors import InputError
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_SCHEMAS = _PACKAGE / "data" / "schemas"
+
+
+def config_root() -> Path:
+    """The folder of shipped configurations: inside the wheel, or beside the package in a clone."""
+    inside = _PACKAGE / "configs"
+    return inside if inside.is_dir() else _PACKAGE.parent / "configs"
+
+
+def find_config(name: str | Path, folder: str = "") -> Path:
+    """Resolves a path, or a preset such as `dpo/smollm2`, `experiments/everyday` or `everyday`.
+
+    Args:
+        name: what the user typed. `configs/…` resolves to a preset too when no such file exists.
+        folder: the folder of presets to look in as well (`experiments` finds `everyday`).
+
+    Raises:
+        InputError: neither a file nor a preset; the message lists the presets there are.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    parts = path.parts[1:] if path.parts[:1] == ("configs",) else path.parts
+    stem = Path(*parts) if parts else path
+    for base in (config_root(), config_root() / folder):
+        for candidate in (base / stem, base / f"{stem}.yaml"):
+            if candidate.is_file():
+                return candidate
+    raise InputError(
+        "no such file or preset",
+        path=path,
+        remedy=f"presets: {', '.join(list_configs(folder)) or 'none'}",
+    )
+
+
+def list_configs(folder: str = "") -> list[str]:
+    """The names of the shipped presets below `folder`."""
+    root = config_root()
+    return sorted(
+        p.relative_to(root).with_suffix("").as_posix() for p in (root / folder).rglob("*.yaml")
+    )
+
+
+def find_schema(name: str | Path) -> Path:
+    """Resolves a schema's path, or the name of one that relgen ships (`semeval`, `tacred`)."""
+    path = Path(name)
+    if path.is_file():
+        return path
+    candidate = _SCHEMAS / f"{path.name.removesuffix('.yaml')}.yaml"
+    if candidate.is_file():
+        return candidate
+    shipped = ", ".join(sorted(p.stem for p in _SCHEMAS.glob("*.yaml")))
+    raise InputError("no such file or schema", path=path, remedy=f"shipped schemas: {shipped}")

@@ -1,0 +1,93 @@
+"""Samples as Arrow tables: the `datasets` side of a samples file, under fixed features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset, Features, Value
+from datasets.exceptions import DatasetGenerationError
+
+from relgen.common import InputError, content_hash
+from relgen.data.samples import iter_samples
+
+# a changed function does not change the cache's key: raise this when `_rows` changes
+_VERSION = 2
+
+_ENTITY = {"start": Value("int64"), "end": Value("int64"), "type": Value("string")}
+PROVENANCE = {
+    "model": Value("string"),
+    "adapter": Value("string"),
+    "mode": Value("string"),
+    "chain": Value("int64"),
+    "step": Value("int64"),
+    "seed": Value("int64"),
+    "prompt_hash": Value("string"),
+    "mean_token_logprob": Value("float64"),
+    "intended": Value("string"),
+    "relgen_version": Value("string"),
+}
+FEATURES = Features(
+    {
+        "id": Value("string"),
+        "text": Value("string"),
+        "head": _ENTITY,
+        "tail": _ENTITY,
+        "relation": Value("string"),
+        "source": Value("string"),
+        "provenance": PROVENANCE,
+        # as pairs: a struct would need every label of every schema as a field
+        "scores": [{"relation": Value("string"), "probability": Value("float64")}],
+    }
+)
+
+
+def load_table(paths: str | Path | Sequence[str | Path], *, labelled: bool = True) -> Dataset:
+    """One or several samples files as one table, in the order given.
+
+    The Arrow file is kept in the cache of `datasets` and keyed by the files' content, so that a
+    second call maps it into memory. Keys that relgen does not know are left out.
+
+    Args:
+        paths: the files.
+        labelled: as `iter_samples` takes it.
+
+    Raises:
+        InputError: a file is missing, empty or malformed.
+    """
+    files = [paths] if isinstance(paths, str | Path) else list(paths)
+    for file in files:
+        if not Path(file).is_file():
+            raise InputError("no such file", path=file, remedy="check the path")
+    try:
+        return Dataset.from_generator(
+            _rows,
+            features=FEATURES,
+            gen_kwargs={
+                "files": [str(Path(file).resolve()) for file in files],
+                "hashes": [content_hash(file) for file in files],
+                "version": _VERSION,
+                "labelled": labelled,
+            },
+        )
+    except DatasetGenerationError as error:
+        if isinstance(error.__cause__, InputError):
+            raise error.__cause__ from None
+        raise
+
+
+def _rows(
+    files: list[str], hashes: list[str], version: int, labelled: bool
+) -> Iterator[dict[str, Any]]:
+    """The rows of files; `hashes` and `version` only key the cache."""
+    for file in files:
+        for sample in iter_samples(file, labelled=labelled):
+            row = sample.to_json()
+            known = row.get("provenance") or {}
+            row["provenance"] = {key: known.get(key) for key in PROVENANCE}
+            scores = row.get("scores")
+            row["scores"] = scores and [
+                {"relation": relation, "probability": value} for relation, value in scores.items()
+            ]
+            yield row

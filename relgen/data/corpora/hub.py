@@ -1,0 +1,153 @@
+"""Corpora by their Hub id (or a local folder or file) through `datasets.load_dataset`.
+
+`columns` says where things stand in a row:
+
+    text=sentence       a text; with <e1>…</e1> and <e2>…</e2> tags when head and tail are not given
+    tokens=token        or a list of tokens, joined by single spaces
+    relation=label      a text or a class label
+    head=h, tail=t      {"start", "end"}, {"pos": [start, end]} or [start, end], ends exclusive;
+                        characters of the text, or tokens when `tokens` is given
+    id=guid             optional
+
+What is not given is looked for under its own name. `SemEvalWorkshop/sem_eval_2010_task_8` needs no
+`columns`. Nothing is fetched from the network when the data is local or in the cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from relgen.common import InputError
+from relgen.data.corpora.opennre import offsets
+from relgen.data.corpora.semeval import parse_tagged
+from relgen.data.corpora.tokens import TokenText
+from relgen.data.samples import Entity, Sample
+from relgen.data.validation import ReadStatistics, RecordChecks
+
+KEYS = ("text", "tokens", "relation", "head", "tail", "id")
+_REMEDY = "say where things stand with --columns text=…,relation=…,head=…,tail=…"
+KNOWN: dict[str, dict[str, str]] = {
+    "SemEvalWorkshop/sem_eval_2010_task_8": {"text": "sentence", "relation": "relation"},
+}
+
+
+def read(
+    path: str | Path,
+    *,
+    split_name: str | None = None,
+    skip_bad: bool = False,
+    statistics: ReadStatistics | None = None,
+    columns: Mapping[str, str] | None = None,
+) -> Iterator[Sample]:
+    """Yields the samples of one split, with the ids of the `id` column or `NAME-train-1` by row.
+
+    Args:
+        path: a Hub id, a folder that `load_dataset` can read, or a json, jsonl, csv or parquet
+            file.
+        split_name: which split (`train`).
+        skip_bad: leave malformed rows out and count them, in place of raising.
+        statistics: receives the counts.
+        columns: the keys of the module's docstring to the data's column names.
+
+    Raises:
+        InputError: names the data, the row (counted from 1), the field, value and remedy.
+    """
+    split = split_name or "train"
+    table = _load(str(path), split)
+    where = _resolve(columns or KNOWN.get(str(path), {}), table.column_names, path)
+    label = table.features[where["relation"]]
+    names: list[str] | None = label.names if hasattr(label, "names") else None
+    prefix = f"{Path(str(path)).stem}-{split}"
+    checks = RecordChecks(path, skip_bad=skip_bad, statistics=statistics, remedy=_REMEDY)
+    for number, row in enumerate(table, start=1):
+        with checks.record(f"{split}[{number}]"):
+            key = str(row[where["id"]]) if "id" in where else f"{prefix}-{number}"
+            sample = _parse(row, where, names, key)
+            if checks.passes(sample.id if "id" in where else None, f"{split}[{number}]"):
+                yield sample
+    checks.finish()
+
+
+def _load(path: str, split: str) -> Any:
+    from datasets import load_dataset
+
+    builders = {".json": "json", ".jsonl": "json", ".csv": "csv", ".parquet": "parquet"}
+    try:
+        if Path(path).is_file():
+            builder = builders.get(Path(path).suffix.lower())
+            if builder is None:
+                raise InputError(
+                    "not a file that can be loaded",
+                    path=path,
+                    remedy=f"one of {', '.join(builders)}, a folder, or a Hub id",
+                )
+            return load_dataset(builder, data_files={split: path}, split=split)
+        return load_dataset(path, split=split)
+    except InputError:
+        raise
+    except Exception as error:  # whatever the library, the network or a damaged file raises
+        problem = " ".join(f"{type(error).__name__}: {error}".split())
+        raise InputError(
+            f"split '{split}' cannot be loaded: {problem}",
+            path=path,
+            remedy="check the id, the split and the network, or give a local folder",
+        ) from error
+
+
+def _resolve(
+    columns: Mapping[str, str], available: list[str], path: str | Path
+) -> Mapping[str, str]:
+    for key, column in columns.items():
+        if key not in KEYS:
+            raise InputError(
+                "unknown key", field="columns", value=key, remedy=f"one of {', '.join(KEYS)}"
+            )
+        if column not in available:
+            raise InputError(
+                "no such column",
+                path=path,
+                field=f"columns.{key}",
+                value=column,
+                remedy=f"its columns: {', '.join(available)}",
+            )
+    where = {key: columns.get(key, key) for key in KEYS if key in columns or key in available}
+    for one_of in (("text", "tokens"), ("relation",)):
+        if not any(key in where for key in one_of):
+            raise InputError(
+                f"no column for {' or '.join(one_of)} among {', '.join(available)}",
+                path=path,
+                remedy=_REMEDY,
+            )
+    return where
+
+
+def _parse(
+    row: Mapping[str, Any], where: Mapping[str, str], names: list[str] | None, key: str
+) -> Sample:
+    relation = row[where["relation"]]
+    if names is not None and isinstance(relation, int) and 0 <= relation < len(names):
+        relation = names[relation]
+    if not isinstance(relation, str):
+        raise InputError("must be a text or a class label", field="relation", value=relation)
+    tokens = TokenText.join(row[where["tokens"]], "tokens") if "tokens" in where else None
+    text = row[where["text"]] if tokens is None else tokens.text
+    if not isinstance(text, str):
+        raise InputError("must be a text", field="text", value=text)
+    if "head" not in where or "tail" not in where:
+        text, head, tail = parse_tagged(text)
+    else:
+        head, tail = (_entity(row[where[role]], role, tokens) for role in ("head", "tail"))
+    return Sample(key, text, head, tail, relation)
+
+
+def _entity(value: Any, role: str, tokens: TokenText | None) -> Entity:
+    kind = None
+    if isinstance(value, Mapping):
+        kind = value.get("type")
+        value = value["pos"] if "pos" in value else [value.get("start"), value.get("end")]
+    start, end = offsets(value, role)
+    if tokens is not None:
+        return tokens.entity(start, end, field=role, kind=kind)
+    return Entity(start, end, kind)

@@ -1,0 +1,143 @@
+"""Label patches: new labels for the samples of a corpus, by id.
+
+    {"e1": "per:title", "e2": "no_relation"}                        Re-TACRED's, and one's own
+    [{"id": "e1", "relation": "per:title"}, …]                      TACREV's
+
+What becomes of the samples that a patch does not name is not in the file: TACREV's keeps them as
+they are, Re-TACRED's drops them, and is known by labels that no other corpus has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from relgen.common import InputError, read_json
+from relgen.data.samples import Sample
+from relgen.data.schema import RelationSchema
+
+_RETACREDS_OWN = {
+    "org:city_of_branch",
+    "org:country_of_branch",
+    "org:stateorprovince_of_branch",
+    "per:identity",
+}
+_REMEDY = (
+    'write {"id": "relation", …} or [{"id": …, "relation": …}, …], '
+    "with the ids of the converted samples"
+)
+
+
+class LabelPatch:
+    """New labels for some samples.
+
+    Args:
+        path: the JSON file.
+        drop_others: leave out the samples that it does not name, in place of keeping them as they
+            are. It may be set until `apply` is called.
+
+    Raises:
+        InputError: it does not map ids to relations, or maps one to two of them.
+    """
+
+    def __init__(self, path: str | Path, *, drop_others: bool = False) -> None:
+        self.path = path
+        self.drop_others = drop_others
+        self.applied = 0
+        self.others = 0
+        self.labels: dict[str, str] = {}
+        for key, relation in _entries(read_json(path), path):
+            if not isinstance(relation, str) or not relation.strip():
+                raise InputError(
+                    "a relation is a text", path=path, field=key, value=relation, remedy=_REMEDY
+                )
+            if self.labels.setdefault(key, relation) != relation:
+                raise InputError(
+                    f"the id has the label '{self.labels[key]}' as well",
+                    path=path,
+                    field=key,
+                    value=relation,
+                    remedy="keep one of them",
+                )
+        if not self.labels:
+            raise InputError("names no sample", path=path, remedy=_REMEDY)
+        self._unseen = dict.fromkeys(self.labels)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def is_retacreds(self) -> bool:
+        """True when it holds a label that only Re-TACRED has, as each of its three patches does."""
+        return not _RETACREDS_OWN.isdisjoint(self.labels.values())
+
+    @property
+    def missing(self) -> list[str]:
+        """The ids that no sample had so far, in the file's order."""
+        return list(self._unseen)
+
+    def check_labels(self, schema: RelationSchema, known_besides: Collection[str] = ()) -> None:
+        """Refuses labels that the patched corpus does not have.
+
+        Args:
+            schema: the corpus's.
+            known_besides: labels that get another name afterwards.
+
+        Raises:
+            InputError: names the file, the first such id and its label.
+        """
+        for key, relation in self.labels.items():
+            if relation not in schema.labels and relation not in known_besides:
+                raise InputError(
+                    f"not a relation of schema '{schema.name}', of whose corpus this is a patch",
+                    path=self.path,
+                    field=key,
+                    value=relation,
+                    remedy="give the authors' file as it is, or another name for the label: "
+                    f"--rename '{relation}=NEW'",
+                )
+
+    def apply(self, samples: Iterable[Sample]) -> Iterator[Sample]:
+        """Yields the samples that the patch names under their new label, and the others or not.
+
+        Raises:
+            InputError: at the end, when the patch named none of them.
+        """
+        for sample in samples:
+            if sample.id in self.labels:
+                self.applied += 1
+                self._unseen.pop(sample.id, None)
+                yield sample.with_relation(self.labels[sample.id])
+            else:
+                self.others += 1
+                if not self.drop_others:
+                    yield sample
+        if self.labels and not self.applied:
+            raise InputError(
+                f"no sample has any of its {len(self.labels)} ids",
+                path=self.path,
+                value=next(iter(self.labels)),
+                remedy="give the patch of this corpus and split, with the ids of its samples",
+            )
+
+
+def _entries(content: Any, path: str | Path) -> Iterator[tuple[str, Any]]:
+    """The pairs of id and relation, in either form."""
+    if isinstance(content, dict):
+        yield from content.items()
+    elif isinstance(content, list):
+        for number, entry in enumerate(content, start=1):
+            if not isinstance(entry, dict) or not isinstance(entry.get("id"), str):
+                raise InputError(
+                    'an entry is {"id": …, "relation": …}',
+                    path=path,
+                    field=f"[{number}]",
+                    value=entry,
+                    remedy=_REMEDY,
+                )
+            yield entry["id"], entry.get("relation")
+    else:
+        raise InputError(
+            "a patch is a JSON object or array", path=path, value=content, remedy=_REMEDY
+        )

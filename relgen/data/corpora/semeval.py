@@ -1,0 +1,129 @@
+"""SemEval-2010 Task 8: the official TRAIN_FILE.TXT and TEST_FILE_FULL.TXT.
+
+    8<TAB>"<e1>People</e1> have been moving back into <e2>downtown</e2>."
+    Entity-Destination(e1,e2)
+    Comment:
+
+A blank line ends a record. `e1` becomes the head and `e2` the tail, whatever the label's direction:
+the direction stays part of the label, as in the literature. The files escape nothing (they are
+plain ASCII without entities or backslashes), so that the text is taken as it stands, quotation
+marks within the outer pair included.
+
+Hendrickx et al. 2010, "SemEval-2010 Task 8: Multi-Way Classification of Semantic Relations Between
+Pairs of Nominals"; CC BY 3.0.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from relgen.common import InputError, read_lines
+from relgen.data.samples import Entity, Sample
+from relgen.data.validation import ReadStatistics, RecordChecks
+
+TRAIN_FILE, TEST_FILE = "TRAIN_FILE.TXT", "TEST_FILE_FULL.TXT"
+LAST_TRAIN_NUMBER = 8000
+_SENTENCE = re.compile(r'(\d+)[\t ]+"(.*)"\s*')
+_LABEL = re.compile(r"Other|[A-Za-z]+-[A-Za-z]+\((?:e1,e2|e2,e1)\)")
+_TAG = re.compile(r"</?e[12]>")
+_REMEDY = f"give the official {TRAIN_FILE} or {TEST_FILE}"
+
+
+def read(
+    path: str | Path,
+    *,
+    split_name: str | None = None,
+    skip_bad: bool = False,
+    statistics: ReadStatistics | None = None,
+) -> Iterator[Sample]:
+    """Yields the samples of an official file, with ids such as `semeval-train-1`.
+
+    Args:
+        path: the file, or the folder that holds both (then `split_name` chooses, default train).
+        split_name: for the ids; by default `train` up to number 8000 and `test` after it.
+        skip_bad: leave malformed records out and count them, in place of raising.
+        statistics: receives the counts.
+
+    Raises:
+        InputError: names file, line, value and remedy.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / (TEST_FILE if split_name == "test" else TRAIN_FILE)
+    checks = RecordChecks(path, skip_bad=skip_bad, statistics=statistics, remedy=_REMEDY)
+    for number, lines in _records(path):
+        with checks.record(number):
+            sample = _parse(lines, split_name)
+            if checks.passes(sample.id, number):
+                yield sample
+    checks.finish()
+
+
+def parse_tagged(tagged: str) -> tuple[str, Entity, Entity]:
+    """Takes a sentence with `<e1>` and `<e2>` apart into text, head (e1) and tail (e2).
+
+    Raises:
+        InputError: a tag is missing, stands twice, or crosses another one.
+    """
+    pieces, bounds, length, position = [], {}, 0, 0
+    for match in _TAG.finditer(tagged):
+        if match.group() in bounds:
+            raise InputError(f"{match.group()} stands twice", field="sentence", value=tagged)
+        pieces.append(tagged[position : match.start()])
+        length += len(pieces[-1])
+        bounds[match.group()] = length
+        position = match.end()
+    pieces.append(tagged[position:])
+    for tag in ("<e1>", "</e1>", "<e2>", "</e2>"):
+        if tag not in bounds:
+            raise InputError(f"{tag} is missing", field="sentence", value=tagged)
+    head = Entity(bounds["<e1>"], bounds["</e1>"])
+    tail = Entity(bounds["<e2>"], bounds["</e2>"])
+    return "".join(pieces), head, tail
+
+
+def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
+    start = 1
+    lines: list[str] = []
+    for number, line in enumerate(read_lines(path), start=1):
+        line = line.rstrip("\r\n")
+        if line.strip():
+            start = start if lines else number
+            lines.append(line)
+        elif lines:
+            yield start, lines
+            lines = []
+    if lines:
+        yield start, lines
+
+
+def _parse(lines: list[str], split_name: str | None) -> Sample:
+    match = _SENTENCE.fullmatch(lines[0])
+    if match is None:
+        raise InputError(
+            'a record begins with a number, a tab and a sentence in quotation marks (5\\t"…")',
+            field="sentence",
+            value=lines[0],
+        )
+    label = lines[1].strip() if len(lines) > 1 else ""
+    if not label or label.startswith("Comment:"):
+        raise InputError(
+            "the label's line is missing",
+            field="relation",
+            value=lines[0],
+            remedy=f"the release without labels will not do: {_REMEDY}",
+        )
+    if not _LABEL.fullmatch(label):
+        raise InputError("must be Other or like Cause-Effect(e1,e2)", field="relation", value=label)
+    if len(lines) > 2 and not lines[2].startswith("Comment:"):
+        raise InputError(
+            "the third line of a record is its comment", field="comment", value=lines[2]
+        )
+    if len(lines) > 3:
+        raise InputError("a blank line ends a record", field="record", value=lines[3])
+    number = int(match.group(1))
+    split = split_name or ("train" if number <= LAST_TRAIN_NUMBER else "test")
+    text, head, tail = parse_tagged(match.group(2))
+    return Sample(f"semeval-{split}-{number}", text, head, tail, label)

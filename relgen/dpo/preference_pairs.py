@@ -1,0 +1,258 @@
+"""Labelled samples to chains of typed preference pairs: no human preferences are needed.
+
+*chosen* is a labelled sample of the target relation. *rejected* is one of three kinds:
+`wrong_label` (a labelled sample of another relation, passed off as the target), `near_copy` (a
+demonstration with its entities replaced and a few context words changed) and `exact_copy` (a
+demonstration as it is). A *chain* imitates one-by-one generation: the k-th pair's prompt shows k
+demonstrations, and its chosen sample is the demonstration that pair k + 1 adds (Li, Dai, Li,
+ACL 2025, section 3.3).
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from relgen.common import CombinedInputError, InputError, read_lines, write_jsonl
+from relgen.data import Half, RelationSchema, Sample, normalised
+from relgen.dpo.near_copies import near_copy
+
+Kind = Literal["wrong_label", "near_copy", "exact_copy"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+EQUAL_SHARES: Mapping[Kind, float] = {"wrong_label": 1.0, "near_copy": 1.0, "exact_copy": 1.0}
+
+
+@dataclass(frozen=True, slots=True)
+class PreferencePair:
+    """Two answers to one prompt, and why the second is worse."""
+
+    chosen: Sample
+    rejected: Sample
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """One one-by-one run over a relation: a first demonstration, then the pairs in order."""
+
+    id: str
+    relation: str
+    demonstration: Sample
+    pairs: tuple[PreferencePair, ...]
+    half: Half | None = None
+
+    def demonstrations(self, step: int) -> tuple[Sample, ...]:
+        """What the prompt of pair `step` (counted from 0) shows: `step + 1` samples."""
+        return (self.demonstration, *(pair.chosen for pair in self.pairs[:step]))
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that stands on a line of `chains.jsonl`."""
+        return {
+            "id": self.id,
+            "relation": self.relation,
+            "half": self.half,
+            "demonstration": self.demonstration.to_json(),
+            "pairs": [
+                {"kind": p.kind, "chosen": p.chosen.to_json(), "rejected": p.rejected.to_json()}
+                for p in self.pairs
+            ],
+        }
+
+    @classmethod
+    def from_json(cls, row: Any) -> Chain:
+        """Reads what `to_json` wrote. Raises InputError, naming the field and the value."""
+        if not isinstance(row, dict):
+            raise InputError("a chain must be a JSON object", value=row)
+        for name in ("id", "relation", "demonstration", "pairs"):
+            if name not in row:
+                raise InputError("missing", field=name, value=sorted(row))
+        if not isinstance(row["pairs"], list) or not row["pairs"]:
+            raise InputError("must be a list of pairs", field="pairs", value=row["pairs"])
+        return cls(
+            id=row["id"],
+            relation=row["relation"],
+            demonstration=Sample.from_json(row["demonstration"]),
+            pairs=tuple(_pair_from_json(pair) for pair in row["pairs"]),
+            half=row.get("half"),
+        )
+
+
+def build_chains(
+    samples: Iterable[Sample],
+    schema: RelationSchema,
+    *,
+    seed: int,
+    half: Half | None = None,
+    shares: Mapping[Kind, float] = EQUAL_SHARES,
+    chains_per_relation: int = 1,
+) -> list[Chain]:
+    """Builds the chains of a few-shot set.
+
+    Each chain visits all samples of its relation in an order of its own; a relation with K samples
+    gives K - 1 pairs a chain. The kinds of rejected sample follow `shares` as closely as the
+    chain's length allows and come in random order.
+
+    Args:
+        samples: the labelled few-shot samples.
+        schema: their relations.
+        seed: the same seed gives the same chains, whichever half is asked for.
+        half: chains for the relations of this half only; rejected samples come from the same half,
+            so that no sample of the other half is seen in tuning.
+        shares: relative weight of each kind; 0 leaves a kind out.
+        chains_per_relation: how many chains to build for each relation.
+
+    Raises:
+        InputError: an unknown relation, shares that are negative or all zero, or no relation with
+            two samples.
+    """
+    _check_shares(shares)
+    by_relation: dict[str, list[Sample]] = {label: [] for label in schema.labels}
+    for sample in samples:
+        schema.check_label(sample.relation)
+        by_relation[sample.relation].append(sample)
+    labels = schema.labels if half is None else schema.halves(seed)[half]
+    pool = [sample for label in labels for sample in by_relation[label]]
+    chains = []
+    for label in labels:
+        for number in range(chains_per_relation):
+            rng = random.Random(f"chains/{seed}/{label}/{number}")
+            order = rng.sample(by_relation[label], len(by_relation[label]))
+            pairs = tuple(_pairs(order, pool, shares, rng))
+            if pairs:
+                chain_id = f"{label}#{number}"
+                chains.append(Chain(chain_id, label, order[0], pairs, half))
+    if not chains:
+        raise InputError(
+            "no relation has two samples, and a pair needs a demonstration and a chosen sample",
+            field="train",
+            value={label: len(found) for label, found in by_relation.items()},
+            remedy="give K >= 2 samples per relation, or generate without tuning",
+        )
+    return chains
+
+
+def write_chains(path: str | Path, chains: Iterable[Chain]) -> int:
+    """Writes `chains.jsonl` atomically; returns how many chains."""
+    return write_jsonl(path, (chain.to_json() for chain in chains))
+
+
+def read_chains(path: str | Path) -> list[Chain]:
+    """Reads `chains.jsonl`. Raises InputError, naming every malformed line, or an empty file."""
+    chains, errors = [], []
+    for number, line in enumerate(read_lines(path), start=1):
+        if not line.strip():
+            continue
+        try:
+            chains.append(Chain.from_json(json.loads(line)))
+        except (InputError, json.JSONDecodeError) as error:
+            remedy = "build the chains again with `relgen chains`"
+            errors.append(InputError(str(error), path=path, line=number, remedy=remedy))
+    if errors:
+        raise errors[0] if len(errors) == 1 else CombinedInputError(errors)
+    if not chains:
+        raise InputError("the file is empty", path=path, remedy="build it with `relgen chains`")
+    return chains
+
+
+def _pairs(
+    order: Sequence[Sample],
+    pool: Sequence[Sample],
+    shares: Mapping[Kind, float],
+    rng: random.Random,
+) -> Iterator[PreferencePair]:
+    kinds = _kinds(max(0, len(order) - 1), shares, rng)
+    for step, (chosen, kind) in enumerate(zip(order[1:], kinds, strict=True)):
+        shown = order[: step + 1]
+        # a kind that this chain cannot give (no other relation, only equal texts) cedes to the next
+        fallbacks = [kind, *(k for k in KINDS if k != kind and shares.get(k, 0.0) > 0)]
+        for candidate in fallbacks:
+            rejected = _rejected(candidate, chosen, shown, pool, rng)
+            if rejected is not None:
+                yield PreferencePair(chosen, rejected, candidate)
+                break
+        else:
+            raise InputError(
+                "no rejected sample differs from the chosen one",
+                field="relation",
+                value=chosen.relation,
+                remedy=_remedy(fallbacks, chosen, pool),
+            )
+
+
+def _remedy(kinds: Sequence[Kind], chosen: Sample, pool: Sequence[Sample]) -> str:
+    """What helps where none of some kinds has a sample to reject."""
+    alone = all(sample.relation == chosen.relation for sample in pool)
+    if kinds == ["wrong_label"] and alone:
+        return "a wrong label takes samples of another relation: give some, or allow other kinds"
+    return "the samples of this relation are copies of each other: give different ones"
+
+
+def _rejected(
+    kind: Kind, chosen: Sample, shown: Sequence[Sample], pool: Sequence[Sample], rng: random.Random
+) -> Sample | None:
+    if kind == "wrong_label":
+        options = [s for s in pool if s.relation != chosen.relation and _differ(s, chosen)]
+        if not options:
+            return None
+        # a label first, then a sample of it: a large label (often the negative) must not dominate
+        label = rng.choice(sorted({sample.relation for sample in options}))
+        return rng.choice([s for s in options if s.relation == label]).with_relation(
+            chosen.relation
+        )
+    source = rng.choice(list(shown))
+    if kind == "exact_copy":
+        return source if _differ(source, chosen) else None
+    for _ in range(8):
+        copy = near_copy(source, pool, rng)
+        if _differ(copy, chosen) and _differ(copy, source):
+            return copy
+    return None
+
+
+def _kinds(number: int, shares: Mapping[Kind, float], rng: random.Random) -> list[Kind]:
+    """Largest-remainder apportionment of `number` pairs; what is left over falls at random."""
+    total = sum(shares.get(kind, 0.0) for kind in KINDS)
+    exact = {kind: number * shares.get(kind, 0.0) / total for kind in KINDS}
+    kinds = [kind for kind in KINDS for _ in range(int(exact[kind]))]
+    remainders = {kind: exact[kind] - int(exact[kind]) for kind in KINDS}
+    left = sorted(KINDS, key=lambda kind: (-remainders[kind], rng.random()))
+    kinds += left[: number - len(kinds)]
+    rng.shuffle(kinds)
+    return kinds
+
+
+def _differ(first: Sample, second: Sample) -> bool:
+    """Different sentences, or the same sentence with other entities marked."""
+
+    def form(sample: Sample) -> tuple[str, str, str]:
+        return normalised(sample.text), normalised(sample.head_text), normalised(sample.tail_text)
+
+    return form(first) != form(second)
+
+
+def _check_shares(shares: Mapping[Kind, float]) -> None:
+    for kind, share in shares.items():
+        if kind not in KINDS:
+            raise InputError(
+                "unknown kind of rejected sample",
+                field="shares",
+                value=kind,
+                remedy=f"kinds: {', '.join(KINDS)}",
+            )
+        if share < 0:
+            raise InputError("a share must not be negative", field=f"shares.{kind}", value=share)
+    if not any(shares.values()):
+        raise InputError("at least one share must be positive", field="shares", value=dict(shares))
+
+
+def _pair_from_json(row: Any) -> PreferencePair:
+    if not isinstance(row, dict) or row.get("kind") not in KINDS:
+        kind = row.get("kind") if isinstance(row, dict) else row
+        raise InputError(f"must be one of {', '.join(KINDS)}", field="pairs.kind", value=kind)
+    return PreferencePair(
+        Sample.from_json(row.get("chosen")), Sample.from_json(row.get("rejected")), row["kind"]
+    )

@@ -1,0 +1,333 @@
+"""Sequences that share prefixes -> one packed tree: ids, positions, visibility, targets.
+
+A chain of K pairs is a tree. Its *trunk* is the growing prompt: prefix, then demonstrations. At
+each step a *twig* forks off: the cue, and below it the chosen and the rejected completion. Every
+token stands in the row once, trunks before twigs:
+
+    trunk of tree 0 | trunk of tree 1 | … | cue₀ chosen₀ rejected₀ | cue₁ chosen₁ rejected₁ | …
+
+With depth-first entry and exit times of the nodes, a token q sees a token k iff
+`entry[k] <= entry[q] < exit[k]` (k's node is q's own or an ancestor) and k does not come after q.
+Positions follow the path from the root. The losses and gradients are those of the 2K rows
+(`lay_out_rows`, the plain layout, which tests compare against).
+
+Leaves out: tokenising (`relgen.dpo.tokenize`) and attention (`relgen.dpo.tree_attention`).
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+from itertools import chain as joined
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from relgen.dpo.tokenize import ChainTokens
+
+
+class Twig(NamedTuple):
+    """Offsets in the row, ends exclusive: cue, chosen and rejected completion of one pair.
+
+    The twig sees the trunk up to `fork`.
+    """
+
+    fork: int
+    start: int
+    cue_end: int
+    chosen_end: int
+    end: int
+
+
+class TreeShape(NamedTuple):
+    """Offsets of a tree in the row: its trunk is `start` to `trunk_end`; its twigs adjoin."""
+
+    start: int
+    trunk_end: int
+    twigs: tuple[Twig, ...]
+
+
+class Span(NamedTuple):
+    """Tokens of a row that go through a model in one pass: all, the trunks, or some twigs.
+
+    Args:
+        start: offset in the row.
+        end: exclusive.
+    """
+
+    start: int
+    end: int
+
+    def trunks(self, batch: TreeBatch) -> list[tuple[int, int]]:
+        """Start and end of each trunk in the span; offsets in the row."""
+        return [
+            (shape.start, shape.trunk_end) for shape in batch.shapes if self._holds(shape.start)
+        ]
+
+    def twigs(self, batch: TreeBatch) -> list[tuple[TreeShape, list[Twig]]]:
+        """The twigs in the span, tree by tree; offsets in the row."""
+        found = (
+            (shape, [twig for twig in shape.twigs if self._holds(twig.start)])
+            for shape in batch.shapes
+        )
+        return [(shape, twigs) for shape, twigs in found if twigs]
+
+    def _holds(self, place: int) -> bool:
+        return self.start <= place < self.end
+
+
+class Part(NamedTuple):
+    """Twigs that adjoin in the row, with their pairs and their targets.
+
+    No twig sees another, and all targets are in twigs: what is worked out of a part takes its
+    tokens and the trunks, and nothing else.
+    """
+
+    span: Span
+    pairs: slice
+    targets: slice
+
+
+class TreeBatch(NamedTuple):
+    """Several trees in one row of N tokens, with T target tokens of B pairs.
+
+    Args:
+        input_ids: (1, N).
+        position_ids: (1, N), from 0 at each tree's root along the path.
+        entries: (N,), depth-first entry time of each token's node.
+        exits: (N,), its exit time.
+        target_positions: (T,), where the logits predict a completion's token. The cue's last token
+            stands in it twice: it predicts the first token of both completions.
+        target_ids: (T,), the tokens predicted there.
+        target_sequences: (T,), the completion a target belongs to: i for the chosen one of pair i,
+            B + i for the rejected one.
+        completion_tokens: (2B,), tokens of each completion, in the same order.
+        kinds: (B,), indices into `relgen.dpo.preference_pairs.KINDS`.
+        shapes: one for each tree.
+        keys: one for each tree (`ChainTokens.key`).
+        row_tokens: what the same pairs cost row by row, padding aside.
+    """
+
+    input_ids: Tensor
+    position_ids: Tensor
+    entries: Tensor
+    exits: Tensor
+    target_positions: Tensor
+    target_ids: Tensor
+    target_sequences: Tensor
+    completion_tokens: Tensor
+    kinds: Tensor
+    shapes: tuple[TreeShape, ...]
+    keys: tuple[str, ...]
+    row_tokens: int
+
+    @property
+    def pairs(self) -> int:
+        """B."""
+        return self.kinds.shape[0]
+
+    @property
+    def tokens(self) -> int:
+        """N."""
+        return self.input_ids.shape[1]
+
+    @property
+    def whole(self) -> Span:
+        """All tokens."""
+        return Span(0, self.tokens)
+
+    @property
+    def trunks(self) -> Span:
+        """Those of the trunks, with which the row begins."""
+        return Span(0, self.shapes[-1].trunk_end)
+
+    @property
+    def pairs_per_tree(self) -> list[int]:
+        """How many of the B pairs each tree holds, in the row's order."""
+        return [len(shape.twigs) for shape in self.shapes]
+
+
+class RowBatch(NamedTuple):
+    """The same pairs as 2B rows, padded on the right: chosen first, then rejected.
+
+    Args:
+        input_ids: (2B, L).
+        attention_mask: (2B, L), 1 for tokens, 0 for padding.
+        completion_mask: (2B, L), True for the tokens of the completion.
+    """
+
+    input_ids: Tensor
+    attention_mask: Tensor
+    completion_mask: Tensor
+
+
+def pack(chains: Sequence[ChainTokens]) -> TreeBatch:
+    """Lays trees out in one row.
+
+    Args:
+        chains: at least one, each with at least one pair.
+
+    Raises:
+        ValueError: no chain, or a chain without pairs.
+    """
+    if not chains or not all(chain.chosen for chain in chains):
+        raise ValueError("a batch needs at least one chain, and a chain at least one pair")
+    row = _Row()
+    trunks = [row.add_trunk(chain) for chain in chains]
+    shapes = tuple(row.add_twigs(*both) for both in zip(chains, trunks, strict=True))
+    pairs = sum(len(chain.chosen) for chain in chains)
+    # chosen completions were numbered 2i and rejected ones 2i + 1 on the way
+    sequences = torch.tensor(row.target_sequences)
+    sequences = sequences // 2 + sequences % 2 * pairs
+    return TreeBatch(
+        input_ids=torch.tensor([row.ids]),
+        position_ids=torch.tensor([row.positions]),
+        entries=torch.tensor(row.entries),
+        exits=torch.tensor(row.exits),
+        target_positions=torch.tensor(row.target_positions),
+        target_ids=torch.tensor(row.target_ids),
+        target_sequences=sequences,
+        completion_tokens=torch.bincount(sequences, minlength=2 * pairs),
+        kinds=torch.tensor([kind for chain in chains for kind in chain.kinds]),
+        shapes=shapes,
+        keys=tuple(chain.key for chain in chains),
+        row_tokens=sum(chain.row_tokens for chain in chains),
+    )
+
+
+def lay_out_rows(chains: Sequence[ChainTokens], *, padding_id: int = 0) -> RowBatch:
+    """The plain layout: one row a completion, every prompt read again for each.
+
+    Args:
+        chains: as for `pack`; pairs keep their order.
+        padding_id: what fills the rows up.
+    """
+    chosen, rejected = [], []
+    for chain in chains:
+        for step in range(len(chain.chosen)):
+            shown = joined.from_iterable(chain.demonstrations[: step + 1])
+            prompt = [*chain.prefix, *shown, *chain.cue]
+            chosen.append((prompt, chain.chosen[step]))
+            rejected.append((prompt, chain.rejected[step]))
+    rows = [*chosen, *rejected]
+    length = max(len(prompt) + len(completion) for prompt, completion in rows)
+    input_ids = torch.full((len(rows), length), padding_id)
+    attention_mask = torch.zeros(len(rows), length, dtype=torch.long)
+    completion_mask = torch.zeros(len(rows), length, dtype=torch.bool)
+    for index, (prompt, completion) in enumerate(rows):
+        end = len(prompt) + len(completion)
+        input_ids[index, :end] = torch.tensor([*prompt, *completion])
+        attention_mask[index, :end] = 1
+        completion_mask[index, len(prompt) : end] = True
+    return RowBatch(input_ids, attention_mask, completion_mask)
+
+
+def visible(batch: TreeBatch, queries: Tensor, keys: Tensor) -> Tensor:
+    """The rule: which keys a query sees.
+
+    Args:
+        batch: the packed trees.
+        queries: (Q,), offsets in the row.
+        keys: (K,), offsets in the row.
+
+    Returns:
+        (Q, K), bool.
+    """
+    entered = batch.entries[queries][:, None]  # (Q, 1)
+    opened = batch.entries[keys][None, :]  # (1, K)
+    closed = batch.exits[keys][None, :]  # (1, K)
+    before = keys[None, :] <= queries[:, None]  # (Q, K)
+    return (opened <= entered) & (entered < closed) & before
+
+
+def parts(batch: TreeBatch, tokens: int) -> tuple[Part, ...]:
+    """All twigs of a batch, in parts of about the same size.
+
+    Args:
+        batch: the packed trees.
+        tokens: of a part, about; not more than a twig above it.
+    """
+    twigs = [twig for shape in batch.shapes for twig in shape.twigs]
+    trunk = batch.trunks.end
+    total = batch.tokens - trunk
+    count = math.ceil(total / tokens)
+    ends = [twig.end - trunk for twig in twigs]
+    # a part ends with the twig that reaches its share
+    cuts = sorted({bisect_left(ends, total * (part + 1) // count) + 1 for part in range(count)})
+    targets = list(accumulate((twig.end - twig.cue_end for twig in twigs), initial=0))
+    found = []
+    for first, last in pairwise([0, *cuts]):
+        start, end = twigs[first].start, twigs[last - 1].end
+        taken = slice(first, last), slice(targets[first], targets[last])
+        found.append(Part(Span(start, end), *taken))
+    return tuple(found)
+
+
+def prompt_ids(batch: TreeBatch, tree: int, pair: int) -> Tensor:
+    """(P,), the prompt of one pair (counted within its tree), as generation would feed it."""
+    shape = batch.shapes[tree]
+    twig = shape.twigs[pair]
+    row = batch.input_ids[0]
+    return torch.cat([row[shape.start : twig.fork], row[twig.start : twig.cue_end]])
+
+
+class _Trunk(NamedTuple):
+    """Offsets of a trunk in the row, and the entry time of its first node."""
+
+    start: int
+    end: int
+    entry: int
+
+
+class _Row:
+    """Grows a row of trees, token by token lists; `pack` turns them into tensors."""
+
+    def __init__(self) -> None:
+        self.ids: list[int] = []
+        self.positions: list[int] = []
+        self.entries: list[int] = []
+        self.exits: list[int] = []
+        self.target_positions: list[int] = []
+        self.target_ids: list[int] = []
+        self.target_sequences: list[int] = []
+        self._time = 0
+        self._completions = 0
+
+    def add_trunk(self, chain: ChainTokens) -> _Trunk:
+        start, root, steps = len(self.ids), self._time, len(chain.chosen)
+        # a trunk node, its cue and two completions are entered at each step; all trunk nodes stay
+        # open until the tree's end, since the later ones are below the earlier ones
+        self._time = close = root + 4 * steps
+        for step, demonstration in enumerate(chain.demonstrations):
+            segment = [*chain.prefix, *demonstration] if step == 0 else demonstration
+            self._add(segment, len(self.ids) - start, root + 4 * step, close)
+        return _Trunk(start, len(self.ids), root)
+
+    def add_twigs(self, chain: ChainTokens, trunk: _Trunk) -> TreeShape:
+        twigs = []
+        for step, fork in enumerate(chain.forks()):
+            entry, twig_start = trunk.entry + 4 * step + 1, len(self.ids)
+            self._add(chain.cue, fork, entry, entry + 3)
+            cue_end, position = len(self.ids), fork + len(chain.cue)
+            self._add_completion(chain.chosen[step], cue_end - 1, position, entry + 1)
+            chosen_end = len(self.ids)
+            self._add_completion(chain.rejected[step], cue_end - 1, position, entry + 2)
+            twigs.append(Twig(trunk.start + fork, twig_start, cue_end, chosen_end, len(self.ids)))
+        return TreeShape(trunk.start, trunk.end, tuple(twigs))
+
+    def _add(self, segment: list[int], position: int, entry: int, close: int) -> None:
+        self.ids += segment
+        self.positions += range(position, position + len(segment))
+        self.entries += [entry] * len(segment)
+        self.exits += [close] * len(segment)
+
+    def _add_completion(self, ids: list[int], cue_last: int, position: int, entry: int) -> None:
+        first = len(self.ids)
+        self._add(ids, position, entry, entry + 1)
+        self.target_positions += [cue_last, *range(first, first + len(ids) - 1)]
+        self.target_ids += ids
+        self.target_sequences += [self._completions] * len(ids)
+        self._completions += 1

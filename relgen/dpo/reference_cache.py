@@ -1,0 +1,50 @@
+"""The reference's log-probabilities, kept: it never changes, so each chain needs it once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from relgen.dpo.logps import PairLogProbabilities
+from relgen.dpo.prefix_tree import TreeBatch
+
+
+class ReferenceCache:
+    """Maps a tree's key (a hash of its tokens) to the log-probabilities of its pairs.
+
+    Args:
+        model: names what the values were computed with; a saved state of another model is ignored.
+    """
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+        self._kept: dict[str, Tensor] = {}
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def get(self, batch: TreeBatch) -> PairLogProbabilities | None:
+        """The values of all pairs of a batch on the batch's device, or None if any is not known."""
+        if not all(key in self._kept for key in batch.keys):
+            return None
+        values = torch.cat([self._kept[key] for key in batch.keys], dim=1)  # (2, B)
+        chosen, rejected = values.to(batch.input_ids.device)
+        return PairLogProbabilities(chosen, rejected)
+
+    def put(self, batch: TreeBatch, values: PairLogProbabilities) -> None:
+        """Keeps the values of a batch, on the CPU. What is known already stays as it is."""
+        stacked = torch.stack(values).detach().cpu()  # (2, B)
+        trees = stacked.split(batch.pairs_per_tree, dim=1)
+        for key, tree in zip(batch.keys, trees, strict=True):
+            self._kept.setdefault(key, tree.clone())
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain tensors and texts, so that a checkpoint loads with `weights_only`."""
+        return {"model": self._model, "values": dict(self._kept)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes over a saved state, unless it was made with another model."""
+        if state["model"] == self._model:
+            self._kept = dict(state["values"])

@@ -1,0 +1,16 @@
+from .bootstrap import outcomes as outcomes
+from .bootstrap import paired_bootstrap as paired_bootstrap
+from .direct.run import DirectSettings as DirectSettings
+from .direct.run import classify as classify
+from .diversity.measurement import common_sizes as common_sizes
+from .diversity.measurement import measure as measure
+from .diversity.text import words as words
+from .scores import RelationConfusion as RelationConfusion
+from .scores import Scores as Scores
+from .scores import confusion_matrix as confusion_matrix
+from .scores import score as score
+from .scores import score_labels as score_labels
+from .significance import paired_interval as paired_interval
+from .significance import sign_flip_p as sign_flip_p
+from .statistics import deviation as deviation
+from .statistics import mean as mean

@@ -1,0 +1,78 @@
+"""What the model is asked: the relations, a few answered questions, and one open one.
+
+The part before the open question is the same for every sentence, and read once. Segments are
+tokenised one by one, as in `relgen.prompting.prompts`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from relgen.data import RelationSchema, Sample, render
+from relgen.prompting import PLAIN, PromptFormat
+
+_TASK = (
+    "You classify relations. A sentence mentions a head entity, marked <head>…</head>, and a tail "
+    "entity, marked <tail>…</tail>. Say which of these relations holds between the head and the "
+    "tail. Answer with the relation's name and nothing else."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DirectPrompt:
+    """Builds the segments of a question.
+
+    Args:
+        format: what the model wants around its turns.
+        schema: the relations to choose from, each shown with its explanation.
+        demonstrations: labelled samples, shown with their answers.
+    """
+
+    format: PromptFormat
+    schema: RelationSchema
+    demonstrations: tuple[Sample, ...]
+
+    @property
+    def prefix(self) -> str:
+        """What comes before the sentence in question."""
+        relations = "\n".join(f"- {each.shown}: {each.explanation}" for each in self.schema)
+        shown = "".join(
+            f"{self.question(sample)} {self.schema[sample.relation].shown}\n\n"
+            for sample in self.demonstrations
+        )
+        return f"{self.format.opening}{_TASK}\n{relations}{self.format.middle}{shown}"
+
+    def question(self, sample: Sample) -> str:
+        """A sentence, up to where its relation is named."""
+        return f"Sentence: {render(sample)}\nRelation:"
+
+    @property
+    def cue(self) -> str:
+        """What stands between an open question and its answer: the change of turns in a chat."""
+        return "" if self.format.cue == PLAIN.cue else self.format.cue
+
+    def answer(self, label: str) -> str:
+        """What the model should say for a relation, with what ends it."""
+        name = self.schema[label].shown
+        return f"{name if self.cue else ' ' + name}{self.format.terminator}"
+
+
+def draw_demonstrations(samples: Sequence[Sample], number: int, *, seed: int) -> tuple[Sample, ...]:
+    """Labelled samples to show: of as many relations as there are, each drawn at random.
+
+    Args:
+        samples: the labelled samples.
+        number: how many to draw; fewer where there are fewer.
+        seed: of the draw.
+    """
+    rng = random.Random(f"direct/{seed}")
+    by_relation: dict[str, list[Sample]] = {}
+    for sample in samples:
+        by_relation.setdefault(sample.relation, []).append(sample)
+    pools = [rng.sample(pool, len(pool)) for _, pool in sorted(by_relation.items())]
+    rng.shuffle(pools)
+    rounds = max(map(len, pools), default=0)
+    order = [pool[turn] for turn in range(rounds) for pool in pools if turn < len(pool)]
+    return tuple(order[:number])

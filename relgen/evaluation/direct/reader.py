@@ -1,0 +1,194 @@
+"""The language model's answers: the likelihood of every label's name, or the name it would say.
+
+The prompt's prefix is read once and kept as keys and values. A sentence then costs its own tokens
+and, for likelihoods, those of the answers, which hang below it as a tree: every answer in one pass.
+Constrained decoding reads only the tokens between one choice and the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from relgen.data import RelationSchema, Sample
+from relgen.evaluation.direct.answers import AnswerTrie, Descent, build_trie
+from relgen.evaluation.direct.prompt import DirectPrompt
+from relgen.generation import (
+    RaggedCache,
+    append_tokens,
+    check_cacheable,
+    check_fits,
+    context_window,
+)
+from relgen.kernels.onednn_linear import pack
+from relgen.models import DType, load_language_model, load_tokenizer
+from relgen.prompting import encode, prompt_format
+
+
+class QuestionBatch(NamedTuple):
+    """B questions of at most Q tokens, the trie's I inner tokens below each, after a prefix of P.
+
+    Nothing follows the last token of an answer, so it is predicted and not read.
+
+    Args:
+        ids: (B, Q + I): a question, padding, the trie.
+        positions: (B, Q + I): a trie's token follows its question, whatever padding lies between.
+        mask: (B, 1, Q + I, P + Q + I), True where a token sees a key.
+        predictors: (B, M): the columns whose states predict the trie's tokens.
+        places: (N,): which of the M predicts each token of the trie.
+    """
+
+    ids: Tensor
+    positions: Tensor
+    mask: Tensor
+    predictors: Tensor
+    places: Tensor
+
+
+def lay_out(questions: Sequence[Sequence[int]], trie: AnswerTrie, prefix: int) -> QuestionBatch:
+    """Lays questions out for one pass.
+
+    Args:
+        questions: B lists of token ids, none empty.
+        trie: N tokens.
+        prefix: P, tokens that every question follows.
+    """
+    lengths = torch.tensor([len(question) for question in questions])  # (B,)
+    # tokens with one parent are predicted by one state: the head runs once for each parent
+    parents, places = torch.unique(trie.parents, return_inverse=True)  # (M,), (N,)
+    inner = parents[parents >= 0]  # (I,)
+    size, width = len(questions), int(lengths.max())
+    ids = torch.zeros(size, width + len(inner), dtype=torch.long)
+    for row, question in enumerate(questions):
+        ids[row, : len(question)] = torch.tensor(question)
+    ids[:, width:] = trie.ids[inner]
+    columns = torch.arange(width)
+    positions = torch.cat(
+        [columns.expand(size, -1), lengths[:, None] + trie.depths[inner].expand(size, -1)], dim=1
+    )
+    seen = torch.zeros(size, width + len(inner), prefix + width + len(inner)).bool()
+    seen[:, :, :prefix] = True
+    # padding sees what stands before it: a row that sees nothing would turn into NaN
+    seen[:, :width, prefix : prefix + width] = columns[None, :] <= columns[:, None]
+    seen[:, width:, prefix : prefix + width] = (columns < lengths[:, None])[:, None, :]
+    seen[:, width:, prefix + width :] = trie.visible()[inner][:, inner]
+    # sorted, -1 first: the questions' last states, then the inner tokens in their order
+    after = width + torch.arange(len(inner)).expand(size, -1)
+    predictors = torch.cat([lengths[:, None] - 1, after], dim=1)  # (B, M)
+    return QuestionBatch(ids, prefix + positions, seen[:, None], predictors, places)
+
+
+class DirectReader:
+    """A language model that answers questions about relations.
+
+    Args:
+        model: embedded name, local folder or Hub id.
+        schema: R relations.
+        demonstrations: labelled samples, shown with their answers.
+        dtype: of the weights.
+        device: where it runs.
+
+    Raises:
+        InputError: the model cannot be found, or has layers without full attention.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        schema: RelationSchema,
+        demonstrations: Sequence[Sample],
+        *,
+        dtype: DType = "float32",
+        device: torch.device,
+    ) -> None:
+        self.tokenizer = load_tokenizer(model)
+        loaded: Any = load_language_model(model, dtype=dtype, device=device)
+        check_cacheable(loaded.config)
+        self.model: Any = loaded.to(device).eval()
+        pack(self.model)
+        self.prompt = DirectPrompt(prompt_format(self.tokenizer), schema, tuple(demonstrations))
+        self.prefix = encode(self.tokenizer, self.prompt.prefix)
+        self.trie = build_trie(
+            [encode(self.tokenizer, self.prompt.answer(label)) for label in schema.labels]
+        )
+        self._cue = encode(self.tokenizer, self.prompt.cue)
+        self._name = model
+        self._window = context_window(loaded.config)
+        self._longest = max(map(len, self.trie.paths))
+        self._prefix_cache = RaggedCache(loaded.config.get_text_config().num_hidden_layers)
+        self._append(self._prefix_cache, [self.prefix])
+        self._copies = RaggedCache(len(self._prefix_cache.layers))
+
+    def question(self, sample: Sample) -> list[int]:
+        """The tokens of a sentence and of the cue, which follow the prefix.
+
+        Raises:
+            InputError: the model's window does not hold these, the prefix and an answer.
+        """
+        tokens = [*encode(self.tokenizer, self.prompt.question(sample)), *self._cue]
+        check_fits(
+            len(self.prefix) + len(tokens),
+            self._longest,
+            self._window,
+            model=self._name,
+            remedy=f"show fewer labelled samples (--shots), or shorten sentence '{sample.id}'",
+        )
+        return tokens
+
+    @torch.inference_mode()
+    def log_probabilities(self, samples: Sequence[Sample]) -> Tensor:
+        """The log-probability of each of the trie's N tokens, given all that stands before it.
+
+        Args:
+            samples: B samples; what is said of one does not depend on the others but for rounding.
+
+        Returns:
+            (B, N), float32, on the CPU.
+        """
+        questions = [self.question(sample) for sample in samples]
+        batch = lay_out(questions, self.trie, len(self.prefix))
+        device = self.model.device
+        # views: the pass joins them with its own keys, and leaves what is kept as it is
+        kept = [
+            tuple(x[:1, :, : len(self.prefix)].expand(len(samples), -1, -1, -1) for x in states)
+            for states in self._prefix_cache.states()
+        ]
+        states = self.model.get_decoder()(
+            input_ids=batch.ids.to(device),
+            attention_mask=batch.mask.to(device),
+            position_ids=batch.positions.to(device),
+            past_key_values=DynamicCache(kept),
+            use_cache=True,
+        ).last_hidden_state  # (B, Q + N, D)
+        rows = torch.arange(len(samples), device=device)[:, None]
+        head = self.model.get_output_embeddings()
+        logits = head(states[rows, batch.predictors.to(device)]).float()  # (B, M, V)
+        places, ids = batch.places.to(device), self.trie.ids.to(device)
+        result: Tensor = logits[:, places, ids] - logits.logsumexp(-1)[:, places]
+        return result.cpu()
+
+    @torch.inference_mode()
+    def decode(self, samples: Sequence[Sample]) -> list[Descent]:
+        """Greedy decoding of one answer a sample, where only names of relations can be said."""
+        descents = [Descent(self.trie) for _ in samples]
+        cache = self._copies
+        cache.copy_rows(self._prefix_cache, [0] * len(samples))
+        tokens = [
+            [*self.question(sample), *descent.certain()]
+            for sample, descent in zip(samples, descents, strict=True)
+        ]
+        while any(descent.answer is None for descent in descents):
+            logits = self._append(cache, tokens)  # (B, V)
+            for row, descent in enumerate(descents):
+                new = descent.step(logits[row]) if descent.answer is None else []
+                # a row that has its answer reads on: to leave it out would copy all others
+                tokens[row] = new or [0]
+        return descents
+
+    @torch.inference_mode()
+    def _append(self, cache: RaggedCache, rows: Sequence[Sequence[int]]) -> Tensor:
+        return append_tokens(self.model, cache, range(len(rows)), rows, self.model.device)

@@ -1,0 +1,244 @@
+"""Classifies a file of samples by asking a language model, resumably."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.progress import track
+
+from relgen import __version__
+from relgen.common import InputError, read_json, write_json, write_jsonl
+from relgen.data import (
+    PartialRows,
+    RelationSchema,
+    Sample,
+    inputs_hash,
+    load_schema,
+    read_samples,
+    repeated_texts,
+)
+from relgen.evaluation.direct.answers import find_label, mean_log_likelihoods
+from relgen.evaluation.direct.prompt import DirectPrompt, draw_demonstrations
+from relgen.evaluation.scores import score_labels
+from relgen.generation import DraftRequest, GenerationSettings, find_engine
+from relgen.models import DType, find_device
+from relgen.prompting import Prompt
+
+Answer = Literal["likelihood", "constrained", "free"]
+_BATCH = 8
+_CHUNK = 128
+_FREE_TOKENS = 32
+
+# the label that was named (None where none was), each label's probability, and a free answer's text
+Row = tuple[str | None, list[float], str | None]
+Asker = Callable[[Sequence[Sample]], list[Row]]
+
+
+@dataclass(frozen=True, slots=True)
+class DirectSettings:
+    """Who is asked, and how.
+
+    Args:
+        model: embedded name, local folder or Hub id.
+        dtype: of its weights.
+        device: where it runs; by default a GPU where there is one.
+        shots: labelled samples shown with their answers.
+        seed: of which samples are shown.
+        answer: `likelihood` takes the relation whose name has the highest mean log-probability a
+            token; `constrained` decodes greedily and allows names only; `free` decodes greedily
+            whatever comes, and an answer that names no relation is wrong.
+    """
+
+    model: str = "smollm2-135m-instruct"
+    dtype: DType = "float32"
+    device: str | None = None
+    shots: int = 2
+    seed: int = 1
+    answer: Answer = "likelihood"
+
+
+def classify(
+    settings: DirectSettings,
+    *,
+    train: str | Path,
+    test: str | Path,
+    schema: str | Path,
+    out: str | Path,
+    force: bool = False,
+) -> dict[str, Any]:
+    """Writes `predictions.jsonl`, `scores.json` and `direct.json` (a summary) to a folder.
+
+    Killed and called again with the same settings and inputs, it goes on; called again when
+    finished, it does nothing.
+
+    Args:
+        settings: see there.
+        train: samples to show; none are read where `shots` is 0.
+        test: samples to classify.
+        schema: path or shipped name.
+        out: the folder.
+        force: replace what other settings or inputs have given there.
+
+    Returns:
+        The summary: the settings, `samples`, `unparseable` answers, `micro_f1`, `seconds`.
+
+    Raises:
+        InputError: an input cannot be used, or labelled sentences are test sentences as well.
+    """
+    if settings.shots < 0:
+        raise InputError("must not be negative", field="shots", value=settings.shots)
+    out, relations = Path(out), load_schema(schema)
+    if out.is_file():
+        raise InputError("this is a file", path=out, remedy="give --out a folder")
+    header = inputs_hash(settings, [train, test], relations)
+    summary_path = out / "direct.json"
+    if summary_path.is_file():
+        found: dict[str, Any] = read_json(summary_path)
+        if found.get("hash") == header:
+            return found
+        if not force:
+            raise InputError(
+                "other answers stand here, of other settings or inputs",
+                path=summary_path,
+                remedy="give --out another folder, or replace them with --force",
+            )
+    samples = read_samples(test, schema=relations)
+    labelled = read_samples(train, schema=relations) if settings.shots else []
+    if len(labelled) < settings.shots:
+        raise InputError(
+            f"{len(labelled)} labelled samples are fewer than are to be shown",
+            path=train,
+            field="shots",
+            value=settings.shots,
+            remedy="lower --shots, or give more",
+        )
+    _refuse_leaks(labelled, samples, train)
+    shown = draw_demonstrations(labelled, settings.shots, seed=settings.seed)
+    # sentences of similar length share a batch
+    order = sorted(range(len(samples)), key=lambda i: len(samples[i].text))
+    partial = PartialRows(out / ".predictions.partial", header)
+    began = time.monotonic()
+    if len(partial.rows) < len(samples):
+        ask = _free if settings.answer == "free" else _among_labels
+        answers = ask(settings, relations, shown)
+        starts = range(len(partial.rows), len(samples), _CHUNK)
+        for start in track(
+            starts, "Asking", console=Console(stderr=True), transient=True, disable=len(starts) < 2
+        ):
+            partial.append(answers([samples[i] for i in order[start : start + _CHUNK]]))
+    rows = [
+        row for _, row in sorted(zip(order, partial.rows, strict=True), key=lambda pair: pair[0])
+    ]
+    named = [label for label, _, _ in rows]
+    scores = score_labels(named, [sample.relation for sample in samples], relations)
+    summary = {
+        "hash": header,
+        **asdict(settings),
+        "samples": len(samples),
+        "unparseable": named.count(None),
+        "micro_f1": scores.micro_f1,
+        "seconds": round(time.monotonic() - began, 2),
+        "relgen_version": __version__,
+    }
+    lines = (_line(sample, row, relations) for sample, row in zip(samples, rows, strict=True))
+    write_jsonl(out / "predictions.jsonl", lines)
+    write_json(out / "scores.json", scores.to_json())
+    write_json(summary_path, summary)
+    partial.remove()
+    return summary
+
+
+def _among_labels(
+    settings: DirectSettings, schema: RelationSchema, shown: Sequence[Sample]
+) -> Asker:
+    from relgen.evaluation.direct.reader import DirectReader
+
+    device = find_device(settings.device)
+    reader = DirectReader(settings.model, schema, shown, dtype=settings.dtype, device=device)
+
+    def likeliest(samples: Sequence[Sample]) -> list[tuple[int, list[float]]]:
+        found = reader.log_probabilities(samples)  # (B, N)
+        probabilities = mean_log_likelihoods(reader.trie, found).softmax(-1)  # (B, R)
+        best: list[int] = probabilities.argmax(-1).tolist()
+        return list(zip(best, probabilities.tolist(), strict=True))
+
+    def decoded(samples: Sequence[Sample]) -> list[tuple[int, list[float]]]:
+        descents = reader.decode(samples)
+        return [(d.answer, d.probabilities) for d in descents if d.answer is not None]
+
+    def ask(samples: Sequence[Sample]) -> list[Row]:
+        choose = decoded if settings.answer == "constrained" else likeliest
+        rows: list[Row] = []
+        for start in range(0, len(samples), _BATCH):
+            for answer, probabilities in choose(samples[start : start + _BATCH]):
+                rows.append((schema.labels[answer], [round(p, 6) for p in probabilities], None))
+        return rows
+
+    return ask
+
+
+def _free(settings: DirectSettings, schema: RelationSchema, shown: Sequence[Sample]) -> Asker:
+    greedy = GenerationSettings(
+        model=settings.model,
+        dtype=settings.dtype,
+        device=settings.device,
+        temperature=0.0,
+        repetition_penalty=1.0,
+        max_new_tokens=_FREE_TOKENS,
+    )
+    engine = find_engine(greedy, None)
+    prompt = DirectPrompt(engine.format, schema, tuple(shown))
+    backend = engine.open()
+
+    def ask(samples: Sequence[Sample]) -> list[Row]:
+        rows: list[Row] = []
+        for start in range(0, len(samples), _BATCH):
+            backend.forget()
+            questions = [
+                Prompt(prompt.prefix, (prompt.question(s),), prompt.cue, engine.format.terminator)
+                for s in samples[start : start + _BATCH]
+            ]
+            try:
+                backend.show(dict(enumerate(questions)))
+            except InputError as error:  # its remedy is that of a generation
+                remedy = "show fewer labelled samples (--shots)"
+                name = settings.model
+                raise InputError(
+                    error.problem, field=error.field, value=name, remedy=remedy
+                ) from error
+            drafts = backend.draft(
+                [
+                    DraftRequest(number, "", _FREE_TOKENS, one_line=True, grammar=None)
+                    for number in range(len(questions))
+                ]
+            )
+            for text in (draft.text for draft in drafts):
+                label = find_label(text, schema)
+                rows.append((label, [float(label == each) for each in schema.labels], text))
+        return rows
+
+    return ask
+
+
+def _line(sample: Sample, row: Sequence[Any], schema: RelationSchema) -> dict[str, Any]:
+    label, probabilities, text = row
+    scores = dict(zip(schema.labels, probabilities, strict=True))
+    line = {"id": sample.id, "relation": label, "score": scores.get(label or "", 0.0)}
+    return line | {"scores": scores} | ({} if text is None else {"answer": text})
+
+
+def _refuse_leaks(labelled: Sequence[Sample], test: Sequence[Sample], path: str | Path) -> None:
+    """No sentence may be shown with its relation that is asked for."""
+    leaks = repeated_texts((s.text for s in labelled), (s.text for s in test))
+    if leaks:
+        raise InputError(
+            f"{len(leaks)} labelled sentences are test sentences as well (case and punctuation "
+            f"aside); first: id '{labelled[leaks[0]].id}'",
+            path=path,
+            remedy="split again (relgen data split --exclude TEST), or show none (--shots 0)",
+        )

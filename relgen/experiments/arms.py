@@ -1,0 +1,145 @@
+"""The arms of an experiment: the systems that it compares, by name.
+
+`human` trains on the labelled samples alone; `direct` asks the language model itself; `xu2023` adds
+the samples of Xu et al. 2023; all others are a way of generating (`GENERATIONS`) with `_pure`, on
+generated samples alone, or `_mix`, on human ones too. `@16` behind any of those keeps the first 16
+generated samples of each relation: `obo_dpo_mix@16`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from relgen.common import InputError
+from relgen.dpo import KINDS, Kind
+
+Mix = Literal["human", "direct", "pure", "mix"]
+Preset = Literal["obo", "aao", "xu2023"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """How the generator is tuned by DPO.
+
+    Args:
+        diverse: with the diversity instruction in the prompts.
+        without: the kind of rejected sample that is left out.
+    """
+
+    diverse: bool = True
+    without: Kind | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """A way of generating.
+
+    Args:
+        mode: one by one or all at once.
+        tuning: None leaves the model as it is.
+        diverse: with the diversity instruction.
+        window: show the last accepted samples only (`generator.window` of them).
+        preset: which of the generator's settings it takes; its mode's by default.
+    """
+
+    mode: Literal["obo", "aao"]
+    tuning: Tuning | None = None
+    diverse: bool = True
+    window: bool = False
+    preset: Preset | None = None
+
+    @property
+    def settings(self) -> Preset:
+        """The key of the generator's preset."""
+        return self.preset or self.mode
+
+
+GENERATIONS = {
+    "aao": Generation("aao"),
+    "aao_dpo": Generation("aao", Tuning()),
+    "obo": Generation("obo"),
+    "obo_dpo": Generation("obo", Tuning()),
+    "obo_plain": Generation("obo", diverse=False),
+    "obo_dpo_plain": Generation("obo", Tuning(diverse=False), diverse=False),
+    "obo_dpo_window": Generation("obo", Tuning(), window=True),
+    **{f"obo_dpo_no_{kind}": Generation("obo", Tuning(without=kind)) for kind in KINDS},
+    "xu2023": Generation("aao", diverse=False, preset="xu2023"),
+}
+METHOD = "obo_dpo"
+"""The paper's way: one by one, after DPO."""
+ARMS = (
+    "human",
+    "direct",
+    "xu2023",
+    *(f"{name}_{mix}" for name in GENERATIONS for mix in ("pure", "mix")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """An arm's name taken apart.
+
+    Args:
+        name: as it was given.
+        generation: a key of `GENERATIONS`; None for `human` and `direct`.
+        mix: what a classifier is trained on.
+        first: so many generated samples of each relation; None takes all.
+    """
+
+    name: str
+    generation: str | None
+    mix: Mix
+    first: int | None = None
+
+
+def parse_arm(name: str) -> Arm:
+    """Takes an arm's name apart.
+
+    Raises:
+        InputError: an unknown arm, or `@` with what is no number above 0, or where nothing is
+            generated.
+    """
+    stem, at, number = name.partition("@")
+    if stem not in ARMS:
+        near = difflib.get_close_matches(stem, ARMS, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"arms: {', '.join(ARMS)}"
+        raise InputError("unknown arm", field="arms", value=name, remedy=hint)
+    first = None
+    if at:
+        if not number.isdecimal() or not int(number) or stem in ("human", "direct"):
+            raise InputError(
+                "`@` takes a number of generated samples",
+                field="arms",
+                value=name,
+                remedy="for example obo_dpo_mix@16",
+            )
+        first = int(number)
+    if stem in ("human", "direct"):
+        return Arm(name, None, "human" if stem == "human" else "direct")
+    if stem in GENERATIONS:
+        return Arm(name, stem, "mix", first)
+    generation, _, mix = stem.rpartition("_")
+    return Arm(name, generation, "pure" if mix == "pure" else "mix", first)
+
+
+def without_tuning(name: str) -> str | None:
+    """The arm that generates as this one does, but without DPO; None where there is none."""
+    arm = parse_arm(name)
+    generation = GENERATIONS[arm.generation] if arm.generation else None
+    if generation is None or generation.tuning is None:
+        return None
+    plain = replace(generation, tuning=None)
+    same = next((key for key, of in GENERATIONS.items() if of == plain), None)
+    return None if same is None else _with_generation(arm, same)
+
+
+def as_method(name: str) -> str | None:
+    """The arm that is made as this one, but by the method; None for the method and human arms."""
+    arm = parse_arm(name)
+    return None if arm.generation in (None, METHOD) else _with_generation(arm, METHOD)
+
+
+def _with_generation(arm: Arm, generation: str) -> str:
+    return f"{generation}_{arm.mix}" + ("" if arm.first is None else f"@{arm.first}")

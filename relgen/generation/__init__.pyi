@@ -1,0 +1,14 @@
+from .backends.base import DraftRequest as DraftRequest
+from .backends.cache import RaggedCache as RaggedCache
+from .backends.cache import append_tokens as append_tokens
+from .backends.cache import check_cacheable as check_cacheable
+from .backends.context_window import check_fits as check_fits
+from .backends.context_window import context_window as context_window
+from .backends.engines import find_engine as find_engine
+from .backends.server_settings import ServerSettings as ServerSettings
+from .backends.vllm_settings import VllmSettings as VllmSettings
+from .run import generate as generate
+from .run import merge_shards as merge_shards
+from .settings import DType as DType
+from .settings import GenerationSettings as GenerationSettings
+from .settings import read_settings as read_settings

@@ -1,0 +1,288 @@
+"""A key/value cache whose rows have lengths of their own: slot i of a row holds its token i.
+
+Nothing is padded on the left and there are no holes: a row is cut by setting its length, since
+slots beyond it are hidden from every query until they are written again. Storage is allocated in
+steps, so that a decoding step copies nothing but its own keys and values.
+"""
+
+from __future__ import annotations
+
+import math
+import mmap
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from transformers import Cache, PretrainedConfig
+from transformers.cache_utils import CacheLayerMixin
+
+from relgen.common import InputError
+
+_STEP = 128
+_PRIVATE = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if os.name == "posix" else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a forward pass writes.
+
+    Args:
+        rows: (B,) rows of the cache.
+        slots: (B, T) their slots, which are also the tokens' positions.
+        length: L, keys that the pass looks at in each row.
+        total: rows that the cache has.
+        in_front: the rows are the first B, in order: no copy is needed to look at them.
+    """
+
+    rows: Tensor
+    slots: Tensor
+    length: int
+    total: int
+    in_front: bool
+
+
+class PlacedLayer(CacheLayerMixin):
+    """A layer whose tokens' positions are given with every pass."""
+
+    def held(self) -> tuple[Tensor, Tensor]:
+        """Keys and values, of a layer that has been initialised."""
+        assert self.keys is not None
+        assert self.values is not None
+        return self.keys, self.values
+
+    def get_seq_length(self) -> int:
+        """Zero: nothing is derived from a common length."""
+        return 0
+
+    def get_max_length(self) -> int:
+        """No maximum."""
+        return -1
+
+
+class RaggedLayer(PlacedLayer):
+    """Keys and values of one layer, each (R, H, C, D): rows, heads, capacity in slots, width."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.placement: Placement | None = None
+
+    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
+        """Allocates nothing yet: `grow` does."""
+        self.dtype, self.device = key_states.dtype, key_states.device
+        self.keys = key_states.new_zeros(0, key_states.shape[1], 0, key_states.shape[3])
+        self.values = value_states.new_zeros(0, value_states.shape[1], 0, value_states.shape[3])
+        self.is_initialized = True
+
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
+    ) -> tuple[Tensor, Tensor]:
+        """Writes (B, H, T, D) where the placement says; returns (B, H, L, D) of both."""
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        place = self.placement
+        assert place is not None
+        self.grow(place.total, place.length)
+        keys, values = self.held()
+        at = (place.rows[:, None], slice(None), place.slots)
+        keys[at] = key_states.transpose(1, 2)
+        values[at] = value_states.transpose(1, 2)
+        rows = slice(len(place.rows)) if place.in_front else place.rows
+        return keys[rows, :, : place.length], values[rows, :, : place.length]
+
+    def grow(self, rows: int, length: int) -> None:
+        """Makes room for `rows` rows of `length` slots."""
+        keys, values = self.held()
+        have_rows, _, have_slots, _ = keys.shape
+        if rows <= have_rows and length <= have_slots:
+            return
+        more_rows = max(rows, have_rows)
+        # by a quarter at least: growing copies everything
+        slots = have_slots if length <= have_slots else max(length, have_slots + have_slots // 4)
+        slots = -(-slots // _STEP) * _STEP
+        self.keys, self.values = (enlarged(old, more_rows, slots) for old in (keys, values))
+
+    def copy_rows(self, source: RaggedLayer, rows: Sequence[int], length: int) -> None:
+        """Fills this layer with `length` slots of rows of another; what it held is lost."""
+        room = (len(rows), length + _STEP)
+        if self.keys is None or self.keys.shape[0] < room[0] or self.keys.shape[2] < room[1]:
+            self.lazy_initialization(*source.held())
+            self.grow(*room)
+        for own, other in zip(self.held(), source.held(), strict=True):
+            for place, row in enumerate(rows):
+                own[place, :, :length] = other[row, :, :length]
+
+    def move_row(self, row: int, place: int, length: int) -> None:
+        """Copies `length` slots of a row over another row."""
+        for states in self.held():
+            states[place, :, :length] = states[row, :, :length]
+
+    def spread_row(self, row: int, places: Sequence[int], length: int) -> None:
+        """Copies `length` slots of a row over each of several others."""
+        self.grow(max(places) + 1, length)
+        at = list(places)
+        for states in self.held():
+            # a copy: torch refuses to write into storage that it reads from
+            states[at, :, :length] = states[row, :, :length].clone()
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        """Length and offset of the keys, as transformers asks for them."""
+        return (0 if self.placement is None else self.placement.length), 0
+
+
+class RaggedCache(Cache):
+    """The cache of all layers, with the length of each row.
+
+    Args:
+        layers: as many as the model has.
+    """
+
+    def __init__(self, layers: int) -> None:
+        super().__init__(layers=[RaggedLayer() for _ in range(layers)])
+        self.lengths: list[int] = []
+
+    @property
+    def ragged(self) -> list[RaggedLayer]:
+        """The layers, by the type that they have."""
+        return cast(list[RaggedLayer], self.layers)
+
+    def states(self) -> list[tuple[Tensor, Tensor]]:
+        """Keys and values of each layer that has been written to; see `RaggedLayer`."""
+        return [
+            (layer.keys, layer.values)
+            for layer in self.ragged
+            if layer.keys is not None and layer.values is not None
+        ]
+
+    def place(
+        self, rows: Sequence[int], counts: Sequence[int], device: torch.device
+    ) -> tuple[Tensor, Tensor]:
+        """Prepares a forward pass that appends `counts` tokens to `rows`, and lengthens them.
+
+        Rows get T = max(counts) slots each; those past a row's count hold padding, which the next
+        pass overwrites.
+
+        Returns:
+            Position ids (B, T) and the mask (B, 1, T, L), True where a query sees a key.
+        """
+        self.lengths += [0] * (max(rows) + 1 - len(self.lengths))
+        starts = torch.tensor([self.lengths[row] for row in rows])
+        slots = starts[:, None] + torch.arange(max(counts))
+        length = int(slots.max()) + 1
+        slots = slots.to(device)
+        mask = torch.arange(length, device=device) <= slots[:, None, :, None]
+        placement = Placement(
+            rows=torch.tensor(list(rows), device=device),
+            slots=slots,
+            length=length,
+            total=len(self.lengths),
+            in_front=list(rows) == list(range(len(rows))),
+        )
+        for layer in self.ragged:
+            layer.placement = placement
+        for row, count in zip(rows, counts, strict=True):
+            self.lengths[row] += count
+        return slots, mask
+
+    def copy_rows(self, source: RaggedCache, rows: Sequence[int]) -> None:
+        """Makes this cache a copy of some rows of another, which may repeat.
+
+        Storage is kept where it suffices.
+        """
+        self.lengths = [source.lengths[row] for row in rows]
+        length = max(self.lengths)
+        for layer, other in zip(self.ragged, source.ragged, strict=True):
+            layer.copy_rows(other, rows, length)
+
+    def spread(self, row: int, places: Sequence[int]) -> None:
+        """Makes other rows, new or old, equal to `row`."""
+        length = self.lengths[row]
+        self.lengths += [0] * (max(places) + 1 - len(self.lengths))
+        for layer in self.ragged:
+            layer.spread_row(row, places, length)
+        for place in places:
+            self.lengths[place] = length
+
+    def drop(self, row: int) -> None:
+        """Removes a row; the last one takes its place."""
+        last = len(self.lengths) - 1
+        if row != last:
+            length = self.lengths[last]
+            for layer in self.ragged:
+                layer.move_row(last, row, length)
+            self.lengths[row] = self.lengths[last]
+        self.lengths.pop()
+
+
+def pages_of_zeros(like: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Zeros of a tensor's type and device, at least one; on a CPU in pages of their own.
+
+    A cache grows in steps, and each step's storage fits in no hole that an earlier one left in the
+    heap. These pages go back to the system as soon as nothing refers to them.
+    """
+    if like.device.type != "cpu":
+        return like.new_zeros(shape)
+    pages = mmap.mmap(-1, math.prod(shape) * like.itemsize, **_PRIVATE)
+    return torch.frombuffer(pages, dtype=like.dtype).view(shape)
+
+
+def enlarged(states: Tensor, rows: int, slots: int) -> Tensor:
+    """(R, H, C, D) with zeros beyond them, (rows, H, slots, D)."""
+    have_rows, heads, have_slots, width = states.shape
+    new = pages_of_zeros(states, (rows, heads, slots, width))
+    new[:have_rows, :, :have_slots] = states
+    return new
+
+
+def append_tokens(
+    model: Any,
+    cache: RaggedCache,
+    rows: Sequence[int],
+    news: Sequence[Sequence[int]],
+    device: torch.device,
+) -> Tensor:
+    """Reads tokens into rows of a cache.
+
+    Args:
+        model: a causal language model.
+        cache: its own.
+        rows: B of them.
+        news: each row's new tokens, at least one.
+        device: the model's.
+
+    Returns:
+        The logits after each row's last token, (B, V), in float32 at least.
+    """
+    counts = [len(new) for new in news]
+    width = max(counts)
+    ids = torch.tensor([[*new, *[0] * (width - len(new))] for new in news])  # (B, T)
+    positions, mask = cache.place(rows, counts, device)
+    # the logits of all (B, T) tokens would not fit: of those columns only that a row ends in
+    columns = sorted({count - 1 for count in counts})
+    output = model(
+        input_ids=ids.to(device),
+        attention_mask=mask,
+        position_ids=positions,
+        past_key_values=cache,
+        use_cache=True,
+        logits_to_keep=torch.tensor(columns, device=device),
+    )
+    ends = torch.tensor([columns.index(count - 1) for count in counts], device=device)
+    logits: Tensor = output.logits[torch.arange(len(rows), device=device), ends]
+    return logits if logits.dtype == torch.float64 else logits.float()
+
+
+def check_cacheable(config: PretrainedConfig) -> None:
+    """Raises InputError for a model whose layers need more than keys and values of all tokens."""
+    text = config.get_text_config()
+    kinds = set(getattr(text, "layer_types", None) or ["full_attention"])
+    window = getattr(text, "sliding_window", None) if not hasattr(text, "layer_types") else None
+    if kinds != {"full_attention"} or window:
+        raise InputError(
+            "generation needs a model with full attention in all layers",
+            field="model",
+            value=sorted(kinds) if not window else f"sliding_window: {window}",
+            remedy="use a Llama, Qwen2, Qwen3 or SmolLM2 model",
+        )

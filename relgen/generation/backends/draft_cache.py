@@ -1,0 +1,203 @@
+"""Several drafts of a chain read one copy of their prompt's keys and values.
+
+A decoding step is bound by what it reads. With a copy of the prompt for every draft, attention
+reads each of them; here a chain's drafts attend to one copy in one product, and to their own
+tokens beside it. The two parts are put together as in flash decoding: by the maximum and the sum
+of each (Milakov and Gimelshein, arXiv 1805.02867; Juravsky et al., arXiv 2402.05099).
+
+Leaves out: half precision and other devices than CPUs, whose kernels have fast forms of their own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from transformers import Cache
+
+from relgen.generation.backends.cache import PlacedLayer, RaggedCache, enlarged
+from relgen.kernels.gqa_attention import GROUPED_ATTENTION
+
+_FIRST = 32
+_LOG2_E = math.log2(math.e)
+
+
+def shares_prompts(model: Any, rows: Sequence[int]) -> bool:
+    """Whether a `DraftCache` serves drafts of such rows, and faster than copies do.
+
+    Args:
+        model: of transformers.
+        rows: the row of each draft.
+    """
+    ours = model.config._attn_implementation == GROUPED_ATTENTION
+    exact = model.dtype in (torch.float32, torch.float64)
+    plain = model.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
+    return ours and exact and plain and len(set(rows)) < len(rows)
+
+
+class _DraftLayer(PlacedLayer):
+    """Keys and values of the drafts' own tokens in one layer, each (B, G, slots, D)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = 0
+
+    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
+        """Allocates nothing yet."""
+        self.keys, self.values = key_states[:, :, :0], value_states[:, :, :0]
+        self.is_initialized = True
+
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
+    ) -> tuple[Tensor, Tensor]:
+        """Adds (B, G, 1, D) of both; returns all, (B, G, T, D)."""
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        slot = self.written
+        if slot == self.held()[0].shape[2]:
+            slots = slot + max(_FIRST, slot // 4)
+            self.keys, self.values = (enlarged(old, len(old), slots) for old in self.held())
+        self.written += 1
+        keys, values = self.held()
+        keys[:, :, slot], values[:, :, slot] = key_states[:, :, 0], value_states[:, :, 0]
+        return keys[:, :, : self.written], values[:, :, : self.written]
+
+    def drop(self, place: int) -> None:
+        """Removes a draft; the last one takes its place."""
+        if self.keys is None or self.values is None:
+            return
+        for states in (self.keys, self.values):
+            states[place] = states[-1]
+        self.keys, self.values = self.keys[:-1], self.values[:-1]
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        """Length and offset of the keys, as transformers asks for them; no mask is read."""
+        return self.written + query_length, 0
+
+
+class DraftCache(Cache):
+    """The drafts of a batch, each of which has as many tokens as the others.
+
+    Args:
+        prompts: C chains' rows, of this cache alone from now on.
+        chains: the row of each of the B drafts; every row has one.
+    """
+
+    def __init__(self, prompts: RaggedCache, chains: Sequence[int]) -> None:
+        super().__init__(layers=[_DraftLayer() for _ in prompts.layers])
+        self._prompts = prompts
+        self._chains = list(chains)
+        self._arrange()
+
+    def drop(self, place: int) -> None:
+        """Removes a draft; the last one takes its place. A chain without drafts goes with it."""
+        chain = self._chains[place]
+        for layer in cast(list[_DraftLayer], self.layers):
+            layer.drop(place)
+        self._chains[place] = self._chains[-1]
+        self._chains.pop()
+        if chain not in self._chains:
+            last = len(self._prompts.lengths) - 1
+            self._prompts.drop(chain)
+            self._chains = [chain if other == last else other for other in self._chains]
+        if self._chains:
+            self._arrange()
+
+    def read(self, model: Any, tokens: Sequence[int]) -> Tensor:
+        """Reads the next token of each draft.
+
+        Returns:
+            The logits after it, (B, V).
+        """
+        written = cast(list[_DraftLayer], self.layers)[0].written
+        places = [self._prompts.lengths[chain] + written for chain in self._chains]
+        logits: Tensor = model(
+            input_ids=torch.tensor(tokens)[:, None],
+            position_ids=torch.tensor(places)[:, None],
+            # transformers builds none of its own then; `attend` reads none
+            attention_mask=torch.ones(1, 1, 1, 1, dtype=torch.bool),
+            past_key_values=self,
+            use_cache=True,
+            attend=self.attend,
+        ).logits[:, -1]
+        return logits
+
+    def attend(
+        self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float | None
+    ) -> Tensor:
+        """Attention of every draft to its chain's prompt and to its own tokens.
+
+        Args:
+            layer: its number.
+            query: (B, H, 1, D).
+            key: (B, G, T, D), of the drafts' own tokens; H a multiple of G.
+            value: (B, G, T, D).
+            scale: of the scores; 1/√D when None.
+
+        Returns:
+            (B, 1, H, D)
+        """
+        drafts, heads, _, width = query.shape
+        groups = key.shape[1]
+        rows = query.view(drafts, groups, -1, width)  # (B, G, H/G, D)
+        rows = rows * ((1 / math.sqrt(width) if scale is None else scale) * _LOG2_E)
+        # a chain's drafts beside each other: (C · G, M · H/G, D)
+        chains, most = self._grid.shape
+        together = rows[self._grid].transpose(1, 2).reshape(chains * groups, -1, width)
+        length = self._hidden.shape[-1]
+        keys, values = (
+            states[:chains, :, :length].flatten(0, 1)
+            for states in self._prompts.ragged[layer].held()
+        )
+        hidden = self._hidden.repeat_interleave(groups, 0)
+        parts = _attend(torch.baddbmm(hidden, together, keys.mT), values)
+        read = (
+            part.view(chains, groups, most, heads // groups, -1).transpose(1, 2).flatten(0, 1)
+            for part in parts
+        )
+        output, highest, total = (part[self._flat] for part in read)  # (B, G, H/G, …)
+        parts = _attend(torch.bmm(rows.flatten(0, 1), key.flatten(0, 1).mT), value.flatten(0, 1))
+        own = (part.view(drafts, groups, heads // groups, -1) for part in parts)
+        own_output, own_highest, own_total = own
+        top = torch.maximum(highest, own_highest)
+        less, own_less = (highest - top).exp2_(), (own_highest - top).exp2_()
+        output = output.mul_(less).add_(own_output.mul_(own_less))
+        output = output.div_(total.mul_(less).add_(own_total.mul_(own_less)))
+        return output.view(drafts, 1, heads, width)
+
+    def _arrange(self) -> None:
+        """Works out which drafts belong together, and what of the longest prompt others lack."""
+        members: list[list[int]] = [[] for _ in self._prompts.lengths]
+        for place, chain in enumerate(self._chains):
+            members[chain].append(place)
+        most = max(map(len, members))
+        # short rows repeat a draft, whose second result is not read
+        self._grid = torch.tensor([(own * most)[:most] for own in members])  # (C, M)
+        self._flat = torch.empty(len(self._chains), dtype=torch.long)  # (B,), places in the grid
+        for chain, own in enumerate(members):
+            self._flat[own] = chain * most + torch.arange(len(own))
+        lengths = torch.tensor(self._prompts.lengths)[:, None, None]
+        slots = torch.arange(int(lengths.max()))
+        (states, _), *_ = self._prompts.states()
+        self._hidden = torch.zeros(slots.shape, dtype=states.dtype).where(
+            slots < lengths, -math.inf
+        )
+
+
+def _attend(scores: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Part of a softmax attention, to base 2.
+
+    Args:
+        scores: (N, R, L), overwritten.
+        values: (N, L, D).
+
+    Returns:
+        The values' sum (N, R, D), weighted by 2^(score - highest); the highest score and the sum of
+        the weights, both (N, R, 1).
+    """
+    highest = scores.amax(-1, keepdim=True)
+    weights = scores.sub_(highest).exp2_()
+    return torch.bmm(weights, values), highest, weights.sum(-1, keepdim=True)

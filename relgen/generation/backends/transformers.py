@@ -1,0 +1,288 @@
+"""Drafts from a model in this process, with a kept key/value cache (cached one-by-one generation).
+
+A chain's row of the cache holds its prompt up to and with the cue. Drafts are decoded in a copy of
+the row, so that nothing has to be undone when a draft is judged. When a demonstration joins, the
+row is cut before the cue, and only the demonstration's and the cue's tokens are fed. A retry feeds
+nothing: the logits after the cue are kept.
+
+The repetition penalty counts the prompt's tokens, as `transformers.generate` does.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from relgen.generation.backends.base import Draft, DraftRequest, Finish, line_logprobs
+from relgen.generation.backends.cache import RaggedCache, append_tokens, check_cacheable
+from relgen.generation.backends.context_window import check_prompt, context_window
+from relgen.generation.backends.draft_cache import DraftCache, shares_prompts
+from relgen.generation.backends.sampling import choose
+from relgen.generation.grammar.llguidance import DraftGrammar, GrammarCompiler, stack_allowed
+from relgen.generation.settings import GenerationSettings
+from relgen.prompting import Prompt, encode, shared_length
+
+
+@dataclass(slots=True)
+class _Row:
+    """A chain's prompt in the cache: the ids of its segments, and the logits (V,) after them."""
+
+    segments: tuple[str, ...]
+    ids: list[list[int]]
+    logits: Tensor | None = None
+
+    @property
+    def prompt_ids(self) -> list[int]:
+        return [token for segment in self.ids for token in segment]
+
+
+@dataclass(slots=True)
+class _Writing:
+    """A draft that is being written, of `most` tokens."""
+
+    request: DraftRequest
+    row: int
+    rng: random.Random
+    grammar: DraftGrammar | None
+    most: int
+    ids: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+    finish: Finish | None = None
+
+
+class TransformersBackend:
+    """A causal language model of transformers, in eval mode, on the device where it stands.
+
+    Args:
+        model: with full attention in all layers; a PEFT model counts with its adapter.
+        tokenizer: the model's.
+        settings: how to sample.
+        stop_ids: tokens that end a draft.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: PreTrainedTokenizerBase,
+        settings: GenerationSettings,
+        stop_ids: Sequence[int],
+    ) -> None:
+        check_cacheable(model.config)
+        self._model = model
+        self._tokenizer = tokenizer
+        self._settings = settings
+        self._stop_ids = frozenset(stop_ids)
+        self._device: torch.device = model.device
+        self._vocabulary: int = model.get_input_embeddings().weight.shape[0]
+        self._window = context_window(model.config)
+        self._grammars: GrammarCompiler | None = None
+        self._cache = RaggedCache(model.config.get_text_config().num_hidden_layers)
+        self._copies = RaggedCache(len(self._cache.layers))
+        self._rows: dict[int, _Row] = {}
+        self._numbers: dict[int, int] = {}
+
+    @torch.inference_mode()
+    def show(self, prompts: Mapping[int, Prompt]) -> None:
+        """Feeds what is new in each prompt; what stands before it stays in the cache.
+
+        Raises:
+            InputError: a prompt leaves no room for a sample in the model's window.
+        """
+        rows, fresh = [], []
+        for chain, prompt in prompts.items():
+            number = self._numbers.setdefault(chain, len(self._numbers))
+            old = self._rows.get(number, _Row((), []))
+            kept = _common(old.segments, prompt.segments)
+            ids = [encode(self._tokenizer, segment) for segment in prompt.segments[kept:]]
+            row = _Row(prompt.segments, old.ids[:kept] + ids)
+            check_prompt(len(row.prompt_ids), self._window, self._settings)
+            self._rows[number] = row
+            if number < len(self._cache.lengths):
+                self._cache.lengths[number] = sum(map(len, old.ids[:kept]))
+            else:
+                fresh.append(number)
+            rows.append(number)
+        self._read_common(fresh)
+        if rows:
+            lengths = self._cache.lengths + [0] * len(fresh)
+            news = [self._rows[number].prompt_ids[lengths[number] :] for number in rows]
+            logits = self._forward(self._cache, rows, news)
+            for number, row_logits in zip(rows, logits, strict=True):
+                self._rows[number].logits = row_logits.clone()
+
+    def _read_common(self, rows: Sequence[int]) -> None:
+        """Reads once what new rows have in common, and copies it to each.
+
+        That is the leading tokens that all rows share (the task description), then each distinct
+        first segment (a relation's explanation).
+        """
+        first = {row: self._rows[row].ids[0] for row in rows}
+        shared = shared_length(list(first.values()))
+        if len(rows) < 2 or not shared:
+            return
+        self._forward(self._cache, rows[:1], [first[rows[0]][:shared]])
+        self._cache.spread(rows[0], rows[1:])
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for row, ids in first.items():
+            groups.setdefault(tuple(ids[shared:]), []).append(row)
+        ahead = {group[0]: ids for ids, group in groups.items() if ids}
+        if ahead:
+            self._forward(self._cache, list(ahead), list(ahead.values()))
+        for leader, *others in groups.values():
+            if others:
+                self._cache.spread(leader, others)
+
+    @torch.inference_mode()
+    def draft(self, requests: Sequence[DraftRequest]) -> list[Draft]:
+        """Decodes all requests as one batch; a draft that ends leaves the batch."""
+        drafts = [self._begin(request) for request in requests]
+        active = list(drafts)
+        cache = self._copied([draft.row for draft in active])
+        logits = torch.stack([self._logits(draft.row) for draft in active])  # (B, V)
+        seen = self._seen(active)  # (B, V)
+        while True:
+            tokens = self._next_tokens(active, logits, seen)
+            for place in reversed(range(len(active))):
+                if active[place].finish is not None:
+                    cache.drop(place)
+                    last = len(active) - 1
+                    active[place], tokens[place] = active[last], tokens[last]
+                    seen[place] = seen[last]
+                    active.pop()
+                    tokens.pop()
+            if not active:
+                return [self._finished(draft) for draft in drafts]
+            seen = seen[: len(active)]
+            seen[torch.arange(len(active)), tokens] = True
+            if isinstance(cache, DraftCache):
+                logits = cache.read(self._model, tokens)
+            else:
+                logits = self._forward(cache, range(len(active)), [[token] for token in tokens])
+
+    def _copied(self, rows: Sequence[int]) -> RaggedCache | DraftCache:
+        """What drafts of some rows decode in; rows may repeat."""
+        if self._device.type != "cpu":
+            # allocators of other devices find room for it again
+            self._copies = RaggedCache(len(self._cache.layers))
+        shared = shares_prompts(self._model, rows)
+        copied = sorted(set(rows)) if shared else rows
+        self._copies.copy_rows(self._cache, copied)
+        return DraftCache(self._copies, [copied.index(r) for r in rows]) if shared else self._copies
+
+    def forget(self) -> None:
+        """Drops all chains and their cache."""
+        self._cache = RaggedCache(len(self._cache.layers))
+        self._copies = RaggedCache(len(self._cache.layers))
+        self._rows.clear()
+        self._numbers.clear()
+
+    def close(self) -> None:
+        """Drops all chains; the model goes with the backend."""
+        self.forget()
+
+    def _forward(
+        self, cache: RaggedCache, rows: Sequence[int], news: Sequence[Sequence[int]]
+    ) -> Tensor:
+        return append_tokens(self._model, cache, rows, news, self._device)
+
+    def _begin(self, request: DraftRequest) -> _Writing:
+        grammar = None
+        if request.grammar is not None:
+            if self._grammars is None:
+                stops = sorted(self._stop_ids)
+                self._grammars = GrammarCompiler(self._tokenizer, self._vocabulary, stops)
+            grammar = self._grammars.start(request.grammar)
+        row, most = self._numbers[request.chain], request.max_tokens
+        if self._window is not None:
+            most = min(most, self._window - len(self._rows[row].prompt_ids))
+        return _Writing(request, row, random.Random(request.key), grammar, most)
+
+    def _logits(self, row: int) -> Tensor:
+        logits = self._rows[row].logits
+        assert logits is not None
+        return logits
+
+    def _seen(self, drafts: Sequence[_Writing]) -> Tensor:
+        seen = torch.zeros(len(drafts), self._vocabulary, dtype=torch.bool, device=self._device)
+        for place, draft in enumerate(drafts):
+            seen[place, self._rows[draft.row].prompt_ids] = True
+        return seen
+
+    def _next_tokens(self, drafts: list[_Writing], logits: Tensor, seen: Tensor) -> list[int]:
+        """One more token for every draft; sets `finish` where a draft ends with it."""
+        masks = [None if d.grammar is None else d.grammar.allowed() for d in drafts]
+        uniform = [draft.rng.random() for draft in drafts]
+        allowed = None
+        if any(mask is not None for mask in masks):
+            allowed = stack_allowed(masks, self._device)
+        settings = self._settings
+        ids, logprobs = _choose(logits, seen, allowed, uniform, settings)
+        for draft, mask, token, logprob in zip(drafts, masks, ids, logprobs, strict=True):
+            if draft.grammar is not None and (mask is None or not draft.grammar.advance(token)):
+                draft.finish = "grammar"
+                continue
+            draft.ids.append(token)
+            draft.logprobs.append(logprob)
+            if token in self._stop_ids or self._ends_line(draft):
+                draft.finish = "stop"
+            elif len(draft.ids) >= draft.most:
+                draft.finish = "length"
+        return ids
+
+    def _ends_line(self, draft: _Writing) -> bool:
+        if not draft.request.one_line or "\n" not in self._text(draft.ids[-1:]):
+            return False
+        return "\n" in self._text(draft.ids).lstrip()
+
+    def _text(self, ids: Sequence[int]) -> str:
+        return str(
+            self._tokenizer.decode(
+                list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False
+            )
+        )
+
+    def _finished(self, draft: _Writing) -> Draft:
+        assert draft.finish is not None
+        ids = draft.ids
+        stopped = bool(ids) and ids[-1] in self._stop_ids
+        text = self._text(ids[:-1] if stopped else ids)
+        if draft.request.one_line:
+            text = text.strip("\r\n").split("\n")[0]
+            logprobs = line_logprobs([""] * len(ids), draft.logprobs, 1)
+        else:
+            pieces = [self._text([token]) for token in ids]
+            logprobs = line_logprobs(pieces, draft.logprobs, text.count("\n") + 1)
+        return Draft(text, draft.finish, len(ids), tuple(logprobs))
+
+
+def _choose(
+    logits: Tensor,
+    seen: Tensor,
+    allowed: Tensor | None,
+    uniform: Sequence[float],
+    settings: GenerationSettings,
+) -> tuple[list[int], list[float]]:
+    """`sampling.choose` with the settings' values, back on the host."""
+    ids, logprobs = choose(
+        logits,
+        seen,
+        allowed,
+        torch.tensor(uniform, dtype=logits.dtype, device=logits.device),
+        temperature=settings.temperature,
+        top_k=settings.top_k,
+        top_p=settings.top_p,
+        repetition_penalty=settings.repetition_penalty,
+    )
+    return ids.tolist(), logprobs.tolist()
+
+
+def _common(old: Sequence[str], new: Sequence[str]) -> int:
+    """Leading segments that both have; the last of `new`, the cue, is always fed again."""
+    pairs = zip(old, new[:-1], strict=False)
+    return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(old), len(new) - 1))

@@ -1,0 +1,147 @@
+"""The files of a generation: partial ones that a person can watch, and the finished ones.
+
+While it runs, `generated.partial.jsonl`, `rejected.partial.jsonl` and the journal stand beside the
+place of the output. At the end the partial files take their final names, the output last: where it
+stands with its summary, the generation is finished.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from relgen.common import InputError, read_json, write_json
+from relgen.generation.chains import RelationState
+from relgen.generation.loop import RoundResult
+
+
+@dataclass(frozen=True, slots=True)
+class OutputPaths:
+    """Where everything goes, given the path of the accepted samples."""
+
+    generated: Path
+
+    @property
+    def rejected(self) -> Path:
+        """What was not accepted."""
+        return self.generated.with_name("rejected.jsonl")
+
+    @property
+    def summary(self) -> Path:
+        """Counts, and the hash of settings and inputs."""
+        return self.generated.with_name("generation.json")
+
+    @property
+    def journal(self) -> Path:
+        """What a killed run goes on from."""
+        return self.generated.with_name(f".{self.generated.name}.journal.jsonl")
+
+    @property
+    def answers(self) -> Path:
+        """What a server has answered to it."""
+        return self.generated.with_name(f".{self.generated.name}.answers.jsonl")
+
+    @property
+    def working(self) -> tuple[Path, ...]:
+        """What is not needed any more once it is finished."""
+        return self.journal, self.answers
+
+    def partial(self, path: Path) -> Path:
+        """The name of a file that is not finished."""
+        return path.with_name(f"{path.stem}.partial{path.suffix}")
+
+    def finished(self, header: str, *, force: bool) -> bool:
+        """Whether this very generation stands here already.
+
+        Args:
+            header: hash of settings and inputs.
+            force: remove what stands here with other settings or inputs, in place of refusing.
+
+        Raises:
+            InputError: another generation stands here.
+        """
+        if self.generated.is_dir():
+            raise InputError(
+                "this is a folder",
+                path=self.generated,
+                remedy="name a file: --out …/generated.jsonl",
+            )
+        before = read_json(self.summary) if self.summary.exists() else {}
+        same = isinstance(before, dict) and before.get("hash") == header
+        if same and before.get("output") == self.generated.name:
+            return self.generated.exists()
+        foreign = [path for path in (self.generated, self.summary) if path.exists()]
+        if foreign and not force:
+            raise InputError(
+                "the output of a generation with other settings or inputs stands here",
+                path=foreign[0],
+                remedy="choose another folder for --out, or give --force to replace it",
+            )
+        for path in foreign:
+            path.unlink()
+        return False
+
+
+class PartialFiles:
+    """Writes samples and rejections as they come; `finish` gives the files their names.
+
+    A run that goes on writes them anew from the journal, which is what counts.
+    """
+
+    def __init__(self, paths: OutputPaths) -> None:
+        self._paths = paths
+        self._streams: dict[Path, IO[str]] = {}
+        for path in (paths.rejected, paths.generated):
+            stream = paths.partial(path).open("w", encoding="utf-8", newline="\n")
+            self._streams[path] = stream
+
+    def write(self, result: RoundResult) -> None:
+        """Appends what a round gave."""
+        accepted = [sample.to_json() for sample in result.accepted]
+        rows = {self._paths.generated: accepted, self._paths.rejected: result.rejected}
+        for path, entries in rows.items():
+            stream = self._streams[path]
+            stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in entries)
+            stream.flush()
+
+    def finish(self, summary: dict[str, Any]) -> None:
+        """Moves everything to its place; the samples come last."""
+        for stream in self._streams.values():
+            os.fsync(stream.fileno())
+            stream.close()
+        os.replace(self._paths.partial(self._paths.rejected), self._paths.rejected)
+        write_json(self._paths.summary, summary)
+        os.replace(self._paths.partial(self._paths.generated), self._paths.generated)
+
+    def close(self) -> None:
+        """Leaves the partial files as they are."""
+        for stream in self._streams.values():
+            stream.close()
+
+
+def summarise(states: Sequence[RelationState], seconds: float) -> dict[str, Any]:
+    """The counts of `generation.json`."""
+    rejected: Counter[str] = Counter()
+    for state in states:
+        rejected.update(state.rejected)
+    return {
+        "accepted": sum(state.accepted for state in states),
+        "rejected": dict(sorted(rejected.items())),
+        "seconds": round(seconds, 3),
+        "tokens": sum(state.tokens for state in states),
+        "relations": {
+            state.relation.name: {
+                "accepted": state.accepted,
+                "wanted": state.wanted,
+                "drafts": state.drafts,
+                "tokens": state.tokens,
+                "rejected": dict(sorted(state.rejected.items())),
+            }
+            for state in states
+        },
+    }

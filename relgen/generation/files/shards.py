@@ -1,0 +1,53 @@
+"""A generation in parts, for several machines: which relations a part has, and where it is written.
+
+A relation's drafts depend on its own chains only, so that the parts together write what one run
+writes. Only a sentence that two relations share shows at the end: `merging` drops the later one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from relgen.common import InputError
+
+_Item = TypeVar("_Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """The part `index` of `number`, counted from 1."""
+
+    index: int
+    number: int
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """Reads `2/4`. Raises InputError for anything else."""
+        found = re.fullmatch(r"(\d+)/(\d+)", text)
+        if found is None or not 1 <= int(found[1]) <= int(found[2]):
+            raise InputError(
+                "must be i/n with i from 1 to n", field="shard", value=text, remedy="such as 1/4"
+            )
+        return cls(int(found[1]), int(found[2]))
+
+    def part(self, items: Sequence[_Item]) -> list[_Item]:
+        """Every n-th item. Raises InputError when there are fewer items than parts."""
+        if len(items) < self.number:
+            raise InputError(
+                f"there are {len(items)} relations to generate for",
+                field="shard",
+                value=str(self),
+                remedy=f"use at most {len(items)} parts",
+            )
+        return list(items[self.index - 1 :: self.number])
+
+    def path(self, out: Path) -> Path:
+        """Where the part is written, given the place of the whole: in a folder beside it."""
+        return out.parent / f"{out.stem}.shards" / f"{self.index}-of-{self.number}" / out.name
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.number}"

@@ -1,0 +1,98 @@
+"""The grammar of tagged text, enforced while a model of this process decodes (llguidance).
+
+After the text comes the stop token. Where the grammar forces a text (inside a tag), llguidance
+allows only the tokens that the tokeniser itself would give.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, cast
+
+import llguidance.hf
+import numpy as np
+import torch
+from llguidance import LLMatcher, LLTokenizer
+from torch import Tensor
+
+from relgen.common import InputError
+from relgen.generation.grammar.spec import FREE_TEXT, GrammarSpec
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
+
+
+class GrammarCompiler:
+    """Compiles grammars for one tokeniser, each once.
+
+    Args:
+        tokenizer: a fast tokeniser.
+        vocabulary: the width of the model's logits; it can exceed the tokeniser's.
+        stop_ids: the tokens that end a draft, allowed wherever the grammar is satisfied.
+
+    Raises:
+        InputError: llguidance cannot convert the tokeniser.
+    """
+
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, vocabulary: int, stop_ids: Sequence[int]
+    ) -> None:
+        try:
+            self._tokenizer: LLTokenizer = llguidance.hf.from_tokenizer(
+                cast("PreTrainedTokenizerFast", tokenizer),
+                n_vocab=max(vocabulary, len(tokenizer)),
+                eos_token=list(stop_ids),
+                # text without brackets is most of a draft: its mask is then looked up, not computed
+                slices=[rf"{FREE_TEXT}{{1,30}}"],
+            )
+        except Exception as error:  # the Rust side raises several kinds
+            raise InputError(
+                f"this model's tokeniser cannot be used with a grammar: {error}",
+                field="grammar",
+                remedy="set grammar: false (--no-grammar), or use a model with a fast tokeniser",
+            ) from error
+        self._vocabulary = vocabulary
+        self._compile = lru_cache(maxsize=256)(self._compiled)
+
+    def start(self, spec: GrammarSpec) -> DraftGrammar:
+        """A fresh state, at the beginning of a draft."""
+        return DraftGrammar(self._compile(spec).deep_copy(), self._vocabulary)
+
+    def _compiled(self, spec: GrammarSpec) -> LLMatcher:
+        matcher = LLMatcher(self._tokenizer, LLMatcher.grammar_from_lark(spec.lark()))
+        if matcher.is_error():
+            raise InputError(
+                f"the grammar does not compile: {matcher.get_error().splitlines()[0]}",
+                field="grammar",
+                remedy="set grammar: false, or smaller max_context_chars and max_entity_chars",
+            )
+        return matcher
+
+
+class DraftGrammar:
+    """Where one draft stands in its grammar."""
+
+    def __init__(self, matcher: LLMatcher, vocabulary: int) -> None:
+        self._matcher = matcher
+        self._vocabulary = vocabulary
+
+    def allowed(self) -> np.ndarray | None:
+        """(V,) bool: the tokens that may come next; None when none may, or on an inner error."""
+        bits = np.frombuffer(self._matcher.compute_bitmask(), dtype=np.uint8)
+        mask = np.unpackbits(bits, bitorder="little")[: self._vocabulary].astype(bool)
+        # llguidance's errors are soft: it goes on, with a mask that means nothing
+        if self._matcher.is_error() or not mask.any():
+            return None
+        return mask
+
+    def advance(self, token: int) -> bool:
+        """Consumes a token; False when the grammar does not allow it or has failed."""
+        return bool(self._matcher.consume_token(token)) and not self._matcher.is_error()
+
+
+def stack_allowed(masks: Sequence[np.ndarray | None], device: torch.device) -> Tensor:
+    """(B, V) bool of the rows' masks. A row without one has failed, and may take anything."""
+    width = next(len(mask) for mask in masks if mask is not None)
+    rows = [np.ones(width, dtype=bool) if mask is None else mask for mask in masks]
+    return torch.from_numpy(np.stack(rows)).to(device)

@@ -1,0 +1,155 @@
+"""LoRA layers that add their update into the base layer's output, forward and backward.
+
+PEFT's layer computes `base(x) + B(A(x)) * s` as four tensors of the output's size, and its backward
+pass as many of the input's. Here the products are accumulated in place: the same numbers up to
+rounding, with less memory traffic. Only weights change hands: names, files and switches of the
+adapter are PEFT's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from peft.tuners import lora
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from relgen.kernels.fused_norm import Normed, normed
+from relgen.kernels.onednn_linear import has_autocast, is_dense, linear, matmul
+
+
+def low_rank_forward(
+    rows: Tensor, weight: Tensor, bias: Tensor | None, down: Tensor, up: Tensor, scale: float
+) -> tuple[Tensor, Tensor]:
+    """A frozen layer and its adapter, without autograd.
+
+    Args:
+        rows: (N, I).
+        weight: (O, I), frozen, like `bias`, (O,).
+        down: (r, I), LoRA's A.
+        up: (O, r), LoRA's B.
+        scale: of the adapter.
+
+    Returns:
+        (N, O), and the adapter's inner states (N, r) for `low_rank_backward`.
+    """
+    hidden = linear(rows, down)  # (N, r)
+    return linear(rows, weight, bias).addmm_(hidden, up.T, alpha=scale), hidden
+
+
+def low_rank_backward(
+    gradient: Tensor,
+    rows: Tensor | Normed,
+    hidden: Tensor,
+    weight: Tensor,
+    down: Tensor,
+    up: Tensor,
+    scale: float,
+    *,
+    towards_rows: bool,
+) -> tuple[Tensor | None, Tensor, Tensor]:
+    """The gradients of `low_rank_forward` for its rows (if asked for), A and B.
+
+    Args:
+        gradient: (N, O) of the output; the others as there.
+        rows: (N, I), or what a norm made them from.
+    """
+    through = matmul(gradient, up).mul_(scale)  # (N, r)
+    of_rows = matmul(gradient, weight).addmm_(through, down) if towards_rows else None
+    # the narrow matrix on the left: it is the one that is copied
+    of_up = matmul(hidden.T, gradient).T.mul_(scale)  # (O, r)
+    of_down = rows.product(through) if isinstance(rows, Normed) else matmul(through.T, rows)
+    return of_rows, of_down, of_up
+
+
+class _LowRankLinear(torch.autograd.Function):
+    """y = x Wᵀ + b + s (x Aᵀ) Bᵀ, with gradients for x, A and B; W and b are frozen.
+
+    Of a norm's output, what it is made from is kept in its place.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        down: Tensor,
+        up: Tensor,
+        scale: float,
+        made: Normed | None,
+    ) -> Tensor:
+        rows = x.reshape(-1, x.shape[-1])  # (N, I)
+        output, hidden = low_rank_forward(rows, weight, bias, down, up, scale)
+        ctx.save_for_backward(hidden, weight, down, up, *(made or (rows,)))
+        ctx.scale = scale
+        return output.view(*x.shape[:-1], -1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(
+        ctx: Any, gradient: Tensor
+    ) -> tuple[Tensor | None, None, None, Tensor, Tensor, None, None]:
+        hidden, weight, down, up, *kept = ctx.saved_tensors
+        rows = kept[0] if len(kept) == 1 else Normed(*kept)
+        flat = gradient.reshape(-1, gradient.shape[-1])  # (N, O)
+        of_rows, of_down, of_up = low_rank_backward(
+            flat,
+            rows,
+            hidden,
+            weight,
+            down,
+            up,
+            ctx.scale,
+            towards_rows=ctx.needs_input_grad[0],
+        )
+        of_x = None if of_rows is None else of_rows.view(*gradient.shape[:-1], -1)
+        return of_x, None, None, of_down, of_up, None, None
+
+
+class FusedLinear(lora.Linear):
+    """PEFT's LoRA layer around `nn.Linear`, computed by `_LowRankLinear` where that is the same.
+
+    It is where one plain adapter is on, without dropout, and no other precision comes in. Anything
+    else goes PEFT's way.
+    """
+
+    def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        """(…, I) to (…, O)."""
+        name = self.fusable(x) if not args and not kwargs else None
+        if name is None:
+            result: Tensor = super().forward(x, *args, **kwargs)
+            return result
+        base = self.get_base_layer()
+        down, up = self.lora_A[name].weight, self.lora_B[name].weight
+        output: Tensor = _LowRankLinear.apply(
+            x, base.weight, base.bias, down, up, self.scaling[name], normed(x)
+        )
+        return output
+
+    def fusable(self, x: Tensor) -> str | None:
+        """The adapter to compute an input with, or None where PEFT has to."""
+        names = [name for name in self.active_adapters if name in self.lora_A]
+        if self.disable_adapters or self.merged or len(names) != 1 or self.lora_variant:
+            return None
+        (name,) = names
+        base, down = self.get_base_layer(), self.lora_A[name]
+        weights = [base.weight, down.weight, self.lora_B[name].weight]
+        plain = (
+            isinstance(self.lora_dropout[name], nn.Identity)
+            and down.bias is None
+            and self.lora_B[name].bias is None
+            and not base.weight.requires_grad
+            and not (base.bias is not None and base.bias.requires_grad)
+            and all(weight.dtype == x.dtype for weight in weights)
+            and not has_autocast(x)
+        )
+        return name if plain else None
+
+
+def fuse(model: nn.Module) -> None:
+    """Lets the LoRA layers of a PEFT model compute as `FusedLinear`, where their base is dense."""
+    for module in model.modules():
+        if type(module) is lora.Linear and is_dense(module.get_base_layer()):
+            module.__class__ = FusedLinear

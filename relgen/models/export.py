@@ -1,0 +1,97 @@
+"""A tuned model as a folder that other programs load: transformers, vLLM, llama.cpp's converter.
+
+Merged, the adapter's update is part of the weights, and the folder is a model like any other.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+from peft import PeftModel
+from transformers import AutoConfig
+
+from relgen import __version__
+from relgen.common import InputError, atomic_folder, content_hash, read_json, write_json
+from relgen.models.causal_lm import DType, load_language_model, load_tokenizer, resolve_model
+from relgen.models.lora import ADAPTER_FILE, find_adapter, load_adapter
+
+_ORIGIN_FILE = "relgen_export.json"
+
+
+def export_merged(
+    adapter: str | Path,
+    out: str | Path,
+    *,
+    model: str | None = None,
+    dtype: DType | None = None,
+    force: bool = False,
+) -> Path:
+    """Writes the base model with the adapter merged into it, and its tokeniser.
+
+    An adapter that was tuned on a quantised base is merged into the base as it was before.
+
+    Args:
+        adapter: folder that `relgen dpo fit` or PEFT wrote.
+        out: folder to write.
+        model: the base; by default the one that the adapter names.
+        dtype: of the merged weights; by default that of the base's own.
+        force: replace an earlier export at `out`.
+
+    Raises:
+        InputError: no adapter there, no such base, or another base than the adapter's; `out`
+            exists.
+    """
+    adapter, out = Path(adapter), Path(out)
+    _check_place(out, force)
+    peft_config = find_adapter(adapter)
+    base = model or _base_of(peft_config)
+    loaded = load_language_model(base, dtype=dtype or own_dtype(base), attention="sdpa")
+    policy: PeftModel = load_adapter(loaded, adapter)
+    merged: Any = policy.merge_and_unload()
+    with atomic_folder(out) as temporary:
+        merged.save_pretrained(temporary)
+        load_tokenizer(base).save_pretrained(temporary)
+        origin = {
+            "base_model": base,
+            "adapter": str(adapter),
+            "adapter_hash": content_hash(adapter),
+            "relgen_version": __version__,
+        }
+        write_json(temporary / _ORIGIN_FILE, origin)
+    return out
+
+
+def own_dtype(name: str) -> DType:
+    """The dtype that a model's weights are saved in; float32 where it does not say."""
+    # found by loading no weights: `load_language_model` says what is wrong with the name
+    try:
+        saved = AutoConfig.from_pretrained(resolve_model(name)).dtype
+    except (OSError, ValueError):
+        saved = None
+    known = {f"torch.{dtype}": dtype for dtype in get_args(DType)}
+    return known.get(str(saved), "float32")
+
+
+def _check_place(out: Path, force: bool) -> None:
+    """Raises InputError unless nothing stands at `out`, or an export that may be replaced."""
+    if not out.exists():
+        return
+    if not (out / _ORIGIN_FILE).is_file():
+        problem = "stands here and is no export of relgen"
+        raise InputError(problem, path=out, remedy="choose another --out")
+    if not force:
+        remedy = "choose another --out, or give --force to replace it"
+        raise InputError("an export stands here", path=out, remedy=remedy)
+
+
+def _base_of(peft_config: Path) -> str:
+    """The base model that an adapter names. Raises InputError when it names none."""
+    own = peft_config.with_name(ADAPTER_FILE)
+    config = read_json(own if own.is_file() else peft_config)
+    name = config.get("base_model") or config.get("base_model_name_or_path")
+    if not name:
+        raise InputError(
+            "names no base model", path=peft_config.parent, remedy="give it with --model"
+        )
+    return str(name)

@@ -1,0 +1,180 @@
+"""LoRA adapters on a language model: new ones, the policy's reference, and files."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from relgen.common import InputError, atomic_folder, read_json, write_json
+from relgen.kernels.fused_lora import fuse
+from relgen.kernels.fused_mlp import fuse_feed_forward
+from relgen.kernels.fused_norm import fuse_norms
+
+ADAPTER_FILE = "relgen.json"
+"""Beside PEFT's files: the base model's name and fingerprint."""
+
+
+def add_lora(
+    model: PreTrainedModel,
+    *,
+    rank: int = 16,
+    alpha: int = 32,
+    dropout: float = 0.0,
+    target_modules: str | Sequence[str] = "all-linear",
+    seed: int = 0,
+) -> PeftModel:
+    """Puts a fresh LoRA adapter on a model; everything else is frozen.
+
+    The adapter's A matrices are drawn from a generator of their own, so that they do not depend on
+    what else ran before; B is zero, so that the policy starts out equal to the reference.
+
+    Args:
+        model: the base, quantised or not.
+        rank: r.
+        alpha: the update is scaled by alpha / r.
+        dropout: on the adapter's input.
+        target_modules: names of layers, or `all-linear`.
+        seed: of the A matrices.
+    """
+    if getattr(model, "is_loaded_in_4bit", False):
+        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
+    targets = target_modules if isinstance(target_modules, str) else list(target_modules)
+    config = LoraConfig(
+        r=rank,
+        lora_alpha=alpha,
+        lora_dropout=dropout,
+        target_modules=targets,
+        task_type="CAUSAL_LM",
+        bias="none",
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        policy = get_peft_model(model, config)
+    fuse_layers(policy)
+    return policy
+
+
+def fuse_layers(policy: PeftModel) -> None:
+    """Lets a policy's layers compute in forms that need less time and memory, where they can."""
+    fuse(policy)
+    fuse_feed_forward(policy)
+    fuse_norms(policy)
+
+
+@contextlib.contextmanager
+def reference(policy: PeftModel) -> Iterator[PeftModel]:
+    """The frozen reference: the same model, with its adapter off and without gradients.
+
+    PEFT switches gradients on for every adapter when the block ends; the flags that stood before
+    are put back here.
+    """
+    flags = [(parameter, parameter.requires_grad) for parameter in policy.parameters()]
+    try:
+        with policy.disable_adapter(), torch.no_grad():
+            yield policy
+    finally:
+        for parameter, flag in flags:
+            parameter.requires_grad_(flag)
+
+
+def fingerprint(model: PreTrainedModel | PeftModel) -> str:
+    """16 hex digits that tell base models apart, whatever their dtype or quantisation.
+
+    Over the architecture's sizes, sixteen rows of the input embedding and the norms of all layers,
+    rounded to bfloat16: what quantisation leaves as it is, and tuning rarely does.
+    """
+    base: Any = model.get_base_model() if isinstance(model, PeftModel) else model
+    config = base.config
+    weight = base.get_input_embeddings().weight.detach()
+    rows = weight[:: max(1, weight.shape[0] // 16)][:16].to("cpu", torch.bfloat16)
+    digest = hashlib.sha256()
+    sizes = (config.model_type, tuple(weight.shape), config.num_hidden_layers)
+    digest.update(repr(sizes).encode())
+    norms = [p.detach() for name, p in base.named_parameters() if p.ndim == 1 and "norm" in name]
+    for values in (rows, *norms):
+        rounded = values.to("cpu", torch.bfloat16).contiguous()
+        digest.update(rounded.view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def save_adapter(
+    policy: PeftModel,
+    folder: str | Path,
+    *,
+    base_model: str,
+    weights: Mapping[str, Tensor] | None = None,
+    base_fingerprint: str | None = None,
+) -> None:
+    """Saves the adapter in PEFT's format, with the base model's name and fingerprint beside it.
+
+    An interrupted save leaves the folder as it was.
+
+    Args:
+        policy: the base with its adapter.
+        folder: is replaced.
+        base_model: name of the base.
+        weights: the adapter's, under their names in the policy; by default the policy's own. For
+            policies that are spread over processes.
+        base_fingerprint: by default worked out from the policy.
+    """
+    for config in policy.peft_config.values():
+        config.base_model_name_or_path = base_model
+    with atomic_folder(folder) as temporary:
+        # the base has its vocabulary: PEFT would look for it on the Hub to make sure
+        policy.save_pretrained(
+            str(temporary),
+            save_embedding_layers=False,
+            state_dict=None if weights is None else dict(weights),
+        )
+        made_for = base_fingerprint or fingerprint(policy)
+        write_json(
+            temporary / ADAPTER_FILE, {"base_model": base_model, "base_fingerprint": made_for}
+        )
+
+
+def find_adapter(folder: Path) -> Path:
+    """PEFT's configuration of a saved adapter. Raises InputError when there is none."""
+    config = folder / "adapter_config.json"
+    if not config.is_file():
+        raise InputError(
+            "no adapter in this folder (adapter_config.json is missing)",
+            path=folder,
+            remedy="give the folder `adapter` that `relgen dpo fit` wrote",
+        )
+    return config
+
+
+def load_adapter(model: PreTrainedModel, folder: str | Path) -> PeftModel:
+    """Puts a saved adapter on its base model, for inference.
+
+    Raises:
+        InputError: no adapter in the folder, or it was made for another base model.
+    """
+    folder = Path(folder)
+    find_adapter(folder)
+    if (folder / ADAPTER_FILE).is_file():
+        made_for = read_json(folder / ADAPTER_FILE)
+        if made_for["base_fingerprint"] != fingerprint(model):
+            raise InputError(
+                "this adapter was made for another base model",
+                path=folder,
+                value=made_for["base_model"],
+                remedy=f"generate with --model {made_for['base_model']}, or tune a new adapter",
+            )
+    try:
+        return PeftModel.from_pretrained(model, str(folder)).eval()
+    except (ValueError, RuntimeError, KeyError, TypeError, OSError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(
+            f"this adapter does not fit the base model, or is damaged: {reason}",
+            path=folder,
+            remedy="use the base model that it was made for",
+        ) from error

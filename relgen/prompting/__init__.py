@@ -1,0 +1,8 @@
+"""Writes prompts: the three modules, tagged text in a chat template, and lines of named fields.
+
+Leaves out who answers them (`generation`) and tokens of whole chains (`dpo`).
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,13 @@
+from .field_markup import UNTYPED as UNTYPED
+from .field_markup import read_fields as read_fields
+from .field_prompts import FieldPromptWriter as FieldPromptWriter
+from .prompts import CHAT as CHAT
+from .prompts import PLAIN as PLAIN
+from .prompts import Prompt as Prompt
+from .prompts import PromptFormat as PromptFormat
+from .prompts import PromptWriter as PromptWriter
+from .prompts import encode as encode
+from .prompts import prompt_format as prompt_format
+from .prompts import server_format as server_format
+from .prompts import shared_length as shared_length
+from .prompts import stop_ids as stop_ids

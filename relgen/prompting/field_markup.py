@@ -1,0 +1,84 @@
+"""A sample as a line of named fields: the notation of Xu et al. (SustaiNLP 2023, arXiv 2305.01555).
+
+    Relation: founded_by. Context: Ann founded Acme in Bern. Head Entity: Acme. Head Type:
+    ORGANIZATION. Tail Entity: Ann. Tail Type: PERSON.
+
+(on one line). The entities are named, not marked: reading looks for them in the context, and a
+draft whose context does not hold them is none. What is lost against `relgen.data.tagged_text`:
+which of several equal mentions was meant.
+"""
+
+from __future__ import annotations
+
+import re
+
+from relgen.data import Entity, Relation, Sample
+
+UNTYPED = "ENTITY"
+"""Stands for the type of an entity whose type is not known."""
+
+_LINE = re.compile(
+    r"Relation: (?P<relation>.+?)\. Context: (?P<context>.+?) Head Entity: (?P<head>.+?)\. "
+    r"Head Type: (?P<head_type>.+?)\. Tail Entity: (?P<tail>.+?)\. Tail Type: (?P<tail_type>.+?)\.?"
+)
+_SPACES = re.compile(r"\s+")
+
+
+def render_fields(sample: Sample, relation: Relation) -> str:
+    """A sample as a line of fields.
+
+    Args:
+        sample: types that it lacks are the relation's first ones, or `UNTYPED`.
+        relation: its relation.
+    """
+    head = sample.head.type or next(iter(relation.head_types), UNTYPED)
+    tail = sample.tail.type or next(iter(relation.tail_types), UNTYPED)
+    fields = [
+        f"Relation: {relation.shown}.",
+        f"Context: {sample.text}",
+        f"Head Entity: {sample.head_text}.",
+        f"Head Type: {head}.",
+        f"Tail Entity: {sample.tail_text}.",
+        f"Tail Type: {tail}.",
+    ]
+    return _SPACES.sub(" ", " ".join(fields))
+
+
+def read_fields(raw: str, relation: Relation) -> Sample | str:
+    """A line of fields as a sample with an empty id, or the reason why it is none.
+
+    Of several mentions of an entity the first counts that does not overlap the other entity's.
+
+    Reasons: `no_fields`, `wrong_relation`, `head_not_in_context`, `tail_not_in_context`,
+    `same_entities`.
+    """
+    match = _LINE.fullmatch(raw.strip())
+    if match is None:
+        return "no_fields"
+    if match["relation"].strip() != relation.shown:
+        return "wrong_relation"
+    text = match["context"].strip()
+    places = {}
+    for role in ("head", "tail"):
+        mention = match[role].strip()
+        found = [m.span() for m in re.finditer(rf"(?<!\w){re.escape(mention)}(?!\w)", text)]
+        if not found:
+            return f"{role}_not_in_context"
+        places[role] = found
+    pairs = [(h, t) for h in places["head"] for t in places["tail"] if h[1] <= t[0] or t[1] <= h[0]]
+    if not pairs:
+        return "same_entities"
+    head, tail = pairs[0]
+    return Sample(
+        "",
+        text,
+        Entity(*head, _type(match["head_type"])),
+        Entity(*tail, _type(match["tail_type"])),
+        relation.name,
+        "generated",
+    )
+
+
+def _type(written: str) -> str | None:
+    name = written.strip()
+    return None if name == UNTYPED else name

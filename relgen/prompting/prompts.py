@@ -1,0 +1,230 @@
+"""The prompt's three modules (Li, Dai, Li, ACL 2025), as segments that only ever grow at the end.
+
+1. *Task Description*: what a sample consists of, how to write it down, and the order to make it
+   different from the ones shown (the diversity instruction).
+2. *Relation Explanation*: what the target relation means.
+3. *Sample Demonstration*: samples of the target relation.
+
+A prompt is `prefix, demonstration, …, demonstration, cue`. Segments are tokenised one by one and
+joined, in training and in generation alike; a further demonstration therefore never changes the
+tokens of an earlier one, which is what the packed tree and the key/value cache rest on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any
+
+from relgen.common import text_hash
+from relgen.data import Relation, Sample, render
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+_SYSTEM_MARK = "relgen-task-description"
+_USER_MARK = "relgen-relation-and-demonstrations"
+_ANSWER_MARK = "relgen-answer"
+
+
+@dataclass(frozen=True, slots=True)
+class PromptFormat:
+    """What a model wants around the modules.
+
+    Args:
+        opening: stands before the Task Description.
+        middle: between it and the Relation Explanation.
+        cue: after the last demonstration; the model's answer follows.
+        terminator: ends the answer. Its first token stops the generation.
+    """
+
+    opening: str
+    middle: str
+    cue: str
+    terminator: str
+
+
+PLAIN = PromptFormat(opening="", middle="\n\n", cue="\nNew:\n", terminator="\n")
+"""For base models, which have no chat template."""
+
+CHAT = PromptFormat(opening="", middle="\n\n", cue="", terminator="")
+"""For servers that apply the model's chat template themselves."""
+
+
+def prompt_format(tokenizer: PreTrainedTokenizerBase) -> PromptFormat:
+    """The chat template of a model taken apart, or the plain format when it has none.
+
+    A template that refuses the system role gets the Task Description in the user's turn.
+    """
+    if not getattr(tokenizer, "chat_template", None):
+        bos = tokenizer.bos_token if _starts_with_bos(tokenizer) else None
+        return replace(PLAIN, opening=bos or "")
+    user = {"role": "user", "content": _USER_MARK}
+    try:
+        text = _chat(tokenizer, [{"role": "system", "content": _SYSTEM_MARK}, user])
+    except Exception:  # templates raise whatever their author chose; jinja wraps some of it
+        text = ""
+    if _SYSTEM_MARK not in text:
+        user = {"role": "user", "content": f"{_SYSTEM_MARK}\n\n{_USER_MARK}"}
+        text = _chat(tokenizer, [user])
+    opening, rest = text.split(_SYSTEM_MARK)
+    middle, cue = rest.split(_USER_MARK)
+    return PromptFormat(opening, middle, cue, _terminator(tokenizer, user))
+
+
+def server_format(tokenizer: PreTrainedTokenizerBase) -> PromptFormat:
+    """The same for a server's raw completions: it adds the begin-of-sequence token by itself."""
+    found = prompt_format(tokenizer)
+    if _starts_with_bos(tokenizer):
+        found = replace(found, opening=found.opening.removeprefix(str(tokenizer.bos_token)))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A prompt as segments. `with_demonstration` appends; nothing that stands before changes."""
+
+    prefix: str
+    demonstrations: tuple[str, ...]
+    cue: str
+    terminator: str
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        """Prefix, demonstrations and cue: tokenise each by itself and join."""
+        return (self.prefix, *self.demonstrations, self.cue)
+
+    @property
+    def text(self) -> str:
+        """The whole prompt."""
+        return "".join(self.segments)
+
+    @property
+    def hash(self) -> str:
+        """16 hex digits that identify the prompt in a sample's provenance."""
+        return text_hash(self.text)[:16]
+
+    def with_demonstration(self, demonstration: str) -> Prompt:
+        """The same prompt, with one more demonstration (see `PromptWriter.demonstration`)."""
+        return replace(self, demonstrations=(*self.demonstrations, demonstration))
+
+
+@dataclass(frozen=True, slots=True)
+class PromptWriter:
+    """Writes prompts for one model.
+
+    Args:
+        format: what the model wants around the modules.
+        diverse: give the diversity instruction; off for the ablation.
+        types: write entity types into the tags.
+    """
+
+    format: PromptFormat
+    diverse: bool = True
+    types: bool = False
+
+    def one_by_one(self, relation: Relation, demonstrations: Sequence[Sample]) -> Prompt:
+        """Asks for one sample (OBO)."""
+        order = "Answer with one new sample on one line."
+        return self._prompt(relation, demonstrations, order)
+
+    def all_at_once(
+        self, relation: Relation, demonstrations: Sequence[Sample], number: int
+    ) -> Prompt:
+        """Asks for `number` samples in one answer (AAO), one a line."""
+        order = f"Answer with {number} new samples, one on each line."
+        if number == 1:
+            order = "Answer with 1 new sample, on one line."
+        return self._prompt(relation, demonstrations, order)
+
+    def demonstration(self, sample: Sample) -> str:
+        """A sample as the segment that shows it."""
+        return f"{render(sample, types=self.types)}\n"
+
+    def completion(self, sample: Sample) -> str:
+        """A sample as the model should answer it, without the terminator."""
+        return render(sample, types=self.types)
+
+    def _prompt(self, relation: Relation, demonstrations: Sequence[Sample], order: str) -> Prompt:
+        description = " ".join([_TASK, *([_DIVERSITY] if self.diverse else []), order])
+        explanation = relation_explanation(relation)
+        return Prompt(
+            prefix=f"{self.format.opening}{description}{self.format.middle}{explanation}",
+            demonstrations=tuple(self.demonstration(sample) for sample in demonstrations),
+            cue=self.format.cue,
+            terminator=self.format.terminator,
+        )
+
+
+_TASK = (
+    "You write training samples for relation extraction. A sample is one sentence that mentions a "
+    "head entity and a tail entity between which the target relation holds. Write the head as "
+    "<head>…</head> and the tail as <tail>…</tail>, each once, in either order."
+)
+_DIVERSITY = (
+    "Make the new sample as different as possible from all samples shown: other entities, another "
+    "topic, other words, another sentence structure."
+)
+
+
+def relation_explanation(relation: Relation) -> str:
+    """The second module: the target relation's name, meaning and entity types."""
+    lines = [f"Target relation: {relation.shown}", f"Meaning: {relation.explanation}"]
+    if relation.head_types or relation.tail_types:
+        head = " or ".join(relation.head_types) or "any"
+        tail = " or ".join(relation.tail_types) or "any"
+        lines.append(f"Entity types: head {head}; tail {tail}")
+    return "\n".join([*lines, "Samples:\n"])
+
+
+def shared_length(sequences: Sequence[Sequence[int]]) -> int:
+    """How many leading tokens all of them have in common; 0 of none."""
+    columns = zip(*sequences, strict=False)
+    return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
+
+
+def encode(tokenizer: PreTrainedTokenizerBase, segment: str) -> list[int]:
+    """The token ids of one segment, with nothing added at its ends."""
+    return list(tokenizer(segment, add_special_tokens=False)["input_ids"])
+
+
+def stop_ids(tokenizer: PreTrainedTokenizerBase, terminator: str, *, lines: int) -> list[int]:
+    """The tokens that end a draft: the terminator's first, and the end of sequence.
+
+    A terminator that is a line break ends no answer of several lines. Tokenisers of the
+    SentencePiece kind put a space of their own before a line break: it is passed over.
+    """
+    stops = set() if tokenizer.eos_token_id is None else {int(tokenizer.eos_token_id)}
+    if lines == 1 or "\n" not in terminator:
+        ids = encode(tokenizer, terminator)
+        own = [token for token in ids if str(tokenizer.decode([token])).strip(" ")]
+        stops.add((own or ids)[0])
+    return sorted(stops)
+
+
+def _chat(tokenizer: PreTrainedTokenizerBase, turns: list[dict[str, str]], **options: Any) -> str:
+    options = {"add_generation_prompt": True, **options}
+    # `enable_thinking` is Qwen3's switch; templates that do not know it ignore it
+    text = tokenizer.apply_chat_template(turns, tokenize=False, enable_thinking=False, **options)
+    return str(text)
+
+
+def _terminator(tokenizer: PreTrainedTokenizerBase, user: dict[str, str]) -> str:
+    turns = [user, {"role": "assistant", "content": _ANSWER_MARK}]
+    after = _chat(tokenizer, turns, add_generation_prompt=False).split(_ANSWER_MARK)[-1]
+    special = [token for token in tokenizer.all_special_tokens if token in after]
+    if special:
+        return min(special, key=after.index)
+    if not tokenizer.eos_token:
+        raise ValueError(
+            "the chat template ends an answer with no special token, and the tokenizer has no "
+            "end-of-sequence token; give it one"
+        )
+    return str(tokenizer.eos_token)
+
+
+def _starts_with_bos(tokenizer: PreTrainedTokenizerBase) -> bool:
+    return tokenizer.bos_token_id is not None and tokenizer("a")["input_ids"][:1] == [
+        tokenizer.bos_token_id
+    ]

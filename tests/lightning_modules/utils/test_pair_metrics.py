@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+import math
+
+import torch
+
+from lightning_modules.utils.pair_metrics import NAMES, PairMeans
+
+
+def test_means_over_uneven_batches_and_kinds():
+    means = PairMeans()
+    for margins, kinds in [([1.0, 2.0, 6.0], [0, 0, 1]), ([-1.0], [1])]:
+        values = dict.fromkeys(NAMES, torch.tensor(margins))
+        means.update(values, torch.tensor(kinds))
+    got = {name: metric.compute().item() for name, metric in means.items()}
+    assert got["rewards/margins"] == 2.0
+    assert got["rewards/margins/wrong_label"] == 1.5
+    assert got["rewards/margins/near_copy"] == 2.5
+    assert math.isnan(got["rewards/margins/exact_copy"])
+    assert means.state_dict() == {}

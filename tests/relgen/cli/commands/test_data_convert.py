@@ -1,0 +1,233 @@
+"""`relgen data convert` on TACRED and its relatives: patches, names of labels, sizes."""
+
+import json
+
+import pytest
+
+from relgen.cli.main import main
+from relgen.common.errors import InputError
+from relgen.data.corpora.tacred import RETACRED, TACRED
+from relgen.data.samples import read_samples
+from relgen.data.schema import load_schema
+from tests.relgen.cli.commands.test_data import run
+
+RECORD = {
+    "token": ["Ann", "-LRB-", "50", "-RRB-", "runs", "Acme"],
+    "subj_start": 0,
+    "subj_end": 0,
+    "subj_type": "PERSON",
+    "obj_start": 2,
+    "obj_end": 2,
+    "obj_type": "NUMBER",
+    "relation": "per:age",
+}
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    path = tmp_path / "corpus.json"
+    path.write_text(json.dumps([{"id": key, **RECORD} for key in ("a", "b", "c")]))
+    return path
+
+
+@pytest.fixture
+def convert(tmp_path, capsys):
+    def converted(path, *options, form="tacred"):
+        out = tmp_path / "s.jsonl"
+        run("convert", "--format", form, path, "--out", out, *options)
+        printed = capsys.readouterr()
+        samples = [(sample.id, sample.relation) for sample in read_samples(out)]
+        return samples, printed.out.splitlines()[:-1], printed.err.splitlines()
+
+    return converted
+
+
+def _patch(tmp_path, content):
+    path = tmp_path / "patch.json"
+    path.write_text(json.dumps(content))
+    return path
+
+
+@pytest.fixture
+def whole(monkeypatch):
+    """As if the corpus of three samples were a whole split, which is nothing to warn of."""
+    monkeypatch.setitem(TACRED, "dev", 3)
+
+
+@pytest.mark.usefixtures("whole")
+def test_tacred(tmp_path, corpus, convert):
+    samples, said, warned = convert(corpus)
+    assert samples == [("a", "per:age"), ("b", "per:age"), ("c", "per:age")]
+    assert (said, warned) == ([], [])
+    (first, *_) = read_samples(tmp_path / "s.jsonl", schema=load_schema("tacred"))
+    assert (first.text, first.tail_text) == ("Ann ( 50 ) runs Acme", "50")
+
+
+@pytest.mark.usefixtures("whole")
+def test_tacrevs_patch_keeps_the_other_labels(tmp_path, corpus, convert):
+    patch = _patch(tmp_path, [{"id": "b", "relation": "no_relation"}])
+    assert convert(corpus, "--labels", patch) == (
+        [("a", "per:age"), ("b", "no_relation"), ("c", "per:age")],
+        [
+            "1 of the patch's 1 labels applied",
+            "2 samples that the patch does not name keep their labels, as with TACREV "
+            "(--drop-unpatched leaves them out, as Re-TACRED does)",
+        ],
+        [],
+    )
+
+
+@pytest.mark.usefixtures("whole")
+def test_retacreds_patch_drops_the_others(tmp_path, corpus, convert, monkeypatch):
+    monkeypatch.setitem(RETACRED, "dev", 2)
+    patch = _patch(tmp_path, {"a": "per:identity", "c": "no_relation"})
+    dropped = (
+        [("a", "per:identity"), ("c", "no_relation")],
+        [
+            "2 of the patch's 2 labels applied",
+            "1 samples that the patch does not name left out (--no-drop-unpatched keeps them)",
+        ],
+        [],
+    )
+    assert convert(corpus, "--labels", patch) == dropped
+    assert convert(corpus, "--labels", patch, "--drop-unpatched") == dropped
+    samples, _, _ = convert(corpus, "--labels", patch, "--no-drop-unpatched")
+    assert samples == [("a", "per:identity"), ("b", "per:age"), ("c", "no_relation")]
+
+
+@pytest.mark.usefixtures("whole")
+def test_ones_own_patch_drops_the_others_only_when_asked(tmp_path, corpus, convert):
+    patch = _patch(tmp_path, {"a": "no_relation"})
+    assert len(convert(corpus, "--labels", patch)[0]) == 3
+    assert convert(corpus, "--labels", patch, "--drop-unpatched")[0] == [("a", "no_relation")]
+    # corrections of converted samples, which may well have Re-TACRED's labels
+    corrections = _patch(tmp_path, {"a": "per:identity"})
+    convert(corpus)
+    samples = (tmp_path / "s.jsonl").rename(tmp_path / "converted.jsonl")
+    assert len(convert(samples, "--labels", corrections, form="jsonl")[0]) == 3
+
+
+@pytest.mark.usefixtures("whole")
+def test_ids_that_the_corpus_lacks_are_said_in_one_line(tmp_path, corpus, convert):
+    patch = _patch(tmp_path, {"y": "per:age", "a": "per:age", "z": "per:age"})
+    _, _, warned = convert(corpus, "--labels", patch)
+    assert warned == [
+        f"warning: {patch}: 2 ids of the patch are not in the corpus, the first 'y': a partial "
+        "copy, or the patch of another split"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("others", "wrong", "name"),
+    [
+        ({"a": "no_relation"}, "per:agee", "tacred"),
+        # Re-TACRED has no such label
+        ({"a": "per:identity"}, "org:parents", "retacred"),
+    ],
+)
+def test_labels_that_the_corpus_lacks_are_refused(tmp_path, corpus, convert, others, wrong, name):
+    patch = _patch(tmp_path, {**others, "b": wrong})
+    message = rf"field 'b': not a relation of schema '{name}'.*got '{wrong}'.*--rename '{wrong}="
+    with pytest.raises(InputError, match=message) as caught:
+        convert(corpus, "--labels", patch)
+    assert str(caught.value).startswith(f"{patch}: ")
+    assert not (tmp_path / "s.jsonl").exists()
+    samples, _, _ = convert(corpus, "--labels", patch, "--rename", f"{wrong}=mine")
+    assert ("b", "mine") in samples
+    # corpora of which relgen knows no schema
+    convert(corpus)
+    converted = (tmp_path / "s.jsonl").rename(tmp_path / "converted.jsonl")
+    assert convert(converted, "--labels", patch, form="jsonl")[0][1] == ("b", wrong)
+
+
+@pytest.mark.parametrize("option", ["--drop-unpatched", "--no-drop-unpatched"])
+def test_dropping_and_keeping_need_a_patch(corpus, convert, option):
+    with pytest.raises(InputError, match=r"'--drop-unpatched': nothing is patched.*--labels"):
+        convert(corpus, option)
+
+
+def test_a_conversion_does_not_write_over_what_it_reads(tmp_path, corpus, monkeypatch):
+    patch = _patch(tmp_path, {"a": "no_relation"})
+    monkeypatch.setenv("RELGEN_DATA", str(tmp_path))
+    for path, out in ((corpus, corpus), ("corpus.json", corpus), (corpus, patch)):
+        before = out.read_bytes()
+        with pytest.raises(InputError, match="this is an input of the command"):
+            run("convert", "--format", "tacred", path, "--labels", patch, "--out", out)
+        assert out.read_bytes() == before
+
+
+def test_an_unusual_size_is_a_warning(tmp_path, corpus, convert):
+    expected = (
+        f"warning: {corpus}: 3 samples, while TACRED has 22,631 (dev) and Re-TACRED 19,584 (dev): "
+        "a partial or other copy"
+    )
+    samples, _, warned = convert(corpus, "--split-name", "dev")
+    assert (len(samples), warned) == (3, [expected])
+    named = corpus.rename(tmp_path / "train.json")
+    _, _, (warning,) = convert(named)
+    assert "while TACRED has 68,124 (train) and" in warning
+
+
+@pytest.mark.usefixtures("whole")
+def test_the_patched_size_is_looked_at_when_the_corpus_is_whole(tmp_path, corpus, convert):
+    patch = _patch(tmp_path, {"a": "per:age"})
+    options = ("--labels", patch, "--split-name", "dev")
+    assert convert(corpus, *options)[2] == []
+    assert convert(corpus, *options, "--drop-unpatched")[2] == [
+        f"warning: {corpus}: the patch leaves 1 samples, while the dev split of Re-TACRED has "
+        "19,584: a partial or other patch"
+    ]
+    # malformed records that were left out say nothing about the patch
+    content = json.loads(corpus.read_text())
+    corpus.write_text(json.dumps([*content[:2], {**content[2], "obj_end": 9}]))
+    assert convert(corpus, *options, "--drop-unpatched", "--skip-bad")[2] == []
+
+
+def test_another_name_for_the_negative_label(tmp_path, convert):
+    row = {"token": ["Ann", "in", "Bern"], "h": {"pos": [0, 1]}, "t": {"pos": [2, 3]}}
+    path = tmp_path / "train.txt"
+    path.write_text(json.dumps({**row, "relation": "NA"}))
+    convert(path, form="opennre")
+    message = (
+        r"s\.jsonl:1: .*'relation': not a relation of schema 'tacred' \(got 'NA'\); its negative "
+        r"label is 'no_relation': convert the corpus with --rename NA=no_relation"
+    )
+    with pytest.raises(InputError, match=message) as caught:
+        read_samples(tmp_path / "s.jsonl", schema=load_schema("tacred"))
+    assert "\n" not in str(caught.value)
+    renamed = ("--rename", "NA=no_relation", "--rename", "N=x")
+    assert convert(path, *renamed, form="opennre") == (
+        [("opennre-train-1", "no_relation")],
+        [],
+        ["warning: no sample has the label 'N', which --rename names"],
+    )
+    assert read_samples(tmp_path / "s.jsonl", schema=load_schema("tacred"))
+
+
+@pytest.mark.parametrize("value", ["NA", "=x", "x="])
+def test_renaming_needs_two_names(corpus, convert, capsys, value):
+    with pytest.raises(SystemExit):
+        convert(corpus, "--rename", value)
+    assert f"write OLD=NEW, not '{value}'" in capsys.readouterr().err
+
+
+def test_labels_with_commas_and_equals_signs_can_be_renamed(corpus, convert):
+    samples, _, _ = convert(corpus, "--rename", "per:age=Age(e1,e2)=x")
+    assert samples[0] == ("a", "Age(e1,e2)=x")
+
+
+def test_errors_of_the_command_line_are_one_line(tmp_path, corpus, capsys):
+    content = json.loads(corpus.read_text())
+    corpus.write_text(json.dumps([{**content[0], "obj_start": 0}]))
+    arguments = ["data", "convert", "--format", "tacred", str(corpus), "--out"]
+    assert main([*arguments, str(tmp_path / "s.jsonl")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "record a: field 'obj_start': subject and object overlap" in line
+
+
+def test_help_names_the_formats(capsys):
+    with pytest.raises(SystemExit):
+        run("convert", "--help")
+    shown = capsys.readouterr().out
+    for part in ("tacred    TACRED's train.json", "--drop-unpatched", "--rename NA=no_relation"):
+        assert part in shown

@@ -1,0 +1,158 @@
+"""Atomic writes under failures, line reading, hashes."""
+
+import errno
+import os
+import stat
+
+import pytest
+
+from relgen.common.errors import InputError
+from relgen.common.files import (
+    atomic_folder,
+    atomic_writer,
+    content_hash,
+    read_json,
+    read_lines,
+    read_text,
+    text_hash,
+    try_lock,
+    write_json,
+    write_jsonl,
+    write_text,
+)
+
+
+def test_writing_makes_folders_and_leaves_no_temporary_file(tmp_path):
+    write_text(tmp_path / "a" / "b" / "c.txt", "x\n")
+    assert (tmp_path / "a" / "b" / "c.txt").read_bytes() == b"x\n"
+    assert os.listdir(tmp_path / "a" / "b") == ["c.txt"]
+
+
+def test_files_get_the_permissions_of_the_umask(tmp_path):
+    before = os.umask(0o027)
+    try:
+        write_text(tmp_path / "a.txt", "x")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a.txt").stat().st_mode) == 0o640
+
+
+def _no_space(*_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_disk_that_is_full_at_the_flush_leaves_the_old_file(tmp_path, monkeypatch):
+    write_text(tmp_path / "a.txt", "old")
+    monkeypatch.setattr(os, "fsync", _no_space)
+    with pytest.raises(OSError, match="No space left"):
+        write_text(tmp_path / "a.txt", "new")
+    assert (tmp_path / "a.txt").read_text() == "old"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_a_disk_that_is_full_while_writing_leaves_no_file(tmp_path):
+    def write():
+        with atomic_writer(tmp_path / "a.txt") as stream:
+            stream.write("half")
+            _no_space()
+
+    with pytest.raises(OSError, match="No space left"):
+        write()
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_interrupt_leaves_the_old_file(tmp_path):
+    write_jsonl(tmp_path / "a.jsonl", [{"a": 1}])
+
+    def rows():
+        yield {"a": 2}
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_jsonl(tmp_path / "a.jsonl", rows())
+    assert (tmp_path / "a.jsonl").read_text() == '{"a": 1}\n'
+    assert os.listdir(tmp_path) == ["a.jsonl"]
+
+
+def test_json_round_trip_keeps_characters(tmp_path):
+    write_json(tmp_path / "a.json", {"ä": ["𝄞", None, 1.5]})
+    assert read_json(tmp_path / "a.json") == {"ä": ["𝄞", None, 1.5]}
+    assert "ä" in (tmp_path / "a.json").read_text("utf-8")
+
+
+def test_unwanted_keys_are_left_out(tmp_path):
+    write_json(tmp_path / "a.json", [{"id": "a", "pos": ["x"], "token": [1]}, {"pos": 2}, "pos"])
+    assert read_json(tmp_path / "a.json", keep={"id", "token"}) == [
+        {"id": "a", "token": [1]},
+        {},
+        "pos",
+    ]
+
+
+def test_jsonl_is_one_line_an_object_and_counted(tmp_path):
+    assert write_jsonl(tmp_path / "a.jsonl", [{"t": "a\nb"}, {"t": "é"}]) == 2
+    assert (tmp_path / "a.jsonl").read_text("utf-8") == '{"t": "a\\nb"}\n{"t": "é"}\n'
+
+
+@pytest.mark.parametrize(("content", "line"), [("", 1), ('{\n"a": 1,\n}', 3), ("nope", 1)])
+def test_json_errors_name_file_and_line(tmp_path, content, line):
+    path = tmp_path / "a.json"
+    path.write_text(content)
+    with pytest.raises(InputError, match=rf"a\.json:{line}: not valid JSON.*mend or replace"):
+        read_json(path)
+
+
+def test_a_missing_file_and_a_folder(tmp_path):
+    with pytest.raises(InputError, match=r"none\.txt: no such file; check the path"):
+        read_text(tmp_path / "none.txt")
+    with pytest.raises(InputError, match="a folder, not a file"):
+        read_text(tmp_path)
+
+
+def test_bytes_that_are_not_utf_8_name_line_and_remedy(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes("gut\nschön\n".encode("latin-1"))
+    with pytest.raises(InputError, match=r"a\.txt:2: not UTF-8 at byte 3.*iconv -f latin1") as got:
+        list(read_lines(path))
+    assert got.value.line == 2
+
+
+def test_lines_end_at_line_feeds_only_and_a_byte_order_mark_is_dropped(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes("\ufeffa\u2028b\r\nc\x0cd\n".encode())
+    assert list(read_lines(path)) == ["a\u2028b\r\n", "c\x0cd\n"]
+
+
+def test_content_hash_depends_on_content_and_on_names_within_folders(tmp_path):
+    write_text(tmp_path / "a.txt", "x")
+    write_text(tmp_path / "b.txt", "x")
+    assert content_hash(tmp_path / "a.txt") == content_hash(tmp_path / "b.txt")
+    before = content_hash(tmp_path)
+    (tmp_path / "b.txt").rename(tmp_path / "c.txt")
+    renamed = content_hash(tmp_path)
+    assert before != renamed
+    write_text(tmp_path / "c.txt", "y")
+    assert len({before, renamed, content_hash(tmp_path)}) == 3
+
+
+def test_text_hash_is_sha_256():
+    assert text_hash("abc").startswith("ba7816bf8f01cfea414140de5dae2223")
+
+
+def test_files_of_a_folder_can_be_read_by_whom_the_umask_allows(tmp_path):
+    with atomic_folder(tmp_path / "made") as folder:
+        (folder / "weights").write_bytes(b"0")
+        (folder / "weights").chmod(0o600)
+    umask = os.umask(0o022)
+    os.umask(umask)
+    assert (tmp_path / "made/weights").stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+def test_a_file_system_without_locks(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with (tmp_path / "lock").open("w") as stream, pytest.raises(InputError) as caught:
+        try_lock(stream)
+    assert "lock: files cannot be locked here: Function not implemented" in str(caught.value)

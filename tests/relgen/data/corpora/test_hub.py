@@ -1,0 +1,105 @@
+"""`datasets.load_dataset` on local parquet and JSON files."""
+
+import pytest
+from datasets import ClassLabel, Dataset, Features, Value
+
+from relgen.common.errors import InputError
+from relgen.data.corpora import hub
+from relgen.data.samples import Entity, Sample
+from relgen.data.validation import ReadStatistics
+
+TAGGED = "<e1>People</e1> have moved into <e2>downtown</e2>."
+TEXT = "People have moved into downtown."
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+
+
+def _parquet(tmp_path, rows, features=None, split="train"):
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    Dataset.from_list(rows, features=features).to_parquet(folder / f"{split}.parquet")
+    return folder
+
+
+def test_tagged_sentences_with_class_labels(tmp_path):
+    labels = ClassLabel(names=["Other", "Entity-Destination(e1,e2)"])
+    folder = _parquet(
+        tmp_path,
+        [{"sentence": TAGGED, "relation": 1}, {"sentence": TAGGED, "relation": 0}],
+        Features({"sentence": Value("string"), "relation": labels}),
+    )
+    columns = hub.KNOWN["SemEvalWorkshop/sem_eval_2010_task_8"]
+    first, second = hub.read(folder, columns=columns)
+    assert first == Sample(
+        "corpus-train-1", TEXT, Entity(0, 6), Entity(23, 31), "Entity-Destination(e1,e2)"
+    )
+    assert (second.id, second.relation) == ("corpus-train-2", "Other")
+
+
+@pytest.mark.parametrize(
+    ("row", "columns"),
+    [
+        ({"text": TEXT, "relation": "r", "head": [0, 6], "tail": [23, 31]}, None),
+        ({"t": TAGGED, "label": "r"}, {"text": "t", "relation": "label"}),
+        (
+            {
+                "text": TEXT,
+                "rel": "r",
+                "h": {"start": 0, "end": 6},
+                "tail": {"pos": [23, 31]},
+            },
+            {"relation": "rel", "head": "h"},
+        ),
+        (
+            {
+                "token": ["People", "have", "moved", "into", "downtown."],
+                "relation": "r",
+                "h": {"name": "people", "pos": [0, 1]},
+                "t": {"name": "downtown", "pos": [4, 5]},
+            },
+            {"tokens": "token", "head": "h", "tail": "t"},
+        ),
+    ],
+)
+def test_columns_of_several_shapes(tmp_path, row, columns):
+    (sample,) = hub.read(_parquet(tmp_path, [row]), columns=columns)
+    assert (sample.text, sample.relation, sample.head_text) == (TEXT, "r", "People")
+    assert sample.tail_text.startswith("downtown")
+
+
+def test_a_file_and_ids_of_its_own(tmp_path):
+    path = tmp_path / "corpus.jsonl"
+    path.write_text(f'{{"id": 5, "text": "{TAGGED}", "relation": "r"}}\n')
+    assert [sample.id for sample in hub.read(path)] == ["5"]
+
+
+def test_malformed_rows_are_named_and_skipped(tmp_path):
+    rows = [{"text": TAGGED, "relation": "r"}, {"text": "no tags", "relation": "r"}]
+    folder = _parquet(tmp_path, rows)
+    with pytest.raises(InputError, match=r"record train\[2\]: field 'sentence': <e1> is missing"):
+        list(hub.read(folder))
+    statistics = ReadStatistics()
+    assert len(list(hub.read(folder, skip_bad=True, statistics=statistics))) == 1
+    assert statistics.skipped == 1
+
+
+def test_columns_that_are_not_there(tmp_path):
+    folder = _parquet(tmp_path, [{"sentence": TAGGED, "relation": "r"}])
+    with pytest.raises(InputError, match="no column for text or tokens among sentence, relation"):
+        list(hub.read(folder))
+    with pytest.raises(InputError, match=r"columns\.text.*'words'.*its columns: sentence, rel"):
+        list(hub.read(folder, columns={"text": "words"}))
+    with pytest.raises(InputError, match=r"unknown key.*'txt'.*one of text, tokens"):
+        list(hub.read(folder, columns={"txt": "sentence"}))
+
+
+def test_a_split_or_a_file_that_cannot_be_loaded(tmp_path):
+    folder = _parquet(tmp_path, [{"text": TAGGED, "relation": "r"}])
+    with pytest.raises(InputError, match=r"split 'test' cannot be loaded: .*check the id"):
+        list(hub.read(folder, split_name="test"))
+    (tmp_path / "a.zip").write_text("x")
+    with pytest.raises(InputError, match="not a file that can be loaded"):
+        list(hub.read(tmp_path / "a.zip"))

@@ -1,0 +1,66 @@
+"""Tokens to text: offsets, and the Penn Treebank's codes."""
+
+import pytest
+
+from relgen.common.errors import InputError
+from relgen.data.corpora.tokens import TokenText, readable
+from relgen.data.samples import Entity
+
+
+@pytest.mark.parametrize(
+    ("token", "text"),
+    [
+        ("-LRB-", "("),
+        ("-RRB-", ")"),
+        ("-LSB-", "["),
+        ("-RSB-", "]"),
+        ("-LCB-", "{"),
+        ("-RCB-", "}"),
+        ("-lrb-", "("),
+        ("``", '"'),
+        ("''", '"'),
+        ("`", "'"),
+        ("'", "'"),
+        ("1\\/2", "1/2"),
+        ("\\*\\*", "**"),
+        ("-LRB-030-RRB-", "(030)"),
+        (":--RRB-", ":-)"),
+        # what only looks like a code
+        ("'s", "'s"),
+        ("12''", "12''"),
+        ("Ka`u", "Ka`u"),
+        ("--", "--"),
+        ("-LRB", "-LRB"),
+        ("LRB-", "LRB-"),
+        ("C:\\temp", "C:\\temp"),
+    ],
+)
+def test_codes_are_read_as_their_characters(token, text):
+    assert readable(token) == text
+
+
+def test_offsets_count_the_readable_text():
+    tokens = TokenText.join(["``", "Ann", "-LRB-", "50", "-RRB-", "''", "left"], "token")
+    assert tokens.text == '" Ann ( 50 ) " left'
+    assert tokens.starts == (0, 2, 6, 8, 11, 13, 15)
+    assert tokens.ends == (1, 5, 7, 10, 12, 14, 19)
+    assert tokens.entity(1, 5, field="h") == Entity(2, 12)
+
+
+def test_white_space_in_tokens_and_empty_tokens():
+    joined = TokenText.join(["", "New\n York", " ", "is", "", "big", ""], "token")
+    assert joined.text == "New York is big"
+    assert [joined.text[a:b] for a, b in zip(joined.starts, joined.ends, strict=True)] == [
+        *("", "New York", "", "is", "", "big", "")
+    ]
+    for span, mention in (((0, 3), "New York"), ((2, 4), "is"), ((4, 7), "big")):
+        entity = joined.entity(*span, field="head")
+        assert joined.text[entity.start : entity.end] == mention
+
+
+def test_an_empty_mention_and_one_out_of_range_are_refused():
+    tokens = TokenText.join(["-LRB-", "a"], "token")
+    for span in ([1, 1], [0, 3], [-1, 1]):
+        with pytest.raises(InputError, match=r"field 'h': token offsets .* <= 2") as caught:
+            tokens.entity(*span, field="h")
+        assert str(span) in str(caught.value)

@@ -1,0 +1,239 @@
+"""Samples files: round trips, what a malformed line says, bad records left out."""
+
+import json
+import sys
+from dataclasses import replace
+
+import pytest
+
+from relgen.common.errors import CombinedInputError, InputError
+from relgen.data.samples import (
+    Entity,
+    Sample,
+    iter_samples,
+    normalised,
+    read_samples,
+    write_samples,
+)
+from relgen.data.schema import parse_schema
+from relgen.data.validation import ReadStatistics
+
+ROW = {
+    "id": "a",
+    "text": "Ann lives in Bern.",
+    "head": {"start": 0, "end": 3, "type": "PERSON"},
+    "tail": {"start": 13, "end": 17, "type": None},
+    "relation": "lives_in",
+    "source": "human",
+}
+SCHEMA = parse_schema(
+    {
+        "name": "s",
+        "negative": "none",
+        "relations": {
+            "lives_in": {"explanation": "The head lives in the tail."},
+            "none": {"explanation": "Neither."},
+        },
+    }
+)
+
+
+def _write(path, *rows, encoding="utf-8", end="\n"):
+    lines = [row if isinstance(row, str) else json.dumps(row, ensure_ascii=False) for row in rows]
+    path.write_bytes("".join(line + end for line in lines).encode(encoding))
+    return path
+
+
+def test_reads_what_it_wrote(tmp_path):
+    human = Sample("a", "Ann lives in Bern.", Entity(0, 3, "PERSON"), Entity(13, 17), "lives_in")
+    made = Sample(
+        "b", "Én Ö <tag> 𝄞", Entity(3, 4), Entity(0, 2), "none", "generated", {"model": "m"}
+    )
+    assert write_samples(tmp_path / "s.jsonl", [human, made]) == 2
+    assert read_samples(tmp_path / "s.jsonl") == [human, made]
+    assert (tmp_path / "s.jsonl").read_text("utf-8").splitlines()[0] == json.dumps(ROW)
+    assert (human.head_text, human.tail_text) == ("Ann", "Bern")
+
+
+def test_ids_types_and_sources_may_be_left_out(tmp_path):
+    row = {
+        "text": "Ann lives in Bern.",
+        "head": {"start": 0, "end": 3},
+        "tail": {"start": 13, "end": 17},
+        "relation": "lives_in",
+        "note": "keys that relgen does not know are ignored",
+    }
+    (sample,) = read_samples(_write(tmp_path / "mine.jsonl", "", row))
+    assert sample == Sample("mine-2", ROW["text"], Entity(0, 3), Entity(13, 17), "lives_in")
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "value"),
+    [
+        ({"text": None}, "text", "'text'"),
+        ({"text": " "}, "text", "' '"),
+        ({"text": 7}, "text", "7"),
+        ({"text": "\ud800 Ann lives in Bern."}, "text", "\\ud800"),
+        ({"id": ""}, "id", "''"),
+        ({"id": 5}, "id", "5"),
+        ({"relation": None}, "relation", "'relation'"),
+        ({"relation": ["lives_in"]}, "relation", "['lives_in']"),
+        ({"relation": "leaves_in"}, "relation", "'leaves_in'"),
+        ({"source": 1}, "source", "1"),
+        ({"provenance": "model"}, "provenance", "'model'"),
+        ({"head": None}, "head", "'head'"),
+        ({"head": [0, 3]}, "head", "[0, 3]"),
+        ({"head": {"end": 3}}, "head.start", "None"),
+        ({"head": {"start": "0", "end": 3}}, "head.start", "'0'"),
+        ({"head": {"start": 0, "end": True}}, "head.end", "True"),
+        ({"head": {"start": 0.0, "end": 3}}, "head.start", "0.0"),
+        ({"tail": {"start": 13, "end": 17, "type": 3}}, "tail.type", "3"),
+        ({"tail": {"start": 13, "end": 19}}, "tail", "[13, 19]"),
+        ({"tail": {"start": -4, "end": 17}}, "tail", "[-4, 17]"),
+        ({"tail": {"start": 13, "end": 13}}, "tail", "[13, 13]"),
+        ({"tail": {"start": 9, "end": 10}}, "tail", "[9, 10]"),
+        ({"tail": {"start": 2, "end": 9}}, "tail", "[[0, 3], [2, 9]]"),
+    ],
+)
+def test_a_malformed_line_names_file_line_field_value_and_remedy(tmp_path, change, field, value):
+    path = tmp_path / "s.jsonl"
+    path.write_text(json.dumps(ROW) + "\n" + json.dumps({**ROW, "id": "b", **change}) + "\n")
+    with pytest.raises(InputError) as caught:
+        read_samples(path, schema=SCHEMA)
+    message = str(caught.value)
+    assert message.startswith(f"{path}:2: field '{field}': ")
+    assert f"(got {value}" in message or value in message.partition("(got")[2]
+    assert message.endswith("--skip-bad") or "did you mean lives_in?" in message
+    assert "\n" not in message
+
+
+def test_an_unknown_relation_names_the_nearest(tmp_path):
+    path = _write(tmp_path / "s.jsonl", {**ROW, "relation": "live_in"})
+    with pytest.raises(InputError, match=r"s\.jsonl:1: .*'live_in'.*did you mean lives_in\?"):
+        read_samples(path, schema=SCHEMA)
+
+
+@pytest.mark.parametrize("line", ["{", '"a"', "[1]", "nonsense"])
+def test_lines_that_are_no_json_object(tmp_path, line):
+    path = _write(tmp_path / "s.jsonl", ROW, line)
+    with pytest.raises(InputError, match=r"s\.jsonl:2: .*JSON.*--skip-bad"):
+        read_samples(path)
+
+
+def test_all_malformed_lines_are_named(tmp_path):
+    rows = [ROW, "{", {**ROW, "id": "b"}, {**ROW, "id": "c", "text": ""}]
+    with pytest.raises(CombinedInputError) as caught:
+        read_samples(_write(tmp_path / "s.jsonl", *rows))
+    lines = str(caught.value).splitlines()
+    assert [line.partition("s.jsonl:")[2][0] for line in lines] == ["2", "4"]
+    assert len(caught.value.errors) == 2
+
+
+@pytest.mark.parametrize(("bad", "named"), [(50, 50), (1030, 1000)])
+def test_every_malformed_line_is_named_up_to_a_thousand(tmp_path, bad, named):
+    with pytest.raises(CombinedInputError) as caught:
+        read_samples(_write(tmp_path / "s.jsonl", *["{"] * bad))
+    lines = str(caught.value).splitlines()
+    assert [line.split(":")[1] for line in lines[:named]] == [str(n + 1) for n in range(named)]
+    if bad > named:
+        assert lines[named:] == [f"{tmp_path / 's.jsonl'}: and 30 more malformed records"]
+
+
+def test_nothing_is_yielded_after_an_error(tmp_path):
+    path = _write(tmp_path / "s.jsonl", ROW, "{", {**ROW, "id": "b"})
+    samples = iter_samples(path)
+    assert next(samples).id == "a"
+    with pytest.raises(InputError, match=":2:"):
+        next(samples)
+
+
+def test_skip_bad_leaves_out_and_counts(tmp_path):
+    path = _write(tmp_path / "s.jsonl", ROW, "{", ROW, {**ROW, "id": "b"})
+    statistics = ReadStatistics()
+    read = read_samples(path, skip_bad=True, statistics=statistics)
+    assert [sample.id for sample in read] == ["a", "b"]
+    assert (statistics.read, statistics.skipped) == (2, 2)
+    assert str(statistics.problems[0]).startswith(f"{path}:2: not valid JSON")
+
+
+def test_a_file_of_bad_lines_only_raises_even_with_skip_bad(tmp_path):
+    with pytest.raises(InputError, match="no usable record, 2 malformed"):
+        read_samples(_write(tmp_path / "s.jsonl", "{", "{"), skip_bad=True)
+
+
+def test_an_id_that_stands_twice(tmp_path):
+    path = _write(tmp_path / "s.jsonl", ROW, "", ROW)
+    with pytest.raises(InputError, match=r"s\.jsonl:3: field 'id': the id of line 1 again"):
+        read_samples(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n \n", b"\xef\xbb\xbf"])
+def test_an_empty_file(tmp_path, content):
+    path = tmp_path / "s.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"s\.jsonl: the file is empty; give a file"):
+        read_samples(path)
+
+
+def test_byte_order_mark_and_windows_line_ends(tmp_path):
+    path = _write(tmp_path / "s.jsonl", ROW, {**ROW, "id": "b"}, encoding="utf-8-sig", end="\r\n")
+    assert [sample.id for sample in read_samples(path)] == ["a", "b"]
+
+
+def test_unicode_line_separators_do_not_end_a_line(tmp_path):
+    row = {**ROW, "text": "Ann lives in Bern.\u2028\x85Yes."}
+    assert read_samples(_write(tmp_path / "s.jsonl", row))[0].text == row["text"]
+
+
+def test_latin_1_names_the_line_and_the_remedy(tmp_path):
+    path = _write(tmp_path / "s.jsonl", ROW, {**ROW, "text": "Zoë in Bern"}, encoding="latin-1")
+    with pytest.raises(InputError, match=r"s\.jsonl:2: not UTF-8.*iconv -f latin1"):
+        read_samples(path)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "same"),
+    [
+        ("Ann lives in Bern.", "ANN lives  in bern", True),
+        ("Straße, 5", "strasse 5!", True),
+        ("Ann lives in Bern.", "Ann lived in Bern.", False),
+    ],
+)
+def test_normalised(a, b, same):
+    assert (normalised(a) == normalised(b)) is same
+
+
+def test_with_relation_changes_the_label_only():
+    sample = Sample.from_json(ROW)
+    assert sample.with_relation("none").to_json() == {**ROW, "relation": "none"}
+
+
+def test_normalised_keeps_what_is_alphanumeric_of_all_of_unicode():
+    everything = "".join(map(chr, [*range(0xD800), *range(0xE000, sys.maxunicode + 1)]))
+    kept = "".join(c if c.isalnum() else " " for c in everything.casefold())
+    assert normalised(everything) == " ".join(kept.split())
+
+
+def test_an_exchanged_sample_is_the_same_sentence_the_other_way_round():
+    made = Sample("1", "Ann saw Bern.", Entity(0, 3, "PER"), Entity(8, 12), "sees")
+    turned = made.exchanged({"sees": "seen", "seen": "sees"})
+    assert turned == Sample("1/exchanged", made.text, made.tail, made.head, "seen")
+    assert made.exchanged({"other": "other"}) is None
+
+
+def test_probabilities_go_to_the_inverse_labels():
+    inverses = {"sees": "seen", "seen": "sees", "none": "none"}
+    scores = {"sees": 0.6, "seen": 0.3, "none": 0.1}
+    made = Sample("1", "Ann saw Bern.", Entity(0, 3), Entity(8, 12), "sees", scores=scores)
+    turned = made.exchanged(inverses)
+    assert turned.scores == {"seen": 0.6, "sees": 0.3, "none": 0.1}
+    assert turned.exchanged(inverses).scores == scores
+
+
+def test_a_guess_does_not_become_certain_by_exchange():
+    """What is not known the other way round must not be shared out among the rest."""
+    scores = {"sees": 0.4, "seen": 0.0, "none": 0.6}
+    made = Sample("1", "Ann saw Bern.", Entity(0, 3), Entity(8, 12), "sees", scores=scores)
+    assert made.exchanged({"sees": "seen", "seen": "sees"}) is None
+    sure = replace(made, scores={"sees": 1.0, "seen": 0.0, "none": 0.0})
+    assert sure.exchanged({"sees": "seen", "seen": "sees"}).scores == {"seen": 1.0}

@@ -1,0 +1,187 @@
+"""K-shot splits: independence of order, seed and relation; nothing shared with dev."""
+
+import random
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from relgen.common.errors import InputError
+from relgen.common.files import content_hash
+from relgen.data.samples import Entity, Sample, normalised, write_samples
+from relgen.data.schema import parse_schema
+from relgen.data.splits import manifest, split
+
+SCHEMA = parse_schema(
+    {
+        "name": "s",
+        "relations": {label: {"explanation": f"Head and tail, {label}."} for label in "cba"},
+    }
+)
+
+
+def _sample(label: str, number: int, text: str | None = None) -> Sample:
+    text = text or f"Ann met Bob, {label} {number}."
+    return Sample(f"{label}-{number}", text, Entity(0, 3), Entity(8, 11), label)
+
+
+POOL = [_sample(label, number) for label in "abc" for number in range(20)]
+
+
+def _ids(samples):
+    return [sample.id for sample in samples]
+
+
+def test_k_samples_a_relation_and_the_rest_for_dev():
+    result = split(POOL, shots=4, seed=1)
+    assert Counter(sample.relation for sample in result.train) == {"a": 4, "b": 4, "c": 4}
+    assert len(result.dev) == 48
+    assert sorted(_ids(result.train + result.dev)) == sorted(_ids(POOL))
+    assert result.warnings == []
+
+
+def test_dev_k_and_none():
+    result = split(POOL, shots=4, seed=1, dev="K")
+    assert Counter(sample.relation for sample in result.dev) == {"a": 4, "b": 4, "c": 4}
+    assert not set(_ids(result.train)) & set(_ids(result.dev))
+    assert split(POOL, shots=4, seed=1, dev="none").dev == []
+
+
+def test_the_choice_is_fixed_for_all_time():
+    assert _ids(split(POOL, SCHEMA, shots=2, seed=1).train) == [
+        "c-19",
+        "c-2",
+        "b-15",
+        "b-4",
+        "a-0",
+        "a-17",
+    ]
+
+
+def test_the_file_s_order_does_not_matter():
+    shuffled = random.Random(5).sample(POOL, len(POOL))
+    assert split(shuffled, shots=4, seed=1) == split(POOL, shots=4, seed=1)
+
+
+def test_seeds_differ_and_repeat():
+    choices = [tuple(_ids(split(POOL, shots=4, seed=seed).train)) for seed in (1, 2, 3, 1)]
+    assert len(set(choices)) == 3
+    assert choices[0] == choices[3]
+
+
+def test_relations_are_chosen_independently():
+    without_b = [sample for sample in POOL if sample.relation != "b"]
+    both = split(POOL, shots=4, seed=1).train
+    assert split(without_b, shots=4, seed=1).train == [s for s in both if s.relation != "b"]
+    a, c = (
+        [int(sample.id[2:]) for sample in both if sample.relation == label] for label in ("a", "c")
+    )
+    assert a != c
+
+
+def test_more_shots_begin_with_fewer():
+    few, many = (split(POOL, SCHEMA, shots=shots, seed=1).train for shots in (4, 8))
+    assert [s for s in many if s in few] == few
+
+
+def test_the_schema_gives_the_order_and_refuses_unknown_labels():
+    assert [s.relation for s in split(POOL, SCHEMA, shots=1, seed=1).train] == ["c", "b", "a"]
+    with pytest.raises(InputError, match="not a relation of schema 's'"):
+        split([*POOL, _sample("d", 1)], SCHEMA, shots=1, seed=1)
+
+
+def test_a_small_relation_gives_what_there_is_and_a_warning():
+    pool = [sample for sample in POOL if sample.id not in {f"b-{n}" for n in range(2, 20)}]
+    result = split(pool, SCHEMA, shots=4, seed=1, dev="K")
+    assert Counter(sample.relation for sample in result.train) == {"a": 4, "b": 2, "c": 4}
+    assert result.warnings == [
+        "b: 2 training samples in place of 4",
+        "b: 0 development samples in place of 4",
+    ]
+
+
+def test_a_relation_without_samples_is_warned_of():
+    pool = [sample for sample in POOL if sample.relation != "b"]
+    result = split(pool, SCHEMA, shots=4, seed=1)
+    assert result.warnings == ["b: 0 training samples in place of 4"]
+
+
+def test_more_shots_than_any_relation_has():
+    with pytest.raises(InputError, match=r"largest relation has 20 .*got 21.*at most 20"):
+        split(POOL, shots=21, seed=1)
+    assert len(split(POOL, shots=20, seed=1).train) == 60
+    with pytest.raises(InputError, match="must be at least 1"):
+        split(POOL, shots=0, seed=1)
+
+
+def test_nothing_left_for_dev_is_said():
+    result = split(POOL, shots=20, seed=1)
+    assert result.dev == []
+    assert result.warnings == ["no sample is left for the development set"]
+
+
+@pytest.mark.parametrize("dev", ["full", "K"])
+def test_train_and_dev_share_no_sentence(dev):
+    copies = [_sample("b", 100 + n, f"ANN met BOB , a {n} !") for n in range(20)]
+    for seed in range(10):
+        result = split([*POOL, *copies], shots=8, seed=seed, dev=dev)
+        train = {normalised(sample.text) for sample in result.train}
+        assert not train & {normalised(sample.text) for sample in result.dev}
+
+
+def test_a_relation_is_not_given_the_same_sentence_twice():
+    pool = [_sample("a", n, f"Ann met Bob {n % 5}.") for n in range(50)]
+    result = split(pool, shots=5, seed=1)
+    assert len({sample.text for sample in result.train}) == 5
+    with pytest.raises(InputError, match="has 5 usable samples"):
+        split(pool, shots=6, seed=1)
+
+
+def test_excluded_sentences_are_in_neither_part():
+    held_out = [sample for sample in POOL if int(sample.id[2:]) < 15]
+    same_text = [replace(s, id=f"test-{s.id}", text=s.text.upper()) for s in held_out]
+    result = split(POOL, shots=3, seed=1, exclude=same_text)
+    assert all(int(sample.id[2:]) >= 15 for sample in result.train + result.dev)
+    assert (len(result.train), len(result.dev)) == (9, 6)
+    assert result.warnings == []
+
+
+def test_excluded_ids_are_in_neither_part_and_counted():
+    held_out = [sample for sample in POOL if int(sample.id[2:]) < 15]
+    same_id = [replace(s, text=f"quite another sentence {s.id}") for s in held_out]
+    result = split(POOL, shots=3, seed=1, exclude=same_id)
+    assert all(int(sample.id[2:]) >= 15 for sample in result.train + result.dev)
+    assert result.warnings == ["45 samples left out: the excluded samples have the same ids"]
+
+
+def test_dev_from_samples_of_its_own():
+    dev = [_sample(label, number) for label in "abc" for number in range(18, 30)]
+    result = split(POOL, shots=15, seed=1, dev_samples=dev)
+    chosen = set(_ids(result.train))
+    assert _ids(result.dev) == sorted(set(_ids(dev)) - chosen)
+    assert len(split(POOL, shots=5, seed=1, dev="K", dev_samples=dev).dev) == 15
+
+
+def test_the_manifest_tells_where_a_split_comes_from(tmp_path):
+    write_samples(tmp_path / "pool.jsonl", POOL)
+    write_samples(tmp_path / "test.jsonl", POOL[:1])
+    result = split(POOL, shots=1, seed=1, dev="K")
+    content = manifest(
+        result,
+        tmp_path / "pool.jsonl",
+        shots=1,
+        seed=1,
+        dev="K",
+        others=[tmp_path / "test.jsonl"],
+    )
+    assert content == {
+        "relgen_version": "0.1.0",
+        "source": {"file": "pool.jsonl", "sha256": content_hash(tmp_path / "pool.jsonl")},
+        "others": [{"file": "test.jsonl", "sha256": content_hash(tmp_path / "test.jsonl")}],
+        "shots": 1,
+        "seed": 1,
+        "dev": "K",
+        "counts": {"train": {"a": 1, "b": 1, "c": 1}, "dev": {"a": 1, "b": 1, "c": 1}},
+        "warnings": [],
+        "ids": {"train": _ids(result.train), "dev": _ids(result.dev)},
+    }

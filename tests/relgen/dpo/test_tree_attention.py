@@ -1,0 +1,225 @@
+"""Packed trees against row by row: log-probabilities, loss and gradients, in float64."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import GraniteConfig, GraniteForCausalLM, MistralConfig, Qwen2Config
+
+from relgen.common.errors import InputError
+from relgen.dpo.logps import (
+    PairLogProbabilities,
+    row_log_probabilities,
+    token_log_probabilities,
+    tree_log_probabilities,
+)
+from relgen.dpo.losses import sigmoid_loss
+from relgen.dpo.prefix_tree import lay_out_rows, pack
+from relgen.dpo.tree_attention import TREE_ATTENTION, TreePlan, check_attention, dense_mask
+from relgen.kernels import lm_head
+from relgen.models.lora import add_lora
+from tests import tiny
+
+
+def _policy(family: str):
+    base = tiny.language_model(family, attention=TREE_ATTENTION, dtype=torch.float64)
+    policy = add_lora(base, rank=4, alpha=8).double().eval()
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        for name, parameter in policy.named_parameters():
+            if "lora_B" in name:
+                # a fresh adapter's B is zero: nothing would depend on A
+                parameter.data = torch.randn_like(parameter) * 0.1
+    return policy
+
+
+def _gradients(policy, logps: PairLogProbabilities) -> tuple[Tensor, dict[str, Tensor]]:
+    reference = (torch.full_like(logps.chosen, -20.0), torch.full_like(logps.rejected, -21.0))
+    loss = sigmoid_loss(logps.chosen, logps.rejected, *reference, beta=0.1).mean()
+    policy.zero_grad()
+    loss.backward()
+    return loss.detach(), {
+        n: p.grad.clone() for n, p in policy.named_parameters() if p.requires_grad
+    }
+
+
+def _check_same(got: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
+    assert got.keys() == wanted.keys()
+    assert len(got) > 0
+    for name, gradient in wanted.items():
+        assert gradient.norm() > 0, name
+        assert (got[name] - gradient).norm() <= 1e-9 * gradient.norm(), name
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+@pytest.mark.parametrize("attention", ["tree", "dense"])
+@pytest.mark.parametrize("pairs", [1, 2, 7, 16])
+@pytest.mark.parametrize("family", ["llama", "qwen2", "qwen3"])
+def test_tree_equals_row_by_row(family, pairs, attention, checkpointing):
+    policy = _policy(family)
+    chain = tiny.chain_tokens(pairs, seed=pairs)
+    rows = row_log_probabilities(policy, lay_out_rows([chain]))
+    wanted_loss, wanted = _gradients(policy, rows)
+    if checkpointing:
+        policy.gradient_checkpointing_enable({"use_reentrant": False})
+        policy.train()
+    packed = tree_log_probabilities(policy, pack([chain]), attention=attention)
+    torch.testing.assert_close(packed.chosen, rows.chosen, rtol=1e-9, atol=0)
+    torch.testing.assert_close(packed.rejected, rows.rejected, rtol=1e-9, atol=0)
+    loss, got = _gradients(policy, packed)
+    torch.testing.assert_close(loss, wanted_loss, rtol=1e-9, atol=0)
+    _check_same(got, wanted)
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+@pytest.mark.parametrize("family", ["llama", "qwen3"])
+def test_logits_in_parts_are_the_same_logits(family, checkpointing, monkeypatch):
+    policy = _policy(family)
+    chain = tiny.chain_tokens(7, seed=7)
+    wanted_loss, wanted = _gradients(policy, row_log_probabilities(policy, lay_out_rows([chain])))
+    if checkpointing:
+        policy.gradient_checkpointing_enable({"use_reentrant": False})
+        policy.train()
+    made = []
+
+    def linear(*given):
+        made.append(torch.nn.functional.linear(*given))
+        return made[-1]
+
+    targets, words = len(pack([chain]).target_ids), 77
+    limit = words * targets
+    monkeypatch.setattr(lm_head, "logits_at_once", lambda device: limit)
+    monkeypatch.setattr(lm_head, "linear", linear)
+    loss, got = _gradients(policy, tree_log_probabilities(policy, pack([chain])))
+    torch.testing.assert_close(loss, wanted_loss, rtol=1e-9, atol=0)
+    _check_same(got, wanted)
+    # parts of 64, the multiple below
+    assert len(made) == -(-policy.config.vocab_size // 64)
+    assert {len(logits) for logits in made} == {targets}
+    assert max(logits.numel() for logits in made) <= limit
+
+
+def test_a_head_that_learns_has_its_gradient():
+    policy = _policy("llama")
+    head = policy.get_base_model().get_output_embeddings()
+    chain = tiny.chain_tokens(3, seed=3)
+    found = []
+    for learns in (False, True):
+        head.weight.requires_grad_(learns)
+        head.weight.grad = None
+        found.append(_gradients(policy, tree_log_probabilities(policy, pack([chain]))))
+        assert (head.weight.grad is not None) == learns
+    _, wanted = _gradients(policy, row_log_probabilities(policy, lay_out_rows([chain])))
+    _check_same(found[1][1], wanted)
+    torch.testing.assert_close(found[0][0], found[1][0], rtol=1e-9, atol=0)
+    for name, gradient in found[0][1].items():
+        torch.testing.assert_close(gradient, wanted[name], rtol=1e-9, atol=1e-12)
+
+
+def test_scaled_logits_are_not_made_in_parts(monkeypatch):
+    base = tiny.language_model("llama", attention=TREE_ATTENTION, dtype=torch.float64)
+    sizes = {name: value for name, value in base.config.to_dict().items() if name != "model_type"}
+    config = GraniteConfig(**{**sizes, "logits_scaling": 3.0})
+    config._attn_implementation = TREE_ATTENTION
+    model = GraniteForCausalLM(config).double().eval()
+    chain = tiny.chain_tokens(3, seed=3)
+    monkeypatch.setattr(lm_head, "logits_at_once", lambda device: 10)
+    with torch.no_grad():
+        rows = row_log_probabilities(model, lay_out_rows([chain]))
+        packed = tree_log_probabilities(model, pack([chain]))
+    torch.testing.assert_close(packed.chosen, rows.chosen, rtol=1e-9, atol=0)
+    torch.testing.assert_close(packed.rejected, rows.rejected, rtol=1e-9, atol=0)
+
+
+@pytest.mark.parametrize("attention", ["tree", "dense"])
+def test_trees_in_one_row_do_not_see_each_other(attention):
+    policy = _policy("llama")
+    chains = [tiny.chain_tokens(pairs, seed=pairs) for pairs in (3, 1, 5)]
+    with torch.no_grad():
+        together = tree_log_probabilities(policy, pack(chains), attention=attention)
+        rows = row_log_probabilities(policy, lay_out_rows(chains))
+    torch.testing.assert_close(together.chosen, rows.chosen, rtol=1e-9, atol=0)
+    torch.testing.assert_close(together.rejected, rows.rejected, rtol=1e-9, atol=0)
+
+
+@pytest.mark.parametrize("block", [1, 20, 10_000])
+def test_block_size_does_not_change_the_plan(block):
+    batch = pack([tiny.chain_tokens(4, seed=1), tiny.chain_tokens(3, seed=2)])
+    whole = dense_mask(batch)[0, 0]
+    seen = torch.zeros_like(whole)
+    plan = TreePlan(batch, block=block)
+    for start, end in plan.trunks:
+        seen[start:end, start:end] = torch.ones(end - start, end - start).tril().bool()
+    for part in plan.blocks:
+        rows = slice(part.start, part.end)
+        width = part.fork - part.trunk_start
+        seen[rows, part.trunk_start : part.fork] = part.mask[:, :width]
+        seen[rows, part.start : part.end] = part.mask[:, width:]
+    assert torch.equal(seen, whole)
+    # a tree's twigs stay apart from another's
+    assert len(plan.blocks) == {1: 4 + 3, 20: 4 + 3, 10_000: 1 + 1}[block]
+
+
+def test_checkpointing_really_runs_again():
+    policy = _policy("llama")
+    policy.gradient_checkpointing_enable({"use_reentrant": False})
+    calls = []
+    layer = policy.get_base_model().model.layers[0].self_attn
+    layer.register_forward_hook(lambda *_: calls.append(1))
+    batch = pack([tiny.chain_tokens(2)])
+    for mode, wanted in [(False, 1), (True, 2)]:
+        policy.train(mode)
+        calls.clear()
+        tree_log_probabilities(policy, batch).chosen.sum().backward()
+        assert len(calls) == wanted
+
+
+def test_without_a_plan_it_is_sdpa_with_padding():
+    ours = tiny.language_model("llama", attention=TREE_ATTENTION, dtype=torch.float64)
+    plain = tiny.language_model("llama", attention="sdpa", dtype=torch.float64)
+    ids = torch.arange(12).reshape(2, 6)
+    mask = torch.tensor([[0, 0, 1, 1, 1, 1], [1, 1, 1, 1, 1, 1]])
+    inputs = {
+        "input_ids": ids,
+        "attention_mask": mask,
+        "position_ids": (mask.cumsum(-1) - 1).clamp(min=0),
+    }
+    with torch.no_grad():
+        got = ours(**inputs).logits
+        wanted = plain(**inputs).logits
+        alone = plain(input_ids=ids[:1, 2:]).logits
+    assert torch.equal(got, wanted)
+    torch.testing.assert_close(got[0, 2:], alone[0], rtol=1e-9, atol=1e-12)
+
+
+def test_token_log_probabilities_of_a_literal():
+    logits = torch.tensor([[0.0, 0.0], [0.0, 1.0986123]])
+    got = token_log_probabilities(logits, torch.tensor([0, 1]))
+    # log 1/2, and log 3/4 since exp(1.0986) = 3
+    torch.testing.assert_close(got, torch.tensor([-0.6931472, -0.2876821]))
+    assert token_log_probabilities(logits.bfloat16(), torch.tensor([0, 1])).dtype == torch.float32
+
+
+def test_eager_and_plain_sdpa_are_refused():
+    eager = tiny.language_model("llama", attention="eager")
+    batch = pack([tiny.chain_tokens(1)])
+    with pytest.raises(InputError, match="got 'eager'"):
+        tree_log_probabilities(eager, batch, attention="dense")
+    with pytest.raises(InputError, match="got 'sdpa'"):
+        tree_log_probabilities(tiny.language_model("llama"), batch, attention="tree")
+
+
+def test_sliding_windows_are_refused():
+    mistral = MistralConfig(sliding_window=8, attn_implementation=TREE_ATTENTION)
+    with pytest.raises(InputError, match="full attention in every layer"):
+        check_attention(mistral, "tree")
+    windows = Qwen2Config(
+        use_sliding_window=True,
+        sliding_window=8,
+        max_window_layers=0,
+        attn_implementation=TREE_ATTENTION,
+    )
+    with pytest.raises(InputError, match="sliding_attention"):
+        check_attention(windows, "tree")
+    check_attention(Qwen2Config(sliding_window=8, attn_implementation=TREE_ATTENTION), "tree")

@@ -1,0 +1,114 @@
+"""The trie of answers, and the ways of choosing one, on numbers worked out by hand."""
+
+import math
+
+import pytest
+import torch
+
+from relgen.data.schema import Relation, RelationSchema
+from relgen.evaluation.direct.answers import Descent, build_trie, find_label, mean_log_likelihoods
+
+# three names: 7 8 9, 7 8 5 and 4 9
+TRIE = build_trie([[7, 8, 9], [7, 8, 5], [4, 9]])
+LOGS = torch.tensor([0.5, 0.8, 0.25, 0.5, 0.4, 0.1]).log()
+
+
+def test_common_beginnings_stand_once() -> None:
+    assert TRIE.ids.tolist() == [7, 8, 9, 5, 4, 9]
+    assert TRIE.parents.tolist() == [-1, 0, 1, 1, -1, 4]
+    assert TRIE.depths.tolist() == [0, 1, 2, 2, 0, 1]
+    assert TRIE.paths == ((0, 1, 2), (0, 1, 3), (4, 5))
+
+
+def test_a_token_sees_itself_and_those_before_it() -> None:
+    assert TRIE.visible().int().tolist() == [
+        [1, 0, 0, 0, 0, 0],
+        [1, 1, 0, 0, 0, 0],
+        [1, 1, 1, 0, 0, 0],
+        [1, 1, 0, 1, 0, 0],
+        [0, 0, 0, 0, 1, 0],
+        [0, 0, 0, 0, 1, 1],
+    ]
+
+
+def test_mean_log_likelihoods() -> None:
+    expected = [math.log(0.5 * 0.8 * 0.25) / 3, math.log(0.5 * 0.8 * 0.5) / 3, math.log(0.04) / 2]
+    assert mean_log_likelihoods(TRIE, LOGS).tolist() == pytest.approx(expected)
+    assert mean_log_likelihoods(TRIE, LOGS.expand(2, -1)).shape == (2, 3)
+
+
+def logits(**chances: float) -> torch.Tensor:
+    """(12,): the logarithms of what `t7=0.5` says; other tokens are likelier than all of these."""
+    values = torch.full((12,), 5.0)
+    for name, chance in chances.items():
+        values[int(name[1:])] = math.log(chance)
+    return values
+
+
+def test_greedy_decoding_takes_the_best_allowed_token_at_each_choice() -> None:
+    descent = Descent(TRIE)
+    assert descent.certain() == []
+    # 8 follows 7 in every answer: no model is asked for it
+    assert descent.step(logits(t7=0.5, t4=0.4)) == [7, 8]
+    assert descent.answer is None
+    assert descent.step(logits(t9=0.25, t5=0.5)) == []
+    assert descent.answer == 1
+    first, then = 0.5 / 0.9, 0.25 / 0.75
+    assert descent.probabilities == pytest.approx([first * then, first * (1 - then), 1 - first])
+
+
+def test_a_branch_that_is_not_taken_shares_its_probability() -> None:
+    descent = Descent(TRIE)
+    assert descent.step(logits(t7=0.25, t4=0.75)) == []
+    assert descent.answer == 2
+    assert descent.probabilities == pytest.approx([0.125, 0.125, 0.75])
+
+
+def test_what_all_answers_begin_with_is_certain() -> None:
+    descent = Descent(build_trie([[1, 2, 3], [1, 2, 4]]))
+    assert descent.certain() == [1, 2]
+    assert descent.step(logits(t3=0.1, t4=0.3)) == []
+    assert (descent.answer, descent.probabilities) == (1, pytest.approx([0.25, 0.75]))
+
+
+def test_a_single_answer_needs_no_model() -> None:
+    descent = Descent(build_trie([[1, 2]]))
+    assert (descent.answer, descent.probabilities, descent.certain()) == (0, [1.0], [])
+
+
+@pytest.mark.parametrize("answers", [[[1], []], [[1, 2], [1, 2]]])
+def test_answers_that_cannot_be_told_apart(answers: list[list[int]]) -> None:
+    with pytest.raises(ValueError, match="must differ"):
+        build_trie(answers)
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("founded_by", "founded_by"),
+        (' "Founded_By".\nBecause …', "founded_by"),
+        ("**no_relation**", "no_relation"),
+        ("founded by", None),
+        ("The relation is: founded_by.", "founded_by"),
+        ("founded_by, not no_relation", None),
+        ("founded_by_someone", None),
+        ("", None),
+    ],
+)
+def test_free_answers(text: str, label: str | None) -> None:
+    relations = (Relation("founded_by", "x"), Relation("no_relation", "y"))
+    assert find_label(text, RelationSchema("s", relations)) == label
+
+
+def test_a_relation_is_named_by_its_title() -> None:
+    relations = (Relation("P177", "x", title="crosses"), Relation("P2", "y", title="spouse"))
+    schema = RelationSchema("s", relations)
+    assert find_label("Crosses.", schema) == "P177"
+    assert find_label("P177", schema) is None
+
+
+def test_a_title_within_a_longer_one_is_not_named() -> None:
+    relations = (Relation("a", "x", title="part of"), Relation("b", "y", title="not part of"))
+    schema = RelationSchema("s", relations)
+    assert find_label("It is not part of it.", schema) == "b"
+    assert find_label("It is part of it.", schema) == "a"

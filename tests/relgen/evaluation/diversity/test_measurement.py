@@ -1,0 +1,110 @@
+"""`measure`, the seeded draw, and sizes of sets that are compared."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import pytest
+import torch
+from torch import Tensor
+
+from relgen.data.samples import Entity, Sample
+from relgen.evaluation.diversity import measurement as diversity
+from relgen.evaluation.diversity.measurement import MEASURES, common_sizes, draw, measure
+
+
+class FirstLetter:
+    """An encoder that looks at the first letter only."""
+
+    name = "first-letter"
+
+    def encode(self, texts: Sequence[str]) -> Tensor:
+        return torch.eye(26)[[ord(text[0].lower()) - ord("a") for text in texts]]
+
+
+def _samples(relation: str, words: str) -> list[Sample]:
+    samples = []
+    for number, word in enumerate(words.split()):
+        text = f"{word} made smoke"
+        tail = Entity(len(text) - 5, len(text))
+        samples.append(Sample(f"{relation}{number}", text, Entity(0, len(word)), tail, relation))
+    return samples
+
+
+def test_measure_has_the_documented_shape_and_values() -> None:
+    samples = _samples("cause", "ash bark ash") + _samples("lone", "coal")
+    result = measure(samples, encoder=FirstLetter(), seed=1)
+    keys = ["overall", "per_relation", "size", "sizes", "self_bleu_sizes", "encoder"]
+    assert list(result) == keys
+    assert list(result["overall"]) == list(MEASURES)
+    cause = result["per_relation"]["cause"]
+    assert cause["cosine"] == pytest.approx(1 / 3)
+    assert cause["cosine_masked"] == pytest.approx(1.0)  # every head reads `something`
+    assert cause["distinct_1"] == pytest.approx(4 / 9)
+    assert cause["phrasings"] == pytest.approx(1 / 3)
+    assert cause["word_repetition"] == pytest.approx(8 / 9)  # all words but `bark`
+    assert result["sizes"] == result["self_bleu_sizes"] == {"cause": 3, "lone": 1}
+    assert (result["size"], result["encoder"]) == (3, "first-letter")
+
+
+def test_one_sample_has_no_pairwise_values() -> None:
+    result = measure(_samples("lone", "coal"), encoder=FirstLetter(), seed=1)
+    lone = result["per_relation"]["lone"]
+    missing = ["cosine", "cosine_masked", "self_bleu", "word_repetition"]
+    assert [name for name in MEASURES if lone[name] is None] == missing
+    assert lone["vendi"] == pytest.approx(1.0)
+    assert '"cosine": null' in json.dumps(result, allow_nan=False)
+
+
+def test_overall_is_the_mean_over_relations_that_have_a_value() -> None:
+    samples = _samples("a", "ash ash") + _samples("b", "ash bark") + _samples("c", "coal")
+    result = measure(samples, encoder=FirstLetter(), seed=1)
+    assert result["overall"]["cosine"] == pytest.approx((1 + 0) / 2)
+
+
+def test_the_draw_is_seeded_and_keeps_the_order() -> None:
+    samples = _samples("r", "a b c d e f g h")
+    first = draw(samples, size=3, seed=1)["r"]
+    assert first == draw(samples, size=3, seed=1)["r"]
+    assert [s.id for s in first] == sorted(s.id for s in first)
+    assert len({tuple(s.id for s in draw(samples, size=3, seed=n)["r"]) for n in range(9)}) > 1
+
+
+def test_sets_are_compared_at_the_size_that_both_have() -> None:
+    generated = _samples("a", "x y z x y") + _samples("b", "x y") + _samples("only", "x")
+    human = _samples("a", "p q r") + _samples("b", "p q r s")
+    sizes = common_sizes(generated, human)
+    assert sizes == {"a": 3, "b": 2}
+    assert common_sizes(generated, human, size=1) == {"a": 1, "b": 1}
+    assert measure(generated, encoder=FirstLetter(), seed=1, size=sizes)["sizes"] == sizes
+
+
+def test_samples_that_share_an_id_all_count() -> None:
+    samples = _samples("r", "ash") + _samples("r", "bark")
+    result = measure(samples, encoder=FirstLetter(), seed=1)
+    assert result["sizes"] == {"r": 2}
+    assert result["per_relation"]["r"]["distinct_1"] == pytest.approx(4 / 6)
+
+
+def test_samples_are_encoded_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = _samples("a", "ash bark ash coal") + _samples("b", "dust ember dust")
+    whole = measure(samples, encoder=FirstLetter(), seed=1)
+    encoded: list[int] = []
+
+    class Counting(FirstLetter):
+        def encode(self, texts: Sequence[str]) -> Tensor:
+            encoded.append(len(texts))
+            return super().encode(texts)
+
+    monkeypatch.setattr(diversity, "_BLOCK", 3)
+    assert measure(samples, encoder=Counting(), seed=1) == whole
+    assert max(encoded) == 3
+    assert sum(encoded) == 2 * len(samples)
+
+
+def test_the_size_of_the_draw_for_self_bleu_is_told() -> None:
+    samples = _samples("a", "ash bark coal dust") + _samples("b", "ash bark")
+    result = measure(samples, encoder=FirstLetter(), seed=1, self_bleu_sentences=3)
+    assert result["sizes"] == {"a": 4, "b": 2}
+    assert result["self_bleu_sizes"] == {"a": 3, "b": 2}

@@ -1,0 +1,119 @@
+"""Jobs by submitit's local executor, for real: in parallel, some of them failing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from relgen.common.errors import InputError
+from relgen.data.samples import read_samples
+from relgen.experiments.cluster import JobCommand, run_jobs
+
+
+def test_jobs_run_and_those_that_fail_say_why(tmp_path: Path) -> None:
+    out = tmp_path / "corpus"
+    commands = [
+        JobCommand("good", ("data", "everyday", "--out", str(out))),
+        JobCommand("bad", ("data", "split", "none.jsonl", "--shots", "1", "--out", str(tmp_path))),
+    ]
+    said: list[tuple[str, bool, int]] = []
+    failures = run_jobs(
+        commands,
+        cluster="local",
+        at_once=1,
+        folder=tmp_path / "jobs",
+        options={},
+        ended=lambda *what: said.append(what),
+    )
+    assert said == [("good", False, 1), ("bad", True, 0)]
+    assert len(read_samples(out / "train.jsonl")) == 216
+    (failure,) = failures
+    assert failure.name == "bad"
+    assert failure.said.startswith("none.jsonl: ")
+    assert failure.log.is_file()
+    assert "Traceback" not in failure.log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("told", "code"), [(signal.SIGINT, -signal.SIGINT), (signal.SIGTERM, 143)], ids=["INT", "TERM"]
+)
+def test_an_interrupted_run_leaves_no_job_running(
+    tmp_path: Path, told: signal.Signals, code: int
+) -> None:
+    """Only the process that waits for the jobs is told, as by `kill`, in the background."""
+    endless = tmp_path / "endless.jsonl"
+    os.mkfifo(endless)
+    program = """
+import signal
+import sys
+from pathlib import Path
+from relgen.experiments.cluster import JobCommand, run_jobs
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell has it in the background
+read = JobCommand("read", ("data", "split", sys.argv[1], "--shots", "1", "--out", sys.argv[2]))
+run_jobs([read], cluster="local", at_once=1, folder=Path(sys.argv[2]), options={})
+"""
+    line = [sys.executable, "-c", program, str(endless), str(tmp_path / "jobs")]
+    with subprocess.Popen(line, stderr=subprocess.DEVNULL, start_new_session=True) as parent:
+        try:
+            # refused until the job reads it
+            pipe = _patiently(OSError, lambda: os.open(endless, os.O_WRONLY | os.O_NONBLOCK))
+            parent.send_signal(told)
+            assert parent.wait(timeout=60) == code
+        finally:
+            parent.kill()
+
+    def written_in_vain() -> None:
+        with pytest.raises(BrokenPipeError):
+            os.write(pipe, b"\n")
+
+    _patiently(pytest.fail.Exception, written_in_vain)
+    os.close(pipe)
+
+
+def _patiently(refused: type[BaseException], tried: Callable[[], Any]) -> Any:
+    """What `tried` gives, which may be refused for a minute."""
+    for _ in range(600):
+        try:
+            return tried()
+        except refused:
+            time.sleep(0.1)
+    return tried()
+
+
+def test_options_that_submitit_does_not_know(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="submitit: "):
+        run_jobs([], cluster="local", at_once=None, folder=tmp_path, options={"no_such_option": 1})
+
+
+def test_slurm_where_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(InputError, match="submitit: "):
+        run_jobs([], cluster="slurm", at_once=None, folder=tmp_path, options={})
+
+
+def test_a_job_that_slurm_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("sbatch", "srun"):
+        (tmp_path / name).write_text("#!/bin/sh\necho 'invalid partition: x' >&2\nexit 1\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(InputError) as caught:
+        run_jobs(
+            [JobCommand("first", ("data", "everyday", "--out", str(tmp_path / "corpus")))],
+            cluster="slurm",
+            at_once=None,
+            folder=tmp_path / "jobs",
+            options={},
+        )
+    assert "the job 'first' was refused: " in str(caught.value)
+    assert "invalid partition: x" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    (script,) = (tmp_path / "jobs").glob("*.sh")
+    assert "#SBATCH --time=1440" in script.read_text()

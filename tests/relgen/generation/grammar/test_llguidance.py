@@ -1,0 +1,141 @@
+"""Which texts the grammar takes, and that inside its tags only the canonical tokens are allowed."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from llguidance import LLMatcher
+from llguidance.gbnf_to_lark import gbnf_to_lark
+
+from relgen.common.errors import InputError
+from relgen.generation.grammar.llguidance import GrammarCompiler
+from relgen.generation.grammar.servers import as_gbnf, as_regex
+from relgen.generation.grammar.spec import GrammarSpec
+from relgen.prompting.prompts import encode
+from tests.relgen.generation import tiny
+
+TOKENIZER = tiny.tiny_tokenizer()
+END = int(TOKENIZER.convert_tokens_to_ids("<|end|>"))
+COMPILER = GrammarCompiler(TOKENIZER, len(TOKENIZER) + 3, [END])
+SENTENCE = GrammarSpec(one_sentence=True, max_context_words=6)
+
+
+def takes(spec: GrammarSpec, text: str) -> bool:
+    """What decoding allows; the check of finished lines must say the same of each."""
+    decoded = _decodes(spec, text)
+    lines = text.split("\n")
+    matched = len(lines) <= spec.lines and all(spec.matches(line) for line in lines)
+    assert matched == decoded
+    if spec.one_sentence and text.isascii():
+        # what a server writes under these forms is then never refused afterwards
+        assert (re.fullmatch(as_regex(spec), text) is not None) == decoded
+        assert _takes_gbnf(spec, text) == decoded
+    if decoded:
+        assert re.fullmatch(as_regex(spec), text), as_regex(spec)
+        assert _takes_gbnf(spec, text)
+    return decoded
+
+
+def _takes_gbnf(spec: GrammarSpec, text: str) -> bool:
+    """Whether llama.cpp's grammar takes a text, read by llguidance."""
+    grammar = LLMatcher.grammar_from_lark(gbnf_to_lark(as_gbnf(spec)))
+    matcher = LLMatcher(COMPILER._tokenizer, grammar)
+    assert not matcher.is_error(), matcher.get_error()
+    tokens = [*encode(TOKENIZER, text), END]
+    return matcher.validate_tokens(tokens) == len(tokens)
+
+
+def _decodes(spec: GrammarSpec, text: str) -> bool:
+    state = COMPILER.start(spec)
+    for token in [*encode(TOKENIZER, text), END]:
+        allowed = state.allowed()
+        if allowed is None or not allowed[token] or not state.advance(token):
+            return False
+    return True
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The <head>drought</head> left no <tail>harvest</tail>.",
+        "A <tail>flood</tail>, in brief, after 3.5 days of <head>heavy U.S. rain</head>!",
+        "<head>X</head> <tail>Y 2</tail> it is.",
+        "<head>St. John's-Wood & Co.</head> has <tail>the other one of 2.5 m</tail>.",
+    ],
+)
+def test_takes(text: str) -> None:
+    assert takes(SENTENCE, text)
+    assert takes(GrammarSpec(), text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "No tags at all.",
+        "<head>one</head> and <head>two</head>.",
+        "<head>one</head> and <tail></tail>.",
+        "<head> one</head> and <tail>two</tail>.",
+        "<head>one </head> and <tail>two</tail>.",
+        "<head>one</head><tail>two</tail>.",
+        "<head>...</head> and <tail>two</tail>.",
+        " <head>one</head> and <tail>two</tail>.",
+        "<head>one</head> and\n<tail>two</tail>.",
+        "<head:A>one</head> and <tail>two</tail>.",
+        f"<head>{'o' * 61}</head> and <tail>two</tail>.",
+    ],
+)
+def test_refuses(text: str) -> None:
+    assert not takes(SENTENCE, text)
+    assert not takes(GrammarSpec(), text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<head>one</head> and <tail>two</tail>",
+        "<head>one</head> ends here.Then <tail>two</tail>.",
+        "<head>one</head> ends. Then <tail>two</tail>.",
+        "<head>one</head> and <tail>two</tail> end,.",
+        "<head>one</head> and <tail>two</tail>,.",
+        "A b c d e f g <head>one</head> and <tail>two</tail>.",
+        "The <head>one, it ends here. Then</head> and <tail>two</tail>.",
+        "The <head>one of the words of all that</head> and <tail>two</tail>.",
+    ],
+)
+def test_one_sentence_is_stricter(text: str) -> None:
+    assert takes(GrammarSpec(), text)
+    assert not takes(SENTENCE, text)
+
+
+def test_lines_and_types() -> None:
+    line = "<head:A B>one</head> and <tail>two</tail>."
+    spec = GrammarSpec(lines=2, head_types=("A", "A B"))
+    assert takes(spec, line)
+    assert takes(spec, f"{line}\n{line}")
+    assert not takes(spec, f"{line}\n{line}\n{line}")
+    assert not takes(spec, line.replace("A B", "B"))
+
+
+def test_forced_text_has_one_tokenisation() -> None:
+    state = COMPILER.start(GrammarSpec())
+    tokens = encode(TOKENIZER, "<head>drought</head>")
+    forced = encode(TOKENIZER, "<head>")
+    assert tokens[: len(forced)] == forced
+    for place, token in enumerate(forced):
+        allowed = state.allowed()
+        assert allowed is not None
+        # after the first letter of the tag's name nothing but its own tokens may follow
+        if place > 1:
+            assert allowed.nonzero()[0].tolist() == [token]
+        assert state.advance(token)
+
+
+def test_a_slow_tokeniser_is_refused() -> None:
+    with pytest.raises(InputError, match="--no-grammar"):
+        GrammarCompiler(_Slow(), 10, [0])  # type: ignore[arg-type]
+
+
+class _Slow:
+    def __len__(self) -> int:
+        return 10

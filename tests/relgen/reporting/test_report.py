@@ -1,0 +1,208 @@
+"""The two files: well-formed, nothing loaded from outside, nothing of a sample taken for HTML."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from relgen.cli.commands import report as command
+from relgen.common.errors import InputError
+from relgen.common.files import write_json
+from relgen.reporting.report import write_report
+from tests.relgen.reporting.fake_run import SENTENCES, make_run
+
+VOID = {"meta", "br", "wbr", "img", "link", "hr", "input"}
+LABELS = ("cause", "part", "origin", "none")
+
+
+class _Page(HTMLParser):
+    """Checks that tags are closed in order; collects attributes, tags, texts and table rows."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.rows: list[list[str]] = []
+        self.headings: list[str] = []
+        self.text = ""
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+        if tag in ("h1", "h2"):
+            self.headings.append("")
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+        if {"td", "th"} & set(self.open) and "small" not in self.open:
+            self.rows[-1][-1] += data
+        if {"h1", "h2"} & set(self.open):
+            self.headings[-1] += data
+
+
+def _page(run: Path) -> _Page:
+    return _Page(write_report(run)[0].read_text())
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_run(tmp_path_factory.mktemp("run"), labels=LABELS)
+
+
+def test_the_page_has_every_part_and_its_figures(run: Path) -> None:
+    page = _page(run)
+    assert page.headings == [
+        "Mix 62.8 vs. human 58.6 micro-F1",
+        "What was done",
+        "Scores by arm",
+        "F1 by relation",
+        "Diversity",
+        "Learning",
+        "Sentences side by side",
+        "Drafts accepted and rejected",
+        "To reproduce",
+    ]
+    rows = [[cell.strip() for cell in row] for row in page.rows]
+    assert ["aao_mix", "61.4", "57.4", "63.4", "62.4", "60.4", "456", "3"] in rows
+    assert ["mix, OBO", "67.92"] in rows
+    assert "relgen dpo fit -c dpo/smollm2 --model.model smollm2-135m-instruct" in page.text
+    assert "python 3.11.9, relgen 0.1.0" in page.text
+    assert page.tags.count("polyline") == 3 * 2 * 3 + 4 * 3  # halves and arms, by seeds
+
+
+def test_the_page_loads_nothing(run: Path) -> None:
+    page = _page(run)
+    assert not {"script", "link", "img", "iframe", "object", "embed"} & set(page.tags)
+    assert [value for name, value in page.attributes if name in ("src", "href", "srcset")] == []
+    assert "@import" not in page.text
+    assert "url(" not in page.text
+    assert ("content", "default-src 'none'; style-src 'unsafe-inline'") in page.attributes
+    assert ("content", "width=device-width, initial-scale=1") in page.attributes
+
+
+def test_what_a_model_wrote_is_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.relgen.reporting import fake_run
+
+    monkeypatch.setattr(fake_run, "SENTENCES", SENTENCES[::-1])  # the one with a script first
+    html, markdown = write_report(make_run(tmp_path, labels=LABELS))
+    assert "<script" not in html.read_text()
+    assert "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;" in html.read_text()
+    assert "<script" not in markdown.read_text()
+    assert "Is <head>" not in html.read_text()
+    assert "<script>alert('x')</script> safe?" in _Page(html.read_text()).text
+
+
+def test_names_are_text_too(tmp_path: Path) -> None:
+    page = _page(make_run(tmp_path, labels=("<b>x</b>", "part", "none"), corpus="<i>mine</i>"))
+    assert not {"b", "i"} & set(page.tags)
+    assert "<i>mine</i>" in page.text
+
+
+def test_the_markdown_has_the_same_tables(run: Path) -> None:
+    text = write_report(run)[1].read_text()
+    assert text.startswith("# Mix 62.8 vs. human 58.6 micro-F1\n")
+    assert (
+        "| Arm | Micro-F1 | Macro-F1 | Official F1 | Precision | Recall | Train samples | Seeds |\n"
+        "|---|---:|---:|---:|---:|---:|---:|---:|\n"
+        "| human | 58.6 ± 0.5 | 54.6 ± 0.5 | 60.6 ± 0.5 | 59.6 ± 0.5 | 57.6 ± 0.5 | 152 | 3 |\n"
+    ) in text
+    assert "| obo_dpo_mix | **62.8** ± 0.5 | **58.8** ± 0.5 |" in text
+    assert "| rejected: duplicate | 183 | 183 |" in text
+    assert "- The **storm** of the old building led, after many weeks, to a costly *flood*." in text
+    assert "| human only | 61.39 |" in text
+    assert "generator: {model: smollm2-135m-instruct, samples: 16}" in text
+
+
+def test_a_bar_in_a_label_does_not_break_the_markdown_table(tmp_path: Path) -> None:
+    text = write_report(make_run(tmp_path, labels=("a|b", "part", "none")))[1].read_text()
+    assert "| a\\|b |" in text
+
+
+def test_one_seed_says_so(tmp_path: Path) -> None:
+    page = _page(make_run(tmp_path, seeds=(1,), labels=LABELS))
+    assert "This is one seed: it shows no significance." in page.text
+    assert "One seed, so no deviation can be given." in page.text
+
+
+def test_results_alone_make_a_report(tmp_path: Path) -> None:
+    page = _page(make_run(tmp_path, files=False, official=False, corpus="everyday"))
+    assert page.headings[1:] == [
+        "What was done",
+        "Scores by arm",
+        "Diversity",
+        "Drafts accepted and rejected",
+        "To reproduce",
+    ]
+    assert "published" not in page.text
+
+
+def test_human_samples_alone_make_a_report(tmp_path: Path) -> None:
+    page = _page(make_run(tmp_path, arms=("human",), labels=LABELS))
+    assert page.headings[0] == "human 58.6 micro-F1"
+    assert "Drafts accepted and rejected" not in page.headings
+
+
+def test_a_named_file_that_is_gone_is_said_to_be_missing(tmp_path: Path) -> None:
+    run = make_run(tmp_path, seeds=(1,), labels=LABELS)
+    (run / "stages/seed1/test-human/scores.json").unlink()
+    assert "so left out: stages/seed1/test-human/scores.json" in _page(run).text
+
+
+def test_licensed_sentences_are_in_neither_file(tmp_path: Path) -> None:
+    run = make_run(tmp_path, seeds=(1,), labels=LABELS, show_human=False)
+    human = run / "stages/seed1/human/train.jsonl"
+    human.write_text(human.read_text().replace("costly", "banned"))
+    for path in write_report(run):
+        assert "banned" not in path.read_text()
+    assert "own sentences are left out" in _page(run).text
+
+
+def test_human_sentences_stay_out_when_asked_for(tmp_path: Path) -> None:
+    run = make_run(tmp_path, seeds=(1,), labels=LABELS)
+    human = run / "stages/seed1/human/train.jsonl"
+    human.write_text(human.read_text().replace("costly", "banned"))
+    shown = [path.read_text() for path in write_report(run)]
+    hidden = [path.read_text() for path in write_report(run, human_sentences=False)]
+    assert all("banned" in text for text in shown)
+    assert not any("banned" in text for text in hidden)
+
+
+@pytest.mark.parametrize("content", [None, {"arms": []}, {"arms": [{"arm": "human"}]}, []])
+def test_a_folder_without_results_is_an_input_error(tmp_path: Path, content: object) -> None:
+    if content is not None:
+        write_json(tmp_path / "results.json", content)
+    with pytest.raises(InputError, match=re.escape(str(tmp_path))):
+        write_report(tmp_path)
+
+
+def test_the_command_prints_where_its_output_is(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parser = argparse.ArgumentParser()
+    command.add_parser(parser.add_subparsers())
+    args = parser.parse_args(["report", str(run), "--out", str(tmp_path)])
+    args.run(args)
+    assert capsys.readouterr().out == f"Wrote {tmp_path}/report.html\nWrote {tmp_path}/report.md\n"
+    assert (tmp_path / "report.html").is_file()
