@@ -52,7 +52,7 @@ def against_human(arms: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
     Rows: `arm`, `than` (the other arm), `classifier`, `seeds`, `n_seeds`, `mean`, and `low` and
     `high`, the ends of the 95% interval over seeds
-    (`relgen.evaluation.significance.paired_interval`; None for a single seed). `ensemble` holds the
+    (`relgen.evaluation.paired_interval`; None for a single seed). `ensemble` holds the
     last three for ensembles of the initialisations on both sides; None where there is only one of
     them.
     """
