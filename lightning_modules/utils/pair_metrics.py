@@ -27,7 +27,7 @@ _BY_KIND = ("rewards/accuracies", "rewards/margins")
 
 
 class PairMetrics(nn.Module):
-    """One mean for each name of `PAIR_METRICS`, and `rewards/accuracies/KIND`, `rewards/margins/KIND`.
+    """Means of `PAIR_METRICS`, and of `rewards/accuracies/KIND` and `rewards/margins/KIND`.
 
     The mean of a kind that never occurred is NaN.
     """
