@@ -86,8 +86,7 @@ class DPOModule(LightningModule):
         quantization: `nf4` for QLoRA, null for LoRA.
         double_quantization: with `nf4`, quantise the quantisation constants as well.
         compute_dtype: what 4-bit layers compute in.
-        attention: `tree` follows the tree's shape; `dense` is the simple N x N mask; `flex` is
-            FlexAttention, for GPUs (compiled at the first batch of each padded length).
+        attention: `tree` follows the tree's shape; `dense` is the simple N x N mask.
         twig_tokens: take about so many tokens of a batch's twigs at a time
         (`relgen.dpo.microbatch`):
             less memory, products of fewer rows. null takes all together, as do layers that are
