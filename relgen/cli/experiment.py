@@ -30,8 +30,8 @@ def run(
     """
     grid = load_grid(str(experiment))
     if not grid.single and cell is None:
-        names = ", ".join(known.name for known in grid.cells)
-        raise InputError("a grid needs the name of one cell", field="cell", remedy=f"one of {names}")
+        remedy = f"one of {', '.join(known.name for known in grid.cells)}"
+        raise InputError("a grid needs the name of one cell", field="cell", remedy=remedy)
     cells = () if cell is None else (cell,)
     from relgen.cli.main import run as execute
 
