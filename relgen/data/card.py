@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from relgen.data.schema import RelationSchema
 
 _TEMPLATE = Path(__file__).parent / "card_template.md"
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (10**6, "100K<n<1M"))
+_ORIGIN = ("model", "adapter", "mode", "relgen_version")  # keys of the provenance on the card
 
 
 def write_dataset_folder(
@@ -59,36 +60,26 @@ def write_dataset_folder(
     if not seed_license.strip():
         raise InputError("must not be empty", field="license", value=seed_license)
     paths = with_samples([generated] if isinstance(generated, str | Path) else list(generated))
-    out_dir = Path(out_dir)
-    counts: Counter[str] = Counter()
-    origin: dict[str, set[str]] = {
-        key: set() for key in ("model", "adapter", "mode", "relgen_version")
-    }
-    scored = False
-
-    def published() -> Iterator[Sample]:
-        nonlocal scored
-        for sample in _generated_samples(paths, schema, first):
-            counts[sample.relation] += 1
-            scored = scored or sample.scores is not None
-            for key, values in origin.items():
-                values.add(str((sample.provenance or {}).get(key) or "not known"))
-            yield sample
-
-    write_samples(out_dir / "train.jsonl", published())
-    heading = title or f"Generated training samples for {schema.name}"
-    metadata = _metadata(heading, counts.total(), seed_license, language, schema, scored)
+    samples = list(_generated_samples(paths, schema, first))
+    counts = Counter(sample.relation for sample in samples)
     card = DatasetCard.from_template(
-        metadata,
+        _metadata(
+            title or f"Generated training samples for {schema.name}",
+            samples,
+            seed_license,
+            language,
+            schema,
+        ),
         template_str=_TEMPLATE.read_text(encoding="utf-8"),
         counts=counts,
-        origin=origin,
+        origin={key: _values(samples, key) for key in _ORIGIN},
         schema=schema,
-        scored=scored,
+        scored=_scored(samples),
         seed_license=seed_license,
         cell=_cell,
     )
-    write_text(out_dir / "README.md", str(card))
+    write_samples(Path(out_dir) / "train.jsonl", samples)
+    write_text(Path(out_dir) / "README.md", str(card))
     return counts
 
 
@@ -122,17 +113,26 @@ def _generated_samples(
         yield replace(sample, provenance=provenance)
 
 
+def _values(samples: Iterable[Sample], key: str) -> list[str]:
+    """Return the distinct values of a key of the provenance, sorted."""
+    return sorted({str((s.provenance or {}).get(key) or "not known") for s in samples})
+
+
+def _scored(samples: Iterable[Sample]) -> bool:
+    return any(sample.scores is not None for sample in samples)
+
+
 def _metadata(
     heading: str,
-    total: int,
+    samples: Sequence[Sample],
     seed_license: str,
     language: str,
     schema: RelationSchema,
-    scored: bool,
 ) -> DatasetCardData:
     features = Features({key: kind for key, kind in FEATURES.items() if key != "scores"})
-    if scored:
+    if _scored(samples):
         features["scores"] = {label: Value("float64") for label in schema.labels}
+    size = next((name for number, name in _SIZES if len(samples) < number), "1M<n<10M")
     licence: dict[str, Any] = {"license": seed_license}
     # the Hub knows licences by short names such as cc-by-3.0; others have a name of their own
     if not re.fullmatch(r"[a-z0-9][a-z0-9.+-]*", seed_license):
@@ -144,7 +144,7 @@ def _metadata(
         language=[language],
         task_categories=["text-classification"],
         tags=["relation-extraction", "synthetic", "relgen"],
-        size_categories=[next((name for size, name in _SIZES if total < size), "1M<n<10M")],
+        size_categories=[size],
         configs=[
             {"config_name": "default", "data_files": [{"split": "train", "path": "train.jsonl"}]}
         ],

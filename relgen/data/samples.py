@@ -289,7 +289,7 @@ def with_samples(paths: Sequence[str | Path]) -> list[str | Path]:
         raise InputError(
             "no draft was accepted",
             path=paths[0],
-            remedy="rejected.jsonl beside it says why; try another model, or raise "
+            remedy="rejected.jsonl in the same folder says why; try another model, or raise "
             "max_drafts_per_sample",
         )
     return full

@@ -263,7 +263,7 @@ def _parse_relation(label: Any, entry: Any) -> Relation:
             "the negative label is named once, at the top of the schema",
             field=f"{where}.negative",
             value=entry["negative"],
-            remedy=f"write `negative: {label}` beside `name`",
+            remedy=f"write `negative: {label}` at the top, next to `name`",
         )
     _refuse_unknown(entry, _RELATION_KEYS, where)
     explanation = _text(entry, "explanation", where)

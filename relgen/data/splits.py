@@ -62,9 +62,7 @@ def split(
     """
     if shots < 1:
         raise InputError("must be at least 1", field="shots", value=shots)
-    held_out = list(exclude)
-    ids = {sample.id for sample in held_out}
-    texts = {normalised(sample.text) for sample in held_out}
+    ids, texts = _ids_and_texts(exclude)
     usable = [sample for sample in samples if sample.id not in ids]
     pools = _pools(usable, schema, seed, texts)
     largest = max((len(pool) for pool in pools.values()), default=0)
@@ -81,8 +79,8 @@ def split(
         warnings.append(f"{number} samples left out: the excluded samples have the same ids")
     if dev == "none":
         return FewShotSplit(train, [], warnings)
-    ids |= {sample.id for sample in train}
-    texts |= {normalised(sample.text) for sample in train}
+    train_ids, train_texts = _ids_and_texts(train)
+    ids, texts = ids | train_ids, texts | train_texts
     chosen = [
         sample
         for sample in (samples if dev_samples is None else dev_samples)
@@ -138,6 +136,11 @@ def manifest(
 
 def _described(path: str | Path) -> dict[str, str]:
     return {"file": Path(path).name, "sha256": content_hash(path)}
+
+
+def _ids_and_texts(samples: Iterable[Sample]) -> tuple[set[str], set[str]]:
+    pairs = [(sample.id, normalised(sample.text)) for sample in samples]
+    return {key for key, _ in pairs}, {text for _, text in pairs}
 
 
 def _first(pools: dict[str, list[Sample]], shots: int, part: str) -> tuple[list[Sample], list[str]]:

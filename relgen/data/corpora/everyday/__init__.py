@@ -1,6 +1,6 @@
 """The corpus that relgen ships: nine relations of everyday English, in three splits.
 
-DATA_CARD.md beside this file describes its content, how it was made, and its limits. Its schema is
+DATA_CARD.md in this folder describes its content, how it was made, and its limits. Its schema is
 `relgen/data/schemas/everyday.yaml`.
 """
 
