@@ -266,12 +266,12 @@ def _parse_relation(label: Any, entry: Any) -> Relation:
             remedy=f"write `negative: {label}` at the top, next to `name`",
         )
     _refuse_unknown(entry, _RELATION_KEYS, where)
-    explanation = _text(entry, "explanation", where)
-    if explanation is None:
+    explanation = entry.get("explanation")
+    if not isinstance(explanation, str) or not explanation.strip():
         raise InputError(
             "missing",
             field=f"{where}.explanation",
-            value=None,
+            value=explanation,
             remedy="say in a sentence what holds between head and tail",
         )
     return Relation(

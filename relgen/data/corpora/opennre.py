@@ -44,9 +44,9 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
                     yield sample
     if misplaced:
         checks.statistics.doubts.append(
-            f"{path}: the `name` of {len(misplaced)} entities is in the text, but not at their "
-            f"`pos`; first in {misplaced[0]}. In lines with `text`, `pos` counts characters, and "
-            "its end is exclusive"
+            f"{path}: {len(misplaced)} entities whose `name` is in the text, but not at their "
+            f"`pos`, the first in {misplaced[0]}: in lines with `text`, `pos` counts characters, "
+            "its end exclusive"
         )
 
 
@@ -138,7 +138,7 @@ def _refuse_inclusive(
         form(inclusive) == form(named) != form(exclusive) for form in (str.casefold, normalised)
     ):
         raise InputError(
-            f"the end must be exclusive, but '{name}' includes the token at the end",
+            f"the end must be exclusive, and '{name}' includes its token",
             field=field,
             value=[start, end],
             remedy="add one to each end",

@@ -25,7 +25,7 @@ from typing import Any
 from relgen.common import InputError, read_json
 from relgen.data.corpora.reading import ReadOptions, whole_number
 from relgen.data.corpora.tokens import TokenText
-from relgen.data.samples import Entity, Sample
+from relgen.data.samples import Sample
 from relgen.data.validation import RecordChecks
 
 TACRED = {"train": 68124, "dev": 22631, "test": 15509}
@@ -99,12 +99,21 @@ def _parse(record: Any) -> Sample:
         if not isinstance(record.get(key), str):
             raise InputError("must be a text", field=key, value=record.get(key))
     tokens = TokenText.join(record.get("token"), "token")
-    head, tail = _entity(record, "subj", tokens), _entity(record, "obj", tokens)
+    spans = {role: _span(record, role, tokens) for role in ("subj", "obj")}
+    subject, obj = spans.values()
+    if subject[0] <= obj[1] and obj[0] <= subject[1]:
+        raise InputError(
+            "subject and object overlap", field="obj_start", value=[list(subject), list(obj)]
+        )
+    head, tail = (
+        tokens.entity(start, end + 1, field=f"{role}_start", kind=_kind(record, role))
+        for role, (start, end) in spans.items()
+    )
     return Sample(record["id"], tokens.text, head, tail, record["relation"])
 
 
-def _entity(record: dict[str, Any], role: str, tokens: TokenText) -> Entity:
-    """Return the mention of the subject or object, whose token indices are inclusive."""
+def _span(record: dict[str, Any], role: str, tokens: TokenText) -> tuple[int, int]:
+    """Return the first and the last token of the subject or object."""
     keys = f"{role}_start", f"{role}_end"
     for key in keys:
         if not whole_number(record.get(key)):
@@ -117,7 +126,11 @@ def _entity(record: dict[str, Any], role: str, tokens: TokenText) -> Entity:
             field=keys[0],
             value=[start, end],
         )
+    return start, end
+
+
+def _kind(record: dict[str, Any], role: str) -> str | None:
     kind = record.get(f"{role}_type")
     if kind is not None and (not isinstance(kind, str) or not kind.strip()):
         raise InputError("must be a text", field=f"{role}_type", value=kind)
-    return tokens.entity(start, end + 1, field=keys[0], kind=kind)
+    return kind

@@ -161,8 +161,8 @@ def test_names_that_stand_elsewhere_are_counted_and_said_once(tmp_path):
     path = _file(tmp_path, *rows, row(other, word), TOKENS)
     assert len(list(read(path, statistics=statistics))) == 6
     (doubt,) = statistics.doubts
-    assert doubt.startswith(f"{path}: 2 entities whose `name` stands in the text")
-    assert f"line 4: '{word}', where '{word[:-1]}' is marked" in doubt
+    assert doubt.startswith(f"{path}: 2 entities whose `name` is in the text")
+    assert f"line 4: '{word}', while '{word[:-1]}' is marked" in doubt
 
 
 @pytest.mark.parametrize("line", ["{'a': open('x')}", "{'token': ['Ann'", "{'a': 1}['a']"])

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from relgen.common.errors import CombinedInputError, InputError
-from relgen.data.corpora import ReadOptions, opennre, read_corpus, tacred
+from relgen.data.corpora import ReadOptions, read_corpus, tacred
 from relgen.data.samples import Entity, Sample
 from relgen.data.validation import ReadStatistics
 
@@ -154,7 +154,7 @@ def test_knowprompts_files_give_the_same_sample(tmp_path):
         "t": {"name": "Ann Lee", "pos": [5, 7]},
         "relation": "NA",
     }
-    (sample,) = opennre.read(_file(tmp_path, row, "train.txt"))
+    (sample,) = read_corpus("opennre", _file(tmp_path, row, "train.txt"))
     assert sample.text == "Acme ( Bern ) hired Ann Lee ."
     assert (sample.head, sample.head_text) == (Entity(0, 13), "Acme ( Bern )")
     assert (sample.tail, sample.tail_text) == (Entity(20, 27), "Ann Lee")
