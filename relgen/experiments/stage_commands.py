@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from relgen.common import find_config, find_schema
-from relgen.dpo import KINDS
+from relgen.dpo import REJECTION_KINDS
 from relgen.experiments.arms import GENERATIONS, Arm, Tuning
 from relgen.experiments.config import Experiment
 from relgen.experiments.corpora import ON_DISK, Corpus
@@ -321,8 +321,8 @@ class StageCommands:
         """Format the weights of the kinds of rejected samples as the command takes them."""
         shares: dict[str, float] = dict(self.experiment.chains.shares)
         if tuning.without:
-            shares = {kind: shares.get(kind, 0.0) for kind in KINDS} if shares else {}
-            shares = (shares or dict.fromkeys(KINDS, 1.0)) | {tuning.without: 0.0}
+            shares = {kind: shares.get(kind, 0.0) for kind in REJECTION_KINDS} if shares else {}
+            shares = (shares or dict.fromkeys(REJECTION_KINDS, 1.0)) | {tuning.without: 0.0}
         return ",".join(f"{kind}={share:g}" for kind, share in shares.items()) or None
 
     @property
