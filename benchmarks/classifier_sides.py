@@ -37,7 +37,7 @@ from lightning_modules.utils.schedules import learning_rate_factor
 from relgen.classifiers.base import Batch, Classifier
 from relgen.classifiers.encoding import MarkerEncoding
 from relgen.classifiers.entity_marker import EntityMarkerClassifier
-from relgen.classifiers.last_layer import widened
+from relgen.classifiers.last_layer import NarrowLayer
 from relgen.classifiers.pipeline import Precision, SavedClassifier
 from relgen.common.presets import find_config
 from relgen.common.yaml_files import read_yaml
@@ -210,6 +210,13 @@ class ForTrainer(nn.Module):
     def __init__(self, classifier: Classifier) -> None:
         super().__init__()
         self.classifier = classifier
+        encoder = cast(EntityMarkerClassifier, classifier).encoder
+        layers = encoder.encoder.layer
+        if isinstance(layers[-1], NarrowLayer):
+            whole = type(layers[0])(encoder.config)
+            for name, part in layers[-1].named_children():
+                setattr(whole, name, part)
+            layers[-1] = whole
 
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, positions: Tensor, labels: Tensor
@@ -217,8 +224,7 @@ class ForTrainer(nn.Module):
         human = torch.zeros_like(labels, dtype=torch.bool)
         certain = labels.new_zeros(len(labels), 0)
         batch = Batch(input_ids, attention_mask, positions, labels, human, (), certain)
-        with widened(cast(EntityMarkerClassifier, self.classifier).encoder):
-            logits = self.classifier(batch)
+        logits = self.classifier(batch)
         return {"loss": F.cross_entropy(logits, labels), "logits": logits}
 
 

@@ -7,7 +7,7 @@ import torch
 
 import relgen
 from relgen.classifiers.base import collate
-from relgen.classifiers.entity_marker import EntityMarkerClassifier, schema_types
+from relgen.classifiers.entity_marker import EntityMarkerClassifier
 from relgen.classifiers.saved import save_classifier
 from relgen.common.errors import InputError
 from relgen.data.samples import Entity, Sample
@@ -35,7 +35,7 @@ def test_the_logits_come_from_the_states_of_both_opening_markers(model):
     states = classifier.encoder(
         input_ids=batch.input_ids, attention_mask=batch.attention_mask
     ).last_hidden_state
-    markers = classifier.encoding.marker_ids
+    markers = classifier.encoding.special_ids
     for row in range(5):
         places = [
             (batch.input_ids[row] == markers[m]).nonzero().item() for m in ("[HEAD]", "[TAIL]")
@@ -56,7 +56,7 @@ def test_padding_changes_nothing(tmp_path, family):
 
 def test_a_marker_starts_as_the_mean_of_its_words(model):
     classifier = EntityMarkerClassifier(SCHEMA, model)
-    tokenizer, markers = classifier.encoding.tokenizer, classifier.encoding.marker_ids
+    tokenizer, markers = classifier.encoding.tokenizer, classifier.encoding.special_ids
     weight = classifier.encoder.get_input_embeddings().weight
     head, end = tokenizer.convert_tokens_to_ids(["head", "end"])
     torch.testing.assert_close(weight[markers["[HEAD]"]], weight[head])
@@ -70,9 +70,9 @@ def test_every_parameter_gets_a_gradient(model):
 
 
 def test_types_come_from_the_schema(model):
-    assert schema_types(TYPED) == ("PERSON", "PLACE")
     classifier = EntityMarkerClassifier(TYPED, model, typed_markers=True)
-    assert "[TAIL:PLACE]" in classifier.encoding.marker_ids
+    assert classifier.encoding.types == ("PERSON", "PLACE")
+    assert "[TAIL:PLACE]" in classifier.encoding.special_ids
 
 
 @pytest.mark.parametrize("typed", [False, True])
