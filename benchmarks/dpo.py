@@ -3,14 +3,14 @@
     python -m benchmarks.dpo                              # SmolLM2-135M, K = 8, 16, 32
     python -m benchmarks.dpo --model-shape llama2-7b      # random weights, for a GPU
     python -m benchmarks.dpo --model-shape tiny --pairs 4 --sides tree,pairs,rows
-    python -m benchmarks.dpo --quantization nf4 --dtype bfloat16 --sides tree,flex,rows,trl   # GPU
+    python -m benchmarks.dpo --quantization nf4 --dtype bfloat16 --sides tree,rows,trl   # GPU
 
-    tree        relgen: each chain as one packed tree, few twigs in memory at a time tree-whole  the
-    same with all twigs at once tree-torch  the same with torch's own products in place of oneDNN's
-    (`relgen.kernels.onednn_linear`) pairs       sharing within a pair only: the prompt once, two
-    completions (arXiv 2410.20305) rows        every pair as two padded rows, in relgen's own loop
-    trl         the same rows in TRL's DPOTrainer, at each of the settings that `--trl` names flex
-    the tree in FlexAttention's kernel, on a GPU
+    tree        relgen: each chain as one packed tree, few twigs in memory at a time
+    tree-whole  the same with all twigs at once
+    tree-torch  the same with torch's own products in place of oneDNN's
+    pairs       sharing within a pair only: the prompt once, two completions (arXiv 2410.20305)
+    rows        every pair as two padded rows, in relgen's own loop
+    trl         the same rows in TRL's DPOTrainer, at each of the settings that `--trl` names
 
 No figure is shown unless loss, log-probabilities and gradient of the first step agree with those of
 `rows`; they come from the runs that are timed.
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SIDES = ("tree", "tree-whole", "tree-torch", "pairs", "rows", "trl")
-GPU_SIDES = ("flex",)
-"""What runs on a GPU only."""
 _TOLERANCE = {
     "float32": {"loss": 1e-4, "log_probability": 1e-3, "gradient": 2e-3},
     # rounding adds up over layers: with 32 of them, random and narrow, the tree was off by 0.11 of
@@ -91,9 +89,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--model", default="smollm2-135m-instruct", help="name, folder or Hub id")
     parser.add_argument("--model-shape", choices=SHAPES, help="random weights of this shape")
     parser.add_argument("--dtype", choices=_TOLERANCE, default="float32")
-    parser.add_argument(
-        "--sides", type=harness.names_among((*SIDES, *GPU_SIDES), "side"), default=list(SIDES)
-    )
+    parser.add_argument("--sides", type=harness.names_among(SIDES, "side"), default=list(SIDES))
     parser.add_argument("--quantization", choices=["nf4"], help="of the base; default: none")
     parser.add_argument(
         "--trl",
@@ -140,7 +136,7 @@ def _compare(args: argparse.Namespace, pairs: int) -> tuple[Row, list[list[Any]]
             rounds=args.rounds,
             threads=args.threads,
             until=args.until,
-            may_fail=[side for side in sides if side in GPU_SIDES or side.startswith("trl")],
+            may_fail=[side for side in sides if side.startswith("trl")],
             failed=failed,
         )
         first_steps = {side: torch.load(files[side]) for side in found}
@@ -233,8 +229,6 @@ def _one_side(args: argparse.Namespace) -> None:
     values: Row = {"loss": epoch.loss, "tokens": epoch.tokens}
     values["peak_mb"] = harness.peak_memory_mb()
     values["products"] = "onednn" if prefers_onednn() else "torch"
-    # of FlexAttention: a mask's, and for each padded length one with gradients and one without
-    values["compiled_graphs"] = torch._dynamo.utils.counters["stats"]["unique_graphs"]
     print(json.dumps({"seconds": seconds, **values}))
 
 

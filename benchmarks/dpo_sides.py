@@ -120,17 +120,17 @@ def relgen_epoch(side: str, policy: PeftModel, chains: Sequence[ChainTokens]) ->
 
 
 def warm_up(side: str, policy: PeftModel, chains: Sequence[ChainTokens]) -> None:
-    """On a GPU, one pass forward and back that is not measured: kernels load or are compiled.
+    """Run one pass forward and back on a GPU that is not measured, so that its kernels load.
 
     Args:
         side: as for `layout_of`; of `trl`, the plain rows.
         policy: base with adapter; its weights stay as they are.
-        chains: those to come: FlexAttention is compiled for each of their padded lengths.
+        chains: those to come.
     """
     if policy.device.type != "cuda":
         return
     layout = layout_of("rows" if side == "trl" else side)
-    for chain in chains if side == "flex" else chains[:1]:
+    for chain in chains[:1]:
         part = next(layout(chain, policy.device))
         part.log_probabilities(policy).chosen.sum().backward()
         with reference(policy) as frozen:
@@ -139,12 +139,11 @@ def warm_up(side: str, policy: PeftModel, chains: Sequence[ChainTokens]) -> None
 
 
 def layout_of(side: str) -> Callable[[ChainTokens, torch.device], Iterator[Part]]:
-    """How a side lays a chain out: `tree`, `tree-whole`, `tree-torch`, `flex`, `pairs`, `rows`."""
+    """How a side lays a chain out: `tree`, `tree-whole`, `tree-torch`, `pairs`, `rows`."""
     return {
         "tree": _tree,
         "tree-whole": _whole_tree,
         "tree-torch": _tree,
-        "flex": _flex,
         "pairs": _pairs,
         "rows": _rows,
     }[side]
@@ -265,10 +264,6 @@ def _tree(chain: ChainTokens, device: torch.device) -> Iterator[Part]:
 
 def _whole_tree(chain: ChainTokens, device: torch.device) -> Iterator[Part]:
     yield _packed([chain], device)
-
-
-def _flex(chain: ChainTokens, device: torch.device) -> Iterator[Part]:
-    yield _packed([chain], device, "flex")
 
 
 def _pairs(chain: ChainTokens, device: torch.device) -> Iterator[Part]:

@@ -3,7 +3,7 @@
     python -m benchmarks.gpu --json gpu.json                 # one GPU, under 10 minutes, no network
     python -m benchmarks.gpu --shape tiny --minutes 5        # the same on any machine, to try it
 
-First the packed forms (by shape, and FlexAttention) in float32, bfloat16 and NF4 against float32
+First the packed form in float32, bfloat16 and NF4 against float32
 row by row, on a model of four layers. Then an epoch of DPO with QLoRA on random weights of the
 shape, packed and in TRL; cached one-by-one generation, 64 chains at a time; QLoRA row by row; and
 LoRA on weights in bfloat16. A part that fails, or for which no time is left, is named in the JSON,
@@ -72,7 +72,7 @@ def _parts(args: argparse.Namespace) -> dict[str, Callable[[], Row]]:
     numbers["--until"] = args.until
     shared = [text for name, value in numbers.items() for text in (name, str(value))]
     shape = ["--model-shape", args.shape, "--dtype", "bfloat16"]
-    sides = ["tree", "flex"] if gpu else ["tree"]
+    sides = ["tree"]
     pairs = ["--pairs", "8,32" if gpu else str(_PAIRS), "--chains", "2" if gpu else "1"]
     dpo_options = [*shape, *pairs, *shared]
     against_trl = ["--sides", ",".join([*sides, "trl"]), "--trl", "2"]
@@ -145,7 +145,7 @@ def _values(side: str, dtype: str, seed: int, *, exact: bool) -> tuple[Any, Any]
     """A side's log-probabilities a token (2K,), and the gradient of their sum, in float32.
 
     Args:
-        side: `tree`, `flex` or `rows`.
+        side: `tree` or `rows`.
         dtype: `float32`, `bfloat16` or `nf4`.
         seed: of weights and chain.
         exact: with the weights of that type, compute in float32.

@@ -47,8 +47,6 @@ def estimate_memory(module: DPOModule, batch: TreeBatch) -> MemoryEstimate:
         )
         module.put_adapter(base)
         module.train()
-        if module.attention == "flex":
-            module.attention = "tree"  # FlexAttention's mask and padding are not modelled
         module.keep_reference = False  # as in the first epoch, which has none yet
         parts: list[Any] = [
             part.to("meta") if isinstance(part, torch.Tensor) else part for part in batch

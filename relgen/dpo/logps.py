@@ -20,7 +20,6 @@ from relgen.dpo.tree_attention import (
     check_attention,
     dense_mask,
 )
-from relgen.kernels.flex_attention import FlexPlan, plan_flex
 from relgen.kernels.lm_head import frozen_head_log_probabilities, is_frozen_head
 
 # what configurations call a factor or a cap on the head's output
@@ -56,8 +55,7 @@ def tree_log_probabilities(
     Args:
         model: a causal language model or a PEFT model around one.
         batch: B pairs.
-        attention: `tree` follows the tree's shape, `dense` is the N x N mask, `flex` is one kernel
-            on a GPU.
+        attention: `tree` follows the tree's shape, `dense` is the N x N mask.
 
     Raises:
         InputError: the model's attention does not allow it (`check_attention`).
@@ -67,7 +65,7 @@ def tree_log_probabilities(
     inputs: dict[str, Any] = (
         {"attention_mask": dense_mask(batch)}
         if attention == "dense"
-        else _planned(plan_flex(batch) if attention == "flex" else _plan(model, batch), batch)
+        else _planned(_plan(model, batch), batch)
     )
     everything = Part(batch.whole, slice(0, batch.pairs), slice(0, len(batch.target_ids)))
     return _part_log_probabilities(model, batch, everything, inputs)
@@ -184,7 +182,7 @@ def _plan(
     return TreePlan(batch, span=span, states=states, group=_heads_a_group(model.config))
 
 
-def _planned(plan: TreePlan | FlexPlan, batch: TreeBatch) -> dict[str, Any]:
+def _planned(plan: TreePlan, batch: TreeBatch) -> dict[str, Any]:
     # a 4D mask makes transformers build none of its own; our function does not read it
     mask = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=batch.input_ids.device)
     return {"tree": plan, "attention_mask": mask}

@@ -8,8 +8,7 @@ to the same result.
 
 transformers hands extra keyword arguments of a model's forward on to its attention function. The
 plan travels as `tree=…`; without one, the function is that of `relgen.kernels.gqa_attention`, so
-that the same model generates. A plan of `relgen.kernels.flex_attention` takes the whole tree in one
-call of a GPU's kernel instead.
+that the same model generates.
 """
 
 from __future__ import annotations
@@ -27,13 +26,12 @@ from transformers.masking_utils import sdpa_mask
 from relgen.common import InputError
 from relgen.dpo.cpu_attention import Tile, plan_tiles, product_attention, takes
 from relgen.dpo.prefix_tree import Span, TreeBatch, Twig, visible
-from relgen.kernels.flex_attention import FlexPlan, flex_forward
 from relgen.kernels.gqa_attention import grouped_attention, grouped_attention_forward
 
 TREE_ATTENTION = "relgen_tree"
 """The name to load a model with: `load_language_model(…, attention=TREE_ATTENTION)`."""
 
-TreeAttention = Literal["tree", "dense", "flex"]
+TreeAttention = Literal["tree", "dense"]
 _BLOCK = 256
 
 
@@ -133,7 +131,7 @@ def tree_attention_forward(
     attention_mask: Tensor | None,
     dropout: float = 0.0,
     scaling: float | None = None,
-    tree: TreePlan | FlexPlan | None = None,
+    tree: TreePlan | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
     """The attention function that transformers calls in every layer.
@@ -153,8 +151,8 @@ def tree_attention_forward(
         (1, N, H, D), and None in place of the weights.
 
     Raises:
-        ValueError: the layer asks for a window, a soft cap, sinks or (FlexAttention) dropout, which
-            the plan does not know.
+        ValueError: the layer asks for a window, a soft cap or sinks, which the plan does not
+            know.
     """
     if tree is None:
         return grouped_attention_forward(
@@ -163,11 +161,6 @@ def tree_attention_forward(
     for name in ("sliding_window", "softcap", "s_aux", "position_bias"):
         if kwargs.get(name) is not None:
             raise ValueError(f"tree attention knows no {name}; this layer asks for it")
-    if isinstance(tree, FlexPlan):
-        if dropout:
-            raise ValueError("FlexAttention has no dropout on the scores; this model asks for it")
-        output = flex_forward(query, key, value, tree, scaling)
-        return output.transpose(1, 2).contiguous(), None
     trunk = tree.trunk(module)
     if tree.states is not None and trunk is None:
         # as they are read later; attention keeps them so as well

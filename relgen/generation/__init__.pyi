@@ -6,7 +6,6 @@ from .backends.context_window import check_fits as check_fits
 from .backends.context_window import context_window as context_window
 from .backends.engines import find_engine as find_engine
 from .backends.server_settings import ServerSettings as ServerSettings
-from .backends.vllm_settings import VllmSettings as VllmSettings
 from .run import generate as generate
 from .run import merge_shards as merge_shards
 from .settings import DType as DType

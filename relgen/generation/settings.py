@@ -25,7 +25,6 @@ from relgen.common import (
     resolved,
 )
 from relgen.generation.backends.server_settings import ServerSettings
-from relgen.generation.backends.vllm_settings import VllmSettings
 from relgen.generation.files.shards import Shard
 
 Mode = Literal["obo", "aao"]
@@ -33,7 +32,7 @@ Mode = Literal["obo", "aao"]
 DType = Literal["float32", "bfloat16", "float16", "float64"]
 Quantization = Literal["nf4"]
 Half = Literal["a", "b"]
-BackendName = Literal["transformers", "openai", "vllm"]
+BackendName = Literal["transformers", "openai"]
 Markup = Literal["tagged", "fields"]
 
 
@@ -47,8 +46,8 @@ class GenerationSettings:
 
     backend: BackendName = described(
         "transformers",
-        "who decodes: a model in this process (transformers, vllm), or any server that speaks "
-        "OpenAI's protocol (openai; see `server`)",
+        "who decodes: a model in this process (transformers), or any server that speaks OpenAI's "
+        "protocol, such as `vllm serve` (openai; see `server`)",
     )
     model: str = described(
         "smollm2-135m-instruct",
@@ -137,7 +136,6 @@ class GenerationSettings:
         "`relgen generate --merge n` joins them",
     )
     server: ServerSettings | None = described(None, "openai: where the server is, and its manners")
-    vllm: VllmSettings | None = described(None, "vllm: the engine's settings")
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -179,10 +177,6 @@ class GenerationSettings:
                 if self.server is None
                 else "set backend: openai, or leave `server` out",
             )
-        if self.backend != "vllm" and self.vllm is not None:
-            raise InputError(
-                "goes with backend: vllm only", field="vllm", remedy="set backend: vllm"
-            )
         if self.backend == "openai" and self.adapter is not None:
             raise InputError(
                 "a server applies its own adapters",
@@ -203,9 +197,9 @@ class GenerationSettings:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
     def identity(self) -> dict[str, Any]:
-        """What the drafts depend on: not where a server stands, nor how an engine is laid out."""
+        """Return the settings that the drafts depend on; a server's address is not among them."""
         server = None if self.server is None else self.server.identity()
-        return {**self.to_dict(), "server": server, "vllm": None}
+        return {**self.to_dict(), "server": server}
 
 
 _AT_LEAST: Mapping[str, float] = {
@@ -222,8 +216,7 @@ def read_settings(path: str | Path | None, **overrides: Any) -> GenerationSettin
 
     Args:
         path: of the file; None takes the defaults.
-        overrides: fields that win over the file; those of `server` and `vllm` are merged with
-            the file's.
+        overrides: fields that win over the file; those of `server` are merged with the file's.
 
     Raises:
         InputError: names the file, the key, and the nearest key that there is.
@@ -234,9 +227,8 @@ def read_settings(path: str | Path | None, **overrides: Any) -> GenerationSettin
         if not isinstance(values, dict):
             raise InputError("must be a mapping of settings", path=path, value=values)
     given = _keys(overrides)
-    for name in ("server", "vllm"):
-        if isinstance(values.get(name), dict) and isinstance(overrides.get(name), dict):
-            overrides[name] = {**values[name], **overrides[name]}
+    if isinstance(values.get("server"), dict) and isinstance(overrides.get("server"), dict):
+        overrides["server"] = {**values["server"], **overrides["server"]}
     try:
         chosen = {**values, **overrides}
         if "dtype" in chosen:

@@ -59,13 +59,13 @@ def test_a_side_that_breaks_is_named_and_the_others_are_compared(
 
     def values(side: str, dtype: str, seed: int, *, exact: bool) -> tuple[Tensor, Tensor]:
         tried.append(side)
-        if side == "flex":
+        if side == "pairs":
             raise NotImplementedError("no backward pass")
         return torch.ones(4), torch.ones(9)
 
     monkeypatch.setattr(gpu, "_values", values)
-    with pytest.raises(RuntimeError, match=r"flex in float32 is off.*no backward pass"):
-        gpu._correctness(1, ["flex", "tree"])
+    with pytest.raises(RuntimeError, match=r"pairs in float32 is off.*no backward pass"):
+        gpu._correctness(1, ["pairs", "tree"])
     assert tried.count("tree") == 3
 
 

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from relgen.common import InputError, find_config, value_type
-from relgen.generation import GenerationSettings, ServerSettings, VllmSettings, read_settings
+from relgen.generation import GenerationSettings, ServerSettings, read_settings
 
 _NESTED: dict[str, tuple[type, str]] = {
     "server": (ServerSettings, "settings of a server (backend openai)"),
-    "vllm": (VllmSettings, "settings of vLLM's engine (backend vllm)"),
 }
 _NULL = ("null", "none")
 

@@ -14,7 +14,7 @@ from relgen.generation.backends.answers import Answers
 from relgen.generation.backends.base import Backend
 from relgen.generation.settings import GenerationSettings
 from relgen.models import load_tokenizer
-from relgen.prompting import CHAT, PromptFormat, prompt_format, server_format, stop_ids
+from relgen.prompting import CHAT, PromptFormat, prompt_format, server_format
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,6 @@ def find_engine(settings: GenerationSettings, answers: Answers | None) -> Engine
         return _server(settings, answers)
     tokenizer = load_tokenizer(settings.model)
     found = prompt_format(tokenizer)
-    if settings.backend == "vllm":
-        backend: Any = _imported("relgen.generation.backends.vllm", settings.backend).VllmBackend
-        stops = stop_ids(tokenizer, found.terminator, lines=settings.answer_samples)
-        return Engine(found, lambda: backend(settings, tokenizer, stops))
 
     def load() -> Backend:
         from relgen.generation.backends.loading import load_backend

@@ -120,8 +120,7 @@ def test_twigs_are_in_memory_for_their_part_alone():
     assert peaks[1] < (share + 0.1) * peaks[0]
 
 
-@pytest.mark.parametrize("attention", ["dense", "flex"])
-def test_only_the_trees_own_attention_goes_by_parts(attention, monkeypatch):
+def test_only_the_trees_own_attention_goes_by_parts(monkeypatch):
     def never(*_):
         raise AssertionError
 
@@ -129,9 +128,8 @@ def test_only_the_trees_own_attention_goes_by_parts(attention, monkeypatch):
     batch = pack([tiny.chain_tokens(4)])
     monkeypatch.setattr(microbatch, "_part_by_part", never)
     with torch.no_grad():
-        tree_losses(policy, batch, _loss_of_pairs, attention=attention, twig_tokens=TOKENS)
-        tree_losses(policy, batch, _loss_of_pairs, twig_tokens=TOKENS)
-    if attention == "dense":
         tree_losses(policy, batch, _loss_of_pairs, attention="dense", twig_tokens=TOKENS)
+        tree_losses(policy, batch, _loss_of_pairs, twig_tokens=TOKENS)
+    tree_losses(policy, batch, _loss_of_pairs, attention="dense", twig_tokens=TOKENS)
     with pytest.raises(AssertionError):
         tree_losses(policy, batch, _loss_of_pairs, twig_tokens=TOKENS)
