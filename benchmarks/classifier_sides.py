@@ -26,14 +26,13 @@ import torch.nn.functional as F
 import transformers
 from datasets import Dataset
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import LambdaLR
+from transformers import get_linear_schedule_with_warmup
 
 import relgen
 from benchmarks import harness
 from benchmarks.harness import Row
 from datamodules.relations import RelationDataModule
 from lightning_modules.relation_classifier import RelationClassifierModule
-from lightning_modules.utils.schedules import learning_rate_factor
 from relgen.classifiers.base import Batch, Classifier
 from relgen.classifiers.encoding import MarkerEncoding
 from relgen.classifiers.entity_marker import EntityMarkerClassifier
@@ -159,18 +158,13 @@ def _train_trainer(
     module = training_module(classifier)
     module.classifier = classifier
     optimizer = module.build_optimizer(module.parameter_groups())
-    factor = partial(
-        learning_rate_factor,
-        warmup_steps=round(module.warmup_share * steps),
-        total_steps=steps,
-        schedule="linear",
-    )
+    warmup = round(module.warmup_share * steps)
     clock = _TrainerClock()
     trainer = build_trainer(
         args,
         classifier,
         train_dataset=trainer_table(classifier, samples),
-        optimizers=(optimizer, LambdaLR(optimizer, factor)),
+        optimizers=(optimizer, get_linear_schedule_with_warmup(optimizer, warmup, steps)),
         callbacks=[clock],
     )
     trainer.train()

@@ -109,15 +109,6 @@ def test_it_learns_32_sentences_by_heart(tmp_path, markers, typed):
     assert loaded.classifier.encoding.key == classifier.encoding.key
 
 
-def test_a_classifier_saved_before_there_was_punctuation_loads(model, tmp_path):
-    built = EntityMarkerClassifier(SCHEMA, model)
-    config = built.config()
-    del config["markers"]
-    built.encoding.save(tmp_path / "tokenizer")
-    old = EntityMarkerClassifier.from_saved(SCHEMA, config, tmp_path / "tokenizer")
-    assert old.encoding.markers == "special"
-
-
 @pytest.mark.weights
 def test_minilm_knows_the_punctuation():
     built = EntityMarkerClassifier(SCHEMA, markers="punctuation")
@@ -155,11 +146,12 @@ def test_dropout_and_frozen_embeddings(tmp_path):
     assert not torch.equal(shipped(batch), shipped(batch))
 
 
-def test_eager_attention_gives_the_same_states(model):
+def test_eager_attention_gives_the_same_logits(model):
     ours, eager = (
         EntityMarkerClassifier(SCHEMA, model, attention=name).eval() for name in ("sdpa", "eager")
     )
     assert eager.encoder.config._attn_implementation == "eager"
     assert ours.encoder.config._attn_implementation == "sdpa"
     batch = batch_of(ours, samples(3))
-    torch.testing.assert_close(eager.represent(batch), ours.represent(batch), atol=1e-5, rtol=1e-5)
+    eager.output, eager.dropout = ours.output, ours.dropout
+    torch.testing.assert_close(eager(batch), ours(batch), atol=1e-5, rtol=1e-5)
