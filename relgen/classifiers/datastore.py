@@ -23,9 +23,10 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from relgen.data import RelationSchema
-from relgen.evaluation import confusion_matrix, score
+from relgen.evaluation import score
 
 # tried on the validation file, for the settings that are not given
 _CHOICES = {
@@ -134,7 +135,9 @@ def choose(
 
     def quality(retrieval: Retrieval) -> tuple[float, float]:
         scores = mixed_logits(logits, neighbours, retrieval)  # (N, R)
-        confusion = confusion_matrix(scores.argmax(dim=-1), labels, len(schema))
+        confusion = multiclass_confusion_matrix(
+            scores.argmax(dim=-1), labels, len(schema), validate_args=False
+        )
         likelihood = -F.cross_entropy(scores, labels)
         return score(confusion.cpu(), schema).micro_f1, likelihood.item()
 

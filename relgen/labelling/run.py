@@ -17,9 +17,9 @@ from relgen import __version__
 from relgen.common import InputError, read_json, text_hash, write_json
 from relgen.data import (
     Entity,
-    PartialRows,
     Prediction,
     RelationSchema,
+    ResumableRows,
     Sample,
     inputs_hash,
     iter_files,
@@ -123,7 +123,7 @@ def label(
         return finished
     labelled = _read_labelled(train, relations)
     written = [one for _, one in iter_files(with_samples(generated), relations)]
-    partial = PartialRows(out.with_name(f".{out.name}.partial"), read)
+    partial = ResumableRows(out.with_name(f".{out.name}.partial"), read)
     if reader is None:
         reader = _open(settings)
         states = _remembered(reader, labelled, inputs_hash(settings, [train], relations))
@@ -209,7 +209,7 @@ def _fit(
 
 
 def _read_rows(
-    written: Sequence[Sample], reader: Reader, probe: Probe, partial: PartialRows
+    written: Sequence[Sample], reader: Reader, probe: Probe, partial: ResumableRows
 ) -> None:
     """Append the probabilities of the samples that have none yet, chunk by chunk."""
     starts = range(len(partial.rows), len(written), _CHUNK)
