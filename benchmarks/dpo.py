@@ -5,8 +5,8 @@
     python -m benchmarks.dpo --model-shape tiny --pairs 4 --sides tree,pairs,rows
     python -m benchmarks.dpo --quantization nf4 --dtype bfloat16 --sides tree,rows,trl   # GPU
 
-    tree        relgen: each chain as one packed tree, few twigs in memory at a time
-    tree-whole  the same with all twigs at once
+    tree        relgen: each chain as one packed tree, few branches in memory at a time
+    tree-whole  the same with all branches at once
     tree-torch  the same with torch's own products in place of oneDNN's
     pairs       sharing within a pair only: the prompt once, two completions (arXiv 2410.20305)
     rows        every pair as two padded rows, in relgen's own loop

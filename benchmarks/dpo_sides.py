@@ -33,7 +33,7 @@ from relgen.models.lora import reference
 
 BETA = 0.1
 LEARNING_RATE = 1e-4
-TWIG_TOKENS = 384
+BRANCH_TOKENS = 384
 """What the preset `dpo/smollm2` takes at a time."""
 TOKENS_A_BATCH = 4096
 """Tokens that `pairs` packs at once, and that `rows` takes at once, padding aside."""
@@ -259,7 +259,7 @@ def _sigmoid(base: PairLogProbabilities, policy: PairLogProbabilities, pairs: sl
 
 
 def _tree(chain: ChainTokens, device: torch.device) -> Iterator[Part]:
-    yield _packed([chain], device, twig_tokens=TWIG_TOKENS)
+    yield _packed([chain], device, branch_tokens=BRANCH_TOKENS)
 
 
 def _whole_tree(chain: ChainTokens, device: torch.device) -> Iterator[Part]:
@@ -288,13 +288,13 @@ def _packed(
     chains: Sequence[ChainTokens],
     device: torch.device,
     attention: TreeAttention = "tree",
-    twig_tokens: int | None = None,
+    branch_tokens: int | None = None,
 ) -> Part:
     batch = pack(chains)
     moved = TreeBatch._make(v.to(device) if isinstance(v, Tensor) else v for v in batch)
 
     def losses(policy: Any, loss: PairLoss) -> TreeLosses:
-        return tree_losses(policy, moved, loss, attention=attention, twig_tokens=twig_tokens)
+        return tree_losses(policy, moved, loss, attention=attention, branch_tokens=branch_tokens)
 
     reads = partial(tree_log_probabilities, batch=moved, attention=attention)
     return Part(batch.tokens, reads, losses)

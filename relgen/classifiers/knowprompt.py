@@ -40,11 +40,10 @@ from relgen.classifiers.knowprompt_words import (
     released_type_parts,
     type_parts,
 )
-from relgen.classifiers.last_layer import at_places, narrow, read_states
 from relgen.classifiers.masked_models import load_masked_language_model, word_logits
 from relgen.classifiers.pretrained import longest_input, set_dropout
 from relgen.data import RelationSchema
-from relgen.kernels.onednn_linear import speed_up
+from relgen.kernels import accelerate, read_states, select_tokens
 from relgen.models import load_tokenizer
 
 Mode = Literal["fixed", "faithful"]
@@ -135,8 +134,7 @@ class KnowPromptClassifier(Classifier):
         self.structured_weight = structured_weight
         self.settings = settings
         self.variant = VARIANTS[cast(Mode, settings["mode"])]
-        narrow(language_model.base_model)
-        speed_up(language_model)
+        accelerate(language_model, for_="classifier")
         self.language_model = language_model.train()
         self.register_buffer("impossible", impossible_roles(schema), persistent=False)
 
@@ -161,7 +159,7 @@ class KnowPromptClassifier(Classifier):
             cast(Tensor, self.impossible),
             self.settings["margin"],
         )
-        masks = at_places(states, places[:, :1])[:, 0]  # (B, H)
+        masks = select_tokens(states, places[:, :1])[:, 0]  # (B, H)
         return self._scores(masks, answers), self.structured_weight * extra
 
     def fresh_parameters(self) -> Iterator[nn.Parameter]:

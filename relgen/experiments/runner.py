@@ -37,7 +37,7 @@ from relgen.experiments.discarded import discard_weights, discarded_hash
 from relgen.experiments.plans import KINDS, Plan, Stage
 from relgen.experiments.results import print_table, write_report_data, write_results
 from relgen.experiments.run_folders import owned
-from relgen.kernels.malloc import return_freed_memory
+from relgen.kernels import return_freed_memory
 
 Execute = Callable[[Sequence[str]], None]
 """Runs one command line (what follows `relgen`); raises InputError or SystemExit."""

@@ -162,10 +162,10 @@ def test_every_way_of_computing_gives_the_same_losses(files, tmp_path, attention
     [{}, {"length_normalised": True, "loss": "ipo"}, {"nll_weight": 0.5}, {"label_smoothing": 0.1}],
     ids=str,
 )
-def test_twigs_by_parts_give_the_same_step(files, options):
+def test_branches_by_parts_give_the_same_step(files, options):
     steps = []
     for tokens in (None, 40):
-        dpo = module(files, dtype="float64", twig_tokens=tokens, **options)
+        dpo = module(files, dtype="float64", branch_tokens=tokens, **options)
         dpo.configure_model()
         dpo.train()
         tiny.tune(dpo.policy)
@@ -338,8 +338,8 @@ def test_bad_settings_are_refused_when_made(files):
         module(files, loss="ipo", label_smoothing=0.1)
     with pytest.raises(InputError, match="must be positive"):
         module(files, beta=0.0)
-    with pytest.raises(InputError, match="null takes all twigs together"):
-        module(files, twig_tokens=0)
+    with pytest.raises(InputError, match="null takes all branches together"):
+        module(files, branch_tokens=0)
 
 
 def test_samples_are_written_and_do_not_disturb_the_run(files, tmp_path):

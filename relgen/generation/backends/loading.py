@@ -9,7 +9,7 @@ from transformers.utils import logging as transformers_logging
 
 from relgen.generation.backends.transformers import TransformersBackend
 from relgen.generation.settings import GenerationSettings
-from relgen.kernels.onednn_linear import pack
+from relgen.kernels import accelerate
 from relgen.models import find_device, load_adapter, load_language_model
 from relgen.prompting import stop_ids
 
@@ -45,6 +45,6 @@ def load_backend(
         if settings.quantization is None:
             model = model.merge_and_unload()
     model.eval()
-    pack(model)
+    accelerate(model, for_="generation")
     stops = stop_ids(tokenizer, terminator, lines=settings.answer_samples)
     return TransformersBackend(model, tokenizer, settings, stops)

@@ -50,7 +50,7 @@ def fit(folder: Path, out: str, *options: str) -> list[str]:
         "warmup_steps": 0,
         "sample_every_n_steps": 0,
         # what `by_hand` takes at once
-        "twig_tokens": 30,
+        "branch_tokens": 30,
         "optimizer": "torch.optim.SGD",
         "optimizer.lr": RATE,
     }
@@ -84,7 +84,7 @@ def by_hand(
     module = DPOModule(
         model=str(folder / "base"),
         dtype="float64",
-        twig_tokens=None,
+        branch_tokens=None,
         lora_rank=4,
         nll_weight=1.0,
         lora_seed=0,

@@ -157,7 +157,7 @@ def test_block_size_does_not_change_the_plan(block):
         seen[rows, part.trunk_start : part.fork] = part.mask[:, :width]
         seen[rows, part.start : part.end] = part.mask[:, width:]
     assert torch.equal(seen, whole)
-    # a tree's twigs stay apart from another's
+    # a tree's branches stay apart from another's
     assert len(plan.blocks) == {1: 4 + 3, 20: 4 + 3, 10_000: 1 + 1}[block]
 
 

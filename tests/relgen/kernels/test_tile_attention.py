@@ -39,7 +39,7 @@ def test_tiles_are_the_rule(rows: int, group: int, queries: int) -> None:
     assert torch.equal(seen, whole)
     assert [tile.first for tile in tiles[1:]] == [tile.last for tile in tiles[:-1]]
     assert max(tile.last - tile.first for tile in tiles) <= queries
-    # with room enough, a tile for each trunk and each twig
+    # with room enough, a tile for each trunk and each branch
     assert queries < 10_000 or len(tiles) == 2 + 4 + 3
 
 

@@ -9,14 +9,14 @@ travel as `kept=…`.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from relgen.kernels.replacement import as_kind
+from relgen.kernels.switch import in_use
 
 _PARTS = (
     *("attention.self.query", "attention.self.key", "attention.self.value"),
@@ -25,10 +25,10 @@ _PARTS = (
 
 
 def read_states(encoder: Any, ids: Tensor, mask: Tensor, places: Tensor) -> Tensor:
-    """The states of a few tokens of each text after the last layer.
+    """Return the states of a few tokens of each text after the last layer.
 
     Args:
-        encoder: a base model of transformers; of the BERT family or one built like it (`narrow`),
+        encoder: a base model of transformers; of one that `accelerate` prepared for a classifier,
             only what is read is computed in the last layer.
         ids: (B, T).
         mask: (B, T), 1 for a token and 0 for padding.
@@ -38,77 +38,52 @@ def read_states(encoder: Any, ids: Tensor, mask: Tensor, places: Tensor) -> Tens
         (B, P, H)
     """
     inputs: dict[str, Any] = {"input_ids": ids, "attention_mask": mask}
-    if isinstance(_last(encoder), _Narrow):
+    if isinstance(_last(encoder), NarrowLayer):
         narrowed: Tensor = encoder(**inputs, kept=places).last_hidden_state
         return narrowed
-    return at_places(encoder(**inputs).last_hidden_state, places)
+    return select_tokens(encoder(**inputs).last_hidden_state, places)
 
 
-def at_places(states: Tensor, places: Tensor) -> Tensor:
-    """Picks tokens: (B, T, H) at (B, P) gives (B, P, H)."""
+def select_tokens(states: Tensor, places: Tensor) -> Tensor:
+    """Return the states of some tokens: (B, T, H) at (B, P) gives (B, P, H)."""
     return states[torch.arange(len(states), device=states.device)[:, None], places]
 
 
-def narrow(encoder: Any) -> bool:
-    """Lets the last layer take `kept`; whether the encoder is built in a way that allows it."""
+def narrow_last_layer(encoder: Any) -> None:
+    """Replace an encoder's last layer by a `NarrowLayer`, if it is built like BERT's."""
     last = _last(encoder)
-    if isinstance(last, _Narrow):
-        return True
     config = encoder.config
     fits = (
         last is not None
+        and not isinstance(last, NarrowLayer)
         and all(_has(last, name) for name in _PARTS)
         and getattr(config, "position_embedding_type", "absolute") in ("absolute", None)
         and not getattr(config, "is_decoder", False)
     )
-    if fits:
+    if fits and in_use("last_layer"):
         assert last is not None
-        last.__class__ = _narrowed(type(last))  # type: ignore[arg-type]
-    return fits
+        encoder.encoder.layer[-1] = as_kind(last, NarrowLayer)
 
 
-@contextmanager
-def widened(encoder: Any) -> Iterator[None]:
-    """For comparisons: within it the encoder's last layer computes every token, as it came."""
-    last = _last(encoder)
-    kind = type(last)
-    if not isinstance(last, _Narrow):
-        yield
-        return
-    last.__class__ = kind.__bases__[1]
-    try:
-        yield
-    finally:
-        last.__class__ = kind
+class NarrowLayer(nn.Module):
+    """A layer that takes `kept`, the tokens to compute; to be joined with its original class."""
 
-
-class _Narrow:
-    """What tells a narrowed layer from others."""
-
-
-@functools.cache
-def _narrowed(kind: type[nn.Module]) -> type[nn.Module]:
-    """A layer class that takes `kept`; its weights and their names are the same."""
-
-    class NarrowLayer(_Narrow, kind):  # type: ignore[misc, valid-type]
-        def forward(
-            self,
-            hidden_states: Tensor,
-            attention_mask: Tensor | None = None,
-            *args: Any,
-            kept: Tensor | None = None,
-            **kwargs: Any,
-        ) -> Any:
-            if kept is None:
-                return super().forward(hidden_states, attention_mask, *args, **kwargs)
-            return _at(self, hidden_states, attention_mask, kept)
-
-    NarrowLayer.__name__ = f"Narrow{kind.__name__}"
-    return NarrowLayer
+    def forward(
+        self,
+        hidden_states: Tensor,
+        attention_mask: Tensor | None = None,
+        *args: Any,
+        kept: Tensor | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """(B, T, H) to (B, P, H), or what the original layer returns without `kept`, (B, P)."""
+        if kept is None:
+            return super().forward(hidden_states, attention_mask, *args, **kwargs)  # type: ignore[misc]
+        return _at(self, hidden_states, attention_mask, kept)
 
 
 def _at(layer: Any, states: Tensor, mask: Tensor | None, places: Tensor) -> Tensor:
-    """A layer of the BERT family at some places.
+    """Compute a layer of the BERT family at some places.
 
     Args:
         layer: the layer.
@@ -120,7 +95,7 @@ def _at(layer: Any, states: Tensor, mask: Tensor | None, places: Tensor) -> Tens
         (B, P, H)
     """
     own = layer.attention.self
-    read = at_places(states, places)  # (B, P, H)
+    read = select_tokens(states, places)  # (B, P, H)
     query, key, value = (
         part.unflatten(-1, (own.num_attention_heads, -1)).transpose(1, 2)
         for part in (own.query(read), own.key(states), own.value(states))
