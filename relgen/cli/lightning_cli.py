@@ -141,7 +141,7 @@ class RelgenCLI(LightningCLI):
                 "enable_model_summary": False,
                 "callbacks": [checkpoint],
                 "logger": {
-                    "class_path": "lightning_modules.callbacks.loggers.RunBoard",
+                    "class_path": "lightning_modules.callbacks.loggers.RunTensorBoardLogger",
                     "init_args": {"folder": str(own.board)},
                 },
             },

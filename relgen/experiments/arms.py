@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from relgen.common import InputError
-from relgen.dpo import KINDS, Kind
+from relgen.dpo import REJECTION_KINDS, RejectionKind
 
 Mix = Literal["human", "direct", "pure", "mix"]
 Preset = Literal["obo", "aao", "xu2023"]
@@ -29,7 +29,7 @@ class Tuning:
     """
 
     diverse: bool = True
-    without: Kind | None = None
+    without: RejectionKind | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ GENERATIONS = {
     "obo_plain": Generation("obo", diverse=False),
     "obo_dpo_plain": Generation("obo", Tuning(diverse=False), diverse=False),
     "obo_dpo_window": Generation("obo", Tuning(), window=True),
-    **{f"obo_dpo_no_{kind}": Generation("obo", Tuning(without=kind)) for kind in KINDS},
+    **{f"obo_dpo_no_{kind}": Generation("obo", Tuning(without=kind)) for kind in REJECTION_KINDS},
     "xu2023": Generation("aao", diverse=False, preset="xu2023"),
 }
 METHOD = "obo_dpo"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from relgen.common import AUTO, InputError, find_config, located, read_text, read_yaml, record_from
-from relgen.dpo import KINDS
+from relgen.dpo import REJECTION_KINDS
 from relgen.experiments.config import CORPORA, Experiment
 from relgen.generation import DType
 
@@ -91,12 +91,12 @@ def _check(experiment: Experiment) -> None:
             value=experiment.label.least_certainty,
         )
     for kind in experiment.chains.shares:
-        if kind not in KINDS:
+        if kind not in REJECTION_KINDS:
             raise InputError(
                 "unknown kind of rejected sample",
                 field="chains.shares",
                 value=kind,
-                remedy=f"kinds: {', '.join(KINDS)}",
+                remedy=f"kinds: {', '.join(REJECTION_KINDS)}",
             )
     numbers: dict[str, int | None] = {
         "shots": experiment.shots,

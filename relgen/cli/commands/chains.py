@@ -8,7 +8,7 @@ from typing import Any
 
 from relgen.common import InputError, refuse_inputs
 from relgen.data import load_schema, read_samples
-from relgen.dpo import EQUAL_SHARES, KINDS, Kind, build_chains, write_chains
+from relgen.dpo import EQUAL_SHARES, REJECTION_KINDS, RejectionKind, build_chains, write_chains
 
 
 def add_parser(subparsers: Any) -> None:
@@ -28,7 +28,7 @@ def add_parser(subparsers: Any) -> None:
         type=_shares,
         default=EQUAL_SHARES,
         metavar="KIND=WEIGHT,…",
-        help=f"relative shares of {', '.join(KINDS)} (equal); a kind left out gets none",
+        help=f"relative shares of {', '.join(REJECTION_KINDS)} (equal); a kind left out gets none",
     )
     parser.add_argument(
         "--chains-per-relation", type=int, default=1, metavar="N", help="chains a relation (1)"
@@ -55,16 +55,18 @@ def run(args: argparse.Namespace) -> None:
     )
     write_chains(args.out, chains)
     kinds = Counter(pair.kind for chain in chains for pair in chain.pairs)
-    counts = ", ".join(f"{kinds[kind]} {kind}" for kind in KINDS)
+    counts = ", ".join(f"{kinds[kind]} {kind}" for kind in REJECTION_KINDS)
     print(f"{len(chains)} chains, {sum(kinds.values())} pairs ({counts}) -> {args.out}")
 
 
-def _shares(text: str) -> dict[Kind, float]:
-    shares: dict[Kind, float] = {}
+def _shares(text: str) -> dict[RejectionKind, float]:
+    shares: dict[RejectionKind, float] = {}
     for part in text.split(","):
         name, _, weight = part.partition("=")
-        if name not in KINDS:
-            raise argparse.ArgumentTypeError(f"unknown kind '{name}', one of {', '.join(KINDS)}")
+        if name not in REJECTION_KINDS:
+            raise argparse.ArgumentTypeError(
+                f"unknown kind '{name}', one of {', '.join(REJECTION_KINDS)}"
+            )
         try:
             shares[name] = float(weight)
         except ValueError as error:
