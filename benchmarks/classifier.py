@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = _arguments(argv)
     if args.side in (TRAIN_SIDES[1], TEST_SIDES[1]):
         # Trainer's model computes as torch has it
-        os.environ["RELGEN_PRODUCTS"] = "torch"
+        os.environ["RELGEN_KERNELS"] = "off"
     torch.set_num_threads(args.threads)
     if args.side:
         print(json.dumps(measure_side(args)))

@@ -37,14 +37,13 @@ from lightning_modules.utils.schedules import learning_rate_factor
 from relgen.classifiers.base import Batch, Classifier
 from relgen.classifiers.encoding import MarkerEncoding
 from relgen.classifiers.entity_marker import EntityMarkerClassifier
-from relgen.classifiers.last_layer import widened
 from relgen.classifiers.pipeline import Precision, SavedClassifier
 from relgen.common.presets import find_config
 from relgen.common.yaml_files import read_yaml
 from relgen.data.samples import Sample, read_samples
 from relgen.data.schema import load_schema
 from relgen.evaluation.scores import score_labels
-from relgen.kernels.malloc import keep_freed_memory
+from relgen.kernels import keep_freed_memory
 
 TRAIN_SIDES = ("train-relgen", "train-trainer")
 TEST_SIDES = ("test-relgen", "test-trainer")
@@ -61,8 +60,7 @@ def predicting_sides(args: argparse.Namespace) -> tuple[str, ...]:
 
 def measure_side(args: argparse.Namespace) -> Row:
     """One measurement: seconds, tokens read, peak memory, and the score of what came out."""
-    if not args.side.endswith("-trainer"):
-        keep_freed_memory()
+    keep_freed_memory()
     work = Path(args.work)
     test = read_samples(work / "test.jsonl")
     if args.side in TRAIN_SIDES:
@@ -217,7 +215,7 @@ class ForTrainer(nn.Module):
         human = torch.zeros_like(labels, dtype=torch.bool)
         certain = labels.new_zeros(len(labels), 0)
         batch = Batch(input_ids, attention_mask, positions, labels, human, (), certain)
-        with widened(cast(EntityMarkerClassifier, self.classifier).encoder):
+        with harness.without_kernels():
             logits = self.classifier(batch)
         return {"loss": F.cross_entropy(logits, labels), "logits": logits}
 

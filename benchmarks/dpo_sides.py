@@ -28,7 +28,6 @@ from relgen.dpo.losses import sigmoid_loss
 from relgen.dpo.microbatch import PairLoss, TreeLosses, tree_losses
 from relgen.dpo.prefix_tree import RowBatch, TreeBatch, lay_out_rows, pack
 from relgen.dpo.tokenize import ChainTokens
-from relgen.dpo.tree_attention import TreeAttention
 from relgen.models.lora import reference
 
 BETA = 0.1
@@ -63,7 +62,7 @@ class Epoch:
 
 
 @dataclass
-class Part:
+class Layout:
     """Some of a chain's pairs in a layout, with what reads it.
 
     Args:
@@ -138,12 +137,12 @@ def warm_up(side: str, policy: PeftModel, chains: Sequence[ChainTokens]) -> None
     policy.zero_grad()
 
 
-def layout_of(side: str) -> Callable[[ChainTokens, torch.device], Iterator[Part]]:
-    """How a side lays a chain out: `tree`, `tree-whole`, `tree-torch`, `pairs`, `rows`."""
+def layout_of(side: str) -> Callable[[ChainTokens, torch.device], Iterator[Layout]]:
+    """How a side lays a chain out: `tree`, `tree-whole`, `tree-plain`, `pairs`, `rows`."""
     return {
         "tree": _tree,
         "tree-whole": _whole_tree,
-        "tree-torch": _tree,
+        "tree-plain": _tree,
         "pairs": _pairs,
         "rows": _rows,
     }[side]
@@ -258,15 +257,15 @@ def _sigmoid(base: PairLogProbabilities, policy: PairLogProbabilities, pairs: sl
     return sigmoid_loss(*policy, chosen, rejected, beta=BETA)
 
 
-def _tree(chain: ChainTokens, device: torch.device) -> Iterator[Part]:
+def _tree(chain: ChainTokens, device: torch.device) -> Iterator[Layout]:
     yield _packed([chain], device, branch_tokens=BRANCH_TOKENS)
 
 
-def _whole_tree(chain: ChainTokens, device: torch.device) -> Iterator[Part]:
+def _whole_tree(chain: ChainTokens, device: torch.device) -> Iterator[Layout]:
     yield _packed([chain], device)
 
 
-def _pairs(chain: ChainTokens, device: torch.device) -> Iterator[Part]:
+def _pairs(chain: ChainTokens, device: torch.device) -> Iterator[Layout]:
     for taken in _in_batches(chain, lambda pair: pair.tree_tokens):
         yield _packed(taken, device)
 
@@ -287,24 +286,23 @@ def _in_batches(
 def _packed(
     chains: Sequence[ChainTokens],
     device: torch.device,
-    attention: TreeAttention = "tree",
     branch_tokens: int | None = None,
-) -> Part:
+) -> Layout:
     batch = pack(chains)
     moved = TreeBatch._make(v.to(device) if isinstance(v, Tensor) else v for v in batch)
 
     def losses(policy: Any, loss: PairLoss) -> TreeLosses:
-        return tree_losses(policy, moved, loss, attention=attention, branch_tokens=branch_tokens)
+        return tree_losses(policy, moved, loss, branch_tokens=branch_tokens)
 
-    reads = partial(tree_log_probabilities, batch=moved, attention=attention)
-    return Part(batch.tokens, reads, losses)
+    reads = partial(tree_log_probabilities, batch=moved)
+    return Layout(batch.tokens, reads, losses)
 
 
-def _rows(chain: ChainTokens, device: torch.device) -> Iterator[Part]:
+def _rows(chain: ChainTokens, device: torch.device) -> Iterator[Layout]:
     for taken in _in_batches(chain, lambda pair: pair.row_tokens):
         rows = lay_out_rows(taken)
         moved = RowBatch._make(value.to(device) for value in rows)
-        yield Part(rows.input_ids.numel(), partial(row_log_probabilities, rows=moved))
+        yield Layout(rows.input_ids.numel(), partial(row_log_probabilities, rows=moved))
 
 
 def _one_pair(chain: ChainTokens, step: int) -> ChainTokens:

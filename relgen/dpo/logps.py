@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from peft import PeftModel
 from torch import Tensor, nn
 
-from relgen.dpo.prefix_tree import MicroBatch, RowBatch, Span, TreeBatch
+from relgen.dpo.prefix_tree import MicroBatch, RowBatch, TreeBatch
 from relgen.dpo.tree_attention import TreePlan, TrunkStates, check_attention
 from relgen.kernels import head_log_probabilities
 
@@ -178,6 +178,6 @@ def _base_model(model: nn.Module) -> Any:
 
 
 def _has_plain_head(config: Any) -> bool:
-    """Return whether the logits are the head's output, neither scaled nor capped (Granite, Gemma)."""
+    """Return whether the logits are the head's output as it is; Granite scales, Gemma caps them."""
     text = config.get_text_config()
     return all(getattr(text, name, None) is None for name in _CHANGES_LOGITS)

@@ -30,7 +30,7 @@ _ROWS = 512
 
 
 class Block(NamedTuple):
-    """Branches that attend in one call, to the trunk from `trunk_start` to `fork` and to themselves.
+    """Branches that attend in one call: to the trunk from `trunk_start` to `fork`, and themselves.
 
     `start` and `end` are offsets in the span, those of the trunk in the row. `mask` is
     (end - start, fork - trunk_start + end - start), bool.
@@ -185,11 +185,9 @@ def _tile(
     trunk: tuple[int, int],
     own: tuple[int, int],
 ) -> Tile:
-    """Return a tile from offsets in the row: of its queries, of the trunk and of what else it sees."""
+    """Return a tile; offsets in the row: of its queries, of the trunk, and of what else it sees."""
     device = batch.entries.device
-    seen = visible(
-        batch, torch.arange(*queries, device=device), torch.arange(*own, device=device)
-    )
+    seen = visible(batch, torch.arange(*queries, device=device), torch.arange(*own, device=device))
     mask = torch.zeros(seen.shape, device=device).masked_fill_(~seen, -math.inf)
     first, last, start, end = (place - span.start for place in (*queries, *own))
     return Tile(first, last, *trunk, start, end, mask)

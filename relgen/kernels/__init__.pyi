@@ -10,5 +10,5 @@ from .last_layer import select_tokens as select_tokens
 from .lm_head import head_log_probabilities as head_log_probabilities
 from .switch import in_use as in_use
 from .tile_attention import Tile as Tile
+from .tile_attention import attend_tiles as attend_tiles
 from .tile_attention import can_tile as can_tile
-from .tile_attention import tile_attention as attend_tiles

@@ -51,7 +51,7 @@ class FusedNorm(nn.Module):
         """(…, D) to (…, D)."""
         weight = self.weight
         if weight.requires_grad or x.dtype != weight.dtype or x.itemsize < 4 or has_autocast(x):
-            plain: Tensor = super().forward(x)  # type: ignore[misc]
+            plain: Tensor = super().forward(x)
             return plain
         output: Tensor = _RMSNorm.apply(x, weight, self.variance_epsilon)
         return output

@@ -38,7 +38,7 @@ def read_states(encoder: Any, ids: Tensor, mask: Tensor, places: Tensor) -> Tens
         (B, P, H)
     """
     inputs: dict[str, Any] = {"input_ids": ids, "attention_mask": mask}
-    if isinstance(_last(encoder), NarrowLayer):
+    if isinstance(_last(encoder), NarrowLayer) and in_use("last_layer"):
         narrowed: Tensor = encoder(**inputs, kept=places).last_hidden_state
         return narrowed
     return select_tokens(encoder(**inputs).last_hidden_state, places)
@@ -78,7 +78,7 @@ class NarrowLayer(nn.Module):
     ) -> Any:
         """(B, T, H) to (B, P, H), or what the original layer returns without `kept`, (B, P)."""
         if kept is None:
-            return super().forward(hidden_states, attention_mask, *args, **kwargs)  # type: ignore[misc]
+            return super().forward(hidden_states, attention_mask, *args, **kwargs)
         return _at(self, hidden_states, attention_mask, kept)
 
 

@@ -7,9 +7,9 @@ times whatever comes from above:
 
 That vector is computed while the logits are there, and kept instead of them: D numbers for a
 target where autograd would keep several times V. The logits are computed for a part of the
-vocabulary at a time, under a running maximum (Milakov and Gimelshein, arXiv 1805.02867): a part small enough
-for a cache, whose weights the products read once for all targets. The products are those of
-autograd; their number does not change.
+vocabulary at a time, under a running maximum (Milakov and Gimelshein, arXiv 1805.02867): a part
+small enough for a cache, whose weights the products read once for all targets. The products are
+those of autograd; their number does not change.
 """
 
 from __future__ import annotations

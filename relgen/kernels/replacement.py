@@ -25,13 +25,13 @@ def replace_modules(model: nn.Module, replacement: Callable[[nn.Module], nn.Modu
 
 
 def as_kind(module: nn.Module, kind: type[nn.Module]) -> nn.Module:
-    """Return a module with another's weights, children, hooks and settings, and a `forward` of its own.
+    """Return a module with another's weights, children, hooks and settings, and its own `forward`.
 
     Args:
         module: its class stays among the new module's classes, for whoever asks.
         kind: a subclass of the module's class, or a class whose `forward` may call `super()`'s.
     """
-    own = kind if issubclass(kind, type(module)) else _joined(kind, type(module))
+    own = kind if issubclass(kind, type(module)) else _joined(kind, type(module))  # type: ignore[arg-type]
     made: nn.Module = own.__new__(own)
     made.__dict__.update(module.__dict__)
     return made

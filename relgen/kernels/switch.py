@@ -49,6 +49,6 @@ def _left_out(value: str) -> tuple[str, ...]:
             "switches the kernels in a form that is not known",
             field=_VARIABLE,
             value=value,
-            remedy=f"set it to off, or to names such as -norms,-head; there are: {', '.join(KERNELS)}",
+            remedy=f"set it to off, or leave some out: -norms,-head; known: {', '.join(KERNELS)}",
         )
     return names

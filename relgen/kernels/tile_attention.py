@@ -23,7 +23,6 @@ from relgen.kernels.onednn_linear import has_autocast, linear, matmul, prefers_o
 from relgen.kernels.switch import in_use
 
 
-
 class Tile(NamedTuple):
     """Queries that attend in one call: `first` to `last`, offsets in the span, ends exclusive.
 
@@ -42,12 +41,12 @@ class Tile(NamedTuple):
 
 
 def can_tile(query: Tensor, value: Tensor) -> bool:
-    """Return whether `tile_attention` computes this, and faster than torch does."""
+    """Return whether `attend_tiles` computes this, and faster than torch does."""
     fits = query.dtype == value.dtype == torch.float32 and query.device.type == "cpu"
     return fits and in_use("tiles") and prefers_onednn() and not has_autocast(query)
 
 
-def tile_attention(
+def attend_tiles(
     query: Tensor,
     key: Tensor,
     value: Tensor,

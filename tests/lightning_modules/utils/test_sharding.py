@@ -14,7 +14,7 @@ from torch.distributed.tensor import DTensor
 
 from lightning_modules.utils.sharding import shard
 from relgen.common.errors import InputError
-from relgen.dpo.tree_attention import TREE_ATTENTION
+from relgen.kernels import ATTENTION
 from relgen.models.causal_lm import load_language_model
 from relgen.models.lora import add_lora, load_adapter
 from tests import tiny
@@ -71,7 +71,7 @@ def test_a_base_in_bfloat16_with_validation_and_recomputed_activations(folder: P
 
 
 def test_layers_are_shared_out_and_the_head_is_not(mesh: DeviceMesh) -> None:
-    policy = add_lora(tiny.language_model(attention=TREE_ATTENTION))
+    policy = add_lora(tiny.language_model(attention=ATTENTION))
     shard(policy, mesh)
     sharded = {name for name, weight in policy.named_parameters() if isinstance(weight, DTensor)}
     whole = {name for name, _ in policy.named_parameters()} - sharded

@@ -1,4 +1,4 @@
-"""Branches some at a time against all at once: losses and gradients, in float64; and what is kept."""
+"""Branches in micro-batches against all at once: losses and gradients in float64; memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from relgen.dpo.losses import sigmoid_loss
 from relgen.dpo.memory import LiveBytes
 from relgen.dpo.microbatch import TreeLosses, tree_losses
 from relgen.dpo.prefix_tree import micro_batches, pack
-from relgen.dpo.tree_attention import TREE_ATTENTION
+from relgen.kernels import ATTENTION
 from relgen.models.lora import add_lora
 from tests import tiny
 
@@ -20,7 +20,7 @@ TOKENS = 30
 
 
 def _policy(family: str, dtype: torch.dtype = torch.float64):
-    policy = add_lora(tiny.language_model(family, attention=TREE_ATTENTION, dtype=dtype), rank=4)
+    policy = add_lora(tiny.language_model(family, attention=ATTENTION, dtype=dtype), rank=4)
     tiny.tune(policy)
     return policy.to(dtype).eval()
 
@@ -43,7 +43,7 @@ def _step(policy, batch, **options) -> tuple[TreeLosses, dict[str, Tensor]]:
 @pytest.mark.parametrize("checkpointing", [False, True])
 @pytest.mark.parametrize("family", ["llama", "qwen2", "qwen3"])
 def test_parts_give_what_the_whole_gives(family, checkpointing, tiles, monkeypatch):
-    monkeypatch.setattr(tree_attention, "takes", lambda query, value, dropout: tiles)
+    monkeypatch.setattr(tree_attention, "can_tile", lambda query, value: tiles)
     policy = _policy(family)
     batch = pack([tiny.chain_tokens(pairs, seed=pairs) for pairs in (7, 1, 5)])
     assert len(micro_batches(batch, TOKENS)) > 4
@@ -64,7 +64,7 @@ def test_parts_give_what_the_whole_gives(family, checkpointing, tiles, monkeypat
 
 def test_an_adapter_on_a_part_of_the_layers():
     # nothing below the last layer learns: its keys and values alone have gradients
-    base = tiny.language_model("llama", attention=TREE_ATTENTION, dtype=torch.float64)
+    base = tiny.language_model("llama", attention=ATTENTION, dtype=torch.float64)
     layer = "model.layers.1"
     names = [f"{layer}.self_attn.k_proj", f"{layer}.mlp.down_proj"]
     policy = add_lora(base, rank=4, target_modules=names)
@@ -120,16 +120,14 @@ def test_branches_are_in_memory_for_their_part_alone():
     assert peaks[1] < (share + 0.1) * peaks[0]
 
 
-def test_only_the_trees_own_attention_goes_by_parts(monkeypatch):
+def test_without_gradients_all_branches_are_read_at_once(monkeypatch):
     def never(*_):
         raise AssertionError
 
     policy = _policy("llama")
     batch = pack([tiny.chain_tokens(4)])
-    monkeypatch.setattr(microbatch, "_part_by_part", never)
+    monkeypatch.setattr(microbatch, "_losses_in_parts", never)
     with torch.no_grad():
-        tree_losses(policy, batch, _loss_of_pairs, attention="dense", branch_tokens=TOKENS)
         tree_losses(policy, batch, _loss_of_pairs, branch_tokens=TOKENS)
-    tree_losses(policy, batch, _loss_of_pairs, attention="dense", branch_tokens=TOKENS)
     with pytest.raises(AssertionError):
         tree_losses(policy, batch, _loss_of_pairs, branch_tokens=TOKENS)

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from transformers import AutoModel, DistilBertConfig, DistilBertModel
 
-from relgen.classifiers.last_layer import _Narrow, narrow, read_states, widened
+from relgen.kernels import accelerate, read_states
+from relgen.kernels.last_layer import NarrowLayer
 from tests.relgen.classifiers.tiny_encoder import save_encoder
 
 IDS = torch.tensor([[5, 6, 7, 8, 9, 10], [11, 12, 13, 14, 0, 0]])
@@ -36,7 +37,8 @@ def test_states_and_gradients_are_those_of_the_whole_layer(
     )
     plain = plain.double().eval()
     narrowed = copy.deepcopy(plain)
-    assert narrow(narrowed)
+    accelerate(narrowed, for_="classifier")
+    assert isinstance(narrowed.encoder.layer[-1], NarrowLayer)
     assert list(narrowed.state_dict()) == list(plain.state_dict())
     expected, found = whole(plain, mask), read_states(narrowed, IDS, mask, PLACES)
     torch.testing.assert_close(found, expected)
@@ -48,16 +50,19 @@ def test_states_and_gradients_are_those_of_the_whole_layer(
         torch.testing.assert_close(ours.grad, theirs.grad, msg=lambda text, n=name: f"{n}: {text}")
 
 
-def test_fewer_tokens_go_through_the_last_layer(tmp_path: Path) -> None:
+def test_fewer_tokens_go_through_the_last_layer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     encoder = AutoModel.from_pretrained(save_encoder(tmp_path), add_pooling_layer=False).eval()
-    narrow(encoder)
+    accelerate(encoder, for_="classifier")
     seen: list[tuple[int, ...]] = []
     encoder.encoder.layer[-1].intermediate.register_forward_hook(
         lambda layer, inputs, output: seen.append(tuple(inputs[0].shape[:2]))
     )
     narrowed = read_states(encoder, IDS, MASK, PLACES)
     assert seen == [(2, 2)]
-    with widened(encoder):
+    with monkeypatch.context() as without:
+        without.setenv("RELGEN_KERNELS", "-last_layer")
         torch.testing.assert_close(read_states(encoder, IDS, MASK, PLACES), narrowed)
     assert seen == [(2, 2), (2, 6)]
     read_states(encoder, IDS, MASK, PLACES)
@@ -67,6 +72,6 @@ def test_fewer_tokens_go_through_the_last_layer(tmp_path: Path) -> None:
 def test_other_architectures_are_read_whole() -> None:
     config = DistilBertConfig(vocab_size=20, dim=8, hidden_dim=16, n_layers=2, n_heads=2)
     encoder = DistilBertModel(config).eval()
-    assert not narrow(encoder)
-    assert not any(isinstance(module, _Narrow) for module in encoder.modules())
+    accelerate(encoder, for_="classifier")
+    assert not any(isinstance(module, NarrowLayer) for module in encoder.modules())
     torch.testing.assert_close(read_states(encoder, IDS, MASK, PLACES), whole(encoder, MASK))
