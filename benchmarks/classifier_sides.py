@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -263,10 +262,10 @@ class _LightningClock(lightning.Callback):
         self._began = 0.0
 
     def on_train_epoch_start(self, *_: Any) -> None:
-        self._began = time.perf_counter()
+        self._began = harness.clock()
 
     def on_train_epoch_end(self, *_: Any) -> None:
-        self.seconds.append(time.perf_counter() - self._began)
+        self.seconds.append(harness.clock() - self._began)
 
 
 class _TrainerClock(transformers.TrainerCallback):
@@ -277,7 +276,7 @@ class _TrainerClock(transformers.TrainerCallback):
         self._began = 0.0
 
     def on_epoch_begin(self, *_: Any, **__: Any) -> None:
-        self._began = time.perf_counter()
+        self._began = harness.clock()
 
     def on_epoch_end(self, *_: Any, **__: Any) -> None:
-        self.seconds.append(time.perf_counter() - self._began)
+        self.seconds.append(harness.clock() - self._began)

@@ -5,8 +5,8 @@
     python -m benchmarks.dpo --model-shape tiny --pairs 4 --sides tree,pairs,rows
     python -m benchmarks.dpo --quantization nf4 --dtype bfloat16 --sides tree,rows,trl   # GPU
 
-    tree        relgen: each chain as one packed tree, few branches in memory at a time
-    tree-whole  the same with all branches at once
+    tree        relgen: each chain as one packed tree
+    tree-parts  the same with few branches in memory at a time
     tree-plain  the same without any kernel (RELGEN_KERNELS=off)
     pairs       sharing within a pair only: the prompt once, two completions (arXiv 2410.20305)
     rows        every pair as two padded rows, in relgen's own loop
@@ -33,7 +33,7 @@ from benchmarks.shapes import SHAPES
 if TYPE_CHECKING:
     from torch import Tensor
 
-SIDES = ("tree", "tree-whole", "tree-plain", "pairs", "rows", "trl")
+SIDES = ("tree", "tree-parts", "tree-plain", "pairs", "rows", "trl")
 _TOLERANCE = {
     "float32": {"loss": 1e-4, "log_probability": 1e-3, "gradient": 2e-3},
     # rounding adds up over layers: with 32 of them, random and narrow, the tree was off by 0.11 of

@@ -33,7 +33,7 @@ from relgen.models.lora import reference
 BETA = 0.1
 LEARNING_RATE = 1e-4
 BRANCH_TOKENS = 384
-"""What the preset `dpo/smollm2` takes at a time."""
+"""Tokens of branches that `tree-parts` takes at a time."""
 TOKENS_A_BATCH = 4096
 """Tokens that `pairs` packs at once, and that `rows` takes at once, padding aside."""
 
@@ -138,10 +138,10 @@ def warm_up(side: str, policy: PeftModel, chains: Sequence[ChainTokens]) -> None
 
 
 def layout_of(side: str) -> Callable[[ChainTokens, torch.device], Iterator[Layout]]:
-    """How a side lays a chain out: `tree`, `tree-whole`, `tree-plain`, `pairs`, `rows`."""
+    """How a side lays a chain out: `tree`, `tree-parts`, `tree-plain`, `pairs`, `rows`."""
     return {
         "tree": _tree,
-        "tree-whole": _whole_tree,
+        "tree-parts": _tree_in_parts,
         "tree-plain": _tree,
         "pairs": _pairs,
         "rows": _rows,
@@ -258,11 +258,11 @@ def _sigmoid(base: PairLogProbabilities, policy: PairLogProbabilities, pairs: sl
 
 
 def _tree(chain: ChainTokens, device: torch.device) -> Iterator[Layout]:
-    yield _packed([chain], device, branch_tokens=BRANCH_TOKENS)
-
-
-def _whole_tree(chain: ChainTokens, device: torch.device) -> Iterator[Layout]:
     yield _packed([chain], device)
+
+
+def _tree_in_parts(chain: ChainTokens, device: torch.device) -> Iterator[Layout]:
+    yield _packed([chain], device, branch_tokens=BRANCH_TOKENS)
 
 
 def _pairs(chain: ChainTokens, device: torch.device) -> Iterator[Layout]:
