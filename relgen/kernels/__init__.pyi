@@ -6,7 +6,6 @@ from .attention import ATTENTION as ATTENTION
 from .attention import Attend as Attend
 from .attention import grouped_attention as grouped_attention
 from .last_layer import read_states as read_states
-from .last_layer import select_tokens as select_tokens
 from .lm_head import head_log_probabilities as head_log_probabilities
 from .switch import in_use as in_use
 from .tile_attention import Tile as Tile

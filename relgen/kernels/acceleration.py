@@ -9,7 +9,7 @@ from torch import nn
 from relgen.kernels.fused_lora import fuse_lora
 from relgen.kernels.fused_mlp import fuse_gated
 from relgen.kernels.fused_norm import fuse_norms
-from relgen.kernels.last_layer import narrow_last_layer
+from relgen.kernels.last_layer import narrow
 from relgen.kernels.onednn_linear import lay_out_weights, use_onednn
 
 Use = Literal["reading", "training", "generation", "classifier"]
@@ -36,4 +36,4 @@ def accelerate(model: nn.Module, for_: Use) -> None:
         lay_out_weights(model)
     elif for_ == "classifier":
         encoder: Any = getattr(model, "base_model", model)
-        narrow_last_layer(encoder)
+        narrow(encoder)

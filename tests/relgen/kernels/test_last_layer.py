@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 from transformers import AutoModel, DistilBertConfig, DistilBertModel
 
-from relgen.kernels import accelerate, read_states
-from relgen.kernels.last_layer import NarrowLayer
+from relgen.kernels.last_layer import NarrowLayer, narrow, read_states
 from tests.relgen.classifiers.tiny_encoder import save_encoder
 
 IDS = torch.tensor([[5, 6, 7, 8, 9, 10], [11, 12, 13, 14, 0, 0]])
@@ -37,12 +36,11 @@ def test_states_and_gradients_are_those_of_the_whole_layer(
     )
     plain = plain.double().eval()
     narrowed = copy.deepcopy(plain)
-    accelerate(narrowed, for_="classifier")
-    assert isinstance(narrowed.encoder.layer[-1], NarrowLayer)
+    assert narrow(narrowed)
     assert list(narrowed.state_dict()) == list(plain.state_dict())
     expected, found = whole(plain, mask), read_states(narrowed, IDS, mask, PLACES)
     torch.testing.assert_close(found, expected)
-    # without places the encoder is as it was
+    # without places all tokens are computed
     torch.testing.assert_close(whole(narrowed, mask), expected)
     for result in (expected, found):
         result.square().sum().backward()
@@ -50,28 +48,20 @@ def test_states_and_gradients_are_those_of_the_whole_layer(
         torch.testing.assert_close(ours.grad, theirs.grad, msg=lambda text, n=name: f"{n}: {text}")
 
 
-def test_fewer_tokens_go_through_the_last_layer(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_fewer_tokens_go_through_the_last_layer(tmp_path: Path) -> None:
     encoder = AutoModel.from_pretrained(save_encoder(tmp_path), add_pooling_layer=False).eval()
-    accelerate(encoder, for_="classifier")
+    narrow(encoder)
     seen: list[tuple[int, ...]] = []
     encoder.encoder.layer[-1].intermediate.register_forward_hook(
         lambda layer, inputs, output: seen.append(tuple(inputs[0].shape[:2]))
     )
-    narrowed = read_states(encoder, IDS, MASK, PLACES)
-    assert seen == [(2, 2)]
-    with monkeypatch.context() as without:
-        without.setenv("RELGEN_KERNELS", "-last_layer")
-        torch.testing.assert_close(read_states(encoder, IDS, MASK, PLACES), narrowed)
-    assert seen == [(2, 2), (2, 6)]
     read_states(encoder, IDS, MASK, PLACES)
-    assert seen[2:] == [(2, 2)]
+    assert seen == [(2, 2)]
 
 
 def test_other_architectures_are_read_whole() -> None:
     config = DistilBertConfig(vocab_size=20, dim=8, hidden_dim=16, n_layers=2, n_heads=2)
     encoder = DistilBertModel(config).eval()
-    accelerate(encoder, for_="classifier")
+    assert not narrow(encoder)
     assert not any(isinstance(module, NarrowLayer) for module in encoder.modules())
     torch.testing.assert_close(read_states(encoder, IDS, MASK, PLACES), whole(encoder, MASK))
