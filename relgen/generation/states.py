@@ -1,7 +1,7 @@
 """The state of a generation: relations that want samples, and the chains that write them.
 
-A chain is one run over one relation. In OBO it starts with one labelled demonstration, and what it
-gets accepted joins its demonstrations. In AAO each of its requests shows other labelled samples.
+A chain is one run over one relation. In OBO it starts with one labelled demonstration, and its
+accepted samples join the demonstrations. In AAO each of its requests shows other labelled samples.
 """
 
 from __future__ import annotations
@@ -10,34 +10,20 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from relgen.data import Relation, Sample
 from relgen.generation.settings import GenerationSettings
-from relgen.prompting import Prompt
-
-
-class Writer(Protocol):
-    """Who writes the prompts: `PromptWriter`, or `FieldPromptWriter`."""
-
-    def one_by_one(self, relation: Relation, demonstrations: Sequence[Sample]) -> Prompt:
-        """Asks for one sample."""
-
-    def all_at_once(
-        self, relation: Relation, demonstrations: Sequence[Sample], number: int
-    ) -> Prompt:
-        """Asks for `number` samples in one answer."""
 
 
 @dataclass(slots=True)
-class Chain:
-    """One run over a relation.
+class ChainState:
+    """The state of one chain.
 
     Args:
         number: over all chains of the generation.
         index: among the chains of its relation.
         humans: the relation's labelled samples, in an order that the seed gives.
-        accepted: what it has written.
+        accepted: the samples that it has written.
         step: OBO: accepted samples so far; AAO: requests so far.
         attempt: OBO: drafts rejected at this step.
     """
@@ -50,7 +36,7 @@ class Chain:
     attempt: int = 0
 
     def demonstrations(self, settings: GenerationSettings) -> list[Sample]:
-        """What its next prompt shows."""
+        """Return the samples that its next prompt shows."""
         humans = self.humans
         if settings.mode == "aao":
             shown = min(settings.shown, len(humans))
@@ -63,13 +49,13 @@ class Chain:
 
 @dataclass(slots=True)
 class RelationState:
-    """What a relation wants and has, and its chains.
+    """The samples that a relation wants and has, and its chains.
 
     `drafts` counts the samples drafted: in AAO the lines of an answer.
     """
 
     relation: Relation
-    chains: list[Chain]
+    chains: list[ChainState]
     wanted: int
     accepted: int = 0
     drafts: int = 0
@@ -77,7 +63,7 @@ class RelationState:
     rejected: Counter[str] = field(default_factory=Counter)
 
     def missing(self, settings: GenerationSettings) -> int:
-        """Samples still wanted; 0 once the tries or the token budget are used up."""
+        """Return how many samples are still wanted; 0 once the tries or the tokens are used up."""
         if self.drafts >= settings.max_drafts_per_sample * self.wanted * settings.candidates:
             return 0
         if settings.token_budget is not None and self.tokens >= settings.token_budget:
@@ -85,23 +71,24 @@ class RelationState:
         return self.wanted - self.accepted
 
     def max_tokens(self, settings: GenerationSettings, lines: int) -> int:
-        """How long its next draft, of so many samples, may become."""
+        """Return how long its next draft, of so many samples, may become."""
         most = settings.max_new_tokens * lines
         left = most if settings.token_budget is None else settings.token_budget - self.tokens
         return min(most, left)
 
 
-def plan(
+def initial_states(
     relations: Sequence[Relation], train: Sequence[Sample], settings: GenerationSettings
 ) -> list[RelationState]:
-    """The state at the start, for relations with a labelled sample and (without chains) others."""
+    """Return the state at the start; relations without a labelled sample get no chains."""
     states, number = [], 0
     for relation in relations:
         humans = [sample for sample in train if sample.relation == relation.name]
         rng = random.Random(f"demonstrations/{settings.seed}/{relation.name}")
         order = rng.sample(humans, len(humans))
         chains = [
-            Chain(number + index, index, order) for index in range(settings.chains if order else 0)
+            ChainState(number + index, index, order)
+            for index in range(settings.chains if order else 0)
         ]
         number += len(chains)
         states.append(RelationState(relation, chains, settings.samples))
@@ -109,7 +96,7 @@ def plan(
 
 
 def waves(states: Sequence[RelationState], batch: int | None) -> list[list[RelationState]]:
-    """Splits the relations so that at most `batch` chains run together (or one relation's)."""
+    """Split the relations so that at most `batch` chains run together (or one relation's)."""
     result: list[list[RelationState]] = []
     for state in states:
         size = sum(len(other.chains) for other in result[-1]) if result else 0
@@ -118,16 +105,3 @@ def waves(states: Sequence[RelationState], batch: int | None) -> list[list[Relat
         else:
             result.append([state])
     return result
-
-
-def write_prompt(
-    writer: Writer,
-    relation: Relation,
-    shown: Sequence[Sample],
-    settings: GenerationSettings,
-    number: int,
-) -> Prompt:
-    """The prompt of a request for so many samples."""
-    if settings.mode == "aao":
-        return writer.all_at_once(relation, shown, number)
-    return writer.one_by_one(relation, shown)

@@ -11,10 +11,10 @@ from relgen.common.errors import InputError
 from relgen.common.files import read_json
 from relgen.common.presets import find_schema
 from relgen.experiments.config import CORPORA, Experiment
+from relgen.experiments.corpora import ON_DISK, plan_corpus
 from relgen.experiments.planner import plan
-from relgen.experiments.results import write_report_data
-from relgen.experiments.stage_corpora import ON_DISK, plan_corpus
-from relgen.experiments.stage_folders import StageFolders
+from relgen.experiments.report_data import write_report_data
+from relgen.experiments.stages import StageFolders
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_a_patch_goes_to_the_files_that_it_is_for(root: Path) -> None:
     train, test, unpatched = folders.stages.values()
     assert corpus.schema == "tacred"
     assert "--labels" not in train.command
-    assert train.command[4] == str((root / "tacred/data/json/train.json").resolve())
+    assert train.command[2] == str((root / "tacred/data/json/train.json").resolve())
     patch = (root / "tacrev/test_patch.json").resolve()
     assert test.command[test.command.index("--labels") + 1] == str(patch)
     assert patch in test.inputs  # another patch is another corpus

@@ -17,7 +17,7 @@ import pytest
 
 from relgen.cli.main import main
 from relgen.common.errors import InputError
-from relgen.generation.backends.openai import BudgetError
+from relgen.generation.backends.server import BudgetError
 from relgen.generation.run import generate
 from relgen.generation.settings import GenerationSettings
 from tests.relgen.generation import loopback as lb
@@ -303,7 +303,7 @@ def test_raw_completions_are_the_prompts_of_tuning(inputs: Inputs, tmp_path: Pat
 @pytest.mark.parametrize(
     ("changes", "server", "message"),
     [
-        ({}, {"base_url": "localhost:8000"}, "no address of a server"),
+        ({}, {"base_url": "localhost:8000"}, "not the address of a server"),
         ({}, {"base_url": "http://me:sk-1@host/v1"}, "user name or a password"),
         ({}, {"concurrency": 0}, "field 'server.concurrency': must be positive"),
         ({}, {"cost_budget": 1.0}, "needs prices"),

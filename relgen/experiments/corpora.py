@@ -1,15 +1,17 @@
-"""Where an experiment's corpus comes from: the user's files, or stages that fetch a known one."""
+"""Finds the corpus of an experiment: the user's files, or stages that convert a known corpus."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from relgen.common import InputError, find_schema
 from relgen.experiments.config import CorpusFiles
-from relgen.experiments.plans import Stage
-from relgen.experiments.stage_folders import OUT, StageFolders
+from relgen.experiments.stages import OUT, Stage, StageFolders
+
+Places = tuple[str, ...]
+"""The paths under `$RELGEN_DATA` at which a file may lie."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,22 +22,28 @@ class OnDisk:
         schema: shipped name.
         license: of its sentences, for the generated set's card.
         format: as `relgen data convert` takes it.
-        files: the training and the test file, each by the paths at which it may lie.
-        labels: patches for the two, where there are any, likewise.
-        public: whether its sentences may be shown to others, in a report for one.
+        files: the training and the test file.
+        labels: patches of the labels of the two, where there are any.
+        public: whether its sentences may be shown to others, for example in a report.
     """
 
     schema: str
     license: str
     format: str
-    files: tuple[tuple[str, ...], tuple[str, ...]]
-    labels: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    files: tuple[Places, Places]
+    labels: tuple[Places, Places] = ((), ())
     public: bool = True
 
 
-_TACRED = (
-    ("tacred/train.json", "tacred/data/json/train.json"),
-    ("tacred/test.json", "tacred/data/json/test.json"),
+_TACRED = OnDisk(
+    "tacred",
+    "other",
+    "tacred",
+    (
+        ("tacred/train.json", "tacred/data/json/train.json"),
+        ("tacred/test.json", "tacred/data/json/test.json"),
+    ),
+    public=False,
 )
 ON_DISK = {
     "semeval": OnDisk(
@@ -44,25 +52,17 @@ ON_DISK = {
         "semeval",
         (("semeval2010_task8/TRAIN_FILE.TXT",), ("semeval2010_task8/TEST_FILE_FULL.TXT",)),
     ),
-    "tacred": OnDisk("tacred", "other", "tacred", _TACRED, public=False),
-    "tacrev": OnDisk(
-        "tacred",
-        "other",
-        "tacred",
-        _TACRED,
-        ((), ("tacrev/test_patch.json", "tacrev/patch/test_patch.json")),
-        public=False,
+    "tacred": _TACRED,
+    "tacrev": replace(
+        _TACRED, labels=((), ("tacrev/test_patch.json", "tacrev/patch/test_patch.json"))
     ),
-    "retacred": OnDisk(
-        "retacred",
-        "other",
-        "tacred",
+    "retacred": replace(
         _TACRED,
-        (
+        schema="retacred",
+        labels=(
             ("retacred/train_id2label.json", "retacred/Re-TACRED/train_id2label.json"),
             ("retacred/test_id2label.json", "retacred/Re-TACRED/test_id2label.json"),
         ),
-        public=False,
     ),
 }
 
@@ -71,10 +71,9 @@ ON_DISK = {
 class Corpus:
     """Samples to draw from, samples to test on, and their schema (a path or a shipped name).
 
-    `own` are the samples files that no stage makes. `kept_out` has the test sentences under
-    whatever labels: splits and generators, which are only kept from repeating them, read this one,
-    and are the same for corpora that differ in the test set's labels. Trainings are not shared:
-    whoever is done with one may discard its weights.
+    `kept_out` has the test sentences that splits and generators must not repeat. Corpora that
+    differ only in the labels of the test set share it, and with it splits and generated sets.
+    `own` are the user's files of samples, which no stage makes.
     """
 
     train: Path
@@ -85,16 +84,16 @@ class Corpus:
 
     @property
     def external(self) -> list[Path]:
-        """What of it no stage makes: the schema's file, and the user's samples."""
+        """The files that no stage makes: the schema, and the user's samples."""
         return [find_schema(self.schema), *self.own]
 
 
 def plan_corpus(corpus: str | CorpusFiles, folders: StageFolders) -> Corpus:
-    """Adds the stages that a corpus needs.
+    """Add the stages that a corpus needs.
 
     Args:
         corpus: `everyday`, a key of `ON_DISK`, or the user's files.
-        folders: takes the stages.
+        folders: collects the stages.
 
     Raises:
         InputError: a file is missing.
@@ -106,7 +105,7 @@ def plan_corpus(corpus: str | CorpusFiles, folders: StageFolders) -> Corpus:
                 raise InputError("no such file", path=path, remedy="check the path")
         return Corpus(train, test, corpus.schema, test, (train, test))
     if corpus == "everyday":
-        stage = folders.add("corpus", "corpus", ("data", "everyday", "--out", OUT))
+        stage = folders.add("corpus", "corpus", ["everyday"], {"--out": OUT})
         test = stage.folder / "test.jsonl"
         return Corpus(stage.folder / "train.jsonl", test, "everyday", test)
     known = ON_DISK[corpus]
@@ -116,28 +115,28 @@ def plan_corpus(corpus: str | CorpusFiles, folders: StageFolders) -> Corpus:
     )
     kept_out = test
     if known.labels[1] and not known.labels[0]:
-        # trained on another corpus's sentences, and so on what was generated for that
+        # another corpus has the same training sentences, and so the same generated ones
         kept_out = _converted("test", corpus, known.files[1], (), folders).folder / "test.jsonl"
     return Corpus(train, test, known.schema, kept_out)
 
 
 def _converted(
-    part: str, corpus: str, places: tuple[str, ...], labels: tuple[str, ...], folders: StageFolders
+    part: str, corpus: str, places: Places, labels: Places, folders: StageFolders
 ) -> Stage:
     source = _find(corpus, places)
     patch = _find(corpus, labels) if labels else None
-    command = (
-        *("data", "convert", "--format", ON_DISK[corpus].format, str(source)),
-        *(("--labels", str(patch)) if patch else ()),
-        *("--out", f"{OUT}/{part}.jsonl"),
-    )
     external = [source, *([patch] if patch else [])]
     name = f"corpus-{part}-relabelled" if patch else f"corpus-{part}"
-    return folders.add(name, "corpus", command, external=external)
+    return folders.add(
+        name,
+        "corpus",
+        ["convert", source],
+        {"--format": ON_DISK[corpus].format, "--labels": patch, "--out": f"{OUT}/{part}.jsonl"},
+        external=external,
+    )
 
 
-def _find(corpus: str, places: tuple[str, ...]) -> Path:
-    """The first of these files under `$RELGEN_DATA`."""
+def _find(corpus: str, places: Places) -> Path:
     root = os.environ.get("RELGEN_DATA")
     if not root:
         raise InputError(
