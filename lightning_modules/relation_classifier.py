@@ -18,6 +18,7 @@ from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
+from torchmetrics.classification import MulticlassConfusionMatrix
 
 from lightning_modules.callbacks.after_training import FinishClassifier
 from lightning_modules.callbacks.classifier import BestWeights, ClassifierFiles
@@ -38,7 +39,7 @@ from relgen.classifiers import (
 )
 from relgen.common import InputError
 from relgen.data import RelationSchema
-from relgen.evaluation import RelationConfusion, Scores, score
+from relgen.evaluation import Scores, score
 
 _LOG = logging.getLogger(__name__)
 
@@ -117,7 +118,10 @@ class RelationClassifierModule(LightningModule):
         self.classifier = self.build_classifier(self.schema)
         size = len(self.schema)
         self.confusions = nn.ModuleDict(
-            {stage: RelationConfusion(size) for stage in ("at_train", "at_val", "at_test")}
+            {
+                stage: MulticlassConfusionMatrix(size, validate_args=False)
+                for stage in ("at_train", "at_val", "at_test")
+            }
         )
 
     def configure_callbacks(self) -> list[Callback]:
@@ -275,8 +279,8 @@ class RelationClassifierModule(LightningModule):
         summary = self.scores[stage].summary()
         self.log_dict({f"{stage}/{name}": value for name, value in summary.items()})
 
-    def _confusion(self, stage: str) -> RelationConfusion:
-        return cast(RelationConfusion, self.confusions[f"at_{stage}"])
+    def _confusion(self, stage: str) -> MulticlassConfusionMatrix:
+        return cast(MulticlassConfusionMatrix, self.confusions[f"at_{stage}"])
 
 
 def _difference(theirs: Sequence[str], ours: Sequence[str]) -> str:

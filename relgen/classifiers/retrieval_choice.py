@@ -9,6 +9,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from relgen.classifiers.datastore import Retrieval
 from relgen.classifiers.retrieval_scores import (
@@ -19,7 +20,7 @@ from relgen.classifiers.retrieval_scores import (
     released_neighbour_probabilities,
 )
 from relgen.data import RelationSchema
-from relgen.evaluation import confusion_matrix, score
+from relgen.evaluation import score
 
 # of the authors' code (`main.py`, `distance2logits_2`) and scripts (`knn_scripts/`)
 PUBLISHED = Retrieval(interpolation=0.2, neighbours=64, temperature=10.0)
@@ -109,7 +110,9 @@ def choose(
 
     def quality(retrieval: Retrieval) -> tuple[float, float]:
         scores = combination(logits, neighbours, retrieval)  # (N, R)
-        confusion = confusion_matrix(scores.argmax(dim=-1), labels, len(schema))
+        confusion = multiclass_confusion_matrix(
+            scores.argmax(dim=-1), labels, len(schema), validate_args=False
+        )
         likelihood = -torch.nn.functional.cross_entropy(scores, labels)
         return score(confusion.cpu(), schema).micro_f1, likelihood.item()
 

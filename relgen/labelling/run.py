@@ -17,9 +17,9 @@ from relgen import __version__
 from relgen.common import InputError, read_json, text_hash, write_json
 from relgen.data import (
     Entity,
-    PartialRows,
     Prediction,
     RelationSchema,
+    ResumableRows,
     Sample,
     inputs_hash,
     iter_files,
@@ -126,7 +126,7 @@ def label(
             remedy="add samples of another relation",
         )
     written = [one for _, one in iter_files(with_samples(generated), relations)]
-    partial = PartialRows(out.with_name(f".{out.name}.partial"), read)
+    partial = ResumableRows(out.with_name(f".{out.name}.partial"), read)
     if reader is None:
         reader = _open(settings)
         states = _remembered(reader, labelled, inputs_hash(settings, [train], relations))
