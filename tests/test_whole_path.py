@@ -21,7 +21,7 @@ from tests.relgen.classifiers.tiny_encoder import save_encoder
 from tests.relgen.generation.tiny import save_tiny
 from tests.waiting import wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.weights]
+pytestmark = [pytest.mark.slow, pytest.mark.weights, pytest.mark.processes]
 LABELS = ("founded_by", "treats", "no_relation")
 ARMS = ["human", "obo_dpo_pure", "obo_dpo_mix", "aao_mix"]
 # each kill waits for one of these to be at work

@@ -26,7 +26,7 @@ from tests.lightning_modules.two_processes import TWO, run, run_command, start
 from tests.relgen.classifiers.tiny_encoder import SCHEMA, samples, save_encoder
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.processes]
 RATE = 0.5
 
 

@@ -35,6 +35,7 @@ print("IMPORTED", *(m for m in {HEAVY!r} if m in sys.modules))
     return set(done.stdout.splitlines()[-1].split()[1:])
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -15,6 +15,8 @@ from relgen.data.samples import read_samples
 from relgen.experiments.cluster import Jobs, run_jobs
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.processes
+
 
 def test_jobs_run_and_those_that_fail_say_why(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]

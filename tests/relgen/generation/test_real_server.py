@@ -23,7 +23,7 @@ from tests.waiting import wait_until
 
 MODEL = "smollm2-135m-instruct"
 RELATIONS = [*load_schema("everyday").labels][:2]
-pytestmark = [pytest.mark.slow, pytest.mark.weights]
+pytestmark = [pytest.mark.slow, pytest.mark.weights, pytest.mark.processes]
 
 
 @pytest.fixture(scope="module")
