@@ -13,13 +13,10 @@ TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
 
 
 def sources() -> set[Path]:
-    """Return the modules of all packages, relative to the root."""
-    return {
-        path.relative_to(ROOT)
-        for package in PACKAGES
-        for path in (ROOT / package).rglob("*.py")
-        if path.name not in ("__init__.py", "__main__.py")
-    }
+    """Return the modules of all packages; `x/__init__.py` is the module `x.py`."""
+    files = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
+    modules = [p.parent.with_suffix(".py") if p.stem == "__init__" else p for p in files]
+    return {path.relative_to(ROOT) for path in modules}
 
 
 def mirrored() -> set[Path]:
@@ -51,5 +48,7 @@ def test_a_file_that_needs_something_says_so(needed: str, mark: str) -> None:
 def test_no_test_waits_on_a_clock() -> None:
     clocks = re.compile(r"\bsleep\(|\btimeout=\d")
     waiting = ROOT / "tests" / "waiting.py"
-    files = [path for path in (ROOT / "tests").rglob("*.py") if path not in (waiting, Path(__file__))]
+    files = [
+        path for path in (ROOT / "tests").rglob("*.py") if path not in (waiting, Path(__file__))
+    ]
     assert [str(p) for p in files if clocks.search(p.read_text(encoding="utf-8"))] == []

@@ -70,7 +70,6 @@ def test_as_a_module_with_a_process_for_each_measurement(tmp_path: Path) -> None
         env={**os.environ, "HF_HUB_OFFLINE": "1"},
         check=True,
         capture_output=True,
-        timeout=300,
     )
     operations = json.loads((tmp_path / "s.json").read_text())["operations"]
     assert list(operations) == ["read JSONL"]

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from relgen.cli.main import build_parser
-from tests.docs.blocks import ROOT, Block, read_blocks, run_blocks
+from tests.markdown_blocks import ROOT, Block, read_blocks, run_blocks
 
 PAGES = [
     "README.md",
