@@ -38,6 +38,7 @@ def mesh() -> Iterator[DeviceMesh]:
     torch.distributed.destroy_process_group()
 
 
+@pytest.mark.processes
 @pytest.mark.slow
 def test_a_run_changes_between_sharded_and_whole_and_back(folder: Path) -> None:
     """Three epochs: FSDP, DDP and FSDP again, each from the other's checkpoint."""
@@ -62,6 +63,7 @@ def test_a_run_changes_between_sharded_and_whole_and_back(folder: Path) -> None:
         assert torch.allclose(loaded, values, atol=CLOSE, rtol=0), key
 
 
+@pytest.mark.processes
 @pytest.mark.slow
 def test_a_base_in_bfloat16_with_validation_and_recomputed_activations(folder: Path) -> None:
     options = (*SHARDED, "--data.validation_chains", str(folder / "chains.jsonl"))
@@ -85,6 +87,7 @@ def test_an_adapter_outside_the_decoder_is_refused(mesh: DeviceMesh) -> None:
         shard(policy, mesh)
 
 
+@pytest.mark.processes
 @pytest.mark.slow
 def test_four_bits_are_refused(folder: Path) -> None:
     said = run(folder, *fit(folder, "four", *SHARDED, f"{MODEL}quantization=nf4"), code=2)

@@ -35,6 +35,7 @@ def faults(word: str) -> tuple[bool, int]:
     return taken == "1", int(count)
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another allocator")
 def test_what_is_freed_is_not_fetched_again() -> None:
     _, usual = faults("as usual")
@@ -44,6 +45,7 @@ def test_what_is_freed_is_not_fetched_again() -> None:
     assert kept < usual / 20
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another allocator")
 def test_what_is_kept_can_be_given_back() -> None:
     steps = """
