@@ -18,7 +18,7 @@ from relgen.classifiers.losses import (
     weighted_mean,
 )
 from relgen.data.schema import Relation, RelationSchema
-from tests.relgen.classifiers.tiny_masked import TYPED
+from tests.tiny.encoders import TYPED
 
 
 def test_equal_logits_cost_log_of_the_labels():
