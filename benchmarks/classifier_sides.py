@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -26,25 +25,24 @@ import torch.nn.functional as F
 import transformers
 from datasets import Dataset
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import LambdaLR
+from transformers import get_linear_schedule_with_warmup
 
 import relgen
 from benchmarks import harness
 from benchmarks.harness import Row
 from datamodules.relations import RelationDataModule
 from lightning_modules.relation_classifier import RelationClassifierModule
-from lightning_modules.utils.schedules import learning_rate_factor
 from relgen.classifiers.base import Batch, Classifier
 from relgen.classifiers.encoding import MarkerEncoding
 from relgen.classifiers.entity_marker import EntityMarkerClassifier
-from relgen.classifiers.last_layer import widened
 from relgen.classifiers.pipeline import Precision, SavedClassifier
 from relgen.common.presets import find_config
 from relgen.common.yaml_files import read_yaml
 from relgen.data.samples import Sample, read_samples
 from relgen.data.schema import load_schema
 from relgen.evaluation.scores import score_labels
-from relgen.kernels.malloc import keep_freed_memory
+from relgen.kernels import keep_freed_memory
+from relgen.kernels.last_layer import NarrowLayer
 
 TRAIN_SIDES = ("train-relgen", "train-trainer")
 TEST_SIDES = ("test-relgen", "test-trainer")
@@ -61,8 +59,7 @@ def predicting_sides(args: argparse.Namespace) -> tuple[str, ...]:
 
 def measure_side(args: argparse.Namespace) -> Row:
     """One measurement: seconds, tokens read, peak memory, and the score of what came out."""
-    if not args.side.endswith("-trainer"):
-        keep_freed_memory()
+    keep_freed_memory()
     work = Path(args.work)
     test = read_samples(work / "test.jsonl")
     if args.side in TRAIN_SIDES:
@@ -159,18 +156,13 @@ def _train_trainer(
     module = training_module(classifier)
     module.classifier = classifier
     optimizer = module.build_optimizer(module.parameter_groups())
-    factor = partial(
-        learning_rate_factor,
-        warmup_steps=round(module.warmup_share * steps),
-        total_steps=steps,
-        schedule="linear",
-    )
+    warmup = round(module.warmup_share * steps)
     clock = _TrainerClock()
     trainer = build_trainer(
         args,
         classifier,
         train_dataset=trainer_table(classifier, samples),
-        optimizers=(optimizer, LambdaLR(optimizer, factor)),
+        optimizers=(optimizer, get_linear_schedule_with_warmup(optimizer, warmup, steps)),
         callbacks=[clock],
     )
     trainer.train()
@@ -210,6 +202,13 @@ class ForTrainer(nn.Module):
     def __init__(self, classifier: Classifier) -> None:
         super().__init__()
         self.classifier = classifier
+        encoder = cast(EntityMarkerClassifier, classifier).encoder
+        layers = encoder.encoder.layer
+        if isinstance(layers[-1], NarrowLayer):
+            whole = type(layers[0])(encoder.config)
+            for name, part in layers[-1].named_children():
+                setattr(whole, name, part)
+            layers[-1] = whole
 
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, positions: Tensor, labels: Tensor
@@ -217,8 +216,7 @@ class ForTrainer(nn.Module):
         human = torch.zeros_like(labels, dtype=torch.bool)
         certain = labels.new_zeros(len(labels), 0)
         batch = Batch(input_ids, attention_mask, positions, labels, human, (), certain)
-        with widened(cast(EntityMarkerClassifier, self.classifier).encoder):
-            logits = self.classifier(batch)
+        logits = self.classifier(batch)
         return {"loss": F.cross_entropy(logits, labels), "logits": logits}
 
 
@@ -265,10 +263,10 @@ class _LightningClock(lightning.Callback):
         self._began = 0.0
 
     def on_train_epoch_start(self, *_: Any) -> None:
-        self._began = time.perf_counter()
+        self._began = harness.clock()
 
     def on_train_epoch_end(self, *_: Any) -> None:
-        self.seconds.append(time.perf_counter() - self._began)
+        self.seconds.append(harness.clock() - self._began)
 
 
 class _TrainerClock(transformers.TrainerCallback):
@@ -279,7 +277,7 @@ class _TrainerClock(transformers.TrainerCallback):
         self._began = 0.0
 
     def on_epoch_begin(self, *_: Any, **__: Any) -> None:
-        self._began = time.perf_counter()
+        self._began = harness.clock()
 
     def on_epoch_end(self, *_: Any, **__: Any) -> None:
-        self.seconds.append(time.perf_counter() - self._began)
+        self.seconds.append(harness.clock() - self._began)

@@ -61,6 +61,7 @@ def test_all_operations_at_two_sizes(
     assert "self-BLEU: on 5,000 drawn sentences at most" in " ".join(printed.split())
 
 
+@pytest.mark.processes
 def test_as_a_module_with_a_process_for_each_measurement(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks.scale", "--sizes", "50,100", "--threads", "1"]
     subprocess.run(
@@ -69,7 +70,6 @@ def test_as_a_module_with_a_process_for_each_measurement(tmp_path: Path) -> None
         env={**os.environ, "HF_HUB_OFFLINE": "1"},
         check=True,
         capture_output=True,
-        timeout=300,
     )
     operations = json.loads((tmp_path / "s.json").read_text())["operations"]
     assert list(operations) == ["read JSONL"]
@@ -121,7 +121,7 @@ def test_sentences_are_a_stream_that_the_seed_fixes() -> None:
     assert not {s.text for s in made} & {s.text for s in held_out_sentences(seed=1)}
 
 
-def test_embeddings_are_unit_vectors_in_blocks() -> None:
-    blocks = list(embeddings(9_000, seed=1))
-    assert [tuple(block.shape) for block in blocks] == [(8_192, 384), (808, 384)]
-    assert blocks[1].norm(dim=-1).tolist() == pytest.approx([1.0] * 808, abs=1e-5)
+def test_embeddings_are_unit_vectors() -> None:
+    vectors = embeddings(20, seed=1)
+    assert tuple(vectors.shape) == (20, 384)
+    assert vectors.norm(dim=-1).tolist() == pytest.approx([1.0] * 20, abs=1e-5)

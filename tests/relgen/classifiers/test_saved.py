@@ -155,10 +155,11 @@ def test_a_kind_of_later_is_refused(folder):
         relgen.load_classifier(folder)
 
 
+@pytest.mark.processes
 def test_importing_the_package_is_light():
     program = "import relgen, sys; print(sorted({'torch', 'transformers'} & {*sys.modules}))"
     run = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert run.stdout.strip() == "[]"
 
@@ -171,7 +172,7 @@ def test_minilm_is_the_same_after_loading(tmp_path):
     loaded = relgen.load_classifier(tmp_path / "model")
     assert loaded.predict_samples(samples(4)) == before
     assert loaded.classifier.encoding.encode(samples(4)) == built.encoding.encode(samples(4))
-    assert loaded.classifier.encoding.marker_ids["[HEAD]"] == 30522
+    assert loaded.classifier.encoding.special_ids["[HEAD]"] == 30522
 
 
 def test_close_calls_grow_with_the_logits():

@@ -168,7 +168,7 @@ def test_split_warns_of_small_relations_and_refuses_too_many_shots(tmp_path, cap
     samples = [s for s in read_split("train") if s.relation != "causes"] + read_split("train")[:1]
     write_samples(tmp_path / "pool.jsonl", samples)
     run("split", tmp_path / "pool.jsonl", "--shots", 8, "--out", tmp_path / "out")
-    warning = "causes: 1 training samples in place of 8"
+    warning = "causes: only 1 of 8 training samples"
     assert f"warning: {warning}\n" in capsys.readouterr().err
     assert _manifest(tmp_path / "out")["warnings"] == [warning]
     with pytest.raises(InputError, match="larger than the data"):
@@ -213,6 +213,7 @@ def test_card_gathers_generated_samples(tmp_path, capsys):
     assert "2 samples of 1 relations and a card" in capsys.readouterr().out
 
 
+@pytest.mark.processes
 def test_the_actions_load_nothing_heavy(tmp_path, semeval):
     tacred, descriptions = tmp_path / "train.json", tmp_path / "pid2name.json"
     spans = {"subj_start": 0, "subj_end": 0, "obj_start": 2, "obj_end": 2}
@@ -235,4 +236,4 @@ run("schema", {str(descriptions)!r}, "--out", {str(tmp_path / "schema.yaml")!r})
 heavy = {{"torch", "datasets", "transformers", "lightning", "pandas", "rich"}} & set(sys.modules)
 assert not heavy, heavy
 """
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from relgen.common.errors import InputError
-from relgen.data.corpora.tagged import read
 from relgen.data.samples import Entity, Sample
 from relgen.data.validation import ReadStatistics
+from tests.relgen.data.corpora.readers import reader
+
+read = reader("tagged")
+
 
 GOOD = "# by hand\nfounded_by\t<tail>Ann</tail> started <head:ORG>Acme</head>.\r\n\n"
 

@@ -1,0 +1,112 @@
+"""The last layer of an encoder, computed only at the tokens whose states are read.
+
+All tokens still give keys and values; queries, the output projection and the feed-forward part,
+more than four fifths of a layer, run at the tokens that are asked for. The states are the same.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from relgen.kernels.switch import in_use
+
+# `model_type` of the encoders whose layers are those of BERT
+_FAMILIES = ("bert", "camembert", "electra", "roberta", "xlm-roberta")
+
+
+def narrow(encoder: Any) -> bool:
+    """Replace the encoder's last layer by a `NarrowLayer`; False if its family does not allow it.
+
+    The weights and their names stay.
+    """
+    fits = encoder.config.model_type in _FAMILIES and not encoder.config.is_decoder
+    if not (fits and in_use("last_layer")):
+        return False
+    layers = encoder.encoder.layer
+    if not isinstance(layers[-1], NarrowLayer):
+        layers[-1] = NarrowLayer(layers[-1])
+    return True
+
+
+def read_states(encoder: Any, ids: Tensor, mask: Tensor, places: Tensor) -> Tensor:
+    """Return the states of a few tokens of each text after the last layer.
+
+    Args:
+        encoder: a base model of transformers; after `narrow`, the last layer computes only what is
+            read.
+        ids: (B, T) token ids.
+        mask: (B, T), 1 for a token and 0 for padding.
+        places: (B, P) indices of the tokens to read.
+
+    Returns:
+        (B, P, H) states.
+    """
+    inputs: dict[str, Any] = {"input_ids": ids, "attention_mask": mask}
+    layers = getattr(getattr(encoder, "encoder", None), "layer", None)
+    if isinstance(layers, nn.ModuleList) and isinstance(layers[-1], NarrowLayer):
+        # transformers passes extra keyword arguments on to its layers
+        narrowed: Tensor = encoder(**inputs, kept=places).last_hidden_state
+        return narrowed
+    return at_places(encoder(**inputs).last_hidden_state, places)
+
+
+def at_places(states: Tensor, places: Tensor) -> Tensor:
+    """Pick the states of some tokens: (B, T, H) at (B, P) gives (B, P, H)."""
+    return states[torch.arange(len(states), device=states.device)[:, None], places]
+
+
+class NarrowLayer(nn.Module):
+    """A layer of the BERT family that is computed at chosen tokens only.
+
+    Args:
+        layer: the layer; its parts are taken over.
+    """
+
+    def __init__(self, layer: Any) -> None:
+        super().__init__()
+        self.attention = layer.attention
+        self.intermediate = layer.intermediate
+        self.output = layer.output
+
+    def forward(
+        self,
+        hidden_states: Tensor,
+        attention_mask: Tensor | None = None,
+        *args: Any,
+        kept: Tensor | None = None,
+        **kwargs: Any,
+    ) -> Tensor:
+        """Return the layer's output states.
+
+        Args:
+            hidden_states: (B, T, H).
+            attention_mask: (B, 1, …, T), bool or added to the scores; the same for every query.
+            args: not used, like `kwargs`: what layers of other kinds need.
+            kept: (B, P) indices of tokens; by default all.
+            kwargs: see `args`.
+
+        Returns:
+            (B, P, H), or (B, T, H).
+        """
+        own = self.attention.self
+        read = hidden_states if kept is None else at_places(hidden_states, kept)  # (B, P, H)
+        projections = own.query(read), own.key(hidden_states), own.value(hidden_states)
+        query, key, value = (
+            part.unflatten(-1, (own.num_attention_heads, -1)).transpose(1, 2)
+            for part in projections
+        )
+        attended = F.scaled_dot_product_attention(
+            query,
+            key,
+            value,
+            None if attention_mask is None else attention_mask[:, :, :1],
+            dropout_p=own.dropout.p if self.training else 0.0,
+        )
+        joined = attended.transpose(1, 2).flatten(-2)  # (B, P, H)
+        projected = self.attention.output(joined, read)
+        result: Tensor = self.output(self.intermediate(projected), projected)
+        return result

@@ -1,0 +1,164 @@
+"""KnowPrompt through the module, the data module and the command line of all classifiers."""
+
+import json
+from functools import partial
+
+import pytest
+import torch
+from lightning import Trainer, seed_everything
+
+import relgen
+from datamodules.relations import RelationDataModule
+from lightning_modules.relation_classifier import RelationClassifierModule
+from relgen.classifiers.base import collate
+from relgen.classifiers.knowprompt import KnowPromptClassifier
+from relgen.classifiers.losses import smoothed_cross_entropy
+from relgen.data.samples import read_samples, write_samples
+from tests.lightning_modules.classifier_command import assert_same_predictions, classifier_command
+from tests.relgen.classifiers.tiny_encoder import SCHEMA, samples, save_encoder
+from tests.relgen.classifiers.tiny_masked import save_masked
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+
+
+@pytest.fixture
+def files(tmp_path):
+    SCHEMA.save(tmp_path / "schema.yaml")
+    write_samples(tmp_path / "human.jsonl", samples(33))
+    generated = samples(15, source="generated", skip=33)
+    # every other one with probabilities, as `relgen label` writes them
+    scores = [
+        {label: 0.8 if label == one.relation else 0.1 for label in SCHEMA.labels}
+        for one in generated
+    ]
+    rows = [one.to_json() for one in generated]
+    for row, probabilities in list(zip(rows, scores, strict=True))[::2]:
+        row["scores"] = probabilities
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    (tmp_path / "generated.jsonl").write_text(text)
+    write_samples(tmp_path / "test.jsonl", samples(10, source="test", skip=48))
+    return tmp_path
+
+
+@pytest.fixture
+def model(tmp_path):
+    return save_masked(tmp_path / "model", family="roberta")
+
+
+def module(model, **options):
+    return RelationClassifierModule(
+        partial(KnowPromptClassifier, model=model, max_length=48, **options),
+        partial(torch.optim.AdamW, lr=3e-3, weight_decay=0.01),
+        human_label_smoothing=0.1,
+        generated_weight=0.5,
+    )
+
+
+def trainer(folder, steps):
+    return Trainer(
+        accelerator="cpu",
+        devices=1,
+        max_steps=steps,
+        num_sanity_val_steps=0,
+        default_root_dir=folder,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+        use_distributed_sampler=False,
+        logger=False,
+    )
+
+
+def data(files, **options):
+    return RelationDataModule(str(files / "schema.yaml"), steps_per_epoch=20, **options)
+
+
+def test_both_losses_add_up_sample_by_sample(files, model):
+    built = module(model, structured_weight=0.25)
+    built.trainer = trainer(files, 1)
+    built.trainer.datamodule = data(files)
+    built.configure_model()
+    built.eval()
+    encoding, chosen = built.classifier.encoding, samples(4)
+    batch = collate(
+        encoding.encode(chosen),
+        pad_id=encoding.pad_id,
+        labels=[SCHEMA.labels.index(sample.relation) for sample in chosen],
+        generated=[False, False, True, True],
+        targets=[[], [], [], [0.2, 0.3, 0.5]],
+    )
+    loss, logits = built.model_step(batch)
+    targets = torch.eye(3)[[0, 1, 2, 0]]
+    targets[3] = torch.tensor([0.2, 0.3, 0.5])
+    smoothing = torch.tensor([0.1, 0.1, 0.0, 0.0])
+    _, extra = built.classifier.with_extra_loss(batch, targets)
+    losses = smoothed_cross_entropy(logits, targets, smoothing) + extra
+    expected = (losses * torch.tensor([1.0, 1.0, 0.5, 0.5])).sum() / 3
+    torch.testing.assert_close(loss, expected)
+    assert (extra > 0.01).all()
+
+
+@pytest.mark.parametrize("mix", ["human", "pure", "mix"])
+def test_it_trains_on_every_mix(files, model, mix):
+    seed_everything(1)
+    built = module(model)
+    given = data(
+        files,
+        human=str(files / "human.jsonl"),
+        generated=str(files / "generated.jsonl"),
+        mix=mix,
+    )
+    trainer(files / "out", 120).fit(built, given)
+    loaded = relgen.load_classifier(files / "out" / "model")
+    name = "generated.jsonl" if mix == "pure" else "human.jsonl"
+    chosen = read_samples(files / name)
+    predicted = loaded.predict_samples(chosen)
+    assert [one.relation for one in predicted] == [sample.relation for sample in chosen]
+
+
+def test_a_missing_head_is_told_by_trainings_alone(files, tmp_path, caplog):
+    given = data(files, human=str(files / "human.jsonl"), test=str(files / "test.jsonl"))
+    headless = save_encoder(tmp_path / "headless")
+    trainer(files / "out", 1).fit(module(headless), given)
+    assert "without a pre-trained masked-language-model head" in caplog.text
+    caplog.clear()
+    trainer(files / "out", 1).test(module(headless), given)
+    assert "head" not in caplog.text
+
+
+def test_two_fits_with_one_seed_give_the_same_weights(files, model):
+    both = []
+    for name in ("one", "two"):
+        seed_everything(3)
+        built = module(model)
+        trainer(files / name, 8).fit(built, data(files, human=str(files / "human.jsonl")))
+        both.append(built.state_dict())
+    assert all(torch.equal(both[0][name], both[1][name]) for name in both[0])
+
+
+def test_fit_test_and_predict_by_command_line(files, model):
+    out = files / "out"
+    command = classifier_command("classifier/knowprompt", files, model)
+    command(
+        "fit",
+        "--trainer.max_steps=100",
+        f"--data.human={files / 'human.jsonl'}",
+        f"--data.generated={files / 'generated.jsonl'}",
+        "--data.order=side_by_side",
+    )
+    checkpoint = f"--ckpt_path={out / 'checkpoints' / 'last.ckpt'}"
+    command("test", checkpoint)
+    tested = [json.loads(line) for line in (out / "predictions.jsonl").open()]
+    command("predict", checkpoint)
+    predicted = [json.loads(line) for line in (out / "predictions.jsonl").open()]
+
+    loaded = relgen.load_classifier(out / "model")
+    held_out = read_samples(files / "test.jsonl")
+    expected = [prediction.to_json() for prediction in loaded.predict_samples(held_out)]
+    assert_same_predictions(tested, expected, predicted)
+    gold = [sample.relation for sample in held_out]
+    assert sum(row["relation"] == label for row, label in zip(tested, gold, strict=True)) >= 7
+    assert "Architecture: `knowprompt`" in (out / "model" / "README.md").read_text()

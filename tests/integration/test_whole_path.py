@@ -1,0 +1,157 @@
+"""`relgen run` with tiny models: killed at several points, it ends the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from relgen.common.files import read_json
+from relgen.common.presets import config_root
+from relgen.data.samples import read_samples, write_samples
+from relgen.data.schema import load_schema
+from tests.relgen.classifiers.tiny_encoder import save_encoder
+from tests.relgen.generation.tiny import save_tiny
+from tests.waiting import wait_until
+
+pytestmark = [pytest.mark.slow, pytest.mark.weights, pytest.mark.processes]
+LABELS = ("founded_by", "treats", "no_relation")
+ARMS = ["human", "obo_dpo_pure", "obo_dpo_mix", "aao_mix"]
+# each kill waits for one of these to be at work
+KILLED_IN = (
+    "dpo-a",
+    "generate-obo_dpo-b",
+    "label-obo_dpo",
+    "collect-obo_dpo",
+    "train-obo_dpo_mix",
+    "test-aao_mix",
+)
+
+
+def preset(name: str, folder: Path, **changes: Any) -> str:
+    """A shipped preset with some keys changed, written into `folder`; returns its path."""
+    content = yaml.safe_load((config_root() / f"{name}.yaml").read_text(encoding="utf-8"))
+    for key, value in changes.items():
+        *parents, last = key.split("__")
+        place = content
+        for parent in parents:
+            place = place[parent]
+        place[last] = value
+    path = folder / f"{name.replace('/', '_')}.yaml"
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return str(path)
+
+
+def tiny_corpus(folder: Path) -> tuple[dict[str, str], str, str]:
+    """Three relations of the everyday corpus, and names of a tiny Llama and a tiny BERT."""
+    everyday = Path(load_schema.__code__.co_filename).parent / "corpora" / "everyday"
+    for part in ("train", "test"):
+        samples = read_samples(everyday / f"{part}.jsonl")
+        write_samples(folder / f"{part}.jsonl", [s for s in samples if s.relation in LABELS])
+    schema = load_schema("everyday").to_dict()
+    schema["relations"] = {label: schema["relations"][label] for label in LABELS}
+    (folder / "schema.yaml").write_text(yaml.safe_dump(schema), encoding="utf-8")
+    corpus = {name: str(folder / f"{name}.jsonl") for name in ("train", "test")}
+    corpus["schema"] = str(folder / "schema.yaml")
+    return corpus, str(save_tiny(folder / "llama")), save_encoder(folder / "bert")
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three relations of the everyday corpus, a tiny Llama and a tiny BERT."""
+    folder = tmp_path_factory.mktemp("experiment")
+    corpus, llama, bert = tiny_corpus(folder)
+    # random letters: a draft must fit into its tokens, one byte each
+    short = {"max_context_words": 2, "max_entity_words": 1, "max_entity_chars": 8}
+    short |= {"max_new_tokens": 260, "max_drafts_per_sample": 20}
+    content = {
+        "corpus": corpus,
+        "shots": 3,
+        "seeds": [1, 2],
+        "arms": ARMS,
+        "generator": {
+            "model": llama,
+            "samples": 2,
+            "obo": preset("generate/smollm2_obo", folder, **short),
+            "aao": preset("generate/smollm2_aao", folder, **short),
+        },
+        "dpo": preset("dpo/smollm2", folder, data__init_args__max_length=4000),
+        "classifiers": [
+            preset(
+                "classifier/entity_marker",
+                folder,
+                trainer__max_steps=6,
+                model__init_args__classifier__init_args__model=bert,
+            )
+        ],
+    }
+    path = folder / "tiny.yaml"
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return path
+
+
+def start(experiment: Path, out: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "relgen.cli.main", "run", str(experiment), "--out", str(out)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        start_new_session=True,
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    output, _ = process.communicate()
+    assert process.returncode == 0, output[-3000:]
+    return output
+
+
+def kill_in(process: subprocess.Popen[str], out: Path, stage: str) -> None:
+    """Kills once the stage's folder is there and its record is not."""
+
+    def works() -> bool:
+        folders = list((out / "stages" / "seed1").glob(f"{stage}-*"))
+        return bool(folders) and not (folders[0] / "stage.json").exists()
+
+    wait_until(works, process)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def without_clock(results: dict[str, Any]) -> dict[str, Any]:
+    for arm in results["arms"]:
+        if arm["generation"]:
+            del arm["generation"]["seconds"]
+    return results
+
+
+@pytest.mark.timeout(1800)  # two whole runs and six beginnings
+def test_killed_at_several_points_it_ends_the_same(experiment: Path, tmp_path: Path) -> None:
+    said = finish(start(experiment, tmp_path / "whole"))
+    assert said.rstrip().endswith(f"report: {tmp_path / 'whole' / 'report.html'}")
+    out = tmp_path / "killed"
+    for stage in KILLED_IN:
+        kill_in(start(experiment, out), out, stage)
+        assert not (out / "results.json").exists()
+    finish(start(experiment, out))
+    whole = without_clock(read_json(tmp_path / "whole" / "results.json"))
+    assert without_clock(read_json(out / "results.json")) == whole
+
+    assert [(arm["arm"], arm["seed"]) for arm in whole["arms"]] == [
+        (arm, seed) for seed in (1, 2) for arm in ARMS
+    ]
+    for arm in whole["arms"]:
+        predictions = (out / arm["predictions"]).read_text(encoding="utf-8").splitlines()
+        assert len(predictions) == 3 * 24
+        assert set(json.loads(predictions[0])["scores"]) == set(LABELS)
+    assert {row["arm"]: row["n_seeds"] for row in whole["summary"]} == dict.fromkeys(ARMS, 2)
+    for name in ("report.html", "report.md"):
+        assert "obo_dpo_mix" in (out / name).read_text(encoding="utf-8")
