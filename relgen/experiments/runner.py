@@ -40,7 +40,7 @@ from relgen.experiments.stage_state import (
     require_inputs,
 )
 from relgen.experiments.stages import STAGE_KINDS, Plan, Stage
-from relgen.kernels.malloc import return_freed_memory
+from relgen.kernels import return_freed_memory
 
 Execute = Callable[[Sequence[str]], None]
 """Runs one command line (what follows `relgen`); raises InputError or SystemExit."""
