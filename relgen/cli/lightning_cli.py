@@ -224,7 +224,7 @@ class RelgenCLI(LightningCLI):
         if "FullySharded" in str(trainer.strategy):
             if self.config[subcommand].model.init_args.get("quantization"):
                 raise InputError("4-bit weights cannot be sharded", field="quantization")
-            print("trainer/fsdp divides this among the devices: see docs/scaling.md")
+            print("trainer/fsdp divides this among the devices: see docs/gpus.md")
 
     def before_fit(self) -> None:
         """A training that starts anew draws no curves over an earlier one's of the same folder."""

@@ -12,14 +12,7 @@ from typing import Any
 
 from relgen.cli.commands import data_convert, data_schema
 from relgen.cli.commands.data_convert import SKIP_BAD_HELP, say_skipped
-from relgen.common import (
-    InputError,
-    read_text,
-    refuse_inputs,
-    refuse_other_readme,
-    write_json,
-    write_text,
-)
+from relgen.common import InputError, refuse_inputs, refuse_other_readme, write_json
 from relgen.data import (
     ReadStatistics,
     RelationSchema,
@@ -30,6 +23,7 @@ from relgen.data import (
     split,
     write_samples,
 )
+from relgen.data.corpora import save_everyday
 
 
 def add_parser(subparsers: Any) -> None:
@@ -150,15 +144,9 @@ def run_split(args: argparse.Namespace) -> None:
 
 def run_everyday(args: argparse.Namespace) -> None:
     """`relgen data everyday`."""
-    from relgen.data.corpora import everyday
-
-    out = Path(args.out)
-    refuse_other_readme(out)
-    for name in everyday.SPLITS:
-        write_text(out / f"{name}.jsonl", read_text(everyday.split_path(name)))
-    load_schema("everyday").save(out / "schema.yaml")
-    write_text(out / "README.md", read_text(everyday.DATA_CARD))
-    print(f"train, dev and test samples, schema.yaml and README.md -> {out}")
+    refuse_other_readme(args.out)
+    save_everyday(args.out)
+    print(f"train, dev and test samples, schema.yaml and README.md -> {Path(args.out)}")
 
 
 def run_card(args: argparse.Namespace) -> None:

@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 import argparse
-import functools
 import sys
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from relgen.common import InputError, counted, refuse_inputs
 from relgen.data import ReadStatistics, Sample, load_schema, write_samples
-from relgen.data.corpora import FORMATS, find_corpus, load_reader
-from relgen.data.corpora.patch import LabelPatch
+from relgen.data.corpora import (
+    FORMATS,
+    LabelPatch,
+    ReadOptions,
+    find_corpus,
+    read_corpus,
+    unusual_tacred_size,
+)
 
 SKIP_BAD_HELP = "leave malformed records out and count them, in place of an error"
 _DESCRIPTION = """\
 Reads a corpus in one of the formats and writes samples.jsonl. A relative INPUT that does not exist
 is looked for below $RELGEN_DATA as well.
 
-  semeval   SemEval-2010 Task 8's TRAIN_FILE.TXT and TEST_FILE_FULL.TXT
-  tacred    TACRED's train.json, dev.json and test.json; TACREV with --labels dev_patch.json,
-            Re-TACRED with --labels dev_id2label.json (known by its labels; it drops samples)
-  opennre   lines with token (or text), h, t and relation: wiki80, NYT10, KnowPrompt's files (where
-            TACRED's negative label may be NA: --rename NA=no_relation)
-  fewrel    FewRel's train_wiki.json
-  tagged    a label, a tab and a sentence with <head>…</head> and <tail>…</tail>
-  jsonl     samples.jsonl, to check it
-  hub       a Hub id, or a folder or file that `datasets` loads
 """
+_DESCRIPTION += "\n".join(
+    textwrap.fill(f.description, 98, initial_indent=f"  {name:<10}", subsequent_indent=" " * 12)
+    for name, f in FORMATS.items()
+)
 
 
 def add_parser(actions: Any) -> None:
@@ -122,20 +123,12 @@ def say_skipped(statistics: ReadStatistics) -> None:
 
 
 def _read(args: argparse.Namespace, statistics: ReadStatistics) -> Iterator[Sample]:
-    reader = load_reader(args.format)
-    if args.format == "fewrel":
-        from relgen.data.corpora import fewrel
-
-        reader = functools.partial(fewrel.read, mentions=args.mentions)
-    if args.format == "hub":
-        from relgen.data.corpora import hub
-
-        reader = functools.partial(hub.read, columns=args.columns)
-    elif args.columns:
+    if args.columns and args.format != "hub":
         raise InputError("only --format hub has columns", field="--columns", value=args.columns)
-    return reader(
+    return read_corpus(
+        args.format,
         args.input if args.format == "hub" else find_corpus(args.input),
-        split_name=args.split_name,
+        ReadOptions(args.split_name, args.mentions, args.columns),
         skip_bad=args.skip_bad,
         statistics=statistics,
     )
@@ -185,9 +178,7 @@ def _say_patched(patch: LabelPatch, *, tacred: bool) -> None:
 def _say_unusual_size(
     args: argparse.Namespace, statistics: ReadStatistics, kept: int | None
 ) -> None:
-    from relgen.data.corpora.tacred import unusual_size
-
-    odd = unusual_size(
+    odd = unusual_tacred_size(
         args.input,
         args.split_name,
         read=statistics.read + statistics.skipped,

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from relgen.common import InputError
-from relgen.experiments import KINDS, Jobs, choose, load_grid, print_grid, run_grid
+from relgen.experiments import STAGE_KINDS, Jobs, choose, load_grid, print_grid, run_grid
 
 
 def add_parser(subparsers: Any) -> None:
@@ -34,8 +34,8 @@ def add_parser(subparsers: Any) -> None:
         action="append",
         default=[],
         metavar="STAGE",
-        help=f"run these stages only: a name (seed1/split) or a kind ({', '.join(KINDS)}); may be "
-        "given several times",
+        help=f"run these stages only: a name (seed1/split) or a kind "
+        f"({', '.join(STAGE_KINDS)}); may be given several times",
     )
     parser.add_argument(
         "--force",

@@ -1,10 +1,10 @@
 """Label patches: new labels for the samples of a corpus, by id.
 
-    {"e1": "per:title", "e2": "no_relation"}                        Re-TACRED's, and one's own
-    [{"id": "e1", "relation": "per:title"}, …]                      TACREV's
+    {"e1": "per:title", "e2": "no_relation"}                        Re-TACRED's form, and your own
+    [{"id": "e1", "relation": "per:title"}, …]                      TACREV's form
 
-What becomes of the samples that a patch does not name is not in the file: TACREV's keeps them as
-they are, Re-TACRED's drops them, and is known by labels that no other corpus has.
+The file does not say what happens to samples that it does not name: TACREV keeps them as they are,
+Re-TACRED drops them. Re-TACRED's patch is recognised by labels that no other corpus has.
 """
 
 from __future__ import annotations
@@ -34,11 +34,16 @@ class LabelPatch:
 
     Args:
         path: the JSON file.
-        drop_others: leave out the samples that it does not name, in place of keeping them as they
+        drop_others: leave out the samples that it does not name instead of keeping them as they
             are. It may be set until `apply` is called.
 
+    Attributes:
+        labels: the new label by sample id.
+        applied: number of labels applied so far.
+        others: number of samples seen so far that the patch does not name.
+
     Raises:
-        InputError: it does not map ids to relations, or maps one to two of them.
+        InputError: it does not map ids to relations, or maps one id to two of them.
     """
 
     def __init__(self, path: str | Path, *, drop_others: bool = False) -> None:
@@ -54,7 +59,7 @@ class LabelPatch:
                 )
             if self.labels.setdefault(key, relation) != relation:
                 raise InputError(
-                    f"the id has the label '{self.labels[key]}' as well",
+                    f"the id also has the label '{self.labels[key]}'",
                     path=path,
                     field=key,
                     value=relation,
@@ -69,40 +74,37 @@ class LabelPatch:
 
     @property
     def is_retacreds(self) -> bool:
-        """True when it holds a label that only Re-TACRED has, as each of its three patches does."""
+        """Return true when a label is Re-TACRED's own, as in each of its three patches."""
         return not _RETACREDS_OWN.isdisjoint(self.labels.values())
 
     @property
     def missing(self) -> list[str]:
-        """The ids that no sample had so far, in the file's order."""
+        """Return the ids that no sample had so far, in the file's order."""
         return list(self._unseen)
 
     def check_labels(self, schema: RelationSchema, known_besides: Collection[str] = ()) -> None:
-        """Refuses labels that the patched corpus does not have.
+        """Raise InputError for the first label that the patched corpus does not have.
 
         Args:
-            schema: the corpus's.
-            known_besides: labels that get another name afterwards.
-
-        Raises:
-            InputError: names the file, the first such id and its label.
+            schema: of the corpus.
+            known_besides: labels that are renamed afterwards.
         """
         for key, relation in self.labels.items():
             if relation not in schema.labels and relation not in known_besides:
                 raise InputError(
-                    f"not a relation of schema '{schema.name}', of whose corpus this is a patch",
+                    f"not a relation of schema '{schema.name}', to which this patch belongs",
                     path=self.path,
                     field=key,
                     value=relation,
-                    remedy="give the authors' file as it is, or another name for the label: "
+                    remedy="give the authors' file unchanged, or rename the label: "
                     f"--rename '{relation}=NEW'",
                 )
 
     def apply(self, samples: Iterable[Sample]) -> Iterator[Sample]:
-        """Yields the samples that the patch names under their new label, and the others or not.
+        """Yield samples under their new labels; others are kept or dropped, as `drop_others` says.
 
         Raises:
-            InputError: at the end, when the patch named none of them.
+            InputError: at the end, when the patch named none of the samples.
         """
         for sample in samples:
             if sample.id in self.labels:
@@ -123,7 +125,7 @@ class LabelPatch:
 
 
 def _entries(content: Any, path: str | Path) -> Iterator[tuple[str, Any]]:
-    """The pairs of id and relation, in either form."""
+    """Yield pairs of id and relation from either form."""
     if isinstance(content, dict):
         yield from content.items()
     elif isinstance(content, list):

@@ -1,4 +1,4 @@
-"""What can be chosen about a server that speaks OpenAI's protocol."""
+"""Settings of a server that speaks OpenAI's protocol."""
 
 # ruff: noqa: RUF009 - `described` is `dataclasses.field` with a text; it holds no state
 
@@ -6,15 +6,15 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from relgen.common import InputError, check_fields, described
-from relgen.generation.backends.usage import Usage
 
-ServerKind = Literal[
-    "other", "openai", "vllm", "llama.cpp", "sglang", "tgi", "ollama", "transformers"
-]
+if TYPE_CHECKING:
+    from relgen.generation.files.journal import Usage
+
+ServerKind = Literal["other", "openai", "vllm", "llama.cpp"]
 Api = Literal["chat", "completions"]
 _MANNERS = (
     *("base_url", "api_key_variable", "concurrency", "timeout", "retries"),
@@ -33,8 +33,8 @@ class ServerSettings:
     base_url: str = described("http://localhost:8000/v1", "address, up to and with /v1")
     kind: ServerKind = described(
         "other",
-        "which engine it is: decides in what form the grammar, top_k and the repetition penalty "
-        "are sent. other: none of them; the grammar is then only checked afterwards",
+        "vllm and llama.cpp are sent the grammar, top_k and the repetition penalty, each in its "
+        "own form; openai and other are not, and the grammar is only checked afterwards",
     )
     api: Api = described(
         "chat",
@@ -50,7 +50,7 @@ class ServerSettings:
     api_key_variable: str = described(
         "OPENAI_API_KEY", "environment variable that holds the key; without it none is sent"
     )
-    concurrency: int = described(16, "requests on their way at the same time, at most")
+    concurrency: int = described(16, "requests in flight at the same time, at most")
     timeout: float = described(120.0, "seconds until an answer must be complete")
     retries: int = described(
         6, "further tries of a request that failed, with growing pauses (or as long as it says)"
@@ -82,12 +82,12 @@ class ServerSettings:
             )
 
     def identity(self) -> dict[str, Any]:
-        """What the drafts depend on."""
+        """Return the settings that the drafts depend on."""
         values = dataclasses.asdict(self)
         return {name: value for name, value in values.items() if name not in _MANNERS}
 
     def account(self, total: Usage) -> dict[str, Any]:
-        """Tokens and cost of a run, for its summary."""
+        """Return the tokens and the cost of a run, for its summary."""
         return {
             "answers": total.answers,
             "unusable_answers": total.unusable,
@@ -100,13 +100,13 @@ class ServerSettings:
         parts = urlsplit(self.base_url)
         if parts.username is not None or parts.password is not None:
             raise InputError(
-                "holds a user name or a password, which would stand in files",
+                "holds a user name or a password, which would be written to files",
                 field="server.base_url",
                 remedy=f"put the key into the environment variable {self.api_key_variable}",
             )
         if parts.scheme not in ("http", "https") or not parts.netloc:
             raise InputError(
-                "is no address of a server",
+                "is not the address of a server",
                 field="server.base_url",
                 value=self.base_url,
                 remedy="such as http://localhost:8000/v1",

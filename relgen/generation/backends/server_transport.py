@@ -1,7 +1,7 @@
-"""The HTTP client for servers that may misbehave: no answer grows or lasts without bound.
+"""An HTTP client that bounds the time and the size of a server's answer.
 
-A time-out of HTTP clients bounds the pause between two pieces, so that a server which trickles
-never runs into it; and nothing bounds an answer's size. Here both end as a failed read, which the
+The time-out of an HTTP client bounds the pause between two pieces, which a server that trickles
+never reaches; and nothing bounds an answer's size. Here both end as a failed read, which the
 `openai` package takes for a lost connection and repeats.
 """
 
@@ -18,28 +18,22 @@ MAX_ANSWER_BYTES = 16 * 2**20
 
 
 def bounded_client(timeout: float, connections: int) -> httpx2.AsyncClient:
-    """A client for the `openai` package.
+    """Return a client for the `openai` package.
 
     Args:
         timeout: seconds for connecting, for any pause, and for an answer from its first piece on.
         connections: at the same time, at most.
     """
-    limits = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections)
-    return openai.DefaultAsyncHttpxClient(
-        timeout=httpx2.Timeout(timeout, pool=None), transport=_Bounded(timeout, limits)
-    )
 
-
-class _Bounded(httpx2.AsyncHTTPTransport):
-    def __init__(self, timeout: float, limits: httpx2.Limits) -> None:
-        super().__init__(limits=limits)
-        self._timeout = timeout
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        response = await super().handle_async_request(request)
+    async def bound(response: httpx2.Response) -> None:
         assert isinstance(response.stream, httpx2.AsyncByteStream)
-        response.stream = _BoundedStream(response.stream, self._timeout)
-        return response
+        response.stream = _BoundedStream(response.stream, timeout)
+
+    return openai.DefaultAsyncHttpxClient(
+        timeout=httpx2.Timeout(timeout, pool=None),
+        limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
+        event_hooks={"response": [bound]},
+    )
 
 
 class _BoundedStream(httpx2.AsyncByteStream):

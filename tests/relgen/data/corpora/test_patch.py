@@ -76,7 +76,7 @@ def test_an_id_that_stands_twice_must_have_one_label(tmp_path):
     entries = [{"id": "a", "relation": "x"}, {"id": "b", "relation": "x"}]
     assert LabelPatch(_file(tmp_path, [*entries, *entries])).labels == {"a": "x", "b": "x"}
     path = _file(tmp_path, [*entries, {"id": "b", "relation": "y"}])
-    with pytest.raises(InputError, match=r"field 'b': the id has the label 'x' as well \(got 'y'"):
+    with pytest.raises(InputError, match=r"field 'b': the id also has the label 'x' \(got 'y'"):
         LabelPatch(path)
 
 
