@@ -7,7 +7,8 @@
 backward pass, and the intermediate results of that pass where it begins. Of the last two:
 
     kept = L · (N · kept_per_token + copies of keys, values and masks) + final norm + head
-    recomputed: L · N · D · (bytes of a hidden state), and the above for one layer
+
+and where layers are recomputed, L · N · D · (bytes of a hidden state) and the above for one layer.
 
 Letters: L layers, N tokens, T targets; D, I, Q and K are the widths of hidden states, feed-forward
 layers, queries and keys; V words, r the adapter's rank.
@@ -363,26 +364,23 @@ def kept_of_layer(sizes: DecoderSizes, settings: TrainingSettings, tokens: Pass)
 
 def kept_of_pass(sizes: DecoderSizes, settings: TrainingSettings, tokens: Pass) -> int:
     """Return the bytes that autograd keeps of a pass where its backward pass begins."""
-    layer = kept_of_layer(sizes, settings, tokens)
     hidden_states = tokens.tokens * sizes.width * settings.hidden
-    layers = hidden_states * sizes.layers + layer if settings.recompute else layer * sizes.layers
+    layer = hidden_states if settings.recompute else kept_of_layer(sizes, settings, tokens)
     final_norm = tokens.tokens * sizes.width * max(4, settings.hidden)
-    logits = tokens.targets * sizes.vocabulary
-    # the kernel `head` keeps a gradient a target, autograd float32 log-probabilities of all words
-    head = (
-        tokens.targets * sizes.width * settings.product
-        if "head" in settings.kernels
-        else 4 * logits
-    )
-    return layers + final_norm + head
+    if "head" in settings.kernels:  # a gradient of each target's hidden state
+        head = tokens.targets * sizes.width * settings.product
+    else:  # log-probabilities of all words in float32
+        head = 4 * tokens.targets * sizes.vocabulary
+    return layer * sizes.layers + final_norm + head
 
 
 def beginning_of_backward(sizes: DecoderSizes, settings: TrainingSettings, tokens: Pass) -> int:
     """Return the bytes of intermediate results where the backward pass begins.
 
     At the head: the kernel has two parts of the logits in float32, the one at work and the one
-    before; autograd has two gradients of the size of its log-probabilities.
-    At the last layer: gradients of gate, up and their product, and three of hidden states.
+    before; autograd has two gradients of the size of its log-probabilities. At the last layer:
+    gradients of gate, up and their product, and three of hidden states; where layers are
+    recomputed, what this one keeps as well.
     """
     logits = tokens.targets * sizes.vocabulary
     if "head" in settings.kernels:
@@ -391,10 +389,11 @@ def beginning_of_backward(sizes: DecoderSizes, settings: TrainingSettings, token
         if settings.autocast and settings.hidden > 2:
             head += 2 * sizes.vocabulary * sizes.width  # the head's weights, cast
     else:
-        head = 8 * logits
-    layer = (
-        tokens.tokens * 3 * (sizes.inner_width * settings.product + sizes.width * settings.hidden)
-    )
+        head = 2 * 4 * logits
+    widths = sizes.inner_width * settings.product + sizes.width * settings.hidden
+    layer = 3 * tokens.tokens * widths
+    if settings.recompute:
+        layer += kept_of_layer(sizes, settings, tokens)
     return max(head, layer)
 
 
