@@ -116,7 +116,7 @@ def _describing(label: str, descriptions: Sequence[Description], path: str | Pat
         return matches[0]
     if matches:
         raise InputError(
-            f"the name of {' and '.join(x.key for x in matches)}",
+            f"this is the name of {' and '.join(x.key for x in matches)}",
             path=path,
             field="relation",
             value=label,

@@ -105,10 +105,6 @@ class Prompt:
         """Return 16 hex digits that identify the prompt in a sample's provenance."""
         return text_hash(self.text)[:16]
 
-    def with_demonstration(self, demonstration: str) -> Prompt:
-        """Return the prompt with one more demonstration (see `PromptWriter.demonstration`)."""
-        return replace(self, demonstrations=(*self.demonstrations, demonstration))
-
 
 @dataclass(frozen=True, slots=True)
 class PromptWriter:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from relgen.common import InputError, read_json
 from relgen.data.samples import Sample
@@ -39,7 +38,6 @@ class LabelPatch:
 
     Attributes:
         labels: the new label by sample id.
-        applied: number of labels applied so far.
         others: number of samples seen so far that the patch does not name.
 
     Raises:
@@ -49,28 +47,17 @@ class LabelPatch:
     def __init__(self, path: str | Path, *, drop_others: bool = False) -> None:
         self.path = path
         self.drop_others = drop_others
-        self.applied = 0
         self.others = 0
-        self.labels: dict[str, str] = {}
-        for key, relation in _entries(read_json(path), path):
-            if not isinstance(relation, str) or not relation.strip():
-                raise InputError(
-                    "a relation is a text", path=path, field=key, value=relation, remedy=_REMEDY
-                )
-            if self.labels.setdefault(key, relation) != relation:
-                raise InputError(
-                    f"the id also has the label '{self.labels[key]}'",
-                    path=path,
-                    field=key,
-                    value=relation,
-                    remedy="keep one of them",
-                )
-        if not self.labels:
-            raise InputError("names no sample", path=path, remedy=_REMEDY)
-        self._unseen = dict.fromkeys(self.labels)
+        self.labels = _read_labels(path)
+        self._applied: set[str] = set()
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def applied(self) -> int:
+        """Return the number of labels applied so far."""
+        return len(self._applied)
 
     @property
     def is_retacreds(self) -> bool:
@@ -80,7 +67,7 @@ class LabelPatch:
     @property
     def missing(self) -> list[str]:
         """Return the ids that no sample had so far, in the file's order."""
-        return list(self._unseen)
+        return [key for key in self.labels if key not in self._applied]
 
     def check_labels(self, schema: RelationSchema, known_besides: Collection[str] = ()) -> None:
         """Raise InputError for the first label that the patched corpus does not have.
@@ -108,14 +95,13 @@ class LabelPatch:
         """
         for sample in samples:
             if sample.id in self.labels:
-                self.applied += 1
-                self._unseen.pop(sample.id, None)
+                self._applied.add(sample.id)
                 yield sample.with_relation(self.labels[sample.id])
             else:
                 self.others += 1
                 if not self.drop_others:
                     yield sample
-        if self.labels and not self.applied:
+        if not self._applied:
             raise InputError(
                 f"no sample has any of its {len(self.labels)} ids",
                 path=self.path,
@@ -124,22 +110,36 @@ class LabelPatch:
             )
 
 
-def _entries(content: Any, path: str | Path) -> Iterator[tuple[str, Any]]:
-    """Yield pairs of id and relation from either form."""
+def _read_labels(path: str | Path) -> dict[str, str]:
+    """Read the label by sample id from either form of the file."""
+    content = read_json(path)
     if isinstance(content, dict):
-        yield from content.items()
+        entries = [{"id": key, "relation": relation} for key, relation in content.items()]
     elif isinstance(content, list):
-        for number, entry in enumerate(content, start=1):
-            if not isinstance(entry, dict) or not isinstance(entry.get("id"), str):
+        entries = content
+    else:
+        problem = "a patch is a JSON object or array"
+        raise InputError(problem, path=path, value=content, remedy=_REMEDY)
+    labels: dict[str, str] = {}
+    for number, entry in enumerate(entries, start=1):
+        match entry:
+            case {"id": str(key), "relation": str(relation)} if relation.strip():
+                if labels.setdefault(key, relation) != relation:
+                    raise InputError(
+                        f"the id also has the label '{labels[key]}'",
+                        path=path,
+                        field=key,
+                        value=relation,
+                        remedy="keep one of them",
+                    )
+            case _:
                 raise InputError(
-                    'an entry is {"id": …, "relation": …}',
+                    "an entry is an id and a relation, both texts",
                     path=path,
                     field=f"[{number}]",
                     value=entry,
                     remedy=_REMEDY,
                 )
-            yield entry["id"], entry.get("relation")
-    else:
-        raise InputError(
-            "a patch is a JSON object or array", path=path, value=content, remedy=_REMEDY
-        )
+    if not labels:
+        raise InputError("names no sample", path=path, remedy=_REMEDY)
+    return labels
