@@ -19,7 +19,7 @@ from typing import NoReturn
 
 from relgen import __version__
 from relgen.common import InputError
-from relgen.kernels.malloc import keep_freed_memory
+from relgen.kernels import keep_freed_memory
 
 COMMANDS = (
     "data",

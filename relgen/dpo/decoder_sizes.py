@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from transformers import AutoConfig
 
 from relgen.common import InputError
-from relgen.dpo.tree_attention import TREE_ATTENTION, TreeAttention, check_attention
+from relgen.dpo.tree_attention import check_attention
+from relgen.kernels import ATTENTION
 from relgen.models import missing_model, resolve_model
 
 
@@ -55,22 +56,19 @@ class DecoderSizes(NamedTuple):
         return attention | feed_forward
 
 
-def read_sizes(model: str, attention: TreeAttention) -> DecoderSizes:
+def read_sizes(model: str) -> DecoderSizes:
     """Read the sizes of a model from its configuration.
 
     Args:
         model: embedded name, local folder or Hub id.
-        attention: as in training.
 
     Raises:
         InputError: no configuration is found, its attention does not allow packed trees, or its
             layers are of another form.
     """
     with missing_model(model):
-        config = AutoConfig.from_pretrained(
-            resolve_model(model), attn_implementation=TREE_ATTENTION
-        )
-    check_attention(config, attention)
+        config = AutoConfig.from_pretrained(resolve_model(model), attn_implementation=ATTENTION)
+    check_attention(config)
     text: Any = config.get_text_config()
     experts = getattr(text, "num_experts", None) or getattr(text, "num_local_experts", None)
     latent = getattr(text, "kv_lora_rank", None)

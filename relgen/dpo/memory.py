@@ -27,8 +27,9 @@ from torch.nn import Parameter
 from torch.optim import Optimizer
 
 from relgen.dpo.decoder_sizes import DecoderSizes
-from relgen.dpo.prefix_tree import Span, TreeBatch, parts
-from relgen.dpo.tree_attention import TreeAttention, TreePlan
+from relgen.dpo.prefix_tree import Span, TreeBatch, micro_batches
+from relgen.dpo.tree_attention import TreePlan
+from relgen.kernels import can_tile, in_use
 from relgen.models import DType, Quantization
 
 _BYTES: dict[DType, int] = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
@@ -182,7 +183,6 @@ def estimate_memory(
     batch: TreeBatch,
     optimizer: Callable[[list[Parameter]], Optimizer],
     *,
-    attention: TreeAttention = "tree",
     branch_tokens: int | None = None,
 ) -> MemoryEstimate:
     """Return what one optimiser step takes.
@@ -192,12 +192,11 @@ def estimate_memory(
         settings: of the training.
         batch: packed trees, on the CPU.
         optimizer: builds the optimiser.
-        attention: as for `tree_losses`.
-        branch_tokens: likewise.
+        branch_tokens: as for `tree_losses`.
     """
     trunks: Pass | None = None
-    passes = [whole_pass(batch, attention)]
-    if branch_tokens is not None and attention == "tree":
+    passes = [whole_pass(batch)]
+    if branch_tokens is not None:
         found = trunk_and_branches(batch, branch_tokens)
         if len(found[1]) > 1:
             trunks, passes = found
@@ -216,10 +215,8 @@ def estimate_memory(
     )
 
 
-def whole_pass(batch: TreeBatch, attention: TreeAttention) -> Pass:
+def whole_pass(batch: TreeBatch) -> Pass:
     """Return the pass of all tokens of a batch."""
-    if attention == "dense":
-        return Pass(batch.tokens, len(batch.target_ids), batch.tokens, 0, batch.tokens**2)
     return _pass(batch, batch.whole, len(batch.target_ids))
 
 
@@ -235,13 +232,13 @@ def trunk_and_branches(batch: TreeBatch, branch_tokens: int) -> tuple[Pass, list
     """
     branches = [
         _pass(batch, part.span, part.targets.stop - part.targets.start)
-        for part in parts(batch, branch_tokens)
+        for part in micro_batches(batch, branch_tokens)
     ]
     return _pass(batch, batch.trunks, 0), branches
 
 
 def _pass(batch: TreeBatch, span: Span, targets: int) -> Pass:
-    blocks = [block.mask.shape for block in TreePlan(batch, span=span).blocks]
+    blocks = [block.mask.shape for block in TreePlan(batch, span=span).blocks()]
     return Pass(
         tokens=span.end - span.start,
         targets=targets,
@@ -432,5 +429,11 @@ def _numbers(shapes: Any) -> int:
 
 
 def kernels_in_use() -> frozenset[str]:
-    """Return the kernels that change what a step keeps, as far as they are switched on here."""
-    return frozenset({"gated", "tiles", "head"})
+    """Return the kernels that change what a step keeps, as far as they are in use on this CPU."""
+    probe = torch.empty(0)
+    found = {
+        "gated": in_use("gated") and in_use("lora"),
+        "tiles": can_tile(probe, probe),
+        "head": in_use("head"),
+    }
+    return frozenset(name for name, used in found.items() if used)

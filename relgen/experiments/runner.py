@@ -36,7 +36,7 @@ from relgen.experiments.report_data import write_report_data
 from relgen.experiments.results import print_table, write_results
 from relgen.experiments.run_folders import owned, owner_of
 from relgen.experiments.stages import STAGE_KINDS, Plan, Stage
-from relgen.kernels.malloc import return_freed_memory
+from relgen.kernels import return_freed_memory
 
 Execute = Callable[[Sequence[str]], None]
 """Runs one command line (what follows `relgen`); raises InputError or SystemExit."""

@@ -26,7 +26,7 @@ MALLOC = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_MMAP_MAX_": "10000000", "MA
     ("pairs", "settings", "kernels"),
     [
         (8, {}, "on"),
-        (16, {"twig_tokens": 384}, "on"),
+        (16, {"branch_tokens": 384}, "on"),
         (8, {"gradient_checkpointing": True}, "on"),
         (4, {}, "off"),
     ],

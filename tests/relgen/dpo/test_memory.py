@@ -94,8 +94,7 @@ def test_activations() -> None:
 def test_passes_of_a_tree() -> None:
     two, ids = [[1, 2], [3, 4]], [1, 2, 3]
     batch = pack([ChainTokens("c", ids, two, [5], two, two, [0, 0])])
-    assert memory.whole_pass(batch, "tree") == Pass(17, 8, trunk=7, seen=17, scores=170)
-    assert memory.whole_pass(batch, "dense") == Pass(17, 8, trunk=17, seen=0, scores=289)
+    assert memory.whole_pass(batch) == Pass(17, 8, trunk=7, seen=17, scores=170)
     trunks, branches = memory.trunk_and_branches(batch, 5)
     assert trunks == Pass(7, 0, trunk=7, seen=0, scores=0)
     assert branches == [Pass(5, 4, 0, seen=10, scores=50), Pass(5, 4, 0, seen=12, scores=60)]
@@ -125,14 +124,14 @@ def test_weights_of_a_configuration(tmp_path: Path, config: PretrainedConfig, bi
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config)
     numbers = sum(weight.numel() for weight in model.parameters())
-    sizes = read_sizes(str(tmp_path), "tree")
+    sizes = read_sizes(str(tmp_path))
     assert memory.weight_bytes(sizes, KERNELS) == 4 * (numbers - biases)
 
 
 def test_other_architectures_are_refused(tmp_path: Path) -> None:
     OPTConfig().save_pretrained(tmp_path)
     with pytest.raises(InputError, match="gated feed-forward layers only"):
-        read_sizes(str(tmp_path), "tree")
+        read_sizes(str(tmp_path))
 
 
 def test_layers_with_an_adapter() -> None:
