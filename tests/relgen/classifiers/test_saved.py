@@ -16,7 +16,7 @@ from relgen.classifiers.saved import record_scores, save_classifier
 from relgen.common.errors import InputError
 from relgen.data.predictions import Prediction
 from relgen.evaluation.scores import score_labels
-from tests.relgen.classifiers.tiny_encoder import SCHEMA, samples, save_encoder
+from tests.tiny.encoders import SCHEMA, samples, save_encoder
 
 DATA = {
     "files": {

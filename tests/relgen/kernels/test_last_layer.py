@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModel
 
 from relgen.kernels.last_layer import NarrowLayer, narrow, read_states
-from tests.relgen.classifiers.tiny_encoder import save_encoder
+from tests.tiny.encoders import save_encoder
 
 IDS = torch.tensor([[5, 6, 7, 8, 9, 10], [11, 12, 13, 14, 0, 0]])
 MASK = torch.tensor([[1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0]])
