@@ -27,7 +27,13 @@ is looked for below $RELGEN_DATA as well.
 
 """
 _DESCRIPTION += "\n".join(
-    textwrap.fill(f.description, 98, initial_indent=f"  {name:<10}", subsequent_indent=" " * 12)
+    textwrap.fill(
+        f.description,
+        98,
+        initial_indent=f"  {name:<10}",
+        subsequent_indent=" " * 12,
+        break_on_hyphens=False,
+    )
     for name, f in FORMATS.items()
 )
 
