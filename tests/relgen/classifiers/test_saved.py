@@ -6,6 +6,7 @@ import sys
 
 import pytest
 import torch
+from huggingface_hub import ModelCard
 
 import relgen
 from relgen.classifiers import pipeline
@@ -123,6 +124,7 @@ def test_the_card_tells_where_the_data_came_from(folder):
     assert "written by `some-model`" in card
     assert "2 texts were too long" in card
     assert "Not tested yet" in card
+    assert ModelCard(card).data.tags == ["relation-extraction", "entity_marker"]
 
 
 def test_scores_join_the_card_of_the_weights_that_were_tested(classifier, folder):
