@@ -19,9 +19,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
+from relgen.common import DType, Quantization
 from relgen.dpo import cpu_attention
 from relgen.kernels import gqa_attention, lm_head
-from relgen.models import DType, Quantization, missing_model, resolve_model
+from relgen.models import missing_model, resolve_model
 
 # bitsandbytes: a scale for 64 weights; quantised again, one byte each and a float32 for 256
 _WEIGHTS_A_SCALE = 64

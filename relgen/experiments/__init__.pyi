@@ -1,6 +1,7 @@
 from .arms import METHOD as METHOD
 from .arms import parse_arm as parse_arm
 from .grid import GRID_MARK as GRID_MARK
+from .grid import Grid as Grid
 from .grid import load_grid as load_grid
 from .grid_runner import Jobs as Jobs
 from .grid_runner import choose as choose

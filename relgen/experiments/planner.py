@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from relgen.common import InputError, find_config, find_schema, read_yaml
-from relgen.dpo import KINDS
+from relgen.dpo import KINDS, Kind
 from relgen.experiments.arms import GENERATIONS, Arm, Tuning
 from relgen.experiments.config import Experiment
 from relgen.experiments.plans import ArmStages, Initialisation, Plan, Stage
@@ -227,7 +227,7 @@ class _Planner:
 
     def _shares(self, tuning: Tuning) -> str:
         """The weights of the kinds of rejected samples, as the command takes them."""
-        shares: dict[str, float] = dict(self.experiment.chains.shares)
+        shares: dict[Kind, float] = dict(self.experiment.chains.shares)
         if tuning.without:
             shares = {kind: shares.get(kind, 0.0) for kind in KINDS} if shares else {}
             shares = (shares or dict.fromkeys(KINDS, 1.0)) | {tuning.without: 0.0}

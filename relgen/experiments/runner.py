@@ -24,7 +24,6 @@ from pathlib import Path
 
 from relgen import __version__
 from relgen.common import (
-    AUTO,
     InputError,
     content_hash,
     fast_dtype,
@@ -215,7 +214,7 @@ def _run_stage(stage: Stage, execute: Execute) -> None:
 
 def _settled_here(stage: Stage) -> dict[str, str]:
     """What the stage's command leaves to the machine: begun on another kind, it starts again."""
-    return {"dtype": fast_dtype()} if AUTO in stage.command else {}
+    return {"dtype": fast_dtype()} if "auto" in stage.command else {}
 
 
 def _clear(stage: Stage) -> None:

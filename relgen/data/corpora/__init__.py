@@ -11,13 +11,14 @@ import importlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol, get_args
 
 from relgen.common import InputError
 from relgen.data.samples import Sample
 from relgen.data.validation import ReadStatistics
 
-FORMATS = ("semeval", "tacred", "opennre", "fewrel", "tagged", "jsonl", "hub")
+Format = Literal["semeval", "tacred", "opennre", "fewrel", "tagged", "jsonl", "hub"]
+FORMATS = get_args(Format)
 
 
 class Reader(Protocol):
