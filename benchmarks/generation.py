@@ -35,6 +35,7 @@ from relgen.generation.settings import GenerationSettings
 
 if TYPE_CHECKING:
     from relgen.generation.backends.base import Backend
+    from relgen.generation.files.journal import Journal
     from relgen.generation.loop import GenerationLoop, RoundResult
     from relgen.prompting.prompts import PromptWriter
 
@@ -144,6 +145,7 @@ def _one_side(args: argparse.Namespace) -> None:
     from benchmarks.generation_sides import CountingModel, GenerateBackend, GrammarClock
     from benchmarks.shapes import random_model
     from relgen.generation.backends.transformers import TransformersBackend
+    from relgen.generation.files.journal import Journal
     from relgen.kernels.gqa_attention import GROUPED_ATTENTION
     from relgen.kernels.malloc import keep_freed_memory
     from relgen.kernels.onednn_linear import pack
@@ -193,7 +195,7 @@ def _one_side(args: argparse.Namespace) -> None:
         backend = TransformersBackend(model, tokenizer, settings, stops)
     harness.reset_peak_memory()
     with tempfile.TemporaryDirectory() as folder:
-        loop = _loop(settings, writer, backend, Path(folder))
+        loop = _loop(settings, writer, backend, Journal(Path(folder, "journal.jsonl"), ""))
         seconds, results = harness.timed(lambda: list(loop.run()))
     row = {
         **_written(seconds, results),
@@ -208,8 +210,8 @@ def _one_side(args: argparse.Namespace) -> None:
 
 def _llama_cpp_side(args: argparse.Namespace) -> None:
     from benchmarks import llama_cpp
-    from relgen.generation.backends.answers import Answers
-    from relgen.generation.backends.openai import OpenAIBackend
+    from relgen.generation.backends.server import ServerBackend
+    from relgen.generation.files.journal import Journal
     from relgen.models.causal_lm import load_tokenizer
     from relgen.prompting.prompts import PromptWriter, prompt_format
 
@@ -225,12 +227,12 @@ def _llama_cpp_side(args: argparse.Namespace) -> None:
         tempfile.TemporaryDirectory() as folder,
     ):
         settings = llama_cpp.served(_settings(args), url, args.model)
-        answers = Answers(Path(folder, "answers.jsonl"), "")
-        backend = OpenAIBackend(settings, answers)
-        loop = _loop(settings, writer, backend, Path(folder))
+        journal = Journal(Path(folder, "journal.jsonl"), "")
+        backend = ServerBackend(settings, journal)
+        loop = _loop(settings, writer, backend, journal)
         seconds, results = harness.timed(lambda: list(loop.run()))
         backend.close()
-        answers.close()
+        journal.close()
         memory = harness.peak_ram_mb(process)
     print(json.dumps({**_written(seconds, results), "peak_mb": memory}))
 
@@ -270,26 +272,25 @@ def _settings(args: argparse.Namespace) -> GenerationSettings:
 
 
 def _loop(
-    settings: GenerationSettings, writer: PromptWriter, backend: Backend, folder: Path
+    settings: GenerationSettings, writer: PromptWriter, backend: Backend, journal: Journal
 ) -> GenerationLoop:
     """relgen's loop over the first relations of the everyday corpus, with no checks."""
     from relgen.data.corpora import everyday
     from relgen.data.schema import load_schema
     from relgen.generation.acceptance import Pool
-    from relgen.generation.chains import plan
-    from relgen.generation.files.journal import Journal
     from relgen.generation.loop import GenerationLoop
+    from relgen.generation.states import initial_states
 
     schema = load_schema("everyday")
     relations = [relation for relation in schema if relation.name != schema.negative]
     return GenerationLoop(
         settings,
-        plan(relations[:_RELATIONS], everyday.read_split("train"), settings),
+        initial_states(relations[:_RELATIONS], everyday.read_split("train"), settings),
         writer,
         [],
         Pool.of(settings, []),
         {},
-        Journal(folder / "journal.jsonl", ""),
+        journal,
         lambda: backend,
     )
 

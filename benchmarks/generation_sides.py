@@ -94,17 +94,17 @@ class GenerateBackend:
         vocabulary = model.get_input_embeddings().weight.shape[0]
         self._compiler = GrammarCompiler(tokenizer, vocabulary, stop_ids)
 
-    def show(self, prompts: Mapping[int, Prompt]) -> None:
+    def prefill(self, prompts: Mapping[int, Prompt]) -> None:
         """Keeps the texts."""
         self._prompts.update(prompts)
 
-    def draft(self, requests: Sequence[DraftRequest]) -> list[Draft]:
+    def decode(self, requests: Sequence[DraftRequest]) -> list[Draft]:
         """Reads every prompt from its beginning."""
         size = self._batch or len(requests)
         parts = [requests[first : first + size] for first in range(0, len(requests), size)]
         return [draft for part in parts for draft in self._answers(part)]
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Drops the texts."""
         self._prompts.clear()
 

@@ -152,7 +152,7 @@ class PreferenceDataModule(LightningDataModule):
             for epoch in range(epochs)
         )
         rows = max(batches, key=lambda rows: sum(sizes[row] for row in rows))
-        return collate(self.training[rows])
+        return collate_chains(self.training[rows])
 
     def _sampler(self, sizes: list[int], **options: Any) -> TokenBatchSampler:
         rank, processes = (
@@ -168,7 +168,7 @@ class PreferenceDataModule(LightningDataModule):
             batch_size=None,
             sampler=sampler,
             num_workers=self.workers,
-            collate_fn=collate,  # type: ignore[arg-type]  # a batch of the table is a dict
+            collate_fn=collate_chains,  # type: ignore[arg-type]  # a batch of the table is a dict
             # without one of its own, a loader draws from the generator that dropout uses
             generator=torch.Generator().manual_seed(self.seed),
         )
@@ -218,7 +218,7 @@ def tokenised_rows(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield tokens.to_row()
 
 
-def collate(rows: dict[str, list[Any]]) -> TreeBatch:
+def collate_chains(rows: dict[str, list[Any]]) -> TreeBatch:
     """Rows of the table, as columns, to one packed batch."""
     names = list(rows)
     return pack(

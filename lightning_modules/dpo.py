@@ -22,13 +22,13 @@ from torch.optim import Optimizer
 from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 
+from lightning_modules.callbacks.dpo import SampleTexts, SaveAdapter, Settings
 from lightning_modules.callbacks.history import MetricHistory
 from lightning_modules.callbacks.preemption import SaveOnTermination
-from lightning_modules.callbacks.setup import SampleTexts, SaveAdapter, Settings
 from lightning_modules.callbacks.speed import Speed
 from lightning_modules.utils.distributed import any_process, share_of_processes
 from lightning_modules.utils.memory_estimate import estimate_memory
-from lightning_modules.utils.pair_metrics import PairMeans
+from lightning_modules.utils.pair_metrics import PairMetrics
 from lightning_modules.utils.random_state import random_state, set_random_state
 from lightning_modules.utils.schedules import Schedule, learning_rate_factor
 from lightning_modules.utils.sharding import check_shardable, is_sharded, shard
@@ -174,8 +174,8 @@ class DPOModule(LightningModule):
         self.schedule = schedule
         self.sample_every_n_steps = sample_every_n_steps
         self.sample_count = sample_count
-        self.train_means = PairMeans()
-        self.val_means = PairMeans()
+        self.train_metrics = PairMetrics()
+        self.val_metrics = PairMetrics()
         self.references = ReferenceCache(f"{model} {dtype} {quantization} {compute_dtype}")
         self.tokens_seen = 0
         self.base_fingerprint = ""
@@ -295,11 +295,11 @@ class DPOModule(LightningModule):
         result = self.model_step(batch)
         metrics = preference_metrics(result)
         self.tokens_seen += batch.tokens
-        self.train_means.update(metrics, batch.kinds)
+        self.train_metrics.update(metrics, batch.kinds)
         share = share_of_processes(result.losses.new_tensor(float(batch.pairs)))
         means = {name: values.mean() * share for name, values in metrics.items()}
         self.log_dict(means, batch_size=batch.pairs, prog_bar=True, sync_dist=True)
-        for name, metric in self.train_means.items():
+        for name, metric in self.train_metrics.items():
             # the kinds have no value a step: a batch need not hold them all
             shown = f"epoch/{name}" if name in means else name
             self.log(shown, metric, on_step=False, on_epoch=True)
@@ -308,8 +308,8 @@ class DPOModule(LightningModule):
         return result.loss * share
 
     def validation_step(self, batch: TreeBatch, batch_idx: int) -> None:
-        self.val_means.update(preference_metrics(self.model_step(batch)), batch.kinds)
-        for name, metric in self.val_means.items():
+        self.val_metrics.update(preference_metrics(self.model_step(batch)), batch.kinds)
+        for name, metric in self.val_metrics.items():
             self.log(f"val/{name}", metric, prog_bar=name == "loss")
 
     def on_fit_start(self) -> None:
@@ -412,7 +412,7 @@ class DPOModule(LightningModule):
 
 
 def preference_metrics(result: StepResult) -> dict[str, Tensor]:
-    """Return what is logged, under TRL's names (`pair_metrics.NAMES`); each (B,)."""
+    """Return what is logged, under TRL's names (`pair_metrics.PAIR_METRICS`); each (B,)."""
     margins = result.chosen_rewards - result.rejected_rewards
     return {
         "loss": result.losses,

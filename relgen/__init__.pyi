@@ -1,5 +1,5 @@
 from .classifiers.saved import load_classifier as load_classifier
-from .cli.api import run as run
+from .cli.experiment import run as run
 from .data.samples import Sample as Sample
 from .data.schema import RelationSchema as RelationSchema
 from .generation.run import generate as generate

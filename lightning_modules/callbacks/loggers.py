@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from lightning_modules.callbacks.history import HistoryLogger
 
 
-class RunBoard(TensorBoardLogger):
+class RunTensorBoardLogger(TensorBoardLogger):
     """TensorBoard's files in one folder, without versions below it.
 
     A class of its own also keeps its settings from a logger that takes its place: jsonargparse
@@ -31,7 +31,7 @@ class RunBoard(TensorBoardLogger):
         super().__init__(place.parent, name=place.name, version="", default_hp_metric=False)
 
 
-def boards(trainer: Trainer) -> list[Logger]:
+def user_loggers(trainer: Trainer) -> list[Logger]:
     """The user's loggers; none on any process but the first."""
     if not trainer.is_global_zero:
         return []
@@ -41,7 +41,7 @@ def boards(trainer: Trainer) -> list[Logger]:
 def takes_texts(trainer: Trainer) -> bool:
     """Whether a logger of this process takes texts."""
     known = (TensorBoardLogger, MLFlowLogger, WandbLogger)
-    return any(isinstance(board, known) for board in boards(trainer))
+    return any(isinstance(logger, known) for logger in user_loggers(trainer))
 
 
 def write_text(trainer: Trainer, name: str, text: str) -> None:
@@ -53,13 +53,13 @@ def write_text(trainer: Trainer, name: str, text: str) -> None:
         text: Markdown.
     """
     step = trainer.global_step
-    for board in boards(trainer):
-        if isinstance(board, TensorBoardLogger):
-            board.experiment.add_text(name, text, step)
-        elif isinstance(board, MLFlowLogger):
-            board.experiment.log_text(board.run_id, text, f"{name}/{step}.md")
-        elif isinstance(board, WandbLogger):
-            board.log_text(name, columns=["step", "text"], data=[[str(step), text]])
+    for logger in user_loggers(trainer):
+        if isinstance(logger, TensorBoardLogger):
+            logger.experiment.add_text(name, text, step)
+        elif isinstance(logger, MLFlowLogger):
+            logger.experiment.log_text(logger.run_id, text, f"{name}/{step}.md")
+        elif isinstance(logger, WandbLogger):
+            logger.log_text(name, columns=["step", "text"], data=[[str(step), text]])
 
 
 def write_figure(trainer: Trainer, name: str, figure: Figure) -> None:
@@ -71,26 +71,26 @@ def write_figure(trainer: Trainer, name: str, figure: Figure) -> None:
         figure: stays open; it belongs to the caller.
     """
     step = trainer.global_step
-    for board in boards(trainer):
-        if isinstance(board, TensorBoardLogger):
-            board.experiment.add_figure(name, figure, step, close=False)
-        elif isinstance(board, MLFlowLogger):
-            board.experiment.log_figure(board.run_id, figure, f"{name}/{step}.png")
-        elif isinstance(board, WandbLogger):
-            board.log_image(name, [figure])
+    for logger in user_loggers(trainer):
+        if isinstance(logger, TensorBoardLogger):
+            logger.experiment.add_figure(name, figure, step, close=False)
+        elif isinstance(logger, MLFlowLogger):
+            logger.experiment.log_figure(logger.run_id, figure, f"{name}/{step}.png")
+        elif isinstance(logger, WandbLogger):
+            logger.log_image(name, [figure])
 
 
 def write_numbers(trainer: Trainer, values: dict[str, float]) -> None:
     """Logs numbers that do not belong into `history.jsonl`, at the trainer's step."""
-    for board in boards(trainer):
-        board.log_metrics(values, step=trainer.global_step)
+    for logger in user_loggers(trainer):
+        logger.log_metrics(values, step=trainer.global_step)
 
 
 def write_settings(trainer: Trainer, settings: dict[str, Any], outcome: dict[str, float]) -> None:
     """Logs hyper-parameters beside the numbers that they led to."""
-    for board in boards(trainer):
-        if isinstance(board, TensorBoardLogger):
-            board.log_hyperparams(settings, outcome)
+    for logger in user_loggers(trainer):
+        if isinstance(logger, TensorBoardLogger):
+            logger.log_hyperparams(settings, outcome)
         else:
-            board.log_hyperparams(settings)
-            board.log_metrics(outcome, step=trainer.global_step)
+            logger.log_hyperparams(settings)
+            logger.log_metrics(outcome, step=trainer.global_step)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lightning_modules.callbacks.classifier import BestWeights
 from lightning_modules.callbacks.loggers import (
-    boards,
+    user_loggers,
     write_figure,
     write_numbers,
     write_settings,
@@ -88,7 +88,7 @@ class ClassifierPictures(Callback):
         outputs: dict[str, Tensor],
         batch: Batch,
     ) -> None:
-        if not boards(trainer) or len(self._mistakes) >= _MISTAKES:
+        if not user_loggers(trainer) or len(self._mistakes) >= _MISTAKES:
             return
         classifier = _module(pl_module).classifier
         labels = classifier.schema.labels
@@ -99,7 +99,7 @@ class ClassifierPictures(Callback):
             self._mistakes.append(f"| `{text.replace('|', '/')}` | {gold} | {wrong} |")
 
     def _draw(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        if not boards(trainer):
+        if not user_loggers(trainer):
             return
         scores = _module(pl_module).scores[stage]
         table = ["| text | gold | predicted |", "|---|---|---|", *self._mistakes[:_MISTAKES]]

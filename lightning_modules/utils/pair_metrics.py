@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
-from relgen.dpo import KINDS
+from relgen.dpo import REJECTION_KINDS
 
-NAMES = (
+PAIR_METRICS = (
     "loss",
     "rewards/chosen",
     "rewards/rejected",
@@ -26,28 +26,31 @@ NAMES = (
 _BY_KIND = ("rewards/accuracies", "rewards/margins")
 
 
-class PairMeans(nn.Module):
-    """One mean for each name of `NAMES`, and `rewards/accuracies/KIND`, `rewards/margins/KIND`.
+class PairMetrics(nn.Module):
+    """Means of `PAIR_METRICS`, and of `rewards/accuracies/KIND` and `rewards/margins/KIND`.
 
     The mean of a kind that never occurred is NaN.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        names = [*NAMES, *(f"{name}/{kind}" for name in _BY_KIND for kind in KINDS)]
+        names = [
+            *PAIR_METRICS,
+            *(f"{name}/{kind}" for name in _BY_KIND for kind in REJECTION_KINDS),
+        ]
         self.metrics = nn.ModuleDict({name: MeanMetric(nan_strategy="error") for name in names})
 
     def update(self, values: Mapping[str, Tensor], kinds: Tensor) -> None:
         """Adds a batch.
 
         Args:
-            values: for each of `NAMES`, (B,).
-            kinds: (B,), indices into `relgen.dpo.preference_pairs.KINDS`.
+            values: for each of `PAIR_METRICS`, (B,).
+            kinds: (B,), indices into `relgen.dpo.preference_pairs.REJECTION_KINDS`.
         """
         everyone = torch.ones_like(kinds, dtype=torch.float32)
-        for name in NAMES:
+        for name in PAIR_METRICS:
             self[name].update(values[name], everyone)
-        for index, kind in enumerate(KINDS):
+        for index, kind in enumerate(REJECTION_KINDS):
             for name in _BY_KIND:
                 self[f"{name}/{kind}"].update(values[name], (kinds == index).float())
 

@@ -135,7 +135,7 @@ class RelgenCLI(LightningCLI):
                 "enable_model_summary": False,
                 "callbacks": [checkpoint],
                 "logger": {
-                    "class_path": "lightning_modules.callbacks.loggers.RunBoard",
+                    "class_path": "lightning_modules.callbacks.loggers.RunTensorBoardLogger",
                     "init_args": {"folder": str(own.board)},
                 },
             },
@@ -204,7 +204,7 @@ class RelgenCLI(LightningCLI):
         if "FullySharded" in str(trainer.strategy):
             if self.config[subcommand].model.init_args.get("quantization"):
                 raise InputError("4-bit weights cannot be sharded", field="quantization")
-            print("trainer/fsdp divides this among the devices: see docs/scaling.md")
+            print("trainer/fsdp divides this among the devices: see docs/gpus.md")
         if "mixed" in str(trainer.precision):
             print(f"activations are counted in float32, of which {trainer.precision} takes less")
 

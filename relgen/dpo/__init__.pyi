@@ -15,8 +15,8 @@ from .memory import unpacked_bytes as unpacked_bytes
 from .memory import weight_bytes as weight_bytes
 from .microbatch import tree_losses as tree_losses
 from .preference_pairs import EQUAL_SHARES as EQUAL_SHARES
-from .preference_pairs import KINDS as KINDS
-from .preference_pairs import Kind as Kind
+from .preference_pairs import REJECTION_KINDS as REJECTION_KINDS
+from .preference_pairs import RejectionKind as RejectionKind
 from .preference_pairs import build_chains as build_chains
 from .preference_pairs import read_chains as read_chains
 from .preference_pairs import write_chains as write_chains

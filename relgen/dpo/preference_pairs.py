@@ -21,9 +21,13 @@ from relgen.common import CombinedInputError, InputError, read_lines, write_json
 from relgen.data import Half, RelationSchema, Sample, normalised
 from relgen.dpo.near_copies import near_copy
 
-Kind = Literal["wrong_label", "near_copy", "exact_copy"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
-EQUAL_SHARES: Mapping[Kind, float] = {"wrong_label": 1.0, "near_copy": 1.0, "exact_copy": 1.0}
+RejectionKind = Literal["wrong_label", "near_copy", "exact_copy"]
+REJECTION_KINDS: tuple[RejectionKind, ...] = get_args(RejectionKind)
+EQUAL_SHARES: Mapping[RejectionKind, float] = {
+    "wrong_label": 1.0,
+    "near_copy": 1.0,
+    "exact_copy": 1.0,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,7 @@ class PreferencePair:
 
     chosen: Sample
     rejected: Sample
-    kind: Kind
+    kind: RejectionKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ def build_chains(
     *,
     seed: int,
     half: Half | None = None,
-    shares: Mapping[Kind, float] = EQUAL_SHARES,
+    shares: Mapping[RejectionKind, float] = EQUAL_SHARES,
     chains_per_relation: int = 1,
 ) -> list[Chain]:
     """Builds the chains of a few-shot set.
@@ -161,14 +165,14 @@ def read_chains(path: str | Path) -> list[Chain]:
 def _pairs(
     order: Sequence[Sample],
     pool: Sequence[Sample],
-    shares: Mapping[Kind, float],
+    shares: Mapping[RejectionKind, float],
     rng: random.Random,
 ) -> Iterator[PreferencePair]:
     kinds = _kinds(max(0, len(order) - 1), shares, rng)
     for step, (chosen, kind) in enumerate(zip(order[1:], kinds, strict=True)):
         shown = order[: step + 1]
         # a kind that this chain cannot give (no other relation, only equal texts) cedes to the next
-        fallbacks = [kind, *(k for k in KINDS if k != kind and shares.get(k, 0.0) > 0)]
+        fallbacks = [kind, *(k for k in REJECTION_KINDS if k != kind and shares.get(k, 0.0) > 0)]
         for candidate in fallbacks:
             rejected = _rejected(candidate, chosen, shown, pool, rng)
             if rejected is not None:
@@ -183,7 +187,7 @@ def _pairs(
             )
 
 
-def _remedy(kinds: Sequence[Kind], chosen: Sample, pool: Sequence[Sample]) -> str:
+def _remedy(kinds: Sequence[RejectionKind], chosen: Sample, pool: Sequence[Sample]) -> str:
     """What helps where none of some kinds has a sample to reject."""
     alone = all(sample.relation == chosen.relation for sample in pool)
     if kinds == ["wrong_label"] and alone:
@@ -192,7 +196,11 @@ def _remedy(kinds: Sequence[Kind], chosen: Sample, pool: Sequence[Sample]) -> st
 
 
 def _rejected(
-    kind: Kind, chosen: Sample, shown: Sequence[Sample], pool: Sequence[Sample], rng: random.Random
+    kind: RejectionKind,
+    chosen: Sample,
+    shown: Sequence[Sample],
+    pool: Sequence[Sample],
+    rng: random.Random,
 ) -> Sample | None:
     if kind == "wrong_label":
         options = [s for s in pool if s.relation != chosen.relation and _differ(s, chosen)]
@@ -213,13 +221,15 @@ def _rejected(
     return None
 
 
-def _kinds(number: int, shares: Mapping[Kind, float], rng: random.Random) -> list[Kind]:
+def _kinds(
+    number: int, shares: Mapping[RejectionKind, float], rng: random.Random
+) -> list[RejectionKind]:
     """Largest-remainder apportionment of `number` pairs; what is left over falls at random."""
-    total = sum(shares.get(kind, 0.0) for kind in KINDS)
-    exact = {kind: number * shares.get(kind, 0.0) / total for kind in KINDS}
-    kinds = [kind for kind in KINDS for _ in range(int(exact[kind]))]
-    remainders = {kind: exact[kind] - int(exact[kind]) for kind in KINDS}
-    left = sorted(KINDS, key=lambda kind: (-remainders[kind], rng.random()))
+    total = sum(shares.get(kind, 0.0) for kind in REJECTION_KINDS)
+    exact = {kind: number * shares.get(kind, 0.0) / total for kind in REJECTION_KINDS}
+    kinds = [kind for kind in REJECTION_KINDS for _ in range(int(exact[kind]))]
+    remainders = {kind: exact[kind] - int(exact[kind]) for kind in REJECTION_KINDS}
+    left = sorted(REJECTION_KINDS, key=lambda kind: (-remainders[kind], rng.random()))
     kinds += left[: number - len(kinds)]
     rng.shuffle(kinds)
     return kinds
@@ -234,14 +244,14 @@ def _differ(first: Sample, second: Sample) -> bool:
     return form(first) != form(second)
 
 
-def _check_shares(shares: Mapping[Kind, float]) -> None:
+def _check_shares(shares: Mapping[RejectionKind, float]) -> None:
     for kind, share in shares.items():
-        if kind not in KINDS:
+        if kind not in REJECTION_KINDS:
             raise InputError(
                 "unknown kind of rejected sample",
                 field="shares",
                 value=kind,
-                remedy=f"kinds: {', '.join(KINDS)}",
+                remedy=f"kinds: {', '.join(REJECTION_KINDS)}",
             )
         if share < 0:
             raise InputError("a share must not be negative", field=f"shares.{kind}", value=share)
@@ -250,9 +260,11 @@ def _check_shares(shares: Mapping[Kind, float]) -> None:
 
 
 def _pair_from_json(row: Any) -> PreferencePair:
-    if not isinstance(row, dict) or row.get("kind") not in KINDS:
+    if not isinstance(row, dict) or row.get("kind") not in REJECTION_KINDS:
         kind = row.get("kind") if isinstance(row, dict) else row
-        raise InputError(f"must be one of {', '.join(KINDS)}", field="pairs.kind", value=kind)
+        raise InputError(
+            f"must be one of {', '.join(REJECTION_KINDS)}", field="pairs.kind", value=kind
+        )
     return PreferencePair(
         Sample.from_json(row.get("chosen")), Sample.from_json(row.get("rejected")), row["kind"]
     )

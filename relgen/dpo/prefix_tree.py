@@ -105,7 +105,7 @@ class TreeBatch(NamedTuple):
         target_sequences: (T,), the completion a target belongs to: i for the chosen one of pair i,
             B + i for the rejected one.
         completion_tokens: (2B,), tokens of each completion, in the same order.
-        kinds: (B,), indices into `relgen.dpo.preference_pairs.KINDS`.
+        kinds: (B,), indices into `relgen.dpo.preference_pairs.REJECTION_KINDS`.
         shapes: one for each tree.
         keys: one for each tree (`ChainTokens.key`).
         row_tokens: what the same pairs cost row by row, padding aside.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from relgen.common import InputError
 from relgen.data import Relation
-from relgen.dpo.preference_pairs import KINDS, Chain
+from relgen.dpo.preference_pairs import REJECTION_KINDS, Chain
 from relgen.prompting import PromptWriter, encode
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class ChainTokens:
         cue: ids of what asks for the answer.
         chosen: ids of K completions.
         rejected: ids of K completions.
-        kinds: K indices into `relgen.dpo.preference_pairs.KINDS`.
+        kinds: K indices into `relgen.dpo.preference_pairs.REJECTION_KINDS`.
         cut: pairs left out at the chain's end because they would not fit.
     """
 
@@ -115,7 +115,7 @@ def tokenise_chain(
         rejected=[
             encode(tokenizer, writer.completion(p.rejected)) + terminator for p in chain.pairs
         ],
-        kinds=[KINDS.index(pair.kind) for pair in chain.pairs],
+        kinds=[REJECTION_KINDS.index(pair.kind) for pair in chain.pairs],
     )
     if not whole.cue or not terminator:
         raise ValueError(

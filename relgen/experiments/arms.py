@@ -1,9 +1,9 @@
 """The arms of an experiment: the systems that it compares, by name.
 
-`human` trains on the labelled samples alone; `direct` asks the language model itself; `xu2023` adds
-the samples of Xu et al. 2023; all others are a way of generating (`GENERATIONS`) with `_pure`, on
-generated samples alone, or `_mix`, on human ones too. `@16` behind any of those keeps the first 16
-generated samples of each relation: `obo_dpo_mix@16`.
+`human` trains on the labelled samples alone; `direct` asks the language model for the relation;
+`xu2023` adds samples generated as in Xu et al. 2023. All others combine a way of generating
+(`GENERATIONS`) with `_pure`, which trains on generated samples alone, or `_mix`, which trains on
+human ones too. `obo_dpo_mix@16` uses the first 16 generated samples of each relation.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from relgen.common import InputError
-from relgen.dpo import KINDS, Kind
+from relgen.dpo import REJECTION_KINDS, RejectionKind
 
 Mix = Literal["human", "direct", "pure", "mix"]
 Preset = Literal["obo", "aao", "xu2023"]
@@ -24,12 +24,12 @@ class Tuning:
     """How the generator is tuned by DPO.
 
     Args:
-        diverse: with the diversity instruction in the prompts.
-        without: the kind of rejected sample that is left out.
+        diverse: put the diversity instruction into the prompts.
+        without: leave out this kind of rejected sample.
     """
 
     diverse: bool = True
-    without: Kind | None = None
+    without: RejectionKind | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +38,10 @@ class Generation:
 
     Args:
         mode: one by one or all at once.
-        tuning: None leaves the model as it is.
-        diverse: with the diversity instruction.
-        window: show the last accepted samples only (`generator.window` of them).
-        preset: which of the generator's settings it takes; its mode's by default.
+        tuning: None uses the model without DPO.
+        diverse: put the diversity instruction into the prompts.
+        window: show only the last accepted samples (`generator.window` of them).
+        preset: the key of the generator's settings; by default the mode.
     """
 
     mode: Literal["obo", "aao"]
@@ -52,7 +52,7 @@ class Generation:
 
     @property
     def settings(self) -> Preset:
-        """The key of the generator's preset."""
+        """The key of the generator's settings."""
         return self.preset or self.mode
 
 
@@ -64,11 +64,11 @@ GENERATIONS = {
     "obo_plain": Generation("obo", diverse=False),
     "obo_dpo_plain": Generation("obo", Tuning(diverse=False), diverse=False),
     "obo_dpo_window": Generation("obo", Tuning(), window=True),
-    **{f"obo_dpo_no_{kind}": Generation("obo", Tuning(without=kind)) for kind in KINDS},
+    **{f"obo_dpo_no_{kind}": Generation("obo", Tuning(without=kind)) for kind in REJECTION_KINDS},
     "xu2023": Generation("aao", diverse=False, preset="xu2023"),
 }
 METHOD = "obo_dpo"
-"""The paper's way: one by one, after DPO."""
+"""The paper's method: one by one, after DPO."""
 ARMS = (
     "human",
     "direct",
@@ -79,13 +79,13 @@ ARMS = (
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """An arm's name taken apart.
+    """A parsed arm name.
 
     Args:
-        name: as it was given.
+        name: the arm's name.
         generation: a key of `GENERATIONS`; None for `human` and `direct`.
-        mix: what a classifier is trained on.
-        first: so many generated samples of each relation; None takes all.
+        mix: the samples that a classifier is trained on.
+        first: use this many generated samples of each relation; None uses all.
     """
 
     name: str
@@ -95,11 +95,11 @@ class Arm:
 
 
 def parse_arm(name: str) -> Arm:
-    """Takes an arm's name apart.
+    """Parse an arm's name.
 
     Raises:
-        InputError: an unknown arm, or `@` with what is no number above 0, or where nothing is
-            generated.
+        InputError: the arm is unknown, or `@` is not followed by a positive number, or the arm
+            uses no generated samples.
     """
     stem, at, number = name.partition("@")
     if stem not in ARMS:
@@ -110,7 +110,7 @@ def parse_arm(name: str) -> Arm:
     if at:
         if not number.isdecimal() or not int(number) or stem in ("human", "direct"):
             raise InputError(
-                "`@` takes a number of generated samples",
+                "`@` must be followed by a number of generated samples",
                 field="arms",
                 value=name,
                 remedy="for example obo_dpo_mix@16",
@@ -125,18 +125,18 @@ def parse_arm(name: str) -> Arm:
 
 
 def without_tuning(name: str) -> str | None:
-    """The arm that generates as this one does, but without DPO; None where there is none."""
+    """Return the arm that differs only in having no DPO; None where there is none."""
     arm = parse_arm(name)
     generation = GENERATIONS[arm.generation] if arm.generation else None
     if generation is None or generation.tuning is None:
         return None
     plain = replace(generation, tuning=None)
-    same = next((key for key, of in GENERATIONS.items() if of == plain), None)
+    same = next((key for key, other in GENERATIONS.items() if other == plain), None)
     return None if same is None else _with_generation(arm, same)
 
 
 def as_method(name: str) -> str | None:
-    """The arm that is made as this one, but by the method; None for the method and human arms."""
+    """Return the arm that uses the method's samples instead; None where there is none."""
     arm = parse_arm(name)
     return None if arm.generation in (None, METHOD) else _with_generation(arm, METHOD)
 

@@ -28,7 +28,7 @@ from relgen.common import (
     PositiveInt,
     text_hash,
 )
-from relgen.dpo import Kind
+from relgen.dpo import RejectionKind
 from relgen.experiments.arms import Arm, parse_arm
 
 
@@ -98,7 +98,7 @@ class Chains:
 
     per_relation: PositiveInt = 1
     """Chains per relation."""
-    shares: dict[Kind, NonNegativeFloat] = field(default_factory=dict)
+    shares: dict[RejectionKind, NonNegativeFloat] = field(default_factory=dict)
     """Relative shares of the kinds of rejected samples; by default equal."""
 
 

@@ -1,4 +1,4 @@
-"""`report_data.json`: what a report needs beyond `results.json`.
+"""Writes `report_data.json`: what a report needs beyond `results.json`.
 
 All paths in it are relative to the run's folder. Everything is optional but an arm's `arm` and
 `seed`; what is missing leaves its part of the report out.
@@ -6,46 +6,55 @@ All paths in it are relative to the run's folder. Everything is optional but an 
 
 from __future__ import annotations
 
+import importlib.metadata
+import platform
+import shlex
+from pathlib import Path
 from typing import Required, TypedDict
+
+from relgen import __version__
+from relgen.common import read_json, write_json
+from relgen.data import load_schema
+from relgen.experiments.config import Experiment
+from relgen.experiments.corpora import ON_DISK
+from relgen.experiments.results import relative
+from relgen.experiments.stages import ArmStages, Plan, Stage
+
+_PACKAGES = ("torch", "lightning", "transformers", "peft", "datasets", "torchmetrics", "llguidance")
 
 
 class StageData(TypedDict, total=False):
-    """One stage: its command line as a person would type it, and when it ran (Unix seconds)."""
+    """One stage: its command line as a person would type it, and how long it took."""
 
     name: Required[str]
     command: Required[str]
-    started: float | None
-    finished: float | None
+    seconds: float | None
 
 
 class ArmFiles(TypedDict, total=False):
-    """Where one arm of one seed left its files.
+    """The files of one arm of one seed.
 
     Keys:
         arm, seed, classifier: as in `results.json`; `classifier` may be left out where there is
             only one.
-        scores: the classifier's `scores.json`, or those of its initialisations in a list.
-        classifier_history: its `history.jsonl`, or theirs.
+        scores: `scores.json` of each initialisation of the classifier.
+        classifier_history: `history.jsonl` of each.
         human: the K-shot split's `train.jsonl`.
-        generated: the files of accepted samples, in order (one a half, or one).
+        generated: the files of accepted samples, in order (one per half, or one).
         labelled: the same samples under the relations that the classifiers are trained on, where
             these are not the intended ones.
-        rejected, generation: the `rejected.jsonl` and `generation.json` beside them, for whoever
-            reads on; the report takes the counts from `results.json`.
-        diversity: what `relgen diversity --json` printed.
+        diversity: the output of `relgen diversity --json`.
         dpo_history: {"a": history.jsonl, "b": …}, or one under the key "all".
     """
 
     arm: Required[str]
     seed: Required[int]
     classifier: str
-    scores: str | list[str]
-    classifier_history: str | list[str]
+    scores: list[str]
+    classifier_history: list[str]
     human: str
     generated: list[str]
     labelled: str
-    rejected: list[str]
-    generation: list[str]
     diversity: str
     dpo_history: dict[str, str]
 
@@ -56,7 +65,7 @@ class ReportData(TypedDict, total=False):
     Keys:
         settings: the experiment's YAML, as text.
         versions: {"python": …, "relgen": …, "torch": …}, in the order to be shown.
-        device: what it ran on, in words.
+        device: the hardware that it ran on, in words.
         stages: every stage, in the order in which they ran.
         arms: the files of every arm and seed.
         labels: the schema's labels, in order.
@@ -72,3 +81,66 @@ class ReportData(TypedDict, total=False):
     labels: list[str]
     negative: str | None
     show_human_sentences: bool
+
+
+def write_report_data(experiment: Experiment, plan: Plan, out: Path) -> None:
+    """Write `report_data.json` of a finished experiment.
+
+    Args:
+        experiment: the experiment.
+        plan: its stages, all done.
+        out: the run's folder.
+    """
+    schema = load_schema(plan.schema)
+    known = ON_DISK.get(experiment.corpus) if isinstance(experiment.corpus, str) else None
+    versions = {"python": platform.python_version(), "relgen": __version__}
+    data: ReportData = {
+        "settings": experiment.source,
+        "versions": versions | {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "device": _device(),
+        "stages": [_stage_data(stage) for stage in plan.stages],
+        "arms": [_arm_files(stages, out) for stages in plan.arms],
+        "labels": list(schema.labels),
+        "negative": schema.negative,
+        "show_human_sentences": known is None or known.public,
+    }
+    write_json(out / "report_data.json", data)
+
+
+def _arm_files(stages: ArmStages, out: Path) -> ArmFiles:
+    def place(stage: Stage, name: str) -> str:
+        return relative(stage.folder / name, out)
+
+    files: ArmFiles = {
+        "arm": stages.arm,
+        "seed": stages.seed,
+        "classifier": Path(stages.classifier).stem,
+        "scores": [place(each.test, "scores.json") for each in stages.initialisations],
+        "classifier_history": [
+            place(each.train, "history.jsonl") for each in stages.initialisations if each.train
+        ],
+        "human": place(stages.split, "train.jsonl"),
+        "generated": [place(stage, "generated.jsonl") for stage in stages.generate],
+        "dpo_history": {
+            stage.name.rpartition("-")[2]: place(stage, "history.jsonl") for stage in stages.dpo
+        },
+    }
+    if stages.diversity is not None:
+        files["diversity"] = place(stages.diversity, "diversity.json")
+    if stages.label is not None:
+        files["labelled"] = place(stages.label, "labelled.jsonl")
+    return files
+
+
+def _stage_data(stage: Stage) -> StageData:
+    command = f"relgen {shlex.join(stage.command)}"
+    seconds = read_json(stage.record)["seconds"]
+    return {"name": stage.name, "command": command, "seconds": seconds}
+
+
+def _device() -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
+    return f"CPU, {torch.get_num_threads()} threads"

@@ -1,36 +1,22 @@
-"""From the folders of finished stages to `results.json`, the report's data, and a table."""
+"""Collects the output of finished stages in `results.json`, and prints the table of arms."""
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import os
-import platform
-import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from relgen import __version__
 from relgen.common import read_json, read_lines, write_json
 from relgen.data import RelationSchema, iter_samples, load_schema
 from relgen.evaluation import mean
 from relgen.experiments.arms import parse_arm
-from relgen.experiments.compare import (
-    SCORES,
-    Tested,
-    against_human,
-    against_method,
-    against_no_dpo,
-    summarise,
-)
+from relgen.experiments.compare import SCORES, Comparison, summarise
 from relgen.experiments.config import Experiment
-from relgen.experiments.plans import ArmStages, Plan, Stage
-from relgen.experiments.report_data import ArmFiles, ReportData, StageData
-from relgen.experiments.stage_corpora import ON_DISK
+from relgen.experiments.stages import ArmStages, Plan
 
-_PACKAGES = ("torch", "lightning", "transformers", "peft", "datasets", "torchmetrics", "llguidance")
 _DIVERSITY = (
     "cosine",
     "cosine_masked",
@@ -42,56 +28,33 @@ _DIVERSITY = (
 
 
 def write_results(experiment: Experiment, plan: Plan, out: Path) -> dict[str, Any]:
-    """Collects the scores of every arm into `results.json`; returns what it wrote.
+    """Collect the scores of every arm in `results.json`; return its content.
 
     Args:
-        experiment: what was done.
-        plan: its stages, all finished.
+        experiment: the experiment.
+        plan: its stages, all done.
         out: the run's folder.
     """
     gold = {sample.id: sample.relation for sample in iter_samples(plan.test)}
     schema = load_schema(plan.schema)
     arms = [_arm(stages, out, schema, gold) for stages in plan.arms]
-    tested = Tested(plan, schema, gold)
+    compare = Comparison(arms, plan, schema, gold)
     results = {
         "experiment": experiment.name,
-        "corpus": _corpus_name(experiment, plan),
+        "corpus": experiment.corpus if isinstance(experiment.corpus, str) else schema.name,
         "shots": experiment.shots,
         "arms": arms,
         "summary": summarise(arms),
-        "against_human": tested.bootstrapped(against_human(arms)),
-        "against_no_dpo": tested.bootstrapped(against_no_dpo(arms)),
-        "against_method": tested.bootstrapped(against_method(arms)),
+        "against_human": compare.against_human(),
+        "against_no_dpo": compare.against_no_dpo(),
+        "against_method": compare.against_method(),
     }
     write_json(out / "results.json", results)
     return results
 
 
-def write_report_data(experiment: Experiment, plan: Plan, out: Path) -> None:
-    """Writes `report_data.json`: where everything lies, for `relgen report`.
-
-    Args:
-        experiment: what was done.
-        plan: its stages, all finished.
-        out: the run's folder; paths in the file are relative to it.
-    """
-    schema = load_schema(plan.schema)
-    known = ON_DISK.get(experiment.corpus) if isinstance(experiment.corpus, str) else None
-    data: ReportData = {
-        "settings": experiment.source,
-        "versions": _versions(),
-        "device": _device(),
-        "stages": [_stage_data(stage) for stage in plan.stages],
-        "arms": [_arm_files(stages, out) for stages in plan.arms],
-        "labels": list(schema.labels),
-        "negative": schema.negative,
-        "show_human_sentences": known is None or known.public,
-    }
-    write_json(out / "report_data.json", data)
-
-
 def print_table(results: dict[str, Any]) -> None:
-    """Prints the table of arms, in per cent."""
+    """Print the table of arms, in per cent, and their differences from `human`."""
     from rich.console import Console
     from rich.table import Table
 
@@ -118,6 +81,14 @@ def print_table(results: dict[str, Any]) -> None:
             ends = "" if voted["low"] is None else f" ({_ends(voted)})"
             said += f"; both as ensembles of their initialisations: {_signed(voted)}{ends}"
         print(said)
+
+
+def relative(path: Path, out: Path) -> str:
+    """Return a path relative to a run's folder, so that the run can be moved.
+
+    The stages of a grid lie beside the folders of its cells.
+    """
+    return Path(os.path.relpath(path, out)).as_posix()
 
 
 def _signed(row: Mapping[str, float]) -> str:
@@ -154,12 +125,12 @@ def _arm(
         "diversity": diversity and {name: diversity["overall"][name] for name in _DIVERSITY},
         "generation": _generation(stages) if stages.generate else None,
         "labelling": _labelling(stages),
-        "predictions": _place(tests[0] / "predictions.jsonl", out),
+        "predictions": relative(tests[0] / "predictions.jsonl", out),
     }
 
 
 def _ensemble(tests: Sequence[Path], schema: RelationSchema, gold: Mapping[str, str]) -> float:
-    """micro-F1 of the initialisations' mean probabilities."""
+    """Return the micro-F1 of the mean of the initialisations' probabilities."""
     from relgen.evaluation import score_labels
 
     totals = {name: [0.0] * len(schema) for name in gold}
@@ -173,28 +144,15 @@ def _ensemble(tests: Sequence[Path], schema: RelationSchema, gold: Mapping[str, 
     return score_labels(voted, list(gold.values()), schema).micro_f1
 
 
-def _corpus_name(experiment: Experiment, plan: Plan) -> str:
-    """A shipped corpus's name, or what the user's schema calls itself."""
-    if isinstance(experiment.corpus, str):
-        return experiment.corpus
-    return load_schema(plan.schema).name
-
-
 def _train_samples(stages: ArmStages) -> int:
-    count = 0
-    if parse_arm(stages.arm).mix in ("human", "mix"):
-        count += _lines(stages.split.folder / "train.jsonl")
-    if stages.collect is not None:
-        count += _lines(stages.collect.folder / "train.jsonl")
-    return count
+    human = stages.split if parse_arm(stages.arm).mix in ("human", "mix") else None
+    files = [stage.folder / "train.jsonl" for stage in (human, stages.collect) if stage]
+    return sum(1 for file in files for line in read_lines(file) if line.strip())
 
 
 def _generation(stages: ArmStages) -> dict[str, Any]:
     parts = [read_json(stage.folder / "generation.json") for stage in stages.generate]
-    rejected: dict[str, int] = {}
-    for part in parts:
-        for reason, number in part["rejected"].items():
-            rejected[reason] = rejected.get(reason, 0) + number
+    rejected = sum((Counter(part["rejected"]) for part in parts), Counter[str]())
     return {
         "accepted": sum(part["accepted"] for part in parts),
         "rejected": dict(sorted(rejected.items())),
@@ -204,69 +162,8 @@ def _generation(stages: ArmStages) -> dict[str, Any]:
 
 
 def _labelling(stages: ArmStages) -> dict[str, Any] | None:
-    """How many samples are most probably what they were written for, and how far to trust that."""
+    """Return how many samples kept their intended relation, and the reader's own score."""
     if stages.label is None:
         return None
     summary = read_json(stages.label.folder / "labelled.json")
     return {name: summary[name] for name in ("samples", "agreed", "train_micro_f1", "relations")}
-
-
-def _arm_files(stages: ArmStages, out: Path) -> ArmFiles:
-    def place(stage: Stage, name: str) -> str:
-        return _place(stage.folder / name, out)
-
-    files: ArmFiles = {
-        "arm": stages.arm,
-        "seed": stages.seed,
-        "classifier": Path(stages.classifier).stem,
-        "scores": [place(each.test, "scores.json") for each in stages.initialisations],
-        "classifier_history": [
-            place(each.train, "history.jsonl") for each in stages.initialisations if each.train
-        ],
-        "human": place(stages.split, "train.jsonl"),
-        "generated": [place(stage, "generated.jsonl") for stage in stages.generate],
-        "rejected": [place(stage, "rejected.jsonl") for stage in stages.generate],
-        "generation": [place(stage, "generation.json") for stage in stages.generate],
-        "dpo_history": {
-            stage.name.rpartition("-")[2]: place(stage, "history.jsonl") for stage in stages.dpo
-        },
-    }
-    if stages.diversity is not None:
-        files["diversity"] = place(stages.diversity, "diversity.json")
-    if stages.label is not None:
-        files["labelled"] = place(stages.label, "labelled.jsonl")
-    return files
-
-
-def _place(path: Path, out: Path) -> str:
-    """Relative to the run's folder: a run can be moved. Stages of a grid lie beside its cells."""
-    return Path(os.path.relpath(path, out)).as_posix()
-
-
-def _stage_data(stage: Stage) -> StageData:
-    record = read_json(stage.record)
-    started = datetime.fromisoformat(record["started"]).timestamp()
-    return {
-        "name": stage.name,
-        "command": f"relgen {shlex.join(stage.command)}",
-        "started": started,
-        "finished": started + record["seconds"],
-    }
-
-
-def _versions() -> dict[str, str]:
-    return {"python": platform.python_version(), "relgen": __version__} | {
-        name: importlib.metadata.version(name) for name in _PACKAGES
-    }
-
-
-def _device() -> str:
-    import torch
-
-    if torch.cuda.is_available():
-        return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
-    return f"CPU, {torch.get_num_threads()} threads"
-
-
-def _lines(path: Path) -> int:
-    return sum(1 for line in read_lines(path) if line.strip())

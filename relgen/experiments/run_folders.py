@@ -1,99 +1,102 @@
-"""Whose a run's folder is: one experiment's or grid's, and one process's unless they share it.
+"""Ownership of a run's folder: one experiment or grid, and one process unless they share it.
 
-`experiment.json` names the owner; a lock, held while a process works, keeps others out.
+A mark (`experiment.json`, `grid.json`) names the owner; a lock, held while a process works, keeps
+other processes out.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from relgen.common import InputError, read_json, try_lock, write_json
 from relgen.experiments.config import Experiment
 
-_OWNER = "experiment.json"
 _LOCK = ".lock"
 
 
-def claim(experiment: Experiment, out: Path) -> None:
-    """Makes the folder this experiment's, for processes that work in it later.
+@dataclass(frozen=True)
+class Owner:
+    """The experiment or grid that a folder belongs to.
 
-    Raises:
-        InputError: it belongs to something else.
+    Args:
+        kind: `experiment` or `grid`; the mark is `KIND.json`.
+        name: for messages.
+        identity: differs between owners.
+        rule: what the identity depends on, in words.
+        more: further content of the mark.
     """
-    _make_usable(experiment, out)
-    write_json(out / _OWNER, _owner(experiment))
+
+    kind: str
+    name: str
+    identity: str
+    rule: str
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+    def check(self, out: Path) -> None:
+        """Create the folder where there is none.
+
+        Raises:
+            InputError: it belongs to another owner, or is a file, or relgen did not make it.
+        """
+        mark = out / f"{self.kind}.json"
+        if mark.is_file():
+            found = read_json(mark)
+            if found.get("identity") != self.identity:
+                raise InputError(
+                    f"this folder belongs to another {self.kind}",
+                    path=out,
+                    value=found.get("name"),
+                    remedy=f"choose another --out for '{self.name}' ({self.rule})",
+                )
+        elif out.is_file():
+            raise InputError("this is a file", path=out, remedy="choose a folder for --out")
+        elif out.is_dir():
+            # an interrupted run can leave the lock, and the mark under its temporary name
+            own = (_LOCK, f".{mark.name}.")
+            if foreign := [p.name for p in out.iterdir() if not p.name.startswith(own)]:
+                raise InputError(
+                    "this folder is not empty, and no run of relgen made it",
+                    path=out,
+                    value=sorted(foreign)[:3],
+                    remedy="choose a new folder for --out",
+                )
+        out.mkdir(parents=True, exist_ok=True)
+
+    def claim(self, out: Path) -> None:
+        """Check a folder as `check` does, and write the mark."""
+        self.check(out)
+        content = {"name": self.name, "identity": self.identity, **self.more}
+        write_json(out / f"{self.kind}.json", content)
+
+
+def owner_of(experiment: Experiment) -> Owner:
+    """Return an experiment as the owner of its folder."""
+    rule = "an experiment is identified by its file's name and its corpus"
+    return Owner("experiment", experiment.name, experiment.identity(), rule)
 
 
 @contextlib.contextmanager
-def owned(experiment: Experiment, out: Path, *, shared: bool) -> Iterator[None]:
-    """Makes the folder this experiment's, and this process's alone unless it is `shared`.
+def owned(owner: Owner, out: Path, *, shared: bool) -> Iterator[None]:
+    """Claim a folder, and lock it unless it is `shared`.
 
     Raises:
-        InputError: it belongs to something else, or another process is at work in it.
+        InputError: it belongs to something else, or another process is working in it.
     """
     if shared:
-        claim(experiment, out)
+        owner.claim(out)
         yield
         return
-    _make_usable(experiment, out)
+    owner.check(out)
     with (out / _LOCK).open("w") as lock:
         if not try_lock(lock):
             raise InputError(
-                "another relgen run is at work in this folder",
+                "another relgen run is working in this folder",
                 path=out,
-                remedy="wait for it, or give another --out",
+                remedy="wait for it to finish, or choose another --out",
             )
-        # again: another process may have been faster
-        _refuse_others(experiment, out)
-        write_json(out / _OWNER, _owner(experiment))
+        owner.claim(out)
         yield
-
-
-def _make_usable(experiment: Experiment, out: Path) -> None:
-    _refuse_others(experiment, out)
-    out.mkdir(parents=True, exist_ok=True)
-
-
-def _owner(experiment: Experiment) -> dict[str, str]:
-    return {"experiment": experiment.name, "identity": experiment.identity()}
-
-
-def _refuse_others(experiment: Experiment, out: Path) -> None:
-    mark = out / _OWNER
-    if mark.is_file():
-        found = read_json(mark)
-        if found != _owner(experiment):
-            raise InputError(
-                "this folder belongs to another experiment",
-                path=out,
-                value=found.get("experiment"),
-                remedy=f"give another --out for '{experiment.name}' (an experiment is known by its "
-                "file's name and its corpus)",
-            )
-    else:
-        # a kill can leave the lock, and the mark half-written under its temporary name
-        refuse_foreign(out, (_LOCK, f".{_OWNER}."))
-
-
-def refuse_foreign(out: Path, own: tuple[str, ...]) -> None:
-    """Refuses a folder with files in it.
-
-    Args:
-        out: which need not be there.
-        own: what the names of those may begin with that are relgen's.
-
-    Raises:
-        InputError: there are others, or it is a file.
-    """
-    if out.is_file():
-        raise InputError("this is a file", path=out, remedy="give --out a folder")
-    foreign = [p.name for p in out.iterdir() if not p.name.startswith(own)] if out.is_dir() else []
-    if foreign:
-        raise InputError(
-            "this folder is not empty, and no run of relgen made it",
-            path=out,
-            value=sorted(foreign)[:3],
-            remedy="give --out a new folder",
-        )

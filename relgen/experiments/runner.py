@@ -1,11 +1,10 @@
 """Runs the stages of an experiment that are not done yet, in one process, one after another.
 
-A stage is done when its record (`stage.json`, written last) is there and names the content that its
-inputs still have. Killed at any moment, a run leaves finished stages, and at most one without a
-record: that one goes on, where its command can, or starts again in an empty folder.
+A stage is done when its record (`stage.json`, written last) is there and lists the content that its
+inputs still have. A run killed at any moment leaves finished stages, and at most one without a
+record: that stage continues, where its command can, or starts again in an empty folder.
 
-Processes that run seeds of their own may work in one folder side by side: a lock keeps two of them
-from one stage.
+Processes that run different seeds may work in one folder at the same time: each stage has a lock.
 """
 
 from __future__ import annotations
@@ -32,10 +31,10 @@ from relgen.common import (
     write_json,
 )
 from relgen.experiments.config import Experiment
-from relgen.experiments.discarded import discard_weights, discarded_hash
-from relgen.experiments.plans import KINDS, Plan, Stage
-from relgen.experiments.results import print_table, write_report_data, write_results
-from relgen.experiments.run_folders import owned
+from relgen.experiments.report_data import write_report_data
+from relgen.experiments.results import print_table, write_results
+from relgen.experiments.run_folders import owned, owner_of
+from relgen.experiments.stages import STAGE_KINDS, Plan, Stage
 from relgen.kernels.malloc import return_freed_memory
 
 Execute = Callable[[Sequence[str]], None]
@@ -43,8 +42,9 @@ Execute = Callable[[Sequence[str]], None]
 
 _LOCK = ".lock"
 _BEGUN = "begun.json"
+_WEIGHTS = (".ckpt", ".safetensors")
 _TERMINATED = 143
-_PATIENCE = 1.0  # seconds
+_WAIT = 1.0  # seconds
 
 
 def run_experiment(
@@ -56,18 +56,20 @@ def run_experiment(
     only: Iterable[str] = (),
     force: Iterable[str] = (),
     seeds: Collection[int] = (),
+    readers: Iterable[Stage] = (),
 ) -> None:
-    """Runs what is not done, writes results and report, and prints the table of arms.
+    """Run what is not done, write results and report, and print the table of arms.
 
     Args:
-        experiment: names the owner of the folder.
+        experiment: owns the folder.
         plan: its stages.
         out: the run's folder.
         execute: runs one command line of relgen in this process.
         only: stages (names or kinds) to run; their inputs must be there. Empty: all.
         force: stages to run again, though they are done.
-        seeds: run the stages of these alone, with what they share, and write no results. Other
+        seeds: run the stages of these seeds and what they share, and write no results. Other
             processes may do the same for other seeds at the same time. Empty: all.
+        readers: stages of other plans that may still read this plan's weights.
 
     Raises:
         InputError: an unknown stage, a folder that belongs to something else or is in use, or
@@ -77,45 +79,48 @@ def run_experiment(
     if seeds:
         chosen = [stage for stage in chosen if _seed_of(stage) in (None, *seeds)]
     forced = [stage for stage in _select(plan, force) if stage in chosen]
-    with owned(experiment, out, shared=bool(seeds)):
+    with owned(owner_of(experiment), out, shared=bool(seeds)):
+        for stage in forced:
+            with _reserved(stage):
+                _clear(stage)
         began = time.monotonic()
         for number, stage in enumerate(chosen, start=1):
-            if stage in forced or not is_done(stage):
-                _announce(stage, number, chosen, time.monotonic() - began)
-                with _reserved(stage):
-                    if stage in forced:
-                        stage.record.unlink(missing_ok=True)
-                        _clear(stage)
-                    # another process may have done it in the meantime
-                    if not is_done(stage):
-                        _remake_inputs(plan, stage, execute)
-                        _run_stage(stage, execute)
-                if not experiment.keep_weights:
-                    discard_weights(plan.stages, is_done)
+            if is_done(stage):
+                continue
+            _announce(stage, number, chosen, time.monotonic() - began)
+            with _reserved(stage):
+                # another process may have done it in the meantime
+                if not is_done(stage):
+                    _run_stage(stage, plan, execute)
+            if not experiment.keep_weights:
+                _delete_weights([*plan.stages, *readers])
         if seeds:
             print(f"done: seeds {', '.join(map(str, seeds))} -> {out}")
-        elif all(is_done(stage) for stage in plan.stages) and (not only or "report" in only):
-            results = write_results(experiment, plan, out)
-            write_report_data(experiment, plan, out)
-            execute(["report", str(out)])
-            print_table(results)
-            print(f"report: {out / 'report.html'}")
-        elif "report" in only:
-            missing = [stage.name for stage in plan.stages if not is_done(stage)]
-            raise InputError(
-                "no report yet: these stages are not done",
-                path=out,
-                value=missing[:3],
-                remedy="run without --only",
-            )
-        else:
+        elif only and "report" not in only:
             print(f"done: {', '.join(stage.name for stage in chosen)} -> {out}")
+        else:
+            _report(experiment, plan, out, execute)
+
+
+def _report(experiment: Experiment, plan: Plan, out: Path, execute: Execute) -> None:
+    if missing := [stage.name for stage in plan.stages if not is_done(stage)]:
+        raise InputError(
+            "there is no report yet: these stages are not done",
+            path=out,
+            value=missing[:3],
+            remedy="run without --only",
+        )
+    results = write_results(experiment, plan, out)
+    write_report_data(experiment, plan, out)
+    execute(["report", str(out)])
+    print_table(results)
+    print(f"report: {out / 'report.html'}")
 
 
 def print_plan(
     plan: Plan, out: Path, *, only: Iterable[str] = (), force: Iterable[str] = ()
 ) -> None:
-    """Prints the commands in order, each under its stage's name and state."""
+    """Print the commands in order, each under its stage's name and state."""
     chosen = _select(plan, only) if only else list(plan.stages)
     forced = _select(plan, force)
     for stage in chosen:
@@ -126,10 +131,15 @@ def print_plan(
 
 
 def is_done(stage: Stage) -> bool:
-    """Whether the stage's record is there and its inputs are as they were when it ran."""
+    """Tell whether the stage's record is there and its inputs have not changed since.
+
+    Weights that were deleted since (`keep_weights: false`) count as unchanged.
+    """
     if not stage.record.is_file():
         return False
-    return bool(read_json(stage.record)["inputs"] == _input_hashes(stage))
+    then, now = read_json(stage.record)["inputs"], _input_hashes(stage)
+    deleted = [name for name, found in now.items() if not found and name.endswith(_WEIGHTS)]
+    return bool(then == now | {name: then.get(name) for name in deleted})
 
 
 def _seed_of(stage: Stage) -> int | None:
@@ -139,46 +149,27 @@ def _seed_of(stage: Stage) -> int | None:
 
 @contextlib.contextmanager
 def _reserved(stage: Stage) -> Iterator[None]:
-    """Keeps other processes from a stage; waits for the one that has it."""
+    """Keep other processes out of a stage; wait for the one that is running it."""
     stage.folder.parent.mkdir(parents=True, exist_ok=True)
     with (stage.folder.parent / f".{stage.folder.name}{_LOCK}").open("w") as lock:
         waits = 0
         while not try_lock(lock):
             if not waits:
-                print(f"waiting for the process at {stage.name}", file=sys.stderr, flush=True)
+                print(
+                    f"waiting for the process that runs {stage.name}", file=sys.stderr, flush=True
+                )
             waits += 1
-            time.sleep(_PATIENCE)
+            time.sleep(_WAIT)
         yield
 
 
-def _remake_inputs(plan: Plan, stage: Stage, execute: Execute) -> None:
-    """Runs trainings again whose weights were discarded, and are read now after all."""
-    for path in stage.inputs:
-        if path.exists() or discarded_hash(path) is None:
-            continue
-        maker = next(other for other in plan.stages if other.folder in path.parents)
-        with _reserved(maker):
-            # another process may have done it in the meantime
-            if not path.exists():
-                print(f"again, for its weights: {maker.name}", file=sys.stderr, flush=True)
-                _remake_inputs(plan, maker, execute)
-                maker.record.unlink(missing_ok=True)
-                _run_stage(maker, execute)
-
-
-def _run_stage(stage: Stage, execute: Execute) -> None:
-    for path in stage.inputs:
-        if not path.exists():
-            raise InputError(
-                f"stage {stage.name} needs this, and it is not there",
-                path=path,
-                remedy="run the stages before it as well (leave --only out)",
-            )
+def _run_stage(stage: Stage, plan: Plan, execute: Execute) -> None:
+    _require_inputs(stage, plan)
     inputs = _input_hashes(stage)
-    begun, now = stage.folder / _BEGUN, inputs | _settled_here(stage)
-    # what was begun with other inputs, or is done and stale, must not be gone on from
-    goes_on = stage.resumable and begun.is_file() and not stage.record.is_file()
-    if not goes_on or read_json(begun) != now:
+    begun, now = stage.folder / _BEGUN, inputs | _machine_settings(stage)
+    # partial output of other inputs, or of a finished stage that is out of date, must not be used
+    continues = stage.resumable and begun.is_file() and not stage.record.is_file()
+    if not continues or read_json(begun) != now:
         _clear(stage)
     stage.folder.mkdir(parents=True, exist_ok=True)
     if stage.resumable:
@@ -189,7 +180,7 @@ def _run_stage(stage: Stage, execute: Execute) -> None:
         with contextlib.redirect_stdout(said):
             execute(stage.command)
     except SystemExit as error:
-        # no stage ends its work this way: not done, whatever the code
+        # commands return when they are done: whatever the code, this one has not finished
         if error.code == _TERMINATED:
             raise
         raise InputError(
@@ -203,7 +194,7 @@ def _run_stage(stage: Stage, execute: Execute) -> None:
             "name": stage.name,
             "command": ["relgen", *stage.command],
             "inputs": inputs,
-            "settled_here": _settled_here(stage),
+            "machine_settings": _machine_settings(stage),
             "started": started.isoformat(timespec="seconds"),
             "seconds": round(time.monotonic() - began, 2),
             "output": said.getvalue().strip().splitlines()[-1:],
@@ -212,20 +203,54 @@ def _run_stage(stage: Stage, execute: Execute) -> None:
     )
 
 
-def _settled_here(stage: Stage) -> dict[str, str]:
-    """What the stage's command leaves to the machine: begun on another kind, it starts again."""
+def _require_inputs(stage: Stage, plan: Plan) -> None:
+    for path in stage.inputs:
+        if path.exists():
+            continue
+        makers = [s.name for s in plan.stages if s.folder in path.parents and s.record.is_file()]
+        if not makers:
+            raise InputError(
+                f"stage {stage.name} needs this file, which does not exist yet",
+                path=path,
+                remedy="run the stages before it as well (leave --only out)",
+            )
+        deleted = " (keep_weights: false)" if path.suffix in _WEIGHTS else ""
+        raise InputError(
+            f"stage {stage.name} needs this file, which was deleted{deleted}",
+            path=path,
+            remedy=f"run the stage that writes it again: --force {makers[0]}",
+        )
+
+
+def _delete_weights(stages: Iterable[Stage]) -> None:
+    """Delete the weights of trainings that are done, like all stages that read them."""
+    distinct = list({stage.folder: stage for stage in stages}.values())
+    for training in distinct:
+        if training.kind != "train" or not training.record.is_file():
+            continue
+        weights = [path for path in training.folder.glob("*/*") if path.suffix in _WEIGHTS]
+        if weights:
+            readers = [s for s in distinct if any(training.folder in p.parents for p in s.inputs)]
+            if all(is_done(stage) for stage in (training, *readers)):
+                for path in weights:
+                    path.unlink(missing_ok=True)
+
+
+def _machine_settings(stage: Stage) -> dict[str, str]:
+    """Return what `auto` in the command means here: begun with other settings, it starts again."""
     return {"dtype": fast_dtype()} if "auto" in stage.command else {}
 
 
 def _clear(stage: Stage) -> None:
+    stage.record.unlink(missing_ok=True)
     for folder in filter(None, (stage.folder, stage.board)):
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _input_hashes(stage: Stage) -> dict[str, str]:
-    # by position and name: a run that was moved to another folder is still done
+    # by position and name, so that a run that was moved to another folder is still done
     return {
-        f"{index}/{path.name}": _hash(path) if path.exists() else discarded_hash(path) or ""
+        f"{index}/{path.name}": _hash(path) if path.exists() else ""
         for index, path in enumerate(stage.inputs)
     }
 
@@ -239,13 +264,13 @@ def _hash(path: Path) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def _file_hash(path: Path, modified: int, size: int) -> str:
-    """Large files (checkpoints) are inputs of several questions in a run: read them once."""
+    """Hash a file's content once: checkpoints are large, and inputs of several stages."""
     return content_hash(path)
 
 
 def _announce(stage: Stage, number: int, chosen: list[Stage], seconds: float) -> None:
     left = [s.kind for s in chosen[number:] if not is_done(s)]
-    kinds = [f"{left.count(kind)} {kind}" for kind in KINDS if kind in left]
+    kinds = [f"{left.count(kind)} {kind}" for kind in STAGE_KINDS if kind in left]
     after = f"; then {', '.join(kinds)}" if kinds else "; then the report"
     clock = f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
     print(f"[{number}/{len(chosen)}] {clock}  {stage.name}{after}", file=sys.stderr, flush=True)
@@ -261,7 +286,7 @@ def _select(plan: Plan, names: Iterable[str]) -> list[Stage]:
                 "no such stage",
                 field="stage",
                 value=name,
-                remedy=f"kinds: {', '.join(KINDS)}; names: {', '.join(known)}",
+                remedy=f"kinds: {', '.join(STAGE_KINDS)}; names: {', '.join(known)}",
             )
         selected += [stage for stage in found if stage not in selected]
     return [stage for stage in plan.stages if stage in selected]

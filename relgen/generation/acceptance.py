@@ -1,15 +1,14 @@
-"""Is a draft a training sample? Reading what the model wrote, and the checks that it must pass.
+"""Acceptance of drafts: reading the text that the model wrote, and the checks that it must pass.
 
-A check takes a sample and its surroundings and gives a reason to reject it, or None. `judge` runs a
-list of them in order, so that an outside scorer (a classifier's verdict) is one more entry. What a
-language model wrote raises nothing.
+A check takes a sample and its context and returns a reason to reject it, or None. `judge` runs a
+list of them in order, so that an outside scorer (a classifier's verdict) is one more entry. Text
+that a language model wrote never raises an error.
 
-Reasons: those of `markup.MarkupError` and `field_markup.read_fields`; `unfinished`, `dead_end` (the
-grammar allowed no token), `off_grammar` (an engine that does not decode under the grammar wrote
-what it does not allow); `same_entities`, `entity_inside_word`, `long_head`, `long_tail`,
-`too_short`, `too_long`; `wrong_head_type`, `wrong_tail_type`; `copy_of_demonstration`,
-`near_copy_of_demonstration`, `duplicate`, `near_duplicate`, `test_leak`. The loop adds `not_chosen`
-and `surplus`.
+Reasons: those of `MarkupError` and `read_fields`; `unfinished`, `dead_end` (the grammar allowed no
+token), `off_grammar` (a server that does not enforce the grammar wrote a text that it forbids);
+`same_entities`, `entity_inside_word`, `long_head`, `long_tail`, `too_short`, `too_long`;
+`wrong_head_type`, `wrong_tail_type`; `copy_of_demonstration`, `near_copy_of_demonstration`,
+`duplicate`, `near_duplicate`, `test_leak`. The loop adds `not_chosen` and `surplus`.
 """
 
 from __future__ import annotations
@@ -25,13 +24,13 @@ from relgen.generation.settings import GenerationSettings
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a draft is judged against.
+class DraftContext:
+    """The context in which a draft is judged.
 
     Args:
         relation: the target.
-        demonstrations: what its prompt showed.
-        pool: what is accepted so far, and what must not be written at all.
+        demonstrations: the samples in its prompt.
+        pool: the texts that it must not repeat.
     """
 
     relation: Relation
@@ -39,16 +38,8 @@ class Surroundings:
     pool: Pool
 
 
-Check = Callable[[Sample, Surroundings], str | None]
+Check = Callable[[Sample, DraftContext], str | None]
 Read = Callable[[str, Relation], Sample | str]
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """An accepted sample, or the reason for which there is none."""
-
-    sample: Sample | None
-    reason: str | None
 
 
 @dataclass(slots=True)
@@ -73,7 +64,7 @@ class Pool:
     def of(
         cls, settings: GenerationSettings, train: Iterable[Sample], forbidden: Sequence[Sample] = ()
     ) -> Pool:
-        """The pool at the start of a run."""
+        """Return the pool at the start of a run."""
         near, test = settings.near_copy_overlap, settings.test_overlap
         return cls(
             near,
@@ -84,7 +75,7 @@ class Pool:
         )
 
     def add(self, sample: Sample) -> None:
-        """Takes in an accepted sample."""
+        """Add an accepted sample."""
         self.texts.add(normalised(sample.text))
         index = self.accepted_words.setdefault(
             sample.relation, OverlapIndex(self.near_copy_overlap)
@@ -93,7 +84,7 @@ class Pool:
 
 
 def read_draft(raw: str, relation: Relation) -> Sample | str:
-    """A line of tagged text as a sample with an empty id, or the reason why it is none.
+    """Return a line of tagged text as a sample with an empty id, or the reason to reject it.
 
     White space at the ends of the line and of the entities is dropped.
     """
@@ -114,47 +105,47 @@ def read_draft(raw: str, relation: Relation) -> Sample | str:
 def judge(
     raw: str,
     finish: Finish,
-    surroundings: Surroundings,
+    context: DraftContext,
     checks: Sequence[Check],
     grammar: GrammarSpec | None = None,
     read: Read = read_draft,
-) -> Verdict:
-    """Reads one line that the model wrote, and runs the checks in order.
+) -> Sample | str:
+    """Return the sample in a line that the model wrote, or the reason to reject it.
 
     Args:
         raw: the line.
         finish: how the draft ended, if this is its last line; `stop` for the others.
-        surroundings: what it is judged against.
-        checks: see `default_checks`.
-        grammar: what was asked for; not every engine keeps to it.
+        context: in which it is judged.
+        checks: run in order; see `default_checks`.
+        grammar: the form that was asked for; not every engine enforces it.
         read: from a line and its relation to a sample, or to the reason why there is none.
     """
     if finish == "length":
-        return Verdict(None, "unfinished")
+        return "unfinished"
     if finish == "grammar":
-        return Verdict(None, "dead_end")
-    sample = read(raw, surroundings.relation)
+        return "dead_end"
+    sample = read(raw, context.relation)
     if isinstance(sample, str):
-        return Verdict(None, sample)
+        return sample
     if grammar is not None and not grammar.matches(raw):
-        return Verdict(None, "off_grammar")
+        return "off_grammar"
     for check in checks:
-        reason = check(sample, surroundings)
+        reason = check(sample, context)
         if reason is not None:
-            return Verdict(None, reason)
-    return Verdict(_with_types(sample, surroundings), None)
+            return reason
+    return _with_types(sample, context)
 
 
 def default_checks(settings: GenerationSettings) -> list[Check]:
-    """The checks of a generation, cheap ones first."""
+    """Return the checks of a generation, cheap ones first."""
 
-    def length(sample: Sample, _: Surroundings) -> str | None:
+    def length(sample: Sample, _: DraftContext) -> str | None:
         number = len(sample.text.split())
         if number < settings.min_words:
             return "too_short"
         return "too_long" if number > settings.max_words else None
 
-    def entity_length(sample: Sample, _: Surroundings) -> str | None:
+    def entity_length(sample: Sample, _: DraftContext) -> str | None:
         for role, mention in (("head", sample.head_text), ("tail", sample.tail_text)):
             if len(mention) > settings.max_entity_chars:
                 return f"long_{role}"
@@ -171,8 +162,8 @@ def default_checks(settings: GenerationSettings) -> list[Check]:
     ]
 
 
-def check_entities(sample: Sample, _: Surroundings) -> str | None:
-    """Head and tail must be different, and whole words."""
+def check_entities(sample: Sample, _: DraftContext) -> str | None:
+    """Reject equal entities, and entities that cut a word."""
     if normalised(sample.head_text) == normalised(sample.tail_text):
         return "same_entities"
     for entity in (sample.head, sample.tail):
@@ -184,9 +175,9 @@ def check_entities(sample: Sample, _: Surroundings) -> str | None:
     return None
 
 
-def check_types(sample: Sample, surroundings: Surroundings) -> str | None:
-    """A type that the draft carries must be one that the schema allows."""
-    relation = surroundings.relation
+def check_types(sample: Sample, context: DraftContext) -> str | None:
+    """Reject an entity type that the schema does not allow."""
+    relation = context.relation
     if sample.head.type and relation.head_types and sample.head.type not in relation.head_types:
         return "wrong_head_type"
     if sample.tail.type and relation.tail_types and sample.tail.type not in relation.tail_types:
@@ -194,41 +185,39 @@ def check_types(sample: Sample, surroundings: Surroundings) -> str | None:
     return None
 
 
-def check_demonstrations(sample: Sample, surroundings: Surroundings) -> str | None:
-    """No copy of what the prompt showed, be it with other entities."""
-    text, context = normalised(sample.text), context_words(sample)
-    if any(text == normalised(shown.text) for shown in surroundings.demonstrations):
+def check_demonstrations(sample: Sample, context: DraftContext) -> str | None:
+    """Reject copies of demonstrations, with other entities too."""
+    text, own = normalised(sample.text), context_words(sample)
+    if any(text == normalised(shown.text) for shown in context.demonstrations):
         return "copy_of_demonstration"
-    threshold = surroundings.pool.near_copy_overlap
-    near = any(
-        jaccard(context, context_words(shown)) >= threshold for shown in surroundings.demonstrations
-    )
+    threshold = context.pool.near_copy_overlap
+    near = any(jaccard(own, context_words(shown)) >= threshold for shown in context.demonstrations)
     return "near_copy_of_demonstration" if near else None
 
 
-def check_duplicates(sample: Sample, surroundings: Surroundings) -> str | None:
-    """No sentence twice, whatever the relation; within one, not with other entities either."""
-    pool = surroundings.pool
+def check_duplicates(sample: Sample, context: DraftContext) -> str | None:
+    """Reject repeated sentences of any relation; within one, with other entities too."""
+    pool = context.pool
     if normalised(sample.text) in pool.texts:
         return "duplicate"
     index = pool.accepted_words.get(sample.relation)
     return "near_duplicate" if index and index.has_near(context_words(sample)) else None
 
 
-def check_test_leak(sample: Sample, surroundings: Surroundings) -> str | None:
-    """Nothing that stands in the test set, be it with other entities."""
-    pool = surroundings.pool
+def check_test_leak(sample: Sample, context: DraftContext) -> str | None:
+    """Reject sentences of the test set, with other entities too."""
+    pool = context.pool
     if normalised(sample.text) in pool.forbidden_texts:
         return "test_leak"
     index = pool.forbidden_words
     return "test_leak" if index and index.has_near(context_words(sample)) else None
 
 
-def _with_types(sample: Sample, surroundings: Surroundings) -> Sample:
-    """Types for untyped entities: the schema's only one, else that of an equal mention shown."""
-    relation = surroundings.relation
+def _with_types(sample: Sample, context: DraftContext) -> Sample:
+    """Give untyped entities the schema's only type, or that of an equal mention shown."""
+    relation = context.relation
     known: dict[str, str] = {}
-    for shown in surroundings.demonstrations:
+    for shown in context.demonstrations:
         for entity, mention in ((shown.head, shown.head_text), (shown.tail, shown.tail_text)):
             if entity.type:
                 known.setdefault(normalised(mention), entity.type)

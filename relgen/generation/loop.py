@@ -1,7 +1,7 @@
-"""The rounds of a generation: every chain that wants a sample drafts one, then all are judged.
+"""The rounds of a generation: each chain that wants a sample drafts one, then all are judged.
 
-The loop is a function of its inputs and of the drafts. A run that goes on replays the drafts that
-its journal holds, and repeats the calls of `Backend.show` in the same order and of the same shapes,
+The loop is a function of its inputs and of the drafts. A resumed run takes the drafts that its
+journal holds, and repeats the calls of `Backend.prefill` in the same order and of the same shapes,
 so that the cache holds bit for bit what it held when the run was killed.
 """
 
@@ -13,34 +13,35 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from relgen.data import Relation, Sample
-from relgen.generation.acceptance import Check, Pool, Read, Surroundings, judge, read_draft
+from relgen.generation.acceptance import Check, DraftContext, Pool, Read, judge, read_draft
 from relgen.generation.backends.base import Backend, Draft, DraftRequest
-from relgen.generation.chains import Chain, RelationState, Writer, waves, write_prompt
-from relgen.generation.files.journal import Journal, Round
-from relgen.generation.grammar.fields import FieldsSpec
-from relgen.generation.grammar.spec import GrammarSpec
+from relgen.generation.files.journal import Journal
+from relgen.generation.grammar.spec import FieldsSpec, GrammarSpec
 from relgen.generation.overlap import jaccard, words
 from relgen.generation.settings import GenerationSettings
-from relgen.prompting import Prompt, read_fields
+from relgen.generation.states import ChainState, RelationState, waves
+from relgen.prompting import FieldPromptWriter, Prompt, PromptWriter, read_fields
 
 
 @dataclass(slots=True)
 class RoundResult:
-    """What a round gave: accepted samples, rows for `rejected.jsonl`, tokens, seconds."""
+    """The outcome of a round: accepted samples, rows for `rejected.jsonl`, tokens.
+
+    `seconds` is the time of decoding; 0 for drafts that the journal holds.
+    """
 
     accepted: list[Sample] = field(default_factory=list)
     rejected: list[dict[str, Any]] = field(default_factory=list)
     tokens: int = 0
     seconds: float = 0.0
-    replayed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """A chain's part in a round: what it showed, and its requests."""
+    """One chain in a round: the demonstrations in its prompt, and its requests."""
 
     state: RelationState
-    chain: Chain
+    chain: ChainState
     shown: list[Sample]
     prompt: Prompt
     requests: list[DraftRequest]
@@ -50,14 +51,14 @@ class GenerationLoop:
     """Runs all chains to their end.
 
     Args:
-        settings: see there.
-        states: the relations and their chains (`chains.plan`); updated as it goes.
+        settings: of the generation.
+        states: the relations and their chains; updated as it goes.
         writer: writes prompts for the model.
         checks: what a draft must pass.
-        pool: what it must not repeat; updated as it goes.
-        provenance: what all samples' provenance has in common.
-        journal: replayed first, then written.
-        open_backend: loads the model; called only when a draft is wanted that is not recorded.
+        pool: texts that must not be repeated; updated as it goes.
+        provenance: entries that all samples' provenance has in common.
+        journal: read first, then written.
+        open_backend: loads the model; called only when the journal lacks a draft.
         free_types: types for roles that the schema leaves open (`settings.types`).
     """
 
@@ -65,7 +66,7 @@ class GenerationLoop:
         self,
         settings: GenerationSettings,
         states: Sequence[RelationState],
-        writer: Writer,
+        writer: PromptWriter | FieldPromptWriter,
         checks: Sequence[Check],
         pool: Pool,
         provenance: Mapping[str, Any],
@@ -84,27 +85,27 @@ class GenerationLoop:
         self._free_types = free_types
         self._read: Read = read_fields if settings.markup == "fields" else read_draft
         self._backend: Backend | None = None
-        self._to_show: list[dict[int, Prompt]] = []
+        self._to_prefill: list[dict[int, Prompt]] = []
 
     def run(self) -> Iterator[RoundResult]:
-        """Yields after every round."""
+        """Yield the result of each round."""
         for wave in waves(self._states, self._settings.batch):
-            shown: dict[int, Prompt] = {}
+            prompts: dict[int, Prompt] = {}
             while turns := self._turns(wave):
-                news = {
+                changed = {
                     turn.chain.number: turn.prompt
                     for turn in turns
-                    if shown.get(turn.chain.number) != turn.prompt
+                    if prompts.get(turn.chain.number) != turn.prompt
                 }
-                shown.update(news)
-                self._to_show.append(news)
+                prompts.update(changed)
+                self._to_prefill.append(changed)
                 yield self._round(turns)
-            self._to_show.clear()
+            self._to_prefill.clear()
             if self._backend is not None:
-                self._backend.forget()
+                self._backend.reset()
 
     def close(self) -> None:
-        """Releases what the backend holds, if one was opened."""
+        """Release what the backend holds, if one was opened."""
         if self._backend is not None:
             self._backend.close()
 
@@ -115,12 +116,15 @@ class GenerationLoop:
             lines = _shares(state.missing(self._settings), self._settings.answer_samples)
             for chain, number in zip(state.chains, lines, strict=False):
                 shown = chain.demonstrations(self._settings)
-                prompt = write_prompt(self._writer, state.relation, shown, self._settings, number)
+                if self._settings.mode == "aao":
+                    prompt = self._writer.all_at_once(state.relation, shown, number)
+                else:
+                    prompt = self._writer.one_by_one(state.relation, shown)
                 requests = self._requests(state, chain, number)
                 turns.append(_Turn(state, chain, shown, prompt, requests))
         return turns
 
-    def _requests(self, state: RelationState, chain: Chain, lines: int) -> list[DraftRequest]:
+    def _requests(self, state: RelationState, chain: ChainState, lines: int) -> list[DraftRequest]:
         settings = self._settings
         where = f"{settings.seed}/{state.relation.name}/{chain.index}/{chain.step}/{chain.attempt}"
         return [
@@ -136,6 +140,7 @@ class GenerationLoop:
 
     def _grammar(self, relation: Relation, lines: int) -> GrammarSpec:
         settings = self._settings
+        named = settings.types or settings.markup == "fields"
         spec = GrammarSpec(
             lines=lines,
             max_entity_chars=settings.max_entity_chars,
@@ -143,23 +148,21 @@ class GenerationLoop:
             max_context_chars=settings.max_context_chars,
             max_context_words=settings.max_context_words,
             one_sentence=settings.one_sentence,
+            head_types=(relation.head_types or self._free_types) if named else (),
+            tail_types=(relation.tail_types or self._free_types) if named else (),
         )
-        named = settings.types or settings.markup == "fields"
-        head = (relation.head_types or self._free_types) if named else ()
-        tail = (relation.tail_types or self._free_types) if named else ()
-        spec = replace(spec, head_types=head, tail_types=tail)
         if settings.markup == "fields":
             return FieldsSpec(**asdict(spec), relation=relation.shown)
         return spec
 
     def _round(self, turns: Sequence[_Turn]) -> RoundResult:
-        requests = [request for turn in turns for request in turn.requests]
-        replayed = self._journal.replaying
-        recorded = self._recorded(requests) if replayed else self._drafted(requests)
-        result = RoundResult(seconds=recorded.seconds, replayed=replayed)
-        drafts = iter(recorded.drafts)
+        asked = [(request, turn.prompt) for turn in turns for request in turn.requests]
+        missing = [pair for pair in asked if self._journal.find(*pair) is None]
+        result = RoundResult()
+        if missing:
+            result.seconds = self._draft(missing)
         for turn in turns:
-            own = [next(drafts) for _ in turn.requests]
+            own = [self._drafted(request, turn.prompt) for request in turn.requests]
             tokens = sum(draft.tokens for draft in own)
             turn.state.tokens += tokens
             result.tokens += tokens
@@ -169,37 +172,36 @@ class GenerationLoop:
                 self._judge_answer(turn, own[0], result)
         return result
 
-    def _recorded(self, requests: Sequence[DraftRequest]) -> Round:
-        return self._journal.replay([request.key for request in requests])
-
-    def _drafted(self, requests: Sequence[DraftRequest]) -> Round:
+    def _draft(self, missing: Sequence[tuple[DraftRequest, Prompt]]) -> float:
+        """Write the missing drafts into the journal, and return the seconds that it took."""
         if self._backend is None:
             self._backend = self._open_backend()
         started = time.perf_counter()
-        for prompts in self._to_show:
-            self._backend.show(prompts)
-        self._to_show.clear()
-        drafts = tuple(self._backend.draft(requests))
+        for prompts in self._to_prefill:
+            self._backend.prefill(prompts)
+        self._to_prefill.clear()
+        drafts = self._backend.decode([request for request, _ in missing])
         seconds = round(time.perf_counter() - started, 3)
-        entry = Round(tuple(request.key for request in requests), drafts, seconds)
-        self._journal.record(entry)
-        return entry
+        new = [(*pair, draft) for pair, draft in zip(missing, drafts, strict=True)]
+        self._journal.add(new, seconds=seconds)
+        return seconds
+
+    def _drafted(self, request: DraftRequest, prompt: Prompt) -> Draft:
+        draft = self._journal.find(request, prompt)
+        assert draft is not None
+        return draft
 
     def _judge_step(self, turn: _Turn, drafts: Sequence[Draft], result: RoundResult) -> None:
-        """OBO: keeps one of the step's candidates, if one is acceptable."""
+        """OBO: keep one of the step's candidates, if one is acceptable."""
         chain = turn.chain
-        surroundings = Surroundings(turn.state.relation, turn.shown, self._pool)
-        good: list[tuple[Sample, Draft]] = []
         turn.state.drafts += len(drafts)
-        grammar = turn.requests[0].grammar
+        good: list[tuple[Sample, Draft]] = []
         for draft in drafts:
-            verdict = judge(
-                draft.text, draft.finish, surroundings, self._checks, grammar, self._read
-            )
-            if verdict.sample is None:
-                self._reject(turn, str(verdict.reason), draft.text, result)
+            verdict = self._judge(turn, draft.text, draft)
+            if isinstance(verdict, str):
+                self._reject(turn, verdict, draft.text, result)
             else:
-                good.append((verdict.sample, draft))
+                good.append((verdict, draft))
         if not good:
             chain.attempt += 1
             return
@@ -212,22 +214,25 @@ class GenerationLoop:
         chain.step, chain.attempt = chain.step + 1, 0
 
     def _judge_answer(self, turn: _Turn, draft: Draft, result: RoundResult) -> None:
-        """AAO: every line of the answer is a draft."""
-        lines, grammar = draft.text.split("\n"), turn.requests[0].grammar
-        surroundings = Surroundings(turn.state.relation, turn.shown, self._pool)
+        """AAO: judge every line of the answer as a draft."""
+        lines = draft.text.split("\n")
         written = [i for i, line in enumerate(lines) if line.strip() or i == 0 == len(lines) - 1]
         turn.state.drafts += max(1, len(written))
         for place in written:
-            finish = draft.finish if place == len(lines) - 1 else "stop"
-            verdict = judge(lines[place], finish, surroundings, self._checks, grammar, self._read)
-            if verdict.sample is None:
-                self._reject(turn, str(verdict.reason), lines[place], result)
+            ended = draft if place == len(lines) - 1 else replace(draft, finish="stop")
+            verdict = self._judge(turn, lines[place], ended)
+            if isinstance(verdict, str):
+                self._reject(turn, verdict, lines[place], result)
             elif turn.state.accepted >= turn.state.wanted:
                 self._reject(turn, "surplus", lines[place], result)
             else:
-                logprob = draft.logprobs[place]
-                self._accept(turn, verdict.sample, logprob, f"-{place}", result)
+                self._accept(turn, verdict, draft.logprobs[place], f"-{place}", result)
         turn.chain.step += 1
+
+    def _judge(self, turn: _Turn, line: str, draft: Draft) -> Sample | str:
+        context = DraftContext(turn.state.relation, turn.shown, self._pool)
+        grammar = turn.requests[0].grammar
+        return judge(line, draft.finish, context, self._checks, grammar, self._read)
 
     def _accept(
         self, turn: _Turn, sample: Sample, logprob: float | None, suffix: str, result: RoundResult
@@ -264,11 +269,11 @@ class GenerationLoop:
 
 
 def _shares(missing: int, answer_samples: int) -> list[int]:
-    """The samples to ask for in each answer: 9 missing, 4 an answer, are 4, 4 and 1."""
+    """Return the samples to ask for in each answer: 9 missing, 4 an answer, are 4, 4 and 1."""
     return [min(answer_samples, missing - asked) for asked in range(0, missing, answer_samples)]
 
 
 def difference(sample: Sample, others: Sequence[Sample]) -> float:
-    """One minus the mean Jaccard overlap of a sample's words (entities included) with others'."""
+    """Return one minus the mean Jaccard overlap of a sample's words with others', entities too."""
     own = words(sample.text)
     return 1.0 - sum(jaccard(own, words(other.text)) for other in others) / max(1, len(others))

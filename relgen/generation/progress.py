@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from relgen.generation.chains import RelationState
 from relgen.generation.loop import RoundResult
+from relgen.generation.states import RelationState
 
 _QUIET_SECONDS = 3.0
 
@@ -35,8 +35,8 @@ class GenerationProgress:
         self._shown = False
 
     def update(self, result: RoundResult) -> None:
-        """Takes in a round."""
-        if not result.replayed:
+        """Add a round."""
+        if result.seconds:  # not read from the journal
             self._tokens += result.tokens
             self._seconds += result.seconds
         if not self._shown and time.monotonic() - self._begun > _QUIET_SECONDS:
@@ -48,6 +48,6 @@ class GenerationProgress:
         self._bar.update(self._task, completed=accepted, note=f"{drafts} drafts{speed}")
 
     def close(self) -> None:
-        """Clears the line."""
+        """Clear the line."""
         if self._shown:
             self._bar.stop()

@@ -4,36 +4,32 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from relgen import __version__
-from relgen.common import InputError, content_hash, text_hash
+from relgen.common import InputError, content_hash, read_json, text_hash
 from relgen.data import Relation, RelationSchema, Sample, load_schema, read_samples
 from relgen.generation.acceptance import Check, Pool, default_checks
-from relgen.generation.backends.answers import Answers
-from relgen.generation.backends.engines import Engine, find_engine
-from relgen.generation.chains import RelationState, Writer, plan
+from relgen.generation.backends.loading import Engine, find_engine
 from relgen.generation.files.journal import Journal
-from relgen.generation.files.json_log import LogInUseError
-from relgen.generation.files.merging import merge
 from relgen.generation.files.outputs import OutputPaths, PartialFiles, summarise
-from relgen.generation.files.shards import Shard
+from relgen.generation.files.shards import Shard, merge
 from relgen.generation.loop import GenerationLoop
 from relgen.generation.progress import GenerationProgress
 from relgen.generation.settings import GenerationSettings
+from relgen.generation.states import RelationState, initial_states
 from relgen.models import resolve_model
 from relgen.prompting import FieldPromptWriter, PromptFormat, PromptWriter
 
-_Log = TypeVar("_Log", Journal, Answers)
-FindEngine = Callable[[GenerationSettings, Answers | None], Engine]
+FindEngine = Callable[[GenerationSettings, Journal | None], Engine]
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationReport:
-    """What `generate` did.
+    """The outcome of `generate`.
 
     Args:
         summary: the content of `generation.json`.
@@ -47,7 +43,7 @@ class GenerationReport:
 
 
 class _Inputs(NamedTuple):
-    """What a generation reads."""
+    """The files that a generation reads."""
 
     schema: RelationSchema
     train: list[Sample]
@@ -71,20 +67,20 @@ def generate(
     extra_checks: Sequence[Check] = (),
     engine: FindEngine = find_engine,
 ) -> GenerationReport:
-    """Writes `out`, and `rejected.jsonl` and `generation.json` beside it.
+    """Write `out`, and `rejected.jsonl` and `generation.json` beside it.
 
-    Killed at any moment and called again with the same settings and inputs, it goes on, and the
+    Killed at any moment and called again with the same settings and inputs, it resumes, and the
     files are the same as without the kill.
 
     Args:
-        settings: see there.
-        train: labelled samples: the demonstrations come from here.
+        settings: of the generation.
+        train: labelled samples, which serve as demonstrations.
         schema: path or shipped name.
         out: path of the accepted samples.
         forbid: samples that must not be written again, such as the test set.
         force: replace the output of other settings or inputs.
         extra_checks: run after the default ones; not part of the hash by which a run is recognised.
-        engine: who decodes; by default whom the settings name.
+        engine: finds the engine that decodes; by default the one that the settings name.
 
     Raises:
         InputError: an input cannot be used, or another generation stands at `out`.
@@ -95,41 +91,23 @@ def generate(
     shard = None if settings.shard is None else Shard.parse(settings.shard)
     paths = OutputPaths(Path(out) if shard is None else shard.path(Path(out)))
     if paths.finished(header, force=force):
-        for path in paths.working:
-            path.unlink(missing_ok=True)
-        return GenerationReport(_read_summary(paths), already_finished=True, output=paths.generated)
-    states = plan(relations, inputs.train, settings)
+        paths.journal.unlink(missing_ok=True)
+        summary = read_json(paths.summary)
+        return GenerationReport(summary, already_finished=True, output=paths.generated)
+    states = initial_states(relations, inputs.train, settings)
     with ExitStack() as stack:
-        journal = _open_log(Journal, paths.journal, header, force)
-        stack.callback(journal.close)
-        answers = None
+        journal = stack.enter_context(closing(Journal(paths.journal, header, force=force)))
+        found = engine(settings, journal)
+        checks = [*default_checks(settings), *extra_checks]
+        loop = stack.enter_context(closing(_loop(settings, inputs, states, checks, journal, found)))
+        files = stack.enter_context(closing(PartialFiles(paths)))
+        _run(loop, states, files)
+        summary = summarise(states, journal.seconds)
         if settings.server is not None:
-            answers = _open_log(Answers, paths.answers, header, force)
-            stack.callback(answers.close)
-        found = engine(settings, answers)
-        types = _types(inputs.schema, inputs.train)
-        loop = GenerationLoop(
-            settings,
-            states,
-            _writer(settings, found.format, types),
-            [*default_checks(settings), *extra_checks],
-            Pool.of(settings, inputs.train, inputs.forbidden),
-            {"model": settings.model, "adapter": settings.adapter, "relgen_version": __version__},
-            journal,
-            found.open,
-            types,
-        )
-        stack.callback(loop.close)
-        files = PartialFiles(paths)
-        stack.callback(files.close)
-        summary = _run(loop, states, files)
-        if answers is not None and settings.server is not None:
-            summary["usage"] = settings.server.account(answers.total)
+            summary["usage"] = settings.server.account(journal.usage)
         summary |= {"output": paths.generated.name, "hash": header}
         files.finish(summary)
         journal.discard()
-        if answers is not None:
-            answers.discard()
     return GenerationReport(summary, already_finished=False, output=paths.generated)
 
 
@@ -143,7 +121,7 @@ def merge_shards(
     forbid: str | Path | None = None,
     force: bool = False,
 ) -> dict[str, Any]:
-    """Joins the parts that `generate` wrote with `shard` 1/n to n/n; see `merging.merge`."""
+    """Merge the outputs that `generate` wrote with `shard` 1/n to n/n; see `shards.merge`."""
     inputs = _Inputs.read(schema, train, forbid)
 
     def identify(chosen: GenerationSettings) -> str:
@@ -152,24 +130,39 @@ def merge_shards(
     return merge(settings, identify, Path(out), number, force=force)
 
 
-def _run(
-    loop: GenerationLoop, states: Sequence[RelationState], files: PartialFiles
-) -> dict[str, Any]:
-    progress, seconds = GenerationProgress(states), 0.0
-    try:
+def _loop(
+    settings: GenerationSettings,
+    inputs: _Inputs,
+    states: Sequence[RelationState],
+    checks: Sequence[Check],
+    journal: Journal,
+    engine: Engine,
+) -> GenerationLoop:
+    types = _types(inputs.schema, inputs.train)
+    return GenerationLoop(
+        settings,
+        states,
+        _writer(settings, engine.format, types),
+        checks,
+        Pool.of(settings, inputs.train, inputs.forbidden),
+        {"model": settings.model, "adapter": settings.adapter, "relgen_version": __version__},
+        journal,
+        engine.open,
+        types,
+    )
+
+
+def _run(loop: GenerationLoop, states: Sequence[RelationState], files: PartialFiles) -> None:
+    with closing(GenerationProgress(states)) as progress:
         for result in loop.run():
             files.write(result)
             progress.update(result)
-            seconds += result.seconds
-    finally:
-        progress.close()
-    return summarise(states, seconds)
 
 
 def chosen_relations(
     settings: GenerationSettings, schema: RelationSchema, train: Sequence[Sample]
 ) -> list[Relation]:
-    """The relations to generate for, in the schema's order.
+    """Return the relations to generate for, in the schema's order.
 
     Raises:
         InputError: `relations` names one that the schema, the half or the labelled samples lack.
@@ -206,7 +199,7 @@ def input_hash(
     train: Sequence[Sample],
     forbidden: Sequence[Sample],
 ) -> str:
-    """Identifies a generation: settings, schema, samples, the adapter's and the model's files.
+    """Return the hash that identifies a generation: settings, schema, samples, adapter and model.
 
     Of a model's weights only names and sizes count: reading them all takes longer than some runs.
     """
@@ -227,7 +220,9 @@ def input_hash(
     return text_hash(json.dumps(parts, sort_keys=True, ensure_ascii=False))
 
 
-def _writer(settings: GenerationSettings, form: PromptFormat, types: tuple[str, ...]) -> Writer:
+def _writer(
+    settings: GenerationSettings, form: PromptFormat, types: tuple[str, ...]
+) -> PromptWriter | FieldPromptWriter:
     if settings.markup == "fields":
         return FieldPromptWriter(form, types)
     return PromptWriter(form, settings.diverse, settings.types)
@@ -237,22 +232,3 @@ def _types(schema: RelationSchema, train: Sequence[Sample]) -> tuple[str, ...]:
     found = {kind for relation in schema for kind in (*relation.head_types, *relation.tail_types)}
     found |= {e.type for sample in train for e in (sample.head, sample.tail) if e.type}
     return tuple(sorted(found))
-
-
-def _open_log(kind: Callable[[Path, str], _Log], path: Path, header: str, force: bool) -> _Log:
-    try:
-        return kind(path, header)
-    except LogInUseError:
-        raise
-    except InputError:
-        if not force:
-            raise
-        path.unlink()
-        return kind(path, header)
-
-
-def _read_summary(paths: OutputPaths) -> dict[str, Any]:
-    from relgen.common import read_json
-
-    content: dict[str, Any] = read_json(paths.summary)
-    return content

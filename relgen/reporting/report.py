@@ -170,7 +170,7 @@ def report_content(run: Run) -> dict[str, Any]:
         "labelling": tables.labelling_table(run),
         "published": published.published_table(run.results.get("corpus")),
         "settings": run.data.get("settings", ""),
-        "stages": [(stage, _seconds(stage)) for stage in run.data.get("stages", [])],
+        "stages": [(stage, _duration([stage])) for stage in run.data.get("stages", [])],
         "versions": run.data.get("versions", {}),
         "version": __version__,
         "human_hidden": run.data.get("show_human_sentences") is False,
@@ -207,19 +207,9 @@ def _f1_chart(run: Run, f1: dict[str, dict[str, float | None]]) -> charts.DotCha
     return charts.dot_chart(rows, {"human": 0, arm: 1}, decimals=1)
 
 
-def _seconds(stage: StageData) -> str:
-    started, finished = stage.get("started"), stage.get("finished")
-    return "" if started is None or finished is None else _time(finished - started)
-
-
 def _duration(stages: Sequence[StageData]) -> str:
-    """The stages' times added up: a run may have been interrupted in between."""
-    times = [
-        finished - started
-        for stage in stages
-        if (started := stage.get("started")) is not None
-        and (finished := stage.get("finished")) is not None
-    ]
+    """Add up the stages' times: a run may have been interrupted in between."""
+    times = [seconds for stage in stages if (seconds := stage.get("seconds")) is not None]
     return _time(sum(times)) if times else ""
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from relgen.common import POSITIONAL, NonNegativeFloat, PositiveInt, refuse_inputs
 from relgen.data import Half, load_schema, read_samples
-from relgen.dpo import EQUAL_SHARES, KINDS, Kind, build_chains, write_chains
+from relgen.dpo import EQUAL_SHARES, REJECTION_KINDS, RejectionKind, build_chains, write_chains
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class Options:
     """Take the relations of this half only."""
     seed: int = 1
     """Seed of halves, orders and choices."""
-    shares: dict[Kind, NonNegativeFloat] = field(default_factory=dict)
+    shares: dict[RejectionKind, NonNegativeFloat] = field(default_factory=dict)
     """Relative shares of wrong_label, near_copy and exact_copy (by default equal); a kind that is
     left out gets none.
     """
@@ -50,5 +50,5 @@ def run(options: Options) -> None:
     )
     write_chains(options.out, chains)
     kinds = Counter(pair.kind for chain in chains for pair in chain.pairs)
-    counts = ", ".join(f"{kinds[kind]} {kind}" for kind in KINDS)
+    counts = ", ".join(f"{kinds[kind]} {kind}" for kind in REJECTION_KINDS)
     print(f"{len(chains)} chains, {sum(kinds.values())} pairs ({counts}) -> {options.out}")

@@ -175,20 +175,20 @@ def _free(settings: DirectSettings, schema: RelationSchema, shown: Sequence[Samp
     def ask(samples: Sequence[Sample]) -> list[Row]:
         rows: list[Row] = []
         for start in range(0, len(samples), _BATCH):
-            backend.forget()
+            backend.reset()
             questions = [
                 Prompt(prompt.prefix, (prompt.question(s),), prompt.cue, engine.format.terminator)
                 for s in samples[start : start + _BATCH]
             ]
             try:
-                backend.show(dict(enumerate(questions)))
+                backend.prefill(dict(enumerate(questions)))
             except InputError as error:  # its remedy is that of a generation
                 remedy = "show fewer labelled samples (--shots)"
                 name = settings.model
                 raise InputError(
                     error.problem, field=error.field, value=name, remedy=remedy
                 ) from error
-            drafts = backend.draft(
+            drafts = backend.decode(
                 [
                     DraftRequest(number, "", _FREE_TOKENS, one_line=True, grammar=None)
                     for number in range(len(questions))

@@ -1,23 +1,65 @@
-"""From settings to a backend: the model with its adapter, the tokeniser, and what ends a draft."""
+"""From settings to an engine: the prompts' format, and a backend that is opened when needed.
+
+The models themselves are loaded by `relgen.models`; here the adapter is merged and the stop tokens
+are chosen.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from transformers import PreTrainedTokenizerBase
-from transformers.utils import logging as transformers_logging
-
-from relgen.generation.backends.transformers import TransformersBackend
+from relgen.common import InputError
+from relgen.generation.backends.base import Backend
+from relgen.generation.backends.server_protocol import unsent
+from relgen.generation.files.journal import Journal
 from relgen.generation.settings import GenerationSettings
-from relgen.kernels.onednn_linear import pack
-from relgen.models import find_device, load_adapter, load_language_model
-from relgen.prompting import stop_ids
+from relgen.models import find_device, load_adapter, load_language_model, load_tokenizer
+from relgen.prompting import CHAT, PromptFormat, prompt_format, server_format, stop_ids
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from relgen.generation.backends.transformers import TransformersBackend
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A language model that is not opened yet.
+
+    Args:
+        format: the text around the prompts' modules.
+        open: loads the model, or connects; called only when a draft is wanted.
+    """
+
+    format: PromptFormat
+    open: Callable[[], Backend]
+
+
+def find_engine(settings: GenerationSettings, journal: Journal | None) -> Engine:
+    """Return the engine that the settings name.
+
+    Args:
+        settings: of the generation.
+        journal: records a server's answers; models in this process need none.
+
+    Raises:
+        InputError: the model's tokeniser cannot be loaded, or a package is missing.
+    """
+    if settings.backend == "openai":
+        assert journal is not None
+        return _server(settings, journal)
+    tokenizer = load_tokenizer(settings.model)
+    found = prompt_format(tokenizer)
+    return Engine(found, lambda: load_backend(settings, tokenizer, found.terminator))
 
 
 def load_backend(
     settings: GenerationSettings, tokenizer: PreTrainedTokenizerBase, terminator: str
 ) -> TransformersBackend:
-    """Loads the model for decoding.
+    """Load the model for decoding.
 
     The adapter of an unquantised model is merged into its weights: each forward pass then costs
     what the base alone costs.
@@ -30,6 +72,11 @@ def load_backend(
     Raises:
         InputError: the model or the adapter cannot be used.
     """
+    from transformers.utils import logging as transformers_logging
+
+    from relgen.generation.backends.transformers import TransformersBackend
+    from relgen.kernels.onednn_linear import pack
+
     transformers_logging.disable_progress_bar()  # ours is the one to watch
     device = find_device(settings.device)
     model: Any = load_language_model(
@@ -48,3 +95,25 @@ def load_backend(
     pack(model)
     stops = stop_ids(tokenizer, terminator, lines=settings.answer_samples)
     return TransformersBackend(model, tokenizer, settings, stops)
+
+
+def _server(settings: GenerationSettings, journal: Journal) -> Engine:
+    try:
+        from relgen.generation.backends.server import ServerBackend
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"needs the package {error.name}",
+            field="backend",
+            value=settings.backend,
+            remedy="pip install 'relgen-re[openai]'",
+        ) from error
+    server = settings.server
+    assert server is not None
+    if names := unsent(settings):
+        known = "; if yours does, name it by --server-kind" if server.kind == "other" else ""
+        said = f"a server of kind {server.kind} takes no {', '.join(names)}{known}"
+        print(f"warning: {said}", file=sys.stderr)
+    form = CHAT
+    if server.api == "completions":
+        form = server_format(load_tokenizer(server.tokenizer or settings.model))
+    return Engine(form, lambda: ServerBackend(settings, journal))

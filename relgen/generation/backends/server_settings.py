@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from relgen.common import (
@@ -14,11 +14,11 @@ from relgen.common import (
     PositiveFloat,
     PositiveInt,
 )
-from relgen.generation.backends.usage import Usage
 
-ServerKind = Literal[
-    "other", "openai", "vllm", "llama.cpp", "sglang", "tgi", "ollama", "transformers"
-]
+if TYPE_CHECKING:
+    from relgen.generation.files.journal import Usage
+
+ServerKind = Literal["other", "openai", "vllm", "llama.cpp"]
 Api = Literal["chat", "completions"]
 _MANNERS = (
     *("base_url", "api_key_variable", "concurrency", "timeout", "retries"),
@@ -37,8 +37,8 @@ class ServerSettings:
     base_url: str = "http://localhost:8000/v1"
     """Address of the server, up to and with /v1."""
     kind: ServerKind = "other"
-    """Engine behind it, which decides in what form the grammar, top_k and the repetition penalty
-    are sent. other: none of them is, and the grammar is only checked afterwards.
+    """Engine behind it: vllm and llama.cpp are sent the grammar, top_k and the repetition penalty,
+    each in its own form; openai and other are not, and the grammar is only checked afterwards.
     """
     api: Api = "chat"
     """Who applies the chat template: the server (chat), or relgen exactly as in tuning
@@ -76,12 +76,12 @@ class ServerSettings:
             )
 
     def identity(self) -> dict[str, Any]:
-        """What the drafts depend on."""
+        """Return the settings that the drafts depend on."""
         values = dataclasses.asdict(self)
         return {name: value for name, value in values.items() if name not in _MANNERS}
 
     def account(self, total: Usage) -> dict[str, Any]:
-        """Tokens and cost of a run, for its summary."""
+        """Return the tokens and the cost of a run, for its summary."""
         return {
             "answers": total.answers,
             "unusable_answers": total.unusable,
@@ -94,13 +94,13 @@ class ServerSettings:
         parts = urlsplit(self.base_url)
         if parts.username is not None or parts.password is not None:
             raise InputError(
-                "holds a user name or a password, which would stand in files",
+                "holds a user name or a password, which would be written to files",
                 field="server.base_url",
                 remedy=f"put the key into the environment variable {self.api_key_variable}",
             )
         if parts.scheme not in ("http", "https") or not parts.netloc:
             raise InputError(
-                "is no address of a server",
+                "is not the address of a server",
                 field="server.base_url",
                 value=self.base_url,
                 remedy="such as http://localhost:8000/v1",

@@ -1,7 +1,7 @@
-"""The HTTP client for servers that may misbehave: no answer grows or lasts without bound.
+"""An HTTP client that bounds the time and the size of a server's answer.
 
-A time-out of HTTP clients bounds the pause between two pieces, so that a server which trickles
-never runs into it; and nothing bounds an answer's size. Here both end as a failed read, which the
+The time-out of an HTTP client bounds the pause between two pieces, which a server that trickles
+never reaches; and nothing bounds an answer's size. Here both end as a failed read, which the
 `openai` package takes for a lost connection and repeats.
 """
 
@@ -18,7 +18,7 @@ MAX_ANSWER_BYTES = 16 * 2**20
 
 
 def bounded_client(timeout: float, connections: int) -> httpx2.AsyncClient:
-    """A client for the `openai` package.
+    """Return a client for the `openai` package.
 
     Args:
         timeout: seconds for connecting, for any pause, and for an answer from its first piece on.

@@ -88,7 +88,7 @@ class TransformersBackend:
         self._numbers: dict[int, int] = {}
 
     @torch.inference_mode()
-    def show(self, prompts: Mapping[int, Prompt]) -> None:
+    def prefill(self, prompts: Mapping[int, Prompt]) -> None:
         """Feeds what is new in each prompt; what stands before it stays in the cache.
 
         Raises:
@@ -139,7 +139,7 @@ class TransformersBackend:
                 self._cache.spread(leader, others)
 
     @torch.inference_mode()
-    def draft(self, requests: Sequence[DraftRequest]) -> list[Draft]:
+    def decode(self, requests: Sequence[DraftRequest]) -> list[Draft]:
         """Decodes all requests as one batch; a draft that ends leaves the batch."""
         drafts = [self._begin(request) for request in requests]
         active = list(drafts)
@@ -175,7 +175,7 @@ class TransformersBackend:
         self._copies.copy_rows(self._cache, copied)
         return DraftCache(self._copies, [copied.index(r) for r in rows]) if shared else self._copies
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Drops all chains and their cache."""
         self._cache = RaggedCache(len(self._cache.layers))
         self._copies = RaggedCache(len(self._cache.layers))
@@ -184,7 +184,7 @@ class TransformersBackend:
 
     def close(self) -> None:
         """Drops all chains; the model goes with the backend."""
-        self.forget()
+        self.reset()
 
     def _forward(
         self, cache: RaggedCache, rows: Sequence[int], news: Sequence[Sequence[int]]

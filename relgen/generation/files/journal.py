@@ -1,89 +1,195 @@
-"""The journal of a generation: one line a round. A run that was killed reads it and goes on."""
+"""The append-only journal of a generation: each draft is on disk before it counts.
+
+One JSON object a line. The first line holds a hash of settings and inputs. Each further line holds
+the drafts of one round (a model in this process) or one answer (a server), and what they cost:
+
+    {"header": "9f…"}
+    {"drafts": [{"key": "obo/1/causes/0/0/0/0", "prompt": "3b…/96", "text": "The <head>…",
+     "finish": "stop", "tokens": 21, "logprobs": [-0.8]}], "seconds": 1.25, "usage": [0, 0, 0, 0]}
+
+A run that was killed finds its drafts here and writes only those that are missing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, NamedTuple
 
-from relgen.common import InputError
-from relgen.generation.backends.base import Draft
-from relgen.generation.files.json_log import JsonLog, unreadable
+from relgen.common import InputError, try_lock
+from relgen.generation.backends.base import Draft, DraftRequest
+from relgen.prompting import Prompt
 
 
-@dataclass(frozen=True, slots=True)
-class Round:
-    """The drafts of one round, in the order of their requests.
+class Usage(NamedTuple):
+    """Tokens that a server counted.
 
     Args:
-        keys: the requests' keys.
-        drafts: what the model wrote.
-        seconds: that it took.
+        prompt: tokens read.
+        completion: tokens written.
+        answers: answers that hold a draft.
+        unusable: answers that hold none; they may have been paid for.
     """
 
-    keys: tuple[str, ...]
-    drafts: tuple[Draft, ...]
-    seconds: float
+    prompt: int = 0
+    completion: int = 0
+    answers: int = 0
+    unusable: int = 0
+
+    def plus(self, other: Usage) -> Usage:
+        """Return the sum."""
+        return Usage(*(a + b for a, b in zip(self, other, strict=True)))
+
+    def cost(self, price_prompt: float, price_completion: float) -> float:
+        """Return the cost, given prices for a million tokens."""
+        return (self.prompt * price_prompt + self.completion * price_completion) / 1e6
+
+
+NewDraft = tuple[DraftRequest, Prompt, Draft]
 
 
 class Journal:
-    """Reads what there is, then appends.
+    """Reads the drafts that there are, then appends. One process writes at a time.
+
+    A torn last line is dropped.
 
     Args:
-        path: of the file; made when it is missing.
-        header: hash of settings and inputs: a journal of other ones is refused.
+        path: of the file; created when it is missing.
+        header: hash of settings and inputs.
+        force: discard a journal of other settings or inputs instead of refusing it.
 
     Raises:
-        InputError: the file has another header, or another process writes it.
+        InputError: the file belongs to other settings or inputs, or another process writes it.
     """
 
-    def __init__(self, path: Path, header: str) -> None:
-        self._log = JsonLog(path, header)
+    def __init__(self, path: Path, header: str, *, force: bool = False) -> None:
+        self.path = path
+        self.seconds = 0.0
+        self.usage = Usage()
+        self._drafts: dict[str, tuple[str, Draft]] = {}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._stream: IO[bytes] = path.open("a+b")
         try:
-            self._rounds = [self._round(row) for row in self._log.rows]
+            self._lock()
+            self._resume(header, force=force)
         except BaseException:
-            self._log.close()
+            self._stream.close()
             raise
-        self._next = 0
 
-    @property
-    def replaying(self) -> bool:
-        """Whether there are recorded rounds left."""
-        return self._next < len(self._rounds)
+    def find(self, request: DraftRequest, prompt: Prompt) -> Draft | None:
+        """Return the recorded draft for a request, or None.
 
-    def __len__(self) -> int:
-        return len(self._rounds)
-
-    def replay(self, keys: Sequence[str]) -> Round:
-        """The next recorded round. Raises InputError when it answers other requests."""
-        recorded = self._rounds[self._next]
-        if recorded.keys != tuple(keys):
+        Raises:
+            InputError: the recorded draft answers another prompt.
+        """
+        fingerprint, draft = self._drafts.get(request.key, ("", None))
+        if draft is not None and fingerprint != _fingerprint(request, prompt):
             raise InputError(
-                f"round {self._next} of this journal does not fit the run",
-                path=self._log.path,
-                value=recorded.keys[:3],
-                remedy="give --force to start afresh",
+                "this journal does not fit the run: it holds another prompt for the same step",
+                path=self.path,
+                value=request.key,
+                remedy="give --force to start again",
             )
-        self._next += 1
-        return recorded
+        return draft
 
-    def record(self, entry: Round) -> None:
-        """Appends a round; it is on the disk when this returns."""
-        drafts = [draft.to_json() for draft in entry.drafts]
-        self._log.append({"keys": list(entry.keys), "drafts": drafts, "seconds": entry.seconds})
+    def add(
+        self, drafts: Iterable[NewDraft] = (), *, seconds: float = 0.0, usage: Usage | None = None
+    ) -> None:
+        """Append drafts, and what they cost; they are on disk when this returns.
+
+        Drafts that are recorded already are not written again.
+        """
+        rows = [
+            {"key": request.key, "prompt": _fingerprint(request, prompt), **asdict(draft)}
+            for request, prompt, draft in drafts
+            if request.key not in self._drafts
+        ]
+        row = {"drafts": rows, "seconds": seconds, "usage": list(usage or Usage())}
+        self._append(row)
+        self._take(row)
 
     def close(self) -> None:
-        """Closes the file and leaves it to the next process."""
-        self._log.close()
+        """Close the file, so that another process may write it."""
+        self._stream.close()
 
     def discard(self) -> None:
-        """Removes the file: the generation is finished."""
-        self._log.discard()
+        """Remove the file: the generation is finished."""
+        self.path.unlink(missing_ok=True)
+        self._stream.close()
 
-    def _round(self, row: Any) -> Round:
+    def _lock(self) -> None:
+        if not try_lock(self._stream):
+            raise InputError(
+                "another process is writing this generation",
+                path=self.path,
+                remedy="wait for it, or choose another --out",
+            )
+
+    def _resume(self, header: str, *, force: bool) -> None:
+        rows = self._read_lines()
         try:
-            drafts = tuple(Draft.from_json(draft) for draft in row["drafts"])
-            return Round(tuple(row["keys"]), drafts, float(row["seconds"]))
+            # a journal without drafts has nothing to lose
+            if len(rows) > 1:
+                self._check_header(rows[0], header)
+                for row in rows[1:]:
+                    self._take(row)
+                return
+        except InputError:
+            if not force:
+                raise
+        self.seconds, self.usage = 0.0, Usage()
+        self._drafts.clear()
+        self._stream.truncate(0)
+        self._append({"header": header})
+
+    def _check_header(self, row: Any, header: str) -> None:
+        if row != {"header": header}:
+            raise InputError(
+                "an unfinished generation with other settings or inputs stands here",
+                path=self.path,
+                remedy="choose another --out, or give --force to discard it",
+            )
+
+    def _read_lines(self) -> list[Any]:
+        """Return the complete lines, and cut the file after them."""
+        self._stream.seek(0)
+        rows, end = [], 0
+        for line in self._stream.read().splitlines(keepends=True):
+            if not line.endswith(b"\n"):
+                break
+            try:
+                rows.append(json.loads(line))
+            except ValueError:
+                break
+            end += len(line)
+        self._stream.truncate(end)
+        return rows
+
+    def _append(self, row: dict[str, Any]) -> None:
+        self._stream.write(json.dumps(row, ensure_ascii=False).encode("utf-8") + b"\n")
+        self._stream.flush()
+        os.fsync(self._stream.fileno())
+
+    def _take(self, row: Any) -> None:
+        try:
+            for entry in row["drafts"]:
+                logprobs = tuple(entry["logprobs"])
+                draft = Draft(entry["text"], entry["finish"], entry["tokens"], logprobs)
+                self._drafts[entry["key"]] = entry["prompt"], draft
+            self.seconds += float(row["seconds"])
+            self.usage = self.usage.plus(Usage(*map(int, row["usage"])))
         except (KeyError, TypeError, ValueError) as error:
-            raise unreadable(self._log, row) from error
+            raise InputError(
+                "this journal cannot be read",
+                path=self.path,
+                value=row,
+                remedy="give --force to start again",
+            ) from error
+
+
+def _fingerprint(request: DraftRequest, prompt: Prompt) -> str:
+    """Identify what a draft answers: the prompt, and how long the answer may be."""
+    return f"{prompt.hash}/{request.max_tokens}"

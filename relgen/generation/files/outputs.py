@@ -1,4 +1,4 @@
-"""The files of a generation: partial ones that a person can watch, and the finished ones.
+"""Output files of a generation: partial ones that a person can watch, and the finished ones.
 
 While it runs, `generated.partial.jsonl`, `rejected.partial.jsonl` and the journal stand beside the
 place of the output. At the end the partial files take their final names, the output last: where it
@@ -13,57 +13,49 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from relgen.common import InputError, read_json, write_json
-from relgen.generation.chains import RelationState
-from relgen.generation.loop import RoundResult
+
+if TYPE_CHECKING:  # `settings` reads this package; these modules read `settings`
+    from relgen.generation.loop import RoundResult
+    from relgen.generation.states import RelationState
 
 
 @dataclass(frozen=True, slots=True)
 class OutputPaths:
-    """Where everything goes, given the path of the accepted samples."""
+    """The paths of all files, given that of the accepted samples."""
 
     generated: Path
 
     @property
     def rejected(self) -> Path:
-        """What was not accepted."""
+        """Return the path of the rejected drafts."""
         return self.generated.with_name("rejected.jsonl")
 
     @property
     def summary(self) -> Path:
-        """Counts, and the hash of settings and inputs."""
+        """Return the path of the counts, with the hash of settings and inputs."""
         return self.generated.with_name("generation.json")
 
     @property
     def journal(self) -> Path:
-        """What a killed run goes on from."""
+        """Return the path of the journal that a killed run resumes from."""
         return self.generated.with_name(f".{self.generated.name}.journal.jsonl")
 
-    @property
-    def answers(self) -> Path:
-        """What a server has answered to it."""
-        return self.generated.with_name(f".{self.generated.name}.answers.jsonl")
-
-    @property
-    def working(self) -> tuple[Path, ...]:
-        """What is not needed any more once it is finished."""
-        return self.journal, self.answers
-
     def partial(self, path: Path) -> Path:
-        """The name of a file that is not finished."""
+        """Return the name of an unfinished file."""
         return path.with_name(f"{path.stem}.partial{path.suffix}")
 
     def finished(self, header: str, *, force: bool) -> bool:
-        """Whether this very generation stands here already.
+        """Return whether this very generation is finished already.
 
         Args:
             header: hash of settings and inputs.
-            force: remove what stands here with other settings or inputs, in place of refusing.
+            force: remove the output of other settings or inputs instead of refusing it.
 
         Raises:
-            InputError: another generation stands here.
+            InputError: the output of another generation stands here.
         """
         if self.generated.is_dir():
             raise InputError(
@@ -90,7 +82,7 @@ class OutputPaths:
 class PartialFiles:
     """Writes samples and rejections as they come; `finish` gives the files their names.
 
-    A run that goes on writes them anew from the journal, which is what counts.
+    A resumed run writes them anew from the journal.
     """
 
     def __init__(self, paths: OutputPaths) -> None:
@@ -101,7 +93,7 @@ class PartialFiles:
             self._streams[path] = stream
 
     def write(self, result: RoundResult) -> None:
-        """Appends what a round gave."""
+        """Append the samples and rejections of a round."""
         accepted = [sample.to_json() for sample in result.accepted]
         rows = {self._paths.generated: accepted, self._paths.rejected: result.rejected}
         for path, entries in rows.items():
@@ -110,7 +102,7 @@ class PartialFiles:
             stream.flush()
 
     def finish(self, summary: dict[str, Any]) -> None:
-        """Moves everything to its place; the samples come last."""
+        """Move everything to its place; the samples come last."""
         for stream in self._streams.values():
             os.fsync(stream.fileno())
             stream.close()
@@ -119,29 +111,35 @@ class PartialFiles:
         os.replace(self._paths.partial(self._paths.generated), self._paths.generated)
 
     def close(self) -> None:
-        """Leaves the partial files as they are."""
+        """Leave the partial files as they are."""
         for stream in self._streams.values():
             stream.close()
 
 
 def summarise(states: Sequence[RelationState], seconds: float) -> dict[str, Any]:
-    """The counts of `generation.json`."""
+    """Return the counts of `generation.json`."""
+    relations = {
+        state.relation.name: {
+            "accepted": state.accepted,
+            "wanted": state.wanted,
+            "drafts": state.drafts,
+            "tokens": state.tokens,
+            "rejected": dict(sorted(state.rejected.items())),
+        }
+        for state in states
+    }
+    return total_counts(relations, seconds)
+
+
+def total_counts(relations: dict[str, dict[str, Any]], seconds: float) -> dict[str, Any]:
+    """Return the counts of relations with their sums."""
     rejected: Counter[str] = Counter()
-    for state in states:
-        rejected.update(state.rejected)
+    for entry in relations.values():
+        rejected.update(entry["rejected"])
     return {
-        "accepted": sum(state.accepted for state in states),
+        "accepted": sum(entry["accepted"] for entry in relations.values()),
         "rejected": dict(sorted(rejected.items())),
         "seconds": round(seconds, 3),
-        "tokens": sum(state.tokens for state in states),
-        "relations": {
-            state.relation.name: {
-                "accepted": state.accepted,
-                "wanted": state.wanted,
-                "drafts": state.drafts,
-                "tokens": state.tokens,
-                "rejected": dict(sorted(state.rejected.items())),
-            }
-            for state in states
-        },
+        "tokens": sum(entry["tokens"] for entry in relations.values()),
+        "relations": relations,
     }

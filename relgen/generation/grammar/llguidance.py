@@ -1,4 +1,4 @@
-"""The grammar of tagged text, enforced while a model of this process decodes (llguidance).
+"""Masks of the tokens that a grammar allows next, for a model in this process (llguidance).
 
 After the text comes the stop token. Where the grammar forces a text (inside a tag), llguidance
 allows only the tokens that the tokeniser itself would give.
@@ -17,7 +17,8 @@ from llguidance import LLMatcher, LLTokenizer
 from torch import Tensor
 
 from relgen.common import InputError
-from relgen.generation.grammar.spec import FREE_TEXT, GrammarSpec
+from relgen.generation.grammar.notations import as_lark
+from relgen.generation.grammar.spec import UNICODE, GrammarSpec
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
@@ -44,7 +45,7 @@ class GrammarCompiler:
                 n_vocab=max(vocabulary, len(tokenizer)),
                 eos_token=list(stop_ids),
                 # text without brackets is most of a draft: its mask is then looked up, not computed
-                slices=[rf"{FREE_TEXT}{{1,30}}"],
+                slices=[f"{UNICODE.free}{{1,30}}"],
             )
         except Exception as error:  # the Rust side raises several kinds
             raise InputError(
@@ -56,11 +57,11 @@ class GrammarCompiler:
         self._compile = lru_cache(maxsize=256)(self._compiled)
 
     def start(self, spec: GrammarSpec) -> DraftGrammar:
-        """A fresh state, at the beginning of a draft."""
+        """Return a fresh state, at the beginning of a draft."""
         return DraftGrammar(self._compile(spec).deep_copy(), self._vocabulary)
 
     def _compiled(self, spec: GrammarSpec) -> LLMatcher:
-        matcher = LLMatcher(self._tokenizer, LLMatcher.grammar_from_lark(spec.lark()))
+        matcher = LLMatcher(self._tokenizer, LLMatcher.grammar_from_lark(as_lark(spec)))
         if matcher.is_error():
             raise InputError(
                 f"the grammar does not compile: {matcher.get_error().splitlines()[0]}",
@@ -71,28 +72,28 @@ class GrammarCompiler:
 
 
 class DraftGrammar:
-    """Where one draft stands in its grammar."""
+    """The state of one draft in its grammar."""
 
     def __init__(self, matcher: LLMatcher, vocabulary: int) -> None:
         self._matcher = matcher
         self._vocabulary = vocabulary
 
     def allowed(self) -> np.ndarray | None:
-        """(V,) bool: the tokens that may come next; None when none may, or on an inner error."""
+        """Return (V,) bool, the tokens that may come next; None when none may, or on an error."""
         bits = np.frombuffer(self._matcher.compute_bitmask(), dtype=np.uint8)
         mask = np.unpackbits(bits, bitorder="little")[: self._vocabulary].astype(bool)
-        # llguidance's errors are soft: it goes on, with a mask that means nothing
+        # llguidance does not raise: after an error its masks mean nothing
         if self._matcher.is_error() or not mask.any():
             return None
         return mask
 
     def advance(self, token: int) -> bool:
-        """Consumes a token; False when the grammar does not allow it or has failed."""
+        """Consume a token, and return False when the grammar does not allow it or has failed."""
         return bool(self._matcher.consume_token(token)) and not self._matcher.is_error()
 
 
 def stack_allowed(masks: Sequence[np.ndarray | None], device: torch.device) -> Tensor:
-    """(B, V) bool of the rows' masks. A row without one has failed, and may take anything."""
+    """Stack the rows' masks to (B, V) bool; a row without a mask has failed and may take any."""
     width = next(len(mask) for mask in masks if mask is not None)
     rows = [np.ones(width, dtype=bool) if mask is None else mask for mask in masks]
     return torch.from_numpy(np.stack(rows)).to(device)

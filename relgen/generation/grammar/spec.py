@@ -1,39 +1,66 @@
-"""The grammar of tagged text: what a draft may look like, in the forms that engines read.
+"""The form that a draft may have: tagged text or a line of fields, as regular expressions.
 
-Each tag once, in either order; entities short, neither empty nor edged with white space; one line;
-bounded length. In AAO, up to N such lines. Leaves out what only a finished text shows: that is
-`acceptance`.
+Tagged text has each tag once, in either order; entities short, neither empty nor edged with white
+space; one line; bounded length. In AAO, up to N such lines. Leaves out what only a finished text
+shows: that is `acceptance`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 import regex
 
 from relgen.data import escape
+from relgen.prompting import UNTYPED
+
+
+class Alphabet(NamedTuple):
+    """Character classes of an engine's expressions.
+
+    Args:
+        alnum: a letter or a digit.
+        free: any character outside of tags.
+        solid: the same, but no space.
+        line: any character of a line.
+        solid_line: the same, but no space.
+    """
+
+    alnum: str
+    free: str
+    solid: str
+    line: str
+    solid_line: str
+
 
 # no complement with bounded repeats of words ("not </head>"): that overflows llguidance's lexer
-FREE_TEXT = r"[^<>\p{Cc}]"
-# Ordinary words: a full stop only between digits, no quotation mark before a tag. A small model
-# that may not end its sentence before both entities stand would otherwise go on behind one of them.
-LAST_WORD = (
-    r"[\"“‘(]?([\p{L}\p{N}$€£]|[0-9][.,:][0-9])([\p{L}\p{N}'’%&\/-]|[0-9][.,:][0-9]){0,22}[\"”)]?"
+UNICODE = Alphabet(
+    alnum=r"[\p{L}\p{N}]",
+    free=r"[^<>\p{Cc}]",
+    solid=r"[^<>\s\p{Cc}]",
+    line=r"[^\p{Cc}]",
+    solid_line=r"[^\s\p{Cc}]",
 )
-WORD = rf"({LAST_WORD}[,;:]?|[–-])"
-_POSSESSIVE = r"('s|’s)?"
-_SUFFIX = rf"{_POSSESSIVE}[,;:]?"
-_ENTITY_WORD_FIRST = r"([\p{L}\p{N}$€£#@&]|[0-9][.,:][0-9])"
-_ENTITY_WORD_REST = r"([\p{L}\p{N}'’&%+\/-]|[0-9][.,:][0-9])"
-_ABBREVIATION = r"(\p{L}{1,3}\.){1,4}"
-_ENTITY_FIRST = r"[\p{L}\p{N}$€£#@]"
-_ENTITY_LAST = r"[\p{L}\p{N}.!?)%'\"”’+]"
+PORTABLE = Alphabet(
+    alnum=r"""[^ !"#$%&'()*+,./:;<=>?@\[\\\]^_`{|}~\t\n\r-]""",
+    free=r"[^<>\t\n\r]",
+    solid=r"[^<>\t\n\r ]",
+    line=r"[^\t\n\r]",
+    solid_line=r"[^\t\n\r ]",
+)
+"""For servers, whose engines differ in the Unicode classes that they know: a letter or digit is any
+character but ASCII punctuation. So these classes take all that `UNICODE` takes, and more."""
+
+_IN_NUMBER = "[0-9][.,:][0-9]"
+_POSSESSIVE = "('s|’s)?"
+_SUFFIX = f"{_POSSESSIVE}[,;:]?"
 
 
 @dataclass(frozen=True, slots=True)
 class GrammarSpec:
-    """What a draft may look like.
+    """The form of an answer of tagged text.
 
     Args:
         lines: samples in one answer, at most.
@@ -43,7 +70,7 @@ class GrammarSpec:
         max_context_words: the same bound in words, where `one_sentence` is on.
         one_sentence: ordinary words with single spaces between, and a full stop, question or
             exclamation mark at the end. A small model then ends where the sentence does. Off, any
-            text goes: several sentences, and scripts without spaces.
+            text is allowed: several sentences, and scripts without spaces.
         head_types: written into the head's tag; empty leaves the tag bare.
         tail_types: likewise.
     """
@@ -57,70 +84,98 @@ class GrammarSpec:
     head_types: tuple[str, ...] = ()
     tail_types: tuple[str, ...] = ()
 
-    def lark(self) -> str:
-        """The grammar in llguidance's dialect of Lark."""
-        more = f' ("\\n" line){{0,{self.lines - 1}}}' if self.lines > 1 else ""
-        first, middle, last = self._sentence() if self.one_sentence else self._free()
-        return "\n".join(
-            [
-                f"start: line{more}",
-                "line: FIRST ( head MIDDLE tail | tail MIDDLE head ) LAST",
-                f'head: "<head" {_types(self.head_types)} ENTITY "</head>"',
-                f'tail: "<tail" {_types(self.tail_types)} ENTITY "</tail>"',
-                f"FIRST: /{first}/",
-                f"MIDDLE: /{middle}/",
-                f"LAST: /{last}/",
-                f"ENTITY: /{self._entity()}/",
-            ]
-        )
-
     def matches(self, line: str) -> bool:
-        """Whether one line of an answer is what the grammar gives."""
-        return _pattern(replace(self, lines=1)).fullmatch(line) is not None
+        """Return whether one line of an answer has this form."""
+        return _compiled(replace(self, lines=1)).fullmatch(line) is not None
 
-    def pattern(self) -> str:
-        """One line of an answer, as an expression of the `regex` package."""
-        first, middle, last = self._sentence() if self.one_sentence else self._free()
+    def pattern(self, of: Alphabet = UNICODE) -> str:
+        """Return a regular expression for one line of an answer."""
+        first, middle, last = self.contexts(of)
         head, tail = (
-            f"<{role}{_type_pattern(types)}>({self._entity()})</{role}>"
+            f"<{role}{_tag_types(types)}>({self.entity(of)})</{role}>"
             for role, types in (("head", self.head_types), ("tail", self.tail_types))
         )
         return f"({first})({head}({middle}){tail}|{tail}({middle}){head})({last})"
 
-    def _entity(self) -> str:
-        if self.one_sentence:
-            rest = f"{{0,{min(self.max_entity_chars, 25) - 1}}}"
-            word = f"({_ENTITY_WORD_FIRST}{_ENTITY_WORD_REST}{rest}|{_ABBREVIATION})"
-            return f"({word} ){{0,{self.max_entity_words - 1}}}{word}"
-        inner = max(self.max_entity_chars - 2, 0)
-        return rf"[\p{{L}}\p{{N}}]|{_ENTITY_FIRST}{FREE_TEXT}{{0,{inner}}}{_ENTITY_LAST}"
-
-    def _free(self) -> tuple[str, str, str]:
-        size = self.max_context_chars
-        first = rf"([^<>\s\p{{Cc}}]{FREE_TEXT}{{0,{size - 1}}})?"
-        return first, f"{FREE_TEXT}{{1,{size}}}", f"{FREE_TEXT}{{0,{size}}}"
-
-    def _sentence(self) -> tuple[str, str, str]:
+    def contexts(self, of: Alphabet) -> tuple[str, str, str]:
+        """Return expressions for the text before, between and after the entities."""
+        if not self.one_sentence:
+            size = self.max_context_chars
+            first = f"({of.solid}{of.free}{{0,{size - 1}}})?"
+            return first, f"{of.free}{{1,{size}}}", f"{of.free}{{0,{size}}}"
         # bounded in words: a bound in characters would cut a word and put a tag there
-        words = f"{{0,{self.max_context_words}}}"
-        first = rf"({WORD} ){words}"
-        middle = rf"{_SUFFIX}( |-|( {WORD}){{1,{self.max_context_words}}} )"
-        before_last = f"{{0,{self.max_context_words - 1}}}"
-        last = rf"({_POSSESSIVE}|{_SUFFIX}( {WORD}){before_last} {LAST_WORD})[.!?]"
+        most, word = self.max_context_words, _word(of)
+        first = f"({word} ){{0,{most}}}"
+        middle = f"{_SUFFIX}( |-|( {word}){{1,{most}}} )"
+        last = f"({_POSSESSIVE}|{_SUFFIX}( {word}){{0,{most - 1}}} {_last_word(of)})[.!?]"
         return first, middle, last
 
+    def entity(self, of: Alphabet) -> str:
+        """Return an expression for the mention of an entity."""
+        if self.one_sentence:
+            begin = f"({of.alnum}|[$€£#@&]|{_IN_NUMBER})"
+            inside = f"({of.alnum}|['’&%+/-]|{_IN_NUMBER})"
+            rest = min(self.max_entity_chars, 25) - 1
+            word = f"({begin}{inside}{{0,{rest}}}|({of.alnum}{{1,3}}[.]){{1,4}})"
+            return f"({word} ){{0,{self.max_entity_words - 1}}}{word}"
+        inner = max(self.max_entity_chars - 2, 0)
+        begin, end = f"({of.alnum}|[$€£#@])", f"""({of.alnum}|[.!?)%'"”’+])"""
+        return f"{of.alnum}|{begin}{of.free}{{0,{inner}}}{end}"
 
-def _types(types: tuple[str, ...]) -> str:
-    if not types:
-        return '">"'
-    quoted = (escape(kind).replace("\\", "\\\\").replace('"', '\\"') for kind in types)
-    return '":" ( {} ) ">"'.format(" | ".join(f'"{kind}"' for kind in quoted))
+
+@dataclass(frozen=True, slots=True)
+class FieldsSpec(GrammarSpec):
+    """The form of a line of fields (`field_markup`); bounds and types as in tagged text.
+
+    It cannot require a context that holds the entities: that is seen when the line is read.
+
+    Args:
+        relation: the only relation that the line may name.
+    """
+
+    relation: str = ""
+
+    def pattern(self, of: Alphabet = UNICODE) -> str:
+        """Return a regular expression for one line of an answer."""
+        entity = self.entity(of)
+        return (
+            f"{_literal(f'Relation: {self.relation}. Context: ')}{self._context(of)}"
+            f" Head Entity: ({entity})[.] Head Type: {_one_of(self.head_types or (UNTYPED,))}[.]"
+            f" Tail Entity: ({entity})[.] Tail Type: {_one_of(self.tail_types or (UNTYPED,))}[.]"
+        )
+
+    def _context(self, of: Alphabet) -> str:
+        if self.one_sentence:
+            most = 3 * self.max_context_words + 2 * self.max_entity_words
+            return f"({_word(of)} ){{1,{most}}}{_last_word(of)}[.!?]"
+        most = 3 * self.max_context_chars + 2 * self.max_entity_chars
+        return f"{of.solid_line}{of.line}{{1,{most}}}"
 
 
-def _type_pattern(types: tuple[str, ...]) -> str:
-    return f":({'|'.join(regex.escape(escape(kind)) for kind in types)})" if types else ""
+def _last_word(of: Alphabet) -> str:
+    # Ordinary words: a full stop only between digits, no quotation mark before a tag. A small model
+    # that may not end its sentence before both entities stand would otherwise go on behind one.
+    begin = f"({of.alnum}|[$€£]|{_IN_NUMBER})"
+    inside = f"({of.alnum}|['’%&/-]|{_IN_NUMBER})"
+    return f"""["“‘(]?{begin}{inside}{{0,22}}["”)]?"""
+
+
+def _word(of: Alphabet) -> str:
+    return f"({_last_word(of)}[,;:]?|[–-])"
+
+
+def _tag_types(types: tuple[str, ...]) -> str:
+    return f":{_one_of(tuple(map(escape, types)))}" if types else ""
+
+
+def _one_of(names: tuple[str, ...]) -> str:
+    return f"({'|'.join(map(_literal, names))})"
+
+
+def _literal(text: str) -> str:
+    return regex.sub(r"[\\.^$*+?{}\[\]()|]", r"\\\g<0>", text)
 
 
 @lru_cache(maxsize=256)
-def _pattern(spec: GrammarSpec) -> regex.Pattern[str]:
+def _compiled(spec: GrammarSpec) -> regex.Pattern[str]:
     return regex.compile(spec.pattern())

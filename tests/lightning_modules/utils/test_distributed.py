@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import torch
 
-from datamodules.preferences import PreferenceDataModule, _sizes, collate
+from datamodules.preferences import PreferenceDataModule, _sizes, collate_chains
 from datamodules.utils.batching import TokenBatchSampler
 from lightning_modules.dpo import DPOModule
 from relgen.data.samples import write_samples
@@ -107,7 +107,7 @@ def by_hand(
             for rank in range(2)
         ]
         for batches in zip(*samplers, strict=True):
-            parts = [module.model_step(collate(table[rows])) for rows in batches]
+            parts = [module.model_step(collate_chains(table[rows])) for rows in batches]
             pairs = [len(part.losses) for part in parts]
             loss = sum(part.loss * n for part, n in zip(parts, pairs, strict=True)) / sum(pairs)
             optimizer.zero_grad()

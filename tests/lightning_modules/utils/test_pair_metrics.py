@@ -4,13 +4,13 @@ import math
 
 import torch
 
-from lightning_modules.utils.pair_metrics import NAMES, PairMeans
+from lightning_modules.utils.pair_metrics import PAIR_METRICS, PairMetrics
 
 
 def test_means_over_uneven_batches_and_kinds():
-    means = PairMeans()
+    means = PairMetrics()
     for margins, kinds in [([1.0, 2.0, 6.0], [0, 0, 1]), ([-1.0], [1])]:
-        values = dict.fromkeys(NAMES, torch.tensor(margins))
+        values = dict.fromkeys(PAIR_METRICS, torch.tensor(margins))
         means.update(values, torch.tensor(kinds))
     got = {name: metric.compute().item() for name, metric in means.items()}
     assert got["rewards/margins"] == 2.0

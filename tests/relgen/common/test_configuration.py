@@ -98,7 +98,7 @@ def test_refuses(values: dict[str, Any], message: str) -> None:
 
 
 def test_what_must_be_given() -> None:
-    with pytest.raises(InputError, match="^field 'corpus': missing$"):
+    with pytest.raises(InputError, match=r"^field 'corpus': missing$"):
         read(Settings, {})
 
 

@@ -15,25 +15,19 @@ import pytest
 
 from relgen.common.errors import InputError
 from relgen.data.samples import read_samples
-from relgen.experiments.cluster import JobCommand, run_jobs
+from relgen.experiments.cluster import Jobs, run_jobs
 
 
-def test_jobs_run_and_those_that_fail_say_why(tmp_path: Path) -> None:
+def test_jobs_run_and_those_that_fail_say_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "corpus"
-    commands = [
-        JobCommand("good", ("data", "everyday", "--out", str(out))),
-        JobCommand("bad", ("data", "split", "none.jsonl", "--shots", "1", "--out", str(tmp_path))),
-    ]
-    said: list[tuple[str, bool, int]] = []
-    failures = run_jobs(
-        commands,
-        cluster="local",
-        at_once=1,
-        folder=tmp_path / "jobs",
-        options={},
-        ended=lambda *what: said.append(what),
-    )
-    assert said == [("good", False, 1), ("bad", True, 0)]
+    commands = {
+        "good": ("data", "everyday", "--out", str(out)),
+        "bad": ("data", "split", "none.jsonl", "--shots", "1", "--out", str(tmp_path)),
+    }
+    failures = run_jobs(commands, Jobs("local", 1, {}), tmp_path / "jobs")
+    assert capsys.readouterr().err == "done: good; 1 left\nfailed: bad; 0 left\n"
     assert len(read_samples(out / "train.jsonl")) == 216
     (failure,) = failures
     assert failure.name == "bad"
@@ -55,10 +49,10 @@ def test_an_interrupted_run_leaves_no_job_running(
 import signal
 import sys
 from pathlib import Path
-from relgen.experiments.cluster import JobCommand, run_jobs
+from relgen.experiments.cluster import Jobs, run_jobs
 signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell has it in the background
-read = JobCommand("read", ("data", "split", sys.argv[1], "--shots", "1", "--out", sys.argv[2]))
-run_jobs([read], cluster="local", at_once=1, folder=Path(sys.argv[2]), options={})
+read = ("data", "split", sys.argv[1], "--shots", "1", "--out", sys.argv[2])
+run_jobs({"read": read}, Jobs("local", 1, {}), Path(sys.argv[2]))
 """
     line = [sys.executable, "-c", program, str(endless), str(tmp_path / "jobs")]
     with subprocess.Popen(line, stderr=subprocess.DEVNULL, start_new_session=True) as parent:
@@ -90,13 +84,13 @@ def _patiently(refused: type[BaseException], tried: Callable[[], Any]) -> Any:
 
 def test_options_that_submitit_does_not_know(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="submitit: "):
-        run_jobs([], cluster="local", at_once=None, folder=tmp_path, options={"no_such_option": 1})
+        run_jobs({}, Jobs("local", None, {"no_such_option": 1}), tmp_path)
 
 
 def test_slurm_where_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(InputError, match="submitit: "):
-        run_jobs([], cluster="slurm", at_once=None, folder=tmp_path, options={})
+        run_jobs({}, Jobs("slurm", None, {}), tmp_path)
 
 
 def test_a_job_that_slurm_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,14 +98,9 @@ def test_a_job_that_slurm_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         (tmp_path / name).write_text("#!/bin/sh\necho 'invalid partition: x' >&2\nexit 1\n")
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    commands = {"first": ("data", "everyday", "--out", str(tmp_path / "corpus"))}
     with pytest.raises(InputError) as caught:
-        run_jobs(
-            [JobCommand("first", ("data", "everyday", "--out", str(tmp_path / "corpus")))],
-            cluster="slurm",
-            at_once=None,
-            folder=tmp_path / "jobs",
-            options={},
-        )
+        run_jobs(commands, Jobs("slurm", None, {}), tmp_path / "jobs")
     assert "the job 'first' was refused: " in str(caught.value)
     assert "invalid partition: x" in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from relgen.data.samples import Sample
-from relgen.generation.acceptance import Pool, Surroundings, Verdict, default_checks, judge
+from relgen.generation.acceptance import DraftContext, Pool, default_checks, judge
 from relgen.generation.backends.base import Finish
 from relgen.generation.settings import GenerationSettings
 from tests.relgen.generation import tiny
@@ -16,19 +16,17 @@ OTHER = tiny.sample("vase", " on the shelf had been blown from green ", "glass",
 ACCEPTED = tiny.sample("frost", " killed nearly all of the early ", "apricots")
 
 
-def verdict(raw: str, relation: str = "causes", finish: Finish = "stop") -> Verdict:
+def verdict(raw: str, relation: str = "causes", finish: Finish = "stop") -> Sample | str:
     pool = Pool.of(SETTINGS, tiny.train(), FORBIDDEN)
     pool.add(OTHER)
     pool.add(ACCEPTED)
     shown = [sample for sample in tiny.train() if sample.relation == relation][:1]
-    surroundings = Surroundings(tiny.schema()[relation], shown, pool)
-    return judge(raw, finish, surroundings, default_checks(SETTINGS))
+    context = DraftContext(tiny.schema()[relation], shown, pool)
+    return judge(raw, finish, context, default_checks(SETTINGS))
 
 
 def test_accepts() -> None:
-    found = verdict(
-        "  Late <tail> panic </tail>broke out because of a <head>rumour</head>. "
-    ).sample
+    found = verdict("  Late <tail> panic </tail>broke out because of a <head>rumour</head>. ")
     assert isinstance(found, Sample)
     assert found.text == "Late  panic broke out because of a rumour."
     assert (found.head_text, found.tail_text) == ("rumour", "panic")
@@ -70,35 +68,35 @@ REJECTED = [
     ("raw", "reason"), REJECTED, ids=[f"{r}-{i}" for i, (_, r) in enumerate(REJECTED)]
 )
 def test_rejects(raw: str, reason: str) -> None:
-    assert verdict(raw) == Verdict(None, reason)
+    assert verdict(raw) == reason
 
 
 def test_unfinished_comes_before_everything() -> None:
-    assert verdict("The <head>rain</head> bro", finish="length").reason == "unfinished"
-    assert verdict("The <head>rain</head> bro", finish="grammar").reason == "dead_end"
+    assert verdict("The <head>rain</head> bro", finish="length") == "unfinished"
+    assert verdict("The <head>rain</head> bro", finish="grammar") == "dead_end"
 
 
 def test_a_near_copy_of_another_relations_sample_is_allowed() -> None:
     raw = "The <head>dust</head> on the shelf had been blown from green <tail>allergies</tail>."
-    assert verdict(raw).sample is not None
-    assert verdict(raw, "made_of").reason == "near_duplicate"
+    assert isinstance(verdict(raw), Sample)
+    assert verdict(raw, "made_of") == "near_duplicate"
 
 
 def test_scripts_without_case_need_no_spaces() -> None:
     raw = "一 二 三 四 <head>大雨</head>造成了<tail>洪水</tail>"
-    assert verdict(raw).sample is not None
+    assert isinstance(verdict(raw), Sample)
 
 
 def test_types() -> None:
     line = "Whoever made this <head{}>ladle</head> cut it from <tail{}>{}</tail>."
     wrong = verdict(line.format(":PERSON", "", "beech"), "made_of")
-    assert wrong.reason == "wrong_head_type"
-    typed = verdict(line.format(":OBJECT", ":OBJECT", "beech"), "made_of").sample
-    assert typed is not None
+    assert wrong == "wrong_head_type"
+    typed = verdict(line.format(":OBJECT", ":OBJECT", "beech"), "made_of")
+    assert isinstance(typed, Sample)
     assert (typed.head.type, typed.tail.type) == ("OBJECT", "OBJECT")
     # the schema has one type for the head; for the tail a demonstration would have to say it
-    untyped = verdict(line.format("", "", "beech"), "made_of").sample
-    assert untyped is not None
+    untyped = verdict(line.format("", "", "beech"), "made_of")
+    assert isinstance(untyped, Sample)
     assert (untyped.head.type, untyped.tail.type) == ("OBJECT", None)
 
 
@@ -107,18 +105,18 @@ def test_type_of_an_equal_mention_in_the_demonstrations() -> None:
         "table", " is all ", "oak", relation="made_of", types=("OBJECT", "MATERIAL")
     )
     pool = Pool.of(SETTINGS, [])
-    surroundings = Surroundings(tiny.schema()["made_of"], [shown], pool)
+    context = DraftContext(tiny.schema()["made_of"], [shown], pool)
     raw = "He built the <head>sloop</head> from seasoned <tail>Oak</tail>."
-    found = judge(raw, "stop", surroundings, default_checks(SETTINGS)).sample
-    assert found is not None
+    found = judge(raw, "stop", context, default_checks(SETTINGS))
+    assert isinstance(found, Sample)
     assert found.tail.type == "MATERIAL"
 
 
 def test_an_outside_scorer_is_one_more_check() -> None:
-    def refuse_oak(sample: Sample, _: Surroundings) -> str | None:
+    def refuse_oak(sample: Sample, _: DraftContext) -> str | None:
         return "classifier_disagrees" if "oak" in sample.text else None
 
-    surroundings = Surroundings(tiny.schema()["made_of"], [], Pool.of(SETTINGS, []))
+    context = DraftContext(tiny.schema()["made_of"], [], Pool.of(SETTINGS, []))
     checks = [*default_checks(SETTINGS), refuse_oak]
     raw = "He built the <head>sloop</head> from seasoned <tail>oak</tail>."
-    assert judge(raw, "stop", surroundings, checks).reason == "classifier_disagrees"
+    assert judge(raw, "stop", context, checks) == "classifier_disagrees"

@@ -59,15 +59,16 @@ def url() -> Iterator[str]:
 def test_the_server_writes_what_the_model_in_this_process_writes(
     url: str, tmp_path: Path, api: str
 ) -> None:
-    """Greedy, without a grammar, which this server does not have: draft by draft the same text."""
+    """Greedy, without penalty and grammar, which it does not have: draft by draft the same text."""
     shared = {
         "samples": 2,
         "max_drafts_per_sample": 1,
         "temperature": 0.0,
+        "repetition_penalty": 1.0,
         "grammar": False,
         "max_new_tokens": 16,
     }
-    server = {"base_url": url, "kind": "transformers", "api": api, "tokenizer": MODEL}
+    server = {"base_url": url, "api": api, "tokenizer": MODEL}
     chosen = {
         "here": GenerationSettings(model=MODEL, **shared),
         "there": GenerationSettings(

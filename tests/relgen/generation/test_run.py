@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,12 @@ from relgen.common.errors import InputError
 from relgen.data.samples import read_samples, write_samples
 from relgen.data.schema import load_schema
 from relgen.data.tagged_text import parse
+from relgen.generation.backends.base import Draft, DraftRequest
+from relgen.generation.backends.loading import Engine
 from relgen.generation.run import generate
 from relgen.generation.settings import GenerationSettings
+from relgen.prompting.field_markup import render_fields
+from relgen.prompting.prompts import PLAIN, Prompt
 from tests.relgen.generation.conftest import Inputs
 
 FILES = ("generated.jsonl", "rejected.jsonl", "generation.json")
@@ -224,7 +228,7 @@ def test_finished_output_is_left_alone(inputs: Inputs, tmp_path: Path) -> None:
 
 def test_a_journal_of_other_settings_is_refused(inputs: Inputs, tmp_path: Path) -> None:
     journal = tmp_path / ".generated.jsonl.journal.jsonl"
-    begun = '{"header": "other"}\n{"keys": [], "drafts": [], "seconds": 0.0}\n'
+    begun = '{"header": "other"}\n{"drafts": [], "seconds": 0.0, "usage": [0, 0, 0, 0]}\n'
     journal.write_text(begun)
     with pytest.raises(InputError, match="--force"):
         run(inputs, tmp_path, settings(inputs, samples=1))
@@ -264,3 +268,50 @@ def test_relations(inputs: Inputs, tmp_path: Path) -> None:
     half = load_schema(inputs.schema).halves(3)["b"]
     chosen = settings(inputs, samples=1, half="b", half_seed=3)
     assert tuple(run(inputs, tmp_path / "c", chosen)["relations"]) == half
+
+
+@pytest.mark.parametrize("mode", ["obo", "aao"])
+def test_lines_of_fields_are_all_accounted_for(inputs: Inputs, tmp_path: Path, mode: str) -> None:
+    chosen = settings(inputs, mode=mode, markup="fields", per_answer=2, shown=2, max_new_tokens=200)
+    summary = run(inputs, tmp_path, chosen)
+    rejected = rows(tmp_path / "rejected.jsonl")
+    assert rejected
+    assert len(rejected) == sum(summary["rejected"].values())
+    # what was decoded keeps to the grammar; a random model's context holds no entity
+    assert set(summary["rejected"]) & {"head_not_in_context", "tail_not_in_context"}
+    assert not set(summary["rejected"]) & {"no_fields", "wrong_relation", "off_grammar", "no_head"}
+
+
+def test_a_line_of_fields_gets_its_offsets(inputs: Inputs, tmp_path: Path) -> None:
+    relation = load_schema(inputs.schema).relations[0]
+    sample = next(s for s in read_samples(inputs.train) if s.relation == relation.name)
+    line = render_fields(sample, relation).replace(sample.text, f"{sample.text} It is so indeed.")
+
+    class Fixed:
+        """A model that writes one line."""
+
+        def prefill(self, prompts: Mapping[int, Prompt]) -> None:
+            assert all("Head Entity: " in prompt.text for prompt in prompts.values())
+
+        def decode(self, requests: Sequence[DraftRequest]) -> list[Draft]:
+            return [Draft(line, "stop", 9, (None,)) for _ in requests]
+
+        def reset(self) -> None: ...
+
+        def close(self) -> None: ...
+
+    chosen = settings(
+        inputs,
+        markup="fields",
+        samples=1,
+        grammar=False,
+        near_copy_overlap=1.0,
+        max_words=200,
+        relations=(relation.name,),
+        max_entity_chars=200,
+    )
+    run(inputs, tmp_path, chosen, engine=lambda settings, journal: Engine(PLAIN, Fixed))
+    (made,) = read_samples(tmp_path / "generated.jsonl")
+    assert made.head_text == sample.head_text
+    assert made.tail_text == sample.tail_text
+    assert made.text.endswith("It is so indeed.")

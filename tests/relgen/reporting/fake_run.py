@@ -231,12 +231,7 @@ def _data(arms: list[ArmFiles], labels: Sequence[str], show_human: bool) -> Repo
         "--data.chains stages/seed1/chains-a/chains.jsonl --data.schema semeval --out dpo-a",
     }
     stages: Any = [
-        {
-            "name": name,
-            "command": command,
-            "started": 1000.0 * n,
-            "finished": 1000.0 * n + 7.25 * 20**n,
-        }
+        {"name": name, "command": command, "seconds": 7.25 * 20**n}
         for n, (name, command) in enumerate(commands.items())
     ]
     return {

@@ -49,11 +49,11 @@ def test_what_configurations_say() -> None:
 def test_a_prompt_without_room_for_a_sample_is_refused_before_it_is_read() -> None:
     settings = GenerationSettings(model="tiny", max_new_tokens=28)
     backend = TransformersBackend(model(128), TOKENIZER, settings, STOPS)
-    backend.show({0: prompt(100)})
+    backend.prefill({0: prompt(100)})
     fed: list[int] = []
     backend._model.register_forward_pre_hook(lambda *_: fed.append(1))
     with pytest.raises(InputError, match="101 tokens and an answer of up to 28") as caught:
-        backend.show({0: prompt(101)})
+        backend.prefill({0: prompt(101)})
     assert "128 positions" in str(caught.value)
     assert "(got 'tiny'); give more `chains`" in str(caught.value)
     assert not fed
@@ -62,9 +62,9 @@ def test_a_prompt_without_room_for_a_sample_is_refused_before_it_is_read() -> No
 def test_an_answer_of_many_lines_ends_where_the_window_does() -> None:
     settings = GenerationSettings(mode="aao", max_new_tokens=20, temperature=0)
     backend = TransformersBackend(model(128), TOKENIZER, settings, [])
-    backend.show({0: prompt(100)})
+    backend.prefill({0: prompt(100)})
     request = DraftRequest(0, "k", max_tokens=400, one_line=False, grammar=None)
-    (draft,) = backend.draft([request])
+    (draft,) = backend.decode([request])
     assert (draft.tokens, draft.finish) == (28, "length")
 
 

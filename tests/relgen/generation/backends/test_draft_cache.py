@@ -42,12 +42,12 @@ def prompt(number: int) -> Prompt:
 def drafts(temperature: float = 0.9) -> list[Draft]:
     settings = GenerationSettings(temperature=temperature)
     backend = TransformersBackend(model(), TOKENIZER, settings, STOPS)
-    backend.show({chain: prompt(chain + 1) for chain in range(3)})
+    backend.prefill({chain: prompt(chain + 1) for chain in range(3)})
     requests = [
         DraftRequest(row, f"{place}", length, False, None)
         for place, (row, length) in enumerate(zip(ROWS, LENGTHS, strict=True))
     ]
-    first, again = backend.draft(requests), backend.draft(requests)
+    first, again = backend.decode(requests), backend.decode(requests)
     assert first == again  # the chains' own rows are as before
     return first
 
@@ -129,7 +129,7 @@ def test_a_prompt_is_copied_once() -> None:
     """And only as long as a draft reads it."""
     settings = GenerationSettings()
     backend = TransformersBackend(model(), TOKENIZER, settings, STOPS)
-    backend.show({chain: prompt(chain + 1) for chain in range(3)})
+    backend.prefill({chain: prompt(chain + 1) for chain in range(3)})
     cache = backend._copied(ROWS)
     assert isinstance(cache, DraftCache)
     assert len(cache._prompts.lengths) == 3
@@ -141,5 +141,5 @@ def test_a_prompt_is_copied_once() -> None:
     assert (cache._hidden[:, 0] == 0).sum(-1).tolist() == cache._prompts.lengths
     assert cache._grid.tolist() == [[0, 2, 4], [1, 3, 1]]
     assert cache._flat.tolist() == [0, 3, 1, 4, 2]
-    backend.forget()
+    backend.reset()
     assert not backend._copies.states()

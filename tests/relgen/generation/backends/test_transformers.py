@@ -59,25 +59,25 @@ def generated(prompt: Prompt, penalty: float = 1.15, length: int = 24) -> str:
 def test_cached_batch_gives_what_transformers_gives_row_by_row(penalty: float) -> None:
     cached = backend(repetition_penalty=penalty)
     current = {0: prompts(1), 1: prompts(3, first=2), 2: prompts(2, first=1)}
-    cached.show(current)
+    cached.prefill(current)
     for step in range(4):
         requests = [request(chain) for chain in current]
-        texts = [draft.text for draft in cached.draft(requests)]
+        texts = [draft.text for draft in cached.decode(requests)]
         assert texts == [generated(prompt, penalty) for prompt in current.values()]
         # chains grow, one is retried, one gets other demonstrations (AAO, a window)
         grown = {0: prompts(step + 2)}
         if step % 2:
             grown[2] = prompts(2, first=step)
-        cached.show(grown)
+        cached.prefill(grown)
         current.update(grown)
 
 
 def test_a_drafts_length_does_not_disturb_the_others() -> None:
     cached = backend()
     current = {chain: prompts(1 + chain, first=chain) for chain in range(4)}
-    cached.show(current)
+    cached.prefill(current)
     lengths = [3, 40, 1, 17]
-    drafts = cached.draft(
+    drafts = cached.decode(
         [request(chain, max_tokens=n) for chain, n in zip(current, lengths, strict=True)]
     )
     expected = [generated(current[c], length=n) for c, n in zip(current, lengths, strict=True)]
@@ -91,9 +91,9 @@ def test_feeds_only_what_is_new() -> None:
         lambda module, args, kwargs: fed.append(kwargs["input_ids"].shape[1]), with_kwargs=True
     )
     try:
-        cached.show({0: prompts(1)})
-        cached.draft([request(0, max_tokens=2)])
-        cached.show({0: prompts(2)})
+        cached.prefill({0: prompts(1)})
+        cached.decode([request(0, max_tokens=2)])
+        cached.prefill({0: prompts(2)})
     finally:
         handle.remove()
     new = prompts(2)
@@ -110,7 +110,7 @@ def test_reads_once_what_new_chains_have_in_common() -> None:
         lambda module, args, kwargs: fed.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True
     )
     try:
-        cached.show(current)
+        cached.prefill(current)
     finally:
         handle.remove()
     first, other = (encode(TOKENIZER, current[chain].prefix) for chain in (0, 2))
@@ -120,7 +120,7 @@ def test_reads_once_what_new_chains_have_in_common() -> None:
     assert fed[:2] == [(1, shared), (2, max(len(first), len(other)) - shared)]
     assert fed[2][0] == 4
     assert fed[2][1] < min(len(first), len(other))
-    drafts = cached.draft([request(chain) for chain in current])
+    drafts = cached.decode([request(chain) for chain in current])
     assert [draft.text for draft in drafts] == [generated(prompt) for prompt in current.values()]
 
 
@@ -142,10 +142,10 @@ def test_a_row_is_copied_to_others_however_full_its_storage_is(length: int) -> N
 def test_draws_do_not_depend_on_the_batch() -> None:
     sampled = backend(temperature=1.0, top_k=None, top_p=1.0)
     current = {0: prompts(1), 1: prompts(3, first=2), 2: prompts(2, first=1)}
-    sampled.show(current)
-    together = sampled.draft([request(chain, key=f"key-{chain}") for chain in current])
-    again = sampled.draft([request(1, key="key-1")])
-    other = sampled.draft([request(1, key="another")])
+    sampled.prefill(current)
+    together = sampled.decode([request(chain, key=f"key-{chain}") for chain in current])
+    again = sampled.decode([request(1, key="key-1")])
+    other = sampled.decode([request(1, key="another")])
     assert again[0].text == together[1].text
     assert other[0].text != together[1].text
 
@@ -153,8 +153,8 @@ def test_draws_do_not_depend_on_the_batch() -> None:
 def test_logprobs_are_those_of_the_unmodified_policy() -> None:
     cached = backend()
     prompt = prompts(2)
-    cached.show({0: prompt})
-    draft = cached.draft([request(0, max_tokens=6)])[0]
+    cached.prefill({0: prompt})
+    draft = cached.decode([request(0, max_tokens=6)])[0]
     ids = [token for segment in prompt.segments for token in encode(TOKENIZER, segment)]
     written = cached_ids(draft.text)
     assert len(written) == draft.tokens == 6
@@ -184,7 +184,7 @@ def cached_ids(text: str) -> list[int]:
 @pytest.mark.parametrize("one_sentence", [False, True])
 def test_grammar_makes_a_random_model_write_well_formed_lines(one_sentence: bool) -> None:
     sampled = backend(temperature=1.5, top_k=None, top_p=1.0)
-    sampled.show({0: prompts(1), 1: prompts(2)})
+    sampled.prefill({0: prompts(1), 1: prompts(2)})
     spec = GrammarSpec(
         lines=3,
         max_entity_chars=8,
@@ -195,7 +195,7 @@ def test_grammar_makes_a_random_model_write_well_formed_lines(one_sentence: bool
         head_types=("A", "B-C"),
     )
     requests = [request(i % 2, key=str(i), max_tokens=600, grammar=spec) for i in range(12)]
-    for draft in sampled.draft(requests):
+    for draft in sampled.decode(requests):
         assert draft.finish == "stop"
         lines = draft.text.split("\n")
         assert 1 <= len(lines) <= 3

@@ -1,0 +1,155 @@
+"""Finds the corpus of an experiment: the user's files, or stages that convert a known corpus."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from relgen.common import InputError, find_schema
+from relgen.experiments.config import CorpusFiles
+from relgen.experiments.stages import OUT, Stage, StageFolders
+
+Places = tuple[str, ...]
+"""The paths under `$RELGEN_DATA` at which a file may lie."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnDisk:
+    """A corpus that is looked for under `$RELGEN_DATA`.
+
+    Args:
+        schema: shipped name.
+        license: of its sentences, for the generated set's card.
+        format: as `relgen data convert` takes it.
+        files: the training and the test file.
+        labels: patches of the labels of the two, where there are any.
+        public: whether its sentences may be shown to others, for example in a report.
+    """
+
+    schema: str
+    license: str
+    format: str
+    files: tuple[Places, Places]
+    labels: tuple[Places, Places] = ((), ())
+    public: bool = True
+
+
+_TACRED = OnDisk(
+    "tacred",
+    "other",
+    "tacred",
+    (
+        ("tacred/train.json", "tacred/data/json/train.json"),
+        ("tacred/test.json", "tacred/data/json/test.json"),
+    ),
+    public=False,
+)
+ON_DISK = {
+    "semeval": OnDisk(
+        "semeval",
+        "cc-by-3.0",
+        "semeval",
+        (("semeval2010_task8/TRAIN_FILE.TXT",), ("semeval2010_task8/TEST_FILE_FULL.TXT",)),
+    ),
+    "tacred": _TACRED,
+    "tacrev": replace(
+        _TACRED, labels=((), ("tacrev/test_patch.json", "tacrev/patch/test_patch.json"))
+    ),
+    "retacred": replace(
+        _TACRED,
+        schema="retacred",
+        labels=(
+            ("retacred/train_id2label.json", "retacred/Re-TACRED/train_id2label.json"),
+            ("retacred/test_id2label.json", "retacred/Re-TACRED/test_id2label.json"),
+        ),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Samples to draw from, samples to test on, and their schema (a path or a shipped name).
+
+    `kept_out` has the test sentences that splits and generators must not repeat. Corpora that
+    differ only in the labels of the test set share it, and with it splits and generated sets.
+    `own` are the user's files of samples, which no stage makes.
+    """
+
+    train: Path
+    test: Path
+    schema: str
+    kept_out: Path
+    own: tuple[Path, ...] = ()
+
+    @property
+    def external(self) -> list[Path]:
+        """The files that no stage makes: the schema, and the user's samples."""
+        return [find_schema(self.schema), *self.own]
+
+
+def plan_corpus(corpus: str | CorpusFiles, folders: StageFolders) -> Corpus:
+    """Add the stages that a corpus needs.
+
+    Args:
+        corpus: `everyday`, a key of `ON_DISK`, or the user's files.
+        folders: collects the stages.
+
+    Raises:
+        InputError: a file is missing.
+    """
+    if isinstance(corpus, CorpusFiles):
+        train, test = Path(corpus.train), Path(corpus.test)
+        for path in (train, test):
+            if not path.is_file():
+                raise InputError("no such file", path=path, remedy="check the path")
+        return Corpus(train, test, corpus.schema, test, (train, test))
+    if corpus == "everyday":
+        stage = folders.add("corpus", "corpus", ["everyday"], {"--out": OUT})
+        test = stage.folder / "test.jsonl"
+        return Corpus(stage.folder / "train.jsonl", test, "everyday", test)
+    known = ON_DISK[corpus]
+    train, test = (
+        _converted(part, corpus, places, labels, folders).folder / f"{part}.jsonl"
+        for part, places, labels in zip(("train", "test"), known.files, known.labels, strict=True)
+    )
+    kept_out = test
+    if known.labels[1] and not known.labels[0]:
+        # another corpus has the same training sentences, and so the same generated ones
+        kept_out = _converted("test", corpus, known.files[1], (), folders).folder / "test.jsonl"
+    return Corpus(train, test, known.schema, kept_out)
+
+
+def _converted(
+    part: str, corpus: str, places: Places, labels: Places, folders: StageFolders
+) -> Stage:
+    source = _find(corpus, places)
+    patch = _find(corpus, labels) if labels else None
+    external = [source, *([patch] if patch else [])]
+    name = f"corpus-{part}-relabelled" if patch else f"corpus-{part}"
+    return folders.add(
+        name,
+        "corpus",
+        ["convert", source],
+        {"--format": ON_DISK[corpus].format, "--labels": patch, "--out": f"{OUT}/{part}.jsonl"},
+        external=external,
+    )
+
+
+def _find(corpus: str, places: Places) -> Path:
+    root = os.environ.get("RELGEN_DATA")
+    if not root:
+        raise InputError(
+            "corpora on disk are looked for under $RELGEN_DATA, which is not set",
+            field="corpus",
+            value=corpus,
+            remedy=f"export RELGEN_DATA=FOLDER, with the corpus in FOLDER/{places[0]}",
+        )
+    for place in places:
+        if (path := Path(root) / place).is_file():
+            return path.resolve()
+    raise InputError(
+        f"{corpus} needs this file under $RELGEN_DATA",
+        path=Path(root) / places[0],
+        remedy="put the corpus's official files there",
+    )

@@ -1,0 +1,223 @@
+"""Drafts from a server that speaks OpenAI's protocol: vLLM, llama.cpp, hosted ones.
+
+The `openai` package sends the requests, and repeats them after 408, 409, 429, 5xx and lost
+connections, with growing pauses, jitter, and `Retry-After`. Added here: answers that cannot be used
+count as failures, and each answer is recorded as it arrives.
+
+The key is read from the environment and appears in no setting, file or message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import openai
+
+from relgen.common import InputError
+from relgen.generation.backends.base import Draft, DraftRequest
+from relgen.generation.backends.server_protocol import (
+    Body,
+    UnusableAnswerError,
+    read_answer,
+    request_body,
+)
+from relgen.generation.backends.server_transport import bounded_client
+from relgen.generation.files.journal import Journal, Usage
+from relgen.generation.settings import GenerationSettings
+from relgen.prompting import Prompt
+
+_NO_KEY = "none"  # the client wants one; servers without keys do not look at it
+_LONGEST_PAUSE = 8.0
+_REMEDIES = {
+    401: "is the key in {variable} right?",
+    403: "is the key in {variable} right?",
+    404: "are base_url (with its /v1) and model right?",
+    400: "do model, kind and api fit this server?",
+    422: "do model, kind and api fit this server?",
+}
+
+
+class BudgetError(InputError):
+    """The run has used up its budget of tokens or money."""
+
+
+class ServerBackend:
+    """A server, asked for many drafts at a time.
+
+    Args:
+        settings: with `server`.
+        journal: records each answer as it arrives, with the tokens that the server counted.
+
+    Raises:
+        InputError: the server wants a key and the environment has none.
+    """
+
+    def __init__(self, settings: GenerationSettings, journal: Journal) -> None:
+        assert settings.server is not None
+        self._settings = settings
+        self._server = settings.server
+        self._journal = journal
+        self._prompts: dict[int, Prompt] = {}
+        key = os.environ.get(self._server.api_key_variable)
+        if self._server.kind == "openai" and not key:
+            raise InputError(
+                "this server wants a key",
+                field="server.base_url",
+                value=self._server.base_url,
+                remedy=f"set the environment variable {self._server.api_key_variable}",
+            )
+        self._key = key or _NO_KEY
+        self._runner = asyncio.Runner()
+        self._client: openai.AsyncOpenAI | None = None
+
+    def prefill(self, prompts: Mapping[int, Prompt]) -> None:
+        """Remember the prompts: a server caches what they have in common by itself."""
+        self._prompts.update(prompts)
+
+    def decode(self, requests: Sequence[DraftRequest]) -> list[Draft]:
+        """Ask for drafts, and record each answer as it arrives.
+
+        Raises:
+            BudgetError: the run has used up its tokens or its money.
+            InputError: the server refuses, or has failed as often as it may.
+        """
+        return self._runner.run(self._ask_all(requests))
+
+    def reset(self) -> None:
+        """Drop all chains."""
+        self._prompts.clear()
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._client is not None:
+            self._runner.run(self._client.close())
+            self._client = None
+        self._runner.close()
+
+    async def _ask_all(self, requests: Sequence[DraftRequest]) -> list[Draft]:
+        """Let workers take requests until none is left, or one of them has failed for good.
+
+        Requests in flight at that moment are still awaited: they are paid for.
+        """
+        if self._client is None:
+            self._client = openai.AsyncOpenAI(
+                api_key=self._key,
+                base_url=self._server.base_url,
+                max_retries=self._server.retries,
+                http_client=bounded_client(self._server.timeout, self._server.concurrency),
+            )
+        missing, drafts = deque(enumerate(requests)), dict[int, Draft]()
+        failures: list[InputError] = []
+
+        async def work() -> None:
+            while missing and not failures:
+                place, request = missing.popleft()
+                try:
+                    self._check_budget()
+                    drafts[place] = await self._ask(request)
+                except InputError as error:
+                    failures.append(error)
+
+        workers = min(self._server.concurrency, len(missing))
+        await asyncio.gather(*(work() for _ in range(workers)))
+        if failures:
+            raise failures[0]
+        return [drafts[place] for place in range(len(requests))]
+
+    def _check_budget(self) -> None:
+        server, total = self._server, self._journal.usage
+        spent = total.cost(server.price_prompt, server.price_completion)
+        tokens = total.prompt + total.completion
+        for name, bound, value in (
+            ("cost_budget", server.cost_budget, spent),
+            ("total_token_budget", server.total_token_budget, tokens),
+        ):
+            if bound is not None and value >= bound:
+                unusable = f" and {total.unusable} unusable ones" if total.unusable else ""
+                raise BudgetError(
+                    f"used up after {total.answers} answers{unusable}, {total.prompt} tokens read "
+                    f"and {total.completion} written",
+                    field=f"server.{name}",
+                    value=bound,
+                    remedy="all answers are kept: run the same command again with a larger one",
+                )
+
+    async def _ask(self, request: DraftRequest) -> Draft:
+        """Send one request until it gets a usable answer, or has failed as often as it may."""
+        prompt = self._prompts[request.chain]
+        body = request_body(self._settings, prompt, request)
+        attempt = 0
+        while True:
+            try:
+                raw = await self._post(body)
+                draft, usage = read_answer(raw, self._server.api, one_line=request.one_line)
+                break
+            except UnusableAnswerError as error:
+                self._journal.add(usage=error.usage)
+                if attempt == self._server.retries:
+                    raise self._failure(f"its answers cannot be used: {error}") from error
+            await asyncio.sleep(_pause(attempt))
+            self._check_budget()
+            attempt += 1
+        if usage is None and self._budgeted:
+            raise self._failure("it does not say how many tokens an answer took", "usage")
+        usage = usage or Usage(completion=draft.tokens, answers=1)
+        self._journal.add([(request, prompt, draft)], usage=usage)
+        return draft
+
+    @property
+    def _budgeted(self) -> bool:
+        budgets = (
+            self._server.cost_budget,
+            self._server.total_token_budget,
+            self._settings.token_budget,
+        )
+        return any(budget is not None for budget in budgets)
+
+    async def _post(self, body: Body) -> Any:
+        """Return the decoded answer.
+
+        Raises:
+            UnusableAnswerError: the answer is not JSON.
+            InputError: the server refuses, or cannot be reached, after all tries.
+        """
+        assert self._client is not None
+        path = "/chat/completions" if self._server.api == "chat" else "/completions"
+        try:
+            # bytes: `read_answer` checks the answer; not every server keeps to OpenAI's types
+            return json.loads(await self._client.post(path, body=body, cast_to=bytes))
+        except openai.APIStatusError as error:
+            problem = f"it answered {error.status_code}: {error.message}"
+            remedy = _REMEDIES.get(error.status_code, "")
+            remedy = remedy.format(variable=self._server.api_key_variable)
+            raise self._failure(problem, remedy=remedy) from None
+        except openai.APITimeoutError:
+            problem = f"no answer within {self._server.timeout:g} seconds"
+            raise self._failure(problem, "timeout") from None
+        except openai.APIConnectionError as error:
+            raise self._failure(f"it cannot be reached: {error.__cause__ or error}") from None
+        except ValueError as error:
+            raise UnusableAnswerError(f"not JSON ({error})") from error
+
+    def _failure(self, problem: str, field: str = "base_url", remedy: str = "") -> InputError:
+        kept = f"{self._journal.usage.answers} answers are kept: run the same command again"
+        plain = " ".join(problem.split())
+        if self._key != _NO_KEY:  # some servers repeat it
+            plain = plain.replace(self._key, "***")
+        return InputError(
+            f"the server failed: {plain[:300]}",
+            field=f"server.{field}",
+            value=self._server.base_url,
+            remedy=f"{remedy} {kept}".strip(),
+        )
+
+
+def _pause(attempt: int) -> float:
+    """Return the seconds before the next try: doubled each time, less up to a quarter at random."""
+    return min(0.5 * 2.0**attempt, _LONGEST_PAUSE) * (1 - 0.25 * random.random())

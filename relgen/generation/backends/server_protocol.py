@@ -1,0 +1,183 @@
+"""OpenAI's protocol: the body of a request for one draft, and the draft in an answer.
+
+OpenAI's protocol has temperature and top_p. Engines add parameters of their own, and refuse or
+ignore those of others, so each kind of server is sent only what it knows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from typing import Any, NamedTuple
+
+from relgen.generation.backends.base import Draft, DraftRequest, Finish, line_logprobs
+from relgen.generation.backends.server_settings import Api, ServerKind
+from relgen.generation.files.journal import Usage
+from relgen.generation.grammar.notations import as_gbnf, as_regex
+from relgen.generation.grammar.spec import GrammarSpec
+from relgen.generation.settings import GenerationSettings
+from relgen.prompting import CHAT, Prompt
+
+Body = dict[str, Any]
+EXTENDED: tuple[ServerKind, ...] = ("vllm", "llama.cpp")
+"""Kinds that take top_k, a repetition penalty and a grammar, and return log-probabilities."""
+# the penalty looks at the whole prompt, as elsewhere in relgen; newer servers refuse -1 for that
+_LLAMA_CPP_WINDOW = 1 << 14
+
+
+class UnusableAnswerError(Exception):
+    """An answer that holds no draft.
+
+    Args:
+        problem: what is wrong with it.
+        usage: its tokens, which may have been paid for.
+    """
+
+    def __init__(self, problem: str, usage: Usage | None = None) -> None:
+        super().__init__(problem)
+        self.usage = (usage or Usage())._replace(answers=0, unusable=1)
+
+
+class Answer(NamedTuple):
+    """A draft, and the tokens that the server counted; None where it does not say."""
+
+    draft: Draft
+    usage: Usage | None
+
+
+def request_body(settings: GenerationSettings, prompt: Prompt, request: DraftRequest) -> Body:
+    """Return the JSON object that asks for one draft.
+
+    Args:
+        settings: with `server`.
+        prompt: for `chat` in the format `prompts.CHAT`, else with the model's chat template.
+        request: what is asked for.
+    """
+    server = settings.server
+    assert server is not None
+    # the older completions endpoint of hosted servers does not know the new name
+    renamed = server.kind == "openai" and server.api == "chat"
+    body: Body = {
+        "model": settings.model,
+        "temperature": settings.temperature,
+        "top_p": settings.top_p,
+        "seed": _seed(request.key),
+        "max_completion_tokens" if renamed else "max_tokens": request.max_tokens,
+    }
+    if server.api == "chat":
+        body["messages"] = _messages(prompt, server.system_role)
+    else:
+        body["prompt"] = prompt.text
+    if server.kind in EXTENDED:
+        body["logprobs"] = True if server.api == "chat" else 1
+    if server.kind == "vllm":
+        body |= _vllm_parameters(settings, request.grammar)
+    elif server.kind == "llama.cpp":
+        body |= _llama_cpp_parameters(settings, request.grammar)
+    return body
+
+
+def unsent(settings: GenerationSettings) -> list[str]:
+    """Return the settings that this kind of server takes no parameter for."""
+    assert settings.server is not None
+    if settings.server.kind in EXTENDED:
+        return []
+    changed = {
+        "top_k": settings.top_k is not None,
+        "repetition_penalty": settings.repetition_penalty != 1,
+        "grammar": settings.grammar,
+    }
+    return [name for name, matters in changed.items() if matters]
+
+
+def read_answer(raw: Any, api: Api, *, one_line: bool) -> Answer:
+    """Read one answer of an endpoint.
+
+    Args:
+        raw: the decoded JSON.
+        api: the endpoint that gave it.
+        one_line: keep the first line that holds a text.
+
+    Raises:
+        UnusableAnswerError: the answer has another shape, or reports an error.
+    """
+    usage = _usage(raw.get("usage")) if isinstance(raw, dict) else None
+    if not isinstance(raw, dict) or not isinstance(raw.get("choices"), list) or not raw["choices"]:
+        raise UnusableAnswerError(f"no choices in {str(raw)[:120]!r}", usage)
+    choice = raw["choices"][0]
+    try:
+        text = choice["message"]["content"] if api == "chat" else choice["text"]
+        pieces, logprobs = _token_logprobs(choice.get("logprobs"))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UnusableAnswerError(f"an answer of another shape ({error!r})", usage) from error
+    text = "" if text is None else text  # a refusal, or nothing but reasoning
+    if not isinstance(text, str):
+        raise UnusableAnswerError(f"a text was expected, not {str(text)[:120]!r}", usage)
+    finish: Finish = "length" if choice.get("finish_reason") == "length" else "stop"
+    tokens = usage.completion if usage is not None else len(logprobs)
+    lines = text.split("\n")
+    means = line_logprobs(pieces, logprobs, len(lines))
+    if not one_line:
+        text = "\n".join(line.strip() for line in lines)
+        return Answer(Draft(text, finish, tokens, tuple(means)), usage)
+    place = next((i for i, line in enumerate(lines) if line.strip()), 0)
+    # a line that another one follows is complete
+    ended = "stop" if place < len(lines) - 1 else finish
+    return Answer(Draft(lines[place].strip(), ended, tokens, (means[place],)), usage)
+
+
+def _vllm_parameters(settings: GenerationSettings, grammar: GrammarSpec | None) -> Body:
+    body: Body = {
+        "top_k": settings.top_k or -1,
+        "repetition_penalty": settings.repetition_penalty,
+    }
+    if grammar is not None:
+        body["structured_outputs"] = {"regex": as_regex(grammar)}
+    return body
+
+
+def _llama_cpp_parameters(settings: GenerationSettings, grammar: GrammarSpec | None) -> Body:
+    body: Body = {
+        "top_k": settings.top_k or 0,
+        "repeat_penalty": settings.repetition_penalty,
+        "repeat_last_n": _LLAMA_CPP_WINDOW,
+    }
+    if grammar is not None:
+        body["grammar"] = as_gbnf(grammar)
+    return body
+
+
+def _messages(prompt: Prompt, system_role: bool) -> list[dict[str, str]]:
+    if not system_role:
+        return [{"role": "user", "content": prompt.text}]
+    # the Task Description holds no empty line
+    description, rest = prompt.text.split(CHAT.middle, 1)
+    return [{"role": "system", "content": description}, {"role": "user", "content": rest}]
+
+
+def _seed(key: str) -> int:
+    """Return 31 bits that depend on a request's key alone."""
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big") >> 1
+
+
+def _token_logprobs(found: Any) -> tuple[list[str], list[float]]:
+    """Return the tokens' texts and log-probabilities, from the shape of either endpoint."""
+    if not found:
+        return [], []
+    if found.get("content") is not None:
+        pairs = [(entry["token"], entry["logprob"]) for entry in found["content"]]
+    elif found.get("tokens") is not None:
+        pairs = list(zip(found["tokens"], found["token_logprobs"], strict=True))
+    else:
+        return [], []
+    # an impossible token comes as null or -inf; JSON has neither, and vLLM writes this number
+    numbers = [-math.inf if p is None else float(p) for _, p in pairs]
+    return [str(text) for text, _ in pairs], [p if math.isfinite(p) else -9999.0 for p in numbers]
+
+
+def _usage(found: Any) -> Usage | None:
+    try:
+        prompt, completion = int(found["prompt_tokens"]), int(found["completion_tokens"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return Usage(prompt, completion, answers=1) if min(prompt, completion) >= 0 else None

@@ -1,0 +1,92 @@
+"""Corpora under $RELGEN_DATA: which files, with which patches."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import get_args, get_type_hints
+
+import pytest
+
+from relgen.common.errors import InputError
+from relgen.common.files import read_json
+from relgen.common.presets import find_schema
+from relgen.experiments.config import Experiment
+from relgen.experiments.corpora import ON_DISK, plan_corpus
+from relgen.experiments.planner import plan
+from relgen.experiments.report_data import write_report_data
+from relgen.experiments.stages import StageFolders
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("tacred/data/json/train.json", "tacred/test.json", "tacrev/test_patch.json"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name, encoding="utf-8")
+    monkeypatch.setenv("RELGEN_DATA", str(tmp_path))
+    return tmp_path
+
+
+def test_every_corpus_has_a_schema() -> None:
+    known = get_args(get_args(get_type_hints(Experiment)["corpus"])[0])
+    assert set(known) == {"everyday", *ON_DISK}
+    for corpus in ON_DISK.values():
+        assert find_schema(corpus.schema).is_file()
+
+
+def test_a_patch_goes_to_the_files_that_it_is_for(root: Path) -> None:
+    folders = StageFolders(root / "run", [])
+    corpus = plan_corpus("tacrev", folders)
+    train, test, unpatched = folders.stages.values()
+    assert corpus.schema == "tacred"
+    assert "--labels" not in train.command
+    assert train.command[2] == str((root / "tacred/data/json/train.json").resolve())
+    patch = (root / "tacrev/test_patch.json").resolve()
+    assert test.command[test.command.index("--labels") + 1] == str(patch)
+    assert patch in test.inputs  # another patch is another corpus
+    assert corpus.test == test.folder / "test.jsonl"
+    assert corpus.kept_out == unpatched.folder / "test.jsonl"
+    assert "--labels" not in unpatched.command
+
+
+def test_what_two_corpora_have_in_common_is_made_once(root: Path) -> None:
+    plans = {
+        corpus: plan(
+            Experiment(name="mine", corpus=corpus, arms=("human", "obo_dpo_mix", "direct")),
+            root / "run",
+        )
+        for corpus in ("tacred", "tacrev")
+    }
+    tacred, tacrev = ({stage.folder for stage in made.stages} for made in plans.values())
+    own = [stage for stage in plans["tacrev"].stages if stage.folder not in tacred]
+    assert {stage.kind for stage in own} == {"corpus", "direct", "train", "test"}
+    theirs = [stage for stage in plans["tacred"].stages if stage.folder not in tacrev]
+    assert {stage.kind for stage in theirs} == {"direct", "train", "test"}
+    assert plans["tacrev"].test in [f for s in own if s.kind == "test" for f in s.inputs]
+
+
+def test_the_authors_own_folders_are_looked_into(root: Path) -> None:
+    (root / "tacrev" / "patch").mkdir()
+    moved = (root / "tacrev/test_patch.json").rename(root / "tacrev/patch/test_patch.json")
+    folders = StageFolders(root / "run", [])
+    plan_corpus("tacrev", folders)
+    assert moved.resolve() in [*folders.stages.values()][1].inputs
+
+
+def test_what_is_missing_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match=r"train_id2label\.json: retacred needs this file"):
+        plan_corpus("retacred", StageFolders(root / "run", []))
+    monkeypatch.delenv("RELGEN_DATA")
+    with pytest.raises(InputError, match="which is not set"):
+        plan_corpus("tacred", StageFolders(root / "run", []))
+
+
+@pytest.mark.parametrize(("corpus", "shown"), [("everyday", True), ("tacred", False)])
+def test_a_report_shows_no_sentence_of_a_licensed_corpus(
+    root: Path, corpus: str, shown: bool
+) -> None:
+    experiment = Experiment(name="mine", corpus=corpus, arms=("human",))
+    planned = plan(experiment, root / "run")
+    (root / "run").mkdir()
+    write_report_data(experiment, replace(planned, stages=(), arms=()), root / "run")
+    assert read_json(root / "run" / "report_data.json")["show_human_sentences"] is shown

@@ -1,0 +1,21 @@
+"""Presets that share a training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from relgen.common.presets import find_config
+from relgen.experiments.shared_trainings import trained_alike
+
+
+def test_only_presets_that_train_alike_share_a_training(tmp_path: Path) -> None:
+    content = yaml.safe_load(find_config("classifier/knowprompt").read_text())
+    content["trainer"]["max_steps"] += 1
+    longer = tmp_path / "longer.yaml"
+    longer.write_text(yaml.safe_dump(content))
+    retrieval, knowprompt = "classifier/retrieval", "classifier/knowprompt"
+    assert trained_alike(retrieval, [str(longer), knowprompt]) == knowprompt
+    assert trained_alike(retrieval, [str(longer), retrieval]) is None
+    assert trained_alike(knowprompt, [knowprompt]) is None
