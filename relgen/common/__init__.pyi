@@ -3,6 +3,7 @@ from .command_lines import arguments as arguments
 from .command_lines import parse as parse
 from .command_lines import parse_known as parse_known
 from .configuration import OneLineErrors as OneLineErrors
+from .configuration import check as check
 from .configuration import field_helps as field_helps
 from .configuration import merged as merged
 from .configuration import read as read

@@ -195,21 +195,38 @@ def read(
         InputError: an unknown key, a missing one, or a value of another type.
     """
     try:
-        parser = _parser(kind)  # type: ignore[arg-type]
-        _refuse_null(kind, values)
+        return kind(**_values(kind, values))
+    except InputError as error:
+        if not paths or error.field in given:
+            raise
+        having = (path for path in reversed(paths) if key_line(path, error.field, exact=True))
+        raise located(error, next(having, paths[-1])) from None
+
+
+def check(record: Any) -> None:
+    """Check the fields of a frozen dataclass made in Python, and convert them as `read` does.
+
+    Call it from `__post_init__`.
+
+    Raises:
+        InputError: a value is of another type or out of range.
+    """
+    for name, value in _values(type(record), dataclasses.asdict(record)).items():
+        object.__setattr__(record, name, value)
+
+
+def _values(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the checked value of every field."""
+    parser = _parser(kind)
+    _refuse_null(kind, values)
+    try:
         parsed = parser.instantiate(parser.parse_object(dict(values)))
-        names = [entry.name for entry in dataclasses.fields(kind)]  # type: ignore[arg-type]
-        return kind(**{name: _bare_numbers(parsed[name]) for name in names})
     except ValueError as error:
         found: BaseException | None = error  # jsonargparse wraps what a constructor raises
         while found is not None and not isinstance(found, InputError):
             found = found.__cause__
-        if found is None:
-            raise
-        if not paths or found.field in given:
-            raise found from None
-        having = (path for path in reversed(paths) if key_line(path, found.field, exact=True))
-        raise located(found, next(having, paths[-1])) from None
+        raise found or error from None
+    return {entry.name: _bare_numbers(parsed[entry.name]) for entry in dataclasses.fields(kind)}
 
 
 def read_file(

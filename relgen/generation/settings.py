@@ -20,6 +20,7 @@ from relgen.common import (
     PositiveInt,
     Quantization,
     Share,
+    check,
     read,
     read_file,
     resolved,
@@ -31,10 +32,10 @@ from relgen.generation.files.shards import Shard
 
 @dataclass(frozen=True, slots=True)
 class GenerationSettings:
-    """Settings of one generation. Types and ranges are checked when they are read.
+    """Settings of one generation.
 
     Raises:
-        InputError: two values contradict each other.
+        InputError: a value is of another type or out of range, or contradicts another.
     """
 
     backend: Literal["transformers", "openai"] = "transformers"
@@ -133,6 +134,7 @@ class GenerationSettings:
     """Settings of a server, for backend openai."""
 
     def __post_init__(self) -> None:
+        check(self)
         object.__setattr__(self, "dtype", resolved(self.dtype))
         self._check_backend()
         if self.shard is not None:

@@ -82,12 +82,6 @@ def label(
     Raises:
         InputError: an input cannot be used, or no sample is certain enough.
     """
-    if not 0 <= settings.least_certainty < 1:
-        raise InputError(
-            "must be at least 0 and below 1",
-            field="least_certainty",
-            value=settings.least_certainty,
-        )
     out = Path(out)
     summary_path = out.with_suffix(".json")
     relations = load_schema(schema)

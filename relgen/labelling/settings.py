@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from relgen.common import BelowOne, DType, PositiveFloat, resolved
+from relgen.common import BelowOne, DType, PositiveFloat, check, resolved
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,4 +25,5 @@ class LabelSettings:
     """
 
     def __post_init__(self) -> None:
+        check(self)
         object.__setattr__(self, "dtype", resolved(self.dtype))

@@ -67,8 +67,6 @@ def classify(
     Raises:
         InputError: an input cannot be used, or labelled sentences are test sentences as well.
     """
-    if settings.shots < 0:
-        raise InputError("must not be negative", field="shots", value=settings.shots)
     out, relations = Path(out), load_schema(schema)
     if out.is_file():
         raise InputError("this is a file", path=out, remedy="give --out a folder")

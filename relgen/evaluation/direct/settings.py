@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from relgen.common import DType, NonNegativeInt, resolved
+from relgen.common import DType, NonNegativeInt, check, resolved
 
 Answer = Literal["likelihood", "constrained", "free"]
 
@@ -31,4 +31,5 @@ class DirectSettings:
     """
 
     def __post_init__(self) -> None:
+        check(self)
         object.__setattr__(self, "dtype", resolved(self.dtype))

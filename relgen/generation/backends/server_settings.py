@@ -28,10 +28,10 @@ _MANNERS = (
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """Settings of one server. Types and ranges are checked when they are read.
+    """Settings of one server.
 
     Raises:
-        InputError: the address is none, or two values contradict each other.
+        InputError: the address cannot be used, or two values contradict each other.
     """
 
     base_url: str = "http://localhost:8000/v1"
