@@ -34,7 +34,7 @@ from benchmarks.classifier_sides import TEST_SIDES, TRAIN_SIDES, measure_side, p
 from benchmarks.harness import Row, median
 from relgen.common.device import multiplies_bfloat16
 from relgen.common.errors import InputError
-from relgen.data.corpora import everyday, semeval
+from relgen.data.corpora import everyday, read_corpus, semeval
 from relgen.data.samples import Sample, write_samples
 from relgen.models.causal_lm import EMBEDDED_ENCODER
 
@@ -150,8 +150,8 @@ def _write_data(args: argparse.Namespace) -> str:
     """Writes the samples that all sides read; returns what they are."""
     folder = harness.semeval()
     if folder:
-        train = list(semeval.read(folder / semeval.TRAIN_FILE))
-        test = list(semeval.read(folder / semeval.TEST_FILE))
+        train = list(read_corpus("semeval", folder / semeval.TRAIN_FILE))
+        test = list(read_corpus("semeval", folder / semeval.TEST_FILE))
     else:
         train, test = everyday.read_split("train"), everyday.read_split("test")
     train, test = (

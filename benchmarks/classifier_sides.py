@@ -26,18 +26,17 @@ import torch.nn.functional as F
 import transformers
 from datasets import Dataset
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import LambdaLR
+from transformers import get_linear_schedule_with_warmup
 
 import relgen
 from benchmarks import harness
 from benchmarks.harness import Row
 from datamodules.relations import RelationDataModule
 from lightning_modules.relation_classifier import RelationClassifierModule
-from lightning_modules.utils.schedules import learning_rate_factor
 from relgen.classifiers.base import Batch, Classifier
 from relgen.classifiers.encoding import MarkerEncoding
 from relgen.classifiers.entity_marker import EntityMarkerClassifier
-from relgen.classifiers.last_layer import widened
+from relgen.classifiers.last_layer import NarrowLayer
 from relgen.classifiers.pipeline import Precision, SavedClassifier
 from relgen.common.presets import find_config
 from relgen.common.yaml_files import read_yaml
@@ -159,18 +158,13 @@ def _train_trainer(
     module = training_module(classifier)
     module.classifier = classifier
     optimizer = module.build_optimizer(module.parameter_groups())
-    factor = partial(
-        learning_rate_factor,
-        warmup_steps=round(module.warmup_share * steps),
-        total_steps=steps,
-        schedule="linear",
-    )
+    warmup = round(module.warmup_share * steps)
     clock = _TrainerClock()
     trainer = build_trainer(
         args,
         classifier,
         train_dataset=trainer_table(classifier, samples),
-        optimizers=(optimizer, LambdaLR(optimizer, factor)),
+        optimizers=(optimizer, get_linear_schedule_with_warmup(optimizer, warmup, steps)),
         callbacks=[clock],
     )
     trainer.train()
@@ -210,6 +204,13 @@ class ForTrainer(nn.Module):
     def __init__(self, classifier: Classifier) -> None:
         super().__init__()
         self.classifier = classifier
+        encoder = cast(EntityMarkerClassifier, classifier).encoder
+        layers = encoder.encoder.layer
+        if isinstance(layers[-1], NarrowLayer):
+            whole = type(layers[0])(encoder.config)
+            for name, part in layers[-1].named_children():
+                setattr(whole, name, part)
+            layers[-1] = whole
 
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, positions: Tensor, labels: Tensor
@@ -217,8 +218,7 @@ class ForTrainer(nn.Module):
         human = torch.zeros_like(labels, dtype=torch.bool)
         certain = labels.new_zeros(len(labels), 0)
         batch = Batch(input_ids, attention_mask, positions, labels, human, (), certain)
-        with widened(cast(EntityMarkerClassifier, self.classifier).encoder):
-            logits = self.classifier(batch)
+        logits = self.classifier(batch)
         return {"loss": F.cross_entropy(logits, labels), "logits": logits}
 
 

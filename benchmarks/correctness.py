@@ -1,12 +1,12 @@
-"""Whether generated samples express their relation, by a judge that has seen many labelled ones.
+"""Measures how often generated samples express their relation, judged by a trained classifier.
 
     relgen classifier fit -c classifier/entity_marker --data.schema semeval \
         --data.human all_train.jsonl --trainer.max_steps 2400 --out runs/judge
     python -m benchmarks.correctness --judge runs/judge/model \\
         runs/effect/stages/seed*/label-*/labelled.jsonl
 
-The judge looks on: nothing is selected by it. An error is one of direction where the judge sees the
-inverse, one of `Other` where either side says that no relation holds, and one of type elsewhere.
+The judge only observes: no sample is selected by it. An error is one of direction if the judge sees
+the inverse, one of `Other` if either side says that no relation holds, and one of type otherwise.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ VERDICTS: tuple[Verdict, ...] = ("agrees", "type", "direction", "other")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Prints a row for each samples file."""
-    parser = argparse.ArgumentParser(description="Generated samples before a judge.")
+    """Print a row for each samples file."""
+    parser = argparse.ArgumentParser(description="Judge generated samples by a trained classifier.")
     parser.add_argument("files", nargs="+", metavar="FILE", help="samples files")
     parser.add_argument("--judge", required=True, metavar="DIR", help="a trained classifier")
     parser.add_argument("--json", metavar="OUT", help="write the figures to a file")
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         ]
         rows.append([str(Path(file)), row["samples"], *shares])
     harness.report(
-        f"What {args.judge} says of samples",
+        f"Samples judged by {args.judge}",
         columns,
         rows,
         {},
@@ -59,11 +59,11 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def assess(judge: SavedClassifier, samples: Sequence[Sample]) -> Row:
-    """Shares of a file's samples, from 0 to 1.
+    """Return shares of a file's samples, from 0 to 1.
 
     Returns:
-        `samples`, the four verdicts, and `intended`: how many the judge gives the relation that
-        they were written for (None without a relabelled sample).
+        `samples`, the four verdicts, and `intended`: the share that the judge gives the relation
+        that they were written for (None without a relabelled sample).
     """
     found = [said.relation for said in judge.predict_samples(samples)]
     verdicts = Counter(
@@ -81,7 +81,7 @@ def assess(judge: SavedClassifier, samples: Sequence[Sample]) -> Row:
 
 
 def verdict(label: str, found: str, schema: RelationSchema) -> Verdict:
-    """How a sample's label and what the judge found go together.
+    """Compare a sample's label with the relation that the judge found.
 
     Raises:
         InputError: the schema does not know one of them.

@@ -235,7 +235,7 @@ def _one_side(args: argparse.Namespace) -> None:
 def chains_of(args: argparse.Namespace) -> tuple[list[Any], Any]:
     """Chains of exactly K pairs as tokens of the model, and its tokenizer."""
     from relgen.common.errors import InputError
-    from relgen.data.corpora import everyday, semeval
+    from relgen.data.corpora import everyday, read_corpus
     from relgen.data.schema import load_schema
     from relgen.data.splits import split
     from relgen.dpo.preference_pairs import build_chains
@@ -246,7 +246,7 @@ def chains_of(args: argparse.Namespace) -> tuple[list[Any], Any]:
     (pairs,) = args.pairs
     folder = harness.semeval()
     if folder:
-        samples = list(semeval.read(folder / "TRAIN_FILE.TXT"))
+        samples = list(read_corpus("semeval", folder / "TRAIN_FILE.TXT"))
     else:
         samples = [sample for part in everyday.SPLITS for sample in everyday.read_split(part)]
     schema = load_schema("semeval" if folder else "everyday")

@@ -1,10 +1,10 @@
-"""What grows with the number of samples, and how: time and memory at 10^3 to 10^6.
+"""Time and memory of the operations that grow with the number of samples, at 10^3 to 10^6.
 
     python -m benchmarks.scale
     python -m benchmarks.scale --sizes 1000,10000 --operations "write JSONL,read JSONL"
 
 Checked first, on at most 1,000 samples: the index finds the near copies and the leaks that
-comparing all pairs finds, the measures in blocks are those of the n x n matrix, and what is read is
+comparing all pairs finds, the diversity measures are those of the n x n matrix, and reading returns
 what was written. A slope of 1 is linear growth, 2 is quadratic.
 """
 
@@ -41,7 +41,7 @@ _SHORTEST = 0.05  # seconds; below, start-up weighs more than growth
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Measures all operations at all sizes, or one where `--side` says so."""
+    """Measure all operations at all sizes, or a single one with `--side`."""
     args = _arguments(argv)
     if args.side:
         work = _check if args.side == "check" else _one_side
@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def slope(seconds: Mapping[int, float]) -> float | None:
-    """The slope of log(seconds) over log(size), by least squares; None below two points.
+    """Return the slope of log(seconds) over log(size), by least squares; None below two points.
 
     Args:
         seconds: by size; those up to 0.05 s are left out.
@@ -83,7 +83,7 @@ def slope(seconds: Mapping[int, float]) -> float | None:
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = harness.parser("Time and memory of what a million samples go through.")
+    parser = harness.parser("Time and memory of operations on up to a million samples.")
     sizes = [10**3, 10**4, 10**5, 10**6]
     parser.add_argument("--sizes", type=harness.split_numbers, default=sizes, metavar="N,…")
     parser.add_argument(
@@ -122,7 +122,7 @@ def _one_side(args: argparse.Namespace) -> Row:
 
 
 def _check(args: argparse.Namespace) -> Row:
-    """Compares with what is plain and quadratic; returns what both found."""
+    """Compare with the plain quadratic computations; return what both found."""
     size, seed = args.sizes[0], args.seed
     samples, held_out = list(scale_data.sentences(size, seed)), scale_data.held_out_sentences(seed)
     near, leaks = list(sides.near_by_index(samples)), list(sides.leaks_by_index(samples, held_out))
@@ -131,10 +131,10 @@ def _check(args: argparse.Namespace) -> Row:
     with tempfile.TemporaryDirectory() as folder:
         write_samples(Path(folder) / "s.jsonl", samples)
         _same("samples", read_samples(Path(folder) / "s.jsonl"), samples)
-    measures = sides.measures_in_blocks(size, seed)
+    measures = sides.measures(size, seed)
     for name, expected in sides.measures_of_all_pairs(size, seed).items():
         if not math.isclose(measures[name], expected, rel_tol=1e-9, abs_tol=1e-9):
-            raise RuntimeError(f"{name}: {measures[name]} in blocks, {expected} of all pairs")
+            raise RuntimeError(f"{name}: {measures[name]} by the sums, {expected} of all pairs")
     return {"samples": size, "near copies": sum(near), "test leaks": sum(leaks), **measures}
 
 
@@ -174,12 +174,12 @@ def _table(operations: Mapping[str, Row], sizes: Sequence[int]) -> list[list[Any
 
 
 def _notes(operations: Mapping[str, Row], checked: Row) -> list[str]:
-    from relgen.evaluation.diversity.text import SELF_BLEU_SENTENCES
+    from relgen.evaluation.diversity.measurement import SELF_BLEU_SENTENCES
 
     return [
         f"checked at {checked['samples']:,}: {checked['near copies']} near copies and "
-        f"{checked['test leaks']} leaks by index and by all pairs; cosine and Vendi in blocks are "
-        "those of the n x n matrix",
+        f"{checked['test leaks']} leaks by index and by all pairs; cosine and Vendi are those "
+        "of the n x n matrix",
         f"slope: of log(seconds) over log(samples), where it took over {_SHORTEST} s; making the "
         "input does not count",
         f"test leaks: against {scale_data.TEST_SENTENCES:,} sentences; cosine and Vendi: d = "

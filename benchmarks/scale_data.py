@@ -1,4 +1,4 @@
-"""What `benchmarks.scale` reads: sentences and vectors of any number, made by seed, as streams."""
+"""Input of `benchmarks.scale`: any number of sentences and vectors, made by seed."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ if TYPE_CHECKING:
 DIMENSION = 384
 TEST_SENTENCES = 2_717  # as many as the test set of SemEval-2010 Task 8 has
 _TEST_SEED = 1_000_003
-_ROWS = 8_192
 
 
 def sentences(number: int, seed: int) -> Iterator[Sample]:
-    """Samples of 10 to 30 words, one at a time; any of them depends on its place and the seed only.
+    """Yield samples of 10 to 30 words; each depends on its place and the seed only.
 
     Words and entities are those of the everyday corpus, as often as they occur there. One sentence
     in 20 is a near copy of an earlier one, and one in 50 of a sentence of `held_out_sentences`.
@@ -37,14 +36,14 @@ def sentences(number: int, seed: int) -> Iterator[Sample]:
 
 
 def held_out_sentences(seed: int) -> list[Sample]:
-    """The held-out sentences that go with `sentences` of the same seed."""
+    """Return the held-out sentences that belong to `sentences` of the same seed."""
     other = seed + _TEST_SEED
     return [_sample(place, other, _context(place, other)) for place in range(TEST_SENTENCES)]
 
 
 @functools.cache
 def _material() -> tuple[list[str], list[str], list[str]]:
-    """Words, entities and relations of the everyday corpus, each as often as it occurs."""
+    """Return words, entities and relations of the everyday corpus, each as often as it occurs."""
     corpus = read_split("train")
     words = [word for sample in corpus for word in normalised(sample.text).split()]
     mentions = [mention for sample in corpus for mention in (sample.head_text, sample.tail_text)]
@@ -58,7 +57,7 @@ def _context(place: int, seed: int) -> list[str]:
 
 
 def _copy(place: int, seed: int, context: list[str]) -> Sample:
-    """The same context with one word changed, and other entities."""
+    """Return a sample of the same context with one word changed, and other entities."""
     rng = random.Random((seed << 32) + place)
     context[rng.randrange(len(context))] = rng.choice(_material()[0])
     return _sample(place, seed, context)
@@ -83,12 +82,10 @@ def _sample(place: int, seed: int, context: Sequence[str]) -> Sample:
     )
 
 
-def embeddings(number: int, seed: int) -> Iterator[Tensor]:
-    """Random unit vectors (n, 384), float32, a few thousand at a time."""
+def embeddings(number: int, seed: int) -> Tensor:
+    """Return random unit vectors (n, 384), float32."""
     import torch
     from torch.nn import functional as F
 
     generator = torch.Generator().manual_seed(seed)
-    for start in range(0, number, _ROWS):
-        shape = min(_ROWS, number - start), DIMENSION
-        yield F.normalize(torch.randn(shape, generator=generator), dim=-1)
+    return F.normalize(torch.randn(number, DIMENSION, generator=generator), dim=-1)

@@ -1,4 +1,4 @@
-"""What `benchmarks.scale` measures: the operations, and the plain ways that check them."""
+"""The operations that `benchmarks.scale` measures, and the quadratic ways that check them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from benchmarks.scale_data import DIMENSION, embeddings, held_out_sentences, sentences
 from relgen.cli.commands import data_convert
@@ -16,21 +16,17 @@ from relgen.data.samples import Sample, iter_samples, write_samples
 from relgen.generation.overlap import OverlapIndex, context_words, jaccard
 from relgen.generation.settings import GenerationSettings
 
-if TYPE_CHECKING:
-    from torch import Tensor
-    from torchmetrics import Metric
-
 Item = TypeVar("Item")
 
 
 class Clock:
-    """Seconds of the work alone, without those that making its input takes."""
+    """Measures the seconds of the work alone, without the time to make its input."""
 
     def __init__(self) -> None:
         self._outside = 0.0
 
     def outside(self, items: Iterable[Item]) -> Iterator[Item]:
-        """The same items; the time until the next one is there does not count."""
+        """Yield the items, not counting the time that they take to make."""
         iterator = iter(items)
         while True:
             began = time.perf_counter()
@@ -43,7 +39,7 @@ class Clock:
             yield item
 
     def timed(self, work: Callable[[], Any]) -> tuple[float, Any]:
-        """The seconds of a call, and what it returned."""
+        """Return the seconds of a call, and its result."""
         began = time.perf_counter()
         value = work()
         return time.perf_counter() - began - self._outside, value
@@ -86,21 +82,30 @@ def leaks(clock: Clock, size: int, seed: int, folder: Path) -> Callable[[], int]
 
 
 def cosine(clock: Clock, size: int, seed: int, folder: Path) -> Callable[[], float]:
-    cosine_in_blocks(embeddings(2, seed))  # what is imported and set up once does not count
-    return lambda: cosine_in_blocks(clock.outside(embeddings(size, seed)))
+    from relgen.evaluation.diversity.vectors import mean_pairwise_cosine
+
+    vectors = embeddings(size, seed)
+    return lambda: mean_pairwise_cosine(vectors).item()
 
 
 def vendi(clock: Clock, size: int, seed: int, folder: Path) -> Callable[[], float]:
-    vendi_in_blocks(embeddings(2 * DIMENSION, seed))
-    return lambda: vendi_in_blocks(clock.outside(embeddings(size, seed)))
+    from relgen.evaluation.diversity.vectors import vendi_score
+
+    vendi_score(embeddings(2 * DIMENSION, seed))  # set up once, not counted
+    vectors = embeddings(size, seed)
+    return lambda: vendi_score(vectors).item()
 
 
 def self_bleu(clock: Clock, size: int, seed: int, folder: Path) -> Callable[[], float | None]:
     from relgen.evaluation.diversity import text
+    from relgen.evaluation.diversity.measurement import SELF_BLEU_SENTENCES
+
+    words = [text.words(sample.text) for sample in sentences(size, seed)]
 
     def work() -> float | None:
-        words = (text.words(sample.text) for sample in clock.outside(sentences(size, seed)))
-        drawn = text.subsample(words, text.SELF_BLEU_SENTENCES, random.Random(seed))
+        drawn = words
+        if size > SELF_BLEU_SENTENCES:
+            drawn = random.Random(seed).sample(words, SELF_BLEU_SENTENCES)
         return text.self_bleu(drawn)
 
     return work
@@ -109,15 +114,12 @@ def self_bleu(clock: Clock, size: int, seed: int, folder: Path) -> Callable[[], 
 def distinct(clock: Clock, size: int, seed: int, folder: Path) -> Callable[[], list[float | None]]:
     from relgen.evaluation.diversity import text
 
-    def of_order(order: int) -> float | None:
-        samples = clock.outside(sentences(size, seed))
-        return text.distinct((text.words(sample.text) for sample in samples), order)
-
-    return lambda: [of_order(order) for order in (1, 2, 3)]
+    words = [text.words(sample.text) for sample in sentences(size, seed)]
+    return lambda: [text.distinct(words, order) for order in (1, 2, 3)]
 
 
 def near_by_index(samples: Iterable[Sample]) -> Iterator[bool]:
-    """Whether each sample is a near copy of one that was kept before; as `relgen generate` does."""
+    """Yield true for each near copy of a sample kept before, as `relgen generate` does."""
     index = OverlapIndex(GenerationSettings().near_copy_overlap)
     for sample in samples:
         words = context_words(sample)
@@ -128,7 +130,7 @@ def near_by_index(samples: Iterable[Sample]) -> Iterator[bool]:
 
 
 def near_by_pairs(samples: Iterable[Sample]) -> Iterator[bool]:
-    """The same by comparing with every sample that was kept before."""
+    """Yield the same by comparing with every sample kept before."""
     threshold = GenerationSettings().near_copy_overlap
     kept: list[frozenset[str]] = []
     for sample in samples:
@@ -140,59 +142,36 @@ def near_by_pairs(samples: Iterable[Sample]) -> Iterator[bool]:
 
 
 def leaks_by_index(samples: Iterable[Sample], held_out: Sequence[Sample]) -> Iterator[bool]:
-    """Whether each sample is a near copy of a held-out one."""
+    """Yield true for each near copy of a held-out sample."""
     index = OverlapIndex(GenerationSettings().test_overlap, map(context_words, held_out))
     return (index.has_near(context_words(sample)) for sample in samples)
 
 
 def leaks_by_pairs(samples: Iterable[Sample], held_out: Sequence[Sample]) -> Iterator[bool]:
-    """The same by comparing with every held-out one."""
+    """Yield the same by comparing with every held-out sample."""
     threshold, entries = GenerationSettings().test_overlap, list(map(context_words, held_out))
     for sample in samples:
         words = context_words(sample)
         yield any(jaccard(words, entry) >= threshold for entry in entries)
 
 
-def cosine_in_blocks(blocks: Iterable[Tensor]) -> float:
-    """Mean pairwise cosine of unit vectors (n, d) that come in blocks."""
-    from relgen.evaluation.diversity.metrics import MeanPairwiseCosine
+def measures(number: int, seed: int) -> dict[str, float]:
+    """Return mean cosine and Vendi score as `relgen diversity` computes them."""
+    from relgen.evaluation.diversity.vectors import mean_pairwise_cosine, vendi_score
 
-    return _of_blocks(MeanPairwiseCosine(1, DIMENSION), blocks)
-
-
-def vendi_in_blocks(blocks: Iterable[Tensor]) -> float:
-    """The Vendi score of unit vectors (n, d) that come in blocks."""
-    from relgen.evaluation.diversity.metrics import VendiScore
-
-    return _of_blocks(VendiScore(1, DIMENSION), blocks)
-
-
-def _of_blocks(metric: Metric, blocks: Iterable[Tensor]) -> float:
-    import torch
-
-    for block in blocks:
-        metric.update(block, torch.zeros(len(block), dtype=torch.long))
-    return float(metric.compute())
-
-
-def measures_in_blocks(number: int, seed: int) -> dict[str, float]:
-    """Mean cosine, and Vendi with its vectors summed up as early as may be."""
-    from relgen.evaluation.diversity.metrics import VendiScore
-
-    (vectors,) = embeddings(number, seed)
-    metric = VendiScore(1, DIMENSION, rows=1)
+    vectors = embeddings(number, seed)
     return {
-        "mean cosine": cosine_in_blocks(vectors.split(100)),
-        "Vendi": _of_blocks(metric, vectors.split(100)),
+        "mean cosine": mean_pairwise_cosine(vectors).item(),
+        "Vendi": vendi_score(vectors).item(),
     }
 
 
 def measures_of_all_pairs(number: int, seed: int) -> dict[str, float]:
-    """The same from the n x n matrix of cosines."""
+    """Return the same from the n x n matrix of cosines."""
     import torch
 
-    (vectors,) = embeddings(number, seed)
-    gram = vectors.double() @ vectors.double().T
+    vectors = embeddings(number, seed).double()
+    gram = vectors @ vectors.T
     eigenvalues = torch.linalg.eigvalsh(gram / number).clamp(min=0)
     return {
         "mean cosine": float(gram[~torch.eye(number, dtype=torch.bool)].mean()),

@@ -1,15 +1,14 @@
-"""Samples files to batches for a relation classifier: what is trained on, in which order.
+"""Batches for a relation classifier from samples files: training data, their mix and order.
 
 The encoding comes from the classifier that is trained (`trainer.lightning_module.classifier`), so
-that model and data cannot disagree about tokens. Leaves out: the losses' weights of generated
-samples, which belong to the module.
+that model and data agree about tokens. Leaves out the losses' weights of generated samples, which
+belong to the module.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from functools import partial
 from typing import Any, Literal
 
@@ -39,30 +38,30 @@ class RelationDataModule(LightningDataModule):
 
     Args:
         schema: path or name of the schema.
-        human: samples file that people wrote.
-        generated: samples file that a language model wrote.
-        validation: samples file that training is watched on.
-        test: samples file for `test`.
-        predict: samples file for `predict` (labels are ignored, and may be missing); `test` when
-            left out.
-        mix: train on the `human` file, on the generated one (`pure`), or on both (`mix`); left out:
-            on what is given.
+        human: samples file written by people.
+        generated: samples file written by a language model.
+        validation: samples file for validation during training.
+        test: samples file for `test`; training sentences may not be in it.
+        predict: samples file for `predict` (labels are ignored, and may be missing); by default
+            that of `test`.
+        mix: train on the `human` file, on the generated one (`pure`), or on both (`mix`); by
+            default on those that are given.
         order: `together` draws from both files alike; `side_by_side` gives each its share of every
-            batch, where there are both; `generated_first` trains on generated samples, then on
-            human ones.
+            batch, if both are given; `generated_first` trains on generated samples, then on human
+            ones.
         generated_share: the generated samples' share: of a batch with `side_by_side`, of all steps
             with `generated_first`.
-        balanced: draw all relations equally often (with `order: side_by_side`, in the human rows of
-            a batch only).
-        exchange: train on every sample with head and tail exchanged as well, under the inverse
-            label, for those relations of the schema that have one.
-        on_leak: a training sentence that is a test sentence as well ends the run, or is dropped.
+        balanced: draw all relations equally often (with `order: side_by_side`, only among the human
+            rows of a batch).
+        exchange: train also on every sample with head and tail exchanged, with the inverse label,
+            for those relations of the schema that have one.
+        on_leak: whether a training sentence that is also a test sentence is an error, or dropped.
         batch_size: samples a step, in each process.
         evaluation_batch_size: samples a batch in validation, test and prediction.
-        steps_per_epoch: batches between two validations; an epoch has this length whatever the size
-            of the training set.
+        steps_per_epoch: batches between two validations; the length of an epoch for training sets
+            of any size.
         seed: of the order.
-        workers: processes that collate batches; 0: the training process itself.
+        workers: processes that collate batches; 0 collates in the training process.
     """
 
     def __init__(
@@ -119,10 +118,7 @@ class RelationDataModule(LightningDataModule):
 
     @property
     def validates_on_test(self) -> bool:
-        """Whether validation sentences are test sentences: nothing may be chosen on them.
-
-        The two files may be one, for a training that is only watched.
-        """
+        """True if validation sentences are test sentences: nothing may be chosen on them."""
         validation, test = self.files["validation"], self.files["test"]
         if not (validation and test):
             return False
@@ -132,17 +128,18 @@ class RelationDataModule(LightningDataModule):
 
     @property
     def validates_on_training(self) -> bool:
-        """Whether validation sentences are training sentences: they say nothing about others."""
-        training = [self._tables[n] for n in ("human", "generated") if n in self._tables]
+        """True if validation sentences are training sentences, which say nothing about others."""
         found = self._tables.get("validation")
-        return found is not None and any(leaking_rows(found, table) for table in training)
+        return found is not None and any(
+            leaking_rows(found, self._tables[name]) for name in self._training_names()
+        )
 
     def prepare_data(self) -> None:
-        """Reads every file once, and says what is wrong with it. Raises InputError."""
+        """Read every file once; raise InputError for the first problem."""
         check_files(self.files, self.schema)
 
     def setup(self, stage: str) -> None:
-        """Maps the tables into memory. Raises InputError for data that cannot be trained on."""
+        """Map the tables into memory; raise InputError for data that cannot be trained on."""
         stage = getattr(stage, "value", stage)  # Lightning gives an enumeration's member
         purpose = "validation" if stage == "validate" else stage
         names = ["human", "generated", "validation", "test"] if stage == "fit" else [purpose]
@@ -162,11 +159,11 @@ class RelationDataModule(LightningDataModule):
             )
 
     def sample_ids(self, name: str) -> list[str]:
-        """The ids of a split's samples, in the file's order."""
+        """Return the ids of a split's samples, in the file's order."""
         return list(self._tables[name]["id"])
 
     def describe(self) -> dict[str, Any]:
-        """Where the training data came from: files, hashes, counts, and who generated it."""
+        """Describe the training data: files, hashes, counts, and the models that generated it."""
         described: dict[str, Any] = {
             "mix": self.mix,
             "order": self.order,
@@ -187,11 +184,11 @@ class RelationDataModule(LightningDataModule):
         return {**described, "truncated": self.truncated, "leaked": self.leaked}
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        """Batches of similar lengths, drawn as the options say."""
-        names = [name for name in ("human", "generated") if name in self._tables]
-        self._say_untyped(names)
+        """Return batches of similar lengths, in the configured mix and order."""
+        names = self._training_names()
+        self._warn_of_untyped(names)
         _, done = position(self._trainer, self.steps_per_epoch)
-        table = concatenate_datasets([self._encoded(name) for name in names])
+        table = self._encoded(names)
         batches = TrainingBatches(
             table["label"][:],
             table["length"][:],
@@ -209,38 +206,36 @@ class RelationDataModule(LightningDataModule):
         return self._loader(table, batches)
 
     def val_dataloader(self) -> DataLoader[Batch] | list[DataLoader[Batch]]:
-        """The validation file's batches; nothing without one."""
-        return self._evaluation("validation") if "validation" in self._tables else []
+        """Return the validation file's batches; nothing without one."""
+        return self._evaluation(["validation"]) if "validation" in self._tables else []
 
     def test_dataloader(self) -> DataLoader[Batch]:
-        """The test file's batches, each sample once over all processes."""
-        return self._evaluation("test")
+        """Return the test file's batches, each sample once over all processes."""
+        return self._evaluation(["test"])
 
     def predict_dataloader(self) -> DataLoader[Batch]:
-        """The prediction file's batches, each sample once over all processes."""
-        return self._evaluation("predict")
+        """Return the prediction file's batches, each sample once over all processes."""
+        return self._evaluation(["predict"])
 
     def every_training_sample(self) -> DataLoader[Batch]:
-        """Each training sample once, with its exchanged copy, all of them in every process."""
-        return self._every([name for name in ("human", "generated") if name in self._tables])
+        """Return each training sample once, with its exchanged copy, all in every process."""
+        return self._evaluation(self._training_names(), shared=False)
 
     def every_validation_sample(self) -> DataLoader[Batch] | None:
-        """The validation file once, all of it in every process; None without one."""
-        return self._every(["validation"]) if "validation" in self._tables else None
+        """Return the validation file once, all of it in every process; None without one."""
+        if "validation" not in self._tables:
+            return None
+        return self._evaluation(["validation"], shared=False)
 
-    def _every(self, names: list[str]) -> DataLoader[Batch]:
-        table = concatenate_datasets([self._encoded(name) for name in names])
-        return self._loader(
-            table, evaluation_batches(table["length"][:], self.evaluation_batch_size)
-        )
+    def _training_names(self) -> list[str]:
+        return [name for name in ("human", "generated") if name in self._tables]
 
-    def _evaluation(self, name: str) -> DataLoader[Batch]:
-        table = self._encoded(name)
+    def _evaluation(self, names: list[str], *, shared: bool = True) -> DataLoader[Batch]:
+        """Return batches of each sample once: over all processes, or else in each of them."""
+        table = self._encoded(names)
+        rank, world = (self._trainer.global_rank, self._trainer.world_size) if shared else (0, 1)
         batches = evaluation_batches(
-            table["length"][:],
-            self.evaluation_batch_size,
-            rank=self._trainer.global_rank,
-            world=self._trainer.world_size,
+            table["length"][:], self.evaluation_batch_size, rank=rank, world=world
         )
         return self._loader(table, batches)
 
@@ -248,13 +243,13 @@ class RelationDataModule(LightningDataModule):
         trainer = self._trainer
         if trainer.world_size > 1 and trainer._accelerator_connector.use_distributed_sampler:
             raise InputError(
-                "the trainer's own sampler would see some samples twice",
+                "the trainer's own sampler would give some samples twice",
                 field="trainer.use_distributed_sampler",
                 value=True,
-                remedy="set it to false: this data module deals batches out itself",
+                remedy="set it to false: this data module shares batches out itself",
             )
-        # batches as the sampler: the table reads a list of rows at once, and Lightning leaves a
-        # sampler alone, where it takes batch samplers apart for prediction
+        # batches as the sampler: the table reads a list of rows at once, and Lightning rebuilds
+        # batch samplers for prediction, but not samplers
         return DataLoader(
             table,
             sampler=batches,
@@ -263,20 +258,33 @@ class RelationDataModule(LightningDataModule):
             num_workers=self.workers,
         )
 
-    def _encoded(self, name: str) -> Dataset:
-        """The split's token ids, from the cache when file, encoding and labels are the same."""
-        table, encoding = self._tables[name], self._encoding
-        with self._main_process_first():
-            encoded = encode_table(
-                table,
-                encoding,
+    def _encoded(self, names: list[str]) -> Dataset:
+        """Return token ids, from the cache if files, encoding and labels are the same."""
+        trainer, tables = self._trainer, []
+        for name in names:
+            if not trainer.is_global_zero:
+                trainer.strategy.barrier("encode")  # then the main process has filled the cache
+            table = encode_table(
+                self._tables[name],
+                self._encoding,
                 labels=() if name == "predict" else self.schema.labels,
                 generated=name == "generated",
-                inverses=self.schema.inverses() if self._exchanges(name) else None,
+                inverses=self._inverses(name),
             )
-        told = name in self.truncated
+            if trainer.is_global_zero:
+                trainer.strategy.barrier("encode")
+            self._count_truncated(name, table)
+            tables.append(table)
+        return concatenate_datasets(tables)
+
+    def _inverses(self, name: str) -> dict[str, str] | None:
+        exchanged = self.exchange and name in ("human", "generated")
+        return self.schema.inverses() if exchanged else None
+
+    def _count_truncated(self, name: str, encoded: Dataset) -> None:
+        warned = name in self.truncated
         self.truncated[name] = sum(encoded["truncated"])
-        if self.truncated[name] and not told:
+        if self.truncated[name] and not warned:
             _LOG.warning(
                 "%d of %d texts of %s are longer than the encoder takes and were cut around both "
                 "entities; raise max_length to keep more",
@@ -284,29 +292,23 @@ class RelationDataModule(LightningDataModule):
                 len(encoded),
                 self.files[name],
             )
-        return encoded
 
-    def _say_untyped(self, names: Iterable[str]) -> None:
+    def _warn_of_untyped(self, names: Iterable[str]) -> None:
         encoding = self._encoding
         if isinstance(encoding, MarkerEncoding) and encoding.types:
             tables = {name: self._tables[name] for name in names}
             if notice := untyped_notice(tables, encoding.types):
                 _LOG.warning(notice)
 
-    def _exchanges(self, name: str) -> bool:
-        return self.exchange and name in ("human", "generated")
-
     def _remove_leaks(self) -> None:
         if "test" not in self._tables:
             return
-        for name in ("human", "generated"):
-            if name not in self._tables:
-                continue
+        for name in self._training_names():
             leaks = leaking_rows(self._tables[name], self._tables["test"])
             if leaks and self.on_leak == "raise":
                 raise InputError(
-                    f"{len(leaks)} training sentences are test sentences as well (case and "
-                    f"punctuation aside); first: id '{self._tables[name][leaks[0]]['id']}'",
+                    f"{len(leaks)} training sentences are test sentences as well (ignoring case "
+                    f"and punctuation); first: id '{self._tables[name][leaks[0]]['id']}'",
                     path=self.files[name],
                     remedy="split again, or leave them out with --data.on_leak drop",
                 )
@@ -349,12 +351,3 @@ class RelationDataModule(LightningDataModule):
     @property
     def _encoding(self) -> Encoding:
         return self._trainer.lightning_module.classifier.encoding
-
-    @contextmanager
-    def _main_process_first(self) -> Iterator[None]:
-        trainer = self._trainer
-        if not trainer.is_global_zero:
-            trainer.strategy.barrier("encode")
-        yield
-        if trainer.is_global_zero:
-            trainer.strategy.barrier("encode")

@@ -1,15 +1,13 @@
-"""Trains a relation classifier on human samples, generated ones, or both.
+"""Training of a relation classifier on human samples, generated ones, or both.
 
-The architecture is an argument; the relations and the batches come from the data module. Leaves
-out: what is written where (`classifier_callbacks`, `classifier_pictures`) and which samples make
-up a batch (`datamodules.relations`).
+The architecture is an argument; the relations and the batches come from the data module. Leaves out
+files and pictures (`callbacks`) and the composition of batches (`datamodules.relations`).
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any, Literal, cast
 
 import torch
@@ -17,16 +15,16 @@ from lightning import Callback, LightningModule
 from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import LambdaLR
+from torchmetrics.classification import MulticlassConfusionMatrix
+from transformers import get_linear_schedule_with_warmup
 
-from lightning_modules.callbacks.after_training import FinishClassifier
-from lightning_modules.callbacks.classifier import BestWeights, ClassifierFiles
+from lightning_modules.callbacks.after_training import BestWeights, FinishClassifier
+from lightning_modules.callbacks.classifier import ClassifierFiles
 from lightning_modules.callbacks.history import MetricHistory
 from lightning_modules.callbacks.pictures import ClassifierPictures
 from lightning_modules.callbacks.preemption import SaveOnTermination
 from lightning_modules.callbacks.speed import Speed
 from lightning_modules.utils.distributed import share_of_processes
-from lightning_modules.utils.schedules import learning_rate_factor
 from relgen.classifiers import (
     Batch,
     Classifier,
@@ -38,9 +36,13 @@ from relgen.classifiers import (
 )
 from relgen.common import InputError
 from relgen.data import RelationSchema
-from relgen.evaluation import RelationConfusion, Scores, score
+from relgen.evaluation import Scores, score
 
 _LOG = logging.getLogger(__name__)
+_SAME_OPTIONS = (
+    "give the preset and the options that it was trained with: see config.yaml beside its folder "
+    "`checkpoints`"
+)
 
 
 class RelationClassifierModule(LightningModule):
@@ -48,18 +50,18 @@ class RelationClassifierModule(LightningModule):
 
     Args:
         classifier: builds the architecture from the schema, such as
-            `relgen.classifiers.entity_marker.EntityMarkerClassifier`. What it costs beside the
-            cross-entropy of its logits (`Classifier.with_extra_loss`) joins the loss.
+            `relgen.classifiers.entity_marker.EntityMarkerClassifier`. A loss of its own
+            (`Classifier.with_extra_loss`) is added to the cross-entropy of its logits.
         optimizer: builds the optimiser from parameter groups; its learning rate is that of the
             pre-trained weights.
-        head_learning_rate: of the weights that no pre-training has seen.
-        warmup_share: share of all steps in which the learning rates rise from 0; then they fall
-            linearly, to 0 at the end.
-        generated_weight: of a generated sample's loss, where a human one's is 1.
+        head_learning_rate: of the weights without pre-training.
+        warmup_share: share of all steps in which the learning rates rise from 0, before they fall
+            linearly to 0.
+        generated_weight: of a generated sample's loss, relative to a human one's.
         generated_label_smoothing: for labels that a language model may have got wrong.
         human_label_smoothing: for the others.
-        select: which weights are saved and tested: the `last`, or those with the `best` micro-F1 on
-            the validation file.
+        select: the weights to save and test: the `last`, or those with the `best` micro-F1 on the
+            validation file; of equally good ones the latest.
     """
 
     classifier: Classifier
@@ -100,7 +102,7 @@ class RelationClassifierModule(LightningModule):
         return cast(RelationSchema, data.schema)
 
     def hyperparameters(self) -> dict[str, float | str]:
-        """The settings of this module that are plain values."""
+        """Return the settings that are plain values."""
         return {
             "head_learning_rate": self.head_learning_rate,
             "warmup_share": self.warmup_share,
@@ -111,50 +113,49 @@ class RelationClassifierModule(LightningModule):
         }
 
     def configure_model(self) -> None:
-        """Loads the pre-trained weights, once."""
+        """Load the pre-trained weights, once."""
         if "classifier" in self._modules:
             return
         self.classifier = self.build_classifier(self.schema)
         size = len(self.schema)
         self.confusions = nn.ModuleDict(
-            {stage: RelationConfusion(size) for stage in ("at_train", "at_val", "at_test")}
+            {
+                stage: MulticlassConfusionMatrix(size, validate_args=False)
+                for stage in ("at_train", "at_val", "at_test")
+            }
         )
 
     def configure_callbacks(self) -> list[Callback]:
-        """What writes files and pictures, and keeps the best weights."""
+        """Return the callbacks that write files and pictures, and keep the best weights."""
         best: list[Callback] = [BestWeights()] if self.select == "best" else []
-        # after the best weights are back, and before the model is saved
+        # after the best weights are loaded, and before the model is saved
         finish = FinishClassifier()
         files: list[Callback] = [ClassifierFiles(), ClassifierPictures(), MetricHistory()]
         speed = Speed(lambda batch: {"tokens": batch.input_ids.numel(), "samples": len(batch.ids)})
         return [*best, finish, *files, SaveOnTermination(), speed]
 
     def on_fit_start(self) -> None:
-        """Says what is particular about the weights that the training starts from."""
+        """Log the classifier's notice about the weights that training starts from."""
         if self.classifier.start_notice and self.global_rank == 0:
             _LOG.warning(self.classifier.start_notice)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """Warm-up, then linear decay, over all steps of the training."""
+        """Return the optimiser with linear warm-up and decay over all steps."""
         optimizer = self.build_optimizer(self.parameter_groups())
         if self.trainer.precision == "bf16-mixed":
-            # a fused optimiser says that it unscales gradients, and Lightning then refuses to clip
-            # them; bfloat16 has no scaler
+            # a fused optimiser declares that it unscales gradients, so that Lightning refuses to
+            # clip them; bfloat16 has no scaler
             optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]
         total = int(self.trainer.estimated_stepping_batches)
-        factor = partial(
-            learning_rate_factor,
-            warmup_steps=round(self.warmup_share * total),
-            total_steps=total,
-            schedule="linear",
-        )
+        warmup = round(self.warmup_share * total)
+        scheduler = get_linear_schedule_with_warmup(optimizer, warmup, total)
         return {
             "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": LambdaLR(optimizer, factor), "interval": "step"},
+            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
         }
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """Trainable parameters: pre-trained ones with and without weight decay, then fresh ones.
+        """Return the trainable parameters: pre-trained with and without decay, then fresh ones.
 
         Biases and LayerNorm weights, which are vectors, do not decay.
         """
@@ -170,11 +171,11 @@ class RelationClassifierModule(LightningModule):
         return [group for group in groups if group["params"]]
 
     def forward(self, batch: Batch) -> Tensor:
-        """Logits (B, R)."""
+        """Return logits (B, R)."""
         return cast(Tensor, self.classifier(batch))
 
     def model_step(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The loss, a scalar, and the logits (B, R)."""
+        """Return the loss, a scalar, and the logits (B, R)."""
         relations = len(self.classifier.schema)
         targets = target_probabilities(batch.labels, batch.targets, relations)  # (B, R)
         logits, extra = self.classifier.with_extra_loss(batch, targets)  # (B, R), (B,)
@@ -186,7 +187,7 @@ class RelationClassifierModule(LightningModule):
         return weighted_mean(losses, weights), logits
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
-        """Loss, score, log."""
+        """Return the loss of a batch; count and log it."""
         loss, logits = self.model_step(batch)
         weights = by_source(batch.generated, 1.0, self.generated_weight)
         loss = loss * share_of_processes(weights.sum())
@@ -198,36 +199,36 @@ class RelationClassifierModule(LightningModule):
         return loss
 
     def validation_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor]:
-        """Loss and score; the probabilities go to the callbacks."""
+        """Return loss and probabilities, which the callbacks read."""
         return self._evaluation_step("val", batch)
 
     def test_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor]:
-        """Loss and score; the probabilities go to the callbacks."""
+        """Return loss and probabilities, which the callbacks read."""
         return self._evaluation_step("test", batch)
 
-    def predict_step(self, batch: Batch, batch_index: int) -> Tensor:
-        """Probabilities (B, R)."""
-        return self(batch).float().softmax(dim=-1)
+    def predict_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor]:
+        """Return probabilities (B, R), which the callbacks read."""
+        return {"probabilities": self(batch).float().softmax(dim=-1)}
 
     def on_train_epoch_end(self) -> None:
-        """Scores of the samples seen in this epoch."""
+        """Log scores of the samples seen in this epoch."""
         self._log_scores("train")
 
     def on_validation_epoch_end(self) -> None:
-        """Scores of the validation file."""
+        """Log scores of the validation file."""
         self._log_scores("val")
 
     def on_test_epoch_end(self) -> None:
-        """Scores of the test file."""
+        """Log scores of the test file."""
         self._log_scores("test")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keeps the labels beside the weights, whose meaning their order is, and the settings."""
+        """Save the labels, whose order gives the weights their meaning, and the settings."""
         checkpoint["labels"] = list(self.classifier.schema.labels)
         checkpoint["classifier"] = self.classifier.identity()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Raises InputError when the weights were trained for other labels or settings."""
+        """Raise InputError if the weights were trained for other labels or settings."""
         theirs, ours = checkpoint.get("labels"), list(self.schema.labels)
         if theirs != ours:
             raise InputError(
@@ -242,14 +243,13 @@ class RelationClassifierModule(LightningModule):
                     f"this checkpoint was trained with {name} = {kept[name]!r}",
                     field=f"model.classifier.{name}",
                     value=given.get(name),
-                    remedy="give the preset and the options that it was trained with: they stand "
-                    "in config.yaml beside its folder `checkpoints`",
+                    remedy=_SAME_OPTIONS,
                 )
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
     ) -> Any:
-        """Raises InputError for weights of another encoder, where torch would list every tensor."""
+        """Load weights; raise InputError for those of another encoder."""
         try:
             return super().load_state_dict(state_dict, strict=strict, assign=assign)
         except RuntimeError as error:
@@ -258,8 +258,7 @@ class RelationClassifierModule(LightningModule):
             raise InputError(
                 f"the checkpoint's weights do not fit: {str(error).splitlines()[1].strip()[:120]}",
                 field="ckpt_path",
-                remedy="give the preset and the options that it was trained with: they stand in "
-                "config.yaml beside its folder `checkpoints`",
+                remedy=_SAME_OPTIONS,
             ) from error
 
     def _evaluation_step(self, stage: str, batch: Batch) -> dict[str, Tensor]:
@@ -275,12 +274,12 @@ class RelationClassifierModule(LightningModule):
         summary = self.scores[stage].summary()
         self.log_dict({f"{stage}/{name}": value for name, value in summary.items()})
 
-    def _confusion(self, stage: str) -> RelationConfusion:
-        return cast(RelationConfusion, self.confusions[f"at_{stage}"])
+    def _confusion(self, stage: str) -> MulticlassConfusionMatrix:
+        return cast(MulticlassConfusionMatrix, self.confusions[f"at_{stage}"])
 
 
 def _difference(theirs: Sequence[str], ours: Sequence[str]) -> str:
-    """In which relations two schemas differ, in words: the first three of each."""
+    """Describe the relations in which two schemas differ: the first three of each."""
     parts = []
     for word, some, others in (("with", theirs, ours), ("without", ours, theirs)):
         if alone := [label for label in some if label not in others]:

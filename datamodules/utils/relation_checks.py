@@ -1,4 +1,4 @@
-"""What must hold of a classifier's data files before anything is trained or measured."""
+"""Checks of a classifier's data files before anything is trained or measured."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from relgen.data import RelationSchema, iter_samples, repeated_texts
 
 
 def check_files(files: Mapping[str, str | None], schema: RelationSchema) -> None:
-    """Reads every file that is given, line by line.
+    """Read every file that is given, line by line.
 
     Args:
-        files: path by purpose; the labels of `predict` are not looked at,
-            and may be missing.
+        files: path by purpose; the labels of `predict` are ignored, and may be missing.
         schema: the relations that may occur.
 
     Raises:
@@ -35,7 +34,7 @@ def check_training(
     order: str,
     files: Mapping[str, str | None],
 ) -> None:
-    """Checks that there is enough to train on.
+    """Check that there is enough to train on.
 
     Raises:
         InputError: a file that `mix` or `order` needs is missing, no samples are left, or all of
@@ -63,7 +62,7 @@ def check_training(
             remedy="give --data.human FILE or --data.generated FILE",
         )
     relations = {relation for table in training for relation in table.unique("relation")}
-    # a sample with probabilities speaks of several relations
+    # a sample with probabilities counts for several relations
     if len(relations) < 2 and not any(scores for table in training for scores in table["scores"]):
         given = " and ".join(str(files[x]) for x in ("human", "generated") if x in tables)
         raise InputError(
@@ -76,14 +75,14 @@ def check_training(
 
 
 def untyped_notice(tables: Mapping[str, Dataset], types: Collection[str]) -> str | None:
-    """What typed markers give away: who wrote a sample, where some have types and others none.
+    """Return a warning if typed markers reveal who wrote a sample, since only some have types.
 
     Args:
         tables: the human and the generated training samples, by these names.
-        types: those that the markers name.
+        types: the types that markers name.
 
     Returns:
-        One line, or None where all samples have types, or none has.
+        One line, or None if all samples have types, or none has.
     """
     counts = {}
     for name, table in tables.items():
@@ -96,11 +95,10 @@ def untyped_notice(tables: Mapping[str, Dataset], types: Collection[str]) -> str
     parts = ", ".join(f"{plain} of {size} {name}" for name, (plain, size) in counts.items())
     return (
         f"an entity has no type, or none that the schema names, in {parts} samples: typed markers "
-        "tell these from the others by that; generate with `types: true`, or leave "
-        "typed_markers off"
+        "distinguish these from the others; generate with `types: true`, or leave typed_markers off"
     )
 
 
 def leaking_rows(training: Dataset, test: Dataset) -> list[int]:
-    """Rows of `training` whose sentence is also in `test`, case and punctuation aside."""
+    """Return the rows of `training` whose sentence is in `test`, ignoring case and punctuation."""
     return repeated_texts(training["text"], test["text"])

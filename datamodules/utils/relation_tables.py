@@ -1,4 +1,4 @@
-"""Samples tables to tables of token ids, and rows of these to batches."""
+"""Tables of token ids from tables of samples, and batches from their rows."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ def encode_table(
     generated: bool,
     inverses: Mapping[str, str] | None = None,
 ) -> Dataset:
-    """A table's token ids, from the cache when file, encoding and labels are the same.
+    """Return a table's token ids, from the cache if file, encoding and labels are the same.
 
     Args:
         table: has the columns of `relgen.data.arrow.FEATURES`.
         encoding: the classifier's.
-        labels: the schema's labels; empty when labels are unknown.
-        generated: whether a language model wrote the samples.
-        inverses: where given, each sample whose label has an inverse stands in the table once more,
-            with head and tail exchanged (`Sample.exchanged`).
+        labels: the schema's labels; empty if labels are unknown.
+        generated: True for samples written by a language model.
+        inverses: inverse label by label; each sample whose label has one is also added with head
+            and tail exchanged (`Sample.exchanged`).
     """
     inverses = dict(inverses or {})
     # a fingerprint of our own: that of `datasets` overlooks edits of the function, and changes
-    # with the tokenizer's state
+    # with the tokenizer's internal state
     key = f"{table._fingerprint}/{encoding.key}/{labels}/{generated}/{inverses}/{_VERSION}"
     return table.map(
         encode_rows,
@@ -61,15 +61,7 @@ def encode_rows(
     generated: bool,
     inverses: Mapping[str, str],
 ) -> dict[str, list[Any]]:
-    """Columns of a samples table to columns of token ids.
-
-    Args:
-        rows: the columns of `relgen.data.arrow.FEATURES`.
-        encoding: the classifier's.
-        labels: the schema's labels; empty when labels are unknown.
-        generated: whether a language model wrote the samples.
-        inverses: see `encode_table`.
-    """
+    """Return columns of token ids from columns of a samples table; see `encode_table`."""
     columns = (rows[name] for name in ("id", "text", "head", "tail", "relation", "scores"))
     samples = [
         Sample(name, text, Entity(**head), Entity(**tail), relation, scores=_scores(pairs))
@@ -95,7 +87,7 @@ def _scores(pairs: list[dict[str, Any]] | None) -> dict[str, float] | None:
 
 
 def _target(scores: Mapping[str, float] | None, labels: tuple[str, ...]) -> list[float]:
-    """The probabilities of all labels, with sum 1; nothing for a sample without `scores`."""
+    """Return the probabilities of all labels, with sum 1; nothing for a sample without `scores`."""
     if not scores or not labels:
         return []
     total = sum(scores.get(label, 0.0) for label in labels)
@@ -103,7 +95,7 @@ def _target(scores: Mapping[str, float] | None, labels: tuple[str, ...]) -> list
 
 
 def collate_columns(columns: dict[str, list[Any]], *, pad_id: int) -> Batch:
-    """Some rows of an encoded table, column by column, to a `Batch`."""
+    """Collate some rows of an encoded table, given as columns, into a `Batch`."""
     parts = zip(columns["input_ids"], columns["positions"], columns["truncated"], strict=True)
     return collate(
         [Encoded(*part) for part in parts],

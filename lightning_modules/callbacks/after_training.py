@@ -1,27 +1,101 @@
-"""What a classifier learns once its weights are trained, such as a datastore of samples."""
+"""Callbacks that change a classifier at the end of training: best weights, parts learnt last."""
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import Callback, LightningModule, Trainer
+import torch
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.trainer.states import TrainerFn
+from torch import Tensor
 
 from relgen.classifiers import Batch, LearnsAfterTraining
 from relgen.common import InputError
 
 
+class BestWeights(Callback):
+    """Keeps the weights with the best micro-F1 on the validation file in `checkpoints/best.ckpt`.
+
+    At the end of training they replace the last ones, in the module and in the checkpoint
+    `last.ckpt`, so that saving and testing see the same weights.
+    """
+
+    def __init__(self) -> None:
+        self._checkpoint: ModelCheckpoint | None = None
+
+    @property
+    def score(self) -> float | None:
+        """The best micro-F1 so far; None before the first validation."""
+        best = self._checkpoint.best_model_score if self._checkpoint else None
+        return None if best is None else float(best)
+
+    def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
+        if stage != "fit" or self._checkpoint is not None:
+            return
+        self._checkpoint = _LatestBest(
+            dirpath=Path(trainer.default_root_dir) / "checkpoints",
+            filename="best",
+            monitor="val/micro_f1",
+            mode="max",
+            save_weights_only=True,
+            save_on_train_epoch_end=False,
+            enable_version_counter=False,
+        )
+        # before the trainer's own, so that `last.ckpt` knows the best weights of the same step; one
+        # that `configure_callbacks` returns would replace the trainer's own
+        callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+        callbacks.insert(callbacks.index(self) + 1, self._checkpoint)
+
+    def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:
+        """Raise InputError without a validation file, or if a resumed run has lost its weights."""
+        if not trainer.datamodule.files["validation"]:  # type: ignore[attr-defined]
+            raise InputError(
+                "`best` needs a validation file",
+                field="model.select",
+                value="best",
+                remedy="give --data.validation FILE, or --model.select last",
+            )
+        assert self._checkpoint is not None
+        path = self._checkpoint.best_model_path
+        if path and not _is_whole(path):
+            raise InputError(
+                "the best weights of the interrupted training are missing or damaged",
+                path=path,
+                remedy="--force trains again from the start",
+            )
+
+    def on_fit_end(self, trainer: Trainer, pl_module: Any) -> None:
+        """Load the best weights."""
+        assert self._checkpoint is not None
+        if path := self._checkpoint.best_model_path:
+            best = torch.load(path, map_location="cpu", weights_only=False)
+            pl_module.load_state_dict(best["state_dict"])
+            save_last_again(trainer)
+
+
+class _LatestBest(ModelCheckpoint):
+    """A ModelCheckpoint that of equally good weights keeps the latest."""
+
+    def check_monitor_top_k(self, trainer: Trainer, current: Tensor | None = None) -> bool:
+        if current is None or self.best_model_score is None:
+            return super().check_monitor_top_k(trainer, current)
+        return bool(current >= self.best_model_score)
+
+
 class FinishClassifier(Callback):
-    """Lets a `LearnsAfterTraining` finish, and saves the last checkpoint again with what it learnt.
+    """Lets a `LearnsAfterTraining` finish, and saves the last checkpoint again with the result.
 
     Every process reads all samples, so that all of them learn the same. Nothing happens to other
     classifiers.
     """
 
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Raises InputError when settings would be chosen on test or training sentences."""
-        if _classifier(pl_module) is None:
+    def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:
+        """Raise InputError if settings would be chosen on test or training sentences."""
+        if not isinstance(pl_module.classifier, LearnsAfterTraining):
             return
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         for shares, others in (
@@ -36,44 +110,43 @@ class FinishClassifier(Callback):
                     remedy="hold training samples out (relgen data split --dev), or leave it out",
                 )
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """A training that goes on from a finished checkpoint makes that part out of date."""
-        classifier = _classifier(pl_module)
-        if classifier is not None:
-            classifier.restart()
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
+        """Clear what a finished checkpoint has learnt: the weights are about to change."""
+        if isinstance(pl_module.classifier, LearnsAfterTraining):
+            pl_module.classifier.restart()
 
-    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Reads the training samples, and the validation file's where there is one."""
-        classifier = _classifier(pl_module)
-        if classifier is None:
+    def on_fit_end(self, trainer: Trainer, pl_module: Any) -> None:
+        """Read the training samples, and the validation file's if there is one."""
+        if not isinstance(pl_module.classifier, LearnsAfterTraining):
             return
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         development = data.every_validation_sample()
-        classifier.finish(
+        pl_module.classifier.finish(
             _on_device(trainer, data.every_training_sample()),
             None if development is None else _on_device(trainer, development),
         )
         save_last_again(trainer)
 
-    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Raises InputError for an unfinished checkpoint."""
+    def on_validation_start(self, trainer: Trainer, pl_module: Any) -> None:
+        """Raise InputError for an unfinished checkpoint."""
         if trainer.state.fn != TrainerFn.FITTING:
-            _check(pl_module)
+            self.on_test_start(trainer, pl_module)
 
-    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Raises InputError for an unfinished checkpoint."""
-        _check(pl_module)
+    def on_test_start(self, trainer: Trainer, pl_module: Any) -> None:
+        """Raise InputError for an unfinished checkpoint."""
+        classifier = pl_module.classifier
+        if isinstance(classifier, LearnsAfterTraining) and not classifier.finished:
+            raise InputError(
+                "this classifier's training did not reach its end: its datastore is missing",
+                field="ckpt_path",
+                remedy="continue it with `relgen classifier fit … --resume`",
+            )
 
-    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Raises InputError for an unfinished checkpoint."""
-        _check(pl_module)
+    on_predict_start = on_test_start
 
 
 def save_last_again(trainer: Trainer) -> None:
-    """Writes the last checkpoint once more, with the weights as they are now.
-
-    A training of no steps has written none.
-    """
+    """Write the last checkpoint again with the present weights, even if no step was trained."""
     for checkpoint in trainer.checkpoint_callbacks:
         last = getattr(checkpoint, "last_model_path", "")
         if not last and getattr(checkpoint, "save_last", False) and trainer.global_step == 0:
@@ -86,16 +159,10 @@ def _on_device(trainer: Trainer, batches: Any) -> Iterator[Batch]:
     return (trainer.strategy.batch_to_device(batch) for batch in batches)
 
 
-def _classifier(pl_module: LightningModule) -> LearnsAfterTraining | None:
-    classifier = getattr(pl_module, "classifier", None)
-    return classifier if isinstance(classifier, LearnsAfterTraining) else None
-
-
-def _check(pl_module: LightningModule) -> None:
-    classifier = _classifier(pl_module)
-    if classifier is not None and not classifier.finished:
-        raise InputError(
-            "this classifier's training did not reach its end: its datastore is missing",
-            field="ckpt_path",
-            remedy="go on with `relgen classifier fit … --resume`",
-        )
+def _is_whole(checkpoint: str) -> bool:
+    """Return whether a checkpoint, a zip file with a checksum for each member, is complete."""
+    try:
+        with zipfile.ZipFile(checkpoint) as archive:
+            return archive.testzip() is None
+    except (OSError, zipfile.BadZipFile):
+        return False

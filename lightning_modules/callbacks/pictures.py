@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import Callback, Trainer
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from lightning_modules.callbacks.classifier import BestWeights
+from lightning_modules.callbacks.after_training import BestWeights
 from lightning_modules.callbacks.loggers import (
     user_loggers,
     write_figure,
@@ -27,82 +27,63 @@ _MOST_NUMBERS = 25
 
 
 class ClassifierPictures(Callback):
-    """Confusion matrix, F1 of each relation, wrong predictions and settings."""
+    """Logs the confusion matrix, F1 of each relation, wrong predictions and settings."""
 
     def __init__(self) -> None:
         self._mistakes: list[str] = []
 
-    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: Any) -> None:
         self._mistakes = []
 
-    def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._mistakes = []
+    on_test_epoch_start = on_validation_epoch_start
 
     def on_validation_batch_end(  # type: ignore[override]
         self,
         trainer: Trainer,
-        pl_module: LightningModule,
+        pl_module: Any,
         outputs: dict[str, Tensor],
         batch: Batch,
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Keeps a few wrong predictions."""
-        self._collect(trainer, pl_module, outputs, batch)
-
-    def on_test_batch_end(  # type: ignore[override]
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: dict[str, Tensor],
-        batch: Batch,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Keeps a few wrong predictions."""
-        self._collect(trainer, pl_module, outputs, batch)
-
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draws the validation file's results."""
-        if not trainer.sanity_checking:
-            self._draw(trainer, pl_module, "val")
-
-    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draws the test file's results."""
-        self._draw(trainer, pl_module, "test")
-
-    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Records the settings beside the score that they led to."""
-        names = ("val/micro_f1", "train/micro_f1")
-        found = [float(trainer.callback_metrics[x]) for x in names if x in trainer.callback_metrics]
-        best = [kept.score for kept in _callbacks(trainer) if isinstance(kept, BestWeights)]
-        if not found:
+        """Keep a few wrong predictions."""
+        if not user_loggers(trainer):
             return
-        outcome = {"hp/micro_f1": (best or found)[0]}
-        write_settings(trainer, _module(pl_module).hyperparameters(), outcome)
-
-    def _collect(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: dict[str, Tensor],
-        batch: Batch,
-    ) -> None:
-        if not user_loggers(trainer) or len(self._mistakes) >= _MISTAKES:
-            return
-        classifier = _module(pl_module).classifier
+        classifier = pl_module.classifier
         labels = classifier.schema.labels
         predicted = outputs["probabilities"].argmax(dim=-1)
         for row in (predicted != batch.labels).nonzero()[:, 0].tolist():
+            if len(self._mistakes) == _MISTAKES:
+                return
             text = classifier.encoding.decode(batch.input_ids[row].tolist())
             gold, wrong = labels[int(batch.labels[row])], labels[int(predicted[row])]
             self._mistakes.append(f"| `{text.replace('|', '/')}` | {gold} | {wrong} |")
 
-    def _draw(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+    on_test_batch_end = on_validation_batch_end  # type: ignore[assignment]
+
+    def on_validation_end(self, trainer: Trainer, pl_module: Any) -> None:
+        """Draw the validation file's results."""
+        if not trainer.sanity_checking:
+            self._draw(trainer, pl_module.scores["val"], "val")
+
+    def on_test_end(self, trainer: Trainer, pl_module: Any) -> None:
+        """Draw the test file's results."""
+        self._draw(trainer, pl_module.scores["test"], "test")
+
+    def on_fit_end(self, trainer: Trainer, pl_module: Any) -> None:
+        """Log the settings with the score that they led to."""
+        metrics = trainer.callback_metrics
+        callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+        found = [one.score for one in callbacks if isinstance(one, BestWeights)]
+        found += [float(metrics[x]) for x in ("val/micro_f1", "train/micro_f1") if x in metrics]
+        scores = [score for score in found if score is not None]
+        if scores:
+            write_settings(trainer, pl_module.hyperparameters(), {"hp/micro_f1": scores[0]})
+
+    def _draw(self, trainer: Trainer, scores: Scores, stage: str) -> None:
         if not user_loggers(trainer):
             return
-        scores = _module(pl_module).scores[stage]
-        table = ["| text | gold | predicted |", "|---|---|---|", *self._mistakes[:_MISTAKES]]
+        table = ["| text | gold | predicted |", "|---|---|---|", *self._mistakes]
         write_figure(trainer, f"{stage}/confusion", confusion_figure(scores))
         write_text(trainer, f"{stage}/mistakes", "\n".join(table))
         per_relation = scores.per_relation.items()
@@ -110,15 +91,15 @@ class ClassifierPictures(Callback):
 
 
 def confusion_figure(scores: Scores) -> Figure:
-    """The confusion matrix as a heat map; each row is coloured by its own shares.
+    """Draw the confusion matrix as a heat map; colours show shares of each row.
 
     Args:
-        scores: R labels; the counts are written into the cells up to 25 labels.
+        scores: R labels; up to 25 labels, cells show counts.
     """
     counts = np.array(scores.confusion)  # (R, R)
     shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
     size = 3 + 0.35 * len(counts)
-    # not pyplot: its figures stay in memory, and its backend belongs to the user
+    # not pyplot: its figures stay in memory, and its backend is the user's choice
     figure = Figure(figsize=(size, size), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
@@ -134,13 +115,3 @@ def confusion_figure(scores: Scores) -> Figure:
                 colour = "white" if shares[row, column] > 0.5 else "black"
                 axes.text(column, row, str(count), ha="center", va="center", fontsize=6, c=colour)
     return figure
-
-
-def _callbacks(trainer: Trainer) -> list[Callback]:
-    callbacks: Any = trainer.callbacks  # type: ignore[attr-defined]
-    return list(callbacks)
-
-
-def _module(pl_module: LightningModule) -> Any:
-    """The module as what it is; its class imports this file."""
-    return pl_module

@@ -1,4 +1,4 @@
-"""What every classifier shares: `Classifier`, how it encodes samples, and the batches it reads.
+"""Interfaces of relation classifiers: `Classifier`, `LearnsAfterTraining`, and their batches.
 
 An architecture is an `nn.Module` from batches to logits, with the encoding that makes its batches.
 Training (`lightning_modules.relation_classifier`), data (`datamodules.relations`) and saving
@@ -15,22 +15,11 @@ from typing import Any, ClassVar, NamedTuple, Self
 import torch
 from torch import Tensor, nn
 
-from relgen.data import RelationSchema, Sample
+from relgen.classifiers.encoding import Encoded, Encoding
+from relgen.data import RelationSchema
 
-# settings of `Classifier.config` that change what the same weights mean
-_IDENTITY = ("types", "markers", "mode")
-
-
-class Encoded(NamedTuple):
-    """One sample as token ids.
-
-    `positions` are indices into `input_ids` whose states the classifier reads; every sample of an
-    encoding has the same number P of them. `truncated`: the text did not fit and was cut.
-    """
-
-    input_ids: list[int]
-    positions: list[int]
-    truncated: bool
+# settings in `Classifier.config` without which the same weights mean something else
+_IDENTITY = ("types", "markers")
 
 
 class Batch(NamedTuple):
@@ -38,8 +27,8 @@ class Batch(NamedTuple):
 
     Shapes: `input_ids` and `attention_mask` (B, T), `positions` (B, P), `labels` and `generated`
     (B,); `ids` are the samples' B ids. A label of -1 is unknown (prediction only). `targets` (B, R)
-    holds the probability of each relation where a sample's label is not certain, and rows of zeros
-    for the others; (B, 0) where all are certain.
+    holds the probability of each relation for samples with uncertain labels, and rows of zeros for
+    the others; (B, 0) if all labels are certain.
     """
 
     input_ids: Tensor
@@ -51,35 +40,11 @@ class Batch(NamedTuple):
     targets: Tensor
 
 
-class Encoding(ABC):
-    """How samples become token ids. Knows the tokenizer, and no weights."""
-
-    pad_id: int
-
-    @property
-    @abstractmethod
-    def key(self) -> str:
-        """Differs between encodings that would encode some sample differently; keys the cache."""
-
-    @abstractmethod
-    def encode(self, samples: Sequence[Sample]) -> list[Encoded]:
-        """Encodes samples, in order."""
-
-    @abstractmethod
-    def decode(self, input_ids: Sequence[int]) -> str:
-        """Token ids as readable text."""
-
-    @abstractmethod
-    def save(self, folder: Path) -> None:
-        """Writes the tokenizer's files into a folder."""
-
-
 class Classifier(nn.Module, ABC):
-    """From batches to logits over the schema's labels.
+    """Base class of the architectures: from batches to logits over the schema's labels.
 
-    `kind` is the name that a saved classifier's `config.json` carries; `relgen.classifiers.saved`
-    maps it to the class. `start_notice` is what a training should be told about what it starts
-    from; empty: nothing.
+    `kind` is the name in a saved classifier's `config.json`; `relgen.classifiers.saved` maps it to
+    the class. `start_notice` is a warning to log before training; empty for none.
     """
 
     kind: ClassVar[str]
@@ -89,16 +54,16 @@ class Classifier(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, batch: Batch) -> Tensor:
-        """Logits (B, R) in the order of the schema's labels."""
+        """Return logits (B, R) in the order of the schema's labels."""
 
     def with_extra_loss(self, batch: Batch, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits, and what each sample costs beside the cross-entropy of its logits.
+        """Return logits and each sample's loss in addition to the cross-entropy of its logits.
 
         The second is zero unless an architecture has a loss of its own.
 
         Args:
             batch: B samples.
-            targets: (B, R) the probabilities that they are trained towards.
+            targets: (B, R) the target probabilities.
 
         Returns:
             Logits (B, R) and losses (B,).
@@ -108,43 +73,43 @@ class Classifier(nn.Module, ABC):
 
     @abstractmethod
     def fresh_parameters(self) -> Iterator[nn.Parameter]:
-        """The parameters that no pre-training has seen: they learn at a higher rate."""
+        """Yield the parameters without pre-training, which learn at a higher rate."""
 
     def identity(self) -> dict[str, Any]:
-        """What weights must agree in to mean the same: the kind, and the settings of the input."""
+        """Return the kind and the input settings that a checkpoint's weights depend on."""
         config = self.config()
         return {"kind": self.kind, **{name: config[name] for name in _IDENTITY if name in config}}
 
     @abstractmethod
     def config(self) -> dict[str, Any]:
-        """What `from_saved` needs beside the weights, the schema and the tokenizer, as JSON."""
+        """Return, as JSON, what `from_saved` needs beside weights, schema and tokenizer."""
 
     @classmethod
     @abstractmethod
     def from_saved(cls, schema: RelationSchema, config: dict[str, Any], tokenizer: Path) -> Self:
-        """Builds the module with untrained weights; the caller loads the saved ones."""
+        """Build the module with untrained weights; the caller loads the saved ones."""
 
 
 class LearnsAfterTraining(ABC):
-    """A classifier with a part that is learnt once its weights are, from all samples at once."""
+    """A classifier with a part that is learnt after its weights, from all samples at once."""
 
     @property
     @abstractmethod
     def finished(self) -> bool:
-        """Whether that part is there. Until then the classifier does without it."""
+        """True if that part has been learnt; until then the classifier works without it."""
 
     @abstractmethod
     def restart(self) -> None:
-        """Forgets that part: the weights are going to change."""
+        """Clear that part, since the weights are about to change."""
 
     @abstractmethod
     def finish(self, training: Iterable[Batch], development: Iterable[Batch] | None) -> None:
-        """Learns that part.
+        """Learn that part.
 
         Args:
             training: every training sample once.
-            development: every sample of the validation file, where there is one. Settings are
-                chosen on these alone.
+            development: every sample of the validation file, if there is one. Settings are chosen
+                on these alone.
         """
 
 
@@ -160,7 +125,7 @@ def collate(
     ids: Sequence[str] = (),
     targets: Sequence[Sequence[float]] | None = None,
 ) -> Batch:
-    """Pads B encoded samples on the right, to the longest of them.
+    """Pad B encoded samples on the right to the length of the longest.
 
         >>> collate([Encoded([5, 6, 7], [1, 2], False), Encoded([5, 6], [0, 1], False)], pad_id=0)
         input_ids [[5, 6, 7], [5, 6, 0]], attention_mask [[1, 1, 1], [1, 1, 0]],
@@ -169,11 +134,11 @@ def collate(
 
     Args:
         encoded: B samples.
-        pad_id: the token that pads.
-        labels: B indices into the schema's labels; unknown (-1) when left out.
-        generated: B flags; all human when left out.
+        pad_id: the padding token.
+        labels: B indices into the schema's labels; by default unknown (-1).
+        generated: B flags; by default all False.
         ids: the samples' ids.
-        targets: for each sample R probabilities, or none where its label is certain.
+        targets: R probabilities for each sample, or none if its label is certain.
     """
     length = max(len(sample.input_ids) for sample in encoded)
     rows = [sample.input_ids + [pad_id] * (length - len(sample.input_ids)) for sample in encoded]

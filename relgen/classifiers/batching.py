@@ -1,8 +1,8 @@
-"""Which samples make up which batch: functions of seeds and lengths, without data or devices.
+"""Composition and order of batches: functions of seeds and lengths, without data or devices.
 
-Training draws from an endless stream, so that an epoch is a fixed number of steps whatever the size
-of the training set; everything depends on (seed, epoch) only, so that a resumed run sees what an
-uninterrupted one would.
+Training draws from an endless stream, so that an epoch is a fixed number of steps for training sets
+of any size. The order depends on (seed, epoch) only, so that a resumed run sees the same batches as
+an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ class TrainingBatches(Sampler[list[int]]):
     Args:
         labels: the N rows' labels.
         lengths: their lengths in tokens.
-        generated: whether a language model wrote them.
+        generated: True for rows written by a language model.
         batch_size: rows a batch, in each process.
         steps: batches an epoch, in each process.
         seed: of the order.
         balanced: draw every label equally often, whatever its number of rows; with `generated_rows`
-            the human rows only, since read labels say how common each relation is.
-        generated_rows: so many rows of every batch are generated ones, drawn evenly, and the others
-            human ones; None draws from both alike.
-        generated_steps: so many first steps of the training see generated rows only, and all later
-            ones human rows only; None mixes them throughout.
+            only among human rows, since read labels say how common each relation is.
+        generated_rows: number of generated rows in every batch, drawn evenly; the others are human.
+            None draws from both alike.
+        generated_steps: number of first steps with generated rows only, before all others with
+            human rows only; None mixes them throughout.
         rank: this process.
         world: number of processes.
-        skip: batches of the first epoch that an interrupted run has had already.
+        skip: batches of the first epoch that an interrupted run has processed already.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class TrainingBatches(Sampler[list[int]]):
             self._phases = [(written, 0, generated_steps), (human, generated_steps, None)]
 
     def set_epoch(self, epoch: int) -> None:
-        """Chooses the epoch that the next iteration gives; Lightning calls it."""
+        """Set the epoch of the next iteration; Lightning calls it."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -85,7 +85,7 @@ class TrainingBatches(Sampler[list[int]]):
         yield from batches[self.rank :: self.world][skip:]
 
     def _side_by_side(self) -> list[list[int]]:
-        """Every batch with a fixed number of rows from each source, of similar lengths."""
+        """Return batches with a fixed number of rows from each source, of similar lengths."""
         count = self.steps * self.world
         assert self.generated_rows is not None
         sizes = (self.batch_size - self.generated_rows, self.generated_rows)
@@ -106,7 +106,7 @@ class TrainingBatches(Sampler[list[int]]):
         return batches
 
     def _phased(self) -> list[list[int]]:
-        """Rows of all sources alike, phase after phase, in batches of similar lengths."""
+        """Return batches of rows from all sources alike, phase after phase, of similar lengths."""
         start, stop = self.epoch * self.steps, (self.epoch + 1) * self.steps
         size = self.batch_size * self.world
         batches: list[list[int]] = []
@@ -117,14 +117,16 @@ class TrainingBatches(Sampler[list[int]]):
             name = f"{self.seed}/{number}"
             stream = draw(rows, self.labels, balanced=self.balanced, seed=name)
             drawn = list(islice(stream, (low - begin) * size, (high - begin) * size))
-            rng = random.Random(f"{name}/{self.epoch}")
             window = sorting_window(len(rows) // self.batch_size)
-            batches += bucketed(drawn, self.lengths, self.batch_size, window, rng)
+            phase = cut(drawn, self.lengths, self.batch_size, window)
+            # sorted rows would bring long sentences, and their labels, all at once
+            random.Random(f"{name}/{self.epoch}").shuffle(phase)
+            batches += phase
         return batches
 
 
 def draw(rows: Sequence[int], labels: Sequence[int], *, balanced: bool, seed: str) -> Iterator[int]:
-    """An endless stream of rows.
+    """Yield rows without end.
 
     Balanced: round after round, every label once, in random order; within a label all rows before
     any comes again. Otherwise: pass after pass over all rows, each shuffled.
@@ -148,7 +150,7 @@ def draw(rows: Sequence[int], labels: Sequence[int], *, balanced: bool, seed: st
 
 
 def sorting_window(batches: int) -> int:
-    """How many batches to sort together, when a pass over all rows has so many.
+    """Return how many batches to sort together, if a pass over all rows has `batches`.
 
     A twelfth of the pass, within bounds: wide windows leave less padding, narrow ones mix small
     sets better. One longer than the pass would put copies of a row into one batch.
@@ -156,34 +158,20 @@ def sorting_window(batches: int) -> int:
     return max(1, min(batches, max(_NARROW, min(_WIDE, batches // 12))))
 
 
-def bucketed(
-    rows: Sequence[int],
-    lengths: Sequence[int],
-    batch_size: int,
-    window: int,
-    rng: random.Random,
+def cut(
+    rows: Sequence[int], lengths: Sequence[int], batch_size: int, window: int
 ) -> list[list[int]]:
-    """Cuts drawn rows into batches of similar lengths.
+    """Cut drawn rows into batches of similar lengths.
 
-    Rows are sorted within windows only, so that a label whose sentences are long
-    does not gather in few batches; the batches come in random order.
+    Rows are sorted from short to long within windows only, so that a label with long sentences does
+    not accumulate in few batches.
 
     Args:
         rows: the rows, in the order drawn.
         lengths: the length of every row number.
         batch_size: rows a batch.
-        window: batches that are sorted together.
-        rng: orders the batches.
+        window: number of batches that are sorted together.
     """
-    batches = cut(rows, lengths, batch_size, window)
-    rng.shuffle(batches)
-    return batches
-
-
-def cut(
-    rows: Sequence[int], lengths: Sequence[int], batch_size: int, window: int
-) -> list[list[int]]:
-    """The same in the windows' order, each window from short to long."""
     batches = []
     for start in range(0, len(rows), window * batch_size):
         near = sorted(rows[start : start + window * batch_size], key=lambda row: lengths[row])
@@ -194,7 +182,7 @@ def cut(
 def evaluation_batches(
     lengths: Sequence[int], batch_size: int, *, rank: int = 0, world: int = 1
 ) -> list[list[int]]:
-    """Batches of similar lengths in which every row occurs once over all processes.
+    """Return batches of similar lengths with every row once over all processes.
 
     Nothing is padded with duplicates. Processes get the same number of batches as long as each has
     a row for every batch, so that collectives between batches meet.

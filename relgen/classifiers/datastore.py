@@ -1,30 +1,158 @@
-"""A datastore of training samples, which is saved and loaded with the weights around it."""
+"""RetrievalRE's datastore: stored samples, their nearest neighbours, and how these are used.
+
+Chen et al., *Relation Extraction as Open-book Examination: Retrieval-enhanced Prompt Tuning* (SIGIR
+2022, arXiv 2205.02355):
+
+    p(y | x) = λ p_kNN(y | x) + (1 - λ) p_LM(y | x)
+    p_kNN(y | x) ∝ Σ_i 1[y_i = y] exp(-d(h_x, h_i) / T)      over the k nearest samples i
+
+d is the squared Euclidean distance, as in the released code's index (faiss, METRIC_L2) and in
+kNN-LM (Khandelwal et al. 2020); the published T belongs to it. The released code
+(github.com/zjunlp/PromptKG, `research/RetrievalRE`, `lit_models/transformer.py`) differs from the
+paper in three places, which are left out here: only the nearest neighbour of each relation counts;
+a relation without a neighbour counts as one at a distance of 1000; and both probabilities are mixed
+by a formula for their logarithms. Approximate search is left out as well.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from itertools import product
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+from torchmetrics.functional.classification import multiclass_confusion_matrix
+
+from relgen.data import RelationSchema
+from relgen.evaluation import score
+
+# tried on the validation file, for the settings that are not given
+_CHOICES = {
+    "interpolation": tuple(number / 10 for number in range(10)),
+    "neighbours": (1, 4, 16, 64),
+    "temperature": (1.0, 3.0, 10.0, 30.0, 100.0, 300.0),
+}
+# λ of the authors' scripts (`knn_scripts/`) for two corpora, by their schemas' names
+_PUBLISHED_INTERPOLATION = {"semeval": 0.5, "retacred": 0.5}
 
 
 class Retrieval(NamedTuple):
-    """How neighbours are used: λ, k and T of `relgen.classifiers.retrieval_scores`."""
+    """The settings of retrieval: λ, k and T. The defaults are those of the authors' code."""
 
-    interpolation: float
-    neighbours: int
-    temperature: float
+    interpolation: float = 0.2
+    neighbours: int = 64
+    temperature: float = 10.0
+
+
+class Neighbours(NamedTuple):
+    """The k stored samples nearest to each of B queries, nearest first.
+
+    Shapes: `distances` (B, k), squared; `values` (B, k, R) the probabilities of their relations.
+    """
+
+    distances: Tensor
+    values: Tensor
+
+
+def nearest(queries: Tensor, keys: Tensor, values: Tensor, count: int) -> Neighbours:
+    """Find the nearest keys of each query by computing all distances.
+
+    Args:
+        queries: (B, H).
+        keys: (N, H), at least one.
+        values: (N, R).
+        count: k; all N if there are fewer.
+    """
+    # the expansion by a matrix product is faster, and rounds small distances away
+    distances = torch.cdist(queries, keys, compute_mode="donot_use_mm_for_euclid_dist")  # (B, N)
+    found = distances.topk(min(count, len(keys)), dim=-1, largest=False)
+    return Neighbours(found.values.square(), values[found.indices])
+
+
+def neighbour_probabilities(neighbours: Neighbours, temperature: float) -> Tensor:
+    """Return p_kNN, (B, R). A neighbour with an uncertain relation divides its weight.
+
+    Args:
+        neighbours: k of each of B queries.
+        temperature: T.
+    """
+    weights = (-neighbours.distances / temperature).softmax(dim=-1)  # (B, k)
+    return (weights[:, None] @ neighbours.values).squeeze(1)  # (B, R)
+
+
+def mixed_logits(logits: Tensor, neighbours: Neighbours, retrieval: Retrieval) -> Tensor:
+    """Return log p = log(λ p_kNN + (1 - λ) p_LM), the logits of the mixture.
+
+    Args:
+        logits: (B, R) the language model's.
+        neighbours: k or more of each query.
+        retrieval: λ, k and T.
+
+    Returns:
+        (B, R), all finite.
+    """
+    kept = Neighbours(*(part[:, : retrieval.neighbours] for part in neighbours))
+    found = neighbour_probabilities(kept, retrieval.temperature)
+    mixed = retrieval.interpolation * found + (1 - retrieval.interpolation) * logits.softmax(dim=-1)
+    return mixed.clamp(min=torch.finfo(mixed.dtype).tiny).log()
+
+
+def candidates(given: Mapping[str, Any]) -> list[Retrieval]:
+    """Return all combinations of settings to choose from, with the given ones fixed."""
+    choices = [(given[name],) if name in given else values for name, values in _CHOICES.items()]
+    return [Retrieval(*values) for values in product(*choices)]
+
+
+def published(given: Mapping[str, Any], corpus: str) -> Retrieval:
+    """Return the given settings, completed by the published ones.
+
+    Args:
+        given: settings by name.
+        corpus: name of the schema.
+    """
+    known = _PUBLISHED_INTERPOLATION
+    return Retrieval(**({"interpolation": known[corpus]} if corpus in known else {}) | dict(given))
+
+
+def choose(
+    candidates: Iterable[Retrieval],
+    logits: Tensor,
+    neighbours: Neighbours,
+    labels: Tensor,
+    schema: RelationSchema,
+) -> Retrieval:
+    """Return the settings with the best micro-F1, and among equals with the best likelihood.
+
+    Args:
+        candidates: at least one; of those equal in both, the first is chosen.
+        logits: (N, R) the language model's, of N development samples.
+        neighbours: of these samples, as many as any candidate asks for, if there are so many.
+        labels: (N,) their relations.
+        schema: R labels.
+    """
+
+    def quality(retrieval: Retrieval) -> tuple[float, float]:
+        scores = mixed_logits(logits, neighbours, retrieval)  # (N, R)
+        confusion = multiclass_confusion_matrix(
+            scores.argmax(dim=-1), labels, len(schema), validate_args=False
+        )
+        likelihood = -F.cross_entropy(scores, labels)
+        return score(confusion.cpu(), schema).micro_f1, likelihood.item()
+
+    return max(candidates, key=quality)
 
 
 class Datastore(nn.Module):
-    """N keys and what they stand for; empty at first.
+    """N keys and their values, which are saved and loaded with the weights; empty at first.
+
+    Shapes: `keys` (N, H); `values` (N, R) the probabilities of the samples' relations; `settings`
+    (3,) the `Retrieval`. A state of any N can be loaded.
 
     Args:
         size: H, of a key.
         relations: R.
-
-    Shapes: `keys` (N, H); `values` (N, R) the probabilities of the samples' relations; `settings`
-    (3,) the `Retrieval`. A state of any N can be loaded.
     """
 
     keys: Tensor
@@ -47,14 +175,21 @@ class Datastore(nn.Module):
         return Retrieval(round(weight, 6), round(count), round(temperature, 6))
 
     def fill(self, keys: Tensor, values: Tensor, retrieval: Retrieval) -> None:
-        """Takes the place of whatever was stored: `keys` (N, H), `values` (N, R)."""
+        """Replace the content by `keys` (N, H) and `values` (N, R)."""
         self.keys, self.values = keys, values
         self.settings = torch.tensor(retrieval, dtype=torch.float32, device=keys.device)
 
     def clear(self) -> None:
-        """Forgets everything."""
+        """Remove all keys."""
+        # not slices, which would keep the storage
         keys, values = (part.new_empty(0, part.shape[1]) for part in (self.keys, self.values))
         self.fill(keys, values, Retrieval(0.0, 0, 0.0))
+
+    def mix(self, logits: Tensor, states: Tensor) -> Tensor:
+        """Mix logits (B, R) with the relations of the keys nearest to the states (B, H)."""
+        keys, values = self.keys.float(), self.values.float()
+        found = nearest(states.float(), keys, values, self.retrieval.neighbours)
+        return mixed_logits(logits.float(), found, self.retrieval)
 
     def _load_from_state_dict(
         self, state_dict: dict[str, Any], prefix: str, *arguments: Any

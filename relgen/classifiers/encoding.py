@@ -1,22 +1,22 @@
-"""Entity markers: a sample as token ids with special tokens or punctuation around both entities.
+"""Encodings of samples as token ids: their base class, and entity markers.
 
     The [HEAD] storm [/HEAD] brought a [TAIL] power cut [/TAIL] .
     The @ storm @ brought a # power cut # .
 
 Ids are put together piece by piece, so that the markers' positions are known and never searched
-for: neither side-by-side entities nor a text that contains `[HEAD]` can confuse them.
+for: neither adjacent entities nor a text that contains `[HEAD]` can confuse them.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal, NamedTuple, cast
 
 from tokenizers import AddedToken
 from transformers import PreTrainedTokenizerBase
 
-from relgen.classifiers.base import Encoded, Encoding
 from relgen.common import InputError, text_hash
 from relgen.data import Sample
 
@@ -27,6 +27,97 @@ MINIMUM_LENGTH = 16
 Markers = Literal["special", "punctuation"]
 # around an entity, and around its type behind the opening one
 _PUNCTUATION = {"head": (" @", " *"), "tail": (" #", " ^")}
+
+
+class Encoded(NamedTuple):
+    """A sample as token ids.
+
+    `positions` are indices into `input_ids` whose states the classifier reads; every sample of an
+    encoding has the same number P of them. `truncated` is True if the text was cut to fit.
+    """
+
+    input_ids: list[int]
+    positions: list[int]
+    truncated: bool
+
+
+class Encoding(ABC):
+    """Base class of encodings, which turn samples into token ids. Knows no weights.
+
+    Args:
+        tokenizer: a fast tokenizer; the special tokens are added to it.
+        special: names of the special tokens.
+        max_length: longest input in tokens, special tokens included.
+
+    Raises:
+        InputError: `max_length` leaves no room for two entities.
+    """
+
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, special: Sequence[str], max_length: int
+    ) -> None:
+        if max_length < MINIMUM_LENGTH:
+            raise InputError(
+                f"must be at least {MINIMUM_LENGTH}, to leave room for two entities",
+                field="max_length",
+                value=max_length,
+            )
+        self.tokenizer = tokenizer
+        self.max_length = max_length
+        tokenizer.add_tokens(
+            [AddedToken(name, special=True, normalized=False) for name in special],
+            special_tokens=True,
+        )
+        ids = cast(list[int], tokenizer.convert_tokens_to_ids(list(special)))
+        self.special_ids = dict(zip(special, ids, strict=True))
+        empty = tokenizer("")["input_ids"]
+        begin = (tokenizer.cls_token_id, tokenizer.bos_token_id)
+        self._start = [token for token in empty[:1] if token in begin]
+        self._end = empty[len(self._start) :]
+        self.pad_id = int(tokenizer.pad_token_id or 0)
+
+    @property
+    def key(self) -> str:
+        """A hash of everything that decides how samples are encoded; keys the cache."""
+        content = self.tokenizer.backend_tokenizer.to_str()
+        settings = (type(self).__name__, ENCODING_VERSION, self._settings(), self.max_length)
+        return text_hash(repr((settings, content)))[:16]
+
+    def encode(self, samples: Sequence[Sample]) -> list[Encoded]:
+        """Encode samples, in order. Texts that do not fit are cut around both entities."""
+        texts = [text for sample in samples for text in self._texts(sample)]
+        if not texts:
+            return []
+        # special tokens that stand in the text are text
+        ids = self.tokenizer(
+            texts, add_special_tokens=False, split_special_tokens=True, verbose=False
+        )["input_ids"]
+        size = len(texts) // len(samples)
+        return [
+            self._join(sample, ids[size * row : size * (row + 1)])
+            for row, sample in enumerate(samples)
+        ]
+
+    def decode(self, input_ids: Sequence[int]) -> str:
+        """Return token ids as text, special tokens included and padding left out."""
+        kept = [token for token in input_ids if token != self.pad_id]
+        return str(self.tokenizer.decode(kept))
+
+    def save(self, folder: Path) -> None:
+        """Write the tokenizer with its special tokens."""
+        self.tokenizer.save_pretrained(str(folder))
+
+    @abstractmethod
+    def _settings(self) -> object:
+        """Return the settings besides tokenizer and length that change the ids."""
+
+    @abstractmethod
+    def _texts(self, sample: Sample) -> list[str]:
+        """Return the texts of a sample that are tokenised apart; their number is fixed."""
+
+    @abstractmethod
+    def _join(self, sample: Sample, ids: Sequence[list[int]]) -> Encoded:
+        """Join the token ids of a sample's texts."""
 
 
 class MarkerEncoding(Encoding):
@@ -55,70 +146,22 @@ class MarkerEncoding(Encoding):
         markers: Markers = "special",
         max_length: int = 192,
     ) -> None:
-        if max_length < MINIMUM_LENGTH:
-            raise InputError(
-                f"must be at least {MINIMUM_LENGTH}: both entities and their markers have to fit",
-                field="max_length",
-                value=max_length,
-            )
-        self.tokenizer = tokenizer
         self.types = tuple(sorted(set(types)))
-        self.max_length = max_length
         self.markers: Markers = markers
-        names = marker_names(self.types) if markers == "special" else []
-        tokenizer.add_tokens(
-            [AddedToken(name, special=True, normalized=False) for name in names],
-            special_tokens=True,
-        )
-        ids = cast(list[int], tokenizer.convert_tokens_to_ids(names))
-        self._markers = dict(zip(names, ids, strict=True))
+        names = ["[HEAD]", "[/HEAD]", "[TAIL]", "[/TAIL]"]
+        names += [f"[{role.upper()}:{kind}]" for role in ROLES for kind in self.types]
+        super().__init__(tokenizer, names if markers == "special" else [], max_length)
         self._around = {
             (role, kind): self._surroundings(role, kind)
             for role in ROLES
             for kind in (None, *self.types)
         }
-        self._start, self._end = special_ends(tokenizer)
-        self.pad_id = int(tokenizer.pad_token_id or 0)
 
-    @property
-    def marker_ids(self) -> dict[str, int]:
-        """The token ids of special markers, by name; none with punctuation."""
-        return dict(self._markers)
+    def _settings(self) -> object:
+        return self.types, self.markers
 
-    @property
-    def key(self) -> str:
-        """Over the tokenizer's content and the settings; 16 hex digits."""
-        content = self.tokenizer.backend_tokenizer.to_str()
-        settings = (ENCODING_VERSION, self.types, self.markers, self.max_length, content)
-        return text_hash(repr(settings))[:16]
-
-    def encode(self, samples: Sequence[Sample]) -> list[Encoded]:
-        """Encodes samples, in order.
-
-        A text that does not fit is cut around both entities (see `keep_nearest`) and says so.
-        """
-        if not samples:
-            return []
-        pieces = [piece for sample in samples for piece in split_around(sample)]
-        # special tokens that stand in the text are text
-        ids = self.tokenizer(
-            pieces,
-            add_special_tokens=False,
-            split_special_tokens=True,
-            verbose=False,
-        )["input_ids"]
-        return [
-            self._join(sample, ids[5 * row : 5 * row + 5]) for row, sample in enumerate(samples)
-        ]
-
-    def decode(self, input_ids: Sequence[int]) -> str:
-        """Token ids as text, markers included, padding left out."""
-        kept = [token for token in input_ids if token != self.pad_id]
-        return str(self.tokenizer.decode(kept))
-
-    def save(self, folder: Path) -> None:
-        """Writes the tokenizer with its markers."""
-        self.tokenizer.save_pretrained(str(folder))
+    def _texts(self, sample: Sample) -> list[str]:
+        return split_around(sample)
 
     def _join(self, sample: Sample, ids: Sequence[list[int]]) -> Encoded:
         before, first, between, second, after = ids
@@ -143,12 +186,12 @@ class MarkerEncoding(Encoding):
         )
 
     def _surroundings(self, role: str, kind: str | None) -> tuple[list[int], list[int]]:
-        """What stands before an entity of a type, and after it."""
+        """Return the tokens before and after an entity of a type."""
         if self.markers == "special":
             name = f"[{role.upper()}]" if kind is None else f"[{role.upper()}:{kind}]"
-            return [self._markers[name]], [self._markers[f"[/{role.upper()}]"]]
+            return [self.special_ids[name]], [self.special_ids[f"[/{role.upper()}]"]]
         outer, inner = _PUNCTUATION[role]
-        typed = "" if kind is None else f"{inner} {type_words(kind)}{inner}"
+        typed = "" if kind is None else f"{inner} {kind.replace('_', ' ').lower()}{inner}"
         texts = [f"{outer}{typed}", outer]
         opening, closing = self.tokenizer(texts, add_special_tokens=False)["input_ids"]
         if self.tokenizer.unk_token_id in closing:
@@ -161,19 +204,8 @@ class MarkerEncoding(Encoding):
         return opening, closing
 
 
-def type_words(kind: str) -> str:
-    """An entity type in words: `STATE_OR_PROVINCE` -> `state or province`."""
-    return kind.replace("_", " ").lower()
-
-
-def marker_names(types: Sequence[str] = ()) -> list[str]:
-    """The markers, in the order in which they join the vocabulary."""
-    plain = ["[HEAD]", "[/HEAD]", "[TAIL]", "[/TAIL]"]
-    return plain + [f"[{role.upper()}:{kind}]" for role in ROLES for kind in types]
-
-
 def split_around(sample: Sample) -> list[str]:
-    """The five pieces of a text: before, first entity, between, second entity, after.
+    """Split a text into five pieces: before, first entity, between, second entity, after.
 
     White space before an entity moves into its piece: byte-level vocabularies know most words with
     a space in front only.
@@ -190,10 +222,10 @@ def split_around(sample: Sample) -> list[str]:
 
 
 def keep_nearest(length: int, spans: Sequence[tuple[int, int]], budget: int) -> list[int]:
-    """Which tokens stay when a text is too long: windows around both entities.
+    """Choose which tokens of a text that is too long are kept: windows around both entities.
 
-    Markers stay first, then the entities' own tokens (both from their starts), then the context by
-    its distance from the nearer entity. What stays keeps its order.
+    Markers have priority, then the entities' own tokens (both from their starts), then the context
+    by its distance from the nearer entity. The tokens that are kept stay in order.
 
         >>> keep_nearest(12, [(1, 4), (8, 11)], 8)      # markers at 1, 3, 8 and 10
         [0, 1, 2, 3, 4, 8, 9, 10]
@@ -201,10 +233,10 @@ def keep_nearest(length: int, spans: Sequence[tuple[int, int]], budget: int) -> 
     Args:
         length: number of tokens, T.
         spans: start and end (exclusive) of each entity, its two markers included.
-        budget: how many tokens may stay.
+        budget: the number of tokens to keep.
 
     Returns:
-        Indices of the tokens that stay, ascending.
+        Indices of the tokens to keep, ascending.
     """
     if length <= budget:
         return list(range(length))
@@ -219,10 +251,3 @@ def keep_nearest(length: int, spans: Sequence[tuple[int, int]], budget: int) -> 
         return (2, distance, index)
 
     return sorted(sorted(range(length), key=rank)[:budget])
-
-
-def special_ends(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
-    """What the tokenizer puts before and after a single text, such as `[CLS]` and `[SEP]`."""
-    empty = tokenizer("")["input_ids"]
-    start = [t for t in empty[:1] if t in (tokenizer.cls_token_id, tokenizer.bos_token_id)]
-    return start, empty[len(start) :]

@@ -1,4 +1,4 @@
-"""Relation classification by entity markers: the states of both opening markers, and a head.
+"""Relation classification by entity markers: a linear layer over both opening markers' states.
 
 Entity start of Baldini Soares et al., *Matching the Blanks* (ACL 2019, figure 3f); typed markers,
 as special tokens and as punctuation, after Zhou and Chen (2022, arXiv 2102.01373).
@@ -24,22 +24,22 @@ from relgen.models import EMBEDDED_ENCODER, load_tokenizer, resolve_model
 
 
 class EntityMarkerClassifier(Classifier):
-    """An encoder, and a linear layer over the two opening markers' states.
+    """An encoder and a linear layer over the states of the two opening markers.
 
     Args:
         schema: the relations; R labels.
         model: the pre-trained encoder: an embedded name, a local folder or a Hub id.
-        typed_markers: `[HEAD:PERSON]` in place of `[HEAD]`, `@ * person *` in place of `@`, for the
-            types that the schema names. Only for data where all sources give types: else the
-            classifier learns who wrote a sentence from its markers.
+        typed_markers: `[HEAD:PERSON]` instead of `[HEAD]`, `@ * person *` instead of `@`, for the
+            types that the schema names. Only for data where all sources give types: otherwise
+            markers tell the classifier who wrote a sentence.
         markers: `special` tokens such as `[HEAD]`, or `punctuation`: `@ … @` and `# … #`.
         max_length: longest input in tokens, at most what the encoder has positions for; longer
             texts are cut around both entities.
         dropout: on the states that the linear layer reads.
         encoder_dropout: in the encoder's layers; null leaves what it was pre-trained with.
-        freeze_embeddings: leave the input embeddings as they are: few samples move few of them, and
-            an optimiser still goes through all.
-        attention: how the encoder computes it. On a CPU in bfloat16 a training step with `eager`
+        freeze_embeddings: do not train the input embeddings: few samples change few of them, and an
+            optimiser still updates all.
+        attention: the encoder's implementation. On a CPU in bfloat16 a training step with `eager`
             takes half the time for single sentences.
 
     Raises:
@@ -61,14 +61,19 @@ class EntityMarkerClassifier(Classifier):
         attention: Literal["sdpa", "eager"] = "sdpa",
     ) -> None:
         tokenizer = load_tokenizer(model)
-        types = schema_types(schema) if typed_markers else ()
+        types = {kind for rel in schema for kind in (*rel.head_types, *rel.tail_types)}
         encoder = AutoModel.from_pretrained(
             resolve_model(model), dtype=torch.float32, attn_implementation=attention
         )
         if encoder_dropout is not None:
             set_dropout(encoder, encoder_dropout)
         length = min(max_length, longest_input(encoder))
-        encoding = MarkerEncoding(tokenizer, types=types, markers=markers, max_length=length)
+        encoding = MarkerEncoding(
+            tokenizer,
+            types=sorted(types) if typed_markers else (),
+            markers=markers,
+            max_length=length,
+        )
         add_marker_embeddings(encoder, encoding)
         encoder.get_input_embeddings().requires_grad_(not freeze_embeddings)
         self._assemble(schema, encoder, encoding, dropout, model)
@@ -83,7 +88,7 @@ class EntityMarkerClassifier(Classifier):
     ) -> None:
         super().__init__()
         self.schema = schema
-        self.encoding = encoding
+        self.encoding: MarkerEncoding = encoding
         self.model = model
         # DDP waits for the gradients of parameters that no loss reaches
         encoder.pooler = None
@@ -96,23 +101,18 @@ class EntityMarkerClassifier(Classifier):
         nn.init.zeros_(self.output.bias)
 
     def forward(self, batch: Batch) -> Tensor:
-        """Logits (B, R) in the order of the schema's labels."""
-        return self.output(self.dropout(self.represent(batch)))
-
-    def represent(self, batch: Batch) -> Tensor:
-        """The head's and the tail's opening markers' states, joined: (B, 2H)."""
+        """Return logits (B, R) in the order of the schema's labels."""
         markers = read_states(
             self.encoder, batch.input_ids, batch.attention_mask, batch.positions
         )  # (B, 2, H)
-        return markers.flatten(1)
+        return self.output(self.dropout(markers.flatten(1)))
 
     def fresh_parameters(self) -> Iterator[nn.Parameter]:
-        """The linear layer's."""
+        """Yield the linear layer's parameters."""
         return self.output.parameters()
 
     def config(self) -> dict[str, Any]:
-        """The encoder's architecture and the encoding's settings."""
-        assert isinstance(self.encoding, MarkerEncoding)
+        """Return the encoder's architecture and the encoding's settings."""
         return {
             "model": self.model,
             "encoder": self.encoder.config.to_dict(),
@@ -124,12 +124,11 @@ class EntityMarkerClassifier(Classifier):
 
     @classmethod
     def from_saved(cls, schema: RelationSchema, config: dict[str, Any], tokenizer: Path) -> Self:
-        """Builds the module with untrained weights; the caller loads the saved ones."""
+        """Build the module with untrained weights; the caller loads the saved ones."""
         encoding = MarkerEncoding(
             AutoTokenizer.from_pretrained(str(tokenizer)),
             types=config["types"],
-            # classifiers saved before there was a choice
-            markers=config.get("markers", "special"),
+            markers=config["markers"],
             max_length=config["max_length"],
         )
         encoder = AutoModel.from_config(AutoConfig.for_model(**config["encoder"]))
@@ -138,24 +137,19 @@ class EntityMarkerClassifier(Classifier):
         return built
 
 
-def schema_types(schema: RelationSchema) -> tuple[str, ...]:
-    """All entity types that a schema's relations name, sorted."""
-    return tuple(sorted({kind for rel in schema for kind in (*rel.head_types, *rel.tail_types)}))
-
-
 @torch.no_grad()
 def add_marker_embeddings(encoder: PreTrainedModel, encoding: MarkerEncoding) -> None:
-    """Gives each special marker an input embedding, made of pre-trained ones.
+    """Initialise the input embedding of each special marker from pre-trained ones.
 
     An opening marker starts as the mean of its words (`head`, or `head person`), a closing one as
-    the mean of `end` and its word, in place of noise that few samples could not train away.
+    the mean of `end` and its word, since few samples could not train random noise away.
     """
     tokenizer = encoding.tokenizer
     encoder.resize_token_embeddings(
         max(len(tokenizer), encoder.config.vocab_size), mean_resizing=False
     )
     weight = cast(nn.Embedding, encoder.get_input_embeddings()).weight  # (V, H)
-    for name, row in encoding.marker_ids.items():
+    for name, row in encoding.special_ids.items():
         words = name.strip("[]").lower().replace("/", "end ").replace(":", " ")
         ids = tokenizer(" " + words, add_special_tokens=False)["input_ids"]
         weight[row] = weight[ids].mean(dim=0)

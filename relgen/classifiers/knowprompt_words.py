@@ -1,23 +1,21 @@
-"""What KnowPrompt's virtual words start as: weighted means of real words' embeddings.
+"""KnowPrompt's virtual words, initialised as weighted means of real words' embeddings.
 
 Chen et al., *KnowPrompt* (WWW 2022, arXiv 2104.07650), section 4.1: an answer word starts as the
 mean of the words of its label, a type word as the mean of the entity types that relations allow,
-weighted by how often they do. The functions named `released_…` do what the published code does
-(github.com/zjunlp/KnowPrompt: `get_label_word.py`, `lit_models/transformer.py`), and say where
-that differs.
+weighted by how often they do.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, cast
 
 import torch
-from torch import Tensor
-from transformers import PreTrainedTokenizerBase
+from torch import Tensor, nn
+from transformers import PreTrainedModel
 
+from relgen.classifiers.knowprompt_encoding import PromptEncoding
 from relgen.data import RelationSchema
 
 Role = Literal["head", "tail"]
@@ -28,36 +26,14 @@ _BOUNDARY = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])")
 _ABBREVIATIONS = {"per": "person", "org": "organization", "na": "no relation"}
 
 
-class Part(NamedTuple):
-    """Tokens whose mean embedding joins a mixture with a weight."""
-
-    weight: float
-    ids: list[int]
-
-
-def mixture(embeddings: Tensor, parts: Sequence[Part]) -> Tensor:
-    """The weighted mean of the parts' mean embeddings.
-
-    Args:
-        embeddings: (V, H).
-        parts: at least one, none of them empty.
-
-    Returns:
-        (H,).
-    """
-    means = torch.stack([embeddings[part.ids].mean(dim=0) for part in parts])  # (N, H)
-    weights = means.new_tensor([part.weight for part in parts])  # (N,)
-    return weights @ means / weights.sum()
-
-
 def label_words(label: str) -> str:
-    """The words of a label's name, in lower case.
+    """Return the words of a label's name, in lower case.
 
         >>> label_words("Cause-Effect(e1,e2)"), label_words("Cause-Effect(e2,e1)")
         ("cause effect", "cause effect reversed")
 
     The mean of words knows no order. So the direction becomes a word of its own: the two
-    directions of a relation start apart, and all reversed labels share what tells them apart.
+    directions of a relation start apart, and all reversed labels share the word that tells them.
     """
     direction = _DIRECTION.search(label)
     bare = label[: direction.start()] if direction else label
@@ -67,61 +43,44 @@ def label_words(label: str) -> str:
     return " ".join(_ABBREVIATIONS.get(word, word) for word in words) or label
 
 
-def answer_parts(tokenizer: PreTrainedTokenizerBase, schema: RelationSchema) -> list[list[Part]]:
-    """For each label the mixture that its answer word starts as: the tokens of `label_words`."""
-    return [[Part(1.0, _tokens(tokenizer, f" {label_words(x.shown)}"))] for x in schema]
+def type_counts(schema: RelationSchema, role: Role) -> dict[str, int]:
+    """Count the relations that allow each entity type in a role, by the type's words.
 
-
-def released_answer_parts(
-    tokenizer: PreTrainedTokenizerBase, schema: RelationSchema
-) -> list[list[Part]]:
-    """`answer_parts` as the released code has them. Differences:
-
-    - Labels are padded with id 0 to the longest label's number of tokens, and the padding is
-      averaged too: the fewer tokens a label has, the more it starts as id 0 (`<s>` in RoBERTa,
-      `[PAD]` in BERT).
-    - A name ends before its first bracket, so both directions of a relation start alike.
-    - `per` and `org` are replaced wherever they stand, inside words too; hyphens stay.
-    - There is no space in front of the first word, which a byte-level vocabulary tells apart.
-    """
-    rows = [_tokens(tokenizer, _released_words(relation.shown)) for relation in schema]
-    longest = max(map(len, rows))
-    return [[Part(1.0, row + [0] * (longest - len(row)))] for row in rows]
-
-
-def type_parts(
-    tokenizer: PreTrainedTokenizerBase, schema: RelationSchema, role: Role
-) -> list[Part]:
-    """The mixture that a role's type word starts as.
-
-    Each type weighs as much as there are relations that allow it in this role. Where no relation
-    names a type, the parts are `NEUTRAL_TYPES`, all alike.
+    If no relation names a type, each of `NEUTRAL_TYPES` counts once.
     """
     named = [rel.head_types if role == "head" else rel.tail_types for rel in schema]
     counts = Counter(kind for kinds in named for kind in dict.fromkeys(kinds))
-    return [
-        Part(float(count), _tokens(tokenizer, f" {_BOUNDARY.sub(' ', kind).lower()}"))
+    return {
+        _BOUNDARY.sub(" ", kind).lower(): count
         for kind, count in (counts or Counter(NEUTRAL_TYPES)).items()
-    ]
+    }
 
 
-def released_type_parts(
-    tokenizer: PreTrainedTokenizerBase, schema: RelationSchema, role: Role
-) -> list[Part]:
-    """`type_parts` as the released code has them. Differences:
+@torch.no_grad()
+def add_virtual_words(
+    model: PreTrainedModel, encoding: PromptEncoding, schema: RelationSchema
+) -> None:
+    """Initialise each virtual word's embedding from real words', and its output bias to zero.
 
-    - Both roles share one mixture, whatever the schema says.
-    - Each of the `NEUTRAL_TYPES` is its first token only, without a space in front.
+    Args:
+        model: a masked language model; its embeddings are enlarged in place.
+        encoding: names the virtual words' rows.
+        schema: the relations, and the entity types that they allow.
     """
-    return [Part(1.0, _tokens(tokenizer, kind)[:1]) for kind in NEUTRAL_TYPES]
+    tokenizer = encoding.tokenizer
+    model.resize_token_embeddings(max(len(tokenizer), model.config.vocab_size), mean_resizing=False)
+    weight = cast(nn.Embedding, model.get_input_embeddings()).weight  # (V, H)
 
+    def mean(words: str) -> Tensor:
+        return weight[tokenizer(f" {words}", add_special_tokens=False)["input_ids"]].mean(dim=0)
 
-def _released_words(label: str) -> str:
-    if label in ("no_relation", "NA"):
-        return "no relation"
-    words = label.lower().split("(")[0].replace(":", " ").replace("_", " ")
-    return words.replace("per", "person").replace("org", "organization")
-
-
-def _tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
-    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+    for row, relation in zip(encoding.answer_ids, schema, strict=True):
+        weight[row] = mean(label_words(relation.shown))
+    for role, row in encoding.type_ids.items():
+        counts = type_counts(schema, cast(Role, role))
+        means = torch.stack([mean(words) for words in counts])  # (N, H)
+        weights = means.new_tensor(list(counts.values()))  # (N,)
+        weight[row] = weights @ means / weights.sum()
+    bias = cast(nn.Linear, model.get_output_embeddings()).bias
+    if bias is not None:
+        bias[[*encoding.answer_ids, *encoding.type_ids.values()]] = 0.0

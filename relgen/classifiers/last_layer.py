@@ -1,151 +1,109 @@
-"""The last layer of an encoder for the few tokens whose states are read, and for no others.
+"""The last layer of an encoder, computed only at the tokens whose states are read.
 
 All tokens still give keys and values; queries, the output projection and the feed-forward part,
 more than four fifths of a layer, run at the tokens that are asked for. The states are the same.
-
-transformers hands extra keyword arguments of a model's forward on to its layers, so that the places
-travel as `kept=…`.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-_PARTS = (
-    *("attention.self.query", "attention.self.key", "attention.self.value"),
-    *("attention.self.dropout", "attention.output", "intermediate", "output"),
-)
+# `model_type` of the encoders whose layers are those of BERT
+_FAMILIES = ("bert", "camembert", "electra", "roberta", "xlm-roberta")
+
+
+def narrow(encoder: Any) -> bool:
+    """Replace the encoder's last layer by a `NarrowLayer`; False if its family does not allow it.
+
+    The weights and their names stay.
+    """
+    if encoder.config.model_type not in _FAMILIES or encoder.config.is_decoder:
+        return False
+    layers = encoder.encoder.layer
+    if not isinstance(layers[-1], NarrowLayer):
+        layers[-1] = NarrowLayer(layers[-1])
+    return True
 
 
 def read_states(encoder: Any, ids: Tensor, mask: Tensor, places: Tensor) -> Tensor:
-    """The states of a few tokens of each text after the last layer.
+    """Return the states of a few tokens of each text after the last layer.
 
     Args:
-        encoder: a base model of transformers; of the BERT family or one built like it (`narrow`),
-            only what is read is computed in the last layer.
-        ids: (B, T).
+        encoder: a base model of transformers; after `narrow`, the last layer computes only what is
+            read.
+        ids: (B, T) token ids.
         mask: (B, T), 1 for a token and 0 for padding.
-        places: (B, P) of the tokens to read.
+        places: (B, P) indices of the tokens to read.
 
     Returns:
-        (B, P, H)
+        (B, P, H) states.
     """
     inputs: dict[str, Any] = {"input_ids": ids, "attention_mask": mask}
-    if isinstance(_last(encoder), _Narrow):
+    layers = getattr(getattr(encoder, "encoder", None), "layer", None)
+    if isinstance(layers, nn.ModuleList) and isinstance(layers[-1], NarrowLayer):
+        # transformers passes extra keyword arguments on to its layers
         narrowed: Tensor = encoder(**inputs, kept=places).last_hidden_state
         return narrowed
     return at_places(encoder(**inputs).last_hidden_state, places)
 
 
 def at_places(states: Tensor, places: Tensor) -> Tensor:
-    """Picks tokens: (B, T, H) at (B, P) gives (B, P, H)."""
+    """Pick the states of some tokens: (B, T, H) at (B, P) gives (B, P, H)."""
     return states[torch.arange(len(states), device=states.device)[:, None], places]
 
 
-def narrow(encoder: Any) -> bool:
-    """Lets the last layer take `kept`; whether the encoder is built in a way that allows it."""
-    last = _last(encoder)
-    if isinstance(last, _Narrow):
-        return True
-    config = encoder.config
-    fits = (
-        last is not None
-        and all(_has(last, name) for name in _PARTS)
-        and getattr(config, "position_embedding_type", "absolute") in ("absolute", None)
-        and not getattr(config, "is_decoder", False)
-    )
-    if fits:
-        assert last is not None
-        last.__class__ = _narrowed(type(last))  # type: ignore[arg-type]
-    return fits
-
-
-@contextmanager
-def widened(encoder: Any) -> Iterator[None]:
-    """For comparisons: within it the encoder's last layer computes every token, as it came."""
-    last = _last(encoder)
-    kind = type(last)
-    if not isinstance(last, _Narrow):
-        yield
-        return
-    last.__class__ = kind.__bases__[1]
-    try:
-        yield
-    finally:
-        last.__class__ = kind
-
-
-class _Narrow:
-    """What tells a narrowed layer from others."""
-
-
-@functools.cache
-def _narrowed(kind: type[nn.Module]) -> type[nn.Module]:
-    """A layer class that takes `kept`; its weights and their names are the same."""
-
-    class NarrowLayer(_Narrow, kind):  # type: ignore[misc, valid-type]
-        def forward(
-            self,
-            hidden_states: Tensor,
-            attention_mask: Tensor | None = None,
-            *args: Any,
-            kept: Tensor | None = None,
-            **kwargs: Any,
-        ) -> Any:
-            if kept is None:
-                return super().forward(hidden_states, attention_mask, *args, **kwargs)
-            return _at(self, hidden_states, attention_mask, kept)
-
-    NarrowLayer.__name__ = f"Narrow{kind.__name__}"
-    return NarrowLayer
-
-
-def _at(layer: Any, states: Tensor, mask: Tensor | None, places: Tensor) -> Tensor:
-    """A layer of the BERT family at some places.
+class NarrowLayer(nn.Module):
+    """A layer of the BERT family that is computed at chosen tokens only.
 
     Args:
-        layer: the layer.
-        states: (B, T, H).
-        mask: (B, 1, …, T), bool or added to the scores; the same for every query.
-        places: (B, P).
-
-    Returns:
-        (B, P, H)
+        layer: the layer; its parts are taken over.
     """
-    own = layer.attention.self
-    read = at_places(states, places)  # (B, P, H)
-    query, key, value = (
-        part.unflatten(-1, (own.num_attention_heads, -1)).transpose(1, 2)
-        for part in (own.query(read), own.key(states), own.value(states))
-    )
-    attended = F.scaled_dot_product_attention(
-        query,
-        key,
-        value,
-        None if mask is None else mask[:, :, :1],
-        dropout_p=own.dropout.p if layer.training else 0.0,
-    )
-    joined = attended.transpose(1, 2).flatten(-2)  # (B, P, H)
-    projected = layer.attention.output(joined, read)
-    result: Tensor = layer.output(layer.intermediate(projected), projected)
-    return result
 
+    def __init__(self, layer: Any) -> None:
+        super().__init__()
+        self.attention = layer.attention
+        self.intermediate = layer.intermediate
+        self.output = layer.output
 
-def _last(encoder: Any) -> nn.Module | None:
-    layers = getattr(getattr(encoder, "encoder", None), "layer", None)
-    return layers[-1] if isinstance(layers, nn.ModuleList) and len(layers) else None
+    def forward(
+        self,
+        hidden_states: Tensor,
+        attention_mask: Tensor | None = None,
+        *args: Any,
+        kept: Tensor | None = None,
+        **kwargs: Any,
+    ) -> Tensor:
+        """Return the layer's output states.
 
+        Args:
+            hidden_states: (B, T, H).
+            attention_mask: (B, 1, …, T), bool or added to the scores; the same for every query.
+            args: not used, like `kwargs`: what layers of other kinds need.
+            kept: (B, P) indices of tokens; by default all.
+            kwargs: see `args`.
 
-def _has(module: nn.Module, name: str) -> bool:
-    try:
-        module.get_submodule(name)
-    except AttributeError:
-        return False
-    return True
+        Returns:
+            (B, P, H), or (B, T, H).
+        """
+        own = self.attention.self
+        read = hidden_states if kept is None else at_places(hidden_states, kept)  # (B, P, H)
+        projections = own.query(read), own.key(hidden_states), own.value(hidden_states)
+        query, key, value = (
+            part.unflatten(-1, (own.num_attention_heads, -1)).transpose(1, 2)
+            for part in projections
+        )
+        attended = F.scaled_dot_product_attention(
+            query,
+            key,
+            value,
+            None if attention_mask is None else attention_mask[:, :, :1],
+            dropout_p=own.dropout.p if self.training else 0.0,
+        )
+        joined = attended.transpose(1, 2).flatten(-2)  # (B, P, H)
+        projected = self.attention.output(joined, read)
+        result: Tensor = self.output(self.intermediate(projected), projected)
+        return result

@@ -1,4 +1,15 @@
-"""Losses of relation classifiers: free functions of tensors."""
+"""Losses of relation classifiers: free functions of tensors.
+
+KnowPrompt's structured loss (Chen et al., WWW 2022, arXiv 2104.07650, section 4.2) asks, as TransE
+does, for head + relation ≈ tail:
+
+    d_r(s, o) = ||s + r - o||_2
+    L = -log σ(γ - d_r(s, o)) - Σ_i 1/n log σ(d_r(s'_i, o'_i) - γ)
+
+Here s and o are the head's and the tail's states, r is the relation, and (s'_i, o'_i) are n pairs
+in which one entity cannot play its role. A true triple takes the state at the mask as its relation,
+a corrupted one the true answer word's embedding, as in the released code.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +17,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from relgen.data import RelationSchema
+
 
 def target_probabilities(labels: Tensor, targets: Tensor, relations: int) -> Tensor:
-    """What each sample is trained towards.
+    """Return the target distribution of each sample.
 
     Args:
         labels: (B,) indices.
@@ -16,7 +29,7 @@ def target_probabilities(labels: Tensor, targets: Tensor, relations: int) -> Ten
         relations: R.
 
     Returns:
-        (B, R): a row of `targets` where there is one, else 1 on the label.
+        (B, R): a row of `targets` if it has any, else 1 at the label.
     """
     certain = F.one_hot(labels, relations).float()
     if not targets.shape[1]:
@@ -25,15 +38,15 @@ def target_probabilities(labels: Tensor, targets: Tensor, relations: int) -> Ten
 
 
 def smoothed_cross_entropy(logits: Tensor, targets: Tensor, smoothing: Tensor) -> Tensor:
-    """Cross-entropy against targets that differ in how sure they are.
+    """Return the cross-entropy with label smoothing that differs from sample to sample.
 
-    A sample is trained towards `1 - s` times its target plus `s / R` on every label (Szegedy et al.
+    A sample's target is `1 - s` times its own plus `s / R` on every label (Szegedy et al.
     2016, equation 8), so its loss is `(1 - s) * -sum(target * log p) + s * mean(-log p)`.
 
     Args:
         logits: (B, R).
         targets: (B, R) probabilities.
-        smoothing: (B,) each sample's s, from 0 to 1.
+        smoothing: (B,) s of each sample, from 0 to 1.
 
     Returns:
         (B,) losses.
@@ -44,14 +57,88 @@ def smoothed_cross_entropy(logits: Tensor, targets: Tensor, smoothing: Tensor) -
 
 
 def weighted_mean(losses: Tensor, weights: Tensor) -> Tensor:
-    """The mean of `losses` (B,) under `weights` (B,); 0, with a gradient of 0, without weight.
+    """Return the mean of `losses` (B,) with `weights` (B,); 0, also in gradient, if all are 0.
 
-    The weights are normalised within the batch: a sample of weight 0 leaves the others' mean as if
-    it were not there.
+    The weights are normalised within the batch, so that a sample of weight 0 has no influence.
     """
     return (losses * weights).sum() / weights.sum().clamp(min=torch.finfo(losses.dtype).tiny)
 
 
 def by_source(generated: Tensor, human_value: float, generated_value: float) -> Tensor:
-    """One number a sample, by who wrote it: `generated` (B,) flags -> (B,) numbers."""
+    """Return one number a sample by its source: `generated` (B,) flags give (B,) numbers."""
     return torch.where(generated, generated_value, human_value)
+
+
+def translation_distance(head: Tensor, relation: Tensor, tail: Tensor) -> Tensor:
+    """Return the distance of head + relation from tail, (…) from (…, H) (TransE, 2013)."""
+    return (head + relation - tail).norm(dim=-1)
+
+
+def margin_loss(true: Tensor, corrupted: Tensor, counted: Tensor, margin: float) -> Tensor:
+    """Return the loss of true triples beyond the margin and of corrupted ones within it.
+
+    Args:
+        true: (B,) distances.
+        corrupted: (B, N) distances.
+        counted: (B, N) flags of those that count; if none does, only the true triple is left.
+        margin: γ.
+
+    Returns:
+        (B,) losses.
+    """
+    near = -F.logsigmoid(margin - true)
+    far = -F.logsigmoid(corrupted - margin) * counted  # (B, N)
+    return near + far.sum(dim=-1) / counted.sum(dim=-1).clamp(min=1)
+
+
+def structured_loss(
+    states: Tensor, targets: Tensor, answers: Tensor, impossible: Tensor, margin: float
+) -> Tensor:
+    """Return the structured loss of KnowPrompt.
+
+    An entity's state is that of its virtual type word: the mean over the two that surround it. The
+    corrupted triples of a sample take the head, or else the tail, of another sample of the batch
+    that cannot play that role; nothing is drawn at random.
+
+    Args:
+        states: (B, 5, H) the encoder's last layer at the positions of `PromptEncoding`.
+        targets: (B, R) probabilities; an uncertain relation is their mean of answer words.
+        answers: (R, H) the answer words' embeddings.
+        impossible: (2, R, R) as `impossible_roles` gives it.
+        margin: γ.
+
+    Returns:
+        (B,) losses.
+    """
+    mask, *ends = states.unbind(dim=1)  # (B, H) each
+    head, tail = (ends[0] + ends[1]) / 2, (ends[2] + ends[3]) / 2
+    relation = targets.to(answers.dtype) @ answers  # (B, H)
+    replaced_head = translation_distance(head[None], relation[:, None], tail[:, None])  # (B, B)
+    replaced_tail = translation_distance(head[:, None], relation[:, None], tail[None])
+    labels = targets.argmax(dim=-1)
+    counted = impossible[:, labels][:, :, labels]  # (2, B, B)
+    return margin_loss(
+        translation_distance(head, mask, tail),
+        torch.cat([replaced_head, replaced_tail], dim=1),  # (B, 2B)
+        torch.cat([counted[0], counted[1]], dim=1),
+        margin,
+    )
+
+
+def impossible_roles(schema: RelationSchema) -> Tensor:
+    """Return which relations' entities cannot play another relation's roles.
+
+    Returns:
+        (2, R, R) of bool, for heads and for tails: True if an entity of the second relation cannot
+        stand in a sample of the first, because the types that both name have none in common. If
+        one of them names no types, True for different relations.
+    """
+    roles = [[rel.head_types for rel in schema], [rel.tail_types for rel in schema]]
+
+    def excludes(types: list[tuple[str, ...]], first: int, second: int) -> bool:
+        if types[first] and types[second]:
+            return not set(types[first]) & set(types[second])
+        return first != second
+
+    numbers = range(len(schema))
+    return torch.tensor([[[excludes(t, i, j) for j in numbers] for i in numbers] for t in roles])

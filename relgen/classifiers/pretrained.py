@@ -1,27 +1,155 @@
-"""What the architectures ask of a pre-trained encoder, whatever its family."""
+"""Pre-trained encoders and masked language models, as the architectures need them.
+
+Leaves out masked language models whose head is not a chain of modules behind the encoder, such as
+DistilBERT, and those whose output embeddings are a matrix of their own.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from typing import Literal, cast
 
-from torch import nn
-from transformers import PreTrainedModel
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from transformers import AutoModelForMaskedLM, PreTrainedModel
+from transformers.utils import logging as transformers_logging
+
+from relgen.common import InputError
+from relgen.models import missing_model, resolve_model
+
+# GELU is the identity for numbers well above zero. Encoders' states lie within a few units around
+# zero, and the LayerNorm that follows removes a shift that all of them share
+_SHIFT = 4.0
+
+
+def load_masked_language_model(
+    model: str, attention: Literal["sdpa", "eager"]
+) -> tuple[PreTrainedModel, list[str]]:
+    """Load a masked language model in float32; also return the parameters that its files lack.
+
+    A missing head is initialised by `start_as_identity`.
+
+    Raises:
+        InputError: the model is of another kind, its head cannot be computed at one position, or
+            its output embeddings are not its input embeddings.
+    """
+    verbosity = transformers_logging.get_verbosity()
+    # a missing head is reported in our words, when the training starts
+    transformers_logging.set_verbosity_error()
+    try:
+        with missing_model(model):
+            loaded, report = AutoModelForMaskedLM.from_pretrained(
+                resolve_model(model),
+                dtype=torch.float32,
+                attn_implementation=attention,
+                output_loading_info=True,
+            )
+    except InputError:
+        raise
+    except ValueError as error:
+        raise _unusable(model, f"this is no masked language model: {error}") from error
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+    if not head_parts(loaded):
+        raise _unusable(model, "its head cannot be computed at one position alone")
+    embeddings = loaded.get_input_embeddings().weight
+    if loaded.get_output_embeddings().weight is not embeddings:
+        raise _unusable(model, "its output embeddings are not its input embeddings")
+    known = {name for name, _ in loaded.named_parameters()}
+    missing = sorted(known & set(report["missing_keys"]))
+    strange = [name for name in missing if loaded.base_model_prefix == name.split(".")[0]]
+    if strange:
+        raise _unusable(model, f"its files lack weights of the encoder, such as {strange[0]}")
+    if missing:
+        start_as_identity(loaded, missing)
+    return loaded, missing
+
+
+def head_parts(model: PreTrainedModel) -> Sequence[nn.Module]:
+    """Return the modules that turn a state into logits, in order; none if they cannot be found.
+
+    In the BERT and RoBERTa families, and in similar models, they follow the encoder; the last one
+    holds the output embeddings.
+    """
+    encoder, *parts = model.children()
+    outputs = model.get_output_embeddings()
+    if encoder is not model.base_model or not parts or outputs not in list(parts[-1].modules()):
+        return []
+    return parts
+
+
+def word_logits(
+    model: PreTrainedModel, states: Tensor, words: Sequence[int], embeddings: Tensor
+) -> Tensor:
+    """Return the head's logits for a few words, without computing the rest of the vocabulary.
+
+    Args:
+        model: one with `head_parts`.
+        states: (B, H).
+        words: R token ids.
+        embeddings: (R, H) of these words: rows of the output embeddings.
+
+    Returns:
+        (B, R) logits.
+    """
+    *before, last = head_parts(model)
+    for part in before:
+        states = part(states)
+    outputs = cast(nn.Linear, model.get_output_embeddings())
+    (prefix,) = (f"{name}." if name else "" for name, m in last.named_modules() if m is outputs)
+    fewer = {f"{prefix}weight": embeddings}
+    if outputs.bias is not None:
+        fewer[f"{prefix}bias"] = outputs.bias[words]
+    return cast(Tensor, functional_call(last, fewer, (states,)))
+
+
+@torch.no_grad()
+def start_as_identity(model: PreTrainedModel, missing: Sequence[str]) -> None:
+    """Initialise a head without pre-trained weights so that it passes states on, not noise.
+
+    The dense layers among the missing parameters become the identity plus a shift that makes GELU
+    pass states unchanged; LayerNorm removes the shift. The output embeddings are the input
+    embeddings. So a word's logit is the product of the normalised state and the word's embedding.
+
+    Args:
+        model: its missing weights are changed in place.
+        missing: names of the parameters without pre-trained weights.
+    """
+    parameters = dict(model.named_parameters())
+    for name, module in model.named_modules():
+        if not isinstance(module, nn.Linear) or f"{name}.weight" not in missing:
+            continue
+        if parameters[f"{name}.weight"].shape[0] == parameters[f"{name}.weight"].shape[1]:
+            nn.init.eye_(module.weight)
+            nn.init.constant_(module.bias, _SHIFT)
 
 
 def set_dropout(module: nn.Module, probability: float) -> None:
-    """Sets the probability of every dropout below a module, attention's included."""
+    """Set the probability of every dropout layer in a module, attention's included."""
     for part in module.modules():
         if isinstance(part, nn.Dropout):
             part.p = probability
 
 
 def longest_input(encoder: PreTrainedModel) -> int:
-    """How many tokens an encoder has position embeddings for.
+    """Return the number of tokens that an encoder has position embeddings for.
 
-    RoBERTa counts positions from behind its padding id, and so has fewer than its table has rows.
+    RoBERTa counts positions from behind its padding id, and so takes fewer tokens than its table
+    has rows.
     """
     table = getattr(getattr(encoder, "embeddings", None), "position_embeddings", None)
     if not isinstance(table, nn.Embedding):
         return int(getattr(encoder.config, "max_position_embeddings", sys.maxsize))
     first = 0 if table.padding_idx is None else table.padding_idx + 1
     return table.num_embeddings - first
+
+
+def _unusable(model: str, reason: str) -> InputError:
+    return InputError(
+        str(reason).splitlines()[0],
+        field="model",
+        value=model,
+        remedy="use a masked language model of the BERT or RoBERTa family, such as roberta-large",
+    )

@@ -1,7 +1,7 @@
-"""A trained classifier as a folder.
+"""Saving and loading a trained classifier as a folder.
 
 model.safetensors   the weights           schema.yaml   the relations
-config.json         how to rebuild it     tokenizer/    with the markers
+config.json         the architecture      tokenizer/    with the markers
 README.md           the model card
 """
 
@@ -47,12 +47,12 @@ def save_classifier(
     data: dict[str, Any] | None = None,
     training: dict[str, Any] | None = None,
 ) -> None:
-    """Saves a classifier; the folder takes its place only once it is whole.
+    """Save a classifier; the folder appears only when it is complete.
 
     Args:
         classifier: the module.
         folder: an existing one is replaced.
-        data: where the training data came from, for the model card.
+        data: origin of the training data, for the model card.
         training: the hyper-parameters, for the model card.
     """
     folder = Path(folder)
@@ -77,7 +77,7 @@ def save_classifier(
 
 
 def record_scores(folder: str | Path, classifier: Classifier, scores: dict[str, Any]) -> bool:
-    """Writes test scores into a saved classifier's config and model card.
+    """Write test scores into a saved classifier's config and model card.
 
     Args:
         folder: the saved classifier.
@@ -85,7 +85,7 @@ def record_scores(folder: str | Path, classifier: Classifier, scores: dict[str, 
         scores: as in `scores.json`.
 
     Returns:
-        False, with nothing written, when the folder does not hold the weights that were tested.
+        False, with nothing written, if the folder does not hold the weights that were tested.
     """
     folder = Path(folder)
     if not (folder / CONFIG).is_file():
@@ -102,10 +102,11 @@ def record_scores(folder: str | Path, classifier: Classifier, scores: dict[str, 
 def load_classifier(
     folder: str | Path, *, device: str = "cpu", precision: Precision = "float32"
 ) -> SavedClassifier:
-    """Loads what `save_classifier` wrote.
+    """Load a classifier that `save_classifier` wrote.
 
     Raises:
-        InputError: no classifier in the folder, one of another format, or weights that do not fit.
+        InputError: the folder holds no classifier, one of another format, or weights that do not
+            fit.
     """
     folder = Path(folder)
     for name in (CONFIG, WEIGHTS, SCHEMA, TOKENIZER):
@@ -116,7 +117,7 @@ def load_classifier(
     config = read_json(folder / CONFIG)
     if config.get("format") != _FORMAT or config.get("kind") not in _KINDS:
         raise InputError(
-            "a classifier of a kind or format that this version does not know",
+            "this version of relgen does not know this kind or format of classifier",
             path=folder / CONFIG,
             value=[config.get("kind"), config.get("format")],
             remedy=f"use relgen {config.get('relgen_version')} or newer",
@@ -137,7 +138,7 @@ def load_classifier(
 
 
 def fingerprint(weights: dict[str, Tensor]) -> str:
-    """16 hex digits over tensors' names and content."""
+    """Return a hash of tensors' names and content, 16 hex digits."""
     digest = hashlib.sha256()
     for name in sorted(weights):
         digest.update(name.encode())

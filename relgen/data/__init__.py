@@ -1,4 +1,4 @@
-"""Holds samples, relation schemas, corpora, few-shot splits, and the files they are kept in.
+"""Holds samples, relation schemas, corpora, few-shot splits, and their files.
 
 Leaves out prompts (`prompting`) and everything that runs a model.
 """

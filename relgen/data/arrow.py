@@ -1,4 +1,4 @@
-"""Samples as Arrow tables: the `datasets` side of a samples file, under fixed features."""
+"""Samples files as Arrow tables of the `datasets` library, with fixed features."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from datasets.exceptions import DatasetGenerationError
 from relgen.common import InputError, content_hash
 from relgen.data.samples import iter_samples
 
-# a changed function does not change the cache's key: raise this when `_rows` changes
+# the cache's key does not depend on the code: raise this when `_rows` changes
 _VERSION = 2
 
 _ENTITY = {"start": Value("int64"), "end": Value("int64"), "type": Value("string")}
@@ -44,14 +44,14 @@ FEATURES = Features(
 
 
 def load_table(paths: str | Path | Sequence[str | Path], *, labelled: bool = True) -> Dataset:
-    """One or several samples files as one table, in the order given.
+    """Load one or several samples files as one table, in the given order.
 
-    The Arrow file is kept in the cache of `datasets` and keyed by the files' content, so that a
-    second call maps it into memory. Keys that relgen does not know are left out.
+    The Arrow file is kept in the cache of `datasets` under the files' content, so that a second
+    call maps it into memory. Keys that relgen does not know are left out.
 
     Args:
         paths: the files.
-        labelled: as `iter_samples` takes it.
+        labelled: see `iter_samples`.
 
     Raises:
         InputError: a file is missing, empty or malformed.
@@ -80,7 +80,7 @@ def load_table(paths: str | Path | Sequence[str | Path], *, labelled: bool = Tru
 def _rows(
     files: list[str], hashes: list[str], version: int, labelled: bool
 ) -> Iterator[dict[str, Any]]:
-    """The rows of files; `hashes` and `version` only key the cache."""
+    """Yield the rows of files; `hashes` and `version` are only part of the cache's key."""
     for file in files:
         for sample in iter_samples(file, labelled=labelled):
             row = sample.to_json()

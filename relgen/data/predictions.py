@@ -1,15 +1,15 @@
-"""`Prediction`: what a classifier says about one sample, and its JSON lines."""
+"""Predictions of a classifier, one for each sample, as JSON lines."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The relation that a classifier found, and how sure it is.
+    """The relation that a classifier predicts for a sample, with probabilities.
 
     Args:
         id: the sample's id.
@@ -27,7 +27,7 @@ class Prediction:
     def from_probabilities(
         cls, sample_id: str, labels: Sequence[str], probabilities: Sequence[float]
     ) -> Prediction:
-        """Picks the most probable label; of equally probable ones, the schema's first.
+        """Make a prediction of the most probable label; of equal ones, the schema's first.
 
         Args:
             sample_id: the sample's id.
@@ -42,10 +42,5 @@ class Prediction:
         return cls(sample_id, labels[best], scores[labels[best]], scores)
 
     def to_json(self) -> dict[str, Any]:
-        """The object that stands on a line of `predictions.jsonl`."""
-        return {
-            "id": self.id,
-            "relation": self.relation,
-            "score": self.score,
-            "scores": dict(self.scores),
-        }
+        """Return the object that is stored on a line of `predictions.jsonl`."""
+        return asdict(self)

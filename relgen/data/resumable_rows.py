@@ -1,7 +1,7 @@
-"""Results worked out so far, on the disk: what was killed goes on from there.
+"""Results computed so far, kept on disk so that a killed run continues from there.
 
-A header that says what they depend on, then one line of rows a chunk. What another header stands
-over is of no use, and is dropped with it; so is a torn last line.
+The file holds a header with the hash of all inputs, then one line of rows per chunk. Rows under
+another header are dropped, and so is a last line that was not written completely.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from relgen.data.schema import RelationSchema
 
 
 def inputs_hash(settings: Any, files: Sequence[str | Path], schema: RelationSchema) -> str:
-    """The header of rows that depend on settings, files and a schema, and on relgen's version.
+    """Return a hash of settings, the content of files, a schema, and relgen's version.
 
     Args:
         settings: a dataclass.
-        files: by content.
+        files: the files, of which the content counts and not the name.
         schema: the relations.
 
     Raises:
@@ -36,12 +36,12 @@ def inputs_hash(settings: Any, files: Sequence[str | Path], schema: RelationSche
     return text_hash(json.dumps([*parts, __version__]))
 
 
-class PartialRows:
-    """Rows of numbers or texts that are appended chunk by chunk, and read back at the next start.
+class ResumableRows:
+    """Rows of numbers or texts that are appended chunk by chunk and read back at the next start.
 
     Args:
-        path: of the file; made when it is missing.
-        header: hash of all that the rows depend on.
+        path: the file, which is created when it is missing.
+        header: hash of everything that the rows depend on.
     """
 
     def __init__(self, path: Path, header: str) -> None:
@@ -64,13 +64,13 @@ class PartialRows:
             self._append({"header": header})
 
     def append(self, rows: Sequence[Sequence[Any]]) -> None:
-        """Adds a chunk; it is on the disk when this returns."""
+        """Add a chunk, which is on disk when this returns."""
         chunk = [list(row) for row in rows]
         self._append(chunk)
         self.rows += chunk
 
     def remove(self) -> None:
-        """Deletes the file, once the rows stand elsewhere."""
+        """Delete the file, once its rows are stored elsewhere."""
         self._path.unlink(missing_ok=True)
 
     def _append(self, value: object) -> None:

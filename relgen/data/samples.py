@@ -1,4 +1,4 @@
-"""The records that everything else passes around: `Sample`, `Entity`, and their JSON lines.
+"""Samples: sentences with a head, a tail and a relation, and the JSON lines that store them.
 
 A samples file holds one JSON object a line:
 
@@ -6,9 +6,9 @@ A samples file holds one JSON object a line:
      "tail": {"start": 30, "end": 36, "type": null}, "relation": "Cause-Effect(e1,e2)",
      "source": "human"}
 
-Offsets count characters of `text`, the end is exclusive. `id` (default: the file's name and line),
-`type` and `source` may be left out; keys that relgen does not know are ignored. A sample that
-`relgen label` has read also holds `scores`: the probability of each relation.
+Offsets count characters of `text`, ends are exclusive. `id` (default: the file's name and line),
+`type` and `source` may be left out; unknown keys are ignored. A sample labelled by `relgen label`
+also holds `scores`: the probability of each relation.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from relgen.common import InputError, read_lines, write_jsonl
-from relgen.data.validation import ReadStatistics as ReadStatistics
-from relgen.data.validation import RecordChecks
+from relgen.data.validation import ReadStatistics, RecordChecks
 
 if TYPE_CHECKING:
     from relgen.data.schema import RelationSchema
@@ -36,7 +35,7 @@ _NOT_ALNUM = re.compile(r"[\W_]+")
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """A mention: characters `start` to `end` (exclusive) of the text, and its type where known."""
+    """A mention: characters `start` to `end` (exclusive) of the text, and its type if known."""
 
     start: int
     end: int
@@ -50,14 +49,14 @@ class Sample:
     Args:
         id: unique within a file.
         text: the sentence.
-        head: the mention that plays the relation's first role.
-        tail: the mention that plays its second role; never overlaps the head.
+        head: the mention in the relation's first role.
+        tail: the mention in its second role; never overlaps the head.
         relation: a label of the schema.
         source: `human` or `generated`.
         provenance: for generated samples: model, adapter, mode, step, seed, prompt hash, mean
             token log-probability, version of relgen.
         scores: for samples whose relation is not certain: the probability of each relation.
-            Classifiers train on these in place of `relation`.
+            Classifiers train on these instead of `relation`.
 
     Raises:
         ValueError: an offset is out of range, an entity is empty, or the two overlap.
@@ -79,7 +78,9 @@ class Sample:
                 raise InputError("must not be empty", field=name, value=value)
             if _SURROGATE.search(value):
                 raise InputError(
-                    "holds half a surrogate pair, which UTF-8 cannot write", field=name, value=value
+                    "contains half a surrogate pair, which UTF-8 cannot encode",
+                    field=name,
+                    value=value,
                 )
         for role, entity in (("head", self.head), ("tail", self.tail)):
             if not 0 <= entity.start < entity.end <= len(self.text):
@@ -101,28 +102,28 @@ class Sample:
 
     @property
     def head_text(self) -> str:
-        """The head's characters."""
+        """Return the head's characters."""
         return self.text[self.head.start : self.head.end]
 
     @property
     def tail_text(self) -> str:
-        """The tail's characters."""
+        """Return the tail's characters."""
         return self.text[self.tail.start : self.tail.end]
 
     def with_relation(self, relation: str) -> Sample:
-        """The same sentence under another label."""
+        """Return the same sentence under another label."""
         return replace(self, relation=relation)
 
     def exchanged(self, inverses: Mapping[str, str]) -> Sample | None:
-        """The same sentence with head and tail exchanged, under the inverse label.
+        """Return the same sentence with head and tail exchanged, under the inverse label.
 
         Args:
-            inverses: as `RelationSchema.inverses` gives them.
+            inverses: from `RelationSchema.inverses`.
 
         Returns:
-            A sample with an id of its own, and each probability at the inverse label. None where
-            the label has no inverse, or a probability belongs to a label that has none: what holds
-            the other way round is not known then, and the rest is no certainty.
+            A sample with an id of its own, and each probability at the inverse label. None when
+            the label, or a label with a probability above 0, has no inverse: then it is not known
+            what holds in the other direction.
         """
         if self.relation not in inverses:
             return None
@@ -142,7 +143,7 @@ class Sample:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The object that stands on a line of a samples file."""
+        """Return the object that is stored on a line of a samples file."""
         row: dict[str, Any] = {
             "id": self.id,
             "text": self.text,
@@ -161,12 +162,12 @@ class Sample:
     def from_json(
         cls, row: Any, *, default_id: str | None = None, default_relation: str | None = None
     ) -> Sample:
-        """Reads what `to_json` wrote.
+        """Return the sample that `to_json` wrote.
 
         Args:
             row: a decoded JSON value.
-            default_id: the id of a row that has none.
-            default_relation: the relation of a row that has none.
+            default_id: for a row without an id.
+            default_relation: for a row without a relation.
 
         Raises:
             InputError: names the field and the value at fault.
@@ -196,13 +197,13 @@ def iter_samples(
     labelled: bool = True,
     statistics: ReadStatistics | None = None,
 ) -> Iterator[Sample]:
-    """Yields the samples of a JSONL file, one line in memory at a time.
+    """Yield the samples of a JSONL file, with one line in memory at a time.
 
     Args:
         path: the samples file.
-        skip_bad: leave malformed lines out and count them, in place of raising.
-        schema: when given, a relation that it does not hold is an error of that line.
-        labelled: every line must name a relation; otherwise one that does not is `UNLABELLED`.
+        skip_bad: leave malformed lines out and count them instead of raising.
+        schema: when given, a relation that it does not contain is an error of that line.
+        labelled: every line must name a relation; otherwise a line without one is `UNLABELLED`.
         statistics: receives the counts.
 
     Raises:
@@ -210,35 +211,52 @@ def iter_samples(
             first 1,000).
         InputError: the file is missing, empty, or not UTF-8.
     """
-    path = Path(path)
     checks = RecordChecks(path, skip_bad=skip_bad, statistics=statistics)
+    yield from checked_samples(Path(path), checks, schema=schema, labelled=labelled)
+    checks.finish()
+
+
+def checked_samples(
+    path: Path,
+    checks: RecordChecks,
+    *,
+    schema: RelationSchema | None = None,
+    labelled: bool = True,
+) -> Iterator[Sample]:
+    """Yield the samples of a JSONL file as `iter_samples` does, with checks of the caller."""
     for number, line in enumerate(read_lines(path), start=1):
         if line.strip():
             with checks.record(number):
-                sample = _parse_line(
-                    line, f"{path.stem}-{number}", None if labelled else UNLABELLED
+                try:
+                    row = json.loads(line)
+                except json.JSONDecodeError as error:
+                    problem = f"not valid JSON at column {error.colno}: {error.msg}"
+                    raise InputError(problem, value=line.strip()) from error
+                sample = Sample.from_json(
+                    row,
+                    default_id=f"{path.stem}-{number}",
+                    default_relation=None if labelled else UNLABELLED,
                 )
                 if schema is not None:
                     schema.check_label(sample.relation)
                 if checks.passes(sample.id, number):
                     yield sample
-    checks.finish()
 
 
 def iter_files(
     paths: Iterable[str | Path], schema: RelationSchema
 ) -> Iterator[tuple[str | Path, Sample]]:
-    """Yields the samples of several files, each with its file, in order.
+    """Yield the samples of several files, each with its file, in order.
 
     Raises:
-        InputError: an id stands twice, or a file is malformed.
+        InputError: an id occurs twice, or a file is malformed.
     """
     seen: dict[str, str | Path] = {}
     for path in paths:
         for sample in iter_samples(path, schema=schema):
             if sample.id in seen:
                 raise InputError(
-                    f"the id stands in {seen[sample.id]} as well",
+                    f"the id also occurs in {seen[sample.id]}",
                     path=path,
                     field="id",
                     value=sample.id,
@@ -255,47 +273,37 @@ def read_samples(
     schema: RelationSchema | None = None,
     statistics: ReadStatistics | None = None,
 ) -> list[Sample]:
-    """`iter_samples` as a list: all samples, or an exception that names every malformed line."""
+    """Return all samples of a file as a list; see `iter_samples`."""
     return list(iter_samples(path, skip_bad=skip_bad, schema=schema, statistics=statistics))
 
 
 def write_samples(path: str | Path, samples: Iterable[Sample]) -> int:
-    """Writes a samples file atomically; returns how many samples."""
+    """Write a samples file atomically; return the number of samples."""
     return write_jsonl(path, (sample.to_json() for sample in samples))
 
 
 def with_samples(paths: Sequence[str | Path]) -> list[str | Path]:
-    """The generated files that are not empty. Raises InputError when all of them are."""
+    """Return the generated files that are not empty; raise InputError when all of them are."""
     full = [path for path in paths if not Path(path).is_file() or Path(path).stat().st_size]
     if paths and not full:
         raise InputError(
             "no draft was accepted",
             path=paths[0],
-            remedy="rejected.jsonl beside it says why; try another model, or raise "
+            remedy="rejected.jsonl in the same folder says why; try another model, or raise "
             "max_drafts_per_sample",
         )
     return full
 
 
 def normalised(text: str) -> str:
-    """Case, white space and punctuation aside: two sentences with the same form are copies."""
+    """Return a text in lower case without punctuation, in which copies of a sentence are equal."""
     return _NOT_ALNUM.sub(" ", text.casefold()).strip()
 
 
 def repeated_texts(texts: Iterable[str], others: Iterable[str]) -> list[int]:
-    """The places of those texts that are among the others, case and punctuation aside."""
+    """Return the indices of texts that are among the others, ignoring case and punctuation."""
     held_out = {normalised(text) for text in others}
     return [place for place, text in enumerate(texts) if normalised(text) in held_out]
-
-
-def _parse_line(line: str, default_id: str, default_relation: str | None) -> Sample:
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise InputError(
-            f"not valid JSON at column {error.colno}: {error.msg}", value=line.strip()
-        ) from error
-    return Sample.from_json(row, default_id=default_id, default_relation=default_relation)
 
 
 def _string(row: dict[str, Any], name: str, default: str | None = None) -> str:
@@ -303,7 +311,7 @@ def _string(row: dict[str, Any], name: str, default: str | None = None) -> str:
     if value is None:
         raise InputError("missing", field=name, value=sorted(row))
     if not isinstance(value, str) or not value.strip():
-        raise InputError("must be a text that is not empty", field=name, value=value)
+        raise InputError("must be a non-empty text", field=name, value=value)
     return value
 
 
@@ -333,9 +341,7 @@ def _scores(row: dict[str, Any]) -> dict[str, float] | None:
         number = isinstance(probability, int | float) and not isinstance(probability, bool)
         if not number or not 0 <= probability <= 1:
             raise InputError(
-                "must be a probability, from 0 to 1",
-                field=f"scores.{relation}",
-                value=probability,
+                "must be a probability, from 0 to 1", field=f"scores.{relation}", value=probability
             )
     if not sum(value.values()) > 0:
         raise InputError("at least one must be above 0", field="scores", value=value)

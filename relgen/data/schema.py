@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import difflib
 import random
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,10 +34,10 @@ _NEGATIVE_NAMES = {"na", "none", "other", "no_relation"}
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """One label: its explanation in plain words, and the entity types that its roles allow.
+    """A label: its explanation in plain words, and the entity types that its roles allow.
 
     Empty type tuples allow every type. `undirected` names the relation without its direction.
-    `title` is its name in words, where the label is none (`P177`: crosses).
+    `title` is its name in words, for labels that are not words (`P177`: crosses).
     """
 
     name: str
@@ -48,12 +49,12 @@ class Relation:
 
     @property
     def shown(self) -> str:
-        """What the relation is called where its name is to be understood."""
+        """Return the name to show to a model or a reader: the title, or else the label."""
         return self.title or self.name
 
     @property
     def group(self) -> str:
-        """The undirected relation that the label belongs to; itself when it names none."""
+        """Return the undirected relation of the label; the label itself when it names none."""
         return self.undirected or self.name
 
 
@@ -73,12 +74,12 @@ class RelationSchema:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """All labels, in the schema's order: a classifier's outputs follow it."""
+        """Return all labels in the schema's order, which is that of a classifier's outputs."""
         return tuple(relation.name for relation in self.relations)
 
     @property
     def positive_labels(self) -> tuple[str, ...]:
-        """The labels that count in micro-F1: all but the negative one."""
+        """Return all labels but the negative one: those that count in micro-F1."""
         return tuple(label for label in self.labels if label != self.negative)
 
     def __iter__(self) -> Iterator[Relation]:
@@ -95,7 +96,7 @@ class RelationSchema:
         return self.relations[self.labels.index(label)]
 
     def check_label(self, label: str) -> None:
-        """Raises InputError, naming the nearest labels, for a label it does not hold."""
+        """Raise InputError for a label that is not in the schema, naming the nearest ones."""
         if label not in self.labels:
             near = difflib.get_close_matches(label, self.labels, n=3)
             if self.negative is not None and label.lower() in _NEGATIVE_NAMES:
@@ -115,10 +116,10 @@ class RelationSchema:
             )
 
     def inverses(self) -> dict[str, str]:
-        """For each label the one that holds when head and tail are exchanged, where that is known.
+        """Return for each label the one that holds when head and tail are exchanged, if known.
 
         The two directions of an undirected relation are each other's inverse. The negative label is
-        its own where every other label has one: then no relation holds in either direction.
+        its own inverse if every other label has one: then no relation holds in either direction.
         """
         known: dict[str, str] = {}
         for members in self._groups().values():
@@ -131,7 +132,7 @@ class RelationSchema:
         return known
 
     def halves(self, seed: int) -> dict[Half, tuple[str, ...]]:
-        """Splits the labels in two; both directions of a relation land in the same half.
+        """Split the labels in two halves, with both directions of a relation in the same half.
 
         Groups are shuffled with the seed and dealt, largest first, to the half with fewer labels.
 
@@ -141,7 +142,7 @@ class RelationSchema:
         groups = self._groups()
         if len(groups) < 2:
             raise InputError(
-                f"schema '{self.name}' has one relation only, and two halves need two",
+                f"schema '{self.name}' has only one relation, and two halves need two",
                 field="relations",
                 value=list(self.labels),
                 remedy="add a relation, or tune without --half",
@@ -155,36 +156,35 @@ class RelationSchema:
         return {half: tuple(x for x in self.labels if x in dealt[half]) for half in dealt}
 
     def _groups(self) -> dict[str, list[str]]:
-        """The labels of each undirected relation."""
+        """Return the labels of each undirected relation."""
         groups: dict[str, list[str]] = {}
         for relation in self.relations:
             groups.setdefault(relation.group, []).append(relation.name)
         return groups
 
     def to_dict(self) -> dict[str, Any]:
-        """The mapping that its YAML file holds."""
-        relations: dict[str, Any] = {}
+        """Return the mapping that is stored in the YAML file."""
+        relations = {}
         for relation in self.relations:
-            entry: dict[str, Any] = {"title": relation.title} if relation.title else {}
-            entry["explanation"] = relation.explanation
-            if relation.head_types:
-                entry["head_types"] = list(relation.head_types)
-            if relation.tail_types:
-                entry["tail_types"] = list(relation.tail_types)
-            if relation.undirected:
-                entry["undirected"] = relation.undirected
-            relations[relation.name] = entry
+            entry = {
+                "title": relation.title,
+                "explanation": relation.explanation,
+                "head_types": list(relation.head_types),
+                "tail_types": list(relation.tail_types),
+                "undirected": relation.undirected,
+            }
+            relations[relation.name] = {key: value for key, value in entry.items() if value}
         return {"name": self.name, "negative": self.negative, "relations": relations}
 
     def save(self, path: str | Path) -> None:
-        """Writes the schema as YAML, atomically."""
+        """Write the schema as YAML, atomically."""
         write_text(path, yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True))
 
 
 def load_schema(name: str | Path) -> RelationSchema:
-    """Reads and checks a schema file, or one that relgen ships by its name.
+    """Read and check a schema file, or a shipped schema by its name.
 
-    These are `everyday`, `semeval`, `tacred` (for TACREV as well) and `retacred`.
+    relgen ships `everyday`, `semeval`, `tacred` (for TACREV as well) and `retacred`.
 
     Raises:
         InputError: names the file, the key and the remedy.
@@ -198,7 +198,7 @@ def load_schema(name: str | Path) -> RelationSchema:
 
 
 def parse_schema(content: Any) -> RelationSchema:
-    """Checks a decoded schema and turns it into a `RelationSchema`.
+    """Check a decoded schema and turn it into a `RelationSchema`.
 
     Raises:
         InputError: an unknown key, a missing explanation, a negative label that is no relation or
@@ -229,14 +229,13 @@ def parse_schema(content: Any) -> RelationSchema:
             value=negative,
             remedy=f"one of {', '.join(map(str, entries))}, or null",
         )
-    shown = [relation.shown for relation in relations]
-    if len(set(shown)) < len(shown):
-        twice = next(name for name in shown if shown.count(name) > 1)
+    repeated = [title for title, n in Counter(r.shown for r in relations).items() if n > 1]
+    if repeated:
         raise InputError(
             "two relations have this title",
             field="relations",
-            value=twice,
-            remedy="a model is asked for a relation by its title: give one of them another",
+            value=repeated[0],
+            remedy="a model is asked for a relation by its title: change one of them",
         )
     if len(relations) < 2:
         raise InputError(
@@ -255,7 +254,7 @@ def _parse_relation(label: Any, entry: Any) -> Relation:
             "a label must be a text",
             field="relations",
             value=label,
-            remedy="put it in quotes: YAML takes yes, no, on, off and numbers for something else",
+            remedy="put it in quotes: YAML reads yes, no, on, off and numbers as other types",
         )
     if not isinstance(entry, dict):
         raise InputError("must be a mapping with an explanation", field=where, value=entry)
@@ -264,7 +263,7 @@ def _parse_relation(label: Any, entry: Any) -> Relation:
             "the negative label is named once, at the top of the schema",
             field=f"{where}.negative",
             value=entry["negative"],
-            remedy=f"write `negative: {label}` beside `name`",
+            remedy=f"write `negative: {label}` at the top, next to `name`",
         )
     _refuse_unknown(entry, _RELATION_KEYS, where)
     explanation = entry.get("explanation")
@@ -275,36 +274,38 @@ def _parse_relation(label: Any, entry: Any) -> Relation:
             value=explanation,
             remedy="say in a sentence what holds between head and tail",
         )
-    types = {}
-    for key in ("head_types", "tail_types"):
-        value = entry.get(key) or []
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise InputError(
-                "must be a list of entity types", field=f"{where}.{key}", value=entry[key]
-            )
-        types[key] = tuple(value)
-    names = {key: entry.get(key) for key in ("undirected", "title")}
-    for key, value in names.items():
-        if value is not None and (not isinstance(value, str) or not value.strip()):
-            raise InputError("must be a text", field=f"{where}.{key}", value=value)
     return Relation(
         label,
         " ".join(explanation.split()),
-        undirected=names["undirected"],
-        title=names["title"],
-        **types,
+        head_types=_types(entry, "head_types", where),
+        tail_types=_types(entry, "tail_types", where),
+        undirected=_text(entry, "undirected", where),
+        title=_text(entry, "title", where),
     )
+
+
+def _text(entry: dict[str, Any], key: str, where: str) -> str | None:
+    value = entry.get(key)
+    if value is not None and (not isinstance(value, str) or not value.strip()):
+        raise InputError("must be a text", field=f"{where}.{key}", value=value)
+    return value
+
+
+def _types(entry: dict[str, Any], key: str, where: str) -> tuple[str, ...]:
+    value = entry.get(key) or []
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise InputError("must be a list of entity types", field=f"{where}.{key}", value=value)
+    return tuple(value)
 
 
 def _refuse_unknown(mapping: dict[Any, Any], known: set[str], where: str) -> None:
     for key in mapping:
         if key not in known:
             near = difflib.get_close_matches(str(key), sorted(known), n=1)
+            others = f"known keys: {', '.join(sorted(known))}"
             raise InputError(
                 f"unknown key in {where}",
                 field=str(key),
                 value=mapping[key],
-                remedy=f"did you mean '{near[0]}'?"
-                if near
-                else f"known keys: {', '.join(sorted(known))}",
+                remedy=f"did you mean '{near[0]}'?" if near else others,
             )

@@ -1,7 +1,7 @@
-"""K-shot splits: K training samples for each relation, chosen by seed, and what is left for dev.
+"""K-shot splits: K training samples for each relation, chosen by seed, and the rest for dev.
 
-The choice for a relation depends on its own samples and the seed only: not on the file's order, nor
-on the other relations. The choice for 16 shots begins with the choice for 8.
+The choice for a relation depends only on its own samples and the seed, not on the file's order or
+the other relations. The choice for 16 shots begins with the choice for 8.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class FewShotSplit:
     Args:
         train: at most K samples for each relation, relation by relation.
         dev: see `split`; empty for `none`.
-        warnings: what the user should know, each naming the relation.
+        warnings: messages for the user, such as relations with fewer than K samples.
     """
 
     train: list[Sample]
@@ -46,15 +46,15 @@ def split(
     dev_samples: Sequence[Sample] | None = None,
     exclude: Iterable[Sample] = (),
 ) -> FewShotSplit:
-    """Chooses K samples for each relation.
+    """Choose K samples for each relation.
 
     Args:
         samples: the labelled pool.
         schema: fixes the order of relations, and refuses labels that it does not hold.
         shots: K.
-        seed: another seed, another choice.
+        seed: of the choice.
         dev: `full`: all other samples; `K`: K others for each relation; `none`.
-        dev_samples: where dev comes from, when it is not the rest of `samples`.
+        dev_samples: source of dev, when it is not the rest of `samples`.
         exclude: samples (of a test set) whose ids and normalised texts no chosen sample may have.
 
     Raises:
@@ -62,11 +62,9 @@ def split(
     """
     if shots < 1:
         raise InputError("must be at least 1", field="shots", value=shots)
-    held_out = list(exclude)
-    excluded_ids = {sample.id for sample in held_out}
-    forbidden = {normalised(sample.text) for sample in held_out}
-    usable = [sample for sample in samples if sample.id not in excluded_ids]
-    pools = _pools(usable, schema, seed, forbidden)
+    ids, texts = _ids_and_texts(exclude)
+    usable = [sample for sample in samples if sample.id not in ids]
+    pools = _pools(usable, schema, seed, texts)
     largest = max((len(pool) for pool in pools.values()), default=0)
     if shots > largest:
         raise InputError(
@@ -75,34 +73,24 @@ def split(
             value=shots,
             remedy=f"choose at most {largest}, or give more samples",
         )
-    warnings = [
-        f"{label}: {len(pool)} training samples in place of {shots}"
-        for label, pool in pools.items()
-        if len(pool) < shots
-    ]
+    train, warnings = _first(pools, shots, "training")
     if len(usable) < len(samples):
         number = len(samples) - len(usable)
         warnings.append(f"{number} samples left out: the excluded samples have the same ids")
-    train = [sample for pool in pools.values() for sample in pool[:shots]]
     if dev == "none":
         return FewShotSplit(train, [], warnings)
-    ids = {sample.id for sample in train} | excluded_ids
-    texts = {normalised(sample.text) for sample in train} | forbidden
-    rest = [
+    train_ids, train_texts = _ids_and_texts(train)
+    ids, texts = ids | train_ids, texts | train_texts
+    chosen = [
         sample
         for sample in (samples if dev_samples is None else dev_samples)
         if sample.id not in ids and normalised(sample.text) not in texts
     ]
-    others = _pools(rest, schema, seed, set(), labels=pools)
-    if dev == "full":
-        chosen = sorted(rest, key=lambda sample: sample.id)
-    else:
-        warnings += [
-            f"{label}: {len(pool)} development samples in place of {shots}"
-            for label, pool in others.items()
-            if len(pool) < shots
-        ]
-        chosen = [sample for pool in others.values() for sample in pool[:shots]]
+    others = _pools(chosen, schema, seed, set(), labels=pools)
+    chosen.sort(key=lambda sample: sample.id)
+    if dev == "K":
+        chosen, fewer = _first(others, shots, "development")
+        warnings += fewer
     if not chosen:
         warnings.append("no sample is left for the development set")
     return FewShotSplit(train, chosen, warnings)
@@ -117,7 +105,7 @@ def manifest(
     dev: Dev,
     others: Sequence[str | Path] = (),
 ) -> dict[str, Any]:
-    """What `manifest.json` holds: enough to tell where a split comes from and to make it again.
+    """Return the content of `manifest.json`: the origin of a split, and all that reproduces it.
 
     Args:
         result: the split.
@@ -125,7 +113,7 @@ def manifest(
         shots: K.
         seed: as given to `split`.
         dev: as given to `split`.
-        others: further files that took part, such as the test set that was kept out.
+        others: further files that were used, such as the excluded test set.
     """
     return {
         "relgen_version": __version__,
@@ -150,6 +138,21 @@ def _described(path: str | Path) -> dict[str, str]:
     return {"file": Path(path).name, "sha256": content_hash(path)}
 
 
+def _ids_and_texts(samples: Iterable[Sample]) -> tuple[set[str], set[str]]:
+    pairs = [(sample.id, normalised(sample.text)) for sample in samples]
+    return {key for key, _ in pairs}, {text for _, text in pairs}
+
+
+def _first(pools: dict[str, list[Sample]], shots: int, part: str) -> tuple[list[Sample], list[str]]:
+    """Return the first K samples of each relation, and a warning for each that has fewer."""
+    warnings = [
+        f"{label}: only {len(pool)} of {shots} {part} samples"
+        for label, pool in pools.items()
+        if len(pool) < shots
+    ]
+    return [sample for pool in pools.values() for sample in pool[:shots]], warnings
+
+
 def _pools(
     samples: Iterable[Sample],
     schema: RelationSchema | None,
@@ -157,7 +160,7 @@ def _pools(
     forbidden: set[str],
     labels: Iterable[str] = (),
 ) -> dict[str, list[Sample]]:
-    """For each relation its usable samples in drawn order, no normalised text twice."""
+    """Return the usable samples of each relation in drawn order, without repeated texts."""
     found: dict[str, list[Sample]] = {label: [] for label in labels}
     for sample in samples:
         if schema is not None:
@@ -165,7 +168,7 @@ def _pools(
         found.setdefault(sample.relation, []).append(sample)
     pools = {}
     for label in sorted(found) if schema is None else schema.labels:
-        # a generator for each relation: the choice for one does not move when another one grows;
+        # a generator for each relation: the choice for one does not change when another one grows;
         # seeded by a string, which gives the same numbers on every machine
         members = sorted(found.get(label, []), key=lambda sample: sample.id)
         random.Random(f"fewshot/{seed}/{label}").shuffle(members)

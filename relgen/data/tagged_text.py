@@ -3,8 +3,8 @@
     <head>Inflammation</head> of the lung led to <tail>fever</tail>.
 
 `render` and `parse` are inverse. The text between tags never holds `<`, `>` or a line break: they
-are written `&lt;`, `&gt;`, `&#10;`, `&#13;`, and an ampersand only where it would read as one of
-these. With `types=True` a tag carries the entity's type: `<head:PERSON>Ann</head>`.
+are written `&lt;`, `&gt;`, `&#10;`, `&#13;`, and an ampersand is escaped only where it would read
+as one of these. With `types=True` a tag holds the entity's type: `<head:PERSON>Ann</head>`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _TAGGED = re.compile(r"<(head|tail)(?::([^<>\n\r]+))?>([^<>\n\r]*)</\1>")
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A tagged text taken apart: the plain text and the two mentions in it."""
+    """The plain text of a tagged text, and the two mentions in it."""
 
     text: str
     head: Entity
@@ -31,7 +31,7 @@ class Parsed:
 
 
 class MarkupError(ValueError):
-    """Tagged text that does not parse. `reason` is the short name that rejections are counted by.
+    """Tagged text that does not parse; `reason` is the short name under which it is counted.
 
     Reasons: `no_head`, `no_tail`, `several_heads`, `several_tails`, `empty_head`, `empty_tail`,
     `stray_tag`, `line_break`.
@@ -43,11 +43,11 @@ class MarkupError(ValueError):
 
 
 def render(sample: Sample, *, types: bool = False) -> str:
-    """A sample as tagged text, on one line.
+    """Return a sample as tagged text on one line.
 
     Args:
-        sample: head and tail may stand in either order, also side by side.
-        types: write the entity types into the tags, where the sample has them.
+        sample: head and tail may be in either order, also adjacent.
+        types: write the entity types into the tags, if the sample has them.
     """
     pieces, position = [], 0
     roles = sorted([("head", sample.head), ("tail", sample.tail)], key=lambda pair: pair[1].start)
@@ -61,9 +61,9 @@ def render(sample: Sample, *, types: bool = False) -> str:
 
 
 def parse(tagged: str) -> Parsed:
-    """Takes tagged text apart; the inverse of `render`.
+    """Return the plain text and the mentions of tagged text; the inverse of `render`.
 
-    White space inside a tag's edges stays part of the entity: `render` never writes any unless the
+    White space next to a tag, within it, stays part of the entity: `render` writes it only when the
     sample's offsets include it.
 
     Raises:
@@ -94,12 +94,12 @@ def parse(tagged: str) -> Parsed:
 
 
 def escape(text: str) -> str:
-    """Replaces the characters that tagged text keeps for itself."""
+    """Replace the characters that are reserved in tagged text."""
     return _TO_ESCAPE.sub(lambda match: _ESCAPES[match.group()], text)
 
 
 def unescape(text: str) -> str:
-    """The inverse of `escape`."""
+    """Restore the characters that `escape` replaced."""
     return _ESCAPED.sub(lambda match: _UNESCAPES[match.group()], text)
 
 

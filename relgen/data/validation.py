@@ -1,12 +1,11 @@
-"""Bad records of a file: all of them raised at its end, or left out and counted.
+"""Bad records of a file: raised together at its end, or left out and counted.
 
-Every reader of samples goes through `RecordChecks`, so that all of them treat a malformed record
-the same way. What a record looks like is the readers' matter.
+Every reader of samples uses `RecordChecks`, so that malformed records are treated alike in all
+formats. The formats themselves are defined in `relgen.data.corpora`.
 """
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,20 +13,19 @@ from pathlib import Path
 
 from relgen.common import CombinedInputError, InputError
 
-SKIP_BAD_REMEDY = "mend it, or leave bad records out with relgen data convert --skip-bad"
+SKIP_BAD_REMEDY = "correct it, or leave malformed records out: relgen data convert --skip-bad"
 _KEPT = 1000
-_SLOTS = 1024  # a power of two
 
 
 @dataclass
 class ReadStatistics:
-    """What a reading gave and what it left out.
+    """Counts of what was read from a file and what was left out.
 
     Args:
-        read: samples yielded.
-        skipped: records that are malformed.
-        problems: what is wrong with the first 1,000 of these.
-        doubts: lines to be said about samples that were read and may not be what was meant.
+        read: number of samples read.
+        skipped: number of malformed records.
+        problems: the errors of the first 1,000 malformed records.
+        doubts: warnings about samples that were read but may not be what was meant.
     """
 
     read: int = 0
@@ -49,9 +47,11 @@ class RecordChecks:
 
     Args:
         path: the file, for the messages.
-        skip_bad: leave malformed records out and count them, in place of raising.
+        skip_bad: leave malformed records out and count them instead of raising.
         statistics: receives the counts.
-        remedy: what the user can do when the file holds nothing usable.
+
+    Attributes:
+        remedy: advice for a file without any usable record; a reader may set its own.
     """
 
     def __init__(
@@ -60,20 +60,19 @@ class RecordChecks:
         *,
         skip_bad: bool = False,
         statistics: ReadStatistics | None = None,
-        remedy: str = "give a file with one JSON sample a line",
     ) -> None:
         self.path = path
         self.skip_bad = skip_bad
         self.statistics = statistics or ReadStatistics()
-        self.remedy = remedy
-        self._seen = _SeenIds()
+        self.remedy = "give a file with one JSON sample per line"
+        self._seen: dict[str, int | str] = {}
 
     @contextmanager
     def record(self, where: int | str) -> Iterator[None]:
-        """Notes an InputError of the block as this record's.
+        """Collect an InputError that is raised in the block as an error of this record.
 
         Args:
-            where: the record's line, counted from 1, or its name where a file has no lines.
+            where: the record's line, counted from 1, or its name in files without lines.
         """
         try:
             yield
@@ -83,25 +82,26 @@ class RecordChecks:
                 self.statistics.problems.append(self._located(error, where))
 
     def passes(self, sample_id: str | None, where: int | str) -> bool:
-        """Counts a sample; true when it may be yielded, since no error stands against the file.
+        """Count a sample; return true when it may be yielded, as long as the file has no error.
 
         Args:
-            sample_id: raises InputError when an earlier record had it; None for ids that a reader
-                numbers itself, which saves the memory of remembering them.
+            sample_id: raises InputError when an earlier record had it; None for ids that the
+                reader itself makes by counting, which need not be remembered.
             where: as in `record`.
         """
         if sample_id is not None:
-            before = self._seen.place(sample_id, where)
-            if before is not None:
-                raise InputError(f"the id of {_name(before)} again", field="id", value=sample_id)
+            if sample_id in self._seen:
+                problem = f"the same id as {_name(self._seen[sample_id])}"
+                raise InputError(problem, field="id", value=sample_id)
+            self._seen[sample_id] = where
         self.statistics.read += 1
         return self.skip_bad or not self.statistics.skipped
 
     def finish(self) -> None:
-        """Raises what has been collected.
+        """Raise the collected errors.
 
         Raises:
-            CombinedInputError: one line of text for each malformed record, the first 1,000 of them.
+            CombinedInputError: one line of text for each of the first 1,000 malformed records.
             InputError: nothing usable was read.
         """
         problems, skipped = self.statistics.problems, self.statistics.skipped
@@ -119,53 +119,6 @@ class RecordChecks:
         if isinstance(where, int):
             return InputError(str(error), path=self.path, line=where, remedy=remedy)
         return InputError(f"{_name(where)}: {error}", path=self.path, remedy=remedy)
-
-
-class _SeenIds:
-    """Where each id stood, without the ids: a hash table of two numbers an id.
-
-    A dict of the ids would take most of the memory of reading a large file. Two of a million ids
-    share their 64-bit hash once in 40 million files; the hashes differ from process to process.
-    """
-
-    def __init__(self) -> None:
-        self._count = 0
-        self._hashes = array("q", [0]) * _SLOTS  # 0: the slot is free
-        self._places = array("q", [0]) * _SLOTS
-        self._names: list[str] = []
-
-    def place(self, sample_id: str, where: int | str) -> int | str | None:
-        """Where the id stood before; None if it is new, and then it is noted."""
-        if 2 * self._count >= len(self._hashes):
-            self._grow()
-        key = hash(sample_id) or 1
-        slot = self._slot(key)
-        if self._hashes[slot]:
-            before = self._places[slot]
-            return before if before >= 0 else self._names[-before - 1]
-        if isinstance(where, str):
-            self._names.append(where)
-            where = -len(self._names)
-        self._hashes[slot], self._places[slot] = key, where
-        self._count += 1
-        return None
-
-    def _slot(self, key: int) -> int:
-        """The slot that holds a hash, or the free one where it belongs."""
-        hashes, mask = self._hashes, len(self._hashes) - 1
-        slot = key & mask
-        while hashes[slot] and hashes[slot] != key:
-            slot = (slot + 1) & mask
-        return slot
-
-    def _grow(self) -> None:
-        old_hashes, old_places = self._hashes, self._places
-        self._hashes = array("q", [0]) * (2 * len(old_hashes))
-        self._places = array("q", [0]) * (2 * len(old_hashes))
-        for key, where in zip(old_hashes, old_places, strict=True):
-            if key:
-                slot = self._slot(key)
-                self._hashes[slot], self._places[slot] = key, where
 
 
 def _name(where: int | str) -> str:

@@ -1,6 +1,6 @@
 """Measures: scores, statistics over seeds, diversity, and the language model as the classifier.
 
-Leaves out trained classifiers (`classifiers`) and how figures are shown (`reporting`).
+Leaves out trained classifiers (`classifiers`) and the presentation of results (`reporting`).
 """
 
 import lazy_loader

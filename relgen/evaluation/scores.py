@@ -1,4 +1,4 @@
-"""Scores of relation classifiers, all of them computed from one confusion matrix.
+"""Scores of relation classifiers, all computed from one confusion matrix.
 
 - micro-F1, precision and recall over the positive labels (the literature's few-shot score): the
   negative label counts neither as a hit nor as support. Without a negative label it is accuracy.
@@ -13,12 +13,12 @@ Every division by zero gives 0.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
-from torchmetrics import Metric
+from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from relgen.data import RelationSchema
 
@@ -35,13 +35,13 @@ class LabelScores:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What `scores.json` holds.
+    """The content of `scores.json`.
 
     Args:
         micro_f1, precision, recall: over the positive labels.
         macro_f1: mean F1 of the positive labels.
         official_f1: SemEval's official score; None for other schemas.
-        per_relation: every label, the negative one too.
+        per_relation: every label, including the negative one.
         confusion: R rows (gold) of R counts (predicted), in the order of `labels`.
         labels: the schema's R labels.
     """
@@ -56,76 +56,18 @@ class Scores:
     labels: tuple[str, ...]
 
     def summary(self) -> dict[str, float]:
-        """The scores that are single numbers."""
+        """Return the scores that are single numbers."""
         names = ("micro_f1", "macro_f1", "precision", "recall")
         values = {name: getattr(self, name) for name in names}
         return values if self.official_f1 is None else {**values, "official_f1": self.official_f1}
 
     def to_json(self) -> dict[str, Any]:
-        """The object that `scores.json` holds."""
-        return {
-            "micro_f1": self.micro_f1,
-            "macro_f1": self.macro_f1,
-            "official_f1": self.official_f1,
-            "precision": self.precision,
-            "recall": self.recall,
-            "per_relation": {
-                label: {
-                    "precision": scores.precision,
-                    "recall": scores.recall,
-                    "f1": scores.f1,
-                    "support": scores.support,
-                }
-                for label, scores in self.per_relation.items()
-            },
-            "confusion": [list(row) for row in self.confusion],
-            "labels": list(self.labels),
-        }
-
-
-class RelationConfusion(Metric):
-    """Counts of (gold, predicted) pairs; adds up over processes, also when one has no data.
-
-    Args:
-        size: number of labels, R.
-    """
-
-    full_state_update = False
-    higher_is_better = None
-    is_differentiable = False
-    confusion: Tensor
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.size = size
-        zeros = torch.zeros(size, size, dtype=torch.long)
-        self.add_state("confusion", default=zeros, dist_reduce_fx="sum")
-
-    def update(self, predicted: Tensor, gold: Tensor) -> None:
-        """Adds B samples: `predicted` and `gold` (B,) are indices into the labels."""
-        self.confusion += confusion_matrix(predicted, gold, self.size)
-
-    def compute(self) -> Tensor:
-        """The counts (R, R); rows are gold labels."""
-        return self.confusion
-
-
-def confusion_matrix(predicted: Tensor, gold: Tensor, size: int) -> Tensor:
-    """Counts of (gold, predicted) pairs.
-
-    Args:
-        predicted: (B,) indices into R labels.
-        gold: (B,) indices into R labels.
-        size: R.
-
-    Returns:
-        (R, R); rows are gold labels.
-    """
-    return torch.bincount(gold * size + predicted, minlength=size * size).view(size, size)
+        """Return the object that is stored in `scores.json`."""
+        return asdict(self)
 
 
 def precision_recall_f1(correct: Tensor, predicted: Tensor, gold: Tensor) -> Tensor:
-    """Precision, recall and F1 from counts of any one shape (...); result (3, ...), 0 for 0/0."""
+    """Return precision, recall and F1 (3, ...) from counts of one shape (...); 0 for 0/0."""
     correct, predicted, gold = (x.double() for x in (correct, predicted, gold))
     precision = torch.where(predicted > 0, correct / predicted.clamp(min=1), 0.0)
     recall = torch.where(gold > 0, correct / gold.clamp(min=1), 0.0)
@@ -134,27 +76,27 @@ def precision_recall_f1(correct: Tensor, predicted: Tensor, gold: Tensor) -> Ten
     return torch.stack([precision, recall, f1])
 
 
-def score(confusion: Tensor, schema: RelationSchema, nameless: Tensor | None = None) -> Scores:
-    """All scores of a confusion matrix.
+def score(confusion: Tensor, schema: RelationSchema, unnamed: Tensor | None = None) -> Scores:
+    """Compute all scores of a confusion matrix.
 
     Args:
         confusion: (R, R) counts; rows are gold labels, both axes in the schema's order.
         schema: the R labels.
-        nameless: (R,) counts of samples, by gold label, for which no label was named.
+        unnamed: (R,) counts of samples, by gold label, for which no label was named.
     """
     confusion = confusion.cpu()
-    lost = torch.zeros(len(schema), dtype=torch.long) if nameless is None else nameless.cpu()
+    missed = torch.zeros(len(schema), dtype=torch.long) if unnamed is None else unnamed.cpu()
     hits, predicted = confusion.diagonal(), confusion.sum(dim=0)
-    gold = confusion.sum(dim=1) + lost
+    gold = confusion.sum(dim=1) + missed
     single = precision_recall_f1(hits, predicted, gold)  # (3, R)
     positive = torch.tensor([label != schema.negative for label in schema.labels])
     micro = precision_recall_f1(
-        hits[positive].sum(), predicted[positive].sum() + lost.sum(), gold[positive].sum()
+        hits[positive].sum(), predicted[positive].sum() + missed.sum(), gold[positive].sum()
     )
     return Scores(
         micro_f1=float(micro[2]),
         macro_f1=float(single[2, positive].mean()),
-        official_f1=official_f1(confusion, schema, lost) if has_official_score(schema) else None,
+        official_f1=official_f1(confusion, schema, missed) if has_official_score(schema) else None,
         precision=float(micro[0]),
         recall=float(micro[1]),
         per_relation={
@@ -174,36 +116,35 @@ def score(confusion: Tensor, schema: RelationSchema, nameless: Tensor | None = N
 def score_labels(
     predicted: Sequence[str | None], gold: Sequence[str], schema: RelationSchema
 ) -> Scores:
-    """All scores of predicted labels, given as names in the same order as the gold ones.
+    """Compute all scores of predicted labels, given by name in the order of the gold ones.
 
     A prediction of None is an answer that names no label. It is wrong: it misses the gold label,
     and counts among the positive predictions of micro-F1, as any wrong label would.
     """
-    index = {label: row for row, label in enumerate(schema.labels)}
-    named = [(p, g) for p, g in zip(predicted, gold, strict=True) if p is not None]
-    pairs = [
-        torch.tensor([index[x] for x in side], dtype=torch.long)
-        for side in ([p for p, _ in named], [g for _, g in named])
-    ]
-    nameless = torch.tensor(
-        [index[g] for p, g in zip(predicted, gold, strict=True) if p is None], dtype=torch.long
-    )
-    lost = torch.bincount(nameless, minlength=len(schema))
-    return score(confusion_matrix(pairs[0], pairs[1], len(schema)), schema, lost)
+    size = len(schema)
+    index: dict[str | None, int] = {label: row for row, label in enumerate(schema.labels)}
+    index[None] = size
+    counts = multiclass_confusion_matrix(
+        torch.tensor([index[label] for label in predicted], dtype=torch.long),
+        torch.tensor([index[label] for label in gold], dtype=torch.long),
+        size + 1,
+        validate_args=False,
+    )  # (R + 1, R + 1)
+    return score(counts[:size, :size], schema, counts[:size, size])
 
 
 def has_official_score(schema: RelationSchema) -> bool:
-    """Whether SemEval's official score is defined.
+    """Return true when SemEval's official score is defined for the schema.
 
-    It is for schemas whose name starts with `semeval` and whose positive labels all name their
-    `undirected` relation.
+    Its name must start with `semeval`, and all positive labels must name their `undirected`
+    relation.
     """
     positive = [relation for relation in schema if relation.name != schema.negative]
     return schema.name.lower().startswith("semeval") and all(r.undirected for r in positive)
 
 
-def official_f1(confusion: Tensor, schema: RelationSchema, nameless: Tensor) -> float:
-    """Macro-F1 over undirected relations, with direction taken into account.
+def official_f1(confusion: Tensor, schema: RelationSchema, unnamed: Tensor) -> float:
+    """Return macro-F1 over undirected relations, with direction taken into account.
 
     The (9+1)-way evaluation of `semeval2010_task8_scorer-v1.2.pl`: a hit needs the right direction,
     while both directions together make up a relation's predicted and gold counts. A wrong direction
@@ -212,14 +153,14 @@ def official_f1(confusion: Tensor, schema: RelationSchema, nameless: Tensor) -> 
     Args:
         confusion: (R, R) counts; rows are gold labels.
         schema: the R labels.
-        nameless: (R,) counts of samples, by gold label, for which no label was named.
+        unnamed: (R,) counts of samples, by gold label, for which no label was named.
     """
     groups: dict[str, list[int]] = {}
     for index, relation in enumerate(schema):
         if relation.name != schema.negative:
             groups.setdefault(relation.group, []).append(index)
     hits, predicted = confusion.diagonal(), confusion.sum(dim=0)
-    gold = confusion.sum(dim=1) + nameless
+    gold = confusion.sum(dim=1) + unnamed
     counts = [
         torch.stack([side[members].sum() for members in groups.values()])
         for side in (hits, predicted, gold)

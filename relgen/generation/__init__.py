@@ -1,4 +1,4 @@
-"""Lets a language model write samples: the loops, acceptance, grammars, backends, files.
+"""Generation of samples by a language model: loops, acceptance, grammars, backends, files.
 
 Leaves out prompts (`prompting`) and reading what was written (`labelling`).
 """

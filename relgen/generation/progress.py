@@ -1,4 +1,4 @@
-"""A line on stderr while a generation runs, once it takes longer than a few seconds."""
+"""A progress line on stderr, once a generation takes longer than a few seconds."""
 
 from __future__ import annotations
 

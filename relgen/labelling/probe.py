@@ -1,7 +1,7 @@
-"""The probe: multinomial logistic regression over a language model's states.
+"""The probe: a multinomial logistic regression over a language model's states.
 
 Few samples and many features: all features are standardised, and the weights are penalised.
-Nothing is drawn at random. Free functions of tensors.
+Nothing is random. Free functions of tensors.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 from relgen.labelling.views import EXCHANGED
 
 _ITERATIONS = 40
-# below this a feature is noise of the precision, and dividing by it would blow it up
+# features with less are rounding noise, which standardising would amplify
 _LEAST_DEVIATION = 1e-3
 
 
@@ -29,7 +29,7 @@ class Probe(NamedTuple):
     deviation: Tensor
 
     def probabilities(self, states: Tensor) -> Tensor:
-        """The probability of each relation, (N, R), from states (N, 4, L, H) with F = 4·L·H."""
+        """Return probabilities (N, R) from states (N, 4, L, H) with F = 4·L·H."""
         features = (states.flatten(1) - self.mean) / self.deviation
         return (features @ self.weight + self.bias).softmax(dim=-1)
 
@@ -42,17 +42,17 @@ def fit_probe(
     inverses: Sequence[int | None],
     penalty: float = 1.0,
 ) -> Probe:
-    """Fits the regression: mean cross-entropy plus `penalty / 2` times the squared weights.
+    """Fit the regression: mean cross-entropy plus `penalty / 2` times the squared weights.
 
-    A sample whose relation has an inverse counts twice: as it is, and with head and tail exchanged
-    under the inverse. That is exact: the slots of an exchanged sample are those of the sample, in
-    another order.
+    A sample whose relation has an inverse is used twice: as it is, and with head and tail exchanged
+    and the inverse as its label. No state is computed again: the slots of an exchanged sample are
+    those of the sample, in another order.
 
     Args:
         states: (N, 4, L, H), as `StateReader.read` gives them.
         labels: (N,) indices below `relations`.
-        relations: R. One without a sample gets little probability, not none.
-        inverses: for each of the R relations the index of its inverse, where it has one.
+        relations: R. One without samples gets a small probability, not zero.
+        inverses: for each of the R relations the index of its inverse, if it has one.
         penalty: above 0.
     """
     both = [i for i, label in enumerate(labels.tolist()) if inverses[label] is not None]
@@ -88,10 +88,10 @@ def cross_validated(
     penalty: float = 1.0,
     folds: int = 4,
 ) -> Tensor:
-    """What probes say of samples that they were not fitted to: probabilities (N, R).
+    """Return probabilities (N, R) from probes that were not fitted to the sample itself.
 
-    The samples of each relation are dealt to the folds in turn. A relation's only sample is never
-    left out, and its row is NaN.
+    The samples of each relation are assigned to the folds in turn. A relation's only sample is
+    never left out, and its row is NaN.
 
     Args:
         states: (N, 4, L, H).
@@ -99,7 +99,7 @@ def cross_validated(
         relations: R.
         inverses: see `fit_probe`.
         penalty: see `fit_probe`.
-        folds: at most; a relation with fewer samples is in as many.
+        folds: their number; a relation with fewer samples is in as many.
     """
     held: list[list[int]] = [[] for _ in range(folds)]
     for relation in range(relations):
@@ -107,11 +107,11 @@ def cross_validated(
         if len(members) > 1:
             for turn, member in enumerate(members):
                 held[turn % folds].append(member)
-    said = torch.full((len(labels), relations), float("nan"))
+    found = torch.full((len(labels), relations), float("nan"))
     for members in filter(None, held):
         rest = sorted(set(range(len(labels))) - set(members))
         probe = fit_probe(
             states[rest], labels[rest], relations=relations, inverses=inverses, penalty=penalty
         )
-        said[members] = probe.probabilities(states[members])
-    return said
+        found[members] = probe.probabilities(states[members])
+    return found

@@ -1,7 +1,7 @@
-"""Reads samples with a frozen language model: its hidden states at a few tokens and layers.
+"""Hidden states of a frozen language model at a few tokens and layers of each sample.
 
-The texts of a sample begin alike, so they are read as one row: what they have in common once, then
-what follows in each. Layers above the last one that is looked at are not run.
+The texts of a sample share a prefix, so they are read as one row: the prefix once, then the rest of
+each. Layers above the last one that is read are not run.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from relgen.labelling.views import SLOTS, View, views
 from relgen.models import length_batches, load_language_model, load_tokenizer
 from relgen.prompting import shared_length
 
-# shares of the model's depth. The middle layers know most about relations, the last ones about the
-# next word.
+# shares of the model's depth: the middle layers know most about relations, the last ones about the
+# next word
 DEPTHS = (0.5, 0.6, 0.7, 0.77, 0.83)
 _TOKENS_A_BATCH = 1024
 
 
 class SharedRow(NamedTuple):
-    """Texts of token ids that begin alike, in one row: their common tokens, then their own.
+    """Texts with a common prefix in one row: the common tokens, then those of each text.
 
     Args:
         ids: N tokens.
-        text: for each token the text that it belongs to; -1 for the common ones.
-        positions: of each token in its text.
-        places: tokens whose states are wanted.
+        text: number of the text that each token belongs to; -1 for the common ones.
+        positions: of the tokens in their texts.
+        places: indices of the tokens to read.
     """
 
     ids: list[int]
@@ -41,10 +41,10 @@ class SharedRow(NamedTuple):
 
 
 def share(texts: Sequence[tuple[Sequence[int], Sequence[int]]]) -> SharedRow:
-    """Lays texts out as one row.
+    """Lay texts out as one row.
 
     Args:
-        texts: ids of each, and the tokens whose states are wanted.
+        texts: token ids, and the indices of the tokens to read.
     """
     common = shared_length([ids for ids, _ in texts])
     row = SharedRow(list(texts[0][0][:common]), [-1] * common, list(range(common)), [])
@@ -58,9 +58,9 @@ def share(texts: Sequence[tuple[Sequence[int], Sequence[int]]]) -> SharedRow:
 
 
 def lay_out(rows: Sequence[SharedRow]) -> tuple[Tensor, Tensor, Tensor]:
-    """A batch of rows for a model: ids and positions, (B, T), and the mask (B, 1, T, T).
+    """Return a batch of rows: ids and positions, (B, T), and the mask (B, 1, T, T).
 
-    The mask is True where a token sees a key: those before it that are common or of its own text.
+    The mask is True where a token sees a key: earlier tokens that are common or of its own text.
     """
     length = max(len(row.ids) for row in rows)
 
@@ -69,12 +69,12 @@ def lay_out(rows: Sequence[SharedRow]) -> tuple[Tensor, Tensor, Tensor]:
 
     text = padded("text")
     seen = (text[:, None, :] == -1) | (text[:, None, :] == text[:, :, None])  # (B, T, T)
-    # padding stands behind everything, where no other token sees it, and sees itself
+    # padding comes last, where no other token sees it, and sees itself
     return padded("ids"), padded("positions"), (seen & torch.ones_like(seen).tril())[:, None]
 
 
 class StateReader:
-    """A language model that reads and does not write.
+    """A language model that is only read from.
 
     Args:
         model: embedded name, local folder or Hub id.
@@ -82,14 +82,14 @@ class StateReader:
         device: where it runs.
 
     Raises:
-        InputError: the model cannot be found, or its tokenizer cannot tell where a token stands.
+        InputError: the model cannot be found, or its tokenizer does not know offsets.
     """
 
     def __init__(self, model: str, *, dtype: DType = "float32", device: torch.device) -> None:
         self.tokenizer = load_tokenizer(model)
         if not self.tokenizer.is_fast:
             raise InputError(
-                "labelling needs a tokenizer that knows where its tokens stand in the text",
+                "labelling needs a tokenizer that knows the offsets of its tokens",
                 field="model",
                 value=model,
                 remedy="choose a model with a fast tokenizer",
@@ -101,15 +101,15 @@ class StateReader:
         self.width = int(config.hidden_size)
         decoder = self.model.get_decoder()
         decoder.layers = decoder.layers[: self.layers[-1]]
-        # it belongs behind the layers that were taken away
+        # the final norm belongs to the layers that were removed
         decoder.norm = nn.Identity()
 
     @torch.inference_mode()
     def read(self, samples: Sequence[Sample]) -> Tensor:
-        """The states of N samples: (N, 4, L, H), float32, on the CPU.
+        """Return the states of N samples: (N, 4, L, H), float32, on the CPU.
 
         Four slots (see `views`), L layers, H the model's width. Texts of similar length share a
-        batch; what a sample's states are does not depend on the others but for rounding.
+        batch, which changes the states by rounding only.
         """
         states = torch.empty(len(samples), SLOTS, len(self.layers), self.width)
         rows = [share([self._tokens(view) for view in views(sample)]) for sample in samples]
@@ -121,7 +121,7 @@ class StateReader:
         return states
 
     def _tokens(self, view: View) -> tuple[list[int], list[int]]:
-        """A text's ids, and the last token that begins before each of the view's ends."""
+        """Return a text's ids, and the last token that begins before each of the view's ends."""
         encoded = self.tokenizer(
             view.text, return_offsets_mapping=True, split_special_tokens=True, verbose=False
         )

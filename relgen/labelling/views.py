@@ -1,13 +1,13 @@
-"""What a language model is given to read of a sample, and at which characters its states are taken.
+"""Views of a sample: the texts that a language model reads, and where its states are taken.
 
-A causal model's state knows only what stands before it. Two ways around that:
+The state of a causal model depends only on earlier tokens. Two ways around that:
 
 - *echo*: the sentence twice; in the second copy each entity has seen the whole sentence (Springer
   et al. 2024, *Repetition Improves Language Model Embeddings*, arXiv 2402.15449);
 - *statement*: the sentence, then the beginning of one about the relation between both entities. The
-  state at its end is what the model would go on with. One for each order of the two.
+  state at its end predicts how the model would continue. One for each order of the two.
 
-No text of a schema is in them: they are the same for every set of relations.
+They contain no text of a schema, and so are the same for every set of relations.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class View:
     """A text to read.
 
     Args:
-        text: what the model reads.
+        text: the text to read.
         ends: character offsets (exclusive ends); a state is taken at the last token that begins
             before each.
     """
@@ -36,7 +36,7 @@ class View:
 
 
 def views(sample: Sample) -> tuple[View, View, View]:
-    """The three texts, with four ends in all: echoed head, echoed tail, both statements.
+    """Return the three texts, with four ends in all: echoed head, echoed tail, both statements.
 
     >>> print(views(sample)[1].text)
     Ann lives in Bern.

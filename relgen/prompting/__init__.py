@@ -1,6 +1,6 @@
 """Writes prompts: the three modules, tagged text in a chat template, and lines of named fields.
 
-Leaves out who answers them (`generation`) and tokens of whole chains (`dpo`).
+Leaves out sending them to a model (`generation`) and the tokens of whole chains (`dpo`).
 """
 
 import lazy_loader

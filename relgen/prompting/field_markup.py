@@ -3,9 +3,9 @@
     Relation: founded_by. Context: Ann founded Acme in Bern. Head Entity: Acme. Head Type:
     ORGANIZATION. Tail Entity: Ann. Tail Type: PERSON.
 
-(on one line). The entities are named, not marked: reading looks for them in the context, and a
-draft whose context does not hold them is none. What is lost against `relgen.data.tagged_text`:
-which of several equal mentions was meant.
+(on one line). The entities are named, not marked: they are searched for in the context, and a draft
+whose context does not hold them is rejected. Unlike tagged text, this notation does not tell which
+of several equal mentions was meant.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import re
 from relgen.data import Entity, Relation, Sample
 
 UNTYPED = "ENTITY"
-"""Stands for the type of an entity whose type is not known."""
+"""Placeholder for an unknown entity type."""
 
 _LINE = re.compile(
     r"Relation: (?P<relation>.+?)\. Context: (?P<context>.+?) Head Entity: (?P<head>.+?)\. "
@@ -25,10 +25,10 @@ _SPACES = re.compile(r"\s+")
 
 
 def render_fields(sample: Sample, relation: Relation) -> str:
-    """A sample as a line of fields.
+    """Return a sample as a line of fields.
 
     Args:
-        sample: types that it lacks are the relation's first ones, or `UNTYPED`.
+        sample: missing types are replaced by the relation's first ones, or `UNTYPED`.
         relation: its relation.
     """
     head = sample.head.type or next(iter(relation.head_types), UNTYPED)
@@ -45,9 +45,9 @@ def render_fields(sample: Sample, relation: Relation) -> str:
 
 
 def read_fields(raw: str, relation: Relation) -> Sample | str:
-    """A line of fields as a sample with an empty id, or the reason why it is none.
+    """Return a line of fields as a sample with an empty id, or the reason for rejecting it.
 
-    Of several mentions of an entity the first counts that does not overlap the other entity's.
+    Of several mentions of an entity, the first one is taken that does not overlap the other entity.
 
     Reasons: `no_fields`, `wrong_relation`, `head_not_in_context`, `tail_not_in_context`,
     `same_entities`.
@@ -60,11 +60,10 @@ def read_fields(raw: str, relation: Relation) -> Sample | str:
     text = match["context"].strip()
     places = {}
     for role in ("head", "tail"):
-        mention = match[role].strip()
-        found = [m.span() for m in re.finditer(rf"(?<!\w){re.escape(mention)}(?!\w)", text)]
-        if not found:
+        mention = rf"(?<!\w){re.escape(match[role].strip())}(?!\w)"
+        places[role] = [found.span() for found in re.finditer(mention, text)]
+        if not places[role]:
             return f"{role}_not_in_context"
-        places[role] = found
     pairs = [(h, t) for h in places["head"] for t in places["tail"] if h[1] <= t[0] or t[1] <= h[0]]
     if not pairs:
         return "same_entities"

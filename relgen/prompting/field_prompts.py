@@ -1,13 +1,13 @@
 """Prompts of Xu et al. (SustaiNLP 2023, arXiv 2305.01555): all at once, as lines of named fields.
 
-A description of what a sample consists of, the entity types that there are, and demonstrations. No
-relation explanation and no diversity instruction: Li, Dai, Li (ACL 2025) compare with this.
+They hold a description of a sample's parts, the known entity types, and demonstrations, without a
+relation explanation or a diversity instruction: the baseline of Li, Dai, Li (ACL 2025).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from relgen.data import Relation, Sample
 from relgen.prompting.field_markup import render_fields
@@ -16,24 +16,24 @@ from relgen.prompting.prompts import Prompt, PromptFormat
 
 @dataclass(frozen=True, slots=True)
 class FieldPromptWriter:
-    """Writes prompts for one model; has the methods of `PromptWriter` that generate.
+    """Writes prompts for one model, with the generating methods of `PromptWriter`.
 
     Args:
-        format: what the model wants around the modules.
-        types: the entity types that the schema and the labelled samples know.
+        format: text of the model's chat template around the modules.
+        types: the entity types of the schema and the labelled samples.
     """
 
     format: PromptFormat
-    types: tuple[str, ...] = field(default=())
+    types: tuple[str, ...] = ()
 
     def one_by_one(self, relation: Relation, demonstrations: Sequence[Sample]) -> Prompt:
-        """Asks for one sample."""
+        """Return a prompt for one sample."""
         return self.all_at_once(relation, demonstrations, 1)
 
     def all_at_once(
         self, relation: Relation, demonstrations: Sequence[Sample], number: int
     ) -> Prompt:
-        """Asks for `number` samples in one answer, one a line."""
+        """Return a prompt for `number` samples in one answer, one per line."""
         known = f" Types: {', '.join(self.types)}." if self.types else ""
         more = "one more sample" if number == 1 else f"{number} more samples, one on each line,"
         return Prompt(

@@ -1,13 +1,13 @@
-"""The prompt's three modules (Li, Dai, Li, ACL 2025), as segments that only ever grow at the end.
+"""Prompts of three modules (Li, Dai, Li, ACL 2025), as segments to which demonstrations are added.
 
-1. *Task Description*: what a sample consists of, how to write it down, and the order to make it
+1. *Task Description*: the parts of a sample, how to write it down, and the instruction to make it
    different from the ones shown (the diversity instruction).
-2. *Relation Explanation*: what the target relation means.
+2. *Relation Explanation*: the meaning of the target relation.
 3. *Sample Demonstration*: samples of the target relation.
 
 A prompt is `prefix, demonstration, …, demonstration, cue`. Segments are tokenised one by one and
-joined, in training and in generation alike; a further demonstration therefore never changes the
-tokens of an earlier one, which is what the packed tree and the key/value cache rest on.
+joined, in training and in generation alike, so that a further demonstration never changes the
+tokens of an earlier one. The prefix tree and the key/value cache depend on this.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ _ANSWER_MARK = "relgen-answer"
 
 @dataclass(frozen=True, slots=True)
 class PromptFormat:
-    """What a model wants around the modules.
+    """Text of a model's chat template around the modules.
 
     Args:
-        opening: stands before the Task Description.
+        opening: before the Task Description.
         middle: between it and the Relation Explanation.
-        cue: after the last demonstration; the model's answer follows.
-        terminator: ends the answer. Its first token stops the generation.
+        cue: after the last demonstration, before the model's answer.
+        terminator: end of the answer. Its first token stops the generation.
     """
 
     opening: str
@@ -46,16 +46,16 @@ class PromptFormat:
 
 
 PLAIN = PromptFormat(opening="", middle="\n\n", cue="\nNew:\n", terminator="\n")
-"""For base models, which have no chat template."""
+"""The format of base models, which have no chat template."""
 
 CHAT = PromptFormat(opening="", middle="\n\n", cue="", terminator="")
-"""For servers that apply the model's chat template themselves."""
+"""The format for servers that apply the model's chat template themselves."""
 
 
 def prompt_format(tokenizer: PreTrainedTokenizerBase) -> PromptFormat:
-    """The chat template of a model taken apart, or the plain format when it has none.
+    """Return the parts of a model's chat template, or the plain format when it has none.
 
-    A template that refuses the system role gets the Task Description in the user's turn.
+    If the template refuses the system role, the Task Description is part of the user's turn.
     """
     if not getattr(tokenizer, "chat_template", None):
         bos = tokenizer.bos_token if _starts_with_bos(tokenizer) else None
@@ -63,7 +63,7 @@ def prompt_format(tokenizer: PreTrainedTokenizerBase) -> PromptFormat:
     user = {"role": "user", "content": _USER_MARK}
     try:
         text = _chat(tokenizer, [{"role": "system", "content": _SYSTEM_MARK}, user])
-    except Exception:  # templates raise whatever their author chose; jinja wraps some of it
+    except Exception:  # templates raise exceptions of their own; jinja wraps some of them
         text = ""
     if _SYSTEM_MARK not in text:
         user = {"role": "user", "content": f"{_SYSTEM_MARK}\n\n{_USER_MARK}"}
@@ -74,7 +74,7 @@ def prompt_format(tokenizer: PreTrainedTokenizerBase) -> PromptFormat:
 
 
 def server_format(tokenizer: PreTrainedTokenizerBase) -> PromptFormat:
-    """The same for a server's raw completions: it adds the begin-of-sequence token by itself."""
+    """Return the format for a server's raw completions, which add begin-of-sequence themselves."""
     found = prompt_format(tokenizer)
     if _starts_with_bos(tokenizer):
         found = replace(found, opening=found.opening.removeprefix(str(tokenizer.bos_token)))
@@ -83,7 +83,7 @@ def server_format(tokenizer: PreTrainedTokenizerBase) -> PromptFormat:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A prompt as segments. `with_demonstration` appends; nothing that stands before changes."""
+    """A prompt as segments; a further demonstration leaves those before it unchanged."""
 
     prefix: str
     demonstrations: tuple[str, ...]
@@ -92,22 +92,18 @@ class Prompt:
 
     @property
     def segments(self) -> tuple[str, ...]:
-        """Prefix, demonstrations and cue: tokenise each by itself and join."""
+        """Return prefix, demonstrations and cue, to be tokenised one by one and joined."""
         return (self.prefix, *self.demonstrations, self.cue)
 
     @property
     def text(self) -> str:
-        """The whole prompt."""
+        """Return the whole prompt."""
         return "".join(self.segments)
 
     @property
     def hash(self) -> str:
-        """16 hex digits that identify the prompt in a sample's provenance."""
+        """Return 16 hex digits that identify the prompt in a sample's provenance."""
         return text_hash(self.text)[:16]
-
-    def with_demonstration(self, demonstration: str) -> Prompt:
-        """The same prompt, with one more demonstration (see `PromptWriter.demonstration`)."""
-        return replace(self, demonstrations=(*self.demonstrations, demonstration))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +111,8 @@ class PromptWriter:
     """Writes prompts for one model.
 
     Args:
-        format: what the model wants around the modules.
-        diverse: give the diversity instruction; off for the ablation.
+        format: text of the model's chat template around the modules.
+        diverse: include the diversity instruction; off for the ablation.
         types: write entity types into the tags.
     """
 
@@ -125,25 +121,25 @@ class PromptWriter:
     types: bool = False
 
     def one_by_one(self, relation: Relation, demonstrations: Sequence[Sample]) -> Prompt:
-        """Asks for one sample (OBO)."""
+        """Return a prompt for one sample (OBO)."""
         order = "Answer with one new sample on one line."
         return self._prompt(relation, demonstrations, order)
 
     def all_at_once(
         self, relation: Relation, demonstrations: Sequence[Sample], number: int
     ) -> Prompt:
-        """Asks for `number` samples in one answer (AAO), one a line."""
+        """Return a prompt for `number` samples in one answer (AAO), one per line."""
         order = f"Answer with {number} new samples, one on each line."
         if number == 1:
             order = "Answer with 1 new sample, on one line."
         return self._prompt(relation, demonstrations, order)
 
     def demonstration(self, sample: Sample) -> str:
-        """A sample as the segment that shows it."""
+        """Return the segment that demonstrates a sample."""
         return f"{render(sample, types=self.types)}\n"
 
     def completion(self, sample: Sample) -> str:
-        """A sample as the model should answer it, without the terminator."""
+        """Return a sample as the model should answer it, without the terminator."""
         return render(sample, types=self.types)
 
     def _prompt(self, relation: Relation, demonstrations: Sequence[Sample], order: str) -> Prompt:
@@ -169,7 +165,7 @@ _DIVERSITY = (
 
 
 def relation_explanation(relation: Relation) -> str:
-    """The second module: the target relation's name, meaning and entity types."""
+    """Return the second module: the target relation's name, meaning and entity types."""
     lines = [f"Target relation: {relation.shown}", f"Meaning: {relation.explanation}"]
     if relation.head_types or relation.tail_types:
         head = " or ".join(relation.head_types) or "any"
@@ -179,21 +175,21 @@ def relation_explanation(relation: Relation) -> str:
 
 
 def shared_length(sequences: Sequence[Sequence[int]]) -> int:
-    """How many leading tokens all of them have in common; 0 of none."""
+    """Return the number of leading tokens that all sequences share; 0 for no sequences."""
     columns = zip(*sequences, strict=False)
     return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, segment: str) -> list[int]:
-    """The token ids of one segment, with nothing added at its ends."""
+    """Return the token ids of one segment, without special tokens added at its ends."""
     return list(tokenizer(segment, add_special_tokens=False)["input_ids"])
 
 
 def stop_ids(tokenizer: PreTrainedTokenizerBase, terminator: str, *, lines: int) -> list[int]:
-    """The tokens that end a draft: the terminator's first, and the end of sequence.
+    """Return the tokens that end a draft: the terminator's first, and the end of sequence.
 
-    A terminator that is a line break ends no answer of several lines. Tokenisers of the
-    SentencePiece kind put a space of their own before a line break: it is passed over.
+    A terminator that is a line break does not end an answer of several lines. SentencePiece
+    tokenisers add a space of their own before a line break, which is skipped.
     """
     stops = set() if tokenizer.eos_token_id is None else {int(tokenizer.eos_token_id)}
     if lines == 1 or "\n" not in terminator:

@@ -1,4 +1,4 @@
-"""Learning and reward curves: from `history.jsonl` to line charts.
+"""Learning and reward curves: line charts of `history.jsonl`.
 
 A line of it is `{"step": int, "epoch": int, "metrics": {name: float}}`. `loss` and `train/loss`
 are one metric, `val/loss` is its validation; `epoch/loss` and metrics of a part of the pairs
@@ -11,13 +11,13 @@ import json
 from collections.abc import Sequence
 
 from relgen.reporting.charts import LineChart, Point, line_chart
-from relgen.reporting.data import Run, as_list
+from relgen.reporting.data import Run
 
 
 def read_history(lines: Sequence[str]) -> dict[str, list[Point]]:
-    """{metric: [(step, value)]}; a last line that a crash cut short is left out.
+    """Return {metric: [(step, value)]}, without lines that a crash cut short.
 
-    Of a metric that Lightning logs twice, as `x_step` and `x_epoch`, the former is taken, as `x`.
+    Of a metric that Lightning logs twice, as `x_step` and `x_epoch`, the former is used, as `x`.
     """
     found: dict[str, list[Point]] = {}
     for line in lines:
@@ -37,7 +37,7 @@ def read_history(lines: Sequence[str]) -> dict[str, list[Point]]:
 
 
 def dpo_charts(run: Run) -> list[LineChart]:
-    """Loss, reward margin and reward accuracy of the tuned halves; a line a seed."""
+    """Draw loss, reward margin and reward accuracy of DPO; a line for each seed and half."""
     histories: dict[str, tuple[str, dict[str, list[Point]]]] = {}
     for arm in run.arms:
         for half, path in arm.files.get("dpo_history", {}).items():
@@ -55,14 +55,14 @@ def dpo_charts(run: Run) -> list[LineChart]:
 
 
 def classifier_charts(run: Run) -> list[LineChart]:
-    """The loss of every classifier; a line an arm and seed."""
+    """Draw the loss of every classifier; a line for each arm and seed."""
     charts = []
     for classifier in run.classifiers:
         histories = [
             (arm.arm, read_history(run.lines(path)))
             for arm in run.arms
             if arm.classifier == classifier
-            for path in as_list(arm.files.get("classifier_history"))
+            for path in arm.files.get("classifier_history", [])
         ]
         title = f"Loss of {classifier}" if len(run.classifiers) > 1 else "Classifier's loss"
         charts.append(line_chart(title, _pick(histories, "loss")))
@@ -72,7 +72,7 @@ def classifier_charts(run: Run) -> list[LineChart]:
 def _pick(
     histories: Sequence[tuple[str, dict[str, list[Point]]]], metric: str
 ) -> list[tuple[str, list[Point]]]:
-    """The series of a metric; those of a validation say so in their label."""
+    """Return the series of a metric; the labels of validation series say so."""
     series = []
     for label, history in histories:
         for name, points in history.items():

@@ -27,7 +27,7 @@ class ArmRun:
 
 @dataclass
 class Run:
-    """A run's folder, read. `missing` collects the named files that are not there."""
+    """The content of a run's folder. `missing` collects the named files that are not there."""
 
     folder: Path
     results: dict[str, Any]
@@ -38,30 +38,40 @@ class Run:
 
     @property
     def arm_names(self) -> list[str]:
-        """Every arm once, in the order of `results.json`."""
+        """Each arm once, in the order of `results.json`."""
         return list(dict.fromkeys(run.arm for run in self.arms))
 
     @property
+    def corpus(self) -> str:
+        """The corpus's name."""
+        return str(self.results.get("corpus") or "")
+
+    @property
+    def shots(self) -> int:
+        """The number of labelled samples per relation; 0 if it is not known."""
+        return self.results.get("shots") or 0
+
+    @property
     def classifiers(self) -> list[str]:
-        """Every classifier once, in the order of `results.json`; `direct` trains none."""
+        """Each classifier once, in the order of `results.json`; `direct` has none."""
         return list(dict.fromkeys(run.classifier for run in self.arms if run.arm != "direct"))
 
     def json(self, path: str | None) -> Any:
-        """The content of a JSON file of the run; None, and noted as missing, when not there."""
+        """Return the content of a JSON file; None, and noted as missing, when it is not there."""
         file = self._file(path)
         return read_json(file) if file else None
 
-    def jsons(self, paths: str | list[str] | None) -> list[Any]:
-        """The contents of those JSON files that are there."""
-        return [content for path in as_list(paths) if (content := self.json(path)) is not None]
+    def jsons(self, paths: Iterable[str] | None) -> list[Any]:
+        """Return the contents of those JSON files that are there."""
+        return [content for path in paths or () if (content := self.json(path)) is not None]
 
     def lines(self, path: str | None) -> list[str]:
-        """The lines of a file of the run that are not blank; none when it is not there."""
+        """Return the lines of a file that are not blank; none when it is not there."""
         file = self._file(path)
         return [line for line in read_lines(file) if line.strip()] if file else []
 
     def samples(self, paths: Iterable[str]) -> list[Sample]:
-        """The samples of files of the run, one after the other; malformed lines are left out."""
+        """Return the samples of files, one file after the other, without malformed lines."""
         found: list[Sample] = []
         for path in paths:
             if (file := self._file(path)) and file.stat().st_size:
@@ -78,17 +88,12 @@ class Run:
         return None
 
 
-def as_list(paths: str | list[str] | None) -> list[str]:
-    """One path, several, or none, as a list."""
-    return [paths] if isinstance(paths, str) else paths or []
-
-
 def load_run(folder: str | Path, *, human_sentences: bool = True) -> Run:
-    """Reads `results.json` and `report_data.json` of a run's folder.
+    """Read `results.json` and `report_data.json` of a run's folder.
 
     Args:
         folder: of a finished experiment.
-        human_sentences: False keeps the corpus's own sentences out, whatever its licence.
+        human_sentences: False leaves out the corpus's own sentences, whatever its licence.
 
     Raises:
         InputError: no `results.json`, or one of the two is malformed.
@@ -103,10 +108,10 @@ def load_run(folder: str | Path, *, human_sentences: bool = True) -> Run:
     results = read_json(folder / "results.json")
     if not isinstance(results, dict) or not results.get("arms"):
         raise InputError(
-            "holds no arms",
+            "contains no arms",
             path=folder / "results.json",
             field="arms",
-            remedy="run the experiment again: relgen run goes on where it stopped",
+            remedy="run the experiment again: relgen run continues where it stopped",
         )
     extra = folder / "report_data.json"
     data: ReportData = read_json(extra) if extra.is_file() else {}

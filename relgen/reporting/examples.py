@@ -1,4 +1,4 @@
-"""Sentences side by side: the first accepted ones of a few relations, chosen by rule."""
+"""Sentences side by side: the first accepted ones of evenly spaced relations."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ QUOTED_WORDS = 6
 
 @dataclass(frozen=True)
 class Piece:
-    """A stretch of a sentence: an entity, or what stands around it."""
+    """A part of a sentence: an entity, or the text around it."""
 
     text: str
     role: Literal["head", "tail", ""] = ""
@@ -27,7 +27,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Source:
-    """What one set wrote for a relation."""
+    """The sentences of one set for a relation."""
 
     name: str
     hint: str
@@ -43,14 +43,14 @@ class Example:
 
 
 def evenly_spaced(labels: Sequence[str], count: int = RELATIONS) -> list[str]:
-    """`count` labels at even distances, from the first on; all of them when there are fewer."""
+    """Return `count` labels at even distances from the first on; all of them if there are fewer."""
     if len(labels) <= count:
         return list(labels)
     return [labels[index * len(labels) // count] for index in range(count)]
 
 
 def pieces(sample: Sample) -> list[Piece]:
-    """A sentence cut at its entities."""
+    """Split a sentence at its entities."""
     cut, position = [], 0
     roles: list[tuple[Literal["head", "tail"], int, int]] = [
         ("head", sample.head.start, sample.head.end),
@@ -67,10 +67,10 @@ def pieces(sample: Sample) -> list[Piece]:
 
 
 def examples(run: Run, relations: int = RELATIONS) -> list[Example]:
-    """The first sentences that each set holds for evenly spaced relations, of the first seed.
+    """Return the first sentences of each set for evenly spaced relations, of the first seed.
 
-    Human sentences come along only where the run says that they may be shown. Where it does not,
-    generated ones that share `QUOTED_WORDS` words in a row with one of them stay out as well.
+    Human sentences are shown only if the run allows it. Otherwise generated ones that share
+    `QUOTED_WORDS` words in a row with one of them are left out as well.
     """
     sets: dict[str, list[Sample]] = {}
     first = run.arms[0].seed
@@ -100,7 +100,7 @@ def examples(run: Run, relations: int = RELATIONS) -> list[Example]:
 
 
 def _word_runs(sample: Sample) -> set[tuple[str, ...]]:
-    """Every `QUOTED_WORDS` words that follow each other; a shorter sentence's words as a whole."""
+    """Return all runs of `QUOTED_WORDS` words; of a shorter sentence, all of its words."""
     said = words(sample.text)
     starts = range(max(1, len(said) - QUOTED_WORDS + 1))
     return {tuple(said[start : start + QUOTED_WORDS]) for start in starts}

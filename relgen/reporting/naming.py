@@ -1,6 +1,8 @@
-"""Arms in plain words."""
+"""Describes arms and generated sets in plain words."""
 
 from __future__ import annotations
+
+from relgen.experiments import parse_arm
 
 _WORDS = {
     "human": "human samples only",
@@ -21,27 +23,24 @@ _TRAINED_ON = {"pure": "generated only", "mix": "human and generated"}
 
 
 def generation_of(arm: str) -> str | None:
-    """The generated set that an arm uses: `obo_dpo` for `obo_dpo_mix`; None for `human`.
+    """Return the generated set that an arm uses; None for `human` and `direct`.
 
-    `obo_dpo_mix@16` uses `obo_dpo@16`, the first 16 samples of each relation.
+    `obo_dpo_mix` uses `obo_dpo`; `obo_dpo_mix@16` uses `obo_dpo@16`, its first 16 samples of each
+    relation.
     """
-    stem, at, number = arm.partition("@")
-    if stem in ("human", "direct"):
-        return None
-    way, _, kind = stem.rpartition("_")
-    return f"{way if kind in _TRAINED_ON else stem}{at}{number}"
+    parsed = parse_arm(arm)
+    part = "" if parsed.first is None else f"@{parsed.first}"
+    return None if parsed.generation is None else f"{parsed.generation}{part}"
 
 
 def is_part(arm: str) -> bool:
-    """Whether an arm uses the first samples only of a set that others may use whole."""
+    """Tell whether an arm or set uses only the first samples of a set."""
     return "@" in arm
 
 
 def describe(arm: str) -> str:
-    """An arm, or a way of generating, in a few plain words; unknown ones stay as they are."""
+    """Describe an arm or a generated set in a few plain words."""
     stem, at, number = arm.partition("@")
     way, _, kind = stem.rpartition("_")
-    said = _WORDS.get(stem, stem)
-    if kind in _TRAINED_ON:
-        said = f"{_TRAINED_ON[kind]}: {_WORDS.get(way, way)}"
+    said = f"{_TRAINED_ON[kind]}: {_WORDS[way]}" if kind in _TRAINED_ON else _WORDS[stem]
     return f"{said}, the first {number} of each relation" if at else said

@@ -1,8 +1,7 @@
-"""`report.html` and `report.md` of a run: one file each, readable without a network.
+"""Writes `report.html` and `report.md` of one or several runs, readable without a network.
 
-Reads `results.json` and `report_data.json` (`ReportData` says what the latter holds); leaves out
-anything that the two do not name. The page is drawn by `templates/`, from the parts that
-`relgen.reporting` works out.
+Reads `results.json` and `report_data.json` (see `ReportData`), and leaves out the parts whose files
+are not named there. The text is in `templates/`.
 """
 
 from __future__ import annotations
@@ -11,19 +10,21 @@ import datetime
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from relgen import __version__
 from relgen.common import write_text
 from relgen.experiments import StageData
 from relgen.reporting import (
     charts,
+    claims,
     comparison,
     curves,
+    diversity,
     examples,
-    figures,
     findings,
     published,
     sizes,
@@ -35,12 +36,12 @@ from relgen.reporting.data import Run, load_run
 def write_report(
     folder: str | Path, out: str | Path | None = None, *, human_sentences: bool = True
 ) -> tuple[Path, Path]:
-    """Writes `report.html` and `report.md` of a run.
+    """Write `report.html` and `report.md` of a run.
 
     Args:
         folder: of a finished experiment.
         out: folder for the two files; default: the run's.
-        human_sentences: False keeps the corpus's own sentences out, whatever its licence.
+        human_sentences: False leaves out the corpus's own sentences, whatever its licence.
 
     Returns:
         The two files.
@@ -52,25 +53,6 @@ def write_report(
     return _render("report", report_content(run), run.folder if out is None else Path(out))
 
 
-def _render(template: str, content: Mapping[str, Any], target: Path) -> tuple[Path, Path]:
-    environment = Environment(
-        loader=PackageLoader("relgen.reporting"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["cell"] = _markdown_cell
-    paths = target / "report.html", target / "report.md"
-    for path in paths:
-        name = f"{template}{path.suffix}.j2"
-        text = environment.get_template(name).render(content)
-        if path.suffix == ".md":  # quotes are harmless there, and their escapes hard to read
-            text = text.replace("&#39;", "'").replace("&#34;", '"')
-        write_text(path, text)
-    return paths
-
-
 def write_comparison(
     folders: Mapping[str, str | Path],
     out: str | Path,
@@ -79,76 +61,71 @@ def write_comparison(
     settings: str = "",
     human_sentences: bool = True,
 ) -> tuple[Path, Path]:
-    """Writes `report.html` and `report.md` of several runs side by side.
+    """Write `report.html` and `report.md` of several runs side by side.
 
     Args:
-        folders: of finished experiments, by the names that their columns get.
+        folders: of finished experiments, by the names of their columns.
         out: folder for the two files.
-        title: what is compared.
+        title: of the report.
         settings: YAML that made the runs, to be shown.
-        human_sentences: False keeps the corpora's own sentences out, whatever their licence.
+        human_sentences: False leaves out the corpora's own sentences, whatever their licence.
 
     Raises:
         InputError: as `write_report` does.
     """
-    runs = [
-        comparison.Compared(label, load_run(folder, human_sentences=human_sentences))
+    runs = {
+        label: load_run(folder, human_sentences=human_sentences)
         for label, folder in folders.items()
-    ]
+    }
     return _render("comparison", comparison_content(runs, title, settings), Path(out))
 
 
-def comparison_content(
-    runs: Sequence[comparison.Compared], title: str, settings: str
-) -> dict[str, Any]:
-    """Everything that the two templates of a comparison show."""
+def comparison_content(runs: comparison.Runs, title: str, settings: str) -> dict[str, Any]:
+    """Return everything that the two templates of a comparison show."""
     # diversity where K is largest, as the paper shows it, and where the most sets are
     corpora = comparison.by_corpus(runs)
     fullest = [comparison.fullest(of) for of in corpora]
-    chosen = [one for of in corpora for one in (comparison.largest(of), comparison.fullest(of))]
-    shown = {one.label: tables.diversity_sets(one.run) for one in chosen}
-    found = sizes.size_curves(runs)
+    chosen = [name for of in corpora for name in (comparison.largest(of), comparison.fullest(of))]
+    sets = {label: diversity.diversity_sets(runs[label]) for label in chosen}
+    size_curves = sizes.size_curves(runs)
+    differences = {
+        "Difference from human samples alone": comparison.difference_table(runs, "against_human"),
+        "Difference from the same without DPO": comparison.difference_table(runs, "against_no_dpo"),
+    }
     return {
         "title": title,
-        "verdicts": comparison.verdicts(runs),
+        "verdicts": claims.verdicts(runs),
         "main": comparison.main_table(runs),
-        "differences": [
-            (heading, table)
-            for heading, against in (
-                ("Less human samples alone", "against_human"),
-                ("Less the same without DPO", "against_no_dpo"),
-            )
-            if (table := comparison.difference_table(runs, cast(comparison.Against, against)))
-        ],
+        "differences": [(heading, table) for heading, table in differences.items() if table],
         "ablations": comparison.ablation_table(runs),
         "published": comparison.published_tables(runs),
         "cosines": [
-            (label, figures.cosine_chart(sets), table)
-            for label, sets in shown.items()
-            if (table := figures.cosine_table(sets)) is not None
+            (label, diversity.cosine_chart(of), table)
+            for label, of in sets.items()
+            if (table := diversity.cosine_table(of)) is not None
         ],
-        "repetition": comparison.repetition_table(runs),
-        "generation": comparison.once(runs, tables.generation_table),
-        "labelling": comparison.once(runs, tables.labelling_table),
-        "curves": found,
-        "curve_chart": sizes.size_chart(found),
+        "repetition": diversity.repetition_table(runs),
+        "generation": comparison.distinct_tables(runs, tables.generation_table),
+        "labelling": comparison.distinct_tables(runs, tables.labelling_table),
+        "curves": size_curves,
+        "curve_chart": sizes.size_chart(size_curves),
         "examples": [
-            (one.label, cases, one.run.data.get("show_human_sentences") is False)
-            for one in fullest
-            if (cases := examples.examples(one.run, 3))
+            (label, cases, runs[label].data.get("show_human_sentences") is False)
+            for label in fullest
+            if (cases := examples.examples(runs[label], 3))
         ],
         "example_sentences": examples.SENTENCES,
-        "facts": [(one.label, _facts(one.run)) for one in runs],
+        "facts": [(label, _facts(run)) for label, run in runs.items()],
         "settings": settings,
         "version": __version__,
     }
 
 
 def report_content(run: Run) -> dict[str, Any]:
-    """Everything that the two templates show."""
+    """Return everything that the two templates of a run show."""
     classifier = next(iter(run.classifiers), "")
     f1 = tables.relation_f1(run, classifier)
-    sets = tables.diversity_sets(run)
+    sets = diversity.diversity_sets(run)
     content = {
         "title": run.results.get("experiment") or run.folder.name,
         "headline": findings.headline(run),
@@ -159,11 +136,11 @@ def report_content(run: Run) -> dict[str, Any]:
         "f1_table": tables.relation_table(run, f1) if f1 else None,
         "f1_chart": _f1_chart(run, f1),
         "classifier": classifier if len(run.classifiers) > 1 else "",
-        "diversity": tables.diversity_table(sets) if sets else None,
-        "cosine_chart": figures.cosine_chart(sets),
+        "diversity": diversity.diversity_table(sets) if sets else None,
+        "cosine_chart": diversity.cosine_chart(sets),
         "encoder": next((of["encoder"] for s in sets.values() for of in s if "encoder" in of), ""),
-        "dpo_charts": curves.dpo_charts(run),
-        "classifier_charts": curves.classifier_charts(run),
+        "learning": curves.dpo_charts(run) + curves.classifier_charts(run),
+        "most_points": charts.MOST_POINTS,
         "examples": examples.examples(run),
         "example_sentences": examples.SENTENCES,
         "generation": tables.generation_table(run),
@@ -180,9 +157,8 @@ def report_content(run: Run) -> dict[str, Any]:
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:
-    corpus = run.results.get("corpus")
     facts = [
-        ("Corpus", corpus if isinstance(corpus, str) else ""),
+        ("Corpus", run.corpus),
         ("Shots per relation", str(run.results.get("shots", ""))),
         ("Relations", str(len(run.data.get("labels", [])) or "")),
         ("Seeds", ", ".join(str(seed) for seed in dict.fromkeys(arm.seed for arm in run.arms))),
@@ -193,18 +169,16 @@ def _facts(run: Run) -> list[tuple[str, str]]:
 
 
 def _f1_chart(run: Run, f1: dict[str, dict[str, float | None]]) -> charts.DotChart | None:
-    """Human samples alone against the headline's arm, by relation."""
+    """Draw human samples alone against the headline's arm, by relation."""
     arm = findings.compared_arm(run.arm_names)
     if arm is None or "human" not in run.arm_names:
         return None
     rows = {
-        label: {
-            name: None if (value := of[name]) is None else 100 * value for name in ("human", arm)
-        }
+        label: {name: None if (value := of[name]) is None else 100 * value for name in of}
         for label, of in f1.items()
         if label != run.data.get("negative")
     }
-    return charts.dot_chart(rows, {"human": 0, arm: 1}, decimals=1)
+    return charts.dot_chart("F1 by relation, %", rows, ["human", arm])
 
 
 def _duration(stages: Sequence[StageData]) -> str:
@@ -219,7 +193,27 @@ def _time(seconds: float) -> str:
     return str(datetime.timedelta(seconds=round(seconds)))
 
 
+def _render(template: str, content: Mapping[str, Any], target: Path) -> tuple[Path, Path]:
+    environment = Environment(
+        loader=PackageLoader("relgen.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"cell": _markdown_cell, "points": tables.points}
+    paths = target / "report.html", target / "report.md"
+    for path in paths:
+        name = f"{template}{path.suffix}.j2"
+        text = environment.get_template(name).render(content)
+        if path.suffix == ".md":  # quotes are harmless there, and their escapes hard to read
+            text = text.replace("&#39;", "'").replace("&#34;", '"')
+        write_text(path, text)
+    return paths
+
+
 def _markdown_cell(text: object, strip: bool = True) -> str:
-    """A text that stays on its line and says nothing in Markdown; it is escaped for HTML later."""
+    """Keep a text on its line and without meaning in Markdown; escape it for HTML later."""
     plain = " ".join(str(text).split()) if strip else re.sub(r"\s", " ", str(text))
-    return re.sub(r"([\\`*\[\]|])", r"\\\1", plain)
+    escaped = re.sub(r"([\\`*\[\]|])", r"\\\1", plain)
+    return Markup(escaped) if isinstance(text, Markup) else escaped

@@ -69,7 +69,7 @@ def test_shares_of_a_file(
     ]
     write_samples(file, written)
     judge: Any = Judge(CAUSE, ORIGIN, EFFECT, "Other")
-    monkeypatch.setattr(correctness.relgen.classifiers, "load", lambda folder: judge)
+    monkeypatch.setattr(correctness.relgen, "load_classifier", lambda folder: judge, raising=False)
     correctness.main([str(file), "--judge", "judge", "--json", str(tmp_path / "c.json")])
     row = json.loads((tmp_path / "c.json").read_text())[str(file)]
     assert row == {

@@ -336,4 +336,4 @@ def test_typed_markers_for_some_samples_only_are_said(files, caplog, human, gene
     if said is None:
         assert "typed markers" not in caplog.text
     else:
-        assert f"in {said}: typed markers tell these from the others" in caplog.text
+        assert f"in {said}: typed markers distinguish these from the others" in caplog.text

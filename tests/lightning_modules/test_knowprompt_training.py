@@ -133,7 +133,7 @@ def test_two_fits_with_one_seed_give_the_same_weights(files, model):
     both = []
     for name in ("one", "two"):
         seed_everything(3)
-        built = module(model, mode="faithful")
+        built = module(model)
         trainer(files / name, 8).fit(built, data(files, human=str(files / "human.jsonl")))
         both.append(built.state_dict())
     assert all(torch.equal(both[0][name], both[1][name]) for name in both[0])

@@ -14,6 +14,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 import relgen
 from datamodules.relations import RelationDataModule
+from lightning_modules.callbacks.after_training import _LatestBest
 from lightning_modules.relation_classifier import RelationClassifierModule
 from relgen.classifiers.base import collate
 from relgen.classifiers.entity_marker import EntityMarkerClassifier
@@ -254,6 +255,44 @@ def test_best_weights_are_the_ones_saved_and_checkpointed(files, encoder):
         built, validated, ckpt_path=str(files / "checkpoints" / "last.ckpt"), weights_only=False
     )
     assert again[0]["val/micro_f1"] == pytest.approx(max(values))
+
+
+def fit_best(files, encoder, folder, steps=60, path=None, callbacks=()):
+    seed_everything(1)
+    built = module(encoder, select="best")
+    checkpoint = ModelCheckpoint(
+        folder / "checkpoints", save_top_k=0, save_last=True, enable_version_counter=False
+    )
+    fit = trainer(folder, steps, enable_checkpointing=True, callbacks=[checkpoint, *callbacks])
+    validated = data(files, validation=str(files / "test.jsonl"), steps_per_epoch=10)
+    fit.fit(built, validated, ckpt_path=path, weights_only=False)
+    return built.classifier.state_dict()
+
+
+def test_a_resumed_fit_keeps_the_same_best_weights(files, encoder, capfd):
+    whole = fit_best(files, encoder, files / "whole")
+    with pytest.raises(SystemExit):
+        fit_best(files, encoder, files / "stopped", callbacks=[_Stop(signal.SIGTERM, 35)])
+    last = files / "stopped/checkpoints/last.ckpt"
+    resumed = fit_best(files, encoder, files / "stopped", path=last)
+    assert all(torch.equal(resumed[name], values) for name, values in whole.items())
+
+
+def test_a_resumed_fit_whose_best_weights_are_damaged_is_refused(files, encoder):
+    fit_best(files, encoder, files / "out", 10)
+    best = files / "out/checkpoints/best.ckpt"
+    best.write_bytes(best.read_bytes()[:-100])
+    with pytest.raises(InputError, match=r"best\.ckpt.*missing or damaged.*--force"):
+        fit_best(files, encoder, files / "out", 20, files / "out/checkpoints/last.ckpt")
+
+
+@pytest.mark.parametrize(("score", "better"), [(0.4, False), (0.5, True), (0.6, True)])
+def test_of_equally_good_weights_the_latest_are_kept(files, score, better):
+    checkpoint = _LatestBest(files, monitor="val/micro_f1", mode="max")
+    checkpoint.best_model_score = torch.tensor(0.5)
+    checkpoint.best_k_models = {"a": torch.tensor(0.5)}
+    checkpoint.kth_best_model_path = "a"
+    assert checkpoint.check_monitor_top_k(trainer(files, 1), torch.tensor(score)) == better
 
 
 def test_best_without_a_validation_file_is_refused(files, encoder):

@@ -213,8 +213,6 @@ def test_only_a_knowprompt_of_the_same_relations_is_taken(files, model):
     trainer(files / "out", 1).fit(module(model), given)
     with pytest.raises(InputError, match="another kind of classifier"):
         RetrievalClassifier(SCHEMA, trained=str(files / "out" / "model"))
-    with pytest.raises(InputError, match="was trained with mode 'fixed'"):
-        RetrievalClassifier(SCHEMA, trained=folder, mode="faithful")
     with pytest.raises(InputError, match="no classifier in this folder"):
         RetrievalClassifier(SCHEMA, trained=str(files / "nowhere"))
 

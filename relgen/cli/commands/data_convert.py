@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import sys
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -11,8 +11,14 @@ from typing import Literal
 
 from relgen.common import POSITIONAL, InputError, counted, refuse_inputs
 from relgen.data import ReadStatistics, Sample, load_schema, write_samples
-from relgen.data.corpora import Format, find_corpus, load_reader
-from relgen.data.corpora.patch import LabelPatch
+from relgen.data.corpora import (
+    FORMATS,
+    LabelPatch,
+    ReadOptions,
+    find_corpus,
+    read_corpus,
+    unusual_tacred_size,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,22 +26,12 @@ class Options:
     """Read a corpus in one of the formats and write samples.jsonl.
 
     A relative INPUT that does not exist is looked for below $RELGEN_DATA as well.
-
-      semeval   SemEval-2010 Task 8's TRAIN_FILE.TXT and TEST_FILE_FULL.TXT
-      tacred    TACRED's train.json, dev.json and test.json; TACREV with --labels dev_patch.json,
-                Re-TACRED with --labels dev_id2label.json (known by its labels; it drops samples)
-      opennre   lines with token (or text), h, t and relation: wiki80, NYT10, KnowPrompt's files
-                (where TACRED's negative label may be NA: --rename NA=no_relation)
-      fewrel    FewRel's train_wiki.json
-      tagged    a label, a tab and a sentence with <head>…</head> and <tail>…</tail>
-      jsonl     samples.jsonl, to check it
-      hub       a Hub id, or a folder or file that `datasets` loads
     """
 
     input: str = field(metadata=POSITIONAL)
     """A file; for hub, a Hub id or a folder."""
-    format: Format
-    """Format of the corpus."""
+    format: str
+    """Format of the corpus, as listed above."""
     out: str
     """File to write (samples.jsonl)."""
     labels: str | None = None
@@ -58,6 +54,21 @@ class Options:
     """For fewrel: the first pair of mentions that do not overlap, or all of them."""
     columns: dict[str, str] | None = None
     """For hub: where text, tokens, relation, head, tail and id stand."""
+
+    def __post_init__(self) -> None:
+        if self.format not in FORMATS:
+            raise InputError(
+                "no such format",
+                field="format",
+                value=self.format,
+                remedy=f"one of {', '.join(FORMATS)}",
+            )
+
+
+Options.__doc__ = f"{Options.__doc__}\n" + "\n".join(
+    textwrap.fill(f.description, 98, initial_indent=f"    {name:<10}", subsequent_indent=" " * 14)
+    for name, f in FORMATS.items()
+)
 
 
 def run(options: Options) -> None:
@@ -101,20 +112,12 @@ def print_skipped(statistics: ReadStatistics) -> None:
 
 
 def _read(options: Options, statistics: ReadStatistics) -> Iterator[Sample]:
-    reader = load_reader(options.format)
-    if options.format == "fewrel":
-        from relgen.data.corpora import fewrel
-
-        reader = functools.partial(fewrel.read, mentions=options.mentions)
-    if options.format == "hub":
-        from relgen.data.corpora import hub
-
-        reader = functools.partial(hub.read, columns=options.columns)
-    elif options.columns:
+    if options.columns and options.format != "hub":
         raise InputError("only --format hub has columns", field="--columns", value=options.columns)
-    return reader(
+    return read_corpus(
+        options.format,
         options.input if options.format == "hub" else find_corpus(options.input),
-        split_name=options.split_name,
+        ReadOptions(options.split_name, options.mentions, options.columns),
         skip_bad=options.skip_bad,
         statistics=statistics,
     )
@@ -162,9 +165,7 @@ def _print_patched(patch: LabelPatch, *, tacred: bool) -> None:
 
 
 def _warn_of_unusual_size(options: Options, statistics: ReadStatistics, kept: int | None) -> None:
-    from relgen.data.corpora.tacred import unusual_size
-
-    odd = unusual_size(
+    odd = unusual_tacred_size(
         options.input,
         options.split_name,
         read=statistics.read + statistics.skipped,

@@ -3,10 +3,10 @@
     {"P177": [{"tokens": ["The", "bridge", …], "h": ["bridge", "Q1", [[1]]],
                "t": ["Rhine", "Q2", [[5], [9, 10]]]}, …], …}
 
-The index lists are the mentions of an entity, by token. `mentions="first"` takes the first pair of
-head and tail mentions that do not overlap, `"all"` makes a sample of every such pair. A mention
-whose indices have gaps is taken from its first to its last token, since a sample's mention is one
-stretch of text. The file is one JSON document, so all of it is in memory.
+The index lists are the mentions of an entity, by token. With `mentions="first"` the first pair of
+head and tail mentions that do not overlap becomes a sample, with `"all"` every such pair. A mention
+with gaps in its indices is read from its first to its last token, since a sample's mention is one
+span of text. The file is one JSON document, which is held in memory as a whole.
 """
 
 from __future__ import annotations
@@ -14,35 +14,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from relgen.common import InputError, read_json
+from relgen.data.corpora.reading import ReadOptions, whole_number
 from relgen.data.corpora.tokens import TokenText
 from relgen.data.samples import Entity, Sample
-from relgen.data.validation import ReadStatistics, RecordChecks
-
-Mentions = Literal["first", "all"]
+from relgen.data.validation import RecordChecks
 
 
-def read(
-    path: str | Path,
-    *,
-    split_name: str | None = None,
-    skip_bad: bool = False,
-    statistics: ReadStatistics | None = None,
-    mentions: Mentions = "first",
-) -> Iterator[Sample]:
-    """Yields the samples of a FewRel file, with ids such as `fewrel-train_wiki-P177-1`.
+def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sample]:
+    """Yield the samples of a FewRel file, with ids such as `fewrel-train_wiki-P177-1`.
 
-    Args:
-        path: the JSON file.
-        split_name: for the ids; by default the file's name without its ending.
-        skip_bad: leave malformed records out and count them, in place of raising.
-        statistics: receives the counts.
-        mentions: `first`, or `all` (whose ids end in `-1`, `-2`, … as well).
-
-    Raises:
-        InputError: names file, record (`P177[3]`, counted from 1), field, value and remedy.
+    With all mentions, ids end in `-1`, `-2`, … as well. Records are named `P177[3]` in messages,
+    counted from 1.
     """
     content = read_json(path)
     if not isinstance(content, dict) or not all(isinstance(v, list) for v in content.values()):
@@ -52,22 +37,20 @@ def read(
             value=type(content).__name__,
             remedy="give FewRel's train_wiki.json or a file of its form",
         )
-    split = split_name or Path(path).stem
-    checks = RecordChecks(path, skip_bad=skip_bad, statistics=statistics)
     for relation, records in content.items():
         for number, record in enumerate(records, start=1):
             name = f"{relation}[{number}]"
             with checks.record(name):
                 text, pairs = _parse(record)
-                prefix = f"fewrel-{split}-{relation}-{number}"
-                for index, (head, tail) in enumerate(pairs, start=1):
-                    key = f"{prefix}-{index}" if mentions == "all" else prefix
+                prefix = f"fewrel-{options.split_name or path.stem}-{relation}-{number}"
+                if options.mentions == "first":
+                    named = [(prefix, pairs[0])]
+                else:
+                    named = [(f"{prefix}-{i}", pair) for i, pair in enumerate(pairs, start=1)]
+                for key, (head, tail) in named:
                     sample = Sample(key, text, head, tail, relation)
                     if checks.passes(None, name):
                         yield sample
-                    if mentions == "first":
-                        break
-    checks.finish()
 
 
 def _parse(record: Any) -> tuple[str, list[tuple[Entity, Entity]]]:
@@ -92,15 +75,9 @@ def _mentions(record: dict[str, Any], key: str, tokens: TokenText) -> list[Entit
         raise InputError(
             "must be [name, id, [[token, …], …]], with a list of mentions", field=key, value=value
         )
-    found = []
     for indices in value[2]:
-        if (
-            not isinstance(indices, list)
-            or not indices
-            or not all(isinstance(i, int) and not isinstance(i, bool) for i in indices)
-        ):
+        if not isinstance(indices, list) or not indices or not all(map(whole_number, indices)):
             raise InputError("a mention is a list of token indices", field=key, value=indices)
-        found.append(tokens.entity(min(indices), max(indices) + 1, field=key))
-    if not found:
+    if not value[2]:
         raise InputError("no mention", field=key, value=value)
-    return found
+    return [tokens.entity(min(i), max(i) + 1, field=key) for i in value[2]]

@@ -1,6 +1,6 @@
 """Corpora by their Hub id (or a local folder or file) through `datasets.load_dataset`.
 
-`columns` says where things stand in a row:
+`columns` maps the keys below to the columns of the data:
 
     text=sentence       a text; with <e1>…</e1> and <e2>…</e2> tags when head and tail are not given
     tokens=token        or a list of tokens, joined by single spaces
@@ -9,8 +9,8 @@
                         characters of the text, or tokens when `tokens` is given
     id=guid             optional
 
-What is not given is looked for under its own name. `SemEvalWorkshop/sem_eval_2010_task_8` needs no
-`columns`. Nothing is fetched from the network when the data is local or in the cache.
+A key that is not given is looked for under its own name. `SemEvalWorkshop/sem_eval_2010_task_8`
+needs no `columns`. Nothing is fetched from the network when the data is local or in the cache.
 """
 
 from __future__ import annotations
@@ -20,54 +20,38 @@ from pathlib import Path
 from typing import Any
 
 from relgen.common import InputError
-from relgen.data.corpora.opennre import offsets
+from relgen.data.corpora.reading import ReadOptions, offsets
 from relgen.data.corpora.semeval import parse_tagged
 from relgen.data.corpora.tokens import TokenText
 from relgen.data.samples import Entity, Sample
-from relgen.data.validation import ReadStatistics, RecordChecks
+from relgen.data.validation import RecordChecks
 
 KEYS = ("text", "tokens", "relation", "head", "tail", "id")
-_REMEDY = "say where things stand with --columns text=…,relation=…,head=…,tail=…"
+_REMEDY = "name the columns with --columns text=…,relation=…,head=…,tail=…"
 KNOWN: dict[str, dict[str, str]] = {
     "SemEvalWorkshop/sem_eval_2010_task_8": {"text": "sentence", "relation": "relation"},
 }
 
 
-def read(
-    path: str | Path,
-    *,
-    split_name: str | None = None,
-    skip_bad: bool = False,
-    statistics: ReadStatistics | None = None,
-    columns: Mapping[str, str] | None = None,
-) -> Iterator[Sample]:
-    """Yields the samples of one split, with the ids of the `id` column or `NAME-train-1` by row.
+def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sample]:
+    """Yield the samples of one split, with the ids of the `id` column or `NAME-train-1` by row.
 
-    Args:
-        path: a Hub id, a folder that `load_dataset` can read, or a json, jsonl, csv or parquet
-            file.
-        split_name: which split (`train`).
-        skip_bad: leave malformed rows out and count them, in place of raising.
-        statistics: receives the counts.
-        columns: the keys of the module's docstring to the data's column names.
-
-    Raises:
-        InputError: names the data, the row (counted from 1), the field, value and remedy.
+    The path is a Hub id, a folder that `load_dataset` can read, or a json, jsonl, csv or parquet
+    file. Rows are named `train[3]` in messages, counted from 1.
     """
-    split = split_name or "train"
-    table = _load(str(path), split)
-    where = _resolve(columns or KNOWN.get(str(path), {}), table.column_names, path)
+    checks.remedy = _REMEDY
+    name, split = path.as_posix(), options.split_name or "train"
+    table = _load(name, split)
+    where = _resolve(options.columns or KNOWN.get(name, {}), table.column_names, path)
     label = table.features[where["relation"]]
     names: list[str] | None = label.names if hasattr(label, "names") else None
-    prefix = f"{Path(str(path)).stem}-{split}"
-    checks = RecordChecks(path, skip_bad=skip_bad, statistics=statistics, remedy=_REMEDY)
     for number, row in enumerate(table, start=1):
         with checks.record(f"{split}[{number}]"):
-            key = str(row[where["id"]]) if "id" in where else f"{prefix}-{number}"
+            own_id = str(row[where["id"]]) if "id" in where else None
+            key = f"{path.stem}-{split}-{number}" if own_id is None else own_id
             sample = _parse(row, where, names, key)
-            if checks.passes(sample.id if "id" in where else None, f"{split}[{number}]"):
+            if checks.passes(own_id, f"{split}[{number}]"):
                 yield sample
-    checks.finish()
 
 
 def _load(path: str, split: str) -> Any:
@@ -114,7 +98,7 @@ def _resolve(
             )
     where = {key: columns.get(key, key) for key in KEYS if key in columns or key in available}
     for one_of in (("text", "tokens"), ("relation",)):
-        if not any(key in where for key in one_of):
+        if where.keys().isdisjoint(one_of):
             raise InputError(
                 f"no column for {' or '.join(one_of)} among {', '.join(available)}",
                 path=path,

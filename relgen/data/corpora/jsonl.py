@@ -1,7 +1,6 @@
-"""relgen's own samples files, and any JSON lines with the same keys.
+"""relgen's own samples files, and any JSON lines with the same keys (see `relgen.data.samples`).
 
-See `relgen.data.samples` for the keys. Converting such a file checks it and gives an id to each
-line that has none.
+Converting such a file checks it, and gives an id to each line that has none.
 """
 
 from __future__ import annotations
@@ -9,20 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from relgen.data.samples import Sample, iter_samples
-from relgen.data.validation import ReadStatistics
+from relgen.data.corpora.reading import ReadOptions
+from relgen.data.samples import Sample, checked_samples
+from relgen.data.validation import RecordChecks
 
 
-def read(
-    path: str | Path,
-    *,
-    split_name: str | None = None,
-    skip_bad: bool = False,
-    statistics: ReadStatistics | None = None,
-) -> Iterator[Sample]:
-    """Yields the samples of a JSONL file; `split_name` is not used, since the ids are the file's.
-
-    Raises:
-        InputError: names file, line, field, value and remedy.
-    """
-    return iter_samples(path, skip_bad=skip_bad, statistics=statistics)
+def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sample]:
+    """Yield the samples of a JSONL file."""
+    return checked_samples(path, checks)

@@ -8,8 +8,8 @@
 Tokens are joined by single spaces, and those of KnowPrompt's TACRED, such as -LRB-, become readable
 (see `relgen.data.corpora.tokens`). `id` and an entity's `type` are kept where a line has them.
 
-Both projects evaluate a line as Python, and some of the files made for them hold Python's notation
-of a dictionary ({'token': ["n't", …]}) in place of JSON: it is read as well, and nothing is run.
+Both projects evaluate a line as Python, and some of the files made for them hold the repr of a
+Python dictionary ({'token': ["n't", …]}) instead of JSON: it is read as well, and no code is run.
 """
 
 from __future__ import annotations
@@ -21,58 +21,39 @@ from pathlib import Path
 from typing import Any
 
 from relgen.common import InputError, read_lines
+from relgen.data.corpora.reading import ReadOptions, offsets
 from relgen.data.corpora.tokens import TokenText, readable
 from relgen.data.samples import Entity, Sample, normalised
-from relgen.data.validation import ReadStatistics, RecordChecks
+from relgen.data.validation import RecordChecks
 
 _ROLES = {"head": "h", "tail": "t"}
 
 
-def read(
-    path: str | Path,
-    *,
-    split_name: str | None = None,
-    skip_bad: bool = False,
-    statistics: ReadStatistics | None = None,
-) -> Iterator[Sample]:
-    """Yields the samples of a file, with the ids it has or `opennre-train-1` by line.
-
-    Args:
-        path: the JSONL file.
-        split_name: for the ids; by default the file's name without its ending.
-        skip_bad: leave malformed lines out and count them, in place of raising.
-        statistics: receives the counts.
-
-    Raises:
-        InputError: names file, line, field, value and remedy.
-    """
-    split = split_name or Path(path).stem
-    checks = RecordChecks(path, skip_bad=skip_bad, statistics=statistics)
-    elsewhere, first = 0, ""
+def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sample]:
+    """Yield the samples of a file, with the ids it holds or `opennre-train-1` by line."""
+    split = options.split_name or path.stem
+    misplaced: list[str] = []
     for number, line in enumerate(read_lines(path), start=1):
         if line.strip():
             with checks.record(number):
                 row = _decode(line)
-                own_id = row.get("id")
-                sample = _parse(row, f"opennre-{split}-{number}" if own_id is None else str(own_id))
-                found = _elsewhere(row, sample)
-                elsewhere += len(found)
-                first = first or (f"line {number}: {found[0]}" if found else "")
-                if checks.passes(None if own_id is None else sample.id, number):
+                own_id = None if row.get("id") is None else str(row["id"])
+                sample = _parse(row, f"opennre-{split}-{number}" if own_id is None else own_id)
+                misplaced += [f"line {number}: {each}" for each in _misplaced(row, sample)]
+                if checks.passes(own_id, number):
                     yield sample
-    checks.finish()
-    if elsewhere:
+    if misplaced:
         checks.statistics.doubts.append(
-            f"{path}: {elsewhere} entities whose `name` stands in the text, but not at their "
-            f"`pos`, the first in {first}: in lines with `text`, `pos` counts characters, "
+            f"{path}: {len(misplaced)} entities whose `name` is in the text, but not at their "
+            f"`pos`, the first in {misplaced[0]}: in lines with `text`, `pos` counts characters, "
             "its end exclusive"
         )
 
 
-def _elsewhere(row: dict[str, Any], sample: Sample) -> list[str]:
-    """The entities of a line of characters whose name is found, but not where `pos` says.
+def _misplaced(row: dict[str, Any], sample: Sample) -> list[str]:
+    """Return the entities of a line with `text` whose name is found, but not at their `pos`.
 
-    Names that the text does not hold at all are spelt in another way, and tell nothing.
+    A name that the text does not hold at all is spelt differently, which is no reason for doubt.
     """
     if "token" in row:
         return []
@@ -81,7 +62,7 @@ def _elsewhere(row: dict[str, Any], sample: Sample) -> list[str]:
         name = row[_ROLES[role]].get("name")
         plain = normalised(name) if isinstance(name, str) else ""
         if plain not in ("", normalised(mention)) and f" {plain} " in text:
-            found.append(f"'{name}', where '{mention}' is marked")
+            found.append(f"'{name}', while '{mention}' is marked")
     return found
 
 
@@ -100,8 +81,8 @@ def _decode(line: str) -> dict[str, Any]:
 
 
 def _literal(line: str) -> Any:
-    """The dictionary that Python wrote with `repr`, as JSON has it; None where it is none."""
-    # a line may begin with JSON's quotes and go on with Python's
+    """Return a dictionary written by Python's `repr` as JSON would decode it, or None."""
+    # a line may begin with JSON's quotes and continue with Python's
     if not line.lstrip().startswith("{"):
         return None
     try:
@@ -143,25 +124,10 @@ def _entity(row: dict[str, Any], key: str, tokens: TokenText | None, text: str) 
     return Entity(start, end, kind)
 
 
-def offsets(value: Any, field: str) -> tuple[int, int]:
-    """A decoded `[start, end]`.
-
-    Raises:
-        InputError: it is not a pair of whole numbers.
-    """
-    if (
-        not isinstance(value, list)
-        or len(value) != 2
-        or not all(isinstance(item, int) and not isinstance(item, bool) for item in value)
-    ):
-        raise InputError("must be [start, end], two whole numbers", field=field, value=value)
-    return value[0], value[1]
-
-
 def _refuse_inclusive(
     start: int, end: int, name: str | None, field: str, tokens: TokenText | None
 ) -> None:
-    """Files made from TACRED sometimes keep its inclusive ends, which would cut every entity."""
+    """Refuse the inclusive ends that some files made from TACRED keep: they would cut entities."""
     if name is None or tokens is None or not 0 <= start <= end < len(tokens.starts):
         return
     exclusive = tokens.text[tokens.starts[start] : tokens.ends[end - 1]] if end > start else ""

@@ -1,17 +1,16 @@
 """Label patches: new labels for the samples of a corpus, by id.
 
-    {"e1": "per:title", "e2": "no_relation"}                        Re-TACRED's, and one's own
-    [{"id": "e1", "relation": "per:title"}, …]                      TACREV's
+    {"e1": "per:title", "e2": "no_relation"}                        Re-TACRED's form, and your own
+    [{"id": "e1", "relation": "per:title"}, …]                      TACREV's form
 
-What becomes of the samples that a patch does not name is not in the file: TACREV's keeps them as
-they are, Re-TACRED's drops them, and is known by labels that no other corpus has.
+The file does not say what happens to samples that it does not name: TACREV keeps them as they are,
+Re-TACRED drops them. Re-TACRED's patch is recognised by labels that no other corpus has.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from relgen.common import InputError, read_json
 from relgen.data.samples import Sample
@@ -34,86 +33,75 @@ class LabelPatch:
 
     Args:
         path: the JSON file.
-        drop_others: leave out the samples that it does not name, in place of keeping them as they
+        drop_others: leave out the samples that it does not name instead of keeping them as they
             are. It may be set until `apply` is called.
 
+    Attributes:
+        labels: the new label by sample id.
+        others: number of samples seen so far that the patch does not name.
+
     Raises:
-        InputError: it does not map ids to relations, or maps one to two of them.
+        InputError: it does not map ids to relations, or maps one id to two of them.
     """
 
     def __init__(self, path: str | Path, *, drop_others: bool = False) -> None:
         self.path = path
         self.drop_others = drop_others
-        self.applied = 0
         self.others = 0
-        self.labels: dict[str, str] = {}
-        for key, relation in _entries(read_json(path), path):
-            if not isinstance(relation, str) or not relation.strip():
-                raise InputError(
-                    "a relation is a text", path=path, field=key, value=relation, remedy=_REMEDY
-                )
-            if self.labels.setdefault(key, relation) != relation:
-                raise InputError(
-                    f"the id has the label '{self.labels[key]}' as well",
-                    path=path,
-                    field=key,
-                    value=relation,
-                    remedy="keep one of them",
-                )
-        if not self.labels:
-            raise InputError("names no sample", path=path, remedy=_REMEDY)
-        self._unseen = dict.fromkeys(self.labels)
+        self.labels = _read_labels(path)
+        self._applied: set[str] = set()
 
     def __len__(self) -> int:
         return len(self.labels)
 
     @property
+    def applied(self) -> int:
+        """Return the number of labels applied so far."""
+        return len(self._applied)
+
+    @property
     def is_retacreds(self) -> bool:
-        """True when it holds a label that only Re-TACRED has, as each of its three patches does."""
+        """Return true when a label is Re-TACRED's own, as in each of its three patches."""
         return not _RETACREDS_OWN.isdisjoint(self.labels.values())
 
     @property
     def missing(self) -> list[str]:
-        """The ids that no sample had so far, in the file's order."""
-        return list(self._unseen)
+        """Return the ids that no sample had so far, in the file's order."""
+        return [key for key in self.labels if key not in self._applied]
 
     def check_labels(self, schema: RelationSchema, known_besides: Collection[str] = ()) -> None:
-        """Refuses labels that the patched corpus does not have.
+        """Raise InputError for the first label that the patched corpus does not have.
 
         Args:
-            schema: the corpus's.
-            known_besides: labels that get another name afterwards.
-
-        Raises:
-            InputError: names the file, the first such id and its label.
+            schema: of the corpus.
+            known_besides: labels that are renamed afterwards.
         """
         for key, relation in self.labels.items():
             if relation not in schema.labels and relation not in known_besides:
                 raise InputError(
-                    f"not a relation of schema '{schema.name}', of whose corpus this is a patch",
+                    f"not a relation of schema '{schema.name}', to which this patch belongs",
                     path=self.path,
                     field=key,
                     value=relation,
-                    remedy="give the authors' file as it is, or another name for the label: "
+                    remedy="give the authors' file unchanged, or rename the label: "
                     f"--rename '{relation}=NEW'",
                 )
 
     def apply(self, samples: Iterable[Sample]) -> Iterator[Sample]:
-        """Yields the samples that the patch names under their new label, and the others or not.
+        """Yield samples under their new labels; others are kept or dropped, as `drop_others` says.
 
         Raises:
-            InputError: at the end, when the patch named none of them.
+            InputError: at the end, when the patch named none of the samples.
         """
         for sample in samples:
             if sample.id in self.labels:
-                self.applied += 1
-                self._unseen.pop(sample.id, None)
+                self._applied.add(sample.id)
                 yield sample.with_relation(self.labels[sample.id])
             else:
                 self.others += 1
                 if not self.drop_others:
                     yield sample
-        if self.labels and not self.applied:
+        if not self._applied:
             raise InputError(
                 f"no sample has any of its {len(self.labels)} ids",
                 path=self.path,
@@ -122,22 +110,36 @@ class LabelPatch:
             )
 
 
-def _entries(content: Any, path: str | Path) -> Iterator[tuple[str, Any]]:
-    """The pairs of id and relation, in either form."""
+def _read_labels(path: str | Path) -> dict[str, str]:
+    """Read the label by sample id from either form of the file."""
+    content = read_json(path)
     if isinstance(content, dict):
-        yield from content.items()
+        entries = [{"id": key, "relation": relation} for key, relation in content.items()]
     elif isinstance(content, list):
-        for number, entry in enumerate(content, start=1):
-            if not isinstance(entry, dict) or not isinstance(entry.get("id"), str):
+        entries = content
+    else:
+        problem = "a patch is a JSON object or array"
+        raise InputError(problem, path=path, value=content, remedy=_REMEDY)
+    labels: dict[str, str] = {}
+    for number, entry in enumerate(entries, start=1):
+        match entry:
+            case {"id": str(key), "relation": str(relation)} if relation.strip():
+                if labels.setdefault(key, relation) != relation:
+                    raise InputError(
+                        f"the id also has the label '{labels[key]}'",
+                        path=path,
+                        field=key,
+                        value=relation,
+                        remedy="keep one of them",
+                    )
+            case _:
                 raise InputError(
-                    'an entry is {"id": …, "relation": …}',
+                    "an entry is an id and a relation, both texts",
                     path=path,
                     field=f"[{number}]",
                     value=entry,
                     remedy=_REMEDY,
                 )
-            yield entry["id"], entry.get("relation")
-    else:
-        raise InputError(
-            "a patch is a JSON object or array", path=path, value=content, remedy=_REMEDY
-        )
+    if not labels:
+        raise InputError("names no sample", path=path, remedy=_REMEDY)
+    return labels

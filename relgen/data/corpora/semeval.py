@@ -6,8 +6,8 @@
 
 A blank line ends a record. `e1` becomes the head and `e2` the tail, whatever the label's direction:
 the direction stays part of the label, as in the literature. The files escape nothing (they are
-plain ASCII without entities or backslashes), so that the text is taken as it stands, quotation
-marks within the outer pair included.
+plain ASCII without entities or backslashes), so the text is read literally, including quotation
+marks within the outer pair.
 
 Hendrickx et al. 2010, "SemEval-2010 Task 8: Multi-Way Classification of Semantic Relations Between
 Pairs of Nominals"; CC BY 3.0.
@@ -15,13 +15,15 @@ Pairs of Nominals"; CC BY 3.0.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from relgen.common import InputError, read_lines
+from relgen.data.corpora.reading import ReadOptions
 from relgen.data.samples import Entity, Sample
-from relgen.data.validation import ReadStatistics, RecordChecks
+from relgen.data.validation import RecordChecks
 
 TRAIN_FILE, TEST_FILE = "TRAIN_FILE.TXT", "TEST_FILE_FULL.TXT"
 LAST_TRAIN_NUMBER = 8000
@@ -31,46 +33,32 @@ _TAG = re.compile(r"</?e[12]>")
 _REMEDY = f"give the official {TRAIN_FILE} or {TEST_FILE}"
 
 
-def read(
-    path: str | Path,
-    *,
-    split_name: str | None = None,
-    skip_bad: bool = False,
-    statistics: ReadStatistics | None = None,
-) -> Iterator[Sample]:
-    """Yields the samples of an official file, with ids such as `semeval-train-1`.
+def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sample]:
+    """Yield the samples of an official file, with ids such as `semeval-train-1`.
 
-    Args:
-        path: the file, or the folder that holds both (then `split_name` chooses, default train).
-        split_name: for the ids; by default `train` up to number 8000 and `test` after it.
-        skip_bad: leave malformed records out and count them, in place of raising.
-        statistics: receives the counts.
-
-    Raises:
-        InputError: names file, line, value and remedy.
+    The path may be the folder that holds both files; the split name then selects one (train by
+    default). In ids it defaults to `train` up to number 8000 and to `test` after it.
     """
-    path = Path(path)
     if path.is_dir():
-        path = path / (TEST_FILE if split_name == "test" else TRAIN_FILE)
-    checks = RecordChecks(path, skip_bad=skip_bad, statistics=statistics, remedy=_REMEDY)
+        path = path / (TEST_FILE if options.split_name == "test" else TRAIN_FILE)
+    checks.path, checks.remedy = path, _REMEDY
     for number, lines in _records(path):
         with checks.record(number):
-            sample = _parse(lines, split_name)
+            sample = _parse(lines, options.split_name)
             if checks.passes(sample.id, number):
                 yield sample
-    checks.finish()
 
 
 def parse_tagged(tagged: str) -> tuple[str, Entity, Entity]:
-    """Takes a sentence with `<e1>` and `<e2>` apart into text, head (e1) and tail (e2).
+    """Return the text, head (e1) and tail (e2) of a sentence with `<e1>` and `<e2>` tags.
 
     Raises:
-        InputError: a tag is missing, stands twice, or crosses another one.
+        InputError: a tag is missing, occurs twice, or crosses another one.
     """
     pieces, bounds, length, position = [], {}, 0, 0
     for match in _TAG.finditer(tagged):
         if match.group() in bounds:
-            raise InputError(f"{match.group()} stands twice", field="sentence", value=tagged)
+            raise InputError(f"{match.group()} occurs twice", field="sentence", value=tagged)
         pieces.append(tagged[position : match.start()])
         length += len(pieces[-1])
         bounds[match.group()] = length
@@ -85,18 +73,14 @@ def parse_tagged(tagged: str) -> tuple[str, Entity, Entity]:
 
 
 def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
-    start = 1
+    """Yield the lines between blank ones, with the number of their first."""
     lines: list[str] = []
-    for number, line in enumerate(read_lines(path), start=1):
-        line = line.rstrip("\r\n")
+    for number, line in enumerate(itertools.chain(read_lines(path), ["\n"]), start=1):
         if line.strip():
-            start = start if lines else number
-            lines.append(line)
+            lines.append(line.rstrip("\r\n"))
         elif lines:
-            yield start, lines
+            yield number - len(lines), lines
             lines = []
-    if lines:
-        yield start, lines
 
 
 def _parse(lines: list[str], split_name: str | None) -> Sample:
@@ -113,7 +97,7 @@ def _parse(lines: list[str], split_name: str | None) -> Sample:
             "the label's line is missing",
             field="relation",
             value=lines[0],
-            remedy=f"the release without labels will not do: {_REMEDY}",
+            remedy=f"this is the release without labels: {_REMEDY}",
         )
     if not _LABEL.fullmatch(label):
         raise InputError("must be Other or like Cause-Effect(e1,e2)", field="relation", value=label)

@@ -6,9 +6,9 @@
       "relation": "org:top_members/employees", "docid": "…", "stanford_pos": […], …}, …]
 
 Starts and ends count tokens, and ends are INCLUSIVE. The subject becomes the head, the object the
-tail; ids and entity types are kept, other keys are passed over. Tokens are joined by single spaces
-once they are readable (`-LRB-` is `(`, see `relgen.data.corpora.tokens`). TACREV and Re-TACRED are
-such a file and a patch of its labels (`relgen.data.corpora.patch`). The data is the user's own copy
+tail; ids and entity types are kept, other keys are ignored. Tokens are made readable (`-LRB-` is
+`(`, see `relgen.data.corpora.tokens`) and joined by single spaces. TACREV and Re-TACRED are such a
+file and a patch of its labels (`relgen.data.corpora.patch`). The data is the user's own copy
 from the LDC (LDC2018T24).
 
 Zhang et al. 2017, "Position-aware Attention and Supervised Data Improve Slot Filling"; Alt et al.
@@ -23,31 +23,25 @@ from pathlib import Path
 from typing import Any
 
 from relgen.common import InputError, read_json
+from relgen.data.corpora.reading import ReadOptions, whole_number
 from relgen.data.corpora.tokens import TokenText
 from relgen.data.samples import Sample
-from relgen.data.validation import ReadStatistics, RecordChecks
+from relgen.data.validation import RecordChecks
 
 TACRED = {"train": 68124, "dev": 22631, "test": 15509}
 RETACRED = {"train": 58465, "dev": 19584, "test": 13418}
-_ROLES = ("subj", "obj")
 _KEYS = {"id", "token", "relation"} | {
-    f"{role}_{key}" for role in _ROLES for key in ("start", "end", "type")
+    f"{role}_{key}" for role in ("subj", "obj") for key in ("start", "end", "type")
 }
 _REMEDY = "give TACRED's train.json, dev.json or test.json; KnowPrompt's files are --format opennre"
 
 
-def read(
-    path: str | Path,
-    *,
-    split_name: str | None = None,
-    skip_bad: bool = False,
-    statistics: ReadStatistics | None = None,
-) -> Iterator[Sample]:
-    """Yields the samples of a TACRED file; `split_name` is not used, since the ids are the file's.
+def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sample]:
+    """Yield the samples of a TACRED file, under the ids that it holds.
 
-    Raises:
-        InputError: names file, record (its id, or `[3]` counted from 1), field, value and remedy.
+    Records are named by their id in messages, or by `[3]`, counted from 1.
     """
+    checks.remedy = _REMEDY
     content = read_json(path, keep=_KEYS)
     if not isinstance(content, list):
         raise InputError(
@@ -56,7 +50,6 @@ def read(
             value=type(content).__name__,
             remedy=_REMEDY,
         )
-    checks = RecordChecks(path, skip_bad=skip_bad, statistics=statistics, remedy=_REMEDY)
     for number, record in enumerate(content, start=1):
         key = record.get("id") if isinstance(record, dict) else None
         name = key if isinstance(key, str) and key.strip() else f"[{number}]"
@@ -64,19 +57,18 @@ def read(
             sample = _parse(record)
             if checks.passes(sample.id, f"[{number}]"):
                 yield sample
-    checks.finish()
 
 
-def unusual_size(
+def unusual_tacred_size(
     path: str | Path, split_name: str | None, *, read: int, kept: int | None = None
 ) -> str | None:
-    """What is odd about the number of samples; None when it is a published one.
+    """Return a warning about the number of samples; None when it is that of a published split.
 
     Args:
         path: the corpus file, whose name may tell the split (`train.json`, `dev_rev.json`).
         split_name: the split, where the user named it.
-        read: how many records the file has.
-        kept: how many are left once Re-TACRED's patch has dropped the others; None without it.
+        read: number of records in the file.
+        kept: number of records left after Re-TACRED's patch; None without it.
     """
     words = re.split(r"[^a-z]+", (split_name or Path(path).stem).lower())
     named = next((name for name in TACRED if name in words), None)
@@ -107,38 +99,38 @@ def _parse(record: Any) -> Sample:
         if not isinstance(record.get(key), str):
             raise InputError("must be a text", field=key, value=record.get(key))
     tokens = TokenText.join(record.get("token"), "token")
-    (head_start, head_end), (tail_start, tail_end) = (
-        _span(record, role, len(tokens.starts)) for role in _ROLES
-    )
-    if head_start <= tail_end and tail_start <= head_end:
+    spans = {role: _span(record, role, tokens) for role in ("subj", "obj")}
+    subject, obj = spans.values()
+    if subject[0] <= obj[1] and obj[0] <= subject[1]:
         raise InputError(
-            "subject and object overlap",
-            field="obj_start",
-            value=[[head_start, head_end], [tail_start, tail_end]],
+            "subject and object overlap", field="obj_start", value=[list(subject), list(obj)]
         )
-    head = tokens.entity(head_start, head_end + 1, field="subj_start", kind=_kind(record, "subj"))
-    tail = tokens.entity(tail_start, tail_end + 1, field="obj_start", kind=_kind(record, "obj"))
+    head, tail = (
+        tokens.entity(start, end + 1, field=f"{role}_start", kind=_kind(record, role))
+        for role, (start, end) in spans.items()
+    )
     return Sample(record["id"], tokens.text, head, tail, record["relation"])
 
 
-def _span(record: dict[str, Any], role: str, count: int) -> tuple[int, int]:
-    """The first and the last token of the subject or object."""
-    for key in (f"{role}_start", f"{role}_end"):
-        value = record.get(key)
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise InputError("must be a whole number", field=key, value=value)
-    start, end = record[f"{role}_start"], record[f"{role}_end"]
-    if not 0 <= start <= end < count:
+def _span(record: dict[str, Any], role: str, tokens: TokenText) -> tuple[int, int]:
+    """Return the first and the last token of the subject or object."""
+    keys = f"{role}_start", f"{role}_end"
+    for key in keys:
+        if not whole_number(record.get(key)):
+            raise InputError("must be a whole number", field=key, value=record.get(key))
+    start, end = (record[key] for key in keys)
+    if not 0 <= start <= end < len(tokens.starts):
         raise InputError(
-            f"token indices must satisfy 0 <= start <= end < {count}, the number of tokens",
-            field=f"{role}_start",
+            "token indices must satisfy 0 <= start <= end < "
+            f"{len(tokens.starts)}, the number of tokens",
+            field=keys[0],
             value=[start, end],
         )
     return start, end
 
 
 def _kind(record: dict[str, Any], role: str) -> str | None:
-    value = record.get(f"{role}_type")
-    if value is not None and (not isinstance(value, str) or not value.strip()):
-        raise InputError("must be a text", field=f"{role}_type", value=value)
-    return value
+    kind = record.get(f"{role}_type")
+    if kind is not None and (not isinstance(kind, str) or not kind.strip()):
+        raise InputError("must be a text", field=f"{role}_type", value=kind)
+    return kind

@@ -3,8 +3,8 @@
     founded_by<TAB><tail>Ann</tail> started <head>Acme</head> in a garage.
     founded_by<TAB><head:ORG>Bolt</head> was <tail:PERSON>Cem</tail>'s idea.
 
-Types in the tags are optional. Empty lines and lines that start with `#` are left out. See
-`relgen.data.tagged_text` for characters that a sentence has to escape.
+Types in the tags are optional. Empty lines and lines that start with `#` are skipped. See
+`relgen.data.tagged_text` for characters that have to be escaped.
 """
 
 from __future__ import annotations
@@ -13,43 +13,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from relgen.common import InputError, read_lines
+from relgen.data.corpora.reading import ReadOptions
 from relgen.data.samples import Sample
 from relgen.data.tagged_text import MarkupError, parse
-from relgen.data.validation import ReadStatistics, RecordChecks
+from relgen.data.validation import RecordChecks
 
 _EXAMPLE = "write: label, a tab, a sentence with <head>…</head> and <tail>…</tail>"
 
 
-def read(
-    path: str | Path,
-    *,
-    split_name: str | None = None,
-    skip_bad: bool = False,
-    statistics: ReadStatistics | None = None,
-) -> Iterator[Sample]:
-    """Yields the samples of a file of tagged text, with ids such as `train-3` (line 3).
-
-    Args:
-        path: the file.
-        split_name: for the ids; by default the file's name without its ending.
-        skip_bad: leave malformed lines out and count them, in place of raising.
-        statistics: receives the counts.
-
-    Raises:
-        InputError: names file, line, value and remedy.
-    """
-    path = Path(path)
-    name = split_name or path.stem
-    checks = RecordChecks(path, skip_bad=skip_bad, statistics=statistics, remedy=_EXAMPLE)
+def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sample]:
+    """Yield the samples of a file of tagged text, with ids such as `train-3` (line 3)."""
+    checks.remedy = _EXAMPLE
+    name = options.split_name or path.stem
     for number, line in enumerate(read_lines(path), start=1):
-        line = line.rstrip("\r\n")
         if not line.strip() or line.startswith("#"):
             continue
         with checks.record(number):
-            sample = _parse(line, f"{name}-{number}")
+            sample = _parse(line.rstrip("\r\n"), f"{name}-{number}")
             if checks.passes(None, number):
                 yield sample
-    checks.finish()
 
 
 def _parse(line: str, sample_id: str) -> Sample:

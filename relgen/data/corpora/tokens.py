@@ -1,8 +1,8 @@
 """Tokens to text: joined by single spaces, with the character offsets of token spans.
 
-The original spacing is not in the files, and nothing here guesses it: `do n't` stays `do n't`. What
-tokenisers after the Penn Treebank write in place of a character is read as that character, in
-every corpus that comes in tokens, since such codes mean nothing else:
+The files do not hold the original spacing, and nothing here guesses it: `do n't` stays `do n't`.
+Codes of the Penn Treebank's tokenisers are replaced by the characters that they stand for, in every
+corpus of tokens, since they have no other meaning:
 
     -LRB- -RRB- -LSB- -RSB- -LCB- -RCB-     ( ) [ ] { }, also inside a token: -LRB-030-RRB-
     `` and '', `                            " and '
@@ -25,7 +25,7 @@ _QUOTES = {"``": '"', "''": '"', "`": "'"}
 
 
 def readable(token: str) -> str:
-    """A token with the Penn Treebank's codes read as the characters that they stand for."""
+    """Replace the Penn Treebank's codes in a token by the characters that they stand for."""
     if token in _QUOTES:
         return _QUOTES[token]
     token = _BRACKET.sub(lambda code: _BRACKETS[code[1].lower()], token)
@@ -48,12 +48,12 @@ class TokenText:
 
     @classmethod
     def join(cls, tokens: Any, field: str) -> TokenText:
-        """Joins a decoded JSON list of texts, each made `readable` before offsets are counted.
+        """Join a decoded JSON list of texts, each made `readable` before offsets are counted.
 
-        White space in a token becomes single spaces, and an empty token adds none.
+        White space within a token becomes single spaces; an empty token adds none.
 
         Raises:
-            InputError: it is no list of texts, or empty.
+            InputError: it is not a list of texts, or it is empty.
         """
         if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
             raise InputError("must be a list of texts", field=field, value=tokens)
@@ -69,7 +69,7 @@ class TokenText:
         return cls(text, tuple(starts), tuple(ends))
 
     def entity(self, start: int, end: int, *, field: str, kind: str | None = None) -> Entity:
-        """The mention of tokens `start` to `end` (exclusive), in characters.
+        """Return the mention of tokens `start` to `end` (exclusive), in characters.
 
         Raises:
             InputError: the span is empty or out of range.

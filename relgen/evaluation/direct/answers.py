@@ -1,8 +1,7 @@
-"""All labels' names as one trie of tokens, and the ways of choosing one of them.
+"""A trie of the tokens of all labels, and the ways to choose one of them as the answer.
 
-Names share their beginnings (`Cause-Effect(e1,e2)`, `Cause-Effect(e2,e1)`), so that a trie holds
-few tokens more than it has leaves. One pass of the model over it, below a question, gives what
-either way of choosing needs.
+Labels share prefixes (`Cause-Effect(e1,e2)`, `Cause-Effect(e2,e1)`), so a trie holds few more
+tokens than it has leaves. One pass of the model over it, after a question, scores all labels.
 """
 
 from __future__ import annotations
@@ -18,12 +17,12 @@ from relgen.data import RelationSchema
 
 
 class AnswerTrie(NamedTuple):
-    """R answers as N tokens; a token's parent stands before it.
+    """R answers as N tokens, each after its parent.
 
     Args:
         ids: (N,), token ids.
-        parents: (N,), index of the token before; -1 at the start of an answer.
-        depths: (N,), tokens before it.
+        parents: (N,), index of the preceding token; -1 at the start of an answer.
+        depths: (N,), number of preceding tokens.
         paths: for each answer its tokens' indices.
     """
 
@@ -33,7 +32,7 @@ class AnswerTrie(NamedTuple):
     paths: tuple[tuple[int, ...], ...]
 
     def visible(self) -> Tensor:
-        """(N, N), bool: which tokens (columns) a token sees: itself and those before it."""
+        """Return a mask (N, N), True where a token (row) sees another: itself and its ancestors."""
         seen = torch.eye(len(self.ids), dtype=torch.bool)
         for index, parent in enumerate(self.parents.tolist()):
             if parent >= 0:
@@ -42,17 +41,17 @@ class AnswerTrie(NamedTuple):
 
 
 def build_trie(answers: Sequence[Sequence[int]]) -> AnswerTrie:
-    """Joins answers at their common beginnings.
+    """Merge the common prefixes of answers.
 
     Args:
-        answers: token ids of R answers, each with the token that ends it: no answer is then the
-            beginning of another one.
+        answers: token ids of R answers, each including its end token, so that no answer is a prefix
+            of another one.
 
     Raises:
         ValueError: an answer is empty, or two are equal.
     """
     if not all(answers) or len(set(map(tuple, answers))) < len(answers):
-        raise ValueError("answers must differ, and hold a token at least")
+        raise ValueError("answers must differ, and hold at least one token")
     ids: list[int] = []
     parents: list[int] = []
     depths: list[int] = []
@@ -73,11 +72,11 @@ def build_trie(answers: Sequence[Sequence[int]]) -> AnswerTrie:
 
 
 def mean_log_likelihoods(trie: AnswerTrie, log_probabilities: Tensor) -> Tensor:
-    """Each answer's log-likelihood divided by its length in tokens.
+    """Return each answer's log-likelihood divided by its length in tokens.
 
     Args:
         trie: R answers of N tokens.
-        log_probabilities: (..., N), of each token given what it sees.
+        log_probabilities: (..., N), of each token given those it sees.
 
     Returns:
         (..., R)
@@ -86,17 +85,17 @@ def mean_log_likelihoods(trie: AnswerTrie, log_probabilities: Tensor) -> Tensor:
 
 
 class Descent:
-    """Greedy decoding of one answer where only the trie's answers can be said.
+    """Greedy decoding of one answer, restricted to the answers of a trie.
 
-    Tokens without an alternative need no model: `step` gives all that are certain at once.
+    Tokens without an alternative need no model: `step` returns all that are certain at once.
 
     Args:
         trie: R answers.
 
     Attributes:
-        answer: index of the answer, once it is certain; None before.
-        probabilities: R numbers that sum to 1: of the answer that was decoded, the product of its
-            choices' probabilities; those of a branch that was not taken share what it had.
+        answer: index of the answer once it is certain; None before.
+        probabilities: R numbers that sum to 1: for the decoded answer the product of its choices'
+            probabilities; the answers of a branch that was not taken share its probability.
     """
 
     def __init__(self, trie: AnswerTrie) -> None:
@@ -104,18 +103,19 @@ class Descent:
         self.answer: int | None = 0 if alone else None
         self.probabilities = [1.0 if alone else 0.0] * len(trie.paths)
         self._trie = trie
-        self._open = list(range(len(trie.paths)))  # answers that begin with what is decoded
+        self._open = list(range(len(trie.paths)))  # answers that begin with the decoded tokens
         self._depth = 0
         self._mass = 1.0
 
     def step(self, logits: Tensor) -> list[int]:
-        """Chooses the next token.
+        """Choose the next token.
 
         Args:
-            logits: (V,), after what has been decoded so far.
+            logits: (V,), after the tokens decoded so far.
 
         Returns:
-            It and those that must follow it, up to the next choice; none once `answer` is known.
+            This token and those that must follow it, up to the next choice; none once `answer` is
+            known.
         """
         branches: dict[int, list[int]] = {}
         for answer in self._open:
@@ -136,7 +136,7 @@ class Descent:
         return [tokens[best], *forced]
 
     def certain(self) -> list[int]:
-        """The tokens with which all open answers go on; they count as decoded then."""
+        """Return the tokens that continue all open answers, and count them as decoded."""
         tokens = []
         while len(self._open) > 1:
             following = {self._trie.paths[answer][self._depth] for answer in self._open}
@@ -148,10 +148,10 @@ class Descent:
 
 
 def find_label(text: str, schema: RelationSchema) -> str | None:
-    """The label that a free answer names, by its title; None when it names none.
+    """Return the label that a free answer names by its title; None when it names none.
 
-    Its first line counts. It may be a sentence around the name ("The relation is: made of."), as
-    long as it names no second relation; case does not count.
+    Only the first line counts, ignoring case. It may be a sentence around the name ("The relation
+    is: made of."), as long as it names no second relation.
     """
     line = text.strip().partition("\n")[0]
     titles = {each.name: each.shown for each in schema}
@@ -159,7 +159,7 @@ def find_label(text: str, schema: RelationSchema) -> str | None:
     if exact:
         return exact[0]
     found = [name for name, title in titles.items() if _within(title, line)]
-    # a title that is part of another one that is there is not named itself
+    # a title within another one that was found is not named itself
     whole = [
         name
         for name in found
@@ -169,7 +169,7 @@ def find_label(text: str, schema: RelationSchema) -> str | None:
 
 
 def _within(title: str, text: str) -> bool:
-    """Whether a text holds a title, not as a part of a longer word."""
+    """Return true when a text holds a title, and not as part of a longer word."""
     return re.search(rf"(?<!\w){re.escape(title)}(?!\w)", text, re.IGNORECASE) is not None
 
 

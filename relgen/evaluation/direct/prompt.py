@@ -1,7 +1,7 @@
-"""What the model is asked: the relations, a few answered questions, and one open one.
+"""Prompts of Direct-RE: the relations, a few answered questions, and an open one.
 
-The part before the open question is the same for every sentence, and read once. Segments are
-tokenised one by one, as in `relgen.prompting.prompts`.
+The part before the open question is the same for every sentence and is read once. Segments are
+tokenised one by one, as in `relgen.prompting`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class DirectPrompt:
     """Builds the segments of a question.
 
     Args:
-        format: what the model wants around its turns.
+        format: text of the model's chat template around the turns.
         schema: the relations to choose from, each shown with its explanation.
         demonstrations: labelled samples, shown with their answers.
     """
@@ -36,7 +36,7 @@ class DirectPrompt:
 
     @property
     def prefix(self) -> str:
-        """What comes before the sentence in question."""
+        """Return the text before the sentence in question."""
         relations = "\n".join(f"- {each.shown}: {each.explanation}" for each in self.schema)
         shown = "".join(
             f"{self.question(sample)} {self.schema[sample.relation].shown}\n\n"
@@ -45,26 +45,26 @@ class DirectPrompt:
         return f"{self.format.opening}{_TASK}\n{relations}{self.format.middle}{shown}"
 
     def question(self, sample: Sample) -> str:
-        """A sentence, up to where its relation is named."""
+        """Return a sentence, up to the point where its relation is named."""
         return f"Sentence: {render(sample)}\nRelation:"
 
     @property
     def cue(self) -> str:
-        """What stands between an open question and its answer: the change of turns in a chat."""
+        """Return the text between an open question and its answer: a chat's change of turns."""
         return "" if self.format.cue == PLAIN.cue else self.format.cue
 
     def answer(self, label: str) -> str:
-        """What the model should say for a relation, with what ends it."""
+        """Return the answer for a relation, including its end token."""
         name = self.schema[label].shown
         return f"{name if self.cue else ' ' + name}{self.format.terminator}"
 
 
 def draw_demonstrations(samples: Sequence[Sample], number: int, *, seed: int) -> tuple[Sample, ...]:
-    """Labelled samples to show: of as many relations as there are, each drawn at random.
+    """Draw labelled samples to show, from as many different relations as possible.
 
     Args:
         samples: the labelled samples.
-        number: how many to draw; fewer where there are fewer.
+        number: number of samples; fewer if there are fewer.
         seed: of the draw.
     """
     rng = random.Random(f"direct/{seed}")

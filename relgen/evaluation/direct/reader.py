@@ -1,8 +1,8 @@
-"""The language model's answers: the likelihood of every label's name, or the name it would say.
+"""Reads sentences with a language model: the likelihood of every label, or a decoded label.
 
-The prompt's prefix is read once and kept as keys and values. A sentence then costs its own tokens
-and, for likelihoods, those of the answers, which hang below it as a tree: every answer in one pass.
-Constrained decoding reads only the tokens between one choice and the next.
+The prompt's prefix is read once and cached as keys and values. A sentence then costs its own tokens
+and, for likelihoods, those of the answers, which follow it as a prefix tree: all answers in one
+pass. Constrained decoding reads only the tokens between one choice and the next.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ from relgen.prompting import encode, prompt_format
 
 
 class QuestionBatch(NamedTuple):
-    """B questions of at most Q tokens, the trie's I inner tokens below each, after a prefix of P.
+    """B questions of at most Q tokens, each followed by the trie's I inner tokens, after P tokens.
 
-    Nothing follows the last token of an answer, so it is predicted and not read.
+    The last token of an answer is predicted but not read, since nothing follows it.
 
     Args:
         ids: (B, Q + I): a question, padding, the trie.
-        positions: (B, Q + I): a trie's token follows its question, whatever padding lies between.
+        positions: (B, Q + I): a trie's token follows its question, ignoring padding between them.
         mask: (B, 1, Q + I, P + Q + I), True where a token sees a key.
-        predictors: (B, M): the columns whose states predict the trie's tokens.
-        places: (N,): which of the M predicts each token of the trie.
+        predictors: (B, M): columns whose states predict the trie's tokens.
+        places: (N,): index of the predictor, below M, of each token of the trie.
     """
 
     ids: Tensor
@@ -51,12 +51,12 @@ class QuestionBatch(NamedTuple):
 
 
 def lay_out(questions: Sequence[Sequence[int]], trie: AnswerTrie, prefix: int) -> QuestionBatch:
-    """Lays questions out for one pass.
+    """Lay out questions for one pass.
 
     Args:
         questions: B lists of token ids, none empty.
         trie: N tokens.
-        prefix: P, tokens that every question follows.
+        prefix: P, number of tokens before every question.
     """
     lengths = torch.tensor([len(question) for question in questions])  # (B,)
     # tokens with one parent are predicted by one state: the head runs once for each parent
@@ -73,7 +73,7 @@ def lay_out(questions: Sequence[Sequence[int]], trie: AnswerTrie, prefix: int) -
     )
     seen = torch.zeros(size, width + len(inner), prefix + width + len(inner)).bool()
     seen[:, :, :prefix] = True
-    # padding sees what stands before it: a row that sees nothing would turn into NaN
+    # padding sees the tokens before it: a row that sees nothing would become NaN
     seen[:, :width, prefix : prefix + width] = columns[None, :] <= columns[:, None]
     seen[:, width:, prefix : prefix + width] = (columns < lengths[:, None])[:, None, :]
     seen[:, width:, prefix + width :] = trie.visible()[inner][:, inner]
@@ -84,12 +84,12 @@ def lay_out(questions: Sequence[Sequence[int]], trie: AnswerTrie, prefix: int) -
 
 
 class DirectReader:
-    """A language model that answers questions about relations.
+    """A language model that names relations of sentences.
 
     Args:
         model: embedded name, local folder or Hub id.
         schema: R relations.
-        demonstrations: labelled samples, shown with their answers.
+        demonstrations: labelled samples to show with their answers.
         dtype: of the weights.
         device: where it runs.
 
@@ -125,10 +125,10 @@ class DirectReader:
         self._copies = RaggedCache(len(self._prefix_cache.layers))
 
     def question(self, sample: Sample) -> list[int]:
-        """The tokens of a sentence and of the cue, which follow the prefix.
+        """Return the tokens of a sentence and of the cue, which follow the prefix.
 
         Raises:
-            InputError: the model's window does not hold these, the prefix and an answer.
+            InputError: prefix, question and answer exceed the model's context window.
         """
         tokens = [*encode(self.tokenizer, self.prompt.question(sample)), *self._cue]
         check_fits(
@@ -142,10 +142,10 @@ class DirectReader:
 
     @torch.inference_mode()
     def log_probabilities(self, samples: Sequence[Sample]) -> Tensor:
-        """The log-probability of each of the trie's N tokens, given all that stands before it.
+        """Return the log-probability of each of the trie's N tokens, given the preceding ones.
 
         Args:
-            samples: B samples; what is said of one does not depend on the others but for rounding.
+            samples: B samples, whose results are independent of each other except for rounding.
 
         Returns:
             (B, N), float32, on the CPU.
@@ -153,7 +153,7 @@ class DirectReader:
         questions = [self.question(sample) for sample in samples]
         batch = lay_out(questions, self.trie, len(self.prefix))
         device = self.model.device
-        # views: the pass joins them with its own keys, and leaves what is kept as it is
+        # views: the pass concatenates its own keys and leaves these unchanged
         kept = [
             tuple(x[:1, :, : len(self.prefix)].expand(len(samples), -1, -1, -1) for x in states)
             for states in self._prefix_cache.states()
@@ -174,7 +174,7 @@ class DirectReader:
 
     @torch.inference_mode()
     def decode(self, samples: Sequence[Sample]) -> list[Descent]:
-        """Greedy decoding of one answer a sample, where only names of relations can be said."""
+        """Decode one answer per sample greedily, restricted to the labels."""
         descents = [Descent(self.trie) for _ in samples]
         cache = self._copies
         cache.copy_rows(self._prefix_cache, [0] * len(samples))
@@ -186,7 +186,7 @@ class DirectReader:
             logits = self._append(cache, tokens)  # (B, V)
             for row, descent in enumerate(descents):
                 new = descent.step(logits[row]) if descent.answer is None else []
-                # a row that has its answer reads on: to leave it out would copy all others
+                # a finished row reads a dummy token: to leave it out would copy all others
                 tokens[row] = new or [0]
         return descents
 

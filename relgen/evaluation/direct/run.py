@@ -1,4 +1,4 @@
-"""Classifies a file of samples by asking a language model, resumably."""
+"""Classifies a file of samples by asking a language model; a killed run can be resumed."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from rich.progress import track
 from relgen import __version__
 from relgen.common import InputError, read_json, write_json, write_jsonl
 from relgen.data import (
-    PartialRows,
     RelationSchema,
+    ResumableRows,
     Sample,
     inputs_hash,
     load_schema,
@@ -48,18 +48,18 @@ def classify(
     out: str | Path,
     force: bool = False,
 ) -> dict[str, Any]:
-    """Writes `predictions.jsonl`, `scores.json` and `direct.json` (a summary) to a folder.
+    """Write `predictions.jsonl`, `scores.json` and `direct.json` (a summary) to a folder.
 
-    Killed and called again with the same settings and inputs, it goes on; called again when
-    finished, it does nothing.
+    A killed run continues when it is called again with the same settings and inputs; a finished one
+    does nothing.
 
     Args:
-        settings: see there.
-        train: samples to show; none are read where `shots` is 0.
+        settings: the model and how to ask it.
+        train: samples to show; not read where `shots` is 0.
         test: samples to classify.
         schema: path or shipped name.
         out: the folder.
-        force: replace what other settings or inputs have given there.
+        force: replace answers of other settings or inputs in the folder.
 
     Returns:
         The summary: the settings, `samples`, `unparseable` answers, `micro_f1`, `seconds`.
@@ -70,45 +70,17 @@ def classify(
     out, relations = Path(out), load_schema(schema)
     if out.is_file():
         raise InputError("this is a file", path=out, remedy="give --out a folder")
+    if settings.shots < 0:
+        raise InputError("must not be negative", field="shots", value=settings.shots)
     header = inputs_hash(settings, [train, test], relations)
-    summary_path = out / "direct.json"
-    if summary_path.is_file():
-        found: dict[str, Any] = read_json(summary_path)
-        if found.get("hash") == header:
-            return found
-        if not force:
-            raise InputError(
-                "other answers stand here, of other settings or inputs",
-                path=summary_path,
-                remedy="give --out another folder, or replace them with --force",
-            )
+    finished = _finished_summary(out / "direct.json", header, force=force)
+    if finished is not None:
+        return finished
     samples = read_samples(test, schema=relations)
-    labelled = read_samples(train, schema=relations) if settings.shots else []
-    if len(labelled) < settings.shots:
-        raise InputError(
-            f"{len(labelled)} labelled samples are fewer than are to be shown",
-            path=train,
-            field="shots",
-            value=settings.shots,
-            remedy="lower --shots, or give more",
-        )
-    _refuse_leaks(labelled, samples, train)
-    shown = draw_demonstrations(labelled, settings.shots, seed=settings.seed)
-    # sentences of similar length share a batch
-    order = sorted(range(len(samples)), key=lambda i: len(samples[i].text))
-    partial = PartialRows(out / ".predictions.partial", header)
+    shown = _demonstrations(settings, train, samples, relations)
     began = time.monotonic()
-    if len(partial.rows) < len(samples):
-        ask = _free if settings.answer == "free" else _among_labels
-        answers = ask(settings, relations, shown)
-        starts = range(len(partial.rows), len(samples), _CHUNK)
-        for start in track(
-            starts, "Asking", console=Console(stderr=True), transient=True, disable=len(starts) < 2
-        ):
-            partial.append(answers([samples[i] for i in order[start : start + _CHUNK]]))
-    rows = [
-        row for _, row in sorted(zip(order, partial.rows, strict=True), key=lambda pair: pair[0])
-    ]
+    partial = ResumableRows(out / ".predictions.partial", header)
+    rows = _ask_all(settings, relations, shown, samples, partial)
     named = [label for label, _, _ in rows]
     scores = score_labels(named, [sample.relation for sample in samples], relations)
     summary = {
@@ -123,9 +95,71 @@ def classify(
     lines = (_line(sample, row, relations) for sample, row in zip(samples, rows, strict=True))
     write_jsonl(out / "predictions.jsonl", lines)
     write_json(out / "scores.json", scores.to_json())
-    write_json(summary_path, summary)
+    write_json(out / "direct.json", summary)
     partial.remove()
     return summary
+
+
+def _finished_summary(path: Path, header: str, *, force: bool) -> dict[str, Any] | None:
+    """Return the summary of a finished run over the same inputs; None where there is none."""
+    if not path.is_file():
+        return None
+    found: dict[str, Any] = read_json(path)
+    if found.get("hash") == header:
+        return found
+    if force:
+        return None
+    raise InputError(
+        "this folder holds answers of other settings or inputs",
+        path=path,
+        remedy="give --out another folder, or replace them with --force",
+    )
+
+
+def _demonstrations(
+    settings: DirectSettings, train: str | Path, test: Sequence[Sample], schema: RelationSchema
+) -> tuple[Sample, ...]:
+    """Draw the labelled samples to show; refuse a training set that shares sentences with test."""
+    labelled = read_samples(train, schema=schema) if settings.shots else []
+    if len(labelled) < settings.shots:
+        raise InputError(
+            f"there are only {len(labelled)} labelled samples to show",
+            path=train,
+            field="shots",
+            value=settings.shots,
+            remedy="lower --shots, or give more samples",
+        )
+    leaks = repeated_texts((s.text for s in labelled), (s.text for s in test))
+    if leaks:
+        raise InputError(
+            f"{len(leaks)} labelled sentences are test sentences as well (ignoring case and "
+            f"punctuation); first: id '{labelled[leaks[0]].id}'",
+            path=train,
+            remedy="split again (relgen data split --exclude TEST), or show none (--shots 0)",
+        )
+    return draw_demonstrations(labelled, settings.shots, seed=settings.seed)
+
+
+def _ask_all(
+    settings: DirectSettings,
+    schema: RelationSchema,
+    shown: Sequence[Sample],
+    samples: Sequence[Sample],
+    partial: ResumableRows,
+) -> list[Row]:
+    """Return a row for each sample, in order; those in `partial` are not asked for again."""
+    # sentences of similar length share a batch
+    order = sorted(range(len(samples)), key=lambda i: len(samples[i].text))
+    if len(partial.rows) < len(samples):
+        ask = _free if settings.answer == "free" else _among_labels
+        answers = ask(settings, schema, shown)
+        starts = range(len(partial.rows), len(samples), _CHUNK)
+        for start in track(
+            starts, "Asking", console=Console(stderr=True), transient=True, disable=len(starts) < 2
+        ):
+            partial.append(answers([samples[i] for i in order[start : start + _CHUNK]]))
+    rows: dict[int, Any] = dict(zip(order, partial.rows, strict=True))
+    return [rows[place] for place in range(len(samples))]
 
 
 def _among_labels(
@@ -205,15 +239,3 @@ def _line(sample: Sample, row: Sequence[Any], schema: RelationSchema) -> dict[st
     scores = dict(zip(schema.labels, probabilities, strict=True))
     line = {"id": sample.id, "relation": label, "score": scores.get(label or "", 0.0)}
     return line | {"scores": scores} | ({} if text is None else {"answer": text})
-
-
-def _refuse_leaks(labelled: Sequence[Sample], test: Sequence[Sample], path: str | Path) -> None:
-    """No sentence may be shown with its relation that is asked for."""
-    leaks = repeated_texts((s.text for s in labelled), (s.text for s in test))
-    if leaks:
-        raise InputError(
-            f"{len(leaks)} labelled sentences are test sentences as well (case and punctuation "
-            f"aside); first: id '{labelled[leaks[0]].id}'",
-            path=path,
-            remedy="split again (relgen data split --exclude TEST), or show none (--shots 0)",
-        )

@@ -1,6 +1,6 @@
-"""How different the samples of one relation are: `measure`, and what it is made of.
+"""Measures how different the samples of one relation are.
 
-| measure | better | what it is |
+| measure | better | definition |
 |---|---|---|
 | cosine | lower | mean cosine over all pairs of sentence vectors |
 | cosine_masked | lower | the same with both entities replaced by `something` |
@@ -10,27 +10,24 @@
 | word_repetition | lower | share of content words that another sentence has too |
 | phrasings | higher | different normalised texts between the entities, over n |
 
-Most of them depend on the number of samples, so sets are compared at equal size only. Self-BLEU
-takes a seeded draw of a relation's sentences where they are very many. `overall` is the mean over
-relations: what differs between relations says nothing about diversity within one.
+Most of them depend on the number of samples, so compare sets at equal size only. Self-BLEU is
+computed on a seeded draw where a relation has very many sentences. `overall` is the mean over
+relations: differences between relations say nothing about diversity within one.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 import random
+import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import torch
-from torch import Tensor
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from relgen.data import Sample
-from relgen.evaluation.diversity.metrics import MeanPairwiseCosine, TextDiversity, VendiScore
-from relgen.evaluation.diversity.text import SELF_BLEU_SENTENCES, masked
+from relgen.evaluation.diversity import text
+from relgen.evaluation.diversity.vectors import mean_pairwise_cosine, vendi_score
+from relgen.evaluation.statistics import mean
 
 if TYPE_CHECKING:
     from relgen.models import Encoder
@@ -46,7 +43,8 @@ MEASURES = (
     "word_repetition",
     "phrasings",
 )
-_BLOCK = 16_384  # samples whose vectors are in memory at the same time
+SELF_BLEU_SENTENCES = 5_000
+"""Number of sentences of one relation above which self-BLEU is computed on a draw."""
 
 
 def measure(
@@ -57,42 +55,37 @@ def measure(
     size: int | Mapping[str, int] | None = None,
     self_bleu_sentences: int = SELF_BLEU_SENTENCES,
 ) -> dict[str, Any]:
-    """Measures the diversity of each relation's samples, and the mean over relations.
+    """Measure the diversity of each relation's samples, and average over relations.
 
     Args:
         samples: at least one.
         encoder: an encoder, or the name of one.
         seed: of the draw, where a relation has more samples than `size`.
-        size: samples a relation at most; a mapping also leaves out the relations it does not name.
-        self_bleu_sentences: of each relation, how many self-BLEU takes at most.
+        size: largest number of samples per relation; a mapping also leaves out the relations it
+            does not name.
+        self_bleu_sentences: largest number of sentences per relation for self-BLEU.
 
     Returns:
         `{"overall": {measure: value}, "per_relation": {label: {measure: value}}, "size": n,
         "sizes": {label: n}, "self_bleu_sizes": {label: n}, "encoder": name}`, ready for JSON:
-        values that so few samples do not have are None. `size` is the largest of `sizes`.
+        a value that is not defined for so few samples is None. `size` is the largest of `sizes`.
     """
-    drawn = draw(samples, size=size, seed=seed)
     if isinstance(encoder, str):
         from relgen.models import SentenceEncoder
 
         encoder = SentenceEncoder(encoder)
-    shape = len(drawn), encoder.encode([]).shape[1]
-    cosine, cosine_masked = MeanPairwiseCosine(*shape), MeanPairwiseCosine(*shape)
-    vendi, texts = VendiScore(*shape), TextDiversity(seed, self_bleu_sentences)
-    for block in _encoded(drawn, encoder):
-        cosine.update(block.vectors, block.relations)
-        cosine_masked.update(block.masked, block.relations)
-        vendi.update(block.vectors, block.relations)
-        texts.update(block.samples)
-
-    found: dict[str, dict[str, float | None]] = texts.compute()
-    for name, metric in (("cosine", cosine), ("cosine_masked", cosine_masked), ("vendi", vendi)):
-        for label, value in zip(drawn, metric.compute().reshape(-1).tolist(), strict=True):
-            found[label][name] = None if math.isnan(value) else value
-    per_relation = {label: {name: found[label][name] for name in MEASURES} for label in drawn}
+    drawn = draw(samples, size=size, seed=seed)
+    per_relation = {}
+    for label, group in drawn.items():
+        rng = random.Random(f"self_bleu/{seed}/{label}")
+        values = {
+            **_vector_measures(group, encoder),
+            **_text_measures(group, rng, self_bleu_sentences),
+        }
+        per_relation[label] = {name: values[name] for name in MEASURES}
     sizes = {label: len(group) for label, group in drawn.items()}
     return {
-        "overall": {name: _mean([of[name] for of in per_relation.values()]) for name in MEASURES},
+        "overall": {name: mean([of[name] for of in per_relation.values()]) for name in MEASURES},
         "per_relation": per_relation,
         "size": max(sizes.values(), default=0),
         "sizes": sizes,
@@ -104,11 +97,12 @@ def measure(
 def draw(
     samples: Sequence[Sample], *, size: int | Mapping[str, int] | None, seed: int
 ) -> dict[str, list[Sample]]:
-    """Groups samples by relation and draws as many as `size` allows, in the order they came.
+    """Group samples by relation and draw as many of each as `size` allows, in the given order.
 
     Args:
         samples: in any order; relations keep the order in which they first occur.
-        size: samples a relation at most; a mapping also leaves out the relations it does not name.
+        size: largest number of samples per relation; a mapping also leaves out the relations it
+            does not name.
         seed: of the draw; each relation has a generator of its own.
     """
     groups: dict[str, list[Sample]] = {}
@@ -126,7 +120,7 @@ def draw(
 
 
 def common_sizes(*sets: Sequence[Sample], size: int | None = None) -> dict[str, int]:
-    """The number of samples a relation that every set can give: what a fair comparison takes.
+    """Return the number of samples per relation that every set has, for a fair comparison.
 
     Args:
         sets: samples to be compared.
@@ -141,29 +135,30 @@ def common_sizes(*sets: Sequence[Sample], size: int | None = None) -> dict[str, 
     return {label: min(number, limit) for label, number in smallest.items() if number}
 
 
-class _Block(NamedTuple):
-    """Samples, their vectors (B, d), those without entities (B, d), numbers of relations (B,)."""
-
-    samples: list[Sample]
-    vectors: Tensor
-    masked: Tensor
-    relations: Tensor
-
-
-def _encoded(drawn: Mapping[str, Sequence[Sample]], encoder: Encoder) -> Iterator[_Block]:
-    """The samples relation by relation, each with an id of its own, since files may share ids."""
-    pairs = enumerate((n, s) for n, group in enumerate(drawn.values()) for s in group)
-    numbered = ((relation, replace(s, id=str(number))) for number, (relation, s) in pairs)
-    while chosen := list(itertools.islice(numbered, _BLOCK)):
-        samples = [sample for _, sample in chosen]
-        bare = [
-            masked(s.text, (s.head.start, s.head.end), (s.tail.start, s.tail.end)) for s in samples
-        ]
-        relations = torch.tensor([relation for relation, _ in chosen], dtype=torch.long)
-        vectors = encoder.encode([sample.text for sample in samples])
-        yield _Block(samples, vectors, encoder.encode(bare), relations)
+def _vector_measures(samples: Sequence[Sample], encoder: Encoder) -> dict[str, float | None]:
+    vectors = encoder.encode([sample.text for sample in samples])  # (n, d)
+    masked = encoder.encode([text.masked(sample) for sample in samples])  # (n, d)
+    values = {
+        "cosine": mean_pairwise_cosine(vectors).item(),
+        "cosine_masked": mean_pairwise_cosine(masked).item(),
+        "vendi": vendi_score(vectors).item(),
+    }
+    return {name: None if math.isnan(value) else value for name, value in values.items()}
 
 
-def _mean(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
+def _text_measures(
+    samples: Sequence[Sample], rng: random.Random, self_bleu_sentences: int
+) -> dict[str, float | None]:
+    # interned: one string for all occurrences of a word
+    sentences = [[sys.intern(word) for word in text.words(sample.text)] for sample in samples]
+    drawn = sentences
+    if len(sentences) > self_bleu_sentences:
+        drawn = rng.sample(sentences, self_bleu_sentences)
+    return {
+        "distinct_1": text.distinct(sentences, 1),
+        "distinct_2": text.distinct(sentences, 2),
+        "distinct_3": text.distinct(sentences, 3),
+        "self_bleu": text.self_bleu(drawn),
+        "word_repetition": text.word_repetition(sentences),
+        "phrasings": len({text.phrasing(sample) for sample in samples}) / len(samples),
+    }

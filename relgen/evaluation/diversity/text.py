@@ -1,24 +1,19 @@
 """Diversity of sentences as text: distinct n-grams, self-BLEU, repeated words, phrasings.
 
-Free functions of words and strings. Words are what `relgen.data.samples.normalised` leaves: case
-and punctuation do not count. `None` stands for a value that so few samples do not have.
+Free functions of words and strings. Words are what `relgen.data.normalised` leaves: case and
+punctuation do not count. None is returned where a measure is not defined for so few sentences.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
-import random
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
 
 from relgen.data import Sample, normalised
 
 NEUTRAL_WORD = "something"
-SELF_BLEU_SENTENCES = 5_000  # of one relation; from more than these as many are drawn
-Sentence = TypeVar("Sentence", bound=Sequence[str])
 
 # the usual function words of English; in another language every word counts as a content word
 _FUNCTION_WORDS = (
@@ -35,34 +30,28 @@ FUNCTION_WORDS = frozenset(_FUNCTION_WORDS.split())
 
 
 def words(text: str) -> list[str]:
-    """The words of a sentence, in lower case and without punctuation."""
+    """Return the words of a sentence, in lower case and without punctuation."""
     return normalised(text).split()
 
 
-def masked(text: str, head: tuple[int, int], tail: tuple[int, int]) -> str:
-    """The sentence with `something` in place of both entities.
-
-    What is left tells whether sentences differ in more than in their entities.
-
-    Args:
-        text: the sentence.
-        head: first character and end (exclusive) of the head.
-        tail: the same of the tail.
-    """
-    for start, end in sorted([head, tail], reverse=True):
-        text = text[:start] + NEUTRAL_WORD + text[end:]
+def masked(sample: Sample) -> str:
+    """Return the sentence with `something` in place of both entities."""
+    text = sample.text
+    spans = [(entity.start, entity.end) for entity in (sample.head, sample.tail)]
+    for start, end in sorted(spans, reverse=True):
+        text = f"{text[:start]}{NEUTRAL_WORD}{text[end:]}"
     return text
 
 
 def phrasing(sample: Sample) -> str:
-    """The normalised text between head and tail, and which of the two comes first."""
+    """Return the normalised text between head and tail, prefixed with their order."""
     first, second = sorted([sample.head, sample.tail], key=lambda entity: entity.start)
     order = "head-tail" if first is sample.head else "tail-head"
     return f"{order}: {normalised(sample.text[first.end : second.start])}"
 
 
 def distinct(sentences: Iterable[Sequence[str]], order: int) -> float | None:
-    """Distinct n-grams over all n-grams (Li et al. 2016); higher is more diverse.
+    """Return the share of distinct n-grams among all n-grams (Li et al. 2016).
 
     Args:
         sentences: the words of each sentence.
@@ -77,7 +66,7 @@ def distinct(sentences: Iterable[Sequence[str]], order: int) -> float | None:
 
 
 def word_repetition(sentences: Iterable[Sequence[str]]) -> float | None:
-    """The share of content words that occur in another sentence as well; lower is more diverse.
+    """Return the share of content words that occur in another sentence as well.
 
     Counted over all content words (tokens, not types) of all sentences: 0 when no two sentences
     share a content word, 1 when every one is shared. A word repeated within one sentence only does
@@ -99,33 +88,13 @@ def word_repetition(sentences: Iterable[Sequence[str]]) -> float | None:
     return sum(count for word, count in times.items() if sentences_with[word] > 1) / total
 
 
-def subsample(sentences: Iterable[Sentence], size: int, rng: random.Random) -> list[Sentence]:
-    """Draws `size` sentences, each with the same probability, and holds no more than these.
-
-    Algorithm R (Vitter 1985). Of `size` sentences or fewer all are kept, in their order.
-
-    Args:
-        sentences: any number of them; read once.
-        size: how many to keep, at least 1.
-        rng: makes the choices.
-    """
-    stream = iter(sentences)
-    kept = list(itertools.islice(stream, size))
-    for number, sentence in enumerate(stream, start=size + 1):
-        place = rng.randrange(number)
-        if place < size:
-            kept[place] = sentence
-    return kept
-
-
 def self_bleu(sentences: Sequence[Sequence[str]], max_order: int = 4) -> float | None:
-    """Mean BLEU of each sentence against all the others (Zhu et al. 2018); lower is more diverse.
+    """Return the mean BLEU of each sentence against all the others (Zhu et al. 2018).
 
-    Zero n-gram matches count as 0.1, like in the reference implementation (Texygen: Chen and Cherry
-    2014, method 1); the brevity penalty takes the nearest length, of two the shorter. The clipped
-    counts come from each n-gram's two highest counts, so time is linear in the number of
-    sentences. All their n-grams are held at the same time, some 10 kB a sentence: of very many
-    sentences, take a `subsample`.
+    Zero n-gram matches count as 0.1, as in the reference implementation (Texygen: Chen and Cherry
+    2014, method 1); the brevity penalty takes the nearest length, and the shorter one of two. The
+    clipped counts come from each n-gram's two highest counts, so time is linear in the number of
+    sentences. All n-grams are held in memory, about 10 kB per sentence.
 
     Args:
         sentences: the words of each sentence.
@@ -164,7 +133,7 @@ def _grams(sentence: Sequence[str], order: int) -> list[tuple[str, ...]]:
 def _two_highest(
     counts: Sequence[Counter[tuple[str, ...]]],
 ) -> dict[tuple[str, ...], tuple[int, int, int]]:
-    """Per n-gram: the sentence with its highest count, that count, the highest of the others."""
+    """Return for each n-gram the sentence with its highest count, that count, and the next one."""
     top: dict[tuple[str, ...], tuple[int, int, int]] = {}
     for index, of in enumerate(counts):
         for gram, count in of.items():
@@ -177,7 +146,7 @@ def _two_highest(
 
 
 def _nearest_other(ordered: Sequence[int], length: int) -> int:
-    """The nearest value to `length` in a sorted list that holds it, once it is taken out."""
+    """Return the value nearest to `length` in a sorted list, not counting `length` itself once."""
     place = bisect_left(ordered, length)
     neighbours = [*ordered[max(0, place - 1) : place], *ordered[place + 1 : place + 2]]
     return min(neighbours, key=lambda other: (abs(other - length), other))

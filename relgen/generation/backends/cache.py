@@ -1,6 +1,6 @@
 """A key/value cache whose rows have lengths of their own: slot i of a row holds its token i.
 
-Nothing is padded on the left and there are no holes: a row is cut by setting its length, since
+There is no padding on the left and there are no holes: a row is cut by setting its length, since
 slots beyond it are hidden from every query until they are written again. Storage is allocated in
 steps, so that a decoding step copies nothing but its own keys and values.
 """
@@ -27,14 +27,14 @@ _PRIVATE = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if os.name == "posix
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a forward pass writes.
+    """The slots that a forward pass writes.
 
     Args:
         rows: (B,) rows of the cache.
         slots: (B, T) their slots, which are also the tokens' positions.
-        length: L, keys that the pass looks at in each row.
+        length: L, keys that the pass sees in each row.
         total: rows that the cache has.
-        in_front: the rows are the first B, in order: no copy is needed to look at them.
+        in_front: the rows are the first B, in order: no copy is needed to read them.
     """
 
     rows: Tensor
@@ -48,17 +48,17 @@ class PlacedLayer(CacheLayerMixin):
     """A layer whose tokens' positions are given with every pass."""
 
     def held(self) -> tuple[Tensor, Tensor]:
-        """Keys and values, of a layer that has been initialised."""
+        """Return keys and values of a layer that has been initialised."""
         assert self.keys is not None
         assert self.values is not None
         return self.keys, self.values
 
     def get_seq_length(self) -> int:
-        """Zero: nothing is derived from a common length."""
+        """Return zero: nothing is derived from a common length."""
         return 0
 
     def get_max_length(self) -> int:
-        """No maximum."""
+        """Return -1: there is no maximum."""
         return -1
 
 
@@ -70,7 +70,7 @@ class RaggedLayer(PlacedLayer):
         self.placement: Placement | None = None
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        """Allocates nothing yet: `grow` does."""
+        """Allocate nothing yet: `grow` does."""
         self.dtype, self.device = key_states.dtype, key_states.device
         self.keys = key_states.new_zeros(0, key_states.shape[1], 0, key_states.shape[3])
         self.values = value_states.new_zeros(0, value_states.shape[1], 0, value_states.shape[3])
@@ -79,7 +79,7 @@ class RaggedLayer(PlacedLayer):
     def update(
         self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
     ) -> tuple[Tensor, Tensor]:
-        """Writes (B, H, T, D) where the placement says; returns (B, H, L, D) of both."""
+        """Write (B, H, T, D) to the slots of the placement; return (B, H, L, D) of both."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         place = self.placement
@@ -93,7 +93,7 @@ class RaggedLayer(PlacedLayer):
         return keys[rows, :, : place.length], values[rows, :, : place.length]
 
     def grow(self, rows: int, length: int) -> None:
-        """Makes room for `rows` rows of `length` slots."""
+        """Make room for `rows` rows of `length` slots."""
         keys, values = self.held()
         have_rows, _, have_slots, _ = keys.shape
         if rows <= have_rows and length <= have_slots:
@@ -105,7 +105,7 @@ class RaggedLayer(PlacedLayer):
         self.keys, self.values = (enlarged(old, more_rows, slots) for old in (keys, values))
 
     def copy_rows(self, source: RaggedLayer, rows: Sequence[int], length: int) -> None:
-        """Fills this layer with `length` slots of rows of another; what it held is lost."""
+        """Overwrite this layer with `length` slots of rows of another."""
         room = (len(rows), length + _STEP)
         if self.keys is None or self.keys.shape[0] < room[0] or self.keys.shape[2] < room[1]:
             self.lazy_initialization(*source.held())
@@ -114,13 +114,8 @@ class RaggedLayer(PlacedLayer):
             for place, row in enumerate(rows):
                 own[place, :, :length] = other[row, :, :length]
 
-    def move_row(self, row: int, place: int, length: int) -> None:
-        """Copies `length` slots of a row over another row."""
-        for states in self.held():
-            states[place, :, :length] = states[row, :, :length]
-
     def spread_row(self, row: int, places: Sequence[int], length: int) -> None:
-        """Copies `length` slots of a row over each of several others."""
+        """Copy `length` slots of a row over each of several others."""
         self.grow(max(places) + 1, length)
         at = list(places)
         for states in self.held():
@@ -128,7 +123,7 @@ class RaggedLayer(PlacedLayer):
             states[at, :, :length] = states[row, :, :length].clone()
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        """Length and offset of the keys, as transformers asks for them."""
+        """Return length and offset of the keys, as transformers asks for them."""
         return (0 if self.placement is None else self.placement.length), 0
 
 
@@ -145,11 +140,11 @@ class RaggedCache(Cache):
 
     @property
     def ragged(self) -> list[RaggedLayer]:
-        """The layers, by the type that they have."""
+        """Return the layers with their type."""
         return cast(list[RaggedLayer], self.layers)
 
     def states(self) -> list[tuple[Tensor, Tensor]]:
-        """Keys and values of each layer that has been written to; see `RaggedLayer`."""
+        """Return keys and values of each layer that has been written to; see `RaggedLayer`."""
         return [
             (layer.keys, layer.values)
             for layer in self.ragged
@@ -159,7 +154,7 @@ class RaggedCache(Cache):
     def place(
         self, rows: Sequence[int], counts: Sequence[int], device: torch.device
     ) -> tuple[Tensor, Tensor]:
-        """Prepares a forward pass that appends `counts` tokens to `rows`, and lengthens them.
+        """Prepare a forward pass that appends `counts` tokens to `rows`, and lengthen them.
 
         Rows get T = max(counts) slots each; those past a row's count hold padding, which the next
         pass overwrites.
@@ -187,7 +182,7 @@ class RaggedCache(Cache):
         return slots, mask
 
     def copy_rows(self, source: RaggedCache, rows: Sequence[int]) -> None:
-        """Makes this cache a copy of some rows of another, which may repeat.
+        """Make this cache a copy of some rows of another, which may repeat.
 
         Storage is kept where it suffices.
         """
@@ -197,7 +192,7 @@ class RaggedCache(Cache):
             layer.copy_rows(other, rows, length)
 
     def spread(self, row: int, places: Sequence[int]) -> None:
-        """Makes other rows, new or old, equal to `row`."""
+        """Copy a row over other rows, new or old."""
         length = self.lengths[row]
         self.lengths += [0] * (max(places) + 1 - len(self.lengths))
         for layer in self.ragged:
@@ -206,18 +201,18 @@ class RaggedCache(Cache):
             self.lengths[place] = length
 
     def drop(self, row: int) -> None:
-        """Removes a row; the last one takes its place."""
+        """Remove a row; the last one takes its place."""
         last = len(self.lengths) - 1
         if row != last:
             length = self.lengths[last]
             for layer in self.ragged:
-                layer.move_row(last, row, length)
-            self.lengths[row] = self.lengths[last]
+                layer.spread_row(last, [row], length)
+            self.lengths[row] = length
         self.lengths.pop()
 
 
 def pages_of_zeros(like: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Zeros of a tensor's type and device, at least one; on a CPU in pages of their own.
+    """Return zeros of a tensor's type and device, at least one; on a CPU in pages of their own.
 
     A cache grows in steps, and each step's storage fits in no hole that an earlier one left in the
     heap. These pages go back to the system as soon as nothing refers to them.
@@ -229,7 +224,7 @@ def pages_of_zeros(like: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 
 def enlarged(states: Tensor, rows: int, slots: int) -> Tensor:
-    """(R, H, C, D) with zeros beyond them, (rows, H, slots, D)."""
+    """Return (R, H, C, D) padded with zeros to (rows, H, slots, D)."""
     have_rows, heads, have_slots, width = states.shape
     new = pages_of_zeros(states, (rows, heads, slots, width))
     new[:have_rows, :, :have_slots] = states
@@ -243,7 +238,7 @@ def append_tokens(
     news: Sequence[Sequence[int]],
     device: torch.device,
 ) -> Tensor:
-    """Reads tokens into rows of a cache.
+    """Read tokens into rows of a cache.
 
     Args:
         model: a causal language model.
@@ -259,7 +254,7 @@ def append_tokens(
     width = max(counts)
     ids = torch.tensor([[*new, *[0] * (width - len(new))] for new in news])  # (B, T)
     positions, mask = cache.place(rows, counts, device)
-    # the logits of all (B, T) tokens would not fit: of those columns only that a row ends in
+    # the logits of all (B, T) tokens would not fit: compute only the columns that a row ends in
     columns = sorted({count - 1 for count in counts})
     output = model(
         input_ids=ids.to(device),
@@ -275,7 +270,7 @@ def append_tokens(
 
 
 def check_cacheable(config: PretrainedConfig) -> None:
-    """Raises InputError for a model whose layers need more than keys and values of all tokens."""
+    """Raise InputError for a model whose layers do not keep keys and values of all tokens."""
     text = config.get_text_config()
     kinds = set(getattr(text, "layer_types", None) or ["full_attention"])
     window = getattr(text, "sliding_window", None) if not hasattr(text, "layer_types") else None

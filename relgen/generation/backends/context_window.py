@@ -1,7 +1,7 @@
-"""How many tokens a local model can tell the places of, and who would go beyond them.
+"""The context window of a local model, and the refusal of prompts that exceed it.
 
-Past its window a model has met no position in training: it goes on, and what it writes is noise.
-A server refuses such requests by itself.
+A model was trained on no position past its window: it would still write, but noise. A server
+refuses such requests by itself.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _REMEDY = {
 
 
 def context_window(config: Any) -> int | None:
-    """The positions that a model knows; None where its configuration does not say.
+    """Return the number of positions that a model knows; None where its configuration is silent.
 
     Args:
         config: a `PretrainedConfig`.
@@ -26,30 +26,30 @@ def context_window(config: Any) -> int | None:
     text = config.get_text_config()
     window: int | None = getattr(text, "max_position_embeddings", None)
     scaling = getattr(text, "rope_parameters", None) or {}
-    # models whose window was stretched afterwards may still state the first one
+    # models whose window was extended afterwards may still state the first one
     before, factor = scaling.get("original_max_position_embeddings"), scaling.get("factor")
     if window is None or not factor:
         return window
-    # a stretched window without the length before it: which of the two is stated is not known
+    # an extended window without the original length: it is unknown which of the two is stated
     return max(window, int(before * factor)) if before else None
 
 
 def check_fits(prompt: int, new: int, window: int | None, *, model: str, remedy: str) -> None:
-    """Refuses a prompt that leaves no room for its answer.
+    """Refuse a prompt that leaves no room for its answer.
 
     Args:
         prompt: its tokens.
         new: tokens that may be written.
         window: of the model; None refuses nothing.
         model: its name, for the message.
-        remedy: what makes the prompt shorter.
+        remedy: a way to make the prompt shorter, for the message.
 
     Raises:
         InputError: they do not fit.
     """
     if window is not None and prompt + new > window:
         raise InputError(
-            f"a prompt of {prompt} tokens and an answer of up to {new} go beyond the {window} "
+            f"a prompt of {prompt} tokens and an answer of up to {new} exceed the {window} "
             "positions that this model knows",
             field="model",
             value=model,
@@ -58,10 +58,9 @@ def check_fits(prompt: int, new: int, window: int | None, *, model: str, remedy:
 
 
 def check_prompt(prompt: int, window: int | None, settings: GenerationSettings) -> None:
-    """The same for a prompt of a generation, of which one more sample is wanted at least.
+    """Refuse a prompt of a generation that leaves no room for one more sample.
 
-    An answer of many lines may take what the window holds: it ends there, and the line that it
-    breaks off in is rejected.
+    An answer of many lines may fill the window: it ends there, and its unfinished line is rejected.
 
     Raises:
         InputError: one sample more does not fit.

@@ -1,9 +1,9 @@
-"""Several drafts of a chain read one copy of their prompt's keys and values.
+"""A key/value cache in which several drafts of a chain share one copy of their prompt.
 
-A decoding step is bound by what it reads. With a copy of the prompt for every draft, attention
-reads each of them; here a chain's drafts attend to one copy in one product, and to their own
-tokens beside it. The two parts are put together as in flash decoding: by the maximum and the sum
-of each (Milakov and Gimelshein, arXiv 1805.02867; Juravsky et al., arXiv 2402.05099).
+A decoding step is bound by the memory that it reads. With a copy of the prompt for every draft,
+attention reads each of them; here a chain's drafts attend to one copy in one product, and to their
+own tokens beside it. The two parts are combined as in flash decoding: by the maximum and the sum of
+each (Milakov and Gimelshein, arXiv 1805.02867; Juravsky et al., arXiv 2402.05099).
 
 Leaves out: half precision and other devices than CPUs, whose kernels have fast forms of their own.
 """
@@ -26,7 +26,7 @@ _LOG2_E = math.log2(math.e)
 
 
 def shares_prompts(model: Any, rows: Sequence[int]) -> bool:
-    """Whether a `DraftCache` serves drafts of such rows, and faster than copies do.
+    """Return whether a `DraftCache` can serve drafts of such rows, and faster than copies do.
 
     Args:
         model: of transformers.
@@ -46,14 +46,14 @@ class _DraftLayer(PlacedLayer):
         self.written = 0
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        """Allocates nothing yet."""
+        """Allocate nothing yet."""
         self.keys, self.values = key_states[:, :, :0], value_states[:, :, :0]
         self.is_initialized = True
 
     def update(
         self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
     ) -> tuple[Tensor, Tensor]:
-        """Adds (B, G, 1, D) of both; returns all, (B, G, T, D)."""
+        """Append (B, G, 1, D) of both; return all, (B, G, T, D)."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         slot = self.written
@@ -66,7 +66,7 @@ class _DraftLayer(PlacedLayer):
         return keys[:, :, : self.written], values[:, :, : self.written]
 
     def drop(self, place: int) -> None:
-        """Removes a draft; the last one takes its place."""
+        """Remove a draft; the last one takes its place."""
         if self.keys is None or self.values is None:
             return
         for states in (self.keys, self.values):
@@ -74,15 +74,15 @@ class _DraftLayer(PlacedLayer):
         self.keys, self.values = self.keys[:-1], self.values[:-1]
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        """Length and offset of the keys, as transformers asks for them; no mask is read."""
+        """Return length and offset of the keys, as transformers asks for them; no mask is read."""
         return self.written + query_length, 0
 
 
 class DraftCache(Cache):
-    """The drafts of a batch, each of which has as many tokens as the others.
+    """The cache of a batch of drafts, which all have the same number of tokens.
 
     Args:
-        prompts: C chains' rows, of this cache alone from now on.
+        prompts: rows of C chains; this cache owns them from now on.
         chains: the row of each of the B drafts; every row has one.
     """
 
@@ -93,7 +93,7 @@ class DraftCache(Cache):
         self._arrange()
 
     def drop(self, place: int) -> None:
-        """Removes a draft; the last one takes its place. A chain without drafts goes with it."""
+        """Remove a draft; the last one takes its place. A chain without drafts is removed too."""
         chain = self._chains[place]
         for layer in cast(list[_DraftLayer], self.layers):
             layer.drop(place)
@@ -107,7 +107,7 @@ class DraftCache(Cache):
             self._arrange()
 
     def read(self, model: Any, tokens: Sequence[int]) -> Tensor:
-        """Reads the next token of each draft.
+        """Read the next token of each draft.
 
         Returns:
             The logits after it, (B, V).
@@ -128,7 +128,7 @@ class DraftCache(Cache):
     def attend(
         self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float | None
     ) -> Tensor:
-        """Attention of every draft to its chain's prompt and to its own tokens.
+        """Return the attention of every draft to its chain's prompt and to its own tokens.
 
         Args:
             layer: its number.
@@ -169,7 +169,7 @@ class DraftCache(Cache):
         return output.view(drafts, 1, heads, width)
 
     def _arrange(self) -> None:
-        """Works out which drafts belong together, and what of the longest prompt others lack."""
+        """Group the drafts by chain, and mask the slots beyond each prompt's length."""
         members: list[list[int]] = [[] for _ in self._prompts.lengths]
         for place, chain in enumerate(self._chains):
             members[chain].append(place)
@@ -188,7 +188,7 @@ class DraftCache(Cache):
 
 
 def _attend(scores: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Part of a softmax attention, to base 2.
+    """Return one part of a softmax attention, to base 2.
 
     Args:
         scores: (N, R, L), overwritten.

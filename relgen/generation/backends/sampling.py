@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def penalise_repetition(logits: Tensor, seen: Tensor, penalty: float) -> Tensor:
-    """Divides positive logits of seen tokens by `penalty` and multiplies negative ones (CTRL,
+    """Divide positive logits of seen tokens by `penalty` and multiply negative ones (CTRL,
     arXiv 1909.05858, section 4.1).
 
     Args:
@@ -28,7 +28,7 @@ def penalise_repetition(logits: Tensor, seen: Tensor, penalty: float) -> Tensor:
 def nucleus(
     scores: Tensor, temperature: float, top_k: int | None, top_p: float
 ) -> tuple[Tensor, Tensor]:
-    """The tokens that may be drawn, most probable first, and their probabilities.
+    """Return the tokens that may be drawn, most probable first, and their probabilities.
 
     Args:
         scores: (B, V), -inf where a token is forbidden.
@@ -59,7 +59,7 @@ def choose(
     top_p: float,
     repetition_penalty: float,
 ) -> tuple[Tensor, Tensor]:
-    """Draws one token a row.
+    """Draw one token a row.
 
     Args:
         logits: (B, V), as the model gave them.

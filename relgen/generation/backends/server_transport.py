@@ -24,22 +24,16 @@ def bounded_client(timeout: float, connections: int) -> httpx2.AsyncClient:
         timeout: seconds for connecting, for any pause, and for an answer from its first piece on.
         connections: at the same time, at most.
     """
-    limits = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections)
-    return openai.DefaultAsyncHttpxClient(
-        timeout=httpx2.Timeout(timeout, pool=None), transport=_Bounded(timeout, limits)
-    )
 
-
-class _Bounded(httpx2.AsyncHTTPTransport):
-    def __init__(self, timeout: float, limits: httpx2.Limits) -> None:
-        super().__init__(limits=limits)
-        self._timeout = timeout
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        response = await super().handle_async_request(request)
+    async def bound(response: httpx2.Response) -> None:
         assert isinstance(response.stream, httpx2.AsyncByteStream)
-        response.stream = _BoundedStream(response.stream, self._timeout)
-        return response
+        response.stream = _BoundedStream(response.stream, timeout)
+
+    return openai.DefaultAsyncHttpxClient(
+        timeout=httpx2.Timeout(timeout, pool=None),
+        limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
+        event_hooks={"response": [bound]},
+    )
 
 
 class _BoundedStream(httpx2.AsyncByteStream):

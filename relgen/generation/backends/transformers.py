@@ -44,7 +44,7 @@ class _Row:
 
 @dataclass(slots=True)
 class _Writing:
-    """A draft that is being written, of `most` tokens."""
+    """A draft that is being written, of at most `most` tokens."""
 
     request: DraftRequest
     row: int
@@ -57,12 +57,12 @@ class _Writing:
 
 
 class TransformersBackend:
-    """A causal language model of transformers, in eval mode, on the device where it stands.
+    """A causal language model of transformers, in eval mode, on its device.
 
     Args:
         model: with full attention in all layers; a PEFT model counts with its adapter.
         tokenizer: the model's.
-        settings: how to sample.
+        settings: of the sampling.
         stop_ids: tokens that end a draft.
     """
 
@@ -89,7 +89,7 @@ class TransformersBackend:
 
     @torch.inference_mode()
     def prefill(self, prompts: Mapping[int, Prompt]) -> None:
-        """Feeds what is new in each prompt; what stands before it stays in the cache.
+        """Read the new segments of each prompt; those before them stay in the cache.
 
         Raises:
             InputError: a prompt leaves no room for a sample in the model's window.
@@ -117,9 +117,9 @@ class TransformersBackend:
                 self._rows[number].logits = row_logits.clone()
 
     def _read_common(self, rows: Sequence[int]) -> None:
-        """Reads once what new rows have in common, and copies it to each.
+        """Read the tokens that new rows share once, and copy them to each.
 
-        That is the leading tokens that all rows share (the task description), then each distinct
+        These are the leading tokens that all rows share (the task description), then each distinct
         first segment (a relation's explanation).
         """
         first = {row: self._rows[row].ids[0] for row in rows}
@@ -140,7 +140,7 @@ class TransformersBackend:
 
     @torch.inference_mode()
     def decode(self, requests: Sequence[DraftRequest]) -> list[Draft]:
-        """Decodes all requests as one batch; a draft that ends leaves the batch."""
+        """Decode all requests as one batch; a draft that ends leaves the batch."""
         drafts = [self._begin(request) for request in requests]
         active = list(drafts)
         cache = self._copied([draft.row for draft in active])
@@ -166,7 +166,7 @@ class TransformersBackend:
                 logits = self._forward(cache, range(len(active)), [[token] for token in tokens])
 
     def _copied(self, rows: Sequence[int]) -> RaggedCache | DraftCache:
-        """What drafts of some rows decode in; rows may repeat."""
+        """Return a copy of rows, which may repeat, for drafts to decode in."""
         if self._device.type != "cpu":
             # allocators of other devices find room for it again
             self._copies = RaggedCache(len(self._cache.layers))
@@ -176,14 +176,14 @@ class TransformersBackend:
         return DraftCache(self._copies, [copied.index(r) for r in rows]) if shared else self._copies
 
     def reset(self) -> None:
-        """Drops all chains and their cache."""
+        """Drop all chains and their cache."""
         self._cache = RaggedCache(len(self._cache.layers))
         self._copies = RaggedCache(len(self._cache.layers))
         self._rows.clear()
         self._numbers.clear()
 
     def close(self) -> None:
-        """Drops all chains; the model goes with the backend."""
+        """Drop all chains; the model goes with the backend."""
         self.reset()
 
     def _forward(
@@ -215,14 +215,21 @@ class TransformersBackend:
         return seen
 
     def _next_tokens(self, drafts: list[_Writing], logits: Tensor, seen: Tensor) -> list[int]:
-        """One more token for every draft; sets `finish` where a draft ends with it."""
+        """Return one more token for each draft; set `finish` where a draft ends with it."""
+        settings = self._settings
         masks = [None if d.grammar is None else d.grammar.allowed() for d in drafts]
         uniform = [draft.rng.random() for draft in drafts]
-        allowed = None
-        if any(mask is not None for mask in masks):
-            allowed = stack_allowed(masks, self._device)
-        settings = self._settings
-        ids, logprobs = _choose(logits, seen, allowed, uniform, settings)
+        chosen, chosen_logprobs = choose(
+            logits,
+            seen,
+            None if all(mask is None for mask in masks) else stack_allowed(masks, self._device),
+            torch.tensor(uniform, dtype=logits.dtype, device=logits.device),
+            temperature=settings.temperature,
+            top_k=settings.top_k,
+            top_p=settings.top_p,
+            repetition_penalty=settings.repetition_penalty,
+        )
+        ids, logprobs = chosen.tolist(), chosen_logprobs.tolist()
         for draft, mask, token, logprob in zip(drafts, masks, ids, logprobs, strict=True):
             if draft.grammar is not None and (mask is None or not draft.grammar.advance(token)):
                 draft.finish = "grammar"
@@ -233,7 +240,7 @@ class TransformersBackend:
                 draft.finish = "stop"
             elif len(draft.ids) >= draft.most:
                 draft.finish = "length"
-        return ids
+        return list(ids)
 
     def _ends_line(self, draft: _Writing) -> bool:
         if not draft.request.one_line or "\n" not in self._text(draft.ids[-1:]):
@@ -261,28 +268,7 @@ class TransformersBackend:
         return Draft(text, draft.finish, len(ids), tuple(logprobs))
 
 
-def _choose(
-    logits: Tensor,
-    seen: Tensor,
-    allowed: Tensor | None,
-    uniform: Sequence[float],
-    settings: GenerationSettings,
-) -> tuple[list[int], list[float]]:
-    """`sampling.choose` with the settings' values, back on the host."""
-    ids, logprobs = choose(
-        logits,
-        seen,
-        allowed,
-        torch.tensor(uniform, dtype=logits.dtype, device=logits.device),
-        temperature=settings.temperature,
-        top_k=settings.top_k,
-        top_p=settings.top_p,
-        repetition_penalty=settings.repetition_penalty,
-    )
-    return ids.tolist(), logprobs.tolist()
-
-
 def _common(old: Sequence[str], new: Sequence[str]) -> int:
-    """Leading segments that both have; the last of `new`, the cue, is always fed again."""
+    """Return how many leading segments both have; the last of `new`, the cue, is read again."""
     pairs = zip(old, new[:-1], strict=False)
     return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(old), len(new) - 1))

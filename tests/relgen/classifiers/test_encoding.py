@@ -74,7 +74,7 @@ def test_punctuation_as_markers():
     expected = "[CLS] the # flood # caused a @ storm @ . [SEP]"
     assert read(encoding, encoded) == expected.split()
     assert encoded.positions == [7, 2]
-    assert encoding.marker_ids == {}
+    assert encoding.special_ids == {}
     assert encoding.tokenizer.get_added_vocab() == tokenizer(PUNCTUATION).get_added_vocab()
 
 

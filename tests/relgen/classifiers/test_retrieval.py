@@ -14,8 +14,6 @@ from relgen.common.errors import InputError
 from tests.relgen.classifiers.tiny_encoder import SCHEMA, samples
 from tests.relgen.classifiers.tiny_masked import save_masked
 
-MODES = ["fixed", "faithful"]
-
 
 @pytest.fixture(params=["bert", "roberta"])
 def model(tmp_path, request):
@@ -77,31 +75,9 @@ def test_scores_against_numpy(model):
         np.testing.assert_allclose(found[i], expected, rtol=1e-4)
 
 
-def test_faithful_scores_against_numpy(model):
-    classifier = finished(model, mode="faithful", interpolation=0.3, neighbours=4).eval()
-    keys = states_of(classifier, batch_of(classifier, samples(9)))
-    labels = [0, 1, 2] * 3
-    labels[8] = 0  # the likeliest of (0.5, 0.3, 0.2)
-    batch = batch_of(classifier, samples(5, skip=12))
-    classifier.train()
-    lm = softmax(classifier(batch).detach().numpy())
-    classifier.eval()
-    found = classifier(batch).detach().numpy()
-    for i, query in enumerate(states_of(classifier, batch)):
-        d = ((keys - query) ** 2).sum(1)
-        of_label = np.full(3, 1000.0)
-        for row in d.argsort()[:4]:
-            if of_label[labels[row]] == 1000.0:
-                of_label[labels[row]] = d[row]
-        knn = np.exp(-of_label / 10) / np.exp(-of_label / 10).sum()
-        expected = np.logaddexp(lm[i] + np.log(0.7), knn + np.log(0.3))
-        np.testing.assert_allclose(found[i], expected, rtol=1e-4)
-
-
-@pytest.mark.parametrize("mode", MODES)
-def test_while_it_trains_it_is_knowprompt(model, mode):
-    ours = RetrievalClassifier(SCHEMA, model, mode=mode, max_length=48).eval()
-    theirs = KnowPromptClassifier(SCHEMA, model, mode=mode, max_length=48).eval()
+def test_while_it_trains_it_is_knowprompt(model):
+    ours = RetrievalClassifier(SCHEMA, model, max_length=48).eval()
+    theirs = KnowPromptClassifier(SCHEMA, model, max_length=48).eval()
     batch = batch_of(ours, samples(5))
     targets = torch.eye(3)[batch.labels]
     for filled in (False, True):
@@ -123,11 +99,10 @@ def test_while_it_trains_it_is_knowprompt(model, mode):
     torch.testing.assert_close(ours(batch), theirs.eval()(batch))
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_it_learns_32_sentences_by_heart(tmp_path, mode):
+def test_it_learns_32_sentences_by_heart(tmp_path):
     torch.manual_seed(0)
     folder = save_masked(tmp_path / "model", family="roberta")
-    classifier = RetrievalClassifier(SCHEMA, folder, mode=mode, max_length=48)
+    classifier = RetrievalClassifier(SCHEMA, folder, max_length=48)
     optimizer = torch.optim.AdamW(classifier.parameters(), lr=3e-3)
     chosen = samples(32)
     batch = batch_of(classifier, chosen)
@@ -152,9 +127,8 @@ def test_neighbours_alone_know_what_is_stored(model):
     assert all(one.score == 1.0 for one in predicted)
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_predictions_are_the_same_after_loading(model, mode, tmp_path):
-    classifier = finished(model, mode=mode, interpolation=0.7, temperature=30.0)
+def test_predictions_are_the_same_after_loading(model, tmp_path):
+    classifier = finished(model, interpolation=0.7, temperature=30.0)
     save_classifier(classifier, tmp_path / "saved")
     loaded = relgen.load_classifier(tmp_path / "saved")
     before = SavedClassifier(classifier).predict_samples(samples(20), token_budget=100)

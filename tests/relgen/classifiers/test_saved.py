@@ -171,7 +171,7 @@ def test_minilm_is_the_same_after_loading(tmp_path):
     loaded = relgen.load_classifier(tmp_path / "model")
     assert loaded.predict_samples(samples(4)) == before
     assert loaded.classifier.encoding.encode(samples(4)) == built.encoding.encode(samples(4))
-    assert loaded.classifier.encoding.marker_ids["[HEAD]"] == 30522
+    assert loaded.classifier.encoding.special_ids["[HEAD]"] == 30522
 
 
 def test_close_calls_grow_with_the_logits():

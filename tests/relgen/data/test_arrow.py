@@ -8,7 +8,6 @@ from datasets import load_dataset
 
 from relgen.common.errors import InputError
 from relgen.data.arrow import FEATURES, PROVENANCE, load_table
-from relgen.data.card import PROVENANCE_KEYS
 from relgen.data.samples import Entity, Sample, read_samples, write_samples
 
 HUMAN = Sample("h", "Ann in Bern", Entity(0, 3), Entity(7, 11), "x")
@@ -98,7 +97,3 @@ def test_bad_files_raise_as_they_do_elsewhere(files):
     (files / "bad.jsonl").write_text("{\n")
     with pytest.raises(InputError, match=r"bad\.jsonl:1: not valid JSON"):
         load_table(files / "bad.jsonl")
-
-
-def test_the_card_knows_the_same_provenance():
-    assert list(PROVENANCE) == list(PROVENANCE_KEYS)

@@ -124,7 +124,7 @@ def test_several_files_become_one_set(tmp_path, generated):
 def test_labelled_samples_are_refused(tmp_path):
     sample = Sample("1", "Ann in Bern", Entity(0, 3), Entity(7, 11), "none")
     write_samples(tmp_path / "human.jsonl", [sample])
-    with pytest.raises(InputError, match=r"human\.jsonl: field 'source': sample '1' is not a gen"):
+    with pytest.raises(InputError, match=r"human\.jsonl: field 'source': sample '1' is not g"):
         write_dataset_folder(
             tmp_path / "human.jsonl", tmp_path / "out", schema=SCHEMA, seed_license="cc0-1.0"
         )

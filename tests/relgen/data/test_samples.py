@@ -163,7 +163,7 @@ def test_a_file_of_bad_lines_only_raises_even_with_skip_bad(tmp_path):
 
 def test_an_id_that_stands_twice(tmp_path):
     path = _write(tmp_path / "s.jsonl", ROW, "", ROW)
-    with pytest.raises(InputError, match=r"s\.jsonl:3: field 'id': the id of line 1 again"):
+    with pytest.raises(InputError, match=r"s\.jsonl:3: field 'id': the same id as line 1"):
         read_samples(path)
 
 

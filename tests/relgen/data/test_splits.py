@@ -95,15 +95,15 @@ def test_a_small_relation_gives_what_there_is_and_a_warning():
     result = split(pool, SCHEMA, shots=4, seed=1, dev="K")
     assert Counter(sample.relation for sample in result.train) == {"a": 4, "b": 2, "c": 4}
     assert result.warnings == [
-        "b: 2 training samples in place of 4",
-        "b: 0 development samples in place of 4",
+        "b: only 2 of 4 training samples",
+        "b: only 0 of 4 development samples",
     ]
 
 
 def test_a_relation_without_samples_is_warned_of():
     pool = [sample for sample in POOL if sample.relation != "b"]
     result = split(pool, SCHEMA, shots=4, seed=1)
-    assert result.warnings == ["b: 0 training samples in place of 4"]
+    assert result.warnings == ["b: only 0 of 4 training samples"]
 
 
 def test_more_shots_than_any_relation_has():

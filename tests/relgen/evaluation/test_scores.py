@@ -1,18 +1,13 @@
 """Scores against values worked out by hand, and the official score against its definition."""
 
+import json
 import random
 
 import pytest
 import torch
 
 from relgen.data.schema import Relation, RelationSchema
-from relgen.evaluation.scores import (
-    RelationConfusion,
-    confusion_matrix,
-    has_official_score,
-    score,
-    score_labels,
-)
+from relgen.evaluation.scores import has_official_score, score, score_labels
 
 THREE = RelationSchema("three", (Relation("a", "x"), Relation("b", "x"), Relation("no", "x")), "no")
 NINE = [f"R{number}" for number in range(9)]
@@ -25,11 +20,6 @@ def semeval(name="semeval2010"):
         for way in ("e1,e2", "e2,e1")
     ]
     return RelationSchema(name, (*directed, Relation("Other", "x")), "Other")
-
-
-def test_the_confusion_matrix_has_gold_rows():
-    counts = confusion_matrix(torch.tensor([1, 1, 0]), torch.tensor([0, 1, 0]), 2)
-    assert counts.tolist() == [[1, 1], [0, 1]]
 
 
 def test_scores_worked_out_by_hand():
@@ -91,18 +81,9 @@ def test_the_official_score_is_for_semeval_only():
     assert not has_official_score(RelationSchema("semeval", THREE.relations, "no"))
 
 
-def test_counts_add_up_over_batches_and_start_anew():
-    metric = RelationConfusion(2)
-    metric.update(torch.tensor([0]), torch.tensor([0]))
-    metric.update(torch.tensor([1, 1]), torch.tensor([0, 1]))
-    assert metric.compute().tolist() == [[1, 1], [0, 1]]
-    metric.reset()
-    assert metric.confusion.tolist() == [[0, 0], [0, 0]]
-
-
 def test_the_json_holds_what_scores_json_promises():
     row = score(torch.tensor([[1, 0, 0], [0, 0, 0], [0, 0, 0]]), THREE).to_json()
-    assert row == {
+    assert json.loads(json.dumps(row)) == {
         "micro_f1": 1.0,
         "macro_f1": 0.5,
         "official_f1": None,

@@ -120,8 +120,8 @@ def test_a_further_demonstration_changes_no_earlier_token() -> None:
     model = load_tokenizer("smollm2-135m-instruct")
     writer = PromptWriter(prompt_format(model))
     one = writer.one_by_one(FOUNDED, [ACME])
-    two = one.with_demonstration(writer.demonstration(BOLT))
-    assert two == writer.one_by_one(FOUNDED, [ACME, BOLT])
+    two = writer.one_by_one(FOUNDED, [ACME, BOLT])
+    assert two.demonstrations == (*one.demonstrations, writer.demonstration(BOLT))
     ids = [[encode(model, segment) for segment in prompt.segments] for prompt in (one, two)]
     assert ids[1][:2] == ids[0][:2]
     assert ids[1][3] == ids[0][2]

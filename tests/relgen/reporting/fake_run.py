@@ -148,8 +148,8 @@ def _files(folder: Path, arm: str, seed: int, score: float, labels: Sequence[str
         "arm": arm,
         "seed": seed,
         "classifier": "entity_marker",
-        "scores": f"{own}/scores.json",
-        "classifier_history": f"{own}/history.jsonl",
+        "scores": [f"{own}/scores.json"],
+        "classifier_history": [f"{own}/history.jsonl"],
         "diversity": f"{shared}/diversity.json",
         "human": f"stages/seed{seed}/human/train.jsonl",
     }

@@ -1,25 +1,16 @@
-"""Coordinates and ticks against values worked out by hand."""
+"""Charts: what is drawn, in which colours, and that labels stay text."""
 
 from __future__ import annotations
 
 import math
+import re
+from xml.etree import ElementTree
 
-import pytest
-
-from relgen.reporting.charts import dot_chart, line_chart, nice_ticks, thinned
+from relgen.reporting.charts import dot_chart, line_chart, thinned
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "expected"),
-    [
-        (0.0, 1.0, [0.0, 0.5, 1.0]),
-        (0.16, 0.69, [0.0, 0.2, 0.4, 0.6, 0.8]),
-        (40.0, 76.0, [40.0, 50.0, 60.0, 70.0, 80.0]),
-        (0.5, 0.5, [0.0, 0.5, 1.0]),
-    ],
-)
-def test_nice_ticks(low: float, high: float, expected: list[float]) -> None:
-    assert nice_ticks(low, high, 4) == expected
+def texts(svg: str) -> list[str]:
+    return [e.text or "" for e in ElementTree.fromstring(svg).iter() if e.tag.endswith("}text")]
 
 
 def test_thinned_takes_means_of_neighbours() -> None:
@@ -28,30 +19,42 @@ def test_thinned_takes_means_of_neighbours() -> None:
     assert thinned(points, most=5) == points
 
 
-def test_line_chart_puts_the_corners_at_the_corners() -> None:
-    chart = line_chart("loss", [("a", [(0.0, 0.0), (10.0, 1.0)]), ("a", [(0.0, 1.0), (10.0, 0.0)])])
+def test_lines_of_one_label_share_their_colour_and_their_entry_in_the_legend() -> None:
+    points = [(0.0, 0.0), (10.0, 1.0)]
+    chart = line_chart("loss", [("a", points), ("b", points), ("a", points)])
     assert chart is not None
-    assert [line.points for line in chart.lines] == ["44,176 350,10", "44,10 350,176"]
-    assert chart.legend == [("a", 0)]
-    assert [tick.text for tick in chart.y_ticks] == ["0.0", "0.5", "1.0"]
+    assert (chart.title, chart.labels) == ("loss", ["a", "b"])
+    drawn = re.findall(r"stroke: var\(--s(\d)\)", chart.svg)
+    assert drawn == ["0", "1", "0", "0", "1"]  # three lines, two entries
+    assert {"step", "a", "b"} <= set(texts(chart.svg))
 
 
 def test_line_chart_leaves_out_what_is_no_number() -> None:
     chart = line_chart("loss", [("a", [(0.0, math.nan), (1.0, 2.0)]), ("b", [])])
     assert chart is not None
-    assert [line.label for line in chart.lines] == ["a"]
-    assert chart.lines[0].lone is not None
+    assert chart.series == [("a", [(1.0, 2.0)])]
+    assert "<use" in chart.svg  # a lone point is drawn as a dot
     assert line_chart("loss", [("a", [(0.0, math.inf)])]) is None
 
 
-def test_dot_chart_places_by_per_cent() -> None:
+def test_a_dot_for_every_value_and_no_row_without_any() -> None:
     rows = {"r": {"human": 0.1, "aao": 0.3}, "s": {"human": None, "aao": 0.5}, "t": {"aao": None}}
-    chart = dot_chart(rows, {"human": 0, "aao": 1})
+    chart = dot_chart("F1", rows, ["human", "aao", "obo"])
     assert chart is not None
-    assert [tick.text for tick in chart.ticks] == ["0.1", "0.2", "0.3", "0.4", "0.5"]
-    assert [(row.label, [dot.place for dot in row.dots]) for row in chart.rows] == [
-        ("r", [0.0, 50.0]),
-        ("s", [100.0]),
-    ]
-    assert chart.rows[0].span == (0.0, 50.0)
-    assert dot_chart({"t": {"aao": None}}, {"aao": 0}) is None
+    assert list(chart.rows) == ["r", "s"]
+    assert chart.names == ["human", "aao"]
+    # the legend's dots come with the drawn ones
+    assert len(re.findall(r"<use [^>]*fill: var\(--s0\)", chart.svg)) == 1 + 1
+    assert len(re.findall(r"<use [^>]*fill: var\(--s1\)", chart.svg)) == 2 + 1
+    assert dot_chart("F1", {"t": {"aao": None}}, ["aao"]) is None
+
+
+def test_charts_follow_the_pages_colours_and_are_the_same_every_time() -> None:
+    rows = {"a <b> $x$ & y": {"human": 0.1}, "z": {"human": 0.2}}
+    chart = dot_chart("F1", rows, ["human"])
+    assert chart is not None
+    assert chart.svg == chart.svg
+    assert not re.findall(r"(?:fill|stroke): #(?!000000)", chart.svg)
+    assert "<b>" not in chart.svg
+    assert "a <b> $x$ & y" in texts(chart.svg)
+    assert not re.search(r"[\s\"'](src|href)=", chart.svg)

@@ -11,8 +11,8 @@ import pytest
 from relgen.cli import main as cli
 from relgen.common.files import read_json, write_json
 from relgen.reporting import comparison, tables
-from relgen.reporting.comparison import Compared
-from relgen.reporting.data import load_run
+from relgen.reporting.claims import Verdict, verdicts
+from relgen.reporting.data import Run, load_run
 from relgen.reporting.report import _render, comparison_content
 from relgen.reporting.sizes import level_off, size_curves
 from tests.relgen.reporting.fake_run import make_run
@@ -37,8 +37,8 @@ def row(arm: str, than: str, low: float, high: float) -> dict[str, Any]:
 
 
 @pytest.fixture
-def runs(tmp_path: Path) -> list[Compared]:
-    made = []
+def runs(tmp_path: Path) -> dict[str, Run]:
+    made = {}
     for shots, shift in ((8, 0.0), (16, -0.1)):
         folder = make_run(tmp_path / f"k{shots}", arms=ARMS, micro=MICRO)
         results = read_json(folder / "results.json")
@@ -52,7 +52,7 @@ def runs(tmp_path: Path) -> list[Compared]:
             ],
         }
         write_json(folder / "results.json", results)
-        made.append(Compared(f"semeval-k{shots}", load_run(folder)))
+        made[f"semeval-k{shots}"] = load_run(folder)
     return made
 
 
@@ -60,7 +60,7 @@ def texts(table: comparison.Table) -> dict[str, list[str]]:
     return {r.name: [f"{c.text} {c.note}".strip() for c in r.cells] for r in table.rows}
 
 
-def test_the_main_table_leaves_ablations_and_parts_out(runs: list[Compared]) -> None:
+def test_the_main_table_leaves_ablations_and_parts_out(runs: dict[str, Run]) -> None:
     table = comparison.main_table(runs)
     assert table.columns == ["Arm", "semeval-k8", "semeval-k16"]
     found = texts(table)
@@ -69,18 +69,18 @@ def test_the_main_table_leaves_ablations_and_parts_out(runs: list[Compared]) -> 
     assert [r.cells[0].best for r in table.rows] == [False, False, True, False]
 
 
-def test_ablations_stand_beside_the_method_with_their_differences(runs: list[Compared]) -> None:
+def test_ablations_stand_beside_the_method_with_their_differences(runs: dict[str, Run]) -> None:
     table = comparison.ablation_table(runs)
     assert table is not None
     found = texts(table)
     assert list(found) == ["obo_mix", "obo_dpo_mix", "obo_dpo_window_mix"]
     assert found["obo_dpo_window_mix"][0] == "52.5 ± 0.5; -5.5 (-9.0 to -2.0; -10.0 to -1.0)"
     assert found["obo_dpo_mix"][0] == "60.5 ± 0.5"
-    plain = [Compared("x", load_run(make_run(runs[0].run.folder.parent / "plain")))]
+    plain = {"x": load_run(make_run(runs["semeval-k8"].folder.parent / "plain"))}
     assert comparison.ablation_table(plain) is None
 
 
-def test_differences(runs: list[Compared]) -> None:
+def test_differences(runs: dict[str, Run]) -> None:
     table = comparison.difference_table(runs, "against_human")
     assert table is not None
     assert texts(table) == {
@@ -88,99 +88,84 @@ def test_differences(runs: list[Compared]) -> None:
     }
 
 
-def test_direct_stands_beside_every_classifiers_human_samples(runs: list[Compared]) -> None:
-    for one in runs:
+def test_direct_stands_beside_every_classifiers_human_samples(runs: dict[str, Run]) -> None:
+    for run in runs.values():
         for name in ("entity_marker", "knowprompt"):
-            one.run.results["against_human"].append(
+            run.results["against_human"].append(
                 {**row("direct", "human", -0.3, -0.1), "classifier": name}
             )
-        one.run.arms += [
-            replace(one.run.arms[0], arm="direct", classifier="direct"),
-            replace(one.run.arms[0], classifier="knowprompt"),
+        run.arms += [
+            replace(run.arms[0], arm="direct", classifier="direct"),
+            replace(run.arms[0], classifier="knowprompt"),
         ]
     table = comparison.difference_table(runs, "against_human")
     assert table is not None
     assert [r.name for r in table.rows][1:] == ["direct · entity_marker", "direct · knowprompt"]
 
 
-def test_claims_are_counted_by_their_intervals(runs: list[Compared]) -> None:
-    said = comparison.verdicts(runs)
+def test_claims_are_judged_by_their_intervals(runs: dict[str, Run]) -> None:
+    def both(arm: str) -> list[str]:
+        return [f"{arm} with entity_marker in {name}" for name in ("semeval-k8", "semeval-k16")]
 
-    def both(arm: str) -> str:
-        settings = ("semeval-k8", "semeval-k16")
-        return f"2 ({'; '.join(f'{arm} with entity_marker in {name}' for name in settings)})"
-
-    assert said == [
-        "Human and generated samples beat human ones. Comparisons that support it: 1 "
-        "(obo_dpo_mix with entity_marker in semeval-k8); that contradict it: 1 (obo_dpo_mix with "
-        "entity_marker in semeval-k16); open: 0.",
-        "DPO helps. Comparisons that support it: 0; that contradict it: 0; open: 2.",
-        "A window of demonstrations hurts. Comparisons that support it: "
-        f"{both('obo_dpo_window_mix')}; that contradict it: 0; open: 0.",
-        "The method beats Xu et al. 2023. Comparisons that support it: "
-        f"{both('xu2023')}; that contradict it: 0; open: 0.",
+    mixes = both("obo_dpo_mix")
+    assert verdicts(runs) == [
+        Verdict("Human and generated samples beat human ones", mixes[:1], mixes[1:], 0),
+        Verdict("DPO helps", [], [], 2),
+        Verdict("A window of demonstrations hurts", both("obo_dpo_window_mix"), [], 0),
+        Verdict("The method beats Xu et al. 2023", both("xu2023"), [], 0),
     ]
 
 
-def test_a_claim_has_to_be_outside_of_both_intervals(runs: list[Compared]) -> None:
-    (found,) = runs[0].run.results["against_human"]
+def test_a_claim_has_to_be_outside_of_both_intervals(runs: dict[str, Run]) -> None:
+    (found,) = runs["semeval-k8"].results["against_human"]
     found |= {"low": -0.01, "high": 0.09}
-    runs[1].run.results["against_human"] = []
-    assert "support it: 0; that contradict it: 0; open: 1." in comparison.verdicts(runs)[0]
+    runs["semeval-k16"].results["against_human"] = []
+    assert verdicts(runs)[0] == Verdict("Human and generated samples beat human ones", [], [], 1)
 
 
 def test_the_same_comparison_counts_once_and_that_of_one_seed_not_at_all(
-    runs: list[Compared],
+    runs: dict[str, Run],
 ) -> None:
+    run = runs["semeval-k8"]
     # the ablations' run holds the main run's arms again
-    again = Compared("semeval-k8-ablations", runs[0].run)
-    assert comparison.verdicts([runs[0], again]) == comparison.verdicts(runs[:1])
+    again = {"semeval-k8": run, "semeval-k8-ablations": run}
+    assert verdicts(again) == verdicts({"semeval-k8": run})
     for key in ("against_human", "against_no_dpo", "against_method"):
-        for found in runs[0].run.results[key]:
+        for found in run.results[key]:
             found["n_seeds"] = 1
-    assert comparison.verdicts(runs[:1]) == []
-
-
-def test_results_without_a_bootstrap_are_shown_without_it(runs: list[Compared]) -> None:
-    del runs[0].run.results["against_human"][0]["bootstrap"]
-    table = comparison.difference_table(runs[:1], "against_human")
-    assert table is not None
-    assert texts(table) == {"obo_dpo_mix": ["+5.0"]}
-    assert not [line for line in comparison.verdicts(runs[:1]) if line.startswith("Human")]
+    assert verdicts({"semeval-k8": run}) == []
 
 
 def test_published_figures_stand_beside_ours_where_the_setting_is_the_papers(
-    runs: list[Compared],
+    runs: dict[str, Run],
 ) -> None:
     ((label, table),) = comparison.published_tables(runs)  # the paper has no SemEval at K = 16 here
     assert label == "semeval-k8"
-    assert table.columns == ["", "published", "here, entity_marker, labels as read"]
+    assert table.columns == ["", "published", "here, entity_marker, relabelled"]
     assert texts(table)["human only"] == ["61.39", "50.5"]
     assert texts(table)["mix, OBO"] == ["67.92", "60.5"]
     assert "Direct-RE" not in texts(table)  # there is none here
 
 
-def test_published_figures_stand_once_and_beside_knowprompt(runs: list[Compared]) -> None:
-    fewer = Compared("semeval-k8-sizes", replace(runs[0].run, arms=runs[0].run.arms[:2]))
-    more = Compared(
-        "semeval-k8-main",
-        replace(
-            runs[0].run,
-            arms=[*runs[0].run.arms, replace(runs[0].run.arms[0], classifier="knowprompt_small")],
-            settings={"label": None},
-        ),
-    )
-    ((label, table),) = comparison.published_tables([fewer, more])
+def test_published_figures_stand_once_and_beside_knowprompt(runs: dict[str, Run]) -> None:
+    run = runs["semeval-k8"]
+    arms = [*run.arms, replace(run.arms[0], classifier="knowprompt_small")]
+    same = {
+        "semeval-k8-sizes": replace(run, arms=run.arms[:2]),
+        "semeval-k8-main": replace(run, arms=arms, settings={"label": None}),
+    }
+    ((label, table),) = comparison.published_tables(same)
     assert label == "semeval-k8-main"
     assert table.columns == ["", "published", "here, knowprompt_small"]
 
 
-def test_curves(runs: list[Compared]) -> None:
+def test_curves(runs: dict[str, Run]) -> None:
     first = size_curves(runs)[0]
     # the whole set counts as its size, 16 samples a relation
     assert [n for n, _, _ in first.points] == [4, 16]
     assert first.points[0][1] == pytest.approx(0.585)
-    assert (first.level, first.left) == (None, None)  # 16 beats 4 by two points in every seed
+    # 16 beats 4 by two points in every seed
+    assert (first.level, first.peak, first.rest) == (None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -189,30 +174,34 @@ def test_curves(runs: list[Compared]) -> None:
         # what the published grid has: 8, 16 and 32 samples
         (
             {4: [0.37, 0.38], 8: [0.23, 0.22], 16: [0.13, 0.15]},
-            "highest at 4, falls after it (the largest number: -23.5, standard error 0.5)",
+            "highest at 4, lower after it (the largest number compared with it: -23.5, "
+            "standard error 0.5)",
         ),
         (
             {4: [0.50, 0.52], 8: [0.55, 0.56], 16: [0.45, 0.44]},
-            "highest at 8, falls after it (the largest number: -11.0, standard error 1.0)",
+            "highest at 8, lower after it (the largest number compared with it: -11.0, "
+            "standard error 1.0)",
         ),
         (
             {4: [0.50, 0.52], 8: [0.60, 0.61], 16: [0.6018, 0.6078]},
-            "levels off at 8 (the largest number: 0.0, standard error 0.2)",
+            "levels off at 8 (the largest number compared with it: 0.0, standard error 0.2)",
         ),
-        ({4: [0.5, 0.5], 16: [0.6, 0.6]}, "no level-off point"),
+        ({4: [0.5, 0.5], 16: [0.6, 0.6]}, "does not level off"),
     ],
 )
 def test_a_curve_that_falls_does_not_level_off(
-    runs: list[Compared], scores: dict[int, list[float]], said: str
+    runs: dict[str, Run], tmp_path: Path, scores: dict[int, list[float]], said: str
 ) -> None:
-    some = runs[0].run.arms[0]
+    run = runs["semeval-k8"]
+    some = run.arms[0]
     arms = [
         replace(some, arm=f"obo_mix@{n}", seed=seed, figures={"micro_f1": score})
         for n, of in scores.items()
         for seed, score in enumerate(of)
     ]
-    one = Compared("k8", replace(runs[0].run, arms=arms))
-    assert size_curves([one])[0].ending == said
+    content = comparison_content({"k8": replace(run, arms=arms)}, "x", "")
+    for path in _render("comparison", content, tmp_path / "shown"):
+        assert f"; {said}" in path.read_text(encoding="utf-8")
 
 
 def test_nothing_has_no_sign() -> None:
@@ -233,25 +222,27 @@ def test_level_off(scores: dict[int, list[float]], level: int | None) -> None:
 
 
 def test_what_was_generated_and_labelled_is_shown_once(
-    runs: list[Compared], tmp_path: Path
+    runs: dict[str, Run], tmp_path: Path
 ) -> None:
     # a cell that shares all of its generation, and one that labels it anew
     counts = {"Other": {"intended": 8, "labelled": 5, "agreed": 3}}
-    shared = Compared("k8-window", replace(runs[0].run, arms=runs[0].run.arms[:3]))
+    run, more = runs.values()
+    shared = replace(run, arms=run.arms[:3])
     labelled = [
         replace(arm, figures={**arm.figures, "labelling": {"relations": counts}})
-        for arm in runs[1].run.arms
+        for arm in more.arms
     ]
-    other = Compared("k16-read", replace(runs[1].run, arms=labelled))
+    other = replace(more, arms=labelled)
+    all_runs = {"semeval-k8": run, "k8-window": shared, "k16-read": other}
     for arm in labelled:
         if arm.figures["generation"]:
             arm.figures["generation"] = {**arm.figures["generation"], "accepted": 301}
-    found = comparison.once([runs[0], shared, other], tables.generation_table)
+    found = comparison.distinct_tables(all_runs, tables.generation_table)
     assert [label for label, _ in found] == ["semeval-k8", "k16-read"]
     assert texts(found[0][1])["accepted"] == ["900"] * 4  # 300 a seed
-    ((label, table),) = comparison.once([runs[0], shared, other], tables.labelling_table)
+    ((label, table),) = comparison.distinct_tables(all_runs, tables.labelling_table)
     assert (label, texts(table)["Other"][0]) == ("k16-read", "24 → 15 (9 of both)")
-    content = comparison_content([runs[0], other], "x", "")
+    content = comparison_content({"semeval-k8": run, "k16-read": other}, "x", "")
     for path in _render("comparison", content, tmp_path / "shown"):
         text = path.read_text(encoding="utf-8")
         assert "Drafts accepted and rejected, k16-read" in text
@@ -259,13 +250,13 @@ def test_what_was_generated_and_labelled_is_shown_once(
 
 
 def test_each_corpus_has_its_cosines_and_its_case_studies(
-    runs: list[Compared], tmp_path: Path
+    runs: dict[str, Run], tmp_path: Path
 ) -> None:
-    small = Compared("tacred-k8", load_run(make_run(tmp_path / "t8", corpus="tacred")))
+    small = load_run(make_run(tmp_path / "t8", corpus="tacred"))
     folder = make_run(tmp_path / "t32", corpus="tacred", arms=("human",), show_human=False)
     write_json(folder / "results.json", {**read_json(folder / "results.json"), "shots": 32})
-    large = Compared("tacred-k32", load_run(folder))
-    content = comparison_content([*runs, small, large], "x", "")
+    tacred = {"tacred-k8": small, "tacred-k32": load_run(folder)}
+    content = comparison_content({**runs, **tacred}, "x", "")
     # of SemEval, K = 16 is the largest and K = 8 the first of the fullest
     shown = ["semeval-k16", "semeval-k8", "tacred-k32", "tacred-k8"]
     assert [label for label, _, _ in content["cosines"]] == shown
@@ -278,9 +269,9 @@ def test_each_corpus_has_its_cosines_and_its_case_studies(
 
 
 def test_the_command_writes_both_files(
-    runs: list[Compared], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    runs: dict[str, Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folders = [str(one.run.folder) for one in runs]
+    folders = [str(run.folder) for run in runs.values()]
     out = tmp_path / "both"
     assert cli.main(["report", "--compare", *folders, "--out", str(out)]) == 0
     page = _Page((out / "report.html").read_text(encoding="utf-8"))
@@ -289,7 +280,7 @@ def test_the_command_writes_both_files(
     assert not [v for n, v in page.attributes if n in ("src", "href")]
     markdown = (out / "report.md").read_text(encoding="utf-8")
     assert "| obo\\_dpo\\_mix" in markdown or "| obo_dpo_mix" in markdown
-    assert "4: 58.5 ± 0.5, 16: 60.5 ± 0.5; no level-off point" in markdown
+    assert "4: 58.5 ± 0.5, 16: 60.5 ± 0.5; does not level off" in markdown
     assert "own sentences are left out" not in markdown
     options = ["--no-human-sentences", "--out", str(out)]
     assert cli.main(["report", "--compare", *folders, *options]) == 0
@@ -317,9 +308,9 @@ def test_runs_of_human_samples_alone_have_no_empty_tables(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("where", ["outside", "inside", "grid"])
 def test_a_single_run_is_not_compared(
-    runs: list[Compared], tmp_path: Path, capsys: pytest.CaptureFixture[str], where: str
+    runs: dict[str, Run], tmp_path: Path, capsys: pytest.CaptureFixture[str], where: str
 ) -> None:
-    folder = runs[0].run.folder
+    folder = runs["semeval-k8"].folder
     write_json(tmp_path / "grid.json", {"name": "paper", "cells": ["k8"], "settings": ""})
     given = {"outside": str(folder), "inside": f"{folder}/../k8", "grid": str(tmp_path)}[where]
     (folder / "report.md").write_text("the run's own", encoding="utf-8")
@@ -331,11 +322,11 @@ def test_a_single_run_is_not_compared(
 
 
 def test_the_cells_of_a_grid_are_compared_beside_its_own_report(
-    runs: list[Compared], tmp_path: Path
+    runs: dict[str, Run], tmp_path: Path
 ) -> None:
     grid = tmp_path / "grid"
-    for one in runs:
-        make_run(grid / one.run.folder.name)
+    for run in runs.values():
+        make_run(grid / run.folder.name)
     write_json(grid / "grid.json", {"name": "paper", "cells": ["k8", "k16"], "settings": "x: 1"})
     (grid / "report.md").write_text("the grid's own", encoding="utf-8")
     assert cli.main(["report", "--compare", str(grid)]) == 0
@@ -343,8 +334,8 @@ def test_the_cells_of_a_grid_are_compared_beside_its_own_report(
     assert (tmp_path / "grid-compared" / "report.md").is_file()
 
 
-def test_a_grids_report_is_that_of_its_cells(runs: list[Compared], tmp_path: Path) -> None:
-    cells = [one.run.folder.name for one in runs]
+def test_a_grids_report_is_that_of_its_cells(runs: dict[str, Run], tmp_path: Path) -> None:
+    cells = [run.folder.name for run in runs.values()]
     grid = {"name": "paper", "cells": cells, "settings": "cells: [<b>]\n"}
     write_json(tmp_path / "grid.json", grid)
     assert cli.main(["report", str(tmp_path)]) == 0

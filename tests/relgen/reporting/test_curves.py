@@ -20,8 +20,8 @@ def test_step_beats_epoch_and_a_broken_line_is_left_out() -> None:
 def test_dpo_charts_read_each_half_once_a_seed(tmp_path: Path) -> None:
     charts = dpo_charts(load_run(make_run(tmp_path, seeds=(1, 2))))
     assert [chart.title for chart in charts] == ["DPO loss", "Reward margin", "Reward accuracy"]
-    assert charts[0].legend == [("half a", 0), ("half b", 1)]
-    assert len(charts[0].lines) == 4
+    assert charts[0].labels == ["half a", "half b"]
+    assert len(charts[0].series) == 4
 
 
 def test_only_the_metric_itself_and_its_validation_are_drawn(tmp_path: Path) -> None:
@@ -36,19 +36,16 @@ def test_only_the_metric_itself_and_its_validation_are_drawn(tmp_path: Path) -> 
         tmp_path / "report_data.json", {"arms": [{**arm, "dpo_history": {"all": "h.jsonl"}}]}
     )
     charts = dpo_charts(load_run(tmp_path))
-    assert [(chart.title, chart.legend) for chart in charts] == [
-        ("DPO loss", [("all relations", 0), ("all relations, validation", 1)]),
-        ("Reward margin", [("all relations", 0)]),
+    assert [(chart.title, [label for label, _ in chart.series]) for chart in charts] == [
+        ("DPO loss", ["all relations", "all relations, validation"]),
+        ("Reward margin", ["all relations"]),
     ]
-    assert [len(chart.lines) for chart in charts] == [2, 1]
 
 
 def test_classifier_chart_has_a_line_an_arm(tmp_path: Path) -> None:
     charts = classifier_charts(load_run(make_run(tmp_path, seeds=(1,))))
     assert [chart.title for chart in charts] == ["Classifier's loss"]
-    assert [name for name, _ in charts[0].legend] == [
-        *("human", "obo_dpo_pure", "obo_dpo_mix", "aao_mix"),
-    ]
+    assert charts[0].labels == ["human", "obo_dpo_pure", "obo_dpo_mix", "aao_mix"]
 
 
 def test_no_history_no_charts(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """The paper's figures, digit by digit."""
 
+import pytest
+
 from relgen.reporting.published import published_figures, published_table
 
 TABLE = {
@@ -30,3 +32,22 @@ def test_our_arms_beside_them() -> None:
         "direct": ("Direct-RE", "33.30"),
     }
     assert published_figures("semeval", 16) == published_figures("everyday", 8) == {}
+
+
+@pytest.mark.parametrize("name", ["semeval", "SemEval-2010 Task 8"])
+def test_published_figures_of_a_corpus_that_the_paper_covers(name: str) -> None:
+    table = published_table(name)
+    assert table is not None
+    assert table.columns == ["Published", "SemEval, K = 8"]
+    assert [row.cells[0].text for row in table.rows] == [
+        "61.39",
+        "42.02",
+        "67.92",
+        "70.32",
+        "25.55",
+    ]
+
+
+def test_no_published_figures_for_other_corpora() -> None:
+    assert published_table("everyday") is None
+    assert published_table({"train": "a.jsonl"}) is None

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from relgen.common.files import write_json
 from relgen.reporting import tables
 from relgen.reporting.data import load_run
-from relgen.reporting.published import published_table
 from relgen.reporting.tables import Cell
 from tests.relgen.reporting.fake_run import make_run
 
@@ -55,9 +52,7 @@ def test_relation_table_takes_means_over_seeds(tmp_path: Path) -> None:
     for seed, f1 in ((1, 0.4), (2, 0.6)):
         scores = {"per_relation": {"cause": {"f1": f1}, "none": {"f1": 0.1}}}
         write_json(tmp_path / f"{seed}.json", scores)
-        # one path, or one for each initialisation
-        paths = f"{seed}.json" if seed == 1 else [f"{seed}.json"]
-        arms.append({"arm": "human", "seed": seed, "scores": paths})
+        arms.append({"arm": "human", "seed": seed, "scores": [f"{seed}.json"]})
     figures = [{"arm": "human", "seed": seed, "micro_f1": 0.5} for seed in (1, 2)]
     write_json(tmp_path / "results.json", {"arms": figures})
     write_json(tmp_path / "report_data.json", {"arms": arms, "negative": "none"})
@@ -67,7 +62,7 @@ def test_relation_table_takes_means_over_seeds(tmp_path: Path) -> None:
     rows = tables.relation_table(run, by_relation).rows
     assert [(row.name, row.cells, row.hint) for row in rows] == [
         ("cause", [Cell("50.0")], ""),
-        ("none", [Cell("10.0")], "negative label: outside micro-F1"),
+        ("none", [Cell("10.0")], "negative label: not in micro-F1"),
     ]
 
 
@@ -89,45 +84,6 @@ def test_generation_counts_once_what_pure_and_mix_share(tmp_path: Path) -> None:
 
 def test_no_generation_no_table(tmp_path: Path) -> None:
     assert tables.generation_table(load_run(make_run(tmp_path, arms=("human",)))) is None
-
-
-def test_diversity_falls_back_on_the_results(tmp_path: Path) -> None:
-    sets = tables.diversity_sets(load_run(make_run(tmp_path, files=False)))
-    assert list(sets) == ["human", "obo_dpo", "aao"]
-    table = tables.diversity_table(sets)
-    assert [cell.text for cell in table.rows[1].cells] == ["–", "0.200", "0.300", "0.900", "0.100"]
-
-
-def test_the_most_diverse_set_is_marked_only_among_sets_of_one_size() -> None:
-    def of(cosine: float, size: int) -> list[dict[str, object]]:
-        return [{"overall": {"cosine": cosine}, "size": size}]
-
-    equal = tables.diversity_table({"human": of(0.1, 8), "aao": of(0.4, 8)})
-    assert [row.cells for row in equal.rows] == [
-        [Cell("8"), Cell("0.100", best=True)],
-        [Cell("8"), Cell("0.400")],
-    ]
-    unequal = tables.diversity_table({"human": of(0.1, 8), "aao": of(0.4, 16)})
-    assert not any(cell.best for row in unequal.rows for cell in row.cells)
-
-
-@pytest.mark.parametrize("name", ["semeval", "SemEval-2010 Task 8"])
-def test_published_figures_of_a_corpus_that_the_paper_covers(name: str) -> None:
-    table = published_table(name)
-    assert table is not None
-    assert table.columns == ["Published", "SemEval, K = 8"]
-    assert [row.cells[0].text for row in table.rows] == [
-        "61.39",
-        "42.02",
-        "67.92",
-        "70.32",
-        "25.55",
-    ]
-
-
-def test_no_published_figures_for_other_corpora() -> None:
-    assert published_table("everyday") is None
-    assert published_table({"train": "a.jsonl"}) is None
 
 
 def test_sentences_by_intended_and_read_relation(tmp_path: Path) -> None:

@@ -164,7 +164,7 @@ def test_split_warns_of_small_relations_and_refuses_too_many_shots(tmp_path, cap
     samples = [s for s in read_split("train") if s.relation != "causes"] + read_split("train")[:1]
     write_samples(tmp_path / "pool.jsonl", samples)
     run("split", tmp_path / "pool.jsonl", "--shots", 8, "--out", tmp_path / "out")
-    warning = "causes: 1 training samples in place of 8"
+    warning = "causes: only 1 of 8 training samples"
     assert f"warning: {warning}\n" in capsys.readouterr().err
     assert _manifest(tmp_path / "out")["warnings"] == [warning]
     with pytest.raises(InputError, match="larger than the data"):

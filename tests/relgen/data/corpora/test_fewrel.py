@@ -5,9 +5,16 @@ import json
 import pytest
 
 from relgen.common.errors import InputError
-from relgen.data.corpora import fewrel
+from relgen.data.corpora import ReadOptions, read_corpus
 from relgen.data.samples import Entity, Sample
 from relgen.data.validation import ReadStatistics
+
+
+def read(path, *, skip_bad=False, statistics=None, **options):
+    return read_corpus(
+        "fewrel", path, ReadOptions(**options), skip_bad=skip_bad, statistics=statistics
+    )
+
 
 #          0      1         2     3      4     5    6       7
 TOKENS = ["The", "Rhine", "at", "Basel", "is", "a", "Rhine", "."]
@@ -25,7 +32,7 @@ def _file(tmp_path, content):
 
 def test_takes_the_first_mentions(tmp_path):
     path = _file(tmp_path, {"P206": [_record([[1], [6]], [[3]])]})
-    assert list(fewrel.read(path)) == [
+    assert list(read(path)) == [
         Sample(
             "fewrel-train_wiki-P206-1",
             "The Rhine at Basel is a Rhine .",
@@ -38,14 +45,14 @@ def test_takes_the_first_mentions(tmp_path):
 
 def test_mentions_that_overlap_are_passed_over(tmp_path):
     path = _file(tmp_path, {"P206": [_record([[1, 2, 3], [6]], [[3]])]})
-    (sample,) = fewrel.read(path, split_name="val")
+    (sample,) = read(path, split_name="val")
     assert sample.id == "fewrel-val-P206-1"
     assert sample.head == Entity(24, 29)
 
 
 def test_all_mentions_make_a_sample_each(tmp_path):
     path = _file(tmp_path, {"P206": [_record([[1, 2, 3], [1], [6]], [[3]])]})
-    samples = list(fewrel.read(path, mentions="all"))
+    samples = list(read(path, mentions="all"))
     assert [sample.id for sample in samples] == [
         "fewrel-train_wiki-P206-1-1",
         "fewrel-train_wiki-P206-1-2",
@@ -55,7 +62,7 @@ def test_all_mentions_make_a_sample_each(tmp_path):
 
 def test_indices_with_gaps_span_from_first_to_last(tmp_path):
     path = _file(tmp_path, {"P206": [_record([[1, 0]], [[3, 5]])]})
-    (sample,) = fewrel.read(path)
+    (sample,) = read(path)
     assert (sample.head_text, sample.tail_text) == ("The Rhine", "Basel is a")
 
 
@@ -78,19 +85,19 @@ def test_indices_with_gaps_span_from_first_to_last(tmp_path):
 def test_a_malformed_record_is_named(tmp_path, record, message):
     path = _file(tmp_path, {"P1": [_record([[1]], [[3]])], "P206": [_record([[1]], [[3]]), record]})
     with pytest.raises(InputError, match=message) as caught:
-        list(fewrel.read(path))
+        list(read(path))
     assert str(caught.value).startswith(f"{path}: record P206[2]: ")
     statistics = ReadStatistics()
-    assert len(list(fewrel.read(path, skip_bad=True, statistics=statistics))) == 2
+    assert len(list(read(path, skip_bad=True, statistics=statistics))) == 2
     assert statistics.skipped == 1
 
 
 @pytest.mark.parametrize("content", [[], {"P1": {}}, "x"])
 def test_other_documents_are_refused(tmp_path, content):
     with pytest.raises(InputError, match=r"train_wiki\.json: must be an object that maps"):
-        list(fewrel.read(_file(tmp_path, content)))
+        list(read(_file(tmp_path, content)))
 
 
 def test_an_empty_document(tmp_path):
     with pytest.raises(InputError, match="the file is empty"):
-        list(fewrel.read(_file(tmp_path, {"P1": []})))
+        list(read(_file(tmp_path, {"P1": []})))

@@ -4,9 +4,16 @@ import pytest
 from datasets import ClassLabel, Dataset, Features, Value
 
 from relgen.common.errors import InputError
-from relgen.data.corpora import hub
+from relgen.data.corpora import ReadOptions, hub, read_corpus
 from relgen.data.samples import Entity, Sample
 from relgen.data.validation import ReadStatistics
+
+
+def read(path, *, skip_bad=False, statistics=None, **options):
+    return read_corpus(
+        "hub", path, ReadOptions(**options), skip_bad=skip_bad, statistics=statistics
+    )
+
 
 TAGGED = "<e1>People</e1> have moved into <e2>downtown</e2>."
 TEXT = "People have moved into downtown."
@@ -32,7 +39,7 @@ def test_tagged_sentences_with_class_labels(tmp_path):
         Features({"sentence": Value("string"), "relation": labels}),
     )
     columns = hub.KNOWN["SemEvalWorkshop/sem_eval_2010_task_8"]
-    first, second = hub.read(folder, columns=columns)
+    first, second = read(folder, columns=columns)
     assert first == Sample(
         "corpus-train-1", TEXT, Entity(0, 6), Entity(23, 31), "Entity-Destination(e1,e2)"
     )
@@ -65,7 +72,7 @@ def test_tagged_sentences_with_class_labels(tmp_path):
     ],
 )
 def test_columns_of_several_shapes(tmp_path, row, columns):
-    (sample,) = hub.read(_parquet(tmp_path, [row]), columns=columns)
+    (sample,) = read(_parquet(tmp_path, [row]), columns=columns)
     assert (sample.text, sample.relation, sample.head_text) == (TEXT, "r", "People")
     assert sample.tail_text.startswith("downtown")
 
@@ -73,33 +80,33 @@ def test_columns_of_several_shapes(tmp_path, row, columns):
 def test_a_file_and_ids_of_its_own(tmp_path):
     path = tmp_path / "corpus.jsonl"
     path.write_text(f'{{"id": 5, "text": "{TAGGED}", "relation": "r"}}\n')
-    assert [sample.id for sample in hub.read(path)] == ["5"]
+    assert [sample.id for sample in read(path)] == ["5"]
 
 
 def test_malformed_rows_are_named_and_skipped(tmp_path):
     rows = [{"text": TAGGED, "relation": "r"}, {"text": "no tags", "relation": "r"}]
     folder = _parquet(tmp_path, rows)
     with pytest.raises(InputError, match=r"record train\[2\]: field 'sentence': <e1> is missing"):
-        list(hub.read(folder))
+        list(read(folder))
     statistics = ReadStatistics()
-    assert len(list(hub.read(folder, skip_bad=True, statistics=statistics))) == 1
+    assert len(list(read(folder, skip_bad=True, statistics=statistics))) == 1
     assert statistics.skipped == 1
 
 
 def test_columns_that_are_not_there(tmp_path):
     folder = _parquet(tmp_path, [{"sentence": TAGGED, "relation": "r"}])
     with pytest.raises(InputError, match="no column for text or tokens among sentence, relation"):
-        list(hub.read(folder))
+        list(read(folder))
     with pytest.raises(InputError, match=r"columns\.text.*'words'.*its columns: sentence, rel"):
-        list(hub.read(folder, columns={"text": "words"}))
+        list(read(folder, columns={"text": "words"}))
     with pytest.raises(InputError, match=r"unknown key.*'txt'.*one of text, tokens"):
-        list(hub.read(folder, columns={"txt": "sentence"}))
+        list(read(folder, columns={"txt": "sentence"}))
 
 
 def test_a_split_or_a_file_that_cannot_be_loaded(tmp_path):
     folder = _parquet(tmp_path, [{"text": TAGGED, "relation": "r"}])
     with pytest.raises(InputError, match=r"split 'test' cannot be loaded: .*check the id"):
-        list(hub.read(folder, split_name="test"))
+        list(read(folder, split_name="test"))
     (tmp_path / "a.zip").write_text("x")
     with pytest.raises(InputError, match="not a file that can be loaded"):
-        list(hub.read(tmp_path / "a.zip"))
+        list(read(tmp_path / "a.zip"))

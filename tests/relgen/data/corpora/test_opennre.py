@@ -5,9 +5,16 @@ import json
 import pytest
 
 from relgen.common.errors import InputError
-from relgen.data.corpora import opennre
+from relgen.data.corpora import ReadOptions, read_corpus
 from relgen.data.samples import Entity, Sample
 from relgen.data.validation import ReadStatistics
+
+
+def read(path, *, skip_bad=False, statistics=None, **options):
+    return read_corpus(
+        "opennre", path, ReadOptions(**options), skip_bad=skip_bad, statistics=statistics
+    )
+
 
 TOKENS = {
     "token": ["Ann", "Lee", "lives", "in", "Bern", "."],
@@ -30,7 +37,7 @@ def _file(tmp_path, *rows):
 
 
 def test_token_offsets_become_characters(tmp_path):
-    assert list(opennre.read(_file(tmp_path, TOKENS))) == [
+    assert list(read(_file(tmp_path, TOKENS))) == [
         Sample(
             "opennre-train-1",
             "Ann Lee lives in Bern .",
@@ -46,12 +53,12 @@ def test_files_of_a_corpus_share_no_ids(tmp_path):
     train = _file(tmp_path, TOKENS, TEXT)
     test = train.rename(tmp_path / "test.txt")
     train = _file(tmp_path, TOKENS, TEXT)
-    ids = [{sample.id for sample in opennre.read(path)} for path in (train, test)]
+    ids = [{sample.id for sample in read(path)} for path in (train, test)]
     assert ids == [{"opennre-train-1", "opennre-train-2"}, {"opennre-test-1", "opennre-test-2"}]
 
 
 def test_character_offsets_stay(tmp_path):
-    (sample,) = opennre.read(_file(tmp_path, TEXT), split_name="val")
+    (sample,) = read(_file(tmp_path, TEXT), split_name="val")
     assert sample == Sample(
         "opennre-val-1", TEXT["text"], Entity(0, 7, "PERSON"), Entity(17, 21), "residence"
     )
@@ -59,24 +66,24 @@ def test_character_offsets_stay(tmp_path):
 
 def test_ids_of_the_file_are_kept_and_must_differ(tmp_path):
     path = _file(tmp_path, {**TOKENS, "id": 7}, {**TEXT, "id": "x"})
-    assert [sample.id for sample in opennre.read(path)] == ["7", "x"]
-    with pytest.raises(InputError, match=r":2: field 'id': the id of line 1 again \(got 'x'"):
-        list(opennre.read(_file(tmp_path, {**TOKENS, "id": "x"}, {**TEXT, "id": "x"})))
+    assert [sample.id for sample in read(path)] == ["7", "x"]
+    with pytest.raises(InputError, match=r":2: field 'id': the same id as line 1 \(got 'x'"):
+        list(read(_file(tmp_path, {**TOKENS, "id": "x"}, {**TEXT, "id": "x"})))
 
 
 def test_names_that_differ_from_the_mention_are_no_error(tmp_path):
     row = {**TOKENS, "h": {"name": "Ann Mary Lee", "pos": [0, 2]}}
-    (sample,) = opennre.read(_file(tmp_path, row))
+    (sample,) = read(_file(tmp_path, row))
     assert sample.head_text == "Ann Lee"
 
 
 def test_inclusive_ends_are_refused(tmp_path):
     row = {**TOKENS, "h": {"name": "Ann Lee", "pos": [0, 1]}, "t": {"name": "Bern", "pos": [4, 4]}}
     with pytest.raises(InputError, match=r"field 'h\.pos': the end must be exclusive.*add one"):
-        list(opennre.read(_file(tmp_path, row)))
+        list(read(_file(tmp_path, row)))
     spelled_otherwise = {**TOKENS, "h": {"name": "Ann-Lee", "pos": [0, 1]}}
     with pytest.raises(InputError, match=r"field 'h\.pos': the end must be exclusive"):
-        list(opennre.read(_file(tmp_path, spelled_otherwise)))
+        list(read(_file(tmp_path, spelled_otherwise)))
     brackets = {
         "token": ["Acme", "-LRB-", "Bern", "-RRB-", "hired", "Ann"],
         "h": {"name": "Acme -LRB- Bern -RRB-", "pos": [0, 3]},
@@ -84,13 +91,13 @@ def test_inclusive_ends_are_refused(tmp_path):
         "relation": "r",
     }
     with pytest.raises(InputError, match=r"h\.pos.*'Acme -LRB- Bern -RRB-' includes its token"):
-        list(opennre.read(_file(tmp_path, brackets)))
+        list(read(_file(tmp_path, brackets)))
     brackets["h"]["pos"] = [0, 4]
-    (sample,) = opennre.read(_file(tmp_path, brackets))
+    (sample,) = read(_file(tmp_path, brackets))
     assert sample.head_text == "Acme ( Bern )"
     single = {**TOKENS, "t": {"name": "Bern", "pos": [4, 4]}}
     with pytest.raises(InputError, match=r"field 't\.pos': the end must be exclusive"):
-        list(opennre.read(_file(tmp_path, single)))
+        list(read(_file(tmp_path, single)))
 
 
 @pytest.mark.parametrize(
@@ -112,7 +119,7 @@ def test_inclusive_ends_are_refused(tmp_path):
 def test_a_malformed_line_names_line_field_and_value(tmp_path, change, message):
     path = _file(tmp_path, TEXT, {**TOKENS, **change})
     with pytest.raises(InputError, match=message) as caught:
-        list(opennre.read(path))
+        list(read(path))
     assert str(caught.value).startswith(f"{path}:2: ")
     assert str(caught.value).endswith("--skip-bad")
 
@@ -127,7 +134,7 @@ def test_lines_in_pythons_notation(tmp_path, end):
     }
     path = tmp_path / "train.txt"
     path.write_text(f"{row!r}\n{json.dumps(row)}\n", "utf-8")
-    first, second = opennre.read(path)
+    first, second = read(path)
     assert (first.id, first.text) == ("opennre-train-1", "O'Neill did n't say \" Bern \"")
     assert (first.head_text, first.tail_text) == ("O'Neill", "Bern")
     assert (first.head, first.tail) == (second.head, second.tail)
@@ -137,7 +144,7 @@ def test_a_line_may_mix_the_two_notations(tmp_path):
     line = """{"token": ["Ann", "is", "n't", "here"], 'h': {'name': 'ann', 'pos': [0, 1]}, """
     line += """"t": {'pos': [3, 4]}, 'relation': "r"}"""
     (tmp_path / "train.txt").write_text(line + "\n", "utf-8")
-    (sample,) = opennre.read(tmp_path / "train.txt")
+    (sample,) = read(tmp_path / "train.txt")
     assert (sample.head_text, sample.tail_text) == ("Ann", "here")
 
 
@@ -152,32 +159,32 @@ def test_names_that_stand_elsewhere_are_counted_and_said_once(tmp_path):
     other = [right[0], right[1] - 1]  # an inclusive end
     rows = [row(right, word), row(right, word.upper()), row(right, "Zoe"), row(other, word)]
     path = _file(tmp_path, *rows, row(other, word), TOKENS)
-    assert len(list(opennre.read(path, statistics=statistics))) == 6
+    assert len(list(read(path, statistics=statistics))) == 6
     (doubt,) = statistics.doubts
-    assert doubt.startswith(f"{path}: 2 entities whose `name` stands in the text")
-    assert f"line 4: '{word}', where '{word[:-1]}' is marked" in doubt
+    assert doubt.startswith(f"{path}: 2 entities whose `name` is in the text")
+    assert f"line 4: '{word}', while '{word[:-1]}' is marked" in doubt
 
 
 @pytest.mark.parametrize("line", ["{'a': open('x')}", "{'token': ['Ann'", "{'a': 1}['a']"])
 def test_what_is_neither_json_nor_a_plain_dictionary_is_refused(tmp_path, line):
     (tmp_path / "train.txt").write_text(f"{line}\n")
     with pytest.raises(InputError, match=r"train\.txt:1: not valid JSON at column 2"):
-        list(opennre.read(tmp_path / "train.txt"))
+        list(read(tmp_path / "train.txt"))
 
 
 def test_lines_without_token_and_text_or_json(tmp_path):
     with pytest.raises(InputError, match="a line has `token` or `text`"):
-        list(opennre.read(_file(tmp_path, {"h": {}, "t": {}})))
+        list(read(_file(tmp_path, {"h": {}, "t": {}})))
     with pytest.raises(InputError, match="must be a JSON object"):
-        list(opennre.read(_file(tmp_path, [1])))
+        list(read(_file(tmp_path, [1])))
     (tmp_path / "train.txt").write_text("{\n")
     with pytest.raises(InputError, match=r"train\.txt:1: not valid JSON"):
-        list(opennre.read(tmp_path / "train.txt"))
+        list(read(tmp_path / "train.txt"))
 
 
 def test_skip_bad_counts_and_ids_keep_the_line(tmp_path):
     statistics = ReadStatistics()
     path = _file(tmp_path, {}, TOKENS)
-    samples = list(opennre.read(path, skip_bad=True, statistics=statistics))
+    samples = list(read(path, skip_bad=True, statistics=statistics))
     assert [sample.id for sample in samples] == ["opennre-train-2"]
     assert (statistics.read, statistics.skipped) == (1, 1)

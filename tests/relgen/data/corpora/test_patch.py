@@ -60,9 +60,9 @@ def test_a_patch_for_other_samples_raises(tmp_path, drop_others):
         ([["a", "new"]], r"field '\[1\]': an entry is .*\(got \['a', 'new'\]\)"),
         ([{"id": "a", "relation": "x"}, {"relation": "new"}], r"field '\[2\]': an entry is"),
         ([{"id": 3, "relation": "new"}], r"field '\[1\]': an entry is"),
-        ([{"id": "a"}], r"field 'a': a relation is a text \(got None\)"),
-        ({"a": 3}, r"field 'a': a relation is a text \(got 3\)"),
-        ({"a": ""}, "field 'a': a relation is a text"),
+        ([{"id": "a"}], r"field '\[1\]': an entry is .*\(got \{'id': 'a'\}\)"),
+        ({"a": 3}, r"field '\[1\]': an entry is .*\(got \{'id': 'a', 'relation': 3\}\)"),
+        ({"a": ""}, r"'relation': ''\}\)"),
     ],
 )
 def test_other_documents_are_refused(tmp_path, content, message):
@@ -76,7 +76,7 @@ def test_an_id_that_stands_twice_must_have_one_label(tmp_path):
     entries = [{"id": "a", "relation": "x"}, {"id": "b", "relation": "x"}]
     assert LabelPatch(_file(tmp_path, [*entries, *entries])).labels == {"a": "x", "b": "x"}
     path = _file(tmp_path, [*entries, {"id": "b", "relation": "y"}])
-    with pytest.raises(InputError, match=r"field 'b': the id has the label 'x' as well \(got 'y'"):
+    with pytest.raises(InputError, match=r"field 'b': the id also has the label 'x' \(got 'y'"):
         LabelPatch(path)
 
 

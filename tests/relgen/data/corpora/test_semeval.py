@@ -8,10 +8,17 @@ from pathlib import Path
 import pytest
 
 from relgen.common.errors import CombinedInputError, InputError
-from relgen.data.corpora import semeval
+from relgen.data.corpora import ReadOptions, read_corpus
 from relgen.data.samples import Entity, Sample
 from relgen.data.schema import load_schema
 from relgen.data.validation import ReadStatistics
+
+
+def read(path, *, skip_bad=False, statistics=None, **options):
+    return read_corpus(
+        "semeval", path, ReadOptions(**options), skip_bad=skip_bad, statistics=statistics
+    )
+
 
 RECORD = (
     '8\t"<e1>People</e1> have moved into <e2>downtown</e2>."\nEntity-Destination(e1,e2)\nComment:'
@@ -68,7 +75,7 @@ def folder() -> Path:
 
 
 def test_reads_a_record(tmp_path):
-    assert list(semeval.read(_file(tmp_path, RECORD))) == [
+    assert list(read(_file(tmp_path, RECORD))) == [
         Sample(
             "semeval-train-8",
             "People have moved into downtown.",
@@ -83,21 +90,21 @@ def test_quotation_marks_and_odd_spacing_within_the_outer_pair_stay(tmp_path):
     record = (
         '20 ""Any time," he told the <e1>boy</e1>  in the <e2>desk</e2> ."\nOther\nComment: a <e2>b'
     )
-    (sample,) = semeval.read(_file(tmp_path, record, end="\n"))
+    (sample,) = read(_file(tmp_path, record, end="\n"))
     assert sample.text == '"Any time," he told the boy  in the desk .'
     assert (sample.head_text, sample.tail_text) == ("boy", "desk")
 
 
 def test_adjacent_entities_do_not_cross(tmp_path):
     record = '5\t"The <e1>crane</e1><e2>arm</e2> fell."\nComponent-Whole(e2,e1)\nComment:'
-    (sample,) = semeval.read(_file(tmp_path, record))
+    (sample,) = read(_file(tmp_path, record))
     assert (sample.head, sample.tail) == (Entity(4, 9), Entity(9, 12))
 
 
 def test_ids_follow_the_number_unless_a_split_is_named(tmp_path):
     path = _file(tmp_path, RECORD, RECORD.replace("8\t", "8001\t", 1))
-    assert [s.id for s in semeval.read(path)] == ["semeval-train-8", "semeval-test-8001"]
-    assert [s.id for s in semeval.read(path, split_name="x")] == ["semeval-x-8", "semeval-x-8001"]
+    assert [s.id for s in read(path)] == ["semeval-train-8", "semeval-test-8001"]
+    assert [s.id for s in read(path, split_name="x")] == ["semeval-x-8", "semeval-x-8001"]
 
 
 @pytest.mark.parametrize(
@@ -107,7 +114,7 @@ def test_ids_follow_the_number_unless_a_split_is_named(tmp_path):
         (RECORD.replace('"', ""), "a sentence in quotation marks"),
         (RECORD.replace("<e2>", ""), "field 'sentence': <e2> is missing"),
         (RECORD.replace("</e1>", ""), "field 'sentence': </e1> is missing"),
-        (RECORD.replace("moved", "<e1>moved</e1>"), "<e1> stands twice"),
+        (RECORD.replace("moved", "<e1>moved</e1>"), "<e1> occurs twice"),
         (RECORD.replace("<e1>People</e1>", "<e1></e1>People"), r"field 'head'.*\[0, 0\]"),
         (RECORD.replace("(e1,e2)", "(e1,e3)"), r"field 'relation'.*'Entity-Destination\(e1,e3\)'"),
         (RECORD.splitlines()[0], "the label's line is missing.*TEST_FILE_FULL"),
@@ -118,33 +125,33 @@ def test_ids_follow_the_number_unless_a_split_is_named(tmp_path):
 def test_a_malformed_record_names_its_line(tmp_path, record, message):
     path = _file(tmp_path, RECORD, record.replace("8\t", "9\t", 1))
     with pytest.raises(InputError, match=message) as caught:
-        list(semeval.read(path))
+        list(read(path))
     assert str(caught.value).startswith(f"{path}:5: ")
     assert ";" in str(caught.value)
 
 
 def test_skip_bad_counts(tmp_path):
     path = _file(tmp_path, "junk", RECORD, RECORD)
-    with pytest.raises(CombinedInputError, match="the id of line 3 again"):
-        list(semeval.read(path))
+    with pytest.raises(CombinedInputError, match="the same id as line 3"):
+        list(read(path))
     statistics = ReadStatistics()
-    assert len(list(semeval.read(path, skip_bad=True, statistics=statistics))) == 1
+    assert len(list(read(path, skip_bad=True, statistics=statistics))) == 1
     assert (statistics.read, statistics.skipped) == (1, 2)
 
 
 def test_an_empty_file_names_the_official_ones(tmp_path):
     with pytest.raises(InputError, match="the file is empty; give the official TRAIN_FILE"):
-        list(semeval.read(_file(tmp_path)))
+        list(read(_file(tmp_path)))
 
 
 def test_the_official_training_file(folder):
-    samples = list(semeval.read(folder))
+    samples = list(read(folder))
     assert [sample.id for sample in samples] == [f"semeval-train-{n}" for n in range(1, 8001)]
     assert Counter(sample.relation for sample in samples) == TRAIN
 
 
 def test_the_official_test_file(folder):
-    samples = list(semeval.read(folder, split_name="test"))
+    samples = list(read(folder, split_name="test"))
     assert [sample.id for sample in samples] == [f"semeval-test-{n}" for n in range(8001, 10718)]
     counts = Counter(sample.relation.partition("(")[0] for sample in samples)
     assert counts == TEST_UNDIRECTED
@@ -155,7 +162,7 @@ def test_every_official_sentence_is_its_source_without_tags(folder, name):
     lines = (folder / name).read_bytes().decode("ascii").split("\r\n")
     sources = {line.partition("\t")[0]: line.partition("\t")[2] for line in lines[::4]}
     schema = load_schema("semeval")
-    for sample in semeval.read(folder / name):
+    for sample in read(folder / name):
         source = sources.pop(sample.id.rpartition("-")[2])
         assert f'"{sample.text}"' == re.sub(r"</?e[12]>", "", source)
         assert f"<e1>{sample.head_text}</e1>" in source

@@ -5,9 +5,16 @@ import json
 import pytest
 
 from relgen.common.errors import CombinedInputError, InputError
-from relgen.data.corpora import opennre, tacred
+from relgen.data.corpora import ReadOptions, read_corpus, tacred
 from relgen.data.samples import Entity, Sample
 from relgen.data.validation import ReadStatistics
+
+
+def read(path, *, skip_bad=False, statistics=None, **options):
+    return read_corpus(
+        "tacred", path, ReadOptions(**options), skip_bad=skip_bad, statistics=statistics
+    )
+
 
 #          0       1        2       3        4        5      6      7
 TOKENS = ["Acme", "-LRB-", "Bern", "-RRB-", "hired", "Ann", "Lee", "."]
@@ -33,7 +40,7 @@ def _file(tmp_path, content, name="train.json"):
 
 
 def test_the_subject_is_the_head_and_ends_are_inclusive(tmp_path):
-    assert list(tacred.read(_file(tmp_path, [RECORD]))) == [
+    assert list(read(_file(tmp_path, [RECORD]))) == [
         Sample(
             "a1",
             "Acme ( Bern ) hired Ann Lee .",
@@ -61,7 +68,7 @@ def test_mentions_with_codes_of_several_tokens(tmp_path, subject, object_, head,
         "obj_start": object_[0],
         "obj_end": object_[1],
     }
-    (sample,) = tacred.read(_file(tmp_path, [record]))
+    (sample,) = read(_file(tmp_path, [record]))
     assert (sample.head.start, sample.head.end, sample.head_text) == head
     assert (sample.tail.start, sample.tail.end, sample.tail_text) == tail
 
@@ -69,7 +76,7 @@ def test_mentions_with_codes_of_several_tokens(tmp_path, subject, object_, head,
 def test_quotes_and_escapes(tmp_path):
     tokens = ["``", "A\\/B", "''", "-LSB-", "`", "C", "'", "-RSB-"]
     record = {**RECORD, "token": tokens, "subj_start": 0, "subj_end": 2, "obj_end": 5}
-    (sample,) = tacred.read(_file(tmp_path, [record]))
+    (sample,) = read(_file(tmp_path, [record]))
     assert sample.text == "\" A/B \" [ ' C ' ]"
     assert (sample.head, sample.head_text) == (Entity(0, 7, "ORGANIZATION"), '" A/B "')
     assert (sample.tail, sample.tail_text) == (Entity(12, 13, "PERSON"), "C")
@@ -77,7 +84,7 @@ def test_quotes_and_escapes(tmp_path):
 
 def test_types_may_be_left_out(tmp_path):
     record = {key: value for key, value in RECORD.items() if not key.endswith("_type")}
-    (sample,) = tacred.read(_file(tmp_path, [record]))
+    (sample,) = read(_file(tmp_path, [record]))
     assert (sample.head.type, sample.tail.type) == (None, None)
 
 
@@ -107,37 +114,37 @@ def test_types_may_be_left_out(tmp_path):
 def test_a_malformed_record_is_named_by_its_id(tmp_path, change, message):
     path = _file(tmp_path, [RECORD, {**RECORD, "id": "b2", **change}])
     with pytest.raises(InputError, match=message) as caught:
-        list(tacred.read(path))
+        list(read(path))
     assert str(caught.value).startswith(f"{path}: record b2: field ")
     assert str(caught.value).endswith(
-        "mend it, or leave bad records out with relgen data convert --skip-bad"
+        "correct it, or leave malformed records out: relgen data convert --skip-bad"
     )
     assert "\n" not in str(caught.value)
     statistics = ReadStatistics()
-    assert [x.id for x in tacred.read(path, skip_bad=True, statistics=statistics)] == ["a1"]
+    assert [x.id for x in read(path, skip_bad=True, statistics=statistics)] == ["a1"]
     assert (statistics.read, statistics.skipped) == (1, 1)
 
 
 def test_records_without_an_id_are_named_by_their_number(tmp_path):
     for record in ({**RECORD, "id": 7}, "text"):
         with pytest.raises(InputError, match=r"record \[2\]: .*(must be a text|a JSON object)"):
-            list(tacred.read(_file(tmp_path, [RECORD, record])))
+            list(read(_file(tmp_path, [RECORD, record])))
 
 
 def test_ids_that_stand_twice_and_several_errors(tmp_path):
     path = _file(tmp_path, [RECORD, RECORD, {**RECORD, "id": "c", "obj_end": 9}])
     with pytest.raises(CombinedInputError) as caught:
-        list(tacred.read(path))
+        list(read(path))
     first, second = str(caught.value).splitlines()
-    assert "record a1: field 'id': the id of record [1] again (got 'a1')" in first
+    assert "record a1: field 'id': the same id as record [1] (got 'a1')" in first
     assert "record c: field 'obj_start'" in second
 
 
 def test_other_documents_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"train\.json: must be an array .*got 'dict'.*opennre"):
-        list(tacred.read(_file(tmp_path, RECORD)))
+        list(read(_file(tmp_path, RECORD)))
     with pytest.raises(InputError, match="the file is empty; give TACRED's train"):
-        list(tacred.read(_file(tmp_path, [])))
+        list(read(_file(tmp_path, [])))
 
 
 def test_knowprompts_files_give_the_same_sample(tmp_path):
@@ -147,7 +154,7 @@ def test_knowprompts_files_give_the_same_sample(tmp_path):
         "t": {"name": "Ann Lee", "pos": [5, 7]},
         "relation": "NA",
     }
-    (sample,) = opennre.read(_file(tmp_path, row, "train.txt"))
+    (sample,) = read_corpus("opennre", _file(tmp_path, row, "train.txt"))
     assert sample.text == "Acme ( Bern ) hired Ann Lee ."
     assert (sample.head, sample.head_text) == (Entity(0, 13), "Acme ( Bern )")
     assert (sample.tail, sample.tail_text) == (Entity(20, 27), "Ann Lee")
@@ -210,4 +217,4 @@ def test_knowprompts_files_give_the_same_sample(tmp_path):
     ],
 )
 def test_sizes_of_splits(name, split_name, read, kept, odd):
-    assert tacred.unusual_size(name, split_name, read=read, kept=kept) == odd
+    assert tacred.unusual_tacred_size(name, split_name, read=read, kept=kept) == odd

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from relgen.common.errors import InputError
-from relgen.data.corpora.tagged import read
+from relgen.data.corpora import ReadOptions, read_corpus
 from relgen.data.samples import Entity, Sample
 from relgen.data.validation import ReadStatistics
+
+
+def read(
+    path: Path, *, skip_bad: bool = False, statistics: ReadStatistics | None = None, **options: Any
+) -> Iterator[Sample]:
+    return read_corpus(
+        "tagged", path, ReadOptions(**options), skip_bad=skip_bad, statistics=statistics
+    )
+
 
 GOOD = "# by hand\nfounded_by\t<tail>Ann</tail> started <head:ORG>Acme</head>.\r\n\n"
 

@@ -115,7 +115,7 @@ def test_it_goes_on_where_it_was_killed(
     assert summary["micro_f1"] == 1.0
     assert classify(DirectSettings(), out=tmp_path / "out", **files) == summary
     assert len(asked) == 7
-    with pytest.raises(InputError, match="other answers stand here"):
+    with pytest.raises(InputError, match="this folder holds answers of other"):
         classify(DirectSettings(seed=2), out=tmp_path / "out", **files)
     classify(DirectSettings(seed=2), out=tmp_path / "out", force=True, **files)
     assert len(asked) == 13
@@ -139,7 +139,7 @@ def test_the_command_on_the_embedded_model(
 def test_bad_input(files: dict[str, str], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="a whole number of at least 0"):
         classify(DirectSettings(shots=-1), out=tmp_path / "out", **files)
-    with pytest.raises(InputError, match=r"field 'shots': 6 labelled samples are fewer"):
+    with pytest.raises(InputError, match=r"field 'shots': there are only 6 labelled samples"):
         classify(DirectSettings(shots=7), out=tmp_path / "out", **files)
     with pytest.raises(InputError, match="no such file"):
         classify(DirectSettings(), out=tmp_path / "out", **{**files, "test": "none.jsonl"})

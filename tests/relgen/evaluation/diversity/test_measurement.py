@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from relgen.data.samples import Entity, Sample
-from relgen.evaluation.diversity import measurement as diversity
 from relgen.evaluation.diversity.measurement import MEASURES, common_sizes, draw, measure
 
 
@@ -87,24 +86,9 @@ def test_samples_that_share_an_id_all_count() -> None:
     assert result["per_relation"]["r"]["distinct_1"] == pytest.approx(4 / 6)
 
 
-def test_samples_are_encoded_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    samples = _samples("a", "ash bark ash coal") + _samples("b", "dust ember dust")
-    whole = measure(samples, encoder=FirstLetter(), seed=1)
-    encoded: list[int] = []
-
-    class Counting(FirstLetter):
-        def encode(self, texts: Sequence[str]) -> Tensor:
-            encoded.append(len(texts))
-            return super().encode(texts)
-
-    monkeypatch.setattr(diversity, "_BLOCK", 3)
-    assert measure(samples, encoder=Counting(), seed=1) == whole
-    assert max(encoded) == 3
-    assert sum(encoded) == 2 * len(samples)
-
-
 def test_the_size_of_the_draw_for_self_bleu_is_told() -> None:
     samples = _samples("a", "ash bark coal dust") + _samples("b", "ash bark")
     result = measure(samples, encoder=FirstLetter(), seed=1, self_bleu_sentences=3)
     assert result["sizes"] == {"a": 4, "b": 2}
     assert result["self_bleu_sizes"] == {"a": 3, "b": 2}
+    assert measure(samples, encoder=FirstLetter(), seed=1, self_bleu_sentences=3) == result

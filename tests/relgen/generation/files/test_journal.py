@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,7 @@ def test_a_draft_for_another_prompt_is_refused(tmp_path: Path) -> None:
     journal(tmp_path / "journal", "h", drafts=1)
     again = Journal(tmp_path / "journal", "h")
     with pytest.raises(InputError, match=r"another prompt for the same step.*--force"):
-        again.find(REQUEST, PROMPT.with_demonstration("One."))
+        again.find(REQUEST, replace(PROMPT, demonstrations=("One.",)))
     again.close()
 
 

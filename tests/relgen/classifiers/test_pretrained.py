@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import DistilBertConfig, DistilBertForMaskedLM
 
-from relgen.classifiers.masked_models import head_parts, load_masked_language_model, word_logits
+from relgen.classifiers.pretrained import head_parts, load_masked_language_model, word_logits
 from relgen.common.errors import InputError
 from tests.relgen.classifiers.tiny_encoder import save_encoder
 from tests.relgen.classifiers.tiny_masked import save_masked, tokenizer

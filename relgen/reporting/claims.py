@@ -1,0 +1,75 @@
+"""Counts how often the intervals of several runs support what is expected of the method."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from relgen.experiments import METHOD
+from relgen.reporting.comparison import Against, Runs, intervals
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An expectation of the method, by the paper or common sense.
+
+    Args:
+        text: the expectation.
+        against: the differences that test it.
+        arms: the arms whose differences these are.
+        sign: 1 where it expects them above zero, -1 below.
+    """
+
+    text: str
+    against: Against
+    arms: tuple[str, ...]
+    sign: int = 1
+
+
+CLAIMS = (
+    Claim("Human and generated samples beat human ones", "against_human", (f"{METHOD}_mix",)),
+    Claim("Generated samples alone beat human ones", "against_human", (f"{METHOD}_pure",)),
+    Claim("DPO helps", "against_no_dpo", (f"{METHOD}_mix", f"{METHOD}_pure")),
+    Claim("One by one beats all at once", "against_method", ("aao_dpo_mix", "aao_dpo_pure"), -1),
+    Claim("The diversity instruction helps", "against_method", (f"{METHOD}_plain_mix",), -1),
+    Claim("A window of demonstrations hurts", "against_method", (f"{METHOD}_window_mix",), -1),
+    Claim("The method beats Xu et al. 2023", "against_method", ("xu2023", "xu2023_mix"), -1),
+)
+
+
+@dataclass
+class Verdict:
+    """The comparisons that support a claim, that contradict it, and the number of open ones."""
+
+    claim: str
+    support: list[str] = field(default_factory=list)
+    contradict: list[str] = field(default_factory=list)
+    open: int = 0
+
+
+def verdicts(runs: Runs) -> list[Verdict]:
+    """Judge every claim that the runs test.
+
+    A comparison supports or contradicts where zero lies outside of both intervals. Runs that share
+    their stages hold the same comparison: it counts once. Comparisons of one seed do not count.
+    """
+    found = []
+    for claim in CLAIMS:
+        verdict, seen = Verdict(claim.text), set()
+        for label, run in runs.items():
+            for row in run.results.get(claim.against, []):
+                key = run.corpus, run.shots, row["arm"], row["than"], row["classifier"]
+                ends = [claim.sign * end for pair in intervals(row) for end in pair]
+                same = (*key, row["mean"], *ends)
+                if row["arm"] not in claim.arms or row["n_seeds"] < 2 or same in seen:
+                    continue
+                seen.add(same)
+                where = f"{row['arm']} with {row['classifier']} in {label}"
+                if min(ends) > 0:
+                    verdict.support.append(where)
+                elif max(ends) < 0:
+                    verdict.contradict.append(where)
+                else:
+                    verdict.open += 1
+        if seen:
+            found.append(verdict)
+    return found

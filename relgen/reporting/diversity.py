@@ -1,0 +1,110 @@
+"""Diversity of the sets of a run: tables, and the mean pairwise cosine by relation as a chart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from relgen.evaluation import mean
+from relgen.reporting import tables
+from relgen.reporting.charts import DotChart, dot_chart
+from relgen.reporting.data import Run
+from relgen.reporting.naming import describe, generation_of, is_part
+
+DIVERSITY: dict[str, tuple[str, Literal["low", "high"]]] = {
+    "cosine": ("Cosine\N{NO-BREAK SPACE}↓", "low"),
+    "cosine_masked": ("Cosine, masked\N{NO-BREAK SPACE}↓", "low"),
+    "distinct_1": ("Distinct 1\N{NO-BREAK SPACE}↑", "high"),
+    "distinct_2": ("Distinct 2\N{NO-BREAK SPACE}↑", "high"),
+    "distinct_3": ("Distinct 3\N{NO-BREAK SPACE}↑", "high"),
+    "self_bleu": ("Self-BLEU\N{NO-BREAK SPACE}↓", "low"),
+    "vendi": ("Vendi\N{NO-BREAK SPACE}↑", "high"),
+    "word_repetition": ("Repeated words\N{NO-BREAK SPACE}↓", "low"),
+    "phrasings": ("Phrasings\N{NO-BREAK SPACE}↑", "high"),
+}
+
+Sets = Mapping[str, Sequence[Mapping[str, Any]]]
+"""The content of `diversity.json` of each seed, by set."""
+
+
+def diversity_sets(run: Run) -> dict[str, list[dict[str, Any]]]:
+    """Return {set: its diversity.json of each seed}: `human` first, then each way of generating.
+
+    Arms that share a file count it once. Without the file, the overall figures of `results.json`
+    are used.
+    """
+    seen: set[tuple[str, int]] = set()
+    found: dict[str, list[dict[str, Any]]] = {}
+    for arm in run.arms:
+        name = generation_of(arm.arm) or "human"
+        if arm.arm == "direct" or (name, arm.seed) in seen:
+            continue
+        content = run.json(arm.files.get("diversity"))
+        if content is None and arm.figures.get("diversity"):
+            content = {"overall": arm.figures["diversity"]}
+        if content:
+            seen.add((name, arm.seed))
+            found.setdefault(name, []).append(content)
+    return dict(sorted(found.items(), key=lambda item: item[0] != "human"))
+
+
+def diversity_table(sets: Sets) -> tables.Table:
+    """Return diversity by set, means over seeds; the best is marked if all sets have one size."""
+    sizes = [mean([of.get("size") for of in seeds]) for seeds in sets.values()]
+    # an average over relations of other sizes is not comparable, even where the largest agree
+    shapes = [[of.get("sizes") for of in seeds] for seeds in sets.values()]
+    comparable = None not in sizes and len(set(sizes)) == 1 and all(s == shapes[0] for s in shapes)
+    shown = [
+        name
+        for name in DIVERSITY
+        if any(of["overall"].get(name) is not None for seeds in sets.values() for of in seeds)
+    ]
+    columns = []
+    for name in shown:
+        means = [mean([of["overall"].get(name) for of in seeds]) for seeds in sets.values()]
+        texts = [tables.decimals(value, 1 if name == "vendi" else 3) for value in means]
+        marked = tables.mark_best([(text, "") for text in texts], DIVERSITY[name][1])
+        columns.append(marked if comparable else [tables.Cell(text) for text in texts])
+    rows = []
+    for place, (name, size) in enumerate(zip(sets, sizes, strict=True)):
+        cells = [tables.Cell(tables.decimals(size, 0))]
+        rows.append(tables.Row(name, cells + [column[place] for column in columns], describe(name)))
+    return tables.Table(["Set", "n", *(DIVERSITY[name][0] for name in shown)], rows)
+
+
+def cosine_chart(sets: Sets) -> DotChart | None:
+    """Return the mean pairwise cosine of each relation and set as dots (the paper's figure 5)."""
+    return dot_chart("Mean pairwise cosine by relation", _cosines(sets), list(sets))
+
+
+def cosine_table(sets: Sets) -> tables.Table | None:
+    """Return the mean pairwise cosine by relation (rows) and set (columns)."""
+    rows = [
+        tables.Row(label, [tables.Cell(tables.decimals(of.get(name))) for name in sets])
+        for label, of in _cosines(sets).items()
+    ]
+    return tables.Table(["Relation", *sets], rows) if rows else None
+
+
+def repetition_table(runs: Mapping[str, Run]) -> tables.Table | None:
+    """Return the rate of repeated words of every set (rows) in every run (columns)."""
+    found = [diversity_sets(run) for run in runs.values()]
+    rows = []
+    for name in dict.fromkeys(name for sets in found for name in sets if not is_part(name)):
+        values = [
+            mean([seed["overall"].get("word_repetition") for seed in sets.get(name, [])])
+            for sets in found
+        ]
+        if any(value is not None for value in values):
+            cells = [tables.Cell(tables.decimals(value)) for value in values]
+            rows.append(tables.Row(name, cells, describe(name)))
+    return tables.Table(["Set", *runs], rows) if rows else None
+
+
+def _cosines(sets: Sets) -> dict[str, dict[str, float | None]]:
+    rows: dict[str, dict[str, float | None]] = {}
+    for name, seeds in sets.items():
+        for label in dict.fromkeys(label for of in seeds for label in of.get("per_relation", {})):
+            values = [of.get("per_relation", {}).get(label, {}).get("cosine") for of in seeds]
+            rows.setdefault(label, {})[name] = mean(values)
+    return rows

@@ -1,0 +1,30 @@
+"""Diversity of sets, with literal values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from relgen.reporting import diversity
+from relgen.reporting.data import load_run
+from relgen.reporting.tables import Cell
+from tests.relgen.reporting.fake_run import make_run
+
+
+def test_diversity_falls_back_on_the_results(tmp_path: Path) -> None:
+    sets = diversity.diversity_sets(load_run(make_run(tmp_path, files=False)))
+    assert list(sets) == ["human", "obo_dpo", "aao"]
+    table = diversity.diversity_table(sets)
+    assert [cell.text for cell in table.rows[1].cells] == ["–", "0.200", "0.300", "0.900", "0.100"]
+
+
+def test_the_most_diverse_set_is_marked_only_among_sets_of_one_size() -> None:
+    def of(cosine: float, size: int) -> list[dict[str, object]]:
+        return [{"overall": {"cosine": cosine}, "size": size}]
+
+    equal = diversity.diversity_table({"human": of(0.1, 8), "aao": of(0.4, 8)})
+    assert [row.cells for row in equal.rows] == [
+        [Cell("8"), Cell("0.100", best=True)],
+        [Cell("8"), Cell("0.400")],
+    ]
+    unequal = diversity.diversity_table({"human": of(0.1, 8), "aao": of(0.4, 16)})
+    assert not any(cell.best for row in unequal.rows for cell in row.cells)
