@@ -8,8 +8,9 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CON
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 FAST := not slow and not weights and not data and not processes
+PLAIN := tests/relgen/models tests/relgen/dpo tests/relgen/generation tests/relgen/classifiers tests/lightning_modules
 
-.PHONY: demo test test-fast test-slow check docs bench setup clean
+.PHONY: demo test test-fast test-plain test-slow check docs bench setup clean
 
 demo: setup
 	$(BIN)/relgen run everyday --out runs/everyday
@@ -20,6 +21,10 @@ test: setup
 # under a minute: units only, for the loop while writing
 test-fast: setup
 	$(BIN)/pytest -m "$(FAST)" tests/relgen tests/datamodules $(PYTEST_ARGS)
+
+# models, DPO, generation and classifiers once more, computed without any kernel of relgen's
+test-plain: setup
+	RELGEN_KERNELS=off $(BIN)/pytest -m "$(FAST)" $(PLAIN) $(PYTEST_ARGS)
 
 test-slow: setup
 	$(BIN)/pytest -m slow $(PYTEST_ARGS)

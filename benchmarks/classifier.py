@@ -46,10 +46,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Checks, then measures training and test pass; or one side where `--side` says so."""
     # Trainer and torchmetrics would otherwise find a GPU
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    args = _arguments(argv)
+    args = arguments(argv)
     if args.side in (TRAIN_SIDES[1], TEST_SIDES[1]):
         # Trainer's model computes as torch has it
-        os.environ["RELGEN_PRODUCTS"] = "torch"
+        os.environ["RELGEN_KERNELS"] = "off"
     torch.set_num_threads(args.threads)
     if args.side:
         print(json.dumps(measure_side(args)))
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         _compare(args)
 
 
-def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = harness.parser("The entity-marker classifier on a CPU against transformers' Trainer.")
     parser.add_argument("--train-samples", type=int, metavar="N", help="of the corpus (all)")
     parser.add_argument("--test-samples", type=int, metavar="N", help="of the corpus (all)")
@@ -79,7 +79,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _compare(args: argparse.Namespace) -> None:
-    corpus = _write_data(args)
+    corpus = write_data(args)
     content: Row = {
         "environment": harness.environment(threads=args.threads, seed=args.seed),
         "corpus": corpus,
@@ -146,7 +146,7 @@ def _print(args: argparse.Namespace, content: Row, found: dict[str, list[Row]]) 
     )
 
 
-def _write_data(args: argparse.Namespace) -> str:
+def write_data(args: argparse.Namespace) -> str:
     """Writes the samples that all sides read; returns what they are."""
     folder = harness.semeval()
     if folder:

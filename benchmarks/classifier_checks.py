@@ -23,10 +23,9 @@ from benchmarks.classifier_sides import (
     untrained,
 )
 from benchmarks.harness import Row
-from relgen.classifiers.base import Classifier, collate
+from relgen.classifiers.base import collate
 from relgen.classifiers.pipeline import compute_logits
 from relgen.data.samples import read_samples
-from relgen.kernels.onednn_linear import FastLinear
 
 _CHECKED_BATCHES = 4
 
@@ -43,7 +42,10 @@ def check_step(args: argparse.Namespace, tolerance: Row) -> Row:
     classifier = untrained(args).eval()
     module = training_module(classifier)
     module.classifier = classifier
-    table, trainer = trainer_table(classifier, samples), build_trainer(args, by_torch(classifier))
+    table, trainer = (
+        trainer_table(classifier, samples),
+        build_trainer(args, copy.deepcopy(classifier)),
+    )
     encoded, pad_id = classifier.encoding.encode(samples), classifier.encoding.pad_id
     theirs = trainer_logits(trainer, table)
     with torch.inference_mode():
@@ -53,7 +55,7 @@ def check_step(args: argparse.Namespace, tolerance: Row) -> Row:
     batch = collate([encoded[row] for row in first], pad_id=pad_id, labels=labels)
     loss, gradient = _backward(classifier, module.model_step(batch)[0])
     inputs = trainer.data_collator([table[row] for row in first])
-    other = by_torch(classifier)
+    other = copy.deepcopy(classifier)
     other_loss, other_gradient = _backward(other, ForTrainer(other)(**inputs)["loss"])
     found = {
         "logits": float((ours - theirs).abs().max()),
@@ -62,15 +64,6 @@ def check_step(args: argparse.Namespace, tolerance: Row) -> Row:
     }
     harness.require_within("the sides do not compute the same", found, tolerance)
     return found
-
-
-def by_torch(classifier: Classifier) -> Classifier:
-    """A copy whose matrix products are torch's own, as in Trainer's processes."""
-    copied = copy.deepcopy(classifier)
-    for module in copied.modules():
-        if type(module) is FastLinear:
-            module.__class__ = nn.Linear  # type: ignore[assignment]
-    return copied
 
 
 def _backward(classifier: nn.Module, loss: Tensor) -> tuple[float, Tensor]:
@@ -90,8 +83,6 @@ def check_labels(args: argparse.Namespace, least: float) -> Row:
     found = {}
     for side in predicting_sides(args):
         classifier = relgen.load_classifier(args.trained).classifier
-        if side == TEST_SIDES[1]:
-            classifier = by_torch(classifier)
         predict = predictor(argparse.Namespace(**{**vars(args), "side": side}), classifier)
         found[side] = predict(test)
     expected = found.pop(TEST_SIDES[1])

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -36,14 +35,14 @@ from lightning_modules.relation_classifier import RelationClassifierModule
 from relgen.classifiers.base import Batch, Classifier
 from relgen.classifiers.encoding import MarkerEncoding
 from relgen.classifiers.entity_marker import EntityMarkerClassifier
-from relgen.classifiers.last_layer import NarrowLayer
 from relgen.classifiers.pipeline import Precision, SavedClassifier
 from relgen.common.presets import find_config
 from relgen.common.yaml_files import read_yaml
 from relgen.data.samples import Sample, read_samples
 from relgen.data.schema import load_schema
 from relgen.evaluation.scores import score_labels
-from relgen.kernels.malloc import keep_freed_memory
+from relgen.kernels import keep_freed_memory
+from relgen.kernels.last_layer import NarrowLayer
 
 TRAIN_SIDES = ("train-relgen", "train-trainer")
 TEST_SIDES = ("test-relgen", "test-trainer")
@@ -60,8 +59,7 @@ def predicting_sides(args: argparse.Namespace) -> tuple[str, ...]:
 
 def measure_side(args: argparse.Namespace) -> Row:
     """One measurement: seconds, tokens read, peak memory, and the score of what came out."""
-    if not args.side.endswith("-trainer"):
-        keep_freed_memory()
+    keep_freed_memory()
     work = Path(args.work)
     test = read_samples(work / "test.jsonl")
     if args.side in TRAIN_SIDES:
@@ -265,10 +263,10 @@ class _LightningClock(lightning.Callback):
         self._began = 0.0
 
     def on_train_epoch_start(self, *_: Any) -> None:
-        self._began = time.perf_counter()
+        self._began = harness.clock()
 
     def on_train_epoch_end(self, *_: Any) -> None:
-        self.seconds.append(time.perf_counter() - self._began)
+        self.seconds.append(harness.clock() - self._began)
 
 
 class _TrainerClock(transformers.TrainerCallback):
@@ -279,7 +277,7 @@ class _TrainerClock(transformers.TrainerCallback):
         self._began = 0.0
 
     def on_epoch_begin(self, *_: Any, **__: Any) -> None:
-        self._began = time.perf_counter()
+        self._began = harness.clock()
 
     def on_epoch_end(self, *_: Any, **__: Any) -> None:
-        self.seconds.append(time.perf_counter() - self._began)
+        self.seconds.append(harness.clock() - self._began)

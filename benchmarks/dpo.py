@@ -5,9 +5,9 @@
     python -m benchmarks.dpo --model-shape tiny --pairs 4 --sides tree,pairs,rows
     python -m benchmarks.dpo --quantization nf4 --dtype bfloat16 --sides tree,rows,trl   # GPU
 
-    tree        relgen: each chain as one packed tree, few twigs in memory at a time
-    tree-whole  the same with all twigs at once
-    tree-torch  the same with torch's own products in place of oneDNN's
+    tree        relgen: each chain as one packed tree
+    tree-parts  the same with few branches in memory at a time
+    tree-plain  the same without any kernel (RELGEN_KERNELS=off)
     pairs       sharing within a pair only: the prompt once, two completions (arXiv 2410.20305)
     rows        every pair as two padded rows, in relgen's own loop
     trl         the same rows in TRL's DPOTrainer, at each of the settings that `--trl` names
@@ -33,7 +33,7 @@ from benchmarks.shapes import SHAPES
 if TYPE_CHECKING:
     from torch import Tensor
 
-SIDES = ("tree", "tree-whole", "tree-torch", "pairs", "rows", "trl")
+SIDES = ("tree", "tree-parts", "tree-plain", "pairs", "rows", "trl")
 _TOLERANCE = {
     "float32": {"loss": 1e-4, "log_probability": 1e-3, "gradient": 2e-3},
     # rounding adds up over layers: with 32 of them, random and narrow, the tree was off by 0.11 of
@@ -189,14 +189,11 @@ def _one_side(args: argparse.Namespace) -> None:
     from peft import get_peft_model, prepare_model_for_kbit_training
 
     from benchmarks.dpo_sides import lora_config, relgen_epoch, trl_epoch, warm_up
-    from relgen.kernels.malloc import keep_freed_memory
-    from relgen.kernels.onednn_linear import prefers_onednn
-    from relgen.models.lora import fuse_layers
+    from relgen.kernels import accelerate, keep_freed_memory
 
-    if args.side in ("tree-torch", "trl"):
-        os.environ["RELGEN_PRODUCTS"] = "torch"
-    if args.side != "trl":
-        keep_freed_memory()
+    if args.side in ("tree-plain", "trl"):
+        os.environ["RELGEN_KERNELS"] = "off"
+    keep_freed_memory()
     torch.set_num_threads(args.threads)
     chains, tokenizer = chains_of(args)
     base = _base(args)
@@ -217,7 +214,7 @@ def _one_side(args: argparse.Namespace) -> None:
         if args.quantization:
             base = prepare_model_for_kbit_training(base, use_gradient_checkpointing=False)
         policy = get_peft_model(base, lora_config())
-        fuse_layers(policy)
+        accelerate(policy, for_="training")
         start(policy, args.seed)
         # what is packed computes in bfloat16, as TRL's trainer does
         with torch.autocast(policy.device.type, torch.bfloat16, enabled=bool(args.quantization)):
@@ -228,7 +225,6 @@ def _one_side(args: argparse.Namespace) -> None:
         torch.save((epoch.log_probabilities, epoch.gradient), args.gradient)
     values: Row = {"loss": epoch.loss, "tokens": epoch.tokens}
     values["peak_mb"] = harness.peak_memory_mb()
-    values["products"] = "onednn" if prefers_onednn() else "torch"
     print(json.dumps({"seconds": seconds, **values}))
 
 
@@ -284,12 +280,12 @@ def _base(args: argparse.Namespace) -> Any:
     import torch
 
     from benchmarks.shapes import random_model
-    from relgen.dpo.tree_attention import TREE_ATTENTION
+    from relgen.kernels import ATTENTION
     from relgen.models.causal_lm import load_language_model
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     # TRL gets the library's own attention; ours is the same without a plan
-    attention = "sdpa" if args.side == "trl" else TREE_ATTENTION
+    attention = "sdpa" if args.side == "trl" else ATTENTION
     if not args.model_shape:
         model: Any = load_language_model(
             args.model,

@@ -28,13 +28,12 @@ from relgen.dpo.losses import sigmoid_loss
 from relgen.dpo.microbatch import PairLoss, TreeLosses, tree_losses
 from relgen.dpo.prefix_tree import RowBatch, TreeBatch, lay_out_rows, pack
 from relgen.dpo.tokenize import ChainTokens
-from relgen.dpo.tree_attention import TreeAttention
 from relgen.models.lora import reference
 
 BETA = 0.1
 LEARNING_RATE = 1e-4
-TWIG_TOKENS = 384
-"""What the preset `dpo/smollm2` takes at a time."""
+BRANCH_TOKENS = 384
+"""Tokens of branches that `tree-parts` takes at a time."""
 TOKENS_A_BATCH = 4096
 """Tokens that `pairs` packs at once, and that `rows` takes at once, padding aside."""
 
@@ -63,7 +62,7 @@ class Epoch:
 
 
 @dataclass
-class Part:
+class Layout:
     """Some of a chain's pairs in a layout, with what reads it.
 
     Args:
@@ -138,12 +137,12 @@ def warm_up(side: str, policy: PeftModel, chains: Sequence[ChainTokens]) -> None
     policy.zero_grad()
 
 
-def layout_of(side: str) -> Callable[[ChainTokens, torch.device], Iterator[Part]]:
-    """How a side lays a chain out: `tree`, `tree-whole`, `tree-torch`, `pairs`, `rows`."""
+def layout_of(side: str) -> Callable[[ChainTokens, torch.device], Iterator[Layout]]:
+    """How a side lays a chain out: `tree`, `tree-parts`, `tree-plain`, `pairs`, `rows`."""
     return {
         "tree": _tree,
-        "tree-whole": _whole_tree,
-        "tree-torch": _tree,
+        "tree-parts": _tree_in_parts,
+        "tree-plain": _tree,
         "pairs": _pairs,
         "rows": _rows,
     }[side]
@@ -258,15 +257,15 @@ def _sigmoid(base: PairLogProbabilities, policy: PairLogProbabilities, pairs: sl
     return sigmoid_loss(*policy, chosen, rejected, beta=BETA)
 
 
-def _tree(chain: ChainTokens, device: torch.device) -> Iterator[Part]:
-    yield _packed([chain], device, twig_tokens=TWIG_TOKENS)
-
-
-def _whole_tree(chain: ChainTokens, device: torch.device) -> Iterator[Part]:
+def _tree(chain: ChainTokens, device: torch.device) -> Iterator[Layout]:
     yield _packed([chain], device)
 
 
-def _pairs(chain: ChainTokens, device: torch.device) -> Iterator[Part]:
+def _tree_in_parts(chain: ChainTokens, device: torch.device) -> Iterator[Layout]:
+    yield _packed([chain], device, branch_tokens=BRANCH_TOKENS)
+
+
+def _pairs(chain: ChainTokens, device: torch.device) -> Iterator[Layout]:
     for taken in _in_batches(chain, lambda pair: pair.tree_tokens):
         yield _packed(taken, device)
 
@@ -287,24 +286,23 @@ def _in_batches(
 def _packed(
     chains: Sequence[ChainTokens],
     device: torch.device,
-    attention: TreeAttention = "tree",
-    twig_tokens: int | None = None,
-) -> Part:
+    branch_tokens: int | None = None,
+) -> Layout:
     batch = pack(chains)
     moved = TreeBatch._make(v.to(device) if isinstance(v, Tensor) else v for v in batch)
 
     def losses(policy: Any, loss: PairLoss) -> TreeLosses:
-        return tree_losses(policy, moved, loss, attention=attention, twig_tokens=twig_tokens)
+        return tree_losses(policy, moved, loss, branch_tokens=branch_tokens)
 
-    reads = partial(tree_log_probabilities, batch=moved, attention=attention)
-    return Part(batch.tokens, reads, losses)
+    reads = partial(tree_log_probabilities, batch=moved)
+    return Layout(batch.tokens, reads, losses)
 
 
-def _rows(chain: ChainTokens, device: torch.device) -> Iterator[Part]:
+def _rows(chain: ChainTokens, device: torch.device) -> Iterator[Layout]:
     for taken in _in_batches(chain, lambda pair: pair.row_tokens):
         rows = lay_out_rows(taken)
         moved = RowBatch._make(value.to(device) for value in rows)
-        yield Part(rows.input_ids.numel(), partial(row_log_probabilities, rows=moved))
+        yield Layout(rows.input_ids.numel(), partial(row_log_probabilities, rows=moved))
 
 
 def _one_pair(chain: ChainTokens, step: int) -> ChainTokens:

@@ -146,9 +146,7 @@ def _one_side(args: argparse.Namespace) -> None:
     from benchmarks.shapes import random_model
     from relgen.generation.backends.transformers import TransformersBackend
     from relgen.generation.files.journal import Journal
-    from relgen.kernels.gqa_attention import GROUPED_ATTENTION
-    from relgen.kernels.malloc import keep_freed_memory
-    from relgen.kernels.onednn_linear import pack
+    from relgen.kernels import ATTENTION, accelerate, keep_freed_memory
     from relgen.models.causal_lm import (
         EMBEDDED_LANGUAGE_MODEL,
         load_language_model,
@@ -162,9 +160,8 @@ def _one_side(args: argparse.Namespace) -> None:
     # `generate` gets the library's own attention and products, and relgen its own
     theirs = args.side in ("generate", "single")
     if theirs:
-        os.environ["RELGEN_PRODUCTS"] = "torch"
-    else:
-        keep_freed_memory()
+        os.environ["RELGEN_KERNELS"] = "off"
+    keep_freed_memory()
     torch.set_num_threads(args.threads)
     settings = _settings(args)
     # random weights read the embedded model's tokens
@@ -181,7 +178,7 @@ def _one_side(args: argparse.Namespace) -> None:
             vocabulary=len(tokenizer),
         )
     else:
-        attention = "sdpa" if theirs else GROUPED_ATTENTION
+        attention = "sdpa" if theirs else ATTENTION
         model = load_language_model(args.model, dtype=args.dtype, attention=attention)
         model = model.to("cuda" if torch.cuda.is_available() else "cpu")
     counting, grammar = CountingModel(model), GrammarClock()
@@ -191,7 +188,7 @@ def _one_side(args: argparse.Namespace) -> None:
         together = 1 if args.side == "single" else None
         backend = GenerateBackend(model, tokenizer, stops, batch=together)
     else:
-        pack(model)  # as `relgen.generation.backends.loading` does
+        accelerate(model, for_="generation")  # as `relgen.generation.backends.loading` does
         backend = TransformersBackend(model, tokenizer, settings, stops)
     harness.reset_peak_memory()
     with tempfile.TemporaryDirectory() as folder:
@@ -288,7 +285,7 @@ def _loop(
         initial_states(relations[:_RELATIONS], everyday.read_split("train"), settings),
         writer,
         [],
-        Pool.of(settings, []),
+        Pool(settings, []),
         {},
         journal,
         lambda: backend,

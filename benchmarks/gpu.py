@@ -155,14 +155,14 @@ def _values(side: str, dtype: str, seed: int, *, exact: bool) -> tuple[Any, Any]
 
     from benchmarks.dpo_sides import gradient_of, layout_of, lora_config
     from benchmarks.shapes import random_model
-    from relgen.dpo.tree_attention import TREE_ATTENTION
+    from relgen.kernels import ATTENTION
 
     packed = dtype == "nf4"
     model = random_model(
         _SMALL,
         dtype="bfloat16" if dtype == "bfloat16" else "float32",
         quantization="nf4" if packed else None,
-        attention=TREE_ATTENTION,
+        attention=ATTENTION,
         seed=seed,
     )
     if exact:

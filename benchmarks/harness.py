@@ -18,7 +18,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from relgen.common.errors import InputError
 from relgen.common.files import write_json
 
 Row = dict[str, Any]
+CPU_TIME = "BENCHMARKS_CPU_TIME"
 LIBRARIES = ("torch", "transformers", "peft", "trl", "lightning", "llguidance", "datasets")
 
 
@@ -82,7 +83,9 @@ def measure(
                 continue
             _say(f"[{module} {' '.join(options)}] round {number}/{rounds}: {side}")
             try:
-                found[side].append(_run([module, "--side", side, *options, *own], threads, until))
+                found[side].append(
+                    run_side([module, "--side", side, *options, *own], threads, until)
+                )
             except RuntimeError as error:
                 if side not in may_fail:
                     raise
@@ -91,7 +94,24 @@ def measure(
     return {side: rows for side, rows in found.items() if side not in failed}
 
 
-def _run(arguments: Sequence[str], threads: int, until: float | None) -> Row:
+def run_side(
+    arguments: Sequence[str],
+    threads: int,
+    until: float | None,
+    *,
+    environment: Mapping[str, str] | None = None,
+) -> Row:
+    """Measure one side in a process of its own; return what it printed as JSON.
+
+    Args:
+        arguments: the benchmark's name and its options.
+        threads: what torch and BLAS may use.
+        until: `time.monotonic()` at which it is broken off.
+        environment: variables that it gets beside this process's.
+
+    Raises:
+        RuntimeError: it failed, or was broken off.
+    """
     count = str(threads)
     settings = {"OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count, "HF_HUB_OFFLINE": "1"}
     command = [sys.executable, "-m", *arguments, "--threads", count]
@@ -99,7 +119,7 @@ def _run(arguments: Sequence[str], threads: int, until: float | None) -> Row:
     try:
         result = subprocess.run(
             command,
-            env={**os.environ, **settings},
+            env={**os.environ, **settings, **(environment or {})},
             capture_output=True,
             text=True,
             check=False,
@@ -114,16 +134,21 @@ def _run(arguments: Sequence[str], threads: int, until: float | None) -> Row:
     return row
 
 
+def clock() -> float:
+    """Return the time in seconds; with the variable `CPU_TIME`, this process's CPU time."""
+    return time.process_time() if os.environ.get(CPU_TIME) else time.perf_counter()
+
+
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    """Wall-clock seconds of a call, with the GPU's work done; and what it returned."""
+    """Return the seconds of a call, with the GPU's work done, and what it returned."""
     import torch
 
     wait = torch.cuda.synchronize if torch.cuda.is_available() else lambda: None
     wait()
-    began = time.perf_counter()
+    began = clock()
     value = work()
     wait()
-    return time.perf_counter() - began, value
+    return clock() - began, value
 
 
 def peak_memory_mb() -> float:
@@ -226,6 +251,17 @@ def semeval() -> Path | None:
     root = os.environ.get("RELGEN_DATA")
     folder = Path(root) / "semeval2010_task8" if root else None
     return folder if folder and folder.is_dir() else None
+
+
+@contextlib.contextmanager
+def without_kernels() -> Iterator[None]:
+    """Let models compute plainly in this process for a while."""
+    before = os.environ.get("RELGEN_KERNELS", "")
+    os.environ["RELGEN_KERNELS"] = "off"
+    try:
+        yield
+    finally:
+        os.environ["RELGEN_KERNELS"] = before
 
 
 def split_numbers(text: str) -> list[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from relgen.kernels.onednn_linear import speed_up
+from relgen.kernels import accelerate
 
 SHAPES: dict[str, dict[str, Any]] = {
     "tiny": {
@@ -67,7 +67,7 @@ def random_model(
             model = LlamaForCausalLM(config).eval()
     finally:
         torch.set_default_dtype(torch.float32)
-    speed_up(model)
+    accelerate(model, for_="reading")
     return in_four_bits(model) if quantization else model
 
 

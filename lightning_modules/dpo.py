@@ -35,12 +35,10 @@ from lightning_modules.utils.sharding import check_shardable, is_sharded, shard
 from relgen.common import DType, InputError, Quantization
 from relgen.dpo import (
     LOSSES,
-    TREE_ATTENTION,
     LossName,
     MemoryEstimate,
     PairLogProbabilities,
     ReferenceCache,
-    TreeAttention,
     TreeBatch,
     check_attention,
     check_loss,
@@ -84,8 +82,7 @@ class DPOModule(LightningModule):
         quantization: `nf4` for QLoRA, null for LoRA.
         double_quantization: with `nf4`, quantise the quantisation constants as well.
         compute_dtype: what 4-bit layers compute in.
-        attention: `tree` follows the tree's shape; `dense` is the simple N x N mask.
-        twig_tokens: take about so many tokens of a batch's twigs at a time
+        branch_tokens: take about so many tokens of a batch's branches at a time
         (`relgen.dpo.microbatch`):
             less memory, products of fewer rows. null takes all together, as do layers that are
             sharded and the other kinds of attention.
@@ -117,8 +114,7 @@ class DPOModule(LightningModule):
         quantization: Quantization | None = None,
         double_quantization: bool = True,
         compute_dtype: DType = "bfloat16",
-        attention: TreeAttention = "tree",
-        twig_tokens: int | None = None,
+        branch_tokens: int | None = None,
         gradient_checkpointing: bool = False,
         lora_rank: int = 16,
         lora_alpha: int = 32,
@@ -141,12 +137,12 @@ class DPOModule(LightningModule):
         check_loss(loss, beta, label_smoothing, nll_weight)
         if lora_rank < 1:
             raise InputError("must be at least 1", field="lora_rank", value=lora_rank)
-        if twig_tokens is not None and twig_tokens < 1:
+        if branch_tokens is not None and branch_tokens < 1:
             raise InputError(
                 "must be at least 1",
-                field="twig_tokens",
-                value=twig_tokens,
-                remedy="null takes all twigs together",
+                field="branch_tokens",
+                value=branch_tokens,
+                remedy="null takes all branches together",
             )
         self.save_hyperparameters(ignore=["optimizer"])
         self.strict_loading = False
@@ -155,8 +151,7 @@ class DPOModule(LightningModule):
         self.quantization = quantization
         self.double_quantization = double_quantization
         self.compute_dtype = compute_dtype
-        self.attention = attention
-        self.twig_tokens = twig_tokens
+        self.branch_tokens = branch_tokens
         self.gradient_checkpointing = gradient_checkpointing
         self.lora_rank = lora_rank
         self.lora_alpha = lora_alpha
@@ -194,7 +189,6 @@ class DPOModule(LightningModule):
             quantization=self.quantization,
             double_quantization=self.double_quantization,
             compute_dtype=self.compute_dtype,
-            attention=TREE_ATTENTION,
             device=None if self._trainer is None else self._trainer.strategy.root_device,
         )
         self.put_adapter(base)
@@ -210,7 +204,7 @@ class DPOModule(LightningModule):
         Raises:
             InputError: the base's attention does not fit.
         """
-        check_attention(base.config, self.attention)
+        check_attention(base.config)
         if self.gradient_checkpointing:
             base.gradient_checkpointing_enable({"use_reentrant": False})
         self.policy = add_lora(
@@ -251,8 +245,7 @@ class DPOModule(LightningModule):
             self.policy,
             batch,
             losses,
-            attention=self.attention,
-            twig_tokens=None if self.sharded else self.twig_tokens,
+            branch_tokens=None if self.sharded else self.branch_tokens,
         )
         compared = (self._compared(values, tokens) for values in (found.policy, frozen))
         chosen, rejected = (self.beta * (p - f) for p, f in zip(*compared, strict=True))
@@ -286,7 +279,7 @@ class DPOModule(LightningModule):
         if known is not None and not missing:
             return known
         with reference(self.policy) as frozen:
-            values = tree_log_probabilities(frozen, batch, attention=self.attention)
+            values = tree_log_probabilities(frozen, batch)
         if self.keep_reference:
             self.references.put(batch, values)
         return values

@@ -1,56 +1,100 @@
-"""The wheel carries what an installed relgen needs: presets, schemas, the corpus, the templates."""
+"""The wheel, installed outside of the checkout, is all that a user needs."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+import sysconfig
+import venv
 import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
+
+from relgen.common.presets import config_root, list_configs
+from tests.integration.test_whole_path import preset, tiny_corpus
 
 ROOT = Path(__file__).resolve().parent.parent
+pytestmark = pytest.mark.processes
+# what is read as a file or by a stub, so that an import alone would not miss it
+ENDINGS = (".pyi", ".yaml", ".jsonl", ".css", ".html", ".j2", ".typed", ".md")
 
 
 @pytest.fixture(scope="module")
-def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel's content, outside the checkout."""
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "-o", str(folder)]
-    subprocess.run([*build, str(ROOT)], check=True, capture_output=True, timeout=300)
-    with zipfile.ZipFile(next(folder.glob("relgen_re-*.whl"))) as wheel:
-        wheel.extractall(folder / "site")
-    return folder / "site"
+    subprocess.run([*build, str(ROOT)], check=True, capture_output=True)
+    return next(folder.glob("relgen_re-*.whl"))
 
 
-def test_it_finds_its_presets_and_its_corpus(unpacked: Path, tmp_path: Path) -> None:
-    code = """
-from pathlib import Path
-import relgen, lightning_modules, datamodules
-from relgen.cli.main import main
-from relgen.common.presets import list_configs
-print(relgen.__file__)
-print(*list_configs())
-assert main(["data", "everyday", "--out", "corpus"]) == 0
-assert main(["run", "everyday", "--dry-run", "--out", "run"]) == 0
-"""
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, {str(unpacked)!r})\n{code}"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
+@pytest.fixture(scope="module")
+def programs(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of programs of an empty environment with the wheel and this one's libraries."""
+    home = tmp_path_factory.mktemp("environment")
+    venv.create(home, with_pip=False)
+    python = home / "bin" / "python"
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
+    subprocess.run([*pip, "--no-deps", "--no-index", str(wheel)], check=True, env=environment())
+    # after the installation: pip would take this environment's relgen for one that is there already
+    site = Path(sysconfig.get_path("purelib", "venv", {"base": str(home)}))
+    libraries = sysconfig.get_path("purelib"), sysconfig.get_path("platlib")
+    (site / "libraries.pth").write_text("\n".join(dict.fromkeys(libraries)), encoding="utf-8")
+    return home / "bin"
+
+
+def environment() -> dict[str, str]:
+    """This process's variables without those that lead back into the checkout."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return kept | {"HF_HUB_OFFLINE": "1"}
+
+
+def run(programs: Path, folder: Path, *arguments: str) -> str:
+    command = [programs / arguments[0], *arguments[1:]]
+    done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def test_it_holds_every_file_of_the_packages(wheel: Path) -> None:
+    packages = [ROOT / name for name in ("relgen", "lightning_modules", "datamodules")]
+    files = {
+        str(path.relative_to(ROOT))
+        for package in packages
+        for path in package.rglob("*")
+        if path.suffix in (".py", *ENDINGS)
+    }
+    root = config_root()
+    presets = {f"relgen/configs/{path.relative_to(root)}" for path in root.rglob("*.yaml")}
+    assert (files | presets) <= set(zipfile.ZipFile(wheel).namelist())
+
+
+def test_installed_elsewhere_it_finds_its_presets(programs: Path, tmp_path: Path) -> None:
+    assert "diversity" in run(programs, tmp_path, "relgen", "--help")
+    code = (
+        "import relgen; from relgen.common.presets import list_configs; print(relgen.__file__);"
+        "print(*list_configs()); relgen.Sample, relgen.RelationSchema"
     )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(str(unpacked))
-    presets = set(done.stdout.splitlines()[1].split())
-    assert {"dpo/smollm2", "experiments/everyday", "classifier/entity_marker"} <= presets
-    assert (tmp_path / "corpus" / "train.jsonl").is_file()
-    for name in (
-        "relgen/py.typed",
-        "relgen/reporting/templates/report.css",
-        "relgen/data/schemas/semeval.yaml",
-    ):
-        assert (unpacked / name).exists()
+    file, names = run(programs, tmp_path, "python", "-c", code).splitlines()
+    assert Path(file).is_relative_to(programs.parent)
+    assert set(names.split()) == set(list_configs())
+    assert "relgen dpo fit" in run(
+        programs, tmp_path, "relgen", "run", "everyday", "--dry-run", "--out", "run"
+    )
+
+
+@pytest.mark.slow
+def test_installed_elsewhere_it_runs_an_experiment(programs: Path, tmp_path: Path) -> None:
+    corpus, _, bert = tiny_corpus(tmp_path)
+    classifier = preset(
+        "classifier/entity_marker",
+        tmp_path,
+        trainer__max_steps=2,
+        model__init_args__classifier__init_args__model=bert,
+    )
+    content = {"corpus": corpus, "shots": 2, "arms": ["human"], "classifiers": [classifier]}
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    said = run(programs, tmp_path, "relgen", "run", "tiny.yaml", "--out", "runs/tiny")
+    assert said.rstrip().endswith("report: runs/tiny/report.html")

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from relgen.dpo import (
-    TREE_ATTENTION,
     LiveBytes,
     MemoryEstimate,
     TreeBatch,
@@ -21,6 +20,7 @@ from relgen.dpo import (
     unpacked_bytes,
     weight_bytes,
 )
+from relgen.kernels import ATTENTION
 from relgen.models import find_device
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def estimate_memory(module: DPOModule, batch: TreeBatch) -> MemoryEstimate:
             dtype=module.dtype_name,
             quantization=module.quantization,
             compute_dtype=module.compute_dtype,
-            attention=TREE_ATTENTION,
+            attention=ATTENTION,
         )
         module.put_adapter(base)
         module.train()

@@ -16,10 +16,9 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
 
 from relgen.classifiers.base import Batch, Classifier
 from relgen.classifiers.encoding import MarkerEncoding, Markers
-from relgen.classifiers.last_layer import narrow, read_states
 from relgen.classifiers.pretrained import longest_input, set_dropout
 from relgen.data import RelationSchema
-from relgen.kernels.onednn_linear import speed_up
+from relgen.kernels import accelerate, read_states
 from relgen.models import EMBEDDED_ENCODER, load_tokenizer, resolve_model
 
 
@@ -92,8 +91,7 @@ class EntityMarkerClassifier(Classifier):
         self.model = model
         # DDP waits for the gradients of parameters that no loss reaches
         encoder.pooler = None
-        narrow(encoder)
-        speed_up(encoder)
+        accelerate(encoder, for_="classifier")
         self.encoder = encoder.train()
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(2 * encoder.config.hidden_size, len(schema))

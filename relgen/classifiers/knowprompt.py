@@ -26,7 +26,6 @@ from transformers import AutoConfig, AutoModelForMaskedLM, AutoTokenizer, PreTra
 from relgen.classifiers.base import Batch, Classifier
 from relgen.classifiers.knowprompt_encoding import PromptEncoding
 from relgen.classifiers.knowprompt_words import add_virtual_words
-from relgen.classifiers.last_layer import narrow, read_states
 from relgen.classifiers.losses import impossible_roles, structured_loss
 from relgen.classifiers.pretrained import (
     load_masked_language_model,
@@ -35,7 +34,7 @@ from relgen.classifiers.pretrained import (
     word_logits,
 )
 from relgen.data import RelationSchema
-from relgen.kernels.onednn_linear import speed_up
+from relgen.kernels import accelerate, read_states
 from relgen.models import load_tokenizer
 
 
@@ -98,8 +97,7 @@ class KnowPromptClassifier(Classifier):
         self.encoding: PromptEncoding = encoding
         self.structured_weight = structured_weight
         self.settings = settings
-        narrow(language_model.base_model)
-        speed_up(language_model)
+        accelerate(language_model, for_="classifier")
         self.language_model = language_model.train()
         self.register_buffer("impossible", impossible_roles(schema), persistent=False)
 

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 
 from relgen import __version__
 from relgen.common import InputError
-from relgen.kernels.malloc import keep_freed_memory
+from relgen.kernels import keep_freed_memory
 
 COMMANDS = {
     "data convert": "turn a corpus into samples.jsonl",

@@ -26,6 +26,4 @@ from .prefix_tree import prompt_ids as prompt_ids
 from .reference_cache import ReferenceCache as ReferenceCache
 from .tokenize import ChainTokens as ChainTokens
 from .tokenize import tokenise_chain as tokenise_chain
-from .tree_attention import TREE_ATTENTION as TREE_ATTENTION
-from .tree_attention import TreeAttention as TreeAttention
 from .tree_attention import check_attention as check_attention

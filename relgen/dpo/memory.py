@@ -20,8 +20,8 @@ from torch.utils._pytree import tree_leaves
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from relgen.common import DType, Quantization
-from relgen.dpo import cpu_attention
-from relgen.kernels import gqa_attention, lm_head
+from relgen.kernels import attention as gqa_attention
+from relgen.kernels import lm_head
 from relgen.models import missing_model, resolve_model
 
 # bitsandbytes: a scale for 64 weights; quantised again, one byte each and a float32 for 256
@@ -127,14 +127,12 @@ def fused_attention(device: str) -> Iterator[None]:
     Args:
         device: whose kernels; where they take no grouped keys and values, these are repeated.
     """
-    grouped = gqa_attention.takes_groups(device)
+    grouped = gqa_attention._takes_groups(device)
     at_once = lm_head.logits_at_once(device)
-    devices = cpu_attention.DEVICES + (("meta",) if cpu_attention.may_take(device) else ())
     # a TorchFunctionMode is off within a backward pass, where layers may be computed again
     with (
         mock.patch.object(F, "scaled_dot_product_attention", _fused),
-        mock.patch.object(gqa_attention, "takes_groups", return_value=grouped),
-        mock.patch.object(cpu_attention, "DEVICES", devices),
+        mock.patch.object(gqa_attention, "_takes_groups", return_value=grouped),
         mock.patch.object(lm_head, "logits_at_once", return_value=at_once),
     ):
         yield

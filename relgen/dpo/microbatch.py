@@ -1,10 +1,10 @@
-"""The loss of packed trees and its gradients, with few twigs in memory at a time.
+"""The loss of packed trees and its gradients, with few branches in memory at a time.
 
-A step keeps for its backward pass what the layers made of every token. But no twig sees another,
-and no trunk sees a twig. So as soon as the losses of some twigs are known, their gradients can be
-worked out, and what was kept for them goes: what they owe the trunks are gradients of the trunks'
-keys and values, which add up until the trunks' own backward pass. Every token still goes forward
-once and back once. In memory are the trunks and one part of the twigs.
+A step keeps for its backward pass what the layers computed of every token. But no branch sees
+another, and no trunk sees a branch. So as soon as the losses of some branches are known, their
+gradients can be computed, and what was kept for them is freed: what is left for the trunks are
+gradients of the trunks' keys and values, which are summed until the trunks' own backward pass.
+Every token still goes forward once and back once. In memory are the trunks and one micro-batch.
 
 Leaves out: layers that are sharded over processes, which gather their weights in hooks that this
 bypasses; and the scaling of losses for float16, which comes after these gradients.
@@ -21,22 +21,21 @@ from torch.autograd.function import once_differentiable
 
 from relgen.dpo.logps import (
     PairLogProbabilities,
-    part_log_probabilities,
+    branch_log_probabilities,
     tree_log_probabilities,
     trunk_states,
 )
-from relgen.dpo.prefix_tree import Part, TreeBatch, parts
-from relgen.dpo.tree_attention import TreeAttention, TrunkStates, check_attention
+from relgen.dpo.prefix_tree import MicroBatch, TreeBatch, micro_batches
 
 PairLoss = Callable[[PairLogProbabilities, slice], Tensor]
-"""Log-probabilities of b pairs, (b,) each, and which of the batch's pairs they are, to (b,)."""
+"""Log-probabilities of b pairs, (b,) each, and their places among the batch's pairs, to (b,)."""
 
 
 class TreeLosses(NamedTuple):
-    """Of B pairs.
+    """The losses of B pairs.
 
     Args:
-        total: the sum of their losses, (), to propagate back.
+        total: their sum, (), to propagate back.
         losses: (B,), detached.
         policy: their log-probabilities, detached.
     """
@@ -47,68 +46,58 @@ class TreeLosses(NamedTuple):
 
 
 def tree_losses(
-    model: nn.Module,
-    batch: TreeBatch,
-    loss: PairLoss,
-    *,
-    attention: TreeAttention = "tree",
-    twig_tokens: int | None = None,
+    model: nn.Module, batch: TreeBatch, loss: PairLoss, *, branch_tokens: int | None = None
 ) -> TreeLosses:
-    """The losses of a batch under a model.
+    """Return the losses of a batch under a model.
 
     Args:
         model: as for `tree_log_probabilities`.
         batch: B pairs.
         loss: of each pair by itself.
-        attention: as there.
-        twig_tokens: take about so many tokens of twigs at a time, and have their gradients worked
-            out at once; None takes all together. Only with attention `tree`; without gradients it
-            makes no difference.
+        branch_tokens: take about so many tokens of branches at a time, and compute their gradients
+            at once; None takes all together. Without gradients it makes no difference.
 
     Raises:
         InputError: the model's attention does not allow it (`check_attention`).
     """
-    if twig_tokens is not None and attention == "tree" and torch.is_grad_enabled():
-        some = parts(batch, twig_tokens)
-        if len(some) > 1:
-            return _part_by_part(model, batch, some, loss)
-    policy = tree_log_probabilities(model, batch, attention=attention)
+    if branch_tokens is not None and torch.is_grad_enabled():
+        parts = micro_batches(batch, branch_tokens)
+        if len(parts) > 1:
+            return _losses_in_parts(model, batch, parts, loss)
+    policy = tree_log_probabilities(model, batch)
     losses = loss(policy, slice(0, batch.pairs))
-    return TreeLosses(losses.sum(), losses.detach(), _detached(policy))
+    detached = PairLogProbabilities(*(values.detach() for values in policy))
+    return TreeLosses(losses.sum(), losses.detach(), detached)
 
 
-def _part_by_part(
-    model: nn.Module, batch: TreeBatch, some: Sequence[Part], loss: PairLoss
+def _losses_in_parts(
+    model: nn.Module, batch: TreeBatch, parts: Sequence[MicroBatch], loss: PairLoss
 ) -> TreeLosses:
-    check_attention(model.config, "tree")  # type: ignore[arg-type]
     trunk = trunk_states(model, batch)
-    layers = list(trunk.by_layer)
-    states = [state for layer in layers for state in trunk.by_layer[layer]]
 
-    def values(part: Part, states: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """(b,) losses and (2, b) log-probabilities of a part, given the trunks' states."""
-        given = TrunkStates(
-            dict(zip(layers, zip(states[::2], states[1::2], strict=True), strict=True))
-        )
-        policy = part_log_probabilities(model, batch, part, given)
+    def values(part: MicroBatch, states: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Return a part's losses (b,) and log-probabilities (2, b), given the trunks' states."""
+        given = dict(zip(trunk, zip(states[::2], states[1::2], strict=True), strict=True))
+        policy = branch_log_probabilities(model, batch, part, given)
         return loss(policy, part.pairs), torch.stack(policy)
 
+    states = [state for both in trunk.values() for state in both]
     trained = [weight for weight in model.parameters() if weight.requires_grad]
-    total, losses, found = _Parts.apply(values, some, len(states), *states, *trained)
+    total, losses, found = _Parts.apply(values, parts, len(states), *states, *trained)
     return TreeLosses(total, losses, PairLogProbabilities(*found))
 
 
 class _Parts(torch.autograd.Function):
     """The trunks' states and the trained weights to (), (B,) and (2, B); gradients for the first.
 
-    The gradients are worked out in the forward pass, part by part.
+    The gradients are computed in the forward pass, part by part.
     """
 
     @staticmethod
     def forward(
         ctx: Any,
-        values: Callable[[Part, Sequence[Tensor]], tuple[Tensor, Tensor]],
-        some: Sequence[Part],
+        values: Callable[[MicroBatch, Sequence[Tensor]], tuple[Tensor, Tensor]],
+        parts: Sequence[MicroBatch],
         number_of_states: int,
         *tensors: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
@@ -118,12 +107,12 @@ class _Parts(torch.autograd.Function):
         wanted = [tensor for tensor in inputs if tensor.requires_grad]
         sums: list[Tensor | None] = [None] * len(wanted)
         losses, found = [], []
-        for part in some:
+        for part in parts:
             with torch.enable_grad():
-                some_losses, log_probabilities = values(part, states)
-                total = some_losses.sum()
+                own_losses, log_probabilities = values(part, states)
+                total = own_losses.sum()
             sums = _added(sums, torch.autograd.grad(total, wanted, allow_unused=True))
-            losses.append(some_losses.detach())
+            losses.append(own_losses.detach())
             found.append(log_probabilities.detach())
         of_inputs = iter(sums)
         gradients = [next(of_inputs) if tensor.requires_grad else None for tensor in inputs]
@@ -143,12 +132,8 @@ class _Parts(torch.autograd.Function):
 
 
 def _added(sums: Iterable[Tensor | None], more: Iterable[Tensor | None]) -> list[Tensor | None]:
-    """Sums with what is due to each, in place where there is one."""
+    """Add gradients to their sums, in place where there is one."""
     return [
         old if new is None else new if old is None else old.add_(new)
         for old, new in zip(sums, more, strict=True)
     ]
-
-
-def _detached(found: PairLogProbabilities) -> PairLogProbabilities:
-    return PairLogProbabilities(*(values.detach() for values in found))

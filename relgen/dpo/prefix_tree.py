@@ -1,8 +1,8 @@
 """Sequences that share prefixes -> one packed tree: ids, positions, visibility, targets.
 
 A chain of K pairs is a tree. Its *trunk* is the growing prompt: prefix, then demonstrations. At
-each step a *twig* forks off: the cue, and below it the chosen and the rejected completion. Every
-token stands in the row once, trunks before twigs:
+each step a *branch* forks off: the cue, and below it the chosen and the rejected completion. Every
+token stands in the row once, trunks before branches:
 
     trunk of tree 0 | trunk of tree 1 | … | cue₀ chosen₀ rejected₀ | cue₁ chosen₁ rejected₁ | …
 
@@ -29,10 +29,10 @@ from torch import Tensor
 from relgen.dpo.tokenize import ChainTokens
 
 
-class Twig(NamedTuple):
+class Branch(NamedTuple):
     """Offsets in the row, ends exclusive: cue, chosen and rejected completion of one pair.
 
-    The twig sees the trunk up to `fork`.
+    The branch sees the trunk up to `fork`.
     """
 
     fork: int
@@ -43,15 +43,15 @@ class Twig(NamedTuple):
 
 
 class TreeShape(NamedTuple):
-    """Offsets of a tree in the row: its trunk is `start` to `trunk_end`; its twigs adjoin."""
+    """Offsets of a tree in the row: its trunk is `start` to `trunk_end`; its branches adjoin."""
 
     start: int
     trunk_end: int
-    twigs: tuple[Twig, ...]
+    branches: tuple[Branch, ...]
 
 
 class Span(NamedTuple):
-    """Tokens of a row that go through a model in one pass: all, the trunks, or some twigs.
+    """Tokens of a row that go through a model in one pass: all, the trunks, or some branches.
 
     Args:
         start: offset in the row.
@@ -67,22 +67,22 @@ class Span(NamedTuple):
             (shape.start, shape.trunk_end) for shape in batch.shapes if self._holds(shape.start)
         ]
 
-    def twigs(self, batch: TreeBatch) -> list[tuple[TreeShape, list[Twig]]]:
-        """The twigs in the span, tree by tree; offsets in the row."""
+    def branches(self, batch: TreeBatch) -> list[tuple[TreeShape, list[Branch]]]:
+        """The branches in the span, tree by tree; offsets in the row."""
         found = (
-            (shape, [twig for twig in shape.twigs if self._holds(twig.start)])
+            (shape, [branch for branch in shape.branches if self._holds(branch.start)])
             for shape in batch.shapes
         )
-        return [(shape, twigs) for shape, twigs in found if twigs]
+        return [(shape, branches) for shape, branches in found if branches]
 
     def _holds(self, place: int) -> bool:
         return self.start <= place < self.end
 
 
-class Part(NamedTuple):
-    """Twigs that adjoin in the row, with their pairs and their targets.
+class MicroBatch(NamedTuple):
+    """Branches that adjoin in the row, with their pairs and their targets.
 
-    No twig sees another, and all targets are in twigs: what is worked out of a part takes its
+    No branch sees another, and all targets are in branches: what is worked out of a part takes its
     tokens and the trunks, and nothing else.
     """
 
@@ -147,7 +147,7 @@ class TreeBatch(NamedTuple):
     @property
     def pairs_per_tree(self) -> list[int]:
         """How many of the B pairs each tree holds, in the row's order."""
-        return [len(shape.twigs) for shape in self.shapes]
+        return [len(shape.branches) for shape in self.shapes]
 
 
 class RowBatch(NamedTuple):
@@ -177,7 +177,7 @@ def pack(chains: Sequence[ChainTokens]) -> TreeBatch:
         raise ValueError("a batch needs at least one chain, and a chain at least one pair")
     row = _Row()
     trunks = [row.add_trunk(chain) for chain in chains]
-    shapes = tuple(row.add_twigs(*both) for both in zip(chains, trunks, strict=True))
+    shapes = tuple(row.add_branches(*both) for both in zip(chains, trunks, strict=True))
     pairs = sum(len(chain.chosen) for chain in chains)
     # chosen completions were numbered 2i and rejected ones 2i + 1 on the way
     sequences = torch.tensor(row.target_sequences)
@@ -243,35 +243,35 @@ def visible(batch: TreeBatch, queries: Tensor, keys: Tensor) -> Tensor:
     return (opened <= entered) & (entered < closed) & before
 
 
-def parts(batch: TreeBatch, tokens: int) -> tuple[Part, ...]:
-    """All twigs of a batch, in parts of about the same size.
+def micro_batches(batch: TreeBatch, tokens: int) -> tuple[MicroBatch, ...]:
+    """All branches of a batch, in parts of about the same size.
 
     Args:
         batch: the packed trees.
-        tokens: of a part, about; not more than a twig above it.
+        tokens: of a part, about; not more than a branch above it.
     """
-    twigs = [twig for shape in batch.shapes for twig in shape.twigs]
+    branches = [branch for shape in batch.shapes for branch in shape.branches]
     trunk = batch.trunks.end
     total = batch.tokens - trunk
     count = math.ceil(total / tokens)
-    ends = [twig.end - trunk for twig in twigs]
-    # a part ends with the twig that reaches its share
+    ends = [branch.end - trunk for branch in branches]
+    # a part ends with the branch that reaches its share
     cuts = sorted({bisect_left(ends, total * (part + 1) // count) + 1 for part in range(count)})
-    targets = list(accumulate((twig.end - twig.cue_end for twig in twigs), initial=0))
+    targets = list(accumulate((branch.end - branch.cue_end for branch in branches), initial=0))
     found = []
     for first, last in pairwise([0, *cuts]):
-        start, end = twigs[first].start, twigs[last - 1].end
+        start, end = branches[first].start, branches[last - 1].end
         taken = slice(first, last), slice(targets[first], targets[last])
-        found.append(Part(Span(start, end), *taken))
+        found.append(MicroBatch(Span(start, end), *taken))
     return tuple(found)
 
 
 def prompt_ids(batch: TreeBatch, tree: int, pair: int) -> Tensor:
     """(P,), the prompt of one pair (counted within its tree), as generation would feed it."""
     shape = batch.shapes[tree]
-    twig = shape.twigs[pair]
+    branch = shape.branches[pair]
     row = batch.input_ids[0]
-    return torch.cat([row[shape.start : twig.fork], row[twig.start : twig.cue_end]])
+    return torch.cat([row[shape.start : branch.fork], row[branch.start : branch.cue_end]])
 
 
 class _Trunk(NamedTuple):
@@ -306,17 +306,19 @@ class _Row:
             self._add(segment, len(self.ids) - start, root + 4 * step, close)
         return _Trunk(start, len(self.ids), root)
 
-    def add_twigs(self, chain: ChainTokens, trunk: _Trunk) -> TreeShape:
-        twigs = []
+    def add_branches(self, chain: ChainTokens, trunk: _Trunk) -> TreeShape:
+        branches = []
         for step, fork in enumerate(chain.forks()):
-            entry, twig_start = trunk.entry + 4 * step + 1, len(self.ids)
+            entry, branch_start = trunk.entry + 4 * step + 1, len(self.ids)
             self._add(chain.cue, fork, entry, entry + 3)
             cue_end, position = len(self.ids), fork + len(chain.cue)
             self._add_completion(chain.chosen[step], cue_end - 1, position, entry + 1)
             chosen_end = len(self.ids)
             self._add_completion(chain.rejected[step], cue_end - 1, position, entry + 2)
-            twigs.append(Twig(trunk.start + fork, twig_start, cue_end, chosen_end, len(self.ids)))
-        return TreeShape(trunk.start, trunk.end, tuple(twigs))
+            branches.append(
+                Branch(trunk.start + fork, branch_start, cue_end, chosen_end, len(self.ids))
+            )
+        return TreeShape(trunk.start, trunk.end, tuple(branches))
 
     def _add(self, segment: list[int], position: int, entry: int, close: int) -> None:
         self.ids += segment

@@ -1,42 +1,36 @@
 """Attention over packed prefix trees, by the tree's shape.
 
-On a CPU whose products oneDNN computes, `relgen.dpo.cpu_attention` takes over. Elsewhere the trunk
-attends causally. The twigs attend in small blocks, each to the trunk up to its last fork
-and to itself, under a boolean mask of the block's size: no mask or score of size N x N is ever
-made. `dense_mask` is the simple N x N form for any model with sdpa attention; tests hold the two
-to the same result.
+The trunk attends causally. The branches attend in small blocks, each to the trunk up to its last
+fork and to itself, under a boolean mask of the block's size: no mask or score of size N x N is ever
+made. Where `relgen.kernels` has a faster form for a CPU, it computes the same from tiles.
 
-transformers hands extra keyword arguments of a model's forward on to its attention function. The
-plan travels as `tree=…`; without one, the function is that of `relgen.kernels.gqa_attention`, so
-that the same model generates.
+A model that is loaded with `relgen.kernels.ATTENTION` calls `TreePlan.attend` in every layer when
+it gets it as `attend=…`. Without, its attention is the usual one, so that the same model generates.
 """
 
 from __future__ import annotations
 
-import functools
+import math
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
-from typing import Any, Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
-from transformers import AttentionInterface, AttentionMaskInterface, PretrainedConfig
-from transformers.masking_utils import sdpa_mask
+from torch import Tensor
+from transformers import PretrainedConfig
 
 from relgen.common import InputError
-from relgen.dpo.cpu_attention import Tile, plan_tiles, product_attention, takes
-from relgen.dpo.prefix_tree import Span, TreeBatch, Twig, visible
-from relgen.kernels.gqa_attention import grouped_attention, grouped_attention_forward
+from relgen.dpo.prefix_tree import Branch, Span, TreeBatch, visible
+from relgen.kernels import ATTENTION, Tile, attend_tiles, can_tile, grouped_attention
 
-TREE_ATTENTION = "relgen_tree"
-"""The name to load a model with: `load_language_model(…, attention=TREE_ATTENTION)`."""
-
-TreeAttention = Literal["tree", "dense"]
+TrunkStates = dict[int, tuple[Tensor, Tensor]]
+"""Keys and values of the trunks in each layer, (1, G, M, D), for branches that are read later."""
 _BLOCK = 256
+_ROWS = 512
 
 
 class Block(NamedTuple):
-    """Twigs that attend in one call: tokens `start` to `end`, to `trunk_start` to `fork` and them.
+    """Branches that attend in one call: to the trunk from `trunk_start` to `fork`, and themselves.
 
     `start` and `end` are offsets in the span, those of the trunk in the row. `mask` is
     (end - start, fork - trunk_start + end - start), bool.
@@ -49,33 +43,16 @@ class Block(NamedTuple):
     mask: Tensor
 
 
-class TrunkStates:
-    """Keys and values of the trunks, as each layer made them, for twigs that are read later.
-
-    Args:
-        by_layer: attention layer to its states, (1, G, Nt, D) each; none yet when None.
-    """
-
-    def __init__(self, by_layer: dict[nn.Module, tuple[Tensor, Tensor]] | None = None) -> None:
-        self.by_layer = {} if by_layer is None else by_layer
-
-    def keep(self, layer: nn.Module, key: Tensor, value: Tensor) -> None:
-        """Takes a layer's states; the first ones, where a checkpoint has the layer run again."""
-        self.by_layer.setdefault(layer, (key, value))
-
-
 class TreePlan:
     """The attention calls of a batch, the same for all layers, in the row's order.
 
-    There are two ways, of which a model mostly follows one: each is worked out when asked for.
-
     Args:
         batch: the packed trees.
-        span: which of its tokens attend; None for all.
-        states: where to keep the trunks' keys and values; for a span of twigs, where they are.
-        block: twigs of one tree are taken together up to about this many tokens. A larger block
+        span: the tokens that attend; None for all.
+        states: for the span of the trunks, where to keep their keys and values; for a span of
+            branches, where these are.
+        block: branches of one tree are taken together up to about this many tokens. A larger block
             means fewer calls and fewer copies of the trunk, and more masked scores.
-        group: query heads that share their keys.
     """
 
     def __init__(
@@ -85,108 +62,101 @@ class TreePlan:
         span: Span | None = None,
         states: TrunkStates | None = None,
         block: int = _BLOCK,
-        group: int = 1,
     ) -> None:
         self.span = span or batch.whole
         self.states = states
-        self._batch, self._block, self._group = batch, block, group
+        self.trunks = self.span.trunks(batch)
+        self._batch, self._block = batch, block
+        # a model mostly follows one of the two
+        self._blocks: tuple[Block, ...] | None = None
+        self._tiles: tuple[Tile, ...] | None = None
 
-    @functools.cached_property
-    def trunks(self) -> tuple[tuple[int, int], ...]:
-        """Ends of each tree's trunk."""
-        return tuple(self.span.trunks(self._batch))
+    def attend(
+        self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float | None
+    ) -> Tensor:
+        """Compute the attention of one layer.
 
-    @functools.cached_property
+        Args:
+            layer: its number.
+            query: (1, H, N, D), of the span's tokens.
+            key: (1, G, N, D), H a multiple of G.
+            value: (1, G, N, D).
+            scale: of the scores; 1/√D when None.
+
+        Returns:
+            (1, N, H, D)
+        """
+        trunk = None
+        if self.states is not None and self.span.start:
+            trunk = self.states[layer]
+        elif self.states is not None:
+            # contiguous, as they are read later; attention keeps them so as well
+            key, value = key.contiguous(), value.contiguous()
+            # the first ones, where a checkpoint has the layer run again
+            self.states.setdefault(layer, (key, value))
+        if can_tile(query, value):
+            tiles = self.tiles(query.shape[1] // key.shape[1])
+            return attend_tiles(query, key, value, tiles, scale, trunk)
+        outputs = []
+        for start, end in self.trunks:
+            q, k, v = (states[:, :, start:end] for states in (query, key, value))
+            outputs.append(grouped_attention(q, k, v, is_causal=True, scale=scale))
+        trunk_key, trunk_value = trunk or (key, value)
+        for block in self.blocks():
+            q = query[:, :, block.start : block.end]
+            k, v = _seen(key, trunk_key, block), _seen(value, trunk_value, block)
+            outputs.append(grouped_attention(q, k, v, block.mask, scale=scale))
+        return torch.cat(outputs, dim=2).transpose(1, 2).contiguous()
+
     def blocks(self) -> tuple[Block, ...]:
-        """Of the twigs."""
-        return tuple(
-            block
-            for shape, twigs in self.span.twigs(self._batch)
-            for block in _blocks(self._batch, self.span, shape.start, twigs, self._block)
-        )
+        """Return the blocks of the span's branches."""
+        if self._blocks is None:
+            self._blocks = tuple(
+                block
+                for shape, branches in self.span.branches(self._batch)
+                for block in _blocks(self._batch, self.span, shape.start, branches, self._block)
+            )
+        return self._blocks
 
-    @functools.cached_property
-    def tiles(self) -> tuple[Tile, ...]:
-        """All tokens, for `relgen.dpo.cpu_attention`."""
-        return plan_tiles(self._batch, span=self.span, group=self._group)
-
-    def trunk(self, layer: nn.Module) -> tuple[Tensor, Tensor] | None:
-        """A layer's keys and values of the trunks, if they are not in the span."""
-        if self.states is None or not self.span.start:
-            return None
-        return self.states.by_layer[layer]
+    def tiles(self, group: int) -> tuple[Tile, ...]:
+        """Return all tokens of the span as tiles, for `group` query heads that share their keys."""
+        if self._tiles is None:
+            self._tiles = plan_tiles(self._batch, self.span, group=group)
+        return self._tiles
 
 
-def dense_mask(batch: TreeBatch) -> Tensor:
-    """(1, 1, N, N), bool: the whole rule as a mask, for any model with sdpa attention."""
-    every = torch.arange(batch.tokens, device=batch.entries.device)
-    return visible(batch, every, every)[None, None]
-
-
-def tree_attention_forward(
-    module: nn.Module,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attention_mask: Tensor | None,
-    dropout: float = 0.0,
-    scaling: float | None = None,
-    tree: TreePlan | None = None,
-    **kwargs: Any,
-) -> tuple[Tensor, None]:
-    """The attention function that transformers calls in every layer.
+def plan_tiles(
+    batch: TreeBatch, span: Span, *, group: int = 1, rows: int = _ROWS
+) -> tuple[Tile, ...]:
+    """Return the tokens of a span as tiles, in the row's order.
 
     Args:
-        module: the attention layer.
-        query: (1, H, N, D), of the plan's span.
-        key: (1, G, N, D), H a multiple of G.
-        value: (1, G, N, D).
-        attention_mask: not read when there is a plan.
-        dropout: attention dropout.
-        scaling: of the scores; 1/√D when None.
-        tree: the plan; None means attention as usual.
-        kwargs: what else transformers passes.
-
-    Returns:
-        (1, N, H, D), and None in place of the weights.
-
-    Raises:
-        ValueError: the layer asks for a window, a soft cap or sinks, which the plan does not
-            know.
+        batch: the packed trees.
+        span: the tokens that attend.
+        group: query heads that share their keys.
+        rows: of a tile's scores, at most, a group's heads together: few make slow products, many
+            leave the cache.
     """
-    if tree is None:
-        return grouped_attention_forward(
-            module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs
-        )
-    for name in ("sliding_window", "softcap", "s_aux", "position_bias"):
-        if kwargs.get(name) is not None:
-            raise ValueError(f"tree attention knows no {name}; this layer asks for it")
-    trunk = tree.trunk(module)
-    if tree.states is not None and trunk is None:
-        # as they are read later; attention keeps them so as well
-        key, value = key.contiguous(), value.contiguous()
-        tree.states.keep(module, key, value)
-    if takes(query, value, dropout):
-        return product_attention(query, key, value, tree.tiles, scaling, trunk), None
-    options: dict[str, Any] = {"dropout_p": dropout, "scale": scaling}
-    outputs = []
-    trunk_key, trunk_value = trunk or (key, value)
-    for start, end in tree.trunks:
-        q, k, v = (part[:, :, start:end] for part in (query, key, value))
-        outputs.append(grouped_attention(q, k, v, is_causal=True, **options))
-    for block in tree.blocks:
-        q = query[:, :, block.start : block.end]
-        k, v = _seen(key, trunk_key, block), _seen(value, trunk_value, block)
-        outputs.append(grouped_attention(q, k, v, block.mask, **options))
-    return torch.cat(outputs, dim=2).transpose(1, 2).contiguous(), None
+    queries = max(1, rows // group)
+    tiles: list[Tile] = []
+    for start, end in span.trunks(batch):
+        for first in range(start, end, queries):
+            last = min(first + queries, end)
+            tiles.append(_tile(batch, span, (first, last), (start, first), (first, last)))
+    for shape, branches in span.branches(batch):
+        for branch in branches:
+            seen, own = (shape.start, branch.fork), (branch.start, branch.end)
+            for first in range(*own, queries):
+                last = min(first + queries, branch.end)
+                tiles.append(_tile(batch, span, (first, last), seen, own))
+    return tuple(tiles)
 
 
-def check_attention(config: PretrainedConfig, attention: TreeAttention) -> None:
-    """Refuses models whose attention packed trees would silently get wrong.
+def check_attention(config: PretrainedConfig) -> None:
+    """Refuse models whose attention packed trees would silently get wrong.
 
     Raises:
-        InputError: layers with windows, chunks or a recurrence, or an attention function other than
-            ours or sdpa (eager adds a boolean mask to the scores as if it were numbers).
+        InputError: layers with windows, chunks or a recurrence, or another attention function.
     """
     layers = set(getattr(config, "layer_types", None) or ["full_attention"])
     window = getattr(config, "sliding_window", None)
@@ -199,37 +169,47 @@ def check_attention(config: PretrainedConfig, attention: TreeAttention) -> None:
             value={"layer_types": sorted(layers), "sliding_window": window},
             remedy="take a model without sliding windows",
         )
-    allowed = (TREE_ATTENTION, "sdpa") if attention == "dense" else (TREE_ATTENTION,)
-    if config._attn_implementation not in allowed:
+    if config._attn_implementation != ATTENTION:
         raise InputError(
-            f"attention '{attention}' needs a model loaded with {' or '.join(allowed)}",
+            "packed trees need relgen's attention function",
             field="attention",
             value=config._attn_implementation,
-            remedy=f"load the model with attention '{TREE_ATTENTION}'",
+            remedy=f"load the model with attention '{ATTENTION}'",
         )
 
 
-def _blocks(
-    batch: TreeBatch, span: Span, trunk_start: int, twigs: Sequence[Twig], limit: int
-) -> Iterator[Block]:
-    """Of one tree's twigs, which adjoin."""
+def _tile(
+    batch: TreeBatch,
+    span: Span,
+    queries: tuple[int, int],
+    trunk: tuple[int, int],
+    own: tuple[int, int],
+) -> Tile:
+    """Return a tile; offsets in the row: of its queries, of the trunk, and of what else it sees."""
     device = batch.entries.device
-    start = twigs[0].start
-    for twig, after in zip_longest(twigs, twigs[1:]):
+    seen = visible(batch, torch.arange(*queries, device=device), torch.arange(*own, device=device))
+    mask = torch.zeros(seen.shape, device=device).masked_fill_(~seen, -math.inf)
+    first, last, start, end = (place - span.start for place in (*queries, *own))
+    return Tile(first, last, *trunk, start, end, mask)
+
+
+def _blocks(
+    batch: TreeBatch, span: Span, trunk_start: int, branches: Sequence[Branch], limit: int
+) -> Iterator[Block]:
+    """Yield the blocks of one tree's branches, which adjoin."""
+    device = batch.entries.device
+    start = branches[0].start
+    for branch, after in zip_longest(branches, branches[1:]):
         if after is None or after.end - start > limit:
-            queries = torch.arange(start, twig.end, device=device)
-            keys = torch.cat([torch.arange(trunk_start, twig.fork, device=device), queries])
+            queries = torch.arange(start, branch.end, device=device)
+            keys = torch.cat([torch.arange(trunk_start, branch.fork, device=device), queries])
             mask = visible(batch, queries, keys)
-            places = (start - span.start, twig.end - span.start)
-            yield Block(*places, trunk_start, twig.fork, mask)
-            start = twig.end
+            places = (start - span.start, branch.end - span.start)
+            yield Block(*places, trunk_start, branch.fork, mask)
+            start = branch.end
 
 
 def _seen(states: Tensor, trunk: Tensor, block: Block) -> Tensor:
+    """Return the keys or values that a block sees, (1, G, L, D)."""
     seen = trunk[:, :, block.trunk_start : block.fork]
     return torch.cat([seen, states[:, :, block.start : block.end]], dim=2)
-
-
-AttentionInterface.register(TREE_ATTENTION, tree_attention_forward)
-# without a mask function of the same name, transformers drops padding masks
-AttentionMaskInterface.register(TREE_ATTENTION, sdpa_mask)

@@ -15,14 +15,15 @@ from peft.tuners import lora
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from relgen.kernels.fused_norm import Normed, normed
 from relgen.kernels.onednn_linear import has_autocast, is_dense, linear, matmul
+from relgen.kernels.replacement import as_kind, replace_modules
+from relgen.kernels.switch import in_use
 
 
 def low_rank_forward(
     rows: Tensor, weight: Tensor, bias: Tensor | None, down: Tensor, up: Tensor, scale: float
 ) -> tuple[Tensor, Tensor]:
-    """A frozen layer and its adapter, without autograd.
+    """Compute a frozen layer and its adapter, without autograd.
 
     Args:
         rows: (N, I).
@@ -40,7 +41,7 @@ def low_rank_forward(
 
 def low_rank_backward(
     gradient: Tensor,
-    rows: Tensor | Normed,
+    rows: Tensor,
     hidden: Tensor,
     weight: Tensor,
     down: Tensor,
@@ -49,25 +50,22 @@ def low_rank_backward(
     *,
     towards_rows: bool,
 ) -> tuple[Tensor | None, Tensor, Tensor]:
-    """The gradients of `low_rank_forward` for its rows (if asked for), A and B.
+    """Return the gradients of `low_rank_forward` for its rows (if asked for), A and B.
 
     Args:
         gradient: (N, O) of the output; the others as there.
-        rows: (N, I), or what a norm made them from.
+        rows: (N, I).
     """
     through = matmul(gradient, up).mul_(scale)  # (N, r)
     of_rows = matmul(gradient, weight).addmm_(through, down) if towards_rows else None
     # the narrow matrix on the left: it is the one that is copied
     of_up = matmul(hidden.T, gradient).T.mul_(scale)  # (O, r)
-    of_down = rows.product(through) if isinstance(rows, Normed) else matmul(through.T, rows)
+    of_down = matmul(through.T, rows)
     return of_rows, of_down, of_up
 
 
 class _LowRankLinear(torch.autograd.Function):
-    """y = x Wᵀ + b + s (x Aᵀ) Bᵀ, with gradients for x, A and B; W and b are frozen.
-
-    Of a norm's output, what it is made from is kept in its place.
-    """
+    """y = x Wᵀ + b + s (x Aᵀ) Bᵀ, with gradients for x, A and B; W and b are frozen."""
 
     @staticmethod
     def forward(
@@ -78,11 +76,10 @@ class _LowRankLinear(torch.autograd.Function):
         down: Tensor,
         up: Tensor,
         scale: float,
-        made: Normed | None,
     ) -> Tensor:
         rows = x.reshape(-1, x.shape[-1])  # (N, I)
         output, hidden = low_rank_forward(rows, weight, bias, down, up, scale)
-        ctx.save_for_backward(hidden, weight, down, up, *(made or (rows,)))
+        ctx.save_for_backward(hidden, weight, down, up, rows)
         ctx.scale = scale
         return output.view(*x.shape[:-1], -1)
 
@@ -90,9 +87,8 @@ class _LowRankLinear(torch.autograd.Function):
     @once_differentiable
     def backward(
         ctx: Any, gradient: Tensor
-    ) -> tuple[Tensor | None, None, None, Tensor, Tensor, None, None]:
-        hidden, weight, down, up, *kept = ctx.saved_tensors
-        rows = kept[0] if len(kept) == 1 else Normed(*kept)
+    ) -> tuple[Tensor | None, None, None, Tensor, Tensor, None]:
+        hidden, weight, down, up, rows = ctx.saved_tensors
         flat = gradient.reshape(-1, gradient.shape[-1])  # (N, O)
         of_rows, of_down, of_up = low_rank_backward(
             flat,
@@ -105,14 +101,14 @@ class _LowRankLinear(torch.autograd.Function):
             towards_rows=ctx.needs_input_grad[0],
         )
         of_x = None if of_rows is None else of_rows.view(*gradient.shape[:-1], -1)
-        return of_x, None, None, of_down, of_up, None, None
+        return of_x, None, None, of_down, of_up, None
 
 
 class FusedLinear(lora.Linear):
     """PEFT's LoRA layer around `nn.Linear`, computed by `_LowRankLinear` where that is the same.
 
-    It is where one plain adapter is on, without dropout, and no other precision comes in. Anything
-    else goes PEFT's way.
+    It is where one plain adapter is on, without dropout, in a single precision. Anything else is
+    left to PEFT.
     """
 
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
@@ -124,12 +120,12 @@ class FusedLinear(lora.Linear):
         base = self.get_base_layer()
         down, up = self.lora_A[name].weight, self.lora_B[name].weight
         output: Tensor = _LowRankLinear.apply(
-            x, base.weight, base.bias, down, up, self.scaling[name], normed(x)
+            x, base.weight, base.bias, down, up, self.scaling[name]
         )
         return output
 
     def fusable(self, x: Tensor) -> str | None:
-        """The adapter to compute an input with, or None where PEFT has to."""
+        """Return the adapter to compute an input with, or None where PEFT has to."""
         names = [name for name in self.active_adapters if name in self.lora_A]
         if self.disable_adapters or self.merged or len(names) != 1 or self.lora_variant:
             return None
@@ -148,8 +144,12 @@ class FusedLinear(lora.Linear):
         return name if plain else None
 
 
-def fuse(model: nn.Module) -> None:
-    """Lets the LoRA layers of a PEFT model compute as `FusedLinear`, where their base is dense."""
-    for module in model.modules():
-        if type(module) is lora.Linear and is_dense(module.get_base_layer()):
-            module.__class__ = FusedLinear
+def fuse_lora(model: nn.Module) -> None:
+    """Replace the LoRA layers of a PEFT model by `FusedLinear`, where their base is dense."""
+
+    def fused(layer: nn.Module) -> nn.Module | None:
+        fits = type(layer) is lora.Linear and is_dense(layer.get_base_layer())
+        return as_kind(layer, FusedLinear) if fits else None
+
+    if in_use("lora"):
+        replace_modules(model, fused)

@@ -9,7 +9,6 @@ as `relgen.kernels.fused_lora` does it; where that leaves a layer to PEFT, so do
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import torch
@@ -19,6 +18,8 @@ from torch.autograd.function import once_differentiable
 from transformers.activations import SiLUActivation
 
 from relgen.kernels.fused_lora import FusedLinear, low_rank_backward, low_rank_forward
+from relgen.kernels.replacement import as_kind, replace_modules
+from relgen.kernels.switch import in_use
 
 # transformers' classes of this form; they read `act_fn` and the three projections alone
 _FAMILY = frozenset({"LlamaMLP", "MistralMLP", "Qwen2MLP", "Qwen3MLP"})
@@ -69,41 +70,38 @@ class _GatedDown(torch.autograd.Function):
         return of_gate, of_up, None, None, of_a, of_b, None
 
 
-class _Gated:
-    """What tells a fused feed-forward part from others."""
+class FusedGated(nn.Module):
+    """A feed-forward part that computes by `_GatedDown`; to be joined with its original class."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(…, D) to (…, D)."""
+        own: Any = self
+        gate, up = own.gate_proj(x), own.up_proj(x)
+        last = own.down_proj
+        name = last.fusable(gate) if isinstance(last, FusedLinear) else None
+        # a layer with hooks is to be called
+        if name is None or gate.dtype != up.dtype or last._forward_hooks:
+            result: Tensor = last(own.act_fn(gate) * up)
+            return result
+        base = last.get_base_layer()
+        lora_a, lora_b = last.lora_A[name].weight, last.lora_B[name].weight
+        output: Tensor = _GatedDown.apply(
+            gate, up, base.weight, base.bias, lora_a, lora_b, last.scaling[name]
+        )
+        return output
 
 
-@functools.cache
-def _fused(kind: type[nn.Module]) -> type[nn.Module]:
-    """A class that computes by `_GatedDown`; its weights and their names are the same."""
-
-    class FusedGated(_Gated, kind):  # type: ignore[misc, valid-type]
-        def forward(self, x: Tensor) -> Tensor:
-            gate, up = self.gate_proj(x), self.up_proj(x)
-            last = self.down_proj
-            name = last.fusable(gate) if isinstance(last, FusedLinear) else None
-            # a layer with hooks is to be called
-            if name is None or gate.dtype != up.dtype or last._forward_hooks:
-                result: Tensor = last(self.act_fn(gate) * up)
-                return result
-            base = last.get_base_layer()
-            lora_a, lora_b = last.lora_A[name].weight, last.lora_B[name].weight
-            output: Tensor = _GatedDown.apply(
-                gate, up, base.weight, base.bias, lora_a, lora_b, last.scaling[name]
-            )
-            return output
-
-    FusedGated.__name__ = f"Fused{kind.__name__}"
-    return FusedGated
-
-
-def fuse_feed_forward(model: nn.Module) -> None:
-    """Lets the feed-forward parts of a PEFT model compute as this module says.
+def fuse_gated(model: nn.Module) -> None:
+    """Replace the feed-forward parts of a PEFT model by `FusedGated`.
 
     Args:
-        model: its LoRA layers are fused (`relgen.kernels.fused_lora.fuse`); other parts stay as
-        they are.
+        model: its LoRA layers are fused (`relgen.kernels.fused_lora.fuse_lora`); feed-forward parts
+            of another form stay as they are.
     """
-    for module in model.modules():
-        if type(module).__name__ in _FAMILY and isinstance(module.act_fn, SiLUActivation | nn.SiLU):
-            module.__class__ = _fused(type(module))  # type: ignore[arg-type]
+
+    def fused(part: nn.Module) -> nn.Module | None:
+        fits = type(part).__name__ in _FAMILY and isinstance(part.act_fn, SiLUActivation | nn.SiLU)
+        return as_kind(part, FusedGated) if fits else None
+
+    if in_use("gated"):
+        replace_modules(model, fused)

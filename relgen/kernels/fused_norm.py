@@ -1,73 +1,39 @@
-"""RMS norms of Llama's family in few passes, whose results LoRA layers need not keep.
+"""RMS norms of Llama's family in few passes.
 
     y = w * x / sqrt(mean(x²) + ε)
 
-(Zhang and Sennrich, arXiv 1910.07467.) autograd keeps x for the norm and y for every layer that
-reads it. y is quickly made again from x, so the layers of `relgen.kernels.fused_lora` keep what it
-is made from, which is there anyway: `Normed`.
+(Zhang and Sennrich, arXiv 1910.07467.)
 """
 
 from __future__ import annotations
 
-import functools
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from relgen.kernels.onednn_linear import has_autocast, matmul
+from relgen.kernels.onednn_linear import has_autocast
+from relgen.kernels.replacement import as_kind, replace_modules
+from relgen.kernels.switch import in_use
 
 # transformers' classes of this form; they read `weight` and `variance_epsilon` alone
 _FAMILY = frozenset({"LlamaRMSNorm", "MistralRMSNorm", "Qwen2RMSNorm", "Qwen3RMSNorm"})
 
 
-class Normed(NamedTuple):
-    """What a norm's output is made from.
-
-    Args:
-        x: (…, D), the norm's input.
-        inverse: (…, 1), 1 / sqrt(mean(x²) + ε).
-        weight: (D,).
-    """
-
-    x: Tensor
-    inverse: Tensor
-    weight: Tensor
-
-    def output(self) -> Tensor:
-        """(…, D), computed anew."""
-        return torch.mul(self.x, self.inverse).mul_(self.weight)
-
-    def product(self, left: Tensor) -> Tensor:
-        """leftᵀ y, (r, D), of (N, r), without y: N tokens of it as rows."""
-        rows = self.x.reshape(-1, self.x.shape[-1])
-        return matmul((left * self.inverse.reshape(-1, 1)).T, rows).mul_(self.weight)
-
-
-def normed(output: Tensor) -> Normed | None:
-    """What a tensor was made from, if a norm of this module made it and nothing changed it."""
-    found: tuple[Normed, int] | None = getattr(output, "relgen_normed", None)
-    if found is None:
-        return None
-    made, version = found
-    return made if version == output._version else None
-
-
 class _RMSNorm(torch.autograd.Function):
-    """(…, D), frozen (D,) and ε to (…, D) and (…, 1)."""
+    """(…, D), frozen (D,) and ε to (…, D); gradients for the first."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
         norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-        inverse = norm.square_().div_(x.shape[-1]).add_(epsilon).rsqrt_()
+        inverse = norm.square_().div_(x.shape[-1]).add_(epsilon).rsqrt_()  # (…, 1)
         ctx.save_for_backward(x, inverse, weight)
-        ctx.mark_non_differentiable(inverse)
-        return Normed(x, inverse, weight).output(), inverse
+        return torch.mul(x, inverse).mul_(weight)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor, _: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         x, inverse, weight = ctx.saved_tensors
         scaled = gradient * weight
         along = torch.linalg.vecdot(scaled, x)[..., None]
@@ -75,37 +41,27 @@ class _RMSNorm(torch.autograd.Function):
         return scaled.mul_(inverse).addcmul_(x, along), None, None
 
 
-class _Norm:
-    """What tells a fused norm from others."""
+class FusedNorm(nn.Module):
+    """A norm that computes by `_RMSNorm` where it is frozen and its input in float32 or wider."""
 
+    weight: Tensor
+    variance_epsilon: float
 
-@functools.cache
-def _fused(kind: type[nn.Module]) -> type[nn.Module]:
-    """A class that computes by `_RMSNorm`; its weight and the weight's name are the same."""
-
-    class FusedNorm(_Norm, kind):  # type: ignore[misc, valid-type]
-        def forward(self, x: Tensor) -> Tensor:
-            weight = self.weight
-            if weight.requires_grad or x.dtype != weight.dtype or x.itemsize < 4 or has_autocast(x):
-                result: Tensor = super().forward(x)
-                return result
-            output: Tensor
-            output, inverse = _RMSNorm.apply(x, weight, self.variance_epsilon)
-            if torch.is_grad_enabled():
-                made = Normed(x.detach(), inverse, weight)
-                output.relgen_normed = (made, output._version)  # type: ignore[attr-defined]
-            return output
-
-    FusedNorm.__name__ = f"Fused{kind.__name__}"
-    return FusedNorm
+    def forward(self, x: Tensor) -> Tensor:
+        """(…, D) to (…, D)."""
+        weight = self.weight
+        if weight.requires_grad or x.dtype != weight.dtype or x.itemsize < 4 or has_autocast(x):
+            plain: Tensor = super().forward(x)
+            return plain
+        output: Tensor = _RMSNorm.apply(x, weight, self.variance_epsilon)
+        return output
 
 
 def fuse_norms(model: nn.Module) -> None:
-    """Lets the frozen norms of a model compute as this module says, in float32 and wider.
+    """Replace the norms of a model's layers by `FusedNorm`; norms of another form stay."""
 
-    Args:
-        model: other norms stay as they are.
-    """
-    for module in model.modules():
-        if type(module).__name__ in _FAMILY:
-            module.__class__ = _fused(type(module))  # type: ignore[arg-type]
+    def fused(norm: nn.Module) -> nn.Module | None:
+        return as_kind(norm, FusedNorm) if type(norm).__name__ in _FAMILY else None
+
+    if in_use("norms"):
+        replace_modules(model, fused)

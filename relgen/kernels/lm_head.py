@@ -5,23 +5,25 @@ times whatever comes from above:
 
     ∂ log p(t | x) / ∂x = W_t - Σ_v p(v | x) W_v
 
-That vector is worked out while the logits are there, and kept in their place: D numbers for a
-target where autograd would keep several times V. The logits are made for a part of the vocabulary
-at a time, under a running maximum (Milakov and Gimelshein, arXiv 1805.02867): a part small enough
-for a cache, whose weights the products read once for all targets. The products are those of
-autograd; their number does not change.
+That vector is computed while the logits are there, and kept instead of them: D numbers for a
+target where autograd would keep several times V. The logits are computed for a part of the
+vocabulary at a time, under a running maximum (Milakov and Gimelshein, arXiv 1805.02867): a part
+small enough for a cache, whose weights the products read once for all targets. The products are
+those of autograd; their number does not change.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from relgen.kernels.onednn_linear import has_autocast, is_dense, linear, matmul
+from relgen.kernels.switch import in_use
 
 _TARGETS_AT_ONCE = 2048
 _ALIGNED = 64
@@ -30,34 +32,41 @@ _LOG2_E = math.log2(math.e)
 
 
 def logits_at_once(device: str) -> int:
-    """Logits, targets times words, that are there at once: 16 MiB in float32 on a CPU.
+    """Return how many logits, targets times words, are computed at once: 16 MiB of them on a CPU.
 
     On other devices 64 MiB: smaller parts would take longer to launch than to compute.
     """
     return 1 << 22 if device == "cpu" else 1 << 24
 
 
-def is_frozen_head(head: nn.Module) -> bool:
-    """Whether a head is one that `frozen_head_log_probabilities` computes: dense, without training.
-
-    A head with hooks is called as a module, and is none of these.
-    """
-    if not is_dense(head) or head._forward_hooks or head._forward_pre_hooks:
-        return False
-    return not any(parameter.requires_grad for parameter in head.parameters())
-
-
-def frozen_head_log_probabilities(head: nn.Linear, states: Tensor, ids: Tensor) -> Tensor:
-    """Log-probability of each target.
+def head_log_probabilities(head: nn.Module, states: Tensor, ids: Tensor) -> Tensor:
+    """Return the log-probability of each target, log softmax(head(x))[target].
 
     Args:
-        head: V outputs, see `is_frozen_head`.
+        head: V outputs. Of one that is dense and frozen, no logits are kept.
         states: (T, D) the head's inputs.
         ids: (T,) the targets.
 
     Returns:
         (T,), in float32 where the head computes in half precision.
     """
+    if in_use("head") and is_frozen_head(head):
+        return _frozen_head_log_probabilities(head, states, ids)
+    logits: Tensor = head(states)
+    if logits.dtype in (torch.bfloat16, torch.float16):
+        logits = logits.float()
+    # one pass over the vocabulary, where gather and logsumexp are several
+    return -F.cross_entropy(logits, ids, reduction="none")
+
+
+def is_frozen_head(head: nn.Module) -> TypeGuard[nn.Linear]:
+    """Return whether a head is dense, without training and without hooks (which want a call)."""
+    if not is_dense(head) or head._forward_hooks or head._forward_pre_hooks:
+        return False
+    return not any(parameter.requires_grad for parameter in head.parameters())
+
+
+def _frozen_head_log_probabilities(head: nn.Linear, states: Tensor, ids: Tensor) -> Tensor:
     weight: Tensor = head.weight
     bias: Tensor | None = head.bias
     device = states.device.type

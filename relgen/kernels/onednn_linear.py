@@ -5,8 +5,7 @@ which torch carries as well, uses what a processor has: on AMD's with AVX-512 it
 half the time, for eight rows as for a thousand. The numbers are the same up to the order of
 float32 sums.
 
-`RELGEN_PRODUCTS=torch` leaves every product to torch, `RELGEN_PRODUCTS=onednn` none that oneDNN can
-compute; without it, oneDNN gets them where a processor has AVX-512 and is not Intel's.
+oneDNN computes them where a processor has AVX-512 and is not Intel's.
 
 Leaves out: half precision, for which torch asks oneDNN itself, products of two batches, and
 attention.
@@ -15,7 +14,6 @@ attention.
 from __future__ import annotations
 
 import functools
-import os
 from typing import Any
 
 import torch
@@ -23,13 +21,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from relgen.common import InputError, is_intel
-
-_CHOICES = ("torch", "onednn")
+from relgen.common import is_intel
+from relgen.kernels.replacement import as_kind, replace_modules
+from relgen.kernels.switch import in_use
 
 
 def linear(rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """x Wᵀ + b, without autograd.
+    """Return x Wᵀ + b, without autograd.
 
     Args:
         rows: (…, I).
@@ -49,12 +47,12 @@ def linear(rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def matmul(left: Tensor, right: Tensor) -> Tensor:
-    """(…, I) and (I, O) to (…, O), without autograd."""
+    """Return the product of (…, I) and (I, O), (…, O), without autograd."""
     return linear(left, right.T)
 
 
 class FastLinear(nn.Linear):
-    """`nn.Linear` by `linear`; anything but float32 on a CPU goes torch's way.
+    """`nn.Linear` by `linear`; anything but float32 on a CPU is left to torch.
 
     Its gradients have no gradients of their own.
     """
@@ -69,24 +67,22 @@ class FastLinear(nn.Linear):
         return output
 
 
-def speed_up(model: nn.Module) -> None:
-    """Lets a model's dense layers compute by `linear`, where that is another library than torch's.
+def use_onednn(model: nn.Module) -> None:
+    """Replace a model's dense layers by `FastLinear`, where oneDNN is the faster library.
 
     Args:
-        model: its `nn.Linear`, and no subclass of it, are changed in place; weights, names and
-            files stay the same.
+        model: its `nn.Linear`, and no subclass of it, are replaced.
     """
-    if not prefers_onednn():
-        return
-    for module in model.modules():
-        if type(module) is nn.Linear:
-            module.__class__ = FastLinear
+    if prefers_onednn():
+        replace_modules(
+            model, lambda layer: as_kind(layer, FastLinear) if type(layer) is nn.Linear else None
+        )
 
 
 class DecodingLinear(nn.Module):
     """A frozen `FastLinear` whose weights lie as oneDNN reads them: for models that only decode.
 
-    Otherwise every pass lays them out anew, which costs as much as the product of a few rows.
+    Otherwise every pass lays them out again, which takes as long as the product of a few rows.
 
     Args:
         layer: its weights are copied.
@@ -111,62 +107,46 @@ class DecodingLinear(nn.Module):
         return product
 
 
-def pack(model: nn.Module) -> None:
-    """Puts a `DecodingLinear` in the place of every `FastLinear` that could be one.
+def lay_out_weights(model: nn.Module) -> None:
+    """Replace every `FastLinear` by a `DecodingLinear`, where its weights allow it.
 
     Args:
         model: for inference from now on; it cannot be saved any more. An output layer's weights
             stay in memory where the input embeddings are the same.
     """
-    # layers are not listed beforehand: each goes as soon as its copy is there
-    for parent in [module for module in model.modules() if next(module.children(), None)]:
-        for name in [name for name, _ in parent.named_children()]:
-            layer = getattr(parent, name)
-            if isinstance(layer, FastLinear) and _takes(layer.weight, layer.weight):
-                setattr(parent, name, DecodingLinear(layer))
+
+    def laid_out(layer: nn.Module) -> nn.Module | None:
+        fits = isinstance(layer, FastLinear) and _takes(layer.weight, layer.weight)
+        return DecodingLinear(layer) if fits else None  # type: ignore[arg-type]
+
+    if in_use("decoding"):
+        replace_modules(model, laid_out)
 
 
 def is_dense(layer: nn.Module) -> bool:
-    """Whether a layer is `nn.Linear` itself, made faster or not, and no other kind of it."""
+    """Return whether a layer is `nn.Linear` or a `FastLinear`, and no other kind of either."""
     return type(layer) in (nn.Linear, FastLinear)
 
 
 def has_autocast(tensor: Tensor) -> bool:
-    """Whether autocast is on where a tensor is; for one without content it never is."""
+    """Return whether autocast is on for a tensor's device."""
     return not tensor.is_meta and torch.is_autocast_enabled(tensor.device.type)
 
 
-@functools.cache
 def prefers_onednn() -> bool:
-    """Whether float32 products of this process go to oneDNN.
+    """Return whether oneDNN computes the float32 products of this process."""
+    return in_use("linear") and _gains()
 
-    Raises:
-        InputError: `RELGEN_PRODUCTS` names no library, or one that is not there.
-    """
-    choice = os.environ.get("RELGEN_PRODUCTS") or None
-    if choice not in (None, *_CHOICES):
-        raise InputError(
-            "no such library of matrix products",
-            field="RELGEN_PRODUCTS",
-            value=choice,
-            remedy=f"set it to {' or '.join(_CHOICES)}, or not at all",
-        )
-    if choice == "torch":
-        return False
+
+@functools.cache
+def _gains() -> bool:
     # without MKL, torch has another library for these processors
     wide = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
-    gains = torch.backends.mkl.is_available() and wide and not is_intel()
-    if choice is None and not gains:
-        return False
-    there = _has_onednn()
-    if choice is not None and not there:
-        problem = f"torch {torch.__version__} has no oneDNN that relgen could call"
-        raise InputError(problem, field="RELGEN_PRODUCTS", value=choice, remedy="leave it out")
-    return there
+    return torch.backends.mkl.is_available() and wide and not is_intel() and _has_onednn()
 
 
 def _has_onednn() -> bool:
-    """Whether torch's calls of oneDNN, which are private, are what they were."""
+    """Return whether torch's private calls of oneDNN are there and compute what is expected."""
     one = torch.ones(1, 1)
     try:
         for weight in (one, torch.ops.mkldnn._reorder_linear_weight(one, 1)):

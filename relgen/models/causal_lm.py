@@ -26,8 +26,7 @@ from transformers import (
 )
 
 from relgen.common import DType, InputError, Quantization, resolved
-from relgen.kernels.gqa_attention import GROUPED_ATTENTION
-from relgen.kernels.onednn_linear import speed_up
+from relgen.kernels import ATTENTION, accelerate
 
 EMBEDDED_LANGUAGE_MODEL = "smollm2-135m-instruct"
 EMBEDDED_ENCODER = "all-minilm-l6-v2"
@@ -88,7 +87,7 @@ def load_language_model(
     quantization: Quantization | None = None,
     double_quantization: bool = True,
     compute_dtype: DType = "bfloat16",
-    attention: str = GROUPED_ATTENTION,
+    attention: str = ATTENTION,
     device: torch.device | str | None = None,
 ) -> PreTrainedModel:
     """Loads a causal language model, in eval mode.
@@ -132,7 +131,7 @@ def load_language_model(
         )
     if quantization is not None:
         _keep_packed_weights(model)
-    speed_up(model)
+    accelerate(model, for_="reading")
     made: PreTrainedModel = model.eval()
     return made
 

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from transformers import AutoModel, AutoTokenizer
 
 from relgen.common import InputError
-from relgen.kernels.onednn_linear import speed_up
+from relgen.kernels import accelerate
 from relgen.models.causal_lm import EMBEDDED_ENCODER, resolve_model
 
 _BATCHES_WORTH_A_BAR = 50
@@ -84,7 +84,7 @@ class SentenceEncoder:
                 remedy=f"use {EMBEDDED_ENCODER}, a local folder, or fetch it first: "
                 f"hf download {name}",
             ) from error
-        speed_up(model)
+        accelerate(model, for_="reading")
         self.model = model.to(self.device).eval()
 
     @torch.inference_mode()

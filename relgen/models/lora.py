@@ -14,9 +14,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from relgen.common import InputError, atomic_folder, read_json, write_json
-from relgen.kernels.fused_lora import fuse
-from relgen.kernels.fused_mlp import fuse_feed_forward
-from relgen.kernels.fused_norm import fuse_norms
+from relgen.kernels import accelerate
 
 ADAPTER_FILE = "relgen.json"
 """Beside PEFT's files: the base model's name and fingerprint."""
@@ -58,15 +56,8 @@ def add_lora(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         policy = get_peft_model(model, config)
-    fuse_layers(policy)
+    accelerate(policy, for_="training")
     return policy
-
-
-def fuse_layers(policy: PeftModel) -> None:
-    """Lets a policy's layers compute in forms that need less time and memory, where they can."""
-    fuse(policy)
-    fuse_feed_forward(policy)
-    fuse_norms(policy)
 
 
 @contextlib.contextmanager

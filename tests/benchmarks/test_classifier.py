@@ -36,8 +36,8 @@ def args(tmp_path):
         "--threads": 1,
     }
     given = ["--bfloat16", *(str(part) for option in options.items() for part in option)]
-    parsed = benchmark._arguments(given)
-    assert benchmark._write_data(parsed) == "48 / 20 samples of the everyday corpus"
+    parsed = benchmark.arguments(given)
+    assert benchmark.write_data(parsed) == "48 / 20 samples of the everyday corpus"
     return parsed
 
 

@@ -17,11 +17,11 @@ def test_the_sides_agree_and_are_tabled(
 ) -> None:
     monkeypatch.delenv("RELGEN_DATA", raising=False)
     out = tmp_path / "dpo.json"
-    options = ["--model-shape", "tiny", "--pairs", "3", "--sides", "tree,tree-torch,pairs,rows"]
+    options = ["--model-shape", "tiny", "--pairs", "3", "--sides", "tree,tree-plain,pairs,rows"]
     dpo.main([*options, "--threads", "1", "--json", str(out)])
     content = json.loads(out.read_text(encoding="utf-8"))
     sides = content["K=3"]
-    assert set(sides) == {"tree", "tree-torch", "pairs", "rows"}
+    assert set(sides) == {"tree", "tree-plain", "pairs", "rows"}
     tokens = [sides[side]["measured"][0]["tokens"] for side in ("tree", "pairs", "rows")]
     assert tokens == sorted(tokens)
     assert tokens[0] < tokens[1] < tokens[2]
@@ -65,7 +65,7 @@ def test_others_may_fail_and_relgen_may_not(
             raise RuntimeError("out of memory")
         return {"seconds": 1.0}
 
-    monkeypatch.setattr(harness, "_run", run)
+    monkeypatch.setattr(harness, "run_side", run)
     sides: dict[str, list[str]] = {"tree": [], "broken": []}
     found = harness.measure("x", sides, [], rounds=1, threads=1, may_fail=["broken"])
     assert found == {"tree": [{"seconds": 1.0}]}

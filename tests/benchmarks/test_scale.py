@@ -61,6 +61,7 @@ def test_all_operations_at_two_sizes(
     assert "self-BLEU: on 5,000 drawn sentences at most" in " ".join(printed.split())
 
 
+@pytest.mark.processes
 def test_as_a_module_with_a_process_for_each_measurement(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks.scale", "--sizes", "50,100", "--threads", "1"]
     subprocess.run(
@@ -69,7 +70,6 @@ def test_as_a_module_with_a_process_for_each_measurement(tmp_path: Path) -> None
         env={**os.environ, "HF_HUB_OFFLINE": "1"},
         check=True,
         capture_output=True,
-        timeout=300,
     )
     operations = json.loads((tmp_path / "s.json").read_text())["operations"]
     assert list(operations) == ["read JSONL"]

@@ -20,9 +20,10 @@ from lightning_modules.dpo import DPOModule, check_base_in_eval
 from relgen.common.errors import InputError
 from relgen.dpo.logps import tree_log_probabilities
 from relgen.dpo.preference_pairs import write_chains
-from relgen.dpo.prefix_tree import pack, parts
+from relgen.dpo.prefix_tree import micro_batches, pack
 from relgen.models.causal_lm import load_language_model
 from tests import tiny
+from tests.relgen.dpo.dense import dense_log_probabilities
 
 
 class InterruptedRunError(Exception):
@@ -147,13 +148,16 @@ def test_kept_reference_changes_nothing_and_runs_once_a_chain(files, tmp_path, m
     assert kept.values == fresh.values
 
 
-@pytest.mark.parametrize("attention", ["tree", "dense"])
+@pytest.mark.parametrize("switch", ["", "off"])
 @pytest.mark.parametrize("checkpointing", [False, True])
-def test_every_way_of_computing_gives_the_same_losses(files, tmp_path, attention, checkpointing):
+def test_every_way_of_computing_gives_the_same_losses(
+    files, tmp_path, switch, checkpointing, monkeypatch
+):
     plain, other = Losses(), Losses()
     trainer(tmp_path / "a", plain).fit(module(files), data(files))
-    options = {"attention": attention, "gradient_checkpointing": checkpointing}
-    trainer(tmp_path / "b", other).fit(module(files, **options), data(files))
+    monkeypatch.setenv("RELGEN_KERNELS", switch)
+    dpo = module(files, gradient_checkpointing=checkpointing)
+    trainer(tmp_path / "b", other).fit(dpo, data(files))
     assert other.values == pytest.approx(plain.values, rel=1e-3)
 
 
@@ -162,16 +166,16 @@ def test_every_way_of_computing_gives_the_same_losses(files, tmp_path, attention
     [{}, {"length_normalised": True, "loss": "ipo"}, {"nll_weight": 0.5}, {"label_smoothing": 0.1}],
     ids=str,
 )
-def test_twigs_by_parts_give_the_same_step(files, options):
+def test_branches_by_parts_give_the_same_step(files, options):
     steps = []
     for tokens in (None, 40):
-        dpo = module(files, dtype="float64", twig_tokens=tokens, **options)
+        dpo = module(files, dtype="float64", branch_tokens=tokens, **options)
         dpo.configure_model()
         dpo.train()
         tiny.tune(dpo.policy)
         dpo.policy.double()
         (batch,) = data_batches(files, token_budget=10_000)
-        assert len(parts(batch, 40)) > 3
+        assert len(micro_batches(batch, 40)) > 3
         result = dpo.model_step(batch)
         result.loss.backward()
         assert result.loss.item() == pytest.approx(result.losses.mean().item())
@@ -261,7 +265,7 @@ def test_adapter_folder_loads_with_peft(files, tmp_path):
     loaded = PeftModel.from_pretrained(base, str(tmp_path / "run/adapter")).eval()
     batch = pack([tiny.chain_tokens(3)])
     with torch.no_grad():
-        got = tree_log_probabilities(loaded, batch, attention="dense")
+        got = dense_log_probabilities(loaded, batch)
         wanted = tree_log_probabilities(dpo.policy, batch)
     torch.testing.assert_close(got.chosen, wanted.chosen, rtol=1e-5, atol=1e-5)
 
@@ -338,8 +342,8 @@ def test_bad_settings_are_refused_when_made(files):
         module(files, loss="ipo", label_smoothing=0.1)
     with pytest.raises(InputError, match="must be positive"):
         module(files, beta=0.0)
-    with pytest.raises(InputError, match="null takes all twigs together"):
-        module(files, twig_tokens=0)
+    with pytest.raises(InputError, match="null takes all branches together"):
+        module(files, branch_tokens=0)
 
 
 def test_samples_are_written_and_do_not_disturb_the_run(files, tmp_path):

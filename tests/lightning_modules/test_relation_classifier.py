@@ -384,6 +384,7 @@ def test_fit_test_and_predict_by_command_line(files, encoder):
     assert "| generated | generated.jsonl | 15 |" in card
 
 
+@pytest.mark.processes
 @pytest.mark.slow
 def test_two_processes_score_every_sample_once(files, encoder):
     # an odd number of test samples: a padding sampler would count one of them twice

@@ -6,13 +6,10 @@ import os
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 TWO = ("-c", "trainer/ddp", "--trainer.accelerator", "cpu", "--trainer.devices", "2")
-TIMEOUT = 240
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -52,15 +49,6 @@ def run(folder: Path, *arguments: str, code: int = 0) -> str:
 def run_command(folder: Path, *command: str, code: int = 0) -> str:
     """The same of any command."""
     process = start_command(folder, *command)
-    said, _ = process.communicate(timeout=TIMEOUT)
+    said, _ = process.communicate()
     assert process.returncode == code, said
     return said
-
-
-def wait_for(process: subprocess.Popen[str], condition: Callable[[], bool]) -> None:
-    """Returns once the condition holds; fails when the process ends before."""
-    deadline = time.monotonic() + TIMEOUT
-    while not condition():
-        assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

@@ -25,7 +25,7 @@ from relgen.generation import (
     check_fits,
     context_window,
 )
-from relgen.kernels.onednn_linear import pack
+from relgen.kernels import accelerate
 from relgen.models import load_language_model, load_tokenizer
 from relgen.prompting import encode, prompt_format
 
@@ -110,7 +110,7 @@ class DirectReader:
         loaded: Any = load_language_model(model, dtype=dtype, device=device)
         check_cacheable(loaded.config)
         self.model: Any = loaded.to(device).eval()
-        pack(self.model)
+        accelerate(self.model, for_="generation")
         self.prompt = DirectPrompt(prompt_format(self.tokenizer), schema, tuple(demonstrations))
         self.prefix = encode(self.tokenizer, self.prompt.prefix)
         self.trie = build_trie(

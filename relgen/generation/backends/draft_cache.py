@@ -19,7 +19,7 @@ from torch import Tensor
 from transformers import Cache
 
 from relgen.generation.backends.cache import PlacedLayer, RaggedCache, enlarged
-from relgen.kernels.gqa_attention import GROUPED_ATTENTION
+from relgen.kernels import ATTENTION
 
 _FIRST = 32
 _LOG2_E = math.log2(math.e)
@@ -32,7 +32,7 @@ def shares_prompts(model: Any, rows: Sequence[int]) -> bool:
         model: of transformers.
         rows: the row of each draft.
     """
-    ours = model.config._attn_implementation == GROUPED_ATTENTION
+    ours = model.config._attn_implementation == ATTENTION
     exact = model.dtype in (torch.float32, torch.float64)
     plain = model.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
     return ours and exact and plain and len(set(rows)) < len(rows)

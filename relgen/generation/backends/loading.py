@@ -75,7 +75,7 @@ def load_backend(
     from transformers.utils import logging as transformers_logging
 
     from relgen.generation.backends.transformers import TransformersBackend
-    from relgen.kernels.onednn_linear import pack
+    from relgen.kernels import accelerate
 
     transformers_logging.disable_progress_bar()  # ours is the one to watch
     device = find_device(settings.device)
@@ -92,7 +92,7 @@ def load_backend(
         if settings.quantization is None:
             model = model.merge_and_unload()
     model.eval()
-    pack(model)
+    accelerate(model, for_="generation")
     stops = stop_ids(tokenizer, terminator, lines=settings.answer_samples)
     return TransformersBackend(model, tokenizer, settings, stops)
 

@@ -22,10 +22,11 @@ from relgen.data.samples import write_samples
 from relgen.dpo.preference_pairs import write_chains
 from tests import tiny
 from tests.lightning_modules import step_on_two_processes
-from tests.lightning_modules.two_processes import TWO, run, run_command, start, wait_for
+from tests.lightning_modules.two_processes import TWO, run, run_command, start
 from tests.relgen.classifiers.tiny_encoder import SCHEMA, samples, save_encoder
+from tests.waiting import wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.processes]
 RATE = 0.5
 
 
@@ -50,7 +51,7 @@ def fit(folder: Path, out: str, *options: str) -> list[str]:
         "warmup_steps": 0,
         "sample_every_n_steps": 0,
         # what `by_hand` takes at once
-        "twig_tokens": 30,
+        "branch_tokens": 30,
         "optimizer": "torch.optim.SGD",
         "optimizer.lr": RATE,
     }
@@ -84,7 +85,7 @@ def by_hand(
     module = DPOModule(
         model=str(folder / "base"),
         dtype="float64",
-        twig_tokens=None,
+        branch_tokens=None,
         lora_rank=4,
         nll_weight=1.0,
         lora_seed=0,
@@ -134,9 +135,9 @@ def test_dpo_is_that_of_one_process_with_both_batches(folder: Path) -> None:
 
 def test_a_process_that_dies_ends_the_run(folder: Path) -> None:
     process = start(folder, *fit(folder, "dies", *TWO, "--trainer.max_epochs", "5000"))
-    wait_for(process, lambda: (folder / "dies/history.jsonl").exists())
+    wait_until(lambda: (folder / "dies/history.jsonl").exists(), process)
     os.kill(_child(process), signal.SIGKILL)
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate()
     assert process.returncode not in (0, None)
     assert "has lost another process" in said or "terminated with code -9" in said
 
@@ -151,9 +152,9 @@ def test_a_signal_saves_and_the_run_goes_on_to_the_same_end(
     run(folder, *fit(folder, "whole", *options, *epochs))
     process = start(folder, *fit(folder, "stopped", *options, *epochs))
     written = folder / "stopped/history.jsonl"
-    wait_for(process, lambda: written.exists() and len(written.read_text().splitlines()) > 4)
+    wait_until(lambda: written.exists() and len(written.read_text().splitlines()) > 4, process)
     process.send_signal(told)
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate()
     assert process.returncode == code, said
     assert ("Ctrl-C again" in said) == (told == signal.SIGINT)
     saved = torch.load(folder / "stopped/checkpoints/last.ckpt", weights_only=False)
@@ -182,9 +183,9 @@ def test_a_slurm_job_is_queued_again_and_goes_on(
         monkeypatch.setenv(f"SLURM_{name}", value)
     process = start(folder, *fit(folder, "job", *epochs, "--resume"))
     written = folder / "job/history.jsonl"
-    wait_for(process, lambda: written.exists() and len(written.read_text().splitlines()) > 4)
+    wait_until(lambda: written.exists() and len(written.read_text().splitlines()) > 4, process)
     process.send_signal(signal.SIGUSR1)
-    wait_for(process, (folder / "queued").exists)
+    wait_until((folder / "queued").exists, process)
     process.kill()
     process.communicate()
     assert (folder / "queued").read_text() == "requeue 17\n"

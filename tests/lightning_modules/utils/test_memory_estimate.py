@@ -25,9 +25,9 @@ MANNERS: dict[str, dict[str, Any]] = {
     "nf4": {"quantization": "nf4", "dtype": "bfloat16"},
     "nf4 recomputed": {"quantization": "nf4", "gradient_checkpointing": True},
     "dense": {"attention": "dense"},
-    "by parts": {"twig_tokens": 40},
-    "nf4 by parts": {"quantization": "nf4", "dtype": "bfloat16", "twig_tokens": 40},
-    "recomputed by parts": {"gradient_checkpointing": True, "twig_tokens": 40},
+    "by parts": {"branch_tokens": 40},
+    "nf4 by parts": {"quantization": "nf4", "dtype": "bfloat16", "branch_tokens": 40},
+    "recomputed by parts": {"gradient_checkpointing": True, "branch_tokens": 40},
 }
 
 

@@ -14,7 +14,7 @@ from torch.distributed.tensor import DTensor
 
 from lightning_modules.utils.sharding import shard
 from relgen.common.errors import InputError
-from relgen.dpo.tree_attention import TREE_ATTENTION
+from relgen.kernels import ATTENTION
 from relgen.models.causal_lm import load_language_model
 from relgen.models.lora import add_lora, load_adapter
 from tests import tiny
@@ -38,6 +38,7 @@ def mesh() -> Iterator[DeviceMesh]:
     torch.distributed.destroy_process_group()
 
 
+@pytest.mark.processes
 @pytest.mark.slow
 def test_a_run_changes_between_sharded_and_whole_and_back(folder: Path) -> None:
     """Three epochs: FSDP, DDP and FSDP again, each from the other's checkpoint."""
@@ -62,6 +63,7 @@ def test_a_run_changes_between_sharded_and_whole_and_back(folder: Path) -> None:
         assert torch.allclose(loaded, values, atol=CLOSE, rtol=0), key
 
 
+@pytest.mark.processes
 @pytest.mark.slow
 def test_a_base_in_bfloat16_with_validation_and_recomputed_activations(folder: Path) -> None:
     options = (*SHARDED, "--data.validation_chains", str(folder / "chains.jsonl"))
@@ -71,7 +73,7 @@ def test_a_base_in_bfloat16_with_validation_and_recomputed_activations(folder: P
 
 
 def test_layers_are_shared_out_and_the_head_is_not(mesh: DeviceMesh) -> None:
-    policy = add_lora(tiny.language_model(attention=TREE_ATTENTION))
+    policy = add_lora(tiny.language_model(attention=ATTENTION))
     shard(policy, mesh)
     sharded = {name for name, weight in policy.named_parameters() if isinstance(weight, DTensor)}
     whole = {name for name, _ in policy.named_parameters()} - sharded
@@ -85,6 +87,7 @@ def test_an_adapter_outside_the_decoder_is_refused(mesh: DeviceMesh) -> None:
         shard(policy, mesh)
 
 
+@pytest.mark.processes
 @pytest.mark.slow
 def test_four_bits_are_refused(folder: Path) -> None:
     said = run(folder, *fit(folder, "four", *SHARDED, f"{MODEL}quantization=nf4"), code=2)

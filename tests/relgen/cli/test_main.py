@@ -29,12 +29,11 @@ except SystemExit:
     pass
 print("IMPORTED", *(m for m in {HEAVY!r} if m in sys.modules))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return set(done.stdout.splitlines()[-1].split()[1:])
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     "arguments",
     [

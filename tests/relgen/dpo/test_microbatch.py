@@ -1,4 +1,4 @@
-"""Twigs some at a time against all at once: losses and gradients, in float64; and what is kept."""
+"""Branches in micro-batches against all at once: losses and gradients in float64; memory."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from relgen.dpo.logps import PairLogProbabilities
 from relgen.dpo.losses import sigmoid_loss
 from relgen.dpo.memory import LiveBytes
 from relgen.dpo.microbatch import TreeLosses, tree_losses
-from relgen.dpo.prefix_tree import pack, parts
-from relgen.dpo.tree_attention import TREE_ATTENTION
+from relgen.dpo.prefix_tree import micro_batches, pack
+from relgen.kernels import ATTENTION
 from relgen.models.lora import add_lora
 from tests import tiny
 
@@ -20,7 +20,7 @@ TOKENS = 30
 
 
 def _policy(family: str, dtype: torch.dtype = torch.float64):
-    policy = add_lora(tiny.language_model(family, attention=TREE_ATTENTION, dtype=dtype), rank=4)
+    policy = add_lora(tiny.language_model(family, attention=ATTENTION, dtype=dtype), rank=4)
     tiny.tune(policy)
     return policy.to(dtype).eval()
 
@@ -43,15 +43,15 @@ def _step(policy, batch, **options) -> tuple[TreeLosses, dict[str, Tensor]]:
 @pytest.mark.parametrize("checkpointing", [False, True])
 @pytest.mark.parametrize("family", ["llama", "qwen2", "qwen3"])
 def test_parts_give_what_the_whole_gives(family, checkpointing, tiles, monkeypatch):
-    monkeypatch.setattr(tree_attention, "takes", lambda query, value, dropout: tiles)
+    monkeypatch.setattr(tree_attention, "can_tile", lambda query, value: tiles)
     policy = _policy(family)
     batch = pack([tiny.chain_tokens(pairs, seed=pairs) for pairs in (7, 1, 5)])
-    assert len(parts(batch, TOKENS)) > 4
+    assert len(micro_batches(batch, TOKENS)) > 4
     whole, wanted = _step(policy, batch)
     if checkpointing:
         policy.gradient_checkpointing_enable({"use_reentrant": False})
         policy.train()
-    found, got = _step(policy, batch, twig_tokens=TOKENS)
+    found, got = _step(policy, batch, branch_tokens=TOKENS)
     torch.testing.assert_close(found, whole, rtol=1e-9, atol=0)
     assert (
         got.keys() == wanted.keys() == {n for n, p in policy.named_parameters() if p.requires_grad}
@@ -64,7 +64,7 @@ def test_parts_give_what_the_whole_gives(family, checkpointing, tiles, monkeypat
 
 def test_an_adapter_on_a_part_of_the_layers():
     # nothing below the last layer learns: its keys and values alone have gradients
-    base = tiny.language_model("llama", attention=TREE_ATTENTION, dtype=torch.float64)
+    base = tiny.language_model("llama", attention=ATTENTION, dtype=torch.float64)
     layer = "model.layers.1"
     names = [f"{layer}.self_attn.k_proj", f"{layer}.mlp.down_proj"]
     policy = add_lora(base, rank=4, target_modules=names)
@@ -72,7 +72,7 @@ def test_an_adapter_on_a_part_of_the_layers():
     policy = policy.double().eval()
     batch = pack([tiny.chain_tokens(6)])
     _, wanted = _step(policy, batch)
-    _, got = _step(policy, batch, twig_tokens=TOKENS)
+    _, got = _step(policy, batch, branch_tokens=TOKENS)
     torch.testing.assert_close(got, wanted, rtol=1e-9, atol=1e-15)
     assert len(got) == 4
 
@@ -88,7 +88,7 @@ def test_under_autocast_weights_that_are_cast_once_have_all_their_gradients(chec
     for tokens in (None, TOKENS):
         policy.zero_grad()
         with torch.autocast("cpu", torch.bfloat16):
-            found = tree_losses(policy, batch, _loss_of_pairs, twig_tokens=tokens)
+            found = tree_losses(policy, batch, _loss_of_pairs, branch_tokens=tokens)
         found.total.backward()
         steps.append({n: p.grad.clone() for n, p in policy.named_parameters() if p.requires_grad})
     for name, gradient in steps[0].items():
@@ -98,38 +98,36 @@ def test_under_autocast_weights_that_are_cast_once_have_all_their_gradients(chec
 def test_gradients_of_several_batches_add_up():
     policy = _policy("llama")
     batches = [pack([tiny.chain_tokens(4, seed=seed)]) for seed in (1, 2)]
-    alone = [_step(policy, batch, twig_tokens=TOKENS)[1] for batch in batches]
+    alone = [_step(policy, batch, branch_tokens=TOKENS)[1] for batch in batches]
     policy.zero_grad()
     for batch in batches:
-        (3 * tree_losses(policy, batch, _loss_of_pairs, twig_tokens=TOKENS).total).backward()
+        (3 * tree_losses(policy, batch, _loss_of_pairs, branch_tokens=TOKENS).total).backward()
     for name, weight in policy.named_parameters():
         if weight.requires_grad:
             torch.testing.assert_close(weight.grad, sum(g[name] for g in alone))
 
 
-def test_twigs_are_in_memory_for_their_part_alone():
+def test_branches_are_in_memory_for_their_part_alone():
     policy = _policy("llama", torch.float32)
     batch = pack([tiny.chain_tokens(32)])
     peaks = []
     for tokens in (None, 60):
         with LiveBytes() as memory:
-            _step(policy, batch, twig_tokens=tokens)
+            _step(policy, batch, branch_tokens=tokens)
         peaks.append(memory.peak)
     share = (batch.trunks.end + 60) / batch.tokens
     assert share < 0.5
     assert peaks[1] < (share + 0.1) * peaks[0]
 
 
-def test_only_the_trees_own_attention_goes_by_parts(monkeypatch):
+def test_without_gradients_all_branches_are_read_at_once(monkeypatch):
     def never(*_):
         raise AssertionError
 
     policy = _policy("llama")
     batch = pack([tiny.chain_tokens(4)])
-    monkeypatch.setattr(microbatch, "_part_by_part", never)
+    monkeypatch.setattr(microbatch, "_losses_in_parts", never)
     with torch.no_grad():
-        tree_losses(policy, batch, _loss_of_pairs, attention="dense", twig_tokens=TOKENS)
-        tree_losses(policy, batch, _loss_of_pairs, twig_tokens=TOKENS)
-    tree_losses(policy, batch, _loss_of_pairs, attention="dense", twig_tokens=TOKENS)
+        tree_losses(policy, batch, _loss_of_pairs, branch_tokens=TOKENS)
     with pytest.raises(AssertionError):
-        tree_losses(policy, batch, _loss_of_pairs, twig_tokens=TOKENS)
+        tree_losses(policy, batch, _loss_of_pairs, branch_tokens=TOKENS)

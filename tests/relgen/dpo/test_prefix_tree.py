@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 import torch
 
-from relgen.dpo.prefix_tree import Part, Span, Twig, lay_out_rows, pack, parts, prompt_ids, visible
+from relgen.dpo.prefix_tree import (
+    Branch,
+    MicroBatch,
+    Span,
+    lay_out_rows,
+    micro_batches,
+    pack,
+    prompt_ids,
+    visible,
+)
 from relgen.dpo.tokenize import ChainTokens
 from tests import tiny
 
@@ -56,7 +65,7 @@ def test_one_tree_literally():
     assert batch.exits.tolist() == exits
     (shape,) = batch.shapes
     assert (shape.start, shape.trunk_end) == (0, 5)
-    assert shape.twigs == (Twig(3, 5, 7, 9, 12), Twig(5, 12, 14, 16, 18))
+    assert shape.branches == (Branch(3, 5, 7, 9, 12), Branch(5, 12, 14, 16, 18))
     # the cue's last token (6 and 13) predicts the first token of both completions
     assert batch.target_positions.tolist() == [6, 7, 6, 9, 10, 13, 14, 13, 16]
     assert batch.target_ids.tolist() == [10, 0, 20, 21, 0, 12, 0, 22, 0]
@@ -80,7 +89,7 @@ def _literal():
 def test_a_second_tree_starts_anew():
     batch = pack([CHAIN, CHAIN])
     assert batch.tokens == 36
-    # both trunks, then the twigs of either
+    # both trunks, then the branches of either
     first = torch.tensor([*range(5), *range(10, 23)])
     second = torch.tensor([*range(5, 10), *range(23, 36)])
     (alone,) = pack([CHAIN]).input_ids
@@ -89,8 +98,8 @@ def test_a_second_tree_starts_anew():
         assert torch.equal(batch.input_ids[0, tree], alone)
         assert torch.equal(batch.position_ids[0, tree], places)
     assert [(shape.start, shape.trunk_end) for shape in batch.shapes] == [(0, 5), (5, 10)]
-    assert batch.shapes[0].twigs == (Twig(3, 10, 12, 14, 17), Twig(5, 17, 19, 21, 23))
-    assert batch.shapes[1].twigs[0] == Twig(8, 23, 25, 27, 30)
+    assert batch.shapes[0].branches == (Branch(3, 10, 12, 14, 17), Branch(5, 17, 19, 21, 23))
+    assert batch.shapes[1].branches[0] == Branch(8, 23, 25, 27, 30)
     every = torch.arange(36)
     mask = visible(batch, every, every)
     assert not mask[second][:, first].any()
@@ -103,22 +112,26 @@ def test_a_second_tree_starts_anew():
 
 def test_parts_literally():
     batch = pack([CHAIN, CHAIN])
-    # twigs of 7, 6, 7 and 6 tokens, of 5, 4, 5 and 4 targets
-    assert parts(batch, 26) == (Part(Span(10, 36), slice(0, 4), slice(0, 18)),)
-    assert parts(batch, 13) == (
-        Part(Span(10, 23), slice(0, 2), slice(0, 9)),
-        Part(Span(23, 36), slice(2, 4), slice(9, 18)),
+    # branches of 7, 6, 7 and 6 tokens, of 5, 4, 5 and 4 targets
+    assert micro_batches(batch, 26) == (MicroBatch(Span(10, 36), slice(0, 4), slice(0, 18)),)
+    assert micro_batches(batch, 13) == (
+        MicroBatch(Span(10, 23), slice(0, 2), slice(0, 9)),
+        MicroBatch(Span(23, 36), slice(2, 4), slice(9, 18)),
     )
-    # in thirds: the twigs that reach 8, 17 and 26 tokens
-    assert [part.pairs for part in parts(batch, 12)] == [slice(0, 2), slice(2, 3), slice(3, 4)]
-    assert [part.pairs for part in parts(batch, 1)] == [slice(i, i + 1) for i in range(4)]
+    # in thirds: the branches that reach 8, 17 and 26 tokens
+    assert [part.pairs for part in micro_batches(batch, 12)] == [
+        slice(0, 2),
+        slice(2, 3),
+        slice(3, 4),
+    ]
+    assert [part.pairs for part in micro_batches(batch, 1)] == [slice(i, i + 1) for i in range(4)]
 
 
 @pytest.mark.parametrize("tokens", [1, 50, 100, 333, 10_000])
-def test_parts_are_all_twigs_and_of_about_one_size(tokens):
+def test_parts_are_all_branches_and_of_about_one_size(tokens):
     batch = pack([tiny.chain_tokens(pairs, seed=pairs) for pairs in (9, 1, 16)])
-    found = parts(batch, tokens)
-    longest = max(twig.end - twig.start for shape in batch.shapes for twig in shape.twigs)
+    found = micro_batches(batch, tokens)
+    longest = max(branch.end - branch.start for shape in batch.shapes for branch in shape.branches)
     spans = [part.span for part in found]
     assert spans[0].start == batch.trunks.end
     assert spans[-1].end == batch.tokens

@@ -16,14 +16,18 @@ from relgen.dpo.logps import (
 )
 from relgen.dpo.losses import sigmoid_loss
 from relgen.dpo.prefix_tree import lay_out_rows, pack
-from relgen.dpo.tree_attention import TREE_ATTENTION, TreePlan, check_attention, dense_mask
-from relgen.kernels import lm_head
+from relgen.dpo.tree_attention import TreePlan, check_attention
+from relgen.kernels import ATTENTION, lm_head
+from relgen.kernels.attention import attention_forward
 from relgen.models.lora import add_lora
 from tests import tiny
+from tests.relgen.dpo.dense import dense_log_probabilities, dense_mask
+
+READS = {"tree": tree_log_probabilities, "dense": dense_log_probabilities}
 
 
 def _policy(family: str):
-    base = tiny.language_model(family, attention=TREE_ATTENTION, dtype=torch.float64)
+    base = tiny.language_model(family, attention=ATTENTION, dtype=torch.float64)
     policy = add_lora(base, rank=4, alpha=8).double().eval()
     with torch.random.fork_rng():
         torch.manual_seed(5)
@@ -64,7 +68,7 @@ def test_tree_equals_row_by_row(family, pairs, attention, checkpointing):
     if checkpointing:
         policy.gradient_checkpointing_enable({"use_reentrant": False})
         policy.train()
-    packed = tree_log_probabilities(policy, pack([chain]), attention=attention)
+    packed = READS[attention](policy, pack([chain]))
     torch.testing.assert_close(packed.chosen, rows.chosen, rtol=1e-9, atol=0)
     torch.testing.assert_close(packed.rejected, rows.rejected, rtol=1e-9, atol=0)
     loss, got = _gradients(policy, packed)
@@ -118,10 +122,10 @@ def test_a_head_that_learns_has_its_gradient():
 
 
 def test_scaled_logits_are_not_made_in_parts(monkeypatch):
-    base = tiny.language_model("llama", attention=TREE_ATTENTION, dtype=torch.float64)
+    base = tiny.language_model("llama", attention=ATTENTION, dtype=torch.float64)
     sizes = {name: value for name, value in base.config.to_dict().items() if name != "model_type"}
     config = GraniteConfig(**{**sizes, "logits_scaling": 3.0})
-    config._attn_implementation = TREE_ATTENTION
+    config._attn_implementation = ATTENTION
     model = GraniteForCausalLM(config).double().eval()
     chain = tiny.chain_tokens(3, seed=3)
     monkeypatch.setattr(lm_head, "logits_at_once", lambda device: 10)
@@ -137,7 +141,7 @@ def test_trees_in_one_row_do_not_see_each_other(attention):
     policy = _policy("llama")
     chains = [tiny.chain_tokens(pairs, seed=pairs) for pairs in (3, 1, 5)]
     with torch.no_grad():
-        together = tree_log_probabilities(policy, pack(chains), attention=attention)
+        together = READS[attention](policy, pack(chains))
         rows = row_log_probabilities(policy, lay_out_rows(chains))
     torch.testing.assert_close(together.chosen, rows.chosen, rtol=1e-9, atol=0)
     torch.testing.assert_close(together.rejected, rows.rejected, rtol=1e-9, atol=0)
@@ -151,14 +155,14 @@ def test_block_size_does_not_change_the_plan(block):
     plan = TreePlan(batch, block=block)
     for start, end in plan.trunks:
         seen[start:end, start:end] = torch.ones(end - start, end - start).tril().bool()
-    for part in plan.blocks:
+    for part in plan.blocks():
         rows = slice(part.start, part.end)
         width = part.fork - part.trunk_start
         seen[rows, part.trunk_start : part.fork] = part.mask[:, :width]
         seen[rows, part.start : part.end] = part.mask[:, width:]
     assert torch.equal(seen, whole)
-    # a tree's twigs stay apart from another's
-    assert len(plan.blocks) == {1: 4 + 3, 20: 4 + 3, 10_000: 1 + 1}[block]
+    # a tree's branches stay apart from another's
+    assert len(plan.blocks()) == {1: 4 + 3, 20: 4 + 3, 10_000: 1 + 1}[block]
 
 
 def test_checkpointing_really_runs_again():
@@ -176,7 +180,7 @@ def test_checkpointing_really_runs_again():
 
 
 def test_without_a_plan_it_is_sdpa_with_padding():
-    ours = tiny.language_model("llama", attention=TREE_ATTENTION, dtype=torch.float64)
+    ours = tiny.language_model("llama", attention=ATTENTION, dtype=torch.float64)
     plain = tiny.language_model("llama", attention="sdpa", dtype=torch.float64)
     ids = torch.arange(12).reshape(2, 6)
     mask = torch.tensor([[0, 0, 1, 1, 1, 1], [1, 1, 1, 1, 1, 1]])
@@ -201,25 +205,35 @@ def test_token_log_probabilities_of_a_literal():
     assert token_log_probabilities(logits.bfloat16(), torch.tensor([0, 1])).dtype == torch.float32
 
 
-def test_eager_and_plain_sdpa_are_refused():
-    eager = tiny.language_model("llama", attention="eager")
-    batch = pack([tiny.chain_tokens(1)])
-    with pytest.raises(InputError, match="got 'eager'"):
-        tree_log_probabilities(eager, batch, attention="dense")
-    with pytest.raises(InputError, match="got 'sdpa'"):
-        tree_log_probabilities(tiny.language_model("llama"), batch, attention="tree")
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+def test_other_attention_functions_are_refused(attention):
+    model = tiny.language_model("llama", attention=attention)
+    with pytest.raises(InputError, match=f"got '{attention}'"):
+        tree_log_probabilities(model, pack([tiny.chain_tokens(1)]))
+
+
+@pytest.mark.parametrize("asked", [{"dropout": 0.1}, {"softcap": 30.0}, {"sliding_window": 8}])
+def test_what_the_plan_does_not_know_is_refused(asked):
+    batch = pack([tiny.chain_tokens(2)])
+    states = torch.zeros(1, 2, batch.tokens, 4)
+    layer = torch.nn.Module()
+    layer.layer_idx = 0
+    with pytest.raises(ValueError, match="this layer asks for"):
+        attention_forward(
+            layer, states, states, states, None, attend=TreePlan(batch).attend, **asked
+        )
 
 
 def test_sliding_windows_are_refused():
-    mistral = MistralConfig(sliding_window=8, attn_implementation=TREE_ATTENTION)
+    mistral = MistralConfig(sliding_window=8, attn_implementation=ATTENTION)
     with pytest.raises(InputError, match="full attention in every layer"):
-        check_attention(mistral, "tree")
+        check_attention(mistral)
     windows = Qwen2Config(
         use_sliding_window=True,
         sliding_window=8,
         max_window_layers=0,
-        attn_implementation=TREE_ATTENTION,
+        attn_implementation=ATTENTION,
     )
     with pytest.raises(InputError, match="sliding_attention"):
-        check_attention(windows, "tree")
-    check_attention(Qwen2Config(sliding_window=8, attn_implementation=TREE_ATTENTION), "tree")
+        check_attention(windows)
+    check_attention(Qwen2Config(sliding_window=8, attn_implementation=ATTENTION))

@@ -6,16 +6,16 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from relgen.common.errors import InputError
 from relgen.data.samples import read_samples
 from relgen.experiments.cluster import Jobs, run_jobs
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.processes
 
 
 def test_jobs_run_and_those_that_fail_say_why(
@@ -57,29 +57,38 @@ run_jobs({"read": read}, Jobs("local", 1, {}), Path(sys.argv[2]))
     line = [sys.executable, "-c", program, str(endless), str(tmp_path / "jobs")]
     with subprocess.Popen(line, stderr=subprocess.DEVNULL, start_new_session=True) as parent:
         try:
-            # refused until the job reads it
-            pipe = _patiently(OSError, lambda: os.open(endless, os.O_WRONLY | os.O_NONBLOCK))
+            pipe = _waiting_for(endless)
             parent.send_signal(told)
-            assert parent.wait(timeout=60) == code
+            assert parent.wait() == code
         finally:
             parent.kill()
 
-    def written_in_vain() -> None:
-        with pytest.raises(BrokenPipeError):
-            os.write(pipe, b"\n")
-
-    _patiently(pytest.fail.Exception, written_in_vain)
+    wait_until(lambda: _unread(pipe))
     os.close(pipe)
 
 
-def _patiently(refused: type[BaseException], tried: Callable[[], Any]) -> Any:
-    """What `tried` gives, which may be refused for a minute."""
-    for _ in range(600):
+def _waiting_for(opened: Path) -> int:
+    """Return the write end of a pipe once somebody reads it."""
+    ends: list[int] = []
+
+    def reads() -> bool:
         try:
-            return tried()
-        except refused:
-            time.sleep(0.1)
-    return tried()
+            ends.append(os.open(opened, os.O_WRONLY | os.O_NONBLOCK))
+        except OSError:
+            return False
+        return True
+
+    wait_until(reads)
+    return ends[0]
+
+
+def _unread(pipe: int) -> bool:
+    """Return true once nobody reads the pipe any more."""
+    try:
+        os.write(pipe, b"\n")
+    except BrokenPipeError:
+        return True
+    return False
 
 
 def test_options_that_submitit_does_not_know(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import select
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -162,11 +162,12 @@ def _trickle(handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
     handler.end_headers()
     while True:
         handler.wfile.write(b"1\r\n \r\n")
-        time.sleep(0.05)
+        select.select([handler.connection], [], [], 0.05)
 
 
 def _silent(handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
-    time.sleep(2.5)
+    """Say nothing until the client hangs up."""
+    handler.connection.recv(1)
     handler.close_connection = True
 
 

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from relgen.generation.settings import GenerationSettings
 from relgen.prompting.field_markup import render_fields
 from relgen.prompting.prompts import PLAIN, Prompt
 from tests.relgen.generation.conftest import Inputs
+from tests.waiting import wait_until
 
 FILES = ("generated.jsonl", "rejected.jsonl", "generation.json")
 
@@ -156,16 +156,13 @@ def _start(inputs: Inputs, out: Path, options: Sequence[str]) -> subprocess.Pope
 
 def _stop(process: subprocess.Popen[str], journal: Path, lines: int, signum: int) -> int:
     """Sends the signal once the journal has so many lines; the exit code."""
-    deadline = time.monotonic() + 120
-    while not journal.exists() or journal.read_bytes().count(b"\n") < lines:
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
+    wait_until(lambda: journal.exists() and journal.read_bytes().count(b"\n") >= lines, process)
     process.send_signal(signum)
-    process.communicate(timeout=60)
+    process.communicate()
     return process.returncode
 
 
+@pytest.mark.processes
 def test_killed_and_interrupted_processes_go_on(inputs: Inputs, tmp_path: Path) -> None:
     # many rounds: the process must not be done before it is stopped for the second time
     chosen = settings(inputs, samples=20, window=1, max_drafts_per_sample=2)

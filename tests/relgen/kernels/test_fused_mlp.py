@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import pytest
 import torch
 from peft import PeftModel
-from peft.tuners import lora
 from torch import Tensor
 
-from relgen.kernels.fused_lora import FusedLinear
-from relgen.kernels.fused_mlp import _FAMILY, _Gated, _GatedDown
-from relgen.models.lora import add_lora, reference
-from tests import tiny
+from relgen.kernels.fused_mlp import _FAMILY, FusedGated, _GatedDown
+from relgen.models.lora import reference
+from tests.relgen.kernels import twins
 
 
 def policies(family: str = "llama", **options: Any) -> tuple[PeftModel, PeftModel]:
-    """Layers fused and not, with the same weights in double precision."""
-    base = tiny.language_model(family, dtype=torch.float64)
-    fused = add_lora(base, rank=4, **options).double()
-    tiny.tune(fused)
-    plain = copy.deepcopy(fused)
-    for module in plain.modules():
-        if isinstance(module, _Gated):
-            module.__class__ = type(module).__bases__[1]
-        elif isinstance(module, FusedLinear):
-            module.__class__ = lora.Linear
+    """Return a policy with fused layers and one without, with the same weights in float64."""
+    fused, plain = twins.policies(family, torch.float64, **options)
     return fused, plain
 
 
 def gated(model: PeftModel) -> list[Any]:
-    return [module for module in model.modules() if isinstance(module, _Gated)]
+    return [module for module in model.modules() if isinstance(module, FusedGated)]
 
 
 def loss(model: PeftModel) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from relgen.kernels import lm_head
-from relgen.kernels.lm_head import frozen_head_log_probabilities, is_frozen_head
+from relgen.kernels.lm_head import head_log_probabilities, is_frozen_head
 
 
 def made(
@@ -33,7 +33,7 @@ def test_values_and_gradients(
     monkeypatch.setattr(lm_head, "logits_at_once", lambda device: at_once)
     monkeypatch.setattr(lm_head, "_TARGETS_AT_ONCE", targets)
     head, states, ids = made(bias=bias)
-    found = frozen_head_log_probabilities(head, states, ids)
+    found = head_log_probabilities(head, states, ids)
     expected = head(states).log_softmax(-1)[torch.arange(12), ids]
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=0)
     weights = torch.randn(12, dtype=torch.float64)
@@ -44,7 +44,7 @@ def test_values_and_gradients(
 
 def test_large_logits_do_not_overflow() -> None:
     head, states, ids = made(torch.float32)
-    found = frozen_head_log_probabilities(head, 1000 * states, ids)
+    found = head_log_probabilities(head, 1000 * states, ids)
     torch.testing.assert_close(found, by_autograd(head, 1000 * states, ids))
     assert found.isfinite().all()
 
@@ -54,7 +54,7 @@ def test_words_that_a_bias_rules_out(monkeypatch: pytest.MonkeyPatch) -> None:
     head, states, ids = made()
     head.bias[:20] = -torch.inf  # the first two parts
     ids = ids.clamp(20)
-    found = frozen_head_log_probabilities(head, states, ids)
+    found = head_log_probabilities(head, states, ids)
     expected = head(states).log_softmax(-1)[torch.arange(12), ids]
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=0)
     (gradient,) = torch.autograd.grad(found.sum(), states)
@@ -63,7 +63,7 @@ def test_words_that_a_bias_rules_out(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_targets() -> None:
     head, states, ids = made()
-    found = frozen_head_log_probabilities(head, states[:0], ids[:0])
+    found = head_log_probabilities(head, states[:0], ids[:0])
     assert found.shape == (0,)
     (gradient,) = torch.autograd.grad(found.sum(), states)
     assert not gradient.any()
@@ -73,7 +73,7 @@ def test_no_targets() -> None:
 def test_half_precision_ends_in_float32(autocast: bool) -> None:
     head, states, ids = made(torch.float32 if autocast else torch.bfloat16)
     with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
-        found = frozen_head_log_probabilities(head, states, ids)
+        found = head_log_probabilities(head, states, ids)
         expected = by_autograd(head, states, ids)
     assert found.dtype == torch.float32
     torch.testing.assert_close(found, expected)
@@ -89,10 +89,10 @@ def test_what_is_kept_does_not_grow_with_the_vocabulary() -> None:
     with torch.autograd.graph.saved_tensors_hooks(
         lambda t: kept.append(t.numel()) or t, lambda t: t
     ):
-        frozen_head_log_probabilities(head, states, ids)
+        head_log_probabilities(head, states, ids)
     assert kept == [states.numel()]
     with torch.no_grad():
-        assert not frozen_head_log_probabilities(head, states, ids).requires_grad
+        assert not head_log_probabilities(head, states, ids).requires_grad
 
 
 def test_which_heads_it_computes() -> None:

@@ -11,37 +11,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from relgen.common.errors import InputError
 from relgen.kernels import onednn_linear
 from relgen.kernels.onednn_linear import (
     DecodingLinear,
     FastLinear,
     is_dense,
+    lay_out_weights,
     linear,
     matmul,
-    pack,
     prefers_onednn,
-    speed_up,
+    use_onednn,
 )
 from tests import tiny
 
-needs_onednn = pytest.mark.skipif(
-    not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN"
-)
-
-
-@pytest.fixture(autouse=True)
-def _fresh_choice() -> Iterator[None]:
-    """The choice is made once a process; each test makes its own."""
-    prefers_onednn.cache_clear()
-    yield
-    prefers_onednn.cache_clear()
-
 
 @pytest.fixture
-def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+def calls(onednn: None, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
     """oneDNN is asked for; shapes of what it computed."""
-    monkeypatch.setenv("RELGEN_PRODUCTS", "onednn")
     found: list[tuple[int, ...]] = []
     true = torch.ops.mkldnn._linear_pointwise
 
@@ -52,8 +38,6 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
             return result
 
     monkeypatch.setattr(torch.ops.mkldnn, "_linear_pointwise", Counted())
-    prefers_onednn()  # makes products to try
-    found.clear()
     return found
 
 
@@ -63,7 +47,6 @@ def model() -> nn.Module:
         return nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 3, bias=False))
 
 
-@needs_onednn
 @pytest.mark.parametrize("shape", [(6,), (1, 6), (4, 6), (2, 3, 6)])
 def test_products_are_torchs(calls: list[tuple[int, ...]], shape: tuple[int, ...]) -> None:
     x, weight, bias = torch.randn(shape), torch.randn(5, 6), torch.randn(5)
@@ -72,7 +55,6 @@ def test_products_are_torchs(calls: list[tuple[int, ...]], shape: tuple[int, ...
     assert calls == [(*shape, 5)] * 2
 
 
-@needs_onednn
 def test_views_are_right(calls: list[tuple[int, ...]]) -> None:
     wide = torch.randn(8, 12)
     rows, weight = wide[:, 1:6], torch.randn(7, 9)[:, 2:7]
@@ -81,7 +63,6 @@ def test_views_are_right(calls: list[tuple[int, ...]]) -> None:
     assert len(calls) == 2
 
 
-@needs_onednn
 @pytest.mark.parametrize("shape", [(2, 3, 6), (4, 6), (6,)])
 @pytest.mark.parametrize("frozen", [(), ("0.weight",), ("0.weight", "0.bias", "2.weight")])
 def test_gradients_are_torchs(
@@ -91,7 +72,7 @@ def test_gradients_are_torchs(
     for name, weight in plain.named_parameters():
         weight.requires_grad_(name not in frozen)
     fast = copy.deepcopy(plain)
-    speed_up(fast)
+    use_onednn(fast)
     x = torch.randn(shape, requires_grad=True)
     for layers in (plain, fast):
         inputs = [x, *(weight for weight in layers.parameters() if weight.requires_grad)]
@@ -107,10 +88,9 @@ def test_gradients_are_torchs(
     assert fast.state_dict().keys() == plain.state_dict().keys()
 
 
-@needs_onednn
 def test_without_gradients_the_same_numbers_come_out(calls: list[tuple[int, ...]]) -> None:
     fast = model()
-    speed_up(fast)
+    use_onednn(fast)
     x = torch.randn(4, 6)
     kept = fast(x)
     with torch.no_grad():
@@ -118,20 +98,18 @@ def test_without_gradients_the_same_numbers_come_out(calls: list[tuple[int, ...]
     assert len(calls) == 4
 
 
-@needs_onednn
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_other_types_are_left_to_torch(calls: list[tuple[int, ...]], dtype: torch.dtype) -> None:
     fast = model()
-    speed_up(fast)
+    use_onednn(fast)
     fast.to(dtype)
     assert fast(torch.randn(4, 6, dtype=dtype)).dtype == dtype
     assert calls == []
 
 
-@needs_onednn
 def test_autocast_and_nothing_to_compute_are_left_to_torch(calls: list[tuple[int, ...]]) -> None:
     fast = model()
-    speed_up(fast)
+    use_onednn(fast)
     with torch.autocast("cpu", torch.bfloat16):
         assert fast(torch.randn(4, 6)).dtype == torch.bfloat16
     assert fast(torch.empty(0, 6)).shape == (0, 3)
@@ -143,47 +121,54 @@ class Special(nn.Linear):
     """Some other library's layer."""
 
 
-def test_only_plain_layers_change(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RELGEN_PRODUCTS", "onednn")
+def test_only_plain_layers_change(onednn: None) -> None:
     layers = nn.Sequential(nn.Linear(2, 2), Special(2, 2))
-    speed_up(layers)
+    use_onednn(layers)
     assert is_dense(layers[0])
     assert type(layers[1]) is Special
     assert not is_dense(layers[1])
 
 
 @pytest.mark.parametrize(
-    ("choice", "intel", "mkl", "capability", "expected"),
+    ("switch", "intel", "mkl", "capability", "expected"),
     [
-        (None, False, True, "AVX512", True),
-        (None, False, True, "AVX2", False),
-        (None, True, True, "AVX512", False),
-        (None, False, False, "AVX512", False),
-        ("torch", False, True, "AVX512", False),
-        ("onednn", True, False, "AVX2", True),
         ("", False, True, "AVX512", True),
+        ("", False, True, "AVX2", False),
+        ("", True, True, "AVX512", False),
+        ("", False, False, "AVX512", False),
+        ("off", False, True, "AVX512", False),
+        ("-linear", False, True, "AVX512", False),
+        ("-norms", False, True, "AVX512", True),
     ],
 )
-@needs_onednn
-def test_who_computes(
+def test_processors_for_onednn(
+    processor: None,
     monkeypatch: pytest.MonkeyPatch,
-    choice: str | None,
+    switch: str,
     intel: bool,
     mkl: bool,
     capability: str,
     expected: bool,
 ) -> None:
-    if choice is None:
-        monkeypatch.delenv("RELGEN_PRODUCTS", raising=False)
-    else:
-        monkeypatch.setenv("RELGEN_PRODUCTS", choice)
+    monkeypatch.setenv("RELGEN_KERNELS", switch)
     monkeypatch.setattr(onednn_linear, "is_intel", lambda: intel)
     monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: mkl)
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
     assert prefers_onednn() is expected
     layers = model()
-    speed_up(layers)
+    use_onednn(layers)
     assert (type(layers[0]) is FastLinear) is expected
+
+
+@pytest.fixture
+def processor(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An AMD processor with AVX-512; the choice, made once a process, is made again."""
+    monkeypatch.setattr(onednn_linear, "is_intel", lambda: False)
+    monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: True)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+    onednn_linear._gains.cache_clear()
+    yield
+    onednn_linear._gains.cache_clear()
 
 
 def refuse(*_: object) -> Tensor:
@@ -192,27 +177,12 @@ def refuse(*_: object) -> Tensor:
 
 @pytest.mark.parametrize("call", ["_linear_pointwise", "_reorder_linear_weight"])
 def test_a_torch_with_other_calls_computes_itself(
-    monkeypatch: pytest.MonkeyPatch, call: str
+    processor: None, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
     monkeypatch.setattr(torch.ops.mkldnn, call, refuse)
-    monkeypatch.setattr(onednn_linear, "is_intel", lambda: False)
-    monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: True)
-    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
-    monkeypatch.delenv("RELGEN_PRODUCTS", raising=False)
     assert prefers_onednn() is False
-    monkeypatch.setenv("RELGEN_PRODUCTS", "onednn")
-    prefers_onednn.cache_clear()
-    with pytest.raises(InputError, match="no oneDNN that relgen could call"):
-        prefers_onednn()
 
 
-def test_an_unknown_library_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RELGEN_PRODUCTS", "blis")
-    with pytest.raises(InputError, match=r"RELGEN_PRODUCTS.*'blis'.*torch or onednn"):
-        prefers_onednn()
-
-
-@needs_onednn
 def test_other_strides_than_two_are_copied(
     monkeypatch: pytest.MonkeyPatch, calls: list[tuple[int, ...]]
 ) -> None:
@@ -231,49 +201,42 @@ def test_other_strides_than_two_are_copied(
     assert strides == [(4, 1), (5, 1), (1, 4)]
 
 
-@needs_onednn
 @pytest.mark.parametrize("shape", [(1, 6), (4, 6), (2, 3, 6), (90, 6)])
 def test_packed_layers_are_the_same(calls: list[tuple[int, ...]], shape: tuple[int, ...]) -> None:
     packed = model()
-    speed_up(packed)
+    use_onednn(packed)
     x = torch.randn(shape)
     with torch.inference_mode():
         wanted = packed(x)
-        pack(packed)
+        lay_out_weights(packed)
         torch.testing.assert_close(packed(x), wanted)
     assert [type(layer) for layer in packed] == [DecodingLinear, nn.Tanh, DecodingLinear]
     assert len(calls) == 4
 
 
-@needs_onednn
-def test_what_onednn_does_not_compute_is_not_packed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RELGEN_PRODUCTS", "onednn")
+def test_what_onednn_does_not_compute_is_not_packed(onednn: None) -> None:
     layers = model().double()
-    speed_up(layers)
+    use_onednn(layers)
     plain = nn.Sequential(nn.Linear(2, 2))
     for some in (layers, plain):
-        pack(some)
+        lay_out_weights(some)
     assert not any(isinstance(part, DecodingLinear) for part in (*layers, *plain))
 
 
-@needs_onednn
-def test_an_embedding_stays_beside_the_packed_head(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RELGEN_PRODUCTS", "onednn")
+def test_an_embedding_stays_beside_the_packed_head(onednn: None) -> None:
     tied = tiny.language_model("llama")
     ids = torch.arange(6)[None]
-    speed_up(tied)
+    use_onednn(tied)
     with torch.inference_mode():
         wanted = tied(ids).logits
-        pack(tied)
+        lay_out_weights(tied)
         torch.testing.assert_close(tied(ids).logits, wanted, rtol=1e-5, atol=1e-5)
     assert isinstance(tied.get_output_embeddings(), DecodingLinear)
 
 
-@needs_onednn
-def test_packing_holds_no_layer_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RELGEN_PRODUCTS", "onednn")
+def test_no_layer_is_held_twice(onednn: None, monkeypatch: pytest.MonkeyPatch) -> None:
     layers = model()
-    speed_up(layers)
+    use_onednn(layers)
     first = weakref.ref(layers[0].weight)
     alive: list[bool] = []
     true = torch.ops.mkldnn._reorder_linear_weight
@@ -284,7 +247,5 @@ def test_packing_holds_no_layer_twice(monkeypatch: pytest.MonkeyPatch) -> None:
         return result
 
     monkeypatch.setattr(torch.ops.mkldnn, "_reorder_linear_weight", reorder)
-    prefers_onednn()  # makes a product to try
-    alive.clear()
-    pack(layers)
+    lay_out_weights(layers)
     assert alive == [True, False]

@@ -8,7 +8,7 @@ import torch
 from peft import PeftModel
 
 from relgen.common.errors import InputError
-from relgen.kernels.fused_norm import fuse_norms
+from relgen.kernels import accelerate
 from relgen.models.causal_lm import load_language_model, load_tokenizer, resolve_model
 from relgen.models.lora import add_lora, fingerprint, load_adapter, reference, save_adapter
 from relgen.prompting.prompts import encode, prompt_format
@@ -51,7 +51,7 @@ def test_other_names_stay_as_they_are():
 def _base():
     """The base as a policy computes it: with fused norms."""
     model = tiny.language_model().requires_grad_(False)
-    fuse_norms(model)
+    accelerate(model, for_="training")
     return model
 
 

@@ -209,6 +209,7 @@ def test_card_gathers_generated_samples(tmp_path, capsys):
     assert "2 samples of 1 relations and a card" in capsys.readouterr().out
 
 
+@pytest.mark.processes
 def test_the_actions_load_nothing_heavy(tmp_path, semeval):
     tacred, descriptions = tmp_path / "train.json", tmp_path / "pid2name.json"
     spans = {"subj_start": 0, "subj_end": 0, "obj_start": 2, "obj_end": 2}
@@ -228,4 +229,4 @@ run("schema", {str(descriptions)!r}, "--out", {str(tmp_path / "schema.yaml")!r})
 heavy = {{"torch", "datasets", "transformers", "lightning", "pandas", "rich"}} & set(sys.modules)
 assert not heavy, heavy
 """
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True)

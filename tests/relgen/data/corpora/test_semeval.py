@@ -8,16 +8,12 @@ from pathlib import Path
 import pytest
 
 from relgen.common.errors import CombinedInputError, InputError
-from relgen.data.corpora import ReadOptions, read_corpus
 from relgen.data.samples import Entity, Sample
 from relgen.data.schema import load_schema
 from relgen.data.validation import ReadStatistics
+from tests.relgen.data.corpora.readers import reader
 
-
-def read(path, *, skip_bad=False, statistics=None, **options):
-    return read_corpus(
-        "semeval", path, ReadOptions(**options), skip_bad=skip_bad, statistics=statistics
-    )
+read = reader("semeval")
 
 
 RECORD = (
@@ -144,12 +140,14 @@ def test_an_empty_file_names_the_official_ones(tmp_path):
         list(read(_file(tmp_path)))
 
 
+@pytest.mark.data
 def test_the_official_training_file(folder):
     samples = list(read(folder))
     assert [sample.id for sample in samples] == [f"semeval-train-{n}" for n in range(1, 8001)]
     assert Counter(sample.relation for sample in samples) == TRAIN
 
 
+@pytest.mark.data
 def test_the_official_test_file(folder):
     samples = list(read(folder, split_name="test"))
     assert [sample.id for sample in samples] == [f"semeval-test-{n}" for n in range(8001, 10718)]
@@ -157,6 +155,7 @@ def test_the_official_test_file(folder):
     assert counts == TEST_UNDIRECTED
 
 
+@pytest.mark.data
 @pytest.mark.parametrize("name", ["TRAIN_FILE.TXT", "TEST_FILE_FULL.TXT"])
 def test_every_official_sentence_is_its_source_without_tags(folder, name):
     lines = (folder / name).read_bytes().decode("ascii").split("\r\n")

@@ -16,7 +16,7 @@ from relgen.generation.backends.cache import RaggedCache
 from relgen.generation.backends.draft_cache import DraftCache, shares_prompts
 from relgen.generation.backends.transformers import TransformersBackend
 from relgen.generation.settings import GenerationSettings
-from relgen.kernels.gqa_attention import GROUPED_ATTENTION
+from relgen.kernels import ATTENTION
 from relgen.prompting.prompts import Prompt, PromptWriter, prompt_format, stop_ids
 from tests.relgen.generation import tiny
 
@@ -28,7 +28,7 @@ LENGTHS = [7, 3, 60, 20, 60, 1]
 """The tokens of each at most: chain 1 leaves before the others."""
 
 
-def model(attention: str = GROUPED_ATTENTION, dtype: torch.dtype = torch.float64) -> Any:
+def model(attention: str = ATTENTION, dtype: torch.dtype = torch.float64) -> Any:
     made = tiny.tiny_model(len(TOKENIZER), dtype)
     made.set_attn_implementation(attention)
     return made

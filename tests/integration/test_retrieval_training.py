@@ -16,8 +16,8 @@ from relgen.classifiers.retrieval import RetrievalClassifier
 from relgen.common.errors import InputError
 from relgen.data.samples import read_samples, write_samples
 from relgen.data.schema import Relation, RelationSchema
+from tests.integration.test_knowprompt_training import trainer
 from tests.lightning_modules.classifier_command import assert_same_predictions, classifier_command
-from tests.lightning_modules.test_knowprompt_training import trainer
 from tests.relgen.classifiers.tiny_encoder import SCHEMA, samples
 from tests.relgen.classifiers.tiny_masked import save_masked
 

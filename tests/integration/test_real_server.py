@@ -7,8 +7,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,10 +19,11 @@ from relgen.data.schema import load_schema
 from relgen.generation.run import generate
 from relgen.generation.settings import GenerationSettings
 from relgen.models.causal_lm import resolve_model
+from tests.waiting import wait_until
 
 MODEL = "smollm2-135m-instruct"
 RELATIONS = [*load_schema("everyday").labels][:2]
-pytestmark = [pytest.mark.slow, pytest.mark.weights]
+pytestmark = [pytest.mark.slow, pytest.mark.weights, pytest.mark.processes]
 
 
 @pytest.fixture(scope="module")
@@ -40,19 +39,19 @@ def url() -> Iterator[str]:
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
     process = subprocess.Popen(command, env=environment)
     try:
-        deadline = time.monotonic() + 120
-        while True:
-            assert process.poll() is None, "the server has ended"
-            assert time.monotonic() < deadline
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1)
-                break
-            except (urllib.error.URLError, OSError):
-                time.sleep(0.3)
+        wait_until(lambda: _answers(f"http://127.0.0.1:{port}/health"), process)
         yield f"http://127.0.0.1:{port}/v1"
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait()
+
+
+def _answers(url: str) -> bool:
+    try:
+        urllib.request.urlopen(url).close()
+    except OSError:
+        return False
+    return True
 
 
 @pytest.mark.parametrize("api", ["chat", "completions"])

@@ -1,12 +1,13 @@
-"""Attention over packed trees on a CPU as plain matrix products.
+"""Attention over packed prefix trees on a CPU as plain matrix products.
 
 torch's kernel for CPUs works in small squares of scores, whose products reach a third of the rate
-of larger ones. Here the scores of one twig, or of a piece of the trunk, and of the query heads that
-share their keys, are one product (`relgen.kernels.onednn_linear`), which still fits into a cache. A
-twig sees the whole trunk up to its fork, so that only its own square needs a mask. Scores are not
-kept for the backward pass: they are made again from queries and keys.
+of larger ones. Here the scores of one branch, or of a piece of the trunk, and of the query heads
+that share their keys, are one product by oneDNN, which still fits into a cache. A branch sees the
+whole trunk up to its fork, so that only its own square needs a mask. Scores are not kept for the
+backward pass: they are computed again from queries and keys.
 
-Leaves out: dropout, other types than float32, and other devices (`takes`).
+Leaves out: dropout, other types than float32, other devices (`can_tile`), and what the tiles of a
+tree are (`relgen.dpo`).
 """
 
 from __future__ import annotations
@@ -18,12 +19,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from relgen.dpo.prefix_tree import Span, TreeBatch, visible
 from relgen.kernels.onednn_linear import has_autocast, linear, matmul, prefers_onednn
-
-DEVICES: tuple[str, ...] = ("cpu",)
-"""Where it may run; an estimate of memory adds the device of tensors without content."""
-_ROWS = 512
+from relgen.kernels.switch import in_use
 
 
 class Tile(NamedTuple):
@@ -43,46 +40,13 @@ class Tile(NamedTuple):
     mask: Tensor
 
 
-def plan_tiles(
-    batch: TreeBatch, *, span: Span | None = None, group: int = 1, rows: int = _ROWS
-) -> tuple[Tile, ...]:
-    """The tokens of a span as tiles, in the row's order.
-
-    Args:
-        batch: the packed trees.
-        span: which of its tokens attend; None for all.
-        group: query heads that share their keys.
-        rows: of a tile's scores, at most, a group's heads together: few make slow products, many
-            leave the cache.
-    """
-    queries = max(1, rows // group)
-    span = span or batch.whole
-    tiles: list[Tile] = []
-    for start, end in span.trunks(batch):
-        for first in range(start, end, queries):
-            last = min(first + queries, end)
-            tiles.append(_tile(batch, span, first, last, start, first, (first, last)))
-    for shape, twigs in span.twigs(batch):
-        for twig in twigs:
-            own = (twig.start, twig.end)
-            for first in range(*own, queries):
-                last = min(first + queries, twig.end)
-                tiles.append(_tile(batch, span, first, last, shape.start, twig.fork, own))
-    return tuple(tiles)
+def can_tile(query: Tensor, value: Tensor) -> bool:
+    """Return whether `attend_tiles` computes this, and faster than torch does."""
+    fits = query.dtype == value.dtype == torch.float32 and query.device.type == "cpu"
+    return fits and in_use("tiles") and prefers_onednn() and not has_autocast(query)
 
 
-def may_take(device: str) -> bool:
-    """Whether products of a device are fast enough to be worth a plan."""
-    return device in DEVICES and prefers_onednn()
-
-
-def takes(query: Tensor, value: Tensor, dropout: float) -> bool:
-    """Whether `product_attention` computes this, and faster than torch does."""
-    fits = query.dtype == value.dtype == torch.float32 and not dropout
-    return fits and not has_autocast(query) and may_take(query.device.type)
-
-
-def product_attention(
+def attend_tiles(
     query: Tensor,
     key: Tensor,
     value: Tensor,
@@ -90,7 +54,7 @@ def product_attention(
     scale: float | None = None,
     trunk: tuple[Tensor, Tensor] | None = None,
 ) -> Tensor:
-    """Softmax attention of packed trees.
+    """Compute the softmax attention of packed trees.
 
     Args:
         query: (1, H, N, D), of a span of N tokens.
@@ -98,7 +62,7 @@ def product_attention(
         value: (1, G, N, D).
         tiles: of the span.
         scale: of the scores; 1/√D when None.
-        trunk: keys and values of the trunks, (1, G, M, D), where the span is of twigs alone.
+        trunk: keys and values of the trunks, (1, G, M, D), where the span is of branches alone.
 
     Returns:
         (1, N, H, D)
@@ -177,36 +141,18 @@ class _Attention(torch.autograd.Function):
         return of_query, *of_states, None, None
 
 
-def _tile(
-    batch: TreeBatch,
-    span: Span,
-    first: int,
-    last: int,
-    trunk_start: int,
-    fork: int,
-    own: tuple[int, int],
-) -> Tile:
-    """Of offsets in the row."""
-    device = batch.entries.device
-    queries, keys = (torch.arange(*ends, device=device) for ends in ((first, last), own))
-    seen = visible(batch, queries, keys)
-    mask = torch.zeros(seen.shape, device=device).masked_fill_(~seen, -math.inf)
-    in_span = (first - span.start, last - span.start)
-    return Tile(*in_span, trunk_start, fork, own[0] - span.start, own[1] - span.start, mask)
-
-
 def _zeros(states: Tensor | None) -> Tensor | None:
-    """(G, D, N), room for the gradients of (G, N, D)."""
+    """Return zeros, (G, D, N), to which the gradients of (G, N, D) are added."""
     return None if states is None else torch.zeros_like(states.transpose(1, 2).contiguous())
 
 
 def _of_group(group: int, states: Any, trunk: Any) -> tuple[Tensor, Tensor | None]:
-    """One group's of a span's states and of those of its trunks, if these are not in the span."""
+    """Return one group's states of a span and of its trunks, if these are not in the span."""
     return states[group], None if trunk is None else trunk[group]
 
 
 def _seen(states: Tensor, trunk: Tensor | None, tile: Tile) -> Tensor:
-    """(L, D), the keys or values that a tile's queries see, of (N, D) and (M, D)."""
+    """Return the keys or values that a tile's queries see, (L, D), of (N, D) and (M, D)."""
     if trunk is None and tile.own_start == tile.fork:
         return states[tile.trunk_start : tile.own_end]
     shown = (states if trunk is None else trunk)[tile.trunk_start : tile.fork]
@@ -214,7 +160,7 @@ def _seen(states: Tensor, trunk: Tensor | None, tile: Tile) -> Tensor:
 
 
 def _add(states: Tensor, trunk: Tensor | None, tile: Tile, seen: Tensor) -> None:
-    """Adds to the states (D, N) and (D, M) what is due to those that a tile saw, (D, L)."""
+    """Add the gradients of what a tile saw, (D, L), to those of all, (D, N) and (D, M)."""
     width = tile.fork - tile.trunk_start
     shown = states if trunk is None else trunk
     shown[:, tile.trunk_start : tile.fork] += seen[:, :width]
@@ -222,7 +168,7 @@ def _add(states: Tensor, trunk: Tensor | None, tile: Tile, seen: Tensor) -> None
 
 
 def _shares(query: Tensor, keys: Tensor, tile: Tile) -> Tensor:
-    """(T · H/G, L), what each query (T, H/G, D) takes of each key that its tile sees."""
+    """Return the softmax of the scores of a tile's queries (T, H/G, D), (T · H/G, L)."""
     queries, heads, width = query.shape
     scores = linear(query.view(-1, width), keys)
     own = scores.view(queries, heads, -1)[:, :, tile.fork - tile.trunk_start :]

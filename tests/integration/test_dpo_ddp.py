@@ -41,6 +41,7 @@ trainer.fit(DPOModule(model=base, lora_rank=4, optimizer=optimizer), data)
 """
 
 
+@pytest.mark.processes
 @pytest.mark.slow
 def test_validation_means_are_exact_on_two_processes(tmp_path: Path) -> None:
     tiny.save_model(tmp_path / "base")

@@ -10,11 +10,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from relgen.kernels.malloc import keep_freed_memory, return_freed_memory
+from relgen.kernels.allocator import keep_freed_memory, return_freed_memory
 
 _STEPS = """
 import ctypes, resource, sys, torch
-from relgen.kernels.malloc import keep_freed_memory
+from relgen.kernels.allocator import keep_freed_memory
 ctypes.CDLL(None).prctl(41, 1, 0, 0, 0)  # no huge pages, which would make the faults few
 taken = sys.argv[1] == "keep" and keep_freed_memory()
 def step():
@@ -35,6 +35,7 @@ def faults(word: str) -> tuple[bool, int]:
     return taken == "1", int(count)
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another allocator")
 def test_what_is_freed_is_not_fetched_again() -> None:
     _, usual = faults("as usual")
@@ -44,11 +45,12 @@ def test_what_is_freed_is_not_fetched_again() -> None:
     assert kept < usual / 20
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another allocator")
 def test_what_is_kept_can_be_given_back() -> None:
     steps = """
 import torch
-from relgen.kernels.malloc import keep_freed_memory, return_freed_memory
+from relgen.kernels.allocator import keep_freed_memory, return_freed_memory
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * 4096
 keep_freed_memory()

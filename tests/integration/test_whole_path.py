@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,9 @@ from relgen.data.samples import read_samples, write_samples
 from relgen.data.schema import load_schema
 from tests.relgen.classifiers.tiny_encoder import save_encoder
 from tests.relgen.generation.tiny import save_tiny
+from tests.waiting import wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.weights]
+pytestmark = [pytest.mark.slow, pytest.mark.weights, pytest.mark.processes]
 LABELS = ("founded_by", "treats", "no_relation")
 ARMS = ["human", "obo_dpo_pure", "obo_dpo_mix", "aao_mix"]
 # each kill waits for one of these to be at work
@@ -109,23 +109,21 @@ def start(experiment: Path, out: Path) -> subprocess.Popen[str]:
 
 
 def finish(process: subprocess.Popen[str]) -> str:
-    output, _ = process.communicate(timeout=900)
+    output, _ = process.communicate()
     assert process.returncode == 0, output[-3000:]
     return output
 
 
 def kill_in(process: subprocess.Popen[str], out: Path, stage: str) -> None:
     """Kills once the stage's folder is there and its record is not."""
-    deadline = time.monotonic() + 300
-    while time.monotonic() < deadline:
+
+    def works() -> bool:
         folders = list((out / "stages" / "seed1").glob(f"{stage}-*"))
-        if folders and not (folders[0] / "stage.json").exists():
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-            return
-        assert process.poll() is None, f"the run ended before {stage}: {process.communicate()[0]}"
-        time.sleep(0.01)
-    raise AssertionError(f"{stage} never began")
+        return bool(folders) and not (folders[0] / "stage.json").exists()
+
+    wait_until(works, process)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
 
 
 def without_clock(results: dict[str, Any]) -> dict[str, Any]:

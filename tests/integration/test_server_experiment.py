@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from relgen.cli import main as cli
+from tests.integration.test_whole_path import LABELS, preset, tiny_corpus
 from tests.relgen.generation.loopback import loopback
-from tests.test_whole_path import LABELS, preset, tiny_corpus
 
 pytestmark = [pytest.mark.slow]
 
@@ -62,4 +62,4 @@ def test_a_server_is_refused_for_arms_that_are_tuned(
     content = {"corpus": "everyday", "arms": ["obo_dpo_mix"], "generator": generator}
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
     assert cli.main(["run", str(path), "--out", str(tmp_path / "out"), "--dry-run"]) == 2
-    assert "a server has a model of its own" in capsys.readouterr().err
+    assert "a server's model cannot be tuned" in capsys.readouterr().err

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from relgen.kernels.gqa_attention import GROUPED_ATTENTION, grouped_attention
+from relgen.kernels.attention import ATTENTION, grouped_attention
 from tests import tiny
 
 QUERY_HEADS, KEY_HEADS = 4, 2
@@ -35,7 +35,7 @@ def test_a_model_gives_what_it_gives_with_sdpa(family: str) -> None:
     ids = torch.tensor([[5, 6, 7, 8], [9, 10, 11, 0]])
     padding = torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0]])
     logits = []
-    for attention in ("sdpa", GROUPED_ATTENTION):
+    for attention in ("sdpa", ATTENTION):
         model = tiny.language_model(family, attention=attention, dtype=torch.float64)
         with torch.no_grad():
             logits.append(model(ids, attention_mask=padding).logits[padding.bool()])

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from transformers import AutoModel, DistilBertConfig, DistilBertModel
 
-from relgen.classifiers.last_layer import NarrowLayer, narrow, read_states
+from relgen.kernels.last_layer import NarrowLayer, narrow, read_states
 from tests.relgen.classifiers.tiny_encoder import save_encoder
 
 IDS = torch.tensor([[5, 6, 7, 8, 9, 10], [11, 12, 13, 14, 0, 0]])

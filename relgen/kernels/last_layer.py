@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from relgen.kernels.switch import in_use
+
 # `model_type` of the encoders whose layers are those of BERT
 _FAMILIES = ("bert", "camembert", "electra", "roberta", "xlm-roberta")
 
@@ -21,7 +23,8 @@ def narrow(encoder: Any) -> bool:
 
     The weights and their names stay.
     """
-    if encoder.config.model_type not in _FAMILIES or encoder.config.is_decoder:
+    fits = encoder.config.model_type in _FAMILIES and not encoder.config.is_decoder
+    if not (fits and in_use("last_layer")):
         return False
     layers = encoder.encoder.layer
     if not isinstance(layers[-1], NarrowLayer):

@@ -12,7 +12,7 @@ from relgen.dpo.logps import tree_log_probabilities
 from relgen.dpo.losses import sigmoid_loss
 from relgen.dpo.prefix_tree import pack
 from relgen.dpo.tokenize import tokenise_chain
-from relgen.dpo.tree_attention import TREE_ATTENTION
+from relgen.kernels import ATTENTION
 from relgen.models.causal_lm import load_language_model
 from relgen.prompting.prompts import PromptWriter, prompt_format
 from tests import tiny
@@ -27,9 +27,7 @@ def test_packed_loss_equals_trl(tmp_path: Path) -> None:
     writer = PromptWriter(prompt_format(tokenizer))
     chain, relation = tiny.chain(5), tiny.SCHEMA["cause"]
     tiny.language_model().save_pretrained(tmp_path)
-    policy, frozen = (
-        load_language_model(str(tmp_path), attention=TREE_ATTENTION) for _ in range(2)
-    )
+    policy, frozen = (load_language_model(str(tmp_path), attention=ATTENTION) for _ in range(2))
     with torch.no_grad(), torch.random.fork_rng():
         torch.manual_seed(11)
         for parameter in policy.parameters():

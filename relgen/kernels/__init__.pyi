@@ -1,0 +1,13 @@
+from .acceleration import Use as Use
+from .acceleration import accelerate as accelerate
+from .allocator import keep_freed_memory as keep_freed_memory
+from .allocator import return_freed_memory as return_freed_memory
+from .attention import ATTENTION as ATTENTION
+from .attention import Attend as Attend
+from .attention import grouped_attention as grouped_attention
+from .last_layer import read_states as read_states
+from .lm_head import head_log_probabilities as head_log_probabilities
+from .switch import in_use as in_use
+from .tile_attention import Tile as Tile
+from .tile_attention import attend_tiles as attend_tiles
+from .tile_attention import can_tile as can_tile

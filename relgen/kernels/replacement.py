@@ -1,0 +1,42 @@
+"""Puts modules in the place of others that have the same weights, names and settings."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+from torch import nn
+
+
+def replace_modules(model: nn.Module, replacement: Callable[[nn.Module], nn.Module | None]) -> None:
+    """Replace the modules below a model in their parents.
+
+    Args:
+        model: changed in place; it is not replaced itself.
+        replacement: what to put in a module's place; None leaves it there.
+    """
+    # children are not listed beforehand: each is freed as soon as its replacement is there
+    for parent in [module for module in model.modules() if next(module.children(), None)]:
+        for name in list(parent._modules):
+            child = parent._modules[name]
+            new = None if child is None else replacement(child)
+            if new is not None:
+                setattr(parent, name, new)
+
+
+def as_kind(module: nn.Module, kind: type[nn.Module]) -> nn.Module:
+    """Return a module with another's weights, children, hooks and settings, and its own `forward`.
+
+    Args:
+        module: its class stays among the new module's classes, for whoever asks.
+        kind: a subclass of the module's class, or a class whose `forward` may call `super()`'s.
+    """
+    own = kind if issubclass(kind, type(module)) else _joined(kind, type(module))  # type: ignore[arg-type]
+    made: nn.Module = own.__new__(own)
+    made.__dict__.update(module.__dict__)
+    return made
+
+
+@functools.cache
+def _joined(kind: type[nn.Module], base: type[nn.Module]) -> type[nn.Module]:
+    return type(f"{kind.__name__}{base.__name__}", (kind, base), {})
