@@ -100,19 +100,14 @@ def label(
     labelled = _read_labelled(train, relations)
     written = [one for _, one in iter_files(with_samples(generated), relations)]
     partial = ResumableRows(out.with_name(f".{out.name}.partial"), read)
-    if reader is None:
-        reader = _open(settings)
-        states = _remembered(reader, labelled, inputs_hash(settings, [train], relations))
-    else:
-        states = reader.read(labelled)
+    key = None if reader else inputs_hash(settings, [train], relations)
+    reader = reader or _open(settings)
+    states = _remembered(reader, labelled, key)
     probe, held_out_f1 = _fit(states, labelled, relations, settings.penalty)
     _read_rows(written, reader, probe, partial)
-    pairs = [
-        _Pair(sample, _relabel(sample, relations, row))
-        for sample, row in zip(written, partial.rows, strict=True)
-    ]
+    result = [_relabel(s, relations, row) for s, row in zip(written, partial.rows, strict=True)]
     known = {"hash": header, **asdict(settings), "train_micro_f1": held_out_f1}
-    summary = _write(out, pairs, relations, known)
+    summary = _write(out, list(map(_Pair, written, result)), relations, known)
     partial.remove()
     return summary
 
@@ -147,11 +142,13 @@ def _open(settings: LabelSettings) -> Reader:
     return StateReader(settings.model, dtype=settings.dtype, device=device)
 
 
-def _remembered(reader: Reader, labelled: Sequence[Sample], key: str) -> Tensor:
-    """Return the states of labelled samples, cached until other samples are asked for.
+def _remembered(reader: Reader, labelled: Sequence[Sample], key: str | None) -> Tensor:
+    """Return the states of labelled samples, cached until another key; not cached without one.
 
     An experiment labels many generated sets from the same samples, one after the other.
     """
+    if key is None:
+        return reader.read(labelled)
     if key not in _last_states:
         _last_states.clear()
         _last_states[key] = reader.read(labelled)

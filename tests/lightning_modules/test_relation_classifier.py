@@ -152,16 +152,6 @@ def test_uncertain_labels_are_trained_towards_their_probabilities(files, encoder
     torch.testing.assert_close(loss, expected / 2)
 
 
-def test_label_smoothing_follows_the_source(files, encoder):
-    built = with_model(encoder, files, generated_label_smoothing=0.3)
-    batch = batch_of(built, samples(2), [False, True])
-    loss, logits = built.model_step(batch)
-    cross_entropy = torch.nn.functional.cross_entropy
-    expected = cross_entropy(logits[:1], batch.labels[:1])
-    expected = expected + cross_entropy(logits[1:], batch.labels[1:], label_smoothing=0.3)
-    torch.testing.assert_close(loss, expected / 2)
-
-
 def test_what_decays_and_what_learns_faster(files, encoder):
     built = with_model(encoder, files, head_learning_rate=0.5)
     optimizer = built.build_optimizer(built.parameter_groups())

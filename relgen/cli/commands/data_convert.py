@@ -66,7 +66,13 @@ class Options:
 
 
 Options.__doc__ = f"{Options.__doc__}\n" + "\n".join(
-    textwrap.fill(f.description, 98, initial_indent=f"    {name:<10}", subsequent_indent=" " * 14)
+    textwrap.fill(
+        f.description,
+        98,
+        initial_indent=f"    {name:<10}",
+        subsequent_indent=" " * 14,
+        break_on_hyphens=False,
+    )
     for name, f in FORMATS.items()
 )
 
