@@ -134,7 +134,7 @@ def shard(policy: PeftModel, mesh: DeviceMesh) -> None:
 
 
 def trained_weights(named: Iterable[tuple[str, Parameter]]) -> dict[str, Tensor]:
-    """The weights that are trained, whole and detached. Where they are sharded, all must ask."""
+    """Return the trained weights, whole and detached; where sharded, all processes must call."""
     return {name: whole(weight.detach()) for name, weight in named if weight.requires_grad}
 
 
