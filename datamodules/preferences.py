@@ -1,7 +1,7 @@
-"""`chains.jsonl` to batches of packed prefix trees.
+"""Batches of packed prefix trees, read from `chains.jsonl`.
 
-The chains are tokenised once, into an Arrow table that `datasets` keeps in its cache under a
-fingerprint of everything that the tokens depend on.
+The chains are tokenised once, into an Arrow table that `datasets` caches under a fingerprint of
+everything that the tokens depend on.
 """
 
 from __future__ import annotations
@@ -19,15 +19,14 @@ from lightning.pytorch import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch.utils.data import DataLoader
 
-from datamodules.utils.batching import TokenBatchSampler, token_batches
-from datamodules.utils.resuming import position
+from datamodules.utils.batching import TokenBatchSampler, position, token_batches
 from relgen.common import InputError, content_hash, text_hash
 from relgen.data import load_schema, parse_schema
 from relgen.dpo import ChainTokens, TreeBatch, pack, read_chains, tokenise_chain
 from relgen.models import EMBEDDED_LANGUAGE_MODEL, load_tokenizer
 from relgen.prompting import PromptWriter, prompt_format
 
-# datasets does not notice a changed function of a module: raise this when the tokens change
+# `datasets` does not notice that a function changed: raise this number when the tokens change
 _VERSION = 1
 
 _IDS = Sequence(Value("int32"))
@@ -51,16 +50,16 @@ class PreferenceDataModule(LightningDataModule):
     Args:
         chains: path of `chains.jsonl`.
         schema: path or shipped name of the schema, for the relations' explanations.
-        validation_chains: path of the chains to validate on; null for none.
+        validation_chains: path of the chains to validate on, or null.
         validation_share: share of `chains` to hold out when there are no validation chains.
-        model: whose tokenizer; the same as the module's.
-        max_length: the longest path from root to leaf, in tokens. A chain that goes beyond ends
-            before the first pair that does not fit.
+        model: the model whose tokenizer is used, the same as the module's.
+        max_length: the longest path from root to leaf, in tokens. A longer chain is cut before the
+            first pair that does not fit.
         token_budget: packed tokens of a batch; a larger tree has a batch to itself.
-        diverse: give the diversity instruction in the prompts.
+        diverse: put the diversity instruction into the prompts.
         types: write entity types into the tags.
-        seed: of the order, and of what is held out.
-        workers: processes that pack batches; packing is cheap.
+        seed: of the order, and of the choice of held-out chains.
+        workers: processes that pack batches; 0 packs them in the training's process.
     """
 
     def __init__(
@@ -106,7 +105,7 @@ class PreferenceDataModule(LightningDataModule):
         self.validation: Dataset | None = None
 
     def prepare_data(self) -> None:
-        """Tokenises into the cache, on one process; `setup` maps it on all of them."""
+        """Tokenise into the cache, on one process; `setup` opens it on all of them."""
         for path in filter(None, (self.chains, self.validation_chains)):
             self._table(path)
 
@@ -135,11 +134,11 @@ class PreferenceDataModule(LightningDataModule):
         return self._loader(self.validation, self._sampler(_sizes(self.validation), shuffle=False))
 
     def heaviest_batch(self, epochs: int, processes: int = 1) -> TreeBatch:
-        """The training batch with the most tokens in the first epochs; no trainer is needed.
+        """Return the training batch with the most tokens of the first epochs; needs no trainer.
 
         Args:
-            epochs: how many to look at; the batches of each are other ones.
-            processes: that take turns with the batches.
+            epochs: how many to look at; each has batches of its own.
+            processes: how many share the batches.
         """
         self.prepare_data()
         self.setup("fit")
@@ -169,7 +168,7 @@ class PreferenceDataModule(LightningDataModule):
             sampler=sampler,
             num_workers=self.workers,
             collate_fn=collate_chains,  # type: ignore[arg-type]  # a batch of the table is a dict
-            # without one of its own, a loader draws from the generator that dropout uses
+            # without a generator of its own, a loader draws from the one that dropout uses
             generator=torch.Generator().manual_seed(self.seed),
         )
 
@@ -177,7 +176,7 @@ class PreferenceDataModule(LightningDataModule):
         schema = load_schema(self.schema)
         tokenizer = load_tokenizer(self.model)
         core = tokenizer.backend_tokenizer.to_str() if tokenizer.is_fast else repr(tokenizer)
-        # what is wrong with the file is said before `datasets` wraps it
+        # report what is wrong with the file before `datasets` wraps the error
         for chain in read_chains(path):
             try:
                 schema.check_label(chain.relation)
@@ -205,7 +204,7 @@ class PreferenceDataModule(LightningDataModule):
 
 
 def tokenised_rows(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The rows of the Arrow table; see `PreferenceDataModule._table` for the settings."""
+    """Yield the rows of the Arrow table; `PreferenceDataModule._table` makes the settings."""
     schema = parse_schema(settings["schema"])
     tokenizer = load_tokenizer(settings["model"])
     writer = PromptWriter(
@@ -219,7 +218,7 @@ def tokenised_rows(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def collate_chains(rows: dict[str, list[Any]]) -> TreeBatch:
-    """Rows of the table, as columns, to one packed batch."""
+    """Pack rows of the table, given as columns, into one batch."""
     names = list(rows)
     return pack(
         [
@@ -237,7 +236,7 @@ def _held_out(number: int, share: float, seed: int) -> set[int]:
     wanted = max(1, round(number * share))
     if wanted >= number:
         raise InputError(
-            f"holding out {wanted} of {number} chains leaves none to train on",
+            f"holding out {wanted} of {number} chains leaves none for training",
             field="validation_share",
             value=share,
             remedy="lower it, or give more chains",

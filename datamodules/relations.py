@@ -16,6 +16,7 @@ from datasets import Dataset, concatenate_datasets
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
+from datamodules.utils.batching import position
 from datamodules.utils.relation_checks import (
     check_files,
     check_training,
@@ -23,7 +24,6 @@ from datamodules.utils.relation_checks import (
     untyped_notice,
 )
 from datamodules.utils.relation_tables import collate_columns, encode_table
-from datamodules.utils.resuming import position
 from relgen.classifiers import Batch, Encoding, MarkerEncoding, TrainingBatches, evaluation_batches
 from relgen.common import InputError, content_hash
 from relgen.data import RelationSchema, load_schema, load_table

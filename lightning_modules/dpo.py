@@ -27,7 +27,6 @@ from lightning_modules.callbacks.history import MetricHistory
 from lightning_modules.callbacks.preemption import SaveOnTermination
 from lightning_modules.callbacks.speed import Speed
 from lightning_modules.utils.distributed import any_process, share_of_processes
-from lightning_modules.utils.memory_estimate import estimate_memory
 from lightning_modules.utils.pair_metrics import PairMetrics
 from lightning_modules.utils.random_state import random_state, set_random_state
 from lightning_modules.utils.schedules import Schedule, learning_rate_factor
@@ -39,10 +38,15 @@ from relgen.dpo import (
     MemoryEstimate,
     PairLogProbabilities,
     ReferenceCache,
+    TrainingSettings,
     TreeBatch,
+    adapted_layers,
     check_attention,
     check_loss,
+    estimate_memory,
+    kernels_in_use,
     nll_loss,
+    read_sizes,
     tree_log_probabilities,
     tree_losses,
 )
@@ -51,6 +55,7 @@ from relgen.models import (
     DType,
     Quantization,
     add_lora,
+    find_device,
     fingerprint,
     load_language_model,
     reference,
@@ -230,9 +235,34 @@ class DPOModule(LightningModule):
                 module.training = mode and adapter
         return self
 
-    def estimate_memory(self, batch: TreeBatch) -> MemoryEstimate:
-        """What a step takes, worked out without weights; the module cannot be used afterwards."""
-        return estimate_memory(self, batch)
+    def estimate_memory(self, batch: TreeBatch, precision: str = "32-true") -> MemoryEstimate:
+        """Return the memory that a step takes; reads nothing but the base's configuration.
+
+        Args:
+            batch: the largest one, on the CPU.
+            precision: the trainer's.
+        """
+        sizes = read_sizes(self.model)
+        settings = TrainingSettings(
+            dtype=self.dtype_name,
+            quantization=self.quantization,
+            double_quantization=self.double_quantization,
+            compute_dtype=self.compute_dtype,
+            autocast="mixed" in precision,
+            rank=self.lora_rank,
+            targets=adapted_layers(self.lora_target_modules, sizes),
+            dropout=self.lora_dropout > 0,
+            recompute=self.gradient_checkpointing,
+            on_cpu=find_device(None).type == "cpu",
+            kernels=kernels_in_use(),
+        )
+        return estimate_memory(
+            sizes,
+            settings,
+            batch,
+            self.make_optimizer,
+            branch_tokens=self.branch_tokens,
+        )
 
     def micro_batch_tokens(self, batch: TreeBatch) -> int | None:
         """Return how many tokens of a batch's branches to compute at a time; None for all."""

@@ -1,0 +1,1 @@
+"""Helpers of the data modules: batches by size, checks and tables of samples."""

@@ -1,8 +1,8 @@
-"""Batches of trees by token budget, in an order that depends on (seed, epoch) only.
+"""Batches by token budget, in an order that depends on the seed and the epoch only.
 
 The number of batches is the same in every epoch and a multiple of the number of processes, though
-their composition changes: learning-rate schedules and resumed runs count on it. No item is
-repeated or left out to get there.
+their composition changes: learning-rate schedules and resumed runs rely on it. No item is repeated
+or left out.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from __future__ import annotations
 import heapq
 import math
 import random
+import warnings
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from torch.utils.data import DistributedSampler
 
@@ -20,16 +22,16 @@ _DRAWS = 10
 
 
 def count_batches(sizes: Sequence[int], budget: int, *, processes: int = 1) -> int:
-    """The smallest multiple of `processes` for which the items fit their batches.
+    """Return the smallest multiple of `processes` that is enough batches for all items.
 
     Args:
         sizes: tokens of each item.
         budget: tokens of a batch; an item larger than it has a batch to itself.
-        processes: how many take turns with the batches.
+        processes: how many share the batches.
 
     Raises:
-        InputError: fewer items than processes, or a number of them that cannot be dealt evenly
-            within the budget.
+        InputError: fewer items than processes, or the items cannot be shared evenly within the
+            budget.
     """
     order = _largest_first(sizes, list(range(len(sizes))))
     fewest = sum(min(size, budget) for size in sizes) / budget
@@ -41,7 +43,7 @@ def count_batches(sizes: Sequence[int], budget: int, *, processes: int = 1) -> i
     most = len(sizes) // processes * processes
     if not most:
         raise InputError(problem, field="token_budget", value=budget, remedy="take fewer devices")
-    # some batches must hold two: the least budget for which they do
+    # some batches must hold two items: the smallest budget that allows it
     needed = max(map(sum, _loads(order, sizes, most)))
     raise InputError(
         f"{problem} in batches of at most {budget} tokens, equally many for each",
@@ -54,17 +56,17 @@ def count_batches(sizes: Sequence[int], budget: int, *, processes: int = 1) -> i
 def token_batches(
     sizes: Sequence[int], budget: int, *, seed: int, epoch: int, processes: int = 1
 ) -> list[list[int]]:
-    """The batches of one epoch, as lists of indices.
+    """Return the batches of one epoch, as lists of indices.
 
-    The items are dealt in random order, each to the batch with the fewest tokens. Should no draw
-    fit the budget, they are dealt largest first, which fits (`count_batches`).
+    The items are dealt in random order, each to the batch with the fewest tokens. If no draw fits
+    the budget, they are dealt largest first, which fits (`count_batches`).
 
     Args:
         sizes: tokens of each item.
         budget: tokens of a batch.
-        seed: with the epoch, all that the order depends on.
+        seed: of the order, with the epoch.
         epoch: from 0.
-        processes: how many take turns with the batches.
+        processes: how many share the batches.
     """
     number = count_batches(sizes, budget, processes=processes)
     rng = random.Random(f"batches/{seed}/{epoch}")
@@ -83,18 +85,18 @@ def token_batches(
 class TokenBatchSampler(DistributedSampler[list[int]]):
     """Yields the batches of one process, each as a list of indices.
 
-    It is a DistributedSampler in name, so that Lightning neither wraps nor pads it and tells it
-    the epoch. A loader takes it as `sampler` with `batch_size=None`.
+    It is a DistributedSampler so that Lightning neither wraps nor pads it, and sets its epoch. A
+    loader takes it as `sampler` with `batch_size=None`.
 
     Args:
         sizes: tokens of each item.
         budget: tokens of a batch.
         seed: of the order.
-        shuffle: off, every epoch is epoch 0.
-        epoch: to begin with; Lightning sets the later ones.
-        skip: batches of the first epoch that an interrupted run has had already.
+        shuffle: if False, every epoch is epoch 0.
+        epoch: the first one; Lightning sets the later ones.
+        skip: batches of the first epoch that an interrupted run has processed.
         rank: of this process.
-        processes: in all.
+        processes: how many there are.
     """
 
     def __init__(
@@ -137,12 +139,35 @@ class TokenBatchSampler(DistributedSampler[list[int]]):
         return self.batches
 
 
+def position(trainer: Any, batches: int) -> tuple[int, int]:
+    """Return the epoch to continue with, and how many of its batches were processed before.
+
+    Lightning restores a loader's epoch, but not its place in the epoch.
+
+    Args:
+        trainer: of the training; None before there is one.
+        batches: of an epoch, in each process.
+    """
+    if trainer is None:
+        return 0, 0
+    limit = trainer.limit_train_batches
+    if limit is not None:
+        batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
+    if not batches:
+        return 0, 0
+    epoch, skip = divmod(trainer.fit_loop.epoch_loop.batch_progress.total.processed, batches)
+    if skip:
+        # the sampler continues where the run stopped, which Lightning has no way to know
+        warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended")
+    return epoch, skip
+
+
 def _largest_first(sizes: Sequence[int], order: Sequence[int]) -> list[int]:
     return sorted(order, key=lambda index: -sizes[index])
 
 
 def _loads(order: Sequence[int], sizes: Sequence[int], number: int) -> list[list[int]]:
-    """The sizes in each batch when items are dealt to the emptiest, whatever it holds by then."""
+    """Return the sizes in each batch when items are dealt without a budget."""
     batches = _spread(order, sizes, number, sum(sizes))
     assert batches is not None
     return [[sizes[index] for index in batch] for batch in batches]
@@ -151,7 +176,7 @@ def _loads(order: Sequence[int], sizes: Sequence[int], number: int) -> list[list
 def _spread(
     order: Sequence[int], sizes: Sequence[int], number: int, budget: int
 ) -> list[list[int]] | None:
-    """Deals items to the emptiest batch; None when a batch with several goes over the budget."""
+    """Deal items to the emptiest batch; return None if a batch of several exceeds the budget."""
     batches: list[list[int]] = [[] for _ in range(number)]
     filled = [(0, place) for place in range(number)]  # a heap
     for index in order:

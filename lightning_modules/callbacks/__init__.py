@@ -1,0 +1,1 @@
+"""Callbacks and loggers: what a training writes beside its checkpoints."""

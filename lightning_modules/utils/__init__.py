@@ -1,0 +1,1 @@
+"""Helpers of the Lightning modules: metrics, schedules, processes and sharding."""

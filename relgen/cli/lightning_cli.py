@@ -219,13 +219,12 @@ class RelgenCLI(LightningCLI):
         trainer = self.config[subcommand].trainer
         devices = trainer.devices if isinstance(trainer.devices, int) else 1
         epochs = max(1, trainer.max_epochs or 1)
-        print(self.model.estimate_memory(data.heaviest_batch(epochs, max(1, devices))))
+        heaviest = data.heaviest_batch(epochs, max(1, devices))
+        print(self.model.estimate_memory(heaviest, str(trainer.precision or "32-true")))
         if "FullySharded" in str(trainer.strategy):
             if self.config[subcommand].model.init_args.get("quantization"):
                 raise InputError("4-bit weights cannot be sharded", field="quantization")
             print("trainer/fsdp divides this among the devices: see docs/gpus.md")
-        if "mixed" in str(trainer.precision):
-            print(f"activations are counted in float32, of which {trainer.precision} takes less")
 
     def before_fit(self) -> None:
         """A training that starts anew draws no curves over an earlier one's of the same folder."""

@@ -1,3 +1,5 @@
+from .decoder_sizes import adapted_layers as adapted_layers
+from .decoder_sizes import read_sizes as read_sizes
 from .logps import PairLogProbabilities as PairLogProbabilities
 from .logps import tree_log_probabilities as tree_log_probabilities
 from .losses import LOSSES as LOSSES
@@ -6,13 +8,10 @@ from .losses import check_loss as check_loss
 from .losses import nll_loss as nll_loss
 from .memory import EstimatesMemory as EstimatesMemory
 from .memory import HasHeaviestBatch as HasHeaviestBatch
-from .memory import LiveBytes as LiveBytes
 from .memory import MemoryEstimate as MemoryEstimate
-from .memory import fused_attention as fused_attention
-from .memory import skeleton as skeleton
-from .memory import tensor_bytes as tensor_bytes
-from .memory import unpacked_bytes as unpacked_bytes
-from .memory import weight_bytes as weight_bytes
+from .memory import TrainingSettings as TrainingSettings
+from .memory import estimate_memory as estimate_memory
+from .memory import kernels_in_use as kernels_in_use
 from .microbatch import tree_losses as tree_losses
 from .preference_pairs import EQUAL_SHARES as EQUAL_SHARES
 from .preference_pairs import REJECTION_KINDS as REJECTION_KINDS

@@ -1,42 +1,50 @@
-"""What memory a computation takes, worked out without having that memory.
+"""The memory of a DPO step, computed from the model's configuration and the shape of the batch.
 
-Tensors without content (torch's device `meta`) go through the same code; what is alive is counted.
-Not counted: what a kernel uses inside, the allocator's gaps, and the CUDA context.
+    total = weights + adapter + optimiser + activations
+
+*Weights* are the frozen base, *adapter* the trained numbers, *optimiser* its state for these. The
+*activations* are all else at the step's peak: the adapter's gradients, what autograd keeps for the
+backward pass, and the intermediate results of that pass where it begins. Of the last two:
+
+    kept = L · (N · kept_per_token + copies of keys, values and masks) + final norm + head
+
+and where layers are recomputed, L · N · D · (bytes of a hidden state) and the above for one layer.
+
+Letters: L layers, N tokens, T targets; D, I, Q and K are the widths of hidden states, feed-forward
+layers, queries and keys; V words, r the adapter's rank.
+
+Holds for dense decoders with gated feed-forward layers (Llama's form), without their biases. Leaves
+out buffers inside kernels, the allocator's gaps and the CUDA context.
 """
 
 from __future__ import annotations
 
-import contextlib
-import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
-from unittest import mock
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from torch.nn import Parameter
+from torch.optim import Optimizer
 
-from relgen.kernels import attention as gqa_attention
-from relgen.kernels import lm_head
-from relgen.models import DType, Quantization, missing_model, resolve_model
+from relgen.dpo.decoder_sizes import DecoderSizes
+from relgen.dpo.prefix_tree import Span, TreeBatch, micro_batches
+from relgen.dpo.tree_attention import TreePlan
+from relgen.kernels import can_tile, in_use
+from relgen.models import DType, Quantization
 
-# bitsandbytes: a scale for 64 weights; quantised again, one byte each and a float32 for 256
-_WEIGHTS_A_SCALE = 64
-_SCALES_A_SCALE = 256
+_BYTES: dict[DType, int] = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
+_GIB = 1 << 30
 
 
 class MemoryEstimate(NamedTuple):
-    """Bytes, of one device that holds the whole model.
+    """Bytes on one device that holds the whole model.
 
     Args:
         weights: the frozen base.
         adapter: the trained weights.
         optimizer: its state.
-        activations: what else is alive at a step's peak: activations, gradients, logits.
-        tokens: packed tokens of the batch that was taken.
+        activations: all else at a step's peak, gradients included.
+        tokens: packed tokens of the batch.
     """
 
     weights: int
@@ -46,30 +54,35 @@ class MemoryEstimate(NamedTuple):
     tokens: int
 
     def __str__(self) -> str:
-        parts = {
+        rows = {
             "weights": self.weights,
             "adapter": self.adapter,
             "optimiser": self.optimizer,
             "activations": self.activations,
             "total": self.total,
         }
-        lines = [f"  {name:12}{size / (1 << 30):7.2f} GiB" for name, size in parts.items()]
+        lines = [f"  {name:12}{size / _GIB:7.2f} GiB" for name, size in rows.items()]
         head = f"one device, at a batch of {self.tokens:,} packed tokens:"
         note = "not counted: the allocator's gaps, and on a GPU the CUDA context (about 0.5 GiB)"
         return "\n".join([head, *lines, note])
 
     @property
     def total(self) -> int:
-        """All of it."""
+        """The sum of all four."""
         return self.weights + self.adapter + self.optimizer + self.activations
 
 
 @runtime_checkable
 class EstimatesMemory(Protocol):
-    """A module that knows what a step of it takes."""
+    """A module that can estimate the memory of one of its steps."""
 
-    def estimate_memory(self, batch: Any) -> MemoryEstimate:
-        """For one batch; nothing is loaded but the model's configuration."""
+    def estimate_memory(self, batch: Any, precision: str) -> MemoryEstimate:
+        """Return the estimate for one batch; loads nothing but the model's configuration.
+
+        Args:
+            batch: the largest batch.
+            precision: the trainer's, such as `bf16-mixed`.
+        """
 
 
 @runtime_checkable
@@ -77,176 +90,350 @@ class HasHeaviestBatch(Protocol):
     """A data module that can tell its largest batch."""
 
     def heaviest_batch(self, epochs: int, processes: int) -> Any:
-        """Of so many epochs, dealt to so many processes; on the CPU."""
+        """Return the largest batch of the first epochs, dealt to so many processes, on the CPU."""
 
 
-class LiveBytes(TorchDispatchMode):
-    """Counts the bytes of the tensors made inside it, while they are alive.
-
-    with LiveBytes() as memory:
-        loss = model(batch)
-    memory.now, memory.peak
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now = 0
-        self.peak = 0
-        self._alive: set[int] = set()
-
-    def __torch_dispatch__(
-        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        kwargs = kwargs or {}
-        for storage in _storages((args, kwargs)):
-            self._count(storage, 0)  # unless made inside
-        result = func(*args, **kwargs)
-        for storage in _storages(result):
-            self._count(storage, storage.nbytes())
-        return result
-
-    def _count(self, storage: torch.UntypedStorage, size: int) -> None:
-        key = storage._cdata
-        if key in self._alive:
-            return
-        self._alive.add(key)
-        self.now += size
-        self.peak = max(self.peak, self.now)
-        weakref.finalize(storage, self._forget, key, size)
-
-    def _forget(self, key: int, size: int) -> None:
-        self._alive.discard(key)
-        self.now -= size
-
-
-@contextlib.contextmanager
-def fused_attention(device: str) -> Iterator[None]:
-    """Attention as fused kernels do it: on the device `meta`, torch would keep all the scores.
+class TrainingSettings(NamedTuple):
+    """The settings of a training that decide what a step of it keeps in memory.
 
     Args:
-        device: whose kernels; where they take no grouped keys and values, these are repeated.
-    """
-    grouped = gqa_attention._takes_groups(device)
-    at_once = lm_head.logits_at_once(device)
-    # a TorchFunctionMode is off within a backward pass, where layers may be computed again
-    with (
-        mock.patch.object(F, "scaled_dot_product_attention", _fused),
-        mock.patch.object(gqa_attention, "_takes_groups", return_value=grouped),
-        mock.patch.object(lm_head, "logits_at_once", return_value=at_once),
-    ):
-        yield
-
-
-def _fused(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attn_mask: Tensor | None = None,
-    dropout_p: float = 0.0,
-    is_causal: bool = False,
-    scale: float | None = None,
-    enable_gqa: bool = False,
-) -> Tensor:
-    if attn_mask is not None and attn_mask.dtype == torch.bool:
-        attn_mask = torch.zeros_like(attn_mask, dtype=query.dtype)
-    # the kernel takes grouped keys and values as they are (`enable_gqa`)
-    attend = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-    output: Tensor = attend(
-        query, key, value, dropout_p, is_causal, attn_mask=attn_mask, scale=scale
-    )[0]
-    return output
-
-
-class PackedLinear(nn.Linear):
-    """Stands for a 4-bit layer: computes in one type, whatever type its input has."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        """(…, I) to (…, O), in the input's type."""
-        return super().forward(input.to(self.weight.dtype)).to(input.dtype)
-
-
-def skeleton(
-    name: str,
-    *,
-    dtype: DType,
-    quantization: Quantization | None,
-    compute_dtype: DType,
-    attention: str,
-) -> PreTrainedModel:
-    """The model of `load_language_model`, from its configuration alone, on the device `meta`.
-
-    4-bit layers are `PackedLinear`; as in training, what is not quantised is then in float32.
-
-    Args:
-        name: embedded name, local folder or Hub id.
-        dtype: of the weights that are not quantised.
+        dtype: of the base's weights that are not quantised.
         quantization: `nf4` or None.
-        compute_dtype: what the 4-bit layers compute in.
-        attention: a registered attention function.
-
-    Raises:
-        InputError: the model's configuration cannot be found.
+        double_quantization: the quantisation constants are quantised as well.
+        compute_dtype: in which 4-bit layers compute.
+        autocast: products are computed in half precision (`bf16-mixed`).
+        rank: r.
+        targets: the linear layers with an adapter (`adapted_layers`).
+        dropout: the adapter has dropout.
+        recompute: layers are computed again in the backward pass (gradient checkpointing).
+        on_cpu: computed on a CPU.
+        kernels: those in use (`relgen.kernels`), of `gated`, `tiles` and `head`.
     """
-    with missing_model(name):
-        config = AutoConfig.from_pretrained(resolve_model(name))
-    with torch.device("meta"):
-        model: PreTrainedModel = AutoModelForCausalLM.from_config(
-            config, attn_implementation=attention, dtype=getattr(torch, dtype)
-        )
-    model.eval()
-    if quantization is None:
-        return model
-    packed = _linear_layers(model)
-    for layer in packed:
-        layer.__class__ = PackedLinear
-        layer.to(getattr(torch, compute_dtype))
-    inside = {id(parameter) for layer in packed for parameter in layer.parameters()}
-    for parameter in model.parameters():
-        if id(parameter) not in inside:
-            parameter.data = parameter.data.float()
-    return model
+
+    dtype: DType
+    quantization: Quantization | None
+    double_quantization: bool
+    compute_dtype: DType
+    autocast: bool
+    rank: int
+    targets: tuple[str, ...]
+    dropout: bool
+    recompute: bool
+    on_cpu: bool
+    kernels: frozenset[str]
+
+    @property
+    def hidden(self) -> int:
+        """Bytes of a number in the hidden states; beside 4-bit layers all is in float32."""
+        return 4 if self.quantization else _BYTES[self.dtype]
+
+    @property
+    def product(self) -> int:
+        """Bytes of a number in a linear layer's output."""
+        return 2 if self.autocast and not self.quantization else self.hidden
+
+    @property
+    def attention(self) -> int:
+        """Bytes of a number in the queries, keys and values that attention takes."""
+        return 2 if self.autocast else self.product
+
+    @property
+    def trained(self) -> int:
+        """Bytes of a trained number: PEFT keeps adapters in float32 at least."""
+        return max(4, self.hidden)
+
+    @property
+    def adapter_input(self) -> int:
+        """Bytes of a number in what an adapter reads, and in what it hands from A to B."""
+        return 2 if self.autocast else self.trained
+
+    @property
+    def uses_gated(self) -> bool:
+        """Whether the feed-forward kernel applies: in one precision, and without dropout."""
+        plain = not (self.quantization or self.autocast or self.dropout) and self.hidden >= 4
+        return "gated" in self.kernels and plain and "mlp.down_proj" in self.targets
+
+    @property
+    def uses_tiles(self) -> bool:
+        """Whether the CPU's kernel for attention over trees applies: in float32."""
+        return "tiles" in self.kernels and self.on_cpu and self.hidden == 4 and not self.autocast
 
 
-def weight_bytes(model: nn.Module, *, double_quantization: bool) -> int:
-    """Bytes of a skeleton's frozen weights: 4-bit layers as bitsandbytes stores them."""
-    packed = {id(m.weight) for m in model.modules() if isinstance(m, PackedLinear)}
-    total = 0.0
-    for parameter in model.parameters():
-        if parameter.requires_grad:
-            continue
-        if id(parameter) in packed:
-            total += parameter.numel() * _packed_bytes(double_quantization)
-        else:
-            total += parameter.numel() * parameter.element_size()
-    return round(total)
+class Pass(NamedTuple):
+    """Tokens that go through the model together.
+
+    Args:
+        tokens: N.
+        targets: T, of them predicted.
+        trunk: tokens that attend causally.
+        seen: keys that blocks of branches see, each block's own copy.
+        scores: entries of these blocks' masks.
+    """
+
+    tokens: int
+    targets: int
+    trunk: int
+    seen: int
+    scores: int
 
 
-def unpacked_bytes(model: nn.Module) -> int:
-    """Bytes of the largest 4-bit layer once it is unpacked, as each is for its product; or 0."""
-    sizes = [
-        m.weight.numel() * m.weight.element_size()
-        for m in model.modules()
-        if isinstance(m, PackedLinear)
+def estimate_memory(
+    sizes: DecoderSizes,
+    settings: TrainingSettings,
+    batch: TreeBatch,
+    optimizer: Callable[[list[Parameter]], Optimizer],
+    *,
+    branch_tokens: int | None = None,
+) -> MemoryEstimate:
+    """Return what one optimiser step takes.
+
+    Args:
+        sizes: of the model.
+        settings: of the training.
+        batch: packed trees, on the CPU.
+        optimizer: builds the optimiser.
+        branch_tokens: as for `tree_losses`.
+    """
+    trunks: Pass | None = None
+    passes = [whole_pass(batch)]
+    if branch_tokens is not None:
+        found = trunk_and_branches(batch, branch_tokens)
+        if len(found[1]) > 1:
+            trunks, passes = found
+    numbers = adapter_numbers(sizes, settings)
+    return MemoryEstimate(
+        weights=weight_bytes(sizes, settings),
+        adapter=numbers * settings.trained,
+        optimizer=optimizer_bytes(
+            optimizer,
+            numbers,
+            tensors=2 * sizes.layers * len(settings.targets),
+            dtype=torch.float64 if settings.trained == 8 else torch.float32,
+        ),
+        activations=activation_bytes(sizes, settings, passes, trunks),
+        tokens=batch.tokens,
+    )
+
+
+def whole_pass(batch: TreeBatch) -> Pass:
+    """Return the pass of all tokens of a batch."""
+    return _pass(batch, batch.whole, len(batch.target_ids))
+
+
+def trunk_and_branches(batch: TreeBatch, branch_tokens: int) -> tuple[Pass, list[Pass]]:
+    """Return the passes of a batch whose branches are taken some at a time.
+
+    Args:
+        batch: the packed trees.
+        branch_tokens: of the branches in a pass, about.
+
+    Returns:
+        The pass of the trunks, and those of the branches.
+    """
+    branches = [
+        _pass(batch, part.span, part.targets.stop - part.targets.start)
+        for part in micro_batches(batch, branch_tokens)
     ]
-    return max(sizes, default=0)
+    return _pass(batch, batch.trunks, 0), branches
 
 
-def tensor_bytes(tensors: Iterable[Tensor]) -> int:
-    """Their bytes."""
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+def _pass(batch: TreeBatch, span: Span, targets: int) -> Pass:
+    blocks = [block.mask.shape for block in TreePlan(batch, span=span).blocks()]
+    return Pass(
+        tokens=span.end - span.start,
+        targets=targets,
+        trunk=sum(end - start for start, end in span.trunks(batch)),
+        seen=sum(keys for _, keys in blocks),
+        scores=sum(queries * keys for queries, keys in blocks),
+    )
 
 
-def _storages(values: Any) -> list[torch.UntypedStorage]:
-    return [v.untyped_storage() for v in tree_leaves(values) if isinstance(v, Tensor)]
+def weight_bytes(sizes: DecoderSizes, settings: TrainingSettings) -> int:
+    """Return the bytes of the frozen base.
+
+    bitsandbytes packs two weights of a linear layer into a byte, with a scale for 64 of them:
+    float32, or quantised again as one byte and a float32 for 256 scales.
+    """
+    linear = sizes.layers * _numbers(sizes.linear_layers.values())
+    embeddings = sizes.vocabulary * sizes.width * (1 if sizes.tied else 2)
+    norms = (2 * sizes.layers + 1) * sizes.width
+    a_weight: float = settings.hidden
+    if settings.quantization:
+        scale = 1 + 4 / 256 if settings.double_quantization else 4
+        a_weight = 0.5 + scale / 64
+    return round(linear * a_weight) + (embeddings + norms) * settings.hidden
 
 
-def _packed_bytes(double_quantization: bool) -> float:
-    """Bytes a 4-bit weight takes with its share of the scales."""
-    scale = 1 + 4 / _SCALES_A_SCALE if double_quantization else 4
-    return 0.5 + scale / _WEIGHTS_A_SCALE
+def adapter_numbers(sizes: DecoderSizes, settings: TrainingSettings) -> int:
+    """Return how many numbers are trained: A is (r, inputs), B is (outputs, r)."""
+    ends = sum(sum(sizes.linear_layers[name]) for name in settings.targets)
+    return sizes.layers * settings.rank * ends
 
 
-def _linear_layers(model: PreTrainedModel) -> list[nn.Linear]:
-    """What bitsandbytes would quantise: all but the LM head."""
-    head = model.get_output_embeddings()
-    return [m for m in model.modules() if isinstance(m, nn.Linear) and m is not head]
+def optimizer_bytes(
+    make: Callable[[list[Parameter]], Optimizer], numbers: int, tensors: int, dtype: torch.dtype
+) -> int:
+    """Return the bytes of an optimiser's state.
+
+    Read off a step over six numbers; optimisers of other libraries than torch may work on a GPU
+    only, and are taken to keep two numbers a weight, of one byte each where their name has "8bit".
+
+    Args:
+        make: builds the optimiser.
+        numbers: trained.
+        tensors: that hold them.
+        dtype: their type.
+    """
+    probe = Parameter(torch.zeros(2, 3, dtype=dtype))
+    probe.grad = torch.zeros_like(probe)
+    optimizer: Any = make([probe])
+    if not type(optimizer).__module__.startswith("torch."):
+        return numbers * (2 if "8bit" in type(optimizer).__name__ else 8)
+    optimizer.step()
+    states = [v for v in optimizer.state[probe].values() if isinstance(v, torch.Tensor)]
+    a_number = sum(state.itemsize for state in states if state.shape == probe.shape)
+    a_tensor = sum(state.nbytes for state in states if state.shape != probe.shape)
+    return a_number * numbers + a_tensor * tensors
+
+
+def kept_per_token(sizes: DecoderSizes, settings: TrainingSettings) -> int:
+    """Return the bytes that autograd keeps of a token for the backward pass of one layer.
+
+    - norms: each keeps its input in float32; the hidden states themselves where these are float32.
+    - attention: queries, keys and values. torch's kernels keep their output and a float32 a head as
+      well; the kernel `tiles` computes scores again and keeps no more.
+    - feed-forward: of `silu(gate) * up` autograd keeps gate, up and the activation; the kernel
+      `gated` computes the last one again.
+    - adapters: what A reads (`_adapter_inputs`), and the r numbers that it hands to B.
+    """
+    norms = 2 * sizes.width * max(4, settings.hidden)
+    attention = (sizes.queries + 2 * sizes.keys) * settings.attention
+    if not settings.uses_tiles:
+        attention += sizes.queries * settings.attention + 4 * sizes.heads
+    feed_forward = (2 if settings.uses_gated else 3) * sizes.inner_width * settings.product
+    handed_on = len(settings.targets) * settings.rank * settings.adapter_input
+    return norms + attention + feed_forward + _adapter_inputs(sizes, settings) + handed_on
+
+
+def _adapter_inputs(sizes: DecoderSizes, settings: TrainingSettings) -> int:
+    """Return the bytes that a layer's adapters keep of a token: the inputs of their A matrices.
+
+    Adapters that read the same tensor share it, unless each one casts it or drops some of it. The
+    frozen layers beside them keep nothing.
+    """
+    read = {
+        ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"): settings.hidden,
+        ("self_attn.o_proj",): settings.attention,
+        ("mlp.gate_proj", "mlp.up_proj"): settings.hidden,
+        ("mlp.down_proj",): settings.product,
+    }
+    total = 0
+    for layers, size in read.items():
+        adapted = sum(name in settings.targets for name in layers)
+        if not adapted or (layers == ("mlp.down_proj",) and settings.uses_gated):
+            continue  # the kernel computes this input again
+        width, _ = sizes.linear_layers[layers[0]]
+        shared = size == settings.adapter_input and not settings.dropout
+        total += width * settings.adapter_input * (1 if shared else adapted)
+        if settings.dropout:
+            # a GPU keeps a byte for each number, a CPU the factors
+            total += width * adapted * (max(4, size) if settings.on_cpu else 1)
+    return total
+
+
+def kept_of_layer(sizes: DecoderSizes, settings: TrainingSettings, tokens: Pass) -> int:
+    """Return the bytes that autograd keeps for the backward pass of one layer.
+
+    torch's kernels are called for the trunks and for blocks of branches; each block keeps a copy of
+    the keys and values that it sees, and its mask as numbers. A GPU's kernels take no grouped keys
+    beside a mask: keys and values are repeated for all heads.
+    """
+    kept = tokens.tokens * kept_per_token(sizes, settings)
+    if not settings.uses_tiles:
+        keys = sizes.keys if settings.on_cpu else sizes.queries
+        copied = tokens.seen * keys + tokens.trunk * (keys - sizes.keys)
+        kept += (2 * copied + tokens.scores) * settings.attention
+    if settings.autocast and not settings.quantization and settings.hidden > 2:
+        # the frozen layers keep their weights in the type that they compute in
+        kept += 2 * _numbers(sizes.linear_layers.values())
+    return kept
+
+
+def kept_of_pass(sizes: DecoderSizes, settings: TrainingSettings, tokens: Pass) -> int:
+    """Return the bytes that autograd keeps of a pass where its backward pass begins."""
+    hidden_states = tokens.tokens * sizes.width * settings.hidden
+    layer = hidden_states if settings.recompute else kept_of_layer(sizes, settings, tokens)
+    final_norm = tokens.tokens * sizes.width * max(4, settings.hidden)
+    if "head" in settings.kernels:  # a gradient of each target's hidden state
+        head = tokens.targets * sizes.width * settings.product
+    else:  # log-probabilities of all words in float32
+        head = 4 * tokens.targets * sizes.vocabulary
+    return layer * sizes.layers + final_norm + head
+
+
+def beginning_of_backward(sizes: DecoderSizes, settings: TrainingSettings, tokens: Pass) -> int:
+    """Return the bytes of intermediate results where the backward pass begins.
+
+    At the head: the kernel has two parts of the logits in float32, the one at work and the one
+    before; autograd has two gradients of the size of its log-probabilities. At the last layer:
+    gradients of gate, up and their product, and three of hidden states; where layers are
+    recomputed, what this one keeps as well.
+    """
+    logits = tokens.targets * sizes.vocabulary
+    if "head" in settings.kernels:
+        some = min(logits, 1 << (22 if settings.on_cpu else 24))
+        head = 2 * 4 * some + 4 * tokens.targets * sizes.width
+        if settings.autocast and settings.hidden > 2:
+            head += 2 * sizes.vocabulary * sizes.width  # the head's weights, cast
+    else:
+        head = 2 * 4 * logits
+    widths = sizes.inner_width * settings.product + sizes.width * settings.hidden
+    layer = 3 * tokens.tokens * widths
+    if settings.recompute:
+        layer += kept_of_layer(sizes, settings, tokens)
+    return max(head, layer)
+
+
+def activation_bytes(
+    sizes: DecoderSizes,
+    settings: TrainingSettings,
+    passes: Sequence[Pass],
+    trunks: Pass | None = None,
+) -> int:
+    """Return the bytes of a step's peak beside weights, adapter and optimiser.
+
+    Args:
+        sizes: of the model.
+        settings: of the training.
+        passes: all tokens in one, or the branches' passes, one after the other.
+        trunks: the trunks' pass, where branches have passes of their own: it is kept meanwhile, and
+            gradients of the adapter and of the trunks' keys and values add up.
+    """
+    gradients = adapter_numbers(sizes, settings) * settings.trained
+    peak = gradients + max(
+        kept_of_pass(sizes, settings, one) + beginning_of_backward(sizes, settings, one)
+        for one in passes
+    )
+    if settings.quantization:
+        # a 4-bit layer is unpacked for its product, one at a time
+        largest = max(inputs * outputs for inputs, outputs in sizes.linear_layers.values())
+        peak += largest * _BYTES[settings.compute_dtype]
+    if trunks is not None:
+        states = 2 * sizes.layers * trunks.tokens * sizes.keys * settings.attention
+        peak += kept_of_pass(sizes, settings, trunks) + gradients + states
+    return peak
+
+
+def _numbers(shapes: Any) -> int:
+    return sum(inputs * outputs for inputs, outputs in shapes)
+
+
+def kernels_in_use() -> frozenset[str]:
+    """Return the kernels that change what a step keeps, as far as they are in use on this CPU."""
+    probe = torch.empty(0)
+    found = {
+        "gated": in_use("gated") and in_use("lora"),
+        "tiles": can_tile(probe, probe),
+        "head": in_use("head"),
+    }
+    return frozenset(name for name, used in found.items() if used)

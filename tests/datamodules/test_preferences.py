@@ -133,7 +133,7 @@ def test_what_cannot_fit_and_bad_input_name_the_remedy(folder):
         prepared(folder, max_length=30)
     with pytest.raises(InputError, match="exclude each other"):
         PreferenceDataModule("a", "b", validation_chains="c", validation_share=0.1)
-    with pytest.raises(InputError, match="leaves none to train on"):
+    with pytest.raises(InputError, match="leaves none for training"):
         prepared(folder, validation_share=0.95)
     write_chains(folder / "chains.jsonl", [tiny.chain(1, relation="unknown")])
     with pytest.raises(InputError, match="not a relation of schema 'tiny'"):
