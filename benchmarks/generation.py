@@ -285,7 +285,7 @@ def _loop(
         initial_states(relations[:_RELATIONS], everyday.read_split("train"), settings),
         writer,
         [],
-        Pool.of(settings, []),
+        Pool(settings, []),
         {},
         journal,
         lambda: backend,

@@ -21,7 +21,7 @@ Preset = Literal["obo", "aao", "xu2023"]
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """How the generator is tuned by DPO.
+    """The way in which the generator is tuned by DPO.
 
     Args:
         diverse: put the diversity instruction into the prompts.

@@ -11,7 +11,8 @@ from relgen.experiments.cluster import Jobs, run_jobs
 from relgen.experiments.grid import Cell, Grid
 from relgen.experiments.planner import plan
 from relgen.experiments.run_folders import Owner, owner_of
-from relgen.experiments.runner import Execute, is_done, print_plan, run_experiment
+from relgen.experiments.runner import Execute, print_plan, run_experiment
+from relgen.experiments.stage_state import is_done
 from relgen.experiments.stages import Plan
 
 

@@ -3,7 +3,7 @@
     corpus -> split -> chains -> dpo -> generate -> label -> collect -> diversity -> train -> test
                  -> direct
 
-`stage_commands` holds the command lines, `stages` says how their folders are named.
+`stage_commands` and `classifier_commands` hold the command lines; `stages` names their folders.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from pathlib import Path
 
 from relgen.common import InputError, find_config, find_schema, read_yaml
 from relgen.experiments.arms import GENERATIONS
+from relgen.experiments.classifier_commands import ClassifierCommands, Training
 from relgen.experiments.config import Experiment
 from relgen.experiments.corpora import plan_corpus
-from relgen.experiments.stage_commands import StageCommands, Training
+from relgen.experiments.stage_commands import StageCommands
 from relgen.experiments.stages import ArmStages, Initialisation, Plan, Stage, StageFolders
 
 
@@ -35,9 +36,10 @@ def plan(experiment: Experiment, out: Path, *, cell: str = "") -> Plan:
         models.append(experiment.label.model)
     folders = StageFolders(out, models, cell=cell)
     corpus = plan_corpus(experiment.corpus, folders)
-    commands = StageCommands(experiment, corpus, folders, in_grid=bool(cell))
+    commands = StageCommands(experiment, corpus, folders)
+    classifiers = ClassifierCommands(experiment, corpus, folders, in_grid=bool(cell))
     _refuse_tuned_servers(commands)
-    arms = [arm for seed in experiment.seeds for arm in _plan_seed(commands, seed)]
+    arms = [arm for seed in experiment.seeds for arm in _plan_seed(commands, classifiers, seed)]
     schema = find_schema(corpus.schema)
     return Plan(tuple(folders.stages.values()), tuple(arms), schema, corpus.test)
 
@@ -55,7 +57,9 @@ def _refuse_tuned_servers(commands: StageCommands) -> None:
             )
 
 
-def _plan_seed(commands: StageCommands, seed: int) -> list[ArmStages]:
+def _plan_seed(
+    commands: StageCommands, classifiers: ClassifierCommands, seed: int
+) -> list[ArmStages]:
     """Add the stages of one seed; return those of each arm and classifier."""
     experiment = commands.experiment
     split = commands.split(seed)
@@ -81,12 +85,10 @@ def _plan_seed(commands: StageCommands, seed: int) -> list[ArmStages]:
                     arms.append(ArmStages(arm.name, seed, "direct", split, (asked,)))
                 continue
             made = sets[arm.generation, arm.first]
-            trained = []
-            for number in range(experiment.initialisations):
-                training = Training(seed, arm, classifier, split, made.collect, number)
-                train = commands.train(training)
-                test = commands.test(training, train)
-                trained.append(Initialisation(training.seed, train, test))
+            trained = [
+                classifiers.add(Training(seed, arm, classifier, split, made.collect, number))
+                for number in range(experiment.initialisations)
+            ]
             arms.append(
                 replace(made, arm=arm.name, classifier=classifier, initialisations=tuple(trained))
             )

@@ -10,11 +10,9 @@ Processes that run different seeds may work in one folder at the same time: each
 from __future__ import annotations
 
 import contextlib
-import functools
 import gc
 import io
 import shlex
-import shutil
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -25,7 +23,6 @@ from relgen import __version__
 from relgen.common import (
     AUTO,
     InputError,
-    content_hash,
     fast_dtype,
     read_json,
     try_lock,
@@ -35,6 +32,13 @@ from relgen.experiments.config import Experiment
 from relgen.experiments.report_data import write_report_data
 from relgen.experiments.results import print_table, write_results
 from relgen.experiments.run_folders import owned, owner_of
+from relgen.experiments.stage_state import (
+    clear,
+    delete_weights,
+    input_hashes,
+    is_done,
+    require_inputs,
+)
 from relgen.experiments.stages import STAGE_KINDS, Plan, Stage
 from relgen.kernels import return_freed_memory
 
@@ -43,7 +47,6 @@ Execute = Callable[[Sequence[str]], None]
 
 _LOCK = ".lock"
 _BEGUN = "begun.json"
-_WEIGHTS = (".ckpt", ".safetensors")
 _TERMINATED = 143
 _WAIT = 1.0  # seconds
 
@@ -83,7 +86,7 @@ def run_experiment(
     with owned(owner_of(experiment), out, shared=bool(seeds)):
         for stage in forced:
             with _reserved(stage):
-                _clear(stage)
+                clear(stage)
         began = time.monotonic()
         for number, stage in enumerate(chosen, start=1):
             if is_done(stage):
@@ -94,7 +97,7 @@ def run_experiment(
                 if not is_done(stage):
                     _run_stage(stage, plan, execute)
             if not experiment.keep_weights:
-                _delete_weights([*plan.stages, *readers])
+                delete_weights([*plan.stages, *readers])
         if seeds:
             print(f"done: seeds {', '.join(map(str, seeds))} -> {out}")
         elif only and "report" not in only:
@@ -131,18 +134,6 @@ def print_plan(
         print(f"# report\nrelgen report {shlex.quote(str(out))}")
 
 
-def is_done(stage: Stage) -> bool:
-    """Tell whether the stage's record is there and its inputs have not changed since.
-
-    Weights that were deleted since (`keep_weights: false`) count as unchanged.
-    """
-    if not stage.record.is_file():
-        return False
-    then, now = read_json(stage.record)["inputs"], _input_hashes(stage)
-    deleted = [name for name, found in now.items() if not found and name.endswith(_WEIGHTS)]
-    return bool(then == now | {name: then.get(name) for name in deleted})
-
-
 def _seed_of(stage: Stage) -> int | None:
     first = stage.name.partition("/")[0]
     return int(first.removeprefix("seed")) if first.startswith("seed") else None
@@ -165,13 +156,13 @@ def _reserved(stage: Stage) -> Iterator[None]:
 
 
 def _run_stage(stage: Stage, plan: Plan, execute: Execute) -> None:
-    _require_inputs(stage, plan)
-    inputs = _input_hashes(stage)
+    require_inputs(stage, plan)
+    inputs = input_hashes(stage)
     begun, now = stage.folder / _BEGUN, inputs | _machine_settings(stage)
     # partial output of other inputs, or of a finished stage that is out of date, must not be used
     continues = stage.resumable and begun.is_file() and not stage.record.is_file()
     if not continues or read_json(begun) != now:
-        _clear(stage)
+        clear(stage)
     stage.folder.mkdir(parents=True, exist_ok=True)
     if stage.resumable:
         write_json(begun, now)
@@ -204,69 +195,9 @@ def _run_stage(stage: Stage, plan: Plan, execute: Execute) -> None:
     )
 
 
-def _require_inputs(stage: Stage, plan: Plan) -> None:
-    for path in stage.inputs:
-        if path.exists():
-            continue
-        makers = [s.name for s in plan.stages if s.folder in path.parents and s.record.is_file()]
-        if not makers:
-            raise InputError(
-                f"stage {stage.name} needs this file, which does not exist yet",
-                path=path,
-                remedy="run the stages before it as well (leave --only out)",
-            )
-        deleted = " (keep_weights: false)" if path.suffix in _WEIGHTS else ""
-        raise InputError(
-            f"stage {stage.name} needs this file, which was deleted{deleted}",
-            path=path,
-            remedy=f"run the stage that writes it again: --force {makers[0]}",
-        )
-
-
-def _delete_weights(stages: Iterable[Stage]) -> None:
-    """Delete the weights of trainings that are done, like all stages that read them."""
-    distinct = list({stage.folder: stage for stage in stages}.values())
-    for training in distinct:
-        if training.kind != "train" or not training.record.is_file():
-            continue
-        weights = [path for path in training.folder.glob("*/*") if path.suffix in _WEIGHTS]
-        if weights:
-            readers = [s for s in distinct if any(training.folder in p.parents for p in s.inputs)]
-            if all(is_done(stage) for stage in (training, *readers)):
-                for path in weights:
-                    path.unlink(missing_ok=True)
-
-
 def _machine_settings(stage: Stage) -> dict[str, str]:
     """Return what `auto` in the command means here: begun with other settings, it starts again."""
     return {"dtype": fast_dtype()} if AUTO in stage.command else {}
-
-
-def _clear(stage: Stage) -> None:
-    stage.record.unlink(missing_ok=True)
-    for folder in filter(None, (stage.folder, stage.board)):
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _input_hashes(stage: Stage) -> dict[str, str]:
-    # by position and name, so that a run that was moved to another folder is still done
-    return {
-        f"{index}/{path.name}": _hash(path) if path.exists() else ""
-        for index, path in enumerate(stage.inputs)
-    }
-
-
-def _hash(path: Path) -> str:
-    if path.is_dir():
-        return content_hash(path)
-    status = path.stat()
-    return _file_hash(path, status.st_mtime_ns, status.st_size)
-
-
-@functools.lru_cache(maxsize=4096)
-def _file_hash(path: Path, modified: int, size: int) -> str:
-    """Hash a file's content once: checkpoints are large, and inputs of several stages."""
-    return content_hash(path)
 
 
 def _announce(stage: Stage, number: int, chosen: list[Stage], seconds: float) -> None:

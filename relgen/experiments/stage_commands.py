@@ -1,56 +1,17 @@
-"""The command line of every kind of stage, with its inputs."""
+"""The command lines of the stages up to the classifiers, with their inputs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from relgen.common import find_config, find_schema
 from relgen.dpo import REJECTION_KINDS
-from relgen.experiments.arms import GENERATIONS, Arm, Tuning
+from relgen.experiments.arms import GENERATIONS, Tuning
 from relgen.experiments.config import Experiment
 from relgen.experiments.corpora import ON_DISK, Corpus
-from relgen.experiments.shared_trainings import trained_alike
-from relgen.experiments.stages import BOARD, OUT, Stage, StageFolders, Word
-
-# added to the seed for each further initialisation: larger than any split's seed
-_SEED_STEP = 1000
-# half precision for the arithmetic: the weights that are trained stay in float32
-_PRECISION = {
-    "float32": "32-true",
-    "bfloat16": "bf16-mixed",
-    "float16": "16-mixed",
-    "float64": "64-true",
-    "auto": "auto",
-}
-
-
-@dataclass(frozen=True)
-class Training:
-    """One training of one classifier.
-
-    Args:
-        split_seed: of the K-shot split.
-        arm: the arm whose samples it trains on.
-        preset: the classifier.
-        split: has the human samples.
-        collect: has the generated samples, for arms that use them.
-        number: of the initialisation, from 0.
-    """
-
-    split_seed: int
-    arm: Arm
-    preset: str
-    split: Stage
-    collect: Stage | None
-    number: int
-
-    @property
-    def seed(self) -> int:
-        """The seed of the initial weights and of the sample order."""
-        return self.split_seed + self.number * _SEED_STEP
+from relgen.experiments.stages import BOARD, OUT, Stage, StageFolders
 
 
 @dataclass(frozen=True)
@@ -61,13 +22,11 @@ class StageCommands:
         experiment: provides the settings.
         corpus: provides the schema, and the samples to draw from and to test on.
         folders: collects the stages.
-        in_grid: whether the experiment is a cell of a grid.
     """
 
     experiment: Experiment
     corpus: Corpus
     folders: StageFolders
-    in_grid: bool
 
     def split(self, seed: int) -> Stage:
         """Draw K labelled samples per relation."""
@@ -258,64 +217,11 @@ class StageCommands:
             external=[self._schema_file],
         )
 
-    def train(self, training: Training) -> Stage:
-        """Train a classifier, or add a datastore to the KnowPrompt that is trained alike."""
-        preset, seed, arm = training.preset, training.split_seed, training.arm
-        options = self._classifier_options(training)
-        options["--trainer.max_steps"] = self.experiment.classifier_steps
-        weights = []
-        if alike := self._trained_alike[preset]:
-            model = self.train(Training(**{**vars(training), "preset": alike})).folder / "model"
-            options |= {"--trainer.max_steps": 0, "--model.classifier.trained": str(model)}
-            weights = [model / "model.safetensors"]
-        if arm.mix == "mix":
-            options["--data.order"] = self.experiment.order
-        return self.folders.add(
-            f"seed{seed}/train-{arm.name}{self._suffix(training)}",
-            "train",
-            options=options | {"--out": OUT, "--tensorboard": BOARD},
-            inputs=weights,
-            external=[*self.corpus.external, find_config(preset, "classifier")],
-        )
-
-    def test(self, training: Training, trained: Stage) -> Stage:
-        """Test a trained classifier."""
-        checkpoint = trained.folder / "checkpoints" / "last.ckpt"
-        own: dict[str, Word] = {"--ckpt_path": checkpoint, "--out": OUT, "--tensorboard": BOARD}
-        return self.folders.add(
-            f"seed{training.split_seed}/test-{training.arm.name}{self._suffix(training)}",
-            "test",
-            options=self._classifier_options(training) | own,
-            external=[*self.corpus.external, find_config(training.preset, "classifier")],
-        )
-
     def generation_preset(self, name: str) -> str:
         """Return the preset of the settings with which a key of `GENERATIONS` generates."""
         settings = self.experiment.generator
         presets = {"obo": settings.obo, "aao": settings.aao, "xu2023": settings.xu2023}
         return presets[GENERATIONS[name].settings]
-
-    def _classifier_options(self, training: Training) -> dict[str, Word]:
-        arm, generated, dtype = training.arm, training.collect, self.experiment.dtype
-        human = training.split.folder / "train.jsonl"
-        return {
-            "-c": training.preset,
-            "--data.schema": self.corpus.schema,
-            "--data.test": self.corpus.test,
-            "--data.mix": arm.mix,
-            "--data.human": None if arm.mix == "pure" else human,
-            "--data.generated": generated.folder / "train.jsonl" if generated else None,
-            "--seed_everything": training.seed,
-            "--data.seed": training.seed,
-            "--trainer.precision": _PRECISION[dtype] if dtype else None,
-        }
-
-    def _suffix(self, training: Training) -> str:
-        # in a grid, a cell with one classifier shares the stages of a cell with three
-        named = self.in_grid or len(self.experiment.classifiers) > 1
-        label = f"-{Path(training.preset).stem}" if named else ""
-        # the first one's name does not depend on how many follow, so that its work is kept
-        return label + (f"-{training.number + 1}" if training.number else "")
 
     def _shares(self, tuning: Tuning) -> str | None:
         """Format the weights of the kinds of rejected samples as the command takes them."""
@@ -328,11 +234,6 @@ class StageCommands:
     @property
     def _schema_file(self) -> Path:
         return find_schema(self.corpus.schema)
-
-    @cached_property
-    def _trained_alike(self) -> dict[str, str | None]:
-        presets = self.experiment.classifiers
-        return {preset: trained_alike(preset, presets) for preset in presets}
 
 
 def _left_out(tuning: Tuning) -> str:

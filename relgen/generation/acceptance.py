@@ -13,8 +13,9 @@ token), `off_grammar` (a server that does not enforce the grammar wrote a text t
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from relgen.data import Entity, MarkupError, Relation, Sample, normalised, parse
 from relgen.generation.backends.base import Finish
@@ -42,45 +43,33 @@ Check = Callable[[Sample, DraftContext], str | None]
 Read = Callable[[str, Relation], Sample | str]
 
 
-@dataclass(slots=True)
 class Pool:
     """The texts that a draft must not repeat.
 
     Args:
+        settings: thresholds of overlap.
         train: labelled samples: an equal text is a duplicate.
-        forbidden: samples of the test set: neither equal nor near copies may be written.
-        near_copy_overlap: threshold within a relation.
-        test_overlap: threshold against `forbidden`.
+        forbidden: samples of the test set: neither equal texts nor near copies may be written.
     """
 
-    near_copy_overlap: float
-    test_overlap: float
-    texts: set[str] = field(default_factory=set)
-    forbidden_texts: frozenset[str] = frozenset()
-    forbidden_words: OverlapIndex | None = None
-    accepted_words: dict[str, OverlapIndex] = field(default_factory=dict)
-
-    @classmethod
-    def of(
-        cls, settings: GenerationSettings, train: Iterable[Sample], forbidden: Sequence[Sample] = ()
-    ) -> Pool:
-        """Return the pool at the start of a run."""
-        near, test = settings.near_copy_overlap, settings.test_overlap
-        return cls(
-            near,
-            test,
-            {normalised(sample.text) for sample in train},
-            frozenset(normalised(sample.text) for sample in forbidden),
-            OverlapIndex(test, map(context_words, forbidden)) if forbidden else None,
+    def __init__(
+        self,
+        settings: GenerationSettings,
+        train: Iterable[Sample],
+        forbidden: Sequence[Sample] = (),
+    ) -> None:
+        self.near_copy_overlap = settings.near_copy_overlap
+        self.texts = {normalised(sample.text) for sample in train}
+        self.forbidden_texts = {normalised(sample.text) for sample in forbidden}
+        self.forbidden_words = OverlapIndex(settings.test_overlap, map(context_words, forbidden))
+        self.accepted_words: defaultdict[str, OverlapIndex] = defaultdict(
+            lambda: OverlapIndex(settings.near_copy_overlap)
         )
 
     def add(self, sample: Sample) -> None:
         """Add an accepted sample."""
         self.texts.add(normalised(sample.text))
-        index = self.accepted_words.setdefault(
-            sample.relation, OverlapIndex(self.near_copy_overlap)
-        )
-        index.add(context_words(sample))
+        self.accepted_words[sample.relation].add(context_words(sample))
 
 
 def read_draft(raw: str, relation: Relation) -> Sample | str:
@@ -200,8 +189,8 @@ def check_duplicates(sample: Sample, context: DraftContext) -> str | None:
     pool = context.pool
     if normalised(sample.text) in pool.texts:
         return "duplicate"
-    index = pool.accepted_words.get(sample.relation)
-    return "near_duplicate" if index and index.has_near(context_words(sample)) else None
+    near = pool.accepted_words[sample.relation].has_near(context_words(sample))
+    return "near_duplicate" if near else None
 
 
 def check_test_leak(sample: Sample, context: DraftContext) -> str | None:
@@ -209,8 +198,7 @@ def check_test_leak(sample: Sample, context: DraftContext) -> str | None:
     pool = context.pool
     if normalised(sample.text) in pool.forbidden_texts:
         return "test_leak"
-    index = pool.forbidden_words
-    return "test_leak" if index and index.has_near(context_words(sample)) else None
+    return "test_leak" if pool.forbidden_words.has_near(context_words(sample)) else None
 
 
 def _with_types(sample: Sample, context: DraftContext) -> Sample:

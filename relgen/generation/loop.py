@@ -126,12 +126,15 @@ class GenerationLoop:
 
     def _requests(self, state: RelationState, chain: ChainState, lines: int) -> list[DraftRequest]:
         settings = self._settings
+        most = settings.max_new_tokens * lines
+        if settings.token_budget is not None:
+            most = min(most, settings.token_budget - state.tokens)
         where = f"{settings.seed}/{state.relation.name}/{chain.index}/{chain.step}/{chain.attempt}"
         return [
             DraftRequest(
                 chain=chain.number,
                 key=f"{settings.mode}/{where}/{candidate}",
-                max_tokens=state.max_tokens(settings, lines),
+                max_tokens=most,
                 one_line=settings.mode == "obo",
                 grammar=self._grammar(state.relation, lines) if settings.grammar else None,
             )
@@ -156,13 +159,10 @@ class GenerationLoop:
         return spec
 
     def _round(self, turns: Sequence[_Turn]) -> RoundResult:
-        asked = [(request, turn.prompt) for turn in turns for request in turn.requests]
-        missing = [pair for pair in asked if self._journal.find(*pair) is None]
         result = RoundResult()
-        if missing:
-            result.seconds = self._draft(missing)
+        drafts = self._drafts(turns, result)
         for turn in turns:
-            own = [self._drafted(request, turn.prompt) for request in turn.requests]
+            own = [drafts[request.key] for request in turn.requests]
             tokens = sum(draft.tokens for draft in own)
             turn.state.tokens += tokens
             result.tokens += tokens
@@ -172,8 +172,14 @@ class GenerationLoop:
                 self._judge_answer(turn, own[0], result)
         return result
 
-    def _draft(self, missing: Sequence[tuple[DraftRequest, Prompt]]) -> float:
-        """Write the missing drafts into the journal, and return the seconds that it took."""
+    def _drafts(self, turns: Sequence[_Turn], result: RoundResult) -> dict[str, Draft]:
+        """Return the drafts by key, and record those that the journal does not hold."""
+        asked = [(request, turn.prompt) for turn in turns for request in turn.requests]
+        found = {request.key: self._journal.find(request, prompt) for request, prompt in asked}
+        missing = [pair for pair in asked if found[pair[0].key] is None]
+        known = {key: draft for key, draft in found.items() if draft is not None}
+        if not missing:
+            return known
         if self._backend is None:
             self._backend = self._open_backend()
         started = time.perf_counter()
@@ -181,15 +187,10 @@ class GenerationLoop:
             self._backend.prefill(prompts)
         self._to_prefill.clear()
         drafts = self._backend.decode([request for request, _ in missing])
-        seconds = round(time.perf_counter() - started, 3)
+        result.seconds = round(time.perf_counter() - started, 3)
         new = [(*pair, draft) for pair, draft in zip(missing, drafts, strict=True)]
-        self._journal.add(new, seconds=seconds)
-        return seconds
-
-    def _drafted(self, request: DraftRequest, prompt: Prompt) -> Draft:
-        draft = self._journal.find(request, prompt)
-        assert draft is not None
-        return draft
+        self._journal.add(new, seconds=result.seconds)
+        return known | {request.key: draft for request, _, draft in new}
 
     def _judge_step(self, turn: _Turn, drafts: Sequence[Draft], result: RoundResult) -> None:
         """OBO: keep one of the step's candidates, if one is acceptable."""

@@ -144,7 +144,7 @@ def _loop(
         states,
         _writer(settings, engine.format, types),
         checks,
-        Pool.of(settings, inputs.train, inputs.forbidden),
+        Pool(settings, inputs.train, inputs.forbidden),
         {"model": settings.model, "adapter": settings.adapter, "relgen_version": __version__},
         journal,
         engine.open,

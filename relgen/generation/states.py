@@ -70,12 +70,6 @@ class RelationState:
             return 0
         return self.wanted - self.accepted
 
-    def max_tokens(self, settings: GenerationSettings, lines: int) -> int:
-        """Return how long its next draft, of so many samples, may become."""
-        most = settings.max_new_tokens * lines
-        left = most if settings.token_budget is None else settings.token_budget - self.tokens
-        return min(most, left)
-
 
 def initial_states(
     relations: Sequence[Relation], train: Sequence[Sample], settings: GenerationSettings

@@ -20,7 +20,9 @@ _TEXT, _GRID = "#0000b0", "#0000b1"
 _VARIABLES = {_TEXT: "--muted", _GRID: "--line"} | {c: f"--s{n}" for n, c in enumerate(_SERIES)}
 _MARKERS = "oDs^"
 _DASHES = ["-", "--", ":", "-."]
-_WIDTH = 5.2  # inches: readable on a phone, and enlarged on a desk
+# inches: readable at the width of a phone, where a page has one column
+_LINES_WIDTH, _DOTS_WIDTH = 3.7, 5.2
+_ENLARGED = 1.35  # at most, where there is room
 _STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "relgen",
@@ -63,7 +65,7 @@ class LineChart:
     def svg(self) -> Markup:
         """The chart."""
         with matplotlib.rc_context(_STYLE):
-            figure = Figure(figsize=(_WIDTH, 3.0), layout="constrained")
+            figure = Figure(figsize=(_LINES_WIDTH, 2.2), layout="constrained")
             axes = figure.subplots()
             axes.grid(axis="y")
             axes.set_xlabel(self.x_label)
@@ -94,7 +96,8 @@ class DotChart:
     def svg(self) -> Markup:
         """The chart."""
         with matplotlib.rc_context(_STYLE):
-            figure = Figure(figsize=(_WIDTH, 0.7 + 0.24 * len(self.rows)), layout="constrained")
+            size = _DOTS_WIDTH, 0.5 + 0.24 * len(self.rows)
+            figure = Figure(figsize=size, layout="constrained")
             axes = figure.subplots()
             axes.grid()
             axes.tick_params(top=True, labeltop=True, length=0)
@@ -150,7 +153,8 @@ def _finish(figure: Figure, labels: Sequence[str]) -> Markup:
     if len(labels) > 1:
         handles, names = figure.axes[0].get_legend_handles_labels()
         first = dict(zip(reversed(names), reversed(handles), strict=True))
-        columns = max(1, 60 // (max(map(len, labels)) + 6))
+        columns = max(1, int(12 * figure.get_figwidth()) // (max(map(len, labels)) + 6))
+        figure.set_figheight(figure.get_figheight() + 0.2 * math.ceil(len(labels) / columns))
         figure.legend(
             [first[name] for name in labels], labels, loc="outside upper left", ncols=columns
         )
@@ -159,4 +163,5 @@ def _finish(figure: Figure, labels: Sequence[str]) -> Markup:
     text = stream.getvalue()
     for colour, variable in _VARIABLES.items():
         text = text.replace(colour, f"var({variable})")
-    return Markup(text[text.index("<svg") :])
+    widest = f'style="max-width: {_ENLARGED * figure.get_figwidth():.1f}in" '
+    return Markup("<svg " + widest + text[text.index("<svg") + len("<svg ") :])

@@ -97,7 +97,7 @@ def published_tables(runs: Runs) -> list[tuple[str, Table]]:
     Ours are those of the run with the most arms, and of KnowPrompt where it has one. Figures with
     none of ours beside them are left out.
     """
-    settings: dict[tuple[object, object], dict[str, Run]] = {}
+    settings: dict[tuple[str, int], dict[str, Run]] = {}
     for label, run in runs.items():
         settings.setdefault((run.corpus, run.shots), {})[label] = run
     found = []

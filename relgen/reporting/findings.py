@@ -1,11 +1,11 @@
-"""The report's sentences, made from its figures: the headline, and what was done."""
+"""Writes the report's headline, and collects what its summary says."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 from relgen.evaluation import paired_interval, sign_flip_p
 from relgen.reporting.data import Run
@@ -17,16 +17,16 @@ _LEVEL = 0.05
 
 @dataclass(frozen=True)
 class Headline:
-    """The finding in a line, and what stands behind it in a sentence or two."""
+    """The finding in a line, and its details in a sentence or two."""
 
     title: str
     detail: str
 
 
 def compared_arm(arms: Sequence[str]) -> str | None:
-    """The arm that the headline sets against `human`: chosen by a fixed rule, never by its score.
+    """Return the arm that the headline compares with `human`, by a rule that ignores scores.
 
-    `obo_dpo_mix`, or else the first mix, or else the first arm that trains on generated samples.
+    It is `obo_dpo_mix`, else the first mix, else the first arm that trains on generated samples.
     """
     if "obo_dpo_mix" in arms:
         return "obo_dpo_mix"
@@ -36,7 +36,7 @@ def compared_arm(arms: Sequence[str]) -> str | None:
 
 
 def headline(run: Run) -> Headline:
-    """'Mix X.X vs. human Y.Y micro-F1', with the gain or loss and what it is worth."""
+    """Return 'Mix X.X vs. human Y.Y micro-F1', and the difference with its significance."""
     classifier = next(iter(run.classifiers), "")
     scores = _by_seed(run, classifier, "micro_f1")
     with_classifier = f" Classifier: {classifier}." if len(run.classifiers) > 1 else ""
@@ -54,7 +54,7 @@ def headline(run: Run) -> Headline:
     human = statistics.fmean(human_scores[seed] for seed in seeds)
     kind = "Mix" if arm_name.endswith("_mix") else "Generated only"
     title = f"{kind} {percent(ours)} vs. human {percent(human)} micro-F1"
-    verb = "Adding" if kind == "Mix" else "Training on nothing but"
+    verb = "Adding" if kind == "Mix" else "Training only on"
     differences = [our_scores[seed] - human_scores[seed] for seed in seeds]
     how = describe(generation_of(arm_name) or arm_name)
     parts = [f"{verb} generated samples ({how}) {_change(statistics.fmean(differences))}."]
@@ -67,7 +67,7 @@ def headline(run: Run) -> Headline:
 
 
 def _by_seed(run: Run, classifier: str, score: str) -> dict[str, dict[int, float]]:
-    """A score of one classifier, by arm and seed, where there is one."""
+    """Return the scores of one classifier that are known, by arm and seed."""
     scores: dict[str, dict[int, float]] = {}
     for arm in run.arms:
         if arm.classifier == classifier and arm.figures.get(score) is not None:
@@ -75,48 +75,27 @@ def _by_seed(run: Run, classifier: str, score: str) -> dict[str, dict[int, float
     return scores
 
 
-def what_was_done(run: Run) -> list[str]:
-    """Three sentences: what was drawn, what was generated, what was trained and tested."""
-    results = run.results
-    seeds = len({arm.seed for arm in run.arms})
-    labels = run.data.get("labels")
-    each = f"each of {len(labels)} relations" if labels else "each relation"
-    drawn = (
-        f"From the corpus {_corpus(results.get('corpus'))}, {results.get('shots', 'a few')} "
-        f"labelled sentences for {each} were drawn"
-        f"{', once' if seeds == 1 else f', once for each of {seeds} seeds'}."
-    )
+def what_was_done(run: Run) -> dict[str, Any]:
+    """Return the corpus, the generator and the classifiers, for the summary in `notes.j2`."""
     generator = run.settings.get("generator")
-    generator = generator if isinstance(generator, dict) else {}
+    settings = generator if isinstance(generator, dict) else {}
     whole = [arm for arm in run.arm_names if not is_part(arm)]
-    ways = list(dict.fromkeys(way for arm in whole or run.arm_names if (way := generation_of(arm))))
-    number = generator.get("samples")
-    model = generator.get("model")
-    wrote = (
-        f"{f'The model {model}' if model else 'A language model'} wrote "
-        f"{f'up to {number} new ones per relation' if number else 'new ones'}"
-        f"{f' in each of {len(ways)} ways' if len(ways) > 1 else ''}: "
-        f"{'; '.join(describe(way) for way in ways)}."
-        if ways
-        else "No sentences were generated."
+    ways = dict.fromkeys(generation_of(arm) for arm in whole or run.arm_names)
+    scores = (one for arm in run.arms for one in run.jsons(arm.files.get("scores")))
+    confusion: list[list[int]] = next(
+        (one["confusion"] for one in scores if one.get("confusion")), []
     )
-    tested = None
-    for arm in run.arms:
-        scores = next(iter(run.jsons(arm.files.get("scores"))), None)
-        if tested is None and scores and scores.get("confusion"):
-            tested = sum(map(sum, scores["confusion"]))
-    names = [Path(name).stem for name in run.classifiers if name]
-    trained = (
-        f"{_named(names)} trained on each arm's sentences and scored on "
-        f"{f'{tested:,} ' if tested else ''}test sentences."
-    )
-    return [drawn, wrote, trained]
-
-
-def _named(classifiers: Sequence[str]) -> str:
-    if len(classifiers) > 1:
-        return f"The classifiers {', '.join(classifiers[:-1])} and {classifiers[-1]} were"
-    return f"The classifier {classifiers[0]} was" if classifiers else "A relation classifier was"
+    return {
+        "corpus": run.corpus,
+        "shots": run.shots,
+        "relations": len(run.data.get("labels", [])),
+        "seeds": len({arm.seed for arm in run.arms}),
+        "model": settings.get("model"),
+        "samples": settings.get("samples"),
+        "ways": [describe(way) for way in ways if way],
+        "classifiers": run.classifiers,
+        "tested": sum(map(sum, confusion)),
+    }
 
 
 def _change(difference: float) -> str:
@@ -128,9 +107,9 @@ def _change(difference: float) -> str:
 
 
 def _ensembles(differences: Sequence[float]) -> str:
-    """What is left where each arm's initialisations vote: averaging alone gains as well."""
-    mean = 100 * statistics.fmean(differences)
-    said = f"Between ensembles of the initialisations the difference is {points(mean / 100)} points"
+    """Compare ensembles of the initialisations: averaging alone improves scores as well."""
+    mean = points(statistics.fmean(differences))
+    said = f"Between ensembles of the initialisations the difference is {mean} points"
     if (interval := paired_interval(differences)) is None:
         return f"{said}."
     return f"{said} (95% interval: {points(interval.low)} to {points(interval.high)})."
@@ -138,7 +117,7 @@ def _ensembles(differences: Sequence[float]) -> str:
 
 def _worth(differences: Sequence[float]) -> str:
     if len(differences) == 1:
-        return "This is one seed: it shows no significance."
+        return "This is one seed, which cannot show significance."
     ahead = sum(difference > 0 for difference in differences)
     count = len(differences)
     said = f"It was ahead of human samples alone in {ahead} of {count} seeds"
@@ -154,11 +133,5 @@ def _worth(differences: Sequence[float]) -> str:
     if p <= _LEVEL:
         return f"{said} ({test})."
     fewest = 2 / 2**count
-    why = f"; {count} seeds cannot show more than p = {fewest:.2g}" if fewest > _LEVEL else ""
+    why = f"; with {count} seeds, p is at least {fewest:.2g}" if fewest > _LEVEL else ""
     return f"{said}; not significant ({test}{why})."
-
-
-def _corpus(corpus: object) -> str:
-    if isinstance(corpus, dict):
-        return Path(str(corpus.get("schema") or corpus.get("train") or "given")).stem
-    return str(corpus or "given")

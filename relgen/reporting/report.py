@@ -26,7 +26,6 @@ from relgen.reporting import (
     diversity,
     examples,
     findings,
-    published,
     sizes,
     tables,
 )
@@ -145,7 +144,7 @@ def report_content(run: Run) -> dict[str, Any]:
         "example_sentences": examples.SENTENCES,
         "generation": tables.generation_table(run),
         "labelling": tables.labelling_table(run),
-        "published": published.published_table(run.results.get("corpus")),
+        "published": comparison.published_tables({"": run}),
         "settings": run.data.get("settings", ""),
         "stages": [(stage, _duration([stage])) for stage in run.data.get("stages", [])],
         "versions": run.data.get("versions", {}),

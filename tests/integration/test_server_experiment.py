@@ -62,4 +62,4 @@ def test_a_server_is_refused_for_arms_that_are_tuned(
     content = {"corpus": "everyday", "arms": ["obo_dpo_mix"], "generator": generator}
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
     assert cli.main(["run", str(path), "--out", str(tmp_path / "out"), "--dry-run"]) == 2
-    assert "a server has a model of its own" in capsys.readouterr().err
+    assert "a server's model cannot be tuned" in capsys.readouterr().err

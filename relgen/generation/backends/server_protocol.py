@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 from relgen.generation.backends.base import Draft, DraftRequest, Finish, line_logprobs
 from relgen.generation.backends.server_settings import Api, ServerKind
@@ -36,13 +36,6 @@ class UnusableAnswerError(Exception):
     def __init__(self, problem: str, usage: Usage | None = None) -> None:
         super().__init__(problem)
         self.usage = (usage or Usage())._replace(answers=0, unusable=1)
-
-
-class Answer(NamedTuple):
-    """A draft, and the tokens that the server counted; None where it does not say."""
-
-    draft: Draft
-    usage: Usage | None
 
 
 def request_body(settings: GenerationSettings, prompt: Prompt, request: DraftRequest) -> Body:
@@ -90,13 +83,16 @@ def unsent(settings: GenerationSettings) -> list[str]:
     return [name for name, matters in changed.items() if matters]
 
 
-def read_answer(raw: Any, api: Api, *, one_line: bool) -> Answer:
+def read_answer(raw: Any, api: Api, *, one_line: bool) -> tuple[Draft, Usage | None]:
     """Read one answer of an endpoint.
 
     Args:
         raw: the decoded JSON.
         api: the endpoint that gave it.
         one_line: keep the first line that holds a text.
+
+    Returns:
+        The draft, and the tokens that the server counted; None where it does not say.
 
     Raises:
         UnusableAnswerError: the answer has another shape, or reports an error.
@@ -119,11 +115,11 @@ def read_answer(raw: Any, api: Api, *, one_line: bool) -> Answer:
     means = line_logprobs(pieces, logprobs, len(lines))
     if not one_line:
         text = "\n".join(line.strip() for line in lines)
-        return Answer(Draft(text, finish, tokens, tuple(means)), usage)
+        return Draft(text, finish, tokens, tuple(means)), usage
     place = next((i for i, line in enumerate(lines) if line.strip()), 0)
     # a line that another one follows is complete
     ended = "stop" if place < len(lines) - 1 else finish
-    return Answer(Draft(lines[place].strip(), ended, tokens, (means[place],)), usage)
+    return Draft(lines[place].strip(), ended, tokens, (means[place],)), usage
 
 
 def _vllm_parameters(settings: GenerationSettings, grammar: GrammarSpec | None) -> Body:

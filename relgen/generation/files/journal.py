@@ -73,7 +73,12 @@ class Journal:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._stream: IO[bytes] = path.open("a+b")
         try:
-            self._lock()
+            if not try_lock(self._stream):
+                raise InputError(
+                    "another process is writing this generation",
+                    path=path,
+                    remedy="wait for it, or choose another --out",
+                )
             self._resume(header, force=force)
         except BaseException:
             self._stream.close()
@@ -120,20 +125,17 @@ class Journal:
         self.path.unlink(missing_ok=True)
         self._stream.close()
 
-    def _lock(self) -> None:
-        if not try_lock(self._stream):
-            raise InputError(
-                "another process is writing this generation",
-                path=self.path,
-                remedy="wait for it, or choose another --out",
-            )
-
     def _resume(self, header: str, *, force: bool) -> None:
         rows = self._read_lines()
         try:
             # a journal without drafts has nothing to lose
             if len(rows) > 1:
-                self._check_header(rows[0], header)
+                if rows[0] != {"header": header}:
+                    raise InputError(
+                        "an unfinished generation with other settings or inputs stands here",
+                        path=self.path,
+                        remedy="choose another --out, or give --force to discard it",
+                    )
                 for row in rows[1:]:
                     self._take(row)
                 return
@@ -144,14 +146,6 @@ class Journal:
         self._drafts.clear()
         self._stream.truncate(0)
         self._append({"header": header})
-
-    def _check_header(self, row: Any, header: str) -> None:
-        if row != {"header": header}:
-            raise InputError(
-                "an unfinished generation with other settings or inputs stands here",
-                path=self.path,
-                remedy="choose another --out, or give --force to discard it",
-            )
 
     def _read_lines(self) -> list[Any]:
         """Return the complete lines, and cut the file after them."""

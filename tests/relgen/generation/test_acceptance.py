@@ -17,7 +17,7 @@ ACCEPTED = tiny.sample("frost", " killed nearly all of the early ", "apricots")
 
 
 def verdict(raw: str, relation: str = "causes", finish: Finish = "stop") -> Sample | str:
-    pool = Pool.of(SETTINGS, tiny.train(), FORBIDDEN)
+    pool = Pool(SETTINGS, tiny.train(), FORBIDDEN)
     pool.add(OTHER)
     pool.add(ACCEPTED)
     shown = [sample for sample in tiny.train() if sample.relation == relation][:1]
@@ -104,7 +104,7 @@ def test_type_of_an_equal_mention_in_the_demonstrations() -> None:
     shown = tiny.sample(
         "table", " is all ", "oak", relation="made_of", types=("OBJECT", "MATERIAL")
     )
-    pool = Pool.of(SETTINGS, [])
+    pool = Pool(SETTINGS, [])
     context = DraftContext(tiny.schema()["made_of"], [shown], pool)
     raw = "He built the <head>sloop</head> from seasoned <tail>Oak</tail>."
     found = judge(raw, "stop", context, default_checks(SETTINGS))
@@ -116,7 +116,7 @@ def test_an_outside_scorer_is_one_more_check() -> None:
     def refuse_oak(sample: Sample, _: DraftContext) -> str | None:
         return "classifier_disagrees" if "oak" in sample.text else None
 
-    context = DraftContext(tiny.schema()["made_of"], [], Pool.of(SETTINGS, []))
+    context = DraftContext(tiny.schema()["made_of"], [], Pool(SETTINGS, []))
     checks = [*default_checks(SETTINGS), refuse_oak]
     raw = "He built the <head>sloop</head> from seasoned <tail>oak</tail>."
     assert judge(raw, "stop", context, checks) == "classifier_disagrees"

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from relgen.common.files import read_json, write_json
 from relgen.reporting.data import load_run
-from relgen.reporting.findings import compared_arm, headline, what_was_done
+from relgen.reporting.findings import compared_arm, headline
+from relgen.reporting.report import write_report
 from tests.relgen.reporting.fake_run import make_run
 
 
@@ -24,7 +25,7 @@ def test_a_gain_over_three_seeds(tmp_path: Path) -> None:
         "Adding generated samples (one by one, after DPO) gained 4.2 points of micro-F1. It was "
         "ahead of human samples alone in 3 of 3 seeds, and the 95% interval of the paired "
         "difference is +4.2 to +4.2 points; not significant (exact sign-flip test over seeds: "
-        "p = 0.25; 3 seeds cannot show more than p = 0.25)."
+        "p = 0.25; with 3 seeds, p is at least 0.25)."
     )
 
 
@@ -36,8 +37,8 @@ def test_a_loss_with_one_seed(tmp_path: Path) -> None:
     found = headline(load_run(run))
     assert found.title == "Mix 49.0 vs. human 50.0 micro-F1"
     assert found.detail == (
-        "Adding generated samples (all at once) cost 1.0 point of micro-F1. This is one seed: it "
-        "shows no significance."
+        "Adding generated samples (all at once) cost 1.0 point of micro-F1. This is one seed, "
+        "which cannot show significance."
     )
 
 
@@ -84,11 +85,10 @@ def test_without_a_baseline_nothing_is_claimed(tmp_path: Path) -> None:
 
 
 def test_what_was_done(tmp_path: Path) -> None:
-    assert what_was_done(load_run(make_run(tmp_path))) == [
+    markdown = write_report(make_run(tmp_path))[1].read_text(encoding="utf-8")
+    assert (
         "From the corpus semeval, 8 labelled sentences for each of 19 relations were drawn, once "
-        "for each of 3 seeds.",
-        "The model smollm2-135m-instruct wrote up to 16 new ones per relation in each of 2 ways: "
-        "one by one, after DPO; all at once.",
-        "The classifier entity_marker was trained on each arm's sentences and scored on 2,717 test "
-        "sentences.",
-    ]
+        "for each of 3 seeds. The model smollm2-135m-instruct generated up to 16 new ones per "
+        "relation in each of 2 ways: one by one, after DPO; all at once. The classifier "
+        "entity_marker was trained on each arm's sentences and tested on 2,717 test sentences.\n"
+    ) in markdown

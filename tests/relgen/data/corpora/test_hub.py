@@ -4,15 +4,12 @@ import pytest
 from datasets import ClassLabel, Dataset, Features, Value
 
 from relgen.common.errors import InputError
-from relgen.data.corpora import ReadOptions, hub, read_corpus
+from relgen.data.corpora import hub
 from relgen.data.samples import Entity, Sample
 from relgen.data.validation import ReadStatistics
+from tests.relgen.data.corpora.readers import reader
 
-
-def read(path, *, skip_bad=False, statistics=None, **options):
-    return read_corpus(
-        "hub", path, ReadOptions(**options), skip_bad=skip_bad, statistics=statistics
-    )
+read = reader("hub")
 
 
 TAGGED = "<e1>People</e1> have moved into <e2>downtown</e2>."

@@ -5,15 +5,11 @@ import json
 import pytest
 
 from relgen.common.errors import InputError
-from relgen.data.corpora import ReadOptions, read_corpus
 from relgen.data.samples import Entity, Sample
 from relgen.data.validation import ReadStatistics
+from tests.relgen.data.corpora.readers import reader
 
-
-def read(path, *, skip_bad=False, statistics=None, **options):
-    return read_corpus(
-        "opennre", path, ReadOptions(**options), skip_bad=skip_bad, statistics=statistics
-    )
+read = reader("opennre")
 
 
 TOKENS = {

@@ -8,16 +8,12 @@ from pathlib import Path
 import pytest
 
 from relgen.common.errors import CombinedInputError, InputError
-from relgen.data.corpora import ReadOptions, read_corpus
 from relgen.data.samples import Entity, Sample
 from relgen.data.schema import load_schema
 from relgen.data.validation import ReadStatistics
+from tests.relgen.data.corpora.readers import reader
 
-
-def read(path, *, skip_bad=False, statistics=None, **options):
-    return read_corpus(
-        "semeval", path, ReadOptions(**options), skip_bad=skip_bad, statistics=statistics
-    )
+read = reader("semeval")
 
 
 RECORD = (

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from relgen.common.errors import InputError
-from relgen.data.corpora import ReadOptions, read_corpus
 from relgen.data.samples import Entity, Sample
 from relgen.data.validation import ReadStatistics
+from tests.relgen.data.corpora.readers import reader
 
-
-def read(
-    path: Path, *, skip_bad: bool = False, statistics: ReadStatistics | None = None, **options: Any
-) -> Iterator[Sample]:
-    return read_corpus(
-        "tagged", path, ReadOptions(**options), skip_bad=skip_bad, statistics=statistics
-    )
+read = reader("tagged")
 
 
 GOOD = "# by hand\nfounded_by\t<tail>Ann</tail> started <head:ORG>Acme</head>.\r\n\n"

@@ -303,33 +303,3 @@ def test_raw_completions_are_the_prompts_of_tuning(inputs: Inputs, tmp_path: Pat
     assert body["prompt"].endswith(form.cue)
     assert body["grammar"].startswith("root ::= ")
     assert (body["repeat_penalty"], body["repeat_last_n"]) == (1.15, 16384)
-
-
-@pytest.mark.parametrize(
-    ("changes", "server", "message"),
-    [
-        ({}, {"base_url": "localhost:8000"}, "not the address of a server"),
-        ({}, {"base_url": "http://me:sk-1@host/v1"}, "user name or a password"),
-        ({}, {"concurrency": 0}, "field 'server.concurrency': must be positive"),
-        ({}, {"cost_budget": 1.0}, "needs prices"),
-        ({}, {"knd": "vllm"}, "did you mean 'kind'"),
-        ({}, {"kind": "vlm"}, "field 'server.kind': must be one of"),
-        ({"adapter": "a"}, {}, "a server applies its own adapters"),
-        ({"backend": "transformers"}, {}, "set backend: openai"),
-    ],
-)
-def test_settings_that_cannot_be(
-    changes: dict[str, Any], server: dict[str, Any], message: str
-) -> None:
-    values = {"backend": "openai", "server": {"base_url": "http://h/v1", **server}, **changes}
-    with pytest.raises(InputError, match=message) as caught:
-        GenerationSettings(**values)
-    assert "sk-1" not in str(caught.value)
-
-
-def test_another_address_is_the_same_generation() -> None:
-    here, there = (
-        settings(f"http://{host}/v1", {"retries": n}) for host, n in (("a", 1), ("b", 2))
-    )
-    assert here.identity() == there.identity()
-    assert here.identity() != settings("http://a/v1", {"kind": "vllm"}).identity()

@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from relgen.common.presets import find_config
-from relgen.experiments.shared_trainings import trained_alike
+from relgen.experiments.classifier_commands import trained_alike
 
 
 def test_only_presets_that_train_alike_share_a_training(tmp_path: Path) -> None:

@@ -1,0 +1,28 @@
+"""The readers under test, called with their options as keywords."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from relgen.data.corpora import ReadOptions, read_corpus
+from relgen.data.samples import Sample
+from relgen.data.validation import ReadStatistics
+
+
+def reader(name: str) -> Callable[..., Iterator[Sample]]:
+    """Return the reader of a format."""
+
+    def read(
+        path: Path,
+        *,
+        skip_bad: bool = False,
+        statistics: ReadStatistics | None = None,
+        **options: Any,
+    ) -> Iterator[Sample]:
+        return read_corpus(
+            name, path, ReadOptions(**options), skip_bad=skip_bad, statistics=statistics
+        )
+
+    return read
