@@ -55,11 +55,17 @@ from relgen.models import (
     DType,
     Quantization,
     add_lora,
+    device_memory,
     find_device,
     fingerprint,
     load_language_model,
     reference,
 )
+
+_BRANCH_TOKENS = 384
+"""Tokens of branches at a time, where a whole tree does not fit: larger ones were no faster."""
+_SHARE_OF_MEMORY = 0.8
+"""Of a device's memory, for a step's estimate: it leaves out what allocators and kernels need."""
 
 
 class StepResult(NamedTuple):
@@ -182,6 +188,7 @@ class DPOModule(LightningModule):
         self.tokens_seen = 0
         self.base_fingerprint = ""
         self.sharded = False
+        self._tokens_that_fit = 0
         self._random_state: dict[str, Any] | None = None
 
     def configure_model(self) -> None:
@@ -239,9 +246,17 @@ class DPOModule(LightningModule):
         """Return the memory that a step takes; reads nothing but the base's configuration.
 
         Args:
-            batch: the largest one, on the CPU.
+            batch: the largest one.
             precision: the trainer's.
         """
+        found = self._estimate_memory(batch, precision, self.branch_tokens)
+        if self.branch_tokens is not None or self._fits(found):
+            return found
+        return self._estimate_memory(batch, precision, _BRANCH_TOKENS)
+
+    def _estimate_memory(
+        self, batch: TreeBatch, precision: str, branch_tokens: int | None
+    ) -> MemoryEstimate:
         sizes = read_sizes(self.model)
         settings = TrainingSettings(
             dtype=self.dtype_name,
@@ -253,20 +268,40 @@ class DPOModule(LightningModule):
             targets=adapted_layers(self.lora_target_modules, sizes),
             dropout=self.lora_dropout > 0,
             recompute=self.gradient_checkpointing,
-            on_cpu=find_device(None).type == "cpu",
+            on_cpu=self._root_device.type == "cpu",
             kernels=kernels_in_use(),
         )
         return estimate_memory(
-            sizes,
-            settings,
-            batch,
-            self.make_optimizer,
-            branch_tokens=self.branch_tokens,
+            sizes, settings, batch, self.make_optimizer, branch_tokens=branch_tokens
         )
+
+    def _fits(self, estimate: MemoryEstimate) -> bool:
+        """Return whether a step is sure to fit into its device, which processes of a CPU share."""
+        device = self._root_device
+        processes = (
+            1 if device.type == "cuda" or self._trainer is None else self.trainer.num_devices
+        )
+        return estimate.total <= _SHARE_OF_MEMORY * device_memory(device) / processes
+
+    @property
+    def _root_device(self) -> torch.device:
+        return find_device(None) if self._trainer is None else self.trainer.strategy.root_device
 
     def micro_batch_tokens(self, batch: TreeBatch) -> int | None:
         """Return how many tokens of a batch's branches to compute at a time; None for all."""
-        return None if self.sharded else self.branch_tokens
+        if self.sharded or self.branch_tokens is not None:
+            return None if self.sharded else self.branch_tokens
+        precision = "32-true" if self._trainer is None else str(self.trainer.precision)
+        # float16's gradients are scaled only after those of micro-batches are computed
+        if precision.startswith("16") or batch.tokens <= self._tokens_that_fit:
+            return None
+        try:
+            fits = self._fits(self._estimate_memory(batch, precision, None))
+        except InputError:
+            fits = True  # a model of another form, whose memory cannot be estimated
+        if fits:
+            self._tokens_that_fit = batch.tokens
+        return None if fits else _BRANCH_TOKENS
 
     def model_step(self, batch: TreeBatch) -> StepResult:
         """Return the losses and rewards of B pairs, for training and validation."""
