@@ -43,7 +43,7 @@ TOLERANCE = {"logits": 1e-4, "loss": 1e-5, "gradient": 1e-4}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Checks, then measures training and test pass; or one side where `--side` says so."""
+    """Check, then measure training and test pass; or only the side that `--side` names."""
     # Trainer and torchmetrics would otherwise find a GPU
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
     args = arguments(argv)
@@ -147,7 +147,7 @@ def _print(args: argparse.Namespace, content: Row, found: dict[str, list[Row]]) 
 
 
 def write_data(args: argparse.Namespace) -> str:
-    """Writes the samples that all sides read; returns what they are."""
+    """Write the samples that all sides read; return their description."""
     folder = harness.semeval()
     if folder:
         train = list(read_corpus("semeval", folder / semeval.TRAIN_FILE))

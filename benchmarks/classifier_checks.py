@@ -1,4 +1,4 @@
-"""What `benchmarks.classifier` checks first: that its sides compute the same."""
+"""Checks of `benchmarks.classifier`, before it measures, that its sides compute the same."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _CHECKED_BATCHES = 4
 
 
 def check_step(args: argparse.Namespace, tolerance: Row) -> Row:
-    """How far logits, loss and gradient of a training step lie apart, from the same weights.
+    """Return the differences of logits, loss and gradient of a training step from the same weights.
 
     Without dropout, which draws other numbers for other shapes; the gradient's is relative.
 
@@ -74,7 +74,7 @@ def _backward(classifier: nn.Module, loss: Tensor) -> tuple[float, Tensor]:
 
 
 def check_labels(args: argparse.Namespace, least: float) -> Row:
-    """The share of the test samples that get the label Trainer gives them, for relgen's sides.
+    """Return the share of test samples with the same label as by Trainer, for relgen's sides.
 
     Raises:
         RuntimeError: a share is below `least`.

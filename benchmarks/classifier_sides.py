@@ -53,12 +53,12 @@ _CLIP = 1.0
 
 
 def predicting_sides(args: argparse.Namespace) -> tuple[str, ...]:
-    """The sides of the test pass that are measured."""
+    """Return the sides of the test pass to measure."""
     return (TEST_SIDES[0], BFLOAT16_SIDE, TEST_SIDES[1]) if args.bfloat16 else TEST_SIDES
 
 
 def measure_side(args: argparse.Namespace) -> Row:
-    """One measurement: seconds, tokens read, peak memory, and the score of what came out."""
+    """Measure seconds, tokens read, peak memory, and the score of the result."""
     keep_freed_memory()
     work = Path(args.work)
     test = read_samples(work / "test.jsonl")
@@ -92,27 +92,27 @@ def measure_side(args: argparse.Namespace) -> Row:
 
 
 def untrained(args: argparse.Namespace) -> EntityMarkerClassifier:
-    """What both sides start from, as the preset has it, with the weights of torch's seed."""
+    """Return the classifier that both sides start from: the preset's, with torch's seed."""
     schema = load_schema(Path(args.work, "schema").read_text())
     settings = preset()["classifier"]["init_args"]
     return EntityMarkerClassifier(schema, **{**settings, "model": args.model})
 
 
 def preset() -> dict[str, Any]:
-    """What the entity-marker preset gives the module."""
+    """Return the module's settings in the entity-marker preset."""
     content: dict[str, Any] = read_yaml(find_config(_PRESET))["model"]["init_args"]
     return content
 
 
 def _count_tokens(classifier: nn.Module) -> list[int]:
-    """Fills up, batch by batch, with the numbers of tokens that the classifier reads."""
+    """Return a list that collects the number of tokens of each batch the classifier reads."""
     counts: list[int] = []
     classifier.register_forward_pre_hook(lambda _, given: counts.append(given[0].input_ids.numel()))
     return counts
 
 
 def training_module(classifier: Classifier) -> RelationClassifierModule:
-    """The module with the preset's settings."""
+    """Return the module with the preset's settings."""
     given = preset()
     optimizer = partial(torch.optim.AdamW, **given["optimizer"]["init_args"])
     rate = given["head_learning_rate"]
@@ -120,7 +120,7 @@ def training_module(classifier: Classifier) -> RelationClassifierModule:
 
 
 def _train_relgen(args: argparse.Namespace, classifier: Classifier, samples: list[Sample]) -> float:
-    """Seconds an epoch in Lightning's Trainer; leaves the classifier in `relgen/model`."""
+    """Return seconds per epoch in Lightning's Trainer; save the classifier to `relgen/model`."""
     lightning.seed_everything(args.seed)
     clock = _LightningClock()
     data = RelationDataModule(
@@ -151,7 +151,7 @@ def _train_relgen(args: argparse.Namespace, classifier: Classifier, samples: lis
 def _train_trainer(
     args: argparse.Namespace, classifier: Classifier, samples: list[Sample]
 ) -> float:
-    """Seconds an epoch in transformers' Trainer."""
+    """Return seconds per epoch in transformers' Trainer."""
     steps = len(samples) // args.batch_size * args.epochs
     module = training_module(classifier)
     module.classifier = classifier
@@ -172,7 +172,7 @@ def _train_trainer(
 def build_trainer(
     args: argparse.Namespace, classifier: Classifier, **options: Any
 ) -> transformers.Trainer:
-    """transformers' Trainer, with the settings that both of its sides use."""
+    """Return transformers' Trainer with the settings that both of its sides use."""
     settings = transformers.TrainingArguments(
         output_dir=str(Path(args.work, "trainer")),
         per_device_train_batch_size=args.batch_size,
@@ -194,7 +194,7 @@ def build_trainer(
 
 
 class ForTrainer(nn.Module):
-    """The classifier as Trainer calls models: columns in, loss and logits out.
+    """The classifier in the form that Trainer calls: columns in, loss and logits out.
 
     Its encoder is transformers' own, whose last layer computes every token.
     """
@@ -221,7 +221,7 @@ class ForTrainer(nn.Module):
 
 
 def trainer_table(classifier: Classifier, samples: Sequence[Sample]) -> Dataset:
-    """What Trainer reads: the columns of relgen's own encoding."""
+    """Return Trainer's input: the columns of relgen's own encoding."""
     encoded = classifier.encoding.encode(samples)
     return Dataset.from_dict(
         {
@@ -234,14 +234,14 @@ def trainer_table(classifier: Classifier, samples: Sequence[Sample]) -> Dataset:
 
 
 def trainer_logits(trainer: transformers.Trainer, table: Dataset) -> Tensor:
-    """Trainer's logits (N, R) of a table."""
+    """Return Trainer's logits (N, R) of a table."""
     return torch.from_numpy(trainer.predict(table).predictions)
 
 
 def predictor(
     args: argparse.Namespace, classifier: Classifier
 ) -> Callable[[Sequence[Sample]], list[str]]:
-    """A side's way from samples to labels."""
+    """Return a side's function from samples to labels."""
     if args.side != "test-trainer":
         precision: Precision = "bfloat16" if args.side.endswith("bfloat16") else "float32"
         saved = SavedClassifier(classifier, precision=precision)

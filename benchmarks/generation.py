@@ -1,4 +1,4 @@
-"""One-by-one generation: relgen's kept cache against `transformers.generate` called at every step.
+"""Measure one-by-one generation: relgen's kept cache against `transformers.generate` at every step.
 
     python -m benchmarks.generation                        # K = 16 and 32 samples, 8 relations
     python -m benchmarks.generation --samples 8 --sides cached,generate,single
@@ -13,7 +13,7 @@
 
 All sides run relgen's own loop under the same grammar, with no check but that a draft can be read;
 the first three decode greedily, and no figure is shown unless they write the same texts (llama.cpp
-rounds in another way, and may write others). A step lasts as long as its longest draft, so that M
+rounds differently, and may write others). A step lasts as long as its longest draft, so that M
 drafts cost more than their share of a batch.
 """
 
@@ -48,7 +48,7 @@ _CONTEXT = 4096
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Measures all sides for every number of samples, or one side where `--side` says so."""
+    """Measure all sides for each number of samples, or one side if `--side` is given."""
     args = _arguments(argv)
     if args.side:
         _one_side(args)
@@ -74,15 +74,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         _check_texts(found)
         content[f"K={samples}"] = found
         base = median(found[args.sides[0]], "seconds")
-        for side, rows in found.items():
-            seconds = median(rows, "seconds")
-            work = [rows[0].get(name, "") for name in ("accepted", "read", "drafted", "passes")]
-            inside: list[Any] = ["", ""]  # of a server nobody knows
-            if "passes" in rows[0]:
-                grammar = f"{100 * median(rows, 'grammar_share'):.1f}%"
-                inside = [1000 * median(rows, "seconds_a_pass"), grammar]
-            cost = [seconds, seconds / base, *inside, median(rows, "peak_mb")]
-            table.append([side, samples, *work, *cost])
+        table += [[side, samples, *_cells(rows, base)] for side, rows in found.items()]
         # a larger K may take more memory than there is
         harness.save(args.json, content)
     harness.report(
@@ -99,6 +91,17 @@ def main(argv: Sequence[str] | None = None) -> None:
             "passes: of the model; grammar: its share of the time"
         ],
     )
+
+
+def _cells(rows: Sequence[Row], base: float) -> list[Any]:
+    """Return the table's cells for one side, given the first side's seconds."""
+    seconds = median(rows, "seconds")
+    work = [rows[0].get(name, "") for name in ("accepted", "read", "drafted", "passes")]
+    inside: list[Any] = ["", ""]  # unknown for a server
+    if "passes" in rows[0]:
+        grammar = f"{100 * median(rows, 'grammar_share'):.1f}%"
+        inside = [1000 * median(rows, "seconds_a_pass"), grammar]
+    return [*work, seconds, seconds / base, *inside, median(rows, "peak_mb")]
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -235,7 +238,7 @@ def _llama_cpp_side(args: argparse.Namespace) -> None:
 
 
 def _written(seconds: float, results: Sequence[RoundResult]) -> Row:
-    """What any side reports."""
+    """Return what every side reports."""
     texts = [sample.text for result in results for sample in result.accepted]
     return {
         "seconds": seconds,
@@ -271,7 +274,7 @@ def _settings(args: argparse.Namespace) -> GenerationSettings:
 def _loop(
     settings: GenerationSettings, writer: PromptWriter, backend: Backend, journal: Journal
 ) -> GenerationLoop:
-    """relgen's loop over the first relations of the everyday corpus, with no checks."""
+    """Return relgen's loop over the first relations of the everyday corpus, with no checks."""
     from relgen.data.corpora import everyday
     from relgen.data.schema import load_schema
     from relgen.generation.acceptance import Pool

@@ -1,4 +1,4 @@
-"""What `benchmarks.generation` compares with: a backend over `transformers.generate`."""
+"""The other side of `benchmarks.generation`: a backend over `transformers.generate`."""
 
 from __future__ import annotations
 
@@ -95,17 +95,17 @@ class GenerateBackend:
         self._compiler = GrammarCompiler(tokenizer, vocabulary, stop_ids)
 
     def prefill(self, prompts: Mapping[int, Prompt]) -> None:
-        """Keeps the texts."""
+        """Keep the prompts."""
         self._prompts.update(prompts)
 
     def decode(self, requests: Sequence[DraftRequest]) -> list[Draft]:
-        """Reads every prompt from its beginning."""
+        """Read every prompt from its beginning."""
         size = self._batch or len(requests)
         parts = [requests[first : first + size] for first in range(0, len(requests), size)]
         return [draft for part in parts for draft in self._answers(part)]
 
     def reset(self) -> None:
-        """Drops the texts."""
+        """Drop the prompts."""
         self._prompts.clear()
 
     @torch.inference_mode()

@@ -28,7 +28,7 @@ _PATIENCE = 120.0
 def running(
     executable: str, gguf: str, *, threads: int, slots: int, context: int
 ) -> Iterator[tuple[str, int]]:
-    """A server on a free port of this machine; stopped at the end.
+    """Run a server on a free port of this machine, and stop it at the end.
 
     Args:
         executable: `llama-server`.
@@ -38,10 +38,10 @@ def running(
         context: tokens of each slot.
 
     Yields:
-        its address, up to and with /v1, and its process id.
+        Its address, up to and with /v1, and its process id.
 
     Raises:
-        RuntimeError: it ends, or does not answer in time; with what it said last.
+        RuntimeError: it ends, or does not answer in time; the message holds its last output.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -62,7 +62,7 @@ def running(
 
 
 def served(settings: GenerationSettings, url: str, tokenizer: str) -> GenerationSettings:
-    """The same settings for the server: prompts as relgen writes them, the grammar as GBNF."""
+    """Return the settings for the server: prompts as relgen writes them, the grammar as GBNF."""
     server = ServerSettings(base_url=url, kind="llama.cpp", api="completions", tokenizer=tokenizer)
     return replace(settings, backend="openai", server=server)
 

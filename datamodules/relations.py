@@ -116,23 +116,16 @@ class RelationDataModule(LightningDataModule):
             self._schema = load_schema(self.schema_name)
         return self._schema
 
-    @property
-    def validates_on_test(self) -> bool:
-        """True if validation sentences are test sentences: nothing may be chosen on them."""
-        validation, test = self.files["validation"], self.files["test"]
-        if not (validation and test):
-            return False
-        if {"validation", "test"} <= self._tables.keys():
-            return bool(leaking_rows(self._tables["validation"], self._tables["test"]))
-        return content_hash(validation) == content_hash(test)
-
-    @property
-    def validates_on_training(self) -> bool:
-        """True if validation sentences are training sentences, which say nothing about others."""
-        found = self._tables.get("validation")
-        return found is not None and any(
-            leaking_rows(found, self._tables[name]) for name in self._training_names()
-        )
+    def validation_overlap(self) -> str | None:
+        """Return `test` or `training` if validation sentences are also among these."""
+        if (validation := self._tables.get("validation")) is None:
+            return None
+        others = {"test": ["test"], "training": self._training_names()}
+        for kind, names in others.items():
+            tables = [self._tables[name] for name in names if name in self._tables]
+            if any(leaking_rows(validation, table) for table in tables):
+                return kind
+        return None
 
     def prepare_data(self) -> None:
         """Read every file once; raise InputError for the first problem."""
@@ -148,8 +141,8 @@ class RelationDataModule(LightningDataModule):
             if file is not None and name not in self._tables:
                 self._tables[name] = load_table(file, labelled=name != "predict")
         if stage == "fit":
-            check_training(self._tables, self.mix, self.order, self.files)
             self._remove_leaks()
+            check_training(self._tables, self.mix, self.order, self.files)
         elif purpose not in self._tables:
             raise InputError(
                 f"`{stage}` needs a samples file",
@@ -315,7 +308,6 @@ class RelationDataModule(LightningDataModule):
             kept = set(range(len(self._tables[name]))) - set(leaks)
             self.leaked[name] = len(leaks)
             self._tables[name] = self._tables[name].select(sorted(kept))
-        check_training(self._tables, self.mix, self.order, self.files)
 
     def _generated_rows(self) -> int | None:
         if self.order != "side_by_side":

@@ -31,7 +31,7 @@ from lightning_modules.utils.pair_metrics import PairMetrics
 from lightning_modules.utils.random_state import random_state, set_random_state
 from lightning_modules.utils.schedules import Schedule, learning_rate_factor
 from lightning_modules.utils.sharding import check_shardable, is_sharded, shard
-from relgen.common import InputError
+from relgen.common import DType, InputError, Quantization
 from relgen.dpo import (
     LOSSES,
     LossName,
@@ -52,8 +52,6 @@ from relgen.dpo import (
 )
 from relgen.models import (
     EMBEDDED_LANGUAGE_MODEL,
-    DType,
-    Quantization,
     add_lora,
     device_memory,
     find_device,

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
 import torch
+import torch.nn.functional as F
 from lightning import Callback, LightningModule
 from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
@@ -29,8 +30,6 @@ from relgen.classifiers import (
     Batch,
     Classifier,
     ClassifierCallable,
-    by_source,
-    smoothed_cross_entropy,
     target_probabilities,
     weighted_mean,
 )
@@ -58,8 +57,6 @@ class RelationClassifierModule(LightningModule):
         warmup_share: share of all steps in which the learning rates rise from 0, before they fall
             linearly to 0.
         generated_weight: of a generated sample's loss, relative to a human one's.
-        generated_label_smoothing: for labels that a language model may have got wrong.
-        human_label_smoothing: for the others.
         select: the weights to save and test: the `last`, or those with the `best` micro-F1 on the
             validation file; of equally good ones the latest.
     """
@@ -73,8 +70,6 @@ class RelationClassifierModule(LightningModule):
         head_learning_rate: float = 1e-3,
         warmup_share: float = 0.1,
         generated_weight: float = 1.0,
-        generated_label_smoothing: float = 0.0,
-        human_label_smoothing: float = 0.0,
         select: Literal["last", "best"] = "last",
     ) -> None:
         super().__init__()
@@ -83,8 +78,6 @@ class RelationClassifierModule(LightningModule):
         self.head_learning_rate = head_learning_rate
         self.warmup_share = warmup_share
         self.generated_weight = generated_weight
-        self.generated_label_smoothing = generated_label_smoothing
-        self.human_label_smoothing = human_label_smoothing
         self.select = select
         self.scores: dict[str, Scores] = {}
 
@@ -107,8 +100,6 @@ class RelationClassifierModule(LightningModule):
             "head_learning_rate": self.head_learning_rate,
             "warmup_share": self.warmup_share,
             "generated_weight": self.generated_weight,
-            "generated_label_smoothing": self.generated_label_smoothing,
-            "human_label_smoothing": self.human_label_smoothing,
             "select": self.select,
         }
 
@@ -179,18 +170,13 @@ class RelationClassifierModule(LightningModule):
         relations = len(self.classifier.schema)
         targets = target_probabilities(batch.labels, batch.targets, relations)  # (B, R)
         logits, extra = self.classifier.with_extra_loss(batch, targets)  # (B, R), (B,)
-        smoothing = by_source(
-            batch.generated, self.human_label_smoothing, self.generated_label_smoothing
-        )
-        losses = smoothed_cross_entropy(logits.float(), targets, smoothing) + extra  # (B,)
-        weights = by_source(batch.generated, 1.0, self.generated_weight)
-        return weighted_mean(losses, weights), logits
+        losses = F.cross_entropy(logits.float(), targets, reduction="none") + extra  # (B,)
+        return weighted_mean(losses, self._weights(batch)), logits
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Return the loss of a batch; count and log it."""
         loss, logits = self.model_step(batch)
-        weights = by_source(batch.generated, 1.0, self.generated_weight)
-        loss = loss * share_of_processes(weights.sum())
+        loss = loss * share_of_processes(self._weights(batch).sum())
         self._confusion("train").update(logits.detach().argmax(dim=-1), batch.labels)
         rates = [group["lr"] for group in self.trainer.optimizers[0].param_groups]
         self.log("lr/encoder", rates[0])
@@ -260,6 +246,10 @@ class RelationClassifierModule(LightningModule):
                 field="ckpt_path",
                 remedy=_SAME_OPTIONS,
             ) from error
+
+    def _weights(self, batch: Batch) -> Tensor:
+        """Return the samples' weights in the loss, (B,)."""
+        return torch.where(batch.generated, self.generated_weight, 1.0)
 
     def _evaluation_step(self, stage: str, batch: Batch) -> dict[str, Tensor]:
         loss, logits = self.model_step(batch)

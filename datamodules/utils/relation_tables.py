@@ -12,7 +12,7 @@ from relgen.common import text_hash
 from relgen.data import Entity, Sample
 
 _UNKNOWN = -1
-# keys the cache of encoded tables: raise it when `encode_rows` changes
+# keys the cache of encoded tables: raise it when its columns change
 _VERSION = 3
 
 
@@ -35,51 +35,37 @@ def encode_table(
             and tail exchanged (`Sample.exchanged`).
     """
     inverses = dict(inverses or {})
+    numbers = {label: number for number, label in enumerate(labels)}
+
+    def encode(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        columns = (rows[name] for name in ("id", "text", "head", "tail", "relation", "scores"))
+        samples = [
+            Sample(name, text, Entity(**head), Entity(**tail), relation, scores=_scores(pairs))
+            for name, text, head, tail, relation, pairs in zip(*columns, strict=True)
+        ]
+        samples += [other for sample in samples if (other := sample.exchanged(inverses))]
+        encoded = encoding.encode(samples)
+        return {
+            "id": [sample.id for sample in samples],
+            "input_ids": [sample.input_ids for sample in encoded],
+            "positions": [sample.positions for sample in encoded],
+            "truncated": [sample.truncated for sample in encoded],
+            "length": [len(sample.input_ids) for sample in encoded],
+            "label": [numbers[sample.relation] if labels else _UNKNOWN for sample in samples],
+            "generated": [generated] * len(encoded),
+            "targets": [_target(sample.scores, labels) for sample in samples],
+        }
+
     # a fingerprint of our own: that of `datasets` overlooks edits of the function, and changes
     # with the tokenizer's internal state
     key = f"{table._fingerprint}/{encoding.key}/{labels}/{generated}/{inverses}/{_VERSION}"
     return table.map(
-        encode_rows,
+        encode,
         batched=True,
         remove_columns=table.column_names,
-        fn_kwargs={
-            "encoding": encoding,
-            "labels": labels,
-            "generated": generated,
-            "inverses": inverses,
-        },
         new_fingerprint=text_hash(key)[:16],
         desc="tokenise",
     )
-
-
-def encode_rows(
-    rows: dict[str, list[Any]],
-    *,
-    encoding: Encoding,
-    labels: tuple[str, ...],
-    generated: bool,
-    inverses: Mapping[str, str],
-) -> dict[str, list[Any]]:
-    """Return columns of token ids from columns of a samples table; see `encode_table`."""
-    columns = (rows[name] for name in ("id", "text", "head", "tail", "relation", "scores"))
-    samples = [
-        Sample(name, text, Entity(**head), Entity(**tail), relation, scores=_scores(pairs))
-        for name, text, head, tail, relation, pairs in zip(*columns, strict=True)
-    ]
-    samples += [other for sample in samples if (other := sample.exchanged(inverses))]
-    encoded = encoding.encode(samples)
-    numbers = {label: number for number, label in enumerate(labels)}
-    return {
-        "id": [sample.id for sample in samples],
-        "input_ids": [sample.input_ids for sample in encoded],
-        "positions": [sample.positions for sample in encoded],
-        "truncated": [sample.truncated for sample in encoded],
-        "length": [len(sample.input_ids) for sample in encoded],
-        "label": [numbers[sample.relation] if labels else _UNKNOWN for sample in samples],
-        "generated": [generated] * len(encoded),
-        "targets": [_target(sample.scores, labels) for sample in samples],
-    }
 
 
 def _scores(pairs: list[dict[str, Any]] | None) -> dict[str, float] | None:

@@ -13,7 +13,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
-from relgen.classifiers import Batch, LearnsAfterTraining
+from relgen.classifiers import Batch
 from relgen.common import InputError
 
 
@@ -87,37 +87,29 @@ class _LatestBest(ModelCheckpoint):
 
 
 class FinishClassifier(Callback):
-    """Lets a `LearnsAfterTraining` finish, and saves the last checkpoint again with the result.
+    """Finishes a classifier that learns after training, and saves the last checkpoint again.
 
-    Every process reads all samples, so that all of them learn the same. Nothing happens to other
-    classifiers.
+    Every process reads all samples, so that all of them learn the same.
     """
 
     def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Raise InputError if settings would be chosen on test or training sentences."""
-        if not isinstance(pl_module.classifier, LearnsAfterTraining):
-            return
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        for shares, others in (
-            (data.validates_on_test, "test"),
-            (data.validates_on_training, "training"),
-        ):
-            if shares:
-                raise InputError(
-                    f"holds {others} sentences, and this classifier chooses settings on it",
-                    field="data.validation",
-                    value=data.files["validation"],
-                    remedy="hold training samples out (relgen data split --dev), or leave it out",
-                )
+        if pl_module.classifier.learns_after_training and (others := data.validation_overlap()):
+            raise InputError(
+                f"holds {others} sentences, and this classifier chooses settings on it",
+                field="data.validation",
+                value=data.files["validation"],
+                remedy="hold training samples out (relgen data split --dev), or leave it out",
+            )
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Clear what a finished checkpoint has learnt: the weights are about to change."""
-        if isinstance(pl_module.classifier, LearnsAfterTraining):
-            pl_module.classifier.restart()
+        pl_module.classifier.restart()
 
     def on_fit_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Read the training samples, and the validation file's if there is one."""
-        if not isinstance(pl_module.classifier, LearnsAfterTraining):
+        if not pl_module.classifier.learns_after_training:
             return
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         development = data.every_validation_sample()
@@ -134,8 +126,7 @@ class FinishClassifier(Callback):
 
     def on_test_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Raise InputError for an unfinished checkpoint."""
-        classifier = pl_module.classifier
-        if isinstance(classifier, LearnsAfterTraining) and not classifier.finished:
+        if not pl_module.classifier.finished:
             raise InputError(
                 "this classifier's training did not reach its end: its datastore is missing",
                 field="ckpt_path",

@@ -1,15 +1,12 @@
 from .base import Batch as Batch
 from .base import Classifier as Classifier
 from .base import ClassifierCallable as ClassifierCallable
-from .base import LearnsAfterTraining as LearnsAfterTraining
 from .base import collate as collate
 from .batching import TrainingBatches as TrainingBatches
 from .batching import evaluation_batches as evaluation_batches
 from .encoding import Encoded as Encoded
 from .encoding import Encoding as Encoding
 from .encoding import MarkerEncoding as MarkerEncoding
-from .losses import by_source as by_source
-from .losses import smoothed_cross_entropy as smoothed_cross_entropy
 from .losses import target_probabilities as target_probabilities
 from .losses import weighted_mean as weighted_mean
 from .saved import load_classifier as load_classifier

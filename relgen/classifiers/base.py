@@ -1,4 +1,4 @@
-"""Interfaces of relation classifiers: `Classifier`, `LearnsAfterTraining`, and their batches.
+"""The interface of relation classifiers, and their batches.
 
 An architecture is an `nn.Module` from batches to logits, with the encoding that makes its batches.
 Training (`lightning_modules.relation_classifier`), data (`datamodules.relations`) and saving
@@ -45,9 +45,13 @@ class Classifier(nn.Module, ABC):
 
     `kind` is the name in a saved classifier's `config.json`; `relgen.classifiers.saved` maps it to
     the class. `start_notice` is a warning to log before training; empty for none.
+    `learns_after_training` is True for classifiers with a part that is learnt after the weights,
+    from all samples at once.
     """
 
     kind: ClassVar[str]
+    learns_after_training: ClassVar[bool] = False
+    finished: bool = True
     schema: RelationSchema
     encoding: Encoding
     start_notice: str = ""
@@ -75,6 +79,18 @@ class Classifier(nn.Module, ABC):
     def fresh_parameters(self) -> Iterator[nn.Parameter]:
         """Yield the parameters without pre-training, which learn at a higher rate."""
 
+    def restart(self) -> None:
+        """Clear the part that is learnt after training, since the weights are about to change."""
+
+    def finish(self, training: Iterable[Batch], development: Iterable[Batch] | None) -> None:
+        """Learn the part that is learnt after training; sets `finished`.
+
+        Args:
+            training: every training sample once.
+            development: every sample of the validation file, if there is one. Settings are chosen
+                on these alone.
+        """
+
     def identity(self) -> dict[str, Any]:
         """Return the kind and the input settings that a checkpoint's weights depend on."""
         config = self.config()
@@ -88,29 +104,6 @@ class Classifier(nn.Module, ABC):
     @abstractmethod
     def from_saved(cls, schema: RelationSchema, config: dict[str, Any], tokenizer: Path) -> Self:
         """Build the module with untrained weights; the caller loads the saved ones."""
-
-
-class LearnsAfterTraining(ABC):
-    """A classifier with a part that is learnt after its weights, from all samples at once."""
-
-    @property
-    @abstractmethod
-    def finished(self) -> bool:
-        """True if that part has been learnt; until then the classifier works without it."""
-
-    @abstractmethod
-    def restart(self) -> None:
-        """Clear that part, since the weights are about to change."""
-
-    @abstractmethod
-    def finish(self, training: Iterable[Batch], development: Iterable[Batch] | None) -> None:
-        """Learn that part.
-
-        Args:
-            training: every training sample once.
-            development: every sample of the validation file, if there is one. Settings are chosen
-                on these alone.
-        """
 
 
 ClassifierCallable = Callable[[RelationSchema], Classifier]

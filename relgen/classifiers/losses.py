@@ -37,36 +37,12 @@ def target_probabilities(labels: Tensor, targets: Tensor, relations: int) -> Ten
     return torch.where(targets.any(dim=1, keepdim=True), targets, certain)
 
 
-def smoothed_cross_entropy(logits: Tensor, targets: Tensor, smoothing: Tensor) -> Tensor:
-    """Return the cross-entropy with label smoothing that differs from sample to sample.
-
-    A sample's target is `1 - s` times its own plus `s / R` on every label (Szegedy et al.
-    2016, equation 8), so its loss is `(1 - s) * -sum(target * log p) + s * mean(-log p)`.
-
-    Args:
-        logits: (B, R).
-        targets: (B, R) probabilities.
-        smoothing: (B,) s of each sample, from 0 to 1.
-
-    Returns:
-        (B,) losses.
-    """
-    logs = F.log_softmax(logits, dim=-1)  # (B, R)
-    hit = -(targets * logs).sum(dim=-1)
-    return (1 - smoothing) * hit + smoothing * -logs.mean(dim=-1)
-
-
 def weighted_mean(losses: Tensor, weights: Tensor) -> Tensor:
     """Return the mean of `losses` (B,) with `weights` (B,); 0, also in gradient, if all are 0.
 
     The weights are normalised within the batch, so that a sample of weight 0 has no influence.
     """
     return (losses * weights).sum() / weights.sum().clamp(min=torch.finfo(losses.dtype).tiny)
-
-
-def by_source(generated: Tensor, human_value: float, generated_value: float) -> Tensor:
-    """Return one number a sample by its source: `generated` (B,) flags give (B,) numbers."""
-    return torch.where(generated, generated_value, human_value)
 
 
 def translation_distance(head: Tensor, relation: Tensor, tail: Tensor) -> Tensor:

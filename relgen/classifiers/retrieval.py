@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from relgen.classifiers.base import Batch, LearnsAfterTraining
+from relgen.classifiers.base import Batch
 from relgen.classifiers.datastore import Datastore, candidates, choose, nearest, published
 from relgen.classifiers.knowprompt import KnowPromptClassifier
 from relgen.classifiers.knowprompt_encoding import PromptEncoding
@@ -33,7 +33,7 @@ _RANGES = {
 }
 
 
-class RetrievalClassifier(KnowPromptClassifier, LearnsAfterTraining):
+class RetrievalClassifier(KnowPromptClassifier):
     """KnowPrompt, whose predictions are mixed with those of the nearest training samples.
 
     During training and validation it is KnowPrompt alone.
@@ -57,6 +57,7 @@ class RetrievalClassifier(KnowPromptClassifier, LearnsAfterTraining):
     """
 
     kind: ClassVar[str] = "retrieval"
+    learns_after_training: ClassVar[bool] = True
     given: dict[str, float]
     trained: str | None
 
@@ -108,7 +109,7 @@ class RetrievalClassifier(KnowPromptClassifier, LearnsAfterTraining):
         self.trained = None
 
     @property
-    def finished(self) -> bool:
+    def finished(self) -> bool:  # type: ignore[override]
         """True if the datastore is filled."""
         return len(self.datastore) > 0
 
@@ -118,7 +119,7 @@ class RetrievalClassifier(KnowPromptClassifier, LearnsAfterTraining):
 
     @torch.no_grad()
     def finish(self, training: Iterable[Batch], development: Iterable[Batch] | None) -> None:
-        """Fill the datastore, and choose λ, k and T. See `LearnsAfterTraining`."""
+        """Fill the datastore, and choose λ, k and T."""
         was_training = self.training
         self.eval()
         keys, values, _ = self._read(training)

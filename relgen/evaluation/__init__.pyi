@@ -1,5 +1,7 @@
-from .direct.run import DirectSettings as DirectSettings
+from .bootstrap import outcomes as outcomes
+from .bootstrap import paired_bootstrap as paired_bootstrap
 from .direct.run import classify as classify
+from .direct.settings import DirectSettings as DirectSettings
 from .diversity.measurement import common_sizes as common_sizes
 from .diversity.measurement import measure as measure
 from .diversity.text import words as words
@@ -8,7 +10,5 @@ from .scores import score as score
 from .scores import score_labels as score_labels
 from .statistics import deviation as deviation
 from .statistics import mean as mean
-from .statistics import outcomes as outcomes
-from .statistics import paired_bootstrap as paired_bootstrap
 from .statistics import paired_interval as paired_interval
 from .statistics import sign_flip_p as sign_flip_p

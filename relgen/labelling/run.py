@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -30,28 +30,10 @@ from relgen.data import (
 )
 from relgen.evaluation import score_labels
 from relgen.labelling.probe import Probe, cross_validated, fit_probe
-from relgen.models import DType, find_device
+from relgen.labelling.settings import LabelSettings
+from relgen.models import find_device
 
 _CHUNK = 128
-
-
-@dataclass(frozen=True, slots=True)
-class LabelSettings:
-    """Who reads, and how strictly the regression is held back.
-
-    Args:
-        model: embedded name, local folder or Hub id.
-        dtype: of its weights.
-        device: where it runs; by default a GPU where there is one.
-        penalty: on the regression's weights.
-        least_certainty: probability of a sample's label below which it is left out.
-    """
-
-    model: str = "smollm2-135m-instruct"
-    dtype: DType = "float32"
-    device: str | None = None
-    penalty: float = 1.0
-    least_certainty: float = 0.0
 
 
 _last_states: dict[str, Tensor] = {}
@@ -109,12 +91,6 @@ def label(
     Raises:
         InputError: an input cannot be used, or no sample is certain enough.
     """
-    if not 0 <= settings.least_certainty < 1:
-        raise InputError(
-            "must be at least 0 and below 1",
-            field="least_certainty",
-            value=settings.least_certainty,
-        )
     out, relations = Path(out), load_schema(schema)
     # the probabilities do not depend on which samples are kept
     read = inputs_hash(replace(settings, least_certainty=0.0), [*generated, train], relations)
@@ -124,19 +100,14 @@ def label(
     labelled = _read_labelled(train, relations)
     written = [one for _, one in iter_files(with_samples(generated), relations)]
     partial = ResumableRows(out.with_name(f".{out.name}.partial"), read)
-    if reader is None:
-        reader = _open(settings)
-        states = _remembered(reader, labelled, inputs_hash(settings, [train], relations))
-    else:
-        states = reader.read(labelled)
+    key = None if reader else inputs_hash(settings, [train], relations)
+    reader = reader or _open(settings)
+    states = _remembered(reader, labelled, key)
     probe, held_out_f1 = _fit(states, labelled, relations, settings.penalty)
     _read_rows(written, reader, probe, partial)
-    pairs = [
-        _Pair(sample, _relabel(sample, relations, row))
-        for sample, row in zip(written, partial.rows, strict=True)
-    ]
+    result = [_relabel(s, relations, row) for s, row in zip(written, partial.rows, strict=True)]
     known = {"hash": header, **asdict(settings), "train_micro_f1": held_out_f1}
-    summary = _write(out, pairs, relations, known)
+    summary = _write(out, list(map(_Pair, written, result)), relations, known)
     partial.remove()
     return summary
 
@@ -171,11 +142,13 @@ def _open(settings: LabelSettings) -> Reader:
     return StateReader(settings.model, dtype=settings.dtype, device=device)
 
 
-def _remembered(reader: Reader, labelled: Sequence[Sample], key: str) -> Tensor:
-    """Return the states of labelled samples, cached until other samples are asked for.
+def _remembered(reader: Reader, labelled: Sequence[Sample], key: str | None) -> Tensor:
+    """Return the states of labelled samples, cached until another key; not cached without one.
 
     An experiment labels many generated sets from the same samples, one after the other.
     """
+    if key is None:
+        return reader.read(labelled)
     if key not in _last_states:
         _last_states.clear()
         _last_states[key] = reader.read(labelled)

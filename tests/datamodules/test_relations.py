@@ -12,7 +12,7 @@ from relgen.classifiers.encoding import MarkerEncoding
 from relgen.common.errors import InputError
 from relgen.data.samples import write_samples
 from relgen.data.schema import Relation, RelationSchema
-from tests.relgen.classifiers.tiny_encoder import SCHEMA, samples, tokenizer
+from tests.tiny.encoders import SCHEMA, samples, tokenizer
 
 
 @pytest.fixture(autouse=True)
@@ -289,15 +289,13 @@ def test_what_is_tested_on_is_never_exchanged(files, directed):
     assert sum(len(batch.labels) for batch in data.test_dataloader()) == 3
 
 
-def test_it_knows_whether_the_validation_file_is_the_test_file(files):
-    def made(validation):
-        schema, test = str(files / "schema.yaml"), str(files / "test.jsonl")
-        return RelationDataModule(schema, validation=validation, test=test)
-
-    (files / "x").mkdir()
-    assert made(str(files / "x" / ".." / "test.jsonl")).validates_on_test
-    assert not made(str(files / "human.jsonl")).validates_on_test
-    assert not made(None).validates_on_test
+@pytest.mark.parametrize(
+    ("name", "others"), [("test", "test"), ("human", "training"), ("generated", None), (None, None)]
+)
+def test_it_knows_what_the_validation_sentences_are_in(files, name, others):
+    validation = None if name is None else str(files / f"{name}.jsonl")
+    data = made(files, give=("human", "test"), validation=validation)
+    assert data.validation_overlap() == others
 
 
 class _Typed:

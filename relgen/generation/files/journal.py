@@ -52,7 +52,7 @@ NewDraft = tuple[DraftRequest, Prompt, Draft]
 
 
 class Journal:
-    """Reads the drafts that there are, then appends. One process writes at a time.
+    """Reads recorded drafts, then appends new ones. One process writes at a time.
 
     A torn last line is dropped.
 

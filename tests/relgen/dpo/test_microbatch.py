@@ -9,12 +9,12 @@ from torch import Tensor
 from relgen.dpo import microbatch, tree_attention
 from relgen.dpo.logps import PairLogProbabilities
 from relgen.dpo.losses import sigmoid_loss
-from relgen.dpo.memory import LiveBytes
 from relgen.dpo.microbatch import TreeLosses, tree_losses
 from relgen.dpo.prefix_tree import micro_batches, pack
 from relgen.kernels import ATTENTION
 from relgen.models.lora import add_lora
 from tests import tiny
+from tests.live_bytes import LiveBytes
 
 TOKENS = 30
 

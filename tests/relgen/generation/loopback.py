@@ -29,7 +29,7 @@ Fault = Callable[[BaseHTTPRequestHandler, dict[str, Any]], bool]
 
 
 class Loopback(ThreadingHTTPServer):
-    """Counts what it is asked.
+    """A server that counts its requests.
 
     Args:
         fault: see `Fault`; None behaves well.
@@ -54,7 +54,7 @@ class Loopback(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}/v1"
 
     def handle_error(self, *_: object) -> None:
-        """A client that hangs up is no news."""
+        """Ignore clients that hang up."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -84,7 +84,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def answer(body: dict[str, Any], text: str, path: str = "/v1/chat/completions") -> dict[str, Any]:
-    """What a server of the protocol sends."""
+    """Return what a server of the protocol sends."""
     tokens = text.split(" ")
     choice: dict[str, Any] = {"index": 0, "finish_reason": "stop"}
     if path.endswith("/chat/completions"):
@@ -105,7 +105,7 @@ def send(
     content: Any,
     headers: dict[str, str] | None = None,
 ) -> None:
-    """A JSON answer; bytes are sent as they are."""
+    """Send a JSON answer; bytes are sent as they are."""
     data = content if isinstance(content, bytes) else json.dumps(content).encode()
     handler.send_response(status)
     handler.send_header("Content-Type", "application/json")
@@ -121,7 +121,7 @@ def loopback(
     fault: Fault | None = None,
     write: Callable[[dict[str, Any]], str] = lambda body: sentence(body["seed"]),
 ) -> Iterator[Loopback]:
-    """A running server."""
+    """Run a server."""
     server = Loopback(fault, write)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -134,7 +134,7 @@ def loopback(
 
 
 def _cut(handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
-    """Half an answer, then the connection goes."""
+    """Send half an answer, then close the connection."""
     handler.send_response(200)
     handler.send_header("Content-Type", "application/json")
     handler.send_header("Content-Length", "5000")
@@ -144,7 +144,7 @@ def _cut(handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
 
 
 def _endless(handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
-    """Far more than anyone asked for."""
+    """Send an answer without end."""
     handler.send_response(200)
     handler.send_header("Content-Type", "application/json")
     handler.send_header("Transfer-Encoding", "chunked")
@@ -155,7 +155,7 @@ def _endless(handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
 
 
 def _trickle(handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
-    """Never silent for long, and never done."""
+    """Send an answer a byte at a time, without end."""
     handler.send_response(200)
     handler.send_header("Content-Type", "application/json")
     handler.send_header("Transfer-Encoding", "chunked")
@@ -190,7 +190,7 @@ FAULTS: dict[str, Callable[[BaseHTTPRequestHandler, dict[str, Any]], None]] = {
 
 
 def first_time(name: str) -> Fault:
-    """Each request fails in this way when it comes for the first time."""
+    """Let each request fail in this way when it comes for the first time."""
     seen: set[int] = set()
     lock = threading.Lock()
 

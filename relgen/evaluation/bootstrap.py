@@ -1,0 +1,92 @@
+"""Intervals of micro-F1 differences by the paired bootstrap, over test sentences and splits.
+
+Both systems are scored on the same resampled sentences and splits, so that what is hard for both
+does not widen the interval (Efron and Tibshirani 1993, chapter 16; Berg-Kirkpatrick et al., EMNLP
+2012).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from relgen.evaluation.statistics import Interval
+
+_DRAWS = 2000
+_DRAWS_AT_ONCE = 250  # of 2000, to bound the memory
+
+
+def outcomes(
+    predicted: Mapping[str, str | None], gold: Mapping[str, str], negative: str | None
+) -> np.ndarray:
+    """Return the contribution of each test sentence to the counts of micro-F1.
+
+    Args:
+        predicted: label by sentence id; None where no label was named.
+        gold: label by sentence id.
+        negative: the label that does not count.
+
+    Returns:
+        (N, 3): hit, predicted positive, gold positive, each 0 or 1.
+    """
+    rows = [
+        (
+            predicted[name] == label and label != negative,
+            # an answer without a label is always wrong, as in `score_labels`
+            predicted[name] is None or predicted[name] != negative,
+            label != negative,
+        )
+        for name, label in gold.items()
+    ]
+    return np.array(rows, dtype=np.float64).reshape(-1, 3)
+
+
+def paired_bootstrap(
+    ours: Sequence[Sequence[np.ndarray]],
+    theirs: Sequence[Sequence[np.ndarray]],
+    *,
+    coverage: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Return the mean difference of micro-F1 and its percentile interval.
+
+    Args:
+        ours: for each of S splits the outcomes (N, 3) of one system's I trainings on it. A split's
+            score is the mean over its trainings.
+        theirs: the same for the other system, on the same splits and sentences; it may have
+            another number of trainings.
+        coverage: between 0 and 1.
+        seed: of the draws.
+
+    Raises:
+        ValueError: no split, or different numbers of them.
+    """
+    if not ours or len(ours) != len(theirs):
+        raise ValueError(f"the systems have {len(ours)} and {len(theirs)} splits")
+    generator = np.random.default_rng(seed)
+    sentences, splits = len(ours[0][0]), len(ours)
+    draws = []
+    for _ in range(_DRAWS // _DRAWS_AT_ONCE):
+        weights = generator.multinomial(
+            sentences, np.full(sentences, 1 / sentences), _DRAWS_AT_ONCE
+        )
+        chosen = generator.multinomial(splits, np.full(splits, 1 / splits), _DRAWS_AT_ONCE)
+        difference = _micro_f1(ours, weights) - _micro_f1(theirs, weights)  # (B, S)
+        draws.append((difference * chosen).sum(1) / splits)
+    whole = np.ones((1, sentences))
+    center = float((_micro_f1(ours, whole) - _micro_f1(theirs, whole)).mean())
+    tail = (1 - coverage) / 2
+    low, high = np.quantile(np.concatenate(draws), (tail, 1 - tail))
+    return Interval(center, float(low), float(high))
+
+
+def _micro_f1(system: Sequence[Sequence[np.ndarray]], weights: np.ndarray) -> np.ndarray:
+    """Return micro-F1 (B, S) of every split under each of B weightings (B, N) of the sentences."""
+    columns = []
+    for trainings in system:
+        counts = np.stack([weights @ outcome for outcome in trainings])  # (I, B, 3)
+        total = counts[..., 1] + counts[..., 2]
+        f1 = np.divide(2 * counts[..., 0], total, out=np.zeros_like(total), where=total > 0)
+        columns.append(f1.mean(0))
+    return np.stack(columns, axis=1)
