@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
 import random
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from benchmarks.scale_data import DIMENSION, embeddings, held_out_sentences, sentences
-from relgen.cli.commands import data
+from relgen.cli.commands import data_convert
 from relgen.data.samples import Sample, iter_samples, write_samples
 from relgen.generation.overlap import OverlapIndex, context_words, jaccard
 from relgen.generation.settings import GenerationSettings
@@ -57,14 +56,13 @@ def read(clock: Clock, size: int, seed: int, folder: Path) -> Callable[[], int]:
 
 def convert(clock: Clock, size: int, seed: int, folder: Path) -> Callable[[], str]:
     write_samples(folder / "s.jsonl", sentences(size, seed))
-    parser = argparse.ArgumentParser()
-    data.add_parser(parser.add_subparsers())
-    command = ["data", "convert", str(folder / "s.jsonl"), "--format", "jsonl"]
-    args = parser.parse_args([*command, "--out", str(folder / "t.jsonl")])
+    options = data_convert.Options(
+        input=str(folder / "s.jsonl"), format="jsonl", out=str(folder / "t.jsonl")
+    )
 
     def work() -> str:
         with contextlib.redirect_stdout(io.StringIO()) as said:
-            args.run(args)
+            data_convert.run(options)
         return said.getvalue().partition(" -> ")[0]
 
     return work

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import functools
+import io
 import re
 import shlex
 import shutil
@@ -10,7 +14,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from relgen.cli.main import build_parser
+from relgen.cli.main import main
+from relgen.experiments.arms import GENERATIONS
+from relgen.experiments.config import Experiment, Generator
 from tests.markdown_blocks import ROOT, Block, read_blocks, run_blocks
 
 PAGES = [
@@ -32,6 +38,14 @@ def targets() -> set[str]:
     return set(re.findall(r"^([\w-]+):", makefile, re.MULTILINE))
 
 
+@functools.cache
+def options(*command: str) -> set[str]:
+    """Return the options that a command's help names."""
+    with contextlib.redirect_stdout(io.StringIO()) as said, contextlib.suppress(SystemExit):
+        main([*command, "--help"])
+    return set(re.findall(r"--[\w-]+", said.getvalue()))
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_commands_of_every_page_exist(page: str) -> None:
     made = targets()
@@ -42,11 +56,26 @@ def test_commands_of_every_page_exist(page: str) -> None:
             if words[0] == "make":
                 assert set(words[1:]) <= made, words
             if words[0] == "relgen" and words[1] not in ("dpo", "classifier", "--help"):
-                build_parser().parse_args(words[1:])
+                known = options(*words[1:3] if words[1] == "data" else words[1:2])
+                given = {word for word in words if word.startswith("--")}
+                assert given <= known, words
 
 
 def test_the_readme_is_one_page() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
+
+
+def test_every_key_of_an_experiment_is_explained() -> None:
+    page = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")
+    keys = {field.name for field in dataclasses.fields(Experiment)} - {
+        "name",
+        "source",
+        "generator",
+    }
+    keys |= {f"generator.{field.name}" for field in dataclasses.fields(Generator)}
+    assert {key for key in keys if f"{key}`" not in page} == set()
+    names = {name.removeprefix("obo_dpo_no_") for name in GENERATIONS}
+    assert {name for name in names if name not in page} == set()
 
 
 def test_the_hooks_are_the_checks_of_make_check() -> None:

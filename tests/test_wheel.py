@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from relgen.common.presets import config_root, list_configs
-from tests.integration.test_whole_path import preset, tiny_corpus
+from tests.tiny.experiments import preset, tiny_corpus
 
 ROOT = Path(__file__).resolve().parent.parent
 pytestmark = pytest.mark.processes

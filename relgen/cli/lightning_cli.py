@@ -9,7 +9,6 @@ for checkpoints, curves and configuration, and errors on one line. Which classes
 from __future__ import annotations
 
 import contextlib
-import io
 import logging
 import os
 import re
@@ -19,28 +18,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import ArgumentError
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar, RichProgressBar
 from lightning.pytorch.cli import (
-    ArgsType,
     LightningArgumentParser,
     LightningCLI,
     SaveConfigCallback,
 )
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from relgen.cli.config_errors import explain
 from relgen.cli.trained_options import (
-    OwnOptions,
-    checkpoint_option,
+    TrainedOptions,
     config_files,
-    own_options,
+    with_checkpoint,
     with_fast_dtype,
     with_presets,
 )
-from relgen.common import InputError
+from relgen.common import InputError, OneLineErrors, field_helps, parse_known
 from relgen.dpo import EstimatesMemory, HasHeaviestBatch
 
 # what gloo and NCCL say of it
@@ -49,22 +44,6 @@ _LOST_PROCESS = re.compile(
     r"NCCL.*(timeout|aborted)|remote process|DistBackendError"
 )
 SUBCOMMANDS = ("fit", "validate", "test", "predict")
-_HELP = """\
-usage: relgen {name} SUBCOMMAND -c PRESET --out DIR [--resume | --force] [--KEY VALUE ...]
-
-SUBCOMMAND is one of {subcommands}; LightningCLI runs it.
-
-  -c, --config FILE  YAML file or shipped preset; several are laid over each other
-  --out DIR          everything that is made: checkpoints, curves, config.yaml, TensorBoard
-  --tensorboard DIR  this run's TensorBoard files there; a folder each, to see runs side by side
-  --resume           fit: go on from the checkpoint in DIR, if there is one
-  --force            fit: start again in a folder that holds a checkpoint
-  --estimate         dpo fit: the memory that a step will take; loads no weights, writes nothing
-  --KEY VALUE        any key of the configuration, e.g. --trainer.max_epochs 3; `auto` as
-                     --model.dtype (dpo) or --trainer.precision: bfloat16 where this machine has
-                     matrix units for it
-  --print_config     show the configuration that results, and stop
-"""
 
 
 def run_trained(name: str, arguments: list[str]) -> None:
@@ -78,14 +57,15 @@ def run_trained(name: str, arguments: list[str]) -> None:
         InputError: a preset, key, value or file that cannot be used.
     """
     as_called = [name, *arguments]
-    arguments, own = own_options(with_fast_dtype(with_presets(arguments, name)))
-    out = own.out
+    own, arguments = parse_known(
+        TrainedOptions, name, with_fast_dtype(with_presets(arguments, name))
+    )
     subcommand = next((argument for argument in arguments if argument in SUBCOMMANDS), None)
     helps = any(argument in ("-h", "--help") for argument in arguments)
     prints = any(argument.startswith("--print_config") for argument in arguments)
     only_shows = helps or prints or own.estimate
     if helps:
-        print(_HELP.format(name=name, subcommands=", ".join(SUBCOMMANDS)))
+        _print_help(name)
         if subcommand is None:
             print(f"All keys: relgen {name} {SUBCOMMANDS[0]} --help")
             return
@@ -96,21 +76,36 @@ def run_trained(name: str, arguments: list[str]) -> None:
             )
         if not config_files(arguments):
             raise InputError("missing", field="-c", remedy=f"name a preset or a file: -c {name}/…")
-        if out is None:
+        if own.out is None:
             raise InputError("missing", field="--out", remedy="name a folder for what is made")
-        arguments += checkpoint_option(arguments, subcommand, own)
+        arguments = with_checkpoint(arguments, subcommand, own)
     with _quiet(), _clear_exits(), _relaunchable(as_called):
-        folder = out or "runs/unnamed"
-        cli = RelgenCLI(f"relgen {name}", folder, arguments, own)
+        cli = RelgenCLI(own.out or "runs/unnamed", arguments, own)
     if not only_shows and cli.trainer.is_global_zero:
-        print(f"{name} {cli.subcommand}: done -> {out}")
+        print(f"{name} {cli.subcommand}: done -> {own.out}")
+
+
+def _print_help(name: str) -> None:
+    print(
+        f"usage: relgen {name} SUBCOMMAND -c PRESET --out DIR [--resume | --force] [--KEY VALUE …]"
+    )
+    print(f"\nSUBCOMMAND is one of {', '.join(SUBCOMMANDS)}; LightningCLI runs it.\n")
+    lines = {"-c, --config FILE": "YAML file or shipped preset; several are laid over each other"}
+    lines |= {f"--{key}": text for key, text in field_helps(TrainedOptions).items()}
+    lines["--KEY VALUE"] = "any key of the configuration, e.g. --trainer.max_epochs 3"
+    lines["--print_config"] = "show the configuration that results, and stop"
+    for option, text in lines.items():
+        print(f"  {option:18} {text}")
+
+
+class _Parser(OneLineErrors, LightningArgumentParser):
+    """LightningCLI's parser with relgen's errors."""
 
 
 class RelgenCLI(LightningCLI):
     """LightningCLI over any module and data module, with everything below one output folder.
 
     Args:
-        command: how the user called it, for errors.
         out: becomes `trainer.default_root_dir`.
         arguments: the command line, without relgen's own options.
         own: relgen's own options; TensorBoard's folder is taken where the configuration names no
@@ -120,9 +115,8 @@ class RelgenCLI(LightningCLI):
         InputError: what cannot be parsed; `estimate` for something else than `dpo fit`.
     """
 
-    def __init__(self, command: str, out: str, arguments: list[str], own: OwnOptions) -> None:
+    def __init__(self, out: str, arguments: list[str], own: TrainedOptions) -> None:
         self.own = own
-        self.command = command
         checkpoint = ModelCheckpoint(
             dirpath=Path(out) / "checkpoints",
             save_top_k=0,
@@ -148,26 +142,13 @@ class RelgenCLI(LightningCLI):
             # an optimiser built here would exist before `configure_model` makes its parameters
             auto_configure_optimizers=False,
             seed_everything_default=1,
-            parser_kwargs={name: {"exit_on_error": False} for name in SUBCOMMANDS},
+            parser_class=_Parser,
             args=arguments,
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """The model's name is given once, and its data module tokenises for the same model."""
         parser.link_arguments("model.init_args.model", "data.init_args.model")
-
-    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
-        """Parses; where jsonargparse would print its usage and leave, raises InputError."""
-        assert isinstance(args, list)
-        said = io.StringIO()
-        try:
-            with contextlib.redirect_stderr(said):
-                self.config = parser.parse_args(args)
-        except (ArgumentError, SystemExit) as error:
-            if isinstance(error, SystemExit) and error.code in (0, None):
-                raise
-            message = f"{said.getvalue()}\n{error}"
-            raise explain(message, config_files(args), self.command) from error
 
     def instantiate_classes(self) -> None:
         """Raises InputError when a class refuses its arguments; jsonargparse wraps it."""
@@ -250,7 +231,7 @@ class _SaveConfig(SaveConfigCallback):
         )
 
 
-def _drop_earlier(own: OwnOptions) -> None:
+def _drop_earlier(own: TrainedOptions) -> None:
     """Removes curves from `--out`, never from a folder that may be several runs'.
 
     With `--force` Lightning's own checkpoints of a SLURM job as well: it would go on from them

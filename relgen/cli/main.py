@@ -1,41 +1,53 @@
-"""The `relgen` command: dispatch, exit codes, and LightningCLI for what is trained.
+"""The `relgen` command: finds the command, runs it, and turns errors into a line and an exit code.
 
-Importing this module is cheap. Commands live in `relgen.cli.commands`, one module each, and import
-torch and its like only when they run.
+Importing this module is cheap. Commands live in `relgen.cli.commands`, one module each: a dataclass
+`Options`, whose fields are the command's options, and `run(options)`. Only the module of the
+command that is asked for is imported, and torch and its like only when it runs.
 """
 
 from __future__ import annotations
 
-import argparse
+import difflib
 import errno
 import importlib
 import logging
 import os
 import re
 import sys
+import textwrap
 import warnings
 from collections.abc import Sequence
-from typing import NoReturn
 
 from relgen import __version__
 from relgen.common import InputError
 from relgen.kernels import keep_freed_memory
 
-COMMANDS = (
-    "data",
-    "chains",
-    "generate",
-    "label",
-    "diversity",
-    "direct",
-    "export",
-    "run",
-    "report",
-)
-TRAINED = {
+COMMANDS = {
+    "data convert": "turn a corpus into samples.jsonl",
+    "data split": "choose K samples for each relation",
+    "data everyday": "write the shipped corpus as files",
+    "data card": "make a dataset folder with a card from generated samples",
+    "data schema": "make schema.yaml from descriptions of relations",
+    "chains": "build preference pairs from labelled samples",
     "dpo": "tune a language model by DPO on chains of preference pairs (LightningCLI)",
+    "generate": "let a language model write samples",
+    "label": "label generated samples by what a language model reads in them",
+    "diversity": "measure how different the samples of each relation are",
     "classifier": "train, test and apply a relation classifier (LightningCLI)",
+    "direct": "ask a language model for the relation of each sentence",
+    "export": "write a tuned language model for serving",
+    "run": "run an experiment: split, tune, generate, train, test, report",
+    "report": "write report.html and report.md of a finished experiment",
 }
+TRAINED = ("dpo", "classifier")
+_ABOUT = (
+    "Diverse and correct training data for relation extraction, written by a language model from "
+    "a handful of labelled sentences."
+)
+_MORE = (
+    "`relgen COMMAND --help` says more. Wherever a configuration is asked for, a path or the name "
+    "of a shipped preset will do."
+)
 _DISK_ERRORS = {
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some space",
@@ -49,15 +61,8 @@ _DISK_ERRORS = {
 }
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong on one line, where argparse prints the usage as well."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}; see `{self.prog} --help`\n")
-
-
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command.
+    """Run one command.
 
     Returns:
         0 when it did what was asked; 2 for bad input or a disk that refuses, after one line on
@@ -95,41 +100,58 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run(arguments: Sequence[str]) -> None:
-    """Runs one command in this process; `relgen.experiments.config` calls it for every stage.
+    """Run one command in this process; `relgen run` calls it for every stage.
 
     Raises:
         InputError: the user gave something that cannot be used.
-        SystemExit: the arguments do not parse, or `--help` was asked for.
+        SystemExit: after `--help` and `--version`.
     """
-    if arguments and arguments[0] in TRAINED:
+    words = list(arguments)
+    if words[:1] == ["--version"]:
+        print(f"relgen {__version__}")
+        return
+    command = next((name for name in (" ".join(words[:2]), *words[:1]) if name in COMMANDS), None)
+    if command is None:
+        _help_or_refuse(words)
+        return
+    rest = words[len(command.split()) :]
+    if command in TRAINED:
         from relgen.cli.lightning_cli import run_trained
 
-        run_trained(arguments[0], list(arguments[1:]))
+        run_trained(command, rest)
         return
-    namespace = build_parser().parse_args(list(arguments))
-    namespace.run(namespace)
+    from relgen.common import parse
+
+    module = importlib.import_module(f"relgen.cli.commands.{command.replace(' ', '_')}")
+    options = parse(module.Options, command, rest)
+    if options is not None:
+        module.run(options)
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser of all commands but those that LightningCLI parses."""
-    parser = _Parser(
-        prog="relgen",
-        description="Diverse and correct training data for relation extraction, written by a "
-        "language model from a handful of labelled sentences.",
-        epilog="`relgen COMMAND --help` says more. Wherever a configuration is asked for, a path "
-        "or the name of a shipped preset will do.",
-    )
-    parser.add_argument("--version", action="version", version=f"relgen {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
-    for name in COMMANDS:
-        importlib.import_module(f"relgen.cli.commands.{name}").add_parser(commands)
-    for name, text in TRAINED.items():
-        commands.add_parser(name, help=text, add_help=False)
-    return parser
+def _help_or_refuse(words: list[str]) -> None:
+    """Print the commands, all or those of a group such as `data`; refuse an unknown one."""
+    first = "".join(words[:1])
+    group = first if any(name.startswith(f"{first} ") for name in COMMANDS) else ""
+    rest = words[1:] if group else words
+    known = [name for name in COMMANDS if not group or name.startswith(f"{group} ")]
+    if rest[:1] in (["-h"], ["--help"]):
+        print(f"usage: relgen {group or 'COMMAND'} {'ACTION ' if group else ''}[options]\n")
+        print(textwrap.fill(_ABOUT, 98), end="\n\n")
+        width = max(map(len, known))
+        print("\n".join(f"  {name:{width}}  {COMMANDS[name]}" for name in known), end="\n\n")
+        print(textwrap.fill(_MORE, 98))
+        return
+    given = " ".join([group, *rest[:1]]).strip()
+    if not rest:
+        raise InputError("a command is missing", remedy=f"one of {', '.join(known)}")
+    groups = [name.split()[0] for name in known] if not group else []
+    near = difflib.get_close_matches(given, [*known, *groups], n=1)
+    remedy = f"did you mean 'relgen {near[0]}'?" if near else f"one of {', '.join(known)}"
+    raise InputError("unknown command", value=given, remedy=remedy)
 
 
 def _quiet_libraries() -> None:
-    """Keeps notes that no user of relgen can act on from the terminal."""
+    """Keep notes that no user of relgen can act on from the terminal."""
     # it looks for a faster 4-bit kernel on the Hub and says so when there is none
     logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
     # what PEFT and Lightning call in transformers is not the user's to change

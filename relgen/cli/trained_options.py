@@ -1,7 +1,7 @@
-"""What `relgen dpo …` and `relgen classifier …` read before LightningCLI sees the rest.
+"""The options that `relgen dpo …` and `relgen classifier …` read before LightningCLI sees the rest.
 
-Presets by name, the options of `OwnOptions`, and which checkpoint `--ckpt_path` comes to.
-Leaves out Lightning: what stays of the command line is `relgen.cli.lightning_cli`'s.
+Presets by name, `TrainedOptions`, and the checkpoint that a command starts from. Leaves out
+Lightning: what is left of the command line is `relgen.cli.lightning_cli`'s.
 """
 
 from __future__ import annotations
@@ -10,16 +10,37 @@ import itertools
 import re
 import sys
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
 
-from relgen.common import AUTO, InputError, fast_dtype, find_config
+from relgen.common import InputError, fast_dtype, find_config
 
 _LAST = "checkpoints/last.ckpt"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedOptions:
+    """Options of all commands that LightningCLI parses."""
+
+    out: str | None = None
+    """Folder for everything that is made: checkpoints, curves, config.yaml."""
+    tensorboard: str | None = None
+    """Folder for TensorBoard's files; a folder each shows runs side by side."""
+    resume: bool = False
+    """Continue from the checkpoint in --out, if there is one (fit)."""
+    force: bool = False
+    """Start again in a folder that holds a checkpoint (fit)."""
+    estimate: bool = False
+    """Print the memory that a step will take, and stop (dpo fit)."""
+
+    @property
+    def board(self) -> Path:
+        """Return the folder of TensorBoard's files."""
+        return Path(self.tensorboard or Path(self.out or ".") / "tensorboard")
+
+
 def with_presets(arguments: list[str], folder: str) -> list[str]:
-    """The command line with the names of presets in `folder` made paths.
+    """Return the command line with the names of presets in `folder` replaced by their paths.
 
     Raises:
         InputError: no such file or preset.
@@ -44,7 +65,7 @@ _BY_DTYPE = {
 
 
 def with_fast_dtype(arguments: list[str]) -> list[str]:
-    """The command line with `auto` as dtype or precision made what is fast on this machine.
+    """Return the command line with `auto` as dtype or precision replaced by what is fast here.
 
         --model.dtype auto --trainer.precision=auto
         --model.dtype bfloat16 --trainer.precision=bf16-mixed     # where bfloat16 is fast
@@ -57,127 +78,104 @@ def with_fast_dtype(arguments: list[str]) -> list[str]:
         name, given, value = argument.partition("=")
         option, word = (name, value) if given else (previous, argument)
         previous = argument
-        if word == AUTO:
+        if word == "auto":
             for pattern, names in _BY_DTYPE.items():
                 if pattern.fullmatch(option):
-                    argument = argument.removesuffix(AUTO) + names[fast_dtype()]
+                    argument = argument.removesuffix("auto") + names[fast_dtype()]
         made.append(argument)
     return made
 
 
 def config_files(arguments: list[str]) -> list[Path]:
-    """The configuration files that a command line names, in their order."""
+    """Return the configuration files that a command line names, in their order."""
     pairs = itertools.pairwise(arguments)
     files = [Path(value) for option, value in pairs if option in ("-c", "--config")]
     return files + [Path(a.partition("=")[2]) for a in arguments if a.startswith("--config=")]
 
 
-class OwnOptions(NamedTuple):
-    """`--out`, `--tensorboard`, `--resume`, `--force` and `--estimate`, as given."""
-
-    out: str | None = None
-    tensorboard: str | None = None
-    resume: bool = False
-    force: bool = False
-    estimate: bool = False
-
-    @property
-    def board(self) -> Path:
-        """Where TensorBoard's files go."""
-        return Path(self.tensorboard or Path(self.out or ".") / "tensorboard")
-
-
-def own_options(arguments: list[str]) -> tuple[list[str], OwnOptions]:
-    """The command line without relgen's own options, and these.
-
-    Raises:
-        InputError: `--out` or `--tensorboard` without a folder.
-    """
-    rest: list[str] = []
-    own: dict[str, Any] = {}
-    pending = iter(arguments)
-    for argument in pending:
-        name, given, value = argument.partition("=")
-        if name in ("--out", "--tensorboard"):
-            folder = value if given else next(pending, None)
-            if folder is None:
-                raise InputError("needs a folder", field=name)
-            own[name[2:]] = folder
-        elif argument in ("--resume", "--force", "--estimate"):
-            own[name[2:]] = True
-        else:
-            rest.append(argument)
-    return rest, OwnOptions(**own)
-
-
-def checkpoint_option(arguments: list[str], subcommand: str, own: OwnOptions) -> list[str]:
-    """The `--ckpt_path` to add; `--ckpt_path last` is taken out of `arguments`.
+def with_checkpoint(arguments: list[str], subcommand: str, own: TrainedOptions) -> list[str]:
+    """Return the command line with the `--ckpt_path` from which the command starts, if any.
 
     `last` is resolved here: Lightning would look elsewhere.
 
     Raises:
         InputError: the checkpoint is missing or damaged, or an earlier run's stands in the way.
     """
-    last = Path(own.out or "") / _LAST
-    for index, argument in enumerate(arguments):
-        if argument == "--ckpt_path=last":
-            del arguments[index]
-        elif argument == "--ckpt_path" and arguments[index + 1 : index + 2] == ["last"]:
-            del arguments[index : index + 2]
-        elif argument.startswith("--ckpt_path"):
-            given = Path(argument.partition("=")[2] or "".join(arguments[index + 1 : index + 2]))
-            if not given.is_file():
-                raise InputError("no such checkpoint", path=given, remedy="check --ckpt_path")
-            if not _is_whole(given):
-                raise InputError("this is no checkpoint, or a damaged one", path=given)
-            return []
+    rest: list[str] = []
+    given: str | None = None
+    pending = iter(arguments)
+    for argument in pending:
+        name, equals, value = argument.partition("=")
+        if name == "--ckpt_path":
+            given = value if equals else next(pending, "")
         else:
-            continue
-        if not last.is_file():
-            raise InputError(
-                "no checkpoint to go on from",
-                path=last,
-                remedy="name the folder of the interrupted run, or leave --ckpt_path out",
-            )
-        if not _is_whole(last):
-            raise InputError(
-                "this checkpoint is damaged",
-                path=last,
-                remedy="leave --ckpt_path out to start again",
-            )
-        return [f"--ckpt_path={last}"]
-    if subcommand == "fit":
-        if own.force or not last.is_file():
-            return []
-        if not own.resume:
-            raise InputError(
-                "this folder holds a checkpoint of an earlier run",
-                path=last,
-                remedy="--resume goes on from it, --force starts again, or give another --out",
-            )
-        if _is_whole(last):
-            return [f"--ckpt_path={last}"]
-        # what Lightning saved beside it when SLURM queued the job again
-        queued = sorted(
-            last.parents[1].glob("hpc_ckpt_*.ckpt"), key=lambda path: path.stat().st_mtime
-        )
-        for other in reversed(queued):
-            if _is_whole(other):
-                print(f"warning: {last} is damaged; going on from {other}", file=sys.stderr)
-                return [f"--ckpt_path={other}"]
-        print(f"warning: {last} is damaged; starting again from the beginning", file=sys.stderr)
-        return []
-    if not last.is_file():
+            rest.append(argument)
+    last = Path(own.out or "") / _LAST
+    if given == "last":
+        found: Path | None = _last(last)
+    elif given is not None:
+        found = _given(Path(given))
+    elif subcommand == "fit":
+        found = _to_resume(last, own)
+    elif last.is_file():
+        found = last
+    else:
         raise InputError(
             f"no trained weights to {subcommand}",
             path=last,
             remedy="run `fit` with the same --out first, or give --ckpt_path",
         )
-    return [f"--ckpt_path={last}"]
+    return rest if found is None else [*rest, f"--ckpt_path={found}"]
+
+
+def _last(last: Path) -> Path:
+    if not last.is_file():
+        raise InputError(
+            "no checkpoint to go on from",
+            path=last,
+            remedy="name the folder of the interrupted run, or leave --ckpt_path out",
+        )
+    if not _is_whole(last):
+        raise InputError(
+            "this checkpoint is damaged",
+            path=last,
+            remedy="leave --ckpt_path out to start again",
+        )
+    return last
+
+
+def _given(path: Path) -> Path:
+    if not path.is_file():
+        raise InputError("no such checkpoint", path=path, remedy="check --ckpt_path")
+    if not _is_whole(path):
+        raise InputError("this is no checkpoint, or a damaged one", path=path)
+    return path
+
+
+def _to_resume(last: Path, own: TrainedOptions) -> Path | None:
+    """Return the checkpoint that a training continues from; None where it starts anew."""
+    if own.force or not last.is_file():
+        return None
+    if not own.resume:
+        raise InputError(
+            "this folder holds a checkpoint of an earlier run",
+            path=last,
+            remedy="--resume goes on from it, --force starts again, or give another --out",
+        )
+    if _is_whole(last):
+        return last
+    # what Lightning saved beside it when SLURM queued the job again
+    queued = sorted(last.parents[1].glob("hpc_ckpt_*.ckpt"), key=lambda path: path.stat().st_mtime)
+    for other in reversed(queued):
+        if _is_whole(other):
+            print(f"warning: {last} is damaged; going on from {other}", file=sys.stderr)
+            return other
+    print(f"warning: {last} is damaged; starting again from the beginning", file=sys.stderr)
+    return None
 
 
 def _is_whole(checkpoint: Path) -> bool:
-    """Whether a checkpoint (a zip file with a checksum for each member) is all there."""
+    """Return whether a checkpoint (a zip file with a checksum for each member) is complete."""
     try:
         with zipfile.ZipFile(checkpoint) as archive:
             return archive.testzip() is None

@@ -1,8 +1,9 @@
-"""The one exception for bad input. The command line prints it as one line and exits with code 2."""
+"""The exception for bad input. The command line prints it as one line and exits with code 2."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 _UNSET = object()
 
@@ -33,12 +34,19 @@ class InputError(ValueError):
         self.path = path
         self.line = line
         self.field = field
+        self.value = value
         self.remedy = remedy
         where = "" if path is None else f"{path}:{line}: " if line is not None else f"{path}: "
         what = f"field '{field}': {problem}" if field else problem
         got = "" if value is _UNSET else f" (got {_short(value)})"
-        mend = f"; {remedy}" if remedy else ""
-        super().__init__(f"{where}{what}{got}{mend}")
+        todo = f"; {remedy}" if remedy else ""
+        super().__init__(f"{where}{what}{got}{todo}")
+
+    def at(self, **changes: Any) -> InputError:
+        """Return the same error with another `path`, `line`, `field` or `remedy`."""
+        names = ("path", "line", "field", "value", "remedy")
+        own = {name: getattr(self, name) for name in names}
+        return InputError(self.problem, **{**own, **changes})
 
 
 class CombinedInputError(InputError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -41,47 +40,43 @@ def located(error: InputError, path: str | Path) -> InputError:
         error: whose `field` is a path of keys such as `generator.samples` or `cells[1].shots`.
         path: the YAML file.
     """
-    made = InputError(str(error), path=path, line=key_line(path, error.field))
-    made.field = error.field
-    return made
+    line = key_line(path, error.field)
+    if error.path is None:
+        return error.at(path=path, line=line)
+    return InputError(str(error), path=path, line=line)
 
 
-def key_line(path: str | Path, field: str | None) -> int | None:
-    """The line of a key in a YAML file, counted from 1; of the last part of it that is there.
+def key_line(path: str | Path, field: str | None, *, exact: bool = False) -> int | None:
+    """Return the line of a key in a YAML file, counted from 1.
 
     Args:
         path: the file.
-        field: keys joined by dots, and places in lists in brackets.
+        field: keys joined by dots, and places in lists in brackets. The key `init_args` between a
+            class and its arguments may be left out.
+        exact: whether the whole path must be there; else the line of its last part that is.
     """
     if not field:
         return None
     try:
-        node = yaml.compose(read_text(path), Loader=yaml.SafeLoader)
+        return _line(yaml.compose(read_text(path), Loader=yaml.SafeLoader), field, exact)
     except (InputError, yaml.YAMLError):
         return None
-    line = None
-    rest = field
-    while rest and node is not None:
-        found = None
-        if isinstance(node, yaml.SequenceNode) and (place := re.match(r"\.?\[(\d+)\]", rest)):
-            number = int(place[1])
-            if number < len(node.value):
-                found = node.value[number], node.value[number].start_mark.line, place.end()
-        elif isinstance(node, yaml.MappingNode):
-            bare = rest.removeprefix(".")
-            # the longest first: a relation's name may hold dots and brackets
-            keys = sorted(node.value, key=lambda pair: -len(str(pair[0].value)))
-            for key, value in keys:
-                name = str(key.value)
-                if bare == name or bare.startswith((f"{name}.", f"{name}[")):
-                    end = len(rest) - len(bare) + len(name)
-                    found = value, key.start_mark.line, end
-                    break
-        if found is None:
-            break
-        node, number, end = found
-        line, rest = number + 1, rest[end:]
-    return line
+
+
+def _line(node: yaml.Node | None, field: str, exact: bool) -> int | None:
+    children: list[tuple[str, yaml.Node, yaml.Node]] = []
+    if isinstance(node, yaml.SequenceNode):
+        children = [(f"[{number}]", child, child) for number, child in enumerate(node.value)]
+    elif isinstance(node, yaml.MappingNode):
+        children = [(str(key.value), key, child) for key, child in node.value]
+    # the longest name first: a relation's may hold dots and brackets
+    for name, at, child in sorted(children, key=lambda entry: -len(entry[0])):
+        if field == name or field.startswith((f"{name}.", f"{name}[")):
+            rest = field[len(name) :].removeprefix(".")
+            found = _line(child, rest, exact) if rest else None
+            return found or (None if exact and rest else at.start_mark.line + 1)
+    inner = [child for name, _, child in children if name == "init_args"]
+    return _line(inner[0], field, exact) if inner else None
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):

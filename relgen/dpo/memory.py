@@ -26,11 +26,11 @@ import torch
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
+from relgen.common import DType, Quantization, resolved
 from relgen.dpo.decoder_sizes import DecoderSizes
 from relgen.dpo.prefix_tree import Span, TreeBatch, micro_batches
 from relgen.dpo.tree_attention import TreePlan
 from relgen.kernels import can_tile, in_use
-from relgen.models import DType, Quantization
 
 _BYTES: dict[DType, int] = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 _GIB = 1 << 30
@@ -125,7 +125,7 @@ class TrainingSettings(NamedTuple):
     @property
     def hidden(self) -> int:
         """Bytes of a number in the hidden states; beside 4-bit layers all is in float32."""
-        return 4 if self.quantization else _BYTES[self.dtype]
+        return 4 if self.quantization else _BYTES[resolved(self.dtype)]
 
     @property
     def product(self) -> int:
@@ -417,7 +417,7 @@ def activation_bytes(
     if settings.quantization:
         # a 4-bit layer is unpacked for its product, one at a time
         largest = max(inputs * outputs for inputs, outputs in sizes.linear_layers.values())
-        peak += largest * _BYTES[settings.compute_dtype]
+        peak += largest * _BYTES[resolved(settings.compute_dtype)]
     if trunks is not None:
         states = 2 * sizes.layers * trunks.tokens * sizes.keys * settings.attention
         peak += kept_of_pass(sizes, settings, trunks) + gradients + states

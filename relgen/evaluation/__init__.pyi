@@ -1,7 +1,7 @@
 from .bootstrap import outcomes as outcomes
 from .bootstrap import paired_bootstrap as paired_bootstrap
-from .direct.run import DirectSettings as DirectSettings
 from .direct.run import classify as classify
+from .direct.settings import DirectSettings as DirectSettings
 from .diversity.measurement import common_sizes as common_sizes
 from .diversity.measurement import measure as measure
 from .diversity.text import words as words

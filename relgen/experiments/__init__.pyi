@@ -2,6 +2,7 @@ from .arms import METHOD as METHOD
 from .arms import parse_arm as parse_arm
 from .cluster import Jobs as Jobs
 from .grid import GRID_MARK as GRID_MARK
+from .grid import Grid as Grid
 from .grid import load_grid as load_grid
 from .grid_runner import choose as choose
 from .grid_runner import print_grid as print_grid

@@ -19,158 +19,190 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from relgen.common import text_hash
+from relgen.common import (
+    BelowOne,
+    DType,
+    InputError,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    text_hash,
+)
+from relgen.dpo import RejectionKind
 from relgen.experiments.arms import Arm, parse_arm
 
-CORPORA = ("everyday", "semeval", "tacred", "tacrev", "retacred")
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CorpusFiles:
-    """The user's own corpus: samples to draw the shots from, samples to test on, their schema."""
+    """Files of the user's own corpus."""
 
     train: str
+    """Samples to draw the shots from."""
     test: str
+    """Samples to test on."""
     schema: str
+    """Schema of both."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Generator:
-    """Who writes, how much, and with which settings.
-
-    Args:
-        model: embedded name, local folder or Hub id.
-        samples: accepted samples per relation.
-        chains: chains per relation, each from other labelled samples; null leaves what the presets
-            say. More and shorter chains differ more, and keep a processor busier.
-        token_budget: generated tokens per relation at which all arms stop, whatever they have by
-            then; null compares them at equal accepted samples only.
-        window: samples that arms with a window show besides the first demonstration.
-        obo: preset or path of the one-by-one settings.
-        aao: preset or path of the all-at-once settings.
-        xu2023: preset or path of the settings of Xu et al. 2023.
-    """
+    """The language model that writes, how much it writes, and with which settings."""
 
     model: str = "smollm2-135m-instruct"
-    samples: int = 16
-    chains: int | None = None
-    token_budget: int | None = None
-    window: int = 3
-    obo: str = "generate/smollm2_obo"
-    aao: str = "generate/smollm2_aao"
-    xu2023: str = "generate/smollm2_xu2023"
-
-
-@dataclass(frozen=True, slots=True)
-class Labelling:
-    """Who labels what was generated; see `relgen.labelling`.
-
-    Args:
-        model: reads the sentences; by default the generator.
-        dtype: of its weights; by default the experiment's `dtype`, or else float32.
-        least_certainty: probability of a sample's label below which it is not trained on.
+    """Embedded name, local folder or Hub id."""
+    samples: PositiveInt = 16
+    """Accepted samples per relation."""
+    chains: PositiveInt | None = None
+    """Chains per relation, each from other labelled samples; null leaves what the presets say. More
+    and shorter chains differ more, and use a processor better.
     """
+    token_budget: PositiveInt | None = None
+    """Generated tokens per relation at which all arms stop, whatever they have by then; null
+    compares them at equal accepted samples only.
+    """
+    window: NonNegativeInt = 3
+    """Samples that arms with a window show besides the first demonstration."""
+    obo: str = "generate/smollm2_obo"
+    """Preset or path of the one-by-one settings."""
+    aao: str = "generate/smollm2_aao"
+    """Preset or path of the all-at-once settings."""
+    xu2023: str = "generate/smollm2_xu2023"
+    """Preset or path of the settings of Xu et al. 2023."""
+
+
+@dataclass(frozen=True)
+class Labelling:
+    """The model that labels what was generated; see `relgen.labelling`."""
 
     model: str | None = None
-    dtype: str | None = None
-    least_certainty: float = 0.0
+    """Language model that reads the sentences; by default the generator."""
+    dtype: DType | None = None
+    """Dtype of its weights; by default the experiment's `dtype`, or else float32."""
+    least_certainty: BelowOne = 0.0
+    """Probability of a sample's label below which it is not trained on."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Direct:
-    """How the arm `direct` asks; see `relgen.evaluation.direct`.
+    """How the arm `direct` asks; see `relgen.evaluation`."""
 
-    Args:
-        shots: labelled samples shown with their answers.
-        answer: `likelihood`, `constrained` or `free`.
-    """
-
-    shots: int = 2
+    shots: NonNegativeInt = 2
+    """Labelled samples shown with their answers."""
     answer: Literal["likelihood", "constrained", "free"] = "likelihood"
+    """How the model answers."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Chains:
-    """How preference pairs are built: chains per relation, and the shares of rejected kinds."""
+    """How preference pairs are built."""
 
-    per_relation: int = 1
-    shares: dict[str, float] = field(default_factory=dict)
+    per_relation: PositiveInt = 1
+    """Chains per relation."""
+    shares: dict[RejectionKind, NonNegativeFloat] = field(default_factory=dict)
+    """Relative shares of the kinds of rejected samples; by default equal."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Experiment:
     """What `relgen run` does.
 
-    Args:
-        name: the file's name without its ending.
-        corpus: one of `CORPORA` (all but `everyday` are read from `$RELGEN_DATA`), or the user's
-            files.
-        shots: K labelled samples per relation.
-        seeds: one K-shot split for each, with everything that follows from it.
-        arms: the systems to compare; see `relgen.experiments.arms`.
-        generator: the language model and the number of samples.
-        dpo: preset or path of the DPO configuration.
-        dpo_epochs: passes over the chains; by default what the configuration says.
-        chains: how preference pairs are built.
-        halves: tune on one half of the relations and generate for the other, so that no relation
-            is generated by a model tuned on its labels. Off: one adapter tuned on all.
-        label: label generated samples by what a language model reads in them; null trusts the
-            relation that the generator was asked for.
-        direct: how the arm `direct` asks.
-        classifiers: presets or paths; every arm is run with each.
-        classifier_steps: steps of each training; by default what the configuration says.
-        order: how human and generated samples share the steps of a mix's training: `together` as
-            one set, `side_by_side` in every batch, `generated_first`; by default what the
-            configuration says.
-        keep_weights: off, a classifier's weights are deleted once everything that reads them is
-            done; predictions and scores stay.
-        dtype: of all models; `auto` is bfloat16 where the machine that runs a stage has matrix
-            units for it and float32 elsewhere, null leaves what the presets say.
-        initialisations: trainings of each classifier on each arm's data, each with fresh weights
-            and an order of its own. Results are their means.
-        license: licence of the seed data, for the generated set's card.
-        language: of the sentences, as an ISO 639-1 code, for the card.
-        source: the file's text; set on reading.
+    Raises:
+        InputError: two keys contradict each other.
     """
 
     name: str
-    corpus: str | CorpusFiles
-    shots: int = 8
+    """The file's name without its ending; set on reading."""
+    corpus: Literal["everyday", "semeval", "tacred", "tacrev", "retacred"] | CorpusFiles
+    """A known corpus (all but `everyday` are read from `$RELGEN_DATA`), or the user's files."""
+    shots: PositiveInt = 8
+    """Labelled samples per relation (K)."""
     seeds: tuple[int, ...] = (1,)
+    """Seeds: one K-shot split for each, with everything that follows from it."""
     arms: tuple[str, ...] = ("human", "obo_dpo_pure", "obo_dpo_mix", "aao_mix")
+    """Systems to compare; see `relgen.experiments.arms`."""
     generator: Generator = Generator()
+    """The language model and the number of samples."""
     dpo: str = "dpo/smollm2"
-    dpo_epochs: int | None = None
+    """Preset or path of the DPO configuration."""
+    dpo_epochs: PositiveInt | None = None
+    """Passes over the chains; by default what the configuration says."""
     chains: Chains = field(default_factory=Chains)
+    """How preference pairs are built."""
     halves: bool = True
+    """Tune on one half of the relations and generate for the other, so that no relation is
+    generated by a model tuned on its labels. Off: one adapter tuned on all.
+    """
     label: Labelling | None = Labelling()
+    """Label generated samples by what a language model reads in them; null trusts the relation that
+    the generator was asked for.
+    """
     direct: Direct = Direct()
+    """How the arm `direct` asks."""
     classifiers: tuple[str, ...] = ("classifier/entity_marker",)
-    classifier_steps: int | None = None
+    """Presets or paths of classifiers; every arm is run with each."""
+    classifier_steps: PositiveInt | None = None
+    """Steps of each training; by default what the configuration says."""
     order: Literal["together", "side_by_side", "generated_first"] | None = None
+    """How human and generated samples share the steps of a mix's training: as one set, in every
+    batch, or the generated ones first; by default what the configuration says.
+    """
     keep_weights: bool = True
-    dtype: str | None = None
-    initialisations: int = 1
+    """Off, a classifier's weights are deleted once everything that reads them is done; predictions
+    and scores are kept.
+    """
+    dtype: DType | None = None
+    """Dtype of all models; auto is bfloat16 where the machine that runs a stage has matrix units
+    for it and float32 elsewhere, null leaves what the presets say.
+    """
+    initialisations: PositiveInt = 1
+    """Trainings of each classifier on each arm's data, each with fresh weights and an order of its
+    own. Results are their means.
+    """
     license: str = "unknown"
+    """Licence of the seed data, for the generated set's card."""
     language: str = "en"
+    """Language of the sentences (ISO 639-1), for the card."""
     source: str = field(default="", compare=False)
+    """The file's text; set on reading."""
+
+    def __post_init__(self) -> None:
+        for arm in self.parsed_arms:
+            if arm.first is not None and arm.first > self.generator.samples:
+                raise InputError(
+                    f"asks for more than generator.samples ({self.generator.samples})",
+                    field="arms",
+                    value=arm.name,
+                )
+        for name in ("arms", "seeds"):
+            values = getattr(self, name)
+            if not values:
+                raise InputError("must not be empty", field=name)
+            if len(set(values)) < len(values):
+                raise InputError("must list different values", field=name, value=list(values))
+        if len({Path(preset).stem for preset in self.classifiers}) < len(self.classifiers):
+            raise InputError(
+                "two classifiers need two file names",
+                field="classifiers",
+                value=list(self.classifiers),
+                remedy="rename one of the files: results are told apart by them",
+            )
 
     @property
     def corpus_name(self) -> str:
-        """A shipped corpus's name, or that of the user's schema file."""
+        """Return the name of a known corpus, or that of the user's schema file."""
         return self.corpus if isinstance(self.corpus, str) else Path(self.corpus.schema).stem
 
     @property
     def parsed_arms(self) -> list[Arm]:
-        """The arms, taken apart."""
+        """Return the arms, parsed."""
         return [parse_arm(name) for name in self.arms]
 
     @property
     def generations(self) -> list[str]:
-        """The generated sets that the arms need, each once, in the arms' order."""
+        """Return the generated sets that the arms need, each once, in the arms' order."""
         return list(dict.fromkeys(arm.generation for arm in self.parsed_arms if arm.generation))
 
     def identity(self) -> str:
-        """What makes an output folder this experiment's: its name and its corpus."""
+        """Return a hash of name and corpus, which marks an output folder as this experiment's."""
         corpus = self.corpus if isinstance(self.corpus, str) else dataclasses.asdict(self.corpus)
         return text_hash(f"{self.name}\0{corpus}")[:16]

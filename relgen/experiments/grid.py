@@ -15,13 +15,13 @@ folder itself.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from relgen.common import InputError, find_config, located, read_text, read_yaml
+from relgen.common import InputError, find_config, located, merged, read_text, read_yaml
 from relgen.experiments.config import Experiment
 from relgen.experiments.load import build_experiment, load_experiment
 
@@ -102,22 +102,20 @@ def load_grid(name: str | Path) -> Grid:
 def _cell(common: Mapping[str, Any], own: Any, where: str) -> Cell:
     if not isinstance(own, dict):
         raise InputError("must be a mapping", field=where, value=own)
-    content = {**common, **own}
-    for key in common.keys() & own.keys():
-        if isinstance(common[key], dict) and isinstance(own[key], dict) and key != "corpus":
-            content[key] = {**common[key], **own[key]}
+    # the files of two corpora do not go together
+    content = merged({k: v for k, v in common.items() if k != "corpus" or k not in own}, own)
     given = content.pop("name", None)
     if given is not None and (not isinstance(given, str) or Path(given).name != given):
         raise InputError("must be a folder's name", field=f"{where}.name", value=given)
     try:
-        experiment = build_experiment(content, given or "cell", "")
+        experiment = build_experiment(content, "cell", "")
     except InputError as error:
-        made = InputError(f"{where}: {error}")
         # a key that the cell does not have is one that all cells share
-        inside = (error.field or "").partition(".")[0] in own
-        made.field = f"{where}.{error.field}" if inside or not error.field else error.field
-        raise made from error
+        inside = (error.field or "").partition(".")[0] in own or not error.field
+        found = InputError(f"{where}: {error}")
+        found.field = f"{where}.{error.field or ''}".rstrip(".") if inside else error.field
+        raise found from error
     name = given or f"{experiment.corpus_name}-k{experiment.shots}"
     # what a report of the cell by itself shows, and reads its settings from
     source = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
-    return Cell(name, build_experiment(content, name, source))
+    return Cell(name, replace(experiment, name=name, source=source))

@@ -21,7 +21,6 @@ from pathlib import Path
 
 from relgen import __version__
 from relgen.common import (
-    AUTO,
     InputError,
     fast_dtype,
     read_json,
@@ -197,7 +196,7 @@ def _run_stage(stage: Stage, plan: Plan, execute: Execute) -> None:
 
 def _machine_settings(stage: Stage) -> dict[str, str]:
     """Return what `auto` in the command means here: begun with other settings, it starts again."""
-    return {"dtype": fast_dtype()} if AUTO in stage.command else {}
+    return {"dtype": fast_dtype()} if "auto" in stage.command else {}
 
 
 def _announce(stage: Stage, number: int, chosen: list[Stage], seconds: float) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from relgen.common import find_config, find_schema
-from relgen.dpo import REJECTION_KINDS
+from relgen.dpo import REJECTION_KINDS, RejectionKind
 from relgen.experiments.arms import GENERATIONS, Tuning
 from relgen.experiments.config import Experiment
 from relgen.experiments.corpora import ON_DISK, Corpus
@@ -225,7 +225,7 @@ class StageCommands:
 
     def _shares(self, tuning: Tuning) -> str | None:
         """Format the weights of the kinds of rejected samples as the command takes them."""
-        shares: dict[str, float] = dict(self.experiment.chains.shares)
+        shares: dict[RejectionKind, float] = dict(self.experiment.chains.shares)
         if tuning.without:
             shares = {kind: shares.get(kind, 0.0) for kind in REJECTION_KINDS} if shares else {}
             shares = (shares or dict.fromkeys(REJECTION_KINDS, 1.0)) | {tuning.without: 0.0}

@@ -8,6 +8,5 @@ from .backends.loading import find_engine as find_engine
 from .backends.server_settings import ServerSettings as ServerSettings
 from .run import generate as generate
 from .run import merge_shards as merge_shards
-from .settings import DType as DType
 from .settings import GenerationSettings as GenerationSettings
 from .settings import read_settings as read_settings

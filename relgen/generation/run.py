@@ -15,8 +15,9 @@ from relgen.data import Relation, RelationSchema, Sample, load_schema, read_samp
 from relgen.generation.acceptance import Check, Pool, default_checks
 from relgen.generation.backends.loading import Engine, find_engine
 from relgen.generation.files.journal import Journal
+from relgen.generation.files.merging import merge
 from relgen.generation.files.outputs import OutputPaths, PartialFiles, summarise
-from relgen.generation.files.shards import Shard, merge
+from relgen.generation.files.shards import Shard
 from relgen.generation.loop import GenerationLoop
 from relgen.generation.progress import GenerationProgress
 from relgen.generation.settings import GenerationSettings
@@ -121,7 +122,7 @@ def merge_shards(
     forbid: str | Path | None = None,
     force: bool = False,
 ) -> dict[str, Any]:
-    """Merge the outputs that `generate` wrote with `shard` 1/n to n/n; see `shards.merge`."""
+    """Merge the outputs that `generate` wrote with `shard` 1/n to n/n; see `merging.merge`."""
     inputs = _Inputs.read(schema, train, forbid)
 
     def identify(chosen: GenerationSettings) -> str:

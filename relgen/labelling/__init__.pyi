@@ -1,2 +1,2 @@
-from .run import LabelSettings as LabelSettings
 from .run import label as label
+from .settings import LabelSettings as LabelSettings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -30,28 +30,10 @@ from relgen.data import (
 )
 from relgen.evaluation import score_labels
 from relgen.labelling.probe import Probe, cross_validated, fit_probe
-from relgen.models import DType, find_device
+from relgen.labelling.settings import LabelSettings
+from relgen.models import find_device
 
 _CHUNK = 128
-
-
-@dataclass(frozen=True, slots=True)
-class LabelSettings:
-    """Who reads, and how strictly the regression is held back.
-
-    Args:
-        model: embedded name, local folder or Hub id.
-        dtype: of its weights.
-        device: where it runs; by default a GPU where there is one.
-        penalty: on the regression's weights.
-        least_certainty: probability of a sample's label below which it is left out.
-    """
-
-    model: str = "smollm2-135m-instruct"
-    dtype: DType = "float32"
-    device: str | None = None
-    penalty: float = 1.0
-    least_certainty: float = 0.0
 
 
 _last_states: dict[str, Tensor] = {}
@@ -109,12 +91,6 @@ def label(
     Raises:
         InputError: an input cannot be used, or no sample is certain enough.
     """
-    if not 0 <= settings.least_certainty < 1:
-        raise InputError(
-            "must be at least 0 and below 1",
-            field="least_certainty",
-            value=settings.least_certainty,
-        )
     out, relations = Path(out), load_schema(schema)
     # the probabilities do not depend on which samples are kept
     read = inputs_hash(replace(settings, least_certainty=0.0), [*generated, train], relations)

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from relgen.common import InputError
+from relgen.common import DType, InputError
 from relgen.data import Sample
 from relgen.labelling.views import SLOTS, View, views
-from relgen.models import DType, length_batches, load_language_model, load_tokenizer
+from relgen.models import length_batches, load_language_model, load_tokenizer
 from relgen.prompting import shared_length
 
 # shares of the model's depth: the middle layers know most about relations, the last ones about the

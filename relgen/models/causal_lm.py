@@ -13,7 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from transformers import (
@@ -25,14 +25,11 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from relgen.common import InputError
+from relgen.common import DType, InputError, Quantization, resolved
 from relgen.kernels import ATTENTION, accelerate
 
 EMBEDDED_LANGUAGE_MODEL = "smollm2-135m-instruct"
 EMBEDDED_ENCODER = "all-minilm-l6-v2"
-
-DType = Literal["float32", "bfloat16", "float16", "float64"]
-Quantization = Literal["nf4"]
 
 
 def cache_folder() -> Path:
@@ -83,6 +80,19 @@ def find_device(name: str | None) -> torch.device:
     return device
 
 
+def device_memory(device: torch.device) -> int:
+    """Return the bytes of memory that a device has in all: a GPU's, or else the machine's.
+
+    In a container, what its control group allows if that is less.
+    """
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with contextlib.suppress(OSError, ValueError):  # the file says "max" where there is no limit
+        total = min(total, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return total
+
+
 def load_language_model(
     name: str,
     *,
@@ -107,13 +117,16 @@ def load_language_model(
     Raises:
         InputError: the model cannot be found, or its files lack weights of a language model.
     """
-    options: dict[str, Any] = {"dtype": getattr(torch, dtype), "attn_implementation": attention}
+    options: dict[str, Any] = {
+        "dtype": getattr(torch, resolved(dtype)),
+        "attn_implementation": attention,
+    }
     if quantization == "nf4":
         options["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",
             bnb_4bit_use_double_quant=double_quantization,
-            bnb_4bit_compute_dtype=getattr(torch, compute_dtype),
+            bnb_4bit_compute_dtype=getattr(torch, resolved(compute_dtype)),
         )
         options["device_map"] = {"": str(device or "cpu")}
     with missing_model(name):

@@ -12,8 +12,8 @@ from peft import PeftModel
 from transformers import AutoConfig
 
 from relgen import __version__
-from relgen.common import InputError, atomic_folder, content_hash, read_json, write_json
-from relgen.models.causal_lm import DType, load_language_model, load_tokenizer, resolve_model
+from relgen.common import DType, InputError, atomic_folder, content_hash, read_json, write_json
+from relgen.models.causal_lm import load_language_model, load_tokenizer, resolve_model
 from relgen.models.lora import ADAPTER_FILE, find_adapter, load_adapter
 
 _ORIGIN_FILE = "relgen_export.json"

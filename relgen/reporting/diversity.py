@@ -83,7 +83,8 @@ def cosine_table(sets: Sets) -> tables.Table | None:
         tables.Row(label, [tables.Cell(tables.decimals(of.get(name))) for name in sets])
         for label, of in _cosines(sets).items()
     ]
-    return tables.Table(["Relation", *sets], rows) if rows else None
+    known = any(cell.text != tables.MISSING for row in rows for cell in row.cells)
+    return tables.Table(["Relation", *sets], rows) if known else None
 
 
 def repetition_table(runs: Mapping[str, Run]) -> tables.Table | None:

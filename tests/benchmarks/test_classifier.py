@@ -12,7 +12,7 @@ from benchmarks.classifier_checks import check_labels, check_step
 from relgen.classifiers.entity_marker import EntityMarkerClassifier
 from relgen.classifiers.saved import save_classifier
 from relgen.data.schema import load_schema
-from tests.relgen.classifiers.tiny_encoder import save_encoder
+from tests.tiny.encoders import save_encoder
 
 
 @pytest.fixture(autouse=True)

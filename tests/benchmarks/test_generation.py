@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from benchmarks import generation, llama_cpp
-from tests.relgen.generation import tiny
+from tests import tiny
 
 
 def test_the_sides_write_the_same_texts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "generation.json"
-    model = tiny.save_tiny(tmp_path / "model")
+    model = tiny.save_writing_model(tmp_path / "model")
     options = ["--model", str(model), "--samples", "2", "--threads", "1"]
     options += ["--words", "1", "--max-new-tokens", "400"]
     generation.main([*options, "--sides", "cached,generate", "--json", str(out)])
@@ -85,7 +85,7 @@ def executable(path: Path, text: str) -> str:
 def test_a_server_of_llama_cpp_is_started_asked_and_stopped(tmp_path: Path) -> None:
     server = executable(tmp_path / "server", SERVER.format(python=sys.executable))
     out = tmp_path / "generation.json"
-    model = str(tiny.save_tiny(tmp_path / "model"))
+    model = str(tiny.save_writing_model(tmp_path / "model"))
     options = ["--model", model, "--samples", "2", "--threads", "1", "--sides", "llama.cpp"]
     generation.main([*options, "--llama-server", server, "--gguf", "x.gguf", "--json", str(out)])
     (row,) = json.loads(out.read_text(encoding="utf-8"))["K=2"]["llama.cpp"]

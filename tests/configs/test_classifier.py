@@ -12,8 +12,7 @@ from datamodules.relations import RelationDataModule
 from lightning_modules.relation_classifier import RelationClassifierModule
 from relgen.common.presets import find_config
 from relgen.data.schema import load_schema
-from tests.relgen.classifiers.tiny_encoder import save_encoder
-from tests.relgen.classifiers.tiny_masked import save_masked
+from tests.tiny.encoders import save_encoder, save_masked
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from relgen.classifiers.encoding import MarkerEncoding
 from relgen.common.errors import InputError
 from relgen.data.samples import write_samples
 from relgen.data.schema import Relation, RelationSchema
-from tests.relgen.classifiers.tiny_encoder import SCHEMA, samples, tokenizer
+from tests.tiny.encoders import SCHEMA, samples, tokenizer
 
 
 @pytest.fixture(autouse=True)

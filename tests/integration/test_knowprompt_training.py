@@ -14,8 +14,7 @@ from relgen.classifiers.base import collate
 from relgen.classifiers.knowprompt import KnowPromptClassifier
 from relgen.data.samples import read_samples, write_samples
 from tests.lightning_modules.classifier_command import assert_same_predictions, classifier_command
-from tests.relgen.classifiers.tiny_encoder import SCHEMA, samples, save_encoder
-from tests.relgen.classifiers.tiny_masked import save_masked
+from tests.tiny.encoders import SCHEMA, samples, save_encoder, save_masked
 
 
 @pytest.fixture(autouse=True)

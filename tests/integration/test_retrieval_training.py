@@ -18,8 +18,7 @@ from relgen.data.samples import read_samples, write_samples
 from relgen.data.schema import Relation, RelationSchema
 from tests.integration.test_knowprompt_training import trainer
 from tests.lightning_modules.classifier_command import assert_same_predictions, classifier_command
-from tests.relgen.classifiers.tiny_encoder import SCHEMA, samples
-from tests.relgen.classifiers.tiny_masked import save_masked
+from tests.tiny.encoders import SCHEMA, samples, save_masked
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from relgen.cli import main as cli
-from tests.integration.test_whole_path import LABELS, preset, tiny_corpus
 from tests.relgen.generation.loopback import loopback
+from tests.tiny.experiments import LABELS, preset, tiny_corpus
 
 pytestmark = [pytest.mark.slow]
 

@@ -14,15 +14,10 @@ import pytest
 import yaml
 
 from relgen.common.files import read_json
-from relgen.common.presets import config_root
-from relgen.data.samples import read_samples, write_samples
-from relgen.data.schema import load_schema
-from tests.relgen.classifiers.tiny_encoder import save_encoder
-from tests.relgen.generation.tiny import save_tiny
+from tests.tiny.experiments import LABELS, preset, tiny_corpus
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.weights, pytest.mark.processes]
-LABELS = ("founded_by", "treats", "no_relation")
 ARMS = ["human", "obo_dpo_pure", "obo_dpo_mix", "aao_mix"]
 # each kill waits for one of these to be at work
 KILLED_IN = (
@@ -33,34 +28,6 @@ KILLED_IN = (
     "train-obo_dpo_mix",
     "test-aao_mix",
 )
-
-
-def preset(name: str, folder: Path, **changes: Any) -> str:
-    """A shipped preset with some keys changed, written into `folder`; returns its path."""
-    content = yaml.safe_load((config_root() / f"{name}.yaml").read_text(encoding="utf-8"))
-    for key, value in changes.items():
-        *parents, last = key.split("__")
-        place = content
-        for parent in parents:
-            place = place[parent]
-        place[last] = value
-    path = folder / f"{name.replace('/', '_')}.yaml"
-    path.write_text(yaml.safe_dump(content), encoding="utf-8")
-    return str(path)
-
-
-def tiny_corpus(folder: Path) -> tuple[dict[str, str], str, str]:
-    """Three relations of the everyday corpus, and names of a tiny Llama and a tiny BERT."""
-    everyday = Path(load_schema.__code__.co_filename).parent / "corpora" / "everyday"
-    for part in ("train", "test"):
-        samples = read_samples(everyday / f"{part}.jsonl")
-        write_samples(folder / f"{part}.jsonl", [s for s in samples if s.relation in LABELS])
-    schema = load_schema("everyday").to_dict()
-    schema["relations"] = {label: schema["relations"][label] for label in LABELS}
-    (folder / "schema.yaml").write_text(yaml.safe_dump(schema), encoding="utf-8")
-    corpus = {name: str(folder / f"{name}.jsonl") for name in ("train", "test")}
-    corpus["schema"] = str(folder / "schema.yaml")
-    return corpus, str(save_tiny(folder / "llama")), save_encoder(folder / "bert")
 
 
 @pytest.fixture(scope="module")

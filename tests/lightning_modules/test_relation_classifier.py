@@ -22,7 +22,7 @@ from relgen.common.errors import InputError
 from relgen.data.samples import read_samples, write_samples
 from tests.lightning_modules.classifier_command import assert_same_predictions, classifier_command
 from tests.lightning_modules.two_processes import run_command
-from tests.relgen.classifiers.tiny_encoder import SCHEMA, samples, save_encoder
+from tests.tiny.encoders import SCHEMA, samples, save_encoder
 
 
 @pytest.fixture(autouse=True)

@@ -2,47 +2,44 @@
 
 from __future__ import annotations
 
-import argparse
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+from relgen.common import POSITIONAL
 
 
-def add_parser(actions: Any) -> None:
-    """Adds the action to the parser of `relgen data`."""
-    parser = actions.add_parser(
-        "schema",
-        help="make schema.yaml from descriptions of relations",
-        description="Makes a schema from a file such as FewRel's and wiki80's pid2name.json, "
-        '{"P177": ["crosses", "obstacle that a bridge …"], …}: name and description become the '
-        "explanation. With --samples it holds the relations found there, by id or by name.",
-    )
-    parser.add_argument("descriptions", metavar="PID2NAME.json", help="names and descriptions")
-    parser.add_argument("--out", required=True, help="schema.yaml to write")
-    parser.add_argument(
-        "--samples",
-        nargs="+",
-        default=[],
-        metavar="SAMPLES.jsonl",
-        help="take only the relations of these files (all that are described)",
-    )
-    parser.add_argument("--name", help="the schema's name (that of --out)")
-    parser.add_argument(
-        "--negative", metavar="LABEL", help="the label that stands for none of them (none)"
-    )
-    parser.set_defaults(run=run_schema)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Make a schema from names and descriptions of relations.
+
+    The file is one like FewRel's and wiki80's pid2name.json,
+    {"P177": ["crosses", "obstacle that a bridge …"], …}: name and description become the
+    explanation. With --samples the schema holds the relations found there, by id or by name.
+    """
+
+    descriptions: str = field(metadata=POSITIONAL)
+    """File of names and descriptions (pid2name.json)."""
+    out: str
+    """Schema file to write (schema.yaml)."""
+    samples: tuple[str, ...] = ()
+    """Files of samples whose relations to take; by default all that are described."""
+    name: str | None = None
+    """Name of the schema; by default that of --out."""
+    negative: str | None = None
+    """Label that stands for none of the relations; by default there is none."""
 
 
-def run_schema(args: argparse.Namespace) -> None:
-    """`relgen data schema`."""
+def run(options: Options) -> None:
+    """Write the schema, and print how many relations it has."""
     from relgen.common import refuse_inputs
     from relgen.data import read_descriptions, schema_from_descriptions
 
-    refuse_inputs([args.out], [args.descriptions, *args.samples])
+    refuse_inputs([options.out], [options.descriptions, *options.samples])
     schema = schema_from_descriptions(
-        read_descriptions(args.descriptions),
-        name=args.name or Path(args.out).stem,
-        samples=args.samples,
-        negative=args.negative,
+        read_descriptions(options.descriptions),
+        name=options.name or Path(options.out).stem,
+        samples=options.samples,
+        negative=options.negative,
     )
-    schema.save(args.out)
-    print(f"a schema of {len(schema)} relations -> {args.out}")
+    schema.save(options.out)
+    print(f"a schema of {len(schema)} relations -> {options.out}")

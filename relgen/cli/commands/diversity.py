@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from relgen.common import POSITIONAL, PositiveInt
 
 if TYPE_CHECKING:
     from relgen.data import Sample
@@ -24,78 +25,76 @@ _COLUMNS = {
 }
 
 
-def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds the command to relgen's parser."""
-    parser = subparsers.add_parser(
-        "diversity",
-        help="measure how different the samples of each relation are",
-        description="Measures how different the samples of each relation are. With --against, both "
-        "files are cut to the same number of samples per relation first (a seeded draw).",
-    )
-    parser.add_argument("samples", type=Path, help="samples file, such as generated.jsonl")
-    parser.add_argument(
-        "--against", type=Path, help="another samples file to compare with, such as train.jsonl"
-    )
-    parser.add_argument("--schema", help="schema (path or name): labels are checked against it")
-    parser.add_argument(
-        "--encoder",
-        default="all-minilm-l6-v2",
-        help="sentence encoder: embedded name, folder or Hub id (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--size", type=int, help="samples per relation at most (default: all that there are)"
-    )
-    parser.add_argument("--seed", type=int, default=1, help="of the draw (default: %(default)s)")
-    parser.add_argument("--skip-bad", action="store_true", help="leave malformed lines out")
-    parser.add_argument("--json", action="store_true", help="print JSON in place of the table")
-    parser.add_argument("--out", type=Path, help="also write the figures to this file, as JSON")
-    parser.set_defaults(run=run)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Measure how different the samples of each relation are.
+
+    With --against, both files are cut to the same number of samples per relation first, by a seeded
+    draw.
+    """
+
+    samples: str = field(metadata=POSITIONAL)
+    """File of samples, such as generated.jsonl."""
+    against: str | None = None
+    """Another file of samples to compare with, such as train.jsonl."""
+    schema: str | None = None
+    """Schema file, or the name of a shipped schema, to check the labels against."""
+    encoder: str = "all-minilm-l6-v2"
+    """Sentence encoder: embedded name, folder or Hub id."""
+    size: PositiveInt | None = None
+    """Samples per relation at most; by default all that there are."""
+    seed: int = 1
+    """Seed of the draw."""
+    skip_bad: bool = False
+    """Leave malformed lines out."""
+    json: bool = False
+    """Print JSON instead of the table."""
+    out: str | None = None
+    """File to write the figures to as well, as JSON."""
 
 
-def run(args: argparse.Namespace) -> None:
-    """Measures and prints. Raises InputError for a file, label or encoder that cannot be used."""
+def run(options: Options) -> None:
+    """Measure and print. Raises InputError for a file, label or encoder that cannot be used."""
     from relgen.common import InputError, write_json
     from relgen.evaluation import common_sizes, measure
     from relgen.models import SentenceEncoder
 
-    if args.size is not None and args.size < 1:
-        raise InputError("must be at least 1", field="--size", value=args.size)
-    samples = _read(args.samples, args)
-    size: Any = args.size
-    if args.against is not None:
-        other = _read(args.against, args)
-        size = common_sizes(samples, other, size=args.size)
+    samples = _read(options.samples, options)
+    size: Any = options.size
+    if options.against is not None:
+        other = _read(options.against, options)
+        size = common_sizes(samples, other, size=options.size)
         if not size:
             raise InputError(
-                f"shares no relation with {args.samples}",
-                path=args.against,
+                f"shares no relation with {options.samples}",
+                path=options.against,
                 remedy="compare two files over the same schema",
             )
-    encoder = SentenceEncoder(args.encoder)
-    result = measure(samples, encoder=encoder, seed=args.seed, size=size)
-    if args.against is not None:
-        result["against"] = measure(other, encoder=encoder, seed=args.seed, size=size)
-    if args.json:
+    encoder = SentenceEncoder(options.encoder)
+    result = measure(samples, encoder=encoder, seed=options.seed, size=size)
+    if options.against is not None:
+        result["against"] = measure(other, encoder=encoder, seed=options.seed, size=size)
+    if options.json:
         print(json.dumps(result, ensure_ascii=False, indent=2))
     else:
-        _print_table(result, args.samples, args.against)
-    if args.out is not None:
-        write_json(args.out, result)
+        _print_table(result, options.samples, options.against)
+    if options.out is not None:
+        write_json(options.out, result)
         # standard output holds nothing but JSON when JSON was asked for
-        print(f"Wrote {args.out}", file=sys.stderr if args.json else sys.stdout)
+        print(f"Wrote {options.out}", file=sys.stderr if options.json else sys.stdout)
 
 
-def _read(path: Path, args: argparse.Namespace) -> list[Sample]:
+def _read(path: str, options: Options) -> list[Sample]:
     from relgen.data import load_schema, read_samples
 
-    schema = load_schema(args.schema) if args.schema else None
-    samples = read_samples(path, skip_bad=args.skip_bad, schema=schema)
+    schema = load_schema(options.schema) if options.schema else None
+    samples = read_samples(path, skip_bad=options.skip_bad, schema=schema)
     if schema is not None:
         samples.sort(key=lambda sample: schema.labels.index(sample.relation))
     return samples
 
 
-def _print_table(result: dict[str, Any], path: Path, against: Path | None) -> None:
+def _print_table(result: dict[str, Any], path: str, against: str | None) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table

@@ -2,46 +2,44 @@
 
 from __future__ import annotations
 
-import argparse
-from typing import Any, get_args
+from dataclasses import dataclass, field
 
-from relgen.common import InputError
-from relgen.generation import DType
+from relgen.common import POSITIONAL, DType, InputError
 
 
-def add_parser(subparsers: Any) -> None:
-    """Adds the command to the parser of `relgen`."""
-    parser = subparsers.add_parser(
-        "export",
-        help="write a tuned language model for serving",
-        description="Merges an adapter into its base model: the folder loads in transformers and "
-        "vLLM like any other model.",
-    )
-    parser.add_argument("adapter", help="folder that `relgen dpo fit` wrote")
-    parser.add_argument(
-        "--merge", action="store_true", help="make the adapter part of the weights (needed)"
-    )
-    parser.add_argument("--out", required=True, help="folder to write")
-    parser.add_argument("--model", help="the base model; by default the one the adapter names")
-    parser.add_argument(
-        "--dtype", choices=get_args(DType), help="of the weights; by default the base's own"
-    )
-    parser.add_argument("--force", action="store_true", help="replace an earlier export at --out")
-    parser.set_defaults(run=run)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Merge an adapter into its base model.
+
+    The folder loads in transformers and vLLM like any other model.
+    """
+
+    adapter: str = field(metadata=POSITIONAL)
+    """Folder that `relgen dpo fit` wrote."""
+    out: str
+    """Folder to write."""
+    merge: bool = False
+    """Make the adapter part of the weights (needed)."""
+    model: str | None = None
+    """Base model; by default the one that the adapter names."""
+    dtype: DType | None = None
+    """Dtype of the weights; by default the base model's own."""
+    force: bool = False
+    """Replace an earlier export at --out."""
 
 
-def run(args: argparse.Namespace) -> None:
-    """Merges, and says where the model is."""
-    if not args.merge:
+def run(options: Options) -> None:
+    """Merge, and print where the model is."""
+    if not options.merge:
         raise InputError(
             "an adapter needs no export: servers that take adapters read its folder as it is",
             field="--merge",
-            path=args.adapter,
+            path=options.adapter,
             remedy="give --merge for a model in one piece",
         )
     from relgen.models import export_merged
 
     out = export_merged(
-        args.adapter, args.out, model=args.model, dtype=args.dtype, force=args.force
+        options.adapter, options.out, model=options.model, dtype=options.dtype, force=options.force
     )
     print(f"merged model -> {out}")

@@ -2,75 +2,75 @@
 
 from __future__ import annotations
 
-import argparse
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from relgen.common import InputError, read_json
+from relgen.common import POSITIONAL, InputError, read_json
 from relgen.experiments import GRID_MARK
 
 
-def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds the command to relgen's parser."""
-    parser = subparsers.add_parser(
-        "report",
-        help="write report.html and report.md of a finished experiment",
-        description="Writes report.html (one file, no network needed) and report.md into the "
-        "folder of a finished experiment, from its results.json and report_data.json; of a grid, "
-        "the tables of all its cells; with --compare, those of several experiments side by side.",
-    )
-    parser.add_argument("folder", type=Path, nargs="?", help="folder that `relgen run --out` wrote")
-    parser.add_argument(
-        "--compare", type=Path, nargs="+", metavar="FOLDER", help="folders to set side by side"
-    )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        help="folder for the two files (default: the experiment's own; with --compare, A-and-B "
-        "beside the first, or GRID-compared)",
-    )
-    parser.add_argument(
-        "--no-human-sentences",
-        dest="human_sentences",
-        action="store_false",
-        help="leave out the corpus's own sentences, e.g. to publish the report (corpora whose "
-        "licence forbids it, such as TACRED, are left out always)",
-    )
-    parser.set_defaults(run=run)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Write report.html (one file, no network needed) and report.md of a finished experiment.
+
+    They go into its folder, and are made from its results.json and report_data.json; of a grid, the
+    tables of all its cells; with --compare, those of several experiments side by side.
+    """
+
+    folder: str | None = field(default=None, metadata=POSITIONAL)
+    """Folder that `relgen run --out` wrote."""
+    compare: tuple[str, ...] = ()
+    """Folders to set side by side."""
+    out: str | None = None
+    """Folder for the two files; by default the experiment's own; with --compare, A-and-B beside the
+    first, or GRID-compared.
+    """
+    human_sentences: bool = True
+    """Show the corpus's own sentences; those of corpora whose licence forbids it, such as TACRED,
+    are never shown.
+    """
 
 
-def run(args: argparse.Namespace) -> None:
-    """Writes the report. Raises InputError when a folder holds no results."""
+def run(options: Options) -> None:
+    """Write the report. Raises InputError when a folder holds no results."""
     from relgen.reporting import write_comparison, write_report
 
-    if (args.folder is None) == (args.compare is None):
+    if (options.folder is None) == (not options.compare):
         raise InputError(
             "takes a folder, or --compare with several", remedy="relgen report runs/NAME"
         )
-    shown = {"human_sentences": args.human_sentences}
-    if args.compare is not None:
-        folders = _labelled(args.compare)
-        out = args.out or args.compare[0].resolve().parent / _joined(args.compare)
+    shown: dict[str, Any] = {"human_sentences": options.human_sentences}
+    out = None if options.out is None else Path(options.out)
+    if options.folder is None:
+        given = [Path(folder) for folder in options.compare]
+        folders = _labelled(given)
+        out = out or given[0].resolve().parent / _joined(given)
         paths = write_comparison(folders, out, title=" and ".join(folders), **shown)
-    elif (mark := args.folder / GRID_MARK).is_file():
+    elif (mark := Path(options.folder) / GRID_MARK).is_file():
         grid = _grid(mark)
-        cells = {name: args.folder / name for name in grid["cells"]}
-        unfinished = [n for n, cell in cells.items() if not (cell / "results.json").is_file()]
-        if unfinished:
-            raise InputError(
-                "this grid is not finished: some of its cells have no results yet",
-                path=args.folder,
-                value=unfinished,
-                remedy=f"run it to its end: relgen run … --out {args.folder}",
-            )
-        target = args.out or args.folder
+        cells = _finished_cells(grid, mark.parent)
         paths = write_comparison(
-            cells, target, title=grid["name"], settings=grid["settings"], **shown
+            cells, out or mark.parent, title=grid["name"], settings=grid["settings"], **shown
         )
     else:
-        paths = write_report(args.folder, args.out, **shown)
+        paths = write_report(Path(options.folder), out, **shown)
     for path in paths:
         print(f"Wrote {path}")
+
+
+def _finished_cells(grid: dict[str, Any], folder: Path) -> dict[str, Path]:
+    """Return the folders of a grid's cells. Raises InputError when one has no results yet."""
+    cells = {name: folder / name for name in grid["cells"]}
+    unfinished = [n for n, cell in cells.items() if not (cell / "results.json").is_file()]
+    if unfinished:
+        raise InputError(
+            "this grid is not finished: some of its cells have no results yet",
+            path=folder,
+            value=unfinished,
+            remedy=f"run it to its end: relgen run … --out {folder}",
+        )
+    return cells
 
 
 def _grid(mark: Path) -> dict[str, Any]:
@@ -85,13 +85,13 @@ def _grid(mark: Path) -> dict[str, Any]:
 
 
 def _joined(folders: list[Path]) -> str:
-    """A folder's name that is none of the runs' own."""
+    """Return a folder's name that is none of the runs' own."""
     names = [folder.resolve().name for folder in folders]
     return f"{names[0]}-compared" if len(names) == 1 else "-and-".join(names)[:100]
 
 
 def _labelled(given: list[Path]) -> dict[str, Path]:
-    """Folders by their own names; by their paths, where two have one name. A grid is its cells.
+    """Return folders by their names, or by their paths where two share a name. A grid is its cells.
 
     Raises:
         InputError: fewer than two runs, or one of them twice.

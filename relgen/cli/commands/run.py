@@ -2,123 +2,83 @@
 
 from __future__ import annotations
 
-import argparse
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import yaml
-
-from relgen.common import InputError
-from relgen.experiments import STAGE_KINDS, Jobs, choose, load_grid, print_grid, run_grid
+from relgen.common import POSITIONAL, InputError, NonNegativeInt
+from relgen.experiments import Grid, Jobs, choose, load_grid, print_grid, run_grid
 
 
-def add_parser(subparsers: Any) -> None:
-    """Adds the command to the parser of `relgen`."""
-    parser = subparsers.add_parser(
-        "run",
-        help="run an experiment: split, tune, generate, train, test, report",
-        description="Runs an experiment as a list of relgen commands. Stages that are done already "
-        "are kept; an interrupted run goes on where it stopped.",
-    )
-    parser.add_argument(
-        "experiment",
-        help="experiment.yaml, a grid of them, or a preset (everyday, semeval, semeval_effect, "
-        "paper, paper_small, paper_small_more)",
-    )
-    parser.add_argument("--out", required=True, type=Path, help="folder of the run")
-    parser.add_argument(
-        "--dry-run", action="store_true", help="print the commands, and which are done; run nothing"
-    )
-    parser.add_argument(
-        "--only",
-        action="append",
-        default=[],
-        metavar="STAGE",
-        help=f"run these stages only: a name (seed1/split) or a kind "
-        f"({', '.join(STAGE_KINDS)}); may be given several times",
-    )
-    parser.add_argument(
-        "--force",
-        action="append",
-        default=[],
-        metavar="STAGE",
-        help="run these stages again, though they are done",
-    )
-    parser.add_argument(
-        "--cell", action="append", default=[], metavar="NAME", help="this cell of a grid only"
-    )
-    parser.add_argument(
-        "--seed",
-        action="append",
-        default=[],
-        type=int,
-        metavar="N",
-        help="the stages of this seed only; other processes may run others at the same time",
-    )
-    parser.add_argument(
-        "--jobs",
-        type=int,
-        metavar="N",
-        help="run the seeds as jobs, N at a time (0: all of them), with submitit (extra `cluster`)",
-    )
-    parser.add_argument(
-        "--cluster", choices=["local", "slurm"], help="where jobs run (local); needs --jobs"
-    )
-    parser.add_argument(
-        "--cluster-option",
-        action="append",
-        default=[],
-        type=_option,
-        metavar="KEY=VALUE",
-        help="of submitit's executor: timeout_min=600, gpus_per_node=1, slurm_partition=gpu, …",
-    )
-    parser.set_defaults(run=run)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Run an experiment as a list of relgen commands.
+
+    Stages that are done already are kept; an interrupted run goes on where it stopped.
+    """
+
+    experiment: str = field(metadata=POSITIONAL)
+    """Experiment file, a grid of them, or a preset such as everyday, semeval or paper_small."""
+    out: str
+    """Folder of the run."""
+    dry_run: bool = False
+    """Print the commands and which of them are done; run nothing."""
+    only: tuple[str, ...] = ()
+    """Run these stages only: names (seed1/split) or kinds (split, dpo, generate, train, …)."""
+    force: tuple[str, ...] = ()
+    """Run these stages again, though they are done."""
+    cell: tuple[str, ...] = ()
+    """Run these cells of a grid only."""
+    seed: tuple[int, ...] = ()
+    """Run the stages of these seeds only; other processes may run others at the same time."""
+    jobs: NonNegativeInt | None = None
+    """Run the seeds as jobs, N at a time (0: all of them), with submitit (extra `cluster`)."""
+    cluster: Literal["local", "slurm"] | None = None
+    """Where jobs run (by default local); needs --jobs."""
+    cluster_option: dict[str, Any] = field(default_factory=dict)
+    """Options of submitit's executor: timeout_min=600, gpus_per_node=1, slurm_partition=gpu, …"""
+
+    def __post_init__(self) -> None:
+        for name in ("seed", "only", "force"):
+            if self.jobs is not None and getattr(self, name):
+                raise InputError("does not go with --jobs", field=name)
+        for name in ("cluster", "cluster_option"):
+            if self.jobs is None and getattr(self, name):
+                raise InputError(
+                    "is for jobs",
+                    field=name,
+                    value=getattr(self, name),
+                    remedy="say how many at a time with --jobs N (0: all of them)",
+                )
 
 
-def run(args: argparse.Namespace) -> None:
-    """Plans, and prints or runs the plan."""
-    if args.jobs is not None and args.jobs < 0:
-        raise InputError("must not be negative", field="--jobs", value=args.jobs)
-    for name in ("seed", "only", "force"):
-        if args.jobs is not None and getattr(args, name):
-            raise InputError("does not go with --jobs", field=f"--{name}")
-    for name in ("cluster", "cluster_option"):
-        if args.jobs is None and getattr(args, name):
-            raise InputError(
-                "is for jobs",
-                field=f"--{name.replace('_', '-')}",
-                value=getattr(args, name),
-                remedy="say how many at a time with --jobs N (0: all of them)",
-            )
-    grid = load_grid(args.experiment)
-    chosen = choose(grid, args.cell)
-    known = {seed for cell in chosen for seed in cell.experiment.seeds}
-    if unknown := [seed for seed in args.seed if seed not in known]:
-        remedy = f"seeds: {', '.join(map(str, sorted(known)))}"
-        raise InputError("no such seed", field="--seed", value=unknown[0], remedy=remedy)
-    if args.dry_run:
-        print_grid(grid, args.out, cells=args.cell, only=args.only, force=args.force)
+def run(options: Options) -> None:
+    """Plan, and print or run the plan."""
+    grid = load_grid(options.experiment)
+    _check_seeds(grid, options)
+    stages = {"cells": options.cell, "only": options.only, "force": options.force}
+    if options.dry_run:
+        print_grid(grid, Path(options.out), **stages)
         return
     jobs = None
-    if args.jobs is not None:
-        jobs = Jobs(args.cluster or "local", args.jobs or None, dict(args.cluster_option))
+    if options.jobs is not None:
+        jobs = Jobs(options.cluster or "local", options.jobs or None, options.cluster_option)
     from relgen.cli.main import run as execute
 
     run_grid(
         grid,
-        args.out,
-        file=args.experiment,
+        Path(options.out),
+        file=options.experiment,
         execute=execute,
-        cells=args.cell,
-        seeds=args.seed,
-        only=args.only,
-        force=args.force,
+        seeds=options.seed,
         jobs=jobs,
+        **stages,
     )
 
 
-def _option(text: str) -> tuple[str, Any]:
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise argparse.ArgumentTypeError(f"'{text}' is not KEY=VALUE")
-    return key, yaml.safe_load(value)
+def _check_seeds(grid: Grid, options: Options) -> None:
+    """Raise InputError for a seed that no chosen cell has."""
+    known = {seed for cell in choose(grid, options.cell) for seed in cell.experiment.seeds}
+    if unknown := [seed for seed in options.seed if seed not in known]:
+        remedy = f"seeds: {', '.join(map(str, sorted(known)))}"
+        raise InputError("no such seed", field="--seed", value=unknown[0], remedy=remedy)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from relgen.common import DType
 from relgen.data import RelationSchema, Sample
 from relgen.evaluation.direct.answers import AnswerTrie, Descent, build_trie
 from relgen.evaluation.direct.prompt import DirectPrompt
@@ -25,7 +26,7 @@ from relgen.generation import (
     context_window,
 )
 from relgen.kernels import accelerate
-from relgen.models import DType, load_language_model, load_tokenizer
+from relgen.models import load_language_model, load_tokenizer
 from relgen.prompting import encode, prompt_format
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from rich.console import Console
 from rich.progress import track
@@ -24,12 +24,12 @@ from relgen.data import (
 )
 from relgen.evaluation.direct.answers import find_label, mean_log_likelihoods
 from relgen.evaluation.direct.prompt import DirectPrompt, draw_demonstrations
+from relgen.evaluation.direct.settings import DirectSettings
 from relgen.evaluation.scores import score_labels
 from relgen.generation import DraftRequest, GenerationSettings, find_engine
-from relgen.models import DType, find_device
+from relgen.models import find_device
 from relgen.prompting import Prompt
 
-Answer = Literal["likelihood", "constrained", "free"]
 _BATCH = 8
 _CHUNK = 128
 _FREE_TOKENS = 32
@@ -37,29 +37,6 @@ _FREE_TOKENS = 32
 # the label that was named (None where none was), each label's probability, and a free answer's text
 Row = tuple[str | None, list[float], str | None]
 Asker = Callable[[Sequence[Sample]], list[Row]]
-
-
-@dataclass(frozen=True, slots=True)
-class DirectSettings:
-    """The model to ask, and how to ask it.
-
-    Args:
-        model: embedded name, local folder or Hub id.
-        dtype: of its weights.
-        device: where it runs; by default a GPU where there is one.
-        shots: labelled samples shown with their answers.
-        seed: of which samples are shown.
-        answer: `likelihood` takes the relation whose name has the highest mean log-probability a
-            token; `constrained` decodes greedily and allows names only; `free` decodes greedily
-            whatever comes, and an answer that names no relation is wrong.
-    """
-
-    model: str = "smollm2-135m-instruct"
-    dtype: DType = "float32"
-    device: str | None = None
-    shots: int = 2
-    seed: int = 1
-    answer: Answer = "likelihood"
 
 
 def classify(

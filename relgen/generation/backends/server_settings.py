@@ -1,6 +1,4 @@
-"""Settings of a server that speaks OpenAI's protocol."""
-
-# ruff: noqa: RUF009 - `described` is `dataclasses.field` with a text; it holds no state
+"""The settings of a server that speaks OpenAI's protocol."""
 
 from __future__ import annotations
 
@@ -9,7 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
-from relgen.common import InputError, check_fields, described
+from relgen.common import (
+    InputError,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+)
 
 if TYPE_CHECKING:
     from relgen.generation.files.journal import Usage
@@ -24,55 +28,45 @@ _MANNERS = (
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """The settings of one server. Each field's metadata holds its explanation (`help`).
+    """Settings of one server.
 
     Raises:
-        InputError: a value is of the wrong type, out of range, or contradicts another.
+        InputError: the address cannot be used, or two values contradict each other.
     """
 
-    base_url: str = described("http://localhost:8000/v1", "address, up to and with /v1")
-    kind: ServerKind = described(
-        "other",
-        "vllm and llama.cpp are sent the grammar, top_k and the repetition penalty, each in its "
-        "own form; openai and other are not, and the grammar is only checked afterwards",
-    )
-    api: Api = described(
-        "chat",
-        "chat: the server applies the model's chat template. completions: relgen does, exactly as "
-        "in tuning (see `tokenizer`)",
-    )
-    tokenizer: str | None = described(
-        None, "completions: embedded name, local folder or Hub id of the model's tokeniser"
-    )
-    system_role: bool = described(
-        True, "chat: give the Task Description as the system's turn; off, in the user's"
-    )
-    api_key_variable: str = described(
-        "OPENAI_API_KEY", "environment variable that holds the key; without it none is sent"
-    )
-    concurrency: int = described(16, "requests in flight at the same time, at most")
-    timeout: float = described(120.0, "seconds until an answer must be complete")
-    retries: int = described(
-        6, "further tries of a request that failed, with growing pauses (or as long as it says)"
-    )
-    price_prompt: float = described(0.0, "of a million tokens read, for the account")
-    price_completion: float = described(0.0, "of a million tokens written")
-    cost_budget: float | None = described(None, "stop once the run has cost this much")
-    total_token_budget: int | None = described(
-        None, "stop once so many tokens were read and written together"
-    )
+    base_url: str = "http://localhost:8000/v1"
+    """Address of the server, up to and with /v1."""
+    kind: ServerKind = "other"
+    """Engine behind it: vllm and llama.cpp are sent the grammar, top_k and the repetition penalty,
+    each in its own form; openai and other are not, and the grammar is only checked afterwards.
+    """
+    api: Api = "chat"
+    """Who applies the chat template: the server (chat), or relgen exactly as in tuning
+    (completions; see `tokenizer`).
+    """
+    tokenizer: str | None = None
+    """Embedded name, local folder or Hub id of the model's tokeniser, for completions."""
+    system_role: bool = True
+    """Give the Task Description as the system's turn, for chat; else in the user's."""
+    api_key_variable: str = "OPENAI_API_KEY"
+    """Environment variable that holds the key; without it none is sent."""
+    concurrency: PositiveInt = 16
+    """Requests at the same time, at most."""
+    timeout: PositiveFloat = 120.0
+    """Seconds until an answer must be complete."""
+    retries: NonNegativeInt = 6
+    """Further tries of a request that failed, after growing pauses or the one that it asks for."""
+    price_prompt: NonNegativeFloat = 0.0
+    """Price of a million tokens read."""
+    price_completion: NonNegativeFloat = 0.0
+    """Price of a million tokens written."""
+    cost_budget: NonNegativeFloat | None = None
+    """Cost of a run at which it stops."""
+    total_token_budget: PositiveInt | None = None
+    """Tokens read and written together at which the run stops."""
 
     def __post_init__(self) -> None:
-        check_fields(self, "server.")
         self._check_address()
-        for name in ("concurrency", "timeout", "total_token_budget"):
-            value = getattr(self, name)
-            if value is not None and value < (1 if name != "timeout" else 0.001):
-                raise InputError("must be positive", field=f"server.{name}", value=value)
-        for name in ("retries", "price_prompt", "price_completion", "cost_budget"):
-            value = getattr(self, name)
-            if value is not None and value < 0:
-                raise InputError("must not be negative", field=f"server.{name}", value=value)
         if self.cost_budget is not None and self.price_prompt + self.price_completion == 0:
             raise InputError(
                 "needs prices",

@@ -13,13 +13,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from relgen.common import InputError, read_json, write_json
-
-if TYPE_CHECKING:  # `settings` reads this package; these modules read `settings`
-    from relgen.generation.loop import RoundResult
-    from relgen.generation.states import RelationState
+from relgen.generation.loop import RoundResult
+from relgen.generation.states import RelationState
 
 
 @dataclass(frozen=True, slots=True)

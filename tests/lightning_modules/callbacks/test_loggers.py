@@ -23,7 +23,7 @@ from relgen.cli import main as cli
 from relgen.data.samples import write_samples
 from relgen.dpo.preference_pairs import write_chains
 from tests import tiny
-from tests.relgen.classifiers import tiny_encoder
+from tests.tiny import encoders
 
 QUIET = ["--trainer.accelerator", "cpu", "--trainer.enable_progress_bar", "false"]
 README = Path(__file__).parents[3] / "README.md"
@@ -35,10 +35,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     tiny.save_model(tmp_path / "base")
     write_chains(tmp_path / "chains.jsonl", [tiny.chain(n, name=f"c{n}") for n in (1, 2, 3)])
     tiny.SCHEMA.save(tmp_path / "schema.yaml")
-    tiny_encoder.save_encoder(tmp_path / "encoder")
-    tiny_encoder.SCHEMA.save(tmp_path / "labels.yaml")
+    encoders.save_encoder(tmp_path / "encoder")
+    encoders.SCHEMA.save(tmp_path / "labels.yaml")
     for name, skip in (("human", 0), ("test", 48)):
-        write_samples(tmp_path / f"{name}.jsonl", tiny_encoder.samples(12, skip=skip))
+        write_samples(tmp_path / f"{name}.jsonl", encoders.samples(12, skip=skip))
     return tmp_path
 
 

@@ -23,7 +23,7 @@ from relgen.dpo.preference_pairs import write_chains
 from tests import tiny
 from tests.lightning_modules import step_on_two_processes
 from tests.lightning_modules.two_processes import TWO, run, run_command, start
-from tests.relgen.classifiers.tiny_encoder import SCHEMA, samples, save_encoder
+from tests.tiny.encoders import SCHEMA, samples, save_encoder
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.processes]

@@ -18,7 +18,7 @@ from relgen.classifiers.datastore import (
     neighbour_probabilities,
     published,
 )
-from tests.relgen.classifiers.tiny_encoder import SCHEMA
+from tests.tiny.encoders import SCHEMA
 
 # one query, whose four neighbours have relations 0, 1, 0 and, uncertain, 1 or 2
 FOUR = Neighbours(

@@ -5,7 +5,7 @@ import pytest
 from relgen.classifiers.encoding import MarkerEncoding, keep_nearest, split_around
 from relgen.common.errors import InputError
 from relgen.data.samples import Entity, Sample
-from tests.relgen.classifiers.tiny_encoder import sample, tokenizer
+from tests.tiny.encoders import sample, tokenizer
 
 
 def read(encoding, encoded):

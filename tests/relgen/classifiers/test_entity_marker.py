@@ -12,7 +12,7 @@ from relgen.classifiers.saved import save_classifier
 from relgen.common.errors import InputError
 from relgen.data.samples import Entity, Sample
 from relgen.data.schema import Relation, RelationSchema
-from tests.relgen.classifiers.tiny_encoder import SCHEMA, samples, save_encoder
+from tests.tiny.encoders import SCHEMA, samples, save_encoder
 
 TYPED = RelationSchema(
     "typed",

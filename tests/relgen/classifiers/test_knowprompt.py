@@ -11,8 +11,8 @@ from relgen.classifiers.losses import impossible_roles, structured_loss
 from relgen.classifiers.pipeline import SavedClassifier
 from relgen.classifiers.saved import save_classifier
 from relgen.data.samples import Entity, Sample
-from tests.relgen.classifiers.tiny_encoder import SCHEMA, samples, save_encoder
-from tests.relgen.classifiers.tiny_masked import TYPED, save_masked, tokenizer
+from tests.tiny.encoders import SCHEMA, TYPED, samples, save_encoder, save_masked
+from tests.tiny.encoders import pair_tokenizer as tokenizer
 
 FAMILIES = ["bert", "roberta"]
 

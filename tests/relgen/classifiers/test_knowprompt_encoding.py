@@ -5,8 +5,8 @@ import pytest
 from relgen.classifiers.knowprompt_encoding import PromptEncoding
 from relgen.common.errors import InputError
 from relgen.data.samples import Entity, Sample
-from tests.relgen.classifiers.tiny_encoder import sample
-from tests.relgen.classifiers.tiny_masked import tokenizer
+from tests.tiny.encoders import pair_tokenizer as tokenizer
+from tests.tiny.encoders import sample
 
 CAUSE = sample("x", "the {h} caused a {t} .", "cause", "storm", "flood")
 

@@ -4,8 +4,7 @@ import pytest
 
 from relgen.classifiers.knowprompt_words import label_words, type_counts
 from relgen.data.schema import Relation, RelationSchema
-from tests.relgen.classifiers.tiny_encoder import SCHEMA
-from tests.relgen.classifiers.tiny_masked import TYPED
+from tests.tiny.encoders import SCHEMA, TYPED
 
 
 @pytest.mark.parametrize(

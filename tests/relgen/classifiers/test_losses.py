@@ -15,7 +15,7 @@ from relgen.classifiers.losses import (
     weighted_mean,
 )
 from relgen.data.schema import Relation, RelationSchema
-from tests.relgen.classifiers.tiny_masked import TYPED
+from tests.tiny.encoders import TYPED
 
 
 def test_targets_stand_where_there_are_any():

@@ -7,9 +7,9 @@ from transformers import DistilBertConfig, DistilBertForMaskedLM
 
 from relgen.classifiers.pretrained import head_parts, load_masked_language_model, word_logits
 from relgen.common.errors import InputError
-from tests.relgen.classifiers.tiny_encoder import save_encoder
-from tests.relgen.classifiers.tiny_masked import save_masked, tokenizer
 from tests.tiny import language_model
+from tests.tiny.encoders import pair_tokenizer as tokenizer
+from tests.tiny.encoders import save_encoder, save_masked
 
 FAMILIES = ["bert", "roberta"]
 

@@ -11,8 +11,7 @@ from relgen.classifiers.pipeline import SavedClassifier
 from relgen.classifiers.retrieval import RetrievalClassifier
 from relgen.classifiers.saved import save_classifier
 from relgen.common.errors import InputError
-from tests.relgen.classifiers.tiny_encoder import SCHEMA, samples
-from tests.relgen.classifiers.tiny_masked import save_masked
+from tests.tiny.encoders import SCHEMA, samples, save_masked
 
 
 @pytest.fixture(params=["bert", "roberta"])

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 import torch
+from huggingface_hub import ModelCard
 
 import relgen
 from relgen.classifiers import pipeline
@@ -15,7 +16,7 @@ from relgen.classifiers.saved import record_scores, save_classifier
 from relgen.common.errors import InputError
 from relgen.data.predictions import Prediction
 from relgen.evaluation.scores import score_labels
-from tests.relgen.classifiers.tiny_encoder import SCHEMA, samples, save_encoder
+from tests.tiny.encoders import SCHEMA, samples, save_encoder
 
 DATA = {
     "files": {
@@ -123,6 +124,7 @@ def test_the_card_tells_where_the_data_came_from(folder):
     assert "written by `some-model`" in card
     assert "2 texts were too long" in card
     assert "Not tested yet" in card
+    assert ModelCard(card).data.tags == ["relation-extraction", "entity_marker"]
 
 
 def test_scores_join_the_card_of_the_weights_that_were_tested(classifier, folder):

@@ -90,8 +90,8 @@ def test_commands_take_the_word(command: str, monkeypatch: pytest.MonkeyPatch) -
         raise StoppedError(settings)
 
     monkeypatch.setattr(device, "fast_dtype", lambda: "bfloat16")
-    monkeypatch.setattr("relgen.evaluation.direct.run.classify", stop)
-    monkeypatch.setattr("relgen.labelling.run.label", stop)
+    monkeypatch.setattr("relgen.evaluation.classify", stop)
+    monkeypatch.setattr("relgen.labelling.label", stop)
     files = ["--test", "b"] if command == "direct" else ["c"]
     line = [command, *files, "--train", "a", "--schema", "everyday", "--out", "o"]
     with pytest.raises(StoppedError) as stopped:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 
 from relgen.common.errors import InputError
 from relgen.common.files import read_json
 from relgen.common.presets import find_schema
-from relgen.experiments.config import CORPORA, Experiment
+from relgen.experiments.config import Experiment
 from relgen.experiments.corpora import ON_DISK, plan_corpus
 from relgen.experiments.planner import plan
 from relgen.experiments.report_data import write_report_data
@@ -27,7 +28,8 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_every_corpus_has_a_schema() -> None:
-    assert set(CORPORA) == {"everyday", *ON_DISK}
+    known = get_args(get_args(get_type_hints(Experiment)["corpus"])[0])
+    assert set(known) == {"everyday", *ON_DISK}
     for corpus in ON_DISK.values():
         assert find_schema(corpus.schema).is_file()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from relgen.data.samples import write_samples
-from tests.relgen.generation import tiny
+from tests import tiny
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Inputs:
 @pytest.fixture(scope="session")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     folder = tmp_path_factory.mktemp("generation")
-    write_samples(folder / "train.jsonl", tiny.train())
-    tiny.schema().save(folder / "schema.yaml")
-    model = tiny.save_tiny(folder / "model")
+    write_samples(folder / "train.jsonl", tiny.labelled())
+    tiny.typed_schema().save(folder / "schema.yaml")
+    model = tiny.save_writing_model(folder / "model")
     return Inputs(model, folder / "train.jsonl", folder / "schema.yaml")

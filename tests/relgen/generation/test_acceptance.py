@@ -8,20 +8,22 @@ from relgen.data.samples import Sample
 from relgen.generation.acceptance import DraftContext, Pool, default_checks, judge
 from relgen.generation.backends.base import Finish
 from relgen.generation.settings import GenerationSettings
-from tests.relgen.generation import tiny
+from tests import tiny
 
 SETTINGS = GenerationSettings(min_words=5, max_words=12, max_entity_chars=20)
-FORBIDDEN = [tiny.sample("A leak", " under the sink ruined the whole ", "kitchen floor")]
-OTHER = tiny.sample("vase", " on the shelf had been blown from green ", "glass", relation="made_of")
-ACCEPTED = tiny.sample("frost", " killed nearly all of the early ", "apricots")
+FORBIDDEN = [tiny.sentence("A leak", " under the sink ruined the whole ", "kitchen floor")]
+OTHER = tiny.sentence(
+    "vase", " on the shelf had been blown from green ", "glass", relation="made_of"
+)
+ACCEPTED = tiny.sentence("frost", " killed nearly all of the early ", "apricots")
 
 
 def verdict(raw: str, relation: str = "causes", finish: Finish = "stop") -> Sample | str:
-    pool = Pool(SETTINGS, tiny.train(), FORBIDDEN)
+    pool = Pool(SETTINGS, tiny.labelled(), FORBIDDEN)
     pool.add(OTHER)
     pool.add(ACCEPTED)
-    shown = [sample for sample in tiny.train() if sample.relation == relation][:1]
-    context = DraftContext(tiny.schema()[relation], shown, pool)
+    shown = [sample for sample in tiny.labelled() if sample.relation == relation][:1]
+    context = DraftContext(tiny.typed_schema()[relation], shown, pool)
     return judge(raw, finish, context, default_checks(SETTINGS))
 
 
@@ -101,11 +103,11 @@ def test_types() -> None:
 
 
 def test_type_of_an_equal_mention_in_the_demonstrations() -> None:
-    shown = tiny.sample(
+    shown = tiny.sentence(
         "table", " is all ", "oak", relation="made_of", types=("OBJECT", "MATERIAL")
     )
     pool = Pool(SETTINGS, [])
-    context = DraftContext(tiny.schema()["made_of"], [shown], pool)
+    context = DraftContext(tiny.typed_schema()["made_of"], [shown], pool)
     raw = "He built the <head>sloop</head> from seasoned <tail>Oak</tail>."
     found = judge(raw, "stop", context, default_checks(SETTINGS))
     assert isinstance(found, Sample)
@@ -116,7 +118,7 @@ def test_an_outside_scorer_is_one_more_check() -> None:
     def refuse_oak(sample: Sample, _: DraftContext) -> str | None:
         return "classifier_disagrees" if "oak" in sample.text else None
 
-    context = DraftContext(tiny.schema()["made_of"], [], Pool(SETTINGS, []))
+    context = DraftContext(tiny.typed_schema()["made_of"], [], Pool(SETTINGS, []))
     checks = [*default_checks(SETTINGS), refuse_oak]
     raw = "He built the <head>sloop</head> from seasoned <tail>oak</tail>."
     assert judge(raw, "stop", context, checks) == "classifier_disagrees"

@@ -8,11 +8,11 @@ import pytest
 
 from relgen.generation import overlap
 from relgen.generation.overlap import OverlapIndex, context_words, jaccard, words
-from tests.relgen.generation import tiny
+from tests import tiny
 
 
 def test_context_words_leave_the_entities_out() -> None:
-    sample = tiny.sample("Old Rain", " brought: a ", "flood", before="The ", after=", a FLOOD!")
+    sample = tiny.sentence("Old Rain", " brought: a ", "flood", before="The ", after=", a FLOOD!")
     assert context_words(sample) == {"the", "brought", "a", "flood"}
     assert words(sample.text) == {"the", "old", "rain", "brought", "a", "flood"}
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
 from relgen.cli.commands import generate as command
+from relgen.common.command_lines import arguments, parse
+from relgen.common.configuration import read
 from relgen.common.errors import InputError
 from relgen.common.presets import find_config, list_configs
-from relgen.common.setting_fields import from_mapping
 from relgen.generation.settings import GenerationSettings, read_settings
 
 
@@ -30,23 +31,23 @@ def test_defaults_are_the_papers() -> None:
     ("values", "message"),
     [
         ({"temprature": 1}, "did you mean 'temperature'"),
-        ({"samples": 0}, "'samples': must be at least 1"),
+        ({"samples": 0}, "'samples': must be a whole number above 0"),
         ({"samples": 2.5}, "must be a whole number"),
         ({"samples": True}, "must be a whole number"),
-        ({"diverse": "yes"}, "must be true or false"),
+        ({"diverse": "maybe"}, "must be true or false"),
         ({"mode": "both"}, "must be one of obo, aao"),
-        ({"top_p": 0}, "above 0 and at most 1"),
+        ({"top_p": 0}, "a number above 0 and of at most 1"),
         ({"temperature": float("nan")}, "must be a number"),
-        ({"repetition_penalty": 0}, "must be positive"),
+        ({"repetition_penalty": 0}, "must be a number above 0"),
         ({"min_words": 9, "max_words": 8}, "above max_words"),
         ({"mode": "aao", "candidates": 2}, "for obo"),
-        ({"relations": "causes"}, "a list of names or null"),
+        ({"relations": "causes"}, "a list, each a text or null"),
         ({"model": None}, "'model': must be a text"),
     ],
 )
 def test_refuses(values: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        from_mapping(GenerationSettings, values)
+        read(GenerationSettings, values)
 
 
 def test_file_overrides_and_errors_name_the_file(tmp_path: Path) -> None:
@@ -72,18 +73,19 @@ def test_command_line_yaml_and_python_agree(tmp_path: Path) -> None:
         relations=("Cause-Effect(e1,e2)", "b"),
         half="b",
     )
-    parser = argparse.ArgumentParser()
-    command.add_parser(parser.add_subparsers())
     line = (
-        "generate --train t --schema s --out o --mode aao --samples 3 --top-k null --no-diverse "
+        "--train t --schema s --out o --mode aao --samples 3 --top_k null --no-diverse "
         "--temperature 0.5 --relations Cause-Effect(e1,e2) b --half b"
     )
-    args = vars(parser.parse_args(line.split()))
-    names = GenerationSettings.__dataclass_fields__
-    assert (
-        from_mapping(GenerationSettings, {k: v for k, v in args.items() if k in names}) == expected
-    )
-    assert from_mapping(GenerationSettings, expected.to_dict()) == expected
+    options = parse(command.Options, "generate", line.split())
+    assert options is not None
+    names = [entry.name for entry in fields(GenerationSettings)]
+    assert GenerationSettings(**{name: getattr(options, name) for name in names}) == expected
+    assert read(GenerationSettings, expected.to_dict()) == expected
+    # and back
+    words = arguments(options)
+    assert parse(command.Options, "generate", words) == replace(options, top_k=20)
+    assert {"--no-diverse", "--relations", "--train"} <= set(words)
 
 
 def test_shipped_presets_are_valid() -> None:

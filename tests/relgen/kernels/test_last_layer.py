@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from transformers import AutoModel, DistilBertConfig, DistilBertModel
+from transformers import AutoConfig, AutoModel
 
 from relgen.kernels.last_layer import NarrowLayer, narrow, read_states
-from tests.relgen.classifiers.tiny_encoder import save_encoder
+from tests.tiny.encoders import save_encoder
 
 IDS = torch.tensor([[5, 6, 7, 8, 9, 10], [11, 12, 13, 14, 0, 0]])
 MASK = torch.tensor([[1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0]])
@@ -59,9 +59,12 @@ def test_fewer_tokens_go_through_the_last_layer(tmp_path: Path) -> None:
     assert seen == [(2, 2)]
 
 
-def test_other_architectures_are_read_whole() -> None:
-    config = DistilBertConfig(vocab_size=20, dim=8, hidden_dim=16, n_layers=2, n_heads=2)
-    encoder = DistilBertModel(config).eval()
+# RoFormer's and XLM-RoBERTa-XL's layers have BERT's parts, and compute something else
+@pytest.mark.parametrize("family", ["distilbert", "roformer", "xlm-roberta-xl"])
+def test_other_architectures_are_read_whole(family: str) -> None:
+    sizes = {"hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 2}
+    config = AutoConfig.for_model(family, vocab_size=20, num_attention_heads=2, **sizes)
+    encoder = AutoModel.from_config(config).eval()
     assert not narrow(encoder)
     assert not any(isinstance(module, NarrowLayer) for module in encoder.modules())
     torch.testing.assert_close(read_states(encoder, IDS, MASK, PLACES), whole(encoder, MASK))

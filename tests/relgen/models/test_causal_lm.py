@@ -162,7 +162,7 @@ def test_smollm2_has_a_chat_template_and_speaks():
 
 
 def test_an_encoder_is_no_language_model(tmp_path):
-    from tests.relgen.classifiers.tiny_encoder import save_encoder
+    from tests.tiny.encoders import save_encoder
 
     with pytest.raises(InputError, match=r"is no language model.*lack \d+ weights, such as cls\."):
         load_language_model(save_encoder(tmp_path))

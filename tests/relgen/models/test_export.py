@@ -14,14 +14,14 @@ from relgen.common.errors import InputError
 from relgen.models.causal_lm import load_language_model
 from relgen.models.export import export_merged, own_dtype
 from relgen.models.lora import add_lora, save_adapter
-from tests.relgen.generation import tiny
+from tests import tiny
 
 IDS = torch.arange(3, 14)[None]
 
 
 @pytest.fixture
 def base(tmp_path: Path) -> Path:
-    return tiny.save_tiny(tmp_path / "base")
+    return tiny.save_writing_model(tmp_path / "base")
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_logits_are_the_same_before_and_after(base: Path, adapter: Path, tmp_pat
         assert not torch.allclose(untuned(IDS).logits, expected, atol=1e-2)
     tokenizer = AutoTokenizer.from_pretrained(out)
     assert tokenizer.chat_template == tiny.CHAT_TEMPLATE
-    assert tokenizer("a b")["input_ids"] == tiny.tiny_tokenizer()("a b")["input_ids"]
+    assert tokenizer("a b")["input_ids"] == tiny.chat_tokenizer()("a b")["input_ids"]
     assert not list(out.glob("adapter*"))
     origin = json.loads((out / "relgen_export.json").read_text())
     assert (origin["base_model"], origin["adapter"]) == (str(base), str(adapter))
@@ -58,7 +58,7 @@ def test_logits_are_the_same_before_and_after(base: Path, adapter: Path, tmp_pat
 
 def test_the_dtype_is_the_bases_own(adapter: Path, base: Path, tmp_path: Path) -> None:
     assert own_dtype(str(base)) == "float32"
-    half = tiny.save_tiny(tmp_path / "half", dtype=torch.bfloat16)
+    half = tiny.save_writing_model(tmp_path / "half", dtype=torch.bfloat16)
     assert own_dtype(str(half)) == "bfloat16"
     out = export_merged(adapter, tmp_path / "merged", model=str(half))
     assert AutoModelForCausalLM.from_pretrained(out).dtype == torch.bfloat16
@@ -84,7 +84,7 @@ def test_refusals(adapter: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "give --merge" in capsys.readouterr().err
     assert main(["export", str(tmp_path), "--merge", "--out", str(tmp_path / "x")]) == 2
     assert "no adapter in this folder" in capsys.readouterr().err
-    other = tiny.save_tiny(tmp_path / "other", seed=5)
+    other = tiny.save_writing_model(tmp_path / "other", seed=5)
     line = ["export", str(adapter), "--merge", "--model", str(other), "--out", str(tmp_path / "x")]
     assert main(line) == 2
     assert "made for another base model" in capsys.readouterr().err

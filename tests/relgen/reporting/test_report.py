@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
-from relgen.cli.commands import report as command
+from relgen.cli import main as cli
 from relgen.common.errors import InputError
 from relgen.common.files import write_json
 from relgen.reporting.report import write_report
@@ -201,9 +200,6 @@ def test_a_folder_without_results_is_an_input_error(tmp_path: Path, content: obj
 def test_the_command_prints_where_its_output_is(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    parser = argparse.ArgumentParser()
-    command.add_parser(parser.add_subparsers())
-    args = parser.parse_args(["report", str(run), "--out", str(tmp_path)])
-    args.run(args)
+    cli.run(["report", str(run), "--out", str(tmp_path)])
     assert capsys.readouterr().out == f"Wrote {tmp_path}/report.html\nWrote {tmp_path}/report.md\n"
     assert (tmp_path / "report.html").is_file()

@@ -1,6 +1,5 @@
 """`relgen data`: what each action writes, says and refuses."""
 
-import argparse
 import json
 import math
 import subprocess
@@ -10,7 +9,7 @@ import tracemalloc
 import pytest
 from datasets import load_dataset
 
-from relgen.cli.commands import data
+from relgen.cli import main
 from relgen.common.errors import InputError
 from relgen.common.files import content_hash, read_json
 from relgen.data.corpora.everyday import read_split
@@ -21,10 +20,7 @@ RECORD = '8\t"<e1>People</e1> moved <e2>downtown</e2>."\nEntity-Destination(e1,e
 
 
 def run(*arguments: object) -> None:
-    parser = argparse.ArgumentParser()
-    data.add_parser(parser.add_subparsers())
-    args = parser.parse_args(["data", *map(str, arguments)])
-    args.run(args)
+    main.run(["data", *map(str, arguments)])
 
 
 @pytest.fixture
@@ -99,7 +95,7 @@ def test_columns_are_for_the_hub_only(tmp_path, semeval):
     arguments = ("convert", "--format", "semeval", semeval, "--out", tmp_path / "s.jsonl")
     with pytest.raises(InputError, match="only --format hub has columns"):
         run(*arguments, "--columns", "text=a")
-    with pytest.raises(SystemExit):
+    with pytest.raises(InputError, match=r"is not KEY=VALUE \(got 'text'\)"):
         run(*arguments, "--columns", "text")
 
 
@@ -221,13 +217,10 @@ def test_the_actions_load_nothing_heavy(tmp_path, semeval):
     tacred.write_text(json.dumps([row]))
     descriptions.write_text('{"P1": ["a", "b"], "P2": ["c", "d"]}')
     code = f"""
-import argparse, sys
-from relgen.cli.commands import data
+import sys
+from relgen.cli import main
 def run(*arguments):
-    parser = argparse.ArgumentParser()
-    data.add_parser(parser.add_subparsers())
-    args = parser.parse_args(["data", *arguments])
-    args.run(args)
+    main.run(["data", *arguments])
 run("convert", "--format", "semeval", {str(semeval)!r}, "--out", {str(tmp_path / "s.jsonl")!r})
 run("everyday", "--out", {str(tmp_path / "e")!r})
 run("split", {str(tmp_path / "e" / "train.jsonl")!r}, "--shots", "2", "--out", {str(tmp_path)!r})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import functools
 import json
 from collections.abc import Sequence
@@ -12,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-import relgen.evaluation.diversity
-from relgen.cli.commands import diversity
+import relgen.evaluation
+from relgen.cli import main
 from relgen.common.errors import InputError
 from relgen.data.samples import Entity, Sample, write_samples
 from relgen.models import encoders
@@ -47,10 +46,7 @@ def _write(path: Path, relation: str, count: int) -> Path:
 
 
 def _run(*arguments: str | Path) -> None:
-    parser = argparse.ArgumentParser()
-    diversity.add_parser(parser.add_subparsers())
-    args = parser.parse_args(["diversity", *map(str, arguments)])
-    args.run(args)
+    main.run(["diversity", *map(str, arguments)])
 
 
 def test_json_of_one_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -84,8 +80,8 @@ def test_the_table_tells_how_many_sentences_self_bleu_took(
 ) -> None:
     _run(_write(tmp_path / "g.jsonl", "r", 4))
     assert "drawn by seed" not in capsys.readouterr().out
-    measure = functools.partial(relgen.evaluation.diversity.measure, self_bleu_sentences=3)
-    monkeypatch.setattr(relgen.evaluation.diversity, "measure", measure)
+    measure = functools.partial(relgen.evaluation.measure, self_bleu_sentences=3)
+    monkeypatch.setattr(relgen.evaluation, "measure", measure)
     _run(tmp_path / "g.jsonl")
     assert "Self-BLEU of r: on 3 sentences, drawn by seed." in capsys.readouterr().out
 

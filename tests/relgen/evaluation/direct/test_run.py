@@ -137,7 +137,7 @@ def test_the_command_on_the_embedded_model(
 
 
 def test_bad_input(files: dict[str, str], tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="must not be negative"):
+    with pytest.raises(InputError, match="a whole number of at least 0"):
         classify(DirectSettings(shots=-1), out=tmp_path / "out", **files)
     with pytest.raises(InputError, match=r"field 'shots': there are only 6 labelled samples"):
         classify(DirectSettings(shots=7), out=tmp_path / "out", **files)

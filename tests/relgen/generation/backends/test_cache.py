@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from relgen.generation.backends.cache import RaggedCache, append_tokens, pages_of_zeros
-from tests.relgen.generation import tiny
+from tests import tiny
 
-MODEL = tiny.tiny_model(50)
+MODEL = tiny.writing_model(50)
 CPU = torch.device("cpu")
 
 

@@ -15,15 +15,15 @@ from relgen.generation.backends.transformers import TransformersBackend
 from relgen.generation.run import generate
 from relgen.generation.settings import GenerationSettings
 from relgen.prompting.prompts import Prompt, encode, stop_ids
-from tests.relgen.generation import tiny
+from tests import tiny
 from tests.relgen.generation.conftest import Inputs
 
-TOKENIZER = tiny.tiny_tokenizer()
+TOKENIZER = tiny.chat_tokenizer()
 STOPS = stop_ids(TOKENIZER, "<|end|>", lines=1)
 
 
 def model(positions: int) -> LlamaForCausalLM:
-    made = tiny.tiny_model(len(TOKENIZER))
+    made = tiny.writing_model(len(TOKENIZER))
     made.config.max_position_embeddings = positions
     return made
 
@@ -69,7 +69,7 @@ def test_an_answer_of_many_lines_ends_where_the_window_does() -> None:
 
 
 def test_nothing_accepted_is_lost(inputs: Inputs, tmp_path: Path) -> None:
-    folder = tiny.save_tiny(tmp_path / "model")
+    folder = tiny.save_writing_model(tmp_path / "model")
     options = {
         "model": str(folder),
         "samples": 40,

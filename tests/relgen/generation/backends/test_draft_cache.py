@@ -18,9 +18,9 @@ from relgen.generation.backends.transformers import TransformersBackend
 from relgen.generation.settings import GenerationSettings
 from relgen.kernels import ATTENTION
 from relgen.prompting.prompts import Prompt, PromptWriter, prompt_format, stop_ids
-from tests.relgen.generation import tiny
+from tests import tiny
 
-TOKENIZER = tiny.tiny_tokenizer()
+TOKENIZER = tiny.chat_tokenizer()
 STOPS = stop_ids(TOKENIZER, "<|end|>", lines=1)
 ROWS = [0, 2, 0, 1, 0, 2]
 """Chains of six drafts."""
@@ -29,14 +29,14 @@ LENGTHS = [7, 3, 60, 20, 60, 1]
 
 
 def model(attention: str = ATTENTION, dtype: torch.dtype = torch.float64) -> Any:
-    made = tiny.tiny_model(len(TOKENIZER), dtype)
+    made = tiny.writing_model(len(TOKENIZER), dtype)
     made.set_attn_implementation(attention)
     return made
 
 
 def prompt(number: int) -> Prompt:
     writer = PromptWriter(prompt_format(TOKENIZER))
-    return writer.one_by_one(next(iter(tiny.schema())), list(tiny.train())[:number])
+    return writer.one_by_one(next(iter(tiny.typed_schema())), list(tiny.labelled())[:number])
 
 
 def drafts(temperature: float = 0.9) -> list[Draft]:

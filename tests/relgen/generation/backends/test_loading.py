@@ -12,7 +12,7 @@ from relgen.generation.backends.loading import load_backend
 from relgen.generation.settings import GenerationSettings
 from relgen.models.causal_lm import load_language_model
 from relgen.models.lora import add_lora, load_adapter, save_adapter
-from tests.relgen.generation import tiny
+from tests import tiny
 from tests.relgen.generation.conftest import Inputs
 
 
@@ -26,7 +26,7 @@ def test_an_adapter_is_merged(inputs: Inputs, tmp_path: Path) -> None:
     settings = GenerationSettings(
         model=name, adapter=str(tmp_path / "adapter"), dtype="float64", device="cpu"
     )
-    merged = load_backend(settings, tiny.tiny_tokenizer(), "<|end|>")._model
+    merged = load_backend(settings, tiny.chat_tokenizer(), "<|end|>")._model
     assert not any("lora" in key for key, _ in merged.named_parameters())
     beside = load_adapter(load_language_model(name, dtype="float64"), tmp_path / "adapter")
     base = load_language_model(name, dtype="float64")
@@ -41,4 +41,4 @@ def test_an_adapter_is_merged(inputs: Inputs, tmp_path: Path) -> None:
 def test_a_device_that_is_not_here(inputs: Inputs, device: str) -> None:
     chosen = GenerationSettings(model=str(inputs.model), device=device)
     with pytest.raises(InputError, match=f"'device': this device cannot be used.*got '{device}'"):
-        load_backend(chosen, tiny.tiny_tokenizer(), "\n")
+        load_backend(chosen, tiny.chat_tokenizer(), "\n")

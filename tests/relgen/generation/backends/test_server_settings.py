@@ -16,7 +16,7 @@ from relgen.generation.settings import GenerationSettings
     [
         ({}, {"base_url": "localhost:8000"}, "not the address of a server"),
         ({}, {"base_url": "http://me:sk-1@host/v1"}, "user name or a password"),
-        ({}, {"concurrency": 0}, "field 'server.concurrency': must be positive"),
+        ({}, {"concurrency": 0}, "field 'server.concurrency': must be a whole number above 0"),
         ({}, {"cost_budget": 1.0}, "needs prices"),
         ({}, {"knd": "vllm"}, "did you mean 'kind'"),
         ({}, {"kind": "vlm"}, "field 'server.kind': must be one of"),

@@ -14,10 +14,10 @@ from relgen.generation.backends.transformers import TransformersBackend
 from relgen.generation.grammar.spec import GrammarSpec
 from relgen.generation.settings import GenerationSettings
 from relgen.prompting.prompts import Prompt, PromptWriter, encode, prompt_format, stop_ids
-from tests.relgen.generation import tiny
+from tests import tiny
 
-TOKENIZER = tiny.tiny_tokenizer()
-MODEL = tiny.tiny_model(len(TOKENIZER) + 5)
+TOKENIZER = tiny.chat_tokenizer()
+MODEL = tiny.writing_model(len(TOKENIZER) + 5)
 STOPS = stop_ids(TOKENIZER, "<|end|>", lines=1)
 
 
@@ -33,9 +33,9 @@ def request(chain: int, key: str = "k", **changes: object) -> DraftRequest:
 
 def prompts(number: int, *, first: int = 0, relation: int = 0) -> Prompt:
     """A prompt with `number` demonstrations, other ones for another `first`."""
-    shown = [tiny.train()[(first + i) % 4] for i in range(number)]
+    shown = [tiny.labelled()[(first + i) % 4] for i in range(number)]
     writer = PromptWriter(prompt_format(TOKENIZER))
-    return writer.one_by_one(list(tiny.schema())[relation], shown)
+    return writer.one_by_one(list(tiny.typed_schema())[relation], shown)
 
 
 def generated(prompt: Prompt, penalty: float = 1.15, length: int = 24) -> str:

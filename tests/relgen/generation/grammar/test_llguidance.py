@@ -13,9 +13,9 @@ from relgen.generation.grammar.llguidance import GrammarCompiler
 from relgen.generation.grammar.notations import as_gbnf, as_regex
 from relgen.generation.grammar.spec import GrammarSpec
 from relgen.prompting.prompts import encode
-from tests.relgen.generation import tiny
+from tests import tiny
 
-TOKENIZER = tiny.tiny_tokenizer()
+TOKENIZER = tiny.chat_tokenizer()
 END = int(TOKENIZER.convert_tokens_to_ids("<|end|>"))
 COMPILER = GrammarCompiler(TOKENIZER, len(TOKENIZER) + 3, [END])
 SENTENCE = GrammarSpec(one_sentence=True, max_context_words=6)

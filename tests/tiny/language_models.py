@@ -1,8 +1,8 @@
-"""Tiny models, a tokenizer and chains built in code, for tests that must not depend on weights."""
+"""Random language models of two layers and their tokenizers, built in code."""
 
 from __future__ import annotations
 
-import random
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -19,11 +19,8 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from relgen.data.samples import Entity, Sample
-from relgen.data.schema import Relation, RelationSchema
-from relgen.dpo.preference_pairs import Chain, PreferencePair
-from relgen.dpo.tokenize import ChainTokens
 from relgen.prompting.prompts import PLAIN, PromptWriter
+from tests.tiny.samples import SCHEMA, chain
 
 VOCABULARY = 600
 SIZES = {
@@ -39,12 +36,14 @@ SIZES = {
     "eos_token_id": 0,
     "pad_token_id": 1,
 }
-SCHEMA = RelationSchema(
-    "tiny",
-    (
-        Relation("cause", "The head brings about the tail."),
-        Relation("part", "The head is a part of the tail."),
-    ),
+CHAT_TEMPLATE = (
+    "{% for message in messages %}<|start|>{{ message['role'] }}\n{{ message['content'] }}<|end|>\n"
+    "{% endfor %}{% if add_generation_prompt %}<|start|>assistant\n{% endif %}"
+)
+TEXTS = (
+    "<head>drought</head> left the farmers without a <tail>harvest</tail> this year.",
+    "The <head>rain</head> brought a <tail>flood</tail> to the town.",
+    "You write training samples for relation extraction: one sentence, a head and a tail entity.",
 )
 
 
@@ -69,6 +68,16 @@ def language_model(
     return (_in_double(model) if dtype == torch.float64 else model).eval()
 
 
+def writing_model(
+    vocabulary: int, dtype: torch.dtype = torch.float64, seed: int = 0
+) -> LlamaForCausalLM:
+    """Return a Llama whose logits differ clearly, so that greedy decoding has no ties."""
+    torch.manual_seed(seed)
+    changes = {"vocab_size": vocabulary, "max_position_embeddings": 2048, "eos_token_id": None}
+    changes |= {"pad_token_id": None, "tie_word_embeddings": False, "initializer_range": 0.3}
+    return LlamaForCausalLM(LlamaConfig(**{**SIZES, **changes})).to(dtype).eval()
+
+
 def tune(policy: nn.Module) -> None:
     """Gives an adapter weights with which it changes something."""
     with torch.random.fork_rng():
@@ -90,21 +99,13 @@ def _in_double(model: PreTrainedModel) -> PreTrainedModel:
 
 
 def tokenizer(vocabulary: int = VOCABULARY) -> PreTrainedTokenizerFast:
-    """Byte-level BPE, trained on a prompt and a few sentences, with a chat template.
+    """Return a byte-level BPE, trained on a prompt and a few sentences, with a chat template.
 
     A vocabulary of 258 has no merges: single bytes and the two special tokens.
     """
-    core = Tokenizer(models.BPE())
-    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    core.decoder = decoders.ByteLevel()
     prompt = PromptWriter(PLAIN).one_by_one(SCHEMA["cause"], [p.chosen for p in chain(8).pairs])
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary,
-        special_tokens=["<|end|>", "<|pad|>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    core.train_from_iterator([prompt.text, "[system] \n[user] \n[assistant] "], trainer)
+    texts = [prompt.text, "[system] \n[user] \n[assistant] "]
+    core = _byte_level(texts, vocabulary, ["<|end|>", "<|pad|>"])
     tokens = PreTrainedTokenizerFast(
         tokenizer_object=core, eos_token="<|end|>", pad_token="<|pad|>"
     )
@@ -115,6 +116,32 @@ def tokenizer(vocabulary: int = VOCABULARY) -> PreTrainedTokenizerFast:
     return tokens
 
 
+def chat_tokenizer(chat: bool = True) -> PreTrainedTokenizerFast:
+    """Return a byte-level BPE of about 400 tokens; `<|end|>` ends a turn."""
+    tokens = PreTrainedTokenizerFast(
+        tokenizer_object=_byte_level(TEXTS, 400, ["<|start|>", "<|end|>", "<|eos|>"]),
+        eos_token="<|eos|>",
+        additional_special_tokens=["<|start|>", "<|end|>"],
+    )
+    if chat:
+        tokens.chat_template = CHAT_TEMPLATE
+    return tokens
+
+
+def _byte_level(texts: Iterable[str], vocabulary: int, special: Sequence[str]) -> Tokenizer:
+    core = Tokenizer(models.BPE())
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    core.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=list(special),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    core.train_from_iterator(texts, trainer)
+    return core
+
+
 def save_model(folder: Path, family: str = "llama") -> str:
     """A folder that `from_pretrained` takes; the model's name in tests."""
     language_model(family).save_pretrained(folder)
@@ -122,45 +149,9 @@ def save_model(folder: Path, family: str = "llama") -> str:
     return str(folder)
 
 
-def sample(name: str, head: str, middle: str, tail: str, relation: str = "cause") -> Sample:
-    """`The {head} {middle} {tail}.`"""
-    start = 4 + len(head) + 1 + len(middle) + 1
-    text = f"The {head} {middle} {tail}."
-    entities = Entity(4, 4 + len(head)), Entity(start, start + len(tail))
-    return Sample(name, text, *entities, relation)
-
-
-def chain(pairs: int, *, name: str = "cause#0", relation: str = "cause") -> Chain:
-    """A chain whose rejected samples take turns through the three kinds."""
-    heads = ["rain", "virus", "spark", "error", "storm", "drug", "noise", "frost"]
-    tails = ["flood", "fever", "fire", "crash", "delay", "sleep", "worry", "loss"]
-    shown = [
-        sample(f"{name}-{i}", heads[i % 8], f"led {i} times to", tails[(i * 3) % 8], relation)
-        for i in range(pairs + 1)
-    ]
-    wrong = sample(f"{name}-w", "wheel", "belongs to the", "cart", relation)
-    made = []
-    for step in range(pairs):
-        near = sample(f"{name}-n{step}", "ice", f"led {step} times to", "fog", relation)
-        kinds = [("wrong_label", wrong), ("near_copy", near), ("exact_copy", shown[step])]
-        kind, rejected = kinds[step % 3]
-        made.append(PreferencePair(shown[step + 1], rejected, kind))
-    return Chain(name, relation, shown[0], tuple(made))
-
-
-def chain_tokens(pairs: int, *, seed: int = 0) -> ChainTokens:
-    """Random ids with segments of uneven length."""
-    rng = random.Random(seed)
-
-    def ids(low: int, high: int) -> list[int]:
-        return [rng.randrange(2, 500) for _ in range(rng.randint(low, high))]
-
-    return ChainTokens(
-        id=f"chain-{seed}",
-        prefix=ids(5, 12),
-        demonstrations=[ids(2, 7) for _ in range(pairs)],
-        cue=ids(1, 4),
-        chosen=[[*ids(1, 8), 0] for _ in range(pairs)],
-        rejected=[[*ids(1, 8), 0] for _ in range(pairs)],
-        kinds=[rng.randrange(3) for _ in range(pairs)],
-    )
+def save_writing_model(folder: Path, dtype: torch.dtype = torch.float32, seed: int = 0) -> Path:
+    """Write a `writing_model` with the chat tokenizer into a folder."""
+    tokens = chat_tokenizer()
+    writing_model(len(tokens), dtype, seed).save_pretrained(folder)
+    tokens.save_pretrained(folder)
+    return folder

@@ -1,0 +1,95 @@
+"""`relgen data split`: K samples of each relation, and a development set."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from relgen.cli.commands.data_convert import print_skipped
+from relgen.common import POSITIONAL, PositiveInt, refuse_inputs, write_json
+from relgen.data import (
+    ReadStatistics,
+    iter_samples,
+    load_schema,
+    manifest,
+    read_samples,
+    split,
+    write_samples,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Choose K training samples for each relation, by seed.
+
+    The development set shares neither an id nor a sentence with them.
+    """
+
+    samples: str = field(metadata=POSITIONAL)
+    """File of samples (samples.jsonl)."""
+    shots: PositiveInt
+    """Samples of each relation."""
+    seed: int = 1
+    """Seed of the choice."""
+    dev: Literal["full", "K", "none"] = "full"
+    """Development set: all other samples, K others of each relation, or none."""
+    dev_from: str | None = None
+    """File to take the development set from instead."""
+    exclude: str | None = None
+    """File whose sentences and ids are never chosen, such as the test set."""
+    schema: str | None = None
+    """Schema file, or the name of a shipped schema, to check the labels against."""
+    skip_bad: bool = False
+    """Leave malformed records out and count them, instead of stopping at the first."""
+    out: str
+    """Folder to write."""
+
+
+def run(options: Options) -> None:
+    """Split, and print how many samples were chosen."""
+    written = [Path(options.out) / name for name in ("train.jsonl", "dev.jsonl")]
+    refuse_inputs(written, filter(None, (options.samples, options.dev_from, options.exclude)))
+    schema = load_schema(options.schema) if options.schema else None
+    statistics = ReadStatistics()
+    samples = read_samples(
+        options.samples, skip_bad=options.skip_bad, schema=schema, statistics=statistics
+    )
+    dev_samples = (
+        None if options.dev_from is None else read_samples(options.dev_from, schema=schema)
+    )
+    exclude = iter_samples(options.exclude) if options.exclude else ()
+    result = split(
+        samples,
+        schema,
+        shots=options.shots,
+        seed=options.seed,
+        dev=options.dev,
+        dev_samples=dev_samples,
+        exclude=exclude,
+    )
+    others = [path for path in (options.dev_from, options.exclude) if path]
+    out = Path(options.out)
+    # the manifest goes first and comes back last: a folder with one holds a whole split
+    (out / "manifest.json").unlink(missing_ok=True)
+    write_samples(out / "train.jsonl", result.train)
+    if result.dev:
+        write_samples(out / "dev.jsonl", result.dev)
+    else:
+        (out / "dev.jsonl").unlink(missing_ok=True)
+    write_json(
+        out / "manifest.json",
+        manifest(
+            result,
+            options.samples,
+            shots=options.shots,
+            seed=options.seed,
+            dev=options.dev,
+            others=others,
+        ),
+    )
+    print_skipped(statistics)
+    for warning in result.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    print(f"{len(result.train)} training and {len(result.dev)} development samples -> {out}")

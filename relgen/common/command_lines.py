@@ -1,0 +1,291 @@
+"""Command lines of typed dataclasses: `parse` reads one, `arguments` writes one.
+
+A field `max_new_tokens` is the option `--max-new-tokens`; underscores do as well as dashes. A truth
+value is `--diverse` or `--no-diverse`, a list takes several words, a mapping `KEY=VALUE,…`, and the
+fields of a dataclass `server` are `--server-base-url` and so on. argparse splits the line; every
+value is then checked as one from a file is, by `relgen.common.configuration`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import inspect
+import re
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING
+from types import UnionType
+from typing import Any, Literal, NoReturn, TypeVar
+
+import yaml
+
+from relgen.common.configuration import field_helps, leaves, merged, nearest, read
+from relgen.common.errors import InputError
+from relgen.common.presets import find_config
+from relgen.common.yaml_files import read_yaml
+
+Options = TypeVar("Options")
+
+POSITIONAL = {"positional": True}
+"""Metadata of a dataclass field whose value stands on a command line without an option's name."""
+
+
+def parse(kind: type[Options], command: str, words: Sequence[str]) -> Options | None:
+    """Return the options that a command line gives, over those of the files that `-c` names.
+
+    Args:
+        kind: the command's dataclass; its docstring is the description that `--help` prints.
+        command: its name, such as `data split`; presets are looked for in the folder of this name.
+        words: what stands behind it on the command line.
+
+    Returns:
+        None after `--print_config`, which prints the options.
+
+    Raises:
+        InputError: an unknown or missing option or key, or an unusable value.
+        SystemExit: after `--help`.
+    """
+    parser = _parser(kind, command)
+    found, rest = parser.parse_known_intermixed_args([_dashed(word) for word in words])
+    known = [name for action in parser._actions for name in action.option_strings]
+    if unknown := [word for word in rest if word.startswith("--")]:
+        name = unknown[0].partition("=")[0]
+        raise InputError("unknown option", field=name, remedy=nearest(name, known))
+    if rest:
+        raise InputError("one argument too many", value=rest[0], remedy=_see_help(command))
+    given = vars(found)
+    paths = [find_config(name, command) for name in given.pop("--config", [])]
+    prints = given.pop("--print-config", False)
+    values: dict[str, Any] = {}
+    for path in paths:
+        values = merged(values, _mapping(path))
+    typed: dict[str, Any] = {}
+    for key, value in given.items():
+        if value != []:
+            *outer, name = key.split(".")
+            typed = merged(typed, {outer[0]: {name: value}} if outer else {name: value})
+    try:
+        options = read(kind, merged(values, typed), paths=paths, given=set(leaves(typed)))
+    except InputError as error:
+        raise _as_option(error, kind, given, paths, command) from None
+    if not prints:
+        return options
+    print(yaml.safe_dump(_plain(dataclasses.asdict(options)), sort_keys=False), end="")  # type: ignore[call-overload]
+    return None
+
+
+def parse_known(
+    kind: type[Options], command: str, words: Sequence[str]
+) -> tuple[Options, list[str]]:
+    """Return the options of a dataclass that a command line holds, and the rest of its words.
+
+    Raises:
+        InputError: an unusable value.
+    """
+    parser = _Parser(
+        prog=f"relgen {command}",
+        add_help=False,
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
+    )
+    _add_options(parser, kind, "")
+    found, rest = parser.parse_known_args(list(words))
+    return read(kind, vars(found)), rest
+
+
+def arguments(values: Mapping[str, Any] | Any) -> list[str]:
+    """Return values as the words of a command line, such as `--samples 8 --no-diverse`.
+
+    Args:
+        values: by their keys, such as `{"max_new_tokens": 96, "half": None}`, of which those that
+            are None are left out; or a command's options, of which the defaults are.
+    """
+    words: list[str] = []
+    if dataclasses.is_dataclass(values):
+        fields = dataclasses.fields(values)
+        for entry in fields:
+            if entry.metadata.get("positional"):
+                value = getattr(values, entry.name)
+                words += map(str, value if isinstance(value, list | tuple) else [value])
+        values = {
+            entry.name: getattr(values, entry.name)
+            for entry in fields
+            if not entry.metadata.get("positional")
+            and getattr(values, entry.name) != _default(entry)
+        }
+    for key, value in values.items():
+        words += _words(key, value)
+    return words
+
+
+def _words(key: str, value: Any) -> list[str]:
+    option = _option(key)
+    if value is None:
+        return []
+    if isinstance(value, bool):
+        return [option if value else option.replace("--", "--no-", 1)]
+    if isinstance(value, list | tuple):
+        return [option, *map(_shown, value)] if value else []
+    if isinstance(value, Mapping):
+        return [option, ",".join(f"{name}={_shown(one)}" for name, one in value.items())]
+    if dataclasses.is_dataclass(value):
+        inner = {f"{key}.{e.name}": getattr(value, e.name) for e in dataclasses.fields(value)}
+        return [word for name, one in inner.items() for word in _words(name, one)]
+    return [option, _shown(value)]
+
+
+def _shown(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises InputError where argparse prints its usage and exits."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(message, remedy=_see_help(self.prog.removeprefix("relgen ")))
+
+
+class _Pairs(argparse.Action):
+    """Adds `KEY=VALUE,…` to a mapping. A comma separates where a KEY= follows it."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
+        parts = values.split(",")
+        if not all("=" in part for part in parts):
+            parts = [values]
+        pairs = [part.partition("=") for part in parts]
+        if not all(key.strip() and value.strip() for key, _, value in pairs):
+            raise InputError("is not KEY=VALUE", field=option_string, value=values)
+        made = {key.strip(): value.strip() for key, _, value in pairs}
+        setattr(namespace, self.dest, {**getattr(namespace, self.dest, {}), **made})
+
+
+def _parser(kind: type, command: str) -> _Parser:
+    parser = _Parser(
+        prog=f"relgen {command}",
+        usage=" ".join(["relgen", command, *_required(kind), "[options]"]),
+        description=re.split(r"\n\n(?:Args|Raises):", inspect.getdoc(kind) or "")[0],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
+    )
+    _add_options(parser, kind, "")
+    parser.add_argument(
+        "-c",
+        "--config",
+        dest="--config",
+        action="append",
+        metavar="FILE",
+        help="YAML file with options, or a preset's name; options on the command line win",
+    )
+    parser.add_argument(
+        "--print-config",
+        "--print_config",
+        dest="--print-config",
+        action="store_true",
+        help="print the options that result as YAML, and stop",
+    )
+    return parser
+
+
+def _add_options(group: Any, kind: type, prefix: str) -> None:
+    hints, texts = typing.get_type_hints(kind), field_helps(kind)
+    # what must be given first
+    for entry in sorted(dataclasses.fields(kind), key=lambda entry: _default(entry) is not MISSING):
+        hint, key = _bare(hints[entry.name]), f"{prefix}{entry.name}"
+        if dataclasses.is_dataclass(hint):
+            _add_options(group.add_argument_group(f"{key} ({texts[entry.name]})"), hint, f"{key}.")  # type: ignore[arg-type]
+            continue
+        text = texts[entry.name].replace("%", "%%")
+        default = _default(entry)
+        if default is MISSING:
+            text += " (required)"
+        elif default not in (None, False) and default != () and default != {}:
+            shown = " ".join(map(str, default)) if isinstance(default, tuple) else default
+            text += f" (default: {shown})"
+        several = typing.get_origin(hint) in (list, tuple)
+        if entry.metadata.get("positional"):
+            group.add_argument(key, nargs="*" if several else "?", help=text, metavar=key.upper())
+            continue
+        shared: dict[str, Any] = {"dest": key, "help": text}
+        if hint is bool:
+            shared |= {"action": argparse.BooleanOptionalAction}
+        elif typing.get_origin(hint) is dict:
+            shared |= {"action": _Pairs, "metavar": "KEY=VALUE,…"}
+        else:
+            shared |= {"nargs": "+", "action": "extend"} if several else {}
+            shared["metavar"] = _metavar(hint)
+        group.add_argument(_option(key), **shared)
+
+
+def _required(kind: type) -> list[str]:
+    """Return the words of a usage that must be given."""
+    words = []
+    for entry in dataclasses.fields(kind):
+        if entry.metadata:
+            words.append(entry.name.upper())
+        elif _default(entry) is MISSING:
+            words.append(f"{_option(entry.name)} {entry.name.upper()}")
+    return words
+
+
+def _metavar(hint: Any) -> str:
+    if typing.get_origin(hint) is Literal:
+        return "|".join(map(str, typing.get_args(hint)))
+    if typing.get_origin(hint) in (list, tuple):
+        return _metavar(_bare(typing.get_args(hint)[0]))
+    return "TEXT" if hint is str else "N" if issubclass(hint, int) else "X"
+
+
+def _bare(hint: Any) -> Any:
+    """Return a type without its null."""
+    if typing.get_origin(hint) in (UnionType, typing.Union):
+        return next(kind for kind in typing.get_args(hint) if kind is not type(None))
+    return hint
+
+
+def _default(entry: dataclasses.Field[Any]) -> Any:
+    return entry.default if entry.default_factory is MISSING else entry.default_factory()
+
+
+def _option(key: str) -> str:
+    return "--" + key.replace("_", "-").replace(".", "-")
+
+
+def _dashed(word: str) -> str:
+    """Return an option's word with dashes in its name for underscores and dots."""
+    if not re.match(r"--\w", word):
+        return word
+    name, equals, value = word.partition("=")
+    return _option(name[2:]) + equals + value
+
+
+def _mapping(path: Any) -> dict[str, Any]:
+    content = read_yaml(path) or {}
+    if not isinstance(content, dict):
+        raise InputError("must be a mapping of options to values", path=path, value=content)
+    return content
+
+
+def _as_option(
+    error: InputError, kind: type, given: Mapping[str, Any], paths: Sequence[Any], command: str
+) -> InputError:
+    """Return the error with its key as the command line has it, where no file gave the value."""
+    field = error.field or ""
+    if error.problem == "missing":
+        names = {entry.name for entry in dataclasses.fields(kind) if entry.metadata}
+        return error.at(
+            field=field if field in names else _option(field), remedy=_see_help(command)
+        )
+    return error.at(field=_option(field)) if field in given else error
+
+
+def _see_help(command: str) -> str:
+    return f"see `relgen {command} --help`"
+
+
+def _plain(value: Any) -> Any:
+    """Return tuples as lists, for YAML."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,111 @@
+"""Merging of a generation's shards into the files that an undivided run writes.
+
+A sentence of two relations shows only here: the first shard keeps it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from relgen.common import InputError, atomic_writer, read_json, read_lines, write_json, write_jsonl
+from relgen.data import Sample, iter_samples, normalised
+from relgen.generation.files.outputs import OutputPaths, total_counts
+from relgen.generation.files.shards import Shard
+from relgen.generation.settings import GenerationSettings
+
+
+def merge(
+    settings: GenerationSettings,
+    identify: Callable[[GenerationSettings], str],
+    out: Path,
+    number: int,
+    *,
+    force: bool,
+) -> dict[str, Any]:
+    """Merge all shards of a generation; the order in which they were written does not matter.
+
+    Args:
+        settings: those of the shards, without `shard`.
+        identify: returns the hash of settings and inputs by which a generation is recognised.
+        out: path of the whole; the shards stand beside it (`Shard.path`).
+        number: of shards.
+        force: replace the output of other settings or inputs.
+
+    Returns:
+        The content of `generation.json`.
+
+    Raises:
+        InputError: a shard is missing, unfinished, or of other settings or inputs.
+    """
+    whole = OutputPaths(out)
+    header = identify(settings)
+    if whole.finished(header, force=force):
+        return dict(read_json(whole.summary))
+    parts = []
+    for index in range(1, number + 1):
+        shard = Shard(index, number)
+        own = identify(replace(settings, shard=str(shard)))
+        parts.append(_finished_part(shard, OutputPaths(shard.path(out)), own))
+    dropped: list[dict[str, Any]] = []
+    with atomic_writer(whole.generated) as stream:  # takes its place at the end of the block
+        for sample in _distinct(parts, dropped):
+            stream.write(json.dumps(sample.to_json(), ensure_ascii=False) + "\n")
+        rejected = (row for part in parts for row in map(json.loads, read_lines(part.rejected)))
+        write_jsonl(whole.rejected, (*rejected, *dropped))
+        summary = _sum([read_json(part.summary) for part in parts], dropped)
+        summary |= {"output": out.name, "hash": header, "shards": number}
+        write_json(whole.summary, summary)
+    return summary
+
+
+def _finished_part(shard: Shard, paths: OutputPaths, header: str) -> OutputPaths:
+    if not paths.summary.exists() or not paths.generated.exists():
+        raise InputError(
+            f"part {shard} is not finished",
+            path=paths.generated,
+            remedy=f"run the same command with --shard {shard}",
+        )
+    if read_json(paths.summary).get("hash") != header:
+        raise InputError(
+            f"part {shard} was written with other settings or inputs",
+            path=paths.generated,
+            remedy="give the options of the parts, or generate it anew with --force",
+        )
+    return paths
+
+
+def _distinct(parts: Sequence[OutputPaths], dropped: list[dict[str, Any]]) -> Iterator[Sample]:
+    """Yield accepted samples, a text only where it comes first; the rest goes to `dropped`."""
+    texts: set[str] = set()
+    for part in parts:
+        for sample in iter_samples(part.generated) if part.generated.stat().st_size else ():
+            text = normalised(sample.text)
+            if text not in texts:
+                texts.add(text)
+                yield sample
+                continue
+            place = {key: (sample.provenance or {})[key] for key in ("mode", "chain", "step")}
+            row = {"relation": sample.relation, **place, "reason": "duplicate", "raw": sample.text}
+            dropped.append(row)
+
+
+def _sum(summaries: Sequence[dict[str, Any]], dropped: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the counts of all shards; a dropped sample counts as rejected."""
+    relations = {name: entry for each in summaries for name, entry in each["relations"].items()}
+    for row in dropped:
+        entry = relations[row["relation"]]
+        entry["accepted"] -= 1
+        counts = Counter(entry["rejected"]) + Counter(duplicate=1)
+        entry["rejected"] = dict(sorted(counts.items()))
+    total = total_counts(relations, sum(summary["seconds"] for summary in summaries))
+    if all("usage" in summary for summary in summaries):
+        usage: Counter[str] = Counter()
+        for summary in summaries:
+            usage.update(summary["usage"])
+        total["usage"] = dict(usage)
+    return total

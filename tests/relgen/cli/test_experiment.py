@@ -1,0 +1,38 @@
+"""`relgen.run`: an experiment from Python."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import relgen
+from relgen.cli import experiment
+from relgen.common.errors import InputError
+from relgen.common.files import write_json
+
+
+def test_it_runs_the_stages_and_returns_the_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run_grid(grid: Any, out: Path, *, execute: Any, cells: Any, **_: Any) -> None:
+        assert callable(execute)
+        assert cells == ()
+        write_json(out / "results.json", {"experiment": grid.cells[0].experiment.name})
+
+    monkeypatch.setattr(experiment, "run_grid", run_grid)
+    assert relgen.run("everyday", out=tmp_path) == {"experiment": "everyday"}
+
+
+def test_a_grid_needs_the_name_of_a_cell(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="a grid needs the name of one cell; one of "):
+        relgen.run("paper_small", out=tmp_path)
+    with pytest.raises(InputError, match="no such cell"):
+        relgen.run("paper_small", out=tmp_path, cell="k9")
+
+
+def test_the_package_offers_its_few_names() -> None:
+    names = {"Sample", "RelationSchema", "load_classifier", "generate", "label", "run"}
+    assert names <= set(dir(relgen))
+    assert all(callable(getattr(relgen, name)) for name in names)

@@ -1,0 +1,129 @@
+"""Command lines of dataclasses: read, written, and refused on one line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import pytest
+import yaml
+
+from relgen.common.command_lines import POSITIONAL, arguments, parse, parse_known
+from relgen.common.errors import InputError
+from relgen.common.ranges import PositiveInt
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server."""
+
+    base_url: str = "http://x"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Do something.
+
+    More about it.
+    """
+
+    files: list[str] = field(metadata=POSITIONAL)
+    """Files to read."""
+    out: str
+    """File to write."""
+    max_words: PositiveInt = 9
+    """Words at most, 100% of them."""
+    mode: Literal["obo", "aao"] = "obo"
+    half: Literal["a", "b"] | None = None
+    diverse: bool = True
+    relations: tuple[str, ...] = ()
+    shares: dict[str, float] = field(default_factory=dict)
+    server: Server | None = None
+
+
+def parsed(line: str) -> Options:
+    options = parse(Options, "thing", line.split())
+    assert options is not None
+    return options
+
+
+def test_every_kind_of_option() -> None:
+    line = (
+        "a b --out c --max_words=3 --mode aao --half null --no-diverse --shares x=1,y=0.5 "
+        "--relations A(e1,e2) B --relations C --server-base-url http://y"
+    )
+    assert parsed(line) == Options(
+        files=["a", "b"],
+        out="c",
+        max_words=3,
+        mode="aao",
+        diverse=False,
+        relations=("A(e1,e2)", "B", "C"),
+        shares={"x": 1.0, "y": 0.5},
+        server=Server("http://y"),
+    )
+    assert parsed("--out c a").files == ["a"]
+
+
+def test_a_line_written_is_the_line_read() -> None:
+    options = parsed("a b --out c --max-words 3 --no-diverse --shares x=1 --relations A B")
+    words = arguments(options)
+    line = "a b --out c --max-words 3 --no-diverse --relations A B --shares x=1"
+    assert words == line.split()
+    assert parse(Options, "thing", words) == options
+    assert arguments({"half": None, "token_budget": 5, "types": True}) == [
+        *("--token-budget", "5", "--types")
+    ]
+
+
+def test_files_below_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one, two = tmp_path / "one.yaml", tmp_path / "two.yaml"
+    one.write_text("out: o\nmax_words: 3\nserver: {base_url: http://1}\n", encoding="utf-8")
+    two.write_text("mode: aao\nmax_words: 0\n", encoding="utf-8")
+    line = f"a -c {one} -c {two} --max-words 5"
+    options = parsed(line)
+    assert (options.out, options.mode, options.max_words) == ("o", "aao", 5)
+    assert options.server == Server("http://1")
+    with pytest.raises(InputError, match=r"two\.yaml:2: field 'max_words': must be a whole"):
+        parsed(f"a -c {one} -c {two}")
+    assert parse(Options, "thing", [*line.split(), "--print_config"]) is None
+    assert yaml.safe_load(capsys.readouterr().out)["server"] == {"base_url": "http://1"}
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("a", "field '--out': missing; see `relgen thing --help`"),
+        ("--out c", "field 'files': missing; see `relgen thing --help`"),
+        ("a --out c --max-words 0", "field '--max-words': must be a whole number above 0"),
+        ("a --out c --max-word 1", "unknown option; did you mean '--max-words'?"),
+        ("a --out c --half c", "field '--half': must be one of a, b or null (got 'c')"),
+        ("a --out c --shares x", "field '--shares': is not KEY=VALUE (got 'x')"),
+        ("a --out", "argument --out: expected one argument; see `relgen thing --help`"),
+    ],
+)
+def test_refuses(line: str, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse(Options, "thing", line.split())
+    assert message in str(caught.value)
+
+
+def test_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse(Options, "thing", ["--help"])
+    assert caught.value.code == 0
+    said = capsys.readouterr().out
+    assert said.startswith("usage: relgen thing FILES --out OUT [options]\n\nDo something.\n")
+    assert "Words at most, 100% of them. (default: 9)" in said
+
+
+def test_the_rest_is_left_for_another_parser() -> None:
+    @dataclass(frozen=True)
+    class Own:
+        out: str | None = None
+        resume: bool = False
+
+    own, rest = parse_known(Own, "dpo", ["fit", "--model.x", "1", "--out=o", "--resume"])
+    assert own == Own("o", True)
+    assert rest == ["fit", "--model.x", "1"]

@@ -1,0 +1,47 @@
+"""The factory of tiny models, tokenizers, samples and chains for tests that must not need weights.
+
+Language models, samples and chains are offered here; `tests.tiny.encoders` has BERTs with sentences
+of their own, `tests.tiny.experiments` whole experiments.
+"""
+
+from tests.tiny.language_models import (
+    CHAT_TEMPLATE,
+    SIZES,
+    VOCABULARY,
+    chat_tokenizer,
+    language_model,
+    save_model,
+    save_writing_model,
+    tokenizer,
+    tune,
+    writing_model,
+)
+from tests.tiny.samples import (
+    SCHEMA,
+    chain,
+    chain_tokens,
+    labelled,
+    sample,
+    sentence,
+    typed_schema,
+)
+
+__all__ = [
+    "CHAT_TEMPLATE",
+    "SCHEMA",
+    "SIZES",
+    "VOCABULARY",
+    "chain",
+    "chain_tokens",
+    "chat_tokenizer",
+    "labelled",
+    "language_model",
+    "sample",
+    "save_model",
+    "save_writing_model",
+    "sentence",
+    "tokenizer",
+    "tune",
+    "typed_schema",
+    "writing_model",
+]
