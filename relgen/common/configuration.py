@@ -22,6 +22,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import jsonargparse
+from jsonargparse._common import lenient_check
 
 from relgen.common.errors import InputError
 from relgen.common.yaml_files import key_line, located, read_yaml
@@ -105,7 +106,8 @@ class OneLineErrors(jsonargparse.ArgumentParser):
 
     def validate(self, namespace: Any, *args: Any, **kwargs: Any) -> None:
         """Check all values; unknown and missing keys are recorded first."""
-        required = not kwargs.get("skip_required", False)
+        # a file on its own may leave out what the command line gives
+        required = not (kwargs.get("skip_required", False) or lenient_check.get())
         if self._subcommands_action is None:
             self._check_keys(namespace, required=required)
         else:
