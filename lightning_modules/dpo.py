@@ -1,8 +1,8 @@
 """DPO over packed prefix trees, as a LightningModule.
 
-Policy and reference are one base model with its LoRA adapter on and off. Leaves out: what a batch
-is (`relgen.dpo.prefix_tree`), the losses (`relgen.dpo.losses`), and everything that is a key of the
-Trainer: accumulation, clipping, precision, devices, checkpoints.
+Policy and reference are one base model with its LoRA adapter on and off. Leaves out: how a batch is
+laid out (`relgen.dpo.prefix_tree`), the losses (`relgen.dpo.losses`), and every key of the Trainer:
+accumulation, clipping, precision, devices, checkpoints.
 """
 
 from __future__ import annotations
@@ -53,15 +53,21 @@ from relgen.dpo import (
 from relgen.models import (
     EMBEDDED_LANGUAGE_MODEL,
     add_lora,
+    device_memory,
     find_device,
     fingerprint,
     load_language_model,
     reference,
 )
 
+_BRANCH_TOKENS = 384
+"""Tokens of branches at a time, where a whole tree does not fit: larger ones were no faster."""
+_SHARE_OF_MEMORY = 0.8
+"""Of a device's memory, for a step's estimate: it leaves out what allocators and kernels need."""
+
 
 class StepResult(NamedTuple):
-    """Of B pairs: the mean loss, (), to propagate back; the rest is (B,) and detached.
+    """The mean loss of B pairs, (), to propagate back; the rest is (B,) and detached.
 
     Args:
         loss: the mean of `losses`.
@@ -87,10 +93,10 @@ class DPOModule(LightningModule):
         quantization: `nf4` for QLoRA, null for LoRA.
         double_quantization: with `nf4`, quantise the quantisation constants as well.
         compute_dtype: what 4-bit layers compute in.
-        branch_tokens: take about so many tokens of a batch's branches at a time
-        (`relgen.dpo.microbatch`):
-            less memory, products of fewer rows. null takes all together, as do layers that are
-            sharded and the other kinds of attention.
+        branch_tokens: compute about so many tokens of a batch's branches at a time
+            (`relgen.dpo.microbatch`): less memory, products of fewer rows. null takes a tree whole
+            where the estimate of its memory fits into the device, and 384 tokens at a time where
+            it does not. Sharded layers take it whole always.
         gradient_checkpointing: trade time for memory.
         lora_rank: r.
         lora_alpha: the adapter's update is scaled by alpha / r.
@@ -147,7 +153,7 @@ class DPOModule(LightningModule):
                 "must be at least 1",
                 field="branch_tokens",
                 value=branch_tokens,
-                remedy="null takes all branches together",
+                remedy="null chooses by the memory that there is",
             )
         self.save_hyperparameters(ignore=["optimizer"])
         self.strict_loading = False
@@ -180,10 +186,11 @@ class DPOModule(LightningModule):
         self.tokens_seen = 0
         self.base_fingerprint = ""
         self.sharded = False
+        self._tokens_that_fit = 0
         self._random_state: dict[str, Any] | None = None
 
     def configure_model(self) -> None:
-        """Loads the base and puts the adapter on; a second call does nothing."""
+        """Load the base and put the adapter on; a second call does nothing."""
         if "policy" in self._modules:
             return
         if self.device_mesh is not None:
@@ -204,7 +211,7 @@ class DPOModule(LightningModule):
         self.train(self.training)
 
     def put_adapter(self, base: PreTrainedModel) -> None:
-        """Makes the policy: the base, prepared for training, with a fresh adapter.
+        """Make the policy: the base, prepared for training, with a fresh adapter.
 
         Raises:
             InputError: the base's attention does not fit.
@@ -222,7 +229,7 @@ class DPOModule(LightningModule):
         )
 
     def train(self, mode: bool = True) -> DPOModule:
-        """Trains the adapter; the base stays in eval mode, so that the reference has no dropout.
+        """Train the adapter; the base stays in eval mode, so that the reference has no dropout.
 
         Gradient checkpointing asks the decoder layer itself, not what is in it, whether it trains.
         """
@@ -237,9 +244,17 @@ class DPOModule(LightningModule):
         """Return the memory that a step takes; reads nothing but the base's configuration.
 
         Args:
-            batch: the largest one, on the CPU.
+            batch: the largest one.
             precision: the trainer's.
         """
+        found = self._estimate_memory(batch, precision, self.branch_tokens)
+        if self.branch_tokens is not None or self._fits(found):
+            return found
+        return self._estimate_memory(batch, precision, _BRANCH_TOKENS)
+
+    def _estimate_memory(
+        self, batch: TreeBatch, precision: str, branch_tokens: int | None
+    ) -> MemoryEstimate:
         sizes = read_sizes(self.model)
         settings = TrainingSettings(
             dtype=self.dtype_name,
@@ -251,19 +266,43 @@ class DPOModule(LightningModule):
             targets=adapted_layers(self.lora_target_modules, sizes),
             dropout=self.lora_dropout > 0,
             recompute=self.gradient_checkpointing,
-            on_cpu=find_device(None).type == "cpu",
+            on_cpu=self._root_device.type == "cpu",
             kernels=kernels_in_use(),
         )
         return estimate_memory(
-            sizes,
-            settings,
-            batch,
-            self.make_optimizer,
-            branch_tokens=self.branch_tokens,
+            sizes, settings, batch, self.make_optimizer, branch_tokens=branch_tokens
         )
 
+    def _fits(self, estimate: MemoryEstimate) -> bool:
+        """Return whether a step is sure to fit into its device, which processes of a CPU share."""
+        device = self._root_device
+        processes = (
+            1 if device.type == "cuda" or self._trainer is None else self.trainer.num_devices
+        )
+        return estimate.total <= _SHARE_OF_MEMORY * device_memory(device) / processes
+
+    @property
+    def _root_device(self) -> torch.device:
+        return find_device(None) if self._trainer is None else self.trainer.strategy.root_device
+
+    def micro_batch_tokens(self, batch: TreeBatch) -> int | None:
+        """Return how many tokens of a batch's branches to compute at a time; None for all."""
+        if self.sharded or self.branch_tokens is not None:
+            return None if self.sharded else self.branch_tokens
+        precision = "32-true" if self._trainer is None else str(self.trainer.precision)
+        # float16's gradients are scaled only after those of micro-batches are computed
+        if precision.startswith("16") or batch.tokens <= self._tokens_that_fit:
+            return None
+        try:
+            fits = self._fits(self._estimate_memory(batch, precision, None))
+        except InputError:
+            fits = True  # a model of another form, whose memory cannot be estimated
+        if fits:
+            self._tokens_that_fit = batch.tokens
+        return None if fits else _BRANCH_TOKENS
+
     def model_step(self, batch: TreeBatch) -> StepResult:
-        """Everything that training and validation share: B pairs to losses and rewards."""
+        """Return the losses and rewards of B pairs, for training and validation."""
         frozen = self.reference_log_probabilities(batch)
         tokens = batch.completion_tokens.view(2, -1)  # (2, B)
 
@@ -275,7 +314,7 @@ class DPOModule(LightningModule):
             self.policy,
             batch,
             losses,
-            branch_tokens=None if self.sharded else self.branch_tokens,
+            branch_tokens=self.micro_batch_tokens(batch),
         )
         compared = (self._compared(values, tokens) for values in (found.policy, frozen))
         chosen, rejected = (self.beta * (p - f) for p, f in zip(*compared, strict=True))
@@ -284,7 +323,7 @@ class DPOModule(LightningModule):
     def pair_losses(
         self, policy: PairLogProbabilities, frozen: PairLogProbabilities, tokens: Tensor
     ) -> Tensor:
-        """The loss of each of b pairs, (b,).
+        """Return the loss of each of b pairs, (b,).
 
         Args:
             policy: its log-probabilities.
@@ -298,11 +337,11 @@ class DPOModule(LightningModule):
         return losses
 
     def _compared(self, values: PairLogProbabilities, tokens: Tensor) -> PairLogProbabilities:
-        """What the loss compares: sums, or means a token."""
+        """Return the log-probabilities that the loss compares: sums, or means a token."""
         return values.per_token(tokens.flatten()) if self.length_normalised else values
 
     def reference_log_probabilities(self, batch: TreeBatch) -> PairLogProbabilities:
-        """The same base with its adapter off; from the second time on, what was kept."""
+        """Return the log-probabilities of the base with its adapter off, cached if possible."""
         known = self.references.get(batch) if self.keep_reference else None
         # where layers are sharded, every process takes part in every forward pass
         missing = any_process(known is None, self.device) if self.sharded else known is None
@@ -316,10 +355,21 @@ class DPOModule(LightningModule):
 
     def training_step(self, batch: TreeBatch, batch_idx: int) -> Tensor:
         result = self.model_step(batch)
-        metrics = preference_metrics(result)
         self.tokens_seen += batch.tokens
-        self.train_metrics.update(metrics, batch.kinds)
         share = share_of_processes(result.losses.new_tensor(float(batch.pairs)))
+        self.log_training(batch, result, share)
+        return result.loss * share
+
+    def log_training(self, batch: TreeBatch, result: StepResult, share: Tensor) -> None:
+        """Log a step's metrics, and the epoch's so far.
+
+        Args:
+            batch: B pairs.
+            result: of them.
+            share: (), what this process's mean counts for in the mean of all.
+        """
+        metrics = preference_metrics(result)
+        self.train_metrics.update(metrics, batch.kinds)
         means = {name: values.mean() * share for name, values in metrics.items()}
         self.log_dict(means, batch_size=batch.pairs, prog_bar=True, sync_dist=True)
         for name, metric in self.train_metrics.items():
@@ -328,7 +378,6 @@ class DPOModule(LightningModule):
             self.log(shown, metric, on_step=False, on_epoch=True)
         self.log("tokens_saved", 1 - batch.tokens / batch.row_tokens, batch_size=1, sync_dist=True)
         self.log("tokens_seen", float(self.tokens_seen), sync_dist=True, reduce_fx="sum")
-        return result.loss * share
 
     def validation_step(self, batch: TreeBatch, batch_idx: int) -> None:
         self.val_metrics.update(preference_metrics(self.model_step(batch)), batch.kinds)
@@ -355,7 +404,7 @@ class DPOModule(LightningModule):
         }
 
     def make_optimizer(self, weights: list[Parameter]) -> Optimizer:
-        """Raises InputError when the optimiser refuses its settings."""
+        """Build the optimiser. Raises InputError when it refuses its settings."""
         try:
             return self.optimizer(weights)
         except (TypeError, ValueError) as error:
@@ -382,7 +431,7 @@ class DPOModule(LightningModule):
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Raises InputError when the checkpoint is not of this module or of another base model."""
+        """Load all but weights. Raises InputError for another kind of run or base model."""
         self.configure_model()
         state = checkpoint.get("relgen_dpo")
         if state is None:
@@ -401,7 +450,7 @@ class DPOModule(LightningModule):
     def load_state_dict(
         self, state_dict: Any, strict: bool = False, assign: bool = False
     ) -> _IncompatibleKeys:
-        """Loads the adapter. Raises InputError unless the keys are exactly the adapter's."""
+        """Load the adapter. Raises InputError unless the keys are exactly the adapter's."""
         wanted, got = self.adapter_keys(), set(state_dict)
         if wanted != got:
             raise InputError(
@@ -415,7 +464,7 @@ class DPOModule(LightningModule):
         return _IncompatibleKeys([], [])
 
     def adapter_keys(self) -> set[str]:
-        """The keys of the trainable weights in `state_dict()`."""
+        """Return the keys of the trainable weights in `state_dict()`."""
         return {name for name, parameter in self.named_parameters() if parameter.requires_grad}
 
     def _learning_rate_factor(self, step: int) -> float:
@@ -449,7 +498,7 @@ def preference_metrics(result: StepResult) -> dict[str, Tensor]:
 
 
 def check_base_in_eval(policy: PeftModel) -> None:
-    """Raises RuntimeError when a module of the base trains: the reference must have no dropout."""
+    """Raise RuntimeError when a module of the base trains: the reference must have no dropout."""
     for name, module in policy.named_modules():
         adapter = "lora_" in name or isinstance(module, GradientCheckpointingLayer)
         if module.training and not adapter:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import io
 import re
@@ -14,6 +15,8 @@ import pytest
 import yaml
 
 from relgen.cli.main import main
+from relgen.experiments.arms import GENERATIONS
+from relgen.experiments.config import Experiment, Generator
 from tests.markdown_blocks import ROOT, Block, read_blocks, run_blocks
 
 PAGES = [
@@ -60,6 +63,19 @@ def test_commands_of_every_page_exist(page: str) -> None:
 
 def test_the_readme_is_one_page() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
+
+
+def test_every_key_of_an_experiment_is_explained() -> None:
+    page = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")
+    keys = {field.name for field in dataclasses.fields(Experiment)} - {
+        "name",
+        "source",
+        "generator",
+    }
+    keys |= {f"generator.{field.name}" for field in dataclasses.fields(Generator)}
+    assert {key for key in keys if f"{key}`" not in page} == set()
+    names = {name.removeprefix("obo_dpo_no_") for name in GENERATIONS}
+    assert {name for name in names if name not in page} == set()
 
 
 def test_the_hooks_are_the_checks_of_make_check() -> None:

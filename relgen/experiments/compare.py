@@ -1,4 +1,4 @@
-"""Summarises the arms of a run, and compares them by paired differences with intervals."""
+"""Summarises the arms of a run, and compares them in pairs, with confidence intervals."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from relgen.common import read_lines
 from relgen.data import RelationSchema
 from relgen.evaluation import deviation, mean, paired_interval
-from relgen.experiments.arms import as_method, without_tuning
 from relgen.experiments.stages import Plan
 
 if TYPE_CHECKING:
@@ -21,9 +20,9 @@ SCORES = ("micro_f1", "macro_f1", "official_f1", "precision", "recall")
 
 
 def summarise(arms: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return mean and standard deviation over seeds, for every pair of arm and classifier.
+    """Return the mean and the deviation of each score over seeds, by arm and classifier.
 
-    The deviation is the sample's (n - 1); None for a single seed.
+    The deviation is the sample standard deviation (n - 1); None for a single seed.
     """
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for arm in arms:
@@ -44,19 +43,13 @@ def summarise(arms: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 class Comparison:
-    """Paired differences between the arms of a run, in micro-F1.
-
-    Each method returns rows with the keys `arm`, `than` (the other arm), `classifier`, `seeds`,
-    `n_seeds`, `mean`, and `low` and `high`, the ends of the 95% interval over seeds
-    (`relgen.evaluation.paired_interval`; None for a single seed). `bootstrap` has the ends of the
-    interval over sentences and seeds. `ensemble` has `mean`, `low` and `high` for ensembles of the
-    initialisations on both sides; None where there is only one initialisation.
+    """Paired differences in micro-F1 between the arms of a run.
 
     Args:
         arms: the rows of `results.json`.
-        plan: has the folders with their predictions.
-        schema: of the corpus.
-        gold: relation of each test sentence, by its id.
+        plan: names the folders with their predictions.
+        schema: the corpus's schema.
+        gold: relation of each test sentence, by the sentence's id.
     """
 
     def __init__(
@@ -72,19 +65,11 @@ class Comparison:
         self._gold = gold
         self._read: dict[tuple[str, str, int], list[np.ndarray]] = {}
 
-    def against_human(self) -> list[dict[str, Any]]:
-        """Compare each arm with `human`; `direct`, which has no classifier, in each of them."""
-        return self._rows(lambda name: None if name == "human" else "human")
+    def rows(self, other: Callable[[str], str | None]) -> list[dict[str, Any]]:
+        """Return the rows of `compared`, with both intervals.
 
-    def against_no_dpo(self) -> list[dict[str, Any]]:
-        """Compare each arm with DPO with the arm that differs only in having none."""
-        return self._rows(without_tuning)
-
-    def against_method(self) -> list[dict[str, Any]]:
-        """Compare each arm that uses generated samples with `obo_dpo` in the same mix."""
-        return self._rows(as_method)
-
-    def _rows(self, other: Callable[[str], str | None]) -> list[dict[str, Any]]:
+        `bootstrap` has the bounds of the 95% interval over test sentences and seeds.
+        """
         from relgen.evaluation import paired_bootstrap
 
         rows = compared(self._arms, other)
@@ -113,9 +98,19 @@ class Comparison:
 def compared(
     arms: Sequence[dict[str, Any]], other: Callable[[str], str | None]
 ) -> list[dict[str, Any]]:
-    """Return the differences of arms from the arm that `other` names, for every classifier.
+    """Return the difference in micro-F1 of each arm from another one, for every classifier.
 
-    See `Comparison` for the rows, which lack `bootstrap` here.
+    `direct`, which has no classifier, is compared with each.
+
+    Args:
+        arms: the rows of `results.json`.
+        other: returns the name of the arm to compare with; None compares with none.
+
+    Returns:
+        Rows with the keys `arm`, `than` (the other arm), `classifier`, `seeds`, `n_seeds`, `mean`,
+        and `low` and `high`, the bounds of the 95% interval over seeds (None for a single seed).
+        `ensemble` has `mean`, `low` and `high` of the difference between ensembles of the
+        initialisations; None if there is only one initialisation.
     """
     trained = dict.fromkeys(arm["classifier"] for arm in arms if arm["arm"] != "direct")
     found: dict[tuple[str, str], dict[int, dict[str, Any]]] = {}

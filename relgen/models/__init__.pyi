@@ -1,6 +1,7 @@
 from .batching import length_batches as length_batches
 from .causal_lm import EMBEDDED_ENCODER as EMBEDDED_ENCODER
 from .causal_lm import EMBEDDED_LANGUAGE_MODEL as EMBEDDED_LANGUAGE_MODEL
+from .causal_lm import device_memory as device_memory
 from .causal_lm import find_device as find_device
 from .causal_lm import load_language_model as load_language_model
 from .causal_lm import load_tokenizer as load_tokenizer

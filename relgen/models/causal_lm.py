@@ -80,6 +80,19 @@ def find_device(name: str | None) -> torch.device:
     return device
 
 
+def device_memory(device: torch.device) -> int:
+    """Return the bytes of memory that a device has in all: a GPU's, or else the machine's.
+
+    In a container, what its control group allows if that is less.
+    """
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with contextlib.suppress(OSError, ValueError):  # the file says "max" where there is no limit
+        total = min(total, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return total
+
+
 def load_language_model(
     name: str,
     *,

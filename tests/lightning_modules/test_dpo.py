@@ -15,6 +15,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from peft import PeftModel
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+import lightning_modules.dpo as dpo_module
 from datamodules.preferences import PreferenceDataModule
 from lightning_modules.dpo import DPOModule, check_base_in_eval
 from relgen.common.errors import InputError
@@ -396,3 +397,22 @@ def double_quantised(dpo):
     assert states
     assert len(set(states)) == 1
     return states[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "memory", "expected"),
+    [
+        ({}, 1 << 40, None),
+        ({}, 1 << 10, dpo_module._BRANCH_TOKENS),
+        ({"branch_tokens": 40}, 1 << 40, 40),
+    ],
+)
+def test_branches_are_split_where_the_tree_does_not_fit(
+    files, monkeypatch, options, memory, expected
+):
+    monkeypatch.setattr(dpo_module, "device_memory", lambda device: memory)
+    dpo = module(files, **options)
+    batch = pack([tiny.chain_tokens(3)])
+    assert dpo.micro_batch_tokens(batch) == expected
+    dpo.sharded = True
+    assert dpo.micro_batch_tokens(batch) is None

@@ -21,6 +21,7 @@ MALLOC = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_MMAP_MAX_": "10000000", "MA
 
 @pytest.mark.slow
 @pytest.mark.weights
+@pytest.mark.processes
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux")
 @pytest.mark.parametrize(
     ("pairs", "settings", "kernels"),
@@ -39,7 +40,6 @@ def test_a_step_of_the_embedded_model(pairs: int, settings: dict[str, Any], kern
         capture_output=True,
         text=True,
         check=True,
-        timeout=600,
     )
     estimated, measured = json.loads(found.stdout.splitlines()[-1])
     assert estimated == pytest.approx(measured, rel=0.15)
