@@ -24,6 +24,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from relgen.data import Sample
 from relgen.evaluation.diversity import text
 from relgen.evaluation.diversity.vectors import mean_pairwise_cosine, vendi_score
@@ -45,6 +47,7 @@ MEASURES = (
 )
 SELF_BLEU_SENTENCES = 5_000
 """Number of sentences of one relation above which self-BLEU is computed on a draw."""
+_BLOCK = 16_384
 
 
 def measure(
@@ -136,12 +139,20 @@ def common_sizes(*sets: Sequence[Sample], size: int | None = None) -> dict[str, 
 
 
 def _vector_measures(samples: Sequence[Sample], encoder: Encoder) -> dict[str, float | None]:
-    vectors = encoder.encode([sample.text for sample in samples])  # (n, d)
-    masked = encoder.encode([text.masked(sample) for sample in samples])  # (n, d)
+    """Return the measures of vectors, of which one block is in memory at a time."""
+    total = masked_total = products = torch.zeros((), dtype=torch.float64)
+    count = len(samples)
+    for start in range(0, count, _BLOCK):
+        block = samples[start : start + _BLOCK]
+        vectors = encoder.encode([sample.text for sample in block]).double()  # (b, d)
+        total = total + vectors.sum(0)
+        products = products + vectors.T @ vectors
+        masked = encoder.encode([text.masked(sample) for sample in block])  # (b, d)
+        masked_total = masked_total + masked.sum(0, dtype=torch.float64)
     values = {
-        "cosine": mean_pairwise_cosine(vectors).item(),
-        "cosine_masked": mean_pairwise_cosine(masked).item(),
-        "vendi": vendi_score(vectors).item(),
+        "cosine": mean_pairwise_cosine(total, count).item(),
+        "cosine_masked": mean_pairwise_cosine(masked_total, count).item(),
+        "vendi": vendi_score(products, count).item(),
     }
     return {name: None if math.isnan(value) else value for name, value in values.items()}
 

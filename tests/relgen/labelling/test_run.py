@@ -140,7 +140,7 @@ def test_other_settings_do_not_go_on_from_what_was_begun(
     ("change", "message"),
     [
         (lambda f: f["b"].write_text(f["a"].read_text()), r"the id also occurs in .*a\.jsonl"),
-        (lambda f: f["train"].write_text(f["a"].read_text()), "two relations at least"),
+        (lambda f: f["train"].write_text(f["a"].read_text()), "at least two relations"),
         (lambda f: f["a"].unlink(), "no such file"),
         (lambda f: [f[x].write_text("") for x in "ab"], "no draft was accepted"),
         (lambda f: f["a"].write_text('{"id": "1"}\n'), r"a\.jsonl:1: field 'text'"),
