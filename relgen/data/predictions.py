@@ -13,8 +13,8 @@ class Prediction:
 
     Args:
         id: the sample's id.
-        relation: the label with the highest probability.
-        score: that probability.
+        relation: the most probable label.
+        score: its probability.
         scores: the probability of every label, in the schema's order.
     """
 
@@ -27,13 +27,7 @@ class Prediction:
     def from_probabilities(
         cls, sample_id: str, labels: Sequence[str], probabilities: Sequence[float]
     ) -> Prediction:
-        """Make a prediction of the most probable label; of equal ones, the schema's first.
-
-        Args:
-            sample_id: the sample's id.
-            labels: the schema's R labels.
-            probabilities: R numbers that sum to 1.
-        """
+        """Predict the most probable label; of equally probable ones, the schema's first."""
         best = max(range(len(labels)), key=lambda index: probabilities[index])
         scores = {
             label: round(float(value), 6)
@@ -42,5 +36,5 @@ class Prediction:
         return cls(sample_id, labels[best], scores[labels[best]], scores)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the object that is stored on a line of `predictions.jsonl`."""
+        """Return the object for one line of `predictions.jsonl`."""
         return asdict(self)

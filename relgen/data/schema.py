@@ -1,4 +1,4 @@
-"""`RelationSchema`: the labels of a task, what each one means, and which one is negative.
+"""Relation schemas: the labels of a task with their explanations, and the negative label.
 
 name: my-relations
 negative: no_relation            # or null
@@ -36,8 +36,8 @@ _NEGATIVE_NAMES = {"na", "none", "other", "no_relation"}
 class Relation:
     """A label: its explanation in plain words, and the entity types that its roles allow.
 
-    Empty type tuples allow every type. `undirected` names the relation without its direction.
-    `title` is its name in words, for labels that are not words (`P177`: crosses).
+    An empty tuple allows every type. `undirected` names the relation without its direction. `title`
+    is its name in words, for labels such as `P177` (crosses).
     """
 
     name: str
@@ -49,12 +49,12 @@ class Relation:
 
     @property
     def shown(self) -> str:
-        """Return the name to show to a model or a reader: the title, or else the label."""
+        """Return the name for prompts and reports: the title, or else the label."""
         return self.title or self.name
 
     @property
     def group(self) -> str:
-        """Return the undirected relation of the label; the label itself when it names none."""
+        """Return the undirected relation, or else the label."""
         return self.undirected or self.name
 
 
@@ -79,7 +79,7 @@ class RelationSchema:
 
     @property
     def positive_labels(self) -> tuple[str, ...]:
-        """Return all labels but the negative one: those that count in micro-F1."""
+        """Return all labels except the negative one: those that count in micro-F1."""
         return tuple(label for label in self.labels if label != self.negative)
 
     def __iter__(self) -> Iterator[Relation]:
@@ -96,7 +96,7 @@ class RelationSchema:
         return self.relations[self.labels.index(label)]
 
     def check_label(self, label: str) -> None:
-        """Raise InputError for a label that is not in the schema, naming the nearest ones."""
+        """Raise InputError, with similar labels, for a label that is not in the schema."""
         if label not in self.labels:
             near = difflib.get_close_matches(label, self.labels, n=3)
             if self.negative is not None and label.lower() in _NEGATIVE_NAMES:
@@ -116,10 +116,10 @@ class RelationSchema:
             )
 
     def inverses(self) -> dict[str, str]:
-        """Return for each label the one that holds when head and tail are exchanged, if known.
+        """Return the inverse of each label: the one that holds when head and tail are exchanged.
 
         The two directions of an undirected relation are each other's inverse. The negative label is
-        its own inverse if every other label has one: then no relation holds in either direction.
+        its own inverse if every other label has one. Other labels are not in the mapping.
         """
         known: dict[str, str] = {}
         for members in self._groups().values():
@@ -132,7 +132,7 @@ class RelationSchema:
         return known
 
     def halves(self, seed: int) -> dict[Half, tuple[str, ...]]:
-        """Split the labels in two halves, with both directions of a relation in the same half.
+        """Split the labels into two halves that keep both directions of a relation together.
 
         Groups are shuffled with the seed and dealt, largest first, to the half with fewer labels.
 
@@ -142,7 +142,7 @@ class RelationSchema:
         groups = self._groups()
         if len(groups) < 2:
             raise InputError(
-                f"schema '{self.name}' has only one relation, and two halves need two",
+                f"schema '{self.name}' has only one undirected relation: it cannot be halved",
                 field="relations",
                 value=list(self.labels),
                 remedy="add a relation, or tune without --half",
@@ -163,7 +163,7 @@ class RelationSchema:
         return groups
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the mapping that is stored in the YAML file."""
+        """Return the content of the YAML file."""
         relations = {}
         for relation in self.relations:
             entry = {
@@ -198,11 +198,11 @@ def load_schema(name: str | Path) -> RelationSchema:
 
 
 def parse_schema(content: Any) -> RelationSchema:
-    """Check a decoded schema and turn it into a `RelationSchema`.
+    """Return the schema of a decoded YAML file.
 
     Raises:
-        InputError: an unknown key, a missing explanation, a negative label that is no relation or
-            more than one, fewer than two relations.
+        InputError: a key is unknown, an explanation is missing, the negative label is not a
+            relation, or there are fewer than two relations.
     """
     if not isinstance(content, dict):
         raise InputError("a schema is a mapping with the keys name, negative, relations")
@@ -220,7 +220,7 @@ def parse_schema(content: Any) -> RelationSchema:
             "only one label can be the negative one",
             field="negative",
             value=negative,
-            remedy="keep one; the others are relations with explanations of their own",
+            remedy="keep one, and explain the others as relations",
         )
     if negative is not None and negative not in entries:
         raise InputError(
@@ -235,7 +235,7 @@ def parse_schema(content: Any) -> RelationSchema:
             "two relations have this title",
             field="relations",
             value=repeated[0],
-            remedy="a model is asked for a relation by its title: change one of them",
+            remedy="change one of them: prompts name a relation by its title",
         )
     if len(relations) < 2:
         raise InputError(
@@ -272,7 +272,7 @@ def _parse_relation(label: Any, entry: Any) -> Relation:
             "missing",
             field=f"{where}.explanation",
             value=explanation,
-            remedy="say in a sentence what holds between head and tail",
+            remedy="describe in a sentence what holds between head and tail",
         )
     return Relation(
         label,
