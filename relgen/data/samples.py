@@ -227,7 +227,7 @@ def checked_samples(
 def iter_files(
     paths: Iterable[str | Path], schema: RelationSchema
 ) -> Iterator[tuple[str | Path, Sample]]:
-    """Yield the samples of several files, each with its file. Raise InputError for a repeated id."""
+    """Yield the samples of several files, each with its path; raise InputError for repeated ids."""
     seen: dict[str, str | Path] = {}
     for path in paths:
         for sample in iter_samples(path, schema=schema):

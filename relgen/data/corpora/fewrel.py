@@ -3,10 +3,9 @@
     {"P177": [{"tokens": ["The", "bridge", …], "h": ["bridge", "Q1", [[1]]],
                "t": ["Rhine", "Q2", [[5], [9, 10]]]}, …], …}
 
-The index lists are the mentions of an entity, by token. With `mentions="first"` the first pair of
-head and tail mentions that do not overlap becomes a sample, with `"all"` every such pair. A mention
-with gaps in its indices is read from its first to its last token, since a sample's mention is one
-span of text. The file is one JSON document, which is held in memory as a whole.
+The index lists are an entity's mentions, by token. With `mentions="first"` the first pair of head
+and tail mentions that do not overlap becomes a sample, with `"all"` every such pair. A mention with
+gaps extends from its first to its last token. The whole file is held in memory.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from relgen.data.validation import RecordChecks
 def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sample]:
     """Yield the samples of a FewRel file, with ids such as `fewrel-train_wiki-P177-1`.
 
-    With all mentions, ids end in `-1`, `-2`, … as well. Records are named `P177[3]` in messages,
+    With all mentions, the number of the pair is added to the id. Messages name records `P177[3]`,
     counted from 1.
     """
     content = read_json(path)
@@ -62,7 +61,7 @@ def _parse(record: Any) -> tuple[str, list[tuple[Entity, Entity]]]:
     pairs = [(h, t) for h, t in product(heads, tails) if h.end <= t.start or t.end <= h.start]
     if not pairs:
         raise InputError(
-            "every mention of the head overlaps one of the tail",
+            "all mentions of the head overlap those of the tail",
             field="t",
             value=[record["h"], record["t"]],
         )

@@ -1,4 +1,4 @@
-"""Corpora by their Hub id (or a local folder or file) through `datasets.load_dataset`.
+"""Corpora from the Hub, or from a local folder or file, through `datasets.load_dataset`.
 
 `columns` maps the keys below to the columns of the data:
 
@@ -9,8 +9,9 @@
                         characters of the text, or tokens when `tokens` is given
     id=guid             optional
 
-A key that is not given is looked for under its own name. `SemEvalWorkshop/sem_eval_2010_task_8`
-needs no `columns`. Nothing is fetched from the network when the data is local or in the cache.
+A key that is not given defaults to the column of the same name.
+`SemEvalWorkshop/sem_eval_2010_task_8` needs no `columns`. The network is used only for data that is
+neither local nor cached.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
     """Yield the samples of one split, with the ids of the `id` column or `NAME-train-1` by row.
 
     The path is a Hub id, a folder that `load_dataset` can read, or a json, jsonl, csv or parquet
-    file. Rows are named `train[3]` in messages, counted from 1.
+    file. Messages name rows `train[3]`, counted from 1.
     """
     checks.remedy = _REMEDY
     name, split = path.as_posix(), options.split_name or "train"
@@ -62,16 +63,13 @@ def _load(path: str, split: str) -> Any:
         if Path(path).is_file():
             builder = builders.get(Path(path).suffix.lower())
             if builder is None:
-                raise InputError(
-                    "not a file that can be loaded",
-                    path=path,
-                    remedy=f"one of {', '.join(builders)}, a folder, or a Hub id",
-                )
+                remedy = f"give a file ending in {', '.join(builders)}, a folder, or a Hub id"
+                raise InputError("this file cannot be loaded", path=path, remedy=remedy)
             return load_dataset(builder, data_files={split: path}, split=split)
         return load_dataset(path, split=split)
     except InputError:
         raise
-    except Exception as error:  # whatever the library, the network or a damaged file raises
+    except Exception as error:  # the library raises many kinds
         problem = " ".join(f"{type(error).__name__}: {error}".split())
         raise InputError(
             f"split '{split}' cannot be loaded: {problem}",
@@ -85,9 +83,8 @@ def _resolve(
 ) -> Mapping[str, str]:
     for key, column in columns.items():
         if key not in KEYS:
-            raise InputError(
-                "unknown key", field="columns", value=key, remedy=f"one of {', '.join(KEYS)}"
-            )
+            remedy = f"use one of {', '.join(KEYS)}"
+            raise InputError("unknown key", field="columns", value=key, remedy=remedy)
         if column not in available:
             raise InputError(
                 "no such column",

@@ -139,7 +139,7 @@ def test_halves_keep_directions_together_and_are_even():
 
 
 def test_halves_of_one_group_raise():
-    with pytest.raises(InputError, match="only one relation"):
+    with pytest.raises(InputError, match="only one undirected relation"):
         _many("x", "x").halves(1)
     assert sorted(map(len, _many("x", "x", None).halves(1).values())) == [1, 2]
 

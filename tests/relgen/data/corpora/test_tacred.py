@@ -114,7 +114,7 @@ def test_a_malformed_record_is_named_by_its_id(tmp_path, change, message):
         list(read(path))
     assert str(caught.value).startswith(f"{path}: record b2: field ")
     assert str(caught.value).endswith(
-        "correct it, or leave malformed records out: relgen data convert --skip-bad"
+        "correct it, or skip malformed records: relgen data convert --skip-bad"
     )
     assert "\n" not in str(caught.value)
     statistics = ReadStatistics()
