@@ -77,10 +77,11 @@ class Sample:
             if _SURROGATE.search(value):
                 problem = "contains an unpaired surrogate, which UTF-8 cannot encode"
                 raise InputError(problem, field=name, value=value)
+        length = len(self.text)
         head, tail = ([entity.start, entity.end] for entity in (self.head, self.tail))
         for role, (start, end) in (("head", head), ("tail", tail)):
-            if not 0 <= start < end <= len(self.text):
-                problem = f"offsets must satisfy 0 <= start < end <= {len(self.text)} (text length)"
+            if not 0 <= start < end <= length:
+                problem = f"offsets must satisfy 0 <= start < end <= {length}, the text's length"
                 raise InputError(problem, field=role, value=[start, end])
             if not self.text[start:end].strip():
                 raise InputError("the entity is only white space", field=role, value=[start, end])

@@ -3,9 +3,8 @@
     Relation: founded_by. Context: Ann founded Acme in Bern. Head Entity: Acme. Head Type:
     ORGANIZATION. Tail Entity: Ann. Tail Type: PERSON.
 
-(on one line). The entities are named, not marked: they are searched for in the context, and a draft
-whose context does not hold them is rejected. Unlike tagged text, this notation does not tell which
-of several equal mentions was meant.
+(on one line). The entities are searched for in the context, and a draft is rejected when they are
+not found. Unlike tagged text, this notation cannot distinguish several mentions of an entity.
 """
 
 from __future__ import annotations
@@ -25,12 +24,7 @@ _SPACES = re.compile(r"\s+")
 
 
 def render_fields(sample: Sample, relation: Relation) -> str:
-    """Return a sample as a line of fields.
-
-    Args:
-        sample: missing types are replaced by the relation's first ones, or `UNTYPED`.
-        relation: its relation.
-    """
+    """Return a sample as a line of fields; the relation, or `UNTYPED`, fills in missing types."""
     head = sample.head.type or next(iter(relation.head_types), UNTYPED)
     tail = sample.tail.type or next(iter(relation.tail_types), UNTYPED)
     fields = [
@@ -45,9 +39,9 @@ def render_fields(sample: Sample, relation: Relation) -> str:
 
 
 def read_fields(raw: str, relation: Relation) -> Sample | str:
-    """Return a line of fields as a sample with an empty id, or the reason for rejecting it.
+    """Return the sample that a line of fields describes, with an empty id, or a rejection's reason.
 
-    Of several mentions of an entity, the first one is taken that does not overlap the other entity.
+    The first pair of mentions that do not overlap becomes head and tail.
 
     Reasons: `no_fields`, `wrong_relation`, `head_not_in_context`, `tail_not_in_context`,
     `same_entities`.
@@ -68,16 +62,13 @@ def read_fields(raw: str, relation: Relation) -> Sample | str:
     if not pairs:
         return "same_entities"
     head, tail = pairs[0]
+    written = (match["head_type"].strip(), match["tail_type"].strip())
+    kinds = [None if name == UNTYPED else name for name in written]
     return Sample(
         "",
         text,
-        Entity(*head, _type(match["head_type"])),
-        Entity(*tail, _type(match["tail_type"])),
+        Entity(*head, kinds[0]),
+        Entity(*tail, kinds[1]),
         relation.name,
         "generated",
     )
-
-
-def _type(written: str) -> str | None:
-    name = written.strip()
-    return None if name == UNTYPED else name

@@ -1,7 +1,7 @@
 """Prompts of Xu et al. (SustaiNLP 2023, arXiv 2305.01555): all at once, as lines of named fields.
 
-They hold a description of a sample's parts, the known entity types, and demonstrations, without a
-relation explanation or a diversity instruction: the baseline of Li, Dai, Li (ACL 2025).
+They describe the parts of a sample, the entity types, and demonstrations, without a relation
+explanation or a diversity instruction: the baseline of Li, Dai, Li (ACL 2025).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from relgen.prompting.prompts import Prompt, PromptFormat
 
 @dataclass(frozen=True, slots=True)
 class FieldPromptWriter:
-    """Writes prompts for one model, with the generating methods of `PromptWriter`.
+    """Writes prompts for one model, as `PromptWriter` does.
 
     Args:
         format: text of the model's chat template around the modules.

@@ -74,7 +74,7 @@ class LabelPatch:
         for key, relation in self.labels.items():
             if relation not in schema.labels and relation not in known_besides:
                 raise InputError(
-                    f"not a relation of this patch's schema '{schema.name}'",
+                    f"not a relation of schema '{schema.name}'",
                     path=self.path,
                     field=key,
                     value=relation,

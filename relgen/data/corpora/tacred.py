@@ -119,7 +119,7 @@ def _span(record: dict[str, Any], role: str, tokens: TokenText) -> tuple[int, in
     start, end = (record[key] for key in keys)
     if not 0 <= start <= end < len(tokens.starts):
         size = len(tokens.starts)
-        problem = f"token indices must satisfy 0 <= start <= end < {size} (number of tokens)"
+        problem = f"token indices must satisfy 0 <= start <= end < {size}, the token count"
         raise InputError(problem, field=keys[0], value=[start, end])
     return start, end
 

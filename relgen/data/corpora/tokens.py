@@ -68,7 +68,7 @@ class TokenText:
         """
         size = len(self.starts)
         if not 0 <= start < end <= size:
-            problem = f"token offsets must satisfy 0 <= start < end <= {size} (number of tokens)"
+            problem = f"token offsets must satisfy 0 <= start < end <= {size}, the token count"
             raise InputError(problem, field=field, value=[start, end])
         # skip leading tokens without characters: they begin where the previous token ends
         first = next((i for i in range(start, end) if self.starts[i] < self.ends[i]), start)

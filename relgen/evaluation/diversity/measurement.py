@@ -10,9 +10,8 @@
 | word_repetition | lower | share of content words that another sentence has too |
 | phrasings | higher | different normalised texts between the entities, over n |
 
-Most of them depend on the number of samples, so compare sets at equal size only. Self-BLEU is
-computed on a seeded draw where a relation has very many sentences. `overall` is the mean over
-relations: differences between relations say nothing about diversity within one.
+Most of them depend on the number of samples, so compare sets of equal size only. Self-BLEU is
+computed on a random sample of a large relation's sentences. `overall` is the mean over relations.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ MEASURES = (
     "phrasings",
 )
 SELF_BLEU_SENTENCES = 5_000
-"""Number of sentences of one relation above which self-BLEU is computed on a draw."""
+"""Largest number of sentences of one relation on which self-BLEU is computed."""
 _BLOCK = 16_384
 
 
@@ -62,16 +61,15 @@ def measure(
 
     Args:
         samples: at least one.
-        encoder: an encoder, or the name of one.
-        seed: of the draw, where a relation has more samples than `size`.
-        size: largest number of samples per relation; a mapping also leaves out the relations it
-            does not name.
+        encoder: an encoder, or its name.
+        seed: of the draw.
+        size: see `draw`.
         self_bleu_sentences: largest number of sentences per relation for self-BLEU.
 
     Returns:
         `{"overall": {measure: value}, "per_relation": {label: {measure: value}}, "size": n,
-        "sizes": {label: n}, "self_bleu_sizes": {label: n}, "encoder": name}`, ready for JSON:
-        a value that is not defined for so few samples is None. `size` is the largest of `sizes`.
+        "sizes": {label: n}, "self_bleu_sizes": {label: n}, "encoder": name}`, ready for JSON. A
+        value is None when it is not defined for so few samples. `size` is the largest of `sizes`.
     """
     if isinstance(encoder, str):
         from relgen.models import SentenceEncoder
@@ -100,13 +98,13 @@ def measure(
 def draw(
     samples: Sequence[Sample], *, size: int | Mapping[str, int] | None, seed: int
 ) -> dict[str, list[Sample]]:
-    """Group samples by relation and draw as many of each as `size` allows, in the given order.
+    """Group samples by relation, and draw at most `size` of each without changing the order.
 
     Args:
         samples: in any order; relations keep the order in which they first occur.
-        size: largest number of samples per relation; a mapping also leaves out the relations it
-            does not name.
-        seed: of the draw; each relation has a generator of its own.
+        size: largest number of samples per relation; a mapping drops the relations it does not
+            name.
+        seed: of the draw, combined with the relation.
     """
     groups: dict[str, list[Sample]] = {}
     for sample in samples:
@@ -123,15 +121,7 @@ def draw(
 
 
 def common_sizes(*sets: Sequence[Sample], size: int | None = None) -> dict[str, int]:
-    """Return the number of samples per relation that every set has, for a fair comparison.
-
-    Args:
-        sets: samples to be compared.
-        size: an upper limit.
-
-    Returns:
-        {relation: n}, without the relations that a set lacks, in the order of the first set.
-    """
+    """Return the number of samples, at most `size`, that all sets have of each common relation."""
     counts = [Counter(sample.relation for sample in samples) for samples in sets]
     smallest = {label: min(of[label] for of in counts) for label in counts[0]}
     limit = size or max(smallest.values(), default=0)
@@ -139,7 +129,7 @@ def common_sizes(*sets: Sequence[Sample], size: int | None = None) -> dict[str, 
 
 
 def _vector_measures(samples: Sequence[Sample], encoder: Encoder) -> dict[str, float | None]:
-    """Return the measures of vectors, of which one block is in memory at a time."""
+    """Compute the vector measures with one block of vectors in memory at a time."""
     total = masked_total = products = torch.zeros((), dtype=torch.float64)
     count = len(samples)
     for start in range(0, count, _BLOCK):

@@ -84,7 +84,10 @@ def test_a_negative_label_needs_no_description(tmp_path, descriptions):
 @pytest.mark.parametrize(
     ("label", "message"),
     [
-        ("lie on", r"no description for this relation \(got 'lie on'\); did you mean 'lies on'\? describe"),
+        (
+            "lie on",
+            r"no description for this relation \(got 'lie on'\); did you mean 'lies on'\? describe",
+        ),
         ("zzz", r"no description for this relation \(got 'zzz'\); describe it, or .*--negative"),
         ("part of", r"several relations have this name: P5, P6 \(got 'part of'\)"),
     ],

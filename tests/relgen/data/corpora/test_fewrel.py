@@ -74,7 +74,7 @@ def test_indices_with_gaps_span_from_first_to_last(tmp_path):
         (_record([["1"]], [[3]]), "field 'h': a mention is a list"),
         (_record([[1]], [[8]]), r"field 't': token offsets.*\[8, 9\]"),
         (_record([[-1]], [[3]]), r"field 'h': token offsets.*\[-1, 0\]"),
-        (_record([[1, 3]], [[2]]), "every mention of the head overlaps"),
+        (_record([[1, 3]], [[2]]), "all mentions of the head overlap"),
         ({**_record([[1]], [[3]]), "t": ["basel"]}, "field 't': must be"),
     ],
 )

@@ -177,15 +177,15 @@ def test_knowprompts_files_give_the_same_sample(tmp_path):
             1234,
             None,
             "tacred-test.json: 1,234 samples, while TACRED has 15,509 (test) and Re-TACRED "
-            "13,418 (test): a partial or other copy",
+            "13,418 (test): an incomplete or other copy",
         ),
         (
             "train.json",
             "dev",
             68124,
             None,
-            "train.json: 68,124 samples (as many as train has), while TACRED has 22,631 (dev) and "
-            "Re-TACRED 19,584 (dev): a partial or other copy",
+            "train.json: 68,124 samples (the size of train), while TACRED has 22,631 (dev) and "
+            "Re-TACRED 19,584 (dev): an incomplete or other copy",
         ),
         (
             "latest.json",
@@ -193,15 +193,16 @@ def test_knowprompts_files_give_the_same_sample(tmp_path):
             3,
             None,
             "latest.json: 3 samples, while TACRED has 68,124 (train), 22,631 (dev), 15,509 (test) "
-            "and Re-TACRED 58,465 (train), 19,584 (dev), 13,418 (test): a partial or other copy",
+            "and Re-TACRED 58,465 (train), 19,584 (dev), 13,418 (test): an incomplete or other "
+            "copy",
         ),
         (
             "mine.json",
             None,
             22631,
             5,
-            "mine.json: the patch leaves 5 samples, while the dev split of Re-TACRED has 19,584: a "
-            "partial or other patch",
+            "mine.json: the patch leaves 5 samples, while the dev split of Re-TACRED has 19,584: an "
+            "incomplete or other patch",
         ),
         (
             "train.json",
@@ -209,7 +210,7 @@ def test_knowprompts_files_give_the_same_sample(tmp_path):
             68124,
             58000,
             "train.json: the patch leaves 58,000 samples, while the train split of Re-TACRED has "
-            "58,465: a partial or other patch",
+            "58,465: an incomplete or other patch",
         ),
     ],
 )
