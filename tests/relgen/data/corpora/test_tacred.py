@@ -201,8 +201,8 @@ def test_knowprompts_files_give_the_same_sample(tmp_path):
             None,
             22631,
             5,
-            "mine.json: the patch leaves 5 samples, while the dev split of Re-TACRED has 19,584: an "
-            "incomplete or other patch",
+            "mine.json: the patch leaves 5 samples, while the dev split of Re-TACRED has 19,584: "
+            "an incomplete or other patch",
         ),
         (
             "train.json",
