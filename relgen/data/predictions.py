@@ -9,14 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The relation that a classifier predicts for a sample, with probabilities.
-
-    Args:
-        id: the sample's id.
-        relation: the most probable label.
-        score: its probability.
-        scores: the probability of every label, in the schema's order.
-    """
+    """The most probable relation of a sample, its `score`, and the probabilities of all labels."""
 
     id: str
     relation: str

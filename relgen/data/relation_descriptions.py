@@ -66,12 +66,8 @@ def schema_from_descriptions(
 ) -> RelationSchema:
     """Return a schema in the order of the descriptions, with the negative label last.
 
-    Args:
-        descriptions: from `read_descriptions`.
-        name: the schema's name.
-        samples: samples files whose relations become the labels; by default the ids of all
-            descriptions.
-        negative: the negative label, which needs no description.
+    The labels are the relations of the samples files, or by default the ids of all descriptions.
+    The negative label needs no description.
 
     Raises:
         InputError: a relation of the samples has no description or more than one, or there are

@@ -53,8 +53,7 @@ class Sample:
         tail: the mention in its second role.
         relation: a label of the schema.
         source: `human` or `generated`.
-        provenance: for generated samples: model, adapter, mode, step, seed, prompt hash, mean
-            token log-probability, version of relgen.
+        provenance: origin of a generated sample; its keys are those of `arrow.PROVENANCE`.
         scores: the probability of each relation, on which classifiers train instead of `relation`.
 
     Raises:
@@ -103,14 +102,10 @@ class Sample:
         return replace(self, relation=relation)
 
     def exchanged(self, inverses: Mapping[str, str]) -> Sample | None:
-        """Return the sentence with head and tail exchanged, under the inverse label.
+        """Return a sample with head and tail exchanged, a new id, and inverse labels.
 
-        Args:
-            inverses: from `RelationSchema.inverses`.
-
-        Returns:
-            A sample with a new id, and each probability at the inverse label. None when the label,
-            or a label with a probability above 0, has no inverse.
+        None when its label, or one with a probability above 0, has no inverse (see
+        `RelationSchema.inverses`).
         """
         if self.relation not in inverses:
             return None
@@ -183,7 +178,7 @@ def iter_samples(
 
     Args:
         path: the samples file.
-        skip_bad: skip malformed lines and count them instead of raising.
+        skip_bad: skip and count malformed lines instead of raising.
         schema: a line whose relation is not in it is malformed; by default all labels are allowed.
         labelled: every line must name a relation; otherwise a line without one is `UNLABELLED`.
         statistics: receives the counts.

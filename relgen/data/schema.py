@@ -60,13 +60,7 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class RelationSchema:
-    """The relations of a task, in a fixed order.
-
-    Args:
-        name: the schema's name.
-        relations: at least two labels.
-        negative: the label that stands for "none of them", where the task has one.
-    """
+    """The relations of a task, in a fixed order; `negative` stands for none of the others."""
 
     name: str
     relations: tuple[Relation, ...]
@@ -185,9 +179,6 @@ def load_schema(name: str | Path) -> RelationSchema:
     """Read and check a schema file, or a shipped schema by its name.
 
     relgen ships `everyday`, `semeval`, `tacred` (for TACREV as well) and `retacred`.
-
-    Raises:
-        InputError: names the file, the key and the remedy.
     """
     path = find_schema(name)
     content = read_yaml(path, remedy="see the README's example of a schema")
@@ -198,12 +189,7 @@ def load_schema(name: str | Path) -> RelationSchema:
 
 
 def parse_schema(content: Any) -> RelationSchema:
-    """Return the schema of a decoded YAML file.
-
-    Raises:
-        InputError: a key is unknown, an explanation is missing, the negative label is not a
-            relation, or there are fewer than two relations.
-    """
+    """Return the schema of a decoded YAML file. Raise InputError when it is not valid."""
     if not isinstance(content, dict):
         raise InputError("a schema is a mapping with the keys name, negative, relations")
     _refuse_unknown(content, _SCHEMA_KEYS, "schema")

@@ -102,13 +102,9 @@ def manifest(
     dev: Dev,
     others: Sequence[str | Path] = (),
 ) -> dict[str, Any]:
-    """Return the content of `manifest.json`, from which a split can be reproduced.
+    """Return the content of `manifest.json`, from which a split of `source` can be reproduced.
 
-    Args:
-        result: the split.
-        source: the samples file.
-        shots, seed, dev: as given to `split`.
-        others: further files that were used, such as the excluded test set.
+    `others` are further files that were used, such as the excluded test set.
     """
     parts = {"train": result.train, "dev": result.dev}
     return {

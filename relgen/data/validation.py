@@ -20,11 +20,8 @@ _KEPT = 1000
 class ReadStatistics:
     """Counts of the samples read and the malformed records skipped.
 
-    Args:
-        read: number of samples.
-        skipped: number of malformed records.
-        problems: the errors of the first 1,000 malformed records.
-        doubts: warnings about samples that may have been misread.
+    `problems` are the errors of the first 1,000 malformed records; `doubts` are warnings about
+    samples that may have been misread.
     """
 
     read: int = 0
@@ -44,13 +41,8 @@ class RecordChecks:
                     yield sample
         checks.finish()
 
-    Args:
-        path: the file, for the messages.
-        skip_bad: skip malformed records and count them instead of raising.
-        statistics: receives the counts.
-
-    Attributes:
-        remedy: advice for a file without any usable record; a reader may replace it.
+    With `skip_bad`, malformed records are only counted. A reader may replace `path` and `remedy`,
+    the advice for a file without any usable record.
     """
 
     def __init__(
@@ -77,12 +69,10 @@ class RecordChecks:
                 self.statistics.problems.append(self._located(error, where))
 
     def passes(self, sample_id: str | None, where: int | str) -> bool:
-        """Count a sample; return true as long as no error prevents that samples are yielded.
+        """Count a sample; return true if it may be yielded, which an earlier error prevents.
 
-        Args:
-            sample_id: raises InputError when an earlier record had it; None for ids that the reader
-                numbers itself.
-            where: as in `record`.
+        Raises:
+            InputError: an earlier record has the same id. None stands for ids that cannot repeat.
         """
         if sample_id is not None:
             if sample_id in self._seen:
@@ -105,10 +95,10 @@ class RecordChecks:
             raise InputError(problem, path=self.path, remedy=self.remedy)
 
     def _located(self, error: InputError, where: int | str) -> InputError:
+        line = where if isinstance(where, int) else None
+        problem = str(error) if line else f"{_name(where)}: {error}"
         remedy = None if error.remedy else SKIP_BAD_REMEDY
-        if isinstance(where, int):
-            return InputError(str(error), path=self.path, line=where, remedy=remedy)
-        return InputError(f"{_name(where)}: {error}", path=self.path, remedy=remedy)
+        return InputError(problem, path=self.path, line=line, remedy=remedy)
 
 
 def _name(where: int | str) -> str:

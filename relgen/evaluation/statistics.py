@@ -33,13 +33,10 @@ def deviation(values: Sequence[float | None]) -> float | None:
 
 
 def paired_interval(differences: Sequence[float], *, coverage: float = 0.95) -> Interval | None:
-    """Return Student's interval of n differences: mean ± t · s / √n, n - 1 degrees of freedom.
+    """Return Student's interval of n differences (mean ± t · s / √n), or None for fewer than two.
 
-        >>> paired_interval([0.06, 0.05, 0.10])
-        Interval(mean=0.07, low=0.0043, high=0.1357)
-
-    Returns:
-        None for fewer than two differences.
+    >>> paired_interval([0.06, 0.05, 0.10])
+    Interval(mean=0.07, low=0.0043, high=0.1357)
     """
     if len(differences) < 2:
         return None
@@ -53,11 +50,8 @@ def t_quantile(probability: float, freedom: int) -> float:
     """Return the quantile of Student's t distribution.
 
     With x = √freedom · tan(a), the density is proportional to cos(a)^(freedom - 1) on the bounded
-    range from 0 to π/2, where it is integrated by the trapezoidal rule.
-
-    Args:
-        probability: from 0.5 to below 1.
-        freedom: degrees of freedom, at least 1.
+    range from 0 to π/2, where it is integrated by the trapezoidal rule. The probability must be at
+    least 0.5, and the degrees of freedom at least 1.
     """
     import numpy as np  # here, since every command imports `mean`
 
@@ -72,10 +66,8 @@ def sign_flip_p(differences: Sequence[float]) -> float | None:
     """Return the two-sided p of paired differences by the exact sign-flip test (Fisher 1935).
 
     It is the share of the 2^n sign patterns whose sum is at least as far from zero. It cannot be
-    below 2 / 2^n, so fewer than six differences never reach 5%.
-
-    Returns:
-        None for fewer than two differences, or more than sixteen.
+    below 2 / 2^n, so fewer than six differences never reach 5%. None for fewer than two differences
+    or more than sixteen.
     """
     if not 2 <= len(differences) <= _MOST_PAIRS:
         return None

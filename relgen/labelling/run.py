@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -34,17 +34,10 @@ from relgen.data import (
 from relgen.evaluation import score_labels
 from relgen.labelling.probe import Probe, cross_validated, fit_probe
 from relgen.labelling.settings import LabelSettings
+from relgen.labelling.states import StateReader
 from relgen.models import find_device
 
 _last_states: dict[str, Tensor] = {}
-
-
-class Reader(Protocol):
-    """The part of `StateReader` that `label` needs."""
-
-    def read(self, samples: Sequence[Sample]) -> Tensor:
-        """Return states (N, 4, L, H)."""
-        ...
 
 
 def label(
@@ -54,7 +47,6 @@ def label(
     train: str | Path,
     schema: str | Path,
     out: str | Path,
-    reader: Reader | None = None,
 ) -> dict[str, Any]:
     """Label generated samples; write `out`, and next to it a summary with the suffix `.json`.
 
@@ -70,7 +62,6 @@ def label(
         train: labelled samples of at least two relations, which the probe is fitted to.
         schema: path or shipped name.
         out: samples file to write.
-        reader: replaces the settings' model.
 
     Returns:
         The summary: the settings; the numbers of samples and of uncertain ones; how many labels
@@ -91,13 +82,17 @@ def label(
             return finished
     labelled = _read_labelled(train, relations)
     written = [sample for _, sample in iter_files(with_samples(generated), relations)]
-    key = None if reader else inputs_hash(settings, [train], content)
-    language_model = reader or _open(settings)
-    states = _cached_states(language_model, labelled, key)
+    reader = _open(settings)
+    # an experiment labels many generated sets with a probe fitted to the same samples
+    key = inputs_hash(settings, [train], content)
+    if key not in _last_states:
+        _last_states.clear()
+        _last_states[key] = reader.read(labelled)
+    states = _last_states[key]
     probe, held_out_f1 = _fit(states, labelled, relations, settings.penalty)
 
     def probabilities(samples: Sequence[Sample]) -> list[list[float]]:
-        found = probe.probabilities(language_model.read(samples))  # (N, R)
+        found = probe.probabilities(reader.read(samples))  # (N, R)
         return [[round(p, 6) for p in row] for row in found.tolist()]
 
     partial = out.with_name(f".{out.name}.partial")
@@ -122,24 +117,8 @@ def _read_labelled(train: str | Path, schema: RelationSchema) -> list[Sample]:
     return labelled
 
 
-def _open(settings: LabelSettings) -> Reader:
-    from relgen.labelling.states import StateReader
-
-    device = find_device(settings.device)
-    return StateReader(settings.model, dtype=settings.dtype, device=device)
-
-
-def _cached_states(reader: Reader, labelled: Sequence[Sample], key: str | None) -> Tensor:
-    """Return the states of labelled samples; those of the last key are cached.
-
-    An experiment labels many generated sets with a probe fitted to the same samples.
-    """
-    if key is None:
-        return reader.read(labelled)
-    if key not in _last_states:
-        _last_states.clear()
-        _last_states[key] = reader.read(labelled)
-    return _last_states[key]
+def _open(settings: LabelSettings) -> StateReader:
+    return StateReader(settings.model, dtype=settings.dtype, device=find_device(settings.device))
 
 
 def _fit(
@@ -194,17 +173,7 @@ def _write(
     schema: RelationSchema,
     known: dict[str, Any],
 ) -> dict[str, Any]:
-    """Write the samples files, and last the summary, which is returned.
-
-    Args:
-        out: the samples file.
-        pairs: each sample as written and as labelled.
-        schema: the relations.
-        known: the settings and other parts of the summary.
-
-    Raises:
-        InputError: no sample is certain enough.
-    """
+    """Write the samples files of pairs (written, labelled), then complete the summary `known`."""
     least = known["least_certainty"]
     kept = [pair for pair in pairs if _certainty(pair[1]) >= least]
     uncertain = [labelled for _, labelled in pairs if _certainty(labelled) < least]
@@ -229,12 +198,10 @@ def _write(
 
 
 def _agreement(pairs: Sequence[tuple[Sample, Sample]], schema: RelationSchema) -> dict[str, Any]:
-    """Count how often samples are labelled with the relation that they were written for.
+    """Count the samples that are labelled with the relation that they were written for.
 
-    Returns:
-        `agreed`, their number; the same by relation; and `given_micro_f1`, the labels' score
-        against the intended relations. On samples with true relations, such as a test set, that is
-        the accuracy of the labelling.
+    `given_micro_f1` is the labels' score against the intended relations: the quality of the
+    labelling if these are true, as in a test set.
     """
     given = [written.relation for written, _ in pairs]
     predicted = [labelled.relation for _, labelled in pairs]

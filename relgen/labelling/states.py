@@ -70,12 +70,7 @@ def lay_out(rows: Sequence[SharedRow]) -> tuple[Tensor, Tensor, Tensor]:
 
 
 class StateReader:
-    """Reads the hidden states of a language model.
-
-    Args:
-        model: embedded name, local folder or Hub id.
-        dtype: of the weights.
-        device: the device to run on.
+    """Reads the hidden states of a language model: an embedded name, local folder or Hub id.
 
     Raises:
         InputError: the model cannot be found, or its tokenizer provides no offsets.

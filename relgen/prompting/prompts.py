@@ -108,13 +108,7 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class PromptWriter:
-    """Writes prompts for one model.
-
-    Args:
-        format: text of the model's chat template around the modules.
-        diverse: include the diversity instruction.
-        types: write entity types into the tags.
-    """
+    """Writes prompts; `diverse` adds the diversity instruction, `types` entity types to the tags."""
 
     format: PromptFormat
     diverse: bool = True

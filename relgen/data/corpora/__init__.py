@@ -60,22 +60,16 @@ def read_corpus(
     skip_bad: bool = False,
     statistics: ReadStatistics | None = None,
 ) -> Iterator[Sample]:
-    """Yield the samples of a corpus.
+    """Yield the samples of a corpus: a file, folder or Hub id in the format `name`.
 
-    Args:
-        name: a key of `FORMATS`.
-        path: the file, folder or Hub id.
-        options: options of the format.
-        skip_bad: skip malformed records and count them instead of raising.
-        statistics: receives the counts.
+    `skip_bad` and `statistics` are those of `iter_samples`.
 
     Raises:
         InputError: the format is unknown, or the corpus cannot be read.
     """
     if name not in FORMATS:
-        raise InputError(
-            "no such format", field="format", value=name, remedy=f"one of {', '.join(FORMATS)}"
-        )
+        remedy = f"use one of {', '.join(FORMATS)}"
+        raise InputError("no such format", field="format", value=name, remedy=remedy)
     checks = RecordChecks(path, skip_bad=skip_bad, statistics=statistics)
     yield from FORMATS[name].read(Path(path), checks, options or ReadOptions())
     checks.finish()

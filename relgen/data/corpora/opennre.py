@@ -17,6 +17,7 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -103,10 +104,7 @@ def _parse(row: dict[str, Any], sample_id: str) -> Sample:
             "id": sample_id,
             "text": text,
             "relation": row.get("relation"),
-            **{
-                role: {"start": entity.start, "end": entity.end, "type": entity.type}
-                for role, entity in entities.items()
-            },
+            **{role: asdict(entity) for role, entity in entities.items()},
         }
     )
 

@@ -29,12 +29,7 @@ _REMEDY = (
 
 
 class LabelPatch:
-    """New labels for some samples.
-
-    Args:
-        path: the JSON file.
-        drop_others: drop the samples that the file does not name. May be set until `apply` is
-            called.
+    """New labels for some samples; the others are kept, or dropped with `drop_others`.
 
     Attributes:
         labels: the new label by sample id.

@@ -67,7 +67,7 @@ def unusual_tacred_size(
         path: the corpus file, whose name may contain the split (`train.json`, `dev_rev.json`).
         split_name: the split, if the user named it.
         read: number of records in the file.
-        kept: number of records left after Re-TACRED's patch; None without it.
+        kept: number of records left after Re-TACRED's patch, if any.
     """
     words = re.split(r"[^a-z]+", (split_name or Path(path).stem).lower())
     named = next((name for name in TACRED if name in words), None)

@@ -22,13 +22,7 @@ _TASK = (
 
 @dataclass(frozen=True, slots=True)
 class DirectPrompt:
-    """Builds the segments of a question.
-
-    Args:
-        format: text of the model's chat template around the turns.
-        schema: the relations to choose from, each shown with its explanation.
-        demonstrations: labelled samples, shown with their answers.
-    """
+    """Builds the segments of a question, with demonstrations that show their answers."""
 
     format: PromptFormat
     schema: RelationSchema

@@ -78,14 +78,7 @@ def lay_out(questions: Sequence[Sequence[int]], trie: AnswerTrie, prefix: int) -
 
 
 class DirectReader:
-    """A language model that names the relations of sentences.
-
-    Args:
-        model: embedded name, local folder or Hub id.
-        schema: R relations.
-        demonstrations: labelled samples to show with their answers.
-        dtype: of the weights.
-        device: the device to run on.
+    """A language model (embedded name, local folder or Hub id) that names relations of sentences.
 
     Raises:
         InputError: the model cannot be found, or has layers without full attention.

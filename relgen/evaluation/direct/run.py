@@ -66,16 +66,9 @@ def classify(
     if out.is_file():
         raise InputError("this is a file", path=out, remedy="give --out a folder")
     header = inputs_hash(settings, [train, test], relations.to_dict())
-    if (out / "direct.json").is_file():
-        finished: dict[str, Any] = read_json(out / "direct.json")
-        if finished.get("hash") == header:
-            return finished
-        if not force:
-            raise InputError(
-                "this folder holds answers of other settings or inputs",
-                path=out / "direct.json",
-                remedy="give --out another folder, or replace them with --force",
-            )
+    finished = _finished_summary(out / "direct.json", header, force=force)
+    if finished is not None:
+        return finished
     samples = read_samples(test, schema=relations)
     shown = _demonstrations(settings, train, samples, relations)
     began = time.monotonic()
@@ -103,6 +96,19 @@ def classify(
     write_json(out / "direct.json", summary)
     partial.unlink()
     return summary
+
+
+def _finished_summary(path: Path, header: str, *, force: bool) -> dict[str, Any] | None:
+    found: dict[str, Any] = read_json(path) if path.is_file() else {}
+    if found.get("hash") == header:
+        return found
+    if found and not force:
+        raise InputError(
+            "this folder holds answers of other settings or inputs",
+            path=path,
+            remedy="give --out another folder, or replace them with --force",
+        )
+    return None
 
 
 def _demonstrations(

@@ -59,12 +59,8 @@ def measure(
 ) -> dict[str, Any]:
     """Measure the diversity of each relation's samples, and average over relations.
 
-    Args:
-        samples: at least one.
-        encoder: an encoder, or its name.
-        seed: of the draw.
-        size: see `draw`.
-        self_bleu_sentences: largest number of sentences per relation for self-BLEU.
+    `seed` and `size` are those of `draw`; self-BLEU is computed on at most `self_bleu_sentences` of
+    each relation.
 
     Returns:
         `{"overall": {measure: value}, "per_relation": {label: {measure: value}}, "size": n,
@@ -100,11 +96,8 @@ def draw(
 ) -> dict[str, list[Sample]]:
     """Group samples by relation, and draw at most `size` of each without changing the order.
 
-    Args:
-        samples: in any order; relations keep the order in which they first occur.
-        size: largest number of samples per relation; a mapping drops the relations it does not
-            name.
-        seed: of the draw, combined with the relation.
+    Relations are in the order in which they first occur. A mapping gives each relation's size; it
+    drops the relations it does not name.
     """
     groups: dict[str, list[Sample]] = {}
     for sample in samples:

@@ -17,10 +17,7 @@ def mean_pairwise_cosine(total: Tensor, count: int) -> Tensor:
 
     Args:
         total: (d,), sum of the vectors.
-        count: n.
-
-    Returns:
-        A scalar, NaN for n < 2.
+        count: n. The result is NaN for n < 2.
     """
     if count < 2:
         return total.new_full((), torch.nan)

@@ -125,7 +125,7 @@ class GrammarSpec:
 
 @dataclass(frozen=True, slots=True)
 class FieldsSpec(GrammarSpec):
-    """The form of a line of fields (`field_markup`); bounds and types as in tagged text.
+    """The form of a line of fields (`relgen.prompting.fields`); bounds and types as in tagged text.
 
     It cannot require a context that holds the entities: that is seen when the line is read.
 

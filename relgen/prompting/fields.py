@@ -1,17 +1,22 @@
-"""A sample as a line of named fields: the notation of Xu et al. (SustaiNLP 2023, arXiv 2305.01555).
+"""Prompts of Xu et al. (SustaiNLP 2023, arXiv 2305.01555), with samples as lines of named fields.
 
     Relation: founded_by. Context: Ann founded Acme in Bern. Head Entity: Acme. Head Type:
     ORGANIZATION. Tail Entity: Ann. Tail Type: PERSON.
 
 (on one line). The entities are searched for in the context, and a draft is rejected when they are
-not found. Unlike tagged text, this notation cannot distinguish several mentions of an entity.
+not found. Unlike tagged text, this notation cannot distinguish several mentions of an entity. The
+prompts hold neither a relation explanation nor a diversity instruction: they are the baseline of
+Li, Dai, Li (ACL 2025).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from relgen.data import Entity, Relation, Sample
+from relgen.prompting.prompts import Prompt, PromptFormat
 
 UNTYPED = "ENTITY"
 """Placeholder for an unknown entity type."""
@@ -21,6 +26,11 @@ _LINE = re.compile(
     r"Head Type: (?P<head_type>.+?)\. Tail Entity: (?P<tail>.+?)\. Tail Type: (?P<tail_type>.+?)\.?"
 )
 _SPACES = re.compile(r"\s+")
+_TASK = (
+    "A sample for relation extraction gives a relation, a context, the head entity and the tail "
+    "entity, which both occur in the context, and the type of each. The relation holds between the "
+    "head and the tail."
+)
 
 
 def render_fields(sample: Sample, relation: Relation) -> str:
@@ -72,3 +82,36 @@ def read_fields(raw: str, relation: Relation) -> Sample | str:
         relation.name,
         "generated",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class FieldPromptWriter:
+    """Writes prompts for one model, as `PromptWriter` does.
+
+    Args:
+        format: text of the model's chat template around the modules.
+        types: the entity types of the schema and the labelled samples.
+    """
+
+    format: PromptFormat
+    types: tuple[str, ...] = ()
+
+    def one_by_one(self, relation: Relation, demonstrations: Sequence[Sample]) -> Prompt:
+        """Return a prompt for one sample."""
+        return self.all_at_once(relation, demonstrations, 1)
+
+    def all_at_once(
+        self, relation: Relation, demonstrations: Sequence[Sample], number: int
+    ) -> Prompt:
+        """Return a prompt for `number` samples in one answer, one per line."""
+        known = f" Types: {', '.join(self.types)}." if self.types else ""
+        more = "one more sample" if number == 1 else f"{number} more samples, one on each line,"
+        return Prompt(
+            prefix=(
+                f"{self.format.opening}{_TASK}{known} Write {more} for the relation in the same "
+                f'form.{self.format.middle}Samples of the relation "{relation.shown}":\n'
+            ),
+            demonstrations=tuple(f"{render_fields(s, relation)}\n" for s in demonstrations),
+            cue=self.format.cue,
+            terminator=self.format.terminator,
+        )
