@@ -108,7 +108,7 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class PromptWriter:
-    """Writes prompts; `diverse` adds the diversity instruction, `types` entity types to the tags."""
+    """Writes prompts, optionally with the diversity instruction and with entity types in tags."""
 
     format: PromptFormat
     diverse: bool = True
