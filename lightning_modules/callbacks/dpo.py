@@ -1,4 +1,4 @@
-"""What a DPO run leaves behind: its adapter, and samples of its text on the way."""
+"""Callbacks of DPO: the adapter's files, hyper-parameters, and samples of the policy's text."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class SaveAdapter(Callback):
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         module: Any = pl_module
-        # before asking which process this is: sharded weights are put together by all
+        # on all processes: together they gather sharded weights
         weights = trained_weights(module.policy.named_parameters())
         if trainer.is_global_zero:
             save_adapter(
@@ -48,14 +48,14 @@ class Settings(Callback):
 
 
 class SampleTexts(Callback):
-    """Lets the policy answer a few prompts of the training data, as text in the loggers.
+    """Logs the policy's answers to a few prompts of the training data.
 
     The prompts are those of the first pairs of the first batch; decoding is greedy, so that the
-    texts of different steps compare, and the random state of the training is left as it was.
+    texts of different steps can be compared, and the training's random state is not changed.
 
     Args:
-        every_n_steps: optimiser steps between two looks.
-        count: how many prompts.
+        every_n_steps: optimiser steps between two sets of answers.
+        count: number of prompts.
     """
 
     def __init__(self, every_n_steps: int, count: int = 3) -> None:
@@ -70,7 +70,7 @@ class SampleTexts(Callback):
         if not self._prompts:
             places = [(t, p) for t, pairs in enumerate(batch.pairs_per_tree) for p in range(pairs)]
             prompts = [prompt_ids(batch, *place) for place in places[: self.count]]
-            # a sharded policy writes on all processes at once, so all of them take the same
+            # all processes generate together with a sharded policy, from the same prompts
             self._prompts = trainer.strategy.broadcast([prompt.cpu() for prompt in prompts])
 
     def on_train_batch_end(
@@ -84,7 +84,7 @@ class SampleTexts(Callback):
         step = trainer.global_step
         module: Any = pl_module
         due = step % self.every_n_steps == 0 and step != self._last_step
-        # with a sharded policy no process can leave the others alone
+        # with a sharded policy all processes take part
         if not due or not any_process(takes_texts(trainer), pl_module.device):
             return
         if not (module.sharded or trainer.is_global_zero):

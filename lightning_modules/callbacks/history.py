@@ -1,4 +1,4 @@
-"""`history.jsonl`: what a training logged, step by step, for reports and tests to read.
+"""`history.jsonl`: all metrics of a training, step by step, for reports and tests to read.
 
 Leaves out what differs from run to run, such as speeds (`lightning_modules.callbacks.loggers`).
 """
@@ -23,8 +23,8 @@ class MetricHistory(Callback):
 
         {"step": 40, "epoch": 2, "metrics": {"loss": 0.61, "val/loss": 0.64}}
 
-    When a run goes on from a checkpoint, what an interrupted run wrote after that checkpoint is
-    dropped first, so that no step stands in the file twice. What is not finite is left out.
+    When a run resumes from a checkpoint, rows written after that checkpoint are dropped first, so
+    that no step is in the file twice. Values that are not finite are left out.
     """
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ class HistoryLogger(Logger):
 
     @rank_zero_only
     def start(self, step: int) -> None:
-        """Drops what was logged at `step` and later: these steps are still to come."""
+        """Drop the rows of `step` and later, which will be logged again."""
         lines = read_lines(self.path) if step and self.path.exists() else ()
         rows = (json.loads(line) for line in lines if line.endswith("\n"))
         self._rows = [row for row in rows if row["step"] < step]
@@ -83,4 +83,4 @@ class HistoryLogger(Logger):
     def log_hyperparams(
         self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any
     ) -> None:
-        """Hyper-parameters are no metrics."""
+        """Do nothing: hyper-parameters are not metrics."""

@@ -1,7 +1,7 @@
-"""Texts, pictures and settings for whatever loggers the user configured.
+"""Texts, pictures and settings for the loggers that the user configured.
 
-`LightningModule.log` reaches every logger with numbers. What Lightning has no common call for is
-here: TensorBoard, MLflow and Weights & Biases take texts and pictures; others, such as CSV, do not.
+`LightningModule.log` sends numbers to every logger; Lightning has no common call for the rest.
+TensorBoard, MLflow and Weights & Biases take texts and pictures; others, such as CSV, do not.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ class RunTensorBoardLogger(TensorBoardLogger):
 
 
 def user_loggers(trainer: Trainer) -> list[Logger]:
-    """The user's loggers; none on any process but the first."""
+    """Return the user's loggers; on other processes than the first, none."""
     if not trainer.is_global_zero:
         return []
     return [logger for logger in trainer.loggers if not isinstance(logger, HistoryLogger)]
 
 
 def takes_texts(trainer: Trainer) -> bool:
-    """Whether a logger of this process takes texts."""
+    """Return whether a logger of this process takes texts."""
     known = (TensorBoardLogger, MLFlowLogger, WandbLogger)
     return any(isinstance(logger, known) for logger in user_loggers(trainer))
 
 
 def write_text(trainer: Trainer, name: str, text: str) -> None:
-    """Writes Markdown at the trainer's step.
+    """Log a text at the trainer's step.
 
     Args:
         trainer: whose loggers.
@@ -63,12 +63,12 @@ def write_text(trainer: Trainer, name: str, text: str) -> None:
 
 
 def write_figure(trainer: Trainer, name: str, figure: Figure) -> None:
-    """Draws a picture at the trainer's step.
+    """Log a picture at the trainer's step.
 
     Args:
         trainer: whose loggers.
         name: with slashes, such as `test/confusion`.
-        figure: stays open; it belongs to the caller.
+        figure: is not closed.
     """
     step = trainer.global_step
     for logger in user_loggers(trainer):
@@ -81,13 +81,13 @@ def write_figure(trainer: Trainer, name: str, figure: Figure) -> None:
 
 
 def write_numbers(trainer: Trainer, values: dict[str, float]) -> None:
-    """Logs numbers that do not belong into `history.jsonl`, at the trainer's step."""
+    """Log numbers that do not belong in `history.jsonl`, at the trainer's step."""
     for logger in user_loggers(trainer):
         logger.log_metrics(values, step=trainer.global_step)
 
 
 def write_settings(trainer: Trainer, settings: dict[str, Any], outcome: dict[str, float]) -> None:
-    """Logs hyper-parameters beside the numbers that they led to."""
+    """Log hyper-parameters with the results that they led to."""
     for logger in user_loggers(trainer):
         if isinstance(logger, TensorBoardLogger):
             logger.log_hyperparams(settings, outcome)

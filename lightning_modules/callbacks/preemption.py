@@ -1,10 +1,10 @@
-"""Signals are obeyed after the step, with a checkpoint to go on from.
+"""Ends a training on a signal after its step, with a checkpoint to resume from.
 
 SIGINT is Ctrl-C; SIGTERM comes before a machine is taken away: both end the training. SIGUSR1
 comes, where a SLURM script asks for it, before the job's time is up: Lightning then saves and
-queues the job again. Its own handlers do this wherever the training stands, in the middle of a step
-or of an exchange with other processes. Here a handler only raises a flag; the processes agree on it
-after each step.
+queues the job again. Lightning's own handlers act at once, even in the middle of a step or of an
+exchange with other processes. Here a handler only sets a flag; the processes agree on it after each
+step.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class SaveOnTermination(Callback):
         self._speaks = True
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Takes the signals over from Lightning, which has set its own handlers by now."""
+        """Replace Lightning's handlers, which it has set by now."""
         self._clear()
         self._step, self._speaks = trainer.global_step, trainer.is_global_zero
         if threading.current_thread() is not threading.main_thread():
@@ -55,7 +55,7 @@ class SaveOnTermination(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Between two optimiser steps: what has been accumulated would be lost."""
+        """Save after an optimiser step, not while gradients are being accumulated."""
         stepped, self._step = trainer.global_step != self._step, trainer.global_step
         noted = self._terminated or self._interrupted or self._requeued
         if not stepped or not any_process(noted, pl_module.device):
@@ -76,12 +76,12 @@ class SaveOnTermination(Callback):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Leaves only now: what the saved step logged is written after its end."""
+        """Leave only now: what the saved step logged is written after its end."""
         if self._leave is not None:
             raise self._leave
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The same, where the step was its epoch's last."""
+        """Leave where the step was its epoch's last."""
         if self._leave is not None:
             raise self._leave
 
@@ -95,7 +95,7 @@ class SaveOnTermination(Callback):
         self._clear()
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Interrupted after the last step: what comes after this training is not begun."""
+        """Raise KeyboardInterrupt if interrupted after the last step: nothing else begins."""
         interrupted = self._interrupted
         self._clear()
         if interrupted:
@@ -125,6 +125,6 @@ class SaveOnTermination(Callback):
 
 
 def _last_checkpoint(trainer: Trainer) -> Path:
-    """Where `--ckpt_path last` looks."""
+    """Return the file that `--ckpt_path last` looks for."""
     folder = getattr(trainer.checkpoint_callback, "dirpath", None)
     return Path(folder or Path(trainer.default_root_dir) / "checkpoints") / "last.ckpt"

@@ -1,4 +1,4 @@
-"""Speed and memory of a training, in the user's loggers.
+"""Speed and memory of a training, for the user's loggers.
 
 Not in `history.jsonl`, which is the same for the same seed; nor from Lightning's ThroughputMonitor,
 which logs into it and takes every batch to be of one size.
@@ -19,7 +19,7 @@ _GIB = 1 << 30
 
 
 class Speed(Callback):
-    """Logs what passed through the model a second, and on a GPU the most memory it took.
+    """Logs the throughput, and on a GPU the peak of its memory.
 
         speed/tokens_per_second   speed/pairs_per_second   memory/peak_gib   memory/reserved_gib
 
@@ -27,7 +27,7 @@ class Speed(Callback):
     validation in between. Of this process: with several devices, each has about as much.
 
     Args:
-        counts: of a batch: names and how many, such as `{"tokens": 840, "pairs": 7}`.
+        counts: returns what a batch holds, such as `{"tokens": 840, "pairs": 7}`.
     """
 
     def __init__(self, counts: Callable[[Any], dict[str, int]]) -> None:

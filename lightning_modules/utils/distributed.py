@@ -1,4 +1,4 @@
-"""What several processes have to agree on: whose loss counts how much, and when to stop.
+"""Agreement between processes: the weight of each one's loss, and flags that any may raise.
 
 Lightning averages gradients over processes as if each had the same number of samples. Weighted by
 `share_of_processes`, the average is that of one process with all the samples.
@@ -12,12 +12,12 @@ from torch import Tensor
 
 
 def share_of_processes(weight: Tensor) -> Tensor:
-    """By what a process' mean is multiplied, so that the processes' average is the mean over all.
+    """Return the factor by which the average of all processes' means is the mean over all items.
 
         losses.mean() * share_of_processes(torch.tensor(float(len(losses))))
 
     Args:
-        weight: what this process' mean is over: a scalar, such as its number of samples.
+        weight: a scalar, how much this process' mean is over, such as its number of samples.
 
     Returns:
         A scalar: the number of processes times this one's share of the weight; 1 for a single
@@ -32,7 +32,7 @@ def share_of_processes(weight: Tensor) -> Tensor:
 
 
 def any_process(flag: bool, device: torch.device) -> bool:
-    """Whether the flag is up on any process; all of them must ask."""
+    """Return whether the flag is set on any process; all of them must call this."""
     if not _several():
         return flag
     raised = torch.tensor(float(flag), device=device)

@@ -1,7 +1,7 @@
-"""Means over pairs that are exact for batches of any size on any number of processes.
+"""Means over pairs, exact for batches of any size on any number of processes.
 
-Lightning's own weighted means divide the summed batch sizes as whole numbers when processes come
-together, so that an odd number of pairs is rounded down. These keep sums.
+Lightning's own weighted means round when processes are combined: they divide the summed batch sizes
+as whole numbers. These keep sums.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class PairMetrics(nn.Module):
         self.metrics = nn.ModuleDict({name: MeanMetric(nan_strategy="error") for name in names})
 
     def update(self, values: Mapping[str, Tensor], kinds: Tensor) -> None:
-        """Adds a batch.
+        """Add a batch.
 
         Args:
             values: for each of `PAIR_METRICS`, (B,).
@@ -60,5 +60,5 @@ class PairMetrics(nn.Module):
         return metric
 
     def items(self) -> list[tuple[str, MeanMetric]]:
-        """The names with their metrics."""
+        """Return the names with their metrics."""
         return [(name, self[name]) for name in self.metrics]

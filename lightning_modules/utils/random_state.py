@@ -8,18 +8,18 @@ import torch
 
 
 def random_state() -> dict[str, Any]:
-    """`{"cpu": (bytes,), "cuda": [(bytes,), …]}` of this process."""
+    """Return this process' state: `{"cpu": (bytes,), "cuda": [(bytes,), …]}`."""
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
     return {"cpu": torch.get_rng_state(), "cuda": cuda}
 
 
 def set_random_state(state: dict[str, Any], rank: int) -> None:
-    """Goes on where `random_state` was taken.
+    """Restore a state.
 
     Args:
-        state: from the first process; a checkpoint holds no other.
-        rank: of this process. The others draw from seeds of their own that follow from the state,
-            for they must not repeat the first one's dropout.
+        state: of the first process; a checkpoint holds no other.
+        rank: of this process. Other processes than the first are seeded from the state and their
+            rank, so that they do not repeat the first one's dropout.
     """
     if rank:
         torch.manual_seed(int(state["cpu"].long().sum()) * 1000 + rank)

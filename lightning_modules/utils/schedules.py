@@ -11,11 +11,13 @@ Schedule = Literal["constant", "linear", "cosine"]
 def learning_rate_factor(
     step: int, *, warmup_steps: int, total_steps: float, schedule: Schedule
 ) -> float:
-    """What the learning rate is multiplied with: a linear warm-up, then a decay towards 0.
+    """Return the factor of the learning rate: a linear warm-up, then a decay towards 0.
+
+    Unlike transformers' schedules, the first step of the warm-up has a learning rate above 0.
 
     Args:
         step: optimiser steps taken so far, from 0.
-        warmup_steps: step i of these gets (i + 1) / warmup_steps, so that none is lost at 0.
+        warmup_steps: step i of these gets (i + 1) / warmup_steps.
         total_steps: where the decay reaches 0; not read for `constant` and within the warm-up.
         schedule: the shape of the decay.
 

@@ -1,6 +1,6 @@
 """FSDP: every process keeps a part of each layer, for models that do not fit on one device.
 
-Only the decoder's layers and its last norm are shared out; the embedding and the LM head stay whole
+Only the decoder's layers and its last norm are sharded; the embedding and the LM head stay whole
 in each process, since packed DPO calls the head by itself, on few positions. Leaves out tensor
 parallelism and 4-bit weights, which torch does not shard.
 """
@@ -38,22 +38,22 @@ class FullyShardedStrategy(ModelParallelStrategy):
         super().__init__(tensor_parallel_size=1, save_distributed_checkpoint=False, timeout=timeout)
 
     def setup_environment(self) -> None:
-        """Shares over all processes, where Lightning would take one of each machine."""
+        """Shard over all processes; Lightning would shard over one of each machine."""
         self._data_parallel_size = self.num_nodes * self.num_processes
         super().setup_environment()
 
     @property
     def lightning_restore_optimizer(self) -> bool:
-        """The Trainer restores it, as with one process."""
+        """Return True: the Trainer restores the optimiser, as with one process."""
         return True
 
     def lightning_module_state_dict(self) -> dict[str, Any]:
-        """The trained weights, whole; all processes must ask."""
+        """Return the trained weights, whole; all processes must call this."""
         assert self.lightning_module is not None
         return trained_weights(self.lightning_module.named_parameters())
 
     def optimizer_state(self, optimizer: Optimizer) -> dict[str, Any]:
-        """The optimiser's state with whole tensors; all processes must ask."""
+        """Return the optimiser's state with whole tensors; all processes must call this."""
         state = optimizer.state_dict()
         per_weight = {
             index: {name: whole(value) for name, value in values.items()}
@@ -64,12 +64,12 @@ class FullyShardedStrategy(ModelParallelStrategy):
     def load_checkpoint(
         self, checkpoint_path: Any, weights_only: bool | None = None
     ) -> dict[str, Any]:
-        """Every process reads the whole file."""
+        """Read the whole file in every process."""
         path = self.broadcast(checkpoint_path)
         return Strategy.load_checkpoint(self, path, weights_only=weights_only)
 
     def load_model_state_dict(self, checkpoint: Mapping[str, Any], strict: bool = True) -> None:
-        """Keeps this process' part of each weight."""
+        """Keep this process' part of each weight."""
         assert self.lightning_module is not None
         weights = dict(self.lightning_module.named_parameters())
         state = {
@@ -79,7 +79,7 @@ class FullyShardedStrategy(ModelParallelStrategy):
         self.lightning_module.load_state_dict(state, strict=strict)
 
     def load_optimizer_state_dict(self, checkpoint: Mapping[str, Any]) -> None:
-        """Keeps this process' part of each state."""
+        """Keep this process' part of each state."""
         states = checkpoint["optimizer_states"]
         for optimizer, state in zip(self.optimizers, states, strict=True):
             optimizer.load_state_dict(state)
@@ -90,7 +90,7 @@ class FullyShardedStrategy(ModelParallelStrategy):
 
 
 def check_shardable(quantization: str | None) -> None:
-    """Refuses what cannot be sharded, before it is loaded.
+    """Refuse weights that cannot be sharded, before they are loaded.
 
     Raises:
         InputError: 4-bit weights.
@@ -106,7 +106,7 @@ def check_shardable(quantization: str | None) -> None:
 
 
 def shard(policy: PeftModel, mesh: DeviceMesh) -> None:
-    """Shares the decoder's weights out over the processes, one layer after the other.
+    """Shard the decoder's weights over the processes, layer by layer.
 
     Args:
         policy: a base with its adapter, on the CPU or on this process' device. The parts end up on
@@ -134,17 +134,17 @@ def shard(policy: PeftModel, mesh: DeviceMesh) -> None:
 
 
 def trained_weights(named: Iterable[tuple[str, Parameter]]) -> dict[str, Tensor]:
-    """The weights that are trained, whole and detached. Where they are sharded, all must ask."""
+    """Return the trained weights, whole and detached; where sharded, all processes must call."""
     return {name: whole(weight.detach()) for name, weight in named if weight.requires_grad}
 
 
 def whole(value: Any) -> Any:
-    """A sharded tensor put together, on the CPU; anything else as it is."""
+    """Return a sharded tensor as a whole one on the CPU; anything else unchanged."""
     return value.full_tensor().cpu() if isinstance(value, DTensor) else value
 
 
 def _part_of(value: Tensor, like: Tensor) -> Tensor:
-    """This process' part of a whole tensor; the tensor itself where `like` is not sharded."""
+    """Return this process' part of a tensor; the tensor itself where `like` is not sharded."""
     if not isinstance(like, DTensor):
         return value
     moved = value.to(device=like.device, dtype=like.dtype)
@@ -152,5 +152,5 @@ def _part_of(value: Tensor, like: Tensor) -> Tensor:
 
 
 def is_sharded(policy: torch.nn.Module) -> bool:
-    """Whether the model's forward passes need all processes."""
+    """Return whether the model's forward passes need all processes."""
     return any(isinstance(weight, DTensor) for weight in policy.parameters())

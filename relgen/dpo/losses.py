@@ -28,7 +28,7 @@ def log_ratio_difference(
     reference_chosen: Tensor,
     reference_rejected: Tensor,
 ) -> Tensor:
-    """h of the module's docstring.
+    """Return h of the module's docstring.
 
     Args:
         policy_chosen: (B,), log π(y⁺|x).
@@ -50,7 +50,7 @@ def sigmoid_loss(
     beta: float,
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    """DPO: `−(1 − ε) log σ(βh) − ε log σ(−βh)`.
+    """Return the loss of DPO: `−(1 − ε) log σ(βh) − ε log σ(−βh)`.
 
     Rafailov et al. 2023 (arXiv 2305.18290, eq. 7) with ε = 0; with ε > 0 the conservative form for
     labels that are wrong with probability ε (Mitchell 2023, "cDPO").
@@ -76,7 +76,7 @@ def ipo_loss(
     beta: float,
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    """IPO: `(h − 1 / (2β))²`.
+    """Return the loss of IPO: `(h − 1 / (2β))²`.
 
     Azar et al. 2023 (arXiv 2310.12036, eq. 17, where β is called τ). TRL averages the
     log-probabilities over tokens first: ask for length normalisation to get the same.
@@ -101,7 +101,7 @@ def hinge_loss(
     beta: float,
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    """Hinge on the normalised likelihood: `max(0, 1 − βh)`.
+    """Return the hinge loss of the normalised likelihood: `max(0, 1 − βh)`.
 
     SLiC-HF (Zhao et al. 2023, arXiv 2305.10425) in the form of RSO (Liu et al. 2023, arXiv
     2309.06657, eq. 9).
@@ -126,7 +126,7 @@ def robust_loss(
     beta: float,
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    """rDPO: `[−(1 − ε) log σ(βh) + ε log σ(−βh)] / (1 − 2ε)`.
+    """Return the loss of rDPO: `[−(1 − ε) log σ(βh) + ε log σ(−βh)] / (1 − 2ε)`.
 
     Unbiased under labels that are flipped with probability ε (Chowdhury et al. 2024, arXiv
     2403.00409, eq. 13). It can be negative.
@@ -145,7 +145,7 @@ def robust_loss(
 
 
 def nll_loss(policy_chosen: Tensor, chosen_tokens: Tensor) -> Tensor:
-    """Negative log-likelihood a token of the chosen completion: `−log π(y⁺|x) / |y⁺|`.
+    """Return the chosen completion's negative log-likelihood per token: `−log π(y⁺|x) / |y⁺|`.
 
     Added to DPO it keeps the chosen completion's own probability from falling (Pang et al. 2024,
     arXiv 2404.19733, eq. 2).
@@ -163,7 +163,7 @@ def nll_loss(policy_chosen: Tensor, chosen_tokens: Tensor) -> Tensor:
 def check_loss(
     loss: LossName, beta: float, label_smoothing: float, nll_weight: float = 0.0
 ) -> None:
-    """Refuses settings that have no meaning.
+    """Refuse settings that have no meaning.
 
     Raises:
         InputError: an unknown loss, β not positive, ε outside [0, 0.5), or ε with a loss that has

@@ -1,4 +1,4 @@
-"""Near copies: a demonstration that says the same in almost the same words, of other entities.
+"""Near copies: demonstrations with other entities and a few other words.
 
 One of the kinds of rejected sample (`relgen.dpo.preference_pairs`).
 """
@@ -15,7 +15,7 @@ from relgen.data import Entity, Sample
 
 
 def near_copy(sample: Sample, pool: Sequence[Sample], rng: random.Random) -> Sample:
-    """A sample that says the same in almost the same words, about other entities.
+    """Return a copy of a sample with other entities and a few other words.
 
     Head and tail are replaced by entities of the same type and role from the pool, and about one
     context word in six (at least one) by a word of the same shape.
@@ -76,7 +76,7 @@ _SUFFIXES = ("ing", "ed", "ly", "tion", "s")
 
 
 def _shape(word: str) -> str:
-    """A rough word class: short function words, then capitals and endings."""
+    """Return a rough word class: short function words, then capitals and endings."""
     if len(word) <= 3:
         return "short"
     suffix = next((suffix for suffix in _SUFFIXES if word.casefold().endswith(suffix)), "")

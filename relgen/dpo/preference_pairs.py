@@ -1,4 +1,4 @@
-"""Labelled samples to chains of typed preference pairs: no human preferences are needed.
+"""Chains of preference pairs, built from labelled samples: no human preferences are needed.
 
 *chosen* is a labelled sample of the target relation. *rejected* is one of three kinds:
 `wrong_label` (a labelled sample of another relation, passed off as the target), `near_copy` (a
@@ -50,11 +50,11 @@ class Chain:
     half: Half | None = None
 
     def demonstrations(self, step: int) -> tuple[Sample, ...]:
-        """What the prompt of pair `step` (counted from 0) shows: `step + 1` samples."""
+        """Return the `step + 1` samples that the prompt of pair `step` (from 0) shows."""
         return (self.demonstration, *(pair.chosen for pair in self.pairs[:step]))
 
     def to_json(self) -> dict[str, Any]:
-        """The object that stands on a line of `chains.jsonl`."""
+        """Return the object for a line of `chains.jsonl`."""
         return {
             "id": self.id,
             "relation": self.relation,
@@ -68,7 +68,7 @@ class Chain:
 
     @classmethod
     def from_json(cls, row: Any) -> Chain:
-        """Reads what `to_json` wrote. Raises InputError, naming the field and the value."""
+        """Read what `to_json` wrote. Raises InputError, naming the field and the value."""
         if not isinstance(row, dict):
             raise InputError("a chain must be a JSON object", value=row)
         for name in ("id", "relation", "demonstration", "pairs"):
@@ -94,7 +94,7 @@ def build_chains(
     shares: Mapping[RejectionKind, float] = EQUAL_SHARES,
     chains_per_relation: int = 1,
 ) -> list[Chain]:
-    """Builds the chains of a few-shot set.
+    """Build the chains of a few-shot set.
 
     Each chain visits all samples of its relation in an order of its own; a relation with K samples
     gives K - 1 pairs a chain. The kinds of rejected sample follow `shares` as closely as the
@@ -140,12 +140,12 @@ def build_chains(
 
 
 def write_chains(path: str | Path, chains: Iterable[Chain]) -> int:
-    """Writes `chains.jsonl` atomically; returns how many chains."""
+    """Write `chains.jsonl` atomically; return the number of chains."""
     return write_jsonl(path, (chain.to_json() for chain in chains))
 
 
 def read_chains(path: str | Path) -> list[Chain]:
-    """Reads `chains.jsonl`. Raises InputError, naming every malformed line, or an empty file."""
+    """Read `chains.jsonl`. Raises InputError, naming every malformed line, or an empty file."""
     chains, errors = [], []
     for number, line in enumerate(read_lines(path), start=1):
         if not line.strip():
@@ -171,7 +171,7 @@ def _pairs(
     kinds = _kinds(max(0, len(order) - 1), shares, rng)
     for step, (chosen, kind) in enumerate(zip(order[1:], kinds, strict=True)):
         shown = order[: step + 1]
-        # a kind that this chain cannot give (no other relation, only equal texts) cedes to the next
+        # where a kind is impossible (no other relation, only equal texts), the next one is tried
         fallbacks = [kind, *(k for k in REJECTION_KINDS if k != kind and shares.get(k, 0.0) > 0)]
         for candidate in fallbacks:
             rejected = _rejected(candidate, chosen, shown, pool, rng)
@@ -188,7 +188,7 @@ def _pairs(
 
 
 def _remedy(kinds: Sequence[RejectionKind], chosen: Sample, pool: Sequence[Sample]) -> str:
-    """What helps where none of some kinds has a sample to reject."""
+    """Return what to do where none of some kinds has a sample to reject."""
     alone = all(sample.relation == chosen.relation for sample in pool)
     if kinds == ["wrong_label"] and alone:
         return "a wrong label takes samples of another relation: give some, or allow other kinds"
@@ -224,7 +224,7 @@ def _rejected(
 def _kinds(
     number: int, shares: Mapping[RejectionKind, float], rng: random.Random
 ) -> list[RejectionKind]:
-    """Largest-remainder apportionment of `number` pairs; what is left over falls at random."""
+    """Apportion `number` pairs by largest remainders; ties are broken at random."""
     total = sum(shares.get(kind, 0.0) for kind in REJECTION_KINDS)
     exact = {kind: number * shares.get(kind, 0.0) / total for kind in REJECTION_KINDS}
     kinds = [kind for kind in REJECTION_KINDS for _ in range(int(exact[kind]))]
@@ -236,7 +236,7 @@ def _kinds(
 
 
 def _differ(first: Sample, second: Sample) -> bool:
-    """Different sentences, or the same sentence with other entities marked."""
+    """Return whether sentences differ, or the entities marked in the same sentence."""
 
     def form(sample: Sample) -> tuple[str, str, str]:
         return normalised(sample.text), normalised(sample.head_text), normalised(sample.tail_text)

@@ -1,4 +1,4 @@
-"""The reference's log-probabilities, kept: it never changes, so each chain needs it once."""
+"""A cache of the reference's log-probabilities: it never changes, so each chain needs it once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ReferenceCache:
         return len(self._kept)
 
     def get(self, batch: TreeBatch) -> PairLogProbabilities | None:
-        """The values of all pairs of a batch on the batch's device, or None if any is not known."""
+        """Return the values of a batch on its device, or None if any tree is missing."""
         if not all(key in self._kept for key in batch.keys):
             return None
         values = torch.cat([self._kept[key] for key in batch.keys], dim=1)  # (2, B)
@@ -34,17 +34,17 @@ class ReferenceCache:
         return PairLogProbabilities(chosen, rejected)
 
     def put(self, batch: TreeBatch, values: PairLogProbabilities) -> None:
-        """Keeps the values of a batch, on the CPU. What is known already stays as it is."""
+        """Keep the values of a batch on the CPU; trees that are known stay as they are."""
         stacked = torch.stack(values).detach().cpu()  # (2, B)
         trees = stacked.split(batch.pairs_per_tree, dim=1)
         for key, tree in zip(batch.keys, trees, strict=True):
             self._kept.setdefault(key, tree.clone())
 
     def state_dict(self) -> dict[str, Any]:
-        """Plain tensors and texts, so that a checkpoint loads with `weights_only`."""
+        """Return plain tensors and texts, so that a checkpoint loads with `weights_only`."""
         return {"model": self._model, "values": dict(self._kept)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes over a saved state, unless it was made with another model."""
+        """Load a saved state, unless it was made with another model."""
         if state["model"] == self._model:
             self._kept = dict(state["values"])

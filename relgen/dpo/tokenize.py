@@ -48,27 +48,27 @@ class ChainTokens:
 
     @property
     def key(self) -> str:
-        """16 hex digits over all token ids: what a log-probability is a function of."""
+        """Return 16 hex digits of a hash over all token ids."""
         row = {name: value for name, value in asdict(self).items() if name not in ("id", "cut")}
         return hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
     def tree_tokens(self) -> int:
-        """Tokens of the packed tree: each segment once, the cue once a pair."""
+        """Return the tokens of the packed tree: each segment once, the cue once a pair."""
         trunk = len(self.prefix) + sum(map(len, self.demonstrations))
         completions = sum(map(len, self.chosen)) + sum(map(len, self.rejected))
         return trunk + len(self.chosen) * len(self.cue) + completions
 
     @property
     def row_tokens(self) -> int:
-        """Tokens of the same pairs laid out as 2K rows, padding aside."""
+        """Return the tokens of the same pairs as 2K rows, without padding."""
         total = 0
         for fork, chosen, rejected in zip(self.forks(), self.chosen, self.rejected, strict=True):
             total += 2 * (fork + len(self.cue)) + len(chosen) + len(rejected)
         return total
 
     def forks(self) -> list[int]:
-        """For each pair, how many tokens of the trunk its prompt shows."""
+        """Return how many tokens of the trunk each pair's prompt shows."""
         forks, length = [], len(self.prefix)
         for demonstration in self.demonstrations:
             length += len(demonstration)
@@ -76,7 +76,7 @@ class ChainTokens:
         return forks
 
     def to_row(self) -> dict[str, Any]:
-        """The row of an Arrow table."""
+        """Return the row of an Arrow table."""
         return asdict(self)
 
 
@@ -88,7 +88,7 @@ def tokenise_chain(
     *,
     max_length: int,
 ) -> ChainTokens:
-    """Tokenises a chain segment by segment.
+    """Tokenise a chain segment by segment.
 
     A chain with a path (root to leaf) of more than `max_length` tokens ends before the first pair
     that does not fit. The pairs after it are left out, not moved to a chain of their own: their
