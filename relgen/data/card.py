@@ -83,13 +83,9 @@ def _generated_samples(
     written: Counter[str] = Counter()
     for path, sample in iter_files(paths, schema):
         if sample.source != "generated":
-            raise InputError(
-                f"sample '{sample.id}' is not generated",
-                path=path,
-                field="source",
-                value=sample.source,
-                remedy="give files written by `relgen generate`",
-            )
+            problem = f"sample '{sample.id}' is not generated"
+            remedy = "give files written by `relgen generate`"
+            raise InputError(problem, path=path, field="source", value=sample.source, remedy=remedy)
         given = sample.provenance or {}
         intended = str(given.get("intended", sample.relation))
         written[intended] += 1

@@ -39,12 +39,8 @@ def read_descriptions(path: str | Path) -> list[Description]:
     """Read a file of descriptions. Raise InputError for another format."""
     content = read_json(path)
     if not isinstance(content, dict) or not content:
-        raise InputError(
-            "must be an object that maps relations to names and descriptions",
-            path=path,
-            value=content,
-            remedy=_REMEDY,
-        )
+        problem = "must be an object that maps relations to names and descriptions"
+        raise InputError(problem, path=path, value=content, remedy=_REMEDY)
     descriptions = []
     for key, value in content.items():
         match value:
@@ -106,20 +102,13 @@ def _describing(label: str, descriptions: Sequence[Description], path: str | Pat
     if len(matches) == 1:
         return matches[0]
     if matches:
-        raise InputError(
-            f"several relations have this name: {', '.join(x.key for x in matches)}",
-            path=path,
-            field="relation",
-            value=label,
-            remedy="rename one of them in the descriptions",
-        )
+        problem = f"several relations have this name: {', '.join(x.key for x in matches)}"
+        remedy = "rename one of them in the descriptions"
+        raise InputError(problem, path=path, field="relation", value=label, remedy=remedy)
     names = [name for x in descriptions for name in (x.key, x.name)]
     near = difflib.get_close_matches(label, names, n=1)
-    raise InputError(
-        "no description for this relation",
-        path=path,
-        field="relation",
-        value=label,
-        remedy=(f"did you mean '{near[0]}'? " if near else "")
-        + "describe it, or give the negative label with --negative",
-    )
+    problem = "no description for this relation"
+    remedy = (
+        f"did you mean '{near[0]}'? " if near else ""
+    ) + "describe it, or give the negative label with --negative"
+    raise InputError(problem, path=path, field="relation", value=label, remedy=remedy)

@@ -228,13 +228,9 @@ def iter_files(
     for path in paths:
         for sample in iter_samples(path, schema=schema):
             if sample.id in seen:
-                raise InputError(
-                    f"the id also occurs in {seen[sample.id]}",
-                    path=path,
-                    field="id",
-                    value=sample.id,
-                    remedy="give each sample another id",
-                )
+                problem = f"the id also occurs in {seen[sample.id]}"
+                remedy = "give each sample another id"
+                raise InputError(problem, path=path, field="id", value=sample.id, remedy=remedy)
             seen[sample.id] = path
             yield path, sample
 
@@ -259,12 +255,11 @@ def with_samples(paths: Sequence[str | Path]) -> list[str | Path]:
     """Return the generated files that are not empty; raise InputError when all of them are."""
     full = [path for path in paths if not Path(path).is_file() or Path(path).stat().st_size]
     if paths and not full:
-        raise InputError(
-            "no draft was accepted",
-            path=paths[0],
-            remedy="see rejected.jsonl in the same folder for the reasons; try another model, or "
-            "raise max_drafts_per_sample",
+        remedy = (
+            "see rejected.jsonl in the same folder for the reasons; try another model, or "
+            "raise max_drafts_per_sample"
         )
+        raise InputError("no draft was accepted", path=paths[0], remedy=remedy)
     return full
 
 
@@ -284,7 +279,7 @@ def _string(row: dict[str, Any], name: str, default: str | None = None) -> str:
     if value is None:
         raise InputError("missing", field=name, value=sorted(row))
     if not isinstance(value, str) or not value.strip():
-        raise InputError("must be a non-empty text", field=name, value=value)
+        raise InputError("must be a non-empty string", field=name, value=value)
     return value
 
 
@@ -300,7 +295,7 @@ def _entity(row: dict[str, Any], role: str) -> Entity:
             raise InputError("must be a whole number", field=f"{role}.{name}", value=offset)
     kind = value.get("type")
     if kind is not None and not isinstance(kind, str):
-        raise InputError("must be a text or null", field=f"{role}.type", value=kind)
+        raise InputError("must be a string or null", field=f"{role}.type", value=kind)
     return Entity(value["start"], value["end"], kind)
 
 

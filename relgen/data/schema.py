@@ -102,12 +102,8 @@ class RelationSchema:
                 remedy = f"did you mean {' or '.join(near)}?"
             else:
                 remedy = f"its relations: {', '.join(self.labels)}"
-            raise InputError(
-                f"not a relation of schema '{self.name}'",
-                field="relation",
-                value=label,
-                remedy=remedy,
-            )
+            problem = f"not a relation of schema '{self.name}'"
+            raise InputError(problem, field="relation", value=label, remedy=remedy)
 
     def inverses(self) -> dict[str, str]:
         """Return the inverse of each label: the one that holds when head and tail are exchanged.
@@ -135,12 +131,9 @@ class RelationSchema:
         """
         groups = self._groups()
         if len(groups) < 2:
-            raise InputError(
-                f"schema '{self.name}' has only one undirected relation: it cannot be halved",
-                field="relations",
-                value=list(self.labels),
-                remedy="add a relation, or tune without --half",
-            )
+            problem = f"schema '{self.name}' has only one undirected relation: it cannot be halved"
+            remedy = "add a relation, or tune without --half"
+            raise InputError(problem, field="relations", value=list(self.labels), remedy=remedy)
         order = sorted(groups)
         random.Random(f"halves/{seed}").shuffle(order)
         dealt: dict[Half, list[str]] = {"a": [], "b": []}
@@ -202,64 +195,41 @@ def parse_schema(content: Any) -> RelationSchema:
     relations = tuple(_parse_relation(label, entry) for label, entry in entries.items())
     negative = content.get("negative")
     if isinstance(negative, list):
-        raise InputError(
-            "only one label can be the negative one",
-            field="negative",
-            value=negative,
-            remedy="keep one, and explain the others as relations",
-        )
+        problem = "only one label can be the negative one"
+        remedy = "keep one, and explain the others as relations"
+        raise InputError(problem, field="negative", value=negative, remedy=remedy)
     if negative is not None and negative not in entries:
-        raise InputError(
-            "the negative label must be one of the relations",
-            field="negative",
-            value=negative,
-            remedy=f"one of {', '.join(map(str, entries))}, or null",
-        )
+        problem = "the negative label must be one of the relations"
+        remedy = f"one of {', '.join(map(str, entries))}, or null"
+        raise InputError(problem, field="negative", value=negative, remedy=remedy)
     repeated = [title for title, n in Counter(r.shown for r in relations).items() if n > 1]
     if repeated:
-        raise InputError(
-            "two relations have this title",
-            field="relations",
-            value=repeated[0],
-            remedy="change one of them: prompts name a relation by its title",
-        )
+        problem = "two relations have this title"
+        remedy = "change one of them: prompts name a relation by its title"
+        raise InputError(problem, field="relations", value=repeated[0], remedy=remedy)
     if len(relations) < 2:
-        raise InputError(
-            "a schema needs at least two relations",
-            field="relations",
-            value=list(entries),
-            remedy="add a negative label such as no_relation, or another relation",
-        )
+        problem = "a schema needs at least two relations"
+        remedy = "add a negative label such as no_relation, or another relation"
+        raise InputError(problem, field="relations", value=list(entries), remedy=remedy)
     return RelationSchema(name, relations, negative)
 
 
 def _parse_relation(label: Any, entry: Any) -> Relation:
     where = f"relations.{label}"
     if not isinstance(label, str) or not label.strip():
-        raise InputError(
-            "a label must be a text",
-            field="relations",
-            value=label,
-            remedy="put it in quotes: YAML reads yes, no, on, off and numbers as other types",
-        )
+        remedy = "put it in quotes: YAML reads yes, no, on, off and numbers as other types"
+        raise InputError("a label must be a string", field="relations", value=label, remedy=remedy)
     if not isinstance(entry, dict):
         raise InputError("must be a mapping with an explanation", field=where, value=entry)
     if "negative" in entry:
-        raise InputError(
-            "the negative label is named once, at the top of the schema",
-            field=f"{where}.negative",
-            value=entry["negative"],
-            remedy=f"write `negative: {label}` at the top, next to `name`",
-        )
+        problem = "the negative label is named once, at the top of the schema"
+        remedy = f"write `negative: {label}` at the top, next to `name`"
+        raise InputError(problem, field=f"{where}.negative", value=entry["negative"], remedy=remedy)
     _refuse_unknown(entry, _RELATION_KEYS, where)
     explanation = entry.get("explanation")
     if not isinstance(explanation, str) or not explanation.strip():
-        raise InputError(
-            "missing",
-            field=f"{where}.explanation",
-            value=explanation,
-            remedy="describe in a sentence what holds between head and tail",
-        )
+        remedy = "describe in a sentence what holds between head and tail"
+        raise InputError("missing", field=f"{where}.explanation", value=explanation, remedy=remedy)
     return Relation(
         label,
         " ".join(explanation.split()),
@@ -273,7 +243,7 @@ def _parse_relation(label: Any, entry: Any) -> Relation:
 def _text(entry: dict[str, Any], key: str, where: str) -> str | None:
     value = entry.get(key)
     if value is not None and (not isinstance(value, str) or not value.strip()):
-        raise InputError("must be a text", field=f"{where}.{key}", value=value)
+        raise InputError("must be a string", field=f"{where}.{key}", value=value)
     return value
 
 
@@ -289,9 +259,6 @@ def _refuse_unknown(mapping: dict[Any, Any], known: set[str], where: str) -> Non
         if key not in known:
             near = difflib.get_close_matches(str(key), sorted(known), n=1)
             others = f"known keys: {', '.join(sorted(known))}"
-            raise InputError(
-                f"unknown key in {where}",
-                field=str(key),
-                value=mapping[key],
-                remedy=f"did you mean '{near[0]}'?" if near else others,
-            )
+            problem = f"unknown key in {where}"
+            remedy = f"did you mean '{near[0]}'?" if near else others
+            raise InputError(problem, field=str(key), value=mapping[key], remedy=remedy)

@@ -64,12 +64,9 @@ def split(
     pools = _pools(usable, schema, seed, texts)
     largest = max((len(pool) for pool in pools.values()), default=0)
     if shots > largest:
-        raise InputError(
-            f"too many: the largest relation has {largest} usable samples",
-            field="shots",
-            value=shots,
-            remedy=f"choose at most {largest}, or give more samples",
-        )
+        problem = f"too many: the largest relation has {largest} usable samples"
+        remedy = f"choose at most {largest}, or give more samples"
+        raise InputError(problem, field="shots", value=shots, remedy=remedy)
     train, warnings = _first(pools, shots, "training")
     if len(usable) < len(samples):
         number = len(samples) - len(usable)

@@ -107,12 +107,10 @@ def label(
 def _read_labelled(train: str | Path, schema: RelationSchema) -> list[Sample]:
     labelled = read_samples(train, schema=schema)
     if len({sample.relation for sample in labelled}) < 2:
+        problem = "labelling needs labelled samples of at least two relations"
+        remedy = "add samples of another relation"
         raise InputError(
-            "labelling needs labelled samples of at least two relations",
-            path=train,
-            field="relation",
-            value=labelled[0].relation,
-            remedy="add samples of another relation",
+            problem, path=train, field="relation", value=labelled[0].relation, remedy=remedy
         )
     return labelled
 
@@ -179,12 +177,9 @@ def _write(
     uncertain = [labelled for _, labelled in pairs if _certainty(labelled) < least]
     if pairs and not kept:
         most = max(map(_certainty, uncertain))
-        raise InputError(
-            "no sample is certain enough",
-            field="least_certainty",
-            value=least,
-            remedy=f"lower it (the most certain sample has {most:.2f}), or generate more",
-        )
+        problem = "no sample is certain enough"
+        remedy = f"lower it (the most certain sample has {most:.2f}), or generate more"
+        raise InputError(problem, field="least_certainty", value=least, remedy=remedy)
     rest = out.with_suffix(".uncertain.jsonl")
     if uncertain:
         write_samples(rest, uncertain)

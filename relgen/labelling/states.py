@@ -79,12 +79,9 @@ class StateReader:
     def __init__(self, model: str, *, dtype: DType = "float32", device: torch.device) -> None:
         self.tokenizer = load_tokenizer(model)
         if not self.tokenizer.is_fast:
-            raise InputError(
-                "labelling needs a tokenizer that provides the offsets of its tokens",
-                field="model",
-                value=model,
-                remedy="choose a model with a fast tokenizer",
-            )
+            problem = "labelling needs a tokenizer that provides the offsets of its tokens"
+            remedy = "choose a model with a fast tokenizer"
+            raise InputError(problem, field="model", value=model, remedy=remedy)
         loaded: Any = load_language_model(model, dtype=dtype, device=device)
         self.model: Any = loaded.to(device).eval()
         config = self.model.config.get_text_config()

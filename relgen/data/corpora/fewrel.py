@@ -30,12 +30,9 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
     """
     content = read_json(path)
     if not isinstance(content, dict) or not all(isinstance(v, list) for v in content.values()):
-        raise InputError(
-            "must be an object that maps relations to lists of sentences",
-            path=path,
-            value=type(content).__name__,
-            remedy="give FewRel's train_wiki.json or a file of its form",
-        )
+        problem = "must be an object that maps relations to lists of sentences"
+        remedy = "give FewRel's train_wiki.json or a file in its format"
+        raise InputError(problem, path=path, value=type(content).__name__, remedy=remedy)
     for relation, records in content.items():
         for number, record in enumerate(records, start=1):
             name = f"{relation}[{number}]"
@@ -60,11 +57,8 @@ def _parse(record: Any) -> tuple[str, list[tuple[Entity, Entity]]]:
     tails = _mentions(record, "t", tokens)
     pairs = [(h, t) for h, t in product(heads, tails) if h.end <= t.start or t.end <= h.start]
     if not pairs:
-        raise InputError(
-            "all mentions of the head overlap those of the tail",
-            field="t",
-            value=[record["h"], record["t"]],
-        )
+        problem = "all mentions of the head overlap those of the tail"
+        raise InputError(problem, field="t", value=[record["h"], record["t"]])
     return tokens.text, pairs
 
 
@@ -76,7 +70,7 @@ def _mentions(record: dict[str, Any], key: str, tokens: TokenText) -> list[Entit
         )
     for indices in value[2]:
         if not isinstance(indices, list) or not indices or not all(map(whole_number, indices)):
-            raise InputError("a mention is a list of token indices", field=key, value=indices)
+            raise InputError("a mention must be a list of token indices", field=key, value=indices)
     if not value[2]:
-        raise InputError("no mention", field=key, value=value)
+        raise InputError("the entity has no mention", field=key, value=value)
     return [tokens.entity(min(i), max(i) + 1, field=key) for i in value[2]]

@@ -69,13 +69,11 @@ def _load(path: str, split: str) -> Any:
         return load_dataset(path, split=split)
     except InputError:
         raise
-    except Exception as error:  # the library raises many kinds
-        problem = " ".join(f"{type(error).__name__}: {error}".split())
-        raise InputError(
-            f"split '{split}' cannot be loaded: {problem}",
-            path=path,
-            remedy="check the id, the split and the network, or give a local folder",
-        ) from error
+    except Exception as error:  # `datasets` raises many kinds
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        problem = f"split '{split}' cannot be loaded: {reason}"
+        remedy = "check the id, the split and the network, or give a local folder"
+        raise InputError(problem, path=path, remedy=remedy) from error
 
 
 def _resolve(
@@ -86,21 +84,15 @@ def _resolve(
             remedy = f"use one of {', '.join(KEYS)}"
             raise InputError("unknown key", field="columns", value=key, remedy=remedy)
         if column not in available:
+            remedy = f"its columns: {', '.join(available)}"
             raise InputError(
-                "no such column",
-                path=path,
-                field=f"columns.{key}",
-                value=column,
-                remedy=f"its columns: {', '.join(available)}",
+                "no such column", path=path, field=f"columns.{key}", value=column, remedy=remedy
             )
     where = {key: columns.get(key, key) for key in KEYS if key in columns or key in available}
     for one_of in (("text", "tokens"), ("relation",)):
         if where.keys().isdisjoint(one_of):
-            raise InputError(
-                f"no column for {' or '.join(one_of)} among {', '.join(available)}",
-                path=path,
-                remedy=_REMEDY,
-            )
+            problem = f"no column for {' or '.join(one_of)} among {', '.join(available)}"
+            raise InputError(problem, path=path, remedy=_REMEDY)
     return where
 
 
@@ -111,11 +103,11 @@ def _parse(
     if names is not None and isinstance(relation, int) and 0 <= relation < len(names):
         relation = names[relation]
     if not isinstance(relation, str):
-        raise InputError("must be a text or a class label", field="relation", value=relation)
+        raise InputError("must be a string or a class label", field="relation", value=relation)
     tokens = TokenText.join(row[where["tokens"]], "tokens") if "tokens" in where else None
     text = row[where["text"]] if tokens is None else tokens.text
     if not isinstance(text, str):
-        raise InputError("must be a text", field="text", value=text)
+        raise InputError("must be a string", field="text", value=text)
     if "head" not in where or "tail" not in where:
         text, head, tail = parse_tagged(text)
     else:

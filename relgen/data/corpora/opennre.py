@@ -135,9 +135,5 @@ def _refuse_inclusive(
     if any(
         form(inclusive) == form(named) != form(exclusive) for form in (str.casefold, normalised)
     ):
-        raise InputError(
-            f"the end must be exclusive, but '{name}' includes the token at this end",
-            field=field,
-            value=[start, end],
-            remedy="add one to each end",
-        )
+        problem = f"the end must be exclusive, but '{name}' includes the token at this end"
+        raise InputError(problem, field=field, value=[start, end], remedy="add one to each end")

@@ -68,14 +68,12 @@ class LabelPatch:
         """Raise InputError for a label that is neither in the schema nor in `known_besides`."""
         for key, relation in self.labels.items():
             if relation not in schema.labels and relation not in known_besides:
-                raise InputError(
-                    f"not a relation of schema '{schema.name}'",
-                    path=self.path,
-                    field=key,
-                    value=relation,
-                    remedy="give the authors' file unchanged, or rename the label: "
-                    f"--rename '{relation}=NEW'",
+                problem = f"not a relation of schema '{schema.name}'"
+                remedy = (
+                    "give the authors' file unchanged, or rename the label: "
+                    f"--rename '{relation}=NEW'"
                 )
+                raise InputError(problem, path=self.path, field=key, value=relation, remedy=remedy)
 
     def apply(self, samples: Iterable[Sample]) -> Iterator[Sample]:
         """Yield the samples with their new labels.
@@ -92,12 +90,9 @@ class LabelPatch:
                 if not self.drop_others:
                     yield sample
         if not self._applied:
-            raise InputError(
-                f"no sample has any of the patch's {len(self.labels)} ids",
-                path=self.path,
-                value=next(iter(self.labels)),
-                remedy="give the patch of this corpus and split, with the ids of its samples",
-            )
+            problem = f"no sample has any of the patch's {len(self.labels)} ids"
+            remedy = "give the patch of this corpus and split, with the ids of its samples"
+            raise InputError(problem, path=self.path, value=next(iter(self.labels)), remedy=remedy)
 
 
 def _read_labels(path: str | Path) -> dict[str, str]:
@@ -114,21 +109,14 @@ def _read_labels(path: str | Path) -> dict[str, str]:
         match entry:
             case {"id": str(key), "relation": str(relation)} if relation.strip():
                 if labels.setdefault(key, relation) != relation:
-                    raise InputError(
-                        f"the id also has the label '{labels[key]}'",
-                        path=path,
-                        field=key,
-                        value=relation,
-                        remedy="keep one of them",
-                    )
+                    problem = f"the id also has the label '{labels[key]}'"
+                    remedy = "keep one of them"
+                    raise InputError(problem, path=path, field=key, value=relation, remedy=remedy)
             case _:
+                problem = "an entry must be an id and a relation, both strings"
                 raise InputError(
-                    "an entry must be an id and a relation, both texts",
-                    path=path,
-                    field=f"[{number}]",
-                    value=entry,
-                    remedy=_REMEDY,
+                    problem, path=path, field=f"[{number}]", value=entry, remedy=_REMEDY
                 )
     if not labels:
-        raise InputError("names no sample", path=path, remedy=_REMEDY)
+        raise InputError("the patch names no sample", path=path, remedy=_REMEDY)
     return labels

@@ -85,19 +85,13 @@ def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
 def _parse(lines: list[str], split_name: str | None) -> Sample:
     match = _SENTENCE.fullmatch(lines[0])
     if match is None:
-        raise InputError(
-            'a record must begin with a number, a tab and a quoted sentence (5\\t"…")',
-            field="sentence",
-            value=lines[0],
-        )
+        problem = 'a record must begin with a number, a tab and a quoted sentence (5\\t"…")'
+        raise InputError(problem, field="sentence", value=lines[0])
     label = lines[1].strip() if len(lines) > 1 else ""
     if not label or label.startswith("Comment:"):
-        raise InputError(
-            "the line with the label is missing",
-            field="relation",
-            value=lines[0],
-            remedy=f"this is the release without labels: {_REMEDY}",
-        )
+        problem = "the line with the label is missing"
+        remedy = f"this is the release without labels: {_REMEDY}"
+        raise InputError(problem, field="relation", value=lines[0], remedy=remedy)
     if not _LABEL.fullmatch(label):
         raise InputError("must be Other or like Cause-Effect(e1,e2)", field="relation", value=label)
     if len(lines) > 2 and not lines[2].startswith("Comment:"):

@@ -43,12 +43,8 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
     checks.remedy = _REMEDY
     content = read_json(path, keep=_KEYS)
     if not isinstance(content, list):
-        raise InputError(
-            "must be an array of sentences",
-            path=path,
-            value=type(content).__name__,
-            remedy=_REMEDY,
-        )
+        problem = "must be an array of sentences"
+        raise InputError(problem, path=path, value=type(content).__name__, remedy=_REMEDY)
     for number, record in enumerate(content, start=1):
         key = record.get("id") if isinstance(record, dict) else None
         name = key if isinstance(key, str) and key.strip() else f"[{number}]"
@@ -96,7 +92,7 @@ def _parse(record: Any) -> Sample:
         raise InputError("a sentence must be a JSON object", value=record)
     for key in ("id", "relation"):
         if not isinstance(record.get(key), str):
-            raise InputError("must be a text", field=key, value=record.get(key))
+            raise InputError("must be a string", field=key, value=record.get(key))
     tokens = TokenText.join(record.get("token"), "token")
     spans = {role: _span(record, role, tokens) for role in ("subj", "obj")}
     subject, obj = spans.values()
@@ -127,5 +123,5 @@ def _span(record: dict[str, Any], role: str, tokens: TokenText) -> tuple[int, in
 def _kind(record: dict[str, Any], role: str) -> str | None:
     kind = record.get(f"{role}_type")
     if kind is not None and (not isinstance(kind, str) or not kind.strip()):
-        raise InputError("must be a text", field=f"{role}_type", value=kind)
+        raise InputError("must be a string", field=f"{role}_type", value=kind)
     return kind

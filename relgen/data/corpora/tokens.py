@@ -46,12 +46,12 @@ class TokenText:
         White space within a token becomes a single space; an empty token adds none.
 
         Raises:
-            InputError: the value of `field` is not a list of texts, or it is empty.
+            InputError: the value of `field` is not a list of strings, or it is empty.
         """
         if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
-            raise InputError("must be a list of texts", field=field, value=tokens)
+            raise InputError("must be a list of strings", field=field, value=tokens)
         if not tokens:
-            raise InputError("is empty", field=field, value=tokens)
+            raise InputError("must not be empty", field=field, value=tokens)
         text, starts, ends = "", list[int](), list[int]()
         for token in tokens:
             word = " ".join(readable(token).split())

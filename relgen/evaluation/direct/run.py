@@ -103,11 +103,9 @@ def _finished_summary(path: Path, header: str, *, force: bool) -> dict[str, Any]
     if found.get("hash") == header:
         return found
     if found and not force:
-        raise InputError(
-            "this folder holds answers of other settings or inputs",
-            path=path,
-            remedy="give --out another folder, or replace them with --force",
-        )
+        problem = "this folder holds answers of other settings or inputs"
+        remedy = "give --out another folder, or replace them with --force"
+        raise InputError(problem, path=path, remedy=remedy)
     return None
 
 
@@ -117,13 +115,9 @@ def _demonstrations(
     """Draw the labelled samples to show; refuse a training set that shares sentences with test."""
     labelled = read_samples(train, schema=schema) if settings.shots else []
     if len(labelled) < settings.shots:
-        raise InputError(
-            f"there are only {len(labelled)} labelled samples to show",
-            path=train,
-            field="shots",
-            value=settings.shots,
-            remedy="lower --shots, or give more samples",
-        )
+        problem = f"there are only {len(labelled)} labelled samples to show"
+        remedy = "lower --shots, or give more samples"
+        raise InputError(problem, path=train, field="shots", value=settings.shots, remedy=remedy)
     leaks = repeated_texts((s.text for s in labelled), (s.text for s in test))
     if leaks:
         raise InputError(
