@@ -97,7 +97,7 @@ def map_in_chunks(
     *,
     title: str,
 ) -> list[Any]:
-    """Return the results of all items, with a progress bar; those in the log are not computed.
+    """Return the results of all items, with a progress bar; those in the log are not recomputed.
 
     Args:
         work: returns one result per item of a chunk, each ready for JSON.

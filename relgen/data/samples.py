@@ -104,7 +104,7 @@ class Sample:
     def exchanged(self, inverses: Mapping[str, str]) -> Sample | None:
         """Return a sample with head and tail exchanged, a new id, and inverse labels.
 
-        None when its label, or one with a probability above 0, has no inverse (see
+        Return None when its label, or one with a probability above 0, has no inverse (see
         `RelationSchema.inverses`).
         """
         if self.relation not in inverses:

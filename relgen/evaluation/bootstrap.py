@@ -58,7 +58,9 @@ def paired_bootstrap(
         seed: of the draws.
     """
     if not ours or len(ours) != len(theirs):
-        raise ValueError(f"the systems have {len(ours)} and {len(theirs)} splits: give as many")
+        raise ValueError(
+            f"the systems have {len(ours)} and {len(theirs)} splits: give equal numbers"
+        )
     generator = np.random.default_rng(seed)
     sentences, splits = len(ours[0][0]), len(ours)
     draws = []

@@ -66,8 +66,8 @@ def sign_flip_p(differences: Sequence[float]) -> float | None:
     """Return the two-sided p of paired differences by the exact sign-flip test (Fisher 1935).
 
     It is the share of the 2^n sign patterns whose sum is at least as far from zero. It cannot be
-    below 2 / 2^n, so fewer than six differences never reach 5%. None for fewer than two differences
-    or more than sixteen.
+    below 2 / 2^n, so fewer than six differences never reach 5%. Return None for fewer than two
+    differences or more than sixteen.
     """
     if not 2 <= len(differences) <= _MOST_PAIRS:
         return None

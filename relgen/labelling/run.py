@@ -58,7 +58,7 @@ def label(
 
     Args:
         settings: the language model, and options of the probe.
-        generated: samples files; the ids of all must differ.
+        generated: samples files without a repeated id.
         train: labelled samples of at least two relations, which the probe is fitted to.
         schema: path or shipped name.
         out: samples file to write.

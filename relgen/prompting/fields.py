@@ -34,7 +34,7 @@ _TASK = (
 
 
 def render_fields(sample: Sample, relation: Relation) -> str:
-    """Return a sample as a line of fields; the relation, or `UNTYPED`, fills in missing types."""
+    """Return a sample as a line of fields; missing types are the relation's first or `UNTYPED`."""
     head = sample.head.type or next(iter(relation.head_types), UNTYPED)
     tail = sample.tail.type or next(iter(relation.tail_types), UNTYPED)
     fields = [
@@ -49,7 +49,7 @@ def render_fields(sample: Sample, relation: Relation) -> str:
 
 
 def read_fields(raw: str, relation: Relation) -> Sample | str:
-    """Return the sample that a line of fields describes, with an empty id, or a rejection's reason.
+    """Return the sample on a line of fields, with an empty id, or the reason for rejecting it.
 
     The first pair of mentions that do not overlap becomes head and tail.
 

@@ -33,7 +33,7 @@ def readable(token: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TokenText:
-    """The text of joined tokens, with the first character of each, and the one after its last."""
+    """The text of joined tokens, with the start and the (exclusive) end of each, in characters."""
 
     text: str
     starts: tuple[int, ...]

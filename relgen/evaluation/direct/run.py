@@ -64,7 +64,7 @@ def classify(
     """
     out, relations = Path(out), load_schema(schema)
     if out.is_file():
-        raise InputError("this is a file", path=out, remedy="give --out a folder")
+        raise InputError("this is a file, not a folder", path=out, remedy="give --out a folder")
     header = inputs_hash(settings, [train, test], relations.to_dict())
     finished = _finished_summary(out / "direct.json", header, force=force)
     if finished is not None:

@@ -27,7 +27,7 @@ class DirectSettings:
     answer: Answer = "likelihood"
     """How the model answers: likelihood takes the relation whose name has the highest mean
     log-probability a token; constrained decodes greedily and allows names only; free decodes
-    greedily without bounds, and an answer that names no relation is wrong.
+    greedily without constraints, and an answer that names no relation is wrong.
     """
 
     def __post_init__(self) -> None:

@@ -28,7 +28,8 @@ def vendi_score(products: Tensor, count: int) -> Tensor:
     """Return the effective number of different vectors: exp of the entropy of K/n's eigenvalues.
 
     K is the n x n Gram matrix XXᵀ of the unit vectors (Friedman and Dieng 2023, definition 3.1).
-    Its non-zero eigenvalues are those of XᵀX. 1 for n copies, n for n orthogonal vectors.
+    Its non-zero eigenvalues are those of XᵀX. The score is 1 for n copies of a vector, and n for n
+    orthogonal vectors.
 
     Args:
         products: (d, d), XᵀX.
