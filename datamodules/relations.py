@@ -1,8 +1,7 @@
-"""Batches for a relation classifier from samples files: training data, their mix and order.
+"""Load samples files as batches for a relation classifier: training data, their mix and order.
 
 The encoding comes from the classifier that is trained (`trainer.lightning_module.classifier`), so
-that model and data agree about tokens. Leaves out the losses' weights of generated samples, which
-belong to the module.
+that model and data agree about tokens. The loss weight of generated samples belongs to the module.
 """
 
 from __future__ import annotations
@@ -55,9 +54,9 @@ class RelationDataModule(LightningDataModule):
             rows of a batch).
         exchange: train also on every sample with head and tail exchanged, with the inverse label,
             for those relations of the schema that have one.
-        on_leak: whether a training sentence that is also a test sentence is an error, or dropped.
-        batch_size: samples a step, in each process.
-        evaluation_batch_size: samples a batch in validation, test and prediction.
+        on_leak: refuse (raise) or drop training sentences that are also test sentences.
+        batch_size: samples per step and process.
+        evaluation_batch_size: samples per batch in validation, test and prediction.
         steps_per_epoch: batches between two validations; the length of an epoch for training sets
             of any size.
         seed: of the order.
@@ -199,7 +198,7 @@ class RelationDataModule(LightningDataModule):
         return self._loader(table, batches)
 
     def val_dataloader(self) -> DataLoader[Batch] | list[DataLoader[Batch]]:
-        """Return the validation file's batches; nothing without one."""
+        """Return the validation file's batches; none without such a file."""
         return self._evaluation(["validation"]) if "validation" in self._tables else []
 
     def test_dataloader(self) -> DataLoader[Batch]:
@@ -211,11 +210,11 @@ class RelationDataModule(LightningDataModule):
         return self._evaluation(["predict"])
 
     def every_training_sample(self) -> DataLoader[Batch]:
-        """Return each training sample once, with its exchanged copy, all in every process."""
+        """Return all training samples in every process, each once, with its exchanged copy."""
         return self._evaluation(self._training_names(), shared=False)
 
     def every_validation_sample(self) -> DataLoader[Batch] | None:
-        """Return the validation file once, all of it in every process; None without one."""
+        """Return the whole validation file in every process; None without one."""
         if "validation" not in self._tables:
             return None
         return self._evaluation(["validation"], shared=False)
@@ -224,7 +223,7 @@ class RelationDataModule(LightningDataModule):
         return [name for name in ("human", "generated") if name in self._tables]
 
     def _evaluation(self, names: list[str], *, shared: bool = True) -> DataLoader[Batch]:
-        """Return batches of each sample once: over all processes, or else in each of them."""
+        """Return each sample once: over all processes, or else in each of them."""
         table = self._encoded(names)
         rank, world = (self._trainer.global_rank, self._trainer.world_size) if shared else (0, 1)
         batches = evaluation_batches(

@@ -1,4 +1,4 @@
-"""Checks of a classifier's data files before anything is trained or measured."""
+"""Check a classifier's data files before anything is trained or measured."""
 
 from __future__ import annotations
 
@@ -11,14 +11,11 @@ from relgen.data import RelationSchema, iter_samples, repeated_texts
 
 
 def check_files(files: Mapping[str, str | None], schema: RelationSchema) -> None:
-    """Read every file that is given, line by line.
+    """Read every given file line by line; raise InputError for the first problem.
 
     Args:
         files: path by purpose; the labels of `predict` are ignored, and may be missing.
         schema: the relations that may occur.
-
-    Raises:
-        InputError: a file is missing, empty, malformed, or holds an unknown relation.
     """
     for purpose, file in files.items():
         if file is None or (purpose == "predict" and file == files["test"]):
@@ -34,11 +31,10 @@ def check_training(
     order: str,
     files: Mapping[str, str | None],
 ) -> None:
-    """Check that there is enough to train on.
+    """Raise InputError unless there is enough to train on.
 
-    Raises:
-        InputError: a file that `mix` or `order` needs is missing, no samples are left, or all of
-            them have one relation.
+    A file that `mix` or `order` needs may be missing, no samples may be left, or all of them may
+    have one relation.
     """
     needed = {"human": ["human"], "pure": ["generated"], "mix": ["human", "generated"]}
     wanted = set(needed.get(mix or "", []))
@@ -80,9 +76,6 @@ def untyped_notice(tables: Mapping[str, Dataset], types: Collection[str]) -> str
     Args:
         tables: the human and the generated training samples, by these names.
         types: the types that markers name.
-
-    Returns:
-        One line, or None if all samples have types, or none has.
     """
     counts = {}
     for name, table in tables.items():

@@ -1,4 +1,4 @@
-"""Callbacks that change a classifier at the end of training: best weights, parts learnt last."""
+"""Change a classifier at the end of training: load the best weights, learn the last parts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class BestWeights(Callback):
     """Keeps the weights with the best micro-F1 on the validation file in `checkpoints/best.ckpt`.
 
     At the end of training they replace the last ones, in the module and in the checkpoint
-    `last.ckpt`, so that saving and testing see the same weights.
+    `last.ckpt`, so that saving and testing use the same weights.
     """
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class BestWeights(Callback):
 
 
 class _LatestBest(ModelCheckpoint):
-    """A ModelCheckpoint that of equally good weights keeps the latest."""
+    """A ModelCheckpoint that keeps the latest of equally good weights."""
 
     def check_monitor_top_k(self, trainer: Trainer, current: Tensor | None = None) -> bool:
         if current is None or self.best_model_score is None:
@@ -104,11 +104,11 @@ class FinishClassifier(Callback):
             )
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
-        """Clear what a finished checkpoint has learnt: the weights are about to change."""
+        """Discard what a finished checkpoint has learnt: the weights are about to change."""
         pl_module.classifier.restart()
 
     def on_fit_end(self, trainer: Trainer, pl_module: Any) -> None:
-        """Read the training samples, and the validation file's if there is one."""
+        """Learn from the training samples and the validation file."""
         if not pl_module.classifier.learns_after_training:
             return
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
@@ -125,7 +125,6 @@ class FinishClassifier(Callback):
             self.on_test_start(trainer, pl_module)
 
     def on_test_start(self, trainer: Trainer, pl_module: Any) -> None:
-        """Raise InputError for an unfinished checkpoint."""
         if not pl_module.classifier.finished:
             raise InputError(
                 "this classifier's training did not reach its end: its datastore is missing",
@@ -151,7 +150,7 @@ def _on_device(trainer: Trainer, batches: Any) -> Iterator[Batch]:
 
 
 def _is_whole(checkpoint: str) -> bool:
-    """Return whether a checkpoint, a zip file with a checksum for each member, is complete."""
+    """Return True if a checkpoint, a zip file with a checksum for each member, is complete."""
     try:
         with zipfile.ZipFile(checkpoint) as archive:
             return archive.testzip() is None

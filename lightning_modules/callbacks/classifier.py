@@ -1,6 +1,6 @@
-"""The files of a relation classifier's run: the model, scores and predictions.
+"""Write the files of a relation classifier's run: the model, scores and predictions.
 
-Everything goes below `trainer.default_root_dir`, on the first process only.
+All are below `trainer.default_root_dir`, written by the first process only.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class ClassifierFiles(Callback):
         self._predictions = []
 
     def on_predict_start(self, trainer: Trainer, pl_module: Any) -> None:
-        """Raise InputError if the predictions would replace those that `scores.json` is about."""
+        """Raise InputError if the predictions would replace those behind `scores.json`."""
         self._predictions = []
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         scores, predictions = (

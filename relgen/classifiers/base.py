@@ -1,8 +1,7 @@
-"""The interface of relation classifiers, and their batches.
+"""Define the interface of relation classifiers, and their batches.
 
 An architecture is an `nn.Module` from batches to logits, with the encoding that makes its batches.
-Training (`lightning_modules.relation_classifier`), data (`datamodules.relations`) and saving
-(`relgen.classifiers.saved`) know nothing else about it.
+Training, data modules and saving rely on this interface only.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ class Classifier(nn.Module, ABC):
     """Base class of the architectures: from batches to logits over the schema's labels.
 
     `kind` is the name in a saved classifier's `config.json`; `relgen.classifiers.saved` maps it to
-    the class. `start_notice` is a warning to log before training; empty for none.
+    the class. `start_notice` is a warning to log before training, if not empty.
     `learns_after_training` is True for classifiers with a part that is learnt after the weights,
     from all samples at once.
     """
@@ -61,16 +60,11 @@ class Classifier(nn.Module, ABC):
         """Return logits (B, R) in the order of the schema's labels."""
 
     def with_extra_loss(self, batch: Batch, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits and each sample's loss in addition to the cross-entropy of its logits.
-
-        The second is zero unless an architecture has a loss of its own.
+        """Return logits (B, R), and a loss (B,) to add to their cross-entropy, by default 0.
 
         Args:
             batch: B samples.
             targets: (B, R) the target probabilities.
-
-        Returns:
-            Logits (B, R) and losses (B,).
         """
         logits = self(batch)
         return logits, logits.new_zeros(len(logits))
@@ -80,15 +74,15 @@ class Classifier(nn.Module, ABC):
         """Yield the parameters without pre-training, which learn at a higher rate."""
 
     def restart(self) -> None:
-        """Clear the part that is learnt after training, since the weights are about to change."""
+        """Discard the part that is learnt after training, since the weights are about to change."""
 
     def finish(self, training: Iterable[Batch], development: Iterable[Batch] | None) -> None:
-        """Learn the part that is learnt after training; sets `finished`.
+        """Learn the part that is learnt after training, and set `finished`.
 
         Args:
             training: every training sample once.
-            development: every sample of the validation file, if there is one. Settings are chosen
-                on these alone.
+            development: every sample of the validation file, if there is one; only these may be
+                used to choose settings.
         """
 
     def identity(self) -> dict[str, Any]:
@@ -98,7 +92,7 @@ class Classifier(nn.Module, ABC):
 
     @abstractmethod
     def config(self) -> dict[str, Any]:
-        """Return, as JSON, what `from_saved` needs beside weights, schema and tokenizer."""
+        """Return the JSON that `from_saved` needs besides weights, schema and tokenizer."""
 
     @classmethod
     @abstractmethod

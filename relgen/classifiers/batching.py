@@ -1,8 +1,8 @@
-"""Composition and order of batches: functions of seeds and lengths, without data or devices.
+"""Compose batches and their order from seeds and lengths.
 
-Training draws from an endless stream, so that an epoch is a fixed number of steps for training sets
-of any size. The order depends on (seed, epoch) only, so that a resumed run sees the same batches as
-an uninterrupted one.
+Training draws from an endless stream, so that an epoch has the same number of steps for training
+sets of any size. The order depends on seed and epoch only, so that a resumed run sees the same
+batches as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -23,15 +23,16 @@ class TrainingBatches(Sampler[list[int]]):
         labels: the N rows' labels.
         lengths: their lengths in tokens.
         generated: True for rows written by a language model.
-        batch_size: rows a batch, in each process.
-        steps: batches an epoch, in each process.
+        batch_size: rows per batch and process.
+        steps: batches per epoch and process.
         seed: of the order.
-        balanced: draw every label equally often, whatever its number of rows; with `generated_rows`
-            only among human rows, since read labels say how common each relation is.
-        generated_rows: number of generated rows in every batch, drawn evenly; the others are human.
+        balanced: draw all labels equally often, whatever their numbers of rows; with
+            `generated_rows` among human rows only, since predicted labels show how common each
+            relation is.
+        generated_rows: number of generated rows in each batch, drawn evenly; the others are human.
             None draws from both alike.
-        generated_steps: number of first steps with generated rows only, before all others with
-            human rows only; None mixes them throughout.
+        generated_steps: number of initial steps with generated rows only, before the others with
+            human rows only. None mixes them throughout.
         rank: this process.
         world: number of processes.
         skip: batches of the first epoch that an interrupted run has processed already.
@@ -73,7 +74,7 @@ class TrainingBatches(Sampler[list[int]]):
             self._phases = [(written, 0, generated_steps), (human, generated_steps, None)]
 
     def set_epoch(self, epoch: int) -> None:
-        """Set the epoch of the next iteration; Lightning calls it."""
+        """Set the epoch of the next iteration; Lightning calls this."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -85,7 +86,7 @@ class TrainingBatches(Sampler[list[int]]):
         yield from batches[self.rank :: self.world][skip:]
 
     def _side_by_side(self) -> list[list[int]]:
-        """Return batches with a fixed number of rows from each source, of similar lengths."""
+        """Return batches of similar lengths with a fixed number of rows from each source."""
         count = self.steps * self.world
         assert self.generated_rows is not None
         sizes = (self.batch_size - self.generated_rows, self.generated_rows)
@@ -106,7 +107,7 @@ class TrainingBatches(Sampler[list[int]]):
         return batches
 
     def _phased(self) -> list[list[int]]:
-        """Return batches of rows from all sources alike, phase after phase, of similar lengths."""
+        """Return batches of similar lengths, phase after phase."""
         start, stop = self.epoch * self.steps, (self.epoch + 1) * self.steps
         size = self.batch_size * self.world
         batches: list[list[int]] = []
@@ -128,8 +129,8 @@ class TrainingBatches(Sampler[list[int]]):
 def draw(rows: Sequence[int], labels: Sequence[int], *, balanced: bool, seed: str) -> Iterator[int]:
     """Yield rows without end.
 
-    Balanced: round after round, every label once, in random order; within a label all rows before
-    any comes again. Otherwise: pass after pass over all rows, each shuffled.
+    Balanced: each round yields every label once, in random order, and a label repeats a row only
+    after all its rows. Otherwise: each pass yields all rows, shuffled.
 
     Args:
         rows: the row numbers to draw from; at least one.
@@ -150,10 +151,10 @@ def draw(rows: Sequence[int], labels: Sequence[int], *, balanced: bool, seed: st
 
 
 def sorting_window(batches: int) -> int:
-    """Return how many batches to sort together, if a pass over all rows has `batches`.
+    """Return the number of batches to sort together, given the number in a pass over all rows.
 
-    A twelfth of the pass, within bounds: wide windows leave less padding, narrow ones mix small
-    sets better. One longer than the pass would put copies of a row into one batch.
+    A twelfth of the pass, within bounds: wide windows need less padding, narrow ones mix small sets
+    better. A window longer than the pass would put copies of a row into one batch.
     """
     return max(1, min(batches, max(_NARROW, min(_WIDE, batches // 12))))
 
@@ -163,14 +164,8 @@ def cut(
 ) -> list[list[int]]:
     """Cut drawn rows into batches of similar lengths.
 
-    Rows are sorted from short to long within windows only, so that a label with long sentences does
-    not accumulate in few batches.
-
-    Args:
-        rows: the rows, in the order drawn.
-        lengths: the length of every row number.
-        batch_size: rows a batch.
-        window: number of batches that are sorted together.
+    Rows are sorted by length within windows of `window` batches only, so that a label with long
+    sentences does not accumulate in few batches. `lengths` has the length of every row number.
     """
     batches = []
     for start in range(0, len(rows), window * batch_size):
@@ -182,14 +177,14 @@ def cut(
 def evaluation_batches(
     lengths: Sequence[int], batch_size: int, *, rank: int = 0, world: int = 1
 ) -> list[list[int]]:
-    """Return batches of similar lengths with every row once over all processes.
+    """Return one process' batches of similar lengths; all processes together yield every row once.
 
-    Nothing is padded with duplicates. Processes get the same number of batches as long as each has
-    a row for every batch, so that collectives between batches meet.
+    No row is duplicated. Processes get equal numbers of batches if there are enough rows, as
+    collective operations between batches require.
 
     Args:
         lengths: the N rows' lengths.
-        batch_size: most rows a batch.
+        batch_size: maximum number of rows per batch.
         rank: this process.
         world: number of processes.
     """

@@ -1,11 +1,11 @@
-"""KnowPrompt's input: the sentence, then a prompt that asks for the relation of its two entities.
+"""Encode a sentence with KnowPrompt's prompt, which asks for the relation of its two entities.
 
     [CLS] the storm caused a flood . [SEP] [sub] storm [sub] [MASK] [obj] flood [obj] [SEP]
 
 Chen et al., *KnowPrompt* (WWW 2022), figure 2. `[sub]` and `[obj]` are virtual type words. The
-virtual answer words, `[answer1]` to `[answerR]`, join the vocabulary too, and appear in no input.
-Leaves out segment ids, which are 0 throughout. The released code puts the prompt first, ends it
-with a full stop, and has entity markers in the sentence as well.
+virtual answer words, `[answer1]` to `[answerR]`, are added to the vocabulary too, but appear in no
+input. Segment ids are all 0. The released code puts the prompt first, ends it with a full stop, and
+marks the entities in the sentence as well.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class PromptEncoding(Encoding):
     """Encodes samples as a sentence and a prompt.
 
     `positions` are five: the mask's, those of both `[sub]`, those of both `[obj]`. The entities'
-    own tokens stand between each two.
+    own tokens are between each pair.
 
     Args:
         tokenizer: a fast tokenizer with a mask token; the virtual words are added to it.

@@ -1,8 +1,8 @@
-"""KnowPrompt's virtual words, initialised as weighted means of real words' embeddings.
+"""Initialise KnowPrompt's virtual words as weighted means of real words' embeddings.
 
 Chen et al., *KnowPrompt* (WWW 2022, arXiv 2104.07650), section 4.1: an answer word starts as the
 mean of the words of its label, a type word as the mean of the entity types that relations allow,
-weighted by how often they do.
+weighted by the number of these relations.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def label_words(label: str) -> str:
         >>> label_words("Cause-Effect(e1,e2)"), label_words("Cause-Effect(e2,e1)")
         ("cause effect", "cause effect reversed")
 
-    The mean of words knows no order. So the direction becomes a word of its own: the two
-    directions of a relation start apart, and all reversed labels share the word that tells them.
+    A mean of words has no order. So the direction becomes a word of its own, and the two directions
+    of a relation start apart.
     """
     direction = _DIRECTION.search(label)
     bare = label[: direction.start()] if direction else label
@@ -64,7 +64,7 @@ def add_virtual_words(
 
     Args:
         model: a masked language model; its embeddings are enlarged in place.
-        encoding: names the virtual words' rows.
+        encoding: has the virtual words' rows.
         schema: the relations, and the entity types that they allow.
     """
     tokenizer = encoding.tokenizer

@@ -1,4 +1,4 @@
-"""Prediction with a trained classifier, from strings or samples."""
+"""Predict with a trained classifier, from strings or samples."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class SavedClassifier:
             tail: the tail, likewise.
 
         Raises:
-            InputError: (a ValueError) a mention is not in the text, or is there more than once.
+            InputError: (a ValueError) a mention is not in the text, or more than once.
         """
         return self.predict_many([(text, head, tail)])[0]
 
@@ -95,7 +95,7 @@ class SavedClassifier:
 
         Args:
             samples: any number.
-            token_budget: tokens a batch, padding included.
+            token_budget: tokens per batch, padding included.
         """
         encoded = self.classifier.encoding.encode(samples)
         logits = compute_logits(self.rounded or self.classifier, encoded, token_budget)  # (N, R)
@@ -111,15 +111,12 @@ class SavedClassifier:
 
 
 def compute_logits(classifier: Classifier, encoded: Sequence[Encoded], token_budget: int) -> Tensor:
-    """Return the logits of N encoded samples, computed in batches of similar lengths.
+    """Return the logits of N encoded samples, (N, R) in float32 on the CPU.
 
     Args:
         classifier: R labels.
-        encoded: the samples.
-        token_budget: tokens a batch, padding included.
-
-    Returns:
-        (N, R), float32, on the CPU.
+        encoded: the samples; batches have similar lengths.
+        token_budget: tokens per batch, padding included.
     """
     device, pad_id = next(classifier.parameters()).device, classifier.encoding.pad_id
     logits = torch.empty(len(encoded), len(classifier.schema))
@@ -135,11 +132,7 @@ def compute_logits(classifier: Classifier, encoded: Sequence[Encoded], token_bud
 
 
 def close_calls(logits: Tensor) -> list[int]:
-    """Return the rows whose two best logits are too close for the precision of bfloat16.
-
-    Args:
-        logits: (N, R).
-    """
+    """Return the rows of logits (N, R) whose two best are too close to trust bfloat16."""
     best = logits.topk(min(2, logits.shape[1])).values  # (N, 2)
     # each of the two has an error from its own rounding and from that of earlier layers
     least = (4 * _ROUNDING * best[:, 0].abs()).clamp(min=_CLOSE)  # (N,)
@@ -165,7 +158,7 @@ def find_mention(text: str, mention: Mention, role: str) -> tuple[int, int]:
         role: `head` or `tail`, for the message.
 
     Raises:
-        InputError: the mention is not in the text, or is there more than once.
+        InputError: the mention is not in the text, or more than once.
     """
     if not isinstance(mention, str):
         return mention

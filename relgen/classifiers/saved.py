@@ -1,4 +1,4 @@
-"""Saving and loading a trained classifier as a folder.
+"""Save a trained classifier as a folder, and load it.
 
 model.safetensors   the weights           schema.yaml   the relations
 config.json         the architecture      tokenizer/    with the markers
@@ -51,7 +51,7 @@ def save_classifier(
 
     Args:
         classifier: the module.
-        folder: an existing one is replaced.
+        folder: replaced if it exists.
         data: origin of the training data, for the model card.
         training: the hyper-parameters, for the model card.
     """
@@ -79,13 +79,12 @@ def save_classifier(
 def record_scores(folder: str | Path, classifier: Classifier, scores: dict[str, Any]) -> bool:
     """Write test scores into a saved classifier's config and model card.
 
+    Nothing is written if the folder does not contain the weights of `classifier`.
+
     Args:
         folder: the saved classifier.
         classifier: the one that was tested.
         scores: as in `scores.json`.
-
-    Returns:
-        False, with nothing written, if the folder does not hold the weights that were tested.
     """
     folder = Path(folder)
     if not (folder / CONFIG).is_file():
@@ -105,8 +104,7 @@ def load_classifier(
     """Load a classifier that `save_classifier` wrote.
 
     Raises:
-        InputError: the folder holds no classifier, one of another format, or weights that do not
-            fit.
+        InputError: the folder is incomplete, of another format, or its weights do not fit.
     """
     folder = Path(folder)
     for name in (CONFIG, WEIGHTS, SCHEMA, TOKENIZER):

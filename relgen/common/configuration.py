@@ -22,6 +22,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import jsonargparse
+from jsonargparse._common import lenient_check
 
 from relgen.common.errors import InputError
 from relgen.common.yaml_files import key_line, located, read_yaml
@@ -97,14 +98,22 @@ class OneLineErrors(jsonargparse.ArgumentParser):
         if not recorded:
             raise InputError(" ".join(message.split())[:300]) from ex
         failure = recorded[-1]
+        if failure.problem == "missing" and self.args:
+            failure = failure._replace(remedy=f"give --{failure.key}, or a file with it by -c")
         option = self._option_of(failure.key)
         key = failure.key if option is None else option.lstrip("-")
         raise _explained(failure._replace(key=key), [] if option else self._config_files()) from ex
 
     def validate(self, namespace: Any, *args: Any, **kwargs: Any) -> None:
         """Check all values; unknown and missing keys are recorded first."""
+        # a file on its own may leave out what the command line gives
+        required = not (kwargs.get("skip_required", False) or lenient_check.get())
         if self._subcommands_action is None:
-            self._check_keys(namespace, required=not kwargs.get("skip_required", False))
+            self._check_keys(namespace, required=required)
+        else:
+            for name, parser in self._subcommands_action._name_parser_map.items():
+                if namespace.get(name) is not None:
+                    parser._check_keys(namespace[name], required=required)
         super().validate(namespace, *args, **kwargs)
 
     def _check_value_key(
@@ -148,7 +157,7 @@ class OneLineErrors(jsonargparse.ArgumentParser):
     def _check_options(self) -> None:
         """Record the first option of the command line that is unknown or has an unusable value."""
         for name, value in _options(self.args):
-            action = self._option_string_actions.get(name)
+            action = self._option_string_actions.get(name.removesuffix(".class_path"))
             if action is not None and not isinstance(
                 action, jsonargparse._actions.ActionConfigFile
             ):

@@ -1,12 +1,10 @@
-"""The command lines of the stages up to the classifiers, with their inputs."""
+"""The command lines of all stages but the classifiers'."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
-from relgen.common import find_config, find_schema
 from relgen.dpo import REJECTION_KINDS, RejectionKind
 from relgen.experiments.arms import GENERATIONS, Tuning
 from relgen.experiments.config import Experiment
@@ -16,12 +14,12 @@ from relgen.experiments.stages import BOARD, OUT, Stage, StageFolders
 
 @dataclass(frozen=True)
 class StageCommands:
-    """Adds the stages of an experiment; each method adds one and returns it.
+    """Adds stages of an experiment; each method adds one and returns it.
 
     Args:
-        experiment: provides the settings.
-        corpus: provides the schema, and the samples to draw from and to test on.
-        folders: collects the stages.
+        experiment: the settings.
+        corpus: the schema, and the samples to draw from and to test on.
+        folders: gets the stages.
     """
 
     experiment: Experiment
@@ -42,7 +40,6 @@ class StageCommands:
                 "--exclude": self.corpus.kept_out,
                 "--out": OUT,
             },
-            external=self.corpus.external,
         )
 
     def direct(self, seed: int, split: Stage) -> Stage:
@@ -61,7 +58,6 @@ class StageCommands:
                 "--seed": seed,
                 "--out": OUT,
             },
-            external=self.corpus.external,
             resumable=True,
         )
 
@@ -79,18 +75,16 @@ class StageCommands:
                 "--shares": self._shares(tuning),
                 "--out": f"{OUT}/chains.jsonl",
             },
-            external=[self._schema_file],
         )
 
     def tune(self, seed: int, chains: Stage, tuning: Tuning, half: str) -> Stage:
         """Tune an adapter by DPO."""
-        dpo = self.experiment.dpo
         plain = "" if tuning.diverse else "_plain"
         return self.folders.add(
             f"seed{seed}/dpo{_left_out(tuning)}{plain}-{half}",
             "dpo",
             options={
-                "-c": dpo,
+                "-c": self.experiment.dpo,
                 "--model.model": self.experiment.generator.model,
                 "--data.chains": chains.folder / "chains.jsonl",
                 "--data.schema": self.corpus.schema,
@@ -104,7 +98,6 @@ class StageCommands:
                 "--out": OUT,
                 "--tensorboard": BOARD,
             },
-            external=[self._schema_file, find_config(dpo, "dpo")],
             resumable=True,
         )
 
@@ -114,19 +107,18 @@ class StageCommands:
         """Generate samples.
 
         Args:
-            seed: of the split.
+            seed: the split's seed.
             name: a key of `GENERATIONS`.
-            split: has the labelled samples.
-            adapter: tunes the model; None for the model as it is.
-            half: `a` or `b`: generate for that half of the relations only.
+            split: the stage with the labelled samples.
+            adapter: the stage that tuned the model; None for the untuned model.
+            half: generate for this half of the relations (`a` or `b`) only.
         """
         generation, settings = GENERATIONS[name], self.experiment.generator
-        preset = self.generation_preset(name)
         return self.folders.add(
             f"seed{seed}/generate-{name}{half and f'-{half}'}",
             "generate",
             options={
-                "-c": preset,
+                "-c": self.generation_preset(name),
                 "--model": settings.model,
                 "--mode": generation.mode,
                 "--train": split.folder / "train.jsonl",
@@ -144,12 +136,11 @@ class StageCommands:
                 "--adapter": adapter.folder / "adapter" if adapter else None,
                 "--out": f"{OUT}/generated.jsonl",
             },
-            external=[*self.corpus.external, find_config(preset, "generate")],
             resumable=True,
         )
 
     def label(self, seed: int, name: str, split: Stage, parts: Iterable[Stage]) -> Stage | None:
-        """Label generated samples by what a language model reads in them, if it is asked for."""
+        """Let a language model label generated samples, if the experiment asks for it."""
         settings = self.experiment.label
         if settings is None:
             return None
@@ -166,7 +157,6 @@ class StageCommands:
                 "--least-certainty": f"{certainty:g}" if certainty else None,
                 "--out": f"{OUT}/labelled.jsonl",
             },
-            external=[self._schema_file],
             resumable=True,
         )
 
@@ -176,10 +166,10 @@ class StageCommands:
         """Write generated samples as a data set with a card.
 
         Args:
-            seed: of the split.
-            name: of the set.
-            parts: generated the samples.
-            label: labelled them; None keeps the relations that were asked for.
+            seed: the split's seed.
+            name: the set's name.
+            parts: the stages that generated the samples.
+            label: the stage that labelled them; None keeps the relations that were asked for.
             first: keep this many samples of each relation; None keeps all.
         """
         files = [part.folder / "generated.jsonl" for part in parts]
@@ -198,11 +188,10 @@ class StageCommands:
                 "--first": first,
                 "--out": OUT,
             },
-            external=[self._schema_file],
         )
 
     def diversity(self, seed: int, name: str, samples: Stage, against: Stage | None) -> Stage:
-        """Measure the diversity of a set, and its distance from another one."""
+        """Measure the diversity of a set, and its distance from another set."""
         return self.folders.add(
             f"seed{seed}/diversity-{name}",
             "diversity",
@@ -214,26 +203,21 @@ class StageCommands:
                 "--json": True,
                 "--out": f"{OUT}/diversity.json",
             },
-            external=[self._schema_file],
         )
 
     def generation_preset(self, name: str) -> str:
-        """Return the preset of the settings with which a key of `GENERATIONS` generates."""
+        """Return the preset for a key of `GENERATIONS`."""
         settings = self.experiment.generator
         presets = {"obo": settings.obo, "aao": settings.aao, "xu2023": settings.xu2023}
         return presets[GENERATIONS[name].settings]
 
     def _shares(self, tuning: Tuning) -> str | None:
-        """Format the weights of the kinds of rejected samples as the command takes them."""
+        """Return the shares of the kinds of rejected samples as `--shares` takes them."""
         shares: dict[RejectionKind, float] = dict(self.experiment.chains.shares)
         if tuning.without:
             shares = {kind: shares.get(kind, 0.0) for kind in REJECTION_KINDS} if shares else {}
             shares = (shares or dict.fromkeys(REJECTION_KINDS, 1.0)) | {tuning.without: 0.0}
         return ",".join(f"{kind}={share:g}" for kind, share in shares.items()) or None
-
-    @property
-    def _schema_file(self) -> Path:
-        return find_schema(self.corpus.schema)
 
 
 def _left_out(tuning: Tuning) -> str:

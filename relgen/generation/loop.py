@@ -1,8 +1,8 @@
-"""The rounds of a generation: each chain that wants a sample drafts one, then all are judged.
+"""Run a generation in rounds: each unfinished chain drafts a sample, then all drafts are judged.
 
-The loop is a function of its inputs and of the drafts. A resumed run takes the drafts that its
-journal holds, and repeats the calls of `Backend.prefill` in the same order and of the same shapes,
-so that the cache holds bit for bit what it held when the run was killed.
+The outcome depends only on the inputs and the drafts. A resumed run takes its drafts from the
+journal and repeats the calls of `Backend.prefill` in the same order and with the same shapes, so
+that the cache is bit for bit the same as in the interrupted run.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from relgen.prompting import FieldPromptWriter, Prompt, PromptWriter, read_field
 class RoundResult:
     """The outcome of a round: accepted samples, rows for `rejected.jsonl`, tokens.
 
-    `seconds` is the time of decoding; 0 for drafts that the journal holds.
+    `seconds` is the decoding time, and 0 if all drafts came from the journal.
     """
 
     accepted: list[Sample] = field(default_factory=list)
@@ -38,7 +38,7 @@ class RoundResult:
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """One chain in a round: the demonstrations in its prompt, and its requests."""
+    """The part of one chain in a round."""
 
     state: RelationState
     chain: ChainState
@@ -48,18 +48,18 @@ class _Turn:
 
 
 class GenerationLoop:
-    """Runs all chains to their end.
+    """Runs all chains until every relation has its samples or its limits are reached.
 
     Args:
         settings: of the generation.
-        states: the relations and their chains; updated as it goes.
-        writer: writes prompts for the model.
-        checks: what a draft must pass.
-        pool: texts that must not be repeated; updated as it goes.
-        provenance: entries that all samples' provenance has in common.
-        journal: read first, then written.
-        open_backend: loads the model; called only when the journal lacks a draft.
-        free_types: types for roles that the schema leaves open (`settings.types`).
+        states: the relations and their chains, updated by `run`.
+        writer: builds the prompts.
+        checks: see `judge`.
+        pool: the texts that must not be repeated, updated by `run`.
+        provenance: entries common to the provenance of all samples.
+        journal: supplies recorded drafts and stores new ones.
+        open_backend: loads the model; called only if the journal lacks a draft.
+        free_types: entity types for roles that the schema leaves open.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class GenerationLoop:
                 self._backend.reset()
 
     def close(self) -> None:
-        """Release what the backend holds, if one was opened."""
+        """Close the backend if it was opened."""
         if self._backend is not None:
             self._backend.close()
 
@@ -173,7 +173,7 @@ class GenerationLoop:
         return result
 
     def _drafts(self, turns: Sequence[_Turn], result: RoundResult) -> dict[str, Draft]:
-        """Return the drafts by key, and record those that the journal does not hold."""
+        """Return the drafts by key, and record those that were not in the journal."""
         asked = [(request, turn.prompt) for turn in turns for request in turn.requests]
         found = {request.key: self._journal.find(request, prompt) for request, prompt in asked}
         missing = [pair for pair in asked if found[pair[0].key] is None]
@@ -193,7 +193,7 @@ class GenerationLoop:
         return known | {request.key: draft for request, _, draft in new}
 
     def _judge_step(self, turn: _Turn, drafts: Sequence[Draft], result: RoundResult) -> None:
-        """OBO: keep one of the step's candidates, if one is acceptable."""
+        """Keep the best acceptable candidate of a step (OBO)."""
         chain = turn.chain
         turn.state.drafts += len(drafts)
         good: list[tuple[Sample, Draft]] = []
@@ -215,7 +215,7 @@ class GenerationLoop:
         chain.step, chain.attempt = chain.step + 1, 0
 
     def _judge_answer(self, turn: _Turn, draft: Draft, result: RoundResult) -> None:
-        """AAO: judge every line of the answer as a draft."""
+        """Judge each line of an answer as a draft of its own (AAO)."""
         lines = draft.text.split("\n")
         written = [i for i, line in enumerate(lines) if line.strip() or i == 0 == len(lines) - 1]
         turn.state.drafts += max(1, len(written))
@@ -270,11 +270,11 @@ class GenerationLoop:
 
 
 def _shares(missing: int, answer_samples: int) -> list[int]:
-    """Return the samples to ask for in each answer: 9 missing, 4 an answer, are 4, 4 and 1."""
+    """Split the missing samples into requests: 9 missing, 4 per answer → 4, 4, 1."""
     return [min(answer_samples, missing - asked) for asked in range(0, missing, answer_samples)]
 
 
 def difference(sample: Sample, others: Sequence[Sample]) -> float:
-    """Return one minus the mean Jaccard overlap of a sample's words with others', entities too."""
+    """Return one minus the mean Jaccard overlap of a sample's words with those of other samples."""
     own = words(sample.text)
     return 1.0 - sum(jaccard(own, words(other.text)) for other in others) / max(1, len(others))

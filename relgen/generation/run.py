@@ -1,4 +1,4 @@
-"""A generation from its inputs to its files: `generate` is what `relgen generate` calls."""
+"""Generate samples from input files to output files, as `relgen generate` does."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ FindEngine = Callable[[GenerationSettings, Journal | None], Engine]
 
 @dataclass(frozen=True, slots=True)
 class GenerationReport:
-    """The outcome of `generate`.
+    """The result of `generate`.
 
     Args:
         summary: the content of `generation.json`.
-        already_finished: the files stood there, and nothing was done.
-        output: path of the accepted samples: a shard has one of its own.
+        already_finished: True if the output was complete before the call.
+        output: path of the accepted samples; for a shard not the given `out`.
     """
 
     summary: dict[str, Any]
@@ -68,23 +68,23 @@ def generate(
     extra_checks: Sequence[Check] = (),
     engine: FindEngine = find_engine,
 ) -> GenerationReport:
-    """Write `out`, and `rejected.jsonl` and `generation.json` beside it.
+    """Write accepted samples to `out`, and `rejected.jsonl` and `generation.json` beside it.
 
-    Killed at any moment and called again with the same settings and inputs, it resumes, and the
-    files are the same as without the kill.
+    An interrupted run can be repeated with the same settings and inputs: it resumes, and writes the
+    same files as an uninterrupted one.
 
     Args:
         settings: of the generation.
-        train: labelled samples, which serve as demonstrations.
+        train: labelled samples, used as demonstrations.
         schema: path or shipped name.
         out: path of the accepted samples.
-        forbid: samples that must not be written again, such as the test set.
-        force: replace the output of other settings or inputs.
-        extra_checks: run after the default ones; not part of the hash by which a run is recognised.
+        forbid: samples that must not be repeated, such as the test set.
+        force: replace output that was written with other settings or inputs.
+        extra_checks: run after the default ones; they do not change the run's hash.
         engine: finds the engine that decodes; by default the one that the settings name.
 
     Raises:
-        InputError: an input cannot be used, or another generation stands at `out`.
+        InputError: an input is invalid, or `out` holds another generation.
     """
     inputs = _Inputs.read(schema, train, forbid)
     relations = chosen_relations(settings, inputs.schema, inputs.train)
@@ -122,7 +122,7 @@ def merge_shards(
     forbid: str | Path | None = None,
     force: bool = False,
 ) -> dict[str, Any]:
-    """Merge the outputs that `generate` wrote with `shard` 1/n to n/n; see `merging.merge`."""
+    """Merge the outputs that `generate` wrote with `shard` 1/n to n/n; see `merge`."""
     inputs = _Inputs.read(schema, train, forbid)
 
     def identify(chosen: GenerationSettings) -> str:
@@ -166,7 +166,7 @@ def chosen_relations(
     """Return the relations to generate for, in the schema's order.
 
     Raises:
-        InputError: `relations` names one that the schema, the half or the labelled samples lack.
+        InputError: a relation is unknown, in the other half, or without a labelled sample.
     """
     labels = list(schema.labels)
     if settings.half is not None:
@@ -200,9 +200,9 @@ def input_hash(
     train: Sequence[Sample],
     forbidden: Sequence[Sample],
 ) -> str:
-    """Return the hash that identifies a generation: settings, schema, samples, adapter and model.
+    """Return a hash of everything that determines a generation's drafts.
 
-    Of a model's weights only names and sizes count: reading them all takes longer than some runs.
+    Model weights count by file name and size: hashing them would take longer than some runs.
     """
     weights = []
     if settings.server is None:

@@ -1,7 +1,7 @@
-"""The settings of a generation: one frozen dataclass for YAML, command line and Python.
+"""Define the settings of a generation, shared by YAML, command line and Python.
 
-The defaults are the paper's (Li, Dai, Li, ACL 2025). Leaves out which files are read and written:
-those are arguments of `relgen generate` and of `relgen.generation.generate`.
+The defaults are the paper's (Li, Dai, Li, ACL 2025). Input and output files are arguments of
+`relgen.generation.generate` instead.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class GenerationSettings:
     """Settings of one generation.
 
     Raises:
-        InputError: a value is of another type or out of range, or contradicts another.
+        InputError: a value has the wrong type, is out of range, or contradicts another.
     """
 
     backend: Literal["transformers", "openai"] = "transformers"
@@ -170,16 +170,16 @@ class GenerationSettings:
 
     @property
     def answer_samples(self) -> int:
-        """Return the number of samples that one request asks for: 1 in OBO."""
+        """The number of samples that one request asks for: 1 in OBO."""
         return 1 if self.mode == "obo" else self.per_answer or self.samples
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the mapping that a YAML file would hold."""
+        """Return the settings as in a YAML file."""
         values = dataclasses.asdict(self)
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
     def identity(self) -> dict[str, Any]:
-        """Return the settings that the drafts depend on; a server's address is not among them."""
+        """Return the settings that influence the drafts; a server's address does not."""
         server = None if self.server is None else self.server.identity()
         return {**self.to_dict(), "server": server}
 

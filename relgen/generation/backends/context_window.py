@@ -1,7 +1,6 @@
-"""The context window of a local model, and the refusal of prompts that exceed it.
+"""Find a local model's context window, and refuse prompts that exceed it.
 
-A model was trained on no position past its window: it would still write, but noise. A server
-refuses such requests by itself.
+Beyond the positions that it was trained on, a model writes noise. A server checks this itself.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ _REMEDY = {
 
 
 def context_window(config: Any) -> int | None:
-    """Return the number of positions that a model knows; None where its configuration is silent.
+    """Return the number of positions that a model supports; None if this is unknown.
 
     Args:
         config: a `PretrainedConfig`.
@@ -35,17 +34,14 @@ def context_window(config: Any) -> int | None:
 
 
 def check_fits(prompt: int, new: int, window: int | None, *, model: str, remedy: str) -> None:
-    """Refuse a prompt that leaves no room for its answer.
+    """Raise InputError if a prompt of `prompt` tokens leaves no room for `new` more.
 
     Args:
-        prompt: its tokens.
-        new: tokens that may be written.
-        window: of the model; None refuses nothing.
-        model: its name, for the message.
-        remedy: a way to make the prompt shorter, for the message.
-
-    Raises:
-        InputError: they do not fit.
+        prompt: number of tokens in the prompt.
+        new: number of tokens that may be written.
+        window: the model's window; None disables the check.
+        model: name of the model, for the message.
+        remedy: a way to shorten the prompt, for the message.
     """
     if window is not None and prompt + new > window:
         raise InputError(
@@ -58,12 +54,9 @@ def check_fits(prompt: int, new: int, window: int | None, *, model: str, remedy:
 
 
 def check_prompt(prompt: int, window: int | None, settings: GenerationSettings) -> None:
-    """Refuse a prompt of a generation that leaves no room for one more sample.
+    """Raise InputError if a prompt leaves no room for one more sample.
 
-    An answer of many lines may fill the window: it ends there, and its unfinished line is rejected.
-
-    Raises:
-        InputError: one sample more does not fit.
+    A longer answer (AAO) may reach the end of the window: its unfinished line is then rejected.
     """
     remedy = (
         f"{_REMEDY[settings.mode]}, or lower `max_new_tokens` ({settings.max_new_tokens}): that is "

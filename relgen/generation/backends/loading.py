@@ -1,8 +1,4 @@
-"""From settings to an engine: the prompts' format, and a backend that is opened when needed.
-
-The models themselves are loaded by `relgen.models`; here the adapter is merged and the stop tokens
-are chosen.
-"""
+"""Find the engine that the settings name, and load its model on demand."""
 
 from __future__ import annotations
 
@@ -27,11 +23,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A language model that is not opened yet.
+    """A language model that is not loaded yet.
 
     Args:
-        format: the text around the prompts' modules.
-        open: loads the model, or connects; called only when a draft is wanted.
+        format: the text around the prompt's modules.
+        open: loads the model or connects to the server; called only if a draft is needed.
     """
 
     format: PromptFormat
@@ -43,10 +39,10 @@ def find_engine(settings: GenerationSettings, journal: Journal | None) -> Engine
 
     Args:
         settings: of the generation.
-        journal: records a server's answers; models in this process need none.
+        journal: records a server's answers; local models need none.
 
     Raises:
-        InputError: the model's tokeniser cannot be loaded, or a package is missing.
+        InputError: the tokeniser cannot be loaded, or a package is missing.
     """
     if settings.backend == "openai":
         assert journal is not None
@@ -59,13 +55,12 @@ def find_engine(settings: GenerationSettings, journal: Journal | None) -> Engine
 def load_backend(
     settings: GenerationSettings, tokenizer: PreTrainedTokenizerBase, terminator: str
 ) -> TransformersBackend:
-    """Load the model for decoding.
+    """Load a local model for decoding.
 
-    The adapter of an unquantised model is merged into its weights: each forward pass then costs
-    what the base alone costs.
+    The adapter of an unquantised model is merged into its weights, so that it costs no time.
 
     Args:
-        settings: name the model, the adapter and the device.
+        settings: give model, adapter, precision and device.
         tokenizer: the model's.
         terminator: ends an answer (`PromptFormat.terminator`).
 

@@ -1,10 +1,10 @@
-"""Drafts from a server that speaks OpenAI's protocol: vLLM, llama.cpp, hosted ones.
+"""Request drafts from a server with an OpenAI-compatible API: vLLM, llama.cpp, or a hosted one.
 
-The `openai` package sends the requests, and repeats them after 408, 409, 429, 5xx and lost
-connections, with growing pauses, jitter, and `Retry-After`. Added here: answers that cannot be used
-count as failures, and each answer is recorded as it arrives.
+The `openai` package sends the requests, and retries after 408, 409, 429, 5xx and lost connections,
+with exponential back-off, jitter and `Retry-After`. In addition, unusable answers are retried here,
+and each answer is recorded as it arrives.
 
-The key is read from the environment and appears in no setting, file or message.
+The API key is read from the environment and appears in no setting, file or message.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ class BudgetError(InputError):
 
 
 class ServerBackend:
-    """A server, asked for many drafts at a time.
+    """A server that receives many requests concurrently.
 
     Args:
         settings: with `server`.
-        journal: records each answer as it arrives, with the tokens that the server counted.
+        journal: records each answer as it arrives, with the server's token counts.
 
     Raises:
-        InputError: the server wants a key and the environment has none.
+        InputError: the server needs a key and the environment has none.
     """
 
     def __init__(self, settings: GenerationSettings, journal: Journal) -> None:
@@ -77,33 +77,31 @@ class ServerBackend:
         self._client: openai.AsyncOpenAI | None = None
 
     def prefill(self, prompts: Mapping[int, Prompt]) -> None:
-        """Remember the prompts: a server caches what they have in common by itself."""
+        """Store the prompts; a server caches common prefixes itself."""
         self._prompts.update(prompts)
 
     def decode(self, requests: Sequence[DraftRequest]) -> list[Draft]:
-        """Ask for drafts, and record each answer as it arrives.
+        """Request the drafts, and record each answer as it arrives.
 
         Raises:
             BudgetError: the run has used up its tokens or its money.
-            InputError: the server refuses, or has failed as often as it may.
+            InputError: the server refuses, or all retries have failed.
         """
         return self._runner.run(self._ask_all(requests))
 
     def reset(self) -> None:
-        """Drop all chains."""
         self._prompts.clear()
 
     def close(self) -> None:
-        """Close the connections."""
         if self._client is not None:
             self._runner.run(self._client.close())
             self._client = None
         self._runner.close()
 
     async def _ask_all(self, requests: Sequence[DraftRequest]) -> list[Draft]:
-        """Let workers take requests until none is left, or one of them has failed for good.
+        """Run workers until no request is left or one has failed for good.
 
-        Requests in flight at that moment are still awaited: they are paid for.
+        Requests in flight at that moment are still awaited, since they may be billed.
         """
         if self._client is None:
             self._client = openai.AsyncOpenAI(
@@ -149,7 +147,7 @@ class ServerBackend:
                 )
 
     async def _ask(self, request: DraftRequest) -> Draft:
-        """Send one request until it gets a usable answer, or has failed as often as it may."""
+        """Send one request until it gets a usable answer or all retries have failed."""
         prompt = self._prompts[request.chain]
         body = request_body(self._settings, prompt, request)
         attempt = 0
@@ -185,7 +183,7 @@ class ServerBackend:
 
         Raises:
             UnusableAnswerError: the answer is not JSON.
-            InputError: the server refuses, or cannot be reached, after all tries.
+            InputError: the server refuses, or cannot be reached after all retries.
         """
         assert self._client is not None
         path = "/chat/completions" if self._server.api == "chat" else "/completions"
@@ -219,5 +217,5 @@ class ServerBackend:
 
 
 def _pause(attempt: int) -> float:
-    """Return the seconds before the next try: doubled each time, less up to a quarter at random."""
+    """Return the seconds until the next retry: exponential, less up to a quarter at random."""
     return min(0.5 * 2.0**attempt, _LONGEST_PAUSE) * (1 - 0.25 * random.random())

@@ -1,7 +1,7 @@
-"""OpenAI's protocol: the body of a request for one draft, and the draft in an answer.
+"""Build request bodies and parse answers of the OpenAI API.
 
-OpenAI's protocol has temperature and top_p. Engines add parameters of their own, and refuse or
-ignore those of others, so each kind of server is sent only what it knows.
+Servers add parameters of their own, and refuse or ignore those of others, so each kind of server is
+sent only those that it supports.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class UnusableAnswerError(Exception):
     """An answer that holds no draft.
 
     Args:
-        problem: what is wrong with it.
-        usage: its tokens, which may have been paid for.
+        problem: for the message.
+        usage: the answer's tokens, which may be billed.
     """
 
     def __init__(self, problem: str, usage: Usage | None = None) -> None:
@@ -39,12 +39,12 @@ class UnusableAnswerError(Exception):
 
 
 def request_body(settings: GenerationSettings, prompt: Prompt, request: DraftRequest) -> Body:
-    """Return the JSON object that asks for one draft.
+    """Return the JSON object that requests one draft.
 
     Args:
         settings: with `server`.
-        prompt: for `chat` in the format `prompts.CHAT`, else with the model's chat template.
-        request: what is asked for.
+        prompt: in the format `CHAT` for the chat API, else with the model's chat template.
+        request: the draft's key, limits and grammar.
     """
     server = settings.server
     assert server is not None
@@ -71,7 +71,7 @@ def request_body(settings: GenerationSettings, prompt: Prompt, request: DraftReq
 
 
 def unsent(settings: GenerationSettings) -> list[str]:
-    """Return the settings that this kind of server takes no parameter for."""
+    """Return the names of the settings for which this kind of server has no parameter."""
     assert settings.server is not None
     if settings.server.kind in EXTENDED:
         return []
@@ -84,18 +84,18 @@ def unsent(settings: GenerationSettings) -> list[str]:
 
 
 def read_answer(raw: Any, api: Api, *, one_line: bool) -> tuple[Draft, Usage | None]:
-    """Read one answer of an endpoint.
+    """Parse one answer.
 
     Args:
         raw: the decoded JSON.
-        api: the endpoint that gave it.
-        one_line: keep the first line that holds a text.
+        api: the endpoint that sent it.
+        one_line: keep only the first line that is not empty.
 
     Returns:
-        The draft, and the tokens that the server counted; None where it does not say.
+        The draft, and the server's token counts; None if it sends none.
 
     Raises:
-        UnusableAnswerError: the answer has another shape, or reports an error.
+        UnusableAnswerError: the answer has an unexpected shape, or reports an error.
     """
     usage = _usage(raw.get("usage")) if isinstance(raw, dict) else None
     if not isinstance(raw, dict) or not isinstance(raw.get("choices"), list) or not raw["choices"]:
@@ -152,12 +152,12 @@ def _messages(prompt: Prompt, system_role: bool) -> list[dict[str, str]]:
 
 
 def _seed(key: str) -> int:
-    """Return 31 bits that depend on a request's key alone."""
+    """Return a seed of 31 bits that depends on the request's key alone."""
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big") >> 1
 
 
 def _token_logprobs(found: Any) -> tuple[list[str], list[float]]:
-    """Return the tokens' texts and log-probabilities, from the shape of either endpoint."""
+    """Return the tokens' texts and log-probabilities, from either endpoint's format."""
     if not found:
         return [], []
     if found.get("content") is not None:

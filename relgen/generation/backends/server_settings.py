@@ -1,4 +1,4 @@
-"""The settings of a server that speaks OpenAI's protocol."""
+"""Define the settings of a server with an OpenAI-compatible API."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ServerSettings:
     """Settings of one server.
 
     Raises:
-        InputError: the address cannot be used, or two values contradict each other.
+        InputError: the address is invalid, or two values contradict each other.
     """
 
     base_url: str = "http://localhost:8000/v1"
@@ -76,7 +76,7 @@ class ServerSettings:
             )
 
     def identity(self) -> dict[str, Any]:
-        """Return the settings that the drafts depend on."""
+        """Return the settings that influence the drafts."""
         values = dataclasses.asdict(self)
         return {name: value for name, value in values.items() if name not in _MANNERS}
 

@@ -1,11 +1,10 @@
-"""Drafts from a model in this process, with a kept key/value cache (cached one-by-one generation).
+"""Decode drafts with a local model, keeping its key/value cache between steps.
 
-A chain's row of the cache holds its prompt up to and with the cue. Drafts are decoded in a copy of
-the row, so that nothing has to be undone when a draft is judged. When a demonstration joins, the
-row is cut before the cue, and only the demonstration's and the cue's tokens are fed. A retry feeds
-nothing: the logits after the cue are kept.
+The cache row of a chain holds its whole prompt. Drafts are decoded in a copy of the row. When a
+demonstration is added, the row is cut before the cue, and only the demonstration and the cue are
+read. A retry reads nothing, since the logits after the cue are kept.
 
-The repetition penalty counts the prompt's tokens, as `transformers.generate` does.
+The repetition penalty includes the prompt's tokens, as in `transformers.generate`.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from relgen.prompting import Prompt, encode, shared_length
 
 @dataclass(slots=True)
 class _Row:
-    """A chain's prompt in the cache: the ids of its segments, and the logits (V,) after them."""
+    """A cached prompt: the token ids of each segment, and the logits (V,) after the last one."""
 
     segments: tuple[str, ...]
     ids: list[list[int]]
@@ -44,7 +43,7 @@ class _Row:
 
 @dataclass(slots=True)
 class _Writing:
-    """A draft that is being written, of at most `most` tokens."""
+    """A draft in progress, of at most `most` tokens."""
 
     request: DraftRequest
     row: int
@@ -60,9 +59,9 @@ class TransformersBackend:
     """A causal language model of transformers, in eval mode, on its device.
 
     Args:
-        model: with full attention in all layers; a PEFT model counts with its adapter.
+        model: has full attention in all layers; may be a PEFT model.
         tokenizer: the model's.
-        settings: of the sampling.
+        settings: sampling parameters.
         stop_ids: tokens that end a draft.
     """
 
@@ -89,10 +88,10 @@ class TransformersBackend:
 
     @torch.inference_mode()
     def prefill(self, prompts: Mapping[int, Prompt]) -> None:
-        """Read the new segments of each prompt; those before them stay in the cache.
+        """Read each prompt's new segments; earlier segments are cached.
 
         Raises:
-            InputError: a prompt leaves no room for a sample in the model's window.
+            InputError: a prompt leaves no room for a sample in the context window.
         """
         rows, fresh = [], []
         for chain, prompt in prompts.items():
@@ -117,10 +116,10 @@ class TransformersBackend:
                 self._rows[number].logits = row_logits.clone()
 
     def _read_common(self, rows: Sequence[int]) -> None:
-        """Read the tokens that new rows share once, and copy them to each.
+        """Read the tokens that new rows share once, and copy them to each row.
 
-        These are the leading tokens that all rows share (the task description), then each distinct
-        first segment (a relation's explanation).
+        First come the leading tokens shared by all (the task description), then each distinct rest
+        of the first segment (a relation's explanation).
         """
         first = {row: self._rows[row].ids[0] for row in rows}
         shared = shared_length(list(first.values()))
@@ -140,7 +139,7 @@ class TransformersBackend:
 
     @torch.inference_mode()
     def decode(self, requests: Sequence[DraftRequest]) -> list[Draft]:
-        """Decode all requests as one batch; a draft that ends leaves the batch."""
+        """Decode all requests as one batch; a finished draft leaves the batch."""
         drafts = [self._begin(request) for request in requests]
         active = list(drafts)
         cache = self._copied([draft.row for draft in active])
@@ -166,7 +165,7 @@ class TransformersBackend:
                 logits = self._forward(cache, range(len(active)), [[token] for token in tokens])
 
     def _copied(self, rows: Sequence[int]) -> RaggedCache | DraftCache:
-        """Return a copy of rows, which may repeat, for drafts to decode in."""
+        """Return a copy of rows, which may repeat, to decode drafts in."""
         if self._device.type != "cpu":
             # allocators of other devices find room for it again
             self._copies = RaggedCache(len(self._cache.layers))
@@ -183,7 +182,7 @@ class TransformersBackend:
         self._numbers.clear()
 
     def close(self) -> None:
-        """Drop all chains; the model goes with the backend."""
+        """Drop all chains; the model is freed with the backend."""
         self.reset()
 
     def _forward(
@@ -215,7 +214,7 @@ class TransformersBackend:
         return seen
 
     def _next_tokens(self, drafts: list[_Writing], logits: Tensor, seen: Tensor) -> list[int]:
-        """Return one more token for each draft; set `finish` where a draft ends with it."""
+        """Sample one token for each draft, and set `finish` for drafts that end with it."""
         settings = self._settings
         masks = [None if d.grammar is None else d.grammar.allowed() for d in drafts]
         uniform = [draft.rng.random() for draft in drafts]
@@ -269,6 +268,6 @@ class TransformersBackend:
 
 
 def _common(old: Sequence[str], new: Sequence[str]) -> int:
-    """Return how many leading segments both have; the last of `new`, the cue, is read again."""
+    """Return the number of common leading segments, without the cue, which is always read again."""
     pairs = zip(old, new[:-1], strict=False)
     return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(old), len(new) - 1))

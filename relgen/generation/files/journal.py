@@ -1,13 +1,11 @@
-"""The append-only journal of a generation: each draft is on disk before it counts.
+"""An append-only journal of drafts, from which an interrupted generation resumes.
 
 One JSON object a line. The first line holds a hash of settings and inputs. Each further line holds
-the drafts of one round (a model in this process) or one answer (a server), and what they cost:
+the drafts of one round (local model) or one answer (server), with time and token counts:
 
     {"header": "9f…"}
     {"drafts": [{"key": "obo/1/causes/0/0/0/0", "prompt": "3b…/96", "text": "The <head>…",
      "finish": "stop", "tokens": 21, "logprobs": [-0.8]}], "seconds": 1.25, "usage": [0, 0, 0, 0]}
-
-A run that was killed finds its drafts here and writes only those that are missing.
 """
 
 from __future__ import annotations
@@ -25,13 +23,13 @@ from relgen.prompting import Prompt
 
 
 class Usage(NamedTuple):
-    """Tokens that a server counted.
+    """Token counts of a server's answers.
 
     Args:
         prompt: tokens read.
         completion: tokens written.
         answers: answers that hold a draft.
-        unusable: answers that hold none; they may have been paid for.
+        unusable: answers that hold none, but may be billed.
     """
 
     prompt: int = 0
@@ -40,11 +38,10 @@ class Usage(NamedTuple):
     unusable: int = 0
 
     def plus(self, other: Usage) -> Usage:
-        """Return the sum."""
         return Usage(*(a + b for a, b in zip(self, other, strict=True)))
 
     def cost(self, price_prompt: float, price_completion: float) -> float:
-        """Return the cost, given prices for a million tokens."""
+        """Return the cost, given prices per million tokens."""
         return (self.prompt * price_prompt + self.completion * price_completion) / 1e6
 
 
@@ -54,15 +51,15 @@ NewDraft = tuple[DraftRequest, Prompt, Draft]
 class Journal:
     """Reads recorded drafts, then appends new ones. One process writes at a time.
 
-    A torn last line is dropped.
+    An incomplete last line is dropped.
 
     Args:
-        path: of the file; created when it is missing.
+        path: created if it is missing.
         header: hash of settings and inputs.
         force: discard a journal of other settings or inputs instead of refusing it.
 
     Raises:
-        InputError: the file belongs to other settings or inputs, or another process writes it.
+        InputError: the file belongs to other settings or inputs, or is in use by another process.
     """
 
     def __init__(self, path: Path, header: str, *, force: bool = False) -> None:
@@ -103,9 +100,9 @@ class Journal:
     def add(
         self, drafts: Iterable[NewDraft] = (), *, seconds: float = 0.0, usage: Usage | None = None
     ) -> None:
-        """Append drafts, and what they cost; they are on disk when this returns.
+        """Append new drafts and their costs, and wait until they are on disk.
 
-        Drafts that are recorded already are not written again.
+        Drafts whose key is already recorded are skipped.
         """
         rows = [
             {"key": request.key, "prompt": _fingerprint(request, prompt), **asdict(draft)}
@@ -117,11 +114,10 @@ class Journal:
         self._take(row)
 
     def close(self) -> None:
-        """Close the file, so that another process may write it."""
         self._stream.close()
 
     def discard(self) -> None:
-        """Remove the file: the generation is finished."""
+        """Close and remove the file."""
         self.path.unlink(missing_ok=True)
         self._stream.close()
 
@@ -148,7 +144,7 @@ class Journal:
         self._append({"header": header})
 
     def _read_lines(self) -> list[Any]:
-        """Return the complete lines, and cut the file after them."""
+        """Return the complete lines, and truncate the file after them."""
         self._stream.seek(0)
         rows, end = [], 0
         for line in self._stream.read().splitlines(keepends=True):
@@ -185,5 +181,5 @@ class Journal:
 
 
 def _fingerprint(request: DraftRequest, prompt: Prompt) -> str:
-    """Identify what a draft answers: the prompt, and how long the answer may be."""
+    """Identify the prompt and the length limit that a draft answers."""
     return f"{prompt.hash}/{request.max_tokens}"

@@ -116,6 +116,7 @@ def test_a_misspelt_key_of_a_configuration(
             ["--model.colour", "1"],
             "field 'model.colour': must be one of red, blue or null",
         ),
+        (["--model.class_path", "foo.Bar"], "field 'model': must be a LightningModule or null"),
         (["--model.gamma", "1"], "field 'model.gamma': unknown key"),
         (
             ["--trainer.max_epochs", "two"],
@@ -323,3 +324,19 @@ def test_the_report_of_an_unfinished_grid_names_the_grids_folder(
     assert "not finished" in line
     assert "['k2']" in line
     assert f"--out {tmp_path}" in line
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("max_epoch: 3", "t.yaml:2: field 'trainer.max_epoch': unknown key (got 3); did you mean"),
+        ("max_epochs: x", "t.yaml:2: field 'trainer.max_epochs': must be a whole number or null"),
+    ],
+)
+def test_mistakes_in_a_second_file(
+    capsys: pytest.CaptureFixture[str], config: Path, tmp_path: Path, text: str, message: str
+) -> None:
+    second = tmp_path / "t.yaml"
+    second.write_text(f"trainer:\n  {text}\n", encoding="utf-8")
+    files = ["-c", str(config), "-c", str(second)]
+    assert message in failed(capsys, "dpo", "fit", *files, "--out", str(tmp_path / "out"))

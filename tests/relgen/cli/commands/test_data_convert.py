@@ -1,15 +1,21 @@
 """`relgen data convert` on TACRED and its relatives: patches, names of labels, sizes."""
 
 import json
+import math
+import subprocess
+import sys
+import tracemalloc
 
 import pytest
 
 from relgen.cli.main import main
 from relgen.common.errors import InputError
+from relgen.data.corpora.everyday import read_split
 from relgen.data.corpora.tacred import RETACRED, TACRED
-from relgen.data.samples import read_samples
+from relgen.data.samples import read_samples, write_samples
 from relgen.data.schema import load_schema
-from tests.relgen.cli.commands.test_data import run
+from tests.relgen.cli.commands.conftest import SEMEVAL_RECORD
+from tests.relgen.cli.commands.data_command import run
 
 RECORD = {
     "token": ["Ann", "-LRB-", "50", "-RRB-", "runs", "Acme"],
@@ -230,3 +236,110 @@ def test_help_names_the_formats(capsys):
     shown = capsys.readouterr().out
     for part in ("tacred    TACRED's train.json", "--drop-unpatched", "--rename NA=no_relation"):
         assert part in shown
+
+
+def test_convert_writes_samples_and_says_where(tmp_path, semeval, capsys):
+    out = tmp_path / "new" / "samples.jsonl"
+    run("convert", "--format", "semeval", semeval, "--out", out)
+    assert [s.id for s in read_samples(out)] == ["semeval-train-8", "semeval-train-9"]
+    assert capsys.readouterr().out == f"2 samples of 1 relations -> {out}\n"
+
+
+def test_convert_applies_a_patch(tmp_path, semeval, capsys):
+    patch = tmp_path / "patch.json"
+    patch.write_text('{"semeval-train-9": "Other", "semeval-train-10": "Other"}')
+    out = tmp_path / "s.jsonl"
+    run("convert", "--format", "semeval", semeval, "--out", out, "--labels", patch)
+    assert [s.relation for s in read_samples(out)] == ["Entity-Destination(e1,e2)", "Other"]
+    assert "1 of the patch's 2 labels applied" in capsys.readouterr().out
+
+
+def test_convert_finds_corpora_below_relgen_data(tmp_path, semeval, monkeypatch):
+    monkeypatch.setenv("RELGEN_DATA", str(tmp_path))
+    run("convert", "--format", "semeval", "TRAIN_FILE.TXT", "--out", tmp_path / "s.jsonl")
+    assert len(read_samples(tmp_path / "s.jsonl")) == 2
+
+
+def test_a_failed_conversion_leaves_the_old_file(tmp_path, semeval, capsys):
+    out = tmp_path / "s.jsonl"
+    run("convert", "--format", "semeval", semeval, "--out", out)
+    before = out.read_bytes()
+    semeval.write_text(SEMEVAL_RECORD + "junk\n\n" + SEMEVAL_RECORD.replace("8\t", "9\t", 1))
+    with pytest.raises(InputError, match=r"TRAIN_FILE\.TXT:5: .*'junk'"):
+        run("convert", "--format", "semeval", semeval, "--out", out)
+    assert out.read_bytes() == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["TRAIN_FILE.TXT", "s.jsonl"]
+    run("convert", "--format", "semeval", semeval, "--out", out, "--skip-bad")
+    assert "1 malformed records left out, the first:" in capsys.readouterr().out
+
+
+def test_convert_reads_every_format(tmp_path):
+    (sample, *_) = read_split("train")
+    write_samples(tmp_path / "a.jsonl", [sample])
+    run("convert", "--format", "jsonl", tmp_path / "a.jsonl", "--out", tmp_path / "b.jsonl")
+    assert read_samples(tmp_path / "b.jsonl") == [sample]
+
+    tokens = ["Ann", "in", "Bern"]
+    row = {"token": tokens, "h": {"pos": [0, 1]}, "t": {"pos": [2, 3]}, "relation": "r"}
+    (tmp_path / "o.txt").write_text(json.dumps(row))
+    run("convert", "--format", "opennre", tmp_path / "o.txt", "--out", tmp_path / "o.jsonl")
+    record = {"tokens": tokens, "h": ["ann", "Q1", [[0], [1]]], "t": ["bern", "Q2", [[2]]]}
+    (tmp_path / "f.json").write_text(json.dumps({"r": [record]}))
+    fewrel = ("convert", "--format", "fewrel", tmp_path / "f.json", "--out", tmp_path / "f.jsonl")
+    run(*fewrel)
+    for name in ("o", "f"):
+        (read,) = read_samples(tmp_path / f"{name}.jsonl")
+        assert (read.text, read.head_text, read.tail_text) == ("Ann in Bern", "Ann", "Bern")
+    run(*fewrel, "--mentions", "all")
+    assert len(read_samples(tmp_path / "f.jsonl")) == 2
+
+    (tmp_path / "h.jsonl").write_text('{"s": "<e1>Ann</e1> in <e2>Bern</e2>", "relation": "r"}\n')
+    hub = ("convert", "--format", "hub", tmp_path / "h.jsonl", "--out", tmp_path / "h2.jsonl")
+    run(*hub, "--columns", "text=s", "--split-name", "val")
+    assert read_samples(tmp_path / "h2.jsonl")[0].id == "h-val-1"
+
+
+def test_columns_are_for_the_hub_only(tmp_path, semeval):
+    arguments = ("convert", "--format", "semeval", semeval, "--out", tmp_path / "s.jsonl")
+    with pytest.raises(InputError, match="only --format hub has columns"):
+        run(*arguments, "--columns", "text=a")
+    with pytest.raises(InputError, match=r"is not KEY=VALUE \(got 'text'\)"):
+        run(*arguments, "--columns", "text")
+
+
+def test_convert_keeps_memory_flat(tmp_path, monkeypatch):
+    # the progress display would be counted as well, on a machine slow enough to show it
+    monkeypatch.setattr("relgen.common.progress.QUIET_SECONDS", math.inf)
+    row = {"token": ["Ann", "in", "Bern"] * 10, "h": {"pos": [0, 1]}, "t": {"pos": [2, 3]}}
+    line = json.dumps({**row, "relation": "r"}) + "\n"
+    peaks = []
+    for count in (500, 5000):
+        (tmp_path / "o.txt").write_text(line * count)
+        tracemalloc.start()
+        run("convert", "--format", "opennre", tmp_path / "o.txt", "--out", tmp_path / "o.jsonl")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] + 200_000
+
+
+@pytest.mark.processes
+def test_the_actions_load_nothing_heavy(tmp_path, semeval):
+    tacred, descriptions = tmp_path / "train.json", tmp_path / "pid2name.json"
+    spans = {"subj_start": 0, "subj_end": 0, "obj_start": 2, "obj_end": 2}
+    row = {"id": "a", "token": ["Ann", "in", "Bern"], **spans, "relation": "r"}
+    tacred.write_text(json.dumps([row]))
+    descriptions.write_text('{"P1": ["a", "b"], "P2": ["c", "d"]}')
+    code = f"""
+import sys
+from relgen.cli import main
+def run(*arguments):
+    main.run(["data", *arguments])
+run("convert", "--format", "semeval", {str(semeval)!r}, "--out", {str(tmp_path / "s.jsonl")!r})
+run("everyday", "--out", {str(tmp_path / "e")!r})
+run("split", {str(tmp_path / "e" / "train.jsonl")!r}, "--shots", "2", "--out", {str(tmp_path)!r})
+run("convert", "--format", "tacred", {str(tacred)!r}, "--out", {str(tmp_path / "t.jsonl")!r})
+run("schema", {str(descriptions)!r}, "--out", {str(tmp_path / "schema.yaml")!r})
+heavy = {{"torch", "datasets", "transformers", "lightning", "pandas", "rich"}} & set(sys.modules)
+assert not heavy, heavy
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -7,7 +7,7 @@ import pytest
 from relgen.common.errors import InputError
 from relgen.data.samples import Entity, Sample, write_samples
 from relgen.data.schema import load_schema
-from tests.relgen.cli.commands.test_data import run
+from tests.relgen.cli.commands.data_command import run
 
 
 @pytest.fixture

@@ -1,0 +1,66 @@
+"""`relgen data split`: what it writes, says and refuses."""
+
+import pytest
+
+from relgen.common.errors import InputError
+from relgen.common.files import content_hash, read_json
+from relgen.data.corpora.everyday import read_split
+from relgen.data.samples import normalised, read_samples, write_samples
+from tests.relgen.cli.commands.data_command import run
+
+
+def _manifest(folder):
+    return read_json(folder / "manifest.json")
+
+
+def test_split_writes_three_files(tmp_path, capsys):
+    pool, out = tmp_path / "pool.jsonl", tmp_path / "k4"
+    write_samples(pool, read_split("train"))
+    run(
+        "split", pool, "--shots", 4, "--seed", 3, "--dev", "K", "--schema", "everyday", "--out", out
+    )
+    train, dev = read_samples(out / "train.jsonl"), read_samples(out / "dev.jsonl")
+    assert (len(train), len(dev)) == (36, 36)
+    content = _manifest(out)
+    assert content["ids"] == {"train": [s.id for s in train], "dev": [s.id for s in dev]}
+    assert content["source"] == {"file": "pool.jsonl", "sha256": content_hash(pool)}
+    assert (content["shots"], content["seed"], content["dev"]) == (4, 3, "K")
+    assert capsys.readouterr().out == f"36 training and 36 development samples -> {out}\n"
+
+
+def test_split_again_gives_the_same_bytes_and_no_stale_dev(tmp_path):
+    pool, out = tmp_path / "pool.jsonl", tmp_path / "k4"
+    write_samples(pool, read_split("train"))
+    run("split", pool, "--shots", 4, "--out", out)
+    before = content_hash(out)
+    run("split", pool, "--shots", 4, "--out", out)
+    assert content_hash(out) == before
+    run("split", pool, "--shots", 4, "--dev", "none", "--out", out)
+    assert sorted(path.name for path in out.iterdir()) == ["manifest.json", "train.jsonl"]
+
+
+def test_split_excludes_a_test_set_and_takes_dev_from_elsewhere(tmp_path):
+    samples = read_split("train")
+    write_samples(tmp_path / "pool.jsonl", samples)
+    write_samples(tmp_path / "test.jsonl", samples[:100])
+    write_samples(tmp_path / "dev.jsonl", read_split("dev"))
+    out = tmp_path / "out"
+    run(
+        *("split", tmp_path / "pool.jsonl", "--shots", 8, "--exclude", tmp_path / "test.jsonl"),
+        *("--dev-from", tmp_path / "dev.jsonl", "--out", out),
+    )
+    test = {normalised(sample.text) for sample in samples[:100]}
+    assert not test & {normalised(s.text) for s in read_samples(out / "train.jsonl")}
+    assert len(read_samples(out / "dev.jsonl")) == 72
+    assert [other["file"] for other in _manifest(out)["others"]] == ["dev.jsonl", "test.jsonl"]
+
+
+def test_split_warns_of_small_relations_and_refuses_too_many_shots(tmp_path, capsys):
+    samples = [s for s in read_split("train") if s.relation != "causes"] + read_split("train")[:1]
+    write_samples(tmp_path / "pool.jsonl", samples)
+    run("split", tmp_path / "pool.jsonl", "--shots", 8, "--out", tmp_path / "out")
+    warning = "causes: only 1 of 8 training samples"
+    assert f"warning: {warning}\n" in capsys.readouterr().err
+    assert _manifest(tmp_path / "out")["warnings"] == [warning]
+    with pytest.raises(InputError, match="larger than the data"):
+        run("split", tmp_path / "pool.jsonl", "--shots", 25, "--out", tmp_path / "out")
