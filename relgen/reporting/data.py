@@ -91,9 +91,7 @@ class Run:
 def load_run(folder: str | Path, *, human_sentences: bool = True) -> Run:
     """Read `results.json` and `report_data.json` of a run's folder.
 
-    Args:
-        folder: the folder.
-        human_sentences: False hides the corpus's own sentences, whatever its licence.
+    Without `human_sentences`, the corpus's own sentences are hidden, whatever its licence.
 
     Raises:
         InputError: `results.json` does not exist, or one of the two files is malformed.

@@ -183,13 +183,10 @@ def _f1_chart(run: Run, f1: dict[str, dict[str, float | None]]) -> charts.DotCha
 def _duration(stages: Sequence[StageData]) -> str:
     """Format the sum of the stages' times, which leaves interruptions of the run out."""
     times = [seconds for stage in stages if (seconds := stage.get("seconds")) is not None]
-    return _time(sum(times)) if times else ""
-
-
-def _time(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    return str(datetime.timedelta(seconds=round(seconds)))
+    if not times:
+        return ""
+    total = sum(times)
+    return f"{total:.1f} s" if total < 60 else str(datetime.timedelta(seconds=round(total)))
 
 
 def _render(template: str, content: Mapping[str, Any], target: Path) -> tuple[Path, Path]:

@@ -90,9 +90,7 @@ def arm_table(run: Run) -> Table:
 
 def relation_f1(run: Run, classifier: str) -> dict[str, dict[str, float | None]]:
     """Return {relation: {arm: F1}} of a classifier, as means over seeds and initialisations."""
-    found: dict[str, dict[str, list[float]]] = {}
-    for label in run.data.get("labels", []):
-        found[label] = {}
+    found: dict[str, dict[str, list[float]]] = {label: {} for label in run.data.get("labels", [])}
     for arm in run.arms:
         if arm.classifier != classifier and arm.arm != "direct":
             continue
@@ -187,12 +185,7 @@ def _generated_sets(run: Run) -> Iterator[tuple[str, ArmRun]]:
 
 
 def mark_best(cells: Sequence[tuple[str, str]], direction: Literal["low", "high"]) -> list[Cell]:
-    """Return cells with the best one marked; all of them if several show the same number.
-
-    Args:
-        cells: number as a text, and note.
-        direction: the better direction.
-    """
+    """Return cells for pairs of a number and a note, with the best marked, or all that tie."""
     known = [float(text) for text, _ in cells if text != MISSING]
     best = (max if direction == "high" else min)(known) if len(known) > 1 else None
     return [
