@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from relgen.classifiers.encoding import Encoded, Encoding
 from relgen.data import RelationSchema
 
-# settings in `Classifier.config` without which the same weights mean something else
+# settings in `Classifier.config` that the weights depend on
 _IDENTITY = ("types", "markers")
 
 
@@ -119,13 +119,8 @@ def collate(
         positions [[1, 2], [0, 1]], labels [-1, -1], generated [False, False], ids (),
         targets of shape (2, 0)
 
-    Args:
-        encoded: B samples.
-        pad_id: the padding token.
-        labels: B indices into the schema's labels; by default unknown (-1).
-        generated: B flags; by default all False.
-        ids: the samples' ids.
-        targets: R probabilities for each sample, or none if its label is certain.
+    Labels are unknown (-1) by default. `targets` has R probabilities for each sample, or none if
+    its label is certain.
     """
     length = max(len(sample.input_ids) for sample in encoded)
     rows = [sample.input_ids + [pad_id] * (length - len(sample.input_ids)) for sample in encoded]

@@ -222,16 +222,16 @@ def split_around(sample: Sample) -> list[str]:
 
 
 def keep_nearest(length: int, spans: Sequence[tuple[int, int]], budget: int) -> list[int]:
-    """Choose the tokens to keep of a text that is too long: windows around both entities.
+    """Return the indices of the tokens to keep of a text that is too long, ascending.
 
     Markers have priority, then the entities' own tokens (from their starts), then the context
-    by its distance from the nearer entity. The order is kept.
+    by its distance from the nearer entity.
 
         >>> keep_nearest(12, [(1, 4), (8, 11)], 8)      # markers at 1, 3, 8 and 10
         [0, 1, 2, 3, 4, 8, 9, 10]
 
     Args:
-        length: number of tokens, T.
+        length: number of tokens.
         spans: start and end (exclusive) of each entity, its two markers included.
         budget: the number of tokens to keep.
     """

@@ -62,10 +62,7 @@ def add_virtual_words(
 ) -> None:
     """Initialise each virtual word's embedding from real words', and its output bias to zero.
 
-    Args:
-        model: a masked language model; its embeddings are enlarged in place.
-        encoding: has the virtual words' rows.
-        schema: the relations, and the entity types that they allow.
+    The model's embeddings are enlarged in place.
     """
     tokenizer = encoding.tokenizer
     model.resize_token_embeddings(max(len(tokenizer), model.config.vocab_size), mean_resizing=False)

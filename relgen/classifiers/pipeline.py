@@ -63,10 +63,7 @@ class SavedClassifier:
     def predict(self, text: str, head: Mention, tail: Mention) -> Prediction:
         """Predict the relation between two mentions of a sentence.
 
-        Args:
-            text: the sentence.
-            head: the head as it is written in the text, or its (start, end) offsets.
-            tail: the tail, likewise.
+        A mention is given as written in the text, or as its (start, end) offsets.
 
         Raises:
             InputError: (a ValueError) a mention is not in the text, or more than once.
@@ -93,9 +90,7 @@ class SavedClassifier:
     ) -> list[Prediction]:
         """Predict the relations of samples, in order; their own relations are ignored.
 
-        Args:
-            samples: any number.
-            token_budget: tokens per batch, padding included.
+        A batch has up to `token_budget` tokens, padding included.
         """
         encoded = self.classifier.encoding.encode(samples)
         logits = compute_logits(self.rounded or self.classifier, encoded, token_budget)  # (N, R)
@@ -113,10 +108,7 @@ class SavedClassifier:
 def compute_logits(classifier: Classifier, encoded: Sequence[Encoded], token_budget: int) -> Tensor:
     """Return the logits of N encoded samples, (N, R) in float32 on the CPU.
 
-    Args:
-        classifier: R labels.
-        encoded: the samples; batches have similar lengths.
-        token_budget: tokens per batch, padding included.
+    Batches have similar lengths, and up to `token_budget` tokens with padding.
     """
     device, pad_id = next(classifier.parameters()).device, classifier.encoding.pad_id
     logits = torch.empty(len(encoded), len(classifier.schema))
@@ -152,10 +144,7 @@ def _in_bfloat16(classifier: Classifier) -> Classifier:
 def find_mention(text: str, mention: Mention, role: str) -> tuple[int, int]:
     """Return a mention's offsets in a text; whole words are preferred to parts of words.
 
-    Args:
-        text: the sentence.
-        mention: the mention as written, or its offsets, which are returned unchanged.
-        role: `head` or `tail`, for the message.
+    Offsets are returned unchanged. `role` is for the message.
 
     Raises:
         InputError: the mention is not in the text, or more than once.

@@ -104,7 +104,7 @@ def word_logits(
 
 @torch.no_grad()
 def start_as_identity(model: PreTrainedModel, missing: Sequence[str]) -> None:
-    """Initialise a head without pre-trained weights so that it passes states on, not noise.
+    """Initialise a head's `missing` weights so that it passes states on, not noise.
 
     The dense layers among the missing parameters become the identity plus a shift that makes GELU
     pass states unchanged; LayerNorm removes the shift. The output embeddings are the input

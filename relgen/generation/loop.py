@@ -50,16 +50,9 @@ class _Turn:
 class GenerationLoop:
     """Runs all chains until every relation has its samples or its limits are reached.
 
-    Args:
-        settings: of the generation.
-        states: the relations and their chains, updated by `run`.
-        writer: builds the prompts.
-        checks: see `judge`.
-        pool: the texts that must not be repeated, updated by `run`.
-        provenance: entries common to the provenance of all samples.
-        journal: supplies recorded drafts and stores new ones.
-        open_backend: loads the model; called only if the journal lacks a draft.
-        free_types: entity types for roles that the schema leaves open.
+    `states` and `pool` are updated. `open_backend` loads the model, and is called only if the
+    journal lacks a draft. `provenance` is common to all samples. `free_types` are the entity types
+    for roles that the schema leaves open.
     """
 
     def __init__(

@@ -17,11 +17,7 @@ _REMEDY = {
 
 
 def context_window(config: Any) -> int | None:
-    """Return the number of positions that a model supports; None if this is unknown.
-
-    Args:
-        config: a `PretrainedConfig`.
-    """
+    """Return a `PretrainedConfig`'s number of positions; None if it is unknown."""
     text = config.get_text_config()
     window: int | None = getattr(text, "max_position_embeddings", None)
     scaling = getattr(text, "rope_parameters", None) or {}
@@ -36,12 +32,7 @@ def context_window(config: Any) -> int | None:
 def check_fits(prompt: int, new: int, window: int | None, *, model: str, remedy: str) -> None:
     """Raise InputError if a prompt of `prompt` tokens leaves no room for `new` more.
 
-    Args:
-        prompt: number of tokens in the prompt.
-        new: number of tokens that may be written.
-        window: the model's window; None disables the check.
-        model: name of the model, for the message.
-        remedy: a way to shorten the prompt, for the message.
+    A `window` of None disables the check. `model` and `remedy` are for the message.
     """
     if window is not None and prompt + new > window:
         raise InputError(

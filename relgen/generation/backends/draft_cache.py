@@ -26,12 +26,7 @@ _LOG2_E = math.log2(math.e)
 
 
 def shares_prompts(model: Any, rows: Sequence[int]) -> bool:
-    """Return True if a `DraftCache` supports this model and saves copies.
-
-    Args:
-        model: a transformers model.
-        rows: the cache row of each draft.
-    """
+    """Return True if a `DraftCache` supports this model and saves copies of these drafts' rows."""
     ours = model.config._attn_implementation == ATTENTION
     exact = model.dtype in (torch.float32, torch.float64)
     plain = model.device.type == "cpu" and not torch.is_autocast_enabled("cpu")

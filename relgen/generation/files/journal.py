@@ -23,14 +23,7 @@ from relgen.prompting import Prompt
 
 
 class Usage(NamedTuple):
-    """Token counts of a server's answers.
-
-    Args:
-        prompt: tokens read.
-        completion: tokens written.
-        answers: answers that hold a draft.
-        unusable: answers that hold none, but may be billed.
-    """
+    """Token counts of a server's answers; `unusable` ones hold no draft, but may be billed."""
 
     prompt: int = 0
     completion: int = 0
@@ -51,12 +44,8 @@ NewDraft = tuple[DraftRequest, Prompt, Draft]
 class Journal:
     """Reads recorded drafts, then appends new ones. One process writes at a time.
 
-    An incomplete last line is dropped.
-
-    Args:
-        path: created if it is missing.
-        header: hash of settings and inputs.
-        force: discard a journal of other settings or inputs instead of refusing it.
+    An incomplete last line is dropped. `force` discards a journal of other settings or inputs, that
+    is, with another `header`.
 
     Raises:
         InputError: the file belongs to other settings or inputs, or is in use by another process.

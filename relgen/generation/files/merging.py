@@ -27,7 +27,7 @@ def merge(
     *,
     force: bool,
 ) -> dict[str, Any]:
-    """Merge all shards of a generation, whatever the order they were written in.
+    """Merge all shards of a generation, in any order of writing; return the summary.
 
     Args:
         settings: those of the shards, without `shard`.
@@ -35,9 +35,6 @@ def merge(
         out: path of the merged samples; the shards are found by `Shard.path`.
         number: of shards.
         force: replace the output of other settings or inputs.
-
-    Returns:
-        The content of `generation.json`.
 
     Raises:
         InputError: a shard is missing, unfinished, or of other settings or inputs.

@@ -43,9 +43,7 @@ class OutputPaths:
     def finished(self, header: str, *, force: bool) -> bool:
         """Return True if the generation with this hash is already finished.
 
-        Args:
-            header: hash of settings and inputs.
-            force: remove the output of other settings or inputs instead of refusing it.
+        `force` removes the output of other settings or inputs.
 
         Raises:
             InputError: the output of another generation exists here.

@@ -10,11 +10,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 from relgen.common import InputError
-
-_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +32,7 @@ class Shard:
             )
         return cls(int(found[1]), int(found[2]))
 
-    def part(self, items: Sequence[_Item]) -> list[_Item]:
+    def part(self, items: Sequence[Any]) -> list[Any]:
         """Return every n-th item; raise InputError if there are fewer items than shards."""
         if len(items) < self.number:
             raise InputError(

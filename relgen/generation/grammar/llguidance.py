@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class GrammarCompiler:
-    """Compiles grammars for one tokeniser, each once.
+    """Compiles grammars for one fast tokeniser, each once.
 
     Args:
         tokenizer: a fast tokeniser.

@@ -19,12 +19,8 @@ from relgen.prompting import UNTYPED
 class Alphabet(NamedTuple):
     """Character classes of an engine's regular expressions.
 
-    Args:
-        alnum: a letter or a digit.
-        free: any character outside of tags.
-        solid: `free` without the space.
-        line: any character of a line.
-        solid_line: `line` without the space.
+    `alnum` is a letter or a digit, `free` any character outside of tags, `line` any character of a
+    line; `solid` and `solid_line` are the latter two without the space.
     """
 
     alnum: str
