@@ -108,7 +108,6 @@ class RelationDataModule(LightningDataModule):
 
     @property
     def schema(self) -> RelationSchema:
-        """The relations; read once."""
         if self._schema is None:
             self._schema = load_schema(self.schema_name)
         return self._schema
@@ -305,7 +304,7 @@ class RelationDataModule(LightningDataModule):
             return None
         if self.batch_size < 2:
             raise InputError(
-                "`side_by_side` needs a sample from each file in every batch",
+                "`side_by_side` needs room for a sample from each file",
                 field="data.batch_size",
                 value=self.batch_size,
                 remedy="set it to 2 or more",

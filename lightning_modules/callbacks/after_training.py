@@ -69,7 +69,6 @@ class BestWeights(Callback):
             )
 
     def on_fit_end(self, trainer: Trainer, pl_module: Any) -> None:
-        """Load the best weights."""
         assert self._checkpoint is not None
         if path := self._checkpoint.best_model_path:
             best = torch.load(path, map_location="cpu", weights_only=False)
@@ -120,7 +119,6 @@ class FinishClassifier(Callback):
         save_last_again(trainer)
 
     def on_validation_start(self, trainer: Trainer, pl_module: Any) -> None:
-        """Raise InputError for an unfinished checkpoint."""
         if trainer.state.fn != TrainerFn.FITTING:
             self.on_test_start(trainer, pl_module)
 

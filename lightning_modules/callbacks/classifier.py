@@ -27,7 +27,6 @@ class ClassifierFiles(Callback):
         self._predictions: list[Prediction] = []
 
     def on_fit_end(self, trainer: Trainer, pl_module: Any) -> None:
-        """Save the classifier."""
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         if trainer.is_global_zero:
             save_classifier(
@@ -62,7 +61,6 @@ class ClassifierFiles(Callback):
     def on_test_batch_end(  # type: ignore[override]
         self, trainer: Trainer, pl_module: Any, outputs: dict[str, Tensor], batch: Batch, *_: int
     ) -> None:
-        """Keep a batch's predictions."""
         labels = pl_module.classifier.schema.labels
         self._predictions += [
             Prediction.from_probabilities(sample_id, labels, row)
@@ -83,7 +81,6 @@ class ClassifierFiles(Callback):
                 record_scores(folder / "model", pl_module.classifier, scores)
 
     def on_predict_end(self, trainer: Trainer, pl_module: Any) -> None:
-        """Write the predictions."""
         self._write(trainer)
 
     def _write(self, trainer: Trainer) -> None:

@@ -40,7 +40,6 @@ class ClassifierPictures(Callback):
     def on_validation_batch_end(  # type: ignore[override]
         self, trainer: Trainer, pl_module: Any, outputs: dict[str, Tensor], batch: Batch, *_: int
     ) -> None:
-        """Keep a few wrong predictions."""
         if not user_loggers(trainer):
             return
         classifier = pl_module.classifier

@@ -62,9 +62,7 @@ class Classifier(nn.Module, ABC):
     def with_extra_loss(self, batch: Batch, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits (B, R), and a loss (B,) to add to their cross-entropy, by default 0.
 
-        Args:
-            batch: B samples.
-            targets: (B, R) the target probabilities.
+        `targets` (B, R) are the target probabilities.
         """
         logits = self(batch)
         return logits, logits.new_zeros(len(logits))
@@ -79,10 +77,8 @@ class Classifier(nn.Module, ABC):
     def finish(self, training: Iterable[Batch], development: Iterable[Batch] | None) -> None:
         """Learn the part that is learnt after training, and set `finished`.
 
-        Args:
-            training: every training sample once.
-            development: every sample of the validation file, if there is one; only these may be
-                used to choose settings.
+        `training` yields every training sample once, and `development` every sample of the
+        validation file, if there is one; only the latter may be used to choose settings.
         """
 
     def identity(self) -> dict[str, Any]:

@@ -44,10 +44,7 @@ class Encoded(NamedTuple):
 class Encoding(ABC):
     """Base class of encodings, which turn samples into token ids and know no weights.
 
-    Args:
-        tokenizer: a fast tokenizer; the special tokens are added to it.
-        special: names of the special tokens.
-        max_length: longest input in tokens, special tokens included.
+    The `special` tokens are added to a fast tokenizer. `max_length` counts them.
 
     Raises:
         InputError: `max_length` leaves no room for two entities.
@@ -104,7 +101,6 @@ class Encoding(ABC):
         return str(self.tokenizer.decode(kept))
 
     def save(self, folder: Path) -> None:
-        """Write the tokenizer with its special tokens."""
         self.tokenizer.save_pretrained(str(folder))
 
     @abstractmethod

@@ -57,7 +57,6 @@ class SavedClassifier:
 
     @property
     def schema(self) -> RelationSchema:
-        """The relations."""
         return self.classifier.schema
 
     def predict(self, text: str, head: Mention, tail: Mention) -> Prediction:

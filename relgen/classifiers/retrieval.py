@@ -106,11 +106,9 @@ class RetrievalClassifier(KnowPromptClassifier):
 
     @property
     def finished(self) -> bool:  # type: ignore[override]
-        """True if the datastore is filled."""
         return len(self.datastore) > 0
 
     def restart(self) -> None:
-        """Empty the datastore."""
         self.datastore.clear()
 
     @torch.no_grad()

@@ -168,7 +168,7 @@ def chosen_relations(
                 "belongs to the other half" if name not in labels else "has no labelled sample"
             )
             raise InputError(
-                f"this relation {problem}", field="relations", value=name, remedy="leave it out"
+                f"this relation {problem}", field="relations", value=name, remedy="remove it"
             )
     wanted = [x for x in labels if settings.relations is None or x in settings.relations]
     if not labelled.intersection(wanted):
@@ -176,7 +176,7 @@ def chosen_relations(
             "none of these relations has a labelled sample, and a prompt needs one",
             field="train",
             value=wanted,
-            remedy="give at least one labelled sample a relation",
+            remedy="give at least one labelled sample per relation",
         )
     chosen = [schema[label] for label in wanted]
     return chosen if settings.shard is None else Shard.parse(settings.shard).part(chosen)

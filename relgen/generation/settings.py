@@ -171,7 +171,6 @@ class GenerationSettings:
         return 1 if self.mode == "obo" else self.per_answer or self.samples
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the settings as in a YAML file."""
         values = dataclasses.asdict(self)
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 

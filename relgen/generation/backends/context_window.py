@@ -37,7 +37,7 @@ def check_fits(prompt: int, new: int, window: int | None, *, model: str, remedy:
     if window is not None and prompt + new > window:
         raise InputError(
             f"a prompt of {prompt} tokens and an answer of up to {new} exceed the {window} "
-            "positions that this model knows",
+            "positions that this model supports",
             field="model",
             value=model,
             remedy=remedy,
@@ -50,7 +50,7 @@ def check_prompt(prompt: int, window: int | None, settings: GenerationSettings) 
     A longer answer (AAO) may reach the end of the window: its unfinished line is then rejected.
     """
     remedy = (
-        f"{_REMEDY[settings.mode]}, or lower `max_new_tokens` ({settings.max_new_tokens}): that is "
-        "a new generation, while what this one wrote stays in its journal"
+        f"{_REMEDY[settings.mode]}, or lower `max_new_tokens` ({settings.max_new_tokens}); this "
+        "starts a new generation, and the samples of this one stay in its journal"
     )
     check_fits(prompt, settings.max_new_tokens, window, model=settings.model, remedy=remedy)

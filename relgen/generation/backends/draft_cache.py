@@ -41,7 +41,6 @@ class _DraftLayer(PlacedLayer):
         self.written = 0
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        """Allocate nothing yet."""
         self.keys, self.values = key_states[:, :, :0], value_states[:, :, :0]
         self.is_initialized = True
 
@@ -69,7 +68,6 @@ class _DraftLayer(PlacedLayer):
         self.keys, self.values = self.keys[:-1], self.values[:-1]
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        """Return length and offset of the keys; the mask is not read."""
         return self.written + query_length, 0
 
 

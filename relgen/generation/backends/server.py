@@ -37,7 +37,7 @@ _LONGEST_PAUSE = 8.0
 _REMEDIES = {
     401: "is the key in {variable} right?",
     403: "is the key in {variable} right?",
-    404: "are base_url (with its /v1) and model right?",
+    404: "are base_url (with /v1) and model right?",
     400: "do model, kind and api fit this server?",
     422: "do model, kind and api fit this server?",
 }

@@ -175,14 +175,12 @@ class TransformersBackend:
         return DraftCache(self._copies, [copied.index(r) for r in rows]) if shared else self._copies
 
     def reset(self) -> None:
-        """Drop all chains and their cache."""
         self._cache = RaggedCache(len(self._cache.layers))
         self._copies = RaggedCache(len(self._cache.layers))
         self._rows.clear()
         self._numbers.clear()
 
     def close(self) -> None:
-        """Drop all chains; the model is freed with the backend."""
         self.reset()
 
     def _forward(

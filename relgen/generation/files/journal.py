@@ -63,7 +63,7 @@ class Journal:
                 raise InputError(
                     "another process is writing this generation",
                     path=path,
-                    remedy="wait for it, or choose another --out",
+                    remedy="wait until it ends, or choose another --out",
                 )
             self._resume(header, force=force)
         except BaseException:
@@ -79,7 +79,7 @@ class Journal:
         fingerprint, draft = self._drafts.get(request.key, ("", None))
         if draft is not None and fingerprint != _fingerprint(request, prompt):
             raise InputError(
-                "this journal does not fit the run: it holds another prompt for the same step",
+                "this journal belongs to another run: it contains another prompt for the same step",
                 path=self.path,
                 value=request.key,
                 remedy="give --force to start again",
@@ -117,7 +117,7 @@ class Journal:
             if len(rows) > 1:
                 if rows[0] != {"header": header}:
                     raise InputError(
-                        "an unfinished generation with other settings or inputs stands here",
+                        "an unfinished generation with other settings or inputs is here",
                         path=self.path,
                         remedy="choose another --out, or give --force to discard it",
                     )

@@ -61,7 +61,7 @@ class OutputPaths:
         foreign = [path for path in (self.generated, self.summary) if path.exists()]
         if foreign and not force:
             raise InputError(
-                "the output of a generation with other settings or inputs stands here",
+                "the output of a generation with other settings or inputs is here",
                 path=foreign[0],
                 remedy="choose another folder for --out, or give --force to replace it",
             )

@@ -44,7 +44,6 @@ class Shard:
         return list(items[self.index - 1 :: self.number])
 
     def path(self, out: Path) -> Path:
-        """Return the path of the shard's output, in a folder beside `out`."""
         return out.parent / f"{out.stem}.shards" / f"{self.index}-of-{self.number}" / out.name
 
     def __str__(self) -> str:

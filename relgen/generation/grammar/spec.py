@@ -131,7 +131,6 @@ class FieldsSpec(GrammarSpec):
     relation: str = ""
 
     def pattern(self, of: Alphabet = UNICODE) -> str:
-        """Return a regular expression for one line of an answer."""
         entity = self.entity(of)
         return (
             f"{_literal(f'Relation: {self.relation}. Context: ')}{self._context(of)}"
