@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import json
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from relgen.common import read_lines
-from relgen.data import RelationSchema
 from relgen.evaluation import deviation, mean, paired_interval
+from relgen.experiments.arms import as_method, without_tuning
 from relgen.experiments.stages import Plan
 
 if TYPE_CHECKING:
@@ -42,57 +44,49 @@ def summarise(arms: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
-class Comparison:
-    """Paired differences in micro-F1 between the arms of a run.
+COMPARISONS: dict[str, Callable[[str], str | None]] = {
+    "against_human": lambda name: None if name == "human" else "human",
+    "against_no_dpo": without_tuning,
+    "against_method": as_method,
+}
+"""Functions that return the arm to compare an arm with, by the comparison's key in results.json."""
+
+
+def compare(
+    arms: Sequence[dict[str, Any]], plan: Plan, negative: str | None, gold: Mapping[str, str]
+) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of `compared` for each of `COMPARISONS`, with both intervals.
+
+    Their key `bootstrap` has the bounds of the 95% interval over test sentences and seeds.
 
     Args:
         arms: the rows of `results.json`.
-        plan: names the folders with their predictions.
-        schema: the corpus's schema.
+        plan: names the folders with the arms' predictions.
+        negative: the schema's negative label.
         gold: relation of each test sentence, by the sentence's id.
     """
+    from relgen.evaluation import outcomes, paired_bootstrap
 
-    def __init__(
-        self,
-        arms: Sequence[dict[str, Any]],
-        plan: Plan,
-        schema: RelationSchema,
-        gold: Mapping[str, str],
-    ) -> None:
-        self._arms = arms
-        self._stages = {(a.arm, Path(a.classifier).stem, a.seed): a for a in plan.arms}
-        self._negative = schema.negative
-        self._gold = gold
-        self._read: dict[tuple[str, str, int], list[np.ndarray]] = {}
+    stages = {(a.arm, Path(a.classifier).stem, a.seed): a for a in plan.arms}
 
-    def rows(self, other: Callable[[str], str | None]) -> list[dict[str, Any]]:
-        """Return the rows of `compared`, with both intervals.
+    @functools.cache
+    def right(arm: str, classifier: str, seed: int) -> list[np.ndarray]:
+        found = []
+        for each in stages[arm, "direct" if arm == "direct" else classifier, seed].initialisations:
+            lines = read_lines(each.test.folder / "predictions.jsonl")
+            predicted = {row["id"]: row["relation"] for row in map(json.loads, lines)}
+            found.append(outcomes(predicted, gold, negative))
+        return found
 
-        `bootstrap` has the bounds of the 95% interval over test sentences and seeds.
-        """
-        from relgen.evaluation import paired_bootstrap
-
-        rows = compared(self._arms, other)
-        for row in rows:
-            ours, theirs = (
-                [self._outcomes(arm, row["classifier"], seed) for seed in row["seeds"]]
-                for arm in (row["arm"], row["than"])
-            )
-            interval = paired_bootstrap(ours, theirs)
-            row["bootstrap"] = {"low": interval.low, "high": interval.high}
-        return rows
-
-    def _outcomes(self, arm: str, classifier: str, seed: int) -> list[np.ndarray]:
-        from relgen.evaluation import outcomes
-
-        key = arm, "direct" if arm == "direct" else classifier, seed
-        if key not in self._read:
-            self._read[key] = []
-            for each in self._stages[key].initialisations:
-                lines = read_lines(each.test.folder / "predictions.jsonl")
-                said = {row["id"]: row["relation"] for row in map(json.loads, lines)}
-                self._read[key].append(outcomes(said, self._gold, self._negative))
-        return self._read[key]
+    results = {key: compared(arms, other) for key, other in COMPARISONS.items()}
+    for row in itertools.chain.from_iterable(results.values()):
+        ours, theirs = (
+            [right(arm, row["classifier"], seed) for seed in row["seeds"]]
+            for arm in (row["arm"], row["than"])
+        )
+        interval = paired_bootstrap(ours, theirs)
+        row["bootstrap"] = {"low": interval.low, "high": interval.high}
+    return results
 
 
 def compared(

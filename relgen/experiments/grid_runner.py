@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from relgen.common import InputError, text_hash
 from relgen.experiments.cluster import Jobs, run_jobs
@@ -58,23 +59,16 @@ def run_grid(
         Owner("grid", grid.name, text_hash(grid.name)[:16], rule, content).claim(out)
     if jobs is not None:
         _spread(grid, plans, out, file, jobs)
+    options: dict[str, Any] = {"only": only, "force": force, "seeds": seeds, "readers": readers}
     for cell in chosen:
         if not grid.single:
             print(f"== {cell.name}", file=sys.stderr, flush=True)
-        run_experiment(
-            cell.experiment,
-            plans[cell.name],
-            cell.folder(out),
-            execute=execute,
-            only=only,
-            force=force,
-            seeds=seeds,
-            readers=readers,
-        )
+        made, folder = plans[cell.name], cell.folder(out)
+        run_experiment(cell.experiment, made, folder, execute=execute, **options)
     if not grid.single and not seeds:
         missing = [c.name for c in grid.cells if not (c.folder(out) / "results.json").is_file()]
         if missing:
-            print(f"cells without results yet: {', '.join(missing)}")
+            print(f"cells without results so far: {', '.join(missing)}")
         else:
             execute(["report", str(out)])
 

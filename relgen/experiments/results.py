@@ -12,8 +12,8 @@ from typing import Any
 from relgen.common import read_json, read_lines, write_json
 from relgen.data import RelationSchema, iter_samples, load_schema
 from relgen.evaluation import mean
-from relgen.experiments.arms import as_method, parse_arm, without_tuning
-from relgen.experiments.compare import SCORES, Comparison, summarise
+from relgen.experiments.arms import parse_arm
+from relgen.experiments.compare import SCORES, compare, summarise
 from relgen.experiments.config import Experiment
 from relgen.experiments.stages import ArmStages, Plan
 
@@ -28,16 +28,13 @@ def write_results(experiment: Experiment, plan: Plan, out: Path) -> dict[str, An
     gold = {sample.id: sample.relation for sample in iter_samples(plan.test)}
     schema = load_schema(plan.schema)
     arms = [_arm(stages, out, schema, gold) for stages in plan.arms]
-    compare = Comparison(arms, plan, schema, gold)
     results = {
         "experiment": experiment.name,
         "corpus": experiment.corpus if isinstance(experiment.corpus, str) else schema.name,
         "shots": experiment.shots,
         "arms": arms,
         "summary": summarise(arms),
-        "against_human": compare.rows(lambda name: None if name == "human" else "human"),
-        "against_no_dpo": compare.rows(without_tuning),
-        "against_method": compare.rows(as_method),
+        **compare(arms, plan, schema.negative, gold),
     }
     write_json(out / "results.json", results)
     return results
