@@ -85,7 +85,7 @@ class Encoding(ABC):
         texts = [text for sample in samples for text in self._texts(sample)]
         if not texts:
             return []
-        # special tokens that stand in the text are text
+        # names of special tokens in the text are ordinary text
         ids = self.tokenizer(
             texts, add_special_tokens=False, split_special_tokens=True, verbose=False
         )["input_ids"]

@@ -21,11 +21,11 @@ def context_window(config: Any) -> int | None:
     text = config.get_text_config()
     window: int | None = getattr(text, "max_position_embeddings", None)
     scaling = getattr(text, "rope_parameters", None) or {}
-    # models whose window was extended afterwards may still state the first one
+    # models whose window was extended may still state the original one
     before, factor = scaling.get("original_max_position_embeddings"), scaling.get("factor")
     if window is None or not factor:
         return window
-    # an extended window without the original length: it is unknown which of the two is stated
+    # without the original length it is unknown which of the two is stated
     return max(window, int(before * factor)) if before else None
 
 

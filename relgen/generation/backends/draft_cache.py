@@ -106,7 +106,7 @@ class DraftCache(Cache):
         logits: Tensor = model(
             input_ids=torch.tensor(tokens)[:, None],
             position_ids=torch.tensor(places)[:, None],
-            # transformers builds none of its own then; `attend` reads none
+            # keeps transformers from building one; `attend` does not read it
             attention_mask=torch.ones(1, 1, 1, 1, dtype=torch.bool),
             past_key_values=self,
             use_cache=True,
@@ -133,7 +133,7 @@ class DraftCache(Cache):
         groups = key.shape[1]
         rows = query.view(drafts, groups, -1, width)  # (B, G, H/G, D)
         rows = rows * ((1 / math.sqrt(width) if scale is None else scale) * _LOG2_E)
-        # a chain's drafts beside each other: (C · G, M · H/G, D)
+        # drafts grouped by chain: (C · G, M · H/G, D)
         chains, most = self._grid.shape
         together = rows[self._grid].transpose(1, 2).reshape(chains * groups, -1, width)
         length = self._hidden.shape[-1]
@@ -163,7 +163,7 @@ class DraftCache(Cache):
         for place, chain in enumerate(self._chains):
             members[chain].append(place)
         most = max(map(len, members))
-        # short rows repeat a draft, whose second result is not read
+        # short rows repeat a draft; the second result is ignored
         self._grid = torch.tensor([(own * most)[:most] for own in members])  # (C, M)
         self._flat = torch.empty(len(self._chains), dtype=torch.long)  # (B,), places in the grid
         for chain, own in enumerate(members):

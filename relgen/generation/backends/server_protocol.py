@@ -119,7 +119,7 @@ def read_answer(raw: Any, api: Api, *, one_line: bool) -> tuple[Draft, Usage | N
 def _messages(prompt: Prompt, system_role: bool) -> list[dict[str, str]]:
     if not system_role:
         return [{"role": "user", "content": prompt.text}]
-    # the Task Description holds no empty line
+    # the Task Description contains no empty line
     description, rest = prompt.text.split(CHAT.middle, 1)
     return [{"role": "system", "content": description}, {"role": "user", "content": rest}]
 
@@ -139,7 +139,7 @@ def _token_logprobs(found: Any) -> tuple[list[str], list[float]]:
         pairs = list(zip(found["tokens"], found["token_logprobs"], strict=True))
     else:
         return [], []
-    # an impossible token comes as null or -inf; JSON has neither, and vLLM writes this number
+    # an impossible token has null or -inf; like vLLM, write a finite number, which JSON can hold
     numbers = [-math.inf if p is None else float(p) for _, p in pairs]
     return [str(text) for text, _ in pairs], [p if math.isfinite(p) else -9999.0 for p in numbers]
 

@@ -71,7 +71,7 @@ def _finished_part(shard: Shard, paths: OutputPaths, header: str) -> OutputPaths
         raise InputError(
             f"part {shard} was written with other settings or inputs",
             path=paths.generated,
-            remedy="give the options of the parts, or generate it anew with --force",
+            remedy="use the same options for all parts, or generate it again with --force",
         )
     return paths
 
