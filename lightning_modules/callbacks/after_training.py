@@ -45,8 +45,8 @@ class BestWeights(Callback):
             save_on_train_epoch_end=False,
             enable_version_counter=False,
         )
-        # before the trainer's own, so that `last.ckpt` knows the best weights of the same step; one
-        # that `configure_callbacks` returns would replace the trainer's own
+        # before the trainer's own, so that `last.ckpt` records the best weights of the same step;
+        # one that `configure_callbacks` returns would replace the trainer's own
         callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
         callbacks.insert(callbacks.index(self) + 1, self._checkpoint)
 
@@ -99,7 +99,7 @@ class FinishClassifier(Callback):
                 f"holds {others} sentences, and this classifier chooses settings on it",
                 field="data.validation",
                 value=data.files["validation"],
-                remedy="hold training samples out (relgen data split --dev), or leave it out",
+                remedy="hold samples out (relgen data split --dev), or give no validation file",
             )
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:

@@ -178,7 +178,7 @@ def _load_knowprompt(folder: str, schema: RelationSchema) -> KnowPromptClassifie
 def _check_ranges(given: dict[str, float]) -> None:
     for name, value in given.items():
         least, most = _RANGES[name]
-        if value < least or (most is not None and value > most):
+        if not value >= least or (most is not None and value > most):  # NaN fails too
             raise InputError(
                 f"must be at least {least}" + (f" and at most {most}" if most else ""),
                 field=name,
