@@ -43,16 +43,12 @@ class TrainingBatches(Sampler[list[int]]):
         generated: True for rows written by a language model.
         batch_size: rows per batch and process.
         steps: batches per epoch and process.
-        seed: of the order.
         balanced: draw all labels equally often, whatever their numbers of rows; with
             `generated_rows` among human rows only, since predicted labels show how common each
             relation is.
-        generated_rows: number of generated rows in each batch, drawn evenly; the others are human.
-            None draws from both alike.
+        generated_rows: generated rows in each batch, drawn evenly; None draws from both alike.
         generated_steps: number of initial steps with generated rows only, before the others with
             human rows only. None mixes them throughout.
-        rank: this process.
-        world: number of processes.
         skip: batches of the first epoch that an interrupted run has processed already.
     """
 

@@ -130,8 +130,7 @@ class MarkerEncoding(Encoding):
         max_length: longest input in tokens, markers and special tokens included.
 
     Raises:
-        InputError: `max_length` leaves no room for two entities, or the vocabulary lacks the
-            punctuation.
+        InputError: `max_length` is too small, or the vocabulary lacks the punctuation.
     """
 
     def __init__(

@@ -30,13 +30,10 @@ _ROUNDING = 2.0**-8
 class SavedClassifier:
     """A trained classifier, ready to predict.
 
-    Args:
-        classifier: the module; set to eval mode.
-        precision: of the computation. `bfloat16` is about one and a half times as fast on
-            processors with instructions for it, and keeps a second copy of the weights. Sentences
-            whose two best relations are close are computed again in `float32`, so that labels
-            hardly ever differ from those of `float32`; probabilities differ in the second or third
-            digit.
+    With a `precision` of `bfloat16`, prediction is about one and a half times as fast on processors
+    with instructions for it, and keeps a second copy of the weights. Sentences whose two best
+    relations are close are computed again in `float32`, so that labels hardly ever differ from
+    those of `float32`; probabilities differ in the second or third digit.
     """
 
     def __init__(self, classifier: Classifier, *, precision: Precision = "float32") -> None:

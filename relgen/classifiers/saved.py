@@ -57,11 +57,7 @@ def save_classifier(
 ) -> None:
     """Save a classifier; the folder appears only when it is complete, and replaces an existing one.
 
-    Args:
-        classifier: the module.
-        folder: the folder to write.
-        data: origin of the training data, for the model card.
-        training: the hyper-parameters, for the model card.
+    `data` (the training data's origin) and `training` (hyper-parameters) are for the model card.
     """
     folder = Path(folder)
     with atomic_folder(folder) as temporary:

@@ -29,12 +29,8 @@ def merge(
 ) -> dict[str, Any]:
     """Merge all shards of a generation, in any order of writing; return the summary.
 
-    Args:
-        settings: those of the shards, without `shard`.
-        identify: returns the hash of given settings and the shards' inputs.
-        out: path of the merged samples; the shards are found by `Shard.path`.
-        number: of shards.
-        force: replace the output of other settings or inputs.
+    `settings` are those of the shards, without `shard`. `identify` returns the hash of given
+    settings and the shards' inputs. `force` replaces the output of other settings or inputs.
 
     Raises:
         InputError: a shard is missing, unfinished, or of other settings or inputs.
