@@ -23,10 +23,7 @@ from relgen.experiments.stages import ArmStages, Initialisation, Plan, Stage, St
 def plan(experiment: Experiment, out: Path, *, cell: str = "") -> Plan:
     """Plan the stages of an experiment; this reads only presets, schemas and corpus files.
 
-    Args:
-        experiment: the experiment.
-        out: the run's folder; for a cell of a grid, the grid's.
-        cell: the name of the grid's cell.
+    For a cell of a grid, `out` is the grid's folder.
 
     Raises:
         InputError: a corpus file or preset is missing, or an arm needs DPO but uses a server.
