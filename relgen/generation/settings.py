@@ -140,7 +140,7 @@ class GenerationSettings:
             raise InputError("is above max_words", field="min_words", value=self.min_words)
         if self.mode == "aao" and self.candidates > 1:
             raise InputError(
-                "aao drafts no candidates",
+                "several candidates are for obo only",
                 field="candidates",
                 value=self.candidates,
                 remedy="leave it at 1, or use mode: obo",
