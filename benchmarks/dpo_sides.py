@@ -24,7 +24,7 @@ from relgen.dpo.logps import (
     row_log_probabilities,
     tree_log_probabilities,
 )
-from relgen.dpo.losses import sigmoid_loss
+from relgen.dpo.losses import log_ratio_difference, sigmoid_loss
 from relgen.dpo.microbatch import PairLoss, TreeLosses, tree_losses
 from relgen.dpo.prefix_tree import RowBatch, TreeBatch, lay_out_rows, pack
 from relgen.dpo.tokenize import ChainTokens
@@ -254,7 +254,7 @@ def trl_epoch(
 def _sigmoid(base: PairLogProbabilities, policy: PairLogProbabilities, pairs: slice) -> Tensor:
     """(b,), of some of the pairs whose reference is given."""
     chosen, rejected = (values[pairs] for values in base)
-    return sigmoid_loss(*policy, chosen, rejected, beta=BETA)
+    return sigmoid_loss(log_ratio_difference(*policy, chosen, rejected), beta=BETA)
 
 
 def _tree(chain: ChainTokens, device: torch.device) -> Iterator[Layout]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import asdict
 from functools import partial
 from itertools import chain as joined
 from typing import Any
@@ -214,7 +215,7 @@ def tokenised_rows(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
         tokens = tokenise_chain(
             chain, schema[chain.relation], writer, tokenizer, max_length=settings["max_length"]
         )
-        yield tokens.to_row()
+        yield asdict(tokens)
 
 
 def collate_chains(rows: dict[str, list[Any]]) -> TreeBatch:

@@ -1,8 +1,7 @@
 """DPO over packed prefix trees, as a LightningModule.
 
-Policy and reference are one base model with its LoRA adapter on and off. Leaves out: how a batch is
-laid out (`relgen.dpo.prefix_tree`), the losses (`relgen.dpo.losses`), and every key of the Trainer:
-accumulation, clipping, precision, devices, checkpoints.
+Policy and reference are one base model with its LoRA adapter on and off. What a step computes is in
+`relgen.dpo`; accumulation, clipping, precision, devices and checkpoints are keys of the Trainer.
 """
 
 from __future__ import annotations
@@ -16,10 +15,9 @@ from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from peft import PeftModel
 from torch import Tensor
-from torch.nn import Parameter
+from torch.nn import Module, Parameter
 from torch.nn.modules.module import _IncompatibleKeys
 from torch.optim import Optimizer
-from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from lightning_modules.callbacks.dpo import SampleTexts, SaveAdapter, Settings
@@ -33,19 +31,17 @@ from lightning_modules.utils.schedules import Schedule, learning_rate_factor
 from lightning_modules.utils.sharding import check_shardable, is_sharded, shard
 from relgen.common import DType, InputError, Quantization, resolved
 from relgen.dpo import (
-    LOSSES,
     LossName,
     MemoryEstimate,
     PairLogProbabilities,
+    PreferenceLoss,
     ReferenceCache,
     TrainingSettings,
     TreeBatch,
     adapted_layers,
     check_attention,
-    check_loss,
     estimate_memory,
     kernels_in_use,
-    nll_loss,
     read_sizes,
     tree_log_probabilities,
     tree_losses,
@@ -61,20 +57,21 @@ from relgen.models import (
 )
 
 _BRANCH_TOKENS = 384
-"""Tokens of branches at a time, where a whole tree does not fit: larger ones were no faster."""
+"""Tokens of branches at a time where a whole tree does not fit; larger parts were no faster."""
 _SHARE_OF_MEMORY = 0.8
-"""Of a device's memory, for a step's estimate: it leaves out what allocators and kernels need."""
+"""The part of a device's memory that a step's estimate may take; allocators and kernels need more
+than is estimated."""
 
 
 class StepResult(NamedTuple):
-    """The mean loss of B pairs, (), to propagate back; the rest is (B,) and detached.
+    """The losses of B pairs.
 
     Args:
-        loss: the mean of `losses`.
-        losses: each pair's.
-        chosen_rewards: implicit rewards, β(log π − log π_ref).
-        rejected_rewards: likewise.
-        policy: its log-probabilities.
+        loss: (), their mean, to propagate back.
+        losses: (B,), detached, as are the others.
+        chosen_rewards: (B,), implicit rewards β(log π − log π_ref).
+        rejected_rewards: (B,).
+        policy: log-probabilities.
     """
 
     loss: Tensor
@@ -92,31 +89,35 @@ class DPOModule(LightningModule):
         dtype: of the base's weights that are not quantised.
         quantization: `nf4` for QLoRA, null for LoRA.
         double_quantization: with `nf4`, quantise the quantisation constants as well.
-        compute_dtype: what 4-bit layers compute in.
-        branch_tokens: compute about so many tokens of a batch's branches at a time
-            (`relgen.dpo.microbatch`): less memory, products of fewer rows. null takes a tree whole
-            where the estimate of its memory fits into the device, and 384 tokens at a time where
-            it does not. Sharded layers take it whole always.
-        gradient_checkpointing: trade time for memory.
+        compute_dtype: dtype in which 4-bit layers compute.
+        branch_tokens: compute the gradients of about this many tokens of branches at a time, for
+            less memory (`relgen.dpo.microbatch`). null: the whole batch where its estimate fits
+            into the device, else 384 tokens. Ignored where layers are sharded.
+        gradient_checkpointing: recompute layers in the backward pass: less memory, more time.
         lora_rank: r.
         lora_alpha: the adapter's update is scaled by alpha / r.
         lora_dropout: on the adapter's input; the base never has any.
         lora_target_modules: names of layers, or `all-linear`.
         lora_seed: of the adapter's first values.
-        loss: see `relgen.dpo.losses`.
+        loss: sigmoid (DPO), ipo, hinge or robust (`relgen.dpo.losses`).
         beta: strength of the pull towards the reference.
         label_smoothing: share of pairs taken to be the wrong way round (`sigmoid` and `robust`).
-        nll_weight: weight of the chosen completion's negative log-likelihood a token.
+        nll_weight: weight of the chosen completion's negative log-likelihood per token.
         length_normalised: divide log-probabilities by the completions' lengths in tokens.
         keep_reference: compute the reference's log-probabilities once a chain and keep them.
-        optimizer: made over the trainable parameters only.
+        optimizer: gets the trainable parameters only.
         warmup_steps: optimiser steps until the full learning rate.
         schedule: of the learning rate after the warm-up.
         sample_every_n_steps: write a few samples of the policy's text to the logger; 0 is never.
-        sample_count: how many.
+        sample_count: number of these samples.
     """
 
     policy: PeftModel
+    base_fingerprint = ""
+    sharded = False
+    tokens_seen = 0
+    _tokens_that_fit = 0
+    _random_state: dict[str, Any] | None = None
 
     def __init__(
         self,
@@ -145,16 +146,9 @@ class DPOModule(LightningModule):
         sample_count: int = 3,
     ) -> None:
         super().__init__()
-        check_loss(loss, beta, label_smoothing, nll_weight)
-        if lora_rank < 1:
-            raise InputError("must be at least 1", field="lora_rank", value=lora_rank)
-        if branch_tokens is not None and branch_tokens < 1:
-            raise InputError(
-                "must be at least 1",
-                field="branch_tokens",
-                value=branch_tokens,
-                remedy="null chooses by the memory that there is",
-            )
+        for name, value in (("lora_rank", lora_rank), ("branch_tokens", branch_tokens)):
+            if value is not None and value < 1:
+                raise InputError("must be at least 1", field=name, value=value)
         self.save_hyperparameters(ignore=["optimizer"])
         self.strict_loading = False
         self.model = model
@@ -169,11 +163,7 @@ class DPOModule(LightningModule):
         self.lora_dropout = lora_dropout
         self.lora_target_modules = lora_target_modules
         self.lora_seed = lora_seed
-        self.loss = loss
-        self.beta = beta
-        self.label_smoothing = label_smoothing
-        self.nll_weight = nll_weight
-        self.length_normalised = length_normalised
+        self.loss = PreferenceLoss(loss, beta, label_smoothing, nll_weight, length_normalised)
         self.keep_reference = keep_reference
         self.optimizer = optimizer
         self.warmup_steps = warmup_steps
@@ -183,11 +173,6 @@ class DPOModule(LightningModule):
         self.train_metrics = PairMetrics()
         self.val_metrics = PairMetrics()
         self.references = ReferenceCache(f"{model} {dtype} {quantization} {compute_dtype}")
-        self.tokens_seen = 0
-        self.base_fingerprint = ""
-        self.sharded = False
-        self._tokens_that_fit = 0
-        self._random_state: dict[str, Any] | None = None
 
     def configure_model(self) -> None:
         """Load the base and put the adapter on; a second call does nothing."""
@@ -203,20 +188,8 @@ class DPOModule(LightningModule):
             compute_dtype=self.compute_dtype,
             device=None if self._trainer is None else self._trainer.strategy.root_device,
         )
-        self.put_adapter(base)
-        self.base_fingerprint = fingerprint(base)
-        if self.device_mesh is not None:
-            shard(self.policy, self.device_mesh)
-        self.sharded = is_sharded(self.policy)
-        self.train(self.training)
-
-    def put_adapter(self, base: PreTrainedModel) -> None:
-        """Make the policy: the base, prepared for training, with a fresh adapter.
-
-        Raises:
-            InputError: the base's attention does not fit.
-        """
         check_attention(base.config)
+        self.base_fingerprint = fingerprint(base)
         if self.gradient_checkpointing:
             base.gradient_checkpointing_enable({"use_reentrant": False})
         self.policy = add_lora(
@@ -227,21 +200,78 @@ class DPOModule(LightningModule):
             target_modules=self.lora_target_modules,
             seed=self.lora_seed,
         )
+        if self.device_mesh is not None:
+            shard(self.policy, self.device_mesh)
+        self.sharded = is_sharded(self.policy)
+        self.train(self.training)
 
     def train(self, mode: bool = True) -> DPOModule:
-        """Train the adapter; the base stays in eval mode, so that the reference has no dropout.
-
-        Gradient checkpointing asks the decoder layer itself, not what is in it, whether it trains.
-        """
+        """Train the adapter; the base stays in eval mode, so that the reference has no dropout."""
         super().train(mode)
         for name, module in self.named_modules():
             if name.startswith("policy"):
-                adapter = "lora_" in name or isinstance(module, GradientCheckpointingLayer)
-                module.training = mode and adapter
+                module.training = mode and _may_train(name, module)
         return self
 
+    def training_step(self, batch: TreeBatch, batch_idx: int) -> Tensor:
+        reference = self.reference_log_probabilities(batch)
+        result = self.model_step(batch, reference)
+        share = share_of_processes(result.losses.new_tensor(float(batch.pairs)))
+        self.log_training(batch, result, share)
+        return result.loss * share
+
+    def validation_step(self, batch: TreeBatch, batch_idx: int) -> None:
+        result = self.model_step(batch, self.reference_log_probabilities(batch))
+        self.val_metrics.update(preference_metrics(result), batch.kinds)
+        for name, metric in self.val_metrics.items():
+            self.log(f"val/{name}", metric, prog_bar=name == "loss")
+
+    def reference_log_probabilities(self, batch: TreeBatch) -> PairLogProbabilities:
+        """Return the log-probabilities of the base with its adapter off, cached if possible."""
+        known = self.references.get(batch) if self.keep_reference else None
+        # where layers are sharded, every process takes part in every forward pass
+        missing = any_process(known is None, self.device) if self.sharded else known is None
+        if known is not None and not missing:
+            return known
+        with reference(self.policy) as frozen:
+            values = tree_log_probabilities(frozen, batch)
+        if self.keep_reference:
+            self.references.put(batch, values)
+        return values
+
+    def model_step(self, batch: TreeBatch, reference: PairLogProbabilities) -> StepResult:
+        """Return the policy's log-probabilities of B pairs, their losses and rewards.
+
+        `tree_losses` returns the first two together, since it takes some branches at a time where
+        memory demands it.
+        """
+        tokens = batch.completion_tokens.view(2, -1)  # (2, B)
+
+        def losses(policy: PairLogProbabilities, pairs: slice) -> Tensor:
+            some = PairLogProbabilities(*(values[pairs] for values in reference))
+            return self.loss.losses(policy, some, tokens[:, pairs])
+
+        branch_tokens = self.micro_batch_tokens(batch)
+        found = tree_losses(self.policy, batch, losses, branch_tokens=branch_tokens)
+        rewards = self.loss.rewards(found.policy, reference, tokens)
+        return StepResult(found.total / batch.pairs, found.losses, *rewards, found.policy)
+
+    def log_training(self, batch: TreeBatch, result: StepResult, share: Tensor) -> None:
+        """Log a step's metrics, and the epoch's so far; `share` is that of `share_of_processes`."""
+        self.tokens_seen += batch.tokens
+        metrics = preference_metrics(result)
+        self.train_metrics.update(metrics, batch.kinds)
+        means = {name: values.mean() * share for name, values in metrics.items()}
+        self.log_dict(means, batch_size=batch.pairs, prog_bar=True, sync_dist=True)
+        for name, metric in self.train_metrics.items():
+            # the kinds have no value a step: a batch need not hold them all
+            shown = f"epoch/{name}" if name in means else name
+            self.log(shown, metric, on_step=False, on_epoch=True)
+        self.log("tokens_saved", 1 - batch.tokens / batch.row_tokens, batch_size=1, sync_dist=True)
+        self.log("tokens_seen", float(self.tokens_seen), sync_dist=True, reduce_fx="sum")
+
     def estimate_memory(self, batch: TreeBatch, precision: str = "32-true") -> MemoryEstimate:
-        """Return the memory that a step takes; reads nothing but the base's configuration.
+        """Estimate a step's memory from the base's configuration, without loading weights.
 
         Args:
             batch: the largest one.
@@ -274,11 +304,10 @@ class DPOModule(LightningModule):
         )
 
     def _fits(self, estimate: MemoryEstimate) -> bool:
-        """Return whether a step is sure to fit into its device, which processes of a CPU share."""
+        """Return whether a step fits into its device; the processes of a machine share its CPU."""
         device = self._root_device
-        processes = (
-            1 if device.type == "cuda" or self._trainer is None else self.trainer.num_devices
-        )
+        shared = device.type != "cuda" and self._trainer is not None
+        processes = self.trainer.num_devices if shared else 1
         return estimate.total <= _SHARE_OF_MEMORY * device_memory(device) / processes
 
     @property
@@ -287,102 +316,21 @@ class DPOModule(LightningModule):
 
     def micro_batch_tokens(self, batch: TreeBatch) -> int | None:
         """Return how many tokens of a batch's branches to compute at a time; None for all."""
-        if self.sharded or self.branch_tokens is not None:
-            return None if self.sharded else self.branch_tokens
+        if self.sharded:
+            return None
+        if self.branch_tokens is not None:
+            return self.branch_tokens
         precision = "32-true" if self._trainer is None else str(self.trainer.precision)
-        # float16's gradients are scaled only after those of micro-batches are computed
+        # micro-batches compute their gradients before float16's loss scaling
         if precision.startswith("16") or batch.tokens <= self._tokens_that_fit:
             return None
         try:
             fits = self._fits(self._estimate_memory(batch, precision, None))
         except InputError:
-            fits = True  # a model of another form, whose memory cannot be estimated
+            fits = True  # a model of another form: its memory cannot be estimated
         if fits:
             self._tokens_that_fit = batch.tokens
         return None if fits else _BRANCH_TOKENS
-
-    def model_step(self, batch: TreeBatch) -> StepResult:
-        """Return the losses and rewards of B pairs, for training and validation."""
-        frozen = self.reference_log_probabilities(batch)
-        tokens = batch.completion_tokens.view(2, -1)  # (2, B)
-
-        def losses(policy: PairLogProbabilities, pairs: slice) -> Tensor:
-            some = PairLogProbabilities(*(values[pairs] for values in frozen))
-            return self.pair_losses(policy, some, tokens[:, pairs])
-
-        found = tree_losses(
-            self.policy,
-            batch,
-            losses,
-            branch_tokens=self.micro_batch_tokens(batch),
-        )
-        compared = (self._compared(values, tokens) for values in (found.policy, frozen))
-        chosen, rejected = (self.beta * (p - f) for p, f in zip(*compared, strict=True))
-        return StepResult(found.total / batch.pairs, found.losses, chosen, rejected, found.policy)
-
-    def pair_losses(
-        self, policy: PairLogProbabilities, frozen: PairLogProbabilities, tokens: Tensor
-    ) -> Tensor:
-        """Return the loss of each of b pairs, (b,).
-
-        Args:
-            policy: its log-probabilities.
-            frozen: the reference's.
-            tokens: (2, b), of chosen and rejected completions.
-        """
-        ours, base = self._compared(policy, tokens), self._compared(frozen, tokens)
-        losses = LOSSES[self.loss](*ours, *base, self.beta, self.label_smoothing)
-        if self.nll_weight:
-            losses = losses + self.nll_weight * nll_loss(policy.chosen, tokens[0])
-        return losses
-
-    def _compared(self, values: PairLogProbabilities, tokens: Tensor) -> PairLogProbabilities:
-        """Return the log-probabilities that the loss compares: sums, or means a token."""
-        return values.per_token(tokens.flatten()) if self.length_normalised else values
-
-    def reference_log_probabilities(self, batch: TreeBatch) -> PairLogProbabilities:
-        """Return the log-probabilities of the base with its adapter off, cached if possible."""
-        known = self.references.get(batch) if self.keep_reference else None
-        # where layers are sharded, every process takes part in every forward pass
-        missing = any_process(known is None, self.device) if self.sharded else known is None
-        if known is not None and not missing:
-            return known
-        with reference(self.policy) as frozen:
-            values = tree_log_probabilities(frozen, batch)
-        if self.keep_reference:
-            self.references.put(batch, values)
-        return values
-
-    def training_step(self, batch: TreeBatch, batch_idx: int) -> Tensor:
-        result = self.model_step(batch)
-        self.tokens_seen += batch.tokens
-        share = share_of_processes(result.losses.new_tensor(float(batch.pairs)))
-        self.log_training(batch, result, share)
-        return result.loss * share
-
-    def log_training(self, batch: TreeBatch, result: StepResult, share: Tensor) -> None:
-        """Log a step's metrics, and the epoch's so far.
-
-        Args:
-            batch: B pairs.
-            result: of them.
-            share: (), what this process's mean counts for in the mean of all.
-        """
-        metrics = preference_metrics(result)
-        self.train_metrics.update(metrics, batch.kinds)
-        means = {name: values.mean() * share for name, values in metrics.items()}
-        self.log_dict(means, batch_size=batch.pairs, prog_bar=True, sync_dist=True)
-        for name, metric in self.train_metrics.items():
-            # the kinds have no value a step: a batch need not hold them all
-            shown = f"epoch/{name}" if name in means else name
-            self.log(shown, metric, on_step=False, on_epoch=True)
-        self.log("tokens_saved", 1 - batch.tokens / batch.row_tokens, batch_size=1, sync_dist=True)
-        self.log("tokens_seen", float(self.tokens_seen), sync_dist=True, reduce_fx="sum")
-
-    def validation_step(self, batch: TreeBatch, batch_idx: int) -> None:
-        self.val_metrics.update(preference_metrics(self.model_step(batch)), batch.kinds)
-        for name, metric in self.val_metrics.items():
-            self.log(f"val/{name}", metric, prog_bar=name == "loss")
 
     def on_fit_start(self) -> None:
         # the frozen base is in eval mode on purpose
@@ -404,7 +352,7 @@ class DPOModule(LightningModule):
         }
 
     def make_optimizer(self, weights: list[Parameter]) -> Optimizer:
-        """Build the optimiser. Raises InputError when it refuses its settings."""
+        """Build the optimiser; raise InputError if it refuses its settings."""
         try:
             return self.optimizer(weights)
         except (TypeError, ValueError) as error:
@@ -431,11 +379,11 @@ class DPOModule(LightningModule):
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Load all but weights. Raises InputError for another kind of run or base model."""
+        """Restore all but weights; raise InputError for another kind of run or base model."""
         self.configure_model()
         state = checkpoint.get("relgen_dpo")
         if state is None:
-            raise InputError("this checkpoint is not one of `relgen dpo`", field="ckpt_path")
+            raise InputError("this checkpoint was not written by `relgen dpo`", field="ckpt_path")
         if state["base_fingerprint"] != self.base_fingerprint:
             raise InputError(
                 "this checkpoint was made with another base model",
@@ -450,7 +398,7 @@ class DPOModule(LightningModule):
     def load_state_dict(
         self, state_dict: Any, strict: bool = False, assign: bool = False
     ) -> _IncompatibleKeys:
-        """Load the adapter. Raises InputError unless the keys are exactly the adapter's."""
+        """Load the adapter; raise InputError unless the keys are exactly the adapter's."""
         wanted, got = self.adapter_keys(), set(state_dict)
         if wanted != got:
             raise InputError(
@@ -468,8 +416,8 @@ class DPOModule(LightningModule):
         return {name for name, parameter in self.named_parameters() if parameter.requires_grad}
 
     def _learning_rate_factor(self, step: int) -> float:
-        # asked for late: Lightning sets up the data to count steps, and when resuming that must
-        # come after the epoch is restored
+        # computed late: Lightning sets up the data to count steps, and when resuming that must
+        # happen after the epoch is restored
         needed = step > self.warmup_steps and self.schedule != "constant"
         total = self.trainer.estimated_stepping_batches if needed else 0
         if total == float("inf"):
@@ -484,7 +432,7 @@ class DPOModule(LightningModule):
 
 
 def preference_metrics(result: StepResult) -> dict[str, Tensor]:
-    """Return what is logged, under TRL's names (`pair_metrics.PAIR_METRICS`); each (B,)."""
+    """Return the metrics to log under TRL's names (`pair_metrics.PAIR_METRICS`), (B,) each."""
     margins = result.chosen_rewards - result.rejected_rewards
     return {
         "loss": result.losses,
@@ -498,11 +446,18 @@ def preference_metrics(result: StepResult) -> dict[str, Tensor]:
 
 
 def check_base_in_eval(policy: PeftModel) -> None:
-    """Raise RuntimeError when a module of the base trains: the reference must have no dropout."""
+    """Raise RuntimeError if a module of the base trains: the reference must have no dropout."""
     for name, module in policy.named_modules():
-        adapter = "lora_" in name or isinstance(module, GradientCheckpointingLayer)
-        if module.training and not adapter:
+        if module.training and not _may_train(name, module):
             raise RuntimeError(
                 f"module '{name}' of the base is in train mode; call train() on the DPOModule, not "
                 "on the model inside it"
             )
+
+
+def _may_train(name: str, module: Module) -> bool:
+    """Return whether a module is part of the adapter, or a decoder layer.
+
+    A decoder layer has no dropout itself; gradient checkpointing asks it whether it trains.
+    """
+    return "lora_" in name or isinstance(module, GradientCheckpointingLayer)

@@ -1,7 +1,6 @@
-"""Training of a relation classifier on human samples, generated ones, or both.
+"""Train a relation classifier on human samples, generated ones, or both.
 
-The architecture is an argument; the relations and the batches come from the data module. Leaves out
-files and pictures (`callbacks`) and the composition of batches (`datamodules.relations`).
+The architecture is an argument; relations and batches come from the data module.
 """
 
 from __future__ import annotations
@@ -49,8 +48,7 @@ class RelationClassifierModule(LightningModule):
 
     Args:
         classifier: builds the architecture from the schema, such as
-            `relgen.classifiers.entity_marker.EntityMarkerClassifier`. A loss of its own
-            (`Classifier.with_extra_loss`) is added to the cross-entropy of its logits.
+            `relgen.classifiers.entity_marker.EntityMarkerClassifier`.
         optimizer: builds the optimiser from parameter groups; its learning rate is that of the
             pre-trained weights.
         head_learning_rate: of the weights without pre-training.
@@ -83,7 +81,6 @@ class RelationClassifierModule(LightningModule):
 
     @property
     def schema(self) -> RelationSchema:
-        """The data module's relations."""
         data = getattr(self.trainer, "datamodule", None)
         if data is None:
             raise InputError(
@@ -95,7 +92,6 @@ class RelationClassifierModule(LightningModule):
         return cast(RelationSchema, data.schema)
 
     def hyperparameters(self) -> dict[str, float | str]:
-        """Return the settings that are plain values."""
         return {
             "head_learning_rate": self.head_learning_rate,
             "warmup_share": self.warmup_share,
@@ -117,7 +113,6 @@ class RelationClassifierModule(LightningModule):
         )
 
     def configure_callbacks(self) -> list[Callback]:
-        """Return the callbacks that write files and pictures, and keep the best weights."""
         best: list[Callback] = [BestWeights()] if self.select == "best" else []
         # after the best weights are loaded, and before the model is saved
         finish = FinishClassifier()
@@ -185,11 +180,10 @@ class RelationClassifierModule(LightningModule):
         return loss
 
     def validation_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor]:
-        """Return loss and probabilities, which the callbacks read."""
+        """Return loss and probabilities (B, R), which the callbacks read."""
         return self._evaluation_step("val", batch)
 
     def test_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor]:
-        """Return loss and probabilities, which the callbacks read."""
         return self._evaluation_step("test", batch)
 
     def predict_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor]:
@@ -197,19 +191,17 @@ class RelationClassifierModule(LightningModule):
         return {"probabilities": self(batch).float().softmax(dim=-1)}
 
     def on_train_epoch_end(self) -> None:
-        """Log scores of the samples seen in this epoch."""
+        """Log the scores of the samples seen in this epoch."""
         self._log_scores("train")
 
     def on_validation_epoch_end(self) -> None:
-        """Log scores of the validation file."""
         self._log_scores("val")
 
     def on_test_epoch_end(self) -> None:
-        """Log scores of the test file."""
         self._log_scores("test")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Save the labels, whose order gives the weights their meaning, and the settings."""
+        """Save the settings, and the labels, since the weights refer to their order."""
         checkpoint["labels"] = list(self.classifier.schema.labels)
         checkpoint["classifier"] = self.classifier.identity()
 

@@ -1,4 +1,4 @@
-"""Tables of token ids from tables of samples, and batches from their rows."""
+"""Turn tables of samples into tables of token ids, and their rows into batches."""
 
 from __future__ import annotations
 
@@ -28,9 +28,7 @@ def encode_table(
 
     Args:
         table: has the columns of `relgen.data.arrow.FEATURES`.
-        encoding: the classifier's.
         labels: the schema's labels; empty if labels are unknown.
-        generated: True for samples written by a language model.
         inverses: inverse label by label; each sample whose label has one is also added with head
             and tail exchanged (`Sample.exchanged`).
     """
@@ -73,7 +71,7 @@ def _scores(pairs: list[dict[str, Any]] | None) -> dict[str, float] | None:
 
 
 def _target(scores: Mapping[str, float] | None, labels: tuple[str, ...]) -> list[float]:
-    """Return the probabilities of all labels, with sum 1; nothing for a sample without `scores`."""
+    """Return the probabilities of all labels, with sum 1; empty for a sample without `scores`."""
     if not scores or not labels:
         return []
     total = sum(scores.get(label, 0.0) for label in labels)

@@ -1,4 +1,4 @@
-"""Callbacks that change a classifier at the end of training: best weights, parts learnt last."""
+"""Change a classifier at the end of training: load the best weights, learn the last parts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class BestWeights(Callback):
     """Keeps the weights with the best micro-F1 on the validation file in `checkpoints/best.ckpt`.
 
     At the end of training they replace the last ones, in the module and in the checkpoint
-    `last.ckpt`, so that saving and testing see the same weights.
+    `last.ckpt`, so that saving and testing use the same weights.
     """
 
     def __init__(self) -> None:
@@ -44,8 +44,8 @@ class BestWeights(Callback):
             save_on_train_epoch_end=False,
             enable_version_counter=False,
         )
-        # before the trainer's own, so that `last.ckpt` knows the best weights of the same step; one
-        # that `configure_callbacks` returns would replace the trainer's own
+        # before the trainer's own, so that `last.ckpt` records the best weights of the same step;
+        # one that `configure_callbacks` returns would replace the trainer's own
         callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
         callbacks.insert(callbacks.index(self) + 1, self._checkpoint)
 
@@ -68,7 +68,6 @@ class BestWeights(Callback):
             )
 
     def on_fit_end(self, trainer: Trainer, pl_module: Any) -> None:
-        """Load the best weights."""
         assert self._checkpoint is not None
         if path := self._checkpoint.best_model_path:
             best = torch.load(path, map_location="cpu", weights_only=False)
@@ -77,7 +76,7 @@ class BestWeights(Callback):
 
 
 class _LatestBest(ModelCheckpoint):
-    """A ModelCheckpoint that of equally good weights keeps the latest."""
+    """A ModelCheckpoint that keeps the latest of equally good weights."""
 
     def check_monitor_top_k(self, trainer: Trainer, current: Tensor | None = None) -> bool:
         if current is None or self.best_model_score is None:
@@ -99,15 +98,15 @@ class FinishClassifier(Callback):
                 f"holds {others} sentences, and this classifier chooses settings on it",
                 field="data.validation",
                 value=data.files["validation"],
-                remedy="hold training samples out (relgen data split --dev), or leave it out",
+                remedy="hold samples out (relgen data split --dev), or give no validation file",
             )
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
-        """Clear what a finished checkpoint has learnt: the weights are about to change."""
+        """Discard what a finished checkpoint has learnt: the weights are about to change."""
         pl_module.classifier.restart()
 
     def on_fit_end(self, trainer: Trainer, pl_module: Any) -> None:
-        """Read the training samples, and the validation file's if there is one."""
+        """Learn from the training samples and the validation file."""
         if not pl_module.classifier.learns_after_training:
             return
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
@@ -119,12 +118,10 @@ class FinishClassifier(Callback):
         save_last_again(trainer)
 
     def on_validation_start(self, trainer: Trainer, pl_module: Any) -> None:
-        """Raise InputError for an unfinished checkpoint."""
         if trainer.state.fn != TrainerFn.FITTING:
             self.on_test_start(trainer, pl_module)
 
     def on_test_start(self, trainer: Trainer, pl_module: Any) -> None:
-        """Raise InputError for an unfinished checkpoint."""
         if not pl_module.classifier.finished:
             raise InputError(
                 "this classifier's training did not reach its end: its datastore is missing",

@@ -1,4 +1,4 @@
-"""A relation classifier's results in the user's loggers: pictures, texts and curves."""
+"""Log a relation classifier's results: pictures, texts and curves."""
 
 from __future__ import annotations
 
@@ -38,15 +38,8 @@ class ClassifierPictures(Callback):
     on_test_epoch_start = on_validation_epoch_start
 
     def on_validation_batch_end(  # type: ignore[override]
-        self,
-        trainer: Trainer,
-        pl_module: Any,
-        outputs: dict[str, Tensor],
-        batch: Batch,
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: Trainer, pl_module: Any, outputs: dict[str, Tensor], batch: Batch, *_: int
     ) -> None:
-        """Keep a few wrong predictions."""
         if not user_loggers(trainer):
             return
         classifier = pl_module.classifier
@@ -62,12 +55,10 @@ class ClassifierPictures(Callback):
     on_test_batch_end = on_validation_batch_end  # type: ignore[assignment]
 
     def on_validation_end(self, trainer: Trainer, pl_module: Any) -> None:
-        """Draw the validation file's results."""
         if not trainer.sanity_checking:
             self._draw(trainer, pl_module.scores["val"], "val")
 
     def on_test_end(self, trainer: Trainer, pl_module: Any) -> None:
-        """Draw the test file's results."""
         self._draw(trainer, pl_module.scores["test"], "test")
 
     def on_fit_end(self, trainer: Trainer, pl_module: Any) -> None:
@@ -93,8 +84,7 @@ class ClassifierPictures(Callback):
 def confusion_figure(scores: Scores) -> Figure:
     """Draw the confusion matrix as a heat map; colours show shares of each row.
 
-    Args:
-        scores: R labels; up to 25 labels, cells show counts.
+    Cells show counts for up to 25 labels.
     """
     counts = np.array(scores.confusion)  # (R, R)
     shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)

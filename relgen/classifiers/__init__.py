@@ -1,6 +1,6 @@
-"""Holds relation classifiers: entity markers, KnowPrompt, RetrievalRE; their loading and saving.
+"""Relation classifiers: entity markers, KnowPrompt and RetrievalRE, with loading and saving.
 
-Leaves out training (`lightning_modules.relation_classifier`) and data (`datamodules.relations`).
+Training belongs to `lightning_modules.relation_classifier`, data to `datamodules.relations`.
 """
 
 import lazy_loader

@@ -1,8 +1,7 @@
-"""The interface of relation classifiers, and their batches.
+"""Define the interface of relation classifiers, and their batches.
 
 An architecture is an `nn.Module` from batches to logits, with the encoding that makes its batches.
-Training (`lightning_modules.relation_classifier`), data (`datamodules.relations`) and saving
-(`relgen.classifiers.saved`) know nothing else about it.
+Training, data modules and saving rely on this interface only.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from torch import Tensor, nn
 from relgen.classifiers.encoding import Encoded, Encoding
 from relgen.data import RelationSchema
 
-# settings in `Classifier.config` without which the same weights mean something else
+# settings in `Classifier.config` that the weights depend on
 _IDENTITY = ("types", "markers")
 
 
@@ -44,7 +43,7 @@ class Classifier(nn.Module, ABC):
     """Base class of the architectures: from batches to logits over the schema's labels.
 
     `kind` is the name in a saved classifier's `config.json`; `relgen.classifiers.saved` maps it to
-    the class. `start_notice` is a warning to log before training; empty for none.
+    the class. `start_notice` is a warning to log before training, if not empty.
     `learns_after_training` is True for classifiers with a part that is learnt after the weights,
     from all samples at once.
     """
@@ -61,16 +60,9 @@ class Classifier(nn.Module, ABC):
         """Return logits (B, R) in the order of the schema's labels."""
 
     def with_extra_loss(self, batch: Batch, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits and each sample's loss in addition to the cross-entropy of its logits.
+        """Return logits (B, R), and a loss (B,) to add to their cross-entropy, by default 0.
 
-        The second is zero unless an architecture has a loss of its own.
-
-        Args:
-            batch: B samples.
-            targets: (B, R) the target probabilities.
-
-        Returns:
-            Logits (B, R) and losses (B,).
+        `targets` (B, R) are the target probabilities.
         """
         logits = self(batch)
         return logits, logits.new_zeros(len(logits))
@@ -80,15 +72,13 @@ class Classifier(nn.Module, ABC):
         """Yield the parameters without pre-training, which learn at a higher rate."""
 
     def restart(self) -> None:
-        """Clear the part that is learnt after training, since the weights are about to change."""
+        """Discard the part that is learnt after training, since the weights are about to change."""
 
     def finish(self, training: Iterable[Batch], development: Iterable[Batch] | None) -> None:
-        """Learn the part that is learnt after training; sets `finished`.
+        """Learn the part that is learnt after training, and set `finished`.
 
-        Args:
-            training: every training sample once.
-            development: every sample of the validation file, if there is one. Settings are chosen
-                on these alone.
+        `training` yields every training sample once, and `development` every sample of the
+        validation file, if there is one; only the latter may be used to choose settings.
         """
 
     def identity(self) -> dict[str, Any]:
@@ -98,7 +88,7 @@ class Classifier(nn.Module, ABC):
 
     @abstractmethod
     def config(self) -> dict[str, Any]:
-        """Return, as JSON, what `from_saved` needs beside weights, schema and tokenizer."""
+        """Return the JSON that `from_saved` needs besides weights, schema and tokenizer."""
 
     @classmethod
     @abstractmethod
@@ -125,13 +115,8 @@ def collate(
         positions [[1, 2], [0, 1]], labels [-1, -1], generated [False, False], ids (),
         targets of shape (2, 0)
 
-    Args:
-        encoded: B samples.
-        pad_id: the padding token.
-        labels: B indices into the schema's labels; by default unknown (-1).
-        generated: B flags; by default all False.
-        ids: the samples' ids.
-        targets: R probabilities for each sample, or none if its label is certain.
+    Labels are unknown (-1) by default. `targets` has R probabilities for each sample, or none if
+    its label is certain.
     """
     length = max(len(sample.input_ids) for sample in encoded)
     rows = [sample.input_ids + [pad_id] * (length - len(sample.input_ids)) for sample in encoded]

@@ -1,4 +1,4 @@
-"""RetrievalRE's datastore: stored samples, their nearest neighbours, and how these are used.
+"""RetrievalRE's datastore: nearest training samples, and how predictions use them.
 
 Chen et al., *Relation Extraction as Open-book Examination: Retrieval-enhanced Prompt Tuning* (SIGIR
 2022, arXiv 2205.02355):
@@ -7,11 +7,11 @@ Chen et al., *Relation Extraction as Open-book Examination: Retrieval-enhanced P
     p_kNN(y | x) ∝ Σ_i 1[y_i = y] exp(-d(h_x, h_i) / T)      over the k nearest samples i
 
 d is the squared Euclidean distance, as in the released code's index (faiss, METRIC_L2) and in
-kNN-LM (Khandelwal et al. 2020); the published T belongs to it. The released code
-(github.com/zjunlp/PromptKG, `research/RetrievalRE`, `lit_models/transformer.py`) differs from the
-paper in three places, which are left out here: only the nearest neighbour of each relation counts;
-a relation without a neighbour counts as one at a distance of 1000; and both probabilities are mixed
-by a formula for their logarithms. Approximate search is left out as well.
+kNN-LM (Khandelwal et al. 2020); the published T refers to it. Three deviations of the released code
+(github.com/zjunlp/PromptKG, `research/RetrievalRE`, `lit_models/transformer.py`) from the paper are
+not reproduced: only the nearest neighbour of each relation counts; a relation without a neighbour
+gets one at a distance of 1000; and both probabilities are mixed by a formula for their logarithms.
+Search is exact.
 """
 
 from __future__ import annotations
@@ -72,26 +72,18 @@ def nearest(queries: Tensor, keys: Tensor, values: Tensor, count: int) -> Neighb
 
 
 def neighbour_probabilities(neighbours: Neighbours, temperature: float) -> Tensor:
-    """Return p_kNN, (B, R). A neighbour with an uncertain relation divides its weight.
-
-    Args:
-        neighbours: k of each of B queries.
-        temperature: T.
-    """
+    """Return p_kNN, (B, R), at temperature T; an uncertain neighbour divides its weight."""
     weights = (-neighbours.distances / temperature).softmax(dim=-1)  # (B, k)
     return (weights[:, None] @ neighbours.values).squeeze(1)  # (B, R)
 
 
 def mixed_logits(logits: Tensor, neighbours: Neighbours, retrieval: Retrieval) -> Tensor:
-    """Return log p = log(λ p_kNN + (1 - λ) p_LM), the logits of the mixture.
+    """Return log p = log(λ p_kNN + (1 - λ) p_LM), (B, R), all finite.
 
     Args:
         logits: (B, R) the language model's.
         neighbours: k or more of each query.
         retrieval: λ, k and T.
-
-    Returns:
-        (B, R), all finite.
     """
     kept = Neighbours(*(part[:, : retrieval.neighbours] for part in neighbours))
     found = neighbour_probabilities(kept, retrieval.temperature)
@@ -106,12 +98,7 @@ def candidates(given: Mapping[str, Any]) -> list[Retrieval]:
 
 
 def published(given: Mapping[str, Any], corpus: str) -> Retrieval:
-    """Return the given settings, completed by the published ones.
-
-    Args:
-        given: settings by name.
-        corpus: name of the schema.
-    """
+    """Return the given settings, completed by the published ones for a schema's name."""
     known = _PUBLISHED_INTERPOLATION
     return Retrieval(**({"interpolation": known[corpus]} if corpus in known else {}) | dict(given))
 
@@ -123,12 +110,12 @@ def choose(
     labels: Tensor,
     schema: RelationSchema,
 ) -> Retrieval:
-    """Return the settings with the best micro-F1, and among equals with the best likelihood.
+    """Return the settings with the best micro-F1; among equals, with the best likelihood.
 
     Args:
-        candidates: at least one; of those equal in both, the first is chosen.
+        candidates: at least one; remaining ties go to the first.
         logits: (N, R) the language model's, of N development samples.
-        neighbours: of these samples, as many as any candidate asks for, if there are so many.
+        neighbours: of these samples, as many as any candidate asks for, if available.
         labels: (N,) their relations.
         schema: R labels.
     """
@@ -145,13 +132,13 @@ def choose(
 
 
 class Datastore(nn.Module):
-    """N keys and their values, which are saved and loaded with the weights; empty at first.
+    """N keys with values, saved and loaded with the weights; empty at first.
 
     Shapes: `keys` (N, H); `values` (N, R) the probabilities of the samples' relations; `settings`
     (3,) the `Retrieval`. A state of any N can be loaded.
 
     Args:
-        size: H, of a key.
+        size: H.
         relations: R.
     """
 
@@ -170,7 +157,6 @@ class Datastore(nn.Module):
 
     @property
     def retrieval(self) -> Retrieval:
-        """The settings, as numbers."""
         weight, count, temperature = self.settings.tolist()
         return Retrieval(round(weight, 6), round(count), round(temperature, 6))
 
@@ -180,7 +166,6 @@ class Datastore(nn.Module):
         self.settings = torch.tensor(retrieval, dtype=torch.float32, device=keys.device)
 
     def clear(self) -> None:
-        """Remove all keys."""
         # not slices, which would keep the storage
         keys, values = (part.new_empty(0, part.shape[1]) for part in (self.keys, self.values))
         self.fill(keys, values, Retrieval(0.0, 0, 0.0))

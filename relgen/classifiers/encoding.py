@@ -1,10 +1,10 @@
-"""Encodings of samples as token ids: their base class, and entity markers.
+"""Encode samples as token ids: the base class, and entity markers.
 
     The [HEAD] storm [/HEAD] brought a [TAIL] power cut [/TAIL] .
     The @ storm @ brought a # power cut # .
 
-Ids are put together piece by piece, so that the markers' positions are known and never searched
-for: neither adjacent entities nor a text that contains `[HEAD]` can confuse them.
+Ids are joined piece by piece, so that the markers' positions are known without a search: neither
+adjacent entities nor a text that contains `[HEAD]` can confuse them.
 """
 
 from __future__ import annotations
@@ -42,12 +42,9 @@ class Encoded(NamedTuple):
 
 
 class Encoding(ABC):
-    """Base class of encodings, which turn samples into token ids. Knows no weights.
+    """Base class of encodings, which turn samples into token ids and know no weights.
 
-    Args:
-        tokenizer: a fast tokenizer; the special tokens are added to it.
-        special: names of the special tokens.
-        max_length: longest input in tokens, special tokens included.
+    The `special` tokens are added to a fast tokenizer. `max_length` counts them.
 
     Raises:
         InputError: `max_length` leaves no room for two entities.
@@ -78,7 +75,7 @@ class Encoding(ABC):
 
     @property
     def key(self) -> str:
-        """A hash of everything that decides how samples are encoded; keys the cache."""
+        """A hash of everything that decides how samples are encoded; part of the cache's key."""
         content = self.tokenizer.backend_tokenizer.to_str()
         settings = (type(self).__name__, ENCODING_VERSION, self._settings(), self.max_length)
         return text_hash(repr((settings, content)))[:16]
@@ -88,7 +85,7 @@ class Encoding(ABC):
         texts = [text for sample in samples for text in self._texts(sample)]
         if not texts:
             return []
-        # special tokens that stand in the text are text
+        # names of special tokens in the text are ordinary text
         ids = self.tokenizer(
             texts, add_special_tokens=False, split_special_tokens=True, verbose=False
         )["input_ids"]
@@ -99,12 +96,11 @@ class Encoding(ABC):
         ]
 
     def decode(self, input_ids: Sequence[int]) -> str:
-        """Return token ids as text, special tokens included and padding left out."""
+        """Return token ids as text, with special tokens but without padding."""
         kept = [token for token in input_ids if token != self.pad_id]
         return str(self.tokenizer.decode(kept))
 
     def save(self, folder: Path) -> None:
-        """Write the tokenizer with its special tokens."""
         self.tokenizer.save_pretrained(str(folder))
 
     @abstractmethod
@@ -113,7 +109,7 @@ class Encoding(ABC):
 
     @abstractmethod
     def _texts(self, sample: Sample) -> list[str]:
-        """Return the texts of a sample that are tokenised apart; their number is fixed."""
+        """Return the texts of a sample to tokenise separately; their number is fixed."""
 
     @abstractmethod
     def _join(self, sample: Sample, ids: Sequence[list[int]]) -> Encoded:
@@ -121,21 +117,20 @@ class Encoding(ABC):
 
 
 class MarkerEncoding(Encoding):
-    """Encodes samples with entity markers; `positions` are the head's and the tail's opening ones.
+    """Encodes samples with entity markers; `positions` are the opening ones of head and tail.
 
     Args:
         tokenizer: a fast tokenizer; the markers are added to it.
         types: entity types that markers name, such as `[HEAD:PERSON]`. Entities of other types, or
             of none, get the plain marker.
-        markers: `special` tokens, which join the vocabulary; or `punctuation` that every vocabulary
-            knows, with types in words: `@ * person * Ann @`, `# ^ city ^ Bern #`. These are "typed
-            entity marker" and "typed entity marker (punct)" of Zhou and Chen (2022, arXiv
-            2102.01373, table 1), whose special tokens name the type at the end as well.
+        markers: `special` tokens, which are added to the vocabulary; or `punctuation`, with types
+            in words: `@ * person * Ann @`, `# ^ city ^ Bern #`. These are "typed entity marker" and
+            "typed entity marker (punct)" of Zhou and Chen (2022, arXiv 2102.01373, table 1), whose
+            closing special tokens name the type as well.
         max_length: longest input in tokens, markers and special tokens included.
 
     Raises:
-        InputError: `max_length` leaves no room for two entities, or the vocabulary lacks the
-            punctuation.
+        InputError: `max_length` is too small, or the vocabulary lacks the punctuation.
     """
 
     def __init__(
@@ -207,8 +202,8 @@ class MarkerEncoding(Encoding):
 def split_around(sample: Sample) -> list[str]:
     """Split a text into five pieces: before, first entity, between, second entity, after.
 
-    White space before an entity moves into its piece: byte-level vocabularies know most words with
-    a space in front only.
+    White space before an entity moves into its piece, since byte-level vocabularies know most words
+    only with a leading space.
     """
     text = sample.text
     first, second = sorted((sample.head, sample.tail), key=lambda entity: entity.start)
@@ -222,21 +217,18 @@ def split_around(sample: Sample) -> list[str]:
 
 
 def keep_nearest(length: int, spans: Sequence[tuple[int, int]], budget: int) -> list[int]:
-    """Choose which tokens of a text that is too long are kept: windows around both entities.
+    """Return the indices of the tokens to keep of a text that is too long, ascending.
 
-    Markers have priority, then the entities' own tokens (both from their starts), then the context
-    by its distance from the nearer entity. The tokens that are kept stay in order.
+    Markers have priority, then the entities' own tokens (from their starts), then the context
+    by its distance from the nearer entity.
 
         >>> keep_nearest(12, [(1, 4), (8, 11)], 8)      # markers at 1, 3, 8 and 10
         [0, 1, 2, 3, 4, 8, 9, 10]
 
     Args:
-        length: number of tokens, T.
+        length: number of tokens.
         spans: start and end (exclusive) of each entity, its two markers included.
         budget: the number of tokens to keep.
-
-    Returns:
-        Indices of the tokens to keep, ascending.
     """
     if length <= budget:
         return list(range(length))

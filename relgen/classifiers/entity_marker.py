@@ -1,4 +1,4 @@
-"""Relation classification by entity markers: a linear layer over both opening markers' states.
+"""Classify relations from the states of both entities' opening markers, with a linear layer.
 
 Entity start of Baldini Soares et al., *Matching the Blanks* (ACL 2019, figure 3f); typed markers,
 as special tokens and as punctuation, after Zhou and Chen (2022, arXiv 2102.01373).
@@ -28,16 +28,16 @@ class EntityMarkerClassifier(Classifier):
     Args:
         schema: the relations; R labels.
         model: the pre-trained encoder: an embedded name, a local folder or a Hub id.
-        typed_markers: `[HEAD:PERSON]` instead of `[HEAD]`, `@ * person *` instead of `@`, for the
-            types that the schema names. Only for data where all sources give types: otherwise
-            markers tell the classifier who wrote a sentence.
+        typed_markers: use `[HEAD:PERSON]` instead of `[HEAD]`, `@ * person *` instead of `@`, for
+            the types that the schema names. Only for data in which all sources give types:
+            otherwise markers reveal who wrote a sentence.
         markers: `special` tokens such as `[HEAD]`, or `punctuation`: `@ … @` and `# … #`.
-        max_length: longest input in tokens, at most what the encoder has positions for; longer
-            texts are cut around both entities.
-        dropout: on the states that the linear layer reads.
-        encoder_dropout: in the encoder's layers; null leaves what it was pre-trained with.
-        freeze_embeddings: do not train the input embeddings: few samples change few of them, and an
-            optimiser still updates all.
+        max_length: longest input in tokens, limited by the encoder's positions; longer texts are
+            cut around both entities.
+        dropout: of the states that the linear layer reads.
+        encoder_dropout: in the encoder's layers; null keeps the value from pre-training.
+        freeze_embeddings: do not train the input embeddings: a few samples use few of them, but the
+            optimiser would update all.
         attention: the encoder's implementation. On a CPU in bfloat16 a training step with `eager`
             takes half the time for single sentences.
 
@@ -99,18 +99,15 @@ class EntityMarkerClassifier(Classifier):
         nn.init.zeros_(self.output.bias)
 
     def forward(self, batch: Batch) -> Tensor:
-        """Return logits (B, R) in the order of the schema's labels."""
         markers = read_states(
             self.encoder, batch.input_ids, batch.attention_mask, batch.positions
         )  # (B, 2, H)
         return self.output(self.dropout(markers.flatten(1)))
 
     def fresh_parameters(self) -> Iterator[nn.Parameter]:
-        """Yield the linear layer's parameters."""
         return self.output.parameters()
 
     def config(self) -> dict[str, Any]:
-        """Return the encoder's architecture and the encoding's settings."""
         return {
             "model": self.model,
             "encoder": self.encoder.config.to_dict(),
@@ -122,7 +119,6 @@ class EntityMarkerClassifier(Classifier):
 
     @classmethod
     def from_saved(cls, schema: RelationSchema, config: dict[str, Any], tokenizer: Path) -> Self:
-        """Build the module with untrained weights; the caller loads the saved ones."""
         encoding = MarkerEncoding(
             AutoTokenizer.from_pretrained(str(tokenizer)),
             types=config["types"],
@@ -140,7 +136,7 @@ def add_marker_embeddings(encoder: PreTrainedModel, encoding: MarkerEncoding) ->
     """Initialise the input embedding of each special marker from pre-trained ones.
 
     An opening marker starts as the mean of its words (`head`, or `head person`), a closing one as
-    the mean of `end` and its word, since few samples could not train random noise away.
+    the mean of `end` and its word: a few samples could not train random noise away.
     """
     tokenizer = encoding.tokenizer
     encoder.resize_token_embeddings(

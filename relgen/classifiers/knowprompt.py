@@ -2,12 +2,11 @@
 
 Chen et al., *KnowPrompt: Knowledge-aware Prompt-tuning with Synergistic Optimization for Relation
 Extraction* (WWW 2022, arXiv 2104.07650). Every relation has a virtual answer word; its score is the
-masked language model's logit for that word at the prompt's mask. Leaves out the paper's first
-stage, in which the virtual words alone learn at a higher rate; the released scripts train all
-weights at once, and so does this.
+masked language model's logit for that word at the prompt's mask. As in the released scripts, all
+weights are trained at once; the paper first trains the virtual words alone, at a higher rate.
 
-The released code (github.com/zjunlp/KnowPrompt) differs from the paper in these places, which are
-left out too. Answer words: padding with id 0 is averaged in; both directions of a relation start
+These deviations of the released code (github.com/zjunlp/KnowPrompt) from the paper are not
+reproduced. Answer words: padding with id 0 is averaged in; both directions of a relation start
 alike; `per` and `org` are replaced inside of words. Type words: both start as the mean of the first
 tokens of five types. Structured loss: a distance is the norm of the whole batch's matrix, divided
 by its rows; entities are the mean of their own tokens; corrupted entities are any one to five
@@ -24,8 +23,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel
 
 from relgen.classifiers.base import Batch, Classifier
-from relgen.classifiers.knowprompt_encoding import PromptEncoding
-from relgen.classifiers.knowprompt_words import add_virtual_words
+from relgen.classifiers.knowprompt_encoding import PromptEncoding, add_virtual_words
 from relgen.classifiers.losses import impossible_roles, structured_loss
 from relgen.classifiers.pretrained import (
     load_masked_language_model,
@@ -44,17 +42,16 @@ class KnowPromptClassifier(Classifier):
     Args:
         schema: the relations; R labels.
         model: the masked language model: a local folder or a Hub id, of the BERT or RoBERTa family
-            or similar. If its files hold no head, `start_as_identity` initialises one.
-        max_length: longest input in tokens, at most what the encoder has positions for; of longer
-            ones the sentence is cut around both entities, and the prompt kept.
-        structured_weight: λ, of the structured loss.
-        margin: γ of the structured loss; the released code's default.
-        encoder_dropout: in the encoder's layers; null leaves what it was pre-trained with.
+            or similar. If its files contain no head, `start_as_identity` initialises one.
+        max_length: longest input in tokens, limited by the encoder's positions; longer sentences
+            are cut around both entities.
+        structured_weight: λ, the weight of the structured loss.
+        margin: γ of the structured loss; the default is the released code's.
+        encoder_dropout: in the encoder's layers; null keeps the value from pre-training.
         attention: the encoder's implementation.
 
     Raises:
-        InputError: the model cannot be found, is no masked language model that this class can
-            read, or `max_length` is too small.
+        InputError: the model cannot be found or is not supported, or `max_length` is too small.
     """
 
     kind: ClassVar[str] = "knowprompt"
@@ -123,7 +120,6 @@ class KnowPromptClassifier(Classifier):
         return (p for name, p in self.language_model.named_parameters() if name in missing)
 
     def config(self) -> dict[str, Any]:
-        """Return the language model's architecture and all settings."""
         return {
             **self.settings,
             "language_model": self.language_model.config.to_dict(),
@@ -133,7 +129,6 @@ class KnowPromptClassifier(Classifier):
 
     @classmethod
     def from_saved(cls, schema: RelationSchema, config: dict[str, Any], tokenizer: Path) -> Self:
-        """Build the module with untrained weights; the caller loads the saved ones."""
         encoding = PromptEncoding(
             AutoTokenizer.from_pretrained(str(tokenizer)),
             relations=len(schema),
@@ -151,14 +146,14 @@ class KnowPromptClassifier(Classifier):
         return self._read_states(batch, batch.positions[:, :1])[:, 0]
 
     def _read_states(self, batch: Batch, places: Tensor) -> Tensor:
-        """Return the last layer's states at (B, P) places, (B, P, H)."""
+        """Return the last layer's states at positions (B, P), (B, P, H)."""
         encoder = self.language_model.base_model
         return read_states(encoder, batch.input_ids, batch.attention_mask, places)
 
     def _answer_words(self) -> Tensor:
-        """Return the answer words' embeddings (R, H), which are the output's as well.
+        """Return the answer words' embeddings (R, H), which are also those of the output.
 
-        Looked up once for all uses: each look-up has a gradient of the vocabulary's size.
+        Looked up once per step, since the gradient of each look-up has the vocabulary's size.
         """
         weight = cast(nn.Embedding, self.language_model.get_input_embeddings()).weight  # (V, H)
         return weight[self.encoding.answer_ids]

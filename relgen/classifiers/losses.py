@@ -1,4 +1,4 @@
-"""Losses of relation classifiers: free functions of tensors.
+"""Compute the losses of relation classifiers.
 
 KnowPrompt's structured loss (Chen et al., WWW 2022, arXiv 2104.07650, section 4.2) asks, as TransE
 does, for head + relation ≈ tail:
@@ -7,7 +7,7 @@ does, for head + relation ≈ tail:
     L = -log σ(γ - d_r(s, o)) - Σ_i 1/n log σ(d_r(s'_i, o'_i) - γ)
 
 Here s and o are the head's and the tail's states, r is the relation, and (s'_i, o'_i) are n pairs
-in which one entity cannot play its role. A true triple takes the state at the mask as its relation,
+in which one entity cannot play its role. In a true triple the relation is the state at the mask, in
 a corrupted one the true answer word's embedding, as in the released code.
 """
 
@@ -21,15 +21,12 @@ from relgen.data import RelationSchema
 
 
 def target_probabilities(labels: Tensor, targets: Tensor, relations: int) -> Tensor:
-    """Return the target distribution of each sample.
+    """Return the target distributions (B, R): rows of `targets`, or 1 at a certain label.
 
     Args:
         labels: (B,) indices.
         targets: (B, R) probabilities, and rows of zeros where the label is certain; or (B, 0).
         relations: R.
-
-    Returns:
-        (B, R): a row of `targets` if it has any, else 1 at the label.
     """
     certain = F.one_hot(labels, relations).float()
     if not targets.shape[1]:
@@ -51,16 +48,13 @@ def translation_distance(head: Tensor, relation: Tensor, tail: Tensor) -> Tensor
 
 
 def margin_loss(true: Tensor, corrupted: Tensor, counted: Tensor, margin: float) -> Tensor:
-    """Return the loss of true triples beyond the margin and of corrupted ones within it.
+    """Return the losses (B,) of true triples beyond the margin and of corrupted ones within it.
 
     Args:
         true: (B,) distances.
         corrupted: (B, N) distances.
-        counted: (B, N) flags of those that count; if none does, only the true triple is left.
+        counted: (B, N) True for the ones to include; only the true triple if none is.
         margin: γ.
-
-    Returns:
-        (B,) losses.
     """
     near = -F.logsigmoid(margin - true)
     far = -F.logsigmoid(corrupted - margin) * counted  # (B, N)
@@ -70,21 +64,18 @@ def margin_loss(true: Tensor, corrupted: Tensor, counted: Tensor, margin: float)
 def structured_loss(
     states: Tensor, targets: Tensor, answers: Tensor, impossible: Tensor, margin: float
 ) -> Tensor:
-    """Return the structured loss of KnowPrompt.
+    """Return the structured loss of KnowPrompt, (B,).
 
-    An entity's state is that of its virtual type word: the mean over the two that surround it. The
-    corrupted triples of a sample take the head, or else the tail, of another sample of the batch
-    that cannot play that role; nothing is drawn at random.
+    An entity's state is the mean of those of the two virtual type words around it. The corrupted
+    triples of a sample use the head or the tail of another sample of the batch that cannot play
+    that role; nothing is drawn at random.
 
     Args:
         states: (B, 5, H) the encoder's last layer at the positions of `PromptEncoding`.
         targets: (B, R) probabilities; an uncertain relation is their mean of answer words.
         answers: (R, H) the answer words' embeddings.
-        impossible: (2, R, R) as `impossible_roles` gives it.
+        impossible: (2, R, R), see `impossible_roles`.
         margin: γ.
-
-    Returns:
-        (B,) losses.
     """
     mask, *ends = states.unbind(dim=1)  # (B, H) each
     head, tail = (ends[0] + ends[1]) / 2, (ends[2] + ends[3]) / 2
@@ -106,7 +97,7 @@ def impossible_roles(schema: RelationSchema) -> Tensor:
 
     Returns:
         (2, R, R) of bool, for heads and for tails: True if an entity of the second relation cannot
-        stand in a sample of the first, because the types that both name have none in common. If
+        be in a sample of the first, because the types that both name have none in common. If
         one of them names no types, True for different relations.
     """
     roles = [[rel.head_types for rel in schema], [rel.tail_types for rel in schema]]

@@ -1,4 +1,4 @@
-"""Prediction with a trained classifier, from strings or samples."""
+"""Predict with a trained classifier, from strings or samples."""
 
 from __future__ import annotations
 
@@ -30,13 +30,10 @@ _ROUNDING = 2.0**-8
 class SavedClassifier:
     """A trained classifier, ready to predict.
 
-    Args:
-        classifier: the module; set to eval mode.
-        precision: of the computation. `bfloat16` is about one and a half times as fast on
-            processors with instructions for it, and keeps a second copy of the weights. Sentences
-            whose two best relations are close are computed again in `float32`, so that labels
-            hardly ever differ from those of `float32`; probabilities differ in the second or third
-            digit.
+    With a `precision` of `bfloat16`, prediction is about one and a half times as fast on processors
+    with instructions for it, and keeps a second copy of the weights. Sentences whose two best
+    relations are close are computed again in `float32`, so that labels hardly ever differ from
+    those of `float32`; probabilities differ in the second or third digit.
     """
 
     def __init__(self, classifier: Classifier, *, precision: Precision = "float32") -> None:
@@ -57,19 +54,15 @@ class SavedClassifier:
 
     @property
     def schema(self) -> RelationSchema:
-        """The relations."""
         return self.classifier.schema
 
     def predict(self, text: str, head: Mention, tail: Mention) -> Prediction:
         """Predict the relation between two mentions of a sentence.
 
-        Args:
-            text: the sentence.
-            head: the head as it is written in the text, or its (start, end) offsets.
-            tail: the tail, likewise.
+        A mention is given as written in the text, or as its (start, end) offsets.
 
         Raises:
-            InputError: (a ValueError) a mention is not in the text, or is there more than once.
+            InputError: (a ValueError) a mention is not in the text, or more than once.
         """
         return self.predict_many([(text, head, tail)])[0]
 
@@ -93,9 +86,7 @@ class SavedClassifier:
     ) -> list[Prediction]:
         """Predict the relations of samples, in order; their own relations are ignored.
 
-        Args:
-            samples: any number.
-            token_budget: tokens a batch, padding included.
+        A batch has up to `token_budget` tokens, padding included.
         """
         encoded = self.classifier.encoding.encode(samples)
         logits = compute_logits(self.rounded or self.classifier, encoded, token_budget)  # (N, R)
@@ -111,15 +102,9 @@ class SavedClassifier:
 
 
 def compute_logits(classifier: Classifier, encoded: Sequence[Encoded], token_budget: int) -> Tensor:
-    """Return the logits of N encoded samples, computed in batches of similar lengths.
+    """Return the logits of N encoded samples, (N, R) in float32 on the CPU.
 
-    Args:
-        classifier: R labels.
-        encoded: the samples.
-        token_budget: tokens a batch, padding included.
-
-    Returns:
-        (N, R), float32, on the CPU.
+    Batches have similar lengths, and up to `token_budget` tokens with padding.
     """
     device, pad_id = next(classifier.parameters()).device, classifier.encoding.pad_id
     logits = torch.empty(len(encoded), len(classifier.schema))
@@ -135,11 +120,7 @@ def compute_logits(classifier: Classifier, encoded: Sequence[Encoded], token_bud
 
 
 def close_calls(logits: Tensor) -> list[int]:
-    """Return the rows whose two best logits are too close for the precision of bfloat16.
-
-    Args:
-        logits: (N, R).
-    """
+    """Return the rows of logits (N, R) whose two best are too close to trust bfloat16."""
     best = logits.topk(min(2, logits.shape[1])).values  # (N, 2)
     # each of the two has an error from its own rounding and from that of earlier layers
     least = (4 * _ROUNDING * best[:, 0].abs()).clamp(min=_CLOSE)  # (N,)
@@ -159,13 +140,10 @@ def _in_bfloat16(classifier: Classifier) -> Classifier:
 def find_mention(text: str, mention: Mention, role: str) -> tuple[int, int]:
     """Return a mention's offsets in a text; whole words are preferred to parts of words.
 
-    Args:
-        text: the sentence.
-        mention: the mention as written, or its offsets, which are returned unchanged.
-        role: `head` or `tail`, for the message.
+    Offsets are returned unchanged. `role` is for the message.
 
     Raises:
-        InputError: the mention is not in the text, or is there more than once.
+        InputError: the mention is not in the text, or more than once.
     """
     if not isinstance(mention, str):
         return mention

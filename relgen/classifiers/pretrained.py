@@ -1,7 +1,7 @@
-"""Pre-trained encoders and masked language models, as the architectures need them.
+"""Load and adapt pre-trained encoders and masked language models.
 
-Leaves out masked language models whose head is not a chain of modules behind the encoder, such as
-DistilBERT, and those whose output embeddings are a matrix of their own.
+Not supported are masked language models whose head is not a chain of modules behind the encoder,
+such as DistilBERT, and those with separate output embeddings.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from transformers.utils import logging as transformers_logging
 from relgen.common import InputError
 from relgen.models import missing_model, resolve_model
 
-# GELU is the identity for numbers well above zero. Encoders' states lie within a few units around
-# zero, and the LayerNorm that follows removes a shift that all of them share
+# GELU is the identity well above zero. Encoders' states are within a few units of zero, and the
+# LayerNorm that follows removes a common shift
 _SHIFT = 4.0
 
 
@@ -36,7 +36,7 @@ def load_masked_language_model(
             its output embeddings are not its input embeddings.
     """
     verbosity = transformers_logging.get_verbosity()
-    # a missing head is reported in our words, when the training starts
+    # a missing head is reported when the training starts
     transformers_logging.set_verbosity_error()
     try:
         with missing_model(model):
@@ -71,7 +71,7 @@ def head_parts(model: PreTrainedModel) -> Sequence[nn.Module]:
     """Return the modules that turn a state into logits, in order; none if they cannot be found.
 
     In the BERT and RoBERTa families, and in similar models, they follow the encoder; the last one
-    holds the output embeddings.
+    contains the output embeddings.
     """
     encoder, *parts = model.children()
     outputs = model.get_output_embeddings()
@@ -83,16 +83,13 @@ def head_parts(model: PreTrainedModel) -> Sequence[nn.Module]:
 def word_logits(
     model: PreTrainedModel, states: Tensor, words: Sequence[int], embeddings: Tensor
 ) -> Tensor:
-    """Return the head's logits for a few words, without computing the rest of the vocabulary.
+    """Return the head's logits (B, R) for a few words only, not for the whole vocabulary.
 
     Args:
         model: one with `head_parts`.
         states: (B, H).
         words: R token ids.
         embeddings: (R, H) of these words: rows of the output embeddings.
-
-    Returns:
-        (B, R) logits.
     """
     *before, last = head_parts(model)
     for part in before:
@@ -107,15 +104,11 @@ def word_logits(
 
 @torch.no_grad()
 def start_as_identity(model: PreTrainedModel, missing: Sequence[str]) -> None:
-    """Initialise a head without pre-trained weights so that it passes states on, not noise.
+    """Initialise a head's `missing` weights so that it passes states on, not noise.
 
     The dense layers among the missing parameters become the identity plus a shift that makes GELU
     pass states unchanged; LayerNorm removes the shift. The output embeddings are the input
     embeddings. So a word's logit is the product of the normalised state and the word's embedding.
-
-    Args:
-        model: its missing weights are changed in place.
-        missing: names of the parameters without pre-trained weights.
     """
     parameters = dict(model.named_parameters())
     for name, module in model.named_modules():
@@ -127,7 +120,7 @@ def start_as_identity(model: PreTrainedModel, missing: Sequence[str]) -> None:
 
 
 def set_dropout(module: nn.Module, probability: float) -> None:
-    """Set the probability of every dropout layer in a module, attention's included."""
+    """Set the probability of all dropout layers in a module, attention's included."""
     for part in module.modules():
         if isinstance(part, nn.Dropout):
             part.p = probability
@@ -136,8 +129,8 @@ def set_dropout(module: nn.Module, probability: float) -> None:
 def longest_input(encoder: PreTrainedModel) -> int:
     """Return the number of tokens that an encoder has position embeddings for.
 
-    RoBERTa counts positions from behind its padding id, and so takes fewer tokens than its table
-    has rows.
+    RoBERTa counts positions from its padding id + 1, and so takes fewer tokens than its table has
+    rows.
     """
     table = getattr(getattr(encoder, "embeddings", None), "position_embeddings", None)
     if not isinstance(table, nn.Embedding):

@@ -4,7 +4,7 @@ Chen et al., *Relation Extraction as Open-book Examination: Retrieval-enhanced P
 2022, arXiv 2205.02355). KnowPrompt is trained as usual. Then the state at the mask of every
 training sample becomes a key of a datastore, and predictions are mixed with the relations of the
 nearest keys (`relgen.classifiers.datastore`). The authors' scripts train without the structured
-loss, which `structured_weight: 0` does, and without virtual type words, which is left out here.
+loss (as does `structured_weight: 0`) and without virtual type words, which is not offered here.
 """
 
 from __future__ import annotations
@@ -26,15 +26,11 @@ from relgen.classifiers.saved import load_classifier
 from relgen.common import InputError
 from relgen.data import RelationSchema
 
-_RANGES = {
-    "interpolation": (0, 1),
-    "neighbours": (1, float("inf")),
-    "temperature": (1e-6, float("inf")),
-}
+_RANGES = {"interpolation": (0, 1), "neighbours": (1, None), "temperature": (1e-6, None)}
 
 
 class RetrievalClassifier(KnowPromptClassifier):
-    """KnowPrompt, whose predictions are mixed with those of the nearest training samples.
+    """KnowPrompt, with predictions mixed with those of the nearest training samples.
 
     During training and validation it is KnowPrompt alone.
 
@@ -52,8 +48,8 @@ class RetrievalClassifier(KnowPromptClassifier):
             0 only the datastore is learnt.
 
     Raises:
-        InputError: see `KnowPromptClassifier`; λ, k or T is out of its range; or `trained` is no
-            KnowPrompt, or one of other relations.
+        InputError: see `KnowPromptClassifier`; or λ, k or T is out of range, or `trained` is not a
+            KnowPrompt of these relations.
     """
 
     kind: ClassVar[str] = "retrieval"
@@ -110,11 +106,9 @@ class RetrievalClassifier(KnowPromptClassifier):
 
     @property
     def finished(self) -> bool:  # type: ignore[override]
-        """True if the datastore is filled."""
         return len(self.datastore) > 0
 
     def restart(self) -> None:
-        """Empty the datastore."""
         self.datastore.clear()
 
     @torch.no_grad()
@@ -137,14 +131,13 @@ class RetrievalClassifier(KnowPromptClassifier):
         self.train(was_training)
 
     def config(self) -> dict[str, Any]:
-        """Return KnowPrompt's config, and how the datastore is used (the weights hold it)."""
+        """Return KnowPrompt's config and the retrieval settings."""
         used = {**self.datastore.retrieval._asdict(), "samples": len(self.datastore)}
         used |= {"source": self.source, "trained": self.trained}
         return {**super().config(), "retrieval": used}
 
     @classmethod
     def from_saved(cls, schema: RelationSchema, config: dict[str, Any], tokenizer: Path) -> Self:
-        """Build the module with untrained weights; the caller loads the saved ones."""
         built = super().from_saved(schema, config, tokenizer)
         built.source = config["retrieval"]["source"]
         built.trained = config["retrieval"]["trained"]
@@ -167,7 +160,6 @@ class RetrievalClassifier(KnowPromptClassifier):
 
 
 def _load_knowprompt(folder: str, schema: RelationSchema) -> KnowPromptClassifier:
-    """Load a trained KnowPrompt of these relations."""
     found = load_classifier(folder).classifier
     if found.kind != KnowPromptClassifier.kind:
         problem, value = "is another kind of classifier", found.kind
@@ -186,9 +178,9 @@ def _load_knowprompt(folder: str, schema: RelationSchema) -> KnowPromptClassifie
 def _check_ranges(given: dict[str, float]) -> None:
     for name, value in given.items():
         least, most = _RANGES[name]
-        if not least <= value <= most:
+        if not value >= least or (most is not None and value > most):  # NaN fails too
             raise InputError(
-                f"must be at least {least}" + (f" and at most {most}" if most == 1 else ""),
+                f"must be at least {least}" + (f" and at most {most}" if most else ""),
                 field=name,
                 value=value,
                 remedy="null chooses it on the validation file",

@@ -1,6 +1,16 @@
-"""Holds DPO as functions: preference pairs, prefix tree, tree attention, losses, memory.
+"""Trains on chains of preference pairs with DPO. In the order of a chain's way to a gradient:
 
-Leaves out the training loop (`lightning_modules.dpo`) and batching (`datamodules.preferences`).
+    preference_pairs   labelled samples -> chains of (chosen, rejected)
+    tokenize           a chain -> token ids, segment by segment
+    prefix_tree        chains -> one packed row, in which shared prompts stand once
+    tree_attention     which tokens of the row attend to which
+    logps              a model and a row -> log-probabilities of the completions
+    losses             these under policy and reference -> losses
+    microbatch         losses -> gradients, some branches at a time
+
+`near_copies` and `reference_cache` help the first and the fifth; `memory` and `decoder_sizes`
+estimate what a step takes. The training loop is `lightning_modules.dpo`; batches are made in
+`datamodules.preferences`.
 """
 
 import lazy_loader

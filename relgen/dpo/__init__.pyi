@@ -2,10 +2,8 @@ from .decoder_sizes import adapted_layers as adapted_layers
 from .decoder_sizes import read_sizes as read_sizes
 from .logps import PairLogProbabilities as PairLogProbabilities
 from .logps import tree_log_probabilities as tree_log_probabilities
-from .losses import LOSSES as LOSSES
 from .losses import LossName as LossName
-from .losses import check_loss as check_loss
-from .losses import nll_loss as nll_loss
+from .losses import PreferenceLoss as PreferenceLoss
 from .memory import EstimatesMemory as EstimatesMemory
 from .memory import HasHeaviestBatch as HasHeaviestBatch
 from .memory import MemoryEstimate as MemoryEstimate

@@ -1,7 +1,4 @@
-"""Log-probabilities of completions under a model: packed trees, and row by row.
-
-Leaves out: which model (policy or reference) and what is done with them.
-"""
+"""Log-probabilities of completions under a model, of packed trees and row by row."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ from relgen.dpo.prefix_tree import MicroBatch, RowBatch, TreeBatch
 from relgen.dpo.tree_attention import TreePlan, TrunkStates, check_attention
 from relgen.kernels import head_log_probabilities
 
-# what configurations call a factor or a cap on the head's output
+# the names in configurations of a factor or a cap on the head's output
 _CHANGES_LOGITS = (
     "final_logit_softcapping",
     "logits_scaling",
@@ -32,20 +29,13 @@ class PairLogProbabilities(NamedTuple):
     chosen: Tensor
     rejected: Tensor
 
-    def per_token(self, completion_tokens: Tensor) -> PairLogProbabilities:
-        """Divide by the completions' token counts, (2B,): length normalisation."""
-        chosen_tokens, rejected_tokens = completion_tokens.chunk(2)
-        return PairLogProbabilities(self.chosen / chosen_tokens, self.rejected / rejected_tokens)
-
 
 def tree_log_probabilities(model: nn.Module, batch: TreeBatch) -> PairLogProbabilities:
     """Return the log-probabilities of the completions of packed trees, from one forward pass.
 
-    The LM head runs on the T target positions only; a frozen one on few at a time, so that a large
-    vocabulary does not decide how many chains a batch can hold.
-
     Args:
-        model: a causal language model or a PEFT model around one.
+        model: a causal language model or a PEFT model around one; its LM head runs on the T target
+            positions only.
         batch: B pairs.
 
     Raises:
@@ -57,14 +47,10 @@ def tree_log_probabilities(model: nn.Module, batch: TreeBatch) -> PairLogProbabi
 
 
 def trunk_states(model: nn.Module, batch: TreeBatch) -> TrunkStates:
-    """Read the trunks of packed trees; return keys and values for `branch_log_probabilities`.
-
-    Args:
-        model: as for `tree_log_probabilities`.
-        batch: its branches are not read.
+    """Return the keys and values of the trunks of packed trees, for `branch_log_probabilities`.
 
     Raises:
-        InputError: as there.
+        InputError: the model's attention does not allow it (`check_attention`).
     """
     check_attention(model.config)  # type: ignore[arg-type]
     states: TrunkStates = {}
@@ -75,27 +61,24 @@ def trunk_states(model: nn.Module, batch: TreeBatch) -> TrunkStates:
 def branch_log_probabilities(
     model: nn.Module, batch: TreeBatch, micro_batch: MicroBatch, states: TrunkStates
 ) -> PairLogProbabilities:
-    """Return the log-probabilities of the b pairs of some branches, given the trunks' states.
+    """Return the log-probabilities of the b pairs of a micro-batch, (b,) each.
 
     Args:
-        model: as for `trunk_states`.
+        model: as for `tree_log_probabilities`.
         batch: the packed trees.
         micro_batch: one of `relgen.dpo.prefix_tree.micro_batches`.
-        states: of the trunks.
-
-    Returns:
-        (b,) each.
+        states: those of the trunks (`trunk_states`).
     """
     plan = TreePlan(batch, span=micro_batch.span, states=states)
     return _log_probabilities(model, batch, micro_batch, plan)
 
 
 def row_log_probabilities(model: nn.Module, rows: RowBatch) -> PairLogProbabilities:
-    """Return the log-probabilities of the plain layout, 2B padded rows; tests compare with these.
+    """Return the log-probabilities of the plain layout, for tests and benchmarks to compare with.
 
     Args:
         model: any causal language model.
-        rows: chosen rows first, then rejected.
+        rows: the same B pairs as 2B padded rows.
     """
     length = rows.input_ids.shape[1]
     first = int(rows.completion_mask.any(0).nonzero()[0])  # before it there is nothing to predict
@@ -111,18 +94,15 @@ def row_log_probabilities(model: nn.Module, rows: RowBatch) -> PairLogProbabilit
 
 
 def token_log_probabilities(logits: Tensor, ids: Tensor) -> Tensor:
-    """Return the log-probability of each id.
+    """Return the log-probability of each id, (...); half precision is cast to float32 first.
 
     Args:
-        logits: (..., V); half precision is taken to float32 first.
+        logits: (..., V).
         ids: (...).
-
-    Returns:
-        (...)
     """
     if logits.dtype in (torch.bfloat16, torch.float16):
         logits = logits.float()
-    # one pass over the vocabulary, where gather and logsumexp are several
+    # one pass over the vocabulary; gather and logsumexp would be several
     losses = F.cross_entropy(logits.flatten(0, -2), ids.flatten(), reduction="none")
     return -losses.view(ids.shape)
 
@@ -131,7 +111,7 @@ def _log_probabilities(
     model: nn.Module, batch: TreeBatch, micro_batch: MicroBatch, plan: TreePlan
 ) -> PairLogProbabilities:
     per_token = _target_log_probabilities(model, batch, micro_batch, plan)  # (t,)
-    # in the batch, chosen ones are numbered from 0 on and rejected ones from B on
+    # chosen completions are numbered from 0 in the batch, rejected ones from B
     sequences = batch.target_sequences[micro_batch.targets]
     rejected = sequences.div(batch.pairs, rounding_mode="floor")
     b = micro_batch.pairs.stop - micro_batch.pairs.start
@@ -178,6 +158,6 @@ def _base_model(model: nn.Module) -> Any:
 
 
 def _has_plain_head(config: Any) -> bool:
-    """Return whether the logits are the head's output as it is; Granite scales, Gemma caps them."""
+    """Return whether the head's output is the logits; Granite scales them, Gemma caps them."""
     text = config.get_text_config()
     return all(getattr(text, name, None) is None for name in _CHANGES_LOGITS)

@@ -1,13 +1,13 @@
-"""The loss of packed trees and its gradients, with few branches in memory at a time.
+"""The losses of packed trees and their gradients, with few branches in memory at a time.
 
-A step keeps for its backward pass what the layers computed of every token. But no branch sees
-another, and no trunk sees a branch. So as soon as the losses of some branches are known, their
-gradients can be computed, and what was kept for them is freed: what is left for the trunks are
-gradients of the trunks' keys and values, which are summed until the trunks' own backward pass.
-Every token still goes forward once and back once. In memory are the trunks and one micro-batch.
+For its backward pass, a step keeps the layers' activations of every token. But no branch sees
+another, and no trunk sees a branch. So the gradients of a few branches (a micro-batch) can be
+computed as soon as their losses are known, and their activations freed. The gradients with respect
+to the trunks' keys and values are summed until the trunks' own backward pass. Every token still has
+one forward and one backward pass; memory holds the trunks and one micro-batch.
 
-Leaves out: layers that are sharded over processes, which gather their weights in hooks that this
-bypasses; and the scaling of losses for float16, which comes after these gradients.
+Not for layers that are sharded over processes (this bypasses the hooks that gather their weights),
+nor for float16 with loss scaling (which comes after these gradients).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from relgen.dpo.logps import (
 from relgen.dpo.prefix_tree import MicroBatch, TreeBatch, micro_batches
 
 PairLoss = Callable[[PairLogProbabilities, slice], Tensor]
-"""Log-probabilities of b pairs, (b,) each, and their places among the batch's pairs, to (b,)."""
+"""Log-probabilities of b pairs, (b,) each, and their slice of the batch's pairs -> losses (b,)."""
 
 
 class TreeLosses(NamedTuple):
@@ -53,9 +53,9 @@ def tree_losses(
     Args:
         model: as for `tree_log_probabilities`.
         batch: B pairs.
-        loss: of each pair by itself.
-        branch_tokens: take about so many tokens of branches at a time, and compute their gradients
-            at once; None takes all together. Without gradients it makes no difference.
+        loss: must treat each pair by itself.
+        branch_tokens: process about this many tokens of branches at a time and compute their
+            gradients at once; None processes all together. Without gradients it has no effect.
 
     Raises:
         InputError: the model's attention does not allow it (`check_attention`).
@@ -76,7 +76,7 @@ def _losses_in_parts(
     trunk = trunk_states(model, batch)
 
     def values(part: MicroBatch, states: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Return a part's losses (b,) and log-probabilities (2, b), given the trunks' states."""
+        """Return a part's losses, (b,), and log-probabilities, (2, b)."""
         given = dict(zip(trunk, zip(states[::2], states[1::2], strict=True), strict=True))
         policy = branch_log_probabilities(model, batch, part, given)
         return loss(policy, part.pairs), torch.stack(policy)
@@ -88,9 +88,9 @@ def _losses_in_parts(
 
 
 class _Parts(torch.autograd.Function):
-    """The trunks' states and the trained weights to (), (B,) and (2, B); gradients for the first.
+    """Maps the trunks' states and the trained weights to total (), losses (B,), logps (2, B).
 
-    The gradients are computed in the forward pass, part by part.
+    The gradients of the total are computed in the forward pass, part by part.
     """
 
     @staticmethod
@@ -101,7 +101,7 @@ class _Parts(torch.autograd.Function):
         number_of_states: int,
         *tensors: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        # leaves of graphs that end here
+        # the parts' graphs end at these
         states = [t.detach().requires_grad_(t.requires_grad) for t in tensors[:number_of_states]]
         inputs = [*states, *tensors[number_of_states:]]
         wanted = [tensor for tensor in inputs if tensor.requires_grad]

@@ -1,7 +1,4 @@
-"""Near copies: demonstrations with other entities and a few other words.
-
-One of the kinds of rejected sample (`relgen.dpo.preference_pairs`).
-"""
+"""Near copies, one of the kinds of rejected sample (`relgen.dpo.preference_pairs`)."""
 
 from __future__ import annotations
 
@@ -22,12 +19,13 @@ def near_copy(sample: Sample, pool: Sequence[Sample], rng: random.Random) -> Sam
 
     Args:
         sample: the demonstration to copy.
-        pool: where entities and words come from.
-        rng: makes the choices.
+        pool: samples that lend entities and words.
+        rng: source of the random choices.
     """
-    head = _replacement(sample, "head", pool, rng)
-    tail = _replacement(sample, "tail", pool, rng)
-    words = _words_by_shape(pool)
+    mentions: dict[str, str] = {
+        "head": _replacement(sample, "head", pool, rng),
+        "tail": _replacement(sample, "tail", pool, rng),
+    }
     spans = sorted([("head", sample.head), ("tail", sample.tail)], key=lambda pair: pair[1].start)
     cuts = [0, spans[0][1].start, spans[0][1].end, spans[1][1].start, spans[1][1].end]
     contexts = [
@@ -35,8 +33,7 @@ def near_copy(sample: Sample, pool: Sequence[Sample], rng: random.Random) -> Sam
         sample.text[cuts[2] : cuts[3]],
         sample.text[cuts[4] :],
     ]
-    contexts = _change_words(contexts, words, rng)
-    mentions = {"head": head, "tail": tail}
+    contexts = _change_words(contexts, _words_by_shape(pool), rng)
     text, entities = "", {}
     for context, (role, entity) in zip(contexts[:2], spans, strict=True):
         text += context

@@ -1,9 +1,9 @@
-"""Chains of preference pairs, built from labelled samples: no human preferences are needed.
+"""Chains of preference pairs, built from labelled samples without human preferences.
 
 *chosen* is a labelled sample of the target relation. *rejected* is one of three kinds:
-`wrong_label` (a labelled sample of another relation, passed off as the target), `near_copy` (a
-demonstration with its entities replaced and a few context words changed) and `exact_copy` (a
-demonstration as it is). A *chain* imitates one-by-one generation: the k-th pair's prompt shows k
+`wrong_label` (a labelled sample of another relation, presented as one of the target), `near_copy`
+(a demonstration with other entities and a few other words) and `exact_copy` (an unchanged
+demonstration). A *chain* imitates one-by-one generation: the k-th pair's prompt shows k
 demonstrations, and its chosen sample is the demonstration that pair k + 1 adds (Li, Dai, Li,
 ACL 2025, section 3.3).
 """
@@ -32,7 +32,7 @@ EQUAL_SHARES: Mapping[RejectionKind, float] = {
 
 @dataclass(frozen=True, slots=True)
 class PreferencePair:
-    """Two answers to one prompt, and why the second is worse."""
+    """Two answers to one prompt, and the reason why the second is worse."""
 
     chosen: Sample
     rejected: Sample
@@ -41,7 +41,7 @@ class PreferencePair:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """One one-by-one run over a relation: a first demonstration, then the pairs in order."""
+    """One run of one-by-one generation: a first demonstration, then the pairs in order."""
 
     id: str
     relation: str
@@ -54,7 +54,7 @@ class Chain:
         return (self.demonstration, *(pair.chosen for pair in self.pairs[:step]))
 
     def to_json(self) -> dict[str, Any]:
-        """Return the object for a line of `chains.jsonl`."""
+        """Return the JSON object of a line of `chains.jsonl`."""
         return {
             "id": self.id,
             "relation": self.relation,
@@ -68,7 +68,7 @@ class Chain:
 
     @classmethod
     def from_json(cls, row: Any) -> Chain:
-        """Read what `to_json` wrote. Raises InputError, naming the field and the value."""
+        """Build a chain from `to_json`'s object; raise InputError that names the bad field."""
         if not isinstance(row, dict):
             raise InputError("a chain must be a JSON object", value=row)
         for name in ("id", "relation", "demonstration", "pairs"):
@@ -96,18 +96,18 @@ def build_chains(
 ) -> list[Chain]:
     """Build the chains of a few-shot set.
 
-    Each chain visits all samples of its relation in an order of its own; a relation with K samples
-    gives K - 1 pairs a chain. The kinds of rejected sample follow `shares` as closely as the
-    chain's length allows and come in random order.
+    Each chain visits all samples of its relation in random order, so that K samples give K - 1
+    pairs. The kinds of rejected sample follow `shares` as closely as the chain's length allows, in
+    random order.
 
     Args:
         samples: the labelled few-shot samples.
         schema: their relations.
-        seed: the same seed gives the same chains, whichever half is asked for.
-        half: chains for the relations of this half only; rejected samples come from the same half,
-            so that no sample of the other half is seen in tuning.
-        shares: relative weight of each kind; 0 leaves a kind out.
-        chains_per_relation: how many chains to build for each relation.
+        seed: of the random choices; a relation's orders do not depend on `half`.
+        half: build chains for the relations of this half only, with rejected samples from the same
+            half, so that tuning sees no sample of the other half.
+        shares: relative weight of each kind; 0 excludes a kind.
+        chains_per_relation: number of chains for each relation.
 
     Raises:
         InputError: an unknown relation, shares that are negative or all zero, or no relation with
@@ -131,21 +131,21 @@ def build_chains(
                 chains.append(Chain(chain_id, label, order[0], pairs, half))
     if not chains:
         raise InputError(
-            "no relation has two samples, and a pair needs a demonstration and a chosen sample",
+            "no relation has two samples: a pair needs a demonstration and a chosen sample",
             field="train",
             value={label: len(found) for label, found in by_relation.items()},
-            remedy="give K >= 2 samples per relation, or generate without tuning",
+            remedy="give at least two samples per relation, or generate without tuning",
         )
     return chains
 
 
 def write_chains(path: str | Path, chains: Iterable[Chain]) -> int:
-    """Write `chains.jsonl` atomically; return the number of chains."""
+    """Write `chains.jsonl` atomically and return the number of chains."""
     return write_jsonl(path, (chain.to_json() for chain in chains))
 
 
 def read_chains(path: str | Path) -> list[Chain]:
-    """Read `chains.jsonl`. Raises InputError, naming every malformed line, or an empty file."""
+    """Read `chains.jsonl`; raise InputError for malformed lines, naming each, or an empty file."""
     chains, errors = [], []
     for number, line in enumerate(read_lines(path), start=1):
         if not line.strip():
@@ -171,7 +171,7 @@ def _pairs(
     kinds = _kinds(max(0, len(order) - 1), shares, rng)
     for step, (chosen, kind) in enumerate(zip(order[1:], kinds, strict=True)):
         shown = order[: step + 1]
-        # where a kind is impossible (no other relation, only equal texts), the next one is tried
+        # a kind can be impossible (no other relation, only equal texts): then try the next one
         fallbacks = [kind, *(k for k in REJECTION_KINDS if k != kind and shares.get(k, 0.0) > 0)]
         for candidate in fallbacks:
             rejected = _rejected(candidate, chosen, shown, pool, rng)
@@ -183,16 +183,14 @@ def _pairs(
                 "no rejected sample differs from the chosen one",
                 field="relation",
                 value=chosen.relation,
-                remedy=_remedy(fallbacks, chosen, pool),
+                remedy=(
+                    "a wrong label needs samples of another relation: give some, or allow other "
+                    "kinds of rejected sample"
+                    if fallbacks == ["wrong_label"]
+                    and {s.relation for s in pool} == {chosen.relation}
+                    else "all samples of this relation are the same: give different ones"
+                ),
             )
-
-
-def _remedy(kinds: Sequence[RejectionKind], chosen: Sample, pool: Sequence[Sample]) -> str:
-    """Return what to do where none of some kinds has a sample to reject."""
-    alone = all(sample.relation == chosen.relation for sample in pool)
-    if kinds == ["wrong_label"] and alone:
-        return "a wrong label takes samples of another relation: give some, or allow other kinds"
-    return "the samples of this relation are copies of each other: give different ones"
 
 
 def _rejected(
@@ -206,7 +204,7 @@ def _rejected(
         options = [s for s in pool if s.relation != chosen.relation and _differ(s, chosen)]
         if not options:
             return None
-        # a label first, then a sample of it: a large label (often the negative) must not dominate
+        # choose the label first: a large one (often the negative) must not dominate
         label = rng.choice(sorted({sample.relation for sample in options}))
         return rng.choice([s for s in options if s.relation == label]).with_relation(
             chosen.relation
@@ -236,7 +234,7 @@ def _kinds(
 
 
 def _differ(first: Sample, second: Sample) -> bool:
-    """Return whether sentences differ, or the entities marked in the same sentence."""
+    """Return whether two samples differ in their sentences or in the entities marked in them."""
 
     def form(sample: Sample) -> tuple[str, str, str]:
         return normalised(sample.text), normalised(sample.head_text), normalised(sample.tail_text)

@@ -1,17 +1,15 @@
-"""Sequences that share prefixes -> one packed tree: ids, positions, visibility, targets.
+"""Chains that share prefixes -> one packed row: ids, positions, visibility, targets.
 
 A chain of K pairs is a tree. Its *trunk* is the growing prompt: prefix, then demonstrations. At
-each step a *branch* forks off: the cue, and below it the chosen and the rejected completion. Every
-token stands in the row once, trunks before branches:
+each step a *branch* forks off: the cue, then the chosen and the rejected completion. Every token is
+in the row once, trunks before branches:
 
     trunk of tree 0 | trunk of tree 1 | … | cue₀ chosen₀ rejected₀ | cue₁ chosen₁ rejected₁ | …
 
 With depth-first entry and exit times of the nodes, a token q sees a token k iff
 `entry[k] <= entry[q] < exit[k]` (k's node is q's own or an ancestor) and k does not come after q.
-Positions follow the path from the root. The losses and gradients are those of the 2K rows
-(`lay_out_rows`, the plain layout, which tests compare against).
-
-Leaves out: tokenising (`relgen.dpo.tokenize`) and attention (`relgen.dpo.tree_attention`).
+Positions follow the path from the root. Losses and gradients are those of the plain layout, one row
+for each completion (`lay_out_rows`).
 """
 
 from __future__ import annotations
@@ -25,6 +23,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from relgen.dpo.tokenize import ChainTokens
 
@@ -51,24 +50,19 @@ class TreeShape(NamedTuple):
 
 
 class Span(NamedTuple):
-    """Tokens of a row that go through a model in one pass: all, the trunks, or some branches.
-
-    Args:
-        start: offset in the row.
-        end: exclusive.
-    """
+    """The tokens of one forward pass (all, the trunks, or some branches) as offsets in the row."""
 
     start: int
     end: int
 
     def trunks(self, batch: TreeBatch) -> list[tuple[int, int]]:
-        """Start and end of each trunk in the span; offsets in the row."""
+        """Return start and end of each trunk in the span, as offsets in the row."""
         return [
             (shape.start, shape.trunk_end) for shape in batch.shapes if self._holds(shape.start)
         ]
 
     def branches(self, batch: TreeBatch) -> list[tuple[TreeShape, list[Branch]]]:
-        """The branches in the span, tree by tree; offsets in the row."""
+        """Return the trees with branches in the span, and these branches."""
         found = (
             (shape, [branch for branch in shape.branches if self._holds(branch.start)])
             for shape in batch.shapes
@@ -80,10 +74,10 @@ class Span(NamedTuple):
 
 
 class MicroBatch(NamedTuple):
-    """Branches that adjoin in the row, with their pairs and their targets.
+    """Adjacent branches, with the slices of the batch's pairs and targets that belong to them.
 
-    No branch sees another, and all targets are in branches: what is worked out of a part takes its
-    tokens and the trunks, and nothing else.
+    No branch sees another and all targets are in branches, so that log-probabilities of a
+    micro-batch need its own tokens and the trunks only.
     """
 
     span: Span
@@ -99,16 +93,16 @@ class TreeBatch(NamedTuple):
         position_ids: (1, N), from 0 at each tree's root along the path.
         entries: (N,), depth-first entry time of each token's node.
         exits: (N,), its exit time.
-        target_positions: (T,), where the logits predict a completion's token. The cue's last token
-            stands in it twice: it predicts the first token of both completions.
+        target_positions: (T,), where the logits predict a token of a completion. The cue's last
+            token occurs twice: it predicts the first token of both completions.
         target_ids: (T,), the tokens predicted there.
-        target_sequences: (T,), the completion a target belongs to: i for the chosen one of pair i,
-            B + i for the rejected one.
-        completion_tokens: (2B,), tokens of each completion, in the same order.
+        target_sequences: (T,), the completion that a target belongs to: i for the chosen one of
+            pair i, B + i for the rejected one.
+        completion_tokens: (2B,), number of tokens of each completion, in the same order.
         kinds: (B,), indices into `relgen.dpo.preference_pairs.REJECTION_KINDS`.
         shapes: one for each tree.
         keys: one for each tree (`ChainTokens.key`).
-        row_tokens: what the same pairs cost row by row, padding aside.
+        row_tokens: number of tokens of the same pairs row by row, without padding.
     """
 
     input_ids: Tensor
@@ -136,17 +130,17 @@ class TreeBatch(NamedTuple):
 
     @property
     def whole(self) -> Span:
-        """All tokens."""
+        """The span of all tokens."""
         return Span(0, self.tokens)
 
     @property
     def trunks(self) -> Span:
-        """Those of the trunks, with which the row begins."""
+        """The span of all trunks, with which the row begins."""
         return Span(0, self.shapes[-1].trunk_end)
 
     @property
     def pairs_per_tree(self) -> list[int]:
-        """How many of the B pairs each tree holds, in the row's order."""
+        """The number of pairs of each tree, in the row's order."""
         return [len(shape.branches) for shape in self.shapes]
 
 
@@ -165,14 +159,7 @@ class RowBatch(NamedTuple):
 
 
 def pack(chains: Sequence[ChainTokens]) -> TreeBatch:
-    """Lays trees out in one row.
-
-    Args:
-        chains: at least one, each with at least one pair.
-
-    Raises:
-        ValueError: no chain, or a chain without pairs.
-    """
+    """Pack chains into one row; raise ValueError for no chain, or a chain without pairs."""
     if not chains or not all(chain.chosen for chain in chains):
         raise ValueError("a batch needs at least one chain, and a chain at least one pair")
     row = _Row()
@@ -198,13 +185,8 @@ def pack(chains: Sequence[ChainTokens]) -> TreeBatch:
     )
 
 
-def lay_out_rows(chains: Sequence[ChainTokens], *, padding_id: int = 0) -> RowBatch:
-    """The plain layout: one row a completion, every prompt read again for each.
-
-    Args:
-        chains: as for `pack`; pairs keep their order.
-        padding_id: what fills the rows up.
-    """
+def lay_out_rows(chains: Sequence[ChainTokens]) -> RowBatch:
+    """Lay out the same pairs plainly: one row for each completion, with its whole prompt."""
     chosen, rejected = [], []
     for chain in chains:
         for step in range(len(chain.chosen)):
@@ -213,28 +195,25 @@ def lay_out_rows(chains: Sequence[ChainTokens], *, padding_id: int = 0) -> RowBa
             chosen.append((prompt, chain.chosen[step]))
             rejected.append((prompt, chain.rejected[step]))
     rows = [*chosen, *rejected]
-    length = max(len(prompt) + len(completion) for prompt, completion in rows)
-    input_ids = torch.full((len(rows), length), padding_id)
-    attention_mask = torch.zeros(len(rows), length, dtype=torch.long)
-    completion_mask = torch.zeros(len(rows), length, dtype=torch.bool)
-    for index, (prompt, completion) in enumerate(rows):
-        end = len(prompt) + len(completion)
-        input_ids[index, :end] = torch.tensor([*prompt, *completion])
-        attention_mask[index, :end] = 1
-        completion_mask[index, len(prompt) : end] = True
-    return RowBatch(input_ids, attention_mask, completion_mask)
+    ids = [torch.tensor([*prompt, *completion]) for prompt, completion in rows]
+    completion_masks = [
+        torch.tensor([False] * len(prompt) + [True] * len(completion))
+        for prompt, completion in rows
+    ]
+    return RowBatch(
+        pad_sequence(ids, batch_first=True),
+        pad_sequence([torch.ones_like(row) for row in ids], batch_first=True),
+        pad_sequence(completion_masks, batch_first=True),
+    )
 
 
 def visible(batch: TreeBatch, queries: Tensor, keys: Tensor) -> Tensor:
-    """The rule: which keys a query sees.
+    """Return which keys a query sees, (Q, K), bool.
 
     Args:
         batch: the packed trees.
         queries: (Q,), offsets in the row.
         keys: (K,), offsets in the row.
-
-    Returns:
-        (Q, K), bool.
     """
     entered = batch.entries[queries][:, None]  # (Q, 1)
     opened = batch.entries[keys][None, :]  # (1, K)
@@ -244,18 +223,18 @@ def visible(batch: TreeBatch, queries: Tensor, keys: Tensor) -> Tensor:
 
 
 def micro_batches(batch: TreeBatch, tokens: int) -> tuple[MicroBatch, ...]:
-    """All branches of a batch, in parts of about the same size.
+    """Split the branches of a batch into parts of about the same size.
 
     Args:
         batch: the packed trees.
-        tokens: of a part, about; not more than a branch above it.
+        tokens: the size of a part, exceeded by less than a branch.
     """
     branches = [branch for shape in batch.shapes for branch in shape.branches]
     trunk = batch.trunks.end
     total = batch.tokens - trunk
     count = math.ceil(total / tokens)
     ends = [branch.end - trunk for branch in branches]
-    # a part ends with the branch that reaches its share
+    # a part ends with the branch that reaches its share of the tokens
     cuts = sorted({bisect_left(ends, total * (part + 1) // count) + 1 for part in range(count)})
     targets = list(accumulate((branch.end - branch.cue_end for branch in branches), initial=0))
     found = []
@@ -267,7 +246,7 @@ def micro_batches(batch: TreeBatch, tokens: int) -> tuple[MicroBatch, ...]:
 
 
 def prompt_ids(batch: TreeBatch, tree: int, pair: int) -> Tensor:
-    """(P,), the prompt of one pair (counted within its tree), as generation would feed it."""
+    """Return the prompt of a pair (numbered within its tree) as generation would feed it, (P,)."""
     shape = batch.shapes[tree]
     branch = shape.branches[pair]
     row = batch.input_ids[0]
@@ -283,7 +262,7 @@ class _Trunk(NamedTuple):
 
 
 class _Row:
-    """Grows a row of trees, token by token lists; `pack` turns them into tensors."""
+    """Grows the lists that `pack` turns into tensors."""
 
     def __init__(self) -> None:
         self.ids: list[int] = []
@@ -298,8 +277,8 @@ class _Row:
 
     def add_trunk(self, chain: ChainTokens) -> _Trunk:
         start, root, steps = len(self.ids), self._time, len(chain.chosen)
-        # a trunk node, its cue and two completions are entered at each step; all trunk nodes stay
-        # open until the tree's end, since the later ones are below the earlier ones
+        # each step enters a trunk node, its cue and two completions; all trunk nodes stay open
+        # until the tree's end, since the later ones are below the earlier ones
         self._time = close = root + 4 * steps
         for step, demonstration in enumerate(chain.demonstrations):
             segment = [*chain.prefix, *demonstration] if step == 0 else demonstration

@@ -1,4 +1,4 @@
-"""A cache of the reference's log-probabilities: it never changes, so each chain needs it once."""
+"""A cache of the reference's log-probabilities: it never changes, so each chain runs once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class ReferenceCache:
     """Maps a tree's key (a hash of its tokens) to the log-probabilities of its pairs.
 
     Args:
-        model: names what the values were computed with; a saved state of another model is ignored.
+        model: name of the reference; a saved state with another name is ignored.
     """
 
     def __init__(self, model: str) -> None:
@@ -26,7 +26,7 @@ class ReferenceCache:
         return len(self._kept)
 
     def get(self, batch: TreeBatch) -> PairLogProbabilities | None:
-        """Return the values of a batch on its device, or None if any tree is missing."""
+        """Return a batch's values on its device; None if any tree is missing."""
         if not all(key in self._kept for key in batch.keys):
             return None
         values = torch.cat([self._kept[key] for key in batch.keys], dim=1)  # (2, B)
@@ -34,14 +34,14 @@ class ReferenceCache:
         return PairLogProbabilities(chosen, rejected)
 
     def put(self, batch: TreeBatch, values: PairLogProbabilities) -> None:
-        """Keep the values of a batch on the CPU; trees that are known stay as they are."""
+        """Keep a batch's values on the CPU, without replacing those of known trees."""
         stacked = torch.stack(values).detach().cpu()  # (2, B)
         trees = stacked.split(batch.pairs_per_tree, dim=1)
         for key, tree in zip(batch.keys, trees, strict=True):
             self._kept.setdefault(key, tree.clone())
 
     def state_dict(self) -> dict[str, Any]:
-        """Return plain tensors and texts, so that a checkpoint loads with `weights_only`."""
+        """Return tensors and strings only, so that a checkpoint loads with `weights_only`."""
         return {"model": self._model, "values": dict(self._kept)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

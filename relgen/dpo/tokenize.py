@@ -1,14 +1,12 @@
-"""A chain as token ids: its segments tokenised one by one, and cut to the length that fits.
-
-Leaves out: how the segments are laid out for a model (`relgen.dpo.prefix_tree`).
-"""
+"""Chains as token ids: segments are tokenised one by one, and long chains are cut."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, replace
+from itertools import accumulate
+from typing import TYPE_CHECKING
 
 from relgen.common import InputError
 from relgen.data import Relation
@@ -34,7 +32,7 @@ class ChainTokens:
         chosen: ids of K completions.
         rejected: ids of K completions.
         kinds: K indices into `relgen.dpo.preference_pairs.REJECTION_KINDS`.
-        cut: pairs left out at the chain's end because they would not fit.
+        cut: number of pairs dropped from the chain's end because they did not fit.
     """
 
     id: str
@@ -48,36 +46,28 @@ class ChainTokens:
 
     @property
     def key(self) -> str:
-        """Return 16 hex digits of a hash over all token ids."""
+        """Return a hash over all token ids, 16 hex digits."""
         row = {name: value for name, value in asdict(self).items() if name not in ("id", "cut")}
         return hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
     def tree_tokens(self) -> int:
-        """Return the tokens of the packed tree: each segment once, the cue once a pair."""
+        """Return the number of tokens in the packed tree: the cue counts once for each pair."""
         trunk = len(self.prefix) + sum(map(len, self.demonstrations))
         completions = sum(map(len, self.chosen)) + sum(map(len, self.rejected))
         return trunk + len(self.chosen) * len(self.cue) + completions
 
     @property
     def row_tokens(self) -> int:
-        """Return the tokens of the same pairs as 2K rows, without padding."""
+        """Return the number of tokens in the same pairs as 2K rows, without padding."""
         total = 0
         for fork, chosen, rejected in zip(self.forks(), self.chosen, self.rejected, strict=True):
             total += 2 * (fork + len(self.cue)) + len(chosen) + len(rejected)
         return total
 
     def forks(self) -> list[int]:
-        """Return how many tokens of the trunk each pair's prompt shows."""
-        forks, length = [], len(self.prefix)
-        for demonstration in self.demonstrations:
-            length += len(demonstration)
-            forks.append(length)
-        return forks
-
-    def to_row(self) -> dict[str, Any]:
-        """Return the row of an Arrow table."""
-        return asdict(self)
+        """Return for each pair the number of trunk tokens that its prompt shows."""
+        return list(accumulate(map(len, self.demonstrations), initial=len(self.prefix)))[1:]
 
 
 def tokenise_chain(
@@ -90,19 +80,13 @@ def tokenise_chain(
 ) -> ChainTokens:
     """Tokenise a chain segment by segment.
 
-    A chain with a path (root to leaf) of more than `max_length` tokens ends before the first pair
-    that does not fit. The pairs after it are left out, not moved to a chain of their own: their
-    rejected copies are copies of demonstrations that such a chain would not show.
-
-    Args:
-        chain: the chain.
-        relation: its relation, with the explanation.
-        writer: writes the segments.
-        tokenizer: of the model that is tuned.
-        max_length: the longest path, in tokens.
+    A chain is cut before the first pair whose path (root to leaf) is longer than `max_length`
+    tokens. The pairs that are cut do not form a second chain: their rejected copies are of
+    demonstrations that it would not show.
 
     Raises:
-        InputError: a completion does not fit even with a single demonstration, or has no tokens.
+        InputError: a completion does not fit even with a single demonstration.
+        ValueError: the cue or the terminator has no tokens.
     """
     prompt = writer.one_by_one(relation, chain.demonstrations(len(chain.pairs) - 1))
     terminator = encode(tokenizer, prompt.terminator)
@@ -135,18 +119,16 @@ def _cut(chain: ChainTokens, max_length: int) -> ChainTokens:
                 f"pair {step} of chain '{chain.id}' needs {alone} tokens with one demonstration",
                 field="max_length",
                 value=max_length,
-                remedy=f"give max_length at least {alone}, or leave the sample out",
+                remedy=f"set max_length to at least {alone}, or remove the sample",
             )
     fits = [
         fork + len(chain.cue) + length <= max_length
         for fork, length in zip(forks, longest, strict=True)
     ]
     kept = fits.index(False) if False in fits else len(fits)
-    return ChainTokens(
-        id=chain.id,
-        prefix=chain.prefix,
+    return replace(
+        chain,
         demonstrations=chain.demonstrations[:kept],
-        cue=chain.cue,
         chosen=chain.chosen[:kept],
         rejected=chain.rejected[:kept],
         kinds=chain.kinds[:kept],

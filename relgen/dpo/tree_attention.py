@@ -1,11 +1,11 @@
-"""Attention over packed prefix trees, by the tree's shape.
+"""Attention over packed prefix trees, computed by the tree's shape.
 
 The trunk attends causally. The branches attend in small blocks, each to the trunk up to its last
-fork and to itself, under a boolean mask of the block's size: no mask or score of size N x N is ever
-made. Where `relgen.kernels` has a faster form for a CPU, it computes the same from tiles.
+fork and to itself, under a boolean mask of the block's size: masks and scores of size N x N never
+exist. On a CPU, `relgen.kernels` may compute the same from tiles, which is faster.
 
-A model that is loaded with `relgen.kernels.ATTENTION` calls `TreePlan.attend` in every layer when
-it gets it as `attend=…`. Without, its attention is the usual one, so that the same model generates.
+A model loaded with `relgen.kernels.ATTENTION` and called with `attend=plan.attend` calls it in
+every layer. Called without, it attends as usual, so that the same model can generate.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from relgen.dpo.prefix_tree import Branch, Span, TreeBatch, visible
 from relgen.kernels import ATTENTION, Tile, attend_tiles, can_tile, grouped_attention
 
 TrunkStates = dict[int, tuple[Tensor, Tensor]]
-"""Keys and values of the trunks in each layer, (1, G, M, D), for branches that are read later."""
+"""By layer, keys and values of the trunks, (1, G, M, D), for branches that are computed later."""
 _BLOCK = 256
 _ROWS = 512
 
@@ -32,7 +32,7 @@ _ROWS = 512
 class Block(NamedTuple):
     """Branches that attend in one call: to the trunk from `trunk_start` to `fork`, and themselves.
 
-    `start` and `end` are offsets in the span, those of the trunk in the row. `mask` is
+    `start` and `end` are offsets in the span, `trunk_start` and `fork` in the row. `mask` is
     (end - start, fork - trunk_start + end - start), bool.
     """
 
@@ -44,15 +44,15 @@ class Block(NamedTuple):
 
 
 class TreePlan:
-    """The attention calls of a batch, the same for all layers, in the row's order.
+    """The attention calls of a batch, the same for all layers.
 
     Args:
         batch: the packed trees.
         span: the tokens that attend; None for all.
-        states: for the span of the trunks, where to keep their keys and values; for a span of
-            branches, where these are.
-        block: branches of one tree are taken together up to about this many tokens. A larger block
-            means fewer calls and fewer copies of the trunk, and more masked scores.
+        states: for the span of the trunks, a dict to be filled with their keys and values; for a
+            span of branches, that dict.
+        block: tokens of a block, about. Larger blocks mean fewer calls and fewer copies of the
+            trunk, but more masked scores.
     """
 
     def __init__(
@@ -67,32 +67,29 @@ class TreePlan:
         self.states = states
         self.trunks = self.span.trunks(batch)
         self._batch, self._block = batch, block
-        # a model mostly follows one of the two
+        # made on demand: a model uses one of the two
         self._blocks: tuple[Block, ...] | None = None
         self._tiles: tuple[Tile, ...] | None = None
 
     def attend(
         self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float | None
     ) -> Tensor:
-        """Compute the attention of one layer.
+        """Return the attention of one layer, (1, N, H, D), for the N tokens of the span.
 
         Args:
             layer: its number.
-            query: (1, H, N, D), of the span's tokens.
+            query: (1, H, N, D).
             key: (1, G, N, D), H a multiple of G.
             value: (1, G, N, D).
             scale: of the scores; 1/√D when None.
-
-        Returns:
-            (1, N, H, D)
         """
         trunk = None
         if self.states is not None and self.span.start:
             trunk = self.states[layer]
         elif self.states is not None:
-            # contiguous, as they are read later; attention keeps them so as well
+            # attention saves contiguous ones as well: they share memory
             key, value = key.contiguous(), value.contiguous()
-            # the first ones, where a checkpoint has the layer run again
+            # gradient checkpointing runs the layer again: keep those of the first run
             self.states.setdefault(layer, (key, value))
         if can_tile(query, value):
             tiles = self.tiles(query.shape[1] // key.shape[1])
@@ -119,7 +116,7 @@ class TreePlan:
         return self._blocks
 
     def tiles(self, group: int) -> tuple[Tile, ...]:
-        """Return all tokens of the span as tiles, for `group` query heads that share their keys."""
+        """Return the tiles of the span, for `group` query heads that share their keys."""
         if self._tiles is None:
             self._tiles = plan_tiles(self._batch, self.span, group=group)
         return self._tiles
@@ -128,14 +125,14 @@ class TreePlan:
 def plan_tiles(
     batch: TreeBatch, span: Span, *, group: int = 1, rows: int = _ROWS
 ) -> tuple[Tile, ...]:
-    """Return the tokens of a span as tiles, in the row's order.
+    """Split the tokens of a span into tiles, in the row's order.
 
     Args:
         batch: the packed trees.
         span: the tokens that attend.
         group: query heads that share their keys.
-        rows: of a tile's scores, at most, a group's heads together: few make slow products, many
-            leave the cache.
+        rows: most rows of a tile's scores, all heads of a group together: with few the products
+            are slow, many do not fit into the cache.
     """
     queries = max(1, rows // group)
     tiles: list[Tile] = []
@@ -153,10 +150,9 @@ def plan_tiles(
 
 
 def check_attention(config: PretrainedConfig) -> None:
-    """Refuse models whose attention packed trees would silently get wrong.
+    """Raise InputError for a model whose attention packed trees would silently get wrong.
 
-    Raises:
-        InputError: layers with windows, chunks or a recurrence, or another attention function.
+    Such as layers with windows, chunks or a recurrence, or another attention function.
     """
     layers = set(getattr(config, "layer_types", None) or ["full_attention"])
     window = getattr(config, "sliding_window", None)
@@ -167,7 +163,7 @@ def check_attention(config: PretrainedConfig) -> None:
             "packed trees need full attention in every layer; this model has other layers",
             field="model",
             value={"layer_types": sorted(layers), "sliding_window": window},
-            remedy="take a model without sliding windows",
+            remedy="choose a model without sliding windows",
         )
     if config._attn_implementation != ATTENTION:
         raise InputError(
@@ -185,7 +181,7 @@ def _tile(
     trunk: tuple[int, int],
     own: tuple[int, int],
 ) -> Tile:
-    """Return a tile; offsets in the row: of its queries, of the trunk, and of what else it sees."""
+    """Return a tile from offsets in the row: of its queries, the trunk and its own branch."""
     device = batch.entries.device
     seen = visible(batch, torch.arange(*queries, device=device), torch.arange(*own, device=device))
     mask = torch.zeros(seen.shape, device=device).masked_fill_(~seen, -math.inf)
@@ -196,7 +192,7 @@ def _tile(
 def _blocks(
     batch: TreeBatch, span: Span, trunk_start: int, branches: Sequence[Branch], limit: int
 ) -> Iterator[Block]:
-    """Yield the blocks of one tree's branches, which adjoin."""
+    """Yield the blocks of one tree's branches."""
     device = batch.entries.device
     start = branches[0].start
     for branch, after in zip_longest(branches, branches[1:]):

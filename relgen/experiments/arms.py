@@ -1,9 +1,9 @@
 """The arms of an experiment: the systems that it compares, by name.
 
-`human` trains on the labelled samples alone; `direct` asks the language model for the relation;
-`xu2023` adds samples generated as in Xu et al. 2023. All others combine a way of generating
-(`GENERATIONS`) with `_pure`, which trains on generated samples alone, or `_mix`, which trains on
-human ones too. `obo_dpo_mix@16` uses the first 16 generated samples of each relation.
+`human` trains a classifier on the labelled samples alone, `direct` asks the language model for the
+relation, and `xu2023` is short for `xu2023_mix`. All other names combine a key of `GENERATIONS`
+with `_pure` (train on generated samples alone) or `_mix` (train on human samples as well).
+`obo_dpo_mix@16` uses the first 16 generated samples of each relation.
 """
 
 from __future__ import annotations
@@ -21,11 +21,9 @@ Preset = Literal["obo", "aao", "xu2023"]
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """The way in which the generator is tuned by DPO.
+    """The DPO tuning of a generator, with or without the diversity instruction in the prompts.
 
-    Args:
-        diverse: put the diversity instruction into the prompts.
-        without: leave out this kind of rejected sample.
+    No rejected samples are of the kind `without`.
     """
 
     diverse: bool = True
@@ -34,14 +32,14 @@ class Tuning:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """A way of generating.
+    """A way of generating samples.
 
     Args:
-        mode: one by one or all at once.
+        mode: one by one (`obo`) or all at once (`aao`).
         tuning: None uses the model without DPO.
         diverse: put the diversity instruction into the prompts.
-        window: show only the last accepted samples (`generator.window` of them).
-        preset: the key of the generator's settings; by default the mode.
+        window: show only the last `generator.window` accepted samples.
+        preset: the key of `generator` that names the preset; by default the mode.
     """
 
     mode: Literal["obo", "aao"]
@@ -52,7 +50,7 @@ class Generation:
 
     @property
     def settings(self) -> Preset:
-        """The key of the generator's settings."""
+        """Return the key of `generator` that names the preset."""
         return self.preset or self.mode
 
 
@@ -79,13 +77,9 @@ ARMS = (
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """A parsed arm name.
+    """An arm's name, and its parts: a key of `GENERATIONS`, the samples to train on, and a number.
 
-    Args:
-        name: the arm's name.
-        generation: a key of `GENERATIONS`; None for `human` and `direct`.
-        mix: the samples that a classifier is trained on.
-        first: use this many generated samples of each relation; None uses all.
+    Only the `first` generated samples of each relation are used; None uses all.
     """
 
     name: str
@@ -98,45 +92,41 @@ def parse_arm(name: str) -> Arm:
     """Parse an arm's name.
 
     Raises:
-        InputError: the arm is unknown, or `@` is not followed by a positive number, or the arm
-            uses no generated samples.
+        InputError: the arm is unknown, `@` is not followed by a positive number, or it is the `@`
+            of an arm without generated samples.
     """
     stem, at, number = name.partition("@")
     if stem not in ARMS:
         near = difflib.get_close_matches(stem, ARMS, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"arms: {', '.join(ARMS)}"
         raise InputError("unknown arm", field="arms", value=name, remedy=hint)
-    first = None
-    if at:
-        if not number.isdecimal() or not int(number) or stem in ("human", "direct"):
-            raise InputError(
-                "`@` must be followed by a number of generated samples",
-                field="arms",
-                value=name,
-                remedy="for example obo_dpo_mix@16",
-            )
-        first = int(number)
+    if at and (not number.isdecimal() or not int(number) or stem in ("human", "direct")):
+        raise InputError(
+            "`@` must be followed by a number of generated samples",
+            field="arms",
+            value=name,
+            remedy="for example obo_dpo_mix@16",
+        )
+    first = int(number) if at else None
     if stem in ("human", "direct"):
         return Arm(name, None, "human" if stem == "human" else "direct")
-    if stem in GENERATIONS:
-        return Arm(name, stem, "mix", first)
-    generation, _, mix = stem.rpartition("_")
-    return Arm(name, generation, "pure" if mix == "pure" else "mix", first)
+    generation = stem if stem in GENERATIONS else stem.rpartition("_")[0]
+    return Arm(name, generation, "pure" if stem.endswith("_pure") else "mix", first)
 
 
 def without_tuning(name: str) -> str | None:
-    """Return the arm that differs only in having no DPO; None where there is none."""
+    """Return the arm that differs only in having no DPO; None if there is no such arm."""
     arm = parse_arm(name)
-    generation = GENERATIONS[arm.generation] if arm.generation else None
+    generation = GENERATIONS.get(arm.generation or "")
     if generation is None or generation.tuning is None:
         return None
     plain = replace(generation, tuning=None)
     same = next((key for key, other in GENERATIONS.items() if other == plain), None)
-    return None if same is None else _with_generation(arm, same)
+    return same and _with_generation(arm, same)
 
 
 def as_method(name: str) -> str | None:
-    """Return the arm that uses the method's samples instead; None where there is none."""
+    """Return the arm with the method's samples instead; None for an arm that has them or none."""
     arm = parse_arm(name)
     return None if arm.generation in (None, METHOD) else _with_generation(arm, METHOD)
 

@@ -1,7 +1,7 @@
-"""The command lines that train classifiers and test them.
+"""The command lines that train and test classifiers.
 
-RetrievalRE is a trained KnowPrompt with a datastore. Where an experiment has both and their presets
-train alike, KnowPrompt is trained once and RetrievalRE uses its weights.
+RetrievalRE is a trained KnowPrompt with a datastore. If an experiment has both, with the same
+training settings, KnowPrompt is trained once and RetrievalRE uses its weights.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from relgen.experiments.config import Experiment
 from relgen.experiments.corpora import Corpus
 from relgen.experiments.stages import BOARD, OUT, Initialisation, Stage, StageFolders, Word
 
-# added to the seed for each further initialisation: larger than any split's seed
+# added to the seed for each further initialisation; larger than the usual seeds of splits
 _SEED_STEP = 1000
-# half precision for the arithmetic: the weights that are trained stay in float32
+# half precision is for the arithmetic; the trained weights stay in float32
 _PRECISION = {
     "float32": "32-true",
     "bfloat16": "bf16-mixed",
@@ -37,13 +37,8 @@ _DATASTORE_SETTINGS = ("interpolation", "neighbours", "temperature")
 class Training:
     """One training of one classifier.
 
-    Args:
-        split_seed: of the K-shot split.
-        arm: the arm whose samples it trains on.
-        preset: the classifier.
-        split: has the human samples.
-        collect: has the generated samples, for arms that use them.
-        number: of the initialisation, from 0.
+    `split` has the human samples and `collect` the generated ones, if the arm uses them. `number`
+    counts the initialisations from 0.
     """
 
     split_seed: int
@@ -55,20 +50,13 @@ class Training:
 
     @property
     def seed(self) -> int:
-        """The seed of the initial weights and of the sample order."""
+        """Return the seed of the initial weights and of the sample order."""
         return self.split_seed + self.number * _SEED_STEP
 
 
 @dataclass(frozen=True)
 class ClassifierCommands:
-    """Adds the stages that train and test the classifiers of an experiment.
-
-    Args:
-        experiment: provides the settings.
-        corpus: provides the schema, and the samples to test on.
-        folders: collects the stages.
-        in_grid: whether the experiment is a cell of a grid.
-    """
+    """Adds the stages that train and test the classifiers of an experiment to `folders`."""
 
     experiment: Experiment
     corpus: Corpus
@@ -81,7 +69,7 @@ class ClassifierCommands:
         return Initialisation(training.seed, train, self._test(training, train))
 
     def _train(self, training: Training) -> Stage:
-        """Train a classifier, or add a datastore to the KnowPrompt that is trained alike."""
+        """Train a classifier, or add a datastore to a KnowPrompt with the same training."""
         preset, seed, arm = training.preset, training.split_seed, training.arm
         options = self._classifier_options(training)
         options["--trainer.max_steps"] = self.experiment.classifier_steps
@@ -97,18 +85,15 @@ class ClassifierCommands:
             "train",
             options=options | {"--out": OUT, "--tensorboard": BOARD},
             inputs=weights,
-            external=[*self.corpus.external, find_config(preset, "classifier")],
         )
 
     def _test(self, training: Training, trained: Stage) -> Stage:
-        """Test a trained classifier."""
         checkpoint = trained.folder / "checkpoints" / "last.ckpt"
         own: dict[str, Word] = {"--ckpt_path": checkpoint, "--out": OUT, "--tensorboard": BOARD}
         return self.folders.add(
             f"seed{training.split_seed}/test-{training.arm.name}{self._suffix(training)}",
             "test",
             options=self._classifier_options(training) | own,
-            external=[*self.corpus.external, find_config(training.preset, "classifier")],
         )
 
     def _classifier_options(self, training: Training) -> dict[str, Word]:
@@ -126,28 +111,24 @@ class ClassifierCommands:
             "--trainer.precision": _PRECISION[dtype] if dtype else None,
         }
 
-    def _suffix(self, training: Training) -> str:
-        # in a grid, a cell with one classifier shares the stages of a cell with three
-        named = self.in_grid or len(self.experiment.classifiers) > 1
-        label = f"-{Path(training.preset).stem}" if named else ""
-        # the first one's name does not depend on how many follow, so that its work is kept
-        return label + (f"-{training.number + 1}" if training.number else "")
-
     @cached_property
     def _trained_alike(self) -> dict[str, str | None]:
         presets = self.experiment.classifiers
         return {preset: trained_alike(preset, presets) for preset in presets}
 
+    def _suffix(self, training: Training) -> str:
+        # in a grid, cells with one classifier share the stages of cells with several
+        named = self.in_grid or len(self.experiment.classifiers) > 1
+        label = f"-{Path(training.preset).stem}" if named else ""
+        # the first name does not depend on the number of initialisations, so that its work is kept
+        return label + (f"-{training.number + 1}" if training.number else "")
+
 
 def trained_alike(preset: str, presets: Sequence[str]) -> str | None:
-    """Return the preset of the KnowPrompt whose training is that of a RetrievalRE.
-
-    Args:
-        preset: any classifier's.
-        presets: those of the experiment.
+    """Return the one of `presets` that is a KnowPrompt with the training of a RetrievalRE.
 
     Returns:
-        None where `preset` is not a RetrievalRE, or no KnowPrompt has all of its settings.
+        None if `preset` is not a RetrievalRE, or no KnowPrompt has all of its settings.
     """
     ours = _settings(preset)
     if _classifier(ours).get("class_path") != _RETRIEVAL:

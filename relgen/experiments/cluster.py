@@ -1,4 +1,4 @@
-"""Runs command lines as jobs: processes of this machine, or of a SLURM cluster, by submitit."""
+"""Runs command lines as jobs, on this machine or a SLURM cluster, with submitit."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from typing import Any, Literal
 
 from relgen.common import InputError
 
-# submitit's own defaults are minutes; a partition may allow less than these
+# submitit's own defaults are a few minutes; a partition may allow less than these
 _MINUTES = {"local": 7 * 24 * 60, "slurm": 24 * 60}
 _POLL = 1.0  # seconds
 _CLUSTER_LINES = ("srun: ", "slurmstepd: ", "submitit ")
-_TIME_TO_END = 30.0  # seconds that cancelled jobs get
+_TIME_TO_END = 30.0  # seconds that cancelled jobs have to end
 
 
 @dataclass(frozen=True, slots=True)
 class Jobs:
-    """The way in which a run is spread over jobs.
+    """Where jobs run.
 
     Args:
-        cluster: `local` starts processes here, which share the machine's threads; `slurm` submits.
-        at_once: run at most this many at a time; None submits all.
-        options: of submitit's executor (`slurm_partition`, `timeout_min`, `gpus_per_node`, …).
+        cluster: `local` starts processes that share this machine's threads; `slurm` submits jobs.
+        at_once: run at most this many jobs at a time; None submits all.
+        options: options of submitit's executor (`slurm_partition`, `timeout_min`, …).
     """
 
     cluster: Literal["local", "slurm"]
@@ -40,29 +40,28 @@ class Jobs:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A job that failed: its name, the last line of its output, and the file with all of it."""
+    """A failed job: its name, the last line of its output, and the file with all output."""
 
     name: str
-    said: str
+    last_line: str
     log: Path
 
 
 def run_jobs(commands: Mapping[str, Sequence[str]], jobs: Jobs, folder: Path) -> list[Failure]:
-    """Run all commands, and print each that ends; one that fails does not stop the others.
+    """Run all commands, and print a line for each that ends; a failure does not stop the others.
 
-    Interrupted, or told to end (SIGTERM), it cancels them.
+    An interrupt or SIGTERM cancels the jobs.
 
     Args:
-        commands: what follows `relgen`, by the jobs' names.
-        jobs: where and how many at a time.
-        folder: for submitit's files and the jobs' logs.
+        commands: command lines, given without `relgen`, by the jobs' names.
+        jobs: where to run them, and how many at a time.
+        folder: gets submitit's files and the jobs' logs.
 
     Returns:
-        The jobs that failed, in the order in which they ended.
+        The failed jobs, in the order in which they ended.
 
     Raises:
-        InputError: submitit is not installed, does not know an option, or the cluster refuses a
-            job.
+        InputError: submitit is not installed or refuses an option, or the cluster refuses a job.
     """
     executor = _executor(jobs, folder)
     environment = _environment(jobs, len(commands))
@@ -84,25 +83,17 @@ def run_jobs(commands: Mapping[str, Sequence[str]], jobs: Jobs, folder: Path) ->
                     print(f"{state}: {name}; {left} left", file=sys.stderr, flush=True)
                 time.sleep(_POLL)
         finally:
-            _cancel(running)
+            for job in running.values():
+                job.cancel()
+            deadline = time.monotonic() + _TIME_TO_END
+            while not all(job.done() for job in running.values()) and time.monotonic() < deadline:
+                time.sleep(_POLL / 10)
     return failures
-
-
-def _cancel(running: Mapping[str, Any]) -> None:
-    for job in running.values():
-        job.cancel()
-    deadline = time.monotonic() + _TIME_TO_END
-    while any(not job.done() for job in running.values()) and time.monotonic() < deadline:
-        time.sleep(_POLL / 10)
 
 
 @dataclass(frozen=True, slots=True)
 class _Command:
-    """The function that submitit calls in a job; its output goes to the job's logs at once.
-
-    Raises:
-        SystemExit: with the command's exit code, so that the job fails if the command has.
-    """
+    """Runs a command inside a job; raises SystemExit if it fails, so that the job fails too."""
 
     line: tuple[str, ...]
     environment: dict[str, str] | None
@@ -111,7 +102,7 @@ class _Command:
         with subprocess.Popen(self.line, env=self.environment) as process:
             try:
                 code = process.wait()
-            except BaseException:  # cancelled, or out of time: the command must end as well
+            except BaseException:  # the job is cancelled or out of time: end the command as well
                 process.send_signal(signal.SIGINT)
                 raise
         if code:
@@ -120,15 +111,17 @@ class _Command:
 
 @contextlib.contextmanager
 def _ends_on_signals() -> Iterator[None]:
-    """Let SIGTERM exit with code 143 by way of `finally`, and SIGINT never be ignored.
+    """Let SIGTERM raise SystemExit(143), so that `finally` runs, and never ignore SIGINT.
 
-    A shell has a script's background processes ignore SIGINT. Jobs inherit that, and submitit
-    cancels them by this very signal.
+    A shell lets a script's background processes ignore SIGINT, and their jobs would inherit that;
+    but SIGINT is the signal by which submitit cancels a job.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    own: dict[int, Callable[[int, Any], Any]] = {signal.SIGTERM: _leave}
+    own: dict[int, Callable[[int, Any], Any]] = {
+        signal.SIGTERM: lambda number, frame: sys.exit(128 + number)
+    }
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         own[signal.SIGINT] = signal.default_int_handler
     before = {number: signal.signal(number, handler) for number, handler in own.items()}
@@ -139,35 +132,31 @@ def _ends_on_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _leave(number: int, frame: Any) -> None:
-    sys.exit(128 + number)
-
-
 def _executor(jobs: Jobs, folder: Path) -> Any:
     try:
         import submitit
     except ModuleNotFoundError as error:
         raise InputError(
-            "needs the package submitit",
+            "the package submitit is not installed",
             field="--jobs",
             remedy="pip install 'relgen-re[cluster]'",
         ) from error
     try:
         executor = submitit.AutoExecutor(folder=folder, cluster=jobs.cluster)
         executor.update_parameters(**{"timeout_min": _MINUTES[jobs.cluster], **jobs.options})
-    except Exception as error:  # it raises several kinds, for options and for a missing sbatch
-        said = str(error).splitlines()[0]
-        raise InputError(f"submitit: {said}", field="--cluster", value=jobs.cluster) from error
+    except Exception as error:  # of several types, for unknown options and for a missing sbatch
+        reason = str(error).splitlines()[0]
+        raise InputError(f"submitit: {reason}", field="--cluster", value=jobs.cluster) from error
     return executor
 
 
 def _submit(executor: Any, task: _Command, name: str, jobs: Jobs) -> Any:
     try:
         return executor.submit(task)
-    except Exception as error:  # submitit's own, with what sbatch said in its last line
-        said = [line.strip() for line in str(error).splitlines() if line.strip()]
+    except Exception as error:  # the last line of the message is sbatch's
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         raise InputError(
-            f"the job '{name}' was refused: {said[-1] if said else type(error).__name__}",
+            f"the job '{name}' was refused: {lines[-1] if lines else type(error).__name__}",
             field="--cluster",
             value=jobs.cluster,
             remedy="set --cluster-option, e.g. slurm_partition=NAME or timeout_min=600",
@@ -175,7 +164,7 @@ def _submit(executor: Any, task: _Command, name: str, jobs: Jobs) -> Any:
 
 
 def _environment(jobs: Jobs, number: int) -> dict[str, str] | None:
-    """Share the machine's threads among local jobs; a cluster's jobs keep what they are given."""
+    """Return an environment in which local jobs share the threads; None to leave it unchanged."""
     if jobs.cluster == "slurm" or "OMP_NUM_THREADS" in os.environ:
         return None
     threads = max(1, (os.cpu_count() or 1) // max(1, jobs.at_once or number))
@@ -183,7 +172,7 @@ def _environment(jobs: Jobs, number: int) -> dict[str, str] | None:
 
 
 def _last_line(job: Any, error: Exception) -> str:
-    """Return the last line that the command itself wrote; lines of the cluster may follow it."""
+    """Return the last line that the command itself wrote, before any of the cluster's."""
     lines = [line.strip() for line in (job.stderr() or "").splitlines()]
     own = [line for line in lines if line and not line.startswith(_CLUSTER_LINES)]
     return own[-1] if own else str(error).splitlines()[0]

@@ -1,7 +1,9 @@
-"""Summarises the arms of a run, and compares them by paired differences with intervals."""
+"""Summarises the arms of a run, and compares them in pairs, with confidence intervals."""
 
 from __future__ import annotations
 
+import functools
+import itertools
 import json
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from relgen.common import read_lines
-from relgen.data import RelationSchema
 from relgen.evaluation import deviation, mean, paired_interval
 from relgen.experiments.arms import as_method, without_tuning
 from relgen.experiments.stages import Plan
@@ -21,9 +22,9 @@ SCORES = ("micro_f1", "macro_f1", "official_f1", "precision", "recall")
 
 
 def summarise(arms: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return mean and standard deviation over seeds, for every pair of arm and classifier.
+    """Return the mean and the deviation of each score over seeds, by arm and classifier.
 
-    The deviation is the sample's (n - 1); None for a single seed.
+    The deviation is the sample standard deviation (n - 1); None for a single seed.
     """
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for arm in arms:
@@ -43,79 +44,65 @@ def summarise(arms: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
-class Comparison:
-    """Paired differences between the arms of a run, in micro-F1.
+COMPARISONS: dict[str, Callable[[str], str | None]] = {
+    "against_human": lambda name: None if name == "human" else "human",
+    "against_no_dpo": without_tuning,
+    "against_method": as_method,
+}
+"""Functions that return the arm to compare an arm with, by the comparison's key in results.json."""
 
-    Each method returns rows with the keys `arm`, `than` (the other arm), `classifier`, `seeds`,
-    `n_seeds`, `mean`, and `low` and `high`, the ends of the 95% interval over seeds
-    (`relgen.evaluation.paired_interval`; None for a single seed). `bootstrap` has the ends of the
-    interval over sentences and seeds. `ensemble` has `mean`, `low` and `high` for ensembles of the
-    initialisations on both sides; None where there is only one initialisation.
+
+def compare(
+    arms: Sequence[dict[str, Any]], plan: Plan, negative: str | None, gold: Mapping[str, str]
+) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of `compared` for each of `COMPARISONS`, with both intervals.
+
+    Their key `bootstrap` has the bounds of the 95% interval over test sentences and seeds.
 
     Args:
         arms: the rows of `results.json`.
-        plan: has the folders with their predictions.
-        schema: of the corpus.
-        gold: relation of each test sentence, by its id.
+        plan: names the folders with the arms' predictions.
+        negative: the schema's negative label.
+        gold: relation of each test sentence, by the sentence's id.
     """
+    from relgen.evaluation import outcomes, paired_bootstrap
 
-    def __init__(
-        self,
-        arms: Sequence[dict[str, Any]],
-        plan: Plan,
-        schema: RelationSchema,
-        gold: Mapping[str, str],
-    ) -> None:
-        self._arms = arms
-        self._stages = {(a.arm, Path(a.classifier).stem, a.seed): a for a in plan.arms}
-        self._negative = schema.negative
-        self._gold = gold
-        self._read: dict[tuple[str, str, int], list[np.ndarray]] = {}
+    stages = {(a.arm, Path(a.classifier).stem, a.seed): a for a in plan.arms}
 
-    def against_human(self) -> list[dict[str, Any]]:
-        """Compare each arm with `human`; `direct`, which has no classifier, in each of them."""
-        return self._rows(lambda name: None if name == "human" else "human")
+    @functools.cache
+    def right(arm: str, classifier: str, seed: int) -> list[np.ndarray]:
+        found = []
+        for each in stages[arm, "direct" if arm == "direct" else classifier, seed].initialisations:
+            lines = read_lines(each.test.folder / "predictions.jsonl")
+            predicted = {row["id"]: row["relation"] for row in map(json.loads, lines)}
+            found.append(outcomes(predicted, gold, negative))
+        return found
 
-    def against_no_dpo(self) -> list[dict[str, Any]]:
-        """Compare each arm with DPO with the arm that differs only in having none."""
-        return self._rows(without_tuning)
-
-    def against_method(self) -> list[dict[str, Any]]:
-        """Compare each arm that uses generated samples with `obo_dpo` in the same mix."""
-        return self._rows(as_method)
-
-    def _rows(self, other: Callable[[str], str | None]) -> list[dict[str, Any]]:
-        from relgen.evaluation import paired_bootstrap
-
-        rows = compared(self._arms, other)
-        for row in rows:
-            ours, theirs = (
-                [self._outcomes(arm, row["classifier"], seed) for seed in row["seeds"]]
-                for arm in (row["arm"], row["than"])
-            )
-            interval = paired_bootstrap(ours, theirs)
-            row["bootstrap"] = {"low": interval.low, "high": interval.high}
-        return rows
-
-    def _outcomes(self, arm: str, classifier: str, seed: int) -> list[np.ndarray]:
-        from relgen.evaluation import outcomes
-
-        key = arm, "direct" if arm == "direct" else classifier, seed
-        if key not in self._read:
-            self._read[key] = []
-            for each in self._stages[key].initialisations:
-                lines = read_lines(each.test.folder / "predictions.jsonl")
-                said = {row["id"]: row["relation"] for row in map(json.loads, lines)}
-                self._read[key].append(outcomes(said, self._gold, self._negative))
-        return self._read[key]
+    results = {key: compared(arms, other) for key, other in COMPARISONS.items()}
+    for row in itertools.chain.from_iterable(results.values()):
+        ours, theirs = (
+            [right(arm, row["classifier"], seed) for seed in row["seeds"]]
+            for arm in (row["arm"], row["than"])
+        )
+        interval = paired_bootstrap(ours, theirs)
+        row["bootstrap"] = {"low": interval.low, "high": interval.high}
+    return results
 
 
 def compared(
     arms: Sequence[dict[str, Any]], other: Callable[[str], str | None]
 ) -> list[dict[str, Any]]:
-    """Return the differences of arms from the arm that `other` names, for every classifier.
+    """Return the difference in micro-F1 of each arm from another one, for every classifier.
 
-    See `Comparison` for the rows, which lack `bootstrap` here.
+    `direct`, which has no classifier, is compared with each.
+
+    `other` returns the name of the arm to compare an arm with, or None.
+
+    Returns:
+        Rows with the keys `arm`, `than` (the other arm), `classifier`, `seeds`, `n_seeds`, `mean`,
+        and `low` and `high`, the bounds of the 95% interval over seeds (None for a single seed).
+        `ensemble` has `mean`, `low` and `high` of the difference between ensembles of the
+        initialisations; None if there is only one initialisation.
     """
     trained = dict.fromkeys(arm["classifier"] for arm in arms if arm["arm"] != "direct")
     found: dict[tuple[str, str], dict[int, dict[str, Any]]] = {}

@@ -1,4 +1,4 @@
-"""Finds the corpus of an experiment: the user's files, or stages that convert a known corpus."""
+"""Finds the corpus of an experiment: the user's files, or a known corpus and the stages for it."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from relgen.common import InputError, find_schema
+from relgen.common import InputError
 from relgen.experiments.config import CorpusFiles
 from relgen.experiments.stages import OUT, Stage, StageFolders
 
 Places = tuple[str, ...]
-"""The paths under `$RELGEN_DATA` at which a file may lie."""
+"""The paths below `$RELGEN_DATA` at which a file may be."""
 
 
 @dataclass(frozen=True, slots=True)
 class OnDisk:
-    """A corpus that is looked for under `$RELGEN_DATA`.
+    """A corpus that is looked for below `$RELGEN_DATA`.
 
     Args:
-        schema: shipped name.
-        license: of its sentences, for the generated set's card.
-        format: as `relgen data convert` takes it.
-        files: the training and the test file.
-        labels: patches of the labels of the two, where there are any.
-        public: whether its sentences may be shown to others, for example in a report.
+        schema: name of a shipped schema.
+        license: licence of its sentences, for the generated set's card.
+        format: the `--format` of `relgen data convert`.
+        files: the training file and the test file.
+        labels: the patches of their labels; empty where there is none.
+        public: its sentences may be shown to others, for example in a report.
     """
 
     schema: str
@@ -71,29 +71,18 @@ ON_DISK = {
 class Corpus:
     """Samples to draw from, samples to test on, and their schema (a path or a shipped name).
 
-    `kept_out` has the test sentences that splits and generators must not repeat. Corpora that
+    `kept_out` holds the test sentences that splits and generators must not repeat. Corpora that
     differ only in the labels of the test set share it, and with it splits and generated sets.
-    `own` are the user's files of samples, which no stage makes.
     """
 
     train: Path
     test: Path
     schema: str
     kept_out: Path
-    own: tuple[Path, ...] = ()
-
-    @property
-    def external(self) -> list[Path]:
-        """The files that no stage makes: the schema, and the user's samples."""
-        return [find_schema(self.schema), *self.own]
 
 
 def plan_corpus(corpus: str | CorpusFiles, folders: StageFolders) -> Corpus:
-    """Add the stages that a corpus needs.
-
-    Args:
-        corpus: `everyday`, a key of `ON_DISK`, or the user's files.
-        folders: collects the stages.
+    """Return the user's files or a known corpus, after adding the stages that convert it.
 
     Raises:
         InputError: a file is missing.
@@ -103,7 +92,7 @@ def plan_corpus(corpus: str | CorpusFiles, folders: StageFolders) -> Corpus:
         for path in (train, test):
             if not path.is_file():
                 raise InputError("no such file", path=path, remedy="check the path")
-        return Corpus(train, test, corpus.schema, test, (train, test))
+        return Corpus(train, test, corpus.schema, test)
     if corpus == "everyday":
         stage = folders.add("corpus", "corpus", ["everyday"], {"--out": OUT})
         test = stage.folder / "test.jsonl"
@@ -125,14 +114,11 @@ def _converted(
 ) -> Stage:
     source = _find(corpus, places)
     patch = _find(corpus, labels) if labels else None
-    external = [source, *([patch] if patch else [])]
-    name = f"corpus-{part}-relabelled" if patch else f"corpus-{part}"
     return folders.add(
-        name,
+        f"corpus-{part}-relabelled" if patch else f"corpus-{part}",
         "corpus",
         ["convert", source],
         {"--format": ON_DISK[corpus].format, "--labels": patch, "--out": f"{OUT}/{part}.jsonl"},
-        external=external,
     )
 
 
@@ -140,7 +126,7 @@ def _find(corpus: str, places: Places) -> Path:
     root = os.environ.get("RELGEN_DATA")
     if not root:
         raise InputError(
-            "corpora on disk are looked for under $RELGEN_DATA, which is not set",
+            "this corpus is looked for below $RELGEN_DATA, which is not set",
             field="corpus",
             value=corpus,
             remedy=f"export RELGEN_DATA=FOLDER, with the corpus in FOLDER/{places[0]}",
@@ -149,7 +135,7 @@ def _find(corpus: str, places: Places) -> Path:
         if (path := Path(root) / place).is_file():
             return path.resolve()
     raise InputError(
-        f"{corpus} needs this file under $RELGEN_DATA",
+        f"{corpus} needs this file below $RELGEN_DATA",
         path=Path(root) / places[0],
         remedy="put the corpus's official files there",
     )

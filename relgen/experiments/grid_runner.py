@@ -1,10 +1,11 @@
-"""Runs the cells of a grid: one after the other here, or their seeds as jobs side by side."""
+"""Runs the cells of a grid: one after another, or their seeds as parallel jobs."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from relgen.common import InputError, text_hash
 from relgen.experiments.cluster import Jobs, run_jobs
@@ -28,24 +29,21 @@ def run_grid(
     force: Iterable[str] = (),
     jobs: Jobs | None = None,
 ) -> None:
-    """Run what is not done; with all cells done, write the grid's results and report.
+    """Run the cells of a grid; once all are done, write the grid's report.
 
     Args:
-        grid: what to do.
-        out: the run's folder.
-        file: the grid's name on the command line: jobs read it again.
-        execute: runs one command line of relgen in this process.
-        cells: run these only; empty: all.
-        seeds: run these only, and write no results; empty: all.
-        only, force: stages, as `run_experiment` takes them.
-        jobs: spreads the seeds of all cells over processes; None runs them here.
+        file: the grid's path or preset name, which jobs read again.
+        execute: runs a command line in this process.
+        cells, seeds: run these only; empty: run all. With seeds, no results are written.
+        only, force: stages, as in `run_experiment`.
+        jobs: run every seed of every cell as a job; None runs all in this process.
 
     Raises:
-        InputError: what a stage raises, or which jobs failed.
+        InputError: a stage or a job fails, or there is no such cell.
     """
     chosen = choose(grid, cells)
     plans = {cell.name: plan(cell.experiment, out, cell=cell.name) for cell in chosen}
-    # cells share trainings: weights are kept until no cell reads them any more
+    # cells share trainings: their weights are kept as long as any cell may read them
     readers = [
         stage
         for cell in grid.cells
@@ -53,26 +51,21 @@ def run_grid(
         for stage in (plans.get(cell.name) or plan(cell.experiment, out, cell=cell.name)).stages
     ]
     if not grid.single:
-        _owner_of(grid).claim(out)
+        content = {"cells": [cell.name for cell in grid.cells], "settings": grid.source}
+        rule = "a grid is identified by its file's name"
+        Owner("grid", grid.name, text_hash(grid.name)[:16], rule, content).claim(out)
     if jobs is not None:
         _spread(grid, plans, out, file, jobs)
+    options: dict[str, Any] = {"only": only, "force": force, "seeds": seeds, "readers": readers}
     for cell in chosen:
         if not grid.single:
             print(f"== {cell.name}", file=sys.stderr, flush=True)
-        run_experiment(
-            cell.experiment,
-            plans[cell.name],
-            cell.folder(out),
-            execute=execute,
-            only=only,
-            force=force,
-            seeds=seeds,
-            readers=readers,
-        )
+        made, folder = plans[cell.name], cell.folder(out)
+        run_experiment(cell.experiment, made, folder, execute=execute, **options)
     if not grid.single and not seeds:
         missing = [c.name for c in grid.cells if not (c.folder(out) / "results.json").is_file()]
         if missing:
-            print(f"cells without results yet: {', '.join(missing)}")
+            print(f"cells without results so far: {', '.join(missing)}")
         else:
             execute(["report", str(out)])
 
@@ -85,7 +78,7 @@ def print_grid(
     only: Iterable[str] = (),
     force: Iterable[str] = (),
 ) -> None:
-    """Print the commands of every cell."""
+    """Print the commands of the cells."""
     chosen = choose(grid, cells)
     plans = [plan(cell.experiment, out, cell=cell.name) for cell in chosen]
     for cell, made in zip(chosen, plans, strict=True):
@@ -95,10 +88,10 @@ def print_grid(
 
 
 def choose(grid: Grid, names: Collection[str]) -> list[Cell]:
-    """Return the cells of these names, or all.
+    """Return the cells with these names, or all if there are none.
 
     Raises:
-        InputError: there is no cell of this name.
+        InputError: there is no such cell.
     """
     known = [cell.name for cell in grid.cells]
     for name in names:
@@ -124,13 +117,7 @@ def _spread(grid: Grid, plans: Mapping[str, Plan], out: Path, file: str, jobs: J
     if failures := run_jobs(commands, jobs, out / "jobs"):
         first = failures[0]
         raise InputError(
-            f"{len(failures)} of {len(commands)} jobs failed; {first.name}: {first.said}",
+            f"{len(failures)} of {len(commands)} jobs failed; {first.name}: {first.last_line}",
             path=first.log,
             remedy="fix the cause and run the same command again: finished stages are kept",
         )
-
-
-def _owner_of(grid: Grid) -> Owner:
-    more = {"cells": [cell.name for cell in grid.cells], "settings": grid.source}
-    rule = "a grid is identified by its file's name"
-    return Owner("grid", grid.name, text_hash(grid.name)[:16], rule, more)

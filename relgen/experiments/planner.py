@@ -21,15 +21,12 @@ from relgen.experiments.stages import ArmStages, Initialisation, Plan, Stage, St
 
 
 def plan(experiment: Experiment, out: Path, *, cell: str = "") -> Plan:
-    """Plan the stages of an experiment. Reads only presets and the user's corpus files.
+    """Plan the stages of an experiment; this reads only presets, schemas and corpus files.
 
-    Args:
-        experiment: what to do.
-        out: the run's folder; for a cell of a grid, the grid's.
-        cell: the cell's name.
+    For a cell of a grid, `out` is the grid's folder.
 
     Raises:
-        InputError: a corpus file or preset is missing, or an arm cannot be tuned.
+        InputError: a corpus file or preset is missing, or an arm needs DPO but uses a server.
     """
     models = [experiment.generator.model]
     if experiment.label and experiment.label.model:
@@ -60,7 +57,7 @@ def _refuse_tuned_servers(commands: StageCommands) -> None:
 def _plan_seed(
     commands: StageCommands, classifiers: ClassifierCommands, seed: int
 ) -> list[ArmStages]:
-    """Add the stages of one seed; return those of each arm and classifier."""
+    """Add the stages of one seed, and return those of each arm and classifier."""
     experiment = commands.experiment
     split = commands.split(seed)
     tunings = [GENERATIONS[name].tuning for name in experiment.generations]
@@ -80,7 +77,7 @@ def _plan_seed(
     for place, classifier in enumerate(experiment.classifiers):
         for arm in experiment.parsed_arms:
             if arm.mix == "direct":
-                if place == 0:  # it does not depend on the classifier
+                if place == 0:  # this arm does not depend on the classifier
                     asked = Initialisation(seed, None, commands.direct(seed, split))
                     arms.append(ArmStages(arm.name, seed, "direct", split, (asked,)))
                 continue
@@ -98,7 +95,7 @@ def _plan_seed(
 def _generated_sets(
     commands: StageCommands, seed: int, name: str, split: Stage, adapters: dict[str, Stage]
 ) -> dict[int | None, ArmStages]:
-    """Add the stages of one way of generating; return those of each part of it that arms use."""
+    """Add the stages of a key of `GENERATIONS`; return them by `Arm.first` of the arms."""
     if "a" in adapters:
         # the adapter tuned on one half generates for the other
         parts = tuple(

@@ -1,7 +1,7 @@
-"""Writes `report_data.json`: what a report needs beyond `results.json`.
+"""Writes `report_data.json`: everything that a report needs beyond `results.json`.
 
-All paths in it are relative to the run's folder. Everything is optional but an arm's `arm` and
-`seed`; what is missing leaves its part of the report out.
+All paths in it are relative to the run's folder. Only an arm's `arm` and `seed` are required; the
+report omits the parts whose data is missing.
 """
 
 from __future__ import annotations
@@ -35,16 +35,14 @@ class ArmFiles(TypedDict, total=False):
     """The files of one arm of one seed.
 
     Keys:
-        arm, seed, classifier: as in `results.json`; `classifier` may be left out where there is
-            only one.
+        arm, seed, classifier: as in `results.json`; `classifier` is optional if there is only one.
         scores: `scores.json` of each initialisation of the classifier.
         classifier_history: `history.jsonl` of each.
         human: the K-shot split's `train.jsonl`.
-        generated: the files of accepted samples, in order (one per half, or one).
-        labelled: the same samples under the relations that the classifiers are trained on, where
-            these are not the intended ones.
+        generated: the files of accepted samples, one per half or one for all.
+        labelled: the same samples with the labels that a language model gave them.
         diversity: the output of `relgen diversity --json`.
-        dpo_history: {"a": history.jsonl, "b": …}, or one under the key "all".
+        dpo_history: {"a": history.jsonl, "b": …}, or one file under the key "all".
     """
 
     arm: Required[str]
@@ -64,12 +62,11 @@ class ReportData(TypedDict, total=False):
 
     Keys:
         settings: the experiment's YAML, as text.
-        versions: {"python": …, "relgen": …, "torch": …}, in the order to be shown.
-        device: the hardware that it ran on, in words.
+        versions: {"python": …, "relgen": …, "torch": …}, in the order shown.
+        device: the hardware, in words.
         stages: every stage, in the order in which they ran.
         arms: the files of every arm and seed.
-        labels: the schema's labels, in order.
-        negative: the schema's negative label, or null.
+        labels, negative: the schema's labels, and its negative one or null.
         show_human_sentences: false keeps the corpus's own sentences out of the report.
     """
 
@@ -84,13 +81,7 @@ class ReportData(TypedDict, total=False):
 
 
 def write_report_data(experiment: Experiment, plan: Plan, out: Path) -> None:
-    """Write `report_data.json` of a finished experiment.
-
-    Args:
-        experiment: the experiment.
-        plan: its stages, all done.
-        out: the run's folder.
-    """
+    """Write `report_data.json` for a plan whose stages are all done."""
     schema = load_schema(plan.schema)
     known = ON_DISK.get(experiment.corpus) if isinstance(experiment.corpus, str) else None
     versions = {"python": platform.python_version(), "relgen": __version__}
@@ -98,7 +89,14 @@ def write_report_data(experiment: Experiment, plan: Plan, out: Path) -> None:
         "settings": experiment.source,
         "versions": versions | {name: importlib.metadata.version(name) for name in _PACKAGES},
         "device": _device(),
-        "stages": [_stage_data(stage) for stage in plan.stages],
+        "stages": [
+            {
+                "name": stage.name,
+                "command": f"relgen {shlex.join(stage.command)}",
+                "seconds": read_json(stage.record)["seconds"],
+            }
+            for stage in plan.stages
+        ],
         "arms": [_arm_files(stages, out) for stages in plan.arms],
         "labels": list(schema.labels),
         "negative": schema.negative,
@@ -130,12 +128,6 @@ def _arm_files(stages: ArmStages, out: Path) -> ArmFiles:
     if stages.label is not None:
         files["labelled"] = place(stages.label, "labelled.jsonl")
     return files
-
-
-def _stage_data(stage: Stage) -> StageData:
-    command = f"relgen {shlex.join(stage.command)}"
-    seconds = read_json(stage.record)["seconds"]
-    return {"name": stage.name, "command": command, "seconds": seconds}
 
 
 def _device() -> str:

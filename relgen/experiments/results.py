@@ -1,4 +1,4 @@
-"""Collects the output of finished stages in `results.json`, and prints the table of arms."""
+"""Collects the output of finished stages in `results.json`, and prints a table of it."""
 
 from __future__ import annotations
 
@@ -13,48 +13,35 @@ from relgen.common import read_json, read_lines, write_json
 from relgen.data import RelationSchema, iter_samples, load_schema
 from relgen.evaluation import mean
 from relgen.experiments.arms import parse_arm
-from relgen.experiments.compare import SCORES, Comparison, summarise
+from relgen.experiments.compare import SCORES, compare, summarise
 from relgen.experiments.config import Experiment
 from relgen.experiments.stages import ArmStages, Plan
 
-_DIVERSITY = (
-    "cosine",
-    "cosine_masked",
-    "distinct_2",
-    "self_bleu",
-    "vendi",
-    "word_repetition",
-)
+_DIVERSITY = ("cosine", "cosine_masked", "distinct_2", "self_bleu", "vendi", "word_repetition")
 
 
 def write_results(experiment: Experiment, plan: Plan, out: Path) -> dict[str, Any]:
-    """Collect the scores of every arm in `results.json`; return its content.
+    """Write the scores of every arm to `results.json`, and return its content.
 
-    Args:
-        experiment: the experiment.
-        plan: its stages, all done.
-        out: the run's folder.
+    All stages of the plan must be done.
     """
     gold = {sample.id: sample.relation for sample in iter_samples(plan.test)}
     schema = load_schema(plan.schema)
     arms = [_arm(stages, out, schema, gold) for stages in plan.arms]
-    compare = Comparison(arms, plan, schema, gold)
     results = {
         "experiment": experiment.name,
         "corpus": experiment.corpus if isinstance(experiment.corpus, str) else schema.name,
         "shots": experiment.shots,
         "arms": arms,
         "summary": summarise(arms),
-        "against_human": compare.against_human(),
-        "against_no_dpo": compare.against_no_dpo(),
-        "against_method": compare.against_method(),
+        **compare(arms, plan, schema.negative, gold),
     }
     write_json(out / "results.json", results)
     return results
 
 
 def print_table(results: dict[str, Any]) -> None:
-    """Print the table of arms, in per cent, and their differences from `human`."""
+    """Print the scores of the arms in per cent, and their differences from `human`."""
     from rich.console import Console
     from rich.table import Table
 
@@ -63,9 +50,8 @@ def print_table(results: dict[str, Any]) -> None:
     several = len({row["classifier"] for row in results["summary"]} - {"direct"}) > 1
     official = any(row["mean"]["official_f1"] is not None for row in results["summary"])
     columns = [s for s in SCORES if s != "official_f1" or official]
-    table.add_column("arm")
-    if several:
-        table.add_column("classifier")
+    for name in ("arm", "classifier") if several else ("arm",):
+        table.add_column(name)
     for name in columns:
         table.add_column(name.replace("_f1", "-F1"), justify="right")
     for row in results["summary"]:
@@ -86,7 +72,7 @@ def print_table(results: dict[str, Any]) -> None:
 def relative(path: Path, out: Path) -> str:
     """Return a path relative to a run's folder, so that the run can be moved.
 
-    The stages of a grid lie beside the folders of its cells.
+    For a cell of a grid it starts with `..`: the stages are in the grid's folder.
     """
     return Path(os.path.relpath(path, out)).as_posix()
 
@@ -162,7 +148,7 @@ def _generation(stages: ArmStages) -> dict[str, Any]:
 
 
 def _labelling(stages: ArmStages) -> dict[str, Any] | None:
-    """Return how many samples kept their intended relation, and the reader's own score."""
+    """Return how many samples kept their intended relation, and the labelling model's own score."""
     if stages.label is None:
         return None
     summary = read_json(stages.label.folder / "labelled.json")

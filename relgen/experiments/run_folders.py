@@ -1,7 +1,7 @@
-"""Ownership of a run's folder: one experiment or grid, and one process unless they share it.
+"""Reserves a run's folder for one experiment or grid, and for one process.
 
-A mark (`experiment.json`, `grid.json`) names the owner; a lock, held while a process works, keeps
-other processes out.
+A file (`experiment.json`, `grid.json`) names the owner. A lock keeps other processes out while one
+works in the folder.
 """
 
 from __future__ import annotations
@@ -20,14 +20,9 @@ _LOCK = ".lock"
 
 @dataclass(frozen=True)
 class Owner:
-    """The experiment or grid that a folder belongs to.
+    """The experiment or grid that a folder belongs to, as written to `KIND.json` there.
 
-    Args:
-        kind: `experiment` or `grid`; the mark is `KIND.json`.
-        name: for messages.
-        identity: differs between owners.
-        rule: what the identity depends on, in words.
-        more: further content of the mark.
+    The `rule` tells users what the identity depends on; `more` is further content of the file.
     """
 
     kind: str
@@ -37,10 +32,10 @@ class Owner:
     more: Mapping[str, Any] = field(default_factory=dict)
 
     def check(self, out: Path) -> None:
-        """Create the folder where there is none.
+        """Create the folder unless it exists.
 
         Raises:
-            InputError: it belongs to another owner, or is a file, or relgen did not make it.
+            InputError: it belongs to another owner, it is a file, or it was not made by relgen.
         """
         mark = out / f"{self.kind}.json"
         if mark.is_file():
@@ -55,11 +50,11 @@ class Owner:
         elif out.is_file():
             raise InputError("this is a file", path=out, remedy="choose a folder for --out")
         elif out.is_dir():
-            # an interrupted run can leave the lock, and the mark under its temporary name
+            # an interrupted run may have left the lock, and KIND.json under its temporary name
             own = (_LOCK, f".{mark.name}.")
             if foreign := [p.name for p in out.iterdir() if not p.name.startswith(own)]:
                 raise InputError(
-                    "this folder is not empty, and no run of relgen made it",
+                    "this folder is not empty, and was not made by relgen run",
                     path=out,
                     value=sorted(foreign)[:3],
                     remedy="choose a new folder for --out",
@@ -67,7 +62,7 @@ class Owner:
         out.mkdir(parents=True, exist_ok=True)
 
     def claim(self, out: Path) -> None:
-        """Check a folder as `check` does, and write the mark."""
+        """Check the folder as `check` does, and write the owner to it."""
         self.check(out)
         content = {"name": self.name, "identity": self.identity, **self.more}
         write_json(out / f"{self.kind}.json", content)
@@ -81,10 +76,10 @@ def owner_of(experiment: Experiment) -> Owner:
 
 @contextlib.contextmanager
 def owned(owner: Owner, out: Path, *, shared: bool) -> Iterator[None]:
-    """Claim a folder, and lock it unless it is `shared`.
+    """Claim a folder, and lock it unless processes share it.
 
     Raises:
-        InputError: it belongs to something else, or another process is working in it.
+        InputError: it belongs to another owner, or another process is working in it.
     """
     if shared:
         owner.claim(out)

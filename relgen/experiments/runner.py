@@ -1,10 +1,10 @@
 """Runs the stages of an experiment that are not done yet, in one process, one after another.
 
-A stage is done when its record (`stage.json`, written last) is there and lists the content that its
-inputs still have. A run killed at any moment leaves finished stages, and at most one without a
-record: that stage continues, where its command can, or starts again in an empty folder.
+A stage is done when its record (`stage.json`, written last) exists and the inputs still have the
+content that it lists. A run killed at any moment leaves at most one stage without a record. The
+next run continues that stage if its command can, and else starts it again in an empty folder.
 
-Processes that run different seeds may work in one folder at the same time: each stage has a lock.
+Processes that run different seeds may share a folder: each stage has a lock.
 """
 
 from __future__ import annotations
@@ -20,13 +20,7 @@ from datetime import datetime
 from pathlib import Path
 
 from relgen import __version__
-from relgen.common import (
-    InputError,
-    fast_dtype,
-    read_json,
-    try_lock,
-    write_json,
-)
+from relgen.common import InputError, fast_dtype, read_json, try_lock, write_json
 from relgen.experiments.config import Experiment
 from relgen.experiments.report_data import write_report_data
 from relgen.experiments.results import print_table, write_results
@@ -42,9 +36,8 @@ from relgen.experiments.stages import STAGE_KINDS, Plan, Stage
 from relgen.kernels import return_freed_memory
 
 Execute = Callable[[Sequence[str]], None]
-"""Runs one command line (what follows `relgen`); raises InputError or SystemExit."""
+"""Runs a command line, given without `relgen`; raises InputError or SystemExit."""
 
-_LOCK = ".lock"
 _BEGUN = "begun.json"
 _TERMINATED = 143
 _WAIT = 1.0  # seconds
@@ -61,22 +54,18 @@ def run_experiment(
     seeds: Collection[int] = (),
     readers: Iterable[Stage] = (),
 ) -> None:
-    """Run what is not done, write results and report, and print the table of arms.
+    """Run the stages that are not done, write results and report, and print the scores.
 
     Args:
-        experiment: owns the folder.
-        plan: its stages.
-        out: the run's folder.
-        execute: runs one command line of relgen in this process.
-        only: stages (names or kinds) to run; their inputs must be there. Empty: all.
-        force: stages to run again, though they are done.
-        seeds: run the stages of these seeds and what they share, and write no results. Other
-            processes may do the same for other seeds at the same time. Empty: all.
+        only: run these stages (names or kinds) only; their inputs must exist. Empty: run all.
+        force: run these stages again even if they are done.
+        seeds: run the stages of these seeds and those that all seeds share, and write no results.
+            Other processes may run other seeds at the same time. Empty: run all.
         readers: stages of other plans that may still read this plan's weights.
 
     Raises:
-        InputError: an unknown stage, a folder that belongs to something else or is in use, or
-            what a stage's command raises.
+        InputError: a stage is unknown, the folder belongs to another experiment or is in use, or a
+            stage's command fails.
     """
     chosen = _select(plan, only) if only else list(plan.stages)
     if seeds:
@@ -92,7 +81,7 @@ def run_experiment(
                 continue
             _announce(stage, number, chosen, time.monotonic() - began)
             with _reserved(stage):
-                # another process may have done it in the meantime
+                # another process may have run it in the meantime
                 if not is_done(stage):
                     _run_stage(stage, plan, execute)
             if not experiment.keep_weights:
@@ -108,10 +97,10 @@ def run_experiment(
 def _report(experiment: Experiment, plan: Plan, out: Path, execute: Execute) -> None:
     if missing := [stage.name for stage in plan.stages if not is_done(stage)]:
         raise InputError(
-            "there is no report yet: these stages are not done",
+            "there is no report yet, because some stages are not done",
             path=out,
             value=missing[:3],
-            remedy="run without --only",
+            remedy="run the command without --only",
         )
     results = write_results(experiment, plan, out)
     write_report_data(experiment, plan, out)
@@ -123,7 +112,7 @@ def _report(experiment: Experiment, plan: Plan, out: Path, execute: Execute) -> 
 def print_plan(
     plan: Plan, out: Path, *, only: Iterable[str] = (), force: Iterable[str] = ()
 ) -> None:
-    """Print the commands in order, each under its stage's name and state."""
+    """Print the plan's commands in order, each below the name and state of its stage."""
     chosen = _select(plan, only) if only else list(plan.stages)
     forced = _select(plan, force)
     for stage in chosen:
@@ -140,25 +129,27 @@ def _seed_of(stage: Stage) -> int | None:
 
 @contextlib.contextmanager
 def _reserved(stage: Stage) -> Iterator[None]:
-    """Keep other processes out of a stage; wait for the one that is running it."""
+    """Lock a stage, after waiting for a process that is running it."""
     stage.folder.parent.mkdir(parents=True, exist_ok=True)
-    with (stage.folder.parent / f".{stage.folder.name}{_LOCK}").open("w") as lock:
-        waits = 0
+    with (stage.folder.parent / f".{stage.folder.name}.lock").open("w") as lock:
+        waited = False
         while not try_lock(lock):
-            if not waits:
-                print(
-                    f"waiting for the process that runs {stage.name}", file=sys.stderr, flush=True
-                )
-            waits += 1
+            if not waited:
+                _say(f"waiting for the process that runs {stage.name}")
+            waited = True
             time.sleep(_WAIT)
         yield
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def _run_stage(stage: Stage, plan: Plan, execute: Execute) -> None:
     require_inputs(stage, plan)
     inputs = input_hashes(stage)
     begun, now = stage.folder / _BEGUN, inputs | _machine_settings(stage)
-    # partial output of other inputs, or of a finished stage that is out of date, must not be used
+    # partial output from other inputs, or of a finished stage that is out of date, is not used
     continues = stage.resumable and begun.is_file() and not stage.record.is_file()
     if not continues or read_json(begun) != now:
         clear(stage)
@@ -171,12 +162,11 @@ def _run_stage(stage: Stage, plan: Plan, execute: Execute) -> None:
         with contextlib.redirect_stdout(said):
             execute(stage.command)
     except SystemExit as error:
-        # commands return when they are done: whatever the code, this one has not finished
+        # a command that has finished returns: whatever the exit code, this one has not
         if error.code == _TERMINATED:
             raise
-        raise InputError(
-            f"stage {stage.name} failed: relgen {shlex.join(stage.command)}"
-        ) from error
+        line = shlex.join(stage.command)
+        raise InputError(f"stage {stage.name} failed: relgen {line}") from error
     gc.collect()
     return_freed_memory()
     write_json(
@@ -195,7 +185,7 @@ def _run_stage(stage: Stage, plan: Plan, execute: Execute) -> None:
 
 
 def _machine_settings(stage: Stage) -> dict[str, str]:
-    """Return what `auto` in the command means here: begun with other settings, it starts again."""
+    """Return the meaning of `auto` on this machine; with another one, a stage starts again."""
     return {"dtype": fast_dtype()} if "auto" in stage.command else {}
 
 
@@ -204,7 +194,7 @@ def _announce(stage: Stage, number: int, chosen: list[Stage], seconds: float) ->
     kinds = [f"{left.count(kind)} {kind}" for kind in STAGE_KINDS if kind in left]
     after = f"; then {', '.join(kinds)}" if kinds else "; then the report"
     clock = f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
-    print(f"[{number}/{len(chosen)}] {clock}  {stage.name}{after}", file=sys.stderr, flush=True)
+    _say(f"[{number}/{len(chosen)}] {clock}  {stage.name}{after}")
 
 
 def _select(plan: Plan, names: Iterable[str]) -> list[Stage]:

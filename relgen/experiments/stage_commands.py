@@ -1,12 +1,10 @@
-"""The command lines of the stages up to the classifiers, with their inputs."""
+"""The command lines of all stages but the classifiers'."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
-from relgen.common import find_config, find_schema
 from relgen.dpo import REJECTION_KINDS, RejectionKind
 from relgen.experiments.arms import GENERATIONS, Tuning
 from relgen.experiments.config import Experiment
@@ -16,13 +14,7 @@ from relgen.experiments.stages import BOARD, OUT, Stage, StageFolders
 
 @dataclass(frozen=True)
 class StageCommands:
-    """Adds the stages of an experiment; each method adds one and returns it.
-
-    Args:
-        experiment: provides the settings.
-        corpus: provides the schema, and the samples to draw from and to test on.
-        folders: collects the stages.
-    """
+    """Adds stages of an experiment to `folders`; each method adds one and returns it."""
 
     experiment: Experiment
     corpus: Corpus
@@ -42,7 +34,6 @@ class StageCommands:
                 "--exclude": self.corpus.kept_out,
                 "--out": OUT,
             },
-            external=self.corpus.external,
         )
 
     def direct(self, seed: int, split: Stage) -> Stage:
@@ -61,7 +52,6 @@ class StageCommands:
                 "--seed": seed,
                 "--out": OUT,
             },
-            external=self.corpus.external,
             resumable=True,
         )
 
@@ -79,18 +69,16 @@ class StageCommands:
                 "--shares": self._shares(tuning),
                 "--out": f"{OUT}/chains.jsonl",
             },
-            external=[self._schema_file],
         )
 
     def tune(self, seed: int, chains: Stage, tuning: Tuning, half: str) -> Stage:
         """Tune an adapter by DPO."""
-        dpo = self.experiment.dpo
         plain = "" if tuning.diverse else "_plain"
         return self.folders.add(
             f"seed{seed}/dpo{_left_out(tuning)}{plain}-{half}",
             "dpo",
             options={
-                "-c": dpo,
+                "-c": self.experiment.dpo,
                 "--model.model": self.experiment.generator.model,
                 "--data.chains": chains.folder / "chains.jsonl",
                 "--data.schema": self.corpus.schema,
@@ -104,29 +92,22 @@ class StageCommands:
                 "--out": OUT,
                 "--tensorboard": BOARD,
             },
-            external=[self._schema_file, find_config(dpo, "dpo")],
             resumable=True,
         )
 
     def generate(
         self, seed: int, name: str, split: Stage, adapter: Stage | None, half: str = ""
     ) -> Stage:
-        """Generate samples.
+        """Generate samples for one half of the relations, `a` or `b`, or for all of them.
 
-        Args:
-            seed: of the split.
-            name: a key of `GENERATIONS`.
-            split: has the labelled samples.
-            adapter: tunes the model; None for the model as it is.
-            half: `a` or `b`: generate for that half of the relations only.
+        `name` is a key of `GENERATIONS`; `adapter` is None for the untuned model.
         """
         generation, settings = GENERATIONS[name], self.experiment.generator
-        preset = self.generation_preset(name)
         return self.folders.add(
             f"seed{seed}/generate-{name}{half and f'-{half}'}",
             "generate",
             options={
-                "-c": preset,
+                "-c": self.generation_preset(name),
                 "--model": settings.model,
                 "--mode": generation.mode,
                 "--train": split.folder / "train.jsonl",
@@ -144,12 +125,11 @@ class StageCommands:
                 "--adapter": adapter.folder / "adapter" if adapter else None,
                 "--out": f"{OUT}/generated.jsonl",
             },
-            external=[*self.corpus.external, find_config(preset, "generate")],
             resumable=True,
         )
 
     def label(self, seed: int, name: str, split: Stage, parts: Iterable[Stage]) -> Stage | None:
-        """Label generated samples by what a language model reads in them, if it is asked for."""
+        """Let a language model label generated samples, if the experiment asks for it."""
         settings = self.experiment.label
         if settings is None:
             return None
@@ -166,7 +146,6 @@ class StageCommands:
                 "--least-certainty": f"{certainty:g}" if certainty else None,
                 "--out": f"{OUT}/labelled.jsonl",
             },
-            external=[self._schema_file],
             resumable=True,
         )
 
@@ -175,12 +154,8 @@ class StageCommands:
     ) -> Stage:
         """Write generated samples as a data set with a card.
 
-        Args:
-            seed: of the split.
-            name: of the set.
-            parts: generated the samples.
-            label: labelled them; None keeps the relations that were asked for.
-            first: keep this many samples of each relation; None keeps all.
+        `first` keeps this many samples of each relation. Without `label`, samples keep the
+        relations that were asked for.
         """
         files = [part.folder / "generated.jsonl" for part in parts]
         licence, language = self.experiment.license, self.experiment.language
@@ -198,11 +173,10 @@ class StageCommands:
                 "--first": first,
                 "--out": OUT,
             },
-            external=[self._schema_file],
         )
 
     def diversity(self, seed: int, name: str, samples: Stage, against: Stage | None) -> Stage:
-        """Measure the diversity of a set, and its distance from another one."""
+        """Measure the diversity of a set, and its distance from another set."""
         return self.folders.add(
             f"seed{seed}/diversity-{name}",
             "diversity",
@@ -214,26 +188,21 @@ class StageCommands:
                 "--json": True,
                 "--out": f"{OUT}/diversity.json",
             },
-            external=[self._schema_file],
         )
 
     def generation_preset(self, name: str) -> str:
-        """Return the preset of the settings with which a key of `GENERATIONS` generates."""
+        """Return the preset for a key of `GENERATIONS`."""
         settings = self.experiment.generator
         presets = {"obo": settings.obo, "aao": settings.aao, "xu2023": settings.xu2023}
         return presets[GENERATIONS[name].settings]
 
     def _shares(self, tuning: Tuning) -> str | None:
-        """Format the weights of the kinds of rejected samples as the command takes them."""
+        """Return the shares of the kinds of rejected samples as `--shares` takes them."""
         shares: dict[RejectionKind, float] = dict(self.experiment.chains.shares)
         if tuning.without:
             shares = {kind: shares.get(kind, 0.0) for kind in REJECTION_KINDS} if shares else {}
             shares = (shares or dict.fromkeys(REJECTION_KINDS, 1.0)) | {tuning.without: 0.0}
         return ",".join(f"{kind}={share:g}" for kind, share in shares.items()) or None
-
-    @property
-    def _schema_file(self) -> Path:
-        return find_schema(self.corpus.schema)
 
 
 def _left_out(tuning: Tuning) -> str:

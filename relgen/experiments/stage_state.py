@@ -1,4 +1,4 @@
-"""The state of a stage on disk: whether it is done, and what is kept of its output."""
+"""Checks and deletes the output of stages on disk."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _WEIGHTS = (".ckpt", ".safetensors")
 
 
 def is_done(stage: Stage) -> bool:
-    """Tell whether the stage's record is there and its inputs have not changed since.
+    """Return True if the stage has a record and its inputs have not changed since.
 
-    Weights that were deleted since (`keep_weights: false`) count as unchanged.
+    Deleted weights (`keep_weights: false`) count as unchanged.
     """
     if not stage.record.is_file():
         return False
@@ -26,11 +26,7 @@ def is_done(stage: Stage) -> bool:
 
 
 def require_inputs(stage: Stage, plan: Plan) -> None:
-    """Check that all inputs of a stage exist.
-
-    Raises:
-        InputError: one does not; the message names the stage to run.
-    """
+    """Raise InputError if an input of the stage does not exist, naming the stage to run."""
     for path in stage.inputs:
         if path.exists():
             continue
@@ -39,18 +35,18 @@ def require_inputs(stage: Stage, plan: Plan) -> None:
             raise InputError(
                 f"stage {stage.name} needs this file, which does not exist yet",
                 path=path,
-                remedy="run the stages before it as well (leave --only out)",
+                remedy="run the stages before it as well, without --only",
             )
         deleted = " (keep_weights: false)" if path.suffix in _WEIGHTS else ""
         raise InputError(
             f"stage {stage.name} needs this file, which was deleted{deleted}",
             path=path,
-            remedy=f"run the stage that writes it again: --force {makers[0]}",
+            remedy=f"run the stage that writes it again, with --force {makers[0]}",
         )
 
 
 def delete_weights(stages: Iterable[Stage]) -> None:
-    """Delete the weights of trainings that are done, like all stages that read them."""
+    """Delete the weights of each finished training whose readers are all done."""
     distinct = list({stage.folder: stage for stage in stages}.values())
     for training in distinct:
         if training.kind != "train" or not training.record.is_file():
@@ -71,8 +67,10 @@ def clear(stage: Stage) -> None:
 
 
 def input_hashes(stage: Stage) -> dict[str, str]:
-    """Return the content hash of every input, empty for those that do not exist."""
-    # by position and name, so that a run that was moved to another folder is still done
+    """Return the content hash of every input; empty for an input that does not exist.
+
+    The keys are positions and names, not paths, so that a run may be moved to another folder.
+    """
     return {
         f"{index}/{path.name}": _hash(path) if path.exists() else ""
         for index, path in enumerate(stage.inputs)
@@ -88,5 +86,5 @@ def _hash(path: Path) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def _file_hash(path: Path, modified: int, size: int) -> str:
-    """Hash a file's content once: checkpoints are large, and inputs of several stages."""
+    """Hash a file once: checkpoints are large, and several stages read them."""
     return content_hash(path)

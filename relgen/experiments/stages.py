@@ -1,4 +1,4 @@
-"""Stages: command lines, each with a folder named by a hash of all that its output depends on."""
+"""Stages: command lines, each with a folder whose name hashes everything its output depends on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from relgen import __version__
-from relgen.common import content_hash, text_hash
+from relgen.common import content_hash, find_config, find_schema, text_hash
 
 COMMANDS = {
     "corpus": "data",
@@ -27,10 +27,10 @@ COMMANDS = {
 
 STAGE_KINDS = tuple(COMMANDS)
 OUT = "{out}"
-"""Stands for the stage's folder in its command: the folder's name is a hash of the command."""
+"""Placeholder for the stage's folder in its command: the folder's name is a hash of the command."""
 
 BOARD = "{board}"
-"""Stands for the stage's TensorBoard folder, which stays the same when the stage's hash changes."""
+"""Placeholder for the stage's TensorBoard folder, which does not depend on the stage's hash."""
 
 Word = str | int | bool | Path | None
 """A value on a command line. A `Path` is an input of the stage."""
@@ -43,11 +43,11 @@ class Stage:
     Args:
         name: unique within the experiment, e.g. `seed1/dpo-a`.
         kind: one of `STAGE_KINDS`.
-        folder: contains everything that the command writes.
-        command: what follows `relgen` on the command line.
-        inputs: the files and folders it reads: outputs of other stages, corpus files, presets.
-        resumable: whether the command can continue from the partial output of an interrupted run.
-        board: its TensorBoard folder, for stages that train or test.
+        folder: for everything that the command writes.
+        command: the words after `relgen`.
+        inputs: the files and folders that it reads: outputs of other stages, corpus files, presets.
+        resumable: the command can continue from the partial output of an interrupted run.
+        board: the TensorBoard folder, for stages that train or test.
     """
 
     name: str
@@ -60,16 +60,13 @@ class Stage:
 
     @property
     def record(self) -> Path:
-        """The file that marks the stage as done; written last, atomically."""
+        """Return the file that marks the stage as done; it is written last, atomically."""
         return self.folder / "stage.json"
 
 
 @dataclass(frozen=True)
 class Initialisation:
-    """One training of a classifier and its test, with the seed of its weights and sample order.
-
-    The arm `direct` has only a test.
-    """
+    """The training of a classifier with one seed, and its test; `direct` has only a test."""
 
     seed: int
     train: Stage | None
@@ -78,7 +75,7 @@ class Initialisation:
 
 @dataclass(frozen=True)
 class ArmStages:
-    """The stages that one arm of one seed takes its results from."""
+    """The stages whose output is the result of one arm, seed and classifier."""
 
     arm: str
     seed: int
@@ -94,7 +91,7 @@ class ArmStages:
 
 @dataclass(frozen=True)
 class Plan:
-    """All stages in an order in which they can run, and the arms that are built from them."""
+    """All stages, in an order in which they can run, and those of each arm."""
 
     stages: tuple[Stage, ...]
     arms: tuple[ArmStages, ...]
@@ -103,18 +100,16 @@ class Plan:
 
 
 class StageFolders:
-    """The stages planned so far, by name, in an order in which they can run.
+    """Collects the stages of a plan by name, in an order in which they can run.
 
     A stage's hash covers its command, where the folders of earlier stages appear under their own
-    hashes; the content of the presets and corpus files it reads; and relgen's version. A stage
-    whose hash does not change keeps its folder and so its output.
+    hashes; the content of the presets, schemas and corpus files that it reads; and relgen's
+    version. As long as the hash does not change, a stage keeps its folder and so its output.
 
     Args:
-        out: the run's folder. The cells of a grid share the grid's, and so the stages that they
-            have in common.
-        models: language models as commands name them; those that are folders enter the hash by
-            their files.
-        cell: the grid's cell, whose stages get their own part of the TensorBoard folder.
+        out: the run's folder; for a cell of a grid, the grid's, so that cells share stages.
+        models: language models as commands name them. For a folder, the hash covers its files.
+        cell: the name of the grid's cell; it gets a TensorBoard folder below the run's.
     """
 
     def __init__(self, out: Path, models: Iterable[str], *, cell: str = "") -> None:
@@ -131,29 +126,26 @@ class StageFolders:
         options: Mapping[str, Word] | None = None,
         *,
         inputs: Iterable[Path] = (),
-        external: Iterable[Path] = (),
         resumable: bool = False,
     ) -> Stage:
-        """Add a stage, with the folder that its hash names.
+        """Add a stage.
 
-        Args:
-            name: see `Stage`.
-            kind: see `Stage`.
-            arguments: positional arguments of the command.
-            options: options of the command; None leaves one out, True makes it a flag. Paths in
-                arguments and options are inputs; `OUT` and `BOARD` stand for the own folders.
-            inputs: files of earlier stages that the command reads without naming them.
-            external: files that no stage makes. They enter the hash by content, not by path.
-            resumable: see `Stage`.
+        The value None omits an option, and True makes it a flag. `OUT` and `BOARD` stand for the
+        stage's own folders. `inputs` are files that the command reads without naming them, besides
+        its preset and schema.
         """
-        options = options or {}
-        arguments, external = list(arguments), list(external)
+        options, arguments = options or {}, list(arguments)
         words = [*COMMANDS[kind].split(), *map(str, arguments)]
         for option, value in options.items():
             if value is not None:
                 words += [option] if value is True else [option, str(value)]
-        named = [value for value in (*arguments, *options.values()) if isinstance(value, Path)]
-        folder = self._out / "stages" / f"{name}-{self._hash(words, external)[:10]}"
+        read = [value for value in (*arguments, *options.values()) if isinstance(value, Path)]
+        read += inputs
+        if preset := options.get("-c"):
+            read.append(find_config(str(preset), words[0]))
+        if schema := options.get("--schema") or options.get("--data.schema"):
+            read.append(find_schema(str(schema)))
+        folder = self._out / "stages" / f"{name}-{self._hash(words, read)[:10]}"
         board = self._boards / name
         own = {OUT: str(folder), BOARD: str(board)}
         stage = Stage(
@@ -161,15 +153,16 @@ class StageFolders:
             kind=kind,
             folder=folder,
             command=tuple(own.get(word, word.replace(OUT, str(folder))) for word in words),
-            inputs=tuple(dict.fromkeys([*named, *inputs, *external])),
+            inputs=tuple(dict.fromkeys(read)),
             resumable=resumable,
             board=board if BOARD in words else None,
         )
         self.stages[name] = stage
         return stage
 
-    def _hash(self, words: list[str], external: list[Path]) -> str:
-        contents = {str(path): content_hash(path) for path in external}
+    def _hash(self, words: list[str], read: list[Path]) -> str:
+        made = self._out / "stages"
+        contents = {str(path): content_hash(path) for path in read if made not in path.parents}
         contents |= {model: _model_hash(Path(model)) for model in self._models & set(words)}
         known = [contents.get(word, word.removeprefix(f"{self._out}/")) for word in words]
         return text_hash("\0".join([__version__, *known, *sorted(contents.values())]))

@@ -1,11 +1,10 @@
-"""Acceptance of drafts: reading the text that the model wrote, and the checks that it must pass.
+"""Parse the drafts that a model wrote, and check whether to accept them.
 
 A check takes a sample and its context and returns a reason to reject it, or None. `judge` runs a
-list of them in order, so that an outside scorer (a classifier's verdict) is one more entry. Text
-that a language model wrote never raises an error.
+list of checks in order, so that an external scorer is one more entry. No text raises an error.
 
 Reasons: those of `MarkupError` and `read_fields`; `unfinished`, `dead_end` (the grammar allowed no
-token), `off_grammar` (a server that does not enforce the grammar wrote a text that it forbids);
+token), `off_grammar` (a server that does not enforce the grammar returned a text that it forbids);
 `same_entities`, `entity_inside_word`, `long_head`, `long_tail`, `too_short`, `too_long`;
 `wrong_head_type`, `wrong_tail_type`; `copy_of_demonstration`, `near_copy_of_demonstration`,
 `duplicate`, `near_duplicate`, `test_leak`. The loop adds `not_chosen` and `surplus`.
@@ -26,13 +25,7 @@ from relgen.generation.settings import GenerationSettings
 
 @dataclass(frozen=True, slots=True)
 class DraftContext:
-    """The context in which a draft is judged.
-
-    Args:
-        relation: the target.
-        demonstrations: the samples in its prompt.
-        pool: the texts that it must not repeat.
-    """
+    """The target relation, the demonstrations in the prompt, and the texts not to repeat."""
 
     relation: Relation
     demonstrations: Sequence[Sample]
@@ -44,12 +37,9 @@ Read = Callable[[str, Relation], Sample | str]
 
 
 class Pool:
-    """The texts that a draft must not repeat.
+    """The texts that a draft must not repeat: those of `train`, of `forbidden`, and accepted ones.
 
-    Args:
-        settings: thresholds of overlap.
-        train: labelled samples: an equal text is a duplicate.
-        forbidden: samples of the test set: neither equal texts nor near copies may be written.
+    Near copies count within a relation, and for the `forbidden` test samples.
     """
 
     def __init__(
@@ -67,15 +57,14 @@ class Pool:
         )
 
     def add(self, sample: Sample) -> None:
-        """Add an accepted sample."""
         self.texts.add(normalised(sample.text))
         self.accepted_words[sample.relation].add(context_words(sample))
 
 
 def read_draft(raw: str, relation: Relation) -> Sample | str:
-    """Return a line of tagged text as a sample with an empty id, or the reason to reject it.
+    """Parse a line of tagged text as a sample with an empty id, or return the reason to reject it.
 
-    White space at the ends of the line and of the entities is dropped.
+    White space around the line and the entities is dropped.
     """
     try:
         parsed = parse(raw.strip())
@@ -99,15 +88,10 @@ def judge(
     grammar: GrammarSpec | None = None,
     read: Read = read_draft,
 ) -> Sample | str:
-    """Return the sample in a line that the model wrote, or the reason to reject it.
+    """Return the sample in a line of a draft, or the reason to reject it.
 
-    Args:
-        raw: the line.
-        finish: how the draft ended, if this is its last line; `stop` for the others.
-        context: in which it is judged.
-        checks: run in order; see `default_checks`.
-        grammar: the form that was asked for; not every engine enforces it.
-        read: from a line and its relation to a sample, or to the reason why there is none.
+    `finish` tells why the draft ended if this is its last line, and is `stop` for the other lines.
+    The `grammar` is checked again, since not every server enforces it.
     """
     if finish == "length":
         return "unfinished"
@@ -126,7 +110,7 @@ def judge(
 
 
 def default_checks(settings: GenerationSettings) -> list[Check]:
-    """Return the checks of a generation, cheap ones first."""
+    """Return the standard checks, cheap ones first."""
 
     def length(sample: Sample, _: DraftContext) -> str | None:
         number = len(sample.text.split())
@@ -152,7 +136,7 @@ def default_checks(settings: GenerationSettings) -> list[Check]:
 
 
 def check_entities(sample: Sample, _: DraftContext) -> str | None:
-    """Reject equal entities, and entities that cut a word."""
+    """Reject a sample whose entities are equal or begin or end inside a word."""
     if normalised(sample.head_text) == normalised(sample.tail_text):
         return "same_entities"
     for entity in (sample.head, sample.tail):
@@ -166,16 +150,15 @@ def check_entities(sample: Sample, _: DraftContext) -> str | None:
 
 def check_types(sample: Sample, context: DraftContext) -> str | None:
     """Reject an entity type that the schema does not allow."""
-    relation = context.relation
-    if sample.head.type and relation.head_types and sample.head.type not in relation.head_types:
+    head, tail, relation = sample.head.type, sample.tail.type, context.relation
+    if head and relation.head_types and head not in relation.head_types:
         return "wrong_head_type"
-    if sample.tail.type and relation.tail_types and sample.tail.type not in relation.tail_types:
-        return "wrong_tail_type"
-    return None
+    wrong = tail and relation.tail_types and tail not in relation.tail_types
+    return "wrong_tail_type" if wrong else None
 
 
 def check_demonstrations(sample: Sample, context: DraftContext) -> str | None:
-    """Reject copies of demonstrations, with other entities too."""
+    """Reject a copy of a demonstration, even with other entities."""
     text, own = normalised(sample.text), context_words(sample)
     if any(text == normalised(shown.text) for shown in context.demonstrations):
         return "copy_of_demonstration"
@@ -185,7 +168,7 @@ def check_demonstrations(sample: Sample, context: DraftContext) -> str | None:
 
 
 def check_duplicates(sample: Sample, context: DraftContext) -> str | None:
-    """Reject repeated sentences of any relation; within one, with other entities too."""
+    """Reject a repeated sentence, and a near copy within the relation."""
     pool = context.pool
     if normalised(sample.text) in pool.texts:
         return "duplicate"
@@ -194,7 +177,7 @@ def check_duplicates(sample: Sample, context: DraftContext) -> str | None:
 
 
 def check_test_leak(sample: Sample, context: DraftContext) -> str | None:
-    """Reject sentences of the test set, with other entities too."""
+    """Reject a copy or a near copy of a test sample."""
     pool = context.pool
     if normalised(sample.text) in pool.forbidden_texts:
         return "test_leak"
@@ -202,7 +185,7 @@ def check_test_leak(sample: Sample, context: DraftContext) -> str | None:
 
 
 def _with_types(sample: Sample, context: DraftContext) -> Sample:
-    """Give untyped entities the schema's only type, or that of an equal mention shown."""
+    """Give an untyped entity the schema's only type, or the type of an equal mention shown."""
     relation = context.relation
     known: dict[str, str] = {}
     for shown in context.demonstrations:

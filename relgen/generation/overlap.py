@@ -1,4 +1,4 @@
-"""Overlap of two samples' words, with the entities left out, and an index to find near copies."""
+"""Compare the words of samples, and find near copies with an index."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from relgen.data import Sample, normalised
 
 
 def words(text: str) -> frozenset[str]:
-    """Return the different words of a text, case and punctuation aside."""
+    """Return the distinct words of a text, ignoring case and punctuation."""
     return frozenset(normalised(text).split())
 
 
 def context_words(sample: Sample) -> frozenset[str]:
-    """Return the different words of a sample outside its two entities."""
+    """Return the distinct words of a sample outside its two entities."""
     first, second = sorted((sample.head, sample.tail), key=lambda entity: entity.start)
     text = sample.text
     return words(f"{text[: first.start]} {text[first.end : second.start]} {text[second.end :]}")
 
 
 def jaccard(first: frozenset[str], second: frozenset[str]) -> float:
-    """Return shared words over all words, 0 to 1; two empty sets are equal."""
+    """Return |A ∩ B| / |A ∪ B|; 1 for two empty sets."""
     if not first and not second:
         return 1.0
     return len(first & second) / len(first | second)
 
 
 class OverlapIndex:
-    """An inverted index of word sets that finds one that overlaps with a given set; exact.
+    """An exact inverted index of word sets for near-copy queries.
 
     Two sets with a Jaccard overlap of at least t share ceil(t n) words, n the size of either. With
-    the words of all sets in one order, the first d that they share are therefore among the first
-    n - ceil(t n) + d of each (prefix filtering: Chaudhuri et al., ICDE 2006; with d above 1: Wang,
-    Li and Feng, SIGMOD 2012). Sets are looked up by pairs of such words (d = 2), or by single words
-    where a near copy need not share two. Long words are rare and come first.
+    the words of all sets sorted in one order, the first d shared words are therefore among the
+    first n - ceil(t n) + d of each (prefix filtering: Chaudhuri et al., ICDE 2006; with d above 1:
+    Wang, Li and Feng, SIGMOD 2012). Sets are looked up by pairs of such words (d = 2), or
+    by single words if a near copy need not share two. Long words come first, since they are rare.
 
     Args:
         threshold: the overlap from which two sets count as near copies, above 0.
-        sets: the first ones to add.
+        sets: initial entries.
     """
 
     def __init__(self, threshold: float, sets: Iterable[frozenset[str]] = ()) -> None:
@@ -50,12 +50,11 @@ class OverlapIndex:
             self.add(entry)
 
     def add(self, entry: frozenset[str]) -> None:
-        """Add a set."""
         for key in self._keys(entry, min(2, self._needed(entry))):
             self._sets[key].append(entry)
 
     def has_near(self, query: frozenset[str]) -> bool:
-        """Return whether a set overlaps with the query by the threshold or more."""
+        """Return True if the index holds a near copy of the query."""
         return any(
             jaccard(query, entry) >= self._threshold
             for shared in (0, 1, 2)
@@ -64,11 +63,11 @@ class OverlapIndex:
         )
 
     def _keys(self, entry: frozenset[str], shared: int) -> Iterator[tuple[str, ...]]:
-        """Yield the groups of `shared` words under which a near copy can be found."""
+        """Yield the groups of `shared` words by which a near copy is found."""
         order = sorted(entry, key=lambda word: (-len(word), word))
         return combinations(order[: len(order) - self._needed(entry) + shared], shared)
 
     def _needed(self, entry: frozenset[str]) -> int:
-        """Return how many words a near copy shares with a set."""
+        """Return the number of words that any near copy shares with a set."""
         # the tiny amount keeps rounding (0.7 * 10) from asking for one too many
         return math.ceil(self._threshold * len(entry) - 1e-9)

@@ -1,4 +1,4 @@
-"""A progress line on stderr, once a generation takes longer than a few seconds."""
+"""Show the progress of a generation on stderr if it takes longer than a few seconds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _QUIET_SECONDS = 3.0
 
 
 class GenerationProgress:
-    """Shows accepted and wanted samples, drafts, tokens a second, and the time that is left."""
+    """A progress bar with accepted samples, drafts, tokens per second and the remaining time."""
 
     def __init__(self, states: Sequence[RelationState]) -> None:
         self._states = states
@@ -35,7 +35,6 @@ class GenerationProgress:
         self._shown = False
 
     def update(self, result: RoundResult) -> None:
-        """Add a round."""
         if result.seconds:  # not read from the journal
             self._tokens += result.tokens
             self._seconds += result.seconds
@@ -48,6 +47,5 @@ class GenerationProgress:
         self._bar.update(self._task, completed=accepted, note=f"{drafts} drafts{speed}")
 
     def close(self) -> None:
-        """Clear the line."""
         if self._shown:
             self._bar.stop()

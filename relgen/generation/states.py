@@ -1,7 +1,7 @@
-"""The state of a generation: relations that want samples, and the chains that write them.
+"""Track the state of a generation: relations that need samples, and their chains.
 
-A chain is one run over one relation. In OBO it starts with one labelled demonstration, and its
-accepted samples join the demonstrations. In AAO each of its requests shows other labelled samples.
+A chain is one run over one relation. In OBO it starts from one labelled demonstration, to which it
+adds its accepted samples. In AAO each of its requests shows different labelled samples.
 """
 
 from __future__ import annotations
@@ -20,12 +20,11 @@ class ChainState:
     """The state of one chain.
 
     Args:
-        number: over all chains of the generation.
-        index: among the chains of its relation.
-        humans: the relation's labelled samples, in an order that the seed gives.
-        accepted: the samples that it has written.
-        step: OBO: accepted samples so far; AAO: requests so far.
-        attempt: OBO: drafts rejected at this step.
+        number: index among all chains of the generation.
+        index: index among the chains of its relation.
+        humans: the relation's labelled samples, shuffled with the seed.
+        step: accepted samples so far (OBO) or requests so far (AAO).
+        attempt: drafts rejected at this step (OBO).
     """
 
     number: int
@@ -36,7 +35,7 @@ class ChainState:
     attempt: int = 0
 
     def demonstrations(self, settings: GenerationSettings) -> list[Sample]:
-        """Return the samples that its next prompt shows."""
+        """Return the samples to show in the next prompt."""
         humans = self.humans
         if settings.mode == "aao":
             shown = min(settings.shown, len(humans))
@@ -49,10 +48,7 @@ class ChainState:
 
 @dataclass(slots=True)
 class RelationState:
-    """The samples that a relation wants and has, and its chains.
-
-    `drafts` counts the samples drafted: in AAO the lines of an answer.
-    """
+    """The progress of one relation; in AAO each line of an answer counts as a draft."""
 
     relation: Relation
     chains: list[ChainState]
@@ -63,7 +59,7 @@ class RelationState:
     rejected: Counter[str] = field(default_factory=Counter)
 
     def missing(self, settings: GenerationSettings) -> int:
-        """Return how many samples are still wanted; 0 once the tries or the tokens are used up."""
+        """Return the number of samples still needed; 0 once the drafts or tokens are used up."""
         if self.drafts >= settings.max_drafts_per_sample * self.wanted * settings.candidates:
             return 0
         if settings.token_budget is not None and self.tokens >= settings.token_budget:
@@ -74,7 +70,7 @@ class RelationState:
 def initial_states(
     relations: Sequence[Relation], train: Sequence[Sample], settings: GenerationSettings
 ) -> list[RelationState]:
-    """Return the state at the start; relations without a labelled sample get no chains."""
+    """Return the initial states; relations without a labelled sample get no chains."""
     states, number = [], 0
     for relation in relations:
         humans = [sample for sample in train if sample.relation == relation.name]
@@ -90,7 +86,7 @@ def initial_states(
 
 
 def waves(states: Sequence[RelationState], batch: int | None) -> list[list[RelationState]]:
-    """Split the relations so that at most `batch` chains run together (or one relation's)."""
+    """Group the relations so that at most `batch` chains (or one relation's) run together."""
     result: list[list[RelationState]] = []
     for state in states:
         size = sum(len(other.chains) for other in result[-1]) if result else 0

@@ -121,4 +121,4 @@ def test_sharding_takes_the_place_of_quantisation_and_its_optimiser():
 
 def test_defaults_of_the_class_agree_with_what_it_documents():
     module = DPOModule(optimizer=partial(torch.optim.AdamW, lr=1e-4))
-    assert (module.beta, module.loss) == (0.1, "sigmoid")
+    assert (module.loss.beta, module.loss.name) == (0.1, "sigmoid")

@@ -129,7 +129,7 @@ def test_cut_chains_are_counted(folder):
 
 
 def test_what_cannot_fit_and_bad_input_name_the_remedy(folder):
-    with pytest.raises(InputError, match="give max_length at least"):
+    with pytest.raises(InputError, match="set max_length to at least"):
         prepared(folder, max_length=30)
     with pytest.raises(InputError, match="exclude each other"):
         PreferenceDataModule("a", "b", validation_chains="c", validation_share=0.1)

@@ -68,7 +68,7 @@ def test_validation_means_are_exact_on_two_processes(tmp_path: Path) -> None:
     data.setup("fit")
     (batch,) = data.train_dataloader()
     with torch.no_grad():
-        result = module.model_step(batch)
+        result = module.model_step(batch, module.reference_log_probabilities(batch))
     margins = result.chosen_rewards - result.rejected_rewards
     assert batch.pairs == 21
     assert last["val/loss"] == pytest.approx(result.losses.mean().item(), rel=1e-4)

@@ -9,7 +9,7 @@ import torch
 from datasets import Dataset
 
 from relgen.dpo.logps import tree_log_probabilities
-from relgen.dpo.losses import sigmoid_loss
+from relgen.dpo.losses import log_ratio_difference, sigmoid_loss
 from relgen.dpo.prefix_tree import pack
 from relgen.dpo.tokenize import tokenise_chain
 from relgen.kernels import ATTENTION
@@ -63,7 +63,7 @@ def test_packed_loss_equals_trl(tmp_path: Path) -> None:
     batch = pack([tokenise_chain(chain, relation, writer, tokenizer, max_length=10_000)])
     with torch.no_grad():
         ours, base = (tree_log_probabilities(model.eval(), batch) for model in (policy, frozen))
-    loss = sigmoid_loss(*ours, *base, beta=0.1).mean().item()
+    loss = sigmoid_loss(log_ratio_difference(*ours, *base), beta=0.1).mean().item()
     assert theirs["eval_loss"] == pytest.approx(loss, rel=1e-5)
     assert theirs["eval_logps/chosen"] == pytest.approx(ours.chosen.mean().item(), rel=1e-5)
     assert theirs["eval_logps/rejected"] == pytest.approx(ours.rejected.mean().item(), rel=1e-5)

@@ -1,8 +1,4 @@
-"""The interface of a language model that writes drafts: prefill prompts, then decode answers.
-
-A backend holds a set of chains, by number. What it keeps between calls (a key/value cache, or just
-the prompts) is up to it.
-"""
+"""Define the interface of a backend: prefill prompts, then decode drafts."""
 
 from __future__ import annotations
 
@@ -18,14 +14,13 @@ Finish = Literal["stop", "length", "grammar"]
 
 @dataclass(frozen=True, slots=True)
 class DraftRequest:
-    """A request for one draft.
+    """A request for one draft of at most `max_tokens`.
 
     Args:
-        chain: the chain whose prompt it answers.
-        key: seeds the draft's random numbers: the same key and prompt give the same draft.
-        max_tokens: the draft is cut off there.
-        one_line: end at the first line break after some text, too.
-        grammar: the form that the draft must have; None allows any.
+        chain: number of the chain whose prompt it continues.
+        key: seed of the draft's random numbers: equal keys and prompts give equal drafts.
+        one_line: stop at the first line break after some text.
+        grammar: the form of the draft; None allows any.
     """
 
     chain: int
@@ -41,11 +36,10 @@ class Draft:
 
     Args:
         text: without the stop token.
-        finish: `stop` = ended by itself, `length` = ran out of tokens, `grammar` = the grammar
-            allowed no further token.
-        tokens: number of generated tokens, the stop token included.
-        logprobs: for each line of the text the mean log-probability of its tokens (its line break
-            or stop token included) under the unmodified policy; None where unknown.
+        finish: `stop` (ended by itself), `length` (token limit) or `grammar` (no token allowed).
+        tokens: number of generated tokens, stop token included.
+        logprobs: for each line, the mean log-probability of its tokens (line break or stop token
+            included) under the unmodified policy; None if unknown.
     """
 
     text: str
@@ -58,14 +52,13 @@ class Backend(Protocol):
     """A language model that writes drafts for several chains at a time."""
 
     def prefill(self, prompts: Mapping[int, Prompt]) -> None:
-        """Set the prompts of chains: new ones, or ones whose prompt has changed.
+        """Set new or changed prompts by chain number.
 
-        The same sequence of calls must leave the same state: a resumed run repeats the calls of
-        the interrupted one, without its drafts.
+        Equal sequences of calls must lead to equal states, since a resumed run repeats them.
         """
 
     def decode(self, requests: Sequence[DraftRequest]) -> list[Draft]:
-        """Write a draft for each request; a chain may have several."""
+        """Return a draft for each request; several requests may name the same chain."""
 
     def reset(self) -> None:
         """Drop all chains."""

@@ -1,8 +1,8 @@
-"""A key/value cache whose rows have lengths of their own: slot i of a row holds its token i.
+"""A key/value cache whose rows differ in length: slot i of a row holds its token i.
 
-There is no padding on the left and there are no holes: a row is cut by setting its length, since
-slots beyond it are hidden from every query until they are written again. Storage is allocated in
-steps, so that a decoding step copies nothing but its own keys and values.
+There is no left padding and there are no gaps. A row is cut by reducing its length: slots beyond
+it stay hidden until they are overwritten. Storage grows in steps, so that a decoding step copies
+nothing but its own keys and values.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ class Placement:
 
     Args:
         rows: (B,) rows of the cache.
-        slots: (B, T) their slots, which are also the tokens' positions.
-        length: L, keys that the pass sees in each row.
-        total: rows that the cache has.
-        in_front: the rows are the first B, in order: no copy is needed to read them.
+        slots: (B, T) slots in these rows, which are also the tokens' positions.
+        length: L, number of keys that the pass sees in each row.
+        total: number of rows in the cache.
+        in_front: True if the rows are the first B in order, so that reading needs no copy.
     """
 
     rows: Tensor
@@ -45,16 +45,15 @@ class Placement:
 
 
 class PlacedLayer(CacheLayerMixin):
-    """A layer whose tokens' positions are given with every pass."""
+    """A cache layer whose token positions are given with every forward pass."""
 
     def held(self) -> tuple[Tensor, Tensor]:
-        """Return keys and values of a layer that has been initialised."""
         assert self.keys is not None
         assert self.values is not None
         return self.keys, self.values
 
     def get_seq_length(self) -> int:
-        """Return zero: nothing is derived from a common length."""
+        """Return 0: nothing is derived from a common length."""
         return 0
 
     def get_max_length(self) -> int:
@@ -70,7 +69,7 @@ class RaggedLayer(PlacedLayer):
         self.placement: Placement | None = None
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        """Allocate nothing yet: `grow` does."""
+        """Set dtype and device; `grow` allocates the storage."""
         self.dtype, self.device = key_states.dtype, key_states.device
         self.keys = key_states.new_zeros(0, key_states.shape[1], 0, key_states.shape[3])
         self.values = value_states.new_zeros(0, value_states.shape[1], 0, value_states.shape[3])
@@ -93,7 +92,7 @@ class RaggedLayer(PlacedLayer):
         return keys[rows, :, : place.length], values[rows, :, : place.length]
 
     def grow(self, rows: int, length: int) -> None:
-        """Make room for `rows` rows of `length` slots."""
+        """Enlarge the storage to at least `rows` rows of `length` slots."""
         keys, values = self.held()
         have_rows, _, have_slots, _ = keys.shape
         if rows <= have_rows and length <= have_slots:
@@ -105,7 +104,7 @@ class RaggedLayer(PlacedLayer):
         self.keys, self.values = (enlarged(old, more_rows, slots) for old in (keys, values))
 
     def copy_rows(self, source: RaggedLayer, rows: Sequence[int], length: int) -> None:
-        """Overwrite this layer with `length` slots of rows of another."""
+        """Overwrite this layer with the first `length` slots of another layer's rows."""
         room = (len(rows), length + _STEP)
         if self.keys is None or self.keys.shape[0] < room[0] or self.keys.shape[2] < room[1]:
             self.lazy_initialization(*source.held())
@@ -115,7 +114,7 @@ class RaggedLayer(PlacedLayer):
                 own[place, :, :length] = other[row, :, :length]
 
     def spread_row(self, row: int, places: Sequence[int], length: int) -> None:
-        """Copy `length` slots of a row over each of several others."""
+        """Copy the first `length` slots of a row to other rows."""
         self.grow(max(places) + 1, length)
         at = list(places)
         for states in self.held():
@@ -123,16 +122,11 @@ class RaggedLayer(PlacedLayer):
             states[at, :, :length] = states[row, :, :length].clone()
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        """Return length and offset of the keys, as transformers asks for them."""
         return (0 if self.placement is None else self.placement.length), 0
 
 
 class RaggedCache(Cache):
-    """The cache of all layers, with the length of each row.
-
-    Args:
-        layers: as many as the model has.
-    """
+    """The cache of all layers, with the length of each row."""
 
     def __init__(self, layers: int) -> None:
         super().__init__(layers=[RaggedLayer() for _ in range(layers)])
@@ -140,7 +134,6 @@ class RaggedCache(Cache):
 
     @property
     def ragged(self) -> list[RaggedLayer]:
-        """Return the layers with their type."""
         return cast(list[RaggedLayer], self.layers)
 
     def states(self) -> list[tuple[Tensor, Tensor]]:
@@ -154,13 +147,10 @@ class RaggedCache(Cache):
     def place(
         self, rows: Sequence[int], counts: Sequence[int], device: torch.device
     ) -> tuple[Tensor, Tensor]:
-        """Prepare a forward pass that appends `counts` tokens to `rows`, and lengthen them.
+        """Prepare a forward pass that appends `counts` tokens to `rows`, and lengthen the rows.
 
-        Rows get T = max(counts) slots each; those past a row's count hold padding, which the next
-        pass overwrites.
-
-        Returns:
-            Position ids (B, T) and the mask (B, 1, T, L), True where a query sees a key.
+        Each row gets T = max(counts) slots, the rest of which hold padding until the next pass.
+        Return position ids (B, T) and the mask (B, 1, T, L), True where a query sees a key.
         """
         self.lengths += [0] * (max(rows) + 1 - len(self.lengths))
         starts = torch.tensor([self.lengths[row] for row in rows])
@@ -182,17 +172,14 @@ class RaggedCache(Cache):
         return slots, mask
 
     def copy_rows(self, source: RaggedCache, rows: Sequence[int]) -> None:
-        """Make this cache a copy of some rows of another, which may repeat.
-
-        Storage is kept where it suffices.
-        """
+        """Replace this cache by rows of another, which may repeat, and reuse its storage."""
         self.lengths = [source.lengths[row] for row in rows]
         length = max(self.lengths)
         for layer, other in zip(self.ragged, source.ragged, strict=True):
             layer.copy_rows(other, rows, length)
 
     def spread(self, row: int, places: Sequence[int]) -> None:
-        """Copy a row over other rows, new or old."""
+        """Copy a row to other rows, existing or new."""
         length = self.lengths[row]
         self.lengths += [0] * (max(places) + 1 - len(self.lengths))
         for layer in self.ragged:
@@ -201,7 +188,7 @@ class RaggedCache(Cache):
             self.lengths[place] = length
 
     def drop(self, row: int) -> None:
-        """Remove a row; the last one takes its place."""
+        """Remove a row and move the last row to its place."""
         last = len(self.lengths) - 1
         if row != last:
             length = self.lengths[last]
@@ -212,10 +199,10 @@ class RaggedCache(Cache):
 
 
 def pages_of_zeros(like: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Return zeros of a tensor's type and device, at least one; on a CPU in pages of their own.
+    """Return zeros with the tensor's dtype and device, on a CPU in separate memory pages.
 
-    A cache grows in steps, and each step's storage fits in no hole that an earlier one left in the
-    heap. These pages go back to the system as soon as nothing refers to them.
+    The storage of a growing cache never fits into a gap that an earlier, smaller one left in the
+    heap. Separate pages return to the system as soon as they are unused.
     """
     if like.device.type != "cpu":
         return like.new_zeros(shape)
@@ -224,7 +211,7 @@ def pages_of_zeros(like: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 
 def enlarged(states: Tensor, rows: int, slots: int) -> Tensor:
-    """Return (R, H, C, D) padded with zeros to (rows, H, slots, D)."""
+    """Return states (R, H, C, D) padded with zeros to (rows, H, slots, D)."""
     have_rows, heads, have_slots, width = states.shape
     new = pages_of_zeros(states, (rows, heads, slots, width))
     new[:have_rows, :, :have_slots] = states
@@ -238,17 +225,10 @@ def append_tokens(
     news: Sequence[Sequence[int]],
     device: torch.device,
 ) -> Tensor:
-    """Read tokens into rows of a cache.
-
-    Args:
-        model: a causal language model.
-        cache: its own.
-        rows: B of them.
-        news: each row's new tokens, at least one.
-        device: the model's.
+    """Run a causal language model over new tokens (`news`, at least one each) of B cache rows.
 
     Returns:
-        The logits after each row's last token, (B, V), in float32 at least.
+        The logits after each row's last token, (B, V), in float32 or float64.
     """
     counts = [len(new) for new in news]
     width = max(counts)
@@ -270,7 +250,7 @@ def append_tokens(
 
 
 def check_cacheable(config: PretrainedConfig) -> None:
-    """Raise InputError for a model whose layers do not keep keys and values of all tokens."""
+    """Raise InputError unless all of the model's layers use full attention."""
     text = config.get_text_config()
     kinds = set(getattr(text, "layer_types", None) or ["full_attention"])
     window = getattr(text, "sliding_window", None) if not hasattr(text, "layer_types") else None

@@ -1,7 +1,6 @@
-"""The context window of a local model, and the refusal of prompts that exceed it.
+"""Find a local model's context window, and refuse prompts that exceed it.
 
-A model was trained on no position past its window: it would still write, but noise. A server
-refuses such requests by itself.
+Beyond the positions that it was trained on, a model writes noise. A server checks this itself.
 """
 
 from __future__ import annotations
@@ -18,39 +17,27 @@ _REMEDY = {
 
 
 def context_window(config: Any) -> int | None:
-    """Return the number of positions that a model knows; None where its configuration is silent.
-
-    Args:
-        config: a `PretrainedConfig`.
-    """
+    """Return a `PretrainedConfig`'s number of positions; None if it is unknown."""
     text = config.get_text_config()
     window: int | None = getattr(text, "max_position_embeddings", None)
     scaling = getattr(text, "rope_parameters", None) or {}
-    # models whose window was extended afterwards may still state the first one
+    # models whose window was extended may still state the original one
     before, factor = scaling.get("original_max_position_embeddings"), scaling.get("factor")
     if window is None or not factor:
         return window
-    # an extended window without the original length: it is unknown which of the two is stated
+    # without the original length it is unknown which of the two is stated
     return max(window, int(before * factor)) if before else None
 
 
 def check_fits(prompt: int, new: int, window: int | None, *, model: str, remedy: str) -> None:
-    """Refuse a prompt that leaves no room for its answer.
+    """Raise InputError if a prompt of `prompt` tokens leaves no room for `new` more.
 
-    Args:
-        prompt: its tokens.
-        new: tokens that may be written.
-        window: of the model; None refuses nothing.
-        model: its name, for the message.
-        remedy: a way to make the prompt shorter, for the message.
-
-    Raises:
-        InputError: they do not fit.
+    A `window` of None disables the check. `model` and `remedy` are for the message.
     """
     if window is not None and prompt + new > window:
         raise InputError(
             f"a prompt of {prompt} tokens and an answer of up to {new} exceed the {window} "
-            "positions that this model knows",
+            "positions that this model supports",
             field="model",
             value=model,
             remedy=remedy,
@@ -58,15 +45,12 @@ def check_fits(prompt: int, new: int, window: int | None, *, model: str, remedy:
 
 
 def check_prompt(prompt: int, window: int | None, settings: GenerationSettings) -> None:
-    """Refuse a prompt of a generation that leaves no room for one more sample.
+    """Raise InputError if a prompt leaves no room for one more sample.
 
-    An answer of many lines may fill the window: it ends there, and its unfinished line is rejected.
-
-    Raises:
-        InputError: one sample more does not fit.
+    A longer answer (AAO) may reach the end of the window: its unfinished line is then rejected.
     """
     remedy = (
-        f"{_REMEDY[settings.mode]}, or lower `max_new_tokens` ({settings.max_new_tokens}): that is "
-        "a new generation, while what this one wrote stays in its journal"
+        f"{_REMEDY[settings.mode]}, or lower `max_new_tokens` ({settings.max_new_tokens}); this "
+        "starts a new generation, and the samples of this one stay in its journal"
     )
     check_fits(prompt, settings.max_new_tokens, window, model=settings.model, remedy=remedy)

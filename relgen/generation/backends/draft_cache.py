@@ -1,11 +1,11 @@
 """A key/value cache in which several drafts of a chain share one copy of their prompt.
 
-A decoding step is bound by the memory that it reads. With a copy of the prompt for every draft,
-attention reads each of them; here a chain's drafts attend to one copy in one product, and to their
-own tokens beside it. The two parts are combined as in flash decoding: by the maximum and the sum of
-each (Milakov and Gimelshein, arXiv 1805.02867; Juravsky et al., arXiv 2402.05099).
+Decoding is bound by memory bandwidth. With one copy of the prompt per draft, attention reads them
+all. Here the drafts of a chain attend to one copy in a single product, and separately to their own
+tokens. Both parts are combined as in flash decoding, by their maximum and sum (Milakov and
+Gimelshein, arXiv 1805.02867; Juravsky et al., arXiv 2402.05099).
 
-Leaves out: half precision and other devices than CPUs, whose kernels have fast forms of their own.
+Half precision and GPUs are left out: they have fast kernels of their own.
 """
 
 from __future__ import annotations
@@ -26,12 +26,7 @@ _LOG2_E = math.log2(math.e)
 
 
 def shares_prompts(model: Any, rows: Sequence[int]) -> bool:
-    """Return whether a `DraftCache` can serve drafts of such rows, and faster than copies do.
-
-    Args:
-        model: of transformers.
-        rows: the row of each draft.
-    """
+    """Return True if a `DraftCache` supports this model and saves copies of these drafts' rows."""
     ours = model.config._attn_implementation == ATTENTION
     exact = model.dtype in (torch.float32, torch.float64)
     plain = model.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
@@ -39,14 +34,13 @@ def shares_prompts(model: Any, rows: Sequence[int]) -> bool:
 
 
 class _DraftLayer(PlacedLayer):
-    """Keys and values of the drafts' own tokens in one layer, each (B, G, slots, D)."""
+    """The drafts' own keys and values in one layer, each (B, G, slots, D)."""
 
     def __init__(self) -> None:
         super().__init__()
         self.written = 0
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        """Allocate nothing yet."""
         self.keys, self.values = key_states[:, :, :0], value_states[:, :, :0]
         self.is_initialized = True
 
@@ -66,7 +60,7 @@ class _DraftLayer(PlacedLayer):
         return keys[:, :, : self.written], values[:, :, : self.written]
 
     def drop(self, place: int) -> None:
-        """Remove a draft; the last one takes its place."""
+        """Remove a draft and move the last one to its place."""
         if self.keys is None or self.values is None:
             return
         for states in (self.keys, self.values):
@@ -74,16 +68,15 @@ class _DraftLayer(PlacedLayer):
         self.keys, self.values = self.keys[:-1], self.values[:-1]
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        """Return length and offset of the keys, as transformers asks for them; no mask is read."""
         return self.written + query_length, 0
 
 
 class DraftCache(Cache):
-    """The cache of a batch of drafts, which all have the same number of tokens.
+    """The cache of a batch of drafts of equal length.
 
     Args:
-        prompts: rows of C chains; this cache owns them from now on.
-        chains: the row of each of the B drafts; every row has one.
+        prompts: the prompts of C chains; this cache modifies them from now on.
+        chains: the prompt row of each of the B drafts; every row has at least one.
     """
 
     def __init__(self, prompts: RaggedCache, chains: Sequence[int]) -> None:
@@ -93,7 +86,7 @@ class DraftCache(Cache):
         self._arrange()
 
     def drop(self, place: int) -> None:
-        """Remove a draft; the last one takes its place. A chain without drafts is removed too."""
+        """Remove a draft, and its chain with the chain's last draft; last entries fill the gaps."""
         chain = self._chains[place]
         for layer in cast(list[_DraftLayer], self.layers):
             layer.drop(place)
@@ -107,17 +100,13 @@ class DraftCache(Cache):
             self._arrange()
 
     def read(self, model: Any, tokens: Sequence[int]) -> Tensor:
-        """Read the next token of each draft.
-
-        Returns:
-            The logits after it, (B, V).
-        """
+        """Run the model over the next token of each draft; return the logits (B, V) after it."""
         written = cast(list[_DraftLayer], self.layers)[0].written
         places = [self._prompts.lengths[chain] + written for chain in self._chains]
         logits: Tensor = model(
             input_ids=torch.tensor(tokens)[:, None],
             position_ids=torch.tensor(places)[:, None],
-            # transformers builds none of its own then; `attend` reads none
+            # keeps transformers from building one; `attend` does not read it
             attention_mask=torch.ones(1, 1, 1, 1, dtype=torch.bool),
             past_key_values=self,
             use_cache=True,
@@ -128,12 +117,12 @@ class DraftCache(Cache):
     def attend(
         self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float | None
     ) -> Tensor:
-        """Return the attention of every draft to its chain's prompt and to its own tokens.
+        """Return the attention of each draft to its chain's prompt and to its own tokens.
 
         Args:
-            layer: its number.
+            layer: index of the layer.
             query: (B, H, 1, D).
-            key: (B, G, T, D), of the drafts' own tokens; H a multiple of G.
+            key: (B, G, T, D), of the drafts' own tokens; H is a multiple of G.
             value: (B, G, T, D).
             scale: of the scores; 1/√D when None.
 
@@ -144,7 +133,7 @@ class DraftCache(Cache):
         groups = key.shape[1]
         rows = query.view(drafts, groups, -1, width)  # (B, G, H/G, D)
         rows = rows * ((1 / math.sqrt(width) if scale is None else scale) * _LOG2_E)
-        # a chain's drafts beside each other: (C · G, M · H/G, D)
+        # drafts grouped by chain: (C · G, M · H/G, D)
         chains, most = self._grid.shape
         together = rows[self._grid].transpose(1, 2).reshape(chains * groups, -1, width)
         length = self._hidden.shape[-1]
@@ -174,7 +163,7 @@ class DraftCache(Cache):
         for place, chain in enumerate(self._chains):
             members[chain].append(place)
         most = max(map(len, members))
-        # short rows repeat a draft, whose second result is not read
+        # short rows repeat a draft; the second result is ignored
         self._grid = torch.tensor([(own * most)[:most] for own in members])  # (C, M)
         self._flat = torch.empty(len(self._chains), dtype=torch.long)  # (B,), places in the grid
         for chain, own in enumerate(members):

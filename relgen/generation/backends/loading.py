@@ -1,8 +1,4 @@
-"""From settings to an engine: the prompts' format, and a backend that is opened when needed.
-
-The models themselves are loaded by `relgen.models`; here the adapter is merged and the stop tokens
-are chosen.
-"""
+"""Find the engine that the settings name, and load its model on demand."""
 
 from __future__ import annotations
 
@@ -27,26 +23,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A language model that is not opened yet.
-
-    Args:
-        format: the text around the prompts' modules.
-        open: loads the model, or connects; called only when a draft is wanted.
-    """
+    """A language model that is loaded, or a server that is connected to, when `open` is called."""
 
     format: PromptFormat
     open: Callable[[], Backend]
 
 
 def find_engine(settings: GenerationSettings, journal: Journal | None) -> Engine:
-    """Return the engine that the settings name.
-
-    Args:
-        settings: of the generation.
-        journal: records a server's answers; models in this process need none.
+    """Return the engine that the settings name; the journal records a server's answers.
 
     Raises:
-        InputError: the model's tokeniser cannot be loaded, or a package is missing.
+        InputError: the tokeniser cannot be loaded, or a package is missing.
     """
     if settings.backend == "openai":
         assert journal is not None
@@ -59,15 +46,9 @@ def find_engine(settings: GenerationSettings, journal: Journal | None) -> Engine
 def load_backend(
     settings: GenerationSettings, tokenizer: PreTrainedTokenizerBase, terminator: str
 ) -> TransformersBackend:
-    """Load the model for decoding.
+    """Load a local model for decoding; `terminator` ends an answer (`PromptFormat.terminator`).
 
-    The adapter of an unquantised model is merged into its weights: each forward pass then costs
-    what the base alone costs.
-
-    Args:
-        settings: name the model, the adapter and the device.
-        tokenizer: the model's.
-        terminator: ends an answer (`PromptFormat.terminator`).
+    The adapter of an unquantised model is merged into its weights, so that it costs no time.
 
     Raises:
         InputError: the model or the adapter cannot be used.

@@ -1,7 +1,7 @@
-"""From logits to the next tokens: repetition penalty, grammar mask, temperature, top-k, top-p.
+"""Sample the next tokens: repetition penalty, grammar mask, temperature, top-k, top-p.
 
-Free functions of tensors. The random numbers come from outside, one uniform number a row, so that a
-row's draws do not depend on what else is in the batch.
+The caller supplies one uniform random number per row, so that a row's tokens do not depend on the
+rest of the batch.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from torch import Tensor
 
 
 def penalise_repetition(logits: Tensor, seen: Tensor, penalty: float) -> Tensor:
-    """Divide positive logits of seen tokens by `penalty` and multiply negative ones (CTRL,
-    arXiv 1909.05858, section 4.1).
+    """Divide positive logits of seen tokens by `penalty`, and multiply negative ones (CTRL, arXiv
+    1909.05858, section 4.1).
 
     Args:
         logits: (B, V).
-        seen: (B, V) bool; as in transformers the prompt's tokens count as well as the draft's.
+        seen: (B, V) bool; as in transformers, prompt tokens count too.
         penalty: 1 changes nothing.
     """
     if penalty == 1.0:
@@ -31,13 +31,13 @@ def nucleus(
     """Return the tokens that may be drawn, most probable first, and their probabilities.
 
     Args:
-        scores: (B, V), -inf where a token is forbidden.
+        scores: (B, V), -inf for forbidden tokens.
         temperature: above 0.
         top_k: keep this many; None keeps all.
         top_p: keep the fewest of those whose probabilities reach this sum (at least one).
 
     Returns:
-        Token ids (B, K) and probabilities (B, K), 0 where a token fell to top-p or is forbidden.
+        Token ids and probabilities (0 for excluded tokens), both (B, K).
     """
     scores = scores / temperature
     width = scores.shape[-1]
@@ -59,12 +59,12 @@ def choose(
     top_p: float,
     repetition_penalty: float,
 ) -> tuple[Tensor, Tensor]:
-    """Draw one token a row.
+    """Draw one token per row.
 
     Args:
-        logits: (B, V), as the model gave them.
+        logits: (B, V), the model's output.
         seen: (B, V) bool: tokens of the prompt and of the draft so far.
-        allowed: (B, V) bool: what the grammar allows, at least one token a row; None allows all.
+        allowed: (B, V) bool: tokens that the grammar allows, at least one per row; None allows all.
         uniform: (B,) numbers in [0, 1), not used at temperature 0.
 
     Returns:

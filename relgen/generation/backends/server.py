@@ -1,10 +1,10 @@
-"""Drafts from a server that speaks OpenAI's protocol: vLLM, llama.cpp, hosted ones.
+"""Request drafts from a server with an OpenAI-compatible API: vLLM, llama.cpp, or a hosted one.
 
-The `openai` package sends the requests, and repeats them after 408, 409, 429, 5xx and lost
-connections, with growing pauses, jitter, and `Retry-After`. Added here: answers that cannot be used
-count as failures, and each answer is recorded as it arrives.
+The `openai` package sends the requests, and retries after 408, 409, 429, 5xx and lost connections,
+with exponential back-off, jitter and `Retry-After`. In addition, unusable answers are retried here,
+and each answer is recorded as it arrives.
 
-The key is read from the environment and appears in no setting, file or message.
+The API key is read from the environment and appears in no setting, file or message.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from relgen.generation.files.journal import Journal, Usage
 from relgen.generation.settings import GenerationSettings
 from relgen.prompting import Prompt
 
-_NO_KEY = "none"  # the client wants one; servers without keys do not look at it
+_NO_KEY = "none"  # the client requires a key; servers without keys ignore it
 _LONGEST_PAUSE = 8.0
 _REMEDIES = {
     401: "is the key in {variable} right?",
     403: "is the key in {variable} right?",
-    404: "are base_url (with its /v1) and model right?",
+    404: "are base_url (with /v1) and model right?",
     400: "do model, kind and api fit this server?",
     422: "do model, kind and api fit this server?",
 }
@@ -48,14 +48,10 @@ class BudgetError(InputError):
 
 
 class ServerBackend:
-    """A server, asked for many drafts at a time.
-
-    Args:
-        settings: with `server`.
-        journal: records each answer as it arrives, with the tokens that the server counted.
+    """A server that receives many requests concurrently; see `ServerSettings`.
 
     Raises:
-        InputError: the server wants a key and the environment has none.
+        InputError: the server needs a key and the environment has none.
     """
 
     def __init__(self, settings: GenerationSettings, journal: Journal) -> None:
@@ -64,10 +60,12 @@ class ServerBackend:
         self._server = settings.server
         self._journal = journal
         self._prompts: dict[int, Prompt] = {}
+        budgets = self._server.cost_budget, self._server.total_token_budget, settings.token_budget
+        self._has_budget = any(budget is not None for budget in budgets)
         key = os.environ.get(self._server.api_key_variable)
         if self._server.kind == "openai" and not key:
             raise InputError(
-                "this server wants a key",
+                "this server needs a key",
                 field="server.base_url",
                 value=self._server.base_url,
                 remedy=f"set the environment variable {self._server.api_key_variable}",
@@ -77,33 +75,31 @@ class ServerBackend:
         self._client: openai.AsyncOpenAI | None = None
 
     def prefill(self, prompts: Mapping[int, Prompt]) -> None:
-        """Remember the prompts: a server caches what they have in common by itself."""
+        """Store the prompts; a server caches common prefixes itself."""
         self._prompts.update(prompts)
 
     def decode(self, requests: Sequence[DraftRequest]) -> list[Draft]:
-        """Ask for drafts, and record each answer as it arrives.
+        """Request the drafts, and record each answer as it arrives.
 
         Raises:
             BudgetError: the run has used up its tokens or its money.
-            InputError: the server refuses, or has failed as often as it may.
+            InputError: the server refuses, or all retries have failed.
         """
         return self._runner.run(self._ask_all(requests))
 
     def reset(self) -> None:
-        """Drop all chains."""
         self._prompts.clear()
 
     def close(self) -> None:
-        """Close the connections."""
         if self._client is not None:
             self._runner.run(self._client.close())
             self._client = None
         self._runner.close()
 
     async def _ask_all(self, requests: Sequence[DraftRequest]) -> list[Draft]:
-        """Let workers take requests until none is left, or one of them has failed for good.
+        """Run workers until no request is left or one has failed for good.
 
-        Requests in flight at that moment are still awaited: they are paid for.
+        Requests in flight at that moment are still awaited, since they may be billed.
         """
         if self._client is None:
             self._client = openai.AsyncOpenAI(
@@ -149,7 +145,7 @@ class ServerBackend:
                 )
 
     async def _ask(self, request: DraftRequest) -> Draft:
-        """Send one request until it gets a usable answer, or has failed as often as it may."""
+        """Send one request until it gets a usable answer or all retries have failed."""
         prompt = self._prompts[request.chain]
         body = request_body(self._settings, prompt, request)
         attempt = 0
@@ -161,31 +157,23 @@ class ServerBackend:
             except UnusableAnswerError as error:
                 self._journal.add(usage=error.usage)
                 if attempt == self._server.retries:
-                    raise self._failure(f"its answers cannot be used: {error}") from error
-            await asyncio.sleep(_pause(attempt))
+                    raise self._failure(f"its answers are unusable: {error}") from error
+            pause = min(0.5 * 2.0**attempt, _LONGEST_PAUSE)
+            await asyncio.sleep(pause * (1 - 0.25 * random.random()))
             self._check_budget()
             attempt += 1
-        if usage is None and self._budgeted:
-            raise self._failure("it does not say how many tokens an answer took", "usage")
+        if usage is None and self._has_budget:
+            raise self._failure("it does not report how many tokens an answer took", "usage")
         usage = usage or Usage(completion=draft.tokens, answers=1)
         self._journal.add([(request, prompt, draft)], usage=usage)
         return draft
-
-    @property
-    def _budgeted(self) -> bool:
-        budgets = (
-            self._server.cost_budget,
-            self._server.total_token_budget,
-            self._settings.token_budget,
-        )
-        return any(budget is not None for budget in budgets)
 
     async def _post(self, body: Body) -> Any:
         """Return the decoded answer.
 
         Raises:
             UnusableAnswerError: the answer is not JSON.
-            InputError: the server refuses, or cannot be reached, after all tries.
+            InputError: the server refuses, or cannot be reached after all retries.
         """
         assert self._client is not None
         path = "/chat/completions" if self._server.api == "chat" else "/completions"
@@ -208,7 +196,7 @@ class ServerBackend:
     def _failure(self, problem: str, field: str = "base_url", remedy: str = "") -> InputError:
         kept = f"{self._journal.usage.answers} answers are kept: run the same command again"
         plain = " ".join(problem.split())
-        if self._key != _NO_KEY:  # some servers repeat it
+        if self._key != _NO_KEY:  # some servers repeat the key in their messages
             plain = plain.replace(self._key, "***")
         return InputError(
             f"the server failed: {plain[:300]}",
@@ -216,8 +204,3 @@ class ServerBackend:
             value=self._server.base_url,
             remedy=f"{remedy} {kept}".strip(),
         )
-
-
-def _pause(attempt: int) -> float:
-    """Return the seconds before the next try: doubled each time, less up to a quarter at random."""
-    return min(0.5 * 2.0**attempt, _LONGEST_PAUSE) * (1 - 0.25 * random.random())

@@ -1,8 +1,8 @@
-"""An HTTP client that bounds the time and the size of a server's answer.
+"""Limit the time and the size of a server's answers.
 
-The time-out of an HTTP client bounds the pause between two pieces, which a server that trickles
-never reaches; and nothing bounds an answer's size. Here both end as a failed read, which the
-`openai` package takes for a lost connection and repeats.
+The read time-out of an HTTP client restarts with each chunk, so that a server which trickles data
+never exceeds it, and the size is not limited at all. Here, exceeding either limit becomes a read
+error, which the `openai` package treats as a lost connection and retries.
 """
 
 from __future__ import annotations
@@ -18,11 +18,9 @@ MAX_ANSWER_BYTES = 16 * 2**20
 
 
 def bounded_client(timeout: float, connections: int) -> httpx2.AsyncClient:
-    """Return a client for the `openai` package.
+    """Return an HTTP client for the `openai` package.
 
-    Args:
-        timeout: seconds for connecting, for any pause, and for an answer from its first piece on.
-        connections: at the same time, at most.
+    `timeout` seconds apply to connecting, between chunks, and to a whole answer once it starts.
     """
 
     async def bound(response: httpx2.Response) -> None:

@@ -1,11 +1,10 @@
-"""Drafts from a model in this process, with a kept key/value cache (cached one-by-one generation).
+"""Decode drafts with a local model, keeping its key/value cache between steps.
 
-A chain's row of the cache holds its prompt up to and with the cue. Drafts are decoded in a copy of
-the row, so that nothing has to be undone when a draft is judged. When a demonstration joins, the
-row is cut before the cue, and only the demonstration's and the cue's tokens are fed. A retry feeds
-nothing: the logits after the cue are kept.
+The cache row of a chain holds its whole prompt. Drafts are decoded in a copy of the row. When a
+demonstration is added, the row is cut before the cue, and only the demonstration and the cue are
+read. A retry reads nothing, since the logits after the cue are kept.
 
-The repetition penalty counts the prompt's tokens, as `transformers.generate` does.
+The repetition penalty includes the prompt's tokens, as in `transformers.generate`.
 """
 
 from __future__ import annotations
@@ -31,11 +30,11 @@ from relgen.prompting import Prompt, encode, shared_length
 
 @dataclass(slots=True)
 class _Row:
-    """A chain's prompt in the cache: the ids of its segments, and the logits (V,) after them."""
+    """A cached prompt: the token ids of each segment, and the logits (V,) after the last one."""
 
     segments: tuple[str, ...]
     ids: list[list[int]]
-    logits: Tensor | None = None
+    logits: Tensor
 
     @property
     def prompt_ids(self) -> list[int]:
@@ -44,7 +43,7 @@ class _Row:
 
 @dataclass(slots=True)
 class _Writing:
-    """A draft that is being written, of at most `most` tokens."""
+    """A draft in progress, of at most `most` tokens."""
 
     request: DraftRequest
     row: int
@@ -59,11 +58,7 @@ class _Writing:
 class TransformersBackend:
     """A causal language model of transformers, in eval mode, on its device.
 
-    Args:
-        model: with full attention in all layers; a PEFT model counts with its adapter.
-        tokenizer: the model's.
-        settings: of the sampling.
-        stop_ids: tokens that end a draft.
+    It must have full attention in all layers, and may be a PEFT model. `stop_ids` end a draft.
     """
 
     def __init__(
@@ -85,22 +80,23 @@ class TransformersBackend:
         self._cache = RaggedCache(model.config.get_text_config().num_hidden_layers)
         self._copies = RaggedCache(len(self._cache.layers))
         self._rows: dict[int, _Row] = {}
+        self._nothing = torch.empty(0)
         self._numbers: dict[int, int] = {}
 
     @torch.inference_mode()
     def prefill(self, prompts: Mapping[int, Prompt]) -> None:
-        """Read the new segments of each prompt; those before them stay in the cache.
+        """Read each prompt's new segments; earlier segments are cached.
 
         Raises:
-            InputError: a prompt leaves no room for a sample in the model's window.
+            InputError: a prompt leaves no room for a sample in the context window.
         """
         rows, fresh = [], []
         for chain, prompt in prompts.items():
             number = self._numbers.setdefault(chain, len(self._numbers))
-            old = self._rows.get(number, _Row((), []))
+            old = self._rows.get(number, _Row((), [], self._nothing))
             kept = _common(old.segments, prompt.segments)
             ids = [encode(self._tokenizer, segment) for segment in prompt.segments[kept:]]
-            row = _Row(prompt.segments, old.ids[:kept] + ids)
+            row = _Row(prompt.segments, old.ids[:kept] + ids, self._nothing)
             check_prompt(len(row.prompt_ids), self._window, self._settings)
             self._rows[number] = row
             if number < len(self._cache.lengths):
@@ -117,10 +113,10 @@ class TransformersBackend:
                 self._rows[number].logits = row_logits.clone()
 
     def _read_common(self, rows: Sequence[int]) -> None:
-        """Read the tokens that new rows share once, and copy them to each.
+        """Read the tokens that new rows share once, and copy them to each row.
 
-        These are the leading tokens that all rows share (the task description), then each distinct
-        first segment (a relation's explanation).
+        First come the leading tokens shared by all (the task description), then each distinct rest
+        of the first segment (a relation's explanation).
         """
         first = {row: self._rows[row].ids[0] for row in rows}
         shared = shared_length(list(first.values()))
@@ -140,12 +136,15 @@ class TransformersBackend:
 
     @torch.inference_mode()
     def decode(self, requests: Sequence[DraftRequest]) -> list[Draft]:
-        """Decode all requests as one batch; a draft that ends leaves the batch."""
+        """Decode all requests as one batch; a finished draft leaves the batch."""
         drafts = [self._begin(request) for request in requests]
         active = list(drafts)
         cache = self._copied([draft.row for draft in active])
-        logits = torch.stack([self._logits(draft.row) for draft in active])  # (B, V)
-        seen = self._seen(active)  # (B, V)
+        logits = torch.stack([self._rows[draft.row].logits for draft in active])  # (B, V)
+        shape = len(drafts), self._vocabulary
+        seen = torch.zeros(shape, dtype=torch.bool, device=self._device)  # (B, V)
+        for place, draft in enumerate(drafts):
+            seen[place, self._rows[draft.row].prompt_ids] = True
         while True:
             tokens = self._next_tokens(active, logits, seen)
             for place in reversed(range(len(active))):
@@ -166,7 +165,7 @@ class TransformersBackend:
                 logits = self._forward(cache, range(len(active)), [[token] for token in tokens])
 
     def _copied(self, rows: Sequence[int]) -> RaggedCache | DraftCache:
-        """Return a copy of rows, which may repeat, for drafts to decode in."""
+        """Return a copy of rows, which may repeat, to decode drafts in."""
         if self._device.type != "cpu":
             # allocators of other devices find room for it again
             self._copies = RaggedCache(len(self._cache.layers))
@@ -176,14 +175,12 @@ class TransformersBackend:
         return DraftCache(self._copies, [copied.index(r) for r in rows]) if shared else self._copies
 
     def reset(self) -> None:
-        """Drop all chains and their cache."""
         self._cache = RaggedCache(len(self._cache.layers))
         self._copies = RaggedCache(len(self._cache.layers))
         self._rows.clear()
         self._numbers.clear()
 
     def close(self) -> None:
-        """Drop all chains; the model goes with the backend."""
         self.reset()
 
     def _forward(
@@ -203,19 +200,8 @@ class TransformersBackend:
             most = min(most, self._window - len(self._rows[row].prompt_ids))
         return _Writing(request, row, random.Random(request.key), grammar, most)
 
-    def _logits(self, row: int) -> Tensor:
-        logits = self._rows[row].logits
-        assert logits is not None
-        return logits
-
-    def _seen(self, drafts: Sequence[_Writing]) -> Tensor:
-        seen = torch.zeros(len(drafts), self._vocabulary, dtype=torch.bool, device=self._device)
-        for place, draft in enumerate(drafts):
-            seen[place, self._rows[draft.row].prompt_ids] = True
-        return seen
-
     def _next_tokens(self, drafts: list[_Writing], logits: Tensor, seen: Tensor) -> list[int]:
-        """Return one more token for each draft; set `finish` where a draft ends with it."""
+        """Sample one token for each draft, and set `finish` for drafts that end with it."""
         settings = self._settings
         masks = [None if d.grammar is None else d.grammar.allowed() for d in drafts]
         uniform = [draft.rng.random() for draft in drafts]
@@ -269,6 +255,6 @@ class TransformersBackend:
 
 
 def _common(old: Sequence[str], new: Sequence[str]) -> int:
-    """Return how many leading segments both have; the last of `new`, the cue, is read again."""
+    """Return the number of common leading segments, without the cue, which is always read again."""
     pairs = zip(old, new[:-1], strict=False)
     return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(old), len(new) - 1))

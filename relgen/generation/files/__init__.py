@@ -1,4 +1,4 @@
-"""Files of a generation: its journal, its outputs, and the merging of its shards.
+"""Files of a generation: journal, outputs, and shards.
 
-Leaves out samples and schemas as such (`relgen.data`).
+Samples and schemas as such belong to `relgen.data`.
 """

@@ -1,38 +1,27 @@
-"""The append-only journal of a generation: each draft is on disk before it counts.
+"""An append-only journal of drafts, from which an interrupted generation resumes.
 
 One JSON object a line. The first line holds a hash of settings and inputs. Each further line holds
-the drafts of one round (a model in this process) or one answer (a server), and what they cost:
+the drafts of one round (local model) or one answer (server), with time and token counts:
 
     {"header": "9f…"}
     {"drafts": [{"key": "obo/1/causes/0/0/0/0", "prompt": "3b…/96", "text": "The <head>…",
      "finish": "stop", "tokens": 21, "logprobs": [-0.8]}], "seconds": 1.25, "usage": [0, 0, 0, 0]}
-
-A run that was killed finds its drafts here and writes only those that are missing.
 """
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from relgen.common import InputError, try_lock
+from relgen.common import InputError, append_line, resume_log, start_log, try_lock
 from relgen.generation.backends.base import Draft, DraftRequest
 from relgen.prompting import Prompt
 
 
 class Usage(NamedTuple):
-    """Tokens that a server counted.
-
-    Args:
-        prompt: tokens read.
-        completion: tokens written.
-        answers: answers that hold a draft.
-        unusable: answers that hold none; they may have been paid for.
-    """
+    """Token counts of a server's answers; `unusable` ones hold no draft, but may be billed."""
 
     prompt: int = 0
     completion: int = 0
@@ -40,11 +29,10 @@ class Usage(NamedTuple):
     unusable: int = 0
 
     def plus(self, other: Usage) -> Usage:
-        """Return the sum."""
         return Usage(*(a + b for a, b in zip(self, other, strict=True)))
 
     def cost(self, price_prompt: float, price_completion: float) -> float:
-        """Return the cost, given prices for a million tokens."""
+        """Return the cost, given prices per million tokens."""
         return (self.prompt * price_prompt + self.completion * price_completion) / 1e6
 
 
@@ -54,15 +42,11 @@ NewDraft = tuple[DraftRequest, Prompt, Draft]
 class Journal:
     """Reads recorded drafts, then appends new ones. One process writes at a time.
 
-    A torn last line is dropped.
-
-    Args:
-        path: of the file; created when it is missing.
-        header: hash of settings and inputs.
-        force: discard a journal of other settings or inputs instead of refusing it.
+    An incomplete last line is dropped. `force` discards a journal of other settings or inputs, that
+    is, with another `header`.
 
     Raises:
-        InputError: the file belongs to other settings or inputs, or another process writes it.
+        InputError: the file belongs to other settings or inputs, or is in use by another process.
     """
 
     def __init__(self, path: Path, header: str, *, force: bool = False) -> None:
@@ -71,17 +55,17 @@ class Journal:
         self.usage = Usage()
         self._drafts: dict[str, tuple[str, Draft]] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._stream: IO[bytes] = path.open("a+b")
+        self._lock: IO[bytes] = path.open("ab")
         try:
-            if not try_lock(self._stream):
+            if not try_lock(self._lock):
                 raise InputError(
                     "another process is writing this generation",
                     path=path,
-                    remedy="wait for it, or choose another --out",
+                    remedy="wait until it ends, or choose another --out",
                 )
             self._resume(header, force=force)
         except BaseException:
-            self._stream.close()
+            self._lock.close()
             raise
 
     def find(self, request: DraftRequest, prompt: Prompt) -> Draft | None:
@@ -93,7 +77,7 @@ class Journal:
         fingerprint, draft = self._drafts.get(request.key, ("", None))
         if draft is not None and fingerprint != _fingerprint(request, prompt):
             raise InputError(
-                "this journal does not fit the run: it holds another prompt for the same step",
+                "this journal belongs to another run: it contains another prompt for the same step",
                 path=self.path,
                 value=request.key,
                 remedy="give --force to start again",
@@ -103,9 +87,9 @@ class Journal:
     def add(
         self, drafts: Iterable[NewDraft] = (), *, seconds: float = 0.0, usage: Usage | None = None
     ) -> None:
-        """Append drafts, and what they cost; they are on disk when this returns.
+        """Append new drafts and their costs, and wait until they are on disk.
 
-        Drafts that are recorded already are not written again.
+        Drafts whose key is already recorded are skipped.
         """
         rows = [
             {"key": request.key, "prompt": _fingerprint(request, prompt), **asdict(draft)}
@@ -113,59 +97,27 @@ class Journal:
             if request.key not in self._drafts
         ]
         row = {"drafts": rows, "seconds": seconds, "usage": list(usage or Usage())}
-        self._append(row)
+        append_line(self.path, row)
         self._take(row)
 
     def close(self) -> None:
-        """Close the file, so that another process may write it."""
-        self._stream.close()
+        self._lock.close()
 
     def discard(self) -> None:
-        """Remove the file: the generation is finished."""
+        """Close and remove the file."""
         self.path.unlink(missing_ok=True)
-        self._stream.close()
+        self._lock.close()
 
     def _resume(self, header: str, *, force: bool) -> None:
-        rows = self._read_lines()
         try:
-            # a journal without drafts has nothing to lose
-            if len(rows) > 1:
-                if rows[0] != {"header": header}:
-                    raise InputError(
-                        "an unfinished generation with other settings or inputs stands here",
-                        path=self.path,
-                        remedy="choose another --out, or give --force to discard it",
-                    )
-                for row in rows[1:]:
-                    self._take(row)
-                return
+            for row in resume_log(self.path, header, force=force):
+                self._take(row)
         except InputError:
             if not force:
                 raise
-        self.seconds, self.usage = 0.0, Usage()
-        self._drafts.clear()
-        self._stream.truncate(0)
-        self._append({"header": header})
-
-    def _read_lines(self) -> list[Any]:
-        """Return the complete lines, and cut the file after them."""
-        self._stream.seek(0)
-        rows, end = [], 0
-        for line in self._stream.read().splitlines(keepends=True):
-            if not line.endswith(b"\n"):
-                break
-            try:
-                rows.append(json.loads(line))
-            except ValueError:
-                break
-            end += len(line)
-        self._stream.truncate(end)
-        return rows
-
-    def _append(self, row: dict[str, Any]) -> None:
-        self._stream.write(json.dumps(row, ensure_ascii=False).encode("utf-8") + b"\n")
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
+            self.seconds, self.usage = 0.0, Usage()
+            self._drafts.clear()
+            start_log(self.path, header)
 
     def _take(self, row: Any) -> None:
         try:
@@ -185,5 +137,5 @@ class Journal:
 
 
 def _fingerprint(request: DraftRequest, prompt: Prompt) -> str:
-    """Identify what a draft answers: the prompt, and how long the answer may be."""
+    """Identify the prompt and the length limit that a draft answers."""
     return f"{prompt.hash}/{request.max_tokens}"

@@ -1,6 +1,6 @@
-"""Merging of a generation's shards into the files that an undivided run writes.
+"""Merge the shards of a generation into the files that an undivided run would write.
 
-A sentence of two relations shows only here: the first shard keeps it.
+A sentence that two relations share is kept in the first shard that holds it.
 """
 
 from __future__ import annotations
@@ -27,17 +27,10 @@ def merge(
     *,
     force: bool,
 ) -> dict[str, Any]:
-    """Merge all shards of a generation; the order in which they were written does not matter.
+    """Merge all shards of a generation, in any order of writing; return the summary.
 
-    Args:
-        settings: those of the shards, without `shard`.
-        identify: returns the hash of settings and inputs by which a generation is recognised.
-        out: path of the whole; the shards stand beside it (`Shard.path`).
-        number: of shards.
-        force: replace the output of other settings or inputs.
-
-    Returns:
-        The content of `generation.json`.
+    `settings` are those of the shards, without `shard`. `identify` returns the hash of given
+    settings and the shards' inputs. `force` replaces the output of other settings or inputs.
 
     Raises:
         InputError: a shard is missing, unfinished, or of other settings or inputs.
@@ -74,13 +67,13 @@ def _finished_part(shard: Shard, paths: OutputPaths, header: str) -> OutputPaths
         raise InputError(
             f"part {shard} was written with other settings or inputs",
             path=paths.generated,
-            remedy="give the options of the parts, or generate it anew with --force",
+            remedy="use the same options for all parts, or generate it again with --force",
         )
     return paths
 
 
 def _distinct(parts: Sequence[OutputPaths], dropped: list[dict[str, Any]]) -> Iterator[Sample]:
-    """Yield accepted samples, a text only where it comes first; the rest goes to `dropped`."""
+    """Yield accepted samples without repeated texts; add the repeated ones to `dropped`."""
     texts: set[str] = set()
     for part in parts:
         for sample in iter_samples(part.generated) if part.generated.stat().st_size else ():
@@ -95,7 +88,7 @@ def _distinct(parts: Sequence[OutputPaths], dropped: list[dict[str, Any]]) -> It
 
 
 def _sum(summaries: Sequence[dict[str, Any]], dropped: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the counts of all shards; a dropped sample counts as rejected."""
+    """Return the counts of all shards, with dropped samples moved to the rejected ones."""
     relations = {name: entry for each in summaries for name, entry in each["relations"].items()}
     for row in dropped:
         entry = relations[row["relation"]]

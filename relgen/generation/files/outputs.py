@@ -1,8 +1,7 @@
-"""Output files of a generation: partial ones that a person can watch, and the finished ones.
+"""Write the output files of a generation, first under partial names that a person can watch.
 
-While it runs, `generated.partial.jsonl`, `rejected.partial.jsonl` and the journal stand beside the
-place of the output. At the end the partial files take their final names, the output last: where it
-stands with its summary, the generation is finished.
+In the end the partial files are renamed, the samples last: where `generated.jsonl` and its summary
+exist, the generation is finished.
 """
 
 from __future__ import annotations
@@ -22,38 +21,32 @@ from relgen.generation.states import RelationState
 
 @dataclass(frozen=True, slots=True)
 class OutputPaths:
-    """The paths of all files, given that of the accepted samples."""
+    """The paths of all files, derived from that of the accepted samples."""
 
     generated: Path
 
     @property
     def rejected(self) -> Path:
-        """Return the path of the rejected drafts."""
         return self.generated.with_name("rejected.jsonl")
 
     @property
     def summary(self) -> Path:
-        """Return the path of the counts, with the hash of settings and inputs."""
         return self.generated.with_name("generation.json")
 
     @property
     def journal(self) -> Path:
-        """Return the path of the journal that a killed run resumes from."""
         return self.generated.with_name(f".{self.generated.name}.journal.jsonl")
 
     def partial(self, path: Path) -> Path:
-        """Return the name of an unfinished file."""
         return path.with_name(f"{path.stem}.partial{path.suffix}")
 
     def finished(self, header: str, *, force: bool) -> bool:
-        """Return whether this very generation is finished already.
+        """Return True if the generation with this hash is already finished.
 
-        Args:
-            header: hash of settings and inputs.
-            force: remove the output of other settings or inputs instead of refusing it.
+        `force` removes the output of other settings or inputs.
 
         Raises:
-            InputError: the output of another generation stands here.
+            InputError: the output of another generation exists here.
         """
         if self.generated.is_dir():
             raise InputError(
@@ -68,7 +61,7 @@ class OutputPaths:
         foreign = [path for path in (self.generated, self.summary) if path.exists()]
         if foreign and not force:
             raise InputError(
-                "the output of a generation with other settings or inputs stands here",
+                "the output of a generation with other settings or inputs is here",
                 path=foreign[0],
                 remedy="choose another folder for --out, or give --force to replace it",
             )
@@ -78,9 +71,9 @@ class OutputPaths:
 
 
 class PartialFiles:
-    """Writes samples and rejections as they come; `finish` gives the files their names.
+    """Writes samples and rejections as they arrive, and renames the files in the end.
 
-    A resumed run writes them anew from the journal.
+    A resumed run rewrites them from the journal.
     """
 
     def __init__(self, paths: OutputPaths) -> None:
@@ -91,7 +84,7 @@ class PartialFiles:
             self._streams[path] = stream
 
     def write(self, result: RoundResult) -> None:
-        """Append the samples and rejections of a round."""
+        """Append the results of a round."""
         accepted = [sample.to_json() for sample in result.accepted]
         rows = {self._paths.generated: accepted, self._paths.rejected: result.rejected}
         for path, entries in rows.items():
@@ -100,7 +93,7 @@ class PartialFiles:
             stream.flush()
 
     def finish(self, summary: dict[str, Any]) -> None:
-        """Move everything to its place; the samples come last."""
+        """Write the summary and give all files their final names, the samples last."""
         for stream in self._streams.values():
             os.fsync(stream.fileno())
             stream.close()
@@ -109,13 +102,12 @@ class PartialFiles:
         os.replace(self._paths.partial(self._paths.generated), self._paths.generated)
 
     def close(self) -> None:
-        """Leave the partial files as they are."""
         for stream in self._streams.values():
             stream.close()
 
 
 def summarise(states: Sequence[RelationState], seconds: float) -> dict[str, Any]:
-    """Return the counts of `generation.json`."""
+    """Return the counts for `generation.json`."""
     relations = {
         state.relation.name: {
             "accepted": state.accepted,
@@ -130,7 +122,7 @@ def summarise(states: Sequence[RelationState], seconds: float) -> dict[str, Any]
 
 
 def total_counts(relations: dict[str, dict[str, Any]], seconds: float) -> dict[str, Any]:
-    """Return the counts of relations with their sums."""
+    """Add the relations' counts up."""
     rejected: Counter[str] = Counter()
     for entry in relations.values():
         rejected.update(entry["rejected"])

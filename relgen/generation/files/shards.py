@@ -1,7 +1,7 @@
-"""Shards of a generation for several machines: which relations each one has, and its output's path.
+"""Divide the relations of a generation into shards for several machines.
 
-A relation's drafts depend on its own chains only, so that the shards together write the samples of
-an undivided run. Leaves out joining the outputs: `merging`.
+A relation's drafts depend on its own chains only, so that all shards together write the samples of
+an undivided run.
 """
 
 from __future__ import annotations
@@ -10,23 +10,21 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 from relgen.common import InputError
-
-_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """The shard `index` of `number`, counted from 1."""
+    """Shard `index` of `number`, counted from 1."""
 
     index: int
     number: int
 
     @classmethod
     def parse(cls, text: str) -> Shard:
-        """Read `2/4`. Raises InputError for anything else."""
+        """Parse `2/4`; raise InputError for anything else."""
         found = re.fullmatch(r"(\d+)/(\d+)", text)
         if found is None or not 1 <= int(found[1]) <= int(found[2]):
             raise InputError(
@@ -34,8 +32,8 @@ class Shard:
             )
         return cls(int(found[1]), int(found[2]))
 
-    def part(self, items: Sequence[_Item]) -> list[_Item]:
-        """Return every n-th item. Raises InputError when there are fewer items than shards."""
+    def part(self, items: Sequence[Any]) -> list[Any]:
+        """Return every n-th item; raise InputError if there are fewer items than shards."""
         if len(items) < self.number:
             raise InputError(
                 f"there are {len(items)} relations to generate for",
@@ -46,7 +44,6 @@ class Shard:
         return list(items[self.index - 1 :: self.number])
 
     def path(self, out: Path) -> Path:
-        """Return the place of the shard's output, in a folder beside that of the whole."""
         return out.parent / f"{out.stem}.shards" / f"{self.index}-of-{self.number}" / out.name
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Grammars of a sample's text: what a draft may look like, and decoding under it.
+"""Grammars of drafts, in several notations, and decoding under them.
 
-Leaves out reading and checking what was written (`relgen.generation.acceptance`).
+Checks of finished texts belong to `relgen.generation.acceptance`.
 """

@@ -1,7 +1,7 @@
-"""Masks of the tokens that a grammar allows next, for a model in this process (llguidance).
+"""Compute the masks of allowed next tokens for a local model (llguidance).
 
-After the text comes the stop token. Where the grammar forces a text (inside a tag), llguidance
-allows only the tokens that the tokeniser itself would give.
+The stop token follows a complete text. Where the grammar leaves no choice (inside a tag), only the
+tokeniser's own tokenisation is allowed.
 """
 
 from __future__ import annotations
@@ -25,12 +25,10 @@ if TYPE_CHECKING:
 
 
 class GrammarCompiler:
-    """Compiles grammars for one tokeniser, each once.
+    """Compiles grammars for one fast tokeniser, each once.
 
-    Args:
-        tokenizer: a fast tokeniser.
-        vocabulary: the width of the model's logits; it can exceed the tokeniser's.
-        stop_ids: the tokens that end a draft, allowed wherever the grammar is satisfied.
+    `vocabulary` is the width of the model's logits, which can exceed the tokeniser's. `stop_ids`
+    end a draft, and are allowed where the text is complete.
 
     Raises:
         InputError: llguidance cannot convert the tokeniser.
@@ -57,7 +55,7 @@ class GrammarCompiler:
         self._compile = lru_cache(maxsize=256)(self._compiled)
 
     def start(self, spec: GrammarSpec) -> DraftGrammar:
-        """Return a fresh state, at the beginning of a draft."""
+        """Return the state at the beginning of a draft."""
         return DraftGrammar(self._compile(spec).deep_copy(), self._vocabulary)
 
     def _compiled(self, spec: GrammarSpec) -> LLMatcher:
@@ -79,7 +77,7 @@ class DraftGrammar:
         self._vocabulary = vocabulary
 
     def allowed(self) -> np.ndarray | None:
-        """Return (V,) bool, the tokens that may come next; None when none may, or on an error."""
+        """Return the allowed next tokens, (V,) bool; None if there are none, or after an error."""
         bits = np.frombuffer(self._matcher.compute_bitmask(), dtype=np.uint8)
         mask = np.unpackbits(bits, bitorder="little")[: self._vocabulary].astype(bool)
         # llguidance does not raise: after an error its masks mean nothing
@@ -88,12 +86,12 @@ class DraftGrammar:
         return mask
 
     def advance(self, token: int) -> bool:
-        """Consume a token, and return False when the grammar does not allow it or has failed."""
+        """Consume a token; return False if the grammar does not allow it or has failed."""
         return bool(self._matcher.consume_token(token)) and not self._matcher.is_error()
 
 
 def stack_allowed(masks: Sequence[np.ndarray | None], device: torch.device) -> Tensor:
-    """Stack the rows' masks to (B, V) bool; a row without a mask has failed and may take any."""
+    """Stack the rows' masks to (B, V) bool; a failed row, which has none, may take any token."""
     width = next(len(mask) for mask in masks if mask is not None)
     rows = [np.ones(width, dtype=bool) if mask is None else mask for mask in masks]
     return torch.from_numpy(np.stack(rows)).to(device)

@@ -1,7 +1,7 @@
-"""A grammar in the notations that engines read: llguidance's Lark, a regular expression, and GBNF.
+"""Write a grammar in an engine's notation: llguidance's Lark, a regular expression, or GBNF.
 
-Decoding under Lark gives exactly what `GrammarSpec.matches` accepts. The forms for servers accept
-some more texts with characters beyond ASCII, so their answers are checked afterwards.
+Lark allows exactly the texts that `GrammarSpec.matches` accepts. The notations for servers allow
+some more with non-ASCII characters, so a server's answers are checked afterwards.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ def as_lark(spec: GrammarSpec) -> str:
 
 
 def as_regex(spec: GrammarSpec) -> str:
-    """Return a regular expression without Unicode classes and look-around, as vLLM reads it."""
+    """Return a regular expression without Unicode classes and look-around, as vLLM needs it."""
     line = spec.pattern(PORTABLE)
     return line if spec.lines == 1 else rf"{line}(\n{line}){{0,{spec.lines - 1}}}"
 
 
 def as_gbnf(spec: GrammarSpec) -> str:
-    """Return the grammar in llama.cpp's notation: the expression, with its literals quoted."""
+    """Return the grammar in llama.cpp's notation: the regular expression with quoted literals."""
     parts, literal = [], ""
     for token in _REGEX_TOKEN.finditer(as_regex(spec)):
         if token["plain"] or token["escaped"]:

@@ -1,8 +1,7 @@
-"""The form that a draft may have: tagged text or a line of fields, as regular expressions.
+"""Specify the form of a draft, tagged text or a line of fields, as regular expressions.
 
-Tagged text has each tag once, in either order; entities short, neither empty nor edged with white
-space; one line; bounded length. In AAO, up to N such lines. Leaves out what only a finished text
-shows: that is `acceptance`.
+Tagged text has each tag once, in either order, bounded lengths, and entities that are neither empty
+nor surrounded by white space. An answer in AAO has several such lines.
 """
 
 from __future__ import annotations
@@ -18,14 +17,10 @@ from relgen.prompting import UNTYPED
 
 
 class Alphabet(NamedTuple):
-    """Character classes of an engine's expressions.
+    """Character classes of an engine's regular expressions.
 
-    Args:
-        alnum: a letter or a digit.
-        free: any character outside of tags.
-        solid: the same, but no space.
-        line: any character of a line.
-        solid_line: the same, but no space.
+    `alnum` is a letter or a digit, `free` any character outside of tags, `line` any character of a
+    line; `solid` and `solid_line` are the latter two without the space.
     """
 
     alnum: str
@@ -60,19 +55,19 @@ _SUFFIX = f"{_POSSESSIVE}[,;:]?"
 
 @dataclass(frozen=True, slots=True)
 class GrammarSpec:
-    """The form of an answer of tagged text.
+    """The form of an answer in tagged text.
 
     Args:
-        lines: samples in one answer, at most.
-        max_entity_chars: of an entity; of each of its words, where `one_sentence` is on.
-        max_entity_words: of an entity, where it is on: a bound in characters would cut a word.
-        max_context_chars: of each of the stretches before, between and after the entities.
-        max_context_words: the same bound in words, where `one_sentence` is on.
-        one_sentence: ordinary words with single spaces between, and a full stop, question or
-            exclamation mark at the end. A small model then ends where the sentence does. Off, any
-            text is allowed: several sentences, and scripts without spaces.
-        head_types: written into the head's tag; empty leaves the tag bare.
-        tail_types: likewise.
+        lines: maximum number of samples in an answer.
+        max_entity_chars: limit on an entity, or on each of its words with `one_sentence`.
+        max_entity_words: limit on an entity with `one_sentence`: characters would cut a word.
+        max_context_chars: limit on each stretch before, between and after the entities.
+        max_context_words: the same limit in words, with `one_sentence`.
+        one_sentence: require ordinary words, single spaces, and a final full stop, question or
+            exclamation mark, so that a small model stops where the sentence ends. False allows any
+            text: several sentences, and scripts without spaces.
+        head_types: types to write into the head's tag; empty for a plain tag.
+        tail_types: types to write into the tail's tag.
     """
 
     lines: int = 1
@@ -85,7 +80,7 @@ class GrammarSpec:
     tail_types: tuple[str, ...] = ()
 
     def matches(self, line: str) -> bool:
-        """Return whether one line of an answer has this form."""
+        """Return True if one line of an answer has this form."""
         return _compiled(replace(self, lines=1)).fullmatch(line) is not None
 
     def pattern(self, of: Alphabet = UNICODE) -> str:
@@ -103,7 +98,7 @@ class GrammarSpec:
             size = self.max_context_chars
             first = f"({of.solid}{of.free}{{0,{size - 1}}})?"
             return first, f"{of.free}{{1,{size}}}", f"{of.free}{{0,{size}}}"
-        # bounded in words: a bound in characters would cut a word and put a tag there
+        # a limit in characters would cut a word and put a tag there
         most, word = self.max_context_words, _word(of)
         first = f"({word} ){{0,{most}}}"
         middle = f"{_SUFFIX}( |-|( {word}){{1,{most}}} )"
@@ -111,7 +106,7 @@ class GrammarSpec:
         return first, middle, last
 
     def entity(self, of: Alphabet) -> str:
-        """Return an expression for the mention of an entity."""
+        """Return an expression for an entity's mention."""
         if self.one_sentence:
             begin = f"({of.alnum}|[$€£#@&]|{_IN_NUMBER})"
             inside = f"({of.alnum}|['’&%+/-]|{_IN_NUMBER})"
@@ -125,9 +120,9 @@ class GrammarSpec:
 
 @dataclass(frozen=True, slots=True)
 class FieldsSpec(GrammarSpec):
-    """The form of a line of fields (`field_markup`); bounds and types as in tagged text.
+    """The form of a line of fields, with limits and types as in tagged text.
 
-    It cannot require a context that holds the entities: that is seen when the line is read.
+    A grammar cannot require the context to contain the entities; `read_fields` checks that.
 
     Args:
         relation: the only relation that the line may name.
@@ -136,7 +131,6 @@ class FieldsSpec(GrammarSpec):
     relation: str = ""
 
     def pattern(self, of: Alphabet = UNICODE) -> str:
-        """Return a regular expression for one line of an answer."""
         entity = self.entity(of)
         return (
             f"{_literal(f'Relation: {self.relation}. Context: ')}{self._context(of)}"
@@ -153,8 +147,8 @@ class FieldsSpec(GrammarSpec):
 
 
 def _last_word(of: Alphabet) -> str:
-    # Ordinary words: a full stop only between digits, no quotation mark before a tag. A small model
-    # that may not end its sentence before both entities stand would otherwise go on behind one.
+    # Ordinary words: a full stop only between digits, no quotation mark before a tag. Otherwise a
+    # small model that must not end before both entities would start a second sentence.
     begin = f"({of.alnum}|[$€£]|{_IN_NUMBER})"
     inside = f"({of.alnum}|['’%&/-]|{_IN_NUMBER})"
     return f"""["“‘(]?{begin}{inside}{{0,22}}["”)]?"""

@@ -108,7 +108,11 @@ def by_hand(
             for rank in range(2)
         ]
         for batches in zip(*samplers, strict=True):
-            parts = [module.model_step(collate_chains(table[rows])) for rows in batches]
+            packed = [collate_chains(table[rows]) for rows in batches]
+            parts = [
+                module.model_step(batch, module.reference_log_probabilities(batch))
+                for batch in packed
+            ]
             pairs = [len(part.losses) for part in parts]
             loss = sum(part.loss * n for part, n in zip(parts, pairs, strict=True)) / sum(pairs)
             optimizer.zero_grad()

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from relgen.dpo import microbatch, tree_attention
 from relgen.dpo.logps import PairLogProbabilities
-from relgen.dpo.losses import sigmoid_loss
+from relgen.dpo.losses import log_ratio_difference, sigmoid_loss
 from relgen.dpo.microbatch import TreeLosses, tree_losses
 from relgen.dpo.prefix_tree import micro_batches, pack
 from relgen.kernels import ATTENTION
@@ -28,7 +28,8 @@ def _policy(family: str, dtype: torch.dtype = torch.float64):
 def _loss_of_pairs(policy: PairLogProbabilities, pairs: slice) -> Tensor:
     # another reference for each pair: one that is given to the wrong pair shows
     places = torch.arange(50, dtype=policy.chosen.dtype)[pairs]
-    return sigmoid_loss(*policy, -20 - places, -21 + places / 2, beta=0.1)
+    h = log_ratio_difference(*policy, -20 - places, -21 + places / 2)
+    return sigmoid_loss(h, beta=0.1)
 
 
 def _step(policy, batch, **options) -> tuple[TreeLosses, dict[str, Tensor]]:

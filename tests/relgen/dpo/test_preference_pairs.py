@@ -164,13 +164,13 @@ def test_bad_shares_and_labels_are_refused():
 def test_samples_that_are_all_the_same_are_refused():
     one = samples()[0]
     copies = [Sample(f"c{i}", one.text, one.head, one.tail, "cause") for i in range(3)]
-    with pytest.raises(InputError, match="copies of each other"):
+    with pytest.raises(InputError, match="all samples of this relation are the same"):
         build_chains(copies, SCHEMA, seed=1, shares={"exact_copy": 1})
 
 
 def test_wrong_labels_of_a_single_relation_are_refused_for_what_they_are():
     alone = [sample for sample in samples() if sample.relation == samples()[0].relation]
-    with pytest.raises(InputError, match="takes samples of another relation"):
+    with pytest.raises(InputError, match="needs samples of another relation"):
         build_chains(alone, SCHEMA, seed=1, shares={"wrong_label": 1})
 
 

@@ -148,11 +148,11 @@ def test_parts_are_all_branches_and_of_about_one_size(tokens):
 
 
 def test_rows_literally():
-    rows = lay_out_rows([CHAIN], padding_id=9)
+    rows = lay_out_rows([CHAIN])
     assert rows.input_ids.tolist() == [
-        [1, 2, 3, 6, 7, 10, 0, 9, 9],
+        [1, 2, 3, 6, 7, 10, 0, 0, 0],
         [1, 2, 3, 4, 5, 6, 7, 12, 0],
-        [1, 2, 3, 6, 7, 20, 21, 0, 9],
+        [1, 2, 3, 6, 7, 20, 21, 0, 0],
         [1, 2, 3, 4, 5, 6, 7, 22, 0],
     ]
     assert rows.attention_mask.sum(1).tolist() == [7, 9, 8, 9]

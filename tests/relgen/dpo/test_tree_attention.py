@@ -14,7 +14,7 @@ from relgen.dpo.logps import (
     token_log_probabilities,
     tree_log_probabilities,
 )
-from relgen.dpo.losses import sigmoid_loss
+from relgen.dpo.losses import log_ratio_difference, sigmoid_loss
 from relgen.dpo.prefix_tree import lay_out_rows, pack
 from relgen.dpo.tree_attention import TreePlan, check_attention
 from relgen.kernels import ATTENTION, in_use, lm_head
@@ -40,7 +40,7 @@ def _policy(family: str):
 
 def _gradients(policy, logps: PairLogProbabilities) -> tuple[Tensor, dict[str, Tensor]]:
     reference = (torch.full_like(logps.chosen, -20.0), torch.full_like(logps.rejected, -21.0))
-    loss = sigmoid_loss(logps.chosen, logps.rejected, *reference, beta=0.1).mean()
+    loss = sigmoid_loss(log_ratio_difference(*logps, *reference), beta=0.1).mean()
     policy.zero_grad()
     loss.backward()
     return loss.detach(), {

@@ -29,12 +29,7 @@ def corpus(tmp_path: Path) -> CorpusFiles:
 
 
 @pytest.fixture
-def experiment(corpus: CorpusFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Experiment:
-    preset = tmp_path / "preset.yaml"
-    preset.write_text("x: 1\n", encoding="utf-8")
-    monkeypatch.setattr(
-        "relgen.experiments.stage_commands.find_config", lambda name, folder="": preset
-    )
+def experiment(corpus: CorpusFiles) -> Experiment:
     return Experiment(name="mine", corpus=corpus, shots=2, arms=("human", "obo_dpo_mix"))
 
 

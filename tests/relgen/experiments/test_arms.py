@@ -1,4 +1,4 @@
-"""Names of arms, taken apart."""
+"""Names of arms and their parts."""
 
 import pytest
 

@@ -31,7 +31,7 @@ def test_jobs_run_and_those_that_fail_say_why(
     assert len(read_samples(out / "train.jsonl")) == 216
     (failure,) = failures
     assert failure.name == "bad"
-    assert failure.said.startswith("none.jsonl: ")
+    assert failure.last_line.startswith("none.jsonl: ")
     assert failure.log.is_file()
     assert "Traceback" not in failure.log.read_text()
 

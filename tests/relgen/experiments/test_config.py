@@ -10,7 +10,6 @@ from relgen.common.errors import InputError
 from relgen.common.presets import list_configs
 from relgen.experiments.config import CorpusFiles, Experiment
 from relgen.experiments.grid import load_grid
-from relgen.experiments.load import load_experiment
 
 
 def written(folder: Path, text: str) -> Path:
@@ -28,7 +27,12 @@ def _presets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def find(name: str, folder: str = "") -> Path:
         return Path(name) if folder == "experiments" else preset
 
-    monkeypatch.setattr("relgen.experiments.load.find_config", find)
+    monkeypatch.setattr("relgen.experiments.grid.find_config", find)
+
+
+def load_experiment(path: Path) -> Experiment:
+    (cell,) = load_grid(path).cells
+    return cell.experiment
 
 
 def test_defaults(tmp_path: Path) -> None:
@@ -131,7 +135,7 @@ def test_shipped_experiments_load(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("corpus: everyday\nclassifiers: [dpo/smollm2]\n", "is no configuration of `relgen class"),
+        ("corpus: everyday\nclassifiers: [dpo/smollm2]\n", "is not a configuration of `relgen "),
         (
             "corpus: everyday\nchains: {shares: {foo: 1}}\n",
             "'chains.shares.foo': unknown key",

@@ -115,7 +115,7 @@ def test_only_and_force(experiment: Experiment, tmp_path: Path, commands: FakeCo
     out = tmp_path / "run"
     do(commands, experiment, out, only=["split"])
     assert commands.ran == ["data split"]
-    with pytest.raises(InputError, match=r"seed1/dpo-a needs this.*leave --only out"):
+    with pytest.raises(InputError, match=r"seed1/dpo-a needs this.*without --only"):
         do(commands, experiment, out, only=["seed1/dpo-a"])
     do(commands, experiment, out)
     commands.ran.clear()
