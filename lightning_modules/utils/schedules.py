@@ -11,18 +11,15 @@ Schedule = Literal["constant", "linear", "cosine"]
 def learning_rate_factor(
     step: int, *, warmup_steps: int, total_steps: float, schedule: Schedule
 ) -> float:
-    """Return the factor of the learning rate: a linear warm-up, then a decay towards 0.
+    """Return the learning rate's factor from 0 to 1: a linear warm-up, then a decay towards 0.
 
-    Unlike transformers' schedules, the first step of the warm-up has a learning rate above 0.
+    Unlike with transformers' schedules, the first step has a learning rate above 0.
 
     Args:
-        step: optimiser steps taken so far, from 0.
+        step: optimiser steps taken so far.
         warmup_steps: step i of these gets (i + 1) / warmup_steps.
-        total_steps: where the decay reaches 0; not read for `constant` and within the warm-up.
+        total_steps: where the decay reaches 0; not used for `constant` and during the warm-up.
         schedule: the shape of the decay.
-
-    Returns:
-        a factor from 0 to 1.
     """
     if step < warmup_steps:
         return (step + 1) / warmup_steps
