@@ -3,8 +3,6 @@ from .card import write_dataset_folder as write_dataset_folder
 from .predictions import Prediction as Prediction
 from .relation_descriptions import read_descriptions as read_descriptions
 from .relation_descriptions import schema_from_descriptions as schema_from_descriptions
-from .resumable_rows import ResumableRows as ResumableRows
-from .resumable_rows import inputs_hash as inputs_hash
 from .samples import Entity as Entity
 from .samples import Sample as Sample
 from .samples import iter_files as iter_files

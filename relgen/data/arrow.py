@@ -12,7 +12,7 @@ from datasets.exceptions import DatasetGenerationError
 from relgen.common import InputError, content_hash
 from relgen.data.samples import iter_samples
 
-# the cache's key does not depend on the code: raise this when `_rows` changes
+# part of the cache's key, which does not depend on the code: increase it when `_rows` changes
 _VERSION = 2
 
 _ENTITY = {"start": Value("int64"), "end": Value("int64"), "type": Value("string")}
@@ -37,7 +37,7 @@ FEATURES = Features(
         "relation": Value("string"),
         "source": Value("string"),
         "provenance": PROVENANCE,
-        # as pairs: a struct would need every label of every schema as a field
+        # pairs: a struct would need a field for each label of each schema
         "scores": [{"relation": Value("string"), "probability": Value("float64")}],
     }
 )
@@ -46,12 +46,8 @@ FEATURES = Features(
 def load_table(paths: str | Path | Sequence[str | Path], *, labelled: bool = True) -> Dataset:
     """Load one or several samples files as one table, in the given order.
 
-    The Arrow file is kept in the cache of `datasets` under the files' content, so that a second
-    call maps it into memory. Keys that relgen does not know are left out.
-
-    Args:
-        paths: the files.
-        labelled: see `iter_samples`.
+    The table is cached by `datasets` under a hash of the files' content, and mapped into memory.
+    Unknown keys are dropped. `labelled` is that of `iter_samples`.
 
     Raises:
         InputError: a file is missing, empty or malformed.
@@ -80,7 +76,7 @@ def load_table(paths: str | Path | Sequence[str | Path], *, labelled: bool = Tru
 def _rows(
     files: list[str], hashes: list[str], version: int, labelled: bool
 ) -> Iterator[dict[str, Any]]:
-    """Yield the rows of files; `hashes` and `version` are only part of the cache's key."""
+    """Yield the rows of files; `hashes` and `version` only change the cache's key."""
     for file in files:
         for sample in iter_samples(file, labelled=labelled):
             row = sample.to_json()

@@ -1,7 +1,7 @@
-"""Generated samples as a folder that is ready for the Hub: train.jsonl and a dataset card.
+"""Writes generated samples as a folder for the Hub: `train.jsonl` and a dataset card.
 
-The card says how the set was made, counts it, and names the model and the seed data's licence.
-Nothing is uploaded.
+The card describes how the set was made, its size, the model, and the seed data's licence. Nothing
+is uploaded.
 """
 
 from __future__ import annotations
@@ -36,40 +36,30 @@ def write_dataset_folder(
     language: str = "en",
     first: int | None = None,
 ) -> Counter[str]:
-    """Write `train.jsonl` and `README.md`, a folder for `datasets.load_dataset(out_dir)`.
+    """Write a folder for `datasets.load_dataset(out_dir)`; return each relation's sample count.
 
     Args:
-        generated: one or several generated.jsonl, whose ids must all differ. Empty ones are
-            ignored.
-        out_dir: the folder; only the two files in it are written.
-        schema: every sample's relation must belong to it; its explanations become part of the card.
-        seed_license: licence of the labelled samples that the model was shown. The generated set
-            derives from these, so it is the card's licence as well.
+        generated: one or several generated.jsonl without a repeated id. Empty ones are ignored.
+        out_dir: the folder.
+        schema: contains the samples' relations; its explanations become part of the card.
+        seed_license: licence of the labelled samples that the model was shown, from which the
+            generated ones derive; it becomes the card's licence.
         title: the card's heading; by default derived from the schema's name.
-        language: of the sentences, as an ISO 639-1 code.
-        first: number of samples of each relation to keep, counted by the relation that they were
-            written for; all by default.
-
-    Returns:
-        The number of samples of each relation.
+        language: ISO 639-1 code of the sentences' language.
+        first: number of samples to keep of each intended relation; all by default.
 
     Raises:
         InputError: a sample is not generated (labelled data has its own licence and must not be
-            published by accident), an id occurs twice, or a file is malformed.
+            published by accident), an id is repeated, or a file is malformed.
     """
     if not seed_license.strip():
         raise InputError("must not be empty", field="license", value=seed_license)
     paths = with_samples([generated] if isinstance(generated, str | Path) else list(generated))
     samples = list(_generated_samples(paths, schema, first))
     counts = Counter(sample.relation for sample in samples)
+    title = title or f"Generated training samples for {schema.name}"
     card = DatasetCard.from_template(
-        _metadata(
-            title or f"Generated training samples for {schema.name}",
-            samples,
-            seed_license,
-            language,
-            schema,
-        ),
+        _metadata(title, samples, seed_license, language, schema),
         template_str=_TEMPLATE.read_text(encoding="utf-8"),
         counts=counts,
         origin={key: _values(samples, key) for key in _ORIGIN},
@@ -86,20 +76,16 @@ def write_dataset_folder(
 def _generated_samples(
     paths: Sequence[str | Path], schema: RelationSchema, first: int | None
 ) -> Iterator[Sample]:
-    """Yield the samples to publish, with every provenance key and without local paths.
+    """Yield the samples to publish, without local paths.
 
-    Readers that guess types from the first lines need all keys on every line.
+    Every line has all provenance keys, since readers infer types from the first lines.
     """
     written: Counter[str] = Counter()
     for path, sample in iter_files(paths, schema):
         if sample.source != "generated":
-            raise InputError(
-                f"sample '{sample.id}' is not generated",
-                path=path,
-                field="source",
-                value=sample.source,
-                remedy="give the files that `relgen generate` wrote",
-            )
+            problem = f"sample '{sample.id}' is not generated"
+            remedy = "give files written by `relgen generate`"
+            raise InputError(problem, path=path, field="source", value=sample.source, remedy=remedy)
         given = sample.provenance or {}
         intended = str(given.get("intended", sample.relation))
         written[intended] += 1
@@ -114,7 +100,6 @@ def _generated_samples(
 
 
 def _values(samples: Iterable[Sample], key: str) -> list[str]:
-    """Return the distinct values of a key of the provenance, sorted."""
     return sorted({str((s.provenance or {}).get(key) or "not known") for s in samples})
 
 
@@ -123,24 +108,20 @@ def _scored(samples: Iterable[Sample]) -> bool:
 
 
 def _metadata(
-    heading: str,
-    samples: Sequence[Sample],
-    seed_license: str,
-    language: str,
-    schema: RelationSchema,
+    title: str, samples: Sequence[Sample], seed_license: str, language: str, schema: RelationSchema
 ) -> DatasetCardData:
     features = Features({key: kind for key, kind in FEATURES.items() if key != "scores"})
     if _scored(samples):
         features["scores"] = {label: Value("float64") for label in schema.labels}
     size = next((name for number, name in _SIZES if len(samples) < number), "1M<n<10M")
     licence: dict[str, Any] = {"license": seed_license}
-    # the Hub knows licences by short names such as cc-by-3.0; others have a name of their own
+    # the Hub lists licences by ids such as cc-by-3.0; any other one is named in `license_name`
     if not re.fullmatch(r"[a-z0-9][a-z0-9.+-]*", seed_license):
         name = re.sub(r"[^a-z0-9.]+", "-", seed_license.casefold()).strip("-")
         licence = {"license": "other", "license_name": name}
     return DatasetCardData(
         **licence,
-        pretty_name=heading,
+        pretty_name=title,
         language=[language],
         task_categories=["text-classification"],
         tags=["relation-extraction", "synthetic", "relgen"],

@@ -9,14 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The relation that a classifier predicts for a sample, with probabilities.
-
-    Args:
-        id: the sample's id.
-        relation: the label with the highest probability.
-        score: that probability.
-        scores: the probability of every label, in the schema's order.
-    """
+    """The most probable relation of a sample, its `score`, and the probabilities of all labels."""
 
     id: str
     relation: str
@@ -27,13 +20,7 @@ class Prediction:
     def from_probabilities(
         cls, sample_id: str, labels: Sequence[str], probabilities: Sequence[float]
     ) -> Prediction:
-        """Make a prediction of the most probable label; of equal ones, the schema's first.
-
-        Args:
-            sample_id: the sample's id.
-            labels: the schema's R labels.
-            probabilities: R numbers that sum to 1.
-        """
+        """Predict the most probable label; of equally probable ones, the schema's first."""
         best = max(range(len(labels)), key=lambda index: probabilities[index])
         scores = {
             label: round(float(value), 6)
@@ -42,5 +29,5 @@ class Prediction:
         return cls(sample_id, labels[best], scores[labels[best]], scores)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the object that is stored on a line of `predictions.jsonl`."""
+        """Return the object for one line of `predictions.jsonl`."""
         return asdict(self)

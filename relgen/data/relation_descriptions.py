@@ -1,15 +1,14 @@
-"""Makes a schema from descriptions of relations: FewRel's and wiki80's `pid2name.json`.
+"""Builds a schema from descriptions of relations: FewRel's and wiki80's `pid2name.json`.
 
     {"P177": ["crosses", "obstacle which this bridge crosses over or this tunnel goes under"], …}
 
-Each relation has an id, a name and the description of a Wikidata property. Name and description
+Each entry holds the id, the name and the description of a Wikidata property. Name and description
 become the explanation:
 
     crosses, from the head to the tail: obstacle which this bridge crosses over or …
 
-FewRel labels its sentences with the ids, wiki80 with the names: either becomes the schema's label,
-and the name becomes an id's title. Where Wikidata had no description, FewRel's file holds the
-sentence `No description defined`, which is left out.
+FewRel labels its sentences with ids, wiki80 with names: either becomes the schema's label, and the
+name becomes an id's title. FewRel's `No description defined` is dropped.
 """
 
 from __future__ import annotations
@@ -37,19 +36,11 @@ class Description(NamedTuple):
 
 
 def read_descriptions(path: str | Path) -> list[Description]:
-    """Read a file of descriptions, in its order.
-
-    Raises:
-        InputError: it does not map ids to a name and a description.
-    """
+    """Read a file of descriptions. Raise InputError for another format."""
     content = read_json(path)
     if not isinstance(content, dict) or not content:
-        raise InputError(
-            "must be an object that maps relations to names and descriptions",
-            path=path,
-            value=content,
-            remedy=_REMEDY,
-        )
+        problem = "must be an object that maps relations to names and descriptions"
+        raise InputError(problem, path=path, value=content, remedy=_REMEDY)
     descriptions = []
     for key, value in content.items():
         match value:
@@ -69,14 +60,10 @@ def schema_from_descriptions(
     samples: Sequence[str | Path] = (),
     negative: str | None = None,
 ) -> RelationSchema:
-    """Make a schema in the order of the descriptions, with the negative label last.
+    """Return a schema in the order of the descriptions, with the negative label last.
 
-    Args:
-        descriptions: from `read_descriptions`.
-        name: the schema's name.
-        samples: samples files whose relations the schema is limited to; without any, the labels
-            are the ids of all descriptions.
-        negative: a label for "none of them"; it needs no description.
+    The labels are the relations of the samples files, or by default the ids of all descriptions.
+    The negative label needs no description.
 
     Raises:
         InputError: a relation of the samples has no description or more than one, or there are
@@ -96,7 +83,7 @@ def schema_from_descriptions(
     for label, description in named:
         text = f": {description.text}" if description.text else ""
         entry = {"explanation": f"{description.name}, from the head to the tail{text}"}
-        # a name that two ids share does not tell them apart
+        # a title must be unique
         if label != description.name and times[description.name] == 1:
             entry["title"] = description.name
         relations[label] = entry
@@ -109,26 +96,19 @@ def schema_from_descriptions(
 
 
 def _describing(label: str, descriptions: Sequence[Description], path: str | Path) -> Description:
-    """Return the description of a label of a samples file: by id, or else by name."""
+    """Find the description of a label by id, or else by name."""
     matches = [x for x in descriptions if x.key == label]
     matches = matches or [x for x in descriptions if x.name == label]
     if len(matches) == 1:
         return matches[0]
     if matches:
-        raise InputError(
-            f"this is the name of {' and '.join(x.key for x in matches)}",
-            path=path,
-            field="relation",
-            value=label,
-            remedy="rename one of them in the descriptions",
-        )
+        problem = f"several relations have this name: {', '.join(x.key for x in matches)}"
+        remedy = "rename one of them in the descriptions"
+        raise InputError(problem, path=path, field="relation", value=label, remedy=remedy)
     names = [name for x in descriptions for name in (x.key, x.name)]
     near = difflib.get_close_matches(label, names, n=1)
-    raise InputError(
-        "a relation without a description",
-        path=path,
-        field="relation",
-        value=label,
-        remedy=(f"did you mean '{near[0]}'? " if near else "")
-        + "describe it, or name the label for none of the relations with --negative",
-    )
+    problem = "no description for this relation"
+    remedy = (
+        f"did you mean '{near[0]}'? " if near else ""
+    ) + "describe it, or give the negative label with --negative"
+    raise InputError(problem, path=path, field="relation", value=label, remedy=remedy)

@@ -1,14 +1,14 @@
 """Samples: sentences with a head, a tail and a relation, and the JSON lines that store them.
 
-A samples file holds one JSON object a line:
+A samples file holds one JSON object per line:
 
     {"id": "semeval-train-1", "text": "…", "head": {"start": 10, "end": 15, "type": null},
      "tail": {"start": 30, "end": 36, "type": null}, "relation": "Cause-Effect(e1,e2)",
      "source": "human"}
 
-Offsets count characters of `text`, ends are exclusive. `id` (default: the file's name and line),
-`type` and `source` may be left out; unknown keys are ignored. A sample labelled by `relgen label`
-also holds `scores`: the probability of each relation.
+Offsets count characters of `text`; ends are exclusive. `id` (default: the file's name and line),
+`type` and `source` are optional; unknown keys are ignored. `relgen label` adds `scores`: the
+probability of each relation.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     from relgen.data.schema import RelationSchema
 
 UNLABELLED = "unlabelled"
-"""The relation of sentences that nobody has labelled, where only predictions are asked for."""
+"""The relation of sentences without a label, which are read for prediction only."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
-# exactly the characters of which `str.isalnum` is false
+# the characters for which `str.isalnum` is false
 _NOT_ALNUM = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """A mention: characters `start` to `end` (exclusive) of the text, and its type if known."""
+    """A mention: the characters from `start` to `end` (exclusive) of a text, and its type."""
 
     start: int
     end: int
@@ -47,19 +47,17 @@ class Sample:
     """A sentence with its head and tail entity and the relation between them.
 
     Args:
-        id: unique within a file.
+        id: unique within a file; empty for a draft that was just generated.
         text: the sentence.
         head: the mention in the relation's first role.
-        tail: the mention in its second role; never overlaps the head.
+        tail: the mention in its second role.
         relation: a label of the schema.
         source: `human` or `generated`.
-        provenance: for generated samples: model, adapter, mode, step, seed, prompt hash, mean
-            token log-probability, version of relgen.
-        scores: for samples whose relation is not certain: the probability of each relation.
-            Classifiers train on these instead of `relation`.
+        provenance: origin of a generated sample; its keys are those of `arrow.PROVENANCE`.
+        scores: the probability of each relation, on which classifiers train instead of `relation`.
 
     Raises:
-        ValueError: an offset is out of range, an entity is empty, or the two overlap.
+        InputError: an offset is out of range, a text or entity is empty, or the entities overlap.
     """
 
     id: str
@@ -73,32 +71,21 @@ class Sample:
 
     def __post_init__(self) -> None:
         for name, value in (("id", self.id), ("text", self.text), ("relation", self.relation)):
-            # a draft of a generator has no id yet
             if not value.strip() and name != "id":
                 raise InputError("must not be empty", field=name, value=value)
             if _SURROGATE.search(value):
-                raise InputError(
-                    "contains half a surrogate pair, which UTF-8 cannot encode",
-                    field=name,
-                    value=value,
-                )
-        for role, entity in (("head", self.head), ("tail", self.tail)):
-            if not 0 <= entity.start < entity.end <= len(self.text):
-                raise InputError(
-                    f"offsets must satisfy 0 <= start < end <= {len(self.text)}, the text's length",
-                    field=role,
-                    value=[entity.start, entity.end],
-                )
-            if not self.text[entity.start : entity.end].strip():
-                raise InputError(
-                    "the entity is only white space", field=role, value=[entity.start, entity.end]
-                )
-        if self.head.start < self.tail.end and self.tail.start < self.head.end:
-            raise InputError(
-                "head and tail overlap",
-                field="tail",
-                value=[[self.head.start, self.head.end], [self.tail.start, self.tail.end]],
-            )
+                problem = "contains an unpaired surrogate, which UTF-8 cannot encode"
+                raise InputError(problem, field=name, value=value)
+        length = len(self.text)
+        head, tail = ([entity.start, entity.end] for entity in (self.head, self.tail))
+        for role, (start, end) in (("head", head), ("tail", tail)):
+            if not 0 <= start < end <= length:
+                problem = f"offsets must satisfy 0 <= start < end <= {length}, the text's length"
+                raise InputError(problem, field=role, value=[start, end])
+            if not self.text[start:end].strip():
+                raise InputError("the entity is only white space", field=role, value=[start, end])
+        if head[0] < tail[1] and tail[0] < head[1]:
+            raise InputError("head and tail overlap", field="tail", value=[head, tail])
 
     @property
     def head_text(self) -> str:
@@ -115,15 +102,10 @@ class Sample:
         return replace(self, relation=relation)
 
     def exchanged(self, inverses: Mapping[str, str]) -> Sample | None:
-        """Return the same sentence with head and tail exchanged, under the inverse label.
+        """Return a sample with head and tail exchanged, a new id, and inverse labels.
 
-        Args:
-            inverses: from `RelationSchema.inverses`.
-
-        Returns:
-            A sample with an id of its own, and each probability at the inverse label. None when
-            the label, or a label with a probability above 0, has no inverse: then it is not known
-            what holds in the other direction.
+        Return None when its label, or one with a probability above 0, has no inverse (see
+        `RelationSchema.inverses`).
         """
         if self.relation not in inverses:
             return None
@@ -143,7 +125,7 @@ class Sample:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Return the object that is stored on a line of a samples file."""
+        """Return the object for one line of a samples file."""
         row: dict[str, Any] = {
             "id": self.id,
             "text": self.text,
@@ -162,15 +144,10 @@ class Sample:
     def from_json(
         cls, row: Any, *, default_id: str | None = None, default_relation: str | None = None
     ) -> Sample:
-        """Return the sample that `to_json` wrote.
-
-        Args:
-            row: a decoded JSON value.
-            default_id: for a row without an id.
-            default_relation: for a row without a relation.
+        """Return the sample of a decoded line; the defaults replace a missing id or relation.
 
         Raises:
-            InputError: names the field and the value at fault.
+            InputError: a field is missing or malformed.
         """
         if not isinstance(row, dict):
             raise InputError("a sample must be a JSON object", value=row)
@@ -201,14 +178,14 @@ def iter_samples(
 
     Args:
         path: the samples file.
-        skip_bad: leave malformed lines out and count them instead of raising.
-        schema: when given, a relation that it does not contain is an error of that line.
+        skip_bad: skip and count malformed lines instead of raising.
+        schema: a line whose relation is not in it is malformed; by default all labels are allowed.
         labelled: every line must name a relation; otherwise a line without one is `UNLABELLED`.
         statistics: receives the counts.
 
     Raises:
-        CombinedInputError: at the end of the file, one line of text for each malformed line (the
-            first 1,000).
+        CombinedInputError: at the end of the file, with a message for each malformed line (at most
+            1,000).
         InputError: the file is missing, empty, or not UTF-8.
     """
     checks = RecordChecks(path, skip_bad=skip_bad, statistics=statistics)
@@ -223,7 +200,7 @@ def checked_samples(
     schema: RelationSchema | None = None,
     labelled: bool = True,
 ) -> Iterator[Sample]:
-    """Yield the samples of a JSONL file as `iter_samples` does, with checks of the caller."""
+    """Yield the samples of a JSONL file as `iter_samples` does; the caller finishes the checks."""
     for number, line in enumerate(read_lines(path), start=1):
         if line.strip():
             with checks.record(number):
@@ -246,22 +223,14 @@ def checked_samples(
 def iter_files(
     paths: Iterable[str | Path], schema: RelationSchema
 ) -> Iterator[tuple[str | Path, Sample]]:
-    """Yield the samples of several files, each with its file, in order.
-
-    Raises:
-        InputError: an id occurs twice, or a file is malformed.
-    """
+    """Yield the samples of several files, each with its path; raise InputError for repeated ids."""
     seen: dict[str, str | Path] = {}
     for path in paths:
         for sample in iter_samples(path, schema=schema):
             if sample.id in seen:
-                raise InputError(
-                    f"the id also occurs in {seen[sample.id]}",
-                    path=path,
-                    field="id",
-                    value=sample.id,
-                    remedy="give each sample an id of its own",
-                )
+                problem = f"the id also occurs in {seen[sample.id]}"
+                remedy = "give each sample another id"
+                raise InputError(problem, path=path, field="id", value=sample.id, remedy=remedy)
             seen[sample.id] = path
             yield path, sample
 
@@ -286,24 +255,23 @@ def with_samples(paths: Sequence[str | Path]) -> list[str | Path]:
     """Return the generated files that are not empty; raise InputError when all of them are."""
     full = [path for path in paths if not Path(path).is_file() or Path(path).stat().st_size]
     if paths and not full:
-        raise InputError(
-            "no draft was accepted",
-            path=paths[0],
-            remedy="rejected.jsonl in the same folder says why; try another model, or raise "
-            "max_drafts_per_sample",
+        remedy = (
+            "see rejected.jsonl in the same folder for the reasons; try another model, or "
+            "raise max_drafts_per_sample"
         )
+        raise InputError("no draft was accepted", path=paths[0], remedy=remedy)
     return full
 
 
 def normalised(text: str) -> str:
-    """Return a text in lower case without punctuation, in which copies of a sentence are equal."""
+    """Return a text in lower case and without punctuation, for finding copies of a sentence."""
     return _NOT_ALNUM.sub(" ", text.casefold()).strip()
 
 
 def repeated_texts(texts: Iterable[str], others: Iterable[str]) -> list[int]:
     """Return the indices of texts that are among the others, ignoring case and punctuation."""
-    held_out = {normalised(text) for text in others}
-    return [place for place, text in enumerate(texts) if normalised(text) in held_out]
+    known = {normalised(text) for text in others}
+    return [index for index, text in enumerate(texts) if normalised(text) in known]
 
 
 def _string(row: dict[str, Any], name: str, default: str | None = None) -> str:
@@ -311,7 +279,7 @@ def _string(row: dict[str, Any], name: str, default: str | None = None) -> str:
     if value is None:
         raise InputError("missing", field=name, value=sorted(row))
     if not isinstance(value, str) or not value.strip():
-        raise InputError("must be a non-empty text", field=name, value=value)
+        raise InputError("must be a non-empty string", field=name, value=value)
     return value
 
 
@@ -327,7 +295,7 @@ def _entity(row: dict[str, Any], role: str) -> Entity:
             raise InputError("must be a whole number", field=f"{role}.{name}", value=offset)
     kind = value.get("type")
     if kind is not None and not isinstance(kind, str):
-        raise InputError("must be a text or null", field=f"{role}.type", value=kind)
+        raise InputError("must be a string or null", field=f"{role}.type", value=kind)
     return Entity(value["start"], value["end"], kind)
 
 
@@ -340,9 +308,8 @@ def _scores(row: dict[str, Any]) -> dict[str, float] | None:
     for relation, probability in value.items():
         number = isinstance(probability, int | float) and not isinstance(probability, bool)
         if not number or not 0 <= probability <= 1:
-            raise InputError(
-                "must be a probability, from 0 to 1", field=f"scores.{relation}", value=probability
-            )
+            problem = "must be a probability from 0 to 1"
+            raise InputError(problem, field=f"scores.{relation}", value=probability)
     if not sum(value.values()) > 0:
         raise InputError("at least one must be above 0", field="scores", value=value)
     return {relation: float(probability) for relation, probability in value.items()}

@@ -1,4 +1,4 @@
-"""`RelationSchema`: the labels of a task, what each one means, and which one is negative.
+"""Relation schemas: the labels of a task with their explanations, and the negative label.
 
 name: my-relations
 negative: no_relation            # or null
@@ -36,8 +36,8 @@ _NEGATIVE_NAMES = {"na", "none", "other", "no_relation"}
 class Relation:
     """A label: its explanation in plain words, and the entity types that its roles allow.
 
-    Empty type tuples allow every type. `undirected` names the relation without its direction.
-    `title` is its name in words, for labels that are not words (`P177`: crosses).
+    An empty tuple allows every type. `undirected` names the relation without its direction. `title`
+    is its name in words, for labels such as `P177` (crosses).
     """
 
     name: str
@@ -49,24 +49,18 @@ class Relation:
 
     @property
     def shown(self) -> str:
-        """Return the name to show to a model or a reader: the title, or else the label."""
+        """Return the name for prompts and reports: the title, or else the label."""
         return self.title or self.name
 
     @property
     def group(self) -> str:
-        """Return the undirected relation of the label; the label itself when it names none."""
+        """Return the undirected relation, or else the label."""
         return self.undirected or self.name
 
 
 @dataclass(frozen=True, slots=True)
 class RelationSchema:
-    """The relations of a task, in a fixed order.
-
-    Args:
-        name: the schema's name.
-        relations: at least two labels.
-        negative: the label that stands for "none of them", where the task has one.
-    """
+    """The relations of a task, in a fixed order; `negative` stands for none of the others."""
 
     name: str
     relations: tuple[Relation, ...]
@@ -79,7 +73,7 @@ class RelationSchema:
 
     @property
     def positive_labels(self) -> tuple[str, ...]:
-        """Return all labels but the negative one: those that count in micro-F1."""
+        """Return all labels except the negative one: those that count in micro-F1."""
         return tuple(label for label in self.labels if label != self.negative)
 
     def __iter__(self) -> Iterator[Relation]:
@@ -96,7 +90,7 @@ class RelationSchema:
         return self.relations[self.labels.index(label)]
 
     def check_label(self, label: str) -> None:
-        """Raise InputError for a label that is not in the schema, naming the nearest ones."""
+        """Raise InputError, with similar labels, for a label that is not in the schema."""
         if label not in self.labels:
             near = difflib.get_close_matches(label, self.labels, n=3)
             if self.negative is not None and label.lower() in _NEGATIVE_NAMES:
@@ -108,18 +102,14 @@ class RelationSchema:
                 remedy = f"did you mean {' or '.join(near)}?"
             else:
                 remedy = f"its relations: {', '.join(self.labels)}"
-            raise InputError(
-                f"not a relation of schema '{self.name}'",
-                field="relation",
-                value=label,
-                remedy=remedy,
-            )
+            problem = f"not a relation of schema '{self.name}'"
+            raise InputError(problem, field="relation", value=label, remedy=remedy)
 
     def inverses(self) -> dict[str, str]:
-        """Return for each label the one that holds when head and tail are exchanged, if known.
+        """Return the inverse of each label: the one that holds when head and tail are exchanged.
 
         The two directions of an undirected relation are each other's inverse. The negative label is
-        its own inverse if every other label has one: then no relation holds in either direction.
+        its own inverse if every other label has one. Other labels are not in the mapping.
         """
         known: dict[str, str] = {}
         for members in self._groups().values():
@@ -132,7 +122,7 @@ class RelationSchema:
         return known
 
     def halves(self, seed: int) -> dict[Half, tuple[str, ...]]:
-        """Split the labels in two halves, with both directions of a relation in the same half.
+        """Split the labels into two halves that keep both directions of a relation together.
 
         Groups are shuffled with the seed and dealt, largest first, to the half with fewer labels.
 
@@ -141,12 +131,9 @@ class RelationSchema:
         """
         groups = self._groups()
         if len(groups) < 2:
-            raise InputError(
-                f"schema '{self.name}' has only one relation, and two halves need two",
-                field="relations",
-                value=list(self.labels),
-                remedy="add a relation, or tune without --half",
-            )
+            problem = f"schema '{self.name}' has only one undirected relation: it cannot be halved"
+            remedy = "add a relation, or tune without --half"
+            raise InputError(problem, field="relations", value=list(self.labels), remedy=remedy)
         order = sorted(groups)
         random.Random(f"halves/{seed}").shuffle(order)
         dealt: dict[Half, list[str]] = {"a": [], "b": []}
@@ -163,7 +150,7 @@ class RelationSchema:
         return groups
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the mapping that is stored in the YAML file."""
+        """Return the content of the YAML file."""
         relations = {}
         for relation in self.relations:
             entry = {
@@ -185,9 +172,6 @@ def load_schema(name: str | Path) -> RelationSchema:
     """Read and check a schema file, or a shipped schema by its name.
 
     relgen ships `everyday`, `semeval`, `tacred` (for TACREV as well) and `retacred`.
-
-    Raises:
-        InputError: names the file, the key and the remedy.
     """
     path = find_schema(name)
     content = read_yaml(path, remedy="see the README's example of a schema")
@@ -198,12 +182,7 @@ def load_schema(name: str | Path) -> RelationSchema:
 
 
 def parse_schema(content: Any) -> RelationSchema:
-    """Check a decoded schema and turn it into a `RelationSchema`.
-
-    Raises:
-        InputError: an unknown key, a missing explanation, a negative label that is no relation or
-            more than one, fewer than two relations.
-    """
+    """Return the schema of a decoded YAML file. Raise InputError when it is not valid."""
     if not isinstance(content, dict):
         raise InputError("a schema is a mapping with the keys name, negative, relations")
     _refuse_unknown(content, _SCHEMA_KEYS, "schema")
@@ -216,64 +195,41 @@ def parse_schema(content: Any) -> RelationSchema:
     relations = tuple(_parse_relation(label, entry) for label, entry in entries.items())
     negative = content.get("negative")
     if isinstance(negative, list):
-        raise InputError(
-            "only one label can be the negative one",
-            field="negative",
-            value=negative,
-            remedy="keep one; the others are relations with explanations of their own",
-        )
+        problem = "only one label can be the negative one"
+        remedy = "keep one, and explain the others as relations"
+        raise InputError(problem, field="negative", value=negative, remedy=remedy)
     if negative is not None and negative not in entries:
-        raise InputError(
-            "the negative label must be one of the relations",
-            field="negative",
-            value=negative,
-            remedy=f"one of {', '.join(map(str, entries))}, or null",
-        )
+        problem = "the negative label must be one of the relations"
+        remedy = f"one of {', '.join(map(str, entries))}, or null"
+        raise InputError(problem, field="negative", value=negative, remedy=remedy)
     repeated = [title for title, n in Counter(r.shown for r in relations).items() if n > 1]
     if repeated:
-        raise InputError(
-            "two relations have this title",
-            field="relations",
-            value=repeated[0],
-            remedy="a model is asked for a relation by its title: change one of them",
-        )
+        problem = "two relations have this title"
+        remedy = "change one of them: prompts name a relation by its title"
+        raise InputError(problem, field="relations", value=repeated[0], remedy=remedy)
     if len(relations) < 2:
-        raise InputError(
-            "a schema needs at least two relations",
-            field="relations",
-            value=list(entries),
-            remedy="add a negative label such as no_relation, or another relation",
-        )
+        problem = "a schema needs at least two relations"
+        remedy = "add a negative label such as no_relation, or another relation"
+        raise InputError(problem, field="relations", value=list(entries), remedy=remedy)
     return RelationSchema(name, relations, negative)
 
 
 def _parse_relation(label: Any, entry: Any) -> Relation:
     where = f"relations.{label}"
     if not isinstance(label, str) or not label.strip():
-        raise InputError(
-            "a label must be a text",
-            field="relations",
-            value=label,
-            remedy="put it in quotes: YAML reads yes, no, on, off and numbers as other types",
-        )
+        remedy = "put it in quotes: YAML reads yes, no, on, off and numbers as other types"
+        raise InputError("a label must be a string", field="relations", value=label, remedy=remedy)
     if not isinstance(entry, dict):
         raise InputError("must be a mapping with an explanation", field=where, value=entry)
     if "negative" in entry:
-        raise InputError(
-            "the negative label is named once, at the top of the schema",
-            field=f"{where}.negative",
-            value=entry["negative"],
-            remedy=f"write `negative: {label}` at the top, next to `name`",
-        )
+        problem = "the negative label is named once, at the top of the schema"
+        remedy = f"write `negative: {label}` at the top, next to `name`"
+        raise InputError(problem, field=f"{where}.negative", value=entry["negative"], remedy=remedy)
     _refuse_unknown(entry, _RELATION_KEYS, where)
     explanation = entry.get("explanation")
     if not isinstance(explanation, str) or not explanation.strip():
-        raise InputError(
-            "missing",
-            field=f"{where}.explanation",
-            value=explanation,
-            remedy="say in a sentence what holds between head and tail",
-        )
+        remedy = "describe in a sentence what holds between head and tail"
+        raise InputError("missing", field=f"{where}.explanation", value=explanation, remedy=remedy)
     return Relation(
         label,
         " ".join(explanation.split()),
@@ -287,7 +243,7 @@ def _parse_relation(label: Any, entry: Any) -> Relation:
 def _text(entry: dict[str, Any], key: str, where: str) -> str | None:
     value = entry.get(key)
     if value is not None and (not isinstance(value, str) or not value.strip()):
-        raise InputError("must be a text", field=f"{where}.{key}", value=value)
+        raise InputError("must be a string", field=f"{where}.{key}", value=value)
     return value
 
 
@@ -303,9 +259,6 @@ def _refuse_unknown(mapping: dict[Any, Any], known: set[str], where: str) -> Non
         if key not in known:
             near = difflib.get_close_matches(str(key), sorted(known), n=1)
             others = f"known keys: {', '.join(sorted(known))}"
-            raise InputError(
-                f"unknown key in {where}",
-                field=str(key),
-                value=mapping[key],
-                remedy=f"did you mean '{near[0]}'?" if near else others,
-            )
+            problem = f"unknown key in {where}"
+            remedy = f"did you mean '{near[0]}'?" if near else others
+            raise InputError(problem, field=str(key), value=mapping[key], remedy=remedy)

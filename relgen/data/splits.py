@@ -1,7 +1,7 @@
-"""K-shot splits: K training samples for each relation, chosen by seed, and the rest for dev.
+"""K-shot splits: K training samples per relation, drawn by seed, and the rest for development.
 
-The choice for a relation depends only on its own samples and the seed, not on the file's order or
-the other relations. The choice for 16 shots begins with the choice for 8.
+The draw for a relation depends only on its own samples and the seed, not on the file's order or the
+other relations. The first 8 samples of a draw of 16 are the draw of 8.
 """
 
 from __future__ import annotations
@@ -23,12 +23,9 @@ Dev = Literal["full", "K", "none"]
 
 @dataclass(frozen=True)
 class FewShotSplit:
-    """A training and a development set that share neither an id nor a normalised text.
+    """Training and development samples, which share neither an id nor a normalised text.
 
-    Args:
-        train: at most K samples for each relation, relation by relation.
-        dev: see `split`; empty for `none`.
-        warnings: messages for the user, such as relations with fewer than K samples.
+    Warnings name, for instance, relations with fewer than K samples.
     """
 
     train: list[Sample]
@@ -46,19 +43,19 @@ def split(
     dev_samples: Sequence[Sample] | None = None,
     exclude: Iterable[Sample] = (),
 ) -> FewShotSplit:
-    """Choose K samples for each relation.
+    """Draw at most K samples for each relation.
 
     Args:
         samples: the labelled pool.
-        schema: fixes the order of relations, and refuses labels that it does not hold.
+        schema: gives the order of relations, and must contain every label.
         shots: K.
-        seed: of the choice.
+        seed: of the draw.
         dev: `full`: all other samples; `K`: K others for each relation; `none`.
-        dev_samples: source of dev, when it is not the rest of `samples`.
-        exclude: samples (of a test set) whose ids and normalised texts no chosen sample may have.
+        dev_samples: source of the development set, by default the rest of `samples`.
+        exclude: samples (of a test set) whose ids and normalised texts no drawn sample may have.
 
     Raises:
-        InputError: K is below 1 or larger than every relation's samples, or a label is unknown.
+        InputError: K is below 1 or above the size of the largest relation, or a label is unknown.
     """
     if shots < 1:
         raise InputError("must be at least 1", field="shots", value=shots)
@@ -67,16 +64,13 @@ def split(
     pools = _pools(usable, schema, seed, texts)
     largest = max((len(pool) for pool in pools.values()), default=0)
     if shots > largest:
-        raise InputError(
-            f"larger than the data: the largest relation has {largest} usable samples",
-            field="shots",
-            value=shots,
-            remedy=f"choose at most {largest}, or give more samples",
-        )
+        problem = f"too many: the largest relation has {largest} usable samples"
+        remedy = f"choose at most {largest}, or give more samples"
+        raise InputError(problem, field="shots", value=shots, remedy=remedy)
     train, warnings = _first(pools, shots, "training")
     if len(usable) < len(samples):
         number = len(samples) - len(usable)
-        warnings.append(f"{number} samples left out: the excluded samples have the same ids")
+        warnings.append(f"{number} samples skipped: they have ids of excluded samples")
     if dev == "none":
         return FewShotSplit(train, [], warnings)
     train_ids, train_texts = _ids_and_texts(train)
@@ -105,16 +99,11 @@ def manifest(
     dev: Dev,
     others: Sequence[str | Path] = (),
 ) -> dict[str, Any]:
-    """Return the content of `manifest.json`: the origin of a split, and all that reproduces it.
+    """Return the content of `manifest.json`, from which a split of `source` can be reproduced.
 
-    Args:
-        result: the split.
-        source: the samples file.
-        shots: K.
-        seed: as given to `split`.
-        dev: as given to `split`.
-        others: further files that were used, such as the excluded test set.
+    `others` are further files that were used, such as the excluded test set.
     """
+    parts = {"train": result.train, "dev": result.dev}
     return {
         "relgen_version": __version__,
         "source": _described(source),
@@ -123,14 +112,10 @@ def manifest(
         "seed": seed,
         "dev": dev,
         "counts": {
-            "train": dict(Counter(sample.relation for sample in result.train)),
-            "dev": dict(Counter(sample.relation for sample in result.dev)),
+            name: dict(Counter(sample.relation for sample in part)) for name, part in parts.items()
         },
         "warnings": result.warnings,
-        "ids": {
-            "train": [sample.id for sample in result.train],
-            "dev": [sample.id for sample in result.dev],
-        },
+        "ids": {name: [sample.id for sample in part] for name, part in parts.items()},
     }
 
 
@@ -160,7 +145,7 @@ def _pools(
     forbidden: set[str],
     labels: Iterable[str] = (),
 ) -> dict[str, list[Sample]]:
-    """Return the usable samples of each relation in drawn order, without repeated texts."""
+    """Return the samples of each relation in drawn order, without repeated or forbidden texts."""
     found: dict[str, list[Sample]] = {label: [] for label in labels}
     for sample in samples:
         if schema is not None:
@@ -168,8 +153,7 @@ def _pools(
         found.setdefault(sample.relation, []).append(sample)
     pools = {}
     for label in sorted(found) if schema is None else schema.labels:
-        # a generator for each relation: the choice for one does not change when another one grows;
-        # seeded by a string, which gives the same numbers on every machine
+        # one generator per relation: a draw does not change when another relation grows
         members = sorted(found.get(label, []), key=lambda sample: sample.id)
         random.Random(f"fewshot/{seed}/{label}").shuffle(members)
         distinct: dict[str, Sample] = {}

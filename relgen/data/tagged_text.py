@@ -1,10 +1,10 @@
-"""Tagged text: a sample as one line that a language model reads and writes.
+"""Tagged text: a sample as one line, which a language model reads and writes.
 
     <head>Inflammation</head> of the lung led to <tail>fever</tail>.
 
-`render` and `parse` are inverse. The text between tags never holds `<`, `>` or a line break: they
-are written `&lt;`, `&gt;`, `&#10;`, `&#13;`, and an ampersand is escaped only where it would read
-as one of these. With `types=True` a tag holds the entity's type: `<head:PERSON>Ann</head>`.
+`render` and `parse` are inverses. In the text between tags `<`, `>` and line breaks are written as
+`&lt;`, `&gt;`, `&#10;` and `&#13;`; an ampersand is escaped only where it would look like one of
+these. With `types=True` a tag holds the entity's type: `<head:PERSON>Ann</head>`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _TAGGED = re.compile(r"<(head|tail)(?::([^<>\n\r]+))?>([^<>\n\r]*)</\1>")
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """The plain text of a tagged text, and the two mentions in it."""
+    """The plain text of a tagged text, and its two mentions."""
 
     text: str
     head: Entity
@@ -31,7 +31,7 @@ class Parsed:
 
 
 class MarkupError(ValueError):
-    """Tagged text that does not parse; `reason` is the short name under which it is counted.
+    """Raised for text that does not parse, with the reason under which a draft is rejected.
 
     Reasons: `no_head`, `no_tail`, `several_heads`, `several_tails`, `empty_head`, `empty_tail`,
     `stray_tag`, `line_break`.
@@ -43,12 +43,7 @@ class MarkupError(ValueError):
 
 
 def render(sample: Sample, *, types: bool = False) -> str:
-    """Return a sample as tagged text on one line.
-
-    Args:
-        sample: head and tail may be in either order, also adjacent.
-        types: write the entity types into the tags, if the sample has them.
-    """
+    """Return a sample as tagged text; with `types`, known entity types are part of the tags."""
     pieces, position = [], 0
     roles = sorted([("head", sample.head), ("tail", sample.tail)], key=lambda pair: pair[1].start)
     for role, entity in roles:
@@ -63,11 +58,10 @@ def render(sample: Sample, *, types: bool = False) -> str:
 def parse(tagged: str) -> Parsed:
     """Return the plain text and the mentions of tagged text; the inverse of `render`.
 
-    White space next to a tag, within it, stays part of the entity: `render` writes it only when the
-    sample's offsets include it.
+    White space between an opening and a closing tag stays part of the entity.
 
     Raises:
-        MarkupError: with the reason for which a draft is rejected.
+        MarkupError: the text does not parse.
     """
     if "\n" in tagged or "\r" in tagged:
         raise MarkupError("line_break", tagged)

@@ -1,7 +1,6 @@
-"""Bad records of a file: raised together at its end, or left out and counted.
+"""Malformed records: all are reported at the end of a file, or skipped and counted.
 
-Every reader of samples uses `RecordChecks`, so that malformed records are treated alike in all
-formats. The formats themselves are defined in `relgen.data.corpora`.
+Every reader of samples uses `RecordChecks`, so that all formats treat them alike.
 """
 
 from __future__ import annotations
@@ -13,19 +12,16 @@ from pathlib import Path
 
 from relgen.common import CombinedInputError, InputError
 
-SKIP_BAD_REMEDY = "correct it, or leave malformed records out: relgen data convert --skip-bad"
+SKIP_BAD_REMEDY = "correct it, or skip malformed records: relgen data convert --skip-bad"
 _KEPT = 1000
 
 
 @dataclass
 class ReadStatistics:
-    """Counts of what was read from a file and what was left out.
+    """Counts of the samples read and the malformed records skipped.
 
-    Args:
-        read: number of samples read.
-        skipped: number of malformed records.
-        problems: the errors of the first 1,000 malformed records.
-        doubts: warnings about samples that were read but may not be what was meant.
+    `problems` are the errors of the first 1,000 malformed records; `doubts` are warnings about
+    samples that may have been misread.
     """
 
     read: int = 0
@@ -45,13 +41,8 @@ class RecordChecks:
                     yield sample
         checks.finish()
 
-    Args:
-        path: the file, for the messages.
-        skip_bad: leave malformed records out and count them instead of raising.
-        statistics: receives the counts.
-
-    Attributes:
-        remedy: advice for a file without any usable record; a reader may set its own.
+    With `skip_bad`, malformed records are only counted. A reader may replace `path` and `remedy`,
+    the advice for a file without any usable record.
     """
 
     def __init__(
@@ -69,11 +60,7 @@ class RecordChecks:
 
     @contextmanager
     def record(self, where: int | str) -> Iterator[None]:
-        """Collect an InputError that is raised in the block as an error of this record.
-
-        Args:
-            where: the record's line, counted from 1, or its name in files without lines.
-        """
+        """Collect an InputError that the block raises; `where` is the record's line or name."""
         try:
             yield
         except InputError as error:
@@ -82,12 +69,10 @@ class RecordChecks:
                 self.statistics.problems.append(self._located(error, where))
 
     def passes(self, sample_id: str | None, where: int | str) -> bool:
-        """Count a sample; return true when it may be yielded, as long as the file has no error.
+        """Count a sample; return true if it may be yielded, which an earlier error prevents.
 
-        Args:
-            sample_id: raises InputError when an earlier record had it; None for ids that the
-                reader itself makes by counting, which need not be remembered.
-            where: as in `record`.
+        Raises:
+            InputError: an earlier record has the same id. None stands for ids that cannot repeat.
         """
         if sample_id is not None:
             if sample_id in self._seen:
@@ -98,12 +83,7 @@ class RecordChecks:
         return self.skip_bad or not self.statistics.skipped
 
     def finish(self) -> None:
-        """Raise the collected errors.
-
-        Raises:
-            CombinedInputError: one line of text for each of the first 1,000 malformed records.
-            InputError: nothing usable was read.
-        """
+        """Raise the collected errors, or an InputError when no sample was read."""
         problems, skipped = self.statistics.problems, self.statistics.skipped
         if problems and not self.skip_bad:
             if skipped > len(problems):
@@ -111,14 +91,14 @@ class RecordChecks:
                 problems = [*problems, InputError(more, path=self.path)]
             raise problems[0] if len(problems) == 1 else CombinedInputError(problems)
         if not self.statistics.read:
-            problem = f"no usable record, {skipped} malformed" if skipped else "the file is empty"
+            problem = f"all {skipped} records are malformed" if skipped else "the file is empty"
             raise InputError(problem, path=self.path, remedy=self.remedy)
 
     def _located(self, error: InputError, where: int | str) -> InputError:
+        line = where if isinstance(where, int) else None
+        problem = str(error) if line else f"{_name(where)}: {error}"
         remedy = None if error.remedy else SKIP_BAD_REMEDY
-        if isinstance(where, int):
-            return InputError(str(error), path=self.path, line=where, remedy=remedy)
-        return InputError(f"{_name(where)}: {error}", path=self.path, remedy=remedy)
+        return InputError(problem, path=self.path, line=line, remedy=remedy)
 
 
 def _name(where: int | str) -> str:

@@ -1,6 +1,6 @@
-"""Measures: scores, statistics over seeds, diversity, and the language model as the classifier.
+"""Measures scores, statistics over seeds and diversity; classifies with a language model.
 
-Leaves out trained classifiers (`classifiers`) and the presentation of results (`reporting`).
+`classifiers` trains classifiers, and `reporting` presents results.
 """
 
 import lazy_loader

@@ -1,8 +1,7 @@
-"""Intervals of micro-F1 differences by the paired bootstrap, over test sentences and splits.
+"""Confidence intervals of micro-F1 differences by the paired bootstrap, over sentences and splits.
 
-Both systems are scored on the same resampled sentences and splits, so that what is hard for both
-does not widen the interval (Efron and Tibshirani 1993, chapter 16; Berg-Kirkpatrick et al., EMNLP
-2012).
+Both systems are scored on the same resampled sentences and splits, so that common variation does
+not widen the interval (Efron and Tibshirani 1993, chapter 16; Berg-Kirkpatrick et al., EMNLP 2012).
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import numpy as np
 from relgen.evaluation.statistics import Interval
 
 _DRAWS = 2000
-_DRAWS_AT_ONCE = 250  # of 2000, to bound the memory
+_DRAWS_AT_ONCE = 250  # bounds the memory
 
 
 def outcomes(
@@ -23,9 +22,9 @@ def outcomes(
     """Return the contribution of each test sentence to the counts of micro-F1.
 
     Args:
-        predicted: label by sentence id; None where no label was named.
+        predicted: label by sentence id; None when an answer names no label.
         gold: label by sentence id.
-        negative: the label that does not count.
+        negative: the negative label.
 
     Returns:
         (N, 3): hit, predicted positive, gold positive, each 0 or 1.
@@ -33,7 +32,7 @@ def outcomes(
     rows = [
         (
             predicted[name] == label and label != negative,
-            # an answer without a label is always wrong, as in `score_labels`
+            # None counts as a positive prediction, as in `score_labels`
             predicted[name] is None or predicted[name] != negative,
             label != negative,
         )
@@ -52,18 +51,16 @@ def paired_bootstrap(
     """Return the mean difference of micro-F1 and its percentile interval.
 
     Args:
-        ours: for each of S splits the outcomes (N, 3) of one system's I trainings on it. A split's
+        ours: for each of S splits, the outcomes (N, 3) of one system's I trainings on it. A split's
             score is the mean over its trainings.
-        theirs: the same for the other system, on the same splits and sentences; it may have
-            another number of trainings.
+        theirs: those of the other system, on the same splits and sentences; I may differ.
         coverage: between 0 and 1.
         seed: of the draws.
-
-    Raises:
-        ValueError: no split, or different numbers of them.
     """
     if not ours or len(ours) != len(theirs):
-        raise ValueError(f"the systems have {len(ours)} and {len(theirs)} splits")
+        raise ValueError(
+            f"the systems have {len(ours)} and {len(theirs)} splits: give equal numbers"
+        )
     generator = np.random.default_rng(seed)
     sentences, splits = len(ours[0][0]), len(ours)
     draws = []
@@ -82,7 +79,7 @@ def paired_bootstrap(
 
 
 def _micro_f1(system: Sequence[Sequence[np.ndarray]], weights: np.ndarray) -> np.ndarray:
-    """Return micro-F1 (B, S) of every split under each of B weightings (B, N) of the sentences."""
+    """Return micro-F1 (B, S) of each split under B weightings (B, N) of the sentences."""
     columns = []
     for trainings in system:
         counts = np.stack([weights @ outcome for outcome in trainings])  # (I, B, 3)

@@ -1,13 +1,13 @@
 """Scores of relation classifiers, all computed from one confusion matrix.
 
-- micro-F1, precision and recall over the positive labels (the literature's few-shot score): the
-  negative label counts neither as a hit nor as support. Without a negative label it is accuracy.
-- macro-F1: the mean over all positive labels; a label with neither gold nor predicted samples
+- micro-F1, precision and recall over the positive labels, as usual for few-shot experiments.
+  Without a negative label, all three equal accuracy.
+- macro-F1: the mean over the positive labels; a label with neither gold nor predicted samples
   counts as 0.
 - SemEval-2010 Task 8's official score: macro-F1 over the undirected relations, where a prediction
   with the wrong direction is an error.
 
-Every division by zero gives 0.
+0/0 counts as 0.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from relgen.data import RelationSchema
 
 @dataclass(frozen=True, slots=True)
 class LabelScores:
-    """One label's scores, as fractions; `support` counts its gold samples."""
+    """One label's scores, from 0 to 1; `support` is the number of its gold samples."""
 
     precision: float
     recall: float
@@ -35,15 +35,12 @@ class LabelScores:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """The content of `scores.json`.
+    """The content of `scores.json`: all scores from 0 to 1.
 
     Args:
-        micro_f1, precision, recall: over the positive labels.
-        macro_f1: mean F1 of the positive labels.
         official_f1: SemEval's official score; None for other schemas.
-        per_relation: every label, including the negative one.
+        per_relation: all labels, including the negative one.
         confusion: R rows (gold) of R counts (predicted), in the order of `labels`.
-        labels: the schema's R labels.
     """
 
     micro_f1: float
@@ -56,13 +53,13 @@ class Scores:
     labels: tuple[str, ...]
 
     def summary(self) -> dict[str, float]:
-        """Return the scores that are single numbers."""
+        """Return the overall scores by name."""
         names = ("micro_f1", "macro_f1", "precision", "recall")
         values = {name: getattr(self, name) for name in names}
         return values if self.official_f1 is None else {**values, "official_f1": self.official_f1}
 
     def to_json(self) -> dict[str, Any]:
-        """Return the object that is stored in `scores.json`."""
+        """Return the content of `scores.json`."""
         return asdict(self)
 
 
@@ -82,7 +79,7 @@ def score(confusion: Tensor, schema: RelationSchema, unnamed: Tensor | None = No
     Args:
         confusion: (R, R) counts; rows are gold labels, both axes in the schema's order.
         schema: the R labels.
-        unnamed: (R,) counts of samples, by gold label, for which no label was named.
+        unnamed: (R,) counts by gold label of the answers that name no label.
     """
     confusion = confusion.cpu()
     missed = torch.zeros(len(schema), dtype=torch.long) if unnamed is None else unnamed.cpu()
@@ -116,10 +113,10 @@ def score(confusion: Tensor, schema: RelationSchema, unnamed: Tensor | None = No
 def score_labels(
     predicted: Sequence[str | None], gold: Sequence[str], schema: RelationSchema
 ) -> Scores:
-    """Compute all scores of predicted labels, given by name in the order of the gold ones.
+    """Compute all scores of predicted labels.
 
-    A prediction of None is an answer that names no label. It is wrong: it misses the gold label,
-    and counts among the positive predictions of micro-F1, as any wrong label would.
+    None stands for an answer that names no label. It is wrong, and micro-F1 counts it as a positive
+    prediction.
     """
     size = len(schema)
     index: dict[str | None, int] = {label: row for row, label in enumerate(schema.labels)}
@@ -134,11 +131,7 @@ def score_labels(
 
 
 def has_official_score(schema: RelationSchema) -> bool:
-    """Return true when SemEval's official score is defined for the schema.
-
-    Its name must start with `semeval`, and all positive labels must name their `undirected`
-    relation.
-    """
+    """Return true for SemEval's schema, where all positive labels have an `undirected` relation."""
     positive = [relation for relation in schema if relation.name != schema.negative]
     return schema.name.lower().startswith("semeval") and all(r.undirected for r in positive)
 
@@ -146,14 +139,9 @@ def has_official_score(schema: RelationSchema) -> bool:
 def official_f1(confusion: Tensor, schema: RelationSchema, unnamed: Tensor) -> float:
     """Return macro-F1 over undirected relations, with direction taken into account.
 
-    The (9+1)-way evaluation of `semeval2010_task8_scorer-v1.2.pl`: a hit needs the right direction,
-    while both directions together make up a relation's predicted and gold counts. A wrong direction
-    thus costs precision and recall. The negative label is left out of the mean.
-
-    Args:
-        confusion: (R, R) counts; rows are gold labels.
-        schema: the R labels.
-        unnamed: (R,) counts of samples, by gold label, for which no label was named.
+    This is the (9+1)-way evaluation of `semeval2010_task8_scorer-v1.2.pl`: a hit needs the right
+    direction, while both directions add up to a relation's predicted and gold counts. The arguments
+    are those of `score`.
     """
     groups: dict[str, list[int]] = {}
     for index, relation in enumerate(schema):

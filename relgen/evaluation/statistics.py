@@ -1,4 +1,4 @@
-"""Statistics over seeds and splits: means, and intervals and tests of paired differences."""
+"""Statistics over seeds and splits: means, confidence intervals and tests of paired differences."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import statistics
 from collections.abc import Sequence
 from typing import NamedTuple
 
-_MOST_PAIRS = 16  # 2^16 sign patterns still take well under a second
+_MOST_PAIRS = 16  # 2^16 sign patterns take less than a second
 _GRID = 100_001
 
 
@@ -21,29 +21,22 @@ class Interval(NamedTuple):
 
 
 def mean(values: Sequence[float | None]) -> float | None:
-    """Return the mean of the values that are known; None when none is."""
+    """Return the mean of the known values; None if there are none."""
     known = [value for value in values if value is not None]
     return statistics.fmean(known) if known else None
 
 
 def deviation(values: Sequence[float | None]) -> float | None:
-    """Return the sample standard deviation (n - 1) of the known values; None for fewer than two."""
+    """Return the sample standard deviation (n - 1) of the known values; None if fewer than two."""
     known = [value for value in values if value is not None]
     return statistics.stdev(known) if len(known) > 1 else None
 
 
 def paired_interval(differences: Sequence[float], *, coverage: float = 0.95) -> Interval | None:
-    """Return Student's interval of a mean difference: mean ± t · s / √n, n - 1 degrees of freedom.
+    """Return Student's interval of n differences (mean ± t · s / √n), or None for fewer than two.
 
-        >>> paired_interval([0.06, 0.05, 0.10])
-        Interval(mean=0.07, low=0.0043, high=0.1357)
-
-    Args:
-        differences: one for each of n splits.
-        coverage: between 0 and 1.
-
-    Returns:
-        None for fewer than two differences, since their spread is not known.
+    >>> paired_interval([0.06, 0.05, 0.10])
+    Interval(mean=0.07, low=0.0043, high=0.1357)
     """
     if len(differences) < 2:
         return None
@@ -54,16 +47,13 @@ def paired_interval(differences: Sequence[float], *, coverage: float = 0.95) -> 
 
 
 def t_quantile(probability: float, freedom: int) -> float:
-    """Return the quantile of Student's t distribution, for a probability of at least one half.
+    """Return the quantile of Student's t distribution.
 
-    With x = √freedom · tan(a) the density is proportional to cos(a)^(freedom - 1) on the bounded
-    range from 0 to π/2, where it is integrated by the trapezoidal rule.
-
-    Args:
-        probability: from 0.5 to below 1.
-        freedom: degrees of freedom, at least 1.
+    With x = √freedom · tan(a), the density is proportional to cos(a)^(freedom - 1) on the bounded
+    range from 0 to π/2, where it is integrated by the trapezoidal rule. The probability must be at
+    least 0.5, and the degrees of freedom at least 1.
     """
-    import numpy as np  # not at the top: every command imports `mean`
+    import numpy as np  # here, since every command imports `mean`
 
     angles = np.linspace(0, math.pi / 2, _GRID)
     density = np.cos(angles) ** (freedom - 1)
@@ -75,11 +65,9 @@ def t_quantile(probability: float, freedom: int) -> float:
 def sign_flip_p(differences: Sequence[float]) -> float | None:
     """Return the two-sided p of paired differences by the exact sign-flip test (Fisher 1935).
 
-    It is the share of the 2^n ways of choosing signs whose sum is at least as far from zero. With n
-    seeds it cannot be below 2 / 2^n, so that fewer than six never reach 5%.
-
-    Returns:
-        None for fewer than two differences, or more than sixteen.
+    It is the share of the 2^n sign patterns whose sum is at least as far from zero. It cannot be
+    below 2 / 2^n, so fewer than six differences never reach 5%. Return None for fewer than two
+    differences or more than sixteen.
     """
     if not 2 <= len(differences) <= _MOST_PAIRS:
         return None

@@ -1,6 +1,6 @@
-"""Lets the language model read generated sentences: hidden states, views, a fitted probe.
+"""Labels generated sentences with a probe fitted to a language model's hidden states.
 
-Leaves out writing them (`generation`) and the classifiers trained on the labels.
+`generation` writes the sentences, and `classifiers` trains on the labels.
 """
 
 import lazy_loader

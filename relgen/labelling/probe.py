@@ -1,7 +1,7 @@
-"""The probe: a multinomial logistic regression over a language model's states.
+"""The probe: a multinomial logistic regression on a language model's states.
 
-Few samples and many features: all features are standardised, and the weights are penalised.
-Nothing is random. Free functions of tensors.
+There are few samples and many features, so features are standardised and weights are penalised.
+Fitting is deterministic.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 from relgen.labelling.views import EXCHANGED
 
 _ITERATIONS = 40
-# features with less are rounding noise, which standardising would amplify
+# keeps standardising from amplifying rounding noise
 _LEAST_DEVIATION = 1e-3
 
 
@@ -44,15 +44,14 @@ def fit_probe(
 ) -> Probe:
     """Fit the regression: mean cross-entropy plus `penalty / 2` times the squared weights.
 
-    A sample whose relation has an inverse is used twice: as it is, and with head and tail exchanged
-    and the inverse as its label. No state is computed again: the slots of an exchanged sample are
-    those of the sample, in another order.
+    A sample whose relation has an inverse is used a second time with head and tail exchanged, which
+    merely reorders its slots.
 
     Args:
-        states: (N, 4, L, H), as `StateReader.read` gives them.
+        states: (N, 4, L, H), from `StateReader.read`.
         labels: (N,) indices below `relations`.
-        relations: R. One without samples gets a small probability, not zero.
-        inverses: for each of the R relations the index of its inverse, if it has one.
+        relations: R. A relation without samples gets a small probability, not zero.
+        inverses: for each of the R relations, the index of its inverse, if it has one.
         penalty: above 0.
     """
     both = [i for i, label in enumerate(labels.tolist()) if inverses[label] is not None]
@@ -88,18 +87,10 @@ def cross_validated(
     penalty: float = 1.0,
     folds: int = 4,
 ) -> Tensor:
-    """Return probabilities (N, R) from probes that were not fitted to the sample itself.
+    """Return cross-validated probabilities (N, R); see `fit_probe` for the arguments.
 
-    The samples of each relation are assigned to the folds in turn. A relation's only sample is
-    never left out, and its row is NaN.
-
-    Args:
-        states: (N, 4, L, H).
-        labels: (N,).
-        relations: R.
-        inverses: see `fit_probe`.
-        penalty: see `fit_probe`.
-        folds: their number; a relation with fewer samples is in as many.
+    The samples of each relation are assigned to the folds in turn. A relation's only sample is in
+    no fold, and its row is NaN.
     """
     held: list[list[int]] = [[] for _ in range(folds)]
     for relation in range(relations):

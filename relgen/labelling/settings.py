@@ -1,4 +1,4 @@
-"""The settings of a labelling: one frozen dataclass for YAML, command line and Python."""
+"""Settings of labelling."""
 
 from __future__ import annotations
 

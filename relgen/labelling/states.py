@@ -1,7 +1,7 @@
 """Hidden states of a frozen language model at a few tokens and layers of each sample.
 
-The texts of a sample share a prefix, so they are read as one row: the prefix once, then the rest of
-each. Layers above the last one that is read are not run.
+The texts of a sample share a prefix, so one row holds the prefix once, then the rest of each text.
+Layers above the last one needed are removed.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from relgen.labelling.views import SLOTS, View, views
 from relgen.models import length_batches, load_language_model, load_tokenizer
 from relgen.prompting import shared_length
 
-# shares of the model's depth: the middle layers know most about relations, the last ones about the
-# next word
+# shares of the model's depth: the middle layers encode most about relations, the last ones predict
+# the next word
 DEPTHS = (0.5, 0.6, 0.7, 0.77, 0.83)
 _TOKENS_A_BATCH = 1024
 
@@ -29,9 +29,9 @@ class SharedRow(NamedTuple):
 
     Args:
         ids: N tokens.
-        text: number of the text that each token belongs to; -1 for the common ones.
-        positions: of the tokens in their texts.
-        places: indices of the tokens to read.
+        text: number of each token's text; -1 for the common tokens.
+        positions: the tokens' positions in their texts.
+        places: indices of the tokens whose states are needed.
     """
 
     ids: list[int]
@@ -41,11 +41,7 @@ class SharedRow(NamedTuple):
 
 
 def share(texts: Sequence[tuple[Sequence[int], Sequence[int]]]) -> SharedRow:
-    """Lay texts out as one row.
-
-    Args:
-        texts: token ids, and the indices of the tokens to read.
-    """
+    """Lay out texts, given as token ids and the indices of the tokens to read, as one row."""
     common = shared_length([ids for ids, _ in texts])
     row = SharedRow(list(texts[0][0][:common]), [-1] * common, list(range(common)), [])
     for number, (ids, places) in enumerate(texts):
@@ -60,7 +56,7 @@ def share(texts: Sequence[tuple[Sequence[int], Sequence[int]]]) -> SharedRow:
 def lay_out(rows: Sequence[SharedRow]) -> tuple[Tensor, Tensor, Tensor]:
     """Return a batch of rows: ids and positions, (B, T), and the mask (B, 1, T, T).
 
-    The mask is True where a token sees a key: earlier tokens that are common or of its own text.
+    The mask is True where a token sees a key: earlier tokens of the prefix or of the same text.
     """
     length = max(len(row.ids) for row in rows)
 
@@ -69,31 +65,23 @@ def lay_out(rows: Sequence[SharedRow]) -> tuple[Tensor, Tensor, Tensor]:
 
     text = padded("text")
     seen = (text[:, None, :] == -1) | (text[:, None, :] == text[:, :, None])  # (B, T, T)
-    # padding comes last, where no other token sees it, and sees itself
+    # padding comes last, where only padding sees it
     return padded("ids"), padded("positions"), (seen & torch.ones_like(seen).tril())[:, None]
 
 
 class StateReader:
-    """A language model that is only read from.
-
-    Args:
-        model: embedded name, local folder or Hub id.
-        dtype: of the weights.
-        device: where it runs.
+    """Reads the hidden states of a language model: an embedded name, local folder or Hub id.
 
     Raises:
-        InputError: the model cannot be found, or its tokenizer does not know offsets.
+        InputError: the model cannot be found, or its tokenizer provides no offsets.
     """
 
     def __init__(self, model: str, *, dtype: DType = "float32", device: torch.device) -> None:
         self.tokenizer = load_tokenizer(model)
         if not self.tokenizer.is_fast:
-            raise InputError(
-                "labelling needs a tokenizer that knows the offsets of its tokens",
-                field="model",
-                value=model,
-                remedy="choose a model with a fast tokenizer",
-            )
+            problem = "labelling needs a tokenizer that provides the offsets of its tokens"
+            remedy = "choose a model with a fast tokenizer"
+            raise InputError(problem, field="model", value=model, remedy=remedy)
         loaded: Any = load_language_model(model, dtype=dtype, device=device)
         self.model: Any = loaded.to(device).eval()
         config = self.model.config.get_text_config()
@@ -108,8 +96,7 @@ class StateReader:
     def read(self, samples: Sequence[Sample]) -> Tensor:
         """Return the states of N samples: (N, 4, L, H), float32, on the CPU.
 
-        Four slots (see `views`), L layers, H the model's width. Texts of similar length share a
-        batch, which changes the states by rounding only.
+        There are four slots (see `views`) and L layers; H is the model's width.
         """
         states = torch.empty(len(samples), SLOTS, len(self.layers), self.width)
         rows = [share([self._tokens(view) for view in views(sample)]) for sample in samples]
@@ -121,7 +108,7 @@ class StateReader:
         return states
 
     def _tokens(self, view: View) -> tuple[list[int], list[int]]:
-        """Return a text's ids, and the last token that begins before each of the view's ends."""
+        """Return a text's ids, and the last token that begins before each end."""
         encoded = self.tokenizer(
             view.text, return_offsets_mapping=True, split_special_tokens=True, verbose=False
         )

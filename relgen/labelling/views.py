@@ -1,13 +1,13 @@
 """Views of a sample: the texts that a language model reads, and where its states are taken.
 
-The state of a causal model depends only on earlier tokens. Two ways around that:
+The state of a causal model depends only on earlier tokens. Two kinds of view work around that:
 
-- *echo*: the sentence twice; in the second copy each entity has seen the whole sentence (Springer
+- *echo*: the sentence twice; in the second copy, each entity has seen the whole sentence (Springer
   et al. 2024, *Repetition Improves Language Model Embeddings*, arXiv 2402.15449);
-- *statement*: the sentence, then the beginning of one about the relation between both entities. The
-  state at its end predicts how the model would continue. One for each order of the two.
+- *statement*: the sentence, then the beginning of a statement about the relation between both
+  entities, whose last state predicts the continuation. There is one for each order of the two.
 
-They contain no text of a schema, and so are the same for every set of relations.
+Views do not depend on the schema.
 """
 
 from __future__ import annotations
@@ -23,20 +23,14 @@ SLOTS = len(EXCHANGED)
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A text to read.
-
-    Args:
-        text: the text to read.
-        ends: character offsets (exclusive ends); a state is taken at the last token that begins
-            before each.
-    """
+    """A text, with a state taken at the last token that begins before each end (in characters)."""
 
     text: str
     ends: tuple[int, ...]
 
 
 def views(sample: Sample) -> tuple[View, View, View]:
-    """Return the three texts, with four ends in all: echoed head, echoed tail, both statements.
+    """Return the three views, with four ends in all: echoed head, echoed tail, both statements.
 
     >>> print(views(sample)[1].text)
     Ann lives in Bern.

@@ -1,6 +1,6 @@
 """Writes prompts: the three modules, tagged text in a chat template, and lines of named fields.
 
-Leaves out sending them to a model (`generation`) and the tokens of whole chains (`dpo`).
+`generation` sends them to a model, `dpo` tokenises whole chains.
 """
 
 import lazy_loader

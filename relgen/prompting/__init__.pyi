@@ -1,6 +1,6 @@
-from .field_markup import UNTYPED as UNTYPED
-from .field_markup import read_fields as read_fields
-from .field_prompts import FieldPromptWriter as FieldPromptWriter
+from .fields import UNTYPED as UNTYPED
+from .fields import FieldPromptWriter as FieldPromptWriter
+from .fields import read_fields as read_fields
 from .prompts import CHAT as CHAT
 from .prompts import PLAIN as PLAIN
 from .prompts import Prompt as Prompt

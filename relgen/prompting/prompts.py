@@ -1,13 +1,13 @@
-"""Prompts of three modules (Li, Dai, Li, ACL 2025), as segments to which demonstrations are added.
+"""Prompts of three modules (Li, Dai, Li, ACL 2025), written as segments.
 
-1. *Task Description*: the parts of a sample, how to write it down, and the instruction to make it
-   different from the ones shown (the diversity instruction).
+1. *Task Description*: the parts of a sample, its notation, and the instruction to make it different
+   from those shown (the diversity instruction).
 2. *Relation Explanation*: the meaning of the target relation.
 3. *Sample Demonstration*: samples of the target relation.
 
-A prompt is `prefix, demonstration, …, demonstration, cue`. Segments are tokenised one by one and
-joined, in training and in generation alike, so that a further demonstration never changes the
-tokens of an earlier one. The prefix tree and the key/value cache depend on this.
+A prompt is `prefix, demonstration, …, demonstration, cue`. Training and generation tokenise its
+segments one by one, so that a new demonstration never changes the tokens of an earlier one. The
+prefix tree and the key/value cache depend on this.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class PromptFormat:
 
     Args:
         opening: before the Task Description.
-        middle: between it and the Relation Explanation.
+        middle: between the Task Description and the Relation Explanation.
         cue: after the last demonstration, before the model's answer.
-        terminator: end of the answer. Its first token stops the generation.
+        terminator: after the answer. Its first token stops the generation.
     """
 
     opening: str
@@ -53,9 +53,9 @@ CHAT = PromptFormat(opening="", middle="\n\n", cue="", terminator="")
 
 
 def prompt_format(tokenizer: PreTrainedTokenizerBase) -> PromptFormat:
-    """Return the parts of a model's chat template, or the plain format when it has none.
+    """Return the parts of a model's chat template, or the plain format if it has none.
 
-    If the template refuses the system role, the Task Description is part of the user's turn.
+    If the template has no system role, the Task Description is part of the user's turn.
     """
     if not getattr(tokenizer, "chat_template", None):
         bos = tokenizer.bos_token if _starts_with_bos(tokenizer) else None
@@ -63,7 +63,7 @@ def prompt_format(tokenizer: PreTrainedTokenizerBase) -> PromptFormat:
     user = {"role": "user", "content": _USER_MARK}
     try:
         text = _chat(tokenizer, [{"role": "system", "content": _SYSTEM_MARK}, user])
-    except Exception:  # templates raise exceptions of their own; jinja wraps some of them
+    except Exception:  # templates may raise anything
         text = ""
     if _SYSTEM_MARK not in text:
         user = {"role": "user", "content": f"{_SYSTEM_MARK}\n\n{_USER_MARK}"}
@@ -74,7 +74,7 @@ def prompt_format(tokenizer: PreTrainedTokenizerBase) -> PromptFormat:
 
 
 def server_format(tokenizer: PreTrainedTokenizerBase) -> PromptFormat:
-    """Return the format for a server's raw completions, which add begin-of-sequence themselves."""
+    """Return the format for a server's raw completions: the server adds begin-of-sequence."""
     found = prompt_format(tokenizer)
     if _starts_with_bos(tokenizer):
         found = replace(found, opening=found.opening.removeprefix(str(tokenizer.bos_token)))
@@ -83,7 +83,7 @@ def server_format(tokenizer: PreTrainedTokenizerBase) -> PromptFormat:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A prompt as segments; a further demonstration leaves those before it unchanged."""
+    """A prompt as segments."""
 
     prefix: str
     demonstrations: tuple[str, ...]
@@ -92,29 +92,23 @@ class Prompt:
 
     @property
     def segments(self) -> tuple[str, ...]:
-        """Return prefix, demonstrations and cue, to be tokenised one by one and joined."""
+        """Return the segments, which are tokenised one by one."""
         return (self.prefix, *self.demonstrations, self.cue)
 
     @property
     def text(self) -> str:
-        """Return the whole prompt."""
+        """Return the prompt as one text."""
         return "".join(self.segments)
 
     @property
     def hash(self) -> str:
-        """Return 16 hex digits that identify the prompt in a sample's provenance."""
+        """Return the 16 hex digits by which a sample's provenance identifies the prompt."""
         return text_hash(self.text)[:16]
 
 
 @dataclass(frozen=True, slots=True)
 class PromptWriter:
-    """Writes prompts for one model.
-
-    Args:
-        format: text of the model's chat template around the modules.
-        diverse: include the diversity instruction; off for the ablation.
-        types: write entity types into the tags.
-    """
+    """Writes prompts, optionally with the diversity instruction and with entity types in tags."""
 
     format: PromptFormat
     diverse: bool = True
@@ -139,7 +133,7 @@ class PromptWriter:
         return f"{render(sample, types=self.types)}\n"
 
     def completion(self, sample: Sample) -> str:
-        """Return a sample as the model should answer it, without the terminator."""
+        """Return the model's answer for a sample, without the terminator."""
         return render(sample, types=self.types)
 
     def _prompt(self, relation: Relation, demonstrations: Sequence[Sample], order: str) -> Prompt:
@@ -165,7 +159,7 @@ _DIVERSITY = (
 
 
 def relation_explanation(relation: Relation) -> str:
-    """Return the second module: the target relation's name, meaning and entity types."""
+    """Return the Relation Explanation: the relation's name, meaning and entity types."""
     lines = [f"Target relation: {relation.shown}", f"Meaning: {relation.explanation}"]
     if relation.head_types or relation.tail_types:
         head = " or ".join(relation.head_types) or "any"
@@ -175,21 +169,21 @@ def relation_explanation(relation: Relation) -> str:
 
 
 def shared_length(sequences: Sequence[Sequence[int]]) -> int:
-    """Return the number of leading tokens that all sequences share; 0 for no sequences."""
+    """Return the length of the longest common prefix of all sequences; 0 for no sequences."""
     columns = zip(*sequences, strict=False)
     return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, segment: str) -> list[int]:
-    """Return the token ids of one segment, without special tokens added at its ends."""
+    """Return the token ids of one segment, without special tokens at its ends."""
     return list(tokenizer(segment, add_special_tokens=False)["input_ids"])
 
 
 def stop_ids(tokenizer: PreTrainedTokenizerBase, terminator: str, *, lines: int) -> list[int]:
     """Return the tokens that end a draft: the terminator's first, and the end of sequence.
 
-    A terminator that is a line break does not end an answer of several lines. SentencePiece
-    tokenisers add a space of their own before a line break, which is skipped.
+    A line break does not end an answer of several lines. The space that SentencePiece tokenisers
+    insert before a line break is skipped.
     """
     stops = set() if tokenizer.eos_token_id is None else {int(tokenizer.eos_token_id)}
     if lines == 1 or "\n" not in terminator:
@@ -201,7 +195,7 @@ def stop_ids(tokenizer: PreTrainedTokenizerBase, terminator: str, *, lines: int)
 
 def _chat(tokenizer: PreTrainedTokenizerBase, turns: list[dict[str, str]], **options: Any) -> str:
     options = {"add_generation_prompt": True, **options}
-    # `enable_thinking` is Qwen3's switch; templates that do not know it ignore it
+    # `enable_thinking` is an option of Qwen3's template, which others ignore
     text = tokenizer.apply_chat_template(turns, tokenize=False, enable_thinking=False, **options)
     return str(text)
 
@@ -214,8 +208,8 @@ def _terminator(tokenizer: PreTrainedTokenizerBase, user: dict[str, str]) -> str
         return min(special, key=after.index)
     if not tokenizer.eos_token:
         raise ValueError(
-            "the chat template ends an answer with no special token, and the tokenizer has no "
-            "end-of-sequence token; give it one"
+            "the chat template ends an answer without a special token, and the tokenizer has no "
+            "end-of-sequence token; set `eos_token` in its tokenizer_config.json"
         )
     return str(tokenizer.eos_token)
 

@@ -76,7 +76,7 @@ def test_others_may_fail_and_relgen_may_not(
 
 def test_more_pairs_than_the_corpus_has(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RELGEN_DATA", raising=False)
-    with pytest.raises(RuntimeError, match="larger than the data"):
+    with pytest.raises(RuntimeError, match="too many: the largest relation"):
         dpo.main(["--model-shape", "tiny", "--pairs", "900", "--sides", "tree", "--threads", "1"])
 
 

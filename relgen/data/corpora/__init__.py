@@ -1,8 +1,7 @@
-"""Corpora: one module per format, and one line in `FORMATS` to plug a new one in.
+"""Corpora: one module per format, which a line in `FORMATS` adds to `relgen data convert --format`.
 
 A reader is a function `read(path, checks, options)` that yields samples (see `reading.Reader`);
-`tagged` is a short example. Its line below is all that `relgen data convert --format` needs.
-Other rooms import from this package only, not from its modules.
+`tagged` is a short example.
 """
 
 from __future__ import annotations
@@ -13,18 +12,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from relgen.common import InputError
-from relgen.data.corpora import fewrel, hub, jsonl, opennre, semeval, tacred, tagged
+from relgen.data.corpora import fewrel, hub, opennre, semeval, tacred, tagged
 from relgen.data.corpora.everyday import save_everyday as save_everyday
 from relgen.data.corpora.patch import LabelPatch as LabelPatch
 from relgen.data.corpora.reading import Reader as Reader
 from relgen.data.corpora.reading import ReadOptions as ReadOptions
 from relgen.data.corpora.tacred import unusual_tacred_size as unusual_tacred_size
-from relgen.data.samples import Sample
+from relgen.data.samples import Sample, checked_samples
 from relgen.data.validation import ReadStatistics, RecordChecks
 
 
 class Format(NamedTuple):
-    """A corpus format: its reader, and a description for the command line's help."""
+    """A corpus format: its reader, and a description for the command's help."""
 
     read: Reader
     description: str
@@ -46,7 +45,9 @@ FORMATS: dict[str, Format] = {
     "tagged": Format(
         tagged.read, "a label, a tab and a sentence with <head>…</head>, <tail>…</tail>"
     ),
-    "jsonl": Format(jsonl.read, "samples.jsonl, to check it"),
+    "jsonl": Format(
+        lambda path, checks, options: checked_samples(path, checks), "samples.jsonl, to check it"
+    ),
     "hub": Format(hub.read, "a Hub id, or a folder or file that `datasets` loads"),
 }
 
@@ -59,22 +60,16 @@ def read_corpus(
     skip_bad: bool = False,
     statistics: ReadStatistics | None = None,
 ) -> Iterator[Sample]:
-    """Yield the samples of a corpus.
+    """Yield the samples of a corpus: a file, folder or Hub id in the format `name`.
 
-    Args:
-        name: a key of `FORMATS`.
-        path: the file, folder or Hub id.
-        options: of the format; the defaults if None.
-        skip_bad: leave malformed records out and count them instead of raising.
-        statistics: receives the counts.
+    `skip_bad` and `statistics` are those of `iter_samples`.
 
     Raises:
-        InputError: there is no such format; or names file, line or record, field, value and remedy.
+        InputError: the format is unknown, or the corpus cannot be read.
     """
     if name not in FORMATS:
-        raise InputError(
-            "no such format", field="format", value=name, remedy=f"one of {', '.join(FORMATS)}"
-        )
+        remedy = f"use one of {', '.join(FORMATS)}"
+        raise InputError("no such format", field="format", value=name, remedy=remedy)
     checks = RecordChecks(path, skip_bad=skip_bad, statistics=statistics)
     yield from FORMATS[name].read(Path(path), checks, options or ReadOptions())
     checks.finish()

@@ -3,10 +3,9 @@
     {"P177": [{"tokens": ["The", "bridge", …], "h": ["bridge", "Q1", [[1]]],
                "t": ["Rhine", "Q2", [[5], [9, 10]]]}, …], …}
 
-The index lists are the mentions of an entity, by token. With `mentions="first"` the first pair of
-head and tail mentions that do not overlap becomes a sample, with `"all"` every such pair. A mention
-with gaps in its indices is read from its first to its last token, since a sample's mention is one
-span of text. The file is one JSON document, which is held in memory as a whole.
+The index lists are an entity's mentions, by token. With `mentions="first"` the first pair of head
+and tail mentions that do not overlap becomes a sample, with `"all"` every such pair. A mention with
+gaps extends from its first to its last token. The whole file is held in memory.
 """
 
 from __future__ import annotations
@@ -26,17 +25,14 @@ from relgen.data.validation import RecordChecks
 def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sample]:
     """Yield the samples of a FewRel file, with ids such as `fewrel-train_wiki-P177-1`.
 
-    With all mentions, ids end in `-1`, `-2`, … as well. Records are named `P177[3]` in messages,
+    With all mentions, the number of the pair is added to the id. Messages name records `P177[3]`,
     counted from 1.
     """
     content = read_json(path)
     if not isinstance(content, dict) or not all(isinstance(v, list) for v in content.values()):
-        raise InputError(
-            "must be an object that maps relations to lists of sentences",
-            path=path,
-            value=type(content).__name__,
-            remedy="give FewRel's train_wiki.json or a file of its form",
-        )
+        problem = "must be an object that maps relations to lists of sentences"
+        remedy = "give FewRel's train_wiki.json or a file in its format"
+        raise InputError(problem, path=path, value=type(content).__name__, remedy=remedy)
     for relation, records in content.items():
         for number, record in enumerate(records, start=1):
             name = f"{relation}[{number}]"
@@ -61,11 +57,8 @@ def _parse(record: Any) -> tuple[str, list[tuple[Entity, Entity]]]:
     tails = _mentions(record, "t", tokens)
     pairs = [(h, t) for h, t in product(heads, tails) if h.end <= t.start or t.end <= h.start]
     if not pairs:
-        raise InputError(
-            "every mention of the head overlaps one of the tail",
-            field="t",
-            value=[record["h"], record["t"]],
-        )
+        problem = "all mentions of the head overlap those of the tail"
+        raise InputError(problem, field="t", value=[record["h"], record["t"]])
     return tokens.text, pairs
 
 
@@ -77,7 +70,7 @@ def _mentions(record: dict[str, Any], key: str, tokens: TokenText) -> list[Entit
         )
     for indices in value[2]:
         if not isinstance(indices, list) or not indices or not all(map(whole_number, indices)):
-            raise InputError("a mention is a list of token indices", field=key, value=indices)
+            raise InputError("a mention must be a list of token indices", field=key, value=indices)
     if not value[2]:
-        raise InputError("no mention", field=key, value=value)
+        raise InputError("the entity has no mention", field=key, value=value)
     return [tokens.entity(min(i), max(i) + 1, field=key) for i in value[2]]

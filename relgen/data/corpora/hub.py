@@ -1,4 +1,4 @@
-"""Corpora by their Hub id (or a local folder or file) through `datasets.load_dataset`.
+"""Corpora from the Hub, or from a local folder or file, through `datasets.load_dataset`.
 
 `columns` maps the keys below to the columns of the data:
 
@@ -9,8 +9,9 @@
                         characters of the text, or tokens when `tokens` is given
     id=guid             optional
 
-A key that is not given is looked for under its own name. `SemEvalWorkshop/sem_eval_2010_task_8`
-needs no `columns`. Nothing is fetched from the network when the data is local or in the cache.
+A key that is not given defaults to the column of the same name.
+`SemEvalWorkshop/sem_eval_2010_task_8` needs no `columns`. The network is used only for data that is
+neither local nor cached.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
     """Yield the samples of one split, with the ids of the `id` column or `NAME-train-1` by row.
 
     The path is a Hub id, a folder that `load_dataset` can read, or a json, jsonl, csv or parquet
-    file. Rows are named `train[3]` in messages, counted from 1.
+    file. Messages name rows `train[3]`, counted from 1.
     """
     checks.remedy = _REMEDY
     name, split = path.as_posix(), options.split_name or "train"
@@ -62,22 +63,17 @@ def _load(path: str, split: str) -> Any:
         if Path(path).is_file():
             builder = builders.get(Path(path).suffix.lower())
             if builder is None:
-                raise InputError(
-                    "not a file that can be loaded",
-                    path=path,
-                    remedy=f"one of {', '.join(builders)}, a folder, or a Hub id",
-                )
+                remedy = f"give a file ending in {', '.join(builders)}, a folder, or a Hub id"
+                raise InputError("this file cannot be loaded", path=path, remedy=remedy)
             return load_dataset(builder, data_files={split: path}, split=split)
         return load_dataset(path, split=split)
     except InputError:
         raise
-    except Exception as error:  # whatever the library, the network or a damaged file raises
-        problem = " ".join(f"{type(error).__name__}: {error}".split())
-        raise InputError(
-            f"split '{split}' cannot be loaded: {problem}",
-            path=path,
-            remedy="check the id, the split and the network, or give a local folder",
-        ) from error
+    except Exception as error:  # `datasets` raises many kinds
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        problem = f"split '{split}' cannot be loaded: {reason}"
+        remedy = "check the id, the split and the network, or give a local folder"
+        raise InputError(problem, path=path, remedy=remedy) from error
 
 
 def _resolve(
@@ -85,25 +81,18 @@ def _resolve(
 ) -> Mapping[str, str]:
     for key, column in columns.items():
         if key not in KEYS:
-            raise InputError(
-                "unknown key", field="columns", value=key, remedy=f"one of {', '.join(KEYS)}"
-            )
+            remedy = f"use one of {', '.join(KEYS)}"
+            raise InputError("unknown key", field="columns", value=key, remedy=remedy)
         if column not in available:
+            remedy = f"its columns: {', '.join(available)}"
             raise InputError(
-                "no such column",
-                path=path,
-                field=f"columns.{key}",
-                value=column,
-                remedy=f"its columns: {', '.join(available)}",
+                "no such column", path=path, field=f"columns.{key}", value=column, remedy=remedy
             )
     where = {key: columns.get(key, key) for key in KEYS if key in columns or key in available}
     for one_of in (("text", "tokens"), ("relation",)):
         if where.keys().isdisjoint(one_of):
-            raise InputError(
-                f"no column for {' or '.join(one_of)} among {', '.join(available)}",
-                path=path,
-                remedy=_REMEDY,
-            )
+            problem = f"no column for {' or '.join(one_of)} among {', '.join(available)}"
+            raise InputError(problem, path=path, remedy=_REMEDY)
     return where
 
 
@@ -114,11 +103,11 @@ def _parse(
     if names is not None and isinstance(relation, int) and 0 <= relation < len(names):
         relation = names[relation]
     if not isinstance(relation, str):
-        raise InputError("must be a text or a class label", field="relation", value=relation)
+        raise InputError("must be a string or a class label", field="relation", value=relation)
     tokens = TokenText.join(row[where["tokens"]], "tokens") if "tokens" in where else None
     text = row[where["text"]] if tokens is None else tokens.text
     if not isinstance(text, str):
-        raise InputError("must be a text", field="text", value=text)
+        raise InputError("must be a string", field="text", value=text)
     if "head" not in where or "tail" not in where:
         text, head, tail = parse_tagged(text)
     else:

@@ -4,12 +4,12 @@
      "t": {"name": "Bern", "pos": [3, 4]}, "relation": "residence"}
     {"text": "Ann lives in Bern.", "h": {"pos": [0, 3]}, "t": {"pos": [13, 17]}, …}
 
-`pos` counts tokens when the line has `token`, characters when it has `text`; its end is exclusive.
-Tokens are joined by single spaces, and those of KnowPrompt's TACRED, such as -LRB-, become readable
-(see `relgen.data.corpora.tokens`). `id` and an entity's `type` are kept where a line has them.
+`pos` counts tokens when the line has `token`, and characters when it has `text`; its end is
+exclusive. Tokens are joined as in `relgen.data.corpora.tokens`. `id` and an entity's `type` are
+optional.
 
-Both projects evaluate a line as Python, and some of the files made for them hold the repr of a
-Python dictionary ({'token': ["n't", …]}) instead of JSON: it is read as well, and no code is run.
+Both projects evaluate a line as Python, and some of their files hold the repr of a dictionary
+({'token': ["n't", …]}) instead of JSON: it is read as a literal, without running code.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ _ROLES = {"head": "h", "tail": "t"}
 
 
 def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sample]:
-    """Yield the samples of a file, with the ids it holds or `opennre-train-1` by line."""
+    """Yield the samples of a file, with the file's ids or `opennre-train-1` by line."""
     split = options.split_name or path.stem
     misplaced: list[str] = []
     for number, line in enumerate(read_lines(path), start=1):
@@ -44,16 +45,16 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
                     yield sample
     if misplaced:
         checks.statistics.doubts.append(
-            f"{path}: {len(misplaced)} entities whose `name` is in the text, but not at their "
-            f"`pos`, the first in {misplaced[0]}: in lines with `text`, `pos` counts characters, "
-            "its end exclusive"
+            f"{path}: the names of {len(misplaced)} entities are in the text, but not at `pos`; "
+            f"first: {misplaced[0]}. In lines with `text`, `pos` counts characters, its end "
+            "exclusive"
         )
 
 
 def _misplaced(row: dict[str, Any], sample: Sample) -> list[str]:
-    """Return the entities of a line with `text` whose name is found, but not at their `pos`.
+    """Return the entities whose name is in a line's `text`, but not at their `pos`.
 
-    A name that the text does not hold at all is spelt differently, which is no reason for doubt.
+    A name that is not in the text at all is merely spelt differently.
     """
     if "token" in row:
         return []
@@ -81,7 +82,7 @@ def _decode(line: str) -> dict[str, Any]:
 
 
 def _literal(line: str) -> Any:
-    """Return a dictionary written by Python's `repr` as JSON would decode it, or None."""
+    """Return a dictionary written by Python's `repr`, as JSON would decode it, or None."""
     # a line may begin with JSON's quotes and continue with Python's
     if not line.lstrip().startswith("{"):
         return None
@@ -94,19 +95,16 @@ def _literal(line: str) -> Any:
 def _parse(row: dict[str, Any], sample_id: str) -> Sample:
     tokens = TokenText.join(row["token"], "token") if "token" in row else None
     if tokens is None and not isinstance(row.get("text"), str):
-        raise InputError("a line has `token` or `text`", field="token", value=sorted(row))
+        raise InputError("a line needs `token` or `text`", field="token", value=sorted(row))
     text = row["text"] if tokens is None else tokens.text
     entities = {role: _entity(row, key, tokens, text) for role, key in _ROLES.items()}
-    # the checks of texts and offsets are those of a samples file
+    # texts and offsets are checked as those of a samples file
     return Sample.from_json(
         {
             "id": sample_id,
             "text": text,
             "relation": row.get("relation"),
-            **{
-                role: {"start": entity.start, "end": entity.end, "type": entity.type}
-                for role, entity in entities.items()
-            },
+            **{role: asdict(entity) for role, entity in entities.items()},
         }
     )
 
@@ -127,19 +125,15 @@ def _entity(row: dict[str, Any], key: str, tokens: TokenText | None, text: str) 
 def _refuse_inclusive(
     start: int, end: int, name: str | None, field: str, tokens: TokenText | None
 ) -> None:
-    """Refuse the inclusive ends that some files made from TACRED keep: they would cut entities."""
+    """Raise InputError for inclusive ends, which some files made from TACRED keep."""
     if name is None or tokens is None or not 0 <= start <= end < len(tokens.starts):
         return
     exclusive = tokens.text[tokens.starts[start] : tokens.ends[end - 1]] if end > start else ""
     inclusive = tokens.text[tokens.starts[start] : tokens.ends[end]]
     named = " ".join(map(readable, name.split()))
-    # the first form misses other spacing, the second one a last token of punctuation
+    # case-folded text misses other spacing; normalised text misses a last token of punctuation
     if any(
         form(inclusive) == form(named) != form(exclusive) for form in (str.casefold, normalised)
     ):
-        raise InputError(
-            f"the end must be exclusive, and '{name}' includes its token",
-            field=field,
-            value=[start, end],
-            remedy="add one to each end",
-        )
+        problem = f"the end must be exclusive, but '{name}' includes the token at this end"
+        raise InputError(problem, field=field, value=[start, end], remedy="add one to each end")

@@ -1,10 +1,10 @@
 """Label patches: new labels for the samples of a corpus, by id.
 
-    {"e1": "per:title", "e2": "no_relation"}                        Re-TACRED's form, and your own
-    [{"id": "e1", "relation": "per:title"}, …]                      TACREV's form
+    {"e1": "per:title", "e2": "no_relation"}            Re-TACRED's format, and that of your own
+    [{"id": "e1", "relation": "per:title"}, …]          TACREV's format
 
-The file does not say what happens to samples that it does not name: TACREV keeps them as they are,
-Re-TACRED drops them. Re-TACRED's patch is recognised by labels that no other corpus has.
+TACREV keeps the samples that the file does not name, Re-TACRED drops them. Re-TACRED's patch is
+recognised by labels that no other corpus has.
 """
 
 from __future__ import annotations
@@ -29,19 +29,14 @@ _REMEDY = (
 
 
 class LabelPatch:
-    """New labels for some samples.
-
-    Args:
-        path: the JSON file.
-        drop_others: leave out the samples that it does not name instead of keeping them as they
-            are. It may be set until `apply` is called.
+    """New labels for some samples; the others are kept, or dropped with `drop_others`.
 
     Attributes:
         labels: the new label by sample id.
         others: number of samples seen so far that the patch does not name.
 
     Raises:
-        InputError: it does not map ids to relations, or maps one id to two of them.
+        InputError: the file does not map ids to relations, or maps an id to two relations.
     """
 
     def __init__(self, path: str | Path, *, drop_others: bool = False) -> None:
@@ -61,34 +56,27 @@ class LabelPatch:
 
     @property
     def is_retacreds(self) -> bool:
-        """Return true when a label is Re-TACRED's own, as in each of its three patches."""
+        """Return true when a label occurs in Re-TACRED only, as in each of its three patches."""
         return not _RETACREDS_OWN.isdisjoint(self.labels.values())
 
     @property
     def missing(self) -> list[str]:
-        """Return the ids that no sample had so far, in the file's order."""
+        """Return the ids that no sample had so far."""
         return [key for key in self.labels if key not in self._applied]
 
     def check_labels(self, schema: RelationSchema, known_besides: Collection[str] = ()) -> None:
-        """Raise InputError for the first label that the patched corpus does not have.
-
-        Args:
-            schema: of the corpus.
-            known_besides: labels that are renamed afterwards.
-        """
+        """Raise InputError for a label that is neither in the schema nor in `known_besides`."""
         for key, relation in self.labels.items():
             if relation not in schema.labels and relation not in known_besides:
-                raise InputError(
-                    f"not a relation of schema '{schema.name}', to which this patch belongs",
-                    path=self.path,
-                    field=key,
-                    value=relation,
-                    remedy="give the authors' file unchanged, or rename the label: "
-                    f"--rename '{relation}=NEW'",
+                problem = f"not a relation of schema '{schema.name}'"
+                remedy = (
+                    "give the authors' file unchanged, or rename the label: "
+                    f"--rename '{relation}=NEW'"
                 )
+                raise InputError(problem, path=self.path, field=key, value=relation, remedy=remedy)
 
     def apply(self, samples: Iterable[Sample]) -> Iterator[Sample]:
-        """Yield samples under their new labels; others are kept or dropped, as `drop_others` says.
+        """Yield the samples with their new labels.
 
         Raises:
             InputError: at the end, when the patch named none of the samples.
@@ -102,16 +90,12 @@ class LabelPatch:
                 if not self.drop_others:
                     yield sample
         if not self._applied:
-            raise InputError(
-                f"no sample has any of its {len(self.labels)} ids",
-                path=self.path,
-                value=next(iter(self.labels)),
-                remedy="give the patch of this corpus and split, with the ids of its samples",
-            )
+            problem = f"no sample has any of the patch's {len(self.labels)} ids"
+            remedy = "give the patch of this corpus and split, with the ids of its samples"
+            raise InputError(problem, path=self.path, value=next(iter(self.labels)), remedy=remedy)
 
 
 def _read_labels(path: str | Path) -> dict[str, str]:
-    """Read the label by sample id from either form of the file."""
     content = read_json(path)
     if isinstance(content, dict):
         entries = [{"id": key, "relation": relation} for key, relation in content.items()]
@@ -125,21 +109,14 @@ def _read_labels(path: str | Path) -> dict[str, str]:
         match entry:
             case {"id": str(key), "relation": str(relation)} if relation.strip():
                 if labels.setdefault(key, relation) != relation:
-                    raise InputError(
-                        f"the id also has the label '{labels[key]}'",
-                        path=path,
-                        field=key,
-                        value=relation,
-                        remedy="keep one of them",
-                    )
+                    problem = f"the id also has the label '{labels[key]}'"
+                    remedy = "keep one of them"
+                    raise InputError(problem, path=path, field=key, value=relation, remedy=remedy)
             case _:
+                problem = "an entry must be an id and a relation, both strings"
                 raise InputError(
-                    "an entry is an id and a relation, both texts",
-                    path=path,
-                    field=f"[{number}]",
-                    value=entry,
-                    remedy=_REMEDY,
+                    problem, path=path, field=f"[{number}]", value=entry, remedy=_REMEDY
                 )
     if not labels:
-        raise InputError("names no sample", path=path, remedy=_REMEDY)
+        raise InputError("the patch names no sample", path=path, remedy=_REMEDY)
     return labels

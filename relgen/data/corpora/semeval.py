@@ -4,10 +4,9 @@
     Entity-Destination(e1,e2)
     Comment:
 
-A blank line ends a record. `e1` becomes the head and `e2` the tail, whatever the label's direction:
-the direction stays part of the label, as in the literature. The files escape nothing (they are
-plain ASCII without entities or backslashes), so the text is read literally, including quotation
-marks within the outer pair.
+A blank line ends a record. `e1` becomes the head and `e2` the tail; the direction stays part of the
+label, as in the literature. The files contain no escapes, so the text is read literally, including
+quotation marks within the outer pair.
 
 Hendrickx et al. 2010, "SemEval-2010 Task 8: Multi-Way Classification of Semantic Relations Between
 Pairs of Nominals"; CC BY 3.0.
@@ -36,8 +35,8 @@ _REMEDY = f"give the official {TRAIN_FILE} or {TEST_FILE}"
 def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sample]:
     """Yield the samples of an official file, with ids such as `semeval-train-1`.
 
-    The path may be the folder that holds both files; the split name then selects one (train by
-    default). In ids it defaults to `train` up to number 8000 and to `test` after it.
+    In a folder with both files, the split name selects one (train by default). In ids it defaults
+    to `train` up to number 8000, and to `test` above.
     """
     if path.is_dir():
         path = path / (TEST_FILE if options.split_name == "test" else TRAIN_FILE)
@@ -53,7 +52,7 @@ def parse_tagged(tagged: str) -> tuple[str, Entity, Entity]:
     """Return the text, head (e1) and tail (e2) of a sentence with `<e1>` and `<e2>` tags.
 
     Raises:
-        InputError: a tag is missing, occurs twice, or crosses another one.
+        InputError: a tag is missing or occurs twice.
     """
     pieces, bounds, length, position = [], {}, 0, 0
     for match in _TAG.finditer(tagged):
@@ -73,7 +72,7 @@ def parse_tagged(tagged: str) -> tuple[str, Entity, Entity]:
 
 
 def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield the lines between blank ones, with the number of their first."""
+    """Yield the lines between blank ones, with the number of the first."""
     lines: list[str] = []
     for number, line in enumerate(itertools.chain(read_lines(path), ["\n"]), start=1):
         if line.strip():
@@ -86,27 +85,20 @@ def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
 def _parse(lines: list[str], split_name: str | None) -> Sample:
     match = _SENTENCE.fullmatch(lines[0])
     if match is None:
-        raise InputError(
-            'a record begins with a number, a tab and a sentence in quotation marks (5\\t"…")',
-            field="sentence",
-            value=lines[0],
-        )
+        problem = 'a record must begin with a number, a tab and a quoted sentence (5\\t"…")'
+        raise InputError(problem, field="sentence", value=lines[0])
     label = lines[1].strip() if len(lines) > 1 else ""
     if not label or label.startswith("Comment:"):
-        raise InputError(
-            "the label's line is missing",
-            field="relation",
-            value=lines[0],
-            remedy=f"this is the release without labels: {_REMEDY}",
-        )
+        problem = "the line with the label is missing"
+        remedy = f"this is the release without labels: {_REMEDY}"
+        raise InputError(problem, field="relation", value=lines[0], remedy=remedy)
     if not _LABEL.fullmatch(label):
         raise InputError("must be Other or like Cause-Effect(e1,e2)", field="relation", value=label)
     if len(lines) > 2 and not lines[2].startswith("Comment:"):
-        raise InputError(
-            "the third line of a record is its comment", field="comment", value=lines[2]
-        )
+        raise InputError("the third line must be a comment", field="comment", value=lines[2])
     if len(lines) > 3:
-        raise InputError("a blank line ends a record", field="record", value=lines[3])
+        problem = "a blank line must follow a record"
+        raise InputError(problem, field="record", value=lines[3])
     number = int(match.group(1))
     split = split_name or ("train" if number <= LAST_TRAIN_NUMBER else "test")
     text, head, tail = parse_tagged(match.group(2))

@@ -1,15 +1,14 @@
-"""TACRED's JSON: one array of sentences, each with its subject, its object and their relation.
+"""TACRED's JSON: an array of sentences, each with a subject, an object and their relation.
 
     [{"id": "a1", "token": ["Acme", "-LRB-", "Bern", "-RRB-", "hired", "Ann", "Lee", "."],
       "subj_start": 0, "subj_end": 0, "subj_type": "ORGANIZATION",
       "obj_start": 5, "obj_end": 6, "obj_type": "PERSON",
       "relation": "org:top_members/employees", "docid": "…", "stanford_pos": […], …}, …]
 
-Starts and ends count tokens, and ends are INCLUSIVE. The subject becomes the head, the object the
-tail; ids and entity types are kept, other keys are ignored. Tokens are made readable (`-LRB-` is
-`(`, see `relgen.data.corpora.tokens`) and joined by single spaces. TACREV and Re-TACRED are such a
-file and a patch of its labels (`relgen.data.corpora.patch`). The data is the user's own copy
-from the LDC (LDC2018T24).
+Offsets count tokens, and ends are INCLUSIVE. The subject becomes the head, the object the tail; ids
+and entity types are kept, other keys are ignored. Tokens are joined as in
+`relgen.data.corpora.tokens`. TACREV and Re-TACRED consist of such a file and a patch of its labels
+(`relgen.data.corpora.patch`). The user provides the data (LDC2018T24).
 
 Zhang et al. 2017, "Position-aware Attention and Supervised Data Improve Slot Filling"; Alt et al.
 2020, "TACRED Revisited"; Stoica et al. 2021, "Re-TACRED".
@@ -37,19 +36,15 @@ _REMEDY = "give TACRED's train.json, dev.json or test.json; KnowPrompt's files a
 
 
 def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sample]:
-    """Yield the samples of a TACRED file, under the ids that it holds.
+    """Yield the samples of a TACRED file, with the file's ids.
 
-    Records are named by their id in messages, or by `[3]`, counted from 1.
+    Messages name a record by its id, or `[3]`, counted from 1.
     """
     checks.remedy = _REMEDY
     content = read_json(path, keep=_KEYS)
     if not isinstance(content, list):
-        raise InputError(
-            "must be an array of sentences",
-            path=path,
-            value=type(content).__name__,
-            remedy=_REMEDY,
-        )
+        problem = "must be an array of sentences"
+        raise InputError(problem, path=path, value=type(content).__name__, remedy=_REMEDY)
     for number, record in enumerate(content, start=1):
         key = record.get("id") if isinstance(record, dict) else None
         name = key if isinstance(key, str) and key.strip() else f"[{number}]"
@@ -62,28 +57,28 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
 def unusual_tacred_size(
     path: str | Path, split_name: str | None, *, read: int, kept: int | None = None
 ) -> str | None:
-    """Return a warning about the number of samples; None when it is that of a published split.
+    """Return a warning when the number of samples is not that of a published split, or None.
 
     Args:
-        path: the corpus file, whose name may tell the split (`train.json`, `dev_rev.json`).
-        split_name: the split, where the user named it.
+        path: the corpus file, whose name may contain the split (`train.json`, `dev_rev.json`).
+        split_name: the split, if the user named it.
         read: number of records in the file.
-        kept: number of records left after Re-TACRED's patch; None without it.
+        kept: number of records left after Re-TACRED's patch, if any.
     """
     words = re.split(r"[^a-z]+", (split_name or Path(path).stem).lower())
     named = next((name for name in TACRED if name in words), None)
     split = next((name for name in TACRED if read in (TACRED[name], RETACRED[name])), None)
     if split is None or split != (named or split):
         splits = [named] if named else list(TACRED)
-        other = f" (as many as {split} has)" if split else ""
+        other = f" (the size of {split})" if split else ""
         return (
             f"{path}: {read:,} samples{other}, while TACRED has {_sizes(TACRED, splits)} and "
-            f"Re-TACRED {_sizes(RETACRED, splits)}: a partial or other copy"
+            f"Re-TACRED {_sizes(RETACRED, splits)}: an incomplete or other copy"
         )
     if kept is not None and kept != RETACRED[split]:
         return (
             f"{path}: the patch leaves {kept:,} samples, while the {split} split of Re-TACRED has "
-            f"{RETACRED[split]:,}: a partial or other patch"
+            f"{RETACRED[split]:,}: an incomplete or other patch"
         )
     return None
 
@@ -97,7 +92,7 @@ def _parse(record: Any) -> Sample:
         raise InputError("a sentence must be a JSON object", value=record)
     for key in ("id", "relation"):
         if not isinstance(record.get(key), str):
-            raise InputError("must be a text", field=key, value=record.get(key))
+            raise InputError("must be a string", field=key, value=record.get(key))
     tokens = TokenText.join(record.get("token"), "token")
     spans = {role: _span(record, role, tokens) for role in ("subj", "obj")}
     subject, obj = spans.values()
@@ -113,24 +108,20 @@ def _parse(record: Any) -> Sample:
 
 
 def _span(record: dict[str, Any], role: str, tokens: TokenText) -> tuple[int, int]:
-    """Return the first and the last token of the subject or object."""
     keys = f"{role}_start", f"{role}_end"
     for key in keys:
         if not whole_number(record.get(key)):
             raise InputError("must be a whole number", field=key, value=record.get(key))
     start, end = (record[key] for key in keys)
     if not 0 <= start <= end < len(tokens.starts):
-        raise InputError(
-            "token indices must satisfy 0 <= start <= end < "
-            f"{len(tokens.starts)}, the number of tokens",
-            field=keys[0],
-            value=[start, end],
-        )
+        size = len(tokens.starts)
+        problem = f"token indices must satisfy 0 <= start <= end < {size}, the token count"
+        raise InputError(problem, field=keys[0], value=[start, end])
     return start, end
 
 
 def _kind(record: dict[str, Any], role: str) -> str | None:
     kind = record.get(f"{role}_type")
     if kind is not None and (not isinstance(kind, str) or not kind.strip()):
-        raise InputError("must be a text", field=f"{role}_type", value=kind)
+        raise InputError("must be a string", field=f"{role}_type", value=kind)
     return kind

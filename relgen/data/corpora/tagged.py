@@ -1,10 +1,10 @@
-"""Tagged text, the quickest way to write samples by hand: a label, a tab, a sentence.
+"""Tagged text, a format for writing samples by hand: a label, a tab, a sentence.
 
     founded_by<TAB><tail>Ann</tail> started <head>Acme</head> in a garage.
     founded_by<TAB><head:ORG>Bolt</head> was <tail:PERSON>Cem</tail>'s idea.
 
-Types in the tags are optional. Empty lines and lines that start with `#` are skipped. See
-`relgen.data.tagged_text` for characters that have to be escaped.
+Types are optional. Empty lines and lines that start with `#` are skipped. See
+`relgen.data.tagged_text` for characters that must be escaped.
 """
 
 from __future__ import annotations
@@ -41,6 +41,6 @@ def _parse(line: str, sample_id: str) -> Sample:
     try:
         parsed = parse(tagged.strip())
     except MarkupError as error:
-        problem = f"the tags do not parse ({error.reason})"
+        problem = f"the tags cannot be parsed ({error.reason})"
         raise InputError(problem, field="sentence", value=tagged, remedy=_EXAMPLE) from error
     return Sample(sample_id, parsed.text, parsed.head, parsed.tail, label.strip())

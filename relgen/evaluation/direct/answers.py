@@ -1,7 +1,7 @@
-"""A trie of the tokens of all labels, and the ways to choose one of them as the answer.
+"""A trie of the tokens of all labels, and ways to choose one label as the answer.
 
-Labels share prefixes (`Cause-Effect(e1,e2)`, `Cause-Effect(e2,e1)`), so a trie holds few more
-tokens than it has leaves. One pass of the model over it, after a question, scores all labels.
+Labels share prefixes (`Cause-Effect(e1,e2)`, `Cause-Effect(e2,e1)`). One pass of the model over the
+trie, after a question, scores them all.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class AnswerTrie(NamedTuple):
         ids: (N,), token ids.
         parents: (N,), index of the preceding token; -1 at the start of an answer.
         depths: (N,), number of preceding tokens.
-        paths: for each answer its tokens' indices.
+        paths: the indices of each answer's tokens.
     """
 
     ids: Tensor
@@ -32,7 +32,7 @@ class AnswerTrie(NamedTuple):
     paths: tuple[tuple[int, ...], ...]
 
     def visible(self) -> Tensor:
-        """Return a mask (N, N), True where a token (row) sees another: itself and its ancestors."""
+        """Return a mask (N, N), True where a token (row) sees itself or an ancestor (column)."""
         seen = torch.eye(len(self.ids), dtype=torch.bool)
         for index, parent in enumerate(self.parents.tolist()):
             if parent >= 0:
@@ -44,14 +44,14 @@ def build_trie(answers: Sequence[Sequence[int]]) -> AnswerTrie:
     """Merge the common prefixes of answers.
 
     Args:
-        answers: token ids of R answers, each including its end token, so that no answer is a prefix
-            of another one.
+        answers: token ids of R answers; each ends with a terminator, so that none is a prefix of
+            another.
 
     Raises:
         ValueError: an answer is empty, or two are equal.
     """
     if not all(answers) or len(set(map(tuple, answers))) < len(answers):
-        raise ValueError("answers must differ, and hold at least one token")
+        raise ValueError("answers must differ, and have at least one token")
     ids: list[int] = []
     parents: list[int] = []
     depths: list[int] = []
@@ -72,30 +72,19 @@ def build_trie(answers: Sequence[Sequence[int]]) -> AnswerTrie:
 
 
 def mean_log_likelihoods(trie: AnswerTrie, log_probabilities: Tensor) -> Tensor:
-    """Return each answer's log-likelihood divided by its length in tokens.
-
-    Args:
-        trie: R answers of N tokens.
-        log_probabilities: (..., N), of each token given those it sees.
-
-    Returns:
-        (..., R)
-    """
+    """Return each answer's mean token log-probability, (..., R), from those of all, (..., N)."""
     return torch.stack([log_probabilities[..., list(path)].mean(-1) for path in trie.paths], dim=-1)
 
 
 class Descent:
     """Greedy decoding of one answer, restricted to the answers of a trie.
 
-    Tokens without an alternative need no model: `step` returns all that are certain at once.
-
-    Args:
-        trie: R answers.
+    Tokens without an alternative are not left to the model.
 
     Attributes:
         answer: index of the answer once it is certain; None before.
-        probabilities: R numbers that sum to 1: for the decoded answer the product of its choices'
-            probabilities; the answers of a branch that was not taken share its probability.
+        probabilities: R numbers that sum to 1: for the decoded answer, the product of its choices'
+            probabilities; the answers of a rejected branch share its probability equally.
     """
 
     def __init__(self, trie: AnswerTrie) -> None:
@@ -108,13 +97,10 @@ class Descent:
         self._mass = 1.0
 
     def step(self, logits: Tensor) -> list[int]:
-        """Choose the next token.
-
-        Args:
-            logits: (V,), after the tokens decoded so far.
+        """Choose the next token by logits (V,).
 
         Returns:
-            This token and those that must follow it, up to the next choice; none once `answer` is
+            The token and those that must follow it, up to the next choice; none once `answer` is
             known.
         """
         branches: dict[int, list[int]] = {}
@@ -148,10 +134,10 @@ class Descent:
 
 
 def find_label(text: str, schema: RelationSchema) -> str | None:
-    """Return the label that a free answer names by its title; None when it names none.
+    """Return the label that a free answer names by its title, or None.
 
-    Only the first line counts, ignoring case. It may be a sentence around the name ("The relation
-    is: made of."), as long as it names no second relation.
+    Only the first line is read, ignoring case. It may be a sentence that contains the name ("The
+    relation is: made of."), but no second one.
     """
     line = text.strip().partition("\n")[0]
     titles = {each.name: each.shown for each in schema}
@@ -159,7 +145,7 @@ def find_label(text: str, schema: RelationSchema) -> str | None:
     if exact:
         return exact[0]
     found = [name for name, title in titles.items() if _within(title, line)]
-    # a title within another one that was found is not named itself
+    # a title within another title that was found does not count
     whole = [
         name
         for name in found
@@ -169,7 +155,7 @@ def find_label(text: str, schema: RelationSchema) -> str | None:
 
 
 def _within(title: str, text: str) -> bool:
-    """Return true when a text holds a title, and not as part of a longer word."""
+    """Return true when a text contains a title as whole words."""
     return re.search(rf"(?<!\w){re.escape(title)}(?!\w)", text, re.IGNORECASE) is not None
 
 

@@ -1,7 +1,7 @@
-"""Prompts of Direct-RE: the relations, a few answered questions, and an open one.
+"""Prompts of Direct-RE: the relations, a few answered questions, and an open question.
 
-The part before the open question is the same for every sentence and is read once. Segments are
-tokenised one by one, as in `relgen.prompting`.
+All sentences share the part before the open question. Segments are tokenised one by one, as in
+`relgen.prompting`.
 """
 
 from __future__ import annotations
@@ -22,13 +22,7 @@ _TASK = (
 
 @dataclass(frozen=True, slots=True)
 class DirectPrompt:
-    """Builds the segments of a question.
-
-    Args:
-        format: text of the model's chat template around the turns.
-        schema: the relations to choose from, each shown with its explanation.
-        demonstrations: labelled samples, shown with their answers.
-    """
+    """Builds the segments of a question, with demonstrations that show their answers."""
 
     format: PromptFormat
     schema: RelationSchema
@@ -36,7 +30,7 @@ class DirectPrompt:
 
     @property
     def prefix(self) -> str:
-        """Return the text before the sentence in question."""
+        """Return the text before the open question."""
         relations = "\n".join(f"- {each.shown}: {each.explanation}" for each in self.schema)
         shown = "".join(
             f"{self.question(sample)} {self.schema[sample.relation].shown}\n\n"
@@ -45,12 +39,12 @@ class DirectPrompt:
         return f"{self.format.opening}{_TASK}\n{relations}{self.format.middle}{shown}"
 
     def question(self, sample: Sample) -> str:
-        """Return a sentence, up to the point where its relation is named."""
+        """Return a sentence and the question for its relation."""
         return f"Sentence: {render(sample)}\nRelation:"
 
     @property
     def cue(self) -> str:
-        """Return the text between an open question and its answer: a chat's change of turns."""
+        """Return a chat's text between an open question and its answer."""
         return "" if self.format.cue == PLAIN.cue else self.format.cue
 
     def answer(self, label: str) -> str:
@@ -60,13 +54,7 @@ class DirectPrompt:
 
 
 def draw_demonstrations(samples: Sequence[Sample], number: int, *, seed: int) -> tuple[Sample, ...]:
-    """Draw labelled samples to show, from as many different relations as possible.
-
-    Args:
-        samples: the labelled samples.
-        number: number of samples; fewer if there are fewer.
-        seed: of the draw.
-    """
+    """Draw at most `number` samples, from as many different relations as possible."""
     rng = random.Random(f"direct/{seed}")
     by_relation: dict[str, list[Sample]] = {}
     for sample in samples:

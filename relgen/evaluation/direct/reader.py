@@ -1,8 +1,8 @@
-"""Reads sentences with a language model: the likelihood of every label, or a decoded label.
+"""Reads sentences with a language model: the likelihood of each label, or a decoded label.
 
-The prompt's prefix is read once and cached as keys and values. A sentence then costs its own tokens
-and, for likelihoods, those of the answers, which follow it as a prefix tree: all answers in one
-pass. Constrained decoding reads only the tokens between one choice and the next.
+The prompt's prefix is read once and cached as keys and values. Likelihoods need one more pass over
+a sentence, followed by all answers as a prefix tree. Constrained decoding reads only the tokens
+between two choices.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from relgen.prompting import encode, prompt_format
 
 
 class QuestionBatch(NamedTuple):
-    """B questions of at most Q tokens, each followed by the trie's I inner tokens, after P tokens.
+    """B questions of at most Q tokens after a prefix of P, each followed by I tokens of the trie.
 
-    The last token of an answer is predicted but not read, since nothing follows it.
+    The last token of an answer is predicted but not read.
 
     Args:
         ids: (B, Q + I): a question, padding, the trie.
-        positions: (B, Q + I): a trie's token follows its question, ignoring padding between them.
+        positions: (B, Q + I), not counting padding.
         mask: (B, 1, Q + I, P + Q + I), True where a token sees a key.
         predictors: (B, M): columns whose states predict the trie's tokens.
         places: (N,): index of the predictor, below M, of each token of the trie.
@@ -51,15 +51,9 @@ class QuestionBatch(NamedTuple):
 
 
 def lay_out(questions: Sequence[Sequence[int]], trie: AnswerTrie, prefix: int) -> QuestionBatch:
-    """Lay out questions for one pass.
-
-    Args:
-        questions: B lists of token ids, none empty.
-        trie: N tokens.
-        prefix: P, number of tokens before every question.
-    """
+    """Lay out B questions (none empty), a trie of N tokens and a prefix of P for one pass."""
     lengths = torch.tensor([len(question) for question in questions])  # (B,)
-    # tokens with one parent are predicted by one state: the head runs once for each parent
+    # siblings are predicted by the same state: the head runs once for each parent
     parents, places = torch.unique(trie.parents, return_inverse=True)  # (M,), (N,)
     inner = parents[parents >= 0]  # (I,)
     size, width = len(questions), int(lengths.max())
@@ -73,25 +67,18 @@ def lay_out(questions: Sequence[Sequence[int]], trie: AnswerTrie, prefix: int) -
     )
     seen = torch.zeros(size, width + len(inner), prefix + width + len(inner)).bool()
     seen[:, :, :prefix] = True
-    # padding sees the tokens before it: a row that sees nothing would become NaN
+    # padding sees the tokens before it: softmax over nothing would give NaN
     seen[:, :width, prefix : prefix + width] = columns[None, :] <= columns[:, None]
     seen[:, width:, prefix : prefix + width] = (columns < lengths[:, None])[:, None, :]
     seen[:, width:, prefix + width :] = trie.visible()[inner][:, inner]
-    # sorted, -1 first: the questions' last states, then the inner tokens in their order
+    # parents are sorted: -1 (the question's last token), then the inner tokens
     after = width + torch.arange(len(inner)).expand(size, -1)
     predictors = torch.cat([lengths[:, None] - 1, after], dim=1)  # (B, M)
     return QuestionBatch(ids, prefix + positions, seen[:, None], predictors, places)
 
 
 class DirectReader:
-    """A language model that names relations of sentences.
-
-    Args:
-        model: embedded name, local folder or Hub id.
-        schema: R relations.
-        demonstrations: labelled samples to show with their answers.
-        dtype: of the weights.
-        device: where it runs.
+    """A language model (embedded name, local folder or Hub id) that names relations of sentences.
 
     Raises:
         InputError: the model cannot be found, or has layers without full attention.
@@ -142,10 +129,7 @@ class DirectReader:
 
     @torch.inference_mode()
     def log_probabilities(self, samples: Sequence[Sample]) -> Tensor:
-        """Return the log-probability of each of the trie's N tokens, given the preceding ones.
-
-        Args:
-            samples: B samples, whose results are independent of each other except for rounding.
+        """Return the log-probabilities of the trie's N tokens for B samples.
 
         Returns:
             (B, N), float32, on the CPU.
@@ -153,7 +137,7 @@ class DirectReader:
         questions = [self.question(sample) for sample in samples]
         batch = lay_out(questions, self.trie, len(self.prefix))
         device = self.model.device
-        # views: the pass concatenates its own keys and leaves these unchanged
+        # views: the pass concatenates its own keys, so these stay unchanged
         kept = [
             tuple(x[:1, :, : len(self.prefix)].expand(len(samples), -1, -1, -1) for x in states)
             for states in self._prefix_cache.states()
@@ -174,7 +158,7 @@ class DirectReader:
 
     @torch.inference_mode()
     def decode(self, samples: Sequence[Sample]) -> list[Descent]:
-        """Decode one answer per sample greedily, restricted to the labels."""
+        """Decode an answer for each sample greedily, restricted to the labels."""
         descents = [Descent(self.trie) for _ in samples]
         cache = self._copies
         cache.copy_rows(self._prefix_cache, [0] * len(samples))
@@ -186,7 +170,7 @@ class DirectReader:
             logits = self._append(cache, tokens)  # (B, V)
             for row, descent in enumerate(descents):
                 new = descent.step(logits[row]) if descent.answer is None else []
-                # a finished row reads a dummy token: to leave it out would copy all others
+                # a finished row reads a dummy token: removing it would copy all others
                 tokens[row] = new or [0]
         return descents
 

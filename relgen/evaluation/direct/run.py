@@ -8,20 +8,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import track
-
 from relgen import __version__
-from relgen.common import InputError, read_json, write_json, write_jsonl
-from relgen.data import (
-    RelationSchema,
-    ResumableRows,
-    Sample,
+from relgen.common import (
+    InputError,
     inputs_hash,
-    load_schema,
-    read_samples,
-    repeated_texts,
+    map_in_chunks,
+    read_json,
+    write_json,
+    write_jsonl,
 )
+from relgen.data import RelationSchema, Sample, load_schema, read_samples, repeated_texts
 from relgen.evaluation.direct.answers import find_label, mean_log_likelihoods
 from relgen.evaluation.direct.prompt import DirectPrompt, draw_demonstrations
 from relgen.evaluation.direct.settings import DirectSettings
@@ -31,10 +27,9 @@ from relgen.models import find_device
 from relgen.prompting import Prompt
 
 _BATCH = 8
-_CHUNK = 128
 _FREE_TOKENS = 32
 
-# the label that was named (None where none was), each label's probability, and a free answer's text
+# the named label (None where none was named), the labels' probabilities, and a free answer's text
 Row = tuple[str | None, list[float], str | None]
 Asker = Callable[[Sequence[Sample]], list[Row]]
 
@@ -55,7 +50,7 @@ def classify(
 
     Args:
         settings: the model and how to ask it.
-        train: samples to show; not read where `shots` is 0.
+        train: samples to show; not read when `shots` is 0.
         test: samples to classify.
         schema: path or shipped name.
         out: the folder.
@@ -69,18 +64,21 @@ def classify(
     """
     out, relations = Path(out), load_schema(schema)
     if out.is_file():
-        raise InputError("this is a file", path=out, remedy="give --out a folder")
-    if settings.shots < 0:
-        raise InputError("must not be negative", field="shots", value=settings.shots)
-    header = inputs_hash(settings, [train, test], relations)
+        raise InputError("this is a file, not a folder", path=out, remedy="give --out a folder")
+    header = inputs_hash(settings, [train, test], relations.to_dict())
     finished = _finished_summary(out / "direct.json", header, force=force)
     if finished is not None:
         return finished
     samples = read_samples(test, schema=relations)
     shown = _demonstrations(settings, train, samples, relations)
     began = time.monotonic()
-    partial = ResumableRows(out / ".predictions.partial", header)
-    rows = _ask_all(settings, relations, shown, samples, partial)
+    ask = (_free if settings.answer == "free" else _among_labels)(settings, relations, shown)
+    # sentences of similar length share a batch
+    order = sorted(range(len(samples)), key=lambda i: len(samples[i].text))
+    partial = out / ".predictions.partial"
+    found = map_in_chunks(ask, [samples[i] for i in order], partial, header, title="Asking")
+    by_place = dict(zip(order, found, strict=True))
+    rows = [by_place[place] for place in range(len(samples))]
     named = [label for label, _, _ in rows]
     scores = score_labels(named, [sample.relation for sample in samples], relations)
     summary = {
@@ -96,24 +94,19 @@ def classify(
     write_jsonl(out / "predictions.jsonl", lines)
     write_json(out / "scores.json", scores.to_json())
     write_json(out / "direct.json", summary)
-    partial.remove()
+    partial.unlink()
     return summary
 
 
 def _finished_summary(path: Path, header: str, *, force: bool) -> dict[str, Any] | None:
-    """Return the summary of a finished run over the same inputs; None where there is none."""
-    if not path.is_file():
-        return None
-    found: dict[str, Any] = read_json(path)
+    found: dict[str, Any] = read_json(path) if path.is_file() else {}
     if found.get("hash") == header:
         return found
-    if force:
-        return None
-    raise InputError(
-        "this folder holds answers of other settings or inputs",
-        path=path,
-        remedy="give --out another folder, or replace them with --force",
-    )
+    if found and not force:
+        problem = "this folder holds answers of other settings or inputs"
+        remedy = "give --out another folder, or replace them with --force"
+        raise InputError(problem, path=path, remedy=remedy)
+    return None
 
 
 def _demonstrations(
@@ -122,13 +115,9 @@ def _demonstrations(
     """Draw the labelled samples to show; refuse a training set that shares sentences with test."""
     labelled = read_samples(train, schema=schema) if settings.shots else []
     if len(labelled) < settings.shots:
-        raise InputError(
-            f"there are only {len(labelled)} labelled samples to show",
-            path=train,
-            field="shots",
-            value=settings.shots,
-            remedy="lower --shots, or give more samples",
-        )
+        problem = f"there are only {len(labelled)} labelled samples to show"
+        remedy = "lower --shots, or give more samples"
+        raise InputError(problem, path=train, field="shots", value=settings.shots, remedy=remedy)
     leaks = repeated_texts((s.text for s in labelled), (s.text for s in test))
     if leaks:
         raise InputError(
@@ -140,28 +129,6 @@ def _demonstrations(
     return draw_demonstrations(labelled, settings.shots, seed=settings.seed)
 
 
-def _ask_all(
-    settings: DirectSettings,
-    schema: RelationSchema,
-    shown: Sequence[Sample],
-    samples: Sequence[Sample],
-    partial: ResumableRows,
-) -> list[Row]:
-    """Return a row for each sample, in order; those in `partial` are not asked for again."""
-    # sentences of similar length share a batch
-    order = sorted(range(len(samples)), key=lambda i: len(samples[i].text))
-    if len(partial.rows) < len(samples):
-        ask = _free if settings.answer == "free" else _among_labels
-        answers = ask(settings, schema, shown)
-        starts = range(len(partial.rows), len(samples), _CHUNK)
-        for start in track(
-            starts, "Asking", console=Console(stderr=True), transient=True, disable=len(starts) < 2
-        ):
-            partial.append(answers([samples[i] for i in order[start : start + _CHUNK]]))
-    rows: dict[int, Any] = dict(zip(order, partial.rows, strict=True))
-    return [rows[place] for place in range(len(samples))]
-
-
 def _among_labels(
     settings: DirectSettings, schema: RelationSchema, shown: Sequence[Sample]
 ) -> Asker:
@@ -170,23 +137,21 @@ def _among_labels(
     device = find_device(settings.device)
     reader = DirectReader(settings.model, schema, shown, dtype=settings.dtype, device=device)
 
-    def likeliest(samples: Sequence[Sample]) -> list[tuple[int, list[float]]]:
-        found = reader.log_probabilities(samples)  # (B, N)
-        probabilities = mean_log_likelihoods(reader.trie, found).softmax(-1)  # (B, R)
-        best: list[int] = probabilities.argmax(-1).tolist()
-        return list(zip(best, probabilities.tolist(), strict=True))
-
-    def decoded(samples: Sequence[Sample]) -> list[tuple[int, list[float]]]:
-        descents = reader.decode(samples)
-        return [(d.answer, d.probabilities) for d in descents if d.answer is not None]
-
     def ask(samples: Sequence[Sample]) -> list[Row]:
-        choose = decoded if settings.answer == "constrained" else likeliest
-        rows: list[Row] = []
+        found: list[tuple[int | None, list[float]]] = []
         for start in range(0, len(samples), _BATCH):
-            for answer, probabilities in choose(samples[start : start + _BATCH]):
-                rows.append((schema.labels[answer], [round(p, 6) for p in probabilities], None))
-        return rows
+            batch = samples[start : start + _BATCH]
+            if settings.answer == "constrained":
+                found += [(each.answer, each.probabilities) for each in reader.decode(batch)]
+            else:
+                means = mean_log_likelihoods(reader.trie, reader.log_probabilities(batch))
+                chances = means.softmax(-1)  # (B, R)
+                found += zip(chances.argmax(-1).tolist(), chances.tolist(), strict=True)
+        return [
+            (schema.labels[answer], [round(p, 6) for p in probabilities], None)
+            for answer, probabilities in found
+            if answer is not None
+        ]
 
     return ask
 
@@ -214,19 +179,16 @@ def _free(settings: DirectSettings, schema: RelationSchema, shown: Sequence[Samp
             ]
             try:
                 backend.prefill(dict(enumerate(questions)))
-            except InputError as error:  # its remedy is that of a generation
+            except InputError as error:  # its remedy is meant for `relgen generate`
                 remedy = "show fewer labelled samples (--shots)"
-                name = settings.model
                 raise InputError(
-                    error.problem, field=error.field, value=name, remedy=remedy
+                    error.problem, field=error.field, value=settings.model, remedy=remedy
                 ) from error
-            drafts = backend.decode(
-                [
-                    DraftRequest(number, "", _FREE_TOKENS, one_line=True, grammar=None)
-                    for number in range(len(questions))
-                ]
-            )
-            for text in (draft.text for draft in drafts):
+            requests = [
+                DraftRequest(number, "", _FREE_TOKENS, one_line=True, grammar=None)
+                for number in range(len(questions))
+            ]
+            for text in (draft.text for draft in backend.decode(requests)):
                 label = find_label(text, schema)
                 rows.append((label, [float(label == each) for each in schema.labels], text))
         return rows

@@ -1,4 +1,4 @@
-"""The settings of the language model as a classifier: one frozen dataclass."""
+"""Settings of the language model as a classifier."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Answer = Literal["likelihood", "constrained", "free"]
 
 @dataclass(frozen=True, slots=True)
 class DirectSettings:
-    """Settings of the model that is asked, and of how it answers."""
+    """Settings of the model that is asked, and of its answers."""
 
     model: str = "smollm2-135m-instruct"
     """Language model that is asked: embedded name, local folder or Hub id."""
@@ -27,7 +27,7 @@ class DirectSettings:
     answer: Answer = "likelihood"
     """How the model answers: likelihood takes the relation whose name has the highest mean
     log-probability a token; constrained decodes greedily and allows names only; free decodes
-    greedily without bounds, and an answer that names no relation is wrong.
+    greedily without constraints, and an answer that names no relation is wrong.
     """
 
     def __post_init__(self) -> None:

@@ -10,9 +10,8 @@
 | word_repetition | lower | share of content words that another sentence has too |
 | phrasings | higher | different normalised texts between the entities, over n |
 
-Most of them depend on the number of samples, so compare sets at equal size only. Self-BLEU is
-computed on a seeded draw where a relation has very many sentences. `overall` is the mean over
-relations: differences between relations say nothing about diversity within one.
+Most of them depend on the number of samples, so compare sets of equal size only. Self-BLEU is
+computed on a random sample of a large relation's sentences. `overall` is the mean over relations.
 """
 
 from __future__ import annotations
@@ -23,6 +22,8 @@ import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+import torch
 
 from relgen.data import Sample
 from relgen.evaluation.diversity import text
@@ -44,7 +45,8 @@ MEASURES = (
     "phrasings",
 )
 SELF_BLEU_SENTENCES = 5_000
-"""Number of sentences of one relation above which self-BLEU is computed on a draw."""
+"""Largest number of sentences of one relation on which self-BLEU is computed."""
+_BLOCK = 16_384
 
 
 def measure(
@@ -57,18 +59,13 @@ def measure(
 ) -> dict[str, Any]:
     """Measure the diversity of each relation's samples, and average over relations.
 
-    Args:
-        samples: at least one.
-        encoder: an encoder, or the name of one.
-        seed: of the draw, where a relation has more samples than `size`.
-        size: largest number of samples per relation; a mapping also leaves out the relations it
-            does not name.
-        self_bleu_sentences: largest number of sentences per relation for self-BLEU.
+    `seed` and `size` are those of `draw`; self-BLEU is computed on at most `self_bleu_sentences` of
+    each relation.
 
     Returns:
         `{"overall": {measure: value}, "per_relation": {label: {measure: value}}, "size": n,
-        "sizes": {label: n}, "self_bleu_sizes": {label: n}, "encoder": name}`, ready for JSON:
-        a value that is not defined for so few samples is None. `size` is the largest of `sizes`.
+        "sizes": {label: n}, "self_bleu_sizes": {label: n}, "encoder": name}`, ready for JSON. A
+        value is None when it is not defined for so few samples. `size` is the largest of `sizes`.
     """
     if isinstance(encoder, str):
         from relgen.models import SentenceEncoder
@@ -97,13 +94,10 @@ def measure(
 def draw(
     samples: Sequence[Sample], *, size: int | Mapping[str, int] | None, seed: int
 ) -> dict[str, list[Sample]]:
-    """Group samples by relation and draw as many of each as `size` allows, in the given order.
+    """Group samples by relation, and draw at most `size` of each without changing the order.
 
-    Args:
-        samples: in any order; relations keep the order in which they first occur.
-        size: largest number of samples per relation; a mapping also leaves out the relations it
-            does not name.
-        seed: of the draw; each relation has a generator of its own.
+    Relations are in the order in which they first occur. A mapping gives each relation's size; it
+    drops the relations it does not name.
     """
     groups: dict[str, list[Sample]] = {}
     for sample in samples:
@@ -120,15 +114,7 @@ def draw(
 
 
 def common_sizes(*sets: Sequence[Sample], size: int | None = None) -> dict[str, int]:
-    """Return the number of samples per relation that every set has, for a fair comparison.
-
-    Args:
-        sets: samples to be compared.
-        size: an upper limit.
-
-    Returns:
-        {relation: n}, without the relations that a set lacks, in the order of the first set.
-    """
+    """Return the number of samples, at most `size`, that all sets have of each common relation."""
     counts = [Counter(sample.relation for sample in samples) for samples in sets]
     smallest = {label: min(of[label] for of in counts) for label in counts[0]}
     limit = size or max(smallest.values(), default=0)
@@ -136,12 +122,20 @@ def common_sizes(*sets: Sequence[Sample], size: int | None = None) -> dict[str, 
 
 
 def _vector_measures(samples: Sequence[Sample], encoder: Encoder) -> dict[str, float | None]:
-    vectors = encoder.encode([sample.text for sample in samples])  # (n, d)
-    masked = encoder.encode([text.masked(sample) for sample in samples])  # (n, d)
+    """Compute the vector measures with one block of vectors in memory at a time."""
+    total = masked_total = products = torch.zeros((), dtype=torch.float64)
+    count = len(samples)
+    for start in range(0, count, _BLOCK):
+        block = samples[start : start + _BLOCK]
+        vectors = encoder.encode([sample.text for sample in block]).double()  # (b, d)
+        total = total + vectors.sum(0)
+        products = products + vectors.T @ vectors
+        masked = encoder.encode([text.masked(sample) for sample in block])  # (b, d)
+        masked_total = masked_total + masked.sum(0, dtype=torch.float64)
     values = {
-        "cosine": mean_pairwise_cosine(vectors).item(),
-        "cosine_masked": mean_pairwise_cosine(masked).item(),
-        "vendi": vendi_score(vectors).item(),
+        "cosine": mean_pairwise_cosine(total, count).item(),
+        "cosine_masked": mean_pairwise_cosine(masked_total, count).item(),
+        "vendi": vendi_score(products, count).item(),
     }
     return {name: None if math.isnan(value) else value for name, value in values.items()}
 

@@ -1,7 +1,7 @@
 """Diversity of sentences as text: distinct n-grams, self-BLEU, repeated words, phrasings.
 
-Free functions of words and strings. Words are what `relgen.data.normalised` leaves: case and
-punctuation do not count. None is returned where a measure is not defined for so few sentences.
+Words are normalised by `relgen.data.normalised`, without case and punctuation. Measures that are
+not defined for so few sentences are None.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from relgen.data import Sample, normalised
 
 NEUTRAL_WORD = "something"
 
-# the usual function words of English; in another language every word counts as a content word
+# English; in other languages, every word counts as a content word
 _FUNCTION_WORDS = (
     "a about above after again against all also am an and any are as at be because been before "
     "being below between both but by can could did do does doing down during each few for from "
@@ -35,7 +35,7 @@ def words(text: str) -> list[str]:
 
 
 def masked(sample: Sample) -> str:
-    """Return the sentence with `something` in place of both entities."""
+    """Return the sentence with both entities replaced by `something`."""
     text = sample.text
     spans = [(entity.start, entity.end) for entity in (sample.head, sample.tail)]
     for start, end in sorted(spans, reverse=True):
@@ -51,12 +51,7 @@ def phrasing(sample: Sample) -> str:
 
 
 def distinct(sentences: Iterable[Sequence[str]], order: int) -> float | None:
-    """Return the share of distinct n-grams among all n-grams (Li et al. 2016).
-
-    Args:
-        sentences: the words of each sentence.
-        order: n.
-    """
+    """Return the share of distinct n-grams among all n-grams of words (Li et al. 2016)."""
     total, different = 0, set[tuple[str, ...]]()
     for sentence in sentences:
         grams = _grams(sentence, order)
@@ -66,15 +61,10 @@ def distinct(sentences: Iterable[Sequence[str]], order: int) -> float | None:
 
 
 def word_repetition(sentences: Iterable[Sequence[str]]) -> float | None:
-    """Return the share of content words that occur in another sentence as well.
+    """Return the share of content words (tokens, not types) that occur in another sentence as well.
 
-    Counted over all content words (tokens, not types) of all sentences: 0 when no two sentences
-    share a content word, 1 when every one is shared. A word repeated within one sentence only does
-    not count. This is relgen's definition of the paper's "rate of repeated words", which public
-    summaries of the paper do not define.
-
-    Args:
-        sentences: the words of each sentence.
+    This is relgen's definition of the paper's "rate of repeated words", which public summaries of
+    the paper do not define.
     """
     number, times, sentences_with = 0, Counter[str](), Counter[str]()
     for sentence in sentences:
@@ -92,13 +82,13 @@ def self_bleu(sentences: Sequence[Sequence[str]], max_order: int = 4) -> float |
     """Return the mean BLEU of each sentence against all the others (Zhu et al. 2018).
 
     Zero n-gram matches count as 0.1, as in the reference implementation (Texygen: Chen and Cherry
-    2014, method 1); the brevity penalty takes the nearest length, and the shorter one of two. The
-    clipped counts come from each n-gram's two highest counts, so time is linear in the number of
-    sentences. All n-grams are held in memory, about 10 kB per sentence.
+    2014, method 1); the brevity penalty uses the nearest length, and the shorter of two equally
+    near ones. Counts are clipped by each n-gram's two highest counts, so time is linear in the
+    number of sentences. Memory: about 10 kB per sentence.
 
     Args:
         sentences: the words of each sentence.
-        max_order: n-grams up to this length, with equal weights.
+        max_order: longest n-grams; all orders have equal weights.
     """
     if len(sentences) < 2:
         return None
@@ -133,7 +123,7 @@ def _grams(sentence: Sequence[str], order: int) -> list[tuple[str, ...]]:
 def _two_highest(
     counts: Sequence[Counter[tuple[str, ...]]],
 ) -> dict[tuple[str, ...], tuple[int, int, int]]:
-    """Return for each n-gram the sentence with its highest count, that count, and the next one."""
+    """Return each n-gram's sentence with the highest count, that count, and the next highest."""
     top: dict[tuple[str, ...], tuple[int, int, int]] = {}
     for index, of in enumerate(counts):
         for gram, count in of.items():
@@ -146,7 +136,7 @@ def _two_highest(
 
 
 def _nearest_other(ordered: Sequence[int], length: int) -> int:
-    """Return the value nearest to `length` in a sorted list, not counting `length` itself once."""
+    """Return the value nearest to one value of a sorted list, apart from that value itself."""
     place = bisect_left(ordered, length)
     neighbours = [*ordered[max(0, place - 1) : place], *ordered[place + 1 : place + 2]]
     return min(neighbours, key=lambda other: (abs(other - length), other))

@@ -10,14 +10,12 @@ the drafts of one round (local model) or one answer (server), with time and toke
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from relgen.common import InputError, try_lock
+from relgen.common import InputError, append_line, resume_log, start_log, try_lock
 from relgen.generation.backends.base import Draft, DraftRequest
 from relgen.prompting import Prompt
 
@@ -51,8 +49,6 @@ NewDraft = tuple[DraftRequest, Prompt, Draft]
 class Journal:
     """Reads recorded drafts, then appends new ones. One process writes at a time.
 
-    An incomplete last line is dropped.
-
     Args:
         path: created if it is missing.
         header: hash of settings and inputs.
@@ -68,9 +64,9 @@ class Journal:
         self.usage = Usage()
         self._drafts: dict[str, tuple[str, Draft]] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._stream: IO[bytes] = path.open("a+b")
+        self._lock: IO[bytes] = path.open("ab")
         try:
-            if not try_lock(self._stream):
+            if not try_lock(self._lock):
                 raise InputError(
                     "another process is writing this generation",
                     path=path,
@@ -78,7 +74,7 @@ class Journal:
                 )
             self._resume(header, force=force)
         except BaseException:
-            self._stream.close()
+            self._lock.close()
             raise
 
     def find(self, request: DraftRequest, prompt: Prompt) -> Draft | None:
@@ -110,58 +106,27 @@ class Journal:
             if request.key not in self._drafts
         ]
         row = {"drafts": rows, "seconds": seconds, "usage": list(usage or Usage())}
-        self._append(row)
+        append_line(self.path, row)
         self._take(row)
 
     def close(self) -> None:
-        self._stream.close()
+        self._lock.close()
 
     def discard(self) -> None:
         """Close and remove the file."""
         self.path.unlink(missing_ok=True)
-        self._stream.close()
+        self._lock.close()
 
     def _resume(self, header: str, *, force: bool) -> None:
-        rows = self._read_lines()
         try:
-            # a journal without drafts has nothing to lose
-            if len(rows) > 1:
-                if rows[0] != {"header": header}:
-                    raise InputError(
-                        "an unfinished generation with other settings or inputs stands here",
-                        path=self.path,
-                        remedy="choose another --out, or give --force to discard it",
-                    )
-                for row in rows[1:]:
-                    self._take(row)
-                return
+            for row in resume_log(self.path, header, force=force):
+                self._take(row)
         except InputError:
             if not force:
                 raise
-        self.seconds, self.usage = 0.0, Usage()
-        self._drafts.clear()
-        self._stream.truncate(0)
-        self._append({"header": header})
-
-    def _read_lines(self) -> list[Any]:
-        """Return the complete lines, and truncate the file after them."""
-        self._stream.seek(0)
-        rows, end = [], 0
-        for line in self._stream.read().splitlines(keepends=True):
-            if not line.endswith(b"\n"):
-                break
-            try:
-                rows.append(json.loads(line))
-            except ValueError:
-                break
-            end += len(line)
-        self._stream.truncate(end)
-        return rows
-
-    def _append(self, row: dict[str, Any]) -> None:
-        self._stream.write(json.dumps(row, ensure_ascii=False).encode("utf-8") + b"\n")
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
+            self.seconds, self.usage = 0.0, Usage()
+            self._drafts.clear()
+            start_log(self.path, header)
 
     def _take(self, row: Any) -> None:
         try:

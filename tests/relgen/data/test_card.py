@@ -144,7 +144,9 @@ def test_a_file_of_which_nothing_was_accepted_adds_nothing(tmp_path, generated):
     empty.touch()
     options = {"schema": SCHEMA, "seed_license": "cc0-1.0"}
     assert write_dataset_folder([empty, generated], tmp_path / "out", **options).total() == 2
-    with pytest.raises(InputError, match=r"empty\.jsonl: no draft was accepted; rejected\.jsonl"):
+    with pytest.raises(
+        InputError, match=r"empty\.jsonl: no draft was accepted; see rejected\.jsonl"
+    ):
         write_dataset_folder([empty], tmp_path / "none", **options)
     with pytest.raises(InputError, match="no such file"):
         write_dataset_folder([tmp_path / "x.jsonl", generated], tmp_path / "none", **options)

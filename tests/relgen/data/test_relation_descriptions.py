@@ -84,9 +84,12 @@ def test_a_negative_label_needs_no_description(tmp_path, descriptions):
 @pytest.mark.parametrize(
     ("label", "message"),
     [
-        ("lie on", r"without a description \(got 'lie on'\); did you mean 'lies on'\? describe"),
-        ("zzz", r"without a description \(got 'zzz'\); describe it, or .*--negative"),
-        ("part of", r"the name of P5 and P6 \(got 'part of'\)"),
+        (
+            "lie on",
+            r"no description for this relation \(got 'lie on'\); did you mean 'lies on'\? describe",
+        ),
+        ("zzz", r"no description for this relation \(got 'zzz'\); describe it, or .*--negative"),
+        ("part of", r"several relations have this name: P5, P6 \(got 'part of'\)"),
     ],
 )
 def test_unknown_relations_are_one_line(tmp_path, descriptions, label, message):

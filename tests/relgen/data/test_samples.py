@@ -157,7 +157,7 @@ def test_skip_bad_leaves_out_and_counts(tmp_path):
 
 
 def test_a_file_of_bad_lines_only_raises_even_with_skip_bad(tmp_path):
-    with pytest.raises(InputError, match="no usable record, 2 malformed"):
+    with pytest.raises(InputError, match="all 2 records are malformed"):
         read_samples(_write(tmp_path / "s.jsonl", "{", "{"), skip_bad=True)
 
 

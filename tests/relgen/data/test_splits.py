@@ -151,7 +151,7 @@ def test_excluded_ids_are_in_neither_part_and_counted():
     same_id = [replace(s, text=f"quite another sentence {s.id}") for s in held_out]
     result = split(POOL, shots=3, seed=1, exclude=same_id)
     assert all(int(sample.id[2:]) >= 15 for sample in result.train + result.dev)
-    assert result.warnings == ["45 samples left out: the excluded samples have the same ids"]
+    assert result.warnings == ["45 samples skipped: they have ids of excluded samples"]
 
 
 def test_dev_from_samples_of_its_own():

@@ -22,7 +22,7 @@ from relgen.generation.backends.base import Draft, DraftRequest
 from relgen.generation.backends.loading import Engine
 from relgen.generation.run import generate
 from relgen.generation.settings import GenerationSettings
-from relgen.prompting.field_markup import render_fields
+from relgen.prompting.fields import render_fields
 from relgen.prompting.prompts import PLAIN, Prompt
 from tests.relgen.generation.conftest import Inputs
 from tests.waiting import wait_until

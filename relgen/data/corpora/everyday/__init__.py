@@ -1,7 +1,6 @@
 """The corpus that relgen ships: nine relations of everyday English, in three splits.
 
-DATA_CARD.md in this folder describes its content, how it was made, and its limits. Its schema is
-`relgen/data/schemas/everyday.yaml`.
+DATA_CARD.md in this folder describes it. Its schema is `relgen/data/schemas/everyday.yaml`.
 """
 
 from __future__ import annotations

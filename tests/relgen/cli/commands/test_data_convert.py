@@ -165,7 +165,7 @@ def test_a_conversion_does_not_write_over_what_it_reads(tmp_path, corpus, monkey
 def test_an_unusual_size_is_a_warning(tmp_path, corpus, convert):
     expected = (
         f"warning: {corpus}: 3 samples, while TACRED has 22,631 (dev) and Re-TACRED 19,584 (dev): "
-        "a partial or other copy"
+        "an incomplete or other copy"
     )
     samples, _, warned = convert(corpus, "--split-name", "dev")
     assert (len(samples), warned) == (3, [expected])
@@ -181,7 +181,7 @@ def test_the_patched_size_is_looked_at_when_the_corpus_is_whole(tmp_path, corpus
     assert convert(corpus, *options)[2] == []
     assert convert(corpus, *options, "--drop-unpatched")[2] == [
         f"warning: {corpus}: the patch leaves 1 samples, while the dev split of Re-TACRED has "
-        "19,584: a partial or other patch"
+        "19,584: an incomplete or other patch"
     ]
     # malformed records that were left out say nothing about the patch
     content = json.loads(corpus.read_text())

@@ -62,5 +62,5 @@ def test_split_warns_of_small_relations_and_refuses_too_many_shots(tmp_path, cap
     warning = "causes: only 1 of 8 training samples"
     assert f"warning: {warning}\n" in capsys.readouterr().err
     assert _manifest(tmp_path / "out")["warnings"] == [warning]
-    with pytest.raises(InputError, match="larger than the data"):
+    with pytest.raises(InputError, match="too many: the largest relation"):
         run("split", tmp_path / "pool.jsonl", "--shots", 25, "--out", tmp_path / "out")

@@ -105,5 +105,5 @@ def test_a_split_or_a_file_that_cannot_be_loaded(tmp_path):
     with pytest.raises(InputError, match=r"split 'test' cannot be loaded: .*check the id"):
         list(read(folder, split_name="test"))
     (tmp_path / "a.zip").write_text("x")
-    with pytest.raises(InputError, match="not a file that can be loaded"):
+    with pytest.raises(InputError, match="this file cannot be loaded"):
         list(read(tmp_path / "a.zip"))

@@ -86,7 +86,7 @@ def test_inclusive_ends_are_refused(tmp_path):
         "t": {"pos": [5, 6]},
         "relation": "r",
     }
-    with pytest.raises(InputError, match=r"h\.pos.*'Acme -LRB- Bern -RRB-' includes its token"):
+    with pytest.raises(InputError, match=r"h\.pos.*'Acme -LRB- Bern -RRB-' includes the token"):
         list(read(_file(tmp_path, brackets)))
     brackets["h"]["pos"] = [0, 4]
     (sample,) = read(_file(tmp_path, brackets))
@@ -99,9 +99,9 @@ def test_inclusive_ends_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"token": "Ann lives"}, "field 'token': must be a list of texts"),
-        ({"token": []}, "field 'token': is empty"),
-        ({"token": ["Ann", 3]}, r"field 'token': must be a list of texts \(got \['Ann', 3\]"),
+        ({"token": "Ann lives"}, "field 'token': must be a list of strings"),
+        ({"token": []}, "field 'token': must not be empty"),
+        ({"token": ["Ann", 3]}, r"field 'token': must be a list of strings \(got \['Ann', 3\]"),
         ({"h": None}, "field 'h': must be"),
         ({"h": {"pos": [0]}}, r"field 'h\.pos': must be \[start, end\].*\[0\]"),
         ({"h": {"pos": [0, "2"]}}, r"field 'h\.pos': must be \[start, end\]"),
@@ -157,7 +157,7 @@ def test_names_that_stand_elsewhere_are_counted_and_said_once(tmp_path):
     path = _file(tmp_path, *rows, row(other, word), TOKENS)
     assert len(list(read(path, statistics=statistics))) == 6
     (doubt,) = statistics.doubts
-    assert doubt.startswith(f"{path}: 2 entities whose `name` is in the text")
+    assert doubt.startswith(f"{path}: the names of 2 entities are in the text")
     assert f"line 4: '{word}', while '{word[:-1]}' is marked" in doubt
 
 
@@ -169,7 +169,7 @@ def test_what_is_neither_json_nor_a_plain_dictionary_is_refused(tmp_path, line):
 
 
 def test_lines_without_token_and_text_or_json(tmp_path):
-    with pytest.raises(InputError, match="a line has `token` or `text`"):
+    with pytest.raises(InputError, match="a line needs `token` or `text`"):
         list(read(_file(tmp_path, {"h": {}, "t": {}})))
     with pytest.raises(InputError, match="must be a JSON object"):
         list(read(_file(tmp_path, [1])))

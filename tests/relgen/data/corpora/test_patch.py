@@ -49,7 +49,9 @@ def test_the_others_are_dropped_when_asked(tmp_path, content):
 @pytest.mark.parametrize("drop_others", [False, True])
 def test_a_patch_for_other_samples_raises(tmp_path, drop_others):
     patch = LabelPatch(_file(tmp_path, {"z": "new"}), drop_others=drop_others)
-    with pytest.raises(InputError, match=r"patch\.json: no sample has any of its 1 ids.*'z'"):
+    with pytest.raises(
+        InputError, match=r"patch\.json: no sample has any of the patch's 1 ids.*'z'"
+    ):
         list(patch.apply(SAMPLES))
 
 
@@ -57,11 +59,11 @@ def test_a_patch_for_other_samples_raises(tmp_path, drop_others):
     ("content", "message"),
     [
         ("new", r"a patch is a JSON object or array \(got 'new'\)"),
-        ([["a", "new"]], r"field '\[1\]': an entry is .*\(got \['a', 'new'\]\)"),
-        ([{"id": "a", "relation": "x"}, {"relation": "new"}], r"field '\[2\]': an entry is"),
-        ([{"id": 3, "relation": "new"}], r"field '\[1\]': an entry is"),
-        ([{"id": "a"}], r"field '\[1\]': an entry is .*\(got \{'id': 'a'\}\)"),
-        ({"a": 3}, r"field '\[1\]': an entry is .*\(got \{'id': 'a', 'relation': 3\}\)"),
+        ([["a", "new"]], r"field '\[1\]': an entry must be .*\(got \['a', 'new'\]\)"),
+        ([{"id": "a", "relation": "x"}, {"relation": "new"}], r"field '\[2\]': an entry must be"),
+        ([{"id": 3, "relation": "new"}], r"field '\[1\]': an entry must be"),
+        ([{"id": "a"}], r"field '\[1\]': an entry must be .*\(got \{'id': 'a'\}\)"),
+        ({"a": 3}, r"field '\[1\]': an entry must be .*\(got \{'id': 'a', 'relation': 3\}\)"),
         ({"a": ""}, r"'relation': ''\}\)"),
     ],
 )

@@ -106,16 +106,16 @@ def test_ids_follow_the_number_unless_a_split_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("record", "message"),
     [
-        (RECORD.replace("8\t", "eight\t"), "a record begins with a number.*'eight"),
-        (RECORD.replace('"', ""), "a sentence in quotation marks"),
+        (RECORD.replace("8\t", "eight\t"), "a record must begin with a number.*'eight"),
+        (RECORD.replace('"', ""), "a quoted sentence"),
         (RECORD.replace("<e2>", ""), "field 'sentence': <e2> is missing"),
         (RECORD.replace("</e1>", ""), "field 'sentence': </e1> is missing"),
         (RECORD.replace("moved", "<e1>moved</e1>"), "<e1> occurs twice"),
         (RECORD.replace("<e1>People</e1>", "<e1></e1>People"), r"field 'head'.*\[0, 0\]"),
         (RECORD.replace("(e1,e2)", "(e1,e3)"), r"field 'relation'.*'Entity-Destination\(e1,e3\)'"),
-        (RECORD.splitlines()[0], "the label's line is missing.*TEST_FILE_FULL"),
-        (RECORD.replace("Comment:", "x"), "third line of a record is its comment.*'x'"),
-        (RECORD + "\n9\t", "a blank line ends a record"),
+        (RECORD.splitlines()[0], "the line with the label is missing.*TEST_FILE_FULL"),
+        (RECORD.replace("Comment:", "x"), "third line must be a comment.*'x'"),
+        (RECORD + "\n9\t", "a blank line must follow a record"),
     ],
 )
 def test_a_malformed_record_names_its_line(tmp_path, record, message):

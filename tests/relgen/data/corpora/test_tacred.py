@@ -100,12 +100,12 @@ def test_types_may_be_left_out(tmp_path):
         ({"subj_start": "0"}, "field 'subj_start': must be a whole number .got '0'"),
         ({"obj_end": None}, "field 'obj_end': must be a whole number .got None"),
         ({"obj_end": True}, "field 'obj_end': must be a whole number .got True"),
-        ({"subj_type": 3}, "field 'subj_type': must be a text .got 3"),
-        ({"obj_type": ""}, "field 'obj_type': must be a text .got ''"),
-        ({"relation": None}, "field 'relation': must be a text .got None"),
+        ({"subj_type": 3}, "field 'subj_type': must be a string .got 3"),
+        ({"obj_type": ""}, "field 'obj_type': must be a string .got ''"),
+        ({"relation": None}, "field 'relation': must be a string .got None"),
         ({"relation": " "}, "field 'relation': must not be empty"),
-        ({"token": None}, "field 'token': must be a list of texts"),
-        ({"token": []}, "field 'token': is empty"),
+        ({"token": None}, "field 'token': must be a list of strings"),
+        ({"token": []}, "field 'token': must not be empty"),
     ],
 )
 def test_a_malformed_record_is_named_by_its_id(tmp_path, change, message):
@@ -114,7 +114,7 @@ def test_a_malformed_record_is_named_by_its_id(tmp_path, change, message):
         list(read(path))
     assert str(caught.value).startswith(f"{path}: record b2: field ")
     assert str(caught.value).endswith(
-        "correct it, or leave malformed records out: relgen data convert --skip-bad"
+        "correct it, or skip malformed records: relgen data convert --skip-bad"
     )
     assert "\n" not in str(caught.value)
     statistics = ReadStatistics()
@@ -124,7 +124,7 @@ def test_a_malformed_record_is_named_by_its_id(tmp_path, change, message):
 
 def test_records_without_an_id_are_named_by_their_number(tmp_path):
     for record in ({**RECORD, "id": 7}, "text"):
-        with pytest.raises(InputError, match=r"record \[2\]: .*(must be a text|a JSON object)"):
+        with pytest.raises(InputError, match=r"record \[2\]: .*(must be a string|a JSON object)"):
             list(read(_file(tmp_path, [RECORD, record])))
 
 
@@ -177,15 +177,15 @@ def test_knowprompts_files_give_the_same_sample(tmp_path):
             1234,
             None,
             "tacred-test.json: 1,234 samples, while TACRED has 15,509 (test) and Re-TACRED "
-            "13,418 (test): a partial or other copy",
+            "13,418 (test): an incomplete or other copy",
         ),
         (
             "train.json",
             "dev",
             68124,
             None,
-            "train.json: 68,124 samples (as many as train has), while TACRED has 22,631 (dev) and "
-            "Re-TACRED 19,584 (dev): a partial or other copy",
+            "train.json: 68,124 samples (the size of train), while TACRED has 22,631 (dev) and "
+            "Re-TACRED 19,584 (dev): an incomplete or other copy",
         ),
         (
             "latest.json",
@@ -193,15 +193,16 @@ def test_knowprompts_files_give_the_same_sample(tmp_path):
             3,
             None,
             "latest.json: 3 samples, while TACRED has 68,124 (train), 22,631 (dev), 15,509 (test) "
-            "and Re-TACRED 58,465 (train), 19,584 (dev), 13,418 (test): a partial or other copy",
+            "and Re-TACRED 58,465 (train), 19,584 (dev), 13,418 (test): an incomplete or other "
+            "copy",
         ),
         (
             "mine.json",
             None,
             22631,
             5,
-            "mine.json: the patch leaves 5 samples, while the dev split of Re-TACRED has 19,584: a "
-            "partial or other patch",
+            "mine.json: the patch leaves 5 samples, while the dev split of Re-TACRED has 19,584: "
+            "an incomplete or other patch",
         ),
         (
             "train.json",
@@ -209,7 +210,7 @@ def test_knowprompts_files_give_the_same_sample(tmp_path):
             68124,
             58000,
             "train.json: the patch leaves 58,000 samples, while the train split of Re-TACRED has "
-            "58,465: a partial or other patch",
+            "58,465: an incomplete or other patch",
         ),
     ],
 )

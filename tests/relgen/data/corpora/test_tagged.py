@@ -36,7 +36,7 @@ def test_reads_labels_tags_and_types(tmp_path: Path) -> None:
         ("founded_by <head>A</head> <tail>B</tail>", "train.tsv:4: no label and tab"),
         (
             "founded_by\t<head>A</head> alone",
-            "train.tsv:4: field 'sentence': the tags do not parse",
+            "train.tsv:4: field 'sentence': the tags cannot be parsed",
         ),
         ("\t<head>A</head> <tail>B</tail>", "train.tsv:4: no label and tab"),
     ],

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from relgen.cli import main as cli
+from relgen.common import append_log
 from relgen.common.errors import InputError
 from relgen.data.samples import Entity, Sample, write_samples
 from relgen.data.schema import RelationSchema
@@ -92,7 +93,7 @@ def test_an_answer_that_names_no_relation_is_wrong(
 def test_it_goes_on_where_it_was_killed(
     files: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "_CHUNK", 2)
+    monkeypatch.setattr(append_log, "_CHUNK", 2)
     asked: list[str] = []
 
     def failing(

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from relgen.data.samples import Entity, Sample
+from relgen.evaluation.diversity import measurement
 from relgen.evaluation.diversity.measurement import MEASURES, common_sizes, draw, measure
 
 
@@ -18,7 +19,11 @@ class FirstLetter:
 
     name = "first-letter"
 
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
     def encode(self, texts: Sequence[str]) -> Tensor:
+        self.sizes.append(len(texts))
         return torch.eye(26)[[ord(text[0].lower()) - ord("a") for text in texts]]
 
 
@@ -45,6 +50,15 @@ def test_measure_has_the_documented_shape_and_values() -> None:
     assert cause["word_repetition"] == pytest.approx(8 / 9)  # all words but `bark`
     assert result["sizes"] == result["self_bleu_sizes"] == {"cause": 3, "lone": 1}
     assert (result["size"], result["encoder"]) == (3, "first-letter")
+
+
+def test_the_encoder_gets_one_block_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = _samples("r", "ash bark ash coal dust")
+    whole = measure(samples, encoder=FirstLetter(), seed=1)
+    monkeypatch.setattr(measurement, "_BLOCK", 2)
+    encoder = FirstLetter()
+    assert measure(samples, encoder=encoder, seed=1) == whole
+    assert encoder.sizes == [2, 2, 2, 2, 1, 1]
 
 
 def test_one_sample_has_no_pairwise_values() -> None:

@@ -6,8 +6,7 @@ import pytest
 
 from relgen.data.samples import Entity, Sample
 from relgen.data.schema import Relation
-from relgen.prompting.field_markup import read_fields, render_fields
-from relgen.prompting.field_prompts import FieldPromptWriter
+from relgen.prompting.fields import FieldPromptWriter, read_fields, render_fields
 from relgen.prompting.prompts import PLAIN
 
 FOUNDED = Relation("founded_by", "…", ("ORGANIZATION",), ("PERSON", "GROUP"))

@@ -1,0 +1,119 @@
+"""Append-only logs of JSON lines, from which a killed run resumes.
+
+The first line is `{"header": …}` with a hash of everything that the results depend on. Each later
+line is on disk before the run continues.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+from relgen import __version__
+from relgen.common.errors import InputError
+from relgen.common.files import content_hash, text_hash
+
+_CHUNK = 128
+Item = TypeVar("Item")
+
+
+def inputs_hash(settings: Any, files: Sequence[str | Path], schema: dict[str, Any]) -> str:
+    """Return a hash of settings, the content of files, a schema, and relgen's version.
+
+    Args:
+        settings: a dataclass.
+        files: the files, of which the content counts and not the name.
+        schema: from `RelationSchema.to_dict`.
+
+    Raises:
+        InputError: a file is missing.
+    """
+    for file in files:
+        if not Path(file).is_file():
+            raise InputError("no such file", path=file, remedy="check the path")
+    hashes = [content_hash(file) for file in files]
+    return text_hash(json.dumps([asdict(settings), hashes, schema, __version__]))
+
+
+def resume_log(path: Path, header: str, *, force: bool) -> list[Any]:
+    """Return the lines that an earlier run appended; start the log when there are none.
+
+    An incomplete last line is removed from the file.
+
+    Args:
+        path: the file, which is created when it is missing.
+        header: the hash for its first line.
+        force: discard the lines of a log with another header instead of refusing it.
+
+    Raises:
+        InputError: the log holds results under another header.
+    """
+    lines, end = [], 0
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+b") as stream:
+        stream.seek(0)
+        for raw in stream:
+            try:
+                lines.append(json.loads(raw if raw.endswith(b"\n") else b""))
+            except ValueError:
+                break
+            end += len(raw)
+        stream.truncate(end)
+    if lines and lines[0] == {"header": header}:
+        return lines[1:]
+    if len(lines) > 1 and not force:
+        raise InputError(
+            "this unfinished run has other settings or inputs",
+            path=path,
+            remedy="choose another --out, or give --force to discard it",
+        )
+    start_log(path, header)
+    return []
+
+
+def start_log(path: Path, header: str) -> None:
+    """Discard the content of a log, and write its header."""
+    path.write_bytes(b"")
+    append_line(path, {"header": header})
+
+
+def append_line(path: Path, value: Any) -> None:
+    """Append a value as one line of JSON, which is on disk when this returns."""
+    with path.open("ab") as stream:
+        stream.write(json.dumps(value, ensure_ascii=False).encode("utf-8") + b"\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def map_in_chunks(
+    work: Callable[[Sequence[Item]], list[Any]],
+    items: Sequence[Item],
+    path: Path,
+    header: str,
+    *,
+    title: str,
+) -> list[Any]:
+    """Return the results of all items, with a progress bar; those in the log are not recomputed.
+
+    Args:
+        work: returns one result per item of a chunk, each ready for JSON.
+        items: the items, in the same order at each call.
+        path: the log, with one chunk per line. It is left for the caller to remove.
+        header: see `resume_log`; a log with another header is discarded.
+        title: heading of the progress bar.
+    """
+    from rich.console import Console
+    from rich.progress import track
+
+    chunks = resume_log(path, header, force=True)
+    starts = range(len(chunks) * _CHUNK, len(items), _CHUNK)
+    for start in track(
+        starts, title, console=Console(stderr=True), transient=True, disable=len(starts) < 2
+    ):
+        chunks.append(work(items[start : start + _CHUNK]))
+        append_line(path, chunks[-1])
+    return [result for chunk in chunks for result in chunk]
