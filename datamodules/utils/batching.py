@@ -80,14 +80,9 @@ class TokenBatchSampler(DistributedSampler[list[int]]):
     takes it as `sampler`, with `batch_size=None`.
 
     Args:
-        sizes: tokens of each item.
-        budget: tokens of a batch.
-        seed: of the order.
         shuffle: if False, every epoch is epoch 0.
         epoch: the first one; Lightning sets later ones.
         skip: number of batches of the first epoch that an interrupted run has processed.
-        rank: of this process.
-        processes: number of processes.
     """
 
     def __init__(
@@ -103,7 +98,7 @@ class TokenBatchSampler(DistributedSampler[list[int]]):
         processes: int = 1,
     ) -> None:
         super().__init__(
-            sizes,  # type: ignore[arg-type]  # only its length is asked for
+            sizes,  # type: ignore[arg-type]  # only its length is used
             num_replicas=processes,
             rank=rank,
             shuffle=shuffle,

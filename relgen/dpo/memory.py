@@ -19,6 +19,7 @@ inside kernels, the allocator's gaps and the CUDA context are not counted.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -83,13 +84,10 @@ class HasHeaviestBatch(Protocol):
 class TrainingSettings(NamedTuple):
     """The settings of a training that affect the memory of a step.
 
+    The first four and the rank are those of `lightning_modules.dpo.DPOModule`.
+
     Args:
-        dtype: of the base's weights that are not quantised.
-        quantization: `nf4` or None.
-        double_quantization: the quantisation constants are quantised as well.
-        compute_dtype: dtype in which 4-bit layers compute.
         autocast: products are computed in half precision (`bf16-mixed`).
-        rank: r.
         targets: the linear layers with an adapter (`adapted_layers`).
         dropout: the adapter has dropout.
         recompute: layers are recomputed in the backward pass (gradient checkpointing).
@@ -233,7 +231,7 @@ def weight_bytes(sizes: DecoderSizes, settings: TrainingSettings) -> int:
     bitsandbytes packs two weights of a linear layer into a byte, with a scale for 64 of them:
     float32, or quantised again as one byte and a float32 for 256 scales.
     """
-    linear = sizes.layers * _numbers(sizes.linear_layers.values())
+    linear = sizes.layers * sum(map(math.prod, sizes.linear_layers.values()))
     embeddings = sizes.vocabulary * sizes.width * (1 if sizes.tied else 2)
     norms = (2 * sizes.layers + 1) * sizes.width
     a_weight: float = settings.hidden
@@ -323,8 +321,8 @@ def kept_of_layer(sizes: DecoderSizes, settings: TrainingSettings, tokens: Pass)
     """Return the bytes that autograd keeps for the backward pass of one layer.
 
     torch's kernels are called for the trunks and for blocks of branches; each block keeps a copy of
-    Adapters with the same input share it, unless each casts it or applies dropout. The frozen
-    for all heads.
+    the keys and values that it sees, and its mask as numbers. On a GPU these keys and values are
+    repeated for all heads.
     """
     kept = tokens.tokens * kept_per_token(sizes, settings)
     if not settings.uses_tiles:
@@ -333,7 +331,7 @@ def kept_of_layer(sizes: DecoderSizes, settings: TrainingSettings, tokens: Pass)
         kept += (2 * copied + tokens.scores) * settings.attention
     if settings.autocast and not settings.quantization and settings.hidden > 2:
         # the frozen layers keep their weights, cast to half precision
-        kept += 2 * _numbers(sizes.linear_layers.values())
+        kept += 2 * sum(map(math.prod, sizes.linear_layers.values()))
     return kept
 
 
@@ -393,16 +391,12 @@ def activation_bytes(
     )
     if settings.quantization:
         # 4-bit layers are unpacked for their product, one at a time
-        largest = max(inputs * outputs for inputs, outputs in sizes.linear_layers.values())
+        largest = max(map(math.prod, sizes.linear_layers.values()))
         peak += largest * _BYTES[resolved(settings.compute_dtype)]
     if trunks is not None:
         states = 2 * sizes.layers * trunks.tokens * sizes.keys * settings.attention
         peak += kept_of_pass(sizes, settings, trunks) + gradients + states
     return peak
-
-
-def _numbers(shapes: Any) -> int:
-    return sum(inputs * outputs for inputs, outputs in shapes)
 
 
 def kernels_in_use() -> frozenset[str]:

@@ -100,7 +100,7 @@ def load_language_model(
         quantization: `nf4` keeps the linear layers in 4 bits (bitsandbytes).
         double_quantization: quantise the quantisation constants as well.
         compute_dtype: dtype in which 4-bit layers compute.
-        attention: a name that transformers knows, or one that relgen registered.
+        attention: a name registered with transformers, such as `sdpa`.
         device: of quantised weights; others are loaded on the CPU.
 
     Raises:

@@ -6,7 +6,7 @@ Prefixes that some encoders expect before a sentence are not supported.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -20,16 +20,6 @@ from relgen.kernels import accelerate
 from relgen.models.causal_lm import EMBEDDED_ENCODER, resolve_model
 
 _BATCHES_WORTH_A_BAR = 50
-
-
-class Encoder(Protocol):
-    """The interface that `relgen.evaluation.diversity` needs."""
-
-    name: str
-
-    def encode(self, texts: Sequence[str]) -> Tensor:
-        """Return unit vectors of `texts`, (n, d), float32, on the CPU."""
-        ...
 
 
 def mean_pool(states: Tensor, mask: Tensor) -> Tensor:
