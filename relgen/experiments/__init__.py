@@ -1,4 +1,4 @@
-"""Turns an experiment into a plan of command lines, runs what is not done, collects the results.
+"""Turns an experiment into command lines, runs those not done yet, and collects the results.
 
 Leaves out what the commands do (`cli`) and how results are shown (`reporting`).
 """

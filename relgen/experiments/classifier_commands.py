@@ -37,13 +37,8 @@ _DATASTORE_SETTINGS = ("interpolation", "neighbours", "temperature")
 class Training:
     """One training of one classifier.
 
-    Args:
-        split_seed: seed of the K-shot split.
-        arm: decides which samples it trains on.
-        preset: the classifier's preset.
-        split: the stage with the human samples.
-        collect: the stage with the generated samples, if the arm uses them.
-        number: number of the initialisation, from 0.
+    `split` has the human samples and `collect` the generated ones, if the arm uses them. `number`
+    counts the initialisations from 0.
     """
 
     split_seed: int
@@ -61,14 +56,7 @@ class Training:
 
 @dataclass(frozen=True)
 class ClassifierCommands:
-    """Adds the stages that train and test the classifiers of an experiment.
-
-    Args:
-        experiment: the settings.
-        corpus: the schema, and the samples to test on.
-        folders: gets the stages.
-        in_grid: the experiment is a cell of a grid.
-    """
+    """Adds the stages that train and test the classifiers of an experiment to `folders`."""
 
     experiment: Experiment
     corpus: Corpus

@@ -82,11 +82,7 @@ class Corpus:
 
 
 def plan_corpus(corpus: str | CorpusFiles, folders: StageFolders) -> Corpus:
-    """Return a corpus, after adding the stages that convert it.
-
-    Args:
-        corpus: `everyday`, a key of `ON_DISK`, or the user's files.
-        folders: gets the stages.
+    """Return the user's files or a known corpus, after adding the stages that convert it.
 
     Raises:
         InputError: a file is missing.

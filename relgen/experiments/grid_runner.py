@@ -32,12 +32,9 @@ def run_grid(
     """Run the cells of a grid; once all are done, write the grid's report.
 
     Args:
-        grid: the grid.
-        out: the run's folder.
         file: the grid's path or preset name, which jobs read again.
         execute: runs a command line in this process.
-        cells: run these cells only; empty: run all.
-        seeds: run these seeds only, and write no results; empty: run all.
+        cells, seeds: run these only; empty: run all. With seeds, no results are written.
         only, force: stages, as in `run_experiment`.
         jobs: run every seed of every cell as a job; None runs all in this process.
 

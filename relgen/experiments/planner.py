@@ -23,10 +23,7 @@ from relgen.experiments.stages import ArmStages, Initialisation, Plan, Stage, St
 def plan(experiment: Experiment, out: Path, *, cell: str = "") -> Plan:
     """Plan the stages of an experiment; this reads only presets, schemas and corpus files.
 
-    Args:
-        experiment: the experiment.
-        out: the run's folder; for a cell of a grid, the grid's.
-        cell: the name of the grid's cell.
+    For a cell of a grid, `out` is the grid's folder.
 
     Raises:
         InputError: a corpus file or preset is missing, or an arm needs DPO but uses a server.
@@ -98,7 +95,7 @@ def _plan_seed(
 def _generated_sets(
     commands: StageCommands, seed: int, name: str, split: Stage, adapters: dict[str, Stage]
 ) -> dict[int | None, ArmStages]:
-    """Add the stages of a key of `GENERATIONS`, and return them by the arms' numbers of samples."""
+    """Add the stages of a key of `GENERATIONS`; return them by `Arm.first` of the arms."""
     if "a" in adapters:
         # the adapter tuned on one half generates for the other
         parts = tuple(

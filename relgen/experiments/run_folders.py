@@ -20,14 +20,9 @@ _LOCK = ".lock"
 
 @dataclass(frozen=True)
 class Owner:
-    """The experiment or grid that a folder belongs to.
+    """The experiment or grid that a folder belongs to, as written to `KIND.json` there.
 
-    Args:
-        kind: `experiment` or `grid`; the owner is written to `KIND.json`.
-        name: the name in messages.
-        identity: differs between owners.
-        rule: a clause for messages: on what the identity depends.
-        more: further content of `KIND.json`.
+    The `rule` tells users what the identity depends on; `more` is further content of the file.
     """
 
     kind: str

@@ -57,10 +57,6 @@ def run_experiment(
     """Run the stages that are not done, write results and report, and print the scores.
 
     Args:
-        experiment: the experiment.
-        plan: its stages.
-        out: the run's folder.
-        execute: runs a command line in this process.
         only: run these stages (names or kinds) only; their inputs must exist. Empty: run all.
         force: run these stages again even if they are done.
         seeds: run the stages of these seeds and those that all seeds share, and write no results.

@@ -14,13 +14,7 @@ from relgen.experiments.stages import BOARD, OUT, Stage, StageFolders
 
 @dataclass(frozen=True)
 class StageCommands:
-    """Adds stages of an experiment; each method adds one and returns it.
-
-    Args:
-        experiment: the settings.
-        corpus: the schema, and the samples to draw from and to test on.
-        folders: gets the stages.
-    """
+    """Adds stages of an experiment to `folders`; each method adds one and returns it."""
 
     experiment: Experiment
     corpus: Corpus
@@ -104,14 +98,9 @@ class StageCommands:
     def generate(
         self, seed: int, name: str, split: Stage, adapter: Stage | None, half: str = ""
     ) -> Stage:
-        """Generate samples.
+        """Generate samples for one half of the relations, `a` or `b`, or for all of them.
 
-        Args:
-            seed: the split's seed.
-            name: a key of `GENERATIONS`.
-            split: the stage with the labelled samples.
-            adapter: the stage that tuned the model; None for the untuned model.
-            half: generate for this half of the relations (`a` or `b`) only.
+        `name` is a key of `GENERATIONS`; `adapter` is None for the untuned model.
         """
         generation, settings = GENERATIONS[name], self.experiment.generator
         return self.folders.add(
@@ -165,12 +154,8 @@ class StageCommands:
     ) -> Stage:
         """Write generated samples as a data set with a card.
 
-        Args:
-            seed: the split's seed.
-            name: the set's name.
-            parts: the stages that generated the samples.
-            label: the stage that labelled them; None keeps the relations that were asked for.
-            first: keep this many samples of each relation; None keeps all.
+        `first` keeps this many samples of each relation. Without `label`, samples keep the
+        relations that were asked for.
         """
         files = [part.folder / "generated.jsonl" for part in parts]
         licence, language = self.experiment.license, self.experiment.language

@@ -130,14 +130,9 @@ class StageFolders:
     ) -> Stage:
         """Add a stage.
 
-        Args:
-            name: see `Stage`.
-            kind: see `Stage`.
-            arguments: the command's positional arguments.
-            options: the command's options; None omits one, True makes it a flag. `OUT` and `BOARD`
-                stand for the stage's own folders.
-            inputs: files that the command reads without naming them, besides its preset and schema.
-            resumable: see `Stage`.
+        The value None omits an option, and True makes it a flag. `OUT` and `BOARD` stand for the
+        stage's own folders. `inputs` are files that the command reads without naming them, besides
+        its preset and schema.
         """
         options, arguments = options or {}, list(arguments)
         words = [*COMMANDS[kind].split(), *map(str, arguments)]

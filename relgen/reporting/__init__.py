@@ -1,6 +1,6 @@
-"""Draws the results of runs as HTML, Markdown and plots.
+"""Writes the results of runs as HTML and Markdown, with charts.
 
-Leaves out how figures are worked out (`evaluation`, `experiments`).
+Leaves out how scores are computed (`evaluation`, `experiments`).
 """
 
 import lazy_loader

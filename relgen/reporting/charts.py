@@ -1,4 +1,4 @@
-"""Draws the report's charts as inline SVG: text stays text, colours follow the page's scheme."""
+"""Draws the report's charts as inline SVG, with real text and the page's light or dark colours."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 MOST_POINTS = 120
-# drawn in colours that nothing else has, which the page's own then replace
+# placeholder colours, which `_finish` replaces by the page's CSS variables
 _SERIES = [f"#0000a{number}" for number in range(8)]
 _TEXT, _GRID = "#0000b0", "#0000b1"
 _VARIABLES = {_TEXT: "--muted", _GRID: "--line"} | {c: f"--s{n}" for n, c in enumerate(_SERIES)}
 _MARKERS = "oDs^"
 _DASHES = ["-", "--", ":", "-."]
-# inches: readable at the width of a phone, where a page has one column
+# inches; readable at the width of a phone
 _LINES_WIDTH, _DOTS_WIDTH = 3.7, 5.2
-_ENLARGED = 1.35  # at most, where there is room
+_ENLARGED = 1.35  # the largest magnification on wide screens
 _STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "relgen",
@@ -44,12 +44,9 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class LineChart:
-    """Lines over steps; those with one label share a style and an entry of the legend.
+    """Lines over steps; lines with the same label share a style and an entry of the legend.
 
-    Args:
-        title: of the chart.
-        series: label and points (step, value) of each line, ordered by step.
-        x_label: meaning of a step.
+    `series` holds the label and the points (step, value) of each line, ordered by step.
     """
 
     title: str
@@ -58,12 +55,12 @@ class LineChart:
 
     @property
     def labels(self) -> list[str]:
-        """Each label once."""
+        """Return each label once."""
         return list(dict.fromkeys(label for label, _ in self.series))
 
     @property
     def svg(self) -> Markup:
-        """The chart."""
+        """Return the chart as an SVG element."""
         with matplotlib.rc_context(_STYLE):
             figure = Figure(figsize=(_LINES_WIDTH, 2.2), layout="constrained")
             axes = figure.subplots()
@@ -80,12 +77,9 @@ class LineChart:
 
 @dataclass(frozen=True)
 class DotChart:
-    """A row of dots for each label, over one axis; missing values get no dot.
+    """A row of dots for each label over one axis; missing values have no dot.
 
-    Args:
-        title: of the chart.
-        rows: {row: {series: value}}.
-        names: of the series.
+    `rows` is {row: {series: value}}, and `names` are those of the series.
     """
 
     title: str
@@ -94,7 +88,7 @@ class DotChart:
 
     @property
     def svg(self) -> Markup:
-        """The chart."""
+        """Return the chart as an SVG element."""
         with matplotlib.rc_context(_STYLE):
             size = _DOTS_WIDTH, 0.5 + 0.24 * len(self.rows)
             figure = Figure(figsize=size, layout="constrained")
@@ -121,7 +115,7 @@ class DotChart:
 def line_chart(
     title: str, series: Sequence[tuple[str, Sequence[Point]]], *, x_label: str = "step"
 ) -> LineChart | None:
-    """Return a chart of the lines without points that are not finite; None if nothing is left."""
+    """Return a chart of the finite points of the lines; None if there are none."""
     finite = [
         (label, thinned([p for p in points if all(map(math.isfinite, p))]))
         for label, points in series
@@ -133,14 +127,14 @@ def line_chart(
 def dot_chart(
     title: str, rows: Mapping[str, Mapping[str, float | None]], names: Sequence[str]
 ) -> DotChart | None:
-    """Return a chart of the rows and series that have a value; None if there is none."""
+    """Return a chart of the rows and series that have a value; None if there are none."""
     filled = {row: of for row, of in rows.items() if any(of.get(n) is not None for n in names)}
     shown = [name for name in names if any(of.get(name) is not None for of in filled.values())]
     return DotChart(title, filled, shown) if filled else None
 
 
 def thinned(points: Sequence[Point], most: int = MOST_POINTS) -> list[Point]:
-    """Return at most `most` points: means over runs of neighbours."""
+    """Return at most `most` points, as means over neighbours."""
     if len(points) <= most:
         return list(points)
     width = math.ceil(len(points) / most)

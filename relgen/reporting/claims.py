@@ -1,4 +1,4 @@
-"""Counts how often the intervals of several runs support what is expected of the method."""
+"""Counts how often the intervals of several runs support the expectations of the method."""
 
 from __future__ import annotations
 
@@ -10,13 +10,10 @@ from relgen.reporting.comparison import Against, Runs, intervals
 
 @dataclass(frozen=True)
 class Claim:
-    """An expectation of the method, by the paper or common sense.
+    """An expectation of the method, from the paper or common sense.
 
-    Args:
-        text: the expectation.
-        against: the differences that test it.
-        arms: the arms whose differences these are.
-        sign: 1 where it expects them above zero, -1 below.
+    In the comparison `against`, it expects the differences of `arms` above zero (`sign` 1) or below
+    (-1).
     """
 
     text: str
@@ -38,7 +35,7 @@ CLAIMS = (
 
 @dataclass
 class Verdict:
-    """The comparisons that support a claim, that contradict it, and the number of open ones."""
+    """The comparisons that support a claim and that contradict it, and the number of open ones."""
 
     claim: str
     support: list[str] = field(default_factory=list)
@@ -47,10 +44,10 @@ class Verdict:
 
 
 def verdicts(runs: Runs) -> list[Verdict]:
-    """Judge every claim that the runs test.
+    """Return a verdict on each claim that the runs test.
 
-    A comparison supports or contradicts where zero lies outside of both intervals. Runs that share
-    their stages hold the same comparison: it counts once. Comparisons of one seed do not count.
+    A comparison is open unless zero is outside both intervals. If runs share stages, and so a
+    comparison, it counts once. Comparisons of one seed do not count.
     """
     found = []
     for claim in CLAIMS:

@@ -1,8 +1,7 @@
-"""Tables of several runs side by side: scores, differences and ablations over corpora and K.
+"""Builds tables that compare several runs: scores, differences, ablations, and the paper's figures.
 
-Intervals are those of `results.json`. There are two for each difference: the paired bootstrap's,
-over test sentences and seeds, which is too narrow for a handful of seeds, and Student's over the
-seeds.
+Each difference has two intervals from `results.json`: the paired bootstrap's over test sentences
+and seeds, which is too narrow for a few seeds, and Student's over seeds.
 """
 
 from __future__ import annotations
@@ -11,14 +10,15 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from relgen.experiments import METHOD, parse_arm
-from relgen.reporting import published, tables
+from relgen.reporting import tables
 from relgen.reporting.data import Run
 from relgen.reporting.diversity import diversity_sets
 from relgen.reporting.naming import describe, is_part
+from relgen.reporting.published import published_figures
 from relgen.reporting.tables import MISSING, Cell, Row, Table
 
 Runs = Mapping[str, Run]
-"""Runs by the names of their columns."""
+"""Runs by their column headings."""
 
 Against = Literal["against_human", "against_no_dpo", "against_method"]
 Difference = Mapping[str, Any]
@@ -33,12 +33,12 @@ ABLATIONS = {
     "obo_dpo_no_exact_copy": "without exact copies",
     "obo_dpo_window": "with a window of demonstrations",
 }
-# the other two are also systems of the main comparison
+# the other two are in the main table as well
 _ONLY_ABLATIONS = ABLATIONS.keys() - {"obo", "aao_dpo"}
 
 
 def main_table(runs: Runs) -> Table:
-    """Return micro-F1 of every arm and classifier (rows) in every run (columns), no ablations."""
+    """Return micro-F1 of each arm and classifier (rows) in each run (columns); no ablations."""
     shown = [
         (arm, classifier)
         for arm, classifier in _pairs(runs)
@@ -56,7 +56,7 @@ def main_table(runs: Runs) -> Table:
 
 
 def ablation_table(runs: Runs) -> Table | None:
-    """Return the method and its ablations with the difference from it; None without ablations."""
+    """Return micro-F1 of the method and its ablations, with differences; None without ablations."""
     shown = [
         (arm, classifier)
         for arm, classifier in _pairs(runs)
@@ -71,7 +71,8 @@ def ablation_table(runs: Runs) -> Table | None:
         for run in runs.values():
             score, spread = tables.score(run, arm, classifier)
             row = None if generation == METHOD else _find(run, "against_method", arm, classifier)
-            difference = f"{_points(row)} {_intervals(row)}" if row else ""
+            cell = _difference(row)
+            difference = f"{cell.text} {cell.note}" if row else ""
             cells.append(Cell(score, "; ".join(filter(None, (spread, difference)))))
         hint = ABLATIONS.get(generation, "the method")
         rows.append(Row(_row_name(runs, arm, classifier), cells, hint))
@@ -79,14 +80,14 @@ def ablation_table(runs: Runs) -> Table | None:
 
 
 def difference_table(runs: Runs, against: Against) -> Table | None:
-    """Return differences with their intervals, of every arm (rows) in every run (columns)."""
+    """Return the differences of each arm (rows) in each run (columns), with their intervals."""
     rows = []
     for arm, own in _pairs(runs):
-        # direct has no classifier, and is compared in each
+        # direct has no classifier, and is compared with each
         for classifier in _classifiers(runs) if arm == "direct" else [own]:
             found = [_find(run, against, arm, classifier) for run in runs.values()]
             if any(found) and not is_part(arm):
-                cells = [Cell(_points(row), _intervals(row)) for row in found]
+                cells = [_difference(row) for row in found]
                 rows.append(Row(_row_name(runs, arm, classifier), cells, describe(arm)))
     return Table(["Arm", *runs], rows) if rows else None
 
@@ -94,8 +95,8 @@ def difference_table(runs: Runs, against: Against) -> Table | None:
 def published_tables(runs: Runs) -> list[tuple[str, Table]]:
     """Return the paper's figures beside ours, for each corpus and K that the paper reports.
 
-    Ours are those of the run with the most arms, and of KnowPrompt where it has one. Figures with
-    none of ours beside them are left out.
+    Ours are from the run with the most arms, and from KnowPrompt if it was trained. The paper's
+    figures for arms that were not run are omitted.
     """
     settings: dict[tuple[str, int], dict[str, Run]] = {}
     for label, run in runs.items():
@@ -106,7 +107,7 @@ def published_tables(runs: Runs) -> list[tuple[str, Table]]:
         names = run.classifiers
         classifiers = [name for name in names if name.startswith("knowprompt")] or names
         rows = []
-        for arm, (name, figure) in published.published_figures(corpus, shots).items():
+        for arm, (name, figure) in published_figures(corpus, shots).items():
             own = [
                 tables.score(run, arm, "direct" if arm == "direct" else classifier)[0]
                 for classifier in classifiers
@@ -121,27 +122,25 @@ def published_tables(runs: Runs) -> list[tuple[str, Table]]:
 
 
 def by_corpus(runs: Runs) -> list[Runs]:
-    """Group the runs by corpus, in the order in which they come."""
-    found: dict[object, dict[str, Run]] = {}
-    for label, run in runs.items():
-        found.setdefault(run.corpus, {})[label] = run
-    return list(found.values())
+    """Group the runs by corpus."""
+    corpora = dict.fromkeys(run.corpus for run in runs.values())
+    return [{k: run for k, run in runs.items() if run.corpus == corpus} for corpus in corpora]
 
 
 def fullest(runs: Runs) -> str:
-    """Return the run with the most generated sets, not counting ablations and parts of sets."""
+    """Return the name of the run with the most generated sets, not counting ablations and parts."""
     return max(runs, key=lambda label: _number_of_sets(runs[label]))
 
 
 def largest(runs: Runs) -> str:
-    """Return the run with the most shots; of several the fullest."""
+    """Return the name of the run with the most shots; of several, the fullest."""
     return max(runs, key=lambda label: (runs[label].shots, _number_of_sets(runs[label])))
 
 
 def distinct_tables(runs: Runs, make: Callable[[Run], Table | None]) -> list[tuple[str, Table]]:
-    """Return a table of each run, without those whose columns all appear in an earlier one.
+    """Return a table of each run, except for tables whose columns all appear in earlier ones.
 
-    The cells of a grid share their stages: one generated set can belong to several of them.
+    Several cells of a grid can share a generated set.
     """
     found: list[tuple[str, Table]] = []
     seen: set[tuple[tuple[str, str], ...]] = set()
@@ -156,7 +155,7 @@ def distinct_tables(runs: Runs, make: Callable[[Run], Table | None]) -> list[tup
 
 
 def intervals(row: Difference) -> list[tuple[float, float]]:
-    """Return the bootstrap's interval, and Student's where there are several seeds."""
+    """Return the bootstrap's interval and, with several seeds, Student's."""
     pairs = [(row["bootstrap"]["low"], row["bootstrap"]["high"])]
     return pairs if row.get("low") is None else [*pairs, (row["low"], row["high"])]
 
@@ -191,12 +190,9 @@ def _find(run: Run, against: Against, arm: str, classifier: str) -> Difference |
     return next((r for r in rows if (r["arm"], r["classifier"]) == (arm, classifier)), None)
 
 
-def _points(row: Difference | None) -> str:
-    return MISSING if row is None else tables.points(row["mean"])
-
-
-def _intervals(row: Difference | None) -> str:
+def _difference(row: Difference | None) -> Cell:
+    """Return a cell with the mean difference, and its intervals as the note."""
     if row is None:
-        return ""
+        return Cell(MISSING)
     shown = "; ".join(" to ".join(map(tables.points, pair)) for pair in intervals(row))
-    return f"({shown})"
+    return Cell(tables.points(row["mean"]), f"({shown})")

@@ -1,8 +1,8 @@
-"""Learning and reward curves: line charts of `history.jsonl`.
+"""Draws learning and reward curves from `history.jsonl`.
 
-A line of it is `{"step": int, "epoch": int, "metrics": {name: float}}`. `loss` and `train/loss`
-are one metric, `val/loss` is its validation; `epoch/loss` and metrics of a part of the pairs
-(`rewards/margins/near_copy`) are left out.
+Its lines are `{"step": int, "epoch": int, "metrics": {name: float}}`. `loss` and `train/loss` are
+the same metric, and `val/loss` is its validation. `epoch/loss` and metrics of some of the pairs
+(`rewards/margins/near_copy`) are not drawn.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from relgen.reporting.data import Run
 
 
 def read_history(lines: Sequence[str]) -> dict[str, list[Point]]:
-    """Return {metric: [(step, value)]}, without lines that a crash cut short.
+    """Return {metric: [(step, value)]}; lines that a crash cut short are skipped.
 
-    Of a metric that Lightning logs twice, as `x_step` and `x_epoch`, the former is used, as `x`.
+    If Lightning logs a metric as `x_step` and as `x_epoch`, the former is returned as `x`.
     """
     found: dict[str, list[Point]] = {}
     for line in lines:
@@ -37,7 +37,7 @@ def read_history(lines: Sequence[str]) -> dict[str, list[Point]]:
 
 
 def dpo_charts(run: Run) -> list[LineChart]:
-    """Draw loss, reward margin and reward accuracy of DPO; a line for each seed and half."""
+    """Draw loss, reward margin and reward accuracy of DPO, with a line for each seed and half."""
     histories: dict[str, tuple[str, dict[str, list[Point]]]] = {}
     for arm in run.arms:
         for half, path in arm.files.get("dpo_history", {}).items():
@@ -55,7 +55,7 @@ def dpo_charts(run: Run) -> list[LineChart]:
 
 
 def classifier_charts(run: Run) -> list[LineChart]:
-    """Draw the loss of every classifier; a line for each arm and seed."""
+    """Draw the loss of each classifier, with a line for each arm and seed."""
     charts = []
     for classifier in run.classifiers:
         histories = [
@@ -72,7 +72,7 @@ def classifier_charts(run: Run) -> list[LineChart]:
 def _pick(
     histories: Sequence[tuple[str, dict[str, list[Point]]]], metric: str
 ) -> list[tuple[str, list[Point]]]:
-    """Return the series of a metric; the labels of validation series say so."""
+    """Return the series of a metric; labels of validation series end in ", validation"."""
     series = []
     for label, history in histories:
         for name, points in history.items():

@@ -27,7 +27,7 @@ class ArmRun:
 
 @dataclass
 class Run:
-    """The content of a run's folder. `missing` collects the named files that are not there."""
+    """The content of a run's folder. `missing` collects named files that do not exist."""
 
     folder: Path
     results: dict[str, Any]
@@ -38,40 +38,40 @@ class Run:
 
     @property
     def arm_names(self) -> list[str]:
-        """Each arm once, in the order of `results.json`."""
+        """Return each arm once, in the order of `results.json`."""
         return list(dict.fromkeys(run.arm for run in self.arms))
 
     @property
     def corpus(self) -> str:
-        """The corpus's name."""
+        """Return the corpus's name."""
         return str(self.results.get("corpus") or "")
 
     @property
     def shots(self) -> int:
-        """The number of labelled samples per relation; 0 if it is not known."""
+        """Return the number of labelled samples per relation; 0 if it is not known."""
         return self.results.get("shots") or 0
 
     @property
     def classifiers(self) -> list[str]:
-        """Each classifier once, in the order of `results.json`; `direct` has none."""
+        """Return each classifier once, in the order of `results.json`; `direct` has none."""
         return list(dict.fromkeys(run.classifier for run in self.arms if run.arm != "direct"))
 
     def json(self, path: str | None) -> Any:
-        """Return the content of a JSON file; None, and noted as missing, when it is not there."""
+        """Return the content of a JSON file; None, and an entry in `missing`, if there is none."""
         file = self._file(path)
         return read_json(file) if file else None
 
     def jsons(self, paths: Iterable[str] | None) -> list[Any]:
-        """Return the contents of those JSON files that are there."""
+        """Return the contents of those JSON files that exist."""
         return [content for path in paths or () if (content := self.json(path)) is not None]
 
     def lines(self, path: str | None) -> list[str]:
-        """Return the lines of a file that are not blank; none when it is not there."""
+        """Return the non-blank lines of a file; none if it does not exist."""
         file = self._file(path)
         return [line for line in read_lines(file) if line.strip()] if file else []
 
     def samples(self, paths: Iterable[str]) -> list[Sample]:
-        """Return the samples of files, one file after the other, without malformed lines."""
+        """Return the samples of files in order, without malformed lines."""
         found: list[Sample] = []
         for path in paths:
             if (file := self._file(path)) and file.stat().st_size:
@@ -91,24 +91,22 @@ class Run:
 def load_run(folder: str | Path, *, human_sentences: bool = True) -> Run:
     """Read `results.json` and `report_data.json` of a run's folder.
 
-    Args:
-        folder: of a finished experiment.
-        human_sentences: False leaves out the corpus's own sentences, whatever its licence.
+    Without `human_sentences`, the corpus's own sentences are hidden, whatever its licence.
 
     Raises:
-        InputError: no `results.json`, or one of the two is malformed.
+        InputError: `results.json` does not exist, or one of the two files is malformed.
     """
     folder = Path(folder)
     if not (folder / "results.json").is_file():
         raise InputError(
-            "no results.json in this folder",
+            "this folder has no results.json",
             path=folder,
             remedy=f"give the folder of a finished experiment: relgen run … --out {folder}",
         )
     results = read_json(folder / "results.json")
     if not isinstance(results, dict) or not results.get("arms"):
         raise InputError(
-            "contains no arms",
+            "this file contains no arms",
             path=folder / "results.json",
             field="arms",
             remedy="run the experiment again: relgen run continues where it stopped",
@@ -137,6 +135,6 @@ def load_run(folder: str | Path, *, human_sentences: bool = True) -> Run:
 def _settings(data: ReportData) -> dict[str, Any]:
     try:
         content = yaml.safe_load(data.get("settings", ""))
-    except yaml.YAMLError:  # shown as text all the same
+    except yaml.YAMLError:  # the report still shows the text
         return {}
     return content if isinstance(content, dict) else {}

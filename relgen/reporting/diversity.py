@@ -1,4 +1,4 @@
-"""Diversity of the sets of a run: tables, and the mean pairwise cosine by relation as a chart."""
+"""Builds tables of the diversity of sets, and a chart of mean pairwise cosines by relation."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ DIVERSITY: dict[str, tuple[str, Literal["low", "high"]]] = {
 }
 
 Sets = Mapping[str, Sequence[Mapping[str, Any]]]
-"""The content of `diversity.json` of each seed, by set."""
+"""The contents of `diversity.json`, one per seed, by set."""
 
 
 def diversity_sets(run: Run) -> dict[str, list[dict[str, Any]]]:
-    """Return {set: its diversity.json of each seed}: `human` first, then each way of generating.
+    """Return the contents of `diversity.json` by set, with `human` first.
 
-    Arms that share a file count it once. Without the file, the overall figures of `results.json`
-    are used.
+    A set that several arms share counts once. If the file does not exist, the overall figures of
+    `results.json` replace it.
     """
     seen: set[tuple[str, int]] = set()
     found: dict[str, list[dict[str, Any]]] = {}
@@ -49,9 +49,9 @@ def diversity_sets(run: Run) -> dict[str, list[dict[str, Any]]]:
 
 
 def diversity_table(sets: Sets) -> tables.Table:
-    """Return diversity by set, means over seeds; the best is marked if all sets have one size."""
+    """Return mean diversity over seeds by set; the best is marked if all sets have one size."""
     sizes = [mean([of.get("size") for of in seeds]) for seeds in sets.values()]
-    # an average over relations of other sizes is not comparable, even where the largest agree
+    # means over relations with different sizes are not comparable, even if the largest sizes agree
     shapes = [[of.get("sizes") for of in seeds] for seeds in sets.values()]
     comparable = None not in sizes and len(set(sizes)) == 1 and all(s == shapes[0] for s in shapes)
     shown = [
@@ -73,7 +73,7 @@ def diversity_table(sets: Sets) -> tables.Table:
 
 
 def cosine_chart(sets: Sets) -> DotChart | None:
-    """Return the mean pairwise cosine of each relation and set as dots (the paper's figure 5)."""
+    """Draw the mean pairwise cosine of each relation and set (the paper's figure 5)."""
     return dot_chart("Mean pairwise cosine by relation", _cosines(sets), list(sets))
 
 
@@ -88,7 +88,7 @@ def cosine_table(sets: Sets) -> tables.Table | None:
 
 
 def repetition_table(runs: Mapping[str, Run]) -> tables.Table | None:
-    """Return the rate of repeated words of every set (rows) in every run (columns)."""
+    """Return the rate of repeated words of each set (rows) in each run (columns)."""
     found = [diversity_sets(run) for run in runs.values()]
     rows = []
     for name in dict.fromkeys(name for sets in found for name in sets if not is_part(name)):

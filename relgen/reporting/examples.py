@@ -1,4 +1,4 @@
-"""Sentences side by side: the first accepted ones of evenly spaced relations."""
+"""Picks example sentences: the first of each set, for evenly spaced relations."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ QUOTED_WORDS = 6
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a sentence: an entity, or the text around it."""
+    """A part of a sentence: an entity, or text around entities."""
 
     text: str
     role: Literal["head", "tail", ""] = ""
@@ -43,7 +43,7 @@ class Example:
 
 
 def evenly_spaced(labels: Sequence[str], count: int = RELATIONS) -> list[str]:
-    """Return `count` labels at even distances from the first on; all of them if there are fewer."""
+    """Return `count` evenly spaced labels, starting with the first; all if there are fewer."""
     if len(labels) <= count:
         return list(labels)
     return [labels[index * len(labels) // count] for index in range(count)]
@@ -67,10 +67,10 @@ def pieces(sample: Sample) -> list[Piece]:
 
 
 def examples(run: Run, relations: int = RELATIONS) -> list[Example]:
-    """Return the first sentences of each set for evenly spaced relations, of the first seed.
+    """Return the first sentences of each set of the first seed, for evenly spaced relations.
 
-    Human sentences are shown only if the run allows it. Otherwise generated ones that share
-    `QUOTED_WORDS` words in a row with one of them are left out as well.
+    Human sentences are included only if the run allows it; otherwise, generated ones that share
+    `QUOTED_WORDS` consecutive words with a human one are excluded as well.
     """
     sets: dict[str, list[Sample]] = {}
     first = run.arms[0].seed
@@ -100,10 +100,10 @@ def examples(run: Run, relations: int = RELATIONS) -> list[Example]:
 
 
 def _word_runs(sample: Sample) -> set[tuple[str, ...]]:
-    """Return all runs of `QUOTED_WORDS` words; of a shorter sentence, all of its words."""
-    said = words(sample.text)
-    starts = range(max(1, len(said) - QUOTED_WORDS + 1))
-    return {tuple(said[start : start + QUOTED_WORDS]) for start in starts}
+    """Return every `QUOTED_WORDS` consecutive words; all words of a shorter sentence."""
+    found = words(sample.text)
+    starts = range(max(1, len(found) - QUOTED_WORDS + 1))
+    return {tuple(found[start : start + QUOTED_WORDS]) for start in starts}
 
 
 def _source(

@@ -1,4 +1,4 @@
-"""Writes the report's headline, and collects what its summary says."""
+"""Words the report's headline, and collects the facts for its summary."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _LEVEL = 0.05
 
 @dataclass(frozen=True)
 class Headline:
-    """The finding in a line, and its details in a sentence or two."""
+    """The main finding in a line, and its details in a few sentences."""
 
     title: str
     detail: str
 
 
 def compared_arm(arms: Sequence[str]) -> str | None:
-    """Return the arm that the headline compares with `human`, by a rule that ignores scores.
+    """Return the arm that the headline compares with `human`, whatever the scores.
 
     It is `obo_dpo_mix`, else the first mix, else the first arm that trains on generated samples.
     """
@@ -36,7 +36,7 @@ def compared_arm(arms: Sequence[str]) -> str | None:
 
 
 def headline(run: Run) -> Headline:
-    """Return 'Mix X.X vs. human Y.Y micro-F1', and the difference with its significance."""
+    """Return "Mix X.X vs. human Y.Y micro-F1", and the difference with its significance."""
     classifier = next(iter(run.classifiers), "")
     scores = _by_seed(run, classifier, "micro_f1")
     with_classifier = f" Classifier: {classifier}." if len(run.classifiers) > 1 else ""
@@ -67,7 +67,7 @@ def headline(run: Run) -> Headline:
 
 
 def _by_seed(run: Run, classifier: str, score: str) -> dict[str, dict[int, float]]:
-    """Return the scores of one classifier that are known, by arm and seed."""
+    """Return the known scores of a classifier by arm and seed."""
     scores: dict[str, dict[int, float]] = {}
     for arm in run.arms:
         if arm.classifier == classifier and arm.figures.get(score) is not None:
@@ -76,7 +76,7 @@ def _by_seed(run: Run, classifier: str, score: str) -> dict[str, dict[int, float
 
 
 def what_was_done(run: Run) -> dict[str, Any]:
-    """Return the corpus, the generator and the classifiers, for the summary in `notes.j2`."""
+    """Return corpus, generator and classifiers, for the summary in `notes.j2`."""
     generator = run.settings.get("generator")
     settings = generator if isinstance(generator, dict) else {}
     whole = [arm for arm in run.arm_names if not is_part(arm)]
@@ -107,7 +107,7 @@ def _change(difference: float) -> str:
 
 
 def _ensembles(differences: Sequence[float]) -> str:
-    """Compare ensembles of the initialisations: averaging alone improves scores as well."""
+    """Compare ensembles of the initialisations, since averaging alone improves scores too."""
     mean = points(statistics.fmean(differences))
     said = f"Between ensembles of the initialisations the difference is {mean} points"
     if (interval := paired_interval(differences)) is None:

@@ -1,4 +1,4 @@
-"""Describes arms and generated sets in plain words."""
+"""Describes arms and generated sets in words."""
 
 from __future__ import annotations
 
@@ -25,8 +25,7 @@ _TRAINED_ON = {"pure": "generated only", "mix": "human and generated"}
 def generation_of(arm: str) -> str | None:
     """Return the generated set that an arm uses; None for `human` and `direct`.
 
-    `obo_dpo_mix` uses `obo_dpo`; `obo_dpo_mix@16` uses `obo_dpo@16`, its first 16 samples of each
-    relation.
+    `obo_dpo_mix` uses `obo_dpo`, and `obo_dpo_mix@16` uses `obo_dpo@16`.
     """
     parsed = parse_arm(arm)
     part = "" if parsed.first is None else f"@{parsed.first}"
@@ -34,12 +33,12 @@ def generation_of(arm: str) -> str | None:
 
 
 def is_part(arm: str) -> bool:
-    """Tell whether an arm or set uses only the first samples of a set."""
+    """Return True for an arm or set that uses only the first samples of a set."""
     return "@" in arm
 
 
 def describe(arm: str) -> str:
-    """Describe an arm or a generated set in a few plain words."""
+    """Describe an arm or a generated set in a few words."""
     stem, at, number = arm.partition("@")
     way, _, kind = stem.rpartition("_")
     said = f"{_TRAINED_ON[kind]}: {_WORDS[way]}" if kind in _TRAINED_ON else _WORDS[stem]

@@ -1,6 +1,6 @@
-"""The figures that the paper reports; reports mark them as not measured here.
+"""The paper's figures, which reports mark as not measured here.
 
-KnowPrompt on RoBERTa-large, micro-F1 in per cent, taken from public summaries of the paper.
+They are micro-F1 in per cent of KnowPrompt on RoBERTa-large, from public summaries of the paper.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _SETTINGS = [("tacred", 8), ("tacred", 16), ("retacred", 8), ("semeval", 8)]
 
 
 def published_figures(corpus: str, shots: int) -> dict[str, tuple[str, str]]:
-    """Return the paper's name and figure, in %, by our arm, for one corpus and K."""
+    """Return the paper's name of an arm and its figure in %, by our name, for one corpus and K."""
     if (corpus, shots) not in _SETTINGS:
         return {}
     column = _SETTINGS.index((corpus, shots))

@@ -1,7 +1,7 @@
-"""Writes `report.html` and `report.md` of one or several runs, readable without a network.
+"""Writes `report.html` and `report.md` of one or several runs; both load nothing from a network.
 
-Reads `results.json` and `report_data.json` (see `ReportData`), and leaves out the parts whose files
-are not named there. The text is in `templates/`.
+The data comes from `results.json`, `report_data.json` and the files that they name; parts without
+data are omitted. The text is in `templates/`.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ def write_report(
     """Write `report.html` and `report.md` of a run.
 
     Args:
-        folder: of a finished experiment.
-        out: folder for the two files; default: the run's.
-        human_sentences: False leaves out the corpus's own sentences, whatever its licence.
+        folder: the run's folder.
+        out: the folder for the two files; by default the run's.
+        human_sentences: False hides the corpus's own sentences, whatever its licence.
 
     Returns:
-        The two files.
+        The paths of the two files.
 
     Raises:
-        InputError: no `results.json` in the folder, or a malformed one.
+        InputError: `results.json` does not exist or is malformed.
     """
     run = load_run(folder, human_sentences=human_sentences)
     return _render("report", report_content(run), run.folder if out is None else Path(out))
@@ -63,14 +63,14 @@ def write_comparison(
     """Write `report.html` and `report.md` of several runs side by side.
 
     Args:
-        folders: of finished experiments, by the names of their columns.
-        out: folder for the two files.
-        title: of the report.
-        settings: YAML that made the runs, to be shown.
-        human_sentences: False leaves out the corpora's own sentences, whatever their licence.
+        folders: the runs' folders, by their column headings.
+        out: the folder for the two files.
+        title: the report's title.
+        settings: the YAML text that made the runs, to be shown.
+        human_sentences: False hides the corpora's own sentences, whatever their licences.
 
     Raises:
-        InputError: as `write_report` does.
+        InputError: a `results.json` does not exist or is malformed.
     """
     runs = {
         label: load_run(folder, human_sentences=human_sentences)
@@ -80,8 +80,8 @@ def write_comparison(
 
 
 def comparison_content(runs: comparison.Runs, title: str, settings: str) -> dict[str, Any]:
-    """Return everything that the two templates of a comparison show."""
-    # diversity where K is largest, as the paper shows it, and where the most sets are
+    """Return the content for the two templates of a comparison."""
+    # diversity of the run with the largest K, as in the paper, and of that with the most sets
     corpora = comparison.by_corpus(runs)
     fullest = [comparison.fullest(of) for of in corpora]
     chosen = [name for of in corpora for name in (comparison.largest(of), comparison.fullest(of))]
@@ -121,7 +121,7 @@ def comparison_content(runs: comparison.Runs, title: str, settings: str) -> dict
 
 
 def report_content(run: Run) -> dict[str, Any]:
-    """Return everything that the two templates of a run show."""
+    """Return the content for the two templates of a run."""
     classifier = next(iter(run.classifiers), "")
     f1 = tables.relation_f1(run, classifier)
     sets = diversity.diversity_sets(run)
@@ -151,7 +151,7 @@ def report_content(run: Run) -> dict[str, Any]:
         "version": __version__,
         "human_hidden": run.data.get("show_human_sentences") is False,
     }
-    # last: reading the parts above is what finds out which files are not there
+    # read last: collecting the parts above finds the missing files
     return {**content, "missing": run.missing}
 
 
@@ -168,7 +168,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
 
 
 def _f1_chart(run: Run, f1: dict[str, dict[str, float | None]]) -> charts.DotChart | None:
-    """Draw human samples alone against the headline's arm, by relation."""
+    """Draw F1 by relation of `human` and of the arm in the headline."""
     arm = findings.compared_arm(run.arm_names)
     if arm is None or "human" not in run.arm_names:
         return None
@@ -181,15 +181,12 @@ def _f1_chart(run: Run, f1: dict[str, dict[str, float | None]]) -> charts.DotCha
 
 
 def _duration(stages: Sequence[StageData]) -> str:
-    """Add up the stages' times: a run may have been interrupted in between."""
+    """Format the sum of the stages' times, without interruptions of the run."""
     times = [seconds for stage in stages if (seconds := stage.get("seconds")) is not None]
-    return _time(sum(times)) if times else ""
-
-
-def _time(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    return str(datetime.timedelta(seconds=round(seconds)))
+    if not times:
+        return ""
+    total = sum(times)
+    return f"{total:.1f} s" if total < 60 else str(datetime.timedelta(seconds=round(total)))
 
 
 def _render(template: str, content: Mapping[str, Any], target: Path) -> tuple[Path, Path]:
@@ -205,14 +202,14 @@ def _render(template: str, content: Mapping[str, Any], target: Path) -> tuple[Pa
     for path in paths:
         name = f"{template}{path.suffix}.j2"
         text = environment.get_template(name).render(content)
-        if path.suffix == ".md":  # quotes are harmless there, and their escapes hard to read
+        if path.suffix == ".md":  # quotes are harmless in Markdown, and easier to read
             text = text.replace("&#39;", "'").replace("&#34;", '"')
         write_text(path, text)
     return paths
 
 
 def _markdown_cell(text: object, strip: bool = True) -> str:
-    """Keep a text on its line and without meaning in Markdown; escape it for HTML later."""
+    """Return a text on one line, with Markdown's characters escaped."""
     plain = " ".join(str(text).split()) if strip else re.sub(r"\s", " ", str(text))
     escaped = re.sub(r"([\\`*\[\]|])", r"\\\1", plain)
     return Markup(escaped) if isinstance(text, Markup) else escaped

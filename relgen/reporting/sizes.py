@@ -1,4 +1,4 @@
-"""micro-F1 against the number of generated samples, and where it levels off."""
+"""Finds the number of generated samples at which micro-F1 levels off."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ Scores = dict[int, dict[int, float]]
 
 @dataclass(frozen=True)
 class SizeCurve:
-    """Scores against the number of generated samples per relation, in one run.
+    """Scores by the number of generated samples per relation, in one run.
 
     Args:
         title: the run, the arm and the classifier.
-        points: that number, the mean score, and its standard deviation over several seeds.
+        points: number of samples, mean score, and its standard deviation over seeds.
         level: the number from which more samples have no measurable effect: the smallest whose
-            score no larger one exceeds by more than a standard error of the paired differences.
-            None for a single seed, and where the curve falls.
-        peak: the number with the highest score, where the largest number scores less by more than
-            a standard error.
+            score no larger number exceeds by more than a standard error of the paired differences.
+            None for a single seed, and for a curve with a peak.
+        peak: the number with the highest score, if the score of the largest number is lower by more
+            than a standard error.
         rest: the score of the largest number minus that of `level` or `peak`, and its standard
             error.
     """
@@ -40,7 +40,7 @@ class SizeCurve:
 
 
 def size_curves(runs: Runs) -> list[SizeCurve]:
-    """Return a curve for each arm of which a run has parts (`obo_dpo_mix@8`) and classifier."""
+    """Return a curve for each classifier and each arm that a run has parts of (`obo_dpo_mix@8`)."""
     found = []
     for label, run in runs.items():
         whole = run.settings.get("generator") or {}
@@ -100,6 +100,6 @@ def _gain(scores: Scores, size: int, larger: int) -> tuple[float, float] | None:
 
 
 def size_chart(curves: list[SizeCurve]) -> LineChart | None:
-    """Draw all curves over one axis."""
+    """Draw all curves in one chart."""
     series = [(c.title, [(float(n), 100 * score) for n, score, _ in c.points]) for c in curves]
     return line_chart("micro-F1, %", series, x_label="generated samples per relation")

@@ -1,4 +1,4 @@
-"""The tables of a run, as rows of texts that both the page and the Markdown print."""
+"""Builds the tables of a run, whose cells are texts for both HTML and Markdown."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MISSING = "–"
 
 @dataclass(frozen=True)
 class Cell:
-    """A text, a smaller note after it (a deviation), and whether it is the best of its kind."""
+    """A text, a smaller note after it (such as a deviation), and a mark for the best value."""
 
     text: str
     note: str = ""
@@ -32,7 +32,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """A row's name, an explanation under it, and its cells."""
+    """A row's name, its cells, and an explanation below the name."""
 
     name: str
     cells: list[Cell]
@@ -41,14 +41,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A heading for each column, the first one for the rows' names."""
+    """Column headings, the first of them above the rows' names, and rows."""
 
     columns: list[str]
     rows: list[Row]
 
 
 def percent(value: float | None) -> str:
-    """Format a fraction in per cent with one decimal."""
+    """Format a fraction as a percentage with one decimal, without a sign."""
     return MISSING if value is None else f"{100 * value:.1f}"
 
 
@@ -64,7 +64,7 @@ def points(value: float) -> str:
 
 
 def score(run: Run, arm: str, classifier: str, name: str = "micro_f1") -> tuple[str, str]:
-    """Return mean and standard deviation of a score over seeds, as a cell's text and note."""
+    """Return the mean and standard deviation of a score over seeds, as a cell's text and note."""
     own = [one for one in run.arms if (one.arm, one.classifier) == (arm, classifier)]
     values = [one.figures.get(name) for one in own]
     spread = deviation(values)
@@ -72,7 +72,7 @@ def score(run: Run, arm: str, classifier: str, name: str = "micro_f1") -> tuple[
 
 
 def arm_table(run: Run) -> Table:
-    """Return scores by arm (and classifier, where there are several), means over seeds."""
+    """Return mean scores over seeds by arm, and by classifier if there are several."""
     groups: dict[tuple[str, str], list[ArmRun]] = {}
     for arm in run.arms:
         groups.setdefault((arm.arm, arm.classifier), []).append(arm)
@@ -89,10 +89,8 @@ def arm_table(run: Run) -> Table:
 
 
 def relation_f1(run: Run, classifier: str) -> dict[str, dict[str, float | None]]:
-    """Return {relation: {arm: F1}} of one classifier, means over seeds and initialisations."""
-    found: dict[str, dict[str, list[float]]] = {}
-    for label in run.data.get("labels", []):
-        found[label] = {}
+    """Return {relation: {arm: F1}} of a classifier, as means over seeds and initialisations."""
+    found: dict[str, dict[str, list[float]]] = {label: {} for label in run.data.get("labels", [])}
     for arm in run.arms:
         if arm.classifier != classifier and arm.arm != "direct":
             continue
@@ -107,7 +105,7 @@ def relation_f1(run: Run, classifier: str) -> dict[str, dict[str, float | None]]
 
 
 def relation_table(run: Run, f1: dict[str, dict[str, float | None]]) -> Table:
-    """Return F1 by relation and arm; the best arm of each relation is marked."""
+    """Return F1 by relation and arm, with the best arm of each relation marked."""
     arms = [name for name in run.arm_names if any(of[name] is not None for of in f1.values())]
     negative = run.data.get("negative")
     rows = [
@@ -122,7 +120,7 @@ def relation_table(run: Run, f1: dict[str, dict[str, float | None]]) -> Table:
 
 
 def generation_table(run: Run) -> Table | None:
-    """Return drafts by set: accepted, rejected by reason, time. Sums over seeds."""
+    """Return, by set, sums over seeds of drafts accepted and rejected, seconds and tokens."""
     totals: dict[str, Counter[str]] = {}
     reasons: Counter[str] = Counter()
     for name, arm in _generated_sets(run):
@@ -153,9 +151,9 @@ def generation_table(run: Run) -> Table | None:
 
 
 def labelling_table(run: Run) -> Table | None:
-    """Return, by set, how many sentences were written for and relabelled as each relation.
+    """Return, by set and relation, numbers of sentences asked for and labelled so, over all seeds.
 
-    Sums over seeds; None where nothing was relabelled.
+    None if nothing was relabelled.
     """
     totals: dict[str, dict[str, Counter[str]]] = {}
     for name, arm in _generated_sets(run):
@@ -187,12 +185,7 @@ def _generated_sets(run: Run) -> Iterator[tuple[str, ArmRun]]:
 
 
 def mark_best(cells: Sequence[tuple[str, str]], direction: Literal["low", "high"]) -> list[Cell]:
-    """Mark the best of texts that are numbers, as they are shown: ties are all best.
-
-    Args:
-        cells: text and note of each.
-        direction: whether low or high is good.
-    """
+    """Return cells for pairs of a number and a note, with the best marked, or all that tie."""
     known = [float(text) for text, _ in cells if text != MISSING]
     best = (max if direction == "high" else min)(known) if len(known) > 1 else None
     return [
