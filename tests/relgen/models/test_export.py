@@ -68,11 +68,11 @@ def test_only_an_export_is_replaced(adapter: Path, tmp_path: Path) -> None:
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "thesis.txt").write_text("x")
-    with pytest.raises(InputError, match="no export of relgen"):
+    with pytest.raises(InputError, match="not an export of relgen"):
         export_merged(adapter, mine, force=True)
     assert (mine / "thesis.txt").exists()
     out = export_merged(adapter, tmp_path / "merged")
-    with pytest.raises(InputError, match=r"an export stands here.*--force"):
+    with pytest.raises(InputError, match=r"an export exists here.*--force"):
         export_merged(adapter, out)
     (out / "old").touch()
     export_merged(adapter, out, force=True)
