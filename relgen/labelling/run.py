@@ -52,9 +52,8 @@ def label(
 
     Each sample gets `scores`, its most probable relation as `relation`, and the one that it was
     written for as `provenance.intended`. An entity type that the new relation does not allow is
-    replaced by the only one that it allows, or removed. Samples below the least certainty of the
-    settings go to `NAME.uncertain.jsonl` next to `out`. If interrupted, the same call resumes; if
-    finished, it does nothing.
+    replaced by the only one that it allows, or removed. Samples below the least certainty go to
+    `NAME.uncertain.jsonl` next to `out`. Called again, it resumes, or returns the finished summary.
 
     Args:
         settings: the language model, and options of the probe.
@@ -76,10 +75,9 @@ def label(
     # the probabilities do not depend on the least certainty
     read = inputs_hash(replace(settings, least_certainty=0.0), [*generated, train], content)
     header, path = text_hash(f"{read} {settings.least_certainty}"), out.with_suffix(".json")
-    if out.is_file() and path.is_file():
-        finished: dict[str, Any] = read_json(path)
-        if finished.get("hash") == header:
-            return finished
+    finished: dict[str, Any] = read_json(path) if out.is_file() and path.is_file() else {}
+    if finished.get("hash") == header:
+        return finished
     labelled = _read_labelled(train, relations)
     written = [sample for _, sample in iter_files(with_samples(generated), relations)]
     reader = _open(settings)

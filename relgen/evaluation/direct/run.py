@@ -45,11 +45,10 @@ def classify(
 ) -> dict[str, Any]:
     """Write `predictions.jsonl`, `scores.json` and `direct.json` (a summary) to a folder.
 
-    A killed run continues when it is called again with the same settings and inputs; a finished one
-    does nothing.
+    Called again with the same settings and inputs, a killed run resumes and a finished one is kept.
 
     Args:
-        settings: the model and how to ask it.
+        settings: the model and the way to ask it.
         train: samples to show; not read when `shots` is 0.
         test: samples to classify.
         schema: path or shipped name.
@@ -77,8 +76,7 @@ def classify(
     order = sorted(range(len(samples)), key=lambda i: len(samples[i].text))
     partial = out / ".predictions.partial"
     found = map_in_chunks(ask, [samples[i] for i in order], partial, header, title="Asking")
-    by_place = dict(zip(order, found, strict=True))
-    rows = [by_place[place] for place in range(len(samples))]
+    rows = [row for _, row in sorted(zip(order, found, strict=True))]
     named = [label for label, _, _ in rows]
     scores = score_labels(named, [sample.relation for sample in samples], relations)
     summary = {
