@@ -1,7 +1,7 @@
-"""Batches of packed prefix trees, read from `chains.jsonl`.
+"""Batches of packed prefix trees, from `chains.jsonl`.
 
 The chains are tokenised once, into an Arrow table that `datasets` caches under a fingerprint of
-everything that the tokens depend on.
+everything the tokens depend on.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from relgen.dpo import ChainTokens, TreeBatch, pack, read_chains, tokenise_chain
 from relgen.models import EMBEDDED_LANGUAGE_MODEL, load_tokenizer
 from relgen.prompting import PromptWriter, prompt_format
 
-# `datasets` does not notice that a function changed: raise this number when the tokens change
+# `datasets` does not notice changes in functions: raise this number when the tokens change
 _VERSION = 1
 
 _IDS = Sequence(Value("int32"))
@@ -53,14 +53,14 @@ class PreferenceDataModule(LightningDataModule):
         schema: path or shipped name of the schema, for the relations' explanations.
         validation_chains: path of the chains to validate on, or null.
         validation_share: share of `chains` to hold out when there are no validation chains.
-        model: the model whose tokenizer is used, the same as the module's.
+        model: the model whose tokenizer is used; the module's.
         max_length: the longest path from root to leaf, in tokens. A longer chain is cut before the
             first pair that does not fit.
         token_budget: packed tokens of a batch; a larger tree has a batch to itself.
         diverse: put the diversity instruction into the prompts.
         types: write entity types into the tags.
         seed: of the order, and of the choice of held-out chains.
-        workers: processes that pack batches; 0 packs them in the training's process.
+        workers: number of processes that pack batches; 0 packs them in the training's process.
     """
 
     def __init__(
@@ -84,10 +84,10 @@ class PreferenceDataModule(LightningDataModule):
             )
         if validation_share and validation_chains:
             raise InputError(
-                "validation_chains and validation_share exclude each other",
+                "cannot be combined with validation_chains",
                 field="validation_share",
                 value=validation_share,
-                remedy="give one of the two",
+                remedy="set one of the two",
             )
         if token_budget < 1:
             raise InputError("must be at least 1", field="token_budget", value=token_budget)
@@ -106,7 +106,7 @@ class PreferenceDataModule(LightningDataModule):
         self.validation: Dataset | None = None
 
     def prepare_data(self) -> None:
-        """Tokenise into the cache, on one process; `setup` opens it on all of them."""
+        """Tokenise into the cache on one process; `setup` opens the cache on all."""
         for path in filter(None, (self.chains, self.validation_chains)):
             self._table(path)
 
@@ -135,10 +135,10 @@ class PreferenceDataModule(LightningDataModule):
         return self._loader(self.validation, self._sampler(_sizes(self.validation), shuffle=False))
 
     def heaviest_batch(self, epochs: int, processes: int = 1) -> TreeBatch:
-        """Return the training batch with the most tokens of the first epochs; needs no trainer.
+        """Return the training batch with the most tokens of the first epochs, without a trainer.
 
         Args:
-            epochs: how many to look at; each has batches of its own.
+            epochs: how many epochs to search.
             processes: how many share the batches.
         """
         self.prepare_data()
@@ -169,7 +169,7 @@ class PreferenceDataModule(LightningDataModule):
             sampler=sampler,
             num_workers=self.workers,
             collate_fn=collate_chains,  # type: ignore[arg-type]  # a batch of the table is a dict
-            # without a generator of its own, a loader draws from the one that dropout uses
+            # otherwise a loader draws from the generator that dropout uses
             generator=torch.Generator().manual_seed(self.seed),
         )
 
@@ -177,7 +177,7 @@ class PreferenceDataModule(LightningDataModule):
         schema = load_schema(self.schema)
         tokenizer = load_tokenizer(self.model)
         core = tokenizer.backend_tokenizer.to_str() if tokenizer.is_fast else repr(tokenizer)
-        # report what is wrong with the file before `datasets` wraps the error
+        # report errors in the file before `datasets` wraps them
         for chain in read_chains(path):
             try:
                 schema.check_label(chain.relation)
@@ -205,7 +205,7 @@ class PreferenceDataModule(LightningDataModule):
 
 
 def tokenised_rows(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the rows of the Arrow table; `PreferenceDataModule._table` makes the settings."""
+    """Yield the rows of the Arrow table, for the settings of `PreferenceDataModule._table`."""
     schema = parse_schema(settings["schema"])
     tokenizer = load_tokenizer(settings["model"])
     writer = PromptWriter(
@@ -220,13 +220,8 @@ def tokenised_rows(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def collate_chains(rows: dict[str, list[Any]]) -> TreeBatch:
     """Pack rows of the table, given as columns, into one batch."""
-    names = list(rows)
-    return pack(
-        [
-            ChainTokens(**dict(zip(names, row, strict=True)))
-            for row in zip(*rows.values(), strict=True)
-        ]
-    )
+    cells = zip(*rows.values(), strict=True)
+    return pack([ChainTokens(**dict(zip(rows, row, strict=True))) for row in cells])
 
 
 def _sizes(table: Dataset) -> list[int]:
@@ -252,5 +247,5 @@ def _report_cuts(table: Dataset, max_length: int) -> None:
     if cuts:
         rank_zero_warn(
             f"{len(cuts)} of {len(table)} chains are longer than max_length={max_length}: their "
-            f"last {sum(cuts)} pairs are left out; raise max_length to keep them"
+            f"last {sum(cuts)} pairs are dropped; raise max_length to keep them"
         )

@@ -6,8 +6,9 @@ Policy and reference are one base model with its LoRA adapter on and off. What a
 
 from __future__ import annotations
 
+import math
 import warnings
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from lightning.pytorch import Callback, LightningModule
@@ -27,7 +28,6 @@ from lightning_modules.callbacks.speed import Speed
 from lightning_modules.utils.distributed import any_process, share_of_processes
 from lightning_modules.utils.pair_metrics import PairMetrics
 from lightning_modules.utils.random_state import random_state, set_random_state
-from lightning_modules.utils.schedules import Schedule, learning_rate_factor
 from lightning_modules.utils.sharding import check_shardable, is_sharded, shard
 from relgen.common import DType, InputError, Quantization
 from relgen.dpo import (
@@ -141,7 +141,7 @@ class DPOModule(LightningModule):
         keep_reference: bool = True,
         optimizer: OptimizerCallable = torch.optim.AdamW,
         warmup_steps: int = 0,
-        schedule: Schedule = "cosine",
+        schedule: Literal["constant", "linear", "cosine"] = "cosine",
         sample_every_n_steps: int = 0,
         sample_count: int = 3,
     ) -> None:
@@ -416,19 +416,23 @@ class DPOModule(LightningModule):
         return {name for name, parameter in self.named_parameters() if parameter.requires_grad}
 
     def _learning_rate_factor(self, step: int) -> float:
+        """Return the factor after some steps: a linear warm-up from above 0, a decay to 0."""
+        past = step - self.warmup_steps
+        if past < 0:
+            return (step + 1) / self.warmup_steps
+        if past == 0 or self.schedule == "constant":
+            return 1.0
         # computed late: Lightning sets up the data to count steps, and when resuming that must
         # happen after the epoch is restored
-        needed = step > self.warmup_steps and self.schedule != "constant"
-        total = self.trainer.estimated_stepping_batches if needed else 0
+        total = self.trainer.estimated_stepping_batches
         if total == float("inf"):
             raise InputError(
                 f"schedule '{self.schedule}' needs an end",
                 field="schedule",
                 remedy="set trainer.max_epochs or trainer.max_steps, or schedule to constant",
             )
-        return learning_rate_factor(
-            step, warmup_steps=self.warmup_steps, total_steps=total, schedule=self.schedule
-        )
+        progress = min(1.0, past / max(1.0, total - self.warmup_steps))
+        return 1 - progress if self.schedule == "linear" else (1 + math.cos(math.pi * progress)) / 2
 
 
 def preference_metrics(result: StepResult) -> dict[str, Tensor]:

@@ -1,8 +1,7 @@
 """Batches by token budget, in an order that depends on the seed and the epoch only.
 
-The number of batches is the same in every epoch and a multiple of the number of processes, though
-their composition changes: learning-rate schedules and resumed runs rely on it. No item is repeated
-or left out.
+Every epoch has the same number of batches, a multiple of the number of processes, on which
+learning-rate schedules and resumed runs rely. No item is repeated or left out.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ _DRAWS = 10
 
 
 def count_batches(sizes: Sequence[int], budget: int, *, processes: int = 1) -> int:
-    """Return the smallest multiple of `processes` that is enough batches for all items.
+    """Return the smallest number of batches, a multiple of `processes`, that holds all items.
 
     Args:
         sizes: tokens of each item.
@@ -30,8 +29,7 @@ def count_batches(sizes: Sequence[int], budget: int, *, processes: int = 1) -> i
         processes: how many share the batches.
 
     Raises:
-        InputError: fewer items than processes, or the items cannot be shared evenly within the
-            budget.
+        InputError: fewer items than processes, or no even division within the budget.
     """
     order = _largest_first(sizes, list(range(len(sizes))))
     fewest = sum(min(size, budget) for size in sizes) / budget
@@ -39,10 +37,10 @@ def count_batches(sizes: Sequence[int], budget: int, *, processes: int = 1) -> i
     for number in range(first, len(sizes) + 1, processes):
         if _spread(order, sizes, number, budget) is not None:
             return number
-    problem = f"{len(sizes)} chains cannot be shared by {processes} processes"
+    problem = f"{len(sizes)} chains cannot be divided among {processes} processes"
     most = len(sizes) // processes * processes
     if not most:
-        raise InputError(problem, field="token_budget", value=budget, remedy="take fewer devices")
+        raise InputError(problem, field="token_budget", value=budget, remedy="use fewer devices")
     # some batches must hold two items: the smallest budget that allows it
     needed = max(map(sum, _loads(order, sizes, most)))
     raise InputError(
@@ -58,15 +56,8 @@ def token_batches(
 ) -> list[list[int]]:
     """Return the batches of one epoch, as lists of indices.
 
-    The items are dealt in random order, each to the batch with the fewest tokens. If no draw fits
-    the budget, they are dealt largest first, which fits (`count_batches`).
-
-    Args:
-        sizes: tokens of each item.
-        budget: tokens of a batch.
-        seed: of the order, with the epoch.
-        epoch: from 0.
-        processes: how many share the batches.
+    Items are dealt in random order, each to the batch with the fewest tokens. If no draw fits the
+    budget, they are dealt largest first, which fits. For the arguments see `count_batches`.
     """
     number = count_batches(sizes, budget, processes=processes)
     rng = random.Random(f"batches/{seed}/{epoch}")
@@ -85,18 +76,13 @@ def token_batches(
 class TokenBatchSampler(DistributedSampler[list[int]]):
     """Yields the batches of one process, each as a list of indices.
 
-    It is a DistributedSampler so that Lightning neither wraps nor pads it, and sets its epoch. A
-    loader takes it as `sampler` with `batch_size=None`.
+    A DistributedSampler, so that Lightning sets its epoch and neither wraps nor pads it. A loader
+    takes it as `sampler`, with `batch_size=None`.
 
     Args:
-        sizes: tokens of each item.
-        budget: tokens of a batch.
-        seed: of the order.
         shuffle: if False, every epoch is epoch 0.
-        epoch: the first one; Lightning sets the later ones.
-        skip: batches of the first epoch that an interrupted run has processed.
-        rank: of this process.
-        processes: how many there are.
+        epoch: the first one; Lightning sets later ones.
+        skip: number of batches of the first epoch that an interrupted run has processed.
     """
 
     def __init__(
@@ -112,7 +98,7 @@ class TokenBatchSampler(DistributedSampler[list[int]]):
         processes: int = 1,
     ) -> None:
         super().__init__(
-            sizes,  # type: ignore[arg-type]  # only its length is asked for
+            sizes,  # type: ignore[arg-type]  # only its length is used
             num_replicas=processes,
             rank=rank,
             shuffle=shuffle,
@@ -142,11 +128,11 @@ class TokenBatchSampler(DistributedSampler[list[int]]):
 def position(trainer: Any, batches: int) -> tuple[int, int]:
     """Return the epoch to continue with, and how many of its batches were processed before.
 
-    Lightning restores a loader's epoch, but not its place in the epoch.
+    Lightning restores a loader's epoch, but not its position in the epoch.
 
     Args:
-        trainer: of the training; None before there is one.
-        batches: of an epoch, in each process.
+        trainer: None outside of a training.
+        batches: number of batches of an epoch, in each process.
     """
     if trainer is None:
         return 0, 0
@@ -157,7 +143,7 @@ def position(trainer: Any, batches: int) -> tuple[int, int]:
         return 0, 0
     epoch, skip = divmod(trainer.fit_loop.epoch_loop.batch_progress.total.processed, batches)
     if skip:
-        # the sampler continues where the run stopped, which Lightning has no way to know
+        # Lightning cannot know that the sampler continues where the run stopped
         warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended")
     return epoch, skip
 
@@ -167,7 +153,7 @@ def _largest_first(sizes: Sequence[int], order: Sequence[int]) -> list[int]:
 
 
 def _loads(order: Sequence[int], sizes: Sequence[int], number: int) -> list[list[int]]:
-    """Return the sizes in each batch when items are dealt without a budget."""
+    """Return the sizes of each batch's items, dealt without a budget."""
     batches = _spread(order, sizes, number, sum(sizes))
     assert batches is not None
     return [[sizes[index] for index in batch] for batch in batches]

@@ -20,11 +20,11 @@ _MAX_NEW_TOKENS = 60
 
 
 class SaveAdapter(Callback):
-    """Writes the adapter in PEFT's format to `adapter/` when `fit` has ended."""
+    """Writes the adapter in PEFT's format to `adapter/` when `fit` ends."""
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         module: Any = pl_module
-        # on all processes: together they gather sharded weights
+        # on all processes, which gather sharded weights together
         weights = trained_weights(module.policy.named_parameters())
         if trainer.is_global_zero:
             save_adapter(
@@ -37,7 +37,7 @@ class SaveAdapter(Callback):
 
 
 class Settings(Callback):
-    """Logs the hyper-parameters beside the preference accuracy that they led to."""
+    """Logs the hyper-parameters with the resulting preference accuracy."""
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         names = ("val/rewards/accuracies", "epoch/rewards/accuracies")
@@ -48,10 +48,9 @@ class Settings(Callback):
 
 
 class SampleTexts(Callback):
-    """Logs the policy's answers to a few prompts of the training data.
+    """Logs the policy's answers to the first prompts of the first batch, decoded greedily.
 
-    The prompts are those of the first pairs of the first batch; decoding is greedy, so that the
-    texts of different steps can be compared, and the training's random state is not changed.
+    The texts of different steps can be compared; the training's random state does not change.
 
     Args:
         every_n_steps: optimiser steps between two sets of answers.
@@ -70,7 +69,7 @@ class SampleTexts(Callback):
         if not self._prompts:
             places = [(t, p) for t, pairs in enumerate(batch.pairs_per_tree) for p in range(pairs)]
             prompts = [prompt_ids(batch, *place) for place in places[: self.count]]
-            # all processes generate together with a sharded policy, from the same prompts
+            # with a sharded policy, all processes generate together from the same prompts
             self._prompts = trainer.strategy.broadcast([prompt.cpu() for prompt in prompts])
 
     def on_train_batch_end(
@@ -84,7 +83,6 @@ class SampleTexts(Callback):
         step = trainer.global_step
         module: Any = pl_module
         due = step % self.every_n_steps == 0 and step != self._last_step
-        # with a sharded policy all processes take part
         if not due or not any_process(takes_texts(trainer), pl_module.device):
             return
         if not (module.sharded or trainer.is_global_zero):

@@ -1,6 +1,6 @@
-"""`history.jsonl`: all metrics of a training, step by step, for reports and tests to read.
+"""`history.jsonl`: the metrics of a training, step by step, for reports.
 
-Leaves out what differs from run to run, such as speeds (`lightning_modules.callbacks.loggers`).
+What differs from run to run, such as speed, goes to the user's loggers only.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from relgen.common import read_lines, write_jsonl
 
 
 class MetricHistory(Callback):
-    """Writes `history.jsonl`: one object a step at which something was logged.
+    """Writes `history.jsonl`: one object for each step with metrics.
 
         {"step": 40, "epoch": 2, "metrics": {"loss": 0.61, "val/loss": 0.64}}
 
-    When a run resumes from a checkpoint, rows written after that checkpoint are dropped first, so
-    that no step is in the file twice. Values that are not finite are left out.
+    When a run resumes from a checkpoint, rows of later steps are dropped first, so that no step
+    occurs twice. Values that are not finite are omitted.
     """
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ class HistoryLogger(Logger):
 
     @rank_zero_only
     def start(self, step: int) -> None:
-        """Drop the rows of `step` and later, which will be logged again."""
+        """Drop the rows of `step` and later ones, which will be logged again."""
         lines = read_lines(self.path) if step and self.path.exists() else ()
         rows = (json.loads(line) for line in lines if line.endswith("\n"))
         self._rows = [row for row in rows if row["step"] < step]

@@ -17,13 +17,10 @@ from lightning_modules.callbacks.history import HistoryLogger
 
 
 class RunTensorBoardLogger(TensorBoardLogger):
-    """TensorBoard's files in one folder, without versions below it.
+    """Writes TensorBoard's files to one folder, without versions below it.
 
-    A class of its own also keeps its settings from a logger that takes its place: jsonargparse
-    hands on those that both classes have.
-
-    Args:
-        folder: of the files.
+    As a class of our own it also avoids that jsonargparse passes its arguments on to a logger that
+    the user configures instead.
     """
 
     def __init__(self, folder: str) -> None:
@@ -32,26 +29,20 @@ class RunTensorBoardLogger(TensorBoardLogger):
 
 
 def user_loggers(trainer: Trainer) -> list[Logger]:
-    """Return the user's loggers; on other processes than the first, none."""
+    """Return the user's loggers, on the first process only."""
     if not trainer.is_global_zero:
         return []
     return [logger for logger in trainer.loggers if not isinstance(logger, HistoryLogger)]
 
 
 def takes_texts(trainer: Trainer) -> bool:
-    """Return whether a logger of this process takes texts."""
+    """Return whether any logger of this process accepts texts."""
     known = (TensorBoardLogger, MLFlowLogger, WandbLogger)
     return any(isinstance(logger, known) for logger in user_loggers(trainer))
 
 
 def write_text(trainer: Trainer, name: str, text: str) -> None:
-    """Log a text at the trainer's step.
-
-    Args:
-        trainer: whose loggers.
-        name: with slashes, such as `samples/0`.
-        text: Markdown.
-    """
+    """Log a text (Markdown) at the trainer's step, under a name such as `samples/0`."""
     step = trainer.global_step
     for logger in user_loggers(trainer):
         if isinstance(logger, TensorBoardLogger):
@@ -63,13 +54,7 @@ def write_text(trainer: Trainer, name: str, text: str) -> None:
 
 
 def write_figure(trainer: Trainer, name: str, figure: Figure) -> None:
-    """Log a picture at the trainer's step.
-
-    Args:
-        trainer: whose loggers.
-        name: with slashes, such as `test/confusion`.
-        figure: is not closed.
-    """
+    """Log a picture at the trainer's step, under a name such as `test/confusion`."""
     step = trainer.global_step
     for logger in user_loggers(trainer):
         if isinstance(logger, TensorBoardLogger):
@@ -87,7 +72,7 @@ def write_numbers(trainer: Trainer, values: dict[str, float]) -> None:
 
 
 def write_settings(trainer: Trainer, settings: dict[str, Any], outcome: dict[str, float]) -> None:
-    """Log hyper-parameters with the results that they led to."""
+    """Log hyper-parameters with the resulting metrics."""
     for logger in user_loggers(trainer):
         if isinstance(logger, TensorBoardLogger):
             logger.log_hyperparams(settings, outcome)

@@ -1,10 +1,9 @@
-"""Ends a training on a signal after its step, with a checkpoint to resume from.
+"""Ends a training on a signal after the current step, with a checkpoint to resume from.
 
-SIGINT is Ctrl-C; SIGTERM comes before a machine is taken away: both end the training. SIGUSR1
-comes, where a SLURM script asks for it, before the job's time is up: Lightning then saves and
-queues the job again. Lightning's own handlers act at once, even in the middle of a step or of an
-exchange with other processes. Here a handler only sets a flag; the processes agree on it after each
-step.
+SIGINT (Ctrl-C) and SIGTERM (sent before a machine is reclaimed) end the training. SIGUSR1 (which a
+SLURM script can request before the job's time is up) makes Lightning save and requeue the job.
+Lightning's own handlers act at once, even during a step or a collective operation. Here a handler
+only sets a flag, on which the processes agree after each step.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ from lightning_modules.utils.distributed import any_process
 
 
 class SaveOnTermination(Callback):
-    """Saves `checkpoints/last.ckpt` once the step is done, and leaves.
+    """Saves `checkpoints/last.ckpt` after the current step and ends the training.
 
-    With code 143 on SIGTERM, and by KeyboardInterrupt on SIGINT; a second SIGINT does not wait for
-    the step. On SIGUSR1, where Lightning has a handler for it (under SLURM), that handler follows,
-    and the training goes on until the cluster ends it. A process that Lightning started is told of
-    SIGTERM by the one that started it.
+    With code 143 on SIGTERM, with KeyboardInterrupt on SIGINT; a second SIGINT does not wait for
+    the step. On SIGUSR1, Lightning's handler (set under SLURM) runs after the save, and the
+    training continues until the cluster ends it. SIGTERM is passed on to processes that Lightning
+    started.
     """
 
     def __init__(self) -> None:
@@ -40,13 +39,13 @@ class SaveOnTermination(Callback):
         self._speaks = True
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Replace Lightning's handlers, which it has set by now."""
+        """Replace Lightning's handlers, which are set by now."""
         self._clear()
         self._step, self._speaks = trainer.global_step, trainer.is_global_zero
         if threading.current_thread() is not threading.main_thread():
             return
         self._before[signal.SIGTERM] = signal.signal(signal.SIGTERM, self._note)
-        # not where a shell has its background processes ignore it
+        # shells make their background processes ignore it
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             self._before[signal.SIGINT] = signal.signal(signal.SIGINT, self._note)
         if callable(signal.getsignal(signal.SIGUSR1)):
@@ -63,7 +62,7 @@ class SaveOnTermination(Callback):
         path = _last_checkpoint(trainer)
         trainer.save_checkpoint(path)
         if trainer.is_global_zero:
-            said = f"told to stop: saved {path} after step {self._step}; --resume goes on from it"
+            said = f"told to stop: saved {path} after step {self._step}; continue with --resume"
             print(said, file=sys.stderr)
         if any_process(self._terminated, pl_module.device):
             self._leave = SIGTERMException
@@ -76,12 +75,12 @@ class SaveOnTermination(Callback):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Leave only now: what the saved step logged is written after its end."""
+        """Leave only now: the saved step's metrics are written after its end."""
         if self._leave is not None:
             raise self._leave
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Leave where the step was its epoch's last."""
+        """Leave if the saved step was the last of its epoch."""
         if self._leave is not None:
             raise self._leave
 
@@ -95,7 +94,7 @@ class SaveOnTermination(Callback):
         self._clear()
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Raise KeyboardInterrupt if interrupted after the last step: nothing else begins."""
+        """Raise KeyboardInterrupt if interrupted after the last step, so that nothing follows."""
         interrupted = self._interrupted
         self._clear()
         if interrupted:
@@ -111,7 +110,7 @@ class SaveOnTermination(Callback):
             signal.signal(signal.SIGINT, self._before.pop(signal.SIGINT))
             said = b"\nstopping after this step, with a checkpoint; Ctrl-C again does not wait\n"
             if self._speaks:
-                # a handler may come in the middle of a print, which cannot be entered twice
+                # the signal may interrupt a print, which is not re-entrant
                 os.write(2, said)
 
     def _clear(self) -> None:

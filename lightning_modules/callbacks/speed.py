@@ -1,7 +1,7 @@
 """Speed and memory of a training, for the user's loggers.
 
-Not in `history.jsonl`, which is the same for the same seed; nor from Lightning's ThroughputMonitor,
-which logs into it and takes every batch to be of one size.
+`history.jsonl` does not hold them, since it must depend on the seed only. Lightning's
+ThroughputMonitor would write there, and assumes batches of one size.
 """
 
 from __future__ import annotations
@@ -19,15 +19,14 @@ _GIB = 1 << 30
 
 
 class Speed(Callback):
-    """Logs the throughput, and on a GPU the peak of its memory.
+    """Logs this process's throughput, and on a GPU the peak of its memory.
 
         speed/tokens_per_second   speed/pairs_per_second   memory/peak_gib   memory/reserved_gib
 
-    Over the steps since the last time, every `trainer.log_every_n_steps`, by the clock, without the
-    validation in between. Of this process: with several devices, each has about as much.
+    Every `trainer.log_every_n_steps` steps, over these steps without validation.
 
     Args:
-        counts: returns what a batch holds, such as `{"tokens": 840, "pairs": 7}`.
+        counts: returns the contents of a batch, such as `{"tokens": 840, "pairs": 7}`.
     """
 
     def __init__(self, counts: Callable[[Any], dict[str, int]]) -> None:

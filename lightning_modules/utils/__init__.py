@@ -1,1 +1,1 @@
-"""Helpers of the Lightning modules: metrics, schedules, processes and sharding."""
+"""Helpers of the Lightning modules: metrics, random state, processes and sharding."""

@@ -1,7 +1,7 @@
-"""Agreement between processes: the weight of each one's loss, and flags that any may raise.
+"""Agreement between processes: the weight of each one's loss, and flags that any can set.
 
 Lightning averages gradients over processes as if each had the same number of samples. Weighted by
-`share_of_processes`, the average is that of one process with all the samples.
+`share_of_processes`, the average is that of one process with all samples.
 """
 
 from __future__ import annotations
@@ -16,12 +16,11 @@ def share_of_processes(weight: Tensor) -> Tensor:
 
         losses.mean() * share_of_processes(torch.tensor(float(len(losses))))
 
-    Args:
-        weight: a scalar, how much this process' mean is over, such as its number of samples.
+    It is the number of processes times this one's share of the total weight: 1 for a single
+    process, 0 for one without weight.
 
-    Returns:
-        A scalar: the number of processes times this one's share of the weight; 1 for a single
-        process, and 0 for one without weight.
+    Args:
+        weight: (), such as the number of samples that this process's mean is over.
     """
     if not _several():
         return torch.ones_like(weight)

@@ -1,7 +1,7 @@
 """Means over pairs, exact for batches of any size on any number of processes.
 
-Lightning's own weighted means round when processes are combined: they divide the summed batch sizes
-as whole numbers. These keep sums.
+Lightning's own weighted means are rounded when processes are combined: they divide the summed batch
+sizes as integers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The random state of torch as plain tensors, which a checkpoint loads with `weights_only`."""
+"""The random state of torch as tensors, so that a checkpoint loads with `weights_only`."""
 
 from __future__ import annotations
 
@@ -8,18 +8,16 @@ import torch
 
 
 def random_state() -> dict[str, Any]:
-    """Return this process' state: `{"cpu": (bytes,), "cuda": [(bytes,), …]}`."""
+    """Return this process's state, `{"cpu": (bytes,), "cuda": [(bytes,), …]}`."""
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
     return {"cpu": torch.get_rng_state(), "cuda": cuda}
 
 
 def set_random_state(state: dict[str, Any], rank: int) -> None:
-    """Restore a state.
+    """Restore the state of the first process, the only one in a checkpoint.
 
-    Args:
-        state: of the first process; a checkpoint holds no other.
-        rank: of this process. Other processes than the first are seeded from the state and their
-            rank, so that they do not repeat the first one's dropout.
+    Other processes (rank > 0) are seeded from the state and their rank, so that they do not repeat
+    the first one's dropout.
     """
     if rank:
         torch.manual_seed(int(state["cpu"].long().sum()) * 1000 + rank)

@@ -1,8 +1,8 @@
 """FSDP: every process keeps a part of each layer, for models that do not fit on one device.
 
-Only the decoder's layers and its last norm are sharded; the embedding and the LM head stay whole
-in each process, since packed DPO calls the head by itself, on few positions. Leaves out tensor
-parallelism and 4-bit weights, which torch does not shard.
+The decoder's layers and its last norm are sharded. The embedding and the LM head stay whole in each
+process, since packed DPO calls the head by itself, on few positions. torch does not shard 4-bit
+weights.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from relgen.common import InputError
 class FullyShardedStrategy(ModelParallelStrategy):
     """Lightning's strategy for `fully_shard` (FSDP2), over all processes of the run.
 
-    Its checkpoints are one file with whole tensors, the trained weights only: what one process or
-    DDP writes and reads, so that a run may go on with another number of devices.
+    Its checkpoints are those of one process or DDP, one file with whole tensors of the trained
+    weights, so that a run can resume on another number of devices.
 
     Args:
-        timeout: how long processes wait for one of them that says nothing.
+        timeout: how long processes wait for one that does not respond.
     """
 
     def __init__(self, timeout: timedelta = timedelta(minutes=10)) -> None:
         super().__init__(tensor_parallel_size=1, save_distributed_checkpoint=False, timeout=timeout)
 
     def setup_environment(self) -> None:
-        """Shard over all processes; Lightning would shard over one of each machine."""
+        """Shard over all processes, where Lightning would shard over one of each machine."""
         self._data_parallel_size = self.num_nodes * self.num_processes
         super().setup_environment()
 
@@ -48,7 +48,7 @@ class FullyShardedStrategy(ModelParallelStrategy):
         return True
 
     def lightning_module_state_dict(self) -> dict[str, Any]:
-        """Return the trained weights, whole; all processes must call this."""
+        """Return the trained weights as whole tensors; all processes must call this."""
         assert self.lightning_module is not None
         return trained_weights(self.lightning_module.named_parameters())
 
@@ -69,7 +69,7 @@ class FullyShardedStrategy(ModelParallelStrategy):
         return Strategy.load_checkpoint(self, path, weights_only=weights_only)
 
     def load_model_state_dict(self, checkpoint: Mapping[str, Any], strict: bool = True) -> None:
-        """Keep this process' part of each weight."""
+        """Load this process's part of each weight."""
         assert self.lightning_module is not None
         weights = dict(self.lightning_module.named_parameters())
         state = {
@@ -79,7 +79,7 @@ class FullyShardedStrategy(ModelParallelStrategy):
         self.lightning_module.load_state_dict(state, strict=strict)
 
     def load_optimizer_state_dict(self, checkpoint: Mapping[str, Any]) -> None:
-        """Keep this process' part of each state."""
+        """Load this process's part of each state."""
         states = checkpoint["optimizer_states"]
         for optimizer, state in zip(self.optimizers, states, strict=True):
             optimizer.load_state_dict(state)
@@ -90,18 +90,14 @@ class FullyShardedStrategy(ModelParallelStrategy):
 
 
 def check_shardable(quantization: str | None) -> None:
-    """Refuse weights that cannot be sharded, before they are loaded.
-
-    Raises:
-        InputError: 4-bit weights.
-    """
+    """Raise InputError for 4-bit weights, before they are loaded."""
     if quantization is not None:
         raise InputError(
             "4-bit weights cannot be sharded",
             field="quantization",
             value=quantization,
-            remedy="leave quantization out with trainer/fsdp, or use nf4 with trainer/ddp, where "
-            "every device holds the whole model in a quarter of the memory",
+            remedy="use trainer/fsdp without quantization, or nf4 with trainer/ddp, where every "
+            "device holds the whole model in a quarter of the memory",
         )
 
 
@@ -109,12 +105,11 @@ def shard(policy: PeftModel, mesh: DeviceMesh) -> None:
     """Shard the decoder's weights over the processes, layer by layer.
 
     Args:
-        policy: a base with its adapter, on the CPU or on this process' device. The parts end up on
-            the mesh's device.
+        policy: a base with its adapter, on any device; its parts move to the mesh's device.
         mesh: of the strategy; its `data_parallel` dimension is used.
 
     Raises:
-        InputError: an adapter on layers that are not shared out.
+        InputError: an adapter on layers that are not sharded.
     """
     base: Any = policy.get_base_model()
     decoder = base.get_decoder()
@@ -134,17 +129,17 @@ def shard(policy: PeftModel, mesh: DeviceMesh) -> None:
 
 
 def trained_weights(named: Iterable[tuple[str, Parameter]]) -> dict[str, Tensor]:
-    """Return the trained weights, whole and detached; where sharded, all processes must call."""
+    """Return the trained weights, whole and detached; if sharded, all processes must call this."""
     return {name: whole(weight.detach()) for name, weight in named if weight.requires_grad}
 
 
 def whole(value: Any) -> Any:
-    """Return a sharded tensor as a whole one on the CPU; anything else unchanged."""
+    """Return a sharded tensor whole, on the CPU; return anything else unchanged."""
     return value.full_tensor().cpu() if isinstance(value, DTensor) else value
 
 
 def _part_of(value: Tensor, like: Tensor) -> Tensor:
-    """Return this process' part of a tensor; the tensor itself where `like` is not sharded."""
+    """Return this process's part of a tensor, or all of it if `like` is not sharded."""
     if not isinstance(like, DTensor):
         return value
     moved = value.to(device=like.device, dtype=like.dtype)

@@ -1,7 +1,4 @@
-"""The sizes of a language model, read from its configuration; no weights are loaded.
-
-Dense decoders with gated feed-forward layers (Llama's form); biases are left out.
-"""
+"""The sizes of a language model, read from its configuration without loading weights."""
 
 from __future__ import annotations
 
@@ -18,7 +15,7 @@ from relgen.models import missing_model, resolve_model
 
 
 class DecoderSizes(NamedTuple):
-    """The sizes of a dense decoder with gated feed-forward layers."""
+    """The sizes of a dense decoder with gated feed-forward layers (Llama's form), no biases."""
 
     layers: int
     width: int
@@ -31,17 +28,17 @@ class DecoderSizes(NamedTuple):
 
     @property
     def queries(self) -> int:
-        """Q, numbers in a token's queries."""
+        """The width Q of a token's queries."""
         return self.heads * self.head_width
 
     @property
     def keys(self) -> int:
-        """K, numbers in a token's keys; its values have as many."""
+        """The width K of a token's keys, and of its values."""
         return self.key_value_heads * self.head_width
 
     @property
     def linear_layers(self) -> dict[str, tuple[int, int]]:
-        """Inputs and outputs of each linear layer of a decoder layer, by its name."""
+        """Inputs and outputs of the linear layers of a decoder layer, by their names."""
         attention = {
             "self_attn.q_proj": (self.width, self.queries),
             "self_attn.k_proj": (self.width, self.keys),
@@ -57,13 +54,10 @@ class DecoderSizes(NamedTuple):
 
 
 def read_sizes(model: str) -> DecoderSizes:
-    """Read the sizes of a model from its configuration.
-
-    Args:
-        model: embedded name, local folder or Hub id.
+    """Read the sizes of a model: an embedded name, a local folder or a Hub id.
 
     Raises:
-        InputError: no configuration is found, its attention does not allow packed trees, or its
+        InputError: the model cannot be found, its attention does not allow packed trees, or its
             layers are of another form.
     """
     with missing_model(model):
@@ -78,7 +72,7 @@ def read_sizes(model: str) -> DecoderSizes:
             "memory can be estimated for dense decoders with gated feed-forward layers only",
             field="model",
             value=text.model_type,
-            remedy="leave out --estimate, or take a model of Llama's, Qwen's or Mistral's form",
+            remedy="run without --estimate, or choose a model of Llama's, Qwen's or Mistral's form",
         )
     heads = text.num_attention_heads
     return DecoderSizes(
@@ -94,14 +88,14 @@ def read_sizes(model: str) -> DecoderSizes:
 
 
 def adapted_layers(targets: str | Sequence[str], sizes: DecoderSizes) -> tuple[str, ...]:
-    """Return the linear layers that an adapter is put on, by PEFT's rules for `target_modules`.
+    """Return the linear layers that get an adapter, by PEFT's rules for `target_modules`.
 
     Args:
         targets: `all-linear`, a regular expression over full names, or ends of names.
         sizes: of the model.
 
     Raises:
-        InputError: no layer has such a name.
+        InputError: no layer matches.
     """
 
     def matches(name: str) -> bool:
@@ -113,7 +107,7 @@ def adapted_layers(targets: str | Sequence[str], sizes: DecoderSizes) -> tuple[s
     found = tuple(name for name in sizes.linear_layers if matches(name))
     if not found:
         raise InputError(
-            "names no linear layer of this model",
+            "matches no linear layer of this model",
             field="lora_target_modules",
             value=targets,
             remedy=f"layers: {', '.join(sizes.linear_layers)}",

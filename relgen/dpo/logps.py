@@ -147,7 +147,7 @@ def _inputs(batch: TreeBatch, plan: TreePlan) -> dict[str, Any]:
     return {
         "input_ids": batch.input_ids[:, row],
         "position_ids": batch.position_ids[:, row],
-        # a 4D mask makes transformers build none of its own; `attend` does not read it
+        # a 4D mask stops transformers from building one; `attend` does not read it
         "attention_mask": torch.ones(1, 1, 1, 1, dtype=torch.bool, device=batch.input_ids.device),
         "attend": plan.attend,
     }

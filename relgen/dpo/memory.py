@@ -2,23 +2,24 @@
 
     total = weights + adapter + optimiser + activations
 
-*Weights* are the frozen base, *adapter* the trained numbers, *optimiser* its state for these. The
-*activations* are all else at the step's peak: the adapter's gradients, what autograd keeps for the
-backward pass, and the intermediate results of that pass where it begins. Of the last two:
+*Weights* are the frozen base, *adapter* the trained weights, *optimiser* its state. *Activations*
+are everything else at the step's peak: the adapter's gradients, the tensors that autograd keeps for
+the backward pass, and the intermediate results when that pass begins. autograd keeps
 
-    kept = L · (N · kept_per_token + copies of keys, values and masks) + final norm + head
+    L · (N · kept_per_token + copies of keys, values and masks) + final norm + head
 
-and where layers are recomputed, L · N · D · (bytes of a hidden state) and the above for one layer.
+or, if layers are recomputed, L · N · D · (bytes of a hidden state) and the above for one layer.
 
-Letters: L layers, N tokens, T targets; D, I, Q and K are the widths of hidden states, feed-forward
-layers, queries and keys; V words, r the adapter's rank.
+L layers, N tokens, T targets; D, I, Q and K are the widths of hidden states, feed-forward layers,
+queries and keys; V is the size of the vocabulary, r the adapter's rank.
 
-Holds for dense decoders with gated feed-forward layers (Llama's form), without their biases. Leaves
-out buffers inside kernels, the allocator's gaps and the CUDA context.
+For dense decoders with gated feed-forward layers (Llama's form), without their biases. Buffers
+inside kernels, the allocator's gaps and the CUDA context are not counted.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -37,15 +38,7 @@ _GIB = 1 << 30
 
 
 class MemoryEstimate(NamedTuple):
-    """Bytes on one device that holds the whole model.
-
-    Args:
-        weights: the frozen base.
-        adapter: the trained weights.
-        optimizer: its state.
-        activations: all else at a step's peak, gradients included.
-        tokens: packed tokens of the batch.
-    """
+    """Bytes on one device that holds the whole model, for a batch of `tokens` packed tokens."""
 
     weights: int
     adapter: int
@@ -62,7 +55,7 @@ class MemoryEstimate(NamedTuple):
             "total": self.total,
         }
         lines = [f"  {name:12}{size / _GIB:7.2f} GiB" for name, size in rows.items()]
-        head = f"one device, at a batch of {self.tokens:,} packed tokens:"
+        head = f"one device, for a batch of {self.tokens:,} packed tokens:"
         note = "not counted: the allocator's gaps, and on a GPU the CUDA context (about 0.5 GiB)"
         return "\n".join([head, *lines, note])
 
@@ -74,40 +67,32 @@ class MemoryEstimate(NamedTuple):
 
 @runtime_checkable
 class EstimatesMemory(Protocol):
-    """A module that can estimate the memory of one of its steps."""
+    """A module that can estimate the memory of a step."""
 
     def estimate_memory(self, batch: Any, precision: str) -> MemoryEstimate:
-        """Return the estimate for one batch; loads nothing but the model's configuration.
-
-        Args:
-            batch: the largest batch.
-            precision: the trainer's, such as `bf16-mixed`.
-        """
+        """Return the estimate for a batch, given the trainer's precision, such as `bf16-mixed`."""
 
 
 @runtime_checkable
 class HasHeaviestBatch(Protocol):
-    """A data module that can tell its largest batch."""
+    """A data module that can find its largest batch."""
 
     def heaviest_batch(self, epochs: int, processes: int) -> Any:
-        """Return the largest batch of the first epochs, dealt to so many processes, on the CPU."""
+        """Return the largest batch of the first epochs, divided among processes, on the CPU."""
 
 
 class TrainingSettings(NamedTuple):
-    """The settings of a training that decide what a step of it keeps in memory.
+    """The settings of a training that affect the memory of a step.
+
+    The first four and the rank are those of `lightning_modules.dpo.DPOModule`.
 
     Args:
-        dtype: of the base's weights that are not quantised.
-        quantization: `nf4` or None.
-        double_quantization: the quantisation constants are quantised as well.
-        compute_dtype: in which 4-bit layers compute.
         autocast: products are computed in half precision (`bf16-mixed`).
-        rank: r.
         targets: the linear layers with an adapter (`adapted_layers`).
         dropout: the adapter has dropout.
-        recompute: layers are computed again in the backward pass (gradient checkpointing).
-        on_cpu: computed on a CPU.
-        kernels: those in use (`relgen.kernels`), of `gated`, `tiles` and `head`.
+        recompute: layers are recomputed in the backward pass (gradient checkpointing).
+        on_cpu: the device is a CPU.
+        kernels: those of `gated`, `tiles` and `head` that are in use (`kernels_in_use`).
     """
 
     dtype: DType
@@ -124,7 +109,7 @@ class TrainingSettings(NamedTuple):
 
     @property
     def hidden(self) -> int:
-        """Bytes of a number in the hidden states; beside 4-bit layers all is in float32."""
+        """Bytes of a number in the hidden states; with 4-bit layers these are float32."""
         return 4 if self.quantization else _BYTES[resolved(self.dtype)]
 
     @property
@@ -139,35 +124,35 @@ class TrainingSettings(NamedTuple):
 
     @property
     def trained(self) -> int:
-        """Bytes of a trained number: PEFT keeps adapters in float32 at least."""
+        """Bytes of a trained number; PEFT keeps adapters in float32 or wider."""
         return max(4, self.hidden)
 
     @property
     def adapter_input(self) -> int:
-        """Bytes of a number in what an adapter reads, and in what it hands from A to B."""
+        """Bytes of a number in the inputs of an adapter's A and B."""
         return 2 if self.autocast else self.trained
 
     @property
     def uses_gated(self) -> bool:
-        """Whether the feed-forward kernel applies: in one precision, and without dropout."""
+        """True if the feed-forward kernel applies: a single precision, no dropout."""
         plain = not (self.quantization or self.autocast or self.dropout) and self.hidden >= 4
         return "gated" in self.kernels and plain and "mlp.down_proj" in self.targets
 
     @property
     def uses_tiles(self) -> bool:
-        """Whether the CPU's kernel for attention over trees applies: in float32."""
+        """True if the kernel for attention over trees applies: float32 on a CPU."""
         return "tiles" in self.kernels and self.on_cpu and self.hidden == 4 and not self.autocast
 
 
 class Pass(NamedTuple):
-    """Tokens that go through the model together.
+    """The sizes of one forward pass.
 
     Args:
         tokens: N.
-        targets: T, of them predicted.
-        trunk: tokens that attend causally.
-        seen: keys that blocks of branches see, each block's own copy.
-        scores: entries of these blocks' masks.
+        targets: T.
+        trunk: number of tokens that attend causally.
+        seen: number of keys that blocks of branches see, summed over blocks.
+        scores: number of entries in these blocks' masks.
     """
 
     tokens: int
@@ -185,7 +170,7 @@ def estimate_memory(
     *,
     branch_tokens: int | None = None,
 ) -> MemoryEstimate:
-    """Return what one optimiser step takes.
+    """Estimate the memory of one optimiser step.
 
     Args:
         sizes: of the model.
@@ -221,15 +206,7 @@ def whole_pass(batch: TreeBatch) -> Pass:
 
 
 def trunk_and_branches(batch: TreeBatch, branch_tokens: int) -> tuple[Pass, list[Pass]]:
-    """Return the passes of a batch whose branches are taken some at a time.
-
-    Args:
-        batch: the packed trees.
-        branch_tokens: of the branches in a pass, about.
-
-    Returns:
-        The pass of the trunks, and those of the branches.
-    """
+    """Return the pass of the trunks and those of the branches, as `tree_losses` splits them."""
     branches = [
         _pass(batch, part.span, part.targets.stop - part.targets.start)
         for part in micro_batches(batch, branch_tokens)
@@ -254,7 +231,7 @@ def weight_bytes(sizes: DecoderSizes, settings: TrainingSettings) -> int:
     bitsandbytes packs two weights of a linear layer into a byte, with a scale for 64 of them:
     float32, or quantised again as one byte and a float32 for 256 scales.
     """
-    linear = sizes.layers * _numbers(sizes.linear_layers.values())
+    linear = sizes.layers * sum(map(math.prod, sizes.linear_layers.values()))
     embeddings = sizes.vocabulary * sizes.width * (1 if sizes.tied else 2)
     norms = (2 * sizes.layers + 1) * sizes.width
     a_weight: float = settings.hidden
@@ -265,7 +242,7 @@ def weight_bytes(sizes: DecoderSizes, settings: TrainingSettings) -> int:
 
 
 def adapter_numbers(sizes: DecoderSizes, settings: TrainingSettings) -> int:
-    """Return how many numbers are trained: A is (r, inputs), B is (outputs, r)."""
+    """Return the number of trained numbers: A is (r, inputs), B is (outputs, r)."""
     ends = sum(sum(sizes.linear_layers[name]) for name in settings.targets)
     return sizes.layers * settings.rank * ends
 
@@ -275,13 +252,13 @@ def optimizer_bytes(
 ) -> int:
     """Return the bytes of an optimiser's state.
 
-    Read off a step over six numbers; optimisers of other libraries than torch may work on a GPU
-    only, and are taken to keep two numbers a weight, of one byte each where their name has "8bit".
+    Measured in a step over six numbers. Optimisers of other libraries than torch may work on a GPU
+    only; they are assumed to keep two numbers a weight, of one byte each if named "8bit".
 
     Args:
         make: builds the optimiser.
-        numbers: trained.
-        tensors: that hold them.
+        numbers: number of trained numbers.
+        tensors: number of tensors that hold them.
         dtype: their type.
     """
     probe = Parameter(torch.zeros(2, 3, dtype=dtype))
@@ -300,11 +277,10 @@ def kept_per_token(sizes: DecoderSizes, settings: TrainingSettings) -> int:
     """Return the bytes that autograd keeps of a token for the backward pass of one layer.
 
     - norms: each keeps its input in float32; the hidden states themselves where these are float32.
-    - attention: queries, keys and values. torch's kernels keep their output and a float32 a head as
-      well; the kernel `tiles` computes scores again and keeps no more.
-    - feed-forward: of `silu(gate) * up` autograd keeps gate, up and the activation; the kernel
-      `gated` computes the last one again.
-    - adapters: what A reads (`_adapter_inputs`), and the r numbers that it hands to B.
+    - attention: queries, keys and values. torch's kernels also keep their output and a float32 a
+      head; the kernel `tiles` does not.
+    - feed-forward: gate, up and the activation; the kernel `gated` recomputes the last one.
+    - adapters: the inputs of A (`_adapter_inputs`), and the r inputs of B.
     """
     norms = 2 * sizes.width * max(4, settings.hidden)
     attention = (sizes.queries + 2 * sizes.keys) * settings.attention
@@ -318,8 +294,8 @@ def kept_per_token(sizes: DecoderSizes, settings: TrainingSettings) -> int:
 def _adapter_inputs(sizes: DecoderSizes, settings: TrainingSettings) -> int:
     """Return the bytes that a layer's adapters keep of a token: the inputs of their A matrices.
 
-    Adapters that read the same tensor share it, unless each one casts it or drops some of it. The
-    frozen layers beside them keep nothing.
+    Adapters with the same input share it, unless each casts it or applies dropout to it. The frozen
+    layers keep nothing.
     """
     read = {
         ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"): settings.hidden,
@@ -331,7 +307,7 @@ def _adapter_inputs(sizes: DecoderSizes, settings: TrainingSettings) -> int:
     for layers, size in read.items():
         adapted = sum(name in settings.targets for name in layers)
         if not adapted or (layers == ("mlp.down_proj",) and settings.uses_gated):
-            continue  # the kernel computes this input again
+            continue  # the kernel recomputes this input
         width, _ = sizes.linear_layers[layers[0]]
         shared = size == settings.adapter_input and not settings.dropout
         total += width * settings.adapter_input * (1 if shared else adapted)
@@ -345,8 +321,8 @@ def kept_of_layer(sizes: DecoderSizes, settings: TrainingSettings, tokens: Pass)
     """Return the bytes that autograd keeps for the backward pass of one layer.
 
     torch's kernels are called for the trunks and for blocks of branches; each block keeps a copy of
-    the keys and values that it sees, and its mask as numbers. A GPU's kernels take no grouped keys
-    beside a mask: keys and values are repeated for all heads.
+    the keys and values that it sees, and its mask as numbers. On a GPU these keys and values are
+    repeated for all heads.
     """
     kept = tokens.tokens * kept_per_token(sizes, settings)
     if not settings.uses_tiles:
@@ -354,13 +330,13 @@ def kept_of_layer(sizes: DecoderSizes, settings: TrainingSettings, tokens: Pass)
         copied = tokens.seen * keys + tokens.trunk * (keys - sizes.keys)
         kept += (2 * copied + tokens.scores) * settings.attention
     if settings.autocast and not settings.quantization and settings.hidden > 2:
-        # the frozen layers keep their weights in the type that they compute in
-        kept += 2 * _numbers(sizes.linear_layers.values())
+        # the frozen layers keep their weights, cast to half precision
+        kept += 2 * sum(map(math.prod, sizes.linear_layers.values()))
     return kept
 
 
 def kept_of_pass(sizes: DecoderSizes, settings: TrainingSettings, tokens: Pass) -> int:
-    """Return the bytes that autograd keeps of a pass where its backward pass begins."""
+    """Return the bytes that autograd keeps of a pass for its backward pass."""
     hidden_states = tokens.tokens * sizes.width * settings.hidden
     layer = hidden_states if settings.recompute else kept_of_layer(sizes, settings, tokens)
     final_norm = tokens.tokens * sizes.width * max(4, settings.hidden)
@@ -372,12 +348,11 @@ def kept_of_pass(sizes: DecoderSizes, settings: TrainingSettings, tokens: Pass) 
 
 
 def beginning_of_backward(sizes: DecoderSizes, settings: TrainingSettings, tokens: Pass) -> int:
-    """Return the bytes of intermediate results where the backward pass begins.
+    """Return the bytes of intermediate results when the backward pass begins.
 
-    At the head: the kernel has two parts of the logits in float32, the one at work and the one
-    before; autograd has two gradients of the size of its log-probabilities. At the last layer:
-    gradients of gate, up and their product, and three of hidden states; where layers are
-    recomputed, what this one keeps as well.
+    At the head: two parts of the logits in float32 (the kernel), or two gradients of the size of
+    the log-probabilities (autograd). At the last layer: gradients of gate, up and their product,
+    three of hidden states, and what the layer keeps if it is recomputed.
     """
     logits = tokens.targets * sizes.vocabulary
     if "head" in settings.kernels:
@@ -405,9 +380,9 @@ def activation_bytes(
     Args:
         sizes: of the model.
         settings: of the training.
-        passes: all tokens in one, or the branches' passes, one after the other.
-        trunks: the trunks' pass, where branches have passes of their own: it is kept meanwhile, and
-            gradients of the adapter and of the trunks' keys and values add up.
+        passes: one pass of all tokens, or successive passes of the branches.
+        trunks: the pass of the trunks if branches have their own passes. It is kept meanwhile, with
+            sums of the gradients of the adapter and of the trunks' keys and values.
     """
     gradients = adapter_numbers(sizes, settings) * settings.trained
     peak = gradients + max(
@@ -415,8 +390,8 @@ def activation_bytes(
         for one in passes
     )
     if settings.quantization:
-        # a 4-bit layer is unpacked for its product, one at a time
-        largest = max(inputs * outputs for inputs, outputs in sizes.linear_layers.values())
+        # 4-bit layers are unpacked for their product, one at a time
+        largest = max(map(math.prod, sizes.linear_layers.values()))
         peak += largest * _BYTES[resolved(settings.compute_dtype)]
     if trunks is not None:
         states = 2 * sizes.layers * trunks.tokens * sizes.keys * settings.attention
@@ -424,12 +399,8 @@ def activation_bytes(
     return peak
 
 
-def _numbers(shapes: Any) -> int:
-    return sum(inputs * outputs for inputs, outputs in shapes)
-
-
 def kernels_in_use() -> frozenset[str]:
-    """Return the kernels that change what a step keeps, as far as they are in use on this CPU."""
+    """Return the kernels in use on this machine that change a step's memory."""
     probe = torch.empty(0)
     found = {
         "gated": in_use("gated") and in_use("lora"),

@@ -12,7 +12,7 @@ nor for float16 with loss scaling (which comes after these gradients).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -32,12 +32,9 @@ PairLoss = Callable[[PairLogProbabilities, slice], Tensor]
 
 
 class TreeLosses(NamedTuple):
-    """The losses of B pairs.
+    """The losses (B,) of B pairs and the policy's log-probabilities, detached, and `total`, ().
 
-    Args:
-        total: their sum, (), to propagate back.
-        losses: (B,), detached.
-        policy: their log-probabilities, detached.
+    `total` is the sum of the losses, to propagate back.
     """
 
     total: Tensor
@@ -111,7 +108,10 @@ class _Parts(torch.autograd.Function):
             with torch.enable_grad():
                 own_losses, log_probabilities = values(part, states)
                 total = own_losses.sum()
-            sums = _added(sums, torch.autograd.grad(total, wanted, allow_unused=True))
+            for index, more in enumerate(torch.autograd.grad(total, wanted, allow_unused=True)):
+                before = sums[index]
+                if more is not None:
+                    sums[index] = more if before is None else before.add_(more)
             losses.append(own_losses.detach())
             found.append(log_probabilities.detach())
         of_inputs = iter(sums)
@@ -129,11 +129,3 @@ class _Parts(torch.autograd.Function):
             for saved in ctx.saved_tensors
         )
         return None, None, None, *scaled
-
-
-def _added(sums: Iterable[Tensor | None], more: Iterable[Tensor | None]) -> list[Tensor | None]:
-    """Add gradients to their sums, in place where there is one."""
-    return [
-        old if new is None else new if old is None else old.add_(new)
-        for old, new in zip(sums, more, strict=True)
-    ]

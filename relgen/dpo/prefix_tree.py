@@ -164,7 +164,7 @@ def pack(chains: Sequence[ChainTokens]) -> TreeBatch:
         raise ValueError("a batch needs at least one chain, and a chain at least one pair")
     row = _Row()
     trunks = [row.add_trunk(chain) for chain in chains]
-    shapes = tuple(row.add_branches(*both) for both in zip(chains, trunks, strict=True))
+    shapes = tuple(row.add_branches(c, *trunk) for c, trunk in zip(chains, trunks, strict=True))
     pairs = sum(len(chain.chosen) for chain in chains)
     # chosen completions were numbered 2i and rejected ones 2i + 1 on the way
     sequences = torch.tensor(row.target_sequences)
@@ -253,14 +253,6 @@ def prompt_ids(batch: TreeBatch, tree: int, pair: int) -> Tensor:
     return torch.cat([row[shape.start : branch.fork], row[branch.start : branch.cue_end]])
 
 
-class _Trunk(NamedTuple):
-    """Offsets of a trunk in the row, and the entry time of its first node."""
-
-    start: int
-    end: int
-    entry: int
-
-
 class _Row:
     """Grows the lists that `pack` turns into tensors."""
 
@@ -275,7 +267,8 @@ class _Row:
         self._time = 0
         self._completions = 0
 
-    def add_trunk(self, chain: ChainTokens) -> _Trunk:
+    def add_trunk(self, chain: ChainTokens) -> tuple[int, int, int]:
+        """Return start and end in the row, and the entry time of the first node."""
         start, root, steps = len(self.ids), self._time, len(chain.chosen)
         # each step enters a trunk node, its cue and two completions; all trunk nodes stay open
         # until the tree's end, since the later ones are below the earlier ones
@@ -283,21 +276,19 @@ class _Row:
         for step, demonstration in enumerate(chain.demonstrations):
             segment = [*chain.prefix, *demonstration] if step == 0 else demonstration
             self._add(segment, len(self.ids) - start, root + 4 * step, close)
-        return _Trunk(start, len(self.ids), root)
+        return start, len(self.ids), root
 
-    def add_branches(self, chain: ChainTokens, trunk: _Trunk) -> TreeShape:
+    def add_branches(self, chain: ChainTokens, start: int, end: int, root: int) -> TreeShape:
         branches = []
         for step, fork in enumerate(chain.forks()):
-            entry, branch_start = trunk.entry + 4 * step + 1, len(self.ids)
+            entry, branch_start = root + 4 * step + 1, len(self.ids)
             self._add(chain.cue, fork, entry, entry + 3)
             cue_end, position = len(self.ids), fork + len(chain.cue)
             self._add_completion(chain.chosen[step], cue_end - 1, position, entry + 1)
             chosen_end = len(self.ids)
             self._add_completion(chain.rejected[step], cue_end - 1, position, entry + 2)
-            branches.append(
-                Branch(trunk.start + fork, branch_start, cue_end, chosen_end, len(self.ids))
-            )
-        return TreeShape(trunk.start, trunk.end, tuple(branches))
+            branches.append(Branch(start + fork, branch_start, cue_end, chosen_end, len(self.ids)))
+        return TreeShape(start, end, tuple(branches))
 
     def _add(self, segment: list[int], position: int, entry: int, close: int) -> None:
         self.ids += segment

@@ -1,6 +1,6 @@
 """Replaces layers, the attention function and the allocator's settings by faster ones.
 
-Leaves out what is computed: results are the same without it (`RELGEN_KERNELS=off`), only later.
+Results are the same without them (`RELGEN_KERNELS=off`), up to rounding.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""The one place where models get their faster layers."""
+"""Replaces the layers of a model by faster ones, by the model's use."""
 
 from __future__ import annotations
 
@@ -16,16 +16,14 @@ Use = Literal["reading", "training", "generation", "classifier"]
 
 
 def accelerate(model: nn.Module, for_: Use) -> None:
-    """Replace a model's layers by faster ones that compute the same, where there are any.
-
-    Weights, their names and saved files stay the same.
+    """Replace layers by faster ones that compute the same; weights and their names stay.
 
     Args:
         model: changed in place.
-        for_: `reading` passes texts through a model; `training` tunes a LoRA adapter of a frozen
-            base (PEFT's model); `classifier` trains an encoder of which few tokens' states are
-            read (`relgen.kernels.read_states`); `generation` decodes from now on, after which the
-            model can neither be trained nor saved.
+        for_: `reading` runs a model forward; `training` tunes a LoRA adapter of a frozen base
+            (PEFT's model); `classifier` trains an encoder and reads the states of few tokens
+            (`relgen.kernels.read_states`); `generation` decodes, after which the model can neither
+            be trained nor saved.
     """
     use_onednn(model)
     if for_ == "training":

@@ -1,13 +1,10 @@
 """The attention function that relgen's language models are loaded with.
 
-Without more it is transformers' own, but for grouped keys and values beside a mask: transformers
-repeats these for every query head. torch's kernel for CPUs takes them as they are; the repeated
-copy of a long cache costs more there than attention itself. On other devices a mask with grouped
-heads would rule the fast kernels out.
-
-transformers hands extra keyword arguments of a model's forward on to its attention function. One
-named `attend` computes attention instead: that is how packed prefix trees and drafts that share a
-prompt go through a model.
+It is transformers' own with two differences. On a CPU, grouped keys and values are not repeated for
+every query head if there is a mask: copying a long cache costs more than attention itself. (On
+other devices, a mask with grouped heads would rule out the fast kernels.) And a model's keyword
+argument `attend`, which transformers passes on to this function, computes attention instead: packed
+prefix trees and drafts that share a prompt need this.
 """
 
 from __future__ import annotations
@@ -24,7 +21,7 @@ from transformers.masking_utils import sdpa_mask
 from relgen.kernels.switch import in_use
 
 Attend = Callable[[int, Tensor, Tensor, Tensor, float | None], Tensor]
-"""Number of the layer, (B, H, T, D), (B, G, L, D) twice and the scale to (B, T, H, D)."""
+"""(layer number, query (B, H, T, D), key and value (B, G, L, D), scale) -> (B, T, H, D)."""
 ATTENTION = "relgen"
 """The name to load a model with: `load_language_model(…, attention=ATTENTION)`."""
 _SPECIAL = ("sliding_window", "softcap", "s_aux", "position_bias")
@@ -33,7 +30,7 @@ _SPECIAL = ("sliding_window", "softcap", "s_aux", "position_bias")
 def grouped_attention(
     query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, **options: Any
 ) -> Tensor:
-    """Return `scaled_dot_product_attention` for H query heads and G heads of keys and values.
+    """Return `scaled_dot_product_attention` for grouped heads, (B, H, T, D).
 
     Args:
         query: (B, H, T, D).
@@ -41,9 +38,6 @@ def grouped_attention(
         value: (B, G, L, D).
         mask: broadcasts to (B, H, T, L); bool, True where a query sees a key.
         options: `is_causal`, `dropout_p`, `scale`.
-
-    Returns:
-        (B, H, T, D)
     """
     groups = query.shape[1] // key.shape[1]
     if groups > 1 and not _takes_groups(query.device.type):
@@ -65,7 +59,7 @@ def attention_forward(
     attend: Attend | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """Compute the attention of one layer; transformers calls this.
+    """Return the attention of one layer, (B, T, H, D), and no weights; transformers calls this.
 
     Args:
         module: the attention layer.
@@ -76,20 +70,17 @@ def attention_forward(
         dropout: on the scores.
         scaling: of the scores; 1/√D when None.
         attend: computes attention instead.
-        kwargs: what else transformers passes.
-
-    Returns:
-        (B, T, H, D), and None in place of the weights.
+        kwargs: other options of transformers.
 
     Raises:
-        ValueError: the layer asks for something that `attend` does not know: dropout on the scores,
+        ValueError: the layer needs an option that `attend` does not support: dropout on the scores,
             a window, a soft cap or sinks.
     """
     special = [name for name in _SPECIAL if kwargs.get(name) is not None]
     if attend is not None:
         if special or dropout:
             asked = ", ".join(special) or "dropout on the scores"
-            raise ValueError(f"this layer asks for {asked}, which this attention does not compute")
+            raise ValueError(f"this layer needs {asked}, which this attention does not support")
         return attend(cast(int, module.layer_idx), query, key, value, scaling), None
     plain = attention_mask is None or special or kwargs.get("cache") is not None
     if plain or not _takes_groups(query.device.type):

@@ -1,9 +1,8 @@
 """LoRA layers that add their update into the base layer's output, forward and backward.
 
-PEFT's layer computes `base(x) + B(A(x)) * s` as four tensors of the output's size, and its backward
-pass as many of the input's. Here the products are accumulated in place: the same numbers up to
-rounding, with less memory traffic. Only weights change hands: names, files and switches of the
-adapter are PEFT's.
+PEFT's layer computes `base(x) + B(A(x)) * s` with four tensors of the output's size, and its
+backward pass with as many of the input's. Here products are accumulated in place: the same numbers
+up to rounding, with less memory traffic. Names, files and switches of the adapter stay PEFT's.
 """
 
 from __future__ import annotations
@@ -27,13 +26,14 @@ def low_rank_forward(
 
     Args:
         rows: (N, I).
-        weight: (O, I), frozen, like `bias`, (O,).
+        weight: (O, I), frozen.
+        bias: (O,), frozen.
         down: (r, I), LoRA's A.
         up: (O, r), LoRA's B.
         scale: of the adapter.
 
     Returns:
-        (N, O), and the adapter's inner states (N, r) for `low_rank_backward`.
+        The output (N, O), and A's output (N, r) for `low_rank_backward`.
     """
     hidden = linear(rows, down)  # (N, r)
     return linear(rows, weight, bias).addmm_(hidden, up.T, alpha=scale), hidden
@@ -50,15 +50,13 @@ def low_rank_backward(
     *,
     towards_rows: bool,
 ) -> tuple[Tensor | None, Tensor, Tensor]:
-    """Return the gradients of `low_rank_forward` for its rows (if asked for), A and B.
+    """Return the gradients with respect to rows (or None), A and B; arguments as in the forward.
 
-    Args:
-        gradient: (N, O) of the output; the others as there.
-        rows: (N, I).
+    `gradient` is that of the output, (N, O).
     """
     through = matmul(gradient, up).mul_(scale)  # (N, r)
     of_rows = matmul(gradient, weight).addmm_(through, down) if towards_rows else None
-    # the narrow matrix on the left: it is the one that is copied
+    # the narrow matrix on the left, since `matmul` copies that one
     of_up = matmul(hidden.T, gradient).T.mul_(scale)  # (O, r)
     of_down = matmul(through.T, rows)
     return of_rows, of_down, of_up
@@ -105,10 +103,9 @@ class _LowRankLinear(torch.autograd.Function):
 
 
 class FusedLinear(lora.Linear):
-    """PEFT's LoRA layer around `nn.Linear`, computed by `_LowRankLinear` where that is the same.
+    """PEFT's LoRA layer around `nn.Linear`, computed by `_LowRankLinear` for one plain adapter.
 
-    It is where one plain adapter is on, without dropout, in a single precision. Anything else is
-    left to PEFT.
+    Adapters with dropout, mixed precision and the like are left to PEFT.
     """
 
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
@@ -125,7 +122,7 @@ class FusedLinear(lora.Linear):
         return output
 
     def fusable(self, x: Tensor) -> str | None:
-        """Return the adapter to compute an input with, or None where PEFT has to."""
+        """Return the name of the adapter to fuse for an input, or None to leave it to PEFT."""
         names = [name for name in self.active_adapters if name in self.lora_A]
         if self.disable_adapters or self.merged or len(names) != 1 or self.lora_variant:
             return None

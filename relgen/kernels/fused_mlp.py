@@ -1,10 +1,10 @@
-"""The feed-forward part of Llama's family, which keeps half as much for the backward pass.
+"""The feed-forward part of Llama's family, with half as much kept for the backward pass.
 
     y = down(silu(gate(x)) * up(x))
 
-autograd keeps both projections, the activation and the product, each as wide as the layer. The
-last two are quickly made again from the first two. `down` carries a LoRA adapter and is computed
-as `relgen.kernels.fused_lora` does it; where that leaves a layer to PEFT, so does this.
+autograd keeps both projections, the activation and the product, each as wide as the layer. Here the
+last two are recomputed from the first two. `down` is computed with its LoRA adapter as in
+`relgen.kernels.fused_lora`; what that leaves to PEFT, this does too.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from relgen.kernels.fused_lora import FusedLinear, low_rank_backward, low_rank_f
 from relgen.kernels.replacement import as_kind, replace_modules
 from relgen.kernels.switch import in_use
 
-# transformers' classes of this form; they read `act_fn` and the three projections alone
+# transformers' classes of this form; they use nothing but `act_fn` and the three projections
 _FAMILY = frozenset({"LlamaMLP", "MistralMLP", "Qwen2MLP", "Qwen3MLP"})
 
 
@@ -71,7 +71,7 @@ class _GatedDown(torch.autograd.Function):
 
 
 class FusedGated(nn.Module):
-    """A feed-forward part that computes by `_GatedDown`; to be joined with its original class."""
+    """A feed-forward part computed by `_GatedDown`; a mixin for its original class."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(…, D) to (…, D)."""
@@ -79,7 +79,7 @@ class FusedGated(nn.Module):
         gate, up = own.gate_proj(x), own.up_proj(x)
         last = own.down_proj
         name = last.fusable(gate) if isinstance(last, FusedLinear) else None
-        # a layer with hooks is to be called
+        # hooks run only if the layer is called
         if name is None or gate.dtype != up.dtype or last._forward_hooks:
             result: Tensor = last(own.act_fn(gate) * up)
             return result
@@ -92,12 +92,7 @@ class FusedGated(nn.Module):
 
 
 def fuse_gated(model: nn.Module) -> None:
-    """Replace the feed-forward parts of a PEFT model by `FusedGated`.
-
-    Args:
-        model: its LoRA layers are fused (`relgen.kernels.fused_lora.fuse_lora`); feed-forward parts
-            of another form stay as they are.
-    """
+    """Replace the feed-forward parts of a PEFT model, after `fuse_lora`, by `FusedGated`."""
 
     def fused(part: nn.Module) -> nn.Module | None:
         fits = type(part).__name__ in _FAMILY and isinstance(part.act_fn, SiLUActivation | nn.SiLU)

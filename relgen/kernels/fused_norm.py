@@ -1,4 +1,4 @@
-"""RMS norms of Llama's family in few passes.
+"""RMS norms of Llama's family, with few passes over memory.
 
     y = w * x / sqrt(mean(x²) + ε)
 
@@ -17,12 +17,12 @@ from relgen.kernels.onednn_linear import has_autocast
 from relgen.kernels.replacement import as_kind, replace_modules
 from relgen.kernels.switch import in_use
 
-# transformers' classes of this form; they read `weight` and `variance_epsilon` alone
+# transformers' classes of this form; they use nothing but `weight` and `variance_epsilon`
 _FAMILY = frozenset({"LlamaRMSNorm", "MistralRMSNorm", "Qwen2RMSNorm", "Qwen3RMSNorm"})
 
 
 class _RMSNorm(torch.autograd.Function):
-    """(…, D), frozen (D,) and ε to (…, D); gradients for the first."""
+    """Maps x (…, D), a frozen weight (D,) and ε to (…, D), with gradients for x."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
@@ -42,7 +42,7 @@ class _RMSNorm(torch.autograd.Function):
 
 
 class FusedNorm(nn.Module):
-    """A norm that computes by `_RMSNorm` where it is frozen and its input in float32 or wider."""
+    """A norm computed by `_RMSNorm` if it is frozen and its input is float32 or wider."""
 
     weight: Tensor
     variance_epsilon: float
@@ -58,7 +58,7 @@ class FusedNorm(nn.Module):
 
 
 def fuse_norms(model: nn.Module) -> None:
-    """Replace the norms of a model's layers by `FusedNorm`; norms of another form stay."""
+    """Replace the RMS norms of a model by `FusedNorm`."""
 
     def fused(norm: nn.Module) -> nn.Module | None:
         return as_kind(norm, FusedNorm) if type(norm).__name__ in _FAMILY else None

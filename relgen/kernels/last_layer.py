@@ -1,7 +1,7 @@
 """The last layer of an encoder, computed only at the tokens whose states are read.
 
-All tokens still give keys and values; queries, the output projection and the feed-forward part,
-more than four fifths of a layer, run at the tokens that are asked for. The states are the same.
+Keys and values still need all tokens. Queries, the output projection and the feed-forward part,
+more than four fifths of a layer, run at the chosen tokens only. Their states are the same.
 """
 
 from __future__ import annotations
@@ -19,10 +19,7 @@ _FAMILIES = ("bert", "camembert", "electra", "roberta", "xlm-roberta")
 
 
 def narrow(encoder: Any) -> bool:
-    """Replace the encoder's last layer by a `NarrowLayer`; False if its family does not allow it.
-
-    The weights and their names stay.
-    """
+    """Replace the encoder's last layer by a `NarrowLayer`; return False for other families."""
     fits = encoder.config.model_type in _FAMILIES and not encoder.config.is_decoder
     if not (fits and in_use("last_layer")):
         return False
@@ -33,17 +30,13 @@ def narrow(encoder: Any) -> bool:
 
 
 def read_states(encoder: Any, ids: Tensor, mask: Tensor, places: Tensor) -> Tensor:
-    """Return the states of a few tokens of each text after the last layer.
+    """Return the last layer's states of P tokens of each text, (B, P, H).
 
     Args:
-        encoder: a base model of transformers; after `narrow`, the last layer computes only what is
-            read.
-        ids: (B, T) token ids.
+        encoder: a base model of transformers, narrowed (`narrow`) or not.
+        ids: (B, T).
         mask: (B, T), 1 for a token and 0 for padding.
-        places: (B, P) indices of the tokens to read.
-
-    Returns:
-        (B, P, H) states.
+        places: (B, P), indices of the tokens to read.
     """
     inputs: dict[str, Any] = {"input_ids": ids, "attention_mask": mask}
     layers = getattr(getattr(encoder, "encoder", None), "layer", None)
@@ -60,11 +53,7 @@ def at_places(states: Tensor, places: Tensor) -> Tensor:
 
 
 class NarrowLayer(nn.Module):
-    """A layer of the BERT family that is computed at chosen tokens only.
-
-    Args:
-        layer: the layer; its parts are taken over.
-    """
+    """A layer of the BERT family, with that layer's modules, computed at chosen tokens only."""
 
     def __init__(self, layer: Any) -> None:
         super().__init__()
@@ -80,17 +69,14 @@ class NarrowLayer(nn.Module):
         kept: Tensor | None = None,
         **kwargs: Any,
     ) -> Tensor:
-        """Return the layer's output states.
+        """Return the states of the chosen tokens, (B, P, H).
 
         Args:
             hidden_states: (B, T, H).
             attention_mask: (B, 1, …, T), bool or added to the scores; the same for every query.
-            args: not used, like `kwargs`: what layers of other kinds need.
-            kept: (B, P) indices of tokens; by default all.
-            kwargs: see `args`.
-
-        Returns:
-            (B, P, H), or (B, T, H).
+            args: not used, as `kwargs`; layers of other kinds need them.
+            kept: (B, P), indices of tokens; by default all.
+            kwargs: not used.
         """
         own = self.attention.self
         read = hidden_states if kept is None else at_places(hidden_states, kept)  # (B, P, H)

@@ -1,15 +1,14 @@
 """Log-probabilities of target tokens under a frozen LM head, without keeping logits.
 
-A target's log-probability is one number, so its gradient towards the head's input is one vector
-times whatever comes from above:
+A target's log-probability is one number, so its gradient with respect to the head's input is one
+vector times the incoming gradient:
 
     ∂ log p(t | x) / ∂x = W_t - Σ_v p(v | x) W_v
 
-That vector is computed while the logits are there, and kept instead of them: D numbers for a
-target where autograd would keep several times V. The logits are computed for a part of the
-vocabulary at a time, under a running maximum (Milakov and Gimelshein, arXiv 1805.02867): a part
-small enough for a cache, whose weights the products read once for all targets. The products are
-those of autograd; their number does not change.
+The forward pass computes this vector and keeps it instead of the logits: D numbers per target,
+where autograd would keep several times V. Logits are computed for a part of the vocabulary at a
+time, with a running maximum (Milakov and Gimelshein, arXiv 1805.02867), so that they fit into a
+cache. The number of products is that of autograd.
 """
 
 from __future__ import annotations
@@ -27,40 +26,39 @@ from relgen.kernels.switch import in_use
 
 _TARGETS_AT_ONCE = 2048
 _ALIGNED = 64
-"""Words of a part, a multiple of this where there are more: kernels are faster then."""
+"""Parts of the vocabulary are multiples of this, since kernels are faster with these."""
 _LOG2_E = math.log2(math.e)
 
 
 def logits_at_once(device: str) -> int:
-    """Return how many logits, targets times words, are computed at once: 16 MiB of them on a CPU.
+    """Return how many logits to compute at once: 16 MiB on a CPU, 64 MiB on other devices.
 
-    On other devices 64 MiB: smaller parts would take longer to launch than to compute.
+    There, launching smaller parts would take longer than computing them.
     """
     return 1 << 22 if device == "cpu" else 1 << 24
 
 
 def head_log_probabilities(head: nn.Module, states: Tensor, ids: Tensor) -> Tensor:
-    """Return the log-probability of each target, log softmax(head(x))[target].
+    """Return the log-probability of each target, log softmax(head(x))[target], (T,).
+
+    In float32 if the head computes in half precision.
 
     Args:
-        head: V outputs. Of one that is dense and frozen, no logits are kept.
-        states: (T, D) the head's inputs.
-        ids: (T,) the targets.
-
-    Returns:
-        (T,), in float32 where the head computes in half precision.
+        head: with V outputs; no logits are kept if it is dense and frozen.
+        states: (T, D), the head's inputs.
+        ids: (T,), the targets.
     """
     if in_use("head") and is_frozen_head(head):
         return _frozen_head_log_probabilities(head, states, ids)
     logits: Tensor = head(states)
     if logits.dtype in (torch.bfloat16, torch.float16):
         logits = logits.float()
-    # one pass over the vocabulary, where gather and logsumexp are several
+    # one pass over the vocabulary; gather and logsumexp would be several
     return -F.cross_entropy(logits, ids, reduction="none")
 
 
 def is_frozen_head(head: nn.Module) -> TypeGuard[nn.Linear]:
-    """Return whether a head is dense, without training and without hooks (which want a call)."""
+    """Return whether a head is dense, frozen and without hooks (which run only in a call)."""
     if not is_dense(head) or head._forward_hooks or head._forward_pre_hooks:
         return False
     return not any(parameter.requires_grad for parameter in head.parameters())
@@ -72,21 +70,16 @@ def _frozen_head_log_probabilities(head: nn.Linear, states: Tensor, ids: Tensor)
     device = states.device.type
     if has_autocast(states):
         dtype = torch.get_autocast_dtype(device)
-        # once, where autocast would do it for every part
+        # cast once; autocast would do it for every part
         weight, states = weight.to(dtype), states.to(dtype)
         bias = None if bias is None else bias.to(dtype)
-        with torch.autocast(device, enabled=False):
-            return _apply(states, weight, bias, ids)
-    return _apply(states, weight, bias, ids)
-
-
-def _apply(states: Tensor, weight: Tensor, bias: Tensor | None, ids: Tensor) -> Tensor:
-    result: Tensor = _FrozenHead.apply(states, weight, bias, ids)
+    with torch.autocast(device, enabled=False):
+        result: Tensor = _FrozenHead.apply(states, weight, bias, ids)
     return result
 
 
 class _FrozenHead(torch.autograd.Function):
-    """(T, D), (V, D), (V,) and (T,) to (T,), with gradients for the first."""
+    """Maps (T, D), (V, D), (V,) and (T,) to (T,), with gradients for the first."""
 
     @staticmethod
     def forward(
@@ -113,7 +106,7 @@ class _FrozenHead(torch.autograd.Function):
 def _part(
     states: Tensor, weight: Tensor, bias: Tensor | None, ids: Tensor, *, with_mean: bool
 ) -> tuple[Tensor, Tensor | None]:
-    """Log-probabilities (S,) of S targets, and Σ_v p(v | x) W_v (S, D) if asked for."""
+    """Return the log-probabilities of S targets, (S,), and Σ_v p(v | x) W_v, (S, D), or None."""
     words = max(1, logits_at_once(states.device.type) // max(1, len(states)))
     words -= words % _ALIGNED if words > _ALIGNED else 0
     dtype = torch.promote_types(states.dtype, torch.float32)

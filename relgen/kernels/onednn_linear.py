@@ -1,14 +1,9 @@
-"""Matrix products on a CPU, by the library that is faster there.
+"""Matrix products in float32 on a CPU, by the faster library.
 
-torch hands float32 products to Intel's MKL, which uses AVX-512 on Intel's processors only. oneDNN,
-which torch carries as well, uses what a processor has: on AMD's with AVX-512 it takes less than
-half the time, for eight rows as for a thousand. The numbers are the same up to the order of
-float32 sums.
-
-oneDNN computes them where a processor has AVX-512 and is not Intel's.
-
-Leaves out: half precision, for which torch asks oneDNN itself, products of two batches, and
-attention.
+torch uses Intel's MKL, which uses AVX-512 on Intel's processors only. oneDNN, also a part of torch,
+takes less than half the time on AMD's processors with AVX-512, for eight rows as for a thousand.
+So it is used on processors with AVX-512 that are not Intel's. The results are the same up to the
+order of float32 sums.
 """
 
 from __future__ import annotations
@@ -27,19 +22,16 @@ from relgen.kernels.switch import in_use
 
 
 def linear(rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Return x Wᵀ + b, without autograd.
+    """Return x Wᵀ + b, (…, O), without autograd.
 
     Args:
         rows: (…, I).
-        weight: (O, I); a transposed view costs no copy, other views do.
+        weight: (O, I); views other than a transposed one are copied.
         bias: (O,).
-
-    Returns:
-        (…, O)
     """
     if not _takes(rows, weight):
         return F.linear(rows, weight, bias)
-    # for other strides than these two, oneDNN has plain loops only, hundreds of times slower
+    # with other strides oneDNN is hundreds of times slower
     if not (weight.is_contiguous() or weight.T.is_contiguous()):
         weight = weight.contiguous()
     product: Tensor = torch.ops.mkldnn._linear_pointwise(rows, weight, bias, "none", [], "")
@@ -47,15 +39,12 @@ def linear(rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def matmul(left: Tensor, right: Tensor) -> Tensor:
-    """Return the product of (…, I) and (I, O), (…, O), without autograd."""
+    """Return the product of (…, I) and (I, O), without autograd."""
     return linear(left, right.T)
 
 
 class FastLinear(nn.Linear):
-    """`nn.Linear` by `linear`; anything but float32 on a CPU is left to torch.
-
-    Its gradients have no gradients of their own.
-    """
+    """`nn.Linear` computed by `linear` for float32 on a CPU; not twice differentiable."""
 
     def forward(self, input: Tensor) -> Tensor:
         """(…, I) to (…, O)."""
@@ -68,11 +57,7 @@ class FastLinear(nn.Linear):
 
 
 def use_onednn(model: nn.Module) -> None:
-    """Replace a model's dense layers by `FastLinear`, where oneDNN is the faster library.
-
-    Args:
-        model: its `nn.Linear`, and no subclass of it, are replaced.
-    """
+    """Replace a model's `nn.Linear` (no subclasses) by `FastLinear` where oneDNN is faster."""
     if prefers_onednn():
         replace_modules(
             model, lambda layer: as_kind(layer, FastLinear) if type(layer) is nn.Linear else None
@@ -80,23 +65,20 @@ def use_onednn(model: nn.Module) -> None:
 
 
 class DecodingLinear(nn.Module):
-    """A frozen `FastLinear` whose weights lie as oneDNN reads them: for models that only decode.
+    """A copy of a frozen `FastLinear` with weights in oneDNN's layout, for models that decode.
 
-    Otherwise every pass lays them out again, which takes as long as the product of a few rows.
-
-    Args:
-        layer: its weights are copied.
+    Otherwise oneDNN lays them out in every pass, which takes as long as the product of a few rows.
     """
 
     _ROWS = 8
-    """What the layout is chosen for; it was no slower for one row, nor for a thousand."""
+    """The number of rows that the layout is for; it was no slower for one row or a thousand."""
 
     def __init__(self, layer: FastLinear) -> None:
         super().__init__()
         self.in_features, self.out_features = layer.in_features, layer.out_features
         self._bias = layer.bias
         weight = layer.weight.detach()
-        # no buffer: it is no tensor that could be moved or saved
+        # not a buffer: such a tensor cannot be moved or saved
         self._packed = torch.ops.mkldnn._reorder_linear_weight(weight, self._ROWS)
 
     def forward(self, input: Tensor) -> Tensor:
@@ -108,11 +90,9 @@ class DecodingLinear(nn.Module):
 
 
 def lay_out_weights(model: nn.Module) -> None:
-    """Replace every `FastLinear` by a `DecodingLinear`, where its weights allow it.
+    """Replace every `FastLinear` in float32 by a `DecodingLinear`.
 
-    Args:
-        model: for inference from now on; it cannot be saved any more. An output layer's weights
-            stay in memory where the input embeddings are the same.
+    The model can neither be trained nor saved afterwards.
     """
 
     def laid_out(layer: nn.Module) -> nn.Module | None:
@@ -124,7 +104,7 @@ def lay_out_weights(model: nn.Module) -> None:
 
 
 def is_dense(layer: nn.Module) -> bool:
-    """Return whether a layer is `nn.Linear` or a `FastLinear`, and no other kind of either."""
+    """Return whether a layer is an `nn.Linear` or a `FastLinear`, not another subclass."""
     return type(layer) in (nn.Linear, FastLinear)
 
 
@@ -140,13 +120,13 @@ def prefers_onednn() -> bool:
 
 @functools.cache
 def _gains() -> bool:
-    # without MKL, torch has another library for these processors
+    # builds of torch without MKL use another library
     wide = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
     return torch.backends.mkl.is_available() and wide and not is_intel() and _has_onednn()
 
 
 def _has_onednn() -> bool:
-    """Return whether torch's private calls of oneDNN are there and compute what is expected."""
+    """Return whether torch's private operators for oneDNN exist and work."""
     one = torch.ones(1, 1)
     try:
         for weight in (one, torch.ops.mkldnn._reorder_linear_weight(one, 1)):
@@ -161,7 +141,7 @@ def _takes(rows: Tensor, weight: Tensor) -> bool:
     return (
         rows.dtype == weight.dtype == torch.float32
         and rows.device.type == "cpu"
-        # weights that are spread over processes are another class
+        # sharded weights are of another class
         and type(weight) in (Tensor, nn.Parameter)
         and rows.numel() > 0
         and prefers_onednn()
@@ -169,7 +149,7 @@ def _takes(rows: Tensor, weight: Tensor) -> bool:
 
 
 class _Linear(torch.autograd.Function):
-    """y = x Wᵀ + b, with gradients for whatever needs one."""
+    """y = x Wᵀ + b, with gradients for all three."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

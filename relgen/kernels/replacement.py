@@ -1,4 +1,4 @@
-"""Puts modules in the place of others that have the same weights, names and settings."""
+"""Replaces modules by others with the same weights, names and settings."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ def replace_modules(model: nn.Module, replacement: Callable[[nn.Module], nn.Modu
     """Replace the modules below a model in their parents.
 
     Args:
-        model: changed in place; it is not replaced itself.
-        replacement: what to put in a module's place; None leaves it there.
+        model: changed in place; never replaced itself.
+        replacement: returns a module's replacement, or None to keep it.
     """
-    # children are not listed beforehand: each is freed as soon as its replacement is there
+    # children are not listed beforehand, so that each is freed when it is replaced
     for parent in [module for module in model.modules() if next(module.children(), None)]:
         for name in list(parent._modules):
             child = parent._modules[name]
@@ -25,11 +25,11 @@ def replace_modules(model: nn.Module, replacement: Callable[[nn.Module], nn.Modu
 
 
 def as_kind(module: nn.Module, kind: type[nn.Module]) -> nn.Module:
-    """Return a module with another's weights, children, hooks and settings, and its own `forward`.
+    """Return a module of another kind with a module's weights, children, hooks and settings.
 
     Args:
-        module: its class stays among the new module's classes, for whoever asks.
-        kind: a subclass of the module's class, or a class whose `forward` may call `super()`'s.
+        module: remains an instance of its class, for `isinstance`.
+        kind: a subclass of the module's class, or a mixin whose `forward` may call `super()`'s.
     """
     own = kind if issubclass(kind, type(module)) else _joined(kind, type(module))  # type: ignore[arg-type]
     made: nn.Module = own.__new__(own)

@@ -1,9 +1,9 @@
 """The switch of all kernels: the environment variable `RELGEN_KERNELS`.
 
-    RELGEN_KERNELS=off             everything runs plainly
+    RELGEN_KERNELS=off             no kernels
     RELGEN_KERNELS=-norms,-head    all kernels but these
 
-Without it all are in use, each where it computes what the plain form computes.
+By default all are in use.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import Literal, get_args
 from relgen.common import InputError
 
 Kernel = Literal[
-    "allocator",  # freed memory is kept for the next tensors
-    "decoding",  # weights laid out once as oneDNN reads them
-    "gated",  # SwiGLU that keeps half as much for its backward pass
+    "allocator",  # keeps freed memory for the next tensors
+    "decoding",  # weights in oneDNN's layout
+    "gated",  # SwiGLU with half as much kept for its backward pass
     "grouped",  # attention with a mask over grouped keys and values, without copies
     "head",  # log-probabilities without keeping logits
-    "last_layer",  # a classifier's last layer at the tokens that are read
+    "last_layer",  # a classifier's last layer, at the tokens that are read
     "linear",  # float32 products by oneDNN
     "lora",  # LoRA's update added in place
-    "norms",  # RMS norms in few passes
+    "norms",  # RMS norms with few passes over memory
     "tiles",  # attention over prefix trees as plain products
 ]
 KERNELS: tuple[Kernel, ...] = get_args(Kernel)
@@ -30,11 +30,7 @@ _VARIABLE = "RELGEN_KERNELS"
 
 
 def in_use(kernel: Kernel) -> bool:
-    """Return whether a kernel is switched on.
-
-    Raises:
-        InputError: the environment variable has another form.
-    """
+    """Return whether a kernel is switched on; raise InputError if the switch is malformed."""
     return kernel not in _left_out(os.environ.get(_VARIABLE, ""))
 
 
@@ -46,9 +42,9 @@ def _left_out(value: str) -> tuple[str, ...]:
     names = tuple(name.strip().removeprefix("-") for name in value.split(","))
     if not value.startswith("-") or not set(names) <= set(KERNELS):
         raise InputError(
-            "switches the kernels in a form that is not known",
+            "neither off nor a list of kernels to leave out, such as -norms,-head",
             field=_VARIABLE,
             value=value,
-            remedy=f"set it to off, or leave some out: -norms,-head; known: {', '.join(KERNELS)}",
+            remedy=f"kernels: {', '.join(KERNELS)}",
         )
     return names

@@ -1,13 +1,11 @@
 """Attention over packed prefix trees on a CPU as plain matrix products.
 
-torch's kernel for CPUs works in small squares of scores, whose products reach a third of the rate
-of larger ones. Here the scores of one branch, or of a piece of the trunk, and of the query heads
-that share their keys, are one product by oneDNN, which still fits into a cache. A branch sees the
-whole trunk up to its fork, so that only its own square needs a mask. Scores are not kept for the
-backward pass: they are computed again from queries and keys.
+torch's kernel for CPUs works on small squares of scores, at a third of the rate of larger products.
+Here the scores of one branch, or of a piece of the trunk, are one product by oneDNN for all query
+heads that share their keys, and still fit into a cache. A branch sees the whole trunk up to its
+fork, so that only its own square needs a mask. The backward pass recomputes the scores.
 
-Leaves out: dropout, other types than float32, other devices (`can_tile`), and what the tiles of a
-tree are (`relgen.dpo`).
+For float32 on a CPU, without dropout (`can_tile`). `relgen.dpo` decides which tiles a tree has.
 """
 
 from __future__ import annotations
@@ -24,11 +22,11 @@ from relgen.kernels.switch import in_use
 
 
 class Tile(NamedTuple):
-    """Queries that attend in one call: `first` to `last`, offsets in the span, ends exclusive.
+    """Queries `first` to `last` (offsets in the span, ends exclusive), which attend in one call.
 
-    They see the trunk from `trunk_start` to `fork`, offsets in the row, and of the span `own_start`
-    to `own_end` with `mask` added to the scores, (last - first, own_end - own_start): 0, or -∞ for
-    what is hidden.
+    They see the trunk from `trunk_start` to `fork` (offsets in the row), and of the span
+    `own_start` to `own_end`, with `mask` added to the scores: (last - first, own_end - own_start),
+    0 or -∞.
     """
 
     first: int
@@ -41,7 +39,7 @@ class Tile(NamedTuple):
 
 
 def can_tile(query: Tensor, value: Tensor) -> bool:
-    """Return whether `attend_tiles` computes this, and faster than torch does."""
+    """Return whether `attend_tiles` supports these tensors and is faster than torch."""
     fits = query.dtype == value.dtype == torch.float32 and query.device.type == "cpu"
     return fits and in_use("tiles") and prefers_onednn() and not has_autocast(query)
 
@@ -54,18 +52,15 @@ def attend_tiles(
     scale: float | None = None,
     trunk: tuple[Tensor, Tensor] | None = None,
 ) -> Tensor:
-    """Compute the softmax attention of packed trees.
+    """Return the softmax attention of a span of N tokens of packed trees, (1, N, H, D).
 
     Args:
-        query: (1, H, N, D), of a span of N tokens.
+        query: (1, H, N, D).
         key: (1, G, N, D), H a multiple of G.
         value: (1, G, N, D).
         tiles: of the span.
         scale: of the scores; 1/√D when None.
-        trunk: keys and values of the trunks, (1, G, M, D), where the span is of branches alone.
-
-    Returns:
-        (1, N, H, D)
+        trunk: keys and values of the trunks, (1, G, M, D), if the span has branches only.
     """
     factor = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
     trunks = (None, None) if trunk is None else (trunk[0][0], trunk[1][0])
@@ -74,10 +69,10 @@ def attend_tiles(
 
 
 class _Attention(torch.autograd.Function):
-    """(H, N, D), (G, N, D) and (G, N, D) to (N, H, D); T queries and L keys of a tile at a time.
+    """Maps (H, N, D), (G, N, D) and (G, N, D) to (N, H, D), a tile (T queries, L keys) at a time.
 
-    Inside, a group's heads lie beside each other, (G, N, H/G, D), so that a tile's rows need no
-    copy. The scale is in the queries. Trunks that are not in the span are (G, M, D).
+    Inside, a group's heads are adjacent, (G, N, H/G, D), so that a tile's rows need no copy. The
+    queries are scaled. Trunks outside the span are (G, M, D).
     """
 
     @staticmethod
@@ -133,7 +128,7 @@ class _Attention(torch.autograd.Function):
                 )
                 result = matmul(of_scores, seen)
                 of_query[group, tile.first : tile.last] = result.view(own.shape)
-                # the narrow matrix on the left: it is the one that is copied
+                # the narrow matrix on the left, since `matmul` copies that one
                 _add(*of_values, tile, matmul(above.T, shares))
                 _add(*of_keys, tile, matmul(own.view(-1, width).T, of_scores))
         of_query = of_query.mul_(ctx.scale).transpose(1, 2).reshape(-1, tokens, width)
@@ -142,17 +137,17 @@ class _Attention(torch.autograd.Function):
 
 
 def _zeros(states: Tensor | None) -> Tensor | None:
-    """Return zeros, (G, D, N), to which the gradients of (G, N, D) are added."""
+    """Return zeros, (G, D, N), for the gradients of (G, N, D)."""
     return None if states is None else torch.zeros_like(states.transpose(1, 2).contiguous())
 
 
 def _of_group(group: int, states: Any, trunk: Any) -> tuple[Tensor, Tensor | None]:
-    """Return one group's states of a span and of its trunks, if these are not in the span."""
+    """Return a group's states of the span, and of trunks outside it."""
     return states[group], None if trunk is None else trunk[group]
 
 
 def _seen(states: Tensor, trunk: Tensor | None, tile: Tile) -> Tensor:
-    """Return the keys or values that a tile's queries see, (L, D), of (N, D) and (M, D)."""
+    """Return the keys or values that a tile's queries see, (L, D)."""
     if trunk is None and tile.own_start == tile.fork:
         return states[tile.trunk_start : tile.own_end]
     shown = (states if trunk is None else trunk)[tile.trunk_start : tile.fork]
@@ -160,7 +155,7 @@ def _seen(states: Tensor, trunk: Tensor | None, tile: Tile) -> Tensor:
 
 
 def _add(states: Tensor, trunk: Tensor | None, tile: Tile, seen: Tensor) -> None:
-    """Add the gradients of what a tile saw, (D, L), to those of all, (D, N) and (D, M)."""
+    """Add the gradients of a tile's keys or values, (D, L), to (D, N) and (D, M)."""
     width = tile.fork - tile.trunk_start
     shown = states if trunk is None else trunk
     shown[:, tile.trunk_start : tile.fork] += seen[:, :width]
@@ -168,7 +163,7 @@ def _add(states: Tensor, trunk: Tensor | None, tile: Tile, seen: Tensor) -> None
 
 
 def _shares(query: Tensor, keys: Tensor, tile: Tile) -> Tensor:
-    """Return the softmax of the scores of a tile's queries (T, H/G, D), (T · H/G, L)."""
+    """Return the attention weights of a tile's queries (T, H/G, D), (T · H/G, L)."""
     queries, heads, width = query.shape
     scores = linear(query.view(-1, width), keys)
     own = scores.view(queries, heads, -1)[:, :, tile.fork - tile.trunk_start :]

@@ -1,6 +1,6 @@
 """Loads language models, encoders and LoRA adapters by name, and exports them.
 
-Leaves out training, and the loops that generate (`generation`) or read (`labelling`).
+Training, generating and reading are in other rooms (`dpo`, `generation`, `labelling`).
 """
 
 import lazy_loader

@@ -7,7 +7,6 @@ from .causal_lm import load_language_model as load_language_model
 from .causal_lm import load_tokenizer as load_tokenizer
 from .causal_lm import missing_model as missing_model
 from .causal_lm import resolve_model as resolve_model
-from .encoders import Encoder as Encoder
 from .encoders import SentenceEncoder as SentenceEncoder
 from .export import export_merged as export_merged
 from .lora import add_lora as add_lora

@@ -12,8 +12,8 @@ def length_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
         [[1], [2, 3, 0]]
 
     Args:
-        lengths: the N rows' lengths.
-        budget: tokens a batch; a longer row is a batch by itself.
+        lengths: of the rows.
+        budget: tokens of a batch, padding included; a longer row is a batch by itself.
     """
     order = sorted(range(len(lengths)), key=lambda row: -lengths[row])
     batches, start = [], 0

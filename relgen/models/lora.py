@@ -1,4 +1,4 @@
-"""LoRA adapters on a language model: new ones, the policy's reference, and files."""
+"""LoRA adapters on a language model, the policy's reference, and adapter files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from relgen.common import InputError, atomic_folder, read_json, write_json
 from relgen.kernels import accelerate
 
 ADAPTER_FILE = "relgen.json"
-"""Beside PEFT's files: the base model's name and fingerprint."""
+"""Holds the base model's name and fingerprint, beside PEFT's files."""
 
 
 def add_lora(
@@ -29,18 +29,17 @@ def add_lora(
     target_modules: str | Sequence[str] = "all-linear",
     seed: int = 0,
 ) -> PeftModel:
-    """Puts a fresh LoRA adapter on a model; everything else is frozen.
+    """Put a fresh LoRA adapter on a model, quantised or not; everything else is frozen.
 
-    The adapter's A matrices are drawn from a generator of their own, so that they do not depend on
-    what else ran before; B is zero, so that the policy starts out equal to the reference.
+    B is zero, so that the policy starts equal to the reference.
 
     Args:
-        model: the base, quantised or not.
+        model: the base.
         rank: r.
         alpha: the update is scaled by alpha / r.
         dropout: on the adapter's input.
         target_modules: names of layers, or `all-linear`.
-        seed: of the A matrices.
+        seed: of the A matrices, whatever else was drawn before.
     """
     if getattr(model, "is_loaded_in_4bit", False):
         model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
@@ -62,10 +61,9 @@ def add_lora(
 
 @contextlib.contextmanager
 def reference(policy: PeftModel) -> Iterator[PeftModel]:
-    """The frozen reference: the same model, with its adapter off and without gradients.
+    """Yield the reference: the same model with its adapter off, without gradients.
 
-    PEFT switches gradients on for every adapter when the block ends; the flags that stood before
-    are put back here.
+    PEFT enables gradients for every adapter when the block ends; this restores the flags.
     """
     flags = [(parameter, parameter.requires_grad) for parameter in policy.parameters()]
     try:
@@ -77,10 +75,10 @@ def reference(policy: PeftModel) -> Iterator[PeftModel]:
 
 
 def fingerprint(model: PreTrainedModel | PeftModel) -> str:
-    """16 hex digits that tell base models apart, whatever their dtype or quantisation.
+    """Return 16 hex digits that identify a base model, whatever its dtype or quantisation.
 
-    Over the architecture's sizes, sixteen rows of the input embedding and the norms of all layers,
-    rounded to bfloat16: what quantisation leaves as it is, and tuning rarely does.
+    Hashes the architecture's sizes, sixteen rows of the input embedding and the norms of all
+    layers, rounded to bfloat16: quantisation does not change these, tuning mostly does.
     """
     base: Any = model.get_base_model() if isinstance(model, PeftModel) else model
     config = base.config
@@ -104,22 +102,20 @@ def save_adapter(
     weights: Mapping[str, Tensor] | None = None,
     base_fingerprint: str | None = None,
 ) -> None:
-    """Saves the adapter in PEFT's format, with the base model's name and fingerprint beside it.
-
-    An interrupted save leaves the folder as it was.
+    """Save the adapter in PEFT's format, with `ADAPTER_FILE`; atomically.
 
     Args:
         policy: the base with its adapter.
         folder: is replaced.
         base_model: name of the base.
-        weights: the adapter's, under their names in the policy; by default the policy's own. For
-            policies that are spread over processes.
-        base_fingerprint: by default worked out from the policy.
+        weights: whole weights of a sharded policy's adapter, under their names in the policy; by
+            default the policy's own.
+        base_fingerprint: by default computed from the policy.
     """
     for config in policy.peft_config.values():
         config.base_model_name_or_path = base_model
     with atomic_folder(folder) as temporary:
-        # the base has its vocabulary: PEFT would look for it on the Hub to make sure
+        # by default PEFT compares the vocabulary with the base's on the Hub
         policy.save_pretrained(
             str(temporary),
             save_embedding_layers=False,
@@ -132,7 +128,7 @@ def save_adapter(
 
 
 def find_adapter(folder: Path) -> Path:
-    """PEFT's configuration of a saved adapter. Raises InputError when there is none."""
+    """Return the path of a saved adapter's PEFT configuration; raise InputError if missing."""
     config = folder / "adapter_config.json"
     if not config.is_file():
         raise InputError(
@@ -144,10 +140,10 @@ def find_adapter(folder: Path) -> Path:
 
 
 def load_adapter(model: PreTrainedModel, folder: str | Path) -> PeftModel:
-    """Puts a saved adapter on its base model, for inference.
+    """Put a saved adapter on its base model, for inference.
 
     Raises:
-        InputError: no adapter in the folder, or it was made for another base model.
+        InputError: no adapter in the folder, or one for another base model.
     """
     folder = Path(folder)
     find_adapter(folder)

@@ -131,7 +131,7 @@ def test_cut_chains_are_counted(folder):
 def test_what_cannot_fit_and_bad_input_name_the_remedy(folder):
     with pytest.raises(InputError, match="set max_length to at least"):
         prepared(folder, max_length=30)
-    with pytest.raises(InputError, match="exclude each other"):
+    with pytest.raises(InputError, match="cannot be combined with validation_chains"):
         PreferenceDataModule("a", "b", validation_chains="c", validation_share=0.1)
     with pytest.raises(InputError, match="leaves none for training"):
         prepared(folder, validation_share=0.95)

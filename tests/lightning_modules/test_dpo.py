@@ -278,7 +278,12 @@ def test_only_the_adapter_trains_and_the_base_stays_in_eval(files):
     dpo.configure_model()
     assert dpo.policy is policy
     dpo.train()
-    training = {type(m).__name__ for m in policy.modules() if m.training}
+    # some processors have a faster subclass of Linear
+    training = {
+        "Linear" if isinstance(m, torch.nn.Linear) else type(m).__name__
+        for m in policy.modules()
+        if m.training
+    }
     assert training == {"LlamaDecoderLayer", "ModuleDict", "ParameterDict", "Dropout", "Linear"}
     check_base_in_eval(policy)
     assert all("lora_" in name for name in dpo.adapter_keys())

@@ -31,7 +31,7 @@ from relgen.evaluation.diversity.vectors import mean_pairwise_cosine, vendi_scor
 from relgen.evaluation.statistics import mean
 
 if TYPE_CHECKING:
-    from relgen.models import Encoder
+    from relgen.models import SentenceEncoder
 
 MEASURES = (
     "cosine",
@@ -52,7 +52,7 @@ _BLOCK = 16_384
 def measure(
     samples: Sequence[Sample],
     *,
-    encoder: Encoder | str,
+    encoder: SentenceEncoder | str,
     seed: int,
     size: int | Mapping[str, int] | None = None,
     self_bleu_sentences: int = SELF_BLEU_SENTENCES,
@@ -121,7 +121,9 @@ def common_sizes(*sets: Sequence[Sample], size: int | None = None) -> dict[str, 
     return {label: min(number, limit) for label, number in smallest.items() if number}
 
 
-def _vector_measures(samples: Sequence[Sample], encoder: Encoder) -> dict[str, float | None]:
+def _vector_measures(
+    samples: Sequence[Sample], encoder: SentenceEncoder
+) -> dict[str, float | None]:
     """Compute the vector measures with one block of vectors in memory at a time."""
     total = masked_total = products = torch.zeros((), dtype=torch.float64)
     count = len(samples)

@@ -42,7 +42,7 @@ def test_processes_share_without_repeats():
         assert len(sampler) == 1
         seen += [index for batch in sampler for index in batch]
     assert sorted(seen) == [0, 1, 2, 3, 4, 5, 6]
-    with pytest.raises(InputError, match="2 chains cannot be shared by 3 processes"):
+    with pytest.raises(InputError, match="2 chains cannot be divided among 3 processes"):
         count_batches([10, 10], 100, processes=3)
 
 

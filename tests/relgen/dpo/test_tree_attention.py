@@ -219,7 +219,7 @@ def test_what_the_plan_does_not_know_is_refused(asked):
     states = torch.zeros(1, 2, batch.tokens, 4)
     layer = torch.nn.Module()
     layer.layer_idx = 0
-    with pytest.raises(ValueError, match="this layer asks for"):
+    with pytest.raises(ValueError, match="this layer needs"):
         attention_forward(
             layer, states, states, states, None, attend=TreePlan(batch).attend, **asked
         )

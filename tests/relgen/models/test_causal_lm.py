@@ -38,7 +38,7 @@ def test_load_is_in_eval_mode_and_of_the_dtype_asked(tmp_path):
 
 
 def test_missing_model_and_wheel_name_the_remedy(tmp_path):
-    with pytest.raises(InputError, match="or fetch it first: hf download nobody/nothing"):
+    with pytest.raises(InputError, match="or download it first: hf download nobody/nothing"):
         load_language_model("nobody/nothing")
     with pytest.raises(InputError, match="no such model here"):
         load_tokenizer(str(tmp_path))
@@ -164,5 +164,5 @@ def test_smollm2_has_a_chat_template_and_speaks():
 def test_an_encoder_is_no_language_model(tmp_path):
     from tests.tiny.encoders import save_encoder
 
-    with pytest.raises(InputError, match=r"is no language model.*lack \d+ weights, such as cls\."):
+    with pytest.raises(InputError, match=r"not a language model.*lack \d+ weights, such as cls\."):
         load_language_model(save_encoder(tmp_path))

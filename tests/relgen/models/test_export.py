@@ -72,7 +72,7 @@ def test_only_an_export_is_replaced(adapter: Path, tmp_path: Path) -> None:
         export_merged(adapter, mine, force=True)
     assert (mine / "thesis.txt").exists()
     out = export_merged(adapter, tmp_path / "merged")
-    with pytest.raises(InputError, match=r"an export stands here.*--force"):
+    with pytest.raises(InputError, match=r"an export exists here.*--force"):
         export_merged(adapter, out)
     (out / "old").touch()
     export_merged(adapter, out, force=True)
