@@ -238,3 +238,10 @@ def test_sliding_windows_are_refused():
     with pytest.raises(InputError, match="sliding_attention"):
         check_attention(windows)
     check_attention(Qwen2Config(sliding_window=8, attn_implementation=ATTENTION))
+
+
+def test_layers_of_a_text_model_inside_another_are_checked():
+    text = {"num_hidden_layers": 2, "layer_types": ["linear_attention", "full_attention"]}
+    config = Qwen3_5Config(text_config=text, attn_implementation=ATTENTION)
+    with pytest.raises(InputError, match="linear_attention"):
+        check_attention(config)
