@@ -7,7 +7,6 @@ that model and data agree about tokens. The loss weight of generated samples bel
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from functools import partial
 from typing import Any, Literal
 
@@ -19,13 +18,12 @@ from datamodules.utils.batching import position
 from datamodules.utils.relation_checks import (
     check_files,
     check_training,
-    leaking_rows,
     untyped_notice,
 )
 from datamodules.utils.relation_tables import collate_columns, encode_table
 from relgen.classifiers import Batch, Encoding, MarkerEncoding, TrainingBatches, evaluation_batches
 from relgen.common import InputError, content_hash
-from relgen.data import RelationSchema, load_schema, load_table
+from relgen.data import RelationSchema, load_schema, load_table, repeated_texts
 
 Mix = Literal["human", "pure", "mix"]
 Order = Literal["together", "side_by_side", "generated_first"]
@@ -110,7 +108,6 @@ class RelationDataModule(LightningDataModule):
 
     @property
     def schema(self) -> RelationSchema:
-        """The relations; read once."""
         if self._schema is None:
             self._schema = load_schema(self.schema_name)
         return self._schema
@@ -122,7 +119,7 @@ class RelationDataModule(LightningDataModule):
         others = {"test": ["test"], "training": self._training_names()}
         for kind, names in others.items():
             tables = [self._tables[name] for name in names if name in self._tables]
-            if any(leaking_rows(validation, table) for table in tables):
+            if any(repeated_texts(validation["text"], table["text"]) for table in tables):
                 return kind
         return None
 
@@ -178,7 +175,11 @@ class RelationDataModule(LightningDataModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         """Return batches of similar lengths, in the configured mix and order."""
         names = self._training_names()
-        self._warn_of_untyped(names)
+        encoding = self._encoding
+        if isinstance(encoding, MarkerEncoding) and encoding.types:
+            tables = {name: self._tables[name] for name in names}
+            if notice := untyped_notice(tables, encoding.types):
+                _LOG.warning(notice)
         _, done = position(self._trainer, self.steps_per_epoch)
         table = self._encoded(names)
         batches = TrainingBatches(
@@ -255,23 +256,20 @@ class RelationDataModule(LightningDataModule):
         trainer, tables = self._trainer, []
         for name in names:
             if not trainer.is_global_zero:
-                trainer.strategy.barrier("encode")  # then the main process has filled the cache
+                trainer.strategy.barrier("encode")  # the main process fills the cache first
+            exchanged = self.exchange and name in ("human", "generated")
             table = encode_table(
                 self._tables[name],
                 self._encoding,
                 labels=() if name == "predict" else self.schema.labels,
                 generated=name == "generated",
-                inverses=self._inverses(name),
+                inverses=self.schema.inverses() if exchanged else None,
             )
             if trainer.is_global_zero:
                 trainer.strategy.barrier("encode")
             self._count_truncated(name, table)
             tables.append(table)
         return concatenate_datasets(tables)
-
-    def _inverses(self, name: str) -> dict[str, str] | None:
-        exchanged = self.exchange and name in ("human", "generated")
-        return self.schema.inverses() if exchanged else None
 
     def _count_truncated(self, name: str, encoded: Dataset) -> None:
         warned = name in self.truncated
@@ -285,24 +283,17 @@ class RelationDataModule(LightningDataModule):
                 self.files[name],
             )
 
-    def _warn_of_untyped(self, names: Iterable[str]) -> None:
-        encoding = self._encoding
-        if isinstance(encoding, MarkerEncoding) and encoding.types:
-            tables = {name: self._tables[name] for name in names}
-            if notice := untyped_notice(tables, encoding.types):
-                _LOG.warning(notice)
-
     def _remove_leaks(self) -> None:
         if "test" not in self._tables:
             return
         for name in self._training_names():
-            leaks = leaking_rows(self._tables[name], self._tables["test"])
+            leaks = repeated_texts(self._tables[name]["text"], self._tables["test"]["text"])
             if leaks and self.on_leak == "raise":
                 raise InputError(
-                    f"{len(leaks)} training sentences are test sentences as well (ignoring case "
+                    f"{len(leaks)} training sentences are also test sentences (ignoring case "
                     f"and punctuation); first: id '{self._tables[name][leaks[0]]['id']}'",
                     path=self.files[name],
-                    remedy="split again, or leave them out with --data.on_leak drop",
+                    remedy="split again, or drop them with --data.on_leak drop",
                 )
             kept = set(range(len(self._tables[name]))) - set(leaks)
             self.leaked[name] = len(leaks)
@@ -326,7 +317,7 @@ class RelationDataModule(LightningDataModule):
         if trainer.max_steps < 0:
             if not trainer.max_epochs or trainer.max_epochs < 0:
                 raise InputError(
-                    "`generated_first` needs to know how long training takes",
+                    "`generated_first` needs a fixed length of training",
                     field="trainer.max_steps",
                     value=trainer.max_steps,
                     remedy="set trainer.max_steps or trainer.max_epochs",

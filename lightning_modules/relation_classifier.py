@@ -81,7 +81,6 @@ class RelationClassifierModule(LightningModule):
 
     @property
     def schema(self) -> RelationSchema:
-        """The data module's relations."""
         data = getattr(self.trainer, "datamodule", None)
         if data is None:
             raise InputError(
@@ -93,7 +92,6 @@ class RelationClassifierModule(LightningModule):
         return cast(RelationSchema, data.schema)
 
     def hyperparameters(self) -> dict[str, float | str]:
-        """Return the settings that are plain values."""
         return {
             "head_learning_rate": self.head_learning_rate,
             "warmup_share": self.warmup_share,
@@ -115,7 +113,6 @@ class RelationClassifierModule(LightningModule):
         )
 
     def configure_callbacks(self) -> list[Callback]:
-        """Return the callbacks that write files and pictures, and keep the best weights."""
         best: list[Callback] = [BestWeights()] if self.select == "best" else []
         # after the best weights are loaded, and before the model is saved
         finish = FinishClassifier()

@@ -7,15 +7,13 @@ from collections.abc import Collection, Mapping
 from datasets import Dataset
 
 from relgen.common import InputError
-from relgen.data import RelationSchema, iter_samples, repeated_texts
+from relgen.data import RelationSchema, iter_samples
 
 
 def check_files(files: Mapping[str, str | None], schema: RelationSchema) -> None:
     """Read every given file line by line; raise InputError for the first problem.
 
-    Args:
-        files: path by purpose; the labels of `predict` are ignored, and may be missing.
-        schema: the relations that may occur.
+    The labels of `predict` are ignored, and may be missing.
     """
     for purpose, file in files.items():
         if file is None or (purpose == "predict" and file == files["test"]):
@@ -36,19 +34,17 @@ def check_training(
     A file that `mix` or `order` needs may be missing, no samples may be left, or all of them may
     have one relation.
     """
-    needed = {"human": ["human"], "pure": ["generated"], "mix": ["human", "generated"]}
-    wanted = set(needed.get(mix or "", []))
-    if order == "generated_first":
-        wanted |= {"human", "generated"}
-    for name in sorted(wanted):
-        if name not in tables:
-            option = f"mix {mix}" if name in needed.get(mix or "", []) else f"order {order}"
-            raise InputError(
-                f"`{option}` needs a file of {name} samples",
-                field=f"data.{name}",
-                value=files[name],
-                remedy=f"give --data.{name} FILE, or change --data.{option.split()[0]}",
-            )
+    mixes = {"human": ["human"], "pure": ["generated"], "mix": ["generated", "human"]}
+    orders = {"generated_first": ["generated", "human"]}
+    for option, value, needed in (("mix", mix, mixes), ("order", order, orders)):
+        for name in needed.get(value or "", []):
+            if name not in tables:
+                raise InputError(
+                    f"`{option} {value}` needs a file of {name} samples",
+                    field=f"data.{name}",
+                    value=files[name],
+                    remedy=f"give --data.{name} FILE, or change --data.{option}",
+                )
     training = [tables[name] for name in ("human", "generated") if name in tables]
     if not sum(len(table) for table in training):
         raise InputError(
@@ -71,12 +67,7 @@ def check_training(
 
 
 def untyped_notice(tables: Mapping[str, Dataset], types: Collection[str]) -> str | None:
-    """Return a warning if typed markers reveal who wrote a sample, since only some have types.
-
-    Args:
-        tables: the human and the generated training samples, by these names.
-        types: the types that markers name.
-    """
+    """Return a warning if typed markers reveal who wrote a sample, since only some have types."""
     counts = {}
     for name, table in tables.items():
         pairs = zip(table["head"], table["tail"], strict=True)
@@ -90,8 +81,3 @@ def untyped_notice(tables: Mapping[str, Dataset], types: Collection[str]) -> str
         f"an entity has no type, or none that the schema names, in {parts} samples: typed markers "
         "distinguish these from the others; generate with `types: true`, or leave typed_markers off"
     )
-
-
-def leaking_rows(training: Dataset, test: Dataset) -> list[int]:
-    """Return the rows of `training` whose sentence is in `test`, ignoring case and punctuation."""
-    return repeated_texts(training["text"], test["text"])

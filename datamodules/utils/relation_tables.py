@@ -28,9 +28,7 @@ def encode_table(
 
     Args:
         table: has the columns of `relgen.data.arrow.FEATURES`.
-        encoding: the classifier's.
         labels: the schema's labels; empty if labels are unknown.
-        generated: True for samples written by a language model.
         inverses: inverse label by label; each sample whose label has one is also added with head
             and tail exchanged (`Sample.exchanged`).
     """

@@ -45,8 +45,8 @@ class BestWeights(Callback):
             save_on_train_epoch_end=False,
             enable_version_counter=False,
         )
-        # before the trainer's own, so that `last.ckpt` knows the best weights of the same step; one
-        # that `configure_callbacks` returns would replace the trainer's own
+        # before the trainer's own, so that `last.ckpt` records the best weights of the same step;
+        # one that `configure_callbacks` returns would replace the trainer's own
         callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
         callbacks.insert(callbacks.index(self) + 1, self._checkpoint)
 
@@ -69,7 +69,6 @@ class BestWeights(Callback):
             )
 
     def on_fit_end(self, trainer: Trainer, pl_module: Any) -> None:
-        """Load the best weights."""
         assert self._checkpoint is not None
         if path := self._checkpoint.best_model_path:
             best = torch.load(path, map_location="cpu", weights_only=False)
@@ -115,7 +114,7 @@ class FinishClassifier(Callback):
                 f"holds {others} sentences, and this classifier chooses settings on it",
                 field="data.validation",
                 value=data.files["validation"],
-                remedy="hold training samples out (relgen data split --dev), or leave it out",
+                remedy="hold samples out (relgen data split --dev), or give no validation file",
             )
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
@@ -135,7 +134,6 @@ class FinishClassifier(Callback):
         save_last_again(trainer)
 
     def on_validation_start(self, trainer: Trainer, pl_module: Any) -> None:
-        """Raise InputError for an unfinished checkpoint."""
         if trainer.state.fn != TrainerFn.FITTING:
             self.on_test_start(trainer, pl_module)
 

@@ -27,7 +27,6 @@ class ClassifierFiles(Callback):
         self._predictions: list[Prediction] = []
 
     def on_fit_end(self, trainer: Trainer, pl_module: Any) -> None:
-        """Save the classifier."""
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         if trainer.is_global_zero:
             save_classifier(
@@ -49,35 +48,26 @@ class ClassifierFiles(Callback):
         """Raise InputError if the predictions would replace those behind `scores.json`."""
         self._predictions = []
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        scores, predictions = (
-            _folder(trainer) / name for name in ("scores.json", "predictions.jsonl")
-        )
-        if scores.is_file() and predictions.is_file():
+        predictions = _folder(trainer) / "predictions.jsonl"
+        if (_folder(trainer) / "scores.json").is_file() and predictions.is_file():
             before = [row["id"] for row in map(json.loads, read_lines(predictions))]
             if before != data.sample_ids("predict"):
                 raise InputError(
-                    "holds the predictions behind scores.json, for other sentences",
+                    "contains the predictions behind scores.json, for other sentences",
                     path=predictions,
-                    remedy="give another --out for these",
+                    remedy="choose another --out",
                 )
 
     def on_test_batch_end(  # type: ignore[override]
-        self,
-        trainer: Trainer,
-        pl_module: Any,
-        outputs: dict[str, Tensor],
-        batch: Batch,
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: Trainer, pl_module: Any, outputs: dict[str, Tensor], batch: Batch, *_: int
     ) -> None:
-        """Keep a batch's predictions."""
         labels = pl_module.classifier.schema.labels
         self._predictions += [
             Prediction.from_probabilities(sample_id, labels, row)
             for sample_id, row in zip(batch.ids, outputs["probabilities"].tolist(), strict=True)
         ]
 
-    on_predict_batch_end = on_test_batch_end
+    on_predict_batch_end = on_test_batch_end  # type: ignore[assignment]
 
     def on_test_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Write scores and predictions, and complete the saved classifier's model card."""
@@ -91,7 +81,6 @@ class ClassifierFiles(Callback):
                 record_scores(folder / "model", pl_module.classifier, scores)
 
     def on_predict_end(self, trainer: Trainer, pl_module: Any) -> None:
-        """Write the predictions."""
         self._write(trainer)
 
     def _write(self, trainer: Trainer) -> None:

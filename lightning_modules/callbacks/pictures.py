@@ -38,15 +38,8 @@ class ClassifierPictures(Callback):
     on_test_epoch_start = on_validation_epoch_start
 
     def on_validation_batch_end(  # type: ignore[override]
-        self,
-        trainer: Trainer,
-        pl_module: Any,
-        outputs: dict[str, Tensor],
-        batch: Batch,
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: Trainer, pl_module: Any, outputs: dict[str, Tensor], batch: Batch, *_: int
     ) -> None:
-        """Keep a few wrong predictions."""
         if not user_loggers(trainer):
             return
         classifier = pl_module.classifier

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from relgen.classifiers.encoding import Encoded, Encoding
 from relgen.data import RelationSchema
 
-# settings in `Classifier.config` without which the same weights mean something else
+# settings in `Classifier.config` that the weights depend on
 _IDENTITY = ("types", "markers")
 
 
@@ -62,9 +62,7 @@ class Classifier(nn.Module, ABC):
     def with_extra_loss(self, batch: Batch, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits (B, R), and a loss (B,) to add to their cross-entropy, by default 0.
 
-        Args:
-            batch: B samples.
-            targets: (B, R) the target probabilities.
+        `targets` (B, R) are the target probabilities.
         """
         logits = self(batch)
         return logits, logits.new_zeros(len(logits))
@@ -79,10 +77,8 @@ class Classifier(nn.Module, ABC):
     def finish(self, training: Iterable[Batch], development: Iterable[Batch] | None) -> None:
         """Learn the part that is learnt after training, and set `finished`.
 
-        Args:
-            training: every training sample once.
-            development: every sample of the validation file, if there is one; only these may be
-                used to choose settings.
+        `training` yields every training sample once, and `development` every sample of the
+        validation file, if there is one; only the latter may be used to choose settings.
         """
 
     def identity(self) -> dict[str, Any]:
@@ -119,13 +115,8 @@ def collate(
         positions [[1, 2], [0, 1]], labels [-1, -1], generated [False, False], ids (),
         targets of shape (2, 0)
 
-    Args:
-        encoded: B samples.
-        pad_id: the padding token.
-        labels: B indices into the schema's labels; by default unknown (-1).
-        generated: B flags; by default all False.
-        ids: the samples' ids.
-        targets: R probabilities for each sample, or none if its label is certain.
+    Labels are unknown (-1) by default. `targets` has R probabilities for each sample, or none if
+    its label is certain.
     """
     length = max(len(sample.input_ids) for sample in encoded)
     rows = [sample.input_ids + [pad_id] * (length - len(sample.input_ids)) for sample in encoded]

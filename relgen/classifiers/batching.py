@@ -8,12 +8,30 @@ batches as an uninterrupted one.
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import NamedTuple
 
 from torch.utils.data import Sampler
 
 _NARROW, _WIDE = 4, 32
+
+
+class _Part(NamedTuple):
+    """Rows to draw from, and the number of them in each batch."""
+
+    rows: Sequence[int]
+    size: int
+
+
+class _Phase(NamedTuple):
+    """The parts of every batch between two steps; the name seeds their order."""
+
+    name: str
+    parts: list[_Part]
+    begin: int = 0
+    end: int = sys.maxsize
 
 
 class TrainingBatches(Sampler[list[int]]):
@@ -25,16 +43,12 @@ class TrainingBatches(Sampler[list[int]]):
         generated: True for rows written by a language model.
         batch_size: rows per batch and process.
         steps: batches per epoch and process.
-        seed: of the order.
         balanced: draw all labels equally often, whatever their numbers of rows; with
             `generated_rows` among human rows only, since predicted labels show how common each
             relation is.
-        generated_rows: number of generated rows in each batch, drawn evenly; the others are human.
-            None draws from both alike.
+        generated_rows: generated rows in each batch, drawn evenly; None draws from both alike.
         generated_steps: number of initial steps with generated rows only, before the others with
             human rows only. None mixes them throughout.
-        rank: this process.
-        world: number of processes.
         skip: batches of the first epoch that an interrupted run has processed already.
     """
 
@@ -56,7 +70,6 @@ class TrainingBatches(Sampler[list[int]]):
     ) -> None:
         self.labels = labels
         self.lengths = lengths
-        self.batch_size = batch_size
         self.steps = steps
         self.seed = seed
         self.balanced = balanced
@@ -64,14 +77,17 @@ class TrainingBatches(Sampler[list[int]]):
         self.world = world
         self.epoch = 0
         self.skip = skip
-        self.generated_rows = generated_rows
         rows = range(len(labels))
         written = [row for row in rows if generated[row]]
         human = [row for row in rows if not generated[row]]
-        self._sources = human, written
-        self._phases: list[tuple[list[int], int, int | None]] = [(list(rows), 0, None)]
-        if generated_steps is not None:
-            self._phases = [(written, 0, generated_steps), (human, generated_steps, None)]
+        if generated_rows is not None:
+            sides = [_Part(human, batch_size - generated_rows), _Part(written, generated_rows)]
+            self._phases = [_Phase("side", sides)]
+        elif generated_steps is not None:
+            first = _Phase("0", [_Part(written, batch_size)], 0, generated_steps)
+            self._phases = [first, _Phase("1", [_Part(human, batch_size)], generated_steps)]
+        else:
+            self._phases = [_Phase("0", [_Part(rows, batch_size)])]
 
     def set_epoch(self, epoch: int) -> None:
         """Set the epoch of the next iteration; Lightning calls this."""
@@ -81,48 +97,31 @@ class TrainingBatches(Sampler[list[int]]):
         return self.steps
 
     def __iter__(self) -> Iterator[list[int]]:
-        batches = self._phased() if self.generated_rows is None else self._side_by_side()
+        start, stop = self.epoch * self.steps, (self.epoch + 1) * self.steps
+        batches: list[list[int]] = []
+        for phase in self._phases:
+            low, high = max(start, phase.begin), min(stop, phase.end)
+            if low < high:
+                batches += self._phase(phase, low - phase.begin, high - phase.begin)
         skip, self.skip = self.skip, 0
         yield from batches[self.rank :: self.world][skip:]
 
-    def _side_by_side(self) -> list[list[int]]:
-        """Return batches of similar lengths with a fixed number of rows from each source."""
-        count = self.steps * self.world
-        assert self.generated_rows is not None
-        sizes = (self.batch_size - self.generated_rows, self.generated_rows)
-        window = min(
-            sorting_window(len(rows) // size)
-            for rows, size in zip(self._sources, sizes, strict=True)
-        )
-        batches: list[list[int]] = [[] for _ in range(count)]
-        for number, (rows, size) in enumerate(zip(self._sources, sizes, strict=True)):
-            balanced = self.balanced and number == 0
-            stream = draw(rows, self.labels, balanced=balanced, seed=f"{self.seed}/side/{number}")
-            begin = self.epoch * count * size
-            drawn = list(islice(stream, begin, begin + count * size))
-            # short rows of one source beside short rows of the other
-            for batch, part in zip(batches, cut(drawn, self.lengths, size, window), strict=True):
-                batch += part
-        random.Random(f"{self.seed}/side/{self.epoch}").shuffle(batches)
-        return batches
-
-    def _phased(self) -> list[list[int]]:
-        """Return batches of similar lengths, phase after phase."""
-        start, stop = self.epoch * self.steps, (self.epoch + 1) * self.steps
-        size = self.batch_size * self.world
-        batches: list[list[int]] = []
-        for number, (rows, begin, end) in enumerate(self._phases):
-            low, high = max(start, begin), stop if end is None else min(stop, end)
-            if low >= high:
-                continue
-            name = f"{self.seed}/{number}"
-            stream = draw(rows, self.labels, balanced=self.balanced, seed=name)
-            drawn = list(islice(stream, (low - begin) * size, (high - begin) * size))
-            window = sorting_window(len(rows) // self.batch_size)
-            phase = cut(drawn, self.lengths, self.batch_size, window)
-            # sorted rows would bring long sentences, and their labels, all at once
-            random.Random(f"{name}/{self.epoch}").shuffle(phase)
-            batches += phase
+    def _phase(self, phase: _Phase, low: int, high: int) -> list[list[int]]:
+        """Return the batches of the steps from `low` to `high` of a phase, of all processes."""
+        name = f"{self.seed}/{phase.name}"
+        first, last = low * self.world, high * self.world
+        window = min(sorting_window(len(part.rows) // part.size) for part in phase.parts)
+        batches: list[list[int]] = [[] for _ in range(first, last)]
+        for number, (rows, size) in enumerate(phase.parts):
+            seed = name if len(phase.parts) == 1 else f"{name}/{number}"
+            stream = draw(rows, self.labels, balanced=self.balanced and number == 0, seed=seed)
+            drawn = list(islice(stream, first * size, last * size))
+            # short rows of one part beside short rows of the other
+            pieces = cut(drawn, self.lengths, size, window)
+            for batch, piece in zip(batches, pieces, strict=True):
+                batch += piece
+        # sorted rows would bring long sentences, and their labels, all at once
+        random.Random(f"{name}/{self.epoch}").shuffle(batches)
         return batches
 
 
@@ -130,13 +129,8 @@ def draw(rows: Sequence[int], labels: Sequence[int], *, balanced: bool, seed: st
     """Yield rows without end.
 
     Balanced: each round yields every label once, in random order, and a label repeats a row only
-    after all its rows. Otherwise: each pass yields all rows, shuffled.
-
-    Args:
-        rows: the row numbers to draw from; at least one.
-        labels: the label of every row number.
-        balanced: see above.
-        seed: of the order.
+    after all its rows. Otherwise: each pass yields all rows, shuffled. `labels` has the label of
+    every row number, `rows` at least one of these numbers.
     """
     rng = random.Random(seed)
     pools: dict[int, list[int]] = {}
@@ -177,16 +171,10 @@ def cut(
 def evaluation_batches(
     lengths: Sequence[int], batch_size: int, *, rank: int = 0, world: int = 1
 ) -> list[list[int]]:
-    """Return one process' batches of similar lengths; all processes together yield every row once.
+    """Return the batches of process `rank` of `world`; all together yield every row once.
 
-    No row is duplicated. Processes get equal numbers of batches if there are enough rows, as
-    collective operations between batches require.
-
-    Args:
-        lengths: the N rows' lengths.
-        batch_size: maximum number of rows per batch.
-        rank: this process.
-        world: number of processes.
+    No row is duplicated; batches have similar lengths. Processes get equal numbers of batches if
+    there are enough rows, as collective operations between batches require.
     """
     order = sorted(range(len(lengths)), key=lambda row: -lengths[row])
     largest = -(-len(order) // world)

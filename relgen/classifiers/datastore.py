@@ -157,7 +157,6 @@ class Datastore(nn.Module):
 
     @property
     def retrieval(self) -> Retrieval:
-        """The settings, as numbers."""
         weight, count, temperature = self.settings.tolist()
         return Retrieval(round(weight, 6), round(count), round(temperature, 6))
 

@@ -44,10 +44,7 @@ class Encoded(NamedTuple):
 class Encoding(ABC):
     """Base class of encodings, which turn samples into token ids and know no weights.
 
-    Args:
-        tokenizer: a fast tokenizer; the special tokens are added to it.
-        special: names of the special tokens.
-        max_length: longest input in tokens, special tokens included.
+    The `special` tokens are added to a fast tokenizer. `max_length` counts them.
 
     Raises:
         InputError: `max_length` leaves no room for two entities.
@@ -88,7 +85,7 @@ class Encoding(ABC):
         texts = [text for sample in samples for text in self._texts(sample)]
         if not texts:
             return []
-        # special tokens that stand in the text are text
+        # names of special tokens in the text are ordinary text
         ids = self.tokenizer(
             texts, add_special_tokens=False, split_special_tokens=True, verbose=False
         )["input_ids"]
@@ -104,7 +101,6 @@ class Encoding(ABC):
         return str(self.tokenizer.decode(kept))
 
     def save(self, folder: Path) -> None:
-        """Write the tokenizer with its special tokens."""
         self.tokenizer.save_pretrained(str(folder))
 
     @abstractmethod
@@ -134,8 +130,7 @@ class MarkerEncoding(Encoding):
         max_length: longest input in tokens, markers and special tokens included.
 
     Raises:
-        InputError: `max_length` leaves no room for two entities, or the vocabulary lacks the
-            punctuation.
+        InputError: `max_length` is too small, or the vocabulary lacks the punctuation.
     """
 
     def __init__(
@@ -222,16 +217,16 @@ def split_around(sample: Sample) -> list[str]:
 
 
 def keep_nearest(length: int, spans: Sequence[tuple[int, int]], budget: int) -> list[int]:
-    """Choose the tokens to keep of a text that is too long: windows around both entities.
+    """Return the indices of the tokens to keep of a text that is too long, ascending.
 
     Markers have priority, then the entities' own tokens (from their starts), then the context
-    by its distance from the nearer entity. The order is kept.
+    by its distance from the nearer entity.
 
         >>> keep_nearest(12, [(1, 4), (8, 11)], 8)      # markers at 1, 3, 8 and 10
         [0, 1, 2, 3, 4, 8, 9, 10]
 
     Args:
-        length: number of tokens, T.
+        length: number of tokens.
         spans: start and end (exclusive) of each entity, its two markers included.
         budget: the number of tokens to keep.
     """

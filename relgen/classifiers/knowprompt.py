@@ -23,8 +23,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel
 
 from relgen.classifiers.base import Batch, Classifier
-from relgen.classifiers.knowprompt_encoding import PromptEncoding
-from relgen.classifiers.knowprompt_words import add_virtual_words
+from relgen.classifiers.knowprompt_encoding import PromptEncoding, add_virtual_words
 from relgen.classifiers.losses import impossible_roles, structured_loss
 from relgen.classifiers.pretrained import (
     load_masked_language_model,

@@ -6,19 +6,32 @@ Chen et al., *KnowPrompt* (WWW 2022), figure 2. `[sub]` and `[obj]` are virtual 
 virtual answer words, `[answer1]` to `[answerR]`, are added to the vocabulary too, but appear in no
 input. Segment ids are all 0. The released code puts the prompt first, ends it with a full stop, and
 marks the entities in the sentence as well.
+
+The embedding of a virtual word starts as a mean of real words' embeddings (section 4.1): of the
+label's words, or of the entity types that relations allow, weighted by these relations' number.
 """
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Sequence
+from typing import cast
 
-from transformers import PreTrainedTokenizerBase
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from relgen.classifiers.encoding import Encoded, Encoding, keep_nearest, split_around
 from relgen.common import InputError
-from relgen.data import Sample
+from relgen.data import RelationSchema, Sample
 
 _SUB, _OBJ = "[sub]", "[obj]"
+# the types that the released code starts both type words from
+NEUTRAL_TYPES = ("person", "organization", "location", "date", "country")
+_DIRECTION = re.compile(r"\((e1,e2|e2,e1)\)$")
+_BOUNDARY = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])")
+_ABBREVIATIONS = {"per": "person", "org": "organization", "na": "no relation"}
 
 
 class PromptEncoding(Encoding):
@@ -52,7 +65,7 @@ class PromptEncoding(Encoding):
         self.type_ids = {"head": self.special_ids[_SUB], "tail": self.special_ids[_OBJ]}
         self.answer_ids = [self.special_ids[name] for name in answers]
         self._mask = int(tokenizer.mask_token_id)
-        # as lists: an empty second text on its own counts as none
+        # lists, since an empty second string would be ignored
         pair = tokenizer([""], [""])["input_ids"][0]
         self._between = pair[len(self._start) : len(pair) - len(self._end)]
 
@@ -60,7 +73,7 @@ class PromptEncoding(Encoding):
         return len(self.answer_ids)
 
     def _texts(self, sample: Sample) -> list[str]:
-        # a space in front: byte-level vocabularies know most words with one only
+        # byte-level vocabularies contain most words only with a leading space
         return [*split_around(sample), f" {sample.head_text}", f" {sample.tail_text}"]
 
     def _join(self, sample: Sample, ids: Sequence[list[int]]) -> Encoded:
@@ -83,3 +96,60 @@ class PromptEncoding(Encoding):
             [mask, len(before), second_sub, mask + 1, mask + 2 + len(tail)],
             len(kept) + len(head) + len(tail) < whole,
         )
+
+
+def label_words(label: str) -> str:
+    """Return the words of a label's name, in lower case.
+
+        >>> label_words("Cause-Effect(e1,e2)"), label_words("Cause-Effect(e2,e1)")
+        ("cause effect", "cause effect reversed")
+
+    A mean of words has no order. So the direction becomes a word of its own, and the two directions
+    of a relation start apart.
+    """
+    direction = _DIRECTION.search(label)
+    bare = label[: direction.start()] if direction else label
+    words = [word.lower() for word in _BOUNDARY.split(bare) if word]
+    if direction and direction[1] == "e2,e1":
+        words.append("reversed")
+    return " ".join(_ABBREVIATIONS.get(word, word) for word in words) or label
+
+
+def type_counts(schema: RelationSchema, role: str) -> dict[str, int]:
+    """Count the relations that allow each entity type in a role, by the type's words.
+
+    If no relation names a type, each of `NEUTRAL_TYPES` counts once.
+    """
+    named = [rel.head_types if role == "head" else rel.tail_types for rel in schema]
+    counts = Counter(kind for kinds in named for kind in dict.fromkeys(kinds))
+    return {
+        _BOUNDARY.sub(" ", kind).lower(): count
+        for kind, count in (counts or Counter(NEUTRAL_TYPES)).items()
+    }
+
+
+@torch.no_grad()
+def add_virtual_words(
+    model: PreTrainedModel, encoding: PromptEncoding, schema: RelationSchema
+) -> None:
+    """Initialise each virtual word's embedding from real words', and its output bias to zero.
+
+    The model's embeddings are enlarged in place.
+    """
+    tokenizer = encoding.tokenizer
+    model.resize_token_embeddings(max(len(tokenizer), model.config.vocab_size), mean_resizing=False)
+    weight = cast(nn.Embedding, model.get_input_embeddings()).weight  # (V, H)
+
+    def mean(words: str) -> Tensor:
+        return weight[tokenizer(f" {words}", add_special_tokens=False)["input_ids"]].mean(dim=0)
+
+    for row, relation in zip(encoding.answer_ids, schema, strict=True):
+        weight[row] = mean(label_words(relation.shown))
+    for role, row in encoding.type_ids.items():
+        counts = type_counts(schema, role)
+        means = torch.stack([mean(words) for words in counts])  # (N, H)
+        weights = means.new_tensor(list(counts.values()))  # (N,)
+        weight[row] = weights @ means / weights.sum()
+    bias = cast(nn.Linear, model.get_output_embeddings()).bias
+    if bias is not None:
+        bias[[*encoding.answer_ids, *encoding.type_ids.values()]] = 0.0

@@ -30,13 +30,10 @@ _ROUNDING = 2.0**-8
 class SavedClassifier:
     """A trained classifier, ready to predict.
 
-    Args:
-        classifier: the module; set to eval mode.
-        precision: of the computation. `bfloat16` is about one and a half times as fast on
-            processors with instructions for it, and keeps a second copy of the weights. Sentences
-            whose two best relations are close are computed again in `float32`, so that labels
-            hardly ever differ from those of `float32`; probabilities differ in the second or third
-            digit.
+    With a `precision` of `bfloat16`, prediction is about one and a half times as fast on processors
+    with instructions for it, and keeps a second copy of the weights. Sentences whose two best
+    relations are close are computed again in `float32`, so that labels hardly ever differ from
+    those of `float32`; probabilities differ in the second or third digit.
     """
 
     def __init__(self, classifier: Classifier, *, precision: Precision = "float32") -> None:
@@ -57,16 +54,12 @@ class SavedClassifier:
 
     @property
     def schema(self) -> RelationSchema:
-        """The relations."""
         return self.classifier.schema
 
     def predict(self, text: str, head: Mention, tail: Mention) -> Prediction:
         """Predict the relation between two mentions of a sentence.
 
-        Args:
-            text: the sentence.
-            head: the head as it is written in the text, or its (start, end) offsets.
-            tail: the tail, likewise.
+        A mention is given as written in the text, or as its (start, end) offsets.
 
         Raises:
             InputError: (a ValueError) a mention is not in the text, or more than once.
@@ -93,9 +86,7 @@ class SavedClassifier:
     ) -> list[Prediction]:
         """Predict the relations of samples, in order; their own relations are ignored.
 
-        Args:
-            samples: any number.
-            token_budget: tokens per batch, padding included.
+        A batch has up to `token_budget` tokens, padding included.
         """
         encoded = self.classifier.encoding.encode(samples)
         logits = compute_logits(self.rounded or self.classifier, encoded, token_budget)  # (N, R)
@@ -113,10 +104,7 @@ class SavedClassifier:
 def compute_logits(classifier: Classifier, encoded: Sequence[Encoded], token_budget: int) -> Tensor:
     """Return the logits of N encoded samples, (N, R) in float32 on the CPU.
 
-    Args:
-        classifier: R labels.
-        encoded: the samples; batches have similar lengths.
-        token_budget: tokens per batch, padding included.
+    Batches have similar lengths, and up to `token_budget` tokens with padding.
     """
     device, pad_id = next(classifier.parameters()).device, classifier.encoding.pad_id
     logits = torch.empty(len(encoded), len(classifier.schema))
@@ -152,10 +140,7 @@ def _in_bfloat16(classifier: Classifier) -> Classifier:
 def find_mention(text: str, mention: Mention, role: str) -> tuple[int, int]:
     """Return a mention's offsets in a text; whole words are preferred to parts of words.
 
-    Args:
-        text: the sentence.
-        mention: the mention as written, or its offsets, which are returned unchanged.
-        role: `head` or `tail`, for the message.
+    Offsets are returned unchanged. `role` is for the message.
 
     Raises:
         InputError: the mention is not in the text, or more than once.

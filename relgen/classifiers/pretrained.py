@@ -19,8 +19,8 @@ from transformers.utils import logging as transformers_logging
 from relgen.common import InputError
 from relgen.models import missing_model, resolve_model
 
-# GELU is the identity for numbers well above zero. Encoders' states lie within a few units around
-# zero, and the LayerNorm that follows removes a shift that all of them share
+# GELU is the identity well above zero. Encoders' states are within a few units of zero, and the
+# LayerNorm that follows removes a common shift
 _SHIFT = 4.0
 
 
@@ -36,7 +36,7 @@ def load_masked_language_model(
             its output embeddings are not its input embeddings.
     """
     verbosity = transformers_logging.get_verbosity()
-    # a missing head is reported in our words, when the training starts
+    # a missing head is reported when the training starts
     transformers_logging.set_verbosity_error()
     try:
         with missing_model(model):
@@ -104,7 +104,7 @@ def word_logits(
 
 @torch.no_grad()
 def start_as_identity(model: PreTrainedModel, missing: Sequence[str]) -> None:
-    """Initialise a head without pre-trained weights so that it passes states on, not noise.
+    """Initialise a head's `missing` weights so that it passes states on, not noise.
 
     The dense layers among the missing parameters become the identity plus a shift that makes GELU
     pass states unchanged; LayerNorm removes the shift. The output embeddings are the input

@@ -26,11 +26,7 @@ from relgen.classifiers.saved import load_classifier
 from relgen.common import InputError
 from relgen.data import RelationSchema
 
-_RANGES = {
-    "interpolation": (0, 1),
-    "neighbours": (1, float("inf")),
-    "temperature": (1e-6, float("inf")),
-}
+_RANGES = {"interpolation": (0, 1), "neighbours": (1, None), "temperature": (1e-6, None)}
 
 
 class RetrievalClassifier(KnowPromptClassifier):
@@ -110,11 +106,9 @@ class RetrievalClassifier(KnowPromptClassifier):
 
     @property
     def finished(self) -> bool:  # type: ignore[override]
-        """True if the datastore is filled."""
         return len(self.datastore) > 0
 
     def restart(self) -> None:
-        """Empty the datastore."""
         self.datastore.clear()
 
     @torch.no_grad()
@@ -184,9 +178,9 @@ def _load_knowprompt(folder: str, schema: RelationSchema) -> KnowPromptClassifie
 def _check_ranges(given: dict[str, float]) -> None:
     for name, value in given.items():
         least, most = _RANGES[name]
-        if not least <= value <= most:
+        if not value >= least or (most is not None and value > most):  # NaN fails too
             raise InputError(
-                f"must be at least {least}" + (f" and at most {most}" if most == 1 else ""),
+                f"must be at least {least}" + (f" and at most {most}" if most else ""),
                 field=name,
                 value=value,
                 remedy="null chooses it on the validation file",

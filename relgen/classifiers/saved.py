@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import hashlib
 from importlib import import_module
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast
 
 import torch
+from huggingface_hub import ModelCard, ModelCardData
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from relgen import __version__
 from relgen.classifiers.base import Classifier
-from relgen.classifiers.card import model_card
 from relgen.classifiers.pipeline import Precision, SavedClassifier
 from relgen.common import InputError, atomic_folder, read_json, write_json, write_text
-from relgen.data import load_schema
+from relgen.data import RelationSchema, load_schema
 
 WEIGHTS, CONFIG, SCHEMA, TOKENIZER, CARD = (
     "model.safetensors",
@@ -37,6 +38,13 @@ _KINDS = {
     "knowprompt": "relgen.classifiers.knowprompt:KnowPromptClassifier",
     "retrieval": "relgen.classifiers.retrieval:RetrievalClassifier",
 }
+_SCORES = {
+    "micro_f1": "micro-F1 without the negative label",
+    "macro_f1": "macro-F1",
+    "official_f1": "SemEval's official score",
+    "precision": "precision",
+    "recall": "recall",
+}
 _REMEDY = "give the folder `model` that `relgen classifier fit` wrote"
 
 
@@ -47,13 +55,9 @@ def save_classifier(
     data: dict[str, Any] | None = None,
     training: dict[str, Any] | None = None,
 ) -> None:
-    """Save a classifier; the folder appears only when it is complete.
+    """Save a classifier; the folder appears only when it is complete, and replaces an existing one.
 
-    Args:
-        classifier: the module.
-        folder: replaced if it exists.
-        data: origin of the training data, for the model card.
-        training: the hyper-parameters, for the model card.
+    `data` (the training data's origin) and `training` (hyper-parameters) are for the model card.
     """
     folder = Path(folder)
     with atomic_folder(folder) as temporary:
@@ -73,18 +77,13 @@ def save_classifier(
         classifier.schema.save(temporary / SCHEMA)
         (temporary / TOKENIZER).mkdir()
         classifier.encoding.save(temporary / TOKENIZER)
-        write_text(temporary / CARD, model_card(config, classifier.schema))
+        write_text(temporary / CARD, _model_card(config, classifier.schema))
 
 
 def record_scores(folder: str | Path, classifier: Classifier, scores: dict[str, Any]) -> bool:
-    """Write test scores into a saved classifier's config and model card.
+    """Write test scores (as in `scores.json`) into a saved classifier's config and model card.
 
     Nothing is written if the folder does not contain the weights of `classifier`.
-
-    Args:
-        folder: the saved classifier.
-        classifier: the one that was tested.
-        scores: as in `scores.json`.
     """
     folder = Path(folder)
     if not (folder / CONFIG).is_file():
@@ -94,7 +93,7 @@ def record_scores(folder: str | Path, classifier: Classifier, scores: dict[str, 
         return False
     config["scores"] = scores
     write_json(folder / CONFIG, config)
-    write_text(folder / CARD, model_card(config, classifier.schema))
+    write_text(folder / CARD, _model_card(config, classifier.schema))
     return True
 
 
@@ -110,12 +109,14 @@ def load_classifier(
     for name in (CONFIG, WEIGHTS, SCHEMA, TOKENIZER):
         if not (folder / name).exists():
             raise InputError(
-                f"no classifier in this folder ({name} is missing)", path=folder, remedy=_REMEDY
+                f"no classifier in this folder ({name} is missing)",
+                path=folder,
+                remedy=_REMEDY,
             )
     config = read_json(folder / CONFIG)
     if config.get("format") != _FORMAT or config.get("kind") not in _KINDS:
         raise InputError(
-            "this version of relgen does not know this kind or format of classifier",
+            "this version of relgen does not support this kind or format of classifier",
             path=folder / CONFIG,
             value=[config.get("kind"), config.get("format")],
             remedy=f"use relgen {config.get('relgen_version')} or newer",
@@ -142,6 +143,20 @@ def fingerprint(weights: dict[str, Tensor]) -> str:
         digest.update(name.encode())
         digest.update(weights[name].contiguous().view(torch.uint8).numpy().data)
     return digest.hexdigest()[:16]
+
+
+def _model_card(config: dict[str, Any], schema: RelationSchema) -> str:
+    """Return the card as Markdown from the content of `config.json`."""
+    metadata = ModelCardData(
+        library_name="relgen",
+        pipeline_tag="text-classification",
+        tags=["relation-extraction", config["kind"]],
+    )
+    template = files(__package__).joinpath("model_card.md").read_text(encoding="utf-8")
+    card = ModelCard.from_template(
+        metadata, template_str=template, schema=schema, score_names=_SCORES, **config
+    )
+    return str(card).rstrip("\n") + "\n"
 
 
 def _weights(classifier: Classifier) -> dict[str, Tensor]:

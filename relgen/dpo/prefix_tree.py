@@ -120,12 +120,12 @@ class TreeBatch(NamedTuple):
 
     @property
     def pairs(self) -> int:
-        """B."""
+        """The number of pairs, B."""
         return self.kinds.shape[0]
 
     @property
     def tokens(self) -> int:
-        """N."""
+        """The number of tokens, N."""
         return self.input_ids.shape[1]
 
     @property

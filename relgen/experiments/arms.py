@@ -21,11 +21,9 @@ Preset = Literal["obo", "aao", "xu2023"]
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """The DPO tuning of a generator.
+    """The DPO tuning of a generator, with or without the diversity instruction in the prompts.
 
-    Args:
-        diverse: put the diversity instruction into the prompts.
-        without: use no rejected samples of this kind.
+    No rejected samples are of the kind `without`.
     """
 
     diverse: bool = True
@@ -79,13 +77,9 @@ ARMS = (
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """An arm's name, and its parts.
+    """An arm's name, and its parts: a key of `GENERATIONS`, the samples to train on, and a number.
 
-    Args:
-        name: the whole name.
-        generation: a key of `GENERATIONS`; None for `human` and `direct`.
-        mix: the samples that the classifiers are trained on.
-        first: use this many generated samples of each relation; None uses all.
+    Only the `first` generated samples of each relation are used; None uses all.
     """
 
     name: str

@@ -96,9 +96,7 @@ def compared(
 
     `direct`, which has no classifier, is compared with each.
 
-    Args:
-        arms: the rows of `results.json`.
-        other: returns the name of the arm to compare with; None compares with none.
+    `other` returns the name of the arm to compare an arm with, or None.
 
     Returns:
         Rows with the keys `arm`, `than` (the other arm), `classifier`, `seeds`, `n_seeds`, `mean`,

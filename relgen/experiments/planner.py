@@ -95,7 +95,7 @@ def _plan_seed(
 def _generated_sets(
     commands: StageCommands, seed: int, name: str, split: Stage, adapters: dict[str, Stage]
 ) -> dict[int | None, ArmStages]:
-    """Add the stages of a key of `GENERATIONS`, and return them by the arms' numbers of samples."""
+    """Add the stages of a key of `GENERATIONS`; return them by `Arm.first` of the arms."""
     if "a" in adapters:
         # the adapter tuned on one half generates for the other
         parts = tuple(

@@ -9,4 +9,3 @@ from .backends.server_settings import ServerSettings as ServerSettings
 from .run import generate as generate
 from .run import merge_shards as merge_shards
 from .settings import GenerationSettings as GenerationSettings
-from .settings import read_settings as read_settings

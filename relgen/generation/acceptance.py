@@ -37,12 +37,9 @@ Read = Callable[[str, Relation], Sample | str]
 
 
 class Pool:
-    """The texts that a draft must not repeat.
+    """The texts that a draft must not repeat: those of `train`, of `forbidden`, and accepted ones.
 
-    Args:
-        settings: give the thresholds of overlap.
-        train: labelled samples; an equal text is a duplicate.
-        forbidden: samples of the test set; near copies of them are rejected too.
+    Near copies count within a relation, and for the `forbidden` test samples.
     """
 
     def __init__(
@@ -93,13 +90,8 @@ def judge(
 ) -> Sample | str:
     """Return the sample in a line of a draft, or the reason to reject it.
 
-    Args:
-        raw: the line.
-        finish: why the draft ended, if this is its last line; `stop` for the other lines.
-        context: see `DraftContext`.
-        checks: run in order; see `default_checks`.
-        grammar: the form that was asked for, since not every server enforces it.
-        read: parses the line.
+    `finish` tells why the draft ended if this is its last line, and is `stop` for the other lines.
+    The `grammar` is checked again, since not every server enforces it.
     """
     if finish == "length":
         return "unfinished"
@@ -158,12 +150,11 @@ def check_entities(sample: Sample, _: DraftContext) -> str | None:
 
 def check_types(sample: Sample, context: DraftContext) -> str | None:
     """Reject an entity type that the schema does not allow."""
-    relation = context.relation
-    if sample.head.type and relation.head_types and sample.head.type not in relation.head_types:
+    head, tail, relation = sample.head.type, sample.tail.type, context.relation
+    if head and relation.head_types and head not in relation.head_types:
         return "wrong_head_type"
-    if sample.tail.type and relation.tail_types and sample.tail.type not in relation.tail_types:
-        return "wrong_tail_type"
-    return None
+    wrong = tail and relation.tail_types and tail not in relation.tail_types
+    return "wrong_tail_type" if wrong else None
 
 
 def check_demonstrations(sample: Sample, context: DraftContext) -> str | None:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from relgen.data import Relation, Sample
-from relgen.generation.acceptance import Check, DraftContext, Pool, Read, judge, read_draft
+from relgen.generation.acceptance import Check, DraftContext, Pool, judge, read_draft
 from relgen.generation.backends.base import Backend, Draft, DraftRequest
 from relgen.generation.files.journal import Journal
 from relgen.generation.grammar.spec import FieldsSpec, GrammarSpec
@@ -38,8 +38,6 @@ class RoundResult:
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """The part of one chain in a round."""
-
     state: RelationState
     chain: ChainState
     shown: list[Sample]
@@ -47,49 +45,30 @@ class _Turn:
     requests: list[DraftRequest]
 
 
+@dataclass(slots=True)
 class GenerationLoop:
     """Runs all chains until every relation has its samples or its limits are reached.
 
-    Args:
-        settings: of the generation.
-        states: the relations and their chains, updated by `run`.
-        writer: builds the prompts.
-        checks: see `judge`.
-        pool: the texts that must not be repeated, updated by `run`.
-        provenance: entries common to the provenance of all samples.
-        journal: supplies recorded drafts and stores new ones.
-        open_backend: loads the model; called only if the journal lacks a draft.
-        free_types: entity types for roles that the schema leaves open.
+    `states` and `pool` are updated. `open_backend` loads the model, and is called only if the
+    journal lacks a draft. `provenance` is common to all samples. `free_types` are the entity types
+    for roles that the schema leaves open.
     """
 
-    def __init__(
-        self,
-        settings: GenerationSettings,
-        states: Sequence[RelationState],
-        writer: PromptWriter | FieldPromptWriter,
-        checks: Sequence[Check],
-        pool: Pool,
-        provenance: Mapping[str, Any],
-        journal: Journal,
-        open_backend: Callable[[], Backend],
-        free_types: tuple[str, ...] = (),
-    ) -> None:
-        self._settings = settings
-        self._states = states
-        self._writer = writer
-        self._checks = checks
-        self._pool = pool
-        self._provenance = provenance
-        self._journal = journal
-        self._open_backend = open_backend
-        self._free_types = free_types
-        self._read: Read = read_fields if settings.markup == "fields" else read_draft
-        self._backend: Backend | None = None
-        self._to_prefill: list[dict[int, Prompt]] = []
+    settings: GenerationSettings
+    states: Sequence[RelationState]
+    writer: PromptWriter | FieldPromptWriter
+    checks: Sequence[Check]
+    pool: Pool
+    provenance: Mapping[str, Any]
+    journal: Journal
+    open_backend: Callable[[], Backend]
+    free_types: tuple[str, ...] = ()
+    _backend: Backend | None = field(default=None, init=False)
+    _to_prefill: list[dict[int, Prompt]] = field(default_factory=list, init=False)
 
     def run(self) -> Iterator[RoundResult]:
         """Yield the result of each round."""
-        for wave in waves(self._states, self._settings.batch):
+        for wave in waves(self.states, self.settings.batch):
             prompts: dict[int, Prompt] = {}
             while turns := self._turns(wave):
                 changed = {
@@ -105,7 +84,6 @@ class GenerationLoop:
                 self._backend.reset()
 
     def close(self) -> None:
-        """Close the backend if it was opened."""
         if self._backend is not None:
             self._backend.close()
 
@@ -113,19 +91,19 @@ class GenerationLoop:
         turns = []
         for state in wave:
             # no more answers, nor samples in the last one, than are still needed
-            lines = _shares(state.missing(self._settings), self._settings.answer_samples)
+            lines = _shares(state.missing(self.settings), self.settings.answer_samples)
             for chain, number in zip(state.chains, lines, strict=False):
-                shown = chain.demonstrations(self._settings)
-                if self._settings.mode == "aao":
-                    prompt = self._writer.all_at_once(state.relation, shown, number)
+                shown = chain.demonstrations(self.settings)
+                if self.settings.mode == "aao":
+                    prompt = self.writer.all_at_once(state.relation, shown, number)
                 else:
-                    prompt = self._writer.one_by_one(state.relation, shown)
+                    prompt = self.writer.one_by_one(state.relation, shown)
                 requests = self._requests(state, chain, number)
                 turns.append(_Turn(state, chain, shown, prompt, requests))
         return turns
 
     def _requests(self, state: RelationState, chain: ChainState, lines: int) -> list[DraftRequest]:
-        settings = self._settings
+        settings = self.settings
         most = settings.max_new_tokens * lines
         if settings.token_budget is not None:
             most = min(most, settings.token_budget - state.tokens)
@@ -142,7 +120,7 @@ class GenerationLoop:
         ]
 
     def _grammar(self, relation: Relation, lines: int) -> GrammarSpec:
-        settings = self._settings
+        settings = self.settings
         named = settings.types or settings.markup == "fields"
         spec = GrammarSpec(
             lines=lines,
@@ -151,8 +129,8 @@ class GenerationLoop:
             max_context_chars=settings.max_context_chars,
             max_context_words=settings.max_context_words,
             one_sentence=settings.one_sentence,
-            head_types=(relation.head_types or self._free_types) if named else (),
-            tail_types=(relation.tail_types or self._free_types) if named else (),
+            head_types=(relation.head_types or self.free_types) if named else (),
+            tail_types=(relation.tail_types or self.free_types) if named else (),
         )
         if settings.markup == "fields":
             return FieldsSpec(**asdict(spec), relation=relation.shown)
@@ -166,7 +144,7 @@ class GenerationLoop:
             tokens = sum(draft.tokens for draft in own)
             turn.state.tokens += tokens
             result.tokens += tokens
-            if self._settings.mode == "obo":
+            if self.settings.mode == "obo":
                 self._judge_step(turn, own, result)
             else:
                 self._judge_answer(turn, own[0], result)
@@ -175,13 +153,13 @@ class GenerationLoop:
     def _drafts(self, turns: Sequence[_Turn], result: RoundResult) -> dict[str, Draft]:
         """Return the drafts by key, and record those that were not in the journal."""
         asked = [(request, turn.prompt) for turn in turns for request in turn.requests]
-        found = {request.key: self._journal.find(request, prompt) for request, prompt in asked}
+        found = {request.key: self.journal.find(request, prompt) for request, prompt in asked}
         missing = [pair for pair in asked if found[pair[0].key] is None]
         known = {key: draft for key, draft in found.items() if draft is not None}
         if not missing:
             return known
         if self._backend is None:
-            self._backend = self._open_backend()
+            self._backend = self.open_backend()
         started = time.perf_counter()
         for prompts in self._to_prefill:
             self._backend.prefill(prompts)
@@ -189,7 +167,7 @@ class GenerationLoop:
         drafts = self._backend.decode([request for request, _ in missing])
         result.seconds = round(time.perf_counter() - started, 3)
         new = [(*pair, draft) for pair, draft in zip(missing, drafts, strict=True)]
-        self._journal.add(new, seconds=result.seconds)
+        self.journal.add(new, seconds=result.seconds)
         return known | {request.key: draft for request, _, draft in new}
 
     def _judge_step(self, turn: _Turn, drafts: Sequence[Draft], result: RoundResult) -> None:
@@ -231,17 +209,18 @@ class GenerationLoop:
         turn.chain.step += 1
 
     def _judge(self, turn: _Turn, line: str, draft: Draft) -> Sample | str:
-        context = DraftContext(turn.state.relation, turn.shown, self._pool)
+        context = DraftContext(turn.state.relation, turn.shown, self.pool)
         grammar = turn.requests[0].grammar
-        return judge(line, draft.finish, context, self._checks, grammar, self._read)
+        read = read_fields if self.settings.markup == "fields" else read_draft
+        return judge(line, draft.finish, context, self.checks, grammar, read)
 
     def _accept(
         self, turn: _Turn, sample: Sample, logprob: float | None, suffix: str, result: RoundResult
     ) -> None:
-        settings, chain = self._settings, turn.chain
+        settings, chain = self.settings, turn.chain
         where = f"{sample.relation}-{settings.mode}-s{settings.seed}-{chain.index}-{chain.step}"
         provenance = {
-            **self._provenance,
+            **self.provenance,
             "mode": settings.mode,
             "chain": chain.index,
             "step": chain.step,
@@ -250,7 +229,7 @@ class GenerationLoop:
             "mean_token_logprob": logprob,
         }
         sample = replace(sample, id=f"{where}{suffix}", provenance=provenance)
-        self._pool.add(sample)
+        self.pool.add(sample)
         chain.accepted.append(sample)
         turn.state.accepted += 1
         result.accepted.append(sample)
@@ -260,7 +239,7 @@ class GenerationLoop:
         result.rejected.append(
             {
                 "relation": turn.state.relation.name,
-                "mode": self._settings.mode,
+                "mode": self.settings.mode,
                 "chain": turn.chain.index,
                 "step": turn.chain.step,
                 "reason": reason,

@@ -35,7 +35,6 @@ class GenerationProgress:
         self._shown = False
 
     def update(self, result: RoundResult) -> None:
-        """Show the counts after a round."""
         if result.seconds:  # not read from the journal
             self._tokens += result.tokens
             self._seconds += result.seconds

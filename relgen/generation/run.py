@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from relgen import __version__
 from relgen.common import InputError, content_hash, read_json, text_hash
 from relgen.data import Relation, RelationSchema, Sample, load_schema, read_samples
-from relgen.generation.acceptance import Check, Pool, default_checks
-from relgen.generation.backends.loading import Engine, find_engine
+from relgen.generation.acceptance import Pool, default_checks
+from relgen.generation.backends.loading import find_engine
 from relgen.generation.files.journal import Journal
 from relgen.generation.files.merging import merge
 from relgen.generation.files.outputs import OutputPaths, PartialFiles, summarise
@@ -23,19 +23,14 @@ from relgen.generation.progress import GenerationProgress
 from relgen.generation.settings import GenerationSettings
 from relgen.generation.states import RelationState, initial_states
 from relgen.models import resolve_model
-from relgen.prompting import FieldPromptWriter, PromptFormat, PromptWriter
-
-FindEngine = Callable[[GenerationSettings, Journal | None], Engine]
+from relgen.prompting import FieldPromptWriter, PromptWriter
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationReport:
-    """The result of `generate`.
+    """The result of `generate`: the content of `generation.json`, and the path of the samples.
 
-    Args:
-        summary: the content of `generation.json`.
-        already_finished: True if the output was complete before the call.
-        output: path of the accepted samples; for a shard not the given `out`.
+    `already_finished` is True if the output was complete before the call.
     """
 
     summary: dict[str, Any]
@@ -65,8 +60,6 @@ def generate(
     out: str | Path,
     forbid: str | Path | None = None,
     force: bool = False,
-    extra_checks: Sequence[Check] = (),
-    engine: FindEngine = find_engine,
 ) -> GenerationReport:
     """Write accepted samples to `out`, and `rejected.jsonl` and `generation.json` beside it.
 
@@ -80,8 +73,6 @@ def generate(
         out: path of the accepted samples.
         forbid: samples that must not be repeated, such as the test set.
         force: replace output that was written with other settings or inputs.
-        extra_checks: run after the default ones; they do not change the run's hash.
-        engine: finds the engine that decodes; by default the one that the settings name.
 
     Raises:
         InputError: an input is invalid, or `out` holds another generation.
@@ -98,11 +89,12 @@ def generate(
     states = initial_states(relations, inputs.train, settings)
     with ExitStack() as stack:
         journal = stack.enter_context(closing(Journal(paths.journal, header, force=force)))
-        found = engine(settings, journal)
-        checks = [*default_checks(settings), *extra_checks]
-        loop = stack.enter_context(closing(_loop(settings, inputs, states, checks, journal, found)))
+        loop = stack.enter_context(closing(_loop(settings, inputs, states, journal)))
         files = stack.enter_context(closing(PartialFiles(paths)))
-        _run(loop, states, files)
+        progress = stack.enter_context(closing(GenerationProgress(states)))
+        for result in loop.run():
+            files.write(result)
+            progress.update(result)
         summary = summarise(states, journal.seconds)
         if settings.server is not None:
             summary["usage"] = settings.server.account(journal.usage)
@@ -135,29 +127,25 @@ def _loop(
     settings: GenerationSettings,
     inputs: _Inputs,
     states: Sequence[RelationState],
-    checks: Sequence[Check],
     journal: Journal,
-    engine: Engine,
 ) -> GenerationLoop:
-    types = _types(inputs.schema, inputs.train)
+    engine = find_engine(settings, journal)
+    found = {kind for rel in inputs.schema for kind in (*rel.head_types, *rel.tail_types)}
+    found |= {e.type for sample in inputs.train for e in (sample.head, sample.tail) if e.type}
+    types = tuple(sorted(found))
     return GenerationLoop(
         settings,
         states,
-        _writer(settings, engine.format, types),
-        checks,
+        FieldPromptWriter(engine.format, types)
+        if settings.markup == "fields"
+        else PromptWriter(engine.format, settings.diverse, settings.types),
+        default_checks(settings),
         Pool(settings, inputs.train, inputs.forbidden),
         {"model": settings.model, "adapter": settings.adapter, "relgen_version": __version__},
         journal,
         engine.open,
         types,
     )
-
-
-def _run(loop: GenerationLoop, states: Sequence[RelationState], files: PartialFiles) -> None:
-    with closing(GenerationProgress(states)) as progress:
-        for result in loop.run():
-            files.write(result)
-            progress.update(result)
 
 
 def chosen_relations(
@@ -180,7 +168,7 @@ def chosen_relations(
                 "belongs to the other half" if name not in labels else "has no labelled sample"
             )
             raise InputError(
-                f"this relation {problem}", field="relations", value=name, remedy="leave it out"
+                f"this relation {problem}", field="relations", value=name, remedy="remove it"
             )
     wanted = [x for x in labels if settings.relations is None or x in settings.relations]
     if not labelled.intersection(wanted):
@@ -188,7 +176,7 @@ def chosen_relations(
             "none of these relations has a labelled sample, and a prompt needs one",
             field="train",
             value=wanted,
-            remedy="give at least one labelled sample a relation",
+            remedy="give at least one labelled sample per relation",
         )
     chosen = [schema[label] for label in wanted]
     return chosen if settings.shard is None else Shard.parse(settings.shard).part(chosen)
@@ -219,17 +207,3 @@ def input_hash(
         content_hash(adapter) if adapter is not None and adapter.is_dir() else None,
     ]
     return text_hash(json.dumps(parts, sort_keys=True, ensure_ascii=False))
-
-
-def _writer(
-    settings: GenerationSettings, form: PromptFormat, types: tuple[str, ...]
-) -> PromptWriter | FieldPromptWriter:
-    if settings.markup == "fields":
-        return FieldPromptWriter(form, types)
-    return PromptWriter(form, settings.diverse, settings.types)
-
-
-def _types(schema: RelationSchema, train: Sequence[Sample]) -> tuple[str, ...]:
-    found = {kind for relation in schema for kind in (*relation.head_types, *relation.tail_types)}
-    found |= {e.type for sample in train for e in (sample.head, sample.tail) if e.type}
-    return tuple(sorted(found))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from relgen.common import (
@@ -21,8 +20,6 @@ from relgen.common import (
     Quantization,
     Share,
     check,
-    read,
-    read_file,
     resolved,
 )
 from relgen.data import Half
@@ -39,11 +36,11 @@ class GenerationSettings:
     """
 
     backend: Literal["transformers", "openai"] = "transformers"
-    """Who decodes: a model in this process (transformers), or any server that speaks OpenAI's
-    protocol, such as `vllm serve` (openai; see `server`).
+    """Decode with a model in this process (transformers), or on a server with an OpenAI-compatible
+    API, such as `vllm serve` (openai; see `server`).
     """
     model: str = "smollm2-135m-instruct"
-    """Embedded name, local folder or Hub id; openai: the name that the server knows."""
+    """Embedded name, local folder or Hub id; for a server, its name for the model."""
     adapter: str | None = None
     """Folder of a LoRA adapter that `relgen dpo fit` wrote."""
     dtype: DType = "float32"
@@ -53,82 +50,82 @@ class GenerationSettings:
     quantization: Quantization | None = None
     """Keep the base model in 4 bits (nf4)."""
     device: str | None = None
-    """Device to run on (cpu, cuda, …); by default cuda where there is one."""
+    """Device to run on (cpu, cuda, …); by default cuda if available."""
     mode: Literal["obo", "aao"] = "obo"
     """One by one (obo) or all at once (aao)."""
     samples: PositiveInt = 16
-    """Accepted samples wanted per relation."""
+    """Number of accepted samples to generate per relation."""
     chains: PositiveInt = 1
-    """Chains per relation; each starts from another human sample, and they share `samples`."""
+    """Chains per relation; each starts from a different human sample, and they share `samples`."""
     shown: PositiveInt = 1
-    """Labelled demonstrations in a request (aao; obo starts with one)."""
+    """Labelled demonstrations per request (aao; obo starts with one)."""
     per_answer: PositiveInt | None = None
-    """Samples asked for in one answer (aao); by default `samples`."""
+    """Samples to request per answer (aao); by default `samples`."""
     window: NonNegativeInt | None = None
     """Show only the first demonstration and the last N accepted samples (obo); by default all of
-    them. An ablation: the model repeats what it no longer sees.
+    them. For ablations: the model repeats samples that it no longer sees.
     """
     diverse: bool = True
-    """Give the diversity instruction."""
+    """Include the diversity instruction in the prompt."""
     markup: Literal["tagged", "fields"] = "tagged"
-    """How a sample is written: <head>…</head> in the sentence (tagged), or a line of named fields
-    without relation explanation and diversity instruction, as Xu et al. 2023 do (fields).
+    """Form of a sample: <head>…</head> in the sentence (tagged), or a line of named fields without
+    relation explanation and diversity instruction, as in Xu et al. 2023 (fields).
     """
     types: bool = False
     """Write entity types into the tags: <head:PERSON>."""
     grammar: bool = True
-    """Decode under the grammar of tagged text."""
+    """Constrain decoding with a grammar, so that every draft has the right form."""
     candidates: PositiveInt = 1
-    """Drafts at a step (obo); the correct one that differs most from the demonstrations is kept."""
+    """Drafts per step (obo); the acceptable one most unlike the demonstrations is kept."""
     max_drafts_per_sample: PositiveInt = 4
-    """Give a relation up after this many times `samples` drafts (in aao, drafted lines)."""
+    """Give up on a relation after this many times `samples` drafts (in aao, drafted lines)."""
     token_budget: PositiveInt | None = None
     """Stop a relation once this many tokens are generated, even below `samples`."""
     batch: PositiveInt | None = None
-    """Chains decoded at the same time; by default all (the cache grows with it)."""
+    """Chains to decode at the same time; by default all (the cache grows with it)."""
     temperature: NonNegativeFloat = 0.4
     """Sampling temperature; 0 takes the most probable token."""
     top_p: Share = 0.9
-    """Sample from the most probable tokens that reach this mass."""
+    """Sample from the most probable tokens whose probabilities reach this sum."""
     top_k: PositiveInt | None = 20
     """Sample from this many most probable tokens."""
     repetition_penalty: PositiveFloat = 1.15
-    """Penalty on tokens that the prompt or the draft holds, as in transformers; 1 is none."""
+    """Penalty on tokens of the prompt and the draft, as in transformers; 1 disables it."""
     max_new_tokens: PositiveInt = 96
-    """Tokens of a sample at most; one that is not finished by then is rejected."""
+    """Maximum number of tokens per sample; an unfinished one is rejected."""
     min_words: NonNegativeInt = 5
-    """Words of a sentence at least; shorter ones are rejected."""
+    """Minimum number of words; shorter sentences are rejected."""
     max_words: PositiveInt = 60
-    """Words of a sentence at most; longer ones are rejected."""
+    """Maximum number of words; longer sentences are rejected."""
     max_entity_chars: PositiveInt = 60
-    """Characters of an entity at most; longer ones are rejected."""
+    """Maximum number of characters in an entity; longer ones are rejected."""
     max_entity_words: PositiveInt = 6
-    """Words of an entity at most, for the grammar with one_sentence."""
+    """Maximum number of words in an entity, for the grammar with one_sentence."""
     max_context_chars: PositiveInt = 160
-    """Characters before, between and after the entities at most, for the grammar."""
+    """Maximum number of characters before, between and after the entities, for the grammar."""
     max_context_words: PositiveInt = 20
-    """The same bound in words, for the grammar with one_sentence."""
+    """The same limit in words, for the grammar with one_sentence."""
     one_sentence: bool = False
-    """Let the grammar accept only a single sentence of words separated by spaces, ended by . ! or
-    ?; without it, any text in any script.
+    """Let the grammar accept only a single sentence of words separated by spaces that ends with . !
+    or ?; otherwise it accepts any text in any script.
     """
     near_copy_overlap: Share = 0.7
-    """Jaccard overlap of words, entities aside, from which a draft is a near copy of a
-    demonstration or of an accepted sample of its relation; 1 forbids equal words only.
+    """Jaccard overlap of words outside the entities from which a draft counts as a near copy of a
+    demonstration or of an accepted sample of its relation; 1 rejects equal words only.
     """
     test_overlap: Share = 0.7
-    """The same overlap with the samples of --forbid, from which a draft is a test leak."""
+    """The same overlap with samples of --forbid, from which a draft counts as a test leak."""
     seed: int = 1
     """Seed of demonstrations and sampling."""
     half: Half | None = None
     """Generate for the relations of this half, with the adapter tuned on the other one."""
     half_seed: int | None = None
-    """The seed with which `relgen chains` split the halves; by default `seed`."""
+    """Seed with which `relgen chains` split the halves; by default `seed`."""
     relations: tuple[str, ...] | None = None
-    """Generate for these only; by default for all that have a labelled sample."""
+    """Generate for these relations only; by default for all that have a labelled sample."""
     shard: str | None = None
-    """Write one of several parts of the relations, such as 2/4, on one of several machines;
-    `relgen generate --merge 4` joins them.
+    """Generate for one part of the relations, such as 2/4, to use several machines;
+    `relgen generate --merge 4` joins the parts.
     """
     server: ServerSettings | None = None
     """Settings of a server, for backend openai."""
@@ -143,7 +140,7 @@ class GenerationSettings:
             raise InputError("is above max_words", field="min_words", value=self.min_words)
         if self.mode == "aao" and self.candidates > 1:
             raise InputError(
-                "drafting candidates is for obo",
+                "several candidates are for obo only",
                 field="candidates",
                 value=self.candidates,
                 remedy="leave it at 1, or use mode: obo",
@@ -152,12 +149,12 @@ class GenerationSettings:
     def _check_backend(self) -> None:
         if (self.backend == "openai") != (self.server is not None):
             raise InputError(
-                "goes with backend: openai, and only with it",
+                "must be given with backend: openai, and only with it",
                 field="server",
                 value=None if self.server is None else self.server.base_url,
                 remedy="name the server, e.g. server: {base_url: http://localhost:8000/v1}"
                 if self.server is None
-                else "set backend: openai, or leave `server` out",
+                else "set backend: openai, or remove `server`",
             )
         if self.backend == "openai" and self.adapter is not None:
             raise InputError(
@@ -174,7 +171,6 @@ class GenerationSettings:
         return 1 if self.mode == "obo" else self.per_answer or self.samples
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the settings as in a YAML file."""
         values = dataclasses.asdict(self)
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
@@ -182,18 +178,3 @@ class GenerationSettings:
         """Return the settings that influence the drafts; a server's address does not."""
         server = None if self.server is None else self.server.identity()
         return {**self.to_dict(), "server": server}
-
-
-def read_settings(path: str | Path | None, **overrides: Any) -> GenerationSettings:
-    """Read settings from a YAML file, with single values overridden.
-
-    Args:
-        path: of the file; None takes the defaults.
-        overrides: fields that win over the file; those of `server` are merged with the file's.
-
-    Raises:
-        InputError: names the file, the key, and the nearest key that there is.
-    """
-    if path is None:
-        return read(GenerationSettings, overrides)
-    return read_file(GenerationSettings, path, overrides)

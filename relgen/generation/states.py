@@ -23,7 +23,6 @@ class ChainState:
         number: index among all chains of the generation.
         index: index among the chains of its relation.
         humans: the relation's labelled samples, shuffled with the seed.
-        accepted: the samples that it has written.
         step: accepted samples so far (OBO) or requests so far (AAO).
         attempt: drafts rejected at this step (OBO).
     """

@@ -109,7 +109,7 @@ class FusedLinear(lora.Linear):
     """
 
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        """(…, I) to (…, O)."""
+        """Map (…, I) to (…, O)."""
         name = self.fusable(x) if not args and not kwargs else None
         if name is None:
             result: Tensor = super().forward(x, *args, **kwargs)

@@ -74,7 +74,7 @@ class FusedGated(nn.Module):
     """A feed-forward part computed by `_GatedDown`; a mixin for its original class."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """(…, D) to (…, D)."""
+        """Map (…, D) to (…, D)."""
         own: Any = self
         gate, up = own.gate_proj(x), own.up_proj(x)
         last = own.down_proj

@@ -48,7 +48,7 @@ class FusedNorm(nn.Module):
     variance_epsilon: float
 
     def forward(self, x: Tensor) -> Tensor:
-        """(…, D) to (…, D)."""
+        """Map (…, D) to (…, D)."""
         weight = self.weight
         if weight.requires_grad or x.dtype != weight.dtype or x.itemsize < 4 or has_autocast(x):
             plain: Tensor = super().forward(x)

@@ -48,7 +48,7 @@ def read_states(encoder: Any, ids: Tensor, mask: Tensor, places: Tensor) -> Tens
 
 
 def at_places(states: Tensor, places: Tensor) -> Tensor:
-    """Pick the states of some tokens: (B, T, H) at (B, P) gives (B, P, H)."""
+    """Return the states of some tokens, (B, P, H), of (B, T, H) at the indices (B, P)."""
     return states[torch.arange(len(states), device=states.device)[:, None], places]
 
 

@@ -47,7 +47,7 @@ class FastLinear(nn.Linear):
     """`nn.Linear` computed by `linear` for float32 on a CPU; not twice differentiable."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """(…, I) to (…, O)."""
+        """Map (…, I) to (…, O)."""
         if not _takes(input, self.weight) or has_autocast(input):
             return super().forward(input)
         if not torch.is_grad_enabled():
@@ -82,7 +82,7 @@ class DecodingLinear(nn.Module):
         self._packed = torch.ops.mkldnn._reorder_linear_weight(weight, self._ROWS)
 
     def forward(self, input: Tensor) -> Tensor:
-        """(…, I) to (…, O), in float32 on the CPU, without gradients."""
+        """Map (…, I) to (…, O), in float32 on the CPU, without gradients."""
         product: Tensor = torch.ops.mkldnn._linear_pointwise(
             input, self._packed, self._bias, "none", [], ""
         )

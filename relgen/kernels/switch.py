@@ -42,9 +42,10 @@ def _left_out(value: str) -> tuple[str, ...]:
     names = tuple(name.strip().removeprefix("-") for name in value.split(","))
     if not value.startswith("-") or not set(names) <= set(KERNELS):
         raise InputError(
-            "neither off nor a list of kernels to leave out, such as -norms,-head",
+            "not a known form of the switch",
             field=_VARIABLE,
             value=value,
-            remedy=f"kernels: {', '.join(KERNELS)}",
+            remedy=f"set it to off, or to the kernels to leave out, such as -norms,-head; "
+            f"kernels: {', '.join(KERNELS)}",
         )
     return names

@@ -12,11 +12,8 @@ from relgen.reporting.comparison import Against, Runs, intervals
 class Claim:
     """An expectation of the method, from the paper or common sense.
 
-    Args:
-        text: the expectation.
-        against: the comparison that tests it.
-        arms: the arms whose differences count.
-        sign: 1 if it expects differences above zero, -1 if below.
+    In the comparison `against`, it expects the differences of `arms` above zero (`sign` 1) or below
+    (-1).
     """
 
     text: str

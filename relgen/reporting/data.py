@@ -57,7 +57,7 @@ class Run:
         return list(dict.fromkeys(run.classifier for run in self.arms if run.arm != "direct"))
 
     def json(self, path: str | None) -> Any:
-        """Return the content of a JSON file; None if it does not exist, which is noted."""
+        """Return the content of a JSON file; None, and an entry in `missing`, if there is none."""
         file = self._file(path)
         return read_json(file) if file else None
 

@@ -14,12 +14,11 @@ Finish = Literal["stop", "length", "grammar"]
 
 @dataclass(frozen=True, slots=True)
 class DraftRequest:
-    """A request for one draft.
+    """A request for one draft of at most `max_tokens`.
 
     Args:
         chain: number of the chain whose prompt it continues.
         key: seed of the draft's random numbers: equal keys and prompts give equal drafts.
-        max_tokens: limit on the draft's tokens.
         one_line: stop at the first line break after some text.
         grammar: the form of the draft; None allows any.
     """

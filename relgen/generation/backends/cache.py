@@ -48,7 +48,6 @@ class PlacedLayer(CacheLayerMixin):
     """A cache layer whose token positions are given with every forward pass."""
 
     def held(self) -> tuple[Tensor, Tensor]:
-        """Return keys and values of an initialised layer."""
         assert self.keys is not None
         assert self.values is not None
         return self.keys, self.values
@@ -123,7 +122,6 @@ class RaggedLayer(PlacedLayer):
             states[at, :, :length] = states[row, :, :length].clone()
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        """Return length and offset of the keys."""
         return (0 if self.placement is None else self.placement.length), 0
 
 
@@ -136,7 +134,6 @@ class RaggedCache(Cache):
 
     @property
     def ragged(self) -> list[RaggedLayer]:
-        """The layers, typed."""
         return cast(list[RaggedLayer], self.layers)
 
     def states(self) -> list[tuple[Tensor, Tensor]]:
@@ -152,11 +149,8 @@ class RaggedCache(Cache):
     ) -> tuple[Tensor, Tensor]:
         """Prepare a forward pass that appends `counts` tokens to `rows`, and lengthen the rows.
 
-        Each row gets T = max(counts) slots. Those past a row's count hold padding, which the next
-        pass overwrites.
-
-        Returns:
-            Position ids (B, T) and the mask (B, 1, T, L), True where a query sees a key.
+        Each row gets T = max(counts) slots, the rest of which hold padding until the next pass.
+        Return position ids (B, T) and the mask (B, 1, T, L), True where a query sees a key.
         """
         self.lengths += [0] * (max(rows) + 1 - len(self.lengths))
         starts = torch.tensor([self.lengths[row] for row in rows])
@@ -231,14 +225,7 @@ def append_tokens(
     news: Sequence[Sequence[int]],
     device: torch.device,
 ) -> Tensor:
-    """Run a causal language model over new tokens of B cache rows.
-
-    Args:
-        model: a causal language model.
-        cache: its cache.
-        rows: the B rows.
-        news: new tokens of each row, at least one.
-        device: the model's.
+    """Run a causal language model over new tokens (`news`, at least one each) of B cache rows.
 
     Returns:
         The logits after each row's last token, (B, V), in float32 or float64.

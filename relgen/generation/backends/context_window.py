@@ -17,36 +17,27 @@ _REMEDY = {
 
 
 def context_window(config: Any) -> int | None:
-    """Return the number of positions that a model supports; None if this is unknown.
-
-    Args:
-        config: a `PretrainedConfig`.
-    """
+    """Return a `PretrainedConfig`'s number of positions; None if it is unknown."""
     text = config.get_text_config()
     window: int | None = getattr(text, "max_position_embeddings", None)
     scaling = getattr(text, "rope_parameters", None) or {}
-    # models whose window was extended afterwards may still state the first one
+    # models whose window was extended may still state the original one
     before, factor = scaling.get("original_max_position_embeddings"), scaling.get("factor")
     if window is None or not factor:
         return window
-    # an extended window without the original length: it is unknown which of the two is stated
+    # without the original length it is unknown which of the two is stated
     return max(window, int(before * factor)) if before else None
 
 
 def check_fits(prompt: int, new: int, window: int | None, *, model: str, remedy: str) -> None:
     """Raise InputError if a prompt of `prompt` tokens leaves no room for `new` more.
 
-    Args:
-        prompt: number of tokens in the prompt.
-        new: number of tokens that may be written.
-        window: the model's window; None disables the check.
-        model: name of the model, for the message.
-        remedy: a way to shorten the prompt, for the message.
+    A `window` of None disables the check. `model` and `remedy` are for the message.
     """
     if window is not None and prompt + new > window:
         raise InputError(
             f"a prompt of {prompt} tokens and an answer of up to {new} exceed the {window} "
-            "positions that this model knows",
+            "positions that this model supports",
             field="model",
             value=model,
             remedy=remedy,
@@ -59,7 +50,7 @@ def check_prompt(prompt: int, window: int | None, settings: GenerationSettings) 
     A longer answer (AAO) may reach the end of the window: its unfinished line is then rejected.
     """
     remedy = (
-        f"{_REMEDY[settings.mode]}, or lower `max_new_tokens` ({settings.max_new_tokens}): that is "
-        "a new generation, while what this one wrote stays in its journal"
+        f"{_REMEDY[settings.mode]}, or lower `max_new_tokens` ({settings.max_new_tokens}); this "
+        "starts a new generation, and the samples of this one stay in its journal"
     )
     check_fits(prompt, settings.max_new_tokens, window, model=settings.model, remedy=remedy)

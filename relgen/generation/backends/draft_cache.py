@@ -26,12 +26,7 @@ _LOG2_E = math.log2(math.e)
 
 
 def shares_prompts(model: Any, rows: Sequence[int]) -> bool:
-    """Return True if a `DraftCache` supports this model and saves copies.
-
-    Args:
-        model: a transformers model.
-        rows: the cache row of each draft.
-    """
+    """Return True if a `DraftCache` supports this model and saves copies of these drafts' rows."""
     ours = model.config._attn_implementation == ATTENTION
     exact = model.dtype in (torch.float32, torch.float64)
     plain = model.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
@@ -46,7 +41,6 @@ class _DraftLayer(PlacedLayer):
         self.written = 0
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        """Allocate nothing yet."""
         self.keys, self.values = key_states[:, :, :0], value_states[:, :, :0]
         self.is_initialized = True
 
@@ -74,7 +68,6 @@ class _DraftLayer(PlacedLayer):
         self.keys, self.values = self.keys[:-1], self.values[:-1]
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        """Return length and offset of the keys; the mask is not read."""
         return self.written + query_length, 0
 
 
@@ -113,7 +106,7 @@ class DraftCache(Cache):
         logits: Tensor = model(
             input_ids=torch.tensor(tokens)[:, None],
             position_ids=torch.tensor(places)[:, None],
-            # transformers builds none of its own then; `attend` reads none
+            # keeps transformers from building one; `attend` does not read it
             attention_mask=torch.ones(1, 1, 1, 1, dtype=torch.bool),
             past_key_values=self,
             use_cache=True,
@@ -140,7 +133,7 @@ class DraftCache(Cache):
         groups = key.shape[1]
         rows = query.view(drafts, groups, -1, width)  # (B, G, H/G, D)
         rows = rows * ((1 / math.sqrt(width) if scale is None else scale) * _LOG2_E)
-        # a chain's drafts beside each other: (C · G, M · H/G, D)
+        # drafts grouped by chain: (C · G, M · H/G, D)
         chains, most = self._grid.shape
         together = rows[self._grid].transpose(1, 2).reshape(chains * groups, -1, width)
         length = self._hidden.shape[-1]
@@ -170,7 +163,7 @@ class DraftCache(Cache):
         for place, chain in enumerate(self._chains):
             members[chain].append(place)
         most = max(map(len, members))
-        # short rows repeat a draft, whose second result is not read
+        # short rows repeat a draft; the second result is ignored
         self._grid = torch.tensor([(own * most)[:most] for own in members])  # (C, M)
         self._flat = torch.empty(len(self._chains), dtype=torch.long)  # (B,), places in the grid
         for chain, own in enumerate(members):

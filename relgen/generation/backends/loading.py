@@ -23,23 +23,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A language model that is not loaded yet.
-
-    Args:
-        format: the text around the prompt's modules.
-        open: loads the model or connects to the server; called only if a draft is needed.
-    """
+    """A language model that is loaded, or a server that is connected to, when `open` is called."""
 
     format: PromptFormat
     open: Callable[[], Backend]
 
 
 def find_engine(settings: GenerationSettings, journal: Journal | None) -> Engine:
-    """Return the engine that the settings name.
-
-    Args:
-        settings: of the generation.
-        journal: records a server's answers; local models need none.
+    """Return the engine that the settings name; the journal records a server's answers.
 
     Raises:
         InputError: the tokeniser cannot be loaded, or a package is missing.
@@ -55,14 +46,9 @@ def find_engine(settings: GenerationSettings, journal: Journal | None) -> Engine
 def load_backend(
     settings: GenerationSettings, tokenizer: PreTrainedTokenizerBase, terminator: str
 ) -> TransformersBackend:
-    """Load a local model for decoding.
+    """Load a local model for decoding; `terminator` ends an answer (`PromptFormat.terminator`).
 
     The adapter of an unquantised model is merged into its weights, so that it costs no time.
-
-    Args:
-        settings: give model, adapter, precision and device.
-        tokenizer: the model's.
-        terminator: ends an answer (`PromptFormat.terminator`).
 
     Raises:
         InputError: the model or the adapter cannot be used.

@@ -32,12 +32,12 @@ from relgen.generation.files.journal import Journal, Usage
 from relgen.generation.settings import GenerationSettings
 from relgen.prompting import Prompt
 
-_NO_KEY = "none"  # the client wants one; servers without keys do not look at it
+_NO_KEY = "none"  # the client requires a key; servers without keys ignore it
 _LONGEST_PAUSE = 8.0
 _REMEDIES = {
     401: "is the key in {variable} right?",
     403: "is the key in {variable} right?",
-    404: "are base_url (with its /v1) and model right?",
+    404: "are base_url (with /v1) and model right?",
     400: "do model, kind and api fit this server?",
     422: "do model, kind and api fit this server?",
 }
@@ -48,11 +48,7 @@ class BudgetError(InputError):
 
 
 class ServerBackend:
-    """A server that receives many requests concurrently.
-
-    Args:
-        settings: with `server`.
-        journal: records each answer as it arrives, with the server's token counts.
+    """A server that receives many requests concurrently; see `ServerSettings`.
 
     Raises:
         InputError: the server needs a key and the environment has none.
@@ -64,10 +60,12 @@ class ServerBackend:
         self._server = settings.server
         self._journal = journal
         self._prompts: dict[int, Prompt] = {}
+        budgets = self._server.cost_budget, self._server.total_token_budget, settings.token_budget
+        self._has_budget = any(budget is not None for budget in budgets)
         key = os.environ.get(self._server.api_key_variable)
         if self._server.kind == "openai" and not key:
             raise InputError(
-                "this server wants a key",
+                "this server needs a key",
                 field="server.base_url",
                 value=self._server.base_url,
                 remedy=f"set the environment variable {self._server.api_key_variable}",
@@ -159,24 +157,16 @@ class ServerBackend:
             except UnusableAnswerError as error:
                 self._journal.add(usage=error.usage)
                 if attempt == self._server.retries:
-                    raise self._failure(f"its answers cannot be used: {error}") from error
-            await asyncio.sleep(_pause(attempt))
+                    raise self._failure(f"its answers are unusable: {error}") from error
+            pause = min(0.5 * 2.0**attempt, _LONGEST_PAUSE)
+            await asyncio.sleep(pause * (1 - 0.25 * random.random()))
             self._check_budget()
             attempt += 1
-        if usage is None and self._budgeted:
-            raise self._failure("it does not say how many tokens an answer took", "usage")
+        if usage is None and self._has_budget:
+            raise self._failure("it does not report how many tokens an answer took", "usage")
         usage = usage or Usage(completion=draft.tokens, answers=1)
         self._journal.add([(request, prompt, draft)], usage=usage)
         return draft
-
-    @property
-    def _budgeted(self) -> bool:
-        budgets = (
-            self._server.cost_budget,
-            self._server.total_token_budget,
-            self._settings.token_budget,
-        )
-        return any(budget is not None for budget in budgets)
 
     async def _post(self, body: Body) -> Any:
         """Return the decoded answer.
@@ -206,7 +196,7 @@ class ServerBackend:
     def _failure(self, problem: str, field: str = "base_url", remedy: str = "") -> InputError:
         kept = f"{self._journal.usage.answers} answers are kept: run the same command again"
         plain = " ".join(problem.split())
-        if self._key != _NO_KEY:  # some servers repeat it
+        if self._key != _NO_KEY:  # some servers repeat the key in their messages
             plain = plain.replace(self._key, "***")
         return InputError(
             f"the server failed: {plain[:300]}",
@@ -214,8 +204,3 @@ class ServerBackend:
             value=self._server.base_url,
             remedy=f"{remedy} {kept}".strip(),
         )
-
-
-def _pause(attempt: int) -> float:
-    """Return the seconds until the next retry: exponential, less up to a quarter at random."""
-    return min(0.5 * 2.0**attempt, _LONGEST_PAUSE) * (1 - 0.25 * random.random())

@@ -14,24 +14,18 @@ from relgen.generation.backends.base import Draft, DraftRequest, Finish, line_lo
 from relgen.generation.backends.server_settings import Api, ServerKind
 from relgen.generation.files.journal import Usage
 from relgen.generation.grammar.notations import as_gbnf, as_regex
-from relgen.generation.grammar.spec import GrammarSpec
 from relgen.generation.settings import GenerationSettings
 from relgen.prompting import CHAT, Prompt
 
 Body = dict[str, Any]
 EXTENDED: tuple[ServerKind, ...] = ("vllm", "llama.cpp")
 """Kinds that take top_k, a repetition penalty and a grammar, and return log-probabilities."""
-# the penalty looks at the whole prompt, as elsewhere in relgen; newer servers refuse -1 for that
+# the penalty covers the whole prompt, as elsewhere in relgen; newer servers refuse -1 for that
 _LLAMA_CPP_WINDOW = 1 << 14
 
 
 class UnusableAnswerError(Exception):
-    """An answer that holds no draft.
-
-    Args:
-        problem: for the message.
-        usage: the answer's tokens, which may be billed.
-    """
+    """An answer that holds no draft; `usage` counts its tokens, which may be billed."""
 
     def __init__(self, problem: str, usage: Usage | None = None) -> None:
         super().__init__(problem)
@@ -41,14 +35,11 @@ class UnusableAnswerError(Exception):
 def request_body(settings: GenerationSettings, prompt: Prompt, request: DraftRequest) -> Body:
     """Return the JSON object that requests one draft.
 
-    Args:
-        settings: with `server`.
-        prompt: in the format `CHAT` for the chat API, else with the model's chat template.
-        request: the draft's key, limits and grammar.
+    The prompt is in the format `CHAT` for the chat API, else in the model's chat template.
     """
     server = settings.server
     assert server is not None
-    # the older completions endpoint of hosted servers does not know the new name
+    # the older completions endpoint of hosted servers rejects the new name
     renamed = server.kind == "openai" and server.api == "chat"
     body: Body = {
         "model": settings.model,
@@ -63,10 +54,16 @@ def request_body(settings: GenerationSettings, prompt: Prompt, request: DraftReq
         body["prompt"] = prompt.text
     if server.kind in EXTENDED:
         body["logprobs"] = True if server.api == "chat" else 1
+    grammar = request.grammar
     if server.kind == "vllm":
-        body |= _vllm_parameters(settings, request.grammar)
+        body |= {"top_k": settings.top_k or -1, "repetition_penalty": settings.repetition_penalty}
+        if grammar is not None:
+            body["structured_outputs"] = {"regex": as_regex(grammar)}
     elif server.kind == "llama.cpp":
-        body |= _llama_cpp_parameters(settings, request.grammar)
+        body |= {"top_k": settings.top_k or 0, "repeat_penalty": settings.repetition_penalty}
+        body["repeat_last_n"] = _LLAMA_CPP_WINDOW
+        if grammar is not None:
+            body["grammar"] = as_gbnf(grammar)
     return body
 
 
@@ -84,15 +81,12 @@ def unsent(settings: GenerationSettings) -> list[str]:
 
 
 def read_answer(raw: Any, api: Api, *, one_line: bool) -> tuple[Draft, Usage | None]:
-    """Parse one answer.
+    """Parse one answer; return the draft, and the server's token counts if it sends them.
 
     Args:
         raw: the decoded JSON.
         api: the endpoint that sent it.
         one_line: keep only the first line that is not empty.
-
-    Returns:
-        The draft, and the server's token counts; None if it sends none.
 
     Raises:
         UnusableAnswerError: the answer has an unexpected shape, or reports an error.
@@ -105,10 +99,10 @@ def read_answer(raw: Any, api: Api, *, one_line: bool) -> tuple[Draft, Usage | N
         text = choice["message"]["content"] if api == "chat" else choice["text"]
         pieces, logprobs = _token_logprobs(choice.get("logprobs"))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise UnusableAnswerError(f"an answer of another shape ({error!r})", usage) from error
-    text = "" if text is None else text  # a refusal, or nothing but reasoning
+        raise UnusableAnswerError(f"an answer of unexpected shape ({error!r})", usage) from error
+    text = "" if text is None else text  # a refusal, or reasoning only
     if not isinstance(text, str):
-        raise UnusableAnswerError(f"a text was expected, not {str(text)[:120]!r}", usage)
+        raise UnusableAnswerError(f"expected a text, got {str(text)[:120]!r}", usage)
     finish: Finish = "length" if choice.get("finish_reason") == "length" else "stop"
     tokens = usage.completion if usage is not None else len(logprobs)
     lines = text.split("\n")
@@ -122,31 +116,10 @@ def read_answer(raw: Any, api: Api, *, one_line: bool) -> tuple[Draft, Usage | N
     return Draft(lines[place].strip(), ended, tokens, (means[place],)), usage
 
 
-def _vllm_parameters(settings: GenerationSettings, grammar: GrammarSpec | None) -> Body:
-    body: Body = {
-        "top_k": settings.top_k or -1,
-        "repetition_penalty": settings.repetition_penalty,
-    }
-    if grammar is not None:
-        body["structured_outputs"] = {"regex": as_regex(grammar)}
-    return body
-
-
-def _llama_cpp_parameters(settings: GenerationSettings, grammar: GrammarSpec | None) -> Body:
-    body: Body = {
-        "top_k": settings.top_k or 0,
-        "repeat_penalty": settings.repetition_penalty,
-        "repeat_last_n": _LLAMA_CPP_WINDOW,
-    }
-    if grammar is not None:
-        body["grammar"] = as_gbnf(grammar)
-    return body
-
-
 def _messages(prompt: Prompt, system_role: bool) -> list[dict[str, str]]:
     if not system_role:
         return [{"role": "user", "content": prompt.text}]
-    # the Task Description holds no empty line
+    # the Task Description contains no empty line
     description, rest = prompt.text.split(CHAT.middle, 1)
     return [{"role": "system", "content": description}, {"role": "user", "content": rest}]
 
@@ -166,7 +139,7 @@ def _token_logprobs(found: Any) -> tuple[list[str], list[float]]:
         pairs = list(zip(found["tokens"], found["token_logprobs"], strict=True))
     else:
         return [], []
-    # an impossible token comes as null or -inf; JSON has neither, and vLLM writes this number
+    # an impossible token has null or -inf; like vLLM, write a finite number, which JSON can hold
     numbers = [-math.inf if p is None else float(p) for _, p in pairs]
     return [str(text) for text, _ in pairs], [p if math.isfinite(p) else -9999.0 for p in numbers]
 

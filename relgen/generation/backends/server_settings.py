@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ServerKind = Literal["other", "openai", "vllm", "llama.cpp"]
 Api = Literal["chat", "completions"]
-_MANNERS = (
+_IRRELEVANT = (
     *("base_url", "api_key_variable", "concurrency", "timeout", "retries"),
     *("price_prompt", "price_completion", "cost_budget", "total_token_budget"),
 )
@@ -35,35 +35,35 @@ class ServerSettings:
     """
 
     base_url: str = "http://localhost:8000/v1"
-    """Address of the server, up to and with /v1."""
+    """Address of the server, including /v1."""
     kind: ServerKind = "other"
-    """Engine behind it: vllm and llama.cpp are sent the grammar, top_k and the repetition penalty,
-    each in its own form; openai and other are not, and the grammar is only checked afterwards.
+    """Kind of server: vllm and llama.cpp receive the grammar, top_k and the repetition penalty;
+    for openai and other, the grammar is only checked afterwards.
     """
     api: Api = "chat"
-    """Who applies the chat template: the server (chat), or relgen exactly as in tuning
-    (completions; see `tokenizer`).
+    """Let the server apply the chat template (chat), or apply it as in tuning (completions; see
+    `tokenizer`).
     """
     tokenizer: str | None = None
     """Embedded name, local folder or Hub id of the model's tokeniser, for completions."""
     system_role: bool = True
-    """Give the Task Description as the system's turn, for chat; else in the user's."""
+    """Send the Task Description as the system message (chat); otherwise in the user message."""
     api_key_variable: str = "OPENAI_API_KEY"
-    """Environment variable that holds the key; without it none is sent."""
+    """Environment variable with the API key; no key is sent if it is unset."""
     concurrency: PositiveInt = 16
-    """Requests at the same time, at most."""
+    """Maximum number of concurrent requests."""
     timeout: PositiveFloat = 120.0
-    """Seconds until an answer must be complete."""
+    """Maximum number of seconds for an answer."""
     retries: NonNegativeInt = 6
-    """Further tries of a request that failed, after growing pauses or the one that it asks for."""
+    """Retries of a failed request, with exponential back-off or the server's Retry-After."""
     price_prompt: NonNegativeFloat = 0.0
-    """Price of a million tokens read."""
+    """Price of a million prompt tokens."""
     price_completion: NonNegativeFloat = 0.0
-    """Price of a million tokens written."""
+    """Price of a million generated tokens."""
     cost_budget: NonNegativeFloat | None = None
-    """Cost of a run at which it stops."""
+    """Stop the run once it costs this much."""
     total_token_budget: PositiveInt | None = None
-    """Tokens read and written together at which the run stops."""
+    """Stop the run after this many prompt and generated tokens."""
 
     def __post_init__(self) -> None:
         self._check_address()
@@ -78,7 +78,7 @@ class ServerSettings:
     def identity(self) -> dict[str, Any]:
         """Return the settings that influence the drafts."""
         values = dataclasses.asdict(self)
-        return {name: value for name, value in values.items() if name not in _MANNERS}
+        return {name: value for name, value in values.items() if name not in _IRRELEVANT}
 
     def account(self, total: Usage) -> dict[str, Any]:
         """Return the tokens and the cost of a run, for its summary."""
@@ -94,13 +94,13 @@ class ServerSettings:
         parts = urlsplit(self.base_url)
         if parts.username is not None or parts.password is not None:
             raise InputError(
-                "holds a user name or a password, which would be written to files",
+                "contains a user name or a password, which would be written to files",
                 field="server.base_url",
                 remedy=f"put the key into the environment variable {self.api_key_variable}",
             )
         if parts.scheme not in ("http", "https") or not parts.netloc:
             raise InputError(
-                "is not the address of a server",
+                "is not a server's address",
                 field="server.base_url",
                 value=self.base_url,
                 remedy="such as http://localhost:8000/v1",

@@ -20,9 +20,7 @@ MAX_ANSWER_BYTES = 16 * 2**20
 def bounded_client(timeout: float, connections: int) -> httpx2.AsyncClient:
     """Return an HTTP client for the `openai` package.
 
-    Args:
-        timeout: seconds for connecting, between chunks, and for a whole answer once it starts.
-        connections: maximum number of connections.
+    `timeout` seconds apply to connecting, between chunks, and to a whole answer once it starts.
     """
 
     async def bound(response: httpx2.Response) -> None:

@@ -34,7 +34,7 @@ class _Row:
 
     segments: tuple[str, ...]
     ids: list[list[int]]
-    logits: Tensor | None = None
+    logits: Tensor
 
     @property
     def prompt_ids(self) -> list[int]:
@@ -58,11 +58,7 @@ class _Writing:
 class TransformersBackend:
     """A causal language model of transformers, in eval mode, on its device.
 
-    Args:
-        model: has full attention in all layers; may be a PEFT model.
-        tokenizer: the model's.
-        settings: sampling parameters.
-        stop_ids: tokens that end a draft.
+    It must have full attention in all layers, and may be a PEFT model. `stop_ids` end a draft.
     """
 
     def __init__(
@@ -84,6 +80,7 @@ class TransformersBackend:
         self._cache = RaggedCache(model.config.get_text_config().num_hidden_layers)
         self._copies = RaggedCache(len(self._cache.layers))
         self._rows: dict[int, _Row] = {}
+        self._nothing = torch.empty(0)
         self._numbers: dict[int, int] = {}
 
     @torch.inference_mode()
@@ -96,10 +93,10 @@ class TransformersBackend:
         rows, fresh = [], []
         for chain, prompt in prompts.items():
             number = self._numbers.setdefault(chain, len(self._numbers))
-            old = self._rows.get(number, _Row((), []))
+            old = self._rows.get(number, _Row((), [], self._nothing))
             kept = _common(old.segments, prompt.segments)
             ids = [encode(self._tokenizer, segment) for segment in prompt.segments[kept:]]
-            row = _Row(prompt.segments, old.ids[:kept] + ids)
+            row = _Row(prompt.segments, old.ids[:kept] + ids, self._nothing)
             check_prompt(len(row.prompt_ids), self._window, self._settings)
             self._rows[number] = row
             if number < len(self._cache.lengths):
@@ -143,8 +140,11 @@ class TransformersBackend:
         drafts = [self._begin(request) for request in requests]
         active = list(drafts)
         cache = self._copied([draft.row for draft in active])
-        logits = torch.stack([self._logits(draft.row) for draft in active])  # (B, V)
-        seen = self._seen(active)  # (B, V)
+        logits = torch.stack([self._rows[draft.row].logits for draft in active])  # (B, V)
+        shape = len(drafts), self._vocabulary
+        seen = torch.zeros(shape, dtype=torch.bool, device=self._device)  # (B, V)
+        for place, draft in enumerate(drafts):
+            seen[place, self._rows[draft.row].prompt_ids] = True
         while True:
             tokens = self._next_tokens(active, logits, seen)
             for place in reversed(range(len(active))):
@@ -175,14 +175,12 @@ class TransformersBackend:
         return DraftCache(self._copies, [copied.index(r) for r in rows]) if shared else self._copies
 
     def reset(self) -> None:
-        """Drop all chains and their cache."""
         self._cache = RaggedCache(len(self._cache.layers))
         self._copies = RaggedCache(len(self._cache.layers))
         self._rows.clear()
         self._numbers.clear()
 
     def close(self) -> None:
-        """Drop all chains; the model is freed with the backend."""
         self.reset()
 
     def _forward(
@@ -201,17 +199,6 @@ class TransformersBackend:
         if self._window is not None:
             most = min(most, self._window - len(self._rows[row].prompt_ids))
         return _Writing(request, row, random.Random(request.key), grammar, most)
-
-    def _logits(self, row: int) -> Tensor:
-        logits = self._rows[row].logits
-        assert logits is not None
-        return logits
-
-    def _seen(self, drafts: Sequence[_Writing]) -> Tensor:
-        seen = torch.zeros(len(drafts), self._vocabulary, dtype=torch.bool, device=self._device)
-        for place, draft in enumerate(drafts):
-            seen[place, self._rows[draft.row].prompt_ids] = True
-        return seen
 
     def _next_tokens(self, drafts: list[_Writing], logits: Tensor, seen: Tensor) -> list[int]:
         """Sample one token for each draft, and set `finish` for drafts that end with it."""

@@ -21,14 +21,7 @@ from relgen.prompting import Prompt
 
 
 class Usage(NamedTuple):
-    """Token counts of a server's answers.
-
-    Args:
-        prompt: tokens read.
-        completion: tokens written.
-        answers: answers that hold a draft.
-        unusable: answers that hold none, but may be billed.
-    """
+    """Token counts of a server's answers; `unusable` ones hold no draft, but may be billed."""
 
     prompt: int = 0
     completion: int = 0
@@ -49,10 +42,8 @@ NewDraft = tuple[DraftRequest, Prompt, Draft]
 class Journal:
     """Reads recorded drafts, then appends new ones. One process writes at a time.
 
-    Args:
-        path: created if it is missing.
-        header: hash of settings and inputs.
-        force: discard a journal of other settings or inputs instead of refusing it.
+    An incomplete last line is dropped. `force` discards a journal of other settings or inputs, that
+    is, with another `header`.
 
     Raises:
         InputError: the file belongs to other settings or inputs, or is in use by another process.
@@ -70,7 +61,7 @@ class Journal:
                 raise InputError(
                     "another process is writing this generation",
                     path=path,
-                    remedy="wait for it, or choose another --out",
+                    remedy="wait until it ends, or choose another --out",
                 )
             self._resume(header, force=force)
         except BaseException:
@@ -86,7 +77,7 @@ class Journal:
         fingerprint, draft = self._drafts.get(request.key, ("", None))
         if draft is not None and fingerprint != _fingerprint(request, prompt):
             raise InputError(
-                "this journal does not fit the run: it holds another prompt for the same step",
+                "this journal belongs to another run: it contains another prompt for the same step",
                 path=self.path,
                 value=request.key,
                 remedy="give --force to start again",

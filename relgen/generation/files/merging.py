@@ -27,17 +27,10 @@ def merge(
     *,
     force: bool,
 ) -> dict[str, Any]:
-    """Merge all shards of a generation, whatever the order they were written in.
+    """Merge all shards of a generation, in any order of writing; return the summary.
 
-    Args:
-        settings: those of the shards, without `shard`.
-        identify: returns the hash of given settings and the shards' inputs.
-        out: path of the merged samples; the shards are found by `Shard.path`.
-        number: of shards.
-        force: replace the output of other settings or inputs.
-
-    Returns:
-        The content of `generation.json`.
+    `settings` are those of the shards, without `shard`. `identify` returns the hash of given
+    settings and the shards' inputs. `force` replaces the output of other settings or inputs.
 
     Raises:
         InputError: a shard is missing, unfinished, or of other settings or inputs.
@@ -74,7 +67,7 @@ def _finished_part(shard: Shard, paths: OutputPaths, header: str) -> OutputPaths
         raise InputError(
             f"part {shard} was written with other settings or inputs",
             path=paths.generated,
-            remedy="give the options of the parts, or generate it anew with --force",
+            remedy="use the same options for all parts, or generate it again with --force",
         )
     return paths
 

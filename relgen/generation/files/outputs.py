@@ -43,9 +43,7 @@ class OutputPaths:
     def finished(self, header: str, *, force: bool) -> bool:
         """Return True if the generation with this hash is already finished.
 
-        Args:
-            header: hash of settings and inputs.
-            force: remove the output of other settings or inputs instead of refusing it.
+        `force` removes the output of other settings or inputs.
 
         Raises:
             InputError: the output of another generation exists here.
@@ -63,7 +61,7 @@ class OutputPaths:
         foreign = [path for path in (self.generated, self.summary) if path.exists()]
         if foreign and not force:
             raise InputError(
-                "the output of a generation with other settings or inputs stands here",
+                "the output of a generation with other settings or inputs is here",
                 path=foreign[0],
                 remedy="choose another folder for --out, or give --force to replace it",
             )

@@ -10,11 +10,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 from relgen.common import InputError
-
-_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +32,7 @@ class Shard:
             )
         return cls(int(found[1]), int(found[2]))
 
-    def part(self, items: Sequence[_Item]) -> list[_Item]:
+    def part(self, items: Sequence[Any]) -> list[Any]:
         """Return every n-th item; raise InputError if there are fewer items than shards."""
         if len(items) < self.number:
             raise InputError(
@@ -46,7 +44,6 @@ class Shard:
         return list(items[self.index - 1 :: self.number])
 
     def path(self, out: Path) -> Path:
-        """Return the path of the shard's output, in a folder beside `out`."""
         return out.parent / f"{out.stem}.shards" / f"{self.index}-of-{self.number}" / out.name
 
     def __str__(self) -> str:

@@ -25,12 +25,10 @@ if TYPE_CHECKING:
 
 
 class GrammarCompiler:
-    """Compiles grammars for one tokeniser, each once.
+    """Compiles grammars for one fast tokeniser, each once.
 
-    Args:
-        tokenizer: a fast tokeniser.
-        vocabulary: the width of the model's logits; it can exceed the tokeniser's.
-        stop_ids: tokens that end a draft, allowed where the text is complete.
+    `vocabulary` is the width of the model's logits, which can exceed the tokeniser's. `stop_ids`
+    end a draft, and are allowed where the text is complete.
 
     Raises:
         InputError: llguidance cannot convert the tokeniser.

@@ -19,12 +19,8 @@ from relgen.prompting import UNTYPED
 class Alphabet(NamedTuple):
     """Character classes of an engine's regular expressions.
 
-    Args:
-        alnum: a letter or a digit.
-        free: any character outside of tags.
-        solid: `free` without the space.
-        line: any character of a line.
-        solid_line: `line` without the space.
+    `alnum` is a letter or a digit, `free` any character outside of tags, `line` any character of a
+    line; `solid` and `solid_line` are the latter two without the space.
     """
 
     alnum: str
@@ -71,7 +67,7 @@ class GrammarSpec:
             exclamation mark, so that a small model stops where the sentence ends. False allows any
             text: several sentences, and scripts without spaces.
         head_types: types to write into the head's tag; empty for a plain tag.
-        tail_types: likewise.
+        tail_types: types to write into the tail's tag.
     """
 
     lines: int = 1
@@ -102,7 +98,7 @@ class GrammarSpec:
             size = self.max_context_chars
             first = f"({of.solid}{of.free}{{0,{size - 1}}})?"
             return first, f"{of.free}{{1,{size}}}", f"{of.free}{{0,{size}}}"
-        # bounded in words: a bound in characters would cut a word and put a tag there
+        # a limit in characters would cut a word and put a tag there
         most, word = self.max_context_words, _word(of)
         first = f"({word} ){{0,{most}}}"
         middle = f"{_SUFFIX}( |-|( {word}){{1,{most}}} )"
@@ -135,7 +131,6 @@ class FieldsSpec(GrammarSpec):
     relation: str = ""
 
     def pattern(self, of: Alphabet = UNICODE) -> str:
-        """Return a regular expression for one line of an answer."""
         entity = self.entity(of)
         return (
             f"{_literal(f'Relation: {self.relation}. Context: ')}{self._context(of)}"
@@ -152,8 +147,8 @@ class FieldsSpec(GrammarSpec):
 
 
 def _last_word(of: Alphabet) -> str:
-    # Ordinary words: a full stop only between digits, no quotation mark before a tag. A small model
-    # that may not end its sentence before both entities stand would otherwise go on behind one.
+    # Ordinary words: a full stop only between digits, no quotation mark before a tag. Otherwise a
+    # small model that must not end before both entities would start a second sentence.
     begin = f"({of.alnum}|[$€£]|{_IN_NUMBER})"
     inside = f"({of.alnum}|['’%&/-]|{_IN_NUMBER})"
     return f"""["“‘(]?{begin}{inside}{{0,22}}["”)]?"""

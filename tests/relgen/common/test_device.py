@@ -9,7 +9,8 @@ import pytest
 from relgen.cli import main as cli
 from relgen.cli.trained_options import with_fast_dtype
 from relgen.common import device
-from relgen.generation.settings import read_settings
+from relgen.common.configuration import read_file
+from relgen.generation.settings import GenerationSettings
 
 
 @pytest.mark.parametrize(
@@ -73,7 +74,8 @@ def test_auto_is_what_is_fast_where_the_command_runs(
     assert device.resolved("float64") == "float64"
     file = tmp_path / "settings.yaml"
     file.write_text("dtype: auto\n", encoding="utf-8")
-    assert read_settings(file).dtype == read_settings(None, dtype="auto").dtype == fast
+    assert read_file(GenerationSettings, file).dtype == fast
+    assert GenerationSettings(dtype="auto").dtype == fast
     rest = ["--trainer.devices", "auto"]
     given = ["fit", "--model.dtype", "auto", "--trainer.precision=auto", *rest]
     made = ["fit", "--model.dtype", fast, f"--trainer.precision={precision}", *rest]

@@ -18,6 +18,7 @@ from relgen.common.errors import InputError
 from relgen.data.samples import read_samples, write_samples
 from relgen.data.schema import load_schema
 from relgen.data.tagged_text import parse
+from relgen.generation import run as run_module
 from relgen.generation.backends.base import Draft, DraftRequest
 from relgen.generation.backends.loading import Engine
 from relgen.generation.run import generate
@@ -204,7 +205,9 @@ def test_the_command_says_where_its_output_is(
     assert "field '--seed': must be a whole number (got 'x')" in capsys.readouterr().err
 
 
-def test_finished_output_is_left_alone(inputs: Inputs, tmp_path: Path) -> None:
+def test_finished_output_is_left_alone(
+    inputs: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     chosen = settings(inputs, samples=2)
     run(inputs, tmp_path, chosen)
     before = {name: (tmp_path / name).stat().st_mtime_ns for name in FILES}
@@ -213,13 +216,16 @@ def test_finished_output_is_left_alone(inputs: Inputs, tmp_path: Path) -> None:
         raise AssertionError("the model is not needed")
 
     options = {"train": inputs.train, "schema": inputs.schema, "out": tmp_path / "generated.jsonl"}
-    assert generate(chosen, engine=no_model, **options).already_finished
+    monkeypatch.setattr(run_module, "find_engine", no_model)
+    assert generate(chosen, **options).already_finished
     assert {name: (tmp_path / name).stat().st_mtime_ns for name in FILES} == before
     other = settings(inputs, samples=2, seed=9)
     with pytest.raises(InputError, match="--force"):
         generate(other, **options)
+    monkeypatch.undo()
     assert not generate(other, force=True, **options).already_finished
-    assert generate(other, engine=no_model, force=True, **options).already_finished
+    monkeypatch.setattr(run_module, "find_engine", no_model)
+    assert generate(other, force=True, **options).already_finished
 
 
 def test_a_journal_of_other_settings_is_refused(inputs: Inputs, tmp_path: Path) -> None:
@@ -278,7 +284,9 @@ def test_lines_of_fields_are_all_accounted_for(inputs: Inputs, tmp_path: Path, m
     assert not set(summary["rejected"]) & {"no_fields", "wrong_relation", "off_grammar", "no_head"}
 
 
-def test_a_line_of_fields_gets_its_offsets(inputs: Inputs, tmp_path: Path) -> None:
+def test_a_line_of_fields_gets_its_offsets(
+    inputs: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     relation = load_schema(inputs.schema).relations[0]
     sample = next(s for s in read_samples(inputs.train) if s.relation == relation.name)
     line = render_fields(sample, relation).replace(sample.text, f"{sample.text} It is so indeed.")
@@ -306,7 +314,8 @@ def test_a_line_of_fields_gets_its_offsets(inputs: Inputs, tmp_path: Path) -> No
         relations=(relation.name,),
         max_entity_chars=200,
     )
-    run(inputs, tmp_path, chosen, engine=lambda settings, journal: Engine(PLAIN, Fixed))
+    monkeypatch.setattr(run_module, "find_engine", lambda *_: Engine(PLAIN, Fixed))
+    run(inputs, tmp_path, chosen)
     (made,) = read_samples(tmp_path / "generated.jsonl")
     assert made.head_text == sample.head_text
     assert made.tail_text == sample.tail_text

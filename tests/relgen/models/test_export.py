@@ -68,7 +68,7 @@ def test_only_an_export_is_replaced(adapter: Path, tmp_path: Path) -> None:
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "thesis.txt").write_text("x")
-    with pytest.raises(InputError, match="no export of relgen"):
+    with pytest.raises(InputError, match="not an export of relgen"):
         export_merged(adapter, mine, force=True)
     assert (mine / "thesis.txt").exists()
     out = export_merged(adapter, tmp_path / "merged")

@@ -85,7 +85,7 @@ def test_nothing_accepted_is_lost(inputs: Inputs, tmp_path: Path) -> None:
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "max_position_embeddings": 600}))
     for _ in range(2):  # going on ends at the same place
-        with pytest.raises(InputError, match="600 positions that this model knows"):
+        with pytest.raises(InputError, match="600 positions that this model supports"):
             generate(GenerationSettings(**options), out=out, **files)
         journal = (tmp_path / ".generated.jsonl.journal.jsonl").read_text()
         assert journal.count("</tail>") > 2

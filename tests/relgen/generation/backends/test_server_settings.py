@@ -14,7 +14,7 @@ from relgen.generation.settings import GenerationSettings
 @pytest.mark.parametrize(
     ("changes", "server", "message"),
     [
-        ({}, {"base_url": "localhost:8000"}, "not the address of a server"),
+        ({}, {"base_url": "localhost:8000"}, "not a server.s address"),
         ({}, {"base_url": "http://me:sk-1@host/v1"}, "user name or a password"),
         ({}, {"concurrency": 0}, "field 'server.concurrency': must be a whole number above 0"),
         ({}, {"cost_budget": 1.0}, "needs prices"),

@@ -8,7 +8,7 @@ from transformers import LlamaConfig, MistralConfig
 
 from relgen.common.errors import InputError
 from relgen.data.tagged_text import parse
-from relgen.generation.backends.base import DraftRequest, line_logprobs
+from relgen.generation.backends.base import DraftRequest
 from relgen.generation.backends.cache import RaggedCache, check_cacheable
 from relgen.generation.backends.transformers import TransformersBackend
 from relgen.generation.grammar.spec import GrammarSpec
@@ -205,16 +205,6 @@ def test_grammar_makes_a_random_model_write_well_formed_lines(one_sentence: bool
             assert parsed.head.type in ("A", "B-C")
             assert parsed.tail.type is None
             assert parsed.head.end - parsed.head.start <= 8
-
-
-def test_line_logprobs_follow_the_line_breaks() -> None:
-    pieces = ["a", " b", ".\n", "c", "\n\n", "d"]
-    assert line_logprobs(pieces, [-1.0, -2.0, -3.0, -4.0, -6.0, -7.0], 4) == [
-        -2.0,
-        -5.0,
-        None,
-        -7.0,
-    ]
 
 
 def test_one_line_ends_at_a_line_break_after_text() -> None:
