@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor
-from transformers import GraniteConfig, GraniteForCausalLM, MistralConfig, Qwen2Config
+from transformers import (
+    GraniteConfig,
+    GraniteForCausalLM,
+    MistralConfig,
+    Qwen2Config,
+    Qwen3_5Config,
+)
 
 from relgen.common.errors import InputError
 from relgen.dpo.logps import (
