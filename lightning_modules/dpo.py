@@ -30,7 +30,7 @@ from lightning_modules.utils.distributed import any_process, share_of_processes
 from lightning_modules.utils.pair_metrics import PairMetrics
 from lightning_modules.utils.random_state import random_state, set_random_state
 from lightning_modules.utils.sharding import check_shardable, is_sharded, shard
-from relgen.common import DType, InputError, Quantization
+from relgen.common import DType, InputError, Quantization, resolved
 from relgen.dpo import (
     DecoderSizes,
     LossName,
@@ -155,7 +155,7 @@ class DPOModule(LightningModule):
         self.save_hyperparameters(ignore=["optimizer"])
         self.strict_loading = False
         self.model = model
-        self.dtype_name = dtype
+        self.dtype_name = dtype = resolved(dtype)
         self.quantization = quantization
         self.double_quantization = double_quantization
         self.compute_dtype = compute_dtype

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
 from relgen.classifiers import Batch
-from relgen.common import InputError
+from relgen.common import InputError, is_whole_zip
 
 
 class BestWeights(Callback):
@@ -61,7 +60,7 @@ class BestWeights(Callback):
             )
         assert self._checkpoint is not None
         path = self._checkpoint.best_model_path
-        if path and not _is_whole(path):
+        if path and not is_whole_zip(path):
             raise InputError(
                 "the best weights of the interrupted training are missing or damaged",
                 path=path,
@@ -160,12 +159,3 @@ def save_last_again(trainer: Trainer) -> None:
 
 def _on_device(trainer: Trainer, batches: Any) -> Iterator[Batch]:
     return (trainer.strategy.batch_to_device(batch) for batch in batches)
-
-
-def _is_whole(checkpoint: str) -> bool:
-    """Return True if a checkpoint, a zip file with a checksum for each member, is complete."""
-    try:
-        with zipfile.ZipFile(checkpoint) as archive:
-            return archive.testzip() is None
-    except (OSError, zipfile.BadZipFile):
-        return False

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -158,6 +159,15 @@ def read_lines(path: str | Path) -> Iterator[str]:
                     remedy=f"convert it: iconv -f latin1 -t utf-8 {path.name}",
                 ) from error
             yield line.removeprefix("\ufeff") if number == 1 else line
+
+
+def is_whole_zip(path: str | Path) -> bool:
+    """Return whether a zip file, such as a checkpoint, is there and agrees with its checksums."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except (OSError, zipfile.BadZipFile):
+        return False
 
 
 def refuse_inputs(outputs: Iterable[str | Path], inputs: Iterable[str | Path]) -> None:
