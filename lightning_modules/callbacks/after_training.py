@@ -83,6 +83,21 @@ class _LatestBest(ModelCheckpoint):
             return super().check_monitor_top_k(trainer, current)
         return bool(current >= self.best_model_score)
 
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore score and paths, the latter in this run's folder: it may have been moved."""
+
+        def here(path: str) -> str:
+            return str(Path(self.dirpath or "") / Path(path).name) if path else path
+
+        paths = {
+            name: here(state_dict.get(name, ""))
+            for name in ("best_model_path", "kth_best_model_path", "last_model_path")
+        }
+        models = {here(path): score for path, score in state_dict["best_k_models"].items()}
+        super().load_state_dict(
+            {**state_dict, **paths, "best_k_models": models, "dirpath": self.dirpath}
+        )
+
 
 class FinishClassifier(Callback):
     """Finishes a classifier that learns after training, and saves the last checkpoint again.
