@@ -25,8 +25,14 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveCon
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from relgen.cli.config_errors import explained
-from relgen.cli.trained_options import TrainedOptions, with_checkpoint, with_presets
-from relgen.common import InputError, field_helps, parse_known
+from relgen.cli.trained_options import (
+    SUBCOMMANDS,
+    TrainedOptions,
+    print_help,
+    with_checkpoint,
+    with_presets,
+)
+from relgen.common import InputError, parse_known
 from relgen.dpo import EstimatesMemory, HasHeaviestBatch
 
 # gloo's and NCCL's messages when another process of the run is gone
@@ -34,7 +40,6 @@ _LOST_PROCESS = re.compile(
     r"Connection (closed by|reset by) peer|gloo.*[Tt]im(ed|e)[ -]?out|Broken pipe|"
     r"NCCL.*(timeout|aborted)|remote process|DistBackendError"
 )
-SUBCOMMANDS = ("fit", "validate", "test", "predict")
 
 
 def run_trained(name: str, arguments: list[str]) -> None:
@@ -52,11 +57,8 @@ def run_trained(name: str, arguments: list[str]) -> None:
     helps = "-h" in words or "--help" in words
     only_shows = helps or own.estimate or any(word.startswith("--print_config") for word in words)
     if helps:
-        _print_help(name)
+        print_help(name)
     if subcommand is None:
-        if helps:
-            print(f"All keys: relgen {name} {SUBCOMMANDS[0]} --help")
-            return
         remedy = f"one of {', '.join(SUBCOMMANDS)}"
         raise InputError(f"relgen {name} needs a subcommand", remedy=remedy)
     words.remove(subcommand)
@@ -70,19 +72,6 @@ def run_trained(name: str, arguments: list[str]) -> None:
         cli = RelgenCLI(own.out or "runs/unnamed", [subcommand, *words], own)
     if not only_shows and cli.trainer.is_global_zero:
         print(f"{name} {subcommand}: done -> {own.out}")
-
-
-def _print_help(name: str) -> None:
-    print(
-        f"usage: relgen {name} SUBCOMMAND -c PRESET --out DIR [--resume | --force] [--KEY VALUE …]"
-    )
-    print(f"\nSUBCOMMAND is one of {', '.join(SUBCOMMANDS)}; LightningCLI runs it.\n")
-    lines = {"-c, --config FILE": "YAML file or shipped preset; later files override earlier ones"}
-    lines |= {f"--{key}": text for key, text in field_helps(TrainedOptions).items()}
-    lines["--KEY VALUE"] = "any key of the configuration, e.g. --trainer.max_epochs 3"
-    lines["--print_config"] = "print the configuration that results, and stop"
-    for option, text in lines.items():
-        print(f"  {option:18} {text}")
 
 
 class _Parser(LightningArgumentParser):

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from relgen.common import InputError, fast_dtype, find_config, is_whole_zip
+from relgen.common import InputError, fast_dtype, field_helps, find_config, is_whole_zip
 
+SUBCOMMANDS = ("fit", "validate", "test", "predict")
 _RESOLVED = ("-c", "--config", "--ckpt_path", "--trainer.precision")
 # half precision for the arithmetic: the weights that are trained stay in float32
 _PRECISION = {"bfloat16": "bf16-mixed", "float32": "32-true"}
@@ -37,6 +38,20 @@ class TrainedOptions:
     def board(self) -> Path:
         """The folder of TensorBoard's files."""
         return Path(self.tensorboard or Path(self.out or ".") / "tensorboard")
+
+
+def print_help(name: str) -> None:
+    """Print the usage and the options that are relgen's own."""
+    print(
+        f"usage: relgen {name} SUBCOMMAND -c PRESET --out DIR [--resume | --force] [--KEY VALUE …]"
+    )
+    print(f"\nSUBCOMMAND is one of {', '.join(SUBCOMMANDS)}; LightningCLI runs it.\n")
+    lines = {"-c, --config FILE": "YAML file or shipped preset; later files override earlier ones"}
+    lines |= {f"--{key}": text for key, text in field_helps(TrainedOptions).items()}
+    lines["--KEY VALUE"] = "any key of the configuration, e.g. --trainer.max_epochs 3"
+    lines["--print_config"] = "print the configuration that results, and stop"
+    for option, text in lines.items():
+        print(f"  {option:18} {text}")
 
 
 def with_presets(words: Sequence[str], folder: str) -> list[str]:

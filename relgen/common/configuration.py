@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import difflib
+import math
 import typing
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
@@ -110,7 +111,10 @@ def checked(hint: Any, value: Any, key: str) -> Any:
         # jsonargparse takes a null for a missing value, and does not check that a record is one
         if record is hint or (value is None and hint is not Any and NoneType not in options):
             raise TypeError(key)
-        return _bare_numbers(_parser(hint).parse_object({"value": value}).value)
+        made = _bare_numbers(_parser(hint).parse_object({"value": value}).value)
+        if not _finite(made):
+            raise TypeError(key)
+        return made
     except (argparse.ArgumentError, TypeError):
         raise InputError(f"must be {expected(hint)}", field=key, value=value) from None
 
@@ -147,6 +151,15 @@ def _bare_numbers(value: Any) -> Any:
     if type(value) not in DESCRIPTIONS:
         return value
     return int(value) if isinstance(value, int) else float(value)
+
+
+def _finite(value: Any) -> bool:
+    """Return False for infinity and NaN, also inside a list or a mapping."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        return all(map(_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def default(entry: dataclasses.Field[Any]) -> Any:

@@ -47,16 +47,15 @@ def run(options: Options) -> None:
     for relation, counts in summary["relations"].items():
         if counts["intended"] and not counts["labelled"]:
             print(
-                f"warning: {relation}: {counts['intended']} samples were written for it, and "
-                "none is read as it",
+                f"warning: none of the {counts['intended']} samples written for {relation} was "
+                "labelled with it",
                 file=sys.stderr,
             )
     score = summary["train_micro_f1"]
     known = "not known" if score is None else f"{100 * score:.1f}"
     left_out = f" ({summary['uncertain']} left out)" if summary["uncertain"] else ""
     print(
-        f"{summary['samples']} samples labelled{left_out}, {summary['agreed']} of them as the "
-        f"files had it (micro-F1 {100 * summary['given_micro_f1']:.1f}); "
-        "micro-F1 on labelled samples left out, whose relations are as frequent as in "
-        f"{options.train}: {known} -> {options.out}"
+        f"{summary['samples']} samples labelled{left_out}; {summary['agreed']} labels agree with "
+        f"the relation asked for (micro-F1 {100 * summary['given_micro_f1']:.1f}); cross-validated "
+        f"micro-F1 on {options.train}: {known} -> {options.out}"
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from relgen.common.errors import InputError
-from relgen.common.yaml_files import key_line, located
+from relgen.common.yaml_files import key_line, located, read_yaml
 
 TEXT = """# a comment
 corpus: everyday
@@ -53,3 +53,20 @@ def test_an_error_gets_file_and_line(tmp_path: Path) -> None:
     assert str(found) == f"{path}:5: field 'generator.samples': too many (got 8)"
     assert found.field == "generator.samples"
     assert str(located(InputError("empty"), path)) == f"{path}: empty"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: 1\na: 2\n", r"x\.yaml:2: not valid YAML: the key 'a' is given twice"),
+        (
+            "? [a]\n: 3\n",
+            r"x\.yaml:1: not valid YAML: a key must be a word or a number",
+        ),
+    ],
+)
+def test_keys_that_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        read_yaml(path)
