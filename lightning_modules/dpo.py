@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -29,8 +30,9 @@ from lightning_modules.utils.distributed import any_process, share_of_processes
 from lightning_modules.utils.pair_metrics import PairMetrics
 from lightning_modules.utils.random_state import random_state, set_random_state
 from lightning_modules.utils.sharding import check_shardable, is_sharded, shard
-from relgen.common import DType, InputError, Quantization
+from relgen.common import DType, InputError, Quantization, resolved
 from relgen.dpo import (
+    DecoderSizes,
     LossName,
     MemoryEstimate,
     PairLogProbabilities,
@@ -38,6 +40,7 @@ from relgen.dpo import (
     ReferenceCache,
     TrainingSettings,
     TreeBatch,
+    UnknownSizesError,
     adapted_layers,
     check_attention,
     estimate_memory,
@@ -92,7 +95,8 @@ class DPOModule(LightningModule):
         compute_dtype: dtype in which 4-bit layers compute.
         branch_tokens: compute the gradients of about this many tokens of branches at a time, for
             less memory (`relgen.dpo.microbatch`). null: the whole batch where its estimate fits
-            into the device, else 384 tokens. Ignored where layers are sharded.
+            into the device, else 384 tokens, as where the memory of its layers is not known.
+            Ignored where layers are sharded.
         gradient_checkpointing: recompute layers in the backward pass: less memory, more time.
         lora_rank: r.
         lora_alpha: the adapter's update is scaled by alpha / r.
@@ -116,7 +120,6 @@ class DPOModule(LightningModule):
     base_fingerprint = ""
     sharded = False
     tokens_seen = 0
-    _tokens_that_fit = 0
     _random_state: dict[str, Any] | None = None
 
     def __init__(
@@ -152,7 +155,7 @@ class DPOModule(LightningModule):
         self.save_hyperparameters(ignore=["optimizer"])
         self.strict_loading = False
         self.model = model
-        self.dtype_name = dtype
+        self.dtype_name = dtype = resolved(dtype)
         self.quantization = quantization
         self.double_quantization = double_quantization
         self.compute_dtype = compute_dtype
@@ -277,15 +280,23 @@ class DPOModule(LightningModule):
             batch: the largest one.
             precision: the trainer's.
         """
-        found = self._estimate_memory(batch, precision, self.branch_tokens)
+        sizes = read_sizes(self.model)
+        found = self._estimate_memory(sizes, batch, precision, self.branch_tokens)
         if self.branch_tokens is not None or self._fits(found):
             return found
-        return self._estimate_memory(batch, precision, _BRANCH_TOKENS)
+        return self._estimate_memory(sizes, batch, precision, _BRANCH_TOKENS)
+
+    @cached_property
+    def _sizes(self) -> DecoderSizes | None:
+        """The base's sizes; None if its layers are of a form whose memory is not known."""
+        try:
+            return read_sizes(self.model)
+        except UnknownSizesError:
+            return None
 
     def _estimate_memory(
-        self, batch: TreeBatch, precision: str, branch_tokens: int | None
+        self, sizes: DecoderSizes, batch: TreeBatch, precision: str, branch_tokens: int | None
     ) -> MemoryEstimate:
-        sizes = read_sizes(self.model)
         settings = TrainingSettings(
             dtype=self.dtype_name,
             quantization=self.quantization,
@@ -322,14 +333,12 @@ class DPOModule(LightningModule):
             return self.branch_tokens
         precision = "32-true" if self._trainer is None else str(self.trainer.precision)
         # micro-batches compute their gradients before float16's loss scaling
-        if precision.startswith("16") or batch.tokens <= self._tokens_that_fit:
+        if precision.startswith("16"):
             return None
-        try:
-            fits = self._fits(self._estimate_memory(batch, precision, None))
-        except InputError:
-            fits = True  # a model of another form: its memory cannot be estimated
-        if fits:
-            self._tokens_that_fit = batch.tokens
+        # of the batch alone, so that a resumed run decides as the interrupted one did
+        fits = self._sizes is not None and self._fits(
+            self._estimate_memory(self._sizes, batch, precision, None)
+        )
         return None if fits else _BRANCH_TOKENS
 
     def on_fit_start(self) -> None:

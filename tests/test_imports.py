@@ -30,7 +30,7 @@ ROOMS = (
 OPEN = ("relgen.data.corpora",)
 RULES = [
     ("relgen", {"lightning_modules", "datamodules"}, set()),
-    ("relgen", {"lightning"}, {"lightning_cli.py"}),
+    ("relgen", {"lightning"}, {"lightning_cli.py", "config_errors.py"}),
     ("lightning_modules", {"datamodules"}, set()),
     ("datamodules", {"lightning_modules"}, set()),
 ]

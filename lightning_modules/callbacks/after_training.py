@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
 from relgen.classifiers import Batch
-from relgen.common import InputError
+from relgen.common import InputError, is_whole_zip
 
 
 class BestWeights(Callback):
@@ -61,7 +60,7 @@ class BestWeights(Callback):
             )
         assert self._checkpoint is not None
         path = self._checkpoint.best_model_path
-        if path and not _is_whole(path):
+        if path and not is_whole_zip(path):
             raise InputError(
                 "the best weights of the interrupted training are missing or damaged",
                 path=path,
@@ -83,6 +82,21 @@ class _LatestBest(ModelCheckpoint):
         if current is None or self.best_model_score is None:
             return super().check_monitor_top_k(trainer, current)
         return bool(current >= self.best_model_score)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore score and paths, the latter in this run's folder: it may have been moved."""
+
+        def here(path: str) -> str:
+            return str(Path(self.dirpath or "") / Path(path).name) if path else path
+
+        paths = {
+            name: here(state_dict.get(name, ""))
+            for name in ("best_model_path", "kth_best_model_path", "last_model_path")
+        }
+        models = {here(path): score for path, score in state_dict["best_k_models"].items()}
+        super().load_state_dict(
+            {**state_dict, **paths, "best_k_models": models, "dirpath": self.dirpath}
+        )
 
 
 class FinishClassifier(Callback):
@@ -145,12 +159,3 @@ def save_last_again(trainer: Trainer) -> None:
 
 def _on_device(trainer: Trainer, batches: Any) -> Iterator[Batch]:
     return (trainer.strategy.batch_to_device(batch) for batch in batches)
-
-
-def _is_whole(checkpoint: str) -> bool:
-    """Return True if a checkpoint, a zip file with a checksum for each member, is complete."""
-    try:
-        with zipfile.ZipFile(checkpoint) as archive:
-            return archive.testzip() is None
-    except (OSError, zipfile.BadZipFile):
-        return False

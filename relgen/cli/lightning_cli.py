@@ -1,13 +1,13 @@
-"""`relgen dpo …` and `relgen classifier …`: LightningCLI with relgen's names, folders and errors.
+"""`relgen dpo …` and `relgen classifier …`: LightningCLI with relgen's options, folders and errors.
 
-The one file of `relgen` that imports Lightning; `relgen.cli.main` imports it only for these
-commands. It adds to LightningCLI: presets by name, `--out`, `--resume` and `--force`, a fixed place
-for checkpoints, curves and configuration, and errors on one line. Which classes run is the YAML's
-`class_path`.
+It adds to LightningCLI: presets by name, `--out`, `--resume` and `--force`, a fixed place for
+checkpoints, curves and configuration, and errors on one line. The YAML's `class_path` says which
+classes run. `relgen.cli.main` imports Lightning, and so this module, for these commands only.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import logging
 import os
@@ -16,29 +16,20 @@ import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar, RichProgressBar
-from lightning.pytorch.cli import (
-    LightningArgumentParser,
-    LightningCLI,
-    SaveConfigCallback,
-)
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from relgen.cli.trained_options import (
-    TrainedOptions,
-    config_files,
-    with_checkpoint,
-    with_fast_dtype,
-    with_presets,
-)
-from relgen.common import InputError, OneLineErrors, field_helps, parse_known
+from relgen.cli.config_errors import explained
+from relgen.cli.trained_options import TrainedOptions, with_checkpoint, with_presets
+from relgen.common import InputError, field_helps, parse_known
 from relgen.dpo import EstimatesMemory, HasHeaviestBatch
 
-# what gloo and NCCL say of it
+# gloo's and NCCL's messages when another process of the run is gone
 _LOST_PROCESS = re.compile(
     r"Connection (closed by|reset by) peer|gloo.*[Tt]im(ed|e)[ -]?out|Broken pipe|"
     r"NCCL.*(timeout|aborted)|remote process|DistBackendError"
@@ -47,42 +38,38 @@ SUBCOMMANDS = ("fit", "validate", "test", "predict")
 
 
 def run_trained(name: str, arguments: list[str]) -> None:
-    """Runs `relgen NAME …` in this process.
+    """Run `relgen NAME …` in this process.
 
     Args:
         name: `dpo` or `classifier`; presets are looked for in the folder of this name.
-        arguments: what stands after it on the command line.
+        arguments: the rest of the command line.
 
     Raises:
-        InputError: a preset, key, value or file that cannot be used.
+        InputError: a preset, key, value or file cannot be used.
     """
-    as_called = [name, *arguments]
-    own, arguments = parse_known(
-        TrainedOptions, name, with_fast_dtype(with_presets(arguments, name))
-    )
-    subcommand = next((argument for argument in arguments if argument in SUBCOMMANDS), None)
-    helps = any(argument in ("-h", "--help") for argument in arguments)
-    prints = any(argument.startswith("--print_config") for argument in arguments)
-    only_shows = helps or prints or own.estimate
+    own, words = parse_known(TrainedOptions, name, with_presets(arguments, name))
+    subcommand = next((word for word in words if word in SUBCOMMANDS), None)
+    helps = "-h" in words or "--help" in words
+    only_shows = helps or own.estimate or any(word.startswith("--print_config") for word in words)
     if helps:
         _print_help(name)
-        if subcommand is None:
+    if subcommand is None:
+        if helps:
             print(f"All keys: relgen {name} {SUBCOMMANDS[0]} --help")
             return
+        remedy = f"one of {', '.join(SUBCOMMANDS)}"
+        raise InputError(f"relgen {name} needs a subcommand", remedy=remedy)
+    words.remove(subcommand)
     if not only_shows:
-        if subcommand is None:
-            raise InputError(
-                f"relgen {name} needs a subcommand", remedy=f"one of {', '.join(SUBCOMMANDS)}"
-            )
-        if not config_files(arguments):
+        if "-c" not in words and "--config" not in words:
             raise InputError("missing", field="-c", remedy=f"name a preset or a file: -c {name}/…")
         if own.out is None:
-            raise InputError("missing", field="--out", remedy="name a folder for what is made")
-        arguments = with_checkpoint(arguments, subcommand, own)
-    with _quiet(), _clear_exits(), _relaunchable(as_called):
-        cli = RelgenCLI(own.out or "runs/unnamed", arguments, own)
+            raise InputError("missing", field="--out", remedy="name the folder to write to")
+        words = with_checkpoint(words, subcommand, own)
+    with _quiet(), _clear_exits(), _relaunchable([name, *arguments]):
+        cli = RelgenCLI(own.out or "runs/unnamed", [subcommand, *words], own)
     if not only_shows and cli.trainer.is_global_zero:
-        print(f"{name} {cli.subcommand}: done -> {own.out}")
+        print(f"{name} {subcommand}: done -> {own.out}")
 
 
 def _print_help(name: str) -> None:
@@ -90,32 +77,36 @@ def _print_help(name: str) -> None:
         f"usage: relgen {name} SUBCOMMAND -c PRESET --out DIR [--resume | --force] [--KEY VALUE …]"
     )
     print(f"\nSUBCOMMAND is one of {', '.join(SUBCOMMANDS)}; LightningCLI runs it.\n")
-    lines = {"-c, --config FILE": "YAML file or shipped preset; several are laid over each other"}
+    lines = {"-c, --config FILE": "YAML file or shipped preset; later files override earlier ones"}
     lines |= {f"--{key}": text for key, text in field_helps(TrainedOptions).items()}
     lines["--KEY VALUE"] = "any key of the configuration, e.g. --trainer.max_epochs 3"
-    lines["--print_config"] = "show the configuration that results, and stop"
+    lines["--print_config"] = "print the configuration that results, and stop"
     for option, text in lines.items():
         print(f"  {option:18} {text}")
 
 
-class _Parser(OneLineErrors, LightningArgumentParser):
-    """LightningCLI's parser with relgen's errors."""
+class _Parser(LightningArgumentParser):
+    """LightningCLI's parser, with an exception where it would exit."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        raise argparse.ArgumentError(None, message) from ex
 
 
 class RelgenCLI(LightningCLI):
-    """LightningCLI over any module and data module, with everything below one output folder.
+    """LightningCLI over any module and data module, which writes to one output folder.
 
     Args:
         out: becomes `trainer.default_root_dir`.
-        arguments: the command line, without relgen's own options.
-        own: relgen's own options; TensorBoard's folder is taken where the configuration names no
-            other logger.
+        words: the command line without relgen's own options, from its subcommand on.
+        own: relgen's own options; curves go to the TensorBoard folder unless the configuration
+            names another logger.
 
     Raises:
-        InputError: what cannot be parsed; `estimate` for something else than `dpo fit`.
+        InputError: the command line cannot be parsed, or `--estimate` is given for another command
+            than `dpo fit`.
     """
 
-    def __init__(self, out: str, arguments: list[str], own: TrainedOptions) -> None:
+    def __init__(self, out: str, words: list[str], own: TrainedOptions) -> None:
         self.own = own
         checkpoint = ModelCheckpoint(
             dirpath=Path(out) / "checkpoints",
@@ -143,44 +134,50 @@ class RelgenCLI(LightningCLI):
             auto_configure_optimizers=False,
             seed_everything_default=1,
             parser_class=_Parser,
-            args=arguments,
+            args=words,
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """The model's name is given once, and its data module tokenises for the same model."""
+        """Give the model's name to its data module, which tokenises for it."""
         parser.link_arguments("model.init_args.model", "data.init_args.model")
 
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse the command line. Raises InputError for the key that cannot be used."""
+        try:
+            self.config = parser.parse_args(args)
+        except argparse.ArgumentError as error:
+            raise explained(error.message, args) from error
+
     def instantiate_classes(self) -> None:
-        """Raises InputError when a class refuses its arguments; jsonargparse wraps it."""
+        """Make module, data module and trainer; raise the InputError of one that refuses."""
         try:
             super().instantiate_classes()
         except ValueError as error:
+            # jsonargparse wraps what a constructor raises
             cause: BaseException | None = error
             while cause is not None and not isinstance(cause, InputError):
                 cause = cause.__cause__ or cause.__context__
-            if cause is None or cause is error:
-                raise
-            raise cause from None
+            raise cause or error from None
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """For an estimate, none that asks for the devices of the real one.
+        """Make the trainer; for an estimate, one that needs none of the configured devices.
 
         Raises:
             InputError: Lightning knows no such accelerator, strategy, devices, …
         """
-        if not self.own.estimate:
-            try:
-                return super().instantiate_trainer(**self._progress(), **kwargs)
-            except (TypeError, ValueError) as error:
-                if isinstance(error, InputError):
-                    raise
-                raise InputError(" ".join(str(error).split()), field="trainer") from error
-        return Trainer(accelerator="cpu", devices=1, logger=False, enable_checkpointing=False)
+        if self.own.estimate:
+            return Trainer(accelerator="cpu", devices=1, logger=False, enable_checkpointing=False)
+        try:
+            return super().instantiate_trainer(callbacks=self._callbacks(), **kwargs)
+        except (TypeError, ValueError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(" ".join(str(error).split()), field="trainer") from error
 
-    def _progress(self) -> dict[str, Any]:
-        """The trainer's callbacks with a bar on stderr, unless there is one or none is wanted.
+    def _callbacks(self) -> list[Any]:
+        """Return the configured callbacks, and a progress bar on stderr unless there is one.
 
-        Lightning's own writes to stdout, of which `relgen run` keeps what a stage says in the end.
+        Lightning's own writes to stdout, whose last line `relgen run` shows.
         """
         settings = self.config_init[self.subcommand].trainer
         given = settings.callbacks or []
@@ -188,7 +185,7 @@ class RelgenCLI(LightningCLI):
         wanted = settings.enable_progress_bar in (None, True)
         if wanted and not any(isinstance(callback, ProgressBar) for callback in callbacks):
             callbacks.append(RichProgressBar(console_kwargs={"stderr": True}))
-        return {"callbacks": callbacks}
+        return callbacks
 
     def _run_subcommand(self, subcommand: str) -> None:
         if not self.own.estimate:
@@ -199,8 +196,7 @@ class RelgenCLI(LightningCLI):
             raise InputError("only `relgen dpo fit` can be estimated", field="--estimate")
         trainer = self.config[subcommand].trainer
         devices = trainer.devices if isinstance(trainer.devices, int) else 1
-        epochs = max(1, trainer.max_epochs or 1)
-        heaviest = data.heaviest_batch(epochs, max(1, devices))
+        heaviest = data.heaviest_batch(max(1, trainer.max_epochs or 1), max(1, devices))
         print(self.model.estimate_memory(heaviest, str(trainer.precision or "32-true")))
         if "FullySharded" in str(trainer.strategy):
             if self.config[subcommand].model.init_args.get("quantization"):
@@ -208,19 +204,16 @@ class RelgenCLI(LightningCLI):
             print("trainer/fsdp divides this among the devices: see docs/gpus.md")
 
     def before_fit(self) -> None:
-        """A training that starts anew draws no curves over an earlier one's of the same folder."""
+        """Remove an earlier training's curves from the folder of one that starts anew."""
         if self.config_init.fit.ckpt_path is None and self.trainer.is_global_zero:
-            _drop_earlier(self.own)
+            _remove_earlier(self.own)
 
     def _parse_ckpt_path(self) -> None:
-        """Left out: hyper-parameters stored in a checkpoint would beat the command line."""
+        """Do nothing: hyper-parameters stored in a checkpoint would override the command line."""
 
 
 class _SaveConfig(SaveConfigCallback):
-    """Writes the full configuration of a training to `config.yaml` in the output folder.
-
-    That of another subcommand goes to a file of its own, such as `config.test.yaml`.
-    """
+    """Writes a training's full configuration to `config.yaml`, a test's to `config.test.yaml`, …"""
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         folder = Path(trainer.default_root_dir)
@@ -231,28 +224,27 @@ class _SaveConfig(SaveConfigCallback):
         )
 
 
-def _drop_earlier(own: TrainedOptions) -> None:
-    """Removes curves from `--out`, never from a folder that may be several runs'.
+def _remove_earlier(own: TrainedOptions) -> None:
+    """Remove curves below `--out`; with `--force` also checkpoints that Lightning saves for SLURM.
 
-    With `--force` Lightning's own checkpoints of a SLURM job as well: it would go on from them
-    without being asked.
+    Lightning would resume from those unasked. A folder of `--tensorboard` may hold other runs'
+    curves, and is left alone.
     """
-    if own.tensorboard is None:
-        for file in own.board.glob("events.out.tfevents.*"):
-            file.unlink(missing_ok=True)
+    earlier = [] if own.tensorboard else list(own.board.glob("events.out.tfevents.*"))
     if own.force:
-        for file in Path(own.out or "").glob("hpc_ckpt_*.ckpt"):
-            file.unlink(missing_ok=True)
+        earlier += Path(own.out or "").glob("hpc_ckpt_*.ckpt")
+    for file in earlier:
+        file.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def _relaunchable(arguments: list[str]) -> Iterator[None]:
-    """What Lightning starts again for every further process of this machine: this very command.
+def _relaunchable(words: list[str]) -> Iterator[None]:
+    """Let Lightning start this command again for each further process of this machine.
 
-    It takes `sys.argv`, which is another command's where `relgen run` runs this one.
+    It takes `sys.argv`, which holds another command where `relgen run` runs this one.
     """
     before = sys.argv
-    sys.argv = [before[0], *arguments]
+    sys.argv = [before[0], *words]
     try:
         yield
     finally:
@@ -261,7 +253,7 @@ def _relaunchable(arguments: list[str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _clear_exits() -> Iterator[None]:
-    """Lightning leaves by SystemExit when it is interrupted; here the cause shows again.
+    """Raise what made Lightning exit.
 
     Raises:
         KeyboardInterrupt: Ctrl-C.
@@ -269,18 +261,19 @@ def _clear_exits() -> Iterator[None]:
             `--help` and the like.
         InputError: the trainer cannot work as it was configured (no such accelerator, …).
     """
+    local_rank = int(os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_LOCALID") or 0)
     try:
         yield
     except SIGTERMException as error:
         # Lightning kills a process whose children end with another code than 0
-        raise SystemExit(143 if _local_rank() == 0 else 0) from error
+        raise SystemExit(143 if local_rank == 0 else 0) from error
     except RuntimeError as error:
         if not _LOST_PROCESS.search(str(error)):
             raise
         print(
-            f"process {_local_rank()} has lost another process of this run (ended, killed, "
-            "or silent for longer than the strategy's timeout); its own output says more; the "
-            "same command with --resume goes on from the last checkpoint",
+            f"process {local_rank} has lost another process of this run, which has ended, was "
+            "killed or did not answer in time: see its output; the same command with --resume "
+            "continues from the last checkpoint",
             file=sys.stderr,
         )
         raise SystemExit(1) from error
@@ -294,14 +287,9 @@ def _clear_exits() -> Iterator[None]:
         raise InputError(problem, field="trainer", remedy=remedy) from error
 
 
-def _local_rank() -> int:
-    """Which of this machine's processes this is; launchers set it for those that they start."""
-    return int(os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_LOCALID") or 0)
-
-
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps Lightning's greetings and hints from the terminal; its errors stay."""
+    """Keep Lightning's greetings and hints from the terminal, but not its errors."""
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

@@ -1,21 +1,21 @@
 """The options that `relgen dpo …` and `relgen classifier …` read before LightningCLI sees the rest.
 
-Presets by name, `TrainedOptions`, and the checkpoint that a command starts from. Leaves out
-Lightning: what is left of the command line is `relgen.cli.lightning_cli`'s.
+They are presets by name, `TrainedOptions`, and the checkpoint that a command starts from.
 """
 
 from __future__ import annotations
 
-import itertools
-import re
 import sys
-import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
-from relgen.common import InputError, fast_dtype, find_config
+from relgen.common import InputError, fast_dtype, find_config, is_whole_zip
 
-_LAST = "checkpoints/last.ckpt"
+_RESOLVED = ("-c", "--config", "--ckpt_path", "--trainer.precision")
+# half precision for the arithmetic: the weights that are trained stay in float32
+_PRECISION = {"bfloat16": "bf16-mixed", "float32": "32-true"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,98 +23,61 @@ class TrainedOptions:
     """Options of all commands that LightningCLI parses."""
 
     out: str | None = None
-    """Folder for everything that is made: checkpoints, curves, config.yaml."""
+    """Folder to write checkpoints, curves and config.yaml to."""
     tensorboard: str | None = None
-    """Folder for TensorBoard's files; a folder each shows runs side by side."""
+    """Folder of TensorBoard's files, by default below --out."""
     resume: bool = False
     """Continue from the checkpoint in --out, if there is one (fit)."""
     force: bool = False
     """Start again in a folder that holds a checkpoint (fit)."""
     estimate: bool = False
-    """Print the memory that a step will take, and stop (dpo fit)."""
+    """Print the memory that a step needs, and stop (dpo fit)."""
 
     @property
     def board(self) -> Path:
-        """Return the folder of TensorBoard's files."""
+        """The folder of TensorBoard's files."""
         return Path(self.tensorboard or Path(self.out or ".") / "tensorboard")
 
 
-def with_presets(arguments: list[str], folder: str) -> list[str]:
-    """Return the command line with the names of presets in `folder` replaced by their paths.
+def with_presets(words: Sequence[str], folder: str) -> list[str]:
+    """Return a command line with the paths of presets for their names, and a dtype for `auto`.
+
+        -c smollm2 --trainer.precision=auto
+        -c …/configs/dpo/smollm2.yaml --trainer.precision bf16-mixed    # where bfloat16 is fast
+
+    Args:
+        words: the command line.
+        folder: the folder of presets to look in as well.
 
     Raises:
         InputError: no such file or preset.
     """
-    resolved = []
-    previous = ""
-    for argument in arguments:
-        if previous in ("-c", "--config"):
-            argument = str(find_config(argument, folder))
-        elif match := re.match(r"(?:-c|--config)=(.+)", argument):
-            argument = f"--config={find_config(match.group(1), folder)}"
-        resolved.append(argument)
-        previous = argument
-    return resolved
-
-
-_BY_DTYPE = {
-    re.compile(r"--model\.(init_args\.)?dtype"): {"bfloat16": "bfloat16", "float32": "float32"},
-    # half precision for the arithmetic: the weights that are trained stay in float32
-    re.compile(r"--trainer\.precision"): {"bfloat16": "bf16-mixed", "float32": "32-true"},
-}
-
-
-def with_fast_dtype(arguments: list[str]) -> list[str]:
-    """Return the command line with `auto` as dtype or precision replaced by what is fast here.
-
-        --model.dtype auto --trainer.precision=auto
-        --model.dtype bfloat16 --trainer.precision=bf16-mixed     # where bfloat16 is fast
-
-    Each process of a training resolves it for itself, and all of them run on machines of a kind.
-    """
-    made = []
-    previous = ""
-    for argument in arguments:
-        name, given, value = argument.partition("=")
-        option, word = (name, value) if given else (previous, argument)
-        previous = argument
-        if word == "auto":
-            for pattern, names in _BY_DTYPE.items():
-                if pattern.fullmatch(option):
-                    argument = argument.removesuffix("auto") + names[fast_dtype()]
-        made.append(argument)
+    made: list[str] = []
+    for word in words:
+        name, equals, value = word.partition("=")
+        made += [name, value] if equals and name in _RESOLVED else [word]
+    for place, (option, value) in enumerate(pairwise(made), start=1):
+        if option in ("-c", "--config"):
+            made[place] = str(find_config(value, folder))
+        elif (option, value) == ("--trainer.precision", "auto"):
+            made[place] = _PRECISION[fast_dtype()]
     return made
 
 
-def config_files(arguments: list[str]) -> list[Path]:
-    """Return the configuration files that a command line names, in their order."""
-    pairs = itertools.pairwise(arguments)
-    files = [Path(value) for option, value in pairs if option in ("-c", "--config")]
-    return files + [Path(a.partition("=")[2]) for a in arguments if a.startswith("--config=")]
+def with_checkpoint(words: list[str], subcommand: str, own: TrainedOptions) -> list[str]:
+    """Return a command line of `with_presets` with the `--ckpt_path` to start from, if any.
 
-
-def with_checkpoint(arguments: list[str], subcommand: str, own: TrainedOptions) -> list[str]:
-    """Return the command line with the `--ckpt_path` from which the command starts, if any.
-
-    `last` is resolved here: Lightning would look elsewhere.
+    `last` is resolved here: Lightning would look for it elsewhere.
 
     Raises:
-        InputError: the checkpoint is missing or damaged, or an earlier run's stands in the way.
+        InputError: the checkpoint is missing or damaged, or the folder holds an earlier run's.
     """
-    rest: list[str] = []
-    given: str | None = None
-    pending = iter(arguments)
-    for argument in pending:
-        name, equals, value = argument.partition("=")
-        if name == "--ckpt_path":
-            given = value if equals else next(pending, "")
-        else:
-            rest.append(argument)
-    last = Path(own.out or "") / _LAST
-    if given == "last":
-        found: Path | None = _last(last)
-    elif given is not None:
-        found = _given(Path(given))
+    last = Path(own.out or "") / "checkpoints" / "last.ckpt"
+    if "--ckpt_path" in words:
+        place = words.index("--ckpt_path")
+        given = "".join(words[place + 1 : place + 2])
+        words = words[:place] + words[place + 2 :]
+        found: Path | None = _usable(last if given == "last" else Path(given))
     elif subcommand == "fit":
         found = _to_resume(last, own)
     elif last.is_file():
@@ -125,30 +88,15 @@ def with_checkpoint(arguments: list[str], subcommand: str, own: TrainedOptions) 
             path=last,
             remedy="run `fit` with the same --out first, or give --ckpt_path",
         )
-    return rest if found is None else [*rest, f"--ckpt_path={found}"]
+    return [*words, *(["--ckpt_path", str(found)] if found else [])]
 
 
-def _last(last: Path) -> Path:
-    if not last.is_file():
-        raise InputError(
-            "no checkpoint to go on from",
-            path=last,
-            remedy="name the folder of the interrupted run, or leave --ckpt_path out",
-        )
-    if not _is_whole(last):
-        raise InputError(
-            "this checkpoint is damaged",
-            path=last,
-            remedy="leave --ckpt_path out to start again",
-        )
-    return last
-
-
-def _given(path: Path) -> Path:
+def _usable(path: Path) -> Path:
+    remedy = "give the path of a checkpoint, or leave --ckpt_path out"
     if not path.is_file():
-        raise InputError("no such checkpoint", path=path, remedy="check --ckpt_path")
-    if not _is_whole(path):
-        raise InputError("this is no checkpoint, or a damaged one", path=path)
+        raise InputError("no such checkpoint", path=path, remedy=remedy)
+    if not is_whole_zip(path):
+        raise InputError("this checkpoint is damaged, or no checkpoint", path=path, remedy=remedy)
     return path
 
 
@@ -160,24 +108,13 @@ def _to_resume(last: Path, own: TrainedOptions) -> Path | None:
         raise InputError(
             "this folder holds a checkpoint of an earlier run",
             path=last,
-            remedy="--resume goes on from it, --force starts again, or give another --out",
+            remedy="--resume continues from it, --force starts again, or give another --out",
         )
-    if _is_whole(last):
+    if is_whole_zip(last):
         return last
-    # what Lightning saved beside it when SLURM queued the job again
+    # Lightning saves these beside it when SLURM queues the job again
     queued = sorted(last.parents[1].glob("hpc_ckpt_*.ckpt"), key=lambda path: path.stat().st_mtime)
-    for other in reversed(queued):
-        if _is_whole(other):
-            print(f"warning: {last} is damaged; going on from {other}", file=sys.stderr)
-            return other
-    print(f"warning: {last} is damaged; starting again from the beginning", file=sys.stderr)
-    return None
-
-
-def _is_whole(checkpoint: Path) -> bool:
-    """Return whether a checkpoint (a zip file with a checksum for each member) is complete."""
-    try:
-        with zipfile.ZipFile(checkpoint) as archive:
-            return archive.testzip() is None
-    except (OSError, zipfile.BadZipFile):
-        return False
+    other = next(filter(is_whole_zip, reversed(queued)), None)
+    instead = f"continuing from {other}" if other else "starting again from the beginning"
+    print(f"warning: {last} is damaged; {instead}", file=sys.stderr)
+    return other

@@ -1,6 +1,6 @@
-"""Holds what every room needs: errors, atomic files, progress, presets and configuration.
+"""Errors, atomic files, progress, presets, configuration and command lines for all rooms.
 
-Leaves out everything about relations, models and training.
+It has no part in relations, models and training.
 """
 
 import lazy_loader

@@ -4,13 +4,13 @@ from .append_log import map_in_chunks as map_in_chunks
 from .append_log import resume_log as resume_log
 from .append_log import start_log as start_log
 from .command_lines import POSITIONAL as POSITIONAL
-from .command_lines import arguments as arguments
 from .command_lines import parse as parse
 from .command_lines import parse_known as parse_known
-from .configuration import OneLineErrors as OneLineErrors
 from .configuration import check as check
+from .configuration import checked as checked
 from .configuration import field_helps as field_helps
 from .configuration import merged as merged
+from .configuration import nearest as nearest
 from .configuration import read as read
 from .configuration import read_file as read_file
 from .device import DType as DType
@@ -24,6 +24,7 @@ from .errors import InputError as InputError
 from .files import atomic_folder as atomic_folder
 from .files import atomic_writer as atomic_writer
 from .files import content_hash as content_hash
+from .files import is_whole_zip as is_whole_zip
 from .files import read_json as read_json
 from .files import read_lines as read_lines
 from .files import read_text as read_text
@@ -43,5 +44,6 @@ from .ranges import NonNegativeInt as NonNegativeInt
 from .ranges import PositiveFloat as PositiveFloat
 from .ranges import PositiveInt as PositiveInt
 from .ranges import Share as Share
+from .yaml_files import key_line as key_line
 from .yaml_files import located as located
 from .yaml_files import read_yaml as read_yaml

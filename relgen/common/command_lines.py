@@ -20,7 +20,7 @@ from typing import Any, Literal, NoReturn, TypeVar
 
 import yaml
 
-from relgen.common.configuration import field_helps, leaves, merged, nearest, read
+from relgen.common.configuration import default, field_helps, leaves, merged, nearest, read
 from relgen.common.errors import InputError
 from relgen.common.presets import find_config
 from relgen.common.yaml_files import read_yaml
@@ -94,51 +94,6 @@ def parse_known(
     return read(kind, vars(found)), rest
 
 
-def arguments(values: Mapping[str, Any] | Any) -> list[str]:
-    """Return values as the words of a command line, such as `--samples 8 --no-diverse`.
-
-    Args:
-        values: by their keys, such as `{"max_new_tokens": 96, "half": None}`, of which those that
-            are None are left out; or a command's options, of which the defaults are.
-    """
-    words: list[str] = []
-    if dataclasses.is_dataclass(values):
-        fields = dataclasses.fields(values)
-        for entry in fields:
-            if entry.metadata.get("positional"):
-                value = getattr(values, entry.name)
-                words += map(str, value if isinstance(value, list | tuple) else [value])
-        values = {
-            entry.name: getattr(values, entry.name)
-            for entry in fields
-            if not entry.metadata.get("positional")
-            and getattr(values, entry.name) != _default(entry)
-        }
-    for key, value in values.items():
-        words += _words(key, value)
-    return words
-
-
-def _words(key: str, value: Any) -> list[str]:
-    option = _option(key)
-    if value is None:
-        return []
-    if isinstance(value, bool):
-        return [option if value else option.replace("--", "--no-", 1)]
-    if isinstance(value, list | tuple):
-        return [option, *map(_shown, value)] if value else []
-    if isinstance(value, Mapping):
-        return [option, ",".join(f"{name}={_shown(one)}" for name, one in value.items())]
-    if dataclasses.is_dataclass(value):
-        inner = {f"{key}.{e.name}": getattr(value, e.name) for e in dataclasses.fields(value)}
-        return [word for name, one in inner.items() for word in _words(name, one)]
-    return [option, _shown(value)]
-
-
-def _shown(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
 class _Parser(argparse.ArgumentParser):
     """Raises InputError where argparse prints its usage and exits."""
 
@@ -191,17 +146,17 @@ def _parser(kind: type, command: str) -> _Parser:
 def _add_options(group: Any, kind: type, prefix: str) -> None:
     hints, texts = typing.get_type_hints(kind), field_helps(kind)
     # what must be given first
-    for entry in sorted(dataclasses.fields(kind), key=lambda entry: _default(entry) is not MISSING):
+    for entry in sorted(dataclasses.fields(kind), key=lambda entry: default(entry) is not MISSING):
         hint, key = _bare(hints[entry.name]), f"{prefix}{entry.name}"
         if dataclasses.is_dataclass(hint):
             _add_options(group.add_argument_group(f"{key} ({texts[entry.name]})"), hint, f"{key}.")  # type: ignore[arg-type]
             continue
         text = texts[entry.name].replace("%", "%%")
-        default = _default(entry)
-        if default is MISSING:
+        standard = default(entry)
+        if standard is MISSING:
             text += " (required)"
-        elif default not in (None, False) and default != () and default != {}:
-            shown = " ".join(map(str, default)) if isinstance(default, tuple) else default
+        elif standard not in (None, False) and standard != () and standard != {}:
+            shown = " ".join(map(str, standard)) if isinstance(standard, tuple) else standard
             text += f" (default: {shown})"
         several = typing.get_origin(hint) in (list, tuple)
         if entry.metadata.get("positional"):
@@ -224,7 +179,7 @@ def _required(kind: type) -> list[str]:
     for entry in dataclasses.fields(kind):
         if entry.metadata:
             words.append(entry.name.upper())
-        elif _default(entry) is MISSING:
+        elif default(entry) is MISSING:
             words.append(f"{_option(entry.name)} {entry.name.upper()}")
     return words
 
@@ -242,10 +197,6 @@ def _bare(hint: Any) -> Any:
     if typing.get_origin(hint) in (UnionType, typing.Union):
         return next(kind for kind in typing.get_args(hint) if kind is not type(None))
     return hint
-
-
-def _default(entry: dataclasses.Field[Any]) -> Any:
-    return entry.default if entry.default_factory is MISSING else entry.default_factory()
 
 
 def _option(key: str) -> str:

@@ -1,4 +1,4 @@
-"""Holds the dtypes, and says which one this machine computes fast; imports torch only for GPUs."""
+"""Tell which dtype this machine computes fast; imports torch only where there is a GPU."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def resolved(dtype: DType) -> DType:
     """Return a dtype; for `auto`, the one that is fast on this machine.
 
     An experiment is planned on one machine and its stages run on others: `auto` becomes a dtype
-    where the numbers are worked out, and nowhere before.
+    only where the computation runs.
     """
     return fast_dtype() if dtype == "auto" else dtype
 

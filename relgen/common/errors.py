@@ -50,7 +50,7 @@ class InputError(ValueError):
 
 
 class CombinedInputError(InputError):
-    """Several problems of one file, each with a line of its own in the message.
+    """Several problems of one file, each on its own line of the message.
 
     Args:
         errors: the problems, in the order of the file; at least one.

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: atomic writes, content hashes, JSON lines."""
+"""Atomic writes, JSON, UTF-8 text, locks and content hashes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,10 +18,10 @@ from relgen.common.errors import InputError
 
 @contextmanager
 def atomic_writer(path: str | Path) -> Iterator[IO[str]]:
-    """Opens a text file that takes `path`'s place only once the block has ended without an error.
+    """Open a text file that replaces `path` once the block has ended without an error.
 
     The text goes to a temporary file in the same folder, is flushed to the disk and then renamed,
-    so that a full disk or a kill leaves the old file (or none), never half a one.
+    so that a full disk or a kill leaves the old file, or none, but never a part of the new one.
     """
     path = Path(path)
     if path.is_dir():
@@ -41,9 +42,9 @@ def atomic_writer(path: str | Path) -> Iterator[IO[str]]:
 
 @contextmanager
 def atomic_folder(path: str | Path) -> Iterator[Path]:
-    """A folder to fill, which takes `path`'s place only once the block has ended without an error.
+    """Make a folder to fill that replaces `path` once the block has ended without an error.
 
-    It stands beside it under another name until then. What stood at `path` is removed.
+    Until then it has another name in the same parent folder.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -52,7 +53,7 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         yield temporary
         temporary.chmod(0o777 & ~_umask())
         for inside in temporary.rglob("*"):
-            # weights are written by way of files that only their owner may read
+            # libraries write weights to files that only their owner may read
             inside.chmod((0o777 if inside.is_dir() else 0o666) & ~_umask())
         if path.exists():
             shutil.rmtree(path)
@@ -62,14 +63,14 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
 
 
 def try_lock(stream: IO[Any]) -> bool:
-    """Makes an open file this process's until it is closed; False where another process has it.
+    """Lock an open file until it is closed; return False if another process has locked it.
 
     Raises:
         InputError: the file system has no locks.
     """
     try:
         import fcntl
-    except ImportError:  # Windows: two processes on one file are then the user's to avoid
+    except ImportError:  # Windows: users must avoid two processes on one file
         return True
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -85,18 +86,18 @@ def try_lock(stream: IO[Any]) -> bool:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Writes `text` to `path` atomically."""
+    """Write `text` to `path` atomically."""
     with atomic_writer(path) as stream:
         stream.write(text)
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Writes `value` as indented JSON, atomically."""
+    """Write `value` as indented JSON, atomically."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 
 def read_json(path: str | Path, *, keep: Collection[str] | None = None) -> Any:
-    """Reads a JSON file. Raises InputError when it is missing, not UTF-8 or not JSON.
+    """Read a JSON file. Raises InputError when it is missing, not UTF-8 or not JSON.
 
     Args:
         path: the file.
@@ -115,12 +116,12 @@ def read_json(path: str | Path, *, keep: Collection[str] | None = None) -> Any:
             path=path,
             line=error.lineno,
             value="".join(text.splitlines()[error.lineno - 1 : error.lineno]),
-            remedy="mend or replace the file",
+            remedy="correct or replace the file",
         ) from error
 
 
 def write_jsonl(path: str | Path, rows: Iterable[dict[str, Any]]) -> int:
-    """Writes one JSON object a line, atomically; returns how many."""
+    """Write one JSON object per line, atomically; return their number."""
     count = 0
     with atomic_writer(path) as stream:
         for row in rows:
@@ -130,12 +131,12 @@ def write_jsonl(path: str | Path, rows: Iterable[dict[str, Any]]) -> int:
 
 
 def read_text(path: str | Path) -> str:
-    """Reads a UTF-8 file (a byte order mark is dropped). Raises InputError when it cannot."""
+    """Read a UTF-8 file, without a byte order mark. Raises InputError when it cannot be read."""
     return "".join(read_lines(path))
 
 
 def read_lines(path: str | Path) -> Iterator[str]:
-    """Yields the lines of a UTF-8 file, line ends included; only `\\n` and `\\r\\n` end a line.
+    """Yield the lines of a UTF-8 file, line ends included; only `\\n` and `\\r\\n` end a line.
 
     Raises:
         InputError: the file is missing, is a folder, or a line is not UTF-8.
@@ -160,8 +161,17 @@ def read_lines(path: str | Path) -> Iterator[str]:
             yield line.removeprefix("\ufeff") if number == 1 else line
 
 
+def is_whole_zip(path: str | Path) -> bool:
+    """Return whether a zip file, such as a checkpoint, is there and agrees with its checksums."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
 def refuse_inputs(outputs: Iterable[str | Path], inputs: Iterable[str | Path]) -> None:
-    """Raises InputError when a command would write over a file that it reads."""
+    """Raise InputError when a command would overwrite a file that it reads."""
     read = {Path(path).resolve() for path in inputs}
     for path in outputs:
         if Path(path).resolve() in read:
@@ -171,7 +181,7 @@ def refuse_inputs(outputs: Iterable[str | Path], inputs: Iterable[str | Path]) -
 
 
 def refuse_other_readme(folder: str | Path) -> None:
-    """Raises InputError when the README.md of a folder is no dataset card, but somebody's own."""
+    """Raise InputError when a folder has a README.md that is not a dataset card."""
     path = Path(folder) / "README.md"
     if path.is_file() and not read_text(path).startswith("---\n"):
         raise InputError(
@@ -182,7 +192,7 @@ def refuse_other_readme(folder: str | Path) -> None:
 
 
 def content_hash(*paths: str | Path) -> str:
-    """SHA-256 (hex) over the content of files, and of every file below folders, in order."""
+    """Return the SHA-256 (hex) of the contents of files, and of files below folders, in order."""
     digest = hashlib.sha256()
     for path in map(Path, paths):
         files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
@@ -196,7 +206,7 @@ def content_hash(*paths: str | Path) -> str:
 
 
 def text_hash(text: str) -> str:
-    """SHA-256 (hex) of a text."""
+    """Return the SHA-256 (hex) of a text."""
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Paths or names: every command takes a file, or the name of a preset that relgen ships."""
+"""Find presets and schemas by path, or by the name of one that relgen ships."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _SCHEMAS = _PACKAGE / "data" / "schemas"
 
 
 def config_root() -> Path:
-    """The folder of shipped configurations: inside the wheel, or beside the package in a clone."""
+    """Return the folder of presets: inside the wheel, or beside the package in a clone."""
     inside = _PACKAGE / "configs"
     return inside if inside.is_dir() else _PACKAGE.parent / "configs"
 
 
 def find_config(name: str | Path, folder: str = "") -> Path:
-    """Resolves a path, or a preset such as `dpo/smollm2`, `experiments/everyday` or `everyday`.
+    """Resolve a path, or a preset such as `dpo/smollm2`, `experiments/everyday` or `everyday`.
 
     Args:
         name: what the user typed. `configs/…` resolves to a preset too when no such file exists.
@@ -43,7 +43,7 @@ def find_config(name: str | Path, folder: str = "") -> Path:
 
 
 def list_configs(folder: str = "") -> list[str]:
-    """The names of the shipped presets below `folder`."""
+    """Return the names of the shipped presets below `folder`."""
     root = config_root()
     return sorted(
         p.relative_to(root).with_suffix("").as_posix() for p in (root / folder).rglob("*.yaml")
@@ -51,7 +51,7 @@ def list_configs(folder: str = "") -> list[str]:
 
 
 def find_schema(name: str | Path) -> Path:
-    """Resolves a schema's path, or the name of one that relgen ships (`semeval`, `tacred`)."""
+    """Resolve a schema's path, or the name of one that relgen ships (`semeval`, `tacred`)."""
     path = Path(name)
     if path.is_file():
         return path

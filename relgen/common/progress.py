@@ -1,4 +1,4 @@
-"""A running count on stderr, for what turns out to take longer than a few seconds."""
+"""Show a running count on stderr for anything that takes longer than a few seconds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _EVERY = 500
 
 
 def counted(items: Iterable[Item], what: str) -> Iterator[Item]:
-    """Yields `items`; once three seconds have passed, shows how many there were so far.
+    """Yield `items`; after three seconds, show their number so far.
 
     Args:
         items: of any kind; their number need not be known.

@@ -1,8 +1,8 @@
-"""Numbers with bounds, as types of dataclass fields: jsonargparse checks them."""
+"""Numbers with bounds, as types of dataclass fields that jsonargparse checks."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     PositiveInt = int
@@ -23,11 +23,11 @@ else:
     Share = restricted_number_type("Share", float, [(">", 0), ("<=", 1)])
     BelowOne = restricted_number_type("BelowOne", float, [(">=", 0), ("<", 1)])
 
-__all__ = [
-    "BelowOne",
-    "NonNegativeFloat",
-    "NonNegativeInt",
-    "PositiveFloat",
-    "PositiveInt",
-    "Share",
-]
+DESCRIPTIONS: dict[Any, str] = {
+    PositiveInt: "a whole number above 0",
+    NonNegativeInt: "a whole number of at least 0",
+    PositiveFloat: "a number above 0",
+    NonNegativeFloat: "a number of at least 0",
+    Share: "a number above 0 and of at most 1",
+    BelowOne: "a number of at least 0 and below 1",
+}

@@ -1,4 +1,4 @@
-"""YAML files that users write: read one way, with errors that name file and line."""
+"""Read users' YAML files, with errors that name file and line."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from relgen.common.files import read_text
 
 
 def read_yaml(path: str | Path, *, remedy: str | None = None) -> Any:
-    """Decodes a YAML file; a key given twice is refused.
+    """Read a YAML file, and refuse a key given twice.
 
     Args:
         path: the file.
-        remedy: what the user can do when it is no YAML.
+        remedy: what the user can do when it is not valid YAML.
 
     Raises:
         InputError: the file cannot be read or is not valid YAML.
@@ -34,7 +34,7 @@ def read_yaml(path: str | Path, *, remedy: str | None = None) -> Any:
 
 
 def located(error: InputError, path: str | Path) -> InputError:
-    """The error with the file that it is about, and the line of its field.
+    """Return the error with its file, and the line of its field.
 
     Args:
         error: whose `field` is a path of keys such as `generator.samples` or `cells[1].shots`.
@@ -53,7 +53,7 @@ def key_line(path: str | Path, field: str | None, *, exact: bool = False) -> int
         path: the file.
         field: keys joined by dots, and places in lists in brackets. The key `init_args` between a
             class and its arguments may be left out.
-        exact: whether the whole path must be there; else the line of its last part that is.
+        exact: return None unless the whole path is there; else the line of its longest part.
     """
     if not field:
         return None

@@ -1,3 +1,5 @@
+from .decoder_sizes import DecoderSizes as DecoderSizes
+from .decoder_sizes import UnknownSizesError as UnknownSizesError
 from .decoder_sizes import adapted_layers as adapted_layers
 from .decoder_sizes import read_sizes as read_sizes
 from .logps import PairLogProbabilities as PairLogProbabilities

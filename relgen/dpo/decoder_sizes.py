@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from transformers import AutoConfig
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig
 
 from relgen.common import InputError
+from relgen.dpo.logps import has_plain_head
 from relgen.dpo.tree_attention import check_attention
 from relgen.kernels import ATTENTION
 from relgen.models import missing_model, resolve_model
 
 
 class DecoderSizes(NamedTuple):
-    """The sizes of a dense decoder with gated feed-forward layers (Llama's form), no biases."""
+    """The sizes of a dense decoder with gated feed-forward layers (Llama's form), no biases.
+
+    `plain_head` is False where the logits are scaled or capped after the head.
+    """
 
     layers: int
     width: int
@@ -25,6 +31,7 @@ class DecoderSizes(NamedTuple):
     head_width: int
     vocabulary: int
     tied: bool
+    plain_head: bool = True
 
     @property
     def queries(self) -> int:
@@ -52,39 +59,71 @@ class DecoderSizes(NamedTuple):
         }
         return attention | feed_forward
 
+    @property
+    def embeddings(self) -> int:
+        """The number of weights of the embeddings, the norms and the head."""
+        rows = self.vocabulary * (1 if self.tied else 2) + 2 * self.layers + 1
+        return rows * self.width
+
+    @property
+    def weights(self) -> int:
+        """The number of all weights."""
+        linear = sum(map(math.prod, self.linear_layers.values()))
+        return self.layers * linear + self.embeddings
+
+
+class UnknownSizesError(InputError):
+    """The memory of a model cannot be estimated: its layers are of another form."""
+
 
 def read_sizes(model: str) -> DecoderSizes:
     """Read the sizes of a model: an embedded name, a local folder or a Hub id.
 
     Raises:
-        InputError: the model cannot be found, its attention does not allow packed trees, or its
-            layers are of another form.
+        UnknownSizesError: the layers are of another form.
+        InputError: the model cannot be found, or its attention does not allow packed trees.
     """
     with missing_model(model):
         config = AutoConfig.from_pretrained(resolve_model(model), attn_implementation=ATTENTION)
     check_attention(config)
+    return sizes_of(config)
+
+
+def sizes_of(config: PretrainedConfig) -> DecoderSizes:
+    """Return the sizes of a dense decoder with gated feed-forward layers.
+
+    Raises:
+        UnknownSizesError: the layers are of another form: the number of weights that the sizes
+            give is not that of the model.
+    """
     text: Any = config.get_text_config()
-    experts = getattr(text, "num_experts", None) or getattr(text, "num_local_experts", None)
-    latent = getattr(text, "kv_lora_rank", None)
-    gated = hasattr(text, "intermediate_size") and getattr(text, "hidden_act", "") == "silu"
-    if experts or latent or not gated:
-        raise InputError(
+    try:
+        heads = text.num_attention_heads
+        sizes = DecoderSizes(
+            layers=text.num_hidden_layers,
+            width=text.hidden_size,
+            inner_width=text.intermediate_size,
+            heads=heads,
+            key_value_heads=getattr(text, "num_key_value_heads", None) or heads,
+            head_width=getattr(text, "head_dim", None) or text.hidden_size // heads,
+            vocabulary=text.vocab_size,
+            tied=bool(getattr(text, "tie_word_embeddings", False)),
+            plain_head=has_plain_head(config),
+        )
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(config)
+        weights = sum(weight.numel() for weight in model.parameters())
+        known = text.hidden_act == "silu" and abs(sizes.weights - weights) <= 0.03 * weights
+    except (AttributeError, TypeError, ValueError):
+        known = False
+    if not known:
+        raise UnknownSizesError(
             "memory can be estimated for dense decoders with gated feed-forward layers only",
             field="model",
             value=text.model_type,
             remedy="run without --estimate, or choose a model of Llama's, Qwen's or Mistral's form",
         )
-    heads = text.num_attention_heads
-    return DecoderSizes(
-        layers=text.num_hidden_layers,
-        width=text.hidden_size,
-        inner_width=text.intermediate_size,
-        heads=heads,
-        key_value_heads=getattr(text, "num_key_value_heads", None) or heads,
-        head_width=getattr(text, "head_dim", None) or text.hidden_size // heads,
-        vocabulary=text.vocab_size,
-        tied=config.tie_word_embeddings,
-    )
+    return sizes
 
 
 def adapted_layers(targets: str | Sequence[str], sizes: DecoderSizes) -> tuple[str, ...]:

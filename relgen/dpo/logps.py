@@ -127,7 +127,7 @@ def _target_log_probabilities(
     base = _base_model(model)
     places = batch.target_positions[micro_batch.targets] - plan.span.start
     ids = batch.target_ids[micro_batch.targets]
-    if _has_plain_head(base.config):
+    if has_plain_head(base.config):
         states = _hidden_states(model, batch, plan)
         return head_log_probabilities(base.get_output_embeddings(), states[places], ids)
     inputs = _inputs(batch, plan)
@@ -157,7 +157,7 @@ def _base_model(model: nn.Module) -> Any:
     return model.get_base_model() if isinstance(model, PeftModel) else model
 
 
-def _has_plain_head(config: Any) -> bool:
+def has_plain_head(config: Any) -> bool:
     """Return whether the head's output is the logits; Granite scales them, Gemma caps them."""
     text = config.get_text_config()
     return all(getattr(text, name, None) is None for name in _CHANGES_LOGITS)

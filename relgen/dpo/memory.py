@@ -231,14 +231,12 @@ def weight_bytes(sizes: DecoderSizes, settings: TrainingSettings) -> int:
     bitsandbytes packs two weights of a linear layer into a byte, with a scale for 64 of them:
     float32, or quantised again as one byte and a float32 for 256 scales.
     """
-    linear = sizes.layers * sum(map(math.prod, sizes.linear_layers.values()))
-    embeddings = sizes.vocabulary * sizes.width * (1 if sizes.tied else 2)
-    norms = (2 * sizes.layers + 1) * sizes.width
     a_weight: float = settings.hidden
     if settings.quantization:
         scale = 1 + 4 / 256 if settings.double_quantization else 4
         a_weight = 0.5 + scale / 64
-    return round(linear * a_weight) + (embeddings + norms) * settings.hidden
+    linear = sizes.weights - sizes.embeddings
+    return round(linear * a_weight) + sizes.embeddings * settings.hidden
 
 
 def adapter_numbers(sizes: DecoderSizes, settings: TrainingSettings) -> int:
@@ -340,7 +338,7 @@ def kept_of_pass(sizes: DecoderSizes, settings: TrainingSettings, tokens: Pass) 
     hidden_states = tokens.tokens * sizes.width * settings.hidden
     layer = hidden_states if settings.recompute else kept_of_layer(sizes, settings, tokens)
     final_norm = tokens.tokens * sizes.width * max(4, settings.hidden)
-    if "head" in settings.kernels:  # a gradient of each target's hidden state
+    if "head" in settings.kernels and sizes.plain_head:  # a gradient of each target's hidden state
         head = tokens.targets * sizes.width * settings.product
     else:  # log-probabilities of all words in float32
         head = 4 * tokens.targets * sizes.vocabulary
@@ -355,7 +353,7 @@ def beginning_of_backward(sizes: DecoderSizes, settings: TrainingSettings, token
     three of hidden states, and what the layer keeps if it is recomputed.
     """
     logits = tokens.targets * sizes.vocabulary
-    if "head" in settings.kernels:
+    if "head" in settings.kernels and sizes.plain_head:
         some = min(logits, 1 << (22 if settings.on_cpu else 24))
         head = 2 * 4 * some + 4 * tokens.targets * sizes.width
         if settings.autocast and settings.hidden > 2:

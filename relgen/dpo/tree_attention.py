@@ -154,10 +154,11 @@ def check_attention(config: PretrainedConfig) -> None:
 
     Such as layers with windows, chunks or a recurrence, or another attention function.
     """
-    layers = set(getattr(config, "layer_types", None) or ["full_attention"])
-    window = getattr(config, "sliding_window", None)
+    text = config.get_text_config()
+    layers = set(getattr(text, "layer_types", None) or ["full_attention"])
+    window = getattr(text, "sliding_window", None)
     # Qwen's older configurations name a window that `use_sliding_window` switches off
-    windowed = window is not None and getattr(config, "use_sliding_window", True)
+    windowed = window is not None and getattr(text, "use_sliding_window", True)
     if layers != {"full_attention"} or windowed:
         raise InputError(
             "packed trees need full attention in every layer; this model has other layers",

@@ -19,6 +19,7 @@ import lightning_modules.dpo as dpo_module
 from datamodules.preferences import PreferenceDataModule
 from lightning_modules.dpo import DPOModule, check_base_in_eval
 from relgen.common.errors import InputError
+from relgen.dpo import UnknownSizesError
 from relgen.dpo.logps import tree_log_probabilities
 from relgen.dpo.preference_pairs import write_chains
 from relgen.dpo.prefix_tree import micro_batches, pack
@@ -424,3 +425,26 @@ def test_branches_are_split_where_the_tree_does_not_fit(
     assert dpo.micro_batch_tokens(batch) == expected
     dpo.sharded = True
     assert dpo.micro_batch_tokens(batch) is None
+
+
+def test_branches_are_split_where_the_memory_is_not_known(files, monkeypatch):
+    monkeypatch.setattr(dpo_module, "device_memory", lambda device: 1 << 40)
+
+    def unknown(model):
+        raise UnknownSizesError("of another form")
+
+    monkeypatch.setattr(dpo_module, "read_sizes", unknown)
+    batch = pack([tiny.chain_tokens(3)])
+    assert module(files).micro_batch_tokens(batch) == dpo_module._BRANCH_TOKENS
+
+
+def test_splitting_a_batch_does_not_depend_on_the_batches_before_it(files, monkeypatch):
+    batches = [pack([tiny.chain_tokens(pairs)]) for pairs in (2, 5, 3, 6, 4)]
+    fits = [batch.tokens for batch in batches][1]
+    monkeypatch.setattr(
+        dpo_module.DPOModule, "_fits", lambda self, estimate: estimate.tokens <= fits
+    )
+    alone = [module(files).micro_batch_tokens(batch) for batch in batches]
+    assert {None, dpo_module._BRANCH_TOKENS} == {*alone}
+    dpo = module(files)
+    assert [dpo.micro_batch_tokens(batch) for batch in reversed(batches)] == alone[::-1]

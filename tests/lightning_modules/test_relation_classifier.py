@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import sys
 from functools import partial
@@ -266,6 +267,28 @@ def test_a_resumed_fit_keeps_the_same_best_weights(files, encoder, capfd):
     last = files / "stopped/checkpoints/last.ckpt"
     resumed = fit_best(files, encoder, files / "stopped", path=last)
     assert all(torch.equal(resumed[name], values) for name, values in whole.items())
+
+
+def test_a_copied_run_is_resumed_with_its_own_best_weights(files, encoder):
+    whole = fit_best(files, encoder, files / "whole")
+    with pytest.raises(SystemExit):
+        fit_best(files, encoder, files / "first", callbacks=[_Stop(signal.SIGTERM, 35)])
+    shutil.copytree(files / "first", files / "copy")
+    shutil.rmtree(files / "first")
+    resumed = fit_best(files, encoder, files / "copy", path=files / "copy/checkpoints/last.ckpt")
+    assert all(torch.equal(resumed[name], values) for name, values in whole.items())
+
+
+def test_best_weights_keep_their_score_in_another_folder(files):
+    saved = _LatestBest(files / "a", filename="best", monitor="val/micro_f1", mode="max")
+    saved.best_model_score = torch.tensor(0.9)
+    saved.best_model_path = saved.kth_best_model_path = str(files / "a" / "best.ckpt")
+    saved.best_k_models = {saved.best_model_path: saved.best_model_score}
+    loaded = _LatestBest(files / "b", filename="best", monitor="val/micro_f1", mode="max")
+    loaded.load_state_dict(saved.state_dict())
+    assert float(loaded.best_model_score) == pytest.approx(0.9)
+    assert loaded.best_model_path == str(files / "b" / "best.ckpt")
+    assert list(loaded.best_k_models) == [str(files / "b" / "best.ckpt")]
 
 
 def test_a_resumed_fit_whose_best_weights_are_damaged_is_refused(files, encoder):

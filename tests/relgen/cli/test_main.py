@@ -116,7 +116,11 @@ def test_a_misspelt_key_of_a_configuration(
             ["--model.colour", "1"],
             "field 'model.colour': must be one of red, blue or null",
         ),
-        (["--model.class_path", "foo.Bar"], "field 'model': must be a LightningModule or null"),
+        (["--model.class_path", "foo.Bar"], "field 'model': no such class (got 'foo.Bar')"),
+        (
+            ["--model.class_path", "torch.nn.Linear"],
+            "field 'model': must be a LightningModule or null (got 'torch.nn.Linear')",
+        ),
         (["--model.gamma", "1"], "field 'model.gamma': unknown key"),
         (
             ["--trainer.max_epochs", "two"],
@@ -125,7 +129,7 @@ def test_a_misspelt_key_of_a_configuration(
         (["--trainer.precision", "8"], "must be one of 64, 32, 16 or one of transformer-engine, "),
         (["--trainer.strategy", "nine"], "field 'trainer': You selected an invalid strategy name"),
         (["--nonsense", "1"], "field '--nonsense': unknown key"),
-        (["--ckpt_path", "last"], "last.ckpt: no checkpoint to go on from"),
+        (["--ckpt_path", "last"], "last.ckpt: no such checkpoint"),
         (["-c", "no-such-preset"], "no-such-preset: no such file or preset; presets: dpo/"),
     ],
 )
@@ -202,7 +206,7 @@ def test_a_damaged_checkpoint_is_said_and_not_used(
     options = ["--trainer.enable_progress_bar", "false", "--trainer.accelerator", "cpu"]
     command = ["dpo", "fit", "-c", str(config), "--out", str(out), *options]
     assert "this checkpoint is damaged" in failed(capsys, *command, "--ckpt_path", "last")
-    assert "a damaged one" in failed(capsys, *command, "--ckpt_path", str(last))
+    assert "damaged, or no checkpoint" in failed(capsys, *command, "--ckpt_path", str(last))
     assert "no such checkpoint" in failed(capsys, *command, "--ckpt_path", "none.ckpt")
     assert cli.main([*command, "--trainer.max_epochs", "1", "--resume"]) == 0
     assert "is damaged; starting again" in capsys.readouterr().err

@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 import yaml
 
-from relgen.common.command_lines import POSITIONAL, arguments, parse, parse_known
+from relgen.common.command_lines import POSITIONAL, parse, parse_known
 from relgen.common.errors import InputError
 from relgen.common.ranges import PositiveInt
 
@@ -64,17 +64,6 @@ def test_every_kind_of_option() -> None:
         server=Server("http://y"),
     )
     assert parsed("--out c a").files == ["a"]
-
-
-def test_a_line_written_is_the_line_read() -> None:
-    options = parsed("a b --out c --max-words 3 --no-diverse --shares x=1 --relations A B")
-    words = arguments(options)
-    line = "a b --out c --max-words 3 --no-diverse --relations A B --shares x=1"
-    assert words == line.split()
-    assert parse(Options, "thing", words) == options
-    assert arguments({"half": None, "token_budget": 5, "types": True}) == [
-        *("--token-budget", "5", "--types")
-    ]
 
 
 def test_files_below_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -82,7 +82,7 @@ def test_reads_what_a_file_holds() -> None:
         ({"within": 3}, "field 'within': must be a mapping (got 3)"),
         ({"server": {"tries": 0}}, "field 'server.tries': must be a whole number above 0 (got 0)"),
         ({"server": {"url": "bad"}}, "field 'server.url': is no address (got 'bad')"),
-        ({"shares": {"z": 1}}, "field 'shares.z': unknown key (got 1.0); known: x, y"),
+        ({"shares": {"z": 1}}, "field 'shares.z': unknown key (got 1); known: x, y"),
         ({"shares": {"x": -1}}, "each value a number of at least 0 (got {'x': -1})"),
         ({"on": 1}, "field 'on': must be true or false (got 1)"),
         ({"name": 7}, "field 'name': must be a text (got 7)"),

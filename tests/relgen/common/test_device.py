@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from relgen.cli import main as cli
-from relgen.cli.trained_options import with_fast_dtype
+from relgen.cli.trained_options import with_presets
 from relgen.common import device
 from relgen.common.configuration import read_file
 from relgen.generation.settings import GenerationSettings
@@ -77,10 +77,9 @@ def test_auto_is_what_is_fast_where_the_command_runs(
     assert read_file(GenerationSettings, file).dtype == fast
     assert GenerationSettings(dtype="auto").dtype == fast
     rest = ["--trainer.devices", "auto"]
-    given = ["fit", "--model.dtype", "auto", "--trainer.precision=auto", *rest]
-    made = ["fit", "--model.dtype", fast, f"--trainer.precision={precision}", *rest]
-    assert with_fast_dtype(given) == made
-    assert with_fast_dtype(["--model.init_args.dtype=auto"]) == [f"--model.init_args.dtype={fast}"]
+    made = ["fit", "--trainer.precision", precision, *rest]
+    assert with_presets(["fit", "--trainer.precision=auto", *rest], "dpo") == made
+    assert with_presets(["fit", "--trainer.precision", "auto", *rest], "dpo") == made
 
 
 @pytest.mark.parametrize("command", ["direct", "label"])

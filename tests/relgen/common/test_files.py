@@ -98,7 +98,7 @@ def test_jsonl_is_one_line_an_object_and_counted(tmp_path):
 def test_json_errors_name_file_and_line(tmp_path, content, line):
     path = tmp_path / "a.json"
     path.write_text(content)
-    with pytest.raises(InputError, match=rf"a\.json:{line}: not valid JSON.*mend or replace"):
+    with pytest.raises(InputError, match=rf"a\.json:{line}: not valid JSON.*correct or replace"):
         read_json(path)
 
 

@@ -6,11 +6,24 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, LlamaConfig, OPTConfig, PretrainedConfig, Qwen3Config
+from transformers import (
+    AutoModelForCausalLM,
+    GraniteConfig,
+    LlamaConfig,
+    OPTConfig,
+    PretrainedConfig,
+    Qwen3Config,
+    Qwen3MoeConfig,
+)
 
 from relgen.common.errors import InputError
 from relgen.dpo import memory
-from relgen.dpo.decoder_sizes import DecoderSizes, adapted_layers, read_sizes
+from relgen.dpo.decoder_sizes import (
+    DecoderSizes,
+    UnknownSizesError,
+    adapted_layers,
+    read_sizes,
+)
 from relgen.dpo.memory import Pass, TrainingSettings
 from relgen.dpo.prefix_tree import pack
 from relgen.dpo.tokenize import ChainTokens
@@ -132,6 +145,24 @@ def test_other_architectures_are_refused(tmp_path: Path) -> None:
     OPTConfig().save_pretrained(tmp_path)
     with pytest.raises(InputError, match="gated feed-forward layers only"):
         read_sizes(str(tmp_path))
+
+
+def test_mixtures_of_experts_are_refused(tmp_path: Path) -> None:
+    Qwen3MoeConfig(**SMALL, num_experts=4, moe_intermediate_size=16).save_pretrained(tmp_path)
+    with pytest.raises(UnknownSizesError, match="gated feed-forward layers only"):
+        read_sizes(str(tmp_path))
+
+
+def test_scaled_logits_are_computed_whole(tmp_path: Path) -> None:
+    GraniteConfig(**SMALL).save_pretrained(tmp_path)
+    sizes = read_sizes(str(tmp_path))
+    assert not sizes.plain_head
+    assert read_sizes_of_llama(tmp_path).plain_head
+
+
+def read_sizes_of_llama(folder: Path) -> DecoderSizes:
+    LlamaConfig(**SMALL).save_pretrained(folder)
+    return read_sizes(str(folder))
 
 
 def test_layers_with_an_adapter() -> None:

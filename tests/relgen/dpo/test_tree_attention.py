@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor
-from transformers import GraniteConfig, GraniteForCausalLM, MistralConfig, Qwen2Config
+from transformers import (
+    GraniteConfig,
+    GraniteForCausalLM,
+    MistralConfig,
+    Qwen2Config,
+    Qwen3_5Config,
+)
 
 from relgen.common.errors import InputError
 from relgen.dpo.logps import (
@@ -238,3 +244,10 @@ def test_sliding_windows_are_refused():
     with pytest.raises(InputError, match="sliding_attention"):
         check_attention(windows)
     check_attention(Qwen2Config(sliding_window=8, attn_implementation=ATTENTION))
+
+
+def test_layers_of_a_text_model_inside_another_are_checked():
+    text = {"num_hidden_layers": 2, "layer_types": ["linear_attention", "full_attention"]}
+    config = Qwen3_5Config(text_config=text, attn_implementation=ATTENTION)
+    with pytest.raises(InputError, match="linear_attention"):
+        check_attention(config)

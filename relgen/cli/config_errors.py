@@ -1,0 +1,139 @@
+"""Finds the key that LightningCLI's parser refused, to name it with its file, value and remedy.
+
+The parser says what is wrong in several lines of prose. Here the same files and options are read
+once more, as one mapping, and each value is checked against the annotation of its argument.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import typing
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+
+from relgen.common import InputError, checked, key_line, merged, nearest, read_yaml
+
+_LINKED = "data.model"
+"""A required argument that the configuration need not give: it gets the value of `model.model`."""
+
+
+def explained(message: str, words: Sequence[str]) -> InputError:
+    """Return the error to raise for a command line that the parser refused.
+
+    Args:
+        message: the parser's; the error gets it where no unusable key is found.
+        words: the command line, from its subcommand on.
+    """
+    files, options = _given(words)
+    values: dict[str, Any] = {}
+    for file in files:
+        content = read_yaml(file) or {}
+        if not isinstance(content, dict):
+            return InputError("must be a mapping of keys to values", path=file, value=content)
+        values = merged(values, content)
+    for key, value in options.items():
+        values = _with(values, key.split("."), value)
+    try:
+        _check_all(words[0], values)
+    except InputError as error:
+        return _placed(error, files, options)
+    return InputError(" ".join(message.split())[:300])
+
+
+def _given(words: Sequence[str]) -> tuple[list[Path], dict[str, str]]:
+    """Return the configuration files of a command line, and its other options."""
+    files, options = [], {}
+    for word, following in pairwise([*words, ""]):
+        name, equals, value = word.partition("=")
+        value = value if equals else following
+        if name in ("-c", "--config"):
+            files.append(Path(value))
+        elif name.startswith("--"):
+            options[name.removeprefix("--").replace("init_args.", "")] = value
+    return files, options
+
+
+def _with(values: Any, key: Sequence[str], value: str) -> Any:
+    """Return values with one more below a key; a class is given by its name alone or with keys."""
+    if not key:
+        return value
+    inner = dict(values) if isinstance(values, Mapping) else {}
+    if isinstance(values, str):
+        inner["class_path"] = values
+    if key[0] in (inner.get("init_args") or ()):
+        return {**inner, "init_args": _with(inner["init_args"], key, value)}
+    return {**inner, key[0]: _with(inner.get(key[0]), key[1:], value)}
+
+
+def _check_all(subcommand: str, values: Mapping[str, Any]) -> None:
+    own = inspect.signature(getattr(Trainer, subcommand)).parameters
+    known = ["model", "data", "trainer", "seed_everything", "ckpt_path", *list(own)[1:]]
+    for key, value in values.items():
+        if key not in known:
+            raise InputError("unknown key", field=key, value=value, remedy=nearest(key, known))
+    for key, kind in (("model", LightningModule), ("data", LightningDataModule)):
+        _check(kind | None, values.get(key), key)
+        if values.get(key) is None:
+            raise InputError("missing", field=key)
+    if isinstance(trainer := values.get("trainer"), Mapping):
+        _check_arguments(Trainer, trainer, "trainer")
+    _check(bool | int | None, values.get("seed_everything"), "seed_everything")
+
+
+def _check(hint: Any, value: Any, key: str) -> None:
+    """Raise InputError for a value of another type, or one inside it."""
+    if isinstance(value, list):
+        for number, item in enumerate(value):
+            _check(Any, item, f"{key}[{number}]")
+    if not isinstance(value, Mapping):
+        checked(hint, value, key)
+    elif path := value.get("class_path"):
+        module, _, name = str(path).rpartition(".")
+        if not module:  # a class that jsonargparse finds by its name alone
+            return
+        try:
+            kind = getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError):
+            raise InputError("no such class", field=key, value=path) from None
+        bases = tuple(one for one in (hint, *typing.get_args(hint)) if isinstance(one, type))
+        if bases and isinstance(kind, type) and not issubclass(kind, bases):
+            checked(hint, path, key)
+        rest = {k: v for k, v in value.items() if k not in ("class_path", "init_args")}
+        _check_arguments(kind, {**(value.get("init_args") or {}), **rest}, key)
+
+
+def _check_arguments(kind: Any, values: Mapping[str, Any], prefix: str) -> None:
+    """Raise InputError for the first argument that a class does not take, cannot use, or lacks."""
+    parameters = inspect.signature(kind).parameters
+    others = {name for name, p in parameters.items() if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
+    known = [name for name in parameters if name not in others]
+    hints = typing.get_type_hints(kind.__init__)
+    for name, value in values.items():
+        key = f"{prefix}.{name}"
+        if name in known:
+            _check(hints.get(name, Any), value, key)
+        elif not others:
+            raise InputError("unknown key", field=key, value=value, remedy=nearest(name, known))
+    # classes further inside may get arguments from the class that makes them
+    for name in known if "." not in prefix else ():
+        unset = parameters[name].default is inspect.Parameter.empty and name not in values
+        if unset and f"{prefix}.{name}" != _LINKED:
+            raise InputError("missing", field=f"{prefix}.{name}")
+
+
+def _placed(error: InputError, files: Sequence[Path], options: Mapping[str, str]) -> InputError:
+    """Return an error with the file and line of its key, or the remedy for a missing one."""
+    key = error.field or ""
+    if error.problem == "missing":
+        return error.at(remedy=f"give --{key}, or a file with it by -c")
+    if any(option.removesuffix(".class_path") == key for option in options):
+        return error if "." in key or key == "model" else error.at(field=f"--{key}")
+    for file in reversed(files):
+        if line := key_line(file, key, exact=True):
+            return error.at(path=file, line=line)
+    return error
