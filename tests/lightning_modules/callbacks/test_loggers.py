@@ -1,4 +1,4 @@
-"""What the README promises to whoever watches a training, read back from the files."""
+"""What docs/watching.md promises, read back from the files of a training."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests import tiny
 from tests.tiny import encoders
 
 QUIET = ["--trainer.accelerator", "cpu", "--trainer.enable_progress_bar", "false"]
-README = Path(__file__).parents[3] / "README.md"
+PAGE = Path(__file__).parents[3] / "docs/watching.md"
 
 
 @pytest.fixture
@@ -83,14 +83,14 @@ def events(folder: Path) -> tuple[set[str], EventAccumulator]:
 
 
 def promised(trained: str) -> Iterator[str]:
-    """The names in the README's table of curves, as patterns, in the row of this command."""
-    row = next(x for x in README.read_text().splitlines() if x.startswith(f"| `relgen {trained}"))
+    """The names in the table of curves, as patterns, in the row of this command."""
+    row = next(x for x in PAGE.read_text().splitlines() if x.startswith(f"| `relgen {trained}"))
     for name in re.findall(r"`([^` ]+)`", row.partition("|")[2].partition("|")[2]):
         yield re.escape(name).replace("…", ".+")
 
 
 @pytest.mark.parametrize("trained", ["dpo", "classifier"])
-def test_tensorboard_has_what_the_readme_promises(folder: Path, trained: str) -> None:
+def test_tensorboard_has_what_the_documentation_promises(folder: Path, trained: str) -> None:
     board = folder / "board" / trained
     own = ["--tensorboard", str(board)]
     if trained == "dpo":
