@@ -18,7 +18,7 @@ demo: setup
 test: setup
 	$(BIN)/pytest -m "not slow" $(PYTEST_ARGS)
 
-# under a minute: units only, for the loop while writing
+# units only, for the loop while writing
 test-fast: setup
 	$(BIN)/pytest -m "$(FAST)" tests/relgen tests/datamodules $(PYTEST_ARGS)
 
