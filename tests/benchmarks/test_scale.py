@@ -24,12 +24,12 @@ ROOT = Path(__file__).resolve().parents[2]
 def in_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Sides run here, since a process for each would take a minute to import."""
 
-    def run(arguments: Sequence[str], threads: int, until: float | None) -> Any:
+    def run(arguments: Sequence[str], threads: int, until: float | None, **_: Any) -> Any:
         capsys.readouterr()
         scale.main([*arguments[1:], "--threads", str(threads)])
         return json.loads(capsys.readouterr().out.strip().splitlines()[-1])
 
-    monkeypatch.setattr(harness, "_run", run)
+    monkeypatch.setattr(harness, "run_side", run)
 
 
 @pytest.mark.usefixtures("in_process")
