@@ -1,4 +1,4 @@
-"""Holds the `relgen` command, one module for each subcommand.
+"""The `relgen` command, one module for each subcommand.
 
-Leaves out the work itself, and loads nothing heavy until a command runs.
+It does none of the work itself, and loads nothing heavy until a command runs.
 """

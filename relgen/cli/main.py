@@ -65,8 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        0 when it did what was asked; 2 for bad input or a disk that refuses, after one line on
-        stderr; 130 when interrupted.
+        0 when it did what was asked; 2, after one line on stderr, for bad input or a disk that
+        cannot be written; 130 when interrupted.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     _quiet_libraries()
@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
+        print("interrupted; run the same command again to continue", file=sys.stderr)
         return 130
     except BrokenPipeError:
         # the reader of our output left; nothing more can be said, not even at exit
@@ -157,7 +157,7 @@ def _help_or_refuse(words: list[str]) -> None:
 
 
 def _quiet_libraries() -> None:
-    """Keep notes that no user of relgen can act on from the terminal."""
+    """Hide warnings of libraries that no user of relgen can act on."""
     # it looks for a faster 4-bit kernel on the Hub and says so when there is none
     logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
     # what PEFT and Lightning call in transformers is not the user's to change

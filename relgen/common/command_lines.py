@@ -1,4 +1,4 @@
-"""Command lines of typed dataclasses: `parse` reads one, `arguments` writes one.
+"""Command lines of typed dataclasses.
 
 A field `max_new_tokens` is the option `--max-new-tokens`; underscores do as well as dashes. A truth
 value is `--diverse` or `--no-diverse`, a list takes several words, a mapping `KEY=VALUE,…`, and the
@@ -37,7 +37,7 @@ def parse(kind: type[Options], command: str, words: Sequence[str]) -> Options | 
     Args:
         kind: the command's dataclass; its docstring is the description that `--help` prints.
         command: its name, such as `data split`; presets are looked for in the folder of this name.
-        words: what stands behind it on the command line.
+        words: the words after it on the command line.
 
     Returns:
         None after `--print_config`, which prints the options.

@@ -185,9 +185,9 @@ def refuse_other_readme(folder: str | Path) -> None:
     path = Path(folder) / "README.md"
     if path.is_file() and not read_text(path).startswith("---\n"):
         raise InputError(
-            "this README is no dataset card, and would be written over",
+            "this README is not a dataset card and would be overwritten",
             path=path,
-            remedy="give --out a folder of its own",
+            remedy="give another folder by --out",
         )
 
 

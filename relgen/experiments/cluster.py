@@ -25,7 +25,7 @@ _TIME_TO_END = 30.0  # seconds that cancelled jobs have to end
 
 @dataclass(frozen=True, slots=True)
 class Jobs:
-    """Where jobs run.
+    """The place where jobs run, and how many at a time.
 
     Args:
         cluster: `local` starts processes that share this machine's threads; `slurm` submits jobs.

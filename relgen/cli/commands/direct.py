@@ -13,7 +13,7 @@ class Options(DirectSettings):
     """Ask a language model for the relation of each sentence (Direct-RE).
 
     It reads the relations with their explanations, a few labelled sentences and each test sentence,
-    and names the relation. Killed, the same command goes on where it stopped.
+    and names the relation. If it is stopped, run the same command again to continue.
     """
 
     train: str

@@ -16,7 +16,7 @@ from relgen.generation import GenerationSettings
 class Options(GenerationSettings):
     """Let a language model write samples, one by one (obo) or all at once (aao), under a grammar.
 
-    Interrupted or killed, the same command goes on where it stopped. The keys of the file that -c
+    If it is stopped, run the same command again to continue. The keys of the file that -c
     names are the options, with underscores for dashes.
     """
 

@@ -17,7 +17,7 @@ class Options(LabelSettings):
 
     A regression over a language model's hidden states is fitted to the labelled samples.
     Classifiers train on these probabilities instead of the relation that was asked for.
-    Interrupted or killed, the same command goes on where it stopped.
+    If it is stopped, run the same command again to continue.
     """
 
     samples: list[str] = field(metadata=POSITIONAL)

@@ -1,4 +1,4 @@
-"""`relgen run`: an experiment from beginning to end; run again, it goes on where it stopped."""
+"""`relgen run`: an experiment from beginning to end, continued where it was stopped."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from relgen.experiments import Grid, Jobs, choose, load_grid, print_grid, run_gr
 class Options:
     """Run an experiment as a list of relgen commands.
 
-    Stages that are done already are kept; an interrupted run goes on where it stopped.
+    Stages that are done already are kept; an interrupted run continues where it stopped.
     """
 
     experiment: str = field(metadata=POSITIONAL)

@@ -250,10 +250,10 @@ def test_nobody_s_own_readme_is_written_over(
     assert cli.main(command) == 0
     capsys.readouterr()
     (tmp_path / "README.md").write_text("# My project\n", encoding="utf-8")
-    assert "README.md: this README is no dataset card" in failed(capsys, *command)
+    assert "README.md: this README is not a dataset card" in failed(capsys, *command)
     card = ["data", "card", str(tmp_path / "dev.jsonl"), "--schema", "everyday"]
     card += ["--license", "cc0-1.0", "--out", str(tmp_path)]
-    assert "README.md: this README is no dataset card" in failed(capsys, *card)
+    assert "README.md: this README is not a dataset card" in failed(capsys, *card)
     assert (tmp_path / "README.md").read_text(encoding="utf-8") == "# My project\n"
 
 
@@ -278,7 +278,7 @@ def test_interruption_has_its_own_code(
 
     monkeypatch.setattr(cli, "run", interrupted)
     assert cli.main(["run"]) == 130
-    assert "the same command goes on from here" in capsys.readouterr().err
+    assert "run the same command again to continue" in capsys.readouterr().err
 
 
 def test_unexpected_errors_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
