@@ -23,6 +23,7 @@ from relgen.dpo import UnknownSizesError
 from relgen.dpo.logps import tree_log_probabilities
 from relgen.dpo.preference_pairs import write_chains
 from relgen.dpo.prefix_tree import micro_batches, pack
+from relgen.kernels import in_use
 from relgen.models.causal_lm import load_language_model
 from tests import tiny
 from tests.relgen.dpo.dense import dense_log_probabilities
@@ -176,6 +177,8 @@ def test_branches_by_parts_give_the_same_step(files, options):
         dpo.train()
         tiny.tune(dpo.policy)
         dpo.policy.double()
+        if not in_use("norms"):
+            tiny.in_double(dpo.policy)
         (batch,) = data_batches(files, token_budget=10_000)
         assert len(micro_batches(batch, 40)) > 3
         result = dpo.model_step(batch, dpo.reference_log_probabilities(batch))

@@ -65,7 +65,7 @@ def language_model(
         for parameter in model.parameters():
             # biases and norms too: a test must not pass because they are zero or one
             parameter.data += 0.1 * torch.randn_like(parameter)
-    return (_in_double(model) if dtype == torch.float64 else model).eval()
+    return (in_double(model) if dtype == torch.float64 else model).eval()
 
 
 def writing_model(
@@ -87,8 +87,8 @@ def tune(policy: nn.Module) -> None:
                 parameter.data = 0.1 * torch.randn_like(parameter)
 
 
-def _in_double(model: PreTrainedModel) -> PreTrainedModel:
-    """Norms that stay in float64: those of transformers round through float32 on the way."""
+def in_double(model: nn.Module) -> nn.Module:
+    """Replace norms by ones that stay in float64: those of transformers round through float32."""
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
             if type(child).__name__.endswith("RMSNorm"):
