@@ -18,7 +18,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -251,17 +251,6 @@ def semeval() -> Path | None:
     root = os.environ.get("RELGEN_DATA")
     folder = Path(root) / "semeval2010_task8" if root else None
     return folder if folder and folder.is_dir() else None
-
-
-@contextlib.contextmanager
-def without_kernels() -> Iterator[None]:
-    """Let models compute plainly in this process for a while."""
-    before = os.environ.get("RELGEN_KERNELS", "")
-    os.environ["RELGEN_KERNELS"] = "off"
-    try:
-        yield
-    finally:
-        os.environ["RELGEN_KERNELS"] = before
 
 
 def split_numbers(text: str) -> list[int]:
