@@ -1,4 +1,4 @@
-"""The plain layout of preference pairs, one row for each completion, to compare packed trees with."""
+"""The plain layout of preference pairs, a row for each completion, to compare packed trees with."""
 
 from __future__ import annotations
 
