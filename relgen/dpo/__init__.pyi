@@ -15,6 +15,7 @@ from .memory import kernels_in_use as kernels_in_use
 from .microbatch import tree_losses as tree_losses
 from .preference_pairs import EQUAL_SHARES as EQUAL_SHARES
 from .preference_pairs import REJECTION_KINDS as REJECTION_KINDS
+from .preference_pairs import ChainsOptions as ChainsOptions
 from .preference_pairs import RejectionKind as RejectionKind
 from .preference_pairs import build_chains as build_chains
 from .preference_pairs import read_chains as read_chains
