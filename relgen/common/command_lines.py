@@ -255,11 +255,12 @@ def _as_option(
         positional = {entry.name for entry in dataclasses.fields(kind) if entry.metadata}
         if field not in positional:
             return error.at(field=_option(field), remedy=_see_help(command))
-        lists = [key for key in given if isinstance(given[key], list) and key not in positional]
-        before = (
-            f"put it before {_option(lists[0])}, which takes all words after it" if lists else ""
+        swallowed = (
+            f"put it before {_option(key)}, which takes all words after it"
+            for key, value in given.items()
+            if isinstance(value, list) and key not in positional
         )
-        return error.at(remedy=before or _see_help(command))
+        return error.at(remedy=next(swallowed, _see_help(command)))
     return error.at(field=_option(field)) if field in given else error
 
 

@@ -48,7 +48,7 @@ def test_quoted_values_are_read_as_yaml_would(tmp_path: Path) -> None:
     assert (experiment.keep_weights, experiment.halves) == (False, True)
     assert (experiment.seeds, experiment.shots) == ((1, 2), 4)
     for wrong in ("keep_weights: 'never'", "keep_weights: 1", "seeds: [1, 'two']"):
-        with pytest.raises(InputError, match="mine.yaml:2: field '(keep_weights|seeds)': must be"):
+        with pytest.raises(InputError, match=r"mine\.yaml:2: field .*: must be"):
             load_experiment(written(tmp_path, f"corpus: everyday\n{wrong}\n"))
 
 
