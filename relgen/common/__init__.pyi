@@ -2,7 +2,6 @@ from .append_log import append_line as append_line
 from .append_log import inputs_hash as inputs_hash
 from .append_log import map_in_chunks as map_in_chunks
 from .append_log import resume_log as resume_log
-from .append_log import start_log as start_log
 from .command_lines import POSITIONAL as POSITIONAL
 from .command_lines import parse as parse
 from .command_lines import parse_known as parse_known
