@@ -20,7 +20,6 @@ from relgen.evaluation.direct.answers import AnswerTrie, Descent, build_trie
 from relgen.evaluation.direct.prompt import DirectPrompt
 from relgen.generation import (
     RaggedCache,
-    append_tokens,
     check_cacheable,
     check_fits,
     context_window,
@@ -176,4 +175,4 @@ class DirectReader:
 
     @torch.inference_mode()
     def _append(self, cache: RaggedCache, rows: Sequence[Sequence[int]]) -> Tensor:
-        return append_tokens(self.model, cache, range(len(rows)), rows, self.model.device)
+        return cache.append(self.model, range(len(rows)), rows, self.model.device)
