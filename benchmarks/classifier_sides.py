@@ -41,7 +41,6 @@ from relgen.common.yaml_files import read_yaml
 from relgen.data.samples import Sample, read_samples
 from relgen.data.schema import load_schema
 from relgen.evaluation.scores import score_labels
-from relgen.kernels import keep_freed_memory
 from relgen.kernels.last_layer import NarrowLayer
 
 TRAIN_SIDES = ("train-relgen", "train-trainer")
@@ -59,7 +58,6 @@ def predicting_sides(args: argparse.Namespace) -> tuple[str, ...]:
 
 def measure_side(args: argparse.Namespace) -> Row:
     """Measure seconds, tokens read, peak memory, and the score of the result."""
-    keep_freed_memory()
     work = Path(args.work)
     test = read_samples(work / "test.jsonl")
     if args.side in TRAIN_SIDES:

@@ -189,11 +189,10 @@ def _one_side(args: argparse.Namespace) -> None:
     from peft import get_peft_model, prepare_model_for_kbit_training
 
     from benchmarks.dpo_sides import lora_config, relgen_epoch, trl_epoch, warm_up
-    from relgen.kernels import accelerate, keep_freed_memory
+    from relgen.kernels import accelerate
 
     if args.side in ("tree-plain", "trl"):
         os.environ["RELGEN_KERNELS"] = "off"
-    keep_freed_memory()
     torch.set_num_threads(args.threads)
     chains, tokenizer = chains_of(args)
     base = _base(args)

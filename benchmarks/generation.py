@@ -149,7 +149,7 @@ def _one_side(args: argparse.Namespace) -> None:
     from benchmarks.shapes import random_model
     from relgen.generation.backends.transformers import TransformersBackend
     from relgen.generation.files.journal import Journal
-    from relgen.kernels import ATTENTION, accelerate, keep_freed_memory
+    from relgen.kernels import ATTENTION, accelerate
     from relgen.models.causal_lm import (
         EMBEDDED_LANGUAGE_MODEL,
         load_language_model,
@@ -164,7 +164,6 @@ def _one_side(args: argparse.Namespace) -> None:
     theirs = args.side in ("generate", "single")
     if theirs:
         os.environ["RELGEN_KERNELS"] = "off"
-    keep_freed_memory()
     torch.set_num_threads(args.threads)
     settings = _settings(args)
     # random weights read the embedded model's tokens

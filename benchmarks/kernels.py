@@ -24,10 +24,10 @@ from benchmarks.harness import Row, median
 from relgen.kernels.switch import KERNELS, Kernel
 
 PARTS: dict[str, tuple[Kernel, ...]] = {
-    "dpo-8": ("allocator", "gated", "head", "linear", "lora", "norms"),
-    "dpo-32": ("allocator", "gated", "head", "linear", "lora", "norms"),
-    "generation": ("allocator", "decoding", "grouped", "linear"),
-    "classifier": ("allocator", "last_layer", "linear"),
+    "dpo-8": ("gated", "head", "linear", "lora", "norms"),
+    "dpo-32": ("gated", "head", "linear", "lora", "norms"),
+    "generation": ("decoding", "grouped", "linear"),
+    "classifier": ("last_layer", "linear"),
 }
 """What is measured, and the kernels that take part in it."""
 assert {kernel for kernels in PARTS.values() for kernel in kernels} == set(get_args(Kernel))

@@ -20,7 +20,6 @@ from collections.abc import Sequence
 
 from relgen import __version__
 from relgen.common import InputError
-from relgen.kernels import keep_freed_memory
 
 COMMANDS = {
     "data convert": "turn a corpus into samples.jsonl",
@@ -70,7 +69,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     _quiet_libraries()
-    keep_freed_memory()
     try:
         run(arguments)
     except InputError as error:

@@ -33,7 +33,6 @@ from relgen.experiments.stage_state import (
     require_inputs,
 )
 from relgen.experiments.stages import STAGE_KINDS, Plan, Stage
-from relgen.kernels import return_freed_memory
 
 Execute = Callable[[Sequence[str]], None]
 """Runs a command line, given without `relgen`; raises InputError or SystemExit."""
@@ -168,7 +167,6 @@ def _run_stage(stage: Stage, plan: Plan, execute: Execute) -> None:
         line = shlex.join(stage.command)
         raise InputError(f"stage {stage.name} failed: relgen {line}") from error
     gc.collect()
-    return_freed_memory()
     write_json(
         stage.record,
         {

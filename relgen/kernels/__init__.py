@@ -1,4 +1,4 @@
-"""Replaces layers, the attention function and the allocator's settings by faster ones.
+"""Replaces layers and the attention function of models by faster ones.
 
 Results are the same without them (`RELGEN_KERNELS=off`), up to rounding.
 """

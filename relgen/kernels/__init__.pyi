@@ -1,7 +1,5 @@
 from .acceleration import Use as Use
 from .acceleration import accelerate as accelerate
-from .allocator import keep_freed_memory as keep_freed_memory
-from .allocator import return_freed_memory as return_freed_memory
 from .attention import ATTENTION as ATTENTION
 from .attention import Attend as Attend
 from .attention import grouped_attention as grouped_attention

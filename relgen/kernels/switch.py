@@ -14,7 +14,6 @@ from typing import Literal, get_args
 from relgen.common import InputError
 
 Kernel = Literal[
-    "allocator",  # keeps freed memory for the next tensors
     "decoding",  # weights in oneDNN's layout
     "gated",  # SwiGLU with half as much kept for its backward pass
     "grouped",  # attention with a mask over grouped keys and values, without copies
