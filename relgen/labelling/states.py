@@ -109,7 +109,7 @@ class StateReader:
         InputError: the model cannot be found, or its tokenizer provides no offsets.
     """
 
-    def __init__(self, model: str, *, dtype: DType = "float32", device: torch.device) -> None:
+    def __init__(self, model: str, dtype: DType, device: torch.device) -> None:
         self.tokenizer = load_tokenizer(model)
         if not self.tokenizer.is_fast:
             problem = "labelling needs a tokenizer that provides the offsets of its tokens"

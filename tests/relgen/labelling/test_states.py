@@ -22,7 +22,7 @@ LONG = Sample(
 
 @pytest.fixture(scope="module")
 def reader() -> StateReader:
-    return StateReader("smollm2-135m-instruct", device=torch.device("cpu"))
+    return StateReader("smollm2-135m-instruct", "float32", torch.device("cpu"))
 
 
 def test_shapes_and_layers(reader: StateReader) -> None:
@@ -88,7 +88,7 @@ def test_special_tokens_in_a_text_are_text(reader: StateReader) -> None:
 
 def test_a_model_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nowhere"):
-        StateReader(str(tmp_path / "nowhere"), device=torch.device("cpu"))
+        StateReader(str(tmp_path / "nowhere"), "float32", torch.device("cpu"))
 
 
 def test_the_three_texts_and_where_they_are_read() -> None:
