@@ -19,14 +19,11 @@ from peft import LoraConfig, PeftModel
 from torch import Tensor
 
 from benchmarks.harness import timed
-from relgen.dpo.logps import (
-    PairLogProbabilities,
-    row_log_probabilities,
-    tree_log_probabilities,
-)
+from benchmarks.rows import RowBatch, lay_out_rows, row_log_probabilities
+from relgen.dpo.logps import PairLogProbabilities, tree_log_probabilities
 from relgen.dpo.losses import log_ratio_difference, sigmoid_loss
 from relgen.dpo.microbatch import PairLoss, TreeLosses, tree_losses
-from relgen.dpo.prefix_tree import RowBatch, TreeBatch, lay_out_rows, pack
+from relgen.dpo.prefix_tree import TreeBatch, pack
 from relgen.dpo.tokenize import ChainTokens
 from relgen.models.lora import reference
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from benchmarks.scale_data import DIMENSION, embeddings, held_out_sentences, sentences
 from relgen.cli.commands import data_convert
+from relgen.data.options import ConvertOptions
 from relgen.data.samples import Sample, iter_samples, write_samples
 from relgen.generation.overlap import OverlapIndex, context_words, jaccard
 from relgen.generation.settings import GenerationSettings
@@ -59,7 +60,7 @@ def read(clock: Clock, size: int, seed: int, folder: Path) -> Callable[[], int]:
 
 def convert(clock: Clock, size: int, seed: int, folder: Path) -> Callable[[], str]:
     write_samples(folder / "s.jsonl", sentences(size, seed))
-    options = data_convert.Options(
+    options = ConvertOptions(
         input=str(folder / "s.jsonl"), format="jsonl", out=str(folder / "t.jsonl")
     )
 

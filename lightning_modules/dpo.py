@@ -38,13 +38,9 @@ from relgen.dpo import (
     PairLogProbabilities,
     PreferenceLoss,
     ReferenceCache,
-    TrainingSettings,
+    StepMemory,
     TreeBatch,
-    UnknownSizesError,
-    adapted_layers,
     check_attention,
-    estimate_memory,
-    kernels_in_use,
     read_sizes,
     tree_log_probabilities,
     tree_losses,
@@ -254,7 +250,8 @@ class DPOModule(LightningModule):
             some = PairLogProbabilities(*(values[pairs] for values in reference))
             return self.loss.losses(policy, some, tokens[:, pairs])
 
-        branch_tokens = self.micro_batch_tokens(batch)
+        precision = "32-true" if self._trainer is None else str(self.trainer.precision)
+        branch_tokens = self.micro_batch_tokens(batch, precision)
         found = tree_losses(self.policy, batch, losses, branch_tokens=branch_tokens)
         rewards = self.loss.rewards(found.policy, reference, tokens)
         return StepResult(found.total / batch.pairs, found.losses, *rewards, found.policy)
@@ -279,40 +276,54 @@ class DPOModule(LightningModule):
         Args:
             batch: the largest one.
             precision: the trainer's.
+
+        Raises:
+            InputError: the model cannot be found, or its layers are of another form.
         """
-        sizes = read_sizes(self.model)
-        found = self._estimate_memory(sizes, batch, precision, self.branch_tokens)
-        if self.branch_tokens is not None or self._fits(found):
-            return found
-        return self._estimate_memory(sizes, batch, precision, _BRANCH_TOKENS)
+        if self._sizes is None:
+            raise InputError(
+                "memory can be estimated for dense decoders with gated feed-forward layers only",
+                field="model",
+                value=self.model,
+                remedy="run without --estimate, or choose a model of Llama's, Qwen's or Mistral's "
+                "form",
+            )
+        branch_tokens = self.micro_batch_tokens(batch, precision)
+        return self._estimate(self._sizes, batch, precision, branch_tokens)
+
+    def micro_batch_tokens(self, batch: TreeBatch, precision: str = "32-true") -> int | None:
+        """Return how many tokens of a batch's branches to compute at a time; None for all."""
+        if self.sharded:
+            return None
+        if self.branch_tokens is not None:
+            return self.branch_tokens
+        # micro-batches compute their gradients before float16's loss scaling
+        if precision.startswith("16"):
+            return None
+        # of the batch alone, so that a resumed run decides as the interrupted one did
+        fits = self._sizes is not None and self._fits(
+            self._estimate(self._sizes, batch, precision, None)
+        )
+        return None if fits else _BRANCH_TOKENS
 
     @cached_property
     def _sizes(self) -> DecoderSizes | None:
-        """The base's sizes; None if its layers are of a form whose memory is not known."""
-        try:
-            return read_sizes(self.model)
-        except UnknownSizesError:
-            return None
+        return read_sizes(self.model, rank=self.lora_rank, target_modules=self.lora_target_modules)
 
-    def _estimate_memory(
+    def _estimate(
         self, sizes: DecoderSizes, batch: TreeBatch, precision: str, branch_tokens: int | None
     ) -> MemoryEstimate:
-        settings = TrainingSettings(
+        memory = StepMemory(
+            sizes,
             dtype=self.dtype_name,
-            quantization=self.quantization,
+            quantized=self.quantization is not None,
             double_quantization=self.double_quantization,
-            compute_dtype=self.compute_dtype,
             autocast="mixed" in precision,
-            rank=self.lora_rank,
-            targets=adapted_layers(self.lora_target_modules, sizes),
             dropout=self.lora_dropout > 0,
             recompute=self.gradient_checkpointing,
             on_cpu=self._root_device.type == "cpu",
-            kernels=kernels_in_use(),
         )
-        return estimate_memory(
-            sizes, settings, batch, self.make_optimizer, branch_tokens=branch_tokens
-        )
+        return memory.estimate(batch, self.make_optimizer, branch_tokens)
 
     def _fits(self, estimate: MemoryEstimate) -> bool:
         """Return whether a step fits into its device; the processes of a machine share its CPU."""
@@ -324,22 +335,6 @@ class DPOModule(LightningModule):
     @property
     def _root_device(self) -> torch.device:
         return find_device(None) if self._trainer is None else self.trainer.strategy.root_device
-
-    def micro_batch_tokens(self, batch: TreeBatch) -> int | None:
-        """Return how many tokens of a batch's branches to compute at a time; None for all."""
-        if self.sharded:
-            return None
-        if self.branch_tokens is not None:
-            return self.branch_tokens
-        precision = "32-true" if self._trainer is None else str(self.trainer.precision)
-        # micro-batches compute their gradients before float16's loss scaling
-        if precision.startswith("16"):
-            return None
-        # of the batch alone, so that a resumed run decides as the interrupted one did
-        fits = self._sizes is not None and self._fits(
-            self._estimate_memory(self._sizes, batch, precision, None)
-        )
-        return None if fits else _BRANCH_TOKENS
 
     def on_fit_start(self) -> None:
         # the frozen base is in eval mode on purpose

@@ -33,7 +33,6 @@ from relgen.cli.trained_options import (
     with_presets,
 )
 from relgen.common import InputError, parse_known
-from relgen.dpo import EstimatesMemory, HasHeaviestBatch
 
 # gloo's and NCCL's messages when another process of the run is gone
 _LOST_PROCESS = re.compile(
@@ -122,6 +121,7 @@ class RelgenCLI(LightningCLI):
             # an optimiser built here would exist before `configure_model` makes its parameters
             auto_configure_optimizers=False,
             seed_everything_default=1,
+            parser_kwargs={"allow_abbrev": False},
             parser_class=_Parser,
             args=words,
         )
@@ -180,13 +180,13 @@ class RelgenCLI(LightningCLI):
         if not self.own.estimate:
             super()._run_subcommand(subcommand)
             return
-        data = self.datamodule
-        if not isinstance(self.model, EstimatesMemory) or not isinstance(data, HasHeaviestBatch):
+        model: Any = self.model
+        if not hasattr(model, "estimate_memory"):
             raise InputError("only `relgen dpo fit` can be estimated", field="--estimate")
         trainer = self.config[subcommand].trainer
         devices = trainer.devices if isinstance(trainer.devices, int) else 1
-        heaviest = data.heaviest_batch(max(1, trainer.max_epochs or 1), max(1, devices))
-        print(self.model.estimate_memory(heaviest, str(trainer.precision or "32-true")))
+        heaviest = self.datamodule.heaviest_batch(max(1, trainer.max_epochs or 1), max(1, devices))
+        print(model.estimate_memory(heaviest, str(trainer.precision or "32-true")))
         if "FullySharded" in str(trainer.strategy):
             if self.config[subcommand].model.init_args.get("quantization"):
                 raise InputError("4-bit weights cannot be sharded", field="quantization")

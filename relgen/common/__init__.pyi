@@ -2,10 +2,10 @@ from .append_log import append_line as append_line
 from .append_log import inputs_hash as inputs_hash
 from .append_log import map_in_chunks as map_in_chunks
 from .append_log import resume_log as resume_log
-from .append_log import start_log as start_log
 from .command_lines import POSITIONAL as POSITIONAL
 from .command_lines import parse as parse
 from .command_lines import parse_known as parse_known
+from .command_lines import words as words
 from .configuration import check as check
 from .configuration import checked as checked
 from .configuration import field_helps as field_helps
@@ -13,6 +13,7 @@ from .configuration import merged as merged
 from .configuration import nearest as nearest
 from .configuration import read as read
 from .configuration import read_file as read_file
+from .configuration import upcast as upcast
 from .device import DType as DType
 from .device import Quantization as Quantization
 from .device import fast_dtype as fast_dtype
@@ -39,6 +40,7 @@ from .presets import find_config as find_config
 from .presets import find_schema as find_schema
 from .progress import counted as counted
 from .ranges import BelowOne as BelowOne
+from .ranges import InputFile as InputFile
 from .ranges import NonNegativeFloat as NonNegativeFloat
 from .ranges import NonNegativeInt as NonNegativeInt
 from .ranges import PositiveFloat as PositiveFloat

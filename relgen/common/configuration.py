@@ -119,6 +119,11 @@ def checked(hint: Any, value: Any, key: str) -> Any:
         raise InputError(f"must be {expected(hint)}", field=key, value=value) from None
 
 
+def upcast(kind: type[Record], record: Any) -> Record:
+    """Return the fields that an instance of a subclass inherits, as an instance of `kind`."""
+    return kind(**{entry.name: getattr(record, entry.name) for entry in dataclasses.fields(kind)})  # type: ignore[arg-type]
+
+
 def _fields(record: Any) -> dict[str, Any]:
     return {entry.name: getattr(record, entry.name) for entry in dataclasses.fields(record)}
 

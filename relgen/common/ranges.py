@@ -1,16 +1,22 @@
-"""Numbers with bounds, as types of dataclass fields that jsonargparse checks."""
+"""Types of dataclass fields: numbers with bounds, which jsonargparse checks, and input files.
+
+`InputFile` is a text at run time; Python code may give a `Path`, which marks a file of a stage.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     PositiveInt = int
     NonNegativeInt = int
     PositiveFloat = float
     NonNegativeFloat = float
     Share = float
     BelowOne = float
+    InputFile = str | Path
 else:
     from jsonargparse.typing import (
         NonNegativeFloat,
@@ -22,6 +28,7 @@ else:
 
     Share = restricted_number_type("Share", float, [(">", 0), ("<=", 1)])
     BelowOne = restricted_number_type("BelowOne", float, [(">=", 0), ("<", 1)])
+    InputFile = str
 
 DESCRIPTIONS: dict[Any, str] = {
     PositiveInt: "a whole number above 0",

@@ -1,5 +1,9 @@
 from .arrow import load_table as load_table
 from .card import write_dataset_folder as write_dataset_folder
+from .options import CardOptions as CardOptions
+from .options import ConvertOptions as ConvertOptions
+from .options import EverydayOptions as EverydayOptions
+from .options import SplitOptions as SplitOptions
 from .predictions import Prediction as Prediction
 from .relation_descriptions import read_descriptions as read_descriptions
 from .relation_descriptions import schema_from_descriptions as schema_from_descriptions

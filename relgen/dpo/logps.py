@@ -1,17 +1,16 @@
-"""Log-probabilities of completions under a model, of packed trees and row by row."""
+"""Log-probabilities of the completions of packed trees under a model."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from peft import PeftModel
 from torch import Tensor, nn
 
-from relgen.dpo.prefix_tree import MicroBatch, RowBatch, TreeBatch
+from relgen.dpo.prefix_tree import MicroBatch, TreeBatch
 from relgen.dpo.tree_attention import TreePlan, TrunkStates, check_attention
-from relgen.kernels import head_log_probabilities
+from relgen.kernels import head_log_probabilities, token_log_probabilities
 
 # the names in configurations of a factor or a cap on the head's output
 _CHANGES_LOGITS = (
@@ -71,40 +70,6 @@ def branch_log_probabilities(
     """
     plan = TreePlan(batch, span=micro_batch.span, states=states)
     return _log_probabilities(model, batch, micro_batch, plan)
-
-
-def row_log_probabilities(model: nn.Module, rows: RowBatch) -> PairLogProbabilities:
-    """Return the log-probabilities of the plain layout, for tests and benchmarks to compare with.
-
-    Args:
-        model: any causal language model.
-        rows: the same B pairs as 2B padded rows.
-    """
-    length = rows.input_ids.shape[1]
-    first = int(rows.completion_mask.any(0).nonzero()[0])  # before it there is nothing to predict
-    logits = model(
-        input_ids=rows.input_ids,
-        attention_mask=rows.attention_mask,
-        logits_to_keep=length - first + 1,
-        use_cache=False,
-    ).logits[:, :-1]  # (2B, L - first, V)
-    per_token = token_log_probabilities(logits, rows.input_ids[:, first:])  # (2B, L - first)
-    chosen, rejected = (per_token * rows.completion_mask[:, first:]).sum(-1).chunk(2)
-    return PairLogProbabilities(chosen, rejected)
-
-
-def token_log_probabilities(logits: Tensor, ids: Tensor) -> Tensor:
-    """Return the log-probability of each id, (...); half precision is cast to float32 first.
-
-    Args:
-        logits: (..., V).
-        ids: (...).
-    """
-    if logits.dtype in (torch.bfloat16, torch.float16):
-        logits = logits.float()
-    # one pass over the vocabulary; gather and logsumexp would be several
-    losses = F.cross_entropy(logits.flatten(0, -2), ids.flatten(), reduction="none")
-    return -losses.view(ids.shape)
 
 
 def _log_probabilities(

@@ -9,7 +9,7 @@ in the row once, trunks before branches:
 With depth-first entry and exit times of the nodes, a token q sees a token k iff
 `entry[k] <= entry[q] < exit[k]` (k's node is q's own or an ancestor) and k does not come after q.
 Positions follow the path from the root. Losses and gradients are those of the plain layout, one row
-for each completion (`lay_out_rows`).
+for each completion.
 """
 
 from __future__ import annotations
@@ -18,12 +18,10 @@ import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
-from itertools import chain as joined
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from relgen.dpo.tokenize import ChainTokens
 
@@ -144,20 +142,6 @@ class TreeBatch(NamedTuple):
         return [len(shape.branches) for shape in self.shapes]
 
 
-class RowBatch(NamedTuple):
-    """The same pairs as 2B rows, padded on the right: chosen first, then rejected.
-
-    Args:
-        input_ids: (2B, L).
-        attention_mask: (2B, L), 1 for tokens, 0 for padding.
-        completion_mask: (2B, L), True for the tokens of the completion.
-    """
-
-    input_ids: Tensor
-    attention_mask: Tensor
-    completion_mask: Tensor
-
-
 def pack(chains: Sequence[ChainTokens]) -> TreeBatch:
     """Pack chains into one row; raise ValueError for no chain, or a chain without pairs."""
     if not chains or not all(chain.chosen for chain in chains):
@@ -182,28 +166,6 @@ def pack(chains: Sequence[ChainTokens]) -> TreeBatch:
         shapes=shapes,
         keys=tuple(chain.key for chain in chains),
         row_tokens=sum(chain.row_tokens for chain in chains),
-    )
-
-
-def lay_out_rows(chains: Sequence[ChainTokens]) -> RowBatch:
-    """Lay out the same pairs plainly: one row for each completion, with its whole prompt."""
-    chosen, rejected = [], []
-    for chain in chains:
-        for step in range(len(chain.chosen)):
-            shown = joined.from_iterable(chain.demonstrations[: step + 1])
-            prompt = [*chain.prefix, *shown, *chain.cue]
-            chosen.append((prompt, chain.chosen[step]))
-            rejected.append((prompt, chain.rejected[step]))
-    rows = [*chosen, *rejected]
-    ids = [torch.tensor([*prompt, *completion]) for prompt, completion in rows]
-    completion_masks = [
-        torch.tensor([False] * len(prompt) + [True] * len(completion))
-        for prompt, completion in rows
-    ]
-    return RowBatch(
-        pad_sequence(ids, batch_first=True),
-        pad_sequence([torch.ones_like(row) for row in ids], batch_first=True),
-        pad_sequence(completion_masks, batch_first=True),
     )
 
 

@@ -97,10 +97,8 @@ def score(confusion: Tensor, schema: RelationSchema, unnamed: Tensor | None = No
         precision=float(micro[0]),
         recall=float(micro[1]),
         per_relation={
-            label: LabelScores(*column, support=support)
-            for label, column, support in zip(
-                schema.labels, single.T.tolist(), gold.tolist(), strict=True
-            )
+            label: LabelScores(*each)
+            for label, *each in zip(schema.labels, *single.tolist(), gold.tolist(), strict=True)
         },
         confusion=tuple(tuple(row) for row in confusion.tolist()),
         labels=schema.labels,

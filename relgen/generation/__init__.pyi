@@ -6,4 +6,5 @@ from .backends.loading import find_engine as find_engine
 from .backends.server_settings import ServerSettings as ServerSettings
 from .run import generate as generate
 from .run import merge_shards as merge_shards
+from .settings import GenerateOptions as GenerateOptions
 from .settings import GenerationSettings as GenerationSettings

@@ -50,7 +50,11 @@ def head_log_probabilities(head: nn.Module, states: Tensor, ids: Tensor) -> Tens
     """
     if in_use("head") and is_frozen_head(head):
         return _frozen_head_log_probabilities(head, states, ids)
-    logits: Tensor = head(states)
+    return token_log_probabilities(head(states), ids)
+
+
+def token_log_probabilities(logits: Tensor, ids: Tensor) -> Tensor:
+    """Return the log-probability of each id, (T,), of logits (T, V); half precision in float32."""
     if logits.dtype in (torch.bfloat16, torch.float16):
         logits = logits.float()
     # one pass over the vocabulary; gather and logsumexp would be several

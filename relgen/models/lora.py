@@ -40,6 +40,9 @@ def add_lora(
         dropout: on the adapter's input.
         target_modules: names of layers, or `all-linear`.
         seed: of the A matrices, whatever else was drawn before.
+
+    Raises:
+        InputError: no layer has such a name.
     """
     if getattr(model, "is_loaded_in_4bit", False):
         model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
@@ -54,7 +57,12 @@ def add_lora(
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        policy = get_peft_model(model, config)
+        try:
+            policy = get_peft_model(model, config)
+        except ValueError as error:  # no layer has such a name
+            raise InputError(
+                str(error).splitlines()[0], field="lora_target_modules", value=target_modules
+            ) from error
     accelerate(policy, for_="training")
     return policy
 

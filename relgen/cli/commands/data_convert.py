@@ -3,62 +3,18 @@
 from __future__ import annotations
 
 import sys
-import textwrap
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Literal
 
-from relgen.common import POSITIONAL, InputError, counted, refuse_inputs
+from relgen.common import InputError, counted, refuse_inputs
+from relgen.data import ConvertOptions as Options
 from relgen.data import ReadStatistics, Sample, load_schema, write_samples
 from relgen.data.corpora import (
-    FORMATS,
     LabelPatch,
     ReadOptions,
     find_corpus,
     read_corpus,
     unusual_tacred_size,
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """Read a corpus in one of the formats and write samples.jsonl.
-
-    A relative INPUT that does not exist is looked for below $RELGEN_DATA as well.
-    """
-
-    input: str = field(metadata=POSITIONAL)
-    """A file; for hub, a Hub id or a folder."""
-    format: str
-    """Format of the corpus, as listed above."""
-    out: str
-    """File to write (samples.jsonl)."""
-    labels: str | None = None
-    """File that corrects labels by id: {"id": "relation", …} or
-    [{"id": …, "relation": …}, …].
-    """
-    drop_unpatched: bool | None = None
-    """Leave out the samples that --labels does not name, or let them keep their labels; by default
-    they are left out by Re-TACRED's patch on tacred, and kept by all others.
-    """
-    rename: tuple[str, ...] = ()
-    """Other names for labels, as OLD=NEW; can be given several times."""
-    skip_bad: bool = False
-    """Leave malformed records out and count them, instead of stopping at the first."""
-    split_name: str | None = None
-    """Name that goes into the ids (by default the file's; semeval: a number); for hub, the split to
-    load (by default train); for tacred, the split whose size is expected.
-    """
-    mentions: Literal["first", "all"] = "first"
-    """For fewrel: the first pair of mentions that do not overlap, or all of them."""
-    columns: dict[str, str] | None = None
-    """For hub: where text, tokens, relation, head, tail and id stand."""
-
-
-_WRAPPER = textwrap.TextWrapper(98, subsequent_indent=" " * 14, break_on_hyphens=False)
-Options.__doc__ = f"{Options.__doc__}\n" + "\n".join(
-    _WRAPPER.fill(f"    {name:<10}{each.description}") for name, each in FORMATS.items()
 )
 
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from relgen import __version__
 from relgen.cli.commands.data_convert import print_skipped
-from relgen.common import POSITIONAL, PositiveInt, content_hash, refuse_inputs, write_json
+from relgen.common import content_hash, refuse_inputs, write_json
 from relgen.data import (
     ReadStatistics,
     iter_samples,
@@ -19,33 +17,7 @@ from relgen.data import (
     split,
     write_samples,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """Choose K training samples for each relation, by seed.
-
-    The development set shares neither an id nor a sentence with them.
-    """
-
-    samples: str = field(metadata=POSITIONAL)
-    """File of samples (samples.jsonl)."""
-    shots: PositiveInt
-    """Samples of each relation."""
-    seed: int = 1
-    """Seed of the choice."""
-    dev: Literal["full", "K", "none"] = "full"
-    """Development set: all other samples, K others of each relation, or none."""
-    dev_from: str | None = None
-    """File to take the development set from instead."""
-    exclude: str | None = None
-    """File whose sentences and ids are never chosen, such as the test set."""
-    schema: str | None = None
-    """Schema file, or the name of a shipped schema, to check the labels against."""
-    skip_bad: bool = False
-    """Leave malformed records out and count them, instead of stopping at the first."""
-    out: str
-    """Folder to write."""
+from relgen.data import SplitOptions as Options
 
 
 def run(options: Options) -> None:

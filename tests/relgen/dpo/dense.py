@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from relgen.dpo.logps import PairLogProbabilities, token_log_probabilities
+from relgen.dpo.logps import PairLogProbabilities
 from relgen.dpo.prefix_tree import TreeBatch, visible
+from relgen.kernels import token_log_probabilities
 
 
 def dense_mask(batch: TreeBatch) -> Tensor:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from benchmarks.rows import lay_out_rows
 from relgen.dpo.prefix_tree import (
     Branch,
     MicroBatch,
     Span,
-    lay_out_rows,
     micro_batches,
     pack,
     prompt_ids,
@@ -145,20 +145,6 @@ def test_parts_are_all_branches_and_of_about_one_size(tokens):
         assert part.span.start <= int(at.min()) <= int(at.max()) < part.span.end
     assert found[-1].pairs.stop == batch.pairs
     assert found[-1].targets.stop == len(batch.target_ids)
-
-
-def test_rows_literally():
-    rows = lay_out_rows([CHAIN])
-    assert rows.input_ids.tolist() == [
-        [1, 2, 3, 6, 7, 10, 0, 0, 0],
-        [1, 2, 3, 4, 5, 6, 7, 12, 0],
-        [1, 2, 3, 6, 7, 20, 21, 0, 0],
-        [1, 2, 3, 4, 5, 6, 7, 22, 0],
-    ]
-    assert rows.attention_mask.sum(1).tolist() == [7, 9, 8, 9]
-    assert rows.completion_mask.nonzero().tolist() == [
-        [0, 5], [0, 6], [1, 7], [1, 8], [2, 5], [2, 6], [2, 7], [3, 7], [3, 8],
-    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("pairs", [1, 2, 7, 16])

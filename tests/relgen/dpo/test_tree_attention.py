@@ -13,15 +13,14 @@ from transformers import (
     Qwen3_5Config,
 )
 
+from benchmarks.rows import lay_out_rows, row_log_probabilities
 from relgen.common.errors import InputError
 from relgen.dpo.logps import (
     PairLogProbabilities,
-    row_log_probabilities,
-    token_log_probabilities,
     tree_log_probabilities,
 )
 from relgen.dpo.losses import log_ratio_difference, sigmoid_loss
-from relgen.dpo.prefix_tree import lay_out_rows, pack
+from relgen.dpo.prefix_tree import pack
 from relgen.dpo.tree_attention import TreePlan, check_attention
 from relgen.kernels import ATTENTION, in_use, lm_head
 from relgen.kernels.attention import attention_forward
@@ -202,14 +201,6 @@ def test_without_a_plan_it_is_sdpa_with_padding():
         alone = plain(input_ids=ids[:1, 2:]).logits
     assert torch.equal(got, wanted)
     torch.testing.assert_close(got[0, 2:], alone[0], rtol=1e-9, atol=1e-12)
-
-
-def test_token_log_probabilities_of_a_literal():
-    logits = torch.tensor([[0.0, 0.0], [0.0, 1.0986123]])
-    got = token_log_probabilities(logits, torch.tensor([0, 1]))
-    # log 1/2, and log 3/4 since exp(1.0986) = 3
-    torch.testing.assert_close(got, torch.tensor([-0.6931472, -0.2876821]))
-    assert token_log_probabilities(logits.bfloat16(), torch.tensor([0, 1])).dtype == torch.float32
 
 
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])

@@ -7,7 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from relgen.kernels import lm_head
-from relgen.kernels.lm_head import head_log_probabilities, is_frozen_head
+from relgen.kernels.lm_head import (
+    head_log_probabilities,
+    is_frozen_head,
+    token_log_probabilities,
+)
 
 
 def made(
@@ -104,3 +108,11 @@ def test_which_heads_it_computes() -> None:
     handle.remove()
     head.bias.requires_grad_()
     assert not is_frozen_head(head)
+
+
+def test_token_log_probabilities_of_a_literal() -> None:
+    logits = torch.tensor([[0.0, 0.0], [0.0, 1.0986123]])
+    got = token_log_probabilities(logits, torch.tensor([0, 1]))
+    # log 1/2, and log 3/4 since exp(1.0986) = 3
+    torch.testing.assert_close(got, torch.tensor([-0.6931472, -0.2876821]))
+    assert token_log_probabilities(logits.bfloat16(), torch.tensor([0, 1])).dtype == torch.float32

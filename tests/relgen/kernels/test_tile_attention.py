@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from benchmarks.rows import lay_out_rows, row_log_probabilities
 from relgen.dpo import logps, tree_attention
-from relgen.dpo.logps import row_log_probabilities, tree_log_probabilities
-from relgen.dpo.prefix_tree import lay_out_rows, pack
+from relgen.dpo.logps import tree_log_probabilities
+from relgen.dpo.prefix_tree import pack
 from relgen.dpo.tree_attention import TreePlan, plan_tiles
 from relgen.kernels import ATTENTION, accelerate
 from relgen.kernels.tile_attention import attend_tiles, can_tile
