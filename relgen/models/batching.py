@@ -15,9 +15,7 @@ def length_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
         >>> length_batches([5, 30, 9, 7], 30)
         [[1], [2, 3, 0]]
 
-    Args:
-        lengths: of the rows.
-        budget: tokens of a batch, padding included; a longer row is a batch by itself.
+    A row that is longer than the budget is a batch by itself.
     """
     order = sorted(range(len(lengths)), key=lambda row: -lengths[row])
     batches, start = [], 0

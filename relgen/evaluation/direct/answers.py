@@ -42,20 +42,15 @@ def build_trie(answers: Sequence[Sequence[int]]) -> AnswerTrie:
     """
     if not all(answers) or len(set(map(tuple, answers))) < len(answers):
         raise ValueError("answers must differ, and have at least one token")
-    ids: list[int] = []
-    parents: list[int] = []
-    children: dict[tuple[int, int], int] = {}
+    nodes: dict[tuple[int, int], int] = {}  # by parent and token
     paths = []
     for answer in answers:
         node, path = -1, []
         for token in answer:
-            if (node, token) not in children:
-                children[node, token] = len(ids)
-                ids.append(token)
-                parents.append(node)
-            node = children[node, token]
+            node = nodes.setdefault((node, token), len(nodes))
             path.append(node)
         paths.append(tuple(path))
+    parents, ids = zip(*nodes, strict=True)
     return AnswerTrie(torch.tensor(ids), torch.tensor(parents), tuple(paths))
 
 
