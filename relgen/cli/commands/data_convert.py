@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from relgen.common import InputError, counted, refuse_inputs
+from relgen.common import InputError, refuse_inputs
 from relgen.data import ConvertOptions as Options
 from relgen.data import ReadStatistics, Sample, load_schema, write_samples
 from relgen.data.corpora import (
@@ -20,6 +20,9 @@ from relgen.data.corpora import (
 
 def run(options: Options) -> None:
     """Convert, with one sample in memory at a time except for corpora of one document."""
+    from rich.console import Console
+    from rich.progress import track
+
     refuse_inputs([options.out], filter(None, (find_corpus(options.input), options.labels)))
     statistics, counts = ReadStatistics(), Counter[str]()
     patch = _patch(options)
@@ -34,10 +37,17 @@ def run(options: Options) -> None:
             counts[sample.relation] += 1
             yield sample
 
-    samples = counted(_read(options, statistics), "samples converted")
-    total = write_samples(
-        options.out, converted(samples if patch is None else patch.apply(samples))
+    samples = _read(options, statistics)
+    patched = converted(samples if patch is None else patch.apply(samples))
+    console = Console(stderr=True)
+    shown = track(
+        patched,
+        "samples converted",
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
     )
+    total = write_samples(options.out, shown)
     if patch is not None:
         _print_patched(patch, tacred=options.format == "tacred")
     for label in sorted(unused):
