@@ -40,14 +40,10 @@ def run(options: Options) -> None:
     samples = _read(options, statistics)
     patched = converted(samples if patch is None else patch.apply(samples))
     console = Console(stderr=True)
-    shown = track(
-        patched,
-        "samples converted",
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
+    hidden = not console.is_terminal
+    total = write_samples(
+        options.out, track(patched, "converting", console=console, transient=True, disable=hidden)
     )
-    total = write_samples(options.out, shown)
     if patch is not None:
         _print_patched(patch, tacred=options.format == "tacred")
     for label in sorted(unused):
