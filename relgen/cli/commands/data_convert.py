@@ -20,9 +20,6 @@ from relgen.data.corpora import (
 
 def run(options: Options) -> None:
     """Convert, with one sample in memory at a time except for corpora of one document."""
-    from rich.console import Console
-    from rich.progress import track
-
     refuse_inputs([options.out], filter(None, (find_corpus(options.input), options.labels)))
     statistics, counts = ReadStatistics(), Counter[str]()
     patch = _patch(options)
@@ -38,12 +35,13 @@ def run(options: Options) -> None:
             yield sample
 
     samples = _read(options, statistics)
-    patched = converted(samples if patch is None else patch.apply(samples))
-    console = Console(stderr=True)
-    hidden = not console.is_terminal
-    total = write_samples(
-        options.out, track(patched, "converting", console=console, transient=True, disable=hidden)
-    )
+    patched: Iterable[Sample] = converted(samples if patch is None else patch.apply(samples))
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import track
+
+        patched = track(patched, "converting", console=Console(stderr=True), transient=True)
+    total = write_samples(options.out, patched)
     if patch is not None:
         _print_patched(patch, tacred=options.format == "tacred")
     for label in sorted(unused):

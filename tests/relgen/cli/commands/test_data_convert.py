@@ -307,7 +307,6 @@ def test_columns_are_for_the_hub_only(tmp_path, semeval):
 
 
 def test_convert_keeps_memory_flat(tmp_path):
-    import rich.progress  # noqa: F401  # would be counted as well
 
     row = {"token": ["Ann", "in", "Bern"] * 10, "h": {"pos": [0, 1]}, "t": {"pos": [2, 3]}}
     line = json.dumps({**row, "relation": "r"}) + "\n"
