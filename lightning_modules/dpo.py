@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -17,9 +17,8 @@ from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from peft import PeftModel
 from torch import Tensor
-from torch.nn import Module, Parameter
+from torch.nn import Module
 from torch.nn.modules.module import _IncompatibleKeys
-from torch.optim import Optimizer
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from lightning_modules.callbacks.dpo import SampleTexts, SaveAdapter, Settings
@@ -27,10 +26,23 @@ from lightning_modules.callbacks.history import MetricHistory
 from lightning_modules.callbacks.preemption import SaveOnTermination
 from lightning_modules.callbacks.speed import Speed
 from lightning_modules.utils.distributed import any_process, share_of_processes
+from lightning_modules.utils.optimizer import build_optimizer
 from lightning_modules.utils.pair_metrics import PairMetrics
 from lightning_modules.utils.random_state import random_state, set_random_state
 from lightning_modules.utils.sharding import check_shardable, is_sharded, shard
-from relgen.common import DType, InputError, Quantization, resolved
+from relgen.common import (
+    BelowHalf,
+    BelowOne,
+    DType,
+    InputError,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Quantization,
+    checks_numbers,
+    resolved,
+)
 from relgen.dpo import (
     DecoderSizes,
     LossName,
@@ -118,6 +130,7 @@ class DPOModule(LightningModule):
     tokens_seen = 0
     _random_state: dict[str, Any] | None = None
 
+    @checks_numbers
     def __init__(
         self,
         model: str = EMBEDDED_LANGUAGE_MODEL,
@@ -125,29 +138,26 @@ class DPOModule(LightningModule):
         quantization: Quantization | None = None,
         double_quantization: bool = True,
         compute_dtype: DType = "bfloat16",
-        branch_tokens: int | None = None,
+        branch_tokens: PositiveInt | None = None,
         gradient_checkpointing: bool = False,
-        lora_rank: int = 16,
-        lora_alpha: int = 32,
-        lora_dropout: float = 0.0,
+        lora_rank: PositiveInt = 16,
+        lora_alpha: PositiveInt = 32,
+        lora_dropout: BelowOne = 0.0,
         lora_target_modules: str | list[str] = "all-linear",
         lora_seed: int = 0,
         loss: LossName = "sigmoid",
-        beta: float = 0.1,
-        label_smoothing: float = 0.0,
-        nll_weight: float = 0.0,
+        beta: PositiveFloat = 0.1,
+        label_smoothing: BelowHalf = 0.0,
+        nll_weight: NonNegativeFloat = 0.0,
         length_normalised: bool = False,
         keep_reference: bool = True,
         optimizer: OptimizerCallable = torch.optim.AdamW,
-        warmup_steps: int = 0,
+        warmup_steps: NonNegativeInt = 0,
         schedule: Literal["constant", "linear", "cosine"] = "cosine",
-        sample_every_n_steps: int = 0,
-        sample_count: int = 3,
+        sample_every_n_steps: NonNegativeInt = 0,
+        sample_count: PositiveInt = 3,
     ) -> None:
         super().__init__()
-        for name, value in (("lora_rank", lora_rank), ("branch_tokens", branch_tokens)):
-            if value is not None and value < 1:
-                raise InputError("must be at least 1", field=name, value=value)
         self.save_hyperparameters(ignore=["optimizer"])
         self.strict_loading = False
         self.model = model
@@ -323,7 +333,7 @@ class DPOModule(LightningModule):
             recompute=self.gradient_checkpointing,
             on_cpu=self._root_device.type == "cpu",
         )
-        return memory.estimate(batch, self.make_optimizer, branch_tokens)
+        return memory.estimate(batch, partial(build_optimizer, self.optimizer), branch_tokens)
 
     def _fits(self, estimate: MemoryEstimate) -> bool:
         """Return whether a step fits into its device; the processes of a machine share its CPU."""
@@ -348,19 +358,12 @@ class DPOModule(LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         trainable = [p for p in self.parameters() if p.requires_grad]
-        optimizer = self.make_optimizer(trainable)
+        optimizer = build_optimizer(self.optimizer, trainable)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, self._learning_rate_factor)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
         }
-
-    def make_optimizer(self, weights: list[Parameter]) -> Optimizer:
-        """Build the optimiser; raise InputError if it refuses its settings."""
-        try:
-            return self.optimizer(weights)
-        except (TypeError, ValueError) as error:
-            raise InputError(str(error), field="optimizer") from error
 
     def configure_callbacks(self) -> list[Callback]:
         speed = Speed(lambda batch: {"tokens": batch.tokens, "pairs": batch.pairs})

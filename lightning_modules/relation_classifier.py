@@ -25,6 +25,7 @@ from lightning_modules.callbacks.pictures import ClassifierPictures
 from lightning_modules.callbacks.preemption import SaveOnTermination
 from lightning_modules.callbacks.speed import Speed
 from lightning_modules.utils.distributed import share_of_processes
+from lightning_modules.utils.optimizer import build_optimizer
 from relgen.classifiers import (
     Batch,
     Classifier,
@@ -32,7 +33,13 @@ from relgen.classifiers import (
     target_probabilities,
     weighted_mean,
 )
-from relgen.common import InputError
+from relgen.common import (
+    ClosedUnitInterval,
+    InputError,
+    NonNegativeFloat,
+    PositiveFloat,
+    checks_numbers,
+)
 from relgen.data import RelationSchema
 from relgen.evaluation import Scores, score
 
@@ -61,13 +68,14 @@ class RelationClassifierModule(LightningModule):
 
     classifier: Classifier
 
+    @checks_numbers
     def __init__(
         self,
         classifier: ClassifierCallable,
         optimizer: OptimizerCallable = torch.optim.AdamW,
-        head_learning_rate: float = 1e-3,
-        warmup_share: float = 0.1,
-        generated_weight: float = 1.0,
+        head_learning_rate: PositiveFloat = 1e-3,
+        warmup_share: ClosedUnitInterval = 0.1,
+        generated_weight: NonNegativeFloat = 1.0,
         select: Literal["last", "best"] = "last",
     ) -> None:
         super().__init__()
@@ -127,7 +135,7 @@ class RelationClassifierModule(LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return the optimiser with linear warm-up and decay over all steps."""
-        optimizer = self.build_optimizer(self.parameter_groups())
+        optimizer = build_optimizer(self.build_optimizer, self.parameter_groups())
         if self.trainer.precision == "bf16-mixed":
             # a fused optimiser declares that it unscales gradients, so that Lightning refuses to
             # clip them; bfloat16 has no scaler

@@ -1,4 +1,4 @@
-"""Numbers with bounds, as types of dataclass fields that jsonargparse checks."""
+"""Numbers with bounds, as types of fields and arguments that jsonargparse checks."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ if TYPE_CHECKING:
     NonNegativeFloat = float
     Share = float
     BelowOne = float
+    BelowHalf = float
+    ClosedUnitInterval = float
 else:
     from jsonargparse.typing import (
+        ClosedUnitInterval,
         NonNegativeFloat,
         NonNegativeInt,
         PositiveFloat,
@@ -22,6 +25,7 @@ else:
 
     Share = restricted_number_type("Share", float, [(">", 0), ("<=", 1)])
     BelowOne = restricted_number_type("BelowOne", float, [(">=", 0), ("<", 1)])
+    BelowHalf = restricted_number_type("BelowHalf", float, [(">=", 0), ("<", 0.5)])
 
 DESCRIPTIONS: dict[Any, str] = {
     PositiveInt: "a whole number above 0",
@@ -30,4 +34,6 @@ DESCRIPTIONS: dict[Any, str] = {
     NonNegativeFloat: "a number of at least 0",
     Share: "a number above 0 and of at most 1",
     BelowOne: "a number of at least 0 and below 1",
+    BelowHalf: "a number of at least 0 and below 0.5",
+    ClosedUnitInterval: "a number from 0 to 1",
 }

@@ -352,9 +352,9 @@ def test_other_losses_fall(files, tmp_path, options):
 def test_bad_settings_are_refused_when_made(files):
     with pytest.raises(InputError, match="no label smoothing"):
         module(files, loss="ipo", label_smoothing=0.1)
-    with pytest.raises(InputError, match="must be positive"):
+    with pytest.raises(InputError, match="must be a number above 0"):
         module(files, beta=0.0)
-    with pytest.raises(InputError, match="branch_tokens': must be at least 1"):
+    with pytest.raises(InputError, match="branch_tokens': must be a whole number above 0"):
         module(files, branch_tokens=0)
 
 
