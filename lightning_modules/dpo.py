@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from functools import cached_property, partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
 from lightning.pytorch import Callback, LightningModule
@@ -29,7 +29,7 @@ from lightning_modules.utils.distributed import any_process, share_of_processes
 from lightning_modules.utils.optimizer import build_optimizer
 from lightning_modules.utils.pair_metrics import PairMetrics
 from lightning_modules.utils.random_state import random_state, set_random_state
-from lightning_modules.utils.sharding import check_shardable, is_sharded, shard
+from lightning_modules.utils.sharding import check_shardable, shard
 from relgen.common import (
     BelowHalf,
     BelowOne,
@@ -72,24 +72,6 @@ _BRANCH_TOKENS = 384
 _SHARE_OF_MEMORY = 0.8
 """The part of a device's memory that a step's estimate may take; allocators and kernels need more
 than is estimated."""
-
-
-class StepResult(NamedTuple):
-    """The losses of B pairs.
-
-    Args:
-        loss: (), their mean, to propagate back.
-        losses: (B,), detached, as are the others.
-        chosen_rewards: (B,), implicit rewards β(log π − log π_ref).
-        rejected_rewards: (B,).
-        policy: log-probabilities.
-    """
-
-    loss: Tensor
-    losses: Tensor
-    chosen_rewards: Tensor
-    rejected_rewards: Tensor
-    policy: PairLogProbabilities
 
 
 class DPOModule(LightningModule):
@@ -211,7 +193,7 @@ class DPOModule(LightningModule):
         )
         if self.device_mesh is not None:
             shard(self.policy, self.device_mesh)
-        self.sharded = is_sharded(self.policy)
+            self.sharded = True
         self.train(self.training)
 
     def train(self, mode: bool = True) -> DPOModule:
@@ -224,16 +206,16 @@ class DPOModule(LightningModule):
 
     def training_step(self, batch: TreeBatch, batch_idx: int) -> Tensor:
         reference = self.reference_log_probabilities(batch)
-        result = self.model_step(batch, reference)
-        share = share_of_processes(result.losses.new_tensor(float(batch.pairs)))
-        self.log_training(batch, result, share)
-        return result.loss * share
+        loss, metrics = self.model_step(batch, reference)
+        share = share_of_processes(loss.new_tensor(float(batch.pairs)))
+        self.log_training(batch, metrics, share)
+        return loss * share
 
     def validation_step(self, batch: TreeBatch, batch_idx: int) -> None:
-        result = self.model_step(batch, self.reference_log_probabilities(batch))
-        self.val_metrics.update(preference_metrics(result), batch.kinds)
+        _, metrics = self.model_step(batch, self.reference_log_probabilities(batch))
+        self.val_metrics.add(metrics, batch.kinds)
         for name, metric in self.val_metrics.items():
-            self.log(f"val/{name}", metric, prog_bar=name == "loss")
+            self.log(f"val/{name}", metric, prog_bar=name == "loss")  # type: ignore[arg-type]
 
     def reference_log_probabilities(self, batch: TreeBatch) -> PairLogProbabilities:
         """Return the log-probabilities of the base with its adapter off, cached if possible."""
@@ -248,11 +230,13 @@ class DPOModule(LightningModule):
             self.references.put(batch, values)
         return values
 
-    def model_step(self, batch: TreeBatch, reference: PairLogProbabilities) -> StepResult:
-        """Return the policy's log-probabilities of B pairs, their losses and rewards.
+    def model_step(
+        self, batch: TreeBatch, reference: PairLogProbabilities
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the mean loss of B pairs, (), and each pair's metrics under TRL's names, (B,).
 
-        `tree_losses` returns the first two together, since it takes some branches at a time where
-        memory demands it.
+        `tree_losses` returns log-probabilities and losses together, since it takes some branches at
+        a time where memory demands it.
         """
         tokens = batch.completion_tokens.view(2, -1)  # (2, B)
 
@@ -263,20 +247,29 @@ class DPOModule(LightningModule):
         precision = "32-true" if self._trainer is None else str(self.trainer.precision)
         branch_tokens = self.micro_batch_tokens(batch, precision)
         found = tree_losses(self.policy, batch, losses, branch_tokens=branch_tokens)
-        rewards = self.loss.rewards(found.policy, reference, tokens)
-        return StepResult(found.total / batch.pairs, found.losses, *rewards, found.policy)
+        chosen, rejected = self.loss.rewards(found.policy, reference, tokens)
+        margins = chosen - rejected
+        metrics = {
+            "loss": found.losses,
+            "rewards/chosen": chosen,
+            "rewards/rejected": rejected,
+            "rewards/margins": margins,
+            "rewards/accuracies": (margins > 0).to(margins.dtype),
+            "logps/chosen": found.policy.chosen,
+            "logps/rejected": found.policy.rejected,
+        }
+        return found.total / batch.pairs, metrics
 
-    def log_training(self, batch: TreeBatch, result: StepResult, share: Tensor) -> None:
+    def log_training(self, batch: TreeBatch, metrics: dict[str, Tensor], share: Tensor) -> None:
         """Log a step's metrics, and the epoch's so far; `share` is that of `share_of_processes`."""
         self.tokens_seen += batch.tokens
-        metrics = preference_metrics(result)
-        self.train_metrics.update(metrics, batch.kinds)
+        self.train_metrics.add(metrics, batch.kinds)
         means = {name: values.mean() * share for name, values in metrics.items()}
         self.log_dict(means, batch_size=batch.pairs, prog_bar=True, sync_dist=True)
         for name, metric in self.train_metrics.items():
             # the kinds have no value a step: a batch need not hold them all
             shown = f"epoch/{name}" if name in means else name
-            self.log(shown, metric, on_step=False, on_epoch=True)
+            self.log(shown, metric, on_step=False, on_epoch=True)  # type: ignore[arg-type]
         self.log("tokens_saved", 1 - batch.tokens / batch.row_tokens, batch_size=1, sync_dist=True)
         self.log("tokens_seen", float(self.tokens_seen), sync_dist=True, reduce_fx="sum")
 
@@ -440,20 +433,6 @@ class DPOModule(LightningModule):
             )
         progress = min(1.0, past / max(1.0, total - self.warmup_steps))
         return 1 - progress if self.schedule == "linear" else (1 + math.cos(math.pi * progress)) / 2
-
-
-def preference_metrics(result: StepResult) -> dict[str, Tensor]:
-    """Return the metrics to log under TRL's names (`pair_metrics.PAIR_METRICS`), (B,) each."""
-    margins = result.chosen_rewards - result.rejected_rewards
-    return {
-        "loss": result.losses,
-        "rewards/chosen": result.chosen_rewards,
-        "rewards/rejected": result.rejected_rewards,
-        "rewards/margins": margins,
-        "rewards/accuracies": (margins > 0).to(margins.dtype),
-        "logps/chosen": result.policy.chosen,
-        "logps/rejected": result.policy.rejected,
-    }
 
 
 def check_base_in_eval(policy: PeftModel) -> None:
