@@ -22,7 +22,7 @@ from torch.nn.modules.module import _IncompatibleKeys
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from lightning_modules.callbacks.dpo import SampleTexts, SaveAdapter, Settings
-from lightning_modules.callbacks.history import MetricHistory
+from lightning_modules.callbacks.loggers import MetricHistory
 from lightning_modules.callbacks.preemption import SaveOnTermination
 from lightning_modules.callbacks.speed import Speed
 from lightning_modules.utils.distributed import any_process, share_of_processes
@@ -274,11 +274,7 @@ class DPOModule(LightningModule):
         self.log("tokens_seen", float(self.tokens_seen), sync_dist=True, reduce_fx="sum")
 
     def estimate_memory(self, batch: TreeBatch, precision: str = "32-true") -> MemoryEstimate:
-        """Estimate a step's memory from the base's configuration, without loading weights.
-
-        Args:
-            batch: the largest one.
-            precision: the trainer's.
+        """Estimate a step's memory without loading weights, for the largest batch.
 
         Raises:
             InputError: the model cannot be found, or its layers are of another form.

@@ -19,9 +19,8 @@ from torchmetrics.classification import MulticlassConfusionMatrix
 from transformers import get_linear_schedule_with_warmup
 
 from lightning_modules.callbacks.after_training import BestWeights, FinishClassifier
-from lightning_modules.callbacks.classifier import ClassifierFiles
-from lightning_modules.callbacks.history import MetricHistory
-from lightning_modules.callbacks.pictures import ClassifierPictures
+from lightning_modules.callbacks.classifier import ClassifierFiles, ClassifierPictures
+from lightning_modules.callbacks.loggers import MetricHistory
 from lightning_modules.callbacks.preemption import SaveOnTermination
 from lightning_modules.callbacks.speed import Speed
 from lightning_modules.utils.distributed import share_of_processes
@@ -121,7 +120,8 @@ class RelationClassifierModule(LightningModule):
         )
 
     def configure_callbacks(self) -> list[Callback]:
-        best: list[Callback] = [BestWeights()] if self.select == "best" else []
+        folder = self.trainer.default_root_dir
+        best: list[Callback] = [BestWeights(folder)] if self.select == "best" else []
         # after the best weights are loaded, and before the model is saved
         finish = FinishClassifier()
         files: list[Callback] = [ClassifierFiles(), ClassifierPictures(), MetricHistory()]

@@ -73,15 +73,8 @@ def robust_loss(h: Tensor, beta: float, label_smoothing: float = 0.0) -> Tensor:
 def nll_loss(policy_chosen: Tensor, chosen_tokens: Tensor) -> Tensor:
     """Return the chosen completion's negative log-likelihood per token: `−log π(y⁺|x) / |y⁺|`.
 
-    Added to DPO it keeps the chosen completion's own probability from falling (Pang et al. 2024,
-    arXiv 2404.19733, eq. 2).
-
-    Args:
-        policy_chosen: (B,), summed over tokens.
-        chosen_tokens: (B,), |y⁺|.
-
-    Returns:
-        (B,)
+    All are (B,). Added to DPO it keeps the chosen completion's own probability from falling (Pang
+    et al. 2024, arXiv 2404.19733, eq. 2).
     """
     return -policy_chosen / chosen_tokens
 

@@ -80,7 +80,7 @@ class Pass(NamedTuple):
     @classmethod
     def of(cls, batch: TreeBatch, span: Span, targets: int) -> Pass:
         """Return the pass of a span of a batch."""
-        blocks = [block.mask.shape for block in TreePlan(batch, span=span).blocks()]
+        blocks = [block.mask.shape for block in TreePlan(batch, span=span).blocks]
         return cls(
             tokens=span.end - span.start,
             targets=targets,

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from itertools import zip_longest
 from typing import NamedTuple
 
@@ -67,8 +68,6 @@ class TreePlan:
         self.states = states
         self.trunks = self.span.trunks(batch)
         self._batch, self._block = batch, block
-        # made on demand: a model uses one of the two
-        self._blocks: tuple[Block, ...] | None = None
         self._tiles: tuple[Tile, ...] | None = None
 
     def attend(
@@ -92,60 +91,55 @@ class TreePlan:
             # gradient checkpointing runs the layer again: keep those of the first run
             self.states.setdefault(layer, (key, value))
         if can_tile(query, value):
-            tiles = self.tiles(query.shape[1] // key.shape[1])
-            return attend_tiles(query, key, value, tiles, scale, trunk)
+            if self._tiles is None:
+                group = query.shape[1] // key.shape[1]
+                self._tiles = plan_tiles(self._batch, self.span, group=group)
+            return attend_tiles(query, key, value, self._tiles, scale, trunk)
         outputs = []
         for start, end in self.trunks:
             q, k, v = (states[:, :, start:end] for states in (query, key, value))
             outputs.append(grouped_attention(q, k, v, is_causal=True, scale=scale))
         trunk_key, trunk_value = trunk or (key, value)
-        for block in self.blocks():
+        for block in self.blocks:
             q = query[:, :, block.start : block.end]
             k, v = _seen(key, trunk_key, block), _seen(value, trunk_value, block)
             outputs.append(grouped_attention(q, k, v, block.mask, scale=scale))
         return torch.cat(outputs, dim=2).transpose(1, 2).contiguous()
 
+    @cached_property
     def blocks(self) -> tuple[Block, ...]:
-        """Return the blocks of the span's branches."""
-        if self._blocks is None:
-            self._blocks = tuple(
-                block
-                for shape, branches in self.span.branches(self._batch)
-                for block in _blocks(self._batch, self.span, shape.start, branches, self._block)
-            )
-        return self._blocks
-
-    def tiles(self, group: int) -> tuple[Tile, ...]:
-        """Return the tiles of the span, for `group` query heads that share their keys."""
-        if self._tiles is None:
-            self._tiles = plan_tiles(self._batch, self.span, group=group)
-        return self._tiles
+        """The blocks of the span's branches."""
+        return tuple(
+            block
+            for shape, branches in self.span.branches(self._batch)
+            for block in _blocks(self._batch, self.span, shape.start, branches, self._block)
+        )
 
 
 def plan_tiles(
     batch: TreeBatch, span: Span, *, group: int = 1, rows: int = _ROWS
 ) -> tuple[Tile, ...]:
-    """Split the tokens of a span into tiles, in the row's order.
+    """Split the tokens of a span into tiles, in the row's order, for groups of query heads.
 
-    Args:
-        batch: the packed trees.
-        span: the tokens that attend.
-        group: query heads that share their keys.
-        rows: most rows of a tile's scores, all heads of a group together: with few the products
-            are slow, many do not fit into the cache.
+    A tile's scores have at most `rows` rows, all heads of a group together: with few the products
+    are slow, many do not fit into the cache.
     """
     queries = max(1, rows // group)
-    tiles: list[Tile] = []
-    for start, end in span.trunks(batch):
-        for first in range(start, end, queries):
-            last = min(first + queries, end)
-            tiles.append(_tile(batch, span, (first, last), (start, first), (first, last)))
-    for shape, branches in span.branches(batch):
-        for branch in branches:
-            seen, own = (shape.start, branch.fork), (branch.start, branch.end)
-            for first in range(*own, queries):
-                last = min(first + queries, branch.end)
-                tiles.append(_tile(batch, span, (first, last), seen, own))
+
+    def pieces(start: int, end: int) -> Iterator[tuple[int, int]]:
+        return ((first, min(first + queries, end)) for first in range(start, end, queries))
+
+    tiles = [
+        _tile(batch, span, piece, (start, piece[0]), piece)
+        for start, end in span.trunks(batch)
+        for piece in pieces(start, end)
+    ]
+    tiles += [
+        _tile(batch, span, piece, (shape.start, branch.fork), (branch.start, branch.end))
+        for shape, branches in span.branches(batch)
+        for branch in branches
+        for piece in pieces(branch.start, branch.end)
+    ]
     return tuple(tiles)
 
 

@@ -161,14 +161,14 @@ def test_block_size_does_not_change_the_plan(block):
     plan = TreePlan(batch, block=block)
     for start, end in plan.trunks:
         seen[start:end, start:end] = torch.ones(end - start, end - start).tril().bool()
-    for part in plan.blocks():
+    for part in plan.blocks:
         rows = slice(part.start, part.end)
         width = part.fork - part.trunk_start
         seen[rows, part.trunk_start : part.fork] = part.mask[:, :width]
         seen[rows, part.start : part.end] = part.mask[:, width:]
     assert torch.equal(seen, whole)
     # a tree's branches stay apart from another's
-    assert len(plan.blocks()) == {1: 4 + 3, 20: 4 + 3, 10_000: 1 + 1}[block]
+    assert len(plan.blocks) == {1: 4 + 3, 20: 4 + 3, 10_000: 1 + 1}[block]
 
 
 def test_checkpointing_really_runs_again():
