@@ -120,13 +120,14 @@ class RelationClassifierModule(LightningModule):
         )
 
     def configure_callbacks(self) -> list[Callback]:
-        folder = self.trainer.default_root_dir
-        best: list[Callback] = [BestWeights(folder)] if self.select == "best" else []
-        # after the best weights are loaded, and before the model is saved
-        finish = FinishClassifier()
-        files: list[Callback] = [ClassifierFiles(), ClassifierPictures(), MetricHistory()]
+        callbacks: list[Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
+        if self.select == "best" and not any(isinstance(one, BestWeights) for one in callbacks):
+            # if this returned it, it would replace the trainer's own checkpoints
+            callbacks.append(BestWeights(self.trainer.default_root_dir))
         speed = Speed(lambda batch: {"tokens": batch.input_ids.numel(), "samples": len(batch.ids)})
-        return [*best, finish, *files, SaveOnTermination(), speed]
+        # the classifier is finished before the files are written
+        files: list[Callback] = [ClassifierFiles(), ClassifierPictures(), MetricHistory()]
+        return [FinishClassifier(), *files, SaveOnTermination(), speed]
 
     def on_fit_start(self) -> None:
         """Log the classifier's notice about the weights that training starts from."""
