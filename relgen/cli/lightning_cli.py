@@ -121,6 +121,7 @@ class RelgenCLI(LightningCLI):
             # an optimiser built here would exist before `configure_model` makes its parameters
             auto_configure_optimizers=False,
             seed_everything_default=1,
+            parser_kwargs={"allow_abbrev": False},
             parser_class=_Parser,
             args=words,
         )

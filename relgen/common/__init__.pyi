@@ -2,10 +2,10 @@ from .append_log import append_line as append_line
 from .append_log import inputs_hash as inputs_hash
 from .append_log import map_in_chunks as map_in_chunks
 from .append_log import resume_log as resume_log
-from .append_log import start_log as start_log
 from .command_lines import POSITIONAL as POSITIONAL
 from .command_lines import parse as parse
 from .command_lines import parse_known as parse_known
+from .command_lines import words as words
 from .configuration import bare_numbers as bare_numbers
 from .configuration import check as check
 from .configuration import checked as checked
@@ -15,6 +15,7 @@ from .configuration import merged as merged
 from .configuration import nearest as nearest
 from .configuration import read as read
 from .configuration import read_file as read_file
+from .configuration import upcast as upcast
 from .device import DType as DType
 from .device import Quantization as Quantization
 from .device import fast_dtype as fast_dtype
@@ -43,6 +44,7 @@ from .progress import counted as counted
 from .ranges import BelowHalf as BelowHalf
 from .ranges import BelowOne as BelowOne
 from .ranges import ClosedUnitInterval as ClosedUnitInterval
+from .ranges import InputFile as InputFile
 from .ranges import NonNegativeFloat as NonNegativeFloat
 from .ranges import NonNegativeInt as NonNegativeInt
 from .ranges import PositiveFloat as PositiveFloat

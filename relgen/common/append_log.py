@@ -71,14 +71,9 @@ def resume_log(path: Path, header: str, *, force: bool) -> list[Any]:
             path=path,
             remedy="choose another --out, or give --force to discard it",
         )
-    start_log(path, header)
-    return []
-
-
-def start_log(path: Path, header: str) -> None:
-    """Discard the content of a log, and write its header."""
     path.write_bytes(b"")
     append_line(path, {"header": header})
+    return []
 
 
 def append_line(path: Path, value: Any) -> None:

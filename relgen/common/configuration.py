@@ -142,6 +142,11 @@ def checks_numbers(made: Callable[Arguments, None]) -> Callable[Arguments, None]
     return checking
 
 
+def upcast(kind: type[Record], record: Any) -> Record:
+    """Return the fields that an instance of a subclass inherits, as an instance of `kind`."""
+    return kind(**{entry.name: getattr(record, entry.name) for entry in dataclasses.fields(kind)})  # type: ignore[arg-type]
+
+
 def _fields(record: Any) -> dict[str, Any]:
     return {entry.name: getattr(record, entry.name) for entry in dataclasses.fields(record)}
 

@@ -1,10 +1,15 @@
-"""Numbers with bounds, as types of fields and arguments that jsonargparse checks."""
+"""Types of fields and arguments: numbers with bounds, which jsonargparse checks, and input files.
+
+`InputFile` is a text at run time; Python code may give a `Path`, which marks a file of a stage.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     PositiveInt = int
     NonNegativeInt = int
     PositiveFloat = float
@@ -13,6 +18,7 @@ if TYPE_CHECKING:
     BelowOne = float
     BelowHalf = float
     ClosedUnitInterval = float
+    InputFile = str | Path
 else:
     from jsonargparse.typing import (
         ClosedUnitInterval,
@@ -26,6 +32,7 @@ else:
     Share = restricted_number_type("Share", float, [(">", 0), ("<=", 1)])
     BelowOne = restricted_number_type("BelowOne", float, [(">=", 0), ("<", 1)])
     BelowHalf = restricted_number_type("BelowHalf", float, [(">=", 0), ("<", 0.5)])
+    InputFile = str
 
 DESCRIPTIONS: dict[Any, str] = {
     PositiveInt: "a whole number above 0",

@@ -13,14 +13,17 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from relgen.common import (
+    POSITIONAL,
     CombinedInputError,
     InputError,
+    InputFile,
     NonNegativeFloat,
+    PositiveInt,
     checked,
     read_lines,
     write_jsonl,
@@ -252,3 +255,29 @@ def _pair_from_json(row: Any) -> PreferencePair:
         raise InputError(f"must be one of {known}", field="pairs.kind", value=kind)
     chosen, rejected = (Sample.from_json(row.get(name)) for name in ("chosen", "rejected"))
     return PreferencePair(chosen, rejected, kind)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainsOptions:
+    """Build chains of preference pairs from labelled samples.
+
+    The chosen sample is a labelled one; the rejected one has a wrong label or copies a
+    demonstration.
+    """
+
+    train: InputFile = field(metadata=POSITIONAL)
+    """File with a few samples for each relation (samples.jsonl)."""
+    schema: str
+    """Schema file, or the name of a shipped schema."""
+    out: str
+    """File to write (chains.jsonl)."""
+    half: Half | None = None
+    """Take the relations of this half only."""
+    seed: int = 1
+    """Seed of halves, orders and choices."""
+    shares: dict[RejectionKind, NonNegativeFloat] = field(default_factory=dict)
+    """Relative shares of wrong_label, near_copy and exact_copy (by default equal); a kind that is
+    left out gets none.
+    """
+    chains_per_relation: PositiveInt = 1
+    """Chains of a relation."""

@@ -88,7 +88,7 @@ def tokenise_chain(
         InputError: a completion does not fit even with a single demonstration.
         ValueError: the cue or the terminator has no tokens.
     """
-    prompt = writer.one_by_one(relation, chain.demonstrations(len(chain.pairs) - 1))
+    prompt = writer.prompt(relation, chain.demonstrations(len(chain.pairs) - 1))
     terminator = encode(tokenizer, prompt.terminator)
     whole = ChainTokens(
         id=chain.id,

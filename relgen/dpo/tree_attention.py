@@ -2,7 +2,7 @@
 
 The trunk attends causally. The branches attend in small blocks, each to the trunk up to its last
 fork and to itself, under a boolean mask of the block's size: masks and scores of size N x N never
-exist. On a CPU, `relgen.kernels` may compute the same from tiles, which is faster.
+exist.
 
 A model loaded with `relgen.kernels.ATTENTION` and called with `attend=plan.attend` calls it in
 every layer. Called without, it attends as usual, so that the same model can generate.
@@ -10,9 +10,7 @@ every layer. Called without, it attends as usual, so that the same model can gen
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from itertools import zip_longest
 from typing import NamedTuple
 
@@ -22,12 +20,11 @@ from transformers import PretrainedConfig
 
 from relgen.common import InputError
 from relgen.dpo.prefix_tree import Branch, Span, TreeBatch, visible
-from relgen.kernels import ATTENTION, Tile, attend_tiles, can_tile, grouped_attention
+from relgen.kernels import ATTENTION, grouped_attention
 
 TrunkStates = dict[int, tuple[Tensor, Tensor]]
 """By layer, keys and values of the trunks, (1, G, M, D), for branches that are computed later."""
 _BLOCK = 256
-_ROWS = 512
 
 
 class Block(NamedTuple):
@@ -52,7 +49,7 @@ class TreePlan:
         span: the tokens that attend; None for all.
         states: for the span of the trunks, a dict to be filled with their keys and values; for a
             span of branches, that dict.
-        block: tokens of a block, about. Larger blocks mean fewer calls and fewer copies of the
+        tokens: of a block, about. Larger blocks mean fewer calls and fewer copies of the
             trunk, but more masked scores.
     """
 
@@ -62,13 +59,16 @@ class TreePlan:
         *,
         span: Span | None = None,
         states: TrunkStates | None = None,
-        block: int = _BLOCK,
+        tokens: int = _BLOCK,
     ) -> None:
         self.span = span or batch.whole
         self.states = states
         self.trunks = self.span.trunks(batch)
-        self._batch, self._block = batch, block
-        self._tiles: tuple[Tile, ...] | None = None
+        self.blocks = tuple(
+            block
+            for shape, branches in self.span.branches(batch)
+            for block in _blocks(batch, self.span, shape.start, branches, tokens)
+        )
 
     def attend(
         self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float | None
@@ -90,11 +90,6 @@ class TreePlan:
             key, value = key.contiguous(), value.contiguous()
             # gradient checkpointing runs the layer again: keep those of the first run
             self.states.setdefault(layer, (key, value))
-        if can_tile(query, value):
-            if self._tiles is None:
-                group = query.shape[1] // key.shape[1]
-                self._tiles = plan_tiles(self._batch, self.span, group=group)
-            return attend_tiles(query, key, value, self._tiles, scale, trunk)
         outputs = []
         for start, end in self.trunks:
             q, k, v = (states[:, :, start:end] for states in (query, key, value))
@@ -105,42 +100,6 @@ class TreePlan:
             k, v = _seen(key, trunk_key, block), _seen(value, trunk_value, block)
             outputs.append(grouped_attention(q, k, v, block.mask, scale=scale))
         return torch.cat(outputs, dim=2).transpose(1, 2).contiguous()
-
-    @cached_property
-    def blocks(self) -> tuple[Block, ...]:
-        """The blocks of the span's branches."""
-        return tuple(
-            block
-            for shape, branches in self.span.branches(self._batch)
-            for block in _blocks(self._batch, self.span, shape.start, branches, self._block)
-        )
-
-
-def plan_tiles(
-    batch: TreeBatch, span: Span, *, group: int = 1, rows: int = _ROWS
-) -> tuple[Tile, ...]:
-    """Split the tokens of a span into tiles, in the row's order, for groups of query heads.
-
-    A tile's scores have at most `rows` rows, all heads of a group together: with few the products
-    are slow, many do not fit into the cache.
-    """
-    queries = max(1, rows // group)
-
-    def pieces(start: int, end: int) -> Iterator[tuple[int, int]]:
-        return ((first, min(first + queries, end)) for first in range(start, end, queries))
-
-    tiles = [
-        _tile(batch, span, piece, (start, piece[0]), piece)
-        for start, end in span.trunks(batch)
-        for piece in pieces(start, end)
-    ]
-    tiles += [
-        _tile(batch, span, piece, (shape.start, branch.fork), (branch.start, branch.end))
-        for shape, branches in span.branches(batch)
-        for branch in branches
-        for piece in pieces(branch.start, branch.end)
-    ]
-    return tuple(tiles)
 
 
 def check_attention(config: PretrainedConfig) -> None:
@@ -167,21 +126,6 @@ def check_attention(config: PretrainedConfig) -> None:
             value=config._attn_implementation,
             remedy=f"load the model with attention '{ATTENTION}'",
         )
-
-
-def _tile(
-    batch: TreeBatch,
-    span: Span,
-    queries: tuple[int, int],
-    trunk: tuple[int, int],
-    own: tuple[int, int],
-) -> Tile:
-    """Return a tile from offsets in the row: of its queries, the trunk and its own branch."""
-    device = batch.entries.device
-    seen = visible(batch, torch.arange(*queries, device=device), torch.arange(*own, device=device))
-    mask = torch.zeros(seen.shape, device=device).masked_fill_(~seen, -math.inf)
-    first, last, start, end = (place - span.start for place in (*queries, *own))
-    return Tile(first, last, *trunk, start, end, mask)
 
 
 def _blocks(

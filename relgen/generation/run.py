@@ -16,7 +16,7 @@ from relgen.generation.acceptance import Pool, default_checks
 from relgen.generation.backends.loading import find_engine
 from relgen.generation.files.journal import Journal
 from relgen.generation.files.merging import merge
-from relgen.generation.files.outputs import OutputPaths, PartialFiles, summarise
+from relgen.generation.files.outputs import OutputPaths, summarise
 from relgen.generation.files.shards import Shard
 from relgen.generation.loop import GenerationLoop
 from relgen.generation.progress import GenerationProgress
@@ -90,16 +90,18 @@ def generate(
     with ExitStack() as stack:
         journal = stack.enter_context(closing(Journal(paths.journal, header, force=force)))
         loop = stack.enter_context(closing(_loop(settings, inputs, states, journal)))
-        files = stack.enter_context(closing(PartialFiles(paths)))
         progress = stack.enter_context(closing(GenerationProgress(states)))
+        samples: list[Sample] = []
+        rejected: list[dict[str, Any]] = []
         for result in loop.run():
-            files.write(result)
+            samples += result.accepted
+            rejected += result.rejected
             progress.update(result)
         summary = summarise(states, journal.seconds)
         if settings.server is not None:
             summary["usage"] = settings.server.account(journal.usage)
         summary |= {"output": paths.generated.name, "hash": header}
-        files.finish(summary)
+        paths.write(samples, rejected, summary)
         journal.discard()
     return GenerationReport(summary, already_finished=False, output=paths.generated)
 

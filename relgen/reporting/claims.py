@@ -7,29 +7,16 @@ from dataclasses import dataclass, field
 from relgen.experiments import METHOD
 from relgen.reporting.comparison import Against, Runs, intervals
 
-
-@dataclass(frozen=True)
-class Claim:
-    """An expectation of the method, from the paper or common sense.
-
-    In the comparison `against`, it expects the differences of `arms` above zero (`sign` 1) or below
-    (-1).
-    """
-
-    text: str
-    against: Against
-    arms: tuple[str, ...]
-    sign: int = 1
-
-
-CLAIMS = (
-    Claim("Human and generated samples beat human ones", "against_human", (f"{METHOD}_mix",)),
-    Claim("Generated samples alone beat human ones", "against_human", (f"{METHOD}_pure",)),
-    Claim("DPO helps", "against_no_dpo", (f"{METHOD}_mix", f"{METHOD}_pure")),
-    Claim("One by one beats all at once", "against_method", ("aao_dpo_mix", "aao_dpo_pure"), -1),
-    Claim("The diversity instruction helps", "against_method", (f"{METHOD}_plain_mix",), -1),
-    Claim("A window of demonstrations hurts", "against_method", (f"{METHOD}_window_mix",), -1),
-    Claim("The method beats Xu et al. 2023", "against_method", ("xu2023", "xu2023_mix"), -1),
+# an expectation, from the paper or common sense; the comparison that tests it; the arms whose
+# differences it expects above zero (1) or below (-1)
+CLAIMS: tuple[tuple[str, Against, tuple[str, ...], int], ...] = (
+    ("Human and generated samples beat human ones", "against_human", (f"{METHOD}_mix",), 1),
+    ("Generated samples alone beat human ones", "against_human", (f"{METHOD}_pure",), 1),
+    ("DPO helps", "against_no_dpo", (f"{METHOD}_mix", f"{METHOD}_pure"), 1),
+    ("One by one beats all at once", "against_method", ("aao_dpo_mix", "aao_dpo_pure"), -1),
+    ("The diversity instruction helps", "against_method", (f"{METHOD}_plain_mix",), -1),
+    ("A window of demonstrations hurts", "against_method", (f"{METHOD}_window_mix",), -1),
+    ("The method beats Xu et al. 2023", "against_method", ("xu2023", "xu2023_mix"), -1),
 )
 
 
@@ -50,14 +37,14 @@ def verdicts(runs: Runs) -> list[Verdict]:
     comparison, it counts once. Comparisons of one seed do not count.
     """
     found = []
-    for claim in CLAIMS:
-        verdict, seen = Verdict(claim.text), set()
+    for claim, against, arms, sign in CLAIMS:
+        verdict, seen = Verdict(claim), set()
         for label, run in runs.items():
-            for row in run.results.get(claim.against, []):
+            for row in run.results.get(against, []):
                 key = run.corpus, run.shots, row["arm"], row["than"], row["classifier"]
-                ends = [claim.sign * end for pair in intervals(row) for end in pair]
+                ends = [sign * end for pair in intervals(row) for end in pair]
                 same = (*key, row["mean"], *ends)
-                if row["arm"] not in claim.arms or row["n_seeds"] < 2 or same in seen:
+                if row["arm"] not in arms or row["n_seeds"] < 2 or same in seen:
                     continue
                 seen.add(same)
                 where = f"{row['arm']} with {row['classifier']} in {label}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,19 +58,23 @@ class Run:
         """Return each classifier once, in the order of `results.json`; `direct` has none."""
         return list(dict.fromkeys(run.classifier for run in self.arms if run.arm != "direct"))
 
-    def json(self, path: str | None) -> Any:
-        """Return the content of a JSON file; None, and an entry in `missing`, if there is none."""
-        file = self._file(path)
-        return read_json(file) if file else None
+    def jsons(self, *paths: str) -> list[Any]:
+        """Return the contents of those JSON files that exist; `missing` names the others."""
+        return [read_json(file) for path in paths if (file := self._file(path))]
 
-    def jsons(self, paths: Iterable[str] | None) -> list[Any]:
-        """Return the contents of those JSON files that exist."""
-        return [content for path in paths or () if (content := self.json(path)) is not None]
+    def by_seed(self, arm: str, classifier: str, score: str = "micro_f1") -> dict[int, float]:
+        """Return the known values of a score by seed."""
+        own = [one for one in self.arms if (one.arm, one.classifier) == (arm, classifier)]
+        found = {one.seed: one.figures.get(score) for one in own}
+        return {seed: value for seed, value in found.items() if value is not None}
 
-    def lines(self, path: str | None) -> list[str]:
-        """Return the non-blank lines of a file; none if it does not exist."""
-        file = self._file(path)
-        return [line for line in read_lines(file) if line.strip()] if file else []
+    def rows(self, path: str) -> list[dict[str, Any]]:
+        """Return the objects in a file of JSON lines, without malformed lines."""
+        found = []
+        for line in read_lines(file) if (file := self._file(path)) else ():
+            with suppress(json.JSONDecodeError):
+                found.append(json.loads(line))
+        return found
 
     def samples(self, paths: Iterable[str]) -> list[Sample]:
         """Return the samples of files in order, without malformed lines."""
@@ -78,9 +84,7 @@ class Run:
                 found.extend(read_samples(file, skip_bad=True))
         return found
 
-    def _file(self, path: str | None) -> Path | None:
-        if path is None:
-            return None
+    def _file(self, path: str) -> Path | None:
         if (file := self.folder / path).is_file():
             return file
         if path not in self.missing:
@@ -126,15 +130,9 @@ def load_run(folder: str | Path, *, human_sentences: bool = True) -> Run:
                 value=row,
             )
         arm, seed, classifier = row["arm"], row["seed"], row.get("classifier")
-        nothing: ArmFiles = {"arm": arm, "seed": seed}
-        own = files.get((arm, seed, classifier)) or files.get((arm, seed, None)) or nothing
-        arms.append(ArmRun(arm, seed, classifier or "", row, own))
-    return Run(folder, results, data, _settings(data), arms)
-
-
-def _settings(data: ReportData) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(data.get("settings", ""))
-    except yaml.YAMLError:  # the report still shows the text
-        return {}
-    return content if isinstance(content, dict) else {}
+        own = files.get((arm, seed, classifier)) or files.get((arm, seed, None))
+        arms.append(ArmRun(arm, seed, classifier or "", row, own or {"arm": arm, "seed": seed}))
+    settings = None
+    with suppress(yaml.YAMLError):  # the report still shows the text
+        settings = yaml.safe_load(data.get("settings", ""))
+    return Run(folder, results, data, settings if isinstance(settings, dict) else {}, arms)

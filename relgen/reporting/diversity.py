@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from relgen.evaluation import mean
 from relgen.reporting import tables
-from relgen.reporting.charts import DotChart, dot_chart
+from relgen.reporting.charts import Chart, dot_chart
 from relgen.reporting.data import Run
 from relgen.reporting.naming import describe, generation_of, is_part
 
@@ -39,12 +39,12 @@ def diversity_sets(run: Run) -> dict[str, list[dict[str, Any]]]:
         name = generation_of(arm.arm) or "human"
         if arm.arm == "direct" or (name, arm.seed) in seen:
             continue
-        content = run.json(arm.files.get("diversity"))
-        if content is None and arm.figures.get("diversity"):
-            content = {"overall": arm.figures["diversity"]}
-        if content:
+        contents = run.jsons(arm.files["diversity"]) if "diversity" in arm.files else []
+        if not contents and arm.figures.get("diversity"):
+            contents = [{"overall": arm.figures["diversity"]}]
+        if contents:
             seen.add((name, arm.seed))
-            found.setdefault(name, []).append(content)
+            found.setdefault(name, []).extend(contents)
     return dict(sorted(found.items(), key=lambda item: item[0] != "human"))
 
 
@@ -72,7 +72,7 @@ def diversity_table(sets: Sets) -> tables.Table:
     return tables.Table(["Set", "n", *(DIVERSITY[name][0] for name in shown)], rows)
 
 
-def cosine_chart(sets: Sets) -> DotChart | None:
+def cosine_chart(sets: Sets) -> Chart | None:
     """Draw the mean pairwise cosine of each relation and set (the paper's figure 5)."""
     return dot_chart("Mean pairwise cosine by relation", _cosines(sets), list(sets))
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import islice
-from typing import Literal
 
 from relgen.data import Sample
 from relgen.evaluation import words
@@ -17,29 +15,10 @@ SENTENCES = 3
 QUOTED_WORDS = 6
 
 
-@dataclass(frozen=True)
-class Piece:
-    """A part of a sentence: an entity, or text around entities."""
-
-    text: str
-    role: Literal["head", "tail", ""] = ""
-
-
-@dataclass(frozen=True)
-class Source:
-    """The sentences of one set for a relation."""
-
-    name: str
-    hint: str
-    sentences: list[list[Piece]]
-
-
-@dataclass(frozen=True)
-class Example:
-    """A relation and the sentences of every set for it."""
-
-    relation: str
-    sources: list[Source]
+Piece = tuple[str, str]
+"""A part of a sentence, and its role: `head`, `tail`, or empty for text around the entities."""
+Source = tuple[str, str, list[list[Piece]]]
+"""The name of a set, its description, and its sentences for a relation."""
 
 
 def evenly_spaced(labels: Sequence[str], count: int = RELATIONS) -> list[str]:
@@ -51,23 +30,21 @@ def evenly_spaced(labels: Sequence[str], count: int = RELATIONS) -> list[str]:
 
 def pieces(sample: Sample) -> list[Piece]:
     """Split a sentence at its entities."""
-    cut, position = [], 0
-    roles: list[tuple[Literal["head", "tail"], int, int]] = [
-        ("head", sample.head.start, sample.head.end),
-        ("tail", sample.tail.start, sample.tail.end),
+    text, head, tail = sample.text, sample.head, sample.tail
+    spans = [(head.start, head.end, "head"), (tail.start, tail.end, "tail")]
+    (start, end, role), (next_start, next_end, next_role) = sorted(spans)
+    cut = [
+        (text[:start], ""),
+        (text[start:end], role),
+        (text[end:next_start], ""),
+        (text[next_start:next_end], next_role),
+        (text[next_end:], ""),
     ]
-    for role, start, end in sorted(roles, key=lambda entry: entry[1]):
-        if position < start:
-            cut.append(Piece(sample.text[position:start]))
-        cut.append(Piece(sample.text[start:end], role))
-        position = end
-    if position < len(sample.text):
-        cut.append(Piece(sample.text[position:]))
-    return cut
+    return [piece for piece in cut if piece[0]]
 
 
-def examples(run: Run, relations: int = RELATIONS) -> list[Example]:
-    """Return the first sentences of each set of the first seed, for evenly spaced relations.
+def examples(run: Run, relations: int = RELATIONS) -> list[tuple[str, list[Source]]]:
+    """Return relations, evenly spaced, and the first sentences of each set of the first seed.
 
     Human sentences are included only if the run allows it; otherwise, generated ones that share
     `QUOTED_WORDS` consecutive words with a human one are excluded as well.
@@ -94,8 +71,7 @@ def examples(run: Run, relations: int = RELATIONS) -> list[Example]:
     positive = [label for label in labels if label in present and label != negative]
     chosen = evenly_spaced(positive, relations)
     return [
-        Example(label, [_source(name, of, label, hidden) for name, of in sets.items()])
-        for label in chosen
+        (label, [_source(name, of, label, hidden) for name, of in sets.items()]) for label in chosen
     ]
 
 
@@ -111,4 +87,4 @@ def _source(
 ) -> Source:
     own = (sample for sample in samples if sample.relation == relation)
     free = (sample for sample in own if hidden.isdisjoint(_word_runs(sample)))
-    return Source(name, describe(name), [pieces(sample) for sample in islice(free, SENTENCES)])
+    return name, describe(name), [pieces(sample) for sample in islice(free, SENTENCES)]

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from relgen.evaluation import paired_interval, sign_flip_p
+from relgen.evaluation import mean, paired_interval, sign_flip_p
 from relgen.reporting.data import Run
 from relgen.reporting.naming import describe, generation_of, is_part
 from relgen.reporting.tables import percent, points
 
 _LEVEL = 0.05
-
-
-@dataclass(frozen=True)
-class Headline:
-    """The main finding in a line, and its details in a few sentences."""
-
-    title: str
-    detail: str
 
 
 def compared_arm(arms: Sequence[str]) -> str | None:
@@ -35,44 +26,40 @@ def compared_arm(arms: Sequence[str]) -> str | None:
     return next(iter([*mixes, *generated]), None)
 
 
-def headline(run: Run) -> Headline:
-    """Return "Mix X.X vs. human Y.Y micro-F1", and the difference with its significance."""
+def headline(run: Run) -> tuple[str, str]:
+    """Return the main finding in a line ("Mix X.X vs. human Y.Y micro-F1"), and its details.
+
+    The details are the difference and its significance, in a few sentences.
+    """
     classifier = next(iter(run.classifiers), "")
-    scores = _by_seed(run, classifier, "micro_f1")
     with_classifier = f" Classifier: {classifier}." if len(run.classifiers) > 1 else ""
-    arm_name = compared_arm(list(scores))
-    human_scores, our_scores = scores.get("human", {}), scores.get(arm_name or "", {})
-    seeds = sorted(our_scores.keys() & human_scores.keys())
-    if arm_name is None or not seeds:
-        parts = [f"{name} {percent(statistics.fmean(of.values()))}" for name, of in scores.items()]
-        title = f"{', '.join(parts) or 'No'} micro-F1"
+    scores = {name: of for name in run.arm_names if (of := run.by_seed(name, classifier))}
+    arm = compared_arm(list(scores))
+    pairs = _paired(run, arm, classifier, "micro_f1") if arm else []
+    if arm is None or not pairs:
+        parts = [f"{name} {percent(mean(list(of.values())))}" for name, of in scores.items()]
         reason = (
             "Nothing to compare: no seed has both an arm trained on human samples alone and one "
+            "that uses generated ones."
         )
-        return Headline(title, f"{reason}that uses generated ones.{with_classifier}")
-    ours = statistics.fmean(our_scores[seed] for seed in seeds)
-    human = statistics.fmean(human_scores[seed] for seed in seeds)
-    kind = "Mix" if arm_name.endswith("_mix") else "Generated only"
-    title = f"{kind} {percent(ours)} vs. human {percent(human)} micro-F1"
-    verb = "Adding" if kind == "Mix" else "Training only on"
-    differences = [our_scores[seed] - human_scores[seed] for seed in seeds]
-    how = describe(generation_of(arm_name) or arm_name)
+        return f"{', '.join(parts) or 'No'} micro-F1", reason + with_classifier
+    ours, human = (statistics.fmean(of) for of in zip(*pairs, strict=True))
+    mix = arm.endswith("_mix")
+    kind, verb = ("Mix", "Adding") if mix else ("Generated only", "Training only on")
+    differences = [own - other for own, other in pairs]
+    how = describe(generation_of(arm) or arm)
     parts = [f"{verb} generated samples ({how}) {_change(statistics.fmean(differences))}."]
     parts.append(_worth(differences))
-    voted = _by_seed(run, classifier, "ensemble_micro_f1")
-    ours_voted, human_voted = voted.get(arm_name, {}), voted.get("human", {})
-    if seeds_voted := sorted(ours_voted.keys() & human_voted.keys()):
-        parts.append(_ensembles([ours_voted[seed] - human_voted[seed] for seed in seeds_voted]))
-    return Headline(title, " ".join(parts) + with_classifier)
+    if voted := _paired(run, arm, classifier, "ensemble_micro_f1"):
+        parts.append(_ensembles([own - other for own, other in voted]))
+    title = f"{kind} {percent(ours)} vs. human {percent(human)} micro-F1"
+    return title, " ".join(parts) + with_classifier
 
 
-def _by_seed(run: Run, classifier: str, score: str) -> dict[str, dict[int, float]]:
-    """Return the known scores of a classifier by arm and seed."""
-    scores: dict[str, dict[int, float]] = {}
-    for arm in run.arms:
-        if arm.classifier == classifier and arm.figures.get(score) is not None:
-            scores.setdefault(arm.arm, {})[arm.seed] = arm.figures[score]
-    return scores
+def _paired(run: Run, arm: str, classifier: str, score: str) -> list[tuple[float, float]]:
+    """Return the scores of an arm and of `human`, for each seed that has both."""
+    ours, human = run.by_seed(arm, classifier, score), run.by_seed("human", classifier, score)
+    return [(ours[seed], human[seed]) for seed in sorted(ours.keys() & human.keys())]
 
 
 def what_was_done(run: Run) -> dict[str, Any]:
@@ -81,7 +68,7 @@ def what_was_done(run: Run) -> dict[str, Any]:
     settings = generator if isinstance(generator, dict) else {}
     whole = [arm for arm in run.arm_names if not is_part(arm)]
     ways = dict.fromkeys(generation_of(arm) for arm in whole or run.arm_names)
-    scores = (one for arm in run.arms for one in run.jsons(arm.files.get("scores")))
+    scores = (one for arm in run.arms for one in run.jsons(*arm.files.get("scores", [])))
     confusion: list[list[int]] = next(
         (one["confusion"] for one in scores if one.get("confusion")), []
     )

@@ -125,9 +125,11 @@ def report_content(run: Run) -> dict[str, Any]:
     classifier = next(iter(run.classifiers), "")
     f1 = tables.relation_f1(run, classifier)
     sets = diversity.diversity_sets(run)
+    headline, detail = findings.headline(run)
     content = {
         "title": run.results.get("experiment") or run.folder.name,
-        "headline": findings.headline(run),
+        "headline": headline,
+        "detail": detail,
         "done": findings.what_was_done(run),
         "facts": _facts(run),
         "arms": tables.arm_table(run),
@@ -167,7 +169,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     return [(name, value) for name, value in facts if value]
 
 
-def _f1_chart(run: Run, f1: dict[str, dict[str, float | None]]) -> charts.DotChart | None:
+def _f1_chart(run: Run, f1: dict[str, dict[str, float | None]]) -> charts.Chart | None:
     """Draw F1 by relation of `human` and of the arm in the headline."""
     arm = findings.compared_arm(run.arm_names)
     if arm is None or "human" not in run.arm_names:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import statistics
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from relgen.evaluation import deviation
 from relgen.experiments import parse_arm
-from relgen.reporting.charts import LineChart, line_chart
+from relgen.reporting.charts import Chart, line_chart
 from relgen.reporting.comparison import Runs
 from relgen.reporting.naming import is_part
 
@@ -16,8 +16,7 @@ Scores = dict[int, dict[int, float]]
 """micro-F1 by number of generated samples, then by seed."""
 
 
-@dataclass(frozen=True)
-class SizeCurve:
+class SizeCurve(NamedTuple):
     """Scores by the number of generated samples per relation, in one run.
 
     Args:
@@ -34,7 +33,7 @@ class SizeCurve:
 
     title: str
     points: list[tuple[int, float, float | None]]
-    level: int | None
+    level: int | None = None
     peak: int | None = None
     rest: tuple[float, float] | None = None
 
@@ -48,11 +47,11 @@ def size_curves(runs: Runs) -> list[SizeCurve]:
         stems = dict.fromkeys(a.partition("@")[0] for a in run.arm_names if is_part(a))
         for stem, classifier in itertools.product(stems, run.classifiers):
             scores: Scores = {}
-            for arm in run.arms:
-                same = arm.arm.partition("@")[0] == stem and arm.classifier == classifier
-                size = parse_arm(arm.arm).first or most if same else None
-                if size and arm.figures.get("micro_f1") is not None:
-                    scores.setdefault(size, {})[arm.seed] = arm.figures["micro_f1"]
+            for arm in run.arm_names:
+                size = parse_arm(arm).first or most
+                of = run.by_seed(arm, classifier)
+                if size and of and arm.partition("@")[0] == stem:
+                    scores[size] = of
             if len(scores) > 1:
                 found.append(_curve(f"{label}: {stem}, {classifier}", scores))
     return found
@@ -65,7 +64,7 @@ def _curve(title: str, scores: Scores) -> SizeCurve:
     ]
     level = level_off(scores)
     if level is None:
-        return SizeCurve(title, points, None)
+        return SizeCurve(title, points)
     peak = max(points, key=lambda point: point[1])[0]
     drop = _gain(scores, peak, max(scores))
     if drop is not None and drop[0] < -drop[1]:
@@ -74,32 +73,27 @@ def _curve(title: str, scores: Scores) -> SizeCurve:
 
 
 def level_off(scores: Scores) -> int | None:
-    """Return the number of samples from which the scores level off; see `SizeCurve.level`."""
+    """Return the number of samples from which the scores level off; see `SizeCurve`."""
     sizes = sorted(scores)
-    for place, size in enumerate(sizes):
-        gains = []
-        for larger in sizes[place + 1 :]:
-            found = _gain(scores, size, larger)
-            if found is None:
-                return None
-            gain, error = found
-            gains.append(gain > error)
-        if not any(gains):
-            return size if place < len(sizes) - 1 else None
+    for place, size in enumerate(sizes[:-1], start=1):
+        gains = [_gain(scores, size, larger) for larger in sizes[place:]]
+        known = [found for found in gains if found]
+        if len(known) < len(gains):
+            return None
+        if all(gain <= error for gain, error in known):
+            return size
     return None
 
 
 def _gain(scores: Scores, size: int, larger: int) -> tuple[float, float] | None:
     """Return the mean difference paired by seed and its standard error; None below two seeds."""
     seeds = scores[size].keys() & scores[larger].keys()
-    if len(seeds) < 2:
-        return None
     differences = [scores[larger][seed] - scores[size][seed] for seed in seeds]
-    error = statistics.stdev(differences) / len(differences) ** 0.5
-    return statistics.fmean(differences), error
+    spread = deviation(differences)
+    return None if spread is None else (statistics.fmean(differences), spread / len(seeds) ** 0.5)
 
 
-def size_chart(curves: list[SizeCurve]) -> LineChart | None:
+def size_chart(curves: list[SizeCurve]) -> Chart | None:
     """Draw all curves in one chart."""
     series = [(c.title, [(float(n), 100 * score) for n, score, _ in c.points]) for c in curves]
     return line_chart("micro-F1, %", series, x_label="generated samples per relation")

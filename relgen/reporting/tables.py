@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -65,26 +66,23 @@ def points(value: float) -> str:
 
 def score(run: Run, arm: str, classifier: str, name: str = "micro_f1") -> tuple[str, str]:
     """Return the mean and standard deviation of a score over seeds, as a cell's text and note."""
-    own = [one for one in run.arms if (one.arm, one.classifier) == (arm, classifier)]
-    values = [one.figures.get(name) for one in own]
+    values = list(run.by_seed(arm, classifier, name).values())
     spread = deviation(values)
     return percent(mean(values)), "" if spread is None else f"± {100 * spread:.1f}"
 
 
 def arm_table(run: Run) -> Table:
     """Return mean scores over seeds by arm, and by classifier if there are several."""
-    groups: dict[tuple[str, str], list[ArmRun]] = {}
-    for arm in run.arms:
-        groups.setdefault((arm.arm, arm.classifier), []).append(arm)
+    groups = Counter((arm.arm, arm.classifier) for arm in run.arms)
     shown = [name for name in SCORES if any(arm.figures.get(name) is not None for arm in run.arms)]
     columns = [mark_best([score(run, *pair, name) for pair in groups], "high") for name in shown]
     rows = []
-    for place, ((arm_name, classifier), group) in enumerate(groups.items()):
-        trained_on = mean([one.figures.get("train_samples") for one in group])
-        samples = Cell(MISSING if trained_on is None else f"{trained_on:,.0f}")
-        cells = [column[place] for column in columns]
-        name = f"{arm_name} · {classifier}" if len(run.classifiers) > 1 else arm_name
-        rows.append(Row(name, [*cells, samples, Cell(str(len(group)))], describe(arm_name)))
+    for place, ((arm, classifier), seeds) in enumerate(groups.items()):
+        sizes = run.by_seed(arm, classifier, "train_samples").values()
+        samples = f"{statistics.fmean(sizes):,.0f}" if sizes else MISSING
+        cells = [*(column[place] for column in columns), Cell(samples), Cell(str(seeds))]
+        name = f"{arm} · {classifier}" if len(run.classifiers) > 1 else arm
+        rows.append(Row(name, cells, describe(arm)))
     return Table(["Arm", *(SCORES[name] for name in shown), "Train samples", "Seeds"], rows)
 
 
@@ -94,7 +92,7 @@ def relation_f1(run: Run, classifier: str) -> dict[str, dict[str, float | None]]
     for arm in run.arms:
         if arm.classifier != classifier and arm.arm != "direct":
             continue
-        for scores in run.jsons(arm.files.get("scores")):
+        for scores in run.jsons(*arm.files.get("scores", [])):
             for label, of in scores.get("per_relation", {}).items():
                 found.setdefault(label, {}).setdefault(arm.arm, []).append(of["f1"])
     return {
@@ -122,11 +120,9 @@ def relation_table(run: Run, f1: dict[str, dict[str, float | None]]) -> Table:
 def generation_table(run: Run) -> Table | None:
     """Return, by set, sums over seeds of drafts accepted and rejected, seconds and tokens."""
     totals: dict[str, Counter[str]] = {}
-    reasons: Counter[str] = Counter()
     for name, arm in _generated_sets(run):
         if generation := arm.figures.get("generation"):
             rejected = Counter(generation.get("rejected") or {})
-            reasons.update(rejected)
             total = totals.setdefault(name, Counter())
             total.update({f"rejected: {reason}": n for reason, n in rejected.items()})
             total["rejected"] += rejected.total()
@@ -134,18 +130,17 @@ def generation_table(run: Run) -> Table | None:
                 total[key] += generation.get(key) or 0
     if not totals:
         return None
-    shares = []
-    for total in totals.values():
-        drafts = total["accepted"] + total["rejected"]
-        shares.append(Cell(percent(total["accepted"] / drafts if drafts else None)))
-    ordered = sorted(reasons, key=lambda reason: (-reasons[reason], reason))
-    names = {name: name for name in ("accepted", "rejected")}
-    names |= {f"rejected: {reason}": f"rejected: {reason}" for reason in ordered}
-    names |= {"seconds": "seconds", "tokens": "tokens written"}
+    sums = sum(totals.values(), Counter[str]())
+    reasons = sorted((name for name in sums if ": " in name), key=lambda name: (-sums[name], name))
     rows = [
-        Row(shown, [Cell(f"{total[name]:,.0f}") for total in totals.values()])
-        for name, shown in names.items()
+        Row(
+            "tokens written" if name == "tokens" else name,
+            [Cell(f"{total[name]:,.0f}") for total in totals.values()],
+        )
+        for name in ("accepted", "rejected", *reasons, "seconds", "tokens")
     ]
+    drafts = [(of["accepted"], of["accepted"] + of["rejected"]) for of in totals.values()]
+    shares = [Cell(percent(accepted / all_ if all_ else None)) for accepted, all_ in drafts]
     rows.insert(2, Row("accepted, % of drafts", shares))
     return Table(["Drafts", *totals], rows)
 
@@ -163,14 +158,14 @@ def labelling_table(run: Run) -> Table | None:
     if not totals:
         return None
     names = list(dict.fromkeys(name for of in totals.values() for name in of))
-    rows = []
-    for relation, of in totals.items():
-        found = [of.get(name, Counter[str]()) for name in names]
-        cells = [
-            Cell(f"{one['intended']} → {one['labelled']}", f"({one['agreed']} of both)")
-            for one in found
-        ]
-        rows.append(Row(relation, cells))
+
+    def cell(of: Counter[str]) -> Cell:
+        return Cell(f"{of['intended']} → {of['labelled']}", f"({of['agreed']} of both)")
+
+    rows = [
+        Row(relation, [cell(of.get(name, Counter())) for name in names])
+        for relation, of in totals.items()
+    ]
     return Table(["Relation", *names], rows)
 
 

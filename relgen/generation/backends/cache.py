@@ -44,29 +44,17 @@ class Placement:
     in_front: bool
 
 
-class PlacedLayer(CacheLayerMixin):
-    """A cache layer whose token positions are given with every forward pass."""
-
-    def held(self) -> tuple[Tensor, Tensor]:
-        assert self.keys is not None
-        assert self.values is not None
-        return self.keys, self.values
-
-    def get_seq_length(self) -> int:
-        """Return 0: nothing is derived from a common length."""
-        return 0
-
-    def get_max_length(self) -> int:
-        """Return -1: there is no maximum."""
-        return -1
-
-
-class RaggedLayer(PlacedLayer):
+class RaggedLayer(CacheLayerMixin):
     """Keys and values of one layer, each (R, H, C, D): rows, heads, capacity in slots, width."""
 
     def __init__(self) -> None:
         super().__init__()
         self.placement: Placement | None = None
+
+    def held(self) -> tuple[Tensor, Tensor]:
+        assert self.keys is not None
+        assert self.values is not None
+        return self.keys, self.values
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         """Set dtype and device; `grow` allocates the storage."""
@@ -93,36 +81,35 @@ class RaggedLayer(PlacedLayer):
 
     def grow(self, rows: int, length: int) -> None:
         """Enlarge the storage to at least `rows` rows of `length` slots."""
-        keys, values = self.held()
-        have_rows, _, have_slots, _ = keys.shape
+        have_rows, heads, have_slots, width = self.held()[0].shape
         if rows <= have_rows and length <= have_slots:
             return
-        more_rows = max(rows, have_rows)
         # by a quarter at least: growing copies everything
         slots = have_slots if length <= have_slots else max(length, have_slots + have_slots // 4)
-        slots = -(-slots // _STEP) * _STEP
-        self.keys, self.values = (enlarged(old, more_rows, slots) for old in (keys, values))
+        shape = max(rows, have_rows), heads, -(-slots // _STEP) * _STEP, width
+        old = self.held()
+        self.keys, self.values = (pages_of_zeros(states, shape) for states in old)
+        for states, new in zip(old, self.held(), strict=True):
+            new[:have_rows, :, :have_slots] = states
 
-    def copy_rows(self, source: RaggedLayer, rows: Sequence[int], length: int) -> None:
-        """Overwrite this layer with the first `length` slots of another layer's rows."""
-        room = (len(rows), length + _STEP)
-        if self.keys is None or self.keys.shape[0] < room[0] or self.keys.shape[2] < room[1]:
-            self.lazy_initialization(*source.held())
-            self.grow(*room)
+    def copy(
+        self, source: RaggedLayer, rows: Sequence[int], places: Sequence[int], length: int
+    ) -> None:
+        """Copy the first `length` slots of rows of a layer, or of this one, to rows of this one."""
         for own, other in zip(self.held(), source.held(), strict=True):
-            for place, row in enumerate(rows):
+            for row, place in zip(rows, places, strict=True):
                 own[place, :, :length] = other[row, :, :length]
-
-    def spread_row(self, row: int, places: Sequence[int], length: int) -> None:
-        """Copy the first `length` slots of a row to other rows."""
-        self.grow(max(places) + 1, length)
-        at = list(places)
-        for states in self.held():
-            # a copy: torch refuses to write into storage that it reads from
-            states[at, :, :length] = states[row, :, :length].clone()
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         return (0 if self.placement is None else self.placement.length), 0
+
+    def get_seq_length(self) -> int:
+        """Return 0: nothing is derived from a common length."""
+        return 0
+
+    def get_max_length(self) -> int:
+        """Return -1: there is no maximum."""
+        return -1
 
 
 class RaggedCache(Cache):
@@ -133,16 +120,44 @@ class RaggedCache(Cache):
         self.lengths: list[int] = []
 
     @property
+    def options(self) -> dict[str, Any]:
+        """Return further arguments of the model, for its attention function."""
+        return {}
+
+    @property
     def ragged(self) -> list[RaggedLayer]:
         return cast(list[RaggedLayer], self.layers)
 
     def states(self) -> list[tuple[Tensor, Tensor]]:
         """Return keys and values of each layer that has been written to; see `RaggedLayer`."""
-        return [
-            (layer.keys, layer.values)
-            for layer in self.ragged
-            if layer.keys is not None and layer.values is not None
-        ]
+        return [layer.held() for layer in self.ragged if layer.is_initialized]
+
+    def append(
+        self, model: Any, rows: Sequence[int], news: Sequence[Sequence[int]], device: torch.device
+    ) -> Tensor:
+        """Run a causal language model over new tokens (`news`, at least one each) of B rows.
+
+        Returns:
+            The logits after each row's last token, (B, V), in float32 or float64.
+        """
+        counts = [len(new) for new in news]
+        width = max(counts)
+        ids = torch.tensor([[*new, *[0] * (width - len(new))] for new in news])  # (B, T)
+        positions, mask = self.place(rows, counts, device)
+        # the logits of all (B, T) tokens would not fit: compute only the columns that a row ends in
+        columns = sorted({count - 1 for count in counts})
+        output = model(
+            input_ids=ids.to(device),
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=self,
+            use_cache=True,
+            logits_to_keep=torch.tensor(columns, device=device),
+            **self.options,
+        )
+        ends = torch.tensor([columns.index(count - 1) for count in counts], device=device)
+        logits: Tensor = output.logits[torch.arange(len(rows), device=device), ends]
+        return logits if logits.dtype == torch.float64 else logits.float()
 
     def place(
         self, rows: Sequence[int], counts: Sequence[int], device: torch.device
@@ -176,25 +191,26 @@ class RaggedCache(Cache):
         self.lengths = [source.lengths[row] for row in rows]
         length = max(self.lengths)
         for layer, other in zip(self.ragged, source.ragged, strict=True):
-            layer.copy_rows(other, rows, length)
+            have = layer.held()[0].shape if layer.is_initialized else (0, 0, 0)
+            if have[0] < len(rows) or have[2] < length + _STEP:
+                layer.lazy_initialization(*other.held())
+                layer.grow(len(rows), length + _STEP)
+            layer.copy(other, rows, range(len(rows)), length)
 
     def spread(self, row: int, places: Sequence[int]) -> None:
         """Copy a row to other rows, existing or new."""
         length = self.lengths[row]
         self.lengths += [0] * (max(places) + 1 - len(self.lengths))
         for layer in self.ragged:
-            layer.spread_row(row, places, length)
+            layer.grow(len(self.lengths), length)
+            layer.copy(layer, [row] * len(places), places, length)
         for place in places:
             self.lengths[place] = length
 
     def drop(self, row: int) -> None:
         """Remove a row and move the last row to its place."""
-        last = len(self.lengths) - 1
-        if row != last:
-            length = self.lengths[last]
-            for layer in self.ragged:
-                layer.spread_row(last, [row], length)
-            self.lengths[row] = length
+        if row != len(self.lengths) - 1:
+            self.spread(len(self.lengths) - 1, [row])
         self.lengths.pop()
 
 
@@ -208,45 +224,6 @@ def pages_of_zeros(like: Tensor, shape: tuple[int, ...]) -> Tensor:
         return like.new_zeros(shape)
     pages = mmap.mmap(-1, math.prod(shape) * like.itemsize, **_PRIVATE)
     return torch.frombuffer(pages, dtype=like.dtype).view(shape)
-
-
-def enlarged(states: Tensor, rows: int, slots: int) -> Tensor:
-    """Return states (R, H, C, D) padded with zeros to (rows, H, slots, D)."""
-    have_rows, heads, have_slots, width = states.shape
-    new = pages_of_zeros(states, (rows, heads, slots, width))
-    new[:have_rows, :, :have_slots] = states
-    return new
-
-
-def append_tokens(
-    model: Any,
-    cache: RaggedCache,
-    rows: Sequence[int],
-    news: Sequence[Sequence[int]],
-    device: torch.device,
-) -> Tensor:
-    """Run a causal language model over new tokens (`news`, at least one each) of B cache rows.
-
-    Returns:
-        The logits after each row's last token, (B, V), in float32 or float64.
-    """
-    counts = [len(new) for new in news]
-    width = max(counts)
-    ids = torch.tensor([[*new, *[0] * (width - len(new))] for new in news])  # (B, T)
-    positions, mask = cache.place(rows, counts, device)
-    # the logits of all (B, T) tokens would not fit: compute only the columns that a row ends in
-    columns = sorted({count - 1 for count in counts})
-    output = model(
-        input_ids=ids.to(device),
-        attention_mask=mask,
-        position_ids=positions,
-        past_key_values=cache,
-        use_cache=True,
-        logits_to_keep=torch.tensor(columns, device=device),
-    )
-    ends = torch.tensor([columns.index(count - 1) for count in counts], device=device)
-    logits: Tensor = output.logits[torch.arange(len(rows), device=device), ends]
-    return logits if logits.dtype == torch.float64 else logits.float()
 
 
 def check_cacheable(config: PretrainedConfig) -> None:

@@ -12,16 +12,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import Cache
 
-from relgen.generation.backends.cache import PlacedLayer, RaggedCache, enlarged
+from relgen.generation.backends.cache import RaggedCache
 from relgen.kernels import ATTENTION
 
-_FIRST = 32
 _LOG2_E = math.log2(math.e)
 
 
@@ -33,46 +31,8 @@ def shares_prompts(model: Any, rows: Sequence[int]) -> bool:
     return ours and exact and plain and len(set(rows)) < len(rows)
 
 
-class _DraftLayer(PlacedLayer):
-    """The drafts' own keys and values in one layer, each (B, G, slots, D)."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.written = 0
-
-    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        self.keys, self.values = key_states[:, :, :0], value_states[:, :, :0]
-        self.is_initialized = True
-
-    def update(
-        self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
-    ) -> tuple[Tensor, Tensor]:
-        """Append (B, G, 1, D) of both; return all, (B, G, T, D)."""
-        if not self.is_initialized:
-            self.lazy_initialization(key_states, value_states)
-        slot = self.written
-        if slot == self.held()[0].shape[2]:
-            slots = slot + max(_FIRST, slot // 4)
-            self.keys, self.values = (enlarged(old, len(old), slots) for old in self.held())
-        self.written += 1
-        keys, values = self.held()
-        keys[:, :, slot], values[:, :, slot] = key_states[:, :, 0], value_states[:, :, 0]
-        return keys[:, :, : self.written], values[:, :, : self.written]
-
-    def drop(self, place: int) -> None:
-        """Remove a draft and move the last one to its place."""
-        if self.keys is None or self.values is None:
-            return
-        for states in (self.keys, self.values):
-            states[place] = states[-1]
-        self.keys, self.values = self.keys[:-1], self.values[:-1]
-
-    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        return self.written + query_length, 0
-
-
-class DraftCache(Cache):
-    """The cache of a batch of drafts of equal length.
+class DraftCache(RaggedCache):
+    """The cache of the drafts' own tokens, in a batch of drafts of equal length.
 
     Args:
         prompts: the prompts of C chains; this cache modifies them from now on.
@@ -80,17 +40,33 @@ class DraftCache(Cache):
     """
 
     def __init__(self, prompts: RaggedCache, chains: Sequence[int]) -> None:
-        super().__init__(layers=[_DraftLayer() for _ in prompts.layers])
+        super().__init__(len(prompts.layers))
+        self.lengths = [0] * len(chains)
         self._prompts = prompts
         self._chains = list(chains)
         self._arrange()
 
-    def drop(self, place: int) -> None:
+    @property
+    def options(self) -> dict[str, Any]:
+        return {"attend": self.attend}
+
+    def place(
+        self, rows: Sequence[int], counts: Sequence[int], device: torch.device
+    ) -> tuple[Tensor, Tensor]:
+        """Prepare a forward pass over the next token of each draft."""
+        slots, _ = super().place(rows, counts, device)
+        starts = torch.tensor([self._prompts.lengths[chain] for chain in self._chains])
+        # the mask keeps transformers from building one; `attend` does not read it
+        return slots + starts[:, None], torch.ones(1, 1, 1, 1, dtype=torch.bool)
+
+    def drop(self, row: int) -> None:
         """Remove a draft, and its chain with the chain's last draft; last entries fill the gaps."""
-        chain = self._chains[place]
-        for layer in cast(list[_DraftLayer], self.layers):
-            layer.drop(place)
-        self._chains[place] = self._chains[-1]
+        if self.states():
+            super().drop(row)
+        else:
+            self.lengths.pop()
+        chain = self._chains[row]
+        self._chains[row] = self._chains[-1]
         self._chains.pop()
         if chain not in self._chains:
             last = len(self._prompts.lengths) - 1
@@ -98,21 +74,6 @@ class DraftCache(Cache):
             self._chains = [chain if other == last else other for other in self._chains]
         if self._chains:
             self._arrange()
-
-    def read(self, model: Any, tokens: Sequence[int]) -> Tensor:
-        """Run the model over the next token of each draft; return the logits (B, V) after it."""
-        written = cast(list[_DraftLayer], self.layers)[0].written
-        places = [self._prompts.lengths[chain] + written for chain in self._chains]
-        logits: Tensor = model(
-            input_ids=torch.tensor(tokens)[:, None],
-            position_ids=torch.tensor(places)[:, None],
-            # keeps transformers from building one; `attend` does not read it
-            attention_mask=torch.ones(1, 1, 1, 1, dtype=torch.bool),
-            past_key_values=self,
-            use_cache=True,
-            attend=self.attend,
-        ).logits[:, -1]
-        return logits
 
     def attend(
         self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float | None

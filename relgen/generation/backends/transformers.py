@@ -19,7 +19,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from relgen.generation.backends.base import Draft, DraftRequest, Finish, line_logprobs
-from relgen.generation.backends.cache import RaggedCache, append_tokens, check_cacheable
+from relgen.generation.backends.cache import RaggedCache, check_cacheable
 from relgen.generation.backends.context_window import check_prompt, context_window
 from relgen.generation.backends.draft_cache import DraftCache, shares_prompts
 from relgen.generation.backends.sampling import choose
@@ -159,12 +159,9 @@ class TransformersBackend:
                 return [self._finished(draft) for draft in drafts]
             seen = seen[: len(active)]
             seen[torch.arange(len(active)), tokens] = True
-            if isinstance(cache, DraftCache):
-                logits = cache.read(self._model, tokens)
-            else:
-                logits = self._forward(cache, range(len(active)), [[token] for token in tokens])
+            logits = self._forward(cache, range(len(active)), [[token] for token in tokens])
 
-    def _copied(self, rows: Sequence[int]) -> RaggedCache | DraftCache:
+    def _copied(self, rows: Sequence[int]) -> RaggedCache:
         """Return a copy of rows, which may repeat, to decode drafts in."""
         if self._device.type != "cpu":
             # allocators of other devices find room for it again
@@ -186,7 +183,7 @@ class TransformersBackend:
     def _forward(
         self, cache: RaggedCache, rows: Sequence[int], news: Sequence[Sequence[int]]
     ) -> Tensor:
-        return append_tokens(self._model, cache, rows, news, self._device)
+        return cache.append(self._model, rows, news, self._device)
 
     def _begin(self, request: DraftRequest) -> _Writing:
         grammar = None

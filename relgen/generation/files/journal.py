@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from relgen.common import InputError, append_line, resume_log, start_log, try_lock
+from relgen.common import InputError, append_line, resume_log, try_lock
 from relgen.generation.backends.base import Draft, DraftRequest
 from relgen.prompting import Prompt
 
@@ -63,7 +63,8 @@ class Journal:
                     path=path,
                     remedy="wait until it ends, or choose another --out",
                 )
-            self._resume(header, force=force)
+            for row in resume_log(path, header, force=force):
+                self._take(row)
         except BaseException:
             self._lock.close()
             raise
@@ -80,7 +81,7 @@ class Journal:
                 "this journal belongs to another run: it contains another prompt for the same step",
                 path=self.path,
                 value=request.key,
-                remedy="give --force to start again",
+                remedy="remove this file to start again",
             )
         return draft
 
@@ -108,17 +109,6 @@ class Journal:
         self.path.unlink(missing_ok=True)
         self._lock.close()
 
-    def _resume(self, header: str, *, force: bool) -> None:
-        try:
-            for row in resume_log(self.path, header, force=force):
-                self._take(row)
-        except InputError:
-            if not force:
-                raise
-            self.seconds, self.usage = 0.0, Usage()
-            self._drafts.clear()
-            start_log(self.path, header)
-
     def _take(self, row: Any) -> None:
         try:
             for entry in row["drafts"]:
@@ -132,7 +122,7 @@ class Journal:
                 "this journal cannot be read",
                 path=self.path,
                 value=row,
-                remedy="give --force to start again",
+                remedy="remove this file to start again",
             ) from error
 
 

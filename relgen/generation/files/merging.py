@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from relgen.common import InputError, atomic_writer, read_json, read_lines, write_json, write_jsonl
+from relgen.common import InputError, read_json, read_lines
 from relgen.data import Sample, iter_samples, normalised
 from relgen.generation.files.outputs import OutputPaths, total_counts
 from relgen.generation.files.shards import Shard
@@ -44,15 +44,11 @@ def merge(
         shard = Shard(index, number)
         own = identify(replace(settings, shard=str(shard)))
         parts.append(_finished_part(shard, OutputPaths(shard.path(out)), own))
-    dropped: list[dict[str, Any]] = []
-    with atomic_writer(whole.generated) as stream:  # takes its place at the end of the block
-        for sample in _distinct(parts, dropped):
-            stream.write(json.dumps(sample.to_json(), ensure_ascii=False) + "\n")
-        rejected = (row for part in parts for row in map(json.loads, read_lines(part.rejected)))
-        write_jsonl(whole.rejected, (*rejected, *dropped))
-        summary = _sum([read_json(part.summary) for part in parts], dropped)
-        summary |= {"output": out.name, "hash": header, "shards": number}
-        write_json(whole.summary, summary)
+    samples, dropped = _distinct(parts)
+    summary = _sum([read_json(part.summary) for part in parts], dropped)
+    summary |= {"output": out.name, "hash": header, "shards": number}
+    rejected = [json.loads(line) for part in parts for line in read_lines(part.rejected)]
+    whole.write(samples, [*rejected, *dropped], summary)
     return summary
 
 
@@ -72,19 +68,17 @@ def _finished_part(shard: Shard, paths: OutputPaths, header: str) -> OutputPaths
     return paths
 
 
-def _distinct(parts: Sequence[OutputPaths], dropped: list[dict[str, Any]]) -> Iterator[Sample]:
-    """Yield accepted samples without repeated texts; add the repeated ones to `dropped`."""
-    texts: set[str] = set()
+def _distinct(parts: Sequence[OutputPaths]) -> tuple[list[Sample], list[dict[str, Any]]]:
+    """Return the accepted samples without repeated texts, and rows for the repeated ones."""
+    kept: dict[str, Sample] = {}
+    dropped = []
     for part in parts:
         for sample in iter_samples(part.generated) if part.generated.stat().st_size else ():
-            text = normalised(sample.text)
-            if text not in texts:
-                texts.add(text)
-                yield sample
-                continue
-            place = {key: (sample.provenance or {})[key] for key in ("mode", "chain", "step")}
-            row = {"relation": sample.relation, **place, "reason": "duplicate", "raw": sample.text}
-            dropped.append(row)
+            if kept.setdefault(normalised(sample.text), sample) is not sample:
+                place = {key: (sample.provenance or {})[key] for key in ("mode", "chain", "step")}
+                repeated = {"reason": "duplicate", "raw": sample.text}
+                dropped.append({"relation": sample.relation, **place, **repeated})
+    return list(kept.values()), dropped
 
 
 def _sum(summaries: Sequence[dict[str, Any]], dropped: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -96,9 +90,7 @@ def _sum(summaries: Sequence[dict[str, Any]], dropped: Sequence[dict[str, Any]])
         counts = Counter(entry["rejected"]) + Counter(duplicate=1)
         entry["rejected"] = dict(sorted(counts.items()))
     total = total_counts(relations, sum(summary["seconds"] for summary in summaries))
-    if all("usage" in summary for summary in summaries):
-        usage: Counter[str] = Counter()
-        for summary in summaries:
-            usage.update(summary["usage"])
-        total["usage"] = dict(usage)
+    usages = [Counter[str](summary["usage"]) for summary in summaries if "usage" in summary]
+    if usages:
+        total["usage"] = {name: sum(usage[name] for usage in usages) for name in usages[0]}
     return total

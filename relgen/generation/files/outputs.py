@@ -1,21 +1,18 @@
-"""Write the output files of a generation, first under partial names that a person can watch.
+"""Name and write the output files of a generation, and recognise those of a finished one.
 
-In the end the partial files are renamed, the samples last: where `generated.jsonl` and its summary
-exist, the generation is finished.
+The samples come last: where `generated.jsonl` and its summary exist, the generation is finished.
 """
 
 from __future__ import annotations
 
-import json
-import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from relgen.common import InputError, read_json, write_json
-from relgen.generation.loop import RoundResult
+from relgen.common import InputError, read_json, write_json, write_jsonl
+from relgen.data import Sample
 from relgen.generation.states import RelationState
 
 
@@ -36,9 +33,6 @@ class OutputPaths:
     @property
     def journal(self) -> Path:
         return self.generated.with_name(f".{self.generated.name}.journal.jsonl")
-
-    def partial(self, path: Path) -> Path:
-        return path.with_name(f"{path.stem}.partial{path.suffix}")
 
     def finished(self, header: str, *, force: bool) -> bool:
         """Return True if the generation with this hash is already finished.
@@ -69,41 +63,16 @@ class OutputPaths:
             path.unlink()
         return False
 
-
-class PartialFiles:
-    """Writes samples and rejections as they arrive, and renames the files in the end.
-
-    A resumed run rewrites them from the journal.
-    """
-
-    def __init__(self, paths: OutputPaths) -> None:
-        self._paths = paths
-        self._streams: dict[Path, IO[str]] = {}
-        for path in (paths.rejected, paths.generated):
-            stream = paths.partial(path).open("w", encoding="utf-8", newline="\n")
-            self._streams[path] = stream
-
-    def write(self, result: RoundResult) -> None:
-        """Append the results of a round."""
-        accepted = [sample.to_json() for sample in result.accepted]
-        rows = {self._paths.generated: accepted, self._paths.rejected: result.rejected}
-        for path, entries in rows.items():
-            stream = self._streams[path]
-            stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in entries)
-            stream.flush()
-
-    def finish(self, summary: dict[str, Any]) -> None:
-        """Write the summary and give all files their final names, the samples last."""
-        for stream in self._streams.values():
-            os.fsync(stream.fileno())
-            stream.close()
-        os.replace(self._paths.partial(self._paths.rejected), self._paths.rejected)
-        write_json(self._paths.summary, summary)
-        os.replace(self._paths.partial(self._paths.generated), self._paths.generated)
-
-    def close(self) -> None:
-        for stream in self._streams.values():
-            stream.close()
+    def write(
+        self,
+        samples: Iterable[Sample],
+        rejected: Iterable[dict[str, Any]],
+        summary: dict[str, Any],
+    ) -> None:
+        """Write all files, the samples last."""
+        write_jsonl(self.rejected, rejected)
+        write_json(self.summary, summary)
+        write_jsonl(self.generated, (sample.to_json() for sample in samples))
 
 
 def summarise(states: Sequence[RelationState], seconds: float) -> dict[str, Any]:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 
-from relgen.data import escape
-from relgen.generation.grammar.spec import PORTABLE, UNICODE, FieldsSpec, GrammarSpec
+from relgen.generation.grammar.spec import PORTABLE, GrammarSpec
 
 _REGEX_TOKEN = re.compile(
     r"(?P<class>\[(?:\\.|[^\]\\])+\])|(?P<repeat>\?|\{\d+,\d+\})|(?P<operator>[()|])"
@@ -20,23 +19,9 @@ _REGEX_TOKEN = re.compile(
 
 def as_lark(spec: GrammarSpec) -> str:
     """Return the grammar in llguidance's dialect of Lark."""
-    more = f' ("\\n" line){{0,{spec.lines - 1}}}' if spec.lines > 1 else ""
-    if isinstance(spec, FieldsSpec):
-        # one terminal: a lexer must not decide where a context ends
-        return f"start: line{more}\nline: LINE\nLINE: {_terminal(spec.pattern())}"
-    first, middle, last = map(_terminal, spec.contexts(UNICODE))
-    return "\n".join(
-        [
-            f"start: line{more}",
-            "line: FIRST ( head MIDDLE tail | tail MIDDLE head ) LAST",
-            f'head: "<head" {_lark_types(spec.head_types)} ENTITY "</head>"',
-            f'tail: "<tail" {_lark_types(spec.tail_types)} ENTITY "</tail>"',
-            f"FIRST: {first}",
-            f"MIDDLE: {middle}",
-            f"LAST: {last}",
-            f"ENTITY: {_terminal(spec.entity(UNICODE))}",
-        ]
-    )
+    more = f' ("\\n" LINE){{0,{spec.lines - 1}}}' if spec.lines > 1 else ""
+    line = spec.pattern().replace("/", r"\/")  # a slash would end the expression
+    return f"start: LINE{more}\nLINE: /{line}/"
 
 
 def as_regex(spec: GrammarSpec) -> str:
@@ -60,17 +45,6 @@ def as_gbnf(spec: GrammarSpec) -> str:
         else:
             parts.append(token[0])
     return " ".join(["root ::=", *parts, *([_quoted(literal)] if literal else [])])
-
-
-def _terminal(pattern: str) -> str:
-    # a slash would end the expression
-    return f"/{pattern.replace('/', chr(92) + '/')}/"
-
-
-def _lark_types(types: tuple[str, ...]) -> str:
-    if not types:
-        return '">"'
-    return f'":" ( {" | ".join(_quoted(escape(kind)) for kind in types)} ) ">"'
 
 
 def _quoted(text: str) -> str:

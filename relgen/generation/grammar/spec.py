@@ -85,14 +85,14 @@ class GrammarSpec:
 
     def pattern(self, of: Alphabet = UNICODE) -> str:
         """Return a regular expression for one line of an answer."""
-        first, middle, last = self.contexts(of)
+        first, middle, last = self._contexts(of)
         head, tail = (
-            f"<{role}{_tag_types(types)}>({self.entity(of)})</{role}>"
+            f"<{role}{_tag_types(types)}>({self._entity(of)})</{role}>"
             for role, types in (("head", self.head_types), ("tail", self.tail_types))
         )
         return f"({first})({head}({middle}){tail}|{tail}({middle}){head})({last})"
 
-    def contexts(self, of: Alphabet) -> tuple[str, str, str]:
+    def _contexts(self, of: Alphabet) -> tuple[str, str, str]:
         """Return expressions for the text before, between and after the entities."""
         if not self.one_sentence:
             size = self.max_context_chars
@@ -105,7 +105,7 @@ class GrammarSpec:
         last = f"({_POSSESSIVE}|{_SUFFIX}( {word}){{0,{most - 1}}} {_last_word(of)})[.!?]"
         return first, middle, last
 
-    def entity(self, of: Alphabet) -> str:
+    def _entity(self, of: Alphabet) -> str:
         """Return an expression for an entity's mention."""
         if self.one_sentence:
             begin = f"({of.alnum}|[$€£#@&]|{_IN_NUMBER})"
@@ -131,7 +131,7 @@ class FieldsSpec(GrammarSpec):
     relation: str = ""
 
     def pattern(self, of: Alphabet = UNICODE) -> str:
-        entity = self.entity(of)
+        entity = self._entity(of)
         return (
             f"{_literal(f'Relation: {self.relation}. Context: ')}{self._context(of)}"
             f" Head Entity: ({entity})[.] Head Type: {_one_of(self.head_types or (UNTYPED,))}[.]"

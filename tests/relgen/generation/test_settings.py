@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from relgen.cli.commands import generate as command
 from relgen.common.command_lines import parse
-from relgen.common.configuration import read, read_file
+from relgen.common.configuration import read, read_file, upcast
 from relgen.common.errors import InputError
 from relgen.common.presets import find_config, list_configs
 from relgen.generation.settings import GenerationSettings
@@ -79,8 +78,7 @@ def test_command_line_yaml_and_python_agree(tmp_path: Path) -> None:
     )
     options = parse(command.Options, "generate", line.split())
     assert options is not None
-    names = [entry.name for entry in fields(GenerationSettings)]
-    assert GenerationSettings(**{name: getattr(options, name) for name in names}) == expected
+    assert upcast(GenerationSettings, options) == expected
     assert read(GenerationSettings, expected.to_dict()) == expected
 
 

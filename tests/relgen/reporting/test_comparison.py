@@ -4,56 +4,31 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from relgen.cli import main as cli
 from relgen.common.files import read_json, write_json
 from relgen.reporting import comparison, tables
-from relgen.reporting.claims import Verdict, verdicts
 from relgen.reporting.data import Run, load_run
 from relgen.reporting.report import _render, comparison_content
-from relgen.reporting.sizes import level_off, size_curves
+from tests.relgen.reporting.conftest import row
 from tests.relgen.reporting.fake_run import make_run
 from tests.relgen.reporting.test_report import _Page
 
-ARMS = ("human", "obo_mix", "obo_dpo_mix", "obo_dpo_mix@4", "obo_dpo_window_mix", "xu2023")
-MICRO = dict(zip(ARMS, (0.5, 0.55, 0.6, 0.58, 0.52, 0.45), strict=True))
-
-
-def row(arm: str, than: str, low: float, high: float) -> dict[str, Any]:
-    return {
-        "arm": arm,
-        "than": than,
-        "classifier": "entity_marker",
-        "n_seeds": 2,
-        "mean": (low + high) / 2,
-        # Student's interval is a point wider on both sides
-        "low": low - 0.01,
-        "high": high + 0.01,
-        "bootstrap": {"low": low, "high": high},
-    }
-
-
-@pytest.fixture
-def runs(tmp_path: Path) -> dict[str, Run]:
-    made = {}
-    for shots, shift in ((8, 0.0), (16, -0.1)):
-        folder = make_run(tmp_path / f"k{shots}", arms=ARMS, micro=MICRO)
-        results = read_json(folder / "results.json")
-        results |= {
-            "shots": shots,
-            "against_human": [row("obo_dpo_mix", "human", 0.02 + shift, 0.08 + shift)],
-            "against_no_dpo": [row("obo_dpo_mix", "obo_mix", -0.01, 0.05)],
-            "against_method": [
-                row("obo_dpo_window_mix", "obo_dpo_mix", -0.09, -0.02),
-                row("xu2023", "obo_dpo_mix", -0.2, -0.1),
-            ],
-        }
-        write_json(folder / "results.json", results)
-        made[f"semeval-k{shots}"] = load_run(folder)
-    return made
+PUBLISHED_ARMS = {
+    "human": "human only",
+    "obo_dpo_pure": "generated only (OBO + DPO)",
+    "obo_dpo_mix": "mix, OBO",
+    "aao_dpo_mix": "mix, AAO",
+    "direct": "Direct-RE",
+}
+PUBLISHED = {
+    ("tacred", 8): ["22.07", "22.48", "33.48", "34.30", "21.17"],
+    ("tacred", 16): ["30.00", "27.99", "34.93", "35.56"],
+    ("retacred", 8): ["44.77", "34.77", "57.41", "56.01", "33.30"],
+    ("semeval", 8): ["61.39", "42.02", "67.92", "70.32", "25.55"],
+}
 
 
 def texts(table: comparison.Table) -> dict[str, list[str]]:
@@ -103,37 +78,19 @@ def test_direct_stands_beside_every_classifiers_human_samples(runs: dict[str, Ru
     assert [r.name for r in table.rows][1:] == ["direct · entity_marker", "direct · knowprompt"]
 
 
-def test_claims_are_judged_by_their_intervals(runs: dict[str, Run]) -> None:
-    def both(arm: str) -> list[str]:
-        return [f"{arm} with entity_marker in {name}" for name in ("semeval-k8", "semeval-k16")]
-
-    mixes = both("obo_dpo_mix")
-    assert verdicts(runs) == [
-        Verdict("Human and generated samples beat human ones", mixes[:1], mixes[1:], 0),
-        Verdict("DPO helps", [], [], 2),
-        Verdict("A window of demonstrations hurts", both("obo_dpo_window_mix"), [], 0),
-        Verdict("The method beats Xu et al. 2023", both("xu2023"), [], 0),
-    ]
+def test_every_published_figure() -> None:
+    for (corpus, shots), figures in PUBLISHED.items():
+        expected = zip(PUBLISHED_ARMS.items(), figures, strict=False)
+        found = {arm: (name, figure) for (arm, name), figure in expected}
+        assert comparison.published_figures(corpus, shots) == found
 
 
-def test_a_claim_has_to_be_outside_of_both_intervals(runs: dict[str, Run]) -> None:
-    (found,) = runs["semeval-k8"].results["against_human"]
-    found |= {"low": -0.01, "high": 0.09}
-    runs["semeval-k16"].results["against_human"] = []
-    assert verdicts(runs)[0] == Verdict("Human and generated samples beat human ones", [], [], 1)
-
-
-def test_the_same_comparison_counts_once_and_that_of_one_seed_not_at_all(
-    runs: dict[str, Run],
-) -> None:
-    run = runs["semeval-k8"]
-    # the ablations' run holds the main run's arms again
-    again = {"semeval-k8": run, "semeval-k8-ablations": run}
-    assert verdicts(again) == verdicts({"semeval-k8": run})
-    for key in ("against_human", "against_no_dpo", "against_method"):
-        for found in run.results[key]:
-            found["n_seeds"] = 1
-    assert verdicts({"semeval-k8": run}) == []
+def test_nothing_is_published_for_other_settings() -> None:
+    assert (
+        comparison.published_figures("semeval", 16)
+        == comparison.published_figures("everyday", 8)
+        == {}
+    )
 
 
 def test_published_figures_stand_beside_ours_where_the_setting_is_the_papers(
@@ -157,68 +114,6 @@ def test_published_figures_stand_once_and_beside_knowprompt(runs: dict[str, Run]
     ((label, table),) = comparison.published_tables(same)
     assert label == "semeval-k8-main"
     assert table.columns == ["", "published", "here, knowprompt_small"]
-
-
-def test_curves(runs: dict[str, Run]) -> None:
-    first = size_curves(runs)[0]
-    # the whole set counts as its size, 16 samples a relation
-    assert [n for n, _, _ in first.points] == [4, 16]
-    assert first.points[0][1] == pytest.approx(0.585)
-    # 16 beats 4 by two points in every seed
-    assert (first.level, first.peak, first.rest) == (None, None, None)
-
-
-@pytest.mark.parametrize(
-    ("scores", "said"),
-    [
-        # what the published grid has: 8, 16 and 32 samples
-        (
-            {4: [0.37, 0.38], 8: [0.23, 0.22], 16: [0.13, 0.15]},
-            "highest at 4, lower after it (the largest number compared with it: -23.5, "
-            "standard error 0.5)",
-        ),
-        (
-            {4: [0.50, 0.52], 8: [0.55, 0.56], 16: [0.45, 0.44]},
-            "highest at 8, lower after it (the largest number compared with it: -11.0, "
-            "standard error 1.0)",
-        ),
-        (
-            {4: [0.50, 0.52], 8: [0.60, 0.61], 16: [0.6018, 0.6078]},
-            "levels off at 8 (the largest number compared with it: 0.0, standard error 0.2)",
-        ),
-        ({4: [0.5, 0.5], 16: [0.6, 0.6]}, "does not level off"),
-    ],
-)
-def test_a_curve_that_falls_does_not_level_off(
-    runs: dict[str, Run], tmp_path: Path, scores: dict[int, list[float]], said: str
-) -> None:
-    run = runs["semeval-k8"]
-    some = run.arms[0]
-    arms = [
-        replace(some, arm=f"obo_mix@{n}", seed=seed, figures={"micro_f1": score})
-        for n, of in scores.items()
-        for seed, score in enumerate(of)
-    ]
-    content = comparison_content({"k8": replace(run, arms=arms)}, "x", "")
-    for path in _render("comparison", content, tmp_path / "shown"):
-        assert f"; {said}" in path.read_text(encoding="utf-8")
-
-
-def test_nothing_has_no_sign() -> None:
-    assert [tables.points(x) for x in (0.0152, -0.2, -0.0004)] == ["+1.5", "-20.0", "0.0"]
-
-
-@pytest.mark.parametrize(
-    ("scores", "level"),
-    [
-        ({8: [0.5, 0.5], 16: [0.6, 0.61], 32: [0.6, 0.61], 64: [0.61, 0.6]}, 16),
-        ({8: [0.6, 0.6], 16: [0.59, 0.6]}, 8),
-        ({8: [0.5, 0.5], 16: [0.6, 0.6]}, None),
-        ({8: [0.5], 16: [0.5]}, None),
-    ],
-)
-def test_level_off(scores: dict[int, list[float]], level: int | None) -> None:
-    assert level_off({n: dict(enumerate(of)) for n, of in scores.items()}) == level
 
 
 def test_what_was_generated_and_labelled_is_shown_once(

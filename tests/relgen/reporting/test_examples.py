@@ -7,7 +7,7 @@ from pathlib import Path
 from relgen.common.files import read_json, write_json
 from relgen.data.samples import Entity, Sample, read_samples, write_samples
 from relgen.reporting.data import load_run
-from relgen.reporting.examples import Piece, evenly_spaced, examples, pieces
+from relgen.reporting.examples import evenly_spaced, examples, pieces
 from tests.relgen.reporting.fake_run import make_run
 
 
@@ -19,23 +19,23 @@ def test_evenly_spaced() -> None:
 def test_pieces_of_a_sentence_whose_tail_comes_first() -> None:
     sample = Sample("1", "fire: smoke!", Entity(6, 11), Entity(0, 4), "r")
     assert pieces(sample) == [
-        Piece("fire", "tail"),
-        Piece(": "),
-        Piece("smoke", "head"),
-        Piece("!"),
+        ("fire", "tail"),
+        (": ", ""),
+        ("smoke", "head"),
+        ("!", ""),
     ]
 
 
 def test_first_sentences_of_four_relations_without_the_negative_one(tmp_path: Path) -> None:
     shown = examples(load_run(make_run(tmp_path, labels=("a", "b", "c", "d", "e", "none"))))
-    assert [example.relation for example in shown] == ["a", "b", "c", "d"]
-    assert [source.name for source in shown[0].sources] == ["human", "obo_dpo", "aao"]
-    assert [len(source.sentences) for source in shown[0].sources] == [3, 3, 3]
+    assert [relation for relation, _ in shown] == ["a", "b", "c", "d"]
+    assert [name for name, _, _ in shown[0][1]] == ["human", "obo_dpo", "aao"]
+    assert [len(sentences) for _, _, sentences in shown[0][1]] == [3, 3, 3]
 
 
 def test_licensed_sentences_stay_out(tmp_path: Path) -> None:
     shown = examples(load_run(make_run(tmp_path, show_human=False)))
-    assert [source.name for source in shown[0].sources] == ["obo_dpo", "aao"]
+    assert [name for name, _, _ in shown[0][1]] == ["obo_dpo", "aao"]
 
 
 def test_sentences_that_quote_licensed_ones_stay_out(tmp_path: Path) -> None:
@@ -48,12 +48,12 @@ def test_sentences_that_quote_licensed_ones_stay_out(tmp_path: Path) -> None:
     write_samples(written, [quoting, human[2].with_relation("a"), *own])
 
     def sentences() -> list[str]:
-        (shown,) = examples(load_run(folder, human_sentences=False))
-        return ["".join(piece.text for piece in one) for one in shown.sources[0].sentences]
+        ((_, sources),) = examples(load_run(folder, human_sentences=False))
+        return ["".join(text for text, _ in one) for one in sources[0][2]]
 
     assert sentences() == [sample.text for sample in own[:3]]
-    (everything,) = examples(load_run(folder))
-    assert everything.sources[1].sentences[0] == pieces(quoting)
+    ((_, everything),) = examples(load_run(folder))
+    assert everything[1][2][0] == pieces(quoting)
 
 
 def test_a_run_without_generated_samples_has_no_examples(tmp_path: Path) -> None:
@@ -72,6 +72,6 @@ def test_relabelled_sentences_stand_under_the_relation_that_is_trained_on(tmp_pa
             arm["labelled"] = f"labelled-{arm['seed']}.jsonl"
             write_samples(folder / arm["labelled"], relabelled)
     write_json(folder / "report_data.json", data)
-    (shown,) = examples(load_run(folder))
-    assert shown.relation == "b"
-    assert shown.sources[0].sentences == [pieces(sample) for sample in written[:3]]
+    ((relation, sources),) = examples(load_run(folder))
+    assert relation == "b"
+    assert sources[0][2] == [pieces(sample) for sample in written[:3]]

@@ -19,9 +19,9 @@ def test_the_compared_arm_follows_the_rule_and_no_score() -> None:
 
 
 def test_a_gain_over_three_seeds(tmp_path: Path) -> None:
-    found = headline(load_run(make_run(tmp_path, files=False)))
-    assert found.title == "Mix 62.8 vs. human 58.6 micro-F1"
-    assert found.detail == (
+    title, detail = headline(load_run(make_run(tmp_path, files=False)))
+    assert title == "Mix 62.8 vs. human 58.6 micro-F1"
+    assert detail == (
         "Adding generated samples (one by one, after DPO) gained 4.2 points of micro-F1. It was "
         "ahead of human samples alone in 3 of 3 seeds, and the 95% interval of the paired "
         "difference is +4.2 to +4.2 points; not significant (exact sign-flip test over seeds: "
@@ -34,9 +34,9 @@ def test_a_loss_with_one_seed(tmp_path: Path) -> None:
         tmp_path, arms=("human", "aao_mix"), seeds=(1,), micro={"human": 0.5, "aao_mix": 0.49},
         files=False,
     )  # fmt: skip
-    found = headline(load_run(run))
-    assert found.title == "Mix 49.0 vs. human 50.0 micro-F1"
-    assert found.detail == (
+    title, detail = headline(load_run(run))
+    assert title == "Mix 49.0 vs. human 50.0 micro-F1"
+    assert detail == (
         "Adding generated samples (all at once) cost 1.0 point of micro-F1. This is one seed, "
         "which cannot show significance."
     )
@@ -47,14 +47,14 @@ def test_no_difference(tmp_path: Path) -> None:
         tmp_path, arms=("human", "aao_pure"), seeds=(1,), micro={"human": 0.5, "aao_pure": 0.5},
         files=False,
     )  # fmt: skip
-    found = headline(load_run(run))
-    assert found.title == "Generated only 50.0 vs. human 50.0 micro-F1"
-    assert "made no difference to micro-F1" in found.detail
+    title, detail = headline(load_run(run))
+    assert title == "Generated only 50.0 vs. human 50.0 micro-F1"
+    assert "made no difference to micro-F1" in detail
 
 
 def test_six_seeds_can_be_significant(tmp_path: Path) -> None:
     run = make_run(tmp_path, seeds=range(6), files=False)
-    detail = headline(load_run(run)).detail
+    _, detail = headline(load_run(run))
     assert "in 6 of 6 seeds, and the 95% interval" in detail
     assert detail.endswith("points (exact sign-flip test over seeds: p = 0.031).")
 
@@ -72,16 +72,16 @@ def test_ensembles_are_set_against_ensembles(tmp_path: Path) -> None:
         arm["ensemble_micro_f1"] = votes.get((arm["arm"], arm["seed"]))
     write_json(folder / "results.json", results)
     # by hand: 0.02 ± 12.7062 * 0.01414 / √2
-    assert headline(load_run(folder)).detail.endswith(
+    assert headline(load_run(folder))[1].endswith(
         " Between ensembles of the initialisations the difference is +2.0 points (95% interval: "
         "-10.7 to +14.7)."
     )
 
 
 def test_without_a_baseline_nothing_is_claimed(tmp_path: Path) -> None:
-    found = headline(load_run(make_run(tmp_path, arms=("obo_dpo_mix",), files=False)))
-    assert found.title == "obo_dpo_mix 62.8 micro-F1"
-    assert found.detail.startswith("Nothing to compare")
+    title, detail = headline(load_run(make_run(tmp_path, arms=("obo_dpo_mix",), files=False)))
+    assert title == "obo_dpo_mix 62.8 micro-F1"
+    assert detail.startswith("Nothing to compare")
 
 
 def test_what_was_done(tmp_path: Path) -> None:

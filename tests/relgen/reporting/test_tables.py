@@ -103,3 +103,7 @@ def test_sentences_by_intended_and_read_relation(tmp_path: Path) -> None:
     # both seeds; the two arms of obo_dpo share one set
     assert [(cell.text, cell.note) for cell in cause.cells] == [("8 → 2", "(2 of both)")] * 2
     assert none.cells[0].text == "0 → 6"
+
+
+def test_nothing_has_no_sign() -> None:
+    assert [tables.points(x) for x in (0.0152, -0.2, -0.0004)] == ["+1.5", "-20.0", "0.0"]

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from relgen.generation.backends.cache import RaggedCache, append_tokens, pages_of_zeros
+from relgen.generation.backends.cache import RaggedCache, pages_of_zeros
 from tests import tiny
 
 MODEL = tiny.writing_model(50)
@@ -20,14 +20,14 @@ CPU = torch.device("cpu")
 def filled(lengths: list[int]) -> RaggedCache:
     cache = RaggedCache(2)
     for row, length in enumerate(lengths):
-        append_tokens(MODEL, cache, [row], [[(row + i) % 50 for i in range(length)]], CPU)
+        cache.append(MODEL, [row], [[(row + i) % 50 for i in range(length)]], CPU)
     return cache
 
 
 @torch.inference_mode()
 def next_logits(cache: RaggedCache) -> Tensor:
     rows = range(len(cache.lengths))
-    return append_tokens(MODEL, cache, rows, [[7] for _ in rows], CPU)
+    return cache.append(MODEL, rows, [[7] for _ in rows], CPU)
 
 
 def pointers(cache: RaggedCache) -> list[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -36,7 +36,7 @@ def model(attention: str = ATTENTION, dtype: torch.dtype = torch.float64) -> Any
 
 def prompt(number: int) -> Prompt:
     writer = PromptWriter(prompt_format(TOKENIZER))
-    return writer.one_by_one(next(iter(tiny.typed_schema())), list(tiny.labelled())[:number])
+    return writer.prompt(next(iter(tiny.typed_schema())), list(tiny.labelled())[:number])
 
 
 def drafts(temperature: float = 0.9) -> list[Draft]:
@@ -55,13 +55,13 @@ def drafts(temperature: float = 0.9) -> list[Draft]:
 @pytest.mark.parametrize("temperature", [0.0, 0.9])
 def test_drafts_are_those_of_copies(monkeypatch: pytest.MonkeyPatch, temperature: float) -> None:
     read: list[int] = []
-    true: Callable[..., Tensor] = DraftCache.read
+    true = DraftCache.place
 
-    def counted(self: DraftCache, model: Any, tokens: list[int]) -> Tensor:
-        read.append(len(tokens))
-        return true(self, model, tokens)
+    def counted(self: DraftCache, rows: Sequence[int], *args: Any) -> tuple[Tensor, Tensor]:
+        read.append(len(rows))
+        return true(self, rows, *args)
 
-    monkeypatch.setattr(DraftCache, "read", counted)
+    monkeypatch.setattr(DraftCache, "place", counted)
     found = drafts(temperature)
     assert read[0] == 5  # one of the six has a single token
     assert min(read) < 3

@@ -50,7 +50,7 @@ def test_drafts_come_back_and_a_torn_line_does_not(tmp_path: Path) -> None:
 def test_a_draft_for_another_prompt_is_refused(tmp_path: Path) -> None:
     journal(tmp_path / "journal", "h", drafts=1)
     again = Journal(tmp_path / "journal", "h")
-    with pytest.raises(InputError, match=r"another prompt for the same step.*--force"):
+    with pytest.raises(InputError, match=r"another prompt for the same step.*remove"):
         again.find(REQUEST, replace(PROMPT, demonstrations=("One.",)))
     again.close()
 
@@ -71,7 +71,7 @@ def test_other_settings_are_refused_once_something_was_drafted(tmp_path: Path) -
 def test_a_line_of_another_shape_is_refused(tmp_path: Path, line: str) -> None:
     path = tmp_path / "journal"
     path.write_text(f'{{"header": "h"}}\n{line}\n')
-    with pytest.raises(InputError, match=r"this journal cannot be read.*--force"):
+    with pytest.raises(InputError, match=r"this journal cannot be read.*remove"):
         Journal(path, "h")
 
 

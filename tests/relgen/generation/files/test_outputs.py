@@ -1,4 +1,4 @@
-"""Output files: partial until the end, and recognised by their hash."""
+"""Output files: recognised by their hash, and their counts."""
 
 from __future__ import annotations
 
@@ -8,21 +8,15 @@ from pathlib import Path
 import pytest
 
 from relgen.common.errors import InputError
-from relgen.generation.files.outputs import OutputPaths, PartialFiles, total_counts
-from relgen.generation.loop import RoundResult
+from relgen.generation.files.outputs import OutputPaths, total_counts
 from tests import tiny
 
 
-def test_files_get_their_names_at_the_end(tmp_path: Path) -> None:
+def test_a_finished_generation_is_recognised_by_its_hash(tmp_path: Path) -> None:
     paths = OutputPaths(tmp_path / "generated.jsonl")
-    files = PartialFiles(paths)
-    files.write(RoundResult(tiny.labelled()[:1], [{"reason": "too_long"}]))
-    assert {path.name for path in tmp_path.iterdir()} == {
-        "generated.partial.jsonl",
-        "rejected.partial.jsonl",
-    }
     assert not paths.finished("h", force=False)
-    files.finish({"hash": "h", "output": "generated.jsonl"})
+    summary = {"hash": "h", "output": "generated.jsonl"}
+    paths.write(tiny.labelled()[:1], [{"reason": "too_long"}], summary)
     assert json.loads(paths.rejected.read_text()) == {"reason": "too_long"}
     assert paths.finished("h", force=False)
     with pytest.raises(InputError, match="give --force"):

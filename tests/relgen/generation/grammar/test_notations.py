@@ -34,7 +34,7 @@ def test_the_portable_expression_names_no_unicode_class() -> None:
 
 
 def test_lark_escapes_what_ends_its_terminals() -> None:
-    lines = as_lark(SPEC).splitlines()
-    assert lines[0] == 'start: line ("\\n" line){0,1}'
-    assert lines[2] == 'head: "<head" ":" ( "A/\\"B\\"" | "C." ) ">" ENTITY "</head>"'
+    start, line = as_lark(SPEC).splitlines()
+    assert start == 'start: LINE ("\\n" LINE){0,1}'
+    assert r'<head:(A\/"B"|C\.)>(' in line
     assert r"LINE: /Relation: in\/at \(x\)\. Context: " in as_lark(FIELDS)
