@@ -21,7 +21,6 @@ from .schema import Relation as Relation
 from .schema import RelationSchema as RelationSchema
 from .schema import load_schema as load_schema
 from .schema import parse_schema as parse_schema
-from .splits import manifest as manifest
 from .splits import split as split
 from .tagged_text import MarkupError as MarkupError
 from .tagged_text import escape as escape

@@ -94,10 +94,8 @@ class GenerationLoop:
             lines = _shares(state.missing(self.settings), self.settings.answer_samples)
             for chain, number in zip(state.chains, lines, strict=False):
                 shown = chain.demonstrations(self.settings)
-                if self.settings.mode == "aao":
-                    prompt = self.writer.all_at_once(state.relation, shown, number)
-                else:
-                    prompt = self.writer.one_by_one(state.relation, shown)
+                wanted = number if self.settings.mode == "aao" else 1
+                prompt = self.writer.prompt(state.relation, shown, wanted)
                 requests = self._requests(state, chain, number)
                 turns.append(_Turn(state, chain, shown, prompt, requests))
         return turns
