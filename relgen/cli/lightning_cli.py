@@ -32,7 +32,7 @@ from relgen.cli.trained_options import (
     with_checkpoint,
     with_presets,
 )
-from relgen.common import InputError, parse_known
+from relgen.common import InputError, bare_numbers, parse_known
 
 # gloo's and NCCL's messages when another process of the run is gone
 _LOST_PROCESS = re.compile(
@@ -136,6 +136,8 @@ class RelgenCLI(LightningCLI):
             self.config = parser.parse_args(args)
         except argparse.ArgumentError as error:
             raise explained(error.message, args) from error
+        for key, value in list(self.config.items()):
+            self.config[key] = bare_numbers(value)  # they enter checkpoints
 
     def instantiate_classes(self) -> None:
         """Make module, data module and trainer; raise the InputError of one that refuses."""
