@@ -53,9 +53,8 @@ class Scores:
 
     def summary(self) -> dict[str, float]:
         """Return the overall scores by name."""
-        names = ("micro_f1", "macro_f1", "precision", "recall")
-        values = {name: getattr(self, name) for name in names}
-        return values if self.official_f1 is None else {**values, "official_f1": self.official_f1}
+        names = ("micro_f1", "macro_f1", "precision", "recall", "official_f1")
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
 
 
 def precision_recall_f1(correct: Tensor, predicted: Tensor, gold: Tensor) -> Tensor:
