@@ -60,11 +60,8 @@ class Scores:
 def precision_recall_f1(correct: Tensor, predicted: Tensor, gold: Tensor) -> Tensor:
     """Return precision, recall and F1 (3, ...) from counts of one shape (...); 0 for 0/0."""
     correct, predicted, gold = (x.double() for x in (correct, predicted, gold))
-    precision = torch.where(predicted > 0, correct / predicted.clamp(min=1), 0.0)
-    recall = torch.where(gold > 0, correct / gold.clamp(min=1), 0.0)
-    total = predicted + gold
-    f1 = torch.where(total > 0, 2 * correct / total.clamp(min=1), 0.0)
-    return torch.stack([precision, recall, f1])
+    f1 = 2 * correct / (predicted + gold)
+    return torch.stack([correct / predicted, correct / gold, f1]).nan_to_num(0.0)
 
 
 def score(confusion: Tensor, schema: RelationSchema, unnamed: Tensor | None = None) -> Scores:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from relgen.data import Sample, normalised
 
@@ -52,25 +52,30 @@ def phrasing(sample: Sample) -> str:
     return f"{order}: {normalised(sample.text[first.end : second.start])}"
 
 
-def distinct(sentences: Sequence[Sequence[str]], order: int) -> float | None:
+def distinct(sentences: Iterable[Sequence[str]], order: int) -> float | None:
     """Return the share of distinct n-grams among all n-grams of words (Li et al. 2016)."""
-    total = sum(max(0, len(sentence) - order + 1) for sentence in sentences)
-    different = {gram for sentence in sentences for gram in _grams(sentence, order)}
+    total, different = 0, set[tuple[str, ...]]()
+    for sentence in sentences:
+        grams = _grams(sentence, order)
+        total += len(grams)
+        different.update(grams)
     return len(different) / total if total else None
 
 
-def word_repetition(sentences: Sequence[Sequence[str]]) -> float | None:
+def word_repetition(sentences: Iterable[Sequence[str]]) -> float | None:
     """Return the share of content words (tokens, not types) that occur in another sentence as well.
 
     This is relgen's definition of the paper's "rate of repeated words", which public summaries of
     the paper do not define.
     """
-    times, sentences_with = Counter[str](), Counter[str]()
+    number, times, sentences_with = 0, Counter[str](), Counter[str]()
     for sentence in sentences:
         content = [word for word in sentence if word not in FUNCTION_WORDS]
+        number += 1
         times.update(content)
         sentences_with.update(set(content))
-    if len(sentences) < 2 or not (total := times.total()):
+    total = times.total()
+    if number < 2 or not total:
         return None
     return sum(count for word, count in times.items() if sentences_with[word] > 1) / total
 
