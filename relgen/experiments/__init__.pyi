@@ -1,13 +1,11 @@
 from .arms import METHOD as METHOD
 from .arms import parse_arm as parse_arm
-from .cluster import Jobs as Jobs
 from .grid import GRID_MARK as GRID_MARK
-from .grid import Grid as Grid
 from .grid import load_grid as load_grid
 from .grid_runner import choose as choose
-from .grid_runner import print_grid as print_grid
-from .grid_runner import run_grid as run_grid
+from .grid_runner import run as run
 from .report_data import ArmFiles as ArmFiles
 from .report_data import ReportData as ReportData
 from .report_data import StageData as StageData
+from .runner import RunOptions as RunOptions
 from .stages import STAGE_KINDS as STAGE_KINDS

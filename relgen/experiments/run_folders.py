@@ -31,8 +31,8 @@ class Owner:
     rule: str
     more: Mapping[str, Any] = field(default_factory=dict)
 
-    def check(self, out: Path) -> None:
-        """Create the folder unless it exists.
+    def claim(self, out: Path) -> None:
+        """Create the folder unless it exists, and write the owner to it.
 
         Raises:
             InputError: it belongs to another owner, it is a file, or it was not made by relgen.
@@ -59,13 +59,7 @@ class Owner:
                     value=sorted(foreign)[:3],
                     remedy="choose a new folder for --out",
                 )
-        out.mkdir(parents=True, exist_ok=True)
-
-    def claim(self, out: Path) -> None:
-        """Check the folder as `check` does, and write the owner to it."""
-        self.check(out)
-        content = {"name": self.name, "identity": self.identity, **self.more}
-        write_json(out / f"{self.kind}.json", content)
+        write_json(mark, {"name": self.name, "identity": self.identity, **self.more})
 
 
 def owner_of(experiment: Experiment) -> Owner:
@@ -81,11 +75,10 @@ def owned(owner: Owner, out: Path, *, shared: bool) -> Iterator[None]:
     Raises:
         InputError: it belongs to another owner, or another process is working in it.
     """
+    owner.claim(out)
     if shared:
-        owner.claim(out)
         yield
         return
-    owner.check(out)
     with (out / _LOCK).open("w") as lock:
         if not try_lock(lock):
             raise InputError(
@@ -93,5 +86,4 @@ def owned(owner: Owner, out: Path, *, shared: bool) -> Iterator[None]:
                 path=out,
                 remedy="wait for it to finish, or choose another --out",
             )
-        owner.claim(out)
         yield

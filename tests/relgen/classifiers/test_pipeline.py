@@ -7,7 +7,7 @@ import relgen
 from relgen.classifiers import pipeline
 from relgen.classifiers.pipeline import SavedClassifier, close_calls, find_mention
 from relgen.common.errors import InputError
-from relgen.data.predictions import Prediction
+from relgen.data.samples import Prediction
 from tests.tiny.encoders import samples
 
 

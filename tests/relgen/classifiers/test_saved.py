@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import asdict
 
 import pytest
 import torch
@@ -35,7 +36,7 @@ def test_the_card_tells_where_the_data_came_from(folder):
 
 
 def test_scores_join_the_card_of_the_weights_that_were_tested(classifier, folder):
-    scores = score_labels(["cause", "none"], ["cause", "cause"], SCHEMA).to_json()
+    scores = asdict(score_labels(["cause", "none"], ["cause", "cause"], SCHEMA))
     assert record_scores(folder, classifier, scores)
     assert "| micro-F1 without the negative label | 66.67 |" in (folder / "README.md").read_text()
     saved = json.loads((folder / "config.json").read_text())["scores"]
