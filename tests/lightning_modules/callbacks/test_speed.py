@@ -5,13 +5,15 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 import torch
-from pytest import MonkeyPatch
 
 from lightning_modules.callbacks import speed
 
 
-def test_throughput_is_that_of_the_steps_without_validation(monkeypatch: MonkeyPatch) -> None:
+def test_throughput_is_that_of_the_steps_without_validation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     now, written = [100.0], []
     monkeypatch.setattr(speed.time, "perf_counter", lambda: now[0])
     monkeypatch.setattr(speed, "write_numbers", lambda trainer, values: written.append(values))
