@@ -13,7 +13,7 @@ token), `off_grammar` (a server that does not enforce the grammar returned a tex
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from relgen.data import Entity, MarkupError, Relation, Sample, normalised, parse
@@ -45,10 +45,10 @@ class Pool:
     def __init__(
         self,
         settings: GenerationSettings,
-        train: Iterable[Sample],
+        train: Sequence[Sample],
         forbidden: Sequence[Sample] = (),
     ) -> None:
-        self.near_copy_overlap = settings.near_copy_overlap
+        self.settings = settings
         self.texts = {normalised(sample.text) for sample in train}
         self.forbidden_texts = {normalised(sample.text) for sample in forbidden}
         self.forbidden_words = OverlapIndex(settings.test_overlap, map(context_words, forbidden))
@@ -70,14 +70,15 @@ def read_draft(raw: str, relation: Relation) -> Sample | str:
         parsed = parse(raw.strip())
     except MarkupError as error:
         return error.reason
-    entities = {}
+    entities = []
     for role, entity in (("head", parsed.head), ("tail", parsed.tail)):
         mention = parsed.text[entity.start : entity.end]
         if not any(character.isalnum() for character in mention):
             return f"empty_{role}"
         start = entity.start + len(mention) - len(mention.lstrip())
-        entities[role] = Entity(start, start + len(mention.strip()), entity.type)
-    return Sample("", parsed.text, entities["head"], entities["tail"], relation.name, "generated")
+        entities.append(Entity(start, start + len(mention.strip()), entity.type))
+    head, tail = entities
+    return Sample("", parsed.text, head, tail, relation.name, "generated")
 
 
 def judge(
@@ -102,37 +103,9 @@ def judge(
         return sample
     if grammar is not None and not grammar.matches(raw):
         return "off_grammar"
-    for check in checks:
-        reason = check(sample, context)
-        if reason is not None:
-            return reason
-    return _with_types(sample, context)
-
-
-def default_checks(settings: GenerationSettings) -> list[Check]:
-    """Return the standard checks, cheap ones first."""
-
-    def length(sample: Sample, _: DraftContext) -> str | None:
-        number = len(sample.text.split())
-        if number < settings.min_words:
-            return "too_short"
-        return "too_long" if number > settings.max_words else None
-
-    def entity_length(sample: Sample, _: DraftContext) -> str | None:
-        for role, mention in (("head", sample.head_text), ("tail", sample.tail_text)):
-            if len(mention) > settings.max_entity_chars:
-                return f"long_{role}"
-        return None
-
-    return [
-        check_entities,
-        entity_length,
-        length,
-        check_types,
-        check_demonstrations,
-        check_duplicates,
-        check_test_leak,
-    ]
+    reasons = (check(sample, context) for check in checks)
+    reason = next((reason for reason in reasons if reason is not None), None)
+    return _with_types(sample, context) if reason is None else reason
 
 
 def check_entities(sample: Sample, _: DraftContext) -> str | None:
@@ -146,6 +119,18 @@ def check_entities(sample: Sample, _: DraftContext) -> str | None:
             if len(around) == 2 and all(c.lower() != c.upper() for c in around):
                 return "entity_inside_word"
     return None
+
+
+def check_lengths(sample: Sample, context: DraftContext) -> str | None:
+    """Reject long entities, and sentences with too few or too many words."""
+    settings, number = context.pool.settings, len(sample.text.split())
+    if len(sample.head_text) > settings.max_entity_chars:
+        return "long_head"
+    if len(sample.tail_text) > settings.max_entity_chars:
+        return "long_tail"
+    if number < settings.min_words:
+        return "too_short"
+    return "too_long" if number > settings.max_words else None
 
 
 def check_types(sample: Sample, context: DraftContext) -> str | None:
@@ -162,7 +147,7 @@ def check_demonstrations(sample: Sample, context: DraftContext) -> str | None:
     text, own = normalised(sample.text), context_words(sample)
     if any(text == normalised(shown.text) for shown in context.demonstrations):
         return "copy_of_demonstration"
-    threshold = context.pool.near_copy_overlap
+    threshold = context.pool.settings.near_copy_overlap
     near = any(jaccard(own, context_words(shown)) >= threshold for shown in context.demonstrations)
     return "near_copy_of_demonstration" if near else None
 
@@ -182,6 +167,17 @@ def check_test_leak(sample: Sample, context: DraftContext) -> str | None:
     if normalised(sample.text) in pool.forbidden_texts:
         return "test_leak"
     return "test_leak" if pool.forbidden_words.has_near(context_words(sample)) else None
+
+
+CHECKS: tuple[Check, ...] = (
+    check_entities,
+    check_lengths,
+    check_types,
+    check_demonstrations,
+    check_duplicates,
+    check_test_leak,
+)
+"""The standard checks, cheap ones first."""
 
 
 def _with_types(sample: Sample, context: DraftContext) -> Sample:

@@ -32,20 +32,18 @@ class GenerationProgress:
         )
         wanted = sum(state.wanted for state in states)
         self._task = self._bar.add_task("", total=wanted, note="")
-        self._shown = False
 
     def update(self, result: RoundResult) -> None:
         if result.seconds:  # not read from the journal
             self._tokens += result.tokens
             self._seconds += result.seconds
-        if not self._shown and time.monotonic() - self._begun > _QUIET_SECONDS:
+        if time.monotonic() - self._begun > _QUIET_SECONDS:
             self._bar.start()
-            self._shown = True
         drafts = sum(state.drafts for state in self._states)
         speed = f", {self._tokens / self._seconds:.0f} tokens/s" if self._seconds else ""
         accepted = sum(state.accepted for state in self._states)
         self._bar.update(self._task, completed=accepted, note=f"{drafts} drafts{speed}")
 
     def close(self) -> None:
-        if self._shown:
+        if self._bar.live.is_started:
             self._bar.stop()

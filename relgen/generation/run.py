@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from relgen import __version__
 from relgen.common import InputError, content_hash, read_json, text_hash
 from relgen.data import Relation, RelationSchema, Sample, load_schema, read_samples
-from relgen.generation.acceptance import Pool, default_checks
+from relgen.generation.acceptance import CHECKS, Pool
 from relgen.generation.backends.loading import find_engine
 from relgen.generation.files.journal import Journal
 from relgen.generation.files.merging import merge
@@ -141,7 +141,7 @@ def _loop(
         FieldPromptWriter(engine.format, types)
         if settings.markup == "fields"
         else PromptWriter(engine.format, settings.diverse, settings.types),
-        default_checks(settings),
+        CHECKS,
         Pool(settings, inputs.train, inputs.forbidden),
         {"model": settings.model, "adapter": settings.adapter, "relgen_version": __version__},
         journal,

@@ -170,11 +170,7 @@ class GenerationSettings:
         """The number of samples that one request asks for: 1 in OBO."""
         return 1 if self.mode == "obo" else self.per_answer or self.samples
 
-    def to_dict(self) -> dict[str, Any]:
-        values = dataclasses.asdict(self)
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
-
     def identity(self) -> dict[str, Any]:
         """Return the settings that influence the drafts; a server's address does not."""
         server = None if self.server is None else self.server.identity()
-        return {**self.to_dict(), "server": server}
+        return {**dataclasses.asdict(self), "server": server}

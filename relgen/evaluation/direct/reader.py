@@ -175,4 +175,4 @@ class DirectReader:
 
     @torch.inference_mode()
     def _append(self, cache: RaggedCache, rows: Sequence[Sequence[int]]) -> Tensor:
-        return cache.append(self.model, range(len(rows)), rows, self.model.device)
+        return cache.append(self.model, range(len(rows)), rows)

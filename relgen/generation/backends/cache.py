@@ -132,15 +132,13 @@ class RaggedCache(Cache):
         """Return keys and values of each layer that has been written to; see `RaggedLayer`."""
         return [layer.held() for layer in self.ragged if layer.is_initialized]
 
-    def append(
-        self, model: Any, rows: Sequence[int], news: Sequence[Sequence[int]], device: torch.device
-    ) -> Tensor:
+    def append(self, model: Any, rows: Sequence[int], news: Sequence[Sequence[int]]) -> Tensor:
         """Run a causal language model over new tokens (`news`, at least one each) of B rows.
 
         Returns:
             The logits after each row's last token, (B, V), in float32 or float64.
         """
-        counts = [len(new) for new in news]
+        device, counts = model.device, [len(new) for new in news]
         width = max(counts)
         ids = torch.tensor([[*new, *[0] * (width - len(new))] for new in news])  # (B, T)
         positions, mask = self.place(rows, counts, device)

@@ -43,10 +43,6 @@ _REMEDIES = {
 }
 
 
-class BudgetError(InputError):
-    """The run has used up its budget of tokens or money."""
-
-
 class ServerBackend:
     """A server that receives many requests concurrently; see `ServerSettings`.
 
@@ -82,8 +78,7 @@ class ServerBackend:
         """Request the drafts, and record each answer as it arrives.
 
         Raises:
-            BudgetError: the run has used up its tokens or its money.
-            InputError: the server refuses, or all retries have failed.
+            InputError: the budget is used up, the server refuses, or all retries have failed.
         """
         return self._runner.run(self._ask_all(requests))
 
@@ -136,7 +131,7 @@ class ServerBackend:
         ):
             if bound is not None and value >= bound:
                 unusable = f" and {total.unusable} unusable ones" if total.unusable else ""
-                raise BudgetError(
+                raise InputError(
                     f"used up after {total.answers} answers{unusable}, {total.prompt} tokens read "
                     f"and {total.completion} written",
                     field=f"server.{name}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from relgen.data.samples import Sample
-from relgen.generation.acceptance import DraftContext, Pool, default_checks, judge
+from relgen.generation.acceptance import CHECKS, DraftContext, Pool, judge
 from relgen.generation.backends.base import Finish
 from relgen.generation.settings import GenerationSettings
 from tests import tiny
@@ -24,7 +24,7 @@ def verdict(raw: str, relation: str = "causes", finish: Finish = "stop") -> Samp
     pool.add(ACCEPTED)
     shown = [sample for sample in tiny.labelled() if sample.relation == relation][:1]
     context = DraftContext(tiny.typed_schema()[relation], shown, pool)
-    return judge(raw, finish, context, default_checks(SETTINGS))
+    return judge(raw, finish, context, CHECKS)
 
 
 def test_accepts() -> None:
@@ -109,7 +109,7 @@ def test_type_of_an_equal_mention_in_the_demonstrations() -> None:
     pool = Pool(SETTINGS, [])
     context = DraftContext(tiny.typed_schema()["made_of"], [shown], pool)
     raw = "He built the <head>sloop</head> from seasoned <tail>Oak</tail>."
-    found = judge(raw, "stop", context, default_checks(SETTINGS))
+    found = judge(raw, "stop", context, CHECKS)
     assert isinstance(found, Sample)
     assert found.tail.type == "MATERIAL"
 
@@ -119,6 +119,6 @@ def test_an_outside_scorer_is_one_more_check() -> None:
         return "classifier_disagrees" if "oak" in sample.text else None
 
     context = DraftContext(tiny.typed_schema()["made_of"], [], Pool(SETTINGS, []))
-    checks = [*default_checks(SETTINGS), refuse_oak]
+    checks = [*CHECKS, refuse_oak]
     raw = "He built the <head>sloop</head> from seasoned <tail>oak</tail>."
     assert judge(raw, "stop", context, checks) == "classifier_disagrees"

@@ -17,7 +17,6 @@ import pytest
 
 from relgen.cli.main import main
 from relgen.common.errors import InputError
-from relgen.generation.backends.server import BudgetError
 from relgen.generation.run import generate
 from relgen.generation.settings import GenerationSettings
 from tests.relgen.generation import loopback as lb
@@ -166,7 +165,7 @@ def test_a_budget_stops_the_run_and_a_larger_one_goes_on(
     inputs: Inputs, tmp_path: Path, expected: dict[str, Any], budget: dict[str, Any], first: int
 ) -> None:
     with loopback() as server:
-        with pytest.raises(BudgetError, match="run the same command again with a larger one"):
+        with pytest.raises(InputError, match="run the same command again with a larger one"):
             run(inputs, tmp_path, settings(server.url, {"concurrency": 1, **budget}))
         assert sum(server.answered.values()) == first
         more = {**budget, **{k: 1e9 for k in budget if k == "cost_budget"}}
@@ -193,7 +192,7 @@ def test_answers_that_cannot_be_used_are_paid_for(inputs: Inputs, tmp_path: Path
     chosen = {"concurrency": 1, "retries": 9, "total_token_budget": 150}
     with loopback(useless) as server:
         for _ in range(2):
-            with pytest.raises(BudgetError, match="after 0 answers and 2 unusable ones, 200 token"):
+            with pytest.raises(InputError, match="after 0 answers and 2 unusable ones, 200 token"):
                 run(inputs, tmp_path, settings(server.url, chosen))
             assert sum(server.asked.values()) == 2
 
