@@ -15,8 +15,7 @@ from relgen.data import Relation, RelationSchema, Sample, load_schema, read_samp
 from relgen.generation.acceptance import CHECKS, Pool
 from relgen.generation.backends.loading import find_engine
 from relgen.generation.files.journal import Journal
-from relgen.generation.files.merging import merge
-from relgen.generation.files.outputs import OutputPaths, summarise
+from relgen.generation.files.outputs import OutputPaths, merge, summarise
 from relgen.generation.files.shards import Shard
 from relgen.generation.loop import GenerationLoop
 from relgen.generation.progress import GenerationProgress

@@ -48,41 +48,30 @@ _SETTINGS = [("tacred", 8), ("tacred", 16), ("retacred", 8), ("semeval", 8)]
 
 def main_table(runs: Runs) -> Table:
     """Return micro-F1 of each arm and classifier (rows) in each run (columns); no ablations."""
-    shown = [
-        (arm, classifier)
-        for arm, classifier in _pairs(runs)
-        if not is_part(arm) and parse_arm(arm).generation not in _ONLY_ABLATIONS
-    ]
-    columns = [
-        tables.mark_best([tables.score(run, *pair) for pair in shown], "high")
-        for run in runs.values()
-    ]
-    rows = [
-        Row(_row_name(runs, *pair), [column[place] for column in columns], describe(pair[0]))
-        for place, pair in enumerate(shown)
-    ]
-    return Table(["Arm", *runs], rows)
+    shown = [pair for pair in _pairs(runs) if parse_arm(pair[0]).generation not in _ONLY_ABLATIONS]
+    columns = {
+        label: tables.mark_best([tables.score(run, *pair) for pair in shown])
+        for label, run in runs.items()
+    }
+    names = [(_row_name(runs, *pair), describe(pair[0])) for pair in shown]
+    return Table.by_columns("Arm", names, columns)
 
 
 def ablation_table(runs: Runs) -> Table | None:
     """Return micro-F1 of the method and its ablations, with differences; None without ablations."""
-    shown = [
-        (arm, classifier)
-        for arm, classifier in _pairs(runs)
-        if not is_part(arm) and parse_arm(arm).generation in (METHOD, *ABLATIONS)
-    ]
-    if not any(parse_arm(arm).generation in _ONLY_ABLATIONS for arm, _ in shown):
-        return None
     rows = []
-    for arm, classifier in shown:
-        generation = parse_arm(arm).generation or ""
+    generations = {arm: parse_arm(arm).generation or "" for arm, _ in _pairs(runs)}
+    if _ONLY_ABLATIONS.isdisjoint(generations.values()):
+        return None
+    for arm, classifier in _pairs(runs):
+        if (generation := generations[arm]) not in (METHOD, *ABLATIONS):
+            continue
         cells = []
         for run in runs.values():
-            score, spread = tables.score(run, arm, classifier)
+            cell = tables.score(run, arm, classifier)
             row = None if generation == METHOD else _find(run, "against_method", arm, classifier)
-            cell = _difference(row)
-            difference = f"{cell.text} {cell.note}" if row else ""
-            cells.append(Cell(score, "; ".join(filter(None, (spread, difference)))))
+            difference = " ".join(_difference(row)[:2]) if row else ""
+            cells.append(cell._replace(note="; ".join(filter(None, (cell.note, difference)))))
         hint = ABLATIONS.get(generation, "the method")
         rows.append(Row(_row_name(runs, arm, classifier), cells, hint))
     return Table(["Ablation", *runs], rows)
@@ -95,7 +84,7 @@ def difference_table(runs: Runs, against: Against) -> Table | None:
         # direct has no classifier, and is compared with each
         for classifier in _classifiers(runs) if arm == "direct" else [own]:
             found = [_find(run, against, arm, classifier) for run in runs.values()]
-            if any(found) and not is_part(arm):
+            if any(found):
                 cells = [_difference(row) for row in found]
                 rows.append(Row(_row_name(runs, arm, classifier), cells, describe(arm)))
     return Table(["Arm", *runs], rows) if rows else None
@@ -116,7 +105,7 @@ def published_tables(runs: Runs) -> list[tuple[str, Table]]:
         rows = []
         for arm, (name, figure) in published_figures(corpus, shots).items():
             readers = ["direct"] * len(classifiers) if arm == "direct" else classifiers
-            own = [Cell(tables.score(run, arm, classifier)[0]) for classifier in readers]
+            own = [Cell(tables.score(run, arm, classifier).text) for classifier in readers]
             if any(cell.text != MISSING for cell in own):
                 rows.append(Row(name, [Cell(figure), *own], arm))
         if rows:
@@ -191,7 +180,9 @@ def _column(table: Table, place: int) -> tuple[tuple[str, str], ...]:
 
 
 def _pairs(runs: Runs) -> list[tuple[str, str]]:
-    return list(dict.fromkeys((a.arm, a.classifier) for run in runs.values() for a in run.arms))
+    """Return each arm that uses all of its set, with each classifier."""
+    arms = [arm for run in runs.values() for arm in run.arms if not is_part(arm.arm)]
+    return list(dict.fromkeys((arm.arm, arm.classifier) for arm in arms))
 
 
 def _classifiers(runs: Runs) -> list[str]:

@@ -22,7 +22,6 @@ from relgen.reporting import (
     charts,
     claims,
     comparison,
-    curves,
     diversity,
     examples,
     findings,
@@ -49,7 +48,7 @@ def write_report(
         InputError: `results.json` does not exist or is malformed.
     """
     run = load_run(folder, human_sentences=human_sentences)
-    return _render("report", report_content(run), run.folder if out is None else Path(out))
+    return _render("report", report_content(run), Path(out or run.folder))
 
 
 def write_comparison(
@@ -83,7 +82,6 @@ def comparison_content(runs: comparison.Runs, title: str, settings: str) -> dict
     """Return the content for the two templates of a comparison."""
     # diversity of the run with the largest K, as in the paper, and of that with the most sets
     corpora = comparison.by_corpus(runs)
-    fullest = [comparison.fullest(of) for of in corpora]
     chosen = [name for of in corpora for name in (comparison.largest(of), comparison.fullest(of))]
     sets = {label: diversity.diversity_sets(runs[label]) for label in chosen}
     size_curves = sizes.size_curves(runs)
@@ -110,13 +108,11 @@ def comparison_content(runs: comparison.Runs, title: str, settings: str) -> dict
         "curve_chart": sizes.size_chart(size_curves),
         "examples": [
             (label, cases, runs[label].data.get("show_human_sentences") is False)
-            for label in fullest
+            for label in map(comparison.fullest, corpora)
             if (cases := examples.examples(runs[label], 3))
         ],
-        "example_sentences": examples.SENTENCES,
         "facts": [(label, _facts(run)) for label, run in runs.items()],
         "settings": settings,
-        "version": __version__,
     }
 
 
@@ -126,7 +122,7 @@ def report_content(run: Run) -> dict[str, Any]:
     f1 = tables.relation_f1(run, classifier)
     sets = diversity.diversity_sets(run)
     headline, detail = findings.headline(run)
-    content = {
+    return {
         "title": run.results.get("experiment") or run.folder.name,
         "headline": headline,
         "detail": detail,
@@ -140,21 +136,15 @@ def report_content(run: Run) -> dict[str, Any]:
         "diversity": diversity.diversity_table(sets) if sets else None,
         "cosine_chart": diversity.cosine_chart(sets),
         "encoder": next((of["encoder"] for s in sets.values() for of in s if "encoder" in of), ""),
-        "learning": curves.dpo_charts(run) + curves.classifier_charts(run),
-        "most_points": charts.MOST_POINTS,
+        "learning": charts.dpo_charts(run) + charts.classifier_charts(run),
         "examples": examples.examples(run),
-        "example_sentences": examples.SENTENCES,
         "generation": tables.generation_table(run),
         "labelling": tables.labelling_table(run),
         "published": comparison.published_tables({"": run}),
-        "settings": run.data.get("settings", ""),
         "stages": [(stage, _duration([stage])) for stage in run.data.get("stages", [])],
-        "versions": run.data.get("versions", {}),
-        "version": __version__,
-        "human_hidden": run.data.get("show_human_sentences") is False,
+        # last: collecting the parts above finds the missing files
+        "run": run,
     }
-    # read last: collecting the parts above finds the missing files
-    return {**content, "missing": run.missing}
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:
@@ -200,6 +190,8 @@ def _render(template: str, content: Mapping[str, Any], target: Path) -> tuple[Pa
         lstrip_blocks=True,
     )
     environment.filters |= {"cell": _markdown_cell, "points": tables.points}
+    environment.globals |= {"version": __version__, "examples_of_each": examples.SENTENCES}
+    environment.globals["most_points"] = charts.MOST_POINTS
     paths = target / "report.html", target / "report.md"
     for path in paths:
         name = f"{template}{path.suffix}.j2"
