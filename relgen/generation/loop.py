@@ -14,7 +14,7 @@ from typing import Any
 
 from relgen.data import Relation, Sample
 from relgen.generation.acceptance import Check, DraftContext, Pool, judge, read_draft
-from relgen.generation.backends.base import Backend, Draft, DraftRequest
+from relgen.generation.backends.base import Backend, Draft, DraftRequest, Finish
 from relgen.generation.files.journal import Journal
 from relgen.generation.grammar.spec import FieldsSpec, GrammarSpec
 from relgen.generation.overlap import jaccard, words
@@ -154,8 +154,8 @@ class GenerationLoop:
         """Return the drafts by key, and record those that were not in the journal."""
         asked = [(request, turn.prompt) for turn in turns for request in turn.requests]
         found = {request.key: self.journal.find(request, prompt) for request, prompt in asked}
-        missing = [pair for pair in asked if found[pair[0].key] is None]
         known = {key: draft for key, draft in found.items() if draft is not None}
+        missing = [pair for pair in asked if pair[0].key not in known]
         if not missing:
             return known
         if self._backend is None:
@@ -174,22 +174,17 @@ class GenerationLoop:
         """Keep the best acceptable candidate of a step (OBO)."""
         chain = turn.chain
         turn.state.drafts += len(drafts)
-        good: list[tuple[Sample, Draft]] = []
-        for draft in drafts:
-            verdict = self._judge(turn, draft.text, draft)
-            if isinstance(verdict, str):
-                self._reject(turn, verdict, draft.text, result)
-            else:
-                good.append((verdict, draft))
-        if not good:
+        verdicts = [self._judge(turn, draft.text, draft.finish) for draft in drafts]
+        good = {i: v for i, v in enumerate(verdicts) if isinstance(v, Sample)}
+        best = max(good, key=lambda i: difference(good[i], turn.shown), default=None)
+        for i, (draft, verdict) in enumerate(zip(drafts, verdicts, strict=True)):
+            if i != best:
+                reason = verdict if isinstance(verdict, str) else "not_chosen"
+                self._reject(turn, reason, draft.text, result)
+        if best is None:
             chain.attempt += 1
             return
-        best = max(range(len(good)), key=lambda i: (difference(good[i][0], turn.shown), -i))
-        for place, (_, draft) in enumerate(good):
-            if place != best:
-                self._reject(turn, "not_chosen", draft.text, result)
-        sample, draft = good[best]
-        self._accept(turn, sample, draft.logprobs[0], "", result)
+        self._accept(turn, good[best], drafts[best].logprobs[0], "", result)
         chain.step, chain.attempt = chain.step + 1, 0
 
     def _judge_answer(self, turn: _Turn, draft: Draft, result: RoundResult) -> None:
@@ -198,8 +193,8 @@ class GenerationLoop:
         written = [i for i, line in enumerate(lines) if line.strip() or i == 0 == len(lines) - 1]
         turn.state.drafts += max(1, len(written))
         for place in written:
-            ended = draft if place == len(lines) - 1 else replace(draft, finish="stop")
-            verdict = self._judge(turn, lines[place], ended)
+            finish = draft.finish if place == len(lines) - 1 else "stop"
+            verdict = self._judge(turn, lines[place], finish)
             if isinstance(verdict, str):
                 self._reject(turn, verdict, lines[place], result)
             elif turn.state.accepted >= turn.state.wanted:
@@ -208,26 +203,20 @@ class GenerationLoop:
                 self._accept(turn, verdict, draft.logprobs[place], f"-{place}", result)
         turn.chain.step += 1
 
-    def _judge(self, turn: _Turn, line: str, draft: Draft) -> Sample | str:
+    def _judge(self, turn: _Turn, line: str, finish: Finish) -> Sample | str:
         context = DraftContext(turn.state.relation, turn.shown, self.pool)
         grammar = turn.requests[0].grammar
         read = read_fields if self.settings.markup == "fields" else read_draft
-        return judge(line, draft.finish, context, self.checks, grammar, read)
+        return judge(line, finish, context, self.checks, grammar, read)
 
     def _accept(
         self, turn: _Turn, sample: Sample, logprob: float | None, suffix: str, result: RoundResult
     ) -> None:
         settings, chain = self.settings, turn.chain
         where = f"{sample.relation}-{settings.mode}-s{settings.seed}-{chain.index}-{chain.step}"
-        provenance = {
-            **self.provenance,
-            "mode": settings.mode,
-            "chain": chain.index,
-            "step": chain.step,
-            "seed": settings.seed,
-            "prompt_hash": turn.prompt.hash,
-            "mean_token_logprob": logprob,
-        }
+        place = {"mode": settings.mode, "chain": chain.index, "step": chain.step}
+        origin = {"seed": settings.seed, "prompt_hash": turn.prompt.hash}
+        provenance = {**self.provenance, **place, **origin, "mean_token_logprob": logprob}
         sample = replace(sample, id=f"{where}{suffix}", provenance=provenance)
         self.pool.add(sample)
         chain.accepted.append(sample)

@@ -117,11 +117,7 @@ def merge_shards(
 ) -> dict[str, Any]:
     """Merge the outputs that `generate` wrote with `shard` 1/n to n/n; see `merge`."""
     inputs = _Inputs.read(schema, train, forbid)
-
-    def identify(chosen: GenerationSettings) -> str:
-        return input_hash(chosen, *inputs)
-
-    return merge(settings, identify, Path(out), number, force=force)
+    return merge(settings, lambda own: input_hash(own, *inputs), Path(out), number, force=force)
 
 
 def _loop(
@@ -197,7 +193,7 @@ def input_hash(
     if settings.server is None:
         folder = Path(resolve_model(settings.model))
         weights = sorted((p.name, p.stat().st_size) for p in folder.glob("*") if p.is_file())
-    adapter = Path(settings.adapter) if settings.adapter is not None else None
+    adapter = settings.adapter
     parts = [
         __version__,
         settings.identity(),
@@ -205,6 +201,6 @@ def input_hash(
         [sample.to_json() for sample in train],
         [sample.to_json() for sample in forbidden],
         weights,
-        content_hash(adapter) if adapter is not None and adapter.is_dir() else None,
+        content_hash(adapter) if adapter and Path(adapter).is_dir() else None,
     ]
     return text_hash(json.dumps(parts, sort_keys=True, ensure_ascii=False))

@@ -34,16 +34,21 @@ ABLATIONS = {
 }
 # the other two are in the main table as well
 _ONLY_ABLATIONS = ABLATIONS.keys() - {"obo", "aao_dpo"}
-# micro-F1 in per cent of KnowPrompt on RoBERTa-large, from public summaries of the paper, by our
-# arm and the paper's name, in the order of `_SETTINGS`; reports mark them as not measured here
-_FIGURES = {
-    ("human", "human only"): ("22.07", "30.00", "44.77", "61.39"),
-    ("obo_dpo_pure", "generated only (OBO + DPO)"): ("22.48", "27.99", "34.77", "42.02"),
-    ("obo_dpo_mix", "mix, OBO"): ("33.48", "34.93", "57.41", "67.92"),
-    ("aao_dpo_mix", "mix, AAO"): ("34.30", "35.56", "56.01", "70.32"),
-    ("direct", "Direct-RE"): ("21.17", None, "33.30", "25.55"),
+# the paper's names of arms, and their micro-F1 in % of KnowPrompt on RoBERTa-large, by corpus and
+# K, from public summaries of the paper; reports mark them as not measured here
+_PUBLISHED_ARMS = {
+    "human": "human only",
+    "obo_dpo_pure": "generated only (OBO + DPO)",
+    "obo_dpo_mix": "mix, OBO",
+    "aao_dpo_mix": "mix, AAO",
+    "direct": "Direct-RE",
 }
-_SETTINGS = [("tacred", 8), ("tacred", 16), ("retacred", 8), ("semeval", 8)]
+_PUBLISHED = {
+    ("tacred", 8): ("22.07", "22.48", "33.48", "34.30", "21.17"),
+    ("tacred", 16): ("30.00", "27.99", "34.93", "35.56"),
+    ("retacred", 8): ("44.77", "34.77", "57.41", "56.01", "33.30"),
+    ("semeval", 8): ("61.39", "42.02", "67.92", "70.32", "25.55"),
+}
 
 
 def main_table(runs: Runs) -> Table:
@@ -103,7 +108,8 @@ def published_tables(runs: Runs) -> list[tuple[str, Table]]:
         names = run.classifiers
         classifiers = [name for name in names if name.startswith("knowprompt")] or names
         rows = []
-        for arm, (name, figure) in published_figures(corpus, shots).items():
+        figures = _PUBLISHED.get((corpus, shots), ())
+        for (arm, name), figure in zip(_PUBLISHED_ARMS.items(), figures, strict=False):
             readers = ["direct"] * len(classifiers) if arm == "direct" else classifiers
             own = [Cell(tables.score(run, arm, classifier).text) for classifier in readers]
             if any(cell.text != MISSING for cell in own):
@@ -113,18 +119,6 @@ def published_tables(runs: Runs) -> list[tuple[str, Table]]:
             columns = ["", "published", *(f"here, {name}{read}" for name in classifiers)]
             found.append((label, Table(columns, rows)))
     return found
-
-
-def published_figures(corpus: str, shots: int) -> dict[str, tuple[str, str]]:
-    """Return the paper's name of an arm and its figure in %, by our name, for one corpus and K."""
-    if (corpus, shots) not in _SETTINGS:
-        return {}
-    column = _SETTINGS.index((corpus, shots))
-    return {
-        arm: (name, figure)
-        for (arm, name), figures in _FIGURES.items()
-        if (figure := figures[column]) is not None
-    }
 
 
 def by_corpus(runs: Runs) -> list[Runs]:
@@ -155,11 +149,17 @@ def distinct_tables(runs: Runs, make: Callable[[Run], Table | None]) -> list[tup
     Several cells of a grid can share a generated set.
     """
     found: list[tuple[str, Table]] = []
-    seen: set[tuple[tuple[str, str], ...]] = set()
+    seen: set[tuple[str, frozenset[tuple[str, Cell]]]] = set()
     for label, run in runs.items():
         if (table := make(run)) is None:
             continue
-        columns = {_column(table, place) for place in range(1, len(table.columns))}
+        columns = set()
+        for place, heading in enumerate(table.columns[1:]):
+            cells = {(row.name, row.cells[place]) for row in table.rows}
+            # without zeros: those rows belong to other columns
+            columns.add(
+                (heading, frozenset((name, cell) for name, cell in cells if cell.text != "0"))
+            )
         if not columns <= seen:
             found.append((label, table))
         seen |= columns
@@ -170,13 +170,6 @@ def intervals(row: Difference) -> list[tuple[float, float]]:
     """Return the bootstrap's interval and, with several seeds, Student's."""
     pairs = [(row["bootstrap"]["low"], row["bootstrap"]["high"])]
     return pairs if row.get("low") is None else [*pairs, (row["low"], row["high"])]
-
-
-def _column(table: Table, place: int) -> tuple[tuple[str, str], ...]:
-    """Return a column's heading and cells, without zeros: those rows belong to other columns."""
-    cells = [(row.name, row.cells[place - 1]) for row in table.rows]
-    shown = [(name, f"{cell.text} {cell.note}".strip()) for name, cell in cells if cell.text != "0"]
-    return (("", table.columns[place]), *sorted(shown))
 
 
 def _pairs(runs: Runs) -> list[tuple[str, str]]:

@@ -69,9 +69,15 @@ def examples(run: Run, relations: int = RELATIONS) -> list[tuple[str, list[Sourc
     labels = run.data.get("labels") or list(present)
     negative = run.data.get("negative")
     positive = [label for label in labels if label in present and label != negative]
-    chosen = evenly_spaced(positive, relations)
+
+    def shown(samples: Sequence[Sample], label: str) -> list[list[Piece]]:
+        own = (sample for sample in samples if sample.relation == label)
+        free = (sample for sample in own if hidden.isdisjoint(_word_runs(sample)))
+        return [pieces(sample) for sample in islice(free, SENTENCES)]
+
     return [
-        (label, [_source(name, of, label, hidden) for name, of in sets.items()]) for label in chosen
+        (label, [(name, describe(name), shown(of, label)) for name, of in sets.items()])
+        for label in evenly_spaced(positive, relations)
     ]
 
 
@@ -80,11 +86,3 @@ def _word_runs(sample: Sample) -> set[tuple[str, ...]]:
     found = words(sample.text)
     starts = range(max(1, len(found) - QUOTED_WORDS + 1))
     return {tuple(found[start : start + QUOTED_WORDS]) for start in starts}
-
-
-def _source(
-    name: str, samples: Sequence[Sample], relation: str, hidden: set[tuple[str, ...]]
-) -> Source:
-    own = (sample for sample in samples if sample.relation == relation)
-    free = (sample for sample in own if hidden.isdisjoint(_word_runs(sample)))
-    return name, describe(name), [pieces(sample) for sample in islice(free, SENTENCES)]

@@ -63,24 +63,17 @@ def _paired(run: Run, arm: str, classifier: str, score: str) -> list[tuple[float
 
 
 def what_was_done(run: Run) -> dict[str, Any]:
-    """Return corpus, generator and classifiers, for the summary in `notes.j2`."""
+    """Return what the summary in `notes.j2` says beside the run's own figures."""
     generator = run.settings.get("generator")
-    settings = generator if isinstance(generator, dict) else {}
     whole = [arm for arm in run.arm_names if not is_part(arm)]
     ways = dict.fromkeys(generation_of(arm) for arm in whole or run.arm_names)
     scores = (one for arm in run.arms for one in run.jsons(*arm.files.get("scores", [])))
-    confusion: list[list[int]] = next(
-        (one["confusion"] for one in scores if one.get("confusion")), []
-    )
+    confusion = next((one["confusion"] for one in scores if one.get("confusion")), [])
     return {
-        "corpus": run.corpus,
-        "shots": run.shots,
-        "relations": len(run.data.get("labels", [])),
+        "run": run,
         "seeds": len({arm.seed for arm in run.arms}),
-        "model": settings.get("model"),
-        "samples": settings.get("samples"),
+        "generator": generator if isinstance(generator, dict) else {},
         "ways": [describe(way) for way in ways if way],
-        "classifiers": run.classifiers,
         "tested": sum(map(sum, confusion)),
     }
 

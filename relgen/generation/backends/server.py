@@ -71,7 +71,12 @@ class ServerBackend:
             )
         self._key = key or _NO_KEY
         self._runner = asyncio.Runner()
-        self._client: openai.AsyncOpenAI | None = None
+        self._client = openai.AsyncOpenAI(
+            api_key=self._key,
+            base_url=self._server.base_url,
+            max_retries=self._server.retries,
+            http_client=bounded_client(self._server.timeout, self._server.concurrency),
+        )
 
     def prefill(self, prompts: Mapping[int, Prompt]) -> None:
         """Store the prompts; a server caches common prefixes itself."""
@@ -89,9 +94,7 @@ class ServerBackend:
         self._prompts.clear()
 
     def close(self) -> None:
-        if self._client is not None:
-            self._runner.run(self._client.close())
-            self._client = None
+        self._runner.run(self._client.close())
         self._runner.close()
 
     async def _ask_all(self, requests: Sequence[DraftRequest]) -> list[Draft]:
@@ -99,13 +102,6 @@ class ServerBackend:
 
         Requests in flight at that moment are still awaited, since they may be billed.
         """
-        if self._client is None:
-            self._client = openai.AsyncOpenAI(
-                api_key=self._key,
-                base_url=self._server.base_url,
-                max_retries=self._server.retries,
-                http_client=bounded_client(self._server.timeout, self._server.concurrency),
-            )
         missing, drafts = deque(enumerate(requests)), dict[int, Draft]()
         failures: list[InputError] = []
 
@@ -113,7 +109,6 @@ class ServerBackend:
             while missing and not failures:
                 place, request = missing.popleft()
                 try:
-                    self._check_budget()
                     drafts[place] = await self._ask(request)
                 except InputError as error:
                     failures.append(error)
@@ -146,25 +141,24 @@ class ServerBackend:
         """Send one request until it gets a usable answer or all retries have failed."""
         prompt = self._prompts[request.chain]
         body = request_body(self._settings, prompt, request)
-        attempt = 0
-        while True:
+        for attempt in range(self._server.retries + 1):
+            if attempt:
+                pause = min(0.25 * 2.0**attempt, _LONGEST_PAUSE)
+                await asyncio.sleep(pause * (1 - 0.25 * random.random()))
+            self._check_budget()
             try:
                 raw = await self._post(body)
                 draft, usage = read_answer(raw, self._server.api, one_line=request.one_line)
-                break
             except UnusableAnswerError as error:
+                problem = str(error)
                 self._journal.add(usage=error.usage)
-                if attempt == self._server.retries:
-                    raise self._failure(f"its answers are unusable: {error}") from error
-            pause = min(0.5 * 2.0**attempt, _LONGEST_PAUSE)
-            await asyncio.sleep(pause * (1 - 0.25 * random.random()))
-            self._check_budget()
-            attempt += 1
-        if usage is None and self._has_budget:
-            raise self._failure("it does not report how many tokens an answer took", "usage")
-        usage = usage or Usage(completion=draft.tokens, answers=1)
-        self._journal.add([(request, prompt, draft)], usage=usage)
-        return draft
+                continue
+            if usage is None and self._has_budget:
+                raise self._failure("it does not report how many tokens an answer took", "usage")
+            usage = usage or Usage(completion=draft.tokens, answers=1)
+            self._journal.add([(request, prompt, draft)], usage=usage)
+            return draft
+        raise self._failure(f"its answers are unusable: {problem}")
 
     async def _post(self, body: Body) -> Any:
         """Return the decoded answer.
@@ -173,7 +167,6 @@ class ServerBackend:
             UnusableAnswerError: the answer is not JSON.
             InputError: the server refuses, or cannot be reached after all retries.
         """
-        assert self._client is not None
         path = "/chat/completions" if self._server.api == "chat" else "/completions"
         try:
             # bytes: `read_answer` checks the answer; not every server keeps to OpenAI's types

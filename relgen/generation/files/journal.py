@@ -28,9 +28,6 @@ class Usage(NamedTuple):
     answers: int = 0
     unusable: int = 0
 
-    def plus(self, other: Usage) -> Usage:
-        return Usage(*(a + b for a, b in zip(self, other, strict=True)))
-
     def cost(self, price_prompt: float, price_completion: float) -> float:
         """Return the cost, given prices per million tokens."""
         return (self.prompt * price_prompt + self.completion * price_completion) / 1e6
@@ -116,7 +113,7 @@ class Journal:
                 draft = Draft(entry["text"], entry["finish"], entry["tokens"], logprobs)
                 self._drafts[entry["key"]] = entry["prompt"], draft
             self.seconds += float(row["seconds"])
-            self.usage = self.usage.plus(Usage(*map(int, row["usage"])))
+            self.usage = Usage(*(a + int(b) for a, b in zip(self.usage, row["usage"], strict=True)))
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(
                 "this journal cannot be read",

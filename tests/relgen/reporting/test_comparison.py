@@ -16,20 +16,6 @@ from tests.relgen.reporting.conftest import row
 from tests.relgen.reporting.fake_run import make_run
 from tests.relgen.reporting.test_report import _Page
 
-PUBLISHED_ARMS = {
-    "human": "human only",
-    "obo_dpo_pure": "generated only (OBO + DPO)",
-    "obo_dpo_mix": "mix, OBO",
-    "aao_dpo_mix": "mix, AAO",
-    "direct": "Direct-RE",
-}
-PUBLISHED = {
-    ("tacred", 8): ["22.07", "22.48", "33.48", "34.30", "21.17"],
-    ("tacred", 16): ["30.00", "27.99", "34.93", "35.56"],
-    ("retacred", 8): ["44.77", "34.77", "57.41", "56.01", "33.30"],
-    ("semeval", 8): ["61.39", "42.02", "67.92", "70.32", "25.55"],
-}
-
 
 def texts(table: comparison.Table) -> dict[str, list[str]]:
     return {r.name: [f"{c.text} {c.note}".strip() for c in r.cells] for r in table.rows}
@@ -76,21 +62,6 @@ def test_direct_stands_beside_every_classifiers_human_samples(runs: dict[str, Ru
     table = comparison.difference_table(runs, "against_human")
     assert table is not None
     assert [r.name for r in table.rows][1:] == ["direct · entity_marker", "direct · knowprompt"]
-
-
-def test_every_published_figure() -> None:
-    for (corpus, shots), figures in PUBLISHED.items():
-        expected = zip(PUBLISHED_ARMS.items(), figures, strict=False)
-        found = {arm: (name, figure) for (arm, name), figure in expected}
-        assert comparison.published_figures(corpus, shots) == found
-
-
-def test_nothing_is_published_for_other_settings() -> None:
-    assert (
-        comparison.published_figures("semeval", 16)
-        == comparison.published_figures("everyday", 8)
-        == {}
-    )
 
 
 def test_published_figures_stand_beside_ours_where_the_setting_is_the_papers(
