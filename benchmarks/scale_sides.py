@@ -16,7 +16,7 @@ from torch import Tensor
 from benchmarks.scale_data import DIMENSION, embeddings, held_out_sentences, sentences
 from relgen.cli.commands import data_convert
 from relgen.data.samples import Sample, iter_samples, write_samples
-from relgen.generation.overlap import OverlapIndex, context_words, jaccard
+from relgen.generation.acceptance import OverlapIndex, context_words, jaccard
 from relgen.generation.settings import GenerationSettings
 
 Item = TypeVar("Item")

@@ -13,11 +13,18 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from relgen.data import Relation, Sample
-from relgen.generation.acceptance import Check, DraftContext, Pool, judge, read_draft
+from relgen.generation.acceptance import (
+    Check,
+    DraftContext,
+    Pool,
+    jaccard,
+    judge,
+    read_draft,
+    words,
+)
 from relgen.generation.backends.base import Backend, Draft, DraftRequest, Finish
 from relgen.generation.files.journal import Journal
 from relgen.generation.grammar.spec import FieldsSpec, GrammarSpec
-from relgen.generation.overlap import jaccard, words
 from relgen.generation.settings import GenerationSettings
 from relgen.generation.states import ChainState, RelationState, waves
 from relgen.prompting import FieldPromptWriter, Prompt, PromptWriter, read_fields
@@ -90,9 +97,10 @@ class GenerationLoop:
     def _turns(self, wave: Sequence[RelationState]) -> list[_Turn]:
         turns = []
         for state in wave:
+            missing, most = state.missing(self.settings), self.settings.answer_samples
             # no more answers, nor samples in the last one, than are still needed
-            lines = _shares(state.missing(self.settings), self.settings.answer_samples)
-            for chain, number in zip(state.chains, lines, strict=False):
+            for chain, asked in zip(state.chains, range(0, missing, most), strict=False):
+                number = min(most, missing - asked)
                 shown = chain.demonstrations(self.settings)
                 if self.settings.mode == "aao":
                     prompt = self.writer.all_at_once(state.relation, shown, number)
@@ -235,11 +243,6 @@ class GenerationLoop:
                 "raw": raw,
             }
         )
-
-
-def _shares(missing: int, answer_samples: int) -> list[int]:
-    """Split the missing samples into requests: 9 missing, 4 per answer → 4, 4, 1."""
-    return [min(answer_samples, missing - asked) for asked in range(0, missing, answer_samples)]
 
 
 def difference(sample: Sample, others: Sequence[Sample]) -> float:

@@ -68,7 +68,9 @@ def what_was_done(run: Run) -> dict[str, Any]:
     whole = [arm for arm in run.arm_names if not is_part(arm)]
     ways = dict.fromkeys(generation_of(arm) for arm in whole or run.arm_names)
     scores = (one for arm in run.arms for one in run.jsons(*arm.files.get("scores", [])))
-    confusion = next((one["confusion"] for one in scores if one.get("confusion")), [])
+    confusion: list[list[int]] = next(
+        (one["confusion"] for one in scores if one.get("confusion")), []
+    )
     return {
         "run": run,
         "seeds": len({arm.seed for arm in run.arms}),
@@ -86,13 +88,17 @@ def _change(difference: float) -> str:
     return f"{'gained' if difference > 0 else 'cost'} {size} {unit} of micro-F1"
 
 
+def _interval(differences: Sequence[float]) -> str:
+    interval = paired_interval(differences)
+    return "" if interval is None else f"{points(interval.low)} to {points(interval.high)}"
+
+
 def _ensembles(differences: Sequence[float]) -> str:
     """Compare ensembles of the initialisations, since averaging alone improves scores too."""
     mean = points(statistics.fmean(differences))
-    said = f"Between ensembles of the initialisations the difference is {mean} points"
-    if (interval := paired_interval(differences)) is None:
-        return f"{said}."
-    return f"{said} (95% interval: {points(interval.low)} to {points(interval.high)})."
+    interval = _interval(differences)
+    shown = f" (95% interval: {interval})" if interval else ""
+    return f"Between ensembles of the initialisations the difference is {mean} points{shown}."
 
 
 def _worth(differences: Sequence[float]) -> str:
@@ -100,12 +106,10 @@ def _worth(differences: Sequence[float]) -> str:
         return "This is one seed, which cannot show significance."
     ahead = sum(difference > 0 for difference in differences)
     count = len(differences)
-    said = f"It was ahead of human samples alone in {ahead} of {count} seeds"
-    if (interval := paired_interval(differences)) is not None:
-        said += (
-            f", and the 95% interval of the paired difference is {points(interval.low)} to "
-            f"{points(interval.high)} points"
-        )
+    said = (
+        f"It was ahead of human samples alone in {ahead} of {count} seeds, and the 95% interval of "
+        f"the paired difference is {_interval(differences)} points"
+    )
     p = sign_flip_p(differences)
     if p is None:
         return f"{said}."

@@ -11,8 +11,7 @@ import math
 import mmap
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -25,23 +24,14 @@ _STEP = 128
 _PRIVATE = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if os.name == "posix" else {}
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """The slots that a forward pass writes.
+class Placement(NamedTuple):
+    """The slots that a forward pass writes."""
 
-    Args:
-        rows: (B,) rows of the cache.
-        slots: (B, T) slots in these rows, which are also the tokens' positions.
-        length: L, number of keys that the pass sees in each row.
-        total: number of rows in the cache.
-        in_front: True if the rows are the first B in order, so that reading needs no copy.
-    """
-
-    rows: Tensor
-    slots: Tensor
-    length: int
-    total: int
-    in_front: bool
+    rows: Tensor  # (B,)
+    slots: Tensor  # (B, T), also the tokens' positions
+    length: int  # L, number of keys that the pass sees in each row
+    total: int  # number of rows in the cache
+    in_front: bool  # the rows are the first B in order, so that reading needs no copy
 
 
 class RaggedLayer(CacheLayerMixin):

@@ -38,11 +38,9 @@ MAX_ANSWER_BYTES = 16 * 2**20
 _NO_KEY = "none"  # the client requires a key; servers without keys ignore it
 _LONGEST_PAUSE = 8.0
 _REMEDIES = {
-    401: "is the key in {variable} right?",
-    403: "is the key in {variable} right?",
+    **dict.fromkeys([401, 403], "is the key in {variable} right?"),
+    **dict.fromkeys([400, 422], "do model, kind and api fit this server?"),
     404: "are base_url (with /v1) and model right?",
-    400: "do model, kind and api fit this server?",
-    422: "do model, kind and api fit this server?",
 }
 
 

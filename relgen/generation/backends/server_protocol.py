@@ -11,10 +11,9 @@ import math
 from typing import Any
 
 from relgen.generation.backends.base import Draft, DraftRequest, Finish, line_logprobs
-from relgen.generation.backends.server_settings import Api, ServerKind
 from relgen.generation.files.journal import Usage
 from relgen.generation.grammar.spec import as_gbnf, as_regex
-from relgen.generation.settings import GenerationSettings
+from relgen.generation.settings import Api, GenerationSettings, ServerKind
 from relgen.prompting import CHAT, Prompt
 
 Body = dict[str, Any]

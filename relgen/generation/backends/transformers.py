@@ -20,12 +20,17 @@ from transformers import PreTrainedTokenizerBase
 
 from relgen.generation.backends.base import Draft, DraftRequest, Finish, line_logprobs
 from relgen.generation.backends.cache import RaggedCache, check_cacheable
-from relgen.generation.backends.context_window import check_prompt, context_window
+from relgen.generation.backends.context_window import check_fits, context_window
 from relgen.generation.backends.draft_cache import DraftCache, shares_prompts
 from relgen.generation.backends.sampling import choose
 from relgen.generation.grammar.llguidance import DraftGrammar, GrammarCompiler, stack_allowed
 from relgen.generation.settings import GenerationSettings
 from relgen.prompting import Prompt, encode, shared_length
+
+_REMEDY = {
+    "obo": "give more `chains`, each of which gets shorter, a `window`, or ask for fewer `samples`",
+    "aao": "show fewer labelled samples (`shown`)",
+}
 
 
 @dataclass(slots=True)
@@ -89,13 +94,21 @@ class TransformersBackend:
         Raises:
             InputError: a prompt leaves no room for a sample in the context window.
         """
-        rows, fresh = [], []
+        rows, fresh, most = [], [], self._settings.max_new_tokens
         for chain, prompt in prompts.items():
             row = self._rows.setdefault(chain, _Row(len(self._rows)))
             kept = _common(row.segments, prompt.segments)
             ids = [encode(self._tokenizer, segment) for segment in prompt.segments[kept:]]
             row.segments, row.ids = prompt.segments, row.ids[:kept] + ids
-            check_prompt(len(row.prompt_ids), self._window, self._settings)
+            # a longer answer (AAO) may reach the end: its unfinished line is then rejected
+            check_fits(
+                len(row.prompt_ids),
+                most,
+                self._window,
+                model=self._settings.model,
+                remedy=f"{_REMEDY[self._settings.mode]}, or lower `max_new_tokens` ({most}); this "
+                "starts a new generation, and the samples of this one stay in its journal",
+            )
             if row.number < len(self._cache.lengths):
                 self._cache.lengths[row.number] = sum(map(len, row.ids[:kept]))
             else:
@@ -171,8 +184,7 @@ class TransformersBackend:
         self._copies = RaggedCache(len(self._cache.layers))
         self._rows.clear()
 
-    def close(self) -> None:
-        self.reset()
+    close = reset
 
     def _begin(self, request: DraftRequest) -> _Writing:
         grammar = None
@@ -215,28 +227,22 @@ class TransformersBackend:
         return list(ids)
 
     def _ends_line(self, draft: _Writing) -> bool:
-        if not draft.request.one_line or "\n" not in self._text(draft.ids[-1:]):
-            return False
-        return "\n" in self._text(draft.ids).lstrip()
+        ends = draft.request.one_line and "\n" in self._text(draft.ids[-1:])
+        return ends and "\n" in self._text(draft.ids).lstrip()
 
     def _text(self, ids: Sequence[int]) -> str:
-        return str(
-            self._tokenizer.decode(
-                list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False
-            )
-        )
+        return str(self._tokenizer.decode(list(ids), clean_up_tokenization_spaces=False))
 
     def _finished(self, draft: _Writing) -> Draft:
         assert draft.finish is not None
         ids = draft.ids
         stopped = bool(ids) and ids[-1] in self._stop_ids
-        text = self._text(ids[:-1] if stopped else ids)
+        text, pieces = self._text(ids[:-1] if stopped else ids), [""] * len(ids)
         if draft.request.one_line:
             text = text.strip("\r\n").split("\n")[0]
-            logprobs = line_logprobs([""] * len(ids), draft.logprobs, 1)
         else:
             pieces = [self._text([token]) for token in ids]
-            logprobs = line_logprobs(pieces, draft.logprobs, text.count("\n") + 1)
+        logprobs = line_logprobs(pieces, draft.logprobs, text.count("\n") + 1)
         return Draft(text, draft.finish, len(ids), tuple(logprobs))
 
 

@@ -101,11 +101,6 @@ class Journal:
     def close(self) -> None:
         self._lock.close()
 
-    def discard(self) -> None:
-        """Close and remove the file."""
-        self.path.unlink(missing_ok=True)
-        self._lock.close()
-
     def _take(self, row: Any) -> None:
         try:
             for entry in row["drafts"]:

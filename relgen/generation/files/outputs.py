@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,23 +20,14 @@ from relgen.generation.settings import GenerationSettings
 from relgen.generation.states import RelationState
 
 
-@dataclass(frozen=True, slots=True)
 class OutputPaths:
     """The paths of all files, derived from that of the accepted samples."""
 
-    generated: Path
-
-    @property
-    def rejected(self) -> Path:
-        return self.generated.with_name("rejected.jsonl")
-
-    @property
-    def summary(self) -> Path:
-        return self.generated.with_name("generation.json")
-
-    @property
-    def journal(self) -> Path:
-        return self.generated.with_name(f".{self.generated.name}.journal.jsonl")
+    def __init__(self, generated: Path) -> None:
+        self.generated = generated
+        self.rejected = generated.with_name("rejected.jsonl")
+        self.summary = generated.with_name("generation.json")
+        self.journal = generated.with_name(f".{generated.name}.journal.jsonl")
 
     def finished(self, header: str, *, force: bool) -> bool:
         """Return True if the generation with this hash is already finished.

@@ -130,10 +130,8 @@ class GrammarSpec:
 class FieldsSpec(GrammarSpec):
     """The form of a line of fields, with limits and types as in tagged text.
 
-    A grammar cannot require the context to contain the entities; `read_fields` checks that.
-
-    Args:
-        relation: the only relation that the line may name.
+    `relation` is the only one that the line may name. A grammar cannot require the context to
+    contain the entities; `read_fields` checks that.
     """
 
     relation: str = ""
