@@ -24,8 +24,8 @@ from benchmarks.harness import Row, median
 from relgen.kernels.switch import KERNELS, Kernel
 
 PARTS: dict[str, tuple[Kernel, ...]] = {
-    "dpo-8": ("allocator", "gated", "head", "linear", "lora", "norms", "tiles"),
-    "dpo-32": ("allocator", "gated", "head", "linear", "lora", "norms", "tiles"),
+    "dpo-8": ("allocator", "gated", "head", "linear", "lora", "norms"),
+    "dpo-32": ("allocator", "gated", "head", "linear", "lora", "norms"),
     "generation": ("allocator", "decoding", "grouped", "linear"),
     "classifier": ("allocator", "last_layer", "linear"),
 }

@@ -21,7 +21,15 @@ from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch.utils.data import DataLoader
 
 from datamodules.utils.batching import TokenBatchSampler, position, token_batches
-from relgen.common import InputError, content_hash, text_hash
+from relgen.common import (
+    BelowOne,
+    InputError,
+    NonNegativeInt,
+    PositiveInt,
+    checks_numbers,
+    content_hash,
+    text_hash,
+)
 from relgen.data import load_schema, parse_schema
 from relgen.dpo import ChainTokens, TreeBatch, pack, read_chains, tokenise_chain
 from relgen.models import EMBEDDED_LANGUAGE_MODEL, load_tokenizer
@@ -63,25 +71,22 @@ class PreferenceDataModule(LightningDataModule):
         workers: number of processes that pack batches; 0 packs them in the training's process.
     """
 
+    @checks_numbers
     def __init__(
         self,
         chains: str,
         schema: str,
         validation_chains: str | None = None,
-        validation_share: float = 0.0,
+        validation_share: BelowOne = 0.0,
         model: str = EMBEDDED_LANGUAGE_MODEL,
-        max_length: int = 1024,
-        token_budget: int = 2048,
+        max_length: PositiveInt = 1024,
+        token_budget: PositiveInt = 2048,
         diverse: bool = True,
         types: bool = False,
         seed: int = 0,
-        workers: int = 0,
+        workers: NonNegativeInt = 0,
     ) -> None:
         super().__init__()
-        if not 0 <= validation_share < 1:
-            raise InputError(
-                "must be at least 0 and below 1", field="validation_share", value=validation_share
-            )
         if validation_share and validation_chains:
             raise InputError(
                 "cannot be combined with validation_chains",
@@ -89,8 +94,6 @@ class PreferenceDataModule(LightningDataModule):
                 value=validation_share,
                 remedy="set one of the two",
             )
-        if token_budget < 1:
-            raise InputError("must be at least 1", field="token_budget", value=token_budget)
         self.chains = chains
         self.schema = schema
         self.validation_chains = validation_chains

@@ -42,7 +42,8 @@ def count_batches(sizes: Sequence[int], budget: int, *, processes: int = 1) -> i
     if not most:
         raise InputError(problem, field="token_budget", value=budget, remedy="use fewer devices")
     # some batches must hold two items: the smallest budget that allows it
-    needed = max(map(sum, _loads(order, sizes, most)))
+    batches = _spread(order, sizes, most, sum(sizes)) or []
+    needed = max(sum(sizes[index] for index in batch) for batch in batches)
     raise InputError(
         f"{problem} in batches of at most {budget} tokens, equally many for each",
         field="token_budget",
@@ -150,13 +151,6 @@ def position(trainer: Any, batches: int) -> tuple[int, int]:
 
 def _largest_first(sizes: Sequence[int], order: Sequence[int]) -> list[int]:
     return sorted(order, key=lambda index: -sizes[index])
-
-
-def _loads(order: Sequence[int], sizes: Sequence[int], number: int) -> list[list[int]]:
-    """Return the sizes of each batch's items, dealt without a budget."""
-    batches = _spread(order, sizes, number, sum(sizes))
-    assert batches is not None
-    return [[sizes[index] for index in batch] for batch in batches]
 
 
 def _spread(

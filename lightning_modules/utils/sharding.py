@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
-import torch
 from lightning.pytorch.strategies import ModelParallelStrategy, Strategy
 from peft import PeftModel
 from torch import Tensor
@@ -144,8 +143,3 @@ def _part_of(value: Tensor, like: Tensor) -> Tensor:
         return value
     moved = value.to(device=like.device, dtype=like.dtype)
     return distribute_tensor(moved, like.device_mesh, like.placements)
-
-
-def is_sharded(policy: torch.nn.Module) -> bool:
-    """Return whether the model's forward passes need all processes."""
-    return any(isinstance(weight, DTensor) for weight in policy.parameters())

@@ -7,12 +7,14 @@ batches as an uninterrupted one.
 
 from __future__ import annotations
 
+import math
 import random
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
+import numpy as np
 from torch.utils.data import Sampler
 
 _NARROW, _WIDE = 4, 32
@@ -177,13 +179,6 @@ def evaluation_batches(
     there are enough rows, as collective operations between batches require.
     """
     order = sorted(range(len(lengths)), key=lambda row: -lengths[row])
-    largest = -(-len(order) // world)
-    count = -(-largest // batch_size)
-    mine = order[rank::world]
-    size, extra = divmod(len(mine), count) if count else (0, 0)
-    batches, start = [], 0
-    for number in range(count):
-        stop = start + size + (number < extra)
-        batches.append(mine[start:stop])
-        start = stop
-    return [batch for batch in batches if batch]
+    count = math.ceil(math.ceil(len(order) / world) / batch_size)
+    mine = np.array(order[rank::world], dtype=int)
+    return [part.tolist() for part in np.array_split(mine, count or 1) if len(part)]

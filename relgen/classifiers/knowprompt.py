@@ -31,6 +31,7 @@ from relgen.classifiers.pretrained import (
     set_dropout,
     word_logits,
 )
+from relgen.common import BelowOne, NonNegativeFloat, PositiveInt, checks_numbers
 from relgen.data import RelationSchema
 from relgen.kernels import accelerate, read_states
 from relgen.models import load_tokenizer
@@ -56,14 +57,15 @@ class KnowPromptClassifier(Classifier):
 
     kind: ClassVar[str] = "knowprompt"
 
+    @checks_numbers
     def __init__(
         self,
         schema: RelationSchema,
         model: str = "roberta-large",
-        max_length: int = 256,
-        structured_weight: float = 0.001,
-        margin: float = 0.3,
-        encoder_dropout: float | None = None,
+        max_length: PositiveInt = 256,
+        structured_weight: NonNegativeFloat = 0.001,
+        margin: NonNegativeFloat = 0.3,
+        encoder_dropout: BelowOne | None = None,
         attention: Literal["sdpa", "eager"] = "sdpa",
     ) -> None:
         tokenizer = load_tokenizer(model)

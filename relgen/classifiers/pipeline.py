@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Sequence
 from copy import deepcopy
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 
 from relgen.classifiers.base import Classifier, collate
 from relgen.classifiers.encoding import Encoded
-from relgen.common import InputError, multiplies_bfloat16
+from relgen.common import InputError, checked, multiplies_bfloat16
 from relgen.data import Entity, Prediction, RelationSchema, Sample
 from relgen.models import length_batches
 
@@ -37,13 +37,7 @@ class SavedClassifier:
     """
 
     def __init__(self, classifier: Classifier, *, precision: Precision = "float32") -> None:
-        if precision not in get_args(Precision):
-            raise InputError(
-                "no such precision",
-                field="precision",
-                value=precision,
-                remedy=f"one of {', '.join(get_args(Precision))}",
-            )
+        checked(Precision, precision, "precision")
         on_cpu = next(classifier.parameters()).device.type == "cpu"
         if precision == "bfloat16" and on_cpu and not multiplies_bfloat16():
             _LOG.warning(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.cli import LightningCLI
 
 from relgen.common import InputError, checked, key_line, merged, nearest, read_yaml
 
@@ -53,7 +54,7 @@ def _given(words: Sequence[str]) -> tuple[list[Path], dict[str, str]]:
         value = value if equals else following
         if name in ("-c", "--config"):
             files.append(Path(value))
-        elif name.startswith("--"):
+        elif name.startswith("--") and name != "--print_config":
             options[name.removeprefix("--").replace("init_args.", "")] = value
     return files, options
 
@@ -72,7 +73,8 @@ def _with(values: Any, key: Sequence[str], value: str) -> Any:
 
 def _check_all(subcommand: str, values: Mapping[str, Any]) -> None:
     own = inspect.signature(getattr(Trainer, subcommand)).parameters
-    known = ["model", "data", "trainer", "seed_everything", "ckpt_path", *list(own)[1:]]
+    objects = {"self", *LightningCLI.subcommands()[subcommand]}
+    known = ["model", "data", "trainer", "seed_everything", *(k for k in own if k not in objects)]
     for key, value in values.items():
         if key not in known:
             raise InputError("unknown key", field=key, value=value, remedy=nearest(key, known))

@@ -32,7 +32,7 @@ from relgen.cli.trained_options import (
     with_checkpoint,
     with_presets,
 )
-from relgen.common import InputError, parse_known
+from relgen.common import InputError, bare_numbers, parse_known
 
 # gloo's and NCCL's messages when another process of the run is gone
 _LOST_PROCESS = re.compile(
@@ -121,6 +121,7 @@ class RelgenCLI(LightningCLI):
             # an optimiser built here would exist before `configure_model` makes its parameters
             auto_configure_optimizers=False,
             seed_everything_default=1,
+            parser_kwargs={"allow_abbrev": False},
             parser_class=_Parser,
             args=words,
         )
@@ -135,6 +136,8 @@ class RelgenCLI(LightningCLI):
             self.config = parser.parse_args(args)
         except argparse.ArgumentError as error:
             raise explained(error.message, args) from error
+        for key, value in list(self.config.items()):
+            self.config[key] = bare_numbers(value)  # they enter checkpoints
 
     def instantiate_classes(self) -> None:
         """Make module, data module and trainer; raise the InputError of one that refuses."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from relgen.common import InputError, fast_dtype, field_helps, find_config, is_whole_zip
+from relgen.common import InputError, fast_dtype, field_helps, find_config, is_whole_zip, read_yaml
 
 SUBCOMMANDS = ("fit", "validate", "test", "predict")
 _RESOLVED = ("-c", "--config", "--ckpt_path", "--trainer.precision")
@@ -65,7 +65,7 @@ def with_presets(words: Sequence[str], folder: str) -> list[str]:
         folder: the folder of presets to look in as well.
 
     Raises:
-        InputError: no such file or preset.
+        InputError: no such file or preset, or one that is not valid YAML.
     """
     made: list[str] = []
     for word in words:
@@ -74,6 +74,7 @@ def with_presets(words: Sequence[str], folder: str) -> list[str]:
     for place, (option, value) in enumerate(pairwise(made), start=1):
         if option in ("-c", "--config"):
             made[place] = str(find_config(value, folder))
+            read_yaml(made[place])
         elif (option, value) == ("--trainer.precision", "auto"):
             made[place] = _PRECISION[fast_dtype()]
     return made

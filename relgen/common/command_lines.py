@@ -31,13 +31,13 @@ POSITIONAL = {"positional": True}
 """Metadata of a dataclass field whose value stands on a command line without an option's name."""
 
 
-def parse(kind: type[Options], command: str, words: Sequence[str]) -> Options | None:
+def parse(kind: type[Options], command: str, line: Sequence[str]) -> Options | None:
     """Return the options that a command line gives, over those of the files that `-c` names.
 
     Args:
         kind: the command's dataclass; its docstring is the description that `--help` prints.
         command: its name, such as `data split`; presets are looked for in the folder of this name.
-        words: the words after it on the command line.
+        line: the words after it on the command line.
 
     Returns:
         None after `--print_config`, which prints the options.
@@ -47,7 +47,7 @@ def parse(kind: type[Options], command: str, words: Sequence[str]) -> Options | 
         SystemExit: after `--help`.
     """
     parser = _parser(kind, command)
-    found, rest = parser.parse_known_intermixed_args([_dashed(word) for word in words])
+    found, rest = parser.parse_known_intermixed_args([_dashed(word) for word in line])
     known = [name for action in parser._actions for name in action.option_strings]
     if unknown := [word for word in rest if word.startswith("--")]:
         name = unknown[0].partition("=")[0]
@@ -73,6 +73,34 @@ def parse(kind: type[Options], command: str, words: Sequence[str]) -> Options | 
         return options
     print(yaml.safe_dump(_plain(dataclasses.asdict(options)), sort_keys=False), end="")  # type: ignore[call-overload]
     return None
+
+
+def words(kind: Any, given: Mapping[str, Any]) -> list[str]:
+    """Return a command line that `parse` reads as these options, positional ones first.
+
+    Args:
+        kind: the command's dataclass.
+        given: values by the fields' names; None and an empty mapping are left out.
+    """
+    first, options = [], []
+    metadata = {entry.name: entry.metadata for entry in dataclasses.fields(kind)}
+    for name, value in given.items():
+        if value is None or value == {}:
+            continue
+        if isinstance(value, dict):
+            value = ",".join(f"{key}={_text(one)}" for key, one in value.items())
+        several = [_text(one) for one in (value if isinstance(value, list | tuple) else [value])]
+        if metadata[name].get("positional"):
+            first += several
+        elif isinstance(value, bool):
+            options.append(_option(name if value else f"no-{name}"))
+        else:
+            options += [_option(name), *several]
+    return [*first, *options]
+
+
+def _text(value: Any) -> str:
+    return str(value).removesuffix(".0") if isinstance(value, float) else str(value)
 
 
 def parse_known(
@@ -224,10 +252,15 @@ def _as_option(
     """Return the error with its key as the command line has it, where no file gave the value."""
     field = error.field or ""
     if error.problem == "missing":
-        names = {entry.name for entry in dataclasses.fields(kind) if entry.metadata}
-        return error.at(
-            field=field if field in names else _option(field), remedy=_see_help(command)
+        positional = {entry.name for entry in dataclasses.fields(kind) if entry.metadata}
+        if field not in positional:
+            return error.at(field=_option(field), remedy=_see_help(command))
+        swallowed = (
+            f"put it before {_option(key)}, which takes all words after it"
+            for key, value in given.items()
+            if isinstance(value, list) and key not in positional
         )
+        return error.at(remedy=next(swallowed, _see_help(command)))
     return error.at(field=_option(field)) if field in given else error
 
 

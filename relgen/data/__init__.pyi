@@ -1,5 +1,9 @@
 from .arrow import load_table as load_table
 from .card import write_dataset_folder as write_dataset_folder
+from .options import CardOptions as CardOptions
+from .options import ConvertOptions as ConvertOptions
+from .options import EverydayOptions as EverydayOptions
+from .options import SplitOptions as SplitOptions
 from .predictions import Prediction as Prediction
 from .relation_descriptions import read_descriptions as read_descriptions
 from .relation_descriptions import schema_from_descriptions as schema_from_descriptions
@@ -17,7 +21,6 @@ from .schema import Relation as Relation
 from .schema import RelationSchema as RelationSchema
 from .schema import load_schema as load_schema
 from .schema import parse_schema as parse_schema
-from .splits import manifest as manifest
 from .splits import split as split
 from .tagged_text import MarkupError as MarkupError
 from .tagged_text import escape as escape

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,11 @@ from relgen.data.schema import RelationSchema
 _TEMPLATE = Path(__file__).parent / "card_template.md"
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (10**6, "100K<n<1M"))
 _ORIGIN = ("model", "adapter", "mode", "relgen_version")  # keys of the provenance on the card
+_CONFIGS = [{"config_name": "default", "data_files": [{"split": "train", "path": "train.jsonl"}]}]
 
 
 def write_dataset_folder(
-    generated: str | Path | Sequence[str | Path],
+    generated: Sequence[str | Path],
     out_dir: str | Path,
     *,
     schema: RelationSchema,
@@ -39,7 +40,7 @@ def write_dataset_folder(
     """Write a folder for `datasets.load_dataset(out_dir)`; return each relation's sample count.
 
     Args:
-        generated: one or several generated.jsonl without a repeated id. Empty ones are ignored.
+        generated: several generated.jsonl without a repeated id. Empty ones are ignored.
         out_dir: the folder.
         schema: contains the samples' relations; its explanations become part of the card.
         seed_license: licence of the labelled samples that the model was shown, from which the
@@ -54,19 +55,20 @@ def write_dataset_folder(
     """
     if not seed_license.strip():
         raise InputError("must not be empty", field="license", value=seed_license)
-    paths = with_samples([generated] if isinstance(generated, str | Path) else list(generated))
-    samples = list(_generated_samples(paths, schema, first))
+    samples = list(_generated_samples(with_samples(generated), schema, first))
     counts = Counter(sample.relation for sample in samples)
     title = title or f"Generated training samples for {schema.name}"
     card = DatasetCard.from_template(
         _metadata(title, samples, seed_license, language, schema),
         template_str=_TEMPLATE.read_text(encoding="utf-8"),
         counts=counts,
-        origin={key: _values(samples, key) for key in _ORIGIN},
+        origin={
+            key: sorted({str((s.provenance or {}).get(key) or "not known") for s in samples})
+            for key in _ORIGIN
+        },
         schema=schema,
         scored=_scored(samples),
         seed_license=seed_license,
-        cell=_cell,
     )
     write_samples(Path(out_dir) / "train.jsonl", samples)
     write_text(Path(out_dir) / "README.md", str(card))
@@ -93,17 +95,12 @@ def _generated_samples(
             continue
         provenance = {key: given.get(key) for key in PROVENANCE}
         for key in ("model", "adapter"):
-            value = provenance[key]
-            if isinstance(value, str) and Path(value).is_absolute():
-                provenance[key] = Path(value).name
+            if Path(str(value := provenance[key])).is_absolute():
+                provenance[key] = Path(str(value)).name
         yield replace(sample, provenance=provenance)
 
 
-def _values(samples: Iterable[Sample], key: str) -> list[str]:
-    return sorted({str((s.provenance or {}).get(key) or "not known") for s in samples})
-
-
-def _scored(samples: Iterable[Sample]) -> bool:
+def _scored(samples: Sequence[Sample]) -> bool:
     return any(sample.scores is not None for sample in samples)
 
 
@@ -126,13 +123,6 @@ def _metadata(
         task_categories=["text-classification"],
         tags=["relation-extraction", "synthetic", "relgen"],
         size_categories=[size],
-        configs=[
-            {"config_name": "default", "data_files": [{"split": "train", "path": "train.jsonl"}]}
-        ],
+        configs=_CONFIGS,
         dataset_info={"config_name": "default", "features": features._to_yaml_list()},
     )
-
-
-def _cell(value: str) -> str:
-    """Escape a text for a cell of a Markdown table."""
-    return value.replace("|", "\\|").replace("\n", " ")

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from relgen.common import InputError, read_lines, write_jsonl
-from relgen.data.validation import ReadStatistics, RecordChecks
+from relgen.data.validation import ReadStatistics, RecordChecks, value_of
 
 if TYPE_CHECKING:
     from relgen.data.schema import RelationSchema
@@ -48,10 +48,6 @@ class Sample:
 
     Args:
         id: unique within a file; empty for a draft that was just generated.
-        text: the sentence.
-        head: the mention in the relation's first role.
-        tail: the mention in its second role.
-        relation: a label of the schema.
         source: `human` or `generated`.
         provenance: origin of a generated sample; its keys are those of `arrow.PROVENANCE`.
         scores: the probability of each relation, on which classifiers train instead of `relation`.
@@ -126,7 +122,7 @@ class Sample:
 
     def to_json(self) -> dict[str, Any]:
         """Return the object for one line of a samples file."""
-        row: dict[str, Any] = {
+        row = {
             "id": self.id,
             "text": self.text,
             "head": {"start": self.head.start, "end": self.head.end, "type": self.head.type},
@@ -134,11 +130,8 @@ class Sample:
             "relation": self.relation,
             "source": self.source,
         }
-        if self.provenance is not None:
-            row["provenance"] = dict(self.provenance)
-        if self.scores is not None:
-            row["scores"] = dict(self.scores)
-        return row
+        optional = {"provenance": self.provenance, "scores": self.scores}
+        return row | {key: dict(value) for key, value in optional.items() if value is not None}
 
     @classmethod
     def from_json(
@@ -154,13 +147,15 @@ class Sample:
         provenance = row.get("provenance")
         if provenance is not None and not isinstance(provenance, dict):
             raise InputError("must be an object", field="provenance", value=provenance)
+        defaults = {"id": default_id, "relation": default_relation}
+        row = {key: value for key, value in defaults.items() if value is not None} | row
         return cls(
-            id=_string(row, "id", default_id),
-            text=_string(row, "text"),
+            id=value_of(row, "id", str),
+            text=value_of(row, "text", str),
             head=_entity(row, "head"),
             tail=_entity(row, "tail"),
-            relation=_string(row, "relation", default_relation),
-            source=_string(row, "source", "human"),
+            relation=value_of(row, "relation", str),
+            source=value_of(row, "source", str) if "source" in row else "human",
             provenance=provenance,
             scores=_scores(row),
         )
@@ -177,7 +172,6 @@ def iter_samples(
     """Yield the samples of a JSONL file, with one line in memory at a time.
 
     Args:
-        path: the samples file.
         skip_bad: skip and count malformed lines instead of raising.
         schema: a line whose relation is not in it is malformed; by default all labels are allowed.
         labelled: every line must name a relation; otherwise a line without one is `UNLABELLED`.
@@ -274,29 +268,17 @@ def repeated_texts(texts: Iterable[str], others: Iterable[str]) -> list[int]:
     return [index for index, text in enumerate(texts) if normalised(text) in known]
 
 
-def _string(row: dict[str, Any], name: str, default: str | None = None) -> str:
-    value = row.get(name, default)
-    if value is None:
-        raise InputError("missing", field=name, value=sorted(row))
-    if not isinstance(value, str) or not value.strip():
-        raise InputError("must be a non-empty string", field=name, value=value)
-    return value
-
-
 def _entity(row: dict[str, Any], role: str) -> Entity:
     value = row.get(role)
     if value is None:
         raise InputError("missing", field=role, value=sorted(row))
     if not isinstance(value, dict):
         raise InputError('must be {"start": …, "end": …, "type": …}', field=role, value=value)
-    for name in ("start", "end"):
-        offset = value.get(name)
-        if not isinstance(offset, int) or isinstance(offset, bool):
-            raise InputError("must be a whole number", field=f"{role}.{name}", value=offset)
+    start, end = (value_of(value, name, int, f"{role}.") for name in ("start", "end"))
     kind = value.get("type")
     if kind is not None and not isinstance(kind, str):
         raise InputError("must be a string or null", field=f"{role}.type", value=kind)
-    return Entity(value["start"], value["end"], kind)
+    return Entity(start, end, kind)
 
 
 def _scores(row: dict[str, Any]) -> dict[str, float] | None:
@@ -306,8 +288,7 @@ def _scores(row: dict[str, Any]) -> dict[str, float] | None:
     if not isinstance(value, dict) or not value:
         raise InputError('must be {"relation": probability, …}', field="scores", value=value)
     for relation, probability in value.items():
-        number = isinstance(probability, int | float) and not isinstance(probability, bool)
-        if not number or not 0 <= probability <= 1:
+        if type(probability) not in (int, float) or not 0 <= probability <= 1:
             problem = "must be a probability from 0 to 1"
             raise InputError(problem, field=f"scores.{relation}", value=probability)
     if not sum(value.values()) > 0:

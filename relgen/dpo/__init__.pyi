@@ -9,6 +9,7 @@ from .memory import StepMemory as StepMemory
 from .microbatch import tree_losses as tree_losses
 from .preference_pairs import EQUAL_SHARES as EQUAL_SHARES
 from .preference_pairs import REJECTION_KINDS as REJECTION_KINDS
+from .preference_pairs import ChainsOptions as ChainsOptions
 from .preference_pairs import RejectionKind as RejectionKind
 from .preference_pairs import build_chains as build_chains
 from .preference_pairs import read_chains as read_chains

@@ -31,7 +31,7 @@ from relgen.common import DType
 from relgen.dpo.decoder_sizes import LINEAR_LAYERS, DecoderSizes
 from relgen.dpo.prefix_tree import Span, TreeBatch, micro_batches
 from relgen.dpo.tree_attention import TreePlan
-from relgen.kernels import can_tile, in_use, logits_at_once
+from relgen.kernels import in_use, logits_at_once
 
 _BYTES: dict[DType, int] = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 _GIB = 1 << 30
@@ -80,7 +80,7 @@ class Pass(NamedTuple):
     @classmethod
     def of(cls, batch: TreeBatch, span: Span, targets: int) -> Pass:
         """Return the pass of a span of a batch."""
-        blocks = [block.mask.shape for block in TreePlan(batch, span=span).blocks()]
+        blocks = [block.mask.shape for block in TreePlan(batch, span=span).blocks]
         return cls(
             tokens=span.end - span.start,
             targets=targets,
@@ -102,8 +102,7 @@ class StepMemory:
         dropout: the adapter has dropout.
         recompute: layers are recomputed in the backward pass (gradient checkpointing).
         on_cpu: the device is a CPU.
-        kernels: those of `gated`, `tiles` and `head` that are in use; by default, as on this
-            machine.
+        kernels: those of `gated` and `head` that are in use; by default, as on this machine.
     """
 
     def __init__(
@@ -133,7 +132,6 @@ class StepMemory:
         self.casts = autocast and not quantized and self.hidden > 2
         one_precision = not (quantized or autocast or dropout) and self.hidden >= 4
         self.gated = "gated" in kernels and one_precision and "mlp.down_proj" in decoder.adapted
-        self.tiles = "tiles" in kernels and on_cpu and self.hidden == 4 and not autocast
         self.lean_head = "head" in kernels and decoder.plain_head
 
     def estimate(
@@ -229,10 +227,9 @@ class StepMemory:
         values are repeated for all heads.
         """
         kept = tokens.tokens * self.kept_per_token()
-        if not self.tiles:
-            keys = self.decoder.keys if self.on_cpu else self.decoder.queries
-            copied = tokens.seen * keys + tokens.trunk * (keys - self.decoder.keys)
-            kept += (2 * copied + tokens.scores) * self.attention
+        keys = self.decoder.keys if self.on_cpu else self.decoder.queries
+        copied = tokens.seen * keys + tokens.trunk * (keys - self.decoder.keys)
+        kept += (2 * copied + tokens.scores) * self.attention
         if self.casts:  # the frozen layers keep their weights, cast to half precision
             kept += 2 * sum(map(math.prod, self.decoder.linear.values()))
         return kept
@@ -242,17 +239,14 @@ class StepMemory:
 
         - norms: each keeps its input in float32; the hidden states themselves where these are
           float32.
-        - attention: queries, keys and values. torch's kernels also keep their output and a float32
-          a head; the kernel `tiles` does not.
+        - attention: queries, keys, values, the output, and a float32 a head.
         - feed-forward: gate, up and the activation; the kernel `gated` recomputes the last one.
         - adapters: the inputs of A, and the r inputs of B. Adapters with the same input share it,
           unless each casts it or applies dropout to it. The frozen layers keep nothing.
         """
         decoder = self.decoder
         kept = 2 * decoder.width * max(4, self.hidden)
-        kept += (decoder.queries + 2 * decoder.keys) * self.attention
-        if not self.tiles:
-            kept += decoder.queries * self.attention + 4 * decoder.heads
+        kept += 2 * (decoder.queries + decoder.keys) * self.attention + 4 * decoder.heads
         kept += (2 if self.gated else 3) * decoder.inner_width * self.product
         kept += len(decoder.adapted) * decoder.rank * self.adapter_input
         inputs = (
@@ -298,7 +292,5 @@ def optimizer_bytes(
 
 def kernels_in_use() -> frozenset[str]:
     """Return the kernels in use on this machine that change a step's memory."""
-    probe = torch.empty(0)
-    gated = in_use("gated") and in_use("lora")
-    found = {"gated": gated, "tiles": can_tile(probe, probe), "head": in_use("head")}
+    found = {"gated": in_use("gated") and in_use("lora"), "head": in_use("head")}
     return frozenset(name for name, used in found.items() if used)

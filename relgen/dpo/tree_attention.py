@@ -2,7 +2,7 @@
 
 The trunk attends causally. The branches attend in small blocks, each to the trunk up to its last
 fork and to itself, under a boolean mask of the block's size: masks and scores of size N x N never
-exist. On a CPU, `relgen.kernels` may compute the same from tiles, which is faster.
+exist.
 
 A model loaded with `relgen.kernels.ATTENTION` and called with `attend=plan.attend` calls it in
 every layer. Called without, it attends as usual, so that the same model can generate.
@@ -10,7 +10,6 @@ every layer. Called without, it attends as usual, so that the same model can gen
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import NamedTuple
@@ -21,12 +20,11 @@ from transformers import PretrainedConfig
 
 from relgen.common import InputError
 from relgen.dpo.prefix_tree import Branch, Span, TreeBatch, visible
-from relgen.kernels import ATTENTION, Tile, attend_tiles, can_tile, grouped_attention
+from relgen.kernels import ATTENTION, grouped_attention
 
 TrunkStates = dict[int, tuple[Tensor, Tensor]]
 """By layer, keys and values of the trunks, (1, G, M, D), for branches that are computed later."""
 _BLOCK = 256
-_ROWS = 512
 
 
 class Block(NamedTuple):
@@ -51,7 +49,7 @@ class TreePlan:
         span: the tokens that attend; None for all.
         states: for the span of the trunks, a dict to be filled with their keys and values; for a
             span of branches, that dict.
-        block: tokens of a block, about. Larger blocks mean fewer calls and fewer copies of the
+        tokens: of a block, about. Larger blocks mean fewer calls and fewer copies of the
             trunk, but more masked scores.
     """
 
@@ -61,15 +59,16 @@ class TreePlan:
         *,
         span: Span | None = None,
         states: TrunkStates | None = None,
-        block: int = _BLOCK,
+        tokens: int = _BLOCK,
     ) -> None:
         self.span = span or batch.whole
         self.states = states
         self.trunks = self.span.trunks(batch)
-        self._batch, self._block = batch, block
-        # made on demand: a model uses one of the two
-        self._blocks: tuple[Block, ...] | None = None
-        self._tiles: tuple[Tile, ...] | None = None
+        self.blocks = tuple(
+            block
+            for shape, branches in self.span.branches(batch)
+            for block in _blocks(batch, self.span, shape.start, branches, tokens)
+        )
 
     def attend(
         self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float | None
@@ -91,62 +90,16 @@ class TreePlan:
             key, value = key.contiguous(), value.contiguous()
             # gradient checkpointing runs the layer again: keep those of the first run
             self.states.setdefault(layer, (key, value))
-        if can_tile(query, value):
-            tiles = self.tiles(query.shape[1] // key.shape[1])
-            return attend_tiles(query, key, value, tiles, scale, trunk)
         outputs = []
         for start, end in self.trunks:
             q, k, v = (states[:, :, start:end] for states in (query, key, value))
             outputs.append(grouped_attention(q, k, v, is_causal=True, scale=scale))
         trunk_key, trunk_value = trunk or (key, value)
-        for block in self.blocks():
+        for block in self.blocks:
             q = query[:, :, block.start : block.end]
             k, v = _seen(key, trunk_key, block), _seen(value, trunk_value, block)
             outputs.append(grouped_attention(q, k, v, block.mask, scale=scale))
         return torch.cat(outputs, dim=2).transpose(1, 2).contiguous()
-
-    def blocks(self) -> tuple[Block, ...]:
-        """Return the blocks of the span's branches."""
-        if self._blocks is None:
-            self._blocks = tuple(
-                block
-                for shape, branches in self.span.branches(self._batch)
-                for block in _blocks(self._batch, self.span, shape.start, branches, self._block)
-            )
-        return self._blocks
-
-    def tiles(self, group: int) -> tuple[Tile, ...]:
-        """Return the tiles of the span, for `group` query heads that share their keys."""
-        if self._tiles is None:
-            self._tiles = plan_tiles(self._batch, self.span, group=group)
-        return self._tiles
-
-
-def plan_tiles(
-    batch: TreeBatch, span: Span, *, group: int = 1, rows: int = _ROWS
-) -> tuple[Tile, ...]:
-    """Split the tokens of a span into tiles, in the row's order.
-
-    Args:
-        batch: the packed trees.
-        span: the tokens that attend.
-        group: query heads that share their keys.
-        rows: most rows of a tile's scores, all heads of a group together: with few the products
-            are slow, many do not fit into the cache.
-    """
-    queries = max(1, rows // group)
-    tiles: list[Tile] = []
-    for start, end in span.trunks(batch):
-        for first in range(start, end, queries):
-            last = min(first + queries, end)
-            tiles.append(_tile(batch, span, (first, last), (start, first), (first, last)))
-    for shape, branches in span.branches(batch):
-        for branch in branches:
-            seen, own = (shape.start, branch.fork), (branch.start, branch.end)
-            for first in range(*own, queries):
-                last = min(first + queries, branch.end)
-                tiles.append(_tile(batch, span, (first, last), seen, own))
-    return tuple(tiles)
 
 
 def check_attention(config: PretrainedConfig) -> None:
@@ -173,21 +126,6 @@ def check_attention(config: PretrainedConfig) -> None:
             value=config._attn_implementation,
             remedy=f"load the model with attention '{ATTENTION}'",
         )
-
-
-def _tile(
-    batch: TreeBatch,
-    span: Span,
-    queries: tuple[int, int],
-    trunk: tuple[int, int],
-    own: tuple[int, int],
-) -> Tile:
-    """Return a tile from offsets in the row: of its queries, the trunk and its own branch."""
-    device = batch.entries.device
-    seen = visible(batch, torch.arange(*queries, device=device), torch.arange(*own, device=device))
-    mask = torch.zeros(seen.shape, device=device).masked_fill_(~seen, -math.inf)
-    first, last, start, end = (place - span.start for place in (*queries, *own))
-    return Tile(first, last, *trunk, start, end, mask)
 
 
 def _blocks(

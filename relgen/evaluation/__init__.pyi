@@ -1,9 +1,11 @@
 from .bootstrap import outcomes as outcomes
 from .bootstrap import paired_bootstrap as paired_bootstrap
 from .direct.run import classify as classify
+from .direct.settings import DirectOptions as DirectOptions
 from .direct.settings import DirectSettings as DirectSettings
 from .diversity.measurement import common_sizes as common_sizes
 from .diversity.measurement import measure as measure
+from .diversity.settings import DiversityOptions as DiversityOptions
 from .diversity.text import words as words
 from .scores import Scores as Scores
 from .scores import score as score

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from relgen.common import find_config, read_yaml
 from relgen.experiments.arms import Arm
-from relgen.experiments.config import Experiment
-from relgen.experiments.corpora import Corpus
-from relgen.experiments.stages import BOARD, OUT, Initialisation, Stage, StageFolders, Word
+from relgen.experiments.stage_commands import StageCommands
+from relgen.experiments.stages import BOARD, OUT, Initialisation, Stage, TrainedKey
 
 # added to the seed for each further initialisation; larger than the usual seeds of splits
 _SEED_STEP = 1000
@@ -31,19 +29,22 @@ _PRECISION = {
 _KNOWPROMPT = "relgen.classifiers.knowprompt.KnowPromptClassifier"
 _RETRIEVAL = "relgen.classifiers.retrieval.RetrievalClassifier"
 _DATASTORE_SETTINGS = ("interpolation", "neighbours", "temperature")
+_Options = dict[TrainedKey, str | int | Path | None]
 
 
 @dataclass(frozen=True)
 class Training:
-    """One training of one classifier.
+    """One training of one classifier, and its test.
 
-    `split` has the human samples and `collect` the generated ones, if the arm uses them. `number`
-    counts the initialisations from 0.
+    `alike` is from `trained_alike`, `split` has the human samples and `collect` the generated ones,
+    if the arm uses them. `number` counts the initialisations from 0.
     """
 
+    commands: StageCommands
     split_seed: int
     arm: Arm
     preset: str
+    alike: str | None
     split: Stage
     collect: Stage | None
     number: int
@@ -53,75 +54,48 @@ class Training:
         """Return the seed of the initial weights and of the sample order."""
         return self.split_seed + self.number * _SEED_STEP
 
+    def add(self) -> Initialisation:
+        """Add the stages that train and test."""
+        trained = self._train()
+        options = self._options() | {"ckpt_path": trained.folder / "checkpoints" / "last.ckpt"}
+        return Initialisation(self.seed, trained, self._stage("test", "classifier test", options))
 
-@dataclass(frozen=True)
-class ClassifierCommands:
-    """Adds the stages that train and test the classifiers of an experiment to `folders`."""
-
-    experiment: Experiment
-    corpus: Corpus
-    folders: StageFolders
-    in_grid: bool
-
-    def add(self, training: Training) -> Initialisation:
-        """Add a training and its test."""
-        train = self._train(training)
-        return Initialisation(training.seed, train, self._test(training, train))
-
-    def _train(self, training: Training) -> Stage:
+    def _train(self) -> Stage:
         """Train a classifier, or add a datastore to a KnowPrompt with the same training."""
-        preset, seed, arm = training.preset, training.split_seed, training.arm
-        options = self._classifier_options(training)
-        options["--trainer.max_steps"] = self.experiment.classifier_steps
+        experiment = self.commands.experiment
+        options = self._options() | {"trainer.max_steps": experiment.classifier_steps}
         weights = []
-        if alike := self._trained_alike[preset]:
-            model = self._train(replace(training, preset=alike)).folder / "model"
-            options |= {"--trainer.max_steps": 0, "--model.classifier.trained": str(model)}
+        if self.alike:
+            model = replace(self, preset=self.alike, alike=None)._train().folder / "model"
+            options |= {"trainer.max_steps": 0, "model.classifier.trained": str(model)}
             weights = [model / "model.safetensors"]
-        if arm.mix == "mix":
-            options["--data.order"] = self.experiment.order
-        return self.folders.add(
-            f"seed{seed}/train-{arm.name}{self._suffix(training)}",
-            "train",
-            options=options | {"--out": OUT, "--tensorboard": BOARD},
-            inputs=weights,
-        )
+        if self.arm.mix == "mix":
+            options["data.order"] = experiment.order
+        return self._stage("train", "classifier fit", options, *weights)
 
-    def _test(self, training: Training, trained: Stage) -> Stage:
-        checkpoint = trained.folder / "checkpoints" / "last.ckpt"
-        own: dict[str, Word] = {"--ckpt_path": checkpoint, "--out": OUT, "--tensorboard": BOARD}
-        return self.folders.add(
-            f"seed{training.split_seed}/test-{training.arm.name}{self._suffix(training)}",
-            "test",
-            options=self._classifier_options(training) | own,
-        )
-
-    def _classifier_options(self, training: Training) -> dict[str, Word]:
-        arm, generated, dtype = training.arm, training.collect, self.experiment.dtype
-        human = training.split.folder / "train.jsonl"
+    def _options(self) -> _Options:
+        experiment, corpus = self.commands.experiment, self.commands.corpus
         return {
-            "-c": training.preset,
-            "--data.schema": self.corpus.schema,
-            "--data.test": self.corpus.test,
-            "--data.mix": arm.mix,
-            "--data.human": None if arm.mix == "pure" else human,
-            "--data.generated": generated.folder / "train.jsonl" if generated else None,
-            "--seed_everything": training.seed,
-            "--data.seed": training.seed,
-            "--trainer.precision": _PRECISION[dtype] if dtype else None,
+            "data.schema": corpus.schema,
+            "data.test": corpus.test,
+            "data.mix": self.arm.mix,
+            "data.human": None if self.arm.mix == "pure" else self.split.folder / "train.jsonl",
+            "data.generated": self.collect.folder / "train.jsonl" if self.collect else None,
+            "seed_everything": self.seed,
+            "data.seed": self.seed,
+            "trainer.precision": _PRECISION[experiment.dtype] if experiment.dtype else None,
         }
 
-    @cached_property
-    def _trained_alike(self) -> dict[str, str | None]:
-        presets = self.experiment.classifiers
-        return {preset: trained_alike(preset, presets) for preset in presets}
-
-    def _suffix(self, training: Training) -> str:
+    def _stage(self, kind: str, command: str, options: _Options, *inputs: Path) -> Stage:
+        folders = self.commands.folders
+        name = f"seed{self.split_seed}/{kind}-{self.arm.name}"
         # in a grid, cells with one classifier share the stages of cells with several
-        named = self.in_grid or len(self.experiment.classifiers) > 1
-        label = f"-{Path(training.preset).stem}" if named else ""
+        if folders.cell or len(self.commands.experiment.classifiers) > 1:
+            name += f"-{Path(self.preset).stem}"
         # the first name does not depend on the number of initialisations, so that its work is kept
-        return label + (f"-{training.number + 1}" if training.number else "")
+        name += f"-{self.number + 1}" if self.number else ""
+        own = {**options, "out": OUT, "tensorboard": BOARD}
+        return folders.add_trained(name, kind, command, self.preset, own, *inputs)
 
 
 def trained_alike(preset: str, presets: Sequence[str]) -> str | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from relgen.common import InputError
+from relgen.data import ConvertOptions, EverydayOptions
 from relgen.experiments.config import CorpusFiles
 from relgen.experiments.stages import OUT, Stage, StageFolders
 
@@ -94,7 +95,7 @@ def plan_corpus(corpus: str | CorpusFiles, folders: StageFolders) -> Corpus:
                 raise InputError("no such file", path=path, remedy="check the path")
         return Corpus(train, test, corpus.schema, test)
     if corpus == "everyday":
-        stage = folders.add("corpus", "corpus", ["everyday"], {"--out": OUT})
+        stage = folders.add("corpus", "data everyday", EverydayOptions, kind="corpus")(out=OUT)
         test = stage.folder / "test.jsonl"
         return Corpus(stage.folder / "train.jsonl", test, "everyday", test)
     known = ON_DISK[corpus]
@@ -112,13 +113,13 @@ def plan_corpus(corpus: str | CorpusFiles, folders: StageFolders) -> Corpus:
 def _converted(
     part: str, corpus: str, places: Places, labels: Places, folders: StageFolders
 ) -> Stage:
-    source = _find(corpus, places)
     patch = _find(corpus, labels) if labels else None
-    return folders.add(
-        f"corpus-{part}-relabelled" if patch else f"corpus-{part}",
-        "corpus",
-        ["convert", source],
-        {"--format": ON_DISK[corpus].format, "--labels": patch, "--out": f"{OUT}/{part}.jsonl"},
+    name = f"corpus-{part}-relabelled" if patch else f"corpus-{part}"
+    return folders.add(name, "data convert", ConvertOptions, kind="corpus")(
+        input=_find(corpus, places),
+        format=ON_DISK[corpus].format,
+        labels=patch,
+        out=f"{OUT}/{part}.jsonl",
     )
 
 

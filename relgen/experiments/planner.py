@@ -12,8 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from relgen.common import InputError, find_config, find_schema, read_yaml
+from relgen.data import Half
 from relgen.experiments.arms import GENERATIONS
-from relgen.experiments.classifier_commands import ClassifierCommands, Training
+from relgen.experiments.classifier_commands import Training, trained_alike
 from relgen.experiments.config import Experiment
 from relgen.experiments.corpora import plan_corpus
 from relgen.experiments.stage_commands import StageCommands
@@ -34,9 +35,8 @@ def plan(experiment: Experiment, out: Path, *, cell: str = "") -> Plan:
     folders = StageFolders(out, models, cell=cell)
     corpus = plan_corpus(experiment.corpus, folders)
     commands = StageCommands(experiment, corpus, folders)
-    classifiers = ClassifierCommands(experiment, corpus, folders, in_grid=bool(cell))
     _refuse_tuned_servers(commands)
-    arms = [arm for seed in experiment.seeds for arm in _plan_seed(commands, classifiers, seed)]
+    arms = [arm for seed in experiment.seeds for arm in _plan_seed(commands, seed)]
     schema = find_schema(corpus.schema)
     return Plan(tuple(folders.stages.values()), tuple(arms), schema, corpus.test)
 
@@ -54,17 +54,16 @@ def _refuse_tuned_servers(commands: StageCommands) -> None:
             )
 
 
-def _plan_seed(
-    commands: StageCommands, classifiers: ClassifierCommands, seed: int
-) -> list[ArmStages]:
+def _plan_seed(commands: StageCommands, seed: int) -> list[ArmStages]:
     """Add the stages of one seed, and return those of each arm and classifier."""
     experiment = commands.experiment
     split = commands.split(seed)
     tunings = [GENERATIONS[name].tuning for name in experiment.generations]
-    adapters: dict[object, dict[str, Stage]] = {None: {}}
+    halves: tuple[Half | None, ...] = ("a", "b") if experiment.halves else (None,)
+    adapters: dict[object, dict[Half | None, Stage]] = {None: {}}
     for tuning in dict.fromkeys(filter(None, tunings)):
         adapters[tuning] = {}
-        for half in ("a", "b") if experiment.halves else ("all",):
+        for half in halves:
             chains = commands.chains(seed, split, tuning, half)
             adapters[tuning][half] = commands.tune(seed, chains, tuning, half)
     human = ArmStages("", seed, "", split, (), commands.diversity(seed, "human", split, None))
@@ -75,6 +74,7 @@ def _plan_seed(
             sets[name, first] = made
     arms = []
     for place, classifier in enumerate(experiment.classifiers):
+        alike = trained_alike(classifier, experiment.classifiers)
         for arm in experiment.parsed_arms:
             if arm.mix == "direct":
                 if place == 0:  # this arm does not depend on the classifier
@@ -83,7 +83,7 @@ def _plan_seed(
                 continue
             made = sets[arm.generation, arm.first]
             trained = [
-                classifiers.add(Training(seed, arm, classifier, split, made.collect, number))
+                Training(commands, seed, arm, classifier, alike, split, made.collect, number).add()
                 for number in range(experiment.initialisations)
             ]
             arms.append(
@@ -93,17 +93,21 @@ def _plan_seed(
 
 
 def _generated_sets(
-    commands: StageCommands, seed: int, name: str, split: Stage, adapters: dict[str, Stage]
+    commands: StageCommands,
+    seed: int,
+    name: str,
+    split: Stage,
+    adapters: dict[Half | None, Stage],
 ) -> dict[int | None, ArmStages]:
     """Add the stages of a key of `GENERATIONS`; return them by `Arm.first` of the arms."""
     if "a" in adapters:
         # the adapter tuned on one half generates for the other
-        parts = tuple(
-            commands.generate(seed, name, split, adapters[tuned_on], half)
-            for half, tuned_on in (("a", "b"), ("b", "a"))
+        parts: tuple[Stage, ...] = (
+            commands.generate(seed, name, split, adapters["b"], "a"),
+            commands.generate(seed, name, split, adapters["a"], "b"),
         )
     else:
-        parts = (commands.generate(seed, name, split, adapters.get("all")),)
+        parts = (commands.generate(seed, name, split, adapters.get(None)),)
     label = commands.label(seed, name, split, parts)
     sets = {}
     for arm in commands.experiment.parsed_arms:

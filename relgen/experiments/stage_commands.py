@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from relgen.dpo import REJECTION_KINDS, RejectionKind
+from relgen.data import CardOptions, Half, SplitOptions
+from relgen.dpo import REJECTION_KINDS, ChainsOptions, RejectionKind
+from relgen.evaluation import DirectOptions, DiversityOptions
 from relgen.experiments.arms import GENERATIONS, Tuning
 from relgen.experiments.config import Experiment
 from relgen.experiments.corpora import ON_DISK, Corpus
-from relgen.experiments.stages import BOARD, OUT, Stage, StageFolders
+from relgen.experiments.stages import BOARD, OUT, UNSET, Stage, StageFolders
+from relgen.generation import GenerateOptions
+from relgen.labelling import LabelOptions
 
 
 @dataclass(frozen=True)
@@ -22,110 +26,100 @@ class StageCommands:
 
     def split(self, seed: int) -> Stage:
         """Draw K labelled samples per relation."""
-        return self.folders.add(
-            f"seed{seed}/split",
-            "split",
-            [self.corpus.train],
-            {
-                "--schema": self.corpus.schema,
-                "--shots": self.experiment.shots,
-                "--seed": seed,
-                "--dev": "none",
-                "--exclude": self.corpus.kept_out,
-                "--out": OUT,
-            },
+        add = self.folders.add(f"seed{seed}/split", "data split", SplitOptions, kind="split")
+        return add(
+            samples=self.corpus.train,
+            schema=self.corpus.schema,
+            shots=self.experiment.shots,
+            seed=seed,
+            dev="none",
+            exclude=self.corpus.kept_out,
+            out=OUT,
         )
 
     def direct(self, seed: int, split: Stage) -> Stage:
         """Ask the language model for the relation of every test sentence."""
-        return self.folders.add(
-            f"seed{seed}/direct",
-            "direct",
-            options={
-                "--train": split.folder / "train.jsonl",
-                "--test": self.corpus.test,
-                "--schema": self.corpus.schema,
-                "--model": self.experiment.generator.model,
-                "--dtype": self.experiment.dtype,
-                "--shots": self.experiment.direct.shots,
-                "--answer": self.experiment.direct.answer,
-                "--seed": seed,
-                "--out": OUT,
-            },
-            resumable=True,
+        return self.folders.add(f"seed{seed}/direct", "direct", DirectOptions, resumable=True)(
+            train=split.folder / "train.jsonl",
+            test=self.corpus.test,
+            schema=self.corpus.schema,
+            model=self.experiment.generator.model,
+            dtype=self.experiment.dtype or UNSET,
+            shots=self.experiment.direct.shots,
+            answer=self.experiment.direct.answer,
+            seed=seed,
+            out=OUT,
         )
 
-    def chains(self, seed: int, split: Stage, tuning: Tuning, half: str) -> Stage:
-        """Build preference pairs for one half of the relations, `a` or `b`, or for `all`."""
-        return self.folders.add(
-            f"seed{seed}/chains{_left_out(tuning)}-{half}",
-            "chains",
-            [split.folder / "train.jsonl"],
-            {
-                "--schema": self.corpus.schema,
-                "--half": None if half == "all" else half,
-                "--seed": seed,
-                "--chains-per-relation": self.experiment.chains.per_relation,
-                "--shares": self._shares(tuning),
-                "--out": f"{OUT}/chains.jsonl",
-            },
+    def chains(self, seed: int, split: Stage, tuning: Tuning, half: Half | None) -> Stage:
+        """Build preference pairs for one half of the relations, or for all of them."""
+        name = f"seed{seed}/chains{_left_out(tuning)}-{half or 'all'}"
+        return self.folders.add(name, "chains", ChainsOptions)(
+            train=split.folder / "train.jsonl",
+            schema=self.corpus.schema,
+            half=half,
+            seed=seed,
+            chains_per_relation=self.experiment.chains.per_relation,
+            shares=self._shares(tuning),
+            out=f"{OUT}/chains.jsonl",
         )
 
-    def tune(self, seed: int, chains: Stage, tuning: Tuning, half: str) -> Stage:
+    def tune(self, seed: int, chains: Stage, tuning: Tuning, half: Half | None) -> Stage:
         """Tune an adapter by DPO."""
         plain = "" if tuning.diverse else "_plain"
-        return self.folders.add(
-            f"seed{seed}/dpo{_left_out(tuning)}{plain}-{half}",
+        return self.folders.add_trained(
+            f"seed{seed}/dpo{_left_out(tuning)}{plain}-{half or 'all'}",
             "dpo",
-            options={
-                "-c": self.experiment.dpo,
-                "--model.model": self.experiment.generator.model,
-                "--data.chains": chains.folder / "chains.jsonl",
-                "--data.schema": self.corpus.schema,
-                "--seed_everything": seed,
-                "--data.seed": seed,
-                "--model.lora_seed": seed,
-                "--data.diverse": None if tuning.diverse else "false",
-                "--model.dtype": self.experiment.dtype,
-                "--trainer.max_epochs": self.experiment.dpo_epochs,
-                "--resume": True,
-                "--out": OUT,
-                "--tensorboard": BOARD,
+            "dpo fit",
+            self.experiment.dpo,
+            {
+                "model.model": self.experiment.generator.model,
+                "data.chains": chains.folder / "chains.jsonl",
+                "data.schema": self.corpus.schema,
+                "seed_everything": seed,
+                "data.seed": seed,
+                "model.lora_seed": seed,
+                "data.diverse": None if tuning.diverse else "false",
+                "model.dtype": self.experiment.dtype,
+                "trainer.max_epochs": self.experiment.dpo_epochs,
+                "resume": True,
+                "out": OUT,
+                "tensorboard": BOARD,
             },
-            resumable=True,
         )
 
     def generate(
-        self, seed: int, name: str, split: Stage, adapter: Stage | None, half: str = ""
+        self, seed: int, name: str, split: Stage, adapter: Stage | None, half: Half | None = None
     ) -> Stage:
-        """Generate samples for one half of the relations, `a` or `b`, or for all of them.
+        """Generate samples for one half of the relations, or for all of them.
 
         `name` is a key of `GENERATIONS`; `adapter` is None for the untuned model.
         """
         generation, settings = GENERATIONS[name], self.experiment.generator
-        return self.folders.add(
-            f"seed{seed}/generate-{name}{half and f'-{half}'}",
+        add = self.folders.add(
+            f"seed{seed}/generate-{name}" + (f"-{half}" if half else ""),
             "generate",
-            options={
-                "-c": self.generation_preset(name),
-                "--model": settings.model,
-                "--mode": generation.mode,
-                "--train": split.folder / "train.jsonl",
-                "--schema": self.corpus.schema,
-                "--samples": settings.samples,
-                "--seed": seed,
-                "--chains": settings.chains,
-                "--token-budget": settings.token_budget,
-                "--forbid": self.corpus.kept_out,
-                "--no-diverse": None if generation.diverse else True,
-                "--window": settings.window if generation.window else None,
-                "--dtype": self.experiment.dtype,
-                "--half": half or None,
-                "--half-seed": seed if half else None,
-                "--adapter": adapter.folder / "adapter" if adapter else None,
-                "--out": f"{OUT}/generated.jsonl",
-            },
+            GenerateOptions,
+            self.generation_preset(name),
             resumable=True,
+        )
+        return add(
+            model=settings.model,
+            mode=generation.mode,
+            train=split.folder / "train.jsonl",
+            schema=self.corpus.schema,
+            samples=settings.samples,
+            seed=seed,
+            chains=settings.chains or UNSET,
+            token_budget=settings.token_budget,
+            forbid=self.corpus.kept_out,
+            diverse=UNSET if generation.diverse else False,
+            window=settings.window if generation.window else None,
+            dtype=self.experiment.dtype or UNSET,
+            half=half,
+            half_seed=seed if half else None,
+            adapter=adapter.folder / "adapter" if adapter else None,
+            out=f"{OUT}/generated.jsonl",
         )
 
     def label(self, seed: int, name: str, split: Stage, parts: Iterable[Stage]) -> Stage | None:
@@ -133,20 +127,14 @@ class StageCommands:
         settings = self.experiment.label
         if settings is None:
             return None
-        certainty = settings.least_certainty
-        return self.folders.add(
-            f"seed{seed}/label-{name}",
-            "label",
-            [part.folder / "generated.jsonl" for part in parts],
-            {
-                "--train": split.folder / "train.jsonl",
-                "--schema": self.corpus.schema,
-                "--dtype": settings.dtype or self.experiment.dtype or "float32",
-                "--model": settings.model or self.experiment.generator.model,
-                "--least-certainty": f"{certainty:g}" if certainty else None,
-                "--out": f"{OUT}/labelled.jsonl",
-            },
-            resumable=True,
+        return self.folders.add(f"seed{seed}/label-{name}", "label", LabelOptions, resumable=True)(
+            samples=[part.folder / "generated.jsonl" for part in parts],
+            train=split.folder / "train.jsonl",
+            schema=self.corpus.schema,
+            dtype=settings.dtype or self.experiment.dtype or "float32",
+            model=settings.model or self.experiment.generator.model,
+            least_certainty=settings.least_certainty or UNSET,
+            out=f"{OUT}/labelled.jsonl",
         )
 
     def collect(
@@ -162,47 +150,39 @@ class StageCommands:
         if isinstance(self.experiment.corpus, str):
             known = ON_DISK.get(self.experiment.corpus)
             licence = known.license if known else "cc0-1.0"
-        return self.folders.add(
-            f"seed{seed}/collect-{name}",
-            "collect",
-            [label.folder / "labelled.jsonl"] if label else files,
-            {
-                "--schema": self.corpus.schema,
-                "--license": licence,
-                "--language": None if language == "en" else language,
-                "--first": first,
-                "--out": OUT,
-            },
+        stage = f"seed{seed}/collect-{name}"
+        return self.folders.add(stage, "data card", CardOptions, kind="collect")(
+            generated=[label.folder / "labelled.jsonl"] if label else [*files],
+            schema=self.corpus.schema,
+            license=licence,
+            language=UNSET if language == "en" else language,
+            first=first,
+            out=OUT,
         )
 
     def diversity(self, seed: int, name: str, samples: Stage, against: Stage | None) -> Stage:
         """Measure the diversity of a set, and its distance from another set."""
-        return self.folders.add(
-            f"seed{seed}/diversity-{name}",
-            "diversity",
-            [samples.folder / "train.jsonl"],
-            {
-                "--schema": self.corpus.schema,
-                "--against": against.folder / "train.jsonl" if against else None,
-                "--seed": seed,
-                "--json": True,
-                "--out": f"{OUT}/diversity.json",
-            },
+        return self.folders.add(f"seed{seed}/diversity-{name}", "diversity", DiversityOptions)(
+            samples=samples.folder / "train.jsonl",
+            schema=self.corpus.schema,
+            against=against.folder / "train.jsonl" if against else None,
+            seed=seed,
+            json=True,
+            out=f"{OUT}/diversity.json",
         )
 
     def generation_preset(self, name: str) -> str:
         """Return the preset for a key of `GENERATIONS`."""
-        settings = self.experiment.generator
-        presets = {"obo": settings.obo, "aao": settings.aao, "xu2023": settings.xu2023}
-        return presets[GENERATIONS[name].settings]
+        preset: str = getattr(self.experiment.generator, GENERATIONS[name].settings)
+        return preset
 
-    def _shares(self, tuning: Tuning) -> str | None:
-        """Return the shares of the kinds of rejected samples as `--shares` takes them."""
-        shares: dict[RejectionKind, float] = dict(self.experiment.chains.shares)
+    def _shares(self, tuning: Tuning) -> dict[RejectionKind, float]:
+        """Return the shares of the kinds of rejected samples; empty for equal ones."""
+        shares = dict(self.experiment.chains.shares)
         if tuning.without:
-            shares = {kind: shares.get(kind, 0.0) for kind in REJECTION_KINDS} if shares else {}
-            shares = (shares or dict.fromkeys(REJECTION_KINDS, 1.0)) | {tuning.without: 0.0}
-        return ",".join(f"{kind}={share:g}" for kind, share in shares.items()) or None
+            shares = {kind: shares.get(kind, 0.0 if shares else 1.0) for kind in REJECTION_KINDS}
+            shares[tuning.without] = 0.0
+        return shares
 
 
 def _left_out(tuning: Tuning) -> str:

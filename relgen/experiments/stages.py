@@ -2,38 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal, ParamSpec
 
 from relgen import __version__
-from relgen.common import content_hash, find_config, find_schema, text_hash
+from relgen.common import content_hash, find_config, find_schema, text_hash, words
 
-COMMANDS = {
-    "corpus": "data",
-    "split": "data split",
-    "chains": "chains",
-    "dpo": "dpo fit",
-    "generate": "generate",
-    "label": "label",
-    "collect": "data card",
-    "diversity": "diversity",
-    "direct": "direct",
-    "train": "classifier fit",
-    "test": "classifier test",
-    "report": "report",
-}
-"""The relgen command of each kind of stage."""
-
-STAGE_KINDS = tuple(COMMANDS)
+STAGE_KINDS = (
+    "corpus",
+    "split",
+    "chains",
+    "dpo",
+    "generate",
+    "label",
+    "collect",
+    "diversity",
+    "direct",
+    "train",
+    "test",
+    "report",
+)
 OUT = "{out}"
 """Placeholder for the stage's folder in its command: the folder's name is a hash of the command."""
 
 BOARD = "{board}"
 """Placeholder for the stage's TensorBoard folder, which does not depend on the stage's hash."""
 
-Word = str | int | bool | Path | None
-"""A value on a command line. A `Path` is an input of the stage."""
+UNSET: Any = None
+"""Leaves an option out, so that the preset's value or the default holds."""
+
+TrainedKey = Literal[
+    "ckpt_path",
+    "data.chains",
+    "data.diverse",
+    "data.generated",
+    "data.human",
+    "data.mix",
+    "data.order",
+    "data.schema",
+    "data.seed",
+    "data.test",
+    "model.classifier.trained",
+    "model.dtype",
+    "model.lora_seed",
+    "model.model",
+    "out",
+    "resume",
+    "seed_everything",
+    "tensorboard",
+    "trainer.max_epochs",
+    "trainer.max_steps",
+    "trainer.precision",
+]
+"""The keys that stages give to commands of LightningCLI, and relgen's own options of those."""
+
+Given = Mapping[TrainedKey, str | int | bool | Path | None]
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True)
@@ -114,6 +140,7 @@ class StageFolders:
 
     def __init__(self, out: Path, models: Iterable[str], *, cell: str = "") -> None:
         self.stages: dict[str, Stage] = {}
+        self.cell = cell
         self._out = out
         self._boards = out / "tensorboard" / cell
         self._models = {name for name in models if Path(name).is_dir()}
@@ -121,50 +148,89 @@ class StageFolders:
     def add(
         self,
         name: str,
-        kind: str,
-        arguments: Iterable[Word] = (),
-        options: Mapping[str, Word] | None = None,
+        command: str,
+        options: Callable[P, object],
+        preset: str | None = None,
         *,
-        inputs: Iterable[Path] = (),
+        kind: str | None = None,
         resumable: bool = False,
-    ) -> Stage:
-        """Add a stage.
+    ) -> Callable[P, Stage]:
+        """Return a function that takes the options of a stage's command, and adds the stage.
 
-        The value None omits an option, and True makes it a flag. `OUT` and `BOARD` stand for the
-        stage's own folders. `inputs` are files that the command reads without naming them, besides
-        its preset and schema.
+        Args:
+            name: see `Stage`.
+            command: the words between `relgen` and the options.
+            options: the command's dataclass. A `Path` is an input of the stage, None leaves an
+                option out, and `OUT` stands for the stage's folder.
+            preset: for `-c`.
+            kind: one of `STAGE_KINDS`; by default the command.
+            resumable: see `Stage`.
         """
-        options, arguments = options or {}, list(arguments)
-        words = [*COMMANDS[kind].split(), *map(str, arguments)]
-        for option, value in options.items():
+
+        def stage(*_: P.args, **given: P.kwargs) -> Stage:
+            return self._add(
+                name, kind or command, command, preset, words(options, given), given, (), resumable
+            )
+
+        return stage
+
+    def add_trained(
+        self, name: str, kind: str, command: str, preset: str, given: Given, *inputs: Path
+    ) -> Stage:
+        """Add a stage whose command LightningCLI parses.
+
+        Args:
+            name, kind: see `Stage`.
+            command: the words between `relgen` and the options.
+            preset: for `-c`.
+            given: values as `add` takes them; True makes a flag. `BOARD` stands for the stage's
+                TensorBoard folder.
+            inputs: files that the command reads without naming them.
+        """
+        line = []
+        for key, value in given.items():
             if value is not None:
-                words += [option] if value is True else [option, str(value)]
-        read = [value for value in (*arguments, *options.values()) if isinstance(value, Path)]
-        read += inputs
-        if preset := options.get("-c"):
-            read.append(find_config(str(preset), words[0]))
-        if schema := options.get("--schema") or options.get("--data.schema"):
-            read.append(find_schema(str(schema)))
-        folder = self._out / "stages" / f"{name}-{self._hash(words, read)[:10]}"
+                line += [f"--{key}"] if value is True else [f"--{key}", str(value)]
+        return self._add(name, kind, command, preset, line, given, inputs, "resume" in given)
+
+    def _add(
+        self,
+        name: str,
+        kind: str,
+        command: str,
+        preset: str | None,
+        options: list[str],
+        given: Mapping[Any, Any],
+        inputs: Iterable[Path],
+        resumable: bool,
+    ) -> Stage:
+        line = [*command.split(), *(["-c", preset] if preset else []), *options]
+        values = [one for v in given.values() for one in (v if isinstance(v, list) else [v])]
+        read = [*(value for value in values if isinstance(value, Path)), *inputs]
+        if preset:
+            read.append(find_config(preset, line[0]))
+        if schema := given.get("schema") or given.get("data.schema"):
+            read.append(find_schema(schema))
+        folder = self._out / "stages" / f"{name}-{self._hash(line, read)[:10]}"
         board = self._boards / name
         own = {OUT: str(folder), BOARD: str(board)}
         stage = Stage(
             name=name,
             kind=kind,
             folder=folder,
-            command=tuple(own.get(word, word.replace(OUT, str(folder))) for word in words),
+            command=tuple(own.get(word, word.replace(OUT, str(folder))) for word in line),
             inputs=tuple(dict.fromkeys(read)),
             resumable=resumable,
-            board=board if BOARD in words else None,
+            board=board if BOARD in line else None,
         )
         self.stages[name] = stage
         return stage
 
-    def _hash(self, words: list[str], read: list[Path]) -> str:
+    def _hash(self, line: list[str], read: list[Path]) -> str:
         made = self._out / "stages"
         contents = {str(path): content_hash(path) for path in read if made not in path.parents}
-        contents |= {model: _model_hash(Path(model)) for model in self._models & set(words)}
-        known = [contents.get(word, word.removeprefix(f"{self._out}/")) for word in words]
+        contents |= {model: _model_hash(Path(model)) for model in self._models & set(line)}
+        known = [contents.get(word, word.removeprefix(f"{self._out}/")) for word in line]
         return text_hash("\0".join([__version__, *known, *sorted(contents.values())]))
 
 

@@ -102,10 +102,8 @@ class GenerationLoop:
             for chain, asked in zip(state.chains, range(0, missing, most), strict=False):
                 number = min(most, missing - asked)
                 shown = chain.demonstrations(self.settings)
-                if self.settings.mode == "aao":
-                    prompt = self.writer.all_at_once(state.relation, shown, number)
-                else:
-                    prompt = self.writer.one_by_one(state.relation, shown)
+                wanted = number if self.settings.mode == "aao" else 1
+                prompt = self.writer.prompt(state.relation, shown, wanted)
                 requests = self._requests(state, chain, number)
                 turns.append(_Turn(state, chain, shown, prompt, requests))
         return turns

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from relgen.common import (
     DType,
     InputError,
+    InputFile,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
@@ -130,7 +131,7 @@ class GenerationSettings:
     """
     model: str = "smollm2-135m-instruct"
     """Embedded name, local folder or Hub id; for a server, its name for the model."""
-    adapter: str | None = None
+    adapter: InputFile | None = None
     """Folder of a LoRA adapter that `relgen dpo fit` wrote."""
     dtype: DType = "float32"
     """Dtype of the weights that are not quantised; auto: bfloat16 where this machine has matrix
@@ -260,3 +261,25 @@ class GenerationSettings:
         """Return the settings that influence the drafts; a server's address does not."""
         server = None if self.server is None else self.server.identity()
         return {**dataclasses.asdict(self), "server": server}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerateOptions(GenerationSettings):
+    """Let a language model write samples, one by one (obo) or all at once (aao), under a grammar.
+
+    If it is stopped, run the same command again to continue. The keys of the file that -c
+    names are the options, with underscores for dashes.
+    """
+
+    train: InputFile
+    """File with labelled samples (samples.jsonl)."""
+    schema: str
+    """Schema file, or the name of a shipped schema."""
+    out: str
+    """File to write (generated.jsonl)."""
+    forbid: InputFile | None = None
+    """File of samples that must never be written, such as the test set."""
+    force: bool = False
+    """Replace the output of other settings or inputs."""
+    merge: PositiveInt | None = None
+    """Write nothing new: join the N parts that --shard 1/N to N/N have written."""

@@ -10,6 +10,3 @@ from .lm_head import head_log_probabilities as head_log_probabilities
 from .lm_head import logits_at_once as logits_at_once
 from .lm_head import token_log_probabilities as token_log_probabilities
 from .switch import in_use as in_use
-from .tile_attention import Tile as Tile
-from .tile_attention import attend_tiles as attend_tiles
-from .tile_attention import can_tile as can_tile

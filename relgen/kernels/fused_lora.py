@@ -15,8 +15,6 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from relgen.kernels.onednn_linear import has_autocast, is_dense, linear, matmul
-from relgen.kernels.replacement import as_kind, replace_modules
-from relgen.kernels.switch import in_use
 
 
 def low_rank_forward(
@@ -141,12 +139,11 @@ class FusedLinear(lora.Linear):
         return name if plain else None
 
 
-def fuse_lora(model: nn.Module) -> None:
-    """Replace the LoRA layers of a PEFT model by `FusedLinear`, where their base is dense."""
-
-    def fused(layer: nn.Module) -> nn.Module | None:
-        fits = type(layer) is lora.Linear and is_dense(layer.get_base_layer())
-        return as_kind(layer, FusedLinear) if fits else None
-
-    if in_use("lora"):
-        replace_modules(model, fused)
+def fused_lora(module: nn.Module) -> nn.Module | None:
+    """Return the `FusedLinear` of PEFT's layer, or None if its base is not dense."""
+    if type(module) is not lora.Linear or not is_dense(module.get_base_layer()):
+        return None
+    # PEFT's constructor would make another adapter
+    made = FusedLinear.__new__(FusedLinear)
+    made.__dict__.update(module.__dict__)
+    return made

@@ -23,7 +23,6 @@ Kernel = Literal[
     "linear",  # float32 products by oneDNN
     "lora",  # LoRA's update added in place
     "norms",  # RMS norms with few passes over memory
-    "tiles",  # attention over prefix trees as plain products
 ]
 KERNELS: tuple[Kernel, ...] = get_args(Kernel)
 _VARIABLE = "RELGEN_KERNELS"

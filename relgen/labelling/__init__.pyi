@@ -1,2 +1,3 @@
 from .run import label as label
+from .settings import LabelOptions as LabelOptions
 from .settings import LabelSettings as LabelSettings

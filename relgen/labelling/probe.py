@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from relgen.labelling.views import EXCHANGED
+from relgen.labelling.states import EXCHANGED
 
 _ITERATIONS = 40
 # keeps standardising from amplifying rounding noise

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from relgen.common import BelowOne, DType, PositiveFloat, check, resolved
+from relgen.common import POSITIONAL, BelowOne, DType, InputFile, PositiveFloat, check, resolved
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +27,22 @@ class LabelSettings:
     def __post_init__(self) -> None:
         check(self)
         object.__setattr__(self, "dtype", resolved(self.dtype))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelOptions(LabelSettings):
+    """Give each sample the probability of every relation.
+
+    A regression over a language model's hidden states is fitted to the labelled samples.
+    Classifiers train on these probabilities instead of the relation that was asked for.
+    If it is stopped, run the same command again to continue.
+    """
+
+    samples: list[InputFile] = field(metadata=POSITIONAL)
+    """Files of samples, such as generated.jsonl."""
+    train: InputFile
+    """File with labelled samples (samples.jsonl)."""
+    schema: str
+    """Schema file, or the name of a shipped schema."""
+    out: str
+    """File to write (labelled.jsonl)."""

@@ -1,6 +1,14 @@
 """Hidden states of a frozen language model at a few tokens and layers of each sample.
 
-The texts of a sample share a prefix, so one row holds the prefix once, then the rest of each text.
+A sample is read in three *views*: texts, with the places where states are taken. The state of a
+causal model depends only on earlier tokens. Two kinds of view work around that:
+
+- *echo*: the sentence twice; in the second copy, each entity has seen the whole sentence (Springer
+  et al. 2024, *Repetition Improves Language Model Embeddings*, arXiv 2402.15449);
+- *statement*: the sentence, then the beginning of a statement about the relation between both
+  entities, whose last state predicts the continuation. There is one for each order of the two.
+
+They do not depend on the schema, and share a prefix: one row holds it once, then the rest of each.
 Layers above the last one needed are removed.
 """
 
@@ -14,7 +22,6 @@ from torch import Tensor, nn
 
 from relgen.common import DType, InputError
 from relgen.data import Sample
-from relgen.labelling.views import SLOTS, View, views
 from relgen.models import length_batches, load_language_model, load_tokenizer
 from relgen.prompting import shared_length
 
@@ -22,6 +29,32 @@ from relgen.prompting import shared_length
 # the next word
 DEPTHS = (0.5, 0.6, 0.7, 0.77, 0.83)
 _TOKENS_A_BATCH = 1024
+EXCHANGED = (1, 0, 3, 2)
+"""The four slots of a sample's states, after exchanging head and tail."""
+
+
+class View(NamedTuple):
+    """A text, with a state taken at the last token that begins before each end (in characters)."""
+
+    text: str
+    ends: tuple[int, ...]
+
+
+def views(sample: Sample) -> tuple[View, View, View]:
+    """Return the three views, with four ends in all: echoed head, echoed tail, both statements.
+
+    >>> print(views(sample)[1].text)
+    Ann lives in Bern.
+    In this sentence, the relation between "Ann" and "Bern" is that the Ann
+    """
+    text, head, tail = sample.text, sample.head_text.strip(), sample.tail_text.strip()
+    second = len(text) + 1
+    echo = View(f"{text}\n{text}", (second + sample.head.end, second + sample.tail.end))
+    forth, back = (
+        f'{text}\nIn this sentence, the relation between "{a}" and "{b}" is that the {a}'
+        for a, b in ((head, tail), (tail, head))
+    )
+    return echo, View(forth, (len(forth),)), View(back, (len(back),))
 
 
 class SharedRow(NamedTuple):
@@ -76,7 +109,7 @@ class StateReader:
         InputError: the model cannot be found, or its tokenizer provides no offsets.
     """
 
-    def __init__(self, model: str, *, dtype: DType = "float32", device: torch.device) -> None:
+    def __init__(self, model: str, dtype: DType, device: torch.device) -> None:
         self.tokenizer = load_tokenizer(model)
         if not self.tokenizer.is_fast:
             problem = "labelling needs a tokenizer that provides the offsets of its tokens"
@@ -98,7 +131,7 @@ class StateReader:
 
         There are four slots (see `views`) and L layers; H is the model's width.
         """
-        states = torch.empty(len(samples), SLOTS, len(self.layers), self.width)
+        states = torch.empty(len(samples), len(EXCHANGED), len(self.layers), self.width)
         rows = [share([self._tokens(view) for view in views(sample)]) for sample in samples]
         for batch in length_batches([len(row.ids) for row in rows], _TOKENS_A_BATCH):
             hidden = self._forward([rows[number] for number in batch])  # L times (B, T, H)

@@ -15,7 +15,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 import relgen
 from datamodules.relations import RelationDataModule
-from lightning_modules.callbacks.after_training import _LatestBest
+from lightning_modules.callbacks.after_training import BestWeights
 from lightning_modules.relation_classifier import RelationClassifierModule
 from relgen.classifiers.base import collate
 from relgen.classifiers.entity_marker import EntityMarkerClassifier
@@ -280,15 +280,14 @@ def test_a_copied_run_is_resumed_with_its_own_best_weights(files, encoder):
 
 
 def test_best_weights_keep_their_score_in_another_folder(files):
-    saved = _LatestBest(files / "a", filename="best", monitor="val/micro_f1", mode="max")
+    saved = BestWeights(files / "a")
     saved.best_model_score = torch.tensor(0.9)
-    saved.best_model_path = saved.kth_best_model_path = str(files / "a" / "best.ckpt")
+    saved.best_model_path = saved.kth_best_model_path = str(files / "a/checkpoints/best.ckpt")
     saved.best_k_models = {saved.best_model_path: saved.best_model_score}
-    loaded = _LatestBest(files / "b", filename="best", monitor="val/micro_f1", mode="max")
+    loaded = BestWeights(files / "b")
     loaded.load_state_dict(saved.state_dict())
     assert float(loaded.best_model_score) == pytest.approx(0.9)
-    assert loaded.best_model_path == str(files / "b" / "best.ckpt")
-    assert list(loaded.best_k_models) == [str(files / "b" / "best.ckpt")]
+    assert loaded.path == files / "b/checkpoints/best.ckpt"
 
 
 def test_a_resumed_fit_whose_best_weights_are_damaged_is_refused(files, encoder):
@@ -301,7 +300,7 @@ def test_a_resumed_fit_whose_best_weights_are_damaged_is_refused(files, encoder)
 
 @pytest.mark.parametrize(("score", "better"), [(0.4, False), (0.5, True), (0.6, True)])
 def test_of_equally_good_weights_the_latest_are_kept(files, score, better):
-    checkpoint = _LatestBest(files, monitor="val/micro_f1", mode="max")
+    checkpoint = BestWeights(files)
     checkpoint.best_model_score = torch.tensor(0.5)
     checkpoint.best_k_models = {"a": torch.tensor(0.5)}
     checkpoint.kth_best_model_path = "a"

@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from relgen.common import refuse_other_readme
+from relgen.data import EverydayOptions as Options
 from relgen.data.corpora import save_everyday
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """Write the corpus that relgen ships.
-
-    The files are train.jsonl, dev.jsonl, test.jsonl, schema.yaml and README.md, its data card.
-    """
-
-    out: str
-    """Folder to write."""
 
 
 def run(options: Options) -> None:

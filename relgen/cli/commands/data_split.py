@@ -3,48 +3,21 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from collections import Counter
 from pathlib import Path
-from typing import Literal
 
+from relgen import __version__
 from relgen.cli.commands.data_convert import print_skipped
-from relgen.common import POSITIONAL, PositiveInt, refuse_inputs, write_json
+from relgen.common import content_hash, refuse_inputs, write_json
 from relgen.data import (
     ReadStatistics,
     iter_samples,
     load_schema,
-    manifest,
     read_samples,
     split,
     write_samples,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """Choose K training samples for each relation, by seed.
-
-    The development set shares neither an id nor a sentence with them.
-    """
-
-    samples: str = field(metadata=POSITIONAL)
-    """File of samples (samples.jsonl)."""
-    shots: PositiveInt
-    """Samples of each relation."""
-    seed: int = 1
-    """Seed of the choice."""
-    dev: Literal["full", "K", "none"] = "full"
-    """Development set: all other samples, K others of each relation, or none."""
-    dev_from: str | None = None
-    """File to take the development set from instead."""
-    exclude: str | None = None
-    """File whose sentences and ids are never chosen, such as the test set."""
-    schema: str | None = None
-    """Schema file, or the name of a shipped schema, to check the labels against."""
-    skip_bad: bool = False
-    """Leave malformed records out and count them, instead of stopping at the first."""
-    out: str
-    """Folder to write."""
+from relgen.data import SplitOptions as Options
 
 
 def run(options: Options) -> None:
@@ -56,39 +29,41 @@ def run(options: Options) -> None:
     samples = read_samples(
         options.samples, skip_bad=options.skip_bad, schema=schema, statistics=statistics
     )
-    dev_samples = (
-        None if options.dev_from is None else read_samples(options.dev_from, schema=schema)
-    )
-    exclude = iter_samples(options.exclude) if options.exclude else ()
     result = split(
         samples,
         schema,
         shots=options.shots,
         seed=options.seed,
         dev=options.dev,
-        dev_samples=dev_samples,
-        exclude=exclude,
+        dev_samples=read_samples(options.dev_from, schema=schema) if options.dev_from else None,
+        exclude=iter_samples(options.exclude) if options.exclude else (),
     )
-    others = [path for path in (options.dev_from, options.exclude) if path]
     out = Path(options.out)
     # the manifest goes first and comes back last: a folder with one holds a whole split
     (out / "manifest.json").unlink(missing_ok=True)
-    write_samples(out / "train.jsonl", result.train)
-    if result.dev:
-        write_samples(out / "dev.jsonl", result.dev)
-    else:
-        (out / "dev.jsonl").unlink(missing_ok=True)
-    write_json(
-        out / "manifest.json",
-        manifest(
-            result,
-            options.samples,
-            shots=options.shots,
-            seed=options.seed,
-            dev=options.dev,
-            others=others,
-        ),
+    parts = {"train": result.train, "dev": result.dev}
+    for name, part in parts.items():
+        if part:
+            write_samples(out / f"{name}.jsonl", part)
+        else:
+            (out / f"{name}.jsonl").unlink(missing_ok=True)
+    source, *others = (
+        {"file": Path(path).name, "sha256": content_hash(path)}
+        for path in (options.samples, options.dev_from, options.exclude)
+        if path
     )
+    manifest = {
+        "relgen_version": __version__,
+        "source": source,
+        "others": others,
+        "shots": options.shots,
+        "seed": options.seed,
+        "dev": options.dev,
+        "counts": {name: dict(Counter(s.relation for s in part)) for name, part in parts.items()},
+        "warnings": result.warnings,
+        "ids": {name: [sample.id for sample in part] for name, part in parts.items()},
+    }
+    write_json(out / "manifest.json", manifest)
     print_skipped(statistics)
     for warning in result.warnings:
         print(f"warning: {warning}", file=sys.stderr)

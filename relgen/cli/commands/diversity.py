@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from relgen.common import POSITIONAL, PositiveInt
+from relgen.evaluation import DiversityOptions as Options
 
 if TYPE_CHECKING:
     from relgen.data import Sample
@@ -23,34 +23,6 @@ _COLUMNS = {
     "word_repetition": "repeated ↓",
     "phrasings": "phrasings ↑",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """Measure how different the samples of each relation are.
-
-    With --against, both files are cut to the same number of samples per relation first, by a seeded
-    draw.
-    """
-
-    samples: str = field(metadata=POSITIONAL)
-    """File of samples, such as generated.jsonl."""
-    against: str | None = None
-    """Another file of samples to compare with, such as train.jsonl."""
-    schema: str | None = None
-    """Schema file, or the name of a shipped schema, to check the labels against."""
-    encoder: str = "all-minilm-l6-v2"
-    """Sentence encoder: embedded name, folder or Hub id."""
-    size: PositiveInt | None = None
-    """Samples per relation at most; by default all that there are."""
-    seed: int = 1
-    """Seed of the draw."""
-    skip_bad: bool = False
-    """Leave malformed lines out."""
-    json: bool = False
-    """Print JSON instead of the table."""
-    out: str | None = None
-    """File to write the figures to as well, as JSON."""
 
 
 def run(options: Options) -> None:
@@ -84,7 +56,7 @@ def run(options: Options) -> None:
         print(f"Wrote {options.out}", file=sys.stderr if options.json else sys.stdout)
 
 
-def _read(path: str, options: Options) -> list[Sample]:
+def _read(path: str | Path, options: Options) -> list[Sample]:
     from relgen.data import load_schema, read_samples
 
     schema = load_schema(options.schema) if options.schema else None
@@ -94,7 +66,7 @@ def _read(path: str, options: Options) -> list[Sample]:
     return samples
 
 
-def _print_table(result: dict[str, Any], path: str, against: str | None) -> None:
+def _print_table(result: dict[str, Any], path: str | Path, against: str | Path | None) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table

@@ -2,44 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from relgen.common import InputError, PositiveInt
+from relgen.common import InputError, upcast
+from relgen.generation import GenerateOptions as Options
 from relgen.generation import GenerationSettings
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options(GenerationSettings):
-    """Let a language model write samples, one by one (obo) or all at once (aao), under a grammar.
-
-    If it is stopped, run the same command again to continue. The keys of the file that -c
-    names are the options, with underscores for dashes.
-    """
-
-    train: str
-    """File with labelled samples (samples.jsonl)."""
-    schema: str
-    """Schema file, or the name of a shipped schema."""
-    out: str
-    """File to write (generated.jsonl)."""
-    forbid: str | None = None
-    """File of samples that must never be written, such as the test set."""
-    force: bool = False
-    """Replace the output of other settings or inputs."""
-    merge: PositiveInt | None = None
-    """Write nothing new: join the N parts that --shard 1/N to N/N have written."""
 
 
 def run(options: Options) -> None:
     """Generate samples, and print how many were accepted and rejected."""
     from relgen.generation import generate, merge_shards
 
-    names = [entry.name for entry in dataclasses.fields(GenerationSettings)]
-    settings = GenerationSettings(**{name: getattr(options, name) for name in names})
+    settings = upcast(GenerationSettings, options)
     inputs = {"train": options.train, "schema": options.schema, "forbid": options.forbid}
     files: dict[str, Any] = {**inputs, "out": options.out, "force": options.force}
     if options.merge is not None:

@@ -2,32 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from relgen.common import POSITIONAL, refuse_inputs
+from relgen.common import refuse_inputs, upcast
+from relgen.labelling import LabelOptions as Options
 from relgen.labelling import LabelSettings
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options(LabelSettings):
-    """Give each sample the probability of every relation.
-
-    A regression over a language model's hidden states is fitted to the labelled samples.
-    Classifiers train on these probabilities instead of the relation that was asked for.
-    If it is stopped, run the same command again to continue.
-    """
-
-    samples: list[str] = field(metadata=POSITIONAL)
-    """Files of samples, such as generated.jsonl."""
-    train: str
-    """File with labelled samples (samples.jsonl)."""
-    schema: str
-    """Schema file, or the name of a shipped schema."""
-    out: str
-    """File to write (labelled.jsonl)."""
 
 
 def run(options: Options) -> None:
@@ -36,9 +16,8 @@ def run(options: Options) -> None:
 
     summary_path = Path(options.out).with_suffix(".json")
     refuse_inputs([options.out, summary_path], [*options.samples, options.train, options.schema])
-    names = [entry.name for entry in dataclasses.fields(LabelSettings)]
     summary = label(
-        LabelSettings(**{name: getattr(options, name) for name in names}),
+        upcast(LabelSettings, options),
         generated=options.samples,
         train=options.train,
         schema=options.schema,

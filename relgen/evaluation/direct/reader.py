@@ -1,8 +1,7 @@
-"""Reads sentences with a language model: the likelihood of each label, or a decoded label.
+"""Reads sentences with a language model, for the likelihood of every label.
 
-The prompt's prefix is read once and cached as keys and values. Likelihoods need one more pass over
-a sentence, followed by all answers as a prefix tree. Constrained decoding reads only the tokens
-between two choices.
+The prompt's prefix is read once and cached as keys and values. A sentence needs one more pass: over
+its own tokens, followed by all answers as a prefix tree.
 """
 
 from __future__ import annotations
@@ -16,14 +15,9 @@ from transformers import DynamicCache
 
 from relgen.common import DType
 from relgen.data import RelationSchema, Sample
-from relgen.evaluation.direct.answers import AnswerTrie, Descent, build_trie
+from relgen.evaluation.direct.answers import AnswerTrie, build_trie
 from relgen.evaluation.direct.prompt import DirectPrompt
-from relgen.generation import (
-    RaggedCache,
-    check_cacheable,
-    check_fits,
-    context_window,
-)
+from relgen.generation import check_cacheable, check_fits, context_window
 from relgen.kernels import accelerate
 from relgen.models import load_language_model, load_tokenizer
 from relgen.prompting import encode, prompt_format
@@ -106,9 +100,11 @@ class DirectReader:
         self._name = model
         self._window = context_window(loaded.config)
         self._longest = max(map(len, self.trie.paths))
-        self._prefix_cache = RaggedCache(loaded.config.get_text_config().num_hidden_layers)
-        self._append(self._prefix_cache, [self.prefix])
-        self._copies = RaggedCache(len(self._prefix_cache.layers))
+        cache: Any = DynamicCache()
+        ids = torch.tensor([self.prefix], device=self.model.device)
+        with torch.inference_mode():
+            self.model.get_decoder()(input_ids=ids, past_key_values=cache, use_cache=True)
+        self._states = [(layer.keys, layer.values) for layer in cache.layers]  # (1, H, P, D) each
 
     def question(self, sample: Sample) -> list[int]:
         """Return the tokens of a sentence and of the cue, which follow the prefix.
@@ -138,8 +134,7 @@ class DirectReader:
         device = self.model.device
         # views: the pass concatenates its own keys, so these stay unchanged
         kept = [
-            tuple(x[:1, :, : len(self.prefix)].expand(len(samples), -1, -1, -1) for x in states)
-            for states in self._prefix_cache.states()
+            tuple(x.expand(len(samples), -1, -1, -1) for x in states) for states in self._states
         ]
         states = self.model.get_decoder()(
             input_ids=batch.ids.to(device),
@@ -154,25 +149,3 @@ class DirectReader:
         places, ids = batch.places.to(device), self.trie.ids.to(device)
         result: Tensor = logits[:, places, ids] - logits.logsumexp(-1)[:, places]
         return result.cpu()
-
-    @torch.inference_mode()
-    def decode(self, samples: Sequence[Sample]) -> list[Descent]:
-        """Decode an answer for each sample greedily, restricted to the labels."""
-        descents = [Descent(self.trie) for _ in samples]
-        cache = self._copies
-        cache.copy_rows(self._prefix_cache, [0] * len(samples))
-        tokens = [
-            [*self.question(sample), *descent.certain()]
-            for sample, descent in zip(samples, descents, strict=True)
-        ]
-        while any(descent.answer is None for descent in descents):
-            logits = self._append(cache, tokens)  # (B, V)
-            for row, descent in enumerate(descents):
-                new = descent.step(logits[row]) if descent.answer is None else []
-                # a finished row reads a dummy token: removing it would copy all others
-                tokens[row] = new or [0]
-        return descents
-
-    @torch.inference_mode()
-    def _append(self, cache: RaggedCache, rows: Sequence[Sequence[int]]) -> Tensor:
-        return cache.append(self.model, range(len(rows)), rows)

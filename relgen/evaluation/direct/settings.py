@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from relgen.common import DType, NonNegativeInt, check, resolved
+from relgen.common import DType, InputFile, NonNegativeInt, check, resolved
 
 Answer = Literal["likelihood", "constrained", "free"]
 
@@ -33,3 +33,23 @@ class DirectSettings:
     def __post_init__(self) -> None:
         check(self)
         object.__setattr__(self, "dtype", resolved(self.dtype))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectOptions(DirectSettings):
+    """Ask a language model for the relation of each sentence (Direct-RE).
+
+    It reads the relations with their explanations, a few labelled sentences and each test sentence,
+    and names the relation. If it is stopped, run the same command again to continue.
+    """
+
+    train: InputFile
+    """File to show labelled samples from (samples.jsonl)."""
+    test: InputFile
+    """File of samples to classify."""
+    schema: str
+    """Schema file, or the name of a shipped schema."""
+    out: str
+    """Folder to write."""
+    force: bool = False
+    """Replace the answers of other settings or inputs."""

@@ -113,8 +113,8 @@ def by_hand(
                 module.model_step(batch, module.reference_log_probabilities(batch))
                 for batch in packed
             ]
-            pairs = [len(part.losses) for part in parts]
-            loss = sum(part.loss * n for part, n in zip(parts, pairs, strict=True)) / sum(pairs)
+            pairs = [len(metrics["loss"]) for _, metrics in parts]
+            loss = sum(mean * n for (mean, _), n in zip(parts, pairs, strict=True)) / sum(pairs)
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(weights, clip)

@@ -102,7 +102,7 @@ def test_an_emulated_precision_is_warned_of(classifier, monkeypatch, caplog, fas
 
 
 def test_an_unknown_precision_is_named(folder):
-    with pytest.raises(InputError, match=r"precision.*'int4'.*float32, bfloat16"):
+    with pytest.raises(InputError, match=r"precision.*float32, bfloat16.*'int4'"):
         relgen.load_classifier(folder, precision="int4")
 
 

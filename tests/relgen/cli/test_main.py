@@ -122,6 +122,9 @@ def test_a_misspelt_key_of_a_configuration(
             "field 'model': must be a LightningModule or null (got 'torch.nn.Linear')",
         ),
         (["--model.gamma", "1"], "field 'model.gamma': unknown key"),
+        (["--model.bet", "1"], "field 'model.bet': unknown key (got '1'); did you mean 'beta'?"),
+        (["--trainer.max_epoc", "1"], "field 'trainer.max_epoc': unknown key (got '1'); did you"),
+        (["--seed_every", "1"], "unknown key (got '1'); did you mean 'seed_everything'?"),
         (
             ["--trainer.max_epochs", "two"],
             "field 'trainer.max_epochs': must be a whole number or null (got 'two')",
@@ -334,6 +337,10 @@ def test_the_report_of_an_unfinished_grid_names_the_grids_folder(
     ("text", "message"),
     [
         ("max_epoch: 3", "t.yaml:2: field 'trainer.max_epoch': unknown key (got 3); did you mean"),
+        (
+            "max_epochs: 3\n  max_epochs: 4",
+            "t.yaml:3: not valid YAML: the key 'max_epochs' is given",
+        ),
         ("max_epochs: x", "t.yaml:2: field 'trainer.max_epochs': must be a whole number or null"),
     ],
 )

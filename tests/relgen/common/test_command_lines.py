@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 import yaml
 
-from relgen.common.command_lines import POSITIONAL, parse, parse_known
+from relgen.common.command_lines import POSITIONAL, parse, parse_known, words
 from relgen.common.errors import InputError
 from relgen.common.ranges import PositiveInt
 
@@ -66,6 +66,24 @@ def test_every_kind_of_option() -> None:
     assert parsed("--out c a").files == ["a"]
 
 
+def test_words_are_parsed_as_the_same_options() -> None:
+    given = {"out": "c", "max_words": 3, "half": None, "diverse": False, "relations": ("A", "B")}
+    line = words(Options, {**given, "files": [Path("a"), "b"], "shares": {"x": 1.0, "y": 0.5}})
+    expected = "a b --out c --max-words 3 --no-diverse --relations A B --shares x=1,y=0.5"
+    assert " ".join(line) == expected
+    assert parsed(expected) == Options(
+        files=["a", "b"],
+        out="c",
+        max_words=3,
+        diverse=False,
+        relations=("A", "B"),
+        shares={"x": 1.0, "y": 0.5},
+    )
+    assert words(Options, {"files": ["a"], "diverse": True, "shares": {}}) == ["a", "--diverse"]
+    with pytest.raises(KeyError):
+        words(Options, {"max_word": 3})
+
+
 def test_files_below_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one, two = tmp_path / "one.yaml", tmp_path / "two.yaml"
     one.write_text("out: o\nmax_words: 3\nserver: {base_url: http://1}\n", encoding="utf-8")
@@ -85,6 +103,10 @@ def test_files_below_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixt
     [
         ("a", "field '--out': missing; see `relgen thing --help`"),
         ("--out c", "field 'files': missing; see `relgen thing --help`"),
+        (
+            "--out c --relations A a",
+            "field 'files': missing; put it before --relations, which takes all words after it",
+        ),
         ("a --out c --max-words 0", "field '--max-words': must be a whole number above 0"),
         ("a --out c --max-word 1", "unknown option; did you mean '--max-words'?"),
         ("a --out c --half c", "field '--half': must be one of a, b or null (got 'c')"),

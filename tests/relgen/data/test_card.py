@@ -55,7 +55,7 @@ def _front(folder):
 
 def test_the_folder_loads_with_datasets(tmp_path, generated):
     counts = write_dataset_folder(
-        generated, tmp_path / "out", schema=SCHEMA, seed_license="cc-by-3.0"
+        [generated], tmp_path / "out", schema=SCHEMA, seed_license="cc-by-3.0"
     )
     assert counts == {"lives_in": 2}
     table = load_dataset(str(tmp_path / "out"), split="train")
@@ -72,13 +72,13 @@ def test_labelled_samples_load_with_a_probability_for_each_relation(tmp_path, ge
     scores = {label: 1 / len(SCHEMA) for label in SCHEMA.labels}
     samples = [replace(sample, scores=scores) for sample in read_samples(generated)]
     write_samples(generated, samples)
-    write_dataset_folder(generated, tmp_path / "out", schema=SCHEMA, seed_license="cc-by-3.0")
+    write_dataset_folder([generated], tmp_path / "out", schema=SCHEMA, seed_license="cc-by-3.0")
     table = load_dataset(str(tmp_path / "out"), split="train")
     assert [row["scores"] for row in table] == [scores, scores]
 
 
 def test_the_card_says_how_it_was_made(tmp_path, generated):
-    write_dataset_folder(generated, tmp_path / "out", schema=SCHEMA, seed_license="cc-by-3.0")
+    write_dataset_folder([generated], tmp_path / "out", schema=SCHEMA, seed_license="cc-by-3.0")
     front, body = _front(tmp_path / "out")
     assert front["license"] == "cc-by-3.0"
     assert front["language"] == ["en"]
@@ -95,7 +95,7 @@ def test_the_card_says_how_it_was_made(tmp_path, generated):
 
 
 def test_paths_of_the_machine_stay_at_home(tmp_path, generated):
-    write_dataset_folder(generated, tmp_path / "out", schema=SCHEMA, seed_license="cc-by-3.0")
+    write_dataset_folder([generated], tmp_path / "out", schema=SCHEMA, seed_license="cc-by-3.0")
     for name in ("README.md", "train.jsonl"):
         assert "/home/ann" not in (tmp_path / "out" / name).read_text("utf-8")
     assert read_samples(tmp_path / "out" / "train.jsonl")[0].provenance["adapter"] == "adapter"
@@ -103,12 +103,12 @@ def test_paths_of_the_machine_stay_at_home(tmp_path, generated):
 
 def test_a_licence_that_the_hub_does_not_know_gets_a_name(tmp_path, generated):
     write_dataset_folder(
-        generated, tmp_path / "out", schema=SCHEMA, seed_license="LDC User Agreement"
+        [generated], tmp_path / "out", schema=SCHEMA, seed_license="LDC User Agreement"
     )
     front, _ = _front(tmp_path / "out")
     assert (front["license"], front["license_name"]) == ("other", "ldc-user-agreement")
     with pytest.raises(InputError, match="field 'license'"):
-        write_dataset_folder(generated, tmp_path / "out", schema=SCHEMA, seed_license=" ")
+        write_dataset_folder([generated], tmp_path / "out", schema=SCHEMA, seed_license=" ")
 
 
 def test_several_files_become_one_set(tmp_path, generated):
@@ -126,7 +126,7 @@ def test_labelled_samples_are_refused(tmp_path):
     write_samples(tmp_path / "human.jsonl", [sample])
     with pytest.raises(InputError, match=r"human\.jsonl: field 'source': sample '1' is not g"):
         write_dataset_folder(
-            tmp_path / "human.jsonl", tmp_path / "out", schema=SCHEMA, seed_license="cc0-1.0"
+            [tmp_path / "human.jsonl"], tmp_path / "out", schema=SCHEMA, seed_license="cc0-1.0"
         )
     assert not (tmp_path / "out" / "train.jsonl").exists()
 
@@ -135,7 +135,7 @@ def test_relations_must_be_the_schema_s(tmp_path):
     write_samples(tmp_path / "g.jsonl", [_made("1", "works_in")])
     with pytest.raises(InputError, match=r"g\.jsonl:1: .*'works_in'"):
         write_dataset_folder(
-            tmp_path / "g.jsonl", tmp_path / "out", schema=SCHEMA, seed_license="cc0-1.0"
+            [tmp_path / "g.jsonl"], tmp_path / "out", schema=SCHEMA, seed_license="cc0-1.0"
         )
 
 

@@ -83,7 +83,7 @@ def test_ids_types_and_sources_may_be_left_out(tmp_path):
         ({"provenance": "model"}, "provenance", "'model'"),
         ({"head": None}, "head", "'head'"),
         ({"head": [0, 3]}, "head", "[0, 3]"),
-        ({"head": {"end": 3}}, "head.start", "None"),
+        ({"head": {"end": 3}}, "head.start", "['end']"),
         ({"head": {"start": "0", "end": 3}}, "head.start", "'0'"),
         ({"head": {"start": 0, "end": True}}, "head.end", "True"),
         ({"head": {"start": 0.0, "end": 3}}, "head.start", "0.0"),

@@ -33,7 +33,7 @@ def memory(*kernels: str, **settings: Any) -> StepMemory:
     return StepMemory(SIZES, kernels=frozenset(kernels), **settings)
 
 
-KERNELS = memory("gated", "tiles", "head")
+KERNELS = memory("gated", "head")
 PLAIN = memory()
 QLORA = memory(quantized=True, autocast=True, dropout=True, on_cpu=False)
 PASS = Pass(tokens=10, targets=4, trunk=6, seen=12, scores=40)
@@ -52,17 +52,19 @@ def test_the_adapter_and_its_optimiser() -> None:
 
 
 def test_what_a_layer_keeps_of_a_token() -> None:
-    # norms 64, attention 64, gate and up 128, inputs of q k v, of o, of gate and up 96, A to B 56
-    assert KERNELS.kept_per_token() == 64 + 64 + 128 + 96 + 56
-    # attention: its output and two sums; the activation; the input of down
-    assert PLAIN.kept_per_token() == 64 + (64 + 32 + 8) + 192 + (96 + 64) + 56
+    # norms; attention, its output and two sums; gate and up; inputs of q k v, of o, of gate and up;
+    # A to B
+    attention = 64 + 32 + 8
+    assert KERNELS.kept_per_token() == 64 + attention + 128 + 96 + 56
+    # the activation; the input of down
+    assert PLAIN.kept_per_token() == 64 + attention + 192 + (96 + 64) + 56
     # half precision in attention and adapters; each of these has its own input and byte mask
     inputs = 3 * (3 * 8 + 8 + 2 * 8 + 16)
     assert QLORA.kept_per_token() == 64 + (48 + 8) + 192 + inputs + 28
 
 
 def test_copies_of_keys_and_masks() -> None:
-    assert KERNELS.layer(PASS) == 10 * 408
+    assert KERNELS.layer(PASS) == 10 * 448 + (2 * 12 * 4 + 40) * 4
     assert PLAIN.layer(PASS) == 10 * 576 + (2 * 12 * 4 + 40) * 4
     # on a GPU keys and values are repeated for both heads
     gpu = memory(on_cpu=False)
@@ -72,15 +74,15 @@ def test_copies_of_keys_and_masks() -> None:
 def test_activations() -> None:
     # gradients 2048; two layers, the last norm and the head; gradients in the last layer
     beginning = 3 * 10 * (16 + 8) * 4
-    whole = 2048 + 2 * 4080 + 320 + 128 + beginning
+    whole = 2048 + 2 * 5024 + 320 + 128 + beginning
     assert KERNELS.activations([PASS]) == whole
-    recomputed = memory("gated", "tiles", "head", recompute=True)
+    recomputed = memory("gated", "head", recompute=True)
     hidden_states = 2 * 10 * 8 * 4
-    expected = 2048 + hidden_states + 4080 + 320 + 128 + beginning
+    expected = 2048 + hidden_states + 5024 + 320 + 128 + beginning
     assert recomputed.activations([PASS]) == expected
-    # trunks of 5 tokens: kept 408 a layer and 32 for the last norm, gradients of keys and values
+    # trunks of 5 tokens: kept 448 a layer and 32 for the last norm, gradients of keys and values
     trunks = Pass(tokens=5, targets=0, trunk=5, seen=0, scores=0)
-    more = 5 * (2 * 408 + 32) + 2048 + 2 * 2 * 5 * 4 * 4
+    more = 5 * (2 * 448 + 32) + 2048 + 2 * 2 * 5 * 4 * 4
     assert KERNELS.activations([PASS, trunks], trunks) == whole + more
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from relgen.dpo import microbatch, tree_attention
+from relgen.dpo import microbatch
 from relgen.dpo.logps import PairLogProbabilities
 from relgen.dpo.losses import log_ratio_difference, sigmoid_loss
 from relgen.dpo.microbatch import TreeLosses, tree_losses
@@ -40,11 +40,9 @@ def _step(policy, batch, **options) -> tuple[TreeLosses, dict[str, Tensor]]:
     return found, gradients
 
 
-@pytest.mark.parametrize("tiles", [False, True])
 @pytest.mark.parametrize("checkpointing", [False, True])
 @pytest.mark.parametrize("family", ["llama", "qwen2", "qwen3"])
-def test_parts_give_what_the_whole_gives(family, checkpointing, tiles, monkeypatch):
-    monkeypatch.setattr(tree_attention, "can_tile", lambda query, value: tiles)
+def test_parts_give_what_the_whole_gives(family, checkpointing):
     policy = _policy(family)
     batch = pack([tiny.chain_tokens(pairs, seed=pairs) for pairs in (7, 1, 5)])
     assert len(micro_batches(batch, TOKENS)) > 4

@@ -22,7 +22,7 @@ from relgen.dpo.logps import (
 from relgen.dpo.losses import log_ratio_difference, sigmoid_loss
 from relgen.dpo.prefix_tree import pack
 from relgen.dpo.tree_attention import TreePlan, check_attention
-from relgen.kernels import ATTENTION, in_use, lm_head
+from relgen.kernels import ATTENTION, accelerate, in_use, lm_head
 from relgen.kernels.attention import attention_forward
 from relgen.models.lora import add_lora
 from tests import tiny
@@ -158,17 +158,17 @@ def test_block_size_does_not_change_the_plan(block):
     batch = pack([tiny.chain_tokens(4, seed=1), tiny.chain_tokens(3, seed=2)])
     whole = dense_mask(batch)[0, 0]
     seen = torch.zeros_like(whole)
-    plan = TreePlan(batch, block=block)
+    plan = TreePlan(batch, tokens=block)
     for start, end in plan.trunks:
         seen[start:end, start:end] = torch.ones(end - start, end - start).tril().bool()
-    for part in plan.blocks():
+    for part in plan.blocks:
         rows = slice(part.start, part.end)
         width = part.fork - part.trunk_start
         seen[rows, part.trunk_start : part.fork] = part.mask[:, :width]
         seen[rows, part.start : part.end] = part.mask[:, width:]
     assert torch.equal(seen, whole)
     # a tree's branches stay apart from another's
-    assert len(plan.blocks()) == {1: 4 + 3, 20: 4 + 3, 10_000: 1 + 1}[block]
+    assert len(plan.blocks) == {1: 4 + 3, 20: 4 + 3, 10_000: 1 + 1}[block]
 
 
 def test_checkpointing_really_runs_again():
@@ -242,3 +242,13 @@ def test_layers_of_a_text_model_inside_another_are_checked():
     config = Qwen3_5Config(text_config=text, attn_implementation=ATTENTION)
     with pytest.raises(InputError, match="linear_attention"):
         check_attention(config)
+
+
+def test_a_step_under_autocast() -> None:
+    # rotary embeddings leave queries and keys in float32 there, and values in bfloat16
+    model = tiny.language_model("llama", attention=ATTENTION).requires_grad_(True)
+    accelerate(model, for_="reading")
+    with torch.autocast("cpu", torch.bfloat16):
+        found = tree_log_probabilities(model, pack([tiny.chain_tokens(3)]))
+    found.chosen.sum().backward()  # as Lightning does: outside
+    assert all(weight.grad is not None for weight in model.parameters())

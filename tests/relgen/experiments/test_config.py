@@ -42,6 +42,16 @@ def test_defaults(tmp_path: Path) -> None:
     assert experiment.generations == ["obo_dpo", "aao"]
 
 
+def test_quoted_values_are_read_as_yaml_would(tmp_path: Path) -> None:
+    text = "corpus: everyday\nkeep_weights: 'no'\nhalves: 'true'\nseeds: [1, '2']\nshots: '4'\n"
+    experiment = load_experiment(written(tmp_path, text))
+    assert (experiment.keep_weights, experiment.halves) == (False, True)
+    assert (experiment.seeds, experiment.shots) == ((1, 2), 4)
+    for wrong in ("keep_weights: 'never'", "keep_weights: 1", "seeds: [1, 'two']"):
+        with pytest.raises(InputError, match=r"mine\.yaml:2: field .*: must be"):
+            load_experiment(written(tmp_path, f"corpus: everyday\n{wrong}\n"))
+
+
 def test_everything_said(tmp_path: Path) -> None:
     text = """
 corpus: {train: a.jsonl, test: b.jsonl, schema: s.yaml}

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from inspect import signature
 from pathlib import Path
+from typing import get_args
 
+from lightning.pytorch import Trainer
+
+from datamodules.preferences import PreferenceDataModule
+from datamodules.relations import RelationDataModule
+from lightning_modules.dpo import DPOModule
+from lightning_modules.relation_classifier import RelationClassifierModule
+from relgen.classifiers.retrieval import RetrievalClassifier
+from relgen.cli.trained_options import TrainedOptions
 from relgen.experiments.config import CorpusFiles, Experiment, Labelling
 from relgen.experiments.planner import plan
+from relgen.experiments.stages import TrainedKey
 
 
 def test_a_changed_corpus_file_gets_new_folders(
@@ -33,3 +44,17 @@ def test_another_model_in_the_same_folder_reads_again(
     after = folders()
     assert before["label"] != after["label"]
     assert before["generate"] == after["generate"]
+
+
+def test_trained_commands_have_the_keys_that_stages_give() -> None:
+    classes = {
+        "data": (PreferenceDataModule, RelationDataModule),
+        "model": (DPOModule, RelationClassifierModule),
+        "trainer": (Trainer,),
+    }
+    known = {entry.name for entry in fields(TrainedOptions)} | {"seed_everything", "ckpt_path"}
+    for section, kinds in classes.items():
+        known |= {f"{section}.{name}" for kind in kinds for name in signature(kind).parameters}
+    inside = {"model.classifier.trained"}
+    assert "trained" in signature(RetrievalClassifier).parameters
+    assert set(get_args(TrainedKey)) - inside <= known

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 
 from relgen.cli.commands import generate as command
 from relgen.common.command_lines import parse
-from relgen.common.configuration import read, read_file
+from relgen.common.configuration import read, read_file, upcast
 from relgen.common.errors import InputError
 from relgen.common.presets import find_config, list_configs
 from relgen.generation.settings import GenerationSettings, ServerSettings
@@ -81,8 +81,7 @@ def test_command_line_yaml_and_python_agree(tmp_path: Path) -> None:
     )
     options = parse(command.Options, "generate", line.split())
     assert options is not None
-    names = [entry.name for entry in fields(GenerationSettings)]
-    assert GenerationSettings(**{name: getattr(options, name) for name in names}) == expected
+    assert upcast(GenerationSettings, options) == expected
     values = json.loads(json.dumps(asdict(expected)))
     assert read(GenerationSettings, values) == expected
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from relgen.labelling.probe import cross_validated, fit_probe
-from relgen.labelling.views import EXCHANGED
+from relgen.labelling.states import EXCHANGED
 
 NO_INVERSES = [None, None, None]
 

@@ -59,7 +59,7 @@ def files(tmp_path: Path) -> dict[str, Path]:
 def label_with(reader: Words, settings: LabelSettings, **files: Any) -> dict:
     run._last_states.clear()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "_open", lambda settings: reader)
+        patch.setattr(run, "StateReader", lambda *_: reader)
         return label(settings, **files)
 
 
@@ -172,7 +172,7 @@ def test_the_command(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(run, "_open", lambda settings: Words())
+    monkeypatch.setattr(run, "StateReader", lambda *_: Words())
     out = tmp_path / "out.jsonl"
     command = [
         "label",
@@ -254,7 +254,7 @@ def test_types_that_the_read_relation_does_not_allow_are_dropped() -> None:
 def test_a_relation_that_no_sentence_is_read_as_is_named(
     files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
-    monkeypatch.setattr(run, "_open", lambda settings: Words())
+    monkeypatch.setattr(run, "StateReader", lambda *_: Words())
     # written for the second relation, and about the first
     written = [sample(i, LABELS[1], f"x{LABELS[0]}", "generated") for i in range(3)]
     write_samples(tmp_path / "lost.jsonl", written)

@@ -36,7 +36,7 @@ def model(attention: str = ATTENTION, dtype: torch.dtype = torch.float64) -> Any
 
 def prompt(number: int) -> Prompt:
     writer = PromptWriter(prompt_format(TOKENIZER))
-    return writer.one_by_one(next(iter(tiny.typed_schema())), list(tiny.labelled())[:number])
+    return writer.prompt(next(iter(tiny.typed_schema())), list(tiny.labelled())[:number])
 
 
 def drafts(temperature: float = 0.9) -> list[Draft]:

@@ -35,7 +35,7 @@ def prompts(number: int, *, first: int = 0, relation: int = 0) -> Prompt:
     """A prompt with `number` demonstrations, other ones for another `first`."""
     shown = [tiny.labelled()[(first + i) % 4] for i in range(number)]
     writer = PromptWriter(prompt_format(TOKENIZER))
-    return writer.one_by_one(list(tiny.typed_schema())[relation], shown)
+    return writer.prompt(list(tiny.typed_schema())[relation], shown)
 
 
 def generated(prompt: Prompt, penalty: float = 1.15, length: int = 24) -> str:
