@@ -102,8 +102,7 @@ class GenerationLoop:
             for chain, asked in zip(state.chains, range(0, missing, most), strict=False):
                 number = min(most, missing - asked)
                 shown = chain.demonstrations(self.settings)
-                wanted = number if self.settings.mode == "aao" else 1
-                prompt = self.writer.prompt(state.relation, shown, wanted)
+                prompt = self.writer.prompt(state.relation, shown, number)
                 requests = self._requests(state, chain, number)
                 turns.append(_Turn(state, chain, shown, prompt, requests))
         return turns

@@ -6,6 +6,7 @@ adds its accepted samples. In AAO each of its requests shows different labelled 
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import Counter
 from collections.abc import Sequence
@@ -68,16 +69,13 @@ def initial_states(
     relations: Sequence[Relation], train: Sequence[Sample], settings: GenerationSettings
 ) -> list[RelationState]:
     """Return the initial states; relations without a labelled sample get no chains."""
-    states, number = [], 0
+    states, numbers = [], itertools.count()
     for relation in relations:
         humans = [sample for sample in train if sample.relation == relation.name]
         rng = random.Random(f"demonstrations/{settings.seed}/{relation.name}")
         order = rng.sample(humans, len(humans))
-        chains = [
-            ChainState(number + index, index, order)
-            for index in range(settings.chains if order else 0)
-        ]
-        number += len(chains)
+        indices = range(settings.chains if order else 0)
+        chains = [ChainState(next(numbers), index, order) for index in indices]
         states.append(RelationState(relation, chains, settings.samples))
     return states
 

@@ -7,8 +7,7 @@ from typing import Any
 
 from relgen.evaluation import mean
 from relgen.reporting.charts import Chart, dot_chart
-from relgen.reporting.data import Run
-from relgen.reporting.naming import describe, generation_of, is_part
+from relgen.reporting.data import Run, describe, generation_of, is_part
 from relgen.reporting.tables import MISSING, Cell, Row, Table, decimals, mark_best
 
 DIVERSITY = {

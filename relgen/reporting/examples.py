@@ -7,8 +7,7 @@ from itertools import islice
 
 from relgen.data import Sample
 from relgen.evaluation import words
-from relgen.reporting.data import Run
-from relgen.reporting.naming import describe, generation_of, is_part
+from relgen.reporting.data import Run, describe, generation_of, is_part
 
 RELATIONS = 4
 SENTENCES = 3
@@ -23,8 +22,7 @@ Source = tuple[str, str, list[list[Piece]]]
 
 def evenly_spaced(labels: Sequence[str], count: int = RELATIONS) -> list[str]:
     """Return `count` evenly spaced labels, starting with the first; all if there are fewer."""
-    if len(labels) <= count:
-        return list(labels)
+    count = min(count, len(labels))
     return [labels[index * len(labels) // count] for index in range(count)]
 
 

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from relgen.evaluation import mean, paired_interval, sign_flip_p
-from relgen.reporting.data import Run
-from relgen.reporting.naming import describe, generation_of, is_part
+from relgen.reporting.data import Run, describe, generation_of, is_part
 from relgen.reporting.tables import percent, points
 
 _LEVEL = 0.05

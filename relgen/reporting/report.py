@@ -20,7 +20,6 @@ from relgen.common import write_text
 from relgen.experiments import StageData
 from relgen.reporting import (
     charts,
-    claims,
     comparison,
     diversity,
     examples,
@@ -34,15 +33,12 @@ from relgen.reporting.data import Run, load_run
 def write_report(
     folder: str | Path, out: str | Path | None = None, *, human_sentences: bool = True
 ) -> tuple[Path, Path]:
-    """Write `report.html` and `report.md` of a run.
+    """Write `report.html` and `report.md` of a run, and return their paths.
 
     Args:
         folder: the run's folder.
         out: the folder for the two files; by default the run's.
         human_sentences: False hides the corpus's own sentences, whatever its licence.
-
-    Returns:
-        The paths of the two files.
 
     Raises:
         InputError: `results.json` does not exist or is malformed.
@@ -59,7 +55,7 @@ def write_comparison(
     settings: str = "",
     human_sentences: bool = True,
 ) -> tuple[Path, Path]:
-    """Write `report.html` and `report.md` of several runs side by side.
+    """Write `report.html` and `report.md` of several runs side by side, and return their paths.
 
     Args:
         folders: the runs' folders, by their column headings.
@@ -91,7 +87,7 @@ def comparison_content(runs: comparison.Runs, title: str, settings: str) -> dict
     }
     return {
         "title": title,
-        "verdicts": claims.verdicts(runs),
+        "verdicts": comparison.verdicts(runs),
         "main": comparison.main_table(runs),
         "differences": [(heading, table) for heading, table in differences.items() if table],
         "ablations": comparison.ablation_table(runs),

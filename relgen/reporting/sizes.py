@@ -10,7 +10,7 @@ from relgen.evaluation import deviation
 from relgen.experiments import parse_arm
 from relgen.reporting.charts import Chart, line_chart
 from relgen.reporting.comparison import Runs
-from relgen.reporting.naming import is_part
+from relgen.reporting.data import is_part
 
 Scores = dict[int, dict[int, float]]
 """micro-F1 by number of generated samples, then by seed."""

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from relgen.evaluation import deviation, mean
-from relgen.reporting.data import ArmRun, Run
-from relgen.reporting.naming import describe, generation_of, is_part
+from relgen.reporting.data import ArmRun, Run, describe, generation_of, is_part
 
 SCORES = {
     "micro_f1": "Micro-F1",

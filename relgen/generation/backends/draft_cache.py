@@ -82,9 +82,8 @@ class DraftCache(RaggedCache):
 
         Args:
             layer: index of the layer.
-            query: (B, H, 1, D).
-            key: (B, G, T, D), of the drafts' own tokens; H is a multiple of G.
-            value: (B, G, T, D).
+            query: (B, H, 1, D), with H a multiple of G.
+            key, value: (B, G, T, D), of the drafts' own tokens.
             scale: of the scores; 1/√D when None.
 
         Returns:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -59,10 +59,7 @@ class OutputPaths:
         return False
 
     def write(
-        self,
-        samples: Iterable[Sample],
-        rejected: Iterable[dict[str, Any]],
-        summary: dict[str, Any],
+        self, samples: Sequence[Sample], rejected: Sequence[dict[str, Any]], summary: dict[str, Any]
     ) -> None:
         """Write all files, the samples last."""
         write_jsonl(self.rejected, rejected)
