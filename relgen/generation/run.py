@@ -83,17 +83,13 @@ def generate(
         journal = stack.enter_context(closing(Journal(paths.journal, header, force=force)))
         loop = stack.enter_context(closing(_loop(settings, inputs, states, journal)))
         progress = stack.enter_context(closing(_Progress(states)))
-        samples: list[Sample] = []
-        rejected: list[dict[str, Any]] = []
         for result in loop.run():
-            samples += result.accepted
-            rejected += result.rejected
             progress.update(result)
         summary = summarise(states, journal.seconds)
         if settings.server is not None:
             summary["usage"] = settings.server.account(journal.usage)
         summary |= {"output": paths.generated.name, "hash": header}
-        paths.write(samples, rejected, summary)
+        paths.write(loop.accepted, loop.rejected, summary)
         paths.journal.unlink()
     return GenerationReport(summary, already_finished=False, output=paths.generated)
 
@@ -158,9 +154,7 @@ def chosen_relations(
     for name in settings.relations or ():
         schema.check_label(name)
         if name not in labels or name not in labelled:
-            problem = (
-                "belongs to the other half" if name not in labels else "has no labelled sample"
-            )
+            problem = "has no labelled sample" if name in labels else "belongs to the other half"
             raise InputError(
                 f"this relation {problem}", field="relations", value=name, remedy="remove it"
             )

@@ -6,7 +6,7 @@ Arms and generated sets are described in words here too.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,6 +77,21 @@ class Run:
     def classifiers(self) -> list[str]:
         """Return each classifier once, in the order of `results.json`; `direct` has none."""
         return list(dict.fromkeys(run.classifier for run in self.arms if run.arm != "direct"))
+
+    @property
+    def generator(self) -> dict[str, Any]:
+        """Return the settings of the generator; empty if they are not known."""
+        found = self.settings.get("generator")
+        return found if isinstance(found, dict) else {}
+
+    def sets(self) -> Iterator[tuple[str, ArmRun]]:
+        """Yield each set of each seed once, by name (`human` or generated), with an arm of it."""
+        seen: set[tuple[str, int]] = set()
+        for arm in self.arms:
+            name = generation_of(arm.arm) or "human"
+            if arm.arm != "direct" and (name, arm.seed) not in seen:
+                seen.add((name, arm.seed))
+                yield name, arm
 
     def jsons(self, *paths: str) -> list[Any]:
         """Return the contents of those JSON files that exist; `missing` names the others."""

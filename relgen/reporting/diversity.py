@@ -7,7 +7,7 @@ from typing import Any
 
 from relgen.evaluation import mean
 from relgen.reporting.charts import Chart, dot_chart
-from relgen.reporting.data import Run, describe, generation_of, is_part
+from relgen.reporting.data import Run, describe, is_part
 from relgen.reporting.tables import MISSING, Cell, Row, Table, decimals, mark_best
 
 DIVERSITY = {
@@ -32,17 +32,12 @@ def diversity_sets(run: Run) -> dict[str, list[dict[str, Any]]]:
     A set that several arms share counts once. If the file does not exist, the overall figures of
     `results.json` replace it.
     """
-    seen: set[tuple[str, int]] = set()
     found: dict[str, list[dict[str, Any]]] = {}
-    for arm in run.arms:
-        name = generation_of(arm.arm) or "human"
-        if arm.arm == "direct" or (name, arm.seed) in seen:
-            continue
+    for name, arm in run.sets():
         contents = run.jsons(arm.files["diversity"]) if "diversity" in arm.files else []
         if not contents and arm.figures.get("diversity"):
             contents = [{"overall": arm.figures["diversity"]}]
         if contents:
-            seen.add((name, arm.seed))
             found.setdefault(name, []).extend(contents)
     return dict(sorted(found.items(), key=lambda item: item[0] != "human"))
 

@@ -63,7 +63,6 @@ def _paired(run: Run, arm: str, classifier: str, score: str) -> list[tuple[float
 
 def what_was_done(run: Run) -> dict[str, Any]:
     """Return what the summary in `notes.j2` says beside the run's own figures."""
-    generator = run.settings.get("generator")
     whole = [arm for arm in run.arm_names if not is_part(arm)]
     ways = dict.fromkeys(generation_of(arm) for arm in whole or run.arm_names)
     scores = (one for arm in run.arms for one in run.jsons(*arm.files.get("scores", [])))
@@ -73,7 +72,6 @@ def what_was_done(run: Run) -> dict[str, Any]:
     return {
         "run": run,
         "seeds": len({arm.seed for arm in run.arms}),
-        "generator": generator if isinstance(generator, dict) else {},
         "ways": [describe(way) for way in ways if way],
         "tested": sum(map(sum, confusion)),
     }

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from relgen.evaluation import deviation, mean
-from relgen.reporting.data import ArmRun, Run, describe, generation_of, is_part
+from relgen.reporting.data import Run, describe, is_part
 
 SCORES = {
     "micro_f1": "Micro-F1",
@@ -124,8 +124,8 @@ def relation_table(run: Run, f1: dict[str, dict[str, float | None]]) -> Table:
 def generation_table(run: Run) -> Table | None:
     """Return, by set, sums over seeds of drafts accepted and rejected, seconds and tokens."""
     totals: dict[str, Counter[str]] = {}
-    for name, arm in _generated_sets(run):
-        if generation := arm.figures.get("generation"):
+    for name, arm in run.sets():
+        if (generation := arm.figures.get("generation")) and not is_part(name):
             rejected = Counter(generation.get("rejected") or {})
             total = totals.setdefault(name, Counter())
             total.update({f"rejected: {reason}": n for reason, n in rejected.items()})
@@ -155,9 +155,9 @@ def labelling_table(run: Run) -> Table | None:
     None if nothing was relabelled.
     """
     totals: dict[str, dict[str, Counter[str]]] = {}
-    for name, arm in _generated_sets(run):
-        relations = (arm.figures.get("labelling") or {}).get("relations") or {}
-        for relation, counts in relations.items():
+    for name, arm in run.sets():
+        labelling = None if is_part(name) else arm.figures.get("labelling")
+        for relation, counts in ((labelling or {}).get("relations") or {}).items():
             totals.setdefault(relation, {}).setdefault(name, Counter()).update(counts)
     if not totals:
         return None
@@ -171,16 +171,6 @@ def labelling_table(run: Run) -> Table | None:
         for relation, of in totals.items()
     ]
     return Table(["Relation", *names], rows)
-
-
-def _generated_sets(run: Run) -> Iterator[tuple[str, ArmRun]]:
-    """Yield each generated set of each seed once, with an arm that uses all of it."""
-    seen: set[tuple[str, int]] = set()
-    for arm in run.arms:
-        name = generation_of(arm.arm)
-        if name is not None and not is_part(arm.arm) and (name, arm.seed) not in seen:
-            seen.add((name, arm.seed))
-            yield name, arm
 
 
 def mark_best(cells: Sequence[Cell], *, lowest: bool = False) -> list[Cell]:

@@ -118,10 +118,6 @@ class RaggedCache(Cache):
     def ragged(self) -> list[RaggedLayer]:
         return cast(list[RaggedLayer], self.layers)
 
-    def states(self) -> list[tuple[Tensor, Tensor]]:
-        """Return keys and values of each layer that has been written to; see `RaggedLayer`."""
-        return [layer.held() for layer in self.ragged if layer.is_initialized]
-
     def append(self, model: Any, rows: Sequence[int], news: Sequence[Sequence[int]]) -> Tensor:
         """Run a causal language model over new tokens (`news`, at least one each) of B rows.
 

@@ -14,7 +14,6 @@ import json
 import os
 import random
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
@@ -96,26 +95,22 @@ class ServerBackend:
         self._runner.close()
 
     async def _ask_all(self, requests: Sequence[DraftRequest]) -> list[Draft]:
-        """Run workers until no request is left or one has failed for good.
-
-        Requests in flight at that moment are still awaited, since they may be billed.
-        """
-        missing, drafts = deque(enumerate(requests)), dict[int, Draft]()
+        """Send the requests until one fails for good; those in flight, maybe billed, still end."""
+        limit = asyncio.Semaphore(self._server.concurrency)
         failures: list[InputError] = []
 
-        async def work() -> None:
-            while missing and not failures:
-                place, request = missing.popleft()
+        async def ask(request: DraftRequest) -> Draft | None:
+            async with limit:
                 try:
-                    drafts[place] = await self._ask(request)
+                    return None if failures else await self._ask(request)
                 except InputError as error:
                     failures.append(error)
+                    return None
 
-        workers = min(self._server.concurrency, len(missing))
-        await asyncio.gather(*(work() for _ in range(workers)))
+        drafts = await asyncio.gather(*map(ask, requests))
         if failures:
             raise failures[0]
-        return [drafts[place] for place in range(len(requests))]
+        return [draft for draft in drafts if draft is not None]
 
     def _check_budget(self) -> None:
         server, total = self._server, self._journal.usage
@@ -159,12 +154,7 @@ class ServerBackend:
         raise self._failure(f"its answers are unusable: {problem}")
 
     async def _post(self, body: Body) -> Any:
-        """Return the decoded answer.
-
-        Raises:
-            UnusableAnswerError: the answer is not JSON.
-            InputError: the server refuses, or cannot be reached after all retries.
-        """
+        """Return the decoded answer; raise UnusableAnswerError if it is not JSON."""
         path = "/chat/completions" if self._server.api == "chat" else "/completions"
         try:
             # bytes: `read_answer` checks the answer; not every server keeps to OpenAI's types

@@ -123,11 +123,7 @@ class TransformersBackend:
                 row.logits = row_logits.clone()
 
     def _read_common(self, first: Mapping[int, list[int]]) -> None:
-        """Read the tokens that new rows' first segments share once, and copy them to each row.
-
-        First come the leading tokens shared by all (the task description), then each distinct rest
-        of the segment (a relation's explanation).
-        """
+        """Read once what new rows' first segments share: the description, then each explanation."""
         rows, shared = list(first), shared_length(list(first.values()))
         if len(rows) < 2 or not shared:
             return

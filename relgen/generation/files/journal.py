@@ -85,10 +85,7 @@ class Journal:
     def add(
         self, drafts: Iterable[NewDraft] = (), *, seconds: float = 0.0, usage: Usage | None = None
     ) -> None:
-        """Append new drafts and their costs, and wait until they are on disk.
-
-        Drafts whose key is already recorded are skipped.
-        """
+        """Append drafts that are not recorded yet and their costs, and wait for the disk."""
         rows = [
             {"key": request.key, "prompt": _fingerprint(request, prompt), **asdict(draft)}
             for request, prompt, draft in drafts

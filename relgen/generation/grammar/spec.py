@@ -52,8 +52,7 @@ PORTABLE = Alphabet(
 character but ASCII punctuation. So these classes take all that `UNICODE` takes, and more."""
 
 _REGEX_TOKEN = re.compile(
-    r"(?P<class>\[(?:\\.|[^\]\\])+\])|(?P<repeat>\?|\{\d+,\d+\})|(?P<operator>[()|])"
-    r"|\\(?P<escaped>.)|(?P<plain>.)",
+    r"(?P<literal>(?:\\.|[^\\\[()|?{])+)|(?P<repeat>\?|\{\d+,\d+\})|\[(?:\\.|[^\]\\])+\]|[()|]",
     re.DOTALL,
 )
 _IN_NUMBER = "[0-9][.,:][0-9]"
@@ -74,8 +73,7 @@ class GrammarSpec:
         one_sentence: require ordinary words, single spaces, and a final full stop, question or
             exclamation mark, so that a small model stops where the sentence ends. False allows any
             text: several sentences, and scripts without spaces.
-        head_types: types to write into the head's tag; empty for a plain tag.
-        tail_types: types to write into the tail's tag.
+        head_types, tail_types: types to write into the tag; empty for a plain tag.
     """
 
     lines: int = 1
@@ -167,19 +165,16 @@ def as_regex(spec: GrammarSpec) -> str:
 
 def as_gbnf(spec: GrammarSpec) -> str:
     """Return the grammar in llama.cpp's notation: the regular expression with quoted literals."""
-    parts, literal = [], ""
+    parts = ["root ::="]
     for token in _REGEX_TOKEN.finditer(as_regex(spec)):
-        if token["plain"] or token["escaped"]:
-            literal += "\n" if token["escaped"] == "n" else token["plain"] or token["escaped"]
-            continue
-        if literal:
-            parts.append(_quoted(literal))
-            literal = ""
         if token["repeat"]:
             parts[-1] += token["repeat"]
+        elif token["literal"]:
+            plain = re.sub(r"\\(.)", lambda x: x[1].replace("n", "\n"), token["literal"])
+            parts.append(_quoted(plain))
         else:
             parts.append(token[0])
-    return " ".join(["root ::=", *parts, *([_quoted(literal)] if literal else [])])
+    return " ".join(parts)
 
 
 def _quoted(text: str) -> str:

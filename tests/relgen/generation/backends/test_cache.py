@@ -30,7 +30,7 @@ def next_logits(cache: RaggedCache) -> Tensor:
 
 
 def pointers(cache: RaggedCache) -> list[int]:
-    return [states.data_ptr() for layer in cache.states() for states in layer]
+    return [states.data_ptr() for layer in cache.ragged for states in layer.held()]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
