@@ -106,8 +106,9 @@ def merge(
 ) -> dict[str, Any]:
     """Merge all shards of a generation, in any order of writing; return the summary.
 
-    A sentence that two relations share is kept in the first shard that holds it. `settings` are those of the shards, without `shard`. `identify` returns the hash of given
-    settings and the shards' inputs. `force` replaces the output of other settings or inputs.
+    A sentence that two relations share is kept in the first shard that holds it. `settings` are
+    those of the shards, without `shard`. `identify` returns the hash of given settings and the
+    shards' inputs. `force` replaces the output of other settings or inputs.
 
     Raises:
         InputError: a shard is missing, unfinished, or of other settings or inputs.
