@@ -190,10 +190,10 @@ def _render(template: str, content: Mapping[str, Any], target: Path) -> tuple[Pa
     environment.globals["most_points"] = charts.MOST_POINTS
     paths = target / "report.html", target / "report.md"
     for path in paths:
-        name = f"{template}{path.suffix}.j2"
-        text = environment.get_template(name).render(content)
-        if path.suffix == ".md":  # quotes are harmless in Markdown, and easier to read
-            text = text.replace("&#39;", "'").replace("&#34;", '"')
+        form = path.suffix.removeprefix(".")
+        text = environment.get_template(f"{template}.j2").render(content, form=form)
+        if form == "md":  # quotes are harmless in Markdown, and easier to read
+            text = text.replace("&#39;", "'").replace("&#34;", '"').rstrip() + "\n"
         write_text(path, text)
     return paths
 
