@@ -206,11 +206,9 @@ def distinct_tables(runs: Runs, make: Callable[[Run], Table | None]) -> list[tup
             continue
         columns = set()
         for place, heading in enumerate(table.columns[1:]):
-            cells = {(row.name, row.cells[place]) for row in table.rows}
+            cells = [(row.name, row.cells[place]) for row in table.rows]
             # without zeros: those rows belong to other columns
-            columns.add(
-                (heading, frozenset((name, cell) for name, cell in cells if cell.text != "0"))
-            )
+            columns.add((heading, frozenset(pair for pair in cells if pair[1].text != "0")))
         if not columns <= seen:
             found.append((label, table))
         seen |= columns

@@ -18,15 +18,7 @@ from markupsafe import Markup
 from relgen import __version__
 from relgen.common import write_text
 from relgen.experiments import StageData
-from relgen.reporting import (
-    charts,
-    comparison,
-    diversity,
-    examples,
-    findings,
-    sizes,
-    tables,
-)
+from relgen.reporting import charts, comparison, diversity, examples, findings, sizes, tables
 from relgen.reporting.data import Run, load_run
 
 
@@ -67,10 +59,7 @@ def write_comparison(
     Raises:
         InputError: a `results.json` does not exist or is malformed.
     """
-    runs = {
-        label: load_run(folder, human_sentences=human_sentences)
-        for label, folder in folders.items()
-    }
+    runs = {k: load_run(of, human_sentences=human_sentences) for k, of in folders.items()}
     return _render("comparison", comparison_content(runs, title, settings), Path(out))
 
 

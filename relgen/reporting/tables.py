@@ -110,14 +110,10 @@ def relation_table(run: Run, f1: dict[str, dict[str, float | None]]) -> Table:
     """Return F1 by relation and arm, with the best arm of each relation marked."""
     arms = [name for name in run.arm_names if any(of[name] is not None for of in f1.values())]
     negative = run.data.get("negative")
-    rows = [
-        Row(
-            label,
-            mark_best([Cell(percent(of[name])) for name in arms]),
-            "negative label: not in micro-F1" if label == negative else "",
-        )
-        for label, of in f1.items()
-    ]
+    rows = []
+    for label, of in f1.items():
+        hint = "negative label: not in micro-F1" if label == negative else ""
+        rows.append(Row(label, mark_best([Cell(percent(of[name])) for name in arms]), hint))
     return Table(["Relation", *arms], rows)
 
 
