@@ -6,6 +6,7 @@ The files are below `trainer.default_root_dir`; the first process writes all.
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ class ClassifierFiles(Callback):
         """Write scores and predictions, and complete the saved classifier's model card."""
         self._write(trainer)
         if trainer.is_global_zero:
-            scores = pl_module.scores["test"].to_json()
+            scores = asdict(pl_module.scores["test"])
             write_json(_folder(trainer) / "scores.json", scores)
             # the saved classifier lies beside the checkpoint; `test` may write to another folder
             trained = Path(trainer.ckpt_path or "-/-/-").parent.parent
@@ -104,7 +105,7 @@ class ClassifierFiles(Callback):
         if trainer.is_global_zero:
             data: Any = trainer.datamodule  # type: ignore[attr-defined]
             name = "test" if trainer.state.fn == TrainerFn.TESTING else "predict"
-            rows = [merged[sample_id].to_json() for sample_id in data.sample_ids(name)]
+            rows = [asdict(merged[sample_id]) for sample_id in data.sample_ids(name)]
             write_jsonl(_folder(trainer) / "predictions.jsonl", rows)
 
 

@@ -17,7 +17,7 @@ Search is exact.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from itertools import product
+from itertools import product, starmap
 from typing import Any, NamedTuple
 
 import torch
@@ -57,14 +57,7 @@ class Neighbours(NamedTuple):
 
 
 def nearest(queries: Tensor, keys: Tensor, values: Tensor, count: int) -> Neighbours:
-    """Find the nearest keys of each query by computing all distances.
-
-    Args:
-        queries: (B, H).
-        keys: (N, H), at least one.
-        values: (N, R).
-        count: k; all N if there are fewer.
-    """
+    """Find the `count` nearest of one or more keys (N, H) with values (N, R) to queries (B, H)."""
     # the expansion by a matrix product is faster, and rounds small distances away
     distances = torch.cdist(queries, keys, compute_mode="donot_use_mm_for_euclid_dist")  # (B, N)
     found = distances.topk(min(count, len(keys)), dim=-1, largest=False)
@@ -78,12 +71,9 @@ def neighbour_probabilities(neighbours: Neighbours, temperature: float) -> Tenso
 
 
 def mixed_logits(logits: Tensor, neighbours: Neighbours, retrieval: Retrieval) -> Tensor:
-    """Return log p = log(λ p_kNN + (1 - λ) p_LM), (B, R), all finite.
+    """Return log p = log(λ p_kNN + (1 - λ) p_LM), (B, R), of logits (B, R) and their neighbours.
 
-    Args:
-        logits: (B, R) the language model's.
-        neighbours: k or more of each query.
-        retrieval: λ, k and T.
+    All are finite. There are k or more neighbours of each.
     """
     kept = Neighbours(*(part[:, : retrieval.neighbours] for part in neighbours))
     found = neighbour_probabilities(kept, retrieval.temperature)
@@ -93,8 +83,8 @@ def mixed_logits(logits: Tensor, neighbours: Neighbours, retrieval: Retrieval) -
 
 def candidates(given: Mapping[str, Any]) -> list[Retrieval]:
     """Return all combinations of settings to choose from, with the given ones fixed."""
-    choices = [(given[name],) if name in given else values for name, values in _CHOICES.items()]
-    return [Retrieval(*values) for values in product(*choices)]
+    choices = {**_CHOICES, **{name: (value,) for name, value in given.items()}}
+    return list(starmap(Retrieval, product(*choices.values())))
 
 
 def published(given: Mapping[str, Any], corpus: str) -> Retrieval:

@@ -42,11 +42,6 @@ def weighted_mean(losses: Tensor, weights: Tensor) -> Tensor:
     return (losses * weights).sum() / weights.sum().clamp(min=torch.finfo(losses.dtype).tiny)
 
 
-def translation_distance(head: Tensor, relation: Tensor, tail: Tensor) -> Tensor:
-    """Return the distance of head + relation from tail, (…) from (…, H) (TransE, 2013)."""
-    return (head + relation - tail).norm(dim=-1)
-
-
 def margin_loss(true: Tensor, corrupted: Tensor, counted: Tensor, margin: float) -> Tensor:
     """Return the losses (B,) of true triples beyond the margin and of corrupted ones within it.
 
@@ -80,12 +75,12 @@ def structured_loss(
     mask, *ends = states.unbind(dim=1)  # (B, H) each
     head, tail = (ends[0] + ends[1]) / 2, (ends[2] + ends[3]) / 2
     relation = targets.to(answers.dtype) @ answers  # (B, H)
-    replaced_head = translation_distance(head[None], relation[:, None], tail[:, None])  # (B, B)
-    replaced_tail = translation_distance(head[:, None], relation[:, None], tail[None])
+    replaced_head = (head[None] + relation[:, None] - tail[:, None]).norm(dim=-1)  # (B, B)
+    replaced_tail = (head[:, None] + relation[:, None] - tail[None]).norm(dim=-1)
     labels = targets.argmax(dim=-1)
     counted = impossible[:, labels][:, :, labels]  # (2, B, B)
     return margin_loss(
-        translation_distance(head, mask, tail),
+        (head + mask - tail).norm(dim=-1),
         torch.cat([replaced_head, replaced_tail], dim=1),  # (B, 2B)
         torch.cat([counted[0], counted[1]], dim=1),
         margin,

@@ -163,7 +163,7 @@ class RetrievalClassifier(KnowPromptClassifier):
         """Return mask states (N, H), targets and logits (N, R) of N samples; float32."""
         parts, answers = [], self._answer_words()
         for batch in batches:
-            states = self._mask_states(batch)
+            states = self._states(batch, 1)[:, 0]
             targets = target_probabilities(batch.labels, batch.targets, len(self.schema))
             parts.append((states.float(), targets, super()._scores(states, answers).float()))
         keys, values, logits = (torch.cat(part) for part in zip(*parts, strict=True))

@@ -14,7 +14,7 @@ from .configuration import field_helps as field_helps
 from .configuration import merged as merged
 from .configuration import nearest as nearest
 from .configuration import read as read
-from .configuration import read_file as read_file
+from .configuration import read_merged as read_merged
 from .configuration import upcast as upcast
 from .device import DType as DType
 from .device import Quantization as Quantization
@@ -40,7 +40,6 @@ from .files import write_jsonl as write_jsonl
 from .files import write_text as write_text
 from .presets import find_config as find_config
 from .presets import find_schema as find_schema
-from .progress import counted as counted
 from .ranges import BelowHalf as BelowHalf
 from .ranges import BelowOne as BelowOne
 from .ranges import ClosedUnitInterval as ClosedUnitInterval

@@ -12,7 +12,7 @@ import functools
 import inspect
 import math
 import typing
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, ParamSpec, TypeVar
@@ -64,19 +64,19 @@ def read(
         raise located(error, next(having, paths[-1])) from None
 
 
-def read_file(
-    kind: type[Record], path: str | Path, overrides: Mapping[str, Any] | None = None
-) -> Record:
-    """Return an instance of a dataclass, made from a YAML file and values that override it.
+def read_merged(paths: Iterable[str | Path]) -> dict[str, Any]:
+    """Merge YAML files key by key; later files win.
 
     Raises:
-        InputError: names the file, the line and the key, and for an unknown key the nearest one.
+        InputError: a file cannot be read or is not a mapping.
     """
-    content = read_yaml(path)
-    if not isinstance(content, dict):
-        raise InputError("must be a mapping of keys to values", path=path, value=content)
-    overrides = overrides or {}
-    return read(kind, merged(content, overrides), paths=[path], given=set(leaves(overrides)))
+    values: dict[str, Any] = {}
+    for path in paths:
+        content = read_yaml(path) or {}
+        if not isinstance(content, dict):
+            raise InputError("must be a mapping of keys to values", path=path, value=content)
+        values = merged(values, content)
+    return values
 
 
 def check(record: Any) -> None:

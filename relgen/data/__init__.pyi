@@ -4,11 +4,12 @@ from .options import CardOptions as CardOptions
 from .options import ConvertOptions as ConvertOptions
 from .options import EverydayOptions as EverydayOptions
 from .options import SplitOptions as SplitOptions
-from .predictions import Prediction as Prediction
 from .relation_descriptions import read_descriptions as read_descriptions
 from .relation_descriptions import schema_from_descriptions as schema_from_descriptions
 from .samples import Entity as Entity
+from .samples import Prediction as Prediction
 from .samples import Sample as Sample
+from .samples import check_samples as check_samples
 from .samples import iter_files as iter_files
 from .samples import iter_samples as iter_samples
 from .samples import normalised as normalised

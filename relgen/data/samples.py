@@ -161,6 +161,28 @@ class Sample:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The most probable relation of a sample, its `score`, and the probabilities of all labels."""
+
+    id: str
+    relation: str
+    score: float
+    scores: Mapping[str, float]
+
+    @classmethod
+    def from_probabilities(
+        cls, sample_id: str, labels: Sequence[str], probabilities: Sequence[float]
+    ) -> Prediction:
+        """Predict the most probable label; of equally probable ones, the schema's first."""
+        best = max(range(len(labels)), key=lambda index: probabilities[index])
+        scores = {
+            label: round(float(value), 6)
+            for label, value in zip(labels, probabilities, strict=True)
+        }
+        return cls(sample_id, labels[best], scores[labels[best]], scores)
+
+
 def iter_samples(
     path: str | Path,
     *,
@@ -238,6 +260,14 @@ def read_samples(
 ) -> list[Sample]:
     """Return all samples of a file as a list; see `iter_samples`."""
     return list(iter_samples(path, skip_bad=skip_bad, schema=schema, statistics=statistics))
+
+
+def check_samples(
+    path: str | Path, schema: RelationSchema | None, *, labelled: bool = True
+) -> None:
+    """Read a samples file to its end, for the errors of `iter_samples`; keep nothing in memory."""
+    for _ in iter_samples(path, schema=schema, labelled=labelled):
+        pass
 
 
 def write_samples(path: str | Path, samples: Iterable[Sample]) -> int:

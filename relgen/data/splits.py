@@ -40,12 +40,11 @@ def split(
     dev_samples: Sequence[Sample] | None = None,
     exclude: Iterable[Sample] = (),
 ) -> FewShotSplit:
-    """Draw at most K samples for each relation.
+    """Draw at most K samples (`shots`) for each relation.
 
     Args:
         samples: the labelled pool.
         schema: gives the order of relations, and must contain every label.
-        shots: K.
         dev: `full`: all other samples; `K`: K others for each relation; `none`.
         dev_samples: source of the development set, by default the rest of `samples`.
         exclude: samples (of a test set) whose ids and normalised texts no drawn sample may have.

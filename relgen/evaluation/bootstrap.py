@@ -21,10 +21,7 @@ def outcomes(
 ) -> np.ndarray:
     """Return the contribution of each test sentence to the counts of micro-F1.
 
-    Args:
-        predicted: label by sentence id; None when an answer names no label.
-        gold: label by sentence id.
-        negative: the negative label.
+    The labels are given by sentence id; None stands for an answer that names no label.
 
     Returns:
         (N, 3): hit, predicted positive, gold positive, each 0 or 1.

@@ -13,8 +13,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -57,10 +56,6 @@ class Scores:
         names = ("micro_f1", "macro_f1", "precision", "recall")
         values = {name: getattr(self, name) for name in names}
         return values if self.official_f1 is None else {**values, "official_f1": self.official_f1}
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the content of `scores.json`."""
-        return asdict(self)
 
 
 def precision_recall_f1(correct: Tensor, predicted: Tensor, gold: Tensor) -> Tensor:

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from relgen.common import find_config, read_yaml
+from relgen.common import find_config, read_merged
 from relgen.experiments.arms import Arm
 from relgen.experiments.stage_commands import StageCommands
-from relgen.experiments.stages import BOARD, OUT, Initialisation, Stage, TrainedKey
+from relgen.experiments.stages import BOARD, OUT, Initialisation, Stage, TrainedKey, keys
 
 # added to the seed for each further initialisation; larger than the usual seeds of splits
 _SEED_STEP = 1000
@@ -95,7 +95,7 @@ class Training:
         # the first name does not depend on the number of initialisations, so that its work is kept
         name += f"-{self.number + 1}" if self.number else ""
         own = {**options, "out": OUT, "tensorboard": BOARD}
-        return folders.add_trained(name, kind, command, self.preset, own, *inputs)
+        return folders.add(name, command, keys(own), self.preset, *inputs)
 
 
 def trained_alike(preset: str, presets: Sequence[str]) -> str | None:
@@ -114,8 +114,7 @@ def trained_alike(preset: str, presets: Sequence[str]) -> str | None:
 
 
 def _settings(preset: str) -> dict[str, Any]:
-    content = read_yaml(find_config(preset, "classifier"))
-    return content if isinstance(content, dict) else {}
+    return read_merged([find_config(preset, "classifier")])
 
 
 def _classifier(content: dict[str, Any]) -> dict[str, Any]:

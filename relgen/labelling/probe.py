@@ -16,6 +16,7 @@ from torch import Tensor
 from relgen.labelling.states import EXCHANGED
 
 _ITERATIONS = 40
+_FOLDS = 4
 # keeps standardising from amplifying rounding noise
 _LEAST_DEVIATION = 1e-3
 
@@ -85,19 +86,18 @@ def cross_validated(
     relations: int,
     inverses: Sequence[int | None],
     penalty: float = 1.0,
-    folds: int = 4,
 ) -> Tensor:
     """Return cross-validated probabilities (N, R); see `fit_probe` for the arguments.
 
     The samples of each relation are assigned to the folds in turn. A relation's only sample is in
     no fold, and its row is NaN.
     """
-    held: list[list[int]] = [[] for _ in range(folds)]
+    held: list[list[int]] = [[] for _ in range(_FOLDS)]
     for relation in range(relations):
         members = (labels == relation).nonzero()[:, 0].tolist()
         if len(members) > 1:
             for turn, member in enumerate(members):
-                held[turn % folds].append(member)
+                held[turn % _FOLDS].append(member)
     found = torch.full((len(labels), relations), float("nan"))
     for members in filter(None, held):
         rest = sorted(set(range(len(labels))) - set(members))

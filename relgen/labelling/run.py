@@ -60,7 +60,6 @@ def label(
         generated: samples files without a repeated id.
         train: labelled samples of at least two relations, which the probe is fitted to.
         schema: path or shipped name.
-        out: samples file to write.
 
     Returns:
         The summary: the settings; the numbers of samples and of uncertain ones; how many labels

@@ -22,7 +22,12 @@ from torch import Tensor, nn
 
 from relgen.common import DType, InputError
 from relgen.data import Sample
-from relgen.models import length_batches, load_language_model, load_tokenizer
+from relgen.models import (
+    lay_out_trees,
+    length_batches,
+    load_language_model,
+    load_tokenizer,
+)
 from relgen.prompting import shared_length
 
 # shares of the model's depth: the middle layers encode most about relations, the last ones predict
@@ -58,48 +63,29 @@ def views(sample: Sample) -> tuple[View, View, View]:
 
 
 class SharedRow(NamedTuple):
-    """Texts with a common prefix in one row: the common tokens, then those of each text.
+    """Texts with a common prefix as a tree: the common tokens, then those of each text.
 
     Args:
         ids: N tokens.
-        text: number of each token's text; -1 for the common tokens.
-        positions: the tokens' positions in their texts.
+        parents: index of the token before each; -1 for the first.
         places: indices of the tokens whose states are needed.
     """
 
     ids: list[int]
-    text: list[int]
-    positions: list[int]
+    parents: list[int]
     places: list[int]
 
 
 def share(texts: Sequence[tuple[Sequence[int], Sequence[int]]]) -> SharedRow:
     """Lay out texts, given as token ids and the indices of the tokens to read, as one row."""
     common = shared_length([ids for ids, _ in texts])
-    row = SharedRow(list(texts[0][0][:common]), [-1] * common, list(range(common)), [])
-    for number, (ids, places) in enumerate(texts):
-        shift = len(row.ids) - common
-        row.places.extend(at if at < common else at + shift for at in places)
+    row = SharedRow(list(texts[0][0][:common]), list(range(-1, common - 1)), [])
+    for ids, places in texts:
+        start = len(row.ids)
+        row.places.extend(at if at < common else at + start - common for at in places)
         row.ids.extend(ids[common:])
-        row.text.extend([number] * (len(ids) - common))
-        row.positions.extend(range(common, len(ids)))
+        row.parents.extend([common - 1, *range(start, len(row.ids) - 1)][: len(ids) - common])
     return row
-
-
-def lay_out(rows: Sequence[SharedRow]) -> tuple[Tensor, Tensor, Tensor]:
-    """Return a batch of rows: ids and positions, (B, T), and the mask (B, 1, T, T).
-
-    The mask is True where a token sees a key: earlier tokens of the prefix or of the same text.
-    """
-    length = max(len(row.ids) for row in rows)
-
-    def padded(name: str) -> Tensor:
-        return torch.tensor([[*getattr(row, name), *[0] * (length - len(row.ids))] for row in rows])
-
-    text = padded("text")
-    seen = (text[:, None, :] == -1) | (text[:, None, :] == text[:, :, None])  # (B, T, T)
-    # padding comes last, where only padding sees it
-    return padded("ids"), padded("positions"), (seen & torch.ones_like(seen).tril())[:, None]
 
 
 class StateReader:
@@ -153,7 +139,8 @@ class StateReader:
         return list(encoded["input_ids"]), places
 
     def _forward(self, rows: Sequence[SharedRow]) -> list[Tensor]:
-        ids, positions, mask = (part.to(self.model.device) for part in lay_out(rows))
+        trees = lay_out_trees([(row.ids, row.parents) for row in rows])
+        ids, positions, mask = (part.to(self.model.device) for part in trees)
         output = self.model.get_decoder()(
             input_ids=ids,
             position_ids=positions,

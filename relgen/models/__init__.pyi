@@ -1,3 +1,4 @@
+from .batching import lay_out_trees as lay_out_trees
 from .batching import length_batches as length_batches
 from .causal_lm import EMBEDDED_ENCODER as EMBEDDED_ENCODER
 from .causal_lm import EMBEDDED_LANGUAGE_MODEL as EMBEDDED_LANGUAGE_MODEL

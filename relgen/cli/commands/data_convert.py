@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 
-from relgen.common import InputError, counted, refuse_inputs
+from relgen.common import InputError, refuse_inputs
 from relgen.data import ConvertOptions as Options
 from relgen.data import ReadStatistics, Sample, load_schema, write_samples
 from relgen.data.corpora import (
@@ -34,8 +34,14 @@ def run(options: Options) -> None:
             counts[sample.relation] += 1
             yield sample
 
-    samples = counted(_read(options, statistics), "samples converted")
-    total = write_samples(options.out, converted(patch.apply(samples) if patch else samples))
+    samples = _read(options, statistics)
+    patched: Iterable[Sample] = converted(samples if patch is None else patch.apply(samples))
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import track
+
+        patched = track(patched, "converting", console=Console(stderr=True), transient=True)
+    total = write_samples(options.out, patched)
     if patch is not None:
         _print_patched(patch, tacred=tacred)
     for label in sorted(unused):

@@ -22,22 +22,12 @@ class AnswerTrie(NamedTuple):
     Args:
         ids: (N,), token ids.
         parents: (N,), index of the preceding token; -1 at the start of an answer.
-        depths: (N,), number of preceding tokens.
         paths: the indices of each answer's tokens.
     """
 
     ids: Tensor
     parents: Tensor
-    depths: Tensor
     paths: tuple[tuple[int, ...], ...]
-
-    def visible(self) -> Tensor:
-        """Return a mask (N, N), True where a token (row) sees itself or an ancestor (column)."""
-        seen = torch.eye(len(self.ids), dtype=torch.bool)
-        for index, parent in enumerate(self.parents.tolist()):
-            if parent >= 0:
-                seen[index] |= seen[parent]
-        return seen
 
 
 def build_trie(answers: Sequence[Sequence[int]]) -> AnswerTrie:
@@ -52,23 +42,16 @@ def build_trie(answers: Sequence[Sequence[int]]) -> AnswerTrie:
     """
     if not all(answers) or len(set(map(tuple, answers))) < len(answers):
         raise ValueError("answers must differ, and have at least one token")
-    ids: list[int] = []
-    parents: list[int] = []
-    depths: list[int] = []
-    children: dict[tuple[int, int], int] = {}
+    nodes: dict[tuple[int, int], int] = {}  # by parent and token
     paths = []
     for answer in answers:
         node, path = -1, []
-        for depth, token in enumerate(answer):
-            if (node, token) not in children:
-                children[node, token] = len(ids)
-                ids.append(token)
-                parents.append(node)
-                depths.append(depth)
-            node = children[node, token]
+        for token in answer:
+            node = nodes.setdefault((node, token), len(nodes))
             path.append(node)
         paths.append(tuple(path))
-    return AnswerTrie(torch.tensor(ids), torch.tensor(parents), torch.tensor(depths), tuple(paths))
+    parents, ids = zip(*nodes, strict=True)
+    return AnswerTrie(torch.tensor(ids), torch.tensor(parents), tuple(paths))
 
 
 def mean_log_likelihoods(trie: AnswerTrie, log_probabilities: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ its own tokens, followed by all answers as a prefix tree.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,59 +15,12 @@ from transformers import DynamicCache
 
 from relgen.common import DType
 from relgen.data import RelationSchema, Sample
-from relgen.evaluation.direct.answers import AnswerTrie, build_trie
+from relgen.evaluation.direct.answers import build_trie
 from relgen.evaluation.direct.prompt import DirectPrompt
 from relgen.generation import check_cacheable, check_fits, context_window
 from relgen.kernels import accelerate
-from relgen.models import load_language_model, load_tokenizer
+from relgen.models import lay_out_trees, load_language_model, load_tokenizer
 from relgen.prompting import encode, prompt_format
-
-
-class QuestionBatch(NamedTuple):
-    """B questions of at most Q tokens after a prefix of P, each followed by I tokens of the trie.
-
-    The last token of an answer is predicted but not read.
-
-    Args:
-        ids: (B, Q + I): a question, padding, the trie.
-        positions: (B, Q + I), not counting padding.
-        mask: (B, 1, Q + I, P + Q + I), True where a token sees a key.
-        predictors: (B, M): columns whose states predict the trie's tokens.
-        places: (N,): index of the predictor, below M, of each token of the trie.
-    """
-
-    ids: Tensor
-    positions: Tensor
-    mask: Tensor
-    predictors: Tensor
-    places: Tensor
-
-
-def lay_out(questions: Sequence[Sequence[int]], trie: AnswerTrie, prefix: int) -> QuestionBatch:
-    """Lay out B questions (none empty), a trie of N tokens and a prefix of P for one pass."""
-    lengths = torch.tensor([len(question) for question in questions])  # (B,)
-    # siblings are predicted by the same state: the head runs once for each parent
-    parents, places = torch.unique(trie.parents, return_inverse=True)  # (M,), (N,)
-    inner = parents[parents >= 0]  # (I,)
-    size, width = len(questions), int(lengths.max())
-    ids = torch.zeros(size, width + len(inner), dtype=torch.long)
-    for row, question in enumerate(questions):
-        ids[row, : len(question)] = torch.tensor(question)
-    ids[:, width:] = trie.ids[inner]
-    columns = torch.arange(width)
-    positions = torch.cat(
-        [columns.expand(size, -1), lengths[:, None] + trie.depths[inner].expand(size, -1)], dim=1
-    )
-    seen = torch.zeros(size, width + len(inner), prefix + width + len(inner)).bool()
-    seen[:, :, :prefix] = True
-    # padding sees the tokens before it: softmax over nothing would give NaN
-    seen[:, :width, prefix : prefix + width] = columns[None, :] <= columns[:, None]
-    seen[:, width:, prefix : prefix + width] = (columns < lengths[:, None])[:, None, :]
-    seen[:, width:, prefix + width :] = trie.visible()[inner][:, inner]
-    # parents are sorted: -1 (the question's last token), then the inner tokens
-    after = width + torch.arange(len(inner)).expand(size, -1)
-    predictors = torch.cat([lengths[:, None] - 1, after], dim=1)  # (B, M)
-    return QuestionBatch(ids, prefix + positions, seen[:, None], predictors, places)
 
 
 class DirectReader:
@@ -100,6 +53,11 @@ class DirectReader:
         self._name = model
         self._window = context_window(loaded.config)
         self._longest = max(map(len, self.trie.paths))
+        # siblings are predicted by the same state: the head runs once for each parent. Parents are
+        # sorted: -1 stands for the question's last token, and the last of an answer is not read
+        parents, self._predictors = torch.unique(self.trie.parents, return_inverse=True)  # M, N
+        self._inner = self.trie.ids[parents[1:]].tolist()
+        self._above = self._predictors[parents[1:]]  # (M - 1,)
         cache: Any = DynamicCache()
         ids = torch.tensor([self.prefix], device=self.model.device)
         with torch.inference_mode():
@@ -130,22 +88,29 @@ class DirectReader:
             (B, N), float32, on the CPU.
         """
         questions = [self.question(sample) for sample in samples]
-        batch = lay_out(questions, self.trie, len(self.prefix))
+        last = [len(question) - 1 for question in questions]
+        trees = [
+            ([*question, *self._inner], [*range(-1, end), *(self._above + end).tolist()])
+            for question, end in zip(questions, last, strict=True)
+        ]
         device = self.model.device
+        laid_out = lay_out_trees(trees, len(self.prefix))
+        ids, positions, mask = (part.to(device) for part in laid_out)
+        columns = torch.tensor(last)[:, None] + torch.arange(len(self._inner) + 1)  # (B, M)
         # views: the pass concatenates its own keys, so these stay unchanged
         kept = [
             tuple(x.expand(len(samples), -1, -1, -1) for x in states) for states in self._states
         ]
         states = self.model.get_decoder()(
-            input_ids=batch.ids.to(device),
-            attention_mask=batch.mask.to(device),
-            position_ids=batch.positions.to(device),
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=positions,
             past_key_values=DynamicCache(kept),
             use_cache=True,
-        ).last_hidden_state  # (B, Q + N, D)
+        ).last_hidden_state  # (B, T, D)
         rows = torch.arange(len(samples), device=device)[:, None]
         head = self.model.get_output_embeddings()
-        logits = head(states[rows, batch.predictors.to(device)]).float()  # (B, M, V)
-        places, ids = batch.places.to(device), self.trie.ids.to(device)
-        result: Tensor = logits[:, places, ids] - logits.logsumexp(-1)[:, places]
+        logits = head(states[rows, columns.to(device)]).float()  # (B, M, V)
+        predictors, answers = self._predictors.to(device), self.trie.ids.to(device)
+        result: Tensor = logits[:, predictors, answers] - logits.logsumexp(-1)[:, predictors]
         return result.cpu()

@@ -14,13 +14,14 @@ from relgen.common import (
     inputs_hash,
     map_in_chunks,
     read_json,
+    upcast,
     write_json,
     write_jsonl,
 )
 from relgen.data import RelationSchema, Sample, load_schema, read_samples, repeated_texts
 from relgen.evaluation.direct.answers import find_label, greedy_answer, mean_log_likelihoods
 from relgen.evaluation.direct.prompt import DirectPrompt, draw_demonstrations
-from relgen.evaluation.direct.settings import DirectSettings
+from relgen.evaluation.direct.settings import DirectOptions, DirectSettings
 from relgen.evaluation.scores import score_labels
 from relgen.generation import DraftRequest, GenerationSettings, find_engine
 from relgen.models import find_device
@@ -34,26 +35,11 @@ Row = tuple[str | None, list[float], str | None]
 Asker = Callable[[Sequence[Sample]], list[Row]]
 
 
-def classify(
-    settings: DirectSettings,
-    *,
-    train: str | Path,
-    test: str | Path,
-    schema: str | Path,
-    out: str | Path,
-    force: bool = False,
-) -> dict[str, Any]:
-    """Write `predictions.jsonl`, `scores.json` and `direct.json` (a summary) to a folder.
+def classify(options: DirectOptions) -> dict[str, Any]:
+    """Write `predictions.jsonl`, `scores.json` and `direct.json` (a summary) to the folder `out`.
 
     Called again with the same settings and inputs, a killed run resumes and a finished one is kept.
-
-    Args:
-        settings: the model and the way to ask it.
-        train: samples to show; not read when `shots` is 0.
-        test: samples to classify.
-        schema: path or shipped name.
-        out: the folder.
-        force: replace answers of other settings or inputs in the folder.
+    The training samples are not read when none is shown.
 
     Returns:
         The summary: the settings, `samples`, `unparseable` answers, `micro_f1`, `seconds`.
@@ -61,15 +47,16 @@ def classify(
     Raises:
         InputError: an input cannot be used, or labelled sentences are test sentences as well.
     """
-    out, relations = Path(out), load_schema(schema)
+    settings = upcast(DirectSettings, options)
+    out, relations = Path(options.out), load_schema(options.schema)
     if out.is_file():
         raise InputError("this is a file, not a folder", path=out, remedy="give --out a folder")
-    header = inputs_hash(settings, [train, test], relations.to_dict())
-    finished = _finished_summary(out / "direct.json", header, force=force)
+    header = inputs_hash(settings, [options.train, options.test], relations.to_dict())
+    finished = _finished_summary(out / "direct.json", header, force=options.force)
     if finished is not None:
         return finished
-    samples = read_samples(test, schema=relations)
-    shown = _demonstrations(settings, train, samples, relations)
+    samples = read_samples(options.test, schema=relations)
+    shown = _demonstrations(settings, options.train, samples, relations)
     began = time.monotonic()
     ask = (_free if settings.answer == "free" else _among_labels)(settings, relations, shown)
     # sentences of similar length share a batch
@@ -95,7 +82,7 @@ def classify(
     }
     lines = (_line(sample, row, relations) for sample, row in zip(samples, rows, strict=True))
     write_jsonl(out / "predictions.jsonl", lines)
-    write_json(out / "scores.json", scores.to_json())
+    write_json(out / "scores.json", asdict(scores))
     write_json(out / "direct.json", summary)
     partial.unlink()
     return summary

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pytest
 
-from relgen.common.configuration import field_helps, merged, read, read_file
+from relgen.common.configuration import field_helps, merged, read, read_merged
 from relgen.common.errors import InputError
 from relgen.common.ranges import NonNegativeFloat, PositiveInt, Share
 
@@ -108,13 +108,14 @@ def test_what_must_be_given() -> None:
 def test_a_file_and_values_over_it(tmp_path: Path) -> None:
     path = tmp_path / "s.yaml"
     path.write_text("corpus: a\nserver:\n  url: http://z\n  tries: 0\n", encoding="utf-8")
-    made = read_file(Settings, path, {"server": {"tries": 5}})
+    values = read_merged([path])
+    made = read(Settings, merged(values, {"server": {"tries": 5}}), paths=[path])
     assert made.server == Server("http://z", 5)
     with pytest.raises(InputError, match=r"s\.yaml:4: field 'server.tries': must be a whole"):
-        read_file(Settings, path)
+        read(Settings, values, paths=[path])
     # the file is not to blame for what stands over it
     with pytest.raises(InputError, match=r"^field 'shots': must be"):
-        read_file(Settings, path, {"shots": 0, "server": None})
+        read(Settings, {"corpus": "a", "shots": 0}, paths=[path], given={"shots"})
 
 
 def test_help_is_the_docstring_below_a_field() -> None:

@@ -10,6 +10,7 @@ from relgen.common.errors import CombinedInputError, InputError
 from relgen.data.samples import (
     Entity,
     Sample,
+    check_samples,
     iter_samples,
     normalised,
     read_samples,
@@ -111,6 +112,13 @@ def test_an_unknown_relation_names_the_nearest(tmp_path):
     path = _write(tmp_path / "s.jsonl", {**ROW, "relation": "live_in"})
     with pytest.raises(InputError, match=r"s\.jsonl:1: .*'live_in'.*did you mean lives_in\?"):
         read_samples(path, schema=SCHEMA)
+
+
+def test_a_file_is_checked_to_its_last_label(tmp_path):
+    path = _write(tmp_path / "test.jsonl", ROW, {**ROW, "id": "b", "relation": "lives-in"})
+    check_samples(path, None)
+    with pytest.raises(InputError, match=r"test\.jsonl:2: .*'lives-in'.*did you mean lives_in\?"):
+        check_samples(path, SCHEMA)
 
 
 @pytest.mark.parametrize("line", ["{", '"a"', "[1]", "nonsense"])

@@ -7,7 +7,7 @@ import torch
 
 from relgen.common.errors import InputError
 from relgen.data.samples import Entity, Sample
-from relgen.labelling.states import EXCHANGED, StateReader, lay_out, share, views
+from relgen.labelling.states import EXCHANGED, StateReader, share, views
 from relgen.models.causal_lm import load_language_model
 
 SHORT = Sample("1", "Ann lives in Bern.", Entity(0, 3), Entity(13, 17), "x")
@@ -58,20 +58,9 @@ def test_the_states_are_those_of_the_last_tokens_of_entities_and_statements(
 def test_texts_that_begin_alike_share_their_beginning() -> None:
     row = share([([5, 6, 7, 8], [1, 3]), ([5, 6, 9], [2])])
     assert row.ids == [5, 6, 7, 8, 9]
-    assert row.text == [-1, -1, 0, 0, 1]
-    assert row.positions == [0, 1, 2, 3, 2]
+    assert row.parents == [-1, 0, 1, 2, 1]
     assert row.places == [1, 3, 4]
-    ids, positions, mask = lay_out([row, share([([4], [0])])])
-    assert ids.tolist() == [[5, 6, 7, 8, 9], [4, 0, 0, 0, 0]]
-    assert positions.tolist() == [[0, 1, 2, 3, 2], [0, 0, 0, 0, 0]]
-    assert mask[0, 0].int().tolist() == [
-        [1, 0, 0, 0, 0],
-        [1, 1, 0, 0, 0],
-        [1, 1, 1, 0, 0],
-        [1, 1, 1, 1, 0],
-        [1, 1, 0, 0, 1],
-    ]
-    assert bool(mask.any(-1).all())  # a token that sees nothing would turn into NaN
+    assert share([([5, 6], [0]), ([5, 6, 9], [2])]).parents == [-1, 0, 1]
 
 
 def test_exchanging_head_and_tail_exchanges_the_slots(reader: StateReader) -> None:

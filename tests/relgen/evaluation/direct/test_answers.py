@@ -21,19 +21,7 @@ LOGS = torch.tensor([0.5, 0.8, 0.25, 0.5, 0.4, 0.1]).log()
 def test_common_beginnings_stand_once() -> None:
     assert TRIE.ids.tolist() == [7, 8, 9, 5, 4, 9]
     assert TRIE.parents.tolist() == [-1, 0, 1, 1, -1, 4]
-    assert TRIE.depths.tolist() == [0, 1, 2, 2, 0, 1]
     assert TRIE.paths == ((0, 1, 2), (0, 1, 3), (4, 5))
-
-
-def test_a_token_sees_itself_and_those_before_it() -> None:
-    assert TRIE.visible().int().tolist() == [
-        [1, 0, 0, 0, 0, 0],
-        [1, 1, 0, 0, 0, 0],
-        [1, 1, 1, 0, 0, 0],
-        [1, 1, 0, 1, 0, 0],
-        [0, 0, 0, 0, 1, 0],
-        [0, 0, 0, 0, 1, 1],
-    ]
 
 
 def test_mean_log_likelihoods() -> None:
