@@ -134,8 +134,8 @@ class Sample:
         return row | {key: dict(value) for key, value in optional.items() if value is not None}
 
     @classmethod
-    def from_json(cls, row: Any) -> Sample:
-        """Return the sample of a decoded line.
+    def from_json(cls, row: Any, defaults: Mapping[str, str] | None = None) -> Sample:
+        """Return the sample of a decoded line, with defaults for its id and relation.
 
         Raises:
             InputError: a field is missing or malformed.
@@ -145,13 +145,18 @@ class Sample:
         provenance = row.get("provenance")
         if provenance is not None and not isinstance(provenance, dict):
             raise InputError("must be an object", field="provenance", value=provenance)
+        known = {"source": "human", **(defaults or {})}
+
+        def text(key: str) -> str:
+            return known[key] if key in known and key not in row else value_of(row, key, str)
+
         return cls(
-            id=value_of(row, "id", str),
-            text=value_of(row, "text", str),
+            id=text("id"),
+            text=text("text"),
             head=_entity(row, "head"),
             tail=_entity(row, "tail"),
-            relation=value_of(row, "relation", str),
-            source=value_of(row, "source", str) if "source" in row else "human",
+            relation=text("relation"),
+            source=text("source"),
             provenance=provenance,
             scores=_scores(row),
         )
@@ -221,10 +226,10 @@ def checked_samples(
                 except json.JSONDecodeError as error:
                     problem = f"not valid JSON at column {error.colno}: {error.msg}"
                     raise InputError(problem, value=line.strip()) from error
-                if isinstance(row, dict):
-                    given = row if labelled else {"relation": UNLABELLED, **row}
-                    row = {"id": f"{path.stem}-{number}", **given}
-                sample = Sample.from_json(row)
+                defaults = {"id": f"{path.stem}-{number}"}
+                if not labelled:
+                    defaults["relation"] = UNLABELLED
+                sample = Sample.from_json(row, defaults)
                 if schema is not None:
                     schema.check_label(sample.relation)
                 if checks.passes(sample.id, number):

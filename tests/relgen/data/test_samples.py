@@ -108,6 +108,13 @@ def test_a_malformed_line_names_file_line_field_value_and_remedy(tmp_path, chang
     assert "\n" not in message
 
 
+def test_what_is_missing_is_told_by_the_keys_of_the_line(tmp_path):
+    path = _write(tmp_path / "s.jsonl", {"text": "Ann lives in Bern.", "label": "lives_in"})
+    message = r"s\.jsonl:1: field 'head': missing \(got \['label', 'text'\]\)"
+    with pytest.raises(InputError, match=message):
+        read_samples(path)
+
+
 def test_an_unknown_relation_names_the_nearest(tmp_path):
     path = _write(tmp_path / "s.jsonl", {**ROW, "relation": "live_in"})
     with pytest.raises(InputError, match=r"s\.jsonl:1: .*'live_in'.*did you mean lives_in\?"):
