@@ -273,12 +273,7 @@ def optimizer_bytes(
     """Return the bytes of an optimiser's state, measured in a step over six numbers.
 
     Optimisers of other libraries than torch may work on a GPU only; they are assumed to keep two
-    numbers a weight, of one byte each if named "8bit".
-
-    Args:
-        make: builds the optimiser.
-        numbers: number of trained numbers.
-        trained: bytes of each.
+    numbers a weight, of one byte each if named "8bit". A trained number has `trained` bytes.
     """
     probe = Parameter(torch.zeros(2, 3, dtype=torch.float64 if trained == 8 else torch.float32))
     probe.grad = torch.zeros_like(probe)
