@@ -91,7 +91,7 @@ class Pass(NamedTuple):
 
 
 class StepMemory:
-    """The bytes of a step's parts.
+    """The memory of a step, part by part, in bytes.
 
     Args:
         decoder: sizes of the model and its adapter.

@@ -1,6 +1,7 @@
 """The files and pictures of a classifier's run."""
 
 import json
+from dataclasses import asdict
 
 import pytest
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -57,7 +58,7 @@ def test_fit_test_and_predict_by_command_line(files, encoder):
 
     loaded = relgen.load_classifier(out / "model")
     held_out = read_samples(files / "test.jsonl")
-    expected = [prediction.to_json() for prediction in loaded.predict_samples(held_out)]
+    expected = [asdict(prediction) for prediction in loaded.predict_samples(held_out)]
     assert_same_predictions(tested, expected, predicted)
     assert [row["id"] for row in tested] == [sample.id for sample in held_out]
     gold = [sample.relation for sample in held_out]
