@@ -4,8 +4,8 @@ from .grid import GRID_MARK as GRID_MARK
 from .grid import load_grid as load_grid
 from .grid_runner import choose as choose
 from .grid_runner import run as run
-from .report_data import ArmFiles as ArmFiles
-from .report_data import ReportData as ReportData
-from .report_data import StageData as StageData
+from .results import ArmFiles as ArmFiles
+from .results import ReportData as ReportData
+from .results import StageData as StageData
 from .runner import RunOptions as RunOptions
 from .stages import STAGE_KINDS as STAGE_KINDS

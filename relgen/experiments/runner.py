@@ -15,7 +15,7 @@ import io
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -28,19 +28,19 @@ from relgen.common import (
     NonNegativeInt,
     fast_dtype,
     read_json,
-    try_lock,
     write_json,
 )
 from relgen.experiments.config import Experiment
-from relgen.experiments.report_data import write_report_data
-from relgen.experiments.results import print_table, write_results
-from relgen.experiments.run_folders import owned, owner_of
-from relgen.experiments.stage_state import (
+from relgen.experiments.results import print_table, write_report_data, write_results
+from relgen.experiments.run_folders import (
     clear,
     delete_weights,
     input_hashes,
     is_done,
+    owned,
+    owner_of,
     require_inputs,
+    reserved,
 )
 from relgen.experiments.stages import STAGE_KINDS, Plan, Stage
 from relgen.kernels import return_freed_memory
@@ -50,7 +50,6 @@ Execute = Callable[[Sequence[str]], None]
 
 _BEGUN = "begun.json"
 _TERMINATED = 143
-_WAIT = 1.0  # seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,14 +118,14 @@ def run_experiment(
     forced = [stage for stage in _select(plan, options.force) if stage in chosen]
     with owned(owner_of(experiment), out, shared=bool(options.seed)):
         for stage in forced:
-            with _reserved(stage):
+            with reserved(stage):
                 clear(stage)
         began = time.monotonic()
         for number, stage in enumerate(chosen, start=1):
             if is_done(stage):
                 continue
             _announce(stage, number, chosen, time.monotonic() - began)
-            with _reserved(stage):
+            with reserved(stage):
                 # another process may have run it in the meantime
                 if not is_done(stage):
                     _run_stage(stage, plan, execute)
@@ -174,24 +173,6 @@ def _chosen(plan: Plan, options: RunOptions) -> list[Stage]:
 def _seed_of(stage: Stage) -> int | None:
     first = stage.name.partition("/")[0]
     return int(first.removeprefix("seed")) if first.startswith("seed") else None
-
-
-@contextlib.contextmanager
-def _reserved(stage: Stage) -> Iterator[None]:
-    """Lock a stage, after waiting for a process that is running it."""
-    stage.folder.parent.mkdir(parents=True, exist_ok=True)
-    with (stage.folder.parent / f".{stage.folder.name}.lock").open("w") as lock:
-        waited = False
-        while not try_lock(lock):
-            if not waited:
-                _say(f"waiting for the process that runs {stage.name}")
-            waited = True
-            time.sleep(_WAIT)
-        yield
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 def _run_stage(stage: Stage, plan: Plan, execute: Execute) -> None:
@@ -243,7 +224,7 @@ def _announce(stage: Stage, number: int, chosen: list[Stage], seconds: float) ->
     kinds = [f"{left.count(kind)} {kind}" for kind in STAGE_KINDS if kind in left]
     after = f"; then {', '.join(kinds)}" if kinds else "; then the report"
     clock = f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
-    _say(f"[{number}/{len(chosen)}] {clock}  {stage.name}{after}")
+    print(f"[{number}/{len(chosen)}] {clock}  {stage.name}{after}", file=sys.stderr, flush=True)
 
 
 def _select(plan: Plan, names: Iterable[str]) -> list[Stage]:

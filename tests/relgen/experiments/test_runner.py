@@ -15,8 +15,8 @@ from relgen.common.files import read_json, try_lock
 from relgen.experiments import runner
 from relgen.experiments.config import Experiment
 from relgen.experiments.planner import plan
+from relgen.experiments.run_folders import is_done
 from relgen.experiments.runner import print_plan, run_experiment
-from relgen.experiments.stage_state import is_done
 from tests.relgen.experiments.fake_commands import FakeCommands, do, run_options
 
 
