@@ -1,4 +1,4 @@
-"""Run folders: whose they are, which process works in them, and which of their stages are done.
+"""Run folders: their owners, their locks, and the state of the stages in them.
 
 A file (`experiment.json`, `grid.json`) names the owner of a folder. A lock keeps other processes
 out while one works in the folder, or in the folder of one stage.
