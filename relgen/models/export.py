@@ -11,7 +11,7 @@ from transformers import AutoConfig
 from relgen import __version__
 from relgen.common import DType, InputError, atomic_folder, content_hash, read_json, write_json
 from relgen.models.causal_lm import load_language_model, load_tokenizer, resolve_model
-from relgen.models.lora import ADAPTER_FILE, find_adapter, load_adapter
+from relgen.models.lora import find_adapter, load_adapter
 
 _ORIGIN_FILE = "relgen_export.json"
 
@@ -83,11 +83,6 @@ def _check_place(out: Path, force: bool) -> None:
 
 def _base_of(peft_config: Path) -> str:
     """Return the base model that an adapter names."""
-    own = peft_config.with_name(ADAPTER_FILE)
-    config = read_json(own if own.is_file() else peft_config)
-    name = config.get("base_model") or config.get("base_model_name_or_path")
-    if not name:
-        raise InputError(
-            "names no base model", path=peft_config.parent, remedy="give it with --model"
-        )
-    return str(name)
+    if name := read_json(peft_config).get("base_model_name_or_path"):
+        return str(name)
+    raise InputError("names no base model", path=peft_config.parent, remedy="give it with --model")
