@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, get_args
 
-from peft import PeftModel
 from transformers import AutoConfig
 
 from relgen import __version__
@@ -30,7 +29,6 @@ def export_merged(
 
     Args:
         adapter: folder that `relgen dpo fit` or PEFT wrote.
-        out: folder to write.
         model: the base; by default the one that the adapter names.
         dtype: of the merged weights; by default that of the base.
         force: replace an earlier export at `out`.
@@ -43,8 +41,7 @@ def export_merged(
     peft_config = find_adapter(adapter)
     base = model or _base_of(peft_config)
     loaded = load_language_model(base, dtype=dtype or own_dtype(base), attention="sdpa")
-    policy: PeftModel = load_adapter(loaded, adapter)
-    merged: Any = policy.merge_and_unload()
+    merged: Any = load_adapter(loaded, adapter).merge_and_unload()
     with atomic_folder(out) as temporary:
         merged.save_pretrained(temporary)
         load_tokenizer(base).save_pretrained(temporary)

@@ -12,7 +12,7 @@ from relgen.data.samples import Entity, Sample, write_samples
 from relgen.data.schema import RelationSchema
 from relgen.evaluation.direct import run
 from relgen.evaluation.direct.run import Row, classify
-from relgen.evaluation.direct.settings import DirectOptions, DirectSettings
+from relgen.evaluation.settings import DirectOptions, DirectSettings
 
 SCHEMA = """
 name: weather
