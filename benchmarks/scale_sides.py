@@ -17,7 +17,7 @@ from benchmarks.scale_data import DIMENSION, embeddings, held_out_sentences, sen
 from relgen.cli.commands import data_convert
 from relgen.data.options import ConvertOptions
 from relgen.data.samples import Sample, iter_samples, write_samples
-from relgen.generation.overlap import OverlapIndex, context_words, jaccard
+from relgen.generation.acceptance import OverlapIndex, context_words, jaccard
 from relgen.generation.settings import GenerationSettings
 
 Item = TypeVar("Item")

@@ -8,7 +8,7 @@ from typing import Any
 
 from relgen.cli.main import run as execute
 from relgen.common import InputError, read_json
-from relgen.experiments import RunOptions, choose, load_grid
+from relgen.experiments import RunOptions, load_grid
 from relgen.experiments import run as run_experiments
 
 
@@ -36,7 +36,6 @@ def run(
         raise InputError("a grid needs the name of one cell", field="cell", remedy=remedy)
     cells = () if cell is None else (cell,)
     options = RunOptions(experiment=str(experiment), out=str(out), cell=cells, force=tuple(force))
-    run_experiments(options, execute)
-    (chosen,) = choose(grid, cells)
-    results: dict[str, Any] = read_json(chosen.folder(Path(out)) / "results.json")
+    (folder,) = run_experiments(options, execute)
+    results: dict[str, Any] = read_json(folder / "results.json")
     return results

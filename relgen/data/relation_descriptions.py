@@ -89,8 +89,8 @@ def schema_from_descriptions(
 
 def _describing(label: str, descriptions: Sequence[Description], path: str | Path) -> Description:
     """Find the description of a label by id, or else by name."""
-    matches = [x for x in descriptions if x.key == label]
-    matches = matches or [x for x in descriptions if x.name == label]
+    named = [x for x in descriptions if x.key == label]
+    matches = named or [x for x in descriptions if x.name == label]
     if len(matches) == 1:
         return matches[0]
     if matches:
@@ -100,7 +100,6 @@ def _describing(label: str, descriptions: Sequence[Description], path: str | Pat
     names = [name for x in descriptions for name in (x.key, x.name)]
     near = difflib.get_close_matches(label, names, n=1)
     problem = "no description for this relation"
-    remedy = (
-        f"did you mean '{near[0]}'? " if near else ""
-    ) + "describe it, or give the negative label with --negative"
+    meant = f"did you mean '{near[0]}'? " if near else ""
+    remedy = f"{meant}describe it, or give the negative label with --negative"
     raise InputError(problem, path=path, field="relation", value=label, remedy=remedy)

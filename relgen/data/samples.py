@@ -134,10 +134,8 @@ class Sample:
         return row | {key: dict(value) for key, value in optional.items() if value is not None}
 
     @classmethod
-    def from_json(
-        cls, row: Any, *, default_id: str | None = None, default_relation: str | None = None
-    ) -> Sample:
-        """Return the sample of a decoded line; the defaults replace a missing id or relation.
+    def from_json(cls, row: Any) -> Sample:
+        """Return the sample of a decoded line.
 
         Raises:
             InputError: a field is missing or malformed.
@@ -147,8 +145,6 @@ class Sample:
         provenance = row.get("provenance")
         if provenance is not None and not isinstance(provenance, dict):
             raise InputError("must be an object", field="provenance", value=provenance)
-        defaults = {"id": default_id, "relation": default_relation}
-        row = {key: value for key, value in defaults.items() if value is not None} | row
         return cls(
             id=value_of(row, "id", str),
             text=value_of(row, "text", str),
@@ -225,11 +221,10 @@ def checked_samples(
                 except json.JSONDecodeError as error:
                     problem = f"not valid JSON at column {error.colno}: {error.msg}"
                     raise InputError(problem, value=line.strip()) from error
-                sample = Sample.from_json(
-                    row,
-                    default_id=f"{path.stem}-{number}",
-                    default_relation=None if labelled else UNLABELLED,
-                )
+                if isinstance(row, dict):
+                    given = row if labelled else {"relation": UNLABELLED, **row}
+                    row = {"id": f"{path.stem}-{number}", **given}
+                sample = Sample.from_json(row)
                 if schema is not None:
                     schema.check_label(sample.relation)
                 if checks.passes(sample.id, number):

@@ -53,19 +53,15 @@ class Scores:
 
     def summary(self) -> dict[str, float]:
         """Return the overall scores by name."""
-        names = ("micro_f1", "macro_f1", "precision", "recall")
-        values = {name: getattr(self, name) for name in names}
-        return values if self.official_f1 is None else {**values, "official_f1": self.official_f1}
+        names = ("micro_f1", "macro_f1", "precision", "recall", "official_f1")
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
 
 
 def precision_recall_f1(correct: Tensor, predicted: Tensor, gold: Tensor) -> Tensor:
     """Return precision, recall and F1 (3, ...) from counts of one shape (...); 0 for 0/0."""
     correct, predicted, gold = (x.double() for x in (correct, predicted, gold))
-    precision = torch.where(predicted > 0, correct / predicted.clamp(min=1), 0.0)
-    recall = torch.where(gold > 0, correct / gold.clamp(min=1), 0.0)
-    total = predicted + gold
-    f1 = torch.where(total > 0, 2 * correct / total.clamp(min=1), 0.0)
-    return torch.stack([precision, recall, f1])
+    f1 = 2 * correct / (predicted + gold)
+    return torch.stack([correct / predicted, correct / gold, f1]).nan_to_num(0.0)
 
 
 def score(confusion: Tensor, schema: RelationSchema, unnamed: Tensor | None = None) -> Scores:

@@ -2,7 +2,6 @@ from .arms import METHOD as METHOD
 from .arms import parse_arm as parse_arm
 from .grid import GRID_MARK as GRID_MARK
 from .grid import load_grid as load_grid
-from .grid_runner import choose as choose
 from .grid_runner import run as run
 from .results import ArmFiles as ArmFiles
 from .results import ReportData as ReportData

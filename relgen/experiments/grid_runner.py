@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from relgen.common import InputError, text_hash
@@ -15,17 +15,16 @@ from relgen.experiments.runner import Execute, RunOptions, print_plan, run_exper
 from relgen.experiments.stages import Plan, Stage
 
 
-def run(options: RunOptions, execute: Execute) -> None:
+def run(options: RunOptions, execute: Execute) -> list[Path]:
     """Run the cells of a grid, or print their commands; once all are done, write its report.
 
-    `execute` runs a command line in this process.
+    `execute` runs a command line in this process. Returns the folders of the cells.
 
     Raises:
         InputError: a stage or a job fails, or there is no such cell, seed or stage.
     """
     grid, out = load_grid(options.experiment), Path(options.out)
-    chosen = choose(grid, options.cell)
-    _check_seeds(chosen, options)
+    chosen = _chosen(grid, options)
     plans = {cell.name: plan(cell.experiment, out, cell=cell.name) for cell in chosen}
     readers = _readers(grid, plans, out)
     if not options.dry_run:
@@ -34,7 +33,7 @@ def run(options: RunOptions, execute: Execute) -> None:
             rule = "a grid is identified by its file's name"
             Owner("grid", grid.name, text_hash(grid.name)[:16], rule, content).claim(out)
         if options.jobs is not None:
-            _spread(grid, plans, options)
+            _spread(grid, chosen, plans, options)
     for cell in chosen:
         made, folder = plans[cell.name], cell.folder(out)
         if options.dry_run:
@@ -50,13 +49,22 @@ def run(options: RunOptions, execute: Execute) -> None:
             print(f"cells without results so far: {', '.join(missing)}")
         else:
             execute(["report", str(out)])
+    return [cell.folder(out) for cell in chosen]
 
 
-def _check_seeds(chosen: Collection[Cell], options: RunOptions) -> None:
-    known = {seed for cell in chosen for seed in cell.experiment.seeds}
-    if unknown := [seed for seed in options.seed if seed not in known]:
-        remedy = f"seeds: {', '.join(map(str, sorted(known)))}"
+def _chosen(grid: Grid, options: RunOptions) -> list[Cell]:
+    """Return the cells of `--cell`. Raises InputError for an unknown cell or seed."""
+    known = [cell.name for cell in grid.cells]
+    for name in options.cell:
+        if name not in known or grid.single:
+            cells = "this is a single experiment" if grid.single else f"cells: {', '.join(known)}"
+            raise InputError("no such cell", field="--cell", value=name, remedy=cells)
+    chosen = [cell for cell in grid.cells if not options.cell or cell.name in options.cell]
+    seeds = {seed for cell in chosen for seed in cell.experiment.seeds}
+    if unknown := [seed for seed in options.seed if seed not in seeds]:
+        remedy = f"seeds: {', '.join(map(str, sorted(seeds)))}"
         raise InputError("no such seed", field="--seed", value=unknown[0], remedy=remedy)
+    return chosen
 
 
 def _readers(grid: Grid, plans: Mapping[str, Plan], out: Path) -> list[Stage]:
@@ -67,24 +75,10 @@ def _readers(grid: Grid, plans: Mapping[str, Plan], out: Path) -> list[Stage]:
     return [stage for made in every for stage in made.stages]
 
 
-def choose(grid: Grid, names: Collection[str]) -> list[Cell]:
-    """Return the cells with these names, or all if there are none.
-
-    Raises:
-        InputError: there is no such cell.
-    """
-    known = [cell.name for cell in grid.cells]
-    for name in names:
-        if name not in known or grid.single:
-            cells = "this is a single experiment" if grid.single else f"cells: {', '.join(known)}"
-            raise InputError("no such cell", field="--cell", value=name, remedy=cells)
-    return [cell for cell in grid.cells if not names or cell.name in names]
-
-
-def _spread(grid: Grid, plans: Mapping[str, Plan], options: RunOptions) -> None:
+def _spread(grid: Grid, chosen: list[Cell], plans: Mapping[str, Plan], options: RunOptions) -> None:
     """Run every seed of every cell as a job."""
     commands, out = {}, Path(options.out)
-    for cell in choose(grid, [] if grid.single else list(plans)):
+    for cell in chosen:
         owner_of(cell.experiment).claim(cell.folder(out))
         for seed in cell.experiment.seeds:
             stages = [s for s in plans[cell.name].stages if s.name.startswith(f"seed{seed}/")]

@@ -48,7 +48,7 @@ def _refuse_tuned_servers(commands: StageCommands) -> None:
         if GENERATIONS[name].tuning and settings.get("backend") == "openai":
             raise InputError(
                 f"arms of {name} tune the model with DPO, but a server's model cannot be tuned",
-                field=f"generator.{GENERATIONS[name].settings}",
+                field=f"generator.{GENERATIONS[name].preset}",
                 value=preset,
                 remedy="with a server, use arms without DPO, such as obo_pure or obo_mix",
             )

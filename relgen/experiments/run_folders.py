@@ -1,4 +1,4 @@
-"""Run folders: whose they are, which process works in them, and which of their stages are done.
+"""Run folders: their owners, their locks, and the state of the stages in them.
 
 A file (`experiment.json`, `grid.json`) names the owner of a folder. A lock keeps other processes
 out while one works in the folder, or in the folder of one stage.
@@ -129,18 +129,12 @@ def require_inputs(stage: Stage, plan: Plan) -> None:
         if path.exists():
             continue
         makers = [s.name for s in plan.stages if s.folder in path.parents and s.record.is_file()]
-        if not makers:
-            raise InputError(
-                f"stage {stage.name} needs this file, which does not exist yet",
-                path=path,
-                remedy="run the stages before it as well, without --only",
-            )
-        deleted = " (keep_weights: false)" if path.suffix in _WEIGHTS else ""
-        raise InputError(
-            f"stage {stage.name} needs this file, which was deleted{deleted}",
-            path=path,
-            remedy=f"run the stage that writes it again, with --force {makers[0]}",
-        )
+        why, remedy = "does not exist yet", "run the stages before it as well, without --only"
+        if makers:
+            why = "was deleted" + (" (keep_weights: false)" if path.suffix in _WEIGHTS else "")
+            remedy = f"run the stage that writes it again, with --force {makers[0]}"
+        problem = f"stage {stage.name} needs this file, which {why}"
+        raise InputError(problem, path=path, remedy=remedy)
 
 
 def delete_weights(stages: Iterable[Stage]) -> None:

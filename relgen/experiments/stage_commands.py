@@ -170,7 +170,7 @@ class StageCommands:
 
     def generation_preset(self, name: str) -> str:
         """Return the preset for a key of `GENERATIONS`."""
-        preset: str = getattr(self.experiment.generator, GENERATIONS[name].settings)
+        preset: str = getattr(self.experiment.generator, GENERATIONS[name].preset)
         return preset
 
     def _shares(self, tuning: Tuning) -> dict[RejectionKind, float]:

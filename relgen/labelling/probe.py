@@ -36,12 +36,7 @@ class Probe(NamedTuple):
 
 
 def fit_probe(
-    states: Tensor,
-    labels: Tensor,
-    *,
-    relations: int,
-    inverses: Sequence[int | None],
-    penalty: float = 1.0,
+    states: Tensor, labels: Tensor, *, inverses: Sequence[int | None], penalty: float
 ) -> Probe:
     """Fit the regression: mean cross-entropy plus `penalty / 2` times the squared weights.
 
@@ -50,8 +45,7 @@ def fit_probe(
 
     Args:
         states: (N, 4, L, H), from `StateReader.read`.
-        labels: (N,) indices below `relations`.
-        relations: R. A relation without samples gets a small probability, not zero.
+        labels: (N,) indices below R. A relation without samples gets a small probability, not zero.
         inverses: for each of the R relations, the index of its inverse, if it has one.
         penalty: above 0.
     """
@@ -62,8 +56,8 @@ def fit_probe(
     mean = features.mean(dim=0)
     deviation = features.std(dim=0, correction=0) + _LEAST_DEVIATION
     features = (features - mean) / deviation
-    weight = torch.zeros(features.shape[1], relations, requires_grad=True)
-    bias = torch.zeros(relations, requires_grad=True)
+    weight = torch.zeros(features.shape[1], len(inverses), requires_grad=True)
+    bias = torch.zeros(len(inverses), requires_grad=True)
     optimizer = torch.optim.LBFGS(
         [weight, bias], max_iter=_ITERATIONS, line_search_fn="strong_wolfe"
     )
@@ -80,12 +74,7 @@ def fit_probe(
 
 
 def cross_validated(
-    states: Tensor,
-    labels: Tensor,
-    *,
-    relations: int,
-    inverses: Sequence[int | None],
-    penalty: float = 1.0,
+    states: Tensor, labels: Tensor, *, inverses: Sequence[int | None], penalty: float
 ) -> Tensor:
     """Return cross-validated probabilities (N, R); see `fit_probe` for the arguments.
 
@@ -93,16 +82,14 @@ def cross_validated(
     no fold, and its row is NaN.
     """
     held: list[list[int]] = [[] for _ in range(_FOLDS)]
-    for relation in range(relations):
+    for relation in range(len(inverses)):
         members = (labels == relation).nonzero()[:, 0].tolist()
         if len(members) > 1:
             for turn, member in enumerate(members):
                 held[turn % _FOLDS].append(member)
-    found = torch.full((len(labels), relations), float("nan"))
+    found = torch.full((len(labels), len(inverses)), float("nan"))
     for members in filter(None, held):
         rest = sorted(set(range(len(labels))) - set(members))
-        probe = fit_probe(
-            states[rest], labels[rest], relations=relations, inverses=inverses, penalty=penalty
-        )
+        probe = fit_probe(states[rest], labels[rest], inverses=inverses, penalty=penalty)
         found[members] = probe.probabilities(states[members])
     return found

@@ -126,7 +126,6 @@ def _fit(
     numbers = {label: number for number, label in enumerate(schema.labels)}
     fitting: dict[str, Any] = {
         "labels": torch.tensor([numbers[sample.relation] for sample in labelled]),
-        "relations": len(schema),
         "inverses": [numbers.get(inverses.get(label, "")) for label in schema.labels],
         "penalty": penalty,
     }

@@ -59,27 +59,25 @@ class SentenceEncoder:
     @torch.inference_mode()
     def encode(self, texts: Sequence[str]) -> Tensor:
         """Return unit vectors of `texts`, (n, d), float32, on the CPU."""
-        if not texts:
-            return torch.empty(0, self.model.config.hidden_size)
+        vectors = torch.empty(len(texts), self.model.config.hidden_size)
         # sentences of similar length share a batch: less padding
         order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-        starts = range(0, len(order), _BATCH)
-        pooled: list[Tensor] = []
-        for start in track(
-            starts,
+        batches = [order[start : start + _BATCH] for start in range(0, len(order), _BATCH)]
+        for batch in track(
+            batches,
             description="Embedding",
             console=Console(stderr=True),
             transient=True,
-            disable=len(starts) < _BATCHES_WORTH_A_BAR,
+            disable=len(batches) < _BATCHES_WORTH_A_BAR,
         ):
-            batch = self.tokenizer(
-                [texts[index] for index in order[start : start + _BATCH]],
+            tokens = self.tokenizer(
+                [texts[index] for index in batch],
                 padding=True,
                 truncation=True,
                 max_length=_MAX_TOKENS,
                 return_tensors="pt",
             ).to(self.device)
-            states = self.model(**batch).last_hidden_state  # (B, T, d)
-            pooled.append(mean_pool(states, batch["attention_mask"]).float().cpu())
-        vectors = F.normalize(torch.cat(pooled), dim=-1)
-        return torch.empty_like(vectors).index_copy_(0, torch.tensor(order), vectors)
+            states = self.model(**tokens).last_hidden_state  # (B, T, d)
+            pooled = mean_pool(states, tokens["attention_mask"])
+            vectors[batch] = F.normalize(pooled.float(), dim=-1).cpu()
+        return vectors

@@ -20,7 +20,10 @@ from relgen.data.corpora import (
 
 def run(options: Options) -> None:
     """Convert, with one sample in memory at a time except for corpora of one document."""
-    refuse_inputs([options.out], filter(None, (find_corpus(options.input), options.labels)))
+    source = find_corpus(options.input)
+    refuse_inputs([options.out], filter(None, (source, options.labels)))
+    if options.columns and options.format != "hub":
+        raise InputError("only --format hub has columns", field="--columns", value=options.columns)
     statistics, counts = ReadStatistics(), Counter[str]()
     renamed = _renamed(options)
     patch, unused = _patch(options, renamed), set(renamed)
@@ -34,7 +37,13 @@ def run(options: Options) -> None:
             counts[sample.relation] += 1
             yield sample
 
-    samples = _read(options, statistics)
+    samples = read_corpus(
+        options.format,
+        options.input if options.format == "hub" else source,
+        ReadOptions(options.split_name, options.mentions, options.columns),
+        skip_bad=options.skip_bad,
+        statistics=statistics,
+    )
     patched: Iterable[Sample] = converted(samples if patch is None else patch.apply(samples))
     if sys.stderr.isatty():
         from rich.console import Console
@@ -62,18 +71,6 @@ def print_skipped(statistics: ReadStatistics) -> None:
         _warn(doubt)
     if skipped := statistics.skipped:
         print(f"{skipped} malformed records left out, the first: {statistics.problems[0]}")
-
-
-def _read(options: Options, statistics: ReadStatistics) -> Iterator[Sample]:
-    if options.columns and options.format != "hub":
-        raise InputError("only --format hub has columns", field="--columns", value=options.columns)
-    return read_corpus(
-        options.format,
-        options.input if options.format == "hub" else find_corpus(options.input),
-        ReadOptions(options.split_name, options.mentions, options.columns),
-        skip_bad=options.skip_bad,
-        statistics=statistics,
-    )
 
 
 def _patch(options: Options, renamed: Collection[str]) -> LabelPatch | None:

@@ -21,8 +21,8 @@ from relgen.common import (
 from relgen.data import RelationSchema, Sample, load_schema, read_samples, repeated_texts
 from relgen.evaluation.direct.answers import find_label, greedy_answer, mean_log_likelihoods
 from relgen.evaluation.direct.prompt import DirectPrompt, draw_demonstrations
-from relgen.evaluation.direct.settings import DirectOptions, DirectSettings
 from relgen.evaluation.scores import score_labels
+from relgen.evaluation.settings import DirectOptions, DirectSettings
 from relgen.generation import DraftRequest, GenerationSettings, find_engine
 from relgen.models import find_device
 from relgen.prompting import Prompt

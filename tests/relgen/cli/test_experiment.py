@@ -17,10 +17,11 @@ from relgen.experiments.runner import RunOptions
 def test_it_runs_the_stages_and_returns_the_results(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def run(options: RunOptions, execute: Any) -> None:
+    def run(options: RunOptions, execute: Any) -> list[Path]:
         assert callable(execute)
         assert options.cell == ()
         write_json(Path(options.out) / "results.json", {"experiment": options.experiment})
+        return [Path(options.out)]
 
     monkeypatch.setattr(experiment, "run_experiments", run)
     assert relgen.run("everyday", out=tmp_path) == {"experiment": "everyday"}

@@ -1,90 +1,83 @@
-"""Numbers of modules, data modules and classifiers that are out of range, by the command line."""
+"""Trained commands: where they write, what they print, and how they continue."""
 
 from __future__ import annotations
 
-import typing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from datamodules.preferences import PreferenceDataModule
-from datamodules.relations import RelationDataModule
-from lightning_modules.dpo import DPOModule
-from lightning_modules.relation_classifier import RelationClassifierModule
-from relgen.classifiers.entity_marker import EntityMarkerClassifier
-from relgen.classifiers.knowprompt import KnowPromptClassifier
-from relgen.classifiers.retrieval import RetrievalClassifier
 from relgen.cli import main as cli
-
-DATA = {
-    "dpo": ["--data.chains", "chains.jsonl", "--data.schema", "everyday"],
-    "classifier": ["--data.human", "human.jsonl", "--data.schema", "everyday"],
-}
-PRESETS = {"dpo": "dpo/smollm2", "classifier": "classifier/entity_marker"}
-POSITIVE = "a whole number above 0"
-COUNT = "a whole number of at least 0"
-BELOW_ONE = "a number of at least 0 and below 1"
+from tests.relgen.cli.failing import failed
 
 
-@pytest.mark.parametrize(
-    ("name", "option", "value", "wanted"),
-    [
-        ("dpo", "model.lora_rank", "0", POSITIVE),
-        ("dpo", "model.lora_dropout", "1", BELOW_ONE),
-        ("dpo", "model.branch_tokens", "0", f"{POSITIVE} or null"),
-        ("dpo", "model.beta", "nan", "a number above 0"),
-        ("dpo", "model.beta", "inf", "a number above 0"),
-        ("dpo", "model.beta", "null", "a number above 0"),
-        ("dpo", "model.optimizer.lr", "inf", "a number or a Tensor"),
-        ("dpo", "model.label_smoothing", "0.5", "a number of at least 0 and below 0.5"),
-        ("dpo", "data.token_budget", "0", POSITIVE),
-        ("dpo", "data.max_length", "null", POSITIVE),
-        ("dpo", "data.validation_share", "1", BELOW_ONE),
-        ("classifier", "model.warmup_share", "7", "a number from 0 to 1"),
-        ("classifier", "model.warmup_share", "nan", "a number from 0 to 1"),
-        ("classifier", "model.head_learning_rate", "inf", "a number above 0"),
-        ("classifier", "model.generated_weight", "-0.5", "a number of at least 0"),
-        ("classifier", "model.classifier.dropout", "1.5", BELOW_ONE),
-        ("classifier", "data.generated_share", "2", "a number from 0 to 1"),
-        ("classifier", "data.batch_size", "0", POSITIVE),
-        ("classifier", "data.batch_size", "null", POSITIVE),
-        ("classifier", "data.workers", "-1", COUNT),
-    ],
-)
-def test_numbers_out_of_range(
-    name: str,
-    option: str,
-    value: str,
-    wanted: str,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+def test_fit_and_go_on(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    command = ["dpo", "fit", "-c", str(config), "--out", str(out)]
+    command += ["--trainer.enable_progress_bar", "false", "--trainer.accelerator", "cpu"]
+    assert cli.main([*command, "--trainer.max_epochs", "1", "--resume"]) == 0
+    assert capsys.readouterr().out.strip().endswith(f"dpo fit: done -> {out}")
+    assert (out / "checkpoints" / "last.ckpt").is_file()
+    assert "beta: 0.1" in (out / "config.yaml").read_text(encoding="utf-8")
+    assert list((out / "tensorboard").glob("events.*"))
+    # the command line wins over what the checkpoint remembers
+    more = ["--trainer.max_epochs", "2", "--model.beta", "0.7"]
+    assert cli.main([*command, *more, "--ckpt_path", "last"]) == 0
+    assert "beta: 0.7" in (out / "config.yaml").read_text(encoding="utf-8")
+    # what was trained is not written over unasked
+    before = (out / "checkpoints" / "last.ckpt").read_bytes()
+    capsys.readouterr()
+    line = failed(capsys, *command)
+    assert "last.ckpt: this folder holds a checkpoint of an earlier run; --resume" in line
+    assert (out / "checkpoints" / "last.ckpt").read_bytes() == before
+    assert cli.main([*command, "--trainer.max_epochs", "1", "--force"]) == 0
+    assert "beta: 0.1" in (out / "config.yaml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("shown", ["true", "false"])
+def test_progress_goes_to_stderr(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], shown: str
 ) -> None:
-    command = [name, "fit", "-c", PRESETS[name], *DATA[name], "--out", str(tmp_path / "out")]
-    assert cli.main([*command, f"--{option}={value}"]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert option.rpartition(".")[2] in line
-    assert f"must be {wanted}" in line
-    assert value in line or value == "null"
-    assert not (tmp_path / "out").exists()
+    out = tmp_path / "out"
+    command = ["dpo", "fit", "-c", str(config), "--out", str(out), "--trainer.max_epochs", "1"]
+    options = ["--trainer.enable_progress_bar", shown, "--trainer.accelerator", "cpu"]
+    assert cli.main([*command, *options]) == 0
+    said = capsys.readouterr()
+    assert said.out == f"dpo fit: done -> {out}\n"
+    assert ("Epoch 0" in said.err) == (shown == "true")
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        DPOModule,
-        RelationClassifierModule,
-        PreferenceDataModule,
-        RelationDataModule,
-        EntityMarkerClassifier,
-        KnowPromptClassifier,
-        RetrievalClassifier,
-    ],
-)
-def test_every_number_but_a_seed_has_a_range(kind: type) -> None:
-    hints = typing.get_type_hints(kind.__init__)  # type: ignore[misc]
-    free = [
-        name
-        for name, hint in hints.items()
-        if any(option in (int, float) for option in (hint, *typing.get_args(hint)))
-    ]
-    assert [name for name in free if not name.endswith("seed")] == []
+def test_a_missing_accelerator_is_said(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    line = failed(
+        capsys,
+        *("dpo", "fit", "-c", str(config), "--out", str(tmp_path / "out")),
+        *("--trainer.accelerator", "gpu"),
+    )
+    assert line.startswith("field 'trainer': ")
+
+
+def test_only_a_training_writes_its_configuration(tmp_path: Path) -> None:
+    from types import SimpleNamespace
+
+    from relgen.cli.lightning_cli import _SaveConfig
+
+    def save(config: str, path: Path, **_: Any) -> None:
+        path.write_text(config, encoding="utf-8")
+
+    trainer: Any = SimpleNamespace(default_root_dir=str(tmp_path))
+    for stage in ("fit", "test", "predict"):
+        parser: Any = SimpleNamespace(save=save)
+        config: Any = f"of {stage}"
+        _SaveConfig(parser, config).save_config(trainer, None, stage)  # type: ignore[arg-type]
+    written = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.iterdir()}
+    assert written == {
+        "config.yaml": "of fit",
+        "config.test.yaml": "of test",
+        "config.predict.yaml": "of predict",
+    }

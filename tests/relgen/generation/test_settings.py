@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +14,7 @@ from relgen.common.command_lines import parse
 from relgen.common.configuration import read, read_merged, upcast
 from relgen.common.errors import InputError
 from relgen.common.presets import find_config, list_configs
-from relgen.generation.settings import GenerationSettings
+from relgen.generation.settings import GenerationSettings, ServerSettings
 
 
 def test_defaults_are_the_papers() -> None:
@@ -77,7 +80,8 @@ def test_command_line_yaml_and_python_agree(tmp_path: Path) -> None:
     options = parse(command.Options, "generate", line.split())
     assert options is not None
     assert upcast(GenerationSettings, options) == expected
-    assert read(GenerationSettings, expected.to_dict()) == expected
+    values = json.loads(json.dumps(asdict(expected)))
+    assert read(GenerationSettings, values) == expected
 
 
 def test_shipped_presets_are_valid() -> None:
@@ -88,3 +92,31 @@ def test_shipped_presets_are_valid() -> None:
         kind = name.rsplit("_", 1)[1]
         assert settings.mode == ("aao" if kind == "xu2023" else kind)
         assert (settings.markup == "fields") == (kind == "xu2023")
+
+
+@pytest.mark.parametrize(
+    ("changes", "server", "message"),
+    [
+        ({}, {"base_url": "localhost:8000"}, "not a server.s address"),
+        ({}, {"base_url": "http://me:sk-1@host/v1"}, "user name or a password"),
+        ({}, {"concurrency": 0}, "field 'server.concurrency': must be a whole number above 0"),
+        ({}, {"cost_budget": 1.0}, "needs prices"),
+        ({}, {"knd": "vllm"}, "did you mean 'kind'"),
+        ({}, {"kind": "vlm"}, "field 'server.kind': must be one of"),
+        ({"adapter": "a"}, {}, "a server applies its own adapters"),
+        ({"backend": "transformers"}, {}, "set backend: openai"),
+    ],
+)
+def test_server_settings_that_cannot_be(
+    changes: dict[str, Any], server: dict[str, Any], message: str
+) -> None:
+    values = {"backend": "openai", "server": {"base_url": "http://h/v1", **server}, **changes}
+    with pytest.raises(InputError, match=message) as caught:
+        GenerationSettings(**values)
+    assert "sk-1" not in str(caught.value)
+
+
+def test_another_address_is_the_same_generation() -> None:
+    here = ServerSettings(base_url="http://a/v1", retries=1)
+    assert here.identity() == ServerSettings(base_url="http://b/v1", retries=2).identity()
+    assert here.identity() != ServerSettings(base_url="http://a/v1", kind="vllm").identity()

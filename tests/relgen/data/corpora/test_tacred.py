@@ -105,7 +105,7 @@ def test_types_may_be_left_out(tmp_path):
         ({"relation": None}, "field 'relation': missing .got"),
         ({"relation": " "}, "field 'relation': must be a non-empty string"),
         ({"token": None}, "field 'token': must be a list of strings"),
-        ({"token": []}, "field 'token': must not be empty"),
+        ({"token": []}, "field 'token': must be a list of strings, and not empty"),
     ],
 )
 def test_a_malformed_record_is_named_by_its_id(tmp_path, change, message):

@@ -1,4 +1,4 @@
-"""`relgen direct`: what it writes, how it goes on, and how wrong answers count."""
+"""Classifying a file: what is written, how it goes on, and how wrong answers count."""
 
 import json
 from collections.abc import Sequence
@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from relgen.cli import main as cli
 from relgen.common import append_log
 from relgen.common.errors import InputError
 from relgen.data.samples import Entity, Sample, write_samples
 from relgen.data.schema import RelationSchema
 from relgen.evaluation.direct import run
 from relgen.evaluation.direct.run import Row, classify
-from relgen.evaluation.direct.settings import DirectOptions, DirectSettings
+from relgen.evaluation.settings import DirectOptions, DirectSettings
 
 SCHEMA = """
 name: weather
@@ -121,21 +120,6 @@ def test_it_goes_on_where_it_was_killed(
         classify(DirectOptions(seed=2, out=str(tmp_path / "out"), **files))
     classify(DirectOptions(seed=2, out=str(tmp_path / "out"), force=True, **files))
     assert len(asked) == 13
-
-
-def test_the_command_on_the_embedded_model(
-    files: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    command = ["direct", *(part for key in files for part in (f"--{key}", files[key]))]
-    for answer in ("likelihood", "constrained", "free"):
-        out = tmp_path / answer
-        assert cli.main([*command, "--answer", answer, "--out", str(out)]) == 0
-        assert capsys.readouterr().out.startswith("6 sentences: micro-F1 ")
-        lines = [json.loads(x) for x in (out / "predictions.jsonl").read_text().splitlines()]
-        assert {line["relation"] for line in lines} <= {"causes", "ends", "none", None}
-        if answer != "free":
-            assert all(sum(x["scores"].values()) == pytest.approx(1, abs=1e-5) for x in lines)
-            assert all(x["scores"][x["relation"]] == x["score"] for x in lines)
 
 
 def test_bad_input(files: dict[str, str], tmp_path: Path) -> None:

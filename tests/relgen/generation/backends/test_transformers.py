@@ -219,10 +219,10 @@ def test_one_line_ends_at_a_line_break_after_text() -> None:
 def _writing(ids: list[int], *, one_line: bool) -> object:
     import random
 
-    from relgen.generation.backends.transformers import _Writing
+    from relgen.generation.backends.transformers import _Row, _Writing
 
     wanted = request(0, one_line=one_line)
-    return _Writing(wanted, 0, random.Random(0), None, 24, ids, [-1.0] * len(ids), "stop")
+    return _Writing(wanted, _Row(0), random.Random(0), None, 24, ids, [-1.0] * len(ids), "stop")
 
 
 def test_stop_ids_of_chat_and_plain_models() -> None:

@@ -1,11 +1,19 @@
-"""Settings of the language model as a classifier."""
+"""Settings of the language model as a classifier, and options of the commands."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from relgen.common import DType, InputFile, NonNegativeInt, check, resolved
+from relgen.common import (
+    POSITIONAL,
+    DType,
+    InputFile,
+    NonNegativeInt,
+    PositiveInt,
+    check,
+    resolved,
+)
 
 Answer = Literal["likelihood", "constrained", "free"]
 
@@ -53,3 +61,31 @@ class DirectOptions(DirectSettings):
     """Folder to write."""
     force: bool = False
     """Replace the answers of other settings or inputs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiversityOptions:
+    """Measure how different the samples of each relation are.
+
+    With --against, both files are cut to the same number of samples per relation first, by a seeded
+    draw.
+    """
+
+    samples: InputFile = field(metadata=POSITIONAL)
+    """File of samples, such as generated.jsonl."""
+    against: InputFile | None = None
+    """Another file of samples to compare with, such as train.jsonl."""
+    schema: str | None = None
+    """Schema file, or the name of a shipped schema, to check the labels against."""
+    encoder: str = "all-minilm-l6-v2"
+    """Sentence encoder: embedded name, folder or Hub id."""
+    size: PositiveInt | None = None
+    """Samples per relation at most; by default all that there are."""
+    seed: int = 1
+    """Seed of the draw."""
+    skip_bad: bool = False
+    """Leave malformed lines out."""
+    json: bool = False
+    """Print JSON instead of the table."""
+    out: str | None = None
+    """File to write the figures to as well, as JSON."""
