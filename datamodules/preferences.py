@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import asdict
-from functools import partial
 from itertools import chain as joined
 from typing import Any
 
@@ -127,10 +126,9 @@ class PreferenceDataModule(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[TreeBatch]:
         assert self.training is not None
-        sizes = _sizes(self.training)
-        sampler = partial(self._sampler, sizes)
-        epoch, skip = position(self.trainer, len(sampler()))
-        return self._loader(self.training, sampler(epoch=epoch, skip=skip))
+        sampler = self._sampler(_sizes(self.training))
+        sampler.epoch, sampler.skip = position(self.trainer, len(sampler))
+        return self._loader(self.training, sampler)
 
     def val_dataloader(self) -> DataLoader[TreeBatch] | list[Any]:
         if self.validation is None:
@@ -138,12 +136,7 @@ class PreferenceDataModule(LightningDataModule):
         return self._loader(self.validation, self._sampler(_sizes(self.validation), shuffle=False))
 
     def heaviest_batch(self, epochs: int, processes: int = 1) -> TreeBatch:
-        """Return the training batch with the most tokens of the first epochs, without a trainer.
-
-        Args:
-            epochs: how many epochs to search.
-            processes: how many share the batches.
-        """
+        """Return the training batch with the most tokens of the first epochs, without a trainer."""
         self.prepare_data()
         self.setup("fit")
         assert self.training is not None
@@ -158,12 +151,9 @@ class PreferenceDataModule(LightningDataModule):
         return collate_chains(self.training[rows])
 
     def _sampler(self, sizes: list[int], **options: Any) -> TokenBatchSampler:
-        rank, processes = (
-            (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
-        )
-        return TokenBatchSampler(
-            sizes, self.token_budget, seed=self.seed, rank=rank, processes=processes, **options
-        )
+        if self.trainer is not None:
+            options |= {"rank": self.trainer.global_rank, "processes": self.trainer.world_size}
+        return TokenBatchSampler(sizes, self.token_budget, seed=self.seed, **options)
 
     def _loader(self, table: Dataset, sampler: TokenBatchSampler) -> DataLoader[TreeBatch]:
         return DataLoader(

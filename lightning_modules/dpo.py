@@ -273,68 +273,6 @@ class DPOModule(LightningModule):
         self.log("tokens_saved", 1 - batch.tokens / batch.row_tokens, batch_size=1, sync_dist=True)
         self.log("tokens_seen", float(self.tokens_seen), sync_dist=True, reduce_fx="sum")
 
-    def estimate_memory(self, batch: TreeBatch, precision: str = "32-true") -> MemoryEstimate:
-        """Estimate a step's memory without loading weights, for the largest batch.
-
-        Raises:
-            InputError: the model cannot be found, or its layers are of another form.
-        """
-        if self._sizes is None:
-            raise InputError(
-                "memory can be estimated for dense decoders with gated feed-forward layers only",
-                field="model",
-                value=self.model,
-                remedy="run without --estimate, or choose a model of Llama's, Qwen's or Mistral's "
-                "form",
-            )
-        branch_tokens = self.micro_batch_tokens(batch, precision)
-        return self._estimate(self._sizes, batch, precision, branch_tokens)
-
-    def micro_batch_tokens(self, batch: TreeBatch, precision: str = "32-true") -> int | None:
-        """Return how many tokens of a batch's branches to compute at a time; None for all."""
-        if self.sharded:
-            return None
-        if self.branch_tokens is not None:
-            return self.branch_tokens
-        # micro-batches compute their gradients before float16's loss scaling
-        if precision.startswith("16"):
-            return None
-        # of the batch alone, so that a resumed run decides as the interrupted one did
-        fits = self._sizes is not None and self._fits(
-            self._estimate(self._sizes, batch, precision, None)
-        )
-        return None if fits else _BRANCH_TOKENS
-
-    @cached_property
-    def _sizes(self) -> DecoderSizes | None:
-        return read_sizes(self.model, rank=self.lora_rank, target_modules=self.lora_target_modules)
-
-    def _estimate(
-        self, sizes: DecoderSizes, batch: TreeBatch, precision: str, branch_tokens: int | None
-    ) -> MemoryEstimate:
-        memory = StepMemory(
-            sizes,
-            dtype=self.dtype_name,
-            quantized=self.quantization is not None,
-            double_quantization=self.double_quantization,
-            autocast="mixed" in precision,
-            dropout=self.lora_dropout > 0,
-            recompute=self.gradient_checkpointing,
-            on_cpu=self._root_device.type == "cpu",
-        )
-        return memory.estimate(batch, partial(build_optimizer, self.optimizer), branch_tokens)
-
-    def _fits(self, estimate: MemoryEstimate) -> bool:
-        """Return whether a step fits into its device; the processes of a machine share its CPU."""
-        device = self._root_device
-        shared = device.type != "cuda" and self._trainer is not None
-        processes = self.trainer.num_devices if shared else 1
-        return estimate.total <= _SHARE_OF_MEMORY * device_memory(device) / processes
-
-    @property
-    def _root_device(self) -> torch.device:
-        return find_device(None) if self._trainer is None else self.trainer.strategy.root_device
-
     def on_fit_start(self) -> None:
         # the frozen base is in eval mode on purpose
         warnings.filterwarnings("ignore", message=r"Found \d+ module\(s\) in eval mode")
@@ -429,6 +367,68 @@ class DPOModule(LightningModule):
             )
         progress = min(1.0, past / max(1.0, total - self.warmup_steps))
         return 1 - progress if self.schedule == "linear" else (1 + math.cos(math.pi * progress)) / 2
+
+    def estimate_memory(self, batch: TreeBatch, precision: str = "32-true") -> MemoryEstimate:
+        """Estimate a step's memory without loading weights, for the largest batch.
+
+        Raises:
+            InputError: the model cannot be found, or its layers are of another form.
+        """
+        if self._sizes is None:
+            raise InputError(
+                "memory can be estimated for dense decoders with gated feed-forward layers only",
+                field="model",
+                value=self.model,
+                remedy="run without --estimate, or choose a model of Llama's, Qwen's or Mistral's "
+                "form",
+            )
+        branch_tokens = self.micro_batch_tokens(batch, precision)
+        return self._estimate(self._sizes, batch, precision, branch_tokens)
+
+    def micro_batch_tokens(self, batch: TreeBatch, precision: str = "32-true") -> int | None:
+        """Return how many tokens of a batch's branches to compute at a time; None for all."""
+        if self.sharded:
+            return None
+        if self.branch_tokens is not None:
+            return self.branch_tokens
+        # micro-batches compute their gradients before float16's loss scaling
+        if precision.startswith("16"):
+            return None
+        # of the batch alone, so that a resumed run decides as the interrupted one did
+        fits = self._sizes is not None and self._fits(
+            self._estimate(self._sizes, batch, precision, None)
+        )
+        return None if fits else _BRANCH_TOKENS
+
+    @cached_property
+    def _sizes(self) -> DecoderSizes | None:
+        return read_sizes(self.model, rank=self.lora_rank, target_modules=self.lora_target_modules)
+
+    def _estimate(
+        self, sizes: DecoderSizes, batch: TreeBatch, precision: str, branch_tokens: int | None
+    ) -> MemoryEstimate:
+        memory = StepMemory(
+            sizes,
+            dtype=self.dtype_name,
+            quantized=self.quantization is not None,
+            double_quantization=self.double_quantization,
+            autocast="mixed" in precision,
+            dropout=self.lora_dropout > 0,
+            recompute=self.gradient_checkpointing,
+            on_cpu=self._root_device.type == "cpu",
+        )
+        return memory.estimate(batch, partial(build_optimizer, self.optimizer), branch_tokens)
+
+    def _fits(self, estimate: MemoryEstimate) -> bool:
+        """Return whether a step fits into its device; the processes of a machine share its CPU."""
+        device = self._root_device
+        shared = device.type != "cuda" and self._trainer is not None
+        processes = self.trainer.num_devices if shared else 1
+        return estimate.total <= _SHARE_OF_MEMORY * device_memory(device) / processes
+
+    @property
+    def _root_device(self) -> torch.device:
+        return find_device(None) if self._trainer is None else self.trainer.strategy.root_device
 
 
 def check_base_in_eval(policy: PeftModel) -> None:

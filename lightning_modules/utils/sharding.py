@@ -101,14 +101,9 @@ def check_shardable(quantization: str | None) -> None:
 
 
 def shard(policy: PeftModel, mesh: DeviceMesh) -> None:
-    """Shard the decoder's weights over the processes, layer by layer.
+    """Shard the decoder's weights over the mesh's `data_parallel` processes, layer by layer.
 
-    Args:
-        policy: a base with its adapter, on any device; its parts move to the mesh's device.
-        mesh: of the strategy; its `data_parallel` dimension is used.
-
-    Raises:
-        InputError: an adapter on layers that are not sharded.
+    They move to the mesh's device. Raises InputError for an adapter on layers that are not sharded.
     """
     base: Any = policy.get_base_model()
     decoder = base.get_decoder()

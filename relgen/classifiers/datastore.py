@@ -100,14 +100,10 @@ def choose(
     labels: Tensor,
     schema: RelationSchema,
 ) -> Retrieval:
-    """Return the settings with the best micro-F1; among equals, with the best likelihood.
+    """Return the candidate with the best micro-F1; among equals, with the best likelihood.
 
-    Args:
-        candidates: at least one; remaining ties go to the first.
-        logits: (N, R) the language model's, of N development samples.
-        neighbours: of these samples, as many as any candidate asks for, if available.
-        labels: (N,) their relations.
-        schema: R labels.
+    The language model's logits (N, R) and labels (N,) are those of N development samples, whose
+    neighbours are as many as any candidate asks for, if available.
     """
 
     def quality(retrieval: Retrieval) -> tuple[float, float]:
@@ -126,10 +122,6 @@ class Datastore(nn.Module):
 
     Shapes: `keys` (N, H); `values` (N, R) the probabilities of the samples' relations; `settings`
     (3,) the `Retrieval`. A state of any N can be loaded.
-
-    Args:
-        size: H.
-        relations: R.
     """
 
     keys: Tensor

@@ -21,12 +21,9 @@ from relgen.data import RelationSchema
 
 
 def target_probabilities(labels: Tensor, targets: Tensor, relations: int) -> Tensor:
-    """Return the target distributions (B, R): rows of `targets`, or 1 at a certain label.
+    """Return the target distributions (B, R): rows of `targets`, or 1 at a certain label (B,).
 
-    Args:
-        labels: (B,) indices.
-        targets: (B, R) probabilities, and rows of zeros where the label is certain; or (B, 0).
-        relations: R.
+    `targets` are probabilities (B, R), with rows of zeros where the label is certain; or (B, 0).
     """
     certain = F.one_hot(labels, relations).float()
     if not targets.shape[1]:
@@ -45,11 +42,7 @@ def weighted_mean(losses: Tensor, weights: Tensor) -> Tensor:
 def margin_loss(true: Tensor, corrupted: Tensor, counted: Tensor, margin: float) -> Tensor:
     """Return the losses (B,) of true triples beyond the margin and of corrupted ones within it.
 
-    Args:
-        true: (B,) distances.
-        corrupted: (B, N) distances.
-        counted: (B, N) True for the ones to include; only the true triple if none is.
-        margin: γ.
+    The distances are (B,) and (B, N); `counted` (B, N) is True for the corrupted ones to include.
     """
     near = -F.logsigmoid(margin - true)
     far = -F.logsigmoid(corrupted - margin) * counted  # (B, N)
@@ -88,12 +81,11 @@ def structured_loss(
 
 
 def impossible_roles(schema: RelationSchema) -> Tensor:
-    """Return which relations' entities cannot play another relation's roles.
+    """Return which relations' entities cannot play another relation's roles, (2, R, R), bool.
 
-    Returns:
-        (2, R, R) of bool, for heads and for tails: True if an entity of the second relation cannot
-        be in a sample of the first, because the types that both name have none in common. If
-        one of them names no types, True for different relations.
+    For heads and for tails: True if an entity of the second relation cannot be in a sample of the
+    first, because the types that both name have none in common. If one of them names no types, True
+    for different relations.
     """
     roles = [[rel.head_types for rel in schema], [rel.tail_types for rel in schema]]
 

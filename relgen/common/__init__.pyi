@@ -16,6 +16,7 @@ from .configuration import nearest as nearest
 from .configuration import read as read
 from .configuration import read_merged as read_merged
 from .configuration import upcast as upcast
+from .device import PRECISIONS as PRECISIONS
 from .device import DType as DType
 from .device import Quantization as Quantization
 from .device import fast_dtype as fast_dtype

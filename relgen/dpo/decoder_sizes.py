@@ -84,7 +84,10 @@ def read_sizes(
         return None
     linear = [layers[0].get_submodule(name) for name in LINEAR_LAYERS]
     weights = sum(weight.numel() for weight in base.parameters())
-    policy = add_lora(base, rank=rank, target_modules=target_modules)
+    # `add_lora` seeds the device's generator, which a training in progress must not notice
+    devices = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
+    with torch.random.fork_rng(devices):
+        policy = add_lora(base, rank=rank, target_modules=target_modules)
     return DecoderSizes(
         layers=len(layers),
         width=linear[0].in_features,

@@ -15,12 +15,7 @@ def near_copy(sample: Sample, pool: Sequence[Sample], rng: random.Random) -> Sam
     """Return a copy of a sample with other entities and a few other words.
 
     Head and tail are replaced by entities of the same type and role from the pool, and about one
-    context word in six (at least one) by a word of the same shape.
-
-    Args:
-        sample: the demonstration to copy.
-        pool: samples that lend entities and words.
-        rng: source of the random choices.
+    context word in six (at least one) by a word of the same shape from the pool.
     """
     mentions = {role: _replacement(sample, role, pool, rng) for role in ("head", "tail")}
     roles = sorted(mentions, key=lambda role: getattr(sample, role).start)

@@ -107,7 +107,7 @@ def build_chains(
     random order.
 
     Args:
-        samples: the labelled few-shot samples.
+        samples: labelled samples.
         schema: their relations.
         seed: of the random choices; a relation's orders do not depend on `half`.
         half: build chains for the relations of this half only, with rejected samples from the same

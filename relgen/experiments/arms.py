@@ -22,7 +22,7 @@ Mix = Literal["human", "direct", "pure", "mix"]
 class Tuning:
     """The DPO tuning of a generator, with or without the diversity instruction in the prompts.
 
-    No rejected samples are of the kind `without`.
+    `without` leaves out one kind of rejected samples.
     """
 
     diverse: bool = True

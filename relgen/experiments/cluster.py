@@ -50,7 +50,7 @@ def run_jobs(commands: Mapping[str, Sequence[str]], jobs: Jobs, folder: Path) ->
 
     Raises:
         InputError: submitit is not installed or refuses an option, the cluster refuses a job, or
-            jobs failed: names the first of them with the last line of its output.
+            jobs fail; the error has the last line of output of the first one.
     """
     executor = _executor(jobs, folder)
     environment = _environment(jobs, len(commands))

@@ -6,11 +6,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from relgen.common import InputError, text_hash
+from relgen.common import InputError
 from relgen.experiments.cluster import Jobs, run_jobs
 from relgen.experiments.grid import Cell, Grid, load_grid
 from relgen.experiments.planner import plan
-from relgen.experiments.run_folders import Owner, is_done, owner_of
+from relgen.experiments.run_folders import claim, is_done
 from relgen.experiments.runner import Execute, RunOptions, print_plan, run_experiment
 from relgen.experiments.stages import Plan, Stage
 
@@ -29,9 +29,7 @@ def run(options: RunOptions, execute: Execute) -> list[Path]:
     readers = _readers(grid, plans, out)
     if not options.dry_run:
         if not grid.single:
-            content = {"cells": [cell.name for cell in grid.cells], "settings": grid.source}
-            rule = "a grid is identified by its file's name"
-            Owner("grid", grid.name, text_hash(grid.name)[:16], rule, content).claim(out)
+            claim(grid, out)
         if options.jobs is not None:
             _spread(grid, chosen, plans, options)
     for cell in chosen:
@@ -79,7 +77,7 @@ def _spread(grid: Grid, chosen: list[Cell], plans: Mapping[str, Plan], options: 
     """Run every seed of every cell as a job."""
     commands, out = {}, Path(options.out)
     for cell in chosen:
-        owner_of(cell.experiment).claim(cell.folder(out))
+        claim(cell.experiment, cell.folder(out))
         for seed in cell.experiment.seeds:
             stages = [s for s in plans[cell.name].stages if s.name.startswith(f"seed{seed}/")]
             if not all(map(is_done, stages)):

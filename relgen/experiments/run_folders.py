@@ -1,4 +1,4 @@
-"""Run folders: whose they are, which process works in them, and which of their stages are done.
+"""Run folders: their owners, their locks, and the state of the stages in them.
 
 A file (`experiment.json`, `grid.json`) names the owner of a folder. A lock keeps other processes
 out while one works in the folder, or in the folder of one stage.
@@ -11,13 +11,13 @@ import functools
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from relgen.common import InputError, content_hash, read_json, try_lock, write_json
+from relgen.common import InputError, content_hash, read_json, text_hash, try_lock, write_json
 from relgen.experiments.config import Experiment
+from relgen.experiments.grid import Grid
 from relgen.experiments.stages import Plan, Stage
 
 _WAIT = 1.0  # seconds
@@ -25,64 +25,52 @@ _LOCK = ".lock"
 _WEIGHTS = (".ckpt", ".safetensors")
 
 
-@dataclass(frozen=True)
-class Owner:
-    """The experiment or grid that a folder belongs to, as written to `KIND.json` there.
+def claim(owner: Experiment | Grid, out: Path) -> None:
+    """Create a folder unless it exists, and name its owner in `experiment.json` or `grid.json`.
 
-    The `rule` tells users what the identity depends on; `more` is further content of the file.
+    Raises:
+        InputError: it belongs to another owner, it is a file, or it was not made by relgen.
     """
-
-    kind: str
-    name: str
-    identity: str
-    rule: str
-    more: Mapping[str, Any] = field(default_factory=dict)
-
-    def claim(self, out: Path) -> None:
-        """Create the folder unless it exists, and write the owner to it.
-
-        Raises:
-            InputError: it belongs to another owner, it is a file, or it was not made by relgen.
-        """
-        mark = out / f"{self.kind}.json"
-        if mark.is_file():
-            found = read_json(mark)
-            if found.get("identity") != self.identity:
-                raise InputError(
-                    f"this folder belongs to another {self.kind}",
-                    path=out,
-                    value=found.get("name"),
-                    remedy=f"choose another --out for '{self.name}' ({self.rule})",
-                )
-        elif out.is_file():
-            raise InputError("this is a file", path=out, remedy="choose a folder for --out")
-        elif out.is_dir():
-            # an interrupted run may have left the lock, and KIND.json under its temporary name
-            own = (_LOCK, f".{mark.name}.")
-            if foreign := [p.name for p in out.iterdir() if not p.name.startswith(own)]:
-                raise InputError(
-                    "this folder is not empty, and was not made by relgen run",
-                    path=out,
-                    value=sorted(foreign)[:3],
-                    remedy="choose a new folder for --out",
-                )
-        write_json(mark, {"name": self.name, "identity": self.identity, **self.more})
-
-
-def owner_of(experiment: Experiment) -> Owner:
-    """Return an experiment as the owner of its folder."""
-    rule = "an experiment is identified by its file's name and its corpus"
-    return Owner("experiment", experiment.name, experiment.identity(), rule)
+    if isinstance(owner, Grid):
+        kind, rule = "grid", "a grid is identified by its file's name"
+        content: dict[str, Any] = {"name": owner.name, "identity": text_hash(owner.name)[:16]}
+        content |= {"cells": [cell.name for cell in owner.cells], "settings": owner.source}
+    else:
+        kind, rule = "experiment", "an experiment is identified by its file's name and its corpus"
+        content = {"name": owner.name, "identity": owner.identity()}
+    mark = out / f"{kind}.json"
+    if mark.is_file():
+        found = read_json(mark)
+        if found.get("identity") != content["identity"]:
+            raise InputError(
+                f"this folder belongs to another {kind}",
+                path=out,
+                value=found.get("name"),
+                remedy=f"choose another --out for '{owner.name}' ({rule})",
+            )
+    elif out.is_file():
+        raise InputError("this is a file", path=out, remedy="choose a folder for --out")
+    elif out.is_dir():
+        # an interrupted run may have left the lock, and the mark under its temporary name
+        own = (_LOCK, f".{mark.name}.")
+        if foreign := [p.name for p in out.iterdir() if not p.name.startswith(own)]:
+            raise InputError(
+                "this folder is not empty, and was not made by relgen run",
+                path=out,
+                value=sorted(foreign)[:3],
+                remedy="choose a new folder for --out",
+            )
+    write_json(mark, content)
 
 
 @contextlib.contextmanager
-def owned(owner: Owner, out: Path, *, shared: bool) -> Iterator[None]:
+def owned(experiment: Experiment, out: Path, *, shared: bool) -> Iterator[None]:
     """Claim a folder, and lock it unless processes share it.
 
     Raises:
         InputError: it belongs to another owner, or another process is working in it.
     """
-    owner.claim(out)
+    claim(experiment, out)
     if shared:
         yield
         return

@@ -38,7 +38,6 @@ from relgen.experiments.run_folders import (
     input_hashes,
     is_done,
     owned,
-    owner_of,
     require_inputs,
     reserved,
 )
@@ -116,7 +115,7 @@ def run_experiment(
     """
     chosen = _chosen(plan, options)
     forced = [stage for stage in _select(plan, options.force) if stage in chosen]
-    with owned(owner_of(experiment), out, shared=bool(options.seed)):
+    with owned(experiment, out, shared=bool(options.seed)):
         for stage in forced:
             with reserved(stage):
                 clear(stage)

@@ -20,18 +20,9 @@ from relgen.kernels.onednn_linear import has_autocast, is_dense, linear, matmul
 def low_rank_forward(
     rows: Tensor, weight: Tensor, bias: Tensor | None, down: Tensor, up: Tensor, scale: float
 ) -> tuple[Tensor, Tensor]:
-    """Compute a frozen layer and its adapter, without autograd.
+    """Return the output (N, O) of a frozen layer with its adapter, and A's output (N, r).
 
-    Args:
-        rows: (N, I).
-        weight: (O, I), frozen.
-        bias: (O,), frozen.
-        down: (r, I), LoRA's A.
-        up: (O, r), LoRA's B.
-        scale: of the adapter.
-
-    Returns:
-        The output (N, O), and A's output (N, r) for `low_rank_backward`.
+    Shapes: `rows` (N, I), `weight` (O, I), `bias` (O,), LoRA's A `down` (r, I) and B `up` (O, r).
     """
     hidden = linear(rows, down)  # (N, r)
     return linear(rows, weight, bias).addmm_(hidden, up.T, alpha=scale), hidden
@@ -48,10 +39,7 @@ def low_rank_backward(
     *,
     towards_rows: bool,
 ) -> tuple[Tensor | None, Tensor, Tensor]:
-    """Return the gradients with respect to rows (or None), A and B; arguments as in the forward.
-
-    `gradient` is that of the output, (N, O).
-    """
+    """Return the gradients with respect to rows (or None), A and B, of the output's, (N, O)."""
     through = matmul(gradient, up).mul_(scale)  # (N, r)
     of_rows = matmul(gradient, weight).addmm_(through, down) if towards_rows else None
     # the narrow matrix on the left, since `matmul` copies that one

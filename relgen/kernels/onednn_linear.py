@@ -21,12 +21,9 @@ from relgen.kernels.switch import in_use
 
 
 def linear(rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Return x Wᵀ + b, (…, O), without autograd.
+    """Return x Wᵀ + b, (…, O), of (…, I), (O, I) and (O,), without autograd.
 
-    Args:
-        rows: (…, I).
-        weight: (O, I); views other than a transposed one are copied.
-        bias: (O,).
+    Views of a weight, other than a transposed one, are copied.
     """
     if not _takes(rows, weight):
         return F.linear(rows, weight, bias)

@@ -104,9 +104,10 @@ def by_hand(
     optimizer, losses, seen = optimizer_class(weights, lr=RATE), [], 0
     for epoch in range(epochs):
         samplers = [
-            TokenBatchSampler(sizes, 500, seed=0, epoch=epoch, rank=rank, processes=2)
-            for rank in range(2)
+            TokenBatchSampler(sizes, 500, seed=0, rank=rank, processes=2) for rank in range(2)
         ]
+        for sampler in samplers:
+            sampler.set_epoch(epoch)
         for batches in zip(*samplers, strict=True):
             packed = [collate_chains(table[rows]) for rows in batches]
             parts = [

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pytest
 
-from relgen.common.configuration import field_helps, merged, read, read_merged
+from relgen.common.configuration import checks_numbers, field_helps, merged, read, read_merged
 from relgen.common.errors import InputError
 from relgen.common.ranges import NonNegativeFloat, PositiveInt, Share
 
@@ -129,3 +129,32 @@ def test_mappings_are_merged_key_by_key() -> None:
         "a": 1,
         "b": {"c": 1, "d": 2},
     }
+
+
+class Trained:
+    @checks_numbers
+    def __init__(self, name: str, steps: PositiveInt, rate: NonNegativeFloat | None = None) -> None:
+        self.given = name, steps, rate
+
+
+def test_a_constructor_checks_and_converts_its_numbers() -> None:
+    made = Trained("x", steps=PositiveInt(3), rate=1)
+    assert [type(value) for value in made.given] == [str, int, float]
+    assert Trained("x", 1).given == ("x", 1, None)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"steps": 0}, "field 'steps': must be a whole number above 0 (got 0)"),
+        ({"steps": None}, "field 'steps': must be a whole number above 0 (got None)"),
+        (
+            {"steps": 1, "rate": float("inf")},
+            "field 'rate': must be a number of at least 0 or null",
+        ),
+    ],
+)
+def test_a_constructor_refuses_numbers_out_of_range(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError) as raised:
+        Trained("x", **values)
+    assert message in str(raised.value)
