@@ -56,7 +56,6 @@ def label(
     `NAME.uncertain.jsonl` next to `out`. Called again, it resumes, or returns the finished summary.
 
     Args:
-        settings: the language model, and options of the probe.
         generated: samples files without a repeated id.
         train: labelled samples of at least two relations, which the probe is fitted to.
         schema: path or shipped name.
@@ -80,12 +79,7 @@ def label(
     labelled = _read_labelled(train, relations)
     written = [sample for _, sample in iter_files(with_samples(generated), relations)]
     reader = StateReader(settings.model, settings.dtype, find_device(settings.device))
-    # an experiment labels many generated sets with a probe fitted to the same samples
-    key = inputs_hash(settings, [train], content)
-    if key not in _last_states:
-        _last_states.clear()
-        _last_states[key] = reader.read(labelled)
-    states = _last_states[key]
+    states = _states(reader, labelled, inputs_hash(settings, [train], content))
     probe, held_out_f1 = _fit(states, labelled, relations, settings.penalty)
 
     def probabilities(samples: Sequence[Sample]) -> list[list[float]]:
@@ -116,6 +110,14 @@ def _read_labelled(train: str | Path, schema: RelationSchema) -> list[Sample]:
             problem, path=train, field="relation", value=labelled[0].relation, remedy=remedy
         )
     return labelled
+
+
+def _states(reader: StateReader, labelled: Sequence[Sample], key: str) -> Tensor:
+    """Read the labelled samples: an experiment labels many sets with a probe fitted to the same."""
+    if key not in _last_states:
+        _last_states.clear()
+        _last_states[key] = reader.read(labelled)
+    return _last_states[key]
 
 
 def _fit(
