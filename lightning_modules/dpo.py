@@ -52,14 +52,15 @@ from relgen.dpo import (
     ReferenceCache,
     StepMemory,
     TreeBatch,
-    check_attention,
     read_sizes,
+    tree_difference,
     tree_log_probabilities,
     tree_losses,
 )
 from relgen.models import (
     EMBEDDED_LANGUAGE_MODEL,
     add_lora,
+    check_architecture,
     device_memory,
     find_device,
     fingerprint,
@@ -171,6 +172,7 @@ class DPOModule(LightningModule):
             return
         if self.device_mesh is not None:
             check_shardable(self.quantization)
+        check_architecture(self.model, "tuning", tree_difference)
         base = load_language_model(
             self.model,
             dtype=self.dtype_name,
@@ -179,7 +181,6 @@ class DPOModule(LightningModule):
             compute_dtype=self.compute_dtype,
             device=None if self._trainer is None else self._trainer.strategy.root_device,
         )
-        check_attention(base.config)
         self.base_fingerprint = fingerprint(base)
         if self.gradient_checkpointing:
             base.gradient_checkpointing_enable({"use_reentrant": False})

@@ -23,10 +23,12 @@ from torch import Tensor, nn
 from relgen.common import DType, InputError
 from relgen.data import Sample
 from relgen.models import (
+    check_architecture,
     lay_out_trees,
     length_batches,
     load_language_model,
     load_tokenizer,
+    random_texts,
 )
 from relgen.prompting import shared_length
 
@@ -101,15 +103,14 @@ class StateReader:
             problem = "labelling needs a tokenizer that provides the offsets of its tokens"
             remedy = "choose a model with a fast tokenizer"
             raise InputError(problem, field="model", value=model, remedy=remedy)
+        check_architecture(model, "labelling", reading_difference)
         loaded: Any = load_language_model(model, dtype=dtype, device=device)
         self.model: Any = loaded.to(device).eval()
-        config = self.model.config.get_text_config()
-        self.layers = sorted({max(1, round(x * config.num_hidden_layers)) for x in DEPTHS})
-        self.width = int(config.hidden_size)
-        decoder = self.model.get_decoder()
-        decoder.layers = decoder.layers[: self.layers[-1]]
-        # the final norm belongs to the layers that were removed
-        decoder.norm = nn.Identity()
+        blocks = decoder_layers(self.model)
+        self.layers = sorted({max(1, round(x * len(blocks))) for x in DEPTHS})
+        self.width = int(self.model.config.get_text_config().hidden_size)
+        self._read = [blocks[layer - 1] for layer in self.layers]
+        del blocks[self.layers[-1] :]
 
     @torch.inference_mode()
     def read(self, samples: Sequence[Sample]) -> Tensor:
@@ -139,13 +140,65 @@ class StateReader:
         return list(encoded["input_ids"]), places
 
     def _forward(self, rows: Sequence[SharedRow]) -> list[Tensor]:
-        trees = lay_out_trees([(row.ids, row.parents) for row in rows])
-        ids, positions, mask = (part.to(self.model.device) for part in trees)
-        output = self.model.get_decoder()(
-            input_ids=ids,
-            position_ids=positions,
-            attention_mask=mask,
-            output_hidden_states=True,
-            use_cache=False,
+        return layer_states(self.model, self._read, *_lay_out(rows, self.model.device))
+
+
+def layer_states(
+    model: Any,
+    layers: Sequence[nn.Module],
+    ids: Tensor,
+    positions: Tensor | None = None,
+    mask: Tensor | None = None,
+) -> list[Tensor]:
+    """Return the outputs of some of the decoder's layers, (B, T, H) each.
+
+    Args:
+        model: a causal language model.
+        ids: (B, T).
+        positions: (B, T); those of plain texts when None.
+        mask: (B, 1, T, T), True where a token sees a key; that of plain texts when None.
+    """
+    found: dict[nn.Module, Tensor] = {}
+
+    def keep(layer: nn.Module, inputs: Any, output: Any) -> None:
+        found[layer] = output[0] if isinstance(output, tuple) else output
+
+    hooks = [layer.register_forward_hook(keep) for layer in layers]
+    try:
+        model.get_decoder()(
+            input_ids=ids, position_ids=positions, attention_mask=mask, use_cache=False
         )
-        return [output.hidden_states[layer] for layer in self.layers]
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return [found[layer] for layer in layers]
+
+
+def reading_difference(model: Any) -> Tensor:
+    """Return how much states of texts that share a row differ from those of single texts.
+
+    For `relgen.models.check_architecture`.
+    """
+    prefix, *ends = random_texts(4, 9, 9, 12, 15)
+    texts = [prefix + end for end in ends]
+    layers = list(decoder_layers(model))
+    single = [layer_states(model, layers, torch.tensor([ids])) for ids in texts]
+    plain = [torch.cat([states[0] for states in layer]) for layer in zip(*single, strict=True)]
+    rows = [share([(ids, range(len(ids))) for ids in chosen]) for chosen in (texts, texts[:1])]
+    laid_out = layer_states(model, layers, *_lay_out(rows, model.device))
+    together = [states[0, rows[0].places] for states in laid_out]
+    return torch.cat(together) - torch.cat(plain)
+
+
+def decoder_layers(model: Any) -> nn.ModuleList:
+    """Return the layers of a causal language model's decoder; raise AttributeError if none."""
+    count = model.config.get_text_config().num_hidden_layers
+    for module in model.get_decoder().modules():
+        if isinstance(module, nn.ModuleList) and len(module) == count:
+            return module
+    raise AttributeError(f"no list of {count} layers in {type(model).__name__}")
+
+
+def _lay_out(rows: Sequence[SharedRow], device: torch.device) -> list[Tensor]:
+    laid_out = lay_out_trees([(row.ids, row.parents) for row in rows])
+    return [part.to(device) for part in laid_out]

@@ -16,3 +16,5 @@ from .lora import fingerprint as fingerprint
 from .lora import load_adapter as load_adapter
 from .lora import reference as reference
 from .lora import save_adapter as save_adapter
+from .verification import check_architecture as check_architecture
+from .verification import random_texts as random_texts

@@ -17,9 +17,15 @@ from relgen.common import DType
 from relgen.data import RelationSchema, Sample
 from relgen.evaluation.direct.answers import build_trie
 from relgen.evaluation.direct.prompt import DirectPrompt
-from relgen.generation import check_cacheable, check_fits, context_window
+from relgen.generation import check_fits, context_window
 from relgen.kernels import accelerate
-from relgen.models import lay_out_trees, load_language_model, load_tokenizer
+from relgen.models import (
+    check_architecture,
+    lay_out_trees,
+    load_language_model,
+    load_tokenizer,
+    random_texts,
+)
 from relgen.prompting import encode, prompt_format
 
 
@@ -40,8 +46,8 @@ class DirectReader:
         device: torch.device,
     ) -> None:
         self.tokenizer = load_tokenizer(model)
+        check_architecture(model, "direct classification", direct_difference)
         loaded: Any = load_language_model(model, dtype=dtype, device=device)
-        check_cacheable(loaded.config)
         self.model: Any = loaded.to(device).eval()
         accelerate(self.model, for_="generation")
         self.prompt = DirectPrompt(prompt_format(self.tokenizer), schema, tuple(demonstrations))
@@ -58,11 +64,7 @@ class DirectReader:
         parents, self._predictors = torch.unique(self.trie.parents, return_inverse=True)  # M, N
         self._inner = self.trie.ids[parents[1:]].tolist()
         self._above = self._predictors[parents[1:]]  # (M - 1,)
-        cache: Any = DynamicCache()
-        ids = torch.tensor([self.prefix], device=self.model.device)
-        with torch.inference_mode():
-            self.model.get_decoder()(input_ids=ids, past_key_values=cache, use_cache=True)
-        self._states = [(layer.keys, layer.values) for layer in cache.layers]  # (1, H, P, D) each
+        self._states = _read_prefix(self.model, self.prefix)
 
     def question(self, sample: Sample) -> list[int]:
         """Return the tokens of a sentence and of the cue, which follow the prefix.
@@ -93,24 +95,57 @@ class DirectReader:
             ([*question, *self._inner], [*range(-1, end), *(self._above + end).tolist()])
             for question, end in zip(questions, last, strict=True)
         ]
-        device = self.model.device
-        laid_out = lay_out_trees(trees, len(self.prefix))
-        ids, positions, mask = (part.to(device) for part in laid_out)
         columns = torch.tensor(last)[:, None] + torch.arange(len(self._inner) + 1)  # (B, M)
-        # views: the pass concatenates its own keys, so these stay unchanged
-        kept = [
-            tuple(x.expand(len(samples), -1, -1, -1) for x in states) for states in self._states
-        ]
-        states = self.model.get_decoder()(
-            input_ids=ids,
-            attention_mask=mask,
-            position_ids=positions,
-            past_key_values=DynamicCache(kept),
-            use_cache=True,
-        ).last_hidden_state  # (B, T, D)
-        rows = torch.arange(len(samples), device=device)[:, None]
-        head = self.model.get_output_embeddings()
-        logits = head(states[rows, columns.to(device)]).float()  # (B, M, V)
+        logits = _tree_logits(self.model, self._states, trees, columns)
+        device = self.model.device
         predictors, answers = self._predictors.to(device), self.trie.ids.to(device)
         result: Tensor = logits[:, predictors, answers] - logits.logsumexp(-1)[:, predictors]
         return result.cpu()
+
+
+def _read_prefix(model: Any, ids: Sequence[int]) -> list[tuple[Tensor, Tensor]]:
+    """Return the keys and values of a prefix of P tokens in each layer, (1, H, P, D)."""
+    cache: Any = DynamicCache()
+    row = torch.tensor([ids], device=model.device)
+    with torch.inference_mode():
+        model.get_decoder()(input_ids=row, past_key_values=cache, use_cache=True)
+    return [(layer.keys, layer.values) for layer in cache.layers]
+
+
+def _tree_logits(
+    model: Any,
+    prefix: Sequence[tuple[Tensor, Tensor]],
+    trees: Sequence[tuple[Sequence[int], Sequence[int]]],
+    columns: Tensor,
+) -> Tensor:
+    """Return the logits at M columns of B trees after a prefix, (B, M, V), in float32."""
+    device = model.device
+    ids, positions, mask = (part.to(device) for part in lay_out_trees(trees, prefix[0][0].shape[2]))
+    # views: the pass concatenates its own keys, so these stay unchanged
+    kept = [tuple(x.expand(len(trees), -1, -1, -1) for x in states) for states in prefix]
+    states = model.get_decoder()(
+        input_ids=ids,
+        attention_mask=mask,
+        position_ids=positions,
+        past_key_values=DynamicCache(kept),
+        use_cache=True,
+    ).last_hidden_state  # (B, T, D)
+    rows = torch.arange(len(trees), device=device)[:, None]
+    logits: Tensor = model.get_output_embeddings()(states[rows, columns.to(device)])
+    return logits.float()
+
+
+def direct_difference(model: Any) -> Tensor:
+    """Return how much the logits of answers differ from those of plain texts, (2, V).
+
+    For `relgen.models.check_architecture`.
+    """
+    prefix, question, first, second = random_texts(4, 8, 8, 2, 6)
+    fork, tree = len(question), [*question, *first, *second]
+    parents = list(range(-1, len(tree) - 1))
+    parents[fork + len(first)] = fork - 1
+    columns = torch.tensor([[fork + len(first) - 1, len(tree) - 1]])
+    texts = [[*prefix, *question, *answer] for answer in (first, second)]
+    plain = [model(input_ids=torch.tensor([ids]), use_cache=False).logits[0, -1] for ids in texts]
+    packed = _tree_logits(model, _read_prefix(model, prefix), [(tree, parents)], columns)[0]
+    return packed - torch.stack(plain)

@@ -15,10 +15,8 @@ from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
-from transformers import Cache, PretrainedConfig
+from transformers import Cache
 from transformers.cache_utils import CacheLayerMixin
-
-from relgen.common import InputError
 
 _STEP = 128
 _PRIVATE = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if os.name == "posix" else {}
@@ -208,17 +206,3 @@ def pages_of_zeros(like: Tensor, shape: tuple[int, ...]) -> Tensor:
         return like.new_zeros(shape)
     pages = mmap.mmap(-1, math.prod(shape) * like.itemsize, **_PRIVATE)
     return torch.frombuffer(pages, dtype=like.dtype).view(shape)
-
-
-def check_cacheable(config: PretrainedConfig) -> None:
-    """Raise InputError unless all of the model's layers use full attention."""
-    text = config.get_text_config()
-    kinds = set(getattr(text, "layer_types", None) or ["full_attention"])
-    window = getattr(text, "sliding_window", None) if not hasattr(text, "layer_types") else None
-    if kinds != {"full_attention"} or window:
-        raise InputError(
-            "generation needs a model with full attention in all layers",
-            field="model",
-            value=sorted(kinds) if not window else f"sliding_window: {window}",
-            remedy="use a Llama, Qwen2, Qwen3 or SmolLM2 model",
-        )

@@ -11,7 +11,13 @@ from relgen.generation.backends.base import Backend
 from relgen.generation.backends.server_protocol import unsent
 from relgen.generation.files.journal import Journal
 from relgen.generation.settings import GenerationSettings
-from relgen.models import find_device, load_adapter, load_language_model, load_tokenizer
+from relgen.models import (
+    check_architecture,
+    find_device,
+    load_adapter,
+    load_language_model,
+    load_tokenizer,
+)
 from relgen.prompting import CHAT, PromptFormat, prompt_format, server_format, stop_ids
 
 if TYPE_CHECKING:
@@ -70,8 +76,10 @@ def load_backend(
     from transformers.utils import logging as transformers_logging
 
     from relgen.generation.backends.transformers import TransformersBackend
+    from relgen.generation.backends.verification import decoding_difference
     from relgen.kernels import accelerate
 
+    check_architecture(settings.model, "generation", decoding_difference)
     transformers_logging.disable_progress_bar()  # ours is the one to watch
     device = find_device(settings.device)
     model: Any = load_language_model(

@@ -19,7 +19,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from relgen.generation.backends.base import Draft, DraftRequest, Finish, line_logprobs
-from relgen.generation.backends.cache import RaggedCache, check_cacheable
+from relgen.generation.backends.cache import RaggedCache
 from relgen.generation.backends.context_window import check_fits, context_window
 from relgen.generation.backends.draft_cache import DraftCache, shares_prompts
 from relgen.generation.backends.sampling import choose
@@ -74,7 +74,6 @@ class TransformersBackend:
         settings: GenerationSettings,
         stop_ids: Sequence[int],
     ) -> None:
-        check_cacheable(model.config)
         self._model = model
         self._tokenizer = tokenizer
         self._settings = settings

@@ -5,11 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor
-from transformers import (
-    MistralConfig,
-    Qwen2Config,
-    Qwen3_5Config,
-)
 
 from benchmarks.rows import lay_out_rows, row_log_probabilities
 from relgen.common.errors import InputError
@@ -19,7 +14,7 @@ from relgen.dpo.logps import (
 )
 from relgen.dpo.losses import log_ratio_difference, sigmoid_loss
 from relgen.dpo.prefix_tree import pack
-from relgen.dpo.tree_attention import TreePlan, check_attention
+from relgen.dpo.tree_attention import TreePlan
 from relgen.kernels import ATTENTION, accelerate
 from relgen.kernels.attention import attention_forward
 from relgen.models.lora import add_lora
@@ -157,28 +152,6 @@ def test_what_the_plan_does_not_know_is_refused(asked):
         attention_forward(
             layer, states, states, states, None, attend=TreePlan(batch).attend, **asked
         )
-
-
-def test_sliding_windows_are_refused():
-    mistral = MistralConfig(sliding_window=8, attn_implementation=ATTENTION)
-    with pytest.raises(InputError, match="full attention in every layer"):
-        check_attention(mistral)
-    windows = Qwen2Config(
-        use_sliding_window=True,
-        sliding_window=8,
-        max_window_layers=0,
-        attn_implementation=ATTENTION,
-    )
-    with pytest.raises(InputError, match="sliding_attention"):
-        check_attention(windows)
-    check_attention(Qwen2Config(sliding_window=8, attn_implementation=ATTENTION))
-
-
-def test_layers_of_a_text_model_inside_another_are_checked():
-    text = {"num_hidden_layers": 2, "layer_types": ["linear_attention", "full_attention"]}
-    config = Qwen3_5Config(text_config=text, attn_implementation=ATTENTION)
-    with pytest.raises(InputError, match="linear_attention"):
-        check_attention(config)
 
 
 def test_a_step_under_autocast() -> None:

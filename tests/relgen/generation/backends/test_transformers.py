@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from transformers import LlamaConfig, MistralConfig
 
-from relgen.common.errors import InputError
 from relgen.data.tagged_text import parse
 from relgen.generation.backends.base import DraftRequest
-from relgen.generation.backends.cache import RaggedCache, check_cacheable
+from relgen.generation.backends.cache import RaggedCache
 from relgen.generation.backends.transformers import TransformersBackend
 from relgen.generation.grammar.spec import GrammarSpec
 from relgen.generation.settings import GenerationSettings
@@ -231,9 +229,3 @@ def test_stop_ids_of_chat_and_plain_models() -> None:
     assert stop_ids(TOKENIZER, "<|end|>", lines=1) == sorted([end, eos])
     assert stop_ids(TOKENIZER, "\n", lines=1) == sorted([newline, eos])
     assert stop_ids(TOKENIZER, "\n", lines=4) == [eos]
-
-
-def test_refuses_sliding_windows() -> None:
-    check_cacheable(LlamaConfig())
-    with pytest.raises(InputError, match="full attention"):
-        check_cacheable(MistralConfig(sliding_window=128))
