@@ -197,7 +197,7 @@ def _one_side(args: argparse.Namespace) -> None:
         loop = _loop(settings, writer, backend, Journal(Path(folder, "journal.jsonl"), ""))
         seconds, results = harness.timed(lambda: list(loop.run()))
     row = {
-        **_written(seconds, results),
+        **_written(loop, seconds, results),
         "seconds_a_pass": seconds / counting.passes,
         "peak_mb": harness.peak_memory_mb(),
         "read": counting.tokens,
@@ -233,12 +233,12 @@ def _llama_cpp_side(args: argparse.Namespace) -> None:
         backend.close()
         journal.close()
         memory = harness.peak_ram_mb(process)
-    print(json.dumps({**_written(seconds, results), "peak_mb": memory}))
+    print(json.dumps({**_written(loop, seconds, results), "peak_mb": memory}))
 
 
-def _written(seconds: float, results: Sequence[RoundResult]) -> Row:
+def _written(loop: GenerationLoop, seconds: float, results: Sequence[RoundResult]) -> Row:
     """Return what every side reports."""
-    texts = [sample.text for result in results for sample in result.accepted]
+    texts = [sample.text for sample in loop.accepted]
     return {
         "seconds": seconds,
         "drafted": sum(result.tokens for result in results),

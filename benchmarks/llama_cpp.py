@@ -17,8 +17,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import IO
 
-from relgen.generation.backends.server_settings import ServerSettings
-from relgen.generation.settings import GenerationSettings
+from relgen.generation.settings import GenerationSettings, ServerSettings
 
 _PATIENCE = 120.0
 """Seconds until the server must answer."""

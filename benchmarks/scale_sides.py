@@ -17,7 +17,7 @@ from benchmarks.scale_data import DIMENSION, embeddings, held_out_sentences, sen
 from relgen.cli.commands import data_convert
 from relgen.data.options import ConvertOptions
 from relgen.data.samples import Sample, iter_samples, write_samples
-from relgen.generation.overlap import OverlapIndex, context_words, jaccard
+from relgen.generation.acceptance import OverlapIndex, context_words, jaccard
 from relgen.generation.settings import GenerationSettings
 
 Item = TypeVar("Item")
@@ -91,18 +91,18 @@ def _products(vectors: Tensor) -> Tensor:
 
 
 def cosine(clock: Clock, size: int, seed: int, folder: Path) -> Callable[[], float]:
-    from relgen.evaluation.diversity.vectors import mean_pairwise_cosine
+    from relgen.evaluation.diversity.measurement import mean_pairwise_cosine
 
     vectors = embeddings(size, seed)
-    return lambda: mean_pairwise_cosine(vectors.sum(0, dtype=torch.float64), size).item()
+    return lambda: mean_pairwise_cosine(vectors.sum(0, dtype=torch.float64), size)
 
 
 def vendi(clock: Clock, size: int, seed: int, folder: Path) -> Callable[[], float]:
-    from relgen.evaluation.diversity.vectors import vendi_score
+    from relgen.evaluation.diversity.measurement import vendi_score
 
     _products(embeddings(2 * DIMENSION, seed))  # set up once, not counted
     vectors = embeddings(size, seed)
-    return lambda: vendi_score(_products(vectors), size).item()
+    return lambda: vendi_score(_products(vectors), size)
 
 
 def self_bleu(clock: Clock, size: int, seed: int, folder: Path) -> Callable[[], float | None]:
@@ -166,13 +166,13 @@ def leaks_by_pairs(samples: Iterable[Sample], held_out: Sequence[Sample]) -> Ite
 
 def measures(number: int, seed: int) -> dict[str, float]:
     """Return mean cosine and Vendi score as `relgen diversity` computes them."""
-    from relgen.evaluation.diversity.vectors import mean_pairwise_cosine, vendi_score
+    from relgen.evaluation.diversity.measurement import mean_pairwise_cosine, vendi_score
 
     vectors = embeddings(number, seed)
     total = vectors.sum(0, dtype=torch.float64)
     return {
-        "mean cosine": mean_pairwise_cosine(total, number).item(),
-        "Vendi": vendi_score(_products(vectors), number).item(),
+        "mean cosine": mean_pairwise_cosine(total, number),
+        "Vendi": vendi_score(_products(vectors), number),
     }
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import asdict
-from functools import partial
 from itertools import chain as joined
 from typing import Any
 
@@ -21,7 +20,15 @@ from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch.utils.data import DataLoader
 
 from datamodules.utils.batching import TokenBatchSampler, position, token_batches
-from relgen.common import InputError, content_hash, text_hash
+from relgen.common import (
+    BelowOne,
+    InputError,
+    NonNegativeInt,
+    PositiveInt,
+    checks_numbers,
+    content_hash,
+    text_hash,
+)
 from relgen.data import load_schema, parse_schema
 from relgen.dpo import ChainTokens, TreeBatch, pack, read_chains, tokenise_chain
 from relgen.models import EMBEDDED_LANGUAGE_MODEL, load_tokenizer
@@ -63,25 +70,22 @@ class PreferenceDataModule(LightningDataModule):
         workers: number of processes that pack batches; 0 packs them in the training's process.
     """
 
+    @checks_numbers
     def __init__(
         self,
         chains: str,
         schema: str,
         validation_chains: str | None = None,
-        validation_share: float = 0.0,
+        validation_share: BelowOne = 0.0,
         model: str = EMBEDDED_LANGUAGE_MODEL,
-        max_length: int = 1024,
-        token_budget: int = 2048,
+        max_length: PositiveInt = 1024,
+        token_budget: PositiveInt = 2048,
         diverse: bool = True,
         types: bool = False,
         seed: int = 0,
-        workers: int = 0,
+        workers: NonNegativeInt = 0,
     ) -> None:
         super().__init__()
-        if not 0 <= validation_share < 1:
-            raise InputError(
-                "must be at least 0 and below 1", field="validation_share", value=validation_share
-            )
         if validation_share and validation_chains:
             raise InputError(
                 "cannot be combined with validation_chains",
@@ -89,8 +93,6 @@ class PreferenceDataModule(LightningDataModule):
                 value=validation_share,
                 remedy="set one of the two",
             )
-        if token_budget < 1:
-            raise InputError("must be at least 1", field="token_budget", value=token_budget)
         self.chains = chains
         self.schema = schema
         self.validation_chains = validation_chains
@@ -124,10 +126,9 @@ class PreferenceDataModule(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[TreeBatch]:
         assert self.training is not None
-        sizes = _sizes(self.training)
-        sampler = partial(self._sampler, sizes)
-        epoch, skip = position(self.trainer, len(sampler()))
-        return self._loader(self.training, sampler(epoch=epoch, skip=skip))
+        sampler = self._sampler(_sizes(self.training))
+        sampler.epoch, sampler.skip = position(self.trainer, len(sampler))
+        return self._loader(self.training, sampler)
 
     def val_dataloader(self) -> DataLoader[TreeBatch] | list[Any]:
         if self.validation is None:
@@ -135,12 +136,7 @@ class PreferenceDataModule(LightningDataModule):
         return self._loader(self.validation, self._sampler(_sizes(self.validation), shuffle=False))
 
     def heaviest_batch(self, epochs: int, processes: int = 1) -> TreeBatch:
-        """Return the training batch with the most tokens of the first epochs, without a trainer.
-
-        Args:
-            epochs: how many epochs to search.
-            processes: how many share the batches.
-        """
+        """Return the training batch with the most tokens of the first epochs, without a trainer."""
         self.prepare_data()
         self.setup("fit")
         assert self.training is not None
@@ -155,12 +151,9 @@ class PreferenceDataModule(LightningDataModule):
         return collate_chains(self.training[rows])
 
     def _sampler(self, sizes: list[int], **options: Any) -> TokenBatchSampler:
-        rank, processes = (
-            (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
-        )
-        return TokenBatchSampler(
-            sizes, self.token_budget, seed=self.seed, rank=rank, processes=processes, **options
-        )
+        if self.trainer is not None:
+            options |= {"rank": self.trainer.global_rank, "processes": self.trainer.world_size}
+        return TokenBatchSampler(sizes, self.token_budget, seed=self.seed, **options)
 
     def _loader(self, table: Dataset, sampler: TokenBatchSampler) -> DataLoader[TreeBatch]:
         return DataLoader(

@@ -22,7 +22,14 @@ from datamodules.utils.relation_checks import (
 )
 from datamodules.utils.relation_tables import collate_columns, encode_table
 from relgen.classifiers import Batch, Encoding, MarkerEncoding, TrainingBatches, evaluation_batches
-from relgen.common import InputError, content_hash
+from relgen.common import (
+    ClosedUnitInterval,
+    InputError,
+    NonNegativeInt,
+    PositiveInt,
+    checks_numbers,
+    content_hash,
+)
 from relgen.data import RelationSchema, load_schema, load_table, repeated_texts
 
 Mix = Literal["human", "pure", "mix"]
@@ -61,6 +68,7 @@ class RelationDataModule(LightningDataModule):
         workers: processes that collate batches; 0 collates in the training process.
     """
 
+    @checks_numbers
     def __init__(
         self,
         schema: str,
@@ -71,15 +79,15 @@ class RelationDataModule(LightningDataModule):
         predict: str | None = None,
         mix: Mix | None = None,
         order: Order = "together",
-        generated_share: float = 0.5,
+        generated_share: ClosedUnitInterval = 0.5,
         balanced: bool = True,
         exchange: bool = False,
         on_leak: Literal["raise", "drop"] = "raise",
-        batch_size: int = 8,
-        evaluation_batch_size: int = 64,
-        steps_per_epoch: int = 50,
+        batch_size: PositiveInt = 8,
+        evaluation_batch_size: PositiveInt = 64,
+        steps_per_epoch: PositiveInt = 50,
         seed: int = 0,
-        workers: int = 0,
+        workers: NonNegativeInt = 0,
     ) -> None:
         super().__init__()
         self.schema_name = schema

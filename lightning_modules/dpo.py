@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from functools import cached_property, partial
+from typing import Any, Literal
 
 import torch
 from lightning.pytorch import Callback, LightningModule
@@ -17,20 +17,32 @@ from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from peft import PeftModel
 from torch import Tensor
-from torch.nn import Module, Parameter
+from torch.nn import Module
 from torch.nn.modules.module import _IncompatibleKeys
-from torch.optim import Optimizer
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from lightning_modules.callbacks.dpo import SampleTexts, SaveAdapter, Settings
-from lightning_modules.callbacks.history import MetricHistory
+from lightning_modules.callbacks.loggers import MetricHistory
 from lightning_modules.callbacks.preemption import SaveOnTermination
 from lightning_modules.callbacks.speed import Speed
 from lightning_modules.utils.distributed import any_process, share_of_processes
+from lightning_modules.utils.optimizer import build_optimizer
 from lightning_modules.utils.pair_metrics import PairMetrics
 from lightning_modules.utils.random_state import random_state, set_random_state
-from lightning_modules.utils.sharding import check_shardable, is_sharded, shard
-from relgen.common import DType, InputError, Quantization, resolved
+from lightning_modules.utils.sharding import check_shardable, shard
+from relgen.common import (
+    BelowHalf,
+    BelowOne,
+    DType,
+    InputError,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Quantization,
+    checks_numbers,
+    resolved,
+)
 from relgen.dpo import (
     DecoderSizes,
     LossName,
@@ -40,14 +52,15 @@ from relgen.dpo import (
     ReferenceCache,
     StepMemory,
     TreeBatch,
-    check_attention,
     read_sizes,
+    tree_difference,
     tree_log_probabilities,
     tree_losses,
 )
 from relgen.models import (
     EMBEDDED_LANGUAGE_MODEL,
     add_lora,
+    check_architecture,
     device_memory,
     find_device,
     fingerprint,
@@ -60,24 +73,6 @@ _BRANCH_TOKENS = 384
 _SHARE_OF_MEMORY = 0.8
 """The part of a device's memory that a step's estimate may take; allocators and kernels need more
 than is estimated."""
-
-
-class StepResult(NamedTuple):
-    """The losses of B pairs.
-
-    Args:
-        loss: (), their mean, to propagate back.
-        losses: (B,), detached, as are the others.
-        chosen_rewards: (B,), implicit rewards β(log π − log π_ref).
-        rejected_rewards: (B,).
-        policy: log-probabilities.
-    """
-
-    loss: Tensor
-    losses: Tensor
-    chosen_rewards: Tensor
-    rejected_rewards: Tensor
-    policy: PairLogProbabilities
 
 
 class DPOModule(LightningModule):
@@ -118,6 +113,7 @@ class DPOModule(LightningModule):
     tokens_seen = 0
     _random_state: dict[str, Any] | None = None
 
+    @checks_numbers
     def __init__(
         self,
         model: str = EMBEDDED_LANGUAGE_MODEL,
@@ -125,29 +121,26 @@ class DPOModule(LightningModule):
         quantization: Quantization | None = None,
         double_quantization: bool = True,
         compute_dtype: DType = "bfloat16",
-        branch_tokens: int | None = None,
+        branch_tokens: PositiveInt | None = None,
         gradient_checkpointing: bool = False,
-        lora_rank: int = 16,
-        lora_alpha: int = 32,
-        lora_dropout: float = 0.0,
+        lora_rank: PositiveInt = 16,
+        lora_alpha: PositiveInt = 32,
+        lora_dropout: BelowOne = 0.0,
         lora_target_modules: str | list[str] = "all-linear",
         lora_seed: int = 0,
         loss: LossName = "sigmoid",
-        beta: float = 0.1,
-        label_smoothing: float = 0.0,
-        nll_weight: float = 0.0,
+        beta: PositiveFloat = 0.1,
+        label_smoothing: BelowHalf = 0.0,
+        nll_weight: NonNegativeFloat = 0.0,
         length_normalised: bool = False,
         keep_reference: bool = True,
         optimizer: OptimizerCallable = torch.optim.AdamW,
-        warmup_steps: int = 0,
+        warmup_steps: NonNegativeInt = 0,
         schedule: Literal["constant", "linear", "cosine"] = "cosine",
-        sample_every_n_steps: int = 0,
-        sample_count: int = 3,
+        sample_every_n_steps: NonNegativeInt = 0,
+        sample_count: PositiveInt = 3,
     ) -> None:
         super().__init__()
-        for name, value in (("lora_rank", lora_rank), ("branch_tokens", branch_tokens)):
-            if value is not None and value < 1:
-                raise InputError("must be at least 1", field=name, value=value)
         self.save_hyperparameters(ignore=["optimizer"])
         self.strict_loading = False
         self.model = model
@@ -179,6 +172,7 @@ class DPOModule(LightningModule):
             return
         if self.device_mesh is not None:
             check_shardable(self.quantization)
+        check_architecture(self.model, "tuning", tree_difference)
         base = load_language_model(
             self.model,
             dtype=self.dtype_name,
@@ -187,7 +181,6 @@ class DPOModule(LightningModule):
             compute_dtype=self.compute_dtype,
             device=None if self._trainer is None else self._trainer.strategy.root_device,
         )
-        check_attention(base.config)
         self.base_fingerprint = fingerprint(base)
         if self.gradient_checkpointing:
             base.gradient_checkpointing_enable({"use_reentrant": False})
@@ -201,7 +194,7 @@ class DPOModule(LightningModule):
         )
         if self.device_mesh is not None:
             shard(self.policy, self.device_mesh)
-        self.sharded = is_sharded(self.policy)
+            self.sharded = True
         self.train(self.training)
 
     def train(self, mode: bool = True) -> DPOModule:
@@ -214,16 +207,16 @@ class DPOModule(LightningModule):
 
     def training_step(self, batch: TreeBatch, batch_idx: int) -> Tensor:
         reference = self.reference_log_probabilities(batch)
-        result = self.model_step(batch, reference)
-        share = share_of_processes(result.losses.new_tensor(float(batch.pairs)))
-        self.log_training(batch, result, share)
-        return result.loss * share
+        loss, metrics = self.model_step(batch, reference)
+        share = share_of_processes(loss.new_tensor(float(batch.pairs)))
+        self.log_training(batch, metrics, share)
+        return loss * share
 
     def validation_step(self, batch: TreeBatch, batch_idx: int) -> None:
-        result = self.model_step(batch, self.reference_log_probabilities(batch))
-        self.val_metrics.update(preference_metrics(result), batch.kinds)
+        _, metrics = self.model_step(batch, self.reference_log_probabilities(batch))
+        self.val_metrics.add(metrics, batch.kinds)
         for name, metric in self.val_metrics.items():
-            self.log(f"val/{name}", metric, prog_bar=name == "loss")
+            self.log(f"val/{name}", metric, prog_bar=name == "loss")  # type: ignore[arg-type]
 
     def reference_log_probabilities(self, batch: TreeBatch) -> PairLogProbabilities:
         """Return the log-probabilities of the base with its adapter off, cached if possible."""
@@ -238,11 +231,13 @@ class DPOModule(LightningModule):
             self.references.put(batch, values)
         return values
 
-    def model_step(self, batch: TreeBatch, reference: PairLogProbabilities) -> StepResult:
-        """Return the policy's log-probabilities of B pairs, their losses and rewards.
+    def model_step(
+        self, batch: TreeBatch, reference: PairLogProbabilities
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the mean loss of B pairs, (), and each pair's metrics under TRL's names, (B,).
 
-        `tree_losses` returns the first two together, since it takes some branches at a time where
-        memory demands it.
+        `tree_losses` returns log-probabilities and losses together, since it takes some branches at
+        a time where memory demands it.
         """
         tokens = batch.completion_tokens.view(2, -1)  # (2, B)
 
@@ -253,88 +248,31 @@ class DPOModule(LightningModule):
         precision = "32-true" if self._trainer is None else str(self.trainer.precision)
         branch_tokens = self.micro_batch_tokens(batch, precision)
         found = tree_losses(self.policy, batch, losses, branch_tokens=branch_tokens)
-        rewards = self.loss.rewards(found.policy, reference, tokens)
-        return StepResult(found.total / batch.pairs, found.losses, *rewards, found.policy)
+        chosen, rejected = self.loss.rewards(found.policy, reference, tokens)
+        margins = chosen - rejected
+        metrics = {
+            "loss": found.losses,
+            "rewards/chosen": chosen,
+            "rewards/rejected": rejected,
+            "rewards/margins": margins,
+            "rewards/accuracies": (margins > 0).to(margins.dtype),
+            "logps/chosen": found.policy.chosen,
+            "logps/rejected": found.policy.rejected,
+        }
+        return found.total / batch.pairs, metrics
 
-    def log_training(self, batch: TreeBatch, result: StepResult, share: Tensor) -> None:
+    def log_training(self, batch: TreeBatch, metrics: dict[str, Tensor], share: Tensor) -> None:
         """Log a step's metrics, and the epoch's so far; `share` is that of `share_of_processes`."""
         self.tokens_seen += batch.tokens
-        metrics = preference_metrics(result)
-        self.train_metrics.update(metrics, batch.kinds)
+        self.train_metrics.add(metrics, batch.kinds)
         means = {name: values.mean() * share for name, values in metrics.items()}
         self.log_dict(means, batch_size=batch.pairs, prog_bar=True, sync_dist=True)
         for name, metric in self.train_metrics.items():
             # the kinds have no value a step: a batch need not hold them all
             shown = f"epoch/{name}" if name in means else name
-            self.log(shown, metric, on_step=False, on_epoch=True)
+            self.log(shown, metric, on_step=False, on_epoch=True)  # type: ignore[arg-type]
         self.log("tokens_saved", 1 - batch.tokens / batch.row_tokens, batch_size=1, sync_dist=True)
         self.log("tokens_seen", float(self.tokens_seen), sync_dist=True, reduce_fx="sum")
-
-    def estimate_memory(self, batch: TreeBatch, precision: str = "32-true") -> MemoryEstimate:
-        """Estimate a step's memory from the base's configuration, without loading weights.
-
-        Args:
-            batch: the largest one.
-            precision: the trainer's.
-
-        Raises:
-            InputError: the model cannot be found, or its layers are of another form.
-        """
-        if self._sizes is None:
-            raise InputError(
-                "memory can be estimated for dense decoders with gated feed-forward layers only",
-                field="model",
-                value=self.model,
-                remedy="run without --estimate, or choose a model of Llama's, Qwen's or Mistral's "
-                "form",
-            )
-        branch_tokens = self.micro_batch_tokens(batch, precision)
-        return self._estimate(self._sizes, batch, precision, branch_tokens)
-
-    def micro_batch_tokens(self, batch: TreeBatch, precision: str = "32-true") -> int | None:
-        """Return how many tokens of a batch's branches to compute at a time; None for all."""
-        if self.sharded:
-            return None
-        if self.branch_tokens is not None:
-            return self.branch_tokens
-        # micro-batches compute their gradients before float16's loss scaling
-        if precision.startswith("16"):
-            return None
-        # of the batch alone, so that a resumed run decides as the interrupted one did
-        fits = self._sizes is not None and self._fits(
-            self._estimate(self._sizes, batch, precision, None)
-        )
-        return None if fits else _BRANCH_TOKENS
-
-    @cached_property
-    def _sizes(self) -> DecoderSizes | None:
-        return read_sizes(self.model, rank=self.lora_rank, target_modules=self.lora_target_modules)
-
-    def _estimate(
-        self, sizes: DecoderSizes, batch: TreeBatch, precision: str, branch_tokens: int | None
-    ) -> MemoryEstimate:
-        memory = StepMemory(
-            sizes,
-            dtype=self.dtype_name,
-            quantized=self.quantization is not None,
-            double_quantization=self.double_quantization,
-            autocast="mixed" in precision,
-            dropout=self.lora_dropout > 0,
-            recompute=self.gradient_checkpointing,
-            on_cpu=self._root_device.type == "cpu",
-        )
-        return memory.estimate(batch, self.make_optimizer, branch_tokens)
-
-    def _fits(self, estimate: MemoryEstimate) -> bool:
-        """Return whether a step fits into its device; the processes of a machine share its CPU."""
-        device = self._root_device
-        shared = device.type != "cuda" and self._trainer is not None
-        processes = self.trainer.num_devices if shared else 1
-        return estimate.total <= _SHARE_OF_MEMORY * device_memory(device) / processes
-
-    @property
-    def _root_device(self) -> torch.device:
-        return find_device(None) if self._trainer is None else self.trainer.strategy.root_device
 
     def on_fit_start(self) -> None:
         # the frozen base is in eval mode on purpose
@@ -348,19 +286,12 @@ class DPOModule(LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         trainable = [p for p in self.parameters() if p.requires_grad]
-        optimizer = self.make_optimizer(trainable)
+        optimizer = build_optimizer(self.optimizer, trainable)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, self._learning_rate_factor)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
         }
-
-    def make_optimizer(self, weights: list[Parameter]) -> Optimizer:
-        """Build the optimiser; raise InputError if it refuses its settings."""
-        try:
-            return self.optimizer(weights)
-        except (TypeError, ValueError) as error:
-            raise InputError(str(error), field="optimizer") from error
 
     def configure_callbacks(self) -> list[Callback]:
         speed = Speed(lambda batch: {"tokens": batch.tokens, "pairs": batch.pairs})
@@ -438,19 +369,67 @@ class DPOModule(LightningModule):
         progress = min(1.0, past / max(1.0, total - self.warmup_steps))
         return 1 - progress if self.schedule == "linear" else (1 + math.cos(math.pi * progress)) / 2
 
+    def estimate_memory(self, batch: TreeBatch, precision: str = "32-true") -> MemoryEstimate:
+        """Estimate a step's memory without loading weights, for the largest batch.
 
-def preference_metrics(result: StepResult) -> dict[str, Tensor]:
-    """Return the metrics to log under TRL's names (`pair_metrics.PAIR_METRICS`), (B,) each."""
-    margins = result.chosen_rewards - result.rejected_rewards
-    return {
-        "loss": result.losses,
-        "rewards/chosen": result.chosen_rewards,
-        "rewards/rejected": result.rejected_rewards,
-        "rewards/margins": margins,
-        "rewards/accuracies": (margins > 0).to(margins.dtype),
-        "logps/chosen": result.policy.chosen,
-        "logps/rejected": result.policy.rejected,
-    }
+        Raises:
+            InputError: the model cannot be found, or its layers are of another form.
+        """
+        if self._sizes is None:
+            raise InputError(
+                "memory can be estimated for dense decoders with gated feed-forward layers only",
+                field="model",
+                value=self.model,
+                remedy="run without --estimate, or choose a model of Llama's, Qwen's or Mistral's "
+                "form",
+            )
+        branch_tokens = self.micro_batch_tokens(batch, precision)
+        return self._estimate(self._sizes, batch, precision, branch_tokens)
+
+    def micro_batch_tokens(self, batch: TreeBatch, precision: str = "32-true") -> int | None:
+        """Return how many tokens of a batch's branches to compute at a time; None for all."""
+        if self.sharded:
+            return None
+        if self.branch_tokens is not None:
+            return self.branch_tokens
+        # micro-batches compute their gradients before float16's loss scaling
+        if precision.startswith("16"):
+            return None
+        # of the batch alone, so that a resumed run decides as the interrupted one did
+        fits = self._sizes is not None and self._fits(
+            self._estimate(self._sizes, batch, precision, None)
+        )
+        return None if fits else _BRANCH_TOKENS
+
+    @cached_property
+    def _sizes(self) -> DecoderSizes | None:
+        return read_sizes(self.model, rank=self.lora_rank, target_modules=self.lora_target_modules)
+
+    def _estimate(
+        self, sizes: DecoderSizes, batch: TreeBatch, precision: str, branch_tokens: int | None
+    ) -> MemoryEstimate:
+        memory = StepMemory(
+            sizes,
+            dtype=self.dtype_name,
+            quantized=self.quantization is not None,
+            double_quantization=self.double_quantization,
+            autocast="mixed" in precision,
+            dropout=self.lora_dropout > 0,
+            recompute=self.gradient_checkpointing,
+            on_cpu=self._root_device.type == "cpu",
+        )
+        return memory.estimate(batch, partial(build_optimizer, self.optimizer), branch_tokens)
+
+    def _fits(self, estimate: MemoryEstimate) -> bool:
+        """Return whether a step fits into its device; the processes of a machine share its CPU."""
+        device = self._root_device
+        shared = device.type != "cuda" and self._trainer is not None
+        processes = self.trainer.num_devices if shared else 1
+        return estimate.total <= _SHARE_OF_MEMORY * device_memory(device) / processes
+
+    @property
+    def _root_device(self) -> torch.device:
+        return find_device(None) if self._trainer is None else self.trainer.strategy.root_device
 
 
 def check_base_in_eval(policy: PeftModel) -> None:

@@ -19,12 +19,12 @@ from torchmetrics.classification import MulticlassConfusionMatrix
 from transformers import get_linear_schedule_with_warmup
 
 from lightning_modules.callbacks.after_training import BestWeights, FinishClassifier
-from lightning_modules.callbacks.classifier import ClassifierFiles
-from lightning_modules.callbacks.history import MetricHistory
-from lightning_modules.callbacks.pictures import ClassifierPictures
+from lightning_modules.callbacks.classifier import ClassifierFiles, ClassifierPictures
+from lightning_modules.callbacks.loggers import MetricHistory
 from lightning_modules.callbacks.preemption import SaveOnTermination
 from lightning_modules.callbacks.speed import Speed
 from lightning_modules.utils.distributed import share_of_processes
+from lightning_modules.utils.optimizer import build_optimizer
 from relgen.classifiers import (
     Batch,
     Classifier,
@@ -32,7 +32,13 @@ from relgen.classifiers import (
     target_probabilities,
     weighted_mean,
 )
-from relgen.common import InputError
+from relgen.common import (
+    ClosedUnitInterval,
+    InputError,
+    NonNegativeFloat,
+    PositiveFloat,
+    checks_numbers,
+)
 from relgen.data import RelationSchema
 from relgen.evaluation import Scores, score
 
@@ -61,13 +67,14 @@ class RelationClassifierModule(LightningModule):
 
     classifier: Classifier
 
+    @checks_numbers
     def __init__(
         self,
         classifier: ClassifierCallable,
         optimizer: OptimizerCallable = torch.optim.AdamW,
-        head_learning_rate: float = 1e-3,
-        warmup_share: float = 0.1,
-        generated_weight: float = 1.0,
+        head_learning_rate: PositiveFloat = 1e-3,
+        warmup_share: ClosedUnitInterval = 0.1,
+        generated_weight: NonNegativeFloat = 1.0,
         select: Literal["last", "best"] = "last",
     ) -> None:
         super().__init__()
@@ -113,12 +120,14 @@ class RelationClassifierModule(LightningModule):
         )
 
     def configure_callbacks(self) -> list[Callback]:
-        best: list[Callback] = [BestWeights()] if self.select == "best" else []
-        # after the best weights are loaded, and before the model is saved
-        finish = FinishClassifier()
-        files: list[Callback] = [ClassifierFiles(), ClassifierPictures(), MetricHistory()]
+        callbacks: list[Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
+        if self.select == "best" and not any(isinstance(one, BestWeights) for one in callbacks):
+            # if this returned it, it would replace the trainer's own checkpoints
+            callbacks.append(BestWeights(self.trainer.default_root_dir))
         speed = Speed(lambda batch: {"tokens": batch.input_ids.numel(), "samples": len(batch.ids)})
-        return [*best, finish, *files, SaveOnTermination(), speed]
+        # the classifier is finished before the files are written
+        files: list[Callback] = [ClassifierFiles(), ClassifierPictures(), MetricHistory()]
+        return [FinishClassifier(), *files, SaveOnTermination(), speed]
 
     def on_fit_start(self) -> None:
         """Log the classifier's notice about the weights that training starts from."""
@@ -127,7 +136,7 @@ class RelationClassifierModule(LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return the optimiser with linear warm-up and decay over all steps."""
-        optimizer = self.build_optimizer(self.parameter_groups())
+        optimizer = build_optimizer(self.build_optimizer, self.parameter_groups())
         if self.trainer.precision == "bf16-mixed":
             # a fused optimiser declares that it unscales gradients, so that Lightning refuses to
             # clip them; bfloat16 has no scaler

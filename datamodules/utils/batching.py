@@ -23,10 +23,7 @@ _DRAWS = 10
 def count_batches(sizes: Sequence[int], budget: int, *, processes: int = 1) -> int:
     """Return the smallest number of batches, a multiple of `processes`, that holds all items.
 
-    Args:
-        sizes: tokens of each item.
-        budget: tokens of a batch; an item larger than it has a batch to itself.
-        processes: how many share the batches.
+    An item with more tokens than the budget of a batch has one to itself.
 
     Raises:
         InputError: fewer items than processes, or no even division within the budget.
@@ -42,7 +39,8 @@ def count_batches(sizes: Sequence[int], budget: int, *, processes: int = 1) -> i
     if not most:
         raise InputError(problem, field="token_budget", value=budget, remedy="use fewer devices")
     # some batches must hold two items: the smallest budget that allows it
-    needed = max(map(sum, _loads(order, sizes, most)))
+    batches = _spread(order, sizes, most, sum(sizes)) or []
+    needed = max(sum(sizes[index] for index in batch) for batch in batches)
     raise InputError(
         f"{problem} in batches of at most {budget} tokens, equally many for each",
         field="token_budget",
@@ -79,10 +77,8 @@ class TokenBatchSampler(DistributedSampler[list[int]]):
     A DistributedSampler, so that Lightning sets its epoch and neither wraps nor pads it. A loader
     takes it as `sampler`, with `batch_size=None`.
 
-    Args:
-        shuffle: if False, every epoch is epoch 0.
-        epoch: the first one; Lightning sets later ones.
-        skip: number of batches of the first epoch that an interrupted run has processed.
+    Without `shuffle`, every epoch is epoch 0. `skip` is the number of batches of the next epoch
+    that an interrupted run has processed.
     """
 
     def __init__(
@@ -92,8 +88,6 @@ class TokenBatchSampler(DistributedSampler[list[int]]):
         *,
         seed: int,
         shuffle: bool = True,
-        epoch: int = 0,
-        skip: int = 0,
         rank: int = 0,
         processes: int = 1,
     ) -> None:
@@ -106,8 +100,7 @@ class TokenBatchSampler(DistributedSampler[list[int]]):
         )
         self.sizes = list(sizes)
         self.budget = budget
-        self.epoch = epoch
-        self.skip = skip
+        self.skip = 0
         self.batches = count_batches(sizes, budget, processes=processes) // processes
 
     def __iter__(self) -> Iterator[list[int]]:
@@ -128,11 +121,8 @@ class TokenBatchSampler(DistributedSampler[list[int]]):
 def position(trainer: Any, batches: int) -> tuple[int, int]:
     """Return the epoch to continue with, and how many of its batches were processed before.
 
-    Lightning restores a loader's epoch, but not its position in the epoch.
-
-    Args:
-        trainer: None outside of a training.
-        batches: number of batches of an epoch, in each process.
+    Lightning restores a loader's epoch, but not its position among the epoch's `batches`. The
+    trainer is None outside of a training.
     """
     if trainer is None:
         return 0, 0
@@ -150,13 +140,6 @@ def position(trainer: Any, batches: int) -> tuple[int, int]:
 
 def _largest_first(sizes: Sequence[int], order: Sequence[int]) -> list[int]:
     return sorted(order, key=lambda index: -sizes[index])
-
-
-def _loads(order: Sequence[int], sizes: Sequence[int], number: int) -> list[list[int]]:
-    """Return the sizes of each batch's items, dealt without a budget."""
-    batches = _spread(order, sizes, number, sum(sizes))
-    assert batches is not None
-    return [[sizes[index] for index in batch] for batch in batches]
 
 
 def _spread(

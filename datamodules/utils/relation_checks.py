@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from datasets import Dataset
 
 from relgen.common import InputError
-from relgen.data import RelationSchema, iter_samples
+from relgen.data import RelationSchema, check_samples
 
 
 def check_files(files: Mapping[str, str | None], schema: RelationSchema) -> None:
@@ -19,8 +19,7 @@ def check_files(files: Mapping[str, str | None], schema: RelationSchema) -> None
         if file is None or (purpose == "predict" and file == files["test"]):
             continue
         labelled = purpose != "predict"
-        for _ in iter_samples(file, schema=schema if labelled else None, labelled=labelled):
-            pass
+        check_samples(file, schema if labelled else None, labelled=labelled)
 
 
 def check_training(

@@ -26,11 +26,8 @@ def encode_table(
 ) -> Dataset:
     """Return a table's token ids, from the cache if file, encoding and labels are the same.
 
-    Args:
-        table: has the columns of `relgen.data.arrow.FEATURES`.
-        labels: the schema's labels; empty if labels are unknown.
-        inverses: inverse label by label; each sample whose label has one is also added with head
-            and tail exchanged (`Sample.exchanged`).
+    `labels` are the schema's, or empty if unknown. Each sample whose label has one of the
+    `inverses` is also added with head and tail exchanged (`Sample.exchanged`).
     """
     inverses = dict(inverses or {})
     numbers = {label: number for number, label in enumerate(labels)}

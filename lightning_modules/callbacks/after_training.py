@@ -16,27 +16,16 @@ from relgen.classifiers import Batch
 from relgen.common import InputError, is_whole_zip
 
 
-class BestWeights(Callback):
+class BestWeights(ModelCheckpoint):
     """Keeps the weights with the best micro-F1 on the validation file in `checkpoints/best.ckpt`.
 
-    At the end of training they replace the last ones, in the module and in the checkpoint
-    `last.ckpt`, so that saving and testing use the same weights.
+    Of equally good ones, the latest. At the end of training they replace the last ones, in the
+    module and in the checkpoint `last.ckpt`, so that saving and testing use the same weights.
     """
 
-    def __init__(self) -> None:
-        self._checkpoint: ModelCheckpoint | None = None
-
-    @property
-    def score(self) -> float | None:
-        """The best micro-F1 so far; None before the first validation."""
-        best = self._checkpoint.best_model_score if self._checkpoint else None
-        return None if best is None else float(best)
-
-    def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
-        if stage != "fit" or self._checkpoint is not None:
-            return
-        self._checkpoint = _LatestBest(
-            dirpath=Path(trainer.default_root_dir) / "checkpoints",
+    def __init__(self, folder: str) -> None:
+        super().__init__(
+            dirpath=Path(folder) / "checkpoints",
             filename="best",
             monitor="val/micro_f1",
             mode="max",
@@ -44,10 +33,14 @@ class BestWeights(Callback):
             save_on_train_epoch_end=False,
             enable_version_counter=False,
         )
-        # before the trainer's own, so that `last.ckpt` records the best weights of the same step;
-        # one that `configure_callbacks` returns would replace the trainer's own
+        self.path = Path(folder) / "checkpoints" / "best.ckpt"
+
+    def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
+        """Move before the trainer's own, so that `last.ckpt` records this step's best weights."""
+        super().setup(trainer, pl_module, stage)
         callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
-        callbacks.insert(callbacks.index(self) + 1, self._checkpoint)
+        callbacks.remove(self)
+        callbacks.insert(0, self)
 
     def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Raise InputError without a validation file, or if a resumed run has lost its weights."""
@@ -58,25 +51,18 @@ class BestWeights(Callback):
                 value="best",
                 remedy="give --data.validation FILE, or --model.select last",
             )
-        assert self._checkpoint is not None
-        path = self._checkpoint.best_model_path
-        if path and not is_whole_zip(path):
+        if self.best_model_path and not is_whole_zip(self.path):
             raise InputError(
                 "the best weights of the interrupted training are missing or damaged",
-                path=path,
+                path=self.path,
                 remedy="--force trains again from the start",
             )
 
     def on_fit_end(self, trainer: Trainer, pl_module: Any) -> None:
-        assert self._checkpoint is not None
-        if path := self._checkpoint.best_model_path:
-            best = torch.load(path, map_location="cpu", weights_only=False)
+        if self.best_model_path:
+            best = torch.load(self.path, map_location="cpu", weights_only=False)
             pl_module.load_state_dict(best["state_dict"])
             save_last_again(trainer)
-
-
-class _LatestBest(ModelCheckpoint):
-    """A ModelCheckpoint that keeps the latest of equally good weights."""
 
     def check_monitor_top_k(self, trainer: Trainer, current: Tensor | None = None) -> bool:
         if current is None or self.best_model_score is None:
@@ -84,19 +70,8 @@ class _LatestBest(ModelCheckpoint):
         return bool(current >= self.best_model_score)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore score and paths, the latter in this run's folder: it may have been moved."""
-
-        def here(path: str) -> str:
-            return str(Path(self.dirpath or "") / Path(path).name) if path else path
-
-        paths = {
-            name: here(state_dict.get(name, ""))
-            for name in ("best_model_path", "kth_best_model_path", "last_model_path")
-        }
-        models = {here(path): score for path, score in state_dict["best_k_models"].items()}
-        super().load_state_dict(
-            {**state_dict, **paths, "best_k_models": models, "dirpath": self.dirpath}
-        )
+        """Restore the score also where the run's folder has been moved."""
+        super().load_state_dict({**state_dict, "dirpath": self.dirpath})
 
 
 class FinishClassifier(Callback):

@@ -1,23 +1,40 @@
-"""Write the files of a relation classifier's run: the model, scores and predictions.
+"""Write the results of a relation classifier's run: files, and pictures and texts for loggers.
 
-All are below `trainer.default_root_dir`, written by the first process only.
+The files are below `trainer.default_root_dir`; the first process writes all.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.distributed
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from torch import Tensor
 
+from lightning_modules.callbacks.after_training import BestWeights
+from lightning_modules.callbacks.loggers import (
+    user_loggers,
+    write_figure,
+    write_numbers,
+    write_settings,
+    write_text,
+)
 from relgen.classifiers import Batch, record_scores, save_classifier
 from relgen.common import InputError, read_lines, write_json, write_jsonl
 from relgen.data import Prediction
+from relgen.evaluation import Scores
+
+_MISTAKES = 20
+_LONGEST_LABEL = 28
+_MOST_NUMBERS = 25
 
 
 class ClassifierFiles(Callback):
@@ -73,7 +90,7 @@ class ClassifierFiles(Callback):
         """Write scores and predictions, and complete the saved classifier's model card."""
         self._write(trainer)
         if trainer.is_global_zero:
-            scores = pl_module.scores["test"].to_json()
+            scores = asdict(pl_module.scores["test"])
             write_json(_folder(trainer) / "scores.json", scores)
             # the saved classifier lies beside the checkpoint; `test` may write to another folder
             trained = Path(trainer.ckpt_path or "-/-/-").parent.parent
@@ -88,8 +105,89 @@ class ClassifierFiles(Callback):
         if trainer.is_global_zero:
             data: Any = trainer.datamodule  # type: ignore[attr-defined]
             name = "test" if trainer.state.fn == TrainerFn.TESTING else "predict"
-            rows = [merged[sample_id].to_json() for sample_id in data.sample_ids(name)]
+            rows = [asdict(merged[sample_id]) for sample_id in data.sample_ids(name)]
             write_jsonl(_folder(trainer) / "predictions.jsonl", rows)
+
+
+class ClassifierPictures(Callback):
+    """Logs the confusion matrix, F1 of each relation, wrong predictions and settings."""
+
+    def __init__(self) -> None:
+        self._mistakes: list[str] = []
+
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: Any) -> None:
+        self._mistakes = []
+
+    on_test_epoch_start = on_validation_epoch_start
+
+    def on_validation_batch_end(  # type: ignore[override]
+        self, trainer: Trainer, pl_module: Any, outputs: dict[str, Tensor], batch: Batch, *_: int
+    ) -> None:
+        if not user_loggers(trainer):
+            return
+        classifier = pl_module.classifier
+        labels = classifier.schema.labels
+        predicted = outputs["probabilities"].argmax(dim=-1)
+        for row in (predicted != batch.labels).nonzero()[:, 0].tolist():
+            if len(self._mistakes) == _MISTAKES:
+                return
+            text = classifier.encoding.decode(batch.input_ids[row].tolist())
+            gold, wrong = labels[int(batch.labels[row])], labels[int(predicted[row])]
+            self._mistakes.append(f"| `{text.replace('|', '/')}` | {gold} | {wrong} |")
+
+    on_test_batch_end = on_validation_batch_end  # type: ignore[assignment]
+
+    def on_validation_end(self, trainer: Trainer, pl_module: Any) -> None:
+        if not trainer.sanity_checking:
+            self._draw(trainer, pl_module.scores["val"], "val")
+
+    def on_test_end(self, trainer: Trainer, pl_module: Any) -> None:
+        self._draw(trainer, pl_module.scores["test"], "test")
+
+    def on_fit_end(self, trainer: Trainer, pl_module: Any) -> None:
+        """Log the settings with the score that they led to."""
+        metrics = trainer.callback_metrics
+        callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+        found = [one.best_model_score for one in callbacks if isinstance(one, BestWeights)]
+        found += [metrics.get(name) for name in ("val/micro_f1", "train/micro_f1")]
+        scores = [float(score) for score in found if score is not None]
+        if scores:
+            write_settings(trainer, pl_module.hyperparameters(), {"hp/micro_f1": scores[0]})
+
+    def _draw(self, trainer: Trainer, scores: Scores, stage: str) -> None:
+        if not user_loggers(trainer):
+            return
+        table = ["| text | gold | predicted |", "|---|---|---|", *self._mistakes]
+        write_figure(trainer, f"{stage}/confusion", confusion_figure(scores))
+        write_text(trainer, f"{stage}/mistakes", "\n".join(table))
+        per_relation = scores.per_relation.items()
+        write_numbers(trainer, {f"{stage}_f1/{label}": row.f1 for label, row in per_relation})
+
+
+def confusion_figure(scores: Scores) -> Figure:
+    """Draw the confusion matrix as a heat map; colours show shares of each row.
+
+    Cells show counts for up to 25 labels.
+    """
+    counts = np.array(scores.confusion)  # (R, R)
+    shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
+    size = 3 + 0.35 * len(counts)
+    # not pyplot: its figures stay in memory, and its backend is the user's choice
+    figure = Figure(figsize=(size, size), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    names = [label[:_LONGEST_LABEL] for label in scores.labels]
+    axes.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
+    axes.set_yticks(range(len(names)), names, fontsize=7)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("gold")
+    if len(names) <= _MOST_NUMBERS:
+        for (row, column), count in np.ndenumerate(counts):
+            if count:
+                colour = "white" if shares[row, column] > 0.5 else "black"
+                axes.text(column, row, str(count), ha="center", va="center", fontsize=6, c=colour)
+    return figure
 
 
 def _gather(part: list[Prediction]) -> list[list[Prediction]]:

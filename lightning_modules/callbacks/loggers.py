@@ -1,4 +1,7 @@
-"""Texts, pictures and settings for the loggers that the user configured.
+"""`history.jsonl`, and texts, pictures and settings for the loggers that the user configured.
+
+`history.jsonl` holds the metrics of a training, step by step, for reports. What differs from run to
+run, such as speed, goes to the user's loggers only.
 
 `LightningModule.log` sends numbers to every logger; Lightning has no common call for the rest.
 TensorBoard, MLflow and Weights & Biases take texts and pictures; others, such as CSV, do not.
@@ -6,14 +9,18 @@ TensorBoard, MLflow and Weights & Biases take texts and pictures; others, such a
 
 from __future__ import annotations
 
+import json
+import math
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
+from lightning.pytorch.utilities import rank_zero_only
 from matplotlib.figure import Figure
 
-from lightning_modules.callbacks.history import HistoryLogger
+from relgen.common import read_lines, write_jsonl
 
 
 class RunTensorBoardLogger(TensorBoardLogger):
@@ -26,6 +33,74 @@ class RunTensorBoardLogger(TensorBoardLogger):
     def __init__(self, folder: str) -> None:
         place = Path(folder)
         super().__init__(place.parent, name=place.name, version="", default_hp_metric=False)
+
+
+class MetricHistory(Callback):
+    """Writes `history.jsonl`: one object for each step with metrics.
+
+        {"step": 40, "epoch": 2, "metrics": {"loss": 0.61, "val/loss": 0.64}}
+
+    When a run resumes from a checkpoint, rows of later steps are dropped first, so that no step
+    occurs twice. Values that are not finite are omitted.
+    """
+
+    def __init__(self) -> None:
+        self._history: HistoryLogger | None = None
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if stage == "fit" and self._history is None:
+            self._history = HistoryLogger(Path(trainer.default_root_dir) / "history.jsonl")
+            # only a logger sees each logging event once, with its step
+            trainer.loggers = [*trainer.loggers, self._history]
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self._history is not None:
+            self._history.start(trainer.global_step)
+
+
+class HistoryLogger(Logger):
+    """Keeps the rows of `history.jsonl`; metrics of the same step share a row."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self._rows: list[dict[str, Any]] = []
+
+    @property
+    def name(self) -> str:
+        return "history"
+
+    @property
+    def version(self) -> int:
+        return 0
+
+    @rank_zero_only
+    def start(self, step: int) -> None:
+        """Drop the rows of `step` and later ones, which will be logged again."""
+        lines = read_lines(self.path) if step and self.path.exists() else ()
+        rows = (json.loads(line) for line in lines if line.endswith("\n"))
+        self._rows = [row for row in rows if row["step"] < step]
+        write_jsonl(self.path, self._rows)
+
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
+        epoch = int(finite.pop("epoch", 0))
+        if step is None or not finite:
+            return
+        if self._rows and self._rows[-1]["step"] == step:
+            self._rows[-1]["metrics"].update(finite)
+            write_jsonl(self.path, self._rows)
+            return
+        self._rows.append({"step": step, "epoch": epoch, "metrics": finite})
+        with self.path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(self._rows[-1]) + "\n")
+
+    @rank_zero_only
+    def log_hyperparams(
+        self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any
+    ) -> None:
+        """Do nothing: hyper-parameters are not metrics."""
 
 
 def user_loggers(trainer: Trainer) -> list[Logger]:

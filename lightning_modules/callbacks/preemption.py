@@ -32,7 +32,7 @@ class SaveOnTermination(Callback):
     """
 
     def __init__(self) -> None:
-        self._terminated = self._interrupted = self._requeued = False
+        self._noted: set[int] = set()
         self._leave: type[BaseException] | None = None
         self._before: dict[signal.Signals, Any] = {}
         self._step = -1
@@ -44,33 +44,33 @@ class SaveOnTermination(Callback):
         self._step, self._speaks = trainer.global_step, trainer.is_global_zero
         if threading.current_thread() is not threading.main_thread():
             return
-        self._before[signal.SIGTERM] = signal.signal(signal.SIGTERM, self._note)
+        taken = [signal.SIGTERM]
         # shells make their background processes ignore it
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            self._before[signal.SIGINT] = signal.signal(signal.SIGINT, self._note)
+            taken.append(signal.SIGINT)
         if callable(signal.getsignal(signal.SIGUSR1)):
-            self._before[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, self._note)
+            taken.append(signal.SIGUSR1)
+        self._before = {signum: signal.signal(signum, self._note) for signum in taken}
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Save after an optimiser step, not while gradients are being accumulated."""
         stepped, self._step = trainer.global_step != self._step, trainer.global_step
-        noted = self._terminated or self._interrupted or self._requeued
-        if not stepped or not any_process(noted, pl_module.device):
+        if not stepped or not any_process(bool(self._noted), pl_module.device):
             return
         path = _last_checkpoint(trainer)
         trainer.save_checkpoint(path)
         if trainer.is_global_zero:
             said = f"told to stop: saved {path} after step {self._step}; continue with --resume"
             print(said, file=sys.stderr)
-        if any_process(self._terminated, pl_module.device):
+        if any_process(signal.SIGTERM in self._noted, pl_module.device):
             self._leave = SIGTERMException
-        elif any_process(self._interrupted, pl_module.device):
+        elif any_process(signal.SIGINT in self._noted, pl_module.device):
             self._leave = KeyboardInterrupt
-        if any_process(self._requeued, pl_module.device):
+        if any_process(signal.SIGUSR1 in self._noted, pl_module.device):
             self._before[signal.SIGUSR1](signal.SIGUSR1, None)
-            self._requeued = False
+            self._noted.discard(signal.SIGUSR1)
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
@@ -95,18 +95,14 @@ class SaveOnTermination(Callback):
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Raise KeyboardInterrupt if interrupted after the last step, so that nothing follows."""
-        interrupted = self._interrupted
+        interrupted = signal.SIGINT in self._noted
         self._clear()
         if interrupted:
             raise KeyboardInterrupt
 
     def _note(self, signum: int, frame: FrameType | None) -> None:
-        if signum == signal.SIGUSR1:
-            self._requeued = True
-        elif signum == signal.SIGTERM:
-            self._terminated = True
-        else:
-            self._interrupted = True
+        self._noted.add(signum)
+        if signum == signal.SIGINT:
             signal.signal(signal.SIGINT, self._before.pop(signal.SIGINT))
             said = b"\nstopping after this step, with a checkpoint; Ctrl-C again does not wait\n"
             if self._speaks:
@@ -114,8 +110,7 @@ class SaveOnTermination(Callback):
                 os.write(2, said)
 
     def _clear(self) -> None:
-        self._terminated = self._interrupted = self._requeued = False
-        self._leave = None
+        self._noted, self._leave = set(), None
 
     def _give_back(self) -> None:
         for signum, handler in self._before.items():

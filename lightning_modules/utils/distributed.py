@@ -14,13 +14,9 @@ from torch import Tensor
 def share_of_processes(weight: Tensor) -> Tensor:
     """Return the factor by which the average of all processes' means is the mean over all items.
 
-        losses.mean() * share_of_processes(torch.tensor(float(len(losses))))
-
     It is the number of processes times this one's share of the total weight: 1 for a single
-    process, 0 for one without weight.
-
-    Args:
-        weight: (), such as the number of samples that this process's mean is over.
+    process, 0 for one without weight. The weight, (), is such as the number of samples that this
+    process's mean is over.
     """
     if not _several():
         return torch.ones_like(weight)

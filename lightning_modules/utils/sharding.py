@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
-import torch
 from lightning.pytorch.strategies import ModelParallelStrategy, Strategy
 from peft import PeftModel
 from torch import Tensor
@@ -102,14 +101,9 @@ def check_shardable(quantization: str | None) -> None:
 
 
 def shard(policy: PeftModel, mesh: DeviceMesh) -> None:
-    """Shard the decoder's weights over the processes, layer by layer.
+    """Shard the decoder's weights over the mesh's `data_parallel` processes, layer by layer.
 
-    Args:
-        policy: a base with its adapter, on any device; its parts move to the mesh's device.
-        mesh: of the strategy; its `data_parallel` dimension is used.
-
-    Raises:
-        InputError: an adapter on layers that are not sharded.
+    They move to the mesh's device. Raises InputError for an adapter on layers that are not sharded.
     """
     base: Any = policy.get_base_model()
     decoder = base.get_decoder()
@@ -144,8 +138,3 @@ def _part_of(value: Tensor, like: Tensor) -> Tensor:
         return value
     moved = value.to(device=like.device, dtype=like.dtype)
     return distribute_tensor(moved, like.device_mesh, like.placements)
-
-
-def is_sharded(policy: torch.nn.Module) -> bool:
-    """Return whether the model's forward passes need all processes."""
-    return any(isinstance(weight, DTensor) for weight in policy.parameters())

@@ -7,29 +7,27 @@ batches as an uninterrupted one.
 
 from __future__ import annotations
 
+import math
 import random
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
+import numpy as np
 from torch.utils.data import Sampler
 
 _NARROW, _WIDE = 4, 32
 
 
-class _Part(NamedTuple):
-    """Rows to draw from, and the number of them in each batch."""
-
-    rows: Sequence[int]
-    size: int
-
-
 class _Phase(NamedTuple):
-    """The parts of every batch between two steps; the name seeds their order."""
+    """The steps between two, whose batches draw some rows from each of one or two pools.
+
+    `pools` are the rows and the number of them in a batch; the name seeds their order.
+    """
 
     name: str
-    parts: list[_Part]
+    pools: Sequence[tuple[Sequence[int], int]]
     begin: int = 0
     end: int = sys.maxsize
 
@@ -81,13 +79,13 @@ class TrainingBatches(Sampler[list[int]]):
         written = [row for row in rows if generated[row]]
         human = [row for row in rows if not generated[row]]
         if generated_rows is not None:
-            sides = [_Part(human, batch_size - generated_rows), _Part(written, generated_rows)]
+            sides = [(human, batch_size - generated_rows), (written, generated_rows)]
             self._phases = [_Phase("side", sides)]
         elif generated_steps is not None:
-            first = _Phase("0", [_Part(written, batch_size)], 0, generated_steps)
-            self._phases = [first, _Phase("1", [_Part(human, batch_size)], generated_steps)]
+            first = _Phase("0", [(written, batch_size)], 0, generated_steps)
+            self._phases = [first, _Phase("1", [(human, batch_size)], generated_steps)]
         else:
-            self._phases = [_Phase("0", [_Part(rows, batch_size)])]
+            self._phases = [_Phase("0", [(rows, batch_size)])]
 
     def set_epoch(self, epoch: int) -> None:
         """Set the epoch of the next iteration; Lightning calls this."""
@@ -110,13 +108,13 @@ class TrainingBatches(Sampler[list[int]]):
         """Return the batches of the steps from `low` to `high` of a phase, of all processes."""
         name = f"{self.seed}/{phase.name}"
         first, last = low * self.world, high * self.world
-        window = min(sorting_window(len(part.rows) // part.size) for part in phase.parts)
+        window = min(sorting_window(len(rows) // size) for rows, size in phase.pools)
         batches: list[list[int]] = [[] for _ in range(first, last)]
-        for number, (rows, size) in enumerate(phase.parts):
-            seed = name if len(phase.parts) == 1 else f"{name}/{number}"
+        for number, (rows, size) in enumerate(phase.pools):
+            seed = name if len(phase.pools) == 1 else f"{name}/{number}"
             stream = draw(rows, self.labels, balanced=self.balanced and number == 0, seed=seed)
             drawn = list(islice(stream, first * size, last * size))
-            # short rows of one part beside short rows of the other
+            # short rows of one pool beside short rows of the other
             pieces = cut(drawn, self.lengths, size, window)
             for batch, piece in zip(batches, pieces, strict=True):
                 batch += piece
@@ -177,13 +175,6 @@ def evaluation_batches(
     there are enough rows, as collective operations between batches require.
     """
     order = sorted(range(len(lengths)), key=lambda row: -lengths[row])
-    largest = -(-len(order) // world)
-    count = -(-largest // batch_size)
-    mine = order[rank::world]
-    size, extra = divmod(len(mine), count) if count else (0, 0)
-    batches, start = [], 0
-    for number in range(count):
-        stop = start + size + (number < extra)
-        batches.append(mine[start:stop])
-        start = stop
-    return [batch for batch in batches if batch]
+    count = math.ceil(math.ceil(len(order) / world) / batch_size)
+    mine = np.array(order[rank::world], dtype=int)
+    return [part.tolist() for part in np.array_split(mine, count or 1) if len(part)]

@@ -17,7 +17,7 @@ Search is exact.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from itertools import product
+from itertools import product, starmap
 from typing import Any, NamedTuple
 
 import torch
@@ -57,14 +57,7 @@ class Neighbours(NamedTuple):
 
 
 def nearest(queries: Tensor, keys: Tensor, values: Tensor, count: int) -> Neighbours:
-    """Find the nearest keys of each query by computing all distances.
-
-    Args:
-        queries: (B, H).
-        keys: (N, H), at least one.
-        values: (N, R).
-        count: k; all N if there are fewer.
-    """
+    """Find the `count` nearest of one or more keys (N, H) with values (N, R) to queries (B, H)."""
     # the expansion by a matrix product is faster, and rounds small distances away
     distances = torch.cdist(queries, keys, compute_mode="donot_use_mm_for_euclid_dist")  # (B, N)
     found = distances.topk(min(count, len(keys)), dim=-1, largest=False)
@@ -78,12 +71,9 @@ def neighbour_probabilities(neighbours: Neighbours, temperature: float) -> Tenso
 
 
 def mixed_logits(logits: Tensor, neighbours: Neighbours, retrieval: Retrieval) -> Tensor:
-    """Return log p = log(λ p_kNN + (1 - λ) p_LM), (B, R), all finite.
+    """Return log p = log(λ p_kNN + (1 - λ) p_LM), (B, R), of logits (B, R) and their neighbours.
 
-    Args:
-        logits: (B, R) the language model's.
-        neighbours: k or more of each query.
-        retrieval: λ, k and T.
+    All are finite. There are k or more neighbours of each.
     """
     kept = Neighbours(*(part[:, : retrieval.neighbours] for part in neighbours))
     found = neighbour_probabilities(kept, retrieval.temperature)
@@ -93,8 +83,8 @@ def mixed_logits(logits: Tensor, neighbours: Neighbours, retrieval: Retrieval) -
 
 def candidates(given: Mapping[str, Any]) -> list[Retrieval]:
     """Return all combinations of settings to choose from, with the given ones fixed."""
-    choices = [(given[name],) if name in given else values for name, values in _CHOICES.items()]
-    return [Retrieval(*values) for values in product(*choices)]
+    choices = {**_CHOICES, **{name: (value,) for name, value in given.items()}}
+    return list(starmap(Retrieval, product(*choices.values())))
 
 
 def published(given: Mapping[str, Any], corpus: str) -> Retrieval:
@@ -110,14 +100,10 @@ def choose(
     labels: Tensor,
     schema: RelationSchema,
 ) -> Retrieval:
-    """Return the settings with the best micro-F1; among equals, with the best likelihood.
+    """Return the candidate with the best micro-F1; among equals, with the best likelihood.
 
-    Args:
-        candidates: at least one; remaining ties go to the first.
-        logits: (N, R) the language model's, of N development samples.
-        neighbours: of these samples, as many as any candidate asks for, if available.
-        labels: (N,) their relations.
-        schema: R labels.
+    The language model's logits (N, R) and labels (N,) are those of N development samples, whose
+    neighbours are as many as any candidate asks for, if available.
     """
 
     def quality(retrieval: Retrieval) -> tuple[float, float]:
@@ -136,10 +122,6 @@ class Datastore(nn.Module):
 
     Shapes: `keys` (N, H); `values` (N, R) the probabilities of the samples' relations; `settings`
     (3,) the `Retrieval`. A state of any N can be loaded.
-
-    Args:
-        size: H.
-        relations: R.
     """
 
     keys: Tensor

@@ -17,6 +17,7 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
 from relgen.classifiers.base import Batch, Classifier
 from relgen.classifiers.encoding import MarkerEncoding, Markers
 from relgen.classifiers.pretrained import longest_input, set_dropout
+from relgen.common import BelowOne, PositiveInt, checks_numbers
 from relgen.data import RelationSchema
 from relgen.kernels import accelerate, read_states
 from relgen.models import EMBEDDED_ENCODER, load_tokenizer, resolve_model
@@ -47,15 +48,16 @@ class EntityMarkerClassifier(Classifier):
 
     kind: ClassVar[str] = "entity_marker"
 
+    @checks_numbers
     def __init__(
         self,
         schema: RelationSchema,
         model: str = EMBEDDED_ENCODER,
         typed_markers: bool = False,
         markers: Markers = "special",
-        max_length: int = 192,
-        dropout: float = 0.1,
-        encoder_dropout: float | None = None,
+        max_length: PositiveInt = 192,
+        dropout: BelowOne = 0.1,
+        encoder_dropout: BelowOne | None = None,
         freeze_embeddings: bool = False,
         attention: Literal["sdpa", "eager"] = "sdpa",
     ) -> None:

@@ -31,6 +31,7 @@ from relgen.classifiers.pretrained import (
     set_dropout,
     word_logits,
 )
+from relgen.common import BelowOne, NonNegativeFloat, PositiveInt, checks_numbers
 from relgen.data import RelationSchema
 from relgen.kernels import accelerate, read_states
 from relgen.models import load_tokenizer
@@ -56,14 +57,15 @@ class KnowPromptClassifier(Classifier):
 
     kind: ClassVar[str] = "knowprompt"
 
+    @checks_numbers
     def __init__(
         self,
         schema: RelationSchema,
         model: str = "roberta-large",
-        max_length: int = 256,
-        structured_weight: float = 0.001,
-        margin: float = 0.3,
-        encoder_dropout: float | None = None,
+        max_length: PositiveInt = 256,
+        structured_weight: NonNegativeFloat = 0.001,
+        margin: NonNegativeFloat = 0.3,
+        encoder_dropout: BelowOne | None = None,
         attention: Literal["sdpa", "eager"] = "sdpa",
     ) -> None:
         tokenizer = load_tokenizer(model)
@@ -100,11 +102,11 @@ class KnowPromptClassifier(Classifier):
 
     def forward(self, batch: Batch) -> Tensor:
         """Return logits (B, R): the language model's at the mask, for the answer words."""
-        return self._scores(self._mask_states(batch), self._answer_words())
+        return self._scores(self._states(batch, 1)[:, 0], self._answer_words())
 
     def with_extra_loss(self, batch: Batch, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits (B, R), and λ times the structured loss (B,)."""
-        states = self._read_states(batch, batch.positions)  # (B, 5, H)
+        states = self._states(batch, 5)  # (B, 5, H)
         answers = self._answer_words()
         impossible = cast(Tensor, self.impossible)
         margin = self.settings["margin"]
@@ -141,12 +143,9 @@ class KnowPromptClassifier(Classifier):
         built._assemble(schema, language_model, encoding, config["structured_weight"], settings)
         return built
 
-    def _mask_states(self, batch: Batch) -> Tensor:
-        """Return the last layer's states at the masks, (B, H)."""
-        return self._read_states(batch, batch.positions[:, :1])[:, 0]
-
-    def _read_states(self, batch: Batch, places: Tensor) -> Tensor:
-        """Return the last layer's states at positions (B, P), (B, P, H)."""
+    def _states(self, batch: Batch, count: int) -> Tensor:
+        """Return the last layer's states at the first of the batch's positions, (B, count, H)."""
+        places = batch.positions[:, :count]
         encoder = self.language_model.base_model
         return read_states(encoder, batch.input_ids, batch.attention_mask, places)
 

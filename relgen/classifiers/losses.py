@@ -21,12 +21,9 @@ from relgen.data import RelationSchema
 
 
 def target_probabilities(labels: Tensor, targets: Tensor, relations: int) -> Tensor:
-    """Return the target distributions (B, R): rows of `targets`, or 1 at a certain label.
+    """Return the target distributions (B, R): rows of `targets`, or 1 at a certain label (B,).
 
-    Args:
-        labels: (B,) indices.
-        targets: (B, R) probabilities, and rows of zeros where the label is certain; or (B, 0).
-        relations: R.
+    `targets` are probabilities (B, R), with rows of zeros where the label is certain; or (B, 0).
     """
     certain = F.one_hot(labels, relations).float()
     if not targets.shape[1]:
@@ -42,19 +39,10 @@ def weighted_mean(losses: Tensor, weights: Tensor) -> Tensor:
     return (losses * weights).sum() / weights.sum().clamp(min=torch.finfo(losses.dtype).tiny)
 
 
-def translation_distance(head: Tensor, relation: Tensor, tail: Tensor) -> Tensor:
-    """Return the distance of head + relation from tail, (…) from (…, H) (TransE, 2013)."""
-    return (head + relation - tail).norm(dim=-1)
-
-
 def margin_loss(true: Tensor, corrupted: Tensor, counted: Tensor, margin: float) -> Tensor:
     """Return the losses (B,) of true triples beyond the margin and of corrupted ones within it.
 
-    Args:
-        true: (B,) distances.
-        corrupted: (B, N) distances.
-        counted: (B, N) True for the ones to include; only the true triple if none is.
-        margin: γ.
+    The distances are (B,) and (B, N); `counted` (B, N) is True for the corrupted ones to include.
     """
     near = -F.logsigmoid(margin - true)
     far = -F.logsigmoid(corrupted - margin) * counted  # (B, N)
@@ -80,12 +68,12 @@ def structured_loss(
     mask, *ends = states.unbind(dim=1)  # (B, H) each
     head, tail = (ends[0] + ends[1]) / 2, (ends[2] + ends[3]) / 2
     relation = targets.to(answers.dtype) @ answers  # (B, H)
-    replaced_head = translation_distance(head[None], relation[:, None], tail[:, None])  # (B, B)
-    replaced_tail = translation_distance(head[:, None], relation[:, None], tail[None])
+    replaced_head = (head[None] + relation[:, None] - tail[:, None]).norm(dim=-1)  # (B, B)
+    replaced_tail = (head[:, None] + relation[:, None] - tail[None]).norm(dim=-1)
     labels = targets.argmax(dim=-1)
     counted = impossible[:, labels][:, :, labels]  # (2, B, B)
     return margin_loss(
-        translation_distance(head, mask, tail),
+        (head + mask - tail).norm(dim=-1),
         torch.cat([replaced_head, replaced_tail], dim=1),  # (B, 2B)
         torch.cat([counted[0], counted[1]], dim=1),
         margin,
@@ -93,12 +81,11 @@ def structured_loss(
 
 
 def impossible_roles(schema: RelationSchema) -> Tensor:
-    """Return which relations' entities cannot play another relation's roles.
+    """Return which relations' entities cannot play another relation's roles, (2, R, R), bool.
 
-    Returns:
-        (2, R, R) of bool, for heads and for tails: True if an entity of the second relation cannot
-        be in a sample of the first, because the types that both name have none in common. If
-        one of them names no types, True for different relations.
+    For heads and for tails: True if an entity of the second relation cannot be in a sample of the
+    first, because the types that both name have none in common. If one of them names no types, True
+    for different relations.
     """
     roles = [[rel.head_types for rel in schema], [rel.tail_types for rel in schema]]
 

@@ -6,15 +6,15 @@ import logging
 import re
 from collections.abc import Sequence
 from copy import deepcopy
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from relgen.classifiers.base import Classifier, collate
+from relgen.classifiers.base import Batch, Classifier, collate
 from relgen.classifiers.encoding import Encoded
-from relgen.common import InputError, multiplies_bfloat16
+from relgen.common import InputError, checked, multiplies_bfloat16
 from relgen.data import Entity, Prediction, RelationSchema, Sample
 from relgen.models import length_batches
 
@@ -37,13 +37,7 @@ class SavedClassifier:
     """
 
     def __init__(self, classifier: Classifier, *, precision: Precision = "float32") -> None:
-        if precision not in get_args(Precision):
-            raise InputError(
-                "no such precision",
-                field="precision",
-                value=precision,
-                remedy=f"one of {', '.join(get_args(Precision))}",
-            )
+        checked(Precision, precision, "precision")
         on_cpu = next(classifier.parameters()).device.type == "cpu"
         if precision == "bfloat16" and on_cpu and not multiplies_bfloat16():
             _LOG.warning(
@@ -110,12 +104,8 @@ def compute_logits(classifier: Classifier, encoded: Sequence[Encoded], token_bud
     logits = torch.empty(len(encoded), len(classifier.schema))
     for rows in length_batches([len(one.input_ids) for one in encoded], token_budget):
         batch = collate([encoded[row] for row in rows], pad_id=pad_id)
-        batch = batch._replace(
-            input_ids=batch.input_ids.to(device),
-            attention_mask=batch.attention_mask.to(device),
-            positions=batch.positions.to(device),
-        )
-        logits[rows] = classifier(batch).float().cpu()
+        moved = Batch._make(part.to(device) if isinstance(part, Tensor) else part for part in batch)
+        logits[rows] = classifier(moved).float().cpu()
     return logits
 
 

@@ -83,13 +83,9 @@ def head_parts(model: PreTrainedModel) -> Sequence[nn.Module]:
 def word_logits(
     model: PreTrainedModel, states: Tensor, words: Sequence[int], embeddings: Tensor
 ) -> Tensor:
-    """Return the head's logits (B, R) for a few words only, not for the whole vocabulary.
+    """Return the head's logits (B, R) at states (B, H) for R words, not for the whole vocabulary.
 
-    Args:
-        model: one with `head_parts`.
-        states: (B, H).
-        words: R token ids.
-        embeddings: (R, H) of these words: rows of the output embeddings.
+    `embeddings` (R, H) are the words' rows of the output embeddings.
     """
     *before, last = head_parts(model)
     for part in before:

@@ -18,15 +18,28 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from relgen.classifiers.base import Batch
-from relgen.classifiers.datastore import Datastore, candidates, choose, nearest, published
+from relgen.classifiers.datastore import (
+    Datastore,
+    Retrieval,
+    candidates,
+    choose,
+    nearest,
+    published,
+)
 from relgen.classifiers.knowprompt import KnowPromptClassifier
 from relgen.classifiers.knowprompt_encoding import PromptEncoding
 from relgen.classifiers.losses import target_probabilities
 from relgen.classifiers.saved import load_classifier
-from relgen.common import InputError
+from relgen.common import (
+    BelowOne,
+    ClosedUnitInterval,
+    InputError,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    checks_numbers,
+)
 from relgen.data import RelationSchema
-
-_RANGES = {"interpolation": (0, 1), "neighbours": (1, None), "temperature": (1e-6, None)}
 
 
 class RetrievalClassifier(KnowPromptClassifier):
@@ -48,8 +61,7 @@ class RetrievalClassifier(KnowPromptClassifier):
             0 only the datastore is learnt.
 
     Raises:
-        InputError: see `KnowPromptClassifier`; or λ, k or T is out of range, or `trained` is not a
-            KnowPrompt of these relations.
+        InputError: see `KnowPromptClassifier`; or `trained` is not a KnowPrompt of these relations.
     """
 
     kind: ClassVar[str] = "retrieval"
@@ -57,23 +69,22 @@ class RetrievalClassifier(KnowPromptClassifier):
     given: dict[str, float]
     trained: str | None
 
+    @checks_numbers
     def __init__(
         self,
         schema: RelationSchema,
         model: str = "roberta-large",
-        max_length: int = 256,
-        structured_weight: float = 0.001,
-        margin: float = 0.3,
-        interpolation: float | None = None,
-        neighbours: int | None = None,
-        temperature: float | None = None,
-        encoder_dropout: float | None = None,
+        max_length: PositiveInt = 256,
+        structured_weight: NonNegativeFloat = 0.001,
+        margin: NonNegativeFloat = 0.3,
+        interpolation: ClosedUnitInterval | None = None,
+        neighbours: PositiveInt | None = None,
+        temperature: PositiveFloat | None = None,
+        encoder_dropout: BelowOne | None = None,
         attention: Literal["sdpa", "eager"] = "sdpa",
         trained: str | None = None,
     ) -> None:
-        settings = (interpolation, neighbours, temperature)
-        given = {name: x for name, x in zip(_RANGES, settings, strict=True) if x is not None}
-        _check_ranges(given)
+        settings = zip(Retrieval._fields, (interpolation, neighbours, temperature), strict=True)
         if trained is None:
             super().__init__(
                 schema, model, max_length, structured_weight, margin, encoder_dropout, attention
@@ -87,7 +98,7 @@ class RetrievalClassifier(KnowPromptClassifier):
                 start.structured_weight,
                 start.settings,
             )
-        self.given = given
+        self.given = {name: value for name, value in settings if value is not None}
         self.trained = trained
 
     def _assemble(
@@ -152,7 +163,7 @@ class RetrievalClassifier(KnowPromptClassifier):
         """Return mask states (N, H), targets and logits (N, R) of N samples; float32."""
         parts, answers = [], self._answer_words()
         for batch in batches:
-            states = self._mask_states(batch)
+            states = self._states(batch, 1)[:, 0]
             targets = target_probabilities(batch.labels, batch.targets, len(self.schema))
             parts.append((states.float(), targets, super()._scores(states, answers).float()))
         keys, values, logits = (torch.cat(part) for part in zip(*parts, strict=True))
@@ -173,15 +184,3 @@ def _load_knowprompt(folder: str, schema: RelationSchema) -> KnowPromptClassifie
         value=value,
         remedy=f"give the folder `model` of a KnowPrompt trained with the schema '{schema.name}'",
     )
-
-
-def _check_ranges(given: dict[str, float]) -> None:
-    for name, value in given.items():
-        least, most = _RANGES[name]
-        if not value >= least or (most is not None and value > most):  # NaN fails too
-            raise InputError(
-                f"must be at least {least}" + (f" and at most {most}" if most else ""),
-                field=name,
-                value=value,
-                remedy="null chooses it on the validation file",
-            )

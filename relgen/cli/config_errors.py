@@ -17,7 +17,7 @@ from typing import Any
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.cli import LightningCLI
 
-from relgen.common import InputError, checked, key_line, merged, nearest, read_yaml
+from relgen.common import InputError, checked, key_line, nearest, read_merged
 
 _LINKED = "data.model"
 """A required argument that the configuration need not give: it gets the value of `model.model`."""
@@ -31,12 +31,7 @@ def explained(message: str, words: Sequence[str]) -> InputError:
         words: the command line, from its subcommand on.
     """
     files, options = _given(words)
-    values: dict[str, Any] = {}
-    for file in files:
-        content = read_yaml(file) or {}
-        if not isinstance(content, dict):
-            return InputError("must be a mapping of keys to values", path=file, value=content)
-        values = merged(values, content)
+    values = read_merged(files)
     for key, value in options.items():
         values = _with(values, key.split("."), value)
     try:

@@ -6,8 +6,10 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from relgen.cli.main import run as execute
 from relgen.common import InputError, read_json
-from relgen.experiments import choose, load_grid, run_grid
+from relgen.experiments import RunOptions, load_grid
+from relgen.experiments import run as run_experiments
 
 
 def run(
@@ -33,9 +35,7 @@ def run(
         remedy = f"one of {', '.join(known.name for known in grid.cells)}"
         raise InputError("a grid needs the name of one cell", field="cell", remedy=remedy)
     cells = () if cell is None else (cell,)
-    from relgen.cli.main import run as execute
-
-    run_grid(grid, Path(out), file=str(experiment), execute=execute, cells=cells, force=force)
-    (chosen,) = choose(grid, cells)
-    results: dict[str, Any] = read_json(chosen.folder(Path(out)) / "results.json")
+    options = RunOptions(experiment=str(experiment), out=str(out), cell=cells, force=tuple(force))
+    (folder,) = run_experiments(options, execute)
+    results: dict[str, Any] = read_json(folder / "results.json")
     return results

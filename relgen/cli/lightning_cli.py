@@ -32,7 +32,7 @@ from relgen.cli.trained_options import (
     with_checkpoint,
     with_presets,
 )
-from relgen.common import InputError, parse_known
+from relgen.common import InputError, bare_numbers, parse_known
 
 # gloo's and NCCL's messages when another process of the run is gone
 _LOST_PROCESS = re.compile(
@@ -67,7 +67,7 @@ def run_trained(name: str, arguments: list[str]) -> None:
         if own.out is None:
             raise InputError("missing", field="--out", remedy="name the folder to write to")
         words = with_checkpoint(words, subcommand, own)
-    with _quiet(), _clear_exits(), _relaunchable([name, *arguments]):
+    with _prepared([name, *arguments]), _clear_exits():
         cli = RelgenCLI(own.out or "runs/unnamed", [subcommand, *words], own)
     if not only_shows and cli.trainer.is_global_zero:
         print(f"{name} {subcommand}: done -> {own.out}")
@@ -136,6 +136,8 @@ class RelgenCLI(LightningCLI):
             self.config = parser.parse_args(args)
         except argparse.ArgumentError as error:
             raise explained(error.message, args) from error
+        for key, value in list(self.config.items()):
+            self.config[key] = bare_numbers(value)  # they enter checkpoints
 
     def instantiate_classes(self) -> None:
         """Make module, data module and trainer; raise the InputError of one that refuses."""
@@ -193,9 +195,19 @@ class RelgenCLI(LightningCLI):
             print("trainer/fsdp divides this among the devices: see docs/gpus.md")
 
     def before_fit(self) -> None:
-        """Remove an earlier training's curves from the folder of one that starts anew."""
-        if self.config_init.fit.ckpt_path is None and self.trainer.is_global_zero:
-            _remove_earlier(self.own)
+        """Remove the curves below `--out` of an earlier training where one starts anew.
+
+        With `--force` also checkpoints that Lightning saves for SLURM: it would resume from those
+        unasked. A folder of `--tensorboard` may hold other runs' curves, and is left alone.
+        """
+        if self.config_init.fit.ckpt_path is not None or not self.trainer.is_global_zero:
+            return
+        own = self.own
+        earlier = [] if own.tensorboard else list(own.board.glob("events.out.tfevents.*"))
+        if own.force:
+            earlier += Path(own.out or "").glob("hpc_ckpt_*.ckpt")
+        for file in earlier:
+            file.unlink(missing_ok=True)
 
     def _parse_ckpt_path(self) -> None:
         """Do nothing: hyper-parameters stored in a checkpoint would override the command line."""
@@ -211,33 +223,6 @@ class _SaveConfig(SaveConfigCallback):
         self.parser.save(
             self.config, folder / name, skip_none=False, overwrite=True, multifile=False
         )
-
-
-def _remove_earlier(own: TrainedOptions) -> None:
-    """Remove curves below `--out`; with `--force` also checkpoints that Lightning saves for SLURM.
-
-    Lightning would resume from those unasked. A folder of `--tensorboard` may hold other runs'
-    curves, and is left alone.
-    """
-    earlier = [] if own.tensorboard else list(own.board.glob("events.out.tfevents.*"))
-    if own.force:
-        earlier += Path(own.out or "").glob("hpc_ckpt_*.ckpt")
-    for file in earlier:
-        file.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _relaunchable(words: list[str]) -> Iterator[None]:
-    """Let Lightning start this command again for each further process of this machine.
-
-    It takes `sys.argv`, which holds another command where `relgen run` runs this one.
-    """
-    before = sys.argv
-    sys.argv = [before[0], *words]
-    try:
-        yield
-    finally:
-        sys.argv = before
 
 
 @contextlib.contextmanager
@@ -277,8 +262,13 @@ def _clear_exits() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Lightning's greetings and hints from the terminal, but not its errors."""
+def _prepared(words: list[str]) -> Iterator[None]:
+    """Keep Lightning's greetings and hints from the terminal, and let it start `words` again.
+
+    For each further process of this machine it starts `sys.argv`, which holds another command where
+    `relgen run` runs this one.
+    """
+    before = sys.argv
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -286,11 +276,13 @@ def _quiet() -> Iterator[None]:
     # it says that a process has ended, before it kills the others
     logging.getLogger("lightning.fabric.strategies.launchers").setLevel(logging.INFO)
     try:
+        sys.argv = [before[0], *words]
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="lightning")
             warnings.filterwarnings("ignore", message=".*num_workers.*")
             yield
     finally:
+        sys.argv = before
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
         sys.stdout.flush()

@@ -11,12 +11,18 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from relgen.common import InputError, fast_dtype, field_helps, find_config, is_whole_zip, read_yaml
+from relgen.common import (
+    PRECISIONS,
+    InputError,
+    fast_dtype,
+    field_helps,
+    find_config,
+    is_whole_zip,
+    read_yaml,
+)
 
 SUBCOMMANDS = ("fit", "validate", "test", "predict")
 _RESOLVED = ("-c", "--config", "--ckpt_path", "--trainer.precision")
-# half precision for the arithmetic: the weights that are trained stay in float32
-_PRECISION = {"bfloat16": "bf16-mixed", "float32": "32-true"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +82,7 @@ def with_presets(words: Sequence[str], folder: str) -> list[str]:
             made[place] = str(find_config(value, folder))
             read_yaml(made[place])
         elif (option, value) == ("--trainer.precision", "auto"):
-            made[place] = _PRECISION[fast_dtype()]
+            made[place] = PRECISIONS[fast_dtype()]
     return made
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import inspect
+import json
 import re
 import typing
 from collections.abc import Mapping, Sequence
@@ -20,10 +21,17 @@ from typing import Any, Literal, NoReturn, TypeVar
 
 import yaml
 
-from relgen.common.configuration import default, field_helps, leaves, merged, nearest, read
+from relgen.common.configuration import (
+    default,
+    field_helps,
+    leaves,
+    merged,
+    nearest,
+    read,
+    read_merged,
+)
 from relgen.common.errors import InputError
 from relgen.common.presets import find_config
-from relgen.common.yaml_files import read_yaml
 
 Options = TypeVar("Options")
 
@@ -57,10 +65,7 @@ def parse(kind: type[Options], command: str, line: Sequence[str]) -> Options | N
     given = vars(found)
     paths = [find_config(name, command) for name in given.pop("--config", [])]
     prints = given.pop("--print-config", False)
-    values: dict[str, Any] = {}
-    for path in paths:
-        values = merged(values, _mapping(path))
-    typed: dict[str, Any] = {}
+    values, typed = read_merged(paths), dict[str, Any]()
     for key, value in given.items():
         if value != []:
             *outer, name = key.split(".")
@@ -71,7 +76,8 @@ def parse(kind: type[Options], command: str, line: Sequence[str]) -> Options | N
         raise _as_option(error, kind, given, paths, command) from None
     if not prints:
         return options
-    print(yaml.safe_dump(_plain(dataclasses.asdict(options)), sort_keys=False), end="")  # type: ignore[call-overload]
+    plain = json.loads(json.dumps(dataclasses.asdict(options)))  # type: ignore[call-overload]
+    print(yaml.safe_dump(plain, sort_keys=False), end="")
     return None
 
 
@@ -239,13 +245,6 @@ def _dashed(word: str) -> str:
     return _option(name[2:]) + equals + value
 
 
-def _mapping(path: Any) -> dict[str, Any]:
-    content = read_yaml(path) or {}
-    if not isinstance(content, dict):
-        raise InputError("must be a mapping of options to values", path=path, value=content)
-    return content
-
-
 def _as_option(
     error: InputError, kind: type, given: Mapping[str, Any], paths: Sequence[Any], command: str
 ) -> InputError:
@@ -266,10 +265,3 @@ def _as_option(
 
 def _see_help(command: str) -> str:
     return f"see `relgen {command} --help`"
-
-
-def _plain(value: Any) -> Any:
-    """Return tuples as lists, for YAML."""
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value

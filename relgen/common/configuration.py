@@ -8,13 +8,14 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import difflib
+import functools
+import inspect
 import math
 import typing
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar
 
 import docstring_parser
 import jsonargparse
@@ -24,6 +25,7 @@ from relgen.common.ranges import DESCRIPTIONS
 from relgen.common.yaml_files import key_line, located, read_yaml
 
 Record = TypeVar("Record")
+Arguments = ParamSpec("Arguments")
 
 _KINDS: dict[Any, str] = {
     **DESCRIPTIONS,
@@ -62,19 +64,19 @@ def read(
         raise located(error, next(having, paths[-1])) from None
 
 
-def read_file(
-    kind: type[Record], path: str | Path, overrides: Mapping[str, Any] | None = None
-) -> Record:
-    """Return an instance of a dataclass, made from a YAML file and values that override it.
+def read_merged(paths: Iterable[str | Path]) -> dict[str, Any]:
+    """Merge YAML files key by key; later files win.
 
     Raises:
-        InputError: names the file, the line and the key, and for an unknown key the nearest one.
+        InputError: a file cannot be read or is not a mapping.
     """
-    content = read_yaml(path)
-    if not isinstance(content, dict):
-        raise InputError("must be a mapping of keys to values", path=path, value=content)
-    overrides = overrides or {}
-    return read(kind, merged(content, overrides), paths=[path], given=set(leaves(overrides)))
+    values: dict[str, Any] = {}
+    for path in paths:
+        content = read_yaml(path) or {}
+        if not isinstance(content, dict):
+            raise InputError("must be a mapping of keys to values", path=path, value=content)
+        values = merged(values, content)
+    return values
 
 
 def check(record: Any) -> None:
@@ -111,12 +113,33 @@ def checked(hint: Any, value: Any, key: str) -> Any:
         # jsonargparse takes a null for a missing value, and does not check that a record is one
         if record is hint or (value is None and hint is not Any and NoneType not in options):
             raise TypeError(key)
-        made = _bare_numbers(_parser(hint).parse_object({"value": value}).value)
+        made = bare_numbers(_parser(hint).parse_object({"value": value}).value)
         if not _finite(made):
             raise TypeError(key)
         return made
     except (argparse.ArgumentError, TypeError):
         raise InputError(f"must be {expected(hint)}", field=key, value=value) from None
+
+
+def checks_numbers(made: Callable[Arguments, None]) -> Callable[Arguments, None]:
+    """Decorate a constructor: check and convert the numbers that it is given, as `read` does.
+
+    Raises:
+        InputError: (in a call) a number is out of its type's range, missing or not finite.
+    """
+    numbers = [int, float, *DESCRIPTIONS]
+    signature = inspect.signature(made)
+
+    @functools.wraps(made)
+    def checking(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
+        given, hints = signature.bind(*args, **kwargs), typing.get_type_hints(made)
+        for name, value in given.arguments.items():
+            hint = hints.get(name)
+            if any(option in numbers for option in (hint, *typing.get_args(hint))):
+                given.arguments[name] = checked(hint, value, name)
+        made(*given.args, **given.kwargs)
+
+    return checking
 
 
 def upcast(kind: type[Record], record: Any) -> Record:
@@ -140,19 +163,19 @@ def _made(kind: type[Record], values: Mapping[str, Any], prefix: str = "") -> Re
     return kind(**{k: checked(hints[k], value, f"{prefix}{k}") for k, value in values.items()})
 
 
-@cache
+@functools.cache
 def _parser(hint: Any) -> jsonargparse.ArgumentParser:
     parser = jsonargparse.ArgumentParser(exit_on_error=False)
     parser.add_argument("--value", type=hint)
     return parser
 
 
-def _bare_numbers(value: Any) -> Any:
+def bare_numbers(value: Any) -> Any:
     """Return numbers of types with bounds as int and float: YAML cannot hold such types."""
     if isinstance(value, list | tuple):
-        return type(value)(map(_bare_numbers, value))
+        return type(value)(map(bare_numbers, value))
     if isinstance(value, dict):
-        return {key: _bare_numbers(one) for key, one in value.items()}
+        return {key: bare_numbers(one) for key, one in value.items()}
     if type(value) not in DESCRIPTIONS:
         return value
     return int(value) if isinstance(value, int) else float(value)

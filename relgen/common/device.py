@@ -15,6 +15,16 @@ DType = Literal["float32", "bfloat16", "float16", "float64", "auto"]
 
 Quantization = Literal["nf4"]
 
+# half precision is for the arithmetic: the weights that are trained stay in float32
+PRECISIONS: dict[DType, str] = {
+    "float32": "32-true",
+    "bfloat16": "bf16-mixed",
+    "float16": "16-mixed",
+    "float64": "64-true",
+    "auto": "auto",
+}
+"""Lightning's `precision` for models that are trained in a dtype."""
+
 
 def resolved(dtype: DType) -> DType:
     """Return a dtype; for `auto`, the one that is fast on this machine.

@@ -1,4 +1,4 @@
-"""Types of dataclass fields: numbers with bounds, which jsonargparse checks, and input files.
+"""Types of fields and arguments: numbers with bounds, which jsonargparse checks, and input files.
 
 `InputFile` is a text at run time; Python code may give a `Path`, which marks a file of a stage.
 """
@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     NonNegativeFloat = float
     Share = float
     BelowOne = float
+    BelowHalf = float
+    ClosedUnitInterval = float
     InputFile = str | Path
 else:
     from jsonargparse.typing import (
+        ClosedUnitInterval,
         NonNegativeFloat,
         NonNegativeInt,
         PositiveFloat,
@@ -28,6 +31,7 @@ else:
 
     Share = restricted_number_type("Share", float, [(">", 0), ("<=", 1)])
     BelowOne = restricted_number_type("BelowOne", float, [(">=", 0), ("<", 1)])
+    BelowHalf = restricted_number_type("BelowHalf", float, [(">=", 0), ("<", 0.5)])
     InputFile = str
 
 DESCRIPTIONS: dict[Any, str] = {
@@ -37,4 +41,6 @@ DESCRIPTIONS: dict[Any, str] = {
     NonNegativeFloat: "a number of at least 0",
     Share: "a number above 0 and of at most 1",
     BelowOne: "a number of at least 0 and below 1",
+    BelowHalf: "a number of at least 0 and below 0.5",
+    ClosedUnitInterval: "a number from 0 to 1",
 }

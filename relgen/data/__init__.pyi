@@ -4,11 +4,12 @@ from .options import CardOptions as CardOptions
 from .options import ConvertOptions as ConvertOptions
 from .options import EverydayOptions as EverydayOptions
 from .options import SplitOptions as SplitOptions
-from .predictions import Prediction as Prediction
 from .relation_descriptions import read_descriptions as read_descriptions
 from .relation_descriptions import schema_from_descriptions as schema_from_descriptions
 from .samples import Entity as Entity
+from .samples import Prediction as Prediction
 from .samples import Sample as Sample
+from .samples import check_samples as check_samples
 from .samples import iter_files as iter_files
 from .samples import iter_samples as iter_samples
 from .samples import normalised as normalised
@@ -21,7 +22,6 @@ from .schema import Relation as Relation
 from .schema import RelationSchema as RelationSchema
 from .schema import load_schema as load_schema
 from .schema import parse_schema as parse_schema
-from .splits import manifest as manifest
 from .splits import split as split
 from .tagged_text import MarkupError as MarkupError
 from .tagged_text import escape as escape

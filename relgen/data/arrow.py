@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from relgen.common import InputError, content_hash
 from relgen.data.samples import iter_samples
 
 # part of the cache's key, which does not depend on the code: increase it when `_rows` changes
-_VERSION = 2
+_VERSION = 3
 
 _ENTITY = {"start": Value("int64"), "end": Value("int64"), "type": Value("string")}
 PROVENANCE = {
@@ -43,47 +43,32 @@ FEATURES = Features(
 )
 
 
-def load_table(paths: str | Path | Sequence[str | Path], *, labelled: bool = True) -> Dataset:
-    """Load one or several samples files as one table, in the given order.
+def load_table(path: str | Path, *, labelled: bool = True) -> Dataset:
+    """Load a samples file as a table, which is mapped into memory.
 
-    The table is cached by `datasets` under a hash of the files' content, and mapped into memory.
-    Unknown keys are dropped. `labelled` is that of `iter_samples`.
+    It is cached by `datasets` under a hash of the file's content. Unknown keys are dropped.
+    `labelled` is that of `iter_samples`.
 
     Raises:
-        InputError: a file is missing, empty or malformed.
+        InputError: the file is missing, empty or malformed.
     """
-    files = [paths] if isinstance(paths, str | Path) else list(paths)
-    for file in files:
-        if not Path(file).is_file():
-            raise InputError("no such file", path=file, remedy="check the path")
+    if not Path(path).is_file():
+        raise InputError("no such file", path=path, remedy="check the path")
+    key = {"content": content_hash(path), "version": _VERSION, "labelled": labelled}
+    source = {"path": str(Path(path).resolve()), "key": key}
     try:
-        return Dataset.from_generator(
-            _rows,
-            features=FEATURES,
-            gen_kwargs={
-                "files": [str(Path(file).resolve()) for file in files],
-                "hashes": [content_hash(file) for file in files],
-                "version": _VERSION,
-                "labelled": labelled,
-            },
-        )
+        return Dataset.from_generator(_rows, features=FEATURES, gen_kwargs=source)
     except DatasetGenerationError as error:
         if isinstance(error.__cause__, InputError):
             raise error.__cause__ from None
         raise
 
 
-def _rows(
-    files: list[str], hashes: list[str], version: int, labelled: bool
-) -> Iterator[dict[str, Any]]:
-    """Yield the rows of files; `hashes` and `version` only change the cache's key."""
-    for file in files:
-        for sample in iter_samples(file, labelled=labelled):
-            row = sample.to_json()
-            known = row.get("provenance") or {}
-            row["provenance"] = {key: known.get(key) for key in PROVENANCE}
-            scores = row.get("scores")
-            row["scores"] = scores and [
-                {"relation": relation, "probability": value} for relation, value in scores.items()
-            ]
-            yield row
+def _rows(path: str, key: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a file; the cache depends on the whole `key`."""
+    for sample in iter_samples(path, labelled=key["labelled"]):
+        known, scores = sample.provenance or {}, sample.scores
+        yield sample.to_json() | {
+            "provenance": {key: known.get(key) for key in PROVENANCE},
+            "scores": scores and [{"relation": x, "probability": p} for x, p in scores.items()],
+        }

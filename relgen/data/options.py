@@ -56,15 +56,9 @@ class ConvertOptions:
     """For hub: where text, tokens, relation, head, tail and id stand."""
 
 
+_WRAPPER = textwrap.TextWrapper(98, subsequent_indent=" " * 14, break_on_hyphens=False)
 ConvertOptions.__doc__ = f"{ConvertOptions.__doc__}\n" + "\n".join(
-    textwrap.fill(
-        f.description,
-        98,
-        initial_indent=f"    {name:<10}",
-        subsequent_indent=" " * 14,
-        break_on_hyphens=False,
-    )
-    for name, f in FORMATS.items()
+    _WRAPPER.fill(f"    {name:<10}{each.description}") for name, each in FORMATS.items()
 )
 
 

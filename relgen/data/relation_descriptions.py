@@ -69,36 +69,28 @@ def schema_from_descriptions(
         InputError: a relation of the samples has no description or more than one, or there are
             fewer than two relations.
     """
-    named = [(description.key, description) for description in descriptions]
+    named = {description.key: description for description in descriptions}
     if samples:
-        found: dict[str, str | Path] = {}
-        for path in samples:
-            for sample in iter_samples(path):
-                found.setdefault(sample.relation, path)
+        found = {sample.relation: path for path in samples for sample in iter_samples(path)}
         found.pop(negative or "", None)
-        named = [(label, _describing(label, descriptions, path)) for label, path in found.items()]
-        named.sort(key=lambda pair: descriptions.index(pair[1]))
-    times = Counter(description.name for _, description in named)
+        named = {label: _describing(label, descriptions, path) for label, path in found.items()}
+    times = Counter(description.name for description in named.values())
     relations: dict[str, Any] = {}
-    for label, description in named:
-        text = f": {description.text}" if description.text else ""
-        entry = {"explanation": f"{description.name}, from the head to the tail{text}"}
+    for label, (_, name_, text) in sorted(named.items(), key=lambda x: descriptions.index(x[1])):
+        explanation = f"{name_}, from the head to the tail" + (f": {text}" if text else "")
         # a title must be unique
-        if label != description.name and times[description.name] == 1:
-            entry["title"] = description.name
-        relations[label] = entry
+        title = name_ if label != name_ and times[name_] == 1 else None
+        relations[label] = {"explanation": explanation, "title": title}
     if negative is not None:
-        relations.setdefault(
-            negative,
-            {"explanation": "None of the other relations holds between the head and the tail."},
-        )
+        none = "None of the other relations holds between the head and the tail."
+        relations.setdefault(negative, {"explanation": none})
     return parse_schema({"name": name, "negative": negative, "relations": relations})
 
 
 def _describing(label: str, descriptions: Sequence[Description], path: str | Path) -> Description:
     """Find the description of a label by id, or else by name."""
-    matches = [x for x in descriptions if x.key == label]
-    matches = matches or [x for x in descriptions if x.name == label]
+    named = [x for x in descriptions if x.key == label]
+    matches = named or [x for x in descriptions if x.name == label]
     if len(matches) == 1:
         return matches[0]
     if matches:
@@ -108,7 +100,6 @@ def _describing(label: str, descriptions: Sequence[Description], path: str | Pat
     names = [name for x in descriptions for name in (x.key, x.name)]
     near = difflib.get_close_matches(label, names, n=1)
     problem = "no description for this relation"
-    remedy = (
-        f"did you mean '{near[0]}'? " if near else ""
-    ) + "describe it, or give the negative label with --negative"
+    meant = f"did you mean '{near[0]}'? " if near else ""
+    remedy = f"{meant}describe it, or give the negative label with --negative"
     raise InputError(problem, path=path, field="relation", value=label, remedy=remedy)

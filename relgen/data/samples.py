@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from relgen.common import InputError, read_lines, write_jsonl
-from relgen.data.validation import ReadStatistics, RecordChecks
+from relgen.data.validation import ReadStatistics, RecordChecks, value_of
 
 if TYPE_CHECKING:
     from relgen.data.schema import RelationSchema
@@ -48,10 +48,6 @@ class Sample:
 
     Args:
         id: unique within a file; empty for a draft that was just generated.
-        text: the sentence.
-        head: the mention in the relation's first role.
-        tail: the mention in its second role.
-        relation: a label of the schema.
         source: `human` or `generated`.
         provenance: origin of a generated sample; its keys are those of `arrow.PROVENANCE`.
         scores: the probability of each relation, on which classifiers train instead of `relation`.
@@ -126,7 +122,7 @@ class Sample:
 
     def to_json(self) -> dict[str, Any]:
         """Return the object for one line of a samples file."""
-        row: dict[str, Any] = {
+        row = {
             "id": self.id,
             "text": self.text,
             "head": {"start": self.head.start, "end": self.head.end, "type": self.head.type},
@@ -134,17 +130,12 @@ class Sample:
             "relation": self.relation,
             "source": self.source,
         }
-        if self.provenance is not None:
-            row["provenance"] = dict(self.provenance)
-        if self.scores is not None:
-            row["scores"] = dict(self.scores)
-        return row
+        optional = {"provenance": self.provenance, "scores": self.scores}
+        return row | {key: dict(value) for key, value in optional.items() if value is not None}
 
     @classmethod
-    def from_json(
-        cls, row: Any, *, default_id: str | None = None, default_relation: str | None = None
-    ) -> Sample:
-        """Return the sample of a decoded line; the defaults replace a missing id or relation.
+    def from_json(cls, row: Any, defaults: Mapping[str, str] | None = None) -> Sample:
+        """Return the sample of a decoded line, with defaults for its id and relation.
 
         Raises:
             InputError: a field is missing or malformed.
@@ -154,16 +145,43 @@ class Sample:
         provenance = row.get("provenance")
         if provenance is not None and not isinstance(provenance, dict):
             raise InputError("must be an object", field="provenance", value=provenance)
+        known = {"source": "human", **(defaults or {})}
+
+        def text(key: str) -> str:
+            return known[key] if key in known and key not in row else value_of(row, key, str)
+
         return cls(
-            id=_string(row, "id", default_id),
-            text=_string(row, "text"),
+            id=text("id"),
+            text=text("text"),
             head=_entity(row, "head"),
             tail=_entity(row, "tail"),
-            relation=_string(row, "relation", default_relation),
-            source=_string(row, "source", "human"),
+            relation=text("relation"),
+            source=text("source"),
             provenance=provenance,
             scores=_scores(row),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The most probable relation of a sample, its `score`, and the probabilities of all labels."""
+
+    id: str
+    relation: str
+    score: float
+    scores: Mapping[str, float]
+
+    @classmethod
+    def from_probabilities(
+        cls, sample_id: str, labels: Sequence[str], probabilities: Sequence[float]
+    ) -> Prediction:
+        """Predict the most probable label; of equally probable ones, the schema's first."""
+        best = max(range(len(labels)), key=lambda index: probabilities[index])
+        scores = {
+            label: round(float(value), 6)
+            for label, value in zip(labels, probabilities, strict=True)
+        }
+        return cls(sample_id, labels[best], scores[labels[best]], scores)
 
 
 def iter_samples(
@@ -177,7 +195,6 @@ def iter_samples(
     """Yield the samples of a JSONL file, with one line in memory at a time.
 
     Args:
-        path: the samples file.
         skip_bad: skip and count malformed lines instead of raising.
         schema: a line whose relation is not in it is malformed; by default all labels are allowed.
         labelled: every line must name a relation; otherwise a line without one is `UNLABELLED`.
@@ -209,11 +226,10 @@ def checked_samples(
                 except json.JSONDecodeError as error:
                     problem = f"not valid JSON at column {error.colno}: {error.msg}"
                     raise InputError(problem, value=line.strip()) from error
-                sample = Sample.from_json(
-                    row,
-                    default_id=f"{path.stem}-{number}",
-                    default_relation=None if labelled else UNLABELLED,
-                )
+                defaults = {"id": f"{path.stem}-{number}"}
+                if not labelled:
+                    defaults["relation"] = UNLABELLED
+                sample = Sample.from_json(row, defaults)
                 if schema is not None:
                     schema.check_label(sample.relation)
                 if checks.passes(sample.id, number):
@@ -246,6 +262,14 @@ def read_samples(
     return list(iter_samples(path, skip_bad=skip_bad, schema=schema, statistics=statistics))
 
 
+def check_samples(
+    path: str | Path, schema: RelationSchema | None, *, labelled: bool = True
+) -> None:
+    """Read a samples file to its end, for the errors of `iter_samples`; keep nothing in memory."""
+    for _ in iter_samples(path, schema=schema, labelled=labelled):
+        pass
+
+
 def write_samples(path: str | Path, samples: Iterable[Sample]) -> int:
     """Write a samples file atomically; return the number of samples."""
     return write_jsonl(path, (sample.to_json() for sample in samples))
@@ -274,29 +298,17 @@ def repeated_texts(texts: Iterable[str], others: Iterable[str]) -> list[int]:
     return [index for index, text in enumerate(texts) if normalised(text) in known]
 
 
-def _string(row: dict[str, Any], name: str, default: str | None = None) -> str:
-    value = row.get(name, default)
-    if value is None:
-        raise InputError("missing", field=name, value=sorted(row))
-    if not isinstance(value, str) or not value.strip():
-        raise InputError("must be a non-empty string", field=name, value=value)
-    return value
-
-
 def _entity(row: dict[str, Any], role: str) -> Entity:
     value = row.get(role)
     if value is None:
         raise InputError("missing", field=role, value=sorted(row))
     if not isinstance(value, dict):
         raise InputError('must be {"start": …, "end": …, "type": …}', field=role, value=value)
-    for name in ("start", "end"):
-        offset = value.get(name)
-        if not isinstance(offset, int) or isinstance(offset, bool):
-            raise InputError("must be a whole number", field=f"{role}.{name}", value=offset)
+    start, end = (value_of(value, name, int, f"{role}.") for name in ("start", "end"))
     kind = value.get("type")
     if kind is not None and not isinstance(kind, str):
         raise InputError("must be a string or null", field=f"{role}.type", value=kind)
-    return Entity(value["start"], value["end"], kind)
+    return Entity(start, end, kind)
 
 
 def _scores(row: dict[str, Any]) -> dict[str, float] | None:
@@ -306,8 +318,7 @@ def _scores(row: dict[str, Any]) -> dict[str, float] | None:
     if not isinstance(value, dict) or not value:
         raise InputError('must be {"relation": probability, …}', field="scores", value=value)
     for relation, probability in value.items():
-        number = isinstance(probability, int | float) and not isinstance(probability, bool)
-        if not number or not 0 <= probability <= 1:
+        if type(probability) not in (int, float) or not 0 <= probability <= 1:
             problem = "must be a probability from 0 to 1"
             raise InputError(problem, field=f"scores.{relation}", value=probability)
     if not sum(value.values()) > 0:

@@ -18,17 +18,16 @@ import difflib
 import random
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 
-from relgen.common import InputError, find_schema, located, read_yaml, write_text
+from relgen.common import InputError, find_schema, located, nearest, read, read_yaml, write_text
 
 Half = Literal["a", "b"]
-_SCHEMA_KEYS = {"name", "negative", "relations"}
-_RELATION_KEYS = {"title", "explanation", "head_types", "tail_types", "undirected"}
+_KEYS = ("name", "relations", "negative")
 _NEGATIVE_NAMES = {"na", "none", "other", "no_relation"}
 
 
@@ -46,6 +45,9 @@ class Relation:
     tail_types: tuple[str, ...] = ()
     undirected: str | None = None
     title: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "explanation", " ".join(self.explanation.split()))
 
     @property
     def shown(self) -> str:
@@ -151,16 +153,14 @@ class RelationSchema:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of the YAML file."""
-        relations = {}
-        for relation in self.relations:
-            entry = {
-                "title": relation.title,
-                "explanation": relation.explanation,
-                "head_types": list(relation.head_types),
-                "tail_types": list(relation.tail_types),
-                "undirected": relation.undirected,
+        relations = {
+            relation.name: {
+                key: list(value) if isinstance(value, tuple) else value
+                for key, value in asdict(relation).items()
+                if value and key != "name"
             }
-            relations[relation.name] = {key: value for key, value in entry.items() if value}
+            for relation in self.relations
+        }
         return {"name": self.name, "negative": self.negative, "relations": relations}
 
     def save(self, path: str | Path) -> None:
@@ -185,15 +185,16 @@ def parse_schema(content: Any) -> RelationSchema:
     """Return the schema of a decoded YAML file. Raise InputError when it is not valid."""
     if not isinstance(content, dict):
         raise InputError("a schema is a mapping with the keys name, negative, relations")
-    _refuse_unknown(content, _SCHEMA_KEYS, "schema")
-    name = content.get("name")
+    for key in content:
+        if key not in _KEYS:
+            remedy = nearest(str(key), _KEYS)
+            raise InputError("unknown key", field=str(key), value=content[key], remedy=remedy)
+    name, entries, negative = map(content.get, _KEYS)
     if not isinstance(name, str) or not name:
         raise InputError("give the schema a name", field="name", value=name)
-    entries = content.get("relations")
     if not isinstance(entries, dict) or not entries:
         raise InputError("must map labels to explanations", field="relations", value=entries)
     relations = tuple(_parse_relation(label, entry) for label, entry in entries.items())
-    negative = content.get("negative")
     if isinstance(negative, list):
         problem = "only one label can be the negative one"
         remedy = "keep one, and explain the others as relations"
@@ -225,40 +226,14 @@ def _parse_relation(label: Any, entry: Any) -> Relation:
         problem = "the negative label is named once, at the top of the schema"
         remedy = f"write `negative: {label}` at the top, next to `name`"
         raise InputError(problem, field=f"{where}.negative", value=entry["negative"], remedy=remedy)
-    _refuse_unknown(entry, _RELATION_KEYS, where)
-    explanation = entry.get("explanation")
-    if not isinstance(explanation, str) or not explanation.strip():
+    if "name" in entry:
+        remedy = "the label is its name; write `title` for its name in words"
+        raise InputError("unknown key", field=f"{where}.name", value=entry["name"], remedy=remedy)
+    given = {key: value for key, value in entry.items() if value not in (None, "", [])}
+    if "explanation" not in given:
         remedy = "describe in a sentence what holds between head and tail"
-        raise InputError("missing", field=f"{where}.explanation", value=explanation, remedy=remedy)
-    return Relation(
-        label,
-        " ".join(explanation.split()),
-        head_types=_types(entry, "head_types", where),
-        tail_types=_types(entry, "tail_types", where),
-        undirected=_text(entry, "undirected", where),
-        title=_text(entry, "title", where),
-    )
-
-
-def _text(entry: dict[str, Any], key: str, where: str) -> str | None:
-    value = entry.get(key)
-    if value is not None and (not isinstance(value, str) or not value.strip()):
-        raise InputError("must be a string", field=f"{where}.{key}", value=value)
-    return value
-
-
-def _types(entry: dict[str, Any], key: str, where: str) -> tuple[str, ...]:
-    value = entry.get(key) or []
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise InputError("must be a list of entity types", field=f"{where}.{key}", value=value)
-    return tuple(value)
-
-
-def _refuse_unknown(mapping: dict[Any, Any], known: set[str], where: str) -> None:
-    for key in mapping:
-        if key not in known:
-            near = difflib.get_close_matches(str(key), sorted(known), n=1)
-            others = f"known keys: {', '.join(sorted(known))}"
-            problem = f"unknown key in {where}"
-            remedy = f"did you mean '{near[0]}'?" if near else others
-            raise InputError(problem, field=str(key), value=mapping[key], remedy=remedy)
+        raise InputError("missing", field=f"{where}.explanation", remedy=remedy)
+    try:
+        return read(Relation, {**given, "name": label})
+    except InputError as error:
+        raise error.at(field=f"{where}.{error.field}") from None

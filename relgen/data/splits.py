@@ -7,14 +7,11 @@ other relations. The first 8 samples of a draw of 16 are the draw of 8.
 from __future__ import annotations
 
 import random
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from relgen import __version__
-from relgen.common import InputError, content_hash
+from relgen.common import InputError
 from relgen.data.samples import Sample, normalised
 from relgen.data.schema import RelationSchema
 
@@ -43,13 +40,11 @@ def split(
     dev_samples: Sequence[Sample] | None = None,
     exclude: Iterable[Sample] = (),
 ) -> FewShotSplit:
-    """Draw at most K samples for each relation.
+    """Draw at most K samples (`shots`) for each relation.
 
     Args:
         samples: the labelled pool.
         schema: gives the order of relations, and must contain every label.
-        shots: K.
-        seed: of the draw.
         dev: `full`: all other samples; `K`: K others for each relation; `none`.
         dev_samples: source of the development set, by default the rest of `samples`.
         exclude: samples (of a test set) whose ids and normalised texts no drawn sample may have.
@@ -68,9 +63,8 @@ def split(
         remedy = f"choose at most {largest}, or give more samples"
         raise InputError(problem, field="shots", value=shots, remedy=remedy)
     train, warnings = _first(pools, shots, "training")
-    if len(usable) < len(samples):
-        number = len(samples) - len(usable)
-        warnings.append(f"{number} samples skipped: they have ids of excluded samples")
+    if skipped := len(samples) - len(usable):
+        warnings.append(f"{skipped} samples skipped: they have ids of excluded samples")
     if dev == "none":
         return FewShotSplit(train, [], warnings)
     train_ids, train_texts = _ids_and_texts(train)
@@ -88,39 +82,6 @@ def split(
     if not chosen:
         warnings.append("no sample is left for the development set")
     return FewShotSplit(train, chosen, warnings)
-
-
-def manifest(
-    result: FewShotSplit,
-    source: str | Path,
-    *,
-    shots: int,
-    seed: int,
-    dev: Dev,
-    others: Sequence[str | Path] = (),
-) -> dict[str, Any]:
-    """Return the content of `manifest.json`, from which a split of `source` can be reproduced.
-
-    `others` are further files that were used, such as the excluded test set.
-    """
-    parts = {"train": result.train, "dev": result.dev}
-    return {
-        "relgen_version": __version__,
-        "source": _described(source),
-        "others": [_described(path) for path in others],
-        "shots": shots,
-        "seed": seed,
-        "dev": dev,
-        "counts": {
-            name: dict(Counter(sample.relation for sample in part)) for name, part in parts.items()
-        },
-        "warnings": result.warnings,
-        "ids": {name: [sample.id for sample in part] for name, part in parts.items()},
-    }
-
-
-def _described(path: str | Path) -> dict[str, str]:
-    return {"file": Path(path).name, "sha256": content_hash(path)}
 
 
 def _ids_and_texts(samples: Iterable[Sample]) -> tuple[set[str], set[str]]:

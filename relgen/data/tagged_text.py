@@ -10,7 +10,7 @@ these. With `types=True` a tag holds the entity's type: `<head:PERSON>Ann</head>
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from relgen.data.samples import Entity, Sample
 
@@ -21,8 +21,7 @@ _ESCAPED = re.compile("|".join(_UNESCAPES))
 _TAGGED = re.compile(r"<(head|tail)(?::([^<>\n\r]+))?>([^<>\n\r]*)</\1>")
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(NamedTuple):
     """The plain text of a tagged text, and its two mentions."""
 
     text: str

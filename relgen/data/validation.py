@@ -5,15 +5,31 @@ Every reader of samples uses `RecordChecks`, so that all formats treat them alik
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 
 from relgen.common import CombinedInputError, InputError
 
 SKIP_BAD_REMEDY = "correct it, or skip malformed records: relgen data convert --skip-bad"
 _KEPT = 1000
+_KINDS: dict[type, str] = {str: "a non-empty string", int: "a whole number"}
+Kind = TypeVar("Kind", str, int)
+
+
+def value_of(record: Mapping[str, Any], key: str, kind: type[Kind], inside: str = "") -> Kind:
+    """Return a value of a decoded record; raise InputError when it is missing or no `kind`.
+
+    `inside` is the path of the record in a larger one, such as `head.`.
+    """
+    value = record.get(key)
+    if value is None:
+        raise InputError("missing", field=f"{inside}{key}", value=sorted(record))
+    if type(value) is not kind or (isinstance(value, str) and not value.strip()):
+        raise InputError(f"must be {_KINDS[kind]}", field=f"{inside}{key}", value=value)
+    return value
 
 
 @dataclass
@@ -66,7 +82,11 @@ class RecordChecks:
         except InputError as error:
             self.statistics.skipped += 1
             if len(self.statistics.problems) < _KEPT:
-                self.statistics.problems.append(self._located(error, where))
+                line = where if isinstance(where, int) else None
+                problem = str(error) if line else f"{_name(where)}: {error}"
+                remedy = None if error.remedy else SKIP_BAD_REMEDY
+                located = InputError(problem, path=self.path, line=line, remedy=remedy)
+                self.statistics.problems.append(located)
 
     def passes(self, sample_id: str | None, where: int | str) -> bool:
         """Count a sample; return true if it may be yielded, which an earlier error prevents.
@@ -84,21 +104,15 @@ class RecordChecks:
 
     def finish(self) -> None:
         """Raise the collected errors, or an InputError when no sample was read."""
-        problems, skipped = self.statistics.problems, self.statistics.skipped
+        problems, skipped = list(self.statistics.problems), self.statistics.skipped
         if problems and not self.skip_bad:
             if skipped > len(problems):
                 more = f"and {skipped - len(problems)} more malformed records"
-                problems = [*problems, InputError(more, path=self.path)]
+                problems.append(InputError(more, path=self.path))
             raise problems[0] if len(problems) == 1 else CombinedInputError(problems)
         if not self.statistics.read:
             problem = f"all {skipped} records are malformed" if skipped else "the file is empty"
             raise InputError(problem, path=self.path, remedy=self.remedy)
-
-    def _located(self, error: InputError, where: int | str) -> InputError:
-        line = where if isinstance(where, int) else None
-        problem = str(error) if line else f"{_name(where)}: {error}"
-        remedy = None if error.remedy else SKIP_BAD_REMEDY
-        return InputError(problem, path=self.path, line=line, remedy=remedy)
 
 
 def _name(where: int | str) -> str:

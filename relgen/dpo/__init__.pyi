@@ -20,4 +20,4 @@ from .prefix_tree import prompt_ids as prompt_ids
 from .reference_cache import ReferenceCache as ReferenceCache
 from .tokenize import ChainTokens as ChainTokens
 from .tokenize import tokenise_chain as tokenise_chain
-from .tree_attention import check_attention as check_attention
+from .verification import tree_difference as tree_difference

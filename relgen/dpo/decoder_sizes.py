@@ -11,9 +11,9 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from relgen.dpo.logps import has_plain_head
-from relgen.dpo.tree_attention import check_attention
+from relgen.dpo.verification import tree_difference
 from relgen.kernels import ATTENTION
-from relgen.models import add_lora, missing_model, resolve_model
+from relgen.models import add_lora, check_architecture, missing_model, resolve_model
 
 _LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 LINEAR_LAYERS = (*(f"self_attn.{x}" for x in _LINEAR[:4]), *(f"mlp.{x}" for x in _LINEAR[4:]))
@@ -66,12 +66,12 @@ def read_sizes(
     Returns None if its layers are of another form.
 
     Raises:
-        InputError: the model cannot be found, its attention does not allow packed trees, or no
+        InputError: the model cannot be found, packed trees do not suit it, or no
             layer has a name among `target_modules`.
     """
+    check_architecture(model, "tuning", tree_difference)
     with missing_model(model):
         config = AutoConfig.from_pretrained(resolve_model(model), attn_implementation=ATTENTION)
-    check_attention(config)
     with torch.device("meta"):
         base = AutoModelForCausalLM.from_config(config)
     text: Any = config.get_text_config()
@@ -84,7 +84,10 @@ def read_sizes(
         return None
     linear = [layers[0].get_submodule(name) for name in LINEAR_LAYERS]
     weights = sum(weight.numel() for weight in base.parameters())
-    policy = add_lora(base, rank=rank, target_modules=target_modules)
+    # `add_lora` seeds the device's generator, which a training in progress must not notice
+    devices = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
+    with torch.random.fork_rng(devices):
+        policy = add_lora(base, rank=rank, target_modules=target_modules)
     return DecoderSizes(
         layers=len(layers),
         width=linear[0].in_features,

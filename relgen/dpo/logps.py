@@ -46,11 +46,7 @@ def tree_log_probabilities(model: nn.Module, batch: TreeBatch) -> PairLogProbabi
 
 
 def trunk_states(model: nn.Module, batch: TreeBatch) -> TrunkStates:
-    """Return the keys and values of the trunks of packed trees, for `branch_log_probabilities`.
-
-    Raises:
-        InputError: the model's attention does not allow it (`check_attention`).
-    """
+    """Return the keys and values of the trunks of packed trees, for `branch_log_probabilities`."""
     check_attention(model.config)  # type: ignore[arg-type]
     states: TrunkStates = {}
     _hidden_states(model, batch, TreePlan(batch, span=batch.trunks, states=states))
@@ -62,11 +58,7 @@ def branch_log_probabilities(
 ) -> PairLogProbabilities:
     """Return the log-probabilities of the b pairs of a micro-batch, (b,) each.
 
-    Args:
-        model: as for `tree_log_probabilities`.
-        batch: the packed trees.
-        micro_batch: one of `relgen.dpo.prefix_tree.micro_batches`.
-        states: those of the trunks (`trunk_states`).
+    `states` are those of the trunks (`trunk_states`).
     """
     plan = TreePlan(batch, span=micro_batch.span, states=states)
     return _log_probabilities(model, batch, micro_batch, plan)
@@ -75,7 +67,15 @@ def branch_log_probabilities(
 def _log_probabilities(
     model: nn.Module, batch: TreeBatch, micro_batch: MicroBatch, plan: TreePlan
 ) -> PairLogProbabilities:
-    per_token = _target_log_probabilities(model, batch, micro_batch, plan)  # (t,)
+    base = _base_model(model)
+    heads = batch.target_positions[micro_batch.targets] - plan.span.start  # (t,)
+    ids = batch.target_ids[micro_batch.targets]
+    if has_plain_head(base.config):
+        states = _hidden_states(model, batch, plan)
+        per_token = head_log_probabilities(base.get_output_embeddings(), states[heads], ids)
+    else:
+        output = model(**_inputs(batch, plan), logits_to_keep=heads, use_cache=False)
+        per_token = token_log_probabilities(output.logits[0], ids)
     # chosen completions are numbered from 0 in the batch, rejected ones from B
     sequences = batch.target_sequences[micro_batch.targets]
     rejected = sequences.div(batch.pairs, rounding_mode="floor")
@@ -83,21 +83,6 @@ def _log_probabilities(
     places = rejected * b + sequences % batch.pairs - micro_batch.pairs.start
     sums = per_token.new_zeros(2 * b).index_add(0, places, per_token)
     return PairLogProbabilities(*sums.chunk(2))
-
-
-def _target_log_probabilities(
-    model: nn.Module, batch: TreeBatch, micro_batch: MicroBatch, plan: TreePlan
-) -> Tensor:
-    """Return the log-probabilities of a micro-batch's targets, (t,)."""
-    base = _base_model(model)
-    places = batch.target_positions[micro_batch.targets] - plan.span.start
-    ids = batch.target_ids[micro_batch.targets]
-    if has_plain_head(base.config):
-        states = _hidden_states(model, batch, plan)
-        return head_log_probabilities(base.get_output_embeddings(), states[places], ids)
-    inputs = _inputs(batch, plan)
-    logits = model(**inputs, logits_to_keep=places, use_cache=False).logits[0]
-    return token_log_probabilities(logits, ids)
 
 
 def _hidden_states(model: nn.Module, batch: TreeBatch, plan: TreePlan) -> Tensor:

@@ -16,7 +16,7 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor
 
-from relgen.common import InputError
+from relgen.common import BelowHalf, InputError, NonNegativeFloat, PositiveFloat, check
 from relgen.dpo.logps import PairLogProbabilities
 
 LossName = Literal["sigmoid", "ipo", "hinge", "robust"]
@@ -73,15 +73,8 @@ def robust_loss(h: Tensor, beta: float, label_smoothing: float = 0.0) -> Tensor:
 def nll_loss(policy_chosen: Tensor, chosen_tokens: Tensor) -> Tensor:
     """Return the chosen completion's negative log-likelihood per token: `−log π(y⁺|x) / |y⁺|`.
 
-    Added to DPO it keeps the chosen completion's own probability from falling (Pang et al. 2024,
-    arXiv 2404.19733, eq. 2).
-
-    Args:
-        policy_chosen: (B,), summed over tokens.
-        chosen_tokens: (B,), |y⁺|.
-
-    Returns:
-        (B,)
+    All are (B,). Added to DPO it keeps the chosen completion's own probability from falling (Pang
+    et al. 2024, arXiv 2404.19733, eq. 2).
     """
     return -policy_chosen / chosen_tokens
 
@@ -99,33 +92,22 @@ class PreferenceLoss:
     """One of `LOSSES` with its settings; `lightning_modules.dpo.DPOModule` explains them.
 
     Raises:
-        InputError: a setting without a meaning, such as label smoothing with a loss that has none.
+        InputError: a setting is out of range, or label smoothing given with a loss that has none.
     """
 
     name: LossName = "sigmoid"
-    beta: float = 0.1
-    label_smoothing: float = 0.0
-    nll_weight: float = 0.0
+    beta: PositiveFloat = 0.1
+    label_smoothing: BelowHalf = 0.0
+    nll_weight: NonNegativeFloat = 0.0
     length_normalised: bool = False
 
     def __post_init__(self) -> None:
-        if self.name not in LOSSES:
-            raise InputError(f"must be one of {', '.join(LOSSES)}", field="loss", value=self.name)
-        if self.beta <= 0:
-            raise InputError(
-                "must be positive", field="beta", value=self.beta, remedy="0.1 is usual"
-            )
-        if self.nll_weight < 0:
-            raise InputError("must not be negative", field="nll_weight", value=self.nll_weight)
-        smoothing = self.label_smoothing
-        if not 0 <= smoothing < 0.5:
-            problem = "must be at least 0 and below 0.5: at 0.5 the labels carry no information"
-            raise InputError(problem, field="label_smoothing", value=smoothing)
-        if smoothing and self.name not in ("sigmoid", "robust"):
+        check(self)
+        if self.label_smoothing and self.name not in ("sigmoid", "robust"):
             raise InputError(
                 f"loss '{self.name}' has no label smoothing",
                 field="label_smoothing",
-                value=smoothing,
+                value=self.label_smoothing,
                 remedy="set it to 0, or choose loss sigmoid or robust",
             )
 

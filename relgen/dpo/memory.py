@@ -91,7 +91,7 @@ class Pass(NamedTuple):
 
 
 class StepMemory:
-    """The bytes of a step's parts.
+    """The memory of a step, part by part, in bytes.
 
     Args:
         decoder: sizes of the model and its adapter.
@@ -129,7 +129,8 @@ class StepMemory:
         self.attention = 2 if autocast else self.product
         self.trained = max(4, self.hidden)
         self.adapter_input = 2 if autocast else self.trained
-        self.casts = autocast and not quantized and self.hidden > 2
+        self.casts_head = autocast and self.hidden > 2
+        self.casts = self.casts_head and not quantized
         one_precision = not (quantized or autocast or dropout) and self.hidden >= 4
         self.gated = "gated" in kernels and one_precision and "mlp.down_proj" in decoder.adapted
         self.lean_head = "head" in kernels and decoder.plain_head
@@ -215,7 +216,7 @@ class StepMemory:
         head = 2 * 4 * tokens.targets * vocabulary
         if self.lean_head:
             head = min(head, 8 * logits_at_once("cpu" if self.on_cpu else "cuda"))
-            head += 4 * tokens.targets * width + (2 * vocabulary * width if self.casts else 0)
+            head += 4 * tokens.targets * width + (2 * vocabulary * width if self.casts_head else 0)
         layer = 3 * tokens.tokens * (self.decoder.inner_width * self.product + width * self.hidden)
         return max(head, layer + (self.layer(tokens) if self.recompute else 0))
 
@@ -273,12 +274,7 @@ def optimizer_bytes(
     """Return the bytes of an optimiser's state, measured in a step over six numbers.
 
     Optimisers of other libraries than torch may work on a GPU only; they are assumed to keep two
-    numbers a weight, of one byte each if named "8bit".
-
-    Args:
-        make: builds the optimiser.
-        numbers: number of trained numbers.
-        trained: bytes of each.
+    numbers a weight, of one byte each if named "8bit". A trained number has `trained` bytes.
     """
     probe = Parameter(torch.zeros(2, 3, dtype=torch.float64 if trained == 8 else torch.float32))
     probe.grad = torch.zeros_like(probe)

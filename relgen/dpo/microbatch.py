@@ -103,23 +103,22 @@ class _Parts(torch.autograd.Function):
         inputs = [*states, *tensors[number_of_states:]]
         wanted = [tensor for tensor in inputs if tensor.requires_grad]
         sums: list[Tensor | None] = [None] * len(wanted)
-        losses, found = [], []
+        found = []
         for part in parts:
             with torch.enable_grad():
-                own_losses, log_probabilities = values(part, states)
-                total = own_losses.sum()
+                own = values(part, states)
+                total = own[0].sum()
             for index, more in enumerate(torch.autograd.grad(total, wanted, allow_unused=True)):
                 before = sums[index]
                 if more is not None:
                     sums[index] = more if before is None else before.add_(more)
-            losses.append(own_losses.detach())
-            found.append(log_probabilities.detach())
+            found.append([tensor.detach() for tensor in own])
         of_inputs = iter(sums)
         gradients = [next(of_inputs) if tensor.requires_grad else None for tensor in inputs]
         ctx.save_for_backward(*gradients)
-        every, all_found = torch.cat(losses), torch.cat(found, dim=1)
-        ctx.mark_non_differentiable(every, all_found)
-        return every.sum(), every, all_found
+        losses, log_probabilities = (torch.cat(part, dim=-1) for part in zip(*found, strict=True))
+        ctx.mark_non_differentiable(losses, log_probabilities)
+        return losses.sum(), losses, log_probabilities
 
     @staticmethod
     @once_differentiable

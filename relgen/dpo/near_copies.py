@@ -6,7 +6,7 @@ import random
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Any
 
 from relgen.data import Entity, Sample
 
@@ -15,43 +15,27 @@ def near_copy(sample: Sample, pool: Sequence[Sample], rng: random.Random) -> Sam
     """Return a copy of a sample with other entities and a few other words.
 
     Head and tail are replaced by entities of the same type and role from the pool, and about one
-    context word in six (at least one) by a word of the same shape.
-
-    Args:
-        sample: the demonstration to copy.
-        pool: samples that lend entities and words.
-        rng: source of the random choices.
+    context word in six (at least one) by a word of the same shape from the pool.
     """
-    mentions: dict[str, str] = {
-        "head": _replacement(sample, "head", pool, rng),
-        "tail": _replacement(sample, "tail", pool, rng),
-    }
-    spans = sorted([("head", sample.head), ("tail", sample.tail)], key=lambda pair: pair[1].start)
-    cuts = [0, spans[0][1].start, spans[0][1].end, spans[1][1].start, spans[1][1].end]
+    mentions = {role: _replacement(sample, role, pool, rng) for role in ("head", "tail")}
+    roles = sorted(mentions, key=lambda role: getattr(sample, role).start)
+    first, second = (getattr(sample, role) for role in roles)
     contexts = [
-        sample.text[cuts[0] : cuts[1]],
-        sample.text[cuts[2] : cuts[3]],
-        sample.text[cuts[4] :],
+        sample.text[: first.start],
+        sample.text[first.end : second.start],
+        sample.text[second.end :],
     ]
     contexts = _change_words(contexts, _words_by_shape(pool), rng)
-    text, entities = "", {}
-    for context, (role, entity) in zip(contexts[:2], spans, strict=True):
-        text += context
-        end = len(text) + len(mentions[role])
-        entities[role] = Entity(len(text), end, entity.type)
-        text += mentions[role]
-    return replace(
-        sample,
-        id=f"{sample.id}~near_copy",
-        text=text + contexts[2],
-        head=entities["head"],
-        tail=entities["tail"],
-    )
+    text = ""
+    entities: dict[str, Any] = {}
+    for context, role in zip(contexts, roles, strict=False):
+        start = len(text) + len(context)
+        text += context + mentions[role]
+        entities[role] = Entity(start, len(text), getattr(sample, role).type)
+    return replace(sample, id=f"{sample.id}~near_copy", text=text + contexts[2], **entities)
 
 
-def _replacement(
-    sample: Sample, role: Literal["head", "tail"], pool: Sequence[Sample], rng: random.Random
-) -> str:
+def _replacement(sample: Sample, role: str, pool: Sequence[Sample], rng: random.Random) -> str:
     own: Entity = getattr(sample, role)
     taken = {sample.head_text.casefold(), sample.tail_text.casefold()}
 
@@ -99,6 +83,7 @@ def _change_words(
     ]
     number = min(len(places), max(1, round(len(places) / 6)))
     changed = list(contexts)
+    # later words first, so that the places of earlier ones stay
     for index, match in sorted(
         rng.sample(places, number), key=lambda place: (place[0], -place[1].start())
     ):

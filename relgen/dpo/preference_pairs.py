@@ -24,6 +24,7 @@ from relgen.common import (
     InputFile,
     NonNegativeFloat,
     PositiveInt,
+    checked,
     read_lines,
     write_jsonl,
 )
@@ -32,11 +33,7 @@ from relgen.dpo.near_copies import near_copy
 
 RejectionKind = Literal["wrong_label", "near_copy", "exact_copy"]
 REJECTION_KINDS: tuple[RejectionKind, ...] = get_args(RejectionKind)
-EQUAL_SHARES: Mapping[RejectionKind, float] = {
-    "wrong_label": 1.0,
-    "near_copy": 1.0,
-    "exact_copy": 1.0,
-}
+EQUAL_SHARES: Mapping[RejectionKind, float] = dict.fromkeys(REJECTION_KINDS, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +107,7 @@ def build_chains(
     random order.
 
     Args:
-        samples: the labelled few-shot samples.
+        samples: labelled samples.
         schema: their relations.
         seed: of the random choices; a relation's orders do not depend on `half`.
         half: build chains for the relations of this half only, with rejected samples from the same
@@ -122,7 +119,9 @@ def build_chains(
         InputError: an unknown relation, shares that are negative or all zero, or no relation with
             two samples.
     """
-    _check_shares(shares)
+    shares = checked(dict[RejectionKind, NonNegativeFloat], dict(shares), "shares")
+    if not any(shares.values()):
+        raise InputError("at least one share must be positive", field="shares", value=dict(shares))
     by_relation: dict[str, list[Sample]] = {label: [] for label in schema.labels}
     for sample in samples:
         schema.check_label(sample.relation)
@@ -215,9 +214,8 @@ def _rejected(
             return None
         # choose the label first: a large one (often the negative) must not dominate
         label = rng.choice(sorted({sample.relation for sample in options}))
-        return rng.choice([s for s in options if s.relation == label]).with_relation(
-            chosen.relation
-        )
+        sample = rng.choice([s for s in options if s.relation == label])
+        return sample.with_relation(chosen.relation)
     source = rng.choice(list(shown))
     if kind == "exact_copy":
         return source if _differ(source, chosen) else None
@@ -235,8 +233,7 @@ def _kinds(
     total = sum(shares.get(kind, 0.0) for kind in REJECTION_KINDS)
     exact = {kind: number * shares.get(kind, 0.0) / total for kind in REJECTION_KINDS}
     kinds = [kind for kind in REJECTION_KINDS for _ in range(int(exact[kind]))]
-    remainders = {kind: exact[kind] - int(exact[kind]) for kind in REJECTION_KINDS}
-    left = sorted(REJECTION_KINDS, key=lambda kind: (-remainders[kind], rng.random()))
+    left = sorted(REJECTION_KINDS, key=lambda kind: (-(exact[kind] % 1), rng.random()))
     kinds += left[: number - len(kinds)]
     rng.shuffle(kinds)
     return kinds
@@ -251,30 +248,13 @@ def _differ(first: Sample, second: Sample) -> bool:
     return form(first) != form(second)
 
 
-def _check_shares(shares: Mapping[RejectionKind, float]) -> None:
-    for kind, share in shares.items():
-        if kind not in REJECTION_KINDS:
-            raise InputError(
-                "unknown kind of rejected sample",
-                field="shares",
-                value=kind,
-                remedy=f"kinds: {', '.join(REJECTION_KINDS)}",
-            )
-        if share < 0:
-            raise InputError("a share must not be negative", field=f"shares.{kind}", value=share)
-    if not any(shares.values()):
-        raise InputError("at least one share must be positive", field="shares", value=dict(shares))
-
-
 def _pair_from_json(row: Any) -> PreferencePair:
-    if not isinstance(row, dict) or row.get("kind") not in REJECTION_KINDS:
-        kind = row.get("kind") if isinstance(row, dict) else row
-        raise InputError(
-            f"must be one of {', '.join(REJECTION_KINDS)}", field="pairs.kind", value=kind
-        )
-    return PreferencePair(
-        Sample.from_json(row.get("chosen")), Sample.from_json(row.get("rejected")), row["kind"]
-    )
+    kind = row.get("kind") if isinstance(row, dict) else row
+    if kind not in REJECTION_KINDS:
+        known = ", ".join(REJECTION_KINDS)
+        raise InputError(f"must be one of {known}", field="pairs.kind", value=kind)
+    chosen, rejected = (Sample.from_json(row.get(name)) for name in ("chosen", "rejected"))
+    return PreferencePair(chosen, rejected, kind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

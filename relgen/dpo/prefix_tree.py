@@ -170,13 +170,7 @@ def pack(chains: Sequence[ChainTokens]) -> TreeBatch:
 
 
 def visible(batch: TreeBatch, queries: Tensor, keys: Tensor) -> Tensor:
-    """Return which keys a query sees, (Q, K), bool.
-
-    Args:
-        batch: the packed trees.
-        queries: (Q,), offsets in the row.
-        keys: (K,), offsets in the row.
-    """
+    """Return which keys a query sees, (Q, K), bool, for offsets in the row, (Q,) and (K,)."""
     entered = batch.entries[queries][:, None]  # (Q, 1)
     opened = batch.entries[keys][None, :]  # (1, K)
     closed = batch.exits[keys][None, :]  # (1, K)
@@ -187,9 +181,7 @@ def visible(batch: TreeBatch, queries: Tensor, keys: Tensor) -> Tensor:
 def micro_batches(batch: TreeBatch, tokens: int) -> tuple[MicroBatch, ...]:
     """Split the branches of a batch into parts of about the same size.
 
-    Args:
-        batch: the packed trees.
-        tokens: the size of a part, exceeded by less than a branch.
+    A part has more than `tokens` tokens by less than a branch.
     """
     branches = [branch for shape in batch.shapes for branch in shape.branches]
     trunk = batch.trunks.end

@@ -88,7 +88,7 @@ def tokenise_chain(
         InputError: a completion does not fit even with a single demonstration.
         ValueError: the cue or the terminator has no tokens.
     """
-    prompt = writer.one_by_one(relation, chain.demonstrations(len(chain.pairs) - 1))
+    prompt = writer.prompt(relation, chain.demonstrations(len(chain.pairs) - 1))
     terminator = encode(tokenizer, prompt.terminator)
     whole = ChainTokens(
         id=chain.id,
@@ -110,10 +110,10 @@ def tokenise_chain(
 
 
 def _cut(chain: ChainTokens, max_length: int) -> ChainTokens:
-    forks = chain.forks()
-    longest = [max(len(c), len(r)) for c, r in zip(chain.chosen, chain.rejected, strict=True)]
-    for step, length in enumerate(longest):
-        alone = forks[0] + len(chain.cue) + length
+    forks, paths = chain.forks(), []
+    for step, completions in enumerate(zip(chain.chosen, chain.rejected, strict=True)):
+        rest = len(chain.cue) + max(map(len, completions))
+        alone = forks[0] + rest
         if alone > max_length:
             raise InputError(
                 f"pair {step} of chain '{chain.id}' needs {alone} tokens with one demonstration",
@@ -121,16 +121,13 @@ def _cut(chain: ChainTokens, max_length: int) -> ChainTokens:
                 value=max_length,
                 remedy=f"set max_length to at least {alone}, or remove the sample",
             )
-    fits = [
-        fork + len(chain.cue) + length <= max_length
-        for fork, length in zip(forks, longest, strict=True)
-    ]
-    kept = fits.index(False) if False in fits else len(fits)
+        paths.append(forks[step] + rest)
+    kept = next((step for step, path in enumerate(paths) if path > max_length), len(paths))
     return replace(
         chain,
         demonstrations=chain.demonstrations[:kept],
         chosen=chain.chosen[:kept],
         rejected=chain.rejected[:kept],
         kinds=chain.kinds[:kept],
-        cut=len(fits) - kept,
+        cut=len(paths) - kept,
     )

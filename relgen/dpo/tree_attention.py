@@ -103,22 +103,7 @@ class TreePlan:
 
 
 def check_attention(config: PretrainedConfig) -> None:
-    """Raise InputError for a model whose attention packed trees would silently get wrong.
-
-    Such as layers with windows, chunks or a recurrence, or another attention function.
-    """
-    text = config.get_text_config()
-    layers = set(getattr(text, "layer_types", None) or ["full_attention"])
-    window = getattr(text, "sliding_window", None)
-    # Qwen's older configurations name a window that `use_sliding_window` switches off
-    windowed = window is not None and getattr(text, "use_sliding_window", True)
-    if layers != {"full_attention"} or windowed:
-        raise InputError(
-            "packed trees need full attention in every layer; this model has other layers",
-            field="model",
-            value={"layer_types": sorted(layers), "sliding_window": window},
-            remedy="choose a model without sliding windows",
-        )
+    """Raise InputError for a model that was loaded with another attention function."""
     if config._attn_implementation != ATTENTION:
         raise InputError(
             "packed trees need relgen's attention function",

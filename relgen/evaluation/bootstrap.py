@@ -21,10 +21,7 @@ def outcomes(
 ) -> np.ndarray:
     """Return the contribution of each test sentence to the counts of micro-F1.
 
-    Args:
-        predicted: label by sentence id; None when an answer names no label.
-        gold: label by sentence id.
-        negative: the negative label.
+    The labels are given by sentence id; None stands for an answer that names no label.
 
     Returns:
         (N, 3): hit, predicted positive, gold positive, each 0 or 1.
@@ -44,37 +41,31 @@ def outcomes(
 def paired_bootstrap(
     ours: Sequence[Sequence[np.ndarray]],
     theirs: Sequence[Sequence[np.ndarray]],
-    *,
-    coverage: float = 0.95,
-    seed: int = 0,
 ) -> Interval:
-    """Return the mean difference of micro-F1 and its percentile interval.
+    """Return the mean difference of micro-F1 and its percentile interval of 95%.
 
     Args:
         ours: for each of S splits, the outcomes (N, 3) of one system's I trainings on it. A split's
             score is the mean over its trainings.
         theirs: those of the other system, on the same splits and sentences; I may differ.
-        coverage: between 0 and 1.
-        seed: of the draws.
     """
     if not ours or len(ours) != len(theirs):
         raise ValueError(
             f"the systems have {len(ours)} and {len(theirs)} splits: give equal numbers"
         )
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(0)
     sentences, splits = len(ours[0][0]), len(ours)
     draws = []
     for _ in range(_DRAWS // _DRAWS_AT_ONCE):
-        weights = generator.multinomial(
-            sentences, np.full(sentences, 1 / sentences), _DRAWS_AT_ONCE
+        weights, chosen = (
+            generator.multinomial(number, np.full(number, 1 / number), _DRAWS_AT_ONCE)
+            for number in (sentences, splits)
         )
-        chosen = generator.multinomial(splits, np.full(splits, 1 / splits), _DRAWS_AT_ONCE)
         difference = _micro_f1(ours, weights) - _micro_f1(theirs, weights)  # (B, S)
         draws.append((difference * chosen).sum(1) / splits)
     whole = np.ones((1, sentences))
     center = float((_micro_f1(ours, whole) - _micro_f1(theirs, whole)).mean())
-    tail = (1 - coverage) / 2
-    low, high = np.quantile(np.concatenate(draws), (tail, 1 - tail))
+    low, high = np.quantile(np.concatenate(draws), (0.025, 0.975))
     return Interval(center, float(low), float(high))
 
 

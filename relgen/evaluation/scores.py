@@ -13,8 +13,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -54,23 +53,15 @@ class Scores:
 
     def summary(self) -> dict[str, float]:
         """Return the overall scores by name."""
-        names = ("micro_f1", "macro_f1", "precision", "recall")
-        values = {name: getattr(self, name) for name in names}
-        return values if self.official_f1 is None else {**values, "official_f1": self.official_f1}
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the content of `scores.json`."""
-        return asdict(self)
+        names = ("micro_f1", "macro_f1", "precision", "recall", "official_f1")
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
 
 
 def precision_recall_f1(correct: Tensor, predicted: Tensor, gold: Tensor) -> Tensor:
     """Return precision, recall and F1 (3, ...) from counts of one shape (...); 0 for 0/0."""
     correct, predicted, gold = (x.double() for x in (correct, predicted, gold))
-    precision = torch.where(predicted > 0, correct / predicted.clamp(min=1), 0.0)
-    recall = torch.where(gold > 0, correct / gold.clamp(min=1), 0.0)
-    total = predicted + gold
-    f1 = torch.where(total > 0, 2 * correct / total.clamp(min=1), 0.0)
-    return torch.stack([precision, recall, f1])
+    f1 = 2 * correct / (predicted + gold)
+    return torch.stack([correct / predicted, correct / gold, f1]).nan_to_num(0.0)
 
 
 def score(confusion: Tensor, schema: RelationSchema, unnamed: Tensor | None = None) -> Scores:
@@ -93,17 +84,12 @@ def score(confusion: Tensor, schema: RelationSchema, unnamed: Tensor | None = No
     return Scores(
         micro_f1=float(micro[2]),
         macro_f1=float(single[2, positive].mean()),
-        official_f1=official_f1(confusion, schema, missed) if has_official_score(schema) else None,
+        official_f1=_official_f1(hits, predicted, gold, schema),
         precision=float(micro[0]),
         recall=float(micro[1]),
         per_relation={
-            label: LabelScores(
-                float(single[0, index]),
-                float(single[1, index]),
-                float(single[2, index]),
-                int(gold[index]),
-            )
-            for index, label in enumerate(schema.labels)
+            label: LabelScores(*each)
+            for label, *each in zip(schema.labels, *single.tolist(), gold.tolist(), strict=True)
         },
         confusion=tuple(tuple(row) for row in confusion.tolist()),
         labels=schema.labels,
@@ -130,27 +116,24 @@ def score_labels(
     return score(counts[:size, :size], schema, counts[:size, size])
 
 
-def has_official_score(schema: RelationSchema) -> bool:
-    """Return true for SemEval's schema, where all positive labels have an `undirected` relation."""
-    positive = [relation for relation in schema if relation.name != schema.negative]
-    return schema.name.lower().startswith("semeval") and all(r.undirected for r in positive)
-
-
-def official_f1(confusion: Tensor, schema: RelationSchema, unnamed: Tensor) -> float:
-    """Return macro-F1 over undirected relations, with direction taken into account.
+def _official_f1(
+    hits: Tensor, predicted: Tensor, gold: Tensor, schema: RelationSchema
+) -> float | None:
+    """Return SemEval's macro-F1 over undirected relations; None for other schemas.
 
     This is the (9+1)-way evaluation of `semeval2010_task8_scorer-v1.2.pl`: a hit needs the right
-    direction, while both directions add up to a relation's predicted and gold counts. The arguments
-    are those of `score`.
+    direction, while both directions add up to a relation's predicted and gold counts, all (R,).
     """
     groups: dict[str, list[int]] = {}
     for index, relation in enumerate(schema):
         if relation.name != schema.negative:
-            groups.setdefault(relation.group, []).append(index)
-    hits, predicted = confusion.diagonal(), confusion.sum(dim=0)
-    gold = confusion.sum(dim=1) + unnamed
+            if not relation.undirected:
+                return None
+            groups.setdefault(relation.undirected, []).append(index)
+    if not schema.name.lower().startswith("semeval"):
+        return None
     counts = [
         torch.stack([side[members].sum() for members in groups.values()])
         for side in (hits, predicted, gold)
     ]
-    return float(precision_recall_f1(counts[0], counts[1], counts[2])[2].mean())
+    return float(precision_recall_f1(*counts)[2].mean())

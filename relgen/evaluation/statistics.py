@@ -32,8 +32,8 @@ def deviation(values: Sequence[float | None]) -> float | None:
     return statistics.stdev(known) if len(known) > 1 else None
 
 
-def paired_interval(differences: Sequence[float], *, coverage: float = 0.95) -> Interval | None:
-    """Return Student's interval of n differences (mean ± t · s / √n), or None for fewer than two.
+def paired_interval(differences: Sequence[float]) -> Interval | None:
+    """Return Student's 95% interval of n differences (mean ± t · s / √n); None for fewer than two.
 
     >>> paired_interval([0.06, 0.05, 0.10])
     Interval(mean=0.07, low=0.0043, high=0.1357)
@@ -42,7 +42,7 @@ def paired_interval(differences: Sequence[float], *, coverage: float = 0.95) -> 
         return None
     center = statistics.fmean(differences)
     error = statistics.stdev(differences) / math.sqrt(len(differences))
-    half = t_quantile(0.5 + coverage / 2, len(differences) - 1) * error
+    half = t_quantile(0.975, len(differences) - 1) * error
     return Interval(center, center - half, center + half)
 
 

@@ -16,14 +16,13 @@ from relgen.common import InputError
 from relgen.dpo import REJECTION_KINDS, RejectionKind
 
 Mix = Literal["human", "direct", "pure", "mix"]
-Preset = Literal["obo", "aao", "xu2023"]
 
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
     """The DPO tuning of a generator, with or without the diversity instruction in the prompts.
 
-    No rejected samples are of the kind `without`.
+    `without` leaves out one kind of rejected samples.
     """
 
     diverse: bool = True
@@ -39,24 +38,19 @@ class Generation:
         tuning: None uses the model without DPO.
         diverse: put the diversity instruction into the prompts.
         window: show only the last `generator.window` accepted samples.
-        preset: the key of `generator` that names the preset; by default the mode.
+        preset: the key of `generator` that names the preset.
     """
 
     mode: Literal["obo", "aao"]
     tuning: Tuning | None = None
     diverse: bool = True
     window: bool = False
-    preset: Preset | None = None
-
-    @property
-    def settings(self) -> Preset:
-        """Return the key of `generator` that names the preset."""
-        return self.preset or self.mode
+    preset: Literal["obo", "aao", "xu2023"] = "obo"
 
 
 GENERATIONS = {
-    "aao": Generation("aao"),
-    "aao_dpo": Generation("aao", Tuning()),
+    "aao": Generation("aao", preset="aao"),
+    "aao_dpo": Generation("aao", Tuning(), preset="aao"),
     "obo": Generation("obo"),
     "obo_dpo": Generation("obo", Tuning()),
     "obo_plain": Generation("obo", diverse=False),

@@ -11,21 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from relgen.common import find_config, read_yaml
+from relgen.common import PRECISIONS, find_config, read_merged
 from relgen.experiments.arms import Arm
 from relgen.experiments.stage_commands import StageCommands
-from relgen.experiments.stages import BOARD, OUT, Initialisation, Stage, TrainedKey
+from relgen.experiments.stages import BOARD, OUT, Initialisation, Stage, TrainedKey, keys
 
 # added to the seed for each further initialisation; larger than the usual seeds of splits
 _SEED_STEP = 1000
-# half precision is for the arithmetic; the trained weights stay in float32
-_PRECISION = {
-    "float32": "32-true",
-    "bfloat16": "bf16-mixed",
-    "float16": "16-mixed",
-    "float64": "64-true",
-    "auto": "auto",
-}
 _KNOWPROMPT = "relgen.classifiers.knowprompt.KnowPromptClassifier"
 _RETRIEVAL = "relgen.classifiers.retrieval.RetrievalClassifier"
 _DATASTORE_SETTINGS = ("interpolation", "neighbours", "temperature")
@@ -83,7 +75,7 @@ class Training:
             "data.generated": self.collect.folder / "train.jsonl" if self.collect else None,
             "seed_everything": self.seed,
             "data.seed": self.seed,
-            "trainer.precision": _PRECISION[experiment.dtype] if experiment.dtype else None,
+            "trainer.precision": PRECISIONS[experiment.dtype] if experiment.dtype else None,
         }
 
     def _stage(self, kind: str, command: str, options: _Options, *inputs: Path) -> Stage:
@@ -95,7 +87,7 @@ class Training:
         # the first name does not depend on the number of initialisations, so that its work is kept
         name += f"-{self.number + 1}" if self.number else ""
         own = {**options, "out": OUT, "tensorboard": BOARD}
-        return folders.add_trained(name, kind, command, self.preset, own, *inputs)
+        return folders.add(name, command, keys(own), self.preset, *inputs)
 
 
 def trained_alike(preset: str, presets: Sequence[str]) -> str | None:
@@ -114,8 +106,7 @@ def trained_alike(preset: str, presets: Sequence[str]) -> str | None:
 
 
 def _settings(preset: str) -> dict[str, Any]:
-    content = read_yaml(find_config(preset, "classifier"))
-    return content if isinstance(content, dict) else {}
+    return read_merged([find_config(preset, "classifier")])
 
 
 def _classifier(content: dict[str, Any]) -> dict[str, Any]:

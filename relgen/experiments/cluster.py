@@ -38,16 +38,7 @@ class Jobs:
     options: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A failed job: its name, the last line of its output, and the file with all output."""
-
-    name: str
-    last_line: str
-    log: Path
-
-
-def run_jobs(commands: Mapping[str, Sequence[str]], jobs: Jobs, folder: Path) -> list[Failure]:
+def run_jobs(commands: Mapping[str, Sequence[str]], jobs: Jobs, folder: Path) -> None:
     """Run all commands, and print a line for each that ends; a failure does not stop the others.
 
     An interrupt or SIGTERM cancels the jobs.
@@ -57,15 +48,13 @@ def run_jobs(commands: Mapping[str, Sequence[str]], jobs: Jobs, folder: Path) ->
         jobs: where to run them, and how many at a time.
         folder: gets submitit's files and the jobs' logs.
 
-    Returns:
-        The failed jobs, in the order in which they ended.
-
     Raises:
-        InputError: submitit is not installed or refuses an option, or the cluster refuses a job.
+        InputError: submitit is not installed or refuses an option, the cluster refuses a job, or
+            jobs fail; the error has the last line of output of the first one.
     """
     executor = _executor(jobs, folder)
     environment = _environment(jobs, len(commands))
-    waiting, failures = list(commands), list[Failure]()
+    waiting, failures = list(commands), list[tuple[str, Path]]()
     running: dict[str, Any] = {}
     with _ends_on_signals():
         try:
@@ -78,7 +67,7 @@ def run_jobs(commands: Mapping[str, Sequence[str]], jobs: Jobs, folder: Path) ->
                 for name in [name for name, job in running.items() if job.done()]:
                     job = running.pop(name)
                     if (error := job.exception()) is not None:
-                        failures.append(Failure(name, _last_line(job, error), job.paths.stderr))
+                        failures.append((f"{name}: {_last_line(job, error)}", job.paths.stderr))
                     state, left = "failed" if error else "done", len(waiting) + len(running)
                     print(f"{state}: {name}; {left} left", file=sys.stderr, flush=True)
                 time.sleep(_POLL)
@@ -88,7 +77,12 @@ def run_jobs(commands: Mapping[str, Sequence[str]], jobs: Jobs, folder: Path) ->
             deadline = time.monotonic() + _TIME_TO_END
             while not all(job.done() for job in running.values()) and time.monotonic() < deadline:
                 time.sleep(_POLL / 10)
-    return failures
+    for first, log in failures[:1]:
+        raise InputError(
+            f"{len(failures)} of {len(commands)} jobs failed; {first}",
+            path=log,
+            remedy="fix the cause and run the same command again: finished stages are kept",
+        )
 
 
 @dataclass(frozen=True, slots=True)

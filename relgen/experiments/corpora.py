@@ -9,7 +9,7 @@ from pathlib import Path
 from relgen.common import InputError
 from relgen.data import ConvertOptions, EverydayOptions
 from relgen.experiments.config import CorpusFiles
-from relgen.experiments.stages import OUT, Stage, StageFolders
+from relgen.experiments.stages import OUT, Stage, StageFolders, options
 
 Places = tuple[str, ...]
 """The paths below `$RELGEN_DATA` at which a file may be."""
@@ -95,7 +95,7 @@ def plan_corpus(corpus: str | CorpusFiles, folders: StageFolders) -> Corpus:
                 raise InputError("no such file", path=path, remedy="check the path")
         return Corpus(train, test, corpus.schema, test)
     if corpus == "everyday":
-        stage = folders.add("corpus", "data everyday", EverydayOptions, kind="corpus")(out=OUT)
+        stage = folders.add("corpus", "data everyday", options(EverydayOptions)(out=OUT))
         test = stage.folder / "test.jsonl"
         return Corpus(stage.folder / "train.jsonl", test, "everyday", test)
     known = ON_DISK[corpus]
@@ -114,13 +114,13 @@ def _converted(
     part: str, corpus: str, places: Places, labels: Places, folders: StageFolders
 ) -> Stage:
     patch = _find(corpus, labels) if labels else None
-    name = f"corpus-{part}-relabelled" if patch else f"corpus-{part}"
-    return folders.add(name, "data convert", ConvertOptions, kind="corpus")(
+    line = options(ConvertOptions)(
         input=_find(corpus, places),
         format=ON_DISK[corpus].format,
         labels=patch,
         out=f"{OUT}/{part}.jsonl",
     )
+    return folders.add(f"corpus-{part}{'-relabelled' if patch else ''}", "data convert", line)
 
 
 def _find(corpus: str, places: Places) -> Path:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from relgen.common import InputError, find_config, find_schema, read_yaml
+from relgen.common import InputError, find_config, find_schema, read_merged
 from relgen.data import Half
 from relgen.experiments.arms import GENERATIONS
 from relgen.experiments.classifier_commands import Training, trained_alike
@@ -44,11 +44,11 @@ def plan(experiment: Experiment, out: Path, *, cell: str = "") -> Plan:
 def _refuse_tuned_servers(commands: StageCommands) -> None:
     for name in commands.experiment.generations:
         preset = commands.generation_preset(name)
-        settings = read_yaml(find_config(preset, "generate"))
+        settings = read_merged([find_config(preset, "generate")])
         if GENERATIONS[name].tuning and settings.get("backend") == "openai":
             raise InputError(
                 f"arms of {name} tune the model with DPO, but a server's model cannot be tuned",
-                field=f"generator.{GENERATIONS[name].settings}",
+                field=f"generator.{GENERATIONS[name].preset}",
                 value=preset,
                 remedy="with a server, use arms without DPO, such as obo_pure or obo_mix",
             )

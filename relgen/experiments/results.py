@@ -1,23 +1,70 @@
-"""Collects the output of finished stages in `results.json`, and prints a table of it."""
+"""Collects the output of finished stages for the reports.
+
+`results.json` holds the scores of all arms, `report_data.json` what a report needs beyond them:
+times, command lines, and paths relative to the run's folder. Only an arm's `arm` and `seed` are
+required there; a report omits the parts whose data is missing.
+"""
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
+import platform
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Required, TypedDict
 
+from relgen import __version__
 from relgen.common import read_json, read_lines, write_json
 from relgen.data import RelationSchema, iter_samples, load_schema
 from relgen.evaluation import mean
 from relgen.experiments.arms import parse_arm
 from relgen.experiments.compare import SCORES, compare, summarise
 from relgen.experiments.config import Experiment
-from relgen.experiments.stages import ArmStages, Plan
+from relgen.experiments.corpora import ON_DISK
+from relgen.experiments.stages import ArmStages, Plan, Stage
 
 _DIVERSITY = ("cosine", "cosine_masked", "distinct_2", "self_bleu", "vendi", "word_repetition")
+_PACKAGES = ("torch", "lightning", "transformers", "peft", "datasets", "torchmetrics", "llguidance")
+
+
+class StageData(TypedDict, total=False):
+    """One stage: its command line as a person would type it, and how long it took."""
+
+    name: Required[str]
+    command: Required[str]
+    seconds: float | None
+
+
+class ArmFiles(TypedDict, total=False):
+    """The files of one arm of one seed; its first three keys are those of `results.json`."""
+
+    arm: Required[str]
+    seed: Required[int]
+    classifier: str
+    scores: list[str]  # scores.json of each initialisation of the classifier
+    classifier_history: list[str]  # history.jsonl of each
+    human: str  # train.jsonl of the K-shot split
+    generated: list[str]  # accepted samples: one file per half, or one for all
+    labelled: str  # the same samples with the labels that a language model gave them
+    diversity: str  # the output of `relgen diversity --json`
+    dpo_history: dict[str, str]  # {"a": history.jsonl, "b": …}, or {"all": history.jsonl}
+
+
+class ReportData(TypedDict, total=False):
+    """The content of `report_data.json`."""
+
+    settings: str  # the experiment's YAML
+    versions: dict[str, str]  # of Python, relgen and packages, in the order shown
+    device: str  # the hardware, in words
+    stages: list[StageData]  # in the order in which they ran
+    arms: list[ArmFiles]
+    labels: list[str]  # of the schema
+    negative: str | None
+    show_human_sentences: bool  # false hides the corpus's own sentences
 
 
 def write_results(experiment: Experiment, plan: Plan, out: Path) -> dict[str, Any]:
@@ -38,6 +85,31 @@ def write_results(experiment: Experiment, plan: Plan, out: Path) -> dict[str, An
     }
     write_json(out / "results.json", results)
     return results
+
+
+def write_report_data(experiment: Experiment, plan: Plan, out: Path) -> None:
+    """Write `report_data.json` for a plan whose stages are all done."""
+    schema = load_schema(plan.schema)
+    known = ON_DISK.get(experiment.corpus) if isinstance(experiment.corpus, str) else None
+    versions = {"python": platform.python_version(), "relgen": __version__}
+    data: ReportData = {
+        "settings": experiment.source,
+        "versions": versions | {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "device": _device(),
+        "stages": [
+            {
+                "name": stage.name,
+                "command": f"relgen {shlex.join(stage.command)}",
+                "seconds": read_json(stage.record)["seconds"],
+            }
+            for stage in plan.stages
+        ],
+        "arms": [_arm_files(stages, out) for stages in plan.arms],
+        "labels": list(schema.labels),
+        "negative": schema.negative,
+        "show_human_sentences": known is None or known.public,
+    }
+    write_json(out / "report_data.json", data)
 
 
 def print_table(results: dict[str, Any]) -> None:
@@ -153,3 +225,36 @@ def _labelling(stages: ArmStages) -> dict[str, Any] | None:
         return None
     summary = read_json(stages.label.folder / "labelled.json")
     return {name: summary[name] for name in ("samples", "agreed", "train_micro_f1", "relations")}
+
+
+def _arm_files(stages: ArmStages, out: Path) -> ArmFiles:
+    def place(stage: Stage, name: str) -> str:
+        return relative(stage.folder / name, out)
+
+    files: ArmFiles = {
+        "arm": stages.arm,
+        "seed": stages.seed,
+        "classifier": Path(stages.classifier).stem,
+        "scores": [place(each.test, "scores.json") for each in stages.initialisations],
+        "classifier_history": [
+            place(each.train, "history.jsonl") for each in stages.initialisations if each.train
+        ],
+        "human": place(stages.split, "train.jsonl"),
+        "generated": [place(stage, "generated.jsonl") for stage in stages.generate],
+        "dpo_history": {
+            stage.name.rpartition("-")[2]: place(stage, "history.jsonl") for stage in stages.dpo
+        },
+    }
+    if stages.diversity is not None:
+        files["diversity"] = place(stages.diversity, "diversity.json")
+    if stages.label is not None:
+        files["labelled"] = place(stages.label, "labelled.jsonl")
+    return files
+
+
+def _device() -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
+    return f"CPU, {torch.get_num_threads()} threads"

@@ -1,91 +1,79 @@
-"""Reserves a run's folder for one experiment or grid, and for one process.
+"""Run folders: their owners, their locks, and the state of the stages in them.
 
-A file (`experiment.json`, `grid.json`) names the owner. A lock keeps other processes out while one
-works in the folder.
+A file (`experiment.json`, `grid.json`) names the owner of a folder. A lock keeps other processes
+out while one works in the folder, or in the folder of one stage.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+import functools
+import shutil
+import sys
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from relgen.common import InputError, read_json, try_lock, write_json
+from relgen.common import InputError, content_hash, read_json, text_hash, try_lock, write_json
 from relgen.experiments.config import Experiment
+from relgen.experiments.grid import Grid
+from relgen.experiments.stages import Plan, Stage
 
+_WAIT = 1.0  # seconds
 _LOCK = ".lock"
+_WEIGHTS = (".ckpt", ".safetensors")
 
 
-@dataclass(frozen=True)
-class Owner:
-    """The experiment or grid that a folder belongs to, as written to `KIND.json` there.
+def claim(owner: Experiment | Grid, out: Path) -> None:
+    """Create a folder unless it exists, and name its owner in `experiment.json` or `grid.json`.
 
-    The `rule` tells users what the identity depends on; `more` is further content of the file.
+    Raises:
+        InputError: it belongs to another owner, it is a file, or it was not made by relgen.
     """
-
-    kind: str
-    name: str
-    identity: str
-    rule: str
-    more: Mapping[str, Any] = field(default_factory=dict)
-
-    def check(self, out: Path) -> None:
-        """Create the folder unless it exists.
-
-        Raises:
-            InputError: it belongs to another owner, it is a file, or it was not made by relgen.
-        """
-        mark = out / f"{self.kind}.json"
-        if mark.is_file():
-            found = read_json(mark)
-            if found.get("identity") != self.identity:
-                raise InputError(
-                    f"this folder belongs to another {self.kind}",
-                    path=out,
-                    value=found.get("name"),
-                    remedy=f"choose another --out for '{self.name}' ({self.rule})",
-                )
-        elif out.is_file():
-            raise InputError("this is a file", path=out, remedy="choose a folder for --out")
-        elif out.is_dir():
-            # an interrupted run may have left the lock, and KIND.json under its temporary name
-            own = (_LOCK, f".{mark.name}.")
-            if foreign := [p.name for p in out.iterdir() if not p.name.startswith(own)]:
-                raise InputError(
-                    "this folder is not empty, and was not made by relgen run",
-                    path=out,
-                    value=sorted(foreign)[:3],
-                    remedy="choose a new folder for --out",
-                )
-        out.mkdir(parents=True, exist_ok=True)
-
-    def claim(self, out: Path) -> None:
-        """Check the folder as `check` does, and write the owner to it."""
-        self.check(out)
-        content = {"name": self.name, "identity": self.identity, **self.more}
-        write_json(out / f"{self.kind}.json", content)
-
-
-def owner_of(experiment: Experiment) -> Owner:
-    """Return an experiment as the owner of its folder."""
-    rule = "an experiment is identified by its file's name and its corpus"
-    return Owner("experiment", experiment.name, experiment.identity(), rule)
+    if isinstance(owner, Grid):
+        kind, rule = "grid", "a grid is identified by its file's name"
+        content: dict[str, Any] = {"name": owner.name, "identity": text_hash(owner.name)[:16]}
+        content |= {"cells": [cell.name for cell in owner.cells], "settings": owner.source}
+    else:
+        kind, rule = "experiment", "an experiment is identified by its file's name and its corpus"
+        content = {"name": owner.name, "identity": owner.identity()}
+    mark = out / f"{kind}.json"
+    if mark.is_file():
+        found = read_json(mark)
+        if found.get("identity") != content["identity"]:
+            raise InputError(
+                f"this folder belongs to another {kind}",
+                path=out,
+                value=found.get("name"),
+                remedy=f"choose another --out for '{owner.name}' ({rule})",
+            )
+    elif out.is_file():
+        raise InputError("this is a file", path=out, remedy="choose a folder for --out")
+    elif out.is_dir():
+        # an interrupted run may have left the lock, and the mark under its temporary name
+        own = (_LOCK, f".{mark.name}.")
+        if foreign := [p.name for p in out.iterdir() if not p.name.startswith(own)]:
+            raise InputError(
+                "this folder is not empty, and was not made by relgen run",
+                path=out,
+                value=sorted(foreign)[:3],
+                remedy="choose a new folder for --out",
+            )
+    write_json(mark, content)
 
 
 @contextlib.contextmanager
-def owned(owner: Owner, out: Path, *, shared: bool) -> Iterator[None]:
+def owned(experiment: Experiment, out: Path, *, shared: bool) -> Iterator[None]:
     """Claim a folder, and lock it unless processes share it.
 
     Raises:
         InputError: it belongs to another owner, or another process is working in it.
     """
+    claim(experiment, out)
     if shared:
-        owner.claim(out)
         yield
         return
-    owner.check(out)
     with (out / _LOCK).open("w") as lock:
         if not try_lock(lock):
             raise InputError(
@@ -93,5 +81,90 @@ def owned(owner: Owner, out: Path, *, shared: bool) -> Iterator[None]:
                 path=out,
                 remedy="wait for it to finish, or choose another --out",
             )
-        owner.claim(out)
         yield
+
+
+@contextlib.contextmanager
+def reserved(stage: Stage) -> Iterator[None]:
+    """Lock a stage, after waiting for a process that is running it."""
+    stage.folder.parent.mkdir(parents=True, exist_ok=True)
+    with (stage.folder.parent / f".{stage.folder.name}.lock").open("w") as lock:
+        waited = False
+        while not try_lock(lock):
+            if not waited:
+                said = f"waiting for the process that runs {stage.name}"
+                print(said, file=sys.stderr, flush=True)
+            waited = True
+            time.sleep(_WAIT)
+        yield
+
+
+def is_done(stage: Stage) -> bool:
+    """Return True if the stage has a record and its inputs have not changed since.
+
+    Deleted weights (`keep_weights: false`) count as unchanged.
+    """
+    if not stage.record.is_file():
+        return False
+    then, now = read_json(stage.record)["inputs"], input_hashes(stage)
+    deleted = [name for name, found in now.items() if not found and name.endswith(_WEIGHTS)]
+    return bool(then == now | {name: then.get(name) for name in deleted})
+
+
+def require_inputs(stage: Stage, plan: Plan) -> None:
+    """Raise InputError if an input of the stage does not exist, naming the stage to run."""
+    for path in stage.inputs:
+        if path.exists():
+            continue
+        makers = [s.name for s in plan.stages if s.folder in path.parents and s.record.is_file()]
+        why, remedy = "does not exist yet", "run the stages before it as well, without --only"
+        if makers:
+            why = "was deleted" + (" (keep_weights: false)" if path.suffix in _WEIGHTS else "")
+            remedy = f"run the stage that writes it again, with --force {makers[0]}"
+        problem = f"stage {stage.name} needs this file, which {why}"
+        raise InputError(problem, path=path, remedy=remedy)
+
+
+def delete_weights(stages: Iterable[Stage]) -> None:
+    """Delete the weights of each finished training whose readers are all done."""
+    distinct = list({stage.folder: stage for stage in stages}.values())
+    for training in distinct:
+        if training.kind != "train" or not training.record.is_file():
+            continue
+        weights = [path for path in training.folder.glob("*/*") if path.suffix in _WEIGHTS]
+        if weights:
+            readers = [s for s in distinct if any(training.folder in p.parents for p in s.inputs)]
+            if all(is_done(stage) for stage in (training, *readers)):
+                for path in weights:
+                    path.unlink(missing_ok=True)
+
+
+def clear(stage: Stage) -> None:
+    """Delete the output of a stage, its record first."""
+    stage.record.unlink(missing_ok=True)
+    for folder in filter(None, (stage.folder, stage.board)):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def input_hashes(stage: Stage) -> dict[str, str]:
+    """Return the content hash of every input; empty for an input that does not exist.
+
+    The keys are positions and names, not paths, so that a run may be moved to another folder.
+    """
+    return {
+        f"{index}/{path.name}": _hash(path) if path.exists() else ""
+        for index, path in enumerate(stage.inputs)
+    }
+
+
+def _hash(path: Path) -> str:
+    if path.is_dir():
+        return content_hash(path)
+    status = path.stat()
+    return _file_hash(path, status.st_mtime_ns, status.st_size)
+
+
+@functools.lru_cache(maxsize=4096)
+def _file_hash(path: Path, modified: int, size: int) -> str:
+    """Hash a file once: checkpoints are large, and several stages read them."""
+    return content_hash(path)

@@ -15,22 +15,31 @@ import io
 import shlex
 import sys
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any, Literal
 
 from relgen import __version__
-from relgen.common import InputError, fast_dtype, read_json, try_lock, write_json
+from relgen.common import (
+    POSITIONAL,
+    InputError,
+    NonNegativeInt,
+    fast_dtype,
+    read_json,
+    write_json,
+)
 from relgen.experiments.config import Experiment
-from relgen.experiments.report_data import write_report_data
-from relgen.experiments.results import print_table, write_results
-from relgen.experiments.run_folders import owned, owner_of
-from relgen.experiments.stage_state import (
+from relgen.experiments.results import print_table, write_report_data, write_results
+from relgen.experiments.run_folders import (
     clear,
     delete_weights,
     input_hashes,
     is_done,
+    owned,
     require_inputs,
+    reserved,
 )
 from relgen.experiments.stages import STAGE_KINDS, Plan, Stage
 
@@ -39,55 +48,90 @@ Execute = Callable[[Sequence[str]], None]
 
 _BEGUN = "begun.json"
 _TERMINATED = 143
-_WAIT = 1.0  # seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """Run an experiment as a list of relgen commands.
+
+    Stages that are done already are kept; an interrupted run continues where it stopped.
+    """
+
+    experiment: str = field(metadata=POSITIONAL)
+    """Experiment file, a grid of them, or a preset such as everyday, semeval or paper_small."""
+    out: str
+    """Folder of the run."""
+    dry_run: bool = False
+    """Print the commands and which of them are done; run nothing."""
+    only: tuple[str, ...] = ()
+    """Run these stages only: names (seed1/split) or kinds (split, dpo, generate, train, …)."""
+    force: tuple[str, ...] = ()
+    """Run these stages again, though they are done."""
+    cell: tuple[str, ...] = ()
+    """Run these cells of a grid only."""
+    seed: tuple[int, ...] = ()
+    """Run the stages of these seeds only; other processes may run others at the same time."""
+    jobs: NonNegativeInt | None = None
+    """Run the seeds as jobs, N at a time (0: all of them), with submitit (extra `cluster`)."""
+    cluster: Literal["local", "slurm"] | None = None
+    """Where jobs run (by default local); needs --jobs."""
+    cluster_option: dict[str, Any] = field(default_factory=dict)
+    """Options of submitit's executor: timeout_min=600, gpus_per_node=1, slurm_partition=gpu, …"""
+
+    def __post_init__(self) -> None:
+        for name in ("seed", "only", "force"):
+            if self.jobs is not None and getattr(self, name):
+                raise InputError("does not go with --jobs", field=name)
+        for name in ("cluster", "cluster_option"):
+            if self.jobs is None and getattr(self, name):
+                raise InputError(
+                    "is for jobs",
+                    field=name,
+                    value=getattr(self, name),
+                    remedy="say how many at a time with --jobs N (0: all of them)",
+                )
 
 
 def run_experiment(
     experiment: Experiment,
     plan: Plan,
     out: Path,
+    options: RunOptions,
     *,
     execute: Execute,
-    only: Iterable[str] = (),
-    force: Iterable[str] = (),
-    seeds: Collection[int] = (),
     readers: Iterable[Stage] = (),
 ) -> None:
     """Run the stages that are not done, write results and report, and print the scores.
 
     Args:
-        only: run these stages (names or kinds) only; their inputs must exist. Empty: run all.
-        force: run these stages again even if they are done.
-        seeds: run the stages of these seeds and those that all seeds share, and write no results.
-            Other processes may run other seeds at the same time. Empty: run all.
+        options: which stages to run, and which to run again. With seeds, no results are written,
+            and other processes may run other seeds at the same time.
         readers: stages of other plans that may still read this plan's weights.
 
     Raises:
         InputError: a stage is unknown, the folder belongs to another experiment or is in use, or a
             stage's command fails.
     """
-    chosen = _select(plan, only) if only else list(plan.stages)
-    if seeds:
-        chosen = [stage for stage in chosen if _seed_of(stage) in (None, *seeds)]
-    forced = [stage for stage in _select(plan, force) if stage in chosen]
-    with owned(owner_of(experiment), out, shared=bool(seeds)):
+    chosen = _chosen(plan, options)
+    forced = [stage for stage in _select(plan, options.force) if stage in chosen]
+    with owned(experiment, out, shared=bool(options.seed)):
         for stage in forced:
-            with _reserved(stage):
+            with reserved(stage):
                 clear(stage)
         began = time.monotonic()
         for number, stage in enumerate(chosen, start=1):
             if is_done(stage):
                 continue
             _announce(stage, number, chosen, time.monotonic() - began)
-            with _reserved(stage):
+            with reserved(stage):
                 # another process may have run it in the meantime
                 if not is_done(stage):
                     _run_stage(stage, plan, execute)
             if not experiment.keep_weights:
                 delete_weights([*plan.stages, *readers])
-        if seeds:
-            print(f"done: seeds {', '.join(map(str, seeds))} -> {out}")
-        elif only and "report" not in only:
+        if options.seed:
+            print(f"done: seeds {', '.join(map(str, options.seed))} -> {out}")
+        elif options.only and "report" not in options.only:
             print(f"done: {', '.join(stage.name for stage in chosen)} -> {out}")
         else:
             _report(experiment, plan, out, execute)
@@ -108,40 +152,25 @@ def _report(experiment: Experiment, plan: Plan, out: Path, execute: Execute) -> 
     print(f"report: {out / 'report.html'}")
 
 
-def print_plan(
-    plan: Plan, out: Path, *, only: Iterable[str] = (), force: Iterable[str] = ()
-) -> None:
+def print_plan(plan: Plan, out: Path, options: RunOptions) -> None:
     """Print the plan's commands in order, each below the name and state of its stage."""
-    chosen = _select(plan, only) if only else list(plan.stages)
-    forced = _select(plan, force)
-    for stage in chosen:
+    forced = _select(plan, options.force)
+    for stage in _chosen(plan, options):
         state = "done" if is_done(stage) and stage not in forced else "to do"
         print(f"# {stage.name} ({state})\nrelgen {shlex.join(stage.command)}")
-    if not only or "report" in only:
+    if "report" in options.only or not (options.only or options.seed):
         print(f"# report\nrelgen report {shlex.quote(str(out))}")
+
+
+def _chosen(plan: Plan, options: RunOptions) -> list[Stage]:
+    """Return the stages of `--only` and `--seed`; those that all seeds share belong to each."""
+    chosen = _select(plan, options.only) if options.only else list(plan.stages)
+    return [s for s in chosen if not options.seed or _seed_of(s) in (None, *options.seed)]
 
 
 def _seed_of(stage: Stage) -> int | None:
     first = stage.name.partition("/")[0]
     return int(first.removeprefix("seed")) if first.startswith("seed") else None
-
-
-@contextlib.contextmanager
-def _reserved(stage: Stage) -> Iterator[None]:
-    """Lock a stage, after waiting for a process that is running it."""
-    stage.folder.parent.mkdir(parents=True, exist_ok=True)
-    with (stage.folder.parent / f".{stage.folder.name}.lock").open("w") as lock:
-        waited = False
-        while not try_lock(lock):
-            if not waited:
-                _say(f"waiting for the process that runs {stage.name}")
-            waited = True
-            time.sleep(_WAIT)
-        yield
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 def _run_stage(stage: Stage, plan: Plan, execute: Execute) -> None:
@@ -192,7 +221,7 @@ def _announce(stage: Stage, number: int, chosen: list[Stage], seconds: float) ->
     kinds = [f"{left.count(kind)} {kind}" for kind in STAGE_KINDS if kind in left]
     after = f"; then {', '.join(kinds)}" if kinds else "; then the report"
     clock = f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
-    _say(f"[{number}/{len(chosen)}] {clock}  {stage.name}{after}")
+    print(f"[{number}/{len(chosen)}] {clock}  {stage.name}{after}", file=sys.stderr, flush=True)
 
 
 def _select(plan: Plan, names: Iterable[str]) -> list[Stage]:

@@ -11,7 +11,7 @@ from relgen.evaluation import DirectOptions, DiversityOptions
 from relgen.experiments.arms import GENERATIONS, Tuning
 from relgen.experiments.config import Experiment
 from relgen.experiments.corpora import ON_DISK, Corpus
-from relgen.experiments.stages import BOARD, OUT, UNSET, Stage, StageFolders
+from relgen.experiments.stages import BOARD, OUT, UNSET, Stage, StageFolders, keys, options
 from relgen.generation import GenerateOptions
 from relgen.labelling import LabelOptions
 
@@ -26,8 +26,7 @@ class StageCommands:
 
     def split(self, seed: int) -> Stage:
         """Draw K labelled samples per relation."""
-        add = self.folders.add(f"seed{seed}/split", "data split", SplitOptions, kind="split")
-        return add(
+        line = options(SplitOptions)(
             samples=self.corpus.train,
             schema=self.corpus.schema,
             shots=self.experiment.shots,
@@ -36,10 +35,11 @@ class StageCommands:
             exclude=self.corpus.kept_out,
             out=OUT,
         )
+        return self.folders.add(f"seed{seed}/split", "data split", line)
 
     def direct(self, seed: int, split: Stage) -> Stage:
         """Ask the language model for the relation of every test sentence."""
-        return self.folders.add(f"seed{seed}/direct", "direct", DirectOptions, resumable=True)(
+        line = options(DirectOptions)(
             train=split.folder / "train.jsonl",
             test=self.corpus.test,
             schema=self.corpus.schema,
@@ -50,11 +50,11 @@ class StageCommands:
             seed=seed,
             out=OUT,
         )
+        return self.folders.add(f"seed{seed}/direct", "direct", line)
 
     def chains(self, seed: int, split: Stage, tuning: Tuning, half: Half | None) -> Stage:
         """Build preference pairs for one half of the relations, or for all of them."""
-        name = f"seed{seed}/chains{_left_out(tuning)}-{half or 'all'}"
-        return self.folders.add(name, "chains", ChainsOptions)(
+        line = options(ChainsOptions)(
             train=split.folder / "train.jsonl",
             schema=self.corpus.schema,
             half=half,
@@ -63,15 +63,12 @@ class StageCommands:
             shares=self._shares(tuning),
             out=f"{OUT}/chains.jsonl",
         )
+        name = f"seed{seed}/chains{_left_out(tuning)}-{half or 'all'}"
+        return self.folders.add(name, "chains", line)
 
     def tune(self, seed: int, chains: Stage, tuning: Tuning, half: Half | None) -> Stage:
         """Tune an adapter by DPO."""
-        plain = "" if tuning.diverse else "_plain"
-        return self.folders.add_trained(
-            f"seed{seed}/dpo{_left_out(tuning)}{plain}-{half or 'all'}",
-            "dpo",
-            "dpo fit",
-            self.experiment.dpo,
+        line = keys(
             {
                 "model.model": self.experiment.generator.model,
                 "data.chains": chains.folder / "chains.jsonl",
@@ -85,8 +82,11 @@ class StageCommands:
                 "resume": True,
                 "out": OUT,
                 "tensorboard": BOARD,
-            },
+            }
         )
+        plain = "" if tuning.diverse else "_plain"
+        name = f"seed{seed}/dpo{_left_out(tuning)}{plain}-{half or 'all'}"
+        return self.folders.add(name, "dpo fit", line, self.experiment.dpo)
 
     def generate(
         self, seed: int, name: str, split: Stage, adapter: Stage | None, half: Half | None = None
@@ -96,14 +96,7 @@ class StageCommands:
         `name` is a key of `GENERATIONS`; `adapter` is None for the untuned model.
         """
         generation, settings = GENERATIONS[name], self.experiment.generator
-        add = self.folders.add(
-            f"seed{seed}/generate-{name}" + (f"-{half}" if half else ""),
-            "generate",
-            GenerateOptions,
-            self.generation_preset(name),
-            resumable=True,
-        )
-        return add(
+        line = options(GenerateOptions)(
             model=settings.model,
             mode=generation.mode,
             train=split.folder / "train.jsonl",
@@ -121,13 +114,15 @@ class StageCommands:
             adapter=adapter.folder / "adapter" if adapter else None,
             out=f"{OUT}/generated.jsonl",
         )
+        stage = f"seed{seed}/generate-{name}" + (f"-{half}" if half else "")
+        return self.folders.add(stage, "generate", line, self.generation_preset(name))
 
     def label(self, seed: int, name: str, split: Stage, parts: Iterable[Stage]) -> Stage | None:
         """Let a language model label generated samples, if the experiment asks for it."""
         settings = self.experiment.label
         if settings is None:
             return None
-        return self.folders.add(f"seed{seed}/label-{name}", "label", LabelOptions, resumable=True)(
+        line = options(LabelOptions)(
             samples=[part.folder / "generated.jsonl" for part in parts],
             train=split.folder / "train.jsonl",
             schema=self.corpus.schema,
@@ -136,6 +131,7 @@ class StageCommands:
             least_certainty=settings.least_certainty or UNSET,
             out=f"{OUT}/labelled.jsonl",
         )
+        return self.folders.add(f"seed{seed}/label-{name}", "label", line)
 
     def collect(
         self, seed: int, name: str, parts: Iterable[Stage], label: Stage | None, first: int | None
@@ -145,24 +141,24 @@ class StageCommands:
         `first` keeps this many samples of each relation. Without `label`, samples keep the
         relations that were asked for.
         """
-        files = [part.folder / "generated.jsonl" for part in parts]
         licence, language = self.experiment.license, self.experiment.language
         if isinstance(self.experiment.corpus, str):
             known = ON_DISK.get(self.experiment.corpus)
             licence = known.license if known else "cc0-1.0"
-        stage = f"seed{seed}/collect-{name}"
-        return self.folders.add(stage, "data card", CardOptions, kind="collect")(
-            generated=[label.folder / "labelled.jsonl"] if label else [*files],
+        labelled = [label.folder / "labelled.jsonl"] if label else []
+        line = options(CardOptions)(
+            generated=[*(labelled or [part.folder / "generated.jsonl" for part in parts])],
             schema=self.corpus.schema,
             license=licence,
             language=UNSET if language == "en" else language,
             first=first,
             out=OUT,
         )
+        return self.folders.add(f"seed{seed}/collect-{name}", "data card", line)
 
     def diversity(self, seed: int, name: str, samples: Stage, against: Stage | None) -> Stage:
         """Measure the diversity of a set, and its distance from another set."""
-        return self.folders.add(f"seed{seed}/diversity-{name}", "diversity", DiversityOptions)(
+        line = options(DiversityOptions)(
             samples=samples.folder / "train.jsonl",
             schema=self.corpus.schema,
             against=against.folder / "train.jsonl" if against else None,
@@ -170,10 +166,11 @@ class StageCommands:
             json=True,
             out=f"{OUT}/diversity.json",
         )
+        return self.folders.add(f"seed{seed}/diversity-{name}", "diversity", line)
 
     def generation_preset(self, name: str) -> str:
         """Return the preset for a key of `GENERATIONS`."""
-        preset: str = getattr(self.experiment.generator, GENERATIONS[name].settings)
+        preset: str = getattr(self.experiment.generator, GENERATIONS[name].preset)
         return preset
 
     def _shares(self, tuning: Tuning) -> dict[RejectionKind, float]:

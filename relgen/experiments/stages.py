@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, ParamSpec
+from typing import Any, Literal, NamedTuple, ParamSpec
 
 from relgen import __version__
 from relgen.common import content_hash, find_config, find_schema, text_hash, words
@@ -58,8 +59,32 @@ TrainedKey = Literal[
 ]
 """The keys that stages give to commands of LightningCLI, and relgen's own options of those."""
 
-Given = Mapping[TrainedKey, str | int | bool | Path | None]
 P = ParamSpec("P")
+
+
+class Line(NamedTuple):
+    """The options of a command line, and the values by key that its words were made from.
+
+    A `Path` is an input of the stage. None leaves an option out. `OUT` and `BOARD` stand for the
+    stage's own folders.
+    """
+
+    words: list[str]
+    given: Mapping[Any, Any]
+
+
+def options(kind: Callable[P, object]) -> Callable[P, Line]:
+    """Return a function that takes the fields of a command's dataclass."""
+    return lambda *_, **given: Line(words(kind, given), given)
+
+
+def keys(given: Mapping[TrainedKey, str | int | bool | Path | None]) -> Line:
+    """Return keys as LightningCLI takes them; True makes a flag."""
+    line = []
+    for key, value in given.items():
+        if value is not None:
+            line += [f"--{key}"] if value is True else [f"--{key}", str(value)]
+    return Line(line, given)
 
 
 @dataclass(frozen=True)
@@ -67,22 +92,28 @@ class Stage:
     """One command line and the folder that it writes to.
 
     Args:
-        name: unique within the experiment, e.g. `seed1/dpo-a`.
-        kind: one of `STAGE_KINDS`.
+        name: unique within the experiment, e.g. `seed1/dpo-a`; begins with the kind.
         folder: for everything that the command writes.
         command: the words after `relgen`.
         inputs: the files and folders that it reads: outputs of other stages, corpus files, presets.
-        resumable: the command can continue from the partial output of an interrupted run.
         board: the TensorBoard folder, for stages that train or test.
     """
 
     name: str
-    kind: str
     folder: Path
     command: tuple[str, ...]
     inputs: tuple[Path, ...] = ()
-    resumable: bool = False
     board: Path | None = None
+
+    @property
+    def kind(self) -> str:
+        """Return the one of `STAGE_KINDS` that the name begins with."""
+        return re.split("[-_]", self.name.rpartition("/")[2])[0]
+
+    @property
+    def resumable(self) -> bool:
+        """Return True if the command continues from the partial output of an interrupted run."""
+        return self.kind in ("dpo", "generate", "label", "direct")
 
     @property
     def record(self) -> Path:
@@ -146,85 +177,35 @@ class StageFolders:
         self._models = {name for name in models if Path(name).is_dir()}
 
     def add(
-        self,
-        name: str,
-        command: str,
-        options: Callable[P, object],
-        preset: str | None = None,
-        *,
-        kind: str | None = None,
-        resumable: bool = False,
-    ) -> Callable[P, Stage]:
-        """Return a function that takes the options of a stage's command, and adds the stage.
+        self, name: str, command: str, line: Line, preset: str | None = None, *inputs: Path
+    ) -> Stage:
+        """Add a stage.
 
         Args:
             name: see `Stage`.
             command: the words between `relgen` and the options.
-            options: the command's dataclass. A `Path` is an input of the stage, None leaves an
-                option out, and `OUT` stands for the stage's folder.
+            line: from `options` or `keys`.
             preset: for `-c`.
-            kind: one of `STAGE_KINDS`; by default the command.
-            resumable: see `Stage`.
-        """
-
-        def stage(*_: P.args, **given: P.kwargs) -> Stage:
-            return self._add(
-                name, kind or command, command, preset, words(options, given), given, (), resumable
-            )
-
-        return stage
-
-    def add_trained(
-        self, name: str, kind: str, command: str, preset: str, given: Given, *inputs: Path
-    ) -> Stage:
-        """Add a stage whose command LightningCLI parses.
-
-        Args:
-            name, kind: see `Stage`.
-            command: the words between `relgen` and the options.
-            preset: for `-c`.
-            given: values as `add` takes them; True makes a flag. `BOARD` stands for the stage's
-                TensorBoard folder.
             inputs: files that the command reads without naming them.
         """
-        line = []
-        for key, value in given.items():
-            if value is not None:
-                line += [f"--{key}"] if value is True else [f"--{key}", str(value)]
-        return self._add(name, kind, command, preset, line, given, inputs, "resume" in given)
-
-    def _add(
-        self,
-        name: str,
-        kind: str,
-        command: str,
-        preset: str | None,
-        options: list[str],
-        given: Mapping[Any, Any],
-        inputs: Iterable[Path],
-        resumable: bool,
-    ) -> Stage:
-        line = [*command.split(), *(["-c", preset] if preset else []), *options]
-        values = [one for v in given.values() for one in (v if isinstance(v, list) else [v])]
-        read = [*(value for value in values if isinstance(value, Path)), *inputs]
+        command_line = [*command.split(), *(["-c", preset] if preset else []), *line.words]
+        given = [one if isinstance(one, list) else [one] for one in line.given.values()]
+        read = [one for values in given for one in values if isinstance(one, Path)] + [*inputs]
         if preset:
-            read.append(find_config(preset, line[0]))
-        if schema := given.get("schema") or given.get("data.schema"):
+            read.append(find_config(preset, command_line[0]))
+        if schema := line.given.get("schema") or line.given.get("data.schema"):
             read.append(find_schema(schema))
-        folder = self._out / "stages" / f"{name}-{self._hash(line, read)[:10]}"
+        folder = self._out / "stages" / f"{name}-{self._hash(command_line, read)[:10]}"
         board = self._boards / name
         own = {OUT: str(folder), BOARD: str(board)}
-        stage = Stage(
+        self.stages[name] = Stage(
             name=name,
-            kind=kind,
             folder=folder,
-            command=tuple(own.get(word, word.replace(OUT, str(folder))) for word in line),
+            command=tuple(own.get(word, word.replace(OUT, str(folder))) for word in command_line),
             inputs=tuple(dict.fromkeys(read)),
-            resumable=resumable,
-            board=board if BOARD in line else None,
+            board=board if BOARD in command_line else None,
         )
-        self.stages[name] = stage
-        return stage
+        return self.stages[name]
 
     def _hash(self, line: list[str], read: list[Path]) -> str:
         made = self._out / "stages"

@@ -1,11 +1,9 @@
 from .backends.base import DraftRequest as DraftRequest
-from .backends.cache import RaggedCache as RaggedCache
-from .backends.cache import check_cacheable as check_cacheable
 from .backends.context_window import check_fits as check_fits
 from .backends.context_window import context_window as context_window
 from .backends.loading import find_engine as find_engine
-from .backends.server_settings import ServerSettings as ServerSettings
 from .run import generate as generate
 from .run import merge_shards as merge_shards
 from .settings import GenerateOptions as GenerateOptions
 from .settings import GenerationSettings as GenerationSettings
+from .settings import ServerSettings as ServerSettings

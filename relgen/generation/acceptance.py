@@ -12,14 +12,15 @@ token), `off_grammar` (a server that does not enforce the grammar returned a tex
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 from relgen.data import Entity, MarkupError, Relation, Sample, normalised, parse
 from relgen.generation.backends.base import Finish
 from relgen.generation.grammar.spec import GrammarSpec
-from relgen.generation.overlap import OverlapIndex, context_words, jaccard
 from relgen.generation.settings import GenerationSettings
 
 
@@ -45,10 +46,10 @@ class Pool:
     def __init__(
         self,
         settings: GenerationSettings,
-        train: Iterable[Sample],
+        train: Sequence[Sample],
         forbidden: Sequence[Sample] = (),
     ) -> None:
-        self.near_copy_overlap = settings.near_copy_overlap
+        self.settings = settings
         self.texts = {normalised(sample.text) for sample in train}
         self.forbidden_texts = {normalised(sample.text) for sample in forbidden}
         self.forbidden_words = OverlapIndex(settings.test_overlap, map(context_words, forbidden))
@@ -70,14 +71,15 @@ def read_draft(raw: str, relation: Relation) -> Sample | str:
         parsed = parse(raw.strip())
     except MarkupError as error:
         return error.reason
-    entities = {}
+    entities = []
     for role, entity in (("head", parsed.head), ("tail", parsed.tail)):
         mention = parsed.text[entity.start : entity.end]
         if not any(character.isalnum() for character in mention):
             return f"empty_{role}"
         start = entity.start + len(mention) - len(mention.lstrip())
-        entities[role] = Entity(start, start + len(mention.strip()), entity.type)
-    return Sample("", parsed.text, entities["head"], entities["tail"], relation.name, "generated")
+        entities.append(Entity(start, start + len(mention.strip()), entity.type))
+    head, tail = entities
+    return Sample("", parsed.text, head, tail, relation.name, "generated")
 
 
 def judge(
@@ -102,37 +104,9 @@ def judge(
         return sample
     if grammar is not None and not grammar.matches(raw):
         return "off_grammar"
-    for check in checks:
-        reason = check(sample, context)
-        if reason is not None:
-            return reason
-    return _with_types(sample, context)
-
-
-def default_checks(settings: GenerationSettings) -> list[Check]:
-    """Return the standard checks, cheap ones first."""
-
-    def length(sample: Sample, _: DraftContext) -> str | None:
-        number = len(sample.text.split())
-        if number < settings.min_words:
-            return "too_short"
-        return "too_long" if number > settings.max_words else None
-
-    def entity_length(sample: Sample, _: DraftContext) -> str | None:
-        for role, mention in (("head", sample.head_text), ("tail", sample.tail_text)):
-            if len(mention) > settings.max_entity_chars:
-                return f"long_{role}"
-        return None
-
-    return [
-        check_entities,
-        entity_length,
-        length,
-        check_types,
-        check_demonstrations,
-        check_duplicates,
-        check_test_leak,
-    ]
+    reasons = (check(sample, context) for check in checks)
+    reason = next((reason for reason in reasons if reason is not None), None)
+    return _with_types(sample, context) if reason is None else reason
 
 
 def check_entities(sample: Sample, _: DraftContext) -> str | None:
@@ -146,6 +120,18 @@ def check_entities(sample: Sample, _: DraftContext) -> str | None:
             if len(around) == 2 and all(c.lower() != c.upper() for c in around):
                 return "entity_inside_word"
     return None
+
+
+def check_lengths(sample: Sample, context: DraftContext) -> str | None:
+    """Reject long entities, and sentences with too few or too many words."""
+    settings, number = context.pool.settings, len(sample.text.split())
+    if len(sample.head_text) > settings.max_entity_chars:
+        return "long_head"
+    if len(sample.tail_text) > settings.max_entity_chars:
+        return "long_tail"
+    if number < settings.min_words:
+        return "too_short"
+    return "too_long" if number > settings.max_words else None
 
 
 def check_types(sample: Sample, context: DraftContext) -> str | None:
@@ -162,7 +148,7 @@ def check_demonstrations(sample: Sample, context: DraftContext) -> str | None:
     text, own = normalised(sample.text), context_words(sample)
     if any(text == normalised(shown.text) for shown in context.demonstrations):
         return "copy_of_demonstration"
-    threshold = context.pool.near_copy_overlap
+    threshold = context.pool.settings.near_copy_overlap
     near = any(jaccard(own, context_words(shown)) >= threshold for shown in context.demonstrations)
     return "near_copy_of_demonstration" if near else None
 
@@ -184,14 +170,26 @@ def check_test_leak(sample: Sample, context: DraftContext) -> str | None:
     return "test_leak" if pool.forbidden_words.has_near(context_words(sample)) else None
 
 
+CHECKS: tuple[Check, ...] = (
+    check_entities,
+    check_lengths,
+    check_types,
+    check_demonstrations,
+    check_duplicates,
+    check_test_leak,
+)
+"""The standard checks, cheap ones first."""
+
+
 def _with_types(sample: Sample, context: DraftContext) -> Sample:
     """Give an untyped entity the schema's only type, or the type of an equal mention shown."""
     relation = context.relation
-    known: dict[str, str] = {}
-    for shown in context.demonstrations:
-        for entity, mention in ((shown.head, shown.head_text), (shown.tail, shown.tail_text)):
-            if entity.type:
-                known.setdefault(normalised(mention), entity.type)
+    known = {
+        normalised(mention): entity.type
+        for shown in reversed(context.demonstrations)  # so that the first one counts
+        for entity, mention in ((shown.tail, shown.tail_text), (shown.head, shown.head_text))
+        if entity.type
+    }
 
     def typed(entity: Entity, mention: str, allowed: tuple[str, ...]) -> Entity:
         if entity.type:
@@ -206,3 +204,66 @@ def _with_types(sample: Sample, context: DraftContext) -> Sample:
         head=typed(sample.head, sample.head_text, relation.head_types),
         tail=typed(sample.tail, sample.tail_text, relation.tail_types),
     )
+
+
+def words(text: str) -> frozenset[str]:
+    """Return the distinct words of a text, ignoring case and punctuation."""
+    return frozenset(normalised(text).split())
+
+
+def context_words(sample: Sample) -> frozenset[str]:
+    """Return the distinct words of a sample outside its two entities."""
+    first, second = sorted((sample.head, sample.tail), key=lambda entity: entity.start)
+    text = sample.text
+    return words(f"{text[: first.start]} {text[first.end : second.start]} {text[second.end :]}")
+
+
+def jaccard(first: frozenset[str], second: frozenset[str]) -> float:
+    """Return |A ∩ B| / |A ∪ B|; 1 for two empty sets."""
+    if not first and not second:
+        return 1.0
+    return len(first & second) / len(first | second)
+
+
+class OverlapIndex:
+    """An exact inverted index of word sets for near-copy queries.
+
+    Two sets with a Jaccard overlap of at least t share ceil(t n) words, n the size of either. With
+    the words of all sets sorted in one order, the first d shared words are therefore among the
+    first n - ceil(t n) + d of each (prefix filtering: Chaudhuri et al., ICDE 2006; with d above 1:
+    Wang, Li and Feng, SIGMOD 2012). Sets are looked up by pairs of such words (d = 2), or
+    by single words if a near copy need not share two. Long words come first, since they are rare.
+
+    Args:
+        threshold: the overlap from which two sets count as near copies, above 0.
+        sets: initial entries.
+    """
+
+    def __init__(self, threshold: float, sets: Iterable[frozenset[str]] = ()) -> None:
+        self._threshold = threshold
+        self._sets: defaultdict[tuple[str, ...], list[frozenset[str]]] = defaultdict(list)
+        for entry in sets:
+            self.add(entry)
+
+    def add(self, entry: frozenset[str]) -> None:
+        for key in self._keys(entry, min(2, self._needed(entry))):
+            self._sets[key].append(entry)
+
+    def has_near(self, query: frozenset[str]) -> bool:
+        """Return True if the index holds a near copy of the query."""
+        return any(
+            jaccard(query, entry) >= self._threshold
+            for shared in (0, 1, 2)
+            for key in self._keys(query, shared)
+            for entry in self._sets.get(key, ())
+        )
+
+    def _keys(self, entry: frozenset[str], shared: int) -> Iterator[tuple[str, ...]]:
+        """Yield the groups of `shared` words by which a near copy is found."""
+        order = sorted(entry, key=lambda word: (-len(word), word))
+        return combinations(order[: len(order) - self._needed(entry) + shared], shared)
+
+    def _needed(self, entry: frozenset[str]) -> int:
+        """Return the number of words that any near copy shares with a set."""
+        # the tiny amount keeps rounding (0.7 * 10) from asking for one too many
+        return math.ceil(self._threshold * len(entry) - 1e-9)

@@ -10,29 +10,30 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from relgen.data import Relation, Sample
-from relgen.generation.acceptance import Check, DraftContext, Pool, judge, read_draft
-from relgen.generation.backends.base import Backend, Draft, DraftRequest
+from relgen.generation.acceptance import (
+    Check,
+    DraftContext,
+    Pool,
+    jaccard,
+    judge,
+    read_draft,
+    words,
+)
+from relgen.generation.backends.base import Backend, Draft, DraftRequest, Finish
 from relgen.generation.files.journal import Journal
 from relgen.generation.grammar.spec import FieldsSpec, GrammarSpec
-from relgen.generation.overlap import jaccard, words
 from relgen.generation.settings import GenerationSettings
 from relgen.generation.states import ChainState, RelationState, waves
 from relgen.prompting import FieldPromptWriter, Prompt, PromptWriter, read_fields
 
 
-@dataclass(slots=True)
-class RoundResult:
-    """The outcome of a round: accepted samples, rows for `rejected.jsonl`, tokens.
+class RoundResult(NamedTuple):
+    """The tokens of a round, and its decoding time; 0 if all drafts came from the journal."""
 
-    `seconds` is the decoding time, and 0 if all drafts came from the journal.
-    """
-
-    accepted: list[Sample] = field(default_factory=list)
-    rejected: list[dict[str, Any]] = field(default_factory=list)
-    tokens: int = 0
+    tokens: int
     seconds: float = 0.0
 
 
@@ -49,7 +50,8 @@ class _Turn:
 class GenerationLoop:
     """Runs all chains until every relation has its samples or its limits are reached.
 
-    `states` and `pool` are updated. `open_backend` loads the model, and is called only if the
+    It updates `states` and `pool`, and fills `accepted`, and `rejected` with rows for
+    `rejected.jsonl`. `open_backend` loads the model, and is called only if the
     journal lacks a draft. `provenance` is common to all samples. `free_types` are the entity types
     for roles that the schema leaves open.
     """
@@ -63,6 +65,8 @@ class GenerationLoop:
     journal: Journal
     open_backend: Callable[[], Backend]
     free_types: tuple[str, ...] = ()
+    accepted: list[Sample] = field(default_factory=list, init=False)
+    rejected: list[dict[str, Any]] = field(default_factory=list, init=False)
     _backend: Backend | None = field(default=None, init=False)
     _to_prefill: list[dict[int, Prompt]] = field(default_factory=list, init=False)
 
@@ -90,14 +94,12 @@ class GenerationLoop:
     def _turns(self, wave: Sequence[RelationState]) -> list[_Turn]:
         turns = []
         for state in wave:
+            missing, most = state.missing(self.settings), self.settings.answer_samples
             # no more answers, nor samples in the last one, than are still needed
-            lines = _shares(state.missing(self.settings), self.settings.answer_samples)
-            for chain, number in zip(state.chains, lines, strict=False):
+            for chain, asked in zip(state.chains, range(0, missing, most), strict=False):
+                number = min(most, missing - asked)
                 shown = chain.demonstrations(self.settings)
-                if self.settings.mode == "aao":
-                    prompt = self.writer.all_at_once(state.relation, shown, number)
-                else:
-                    prompt = self.writer.one_by_one(state.relation, shown)
+                prompt = self.writer.prompt(state.relation, shown, number)
                 requests = self._requests(state, chain, number)
                 turns.append(_Turn(state, chain, shown, prompt, requests))
         return turns
@@ -137,27 +139,24 @@ class GenerationLoop:
         return spec
 
     def _round(self, turns: Sequence[_Turn]) -> RoundResult:
-        result = RoundResult()
-        drafts = self._drafts(turns, result)
+        drafts, seconds = self._drafts(turns)
         for turn in turns:
             own = [drafts[request.key] for request in turn.requests]
-            tokens = sum(draft.tokens for draft in own)
-            turn.state.tokens += tokens
-            result.tokens += tokens
+            turn.state.tokens += sum(draft.tokens for draft in own)
             if self.settings.mode == "obo":
-                self._judge_step(turn, own, result)
+                self._judge_step(turn, own)
             else:
-                self._judge_answer(turn, own[0], result)
-        return result
+                self._judge_answer(turn, own[0])
+        return RoundResult(sum(draft.tokens for draft in drafts.values()), seconds)
 
-    def _drafts(self, turns: Sequence[_Turn], result: RoundResult) -> dict[str, Draft]:
-        """Return the drafts by key, and record those that were not in the journal."""
+    def _drafts(self, turns: Sequence[_Turn]) -> tuple[dict[str, Draft], float]:
+        """Return the drafts by key, and the time to decode and record those not in the journal."""
         asked = [(request, turn.prompt) for turn in turns for request in turn.requests]
         found = {request.key: self.journal.find(request, prompt) for request, prompt in asked}
-        missing = [pair for pair in asked if found[pair[0].key] is None]
         known = {key: draft for key, draft in found.items() if draft is not None}
+        missing = [pair for pair in asked if pair[0].key not in known]
         if not missing:
-            return known
+            return known, 0.0
         if self._backend is None:
             self._backend = self.open_backend()
         started = time.perf_counter()
@@ -165,92 +164,67 @@ class GenerationLoop:
             self._backend.prefill(prompts)
         self._to_prefill.clear()
         drafts = self._backend.decode([request for request, _ in missing])
-        result.seconds = round(time.perf_counter() - started, 3)
+        seconds = round(time.perf_counter() - started, 3)
         new = [(*pair, draft) for pair, draft in zip(missing, drafts, strict=True)]
-        self.journal.add(new, seconds=result.seconds)
-        return known | {request.key: draft for request, _, draft in new}
+        self.journal.add(new, seconds=seconds)
+        return known | {request.key: draft for request, _, draft in new}, seconds
 
-    def _judge_step(self, turn: _Turn, drafts: Sequence[Draft], result: RoundResult) -> None:
+    def _judge_step(self, turn: _Turn, drafts: Sequence[Draft]) -> None:
         """Keep the best acceptable candidate of a step (OBO)."""
         chain = turn.chain
         turn.state.drafts += len(drafts)
-        good: list[tuple[Sample, Draft]] = []
-        for draft in drafts:
-            verdict = self._judge(turn, draft.text, draft)
-            if isinstance(verdict, str):
-                self._reject(turn, verdict, draft.text, result)
-            else:
-                good.append((verdict, draft))
-        if not good:
+        verdicts = [self._judge(turn, draft.text, draft.finish) for draft in drafts]
+        good = {i: v for i, v in enumerate(verdicts) if isinstance(v, Sample)}
+        best = max(good, key=lambda i: difference(good[i], turn.shown), default=None)
+        for i, (draft, verdict) in enumerate(zip(drafts, verdicts, strict=True)):
+            if i != best:
+                reason = verdict if isinstance(verdict, str) else "not_chosen"
+                self._reject(turn, reason, draft.text)
+        if best is None:
             chain.attempt += 1
             return
-        best = max(range(len(good)), key=lambda i: (difference(good[i][0], turn.shown), -i))
-        for place, (_, draft) in enumerate(good):
-            if place != best:
-                self._reject(turn, "not_chosen", draft.text, result)
-        sample, draft = good[best]
-        self._accept(turn, sample, draft.logprobs[0], "", result)
+        self._accept(turn, good[best], drafts[best].logprobs[0], "")
         chain.step, chain.attempt = chain.step + 1, 0
 
-    def _judge_answer(self, turn: _Turn, draft: Draft, result: RoundResult) -> None:
+    def _judge_answer(self, turn: _Turn, draft: Draft) -> None:
         """Judge each line of an answer as a draft of its own (AAO)."""
         lines = draft.text.split("\n")
         written = [i for i, line in enumerate(lines) if line.strip() or i == 0 == len(lines) - 1]
         turn.state.drafts += max(1, len(written))
         for place in written:
-            ended = draft if place == len(lines) - 1 else replace(draft, finish="stop")
-            verdict = self._judge(turn, lines[place], ended)
+            finish = draft.finish if place == len(lines) - 1 else "stop"
+            verdict = self._judge(turn, lines[place], finish)
             if isinstance(verdict, str):
-                self._reject(turn, verdict, lines[place], result)
+                self._reject(turn, verdict, lines[place])
             elif turn.state.accepted >= turn.state.wanted:
-                self._reject(turn, "surplus", lines[place], result)
+                self._reject(turn, "surplus", lines[place])
             else:
-                self._accept(turn, verdict, draft.logprobs[place], f"-{place}", result)
+                self._accept(turn, verdict, draft.logprobs[place], f"-{place}")
         turn.chain.step += 1
 
-    def _judge(self, turn: _Turn, line: str, draft: Draft) -> Sample | str:
+    def _judge(self, turn: _Turn, line: str, finish: Finish) -> Sample | str:
         context = DraftContext(turn.state.relation, turn.shown, self.pool)
         grammar = turn.requests[0].grammar
         read = read_fields if self.settings.markup == "fields" else read_draft
-        return judge(line, draft.finish, context, self.checks, grammar, read)
+        return judge(line, finish, context, self.checks, grammar, read)
 
-    def _accept(
-        self, turn: _Turn, sample: Sample, logprob: float | None, suffix: str, result: RoundResult
-    ) -> None:
+    def _accept(self, turn: _Turn, sample: Sample, logprob: float | None, suffix: str) -> None:
         settings, chain = self.settings, turn.chain
         where = f"{sample.relation}-{settings.mode}-s{settings.seed}-{chain.index}-{chain.step}"
-        provenance = {
-            **self.provenance,
-            "mode": settings.mode,
-            "chain": chain.index,
-            "step": chain.step,
-            "seed": settings.seed,
-            "prompt_hash": turn.prompt.hash,
-            "mean_token_logprob": logprob,
-        }
+        place = {"mode": settings.mode, "chain": chain.index, "step": chain.step}
+        origin = {"seed": settings.seed, "prompt_hash": turn.prompt.hash}
+        provenance = {**self.provenance, **place, **origin, "mean_token_logprob": logprob}
         sample = replace(sample, id=f"{where}{suffix}", provenance=provenance)
         self.pool.add(sample)
         chain.accepted.append(sample)
         turn.state.accepted += 1
-        result.accepted.append(sample)
+        self.accepted.append(sample)
 
-    def _reject(self, turn: _Turn, reason: str, raw: str, result: RoundResult) -> None:
+    def _reject(self, turn: _Turn, reason: str, raw: str) -> None:
         turn.state.rejected[reason] += 1
-        result.rejected.append(
-            {
-                "relation": turn.state.relation.name,
-                "mode": self.settings.mode,
-                "chain": turn.chain.index,
-                "step": turn.chain.step,
-                "reason": reason,
-                "raw": raw,
-            }
-        )
-
-
-def _shares(missing: int, answer_samples: int) -> list[int]:
-    """Split the missing samples into requests: 9 missing, 4 per answer → 4, 4, 1."""
-    return [min(answer_samples, missing - asked) for asked in range(0, missing, answer_samples)]
+        place = {"mode": self.settings.mode, "chain": turn.chain.index, "step": turn.chain.step}
+        row = {"relation": turn.state.relation.name, **place, "reason": reason, "raw": raw}
+        self.rejected.append(row)
 
 
 def difference(sample: Sample, others: Sequence[Sample]) -> float:

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from relgen import __version__
 from relgen.common import InputError, content_hash, read_json, text_hash
 from relgen.data import Relation, RelationSchema, Sample, load_schema, read_samples
-from relgen.generation.acceptance import Pool, default_checks
+from relgen.generation.acceptance import CHECKS, Pool
 from relgen.generation.backends.loading import find_engine
 from relgen.generation.files.journal import Journal
-from relgen.generation.files.merging import merge
-from relgen.generation.files.outputs import OutputPaths, summarise
+from relgen.generation.files.outputs import OutputPaths, merge, summarise
 from relgen.generation.files.shards import Shard
-from relgen.generation.loop import GenerationLoop
-from relgen.generation.progress import GenerationProgress
+from relgen.generation.loop import GenerationLoop, RoundResult
 from relgen.generation.settings import GenerationSettings
 from relgen.generation.states import RelationState, initial_states
 from relgen.models import resolve_model
 from relgen.prompting import FieldPromptWriter, PromptWriter
+
+_QUIET_SECONDS = 3.0
+_Inputs = tuple[RelationSchema, list[Sample], list[Sample]]
+"""The schema, the labelled samples, and those that must not be repeated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +42,6 @@ class GenerationReport:
     summary: dict[str, Any]
     already_finished: bool
     output: Path
-
-
-class _Inputs(NamedTuple):
-    """The files that a generation reads."""
-
-    schema: RelationSchema
-    train: list[Sample]
-    forbidden: list[Sample]
-
-    @classmethod
-    def read(cls, schema: str | Path, train: str | Path, forbid: str | Path | None) -> _Inputs:
-        loaded = load_schema(schema)
-        samples = read_samples(train, schema=loaded)
-        return cls(loaded, samples, [] if forbid is None else read_samples(forbid))
 
 
 def generate(
@@ -77,8 +69,8 @@ def generate(
     Raises:
         InputError: an input is invalid, or `out` holds another generation.
     """
-    inputs = _Inputs.read(schema, train, forbid)
-    relations = chosen_relations(settings, inputs.schema, inputs.train)
+    inputs = _read(schema, train, forbid)
+    relations = chosen_relations(settings, *inputs[:2])
     header = input_hash(settings, *inputs)
     shard = None if settings.shard is None else Shard.parse(settings.shard)
     paths = OutputPaths(Path(out) if shard is None else shard.path(Path(out)))
@@ -86,23 +78,19 @@ def generate(
         paths.journal.unlink(missing_ok=True)
         summary = read_json(paths.summary)
         return GenerationReport(summary, already_finished=True, output=paths.generated)
-    states = initial_states(relations, inputs.train, settings)
+    states = initial_states(relations, inputs[1], settings)
     with ExitStack() as stack:
         journal = stack.enter_context(closing(Journal(paths.journal, header, force=force)))
         loop = stack.enter_context(closing(_loop(settings, inputs, states, journal)))
-        progress = stack.enter_context(closing(GenerationProgress(states)))
-        samples: list[Sample] = []
-        rejected: list[dict[str, Any]] = []
+        progress = stack.enter_context(closing(_Progress(states)))
         for result in loop.run():
-            samples += result.accepted
-            rejected += result.rejected
             progress.update(result)
         summary = summarise(states, journal.seconds)
         if settings.server is not None:
             summary["usage"] = settings.server.account(journal.usage)
         summary |= {"output": paths.generated.name, "hash": header}
-        paths.write(samples, rejected, summary)
-        journal.discard()
+        paths.write(loop.accepted, loop.rejected, summary)
+        paths.journal.unlink()
     return GenerationReport(summary, already_finished=False, output=paths.generated)
 
 
@@ -117,23 +105,23 @@ def merge_shards(
     force: bool = False,
 ) -> dict[str, Any]:
     """Merge the outputs that `generate` wrote with `shard` 1/n to n/n; see `merge`."""
-    inputs = _Inputs.read(schema, train, forbid)
+    inputs = _read(schema, train, forbid)
+    return merge(settings, lambda own: input_hash(own, *inputs), Path(out), number, force=force)
 
-    def identify(chosen: GenerationSettings) -> str:
-        return input_hash(chosen, *inputs)
 
-    return merge(settings, identify, Path(out), number, force=force)
+def _read(schema: str | Path, train: str | Path, forbid: str | Path | None) -> _Inputs:
+    loaded = load_schema(schema)
+    forbidden = [] if forbid is None else read_samples(forbid)
+    return loaded, read_samples(train, schema=loaded), forbidden
 
 
 def _loop(
-    settings: GenerationSettings,
-    inputs: _Inputs,
-    states: Sequence[RelationState],
-    journal: Journal,
+    settings: GenerationSettings, inputs: _Inputs, states: Sequence[RelationState], journal: Journal
 ) -> GenerationLoop:
+    schema, train, forbidden = inputs
     engine = find_engine(settings, journal)
-    found = {kind for rel in inputs.schema for kind in (*rel.head_types, *rel.tail_types)}
-    found |= {e.type for sample in inputs.train for e in (sample.head, sample.tail) if e.type}
+    found = {kind for relation in schema for kind in (*relation.head_types, *relation.tail_types)}
+    found |= {e.type for sample in train for e in (sample.head, sample.tail) if e.type}
     types = tuple(sorted(found))
     return GenerationLoop(
         settings,
@@ -141,8 +129,8 @@ def _loop(
         FieldPromptWriter(engine.format, types)
         if settings.markup == "fields"
         else PromptWriter(engine.format, settings.diverse, settings.types),
-        default_checks(settings),
-        Pool(settings, inputs.train, inputs.forbidden),
+        CHECKS,
+        Pool(settings, train, forbidden),
         {"model": settings.model, "adapter": settings.adapter, "relgen_version": __version__},
         journal,
         engine.open,
@@ -166,9 +154,7 @@ def chosen_relations(
     for name in settings.relations or ():
         schema.check_label(name)
         if name not in labels or name not in labelled:
-            problem = (
-                "belongs to the other half" if name not in labels else "has no labelled sample"
-            )
+            problem = "has no labelled sample" if name in labels else "belongs to the other half"
             raise InputError(
                 f"this relation {problem}", field="relations", value=name, remedy="remove it"
             )
@@ -198,7 +184,7 @@ def input_hash(
     if settings.server is None:
         folder = Path(resolve_model(settings.model))
         weights = sorted((p.name, p.stat().st_size) for p in folder.glob("*") if p.is_file())
-    adapter = Path(settings.adapter) if settings.adapter is not None else None
+    adapter = settings.adapter
     parts = [
         __version__,
         settings.identity(),
@@ -206,6 +192,41 @@ def input_hash(
         [sample.to_json() for sample in train],
         [sample.to_json() for sample in forbidden],
         weights,
-        content_hash(adapter) if adapter is not None and adapter.is_dir() else None,
+        content_hash(adapter) if adapter and Path(adapter).is_dir() else None,
     ]
     return text_hash(json.dumps(parts, sort_keys=True, ensure_ascii=False))
+
+
+class _Progress:
+    """Shows samples, drafts, tokens per second and the time left once some seconds have passed."""
+
+    def __init__(self, states: Sequence[RelationState]) -> None:
+        self._states = states
+        self._begun = time.monotonic()
+        self._tokens = 0
+        self._seconds = 0.0
+        self._bar = Progress(
+            TextColumn("{task.completed:.0f}/{task.total:.0f} samples"),
+            BarColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        wanted = sum(state.wanted for state in states)
+        self._task = self._bar.add_task("", total=wanted, note="")
+
+    def update(self, result: RoundResult) -> None:
+        if result.seconds:  # not read from the journal
+            self._tokens += result.tokens
+            self._seconds += result.seconds
+        if time.monotonic() - self._begun > _QUIET_SECONDS:
+            self._bar.start()
+        drafts = sum(state.drafts for state in self._states)
+        speed = f", {self._tokens / self._seconds:.0f} tokens/s" if self._seconds else ""
+        accepted = sum(state.accepted for state in self._states)
+        self._bar.update(self._task, completed=accepted, note=f"{drafts} drafts{speed}")
+
+    def close(self) -> None:
+        if self._bar.live.is_started:
+            self._bar.stop()

@@ -6,6 +6,7 @@ adds its accepted samples. In AAO each of its requests shows different labelled 
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import Counter
 from collections.abc import Sequence
@@ -41,9 +42,8 @@ class ChainState:
             shown = min(settings.shown, len(humans))
             first = (self.index + self.step * settings.chains) * shown
             return [humans[(first + i) % len(humans)] for i in range(shown)]
-        kept = len(self.accepted) if settings.window is None else settings.window
-        recent = self.accepted[max(0, len(self.accepted) - kept) :]
-        return [humans[self.index % len(humans)], *recent]
+        hidden = 0 if settings.window is None else max(0, len(self.accepted) - settings.window)
+        return [humans[self.index % len(humans)], *self.accepted[hidden:]]
 
 
 @dataclass(slots=True)
@@ -60,27 +60,22 @@ class RelationState:
 
     def missing(self, settings: GenerationSettings) -> int:
         """Return the number of samples still needed; 0 once the drafts or tokens are used up."""
-        if self.drafts >= settings.max_drafts_per_sample * self.wanted * settings.candidates:
-            return 0
-        if settings.token_budget is not None and self.tokens >= settings.token_budget:
-            return 0
-        return self.wanted - self.accepted
+        most = settings.max_drafts_per_sample * self.wanted * settings.candidates
+        tokens_left = settings.token_budget is None or self.tokens < settings.token_budget
+        return self.wanted - self.accepted if self.drafts < most and tokens_left else 0
 
 
 def initial_states(
     relations: Sequence[Relation], train: Sequence[Sample], settings: GenerationSettings
 ) -> list[RelationState]:
     """Return the initial states; relations without a labelled sample get no chains."""
-    states, number = [], 0
+    states, numbers = [], itertools.count()
     for relation in relations:
         humans = [sample for sample in train if sample.relation == relation.name]
         rng = random.Random(f"demonstrations/{settings.seed}/{relation.name}")
         order = rng.sample(humans, len(humans))
-        chains = [
-            ChainState(number + index, index, order)
-            for index in range(settings.chains if order else 0)
-        ]
-        number += len(chains)
+        indices = range(settings.chains if order else 0)
+        chains = [ChainState(next(numbers), index, order) for index in indices]
         states.append(RelationState(relation, chains, settings.samples))
     return states
 

@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 from torch import nn
 
-from relgen.kernels.fused_lora import fuse_lora
-from relgen.kernels.fused_mlp import fuse_gated
-from relgen.kernels.fused_norm import fuse_norms
+from relgen.kernels.fused_lora import fused_lora
+from relgen.kernels.fused_mlp import fused_gated
+from relgen.kernels.fused_norm import fused_norm
 from relgen.kernels.last_layer import narrow
-from relgen.kernels.onednn_linear import lay_out_weights, use_onednn
+from relgen.kernels.onednn_linear import decoding_linear, fast_linear
+from relgen.kernels.switch import Kernel, in_use
 
 Use = Literal["reading", "training", "generation", "classifier"]
+Replacement = Callable[[nn.Module], nn.Module | None]
+"""Returns another module with a module's weights under the same names, or None to keep it."""
+
+# in this order: a later one may replace layers that an earlier one made
+_REPLACEMENTS: dict[Use, dict[Kernel, Replacement]] = {
+    "reading": {"linear": fast_linear},
+    "training": {
+        "linear": fast_linear,
+        "lora": fused_lora,
+        "gated": fused_gated,
+        "norms": fused_norm,
+    },
+    "generation": {"linear": fast_linear, "decoding": decoding_linear},
+    "classifier": {"linear": fast_linear},
+}
 
 
 def accelerate(model: nn.Module, for_: Use) -> None:
@@ -25,13 +42,20 @@ def accelerate(model: nn.Module, for_: Use) -> None:
             (`relgen.kernels.read_states`); `generation` decodes, after which the model can neither
             be trained nor saved.
     """
-    use_onednn(model)
-    if for_ == "training":
-        fuse_lora(model)
-        fuse_gated(model)
-        fuse_norms(model)
-    elif for_ == "generation":
-        lay_out_weights(model)
-    elif for_ == "classifier":
+    for kernel, replacement in _REPLACEMENTS[for_].items():
+        if in_use(kernel):
+            replace_modules(model, replacement)
+    if for_ == "classifier":
         encoder: Any = getattr(model, "base_model", model)
         narrow(encoder)
+
+
+def replace_modules(model: nn.Module, replacement: Replacement) -> None:
+    """Replace the modules below a model in their parents."""
+    # children are not listed beforehand, so that each is freed when it is replaced
+    for parent in [module for module in model.modules() if next(module.children(), None)]:
+        for name in list(parent._modules):
+            child = parent._modules[name]
+            new = None if child is None else replacement(child)
+            if new is not None:
+                setattr(parent, name, new)

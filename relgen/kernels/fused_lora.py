@@ -15,25 +15,14 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from relgen.kernels.onednn_linear import has_autocast, is_dense, linear, matmul
-from relgen.kernels.replacement import as_kind, replace_modules
-from relgen.kernels.switch import in_use
 
 
 def low_rank_forward(
     rows: Tensor, weight: Tensor, bias: Tensor | None, down: Tensor, up: Tensor, scale: float
 ) -> tuple[Tensor, Tensor]:
-    """Compute a frozen layer and its adapter, without autograd.
+    """Return the output (N, O) of a frozen layer with its adapter, and A's output (N, r).
 
-    Args:
-        rows: (N, I).
-        weight: (O, I), frozen.
-        bias: (O,), frozen.
-        down: (r, I), LoRA's A.
-        up: (O, r), LoRA's B.
-        scale: of the adapter.
-
-    Returns:
-        The output (N, O), and A's output (N, r) for `low_rank_backward`.
+    Shapes: `rows` (N, I), `weight` (O, I), `bias` (O,), LoRA's A `down` (r, I) and B `up` (O, r).
     """
     hidden = linear(rows, down)  # (N, r)
     return linear(rows, weight, bias).addmm_(hidden, up.T, alpha=scale), hidden
@@ -50,10 +39,7 @@ def low_rank_backward(
     *,
     towards_rows: bool,
 ) -> tuple[Tensor | None, Tensor, Tensor]:
-    """Return the gradients with respect to rows (or None), A and B; arguments as in the forward.
-
-    `gradient` is that of the output, (N, O).
-    """
+    """Return the gradients with respect to rows (or None), A and B, of the output's, (N, O)."""
     through = matmul(gradient, up).mul_(scale)  # (N, r)
     of_rows = matmul(gradient, weight).addmm_(through, down) if towards_rows else None
     # the narrow matrix on the left, since `matmul` copies that one
@@ -141,12 +127,11 @@ class FusedLinear(lora.Linear):
         return name if plain else None
 
 
-def fuse_lora(model: nn.Module) -> None:
-    """Replace the LoRA layers of a PEFT model by `FusedLinear`, where their base is dense."""
-
-    def fused(layer: nn.Module) -> nn.Module | None:
-        fits = type(layer) is lora.Linear and is_dense(layer.get_base_layer())
-        return as_kind(layer, FusedLinear) if fits else None
-
-    if in_use("lora"):
-        replace_modules(model, fused)
+def fused_lora(module: nn.Module) -> nn.Module | None:
+    """Return the `FusedLinear` of PEFT's layer, or None if its base is not dense."""
+    if type(module) is not lora.Linear or not is_dense(module.get_base_layer()):
+        return None
+    # PEFT's constructor would make another adapter
+    made = FusedLinear.__new__(FusedLinear)
+    made.__dict__.update(module.__dict__)
+    return made

@@ -18,8 +18,6 @@ from torch.autograd.function import once_differentiable
 from transformers.activations import SiLUActivation
 
 from relgen.kernels.fused_lora import FusedLinear, low_rank_backward, low_rank_forward
-from relgen.kernels.replacement import as_kind, replace_modules
-from relgen.kernels.switch import in_use
 
 # transformers' classes of this form; they use nothing but `act_fn` and the three projections
 _FAMILY = frozenset({"LlamaMLP", "MistralMLP", "Qwen2MLP", "Qwen3MLP"})
@@ -71,17 +69,20 @@ class _GatedDown(torch.autograd.Function):
 
 
 class FusedGated(nn.Module):
-    """A feed-forward part computed by `_GatedDown`; a mixin for its original class."""
+    """A feed-forward part, with that part's layers, computed by `_GatedDown`."""
+
+    def __init__(self, part: Any) -> None:
+        super().__init__()
+        self.gate_proj, self.up_proj, self.down_proj = part.gate_proj, part.up_proj, part.down_proj
+        self.act_fn = part.act_fn
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (…, D) to (…, D)."""
-        own: Any = self
-        gate, up = own.gate_proj(x), own.up_proj(x)
-        last = own.down_proj
+        gate, up, last = self.gate_proj(x), self.up_proj(x), self.down_proj
         name = last.fusable(gate) if isinstance(last, FusedLinear) else None
         # hooks run only if the layer is called
         if name is None or gate.dtype != up.dtype or last._forward_hooks:
-            result: Tensor = last(own.act_fn(gate) * up)
+            result: Tensor = last(self.act_fn(gate) * up)
             return result
         base = last.get_base_layer()
         lora_a, lora_b = last.lora_A[name].weight, last.lora_B[name].weight
@@ -91,12 +92,7 @@ class FusedGated(nn.Module):
         return output
 
 
-def fuse_gated(model: nn.Module) -> None:
-    """Replace the feed-forward parts of a PEFT model, after `fuse_lora`, by `FusedGated`."""
-
-    def fused(part: nn.Module) -> nn.Module | None:
-        fits = type(part).__name__ in _FAMILY and isinstance(part.act_fn, SiLUActivation | nn.SiLU)
-        return as_kind(part, FusedGated) if fits else None
-
-    if in_use("gated"):
-        replace_modules(model, fused)
+def fused_gated(module: nn.Module) -> nn.Module | None:
+    """Return the `FusedGated` of a feed-forward part, or None."""
+    fits = type(module).__name__ in _FAMILY and isinstance(module.act_fn, SiLUActivation | nn.SiLU)
+    return FusedGated(module) if fits else None

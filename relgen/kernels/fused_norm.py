@@ -14,8 +14,6 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from relgen.kernels.onednn_linear import has_autocast
-from relgen.kernels.replacement import as_kind, replace_modules
-from relgen.kernels.switch import in_use
 
 # transformers' classes of this form; they use nothing but `weight` and `variance_epsilon`
 _FAMILY = frozenset({"LlamaRMSNorm", "MistralRMSNorm", "Qwen2RMSNorm", "Qwen3RMSNorm"})
@@ -44,24 +42,23 @@ class _RMSNorm(torch.autograd.Function):
 class FusedNorm(nn.Module):
     """A norm computed by `_RMSNorm` if it is frozen and its input is float32 or wider."""
 
-    weight: Tensor
-    variance_epsilon: float
+    def __init__(self, norm: Any) -> None:
+        super().__init__()
+        self.weight, self.variance_epsilon = norm.weight, norm.variance_epsilon
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (…, D) to (…, D)."""
-        weight = self.weight
+        weight, epsilon = self.weight, self.variance_epsilon
         if weight.requires_grad or x.dtype != weight.dtype or x.itemsize < 4 or has_autocast(x):
-            plain: Tensor = super().forward(x)
+            # as transformers computes it
+            wide = x.to(torch.float32)
+            normed = wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + epsilon)
+            plain: Tensor = weight * normed.to(x.dtype)
             return plain
-        output: Tensor = _RMSNorm.apply(x, weight, self.variance_epsilon)
+        output: Tensor = _RMSNorm.apply(x, weight, epsilon)
         return output
 
 
-def fuse_norms(model: nn.Module) -> None:
-    """Replace the RMS norms of a model by `FusedNorm`."""
-
-    def fused(norm: nn.Module) -> nn.Module | None:
-        return as_kind(norm, FusedNorm) if type(norm).__name__ in _FAMILY else None
-
-    if in_use("norms"):
-        replace_modules(model, fused)
+def fused_norm(module: nn.Module) -> nn.Module | None:
+    """Return the `FusedNorm` of an RMS norm, or None."""
+    return FusedNorm(module) if type(module).__name__ in _FAMILY else None

@@ -17,17 +17,13 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from relgen.common import is_intel
-from relgen.kernels.replacement import as_kind, replace_modules
 from relgen.kernels.switch import in_use
 
 
 def linear(rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Return x Wᵀ + b, (…, O), without autograd.
+    """Return x Wᵀ + b, (…, O), of (…, I), (O, I) and (O,), without autograd.
 
-    Args:
-        rows: (…, I).
-        weight: (O, I); views other than a transposed one are copied.
-        bias: (O,).
+    Views of a weight, other than a transposed one, are copied.
     """
     if not _takes(rows, weight):
         return F.linear(rows, weight, bias)
@@ -56,12 +52,13 @@ class FastLinear(nn.Linear):
         return output
 
 
-def use_onednn(model: nn.Module) -> None:
-    """Replace a model's `nn.Linear` (no subclasses) by `FastLinear` where oneDNN is faster."""
-    if prefers_onednn():
-        replace_modules(
-            model, lambda layer: as_kind(layer, FastLinear) if type(layer) is nn.Linear else None
-        )
+def fast_linear(module: nn.Module) -> nn.Module | None:
+    """Return the `FastLinear` of an `nn.Linear` (no subclass) where oneDNN is faster, or None."""
+    if type(module) is not nn.Linear or not prefers_onednn():
+        return None
+    made = FastLinear(module.in_features, module.out_features, bias=False, device="meta")
+    made.weight, made.bias = module.weight, module.bias
+    return made.train(module.training)
 
 
 class DecodingLinear(nn.Module):
@@ -89,18 +86,10 @@ class DecodingLinear(nn.Module):
         return product
 
 
-def lay_out_weights(model: nn.Module) -> None:
-    """Replace every `FastLinear` in float32 by a `DecodingLinear`.
-
-    The model can neither be trained nor saved afterwards.
-    """
-
-    def laid_out(layer: nn.Module) -> nn.Module | None:
-        fits = isinstance(layer, FastLinear) and _takes(layer.weight, layer.weight)
-        return DecodingLinear(layer) if fits else None  # type: ignore[arg-type]
-
-    if in_use("decoding"):
-        replace_modules(model, laid_out)
+def decoding_linear(module: nn.Module) -> nn.Module | None:
+    """Return the `DecodingLinear` of a `FastLinear` in float32, or None."""
+    fits = isinstance(module, FastLinear) and _takes(module.weight, module.weight)
+    return DecodingLinear(module) if fits else None  # type: ignore[arg-type]
 
 
 def is_dense(layer: nn.Module) -> bool:

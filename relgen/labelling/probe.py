@@ -13,9 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from relgen.labelling.views import EXCHANGED
+from relgen.labelling.states import EXCHANGED
 
 _ITERATIONS = 40
+_FOLDS = 4
 # keeps standardising from amplifying rounding noise
 _LEAST_DEVIATION = 1e-3
 
@@ -35,12 +36,7 @@ class Probe(NamedTuple):
 
 
 def fit_probe(
-    states: Tensor,
-    labels: Tensor,
-    *,
-    relations: int,
-    inverses: Sequence[int | None],
-    penalty: float = 1.0,
+    states: Tensor, labels: Tensor, *, inverses: Sequence[int | None], penalty: float
 ) -> Probe:
     """Fit the regression: mean cross-entropy plus `penalty / 2` times the squared weights.
 
@@ -49,8 +45,7 @@ def fit_probe(
 
     Args:
         states: (N, 4, L, H), from `StateReader.read`.
-        labels: (N,) indices below `relations`.
-        relations: R. A relation without samples gets a small probability, not zero.
+        labels: (N,) indices below R. A relation without samples gets a small probability, not zero.
         inverses: for each of the R relations, the index of its inverse, if it has one.
         penalty: above 0.
     """
@@ -61,8 +56,8 @@ def fit_probe(
     mean = features.mean(dim=0)
     deviation = features.std(dim=0, correction=0) + _LEAST_DEVIATION
     features = (features - mean) / deviation
-    weight = torch.zeros(features.shape[1], relations, requires_grad=True)
-    bias = torch.zeros(relations, requires_grad=True)
+    weight = torch.zeros(features.shape[1], len(inverses), requires_grad=True)
+    bias = torch.zeros(len(inverses), requires_grad=True)
     optimizer = torch.optim.LBFGS(
         [weight, bias], max_iter=_ITERATIONS, line_search_fn="strong_wolfe"
     )
@@ -79,30 +74,22 @@ def fit_probe(
 
 
 def cross_validated(
-    states: Tensor,
-    labels: Tensor,
-    *,
-    relations: int,
-    inverses: Sequence[int | None],
-    penalty: float = 1.0,
-    folds: int = 4,
+    states: Tensor, labels: Tensor, *, inverses: Sequence[int | None], penalty: float
 ) -> Tensor:
     """Return cross-validated probabilities (N, R); see `fit_probe` for the arguments.
 
     The samples of each relation are assigned to the folds in turn. A relation's only sample is in
     no fold, and its row is NaN.
     """
-    held: list[list[int]] = [[] for _ in range(folds)]
-    for relation in range(relations):
+    held: list[list[int]] = [[] for _ in range(_FOLDS)]
+    for relation in range(len(inverses)):
         members = (labels == relation).nonzero()[:, 0].tolist()
         if len(members) > 1:
             for turn, member in enumerate(members):
-                held[turn % folds].append(member)
-    found = torch.full((len(labels), relations), float("nan"))
+                held[turn % _FOLDS].append(member)
+    found = torch.full((len(labels), len(inverses)), float("nan"))
     for members in filter(None, held):
         rest = sorted(set(range(len(labels))) - set(members))
-        probe = fit_probe(
-            states[rest], labels[rest], relations=relations, inverses=inverses, penalty=penalty
-        )
+        probe = fit_probe(states[rest], labels[rest], inverses=inverses, penalty=penalty)
         found[members] = probe.probabilities(states[members])
     return found

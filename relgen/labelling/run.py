@@ -56,11 +56,9 @@ def label(
     `NAME.uncertain.jsonl` next to `out`. Called again, it resumes, or returns the finished summary.
 
     Args:
-        settings: the language model, and options of the probe.
         generated: samples files without a repeated id.
         train: labelled samples of at least two relations, which the probe is fitted to.
         schema: path or shipped name.
-        out: samples file to write.
 
     Returns:
         The summary: the settings; the numbers of samples and of uncertain ones; how many labels
@@ -80,13 +78,8 @@ def label(
         return finished
     labelled = _read_labelled(train, relations)
     written = [sample for _, sample in iter_files(with_samples(generated), relations)]
-    reader = _open(settings)
-    # an experiment labels many generated sets with a probe fitted to the same samples
-    key = inputs_hash(settings, [train], content)
-    if key not in _last_states:
-        _last_states.clear()
-        _last_states[key] = reader.read(labelled)
-    states = _last_states[key]
+    reader = StateReader(settings.model, settings.dtype, find_device(settings.device))
+    states = _states(reader, labelled, inputs_hash(settings, [train], content))
     probe, held_out_f1 = _fit(states, labelled, relations, settings.penalty)
 
     def probabilities(samples: Sequence[Sample]) -> list[list[float]]:
@@ -95,9 +88,15 @@ def label(
 
     partial = out.with_name(f".{out.name}.partial")
     rows = map_in_chunks(probabilities, written, partial, read, title="Labelling")
-    result = [_relabel(s, relations, row) for s, row in zip(written, rows, strict=True)]
-    known = {"hash": header, **asdict(settings), "train_micro_f1": held_out_f1}
-    summary = _write(out, list(zip(written, result, strict=True)), relations, known)
+    pairs = [(s, _relabel(s, relations, row)) for s, row in zip(written, rows, strict=True)]
+    summary = {
+        "hash": header,
+        **asdict(settings),
+        "train_micro_f1": held_out_f1,
+        **_write(out, pairs, relations, settings.least_certainty),
+        "relgen_version": __version__,
+    }
+    write_json(path, summary)
     partial.unlink()
     return summary
 
@@ -113,8 +112,12 @@ def _read_labelled(train: str | Path, schema: RelationSchema) -> list[Sample]:
     return labelled
 
 
-def _open(settings: LabelSettings) -> StateReader:
-    return StateReader(settings.model, dtype=settings.dtype, device=find_device(settings.device))
+def _states(reader: StateReader, labelled: Sequence[Sample], key: str) -> Tensor:
+    """Read the labelled samples: an experiment labels many sets with a probe fitted to the same."""
+    if key not in _last_states:
+        _last_states.clear()
+        _last_states[key] = reader.read(labelled)
+    return _last_states[key]
 
 
 def _fit(
@@ -125,18 +128,14 @@ def _fit(
     numbers = {label: number for number, label in enumerate(schema.labels)}
     fitting: dict[str, Any] = {
         "labels": torch.tensor([numbers[sample.relation] for sample in labelled]),
-        "relations": len(schema),
         "inverses": [numbers.get(inverses.get(label, "")) for label in schema.labels],
         "penalty": penalty,
     }
     probabilities = cross_validated(states, **fitting)  # (N, R)
     rows = [i for i, row in enumerate(probabilities) if not row.isnan().any()]
-    held_out_f1 = None
-    if rows:
-        predicted = [schema.labels[int(probabilities[i].argmax())] for i in rows]
-        gold = [labelled[i].relation for i in rows]
-        held_out_f1 = score_labels(predicted, gold, schema).micro_f1
-    return fit_probe(states, **fitting), held_out_f1
+    predicted = [schema.labels[int(probabilities[i].argmax())] for i in rows]
+    scores = score_labels(predicted, [labelled[i].relation for i in rows], schema)
+    return fit_probe(states, **fitting), scores.micro_f1 if rows else None
 
 
 def _relabel(sample: Sample, schema: RelationSchema, probabilities: Sequence[float]) -> Sample:
@@ -159,51 +158,37 @@ def _allowed(entity: Entity, types: Sequence[str]) -> Entity:
     return replace(entity, type=types[0] if len(types) == 1 else None)
 
 
-def _certainty(sample: Sample) -> float:
-    return max((sample.scores or {}).values())
-
-
 def _write(
-    out: Path,
-    pairs: Sequence[tuple[Sample, Sample]],
-    schema: RelationSchema,
-    known: dict[str, Any],
+    out: Path, pairs: Sequence[tuple[Sample, Sample]], schema: RelationSchema, least: float
 ) -> dict[str, Any]:
-    """Write the samples files of pairs (written, labelled), then complete the summary `known`."""
-    least = known["least_certainty"]
-    kept = [pair for pair in pairs if _certainty(pair[1]) >= least]
-    uncertain = [labelled for _, labelled in pairs if _certainty(labelled) < least]
-    if pairs and not kept:
-        most = max(map(_certainty, uncertain))
-        problem = "no sample is certain enough"
-        remedy = f"lower it (the most certain sample has {most:.2f}), or generate more"
-        raise InputError(problem, field="least_certainty", value=least, remedy=remedy)
-    rest = out.with_suffix(".uncertain.jsonl")
-    if uncertain:
-        write_samples(rest, uncertain)
-    else:
-        rest.unlink(missing_ok=True)
-    write_samples(out, [labelled for _, labelled in kept])
-    counts = {"samples": len(kept), "uncertain": len(uncertain), **_agreement(kept, schema)}
-    summary = {**known, **counts, "relgen_version": __version__}
-    write_json(out.with_suffix(".json"), summary)
-    return summary
-
-
-def _agreement(pairs: Sequence[tuple[Sample, Sample]], schema: RelationSchema) -> dict[str, Any]:
-    """Count the samples that are labelled with the relation that they were written for.
+    """Write the samples files of pairs (written, labelled), and count the labels that agree.
 
     `given_micro_f1` is the labels' score against the intended relations: the quality of the
     labelling if these are true, as in a test set.
     """
-    given = [written.relation for written, _ in pairs]
-    predicted = [labelled.relation for _, labelled in pairs]
+    certain = [max((labelled.scores or {}).values()) for _, labelled in pairs]
+    kept = [pair for pair, value in zip(pairs, certain, strict=True) if value >= least]
+    left_out = [pair[1] for pair, value in zip(pairs, certain, strict=True) if value < least]
+    if pairs and not kept:
+        problem = "no sample is certain enough"
+        remedy = f"lower it (the most certain sample has {max(certain):.2f}), or generate more"
+        raise InputError(problem, field="least_certainty", value=least, remedy=remedy)
+    rest = out.with_suffix(".uncertain.jsonl")
+    if left_out:
+        write_samples(rest, left_out)
+    else:
+        rest.unlink(missing_ok=True)
+    write_samples(out, [labelled for _, labelled in kept])
+    given = [written.relation for written, _ in kept]
+    predicted = [labelled.relation for _, labelled in kept]
     counts = {
         "intended": Counter(given),
         "labelled": Counter(predicted),
         "agreed": Counter(new for old, new in zip(given, predicted, strict=True) if old == new),
     }
     return {
+        "samples": len(kept),
+        "uncertain": len(left_out),
         "agreed": counts["agreed"].total(),
         "given_micro_f1": score_labels(predicted, given, schema).micro_f1,
         "relations": {

@@ -1,6 +1,14 @@
 """Hidden states of a frozen language model at a few tokens and layers of each sample.
 
-The texts of a sample share a prefix, so one row holds the prefix once, then the rest of each text.
+A sample is read in three *views*: texts, with the places where states are taken. The state of a
+causal model depends only on earlier tokens. Two kinds of view work around that:
+
+- *echo*: the sentence twice; in the second copy, each entity has seen the whole sentence (Springer
+  et al. 2024, *Repetition Improves Language Model Embeddings*, arXiv 2402.15449);
+- *statement*: the sentence, then the beginning of a statement about the relation between both
+  entities, whose last state predicts the continuation. There is one for each order of the two.
+
+They do not depend on the schema, and share a prefix: one row holds it once, then the rest of each.
 Layers above the last one needed are removed.
 """
 
@@ -14,59 +22,72 @@ from torch import Tensor, nn
 
 from relgen.common import DType, InputError
 from relgen.data import Sample
-from relgen.labelling.views import SLOTS, View, views
-from relgen.models import length_batches, load_language_model, load_tokenizer
+from relgen.models import (
+    check_architecture,
+    lay_out_trees,
+    length_batches,
+    load_language_model,
+    load_tokenizer,
+    random_texts,
+)
 from relgen.prompting import shared_length
 
 # shares of the model's depth: the middle layers encode most about relations, the last ones predict
 # the next word
 DEPTHS = (0.5, 0.6, 0.7, 0.77, 0.83)
 _TOKENS_A_BATCH = 1024
+EXCHANGED = (1, 0, 3, 2)
+"""The four slots of a sample's states, after exchanging head and tail."""
+
+
+class View(NamedTuple):
+    """A text, with a state taken at the last token that begins before each end (in characters)."""
+
+    text: str
+    ends: tuple[int, ...]
+
+
+def views(sample: Sample) -> tuple[View, View, View]:
+    """Return the three views, with four ends in all: echoed head, echoed tail, both statements.
+
+    >>> print(views(sample)[1].text)
+    Ann lives in Bern.
+    In this sentence, the relation between "Ann" and "Bern" is that the Ann
+    """
+    text, head, tail = sample.text, sample.head_text.strip(), sample.tail_text.strip()
+    second = len(text) + 1
+    echo = View(f"{text}\n{text}", (second + sample.head.end, second + sample.tail.end))
+    forth, back = (
+        f'{text}\nIn this sentence, the relation between "{a}" and "{b}" is that the {a}'
+        for a, b in ((head, tail), (tail, head))
+    )
+    return echo, View(forth, (len(forth),)), View(back, (len(back),))
 
 
 class SharedRow(NamedTuple):
-    """Texts with a common prefix in one row: the common tokens, then those of each text.
+    """Texts with a common prefix as a tree: the common tokens, then those of each text.
 
     Args:
         ids: N tokens.
-        text: number of each token's text; -1 for the common tokens.
-        positions: the tokens' positions in their texts.
+        parents: index of the token before each; -1 for the first.
         places: indices of the tokens whose states are needed.
     """
 
     ids: list[int]
-    text: list[int]
-    positions: list[int]
+    parents: list[int]
     places: list[int]
 
 
 def share(texts: Sequence[tuple[Sequence[int], Sequence[int]]]) -> SharedRow:
     """Lay out texts, given as token ids and the indices of the tokens to read, as one row."""
     common = shared_length([ids for ids, _ in texts])
-    row = SharedRow(list(texts[0][0][:common]), [-1] * common, list(range(common)), [])
-    for number, (ids, places) in enumerate(texts):
-        shift = len(row.ids) - common
-        row.places.extend(at if at < common else at + shift for at in places)
+    row = SharedRow(list(texts[0][0][:common]), list(range(-1, common - 1)), [])
+    for ids, places in texts:
+        start = len(row.ids)
+        row.places.extend(at if at < common else at + start - common for at in places)
         row.ids.extend(ids[common:])
-        row.text.extend([number] * (len(ids) - common))
-        row.positions.extend(range(common, len(ids)))
+        row.parents.extend([common - 1, *range(start, len(row.ids) - 1)][: len(ids) - common])
     return row
-
-
-def lay_out(rows: Sequence[SharedRow]) -> tuple[Tensor, Tensor, Tensor]:
-    """Return a batch of rows: ids and positions, (B, T), and the mask (B, 1, T, T).
-
-    The mask is True where a token sees a key: earlier tokens of the prefix or of the same text.
-    """
-    length = max(len(row.ids) for row in rows)
-
-    def padded(name: str) -> Tensor:
-        return torch.tensor([[*getattr(row, name), *[0] * (length - len(row.ids))] for row in rows])
-
-    text = padded("text")
-    seen = (text[:, None, :] == -1) | (text[:, None, :] == text[:, :, None])  # (B, T, T)
-    # padding comes last, where only padding sees it
-    return padded("ids"), padded("positions"), (seen & torch.ones_like(seen).tril())[:, None]
 
 
 class StateReader:
@@ -76,21 +97,20 @@ class StateReader:
         InputError: the model cannot be found, or its tokenizer provides no offsets.
     """
 
-    def __init__(self, model: str, *, dtype: DType = "float32", device: torch.device) -> None:
+    def __init__(self, model: str, dtype: DType, device: torch.device) -> None:
         self.tokenizer = load_tokenizer(model)
         if not self.tokenizer.is_fast:
             problem = "labelling needs a tokenizer that provides the offsets of its tokens"
             remedy = "choose a model with a fast tokenizer"
             raise InputError(problem, field="model", value=model, remedy=remedy)
+        check_architecture(model, "labelling", reading_difference)
         loaded: Any = load_language_model(model, dtype=dtype, device=device)
         self.model: Any = loaded.to(device).eval()
-        config = self.model.config.get_text_config()
-        self.layers = sorted({max(1, round(x * config.num_hidden_layers)) for x in DEPTHS})
-        self.width = int(config.hidden_size)
-        decoder = self.model.get_decoder()
-        decoder.layers = decoder.layers[: self.layers[-1]]
-        # the final norm belongs to the layers that were removed
-        decoder.norm = nn.Identity()
+        blocks = decoder_layers(self.model)
+        self.layers = sorted({max(1, round(x * len(blocks))) for x in DEPTHS})
+        self.width = int(self.model.config.get_text_config().hidden_size)
+        self._read = [blocks[layer - 1] for layer in self.layers]
+        del blocks[self.layers[-1] :]
 
     @torch.inference_mode()
     def read(self, samples: Sequence[Sample]) -> Tensor:
@@ -98,7 +118,7 @@ class StateReader:
 
         There are four slots (see `views`) and L layers; H is the model's width.
         """
-        states = torch.empty(len(samples), SLOTS, len(self.layers), self.width)
+        states = torch.empty(len(samples), len(EXCHANGED), len(self.layers), self.width)
         rows = [share([self._tokens(view) for view in views(sample)]) for sample in samples]
         for batch in length_batches([len(row.ids) for row in rows], _TOKENS_A_BATCH):
             hidden = self._forward([rows[number] for number in batch])  # L times (B, T, H)
@@ -120,12 +140,65 @@ class StateReader:
         return list(encoded["input_ids"]), places
 
     def _forward(self, rows: Sequence[SharedRow]) -> list[Tensor]:
-        ids, positions, mask = (part.to(self.model.device) for part in lay_out(rows))
-        output = self.model.get_decoder()(
-            input_ids=ids,
-            position_ids=positions,
-            attention_mask=mask,
-            output_hidden_states=True,
-            use_cache=False,
+        return layer_states(self.model, self._read, *_lay_out(rows, self.model.device))
+
+
+def layer_states(
+    model: Any,
+    layers: Sequence[nn.Module],
+    ids: Tensor,
+    positions: Tensor | None = None,
+    mask: Tensor | None = None,
+) -> list[Tensor]:
+    """Return the outputs of some of the decoder's layers, (B, T, H) each.
+
+    Args:
+        model: a causal language model.
+        ids: (B, T).
+        positions: (B, T); those of plain texts when None.
+        mask: (B, 1, T, T), True where a token sees a key; that of plain texts when None.
+    """
+    found: dict[nn.Module, Tensor] = {}
+
+    def keep(layer: nn.Module, inputs: Any, output: Any) -> None:
+        found[layer] = output[0] if isinstance(output, tuple) else output
+
+    hooks = [layer.register_forward_hook(keep) for layer in layers]
+    try:
+        model.get_decoder()(
+            input_ids=ids, position_ids=positions, attention_mask=mask, use_cache=False
         )
-        return [output.hidden_states[layer] for layer in self.layers]
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return [found[layer] for layer in layers]
+
+
+def reading_difference(model: Any) -> Tensor:
+    """Return how much states of texts that share a row differ from those of single texts.
+
+    For `relgen.models.check_architecture`.
+    """
+    prefix, *ends = random_texts(4, 9, 9, 12, 15)
+    texts = [prefix + end for end in ends]
+    layers = list(decoder_layers(model))
+    single = [layer_states(model, layers, torch.tensor([ids])) for ids in texts]
+    plain = [torch.cat([states[0] for states in layer]) for layer in zip(*single, strict=True)]
+    rows = [share([(ids, range(len(ids))) for ids in chosen]) for chosen in (texts, texts[:1])]
+    laid_out = layer_states(model, layers, *_lay_out(rows, model.device))
+    together = [states[0, rows[0].places] for states in laid_out]
+    return torch.cat(together) - torch.cat(plain)
+
+
+def decoder_layers(model: Any) -> nn.ModuleList:
+    """Return the layers of a causal language model's decoder; raise AttributeError if none."""
+    count = model.config.get_text_config().num_hidden_layers
+    for module in model.get_decoder().modules():
+        if isinstance(module, nn.ModuleList) and len(module) == count:
+            return module
+    raise AttributeError(f"no list of {count} layers in {type(model).__name__}")
+
+
+def _lay_out(rows: Sequence[SharedRow], device: torch.device) -> list[Tensor]:
+    laid_out = lay_out_trees([(row.ids, row.parents) for row in rows])
+    return [part.to(device) for part in laid_out]

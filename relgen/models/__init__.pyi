@@ -1,3 +1,4 @@
+from .batching import lay_out_trees as lay_out_trees
 from .batching import length_batches as length_batches
 from .causal_lm import EMBEDDED_ENCODER as EMBEDDED_ENCODER
 from .causal_lm import EMBEDDED_LANGUAGE_MODEL as EMBEDDED_LANGUAGE_MODEL
@@ -15,3 +16,5 @@ from .lora import fingerprint as fingerprint
 from .lora import load_adapter as load_adapter
 from .lora import reference as reference
 from .lora import save_adapter as save_adapter
+from .verification import check_architecture as check_architecture
+from .verification import random_texts as random_texts

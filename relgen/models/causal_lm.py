@@ -134,8 +134,7 @@ def load_language_model(
     if quantization is not None:
         _keep_packed_weights(model)
     accelerate(model, for_="reading")
-    made: PreTrainedModel = model.eval()
-    return made
+    return model.eval()
 
 
 def _keep_packed_weights(model: PreTrainedModel) -> None:

@@ -17,8 +17,9 @@ from transformers import AutoModel, AutoTokenizer
 
 from relgen.common import InputError
 from relgen.kernels import accelerate
-from relgen.models.causal_lm import EMBEDDED_ENCODER, resolve_model
+from relgen.models.causal_lm import EMBEDDED_ENCODER, find_device, resolve_model
 
+_BATCH, _MAX_TOKENS = 32, 256
 _BATCHES_WORTH_A_BAR = 50
 
 
@@ -29,30 +30,17 @@ def mean_pool(states: Tensor, mask: Tensor) -> Tensor:
 
 
 class SentenceEncoder:
-    """A transformers encoder with mean pooling.
+    """A transformers encoder (embedded name, local folder or Hub id) with mean pooling.
 
-    Args:
-        name: embedded name, local folder or Hub id.
-        batch_size: sentences in a forward pass.
-        max_length: longer sentences are cut, in tokens.
-        device: by default the GPU if there is one.
+    Sentences are cut after 256 tokens.
 
     Raises:
         InputError: the model cannot be found.
     """
 
-    def __init__(
-        self,
-        name: str = EMBEDDED_ENCODER,
-        *,
-        batch_size: int = 32,
-        max_length: int = 256,
-        device: torch.device | str | None = None,
-    ) -> None:
+    def __init__(self, name: str = EMBEDDED_ENCODER) -> None:
         self.name = name
-        self.batch_size = batch_size
-        self.max_length = max_length
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device = find_device(None)
         folder = resolve_model(name)
         try:
             self.tokenizer: Any = AutoTokenizer.from_pretrained(folder)
@@ -71,27 +59,25 @@ class SentenceEncoder:
     @torch.inference_mode()
     def encode(self, texts: Sequence[str]) -> Tensor:
         """Return unit vectors of `texts`, (n, d), float32, on the CPU."""
-        if not texts:
-            return torch.empty(0, self.model.config.hidden_size)
+        vectors = torch.empty(len(texts), self.model.config.hidden_size)
         # sentences of similar length share a batch: less padding
         order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-        starts = range(0, len(order), self.batch_size)
-        pooled: list[Tensor] = []
-        for start in track(
-            starts,
+        batches = [order[start : start + _BATCH] for start in range(0, len(order), _BATCH)]
+        for batch in track(
+            batches,
             description="Embedding",
             console=Console(stderr=True),
             transient=True,
-            disable=len(starts) < _BATCHES_WORTH_A_BAR,
+            disable=len(batches) < _BATCHES_WORTH_A_BAR,
         ):
-            batch = self.tokenizer(
-                [texts[index] for index in order[start : start + self.batch_size]],
+            tokens = self.tokenizer(
+                [texts[index] for index in batch],
                 padding=True,
                 truncation=True,
-                max_length=self.max_length,
+                max_length=_MAX_TOKENS,
                 return_tensors="pt",
             ).to(self.device)
-            states = self.model(**batch).last_hidden_state  # (B, T, d)
-            pooled.append(mean_pool(states, batch["attention_mask"]).float().cpu())
-        vectors = F.normalize(torch.cat(pooled), dim=-1)
-        return torch.empty_like(vectors).index_copy_(0, torch.tensor(order), vectors)
+            states = self.model(**tokens).last_hidden_state  # (B, T, d)
+            pooled = mean_pool(states, tokens["attention_mask"])
+            vectors[batch] = F.normalize(pooled.float(), dim=-1).cpu()
+        return vectors

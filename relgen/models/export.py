@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, get_args
 
-from peft import PeftModel
 from transformers import AutoConfig
 
 from relgen import __version__
 from relgen.common import DType, InputError, atomic_folder, content_hash, read_json, write_json
 from relgen.models.causal_lm import load_language_model, load_tokenizer, resolve_model
-from relgen.models.lora import ADAPTER_FILE, find_adapter, load_adapter
+from relgen.models.lora import find_adapter, load_adapter
 
 _ORIGIN_FILE = "relgen_export.json"
 
@@ -30,7 +29,6 @@ def export_merged(
 
     Args:
         adapter: folder that `relgen dpo fit` or PEFT wrote.
-        out: folder to write.
         model: the base; by default the one that the adapter names.
         dtype: of the merged weights; by default that of the base.
         force: replace an earlier export at `out`.
@@ -43,8 +41,7 @@ def export_merged(
     peft_config = find_adapter(adapter)
     base = model or _base_of(peft_config)
     loaded = load_language_model(base, dtype=dtype or own_dtype(base), attention="sdpa")
-    policy: PeftModel = load_adapter(loaded, adapter)
-    merged: Any = policy.merge_and_unload()
+    merged: Any = load_adapter(loaded, adapter).merge_and_unload()
     with atomic_folder(out) as temporary:
         merged.save_pretrained(temporary)
         load_tokenizer(base).save_pretrained(temporary)
@@ -83,11 +80,6 @@ def _check_place(out: Path, force: bool) -> None:
 
 def _base_of(peft_config: Path) -> str:
     """Return the base model that an adapter names."""
-    own = peft_config.with_name(ADAPTER_FILE)
-    config = read_json(own if own.is_file() else peft_config)
-    name = config.get("base_model") or config.get("base_model_name_or_path")
-    if not name:
-        raise InputError(
-            "names no base model", path=peft_config.parent, remedy="give it with --model"
-        )
-    return str(name)
+    if name := read_json(peft_config).get("base_model_name_or_path"):
+        return str(name)
+    raise InputError("names no base model", path=peft_config.parent, remedy="give it with --model")

@@ -34,9 +34,7 @@ def add_lora(
     B is zero, so that the policy starts equal to the reference.
 
     Args:
-        model: the base.
-        rank: r.
-        alpha: the update is scaled by alpha / r.
+        alpha: the update is scaled by alpha / rank.
         dropout: on the adapter's input.
         target_modules: names of layers, or `all-linear`.
         seed: of the A matrices, whatever else was drawn before.
@@ -113,7 +111,6 @@ def save_adapter(
     """Save the adapter in PEFT's format, with `ADAPTER_FILE`; atomically.
 
     Args:
-        policy: the base with its adapter.
         folder: is replaced.
         base_model: name of the base.
         weights: whole weights of a sharded policy's adapter, under their names in the policy; by

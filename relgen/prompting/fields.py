@@ -12,7 +12,7 @@ Li, Dai, Li (ACL 2025).
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from relgen.data import Entity, Relation, Sample
@@ -37,15 +37,11 @@ def render_fields(sample: Sample, relation: Relation) -> str:
     """Return a sample as a line of fields; missing types are the relation's first or `UNTYPED`."""
     head = sample.head.type or next(iter(relation.head_types), UNTYPED)
     tail = sample.tail.type or next(iter(relation.tail_types), UNTYPED)
-    fields = [
-        f"Relation: {relation.shown}.",
-        f"Context: {sample.text}",
-        f"Head Entity: {sample.head_text}.",
-        f"Head Type: {head}.",
-        f"Tail Entity: {sample.tail_text}.",
-        f"Tail Type: {tail}.",
-    ]
-    return _SPACES.sub(" ", " ".join(fields))
+    line = (
+        f"Relation: {relation.shown}. Context: {sample.text} Head Entity: {sample.head_text}. "
+        f"Head Type: {head}. Tail Entity: {sample.tail_text}. Tail Type: {tail}."
+    )
+    return _SPACES.sub(" ", line)
 
 
 def read_fields(raw: str, relation: Relation) -> Sample | str:
@@ -71,17 +67,11 @@ def read_fields(raw: str, relation: Relation) -> Sample | str:
     pairs = [(h, t) for h in places["head"] for t in places["tail"] if h[1] <= t[0] or t[1] <= h[0]]
     if not pairs:
         return "same_entities"
-    head, tail = pairs[0]
-    written = (match["head_type"].strip(), match["tail_type"].strip())
-    kinds = [None if name == UNTYPED else name for name in written]
-    return Sample(
-        "",
-        text,
-        Entity(*head, kinds[0]),
-        Entity(*tail, kinds[1]),
-        relation.name,
-        "generated",
+    head, tail = (
+        Entity(*span, None if (kind := match[f"{role}_type"].strip()) == UNTYPED else kind)
+        for role, span in zip(places, pairs[0], strict=True)
     )
+    return Sample("", text, head, tail, relation.name, "generated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,22 +86,14 @@ class FieldPromptWriter:
     format: PromptFormat
     types: tuple[str, ...] = ()
 
-    def one_by_one(self, relation: Relation, demonstrations: Sequence[Sample]) -> Prompt:
-        """Return a prompt for one sample."""
-        return self.all_at_once(relation, demonstrations, 1)
-
-    def all_at_once(
-        self, relation: Relation, demonstrations: Sequence[Sample], number: int
+    def prompt(
+        self, relation: Relation, demonstrations: Iterable[Sample], number: int = 1
     ) -> Prompt:
-        """Return a prompt for `number` samples in one answer, one per line."""
+        """Return a prompt for one sample, or for several in one answer, one per line."""
         known = f" Types: {', '.join(self.types)}." if self.types else ""
         more = "one more sample" if number == 1 else f"{number} more samples, one on each line,"
-        return Prompt(
-            prefix=(
-                f"{self.format.opening}{_TASK}{known} Write {more} for the relation in the same "
-                f'form.{self.format.middle}Samples of the relation "{relation.shown}":\n'
-            ),
-            demonstrations=tuple(f"{render_fields(s, relation)}\n" for s in demonstrations),
-            cue=self.format.cue,
-            terminator=self.format.terminator,
+        return self.format.prompt(
+            f"{_TASK}{known} Write {more} for the relation in the same form.",
+            f'Samples of the relation "{relation.shown}":\n',
+            (render_fields(sample, relation) for sample in demonstrations),
         )

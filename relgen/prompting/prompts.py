@@ -12,7 +12,7 @@ prefix tree and the key/value cache depend on this.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
@@ -43,6 +43,12 @@ class PromptFormat:
     middle: str
     cue: str
     terminator: str
+
+    def prompt(self, task: str, request: str, demonstrations: Iterable[str]) -> Prompt:
+        """Return the prompt of a Task Description, a request, and a line for each demonstration."""
+        lines = tuple(f"{line}\n" for line in demonstrations)
+        prefix = f"{self.opening}{task}{self.middle}{request}"
+        return Prompt(prefix, lines, self.cue, self.terminator)
 
 
 PLAIN = PromptFormat(opening="", middle="\n\n", cue="\nNew:\n", terminator="\n")
@@ -114,37 +120,20 @@ class PromptWriter:
     diverse: bool = True
     types: bool = False
 
-    def one_by_one(self, relation: Relation, demonstrations: Sequence[Sample]) -> Prompt:
-        """Return a prompt for one sample (OBO)."""
-        order = "Answer with one new sample on one line."
-        return self._prompt(relation, demonstrations, order)
-
-    def all_at_once(
-        self, relation: Relation, demonstrations: Sequence[Sample], number: int
+    def prompt(
+        self, relation: Relation, demonstrations: Iterable[Sample], number: int = 1
     ) -> Prompt:
-        """Return a prompt for `number` samples in one answer (AAO), one per line."""
+        """Return a prompt for one sample (OBO), or several in one answer (AAO), one per line."""
         order = f"Answer with {number} new samples, one on each line."
         if number == 1:
-            order = "Answer with 1 new sample, on one line."
-        return self._prompt(relation, demonstrations, order)
-
-    def demonstration(self, sample: Sample) -> str:
-        """Return the segment that demonstrates a sample."""
-        return f"{render(sample, types=self.types)}\n"
+            order = "Answer with one new sample on one line."
+        task = " ".join([_TASK, *([_DIVERSITY] if self.diverse else []), order])
+        shown = map(self.completion, demonstrations)
+        return self.format.prompt(task, relation_explanation(relation), shown)
 
     def completion(self, sample: Sample) -> str:
         """Return the model's answer for a sample, without the terminator."""
         return render(sample, types=self.types)
-
-    def _prompt(self, relation: Relation, demonstrations: Sequence[Sample], order: str) -> Prompt:
-        description = " ".join([_TASK, *([_DIVERSITY] if self.diverse else []), order])
-        explanation = relation_explanation(relation)
-        return Prompt(
-            prefix=f"{self.format.opening}{description}{self.format.middle}{explanation}",
-            demonstrations=tuple(self.demonstration(sample) for sample in demonstrations),
-            cue=self.format.cue,
-            terminator=self.format.terminator,
-        )
 
 
 _TASK = (

@@ -1,10 +1,15 @@
-"""Draws the report's charts as inline SVG, with real text and the page's light or dark colours."""
+"""Draws the report's charts as inline SVG, with real text and the page's light or dark colours.
+
+Learning curves come from `history.jsonl`, whose lines are `{"step": int, "epoch": int, "metrics":
+{name: float}}`. `loss` and `train/loss` are the same metric, and `val/loss` is its validation.
+`epoch/loss` and metrics of some of the pairs (`rewards/margins/near_copy`) are not drawn.
+"""
 
 from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +18,8 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+
+from relgen.reporting.data import Run
 
 MOST_POINTS = 120
 # placeholder colours, which `_finish` replaces by the page's CSS variables
@@ -40,6 +47,12 @@ _STYLE: Any = {
 }
 _NO_METADATA = dict.fromkeys(["Creator", "Date", "Format", "Type"])
 
+_DPO_METRICS = {
+    "DPO loss": "loss",
+    "Reward margin": "rewards/margins",
+    "Reward accuracy": "rewards/accuracies",
+}
+
 Point = tuple[float, float]
 
 
@@ -50,6 +63,36 @@ class Chart:
     title: str
     labels: list[str]
     svg: Markup
+
+
+def dpo_charts(run: Run) -> list[Chart]:
+    """Draw loss, reward margin and reward accuracy of DPO, with a line for each seed and half."""
+    halves = {
+        path: half for arm in run.arms for half, path in arm.files.get("dpo_history", {}).items()
+    }
+    labels = {
+        path: f"half {half}" if half in ("a", "b") else "all relations"
+        for path, half in halves.items()
+    }
+    charts = [
+        _metric_chart(run, title, metric, labels.items()) for title, metric in _DPO_METRICS.items()
+    ]
+    return [chart for chart in charts if chart]
+
+
+def classifier_charts(run: Run) -> list[Chart]:
+    """Draw the loss of each classifier, with a line for each arm and seed."""
+    charts = []
+    for classifier in run.classifiers:
+        files = [
+            (path, arm.arm)
+            for arm in run.arms
+            if arm.classifier == classifier
+            for path in arm.files.get("classifier_history", [])
+        ]
+        title = f"Loss of {classifier}" if len(run.classifiers) > 1 else "Classifier's loss"
+        charts.append(_metric_chart(run, title, "loss", files))
+    return [chart for chart in charts if chart]
 
 
 def line_chart(
@@ -140,3 +183,18 @@ def _chart(
         text = text.replace(colour, f"var({variable})")
     widest = f'style="max-width: {_ENLARGED * size[0]:.1f}in" '
     return Chart(title, labels, Markup("<svg " + widest + text[text.index("<svg") + 5 :]))
+
+
+def _metric_chart(
+    run: Run, title: str, metric: str, files: Iterable[tuple[str, str]]
+) -> Chart | None:
+    """Draw a metric of several files, given with their labels, and its validation."""
+    series: dict[tuple[str, str], list[Point]] = {}
+    names = {metric: "", f"train/{metric}": "", f"val/{metric}": ", validation"}
+    for path, label in files:
+        for row in run.rows(path):
+            for name, value in row["metrics"].items():
+                if name in names:
+                    points = series.setdefault((path, label + names[name]), [])
+                    points.append((float(row["step"]), float(value)))
+    return line_chart(title, [(label, points) for (_, label), points in series.items()])

@@ -1,4 +1,4 @@
-"""Builds tables that compare several runs: scores, differences, ablations, and the paper's figures.
+"""Compares several runs: scores, differences, ablations, the paper's figures and expectations.
 
 Each difference has two intervals from `results.json`: the paired bootstrap's over test sentences
 and seeds, which is too narrow for a few seeds, and Student's over seeds.
@@ -7,13 +7,13 @@ and seeds, which is too narrow for a few seeds, and Student's over seeds.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from relgen.experiments import METHOD, parse_arm
 from relgen.reporting import tables
-from relgen.reporting.data import Run
+from relgen.reporting.data import Run, describe, is_part
 from relgen.reporting.diversity import diversity_sets
-from relgen.reporting.naming import describe, is_part
 from relgen.reporting.tables import MISSING, Cell, Row, Table
 
 Runs = Mapping[str, Run]
@@ -34,55 +34,61 @@ ABLATIONS = {
 }
 # the other two are in the main table as well
 _ONLY_ABLATIONS = ABLATIONS.keys() - {"obo", "aao_dpo"}
-# micro-F1 in per cent of KnowPrompt on RoBERTa-large, from public summaries of the paper, by our
-# arm and the paper's name, in the order of `_SETTINGS`; reports mark them as not measured here
-_FIGURES = {
-    ("human", "human only"): ("22.07", "30.00", "44.77", "61.39"),
-    ("obo_dpo_pure", "generated only (OBO + DPO)"): ("22.48", "27.99", "34.77", "42.02"),
-    ("obo_dpo_mix", "mix, OBO"): ("33.48", "34.93", "57.41", "67.92"),
-    ("aao_dpo_mix", "mix, AAO"): ("34.30", "35.56", "56.01", "70.32"),
-    ("direct", "Direct-RE"): ("21.17", None, "33.30", "25.55"),
+# the paper's names of arms, and their micro-F1 in % of KnowPrompt on RoBERTa-large, by corpus and
+# K, from public summaries of the paper; reports mark them as not measured here
+_PUBLISHED_ARMS = {
+    "human": "human only",
+    "obo_dpo_pure": "generated only (OBO + DPO)",
+    "obo_dpo_mix": "mix, OBO",
+    "aao_dpo_mix": "mix, AAO",
+    "direct": "Direct-RE",
 }
-_SETTINGS = [("tacred", 8), ("tacred", 16), ("retacred", 8), ("semeval", 8)]
+_PUBLISHED = {
+    ("tacred", 8): ("22.07", "22.48", "33.48", "34.30", "21.17"),
+    ("tacred", 16): ("30.00", "27.99", "34.93", "35.56"),
+    ("retacred", 8): ("44.77", "34.77", "57.41", "56.01", "33.30"),
+    ("semeval", 8): ("61.39", "42.02", "67.92", "70.32", "25.55"),
+}
+
+# an expectation, from the paper or common sense; the comparison that tests it; the arms whose
+# differences it expects above zero (1) or below (-1)
+CLAIMS: tuple[tuple[str, Against, tuple[str, ...], int], ...] = (
+    ("Human and generated samples beat human ones", "against_human", (f"{METHOD}_mix",), 1),
+    ("Generated samples alone beat human ones", "against_human", (f"{METHOD}_pure",), 1),
+    ("DPO helps", "against_no_dpo", (f"{METHOD}_mix", f"{METHOD}_pure"), 1),
+    ("One by one beats all at once", "against_method", ("aao_dpo_mix", "aao_dpo_pure"), -1),
+    ("The diversity instruction helps", "against_method", (f"{METHOD}_plain_mix",), -1),
+    ("A window of demonstrations hurts", "against_method", (f"{METHOD}_window_mix",), -1),
+    ("The method beats Xu et al. 2023", "against_method", ("xu2023", "xu2023_mix"), -1),
+)
 
 
 def main_table(runs: Runs) -> Table:
     """Return micro-F1 of each arm and classifier (rows) in each run (columns); no ablations."""
-    shown = [
-        (arm, classifier)
-        for arm, classifier in _pairs(runs)
-        if not is_part(arm) and parse_arm(arm).generation not in _ONLY_ABLATIONS
-    ]
-    columns = [
-        tables.mark_best([tables.score(run, *pair) for pair in shown], "high")
-        for run in runs.values()
-    ]
-    rows = [
-        Row(_row_name(runs, *pair), [column[place] for column in columns], describe(pair[0]))
-        for place, pair in enumerate(shown)
-    ]
-    return Table(["Arm", *runs], rows)
+    shown = [pair for pair in _pairs(runs) if parse_arm(pair[0]).generation not in _ONLY_ABLATIONS]
+    columns = {
+        label: tables.mark_best([tables.score(run, *pair) for pair in shown])
+        for label, run in runs.items()
+    }
+    names = [(_row_name(runs, *pair), describe(pair[0])) for pair in shown]
+    return Table.by_columns("Arm", names, columns)
 
 
 def ablation_table(runs: Runs) -> Table | None:
     """Return micro-F1 of the method and its ablations, with differences; None without ablations."""
-    shown = [
-        (arm, classifier)
-        for arm, classifier in _pairs(runs)
-        if not is_part(arm) and parse_arm(arm).generation in (METHOD, *ABLATIONS)
-    ]
-    if not any(parse_arm(arm).generation in _ONLY_ABLATIONS for arm, _ in shown):
-        return None
     rows = []
-    for arm, classifier in shown:
-        generation = parse_arm(arm).generation or ""
+    generations = {arm: parse_arm(arm).generation or "" for arm, _ in _pairs(runs)}
+    if _ONLY_ABLATIONS.isdisjoint(generations.values()):
+        return None
+    for arm, classifier in _pairs(runs):
+        if (generation := generations[arm]) not in (METHOD, *ABLATIONS):
+            continue
         cells = []
         for run in runs.values():
-            score, spread = tables.score(run, arm, classifier)
+            cell = tables.score(run, arm, classifier)
             row = None if generation == METHOD else _find(run, "against_method", arm, classifier)
-            cell = _difference(row)
-            difference = f"{cell.text} {cell.note}" if row else ""
-            cells.append(Cell(score, "; ".join(filter(None, (spread, difference)))))
+            difference = " ".join(_difference(row)[:2]) if row else ""
+            cells.append(cell._replace(note="; ".join(filter(None, (cell.note, difference)))))
         hint = ABLATIONS.get(generation, "the method")
         rows.append(Row(_row_name(runs, arm, classifier), cells, hint))
     return Table(["Ablation", *runs], rows)
@@ -95,7 +101,7 @@ def difference_table(runs: Runs, against: Against) -> Table | None:
         # direct has no classifier, and is compared with each
         for classifier in _classifiers(runs) if arm == "direct" else [own]:
             found = [_find(run, against, arm, classifier) for run in runs.values()]
-            if any(found) and not is_part(arm):
+            if any(found):
                 cells = [_difference(row) for row in found]
                 rows.append(Row(_row_name(runs, arm, classifier), cells, describe(arm)))
     return Table(["Arm", *runs], rows) if rows else None
@@ -114,9 +120,10 @@ def published_tables(runs: Runs) -> list[tuple[str, Table]]:
         names = run.classifiers
         classifiers = [name for name in names if name.startswith("knowprompt")] or names
         rows = []
-        for arm, (name, figure) in published_figures(corpus, shots).items():
+        figures = _PUBLISHED.get((corpus, shots), ())
+        for (arm, name), figure in zip(_PUBLISHED_ARMS.items(), figures, strict=False):
             readers = ["direct"] * len(classifiers) if arm == "direct" else classifiers
-            own = [Cell(tables.score(run, arm, classifier)[0]) for classifier in readers]
+            own = [Cell(tables.score(run, arm, classifier).text) for classifier in readers]
             if any(cell.text != MISSING for cell in own):
                 rows.append(Row(name, [Cell(figure), *own], arm))
         if rows:
@@ -126,16 +133,43 @@ def published_tables(runs: Runs) -> list[tuple[str, Table]]:
     return found
 
 
-def published_figures(corpus: str, shots: int) -> dict[str, tuple[str, str]]:
-    """Return the paper's name of an arm and its figure in %, by our name, for one corpus and K."""
-    if (corpus, shots) not in _SETTINGS:
-        return {}
-    column = _SETTINGS.index((corpus, shots))
-    return {
-        arm: (name, figure)
-        for (arm, name), figures in _FIGURES.items()
-        if (figure := figures[column]) is not None
-    }
+@dataclass
+class Verdict:
+    """The comparisons that support a claim and that contradict it, and the number of open ones."""
+
+    claim: str
+    support: list[str] = field(default_factory=list)
+    contradict: list[str] = field(default_factory=list)
+    open: int = 0
+
+
+def verdicts(runs: Runs) -> list[Verdict]:
+    """Return a verdict on each claim that the runs test.
+
+    A comparison is open unless zero is outside both intervals. If runs share stages, and so a
+    comparison, it counts once. Comparisons of one seed do not count.
+    """
+    found = []
+    for claim, against, arms, sign in CLAIMS:
+        verdict, seen = Verdict(claim), set()
+        for label, run in runs.items():
+            for row in run.results.get(against, []):
+                key = run.corpus, run.shots, row["arm"], row["than"], row["classifier"]
+                ends = [sign * end for pair in intervals(row) for end in pair]
+                same = (*key, row["mean"], *ends)
+                if row["arm"] not in arms or row["n_seeds"] < 2 or same in seen:
+                    continue
+                seen.add(same)
+                where = f"{row['arm']} with {row['classifier']} in {label}"
+                if min(ends) > 0:
+                    verdict.support.append(where)
+                elif max(ends) < 0:
+                    verdict.contradict.append(where)
+                else:
+                    verdict.open += 1
+        if seen:
+            found.append(verdict)
+    return found
 
 
 def by_corpus(runs: Runs) -> list[Runs]:
@@ -166,11 +200,15 @@ def distinct_tables(runs: Runs, make: Callable[[Run], Table | None]) -> list[tup
     Several cells of a grid can share a generated set.
     """
     found: list[tuple[str, Table]] = []
-    seen: set[tuple[tuple[str, str], ...]] = set()
+    seen: set[tuple[str, frozenset[tuple[str, Cell]]]] = set()
     for label, run in runs.items():
         if (table := make(run)) is None:
             continue
-        columns = {_column(table, place) for place in range(1, len(table.columns))}
+        columns = set()
+        for place, heading in enumerate(table.columns[1:]):
+            cells = [(row.name, row.cells[place]) for row in table.rows]
+            # without zeros: those rows belong to other columns
+            columns.add((heading, frozenset(pair for pair in cells if pair[1].text != "0")))
         if not columns <= seen:
             found.append((label, table))
         seen |= columns
@@ -183,15 +221,10 @@ def intervals(row: Difference) -> list[tuple[float, float]]:
     return pairs if row.get("low") is None else [*pairs, (row["low"], row["high"])]
 
 
-def _column(table: Table, place: int) -> tuple[tuple[str, str], ...]:
-    """Return a column's heading and cells, without zeros: those rows belong to other columns."""
-    cells = [(row.name, row.cells[place - 1]) for row in table.rows]
-    shown = [(name, f"{cell.text} {cell.note}".strip()) for name, cell in cells if cell.text != "0"]
-    return (("", table.columns[place]), *sorted(shown))
-
-
 def _pairs(runs: Runs) -> list[tuple[str, str]]:
-    return list(dict.fromkeys((a.arm, a.classifier) for run in runs.values() for a in run.arms))
+    """Return each arm that uses all of its set, with each classifier."""
+    arms = [arm for run in runs.values() for arm in run.arms if not is_part(arm.arm)]
+    return list(dict.fromkeys((arm.arm, arm.classifier) for arm in arms))
 
 
 def _classifiers(runs: Runs) -> list[str]:

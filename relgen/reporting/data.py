@@ -1,9 +1,12 @@
-"""Reads a run's folder: `results.json`, `report_data.json`, and the files that they name."""
+"""Reads a run's folder: `results.json`, `report_data.json`, and the files that they name.
+
+Arms and generated sets are described in words here too.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +16,24 @@ import yaml
 
 from relgen.common import InputError, read_json, read_lines
 from relgen.data import Sample, read_samples
-from relgen.experiments import ArmFiles, ReportData
+from relgen.experiments import ArmFiles, ReportData, parse_arm
+
+_WORDS = {
+    "human": "human samples only",
+    "direct": "the LLM asked for the relation",
+    "xu2023": "generation of Xu et al. 2023",
+    "aao": "all at once",
+    "aao_dpo": "all at once, after DPO",
+    "obo": "one by one",
+    "obo_dpo": "one by one, after DPO",
+    "obo_plain": "one by one, no diversity instruction",
+    "obo_dpo_plain": "one by one, after DPO, no diversity instruction",
+    "obo_dpo_window": "one by one, after DPO, the last demonstrations only",
+    "obo_dpo_no_wrong_label": "one by one, after DPO without wrong labels",
+    "obo_dpo_no_near_copy": "one by one, after DPO without near copies",
+    "obo_dpo_no_exact_copy": "one by one, after DPO without exact copies",
+}
+_TRAINED_ON = {"pure": "generated only", "mix": "human and generated"}
 
 
 @dataclass
@@ -57,6 +77,21 @@ class Run:
     def classifiers(self) -> list[str]:
         """Return each classifier once, in the order of `results.json`; `direct` has none."""
         return list(dict.fromkeys(run.classifier for run in self.arms if run.arm != "direct"))
+
+    @property
+    def generator(self) -> dict[str, Any]:
+        """Return the settings of the generator; empty if they are not known."""
+        found = self.settings.get("generator")
+        return found if isinstance(found, dict) else {}
+
+    def sets(self) -> Iterator[tuple[str, ArmRun]]:
+        """Yield each set of each seed once, by name (`human` or generated), with an arm of it."""
+        seen: set[tuple[str, int]] = set()
+        for arm in self.arms:
+            name = generation_of(arm.arm) or "human"
+            if arm.arm != "direct" and (name, arm.seed) not in seen:
+                seen.add((name, arm.seed))
+                yield name, arm
 
     def jsons(self, *paths: str) -> list[Any]:
         """Return the contents of those JSON files that exist; `missing` names the others."""
@@ -136,3 +171,26 @@ def load_run(folder: str | Path, *, human_sentences: bool = True) -> Run:
     with suppress(yaml.YAMLError):  # the report still shows the text
         settings = yaml.safe_load(data.get("settings", ""))
     return Run(folder, results, data, settings if isinstance(settings, dict) else {}, arms)
+
+
+def generation_of(arm: str) -> str | None:
+    """Return the generated set that an arm uses; None for `human` and `direct`.
+
+    `obo_dpo_mix` uses `obo_dpo`, and `obo_dpo_mix@16` uses `obo_dpo@16`.
+    """
+    parsed = parse_arm(arm)
+    part = "" if parsed.first is None else f"@{parsed.first}"
+    return None if parsed.generation is None else f"{parsed.generation}{part}"
+
+
+def is_part(arm: str) -> bool:
+    """Return True for an arm or set that uses only the first samples of a set."""
+    return "@" in arm
+
+
+def describe(arm: str) -> str:
+    """Describe an arm or a generated set in a few words."""
+    stem, at, number = arm.partition("@")
+    way, _, kind = stem.rpartition("_")
+    said = f"{_TRAINED_ON[kind]}: {_WORDS[way]}" if kind in _TRAINED_ON else _WORDS[stem]
+    return f"{said}, the first {number} of each relation" if at else said

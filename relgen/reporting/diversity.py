@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from relgen.evaluation import mean
-from relgen.reporting import tables
 from relgen.reporting.charts import Chart, dot_chart
-from relgen.reporting.data import Run
-from relgen.reporting.naming import describe, generation_of, is_part
+from relgen.reporting.data import Run, describe, is_part
+from relgen.reporting.tables import MISSING, Cell, Row, Table, decimals, mark_best
 
-DIVERSITY: dict[str, tuple[str, Literal["low", "high"]]] = {
-    "cosine": ("Cosine\N{NO-BREAK SPACE}↓", "low"),
-    "cosine_masked": ("Cosine, masked\N{NO-BREAK SPACE}↓", "low"),
-    "distinct_1": ("Distinct 1\N{NO-BREAK SPACE}↑", "high"),
-    "distinct_2": ("Distinct 2\N{NO-BREAK SPACE}↑", "high"),
-    "distinct_3": ("Distinct 3\N{NO-BREAK SPACE}↑", "high"),
-    "self_bleu": ("Self-BLEU\N{NO-BREAK SPACE}↓", "low"),
-    "vendi": ("Vendi\N{NO-BREAK SPACE}↑", "high"),
-    "word_repetition": ("Repeated words\N{NO-BREAK SPACE}↓", "low"),
-    "phrasings": ("Phrasings\N{NO-BREAK SPACE}↑", "high"),
+DIVERSITY = {
+    "cosine": "Cosine\N{NO-BREAK SPACE}↓",
+    "cosine_masked": "Cosine, masked\N{NO-BREAK SPACE}↓",
+    "distinct_1": "Distinct 1\N{NO-BREAK SPACE}↑",
+    "distinct_2": "Distinct 2\N{NO-BREAK SPACE}↑",
+    "distinct_3": "Distinct 3\N{NO-BREAK SPACE}↑",
+    "self_bleu": "Self-BLEU\N{NO-BREAK SPACE}↓",
+    "vendi": "Vendi\N{NO-BREAK SPACE}↑",
+    "word_repetition": "Repeated words\N{NO-BREAK SPACE}↓",
+    "phrasings": "Phrasings\N{NO-BREAK SPACE}↑",
 }
 
 Sets = Mapping[str, Sequence[Mapping[str, Any]]]
@@ -33,43 +32,29 @@ def diversity_sets(run: Run) -> dict[str, list[dict[str, Any]]]:
     A set that several arms share counts once. If the file does not exist, the overall figures of
     `results.json` replace it.
     """
-    seen: set[tuple[str, int]] = set()
     found: dict[str, list[dict[str, Any]]] = {}
-    for arm in run.arms:
-        name = generation_of(arm.arm) or "human"
-        if arm.arm == "direct" or (name, arm.seed) in seen:
-            continue
+    for name, arm in run.sets():
         contents = run.jsons(arm.files["diversity"]) if "diversity" in arm.files else []
         if not contents and arm.figures.get("diversity"):
             contents = [{"overall": arm.figures["diversity"]}]
         if contents:
-            seen.add((name, arm.seed))
             found.setdefault(name, []).extend(contents)
     return dict(sorted(found.items(), key=lambda item: item[0] != "human"))
 
 
-def diversity_table(sets: Sets) -> tables.Table:
+def diversity_table(sets: Sets) -> Table:
     """Return mean diversity over seeds by set; the best is marked if all sets have one size."""
     sizes = [mean([of.get("size") for of in seeds]) for seeds in sets.values()]
     # means over relations with different sizes are not comparable, even if the largest sizes agree
     shapes = [[of.get("sizes") for of in seeds] for seeds in sets.values()]
     comparable = None not in sizes and len(set(sizes)) == 1 and all(s == shapes[0] for s in shapes)
-    shown = [
-        name
-        for name in DIVERSITY
-        if any(of["overall"].get(name) is not None for seeds in sets.values() for of in seeds)
-    ]
-    columns = []
-    for name in shown:
-        means = [mean([of["overall"].get(name) for of in seeds]) for seeds in sets.values()]
-        texts = [tables.decimals(value, 1 if name == "vendi" else 3) for value in means]
-        marked = tables.mark_best([(text, "") for text in texts], DIVERSITY[name][1])
-        columns.append(marked if comparable else [tables.Cell(text) for text in texts])
-    rows = []
-    for place, (name, size) in enumerate(zip(sets, sizes, strict=True)):
-        cells = [tables.Cell(tables.decimals(size, 0))]
-        rows.append(tables.Row(name, cells + [column[place] for column in columns], describe(name)))
-    return tables.Table(["Set", "n", *(DIVERSITY[name][0] for name in shown)], rows)
+    columns = {"n": [Cell(decimals(size, 0)) for size in sizes]}
+    for name, heading in DIVERSITY.items():
+        means = [_overall(seeds, name) for seeds in sets.values()]
+        cells = [Cell(decimals(value, 1 if name == "vendi" else 3)) for value in means]
+        if any(value is not None for value in means):
+            columns[heading] = mark_best(cells, lowest="↓" in heading) if comparable else cells
+    return Table.by_columns("Set", [(name, describe(name)) for name in sets], columns)
 
 
 def cosine_chart(sets: Sets) -> Chart | None:
@@ -77,29 +62,29 @@ def cosine_chart(sets: Sets) -> Chart | None:
     return dot_chart("Mean pairwise cosine by relation", _cosines(sets), list(sets))
 
 
-def cosine_table(sets: Sets) -> tables.Table | None:
+def cosine_table(sets: Sets) -> Table | None:
     """Return the mean pairwise cosine by relation (rows) and set (columns)."""
     rows = [
-        tables.Row(label, [tables.Cell(tables.decimals(of.get(name))) for name in sets])
+        Row(label, [Cell(decimals(of.get(name))) for name in sets])
         for label, of in _cosines(sets).items()
     ]
-    known = any(cell.text != tables.MISSING for row in rows for cell in row.cells)
-    return tables.Table(["Relation", *sets], rows) if known else None
+    known = any(cell.text != MISSING for row in rows for cell in row.cells)
+    return Table(["Relation", *sets], rows) if known else None
 
 
-def repetition_table(runs: Mapping[str, Run]) -> tables.Table | None:
+def repetition_table(runs: Mapping[str, Run]) -> Table | None:
     """Return the rate of repeated words of each set (rows) in each run (columns)."""
     found = [diversity_sets(run) for run in runs.values()]
     rows = []
     for name in dict.fromkeys(name for sets in found for name in sets if not is_part(name)):
-        values = [
-            mean([seed["overall"].get("word_repetition") for seed in sets.get(name, [])])
-            for sets in found
-        ]
+        values = [_overall(sets.get(name, []), "word_repetition") for sets in found]
         if any(value is not None for value in values):
-            cells = [tables.Cell(tables.decimals(value)) for value in values]
-            rows.append(tables.Row(name, cells, describe(name)))
-    return tables.Table(["Set", *runs], rows) if rows else None
+            rows.append(Row(name, [Cell(decimals(value)) for value in values], describe(name)))
+    return Table(["Set", *runs], rows) if rows else None
+
+
+def _overall(seeds: Sequence[Mapping[str, Any]], name: str) -> float | None:
+    return mean([of["overall"].get(name) for of in seeds])
 
 
 def _cosines(sets: Sets) -> dict[str, dict[str, float | None]]:

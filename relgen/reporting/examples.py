@@ -7,8 +7,7 @@ from itertools import islice
 
 from relgen.data import Sample
 from relgen.evaluation import words
-from relgen.reporting.data import Run
-from relgen.reporting.naming import describe, generation_of, is_part
+from relgen.reporting.data import Run, describe, generation_of, is_part
 
 RELATIONS = 4
 SENTENCES = 3
@@ -23,8 +22,7 @@ Source = tuple[str, str, list[list[Piece]]]
 
 def evenly_spaced(labels: Sequence[str], count: int = RELATIONS) -> list[str]:
     """Return `count` evenly spaced labels, starting with the first; all if there are fewer."""
-    if len(labels) <= count:
-        return list(labels)
+    count = min(count, len(labels))
     return [labels[index * len(labels) // count] for index in range(count)]
 
 
@@ -69,9 +67,15 @@ def examples(run: Run, relations: int = RELATIONS) -> list[tuple[str, list[Sourc
     labels = run.data.get("labels") or list(present)
     negative = run.data.get("negative")
     positive = [label for label in labels if label in present and label != negative]
-    chosen = evenly_spaced(positive, relations)
+
+    def shown(samples: Sequence[Sample], label: str) -> list[list[Piece]]:
+        own = (sample for sample in samples if sample.relation == label)
+        free = (sample for sample in own if hidden.isdisjoint(_word_runs(sample)))
+        return [pieces(sample) for sample in islice(free, SENTENCES)]
+
     return [
-        (label, [_source(name, of, label, hidden) for name, of in sets.items()]) for label in chosen
+        (label, [(name, describe(name), shown(of, label)) for name, of in sets.items()])
+        for label in evenly_spaced(positive, relations)
     ]
 
 
@@ -80,11 +84,3 @@ def _word_runs(sample: Sample) -> set[tuple[str, ...]]:
     found = words(sample.text)
     starts = range(max(1, len(found) - QUOTED_WORDS + 1))
     return {tuple(found[start : start + QUOTED_WORDS]) for start in starts}
-
-
-def _source(
-    name: str, samples: Sequence[Sample], relation: str, hidden: set[tuple[str, ...]]
-) -> Source:
-    own = (sample for sample in samples if sample.relation == relation)
-    free = (sample for sample in own if hidden.isdisjoint(_word_runs(sample)))
-    return name, describe(name), [pieces(sample) for sample in islice(free, SENTENCES)]

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from relgen.evaluation import mean, paired_interval, sign_flip_p
-from relgen.reporting.data import Run
-from relgen.reporting.naming import describe, generation_of, is_part
+from relgen.reporting.data import Run, describe, generation_of, is_part
 from relgen.reporting.tables import percent, points
 
 _LEVEL = 0.05
@@ -63,9 +62,7 @@ def _paired(run: Run, arm: str, classifier: str, score: str) -> list[tuple[float
 
 
 def what_was_done(run: Run) -> dict[str, Any]:
-    """Return corpus, generator and classifiers, for the summary in `notes.j2`."""
-    generator = run.settings.get("generator")
-    settings = generator if isinstance(generator, dict) else {}
+    """Return what the summary in `notes.j2` says beside the run's own figures."""
     whole = [arm for arm in run.arm_names if not is_part(arm)]
     ways = dict.fromkeys(generation_of(arm) for arm in whole or run.arm_names)
     scores = (one for arm in run.arms for one in run.jsons(*arm.files.get("scores", [])))
@@ -73,14 +70,9 @@ def what_was_done(run: Run) -> dict[str, Any]:
         (one["confusion"] for one in scores if one.get("confusion")), []
     )
     return {
-        "corpus": run.corpus,
-        "shots": run.shots,
-        "relations": len(run.data.get("labels", [])),
+        "run": run,
         "seeds": len({arm.seed for arm in run.arms}),
-        "model": settings.get("model"),
-        "samples": settings.get("samples"),
         "ways": [describe(way) for way in ways if way],
-        "classifiers": run.classifiers,
         "tested": sum(map(sum, confusion)),
     }
 
@@ -93,13 +85,17 @@ def _change(difference: float) -> str:
     return f"{'gained' if difference > 0 else 'cost'} {size} {unit} of micro-F1"
 
 
+def _interval(differences: Sequence[float]) -> str:
+    interval = paired_interval(differences)
+    return "" if interval is None else f"{points(interval.low)} to {points(interval.high)}"
+
+
 def _ensembles(differences: Sequence[float]) -> str:
     """Compare ensembles of the initialisations, since averaging alone improves scores too."""
     mean = points(statistics.fmean(differences))
-    said = f"Between ensembles of the initialisations the difference is {mean} points"
-    if (interval := paired_interval(differences)) is None:
-        return f"{said}."
-    return f"{said} (95% interval: {points(interval.low)} to {points(interval.high)})."
+    interval = _interval(differences)
+    shown = f" (95% interval: {interval})" if interval else ""
+    return f"Between ensembles of the initialisations the difference is {mean} points{shown}."
 
 
 def _worth(differences: Sequence[float]) -> str:
@@ -107,12 +103,10 @@ def _worth(differences: Sequence[float]) -> str:
         return "This is one seed, which cannot show significance."
     ahead = sum(difference > 0 for difference in differences)
     count = len(differences)
-    said = f"It was ahead of human samples alone in {ahead} of {count} seeds"
-    if (interval := paired_interval(differences)) is not None:
-        said += (
-            f", and the 95% interval of the paired difference is {points(interval.low)} to "
-            f"{points(interval.high)} points"
-        )
+    said = (
+        f"It was ahead of human samples alone in {ahead} of {count} seeds, and the 95% interval of "
+        f"the paired difference is {_interval(differences)} points"
+    )
     p = sign_flip_p(differences)
     if p is None:
         return f"{said}."

@@ -18,38 +18,25 @@ from markupsafe import Markup
 from relgen import __version__
 from relgen.common import write_text
 from relgen.experiments import StageData
-from relgen.reporting import (
-    charts,
-    claims,
-    comparison,
-    curves,
-    diversity,
-    examples,
-    findings,
-    sizes,
-    tables,
-)
+from relgen.reporting import charts, comparison, diversity, examples, findings, sizes, tables
 from relgen.reporting.data import Run, load_run
 
 
 def write_report(
     folder: str | Path, out: str | Path | None = None, *, human_sentences: bool = True
 ) -> tuple[Path, Path]:
-    """Write `report.html` and `report.md` of a run.
+    """Write `report.html` and `report.md` of a run, and return their paths.
 
     Args:
         folder: the run's folder.
         out: the folder for the two files; by default the run's.
         human_sentences: False hides the corpus's own sentences, whatever its licence.
 
-    Returns:
-        The paths of the two files.
-
     Raises:
         InputError: `results.json` does not exist or is malformed.
     """
     run = load_run(folder, human_sentences=human_sentences)
-    return _render("report", report_content(run), run.folder if out is None else Path(out))
+    return _render("report", report_content(run), Path(out or run.folder))
 
 
 def write_comparison(
@@ -60,7 +47,7 @@ def write_comparison(
     settings: str = "",
     human_sentences: bool = True,
 ) -> tuple[Path, Path]:
-    """Write `report.html` and `report.md` of several runs side by side.
+    """Write `report.html` and `report.md` of several runs side by side, and return their paths.
 
     Args:
         folders: the runs' folders, by their column headings.
@@ -72,10 +59,7 @@ def write_comparison(
     Raises:
         InputError: a `results.json` does not exist or is malformed.
     """
-    runs = {
-        label: load_run(folder, human_sentences=human_sentences)
-        for label, folder in folders.items()
-    }
+    runs = {k: load_run(of, human_sentences=human_sentences) for k, of in folders.items()}
     return _render("comparison", comparison_content(runs, title, settings), Path(out))
 
 
@@ -83,7 +67,6 @@ def comparison_content(runs: comparison.Runs, title: str, settings: str) -> dict
     """Return the content for the two templates of a comparison."""
     # diversity of the run with the largest K, as in the paper, and of that with the most sets
     corpora = comparison.by_corpus(runs)
-    fullest = [comparison.fullest(of) for of in corpora]
     chosen = [name for of in corpora for name in (comparison.largest(of), comparison.fullest(of))]
     sets = {label: diversity.diversity_sets(runs[label]) for label in chosen}
     size_curves = sizes.size_curves(runs)
@@ -93,7 +76,7 @@ def comparison_content(runs: comparison.Runs, title: str, settings: str) -> dict
     }
     return {
         "title": title,
-        "verdicts": claims.verdicts(runs),
+        "verdicts": comparison.verdicts(runs),
         "main": comparison.main_table(runs),
         "differences": [(heading, table) for heading, table in differences.items() if table],
         "ablations": comparison.ablation_table(runs),
@@ -110,13 +93,11 @@ def comparison_content(runs: comparison.Runs, title: str, settings: str) -> dict
         "curve_chart": sizes.size_chart(size_curves),
         "examples": [
             (label, cases, runs[label].data.get("show_human_sentences") is False)
-            for label in fullest
+            for label in map(comparison.fullest, corpora)
             if (cases := examples.examples(runs[label], 3))
         ],
-        "example_sentences": examples.SENTENCES,
         "facts": [(label, _facts(run)) for label, run in runs.items()],
         "settings": settings,
-        "version": __version__,
     }
 
 
@@ -126,7 +107,7 @@ def report_content(run: Run) -> dict[str, Any]:
     f1 = tables.relation_f1(run, classifier)
     sets = diversity.diversity_sets(run)
     headline, detail = findings.headline(run)
-    content = {
+    return {
         "title": run.results.get("experiment") or run.folder.name,
         "headline": headline,
         "detail": detail,
@@ -140,21 +121,15 @@ def report_content(run: Run) -> dict[str, Any]:
         "diversity": diversity.diversity_table(sets) if sets else None,
         "cosine_chart": diversity.cosine_chart(sets),
         "encoder": next((of["encoder"] for s in sets.values() for of in s if "encoder" in of), ""),
-        "learning": curves.dpo_charts(run) + curves.classifier_charts(run),
-        "most_points": charts.MOST_POINTS,
+        "learning": charts.dpo_charts(run) + charts.classifier_charts(run),
         "examples": examples.examples(run),
-        "example_sentences": examples.SENTENCES,
         "generation": tables.generation_table(run),
         "labelling": tables.labelling_table(run),
         "published": comparison.published_tables({"": run}),
-        "settings": run.data.get("settings", ""),
         "stages": [(stage, _duration([stage])) for stage in run.data.get("stages", [])],
-        "versions": run.data.get("versions", {}),
-        "version": __version__,
-        "human_hidden": run.data.get("show_human_sentences") is False,
+        # last: collecting the parts above finds the missing files
+        "run": run,
     }
-    # read last: collecting the parts above finds the missing files
-    return {**content, "missing": run.missing}
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:
@@ -200,12 +175,14 @@ def _render(template: str, content: Mapping[str, Any], target: Path) -> tuple[Pa
         lstrip_blocks=True,
     )
     environment.filters |= {"cell": _markdown_cell, "points": tables.points}
+    environment.globals |= {"version": __version__, "examples_of_each": examples.SENTENCES}
+    environment.globals["most_points"] = charts.MOST_POINTS
     paths = target / "report.html", target / "report.md"
     for path in paths:
-        name = f"{template}{path.suffix}.j2"
-        text = environment.get_template(name).render(content)
-        if path.suffix == ".md":  # quotes are harmless in Markdown, and easier to read
-            text = text.replace("&#39;", "'").replace("&#34;", '"')
+        form = path.suffix.removeprefix(".")
+        text = environment.get_template(f"{template}.j2").render(content, form=form)
+        if form == "md":  # quotes are harmless in Markdown, and easier to read
+            text = text.replace("&#39;", "'").replace("&#34;", '"').rstrip() + "\n"
         write_text(path, text)
     return paths
 

@@ -10,7 +10,7 @@ from relgen.evaluation import deviation
 from relgen.experiments import parse_arm
 from relgen.reporting.charts import Chart, line_chart
 from relgen.reporting.comparison import Runs
-from relgen.reporting.naming import is_part
+from relgen.reporting.data import is_part
 
 Scores = dict[int, dict[int, float]]
 """micro-F1 by number of generated samples, then by seed."""
@@ -20,7 +20,6 @@ class SizeCurve(NamedTuple):
     """Scores by the number of generated samples per relation, in one run.
 
     Args:
-        title: the run, the arm and the classifier.
         points: number of samples, mean score, and its standard deviation over seeds.
         level: the number from which more samples have no measurable effect: the smallest whose
             score no larger number exceeds by more than a standard error of the paired differences.
@@ -42,13 +41,11 @@ def size_curves(runs: Runs) -> list[SizeCurve]:
     """Return a curve for each classifier and each arm that a run has parts of (`obo_dpo_mix@8`)."""
     found = []
     for label, run in runs.items():
-        whole = run.settings.get("generator") or {}
-        most = whole.get("samples") if isinstance(whole, dict) else None
         stems = dict.fromkeys(a.partition("@")[0] for a in run.arm_names if is_part(a))
         for stem, classifier in itertools.product(stems, run.classifiers):
             scores: Scores = {}
             for arm in run.arm_names:
-                size = parse_arm(arm).first or most
+                size = parse_arm(arm).first or run.generator.get("samples")
                 of = run.by_seed(arm, classifier)
                 if size and of and arm.partition("@")[0] == stem:
                     scores[size] = of

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import statistics
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from relgen.evaluation import deviation, mean
-from relgen.reporting.data import ArmRun, Run
-from relgen.reporting.naming import describe, generation_of, is_part
+from relgen.reporting.data import Run, describe, is_part
 
 SCORES = {
     "micro_f1": "Micro-F1",
@@ -22,8 +19,7 @@ SCORES = {
 MISSING = "–"
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(NamedTuple):
     """A text, a smaller note after it (such as a deviation), and a mark for the best value."""
 
     text: str
@@ -31,8 +27,7 @@ class Cell:
     best: bool = False
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """A row's name, its cells, and an explanation below the name."""
 
     name: str
@@ -40,12 +35,20 @@ class Row:
     hint: str = ""
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """Column headings, the first of them above the rows' names, and rows."""
 
     columns: list[str]
     rows: list[Row]
+
+    @classmethod
+    def by_columns(
+        cls, heading: str, names: Sequence[tuple[str, str]], columns: Mapping[str, Sequence[Cell]]
+    ) -> Table:
+        """Return a table of columns, with a name and an explanation for each row."""
+        cells = zip(*columns.values(), strict=True)
+        rows = [Row(name, list(own), hint) for (name, hint), own in zip(names, cells, strict=True)]
+        return cls([heading, *columns], rows)
 
 
 def percent(value: float | None) -> str:
@@ -64,26 +67,27 @@ def points(value: float) -> str:
     return "0.0" if shown == "-0.0" else shown
 
 
-def score(run: Run, arm: str, classifier: str, name: str = "micro_f1") -> tuple[str, str]:
-    """Return the mean and standard deviation of a score over seeds, as a cell's text and note."""
+def score(run: Run, arm: str, classifier: str, name: str = "micro_f1") -> Cell:
+    """Return the mean of a score over seeds, with the standard deviation as its note."""
     values = list(run.by_seed(arm, classifier, name).values())
     spread = deviation(values)
-    return percent(mean(values)), "" if spread is None else f"± {100 * spread:.1f}"
+    return Cell(percent(mean(values)), "" if spread is None else f"± {100 * spread:.1f}")
 
 
 def arm_table(run: Run) -> Table:
     """Return mean scores over seeds by arm, and by classifier if there are several."""
     groups = Counter((arm.arm, arm.classifier) for arm in run.arms)
-    shown = [name for name in SCORES if any(arm.figures.get(name) is not None for arm in run.arms)]
-    columns = [mark_best([score(run, *pair, name) for pair in groups], "high") for name in shown]
-    rows = []
-    for place, ((arm, classifier), seeds) in enumerate(groups.items()):
-        sizes = run.by_seed(arm, classifier, "train_samples").values()
-        samples = f"{statistics.fmean(sizes):,.0f}" if sizes else MISSING
-        cells = [*(column[place] for column in columns), Cell(samples), Cell(str(seeds))]
-        name = f"{arm} · {classifier}" if len(run.classifiers) > 1 else arm
-        rows.append(Row(name, cells, describe(arm)))
-    return Table(["Arm", *(SCORES[name] for name in shown), "Train samples", "Seeds"], rows)
+    columns = {
+        heading: mark_best([score(run, *pair, name) for pair in groups])
+        for name, heading in SCORES.items()
+        if any(arm.figures.get(name) is not None for arm in run.arms)
+    }
+    trained_on = [mean(list(run.by_seed(*pair, "train_samples").values())) for pair in groups]
+    columns["Train samples"] = [Cell(MISSING if n is None else f"{n:,.0f}") for n in trained_on]
+    columns["Seeds"] = [Cell(str(seeds)) for seeds in groups.values()]
+    several = len(run.classifiers) > 1
+    names = [(" · ".join(pair) if several else pair[0], describe(pair[0])) for pair in groups]
+    return Table.by_columns("Arm", names, columns)
 
 
 def relation_f1(run: Run, classifier: str) -> dict[str, dict[str, float | None]]:
@@ -106,22 +110,18 @@ def relation_table(run: Run, f1: dict[str, dict[str, float | None]]) -> Table:
     """Return F1 by relation and arm, with the best arm of each relation marked."""
     arms = [name for name in run.arm_names if any(of[name] is not None for of in f1.values())]
     negative = run.data.get("negative")
-    rows = [
-        Row(
-            label,
-            mark_best([(percent(of[name]), "") for name in arms], "high"),
-            "negative label: not in micro-F1" if label == negative else "",
-        )
-        for label, of in f1.items()
-    ]
+    rows = []
+    for label, of in f1.items():
+        hint = "negative label: not in micro-F1" if label == negative else ""
+        rows.append(Row(label, mark_best([Cell(percent(of[name])) for name in arms]), hint))
     return Table(["Relation", *arms], rows)
 
 
 def generation_table(run: Run) -> Table | None:
     """Return, by set, sums over seeds of drafts accepted and rejected, seconds and tokens."""
     totals: dict[str, Counter[str]] = {}
-    for name, arm in _generated_sets(run):
-        if generation := arm.figures.get("generation"):
+    for name, arm in run.sets():
+        if (generation := arm.figures.get("generation")) and not is_part(name):
             rejected = Counter(generation.get("rejected") or {})
             total = totals.setdefault(name, Counter())
             total.update({f"rejected: {reason}": n for reason, n in rejected.items()})
@@ -151,9 +151,9 @@ def labelling_table(run: Run) -> Table | None:
     None if nothing was relabelled.
     """
     totals: dict[str, dict[str, Counter[str]]] = {}
-    for name, arm in _generated_sets(run):
-        relations = (arm.figures.get("labelling") or {}).get("relations") or {}
-        for relation, counts in relations.items():
+    for name, arm in run.sets():
+        labelling = None if is_part(name) else arm.figures.get("labelling")
+        for relation, counts in ((labelling or {}).get("relations") or {}).items():
             totals.setdefault(relation, {}).setdefault(name, Counter()).update(counts)
     if not totals:
         return None
@@ -169,21 +169,8 @@ def labelling_table(run: Run) -> Table | None:
     return Table(["Relation", *names], rows)
 
 
-def _generated_sets(run: Run) -> Iterator[tuple[str, ArmRun]]:
-    """Yield each generated set of each seed once, with an arm that uses all of it."""
-    seen: set[tuple[str, int]] = set()
-    for arm in run.arms:
-        name = generation_of(arm.arm)
-        if name is not None and not is_part(arm.arm) and (name, arm.seed) not in seen:
-            seen.add((name, arm.seed))
-            yield name, arm
-
-
-def mark_best(cells: Sequence[tuple[str, str]], direction: Literal["low", "high"]) -> list[Cell]:
-    """Return cells for pairs of a number and a note, with the best marked, or all that tie."""
-    known = [float(text) for text, _ in cells if text != MISSING]
-    best = (max if direction == "high" else min)(known) if len(known) > 1 else None
-    return [
-        Cell(text, note, best is not None and text != MISSING and float(text) == best)
-        for text, note in cells
-    ]
+def mark_best(cells: Sequence[Cell], *, lowest: bool = False) -> list[Cell]:
+    """Mark the highest (or `lowest`) number, or all that tie, if there are several numbers."""
+    known = [float(cell.text) for cell in cells if cell.text != MISSING]
+    best = (min if lowest else max)(known) if len(known) > 1 else None
+    return [cell._replace(best=cell.text != MISSING and float(cell.text) == best) for cell in cells]

@@ -11,8 +11,7 @@ import pytest
 
 from benchmarks import correctness
 from relgen.common.errors import InputError
-from relgen.data.predictions import Prediction
-from relgen.data.samples import Entity, Sample, write_samples
+from relgen.data.samples import Entity, Prediction, Sample, write_samples
 from relgen.data.schema import load_schema
 
 SCHEMA = load_schema("semeval")

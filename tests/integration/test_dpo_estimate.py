@@ -71,8 +71,8 @@ def test_the_command_loads_no_weights_and_writes_nothing(
 @pytest.mark.parametrize(
     ("option", "value", "said"),
     [
-        ("--model.lora_rank", "0", "must be at least 1"),
-        ("--data.token_budget", "0", "must be at least 1"),
+        ("--model.lora_rank", "0", "must be a whole number above 0"),
+        ("--data.token_budget", "0", "must be a whole number above 0"),
         ("--model.beta", "-1", "beta"),
         ("--model.optimizer.lr", "-1", "Invalid learning rate"),
     ],

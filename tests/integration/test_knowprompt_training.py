@@ -1,49 +1,22 @@
 """KnowPrompt through the module, the data module and the command line of all classifiers."""
 
 import json
+from dataclasses import asdict
 from functools import partial
 
 import pytest
 import torch
-from lightning import Trainer, seed_everything
+from lightning import seed_everything
 
 import relgen
 from datamodules.relations import RelationDataModule
 from lightning_modules.relation_classifier import RelationClassifierModule
 from relgen.classifiers.base import collate
 from relgen.classifiers.knowprompt import KnowPromptClassifier
-from relgen.data.samples import read_samples, write_samples
+from relgen.data.samples import read_samples
 from tests.lightning_modules.classifier_command import assert_same_predictions, classifier_command
-from tests.tiny.encoders import SCHEMA, samples, save_encoder, save_masked
-
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path, monkeypatch):
-    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
-
-
-@pytest.fixture
-def files(tmp_path):
-    SCHEMA.save(tmp_path / "schema.yaml")
-    write_samples(tmp_path / "human.jsonl", samples(33))
-    generated = samples(15, source="generated", skip=33)
-    # every other one with probabilities, as `relgen label` writes them
-    scores = [
-        {label: 0.8 if label == one.relation else 0.1 for label in SCHEMA.labels}
-        for one in generated
-    ]
-    rows = [one.to_json() for one in generated]
-    for row, probabilities in list(zip(rows, scores, strict=True))[::2]:
-        row["scores"] = probabilities
-    text = "".join(json.dumps(row) + "\n" for row in rows)
-    (tmp_path / "generated.jsonl").write_text(text)
-    write_samples(tmp_path / "test.jsonl", samples(10, source="test", skip=48))
-    return tmp_path
-
-
-@pytest.fixture
-def model(tmp_path):
-    return save_masked(tmp_path / "model", family="roberta")
+from tests.lightning_modules.classifier_runs import trainer
+from tests.tiny.encoders import SCHEMA, samples, save_encoder
 
 
 def module(model, **options):
@@ -51,21 +24,6 @@ def module(model, **options):
         partial(KnowPromptClassifier, model=model, max_length=48, **options),
         partial(torch.optim.AdamW, lr=3e-3, weight_decay=0.01),
         generated_weight=0.5,
-    )
-
-
-def trainer(folder, steps):
-    return Trainer(
-        accelerator="cpu",
-        devices=1,
-        max_steps=steps,
-        num_sanity_val_steps=0,
-        default_root_dir=folder,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        enable_checkpointing=False,
-        use_distributed_sampler=False,
-        logger=False,
     )
 
 
@@ -153,7 +111,7 @@ def test_fit_test_and_predict_by_command_line(files, model):
 
     loaded = relgen.load_classifier(out / "model")
     held_out = read_samples(files / "test.jsonl")
-    expected = [prediction.to_json() for prediction in loaded.predict_samples(held_out)]
+    expected = [asdict(prediction) for prediction in loaded.predict_samples(held_out)]
     assert_same_predictions(tested, expected, predicted)
     gold = [sample.relation for sample in held_out]
     assert sum(row["relation"] == label for row, label in zip(tested, gold, strict=True)) >= 7

@@ -1,6 +1,7 @@
 """RetrievalRE through the module, the data module and the command line of all classifiers."""
 
 import json
+from dataclasses import asdict
 from functools import partial
 
 import pytest
@@ -14,35 +15,11 @@ from lightning_modules.relation_classifier import RelationClassifierModule
 from relgen.classifiers.knowprompt import KnowPromptClassifier
 from relgen.classifiers.retrieval import RetrievalClassifier
 from relgen.common.errors import InputError
-from relgen.data.samples import read_samples, write_samples
+from relgen.data.samples import read_samples
 from relgen.data.schema import Relation, RelationSchema
-from tests.integration.test_knowprompt_training import trainer
 from tests.lightning_modules.classifier_command import assert_same_predictions, classifier_command
-from tests.tiny.encoders import SCHEMA, samples, save_masked
-
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path, monkeypatch):
-    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
-
-
-@pytest.fixture
-def files(tmp_path):
-    SCHEMA.save(tmp_path / "schema.yaml")
-    write_samples(tmp_path / "human.jsonl", samples(33))
-    rows = [one.to_json() for one in samples(15, source="generated", skip=33)]
-    for row in rows[::2]:
-        row["scores"] = {label: 0.8 if label == row["relation"] else 0.1 for label in SCHEMA.labels}
-    text = "".join(json.dumps(row) + "\n" for row in rows)
-    (tmp_path / "generated.jsonl").write_text(text)
-    write_samples(tmp_path / "dev.jsonl", samples(9, source="dev", skip=48))
-    write_samples(tmp_path / "test.jsonl", samples(10, source="test", skip=57))
-    return tmp_path
-
-
-@pytest.fixture
-def model(tmp_path):
-    return save_masked(tmp_path / "model", family="roberta")
+from tests.lightning_modules.classifier_runs import trainer
+from tests.tiny.encoders import SCHEMA
 
 
 def module(model, **options):
@@ -151,7 +128,7 @@ def test_fit_validate_test_and_predict_by_command_line(files, model):
     loaded = relgen.load_classifier(out / "model")
     assert len(loaded.classifier.datastore) == 48
     held_out = read_samples(files / "test.jsonl")
-    expected = [prediction.to_json() for prediction in loaded.predict_samples(held_out)]
+    expected = [asdict(prediction) for prediction in loaded.predict_samples(held_out)]
     assert_same_predictions(tested, expected, predicted)
     gold = [sample.relation for sample in held_out]
     assert sum(row["relation"] == label for row, label in zip(tested, gold, strict=True)) >= 7

@@ -35,7 +35,7 @@ def test_packed_loss_equals_trl(tmp_path: Path) -> None:
 
     rows = []
     for step, pair in enumerate(chain.pairs):
-        prompt = writer.one_by_one(relation, chain.demonstrations(step))
+        prompt = writer.prompt(relation, chain.demonstrations(step))
         answers = {"chosen": pair.chosen, "rejected": pair.rejected}
         texts = {name: writer.completion(s) + prompt.terminator for name, s in answers.items()}
         rows.append({"prompt": prompt.text, **texts})

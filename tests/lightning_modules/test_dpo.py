@@ -180,10 +180,10 @@ def test_branches_by_parts_give_the_same_step(files, options):
             tiny.in_double(dpo.policy)
         (batch,) = data_batches(files, token_budget=10_000)
         assert len(micro_batches(batch, 40)) > 3
-        result = dpo.model_step(batch, dpo.reference_log_probabilities(batch))
-        result.loss.backward()
-        assert result.loss.item() == pytest.approx(result.losses.mean().item())
-        steps.append((result, [p.grad for p in dpo.parameters() if p.requires_grad]))
+        loss, metrics = dpo.model_step(batch, dpo.reference_log_probabilities(batch))
+        loss.backward()
+        assert loss.item() == pytest.approx(metrics["loss"].mean().item())
+        steps.append((metrics, [p.grad for p in dpo.parameters() if p.requires_grad]))
     (whole, wanted), (found, got) = steps
     torch.testing.assert_close(found, whole, rtol=1e-6, atol=0)
     torch.testing.assert_close(got, wanted, rtol=1e-6, atol=1e-12)
@@ -303,7 +303,7 @@ def test_validation_means_are_exact_over_pairs(files, tmp_path):
     got = run.validate(dpo, data(files, **held_out), verbose=False)[0]
     with torch.no_grad():
         losses = [
-            dpo.model_step(batch, dpo.reference_log_probabilities(batch)).losses
+            dpo.model_step(batch, dpo.reference_log_probabilities(batch))[1]["loss"]
             for batch in data_batches(files)
         ]
     assert [len(part) for part in losses] != [len(losses[0])] * len(losses)
@@ -352,9 +352,9 @@ def test_other_losses_fall(files, tmp_path, options):
 def test_bad_settings_are_refused_when_made(files):
     with pytest.raises(InputError, match="no label smoothing"):
         module(files, loss="ipo", label_smoothing=0.1)
-    with pytest.raises(InputError, match="must be positive"):
+    with pytest.raises(InputError, match="must be a number above 0"):
         module(files, beta=0.0)
-    with pytest.raises(InputError, match="branch_tokens': must be at least 1"):
+    with pytest.raises(InputError, match="branch_tokens': must be a whole number above 0"):
         module(files, branch_tokens=0)
 
 

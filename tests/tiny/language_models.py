@@ -103,7 +103,7 @@ def tokenizer(vocabulary: int = VOCABULARY) -> PreTrainedTokenizerFast:
 
     A vocabulary of 258 has no merges: single bytes and the two special tokens.
     """
-    prompt = PromptWriter(PLAIN).one_by_one(SCHEMA["cause"], [p.chosen for p in chain(8).pairs])
+    prompt = PromptWriter(PLAIN).prompt(SCHEMA["cause"], [p.chosen for p in chain(8).pairs])
     texts = [prompt.text, "[system] \n[user] \n[assistant] "]
     core = _byte_level(texts, vocabulary, ["<|end|>", "<|pad|>"])
     tokens = PreTrainedTokenizerFast(

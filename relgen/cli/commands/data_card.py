@@ -6,7 +6,6 @@ from pathlib import Path
 
 from relgen.common import refuse_inputs, refuse_other_readme
 from relgen.data import CardOptions as Options
-from relgen.data import load_schema
 
 
 def run(options: Options) -> None:
@@ -15,13 +14,5 @@ def run(options: Options) -> None:
 
     refuse_inputs([Path(options.out) / "train.jsonl"], options.generated)
     refuse_other_readme(options.out)
-    counts = write_dataset_folder(
-        options.generated,
-        options.out,
-        schema=load_schema(options.schema),
-        seed_license=options.license,
-        title=options.title,
-        language=options.language,
-        first=options.first,
-    )
+    counts = write_dataset_folder(options)
     print(f"{counts.total()} samples of {len(counts)} relations and a card -> {options.out}")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
-from relgen.common import InputError, counted, refuse_inputs
+from relgen.common import InputError, refuse_inputs
 from relgen.data import ConvertOptions as Options
 from relgen.data import ReadStatistics, Sample, load_schema, write_samples
 from relgen.data.corpora import (
@@ -20,11 +20,14 @@ from relgen.data.corpora import (
 
 def run(options: Options) -> None:
     """Convert, with one sample in memory at a time except for corpora of one document."""
-    refuse_inputs([options.out], filter(None, (find_corpus(options.input), options.labels)))
+    source = find_corpus(options.input)
+    refuse_inputs([options.out], filter(None, (source, options.labels)))
+    if options.columns and options.format != "hub":
+        raise InputError("only --format hub has columns", field="--columns", value=options.columns)
     statistics, counts = ReadStatistics(), Counter[str]()
-    patch = _patch(options)
     renamed = _renamed(options)
-    unused = set(renamed)
+    patch, unused = _patch(options, renamed), set(renamed)
+    tacred = options.format == "tacred"
 
     def converted(samples: Iterable[Sample]) -> Iterator[Sample]:
         for sample in samples:
@@ -34,16 +37,30 @@ def run(options: Options) -> None:
             counts[sample.relation] += 1
             yield sample
 
-    samples = counted(_read(options, statistics), "samples converted")
-    total = write_samples(
-        options.out, converted(samples if patch is None else patch.apply(samples))
+    samples = read_corpus(
+        options.format,
+        options.input if options.format == "hub" else source,
+        ReadOptions(options.split_name, options.mentions, options.columns),
+        skip_bad=options.skip_bad,
+        statistics=statistics,
     )
+    patched: Iterable[Sample] = converted(samples if patch is None else patch.apply(samples))
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import track
+
+        patched = track(patched, "converting", console=Console(stderr=True), transient=True)
+    total = write_samples(options.out, patched)
     if patch is not None:
-        _print_patched(patch, tacred=options.format == "tacred")
+        _print_patched(patch, tacred=tacred)
     for label in sorted(unused):
         _warn(f"no sample has the label '{label}', which --rename names")
-    if options.format == "tacred":
-        _warn_of_unusual_size(options, statistics, total if patch and patch.drop_others else None)
+    if tacred:
+        read = statistics.read + statistics.skipped
+        # what was malformed may have been in the patch, or not
+        kept = total if patch and patch.drop_others and not statistics.skipped else None
+        if odd := unusual_tacred_size(options.input, options.split_name, read=read, kept=kept):
+            _warn(odd)
     print_skipped(statistics)
     print(f"{total} samples of {len(counts)} relations -> {options.out}")
 
@@ -52,75 +69,42 @@ def print_skipped(statistics: ReadStatistics) -> None:
     """Print the doubts and the number of malformed records left out, where there are any."""
     for doubt in statistics.doubts:
         _warn(doubt)
-    if statistics.skipped:
-        print(
-            f"{statistics.skipped} malformed records left out, the first: {statistics.problems[0]}"
-        )
+    if skipped := statistics.skipped:
+        print(f"{skipped} malformed records left out, the first: {statistics.problems[0]}")
 
 
-def _read(options: Options, statistics: ReadStatistics) -> Iterator[Sample]:
-    if options.columns and options.format != "hub":
-        raise InputError("only --format hub has columns", field="--columns", value=options.columns)
-    return read_corpus(
-        options.format,
-        options.input if options.format == "hub" else find_corpus(options.input),
-        ReadOptions(options.split_name, options.mentions, options.columns),
-        skip_bad=options.skip_bad,
-        statistics=statistics,
-    )
-
-
-def _patch(options: Options) -> LabelPatch | None:
+def _patch(options: Options, renamed: Collection[str]) -> LabelPatch | None:
     """Return the patch of --labels; an option or the patch decides about all other samples."""
-    drop: bool | None = options.drop_unpatched
+    drop = options.drop_unpatched
     if options.labels is None:
         if drop is not None:
+            remedy = "give the patch with --labels PATCH.json"
             raise InputError(
-                "nothing is patched",
-                field="--drop-unpatched",
-                value=drop,
-                remedy="give the patch with --labels PATCH.json",
+                "nothing is patched", field="--drop-unpatched", value=drop, remedy=remedy
             )
         return None
-    patch = LabelPatch(options.labels)
-    patch.drop_others = options.format == "tacred" and patch.is_retacreds if drop is None else drop
+    patch = LabelPatch(options.labels, drop_others=bool(drop))
     if options.format == "tacred":
-        schema = load_schema("retacred" if patch.is_retacreds else "tacred")
-        patch.check_labels(schema, _renamed(options))
+        patch.drop_others = patch.is_retacreds if drop is None else drop
+        patch.check_labels(load_schema("retacred" if patch.is_retacreds else "tacred"), renamed)
     return patch
 
 
 def _print_patched(patch: LabelPatch, *, tacred: bool) -> None:
-    print(f"{patch.applied} of the patch's {len(patch)} labels applied")
+    size, missing = len(patch.labels), len(patch.missing)
+    print(f"{size - missing} of the patch's {size} labels applied")
+    others = f"{patch.others} samples that the patch does not name"
     if patch.others and patch.drop_others:
-        print(
-            f"{patch.others} samples that the patch does not name left out "
-            "(--no-drop-unpatched keeps them)"
-        )
+        print(f"{others} left out (--no-drop-unpatched keeps them)")
     elif patch.others:
         # an excerpt of Re-TACRED's need not hold a label by which it is known
-        print(
-            f"{patch.others} samples that the patch does not name keep their labels"
-            f"{', as with TACREV' if tacred else ''} "
-            f"(--drop-unpatched leaves them out{', as Re-TACRED does' if tacred else ''})"
-        )
-    if patch.missing:
+        tacrev, retacred = (", as with TACREV", ", as Re-TACRED does") if tacred else ("", "")
+        print(f"{others} keep their labels{tacrev} (--drop-unpatched leaves them out{retacred})")
+    if missing:
         _warn(
-            f"{patch.path}: {len(patch.missing)} ids of the patch are not in the corpus, the "
-            f"first '{patch.missing[0]}': a partial copy, or the patch of another split"
+            f"{patch.path}: {missing} ids of the patch are not in the corpus, the first "
+            f"'{next(iter(patch.missing))}': a partial copy, or the patch of another split"
         )
-
-
-def _warn_of_unusual_size(options: Options, statistics: ReadStatistics, kept: int | None) -> None:
-    odd = unusual_tacred_size(
-        options.input,
-        options.split_name,
-        read=statistics.read + statistics.skipped,
-        # what was malformed may have been in the patch, or not
-        kept=None if statistics.skipped else kept,
-    )
-    if odd is not None:
-        _warn(odd)
 
 
 def _warn(what: str) -> None:

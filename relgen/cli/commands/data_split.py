@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from pathlib import Path
 
+from relgen import __version__
 from relgen.cli.commands.data_convert import print_skipped
-from relgen.common import refuse_inputs, write_json
+from relgen.common import content_hash, refuse_inputs, write_json
 from relgen.data import (
     ReadStatistics,
     iter_samples,
     load_schema,
-    manifest,
     read_samples,
     split,
     write_samples,
@@ -28,39 +29,41 @@ def run(options: Options) -> None:
     samples = read_samples(
         options.samples, skip_bad=options.skip_bad, schema=schema, statistics=statistics
     )
-    dev_samples = (
-        None if options.dev_from is None else read_samples(options.dev_from, schema=schema)
-    )
-    exclude = iter_samples(options.exclude) if options.exclude else ()
     result = split(
         samples,
         schema,
         shots=options.shots,
         seed=options.seed,
         dev=options.dev,
-        dev_samples=dev_samples,
-        exclude=exclude,
+        dev_samples=read_samples(options.dev_from, schema=schema) if options.dev_from else None,
+        exclude=iter_samples(options.exclude) if options.exclude else (),
     )
-    others = [path for path in (options.dev_from, options.exclude) if path]
     out = Path(options.out)
     # the manifest goes first and comes back last: a folder with one holds a whole split
     (out / "manifest.json").unlink(missing_ok=True)
-    write_samples(out / "train.jsonl", result.train)
-    if result.dev:
-        write_samples(out / "dev.jsonl", result.dev)
-    else:
-        (out / "dev.jsonl").unlink(missing_ok=True)
-    write_json(
-        out / "manifest.json",
-        manifest(
-            result,
-            options.samples,
-            shots=options.shots,
-            seed=options.seed,
-            dev=options.dev,
-            others=others,
-        ),
+    parts = {"train": result.train, "dev": result.dev}
+    for name, part in parts.items():
+        if part:
+            write_samples(out / f"{name}.jsonl", part)
+        else:
+            (out / f"{name}.jsonl").unlink(missing_ok=True)
+    source, *others = (
+        {"file": Path(path).name, "sha256": content_hash(path)}
+        for path in (options.samples, options.dev_from, options.exclude)
+        if path
     )
+    manifest = {
+        "relgen_version": __version__,
+        "source": source,
+        "others": others,
+        "shots": options.shots,
+        "seed": options.seed,
+        "dev": options.dev,
+        "counts": {name: dict(Counter(s.relation for s in part)) for name, part in parts.items()},
+        "warnings": result.warnings,
+        "ids": {name: [sample.id for sample in part] for name, part in parts.items()},
+    }
+    write_json(out / "manifest.json", manifest)
     print_skipped(statistics)
     for warning in result.warnings:
         print(f"warning: {warning}", file=sys.stderr)

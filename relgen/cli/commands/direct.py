@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from relgen.common import upcast
 from relgen.evaluation import DirectOptions as Options
-from relgen.evaluation import DirectSettings
 
 
 def run(options: Options) -> None:
     """Ask, and print the score."""
     from relgen.evaluation import classify
 
-    summary = classify(
-        upcast(DirectSettings, options),
-        train=options.train,
-        test=options.test,
-        schema=options.schema,
-        out=options.out,
-        force=options.force,
-    )
+    summary = classify(options)
     lost = summary["unparseable"]
     wrong = f", {lost} answers name no relation" if lost else ""
     print(

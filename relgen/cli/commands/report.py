@@ -44,36 +44,33 @@ def run(options: Options) -> None:
     out = None if options.out is None else Path(options.out)
     if options.folder is None:
         given = [Path(folder) for folder in options.compare]
-        folders = _labelled(given)
-        out = out or given[0].resolve().parent / _joined(given)
-        paths = write_comparison(folders, out, title=" and ".join(folders), **shown)
-    elif (mark := Path(options.folder) / GRID_MARK).is_file():
-        grid = _grid(mark)
-        cells = _finished_cells(grid, mark.parent)
-        paths = write_comparison(
-            cells, out or mark.parent, title=grid["name"], settings=grid["settings"], **shown
-        )
+        runs = _labelled(given)
+        names = [folder.resolve().name for folder in given]
+        joined = f"{names[0]}-compared" if len(names) == 1 else "-and-".join(names)[:100]
+        out = out or given[0].resolve().parent / joined
+        paths = write_comparison(runs, out, title=" and ".join(runs), **shown)
+    elif grid := _grid(folder := Path(options.folder)):
+        cells = {name: folder / name for name in grid["cells"]}
+        if unfinished := [n for n, cell in cells.items() if not (cell / "results.json").is_file()]:
+            raise InputError(
+                "this grid is not finished: some of its cells have no results yet",
+                path=folder,
+                value=unfinished,
+                remedy=f"run it to its end: relgen run … --out {folder}",
+            )
+        titles = {"title": grid["name"], "settings": grid["settings"]}
+        paths = write_comparison(cells, out or folder, **titles, **shown)
     else:
-        paths = write_report(Path(options.folder), out, **shown)
+        paths = write_report(folder, out, **shown)
     for path in paths:
         print(f"Wrote {path}")
 
 
-def _finished_cells(grid: dict[str, Any], folder: Path) -> dict[str, Path]:
-    """Return the folders of a grid's cells. Raises InputError when one has no results yet."""
-    cells = {name: folder / name for name in grid["cells"]}
-    unfinished = [n for n, cell in cells.items() if not (cell / "results.json").is_file()]
-    if unfinished:
-        raise InputError(
-            "this grid is not finished: some of its cells have no results yet",
-            path=folder,
-            value=unfinished,
-            remedy=f"run it to its end: relgen run … --out {folder}",
-        )
-    return cells
-
-
-def _grid(mark: Path) -> dict[str, Any]:
+def _grid(folder: Path) -> dict[str, Any] | None:
+    """Return a grid's name, cells and settings; None for the folder of a single experiment."""
+    mark = folder / GRID_MARK
+    if not mark.is_file():
+        return None
     grid = read_json(mark)
     if not isinstance(grid, dict) or not {"name", "cells", "settings"} <= grid.keys():
         raise InputError(
@@ -84,12 +81,6 @@ def _grid(mark: Path) -> dict[str, Any]:
     return grid
 
 
-def _joined(folders: list[Path]) -> str:
-    """Return a folder's name that is none of the runs' own."""
-    names = [folder.resolve().name for folder in folders]
-    return f"{names[0]}-compared" if len(names) == 1 else "-and-".join(names)[:100]
-
-
 def _labelled(given: list[Path]) -> dict[str, Path]:
     """Return folders by their names, or by their paths where two share a name. A grid is its cells.
 
@@ -98,9 +89,8 @@ def _labelled(given: list[Path]) -> dict[str, Path]:
     """
     folders: list[Path] = []
     for folder in given:
-        mark = folder / GRID_MARK
-        cells = _grid(mark)["cells"] if mark.is_file() else []
-        folders += [folder / cell for cell in cells] or [folder]
+        grid = _grid(folder) or {"cells": [""]}
+        folders += [folder / cell for cell in grid["cells"]]
     if len(folders) < 2:
         raise InputError(
             "one run cannot be compared with itself",

@@ -69,7 +69,7 @@ def read_corpus(
     """
     if name not in FORMATS:
         remedy = f"use one of {', '.join(FORMATS)}"
-        raise InputError("no such format", field="format", value=name, remedy=remedy)
+        raise InputError("no such format", field="--format", value=name, remedy=remedy)
     checks = RecordChecks(path, skip_bad=skip_bad, statistics=statistics)
     yield from FORMATS[name].read(Path(path), checks, options or ReadOptions())
     checks.finish()

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from relgen.common import InputError, read_json
-from relgen.data.corpora.reading import ReadOptions, whole_number
+from relgen.data.corpora.reading import ReadOptions
 from relgen.data.corpora.tokens import TokenText
 from relgen.data.samples import Entity, Sample
 from relgen.data.validation import RecordChecks
@@ -38,12 +38,11 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
             name = f"{relation}[{number}]"
             with checks.record(name):
                 text, pairs = _parse(record)
-                prefix = f"fewrel-{options.split_name or path.stem}-{relation}-{number}"
+                key = f"fewrel-{options.split_name or path.stem}-{relation}-{number}"
+                named = {f"{key}-{turn}": pair for turn, pair in enumerate(pairs, start=1)}
                 if options.mentions == "first":
-                    named = [(prefix, pairs[0])]
-                else:
-                    named = [(f"{prefix}-{i}", pair) for i, pair in enumerate(pairs, start=1)]
-                for key, (head, tail) in named:
+                    named = {key: pairs[0]}
+                for key, (head, tail) in named.items():
                     sample = Sample(key, text, head, tail, relation)
                     if checks.passes(None, name):
                         yield sample
@@ -53,8 +52,7 @@ def _parse(record: Any) -> tuple[str, list[tuple[Entity, Entity]]]:
     if not isinstance(record, dict):
         raise InputError("a sentence must be a JSON object", value=record)
     tokens = TokenText.join(record.get("tokens"), "tokens")
-    heads = _mentions(record, "h", tokens)
-    tails = _mentions(record, "t", tokens)
+    heads, tails = (_mentions(record, key, tokens) for key in ("h", "t"))
     pairs = [(h, t) for h, t in product(heads, tails) if h.end <= t.start or t.end <= h.start]
     if not pairs:
         problem = "all mentions of the head overlap those of the tail"
@@ -69,7 +67,7 @@ def _mentions(record: dict[str, Any], key: str, tokens: TokenText) -> list[Entit
             "must be [name, id, [[token, …], …]], with a list of mentions", field=key, value=value
         )
     for indices in value[2]:
-        if not isinstance(indices, list) or not indices or not all(map(whole_number, indices)):
+        if not isinstance(indices, list) or {type(index) for index in indices} != {int}:
             raise InputError("a mention must be a list of token indices", field=key, value=indices)
     if not value[2]:
         raise InputError("the entity has no mention", field=key, value=value)

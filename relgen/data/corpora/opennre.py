@@ -73,9 +73,8 @@ def _decode(line: str) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         row = _literal(line)
         if row is None:
-            raise InputError(
-                f"not valid JSON at column {error.colno}: {error.msg}", value=line.strip()
-            ) from error
+            problem = f"not valid JSON at column {error.colno}: {error.msg}"
+            raise InputError(problem, value=line.strip()) from error
     if not isinstance(row, dict):
         raise InputError("must be a JSON object", value=row)
     return row

@@ -33,6 +33,7 @@ class LabelPatch:
 
     Attributes:
         labels: the new label by sample id.
+        missing: the ids that no sample had so far.
         others: number of samples seen so far that the patch does not name.
 
     Raises:
@@ -42,27 +43,14 @@ class LabelPatch:
     def __init__(self, path: str | Path, *, drop_others: bool = False) -> None:
         self.path = path
         self.drop_others = drop_others
-        self.others = 0
         self.labels = _read_labels(path)
-        self._applied: set[str] = set()
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    @property
-    def applied(self) -> int:
-        """Return the number of labels applied so far."""
-        return len(self._applied)
+        self.missing = dict.fromkeys(self.labels)
+        self.others = 0
 
     @property
     def is_retacreds(self) -> bool:
         """Return true when a label occurs in Re-TACRED only, as in each of its three patches."""
         return not _RETACREDS_OWN.isdisjoint(self.labels.values())
-
-    @property
-    def missing(self) -> list[str]:
-        """Return the ids that no sample had so far."""
-        return [key for key in self.labels if key not in self._applied]
 
     def check_labels(self, schema: RelationSchema, known_besides: Collection[str] = ()) -> None:
         """Raise InputError for a label that is neither in the schema nor in `known_besides`."""
@@ -83,13 +71,13 @@ class LabelPatch:
         """
         for sample in samples:
             if sample.id in self.labels:
-                self._applied.add(sample.id)
+                self.missing.pop(sample.id, None)
                 yield sample.with_relation(self.labels[sample.id])
             else:
                 self.others += 1
                 if not self.drop_others:
                     yield sample
-        if not self._applied:
+        if len(self.missing) == len(self.labels):
             problem = f"no sample has any of the patch's {len(self.labels)} ids"
             remedy = "give the patch of this corpus and split, with the ids of its samples"
             raise InputError(problem, path=self.path, value=next(iter(self.labels)), remedy=remedy)
@@ -98,25 +86,21 @@ class LabelPatch:
 def _read_labels(path: str | Path) -> dict[str, str]:
     content = read_json(path)
     if isinstance(content, dict):
-        entries = [{"id": key, "relation": relation} for key, relation in content.items()]
-    elif isinstance(content, list):
-        entries = content
-    else:
+        content = [{"id": key, "relation": relation} for key, relation in content.items()]
+    if not isinstance(content, list):
         problem = "a patch is a JSON object or array"
         raise InputError(problem, path=path, value=content, remedy=_REMEDY)
     labels: dict[str, str] = {}
-    for number, entry in enumerate(entries, start=1):
+    for number, entry in enumerate(content, start=1):
         match entry:
             case {"id": str(key), "relation": str(relation)} if relation.strip():
-                if labels.setdefault(key, relation) != relation:
-                    problem = f"the id also has the label '{labels[key]}'"
+                if (other := labels.setdefault(key, relation)) != relation:
+                    problem = f"the id also has the label '{other}'"
                     remedy = "keep one of them"
                     raise InputError(problem, path=path, field=key, value=relation, remedy=remedy)
             case _:
-                problem = "an entry must be an id and a relation, both strings"
-                raise InputError(
-                    problem, path=path, field=f"[{number}]", value=entry, remedy=_REMEDY
-                )
+                problem, at = "an entry must be an id and a relation, both strings", f"[{number}]"
+                raise InputError(problem, path=path, field=at, value=entry, remedy=_REMEDY)
     if not labels:
         raise InputError("the patch names no sample", path=path, remedy=_REMEDY)
     return labels

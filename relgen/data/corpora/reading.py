@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from relgen.common import InputError
 from relgen.data.samples import Sample
 from relgen.data.validation import RecordChecks
-
-Mentions = Literal["first", "all"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,29 +25,20 @@ class ReadOptions:
     """
 
     split_name: str | None = None
-    mentions: Mentions = "first"
+    mentions: Literal["first", "all"] = "first"
     columns: Mapping[str, str] | None = None
 
 
-class Reader(Protocol):
-    """A function that reads one corpus format."""
+Reader = Callable[[Path, RecordChecks, ReadOptions], Iterator[Sample]]
+"""Yields the samples of a file, or raises InputError when it cannot be read as a whole.
 
-    def __call__(self, path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sample]:
-        """Yield the samples of a file, or raise InputError when it cannot be read as a whole.
-
-        Each record is parsed inside `checks.record`, and its sample is yielded if `checks.passes`.
-        The caller calls `checks.finish`.
-        """
-        ...
+Each record is parsed inside `checks.record`, and its sample is yielded if `checks.passes`. The
+caller calls `checks.finish`.
+"""
 
 
 def offsets(value: Any, field: str) -> tuple[int, int]:
     """Return a decoded `[start, end]`. Raise InputError for anything else."""
-    if not isinstance(value, list) or len(value) != 2 or not all(map(whole_number, value)):
+    if not isinstance(value, list) or [type(each) for each in value] != [int, int]:
         raise InputError("must be [start, end], two whole numbers", field=field, value=value)
     return value[0], value[1]
-
-
-def whole_number(value: Any) -> bool:
-    """Return true for an int, but not for a bool."""
-    return isinstance(value, int) and not isinstance(value, bool)

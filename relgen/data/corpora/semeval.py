@@ -28,7 +28,7 @@ TRAIN_FILE, TEST_FILE = "TRAIN_FILE.TXT", "TEST_FILE_FULL.TXT"
 LAST_TRAIN_NUMBER = 8000
 _SENTENCE = re.compile(r'(\d+)[\t ]+"(.*)"\s*')
 _LABEL = re.compile(r"Other|[A-Za-z]+-[A-Za-z]+\((?:e1,e2|e2,e1)\)")
-_TAG = re.compile(r"</?e[12]>")
+_TAG = re.compile(r"(</?e[12]>)")
 _REMEDY = f"give the official {TRAIN_FILE} or {TEST_FILE}"
 
 
@@ -54,21 +54,18 @@ def parse_tagged(tagged: str) -> tuple[str, Entity, Entity]:
     Raises:
         InputError: a tag is missing or occurs twice.
     """
-    pieces, bounds, length, position = [], {}, 0, 0
-    for match in _TAG.finditer(tagged):
-        if match.group() in bounds:
-            raise InputError(f"{match.group()} occurs twice", field="sentence", value=tagged)
-        pieces.append(tagged[position : match.start()])
-        length += len(pieces[-1])
-        bounds[match.group()] = length
-        position = match.end()
-    pieces.append(tagged[position:])
+    text, *pieces = _TAG.split(tagged)  # a text, then tags, each with the text after it
+    bounds: dict[str, int] = {}
+    for tag, piece in zip(pieces[::2], pieces[1::2], strict=True):
+        if tag in bounds:
+            raise InputError(f"{tag} occurs twice", field="sentence", value=tagged)
+        bounds[tag] = len(text)
+        text += piece
     for tag in ("<e1>", "</e1>", "<e2>", "</e2>"):
         if tag not in bounds:
             raise InputError(f"{tag} is missing", field="sentence", value=tagged)
-    head = Entity(bounds["<e1>"], bounds["</e1>"])
-    tail = Entity(bounds["<e2>"], bounds["</e2>"])
-    return "".join(pieces), head, tail
+    head, tail = (Entity(bounds[f"<{name}>"], bounds[f"</{name}>"]) for name in ("e1", "e2"))
+    return text, head, tail
 
 
 def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -87,7 +84,7 @@ def _parse(lines: list[str], split_name: str | None) -> Sample:
     if match is None:
         problem = 'a record must begin with a number, a tab and a quoted sentence (5\\t"…")'
         raise InputError(problem, field="sentence", value=lines[0])
-    label = lines[1].strip() if len(lines) > 1 else ""
+    label = "".join(lines[1:2]).strip()
     if not label or label.startswith("Comment:"):
         problem = "the line with the label is missing"
         remedy = f"this is the release without labels: {_REMEDY}"

@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from relgen.common import InputError, read_json
-from relgen.data.corpora.reading import ReadOptions, whole_number
+from relgen.data.corpora.reading import ReadOptions
 from relgen.data.corpora.tokens import TokenText
 from relgen.data.samples import Sample
-from relgen.data.validation import RecordChecks
+from relgen.data.validation import RecordChecks, value_of
 
 TACRED = {"train": 68124, "dev": 22631, "test": 15509}
 RETACRED = {"train": 58465, "dev": 19584, "test": 13418}
@@ -55,25 +55,28 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
 
 
 def unusual_tacred_size(
-    path: str | Path, split_name: str | None, *, read: int, kept: int | None = None
+    path: str | Path, split_name: str | None, *, read: int, kept: int | None
 ) -> str | None:
     """Return a warning when the number of samples is not that of a published split, or None.
 
     Args:
-        path: the corpus file, whose name may contain the split (`train.json`, `dev_rev.json`).
+        path: its name may contain the split (`train.json`, `dev_rev.json`).
         split_name: the split, if the user named it.
         read: number of records in the file.
-        kept: number of records left after Re-TACRED's patch, if any.
+        kept: number of records left after Re-TACRED's patch, if known.
     """
     words = re.split(r"[^a-z]+", (split_name or Path(path).stem).lower())
     named = next((name for name in TACRED if name in words), None)
     split = next((name for name in TACRED if read in (TACRED[name], RETACRED[name])), None)
     if split is None or split != (named or split):
-        splits = [named] if named else list(TACRED)
         other = f" (the size of {split})" if split else ""
+        tacred, retacred = (
+            ", ".join(f"{sizes[name]:,} ({name})" for name in ([named] if named else sizes))
+            for sizes in (TACRED, RETACRED)
+        )
         return (
-            f"{path}: {read:,} samples{other}, while TACRED has {_sizes(TACRED, splits)} and "
-            f"Re-TACRED {_sizes(RETACRED, splits)}: an incomplete or other copy"
+            f"{path}: {read:,} samples{other}, while TACRED has {tacred} and Re-TACRED {retacred}: "
+            "an incomplete or other copy"
         )
     if kept is not None and kept != RETACRED[split]:
         return (
@@ -83,45 +86,23 @@ def unusual_tacred_size(
     return None
 
 
-def _sizes(corpus: dict[str, int], splits: list[str]) -> str:
-    return ", ".join(f"{corpus[name]:,} ({name})" for name in splits)
-
-
 def _parse(record: Any) -> Sample:
     if not isinstance(record, dict):
         raise InputError("a sentence must be a JSON object", value=record)
-    for key in ("id", "relation"):
-        if not isinstance(record.get(key), str):
-            raise InputError("must be a string", field=key, value=record.get(key))
+    key, relation = value_of(record, "id", str), value_of(record, "relation", str)
     tokens = TokenText.join(record.get("token"), "token")
-    spans = {role: _span(record, role, tokens) for role in ("subj", "obj")}
-    subject, obj = spans.values()
+    size = len(tokens.starts)
+    spans, entities = [], []
+    for role in ("subj", "obj"):
+        first, last = (value_of(record, f"{role}_{end}", int) for end in ("start", "end"))
+        if not 0 <= first <= last < size:
+            problem = f"token indices must satisfy 0 <= start <= end < {size}, the token count"
+            raise InputError(problem, field=f"{role}_start", value=[first, last])
+        spans.append([first, last])
+        typed = record.get(f"{role}_type") is not None
+        kind = value_of(record, f"{role}_type", str) if typed else None
+        entities.append(tokens.entity(first, last + 1, field=f"{role}_start", kind=kind))
+    subject, obj = spans
     if subject[0] <= obj[1] and obj[0] <= subject[1]:
-        raise InputError(
-            "subject and object overlap", field="obj_start", value=[list(subject), list(obj)]
-        )
-    head, tail = (
-        tokens.entity(start, end + 1, field=f"{role}_start", kind=_kind(record, role))
-        for role, (start, end) in spans.items()
-    )
-    return Sample(record["id"], tokens.text, head, tail, record["relation"])
-
-
-def _span(record: dict[str, Any], role: str, tokens: TokenText) -> tuple[int, int]:
-    keys = f"{role}_start", f"{role}_end"
-    for key in keys:
-        if not whole_number(record.get(key)):
-            raise InputError("must be a whole number", field=key, value=record.get(key))
-    start, end = (record[key] for key in keys)
-    if not 0 <= start <= end < len(tokens.starts):
-        size = len(tokens.starts)
-        problem = f"token indices must satisfy 0 <= start <= end < {size}, the token count"
-        raise InputError(problem, field=keys[0], value=[start, end])
-    return start, end
-
-
-def _kind(record: dict[str, Any], role: str) -> str | None:
-    kind = record.get(f"{role}_type")
-    if kind is not None and (not isinstance(kind, str) or not kind.strip()):
-        raise InputError("must be a string", field=f"{role}_type", value=kind)
-    return kind
+        raise InputError("subject and object overlap", field="obj_start", value=spans)
+    return Sample(key, tokens.text, entities[0], entities[1], relation)

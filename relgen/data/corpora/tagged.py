@@ -29,18 +29,17 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
         if not line.strip() or line.startswith("#"):
             continue
         with checks.record(number):
-            sample = _parse(line.rstrip("\r\n"), f"{name}-{number}")
+            label, tab, tagged = line.rstrip("\r\n").partition("\t")
+            if not tab or not label.strip():
+                problem = "no label and tab before the sentence"
+                raise InputError(problem, value=line.rstrip("\r\n"), remedy=_EXAMPLE)
+            try:
+                text, head, tail = parse(tagged.strip())
+            except MarkupError as error:
+                problem = f"the tags cannot be parsed ({error.reason})"
+                raise InputError(
+                    problem, field="sentence", value=tagged, remedy=_EXAMPLE
+                ) from error
+            sample = Sample(f"{name}-{number}", text, head, tail, label.strip())
             if checks.passes(None, number):
                 yield sample
-
-
-def _parse(line: str, sample_id: str) -> Sample:
-    label, tab, tagged = line.partition("\t")
-    if not tab or not label.strip():
-        raise InputError("no label and tab before the sentence", value=line, remedy=_EXAMPLE)
-    try:
-        parsed = parse(tagged.strip())
-    except MarkupError as error:
-        problem = f"the tags cannot be parsed ({error.reason})"
-        raise InputError(problem, field="sentence", value=tagged, remedy=_EXAMPLE) from error
-    return Sample(sample_id, parsed.text, parsed.head, parsed.tail, label.strip())

@@ -46,12 +46,10 @@ class TokenText:
         White space within a token becomes a single space; an empty token adds none.
 
         Raises:
-            InputError: the value of `field` is not a list of strings, or it is empty.
+            InputError: the value of `field` is something else.
         """
-        if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
-            raise InputError("must be a list of strings", field=field, value=tokens)
-        if not tokens:
-            raise InputError("must not be empty", field=field, value=tokens)
+        if not isinstance(tokens, list) or {type(token) for token in tokens} != {str}:
+            raise InputError("must be a list of strings, and not empty", field=field, value=tokens)
         text, starts, ends = "", list[int](), list[int]()
         for token in tokens:
             word = " ".join(readable(token).split())

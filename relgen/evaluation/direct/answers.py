@@ -22,22 +22,12 @@ class AnswerTrie(NamedTuple):
     Args:
         ids: (N,), token ids.
         parents: (N,), index of the preceding token; -1 at the start of an answer.
-        depths: (N,), number of preceding tokens.
         paths: the indices of each answer's tokens.
     """
 
     ids: Tensor
     parents: Tensor
-    depths: Tensor
     paths: tuple[tuple[int, ...], ...]
-
-    def visible(self) -> Tensor:
-        """Return a mask (N, N), True where a token (row) sees itself or an ancestor (column)."""
-        seen = torch.eye(len(self.ids), dtype=torch.bool)
-        for index, parent in enumerate(self.parents.tolist()):
-            if parent >= 0:
-                seen[index] |= seen[parent]
-        return seen
 
 
 def build_trie(answers: Sequence[Sequence[int]]) -> AnswerTrie:
@@ -52,23 +42,16 @@ def build_trie(answers: Sequence[Sequence[int]]) -> AnswerTrie:
     """
     if not all(answers) or len(set(map(tuple, answers))) < len(answers):
         raise ValueError("answers must differ, and have at least one token")
-    ids: list[int] = []
-    parents: list[int] = []
-    depths: list[int] = []
-    children: dict[tuple[int, int], int] = {}
+    nodes: dict[tuple[int, int], int] = {}  # by parent and token
     paths = []
     for answer in answers:
         node, path = -1, []
-        for depth, token in enumerate(answer):
-            if (node, token) not in children:
-                children[node, token] = len(ids)
-                ids.append(token)
-                parents.append(node)
-                depths.append(depth)
-            node = children[node, token]
+        for token in answer:
+            node = nodes.setdefault((node, token), len(nodes))
             path.append(node)
         paths.append(tuple(path))
-    return AnswerTrie(torch.tensor(ids), torch.tensor(parents), torch.tensor(depths), tuple(paths))
+    parents, ids = zip(*nodes, strict=True)
+    return AnswerTrie(torch.tensor(ids), torch.tensor(parents), tuple(paths))
 
 
 def mean_log_likelihoods(trie: AnswerTrie, log_probabilities: Tensor) -> Tensor:
@@ -76,61 +59,28 @@ def mean_log_likelihoods(trie: AnswerTrie, log_probabilities: Tensor) -> Tensor:
     return torch.stack([log_probabilities[..., list(path)].mean(-1) for path in trie.paths], dim=-1)
 
 
-class Descent:
-    """Greedy decoding of one answer, restricted to the answers of a trie.
+def greedy_answer(trie: AnswerTrie, log_probabilities: Tensor) -> tuple[int, list[float]]:
+    """Decode an answer greedily, restricted to the trie, from the log-probabilities (N,) of all.
 
-    Tokens without an alternative are not left to the model.
-
-    Attributes:
-        answer: index of the answer once it is certain; None before.
-        probabilities: R numbers that sum to 1: for the decoded answer, the product of its choices'
-            probabilities; the answers of a rejected branch share its probability equally.
+    Returns:
+        The answer's index, and R probabilities that sum to 1: for the answer, the product of its
+        choices' probabilities; those of a rejected branch share its probability equally.
     """
-
-    def __init__(self, trie: AnswerTrie) -> None:
-        alone = len(trie.paths) == 1
-        self.answer: int | None = 0 if alone else None
-        self.probabilities = [1.0 if alone else 0.0] * len(trie.paths)
-        self._trie = trie
-        self._open = list(range(len(trie.paths)))  # answers that begin with the decoded tokens
-        self._depth = 0
-        self._mass = 1.0
-
-    def step(self, logits: Tensor) -> list[int]:
-        """Choose the next token by logits (V,).
-
-        Returns:
-            The token and those that must follow it, up to the next choice; none once `answer` is
-            known.
-        """
+    probabilities, mass = [0.0] * len(trie.paths), 1.0
+    remaining, depth = list(range(len(trie.paths))), 0  # answers that begin with the chosen tokens
+    while True:
         branches: dict[int, list[int]] = {}
-        for answer in self._open:
-            token = int(self._trie.ids[self._trie.paths[answer][self._depth]])
-            branches.setdefault(token, []).append(answer)
-        tokens = list(branches)
-        chances = logits[tokens].float().softmax(-1).tolist()
-        best = max(range(len(tokens)), key=lambda place: (chances[place], -place))
-        for token, chance in zip(tokens, chances, strict=True):
-            for answer in branches[token]:
-                self.probabilities[answer] = self._mass * chance / len(branches[token])
-        self._open, self._mass = branches[tokens[best]], self._mass * chances[best]
-        self._depth += 1
-        forced = self.certain()
-        if len(self._open) == 1:
-            self.answer = self._open[0]
-            return []
-        return [tokens[best], *forced]
-
-    def certain(self) -> list[int]:
-        """Return the tokens that continue all open answers, and count them as decoded."""
-        tokens = []
-        while len(self._open) > 1:
-            following = {self._trie.paths[answer][self._depth] for answer in self._open}
-            if len(following) > 1:
-                break
-            tokens.append(int(self._trie.ids[following.pop()]))
-            self._depth += 1
-        return tokens
+        for answer in remaining:
+            branches.setdefault(trie.paths[answer][depth], []).append(answer)
+        chances = log_probabilities[list(branches)].softmax(-1).tolist()
+        for answers, chance in zip(branches.values(), chances, strict=True):
+            for answer in answers:
+                probabilities[answer] = mass * chance / len(answers)
+        best = max(range(len(chances)), key=chances.__getitem__)
+        remaining, mass = list(branches.values())[best], mass * chances[best]
+        if len(remaining) == 1:
+            return remaining[0], probabilities
+        depth += 1
 
 
 def find_label(text: str, schema: RelationSchema) -> str | None:
@@ -141,9 +91,9 @@ def find_label(text: str, schema: RelationSchema) -> str | None:
     """
     line = text.strip().partition("\n")[0]
     titles = {each.name: each.shown for each in schema}
-    exact = [name for name, title in titles.items() if _plain(title) == _plain(line)]
-    if exact:
-        return exact[0]
+    for name, title in titles.items():
+        if _plain(title) == _plain(line):
+            return name
     found = [name for name, title in titles.items() if _within(title, line)]
     # a title within another title that was found does not count
     whole = [

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice, zip_longest
 
 from relgen.data import RelationSchema, Sample, render
 from relgen.prompting import PLAIN, PromptFormat
@@ -61,6 +62,5 @@ def draw_demonstrations(samples: Sequence[Sample], number: int, *, seed: int) ->
         by_relation.setdefault(sample.relation, []).append(sample)
     pools = [rng.sample(pool, len(pool)) for _, pool in sorted(by_relation.items())]
     rng.shuffle(pools)
-    rounds = max(map(len, pools), default=0)
-    order = [pool[turn] for turn in range(rounds) for pool in pools if turn < len(pool)]
-    return tuple(order[:number])
+    order = (sample for turn in zip_longest(*pools) for sample in turn if sample is not None)
+    return tuple(islice(order, number))

@@ -1,14 +1,13 @@
-"""Reads sentences with a language model: the likelihood of each label, or a decoded label.
+"""Reads sentences with a language model, for the likelihood of every label.
 
-The prompt's prefix is read once and cached as keys and values. Likelihoods need one more pass over
-a sentence, followed by all answers as a prefix tree. Constrained decoding reads only the tokens
-between two choices.
+The prompt's prefix is read once and cached as keys and values. A sentence needs one more pass: over
+its own tokens, followed by all answers as a prefix tree.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,64 +15,18 @@ from transformers import DynamicCache
 
 from relgen.common import DType
 from relgen.data import RelationSchema, Sample
-from relgen.evaluation.direct.answers import AnswerTrie, Descent, build_trie
+from relgen.evaluation.direct.answers import build_trie
 from relgen.evaluation.direct.prompt import DirectPrompt
-from relgen.generation import (
-    RaggedCache,
-    check_cacheable,
-    check_fits,
-    context_window,
-)
+from relgen.generation import check_fits, context_window
 from relgen.kernels import accelerate
-from relgen.models import load_language_model, load_tokenizer
+from relgen.models import (
+    check_architecture,
+    lay_out_trees,
+    load_language_model,
+    load_tokenizer,
+    random_texts,
+)
 from relgen.prompting import encode, prompt_format
-
-
-class QuestionBatch(NamedTuple):
-    """B questions of at most Q tokens after a prefix of P, each followed by I tokens of the trie.
-
-    The last token of an answer is predicted but not read.
-
-    Args:
-        ids: (B, Q + I): a question, padding, the trie.
-        positions: (B, Q + I), not counting padding.
-        mask: (B, 1, Q + I, P + Q + I), True where a token sees a key.
-        predictors: (B, M): columns whose states predict the trie's tokens.
-        places: (N,): index of the predictor, below M, of each token of the trie.
-    """
-
-    ids: Tensor
-    positions: Tensor
-    mask: Tensor
-    predictors: Tensor
-    places: Tensor
-
-
-def lay_out(questions: Sequence[Sequence[int]], trie: AnswerTrie, prefix: int) -> QuestionBatch:
-    """Lay out B questions (none empty), a trie of N tokens and a prefix of P for one pass."""
-    lengths = torch.tensor([len(question) for question in questions])  # (B,)
-    # siblings are predicted by the same state: the head runs once for each parent
-    parents, places = torch.unique(trie.parents, return_inverse=True)  # (M,), (N,)
-    inner = parents[parents >= 0]  # (I,)
-    size, width = len(questions), int(lengths.max())
-    ids = torch.zeros(size, width + len(inner), dtype=torch.long)
-    for row, question in enumerate(questions):
-        ids[row, : len(question)] = torch.tensor(question)
-    ids[:, width:] = trie.ids[inner]
-    columns = torch.arange(width)
-    positions = torch.cat(
-        [columns.expand(size, -1), lengths[:, None] + trie.depths[inner].expand(size, -1)], dim=1
-    )
-    seen = torch.zeros(size, width + len(inner), prefix + width + len(inner)).bool()
-    seen[:, :, :prefix] = True
-    # padding sees the tokens before it: softmax over nothing would give NaN
-    seen[:, :width, prefix : prefix + width] = columns[None, :] <= columns[:, None]
-    seen[:, width:, prefix : prefix + width] = (columns < lengths[:, None])[:, None, :]
-    seen[:, width:, prefix + width :] = trie.visible()[inner][:, inner]
-    # parents are sorted: -1 (the question's last token), then the inner tokens
-    after = width + torch.arange(len(inner)).expand(size, -1)
-    predictors = torch.cat([lengths[:, None] - 1, after], dim=1)  # (B, M)
-    return QuestionBatch(ids, prefix + positions, seen[:, None], predictors, places)
 
 
 class DirectReader:
@@ -93,8 +46,8 @@ class DirectReader:
         device: torch.device,
     ) -> None:
         self.tokenizer = load_tokenizer(model)
+        check_architecture(model, "direct classification", direct_difference)
         loaded: Any = load_language_model(model, dtype=dtype, device=device)
-        check_cacheable(loaded.config)
         self.model: Any = loaded.to(device).eval()
         accelerate(self.model, for_="generation")
         self.prompt = DirectPrompt(prompt_format(self.tokenizer), schema, tuple(demonstrations))
@@ -106,9 +59,12 @@ class DirectReader:
         self._name = model
         self._window = context_window(loaded.config)
         self._longest = max(map(len, self.trie.paths))
-        self._prefix_cache = RaggedCache(loaded.config.get_text_config().num_hidden_layers)
-        self._append(self._prefix_cache, [self.prefix])
-        self._copies = RaggedCache(len(self._prefix_cache.layers))
+        # siblings are predicted by the same state: the head runs once for each parent. Parents are
+        # sorted: -1 stands for the question's last token, and the last of an answer is not read
+        parents, self._predictors = torch.unique(self.trie.parents, return_inverse=True)  # M, N
+        self._inner = self.trie.ids[parents[1:]].tolist()
+        self._above = self._predictors[parents[1:]]  # (M - 1,)
+        self._states = _read_prefix(self.model, self.prefix)
 
     def question(self, sample: Sample) -> list[int]:
         """Return the tokens of a sentence and of the cue, which follow the prefix.
@@ -134,45 +90,62 @@ class DirectReader:
             (B, N), float32, on the CPU.
         """
         questions = [self.question(sample) for sample in samples]
-        batch = lay_out(questions, self.trie, len(self.prefix))
-        device = self.model.device
-        # views: the pass concatenates its own keys, so these stay unchanged
-        kept = [
-            tuple(x[:1, :, : len(self.prefix)].expand(len(samples), -1, -1, -1) for x in states)
-            for states in self._prefix_cache.states()
+        last = [len(question) - 1 for question in questions]
+        trees = [
+            ([*question, *self._inner], [*range(-1, end), *(self._above + end).tolist()])
+            for question, end in zip(questions, last, strict=True)
         ]
-        states = self.model.get_decoder()(
-            input_ids=batch.ids.to(device),
-            attention_mask=batch.mask.to(device),
-            position_ids=batch.positions.to(device),
-            past_key_values=DynamicCache(kept),
-            use_cache=True,
-        ).last_hidden_state  # (B, Q + N, D)
-        rows = torch.arange(len(samples), device=device)[:, None]
-        head = self.model.get_output_embeddings()
-        logits = head(states[rows, batch.predictors.to(device)]).float()  # (B, M, V)
-        places, ids = batch.places.to(device), self.trie.ids.to(device)
-        result: Tensor = logits[:, places, ids] - logits.logsumexp(-1)[:, places]
+        columns = torch.tensor(last)[:, None] + torch.arange(len(self._inner) + 1)  # (B, M)
+        logits = _tree_logits(self.model, self._states, trees, columns)
+        device = self.model.device
+        predictors, answers = self._predictors.to(device), self.trie.ids.to(device)
+        result: Tensor = logits[:, predictors, answers] - logits.logsumexp(-1)[:, predictors]
         return result.cpu()
 
-    @torch.inference_mode()
-    def decode(self, samples: Sequence[Sample]) -> list[Descent]:
-        """Decode an answer for each sample greedily, restricted to the labels."""
-        descents = [Descent(self.trie) for _ in samples]
-        cache = self._copies
-        cache.copy_rows(self._prefix_cache, [0] * len(samples))
-        tokens = [
-            [*self.question(sample), *descent.certain()]
-            for sample, descent in zip(samples, descents, strict=True)
-        ]
-        while any(descent.answer is None for descent in descents):
-            logits = self._append(cache, tokens)  # (B, V)
-            for row, descent in enumerate(descents):
-                new = descent.step(logits[row]) if descent.answer is None else []
-                # a finished row reads a dummy token: removing it would copy all others
-                tokens[row] = new or [0]
-        return descents
 
-    @torch.inference_mode()
-    def _append(self, cache: RaggedCache, rows: Sequence[Sequence[int]]) -> Tensor:
-        return cache.append(self.model, range(len(rows)), rows, self.model.device)
+def _read_prefix(model: Any, ids: Sequence[int]) -> list[tuple[Tensor, Tensor]]:
+    """Return the keys and values of a prefix of P tokens in each layer, (1, H, P, D)."""
+    cache: Any = DynamicCache()
+    row = torch.tensor([ids], device=model.device)
+    with torch.inference_mode():
+        model.get_decoder()(input_ids=row, past_key_values=cache, use_cache=True)
+    return [(layer.keys, layer.values) for layer in cache.layers]
+
+
+def _tree_logits(
+    model: Any,
+    prefix: Sequence[tuple[Tensor, Tensor]],
+    trees: Sequence[tuple[Sequence[int], Sequence[int]]],
+    columns: Tensor,
+) -> Tensor:
+    """Return the logits at M columns of B trees after a prefix, (B, M, V), in float32."""
+    device = model.device
+    ids, positions, mask = (part.to(device) for part in lay_out_trees(trees, prefix[0][0].shape[2]))
+    # views: the pass concatenates its own keys, so these stay unchanged
+    kept = [tuple(x.expand(len(trees), -1, -1, -1) for x in states) for states in prefix]
+    states = model.get_decoder()(
+        input_ids=ids,
+        attention_mask=mask,
+        position_ids=positions,
+        past_key_values=DynamicCache(kept),
+        use_cache=True,
+    ).last_hidden_state  # (B, T, D)
+    rows = torch.arange(len(trees), device=device)[:, None]
+    logits: Tensor = model.get_output_embeddings()(states[rows, columns.to(device)])
+    return logits.float()
+
+
+def direct_difference(model: Any) -> Tensor:
+    """Return how much the logits of answers differ from those of plain texts, (2, V).
+
+    For `relgen.models.check_architecture`.
+    """
+    prefix, question, first, second = random_texts(4, 8, 8, 2, 6)
+    fork, tree = len(question), [*question, *first, *second]
+    parents = list(range(-1, len(tree) - 1))
+    parents[fork + len(first)] = fork - 1
+    columns = torch.tensor([[fork + len(first) - 1, len(tree) - 1]])
+    texts = [[*prefix, *question, *answer] for answer in (first, second)]
+    plain = [model(input_ids=torch.tensor([ids]), use_cache=False).logits[0, -1] for ids in texts]
+    packed = _tree_logits(model, _read_prefix(model, prefix), [(tree, parents)], columns)[0]
+    return packed - torch.stack(plain)

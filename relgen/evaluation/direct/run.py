@@ -14,14 +14,15 @@ from relgen.common import (
     inputs_hash,
     map_in_chunks,
     read_json,
+    upcast,
     write_json,
     write_jsonl,
 )
 from relgen.data import RelationSchema, Sample, load_schema, read_samples, repeated_texts
-from relgen.evaluation.direct.answers import find_label, mean_log_likelihoods
+from relgen.evaluation.direct.answers import find_label, greedy_answer, mean_log_likelihoods
 from relgen.evaluation.direct.prompt import DirectPrompt, draw_demonstrations
-from relgen.evaluation.direct.settings import DirectSettings
 from relgen.evaluation.scores import score_labels
+from relgen.evaluation.settings import DirectOptions, DirectSettings
 from relgen.generation import DraftRequest, GenerationSettings, find_engine
 from relgen.models import find_device
 from relgen.prompting import Prompt
@@ -34,26 +35,11 @@ Row = tuple[str | None, list[float], str | None]
 Asker = Callable[[Sequence[Sample]], list[Row]]
 
 
-def classify(
-    settings: DirectSettings,
-    *,
-    train: str | Path,
-    test: str | Path,
-    schema: str | Path,
-    out: str | Path,
-    force: bool = False,
-) -> dict[str, Any]:
-    """Write `predictions.jsonl`, `scores.json` and `direct.json` (a summary) to a folder.
+def classify(options: DirectOptions) -> dict[str, Any]:
+    """Write `predictions.jsonl`, `scores.json` and `direct.json` (a summary) to the folder `out`.
 
     Called again with the same settings and inputs, a killed run resumes and a finished one is kept.
-
-    Args:
-        settings: the model and the way to ask it.
-        train: samples to show; not read when `shots` is 0.
-        test: samples to classify.
-        schema: path or shipped name.
-        out: the folder.
-        force: replace answers of other settings or inputs in the folder.
+    The training samples are not read when none is shown.
 
     Returns:
         The summary: the settings, `samples`, `unparseable` answers, `micro_f1`, `seconds`.
@@ -61,21 +47,27 @@ def classify(
     Raises:
         InputError: an input cannot be used, or labelled sentences are test sentences as well.
     """
-    out, relations = Path(out), load_schema(schema)
+    settings = upcast(DirectSettings, options)
+    out, relations = Path(options.out), load_schema(options.schema)
     if out.is_file():
         raise InputError("this is a file, not a folder", path=out, remedy="give --out a folder")
-    header = inputs_hash(settings, [train, test], relations.to_dict())
-    finished = _finished_summary(out / "direct.json", header, force=force)
+    header = inputs_hash(settings, [options.train, options.test], relations.to_dict())
+    finished = _finished_summary(out / "direct.json", header, force=options.force)
     if finished is not None:
         return finished
-    samples = read_samples(test, schema=relations)
-    shown = _demonstrations(settings, train, samples, relations)
+    samples = read_samples(options.test, schema=relations)
+    shown = _demonstrations(settings, options.train, samples, relations)
     began = time.monotonic()
     ask = (_free if settings.answer == "free" else _among_labels)(settings, relations, shown)
     # sentences of similar length share a batch
     order = sorted(range(len(samples)), key=lambda i: len(samples[i].text))
     partial = out / ".predictions.partial"
-    found = map_in_chunks(ask, [samples[i] for i in order], partial, header, title="Asking")
+
+    def in_batches(chunk: Sequence[Sample]) -> list[Row]:
+        starts = range(0, len(chunk), _BATCH)
+        return [row for start in starts for row in ask(chunk[start : start + _BATCH])]
+
+    found = map_in_chunks(in_batches, [samples[i] for i in order], partial, header, title="Asking")
     rows = [row for _, row in sorted(zip(order, found, strict=True))]
     named = [label for label, _, _ in rows]
     scores = score_labels(named, [sample.relation for sample in samples], relations)
@@ -90,7 +82,7 @@ def classify(
     }
     lines = (_line(sample, row, relations) for sample, row in zip(samples, rows, strict=True))
     write_jsonl(out / "predictions.jsonl", lines)
-    write_json(out / "scores.json", scores.to_json())
+    write_json(out / "scores.json", asdict(scores))
     write_json(out / "direct.json", summary)
     partial.unlink()
     return summary
@@ -136,19 +128,15 @@ def _among_labels(
     reader = DirectReader(settings.model, schema, shown, dtype=settings.dtype, device=device)
 
     def ask(samples: Sequence[Sample]) -> list[Row]:
-        found: list[tuple[int | None, list[float]]] = []
-        for start in range(0, len(samples), _BATCH):
-            batch = samples[start : start + _BATCH]
-            if settings.answer == "constrained":
-                found += [(each.answer, each.probabilities) for each in reader.decode(batch)]
-            else:
-                means = mean_log_likelihoods(reader.trie, reader.log_probabilities(batch))
-                chances = means.softmax(-1)  # (B, R)
-                found += zip(chances.argmax(-1).tolist(), chances.tolist(), strict=True)
+        logs = reader.log_probabilities(samples)  # (B, N)
+        if settings.answer == "constrained":
+            found = [greedy_answer(reader.trie, row) for row in logs]
+        else:
+            chances = mean_log_likelihoods(reader.trie, logs).softmax(-1)  # (B, R)
+            found = list(zip(chances.argmax(-1).tolist(), chances.tolist(), strict=True))
         return [
             (schema.labels[answer], [round(p, 6) for p in probabilities], None)
             for answer, probabilities in found
-            if answer is not None
         ]
 
     return ask
@@ -168,28 +156,23 @@ def _free(settings: DirectSettings, schema: RelationSchema, shown: Sequence[Samp
     backend = engine.open()
 
     def ask(samples: Sequence[Sample]) -> list[Row]:
-        rows: list[Row] = []
-        for start in range(0, len(samples), _BATCH):
-            backend.reset()
-            questions = [
-                Prompt(prompt.prefix, (prompt.question(s),), prompt.cue, engine.format.terminator)
-                for s in samples[start : start + _BATCH]
-            ]
-            try:
-                backend.prefill(dict(enumerate(questions)))
-            except InputError as error:  # its remedy is meant for `relgen generate`
-                remedy = "show fewer labelled samples (--shots)"
-                raise InputError(
-                    error.problem, field=error.field, value=settings.model, remedy=remedy
-                ) from error
-            requests = [
-                DraftRequest(number, "", _FREE_TOKENS, one_line=True, grammar=None)
-                for number in range(len(questions))
-            ]
-            for text in (draft.text for draft in backend.decode(requests)):
-                label = find_label(text, schema)
-                rows.append((label, [float(label == each) for each in schema.labels], text))
-        return rows
+        backend.reset()
+        questions = [
+            Prompt(prompt.prefix, (prompt.question(s),), prompt.cue, engine.format.terminator)
+            for s in samples
+        ]
+        try:
+            backend.prefill(dict(enumerate(questions)))
+        except InputError as error:  # its remedy is meant for `relgen generate`
+            raise error.at(remedy="show fewer labelled samples (--shots)") from error
+        requests = [
+            DraftRequest(number, "", _FREE_TOKENS, one_line=True, grammar=None)
+            for number in range(len(questions))
+        ]
+        texts = [draft.text for draft in backend.decode(requests)]
+        named = [find_label(text, schema) for text in texts]
+        chances = [[float(label == each) for each in schema.labels] for label in named]
+        return list(zip(named, chances, texts, strict=True))
 
     return ask
 

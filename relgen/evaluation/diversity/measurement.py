@@ -16,7 +16,6 @@ computed on a random sample of a large relation's sentences. `overall` is the me
 
 from __future__ import annotations
 
-import math
 import random
 import sys
 from collections import Counter
@@ -24,26 +23,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from relgen.data import Sample
 from relgen.evaluation.diversity import text
-from relgen.evaluation.diversity.vectors import mean_pairwise_cosine, vendi_score
 from relgen.evaluation.statistics import mean
 
 if TYPE_CHECKING:
     from relgen.models import SentenceEncoder
 
-MEASURES = (
-    "cosine",
-    "cosine_masked",
-    "distinct_1",
-    "distinct_2",
-    "distinct_3",
-    "self_bleu",
-    "vendi",
-    "word_repetition",
-    "phrasings",
-)
 SELF_BLEU_SENTENCES = 5_000
 """Largest number of sentences of one relation on which self-BLEU is computed."""
 _BLOCK = 16_384
@@ -52,41 +40,32 @@ _BLOCK = 16_384
 def measure(
     samples: Sequence[Sample],
     *,
-    encoder: SentenceEncoder | str,
+    encoder: SentenceEncoder,
     seed: int,
     size: int | Mapping[str, int] | None = None,
-    self_bleu_sentences: int = SELF_BLEU_SENTENCES,
 ) -> dict[str, Any]:
     """Measure the diversity of each relation's samples, and average over relations.
 
-    `seed` and `size` are those of `draw`; self-BLEU is computed on at most `self_bleu_sentences` of
-    each relation.
+    `seed` and `size` are those of `draw`.
 
     Returns:
         `{"overall": {measure: value}, "per_relation": {label: {measure: value}}, "size": n,
         "sizes": {label: n}, "self_bleu_sizes": {label: n}, "encoder": name}`, ready for JSON. A
         value is None when it is not defined for so few samples. `size` is the largest of `sizes`.
     """
-    if isinstance(encoder, str):
-        from relgen.models import SentenceEncoder
-
-        encoder = SentenceEncoder(encoder)
     drawn = draw(samples, size=size, seed=seed)
-    per_relation = {}
-    for label, group in drawn.items():
-        rng = random.Random(f"self_bleu/{seed}/{label}")
-        values = {
-            **_vector_measures(group, encoder),
-            **_text_measures(group, rng, self_bleu_sentences),
-        }
-        per_relation[label] = {name: values[name] for name in MEASURES}
+    per_relation = {
+        label: _measures(group, encoder, random.Random(f"self_bleu/{seed}/{label}"))
+        for label, group in drawn.items()
+    }
     sizes = {label: len(group) for label, group in drawn.items()}
+    measures = next(iter(per_relation.values()), {})
     return {
-        "overall": {name: mean([of[name] for of in per_relation.values()]) for name in MEASURES},
+        "overall": {name: mean([of[name] for of in per_relation.values()]) for name in measures},
         "per_relation": per_relation,
         "size": max(sizes.values(), default=0),
         "sizes": sizes,
-        "self_bleu_sizes": {label: min(n, self_bleu_sentences) for label, n in sizes.items()},
+        "self_bleu_sizes": {label: min(n, SELF_BLEU_SENTENCES) for label, n in sizes.items()},
         "encoder": encoder.name,
     }
 
@@ -113,48 +92,68 @@ def draw(
     return drawn
 
 
-def common_sizes(*sets: Sequence[Sample], size: int | None = None) -> dict[str, int]:
-    """Return the number of samples, at most `size`, that all sets have of each common relation."""
-    counts = [Counter(sample.relation for sample in samples) for samples in sets]
-    smallest = {label: min(of[label] for of in counts) for label in counts[0]}
-    limit = size or max(smallest.values(), default=0)
-    return {label: min(number, limit) for label, number in smallest.items() if number}
+def common_sizes(
+    ours: Sequence[Sample], theirs: Sequence[Sample], *, size: int | None = None
+) -> dict[str, int]:
+    """Return the number of samples, at most `size`, that both sets have of each common relation."""
+    smallest = Counter(s.relation for s in ours) & Counter(s.relation for s in theirs)
+    return {label: min(number, size or number) for label, number in smallest.items()}
 
 
-def _vector_measures(
-    samples: Sequence[Sample], encoder: SentenceEncoder
+def _measures(
+    samples: Sequence[Sample], encoder: SentenceEncoder, rng: random.Random
 ) -> dict[str, float | None]:
-    """Compute the vector measures with one block of vectors in memory at a time."""
+    """Compute all measures of one relation, with one block of vectors in memory at a time."""
     total = masked_total = products = torch.zeros((), dtype=torch.float64)
-    count = len(samples)
-    for start in range(0, count, _BLOCK):
+    size = len(samples)
+    for start in range(0, size, _BLOCK):
         block = samples[start : start + _BLOCK]
         vectors = encoder.encode([sample.text for sample in block]).double()  # (b, d)
         total = total + vectors.sum(0)
         products = products + vectors.T @ vectors
         masked = encoder.encode([text.masked(sample) for sample in block])  # (b, d)
         masked_total = masked_total + masked.sum(0, dtype=torch.float64)
-    values = {
-        "cosine": mean_pairwise_cosine(total, count).item(),
-        "cosine_masked": mean_pairwise_cosine(masked_total, count).item(),
-        "vendi": vendi_score(products, count).item(),
-    }
-    return {name: None if math.isnan(value) else value for name, value in values.items()}
-
-
-def _text_measures(
-    samples: Sequence[Sample], rng: random.Random, self_bleu_sentences: int
-) -> dict[str, float | None]:
     # interned: one string for all occurrences of a word
     sentences = [[sys.intern(word) for word in text.words(sample.text)] for sample in samples]
     drawn = sentences
-    if len(sentences) > self_bleu_sentences:
-        drawn = rng.sample(sentences, self_bleu_sentences)
+    if size > SELF_BLEU_SENTENCES:
+        drawn = rng.sample(sentences, SELF_BLEU_SENTENCES)
     return {
+        "cosine": mean_pairwise_cosine(total, size) if size > 1 else None,
+        "cosine_masked": mean_pairwise_cosine(masked_total, size) if size > 1 else None,
         "distinct_1": text.distinct(sentences, 1),
         "distinct_2": text.distinct(sentences, 2),
         "distinct_3": text.distinct(sentences, 3),
         "self_bleu": text.self_bleu(drawn),
+        "vendi": vendi_score(products, size),
         "word_repetition": text.word_repetition(sentences),
-        "phrasings": len({text.phrasing(sample) for sample in samples}) / len(samples),
+        "phrasings": len({text.phrasing(sample) for sample in samples}) / size,
     }
+
+
+def mean_pairwise_cosine(total: Tensor, count: int) -> float:
+    """Return the mean cosine over all pairs of n unit vectors, computed from their sum alone.
+
+    ‖Σv‖² = n + Σ_{i≠j} v_i·v_j, so the mean over the n(n − 1) ordered pairs is
+    (‖Σv‖² − n) / (n(n − 1)).
+
+    Args:
+        total: (d,), sum of the vectors.
+        count: n, at least 2.
+    """
+    return float(total.square().sum() - count) / (count * (count - 1))
+
+
+def vendi_score(products: Tensor, count: int) -> float:
+    """Return the effective number of different vectors: exp of the entropy of K/n's eigenvalues.
+
+    K is the n x n Gram matrix XXᵀ of the unit vectors (Friedman and Dieng 2023, definition 3.1).
+    Its non-zero eigenvalues are those of XᵀX. The score is 1 for n copies of a vector, and n for n
+    orthogonal vectors.
+
+    Args:
+        products: (d, d), XᵀX.
+        count: n, at least 1.
+    """
+    eigenvalues = torch.linalg.eigvalsh(products / count).clamp(min=0)
+    return torch.special.entr(eigenvalues).sum().exp().item()

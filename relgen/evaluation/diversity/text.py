@@ -14,6 +14,8 @@ from collections.abc import Iterable, Sequence
 from relgen.data import Sample, normalised
 
 NEUTRAL_WORD = "something"
+_ORDERS = 4
+"""BLEU's longest n-grams; all orders have equal weights."""
 
 # English; in other languages, every word counts as a content word
 _FUNCTION_WORDS = (
@@ -78,37 +80,33 @@ def word_repetition(sentences: Iterable[Sequence[str]]) -> float | None:
     return sum(count for word, count in times.items() if sentences_with[word] > 1) / total
 
 
-def self_bleu(sentences: Sequence[Sequence[str]], max_order: int = 4) -> float | None:
-    """Return the mean BLEU of each sentence against all the others (Zhu et al. 2018).
+def self_bleu(sentences: Sequence[Sequence[str]]) -> float | None:
+    """Return the mean BLEU-4 of each sentence against all the others (Zhu et al. 2018).
 
     Zero n-gram matches count as 0.1, as in the reference implementation (Texygen: Chen and Cherry
     2014, method 1); the brevity penalty uses the nearest length, and the shorter of two equally
     near ones. Counts are clipped by each n-gram's two highest counts, so time is linear in the
     number of sentences. Memory: about 10 kB per sentence.
-
-    Args:
-        sentences: the words of each sentence.
-        max_order: longest n-grams; all orders have equal weights.
     """
     if len(sentences) < 2:
         return None
     counts = [
-        [Counter(_grams(sentence, order)) for order in range(1, max_order + 1)]
+        [Counter(_grams(sentence, order)) for order in range(1, _ORDERS + 1)]
         for sentence in sentences
     ]
-    top = [_two_highest([of[order] for of in counts]) for order in range(max_order)]
+    top = [_two_highest([of[order] for of in counts]) for order in range(_ORDERS)]
     lengths = sorted(map(len, sentences))
     scores = []
     for index, (sentence, of) in enumerate(zip(sentences, counts, strict=True)):
         logs = 0.0
-        for order in range(max_order):
+        for order in range(_ORDERS):
             matches: float = 0
             for gram, count in of[order].items():
                 holder, highest, second = top[order][gram]
                 matches += min(count, second if holder == index else highest)
             if order == 0 and not matches:
                 break
-            logs += math.log((matches or 0.1) / max(1, len(sentence) - order)) / max_order
+            logs += math.log((matches or 0.1) / max(1, len(sentence) - order)) / _ORDERS
         else:
             nearest = _nearest_other(lengths, len(sentence))
             penalty = 1 if len(sentence) > nearest else math.exp(1 - nearest / len(sentence))

@@ -11,37 +11,25 @@ import math
 import mmap
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
-from transformers import Cache, PretrainedConfig
+from transformers import Cache
 from transformers.cache_utils import CacheLayerMixin
-
-from relgen.common import InputError
 
 _STEP = 128
 _PRIVATE = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if os.name == "posix" else {}
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """The slots that a forward pass writes.
+class Placement(NamedTuple):
+    """The slots that a forward pass writes."""
 
-    Args:
-        rows: (B,) rows of the cache.
-        slots: (B, T) slots in these rows, which are also the tokens' positions.
-        length: L, number of keys that the pass sees in each row.
-        total: number of rows in the cache.
-        in_front: True if the rows are the first B in order, so that reading needs no copy.
-    """
-
-    rows: Tensor
-    slots: Tensor
-    length: int
-    total: int
-    in_front: bool
+    rows: Tensor  # (B,)
+    slots: Tensor  # (B, T), also the tokens' positions
+    length: int  # L, number of keys that the pass sees in each row
+    total: int  # number of rows in the cache
+    in_front: bool  # the rows are the first B in order, so that reading needs no copy
 
 
 class RaggedLayer(CacheLayerMixin):
@@ -128,19 +116,13 @@ class RaggedCache(Cache):
     def ragged(self) -> list[RaggedLayer]:
         return cast(list[RaggedLayer], self.layers)
 
-    def states(self) -> list[tuple[Tensor, Tensor]]:
-        """Return keys and values of each layer that has been written to; see `RaggedLayer`."""
-        return [layer.held() for layer in self.ragged if layer.is_initialized]
-
-    def append(
-        self, model: Any, rows: Sequence[int], news: Sequence[Sequence[int]], device: torch.device
-    ) -> Tensor:
+    def append(self, model: Any, rows: Sequence[int], news: Sequence[Sequence[int]]) -> Tensor:
         """Run a causal language model over new tokens (`news`, at least one each) of B rows.
 
         Returns:
             The logits after each row's last token, (B, V), in float32 or float64.
         """
-        counts = [len(new) for new in news]
+        device, counts = model.device, [len(new) for new in news]
         width = max(counts)
         ids = torch.tensor([[*new, *[0] * (width - len(new))] for new in news])  # (B, T)
         positions, mask = self.place(rows, counts, device)
@@ -224,17 +206,3 @@ def pages_of_zeros(like: Tensor, shape: tuple[int, ...]) -> Tensor:
         return like.new_zeros(shape)
     pages = mmap.mmap(-1, math.prod(shape) * like.itemsize, **_PRIVATE)
     return torch.frombuffer(pages, dtype=like.dtype).view(shape)
-
-
-def check_cacheable(config: PretrainedConfig) -> None:
-    """Raise InputError unless all of the model's layers use full attention."""
-    text = config.get_text_config()
-    kinds = set(getattr(text, "layer_types", None) or ["full_attention"])
-    window = getattr(text, "sliding_window", None) if not hasattr(text, "layer_types") else None
-    if kinds != {"full_attention"} or window:
-        raise InputError(
-            "generation needs a model with full attention in all layers",
-            field="model",
-            value=sorted(kinds) if not window else f"sliding_window: {window}",
-            remedy="use a Llama, Qwen2, Qwen3 or SmolLM2 model",
-        )

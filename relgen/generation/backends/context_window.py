@@ -8,12 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 from relgen.common import InputError
-from relgen.generation.settings import GenerationSettings
-
-_REMEDY = {
-    "obo": "give more `chains`, each of which gets shorter, a `window`, or ask for fewer `samples`",
-    "aao": "show fewer labelled samples (`shown`)",
-}
 
 
 def context_window(config: Any) -> int | None:
@@ -42,15 +36,3 @@ def check_fits(prompt: int, new: int, window: int | None, *, model: str, remedy:
             value=model,
             remedy=remedy,
         )
-
-
-def check_prompt(prompt: int, window: int | None, settings: GenerationSettings) -> None:
-    """Raise InputError if a prompt leaves no room for one more sample.
-
-    A longer answer (AAO) may reach the end of the window: its unfinished line is then rejected.
-    """
-    remedy = (
-        f"{_REMEDY[settings.mode]}, or lower `max_new_tokens` ({settings.max_new_tokens}); this "
-        "starts a new generation, and the samples of this one stay in its journal"
-    )
-    check_fits(prompt, settings.max_new_tokens, window, model=settings.model, remedy=remedy)

@@ -61,7 +61,7 @@ class DraftCache(RaggedCache):
 
     def drop(self, row: int) -> None:
         """Remove a draft, and its chain with the chain's last draft; last entries fill the gaps."""
-        if self.states():
+        if self.ragged[0].is_initialized:
             super().drop(row)
         else:
             self.lengths.pop()
@@ -82,9 +82,8 @@ class DraftCache(RaggedCache):
 
         Args:
             layer: index of the layer.
-            query: (B, H, 1, D).
-            key: (B, G, T, D), of the drafts' own tokens; H is a multiple of G.
-            value: (B, G, T, D).
+            query: (B, H, 1, D), with H a multiple of G.
+            key, value: (B, G, T, D), of the drafts' own tokens.
             scale: of the scores; 1/√D when None.
 
         Returns:
@@ -131,10 +130,8 @@ class DraftCache(RaggedCache):
             self._flat[own] = chain * most + torch.arange(len(own))
         lengths = torch.tensor(self._prompts.lengths)[:, None, None]
         slots = torch.arange(int(lengths.max()))
-        (states, _), *_ = self._prompts.states()
-        self._hidden = torch.zeros(slots.shape, dtype=states.dtype).where(
-            slots < lengths, -math.inf
-        )
+        zeros = torch.zeros(slots.shape, dtype=self._prompts.ragged[0].dtype)
+        self._hidden = zeros.where(slots < lengths, -math.inf)
 
 
 def _attend(scores: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:

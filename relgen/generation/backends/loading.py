@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from relgen.common import InputError
 from relgen.generation.backends.base import Backend
 from relgen.generation.backends.server_protocol import unsent
 from relgen.generation.files.journal import Journal
 from relgen.generation.settings import GenerationSettings
-from relgen.models import find_device, load_adapter, load_language_model, load_tokenizer
+from relgen.models import (
+    check_architecture,
+    find_device,
+    load_adapter,
+    load_language_model,
+    load_tokenizer,
+)
 from relgen.prompting import CHAT, PromptFormat, prompt_format, server_format, stop_ids
 
 if TYPE_CHECKING:
@@ -21,8 +26,7 @@ if TYPE_CHECKING:
     from relgen.generation.backends.transformers import TransformersBackend
 
 
-@dataclass(frozen=True, slots=True)
-class Engine:
+class Engine(NamedTuple):
     """A language model that is loaded, or a server that is connected to, when `open` is called."""
 
     format: PromptFormat
@@ -35,12 +39,28 @@ def find_engine(settings: GenerationSettings, journal: Journal | None) -> Engine
     Raises:
         InputError: the tokeniser cannot be loaded, or a package is missing.
     """
-    if settings.backend == "openai":
-        assert journal is not None
-        return _server(settings, journal)
-    tokenizer = load_tokenizer(settings.model)
-    found = prompt_format(tokenizer)
-    return Engine(found, lambda: load_backend(settings, tokenizer, found.terminator))
+    if (server := settings.server) is None:
+        tokenizer = load_tokenizer(settings.model)
+        found = prompt_format(tokenizer)
+        return Engine(found, lambda: load_backend(settings, tokenizer, found.terminator))
+    assert journal is not None
+    try:
+        from relgen.generation.backends.server import ServerBackend
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"needs the package {error.name}",
+            field="backend",
+            value=settings.backend,
+            remedy="pip install 'relgen-re[openai]'",
+        ) from error
+    if names := unsent(settings):
+        known = "; if yours does, name it by --server-kind" if server.kind == "other" else ""
+        said = f"a server of kind {server.kind} takes no {', '.join(names)}{known}"
+        print(f"warning: {said}", file=sys.stderr)
+    if server.api == "chat":
+        return Engine(CHAT, lambda: ServerBackend(settings, journal))
+    form = server_format(load_tokenizer(server.tokenizer or settings.model))
+    return Engine(form, lambda: ServerBackend(settings, journal))
 
 
 def load_backend(
@@ -56,8 +76,10 @@ def load_backend(
     from transformers.utils import logging as transformers_logging
 
     from relgen.generation.backends.transformers import TransformersBackend
+    from relgen.generation.backends.verification import decoding_difference
     from relgen.kernels import accelerate
 
+    check_architecture(settings.model, "generation", decoding_difference)
     transformers_logging.disable_progress_bar()  # ours is the one to watch
     device = find_device(settings.device)
     model: Any = load_language_model(
@@ -76,25 +98,3 @@ def load_backend(
     accelerate(model, for_="generation")
     stops = stop_ids(tokenizer, terminator, lines=settings.answer_samples)
     return TransformersBackend(model, tokenizer, settings, stops)
-
-
-def _server(settings: GenerationSettings, journal: Journal) -> Engine:
-    try:
-        from relgen.generation.backends.server import ServerBackend
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f"needs the package {error.name}",
-            field="backend",
-            value=settings.backend,
-            remedy="pip install 'relgen-re[openai]'",
-        ) from error
-    server = settings.server
-    assert server is not None
-    if names := unsent(settings):
-        known = "; if yours does, name it by --server-kind" if server.kind == "other" else ""
-        said = f"a server of kind {server.kind} takes no {', '.join(names)}{known}"
-        print(f"warning: {said}", file=sys.stderr)
-    form = CHAT
-    if server.api == "completions":
-        form = server_format(load_tokenizer(server.tokenizer or settings.model))
-    return Engine(form, lambda: ServerBackend(settings, journal))

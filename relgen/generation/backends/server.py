@@ -13,10 +13,11 @@ import asyncio
 import json
 import os
 import random
-from collections import deque
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
+import httpx2
 import openai
 
 from relgen.common import InputError
@@ -27,24 +28,19 @@ from relgen.generation.backends.server_protocol import (
     read_answer,
     request_body,
 )
-from relgen.generation.backends.server_transport import bounded_client
 from relgen.generation.files.journal import Journal, Usage
 from relgen.generation.settings import GenerationSettings
 from relgen.prompting import Prompt
 
+MAX_ANSWER_BYTES = 16 * 2**20
+"""Far more than a thousand tokens with their log-probabilities."""
 _NO_KEY = "none"  # the client requires a key; servers without keys ignore it
 _LONGEST_PAUSE = 8.0
 _REMEDIES = {
-    401: "is the key in {variable} right?",
-    403: "is the key in {variable} right?",
+    **dict.fromkeys([401, 403], "is the key in {variable} right?"),
+    **dict.fromkeys([400, 422], "do model, kind and api fit this server?"),
     404: "are base_url (with /v1) and model right?",
-    400: "do model, kind and api fit this server?",
-    422: "do model, kind and api fit this server?",
 }
-
-
-class BudgetError(InputError):
-    """The run has used up its budget of tokens or money."""
 
 
 class ServerBackend:
@@ -72,7 +68,12 @@ class ServerBackend:
             )
         self._key = key or _NO_KEY
         self._runner = asyncio.Runner()
-        self._client: openai.AsyncOpenAI | None = None
+        self._client = openai.AsyncOpenAI(
+            api_key=self._key,
+            base_url=self._server.base_url,
+            max_retries=self._server.retries,
+            http_client=bounded_client(self._server.timeout, self._server.concurrency),
+        )
 
     def prefill(self, prompts: Mapping[int, Prompt]) -> None:
         """Store the prompts; a server caches common prefixes itself."""
@@ -82,8 +83,7 @@ class ServerBackend:
         """Request the drafts, and record each answer as it arrives.
 
         Raises:
-            BudgetError: the run has used up its tokens or its money.
-            InputError: the server refuses, or all retries have failed.
+            InputError: the budget is used up, the server refuses, or all retries have failed.
         """
         return self._runner.run(self._ask_all(requests))
 
@@ -91,40 +91,26 @@ class ServerBackend:
         self._prompts.clear()
 
     def close(self) -> None:
-        if self._client is not None:
-            self._runner.run(self._client.close())
-            self._client = None
+        self._runner.run(self._client.close())
         self._runner.close()
 
     async def _ask_all(self, requests: Sequence[DraftRequest]) -> list[Draft]:
-        """Run workers until no request is left or one has failed for good.
-
-        Requests in flight at that moment are still awaited, since they may be billed.
-        """
-        if self._client is None:
-            self._client = openai.AsyncOpenAI(
-                api_key=self._key,
-                base_url=self._server.base_url,
-                max_retries=self._server.retries,
-                http_client=bounded_client(self._server.timeout, self._server.concurrency),
-            )
-        missing, drafts = deque(enumerate(requests)), dict[int, Draft]()
+        """Send the requests until one fails for good; those in flight, maybe billed, still end."""
+        limit = asyncio.Semaphore(self._server.concurrency)
         failures: list[InputError] = []
 
-        async def work() -> None:
-            while missing and not failures:
-                place, request = missing.popleft()
+        async def ask(request: DraftRequest) -> Draft | None:
+            async with limit:
                 try:
-                    self._check_budget()
-                    drafts[place] = await self._ask(request)
+                    return None if failures else await self._ask(request)
                 except InputError as error:
                     failures.append(error)
+                    return None
 
-        workers = min(self._server.concurrency, len(missing))
-        await asyncio.gather(*(work() for _ in range(workers)))
+        drafts = await asyncio.gather(*map(ask, requests))
         if failures:
             raise failures[0]
-        return [drafts[place] for place in range(len(requests))]
+        return [draft for draft in drafts if draft is not None]
 
     def _check_budget(self) -> None:
         server, total = self._server, self._journal.usage
@@ -136,7 +122,7 @@ class ServerBackend:
         ):
             if bound is not None and value >= bound:
                 unusable = f" and {total.unusable} unusable ones" if total.unusable else ""
-                raise BudgetError(
+                raise InputError(
                     f"used up after {total.answers} answers{unusable}, {total.prompt} tokens read "
                     f"and {total.completion} written",
                     field=f"server.{name}",
@@ -148,34 +134,27 @@ class ServerBackend:
         """Send one request until it gets a usable answer or all retries have failed."""
         prompt = self._prompts[request.chain]
         body = request_body(self._settings, prompt, request)
-        attempt = 0
-        while True:
+        for attempt in range(self._server.retries + 1):
+            if attempt:
+                pause = min(0.25 * 2.0**attempt, _LONGEST_PAUSE)
+                await asyncio.sleep(pause * (1 - 0.25 * random.random()))
+            self._check_budget()
             try:
                 raw = await self._post(body)
                 draft, usage = read_answer(raw, self._server.api, one_line=request.one_line)
-                break
             except UnusableAnswerError as error:
+                problem = str(error)
                 self._journal.add(usage=error.usage)
-                if attempt == self._server.retries:
-                    raise self._failure(f"its answers are unusable: {error}") from error
-            pause = min(0.5 * 2.0**attempt, _LONGEST_PAUSE)
-            await asyncio.sleep(pause * (1 - 0.25 * random.random()))
-            self._check_budget()
-            attempt += 1
-        if usage is None and self._has_budget:
-            raise self._failure("it does not report how many tokens an answer took", "usage")
-        usage = usage or Usage(completion=draft.tokens, answers=1)
-        self._journal.add([(request, prompt, draft)], usage=usage)
-        return draft
+                continue
+            if usage is None and self._has_budget:
+                raise self._failure("it does not report how many tokens an answer took", "usage")
+            usage = usage or Usage(completion=draft.tokens, answers=1)
+            self._journal.add([(request, prompt, draft)], usage=usage)
+            return draft
+        raise self._failure(f"its answers are unusable: {problem}")
 
     async def _post(self, body: Body) -> Any:
-        """Return the decoded answer.
-
-        Raises:
-            UnusableAnswerError: the answer is not JSON.
-            InputError: the server refuses, or cannot be reached after all retries.
-        """
-        assert self._client is not None
+        """Return the decoded answer; raise UnusableAnswerError if it is not JSON."""
         path = "/chat/completions" if self._server.api == "chat" else "/completions"
         try:
             # bytes: `read_answer` checks the answer; not every server keeps to OpenAI's types
@@ -204,3 +183,41 @@ class ServerBackend:
             value=self._server.base_url,
             remedy=f"{remedy} {kept}".strip(),
         )
+
+
+def bounded_client(timeout: float, connections: int) -> httpx2.AsyncClient:
+    """Return an HTTP client that limits the time and the size of an answer.
+
+    The read time-out of an HTTP client restarts with each chunk, so that a server which trickles
+    data never exceeds it, and the size is not limited at all. Here, exceeding either limit becomes
+    a read error, which the `openai` package treats as a lost connection and retries.
+    """
+
+    async def bound(response: httpx2.Response) -> None:
+        assert isinstance(response.stream, httpx2.AsyncByteStream)
+        response.stream = _BoundedStream(response.stream, timeout)
+
+    return openai.DefaultAsyncHttpxClient(
+        timeout=httpx2.Timeout(timeout, pool=None),
+        limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
+        event_hooks={"response": [bound]},
+    )
+
+
+class _BoundedStream(httpx2.AsyncByteStream):
+    def __init__(self, stream: httpx2.AsyncByteStream, timeout: float) -> None:
+        self._stream = stream
+        self._timeout = timeout
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size, deadline = 0, time.monotonic() + self._timeout
+        async for piece in self._stream:
+            size += len(piece)
+            if size > MAX_ANSWER_BYTES:
+                raise httpx2.ReadError(f"an answer of more than {MAX_ANSWER_BYTES >> 20} MiB")
+            if time.monotonic() > deadline:
+                raise httpx2.ReadTimeout(f"an answer of more than {self._timeout:g} seconds")
+            yield piece
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()

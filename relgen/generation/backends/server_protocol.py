@@ -11,10 +11,9 @@ import math
 from typing import Any
 
 from relgen.generation.backends.base import Draft, DraftRequest, Finish, line_logprobs
-from relgen.generation.backends.server_settings import Api, ServerKind
 from relgen.generation.files.journal import Usage
-from relgen.generation.grammar.notations import as_gbnf, as_regex
-from relgen.generation.settings import GenerationSettings
+from relgen.generation.grammar.spec import as_gbnf, as_regex
+from relgen.generation.settings import Api, GenerationSettings, ServerKind
 from relgen.prompting import CHAT, Prompt
 
 Body = dict[str, Any]
@@ -45,13 +44,19 @@ def request_body(settings: GenerationSettings, prompt: Prompt, request: DraftReq
         "model": settings.model,
         "temperature": settings.temperature,
         "top_p": settings.top_p,
-        "seed": _seed(request.key),
+        # 31 bits
+        "seed": int.from_bytes(hashlib.sha256(request.key.encode()).digest()[:4], "big") >> 1,
         "max_completion_tokens" if renamed else "max_tokens": request.max_tokens,
     }
-    if server.api == "chat":
-        body["messages"] = _messages(prompt, server.system_role)
-    else:
+    if server.api == "completions":
         body["prompt"] = prompt.text
+    elif server.system_role:
+        # the Task Description contains no empty line
+        description, rest = prompt.text.split(CHAT.middle, 1)
+        messages = {"system": description, "user": rest}
+        body["messages"] = [{"role": role, "content": text} for role, text in messages.items()]
+    else:
+        body["messages"] = [{"role": "user", "content": prompt.text}]
     if server.kind in EXTENDED:
         body["logprobs"] = True if server.api == "chat" else 1
     grammar = request.grammar
@@ -116,29 +121,13 @@ def read_answer(raw: Any, api: Api, *, one_line: bool) -> tuple[Draft, Usage | N
     return Draft(lines[place].strip(), ended, tokens, (means[place],)), usage
 
 
-def _messages(prompt: Prompt, system_role: bool) -> list[dict[str, str]]:
-    if not system_role:
-        return [{"role": "user", "content": prompt.text}]
-    # the Task Description contains no empty line
-    description, rest = prompt.text.split(CHAT.middle, 1)
-    return [{"role": "system", "content": description}, {"role": "user", "content": rest}]
-
-
-def _seed(key: str) -> int:
-    """Return a seed of 31 bits that depends on the request's key alone."""
-    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big") >> 1
-
-
 def _token_logprobs(found: Any) -> tuple[list[str], list[float]]:
     """Return the tokens' texts and log-probabilities, from either endpoint's format."""
-    if not found:
-        return [], []
-    if found.get("content") is not None:
+    pairs = []
+    if found and found.get("content") is not None:
         pairs = [(entry["token"], entry["logprob"]) for entry in found["content"]]
-    elif found.get("tokens") is not None:
+    elif found and found.get("tokens") is not None:
         pairs = list(zip(found["tokens"], found["token_logprobs"], strict=True))
-    else:
-        return [], []
     # an impossible token has null or -inf; like vLLM, write a finite number, which JSON can hold
     numbers = [-math.inf if p is None else float(p) for _, p in pairs]
     return [str(text) for text, _ in pairs], [p if math.isfinite(p) else -9999.0 for p in numbers]

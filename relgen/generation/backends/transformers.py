@@ -19,22 +19,28 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from relgen.generation.backends.base import Draft, DraftRequest, Finish, line_logprobs
-from relgen.generation.backends.cache import RaggedCache, check_cacheable
-from relgen.generation.backends.context_window import check_prompt, context_window
+from relgen.generation.backends.cache import RaggedCache
+from relgen.generation.backends.context_window import check_fits, context_window
 from relgen.generation.backends.draft_cache import DraftCache, shares_prompts
 from relgen.generation.backends.sampling import choose
 from relgen.generation.grammar.llguidance import DraftGrammar, GrammarCompiler, stack_allowed
 from relgen.generation.settings import GenerationSettings
 from relgen.prompting import Prompt, encode, shared_length
 
+_REMEDY = {
+    "obo": "give more `chains`, each of which gets shorter, a `window`, or ask for fewer `samples`",
+    "aao": "show fewer labelled samples (`shown`)",
+}
+
 
 @dataclass(slots=True)
 class _Row:
-    """A cached prompt: the token ids of each segment, and the logits (V,) after the last one."""
+    """A cached prompt: its row, the token ids of each segment, and the logits (V,) after them."""
 
-    segments: tuple[str, ...]
-    ids: list[list[int]]
-    logits: Tensor
+    number: int
+    segments: tuple[str, ...] = ()
+    ids: list[list[int]] = field(default_factory=list)
+    logits: Tensor = field(default_factory=lambda: torch.empty(0))
 
     @property
     def prompt_ids(self) -> list[int]:
@@ -46,7 +52,7 @@ class _Writing:
     """A draft in progress, of at most `most` tokens."""
 
     request: DraftRequest
-    row: int
+    row: _Row
     rng: random.Random
     grammar: DraftGrammar | None
     most: int
@@ -68,7 +74,6 @@ class TransformersBackend:
         settings: GenerationSettings,
         stop_ids: Sequence[int],
     ) -> None:
-        check_cacheable(model.config)
         self._model = model
         self._tokenizer = tokenizer
         self._settings = settings
@@ -80,8 +85,6 @@ class TransformersBackend:
         self._cache = RaggedCache(model.config.get_text_config().num_hidden_layers)
         self._copies = RaggedCache(len(self._cache.layers))
         self._rows: dict[int, _Row] = {}
-        self._nothing = torch.empty(0)
-        self._numbers: dict[int, int] = {}
 
     @torch.inference_mode()
     def prefill(self, prompts: Mapping[int, Prompt]) -> None:
@@ -90,46 +93,47 @@ class TransformersBackend:
         Raises:
             InputError: a prompt leaves no room for a sample in the context window.
         """
-        rows, fresh = [], []
+        rows, fresh, most = [], [], self._settings.max_new_tokens
         for chain, prompt in prompts.items():
-            number = self._numbers.setdefault(chain, len(self._numbers))
-            old = self._rows.get(number, _Row((), [], self._nothing))
-            kept = _common(old.segments, prompt.segments)
+            row = self._rows.setdefault(chain, _Row(len(self._rows)))
+            kept = _common(row.segments, prompt.segments)
             ids = [encode(self._tokenizer, segment) for segment in prompt.segments[kept:]]
-            row = _Row(prompt.segments, old.ids[:kept] + ids, self._nothing)
-            check_prompt(len(row.prompt_ids), self._window, self._settings)
-            self._rows[number] = row
-            if number < len(self._cache.lengths):
-                self._cache.lengths[number] = sum(map(len, old.ids[:kept]))
+            row.segments, row.ids = prompt.segments, row.ids[:kept] + ids
+            # a longer answer (AAO) may reach the end: its unfinished line is then rejected
+            check_fits(
+                len(row.prompt_ids),
+                most,
+                self._window,
+                model=self._settings.model,
+                remedy=f"{_REMEDY[self._settings.mode]}, or lower `max_new_tokens` ({most}); this "
+                "starts a new generation, and the samples of this one stay in its journal",
+            )
+            if row.number < len(self._cache.lengths):
+                self._cache.lengths[row.number] = sum(map(len, row.ids[:kept]))
             else:
-                fresh.append(number)
-            rows.append(number)
-        self._read_common(fresh)
+                fresh.append(row)
+            rows.append(row)
+        self._read_common({row.number: row.ids[0] for row in fresh})
         if rows:
             lengths = self._cache.lengths + [0] * len(fresh)
-            news = [self._rows[number].prompt_ids[lengths[number] :] for number in rows]
-            logits = self._forward(self._cache, rows, news)
-            for number, row_logits in zip(rows, logits, strict=True):
-                self._rows[number].logits = row_logits.clone()
+            news = [row.prompt_ids[lengths[row.number] :] for row in rows]
+            logits = self._cache.append(self._model, [row.number for row in rows], news)
+            for row, row_logits in zip(rows, logits, strict=True):
+                row.logits = row_logits.clone()
 
-    def _read_common(self, rows: Sequence[int]) -> None:
-        """Read the tokens that new rows share once, and copy them to each row.
-
-        First come the leading tokens shared by all (the task description), then each distinct rest
-        of the first segment (a relation's explanation).
-        """
-        first = {row: self._rows[row].ids[0] for row in rows}
-        shared = shared_length(list(first.values()))
+    def _read_common(self, first: Mapping[int, list[int]]) -> None:
+        """Read once what new rows' first segments share: the description, then each explanation."""
+        rows, shared = list(first), shared_length(list(first.values()))
         if len(rows) < 2 or not shared:
             return
-        self._forward(self._cache, rows[:1], [first[rows[0]][:shared]])
+        self._cache.append(self._model, rows[:1], [first[rows[0]][:shared]])
         self._cache.spread(rows[0], rows[1:])
         groups: dict[tuple[int, ...], list[int]] = {}
         for row, ids in first.items():
             groups.setdefault(tuple(ids[shared:]), []).append(row)
         ahead = {group[0]: ids for ids, group in groups.items() if ids}
         if ahead:
-            self._forward(self._cache, list(ahead), list(ahead.values()))
+            self._cache.append(self._model, list(ahead), list(ahead.values()))
         for leader, *others in groups.values():
             if others:
                 self._cache.spread(leader, others)
@@ -139,12 +143,11 @@ class TransformersBackend:
         """Decode all requests as one batch; a finished draft leaves the batch."""
         drafts = [self._begin(request) for request in requests]
         active = list(drafts)
-        cache = self._copied([draft.row for draft in active])
-        logits = torch.stack([self._rows[draft.row].logits for draft in active])  # (B, V)
-        shape = len(drafts), self._vocabulary
-        seen = torch.zeros(shape, dtype=torch.bool, device=self._device)  # (B, V)
+        cache = self._copied([draft.row.number for draft in active])
+        logits = torch.stack([draft.row.logits for draft in active])  # (B, V)
+        seen = torch.zeros_like(logits, dtype=torch.bool)  # (B, V)
         for place, draft in enumerate(drafts):
-            seen[place, self._rows[draft.row].prompt_ids] = True
+            seen[place, draft.row.prompt_ids] = True
         while True:
             tokens = self._next_tokens(active, logits, seen)
             for place in reversed(range(len(active))):
@@ -159,7 +162,7 @@ class TransformersBackend:
                 return [self._finished(draft) for draft in drafts]
             seen = seen[: len(active)]
             seen[torch.arange(len(active)), tokens] = True
-            logits = self._forward(cache, range(len(active)), [[token] for token in tokens])
+            logits = cache.append(self._model, range(len(active)), [[token] for token in tokens])
 
     def _copied(self, rows: Sequence[int]) -> RaggedCache:
         """Return a copy of rows, which may repeat, to decode drafts in."""
@@ -175,15 +178,8 @@ class TransformersBackend:
         self._cache = RaggedCache(len(self._cache.layers))
         self._copies = RaggedCache(len(self._cache.layers))
         self._rows.clear()
-        self._numbers.clear()
 
-    def close(self) -> None:
-        self.reset()
-
-    def _forward(
-        self, cache: RaggedCache, rows: Sequence[int], news: Sequence[Sequence[int]]
-    ) -> Tensor:
-        return cache.append(self._model, rows, news, self._device)
+    close = reset
 
     def _begin(self, request: DraftRequest) -> _Writing:
         grammar = None
@@ -192,9 +188,9 @@ class TransformersBackend:
                 stops = sorted(self._stop_ids)
                 self._grammars = GrammarCompiler(self._tokenizer, self._vocabulary, stops)
             grammar = self._grammars.start(request.grammar)
-        row, most = self._numbers[request.chain], request.max_tokens
+        row, most = self._rows[request.chain], request.max_tokens
         if self._window is not None:
-            most = min(most, self._window - len(self._rows[row].prompt_ids))
+            most = min(most, self._window - len(row.prompt_ids))
         return _Writing(request, row, random.Random(request.key), grammar, most)
 
     def _next_tokens(self, drafts: list[_Writing], logits: Tensor, seen: Tensor) -> list[int]:
@@ -226,28 +222,22 @@ class TransformersBackend:
         return list(ids)
 
     def _ends_line(self, draft: _Writing) -> bool:
-        if not draft.request.one_line or "\n" not in self._text(draft.ids[-1:]):
-            return False
-        return "\n" in self._text(draft.ids).lstrip()
+        ends = draft.request.one_line and "\n" in self._text(draft.ids[-1:])
+        return ends and "\n" in self._text(draft.ids).lstrip()
 
     def _text(self, ids: Sequence[int]) -> str:
-        return str(
-            self._tokenizer.decode(
-                list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False
-            )
-        )
+        return str(self._tokenizer.decode(list(ids), clean_up_tokenization_spaces=False))
 
     def _finished(self, draft: _Writing) -> Draft:
         assert draft.finish is not None
         ids = draft.ids
         stopped = bool(ids) and ids[-1] in self._stop_ids
-        text = self._text(ids[:-1] if stopped else ids)
+        text, pieces = self._text(ids[:-1] if stopped else ids), [""] * len(ids)
         if draft.request.one_line:
             text = text.strip("\r\n").split("\n")[0]
-            logprobs = line_logprobs([""] * len(ids), draft.logprobs, 1)
         else:
             pieces = [self._text([token]) for token in ids]
-            logprobs = line_logprobs(pieces, draft.logprobs, text.count("\n") + 1)
+        logprobs = line_logprobs(pieces, draft.logprobs, text.count("\n") + 1)
         return Draft(text, draft.finish, len(ids), tuple(logprobs))
 
 

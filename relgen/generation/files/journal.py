@@ -28,9 +28,6 @@ class Usage(NamedTuple):
     answers: int = 0
     unusable: int = 0
 
-    def plus(self, other: Usage) -> Usage:
-        return Usage(*(a + b for a, b in zip(self, other, strict=True)))
-
     def cost(self, price_prompt: float, price_completion: float) -> float:
         """Return the cost, given prices per million tokens."""
         return (self.prompt * price_prompt + self.completion * price_completion) / 1e6
@@ -88,10 +85,7 @@ class Journal:
     def add(
         self, drafts: Iterable[NewDraft] = (), *, seconds: float = 0.0, usage: Usage | None = None
     ) -> None:
-        """Append new drafts and their costs, and wait until they are on disk.
-
-        Drafts whose key is already recorded are skipped.
-        """
+        """Append drafts that are not recorded yet and their costs, and wait for the disk."""
         rows = [
             {"key": request.key, "prompt": _fingerprint(request, prompt), **asdict(draft)}
             for request, prompt, draft in drafts
@@ -104,11 +98,6 @@ class Journal:
     def close(self) -> None:
         self._lock.close()
 
-    def discard(self) -> None:
-        """Close and remove the file."""
-        self.path.unlink(missing_ok=True)
-        self._lock.close()
-
     def _take(self, row: Any) -> None:
         try:
             for entry in row["drafts"]:
@@ -116,7 +105,7 @@ class Journal:
                 draft = Draft(entry["text"], entry["finish"], entry["tokens"], logprobs)
                 self._drafts[entry["key"]] = entry["prompt"], draft
             self.seconds += float(row["seconds"])
-            self.usage = self.usage.plus(Usage(*map(int, row["usage"])))
+            self.usage = Usage(*(a + int(b) for a, b in zip(self.usage, row["usage"], strict=True)))
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(
                 "this journal cannot be read",

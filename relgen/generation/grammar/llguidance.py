@@ -17,8 +17,7 @@ from llguidance import LLMatcher, LLTokenizer
 from torch import Tensor
 
 from relgen.common import InputError
-from relgen.generation.grammar.notations import as_lark
-from relgen.generation.grammar.spec import UNICODE, GrammarSpec
+from relgen.generation.grammar.spec import UNICODE, GrammarSpec, as_lark
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast

@@ -1,11 +1,14 @@
-"""Specify the form of a draft, tagged text or a line of fields, as regular expressions.
+"""Specify the form of a draft, tagged text or a line of fields, in the notations of engines.
 
 Tagged text has each tag once, in either order, bounded lengths, and entities that are neither empty
-nor surrounded by white space. An answer in AAO has several such lines.
+nor surrounded by white space. An answer in AAO has several such lines. llguidance's Lark allows
+exactly the texts that `GrammarSpec.matches` accepts. The notations for servers allow some more with
+non-ASCII characters, so a server's answers are checked afterwards.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
@@ -48,6 +51,10 @@ PORTABLE = Alphabet(
 """For servers, whose engines differ in the Unicode classes that they know: a letter or digit is any
 character but ASCII punctuation. So these classes take all that `UNICODE` takes, and more."""
 
+_REGEX_TOKEN = re.compile(
+    r"(?P<literal>(?:\\.|[^\\\[()|?{])+)|(?P<repeat>\?|\{\d+,\d+\})|\[(?:\\.|[^\]\\])+\]|[()|]",
+    re.DOTALL,
+)
 _IN_NUMBER = "[0-9][.,:][0-9]"
 _POSSESSIVE = "('s|’s)?"
 _SUFFIX = f"{_POSSESSIVE}[,;:]?"
@@ -66,8 +73,7 @@ class GrammarSpec:
         one_sentence: require ordinary words, single spaces, and a final full stop, question or
             exclamation mark, so that a small model stops where the sentence ends. False allows any
             text: several sentences, and scripts without spaces.
-        head_types: types to write into the head's tag; empty for a plain tag.
-        tail_types: types to write into the tail's tag.
+        head_types, tail_types: types to write into the tag; empty for a plain tag.
     """
 
     lines: int = 1
@@ -122,10 +128,8 @@ class GrammarSpec:
 class FieldsSpec(GrammarSpec):
     """The form of a line of fields, with limits and types as in tagged text.
 
-    A grammar cannot require the context to contain the entities; `read_fields` checks that.
-
-    Args:
-        relation: the only relation that the line may name.
+    `relation` is the only one that the line may name. A grammar cannot require the context to
+    contain the entities; `read_fields` checks that.
     """
 
     relation: str = ""
@@ -144,6 +148,38 @@ class FieldsSpec(GrammarSpec):
             return f"({_word(of)} ){{1,{most}}}{_last_word(of)}[.!?]"
         most = 3 * self.max_context_chars + 2 * self.max_entity_chars
         return f"{of.solid_line}{of.line}{{1,{most}}}"
+
+
+def as_lark(spec: GrammarSpec) -> str:
+    """Return the grammar in llguidance's dialect of Lark."""
+    more = f' ("\\n" LINE){{0,{spec.lines - 1}}}' if spec.lines > 1 else ""
+    line = spec.pattern().replace("/", r"\/")  # a slash would end the expression
+    return f"start: LINE{more}\nLINE: /{line}/"
+
+
+def as_regex(spec: GrammarSpec) -> str:
+    """Return a regular expression without Unicode classes and look-around, as vLLM needs it."""
+    line = spec.pattern(PORTABLE)
+    return line if spec.lines == 1 else rf"{line}(\n{line}){{0,{spec.lines - 1}}}"
+
+
+def as_gbnf(spec: GrammarSpec) -> str:
+    """Return the grammar in llama.cpp's notation: the regular expression with quoted literals."""
+    parts = ["root ::="]
+    for token in _REGEX_TOKEN.finditer(as_regex(spec)):
+        if token["repeat"]:
+            parts[-1] += token["repeat"]
+        elif token["literal"]:
+            plain = re.sub(r"\\(.)", lambda x: x[1].replace("n", "\n"), token["literal"])
+            parts.append(_quoted(plain))
+        else:
+            parts.append(token[0])
+    return " ".join(parts)
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+    return f'"{escaped}"'
 
 
 def _last_word(of: Alphabet) -> str:

@@ -104,17 +104,18 @@ def by_hand(
     optimizer, losses, seen = optimizer_class(weights, lr=RATE), [], 0
     for epoch in range(epochs):
         samplers = [
-            TokenBatchSampler(sizes, 500, seed=0, epoch=epoch, rank=rank, processes=2)
-            for rank in range(2)
+            TokenBatchSampler(sizes, 500, seed=0, rank=rank, processes=2) for rank in range(2)
         ]
+        for sampler in samplers:
+            sampler.set_epoch(epoch)
         for batches in zip(*samplers, strict=True):
             packed = [collate_chains(table[rows]) for rows in batches]
             parts = [
                 module.model_step(batch, module.reference_log_probabilities(batch))
                 for batch in packed
             ]
-            pairs = [len(part.losses) for part in parts]
-            loss = sum(part.loss * n for part, n in zip(parts, pairs, strict=True)) / sum(pairs)
+            pairs = [len(metrics["loss"]) for _, metrics in parts]
+            loss = sum(mean * n for (mean, _), n in zip(parts, pairs, strict=True)) / sum(pairs)
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(weights, clip)

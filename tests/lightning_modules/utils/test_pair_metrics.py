@@ -11,7 +11,7 @@ def test_means_over_uneven_batches_and_kinds():
     means = PairMetrics()
     for margins, kinds in [([1.0, 2.0, 6.0], [0, 0, 1]), ([-1.0], [1])]:
         values = dict.fromkeys(PAIR_METRICS, torch.tensor(margins))
-        means.update(values, torch.tensor(kinds))
+        means.add(values, torch.tensor(kinds))
     got = {name: metric.compute().item() for name, metric in means.items()}
     assert got["rewards/margins"] == 2.0
     assert got["rewards/margins/wrong_label"] == 1.5

@@ -11,7 +11,6 @@ from relgen.classifiers.losses import (
     margin_loss,
     structured_loss,
     target_probabilities,
-    translation_distance,
     weighted_mean,
 )
 from relgen.data.schema import Relation, RelationSchema
@@ -51,13 +50,6 @@ def numbers():
 
 def minus_log_sigmoid(value):
     return math.log(1 + math.exp(-value))
-
-
-def test_distance():
-    found = translation_distance(
-        torch.tensor([1.0, 0.0]), torch.tensor([2.0, 4.0]), torch.tensor([0.0, 0.0])
-    )
-    assert found.item() == 5.0
 
 
 def test_margin_loss_by_hand():

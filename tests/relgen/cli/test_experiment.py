@@ -11,17 +11,19 @@ import relgen
 from relgen.cli import experiment
 from relgen.common.errors import InputError
 from relgen.common.files import write_json
+from relgen.experiments.runner import RunOptions
 
 
 def test_it_runs_the_stages_and_returns_the_results(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def run_grid(grid: Any, out: Path, *, execute: Any, cells: Any, **_: Any) -> None:
+    def run(options: RunOptions, execute: Any) -> list[Path]:
         assert callable(execute)
-        assert cells == ()
-        write_json(out / "results.json", {"experiment": grid.cells[0].experiment.name})
+        assert options.cell == ()
+        write_json(Path(options.out) / "results.json", {"experiment": options.experiment})
+        return [Path(options.out)]
 
-    monkeypatch.setattr(experiment, "run_grid", run_grid)
+    monkeypatch.setattr(experiment, "run_experiments", run)
     assert relgen.run("everyday", out=tmp_path) == {"experiment": "everyday"}
 
 

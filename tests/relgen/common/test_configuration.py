@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pytest
 
-from relgen.common.configuration import field_helps, merged, read, read_file
+from relgen.common.configuration import checks_numbers, field_helps, merged, read, read_merged
 from relgen.common.errors import InputError
 from relgen.common.ranges import NonNegativeFloat, PositiveInt, Share
 
@@ -108,13 +108,14 @@ def test_what_must_be_given() -> None:
 def test_a_file_and_values_over_it(tmp_path: Path) -> None:
     path = tmp_path / "s.yaml"
     path.write_text("corpus: a\nserver:\n  url: http://z\n  tries: 0\n", encoding="utf-8")
-    made = read_file(Settings, path, {"server": {"tries": 5}})
+    values = read_merged([path])
+    made = read(Settings, merged(values, {"server": {"tries": 5}}), paths=[path])
     assert made.server == Server("http://z", 5)
     with pytest.raises(InputError, match=r"s\.yaml:4: field 'server.tries': must be a whole"):
-        read_file(Settings, path)
+        read(Settings, values, paths=[path])
     # the file is not to blame for what stands over it
     with pytest.raises(InputError, match=r"^field 'shots': must be"):
-        read_file(Settings, path, {"shots": 0, "server": None})
+        read(Settings, {"corpus": "a", "shots": 0}, paths=[path], given={"shots"})
 
 
 def test_help_is_the_docstring_below_a_field() -> None:
@@ -128,3 +129,32 @@ def test_mappings_are_merged_key_by_key() -> None:
         "a": 1,
         "b": {"c": 1, "d": 2},
     }
+
+
+class Trained:
+    @checks_numbers
+    def __init__(self, name: str, steps: PositiveInt, rate: NonNegativeFloat | None = None) -> None:
+        self.given = name, steps, rate
+
+
+def test_a_constructor_checks_and_converts_its_numbers() -> None:
+    made = Trained("x", steps=PositiveInt(3), rate=1)
+    assert [type(value) for value in made.given] == [str, int, float]
+    assert Trained("x", 1).given == ("x", 1, None)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"steps": 0}, "field 'steps': must be a whole number above 0 (got 0)"),
+        ({"steps": None}, "field 'steps': must be a whole number above 0 (got None)"),
+        (
+            {"steps": 1, "rate": float("inf")},
+            "field 'rate': must be a number of at least 0 or null",
+        ),
+    ],
+)
+def test_a_constructor_refuses_numbers_out_of_range(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError) as raised:
+        Trained("x", **values)
+    assert message in str(raised.value)

@@ -9,7 +9,7 @@ import pytest
 from relgen.cli import main as cli
 from relgen.cli.trained_options import with_presets
 from relgen.common import device
-from relgen.common.configuration import read_file
+from relgen.common.configuration import read
 from relgen.generation.settings import GenerationSettings
 
 
@@ -66,15 +66,13 @@ def test_whose_processor_it_is(
     ("fast", "precision"), [("bfloat16", "bf16-mixed"), ("float32", "32-true")]
 )
 def test_auto_is_what_is_fast_where_the_command_runs(
-    fast: str, precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fast: str, precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(device, "fast_dtype", lambda: fast)
     monkeypatch.setattr("relgen.cli.trained_options.fast_dtype", lambda: fast)
     assert device.resolved("auto") == fast
     assert device.resolved("float64") == "float64"
-    file = tmp_path / "settings.yaml"
-    file.write_text("dtype: auto\n", encoding="utf-8")
-    assert read_file(GenerationSettings, file).dtype == fast
+    assert read(GenerationSettings, {"dtype": "auto"}).dtype == fast
     assert GenerationSettings(dtype="auto").dtype == fast
     rest = ["--trainer.devices", "auto"]
     made = ["fit", "--trainer.precision", precision, *rest]

@@ -9,6 +9,7 @@ from datasets import load_dataset
 from relgen.common.errors import InputError
 from relgen.data.arrow import FEATURES
 from relgen.data.card import write_dataset_folder
+from relgen.data.options import CardOptions
 from relgen.data.samples import Entity, Sample, read_samples, write_samples
 from relgen.data.schema import parse_schema
 
@@ -35,6 +36,14 @@ def _own_cache(tmp_path, monkeypatch):
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
 
 
+def write(generated, out, license="cc0-1.0"):
+    SCHEMA.save(out.parent / "schema.yaml")
+    files, schema = [str(path) for path in generated], str(out.parent / "schema.yaml")
+    return write_dataset_folder(
+        CardOptions(generated=files, schema=schema, license=license, out=str(out))
+    )
+
+
 @pytest.fixture
 def generated(tmp_path):
     path = tmp_path / "generated.jsonl"
@@ -54,9 +63,7 @@ def _front(folder):
 
 
 def test_the_folder_loads_with_datasets(tmp_path, generated):
-    counts = write_dataset_folder(
-        generated, tmp_path / "out", schema=SCHEMA, seed_license="cc-by-3.0"
-    )
+    counts = write([generated], tmp_path / "out", "cc-by-3.0")
     assert counts == {"lives_in": 2}
     table = load_dataset(str(tmp_path / "out"), split="train")
     assert table.features == {key: kind for key, kind in FEATURES.items() if key != "scores"}
@@ -72,13 +79,13 @@ def test_labelled_samples_load_with_a_probability_for_each_relation(tmp_path, ge
     scores = {label: 1 / len(SCHEMA) for label in SCHEMA.labels}
     samples = [replace(sample, scores=scores) for sample in read_samples(generated)]
     write_samples(generated, samples)
-    write_dataset_folder(generated, tmp_path / "out", schema=SCHEMA, seed_license="cc-by-3.0")
+    write([generated], tmp_path / "out", "cc-by-3.0")
     table = load_dataset(str(tmp_path / "out"), split="train")
     assert [row["scores"] for row in table] == [scores, scores]
 
 
 def test_the_card_says_how_it_was_made(tmp_path, generated):
-    write_dataset_folder(generated, tmp_path / "out", schema=SCHEMA, seed_license="cc-by-3.0")
+    write([generated], tmp_path / "out", "cc-by-3.0")
     front, body = _front(tmp_path / "out")
     assert front["license"] == "cc-by-3.0"
     assert front["language"] == ["en"]
@@ -95,59 +102,52 @@ def test_the_card_says_how_it_was_made(tmp_path, generated):
 
 
 def test_paths_of_the_machine_stay_at_home(tmp_path, generated):
-    write_dataset_folder(generated, tmp_path / "out", schema=SCHEMA, seed_license="cc-by-3.0")
+    write([generated], tmp_path / "out", "cc-by-3.0")
     for name in ("README.md", "train.jsonl"):
         assert "/home/ann" not in (tmp_path / "out" / name).read_text("utf-8")
     assert read_samples(tmp_path / "out" / "train.jsonl")[0].provenance["adapter"] == "adapter"
 
 
 def test_a_licence_that_the_hub_does_not_know_gets_a_name(tmp_path, generated):
-    write_dataset_folder(
-        generated, tmp_path / "out", schema=SCHEMA, seed_license="LDC User Agreement"
-    )
+    write([generated], tmp_path / "out", "LDC User Agreement")
     front, _ = _front(tmp_path / "out")
     assert (front["license"], front["license_name"]) == ("other", "ldc-user-agreement")
     with pytest.raises(InputError, match="field 'license'"):
-        write_dataset_folder(generated, tmp_path / "out", schema=SCHEMA, seed_license=" ")
+        write([generated], tmp_path / "out", " ")
 
 
 def test_several_files_become_one_set(tmp_path, generated):
     write_samples(tmp_path / "b.jsonl", [_made("3", "none")])
     paths = [generated, tmp_path / "b.jsonl"]
-    counts = write_dataset_folder(paths, tmp_path / "out", schema=SCHEMA, seed_license="cc0-1.0")
+    counts = write(paths, tmp_path / "out", "cc0-1.0")
     assert counts == {"lives_in": 2, "none": 1}
     write_samples(tmp_path / "b.jsonl", [_made("2")])
     with pytest.raises(InputError, match=r"b\.jsonl: field 'id': .*generated\.jsonl.*got '2'"):
-        write_dataset_folder(paths, tmp_path / "out", schema=SCHEMA, seed_license="cc0-1.0")
+        write(paths, tmp_path / "out", "cc0-1.0")
 
 
 def test_labelled_samples_are_refused(tmp_path):
     sample = Sample("1", "Ann in Bern", Entity(0, 3), Entity(7, 11), "none")
     write_samples(tmp_path / "human.jsonl", [sample])
     with pytest.raises(InputError, match=r"human\.jsonl: field 'source': sample '1' is not g"):
-        write_dataset_folder(
-            tmp_path / "human.jsonl", tmp_path / "out", schema=SCHEMA, seed_license="cc0-1.0"
-        )
+        write([tmp_path / "human.jsonl"], tmp_path / "out", "cc0-1.0")
     assert not (tmp_path / "out" / "train.jsonl").exists()
 
 
 def test_relations_must_be_the_schema_s(tmp_path):
     write_samples(tmp_path / "g.jsonl", [_made("1", "works_in")])
     with pytest.raises(InputError, match=r"g\.jsonl:1: .*'works_in'"):
-        write_dataset_folder(
-            tmp_path / "g.jsonl", tmp_path / "out", schema=SCHEMA, seed_license="cc0-1.0"
-        )
+        write([tmp_path / "g.jsonl"], tmp_path / "out", "cc0-1.0")
 
 
 def test_a_file_of_which_nothing_was_accepted_adds_nothing(tmp_path, generated):
     empty = tmp_path / "empty.jsonl"
     empty.touch()
-    options = {"schema": SCHEMA, "seed_license": "cc0-1.0"}
-    assert write_dataset_folder([empty, generated], tmp_path / "out", **options).total() == 2
+    assert write([empty, generated], tmp_path / "out").total() == 2
     with pytest.raises(
         InputError, match=r"empty\.jsonl: no draft was accepted; see rejected\.jsonl"
     ):
-        write_dataset_folder([empty], tmp_path / "none", **options)
+        write([empty], tmp_path / "none")
     with pytest.raises(InputError, match="no such file"):
-        write_dataset_folder([tmp_path / "x.jsonl", generated], tmp_path / "none", **options)
+        write([tmp_path / "x.jsonl", generated], tmp_path / "none")
     assert not list(tmp_path.glob("none/*"))

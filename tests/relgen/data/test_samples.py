@@ -10,6 +10,7 @@ from relgen.common.errors import CombinedInputError, InputError
 from relgen.data.samples import (
     Entity,
     Sample,
+    check_samples,
     iter_samples,
     normalised,
     read_samples,
@@ -83,7 +84,7 @@ def test_ids_types_and_sources_may_be_left_out(tmp_path):
         ({"provenance": "model"}, "provenance", "'model'"),
         ({"head": None}, "head", "'head'"),
         ({"head": [0, 3]}, "head", "[0, 3]"),
-        ({"head": {"end": 3}}, "head.start", "None"),
+        ({"head": {"end": 3}}, "head.start", "['end']"),
         ({"head": {"start": "0", "end": 3}}, "head.start", "'0'"),
         ({"head": {"start": 0, "end": True}}, "head.end", "True"),
         ({"head": {"start": 0.0, "end": 3}}, "head.start", "0.0"),
@@ -107,10 +108,24 @@ def test_a_malformed_line_names_file_line_field_value_and_remedy(tmp_path, chang
     assert "\n" not in message
 
 
+def test_what_is_missing_is_told_by_the_keys_of_the_line(tmp_path):
+    path = _write(tmp_path / "s.jsonl", {"text": "Ann lives in Bern.", "label": "lives_in"})
+    message = r"s\.jsonl:1: field 'head': missing \(got \['label', 'text'\]\)"
+    with pytest.raises(InputError, match=message):
+        read_samples(path)
+
+
 def test_an_unknown_relation_names_the_nearest(tmp_path):
     path = _write(tmp_path / "s.jsonl", {**ROW, "relation": "live_in"})
     with pytest.raises(InputError, match=r"s\.jsonl:1: .*'live_in'.*did you mean lives_in\?"):
         read_samples(path, schema=SCHEMA)
+
+
+def test_a_file_is_checked_to_its_last_label(tmp_path):
+    path = _write(tmp_path / "test.jsonl", ROW, {**ROW, "id": "b", "relation": "lives-in"})
+    check_samples(path, None)
+    with pytest.raises(InputError, match=r"test\.jsonl:2: .*'lives-in'.*did you mean lives_in\?"):
+        check_samples(path, SCHEMA)
 
 
 @pytest.mark.parametrize("line", ["{", '"a"', "[1]", "nonsense"])

@@ -7,10 +7,9 @@ from dataclasses import replace
 import pytest
 
 from relgen.common.errors import InputError
-from relgen.common.files import content_hash
-from relgen.data.samples import Entity, Sample, normalised, write_samples
+from relgen.data.samples import Entity, Sample, normalised
 from relgen.data.schema import parse_schema
-from relgen.data.splits import manifest, split
+from relgen.data.splits import split
 
 SCHEMA = parse_schema(
     {
@@ -160,28 +159,3 @@ def test_dev_from_samples_of_its_own():
     chosen = set(_ids(result.train))
     assert _ids(result.dev) == sorted(set(_ids(dev)) - chosen)
     assert len(split(POOL, shots=5, seed=1, dev="K", dev_samples=dev).dev) == 15
-
-
-def test_the_manifest_tells_where_a_split_comes_from(tmp_path):
-    write_samples(tmp_path / "pool.jsonl", POOL)
-    write_samples(tmp_path / "test.jsonl", POOL[:1])
-    result = split(POOL, shots=1, seed=1, dev="K")
-    content = manifest(
-        result,
-        tmp_path / "pool.jsonl",
-        shots=1,
-        seed=1,
-        dev="K",
-        others=[tmp_path / "test.jsonl"],
-    )
-    assert content == {
-        "relgen_version": "0.1.0",
-        "source": {"file": "pool.jsonl", "sha256": content_hash(tmp_path / "pool.jsonl")},
-        "others": [{"file": "test.jsonl", "sha256": content_hash(tmp_path / "test.jsonl")}],
-        "shots": 1,
-        "seed": 1,
-        "dev": "K",
-        "counts": {"train": {"a": 1, "b": 1, "c": 1}, "dev": {"a": 1, "b": 1, "c": 1}},
-        "warnings": [],
-        "ids": {"train": _ids(result.train), "dev": _ids(result.dev)},
-    }

@@ -96,3 +96,9 @@ def test_layers_with_an_adapter(
 def test_unknown_layers_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="lora_target_modules"):
         sizes_of(tmp_path, LlamaConfig(**SMALL), ["c_attn"])
+
+
+def test_the_random_state_stays(tmp_path: Path) -> None:
+    before = torch.get_rng_state()
+    assert sizes_of(tmp_path, LlamaConfig(**SMALL)) is not None
+    assert torch.equal(torch.get_rng_state(), before)

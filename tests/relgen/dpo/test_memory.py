@@ -86,6 +86,16 @@ def test_activations() -> None:
     assert KERNELS.activations([PASS, trunks], trunks) == whole + more
 
 
+def test_the_head_when_the_backward_pass_begins() -> None:
+    few = PASS._replace(tokens=1)
+    logits, states = 8 * 4 * 32, 4 * 4 * 8
+    assert PLAIN.beginning(few) == logits
+    assert KERNELS.beginning(few) == logits + states
+    # autocast casts the head's weights, between 4-bit layers too
+    quantized = memory("head", quantized=True, autocast=True)
+    assert quantized.beginning(few) == logits + states + 2 * 32 * 8
+
+
 def test_passes_of_a_tree() -> None:
     two, ids = [[1, 2], [3, 4]], [1, 2, 3]
     batch = pack([ChainTokens("c", ids, two, [5], two, two, [0, 0])])

@@ -23,7 +23,7 @@ def test_segments_join_to_what_generation_is_asked():
     """The prompt of pair k, joined from the chain's segments, is the generator's prompt."""
     chain, got = tiny.chain(4), tokens(4)
     for step in range(4):
-        prompt = WRITER.one_by_one(RELATION, chain.demonstrations(step))
+        prompt = WRITER.prompt(RELATION, chain.demonstrations(step))
         wanted = [i for segment in prompt.segments for i in encode(TOKENIZER, segment)]
         shown = [i for part in got.demonstrations[: step + 1] for i in part]
         assert got.prefix + shown + got.cue == wanted

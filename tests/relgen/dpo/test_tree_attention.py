@@ -5,13 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor
-from transformers import (
-    GraniteConfig,
-    GraniteForCausalLM,
-    MistralConfig,
-    Qwen2Config,
-    Qwen3_5Config,
-)
 
 from benchmarks.rows import lay_out_rows, row_log_probabilities
 from relgen.common.errors import InputError
@@ -21,8 +14,8 @@ from relgen.dpo.logps import (
 )
 from relgen.dpo.losses import log_ratio_difference, sigmoid_loss
 from relgen.dpo.prefix_tree import pack
-from relgen.dpo.tree_attention import TreePlan, check_attention
-from relgen.kernels import ATTENTION, accelerate, in_use, lm_head
+from relgen.dpo.tree_attention import TreePlan
+from relgen.kernels import ATTENTION, accelerate
 from relgen.kernels.attention import attention_forward
 from relgen.models.lora import add_lora
 from tests import tiny
@@ -31,7 +24,7 @@ from tests.relgen.dpo.dense import dense_log_probabilities, dense_mask
 READS = {"tree": tree_log_probabilities, "dense": dense_log_probabilities}
 
 
-def _policy(family: str):
+def tuned_policy(family: str):
     base = tiny.language_model(family, attention=ATTENTION, dtype=torch.float64)
     policy = add_lora(base, rank=4, alpha=8).double().eval()
     with torch.random.fork_rng():
@@ -43,7 +36,7 @@ def _policy(family: str):
     return policy
 
 
-def _gradients(policy, logps: PairLogProbabilities) -> tuple[Tensor, dict[str, Tensor]]:
+def gradients_of(policy, logps: PairLogProbabilities) -> tuple[Tensor, dict[str, Tensor]]:
     reference = (torch.full_like(logps.chosen, -20.0), torch.full_like(logps.rejected, -21.0))
     loss = sigmoid_loss(log_ratio_difference(*logps, *reference), beta=0.1).mean()
     policy.zero_grad()
@@ -53,7 +46,7 @@ def _gradients(policy, logps: PairLogProbabilities) -> tuple[Tensor, dict[str, T
     }
 
 
-def _check_same(got: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
+def check_same(got: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
     assert got.keys() == wanted.keys()
     assert len(got) > 0
     for name, gradient in wanted.items():
@@ -66,85 +59,24 @@ def _check_same(got: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
 @pytest.mark.parametrize("pairs", [1, 2, 7, 16])
 @pytest.mark.parametrize("family", ["llama", "qwen2", "qwen3"])
 def test_tree_equals_row_by_row(family, pairs, attention, checkpointing):
-    policy = _policy(family)
+    policy = tuned_policy(family)
     chain = tiny.chain_tokens(pairs, seed=pairs)
     rows = row_log_probabilities(policy, lay_out_rows([chain]))
-    wanted_loss, wanted = _gradients(policy, rows)
+    wanted_loss, wanted = gradients_of(policy, rows)
     if checkpointing:
         policy.gradient_checkpointing_enable({"use_reentrant": False})
         policy.train()
     packed = READS[attention](policy, pack([chain]))
     torch.testing.assert_close(packed.chosen, rows.chosen, rtol=1e-9, atol=0)
     torch.testing.assert_close(packed.rejected, rows.rejected, rtol=1e-9, atol=0)
-    loss, got = _gradients(policy, packed)
+    loss, got = gradients_of(policy, packed)
     torch.testing.assert_close(loss, wanted_loss, rtol=1e-9, atol=0)
-    _check_same(got, wanted)
-
-
-@pytest.mark.skipif(not in_use("head"), reason="about a kernel, which RELGEN_KERNELS switches off")
-@pytest.mark.parametrize("checkpointing", [False, True])
-@pytest.mark.parametrize("family", ["llama", "qwen3"])
-def test_logits_in_parts_are_the_same_logits(family, checkpointing, monkeypatch):
-    policy = _policy(family)
-    chain = tiny.chain_tokens(7, seed=7)
-    wanted_loss, wanted = _gradients(policy, row_log_probabilities(policy, lay_out_rows([chain])))
-    if checkpointing:
-        policy.gradient_checkpointing_enable({"use_reentrant": False})
-        policy.train()
-    made = []
-
-    def linear(*given):
-        made.append(torch.nn.functional.linear(*given))
-        return made[-1]
-
-    targets, words = len(pack([chain]).target_ids), 77
-    limit = words * targets
-    monkeypatch.setattr(lm_head, "logits_at_once", lambda device: limit)
-    monkeypatch.setattr(lm_head, "linear", linear)
-    loss, got = _gradients(policy, tree_log_probabilities(policy, pack([chain])))
-    torch.testing.assert_close(loss, wanted_loss, rtol=1e-9, atol=0)
-    _check_same(got, wanted)
-    # parts of 64, the multiple below
-    assert len(made) == -(-policy.config.vocab_size // 64)
-    assert {len(logits) for logits in made} == {targets}
-    assert max(logits.numel() for logits in made) <= limit
-
-
-def test_a_head_that_learns_has_its_gradient():
-    policy = _policy("llama")
-    head = policy.get_base_model().get_output_embeddings()
-    chain = tiny.chain_tokens(3, seed=3)
-    found = []
-    for learns in (False, True):
-        head.weight.requires_grad_(learns)
-        head.weight.grad = None
-        found.append(_gradients(policy, tree_log_probabilities(policy, pack([chain]))))
-        assert (head.weight.grad is not None) == learns
-    _, wanted = _gradients(policy, row_log_probabilities(policy, lay_out_rows([chain])))
-    _check_same(found[1][1], wanted)
-    torch.testing.assert_close(found[0][0], found[1][0], rtol=1e-9, atol=0)
-    for name, gradient in found[0][1].items():
-        torch.testing.assert_close(gradient, wanted[name], rtol=1e-9, atol=1e-12)
-
-
-def test_scaled_logits_are_not_made_in_parts(monkeypatch):
-    base = tiny.language_model("llama", attention=ATTENTION, dtype=torch.float64)
-    sizes = {name: value for name, value in base.config.to_dict().items() if name != "model_type"}
-    config = GraniteConfig(**{**sizes, "logits_scaling": 3.0})
-    config._attn_implementation = ATTENTION
-    model = GraniteForCausalLM(config).double().eval()
-    chain = tiny.chain_tokens(3, seed=3)
-    monkeypatch.setattr(lm_head, "logits_at_once", lambda device: 10)
-    with torch.no_grad():
-        rows = row_log_probabilities(model, lay_out_rows([chain]))
-        packed = tree_log_probabilities(model, pack([chain]))
-    torch.testing.assert_close(packed.chosen, rows.chosen, rtol=1e-9, atol=0)
-    torch.testing.assert_close(packed.rejected, rows.rejected, rtol=1e-9, atol=0)
+    check_same(got, wanted)
 
 
 @pytest.mark.parametrize("attention", ["tree", "dense"])
 def test_trees_in_one_row_do_not_see_each_other(attention):
-    policy = _policy("llama")
+    policy = tuned_policy("llama")
     chains = [tiny.chain_tokens(pairs, seed=pairs) for pairs in (3, 1, 5)]
     with torch.no_grad():
         together = READS[attention](policy, pack(chains))
@@ -172,7 +104,7 @@ def test_block_size_does_not_change_the_plan(block):
 
 
 def test_checkpointing_really_runs_again():
-    policy = _policy("llama")
+    policy = tuned_policy("llama")
     policy.gradient_checkpointing_enable({"use_reentrant": False})
     calls = []
     layer = policy.get_base_model().model.layers[0].self_attn
@@ -220,28 +152,6 @@ def test_what_the_plan_does_not_know_is_refused(asked):
         attention_forward(
             layer, states, states, states, None, attend=TreePlan(batch).attend, **asked
         )
-
-
-def test_sliding_windows_are_refused():
-    mistral = MistralConfig(sliding_window=8, attn_implementation=ATTENTION)
-    with pytest.raises(InputError, match="full attention in every layer"):
-        check_attention(mistral)
-    windows = Qwen2Config(
-        use_sliding_window=True,
-        sliding_window=8,
-        max_window_layers=0,
-        attn_implementation=ATTENTION,
-    )
-    with pytest.raises(InputError, match="sliding_attention"):
-        check_attention(windows)
-    check_attention(Qwen2Config(sliding_window=8, attn_implementation=ATTENTION))
-
-
-def test_layers_of_a_text_model_inside_another_are_checked():
-    text = {"num_hidden_layers": 2, "layer_types": ["linear_attention", "full_attention"]}
-    config = Qwen3_5Config(text_config=text, attn_implementation=ATTENTION)
-    with pytest.raises(InputError, match="linear_attention"):
-        check_attention(config)
 
 
 def test_a_step_under_autocast() -> None:

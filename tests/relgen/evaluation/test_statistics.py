@@ -43,8 +43,8 @@ def test_an_interval_by_hand() -> None:
     )
 
 
-def test_more_coverage_is_wider_and_one_difference_has_no_interval() -> None:
-    narrow, wide = (paired_interval([0.1, 0.2, 0.4], coverage=c) for c in (0.8, 0.99))
+def test_more_spread_is_wider_and_one_difference_has_no_interval() -> None:
+    narrow, wide = paired_interval([0.1, 0.2, 0.4]), paired_interval([0.1, 0.2, 0.7])
     assert wide.low < narrow.low < narrow.high < wide.high
     assert paired_interval([0.1]) is None
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from relgen.experiments.config import Experiment
 from relgen.experiments.planner import plan
-from relgen.experiments.runner import Execute, run_experiment
+from relgen.experiments.runner import Execute, RunOptions, run_experiment
 from relgen.experiments.stages import Plan
 
 
@@ -55,7 +55,11 @@ class FakeCommands:
         path.write_text(json.dumps(value), encoding="utf-8")
 
 
+def run_options(**options: Any) -> RunOptions:
+    return RunOptions(experiment="", out="", **options)
+
+
 def do(execute: Execute, experiment: Experiment, out: Path, **options: Any) -> Plan:
     made = plan(experiment, out)
-    run_experiment(experiment, made, out, execute=execute, **options)
+    run_experiment(experiment, made, out, run_options(**options), execute=execute)
     return made

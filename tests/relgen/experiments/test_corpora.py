@@ -14,7 +14,7 @@ from relgen.common.presets import find_schema
 from relgen.experiments.config import Experiment
 from relgen.experiments.corpora import ON_DISK, plan_corpus
 from relgen.experiments.planner import plan
-from relgen.experiments.report_data import write_report_data
+from relgen.experiments.results import write_report_data
 from relgen.experiments.stages import StageFolders
 
 

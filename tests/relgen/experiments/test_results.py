@@ -14,7 +14,7 @@ from relgen.experiments.config import Experiment
 from relgen.experiments.planner import plan
 from relgen.experiments.results import print_table, write_results
 from relgen.experiments.runner import run_experiment
-from tests.relgen.experiments.fake_commands import FakeCommands, do
+from tests.relgen.experiments.fake_commands import FakeCommands, do, run_options
 
 
 def test_results_are_means_over_initialisations_and_their_vote(
@@ -33,8 +33,8 @@ def test_results_are_means_over_initialisations_and_their_vote(
         experiment,
         made,
         tmp_path / "run",
+        run_options(only=tuple(stage.kind for stage in made.stages)),
         execute=commands,
-        only={stage.kind for stage in made.stages},
     )
     # two of three are right about sample 0 and wrong about sample 1, but much less sure of that
     says = [((0.6, 0.4), (0.6, 0.4)), ((0.6, 0.4), (0.6, 0.4)), ((0.4, 0.6), (0.1, 0.9))]

@@ -15,9 +15,9 @@ from relgen.common.files import read_json, try_lock
 from relgen.experiments import runner
 from relgen.experiments.config import Experiment
 from relgen.experiments.planner import plan
+from relgen.experiments.run_folders import is_done
 from relgen.experiments.runner import print_plan, run_experiment
-from relgen.experiments.stage_state import is_done
-from tests.relgen.experiments.fake_commands import FakeCommands, do
+from tests.relgen.experiments.fake_commands import FakeCommands, do, run_options
 
 
 def test_a_run_makes_results_and_a_second_one_does_nothing(
@@ -64,7 +64,7 @@ def test_what_a_killed_command_left_is_not_taken_for_whole(
     (out / "experiment.json").write_text(
         json.dumps({"name": "mine", "identity": experiment.identity()}), encoding="utf-8"
     )
-    run_experiment(experiment, made, out, execute=commands)
+    run_experiment(experiment, made, out, run_options(), execute=commands)
     assert "torn" not in (split.folder / "train.jsonl").read_text(encoding="utf-8")
 
 
@@ -96,10 +96,10 @@ def test_what_was_begun_in_another_dtype_starts_again(
     tuning = next(stage for stage in made.stages if stage.kind == "dpo")
     commands.fail_at = made.stages.index(tuning)
     with pytest.raises(KeyboardInterrupt):
-        run_experiment(auto, made, tmp_path / "run", execute=commands)
+        run_experiment(auto, made, tmp_path / "run", run_options(), execute=commands)
     (tuning.folder / "half-done").touch()
     monkeypatch.setattr(runner, "fast_dtype", lambda: then)
-    run_experiment(auto, made, tmp_path / "run", execute=commands)
+    run_experiment(auto, made, tmp_path / "run", run_options(), execute=commands)
     assert (tuning.folder / "half-done").exists() is goes_on
     # what is done stays done, wherever it was done
     assert all(is_done(stage) for stage in made.stages)
@@ -130,7 +130,7 @@ def test_dry_run_prints_what_a_person_could_type(
     experiment: Experiment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "run"
-    print_plan(plan(experiment, out), out)
+    print_plan(plan(experiment, out), out, run_options())
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "# seed1/split (to do)"
     assert lines[1].startswith("relgen data split ")
@@ -238,10 +238,10 @@ def test_weights_that_another_plan_reads_are_kept(
         for classifiers in (both[:1], both)
     )
     options = {"execute": commands, "readers": [*first.stages, *second.stages]}
-    run_experiment(lean, first, out, **options)
+    run_experiment(lean, first, out, run_options(), **options)
     weights = first.stages[-2].folder / "model/model.safetensors"
     assert weights.is_file()
-    run_experiment(replace(lean, classifiers=both), second, out, **options)
+    run_experiment(replace(lean, classifiers=both), second, out, run_options(), **options)
     assert not weights.exists()
 
 
@@ -257,7 +257,7 @@ def test_seeds_are_run_apart_and_joined_by_a_whole_run(
     experiment: Experiment, tmp_path: Path, commands: FakeCommands
 ) -> None:
     two, out = replace(experiment, seeds=(1, 2)), tmp_path / "run"
-    made = do(commands, two, out, seeds=(2,))
+    made = do(commands, two, out, seed=(2,))
     assert {stage.name for stage in made.stages if is_done(stage)} == {
         stage.name for stage in made.stages if stage.name.startswith("seed2/")
     }
@@ -265,7 +265,7 @@ def test_seeds_are_run_apart_and_joined_by_a_whole_run(
     # while a whole run has the folder, seeds may be run beside it
     with (out / ".lock").open("w") as lock:
         assert try_lock(lock)
-        do(commands, two, out, seeds=(1,))
+        do(commands, two, out, seed=(1,))
     before = len(commands.ran)
     do(commands, two, out)
     assert commands.ran[before:] == ["report " + str(out)]
@@ -290,6 +290,6 @@ def test_a_stage_that_another_process_has_is_waited_for(
         other.close()
 
     monkeypatch.setattr(runner.time, "sleep", does_it_meanwhile)
-    run_experiment(experiment, made, out, execute=commands, seeds=(1,))
+    run_experiment(experiment, made, out, run_options(seed=(1,)), execute=commands)
     assert commands.ran.count("data split") == 2  # once at first, once by the other
     assert capsys.readouterr().err.count("waiting for the process that runs seed1/split") == 1

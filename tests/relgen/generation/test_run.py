@@ -21,10 +21,13 @@ from relgen.data.tagged_text import parse
 from relgen.generation import run as run_module
 from relgen.generation.backends.base import Draft, DraftRequest
 from relgen.generation.backends.loading import Engine
+from relgen.generation.loop import RoundResult
 from relgen.generation.run import generate
 from relgen.generation.settings import GenerationSettings
+from relgen.generation.states import RelationState
 from relgen.prompting.fields import render_fields
 from relgen.prompting.prompts import PLAIN, Prompt
+from tests import tiny
 from tests.relgen.generation.conftest import Inputs
 from tests.waiting import wait_until
 
@@ -320,3 +323,14 @@ def test_a_line_of_fields_gets_its_offsets(
     assert made.head_text == sample.head_text
     assert made.tail_text == sample.tail_text
     assert made.text.endswith("It is so indeed.")
+
+
+def test_the_progress_bar_counts_samples_drafts_and_speed() -> None:
+    state = RelationState(tiny.typed_schema()["causes"], [], wanted=4, accepted=3, drafts=5)
+    progress = run_module._Progress([state])
+    (task,) = progress._bar.tasks
+    progress.update(RoundResult(tokens=70))  # from the journal: no decoding
+    assert (task.completed, task.total, task.fields["note"]) == (3, 4, "5 drafts")
+    progress.update(RoundResult(tokens=30, seconds=2.0))
+    assert task.fields["note"] == "5 drafts, 15 tokens/s"
+    progress.close()

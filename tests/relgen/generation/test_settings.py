@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from relgen.cli.commands import generate as command
 from relgen.common.command_lines import parse
-from relgen.common.configuration import read, read_file, upcast
+from relgen.common.configuration import read, read_merged, upcast
 from relgen.common.errors import InputError
 from relgen.common.presets import find_config, list_configs
-from relgen.generation.settings import GenerationSettings
+from relgen.generation.settings import GenerationSettings, ServerSettings
 
 
 def test_defaults_are_the_papers() -> None:
@@ -49,17 +52,15 @@ def test_refuses(values: dict[str, object], message: str) -> None:
         read(GenerationSettings, values)
 
 
-def test_file_overrides_and_errors_name_the_file(tmp_path: Path) -> None:
+def test_errors_name_the_file(tmp_path: Path) -> None:
     path = tmp_path / "g.yaml"
-    path.write_text("samples: 3\ntemperature: 1\n")
-    settings = read_file(GenerationSettings, path, {"samples": 5})
-    assert (settings.samples, settings.temperature) == (5, 1.0)
     path.write_text("sample: 3\n")
     with pytest.raises(InputError, match=r"g\.yaml:1: .*did you mean 'samples'"):
-        read_file(GenerationSettings, path)
+        read(GenerationSettings, read_merged([path]), paths=[path])
     path.write_text("shard: 1/2\n")
     with pytest.raises(InputError, match=r"^field 'shard': must be i/n"):
-        read_file(GenerationSettings, path, {"shard": "3/2"})  # the file is not to blame
+        # the file is not to blame
+        read(GenerationSettings, {"shard": "3/2"}, paths=[path], given={"shard"})
 
 
 def test_command_line_yaml_and_python_agree(tmp_path: Path) -> None:
@@ -79,14 +80,43 @@ def test_command_line_yaml_and_python_agree(tmp_path: Path) -> None:
     options = parse(command.Options, "generate", line.split())
     assert options is not None
     assert upcast(GenerationSettings, options) == expected
-    assert read(GenerationSettings, expected.to_dict()) == expected
+    values = json.loads(json.dumps(asdict(expected)))
+    assert read(GenerationSettings, values) == expected
 
 
 def test_shipped_presets_are_valid() -> None:
     names = list_configs("generate")
     assert {"generate/smollm2_obo", "generate/smollm2_aao", "generate/llama2_7b_obo"} <= set(names)
     for name in names:
-        settings = read_file(GenerationSettings, find_config(name))
+        settings = read(GenerationSettings, read_merged([find_config(name)]))
         kind = name.rsplit("_", 1)[1]
         assert settings.mode == ("aao" if kind == "xu2023" else kind)
         assert (settings.markup == "fields") == (kind == "xu2023")
+
+
+@pytest.mark.parametrize(
+    ("changes", "server", "message"),
+    [
+        ({}, {"base_url": "localhost:8000"}, "not a server.s address"),
+        ({}, {"base_url": "http://me:sk-1@host/v1"}, "user name or a password"),
+        ({}, {"concurrency": 0}, "field 'server.concurrency': must be a whole number above 0"),
+        ({}, {"cost_budget": 1.0}, "needs prices"),
+        ({}, {"knd": "vllm"}, "did you mean 'kind'"),
+        ({}, {"kind": "vlm"}, "field 'server.kind': must be one of"),
+        ({"adapter": "a"}, {}, "a server applies its own adapters"),
+        ({"backend": "transformers"}, {}, "set backend: openai"),
+    ],
+)
+def test_server_settings_that_cannot_be(
+    changes: dict[str, Any], server: dict[str, Any], message: str
+) -> None:
+    values = {"backend": "openai", "server": {"base_url": "http://h/v1", **server}, **changes}
+    with pytest.raises(InputError, match=message) as caught:
+        GenerationSettings(**values)
+    assert "sk-1" not in str(caught.value)
+
+
+def test_another_address_is_the_same_generation() -> None:
+    here = ServerSettings(base_url="http://a/v1", retries=1)
+    assert here.identity() == ServerSettings(base_url="http://b/v1", retries=2).identity()
+    assert here.identity() != ServerSettings(base_url="http://a/v1", kind="vllm").identity()

@@ -11,7 +11,8 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from peft.tuners import lora
 from torch import Tensor, nn
 
-from relgen.kernels.fused_lora import FusedLinear, _LowRankLinear, fuse_lora
+from relgen.kernels.acceleration import replace_modules
+from relgen.kernels.fused_lora import FusedLinear, _LowRankLinear, fused_lora
 from relgen.models.lora import add_lora, reference
 from tests import tiny
 
@@ -38,7 +39,7 @@ def policies(**options: Any) -> tuple[PeftModel, PeftModel]:
             if "lora_" in name:
                 weight.data.normal_()
     fused = copy.deepcopy(plain)
-    fuse_lora(fused)
+    replace_modules(fused, fused_lora)
     return plain, fused
 
 

@@ -12,15 +12,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from relgen.kernels import onednn_linear
+from relgen.kernels.acceleration import replace_modules
 from relgen.kernels.onednn_linear import (
     DecodingLinear,
     FastLinear,
+    decoding_linear,
+    fast_linear,
     is_dense,
-    lay_out_weights,
     linear,
     matmul,
     prefers_onednn,
-    use_onednn,
 )
 from tests import tiny
 
@@ -72,7 +73,7 @@ def test_gradients_are_torchs(
     for name, weight in plain.named_parameters():
         weight.requires_grad_(name not in frozen)
     fast = copy.deepcopy(plain)
-    use_onednn(fast)
+    replace_modules(fast, fast_linear)
     x = torch.randn(shape, requires_grad=True)
     for layers in (plain, fast):
         inputs = [x, *(weight for weight in layers.parameters() if weight.requires_grad)]
@@ -90,7 +91,7 @@ def test_gradients_are_torchs(
 
 def test_without_gradients_the_same_numbers_come_out(calls: list[tuple[int, ...]]) -> None:
     fast = model()
-    use_onednn(fast)
+    replace_modules(fast, fast_linear)
     x = torch.randn(4, 6)
     kept = fast(x)
     with torch.no_grad():
@@ -101,7 +102,7 @@ def test_without_gradients_the_same_numbers_come_out(calls: list[tuple[int, ...]
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_other_types_are_left_to_torch(calls: list[tuple[int, ...]], dtype: torch.dtype) -> None:
     fast = model()
-    use_onednn(fast)
+    replace_modules(fast, fast_linear)
     fast.to(dtype)
     assert fast(torch.randn(4, 6, dtype=dtype)).dtype == dtype
     assert calls == []
@@ -109,7 +110,7 @@ def test_other_types_are_left_to_torch(calls: list[tuple[int, ...]], dtype: torc
 
 def test_autocast_and_nothing_to_compute_are_left_to_torch(calls: list[tuple[int, ...]]) -> None:
     fast = model()
-    use_onednn(fast)
+    replace_modules(fast, fast_linear)
     with torch.autocast("cpu", torch.bfloat16):
         assert fast(torch.randn(4, 6)).dtype == torch.bfloat16
     assert fast(torch.empty(0, 6)).shape == (0, 3)
@@ -123,7 +124,7 @@ class Special(nn.Linear):
 
 def test_only_plain_layers_change(onednn: None) -> None:
     layers = nn.Sequential(nn.Linear(2, 2), Special(2, 2))
-    use_onednn(layers)
+    replace_modules(layers, fast_linear)
     assert is_dense(layers[0])
     assert type(layers[1]) is Special
     assert not is_dense(layers[1])
@@ -156,7 +157,7 @@ def test_processors_for_onednn(
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
     assert prefers_onednn() is expected
     layers = model()
-    use_onednn(layers)
+    replace_modules(layers, fast_linear)
     assert (type(layers[0]) is FastLinear) is expected
 
 
@@ -204,11 +205,11 @@ def test_other_strides_than_two_are_copied(
 @pytest.mark.parametrize("shape", [(1, 6), (4, 6), (2, 3, 6), (90, 6)])
 def test_packed_layers_are_the_same(calls: list[tuple[int, ...]], shape: tuple[int, ...]) -> None:
     packed = model()
-    use_onednn(packed)
+    replace_modules(packed, fast_linear)
     x = torch.randn(shape)
     with torch.inference_mode():
         wanted = packed(x)
-        lay_out_weights(packed)
+        replace_modules(packed, decoding_linear)
         torch.testing.assert_close(packed(x), wanted)
     assert [type(layer) for layer in packed] == [DecodingLinear, nn.Tanh, DecodingLinear]
     assert len(calls) == 4
@@ -216,27 +217,27 @@ def test_packed_layers_are_the_same(calls: list[tuple[int, ...]], shape: tuple[i
 
 def test_what_onednn_does_not_compute_is_not_packed(onednn: None) -> None:
     layers = model().double()
-    use_onednn(layers)
+    replace_modules(layers, fast_linear)
     plain = nn.Sequential(nn.Linear(2, 2))
     for some in (layers, plain):
-        lay_out_weights(some)
+        replace_modules(some, decoding_linear)
     assert not any(isinstance(part, DecodingLinear) for part in (*layers, *plain))
 
 
 def test_an_embedding_stays_beside_the_packed_head(onednn: None) -> None:
     tied = tiny.language_model("llama")
     ids = torch.arange(6)[None]
-    use_onednn(tied)
+    replace_modules(tied, fast_linear)
     with torch.inference_mode():
         wanted = tied(ids).logits
-        lay_out_weights(tied)
+        replace_modules(tied, decoding_linear)
         torch.testing.assert_close(tied(ids).logits, wanted, rtol=1e-5, atol=1e-5)
     assert isinstance(tied.get_output_embeddings(), DecodingLinear)
 
 
 def test_no_layer_is_held_twice(onednn: None, monkeypatch: pytest.MonkeyPatch) -> None:
     layers = model()
-    use_onednn(layers)
+    replace_modules(layers, fast_linear)
     first = weakref.ref(layers[0].weight)
     alive: list[bool] = []
     true = torch.ops.mkldnn._reorder_linear_weight
@@ -247,5 +248,5 @@ def test_no_layer_is_held_twice(onednn: None, monkeypatch: pytest.MonkeyPatch) -
         return result
 
     monkeypatch.setattr(torch.ops.mkldnn, "_reorder_linear_weight", reorder)
-    lay_out_weights(layers)
+    replace_modules(layers, decoding_linear)
     assert alive == [True, False]

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from relgen.labelling.probe import cross_validated, fit_probe
-from relgen.labelling.views import EXCHANGED
+from relgen.labelling.states import EXCHANGED
 
 NO_INVERSES = [None, None, None]
 
@@ -20,7 +20,7 @@ def states(count: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_it_finds_what_tells_relations_apart():
     train, labels = states(60)
-    probe = fit_probe(train, labels, relations=3, inverses=NO_INVERSES, penalty=0.1)
+    probe = fit_probe(train, labels, inverses=NO_INVERSES, penalty=0.1)
     test, expected = states(60, seed=1)
     probabilities = probe.probabilities(test)
     torch.testing.assert_close(probabilities.sum(dim=1), torch.ones(60))
@@ -29,7 +29,7 @@ def test_it_finds_what_tells_relations_apart():
 
 def test_it_is_the_minimum_of_the_penalised_loss():
     train, labels = states(30)
-    probe = fit_probe(train, labels, relations=3, inverses=NO_INVERSES, penalty=0.5)
+    probe = fit_probe(train, labels, inverses=NO_INVERSES, penalty=0.5)
     features = (train.flatten(1) - probe.mean) / probe.deviation
     off = probe.probabilities(train) - torch.eye(3)[labels]
     # the gradient of mean(-log p[label]) + 0.25 * |weight|^2, worked out by hand
@@ -42,7 +42,7 @@ def test_it_is_the_minimum_of_the_penalised_loss():
 def test_with_inverses_exchanging_head_and_tail_exchanges_the_relations():
     train, labels = states(60)
     kept = labels < 2
-    probe = fit_probe(train[kept], labels[kept], relations=2, inverses=[1, 0])
+    probe = fit_probe(train[kept], labels[kept], inverses=[1, 0], penalty=1.0)
     as_is = probe.probabilities(train)
     exchanged = probe.probabilities(train[:, list(EXCHANGED)])
     torch.testing.assert_close(as_is, exchanged[:, [1, 0]], atol=1e-3, rtol=0)
@@ -50,7 +50,7 @@ def test_with_inverses_exchanging_head_and_tail_exchanges_the_relations():
 
 def test_a_relation_without_a_sample_is_improbable_and_not_impossible():
     train, labels = states(30)
-    probe = fit_probe(train, labels, relations=4, inverses=[None] * 4)
+    probe = fit_probe(train, labels, inverses=[None] * 4, penalty=1.0)
     share = probe.probabilities(train)[:, 3]
     assert (share > 0).all()
     assert share.max() < 0.1
@@ -60,7 +60,7 @@ def test_cross_validation_leaves_out_what_it_judges():
     train, labels = states(60)
     wrong = labels.clone()
     wrong[0] = (labels[0] + 1) % 3
-    said = cross_validated(train, wrong, relations=3, inverses=NO_INVERSES, penalty=0.1)
+    said = cross_validated(train, wrong, inverses=NO_INVERSES, penalty=0.1)
     # fitted with it, the regression would repeat the wrong label
     assert said[0].argmax() == labels[0]
     assert (said[1:].argmax(dim=1) == labels[1:]).float().mean() > 0.85
@@ -69,7 +69,7 @@ def test_cross_validation_leaves_out_what_it_judges():
 def test_a_relations_only_sample_is_never_left_out():
     train, labels = states(9)
     labels[8] = 3
-    said = cross_validated(train, labels, relations=4, inverses=[None] * 4)
+    said = cross_validated(train, labels, inverses=[None] * 4, penalty=1.0)
     assert said[8].isnan().all()
     assert not said[:8].isnan().any()
 
@@ -77,7 +77,7 @@ def test_a_relations_only_sample_is_never_left_out():
 @pytest.mark.parametrize("penalty", [0.01, 10.0])
 def test_a_higher_penalty_makes_it_less_sure(penalty: float):
     train, labels = states(30)
-    least = fit_probe(train, labels, relations=3, inverses=NO_INVERSES, penalty=1.0)
-    other = fit_probe(train, labels, relations=3, inverses=NO_INVERSES, penalty=penalty)
+    least = fit_probe(train, labels, inverses=NO_INVERSES, penalty=1.0)
+    other = fit_probe(train, labels, inverses=NO_INVERSES, penalty=penalty)
     sure = [p.probabilities(train).max(dim=1).values.mean() for p in (least, other)]
     assert (sure[1] > sure[0]) == (penalty < 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,56 +9,23 @@ from typing import Any
 import pytest
 import torch
 
-from relgen.cli import main as cli
 from relgen.common.errors import InputError
-from relgen.data.samples import Entity, Sample, read_samples, write_samples
+from relgen.data.samples import Entity, Sample, read_samples
 from relgen.data.schema import Relation, RelationSchema
 from relgen.labelling import run
 from relgen.labelling.run import LabelSettings, label
-
-LABELS = ("cause", "place", "none")
-
-
-def sample(number: int, relation: str, word: str, source: str = "human") -> Sample:
-    text = f"Ann {word} Bern, they say, {number} times."
-    tail = Entity(5 + len(word), 9 + len(word))
-    return Sample(f"{source}-{number}", text, Entity(0, 3), tail, relation, source)
-
-
-class Words:
-    """Reads the verb: `xcause` is state 0, and so on; and remembers how much it has read."""
-
-    def __init__(self, stop_after: int | None = None) -> None:
-        self.read_samples = 0
-        self.stop_after = stop_after
-
-    def read(self, samples: Sequence[Sample]) -> torch.Tensor:
-        if self.stop_after is not None and self.read_samples >= self.stop_after:
-            raise KeyboardInterrupt
-        self.read_samples += len(samples)
-        states = torch.zeros(len(samples), 4, 1, 3)
-        for row, one in enumerate(samples):
-            states[row, :, 0, LABELS.index(one.text.split()[1].removeprefix("x"))] = 1.0
-        return states
+from tests.relgen.labelling.words import LABELS, Words, write_files
 
 
 @pytest.fixture
 def files(tmp_path: Path) -> dict[str, Path]:
-    schema = RelationSchema("s", tuple(Relation(name, name) for name in LABELS), "none")
-    schema.save(tmp_path / "s.yaml")
-    train = [sample(i, LABELS[i % 3], f"x{LABELS[i % 3]}") for i in range(12)]
-    write_samples(tmp_path / "train.jsonl", train)
-    # meant as a cause, every one; a third of them is
-    written = [sample(i, "cause", f"x{LABELS[i % 3]}", "generated") for i in range(300)]
-    write_samples(tmp_path / "a.jsonl", written[:150])
-    write_samples(tmp_path / "b.jsonl", written[150:])
-    return {path.stem: path for path in tmp_path.iterdir()}
+    return write_files(tmp_path)
 
 
 def label_with(reader: Words, settings: LabelSettings, **files: Any) -> dict:
     run._last_states.clear()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "_open", lambda settings: reader)
+        patch.setattr(run, "StateReader", lambda *_: reader)
         return label(settings, **files)
 
 
@@ -166,34 +132,6 @@ def test_an_empty_half_adds_nothing(files: dict[str, Path], tmp_path: Path) -> N
     assert do(files, tmp_path / "out.jsonl", Words())["samples"] == 150
 
 
-def test_the_command(
-    files: dict[str, Path],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.setattr(run, "_open", lambda settings: Words())
-    out = tmp_path / "out.jsonl"
-    command = [
-        "label",
-        str(files["a"]),
-        "--train",
-        str(files["train"]),
-        "--schema",
-        str(files["s"]),
-    ]
-    assert cli.main([*command, "--out", str(out)]) == 0
-    assert capsys.readouterr().out == (
-        "150 samples labelled; 50 labels agree with the relation asked for (micro-F1 40.0); "
-        f"cross-validated micro-F1 on {files['train']}: 100.0 -> {out}\n"
-    )
-    assert json.loads((tmp_path / "out.json").read_text())["samples"] == 150
-    assert cli.main([*command, "--out", str(files["train"])]) == 2
-    assert "is an input of the command" in capsys.readouterr().err
-    assert cli.main([*command, "--penalty", "0", "--out", str(out)]) == 2
-    assert "--penalty" in capsys.readouterr().err
-
-
 class Doubts(Words):
     """Reads places half as clearly as the rest."""
 
@@ -249,17 +187,3 @@ def test_types_that_the_read_relation_does_not_allow_are_dropped() -> None:
     assert (kept.head, kept.tail) == (sample.head, sample.tail)
     changed = run._relabel(sample, schema, [0.1, 0.9])
     assert (changed.head.type, changed.tail.type) == ("THING", None)
-
-
-def test_a_relation_that_no_sentence_is_read_as_is_named(
-    files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
-) -> None:
-    monkeypatch.setattr(run, "_open", lambda settings: Words())
-    # written for the second relation, and about the first
-    written = [sample(i, LABELS[1], f"x{LABELS[0]}", "generated") for i in range(3)]
-    write_samples(tmp_path / "lost.jsonl", written)
-    command = ["label", str(tmp_path / "lost.jsonl"), "--train", str(files["train"])]
-    cli.main([*command, "--schema", str(files["s"]), "--out", str(tmp_path / "o.jsonl")])
-    assert capsys.readouterr().err == (
-        f"warning: none of the 3 samples written for {LABELS[1]} was labelled with it\n"
-    )

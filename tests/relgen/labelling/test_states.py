@@ -1,4 +1,4 @@
-"""States of the embedded model, in batches and one by one."""
+"""Views of a sample, and states of the embedded model in batches and one by one."""
 
 from pathlib import Path
 
@@ -7,8 +7,7 @@ import torch
 
 from relgen.common.errors import InputError
 from relgen.data.samples import Entity, Sample
-from relgen.labelling.states import StateReader, lay_out, share
-from relgen.labelling.views import EXCHANGED, views
+from relgen.labelling.states import EXCHANGED, StateReader, share, views
 from relgen.models.causal_lm import load_language_model
 
 SHORT = Sample("1", "Ann lives in Bern.", Entity(0, 3), Entity(13, 17), "x")
@@ -23,7 +22,7 @@ LONG = Sample(
 
 @pytest.fixture(scope="module")
 def reader() -> StateReader:
-    return StateReader("smollm2-135m-instruct", device=torch.device("cpu"))
+    return StateReader("smollm2-135m-instruct", "float32", torch.device("cpu"))
 
 
 def test_shapes_and_layers(reader: StateReader) -> None:
@@ -59,20 +58,9 @@ def test_the_states_are_those_of_the_last_tokens_of_entities_and_statements(
 def test_texts_that_begin_alike_share_their_beginning() -> None:
     row = share([([5, 6, 7, 8], [1, 3]), ([5, 6, 9], [2])])
     assert row.ids == [5, 6, 7, 8, 9]
-    assert row.text == [-1, -1, 0, 0, 1]
-    assert row.positions == [0, 1, 2, 3, 2]
+    assert row.parents == [-1, 0, 1, 2, 1]
     assert row.places == [1, 3, 4]
-    ids, positions, mask = lay_out([row, share([([4], [0])])])
-    assert ids.tolist() == [[5, 6, 7, 8, 9], [4, 0, 0, 0, 0]]
-    assert positions.tolist() == [[0, 1, 2, 3, 2], [0, 0, 0, 0, 0]]
-    assert mask[0, 0].int().tolist() == [
-        [1, 0, 0, 0, 0],
-        [1, 1, 0, 0, 0],
-        [1, 1, 1, 0, 0],
-        [1, 1, 1, 1, 0],
-        [1, 1, 0, 0, 1],
-    ]
-    assert bool(mask.any(-1).all())  # a token that sees nothing would turn into NaN
+    assert share([([5, 6], [0]), ([5, 6, 9], [2])]).parents == [-1, 0, 1]
 
 
 def test_exchanging_head_and_tail_exchanges_the_slots(reader: StateReader) -> None:
@@ -89,4 +77,25 @@ def test_special_tokens_in_a_text_are_text(reader: StateReader) -> None:
 
 def test_a_model_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nowhere"):
-        StateReader(str(tmp_path / "nowhere"), device=torch.device("cpu"))
+        StateReader(str(tmp_path / "nowhere"), "float32", torch.device("cpu"))
+
+
+def test_the_three_texts_and_where_they_are_read() -> None:
+    echo, forth, back = views(SHORT)
+    assert echo.text == "Ann lives in Bern.\nAnn lives in Bern."
+    assert [echo.text[:end].split()[-1] for end in echo.ends] == ["Ann", "Bern"]
+    assert [len(echo.text[:end].split("\n")) for end in echo.ends] == [2, 2]
+    stated = "Ann lives in Bern.\nIn this sentence, the relation between "
+    assert forth.text == f'{stated}"Ann" and "Bern" is that the Ann'
+    assert back.text == f'{stated}"Bern" and "Ann" is that the Bern'
+    assert (forth.ends, back.ends) == ((len(forth.text),), (len(back.text),))
+
+
+def test_an_exchanged_sample_has_the_same_slots_in_another_order() -> None:
+    exchanged = Sample("1", SHORT.text, SHORT.tail, SHORT.head, "x")
+
+    def slots(sample: Sample) -> list[tuple[str, int]]:
+        return [(view.text, end) for view in views(sample) for end in view.ends]
+
+    assert len(slots(SHORT)) == len(EXCHANGED)
+    assert slots(exchanged) == [slots(SHORT)[slot] for slot in EXCHANGED]

@@ -9,6 +9,7 @@ import torch
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
 from relgen.common.errors import InputError
+from relgen.models import encoders
 from relgen.models.encoders import SentenceEncoder, mean_pool
 
 
@@ -36,10 +37,13 @@ def test_mean_pool_leaves_padding_out() -> None:
     assert mean_pool(states, torch.tensor([[1, 1, 0]])).tolist() == [[2.0, 3.0]]
 
 
-def test_vectors_do_not_depend_on_the_batch_they_are_in(tiny: str) -> None:
+def test_vectors_do_not_depend_on_the_batch_they_are_in(
+    tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     texts = ["fire caused smoke fire caused smoke", "rain", "smoke caused rain", "fire"]
-    together = SentenceEncoder(tiny, batch_size=4, device="cpu").encode(texts)
-    alone = SentenceEncoder(tiny, batch_size=1, device="cpu").encode(texts)
+    together = SentenceEncoder(tiny).encode(texts)
+    monkeypatch.setattr(encoders, "_BATCH", 1)
+    alone = SentenceEncoder(tiny).encode(texts)
     assert together.shape == (4, 8)
     torch.testing.assert_close(together, alone)
     torch.testing.assert_close(together.norm(dim=-1), torch.ones(4))
@@ -47,7 +51,7 @@ def test_vectors_do_not_depend_on_the_batch_they_are_in(tiny: str) -> None:
 
 
 def test_no_texts_give_no_vectors(tiny: str) -> None:
-    assert SentenceEncoder(tiny, device="cpu").encode([]).shape == (0, 8)
+    assert SentenceEncoder(tiny).encode([]).shape == (0, 8)
 
 
 def test_an_unknown_encoder_is_an_input_error(tmp_path: Path) -> None:
@@ -57,7 +61,7 @@ def test_an_unknown_encoder_is_an_input_error(tmp_path: Path) -> None:
 
 @pytest.mark.weights
 def test_minilm_puts_paraphrases_side_by_side() -> None:
-    vectors = SentenceEncoder(device="cpu").encode(
+    vectors = SentenceEncoder().encode(
         ["The storm caused a flood.", "A flood was caused by the storm.", "She plays the violin."]
     )
     assert vectors.shape == (3, 384)

@@ -89,7 +89,7 @@ def test_rejected(raw: str, reason: str) -> None:
 
 def test_the_prompt() -> None:
     writer = FieldPromptWriter(PLAIN, ("GROUP", "PERSON"))
-    prompt = writer.all_at_once(FOUNDED, [ACME, ACME], 4)
+    prompt = writer.prompt(FOUNDED, [ACME, ACME], 4)
     assert prompt.prefix.startswith("A sample for relation extraction gives a relation,")
     assert prompt.prefix.endswith(
         " Types: GROUP, PERSON. Write 4 more samples, one on each line, for the relation in the "
@@ -98,4 +98,4 @@ def test_the_prompt() -> None:
     assert prompt.demonstrations == (f"{LINE}\n",) * 2
     assert prompt.cue == "\nNew:\n"
     assert "different" not in prompt.text  # no diversity instruction
-    assert "Write one more sample for" in FieldPromptWriter(PLAIN).one_by_one(FOUNDED, []).text
+    assert "Write one more sample for" in FieldPromptWriter(PLAIN).prompt(FOUNDED, []).text

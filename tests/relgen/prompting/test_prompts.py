@@ -63,7 +63,7 @@ Samples:
 
 def test_one_by_one_prompt_of_a_chat_model() -> None:
     writer = PromptWriter(prompt_format(tokenizer(CHATML)))
-    assert writer.one_by_one(FOUNDED, [ACME, BOLT]).text == (
+    assert writer.prompt(FOUNDED, [ACME, BOLT]).text == (
         f"<|im_start|>system\n{TASK}{DIVERSITY} Answer with one new sample on one line.<|im_end|>\n"
         f"<|im_start|>user\n{EXPLANATION}"
         "<tail>Ann</tail> started <head>Acme</head>.\n"
@@ -74,7 +74,7 @@ def test_one_by_one_prompt_of_a_chat_model() -> None:
 
 def test_all_at_once_prompt_of_a_chat_model_without_the_diversity_instruction() -> None:
     writer = PromptWriter(prompt_format(tokenizer(CHATML)), diverse=False)
-    assert writer.all_at_once(FOUNDED, [ACME], 16).text == (
+    assert writer.prompt(FOUNDED, [ACME], 16).text == (
         f"<|im_start|>system\n{TASK} Answer with 16 new samples, one on each line.<|im_end|>\n"
         f"<|im_start|>user\n{EXPLANATION}"
         "<tail>Ann</tail> started <head>Acme</head>.\n"
@@ -85,10 +85,10 @@ def test_all_at_once_prompt_of_a_chat_model_without_the_diversity_instruction() 
 def test_prompts_of_a_base_model() -> None:
     writer = PromptWriter(prompt_format(tokenizer(None)))
     shown = "<tail>Ann</tail> started <head>Acme</head>.\n"
-    assert writer.one_by_one(FOUNDED, [ACME]).text == (
+    assert writer.prompt(FOUNDED, [ACME]).text == (
         f"{TASK}{DIVERSITY} Answer with one new sample on one line.\n\n{EXPLANATION}{shown}\nNew:\n"
     )
-    assert writer.all_at_once(FOUNDED, [ACME], 2).text == (
+    assert writer.prompt(FOUNDED, [ACME], 2).text == (
         f"{TASK}{DIVERSITY} Answer with 2 new samples, one on each line.\n\n"
         f"{EXPLANATION}{shown}\nNew:\n"
     )
@@ -119,9 +119,9 @@ def test_a_further_demonstration_changes_no_earlier_token() -> None:
 
     model = load_tokenizer("smollm2-135m-instruct")
     writer = PromptWriter(prompt_format(model))
-    one = writer.one_by_one(FOUNDED, [ACME])
-    two = writer.one_by_one(FOUNDED, [ACME, BOLT])
-    assert two.demonstrations == (*one.demonstrations, writer.demonstration(BOLT))
+    one = writer.prompt(FOUNDED, [ACME])
+    two = writer.prompt(FOUNDED, [ACME, BOLT])
+    assert two.demonstrations == (*one.demonstrations, f"{writer.completion(BOLT)}\n")
     ids = [[encode(model, segment) for segment in prompt.segments] for prompt in (one, two)]
     assert ids[1][:2] == ids[0][:2]
     assert ids[1][3] == ids[0][2]
@@ -131,12 +131,11 @@ def test_a_further_demonstration_changes_no_earlier_token() -> None:
 
 def test_the_hash_tells_prompts_apart() -> None:
     writer = PromptWriter(PLAIN)
-    assert writer.one_by_one(FOUNDED, [ACME]).hash != writer.one_by_one(FOUNDED, [BOLT]).hash
-    assert len(writer.one_by_one(FOUNDED, [ACME]).hash) == 16
+    assert writer.prompt(FOUNDED, [ACME]).hash != writer.prompt(FOUNDED, [BOLT]).hash
+    assert len(writer.prompt(FOUNDED, [ACME]).hash) == 16
 
 
 def test_types_enter_the_demonstrations_on_request() -> None:
     typed = Sample("1", "Ann left Acme", Entity(9, 13, "ORG"), Entity(0, 3, "PERSON"), "founded_by")
     writer = PromptWriter(PLAIN, types=True)
-    assert writer.demonstration(typed) == "<tail:PERSON>Ann</tail> left <head:ORG>Acme</head>\n"
     assert writer.completion(typed) == "<tail:PERSON>Ann</tail> left <head:ORG>Acme</head>"

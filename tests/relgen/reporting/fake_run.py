@@ -15,7 +15,7 @@ from typing import Any
 from relgen.common.files import write_json, write_jsonl
 from relgen.data.samples import Sample, write_samples
 from relgen.data.tagged_text import parse
-from relgen.experiments.report_data import ArmFiles, ReportData
+from relgen.experiments.results import ArmFiles, ReportData
 
 _UNDIRECTED = (
     *("Cause-Effect", "Component-Whole", "Content-Container", "Entity-Destination"),

@@ -16,20 +16,6 @@ from tests.relgen.reporting.conftest import row
 from tests.relgen.reporting.fake_run import make_run
 from tests.relgen.reporting.test_report import _Page
 
-PUBLISHED_ARMS = {
-    "human": "human only",
-    "obo_dpo_pure": "generated only (OBO + DPO)",
-    "obo_dpo_mix": "mix, OBO",
-    "aao_dpo_mix": "mix, AAO",
-    "direct": "Direct-RE",
-}
-PUBLISHED = {
-    ("tacred", 8): ["22.07", "22.48", "33.48", "34.30", "21.17"],
-    ("tacred", 16): ["30.00", "27.99", "34.93", "35.56"],
-    ("retacred", 8): ["44.77", "34.77", "57.41", "56.01", "33.30"],
-    ("semeval", 8): ["61.39", "42.02", "67.92", "70.32", "25.55"],
-}
-
 
 def texts(table: comparison.Table) -> dict[str, list[str]]:
     return {r.name: [f"{c.text} {c.note}".strip() for c in r.cells] for r in table.rows}
@@ -76,21 +62,6 @@ def test_direct_stands_beside_every_classifiers_human_samples(runs: dict[str, Ru
     table = comparison.difference_table(runs, "against_human")
     assert table is not None
     assert [r.name for r in table.rows][1:] == ["direct · entity_marker", "direct · knowprompt"]
-
-
-def test_every_published_figure() -> None:
-    for (corpus, shots), figures in PUBLISHED.items():
-        expected = zip(PUBLISHED_ARMS.items(), figures, strict=False)
-        found = {arm: (name, figure) for (arm, name), figure in expected}
-        assert comparison.published_figures(corpus, shots) == found
-
-
-def test_nothing_is_published_for_other_settings() -> None:
-    assert (
-        comparison.published_figures("semeval", 16)
-        == comparison.published_figures("everyday", 8)
-        == {}
-    )
 
 
 def test_published_figures_stand_beside_ours_where_the_setting_is_the_papers(
@@ -237,3 +208,38 @@ def test_a_grids_report_is_that_of_its_cells(runs: dict[str, Run], tmp_path: Pat
     page = _Page((tmp_path / "report.html").read_text(encoding="utf-8"))
     assert page.headings[0] == "paper"
     assert "cells: [<b>]" in page.text
+
+
+def test_claims_are_judged_by_their_intervals(runs: dict[str, Run]) -> None:
+    def both(arm: str) -> list[str]:
+        return [f"{arm} with entity_marker in {name}" for name in ("semeval-k8", "semeval-k16")]
+
+    mixes = both("obo_dpo_mix")
+    assert comparison.verdicts(runs) == [
+        comparison.Verdict("Human and generated samples beat human ones", mixes[:1], mixes[1:], 0),
+        comparison.Verdict("DPO helps", [], [], 2),
+        comparison.Verdict("A window of demonstrations hurts", both("obo_dpo_window_mix"), [], 0),
+        comparison.Verdict("The method beats Xu et al. 2023", both("xu2023"), [], 0),
+    ]
+
+
+def test_a_claim_has_to_be_outside_of_both_intervals(runs: dict[str, Run]) -> None:
+    (found,) = runs["semeval-k8"].results["against_human"]
+    found |= {"low": -0.01, "high": 0.09}
+    runs["semeval-k16"].results["against_human"] = []
+    assert comparison.verdicts(runs)[0] == comparison.Verdict(
+        "Human and generated samples beat human ones", [], [], 1
+    )
+
+
+def test_the_same_comparison_counts_once_and_that_of_one_seed_not_at_all(
+    runs: dict[str, Run],
+) -> None:
+    run = runs["semeval-k8"]
+    # the ablations' run holds the main run's arms again
+    again = {"semeval-k8": run, "semeval-k8-ablations": run}
+    assert comparison.verdicts(again) == comparison.verdicts({"semeval-k8": run})
+    for key in ("against_human", "against_no_dpo", "against_method"):
+        for found in run.results[key]:
+            found["n_seeds"] = 1
+    assert comparison.verdicts({"semeval-k8": run}) == []

@@ -42,9 +42,10 @@ def test_several_classifiers_have_a_row_each(tmp_path: Path) -> None:
 
 
 def test_ties_are_all_best_as_shown() -> None:
-    cells = tables.mark_best([("0.10", ""), ("–", ""), ("0.10", ""), ("0.20", "")], "low")
-    assert [cell.best for cell in cells] == [True, False, True, False]
-    assert not tables.mark_best([("0.10", ""), ("–", "")], "low")[0].best
+    cells = [Cell(text) for text in ("0.10", "–", "0.10", "0.20")]
+    marked = tables.mark_best(cells, lowest=True)
+    assert [cell.best for cell in marked] == [True, False, True, False]
+    assert not tables.mark_best(cells[:2], lowest=True)[0].best
 
 
 def test_relation_table_takes_means_over_seeds(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from relgen import __version__
 from relgen.common.errors import InputError
 from relgen.common.files import content_hash, read_json
 from relgen.data.corpora.everyday import read_split
@@ -21,10 +22,18 @@ def test_split_writes_three_files(tmp_path, capsys):
     )
     train, dev = read_samples(out / "train.jsonl"), read_samples(out / "dev.jsonl")
     assert (len(train), len(dev)) == (36, 36)
-    content = _manifest(out)
-    assert content["ids"] == {"train": [s.id for s in train], "dev": [s.id for s in dev]}
-    assert content["source"] == {"file": "pool.jsonl", "sha256": content_hash(pool)}
-    assert (content["shots"], content["seed"], content["dev"]) == (4, 3, "K")
+    counts = dict.fromkeys((s.relation for s in train), 4)
+    assert _manifest(out) == {
+        "relgen_version": __version__,
+        "source": {"file": "pool.jsonl", "sha256": content_hash(pool)},
+        "others": [],
+        "shots": 4,
+        "seed": 3,
+        "dev": "K",
+        "counts": {"train": counts, "dev": counts},
+        "warnings": [],
+        "ids": {"train": [s.id for s in train], "dev": [s.id for s in dev]},
+    }
     assert capsys.readouterr().out == f"36 training and 36 development samples -> {out}\n"
 
 
@@ -52,7 +61,10 @@ def test_split_excludes_a_test_set_and_takes_dev_from_elsewhere(tmp_path):
     test = {normalised(sample.text) for sample in samples[:100]}
     assert not test & {normalised(s.text) for s in read_samples(out / "train.jsonl")}
     assert len(read_samples(out / "dev.jsonl")) == 72
-    assert [other["file"] for other in _manifest(out)["others"]] == ["dev.jsonl", "test.jsonl"]
+    assert _manifest(out)["others"] == [
+        {"file": f"{name}.jsonl", "sha256": content_hash(tmp_path / f"{name}.jsonl")}
+        for name in ("dev", "test")
+    ]
 
 
 def test_split_warns_of_small_relations_and_refuses_too_many_shots(tmp_path, capsys):

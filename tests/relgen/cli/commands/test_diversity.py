@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-import relgen.evaluation
 from relgen.cli import main
 from relgen.common.errors import InputError
 from relgen.data.samples import Entity, Sample, write_samples
+from relgen.evaluation.diversity import measurement
 from relgen.models import encoders
 
 
@@ -80,8 +79,7 @@ def test_the_table_tells_how_many_sentences_self_bleu_took(
 ) -> None:
     _run(_write(tmp_path / "g.jsonl", "r", 4))
     assert "drawn by seed" not in capsys.readouterr().out
-    measure = functools.partial(relgen.evaluation.measure, self_bleu_sentences=3)
-    monkeypatch.setattr(relgen.evaluation, "measure", measure)
+    monkeypatch.setattr(measurement, "SELF_BLEU_SENTENCES", 3)
     _run(tmp_path / "g.jsonl")
     assert "Self-BLEU of r: on 3 sentences, drawn by seed." in capsys.readouterr().out
 

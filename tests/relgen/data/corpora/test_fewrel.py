@@ -67,7 +67,10 @@ def test_indices_with_gaps_span_from_first_to_last(tmp_path):
     [
         ("text", "a sentence must be a JSON object"),
         ({}, "field 'tokens': must be a list of strings"),
-        (_record([[1]], [[3]], tokens=[]), "field 'tokens': must not be empty"),
+        (
+            _record([[1]], [[3]], tokens=[]),
+            "field 'tokens': must be a list of strings, and not empty",
+        ),
         (_record([[1]], "x"), "field 't': must be"),
         (_record([], [[3]]), "field 'h': the entity has no mention"),
         (_record([[]], [[3]]), r"field 'h': a mention must be a list of token indices \(got \[\]"),

@@ -98,14 +98,14 @@ def test_types_may_be_left_out(tmp_path):
         ({"obj_end": 4}, r"'obj_start': token indices must satisfy.*\(got \[5, 4\]"),
         ({"subj_start": -1}, r"'subj_start': token indices.*\(got \[-1, 0\]"),
         ({"subj_start": "0"}, "field 'subj_start': must be a whole number .got '0'"),
-        ({"obj_end": None}, "field 'obj_end': must be a whole number .got None"),
+        ({"obj_end": None}, r"field 'obj_end': missing .got \['id'"),
         ({"obj_end": True}, "field 'obj_end': must be a whole number .got True"),
-        ({"subj_type": 3}, "field 'subj_type': must be a string .got 3"),
-        ({"obj_type": ""}, "field 'obj_type': must be a string .got ''"),
-        ({"relation": None}, "field 'relation': must be a string .got None"),
-        ({"relation": " "}, "field 'relation': must not be empty"),
+        ({"subj_type": 3}, "field 'subj_type': must be a non-empty string .got 3"),
+        ({"obj_type": ""}, "field 'obj_type': must be a non-empty string .got ''"),
+        ({"relation": None}, "field 'relation': missing .got"),
+        ({"relation": " "}, "field 'relation': must be a non-empty string"),
         ({"token": None}, "field 'token': must be a list of strings"),
-        ({"token": []}, "field 'token': must not be empty"),
+        ({"token": []}, "field 'token': must be a list of strings, and not empty"),
     ],
 )
 def test_a_malformed_record_is_named_by_its_id(tmp_path, change, message):
@@ -124,7 +124,7 @@ def test_a_malformed_record_is_named_by_its_id(tmp_path, change, message):
 
 def test_records_without_an_id_are_named_by_their_number(tmp_path):
     for record in ({**RECORD, "id": 7}, "text"):
-        with pytest.raises(InputError, match=r"record \[2\]: .*(must be a string|a JSON object)"):
+        with pytest.raises(InputError, match=r"record \[2\]: .*(a non-empty string|a JSON object)"):
             list(read(_file(tmp_path, [RECORD, record])))
 
 

@@ -6,7 +6,12 @@ import pytest
 import torch
 
 from relgen.data.schema import Relation, RelationSchema
-from relgen.evaluation.direct.answers import Descent, build_trie, find_label, mean_log_likelihoods
+from relgen.evaluation.direct.answers import (
+    build_trie,
+    find_label,
+    greedy_answer,
+    mean_log_likelihoods,
+)
 
 # three names: 7 8 9, 7 8 5 and 4 9
 TRIE = build_trie([[7, 8, 9], [7, 8, 5], [4, 9]])
@@ -16,19 +21,7 @@ LOGS = torch.tensor([0.5, 0.8, 0.25, 0.5, 0.4, 0.1]).log()
 def test_common_beginnings_stand_once() -> None:
     assert TRIE.ids.tolist() == [7, 8, 9, 5, 4, 9]
     assert TRIE.parents.tolist() == [-1, 0, 1, 1, -1, 4]
-    assert TRIE.depths.tolist() == [0, 1, 2, 2, 0, 1]
     assert TRIE.paths == ((0, 1, 2), (0, 1, 3), (4, 5))
-
-
-def test_a_token_sees_itself_and_those_before_it() -> None:
-    assert TRIE.visible().int().tolist() == [
-        [1, 0, 0, 0, 0, 0],
-        [1, 1, 0, 0, 0, 0],
-        [1, 1, 1, 0, 0, 0],
-        [1, 1, 0, 1, 0, 0],
-        [0, 0, 0, 0, 1, 0],
-        [0, 0, 0, 0, 1, 1],
-    ]
 
 
 def test_mean_log_likelihoods() -> None:
@@ -37,43 +30,28 @@ def test_mean_log_likelihoods() -> None:
     assert mean_log_likelihoods(TRIE, LOGS.expand(2, -1)).shape == (2, 3)
 
 
-def logits(**chances: float) -> torch.Tensor:
-    """(12,): the logarithms of what `t7=0.5` says; other tokens are likelier than all of these."""
-    values = torch.full((12,), 5.0)
-    for name, chance in chances.items():
-        values[int(name[1:])] = math.log(chance)
-    return values
-
-
-def test_greedy_decoding_takes_the_best_allowed_token_at_each_choice() -> None:
-    descent = Descent(TRIE)
-    assert descent.certain() == []
-    # 8 follows 7 in every answer: no model is asked for it
-    assert descent.step(logits(t7=0.5, t4=0.4)) == [7, 8]
-    assert descent.answer is None
-    assert descent.step(logits(t9=0.25, t5=0.5)) == []
-    assert descent.answer == 1
+def test_greedy_decoding_takes_the_best_token_at_each_choice() -> None:
+    # 7 8 9 and 7 8 5 are less likely on the mean than 4 9
+    logs = torch.tensor([0.5, 0.8, 0.25, 0.5, 0.4, 0.9]).log()
+    assert mean_log_likelihoods(TRIE, logs).argmax() == 2
     first, then = 0.5 / 0.9, 0.25 / 0.75
-    assert descent.probabilities == pytest.approx([first * then, first * (1 - then), 1 - first])
+    answer, probabilities = greedy_answer(TRIE, logs)
+    assert answer == 1
+    # 8 follows 7 in every answer: it is no choice
+    assert probabilities == pytest.approx([first * then, first * (1 - then), 1 - first])
 
 
 def test_a_branch_that_is_not_taken_shares_its_probability() -> None:
-    descent = Descent(TRIE)
-    assert descent.step(logits(t7=0.25, t4=0.75)) == []
-    assert descent.answer == 2
-    assert descent.probabilities == pytest.approx([0.125, 0.125, 0.75])
+    logs = torch.tensor([0.25, 0.8, 0.9, 0.1, 0.75, 0.1]).log()
+    answer, probabilities = greedy_answer(TRIE, logs)
+    assert (answer, probabilities) == (2, pytest.approx([0.125, 0.125, 0.75]))
 
 
 def test_what_all_answers_begin_with_is_certain() -> None:
-    descent = Descent(build_trie([[1, 2, 3], [1, 2, 4]]))
-    assert descent.certain() == [1, 2]
-    assert descent.step(logits(t3=0.1, t4=0.3)) == []
-    assert (descent.answer, descent.probabilities) == (1, pytest.approx([0.25, 0.75]))
-
-
-def test_a_single_answer_needs_no_model() -> None:
-    descent = Descent(build_trie([[1, 2]]))
-    assert (descent.answer, descent.probabilities, descent.certain()) == (0, [1.0], [])
+    trie = build_trie([[1, 2, 3], [1, 2, 4]])
+    logs = torch.tensor([0.01, 0.01, 0.1, 0.3]).log()
+    assert greedy_answer(trie, logs) == (1, pytest.approx([0.25, 0.75]))
+    assert greedy_answer(build_trie([[1, 2]]), torch.tensor([-9.0, -9.0])) == (0, [1.0])
 
 
 @pytest.mark.parametrize("answers", [[[1], []], [[1, 2], [1, 2]]])

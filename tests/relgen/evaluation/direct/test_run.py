@@ -1,4 +1,4 @@
-"""`relgen direct`: what it writes, how it goes on, and how wrong answers count."""
+"""Classifying a file: what is written, how it goes on, and how wrong answers count."""
 
 import json
 from collections.abc import Sequence
@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from relgen.cli import main as cli
 from relgen.common import append_log
 from relgen.common.errors import InputError
 from relgen.data.samples import Entity, Sample, write_samples
 from relgen.data.schema import RelationSchema
 from relgen.evaluation.direct import run
-from relgen.evaluation.direct.run import DirectSettings, Row, classify
+from relgen.evaluation.direct.run import Row, classify
+from relgen.evaluation.settings import DirectOptions, DirectSettings
 
 SCHEMA = """
 name: weather
@@ -66,7 +66,7 @@ def test_an_answer_that_names_no_relation_is_wrong(
     said = {"t0": "causes", "t1": "causes", "t2": "none", "t3": None, "t4": "none", "t5": None}
     monkeypatch.setattr(run, "_free", asker(said))
     out = tmp_path / "out"
-    summary = classify(DirectSettings(answer="free"), out=out, **files)
+    summary = classify(DirectOptions(answer="free", out=str(out), **files))
     # positive predictions: t0, t1 and the two without a name; positive samples: four
     assert summary["micro_f1"] == pytest.approx(2 * 1 / (4 + 4))
     assert (summary["samples"], summary["unparseable"]) == (6, 2)
@@ -110,40 +110,25 @@ def test_it_goes_on_where_it_was_killed(
 
     monkeypatch.setattr(run, "_among_labels", failing)
     with pytest.raises(KeyboardInterrupt):
-        classify(DirectSettings(), out=tmp_path / "out", **files)
-    summary = classify(DirectSettings(), out=tmp_path / "out", **files)
+        classify(DirectOptions(out=str(tmp_path / "out"), **files))
+    summary = classify(DirectOptions(out=str(tmp_path / "out"), **files))
     assert asked == ["t5", "t4", "t3", "t2", "killed", "t1", "t0"]  # from short to long
     assert summary["micro_f1"] == 1.0
-    assert classify(DirectSettings(), out=tmp_path / "out", **files) == summary
+    assert classify(DirectOptions(out=str(tmp_path / "out"), **files)) == summary
     assert len(asked) == 7
     with pytest.raises(InputError, match="this folder holds answers of other"):
-        classify(DirectSettings(seed=2), out=tmp_path / "out", **files)
-    classify(DirectSettings(seed=2), out=tmp_path / "out", force=True, **files)
+        classify(DirectOptions(seed=2, out=str(tmp_path / "out"), **files))
+    classify(DirectOptions(seed=2, out=str(tmp_path / "out"), force=True, **files))
     assert len(asked) == 13
-
-
-def test_the_command_on_the_embedded_model(
-    files: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    command = ["direct", *(part for key in files for part in (f"--{key}", files[key]))]
-    for answer in ("likelihood", "constrained", "free"):
-        out = tmp_path / answer
-        assert cli.main([*command, "--answer", answer, "--out", str(out)]) == 0
-        assert capsys.readouterr().out.startswith("6 sentences: micro-F1 ")
-        lines = [json.loads(x) for x in (out / "predictions.jsonl").read_text().splitlines()]
-        assert {line["relation"] for line in lines} <= {"causes", "ends", "none", None}
-        if answer != "free":
-            assert all(sum(x["scores"].values()) == pytest.approx(1, abs=1e-5) for x in lines)
-            assert all(x["scores"][x["relation"]] == x["score"] for x in lines)
 
 
 def test_bad_input(files: dict[str, str], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="a whole number of at least 0"):
-        classify(DirectSettings(shots=-1), out=tmp_path / "out", **files)
+        classify(DirectOptions(shots=-1, out=str(tmp_path / "out"), **files))
     with pytest.raises(InputError, match=r"field 'shots': there are only 6 labelled samples"):
-        classify(DirectSettings(shots=7), out=tmp_path / "out", **files)
+        classify(DirectOptions(shots=7, out=str(tmp_path / "out"), **files))
     with pytest.raises(InputError, match="no such file"):
-        classify(DirectSettings(), out=tmp_path / "out", **{**files, "test": "none.jsonl"})
+        classify(DirectOptions(out=str(tmp_path / "out"), **{**files, "test": "none.jsonl"}))
 
 
 def test_labelled_test_sentences_are_refused(
@@ -151,7 +136,7 @@ def test_labelled_test_sentences_are_refused(
 ) -> None:
     given = {**files, "train": files["test"]}
     with pytest.raises(InputError, match=r"6 labelled sentences are test sentences as well.*'t0'"):
-        classify(DirectSettings(), out=tmp_path / "out", **given)
+        classify(DirectOptions(out=str(tmp_path / "out"), **given))
     # where none is shown, none is read
     monkeypatch.setattr(run, "_among_labels", asker(dict.fromkeys(f"t{i}" for i in range(6))))
-    assert classify(DirectSettings(shots=0), out=tmp_path / "out", **given)["samples"] == 6
+    assert classify(DirectOptions(shots=0, out=str(tmp_path / "out"), **given))["samples"] == 6

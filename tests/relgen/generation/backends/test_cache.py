@@ -13,25 +13,24 @@ from relgen.generation.backends.cache import RaggedCache, pages_of_zeros
 from tests import tiny
 
 MODEL = tiny.writing_model(50)
-CPU = torch.device("cpu")
 
 
 @torch.inference_mode()
 def filled(lengths: list[int]) -> RaggedCache:
     cache = RaggedCache(2)
     for row, length in enumerate(lengths):
-        cache.append(MODEL, [row], [[(row + i) % 50 for i in range(length)]], CPU)
+        cache.append(MODEL, [row], [[(row + i) % 50 for i in range(length)]])
     return cache
 
 
 @torch.inference_mode()
 def next_logits(cache: RaggedCache) -> Tensor:
     rows = range(len(cache.lengths))
-    return cache.append(MODEL, rows, [[7] for _ in rows], CPU)
+    return cache.append(MODEL, rows, [[7] for _ in rows])
 
 
 def pointers(cache: RaggedCache) -> list[int]:
-    return [states.data_ptr() for layer in cache.states() for states in layer]
+    return [states.data_ptr() for layer in cache.ragged for states in layer.held()]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

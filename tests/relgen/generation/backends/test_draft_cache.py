@@ -36,7 +36,7 @@ def model(attention: str = ATTENTION, dtype: torch.dtype = torch.float64) -> Any
 
 def prompt(number: int) -> Prompt:
     writer = PromptWriter(prompt_format(TOKENIZER))
-    return writer.one_by_one(next(iter(tiny.typed_schema())), list(tiny.labelled())[:number])
+    return writer.prompt(next(iter(tiny.typed_schema())), list(tiny.labelled())[:number])
 
 
 def drafts(temperature: float = 0.9) -> list[Draft]:
@@ -142,4 +142,4 @@ def test_a_prompt_is_copied_once() -> None:
     assert cache._grid.tolist() == [[0, 2, 4], [1, 3, 1]]
     assert cache._flat.tolist() == [0, 3, 1, 4, 2]
     backend.reset()
-    assert not backend._copies.states()
+    assert not backend._copies.ragged[0].is_initialized

@@ -5,19 +5,22 @@ Against real weights: `test_real_server`.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 import threading
+from collections.abc import AsyncIterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from relgen.cli.main import main
 from relgen.common.errors import InputError
-from relgen.generation.backends.server import BudgetError
+from relgen.generation.backends import server as server_module
 from relgen.generation.run import generate
 from relgen.generation.settings import GenerationSettings
 from tests.relgen.generation import loopback as lb
@@ -75,7 +78,7 @@ def test_a_misbehaving_server_changes_nothing(
     fault: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("relgen.generation.backends.server_transport.MAX_ANSWER_BYTES", 1 << 20)
+    monkeypatch.setattr("relgen.generation.backends.server.MAX_ANSWER_BYTES", 1 << 20)
     timeout = 1.5 if fault in ("trickle", "silent") else 20.0
     with loopback(lb.first_time(fault)) as server:
         run(inputs, tmp_path, settings(server.url, {"timeout": timeout}))
@@ -166,7 +169,7 @@ def test_a_budget_stops_the_run_and_a_larger_one_goes_on(
     inputs: Inputs, tmp_path: Path, expected: dict[str, Any], budget: dict[str, Any], first: int
 ) -> None:
     with loopback() as server:
-        with pytest.raises(BudgetError, match="run the same command again with a larger one"):
+        with pytest.raises(InputError, match="run the same command again with a larger one"):
             run(inputs, tmp_path, settings(server.url, {"concurrency": 1, **budget}))
         assert sum(server.answered.values()) == first
         more = {**budget, **{k: 1e9 for k in budget if k == "cost_budget"}}
@@ -193,7 +196,7 @@ def test_answers_that_cannot_be_used_are_paid_for(inputs: Inputs, tmp_path: Path
     chosen = {"concurrency": 1, "retries": 9, "total_token_budget": 150}
     with loopback(useless) as server:
         for _ in range(2):
-            with pytest.raises(BudgetError, match="after 0 answers and 2 unusable ones, 200 token"):
+            with pytest.raises(InputError, match="after 0 answers and 2 unusable ones, 200 token"):
                 run(inputs, tmp_path, settings(server.url, chosen))
             assert sum(server.asked.values()) == 2
 
@@ -303,3 +306,32 @@ def test_raw_completions_are_the_prompts_of_tuning(inputs: Inputs, tmp_path: Pat
     assert body["prompt"].endswith(form.cue)
     assert body["grammar"].startswith("root ::= ")
     assert (body["repeat_penalty"], body["repeat_last_n"]) == (1.15, 16384)
+
+
+class Chunks(httpx2.AsyncByteStream):
+    """Three chunks of four bytes."""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for _ in range(3):
+            yield b"abcd"
+
+
+def read_chunks(timeout: float) -> list[bytes]:
+    async def collect() -> list[bytes]:
+        return [chunk async for chunk in server_module._BoundedStream(Chunks(), timeout)]
+
+    return asyncio.run(collect())
+
+
+def test_an_answer_within_the_limits_passes() -> None:
+    assert read_chunks(60.0) == [b"abcd"] * 3
+
+
+def test_an_answer_that_is_too_long_or_too_slow_is_a_failed_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(httpx2.ReadTimeout):
+        read_chunks(-1.0)
+    monkeypatch.setattr(server_module, "MAX_ANSWER_BYTES", 11)
+    with pytest.raises(httpx2.ReadError):
+        read_chunks(60.0)

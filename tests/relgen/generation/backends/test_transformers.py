@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from transformers import LlamaConfig, MistralConfig
 
-from relgen.common.errors import InputError
 from relgen.data.tagged_text import parse
 from relgen.generation.backends.base import DraftRequest
-from relgen.generation.backends.cache import RaggedCache, check_cacheable
+from relgen.generation.backends.cache import RaggedCache
 from relgen.generation.backends.transformers import TransformersBackend
 from relgen.generation.grammar.spec import GrammarSpec
 from relgen.generation.settings import GenerationSettings
@@ -35,7 +33,7 @@ def prompts(number: int, *, first: int = 0, relation: int = 0) -> Prompt:
     """A prompt with `number` demonstrations, other ones for another `first`."""
     shown = [tiny.labelled()[(first + i) % 4] for i in range(number)]
     writer = PromptWriter(prompt_format(TOKENIZER))
-    return writer.one_by_one(list(tiny.typed_schema())[relation], shown)
+    return writer.prompt(list(tiny.typed_schema())[relation], shown)
 
 
 def generated(prompt: Prompt, penalty: float = 1.15, length: int = 24) -> str:
@@ -219,10 +217,10 @@ def test_one_line_ends_at_a_line_break_after_text() -> None:
 def _writing(ids: list[int], *, one_line: bool) -> object:
     import random
 
-    from relgen.generation.backends.transformers import _Writing
+    from relgen.generation.backends.transformers import _Row, _Writing
 
     wanted = request(0, one_line=one_line)
-    return _Writing(wanted, 0, random.Random(0), None, 24, ids, [-1.0] * len(ids), "stop")
+    return _Writing(wanted, _Row(0), random.Random(0), None, 24, ids, [-1.0] * len(ids), "stop")
 
 
 def test_stop_ids_of_chat_and_plain_models() -> None:
@@ -231,9 +229,3 @@ def test_stop_ids_of_chat_and_plain_models() -> None:
     assert stop_ids(TOKENIZER, "<|end|>", lines=1) == sorted([end, eos])
     assert stop_ids(TOKENIZER, "\n", lines=1) == sorted([newline, eos])
     assert stop_ids(TOKENIZER, "\n", lines=4) == [eos]
-
-
-def test_refuses_sliding_windows() -> None:
-    check_cacheable(LlamaConfig())
-    with pytest.raises(InputError, match="full attention"):
-        check_cacheable(MistralConfig(sliding_window=128))

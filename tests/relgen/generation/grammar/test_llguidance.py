@@ -10,8 +10,7 @@ from llguidance.gbnf_to_lark import gbnf_to_lark
 
 from relgen.common.errors import InputError
 from relgen.generation.grammar.llguidance import GrammarCompiler
-from relgen.generation.grammar.notations import as_gbnf, as_regex
-from relgen.generation.grammar.spec import GrammarSpec
+from relgen.generation.grammar.spec import GrammarSpec, as_gbnf, as_regex
 from relgen.prompting.prompts import encode
 from tests import tiny
 

@@ -1,0 +1,70 @@
+"""The files and pictures of a classifier's run."""
+
+import json
+from dataclasses import asdict
+
+import pytest
+from lightning.pytorch.loggers import TensorBoardLogger
+
+import relgen
+from relgen.common.errors import InputError
+from relgen.data.samples import read_samples
+from tests.lightning_modules.classifier_command import assert_same_predictions, classifier_command
+from tests.lightning_modules.classifier_runs import data, module, trainer
+
+
+def test_what_tensorboard_gets(files, encoder):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    board = TensorBoardLogger(files, name="board", version="", default_hp_metric=False)
+    fit = trainer(files / "out", 20, logger=board)
+    fit.fit(module(encoder), data(files, validation=str(files / "test.jsonl")))
+    events = EventAccumulator(str(files / "board"))
+    events.Reload()
+    tags = events.Tags()
+    assert {"train/loss", "lr/encoder", "lr/head", "val/micro_f1", "hp/micro_f1"} <= set(
+        tags["scalars"]
+    )
+    assert {"val_f1/cause", "val_f1/none"} <= set(tags["scalars"])
+    assert tags["images"] == ["val/confusion"]
+    assert "val/mistakes/text_summary" in tags["tensors"]
+
+
+def test_fit_test_and_predict_by_command_line(files, encoder):
+    out = files / "out"
+    # as saved classifiers compute, so that predictions can be compared exactly
+    command = classifier_command(
+        "classifier/entity_marker", files, encoder, "--model.classifier.attention=sdpa"
+    )
+    command(
+        "fit",
+        "--trainer.max_steps=100",
+        f"--data.human={files / 'human.jsonl'}",
+        f"--data.generated={files / 'generated.jsonl'}",
+        "--data.order=generated_first",
+    )
+    checkpoint = f"--ckpt_path={out / 'checkpoints' / 'last.ckpt'}"
+    command("test", checkpoint)
+    scores = json.loads((out / "scores.json").read_text())
+    tested = [json.loads(line) for line in (out / "predictions.jsonl").open()]
+    command("predict", checkpoint)
+    predicted = [json.loads(line) for line in (out / "predictions.jsonl").open()]
+    others = f"--data.predict={files / 'human.jsonl'}"
+    with pytest.raises(InputError, match="the predictions behind"):
+        command("predict", checkpoint, others)
+    assert [json.loads(line) for line in (out / "predictions.jsonl").open()] == predicted
+    command("predict", checkpoint, others, f"--trainer.default_root_dir={files / 'other'}")
+    assert len((files / "other" / "predictions.jsonl").read_text().splitlines()) == 33
+
+    loaded = relgen.load_classifier(out / "model")
+    held_out = read_samples(files / "test.jsonl")
+    expected = [asdict(prediction) for prediction in loaded.predict_samples(held_out)]
+    assert_same_predictions(tested, expected, predicted)
+    assert [row["id"] for row in tested] == [sample.id for sample in held_out]
+    gold = [sample.relation for sample in held_out]
+    hits = sum(row["relation"] == label for row, label in zip(tested, gold, strict=True))
+    assert sum(scores["confusion"][n][n] for n in range(3)) == hits
+    assert hits >= 7
+    card = (out / "model" / "README.md").read_text()
+    assert f"| micro-F1 without the negative label | {100 * scores['micro_f1']:.2f} |" in card
+    assert "| generated | generated.jsonl | 15 |" in card

@@ -1,0 +1,80 @@
+"""Predictions from strings and samples, in both precisions."""
+
+import pytest
+import torch
+
+import relgen
+from relgen.classifiers import pipeline
+from relgen.classifiers.pipeline import SavedClassifier, close_calls, find_mention
+from relgen.common.errors import InputError
+from relgen.data.samples import Prediction
+from tests.tiny.encoders import samples
+
+
+def test_raw_strings_and_offsets(folder):
+    loaded = relgen.load_classifier(folder)
+    by_text = loaded.predict(text="the storm caused the flood .", head="storm", tail="flood")
+    assert loaded.predict("the storm caused the flood .", (4, 9), (21, 26)) == by_text
+    assert loaded.predict_many([("the storm caused the flood .", "storm", (21, 26))]) == [
+        Prediction("0", by_text.relation, by_text.score, by_text.scores)
+    ]
+    assert list(by_text.scores) == ["cause", "part", "none"]
+    assert sum(by_text.scores.values()) == pytest.approx(1, abs=1e-5)
+    assert by_text.score == max(by_text.scores.values())
+
+
+def test_no_samples_give_no_predictions(folder):
+    assert relgen.load_classifier(folder).predict_samples([]) == []
+
+
+def labels(predictions):
+    return [prediction.relation for prediction in predictions]
+
+
+def test_bfloat16_gives_the_same_labels(classifier):
+    # far enough apart that not all of them are computed again
+    with torch.no_grad():
+        classifier.output.weight *= 3
+    exact = SavedClassifier(classifier).predict_samples(samples(60))
+    rounded = SavedClassifier(classifier, precision="bfloat16").predict_samples(samples(60))
+    assert labels(rounded) == labels(exact)
+    assert rounded != exact
+    for one, other in zip(rounded, exact, strict=True):
+        assert one.score == pytest.approx(other.score, abs=0.1)
+
+
+def test_bfloat16_computes_close_decisions_again(classifier, monkeypatch):
+    monkeypatch.setattr(pipeline, "_CLOSE", float("inf"))
+    exact = SavedClassifier(classifier).predict_samples(samples(20))
+    assert SavedClassifier(classifier, precision="bfloat16").predict_samples(samples(20)) == exact
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_an_emulated_precision_is_warned_of(classifier, monkeypatch, caplog, fast):
+    monkeypatch.setattr(pipeline, "multiplies_bfloat16", lambda: fast)
+    SavedClassifier(classifier)
+    assert not caplog.text
+    SavedClassifier(classifier, precision="bfloat16")
+    assert ("no instructions for bfloat16" in caplog.text) is not fast
+
+
+def test_an_unknown_precision_is_named(folder):
+    with pytest.raises(InputError, match=r"precision.*float32, bfloat16.*'int4'"):
+        relgen.load_classifier(folder, precision="int4")
+
+
+def test_finding_a_mention():
+    assert find_mention("party art", "art", "head") == (6, 9)
+    assert find_mention("partly", "art", "head") == (1, 4)
+    assert find_mention("a a", (2, 3), "head") == (2, 3)
+    with pytest.raises(ValueError, match=r"2 times, at \[0, 2\].*head=\(0, 1\)"):
+        find_mention("a a", "a", "head")
+    with pytest.raises(ValueError, match=r"not in the text 'Ann'.*offsets"):
+        find_mention("Ann", "ann", "head")
+    with pytest.raises(ValueError, match="empty"):
+        find_mention("Ann", " ", "head")
+
+
+def test_close_calls_grow_with_the_logits():
+    logits = torch.tensor([[1.0, 0.95], [1.0, 0.5], [40.0, 39.5], [40.0, 38.0]])
+    assert close_calls(logits) == [0, 2]

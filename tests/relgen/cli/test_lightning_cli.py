@@ -1,0 +1,83 @@
+"""Trained commands: where they write, what they print, and how they continue."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from relgen.cli import main as cli
+from tests.relgen.cli.failing import failed
+
+
+def test_fit_and_go_on(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    command = ["dpo", "fit", "-c", str(config), "--out", str(out)]
+    command += ["--trainer.enable_progress_bar", "false", "--trainer.accelerator", "cpu"]
+    assert cli.main([*command, "--trainer.max_epochs", "1", "--resume"]) == 0
+    assert capsys.readouterr().out.strip().endswith(f"dpo fit: done -> {out}")
+    assert (out / "checkpoints" / "last.ckpt").is_file()
+    assert "beta: 0.1" in (out / "config.yaml").read_text(encoding="utf-8")
+    assert list((out / "tensorboard").glob("events.*"))
+    # the command line wins over what the checkpoint remembers
+    more = ["--trainer.max_epochs", "2", "--model.beta", "0.7"]
+    assert cli.main([*command, *more, "--ckpt_path", "last"]) == 0
+    assert "beta: 0.7" in (out / "config.yaml").read_text(encoding="utf-8")
+    # what was trained is not written over unasked
+    before = (out / "checkpoints" / "last.ckpt").read_bytes()
+    capsys.readouterr()
+    line = failed(capsys, *command)
+    assert "last.ckpt: this folder holds a checkpoint of an earlier run; --resume" in line
+    assert (out / "checkpoints" / "last.ckpt").read_bytes() == before
+    assert cli.main([*command, "--trainer.max_epochs", "1", "--force"]) == 0
+    assert "beta: 0.1" in (out / "config.yaml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("shown", ["true", "false"])
+def test_progress_goes_to_stderr(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], shown: str
+) -> None:
+    out = tmp_path / "out"
+    command = ["dpo", "fit", "-c", str(config), "--out", str(out), "--trainer.max_epochs", "1"]
+    options = ["--trainer.enable_progress_bar", shown, "--trainer.accelerator", "cpu"]
+    assert cli.main([*command, *options]) == 0
+    said = capsys.readouterr()
+    assert said.out == f"dpo fit: done -> {out}\n"
+    assert ("Epoch 0" in said.err) == (shown == "true")
+
+
+def test_a_missing_accelerator_is_said(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    line = failed(
+        capsys,
+        *("dpo", "fit", "-c", str(config), "--out", str(tmp_path / "out")),
+        *("--trainer.accelerator", "gpu"),
+    )
+    assert line.startswith("field 'trainer': ")
+
+
+def test_only_a_training_writes_its_configuration(tmp_path: Path) -> None:
+    from types import SimpleNamespace
+
+    from relgen.cli.lightning_cli import _SaveConfig
+
+    def save(config: str, path: Path, **_: Any) -> None:
+        path.write_text(config, encoding="utf-8")
+
+    trainer: Any = SimpleNamespace(default_root_dir=str(tmp_path))
+    for stage in ("fit", "test", "predict"):
+        parser: Any = SimpleNamespace(save=save)
+        config: Any = f"of {stage}"
+        _SaveConfig(parser, config).save_config(trainer, None, stage)  # type: ignore[arg-type]
+    written = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.iterdir()}
+    assert written == {
+        "config.yaml": "of fit",
+        "config.test.yaml": "of test",
+        "config.predict.yaml": "of predict",
+    }

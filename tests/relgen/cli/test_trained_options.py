@@ -1,0 +1,43 @@
+"""The options of trained commands that are relgen's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from relgen.cli import main as cli
+from tests.relgen.cli.failing import failed
+
+
+def test_out_and_weights_are_asked_for(
+    capsys: pytest.CaptureFixture[str], config: Path, tmp_path: Path
+) -> None:
+    assert "field '--out': missing" in failed(capsys, "dpo", "fit", "-c", str(config))
+    line = failed(capsys, "classifier", "test", "-c", str(config), "--out", str(tmp_path))
+    assert "no trained weights to test; run `fit` with the same --out first" in line
+
+
+def test_help_of_the_trained_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["dpo", "--help"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("usage: relgen dpo SUBCOMMAND -c PRESET --out DIR")
+    assert "fit, validate, test, predict" in said
+    assert len(said.splitlines()) < 20
+
+
+def test_a_damaged_checkpoint_is_said_and_not_used(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    last = out / "checkpoints" / "last.ckpt"
+    last.parent.mkdir(parents=True)
+    last.write_bytes(b"PK\x03\x04 torn")
+    options = ["--trainer.enable_progress_bar", "false", "--trainer.accelerator", "cpu"]
+    command = ["dpo", "fit", "-c", str(config), "--out", str(out), *options]
+    assert "this checkpoint is damaged" in failed(capsys, *command, "--ckpt_path", "last")
+    assert "damaged, or no checkpoint" in failed(capsys, *command, "--ckpt_path", str(last))
+    assert "no such checkpoint" in failed(capsys, *command, "--ckpt_path", "none.ckpt")
+    assert cli.main([*command, "--trainer.max_epochs", "1", "--resume"]) == 0
+    assert "is damaged; starting again" in capsys.readouterr().err
+    assert last.stat().st_size > 100
