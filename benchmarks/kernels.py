@@ -26,7 +26,7 @@ from relgen.kernels.switch import KERNELS, Kernel
 PARTS: dict[str, tuple[Kernel, ...]] = {
     "dpo-8": ("gated", "head", "linear", "lora", "norms"),
     "dpo-32": ("gated", "head", "linear", "lora", "norms"),
-    "generation": ("decoding", "grouped", "linear"),
+    "generation": ("decoding", "linear"),
     "classifier": ("last_layer", "linear"),
 }
 """What is measured, and the kernels that take part in it."""
@@ -89,7 +89,7 @@ def _command(part: str, seed: int, work: Path) -> list[str]:
         pairs = part.removeprefix("dpo-")
         return ["benchmarks.dpo", "--side", "tree", "--pairs", pairs, *shared]
     if part == "generation":
-        return ["benchmarks.generation", "--side", "cached", "--samples", "4", *shared]
+        return ["benchmarks.generation", "--side", "cached", "--samples", "16", *shared]
     given = ["--work", str(work), "--train-samples", "640", "--test-samples", "64", *shared]
     os.makedirs(work, exist_ok=True)
     classifier.write_data(classifier.arguments(given))

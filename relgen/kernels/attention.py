@@ -1,10 +1,8 @@
 """The attention function that relgen's language models are loaded with.
 
-It is transformers' own with two differences. On a CPU, grouped keys and values are not repeated for
-every query head if there is a mask: copying a long cache costs more than attention itself. (On
-other devices, a mask with grouped heads would rule out the fast kernels.) And a model's keyword
-argument `attend`, which transformers passes on to this function, computes attention instead: packed
-prefix trees and drafts that share a prompt need this.
+It is transformers' own, except that a model's keyword argument `attend`, which transformers passes
+on to this function, computes attention instead: packed prefix trees and drafts that share a prompt
+need this.
 """
 
 from __future__ import annotations
@@ -17,8 +15,6 @@ from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
-
-from relgen.kernels.switch import in_use
 
 Attend = Callable[[int, Tensor, Tensor, Tensor, float | None], Tensor]
 """(layer number, query (B, H, T, D), key and value (B, G, L, D), scale) -> (B, T, H, D)."""
@@ -40,7 +36,8 @@ def grouped_attention(
         options: `is_causal`, `dropout_p`, `scale`.
     """
     groups = query.shape[1] // key.shape[1]
-    if groups > 1 and not _takes_groups(query.device.type):
+    # on a GPU, a mask beside grouped keys and values would rule out the fast kernels
+    if groups > 1 and query.device.type != "cpu":
         key, value, groups = repeat_kv(key, groups), repeat_kv(value, groups), 1
     result: Tensor = F.scaled_dot_product_attention(
         query, key, value, mask, enable_gqa=groups > 1, **options
@@ -76,24 +73,15 @@ def attention_forward(
         ValueError: the layer needs an option that `attend` does not support: dropout on the scores,
             a window, a soft cap or sinks.
     """
-    special = [name for name in _SPECIAL if kwargs.get(name) is not None]
     if attend is not None:
+        special = [name for name in _SPECIAL if kwargs.get(name) is not None]
         if special or dropout:
             asked = ", ".join(special) or "dropout on the scores"
             raise ValueError(f"this layer needs {asked}, which this attention does not support")
         return attend(cast(int, module.layer_idx), query, key, value, scaling), None
-    plain = attention_mask is None or special or kwargs.get("cache") is not None
-    if plain or not _takes_groups(query.device.type):
-        return sdpa_attention_forward(
-            module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs
-        )
-    output = grouped_attention(query, key, value, attention_mask, dropout_p=dropout, scale=scaling)
-    return output.transpose(1, 2).contiguous(), None
-
-
-def _takes_groups(device: str) -> bool:
-    """Return whether a device's kernels take grouped keys and values beside a mask."""
-    return device == "cpu" and in_use("grouped")
+    return sdpa_attention_forward(
+        module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs
+    )
 
 
 AttentionInterface.register(ATTENTION, attention_forward)

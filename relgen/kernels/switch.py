@@ -16,7 +16,6 @@ from relgen.common import InputError
 Kernel = Literal[
     "decoding",  # weights in oneDNN's layout
     "gated",  # SwiGLU with half as much kept for its backward pass
-    "grouped",  # attention with a mask over grouped keys and values, without copies
     "head",  # log-probabilities without keeping logits
     "last_layer",  # a classifier's last layer, at the tokens that are read
     "linear",  # float32 products by oneDNN
