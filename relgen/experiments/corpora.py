@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from relgen.common import InputError
-from relgen.data import ConvertOptions, EverydayOptions
+from relgen.data import ConvertOptions, EverydayOptions, check_samples, load_schema
 from relgen.experiments.config import CorpusFiles
 from relgen.experiments.stages import OUT, Stage, StageFolders, options
 
@@ -86,13 +86,14 @@ def plan_corpus(corpus: str | CorpusFiles, folders: StageFolders) -> Corpus:
     """Return the user's files or a known corpus, after adding the stages that convert it.
 
     Raises:
-        InputError: a file is missing.
+        InputError: a file is missing, or one of the user's has malformed samples or labels that
+            are not in the schema.
     """
     if isinstance(corpus, CorpusFiles):
         train, test = Path(corpus.train), Path(corpus.test)
+        schema = load_schema(corpus.schema)
         for path in (train, test):
-            if not path.is_file():
-                raise InputError("no such file", path=path, remedy="check the path")
+            check_samples(path, schema)
         return Corpus(train, test, corpus.schema, test)
     if corpus == "everyday":
         stage = folders.add("corpus", "data everyday", options(EverydayOptions)(out=OUT))

@@ -28,7 +28,9 @@ def shares_prompts(model: Any, rows: Sequence[int]) -> bool:
     ours = model.config._attn_implementation == ATTENTION
     exact = model.dtype in (torch.float32, torch.float64)
     plain = model.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
-    return ours and exact and plain and len(set(rows)) < len(rows)
+    # multi-head latent attention caches other tensors than it attends to
+    latent = hasattr(model.config.get_text_config(), "kv_lora_rank")
+    return ours and exact and plain and not latent and len(set(rows)) < len(rows)
 
 
 class DraftCache(RaggedCache):

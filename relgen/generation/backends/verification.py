@@ -8,15 +8,15 @@ import torch
 from torch import Tensor
 
 from relgen.generation.backends.cache import RaggedCache
-from relgen.generation.backends.draft_cache import DraftCache
+from relgen.generation.backends.draft_cache import DraftCache, shares_prompts
 from relgen.models import random_texts
 
 
 def decoding_difference(model: Any) -> Tensor:
-    """Return how much logits after cached tokens differ from those of whole texts, (2, 3, V).
+    """Return how much logits after cached tokens differ from those of whole texts, (1 or 2, 3, V).
 
     Two prompts are read in parts, then three drafts of two tokens each are decoded in a copy of
-    the prompt's row, and in one that drafts share.
+    the prompt's row, and in one that drafts share where the architecture allows that.
     """
     prompts = random_texts(2, 15, 24)
     drafts = random_texts(3, 2)
@@ -27,8 +27,10 @@ def decoding_difference(model: Any) -> Tensor:
     for start, end in ((0, 6), (6, None)):
         cache.append(model, (0, 1), [ids[start:end] for ids in prompts])
     copies.copy_rows(cache, chains)
-    decoded = []
-    for decoding in (copies, DraftCache(cache, chains)):
+    caches, decoded = [copies], []
+    if shares_prompts(model, chains):
+        caches.append(DraftCache(cache, chains))
+    for decoding in caches:
         for step in range(2):
             found = decoding.append(model, range(3), [[ids[step]] for ids in drafts])
         decoded.append(found)

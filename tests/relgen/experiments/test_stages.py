@@ -24,7 +24,8 @@ def test_a_changed_corpus_file_gets_new_folders(
     experiment: Experiment, corpus: CorpusFiles, tmp_path: Path
 ) -> None:
     before = plan(experiment, tmp_path / "run").stages[0].folder
-    Path(corpus.train).write_text("other", encoding="utf-8")
+    samples = Path(corpus.train).read_text(encoding="utf-8")
+    Path(corpus.train).write_text(samples.replace("Ann", "Eve"), encoding="utf-8")
     assert plan(experiment, tmp_path / "run").stages[0].folder != before
 
 
