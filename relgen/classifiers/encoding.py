@@ -225,10 +225,7 @@ def keep_nearest(length: int, spans: Sequence[tuple[int, int]], budget: int) -> 
         >>> keep_nearest(12, [(1, 4), (8, 11)], 8)      # markers at 1, 3, 8 and 10
         [0, 1, 2, 3, 4, 8, 9, 10]
 
-    Args:
-        length: number of tokens.
-        spans: start and end (exclusive) of each entity, its two markers included.
-        budget: the number of tokens to keep.
+    `spans` are start and end (exclusive) of each entity, its two markers included.
     """
     if length <= budget:
         return list(range(length))

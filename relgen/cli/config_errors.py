@@ -24,11 +24,9 @@ _LINKED = "data.model"
 
 
 def explained(message: str, words: Sequence[str]) -> InputError:
-    """Return the error to raise for a command line that the parser refused.
+    """Return the error to raise for a command line, from its subcommand on.
 
-    Args:
-        message: the parser's; the error gets it where no unusable key is found.
-        words: the command line, from its subcommand on.
+    It has the parser's message only where no unusable key is found.
     """
     files, options = _given(words)
     values = read_merged(files)

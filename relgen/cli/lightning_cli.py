@@ -42,11 +42,7 @@ _LOST_PROCESS = re.compile(
 
 
 def run_trained(name: str, arguments: list[str]) -> None:
-    """Run `relgen NAME …` in this process.
-
-    Args:
-        name: `dpo` or `classifier`; presets are looked for in the folder of this name.
-        arguments: the rest of the command line.
+    """Run `relgen dpo …` or `relgen classifier …` in this process.
 
     Raises:
         InputError: a preset, key, value or file cannot be used.
@@ -151,11 +147,7 @@ class RelgenCLI(LightningCLI):
             raise cause or error from None
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """Make the trainer; for an estimate, one that needs none of the configured devices.
-
-        Raises:
-            InputError: Lightning knows no such accelerator, strategy, devices, …
-        """
+        """Make the trainer; for an estimate, one that needs none of the configured devices."""
         if self.own.estimate:
             return Trainer(accelerator="cpu", devices=1, logger=False, enable_checkpointing=False)
         try:
@@ -227,13 +219,9 @@ class _SaveConfig(SaveConfigCallback):
 
 @contextlib.contextmanager
 def _clear_exits() -> Iterator[None]:
-    """Raise what made Lightning exit.
+    """Raise what made Lightning exit: KeyboardInterrupt, an InputError, or SystemExit.
 
-    Raises:
-        KeyboardInterrupt: Ctrl-C.
-        SystemExit: 143 after SIGTERM; 1 when another process of the run is gone; unchanged for
-            `--help` and the like.
-        InputError: the trainer cannot work as it was configured (no such accelerator, …).
+    Its code is 143 after SIGTERM, and 1 when another process of the run is gone.
     """
     local_rank = int(os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_LOCALID") or 0)
     try:

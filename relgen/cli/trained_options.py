@@ -66,10 +66,6 @@ def with_presets(words: Sequence[str], folder: str) -> list[str]:
         -c smollm2 --trainer.precision=auto
         -c …/configs/dpo/smollm2.yaml --trainer.precision bf16-mixed    # where bfloat16 is fast
 
-    Args:
-        words: the command line.
-        folder: the folder of presets to look in as well.
-
     Raises:
         InputError: no such file or preset, or one that is not valid YAML.
     """

@@ -24,13 +24,7 @@ Item = TypeVar("Item")
 def inputs_hash(settings: Any, files: Sequence[str | Path], schema: dict[str, Any]) -> str:
     """Return a hash of settings, the content of files, a schema, and relgen's version.
 
-    Args:
-        settings: a dataclass.
-        files: the files, of which the content counts and not the name.
-        schema: from `RelationSchema.to_dict`.
-
-    Raises:
-        InputError: a file is missing.
+    `schema` is from `RelationSchema.to_dict`. Raises InputError if a file is missing.
     """
     for file in files:
         if not Path(file).is_file():
@@ -42,12 +36,8 @@ def inputs_hash(settings: Any, files: Sequence[str | Path], schema: dict[str, An
 def resume_log(path: Path, header: str, *, force: bool) -> list[Any]:
     """Return the lines that an earlier run appended; start the log when there are none.
 
-    An incomplete last line is removed from the file.
-
-    Args:
-        path: the file, which is created when it is missing.
-        header: the hash for its first line.
-        force: discard the lines of a log with another header instead of refusing it.
+    An incomplete last line is removed from the file. `force` discards the lines of a log with
+    another header.
 
     Raises:
         InputError: the log holds results under another header.
@@ -96,10 +86,10 @@ def map_in_chunks(
 
     Args:
         work: returns one result per item of a chunk, each ready for JSON.
-        items: the items, in the same order at each call.
+        items: must have the same order at each call.
         path: the log, with one chunk per line. It is left for the caller to remove.
         header: see `resume_log`; a log with another header is discarded.
-        title: heading of the progress bar.
+        title: of the progress bar.
     """
     from rich.console import Console
     from rich.progress import track

@@ -45,10 +45,10 @@ def parse(kind: type[Options], command: str, line: Sequence[str]) -> Options | N
     Args:
         kind: the command's dataclass; its docstring is the description that `--help` prints.
         command: its name, such as `data split`; presets are looked for in the folder of this name.
-        line: the words after it on the command line.
+        line: the words after it.
 
     Returns:
-        None after `--print_config`, which prints the options.
+        None after `--print_config`.
 
     Raises:
         InputError: an unknown or missing option or key, or an unusable value.
@@ -84,9 +84,7 @@ def parse(kind: type[Options], command: str, line: Sequence[str]) -> Options | N
 def words(kind: Any, given: Mapping[str, Any]) -> list[str]:
     """Return a command line that `parse` reads as these options, positional ones first.
 
-    Args:
-        kind: the command's dataclass.
-        given: values by the fields' names; None and an empty mapping are left out.
+    None and an empty mapping are left out.
     """
     first, options = [], []
     metadata = {entry.name: entry.metadata for entry in dataclasses.fields(kind)}
@@ -112,11 +110,7 @@ def _text(value: Any) -> str:
 def parse_known(
     kind: type[Options], command: str, words: Sequence[str]
 ) -> tuple[Options, list[str]]:
-    """Return the options of a dataclass that a command line holds, and the rest of its words.
-
-    Raises:
-        InputError: an unusable value.
-    """
+    """Return the options of a dataclass that a command line holds, and the rest of its words."""
     parser = _Parser(
         prog=f"relgen {command}",
         add_help=False,

@@ -99,9 +99,7 @@ def write_json(path: str | Path, value: Any) -> None:
 def read_json(path: str | Path, *, keep: Collection[str] | None = None) -> Any:
     """Read a JSON file. Raises InputError when it is missing, not UTF-8 or not JSON.
 
-    Args:
-        path: the file.
-        keep: the keys of objects that are wanted; the others take no memory. None keeps all.
+    With `keep`, objects have these keys only; the others take no memory.
     """
     text = read_text(path)
 

@@ -116,10 +116,7 @@ class PreferenceLoss:
     ) -> Tensor:
         """Return the loss of each of B pairs, (B,).
 
-        Args:
-            policy: (B,) each.
-            reference: (B,) each.
-            tokens: (2, B), tokens of the chosen and the rejected completions.
+        `tokens` (2, B) are the numbers of tokens of the chosen and the rejected completions.
         """
         ours, base = self._normalised(policy, tokens), self._normalised(reference, tokens)
         losses = LOSSES[self.name](

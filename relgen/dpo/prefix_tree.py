@@ -86,35 +86,23 @@ class MicroBatch(NamedTuple):
 class TreeBatch(NamedTuple):
     """Several trees in one row of N tokens, with T target tokens of B pairs.
 
-    Args:
-        input_ids: (1, N).
-        position_ids: (1, N), from 0 at each tree's root along the path.
-        entries: (N,), depth-first entry time of each token's node.
-        exits: (N,), its exit time.
-        target_positions: (T,), where the logits predict a token of a completion. The cue's last
-            token occurs twice: it predicts the first token of both completions.
-        target_ids: (T,), the tokens predicted there.
-        target_sequences: (T,), the completion that a target belongs to: i for the chosen one of
-            pair i, B + i for the rejected one.
-        completion_tokens: (2B,), number of tokens of each completion, in the same order.
-        kinds: (B,), indices into `relgen.dpo.preference_pairs.REJECTION_KINDS`.
-        shapes: one for each tree.
-        keys: one for each tree (`ChainTokens.key`).
-        row_tokens: number of tokens of the same pairs row by row, without padding.
+    The logits at `target_positions` predict the completions' tokens. The cue's last token occurs
+    twice there: it predicts the first token of both completions. The chosen completion of pair i is
+    sequence i, the rejected one B + i.
     """
 
-    input_ids: Tensor
-    position_ids: Tensor
-    entries: Tensor
-    exits: Tensor
-    target_positions: Tensor
-    target_ids: Tensor
-    target_sequences: Tensor
-    completion_tokens: Tensor
-    kinds: Tensor
-    shapes: tuple[TreeShape, ...]
-    keys: tuple[str, ...]
-    row_tokens: int
+    input_ids: Tensor  # (1, N)
+    position_ids: Tensor  # (1, N), from 0 at each tree's root along the path
+    entries: Tensor  # (N,), depth-first entry time of each token's node
+    exits: Tensor  # (N,), its exit time
+    target_positions: Tensor  # (T,)
+    target_ids: Tensor  # (T,), the tokens predicted there
+    target_sequences: Tensor  # (T,), the completion that each belongs to
+    completion_tokens: Tensor  # (2B,), tokens of each completion, by sequence
+    kinds: Tensor  # (B,), indices into `relgen.dpo.preference_pairs.REJECTION_KINDS`
+    shapes: tuple[TreeShape, ...]  # one for each tree
+    keys: tuple[str, ...]  # one for each tree (`ChainTokens.key`)
+    row_tokens: int  # of the same pairs row by row, without padding
 
     @property
     def pairs(self) -> int:

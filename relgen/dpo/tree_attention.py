@@ -75,12 +75,8 @@ class TreePlan:
     ) -> Tensor:
         """Return the attention of one layer, (1, N, H, D), for the N tokens of the span.
 
-        Args:
-            layer: its number.
-            query: (1, H, N, D).
-            key: (1, G, N, D), H a multiple of G.
-            value: (1, G, N, D).
-            scale: of the scores; 1/√D when None.
+        `query` is (1, H, N, D), `key` and `value` are (1, G, N, D), H a multiple of G. The scale of
+        the scores is 1/√D when None.
         """
         trunk = None
         if self.states is not None and self.span.start:

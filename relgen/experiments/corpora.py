@@ -17,23 +17,14 @@ Places = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class OnDisk:
-    """A corpus that is looked for below `$RELGEN_DATA`.
+    """A corpus that is looked for below `$RELGEN_DATA`."""
 
-    Args:
-        schema: name of a shipped schema.
-        license: licence of its sentences, for the generated set's card.
-        format: the `--format` of `relgen data convert`.
-        files: the training file and the test file.
-        labels: the patches of their labels; empty where there is none.
-        public: its sentences may be shown to others, for example in a report.
-    """
-
-    schema: str
-    license: str
-    format: str
-    files: tuple[Places, Places]
-    labels: tuple[Places, Places] = ((), ())
-    public: bool = True
+    schema: str  # the name of a shipped one
+    license: str  # of its sentences, for the generated set's card
+    format: str  # the `--format` of `relgen data convert`
+    files: tuple[Places, Places]  # for training, and for testing
+    labels: tuple[Places, Places] = ((), ())  # patches of their labels
+    public: bool = True  # its sentences may be shown to others, for example in a report
 
 
 _TACRED = OnDisk(

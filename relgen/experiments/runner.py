@@ -103,10 +103,8 @@ def run_experiment(
 ) -> None:
     """Run the stages that are not done, write results and report, and print the scores.
 
-    Args:
-        options: which stages to run, and which to run again. With seeds, no results are written,
-            and other processes may run other seeds at the same time.
-        readers: stages of other plans that may still read this plan's weights.
+    If `options` name seeds, no results are written, and other processes may run other seeds at the
+    same time. `readers` are stages of other plans that may still read this plan's weights.
 
     Raises:
         InputError: a stage is unknown, the folder belongs to another experiment or is in use, or a

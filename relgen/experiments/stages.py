@@ -89,21 +89,13 @@ def keys(given: Mapping[TrainedKey, str | int | bool | Path | None]) -> Line:
 
 @dataclass(frozen=True)
 class Stage:
-    """One command line and the folder that it writes to.
+    """One command line and the folder that it writes to."""
 
-    Args:
-        name: unique within the experiment, e.g. `seed1/dpo-a`; begins with the kind.
-        folder: for everything that the command writes.
-        command: the words after `relgen`.
-        inputs: the files and folders that it reads: outputs of other stages, corpus files, presets.
-        board: the TensorBoard folder, for stages that train or test.
-    """
-
-    name: str
+    name: str  # unique within the experiment, e.g. `seed1/dpo-a`; begins with the kind
     folder: Path
-    command: tuple[str, ...]
-    inputs: tuple[Path, ...] = ()
-    board: Path | None = None
+    command: tuple[str, ...]  # the words after `relgen`
+    inputs: tuple[Path, ...] = ()  # outputs of other stages, corpus files, presets
+    board: Path | None = None  # the TensorBoard folder, for stages that train or test
 
     @property
     def kind(self) -> str:
@@ -179,14 +171,9 @@ class StageFolders:
     def add(
         self, name: str, command: str, line: Line, preset: str | None = None, *inputs: Path
     ) -> Stage:
-        """Add a stage.
+        """Add a stage with the options that `options` or `keys` returned, and a preset for `-c`.
 
-        Args:
-            name: see `Stage`.
-            command: the words between `relgen` and the options.
-            line: from `options` or `keys`.
-            preset: for `-c`.
-            inputs: files that the command reads without naming them.
+        `inputs` are files that the command reads without naming them.
         """
         command_line = [*command.split(), *(["-c", preset] if preset else []), *line.words]
         given = [one if isinstance(one, list) else [one] for one in line.given.values()]

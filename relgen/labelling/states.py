@@ -65,17 +65,11 @@ def views(sample: Sample) -> tuple[View, View, View]:
 
 
 class SharedRow(NamedTuple):
-    """Texts with a common prefix as a tree: the common tokens, then those of each text.
-
-    Args:
-        ids: N tokens.
-        parents: index of the token before each; -1 for the first.
-        places: indices of the tokens whose states are needed.
-    """
+    """Texts with a common prefix as a tree: the common tokens, then those of each text."""
 
     ids: list[int]
-    parents: list[int]
-    places: list[int]
+    parents: list[int]  # index of the token before each; -1 for the first
+    places: list[int]  # indices of the tokens whose states are needed
 
 
 def share(texts: Sequence[tuple[Sequence[int], Sequence[int]]]) -> SharedRow:

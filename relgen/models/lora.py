@@ -110,12 +110,8 @@ def save_adapter(
 ) -> None:
     """Save the adapter in PEFT's format, with `ADAPTER_FILE`; atomically.
 
-    Args:
-        folder: is replaced.
-        base_model: name of the base.
-        weights: whole weights of a sharded policy's adapter, under their names in the policy; by
-            default the policy's own.
-        base_fingerprint: by default computed from the policy.
+    `weights` are whole weights of a sharded policy's adapter, under their names in the policy; by
+    default, they and `base_fingerprint` are the policy's own.
     """
     for config in policy.peft_config.values():
         config.base_model_name_or_path = base_model

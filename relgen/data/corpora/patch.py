@@ -31,10 +31,8 @@ _REMEDY = (
 class LabelPatch:
     """New labels for some samples; the others are kept, or dropped with `drop_others`.
 
-    Attributes:
-        labels: the new label by sample id.
-        missing: the ids that no sample had so far.
-        others: number of samples seen so far that the patch does not name.
+    `missing` are the ids that no sample had so far, and `others` is the number of samples so far
+    that the patch does not name.
 
     Raises:
         InputError: the file does not map ids to relations, or maps an id to two relations.

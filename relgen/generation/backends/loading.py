@@ -75,8 +75,8 @@ def load_backend(
     """
     from transformers.utils import logging as transformers_logging
 
+    from relgen.generation.backends.draft_cache import decoding_difference
     from relgen.generation.backends.transformers import TransformersBackend
-    from relgen.generation.backends.verification import decoding_difference
     from relgen.kernels import accelerate
 
     check_architecture(settings.model, "generation", decoding_difference)
