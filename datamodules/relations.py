@@ -211,11 +211,9 @@ class RelationDataModule(LightningDataModule):
         return self._evaluation(["validation"]) if "validation" in self._tables else []
 
     def test_dataloader(self) -> DataLoader[Batch]:
-        """Return the test file's batches, each sample once over all processes."""
         return self._evaluation(["test"])
 
     def predict_dataloader(self) -> DataLoader[Batch]:
-        """Return the prediction file's batches, each sample once over all processes."""
         return self._evaluation(["predict"])
 
     def every_training_sample(self) -> DataLoader[Batch]:

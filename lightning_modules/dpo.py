@@ -370,11 +370,7 @@ class DPOModule(LightningModule):
         return 1 - progress if self.schedule == "linear" else (1 + math.cos(math.pi * progress)) / 2
 
     def estimate_memory(self, batch: TreeBatch, precision: str = "32-true") -> MemoryEstimate:
-        """Estimate a step's memory without loading weights, for the largest batch.
-
-        Raises:
-            InputError: the model cannot be found, or its layers are of another form.
-        """
+        """Estimate a step's memory without loading weights; raise InputError where it cannot."""
         if self._sizes is None:
             raise InputError(
                 "memory can be estimated for dense decoders with gated feed-forward layers only",

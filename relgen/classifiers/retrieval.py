@@ -91,13 +91,7 @@ class RetrievalClassifier(KnowPromptClassifier):
             )
         else:
             start = _load_knowprompt(trained, schema)
-            self._assemble(
-                schema,
-                start.language_model,
-                start.encoding,
-                start.structured_weight,
-                start.settings,
-            )
+            self._assemble(schema, start.language_model, start.encoding, start.settings)
         self.given = {name: value for name, value in settings if value is not None}
         self.trained = trained
 
@@ -106,10 +100,9 @@ class RetrievalClassifier(KnowPromptClassifier):
         schema: RelationSchema,
         language_model: PreTrainedModel,
         encoding: PromptEncoding,
-        structured_weight: float,
         settings: dict[str, Any],
     ) -> None:
-        super()._assemble(schema, language_model, encoding, structured_weight, settings)
+        super()._assemble(schema, language_model, encoding, settings)
         self.datastore = Datastore(language_model.config.hidden_size, len(schema))
         self.given = {}
         self.source = ""

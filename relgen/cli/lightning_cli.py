@@ -64,7 +64,7 @@ def run_trained(name: str, arguments: list[str]) -> None:
             raise InputError("missing", field="--out", remedy="name the folder to write to")
         words = with_checkpoint(words, subcommand, own)
     with _prepared([name, *arguments]), _clear_exits():
-        cli = RelgenCLI(own.out or "runs/unnamed", [subcommand, *words], own)
+        cli = RelgenCLI([subcommand, *words], own)
     if not only_shows and cli.trainer.is_global_zero:
         print(f"{name} {subcommand}: done -> {own.out}")
 
@@ -79,19 +79,12 @@ class _Parser(LightningArgumentParser):
 class RelgenCLI(LightningCLI):
     """LightningCLI over any module and data module, which writes to one output folder.
 
-    Args:
-        out: becomes `trainer.default_root_dir`.
-        words: the command line without relgen's own options, from its subcommand on.
-        own: relgen's own options; curves go to the TensorBoard folder unless the configuration
-            names another logger.
-
-    Raises:
-        InputError: the command line cannot be parsed, or `--estimate` is given for another command
-            than `dpo fit`.
+    `words` are the command line from its subcommand on, without relgen's `own` options. Curves go
+    to the TensorBoard folder unless the configuration names another logger.
     """
 
-    def __init__(self, out: str, words: list[str], own: TrainedOptions) -> None:
-        self.own = own
+    def __init__(self, words: list[str], own: TrainedOptions) -> None:
+        self.own, out = own, own.out or "runs/unnamed"
         checkpoint = ModelCheckpoint(
             dirpath=Path(out) / "checkpoints",
             save_top_k=0,

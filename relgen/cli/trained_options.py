@@ -42,7 +42,6 @@ class TrainedOptions:
 
     @property
     def board(self) -> Path:
-        """The folder of TensorBoard's files."""
         return Path(self.tensorboard or Path(self.out or ".") / "tensorboard")
 
 
@@ -86,9 +85,6 @@ def with_checkpoint(words: list[str], subcommand: str, own: TrainedOptions) -> l
     """Return a command line of `with_presets` with the `--ckpt_path` to start from, if any.
 
     `last` is resolved here: Lightning would look for it elsewhere.
-
-    Raises:
-        InputError: the checkpoint is missing or damaged, or the folder holds an earlier run's.
     """
     last = Path(own.out or "") / "checkpoints" / "last.ckpt"
     if "--ckpt_path" in words:

@@ -85,12 +85,10 @@ class Sample:
 
     @property
     def head_text(self) -> str:
-        """Return the head's characters."""
         return self.text[self.head.start : self.head.end]
 
     @property
     def tail_text(self) -> str:
-        """Return the tail's characters."""
         return self.text[self.tail.start : self.tail.end]
 
     def with_relation(self, relation: str) -> Sample:
@@ -135,11 +133,7 @@ class Sample:
 
     @classmethod
     def from_json(cls, row: Any, defaults: Mapping[str, str] | None = None) -> Sample:
-        """Return the sample of a decoded line, with defaults for its id and relation.
-
-        Raises:
-            InputError: a field is missing or malformed.
-        """
+        """Return the sample of a decoded line, with defaults for its id and relation."""
         if not isinstance(row, dict):
             raise InputError("a sample must be a JSON object", value=row)
         provenance = row.get("provenance")

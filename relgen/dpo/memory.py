@@ -56,7 +56,6 @@ class MemoryEstimate(NamedTuple):
 
     @property
     def total(self) -> int:
-        """The sum of all four."""
         return self.weights + self.adapter + self.optimiser + self.activations
 
 

@@ -106,17 +106,14 @@ class TreeBatch(NamedTuple):
 
     @property
     def pairs(self) -> int:
-        """The number of pairs, B."""
         return self.kinds.shape[0]
 
     @property
     def tokens(self) -> int:
-        """The number of tokens, N."""
         return self.input_ids.shape[1]
 
     @property
     def whole(self) -> Span:
-        """The span of all tokens."""
         return Span(0, self.tokens)
 
     @property
@@ -126,7 +123,6 @@ class TreeBatch(NamedTuple):
 
     @property
     def pairs_per_tree(self) -> list[int]:
-        """The number of pairs of each tree, in the row's order."""
         return [len(shape.branches) for shape in self.shapes]
 
 

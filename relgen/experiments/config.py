@@ -104,11 +104,7 @@ class Chains:
 
 @dataclass(frozen=True)
 class Experiment:
-    """The settings of one experiment.
-
-    Raises:
-        InputError: two keys contradict each other.
-    """
+    """The settings of one experiment."""
 
     name: str
     """The file's name without its ending; set on reading."""
@@ -194,7 +190,6 @@ class Experiment:
 
     @property
     def parsed_arms(self) -> list[Arm]:
-        """Return the arms, parsed."""
         return [parse_arm(name) for name in self.arms]
 
     @property

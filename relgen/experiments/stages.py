@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, ParamSpec
+from typing import Any, NamedTuple, ParamSpec
 
 from relgen import __version__
 from relgen.common import content_hash, find_config, find_schema, text_hash, words
@@ -34,31 +34,6 @@ BOARD = "{board}"
 UNSET: Any = None
 """Leaves an option out, so that the preset's value or the default holds."""
 
-TrainedKey = Literal[
-    "ckpt_path",
-    "data.chains",
-    "data.diverse",
-    "data.generated",
-    "data.human",
-    "data.mix",
-    "data.order",
-    "data.schema",
-    "data.seed",
-    "data.test",
-    "model.classifier.trained",
-    "model.dtype",
-    "model.lora_seed",
-    "model.model",
-    "out",
-    "resume",
-    "seed_everything",
-    "tensorboard",
-    "trainer.max_epochs",
-    "trainer.max_steps",
-    "trainer.precision",
-]
-"""The keys that stages give to commands of LightningCLI, and relgen's own options of those."""
-
 P = ParamSpec("P")
 
 
@@ -78,7 +53,7 @@ def options(kind: Callable[P, object]) -> Callable[P, Line]:
     return lambda *_, **given: Line(words(kind, given), given)
 
 
-def keys(given: Mapping[TrainedKey, str | int | bool | Path | None]) -> Line:
+def keys(given: Mapping[str, str | int | bool | Path | None]) -> Line:
     """Return keys as LightningCLI takes them; True makes a flag."""
     line = []
     for key, value in given.items():

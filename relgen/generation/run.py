@@ -143,8 +143,7 @@ def chosen_relations(
 ) -> list[Relation]:
     """Return the relations to generate for, in the schema's order.
 
-    Raises:
-        InputError: a relation is unknown, in the other half, or without a labelled sample.
+    Raises InputError for one that is unknown, in the other half, or without a labelled sample.
     """
     labels = list(schema.labels)
     if settings.half is not None:

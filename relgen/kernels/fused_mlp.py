@@ -77,7 +77,6 @@ class FusedGated(nn.Module):
         self.act_fn = part.act_fn
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (…, D) to (…, D)."""
         gate, up, last = self.gate_proj(x), self.up_proj(x), self.down_proj
         name = last.fusable(gate) if isinstance(last, FusedLinear) else None
         # hooks run only if the layer is called

@@ -85,11 +85,7 @@ def share(texts: Sequence[tuple[Sequence[int], Sequence[int]]]) -> SharedRow:
 
 
 class StateReader:
-    """Reads the hidden states of a language model: an embedded name, local folder or Hub id.
-
-    Raises:
-        InputError: the model cannot be found, or its tokenizer provides no offsets.
-    """
+    """Reads the hidden states of a language model: an embedded name, local folder or Hub id."""
 
     def __init__(self, model: str, dtype: DType, device: torch.device) -> None:
         self.tokenizer = load_tokenizer(model)
@@ -108,10 +104,7 @@ class StateReader:
 
     @torch.inference_mode()
     def read(self, samples: Sequence[Sample]) -> Tensor:
-        """Return the states of N samples: (N, 4, L, H), float32, on the CPU.
-
-        There are four slots (see `views`) and L layers; H is the model's width.
-        """
+        """Return the states of N samples in four slots (see `views`): (N, 4, L, H), on the CPU."""
         states = torch.empty(len(samples), len(EXCHANGED), len(self.layers), self.width)
         rows = [share([self._tokens(view) for view in views(sample)]) for sample in samples]
         for batch in length_batches([len(row.ids) for row in rows], _TOKENS_A_BATCH):

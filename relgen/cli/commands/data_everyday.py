@@ -10,7 +10,6 @@ from relgen.data.corpora import save_everyday
 
 
 def run(options: Options) -> None:
-    """Write the files."""
     refuse_other_readme(options.out)
     save_everyday(options.out)
     print(f"train, dev and test samples, schema.yaml and README.md -> {Path(options.out)}")

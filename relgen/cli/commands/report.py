@@ -82,11 +82,7 @@ def _grid(folder: Path) -> dict[str, Any] | None:
 
 
 def _labelled(given: list[Path]) -> dict[str, Path]:
-    """Return folders by their names, or by their paths where two share a name. A grid is its cells.
-
-    Raises:
-        InputError: fewer than two runs, or one of them twice.
-    """
+    """Return folders by their names, or by their paths where two share a name; a grid's cells."""
     folders: list[Path] = []
     for folder in given:
         grid = _grid(folder) or {"cells": [""]}

@@ -63,9 +63,6 @@ def read_corpus(
     """Yield the samples of a corpus: a file, folder or Hub id in the format `name`.
 
     `skip_bad` and `statistics` are those of `iter_samples`.
-
-    Raises:
-        InputError: the format is unknown, or the corpus cannot be read.
     """
     if name not in FORMATS:
         remedy = f"use one of {', '.join(FORMATS)}"

@@ -33,9 +33,6 @@ class LabelPatch:
 
     `missing` are the ids that no sample had so far, and `others` is the number of samples so far
     that the patch does not name.
-
-    Raises:
-        InputError: the file does not map ids to relations, or maps an id to two relations.
     """
 
     def __init__(self, path: str | Path, *, drop_others: bool = False) -> None:
@@ -62,11 +59,7 @@ class LabelPatch:
                 raise InputError(problem, path=self.path, field=key, value=relation, remedy=remedy)
 
     def apply(self, samples: Iterable[Sample]) -> Iterator[Sample]:
-        """Yield the samples with their new labels.
-
-        Raises:
-            InputError: at the end, when the patch named none of the samples.
-        """
+        """Yield the samples with their new labels; raise InputError if the patch named none."""
         for sample in samples:
             if sample.id in self.labels:
                 self.missing.pop(sample.id, None)

@@ -69,9 +69,6 @@ def load_backend(
     """Load a local model for decoding; `terminator` ends an answer (`PromptFormat.terminator`).
 
     The adapter of an unquantised model is merged into its weights, so that it costs no time.
-
-    Raises:
-        InputError: the model or the adapter cannot be used.
     """
     from transformers.utils import logging as transformers_logging
 

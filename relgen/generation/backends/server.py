@@ -44,11 +44,7 @@ _REMEDIES = {
 
 
 class ServerBackend:
-    """A server that receives many requests concurrently; see `ServerSettings`.
-
-    Raises:
-        InputError: the server needs a key and the environment has none.
-    """
+    """A server that receives many requests concurrently; see `ServerSettings`."""
 
     def __init__(self, settings: GenerationSettings, journal: Journal) -> None:
         assert settings.server is not None

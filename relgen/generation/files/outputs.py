@@ -32,10 +32,7 @@ class OutputPaths:
     def finished(self, header: str, *, force: bool) -> bool:
         """Return True if the generation with this hash is already finished.
 
-        `force` removes the output of other settings or inputs.
-
-        Raises:
-            InputError: the output of another generation exists here.
+        Raises InputError for the output of another one, which `force` removes.
         """
         if self.generated.is_dir():
             raise InputError(

@@ -28,9 +28,6 @@ class GrammarCompiler:
 
     `vocabulary` is the width of the model's logits, which can exceed the tokeniser's. `stop_ids`
     end a draft, and are allowed where the text is complete.
-
-    Raises:
-        InputError: llguidance cannot convert the tokeniser.
     """
 
     def __init__(
