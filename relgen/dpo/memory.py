@@ -92,7 +92,6 @@ class StepMemory:
         dropout: the adapter has dropout.
         recompute: layers are recomputed in the backward pass (gradient checkpointing).
         on_cpu: the device is a CPU.
-        kernels: those of `gated` and `head` that are in use; by default, as on this machine.
     """
 
     def __init__(
@@ -106,11 +105,7 @@ class StepMemory:
         dropout: bool = False,
         recompute: bool = False,
         on_cpu: bool = True,
-        kernels: frozenset[str] | None = None,
     ) -> None:
-        if kernels is None:
-            found = {"gated": in_use("gated") and in_use("lora"), "head": in_use("head")}
-            kernels = frozenset(name for name, used in found.items() if used)
         self.decoder = decoder
         self.quantized, self.double_quantization = quantized, double_quantization
         self.dropout, self.recompute, self.on_cpu = dropout, recompute, on_cpu
@@ -124,8 +119,9 @@ class StepMemory:
         self.casts_head = autocast and self.hidden > 2
         self.casts = self.casts_head and not quantized
         one_precision = not (quantized or autocast or dropout) and self.hidden >= 4
-        self.gated = "gated" in kernels and one_precision and "mlp.down_proj" in decoder.adapted
-        self.lean_head = "head" in kernels and decoder.plain_head
+        gated = in_use("gated") and in_use("lora") and one_precision
+        self.gated = gated and "mlp.down_proj" in decoder.adapted
+        self.lean_head = in_use("head") and decoder.plain_head
 
     def estimate(
         self,

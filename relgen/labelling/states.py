@@ -108,7 +108,8 @@ class StateReader:
         states = torch.empty(len(samples), len(EXCHANGED), len(self.layers), self.width)
         rows = [share([self._tokens(view) for view in views(sample)]) for sample in samples]
         for batch in length_batches([len(row.ids) for row in rows], _TOKENS_A_BATCH):
-            hidden = self._forward([rows[number] for number in batch])  # L times (B, T, H)
+            laid_out = _lay_out([rows[number] for number in batch], self.model.device)
+            hidden = layer_states(self.model, self._read, *laid_out)  # L times (B, T, H)
             for place, number in enumerate(batch):
                 taken = [layer[place, rows[number].places] for layer in hidden]  # L times (4, H)
                 states[number] = torch.stack(taken, dim=1).float().cpu()
@@ -125,9 +126,6 @@ class StateReader:
             for end in view.ends
         ]
         return list(encoded["input_ids"]), places
-
-    def _forward(self, rows: Sequence[SharedRow]) -> list[Tensor]:
-        return layer_states(self.model, self._read, *_lay_out(rows, self.model.device))
 
 
 def layer_states(
