@@ -52,8 +52,6 @@ def load_table(path: str | Path, *, labelled: bool = True) -> Dataset:
     Raises:
         InputError: the file is missing, empty or malformed.
     """
-    if not Path(path).is_file():
-        raise InputError("no such file", path=path, remedy="check the path")
     key = {"content": content_hash(path), "version": _VERSION, "labelled": labelled}
     source = {"path": str(Path(path).resolve()), "key": key}
     try:
