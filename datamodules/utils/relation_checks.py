@@ -1,4 +1,4 @@
-"""Check a classifier's data files before anything is trained or measured."""
+"""Checks a classifier's data files before anything is trained or measured."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def check_training(
 
 
 def untyped_notice(tables: Mapping[str, Dataset], types: Collection[str]) -> str | None:
-    """Return a warning if typed markers reveal who wrote a sample, since only some have types."""
+    """Return a warning if typed markers reveal a sample's source, because only some have types."""
     counts = {}
     for name, table in tables.items():
         pairs = zip(table["head"], table["tail"], strict=True)
