@@ -35,6 +35,7 @@ from relgen.common.presets import find_config
 
 Options = TypeVar("Options")
 
+_OPTION = re.compile(r"^--\w[^=]*")
 POSITIONAL = {"positional": True}
 """Metadata of a dataclass field whose value stands on a command line without an option's name."""
 
@@ -110,7 +111,10 @@ def _text(value: Any) -> str:
 def parse_known(
     kind: type[Options], command: str, words: Sequence[str]
 ) -> tuple[Options, list[str]]:
-    """Return the options of a dataclass that a command line holds, and the rest of its words."""
+    """Return the options of a dataclass that a command line holds, and the rest of its words.
+
+    Names of options have dashes or underscores; those of the rest become keys, with underscores.
+    """
     parser = _Parser(
         prog=f"relgen {command}",
         add_help=False,
@@ -118,7 +122,12 @@ def parse_known(
         argument_default=argparse.SUPPRESS,
     )
     _add_options(parser, kind, "")
-    found, rest = parser.parse_known_args(list(words))
+    def named(word: re.Match[str]) -> str:
+        dashed = _dashed(word[0])
+        own = dashed in parser._option_string_actions
+        return dashed if own else f"--{word[0][2:].replace('-', '_')}"
+
+    found, rest = parser.parse_known_args([_OPTION.sub(named, word) for word in words])
     return read(kind, vars(found)), rest
 
 
@@ -233,10 +242,7 @@ def _option(key: str) -> str:
 
 def _dashed(word: str) -> str:
     """Return an option's word with dashes in its name for underscores and dots."""
-    if not re.match(r"--\w", word):
-        return word
-    name, equals, value = word.partition("=")
-    return _option(name[2:]) + equals + value
+    return _OPTION.sub(lambda name: _option(name[0][2:]), word)
 
 
 def _as_option(
