@@ -75,10 +75,11 @@ def _check_all(subcommand: str, values: Mapping[str, Any]) -> None:
     own = inspect.signature(getattr(Trainer, subcommand)).parameters
     objects = {"self", *LightningCLI.subcommands()[subcommand]}
     known = ["model", "data", "trainer", "seed_everything", *(k for k in own if k not in objects)]
-    relgens = [entry.name for entry in dataclasses.fields(TrainedOptions)]
+    options = [entry.name for entry in dataclasses.fields(TrainedOptions)]
     for key, value in values.items():
         if key not in known:
-            raise InputError("unknown key", field=key, value=value, remedy=nearest(key, [*known, *relgens]))
+            remedy = nearest(key, [*known, *options])
+            raise InputError("unknown key", field=key, value=value, remedy=remedy)
     for key, kind in (("model", LightningModule), ("data", LightningDataModule)):
         _check(kind | None, values.get(key), key)
         if values.get(key) is None:

@@ -37,7 +37,12 @@ Options = TypeVar("Options")
 
 _OPTION = re.compile(r"^--\w[^=]*")
 POSITIONAL = {"positional": True}
-"""Metadata of a dataclass field whose value stands on a command line without an option's name."""
+"""Metadata of a dataclass field whose value stands on a command line without an option's name.
+
+`keys` may name the dataclass of the keys of the file that the value names.
+"""
+SET_ON_READING = {"set_on_reading": True}
+"""Metadata of a field that is no key of a file."""
 
 
 def parse(kind: type[Options], command: str, line: Sequence[str]) -> Options | None:
@@ -57,9 +62,13 @@ def parse(kind: type[Options], command: str, line: Sequence[str]) -> Options | N
     """
     parser = _parser(kind, command)
     found, rest = parser.parse_known_intermixed_args([_dashed(word) for word in line])
-    known = [name for action in parser._actions for name in action.option_strings]
     if unknown := [word for word in rest if word.startswith("--")]:
         name = unknown[0].partition("=")[0]
+        keys = _file_keys(kind)
+        if name in (_option(action.dest) for action in keys._actions):
+            problem = f"is one of the {keys._positionals.title}, not an option"
+            raise InputError(problem, field=name, remedy="set it there")
+        known = parser._option_string_actions
         raise InputError("unknown option", field=name, remedy=nearest(name, known))
     if rest:
         raise InputError("one argument too many", value=rest[0], remedy=_see_help(command))
@@ -122,6 +131,7 @@ def parse_known(
         argument_default=argparse.SUPPRESS,
     )
     _add_options(parser, kind, "")
+
     def named(word: re.Match[str]) -> str:
         dashed = _dashed(word[0])
         own = dashed in parser._option_string_actions
@@ -160,6 +170,7 @@ def _parser(kind: type, command: str) -> _Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
+        epilog=_file_keys(kind).format_help(),
     )
     _add_options(parser, kind, "")
     parser.add_argument(
@@ -180,13 +191,26 @@ def _parser(kind: type, command: str) -> _Parser:
     return parser
 
 
-def _add_options(group: Any, kind: type, prefix: str) -> None:
+def _file_keys(kind: type) -> argparse.ArgumentParser:
+    """Return a parser that shows the keys of the file that a field names by its `keys`."""
+    parser = argparse.ArgumentParser(usage=argparse.SUPPRESS, add_help=False)
+    for entry in dataclasses.fields(kind):
+        if keys := entry.metadata.get("keys"):
+            parser._positionals.title = f"keys of the {entry.name}'s file"
+            _add_options(parser, keys, "", in_file=True)
+    return parser
+
+
+def _add_options(group: Any, kind: type, prefix: str, *, in_file: bool = False) -> None:
     hints, texts = typing.get_type_hints(kind), field_helps(kind)
     # what must be given first
     for entry in sorted(dataclasses.fields(kind), key=lambda entry: default(entry) is not MISSING):
         hint, key = _bare(hints[entry.name]), f"{prefix}{entry.name}"
+        if entry.metadata.get("set_on_reading"):
+            continue
         if dataclasses.is_dataclass(hint):
-            _add_options(group.add_argument_group(f"{key} ({texts[entry.name]})"), hint, f"{key}.")  # type: ignore[arg-type]
+            inner = group.add_argument_group(f"{key} ({texts[entry.name].rstrip('.')})")
+            _add_options(inner, hint, f"{key}.", in_file=in_file)  # type: ignore[arg-type]
             continue
         text = texts[entry.name].replace("%", "%%")
         standard = default(entry)
@@ -196,8 +220,9 @@ def _add_options(group: Any, kind: type, prefix: str) -> None:
             shown = " ".join(map(str, standard)) if isinstance(standard, tuple) else standard
             text += f" (default: {shown})"
         several = typing.get_origin(hint) in (list, tuple)
-        if entry.metadata.get("positional"):
-            group.add_argument(key, nargs="*" if several else "?", help=text, metavar=key.upper())
+        if in_file or entry.metadata.get("positional"):
+            name = key if in_file else key.upper()
+            group.add_argument(key, nargs="*" if several else "?", help=text, metavar=name)
             continue
         shared: dict[str, Any] = {"dest": key, "help": text}
         if hint is bool:

@@ -22,9 +22,7 @@ def test_out_and_weights_are_asked_for(
     assert "no trained weights to test; run `fit` with the same --out first" in line
 
 
-def test_names_have_dashes_or_underscores(
-    capsys: pytest.CaptureFixture[str], config: Path
-) -> None:
+def test_names_have_dashes_or_underscores(capsys: pytest.CaptureFixture[str], config: Path) -> None:
     for option in ("--print-config", "--print_config"):
         with pytest.raises(SystemExit, match="0"):
             cli.main(["dpo", "fit", "-c", str(config), "--trainer.max-epochs", "7", option])
