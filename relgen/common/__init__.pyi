@@ -46,6 +46,7 @@ from .ranges import BelowHalf as BelowHalf
 from .ranges import BelowOne as BelowOne
 from .ranges import ClosedUnitInterval as ClosedUnitInterval
 from .ranges import InputFile as InputFile
+from .ranges import InputLength as InputLength
 from .ranges import NonNegativeFloat as NonNegativeFloat
 from .ranges import NonNegativeInt as NonNegativeInt
 from .ranges import PositiveFloat as PositiveFloat
