@@ -233,6 +233,7 @@ def chains_of(args: argparse.Namespace) -> tuple[list[Any], Any]:
     from relgen.data.corpora import everyday, read_corpus
     from relgen.data.schema import load_schema
     from relgen.data.splits import split
+    from relgen.data.validation import RecordChecks
     from relgen.dpo.preference_pairs import build_chains
     from relgen.dpo.tokenize import tokenise_chain
     from relgen.models.causal_lm import EMBEDDED_LANGUAGE_MODEL, load_tokenizer
@@ -241,7 +242,7 @@ def chains_of(args: argparse.Namespace) -> tuple[list[Any], Any]:
     (pairs,) = args.pairs
     folder = harness.semeval()
     if folder:
-        samples = list(read_corpus("semeval", folder / "TRAIN_FILE.TXT"))
+        samples = list(read_corpus("semeval", RecordChecks(folder / "TRAIN_FILE.TXT")))
     else:
         samples = [sample for part in everyday.SPLITS for sample in everyday.read_split(part)]
     schema = load_schema("semeval" if folder else "everyday")

@@ -17,13 +17,12 @@ from typing import Literal, NamedTuple, cast
 from tokenizers import AddedToken
 from transformers import PreTrainedTokenizerBase
 
-from relgen.common import InputError, text_hash
+from relgen.common import InputError, InputLength, checked, text_hash
 from relgen.data import Sample
 
 # part of the cache key of tokenised tables: raise it when ids or positions change
 ENCODING_VERSION = 1
 ROLES = ("head", "tail")
-MINIMUM_LENGTH = 16
 Markers = Literal["special", "punctuation"]
 # around an entity, and around its type behind the opening one
 _PUNCTUATION = {"head": (" @", " *"), "tail": (" #", " ^")}
@@ -53,14 +52,8 @@ class Encoding(ABC):
     def __init__(
         self, tokenizer: PreTrainedTokenizerBase, special: Sequence[str], max_length: int
     ) -> None:
-        if max_length < MINIMUM_LENGTH:
-            raise InputError(
-                f"must be at least {MINIMUM_LENGTH}, to leave room for two entities",
-                field="max_length",
-                value=max_length,
-            )
         self.tokenizer = tokenizer
-        self.max_length = max_length
+        self.max_length = checked(InputLength, max_length, "max_length")
         tokenizer.add_tokens(
             [AddedToken(name, special=True, normalized=False) for name in special],
             special_tokens=True,

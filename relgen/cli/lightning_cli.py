@@ -47,7 +47,8 @@ def run_trained(name: str, arguments: list[str]) -> None:
     Raises:
         InputError: a preset, key, value or file cannot be used.
     """
-    own, words = parse_known(TrainedOptions, name, with_presets(arguments, name))
+    own, words = parse_known(TrainedOptions, name, arguments)
+    words = with_presets(words, name)
     subcommand = next((word for word in words if word in SUBCOMMANDS), None)
     helps = "-h" in words or "--help" in words
     only_shows = helps or own.estimate or any(word.startswith("--print_config") for word in words)
@@ -58,10 +59,14 @@ def run_trained(name: str, arguments: list[str]) -> None:
         raise InputError(f"relgen {name} needs a subcommand", remedy=remedy)
     words.remove(subcommand)
     if not only_shows:
+        missing = None
         if "-c" not in words and "--config" not in words:
-            raise InputError("missing", field="-c", remedy=f"name a preset or a file: -c {name}/…")
-        if own.out is None:
-            raise InputError("missing", field="--out", remedy="name the folder to write to")
+            remedy = f"name a preset or a file: -c {name}/…"
+            missing = InputError("missing", field="-c", remedy=remedy)
+        elif own.out is None:
+            missing = InputError("missing", field="--out", remedy="name the folder to write to")
+        if missing:  # or a misspelt word
+            raise explained(missing, [subcommand, *words])
         words = with_checkpoint(words, subcommand, own)
     with _prepared([name, *arguments]), _clear_exits():
         cli = RelgenCLI([subcommand, *words], own)
@@ -124,7 +129,8 @@ class RelgenCLI(LightningCLI):
         try:
             self.config = parser.parse_args(args)
         except argparse.ArgumentError as error:
-            raise explained(error.message, args) from error
+            parsers = InputError(" ".join(error.message.split())[:300])
+            raise explained(parsers, args) from error
         for key, value in list(self.config.items()):
             self.config[key] = bare_numbers(value)  # they enter checkpoints
 

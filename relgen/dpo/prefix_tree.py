@@ -89,17 +89,20 @@ class TreeBatch(NamedTuple):
     The logits at `target_positions` predict the completions' tokens. The cue's last token occurs
     twice there: it predicts the first token of both completions. The chosen completion of pair i is
     sequence i, the rejected one B + i.
+
+    Shapes: `input_ids` and `position_ids` (1, N); `entries` and `exits` (N,); `target_positions`,
+    `target_ids` and `target_sequences` (T,); `completion_tokens` (2B,); `kinds` (B,).
     """
 
-    input_ids: Tensor  # (1, N)
-    position_ids: Tensor  # (1, N), from 0 at each tree's root along the path
-    entries: Tensor  # (N,), depth-first entry time of each token's node
-    exits: Tensor  # (N,), its exit time
-    target_positions: Tensor  # (T,)
-    target_ids: Tensor  # (T,), the tokens predicted there
-    target_sequences: Tensor  # (T,), the completion that each belongs to
-    completion_tokens: Tensor  # (2B,), tokens of each completion, by sequence
-    kinds: Tensor  # (B,), indices into `relgen.dpo.preference_pairs.REJECTION_KINDS`
+    input_ids: Tensor
+    position_ids: Tensor  # from 0 at each tree's root along the path
+    entries: Tensor  # depth-first entry time of each token's node
+    exits: Tensor  # its exit time
+    target_positions: Tensor
+    target_ids: Tensor  # the tokens predicted there
+    target_sequences: Tensor  # the completion that each belongs to
+    completion_tokens: Tensor  # tokens of each completion, by sequence
+    kinds: Tensor  # indices into `relgen.dpo.preference_pairs.REJECTION_KINDS`
     shapes: tuple[TreeShape, ...]  # one for each tree
     keys: tuple[str, ...]  # one for each tree (`ChainTokens.key`)
     row_tokens: int  # of the same pairs row by row, without padding

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from relgen.common import InputError
-from relgen.data import ConvertOptions, EverydayOptions, check_samples, load_schema
+from relgen.data import (
+    ConvertOptions,
+    EverydayOptions,
+    RelationSchema,
+    check_samples,
+    load_schema,
+)
 from relgen.experiments.config import CorpusFiles
 from relgen.experiments.stages import OUT, Stage, StageFolders, options
 
@@ -84,7 +91,7 @@ def plan_corpus(corpus: str | CorpusFiles, folders: StageFolders) -> Corpus:
         train, test = Path(corpus.train), Path(corpus.test)
         schema = load_schema(corpus.schema)
         for path in (train, test):
-            check_samples(path, schema)
+            _check(path, schema, path.stat().st_mtime_ns if path.exists() else 0)
         return Corpus(train, test, corpus.schema, test)
     if corpus == "everyday":
         stage = folders.add("corpus", "data everyday", options(EverydayOptions)(out=OUT))
@@ -100,6 +107,12 @@ def plan_corpus(corpus: str | CorpusFiles, folders: StageFolders) -> Corpus:
         # another corpus has the same training sentences, and so the same generated ones
         kept_out = _converted("test", corpus, known.files[1], (), folders).folder / "test.jsonl"
     return Corpus(train, test, known.schema, kept_out)
+
+
+@functools.lru_cache
+def _check(path: Path, schema: RelationSchema, modified: int) -> None:
+    """Check a file once, although every cell of a grid may use it."""
+    check_samples(path, schema)
 
 
 def _converted(

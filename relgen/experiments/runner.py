@@ -57,7 +57,7 @@ class RunOptions:
     Stages that are done already are kept; an interrupted run continues where it stopped.
     """
 
-    experiment: str = field(metadata=POSITIONAL)
+    experiment: str = field(metadata={**POSITIONAL, "keys": Experiment})
     """Experiment file, a grid of them, or a preset such as everyday, semeval or paper_small."""
     out: str
     """Folder of the run."""

@@ -10,7 +10,8 @@ from relgen import __version__
 from relgen.cli.commands.data_convert import print_skipped
 from relgen.common import content_hash, refuse_inputs, write_json
 from relgen.data import (
-    ReadStatistics,
+    RecordChecks,
+    checked_samples,
     iter_samples,
     load_schema,
     read_samples,
@@ -25,12 +26,9 @@ def run(options: Options) -> None:
     written = [Path(options.out) / name for name in ("train.jsonl", "dev.jsonl")]
     refuse_inputs(written, filter(None, (options.samples, options.dev_from, options.exclude)))
     schema = load_schema(options.schema) if options.schema else None
-    statistics = ReadStatistics()
-    samples = read_samples(
-        options.samples, skip_bad=options.skip_bad, schema=schema, statistics=statistics
-    )
+    checks = RecordChecks(options.samples, skip_bad=options.skip_bad)
     result = split(
-        samples,
+        list(checked_samples(checks, schema)),
         schema,
         shots=options.shots,
         seed=options.seed,
@@ -64,7 +62,7 @@ def run(options: Options) -> None:
         "ids": {name: [sample.id for sample in part] for name, part in parts.items()},
     }
     write_json(out / "manifest.json", manifest)
-    print_skipped(statistics)
+    print_skipped(checks)
     for warning in result.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     print(f"{len(result.train)} training and {len(result.dev)} development samples -> {out}")

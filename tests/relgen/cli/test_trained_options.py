@@ -14,8 +14,19 @@ def test_out_and_weights_are_asked_for(
     capsys: pytest.CaptureFixture[str], config: Path, tmp_path: Path
 ) -> None:
     assert "field '--out': missing" in failed(capsys, "dpo", "fit", "-c", str(config))
+    assert "field '-c': missing" in failed(capsys, "dpo", "fit")
+    for word, meant in (("--resum", "resume"), ("--oout", "out")):
+        line = failed(capsys, "dpo", "fit", "-c", str(config), word, "x")
+        assert line == f"field '{word}': unknown key (got 'x'); did you mean '{meant}'?"
     line = failed(capsys, "classifier", "test", "-c", str(config), "--out", str(tmp_path))
     assert "no trained weights to test; run `fit` with the same --out first" in line
+
+
+def test_names_have_dashes_or_underscores(capsys: pytest.CaptureFixture[str], config: Path) -> None:
+    for option in ("--print-config", "--print_config"):
+        with pytest.raises(SystemExit, match="0"):
+            cli.main(["dpo", "fit", "-c", str(config), "--trainer.max-epochs", "7", option])
+        assert "max_epochs: 7" in capsys.readouterr().out
 
 
 def test_help_of_the_trained_commands(capsys: pytest.CaptureFixture[str]) -> None:

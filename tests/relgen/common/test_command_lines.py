@@ -135,6 +135,6 @@ def test_the_rest_is_left_for_another_parser() -> None:
         out: str | None = None
         resume: bool = False
 
-    own, rest = parse_known(Own, "dpo", ["fit", "--model.x", "1", "--out=o", "--resume"])
+    own, rest = parse_known(Own, "dpo", ["fit", "--model.x-y", "-1", "--out=o", "--resume"])
     assert own == Own("o", True)
-    assert rest == ["fit", "--model.x", "1"]
+    assert rest == ["fit", "--model.x_y", "-1"]
