@@ -1,4 +1,4 @@
-"""Check a classifier's data before anything is trained."""
+"""Checks a classifier's data before anything is trained."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def check_training(
 
 
 def untyped_notice(tables: Mapping[str, Dataset], types: Collection[str]) -> str | None:
-    """Return a warning if typed markers reveal who wrote a sample, since only some have types."""
+    """Return a warning if typed markers reveal a sample's source, because only some have types."""
     counts = {}
     for name, table in tables.items():
         pairs = zip(table["head"], table["tail"], strict=True)

@@ -31,7 +31,7 @@ from relgen.classifiers.pretrained import (
     set_dropout,
     word_logits,
 )
-from relgen.common import BelowOne, NonNegativeFloat, PositiveInt, checks_numbers
+from relgen.common import BelowOne, InputLength, NonNegativeFloat, checks_numbers
 from relgen.data import RelationSchema
 from relgen.kernels import accelerate, read_states
 from relgen.models import load_tokenizer
@@ -62,7 +62,7 @@ class KnowPromptClassifier(Classifier):
         self,
         schema: RelationSchema,
         model: str = "roberta-large",
-        max_length: PositiveInt = 256,
+        max_length: InputLength = 256,
         structured_weight: NonNegativeFloat = 0.001,
         margin: NonNegativeFloat = 0.3,
         encoder_dropout: BelowOne | None = None,

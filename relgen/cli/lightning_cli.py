@@ -47,7 +47,8 @@ def run_trained(name: str, arguments: list[str]) -> None:
     Raises:
         InputError: a preset, key, value or file cannot be used.
     """
-    own, words = parse_known(TrainedOptions, name, with_presets(arguments, name))
+    own, words = parse_known(TrainedOptions, name, arguments)
+    words = with_presets(words, name)
     subcommand = next((word for word in words if word in SUBCOMMANDS), None)
     helps = "-h" in words or "--help" in words
     only_shows = helps or own.estimate or any(word.startswith("--print_config") for word in words)
@@ -58,10 +59,14 @@ def run_trained(name: str, arguments: list[str]) -> None:
         raise InputError(f"relgen {name} needs a subcommand", remedy=remedy)
     words.remove(subcommand)
     if not only_shows:
+        missing = None
         if "-c" not in words and "--config" not in words:
-            raise InputError("missing", field="-c", remedy=f"name a preset or a file: -c {name}/…")
-        if own.out is None:
-            raise InputError("missing", field="--out", remedy="name the folder to write to")
+            remedy = f"name a preset or a file: -c {name}/…"
+            missing = InputError("missing", field="-c", remedy=remedy)
+        elif own.out is None:
+            missing = InputError("missing", field="--out", remedy="name the folder to write to")
+        if missing:  # or a misspelt word
+            raise explained(missing, [subcommand, *words])
         words = with_checkpoint(words, subcommand, own)
     with _prepared([name, *arguments]), _clear_exits():
         cli = RelgenCLI([subcommand, *words], own)
@@ -124,12 +129,13 @@ class RelgenCLI(LightningCLI):
         try:
             self.config = parser.parse_args(args)
         except argparse.ArgumentError as error:
-            raise explained(error.message, args) from error
+            parsers = InputError(" ".join(error.message.split())[:300])
+            raise explained(parsers, args) from error
         for key, value in list(self.config.items()):
             self.config[key] = bare_numbers(value)  # they enter checkpoints
 
     def instantiate_classes(self) -> None:
-        """Make module, data module and trainer; raise the InputError of one that refuses."""
+        """Make module, data module and trainer; re-raise an InputError from their constructors."""
         try:
             super().instantiate_classes()
         except ValueError as error:
@@ -140,7 +146,7 @@ class RelgenCLI(LightningCLI):
             raise cause or error from None
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """Make the trainer; for an estimate, one that needs none of the configured devices."""
+        """Make the trainer; for an estimate, one that does not need the configured devices."""
         if self.own.estimate:
             return Trainer(accelerator="cpu", devices=1, logger=False, enable_checkpointing=False)
         try:
@@ -169,7 +175,7 @@ class RelgenCLI(LightningCLI):
             return
         model: Any = self.model
         if not hasattr(model, "estimate_memory"):
-            raise InputError("only `relgen dpo fit` can be estimated", field="--estimate")
+            raise InputError("works with `relgen dpo fit` only", field="--estimate")
         trainer = self.config[subcommand].trainer
         devices = trainer.devices if isinstance(trainer.devices, int) else 1
         heaviest = self.datamodule.heaviest_batch(max(1, trainer.max_epochs or 1), max(1, devices))
@@ -180,10 +186,10 @@ class RelgenCLI(LightningCLI):
             print("trainer/fsdp divides this among the devices: see docs/gpus.md")
 
     def before_fit(self) -> None:
-        """Remove the curves below `--out` of an earlier training where one starts anew.
+        """Delete the curves of an earlier run below `--out` when training restarts.
 
-        With `--force` also checkpoints that Lightning saves for SLURM: it would resume from those
-        unasked. A folder of `--tensorboard` may hold other runs' curves, and is left alone.
+        `--force` also deletes the checkpoints that Lightning saves for SLURM, from which it would
+        resume unasked. A folder given by `--tensorboard` may hold other runs' curves, and is kept.
         """
         if self.config_init.fit.ckpt_path is not None or not self.trainer.is_global_zero:
             return
@@ -212,9 +218,9 @@ class _SaveConfig(SaveConfigCallback):
 
 @contextlib.contextmanager
 def _clear_exits() -> Iterator[None]:
-    """Raise what made Lightning exit: KeyboardInterrupt, an InputError, or SystemExit.
+    """Translate Lightning's exits into KeyboardInterrupt, InputError or SystemExit.
 
-    Its code is 143 after SIGTERM, and 1 when another process of the run is gone.
+    The exit code is 143 after SIGTERM, and 1 when another process of the run is gone.
     """
     local_rank = int(os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_LOCALID") or 0)
     try:
@@ -244,10 +250,10 @@ def _clear_exits() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _prepared(words: list[str]) -> Iterator[None]:
-    """Keep Lightning's greetings and hints from the terminal, and let it start `words` again.
+    """Silence Lightning's banners and hints, and set `sys.argv` for relaunching.
 
-    For each further process of this machine it starts `sys.argv`, which holds another command where
-    `relgen run` runs this one.
+    Lightning starts further processes of this machine from `sys.argv`, which holds another command
+    when `relgen run` runs this one.
     """
     before = sys.argv
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]

@@ -3,6 +3,7 @@ from .append_log import inputs_hash as inputs_hash
 from .append_log import map_in_chunks as map_in_chunks
 from .append_log import resume_log as resume_log
 from .command_lines import POSITIONAL as POSITIONAL
+from .command_lines import SET_ON_READING as SET_ON_READING
 from .command_lines import parse as parse
 from .command_lines import parse_known as parse_known
 from .command_lines import words as words
@@ -45,6 +46,7 @@ from .ranges import BelowHalf as BelowHalf
 from .ranges import BelowOne as BelowOne
 from .ranges import ClosedUnitInterval as ClosedUnitInterval
 from .ranges import InputFile as InputFile
+from .ranges import InputLength as InputLength
 from .ranges import NonNegativeFloat as NonNegativeFloat
 from .ranges import NonNegativeInt as NonNegativeInt
 from .ranges import PositiveFloat as PositiveFloat

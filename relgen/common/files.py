@@ -160,7 +160,7 @@ def read_lines(path: str | Path) -> Iterator[str]:
 
 
 def is_whole_zip(path: str | Path) -> bool:
-    """Return whether a zip file, such as a checkpoint, is there and agrees with its checksums."""
+    """Return whether a zip file, such as a checkpoint, exists and matches its checksums."""
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.testzip() is None

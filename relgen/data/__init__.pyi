@@ -29,3 +29,4 @@ from .tagged_text import escape as escape
 from .tagged_text import parse as parse
 from .tagged_text import render as render
 from .validation import RecordChecks as RecordChecks
+from .validation import value_of as value_of

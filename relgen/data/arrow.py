@@ -47,7 +47,7 @@ def load_table(path: str | Path, *, labelled: bool = True) -> Dataset:
     """Load a samples file as a table, which is mapped into memory.
 
     It is cached by `datasets` under a hash of the file's content. Unknown keys are dropped.
-    `labelled` is that of `iter_samples`.
+    For `labelled` see `iter_samples`.
 
     Raises:
         InputError: the file is missing, empty or malformed.
