@@ -46,7 +46,7 @@ _TRL_TRIED = ("2", "1p", "2p", "4p")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Measures all sides for every K, or one side where `--side` says so."""
+    """Measure all sides for every K, or the side that `--side` names."""
     args = _arguments(argv)
     if args.side:
         _one_side(args)
@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _refuse_failures(args: argparse.Namespace, content: Row) -> None:
-    """Raises RuntimeError when a side that was asked for ran at no setting; the rest is saved."""
+    """Raise RuntimeError if a requested side ran at no setting; the rest is saved."""
     for pairs in args.pairs:
         found = content[f"K={pairs}"]
         for side in args.sides:
@@ -166,7 +166,7 @@ def _compare(args: argparse.Namespace, pairs: int) -> tuple[Row, list[list[Any]]
 
 
 def _difference(values: Tensor, wanted: Tensor) -> float:
-    """The largest difference of two sides' log-probabilities, (2, B) and (2, K).
+    """Return the largest difference of two sides' log-probabilities, (2, B) and (2, K).
 
     Where a side records the means of its batches alone, of those.
     """
@@ -228,7 +228,7 @@ def _one_side(args: argparse.Namespace) -> None:
 
 
 def chains_of(args: argparse.Namespace) -> tuple[list[Any], Any]:
-    """Chains of exactly K pairs as tokens of the model, and its tokenizer."""
+    """Return chains of exactly K pairs as tokens of the model, and its tokenizer."""
     from relgen.common.errors import InputError
     from relgen.data.corpora import everyday, read_corpus
     from relgen.data.schema import load_schema
@@ -266,7 +266,7 @@ def chains_of(args: argparse.Namespace) -> tuple[list[Any], Any]:
 
 
 def _within(chain: Any, vocabulary: int) -> Any:
-    """The chain with ids that the random model has."""
+    """Return the chain with ids that the random model has."""
     from dataclasses import replace
 
     def mapped(ids: Any) -> Any:
@@ -305,7 +305,7 @@ def _base(args: argparse.Namespace) -> Any:
 
 
 def start(policy: Any, seed: int) -> None:
-    """Weights with which the policy is not the reference, so that nothing cancels out."""
+    """Return weights that make the policy differ from the reference."""
     import torch
 
     generator = torch.Generator().manual_seed(seed)

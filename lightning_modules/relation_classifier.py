@@ -1,4 +1,4 @@
-"""Train a relation classifier on human samples, generated ones, or both.
+"""Trains a relation classifier on human samples, generated ones, or both.
 
 The architecture is an argument; relations and batches come from the data module.
 """

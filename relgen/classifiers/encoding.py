@@ -1,4 +1,4 @@
-"""Encode samples as token ids: the base class, and entity markers.
+"""Encodes samples as token ids: the base class, and entity markers.
 
     The [HEAD] storm [/HEAD] brought a [TAIL] power cut [/TAIL] .
     The @ storm @ brought a # power cut # .
@@ -68,7 +68,7 @@ class Encoding(ABC):
 
     @property
     def key(self) -> str:
-        """A hash of everything that decides how samples are encoded; part of the cache's key."""
+        """Return a hash of everything that decides how samples are encoded, for the cache's key."""
         content = self.tokenizer.backend_tokenizer.to_str()
         settings = (type(self).__name__, ENCODING_VERSION, self._settings(), self.max_length)
         return text_hash(repr((settings, content)))[:16]

@@ -1,4 +1,4 @@
-"""Classify relations from the states of both entities' opening markers, with a linear layer.
+"""Classifies relations from the states of both entities' opening markers, with a linear layer.
 
 Entity start of Baldini Soares et al., *Matching the Blanks* (ACL 2019, figure 3f); typed markers,
 as special tokens and as punctuation, after Zhou and Chen (2022, arXiv 2102.01373).

@@ -22,7 +22,7 @@ from relgen.cli.trained_options import TrainedOptions
 from relgen.common import InputError, checked, key_line, nearest, read_merged
 
 _LINKED = "data.model"
-"""A required argument that the configuration need not give: it gets the value of `model.model`."""
+"""The required argument that is filled in from `model.model`."""
 
 
 def explained(otherwise: InputError, words: Sequence[str]) -> InputError:
@@ -60,7 +60,7 @@ def _given(words: Sequence[str]) -> tuple[list[Path], dict[str, str], list[str]]
 
 
 def _with(values: Any, key: Sequence[str], value: str) -> Any:
-    """Return values with one more below a key; a class is given by its name alone or with keys."""
+    """Return values with one more set below a key; a class is its name alone, or a mapping."""
     if not key:
         return value
     inner = dict(values) if isinstance(values, Mapping) else {}
@@ -90,7 +90,7 @@ def _check_all(subcommand: str, values: Mapping[str, Any]) -> None:
 
 
 def _check(hint: Any, value: Any, key: str) -> None:
-    """Raise InputError for a value of another type, or one inside it."""
+    """Raise InputError if a value, or one nested in it, has the wrong type."""
     if isinstance(value, list):
         for number, item in enumerate(value):
             _check(Any, item, f"{key}[{number}]")
@@ -131,7 +131,7 @@ def _check_arguments(kind: Any, values: Mapping[str, Any], prefix: str) -> None:
 
 
 def _placed(error: InputError, files: Sequence[Path], options: Mapping[str, str]) -> InputError:
-    """Return an error with the file and line of its key, or the remedy for a missing one."""
+    """Return the error with its key's file and line, or a remedy for a missing key."""
     key = error.field or ""
     if error.problem == "missing":
         return error.at(remedy=f"give --{key}, or a file with it by -c")

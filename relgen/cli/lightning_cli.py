@@ -135,7 +135,7 @@ class RelgenCLI(LightningCLI):
             self.config[key] = bare_numbers(value)  # they enter checkpoints
 
     def instantiate_classes(self) -> None:
-        """Make module, data module and trainer; raise the InputError of one that refuses."""
+        """Make module, data module and trainer; re-raise an InputError from their constructors."""
         try:
             super().instantiate_classes()
         except ValueError as error:
@@ -146,7 +146,7 @@ class RelgenCLI(LightningCLI):
             raise cause or error from None
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """Make the trainer; for an estimate, one that needs none of the configured devices."""
+        """Make the trainer; for an estimate, one that does not need the configured devices."""
         if self.own.estimate:
             return Trainer(accelerator="cpu", devices=1, logger=False, enable_checkpointing=False)
         try:
@@ -175,7 +175,7 @@ class RelgenCLI(LightningCLI):
             return
         model: Any = self.model
         if not hasattr(model, "estimate_memory"):
-            raise InputError("only `relgen dpo fit` can be estimated", field="--estimate")
+            raise InputError("works with `relgen dpo fit` only", field="--estimate")
         trainer = self.config[subcommand].trainer
         devices = trainer.devices if isinstance(trainer.devices, int) else 1
         heaviest = self.datamodule.heaviest_batch(max(1, trainer.max_epochs or 1), max(1, devices))
@@ -186,10 +186,10 @@ class RelgenCLI(LightningCLI):
             print("trainer/fsdp divides this among the devices: see docs/gpus.md")
 
     def before_fit(self) -> None:
-        """Remove the curves below `--out` of an earlier training where one starts anew.
+        """Delete the curves of an earlier run below `--out` when training restarts.
 
-        With `--force` also checkpoints that Lightning saves for SLURM: it would resume from those
-        unasked. A folder of `--tensorboard` may hold other runs' curves, and is left alone.
+        `--force` also deletes the checkpoints that Lightning saves for SLURM, from which it would
+        resume unasked. A folder given by `--tensorboard` may hold other runs' curves, and is kept.
         """
         if self.config_init.fit.ckpt_path is not None or not self.trainer.is_global_zero:
             return
@@ -218,9 +218,9 @@ class _SaveConfig(SaveConfigCallback):
 
 @contextlib.contextmanager
 def _clear_exits() -> Iterator[None]:
-    """Raise what made Lightning exit: KeyboardInterrupt, an InputError, or SystemExit.
+    """Translate Lightning's exits into KeyboardInterrupt, InputError or SystemExit.
 
-    Its code is 143 after SIGTERM, and 1 when another process of the run is gone.
+    The exit code is 143 after SIGTERM, and 1 when another process of the run is gone.
     """
     local_rank = int(os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_LOCALID") or 0)
     try:
@@ -250,10 +250,10 @@ def _clear_exits() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _prepared(words: list[str]) -> Iterator[None]:
-    """Keep Lightning's greetings and hints from the terminal, and let it start `words` again.
+    """Silence Lightning's banners and hints, and set `sys.argv` for relaunching.
 
-    For each further process of this machine it starts `sys.argv`, which holds another command where
-    `relgen run` runs this one.
+    Lightning starts further processes of this machine from `sys.argv`, which holds another command
+    when `relgen run` runs this one.
     """
     before = sys.argv
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]

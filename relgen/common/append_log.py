@@ -26,15 +26,12 @@ def inputs_hash(settings: Any, files: Sequence[str | Path], schema: dict[str, An
 
     `schema` is from `RelationSchema.to_dict`. Raises InputError if a file is missing.
     """
-    for file in files:
-        if not Path(file).is_file():
-            raise InputError("no such file", path=file, remedy="check the path")
     hashes = [content_hash(file) for file in files]
     return text_hash(json.dumps([asdict(settings), hashes, schema, __version__]))
 
 
 def resume_log(path: Path, header: str, *, force: bool) -> list[Any]:
-    """Return the lines that an earlier run appended; start the log when there are none.
+    """Return the lines that an earlier run appended; create the log if it does not exist.
 
     An incomplete last line is removed from the file. `force` discards the lines of a log with
     another header.
@@ -59,7 +56,7 @@ def resume_log(path: Path, header: str, *, force: bool) -> list[Any]:
         raise InputError(
             "this unfinished run has other settings or inputs",
             path=path,
-            remedy="choose another --out, or give --force to discard it",
+            remedy="choose another --out, or discard it with --force",
         )
     path.write_bytes(b"")
     append_line(path, {"header": header})

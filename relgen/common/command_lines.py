@@ -2,8 +2,8 @@
 
 A field `max_new_tokens` is the option `--max-new-tokens`; underscores do as well as dashes. A truth
 value is `--diverse` or `--no-diverse`, a list takes several words, a mapping `KEY=VALUE,…`, and the
-fields of a dataclass `server` are `--server-base-url` and so on. argparse splits the line; every
-value is then checked as one from a file is, by `relgen.common.configuration`.
+fields of a dataclass `server` are `--server-base-url` and so on. argparse splits the line;
+values are then checked like those from files, by `relgen.common.configuration`.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ Options = TypeVar("Options")
 
 _OPTION = re.compile(r"^--\w[^=]*")
 POSITIONAL = {"positional": True}
-"""Metadata of a dataclass field whose value stands on a command line without an option's name.
+"""Metadata of a dataclass field that is a positional argument on the command line.
 
 `keys` may name the dataclass of the keys of the file that the value names.
 """
 SET_ON_READING = {"set_on_reading": True}
-"""Metadata of a field that is no key of a file."""
+"""Metadata of a field that is set when a file is read, and is not a key of it."""
 
 
 def parse(kind: type[Options], command: str, line: Sequence[str]) -> Options | None:
-    """Return the options that a command line gives, over those of the files that `-c` names.
+    """Parse a command line; its options override those of the files given by `-c`.
 
     Args:
         kind: the command's dataclass; its docstring is the description that `--help` prints.
@@ -71,7 +71,7 @@ def parse(kind: type[Options], command: str, line: Sequence[str]) -> Options | N
         known = parser._option_string_actions
         raise InputError("unknown option", field=name, remedy=nearest(name, known))
     if rest:
-        raise InputError("one argument too many", value=rest[0], remedy=_see_help(command))
+        raise InputError("unexpected argument", value=rest[0], remedy=_see_help(command))
     given = vars(found)
     paths = [find_config(name, command) for name in given.pop("--config", [])]
     prints = given.pop("--print-config", False)
@@ -157,7 +157,7 @@ class _Pairs(argparse.Action):
             parts = [values]
         pairs = [part.partition("=") for part in parts]
         if not all(key.strip() and value.strip() for key, _, value in pairs):
-            raise InputError("is not KEY=VALUE", field=option_string, value=values)
+            raise InputError("must be KEY=VALUE", field=option_string, value=values)
         made = {key.strip(): value.strip() for key, _, value in pairs}
         setattr(namespace, self.dest, {**getattr(namespace, self.dest, {}), **made})
 
@@ -186,7 +186,7 @@ def _parser(kind: type, command: str) -> _Parser:
         "--print_config",
         dest="--print-config",
         action="store_true",
-        help="print the options that result as YAML, and stop",
+        help="print the resulting options as YAML, and exit",
     )
     return parser
 
@@ -236,7 +236,7 @@ def _add_options(group: Any, kind: type, prefix: str, *, in_file: bool = False) 
 
 
 def _required(kind: type) -> list[str]:
-    """Return the words of a usage that must be given."""
+    """Return the required arguments, as the usage shows them."""
     words = []
     for entry in dataclasses.fields(kind):
         if entry.metadata:
@@ -266,14 +266,14 @@ def _option(key: str) -> str:
 
 
 def _dashed(word: str) -> str:
-    """Return an option's word with dashes in its name for underscores and dots."""
+    """Return an option with the underscores and dots of its name replaced by dashes."""
     return _OPTION.sub(lambda name: _option(name[0][2:]), word)
 
 
 def _as_option(
     error: InputError, kind: type, given: Mapping[str, Any], paths: Sequence[Any], command: str
 ) -> InputError:
-    """Return the error with its key as the command line has it, where no file gave the value."""
+    """Return the error with its key in the command line's form, unless a file gave the value."""
     field = error.field or ""
     if error.problem == "missing":
         positional = {entry.name for entry in dataclasses.fields(kind) if entry.metadata}

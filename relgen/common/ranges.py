@@ -1,6 +1,6 @@
 """Types of fields and arguments: numbers with bounds, which jsonargparse checks, and input files.
 
-`InputFile` is a text at run time; Python code may give a `Path`, which marks a file of a stage.
+`InputFile` is a string at run time; Python code may give a `Path`, which marks a file of a stage.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Read users' YAML files, with errors that name file and line."""
+"""Reads users' YAML files, with errors that name file and line."""
 
 from __future__ import annotations
 

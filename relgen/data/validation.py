@@ -19,7 +19,7 @@ Kind = TypeVar("Kind", str, int)
 
 
 def value_of(record: Mapping[str, Any], key: str, kind: type[Kind], inside: str = "") -> Kind:
-    """Return a value of a decoded record; raise InputError when it is missing or no `kind`.
+    """Return a value of a decoded record; raise InputError if it is missing or not a `kind`.
 
     `inside` is the path of the record in a larger one, such as `head.`.
     """

@@ -36,7 +36,7 @@ class DecoderSizes(NamedTuple):
 
     @property
     def linear(self) -> dict[str, tuple[int, int]]:
-        """Inputs and outputs of a layer's linear layers, by their names."""
+        """Return the numbers of inputs and outputs of a layer's linear layers, by name."""
         d, i, q, k = self.width, self.inner_width, self.queries, self.keys
         ends = [(d, q), (d, k), (d, k), (q, d), (d, i), (d, i), (i, d)]
         return dict(zip(LINEAR_LAYERS, ends, strict=True))
@@ -47,7 +47,7 @@ def read_sizes(
 ) -> DecoderSizes | None:
     """Read the sizes of a model, an embedded name, a local folder or a Hub id, with an adapter.
 
-    Returns None if its layers are of another form.
+    Returns None if its layers have another structure.
 
     Raises:
         InputError: the model cannot be found, packed trees do not suit it, or no

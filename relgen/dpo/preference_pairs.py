@@ -271,7 +271,7 @@ class ChainsOptions:
     out: str
     """File to write (chains.jsonl)."""
     half: Half | None = None
-    """Take the relations of this half only."""
+    """Build chains for the relations of this half only."""
     seed: int = 1
     """Seed of halves, orders and choices."""
     shares: dict[RejectionKind, NonNegativeFloat] = field(default_factory=dict)
@@ -279,4 +279,4 @@ class ChainsOptions:
     left out gets none.
     """
     chains_per_relation: PositiveInt = 1
-    """Chains of a relation."""
+    """Chains per relation."""

@@ -121,7 +121,7 @@ class TreeBatch(NamedTuple):
 
     @property
     def trunks(self) -> Span:
-        """The span of all trunks, with which the row begins."""
+        """Return the span of all trunks, with which the row begins."""
         return Span(0, self.shapes[-1].trunk_end)
 
     @property
@@ -187,7 +187,7 @@ def micro_batches(batch: TreeBatch, tokens: int) -> tuple[MicroBatch, ...]:
 
 
 def prompt_ids(batch: TreeBatch, tree: int, pair: int) -> Tensor:
-    """Return the prompt of a pair (numbered within its tree) as generation would feed it, (P,)."""
+    """Return the prompt of a pair (numbered within its tree), as used in generation, (P,)."""
     shape = batch.shapes[tree]
     branch = shape.branches[pair]
     row = batch.input_ids[0]

@@ -28,7 +28,7 @@ class ChainTokens:
     id: str
     prefix: list[int]  # the prompt's first two modules
     demonstrations: list[list[int]]
-    cue: list[int]  # what asks for the answer
+    cue: list[int]  # the text before the answer
     chosen: list[list[int]]
     rejected: list[list[int]]
     kinds: list[int]  # indices into `relgen.dpo.preference_pairs.REJECTION_KINDS`

@@ -112,7 +112,7 @@ def without_tuning(name: str) -> str | None:
 
 
 def as_method(name: str) -> str | None:
-    """Return the arm with the method's samples instead; None for an arm that has them or none."""
+    """Return the arm with the method's samples; None if it already has them, or has no samples."""
     arm = parse_arm(name)
     return None if arm.generation in (None, METHOD) else _with_generation(arm, METHOD)
 

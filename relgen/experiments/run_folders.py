@@ -26,7 +26,7 @@ _WEIGHTS = (".ckpt", ".safetensors")
 
 
 def claim(owner: Experiment | Grid, out: Path) -> None:
-    """Create a folder and name its owner in it; raise InputError for somebody else's folder."""
+    """Create a folder and name its owner in it; raise InputError if it has another owner."""
     if isinstance(owner, Grid):
         kind, rule = "grid", "a grid is identified by its file's name"
         content: dict[str, Any] = {"name": owner.name, "identity": text_hash(owner.name)[:16]}

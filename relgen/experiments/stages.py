@@ -32,7 +32,7 @@ BOARD = "{board}"
 """Placeholder for the stage's TensorBoard folder, which does not depend on the stage's hash."""
 
 UNSET: Any = None
-"""Leaves an option out, so that the preset's value or the default holds."""
+"""Omits an option, so that the preset's value or the default applies."""
 
 P = ParamSpec("P")
 

@@ -1,4 +1,4 @@
-"""Generate samples from input files to output files, as `relgen generate` does."""
+"""Generates samples from input files to output files, as `relgen generate` does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Track the state of a generation: relations that need samples, and their chains.
+"""Tracks the state of a generation: relations that need samples, and their chains.
 
 A chain is one run over one relation. In OBO it starts from one labelled demonstration, to which it
 adds its accepted samples. In AAO each of its requests shows different labelled samples.

@@ -1,4 +1,4 @@
-"""The attention function that relgen's language models are loaded with.
+"""The attention function of language models that relgen loads.
 
 It is transformers' own, except that a model's keyword argument `attend`, which transformers passes
 on to this function, computes attention instead: packed prefix trees and drafts that share a prompt

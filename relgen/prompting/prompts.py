@@ -62,7 +62,7 @@ def prompt_format(tokenizer: PreTrainedTokenizerBase) -> PromptFormat:
     user = {"role": "user", "content": _USER_MARK}
     try:
         text = _chat(tokenizer, [{"role": "system", "content": _SYSTEM_MARK}, user])
-    except Exception:  # templates may raise anything
+    except Exception:  # a template may raise any exception
         text = ""
     if _SYSTEM_MARK not in text:
         user = {"role": "user", "content": f"{_SYSTEM_MARK}\n\n{_USER_MARK}"}

@@ -1,4 +1,4 @@
-"""`relgen data card`: generated samples as a dataset folder with a card."""
+"""`relgen data card`: writes generated samples as a dataset folder with a card."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`relgen data convert`: a corpus in one of the formats to samples.jsonl, with patched labels."""
+"""`relgen data convert`: converts a corpus to samples.jsonl, with patched labels if asked."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from relgen.data.corpora import (
 
 
 def run(options: Options) -> None:
-    """Convert, with one sample in memory at a time except for corpora of one document."""
+    """Convert the corpus; only formats that are one JSON document are held in memory."""
     source = find_corpus(options.input)
     refuse_inputs([options.out], filter(None, (source, options.labels)))
     if options.columns and options.format != "hub":
@@ -62,7 +62,7 @@ def run(options: Options) -> None:
 
 
 def print_skipped(checks: RecordChecks) -> None:
-    """Print the doubts and the number of malformed records left out, where there are any."""
+    """Print warnings about doubtful samples, and how many malformed records were left out."""
     for doubt in checks.doubts:
         _warn(doubt)
     if skipped := checks.skipped:

@@ -1,4 +1,4 @@
-"""`relgen data everyday`: the shipped corpus as files."""
+"""`relgen data everyday`: writes the shipped corpus."""
 
 from __future__ import annotations
 

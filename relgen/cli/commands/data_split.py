@@ -1,4 +1,4 @@
-"""`relgen data split`: K samples of each relation, and a development set."""
+"""`relgen data split`: draws K samples of each relation, and a development set."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def run(options: Options) -> None:
         exclude=iter_samples(options.exclude) if options.exclude else (),
     )
     out = Path(options.out)
-    # the manifest goes first and comes back last: a folder with one holds a whole split
+    # the manifest is removed first and written last: a folder that has one is complete
     (out / "manifest.json").unlink(missing_ok=True)
     parts = {"train": result.train, "dev": result.dev}
     for name, part in parts.items():

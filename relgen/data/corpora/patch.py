@@ -93,5 +93,5 @@ def _read_labels(path: str | Path) -> dict[str, str]:
                 problem, at = "an entry must be an id and a relation, both strings", f"[{number}]"
                 raise InputError(problem, path=path, field=at, value=entry, remedy=_REMEDY)
     if not labels:
-        raise InputError("the patch names no sample", path=path, remedy=_REMEDY)
+        raise InputError("none of the samples is in the patch", path=path, remedy=_REMEDY)
     return labels

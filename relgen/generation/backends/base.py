@@ -1,4 +1,4 @@
-"""Define the interface of a backend: prefill prompts, then decode drafts."""
+"""Defines the interface of a backend: prefill prompts, then decode drafts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Find the engine that the settings name, and load its model on demand."""
+"""Finds the engine that the settings name, and loads its model on demand."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def find_engine(settings: GenerationSettings, journal: Journal | None) -> Engine
             remedy="pip install 'relgen-re[openai]'",
         ) from error
     if names := unsent(settings):
-        known = "; if yours does, name it by --server-kind" if server.kind == "other" else ""
-        said = f"a server of kind {server.kind} takes no {', '.join(names)}{known}"
+        known = "; set --server-kind if yours has them" if server.kind == "other" else ""
+        said = f"{', '.join(names)}: not sent to a server of kind {server.kind}{known}"
         print(f"warning: {said}", file=sys.stderr)
     if server.api == "chat":
         return Engine(CHAT, lambda: ServerBackend(settings, journal))
@@ -82,7 +82,7 @@ def load_backend(
     shared = may_share(device, getattr(torch, resolved(settings.dtype)))
     difference = partial(decoding_difference, shared=shared)
     check_architecture(settings.model, "generation", difference)
-    transformers_logging.disable_progress_bar()  # ours is the one to watch
+    transformers_logging.disable_progress_bar()  # relgen shows its own bar
     model: Any = load_language_model(
         settings.model,
         dtype=settings.dtype,

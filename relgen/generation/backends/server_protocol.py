@@ -1,4 +1,4 @@
-"""Build request bodies and parse answers of the OpenAI API.
+"""Builds request bodies and parses answers of the OpenAI API.
 
 Servers add parameters of their own, and refuse or ignore those of others, so each kind of server is
 sent only those that it supports.

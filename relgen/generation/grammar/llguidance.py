@@ -1,4 +1,4 @@
-"""Compute the masks of allowed next tokens for a local model (llguidance).
+"""Computes the masks of allowed next tokens for a local model (llguidance).
 
 The stop token follows a complete text. Where the grammar leaves no choice (inside a tag), only the
 tokeniser's own tokenisation is allowed.

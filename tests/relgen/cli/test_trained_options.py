@@ -46,9 +46,9 @@ def test_a_damaged_checkpoint_is_said_and_not_used(
     last.write_bytes(b"PK\x03\x04 torn")
     options = ["--trainer.enable_progress_bar", "false", "--trainer.accelerator", "cpu"]
     command = ["dpo", "fit", "-c", str(config), "--out", str(out), *options]
-    assert "this checkpoint is damaged" in failed(capsys, *command, "--ckpt_path", "last")
-    assert "damaged, or no checkpoint" in failed(capsys, *command, "--ckpt_path", str(last))
+    assert "not a checkpoint, or is damaged" in failed(capsys, *command, "--ckpt_path", "last")
+    assert "not a checkpoint, or is damaged" in failed(capsys, *command, "--ckpt_path", str(last))
     assert "no such checkpoint" in failed(capsys, *command, "--ckpt_path", "none.ckpt")
     assert cli.main([*command, "--trainer.max_epochs", "1", "--resume"]) == 0
-    assert "is damaged; starting again" in capsys.readouterr().err
+    assert "is damaged; starting from scratch" in capsys.readouterr().err
     assert last.stat().st_size > 100

@@ -110,7 +110,7 @@ def test_files_below_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixt
         ("a --out c --max-words 0", "field '--max-words': must be a whole number above 0"),
         ("a --out c --max-word 1", "unknown option; did you mean '--max-words'?"),
         ("a --out c --half c", "field '--half': must be one of a, b or null (got 'c')"),
-        ("a --out c --shares x", "field '--shares': is not KEY=VALUE (got 'x')"),
+        ("a --out c --shares x", "field '--shares': must be KEY=VALUE (got 'x')"),
         ("a --out", "argument --out: expected one argument; see `relgen thing --help`"),
     ],
 )

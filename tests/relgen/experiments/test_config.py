@@ -132,7 +132,7 @@ classifiers: [c/one, c/two]
         ("corpus: everyday\nshots: 0\n", "field 'shots': must be a whole number above 0 (got 0)"),
         (
             "corpus: everyday\nseeds: 1\n",
-            "must be a list, each a whole number (got 1)",
+            "must be a list of whole numbers (got 1)",
         ),
         ("corpus: everyday\nseeds: [1, 1]\n", "must list different values"),
         ("corpus: everyday\narms: [obo_dpo_mixed]\n", "did you mean 'obo_dpo_mix'?"),
