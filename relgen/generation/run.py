@@ -59,7 +59,6 @@ def generate(
     same files as an uninterrupted one.
 
     Args:
-        settings: of the generation.
         train: labelled samples, used as demonstrations.
         schema: path or shipped name.
         out: path of the accepted samples.

@@ -54,7 +54,6 @@ def check_architecture(model: str, use: str, difference: Callable[[Any], Tensor]
     """Raise InputError unless a model's architecture computes the same in relgen's layout.
 
     Args:
-        model: embedded name, local folder or Hub id.
         use: what the layout is for, such as `generation`.
         difference: reads a small model in both layouts and returns the differences. Plain texts
             come first, some shorter and some longer than 20 tokens: rotations that depend on the
