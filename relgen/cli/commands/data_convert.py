@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 
-from relgen.common import InputError, refuse_inputs
+from relgen.common import InputError, check_outputs
 from relgen.data import ConvertOptions as Options
 from relgen.data import ReadStatistics, Sample, load_schema, write_samples
 from relgen.data.corpora import (
@@ -21,7 +21,7 @@ from relgen.data.corpora import (
 def run(options: Options) -> None:
     """Convert, with one sample in memory at a time except for corpora of one document."""
     source = find_corpus(options.input)
-    refuse_inputs([options.out], filter(None, (source, options.labels)))
+    check_outputs([options.out], [source, options.labels])
     if options.columns and options.format != "hub":
         raise InputError("only --format hub has columns", field="--columns", value=options.columns)
     statistics, counts = ReadStatistics(), Counter[str]()
