@@ -36,6 +36,7 @@ from relgen.common.device import multiplies_bfloat16
 from relgen.common.errors import InputError
 from relgen.data.corpora import everyday, read_corpus, semeval
 from relgen.data.samples import Sample, write_samples
+from relgen.data.validation import RecordChecks
 from relgen.models.causal_lm import EMBEDDED_ENCODER
 
 LEAST_EQUAL_LABELS = 0.995
@@ -150,8 +151,8 @@ def write_data(args: argparse.Namespace) -> str:
     """Write the samples that all sides read; return their description."""
     folder = harness.semeval()
     if folder:
-        train = list(read_corpus("semeval", folder / semeval.TRAIN_FILE))
-        test = list(read_corpus("semeval", folder / semeval.TEST_FILE))
+        train = list(read_corpus("semeval", RecordChecks(folder / semeval.TRAIN_FILE)))
+        test = list(read_corpus("semeval", RecordChecks(folder / semeval.TEST_FILE)))
     else:
         train, test = everyday.read_split("train"), everyday.read_split("test")
     train, test = (

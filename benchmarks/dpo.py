@@ -46,7 +46,7 @@ _TRL_TRIED = ("2", "1p", "2p", "4p")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Measures all sides for every K, or one side where `--side` says so."""
+    """Measure all sides for every K, or the side that `--side` names."""
     args = _arguments(argv)
     if args.side:
         _one_side(args)
@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _refuse_failures(args: argparse.Namespace, content: Row) -> None:
-    """Raises RuntimeError when a side that was asked for ran at no setting; the rest is saved."""
+    """Raise RuntimeError if a requested side ran at no setting; the rest is saved."""
     for pairs in args.pairs:
         found = content[f"K={pairs}"]
         for side in args.sides:
@@ -166,7 +166,7 @@ def _compare(args: argparse.Namespace, pairs: int) -> tuple[Row, list[list[Any]]
 
 
 def _difference(values: Tensor, wanted: Tensor) -> float:
-    """The largest difference of two sides' log-probabilities, (2, B) and (2, K).
+    """Return the largest difference of two sides' log-probabilities, (2, B) and (2, K).
 
     Where a side records the means of its batches alone, of those.
     """
@@ -228,11 +228,12 @@ def _one_side(args: argparse.Namespace) -> None:
 
 
 def chains_of(args: argparse.Namespace) -> tuple[list[Any], Any]:
-    """Chains of exactly K pairs as tokens of the model, and its tokenizer."""
+    """Return chains of exactly K pairs as tokens of the model, and its tokenizer."""
     from relgen.common.errors import InputError
     from relgen.data.corpora import everyday, read_corpus
     from relgen.data.schema import load_schema
     from relgen.data.splits import split
+    from relgen.data.validation import RecordChecks
     from relgen.dpo.preference_pairs import build_chains
     from relgen.dpo.tokenize import tokenise_chain
     from relgen.models.causal_lm import EMBEDDED_LANGUAGE_MODEL, load_tokenizer
@@ -241,7 +242,7 @@ def chains_of(args: argparse.Namespace) -> tuple[list[Any], Any]:
     (pairs,) = args.pairs
     folder = harness.semeval()
     if folder:
-        samples = list(read_corpus("semeval", folder / "TRAIN_FILE.TXT"))
+        samples = list(read_corpus("semeval", RecordChecks(folder / "TRAIN_FILE.TXT")))
     else:
         samples = [sample for part in everyday.SPLITS for sample in everyday.read_split(part)]
     schema = load_schema("semeval" if folder else "everyday")
@@ -265,7 +266,7 @@ def chains_of(args: argparse.Namespace) -> tuple[list[Any], Any]:
 
 
 def _within(chain: Any, vocabulary: int) -> Any:
-    """The chain with ids that the random model has."""
+    """Return the chain with ids that the random model has."""
     from dataclasses import replace
 
     def mapped(ids: Any) -> Any:
@@ -304,7 +305,7 @@ def _base(args: argparse.Namespace) -> Any:
 
 
 def start(policy: Any, seed: int) -> None:
-    """Weights with which the policy is not the reference, so that nothing cancels out."""
+    """Return weights that make the policy differ from the reference."""
     import torch
 
     generator = torch.Generator().manual_seed(seed)

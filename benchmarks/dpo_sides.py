@@ -270,7 +270,7 @@ def _pairs(chain: ChainTokens, device: torch.device) -> Iterator[Layout]:
 def _in_batches(
     chain: ChainTokens, tokens: Callable[[ChainTokens], int]
 ) -> Iterator[list[ChainTokens]]:
-    """A chain's pairs, each by itself, as many at once as `TOKENS_A_BATCH` allows, or one."""
+    """Yield a chain's pairs, each by itself, as many at once as `TOKENS_A_BATCH` allows, or one."""
     alone = [_one_pair(chain, step) for step in range(len(chain.chosen))]
     while alone:
         size, taken = 0, list[ChainTokens]()
@@ -327,7 +327,7 @@ def _trl_rows(chain: ChainTokens) -> Iterator[dict[str, list[int]]]:
 
 
 def _padded(chain: ChainTokens, batch: int) -> int:
-    """Tokens that TRL's collator makes of a chain, padding included."""
+    """Return the number of tokens that TRL's collator makes of a chain, padding included."""
     total = 0
     rows = list(_trl_rows(chain))
     for first in range(0, len(rows), batch):

@@ -1,4 +1,4 @@
-"""Measure one-by-one generation: relgen's kept cache against `transformers.generate` at every step.
+"""Measures one-by-one generation: relgen's kept cache against `transformers.generate` each step.
 
     python -m benchmarks.generation                        # K = 16 and 32 samples, 8 relations
     python -m benchmarks.generation --samples 8 --sides cached,generate,single

@@ -36,7 +36,7 @@ the same weights row by row in float32."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Runs the parts, one after the other, and writes what each came to."""
+    """Run the parts one after the other, and write their results."""
     parser = harness.parser("Correctness, speed and memory on a GPU, in one call.")
     parser.add_argument("--shape", choices=SHAPES, default="llama2-7b", help="of the large model")
     parser.add_argument("--minutes", type=float, default=9.5, help="for all parts together (9.5)")
@@ -142,7 +142,7 @@ def _difference(side: str, dtype: str, seed: int, expected: tuple[Any, Any]) -> 
 
 
 def _values(side: str, dtype: str, seed: int, *, exact: bool) -> tuple[Any, Any]:
-    """A side's log-probabilities a token (2K,), and the gradient of their sum, in float32.
+    """Return a side's log-probabilities per token (2K,), and the gradient of their sum, in float32.
 
     Args:
         side: `tree` or `rows`.

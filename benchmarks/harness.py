@@ -1,4 +1,4 @@
-"""What all benchmarks share: options, one process a measurement, medians, the table, the JSON.
+"""Parts of all benchmarks: options, one process per measurement, medians, the table, the JSON.
 
 A benchmark module has a `main(argv)`. It calls `measure`, which starts the same module again with
 `--side NAME`: that process measures one side once and prints one JSON object as its last line.
@@ -34,7 +34,7 @@ LIBRARIES = ("torch", "transformers", "peft", "trl", "lightning", "llguidance", 
 
 
 def parser(description: str) -> argparse.ArgumentParser:
-    """The options that every benchmark has."""
+    """Return a parser with the options that every benchmark has."""
     made = argparse.ArgumentParser(description=description)
     made.add_argument("--json", metavar="OUT", help="write everything that was measured to a file")
     made.add_argument("--rounds", type=int, default=1, help="measurements of each side (1)")
@@ -56,7 +56,7 @@ def measure(
     may_fail: Collection[str] = (),
     failed: dict[str, str] | None = None,
 ) -> dict[str, list[Row]]:
-    """Measures the sides in turn, `rounds` times, each time in a fresh process.
+    """Measure the sides in turn, `rounds` times, each time in a fresh process.
 
     Args:
         module: the benchmark's name, as for `python -m`.
@@ -152,7 +152,7 @@ def timed(work: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def peak_memory_mb() -> float:
-    """The most memory that this process has held so far, in MB: on a GPU, else in RAM."""
+    """Return this process's peak memory so far, in MB: on a GPU, else in RAM."""
     import torch
 
     if torch.cuda.is_available():
@@ -171,7 +171,7 @@ def reset_peak_memory() -> None:
 
 
 def peak_ram_mb(process: int | str = "self") -> float:
-    """The most RAM that this process, or another of this machine, has held so far, in MB.
+    """Return the peak RAM of this process, or another of this machine, so far, in MB.
 
     On Linux `getrusage` counts what the parent held when it started this process; the status file
     does not.
@@ -184,7 +184,7 @@ def peak_ram_mb(process: int | str = "self") -> float:
 
 
 def median(rows: Sequence[Row], key: str) -> float:
-    """The median of one figure over a side's measurements."""
+    """Return the median of one figure over a side's measurements."""
     return float(statistics.median(row[key] for row in rows))
 
 
@@ -217,7 +217,7 @@ def report(
     *,
     notes: Sequence[str] = (),
 ) -> None:
-    """Prints a table, what was checked, and what it was measured with."""
+    """Print a table, the checks, and the versions and hardware."""
     table = Table(title=title, title_justify="left")
     for index, column in enumerate(columns):
         table.add_column(column, justify="left" if index == 0 else "right")
@@ -241,13 +241,13 @@ def number(value: float | None) -> str:
 
 
 def save(path: str | None, content: Row) -> None:
-    """Writes the JSON, where one was asked for."""
+    """Write the JSON file if `--json` names one."""
     if path is not None:
         write_json(Path(path), content)
 
 
 def semeval() -> Path | None:
-    """The folder of SemEval-2010 Task 8 below `$RELGEN_DATA`, if it is there."""
+    """Return the folder of SemEval-2010 Task 8 below `$RELGEN_DATA`, if it is there."""
     root = os.environ.get("RELGEN_DATA")
     folder = Path(root) / "semeval2010_task8" if root else None
     return folder if folder and folder.is_dir() else None
@@ -273,14 +273,14 @@ def names_among(known: Iterable[str], what: str) -> Callable[[str], list[str]]:
 
 
 def require_within(what: str, differences: Row, tolerance: Mapping[str, float]) -> None:
-    """Raises RuntimeError when a difference is too large, or not a number."""
+    """Raise RuntimeError if a difference is too large, or not a number."""
     for name, most in tolerance.items():
         if not differences[name] <= most:
             raise RuntimeError(f"{what}: {differences}, allowed: {dict(tolerance)}")
 
 
 def run_main(main: Callable[[Sequence[str] | None], None]) -> None:
-    """Ends a benchmark's process as `relgen` would: bad input on one line, with exit code 2."""
+    """End a benchmark's process as `relgen` would: bad input on one line, with exit code 2."""
     try:
         main(None)
     except InputError as error:

@@ -1,4 +1,4 @@
-"""Models of known sizes with random weights: a time needs no download."""
+"""Models of published sizes with random weights, so that timings need no download."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def random_model(
     seed: int,
     vocabulary: int | None = None,
 ) -> Any:
-    """A Llama in eval mode, on the GPU where there is one.
+    """Return a Llama in eval mode, on the GPU if there is one.
 
     Args:
         shape: a key of `SHAPES`.
@@ -72,7 +72,7 @@ def random_model(
 
 
 def in_four_bits(model: Any) -> Any:
-    """Packs the linear layers of a model with random weights as bitsandbytes' NF4 would on loading.
+    """Pack the linear layers of a model with random weights as bitsandbytes' NF4 would on loading.
 
     Args:
         model: on its device; changed in place. The packed layers compute in bfloat16.

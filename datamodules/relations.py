@@ -1,4 +1,4 @@
-"""Load samples files as batches for a relation classifier: training data, their mix and order.
+"""Loads samples files as batches for a relation classifier: training data, their mix and order.
 
 The encoding comes from the classifier that is trained (`trainer.lightning_module.classifier`), so
 that model and data agree about tokens. The loss weight of generated samples belongs to the module.
@@ -16,7 +16,6 @@ from torch.utils.data import DataLoader
 
 from datamodules.utils.batching import position
 from datamodules.utils.relation_checks import (
-    check_files,
     check_training,
     untyped_notice,
 )
@@ -30,7 +29,7 @@ from relgen.common import (
     checks_numbers,
     content_hash,
 )
-from relgen.data import RelationSchema, load_schema, load_table, repeated_texts
+from relgen.data import RelationSchema, check_samples, load_schema, load_table, repeated_texts
 
 Mix = Literal["human", "pure", "mix"]
 Order = Literal["together", "side_by_side", "generated_first"]
@@ -133,10 +132,14 @@ class RelationDataModule(LightningDataModule):
 
     def prepare_data(self) -> None:
         """Read every file once; raise InputError for the first problem."""
-        check_files(self.files, self.schema)
+        for purpose, file in self.files.items():
+            # labels of sentences to predict are ignored, and may be missing
+            labelled = purpose != "predict"
+            if file is not None and (labelled or file != self.files["test"]):
+                check_samples(file, self.schema if labelled else None, labelled=labelled)
 
     def setup(self, stage: str) -> None:
-        """Map the tables into memory; raise InputError for data that cannot be trained on."""
+        """Map the tables into memory; raise InputError for unusable training data."""
         stage = getattr(stage, "value", stage)  # Lightning gives an enumeration's member
         purpose = "validation" if stage == "validate" else stage
         names = ["human", "generated", "validation", "test"] if stage == "fit" else [purpose]
@@ -211,11 +214,9 @@ class RelationDataModule(LightningDataModule):
         return self._evaluation(["validation"]) if "validation" in self._tables else []
 
     def test_dataloader(self) -> DataLoader[Batch]:
-        """Return the test file's batches, each sample once over all processes."""
         return self._evaluation(["test"])
 
     def predict_dataloader(self) -> DataLoader[Batch]:
-        """Return the prediction file's batches, each sample once over all processes."""
         return self._evaluation(["predict"])
 
     def every_training_sample(self) -> DataLoader[Batch]:
@@ -232,7 +233,7 @@ class RelationDataModule(LightningDataModule):
         return [name for name in ("human", "generated") if name in self._tables]
 
     def _evaluation(self, names: list[str], *, shared: bool = True) -> DataLoader[Batch]:
-        """Return each sample once: over all processes, or else in each of them."""
+        """Return a loader over each sample once, across (`shared`) or in all processes."""
         table = self._encoded(names)
         rank, world = (self._trainer.global_rank, self._trainer.world_size) if shared else (0, 1)
         batches = evaluation_batches(
@@ -247,7 +248,7 @@ class RelationDataModule(LightningDataModule):
                 "the trainer's own sampler would give some samples twice",
                 field="trainer.use_distributed_sampler",
                 value=True,
-                remedy="set it to false: this data module shares batches out itself",
+                remedy="set it to false: this data module divides the batches itself",
             )
         # batches as the sampler: the table reads a list of rows at once, and Lightning rebuilds
         # batch samplers for prediction, but not samplers

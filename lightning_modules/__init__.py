@@ -1,1 +1,4 @@
-"""Training modules that join relgen's domain code to Lightning."""
+"""LightningModules that train by DPO and train relation classifiers, with their callbacks.
+
+Losses, models and kernels are in `relgen`, data in `datamodules`; neither imports this package.
+"""

@@ -85,21 +85,21 @@ class DPOModule(LightningModule):
         double_quantization: with `nf4`, quantise the quantisation constants as well.
         compute_dtype: dtype in which 4-bit layers compute.
         branch_tokens: compute the gradients of about this many tokens of branches at a time, for
-            less memory (`relgen.dpo.microbatch`). null: the whole batch where its estimate fits
-            into the device, else 384 tokens, as where the memory of its layers is not known.
-            Ignored where layers are sharded.
+            less memory (`relgen.dpo.microbatch`). null: the whole batch if its estimate fits
+            into the device, else 384 tokens, also if the memory cannot be estimated. Ignored if
+            layers are sharded.
         gradient_checkpointing: recompute layers in the backward pass: less memory, more time.
         lora_rank: r.
         lora_alpha: the adapter's update is scaled by alpha / r.
         lora_dropout: on the adapter's input; the base never has any.
         lora_target_modules: names of layers, or `all-linear`.
-        lora_seed: of the adapter's first values.
+        lora_seed: of the adapter's initial values.
         loss: sigmoid (DPO), ipo, hinge or robust (`relgen.dpo.losses`).
         beta: strength of the pull towards the reference.
-        label_smoothing: share of pairs taken to be the wrong way round (`sigmoid` and `robust`).
+        label_smoothing: assumed share of pairs with swapped labels (`sigmoid` and `robust`).
         nll_weight: weight of the chosen completion's negative log-likelihood per token.
         length_normalised: divide log-probabilities by the completions' lengths in tokens.
-        keep_reference: compute the reference's log-probabilities once a chain and keep them.
+        keep_reference: cache the reference's log-probabilities of each chain.
         optimizer: gets the trainable parameters only.
         warmup_steps: optimiser steps until the full learning rate.
         schedule: of the learning rate after the warm-up.
@@ -167,7 +167,7 @@ class DPOModule(LightningModule):
         self.references = ReferenceCache(f"{model} {dtype} {quantization} {compute_dtype}")
 
     def configure_model(self) -> None:
-        """Load the base and put the adapter on; a second call does nothing."""
+        """Load the base and add the adapter; a second call does nothing."""
         if "policy" in self._modules:
             return
         if self.device_mesh is not None:
@@ -268,7 +268,7 @@ class DPOModule(LightningModule):
         means = {name: values.mean() * share for name, values in metrics.items()}
         self.log_dict(means, batch_size=batch.pairs, prog_bar=True, sync_dist=True)
         for name, metric in self.train_metrics.items():
-            # the kinds have no value a step: a batch need not hold them all
+            # not per step: a batch need not hold all kinds
             shown = f"epoch/{name}" if name in means else name
             self.log(shown, metric, on_step=False, on_epoch=True)  # type: ignore[arg-type]
         self.log("tokens_saved", 1 - batch.tokens / batch.row_tokens, batch_size=1, sync_dist=True)
@@ -370,11 +370,7 @@ class DPOModule(LightningModule):
         return 1 - progress if self.schedule == "linear" else (1 + math.cos(math.pi * progress)) / 2
 
     def estimate_memory(self, batch: TreeBatch, precision: str = "32-true") -> MemoryEstimate:
-        """Estimate a step's memory without loading weights, for the largest batch.
-
-        Raises:
-            InputError: the model cannot be found, or its layers are of another form.
-        """
+        """Estimate a step's memory without loading weights; raise InputError where it cannot."""
         if self._sizes is None:
             raise InputError(
                 "memory can be estimated for dense decoders with gated feed-forward layers only",

@@ -1,4 +1,4 @@
-"""Train a relation classifier on human samples, generated ones, or both.
+"""Trains a relation classifier on human samples, generated ones, or both.
 
 The architecture is an argument; relations and batches come from the data module.
 """
@@ -135,7 +135,6 @@ class RelationClassifierModule(LightningModule):
             _LOG.warning(self.classifier.start_notice)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """Return the optimiser with linear warm-up and decay over all steps."""
         optimizer = build_optimizer(self.build_optimizer, self.parameter_groups())
         if self.trainer.precision == "bf16-mixed":
             # a fused optimiser declares that it unscales gradients, so that Lightning refuses to
@@ -166,7 +165,6 @@ class RelationClassifierModule(LightningModule):
         return [group for group in groups if group["params"]]
 
     def forward(self, batch: Batch) -> Tensor:
-        """Return logits (B, R)."""
         return cast(Tensor, self.classifier(batch))
 
     def model_step(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -178,7 +176,6 @@ class RelationClassifierModule(LightningModule):
         return weighted_mean(losses, self._weights(batch)), logits
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
-        """Return the loss of a batch; count and log it."""
         loss, logits = self.model_step(batch)
         loss = loss * share_of_processes(self._weights(batch).sum())
         self._confusion("train").update(logits.detach().argmax(dim=-1), batch.labels)
@@ -196,11 +193,9 @@ class RelationClassifierModule(LightningModule):
         return self._evaluation_step("test", batch)
 
     def predict_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor]:
-        """Return probabilities (B, R), which the callbacks read."""
         return {"probabilities": self(batch).float().softmax(dim=-1)}
 
     def on_train_epoch_end(self) -> None:
-        """Log the scores of the samples seen in this epoch."""
         self._log_scores("train")
 
     def on_validation_epoch_end(self) -> None:
@@ -249,7 +244,6 @@ class RelationClassifierModule(LightningModule):
             ) from error
 
     def _weights(self, batch: Batch) -> Tensor:
-        """Return the samples' weights in the loss, (B,)."""
         return torch.where(batch.generated, self.generated_weight, 1.0)
 
     def _evaluation_step(self, stage: str, batch: Batch) -> dict[str, Tensor]:

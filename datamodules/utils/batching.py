@@ -145,7 +145,7 @@ def _largest_first(sizes: Sequence[int], order: Sequence[int]) -> list[int]:
 def _spread(
     order: Sequence[int], sizes: Sequence[int], number: int, budget: int
 ) -> list[list[int]] | None:
-    """Deal items to the emptiest batch; return None if a batch of several exceeds the budget."""
+    """Deal each item to the emptiest batch; return None if a batch of several is too large."""
     batches: list[list[int]] = [[] for _ in range(number)]
     filled = [(0, place) for place in range(number)]  # a heap
     for index in order:

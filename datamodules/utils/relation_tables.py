@@ -1,4 +1,4 @@
-"""Turn tables of samples into tables of token ids, and their rows into batches."""
+"""Turns tables of samples into tables of token ids, and their rows into batches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Change a classifier at the end of training: load the best weights, learn the last parts."""
+"""Ends a classifier's training: loads the best weights, and fits what needs trained weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write the results of a relation classifier's run: files, and pictures and texts for loggers.
+"""Writes the results of a relation classifier's run: files, and pictures and texts for loggers.
 
 The files are below `trainer.default_root_dir`; the first process writes all.
 """

@@ -26,8 +26,8 @@ from relgen.common import read_lines, write_jsonl
 class RunTensorBoardLogger(TensorBoardLogger):
     """Writes TensorBoard's files to one folder, without versions below it.
 
-    As a class of our own it also avoids that jsonargparse passes its arguments on to a logger that
-    the user configures instead.
+    Being a separate class, it also stops jsonargparse from passing its arguments on to a logger
+    that the user configures.
     """
 
     def __init__(self, folder: str) -> None:

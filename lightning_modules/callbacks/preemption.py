@@ -45,7 +45,7 @@ class SaveOnTermination(Callback):
         if threading.current_thread() is not threading.main_thread():
             return
         taken = [signal.SIGTERM]
-        # shells make their background processes ignore it
+        # shells start background processes with SIGINT ignored
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             taken.append(signal.SIGINT)
         if callable(signal.getsignal(signal.SIGUSR1)):
@@ -62,8 +62,8 @@ class SaveOnTermination(Callback):
         path = _last_checkpoint(trainer)
         trainer.save_checkpoint(path)
         if trainer.is_global_zero:
-            said = f"told to stop: saved {path} after step {self._step}; continue with --resume"
-            print(said, file=sys.stderr)
+            said = f"received a stop signal: saved {path} after step {self._step}"
+            print(f"{said}; continue with --resume", file=sys.stderr)
         if any_process(signal.SIGTERM in self._noted, pl_module.device):
             self._leave = SIGTERMException
         elif any_process(signal.SIGINT in self._noted, pl_module.device):
@@ -75,12 +75,12 @@ class SaveOnTermination(Callback):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Leave only now: the saved step's metrics are written after its end."""
+        """Exit only now: the metrics of the saved step are written after its end."""
         if self._leave is not None:
             raise self._leave
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Leave if the saved step was the last of its epoch."""
+        """Exit if the saved step was the last of its epoch."""
         if self._leave is not None:
             raise self._leave
 

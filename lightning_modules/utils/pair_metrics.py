@@ -39,12 +39,7 @@ class PairMetrics(nn.ModuleDict):
         super().__init__({name: MeanMetric(nan_strategy="error") for name in names})
 
     def add(self, values: Mapping[str, Tensor], kinds: Tensor) -> None:
-        """Add a batch.
-
-        Args:
-            values: for each of `PAIR_METRICS`, (B,).
-            kinds: (B,), indices into `relgen.dpo.preference_pairs.REJECTION_KINDS`.
-        """
+        """Add B pairs: values (B,) of `PAIR_METRICS`, indices (B,) into `REJECTION_KINDS`."""
         means: Any = self
         for name in PAIR_METRICS:
             means[name].update(values[name], torch.ones_like(kinds, dtype=torch.float32))

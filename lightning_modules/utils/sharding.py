@@ -68,7 +68,6 @@ class FullyShardedStrategy(ModelParallelStrategy):
         return Strategy.load_checkpoint(self, path, weights_only=weights_only)
 
     def load_model_state_dict(self, checkpoint: Mapping[str, Any], strict: bool = True) -> None:
-        """Load this process's part of each weight."""
         assert self.lightning_module is not None
         weights = dict(self.lightning_module.named_parameters())
         state = {
@@ -78,7 +77,6 @@ class FullyShardedStrategy(ModelParallelStrategy):
         self.lightning_module.load_state_dict(state, strict=strict)
 
     def load_optimizer_state_dict(self, checkpoint: Mapping[str, Any]) -> None:
-        """Load this process's part of each state."""
         states = checkpoint["optimizer_states"]
         for optimizer, state in zip(self.optimizers, states, strict=True):
             optimizer.load_state_dict(state)

@@ -1,4 +1,4 @@
-"""Define the interface of relation classifiers, and their batches.
+"""Defines the interface of relation classifiers, and their batches.
 
 An architecture is an `nn.Module` from batches to logits, with the encoding that makes its batches.
 Training, data modules and saving rely on this interface only.
@@ -72,7 +72,7 @@ class Classifier(nn.Module, ABC):
         """Yield the parameters without pre-training, which learn at a higher rate."""
 
     def restart(self) -> None:
-        """Discard the part that is learnt after training, since the weights are about to change."""
+        """Discard the part that is learnt after training, before the weights change."""
 
     def finish(self, training: Iterable[Batch], development: Iterable[Batch] | None) -> None:
         """Learn the part that is learnt after training, and set `finished`.

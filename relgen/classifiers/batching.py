@@ -1,4 +1,4 @@
-"""Compose batches and their order from seeds and lengths.
+"""Composes batches and their order from seeds and lengths.
 
 Training draws from an endless stream, so that an epoch has the same number of steps for training
 sets of any size. The order depends on seed and epoch only, so that a resumed run sees the same
@@ -21,7 +21,7 @@ _NARROW, _WIDE = 4, 32
 
 
 class _Phase(NamedTuple):
-    """The steps between two, whose batches draw some rows from each of one or two pools.
+    """Steps `begin` to `end`, whose batches draw rows from one or two pools.
 
     `pools` are the rows and the number of them in a batch; the name seeds their order.
     """

@@ -73,7 +73,7 @@ def neighbour_probabilities(neighbours: Neighbours, temperature: float) -> Tenso
 def mixed_logits(logits: Tensor, neighbours: Neighbours, retrieval: Retrieval) -> Tensor:
     """Return log p = log(λ p_kNN + (1 - λ) p_LM), (B, R), of logits (B, R) and their neighbours.
 
-    All are finite. There are k or more neighbours of each.
+    All are finite. Each row needs at least k neighbours.
     """
     kept = Neighbours(*(part[:, : retrieval.neighbours] for part in neighbours))
     found = neighbour_probabilities(kept, retrieval.temperature)

@@ -1,4 +1,4 @@
-"""Encode samples as token ids: the base class, and entity markers.
+"""Encodes samples as token ids: the base class, and entity markers.
 
     The [HEAD] storm [/HEAD] brought a [TAIL] power cut [/TAIL] .
     The @ storm @ brought a # power cut # .
@@ -17,13 +17,12 @@ from typing import Literal, NamedTuple, cast
 from tokenizers import AddedToken
 from transformers import PreTrainedTokenizerBase
 
-from relgen.common import InputError, text_hash
+from relgen.common import InputError, InputLength, checked, text_hash
 from relgen.data import Sample
 
 # part of the cache key of tokenised tables: raise it when ids or positions change
 ENCODING_VERSION = 1
 ROLES = ("head", "tail")
-MINIMUM_LENGTH = 16
 Markers = Literal["special", "punctuation"]
 # around an entity, and around its type behind the opening one
 _PUNCTUATION = {"head": (" @", " *"), "tail": (" #", " ^")}
@@ -53,14 +52,8 @@ class Encoding(ABC):
     def __init__(
         self, tokenizer: PreTrainedTokenizerBase, special: Sequence[str], max_length: int
     ) -> None:
-        if max_length < MINIMUM_LENGTH:
-            raise InputError(
-                f"must be at least {MINIMUM_LENGTH}, to leave room for two entities",
-                field="max_length",
-                value=max_length,
-            )
         self.tokenizer = tokenizer
-        self.max_length = max_length
+        self.max_length = checked(InputLength, max_length, "max_length")
         tokenizer.add_tokens(
             [AddedToken(name, special=True, normalized=False) for name in special],
             special_tokens=True,
@@ -75,7 +68,7 @@ class Encoding(ABC):
 
     @property
     def key(self) -> str:
-        """A hash of everything that decides how samples are encoded; part of the cache's key."""
+        """Return a hash of everything that decides how samples are encoded, for the cache's key."""
         content = self.tokenizer.backend_tokenizer.to_str()
         settings = (type(self).__name__, ENCODING_VERSION, self._settings(), self.max_length)
         return text_hash(repr((settings, content)))[:16]
@@ -225,10 +218,7 @@ def keep_nearest(length: int, spans: Sequence[tuple[int, int]], budget: int) -> 
         >>> keep_nearest(12, [(1, 4), (8, 11)], 8)      # markers at 1, 3, 8 and 10
         [0, 1, 2, 3, 4, 8, 9, 10]
 
-    Args:
-        length: number of tokens.
-        spans: start and end (exclusive) of each entity, its two markers included.
-        budget: the number of tokens to keep.
+    `spans` are start and end (exclusive) of each entity, its two markers included.
     """
     if length <= budget:
         return list(range(length))

@@ -1,4 +1,4 @@
-"""Classify relations from the states of both entities' opening markers, with a linear layer.
+"""Classifies relations from the states of both entities' opening markers, with a linear layer.
 
 Entity start of Baldini Soares et al., *Matching the Blanks* (ACL 2019, figure 3f); typed markers,
 as special tokens and as punctuation, after Zhou and Chen (2022, arXiv 2102.01373).
@@ -17,7 +17,7 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
 from relgen.classifiers.base import Batch, Classifier
 from relgen.classifiers.encoding import MarkerEncoding, Markers
 from relgen.classifiers.pretrained import longest_input, set_dropout
-from relgen.common import BelowOne, PositiveInt, checks_numbers
+from relgen.common import BelowOne, InputLength, checks_numbers
 from relgen.data import RelationSchema
 from relgen.kernels import accelerate, read_states
 from relgen.models import EMBEDDED_ENCODER, load_tokenizer, resolve_model
@@ -55,7 +55,7 @@ class EntityMarkerClassifier(Classifier):
         model: str = EMBEDDED_ENCODER,
         typed_markers: bool = False,
         markers: Markers = "special",
-        max_length: PositiveInt = 192,
+        max_length: InputLength = 192,
         dropout: BelowOne = 0.1,
         encoder_dropout: BelowOne | None = None,
         freeze_embeddings: bool = False,

@@ -31,7 +31,7 @@ from relgen.classifiers.pretrained import (
     set_dropout,
     word_logits,
 )
-from relgen.common import BelowOne, NonNegativeFloat, PositiveInt, checks_numbers
+from relgen.common import BelowOne, InputLength, NonNegativeFloat, checks_numbers
 from relgen.data import RelationSchema
 from relgen.kernels import accelerate, read_states
 from relgen.models import load_tokenizer
@@ -62,7 +62,7 @@ class KnowPromptClassifier(Classifier):
         self,
         schema: RelationSchema,
         model: str = "roberta-large",
-        max_length: PositiveInt = 256,
+        max_length: InputLength = 256,
         structured_weight: NonNegativeFloat = 0.001,
         margin: NonNegativeFloat = 0.3,
         encoder_dropout: BelowOne | None = None,
@@ -76,7 +76,8 @@ class KnowPromptClassifier(Classifier):
         encoding = PromptEncoding(tokenizer, relations=len(schema), max_length=length)
         add_virtual_words(language_model, encoding, schema)
         settings = {"model": model, "missing": missing, "margin": margin}
-        self._assemble(schema, language_model, encoding, structured_weight, settings)
+        settings["structured_weight"] = structured_weight
+        self._assemble(schema, language_model, encoding, settings)
         if missing:
             self.start_notice = (
                 f"{model} comes without a pre-trained masked-language-model head: training starts "
@@ -88,13 +89,11 @@ class KnowPromptClassifier(Classifier):
         schema: RelationSchema,
         language_model: PreTrainedModel,
         encoding: PromptEncoding,
-        structured_weight: float,
         settings: dict[str, Any],
     ) -> None:
         super().__init__()
         self.schema = schema
         self.encoding: PromptEncoding = encoding
-        self.structured_weight = structured_weight
         self.settings = settings
         accelerate(language_model, for_="classifier")
         self.language_model = language_model.train()
@@ -109,9 +108,9 @@ class KnowPromptClassifier(Classifier):
         states = self._states(batch, 5)  # (B, 5, H)
         answers = self._answer_words()
         impossible = cast(Tensor, self.impossible)
-        margin = self.settings["margin"]
+        margin, weight = self.settings["margin"], self.settings["structured_weight"]
         extra = structured_loss(states.float(), targets, answers, impossible, margin)
-        return self._scores(states[:, 0], answers), self.structured_weight * extra
+        return self._scores(states[:, 0], answers), weight * extra
 
     def fresh_parameters(self) -> Iterator[nn.Parameter]:
         """Yield the language model's head, if the pre-trained model came without one.
@@ -125,7 +124,6 @@ class KnowPromptClassifier(Classifier):
         return {
             **self.settings,
             "language_model": self.language_model.config.to_dict(),
-            "structured_weight": self.structured_weight,
             "max_length": self.encoding.max_length,
         }
 
@@ -138,9 +136,9 @@ class KnowPromptClassifier(Classifier):
         )
         architecture = AutoConfig.for_model(**config["language_model"])
         language_model = AutoModelForMaskedLM.from_config(architecture)
-        settings = {name: config[name] for name in ("model", "missing", "margin")}
+        names = ("model", "missing", "margin", "structured_weight")
         built = cls.__new__(cls)
-        built._assemble(schema, language_model, encoding, config["structured_weight"], settings)
+        built._assemble(schema, language_model, encoding, {name: config[name] for name in names})
         return built
 
     def _states(self, batch: Batch, count: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Encode a sentence with KnowPrompt's prompt, which asks for the relation of its two entities.
+"""Encodes a sentence with KnowPrompt's prompt, which asks for the relation of its two entities.
 
     [CLS] the storm caused a flood . [SEP] [sub] storm [sub] [MASK] [obj] flood [obj] [SEP]
 

@@ -1,4 +1,4 @@
-"""Compute the losses of relation classifiers.
+"""Computes the losses of relation classifiers.
 
 KnowPrompt's structured loss (Chen et al., WWW 2022, arXiv 2104.07650, section 4.2) asks, as TransE
 does, for head + relation ≈ tail:
@@ -42,7 +42,7 @@ def weighted_mean(losses: Tensor, weights: Tensor) -> Tensor:
 def margin_loss(true: Tensor, corrupted: Tensor, counted: Tensor, margin: float) -> Tensor:
     """Return the losses (B,) of true triples beyond the margin and of corrupted ones within it.
 
-    The distances are (B,) and (B, N); `counted` (B, N) is True for the corrupted ones to include.
+    The distances are (B,) and (B, N); `counted` (B, N) selects the corrupted ones to include.
     """
     near = -F.logsigmoid(margin - true)
     far = -F.logsigmoid(corrupted - margin) * counted  # (B, N)
@@ -81,7 +81,7 @@ def structured_loss(
 
 
 def impossible_roles(schema: RelationSchema) -> Tensor:
-    """Return which relations' entities cannot play another relation's roles, (2, R, R), bool.
+    """Return a mask of relations whose entities cannot play another's roles, (2, R, R), bool.
 
     For heads and for tails: True if an entity of the second relation cannot be in a sample of the
     first, because the types that both name have none in common. If one of them names no types, True

@@ -1,4 +1,4 @@
-"""Predict with a trained classifier, from strings or samples."""
+"""Predicts with a trained classifier, from strings or samples."""
 
 from __future__ import annotations
 

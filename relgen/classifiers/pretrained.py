@@ -1,4 +1,4 @@
-"""Load and adapt pre-trained encoders and masked language models.
+"""Loads and adapts pre-trained encoders and masked language models.
 
 Not supported are masked language models whose head is not a chain of modules behind the encoder,
 such as DistilBERT, and those with separate output embeddings.
@@ -49,7 +49,7 @@ def load_masked_language_model(
     except InputError:
         raise
     except ValueError as error:
-        raise _unusable(model, f"this is no masked language model: {error}") from error
+        raise _unusable(model, f"not a masked language model: {error}") from error
     finally:
         transformers_logging.set_verbosity(verbosity)
     if not head_parts(loaded):

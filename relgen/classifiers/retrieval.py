@@ -34,6 +34,7 @@ from relgen.common import (
     BelowOne,
     ClosedUnitInterval,
     InputError,
+    InputLength,
     NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
@@ -74,7 +75,7 @@ class RetrievalClassifier(KnowPromptClassifier):
         self,
         schema: RelationSchema,
         model: str = "roberta-large",
-        max_length: PositiveInt = 256,
+        max_length: InputLength = 256,
         structured_weight: NonNegativeFloat = 0.001,
         margin: NonNegativeFloat = 0.3,
         interpolation: ClosedUnitInterval | None = None,
@@ -91,13 +92,7 @@ class RetrievalClassifier(KnowPromptClassifier):
             )
         else:
             start = _load_knowprompt(trained, schema)
-            self._assemble(
-                schema,
-                start.language_model,
-                start.encoding,
-                start.structured_weight,
-                start.settings,
-            )
+            self._assemble(schema, start.language_model, start.encoding, start.settings)
         self.given = {name: value for name, value in settings if value is not None}
         self.trained = trained
 
@@ -106,10 +101,9 @@ class RetrievalClassifier(KnowPromptClassifier):
         schema: RelationSchema,
         language_model: PreTrainedModel,
         encoding: PromptEncoding,
-        structured_weight: float,
         settings: dict[str, Any],
     ) -> None:
-        super()._assemble(schema, language_model, encoding, structured_weight, settings)
+        super()._assemble(schema, language_model, encoding, settings)
         self.datastore = Datastore(language_model.config.hidden_size, len(schema))
         self.given = {}
         self.source = ""

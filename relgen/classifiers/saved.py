@@ -1,4 +1,4 @@
-"""Save a trained classifier as a folder, and load it.
+"""Saves a trained classifier as a folder, and loads it.
 
 model.safetensors   the weights           schema.yaml   the relations
 config.json         the architecture      tokenizer/    with the markers

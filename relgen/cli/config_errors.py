@@ -6,6 +6,7 @@ once more, as one mapping, and each value is checked against the annotation of i
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import inspect
 import typing
@@ -17,33 +18,34 @@ from typing import Any
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.cli import LightningCLI
 
+from relgen.cli.trained_options import TrainedOptions
 from relgen.common import InputError, checked, key_line, nearest, read_merged
 
 _LINKED = "data.model"
-"""A required argument that the configuration need not give: it gets the value of `model.model`."""
+"""The required argument that is filled in from `model.model`."""
 
 
-def explained(message: str, words: Sequence[str]) -> InputError:
-    """Return the error to raise for a command line that the parser refused.
+def explained(otherwise: InputError, words: Sequence[str]) -> InputError:
+    """Return the error to raise for a command line, from its subcommand on.
 
-    Args:
-        message: the parser's; the error gets it where no unusable key is found.
-        words: the command line, from its subcommand on.
+    It is `otherwise` where no unusable word or key is found.
     """
-    files, options = _given(words)
+    files, options, stray = _given(words)
     values = read_merged(files)
     for key, value in options.items():
         values = _with(values, key.split("."), value)
     try:
         _check_all(words[0], values)
     except InputError as error:
-        return _placed(error, files, options)
-    return InputError(" ".join(message.split())[:300])
+        if otherwise.problem != "missing" or error.problem != "missing":
+            return _placed(error, files, options)
+    return InputError("one argument too many", value=stray[0]) if stray else otherwise
 
 
-def _given(words: Sequence[str]) -> tuple[list[Path], dict[str, str]]:
-    """Return the configuration files of a command line, and its other options."""
-    files, options = [], {}
+def _given(words: Sequence[str]) -> tuple[list[Path], dict[str, str], list[str]]:
+    """Return the configuration files of a command line, its other options, and stray words."""
+    files, options, stray = [], {}, []
+    takes = False
     for word, following in pairwise([*words, ""]):
         name, equals, value = word.partition("=")
         value = value if equals else following
@@ -51,11 +53,14 @@ def _given(words: Sequence[str]) -> tuple[list[Path], dict[str, str]]:
             files.append(Path(value))
         elif name.startswith("--") and name != "--print_config":
             options[name.removeprefix("--").replace("init_args.", "")] = value
-    return files, options
+        elif not takes and name != "--print_config":
+            stray.append(word)
+        takes = name.startswith("-") and not equals and name != "--print_config"
+    return files, options, stray[1:]  # the first is the subcommand
 
 
 def _with(values: Any, key: Sequence[str], value: str) -> Any:
-    """Return values with one more below a key; a class is given by its name alone or with keys."""
+    """Return values with one more set below a key; a class is its name alone, or a mapping."""
     if not key:
         return value
     inner = dict(values) if isinstance(values, Mapping) else {}
@@ -70,9 +75,11 @@ def _check_all(subcommand: str, values: Mapping[str, Any]) -> None:
     own = inspect.signature(getattr(Trainer, subcommand)).parameters
     objects = {"self", *LightningCLI.subcommands()[subcommand]}
     known = ["model", "data", "trainer", "seed_everything", *(k for k in own if k not in objects)]
+    options = [entry.name for entry in dataclasses.fields(TrainedOptions)]
     for key, value in values.items():
         if key not in known:
-            raise InputError("unknown key", field=key, value=value, remedy=nearest(key, known))
+            remedy = nearest(key, [*known, *options])
+            raise InputError("unknown key", field=key, value=value, remedy=remedy)
     for key, kind in (("model", LightningModule), ("data", LightningDataModule)):
         _check(kind | None, values.get(key), key)
         if values.get(key) is None:
@@ -83,7 +90,7 @@ def _check_all(subcommand: str, values: Mapping[str, Any]) -> None:
 
 
 def _check(hint: Any, value: Any, key: str) -> None:
-    """Raise InputError for a value of another type, or one inside it."""
+    """Raise InputError if a value, or one nested in it, has the wrong type."""
     if isinstance(value, list):
         for number, item in enumerate(value):
             _check(Any, item, f"{key}[{number}]")
@@ -124,7 +131,7 @@ def _check_arguments(kind: Any, values: Mapping[str, Any], prefix: str) -> None:
 
 
 def _placed(error: InputError, files: Sequence[Path], options: Mapping[str, str]) -> InputError:
-    """Return an error with the file and line of its key, or the remedy for a missing one."""
+    """Return the error with its key's file and line, or a remedy for a missing key."""
     key = error.field or ""
     if error.problem == "missing":
         return error.at(remedy=f"give --{key}, or a file with it by -c")

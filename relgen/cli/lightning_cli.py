@@ -49,16 +49,13 @@ _LOST_PROCESS = re.compile(
 
 
 def run_trained(name: str, arguments: list[str]) -> None:
-    """Run `relgen NAME …` in this process.
-
-    Args:
-        name: `dpo` or `classifier`; presets are looked for in the folder of this name.
-        arguments: the rest of the command line.
+    """Run `relgen dpo …` or `relgen classifier …` in this process.
 
     Raises:
         InputError: a preset, key, value or file cannot be used.
     """
-    own, words = parse_known(TrainedOptions, name, with_presets(arguments, name))
+    own, words = parse_known(TrainedOptions, name, arguments)
+    words = with_presets(words, name)
     subcommand = next((word for word in words if word in SUBCOMMANDS), None)
     helps = "-h" in words or "--help" in words
     only_shows = helps or own.estimate or any(word.startswith("--print_config") for word in words)
@@ -69,13 +66,17 @@ def run_trained(name: str, arguments: list[str]) -> None:
         raise InputError(f"relgen {name} needs a subcommand", remedy=remedy)
     words.remove(subcommand)
     if not only_shows:
+        missing = None
         if "-c" not in words and "--config" not in words:
-            raise InputError("missing", field="-c", remedy=f"name a preset or a file: -c {name}/…")
-        if own.out is None:
-            raise InputError("missing", field="--out", remedy="name the folder to write to")
+            remedy = f"name a preset or a file: -c {name}/…"
+            missing = InputError("missing", field="-c", remedy=remedy)
+        elif own.out is None:
+            missing = InputError("missing", field="--out", remedy="name the folder to write to")
+        if missing:  # or a misspelt word
+            raise explained(missing, [subcommand, *words])
         words = with_checkpoint(words, subcommand, own)
     with _prepared([name, *arguments]), _clear_exits():
-        cli = RelgenCLI(own.out or "runs/unnamed", [subcommand, *words], own)
+        cli = RelgenCLI([subcommand, *words], own)
     if not only_shows and cli.trainer.is_global_zero:
         print(f"{name} {subcommand}: done -> {own.out}")
 
@@ -90,19 +91,12 @@ class _Parser(LightningArgumentParser):
 class RelgenCLI(LightningCLI):
     """LightningCLI over any module and data module, which writes to one output folder.
 
-    Args:
-        out: becomes `trainer.default_root_dir`.
-        words: the command line without relgen's own options, from its subcommand on.
-        own: relgen's own options; curves go to the TensorBoard folder unless the configuration
-            names another logger.
-
-    Raises:
-        InputError: the command line cannot be parsed, or `--estimate` is given for another command
-            than `dpo fit`.
+    `words` are the command line from its subcommand on, without relgen's `own` options. Curves go
+    to the TensorBoard folder unless the configuration names another logger.
     """
 
-    def __init__(self, out: str, words: list[str], own: TrainedOptions) -> None:
-        self.own = own
+    def __init__(self, words: list[str], own: TrainedOptions) -> None:
+        self.own, out = own, own.out or "runs/unnamed"
         checkpoint = ModelCheckpoint(
             dirpath=Path(out) / "checkpoints",
             save_top_k=0,
@@ -143,7 +137,8 @@ class RelgenCLI(LightningCLI):
         try:
             self.config = parser.parse_args(args)
         except argparse.ArgumentError as error:
-            raise explained(error.message, args) from error
+            parsers = InputError(" ".join(error.message.split())[:300])
+            raise explained(parsers, args) from error
         for key, value in list(self.config.items()):
             self.config[key] = bare_numbers(value)  # they enter checkpoints
         self._check_outputs()
@@ -167,7 +162,7 @@ class RelgenCLI(LightningCLI):
         check_outputs([folder / name for name in names], inputs, replaced=made)
 
     def instantiate_classes(self) -> None:
-        """Make module, data module and trainer; raise the InputError of one that refuses."""
+        """Make module, data module and trainer; re-raise an InputError from their constructors."""
         try:
             super().instantiate_classes()
         except ValueError as error:
@@ -178,11 +173,7 @@ class RelgenCLI(LightningCLI):
             raise cause or error from None
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """Make the trainer; for an estimate, one that needs none of the configured devices.
-
-        Raises:
-            InputError: Lightning knows no such accelerator, strategy, devices, …
-        """
+        """Make the trainer; for an estimate, one that does not need the configured devices."""
         if self.own.estimate:
             return Trainer(accelerator="cpu", devices=1, logger=False, enable_checkpointing=False)
         try:
@@ -211,7 +202,7 @@ class RelgenCLI(LightningCLI):
             return
         model: Any = self.model
         if not hasattr(model, "estimate_memory"):
-            raise InputError("only `relgen dpo fit` can be estimated", field="--estimate")
+            raise InputError("works with `relgen dpo fit` only", field="--estimate")
         trainer = self.config[subcommand].trainer
         devices = trainer.devices if isinstance(trainer.devices, int) else 1
         heaviest = self.datamodule.heaviest_batch(max(1, trainer.max_epochs or 1), max(1, devices))
@@ -222,10 +213,10 @@ class RelgenCLI(LightningCLI):
             print("trainer/fsdp divides this among the devices: see docs/gpus.md")
 
     def before_fit(self) -> None:
-        """Remove the curves below `--out` of an earlier training where one starts anew.
+        """Delete the curves of an earlier run below `--out` when training restarts.
 
-        With `--force` also checkpoints that Lightning saves for SLURM: it would resume from those
-        unasked. A folder of `--tensorboard` may hold other runs' curves, and is left alone.
+        `--force` also deletes the checkpoints that Lightning saves for SLURM, from which it would
+        resume unasked. A folder given by `--tensorboard` may hold other runs' curves, and is kept.
         """
         if self.config_init.fit.ckpt_path is not None or not self.trainer.is_global_zero:
             return
@@ -254,13 +245,9 @@ class _SaveConfig(SaveConfigCallback):
 
 @contextlib.contextmanager
 def _clear_exits() -> Iterator[None]:
-    """Raise what made Lightning exit.
+    """Translate Lightning's exits into KeyboardInterrupt, InputError or SystemExit.
 
-    Raises:
-        KeyboardInterrupt: Ctrl-C.
-        SystemExit: 143 after SIGTERM; 1 when another process of the run is gone; unchanged for
-            `--help` and the like.
-        InputError: the trainer cannot work as it was configured (no such accelerator, …).
+    The exit code is 143 after SIGTERM, and 1 when another process of the run is gone.
     """
     local_rank = int(os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_LOCALID") or 0)
     try:
@@ -290,10 +277,10 @@ def _clear_exits() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _prepared(words: list[str]) -> Iterator[None]:
-    """Keep Lightning's greetings and hints from the terminal, and let it start `words` again.
+    """Silence Lightning's banners and hints, and set `sys.argv` for relaunching.
 
-    For each further process of this machine it starts `sys.argv`, which holds another command where
-    `relgen run` runs this one.
+    Lightning starts further processes of this machine from `sys.argv`, which holds another command
+    when `relgen run` runs this one.
     """
     before = sys.argv
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]

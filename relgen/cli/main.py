@@ -30,7 +30,7 @@ COMMANDS = {
     "chains": "build preference pairs from labelled samples",
     "dpo": "tune a language model by DPO on chains of preference pairs (LightningCLI)",
     "generate": "let a language model write samples",
-    "label": "label generated samples by what a language model reads in them",
+    "label": "label generated samples with a probe on a language model's hidden states",
     "diversity": "measure how different the samples of each relation are",
     "classifier": "train, test and apply a relation classifier (LightningCLI)",
     "direct": "ask a language model for the relation of each sentence",
@@ -64,8 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        0 when it did what was asked; 2, after one line on stderr, for bad input or a disk that
-        cannot be written; 130 when interrupted.
+        0 on success; 2, after one line on stderr, for bad input or a failed write; 130 when
+        interrupted.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     _quiet_libraries()
@@ -78,11 +78,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("interrupted; run the same command again to continue", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # the reader of our output left; nothing more can be said, not even at exit
+        # the reader of our output has closed the pipe: suppress the error at exit as well
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except RuntimeError as error:
-        # what torch and safetensors make of a full disk
+        # how torch and safetensors report a full disk
         if not re.search("No space left|PytorchStreamWriter failed", str(error)):
             raise
         print("No space left on device; free some and run the same command again", file=sys.stderr)
@@ -133,7 +133,7 @@ def run(arguments: Sequence[str]) -> None:
 
 
 def _help_or_refuse(words: list[str]) -> None:
-    """Print the commands, all or those of a group such as `data`; refuse an unknown one."""
+    """Print all commands, or those of a group such as `data`; refuse an unknown one."""
     first = "".join(words[:1])
     group = first if any(name.startswith(f"{first} ") for name in COMMANDS) else ""
     rest = words[1:] if group else words
@@ -147,7 +147,7 @@ def _help_or_refuse(words: list[str]) -> None:
         return
     given = " ".join([group, *rest[:1]]).strip()
     if not rest:
-        raise InputError("a command is missing", remedy=f"one of {', '.join(known)}")
+        raise InputError("no command given", remedy=f"one of {', '.join(known)}")
     groups = [name.split()[0] for name in known] if not group else []
     near = difflib.get_close_matches(given, [*known, *groups], n=1)
     remedy = f"did you mean 'relgen {near[0]}'?" if near else f"one of {', '.join(known)}"
@@ -158,7 +158,7 @@ def _quiet_libraries() -> None:
     """Hide warnings of libraries that no user of relgen can act on."""
     # it looks for a faster 4-bit kernel on the Hub and says so when there is none
     logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
-    # what PEFT and Lightning call in transformers is not the user's to change
+    # users cannot change what PEFT and Lightning call in transformers
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     if os.environ.get("HF_HUB_OFFLINE") == "1":
         # with nothing to download, bars would only flash up while weights load

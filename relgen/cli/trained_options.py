@@ -1,4 +1,4 @@
-"""The options that `relgen dpo …` and `relgen classifier …` read before LightningCLI sees the rest.
+"""Options of `relgen dpo …` and `relgen classifier …` that are parsed before LightningCLI runs.
 
 They are presets by name, `TrainedOptions`, and the checkpoint that a command starts from.
 """
@@ -42,12 +42,11 @@ class TrainedOptions:
 
     @property
     def board(self) -> Path:
-        """The folder of TensorBoard's files."""
         return Path(self.tensorboard or Path(self.out or ".") / "tensorboard")
 
 
 def print_help(name: str) -> None:
-    """Print the usage and the options that are relgen's own."""
+    """Print the usage and the options that relgen adds."""
     print(
         f"usage: relgen {name} SUBCOMMAND -c PRESET --out DIR [--resume | --force] [--KEY VALUE …]"
     )
@@ -61,14 +60,10 @@ def print_help(name: str) -> None:
 
 
 def with_presets(words: Sequence[str], folder: str) -> list[str]:
-    """Return a command line with the paths of presets for their names, and a dtype for `auto`.
+    """Return the command line with preset names resolved to paths, and `auto` to a dtype.
 
         -c smollm2 --trainer.precision=auto
         -c …/configs/dpo/smollm2.yaml --trainer.precision bf16-mixed    # where bfloat16 is fast
-
-    Args:
-        words: the command line.
-        folder: the folder of presets to look in as well.
 
     Raises:
         InputError: no such file or preset, or one that is not valid YAML.
@@ -90,9 +85,6 @@ def with_checkpoint(words: list[str], subcommand: str, own: TrainedOptions) -> l
     """Return a command line of `with_presets` with the `--ckpt_path` to start from, if any.
 
     `last` is resolved here: Lightning would look for it elsewhere.
-
-    Raises:
-        InputError: the checkpoint is missing or damaged, or the folder holds an earlier run's.
     """
     last = Path(own.out or "") / "checkpoints" / "last.ckpt"
     if "--ckpt_path" in words:
@@ -118,12 +110,12 @@ def _usable(path: Path) -> Path:
     if not path.is_file():
         raise InputError("no such checkpoint", path=path, remedy=remedy)
     if not is_whole_zip(path):
-        raise InputError("this checkpoint is damaged, or no checkpoint", path=path, remedy=remedy)
+        raise InputError("this file is not a checkpoint, or is damaged", path=path, remedy=remedy)
     return path
 
 
 def _to_resume(last: Path, own: TrainedOptions) -> Path | None:
-    """Return the checkpoint that a training continues from; None where it starts anew."""
+    """Return the checkpoint to continue from; None to start from scratch."""
     if own.force or not last.is_file():
         return None
     if not own.resume:
@@ -137,6 +129,6 @@ def _to_resume(last: Path, own: TrainedOptions) -> Path | None:
     # Lightning saves these beside it when SLURM queues the job again
     queued = sorted(last.parents[1].glob("hpc_ckpt_*.ckpt"), key=lambda path: path.stat().st_mtime)
     other = next(filter(is_whole_zip, reversed(queued)), None)
-    instead = f"continuing from {other}" if other else "starting again from the beginning"
+    instead = f"continuing from {other}" if other else "starting from scratch"
     print(f"warning: {last} is damaged; {instead}", file=sys.stderr)
     return other

@@ -3,6 +3,7 @@ from .append_log import inputs_hash as inputs_hash
 from .append_log import map_in_chunks as map_in_chunks
 from .append_log import resume_log as resume_log
 from .command_lines import POSITIONAL as POSITIONAL
+from .command_lines import SET_ON_READING as SET_ON_READING
 from .command_lines import parse as parse
 from .command_lines import parse_known as parse_known
 from .command_lines import words as words
@@ -39,12 +40,14 @@ from .files import write_jsonl as write_jsonl
 from .files import write_text as write_text
 from .outputs import check_outputs as check_outputs
 from .outputs import refuse_foreign as refuse_foreign
+from .outputs import unfinished as unfinished
 from .presets import find_config as find_config
 from .presets import find_schema as find_schema
 from .ranges import BelowHalf as BelowHalf
 from .ranges import BelowOne as BelowOne
 from .ranges import ClosedUnitInterval as ClosedUnitInterval
 from .ranges import InputFile as InputFile
+from .ranges import InputLength as InputLength
 from .ranges import NonNegativeFloat as NonNegativeFloat
 from .ranges import NonNegativeInt as NonNegativeInt
 from .ranges import PositiveFloat as PositiveFloat

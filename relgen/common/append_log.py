@@ -24,30 +24,17 @@ Item = TypeVar("Item")
 def inputs_hash(settings: Any, files: Sequence[str | Path], schema: dict[str, Any]) -> str:
     """Return a hash of settings, the content of files, a schema, and relgen's version.
 
-    Args:
-        settings: a dataclass.
-        files: the files, of which the content counts and not the name.
-        schema: from `RelationSchema.to_dict`.
-
-    Raises:
-        InputError: a file is missing.
+    `schema` is from `RelationSchema.to_dict`. Raises InputError if a file is missing.
     """
-    for file in files:
-        if not Path(file).is_file():
-            raise InputError("no such file", path=file, remedy="check the path")
     hashes = [content_hash(file) for file in files]
     return text_hash(json.dumps([asdict(settings), hashes, schema, __version__]))
 
 
 def resume_log(path: Path, header: str, *, force: bool) -> list[Any]:
-    """Return the lines that an earlier run appended; start the log when there are none.
+    """Return the lines that an earlier run appended; create the log if it does not exist.
 
-    An incomplete last line is removed from the file.
-
-    Args:
-        path: the file, which is created when it is missing.
-        header: the hash for its first line.
-        force: discard the lines of a log with another header instead of refusing it.
+    An incomplete last line is removed from the file. `force` discards the lines of a log with
+    another header.
 
     Raises:
         InputError: the log holds results under another header.
@@ -69,7 +56,7 @@ def resume_log(path: Path, header: str, *, force: bool) -> list[Any]:
         raise InputError(
             "this unfinished run has other settings or inputs",
             path=path,
-            remedy="choose another --out, or give --force to discard it",
+            remedy="choose another --out, or discard it with --force",
         )
     path.write_bytes(b"")
     append_line(path, {"header": header})
@@ -96,10 +83,10 @@ def map_in_chunks(
 
     Args:
         work: returns one result per item of a chunk, each ready for JSON.
-        items: the items, in the same order at each call.
+        items: must have the same order at each call.
         path: the log, with one chunk per line. It is left for the caller to remove.
         header: see `resume_log`; a log with another header is discarded.
-        title: heading of the progress bar.
+        title: of the progress bar.
     """
     from rich.console import Console
     from rich.progress import track

@@ -2,8 +2,8 @@
 
 A field `max_new_tokens` is the option `--max-new-tokens`; underscores do as well as dashes. A truth
 value is `--diverse` or `--no-diverse`, a list takes several words, a mapping `KEY=VALUE,…`, and the
-fields of a dataclass `server` are `--server-base-url` and so on. argparse splits the line; every
-value is then checked as one from a file is, by `relgen.common.configuration`.
+fields of a dataclass `server` are `--server-base-url` and so on. argparse splits the line;
+values are then checked like those from files, by `relgen.common.configuration`.
 """
 
 from __future__ import annotations
@@ -35,20 +35,26 @@ from relgen.common.presets import find_config
 
 Options = TypeVar("Options")
 
+_OPTION = re.compile(r"^--\w[^=]*")
 POSITIONAL = {"positional": True}
-"""Metadata of a dataclass field whose value stands on a command line without an option's name."""
+"""Metadata of a dataclass field that is a positional argument on the command line.
+
+`keys` may name the dataclass of the keys of the file that the value names.
+"""
+SET_ON_READING = {"set_on_reading": True}
+"""Metadata of a field that is set when a file is read, and is not a key of it."""
 
 
 def parse(kind: type[Options], command: str, line: Sequence[str]) -> Options | None:
-    """Return the options that a command line gives, over those of the files that `-c` names.
+    """Parse a command line; its options override those of the files given by `-c`.
 
     Args:
         kind: the command's dataclass; its docstring is the description that `--help` prints.
         command: its name, such as `data split`; presets are looked for in the folder of this name.
-        line: the words after it on the command line.
+        line: the words after it.
 
     Returns:
-        None after `--print_config`, which prints the options.
+        None after `--print_config`.
 
     Raises:
         InputError: an unknown or missing option or key, or an unusable value.
@@ -56,12 +62,16 @@ def parse(kind: type[Options], command: str, line: Sequence[str]) -> Options | N
     """
     parser = _parser(kind, command)
     found, rest = parser.parse_known_intermixed_args([_dashed(word) for word in line])
-    known = [name for action in parser._actions for name in action.option_strings]
     if unknown := [word for word in rest if word.startswith("--")]:
         name = unknown[0].partition("=")[0]
+        keys = _file_keys(kind)
+        if name in (_option(action.dest) for action in keys._actions):
+            problem = f"is one of the {keys._positionals.title}, not an option"
+            raise InputError(problem, field=name, remedy="set it there")
+        known = parser._option_string_actions
         raise InputError("unknown option", field=name, remedy=nearest(name, known))
     if rest:
-        raise InputError("one argument too many", value=rest[0], remedy=_see_help(command))
+        raise InputError("unexpected argument", value=rest[0], remedy=_see_help(command))
     given = vars(found)
     paths = [find_config(name, command) for name in given.pop("--config", [])]
     prints = given.pop("--print-config", False)
@@ -84,9 +94,7 @@ def parse(kind: type[Options], command: str, line: Sequence[str]) -> Options | N
 def words(kind: Any, given: Mapping[str, Any]) -> list[str]:
     """Return a command line that `parse` reads as these options, positional ones first.
 
-    Args:
-        kind: the command's dataclass.
-        given: values by the fields' names; None and an empty mapping are left out.
+    None and an empty mapping are left out.
     """
     first, options = [], []
     metadata = {entry.name: entry.metadata for entry in dataclasses.fields(kind)}
@@ -114,8 +122,7 @@ def parse_known(
 ) -> tuple[Options, list[str]]:
     """Return the options of a dataclass that a command line holds, and the rest of its words.
 
-    Raises:
-        InputError: an unusable value.
+    Names of options have dashes or underscores; those of the rest become keys, with underscores.
     """
     parser = _Parser(
         prog=f"relgen {command}",
@@ -124,7 +131,13 @@ def parse_known(
         argument_default=argparse.SUPPRESS,
     )
     _add_options(parser, kind, "")
-    found, rest = parser.parse_known_args(list(words))
+
+    def named(word: re.Match[str]) -> str:
+        dashed = _dashed(word[0])
+        own = dashed in parser._option_string_actions
+        return dashed if own else f"--{word[0][2:].replace('-', '_')}"
+
+    found, rest = parser.parse_known_args([_OPTION.sub(named, word) for word in words])
     return read(kind, vars(found)), rest
 
 
@@ -144,7 +157,7 @@ class _Pairs(argparse.Action):
             parts = [values]
         pairs = [part.partition("=") for part in parts]
         if not all(key.strip() and value.strip() for key, _, value in pairs):
-            raise InputError("is not KEY=VALUE", field=option_string, value=values)
+            raise InputError("must be KEY=VALUE", field=option_string, value=values)
         made = {key.strip(): value.strip() for key, _, value in pairs}
         setattr(namespace, self.dest, {**getattr(namespace, self.dest, {}), **made})
 
@@ -157,6 +170,7 @@ def _parser(kind: type, command: str) -> _Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
+        epilog=_file_keys(kind).format_help(),
     )
     _add_options(parser, kind, "")
     parser.add_argument(
@@ -172,18 +186,31 @@ def _parser(kind: type, command: str) -> _Parser:
         "--print_config",
         dest="--print-config",
         action="store_true",
-        help="print the options that result as YAML, and stop",
+        help="print the resulting options as YAML, and exit",
     )
     return parser
 
 
-def _add_options(group: Any, kind: type, prefix: str) -> None:
+def _file_keys(kind: type) -> argparse.ArgumentParser:
+    """Return a parser that shows the keys of the file that a field names by its `keys`."""
+    parser = argparse.ArgumentParser(usage=argparse.SUPPRESS, add_help=False)
+    for entry in dataclasses.fields(kind):
+        if keys := entry.metadata.get("keys"):
+            parser._positionals.title = f"keys of the {entry.name}'s file"
+            _add_options(parser, keys, "", in_file=True)
+    return parser
+
+
+def _add_options(group: Any, kind: type, prefix: str, *, in_file: bool = False) -> None:
     hints, texts = typing.get_type_hints(kind), field_helps(kind)
     # what must be given first
     for entry in sorted(dataclasses.fields(kind), key=lambda entry: default(entry) is not MISSING):
         hint, key = _bare(hints[entry.name]), f"{prefix}{entry.name}"
+        if entry.metadata.get("set_on_reading"):
+            continue
         if dataclasses.is_dataclass(hint):
-            _add_options(group.add_argument_group(f"{key} ({texts[entry.name]})"), hint, f"{key}.")  # type: ignore[arg-type]
+            inner = group.add_argument_group(f"{key} ({texts[entry.name].rstrip('.')})")
+            _add_options(inner, hint, f"{key}.", in_file=in_file)  # type: ignore[arg-type]
             continue
         text = texts[entry.name].replace("%", "%%")
         standard = default(entry)
@@ -193,8 +220,9 @@ def _add_options(group: Any, kind: type, prefix: str) -> None:
             shown = " ".join(map(str, standard)) if isinstance(standard, tuple) else standard
             text += f" (default: {shown})"
         several = typing.get_origin(hint) in (list, tuple)
-        if entry.metadata.get("positional"):
-            group.add_argument(key, nargs="*" if several else "?", help=text, metavar=key.upper())
+        if in_file or entry.metadata.get("positional"):
+            name = key if in_file else key.upper()
+            group.add_argument(key, nargs="*" if several else "?", help=text, metavar=name)
             continue
         shared: dict[str, Any] = {"dest": key, "help": text}
         if hint is bool:
@@ -208,7 +236,7 @@ def _add_options(group: Any, kind: type, prefix: str) -> None:
 
 
 def _required(kind: type) -> list[str]:
-    """Return the words of a usage that must be given."""
+    """Return the required arguments, as the usage shows them."""
     words = []
     for entry in dataclasses.fields(kind):
         if entry.metadata:
@@ -238,17 +266,14 @@ def _option(key: str) -> str:
 
 
 def _dashed(word: str) -> str:
-    """Return an option's word with dashes in its name for underscores and dots."""
-    if not re.match(r"--\w", word):
-        return word
-    name, equals, value = word.partition("=")
-    return _option(name[2:]) + equals + value
+    """Return an option with the underscores and dots of its name replaced by dashes."""
+    return _OPTION.sub(lambda name: _option(name[0][2:]), word)
 
 
 def _as_option(
     error: InputError, kind: type, given: Mapping[str, Any], paths: Sequence[Any], command: str
 ) -> InputError:
-    """Return the error with its key as the command line has it, where no file gave the value."""
+    """Return the error with its key in the command line's form, unless a file gave the value."""
     field = error.field or ""
     if error.problem == "missing":
         positional = {entry.name for entry in dataclasses.fields(kind) if entry.metadata}

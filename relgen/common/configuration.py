@@ -11,6 +11,7 @@ import difflib
 import functools
 import inspect
 import math
+import re
 import typing
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -31,7 +32,7 @@ _KINDS: dict[Any, str] = {
     **DESCRIPTIONS,
     int: "a whole number",
     float: "a number",
-    str: "a text",
+    str: "a string",
     bool: "true or false",
     NoneType: "null",
 }
@@ -229,10 +230,13 @@ def expected(hint: Any) -> str:
         return f"one of {', '.join(map(str, arguments))}"
     if origin in (UnionType, typing.Union):
         kinds = list(dict.fromkeys(map(expected, arguments)))
-        # `null` last, as people say it
+        # `null` reads best at the end
         return " or ".join(sorted(kinds, key=lambda kind: kind == "null"))
     if origin in (list, tuple):
-        return f"a list, each {expected(arguments[0])}"
+        items = expected(arguments[0])
+        # "a whole number above 0" becomes "whole numbers above 0"
+        plural, known = re.subn(r"^a (whole number|number|string)\b", r"\1s", items)
+        return f"a list of {plural}" if known else f"a list, each item {items}"
     if origin is dict:
         return f"a mapping, each value {expected(arguments[1])}"
     if dataclasses.is_dataclass(hint):

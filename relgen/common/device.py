@@ -1,4 +1,4 @@
-"""Tell which dtype this machine computes fast; imports torch only where there is a GPU."""
+"""Tells which dtype this machine computes fast; imports torch only where there is a GPU."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ def fast_dtype() -> Literal["bfloat16", "float32"]:
 def multiplies_bfloat16() -> bool:
     """Return whether the processor multiplies bfloat16: by matrix units or by AVX-512.
 
-    With AVX-512 alone a classifier predicts 1.6 times as fast as in float32; `fast_dtype` is
-    about all that a model does, and asks for more.
+    With AVX-512 alone a classifier predicts 1.6 times as fast as in float32; `fast_dtype`
+    covers training and generation too, and asks for matrix units.
     """
     return not {"amx_bf16", "avx512_bf16"}.isdisjoint(_processor().split())
 
 
 def is_intel() -> bool:
-    """Return whether the processor is known to be one of Intel's."""
+    """Return whether the processor is an Intel processor, as far as is known."""
     return "GenuineIntel" in (_processor() or platform.processor())
 
 

@@ -9,7 +9,7 @@ _UNSET = object()
 
 
 class InputError(ValueError):
-    """Something the user gave cannot be used: a file, a value, a configuration.
+    """Input from the user that cannot be used: a file, a value, a configuration.
 
     Args:
         problem: what is wrong, in plain words.

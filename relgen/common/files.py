@@ -119,9 +119,7 @@ def write_json(path: str | Path, value: Any) -> None:
 def read_json(path: str | Path, *, keep: Collection[str] | None = None) -> Any:
     """Read a JSON file. Raises InputError when it is missing, not UTF-8 or not JSON.
 
-    Args:
-        path: the file.
-        keep: the keys of objects that are wanted; the others take no memory. None keeps all.
+    With `keep`, objects have these keys only; the others take no memory.
     """
     text = read_text(path)
 
@@ -182,7 +180,7 @@ def read_lines(path: str | Path) -> Iterator[str]:
 
 
 def is_whole_zip(path: str | Path) -> bool:
-    """Return whether a zip file, such as a checkpoint, is there and agrees with its checksums."""
+    """Return whether a zip file, such as a checkpoint, exists and matches its checksums."""
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.testzip() is None
@@ -190,17 +188,21 @@ def is_whole_zip(path: str | Path) -> bool:
         return False
 
 
-def content_hash(*paths: str | Path) -> str:
-    """Return the SHA-256 (hex) of the contents of files, and of files below folders, in order."""
-    digest = hashlib.sha256()
-    for path in map(Path, paths):
-        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-        for file in files:
-            name = file.relative_to(path).as_posix() if path.is_dir() else ""
-            digest.update(f"{name}\0{file.stat().st_size}\0".encode())
-            with file.open("rb") as stream:
-                while block := stream.read(1 << 20):
-                    digest.update(block)
+def content_hash(path: str | Path) -> str:
+    """Return the SHA-256 (hex) of a file's content, or of all files below a folder, in order.
+
+    Raises InputError if there is no such file.
+    """
+    path, digest = Path(path), hashlib.sha256()
+    if not (path.is_file() or path.is_dir()):
+        raise InputError("no such file", path=path, remedy="check the path")
+    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    for file in files:
+        name = file.relative_to(path).as_posix() if path.is_dir() else ""
+        digest.update(f"{name}\0{file.stat().st_size}\0".encode())
+        with file.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
     return digest.hexdigest()
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from relgen.common.errors import InputError
@@ -49,19 +50,34 @@ def check_outputs(
 def refuse_foreign(paths: Iterable[str | Path], writer: str) -> None:
     """Raise InputError if one of the files that a command would replace exists.
 
-    Call it unless a mark in the folder says that the command has written them.
+    Call it unless a mark in the folder says that the command has written them. Nothing is refused
+    where the command was stopped while it wrote (`unfinished`).
 
     Args:
         paths: the files.
         writer: the command, for the message.
     """
     for path in map(Path, paths):
-        if os.path.lexists(path):
+        if os.path.lexists(path) and not _mark(path.parent, writer).exists():
             raise InputError(
                 f"this file would be overwritten, and `relgen {writer}` has not written it",
                 path=path,
                 remedy=_OTHER_OUT,
             )
+
+
+@contextmanager
+def unfinished(folder: str | Path, writer: str) -> Iterator[None]:
+    """Mark a folder while a command writes several files to it, so that it can be repeated."""
+    mark = _mark(Path(folder), writer)
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.touch()
+    yield
+    mark.unlink()
+
+
+def _mark(folder: Path, writer: str) -> Path:
+    return folder / f".{writer.replace(' ', '-')}.unfinished"
 
 
 def _same(path: Path, other: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Find presets and schemas by path, or by the name of one that relgen ships."""
+"""Finds presets and schemas by path, or by the name of one that relgen ships."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def find_config(name: str | Path, folder: str = "") -> Path:
         folder: the folder of presets to look in as well (`experiments` finds `everyday`).
 
     Raises:
-        InputError: neither a file nor a preset; the message lists the presets there are.
+        InputError: neither a file nor a preset; the message lists the available presets.
     """
     path = Path(name)
     if path.is_file():

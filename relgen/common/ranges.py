@@ -1,6 +1,6 @@
 """Types of fields and arguments: numbers with bounds, which jsonargparse checks, and input files.
 
-`InputFile` is a text at run time; Python code may give a `Path`, which marks a file of a stage.
+`InputFile` is a string at run time; Python code may give a `Path`, which marks a file of a stage.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     BelowOne = float
     BelowHalf = float
     ClosedUnitInterval = float
+    InputLength = int
     InputFile = str | Path
 else:
     from jsonargparse.typing import (
@@ -32,6 +33,7 @@ else:
     Share = restricted_number_type("Share", float, [(">", 0), ("<=", 1)])
     BelowOne = restricted_number_type("BelowOne", float, [(">=", 0), ("<", 1)])
     BelowHalf = restricted_number_type("BelowHalf", float, [(">=", 0), ("<", 0.5)])
+    InputLength = restricted_number_type("InputLength", int, (">=", 16))
     InputFile = str
 
 DESCRIPTIONS: dict[Any, str] = {
@@ -43,4 +45,6 @@ DESCRIPTIONS: dict[Any, str] = {
     BelowOne: "a number of at least 0 and below 1",
     BelowHalf: "a number of at least 0 and below 0.5",
     ClosedUnitInterval: "a number from 0 to 1",
+    # room for two entities
+    InputLength: "a whole number of at least 16",
 }

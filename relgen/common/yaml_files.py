@@ -1,4 +1,4 @@
-"""Read users' YAML files, with errors that name file and line."""
+"""Reads users' YAML files, with errors that name file and line."""
 
 from __future__ import annotations
 
@@ -14,10 +14,6 @@ from relgen.common.files import read_text
 
 def read_yaml(path: str | Path, *, remedy: str | None = None) -> Any:
     """Read a YAML file, and refuse a key given twice.
-
-    Args:
-        path: the file.
-        remedy: what the user can do when it is not valid YAML.
 
     Raises:
         InputError: the file cannot be read or is not valid YAML.
@@ -35,12 +31,7 @@ def read_yaml(path: str | Path, *, remedy: str | None = None) -> Any:
 
 
 def located(error: InputError, path: str | Path) -> InputError:
-    """Return the error with its file, and the line of its field.
-
-    Args:
-        error: whose `field` is a path of keys such as `generator.samples` or `cells[1].shots`.
-        path: the YAML file.
-    """
+    """Return the error with its file, and the line of its field, as `key_line` finds it."""
     line = key_line(path, error.field)
     if error.path is None:
         return error.at(path=path, line=line)
@@ -51,9 +42,8 @@ def key_line(path: str | Path, field: str | None, *, exact: bool = False) -> int
     """Return the line of a key in a YAML file, counted from 1.
 
     Args:
-        path: the file.
-        field: keys joined by dots, and places in lists in brackets. The key `init_args` between a
-            class and its arguments may be left out.
+        field: keys joined by dots, and places in lists in brackets, such as `cells[1].shots`. The
+            key `init_args` between a class and its arguments may be left out.
         exact: return None unless the whole path is there; else the line of its longest part.
     """
     if not field:

@@ -10,6 +10,7 @@ from .samples import Entity as Entity
 from .samples import Prediction as Prediction
 from .samples import Sample as Sample
 from .samples import check_samples as check_samples
+from .samples import checked_samples as checked_samples
 from .samples import iter_files as iter_files
 from .samples import iter_samples as iter_samples
 from .samples import normalised as normalised
@@ -27,4 +28,5 @@ from .tagged_text import MarkupError as MarkupError
 from .tagged_text import escape as escape
 from .tagged_text import parse as parse
 from .tagged_text import render as render
-from .validation import ReadStatistics as ReadStatistics
+from .validation import RecordChecks as RecordChecks
+from .validation import value_of as value_of

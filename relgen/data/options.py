@@ -23,7 +23,7 @@ class EverydayOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConvertOptions:
-    """Read a corpus in one of the formats and write samples.jsonl.
+    """Convert a corpus in one of the formats to samples.jsonl.
 
     A relative INPUT that does not exist is looked for below $RELGEN_DATA as well.
     """
@@ -43,7 +43,7 @@ class ConvertOptions:
     they are left out by Re-TACRED's patch on tacred, and kept by all others.
     """
     rename: tuple[str, ...] = ()
-    """Other names for labels, as OLD=NEW; can be given several times."""
+    """Labels to rename, as OLD=NEW; may be repeated."""
     skip_bad: bool = False
     """Leave malformed records out and count them, instead of stopping at the first."""
     split_name: str | None = None
@@ -53,7 +53,7 @@ class ConvertOptions:
     mentions: Literal["first", "all"] = "first"
     """For fewrel: the first pair of mentions that do not overlap, or all of them."""
     columns: dict[str, str] | None = None
-    """For hub: where text, tokens, relation, head, tail and id stand."""
+    """For hub: the columns that hold text, tokens, relation, head, tail and id."""
 
 
 _WRAPPER = textwrap.TextWrapper(98, subsequent_indent=" " * 14, break_on_hyphens=False)
@@ -74,7 +74,7 @@ class SplitOptions:
     shots: PositiveInt
     """Samples of each relation."""
     seed: int = 1
-    """Seed of the choice."""
+    """Seed of the random choice."""
     dev: Literal["full", "K", "none"] = "full"
     """Development set: all other samples, K others of each relation, or none."""
     dev_from: str | None = None
@@ -107,6 +107,6 @@ class CardOptions:
     language: str = "en"
     """Language of the sentences (ISO 639-1)."""
     first: PositiveInt | None = None
-    """Take the first N samples written for each relation only."""
+    """Keep only the first N samples per relation."""
     out: str
     """Folder to write."""

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from relgen.common import InputError, read_lines, write_jsonl
-from relgen.data.validation import ReadStatistics, RecordChecks, value_of
+from relgen.data.validation import RecordChecks, value_of
 
 if TYPE_CHECKING:
     from relgen.data.schema import RelationSchema
@@ -85,12 +85,10 @@ class Sample:
 
     @property
     def head_text(self) -> str:
-        """Return the head's characters."""
         return self.text[self.head.start : self.head.end]
 
     @property
     def tail_text(self) -> str:
-        """Return the tail's characters."""
         return self.text[self.tail.start : self.tail.end]
 
     def with_relation(self, relation: str) -> Sample:
@@ -135,11 +133,7 @@ class Sample:
 
     @classmethod
     def from_json(cls, row: Any, defaults: Mapping[str, str] | None = None) -> Sample:
-        """Return the sample of a decoded line, with defaults for its id and relation.
-
-        Raises:
-            InputError: a field is missing or malformed.
-        """
+        """Return the sample of a decoded line, with defaults for its id and relation."""
         if not isinstance(row, dict):
             raise InputError("a sample must be a JSON object", value=row)
         provenance = row.get("provenance")
@@ -190,7 +184,6 @@ def iter_samples(
     skip_bad: bool = False,
     schema: RelationSchema | None = None,
     labelled: bool = True,
-    statistics: ReadStatistics | None = None,
 ) -> Iterator[Sample]:
     """Yield the samples of a JSONL file, with one line in memory at a time.
 
@@ -198,26 +191,20 @@ def iter_samples(
         skip_bad: skip and count malformed lines instead of raising.
         schema: a line whose relation is not in it is malformed; by default all labels are allowed.
         labelled: every line must name a relation; otherwise a line without one is `UNLABELLED`.
-        statistics: receives the counts.
 
     Raises:
         CombinedInputError: at the end of the file, with a message for each malformed line (at most
             1,000).
         InputError: the file is missing, empty, or not UTF-8.
     """
-    checks = RecordChecks(path, skip_bad=skip_bad, statistics=statistics)
-    yield from checked_samples(Path(path), checks, schema=schema, labelled=labelled)
-    checks.finish()
+    yield from checked_samples(RecordChecks(path, skip_bad=skip_bad), schema, labelled=labelled)
 
 
 def checked_samples(
-    path: Path,
-    checks: RecordChecks,
-    *,
-    schema: RelationSchema | None = None,
-    labelled: bool = True,
+    checks: RecordChecks, schema: RelationSchema | None = None, *, labelled: bool = True
 ) -> Iterator[Sample]:
-    """Yield the samples of a JSONL file as `iter_samples` does; the caller finishes the checks."""
+    """Yield the samples of a JSONL file as `iter_samples` does, with the caller's checks."""
+    path = Path(checks.path)
     for number, line in enumerate(read_lines(path), start=1):
         if line.strip():
             with checks.record(number):
@@ -234,6 +221,7 @@ def checked_samples(
                     schema.check_label(sample.relation)
                 if checks.passes(sample.id, number):
                     yield sample
+    checks.finish()
 
 
 def iter_files(
@@ -252,14 +240,10 @@ def iter_files(
 
 
 def read_samples(
-    path: str | Path,
-    *,
-    skip_bad: bool = False,
-    schema: RelationSchema | None = None,
-    statistics: ReadStatistics | None = None,
+    path: str | Path, *, skip_bad: bool = False, schema: RelationSchema | None = None
 ) -> list[Sample]:
     """Return all samples of a file as a list; see `iter_samples`."""
-    return list(iter_samples(path, skip_bad=skip_bad, schema=schema, statistics=statistics))
+    return list(iter_samples(path, skip_bad=skip_bad, schema=schema))
 
 
 def check_samples(

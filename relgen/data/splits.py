@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from relgen.common import InputError
+from relgen.common import InputError, PositiveInt, checked
 from relgen.data.samples import Sample, normalised
 from relgen.data.schema import RelationSchema
 
@@ -34,7 +34,7 @@ def split(
     samples: Sequence[Sample],
     schema: RelationSchema | None = None,
     *,
-    shots: int,
+    shots: PositiveInt,
     seed: int,
     dev: Dev = "full",
     dev_samples: Sequence[Sample] | None = None,
@@ -52,8 +52,7 @@ def split(
     Raises:
         InputError: K is below 1 or above the size of the largest relation, or a label is unknown.
     """
-    if shots < 1:
-        raise InputError("must be at least 1", field="shots", value=shots)
+    shots = checked(PositiveInt, shots, "shots")
     ids, texts = _ids_and_texts(exclude)
     usable = [sample for sample in samples if sample.id not in ids]
     pools = _pools(usable, schema, seed, texts)

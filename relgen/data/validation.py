@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,7 +19,7 @@ Kind = TypeVar("Kind", str, int)
 
 
 def value_of(record: Mapping[str, Any], key: str, kind: type[Kind], inside: str = "") -> Kind:
-    """Return a value of a decoded record; raise InputError when it is missing or no `kind`.
+    """Return a value of a decoded record; raise InputError if it is missing or not a `kind`.
 
     `inside` is the path of the record in a larger one, such as `head.`.
     """
@@ -32,22 +31,8 @@ def value_of(record: Mapping[str, Any], key: str, kind: type[Kind], inside: str 
     return value
 
 
-@dataclass
-class ReadStatistics:
-    """Counts of the samples read and the malformed records skipped.
-
-    `problems` are the errors of the first 1,000 malformed records; `doubts` are warnings about
-    samples that may have been misread.
-    """
-
-    read: int = 0
-    skipped: int = 0
-    problems: list[InputError] = field(default_factory=list)
-    doubts: list[str] = field(default_factory=list)
-
-
 class RecordChecks:
-    """Collects the errors of one file's records.
+    """Collects the errors of one file's records, and counts its samples.
 
         checks = RecordChecks(path, skip_bad=skip_bad)
         for number, line in enumerate(read_lines(path), start=1):
@@ -57,20 +42,17 @@ class RecordChecks:
                     yield sample
         checks.finish()
 
-    With `skip_bad`, malformed records are only counted. A reader may replace `path` and `remedy`,
-    the advice for a file without any usable record.
+    With `skip_bad`, malformed records are only counted; `problems` are the errors of the first
+    1,000, and `doubts` warnings about samples that may have been misread. A reader may replace
+    `path` and `remedy`, the advice for a file without any usable record.
     """
 
-    def __init__(
-        self,
-        path: str | Path,
-        *,
-        skip_bad: bool = False,
-        statistics: ReadStatistics | None = None,
-    ) -> None:
+    def __init__(self, path: str | Path, *, skip_bad: bool = False) -> None:
         self.path = path
         self.skip_bad = skip_bad
-        self.statistics = statistics or ReadStatistics()
+        self.read = self.skipped = 0
+        self.problems: list[InputError] = []
+        self.doubts: list[str] = []
         self.remedy = "give a file with one JSON sample per line"
         self._seen: dict[str, int | str] = {}
 
@@ -80,37 +62,36 @@ class RecordChecks:
         try:
             yield
         except InputError as error:
-            self.statistics.skipped += 1
-            if len(self.statistics.problems) < _KEPT:
+            self.skipped += 1
+            if len(self.problems) < _KEPT:
                 line = where if isinstance(where, int) else None
                 problem = str(error) if line else f"{_name(where)}: {error}"
                 remedy = None if error.remedy else SKIP_BAD_REMEDY
                 located = InputError(problem, path=self.path, line=line, remedy=remedy)
-                self.statistics.problems.append(located)
+                self.problems.append(located)
 
     def passes(self, sample_id: str | None, where: int | str) -> bool:
         """Count a sample; return true if it may be yielded, which an earlier error prevents.
 
-        Raises:
-            InputError: an earlier record has the same id. None stands for ids that cannot repeat.
+        Raises InputError for the id of an earlier record. None stands for ids that cannot repeat.
         """
         if sample_id is not None:
             if sample_id in self._seen:
                 problem = f"the same id as {_name(self._seen[sample_id])}"
                 raise InputError(problem, field="id", value=sample_id)
             self._seen[sample_id] = where
-        self.statistics.read += 1
-        return self.skip_bad or not self.statistics.skipped
+        self.read += 1
+        return self.skip_bad or not self.skipped
 
     def finish(self) -> None:
         """Raise the collected errors, or an InputError when no sample was read."""
-        problems, skipped = list(self.statistics.problems), self.statistics.skipped
+        problems, skipped = list(self.problems), self.skipped
         if problems and not self.skip_bad:
             if skipped > len(problems):
                 more = f"and {skipped - len(problems)} more malformed records"
                 problems.append(InputError(more, path=self.path))
             raise problems[0] if len(problems) == 1 else CombinedInputError(problems)
-        if not self.statistics.read:
+        if not self.read:
             problem = f"all {skipped} records are malformed" if skipped else "the file is empty"
             raise InputError(problem, path=self.path, remedy=self.remedy)
 

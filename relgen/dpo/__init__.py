@@ -1,16 +1,8 @@
-"""Trains on chains of preference pairs with DPO. From labelled samples to gradients:
+"""DPO on chains of preference pairs: functions from labelled samples to gradients.
 
-    preference_pairs   labelled samples -> chains of (chosen, rejected)
-    tokenize           a chain -> token ids, segment by segment
-    prefix_tree        chains -> one packed row, in which a shared prompt occurs once
-    tree_attention     which tokens of the row attend to which
-    logps              a model and a row -> log-probabilities of the completions
-    losses             these under policy and reference -> losses
-    microbatch         losses -> gradients, some branches at a time
-
-`near_copies` and `reference_cache` help the first and the fifth; `memory` and `decoder_sizes`
-estimate the memory of a step. The training loop is `lightning_modules.dpo`; batches are made in
-`datamodules.preferences`.
+Leaves out the training loop (`lightning_modules.dpo`) and batching (`datamodules.preferences`). In
+order: `preference_pairs`, `tokenize`, `prefix_tree`, `tree_attention`, `logps`, `losses`,
+`microbatch`; `memory` estimates a step.
 """
 
 import lazy_loader

@@ -1,6 +1,7 @@
 from .decoder_sizes import DecoderSizes as DecoderSizes
 from .decoder_sizes import read_sizes as read_sizes
 from .logps import PairLogProbabilities as PairLogProbabilities
+from .logps import tree_difference as tree_difference
 from .logps import tree_log_probabilities as tree_log_probabilities
 from .losses import LossName as LossName
 from .losses import PreferenceLoss as PreferenceLoss
@@ -20,4 +21,3 @@ from .prefix_tree import prompt_ids as prompt_ids
 from .reference_cache import ReferenceCache as ReferenceCache
 from .tokenize import ChainTokens as ChainTokens
 from .tokenize import tokenise_chain as tokenise_chain
-from .verification import tree_difference as tree_difference

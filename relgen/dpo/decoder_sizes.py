@@ -10,8 +10,7 @@ import torch
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from relgen.dpo.logps import has_plain_head
-from relgen.dpo.verification import tree_difference
+from relgen.dpo.logps import has_plain_head, tree_difference
 from relgen.kernels import ATTENTION
 from relgen.models import add_lora, check_architecture, missing_model, resolve_model
 
@@ -20,39 +19,24 @@ LINEAR_LAYERS = (*(f"self_attn.{x}" for x in _LINEAR[:4]), *(f"mlp.{x}" for x in
 
 
 class DecoderSizes(NamedTuple):
-    """The sizes of a dense decoder with gated feed-forward layers (Llama's form).
+    """The sizes of a dense decoder with gated feed-forward layers (Llama's form)."""
 
-    Args:
-        layers: their number, L.
-        width: D, of hidden states.
-        inner_width: I, of feed-forward layers.
-        queries: Q, of a token's queries.
-        keys: K, of a token's keys, and of its values.
-        heads: number of query heads.
-        vocabulary: V.
-        other_weights: number of weights outside linear layers: embeddings, norms, biases, the head.
-        plain_head: False where the logits are scaled or capped after the head.
-        rank: r of the adapter.
-        adapted: names of a layer's linear layers with an adapter.
-        adapter: number of trained numbers.
-    """
-
-    layers: int
-    width: int
-    inner_width: int
-    queries: int
-    keys: int
-    heads: int
-    vocabulary: int
-    other_weights: int
-    plain_head: bool
-    rank: int
-    adapted: tuple[str, ...]
-    adapter: int
+    layers: int  # L
+    width: int  # D, of hidden states
+    inner_width: int  # I, of feed-forward layers
+    queries: int  # Q, of a token's queries
+    keys: int  # K, of a token's keys, and of its values
+    heads: int  # of queries
+    vocabulary: int  # V
+    other_weights: int  # outside linear layers: embeddings, norms, biases, the head
+    plain_head: bool  # False where the logits are scaled or capped after the head
+    rank: int  # r of the adapter
+    adapted: tuple[str, ...]  # a layer's linear layers with an adapter
+    adapter: int  # trained numbers
 
     @property
     def linear(self) -> dict[str, tuple[int, int]]:
-        """Inputs and outputs of a layer's linear layers, by their names."""
+        """Return the numbers of inputs and outputs of a layer's linear layers, by name."""
         d, i, q, k = self.width, self.inner_width, self.queries, self.keys
         ends = [(d, q), (d, k), (d, k), (q, d), (d, i), (d, i), (i, d)]
         return dict(zip(LINEAR_LAYERS, ends, strict=True))
@@ -63,7 +47,7 @@ def read_sizes(
 ) -> DecoderSizes | None:
     """Read the sizes of a model, an embedded name, a local folder or a Hub id, with an adapter.
 
-    Returns None if its layers are of another form.
+    Returns None if its layers have another structure.
 
     Raises:
         InputError: the model cannot be found, packed trees do not suit it, or no

@@ -8,9 +8,11 @@ import torch
 from peft import PeftModel
 from torch import Tensor, nn
 
-from relgen.dpo.prefix_tree import MicroBatch, TreeBatch
+from relgen.dpo.prefix_tree import MicroBatch, TreeBatch, pack
+from relgen.dpo.tokenize import ChainTokens
 from relgen.dpo.tree_attention import TreePlan, TrunkStates, check_attention
 from relgen.kernels import head_log_probabilities, token_log_probabilities
+from relgen.models import random_texts
 
 # the names in configurations of a factor or a cap on the head's output
 _CHANGES_LOGITS = (
@@ -111,3 +113,24 @@ def has_plain_head(config: Any) -> bool:
     """Return whether the head's output is the logits; Granite scales them, Gemma caps them."""
     text = config.get_text_config()
     return all(getattr(text, name, None) is None for name in _CHANGES_LOGITS)
+
+
+def tree_difference(model: Any) -> Tensor:
+    """Return how much the log-probabilities of two pairs differ from those of plain rows, (4,).
+
+    For `relgen.models.check_architecture`.
+    """
+    prefix, cue, *rest = random_texts(8, 8, 3, 4, 4, 4, 4, 4, 4)
+    demonstrations, chosen, rejected = rest[:2], rest[2:4], rest[4:]
+    chain = ChainTokens("", prefix, demonstrations, cue, chosen, rejected, [0, 0])
+    plain = []
+    for completions in (chosen, rejected):
+        prompt = prefix
+        for demonstration, completion in zip(demonstrations, completions, strict=True):
+            prompt = prompt + demonstration
+            ids = torch.tensor([*prompt, *cue, *completion])
+            logits = model(input_ids=ids[None], use_cache=False).logits[0, :-1]
+            found = logits.log_softmax(-1).gather(1, ids[1:, None])
+            plain.append(found[-len(completion) :].sum())
+    packed = tree_log_probabilities(model, pack([chain]))
+    return torch.cat([packed.chosen, packed.rejected]) - torch.stack(plain)

@@ -3,8 +3,8 @@
     h = [log π(y⁺|x) − log π_ref(y⁺|x)] − [log π(y⁻|x) − log π_ref(y⁻|x)]
 
 All tensors have shape (B,), one entry a pair; nothing is averaged, so that the caller can weight
-pairs. β is the strength of the pull towards the reference, ε (label smoothing) the share of pairs
-taken to be labelled the wrong way round: at least 0 and below 0.5.
+pairs. β is the strength of the pull towards the reference, ε (label smoothing) the assumed share
+of pairs whose labels are swapped: at least 0 and below 0.5.
 """
 
 from __future__ import annotations
@@ -116,10 +116,7 @@ class PreferenceLoss:
     ) -> Tensor:
         """Return the loss of each of B pairs, (B,).
 
-        Args:
-            policy: (B,) each.
-            reference: (B,) each.
-            tokens: (2, B), tokens of the chosen and the rejected completions.
+        `tokens` (2, B) are the numbers of tokens of the chosen and the rejected completions.
         """
         ours, base = self._normalised(policy, tokens), self._normalised(reference, tokens)
         losses = LOSSES[self.name](

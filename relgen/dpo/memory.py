@@ -56,30 +56,20 @@ class MemoryEstimate(NamedTuple):
 
     @property
     def total(self) -> int:
-        """The sum of all four."""
         return self.weights + self.adapter + self.optimiser + self.activations
 
 
 class Pass(NamedTuple):
-    """The sizes of one forward pass.
+    """The sizes of one forward pass."""
 
-    Args:
-        tokens: N.
-        targets: T.
-        trunk: number of tokens that attend causally.
-        seen: number of keys that blocks of branches see, summed over blocks.
-        scores: number of entries in these blocks' masks.
-    """
-
-    tokens: int
-    targets: int
-    trunk: int
-    seen: int
-    scores: int
+    tokens: int  # N
+    targets: int  # T
+    trunk: int  # tokens that attend causally
+    seen: int  # keys that blocks of branches see, summed over blocks
+    scores: int  # entries in these blocks' masks
 
     @classmethod
     def of(cls, batch: TreeBatch, span: Span, targets: int) -> Pass:
-        """Return the pass of a span of a batch."""
         blocks = [block.mask.shape for block in TreePlan(batch, span=span).blocks]
         return cls(
             tokens=span.end - span.start,
@@ -102,7 +92,6 @@ class StepMemory:
         dropout: the adapter has dropout.
         recompute: layers are recomputed in the backward pass (gradient checkpointing).
         on_cpu: the device is a CPU.
-        kernels: those of `gated` and `head` that are in use; by default, as on this machine.
     """
 
     def __init__(
@@ -116,9 +105,7 @@ class StepMemory:
         dropout: bool = False,
         recompute: bool = False,
         on_cpu: bool = True,
-        kernels: frozenset[str] | None = None,
     ) -> None:
-        kernels = kernels_in_use() if kernels is None else kernels
         self.decoder = decoder
         self.quantized, self.double_quantization = quantized, double_quantization
         self.dropout, self.recompute, self.on_cpu = dropout, recompute, on_cpu
@@ -132,8 +119,9 @@ class StepMemory:
         self.casts_head = autocast and self.hidden > 2
         self.casts = self.casts_head and not quantized
         one_precision = not (quantized or autocast or dropout) and self.hidden >= 4
-        self.gated = "gated" in kernels and one_precision and "mlp.down_proj" in decoder.adapted
-        self.lean_head = "head" in kernels and decoder.plain_head
+        gated = in_use("gated") and in_use("lora") and one_precision
+        self.gated = gated and "mlp.down_proj" in decoder.adapted
+        self.lean_head = in_use("head") and decoder.plain_head
 
     def estimate(
         self,
@@ -141,13 +129,7 @@ class StepMemory:
         optimizer: Callable[[list[Parameter]], Optimizer],
         branch_tokens: int | None = None,
     ) -> MemoryEstimate:
-        """Estimate the memory of one optimiser step.
-
-        Args:
-            batch: packed trees, on the CPU.
-            optimizer: builds the optimiser.
-            branch_tokens: as for `tree_losses`.
-        """
+        """Estimate the memory of one optimiser step; `branch_tokens` is that of `tree_losses`."""
         trunks = None
         passes = [Pass.of(batch, batch.whole, len(batch.target_ids))]
         parts = () if branch_tokens is None else micro_batches(batch, branch_tokens)
@@ -176,7 +158,6 @@ class StepMemory:
         return round(linear * a_weight) + self.decoder.other_weights * self.hidden
 
     def adapter(self) -> int:
-        """Return the bytes of the trained weights."""
         return self.decoder.adapter * self.trained
 
     def activations(self, passes: Sequence[Pass], trunks: Pass | None = None) -> int:
@@ -284,9 +265,3 @@ def optimizer_bytes(
     optimizer.step()
     states = [v for v in optimizer.state[probe].values() if isinstance(v, torch.Tensor)]
     return numbers * sum(state.itemsize for state in states if state.shape == probe.shape)
-
-
-def kernels_in_use() -> frozenset[str]:
-    """Return the kernels in use on this machine that change a step's memory."""
-    found = {"gated": in_use("gated") and in_use("lora"), "head": in_use("head")}
-    return frozenset(name for name, used in found.items() if used)

@@ -50,7 +50,7 @@ def tree_losses(
     Args:
         model: as for `tree_log_probabilities`.
         batch: B pairs.
-        loss: must treat each pair by itself.
+        loss: computed per pair, from that pair's log-probabilities only.
         branch_tokens: process about this many tokens of branches at a time and compute their
             gradients at once; None processes all together. Without gradients it has no effect.
 
@@ -98,7 +98,7 @@ class _Parts(torch.autograd.Function):
         number_of_states: int,
         *tensors: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        # the parts' graphs end at these
+        # cut the graph here: each part back-propagates to these
         states = [t.detach().requires_grad_(t.requires_grad) for t in tensors[:number_of_states]]
         inputs = [*states, *tensors[number_of_states:]]
         wanted = [tensor for tensor in inputs if tensor.requires_grad]

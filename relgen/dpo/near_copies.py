@@ -83,7 +83,7 @@ def _change_words(
     ]
     number = min(len(places), max(1, round(len(places) / 6)))
     changed = list(contexts)
-    # later words first, so that the places of earlier ones stay
+    # later words first, so that the offsets of earlier ones stay valid
     for index, match in sorted(
         rng.sample(places, number), key=lambda place: (place[0], -place[1].start())
     ):

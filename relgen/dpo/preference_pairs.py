@@ -28,7 +28,7 @@ from relgen.common import (
     read_lines,
     write_jsonl,
 )
-from relgen.data import Half, RelationSchema, Sample, normalised
+from relgen.data import Half, RelationSchema, Sample, normalised, value_of
 from relgen.dpo.near_copies import near_copy
 
 RejectionKind = Literal["wrong_label", "near_copy", "exact_copy"]
@@ -77,17 +77,15 @@ class Chain:
         """Build a chain from `to_json`'s object; raise InputError that names the bad field."""
         if not isinstance(row, dict):
             raise InputError("a chain must be a JSON object", value=row)
-        for name in ("id", "relation", "demonstration", "pairs"):
-            if name not in row:
-                raise InputError("missing", field=name, value=sorted(row))
-        if not isinstance(row["pairs"], list) or not row["pairs"]:
-            raise InputError("must be a list of pairs", field="pairs", value=row["pairs"])
+        pairs = row.get("pairs")
+        if not isinstance(pairs, list) or not pairs:
+            raise InputError("must be a list of pairs", field="pairs", value=pairs)
         return cls(
-            id=row["id"],
-            relation=row["relation"],
-            demonstration=Sample.from_json(row["demonstration"]),
-            pairs=tuple(_pair_from_json(pair) for pair in row["pairs"]),
-            half=row.get("half"),
+            id=value_of(row, "id", str),
+            relation=value_of(row, "relation", str),
+            demonstration=Sample.from_json(row.get("demonstration")),
+            pairs=tuple(_pair_from_json(pair) for pair in pairs),
+            half=checked(Half | None, row.get("half"), "half"),
         )
 
 
@@ -98,7 +96,7 @@ def build_chains(
     seed: int,
     half: Half | None = None,
     shares: Mapping[RejectionKind, float] = EQUAL_SHARES,
-    chains_per_relation: int = 1,
+    chains_per_relation: PositiveInt = 1,
 ) -> list[Chain]:
     """Build the chains of a few-shot set.
 
@@ -116,9 +114,10 @@ def build_chains(
         chains_per_relation: number of chains for each relation.
 
     Raises:
-        InputError: an unknown relation, shares that are negative or all zero, or no relation with
-            two samples.
+        InputError: an unknown relation, shares that are negative or all zero, no chains, or no
+            relation with two samples.
     """
+    chains_per_relation = checked(PositiveInt, chains_per_relation, "chains_per_relation")
     shares = checked(dict[RejectionKind, NonNegativeFloat], dict(shares), "shares")
     if not any(shares.values()):
         raise InputError("at least one share must be positive", field="shares", value=dict(shares))
@@ -272,7 +271,7 @@ class ChainsOptions:
     out: str
     """File to write (chains.jsonl)."""
     half: Half | None = None
-    """Take the relations of this half only."""
+    """Build chains for the relations of this half only."""
     seed: int = 1
     """Seed of halves, orders and choices."""
     shares: dict[RejectionKind, NonNegativeFloat] = field(default_factory=dict)
@@ -280,4 +279,4 @@ class ChainsOptions:
     left out gets none.
     """
     chains_per_relation: PositiveInt = 1
-    """Chains of a relation."""
+    """Chains per relation."""

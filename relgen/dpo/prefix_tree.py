@@ -86,59 +86,46 @@ class MicroBatch(NamedTuple):
 class TreeBatch(NamedTuple):
     """Several trees in one row of N tokens, with T target tokens of B pairs.
 
-    Args:
-        input_ids: (1, N).
-        position_ids: (1, N), from 0 at each tree's root along the path.
-        entries: (N,), depth-first entry time of each token's node.
-        exits: (N,), its exit time.
-        target_positions: (T,), where the logits predict a token of a completion. The cue's last
-            token occurs twice: it predicts the first token of both completions.
-        target_ids: (T,), the tokens predicted there.
-        target_sequences: (T,), the completion that a target belongs to: i for the chosen one of
-            pair i, B + i for the rejected one.
-        completion_tokens: (2B,), number of tokens of each completion, in the same order.
-        kinds: (B,), indices into `relgen.dpo.preference_pairs.REJECTION_KINDS`.
-        shapes: one for each tree.
-        keys: one for each tree (`ChainTokens.key`).
-        row_tokens: number of tokens of the same pairs row by row, without padding.
+    The logits at `target_positions` predict the completions' tokens. The cue's last token occurs
+    twice there: it predicts the first token of both completions. The chosen completion of pair i is
+    sequence i, the rejected one B + i.
+
+    Shapes: `input_ids` and `position_ids` (1, N); `entries` and `exits` (N,); `target_positions`,
+    `target_ids` and `target_sequences` (T,); `completion_tokens` (2B,); `kinds` (B,).
     """
 
     input_ids: Tensor
-    position_ids: Tensor
-    entries: Tensor
-    exits: Tensor
+    position_ids: Tensor  # from 0 at each tree's root along the path
+    entries: Tensor  # depth-first entry time of each token's node
+    exits: Tensor  # its exit time
     target_positions: Tensor
-    target_ids: Tensor
-    target_sequences: Tensor
-    completion_tokens: Tensor
-    kinds: Tensor
-    shapes: tuple[TreeShape, ...]
-    keys: tuple[str, ...]
-    row_tokens: int
+    target_ids: Tensor  # the tokens predicted there
+    target_sequences: Tensor  # the completion that each belongs to
+    completion_tokens: Tensor  # tokens of each completion, by sequence
+    kinds: Tensor  # indices into `relgen.dpo.preference_pairs.REJECTION_KINDS`
+    shapes: tuple[TreeShape, ...]  # one for each tree
+    keys: tuple[str, ...]  # one for each tree (`ChainTokens.key`)
+    row_tokens: int  # of the same pairs row by row, without padding
 
     @property
     def pairs(self) -> int:
-        """The number of pairs, B."""
         return self.kinds.shape[0]
 
     @property
     def tokens(self) -> int:
-        """The number of tokens, N."""
         return self.input_ids.shape[1]
 
     @property
     def whole(self) -> Span:
-        """The span of all tokens."""
         return Span(0, self.tokens)
 
     @property
     def trunks(self) -> Span:
-        """The span of all trunks, with which the row begins."""
+        """Return the span of all trunks, with which the row begins."""
         return Span(0, self.shapes[-1].trunk_end)
 
     @property
     def pairs_per_tree(self) -> list[int]:
-        """The number of pairs of each tree, in the row's order."""
         return [len(shape.branches) for shape in self.shapes]
 
 
@@ -200,7 +187,7 @@ def micro_batches(batch: TreeBatch, tokens: int) -> tuple[MicroBatch, ...]:
 
 
 def prompt_ids(batch: TreeBatch, tree: int, pair: int) -> Tensor:
-    """Return the prompt of a pair (numbered within its tree) as generation would feed it, (P,)."""
+    """Return the prompt of a pair (numbered within its tree), as used in generation, (P,)."""
     shape = batch.shapes[tree]
     branch = shape.branches[pair]
     row = batch.input_ids[0]

@@ -1,4 +1,4 @@
-"""A cache of the reference's log-probabilities: it never changes, so each chain runs once."""
+"""A cache of log-probabilities under the reference, which is constant: each chain runs once."""
 
 from __future__ import annotations
 

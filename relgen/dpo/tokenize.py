@@ -23,26 +23,16 @@ class ChainTokens:
 
     Pair k (from 0) is asked with `prefix + demonstrations[0] + … + demonstrations[k] + cue` and
     answered with `chosen[k]` or `rejected[k]`, terminator included.
-
-    Args:
-        id: the chain's id.
-        prefix: ids of the prompt's first two modules.
-        demonstrations: ids of K demonstrations.
-        cue: ids of what asks for the answer.
-        chosen: ids of K completions.
-        rejected: ids of K completions.
-        kinds: K indices into `relgen.dpo.preference_pairs.REJECTION_KINDS`.
-        cut: number of pairs dropped from the chain's end because they did not fit.
     """
 
     id: str
-    prefix: list[int]
+    prefix: list[int]  # the prompt's first two modules
     demonstrations: list[list[int]]
-    cue: list[int]
+    cue: list[int]  # the text before the answer
     chosen: list[list[int]]
     rejected: list[list[int]]
-    kinds: list[int]
-    cut: int = 0
+    kinds: list[int]  # indices into `relgen.dpo.preference_pairs.REJECTION_KINDS`
+    cut: int = 0  # pairs dropped from the chain's end because they did not fit
 
     @property
     def key(self) -> str:

@@ -25,6 +25,7 @@ from relgen.kernels import ATTENTION, grouped_attention
 TrunkStates = dict[int, tuple[Tensor, Tensor]]
 """By layer, keys and values of the trunks, (1, G, M, D), for branches that are computed later."""
 _BLOCK = 256
+"""Tokens of a block, about: larger ones mean fewer copies of the trunk, but more masked scores."""
 
 
 class Block(NamedTuple):
@@ -49,8 +50,6 @@ class TreePlan:
         span: the tokens that attend; None for all.
         states: for the span of the trunks, a dict to be filled with their keys and values; for a
             span of branches, that dict.
-        tokens: of a block, about. Larger blocks mean fewer calls and fewer copies of the
-            trunk, but more masked scores.
     """
 
     def __init__(
@@ -59,7 +58,6 @@ class TreePlan:
         *,
         span: Span | None = None,
         states: TrunkStates | None = None,
-        tokens: int = _BLOCK,
     ) -> None:
         self.span = span or batch.whole
         self.states = states
@@ -67,7 +65,7 @@ class TreePlan:
         self.blocks = tuple(
             block
             for shape, branches in self.span.branches(batch)
-            for block in _blocks(batch, self.span, shape.start, branches, tokens)
+            for block in _blocks(batch, self.span, shape.start, branches)
         )
 
     def attend(
@@ -75,12 +73,8 @@ class TreePlan:
     ) -> Tensor:
         """Return the attention of one layer, (1, N, H, D), for the N tokens of the span.
 
-        Args:
-            layer: its number.
-            query: (1, H, N, D).
-            key: (1, G, N, D), H a multiple of G.
-            value: (1, G, N, D).
-            scale: of the scores; 1/√D when None.
+        `query` is (1, H, N, D), `key` and `value` are (1, G, N, D), H a multiple of G. The scale of
+        the scores is 1/√D when None.
         """
         trunk = None
         if self.states is not None and self.span.start:
@@ -114,13 +108,13 @@ def check_attention(config: PretrainedConfig) -> None:
 
 
 def _blocks(
-    batch: TreeBatch, span: Span, trunk_start: int, branches: Sequence[Branch], limit: int
+    batch: TreeBatch, span: Span, trunk_start: int, branches: Sequence[Branch]
 ) -> Iterator[Block]:
     """Yield the blocks of one tree's branches."""
     device = batch.entries.device
     start = branches[0].start
     for branch, after in zip_longest(branches, branches[1:]):
-        if after is None or after.end - start > limit:
+        if after is None or after.end - start > _BLOCK:
             queries = torch.arange(start, branch.end, device=device)
             keys = torch.cat([torch.arange(trunk_start, branch.fork, device=device), queries])
             mask = visible(batch, queries, keys)

@@ -19,7 +19,7 @@ _DRAWS_AT_ONCE = 250  # bounds the memory
 def outcomes(
     predicted: Mapping[str, str | None], gold: Mapping[str, str], negative: str | None
 ) -> np.ndarray:
-    """Return the contribution of each test sentence to the counts of micro-F1.
+    """Return each test sentence's contribution to the counts behind micro-F1.
 
     The labels are given by sentence id; None stands for an answer that names no label.
 

@@ -1,4 +1,4 @@
-"""Settings of the language model as a classifier, and options of the commands."""
+"""Settings of Direct-RE and of diversity, and the options of their commands."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ Answer = Literal["likelihood", "constrained", "free"]
 
 @dataclass(frozen=True, slots=True)
 class DirectSettings:
-    """Settings of the model that is asked, and of its answers."""
+    """Settings of the model to query, and of its answers."""
 
     model: str = "smollm2-135m-instruct"
-    """Language model that is asked: embedded name, local folder or Hub id."""
+    """Language model to query: embedded name, local folder or Hub id."""
     dtype: DType = "float32"
     """Dtype of its weights; auto: bfloat16 where this machine has matrix units for it."""
     device: str | None = None
@@ -80,7 +80,7 @@ class DiversityOptions:
     encoder: str = "all-minilm-l6-v2"
     """Sentence encoder: embedded name, folder or Hub id."""
     size: PositiveInt | None = None
-    """Samples per relation at most; by default all that there are."""
+    """Maximum number of samples per relation; by default all."""
     seed: int = 1
     """Seed of the draw."""
     skip_bad: bool = False

@@ -31,21 +31,13 @@ class Tuning:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """A way of generating samples.
-
-    Args:
-        mode: one by one (`obo`) or all at once (`aao`).
-        tuning: None uses the model without DPO.
-        diverse: put the diversity instruction into the prompts.
-        window: show only the last `generator.window` accepted samples.
-        preset: the key of `generator` that names the preset.
-    """
+    """A way of generating samples: one by one (`obo`) or all at once (`aao`)."""
 
     mode: Literal["obo", "aao"]
-    tuning: Tuning | None = None
-    diverse: bool = True
-    window: bool = False
-    preset: Literal["obo", "aao", "xu2023"] = "obo"
+    tuning: Tuning | None = None  # None uses the model without DPO
+    diverse: bool = True  # put the diversity instruction into the prompts
+    window: bool = False  # show only the last `generator.window` accepted samples
+    preset: Literal["obo", "aao", "xu2023"] = "obo"  # the key of `generator` that names it
 
 
 GENERATIONS = {
@@ -120,7 +112,7 @@ def without_tuning(name: str) -> str | None:
 
 
 def as_method(name: str) -> str | None:
-    """Return the arm with the method's samples instead; None for an arm that has them or none."""
+    """Return the arm with the method's samples; None if it already has them, or has no samples."""
     arm = parse_arm(name)
     return None if arm.generation in (None, METHOD) else _with_generation(arm, METHOD)
 

@@ -14,14 +14,14 @@ from typing import Any
 from relgen.common import PRECISIONS, find_config, read_merged
 from relgen.experiments.arms import Arm
 from relgen.experiments.stage_commands import StageCommands
-from relgen.experiments.stages import BOARD, OUT, Initialisation, Stage, TrainedKey, keys
+from relgen.experiments.stages import BOARD, OUT, Initialisation, Stage, keys
 
 # added to the seed for each further initialisation; larger than the usual seeds of splits
 _SEED_STEP = 1000
 _KNOWPROMPT = "relgen.classifiers.knowprompt.KnowPromptClassifier"
 _RETRIEVAL = "relgen.classifiers.retrieval.RetrievalClassifier"
 _DATASTORE_SETTINGS = ("interpolation", "neighbours", "temperature")
-_Options = dict[TrainedKey, str | int | Path | None]
+_Options = dict[str, str | int | Path | None]
 
 
 @dataclass(frozen=True)

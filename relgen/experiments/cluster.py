@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from relgen.common import InputError
 
@@ -23,30 +23,19 @@ _CLUSTER_LINES = ("srun: ", "slurmstepd: ", "submitit ")
 _TIME_TO_END = 30.0  # seconds that cancelled jobs have to end
 
 
-@dataclass(frozen=True, slots=True)
-class Jobs:
-    """The place where jobs run, and how many at a time.
+class Jobs(NamedTuple):
+    """Where jobs run, and how many run at a time."""
 
-    Args:
-        cluster: `local` starts processes that share this machine's threads; `slurm` submits jobs.
-        at_once: run at most this many jobs at a time; None submits all.
-        options: options of submitit's executor (`slurm_partition`, `timeout_min`, …).
-    """
-
-    cluster: Literal["local", "slurm"]
-    at_once: int | None
-    options: Mapping[str, Any]
+    cluster: Literal["local", "slurm"]  # `local` processes share this machine's threads
+    at_once: int | None  # None submits all
+    options: Mapping[str, Any]  # of submitit's executor (`slurm_partition`, `timeout_min`, …)
 
 
 def run_jobs(commands: Mapping[str, Sequence[str]], jobs: Jobs, folder: Path) -> None:
     """Run all commands, and print a line for each that ends; a failure does not stop the others.
 
-    An interrupt or SIGTERM cancels the jobs.
-
-    Args:
-        commands: command lines, given without `relgen`, by the jobs' names.
-        jobs: where to run them, and how many at a time.
-        folder: gets submitit's files and the jobs' logs.
+    `commands` are command lines, given without `relgen`, by the jobs' names. submitit's files and
+    the jobs' logs go to `folder`. An interrupt or SIGTERM cancels the jobs.
 
     Raises:
         InputError: submitit is not installed or refuses an option, the cluster refuses a job, or
@@ -158,7 +147,7 @@ def _submit(executor: Any, task: _Command, name: str, jobs: Jobs) -> Any:
 
 
 def _environment(jobs: Jobs, number: int) -> dict[str, str] | None:
-    """Return an environment in which local jobs share the threads; None to leave it unchanged."""
+    """Return an environment in which local jobs share the threads; None to leave it as it is."""
     if jobs.cluster == "slurm" or "OMP_NUM_THREADS" in os.environ:
         return None
     threads = max(1, (os.cpu_count() or 1) // max(1, jobs.at_once or number))

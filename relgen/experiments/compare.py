@@ -57,13 +57,8 @@ def compare(
 ) -> dict[str, list[dict[str, Any]]]:
     """Return the rows of `compared` for each of `COMPARISONS`, with both intervals.
 
-    Their key `bootstrap` has the bounds of the 95% interval over test sentences and seeds.
-
-    Args:
-        arms: the rows of `results.json`.
-        plan: names the folders with the arms' predictions.
-        negative: the schema's negative label.
-        gold: relation of each test sentence, by the sentence's id.
+    Their key `bootstrap` has the bounds of the 95% interval over test sentences and seeds. `arms`
+    are the rows of `results.json`; `gold` has the relation of each test sentence by its id.
     """
     from relgen.evaluation import outcomes, paired_bootstrap
 

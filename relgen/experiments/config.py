@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Literal
 
 from relgen.common import (
+    SET_ON_READING,
     BelowOne,
     DType,
     InputError,
@@ -104,16 +105,14 @@ class Chains:
 
 @dataclass(frozen=True)
 class Experiment:
-    """The settings of one experiment.
+    """The settings of one experiment."""
 
-    Raises:
-        InputError: two keys contradict each other.
-    """
-
-    name: str
+    name: str = field(metadata=SET_ON_READING)
     """The file's name without its ending; set on reading."""
     corpus: Literal["everyday", "semeval", "tacred", "tacrev", "retacred"] | CorpusFiles
-    """A known corpus (all but `everyday` are read from `$RELGEN_DATA`), or the user's files."""
+    """A known corpus (all but `everyday` are read from `$RELGEN_DATA`), or the user's files as a
+    mapping with the keys train, test and schema.
+    """
     shots: PositiveInt = 8
     """Labelled samples per relation (K)."""
     seeds: tuple[int, ...] = (1,)
@@ -162,7 +161,7 @@ class Experiment:
     """Licence of the seed data, for the generated set's card."""
     language: str = "en"
     """Language of the sentences (ISO 639-1), for the card."""
-    source: str = field(default="", compare=False)
+    source: str = field(default="", compare=False, metadata=SET_ON_READING)
     """The file's text; set on reading."""
 
     def __post_init__(self) -> None:
@@ -194,7 +193,6 @@ class Experiment:
 
     @property
     def parsed_arms(self) -> list[Arm]:
-        """Return the arms, parsed."""
         return [parse_arm(name) for name in self.arms]
 
     @property

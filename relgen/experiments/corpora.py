@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from relgen.common import InputError
-from relgen.data import ConvertOptions, EverydayOptions
+from relgen.data import (
+    ConvertOptions,
+    EverydayOptions,
+    RelationSchema,
+    check_samples,
+    load_schema,
+)
 from relgen.experiments.config import CorpusFiles
 from relgen.experiments.stages import OUT, Stage, StageFolders, options
 
@@ -17,23 +24,14 @@ Places = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class OnDisk:
-    """A corpus that is looked for below `$RELGEN_DATA`.
+    """A corpus that is looked for below `$RELGEN_DATA`."""
 
-    Args:
-        schema: name of a shipped schema.
-        license: licence of its sentences, for the generated set's card.
-        format: the `--format` of `relgen data convert`.
-        files: the training file and the test file.
-        labels: the patches of their labels; empty where there is none.
-        public: its sentences may be shown to others, for example in a report.
-    """
-
-    schema: str
-    license: str
-    format: str
-    files: tuple[Places, Places]
-    labels: tuple[Places, Places] = ((), ())
-    public: bool = True
+    schema: str  # the name of a shipped one
+    license: str  # of its sentences, for the generated set's card
+    format: str  # the `--format` of `relgen data convert`
+    files: tuple[Places, Places]  # for training, and for testing
+    labels: tuple[Places, Places] = ((), ())  # patches of their labels
+    public: bool = True  # its sentences may be shown to others, for example in a report
 
 
 _TACRED = OnDisk(
@@ -86,13 +84,14 @@ def plan_corpus(corpus: str | CorpusFiles, folders: StageFolders) -> Corpus:
     """Return the user's files or a known corpus, after adding the stages that convert it.
 
     Raises:
-        InputError: a file is missing.
+        InputError: a file is missing, or one of the user's has malformed samples or labels that
+            are not in the schema.
     """
     if isinstance(corpus, CorpusFiles):
         train, test = Path(corpus.train), Path(corpus.test)
+        schema = load_schema(corpus.schema)
         for path in (train, test):
-            if not path.is_file():
-                raise InputError("no such file", path=path, remedy="check the path")
+            _check(path, schema, path.stat().st_mtime_ns if path.exists() else 0)
         return Corpus(train, test, corpus.schema, test)
     if corpus == "everyday":
         stage = folders.add("corpus", "data everyday", options(EverydayOptions)(out=OUT))
@@ -108,6 +107,12 @@ def plan_corpus(corpus: str | CorpusFiles, folders: StageFolders) -> Corpus:
         # another corpus has the same training sentences, and so the same generated ones
         kept_out = _converted("test", corpus, known.files[1], (), folders).folder / "test.jsonl"
     return Corpus(train, test, known.schema, kept_out)
+
+
+@functools.lru_cache
+def _check(path: Path, schema: RelationSchema, modified: int) -> None:
+    """Check a file once, although every cell of a grid may use it."""
+    check_samples(path, schema)
 
 
 def _converted(

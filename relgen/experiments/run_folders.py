@@ -26,11 +26,7 @@ _WEIGHTS = (".ckpt", ".safetensors")
 
 
 def claim(owner: Experiment | Grid, out: Path) -> None:
-    """Create a folder unless it exists, and name its owner in `experiment.json` or `grid.json`.
-
-    Raises:
-        InputError: it belongs to another owner, it is a file, or it was not made by relgen.
-    """
+    """Create a folder and name its owner in it; raise InputError if it has another owner."""
     if isinstance(owner, Grid):
         kind, rule = "grid", "a grid is identified by its file's name"
         content: dict[str, Any] = {"name": owner.name, "identity": text_hash(owner.name)[:16]}
@@ -65,11 +61,7 @@ def claim(owner: Experiment | Grid, out: Path) -> None:
 
 @contextlib.contextmanager
 def owned(experiment: Experiment, out: Path, *, shared: bool) -> Iterator[None]:
-    """Claim a folder, and lock it unless processes share it.
-
-    Raises:
-        InputError: it belongs to another owner, or another process is working in it.
-    """
+    """Claim a folder, and lock it unless processes share it."""
     claim(experiment, out)
     if shared:
         yield

@@ -57,16 +57,16 @@ class RunOptions:
     Stages that are done already are kept; an interrupted run continues where it stopped.
     """
 
-    experiment: str = field(metadata=POSITIONAL)
+    experiment: str = field(metadata={**POSITIONAL, "keys": Experiment})
     """Experiment file, a grid of them, or a preset such as everyday, semeval or paper_small."""
     out: str
     """Folder of the run."""
     dry_run: bool = False
-    """Print the commands and which of them are done; run nothing."""
+    """Print the commands and whether they are done, without running them."""
     only: tuple[str, ...] = ()
     """Run these stages only: names (seed1/split) or kinds (split, dpo, generate, train, …)."""
     force: tuple[str, ...] = ()
-    """Run these stages again, though they are done."""
+    """Rerun these stages although they are done."""
     cell: tuple[str, ...] = ()
     """Run these cells of a grid only."""
     seed: tuple[int, ...] = ()
@@ -81,14 +81,14 @@ class RunOptions:
     def __post_init__(self) -> None:
         for name in ("seed", "only", "force"):
             if self.jobs is not None and getattr(self, name):
-                raise InputError("does not go with --jobs", field=name)
+                raise InputError("cannot be combined with --jobs", field=name)
         for name in ("cluster", "cluster_option"):
             if self.jobs is None and getattr(self, name):
                 raise InputError(
-                    "is for jobs",
+                    "needs --jobs",
                     field=name,
                     value=getattr(self, name),
-                    remedy="say how many at a time with --jobs N (0: all of them)",
+                    remedy="give --jobs N, the number of jobs at a time (0: all)",
                 )
 
 
@@ -103,10 +103,8 @@ def run_experiment(
 ) -> None:
     """Run the stages that are not done, write results and report, and print the scores.
 
-    Args:
-        options: which stages to run, and which to run again. With seeds, no results are written,
-            and other processes may run other seeds at the same time.
-        readers: stages of other plans that may still read this plan's weights.
+    If `options` name seeds, no results are written, and other processes may run other seeds at the
+    same time. `readers` are stages of other plans that may still read this plan's weights.
 
     Raises:
         InputError: a stage is unknown, the folder belongs to another experiment or is in use, or a
@@ -190,7 +188,7 @@ def _run_stage(stage: Stage, plan: Plan, execute: Execute) -> None:
         with contextlib.redirect_stdout(said):
             execute(stage.command)
     except SystemExit as error:
-        # a command that has finished returns: whatever the exit code, this one has not
+        # a finished command returns: this one exited before its end, whatever its code
         if error.code == _TERMINATED:
             raise
         line = shlex.join(stage.command)
@@ -212,7 +210,7 @@ def _run_stage(stage: Stage, plan: Plan, execute: Execute) -> None:
 
 
 def _machine_settings(stage: Stage) -> dict[str, str]:
-    """Return the meaning of `auto` on this machine; with another one, a stage starts again."""
+    """Return the dtype that `auto` stands for on this machine; a stage restarts if it changes."""
     return {"dtype": fast_dtype()} if "auto" in stage.command else {}
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, ParamSpec
+from typing import Any, NamedTuple, ParamSpec
 
 from relgen import __version__
 from relgen.common import content_hash, find_config, find_schema, text_hash, words
@@ -32,32 +32,7 @@ BOARD = "{board}"
 """Placeholder for the stage's TensorBoard folder, which does not depend on the stage's hash."""
 
 UNSET: Any = None
-"""Leaves an option out, so that the preset's value or the default holds."""
-
-TrainedKey = Literal[
-    "ckpt_path",
-    "data.chains",
-    "data.diverse",
-    "data.generated",
-    "data.human",
-    "data.mix",
-    "data.order",
-    "data.schema",
-    "data.seed",
-    "data.test",
-    "model.classifier.trained",
-    "model.dtype",
-    "model.lora_seed",
-    "model.model",
-    "out",
-    "resume",
-    "seed_everything",
-    "tensorboard",
-    "trainer.max_epochs",
-    "trainer.max_steps",
-    "trainer.precision",
-]
-"""The keys that stages give to commands of LightningCLI, and relgen's own options of those."""
+"""Omits an option, so that the preset's value or the default applies."""
 
 P = ParamSpec("P")
 
@@ -78,7 +53,7 @@ def options(kind: Callable[P, object]) -> Callable[P, Line]:
     return lambda *_, **given: Line(words(kind, given), given)
 
 
-def keys(given: Mapping[TrainedKey, str | int | bool | Path | None]) -> Line:
+def keys(given: Mapping[str, str | int | bool | Path | None]) -> Line:
     """Return keys as LightningCLI takes them; True makes a flag."""
     line = []
     for key, value in given.items():
@@ -89,21 +64,13 @@ def keys(given: Mapping[TrainedKey, str | int | bool | Path | None]) -> Line:
 
 @dataclass(frozen=True)
 class Stage:
-    """One command line and the folder that it writes to.
+    """One command line and the folder that it writes to."""
 
-    Args:
-        name: unique within the experiment, e.g. `seed1/dpo-a`; begins with the kind.
-        folder: for everything that the command writes.
-        command: the words after `relgen`.
-        inputs: the files and folders that it reads: outputs of other stages, corpus files, presets.
-        board: the TensorBoard folder, for stages that train or test.
-    """
-
-    name: str
+    name: str  # unique within the experiment, e.g. `seed1/dpo-a`; begins with the kind
     folder: Path
-    command: tuple[str, ...]
-    inputs: tuple[Path, ...] = ()
-    board: Path | None = None
+    command: tuple[str, ...]  # the words after `relgen`
+    inputs: tuple[Path, ...] = ()  # outputs of other stages, corpus files, presets
+    board: Path | None = None  # the TensorBoard folder, for stages that train or test
 
     @property
     def kind(self) -> str:
@@ -179,14 +146,9 @@ class StageFolders:
     def add(
         self, name: str, command: str, line: Line, preset: str | None = None, *inputs: Path
     ) -> Stage:
-        """Add a stage.
+        """Add a stage with the options that `options` or `keys` returned, and a preset for `-c`.
 
-        Args:
-            name: see `Stage`.
-            command: the words between `relgen` and the options.
-            line: from `options` or `keys`.
-            preset: for `-c`.
-            inputs: files that the command reads without naming them.
+        `inputs` are files that the command reads without naming them.
         """
         command_line = [*command.split(), *(["-c", preset] if preset else []), *line.words]
         given = [one if isinstance(one, list) else [one] for one in line.given.values()]

@@ -1,6 +1,6 @@
-"""Parse the drafts that a model wrote, and check whether to accept them.
+"""Parses the drafts that a model wrote, and checks whether to accept them.
 
-A check takes a sample and its context and returns a reason to reject it, or None. `judge` runs a
+A check maps a sample and its context to a reason to reject it, or None. `judge` runs a
 list of checks in order, so that an external scorer is one more entry. No text raises an error.
 
 Reasons: those of `MarkupError` and `read_fields`; `unfinished`, `dead_end` (the grammar allowed no
@@ -186,7 +186,7 @@ def _with_types(sample: Sample, context: DraftContext) -> Sample:
     relation = context.relation
     known = {
         normalised(mention): entity.type
-        for shown in reversed(context.demonstrations)  # so that the first one counts
+        for shown in reversed(context.demonstrations)  # the first one counts
         for entity, mention in ((shown.tail, shown.tail_text), (shown.head, shown.head_text))
         if entity.type
     }

@@ -1,4 +1,4 @@
-"""Run a generation in rounds: each unfinished chain drafts a sample, then all drafts are judged.
+"""Runs a generation in rounds: each unfinished chain drafts a sample, then all drafts are judged.
 
 The outcome depends only on the inputs and the drafts. A resumed run takes its drafts from the
 journal and repeats the calls of `Backend.prefill` in the same order and with the same shapes, so

@@ -1,4 +1,4 @@
-"""Generate samples from input files to output files, as `relgen generate` does."""
+"""Generates samples from input files to output files, as `relgen generate` does."""
 
 from __future__ import annotations
 
@@ -144,8 +144,7 @@ def chosen_relations(
 ) -> list[Relation]:
     """Return the relations to generate for, in the schema's order.
 
-    Raises:
-        InputError: a relation is unknown, in the other half, or without a labelled sample.
+    Raises InputError for one that is unknown, in the other half, or without a labelled sample.
     """
     labels = list(schema.labels)
     if settings.half is not None:

@@ -1,4 +1,4 @@
-"""Define the settings of a generation and of a server, for YAML, command line and Python.
+"""Defines the settings of a generation and of a server, for YAML, command line and Python.
 
 The defaults are the paper's (Li, Dai, Li, ACL 2025). Input and output files are arguments of
 `relgen.generation.generate` instead.
@@ -214,8 +214,8 @@ class GenerationSettings:
     relations: tuple[str, ...] | None = None
     """Generate for these relations only; by default for all that have a labelled sample."""
     shard: str | None = None
-    """Generate for one part of the relations, such as 2/4, to use several machines;
-    `relgen generate --merge 4` joins the parts.
+    """Generate for one shard of the relations, such as 2/4, to use several machines;
+    `relgen generate --merge 4` merges the shards.
     """
     server: ServerSettings | None = None
     """Settings of a server, for backend openai."""
@@ -254,7 +254,7 @@ class GenerationSettings:
 
     @property
     def answer_samples(self) -> int:
-        """The number of samples that one request asks for: 1 in OBO."""
+        """Return the number of samples that one request asks for: 1 in OBO."""
         return 1 if self.mode == "obo" else self.per_answer or self.samples
 
     def identity(self) -> dict[str, Any]:
@@ -282,4 +282,4 @@ class GenerateOptions(GenerationSettings):
     force: bool = False
     """Replace the output of other settings or inputs."""
     merge: PositiveInt | None = None
-    """Write nothing new: join the N parts that --shard 1/N to N/N have written."""
+    """Merge the N shards that --shard 1/N to N/N have written, instead of generating."""

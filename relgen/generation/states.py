@@ -1,4 +1,4 @@
-"""Track the state of a generation: relations that need samples, and their chains.
+"""Tracks the state of a generation: relations that need samples, and their chains.
 
 A chain is one run over one relation. In OBO it starts from one labelled demonstration, to which it
 adds its accepted samples. In AAO each of its requests shows different labelled samples.
@@ -18,22 +18,14 @@ from relgen.generation.settings import GenerationSettings
 
 @dataclass(slots=True)
 class ChainState:
-    """The state of one chain.
+    """The state of one chain."""
 
-    Args:
-        number: index among all chains of the generation.
-        index: index among the chains of its relation.
-        humans: the relation's labelled samples, shuffled with the seed.
-        step: accepted samples so far (OBO) or requests so far (AAO).
-        attempt: drafts rejected at this step (OBO).
-    """
-
-    number: int
-    index: int
-    humans: Sequence[Sample]
+    number: int  # among all chains of the generation
+    index: int  # among the chains of its relation
+    humans: Sequence[Sample]  # the relation's labelled samples, shuffled with the seed
     accepted: list[Sample] = field(default_factory=list)
-    step: int = 0
-    attempt: int = 0
+    step: int = 0  # accepted samples so far (OBO) or requests so far (AAO)
+    attempt: int = 0  # drafts rejected at this step (OBO)
 
     def demonstrations(self, settings: GenerationSettings) -> list[Sample]:
         """Return the samples to show in the next prompt."""

@@ -1,4 +1,4 @@
-"""Replaces the layers of a model by faster ones, by the model's use."""
+"""Replaces layers by faster ones, depending on what the model is used for."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from relgen.kernels.switch import Kernel, in_use
 
 Use = Literal["reading", "training", "generation", "classifier"]
 Replacement = Callable[[nn.Module], nn.Module | None]
-"""Returns another module with a module's weights under the same names, or None to keep it."""
+"""Maps a module to a faster one with the same weights, or to None to keep it."""
 
 # in this order: a later one may replace layers that an earlier one made
 _REPLACEMENTS: dict[Use, dict[Kernel, Replacement]] = {

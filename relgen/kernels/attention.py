@@ -1,4 +1,4 @@
-"""The attention function that relgen's language models are loaded with.
+"""The attention function of language models that relgen loads.
 
 It is transformers' own, except that a model's keyword argument `attend`, which transformers passes
 on to this function, computes attention instead: packed prefix trees and drafts that share a prompt
@@ -28,12 +28,8 @@ def grouped_attention(
 ) -> Tensor:
     """Return `scaled_dot_product_attention` for grouped heads, (B, H, T, D).
 
-    Args:
-        query: (B, H, T, D).
-        key: (B, G, L, D), H a multiple of G.
-        value: (B, G, L, D).
-        mask: broadcasts to (B, H, T, L); bool, True where a query sees a key.
-        options: `is_causal`, `dropout_p`, `scale`.
+    `query` is (B, H, T, D), `key` and `value` are (B, G, L, D), H a multiple of G. The mask is True
+    where a query sees a key, and broadcasts to (B, H, T, L).
     """
     groups = query.shape[1] // key.shape[1]
     # on a GPU, a mask beside grouped keys and values would rule out the fast kernels
@@ -58,16 +54,8 @@ def attention_forward(
 ) -> tuple[Tensor, None]:
     """Return the attention of one layer, (B, T, H, D), and no weights; transformers calls this.
 
-    Args:
-        module: the attention layer.
-        query: (B, H, T, D).
-        key: (B, G, L, D).
-        value: (B, G, L, D).
-        attention_mask: broadcasts to (B, H, T, L), or None; `attend` does not get it.
-        dropout: on the scores.
-        scaling: of the scores; 1/√D when None.
-        attend: computes attention instead.
-        kwargs: other options of transformers.
+    `query` is (B, H, T, D), `key` and `value` are (B, G, L, D); `attention_mask`, which `attend`
+    does not get, broadcasts to (B, H, T, L). The scale of the scores is 1/√D when None.
 
     Raises:
         ValueError: the layer needs an option that `attend` does not support: dropout on the scores,

@@ -4,7 +4,7 @@
 
 autograd keeps both projections, the activation and the product, each as wide as the layer. Here the
 last two are recomputed from the first two. `down` is computed with its LoRA adapter as in
-`relgen.kernels.fused_lora`; what that leaves to PEFT, this does too.
+`relgen.kernels.fused_lora`; the same cases are left to PEFT.
 """
 
 from __future__ import annotations
@@ -77,7 +77,6 @@ class FusedGated(nn.Module):
         self.act_fn = part.act_fn
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (…, D) to (…, D)."""
         gate, up, last = self.gate_proj(x), self.up_proj(x), self.down_proj
         name = last.fusable(gate) if isinstance(last, FusedLinear) else None
         # hooks run only if the layer is called

@@ -47,7 +47,6 @@ class FusedNorm(nn.Module):
         self.weight, self.variance_epsilon = norm.weight, norm.variance_epsilon
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (…, D) to (…, D)."""
         weight, epsilon = self.weight, self.variance_epsilon
         if weight.requires_grad or x.dtype != weight.dtype or x.itemsize < 4 or has_autocast(x):
             # as transformers computes it

@@ -33,7 +33,7 @@ _LOG2_E = math.log2(math.e)
 def logits_at_once(device: str) -> int:
     """Return how many logits to compute at once: 16 MiB on a CPU, 64 MiB on other devices.
 
-    There, launching smaller parts would take longer than computing them.
+    On a GPU, launching smaller kernels costs more than it saves.
     """
     return 1 << 22 if device == "cpu" else 1 << 24
 
@@ -54,7 +54,7 @@ def head_log_probabilities(head: nn.Module, states: Tensor, ids: Tensor) -> Tens
 
 
 def token_log_probabilities(logits: Tensor, ids: Tensor) -> Tensor:
-    """Return the log-probability of each id, (T,), of logits (T, V); half precision in float32."""
+    """Return the log-probability of each id, (T,), of logits (T, V), in float32 or wider."""
     if logits.dtype in (torch.bfloat16, torch.float16):
         logits = logits.float()
     # one pass over the vocabulary; gather and logsumexp would be several

@@ -1,4 +1,4 @@
-"""Matrix products in float32 on a CPU, by the faster library.
+"""Matrix products in float32 on a CPU, by oneDNN where it beats MKL.
 
 torch uses Intel's MKL, which uses AVX-512 on Intel's processors only. oneDNN, also a part of torch,
 takes less than half the time on AMD's processors with AVX-512, for eight rows as for a thousand.

@@ -1,4 +1,4 @@
-"""The switch of all kernels: the environment variable `RELGEN_KERNELS`.
+"""Reads the environment variable `RELGEN_KERNELS`, which turns kernels off.
 
     RELGEN_KERNELS=off             no kernels
     RELGEN_KERNELS=-norms,-head    all kernels but these
@@ -27,7 +27,7 @@ _VARIABLE = "RELGEN_KERNELS"
 
 
 def in_use(kernel: Kernel) -> bool:
-    """Return whether a kernel is switched on; raise InputError if the switch is malformed."""
+    """Return whether a kernel is switched on; raise InputError if `RELGEN_KERNELS` is malformed."""
     return kernel not in _left_out(os.environ.get(_VARIABLE, ""))
 
 
@@ -39,7 +39,7 @@ def _left_out(value: str) -> tuple[str, ...]:
     names = tuple(name.strip().removeprefix("-") for name in value.split(","))
     if not value.startswith("-") or not set(names) <= set(KERNELS):
         raise InputError(
-            "not a known form of the switch",
+            "unknown value",
             field=_VARIABLE,
             value=value,
             remedy=f"set it to off, or to the kernels to leave out, such as -norms,-head; "

@@ -118,7 +118,7 @@ def _read_labelled(train: str | Path, schema: RelationSchema) -> list[Sample]:
 
 
 def _states(reader: StateReader, labelled: Sequence[Sample], key: str) -> Tensor:
-    """Read the labelled samples: an experiment labels many sets with a probe fitted to the same."""
+    """Read the labelled samples; cached, since an experiment labels many sets with them."""
     if key not in _last_states:
         _last_states.clear()
         _last_states[key] = reader.read(labelled)
@@ -145,7 +145,7 @@ def _fit(
 
 def _relabel(sample: Sample, schema: RelationSchema, probabilities: Sequence[float]) -> Sample:
     read = Prediction.from_probabilities(sample.id, schema.labels, probabilities)
-    known = sample.provenance or {}  # a sample that is labelled again keeps its first intention
+    known = sample.provenance or {}  # relabelling keeps the first one
     relation = schema[read.relation]
     return replace(
         sample,

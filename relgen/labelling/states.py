@@ -65,17 +65,11 @@ def views(sample: Sample) -> tuple[View, View, View]:
 
 
 class SharedRow(NamedTuple):
-    """Texts with a common prefix as a tree: the common tokens, then those of each text.
-
-    Args:
-        ids: N tokens.
-        parents: index of the token before each; -1 for the first.
-        places: indices of the tokens whose states are needed.
-    """
+    """Texts with a common prefix as a tree: the common tokens, then those of each text."""
 
     ids: list[int]
-    parents: list[int]
-    places: list[int]
+    parents: list[int]  # index of the token before each; -1 for the first
+    places: list[int]  # indices of the tokens whose states are needed
 
 
 def share(texts: Sequence[tuple[Sequence[int], Sequence[int]]]) -> SharedRow:
@@ -91,11 +85,7 @@ def share(texts: Sequence[tuple[Sequence[int], Sequence[int]]]) -> SharedRow:
 
 
 class StateReader:
-    """Reads the hidden states of a language model: an embedded name, local folder or Hub id.
-
-    Raises:
-        InputError: the model cannot be found, or its tokenizer provides no offsets.
-    """
+    """Reads the hidden states of a language model: an embedded name, local folder or Hub id."""
 
     def __init__(self, model: str, dtype: DType, device: torch.device) -> None:
         self.tokenizer = load_tokenizer(model)
@@ -114,14 +104,12 @@ class StateReader:
 
     @torch.inference_mode()
     def read(self, samples: Sequence[Sample]) -> Tensor:
-        """Return the states of N samples: (N, 4, L, H), float32, on the CPU.
-
-        There are four slots (see `views`) and L layers; H is the model's width.
-        """
+        """Return the states of N samples in four slots (see `views`): (N, 4, L, H), on the CPU."""
         states = torch.empty(len(samples), len(EXCHANGED), len(self.layers), self.width)
         rows = [share([self._tokens(view) for view in views(sample)]) for sample in samples]
         for batch in length_batches([len(row.ids) for row in rows], _TOKENS_A_BATCH):
-            hidden = self._forward([rows[number] for number in batch])  # L times (B, T, H)
+            laid_out = _lay_out([rows[number] for number in batch], self.model.device)
+            hidden = layer_states(self.model, self._read, *laid_out)  # L times (B, T, H)
             for place, number in enumerate(batch):
                 taken = [layer[place, rows[number].places] for layer in hidden]  # L times (4, H)
                 states[number] = torch.stack(taken, dim=1).float().cpu()
@@ -138,9 +126,6 @@ class StateReader:
             for end in view.ends
         ]
         return list(encoded["input_ids"]), places
-
-    def _forward(self, rows: Sequence[SharedRow]) -> list[Tensor]:
-        return layer_states(self.model, self._read, *_lay_out(rows, self.model.device))
 
 
 def layer_states(

@@ -1,4 +1,4 @@
-"""Language models by name, whole or in 4 bits; adapters are in `relgen.models.lora`."""
+"""Loads language models by name, unquantised or in 4 bits; adapters are in `relgen.models.lora`."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def find_device(name: str | None) -> torch.device:
             f"this device cannot be used: {str(error).splitlines()[0]}",
             field="device",
             value=name,
-            remedy="use cpu, or do not set a device",
+            remedy="set it to cpu, or leave it out",
         ) from error
     return device
 
@@ -200,7 +200,7 @@ def missing_model(name: str) -> Iterator[None]:
         if isinstance(error, ValueError) and not str(error).startswith(absent):
             raise
         raise InputError(
-            "no such model here: not an embedded name, a folder with a model, or in the local Hub "
+            "no such model: neither an embedded name, nor a model's folder, nor in the local Hub "
             "cache",
             field="model",
             value=name,

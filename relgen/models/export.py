@@ -27,11 +27,8 @@ def export_merged(
 
     An adapter that was tuned on a quantised base is merged into the base before quantisation.
 
-    Args:
-        adapter: folder that `relgen dpo fit` or PEFT wrote.
-        model: the base; by default the one that the adapter names.
-        dtype: of the merged weights; by default that of the base.
-        force: replace an earlier export at `out`.
+    `model` is the base, by default the one that the adapter names, and `dtype` that of the merged
+    weights, by default the base's. `force` replaces an earlier export at `out`.
 
     Raises:
         InputError: no adapter, no such base or another one than the adapter's, or `out` exists.

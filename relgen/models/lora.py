@@ -29,9 +29,9 @@ def add_lora(
     target_modules: str | Sequence[str] = "all-linear",
     seed: int = 0,
 ) -> PeftModel:
-    """Put a fresh LoRA adapter on a model, quantised or not; everything else is frozen.
+    """Add a new LoRA adapter to a model, quantised or not, and freeze everything else.
 
-    B is zero, so that the policy starts equal to the reference.
+    B is zero, so that the policy equals the reference at first.
 
     Args:
         alpha: the update is scaled by alpha / rank.
@@ -110,12 +110,8 @@ def save_adapter(
 ) -> None:
     """Save the adapter in PEFT's format, with `ADAPTER_FILE`; atomically.
 
-    Args:
-        folder: is replaced.
-        base_model: name of the base.
-        weights: whole weights of a sharded policy's adapter, under their names in the policy; by
-            default the policy's own.
-        base_fingerprint: by default computed from the policy.
+    `weights` are whole weights of a sharded policy's adapter, under their names in the policy; by
+    default, they and `base_fingerprint` are the policy's own.
     """
     for config in policy.peft_config.values():
         config.base_model_name_or_path = base_model
@@ -145,7 +141,7 @@ def find_adapter(folder: Path) -> Path:
 
 
 def load_adapter(model: PreTrainedModel, folder: str | Path) -> PeftModel:
-    """Put a saved adapter on its base model, for inference.
+    """Load a saved adapter onto its base model, for inference.
 
     Raises:
         InputError: no adapter in the folder, or one for another base model.

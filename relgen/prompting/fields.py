@@ -76,15 +76,10 @@ def read_fields(raw: str, relation: Relation) -> Sample | str:
 
 @dataclass(frozen=True, slots=True)
 class FieldPromptWriter:
-    """Writes prompts for one model, as `PromptWriter` does.
-
-    Args:
-        format: text of the model's chat template around the modules.
-        types: the entity types of the schema and the labelled samples.
-    """
+    """Writes prompts for one model, as `PromptWriter` does."""
 
     format: PromptFormat
-    types: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()  # those of the schema and the labelled samples
 
     def prompt(
         self, relation: Relation, demonstrations: Iterable[Sample], number: int = 1

@@ -30,19 +30,12 @@ _ANSWER_MARK = "relgen-answer"
 
 @dataclass(frozen=True, slots=True)
 class PromptFormat:
-    """Text of a model's chat template around the modules.
+    """Text of a model's chat template around the modules."""
 
-    Args:
-        opening: before the Task Description.
-        middle: between the Task Description and the Relation Explanation.
-        cue: after the last demonstration, before the model's answer.
-        terminator: after the answer. Its first token stops the generation.
-    """
-
-    opening: str
-    middle: str
-    cue: str
-    terminator: str
+    opening: str  # before the Task Description
+    middle: str  # between the Task Description and the Relation Explanation
+    cue: str  # after the last demonstration, before the model's answer
+    terminator: str  # after the answer; its first token stops the generation
 
     def prompt(self, task: str, request: str, demonstrations: Iterable[str]) -> Prompt:
         """Return the prompt of a Task Description, a request, and a line for each demonstration."""
@@ -69,7 +62,7 @@ def prompt_format(tokenizer: PreTrainedTokenizerBase) -> PromptFormat:
     user = {"role": "user", "content": _USER_MARK}
     try:
         text = _chat(tokenizer, [{"role": "system", "content": _SYSTEM_MARK}, user])
-    except Exception:  # templates may raise anything
+    except Exception:  # a template may raise any exception
         text = ""
     if _SYSTEM_MARK not in text:
         user = {"role": "user", "content": f"{_SYSTEM_MARK}\n\n{_USER_MARK}"}

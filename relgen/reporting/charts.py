@@ -100,12 +100,8 @@ def line_chart(
 ) -> Chart | None:
     """Draw the finite points of lines; None if there are none.
 
-    Lines with the same label share a style and an entry of the legend.
-
-    Args:
-        title: the chart's title.
-        series: the label and the points (step, value) of each line, ordered by step.
-        x_label: label of the horizontal axis.
+    `series` are the label and the points (step, value) of each line, ordered by step. Lines with
+    the same label share a style and an entry of the legend.
     """
     finite = [
         (label, [p for p in points if all(map(math.isfinite, p))]) for label, points in series

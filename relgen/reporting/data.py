@@ -65,7 +65,6 @@ class Run:
 
     @property
     def corpus(self) -> str:
-        """Return the corpus's name."""
         return str(self.results.get("corpus") or "")
 
     @property

@@ -1,4 +1,4 @@
-"""Words the report's headline, and collects the facts for its summary."""
+"""Writes the report's headline, and collects the facts for its summary."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _paired(run: Run, arm: str, classifier: str, score: str) -> list[tuple[float
 
 
 def what_was_done(run: Run) -> dict[str, Any]:
-    """Return what the summary in `notes.j2` says beside the run's own figures."""
+    """Return the facts for the summary in `notes.j2`."""
     whole = [arm for arm in run.arm_names if not is_part(arm)]
     ways = dict.fromkeys(generation_of(arm) for arm in whole or run.arm_names)
     scores = (one for arm in run.arms for one in run.jsons(*arm.files.get("scores", [])))

@@ -25,12 +25,9 @@ from relgen.reporting.data import Run, load_run
 def write_report(
     folder: str | Path, out: str | Path | None = None, *, human_sentences: bool = True
 ) -> tuple[Path, Path]:
-    """Write `report.html` and `report.md` of a run, and return their paths.
+    """Write `report.html` and `report.md` of a run, by default to its folder; return their paths.
 
-    Args:
-        folder: the run's folder.
-        out: the folder for the two files; by default the run's.
-        human_sentences: False hides the corpus's own sentences, whatever its licence.
+    Without `human_sentences`, the corpus's own sentences are hidden, whatever its licence.
 
     Raises:
         InputError: `results.json` does not exist or is malformed.

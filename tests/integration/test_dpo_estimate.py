@@ -104,4 +104,4 @@ def test_a_classifier_has_no_estimate(
     data = ["--data.schema", "everyday", "--data.human", "x.jsonl"]
     code = cli.main(["classifier", "fit", "-c", "classifier/entity_marker", "--estimate", *data])
     assert code == 2
-    assert "only `relgen dpo fit` can be estimated" in capsys.readouterr().err
+    assert "works with `relgen dpo fit` only" in capsys.readouterr().err

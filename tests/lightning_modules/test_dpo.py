@@ -4,90 +4,30 @@ from __future__ import annotations
 
 import json
 import math
-from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.loggers import TensorBoardLogger
-from peft import PeftModel
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import lightning_modules.dpo as dpo_module
-from datamodules.preferences import PreferenceDataModule
 from lightning_modules.dpo import DPOModule, check_base_in_eval
 from relgen.common.errors import InputError
 from relgen.dpo.logps import tree_log_probabilities
-from relgen.dpo.preference_pairs import write_chains
 from relgen.dpo.prefix_tree import micro_batches, pack
 from relgen.kernels import in_use
-from relgen.models.causal_lm import load_language_model
 from tests import tiny
-from tests.relgen.dpo.dense import dense_log_probabilities
+from tests.lightning_modules.dpo_runs import Losses, data, module, trainer, write_files
 
 
 class InterruptedRunError(Exception):
     """What stops a run half-way."""
 
 
-class Losses(Callback):
-    """Remembers the loss of each step, bit by bit."""
-
-    def __init__(self) -> None:
-        self.values: list[float] = []
-
-    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
-        self.values.append(outputs["loss"].item())
-
-
-@pytest.fixture(autouse=True)
-def _cache(tmp_path, monkeypatch):
-    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "datasets")
-
-
 @pytest.fixture
 def files(tmp_path: Path) -> dict[str, str]:
-    model = tiny.save_model(tmp_path / "base")
-    chains = [tiny.chain(pairs, name=f"cause#{pairs}") for pairs in (1, 2, 3, 4)]
-    write_chains(tmp_path / "chains.jsonl", chains)
-    tiny.SCHEMA.save(tmp_path / "schema.yaml")
-    return {
-        "model": model,
-        "chains": str(tmp_path / "chains.jsonl"),
-        "schema": str(tmp_path / "schema.yaml"),
-    }
-
-
-def module(files: dict[str, str], **options) -> DPOModule:
-    settings = {
-        "lora_rank": 4,
-        "lora_alpha": 8,
-        "optimizer": partial(torch.optim.AdamW, lr=1e-2),
-        **options,
-    }
-    return DPOModule(model=files["model"], **settings)
-
-
-def data(files: dict[str, str], **options) -> PreferenceDataModule:
-    settings = {"max_length": 2048, "token_budget": 2000, "seed": 1, **options}
-    return PreferenceDataModule(files["chains"], files["schema"], model=files["model"], **settings)
-
-
-def trainer(folder: Path, *callbacks: Callback, **options) -> Trainer:
-    settings = {
-        "max_epochs": 2,
-        "log_every_n_steps": 1,
-        "logger": False,
-        "enable_checkpointing": any(isinstance(c, ModelCheckpoint) for c in callbacks),
-        "enable_progress_bar": False,
-        "enable_model_summary": False,
-        "accelerator": "cpu",
-        "devices": 1,
-        **options,
-    }
-    return Trainer(default_root_dir=folder, callbacks=list(callbacks), **settings)
+    return write_files(tmp_path)
 
 
 def history(folder: Path) -> list[dict]:
@@ -262,18 +202,6 @@ def test_checkpoint_of_another_adapter_or_base_is_refused(files, tmp_path):
         DPOModule.load_from_checkpoint(tmp_path / "partial.ckpt")
 
 
-def test_adapter_folder_loads_with_peft(files, tmp_path):
-    dpo = module(files)
-    trainer(tmp_path / "run").fit(dpo, data(files))
-    base = load_language_model(files["model"], attention="sdpa")
-    loaded = PeftModel.from_pretrained(base, str(tmp_path / "run/adapter")).eval()
-    batch = pack([tiny.chain_tokens(3)])
-    with torch.no_grad():
-        got = dense_log_probabilities(loaded, batch)
-        wanted = tree_log_probabilities(dpo.policy, batch)
-    torch.testing.assert_close(got.chosen, wanted.chosen, rtol=1e-5, atol=1e-5)
-
-
 def test_only_the_adapter_trains_and_the_base_stays_in_eval(files):
     dpo = module(files, lora_dropout=0.1, gradient_checkpointing=True)
     dpo.configure_model()
@@ -356,24 +284,6 @@ def test_bad_settings_are_refused_when_made(files):
         module(files, beta=0.0)
     with pytest.raises(InputError, match="branch_tokens': must be a whole number above 0"):
         module(files, branch_tokens=0)
-
-
-def test_samples_are_written_and_do_not_disturb_the_run(files, tmp_path):
-    plain, sampled = Losses(), Losses()
-    torch.manual_seed(7)
-    trainer(tmp_path / "a", plain).fit(module(files, lora_dropout=0.2), data(files))
-    torch.manual_seed(7)
-    board = TensorBoardLogger(tmp_path / "b", default_hp_metric=False)
-    options = {"sample_every_n_steps": 1, "sample_count": 2, "gradient_checkpointing": True}
-    trainer(tmp_path / "b", sampled, logger=board).fit(
-        module(files, lora_dropout=0.2, **options), data(files)
-    )
-    assert sampled.values == pytest.approx(plain.values, rel=1e-4)
-    events = EventAccumulator(board.log_dir)
-    events.Reload()
-    texts = [tag for tag in events.Tags()["tensors"] if tag.startswith("samples/")]
-    assert sorted(texts) == ["samples/0/text_summary", "samples/1/text_summary"]
-    assert "rewards/margins" in events.Tags()["scalars"]
 
 
 def test_qlora_on_a_cpu(files, tmp_path):

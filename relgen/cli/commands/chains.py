@@ -1,4 +1,4 @@
-"""`relgen chains`: labelled samples to chains of preference pairs."""
+"""`relgen chains`: builds chains of preference pairs from labelled samples."""
 
 from __future__ import annotations
 

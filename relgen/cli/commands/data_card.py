@@ -1,10 +1,10 @@
-"""`relgen data card`: generated samples as a dataset folder with a card."""
+"""`relgen data card`: writes generated samples as a dataset folder with a card."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from relgen.common import check_outputs, read_text, refuse_foreign
+from relgen.common import check_outputs, read_text, refuse_foreign, unfinished
 from relgen.data import CardOptions as Options
 
 
@@ -17,5 +17,6 @@ def run(options: Options) -> None:
     # the tags that a card of ours has
     if not card.is_file() or "- synthetic\n- relgen\n" not in read_text(card):
         refuse_foreign([card, samples], "data card")
-    counts = write_dataset_folder(options)
+    with unfinished(options.out, "data card"):
+        counts = write_dataset_folder(options)
     print(f"{counts.total()} samples of {len(counts)} relations and a card -> {options.out}")

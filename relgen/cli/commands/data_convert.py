@@ -1,4 +1,4 @@
-"""`relgen data convert`: a corpus in one of the formats to samples.jsonl, with patched labels."""
+"""`relgen data convert`: converts a corpus to samples.jsonl, with patched labels if asked."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 from relgen.common import InputError, check_outputs
 from relgen.data import ConvertOptions as Options
-from relgen.data import ReadStatistics, Sample, load_schema, write_samples
+from relgen.data import RecordChecks, Sample, load_schema, write_samples
 from relgen.data.corpora import (
     LabelPatch,
     ReadOptions,
@@ -19,12 +19,13 @@ from relgen.data.corpora import (
 
 
 def run(options: Options) -> None:
-    """Convert, with one sample in memory at a time except for corpora of one document."""
+    """Convert the corpus; only formats that are one JSON document are held in memory."""
     source = find_corpus(options.input)
     check_outputs([options.out], [source, options.labels])
     if options.columns and options.format != "hub":
         raise InputError("only --format hub has columns", field="--columns", value=options.columns)
-    statistics, counts = ReadStatistics(), Counter[str]()
+    place = options.input if options.format == "hub" else source
+    checks, counts = RecordChecks(place, skip_bad=options.skip_bad), Counter[str]()
     renamed = _renamed(options)
     patch, unused = _patch(options, renamed), set(renamed)
     tacred = options.format == "tacred"
@@ -37,13 +38,8 @@ def run(options: Options) -> None:
             counts[sample.relation] += 1
             yield sample
 
-    samples = read_corpus(
-        options.format,
-        options.input if options.format == "hub" else source,
-        ReadOptions(options.split_name, options.mentions, options.columns),
-        skip_bad=options.skip_bad,
-        statistics=statistics,
-    )
+    reading = ReadOptions(options.split_name, options.mentions, options.columns)
+    samples = read_corpus(options.format, checks, reading)
     patched: Iterable[Sample] = converted(samples if patch is None else patch.apply(samples))
     if sys.stderr.isatty():
         from rich.console import Console
@@ -56,21 +52,21 @@ def run(options: Options) -> None:
     for label in sorted(unused):
         _warn(f"no sample has the label '{label}', which --rename names")
     if tacred:
-        read = statistics.read + statistics.skipped
+        read = checks.read + checks.skipped
         # what was malformed may have been in the patch, or not
-        kept = total if patch and patch.drop_others and not statistics.skipped else None
+        kept = total if patch and patch.drop_others and not checks.skipped else None
         if odd := unusual_tacred_size(options.input, options.split_name, read=read, kept=kept):
             _warn(odd)
-    print_skipped(statistics)
+    print_skipped(checks)
     print(f"{total} samples of {len(counts)} relations -> {options.out}")
 
 
-def print_skipped(statistics: ReadStatistics) -> None:
-    """Print the doubts and the number of malformed records left out, where there are any."""
-    for doubt in statistics.doubts:
+def print_skipped(checks: RecordChecks) -> None:
+    """Print warnings about doubtful samples, and how many malformed records were left out."""
+    for doubt in checks.doubts:
         _warn(doubt)
-    if skipped := statistics.skipped:
-        print(f"{skipped} malformed records left out, the first: {statistics.problems[0]}")
+    if skipped := checks.skipped:
+        print(f"{skipped} malformed records left out, the first: {checks.problems[0]}")
 
 
 def _patch(options: Options, renamed: Collection[str]) -> LabelPatch | None:

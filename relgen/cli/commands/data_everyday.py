@@ -1,4 +1,4 @@
-"""`relgen data everyday`: the shipped corpus as files."""
+"""`relgen data everyday`: writes the shipped corpus."""
 
 from __future__ import annotations
 
@@ -9,6 +9,5 @@ from relgen.data.corpora import save_everyday
 
 
 def run(options: Options) -> None:
-    """Write the files."""
     save_everyday(options.out)
     print(f"train, dev and test samples, schema.yaml and README.md -> {Path(options.out)}")

@@ -1,4 +1,4 @@
-"""`relgen data schema`: descriptions of relations, such as FewRel's, to schema.yaml."""
+"""`relgen data schema`: builds a schema from descriptions of relations, such as FewRel's."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from relgen.common import POSITIONAL
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """Make a schema from names and descriptions of relations.
+    """Build a schema from names and descriptions of relations.
 
     The file is one like FewRel's and wiki80's pid2name.json,
     {"P177": ["crosses", "obstacle that a bridge …"], …}: name and description become the
@@ -22,7 +22,7 @@ class Options:
     out: str
     """Schema file to write (schema.yaml)."""
     samples: tuple[str, ...] = ()
-    """Files of samples whose relations to take; by default all that are described."""
+    """Samples files: keep only the relations that occur in them; by default all."""
     name: str | None = None
     """Name of the schema; by default that of --out."""
     negative: str | None = None

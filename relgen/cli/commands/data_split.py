@@ -1,4 +1,4 @@
-"""`relgen data split`: K samples of each relation, and a development set."""
+"""`relgen data split`: draws K samples of each relation, and a development set."""
 
 from __future__ import annotations
 
@@ -8,9 +8,17 @@ from pathlib import Path
 
 from relgen import __version__
 from relgen.cli.commands.data_convert import print_skipped
-from relgen.common import check_outputs, content_hash, read_json, refuse_foreign, write_json
+from relgen.common import (
+    check_outputs,
+    content_hash,
+    read_json,
+    refuse_foreign,
+    unfinished,
+    write_json,
+)
 from relgen.data import (
-    ReadStatistics,
+    RecordChecks,
+    checked_samples,
     iter_samples,
     load_schema,
     read_samples,
@@ -29,12 +37,9 @@ def run(options: Options) -> None:
     named = _split_before(manifest_path)
     refuse_foreign([path for path in written if path.stem not in named], "data split")
     schema = load_schema(options.schema) if options.schema else None
-    statistics = ReadStatistics()
-    samples = read_samples(
-        options.samples, skip_bad=options.skip_bad, schema=schema, statistics=statistics
-    )
+    checks = RecordChecks(options.samples, skip_bad=options.skip_bad)
     result = split(
-        samples,
+        list(checked_samples(checks, schema)),
         schema,
         shots=options.shots,
         seed=options.seed,
@@ -42,14 +47,7 @@ def run(options: Options) -> None:
         dev_samples=read_samples(options.dev_from, schema=schema) if options.dev_from else None,
         exclude=iter_samples(options.exclude) if options.exclude else (),
     )
-    # the manifest goes first and comes back last: a folder with one holds a whole split
-    manifest_path.unlink(missing_ok=True)
     parts = {"train": result.train, "dev": result.dev}
-    for name, part in parts.items():
-        if part:
-            write_samples(out / f"{name}.jsonl", part)
-        else:
-            (out / f"{name}.jsonl").unlink(missing_ok=True)
     source, *others = (
         {"file": Path(path).name, "sha256": content_hash(path)}
         for path in (options.samples, options.dev_from, options.exclude)
@@ -66,8 +64,16 @@ def run(options: Options) -> None:
         "warnings": result.warnings,
         "ids": {name: [sample.id for sample in part] for name, part in parts.items()},
     }
-    write_json(manifest_path, manifest)
-    print_skipped(statistics)
+    with unfinished(out, "data split"):
+        # the manifest is removed first and written last: a folder that has one is complete
+        manifest_path.unlink(missing_ok=True)
+        for path, part in zip(written, parts.values(), strict=True):
+            if part:
+                write_samples(path, part)
+            else:
+                path.unlink(missing_ok=True)
+        write_json(manifest_path, manifest)
+    print_skipped(checks)
     for warning in result.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     print(f"{len(result.train)} training and {len(result.dev)} development samples -> {out}")

@@ -1,4 +1,4 @@
-"""`relgen direct`: the language model as the classifier."""
+"""`relgen direct`: classifies sentences with a language model."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from relgen.evaluation import DirectOptions as Options
 
 
 def run(options: Options) -> None:
-    """Ask, and print the score."""
+    """Classify the test sentences, and print the score."""
     from relgen.evaluation import classify
 
     summary = classify(options)

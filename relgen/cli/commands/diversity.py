@@ -1,4 +1,4 @@
-"""`relgen diversity`: how different the samples of each relation are."""
+"""`relgen diversity`: measures how different the samples of each relation are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`relgen export`: a tuned model for other programs."""
+"""`relgen export`: merges an adapter into its base model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Options:
     out: str
     """Folder to write."""
     merge: bool = False
-    """Make the adapter part of the weights (needed)."""
+    """Merge the adapter into the weights (required)."""
     model: str | None = None
     """Base model; by default the one that the adapter names."""
     dtype: DType | None = None
@@ -29,13 +29,13 @@ class Options:
 
 
 def run(options: Options) -> None:
-    """Merge, and print where the model is."""
+    """Merge the adapter, and print the model's folder."""
     if not options.merge:
         raise InputError(
             "an adapter needs no export: servers that take adapters read its folder as it is",
             field="--merge",
             path=options.adapter,
-            remedy="give --merge for a model in one piece",
+            remedy="give --merge to merge it into the base model",
         )
     from relgen.models import export_merged
 

@@ -20,7 +20,7 @@ def run(options: Options) -> None:
     files: dict[str, Any] = {**inputs, "out": options.out, "force": options.force}
     if options.merge is not None:
         if options.shard is not None:
-            raise InputError("joins all parts and takes no --shard", field="--merge")
+            raise InputError("cannot be combined with --shard", field="--merge")
         _report(merge_shards(settings, options.merge, **files), settings, options.out)
         return
     report = generate(settings, **files)

@@ -1,4 +1,4 @@
-"""`relgen label`: labels generated samples by what a language model reads in them."""
+"""`relgen label`: labels generated samples with a probe on a language model's hidden states."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`relgen report`: the page and the Markdown of finished experiments."""
+"""`relgen report`: writes reports of finished experiments."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def run(options: Options) -> None:
                 "this grid is not finished: some of its cells have no results yet",
                 path=folder,
                 value=unfinished,
-                remedy=f"run it to its end: relgen run … --out {folder}",
+                remedy=f"run it to the end: relgen run … --out {folder}",
             )
         titles = {"title": grid["name"], "settings": grid["settings"]}
         paths = write_comparison(cells, out or folder, **titles, **shown)
@@ -82,25 +82,21 @@ def _grid(folder: Path) -> dict[str, Any] | None:
 
 
 def _labelled(given: list[Path]) -> dict[str, Path]:
-    """Return folders by their names, or by their paths where two share a name. A grid is its cells.
-
-    Raises:
-        InputError: fewer than two runs, or one of them twice.
-    """
+    """Return folders by their names, or by their paths where two share a name; a grid's cells."""
     folders: list[Path] = []
     for folder in given:
         grid = _grid(folder) or {"cells": [""]}
         folders += [folder / cell for cell in grid["cells"]]
     if len(folders) < 2:
         raise InputError(
-            "one run cannot be compared with itself",
+            "at least two runs are needed for a comparison",
             field="--compare",
             value=str(folders[0]),
-            remedy=f"name another one as well, or leave --compare out: relgen report {given[0]}",
+            remedy=f"add another folder, or drop --compare: relgen report {given[0]}",
         )
     names = [folder.resolve().name for folder in folders]
     if len(set(names)) < len(names):
         names = [str(folder) for folder in folders]
     if len(set(names)) < len(names):
-        raise InputError("names a folder twice", field="--compare", value=names)
+        raise InputError("lists a folder twice", field="--compare", value=names)
     return dict(zip(names, folders, strict=True))

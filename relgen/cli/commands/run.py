@@ -1,4 +1,4 @@
-"""`relgen run`: an experiment from beginning to end, continued where it was stopped."""
+"""`relgen run`: runs all stages of an experiment, or resumes an interrupted run."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from relgen.data.corpora.reading import Reader as Reader
 from relgen.data.corpora.reading import ReadOptions as ReadOptions
 from relgen.data.corpora.tacred import unusual_tacred_size as unusual_tacred_size
 from relgen.data.samples import Sample, checked_samples
-from relgen.data.validation import ReadStatistics, RecordChecks
+from relgen.data.validation import RecordChecks
 
 
 class Format(NamedTuple):
@@ -46,32 +46,20 @@ FORMATS: dict[str, Format] = {
         tagged.read, "a label, a tab and a sentence with <head>…</head>, <tail>…</tail>"
     ),
     "jsonl": Format(
-        lambda path, checks, options: checked_samples(path, checks), "samples.jsonl, to check it"
+        lambda path, checks, options: checked_samples(checks), "samples.jsonl, to check it"
     ),
     "hub": Format(hub.read, "a Hub id, or a folder or file that `datasets` loads"),
 }
 
 
 def read_corpus(
-    name: str,
-    path: str | Path,
-    options: ReadOptions | None = None,
-    *,
-    skip_bad: bool = False,
-    statistics: ReadStatistics | None = None,
+    name: str, checks: RecordChecks, options: ReadOptions | None = None
 ) -> Iterator[Sample]:
-    """Yield the samples of a corpus: a file, folder or Hub id in the format `name`.
-
-    `skip_bad` and `statistics` are those of `iter_samples`.
-
-    Raises:
-        InputError: the format is unknown, or the corpus cannot be read.
-    """
+    """Yield the samples of the checks' file, folder or Hub id, in the format `name`."""
     if name not in FORMATS:
         remedy = f"use one of {', '.join(FORMATS)}"
         raise InputError("no such format", field="--format", value=name, remedy=remedy)
-    checks = RecordChecks(path, skip_bad=skip_bad, statistics=statistics)
-    yield from FORMATS[name].read(Path(path), checks, options or ReadOptions())
+    yield from FORMATS[name].read(Path(checks.path), checks, options or ReadOptions())
     checks.finish()
 
 

@@ -44,7 +44,7 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
                 if checks.passes(own_id, number):
                     yield sample
     if misplaced:
-        checks.statistics.doubts.append(
+        checks.doubts.append(
             f"{path}: the names of {len(misplaced)} entities are in the text, but not at `pos`; "
             f"first: {misplaced[0]}. In lines with `text`, `pos` counts characters, its end "
             "exclusive"

@@ -31,13 +31,8 @@ _REMEDY = (
 class LabelPatch:
     """New labels for some samples; the others are kept, or dropped with `drop_others`.
 
-    Attributes:
-        labels: the new label by sample id.
-        missing: the ids that no sample had so far.
-        others: number of samples seen so far that the patch does not name.
-
-    Raises:
-        InputError: the file does not map ids to relations, or maps an id to two relations.
+    `missing` are the ids that no sample had so far, and `others` is the number of samples so far
+    that the patch does not name.
     """
 
     def __init__(self, path: str | Path, *, drop_others: bool = False) -> None:
@@ -64,11 +59,7 @@ class LabelPatch:
                 raise InputError(problem, path=self.path, field=key, value=relation, remedy=remedy)
 
     def apply(self, samples: Iterable[Sample]) -> Iterator[Sample]:
-        """Yield the samples with their new labels.
-
-        Raises:
-            InputError: at the end, when the patch named none of the samples.
-        """
+        """Yield the samples with their new labels; raise InputError if the patch named none."""
         for sample in samples:
             if sample.id in self.labels:
                 self.missing.pop(sample.id, None)
@@ -102,5 +93,5 @@ def _read_labels(path: str | Path) -> dict[str, str]:
                 problem, at = "an entry must be an id and a relation, both strings", f"[{number}]"
                 raise InputError(problem, path=path, field=at, value=entry, remedy=_REMEDY)
     if not labels:
-        raise InputError("the patch names no sample", path=path, remedy=_REMEDY)
+        raise InputError("none of the samples is in the patch", path=path, remedy=_REMEDY)
     return labels

@@ -49,11 +49,7 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
 
 
 def parse_tagged(tagged: str) -> tuple[str, Entity, Entity]:
-    """Return the text, head (e1) and tail (e2) of a sentence with `<e1>` and `<e2>` tags.
-
-    Raises:
-        InputError: a tag is missing or occurs twice.
-    """
+    """Return the text, head (e1) and tail (e2) of a sentence with `<e1>` and `<e2>` tags."""
     text, *pieces = _TAG.split(tagged)  # a text, then tags, each with the text after it
     bounds: dict[str, int] = {}
     for tag, piece in zip(pieces[::2], pieces[1::2], strict=True):

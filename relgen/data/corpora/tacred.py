@@ -59,11 +59,8 @@ def unusual_tacred_size(
 ) -> str | None:
     """Return a warning when the number of samples is not that of a published split, or None.
 
-    Args:
-        path: its name may contain the split (`train.json`, `dev_rev.json`).
-        split_name: the split, if the user named it.
-        read: number of records in the file.
-        kept: number of records left after Re-TACRED's patch, if known.
+    `read` is the number of records in the file, whose name may contain the split (`dev_rev.json`);
+    `kept` is the number left after Re-TACRED's patch, if known.
     """
     words = re.split(r"[^a-z]+", (split_name or Path(path).stem).lower())
     named = next((name for name in TACRED if name in words), None)

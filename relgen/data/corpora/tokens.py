@@ -41,12 +41,9 @@ class TokenText:
 
     @classmethod
     def join(cls, tokens: Any, field: str) -> TokenText:
-        """Join a decoded JSON list of tokens, each made `readable`.
+        """Join tokens, each made `readable`; raise InputError unless they are a list of strings.
 
         White space within a token becomes a single space; an empty token adds none.
-
-        Raises:
-            InputError: the value of `field` is something else.
         """
         if not isinstance(tokens, list) or {type(token) for token in tokens} != {str}:
             raise InputError("must be a list of strings, and not empty", field=field, value=tokens)
@@ -59,11 +56,7 @@ class TokenText:
         return cls(text, tuple(starts), tuple(ends))
 
     def entity(self, start: int, end: int, *, field: str, kind: str | None = None) -> Entity:
-        """Return the mention from token `start` to `end` (exclusive), in characters.
-
-        Raises:
-            InputError: the span is empty or out of range.
-        """
+        """Return the mention from token `start` to `end` (exclusive), in characters."""
         size = len(self.starts)
         if not 0 <= start < end <= size:
             problem = f"token offsets must satisfy 0 <= start < end <= {size}, the token count"

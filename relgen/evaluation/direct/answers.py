@@ -17,28 +17,18 @@ from relgen.data import RelationSchema
 
 
 class AnswerTrie(NamedTuple):
-    """R answers as N tokens, each after its parent.
+    """R answers as N tokens, each after its parent."""
 
-    Args:
-        ids: (N,), token ids.
-        parents: (N,), index of the preceding token; -1 at the start of an answer.
-        paths: the indices of each answer's tokens.
-    """
-
-    ids: Tensor
-    parents: Tensor
-    paths: tuple[tuple[int, ...], ...]
+    ids: Tensor  # (N,)
+    parents: Tensor  # (N,), index of the preceding token; -1 at the start of an answer
+    paths: tuple[tuple[int, ...], ...]  # the indices of each answer's tokens
 
 
 def build_trie(answers: Sequence[Sequence[int]]) -> AnswerTrie:
-    """Merge the common prefixes of answers.
+    """Merge the common prefixes of R answers, given as token ids.
 
-    Args:
-        answers: token ids of R answers; each ends with a terminator, so that none is a prefix of
-            another.
-
-    Raises:
-        ValueError: an answer is empty, or two are equal.
+    Each ends with a terminator, so that none is a prefix of another. Raises ValueError if an answer
+    is empty, or two are equal.
     """
     if not all(answers) or len(set(map(tuple, answers))) < len(answers):
         raise ValueError("answers must differ, and have at least one token")

@@ -30,11 +30,7 @@ from relgen.prompting import encode, prompt_format
 
 
 class DirectReader:
-    """A language model (embedded name, local folder or Hub id) that names relations of sentences.
-
-    Raises:
-        InputError: the model cannot be found, or has layers without full attention.
-    """
+    """A language model (embedded name, folder or Hub id) that names relations of sentences."""
 
     def __init__(
         self,
@@ -67,11 +63,7 @@ class DirectReader:
         self._states = _read_prefix(self.model, self.prefix)
 
     def question(self, sample: Sample) -> list[int]:
-        """Return the tokens of a sentence and of the cue, which follow the prefix.
-
-        Raises:
-            InputError: prefix, question and answer exceed the model's context window.
-        """
+        """Return the tokens of a sentence and of the cue; raise InputError if they do not fit."""
         tokens = [*encode(self.tokenizer, self.prompt.question(sample)), *self._cue]
         check_fits(
             len(self.prefix) + len(tokens),
@@ -84,11 +76,7 @@ class DirectReader:
 
     @torch.inference_mode()
     def log_probabilities(self, samples: Sequence[Sample]) -> Tensor:
-        """Return the log-probabilities of the trie's N tokens for B samples.
-
-        Returns:
-            (B, N), float32, on the CPU.
-        """
+        """Return the log-probabilities of the trie's N tokens for B samples, (B, N), on the CPU."""
         questions = [self.question(sample) for sample in samples]
         last = [len(question) - 1 for question in questions]
         trees = [

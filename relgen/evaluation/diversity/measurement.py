@@ -137,9 +137,7 @@ def mean_pairwise_cosine(total: Tensor, count: int) -> float:
     ‖Σv‖² = n + Σ_{i≠j} v_i·v_j, so the mean over the n(n − 1) ordered pairs is
     (‖Σv‖² − n) / (n(n − 1)).
 
-    Args:
-        total: (d,), sum of the vectors.
-        count: n, at least 2.
+    `total` (d,) is their sum, and n is at least 2.
     """
     return float(total.square().sum() - count) / (count * (count - 1))
 
@@ -151,9 +149,7 @@ def vendi_score(products: Tensor, count: int) -> float:
     Its non-zero eigenvalues are those of XᵀX. The score is 1 for n copies of a vector, and n for n
     orthogonal vectors.
 
-    Args:
-        products: (d, d), XᵀX.
-        count: n, at least 1.
+    `products` (d, d) is XᵀX, and n is at least 1.
     """
     eigenvalues = torch.linalg.eigvalsh(products / count).clamp(min=0)
     return torch.special.entr(eigenvalues).sum().exp().item()

@@ -1,4 +1,4 @@
-"""Define the interface of a backend: prefill prompts, then decode drafts."""
+"""Defines the interface of a backend: prefill prompts, then decode drafts."""
 
 from __future__ import annotations
 
@@ -14,37 +14,26 @@ Finish = Literal["stop", "length", "grammar"]
 
 @dataclass(frozen=True, slots=True)
 class DraftRequest:
-    """A request for one draft of at most `max_tokens`.
+    """A request for one draft."""
 
-    Args:
-        chain: number of the chain whose prompt it continues.
-        key: seed of the draft's random numbers: equal keys and prompts give equal drafts.
-        one_line: stop at the first line break after some text.
-        grammar: the form of the draft; None allows any.
-    """
-
-    chain: int
-    key: str
+    chain: int  # number of the chain whose prompt it continues
+    key: str  # seed of the random numbers: equal keys and prompts give equal drafts
     max_tokens: int
-    one_line: bool
-    grammar: GrammarSpec | None
+    one_line: bool  # stop at the first line break after some text
+    grammar: GrammarSpec | None  # the form of the draft; None allows any
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
     """A text that the model wrote.
 
-    Args:
-        text: without the stop token.
-        finish: `stop` (ended by itself), `length` (token limit) or `grammar` (no token allowed).
-        tokens: number of generated tokens, stop token included.
-        logprobs: for each line, the mean log-probability of its tokens (line break or stop token
-            included) under the unmodified policy; None if unknown.
+    `logprobs` has the mean log-probability of each line's tokens (line break or stop token
+    included) under the unmodified policy; None if unknown.
     """
 
-    text: str
-    finish: Finish
-    tokens: int
+    text: str  # without the stop token
+    finish: Finish  # ended by itself (`stop`), token limit (`length`), no token allowed (`grammar`)
+    tokens: int  # stop token included
     logprobs: tuple[float | None, ...]
 
 

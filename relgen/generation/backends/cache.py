@@ -33,7 +33,11 @@ class Placement(NamedTuple):
 
 
 class RaggedLayer(CacheLayerMixin):
-    """Keys and values of one layer, each (R, H, C, D): rows, heads, capacity in slots, width."""
+    """Keys and values of one layer, each (R, H, C, D): rows, heads, capacity in slots, width.
+
+    The values may be of another width than the keys: with multi-head latent attention, they are the
+    rotated part of the keys.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -69,14 +73,17 @@ class RaggedLayer(CacheLayerMixin):
 
     def grow(self, rows: int, length: int) -> None:
         """Enlarge the storage to at least `rows` rows of `length` slots."""
-        have_rows, heads, have_slots, width = self.held()[0].shape
+        have_rows, _, have_slots, _ = self.held()[0].shape
         if rows <= have_rows and length <= have_slots:
             return
         # by a quarter at least: growing copies everything
         slots = have_slots if length <= have_slots else max(length, have_slots + have_slots // 4)
-        shape = max(rows, have_rows), heads, -(-slots // _STEP) * _STEP, width
+        rows, slots = max(rows, have_rows), -(-slots // _STEP) * _STEP
         old = self.held()
-        self.keys, self.values = (pages_of_zeros(states, shape) for states in old)
+        self.keys, self.values = (
+            pages_of_zeros(states, (rows, states.shape[1], slots, states.shape[3]))
+            for states in old
+        )
         for states, new in zip(old, self.held(), strict=True):
             new[:have_rows, :, :have_slots] = states
 

@@ -1,4 +1,4 @@
-"""Find a local model's context window, and refuse prompts that exceed it.
+"""Finds a local model's context window, and refuses prompts that exceed it.
 
 Beyond the positions that it was trained on, a model writes noise. A server checks this itself.
 """

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from relgen.generation.backends.cache import RaggedCache
 from relgen.kernels import ATTENTION
+from relgen.models import random_texts
 
 _LOG2_E = math.log2(math.e)
 
@@ -28,7 +29,9 @@ def shares_prompts(model: Any, rows: Sequence[int]) -> bool:
     ours = model.config._attn_implementation == ATTENTION
     exact = model.dtype in (torch.float32, torch.float64)
     plain = model.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
-    return ours and exact and plain and len(set(rows)) < len(rows)
+    # multi-head latent attention caches other tensors than it attends to
+    latent = hasattr(model.config.get_text_config(), "kv_lora_rank")
+    return ours and exact and plain and not latent and len(set(rows)) < len(rows)
 
 
 class DraftCache(RaggedCache):
@@ -80,14 +83,8 @@ class DraftCache(RaggedCache):
     ) -> Tensor:
         """Return the attention of each draft to its chain's prompt and to its own tokens.
 
-        Args:
-            layer: index of the layer.
-            query: (B, H, 1, D), with H a multiple of G.
-            key, value: (B, G, T, D), of the drafts' own tokens.
-            scale: of the scores; 1/√D when None.
-
-        Returns:
-            (B, 1, H, D)
+        `query` is (B, H, 1, D), H a multiple of G; `key` and `value` of the drafts' own tokens are
+        (B, G, T, D). The scale of the scores is 1/√D when None. Returns (B, 1, H, D).
         """
         drafts, heads, _, width = query.shape
         groups = key.shape[1]
@@ -135,16 +132,37 @@ class DraftCache(RaggedCache):
 
 
 def _attend(scores: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return one part of a softmax attention, to base 2.
+    """Return one part of a softmax attention, to base 2; the scores (N, R, L) are overwritten.
 
-    Args:
-        scores: (N, R, L), overwritten.
-        values: (N, L, D).
-
-    Returns:
-        The values' sum (N, R, D), weighted by 2^(score - highest); the highest score and the sum of
-        the weights, both (N, R, 1).
+    It is the sum (N, R, D) of the values (N, L, D), weighted by 2^(score - highest), the highest
+    score and the sum of the weights, both (N, R, 1).
     """
     highest = scores.amax(-1, keepdim=True)
     weights = scores.sub_(highest).exp2_()
     return torch.bmm(weights, values), highest, weights.sum(-1, keepdim=True)
+
+
+def decoding_difference(model: Any) -> Tensor:
+    """Return how much logits after cached tokens differ from those of whole texts, (1 or 2, 3, V).
+
+    Two prompts are read in parts, then three drafts of two tokens each are decoded in a copy of
+    the prompt's row, and in one that drafts share where the architecture allows that. For
+    `relgen.models.check_architecture`.
+    """
+    prompts = random_texts(2, 15, 24)
+    drafts = random_texts(3, 2)
+    chains = [0, 1, 1]
+    texts = [prompts[chain] + ids for chain, ids in zip(chains, drafts, strict=True)]
+    whole = [model(input_ids=torch.tensor([ids]), use_cache=False).logits[0, -1] for ids in texts]
+    cache, copies = (RaggedCache(model.config.get_text_config().num_hidden_layers) for _ in "ab")
+    for start, end in ((0, 6), (6, None)):
+        cache.append(model, (0, 1), [ids[start:end] for ids in prompts])
+    copies.copy_rows(cache, chains)
+    caches, decoded = [copies], []
+    if shares_prompts(model, chains):
+        caches.append(DraftCache(cache, chains))
+    for decoding in caches:
+        for step in range(2):
+            found = decoding.append(model, range(3), [[ids[step]] for ids in drafts])
+        decoded.append(found)
+    return torch.stack(decoded) - torch.stack(whole)

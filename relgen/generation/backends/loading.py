@@ -1,4 +1,4 @@
-"""Find the engine that the settings name, and load its model on demand."""
+"""Finds the engine that the settings name, and loads its model on demand."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def find_engine(settings: GenerationSettings, journal: Journal | None) -> Engine
             remedy="pip install 'relgen-re[openai]'",
         ) from error
     if names := unsent(settings):
-        known = "; if yours does, name it by --server-kind" if server.kind == "other" else ""
-        said = f"a server of kind {server.kind} takes no {', '.join(names)}{known}"
+        known = "; set --server-kind if yours has them" if server.kind == "other" else ""
+        said = f"{', '.join(names)}: not sent to a server of kind {server.kind}{known}"
         print(f"warning: {said}", file=sys.stderr)
     if server.api == "chat":
         return Engine(CHAT, lambda: ServerBackend(settings, journal))
@@ -69,18 +69,15 @@ def load_backend(
     """Load a local model for decoding; `terminator` ends an answer (`PromptFormat.terminator`).
 
     The adapter of an unquantised model is merged into its weights, so that it costs no time.
-
-    Raises:
-        InputError: the model or the adapter cannot be used.
     """
     from transformers.utils import logging as transformers_logging
 
+    from relgen.generation.backends.draft_cache import decoding_difference
     from relgen.generation.backends.transformers import TransformersBackend
-    from relgen.generation.backends.verification import decoding_difference
     from relgen.kernels import accelerate
 
     check_architecture(settings.model, "generation", decoding_difference)
-    transformers_logging.disable_progress_bar()  # ours is the one to watch
+    transformers_logging.disable_progress_bar()  # relgen shows its own bar
     device = find_device(settings.device)
     model: Any = load_language_model(
         settings.model,

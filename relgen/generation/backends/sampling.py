@@ -1,4 +1,4 @@
-"""Sample the next tokens: repetition penalty, grammar mask, temperature, top-k, top-p.
+"""Samples the next tokens: repetition penalty, grammar mask, temperature, top-k, top-p.
 
 The caller supplies one uniform random number per row, so that a row's tokens do not depend on the
 rest of the batch.

@@ -1,4 +1,4 @@
-"""Request drafts from a server with an OpenAI-compatible API: vLLM, llama.cpp, or a hosted one.
+"""Requests drafts from a server with an OpenAI-compatible API: vLLM, llama.cpp, or a hosted one.
 
 The `openai` package sends the requests, and retries after 408, 409, 429, 5xx and lost connections,
 with exponential back-off, jitter and `Retry-After`. In addition, unusable answers are retried here,
@@ -34,7 +34,7 @@ from relgen.prompting import Prompt
 
 MAX_ANSWER_BYTES = 16 * 2**20
 """Far more than a thousand tokens with their log-probabilities."""
-_NO_KEY = "none"  # the client requires a key; servers without keys ignore it
+_NO_KEY = "none"  # the client requires a key; servers without authentication ignore it
 _LONGEST_PAUSE = 8.0
 _REMEDIES = {
     **dict.fromkeys([401, 403], "is the key in {variable} right?"),
@@ -44,11 +44,7 @@ _REMEDIES = {
 
 
 class ServerBackend:
-    """A server that receives many requests concurrently; see `ServerSettings`.
-
-    Raises:
-        InputError: the server needs a key and the environment has none.
-    """
+    """A server that receives many requests concurrently; see `ServerSettings`."""
 
     def __init__(self, settings: GenerationSettings, journal: Journal) -> None:
         assert settings.server is not None
@@ -95,7 +91,7 @@ class ServerBackend:
         self._runner.close()
 
     async def _ask_all(self, requests: Sequence[DraftRequest]) -> list[Draft]:
-        """Send the requests until one fails for good; those in flight, maybe billed, still end."""
+        """Send the requests until one fails for good; those in flight (maybe billed) finish."""
         limit = asyncio.Semaphore(self._server.concurrency)
         failures: list[InputError] = []
 

@@ -1,4 +1,4 @@
-"""Build request bodies and parse answers of the OpenAI API.
+"""Builds request bodies and parses answers of the OpenAI API.
 
 Servers add parameters of their own, and refuse or ignore those of others, so each kind of server is
 sent only those that it supports.
@@ -86,15 +86,10 @@ def unsent(settings: GenerationSettings) -> list[str]:
 
 
 def read_answer(raw: Any, api: Api, *, one_line: bool) -> tuple[Draft, Usage | None]:
-    """Parse one answer; return the draft, and the server's token counts if it sends them.
+    """Parse one answer's JSON; return the draft, and the server's token counts if it sends them.
 
-    Args:
-        raw: the decoded JSON.
-        api: the endpoint that sent it.
-        one_line: keep only the first line that is not empty.
-
-    Raises:
-        UnusableAnswerError: the answer has an unexpected shape, or reports an error.
+    `one_line` keeps only the first line that is not empty. Raises UnusableAnswerError for an answer
+    of unexpected shape.
     """
     usage = _usage(raw.get("usage")) if isinstance(raw, dict) else None
     if not isinstance(raw, dict) or not isinstance(raw.get("choices"), list) or not raw["choices"]:

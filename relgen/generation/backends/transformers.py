@@ -1,4 +1,4 @@
-"""Decode drafts with a local model, keeping its key/value cache between steps.
+"""Decodes drafts with a local model, keeping its key/value cache between steps.
 
 The cache row of a chain holds its whole prompt. Drafts are decoded in a copy of the row. When a
 demonstration is added, the row is cut before the cue, and only the demonstration and the cue are
@@ -122,7 +122,7 @@ class TransformersBackend:
                 row.logits = row_logits.clone()
 
     def _read_common(self, first: Mapping[int, list[int]]) -> None:
-        """Read once what new rows' first segments share: the description, then each explanation."""
+        """Prefill shared prefixes once: the description, then each explanation."""
         rows, shared = list(first), shared_length(list(first.values()))
         if len(rows) < 2 or not shared:
             return

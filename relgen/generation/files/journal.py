@@ -39,8 +39,7 @@ NewDraft = tuple[DraftRequest, Prompt, Draft]
 class Journal:
     """Reads recorded drafts, then appends new ones. One process writes at a time.
 
-    An incomplete last line is dropped. `force` discards a journal of other settings or inputs, that
-    is, with another `header`.
+    `force` discards a journal of other settings or inputs, that is, with another `header`.
 
     Raises:
         InputError: the file belongs to other settings or inputs, or is in use by another process.
@@ -67,11 +66,7 @@ class Journal:
             raise
 
     def find(self, request: DraftRequest, prompt: Prompt) -> Draft | None:
-        """Return the recorded draft for a request, or None.
-
-        Raises:
-            InputError: the recorded draft answers another prompt.
-        """
+        """Return the recorded draft for a request, or None; it must answer the same prompt."""
         fingerprint, draft = self._drafts.get(request.key, ("", None))
         if draft is not None and fingerprint != _fingerprint(request, prompt):
             raise InputError(

@@ -1,4 +1,4 @@
-"""Name and write the output files of a generation, and recognise those of a finished one.
+"""Names and writes the output files of a generation, and recognises those of a finished one.
 
 The samples come last: where `generated.jsonl` and its summary exist, the generation is finished.
 Shards are merged into the files that an undivided run would write.
@@ -44,10 +44,7 @@ class OutputPaths:
     def finished(self, header: str, *, force: bool) -> bool:
         """Return True if the generation with this hash is already finished.
 
-        `force` removes the output of other settings or inputs.
-
-        Raises:
-            InputError: the output of another generation exists here.
+        Raises InputError for the output of another one, which `force` removes.
         """
         if self.generated.is_dir():
             raise InputError(
@@ -102,7 +99,7 @@ def summarise(states: Sequence[RelationState], seconds: float) -> dict[str, Any]
 
 
 def total_counts(relations: dict[str, dict[str, Any]], seconds: float) -> dict[str, Any]:
-    """Add the relations' counts up."""
+    """Sum the relations' counts."""
     rejected: Counter[str] = Counter()
     for entry in relations.values():
         rejected.update(entry["rejected"])
@@ -152,15 +149,15 @@ def merge(
 def _finished_part(shard: Shard, paths: OutputPaths, header: str) -> OutputPaths:
     if not paths.summary.exists() or not paths.generated.exists():
         raise InputError(
-            f"part {shard} is not finished",
+            f"shard {shard} is not finished",
             path=paths.generated,
             remedy=f"run the same command with --shard {shard}",
         )
     if read_json(paths.summary).get("hash") != header:
         raise InputError(
-            f"part {shard} was written with other settings or inputs",
+            f"shard {shard} was written with other settings or inputs",
             path=paths.generated,
-            remedy="use the same options for all parts, or generate it again with --force",
+            remedy="use the same options for all shards, or generate it again with --force",
         )
     return paths
 

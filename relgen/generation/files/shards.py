@@ -1,4 +1,4 @@
-"""Divide the relations of a generation into shards for several machines.
+"""Divides the relations of a generation into shards for several machines.
 
 A relation's drafts depend on its own chains only, so that all shards together write the samples of
 an undivided run.
@@ -39,7 +39,7 @@ class Shard:
                 f"there are {len(items)} relations to generate for",
                 field="shard",
                 value=str(self),
-                remedy=f"use at most {len(items)} parts",
+                remedy=f"use at most {len(items)} shards",
             )
         return list(items[self.index - 1 :: self.number])
 

@@ -1,4 +1,4 @@
-"""Compute the masks of allowed next tokens for a local model (llguidance).
+"""Computes the masks of allowed next tokens for a local model (llguidance).
 
 The stop token follows a complete text. Where the grammar leaves no choice (inside a tag), only the
 tokeniser's own tokenisation is allowed.
@@ -28,9 +28,6 @@ class GrammarCompiler:
 
     `vocabulary` is the width of the model's logits, which can exceed the tokeniser's. `stop_ids`
     end a draft, and are allowed where the text is complete.
-
-    Raises:
-        InputError: llguidance cannot convert the tokeniser.
     """
 
     def __init__(

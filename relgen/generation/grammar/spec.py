@@ -1,4 +1,4 @@
-"""Specify the form of a draft, tagged text or a line of fields, in the notations of engines.
+"""Specifies the form of a draft, tagged text or a line of fields, in the notations of engines.
 
 Tagged text has each tag once, in either order, bounded lengths, and entities that are neither empty
 nor surrounded by white space. An answer in AAO has several such lines. llguidance's Lark allows

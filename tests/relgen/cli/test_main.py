@@ -57,7 +57,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 def test_mistyped_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert failed(capsys, "dat") == "unknown command (got 'dat'); did you mean 'relgen data'?"
     assert "did you mean 'relgen data split'" in failed(capsys, "data", "splot")
-    assert "a command is missing; one of data convert" in failed(capsys)
+    assert "no command given; one of data convert" in failed(capsys)
     assert failed(capsys, "data", "split") == (
         "field 'samples': missing; see `relgen data split --help`"
     )

@@ -14,8 +14,19 @@ def test_out_and_weights_are_asked_for(
     capsys: pytest.CaptureFixture[str], config: Path, tmp_path: Path
 ) -> None:
     assert "field '--out': missing" in failed(capsys, "dpo", "fit", "-c", str(config))
+    assert "field '-c': missing" in failed(capsys, "dpo", "fit")
+    for word, meant in (("--resum", "resume"), ("--oout", "out")):
+        line = failed(capsys, "dpo", "fit", "-c", str(config), word, "x")
+        assert line == f"field '{word}': unknown key (got 'x'); did you mean '{meant}'?"
     line = failed(capsys, "classifier", "test", "-c", str(config), "--out", str(tmp_path))
     assert "no trained weights to test; run `fit` with the same --out first" in line
+
+
+def test_names_have_dashes_or_underscores(capsys: pytest.CaptureFixture[str], config: Path) -> None:
+    for option in ("--print-config", "--print_config"):
+        with pytest.raises(SystemExit, match="0"):
+            cli.main(["dpo", "fit", "-c", str(config), "--trainer.max-epochs", "7", option])
+        assert "max_epochs: 7" in capsys.readouterr().out
 
 
 def test_help_of_the_trained_commands(capsys: pytest.CaptureFixture[str]) -> None:
@@ -35,9 +46,9 @@ def test_a_damaged_checkpoint_is_said_and_not_used(
     last.write_bytes(b"PK\x03\x04 torn")
     options = ["--trainer.enable_progress_bar", "false", "--trainer.accelerator", "cpu"]
     command = ["dpo", "fit", "-c", str(config), "--out", str(out), *options]
-    assert "this checkpoint is damaged" in failed(capsys, *command, "--ckpt_path", "last")
-    assert "damaged, or no checkpoint" in failed(capsys, *command, "--ckpt_path", str(last))
+    assert "not a checkpoint, or is damaged" in failed(capsys, *command, "--ckpt_path", "last")
+    assert "not a checkpoint, or is damaged" in failed(capsys, *command, "--ckpt_path", str(last))
     assert "no such checkpoint" in failed(capsys, *command, "--ckpt_path", "none.ckpt")
     assert cli.main([*command, "--trainer.max_epochs", "1", "--resume"]) == 0
-    assert "is damaged; starting again" in capsys.readouterr().err
+    assert "is damaged; starting from scratch" in capsys.readouterr().err
     assert last.stat().st_size > 100

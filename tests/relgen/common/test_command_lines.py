@@ -110,7 +110,7 @@ def test_files_below_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixt
         ("a --out c --max-words 0", "field '--max-words': must be a whole number above 0"),
         ("a --out c --max-word 1", "unknown option; did you mean '--max-words'?"),
         ("a --out c --half c", "field '--half': must be one of a, b or null (got 'c')"),
-        ("a --out c --shares x", "field '--shares': is not KEY=VALUE (got 'x')"),
+        ("a --out c --shares x", "field '--shares': must be KEY=VALUE (got 'x')"),
         ("a --out", "argument --out: expected one argument; see `relgen thing --help`"),
     ],
 )
@@ -135,6 +135,6 @@ def test_the_rest_is_left_for_another_parser() -> None:
         out: str | None = None
         resume: bool = False
 
-    own, rest = parse_known(Own, "dpo", ["fit", "--model.x", "1", "--out=o", "--resume"])
+    own, rest = parse_known(Own, "dpo", ["fit", "--model.x-y", "-1", "--out=o", "--resume"])
     assert own == Own("o", True)
-    assert rest == ["fit", "--model.x", "1"]
+    assert rest == ["fit", "--model.x_y", "-1"]

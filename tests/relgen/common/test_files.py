@@ -127,6 +127,8 @@ def test_content_hash_depends_on_content_and_on_names_within_folders(tmp_path):
     write_text(tmp_path / "a.txt", "x")
     write_text(tmp_path / "b.txt", "x")
     assert content_hash(tmp_path / "a.txt") == content_hash(tmp_path / "b.txt")
+    with pytest.raises(InputError, match="no such file"):
+        content_hash(tmp_path / "none")
     before = content_hash(tmp_path)
     (tmp_path / "b.txt").rename(tmp_path / "c.txt")
     renamed = content_hash(tmp_path)

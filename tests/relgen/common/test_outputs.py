@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from relgen.common.errors import InputError
-from relgen.common.outputs import check_outputs, refuse_foreign
+from relgen.common.outputs import check_outputs, refuse_foreign, unfinished
 
 
 def test_an_output_is_no_input_by_any_name(tmp_path: Path) -> None:
@@ -38,3 +38,16 @@ def test_a_dangling_link_is_a_file_of_somebody(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     with pytest.raises(InputError, match="`relgen data split` has not written it"):
         refuse_foreign([tmp_path / "link"], "data split")
+
+
+def test_a_command_that_was_stopped_may_go_on(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), unfinished(tmp_path, "data split"):
+        (tmp_path / "train.jsonl").write_text("half")
+        raise KeyboardInterrupt
+    refuse_foreign([tmp_path / "train.jsonl"], "data split")
+    with pytest.raises(InputError):
+        refuse_foreign([tmp_path / "train.jsonl"], "data card")
+    with unfinished(tmp_path, "data split"):
+        pass
+    with pytest.raises(InputError):
+        refuse_foreign([tmp_path / "train.jsonl"], "data split")

@@ -6,18 +6,19 @@ import pytest
 
 from relgen.common.errors import InputError
 from relgen.data.corpora import FORMATS, ReadOptions, find_corpus, read_corpus
+from relgen.data.validation import RecordChecks
 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format_has_a_reader_that_names_a_missing_file(name, tmp_path):
     with pytest.raises(InputError, match="none") as caught:
-        list(read_corpus(name, tmp_path / "none", ReadOptions(split_name="train")))
+        list(read_corpus(name, RecordChecks(tmp_path / "none"), ReadOptions(split_name="train")))
     assert str(caught.value).startswith(str(tmp_path / "none"))
 
 
 def test_an_unknown_format_names_those_there_are():
     with pytest.raises(InputError, match=r"no such format \(got 'conll'\); use one of semeval, "):
-        list(read_corpus("conll", "a.txt"))
+        list(read_corpus("conll", RecordChecks("a.txt")))
 
 
 def test_a_corpus_is_looked_for_where_it_is_named_first(tmp_path, monkeypatch):

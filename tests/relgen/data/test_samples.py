@@ -11,13 +11,14 @@ from relgen.data.samples import (
     Entity,
     Sample,
     check_samples,
+    checked_samples,
     iter_samples,
     normalised,
     read_samples,
     write_samples,
 )
 from relgen.data.schema import parse_schema
-from relgen.data.validation import ReadStatistics
+from relgen.data.validation import RecordChecks
 
 ROW = {
     "id": "a",
@@ -164,11 +165,10 @@ def test_nothing_is_yielded_after_an_error(tmp_path):
 
 def test_skip_bad_leaves_out_and_counts(tmp_path):
     path = _write(tmp_path / "s.jsonl", ROW, "{", ROW, {**ROW, "id": "b"})
-    statistics = ReadStatistics()
-    read = read_samples(path, skip_bad=True, statistics=statistics)
-    assert [sample.id for sample in read] == ["a", "b"]
-    assert (statistics.read, statistics.skipped) == (2, 2)
-    assert str(statistics.problems[0]).startswith(f"{path}:2: not valid JSON")
+    checks = RecordChecks(path, skip_bad=True)
+    assert [sample.id for sample in checked_samples(checks)] == ["a", "b"]
+    assert (checks.read, checks.skipped) == (2, 2)
+    assert str(checks.problems[0]).startswith(f"{path}:2: not valid JSON")
 
 
 def test_a_file_of_bad_lines_only_raises_even_with_skip_bad(tmp_path):

@@ -67,7 +67,7 @@ def test_saving_and_loading_is_the_identity(tmp_path):
         ("negative: no_relation", "negative: [a, b]", "only one label can be the negative one"),
         ("name: my-relations", "name: ''", "field 'name': give the schema a name"),
         ("[PERSON]", "PERSON", r"'relations\.founded_by\.tail_types': must be a list.*'PERSON'"),
-        ("undirected: founding", "undirected: 3", r"founded_by\.undirected': must be a text"),
+        ("undirected: founding", "undirected: 3", r"founded_by\.undirected': must be a string"),
         ("None of the other relations holds.", "''", r"no_relation\.explanation': missing"),
         ("  no_relation:\n", "  5:\n", "a label must be a string.*got 5"),
         ("  no_relation:\n", "  founded_by:\n", "'founded_by' is given twice"),
@@ -281,7 +281,7 @@ def test_titles_are_kept_and_tell_relations_apart(tmp_path):
     assert [relation.shown for relation in schema] == ["crosses", "P2"]
     schema.save(path)
     assert load_schema(path) == schema
-    for title, message in (("P2", "two relations have this title"), ("7", "must be a text")):
+    for title, message in (("P2", "two relations have this title"), ("7", "must be a string")):
         path.write_text(text.replace("crosses", title), encoding="utf-8")
         with pytest.raises(InputError, match=message):
             load_schema(path)

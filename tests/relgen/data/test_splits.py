@@ -109,7 +109,7 @@ def test_more_shots_than_any_relation_has():
     with pytest.raises(InputError, match=r"largest relation has 20 .*got 21.*at most 20"):
         split(POOL, shots=21, seed=1)
     assert len(split(POOL, shots=20, seed=1).train) == 60
-    with pytest.raises(InputError, match="must be at least 1"):
+    with pytest.raises(InputError, match="must be a whole number above 0"):
         split(POOL, shots=0, seed=1)
 
 

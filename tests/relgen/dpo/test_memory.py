@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import torch
 
 from relgen.dpo.decoder_sizes import LINEAR_LAYERS, DecoderSizes
@@ -30,7 +31,10 @@ SIZES = DecoderSizes(
 
 
 def memory(*kernels: str, **settings: Any) -> StepMemory:
-    return StepMemory(SIZES, kernels=frozenset(kernels), **settings)
+    left_out = sorted({"gated", "head"} - set(kernels))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RELGEN_KERNELS", ",".join(f"-{name}" for name in left_out))
+        return StepMemory(SIZES, **settings)
 
 
 KERNELS = memory("gated", "head")

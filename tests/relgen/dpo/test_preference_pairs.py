@@ -134,6 +134,8 @@ def test_a_relation_without_samples_gives_no_chain():
 
 
 def test_bad_shares_and_labels_are_refused():
+    with pytest.raises(InputError, match="field 'chains_per_relation': must be a whole number"):
+        build_chains(samples(), SCHEMA, seed=1, chains_per_relation=-1)
     with pytest.raises(InputError, match="a number of at least 0"):
         build_chains(samples(), SCHEMA, seed=1, shares={"near_copy": -1})
     with pytest.raises(InputError, match="at least one share"):
@@ -170,10 +172,13 @@ def test_every_malformed_line_is_named(tmp_path):
     broken = json.loads(good)
     broken["pairs"][0]["kind"] = "typo"
     no_pairs = {**json.loads(good), "pairs": []}
-    path.write_text("\n".join([good, "{", json.dumps(broken), json.dumps(no_pairs)]))
+    types = [{**json.loads(good), key: value} for key, value in (("id", 3), ("half", "q"))]
+    path.write_text("\n".join([good, "{", *map(json.dumps, [broken, no_pairs, *types])]))
     with pytest.raises(CombinedInputError) as raised:
         read_chains(path)
-    assert [error.line for error in raised.value.errors] == [2, 3, 4]
+    assert [error.line for error in raised.value.errors] == [2, 3, 4, 5, 6]
+    assert "c.jsonl:5: field 'id': must be a non-empty string (got 3)" in str(raised.value)
+    assert "c.jsonl:6: field 'half': must be one of a, b or null (got 'q')" in str(raised.value)
     assert "must be one of wrong_label, near_copy, exact_copy" in str(raised.value)
     path.write_text("")
     with pytest.raises(InputError, match="the file is empty"):

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from benchmarks.rows import lay_out_rows, row_log_probabilities
 from relgen.common.errors import InputError
+from relgen.dpo import tree_attention
 from relgen.dpo.logps import (
     PairLogProbabilities,
     tree_log_probabilities,
@@ -86,11 +87,12 @@ def test_trees_in_one_row_do_not_see_each_other(attention):
 
 
 @pytest.mark.parametrize("block", [1, 20, 10_000])
-def test_block_size_does_not_change_the_plan(block):
+def test_block_size_does_not_change_the_plan(monkeypatch, block):
+    monkeypatch.setattr(tree_attention, "_BLOCK", block)
     batch = pack([tiny.chain_tokens(4, seed=1), tiny.chain_tokens(3, seed=2)])
     whole = dense_mask(batch)[0, 0]
     seen = torch.zeros_like(whole)
-    plan = TreePlan(batch, tokens=block)
+    plan = TreePlan(batch)
     for start, end in plan.trunks:
         seen[start:end, start:end] = torch.ones(end - start, end - start).tril().bool()
     for part in plan.blocks:

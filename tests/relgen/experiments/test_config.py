@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from relgen.cli import main as cli
 from relgen.common.errors import InputError
 from relgen.common.presets import list_configs
 from relgen.experiments.config import CorpusFiles, Experiment
 from relgen.experiments.grid import load_grid
+from tests.relgen.cli.failing import failed
 
 
 def written(folder: Path, text: str) -> Path:
@@ -33,6 +37,25 @@ def _presets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def load_experiment(path: Path) -> Experiment:
     (cell,) = load_grid(path).cells
     return cell.experiment
+
+
+def test_help_and_page_list_every_key(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["run", "--help"])
+    said = capsys.readouterr().out.partition("keys of the experiment's file:")[2]
+    shown = {key.partition(".")[0] for key in re.findall(r"^  ([a-z_.0-9]+)", said, re.MULTILINE)}
+    page = Path(__file__).parents[3] / "docs" / "experiments.md"
+    table = page.read_text(encoding="utf-8").partition("## Keys")[2].partition("## ")[0]
+    rows = " ".join(re.findall(r"^\| (`.*?) \|", table, re.MULTILINE))
+    described = {key.partition(".")[0] for key in re.findall(r"`(.*?)`", rows)}
+    keys = {entry.name for entry in fields(Experiment)} - {"name", "source"}
+    assert shown == described == keys
+
+
+def test_a_key_is_no_option(capsys: pytest.CaptureFixture[str]) -> None:
+    line = failed(capsys, "run", "everyday", "--out", "x", "--generator.samples", "4")
+    said = "is one of the keys of the experiment's file, not an option; set it there"
+    assert line == f"field '--generator-samples': {said}"
 
 
 def test_defaults(tmp_path: Path) -> None:
@@ -109,7 +132,7 @@ classifiers: [c/one, c/two]
         ("corpus: everyday\nshots: 0\n", "field 'shots': must be a whole number above 0 (got 0)"),
         (
             "corpus: everyday\nseeds: 1\n",
-            "must be a list, each a whole number (got 1)",
+            "must be a list of whole numbers (got 1)",
         ),
         ("corpus: everyday\nseeds: [1, 1]\n", "must list different values"),
         ("corpus: everyday\narms: [obo_dpo_mixed]\n", "did you mean 'obo_dpo_mix'?"),

@@ -8,10 +8,11 @@ from typing import get_args, get_type_hints
 
 import pytest
 
+from relgen.cli.main import main
 from relgen.common.errors import InputError
 from relgen.common.files import read_json
 from relgen.common.presets import find_schema
-from relgen.experiments.config import Experiment
+from relgen.experiments.config import CorpusFiles, Experiment
 from relgen.experiments.corpora import ON_DISK, plan_corpus
 from relgen.experiments.planner import plan
 from relgen.experiments.results import write_report_data
@@ -90,3 +91,29 @@ def test_a_report_shows_no_sentence_of_a_licensed_corpus(
     (root / "run").mkdir()
     write_report_data(experiment, replace(planned, stages=(), arms=()), root / "run")
     assert read_json(root / "run" / "report_data.json")["show_human_sentences"] is shown
+
+
+@pytest.mark.parametrize("options", [[], ["--dry-run"]])
+@pytest.mark.parametrize("name", ["train.jsonl", "test.jsonl"])
+def test_wrong_labels_are_found_before_any_stage_runs(
+    corpus: CorpusFiles,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    name: str,
+) -> None:
+    path = tmp_path / name
+    content = path.read_text(encoding="utf-8")
+    assert content.count('"b"') == 1
+    path.write_text(content.replace('"b"', '"c"'), encoding="utf-8")
+    files = f"{{train: {corpus.train}, test: {corpus.test}, schema: {corpus.schema}}}"
+    experiment = tmp_path / "experiment.yaml"
+    experiment.write_text(f"corpus: {files}\narms: [human]\n", encoding="utf-8")
+    run = ["run", str(experiment), "--out", str(tmp_path / "run"), *options]
+    assert main(run) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith(f"{path}:2: ")
+    assert "'c'" in said.err
+    assert said.err.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+    assert not said.out

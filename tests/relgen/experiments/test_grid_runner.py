@@ -47,9 +47,12 @@ def test_a_dry_run_prints_every_cell(grid: Path, tmp_path: Path, capsys) -> None
         (["--cell", "x"], "no such cell (got 'x'); cells: everyday-k1, everyday-k2"),
         (["--seed", "3"], "no such seed (got 3); seeds: 1, 2"),
         (["--jobs", "-1"], "must be a whole number of at least 0 or null"),
-        (["--jobs", "2", "--seed", "1"], "does not go with --jobs"),
-        (["--cluster", "slurm"], "is for jobs (got 'slurm'); say how many at a time with --jobs"),
-        (["--cluster-option", "timeout_min=9"], "is for jobs"),
+        (["--jobs", "2", "--seed", "1"], "cannot be combined with --jobs"),
+        (
+            ["--cluster", "slurm"],
+            "needs --jobs (got 'slurm'); give --jobs N, the number of",
+        ),
+        (["--cluster-option", "timeout_min=9"], "needs --jobs"),
     ],
 )
 def test_mistakes(grid: Path, tmp_path: Path, capsys, options: list[str], message: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from inspect import signature
 from pathlib import Path
-from typing import get_args
 
 from lightning.pytorch import Trainer
 
@@ -17,14 +16,14 @@ from relgen.classifiers.retrieval import RetrievalClassifier
 from relgen.cli.trained_options import TrainedOptions
 from relgen.experiments.config import CorpusFiles, Experiment, Labelling
 from relgen.experiments.planner import plan
-from relgen.experiments.stages import TrainedKey
 
 
 def test_a_changed_corpus_file_gets_new_folders(
     experiment: Experiment, corpus: CorpusFiles, tmp_path: Path
 ) -> None:
     before = plan(experiment, tmp_path / "run").stages[0].folder
-    Path(corpus.train).write_text("other", encoding="utf-8")
+    samples = Path(corpus.train).read_text(encoding="utf-8")
+    Path(corpus.train).write_text(samples.replace("Ann", "Eve"), encoding="utf-8")
     assert plan(experiment, tmp_path / "run").stages[0].folder != before
 
 
@@ -46,7 +45,24 @@ def test_another_model_in_the_same_folder_reads_again(
     assert before["generate"] == after["generate"]
 
 
-def test_trained_commands_have_the_keys_that_stages_give() -> None:
+def test_trained_commands_have_the_keys_that_stages_give(
+    experiment: Experiment, tmp_path: Path
+) -> None:
+    varied = replace(
+        experiment,
+        arms=("human", "obo_dpo_mix", "obo_dpo_plain_pure"),
+        classifiers=("classifier/knowprompt", "classifier/retrieval"),
+        classifier_steps=1,
+        dpo_epochs=1,
+        dtype="float32",
+        order="together",
+    )
+    trained = [
+        stage.command
+        for stage in plan(varied, tmp_path / "run").stages
+        if stage.kind in ("dpo", "train", "test")
+    ]
+    given = {word[2:] for line in trained for word in line if word.startswith("--")}
     classes = {
         "data": (PreferenceDataModule, RelationDataModule),
         "model": (DPOModule, RelationClassifierModule),
@@ -57,4 +73,5 @@ def test_trained_commands_have_the_keys_that_stages_give() -> None:
         known |= {f"{section}.{name}" for kind in kinds for name in signature(kind).parameters}
     inside = {"model.classifier.trained"}
     assert "trained" in signature(RetrievalClassifier).parameters
-    assert set(get_args(TrainedKey)) - inside <= known
+    assert inside | {"data.diverse", "data.order", "trainer.max_epochs"} <= given
+    assert given - inside <= known

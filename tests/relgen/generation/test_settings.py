@@ -43,8 +43,8 @@ def test_defaults_are_the_papers() -> None:
         ({"repetition_penalty": 0}, "must be a number above 0"),
         ({"min_words": 9, "max_words": 8}, "above max_words"),
         ({"mode": "aao", "candidates": 2}, "for obo"),
-        ({"relations": "causes"}, "a list, each a text or null"),
-        ({"model": None}, "'model': must be a text"),
+        ({"relations": "causes"}, "a list of strings or null"),
+        ({"model": None}, "'model': must be a string"),
     ],
 )
 def test_refuses(values: dict[str, object], message: str) -> None:

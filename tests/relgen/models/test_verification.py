@@ -19,9 +19,9 @@ from transformers import (
 )
 
 from relgen.common.errors import InputError
-from relgen.dpo.verification import tree_difference
+from relgen.dpo.logps import tree_difference
 from relgen.evaluation.direct.reader import direct_difference
-from relgen.generation.backends.verification import decoding_difference
+from relgen.generation.backends.draft_cache import decoding_difference
 from relgen.labelling.states import reading_difference
 from relgen.models.verification import check_architecture, find_problem, small_model
 

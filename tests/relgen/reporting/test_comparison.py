@@ -182,7 +182,7 @@ def test_a_single_run_is_not_compared(
     (folder / "report.md").write_text("the run's own", encoding="utf-8")
     assert cli.main(["report", "--compare", given]) == 2
     said = capsys.readouterr().err
-    assert "one run cannot be compared with itself" in said
+    assert "at least two runs are needed for a comparison" in said
     assert "relgen report" in said
     assert (folder / "report.md").read_text(encoding="utf-8") == "the run's own"
 

@@ -302,7 +302,7 @@ def test_columns_are_for_the_hub_only(tmp_path, semeval):
     arguments = ("convert", "--format", "semeval", semeval, "--out", tmp_path / "s.jsonl")
     with pytest.raises(InputError, match="only --format hub has columns"):
         run(*arguments, "--columns", "text=a")
-    with pytest.raises(InputError, match=r"is not KEY=VALUE \(got 'text'\)"):
+    with pytest.raises(InputError, match=r"must be KEY=VALUE \(got 'text'\)"):
         run(*arguments, "--columns", "text")
 
 

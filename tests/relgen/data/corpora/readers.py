@@ -8,7 +8,7 @@ from typing import Any
 
 from relgen.data.corpora import ReadOptions, read_corpus
 from relgen.data.samples import Sample
-from relgen.data.validation import ReadStatistics
+from relgen.data.validation import RecordChecks
 
 
 def reader(name: str) -> Callable[..., Iterator[Sample]]:
@@ -18,11 +18,10 @@ def reader(name: str) -> Callable[..., Iterator[Sample]]:
         path: Path,
         *,
         skip_bad: bool = False,
-        statistics: ReadStatistics | None = None,
+        checks: RecordChecks | None = None,
         **options: Any,
     ) -> Iterator[Sample]:
-        return read_corpus(
-            name, path, ReadOptions(**options), skip_bad=skip_bad, statistics=statistics
-        )
+        checks = checks or RecordChecks(path, skip_bad=skip_bad)
+        return read_corpus(name, checks, ReadOptions(**options))
 
     return read

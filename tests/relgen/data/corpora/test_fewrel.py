@@ -6,7 +6,7 @@ import pytest
 
 from relgen.common.errors import InputError
 from relgen.data.samples import Entity, Sample
-from relgen.data.validation import ReadStatistics
+from relgen.data.validation import RecordChecks
 from tests.relgen.data.corpora.readers import reader
 
 read = reader("fewrel")
@@ -86,9 +86,9 @@ def test_a_malformed_record_is_named(tmp_path, record, message):
     with pytest.raises(InputError, match=message) as caught:
         list(read(path))
     assert str(caught.value).startswith(f"{path}: record P206[2]: ")
-    statistics = ReadStatistics()
-    assert len(list(read(path, skip_bad=True, statistics=statistics))) == 2
-    assert statistics.skipped == 1
+    checks = RecordChecks(path, skip_bad=True)
+    assert len(list(read(path, checks=checks))) == 2
+    assert checks.skipped == 1
 
 
 @pytest.mark.parametrize("content", [[], {"P1": {}}, "x"])

@@ -6,7 +6,7 @@ from datasets import ClassLabel, Dataset, Features, Value
 from relgen.common.errors import InputError
 from relgen.data.corpora import hub
 from relgen.data.samples import Entity, Sample
-from relgen.data.validation import ReadStatistics
+from relgen.data.validation import RecordChecks
 from tests.relgen.data.corpora.readers import reader
 
 read = reader("hub")
@@ -85,9 +85,9 @@ def test_malformed_rows_are_named_and_skipped(tmp_path):
     folder = _parquet(tmp_path, rows)
     with pytest.raises(InputError, match=r"record train\[2\]: field 'sentence': <e1> is missing"):
         list(read(folder))
-    statistics = ReadStatistics()
-    assert len(list(read(folder, skip_bad=True, statistics=statistics))) == 1
-    assert statistics.skipped == 1
+    checks = RecordChecks(folder, skip_bad=True)
+    assert len(list(read(folder, checks=checks))) == 1
+    assert checks.skipped == 1
 
 
 def test_columns_that_are_not_there(tmp_path):

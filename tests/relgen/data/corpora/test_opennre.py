@@ -6,7 +6,7 @@ import pytest
 
 from relgen.common.errors import InputError
 from relgen.data.samples import Entity, Sample
-from relgen.data.validation import ReadStatistics
+from relgen.data.validation import RecordChecks
 from tests.relgen.data.corpora.readers import reader
 
 read = reader("opennre")
@@ -151,12 +151,12 @@ def test_names_that_stand_elsewhere_are_counted_and_said_once(tmp_path):
     text = TEXT["text"]
     right = [0, text.index(" ")]
     word = text[: right[1]]
-    statistics = ReadStatistics()
     other = [right[0], right[1] - 1]  # an inclusive end
     rows = [row(right, word), row(right, word.upper()), row(right, "Zoe"), row(other, word)]
     path = _file(tmp_path, *rows, row(other, word), TOKENS)
-    assert len(list(read(path, statistics=statistics))) == 6
-    (doubt,) = statistics.doubts
+    checks = RecordChecks(path)
+    assert len(list(read(path, checks=checks))) == 6
+    (doubt,) = checks.doubts
     assert doubt.startswith(f"{path}: the names of 2 entities are in the text")
     assert f"line 4: '{word}', while '{word[:-1]}' is marked" in doubt
 
@@ -179,8 +179,8 @@ def test_lines_without_token_and_text_or_json(tmp_path):
 
 
 def test_skip_bad_counts_and_ids_keep_the_line(tmp_path):
-    statistics = ReadStatistics()
     path = _file(tmp_path, {}, TOKENS)
-    samples = list(read(path, skip_bad=True, statistics=statistics))
+    checks = RecordChecks(path, skip_bad=True)
+    samples = list(read(path, checks=checks))
     assert [sample.id for sample in samples] == ["opennre-train-2"]
-    assert (statistics.read, statistics.skipped) == (1, 1)
+    assert (checks.read, checks.skipped) == (1, 1)

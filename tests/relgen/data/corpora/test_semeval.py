@@ -10,7 +10,7 @@ import pytest
 from relgen.common.errors import CombinedInputError, InputError
 from relgen.data.samples import Entity, Sample
 from relgen.data.schema import load_schema
-from relgen.data.validation import ReadStatistics
+from relgen.data.validation import RecordChecks
 from tests.relgen.data.corpora.readers import reader
 
 read = reader("semeval")
@@ -130,9 +130,9 @@ def test_skip_bad_counts(tmp_path):
     path = _file(tmp_path, "junk", RECORD, RECORD)
     with pytest.raises(CombinedInputError, match="the same id as line 3"):
         list(read(path))
-    statistics = ReadStatistics()
-    assert len(list(read(path, skip_bad=True, statistics=statistics))) == 1
-    assert (statistics.read, statistics.skipped) == (1, 2)
+    checks = RecordChecks(path, skip_bad=True)
+    assert len(list(read(path, checks=checks))) == 1
+    assert (checks.read, checks.skipped) == (1, 2)
 
 
 def test_an_empty_file_names_the_official_ones(tmp_path):

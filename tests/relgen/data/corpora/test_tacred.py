@@ -7,7 +7,7 @@ import pytest
 from relgen.common.errors import CombinedInputError, InputError
 from relgen.data.corpora import read_corpus, tacred
 from relgen.data.samples import Entity, Sample
-from relgen.data.validation import ReadStatistics
+from relgen.data.validation import RecordChecks
 from tests.relgen.data.corpora.readers import reader
 
 read = reader("tacred")
@@ -117,9 +117,9 @@ def test_a_malformed_record_is_named_by_its_id(tmp_path, change, message):
         "correct it, or skip malformed records: relgen data convert --skip-bad"
     )
     assert "\n" not in str(caught.value)
-    statistics = ReadStatistics()
-    assert [x.id for x in read(path, skip_bad=True, statistics=statistics)] == ["a1"]
-    assert (statistics.read, statistics.skipped) == (1, 1)
+    checks = RecordChecks(path, skip_bad=True)
+    assert [x.id for x in read(path, checks=checks)] == ["a1"]
+    assert (checks.read, checks.skipped) == (1, 1)
 
 
 def test_records_without_an_id_are_named_by_their_number(tmp_path):
@@ -151,7 +151,7 @@ def test_knowprompts_files_give_the_same_sample(tmp_path):
         "t": {"name": "Ann Lee", "pos": [5, 7]},
         "relation": "NA",
     }
-    (sample,) = read_corpus("opennre", _file(tmp_path, row, "train.txt"))
+    (sample,) = read_corpus("opennre", RecordChecks(_file(tmp_path, row, "train.txt")))
     assert sample.text == "Acme ( Bern ) hired Ann Lee ."
     assert (sample.head, sample.head_text) == (Entity(0, 13), "Acme ( Bern )")
     assert (sample.tail, sample.tail_text) == (Entity(20, 27), "Ann Lee")

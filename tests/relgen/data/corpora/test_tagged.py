@@ -8,7 +8,7 @@ import pytest
 
 from relgen.common.errors import InputError
 from relgen.data.samples import Entity, Sample
-from relgen.data.validation import ReadStatistics
+from relgen.data.validation import RecordChecks
 from tests.relgen.data.corpora.readers import reader
 
 read = reader("tagged")
@@ -47,6 +47,6 @@ def test_mistakes_name_the_line(tmp_path: Path, line: str, message: str) -> None
         list(read(path))
     assert message in str(caught.value)
     assert "write: label, a tab" in str(caught.value)
-    statistics = ReadStatistics()
-    assert len(list(read(path, skip_bad=True, statistics=statistics))) == 1
-    assert statistics.skipped == 1
+    checks = RecordChecks(path, skip_bad=True)
+    assert len(list(read(path, checks=checks))) == 1
+    assert checks.skipped == 1

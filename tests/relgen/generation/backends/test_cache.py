@@ -51,6 +51,19 @@ def test_growing_keeps_what_was_written(dtype: torch.dtype) -> None:
     assert not layer.keys[:, :, 5:].any()
 
 
+def test_values_may_be_of_another_width_than_keys() -> None:
+    cache = RaggedCache(1)
+    (layer,) = cache.ragged
+    keys, values = torch.randn(2, 1, 5, 4), torch.randn(2, 3, 5, 2)
+    cache.place([0, 1], [5, 5], keys.device)
+    read = layer.update(keys, values)
+    assert torch.equal(read[0], keys)
+    assert torch.equal(read[1], values)
+    copy = RaggedCache(1)
+    copy.copy_rows(cache, [1])
+    assert [states.shape[1::2] for states in copy.ragged[0].held()] == [(1, 4), (3, 2)]
+
+
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="no /proc")
 def test_pages_go_back_to_the_system() -> None:
     def resident() -> int:

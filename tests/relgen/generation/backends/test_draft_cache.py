@@ -123,6 +123,9 @@ def test_where_prompts_are_shared() -> None:
     assert not shares_prompts(model(dtype=torch.bfloat16), [0, 0])
     with torch.autocast("cpu", torch.bfloat16):
         assert not shares_prompts(model(), [0, 0])
+    latent = model()
+    latent.config.kv_lora_rank = 16
+    assert not shares_prompts(latent, [0, 0])
 
 
 def test_a_prompt_is_copied_once() -> None:

@@ -104,9 +104,9 @@ def test_what_is_missing_is_named(
 ) -> None:
     with loopback() as server:
         generate(settings(server.url, shard="1/2"), **files(inputs, tmp_path))
-        with pytest.raises(InputError, match=r"part 2/2 is not finished.*--shard 2/2"):
+        with pytest.raises(InputError, match=r"shard 2/2 is not finished.*--shard 2/2"):
             merge_shards(settings(server.url), 2, **files(inputs, tmp_path))
-        with pytest.raises(InputError, match="part 1/2 was written with other settings"):
+        with pytest.raises(InputError, match="shard 1/2 was written with other settings"):
             merge_shards(settings(server.url, seed=5), 2, **files(inputs, tmp_path))
         with pytest.raises(InputError, match="there are 2 relations"):
             generate(settings(server.url, shard="1/3"), **files(inputs, tmp_path))
@@ -115,4 +115,4 @@ def test_what_is_missing_is_named(
         *("--out", str(tmp_path / "generated.jsonl"), "--merge", "2", "--shard", "1/2"),
     ]
     assert main(line) == 2
-    assert "no --shard" in capsys.readouterr().err
+    assert "cannot be combined with --shard" in capsys.readouterr().err

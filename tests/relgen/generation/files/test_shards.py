@@ -21,7 +21,7 @@ def test_parts_divide_the_relations() -> None:
         ["b", "e"],
         ["c", "f"],
     ]
-    with pytest.raises(InputError, match="use at most 7 parts"):
+    with pytest.raises(InputError, match="use at most 7 shards"):
         Shard.parse("1/8").part(items)
 
 
