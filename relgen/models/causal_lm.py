@@ -22,7 +22,7 @@ from transformers import (
 )
 
 from relgen.common import DType, InputError, Quantization, resolved
-from relgen.kernels import ATTENTION, accelerate
+from relgen.kernels import ATTENTION, accelerate, keep_packed_weights
 
 EMBEDDED_LANGUAGE_MODEL = "smollm2-135m-instruct"
 EMBEDDED_ENCODER = "all-minilm-l6-v2"
@@ -132,22 +132,9 @@ def load_language_model(
             remedy=f"choose one that generates text, such as {EMBEDDED_LANGUAGE_MODEL}",
         )
     if quantization is not None:
-        _keep_packed_weights(model)
+        keep_packed_weights(model)
     accelerate(model, for_="reading")
     return model.eval()
-
-
-def _keep_packed_weights(model: PreTrainedModel) -> None:
-    """Stop bitsandbytes from repacking 4-bit weights at the first forward without gradients.
-
-    On CPUs with bfloat16 instructions it would round the scales once more, and thereby change the
-    base and the reference during training.
-    """
-    from bitsandbytes.nn.modules import Linear4bit
-
-    for module in model.modules():
-        if isinstance(module, Linear4bit):
-            module.support_avx512bf16_for_cpu = False
 
 
 def _converted_smollm2() -> Path:

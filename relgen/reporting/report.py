@@ -46,12 +46,8 @@ def write_comparison(
 ) -> tuple[Path, Path]:
     """Write `report.html` and `report.md` of several runs side by side, and return their paths.
 
-    Args:
-        folders: the runs' folders, by their column headings.
-        out: the folder for the two files.
-        title: the report's title.
-        settings: the YAML text that made the runs, to be shown.
-        human_sentences: False hides the corpora's own sentences, whatever their licences.
+    The folders are by their column headings; `settings` is the YAML text that made the runs, to be
+    shown. For `human_sentences` see `write_report`.
 
     Raises:
         InputError: a `results.json` does not exist or is malformed.
