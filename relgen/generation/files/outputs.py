@@ -124,10 +124,8 @@ def merge(
 
     A sentence that two relations share is kept in the first shard that holds it. `settings` are
     those of the shards, without `shard`. `identify` returns the hash of given settings and the
-    shards' inputs. `force` replaces the output of other settings or inputs.
-
-    Raises:
-        InputError: a shard is missing, unfinished, or of other settings or inputs.
+    shards' inputs. `force` replaces the output of other settings or inputs. Raises InputError if a
+    shard is missing, unfinished, or of other settings or inputs.
     """
     whole = OutputPaths(out)
     header = identify(settings)

@@ -29,8 +29,7 @@ def read_split(split: Split) -> list[Sample]:
 def save_everyday(folder: str | Path) -> None:
     """Write the splits, `schema.yaml` and the data card as README.md to a folder.
 
-    Raises:
-        InputError: another file of one of these names is there.
+    Raises InputError if another file of one of these names is there.
     """
     folder = Path(folder)
     files = {folder / f"{split}.jsonl": read_text(split_path(split)) for split in SPLITS}
