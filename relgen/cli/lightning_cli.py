@@ -51,8 +51,7 @@ _LOST_PROCESS = re.compile(
 def run_trained(name: str, arguments: list[str]) -> None:
     """Run `relgen dpo …` or `relgen classifier …` in this process.
 
-    Raises:
-        InputError: a preset, key, value or file cannot be used.
+    Raises InputError if a preset, key, value or file cannot be used.
     """
     own, words = parse_known(TrainedOptions, name, arguments)
     words = with_presets(words, name)

@@ -46,8 +46,7 @@ def classify(options: DirectOptions) -> dict[str, Any]:
     Returns:
         The summary: the settings, `samples`, `unparseable` answers, `micro_f1`, `seconds`.
 
-    Raises:
-        InputError: an input cannot be used, or labelled sentences are test sentences as well.
+    Raises InputError if an input cannot be used, or labelled sentences are test sentences as well.
     """
     settings = upcast(DirectSettings, options)
     out, relations = Path(options.out), load_schema(options.schema)
