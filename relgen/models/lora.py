@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 
 from relgen.common import InputError, atomic_folder, read_json, write_json
 from relgen.kernels import accelerate
+from relgen.models.loading import damaged_file
 
 ADAPTER_FILE = "relgen.json"
 """Holds the base model's name and fingerprint, beside PEFT's files."""
@@ -157,6 +158,10 @@ def load_adapter(model: PreTrainedModel, folder: str | Path) -> PeftModel:
                 value=made_for["base_model"],
                 remedy=f"generate with --model {made_for['base_model']}, or tune a new adapter",
             )
+    if file := damaged_file(folder):
+        raise InputError(
+            "this file is damaged", path=file, remedy="tune or fetch the adapter again"
+        )
     try:
         return PeftModel.from_pretrained(model, str(folder)).eval()
     except (ValueError, RuntimeError, KeyError, TypeError, OSError) as error:

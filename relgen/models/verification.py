@@ -19,11 +19,8 @@ from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig
 
 from relgen.common import InputError
 from relgen.kernels import ATTENTION, accelerate
-from relgen.models.causal_lm import (
-    EMBEDDED_LANGUAGE_MODEL,
-    missing_model,
-    resolve_model,
-)
+from relgen.models.causal_lm import resolve_model
+from relgen.models.loading import EMBEDDED_LANGUAGE_MODEL, loading
 
 TOLERANCE = 1e-3
 """The largest difference of a logit or a hidden state; sound models are below 1e-5."""
@@ -59,7 +56,7 @@ def check_architecture(model: str, use: str, difference: Callable[[Any], Tensor]
             come first, some shorter and some longer than 20 tokens: rotations that depend on the
             length keep that of the longest.
     """
-    with missing_model(model):
+    with loading(model):
         config = AutoConfig.from_pretrained(resolve_model(model), trust_remote_code=False)
     if problem := find_problem(config, difference):
         name = type(config).__name__.removesuffix("Config")
