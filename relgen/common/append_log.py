@@ -34,10 +34,7 @@ def resume_log(path: Path, header: str, *, force: bool) -> list[Any]:
     """Return the lines that an earlier run appended; create the log if it does not exist.
 
     An incomplete last line is removed from the file. `force` discards the lines of a log with
-    another header.
-
-    Raises:
-        InputError: the log holds results under another header.
+    another header; otherwise they raise InputError.
     """
     lines, end = [], 0
     path.parent.mkdir(parents=True, exist_ok=True)

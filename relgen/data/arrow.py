@@ -46,11 +46,8 @@ FEATURES = Features(
 def load_table(path: str | Path, *, labelled: bool = True) -> Dataset:
     """Load a samples file as a table, which is mapped into memory.
 
-    It is cached by `datasets` under a hash of the file's content. Unknown keys are dropped.
-    For `labelled` see `iter_samples`.
-
-    Raises:
-        InputError: the file is missing, empty or malformed.
+    It is cached by `datasets` under a hash of the file's content. Unknown keys are dropped. For
+    `labelled` see `iter_samples`. Raises InputError if the file is missing, empty or malformed.
     """
     key = {"content": content_hash(path), "version": _VERSION, "labelled": labelled}
     source = {"path": str(Path(path).resolve()), "key": key}

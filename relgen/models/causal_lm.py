@@ -92,10 +92,9 @@ def load_language_model(
     attention: str = ATTENTION,
     device: torch.device | str | None = None,
 ) -> PreTrainedModel:
-    """Load a causal language model, in eval mode.
+    """Load a causal language model (embedded name, local folder or Hub id), in eval mode.
 
     Args:
-        name: embedded name, local folder or Hub id.
         dtype: of the weights that are not quantised.
         quantization: `nf4` keeps the linear layers in 4 bits (bitsandbytes).
         double_quantization: quantise the quantisation constants as well.

@@ -37,8 +37,7 @@ class Engine(NamedTuple):
 def find_engine(settings: GenerationSettings, journal: Journal | None) -> Engine:
     """Return the engine that the settings name; the journal records a server's answers.
 
-    Raises:
-        InputError: the tokeniser cannot be loaded, or a package is missing.
+    Raises InputError if the tokeniser cannot be loaded, or a package is missing.
     """
     if (server := settings.server) is None:
         tokenizer = load_tokenizer(settings.model)
