@@ -236,7 +236,8 @@ def chains_of(args: argparse.Namespace) -> tuple[list[Any], Any]:
     from relgen.data.validation import RecordChecks
     from relgen.dpo.preference_pairs import build_chains
     from relgen.dpo.tokenize import tokenise_chain
-    from relgen.models.causal_lm import EMBEDDED_LANGUAGE_MODEL, load_tokenizer
+    from relgen.models.causal_lm import load_tokenizer
+    from relgen.models.loading import EMBEDDED_LANGUAGE_MODEL
     from relgen.prompting.prompts import PromptWriter, prompt_format
 
     (pairs,) = args.pairs

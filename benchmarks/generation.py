@@ -151,10 +151,10 @@ def _one_side(args: argparse.Namespace) -> None:
     from relgen.generation.files.journal import Journal
     from relgen.kernels import ATTENTION, accelerate
     from relgen.models.causal_lm import (
-        EMBEDDED_LANGUAGE_MODEL,
         load_language_model,
         load_tokenizer,
     )
+    from relgen.models.loading import EMBEDDED_LANGUAGE_MODEL
     from relgen.prompting.prompts import PromptWriter, prompt_format, stop_ids
 
     if args.side == LLAMA_CPP:

@@ -45,6 +45,10 @@ def load_masked_language_model(
                 output_loading_info=True,
                 trust_remote_code=False,
             )
+    except InputError as error:
+        if "AutoModelForMaskedLM" in error.problem:
+            raise _unusable(model, "this is no masked language model") from error
+        raise
     finally:
         transformers_logging.set_verbosity(verbosity)
     if not head_parts(loaded):

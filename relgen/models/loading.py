@@ -22,6 +22,8 @@ _REFUSED = {
     "Unrecognized configuration class": "transformers has no {kind} of this architecture",
 }
 """By a part of transformers' message, the problem."""
+_NO_MODEL = ("Unrecognized model", "Couldn't instantiate the backend tokenizer")
+"""transformers' messages for a folder without a model, and for one without a tokenizer."""
 
 
 @contextlib.contextmanager
@@ -59,7 +61,8 @@ def _explained(name: str, error: Exception) -> InputError:
                 value=name,
                 remedy="use another model, or a server that runs it (--backend openai)",
             )
-    if isinstance(error, OSError | ValueError | KeyError) and not Path(name).is_dir():
+    absent = not Path(name).is_dir() or message.startswith(_NO_MODEL)
+    if absent and isinstance(error, OSError | ValueError | KeyError):
         return InputError(
             "no such model: neither an embedded name, nor a model's folder, nor in the local Hub "
             "cache",

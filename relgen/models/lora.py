@@ -159,9 +159,7 @@ def load_adapter(model: PreTrainedModel, folder: str | Path) -> PeftModel:
                 remedy=f"generate with --model {made_for['base_model']}, or tune a new adapter",
             )
     if file := damaged_file(folder):
-        raise InputError(
-            "this file is damaged", path=file, remedy="tune or fetch the adapter again"
-        )
+        raise InputError("this file is damaged", path=file, remedy="fetch or tune it again")
     try:
         return PeftModel.from_pretrained(model, str(folder)).eval()
     except (ValueError, RuntimeError, KeyError, TypeError, OSError) as error:
