@@ -27,6 +27,7 @@ PARTS: dict[str, tuple[Kernel, ...]] = {
     "dpo-8": ("gated", "head", "linear", "lora", "norms"),
     "dpo-32": ("gated", "head", "linear", "lora", "norms"),
     "generation": ("decoding", "linear"),
+    "candidates": ("drafts",),
     "classifier": ("last_layer", "linear"),
 }
 """What is measured, and the kernels that take part in it."""
@@ -88,8 +89,9 @@ def _command(part: str, seed: int, work: Path) -> list[str]:
     if part.startswith("dpo"):
         pairs = part.removeprefix("dpo-")
         return ["benchmarks.dpo", "--side", "tree", "--pairs", pairs, *shared]
-    if part == "generation":
-        return ["benchmarks.generation", "--side", "cached", "--samples", "16", *shared]
+    if part in ("generation", "candidates"):
+        side = "cached" if part == "generation" else part
+        return ["benchmarks.generation", "--side", side, "--samples", "16", *shared]
     given = ["--work", str(work), "--train-samples", "640", "--test-samples", "64", *shared]
     os.makedirs(work, exist_ok=True)
     classifier.write_data(classifier.arguments(given))

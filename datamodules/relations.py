@@ -16,7 +16,6 @@ from torch.utils.data import DataLoader
 
 from datamodules.utils.batching import position
 from datamodules.utils.relation_checks import (
-    check_files,
     check_training,
     untyped_notice,
 )
@@ -30,7 +29,7 @@ from relgen.common import (
     checks_numbers,
     content_hash,
 )
-from relgen.data import RelationSchema, load_schema, load_table, repeated_texts
+from relgen.data import RelationSchema, check_samples, load_schema, load_table, repeated_texts
 
 Mix = Literal["human", "pure", "mix"]
 Order = Literal["together", "side_by_side", "generated_first"]
@@ -133,7 +132,11 @@ class RelationDataModule(LightningDataModule):
 
     def prepare_data(self) -> None:
         """Read every file once; raise InputError for the first problem."""
-        check_files(self.files, self.schema)
+        for purpose, file in self.files.items():
+            # labels of sentences to predict are ignored, and may be missing
+            labelled = purpose != "predict"
+            if file is not None and (labelled or file != self.files["test"]):
+                check_samples(file, self.schema if labelled else None, labelled=labelled)
 
     def setup(self, stage: str) -> None:
         """Map the tables into memory; raise InputError for unusable training data."""

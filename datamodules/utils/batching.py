@@ -23,10 +23,8 @@ _DRAWS = 10
 def count_batches(sizes: Sequence[int], budget: int, *, processes: int = 1) -> int:
     """Return the smallest number of batches, a multiple of `processes`, that holds all items.
 
-    An item with more tokens than the budget of a batch has one to itself.
-
-    Raises:
-        InputError: fewer items than processes, or no even division within the budget.
+    An item with more tokens than the budget of a batch has one to itself. Raises InputError if
+    there are fewer items than processes, or no even division within the budget.
     """
     order = _largest_first(sizes, list(range(len(sizes))))
     fewest = sum(min(size, budget) for size in sizes) / budget

@@ -1,4 +1,4 @@
-"""Checks a classifier's data files before anything is trained or measured."""
+"""Checks a classifier's data before anything is trained."""
 
 from __future__ import annotations
 
@@ -7,19 +7,6 @@ from collections.abc import Collection, Mapping
 from datasets import Dataset
 
 from relgen.common import InputError
-from relgen.data import RelationSchema, check_samples
-
-
-def check_files(files: Mapping[str, str | None], schema: RelationSchema) -> None:
-    """Read every given file line by line; raise InputError for the first problem.
-
-    The labels of `predict` are ignored, and may be missing.
-    """
-    for purpose, file in files.items():
-        if file is None or (purpose == "predict" and file == files["test"]):
-            continue
-        labelled = purpose != "predict"
-        check_samples(file, schema if labelled else None, labelled=labelled)
 
 
 def check_training(

@@ -43,10 +43,8 @@ class Encoded(NamedTuple):
 class Encoding(ABC):
     """Base class of encodings, which turn samples into token ids and know no weights.
 
-    The `special` tokens are added to a fast tokenizer. `max_length` counts them.
-
-    Raises:
-        InputError: `max_length` leaves no room for two entities.
+    The `special` tokens are added to a fast tokenizer. `max_length` counts them. Raises InputError
+    if `max_length` leaves no room for two entities.
     """
 
     def __init__(

@@ -45,9 +45,6 @@ class PromptEncoding(Encoding):
         relations: the number of answer words, R.
         max_length: longest input in tokens. The sentence is cut around both entities; of the prompt
             only mentions are cut, to a quarter of the available length each.
-
-    Raises:
-        InputError: the tokenizer has no mask token, or `max_length` leaves no room.
     """
 
     def __init__(

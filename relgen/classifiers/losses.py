@@ -58,12 +58,9 @@ def structured_loss(
     triples of a sample use the head or the tail of another sample of the batch that cannot play
     that role; nothing is drawn at random.
 
-    Args:
-        states: (B, 5, H) the encoder's last layer at the positions of `PromptEncoding`.
-        targets: (B, R) probabilities; an uncertain relation is their mean of answer words.
-        answers: (R, H) the answer words' embeddings.
-        impossible: (2, R, R), see `impossible_roles`.
-        margin: γ.
+    `states` (B, 5, H) are the encoder's at the positions of `PromptEncoding`, `targets` (B, R) are
+    probabilities, `answers` (R, H) the answer words' embeddings (an uncertain relation is their
+    mean), and `impossible` (2, R, R) is from `impossible_roles`.
     """
     mask, *ends = states.unbind(dim=1)  # (B, H) each
     head, tail = (ends[0] + ends[1]) / 2, (ends[2] + ends[3]) / 2

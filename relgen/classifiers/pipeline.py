@@ -130,10 +130,8 @@ def _in_bfloat16(classifier: Classifier) -> Classifier:
 def find_mention(text: str, mention: Mention, role: str) -> tuple[int, int]:
     """Return a mention's offsets in a text; whole words are preferred to parts of words.
 
-    Offsets are returned unchanged. `role` is for the message.
-
-    Raises:
-        InputError: the mention is not in the text, or more than once.
+    Offsets are returned unchanged. `role` is for the message. Raises InputError if the mention is
+    not in the text, or more than once.
     """
     if not isinstance(mention, str):
         return mention

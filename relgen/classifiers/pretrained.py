@@ -29,11 +29,9 @@ def load_masked_language_model(
 ) -> tuple[PreTrainedModel, list[str]]:
     """Load a masked language model in float32; also return the parameters that its files lack.
 
-    A missing head is initialised by `start_as_identity`.
-
-    Raises:
-        InputError: the model is of another kind, its head cannot be computed at one position, or
-            its output embeddings are not its input embeddings.
+    A missing head is initialised by `start_as_identity`. Raises InputError if the model is of
+    another kind, its head cannot be computed at one position, or its output embeddings are not its
+    input embeddings.
     """
     verbosity = transformers_logging.get_verbosity()
     # a missing head is reported when the training starts

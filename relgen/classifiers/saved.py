@@ -60,7 +60,7 @@ def save_classifier(
     `data` (the training data's origin) and `training` (hyper-parameters) are for the model card.
     """
     folder = Path(folder)
-    with atomic_folder(folder) as temporary:
+    with atomic_folder(folder, CONFIG) as temporary:
         weights = _weights(classifier)
         save_file(weights, temporary / WEIGHTS)
         config = {

@@ -32,7 +32,14 @@ from relgen.cli.trained_options import (
     with_checkpoint,
     with_presets,
 )
-from relgen.common import InputError, bare_numbers, parse_known
+from relgen.common import (
+    InputError,
+    bare_numbers,
+    check_outputs,
+    parse_known,
+    read_text,
+    refuse_foreign,
+)
 
 # gloo's and NCCL's messages when another process of the run is gone
 _LOST_PROCESS = re.compile(
@@ -44,8 +51,7 @@ _LOST_PROCESS = re.compile(
 def run_trained(name: str, arguments: list[str]) -> None:
     """Run `relgen dpo …` or `relgen classifier …` in this process.
 
-    Raises:
-        InputError: a preset, key, value or file cannot be used.
+    Raises InputError if a preset, key, value or file cannot be used.
     """
     own, words = parse_known(TrainedOptions, name, arguments)
     words = with_presets(words, name)
@@ -96,6 +102,7 @@ class RelgenCLI(LightningCLI):
             save_last=True,
             enable_version_counter=False,
         )
+        self._out = Path(out)
         super().__init__(
             LightningModule,
             LightningDataModule,
@@ -133,6 +140,25 @@ class RelgenCLI(LightningCLI):
             raise explained(parsers, args) from error
         for key, value in list(self.config.items()):
             self.config[key] = bare_numbers(value)  # they enter checkpoints
+        self._check_outputs()
+
+    def _check_outputs(self) -> None:
+        """Raise InputError where the command would overwrite a file that it reads."""
+        folder, command = self._out, str(self.config.subcommand)
+        if folder.is_file():
+            raise InputError(
+                "this is a file, not a folder", path=folder, remedy="give another --out"
+            )
+        written = {"fit": ["history.jsonl"], "test": ["predictions.jsonl", "scores.json"]}
+        names = written.get(command, ["predictions.jsonl"])
+        saved = folder / ("config.yaml" if command == "fit" else f"config.{command}.yaml")
+        if saved.is_file() and not read_text(saved).startswith("# lightning.pytorch=="):
+            refuse_foreign([saved], command)
+        given = self.config[command].data.get("init_args", {})
+        inputs = [value for value in given.values() if isinstance(value, str)]
+        inputs += [item for value in given.values() if isinstance(value, list) for item in value]
+        made = [folder / "model", folder / "adapter"] if command == "fit" else []
+        check_outputs([folder / name for name in names], inputs, replaced=made)
 
     def instantiate_classes(self) -> None:
         """Make module, data module and trainer; re-raise an InputError from their constructors."""

@@ -65,8 +65,7 @@ def with_presets(words: Sequence[str], folder: str) -> list[str]:
         -c smollm2 --trainer.precision=auto
         -c …/configs/dpo/smollm2.yaml --trainer.precision bf16-mixed    # where bfloat16 is fast
 
-    Raises:
-        InputError: no such file or preset, or one that is not valid YAML.
+    Raises InputError if there is no such file or preset, or it is not valid YAML.
     """
     made: list[str] = []
     for word in words:

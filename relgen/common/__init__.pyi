@@ -33,13 +33,14 @@ from .files import is_whole_zip as is_whole_zip
 from .files import read_json as read_json
 from .files import read_lines as read_lines
 from .files import read_text as read_text
-from .files import refuse_inputs as refuse_inputs
-from .files import refuse_other_readme as refuse_other_readme
 from .files import text_hash as text_hash
 from .files import try_lock as try_lock
 from .files import write_json as write_json
 from .files import write_jsonl as write_jsonl
 from .files import write_text as write_text
+from .outputs import check_outputs as check_outputs
+from .outputs import refuse_foreign as refuse_foreign
+from .outputs import unfinished as unfinished
 from .presets import find_config as find_config
 from .presets import find_schema as find_schema
 from .ranges import BelowHalf as BelowHalf

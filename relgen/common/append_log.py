@@ -26,9 +26,6 @@ def inputs_hash(settings: Any, files: Sequence[str | Path], schema: dict[str, An
 
     `schema` is from `RelationSchema.to_dict`. Raises InputError if a file is missing.
     """
-    for file in files:
-        if not Path(file).is_file():
-            raise InputError("no such file", path=file, remedy="check the path")
     hashes = [content_hash(file) for file in files]
     return text_hash(json.dumps([asdict(settings), hashes, schema, __version__]))
 
@@ -37,10 +34,7 @@ def resume_log(path: Path, header: str, *, force: bool) -> list[Any]:
     """Return the lines that an earlier run appended; create the log if it does not exist.
 
     An incomplete last line is removed from the file. `force` discards the lines of a log with
-    another header.
-
-    Raises:
-        InputError: the log holds results under another header.
+    another header; otherwise they raise InputError.
     """
     lines, end = [], 0
     path.parent.mkdir(parents=True, exist_ok=True)

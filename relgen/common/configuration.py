@@ -68,8 +68,7 @@ def read(
 def read_merged(paths: Iterable[str | Path]) -> dict[str, Any]:
     """Merge YAML files key by key; later files win.
 
-    Raises:
-        InputError: a file cannot be read or is not a mapping.
+    Raises InputError if a file cannot be read or is not a mapping.
     """
     values: dict[str, Any] = {}
     for path in paths:
@@ -83,10 +82,7 @@ def read_merged(paths: Iterable[str | Path]) -> dict[str, Any]:
 def check(record: Any) -> None:
     """Check the fields of a frozen dataclass made in Python, and convert them as `read` does.
 
-    Call it from `__post_init__`.
-
-    Raises:
-        InputError: a value has another type or is out of range.
+    Call it from `__post_init__`. Raises InputError if a value has another type or is out of range.
     """
     hints = typing.get_type_hints(type(record))
     for name, value in _fields(record).items():
@@ -96,8 +92,7 @@ def check(record: Any) -> None:
 def checked(hint: Any, value: Any, key: str) -> Any:
     """Return a value converted to a type, such as `1` or `"1"` to a float.
 
-    Raises:
-        InputError: the value has another type; the error's field is `key`, or one below it.
+    Raises InputError if the value has another type; the error's field is `key`, or one below it.
     """
     options = typing.get_args(hint)
     if record := next((kind for kind in (hint, *options) if dataclasses.is_dataclass(kind)), None):
@@ -125,8 +120,7 @@ def checked(hint: Any, value: Any, key: str) -> Any:
 def checks_numbers(made: Callable[Arguments, None]) -> Callable[Arguments, None]:
     """Decorate a constructor: check and convert the numbers that it is given, as `read` does.
 
-    Raises:
-        InputError: (in a call) a number is out of its type's range, missing or not finite.
+    A call raises InputError if a number is out of its type's range, missing or not finite.
     """
     numbers = [int, float, *DESCRIPTIONS]
     signature = inspect.signature(made)

@@ -50,11 +50,7 @@ class InputError(ValueError):
 
 
 class CombinedInputError(InputError):
-    """Several problems of one file, each on its own line of the message.
-
-    Args:
-        errors: the problems, in the order of the file; at least one.
-    """
+    """Several problems of one file, in its order, each on its own line of the message."""
 
     def __init__(self, errors: list[InputError]) -> None:
         ValueError.__init__(self, "\n".join(str(error) for error in errors))

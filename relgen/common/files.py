@@ -26,6 +26,9 @@ def atomic_writer(path: str | Path) -> Iterator[IO[str]]:
     path = Path(path)
     if path.is_dir():
         raise InputError("this is a folder, not a file", path=path, remedy="name a file in it")
+    if path.exists() and not path.is_file():
+        raise InputError("this is a device, a pipe or a socket", path=path, remedy="name a file")
+    path = path.resolve()  # a link stays, and leads to the new file
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
@@ -41,12 +44,29 @@ def atomic_writer(path: str | Path) -> Iterator[IO[str]]:
 
 
 @contextmanager
-def atomic_folder(path: str | Path) -> Iterator[Path]:
+def atomic_folder(path: str | Path, mark: str) -> Iterator[Path]:
     """Make a folder to fill that replaces `path` once the block has ended without an error.
 
     Until then it has another name in the same parent folder.
+
+    Args:
+        path: the folder.
+        mark: name of a file that every such folder has.
+
+    Raises:
+        InputError: something else exists at `path`: no folder, or one without the mark.
     """
     path = Path(path)
+    if (
+        path.exists()
+        and not (path / mark).is_file()
+        and not (path.is_dir() and not any(path.iterdir()))
+    ):
+        raise InputError(
+            f"this exists and is no folder that relgen has written ({mark} is missing)",
+            path=path,
+            remedy="move it, or choose another --out",
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
@@ -168,38 +188,21 @@ def is_whole_zip(path: str | Path) -> bool:
         return False
 
 
-def refuse_inputs(outputs: Iterable[str | Path], inputs: Iterable[str | Path]) -> None:
-    """Raise InputError when a command would overwrite a file that it reads."""
-    read = {Path(path).resolve() for path in inputs}
-    for path in outputs:
-        if Path(path).resolve() in read:
-            raise InputError(
-                "this is an input of the command", path=path, remedy="give another --out"
-            )
+def content_hash(path: str | Path) -> str:
+    """Return the SHA-256 (hex) of a file's content, or of all files below a folder, in order.
 
-
-def refuse_other_readme(folder: str | Path) -> None:
-    """Raise InputError when a folder has a README.md that is not a dataset card."""
-    path = Path(folder) / "README.md"
-    if path.is_file() and not read_text(path).startswith("---\n"):
-        raise InputError(
-            "this README is not a dataset card and would be overwritten",
-            path=path,
-            remedy="give another folder by --out",
-        )
-
-
-def content_hash(*paths: str | Path) -> str:
-    """Return the SHA-256 (hex) of the contents of files, and of files below folders, in order."""
-    digest = hashlib.sha256()
-    for path in map(Path, paths):
-        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-        for file in files:
-            name = file.relative_to(path).as_posix() if path.is_dir() else ""
-            digest.update(f"{name}\0{file.stat().st_size}\0".encode())
-            with file.open("rb") as stream:
-                while block := stream.read(1 << 20):
-                    digest.update(block)
+    Raises InputError if there is no such file.
+    """
+    path, digest = Path(path), hashlib.sha256()
+    if not (path.is_file() or path.is_dir()):
+        raise InputError("no such file", path=path, remedy="check the path")
+    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    for file in files:
+        name = file.relative_to(path).as_posix() if path.is_dir() else ""
+        digest.update(f"{name}\0{file.stat().st_size}\0".encode())
+        with file.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
     return digest.hexdigest()
 
 

@@ -15,8 +15,7 @@ from relgen.common.files import read_text
 def read_yaml(path: str | Path, *, remedy: str | None = None) -> Any:
     """Read a YAML file, and refuse a key given twice.
 
-    Raises:
-        InputError: the file cannot be read or is not valid YAML.
+    Raises InputError if the file cannot be read or is not valid YAML.
     """
     try:
         return yaml.load(read_text(path), Loader=_UniqueKeyLoader)

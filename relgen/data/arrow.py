@@ -46,14 +46,9 @@ FEATURES = Features(
 def load_table(path: str | Path, *, labelled: bool = True) -> Dataset:
     """Load a samples file as a table, which is mapped into memory.
 
-    It is cached by `datasets` under a hash of the file's content. Unknown keys are dropped.
-    For `labelled` see `iter_samples`.
-
-    Raises:
-        InputError: the file is missing, empty or malformed.
+    It is cached by `datasets` under a hash of the file's content. Unknown keys are dropped. For
+    `labelled` see `iter_samples`. Raises InputError if the file is missing, empty or malformed.
     """
-    if not Path(path).is_file():
-        raise InputError("no such file", path=path, remedy="check the path")
     key = {"content": content_hash(path), "version": _VERSION, "labelled": labelled}
     source = {"path": str(Path(path).resolve()), "key": key}
     try:

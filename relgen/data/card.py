@@ -32,11 +32,9 @@ def write_dataset_folder(options: CardOptions) -> Counter[str]:
     """Write a folder for `datasets.load_dataset`; return each relation's sample count.
 
     Empty files of generated samples are ignored. The seed data's licence becomes the card's, since
-    the generated samples derive from the labelled ones that the model was shown.
-
-    Raises:
-        InputError: a sample is not generated (labelled data has its own licence and must not be
-            published by accident), an id is repeated, or a file is malformed.
+    the generated samples derive from the labelled ones that the model was shown. Raises InputError
+    if a sample is not generated (labelled data has its own licence and must not be published by
+    accident), an id is repeated, or a file is malformed.
     """
     if not options.license.strip():
         raise InputError("must not be empty", field="license", value=options.license)

@@ -63,11 +63,8 @@ def schema_from_descriptions(
     """Return a schema in the order of the descriptions, with the negative label last.
 
     The labels are the relations of the samples files, or by default the ids of all descriptions.
-    The negative label needs no description.
-
-    Raises:
-        InputError: a relation of the samples has no description or more than one, or there are
-            fewer than two relations.
+    The negative label needs no description. Raises InputError if a relation of the samples has no
+    description or more than one, or there are fewer than two relations.
     """
     named = {description.key: description for description in descriptions}
     if samples:

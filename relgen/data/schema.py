@@ -127,9 +127,7 @@ class RelationSchema:
         """Split the labels into two halves that keep both directions of a relation together.
 
         Groups are shuffled with the seed and dealt, largest first, to the half with fewer labels.
-
-        Raises:
-            InputError: all labels belong to one undirected relation.
+        Raises InputError if all labels belong to one undirected relation.
         """
         groups = self._groups()
         if len(groups) < 2:

@@ -57,10 +57,8 @@ def render(sample: Sample, *, types: bool = False) -> str:
 def parse(tagged: str) -> Parsed:
     """Return the plain text and the mentions of tagged text; the inverse of `render`.
 
-    White space between an opening and a closing tag stays part of the entity.
-
-    Raises:
-        MarkupError: the text does not parse.
+    White space between an opening and a closing tag stays part of the entity. Raises MarkupError
+    for a text that does not parse.
     """
     if "\n" in tagged or "\r" in tagged:
         raise MarkupError("line_break", tagged)

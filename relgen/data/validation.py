@@ -73,7 +73,7 @@ class RecordChecks:
     def passes(self, sample_id: str | None, where: int | str) -> bool:
         """Count a sample; return true if it may be yielded, which an earlier error prevents.
 
-        Raises InputError for the id of an earlier record. None stands for ids that cannot repeat.
+        Raises InputError for an earlier record's id. None stands for ids that cannot repeat.
         """
         if sample_id is not None:
             if sample_id in self._seen:

@@ -47,11 +47,8 @@ def read_sizes(
 ) -> DecoderSizes | None:
     """Read the sizes of a model, an embedded name, a local folder or a Hub id, with an adapter.
 
-    Returns None if its layers have another structure.
-
-    Raises:
-        InputError: the model cannot be found, packed trees do not suit it, or no
-            layer has a name among `target_modules`.
+    Returns None if its layers have another structure. Raises InputError if the model cannot be
+    found, packed trees do not suit it, or no layer has a name among `target_modules`.
     """
     check_architecture(model, "tuning", tree_difference)
     with missing_model(model):

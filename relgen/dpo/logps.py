@@ -34,13 +34,8 @@ class PairLogProbabilities(NamedTuple):
 def tree_log_probabilities(model: nn.Module, batch: TreeBatch) -> PairLogProbabilities:
     """Return the log-probabilities of the completions of packed trees, from one forward pass.
 
-    Args:
-        model: a causal language model or a PEFT model around one; its LM head runs on the T target
-            positions only.
-        batch: B pairs.
-
-    Raises:
-        InputError: the model's attention does not allow it (`check_attention`).
+    The model's LM head runs on the T target positions only. Raises InputError if the model's
+    attention does not allow it (`check_attention`).
     """
     check_attention(model.config)  # type: ignore[arg-type]
     everything = MicroBatch(batch.whole, slice(0, batch.pairs), slice(0, len(batch.target_ids)))

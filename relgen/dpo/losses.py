@@ -91,8 +91,8 @@ LOSSES: dict[LossName, Callable[[Tensor, float, float], Tensor]] = {
 class PreferenceLoss:
     """One of `LOSSES` with its settings; `lightning_modules.dpo.DPOModule` explains them.
 
-    Raises:
-        InputError: a setting is out of range, or label smoothing given with a loss that has none.
+    Raises InputError if a setting is out of range, or label smoothing given with a loss that has
+    none.
     """
 
     name: LossName = "sigmoid"

@@ -163,10 +163,9 @@ class StepMemory:
     def activations(self, passes: Sequence[Pass], trunks: Pass | None = None) -> int:
         """Return the bytes of a step's peak beside weights, adapter and optimiser.
 
-        Args:
-            passes: one pass of all tokens, or successive passes of the branches.
-            trunks: the pass of the trunks if branches have their own passes. It is kept meanwhile,
-                with sums of the gradients of the adapter and of the trunks' keys and values.
+        There is one pass of all tokens, or successive passes of the branches. Then the pass of the
+        trunks is kept meanwhile, with sums of the gradients of the adapter and of the trunks' keys
+        and values.
         """
         peak = self.adapter() + max(self.kept(one) + self.beginning(one) for one in passes)
         if self.quantized:

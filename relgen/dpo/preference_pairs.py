@@ -105,8 +105,6 @@ def build_chains(
     random order.
 
     Args:
-        samples: labelled samples.
-        schema: their relations.
         seed: of the random choices; a relation's orders do not depend on `half`.
         half: build chains for the relations of this half only, with rejected samples from the same
             half, so that tuning sees no sample of the other half.

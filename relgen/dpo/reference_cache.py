@@ -22,9 +22,6 @@ class ReferenceCache:
         self._model = model
         self._kept: dict[str, Tensor] = {}
 
-    def __len__(self) -> int:
-        return len(self._kept)
-
     def get(self, batch: TreeBatch) -> PairLogProbabilities | None:
         """Return a batch's values on its device; None if any tree is missing."""
         if not all(key in self._kept for key in batch.keys):

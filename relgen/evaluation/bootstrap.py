@@ -44,10 +44,8 @@ def paired_bootstrap(
 ) -> Interval:
     """Return the mean difference of micro-F1 and its percentile interval of 95%.
 
-    Args:
-        ours: for each of S splits, the outcomes (N, 3) of one system's I trainings on it. A split's
-            score is the mean over its trainings.
-        theirs: those of the other system, on the same splits and sentences; I may differ.
+    Each system has, for each of S splits, the outcomes (N, 3) of its trainings on it, on the same
+    sentences. A split's score is the mean over its trainings.
     """
     if not ours or len(ours) != len(theirs):
         raise ValueError(

@@ -65,12 +65,9 @@ def precision_recall_f1(correct: Tensor, predicted: Tensor, gold: Tensor) -> Ten
 
 
 def score(confusion: Tensor, schema: RelationSchema, unnamed: Tensor | None = None) -> Scores:
-    """Compute all scores of a confusion matrix.
+    """Compute all scores of a confusion matrix (R, R), whose rows are gold labels.
 
-    Args:
-        confusion: (R, R) counts; rows are gold labels, both axes in the schema's order.
-        schema: the R labels.
-        unnamed: (R,) counts by gold label of the answers that name no label.
+    `unnamed` (R,) counts, by gold label, the answers that name no label.
     """
     confusion = confusion.cpu()
     missed = torch.zeros(len(schema), dtype=torch.long) if unnamed is None else unnamed.cpu()

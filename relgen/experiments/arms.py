@@ -77,9 +77,8 @@ class Arm:
 def parse_arm(name: str) -> Arm:
     """Parse an arm's name.
 
-    Raises:
-        InputError: the arm is unknown, `@` is not followed by a positive number, or it is the `@`
-            of an arm without generated samples.
+    Raises InputError if the arm is unknown, `@` is not followed by a positive number, or it is the
+    `@` of an arm without generated samples.
     """
     stem, at, number = name.partition("@")
     if stem not in ARMS:

@@ -91,11 +91,7 @@ class Training:
 
 
 def trained_alike(preset: str, presets: Sequence[str]) -> str | None:
-    """Return the one of `presets` that is a KnowPrompt with the training of a RetrievalRE.
-
-    Returns:
-        None if `preset` is not a RetrievalRE, or no KnowPrompt has all of its settings.
-    """
+    """Return the one of `presets` that is a KnowPrompt with a RetrievalRE's training, or None."""
     ours = _settings(preset)
     if _classifier(ours).get("class_path") != _RETRIEVAL:
         return None

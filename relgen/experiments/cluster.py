@@ -35,11 +35,9 @@ def run_jobs(commands: Mapping[str, Sequence[str]], jobs: Jobs, folder: Path) ->
     """Run all commands, and print a line for each that ends; a failure does not stop the others.
 
     `commands` are command lines, given without `relgen`, by the jobs' names. submitit's files and
-    the jobs' logs go to `folder`. An interrupt or SIGTERM cancels the jobs.
-
-    Raises:
-        InputError: submitit is not installed or refuses an option, the cluster refuses a job, or
-            jobs fail; the error has the last line of output of the first one.
+    the jobs' logs go to `folder`. An interrupt or SIGTERM cancels the jobs. Raises InputError if
+    submitit is not installed or refuses an option, the cluster refuses a job, or jobs fail; the
+    error has the last line of output of the first one.
     """
     executor = _executor(jobs, folder)
     environment = _environment(jobs, len(commands))

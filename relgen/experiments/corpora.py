@@ -83,9 +83,8 @@ class Corpus:
 def plan_corpus(corpus: str | CorpusFiles, folders: StageFolders) -> Corpus:
     """Return the user's files or a known corpus, after adding the stages that convert it.
 
-    Raises:
-        InputError: a file is missing, or one of the user's has malformed samples or labels that
-            are not in the schema.
+    Raises InputError if a file is missing, or one of the user's has malformed samples or labels
+    that are not in the schema.
     """
     if isinstance(corpus, CorpusFiles):
         train, test = Path(corpus.train), Path(corpus.test)

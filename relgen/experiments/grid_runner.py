@@ -18,10 +18,8 @@ from relgen.experiments.stages import Plan, Stage
 def run(options: RunOptions, execute: Execute) -> list[Path]:
     """Run the cells of a grid, or print their commands; once all are done, write its report.
 
-    `execute` runs a command line in this process. Returns the folders of the cells.
-
-    Raises:
-        InputError: a stage or a job fails, or there is no such cell, seed or stage.
+    `execute` runs a command line in this process. Returns the folders of the cells. Raises
+    InputError if a stage or a job fails, or there is no such cell, seed or stage.
     """
     grid, out = load_grid(options.experiment), Path(options.out)
     chosen = _chosen(grid, options)

@@ -24,10 +24,8 @@ from relgen.experiments.stages import ArmStages, Initialisation, Plan, Stage, St
 def plan(experiment: Experiment, out: Path, *, cell: str = "") -> Plan:
     """Plan the stages of an experiment; this reads only presets, schemas and corpus files.
 
-    For a cell of a grid, `out` is the grid's folder.
-
-    Raises:
-        InputError: a corpus file or preset is missing, or an arm needs DPO but uses a server.
+    For a cell of a grid, `out` is the grid's folder. Raises InputError if a corpus file or preset
+    is missing, or an arm needs DPO but uses a server.
     """
     models = [experiment.generator.model]
     if experiment.label and experiment.label.model:

@@ -104,11 +104,9 @@ def run_experiment(
     """Run the stages that are not done, write results and report, and print the scores.
 
     If `options` name seeds, no results are written, and other processes may run other seeds at the
-    same time. `readers` are stages of other plans that may still read this plan's weights.
-
-    Raises:
-        InputError: a stage is unknown, the folder belongs to another experiment or is in use, or a
-            stage's command fails.
+    same time. `readers` are stages of other plans that may still read this plan's weights. Raises
+    InputError if a stage is unknown, the folder belongs to another experiment or is in use, or a
+    stage's command fails.
     """
     chosen = _chosen(plan, options)
     forced = [stage for stage in _select(plan, options.force) if stage in chosen]

@@ -59,7 +59,6 @@ def generate(
     same files as an uninterrupted one.
 
     Args:
-        settings: of the generation.
         train: labelled samples, used as demonstrations.
         schema: path or shipped name.
         out: path of the accepted samples.
@@ -74,6 +73,7 @@ def generate(
     header = input_hash(settings, *inputs)
     shard = None if settings.shard is None else Shard.parse(settings.shard)
     paths = OutputPaths(Path(out) if shard is None else shard.path(Path(out)))
+    paths.check([train, schema, forbid, settings.adapter])
     if paths.finished(header, force=force):
         paths.journal.unlink(missing_ok=True)
         summary = read_json(paths.summary)

@@ -1,8 +1,10 @@
 from .acceleration import Use as Use
 from .acceleration import accelerate as accelerate
+from .acceleration import keep_packed_weights as keep_packed_weights
 from .attention import ATTENTION as ATTENTION
 from .attention import Attend as Attend
 from .attention import grouped_attention as grouped_attention
+from .draft_attention import SharedPrompts as SharedPrompts
 from .last_layer import read_states as read_states
 from .lm_head import head_log_probabilities as head_log_probabilities
 from .lm_head import logits_at_once as logits_at_once

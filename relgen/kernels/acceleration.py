@@ -59,3 +59,16 @@ def replace_modules(model: nn.Module, replacement: Replacement) -> None:
             new = None if child is None else replacement(child)
             if new is not None:
                 setattr(parent, name, new)
+
+
+def keep_packed_weights(model: nn.Module) -> None:
+    """Stop bitsandbytes from repacking 4-bit weights at the first forward without gradients.
+
+    On CPUs with bfloat16 instructions it would round the scales once more, and thereby change the
+    base and the reference during training.
+    """
+    from bitsandbytes.nn.modules import Linear4bit
+
+    for module in model.modules():
+        if isinstance(module, Linear4bit):
+            module.support_avx512bf16_for_cpu = False

@@ -55,11 +55,9 @@ def attention_forward(
     """Return the attention of one layer, (B, T, H, D), and no weights; transformers calls this.
 
     `query` is (B, H, T, D), `key` and `value` are (B, G, L, D); `attention_mask`, which `attend`
-    does not get, broadcasts to (B, H, T, L). The scale of the scores is 1/√D when None.
-
-    Raises:
-        ValueError: the layer needs an option that `attend` does not support: dropout on the scores,
-            a window, a soft cap or sinks.
+    does not get, broadcasts to (B, H, T, L). The scale of the scores is 1/√D when None. Raises
+    ValueError if the layer needs an option that `attend` does not support: dropout on the scores, a
+    window, a soft cap or sinks.
     """
     if attend is not None:
         special = [name for name in _SPECIAL if kwargs.get(name) is not None]

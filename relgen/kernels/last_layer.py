@@ -32,11 +32,8 @@ def narrow(encoder: Any) -> bool:
 def read_states(encoder: Any, ids: Tensor, mask: Tensor, places: Tensor) -> Tensor:
     """Return the last layer's states of P tokens of each text, (B, P, H).
 
-    Args:
-        encoder: a base model of transformers, narrowed (`narrow`) or not.
-        ids: (B, T).
-        mask: (B, T), 1 for a token and 0 for padding.
-        places: (B, P), indices of the tokens to read.
+    `ids` are (B, T); the mask (B, T) is 0 for padding; `places` (B, P) are indices of the tokens to
+    read. The encoder is a base model of transformers, narrowed (`narrow`) or not.
     """
     inputs: dict[str, Any] = {"input_ids": ids, "attention_mask": mask}
     layers = getattr(getattr(encoder, "encoder", None), "layer", None)
@@ -71,12 +68,8 @@ class NarrowLayer(nn.Module):
     ) -> Tensor:
         """Return the states of the chosen tokens, (B, P, H).
 
-        Args:
-            hidden_states: (B, T, H).
-            attention_mask: (B, 1, …, T), bool or added to the scores; the same for every query.
-            args: not used, as `kwargs`; layers of other kinds need them.
-            kept: (B, P), indices of tokens; by default all.
-            kwargs: not used.
+        `hidden_states` are (B, T, H); `kept` (B, P) are indices of tokens, by default all. The mask
+        (B, 1, …, T) is the same for every query. Other arguments are for layers of other kinds.
         """
         own = self.attention.self
         read = hidden_states if kept is None else at_places(hidden_states, kept)  # (B, P, H)

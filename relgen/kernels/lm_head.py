@@ -43,10 +43,8 @@ def head_log_probabilities(head: nn.Module, states: Tensor, ids: Tensor) -> Tens
 
     In float32 if the head computes in half precision.
 
-    Args:
-        head: with V outputs; no logits are kept if it is dense and frozen.
-        states: (T, D), the head's inputs.
-        ids: (T,), the targets.
+    `states` (T, D) are the inputs of the head, and `ids` (T,) the targets. No logits are kept if
+    the head is dense and frozen.
     """
     if in_use("head") and is_frozen_head(head):
         return _frozen_head_log_probabilities(head, states, ids)

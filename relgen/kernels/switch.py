@@ -15,6 +15,7 @@ from relgen.common import InputError
 
 Kernel = Literal[
     "decoding",  # weights in oneDNN's layout
+    "drafts",  # one copy of a prompt for the drafts that share it
     "gated",  # SwiGLU with half as much kept for its backward pass
     "head",  # log-probabilities without keeping logits
     "last_layer",  # a classifier's last layer, at the tokens that are read

@@ -43,11 +43,8 @@ def fit_probe(
     A sample whose relation has an inverse is used a second time with head and tail exchanged, which
     merely reorders its slots.
 
-    Args:
-        states: (N, 4, L, H), from `StateReader.read`.
-        labels: (N,) indices below R. A relation without samples gets a small probability, not zero.
-        inverses: for each of the R relations, the index of its inverse, if it has one.
-        penalty: above 0.
+    `states` (N, 4, L, H) are from `StateReader.read`; `labels` are (N,). A relation without samples
+    gets a small probability, not zero. `inverses` has the index of each relation's inverse, if any.
     """
     both = [i for i, label in enumerate(labels.tolist()) if inverses[label] is not None]
     exchanged = torch.tensor([inverses[int(labels[i])] for i in both], dtype=torch.long)

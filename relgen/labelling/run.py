@@ -14,9 +14,11 @@ from torch import Tensor
 from relgen import __version__
 from relgen.common import (
     InputError,
+    check_outputs,
     inputs_hash,
     map_in_chunks,
     read_json,
+    refuse_foreign,
     text_hash,
     write_json,
 )
@@ -73,9 +75,13 @@ def label(
     # the probabilities do not depend on the least certainty
     read = inputs_hash(replace(settings, least_certainty=0.0), [*generated, train], content)
     header, path = text_hash(f"{read} {settings.least_certainty}"), out.with_suffix(".json")
-    finished: dict[str, Any] = read_json(path) if out.is_file() and path.is_file() else {}
-    if finished.get("hash") == header:
-        return finished
+    rest, partial = out.with_suffix(".uncertain.jsonl"), out.with_name(f".{out.name}.partial")
+    check_outputs([out, path, rest, partial], [*generated, train, schema])
+    before = read_json(path) if path.is_file() else {}
+    if not isinstance(before, dict) or "hash" not in before:
+        refuse_foreign([path, rest], "label")
+    elif out.is_file() and before["hash"] == header:
+        return before
     labelled = _read_labelled(train, relations)
     written = [sample for _, sample in iter_files(with_samples(generated), relations)]
     reader = StateReader(settings.model, settings.dtype, find_device(settings.device))
@@ -86,7 +92,6 @@ def label(
         found = probe.probabilities(reader.read(samples))  # (N, R)
         return [[round(p, 6) for p in row] for row in found.tolist()]
 
-    partial = out.with_name(f".{out.name}.partial")
     rows = map_in_chunks(probabilities, written, partial, read, title="Labelling")
     pairs = [(s, _relabel(s, relations, row)) for s, row in zip(written, rows, strict=True)]
     summary = {

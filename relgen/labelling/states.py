@@ -137,11 +137,8 @@ def layer_states(
 ) -> list[Tensor]:
     """Return the outputs of some of the decoder's layers, (B, T, H) each.
 
-    Args:
-        model: a causal language model.
-        ids: (B, T).
-        positions: (B, T); those of plain texts when None.
-        mask: (B, 1, T, T), True where a token sees a key; that of plain texts when None.
+    `ids` and `positions` are (B, T), the mask is (B, 1, T, T), True where a token sees a key. None
+    stands for those of plain texts.
     """
     found: dict[nn.Module, Tensor] = {}
 

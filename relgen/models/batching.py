@@ -31,10 +31,8 @@ def lay_out_trees(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Lay out B trees of at most T tokens, which all follow a prefix of P tokens.
 
-    Args:
-        rows: the tokens of each tree, and for each of them the index of the one before it, -1 for
-            none. Texts with a common beginning are such a tree.
-        prefix: P.
+    `rows` are the tokens of each tree, and for each of them the index of the one before it, -1 for
+    none. Texts with a common beginning are such a tree.
 
     Returns:
         Ids and positions, both (B, T), and the mask (B, 1, T, P + T): True where a token sees a

@@ -22,7 +22,7 @@ from transformers import (
 )
 
 from relgen.common import DType, InputError, Quantization, resolved
-from relgen.kernels import ATTENTION, accelerate
+from relgen.kernels import ATTENTION, accelerate, keep_packed_weights
 
 EMBEDDED_LANGUAGE_MODEL = "smollm2-135m-instruct"
 EMBEDDED_ENCODER = "all-minilm-l6-v2"
@@ -92,10 +92,9 @@ def load_language_model(
     attention: str = ATTENTION,
     device: torch.device | str | None = None,
 ) -> PreTrainedModel:
-    """Load a causal language model, in eval mode.
+    """Load a causal language model (embedded name, local folder or Hub id), in eval mode.
 
     Args:
-        name: embedded name, local folder or Hub id.
         dtype: of the weights that are not quantised.
         quantization: `nf4` keeps the linear layers in 4 bits (bitsandbytes).
         double_quantization: quantise the quantisation constants as well.
@@ -132,22 +131,9 @@ def load_language_model(
             remedy=f"choose one that generates text, such as {EMBEDDED_LANGUAGE_MODEL}",
         )
     if quantization is not None:
-        _keep_packed_weights(model)
+        keep_packed_weights(model)
     accelerate(model, for_="reading")
     return model.eval()
-
-
-def _keep_packed_weights(model: PreTrainedModel) -> None:
-    """Stop bitsandbytes from repacking 4-bit weights at the first forward without gradients.
-
-    On CPUs with bfloat16 instructions it would round the scales once more, and thereby change the
-    base and the reference during training.
-    """
-    from bitsandbytes.nn.modules import Linear4bit
-
-    for module in model.modules():
-        if isinstance(module, Linear4bit):
-            module.support_avx512bf16_for_cpu = False
 
 
 def _converted_smollm2() -> Path:

@@ -32,10 +32,7 @@ def mean_pool(states: Tensor, mask: Tensor) -> Tensor:
 class SentenceEncoder:
     """A transformers encoder (embedded name, local folder or Hub id) with mean pooling.
 
-    Sentences are cut after 256 tokens.
-
-    Raises:
-        InputError: the model cannot be found.
+    Sentences are cut after 256 tokens. Raises InputError if the model cannot be found.
     """
 
     def __init__(self, name: str = EMBEDDED_ENCODER) -> None:

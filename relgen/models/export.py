@@ -39,7 +39,7 @@ def export_merged(
     base = model or _base_of(peft_config)
     loaded = load_language_model(base, dtype=dtype or own_dtype(base), attention="sdpa")
     merged: Any = load_adapter(loaded, adapter).merge_and_unload()
-    with atomic_folder(out) as temporary:
+    with atomic_folder(out, _ORIGIN_FILE) as temporary:
         merged.save_pretrained(temporary)
         load_tokenizer(base).save_pretrained(temporary)
         origin = {

@@ -115,7 +115,7 @@ def save_adapter(
     """
     for config in policy.peft_config.values():
         config.base_model_name_or_path = base_model
-    with atomic_folder(folder) as temporary:
+    with atomic_folder(folder, ADAPTER_FILE) as temporary:
         # by default PEFT compares the vocabulary with the base's on the Hub
         policy.save_pretrained(
             str(temporary),

@@ -54,7 +54,6 @@ def check_architecture(model: str, use: str, difference: Callable[[Any], Tensor]
     """Raise InputError unless a model's architecture computes the same in relgen's layout.
 
     Args:
-        model: embedded name, local folder or Hub id.
         use: what the layout is for, such as `generation`.
         difference: reads a small model in both layouts and returns the differences. Plain texts
             come first, some shorter and some longer than 20 tokens: rotations that depend on the
@@ -75,7 +74,12 @@ def check_architecture(model: str, use: str, difference: Callable[[Any], Tensor]
 def find_problem(config: PretrainedConfig, difference: Callable[[Any], Tensor]) -> str:
     """Return why a layout does not suit a configuration's architecture, or an empty text."""
     try:
-        with torch.random.fork_rng(), torch.inference_mode():
+        with contextlib.ExitStack() as stack:
+            # Lightning loads models under the precision and on the device of its trainer
+            stack.enter_context(torch.autocast("cpu", enabled=False))
+            stack.enter_context(torch.device("cpu"))
+            stack.enter_context(torch.random.fork_rng(devices=()))
+            stack.enter_context(torch.inference_mode())
             torch.manual_seed(0)
             found = float(difference(small_model(config)).abs().max())
     except Exception as error:

@@ -129,10 +129,8 @@ class Run:
 def load_run(folder: str | Path, *, human_sentences: bool = True) -> Run:
     """Read `results.json` and `report_data.json` of a run's folder.
 
-    Without `human_sentences`, the corpus's own sentences are hidden, whatever its licence.
-
-    Raises:
-        InputError: `results.json` does not exist, or one of the two files is malformed.
+    Without `human_sentences`, the corpus's own sentences are hidden, whatever its licence. Raises
+    InputError if `results.json` does not exist, or one of the two files is malformed.
     """
     folder = Path(folder)
     if not (folder / "results.json").is_file():

@@ -27,10 +27,8 @@ def write_report(
 ) -> tuple[Path, Path]:
     """Write `report.html` and `report.md` of a run, by default to its folder; return their paths.
 
-    Without `human_sentences`, the corpus's own sentences are hidden, whatever its licence.
-
-    Raises:
-        InputError: `results.json` does not exist or is malformed.
+    Without `human_sentences`, the corpus's own sentences are hidden, whatever its licence. Raises
+    InputError if `results.json` does not exist or is malformed.
     """
     run = load_run(folder, human_sentences=human_sentences)
     return _render("report", report_content(run), Path(out or run.folder))
@@ -46,15 +44,9 @@ def write_comparison(
 ) -> tuple[Path, Path]:
     """Write `report.html` and `report.md` of several runs side by side, and return their paths.
 
-    Args:
-        folders: the runs' folders, by their column headings.
-        out: the folder for the two files.
-        title: the report's title.
-        settings: the YAML text that made the runs, to be shown.
-        human_sentences: False hides the corpora's own sentences, whatever their licences.
-
-    Raises:
-        InputError: a `results.json` does not exist or is malformed.
+    The folders are by their column headings; `settings` is the YAML text that made the runs, to be
+    shown. For `human_sentences` see `write_report`. Raises InputError if a `results.json` does not
+    exist or is malformed.
     """
     runs = {k: load_run(of, human_sentences=human_sentences) for k, of in folders.items()}
     return _render("comparison", comparison_content(runs, title, settings), Path(out))

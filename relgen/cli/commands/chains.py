@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from relgen.common import refuse_inputs
+from relgen.common import check_outputs
 from relgen.data import load_schema, read_samples
 from relgen.dpo import EQUAL_SHARES, REJECTION_KINDS, build_chains, write_chains
 from relgen.dpo import ChainsOptions as Options
@@ -12,7 +12,7 @@ from relgen.dpo import ChainsOptions as Options
 
 def run(options: Options) -> None:
     """Read, build and write the chains, and print how many."""
-    refuse_inputs([options.out], [options.train, options.schema])
+    check_outputs([options.out], [options.train, options.schema])
     schema = load_schema(options.schema)
     chains = build_chains(
         read_samples(options.train, schema=schema),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from relgen.common import refuse_inputs, refuse_other_readme
+from relgen.common import check_outputs, read_text, refuse_foreign, unfinished
 from relgen.data import CardOptions as Options
 
 
@@ -12,7 +12,11 @@ def run(options: Options) -> None:
     """Write the folder, and print how many samples it holds."""
     from relgen.data import write_dataset_folder
 
-    refuse_inputs([Path(options.out) / "train.jsonl"], options.generated)
-    refuse_other_readme(options.out)
-    counts = write_dataset_folder(options)
+    card, samples = (Path(options.out) / name for name in ("README.md", "train.jsonl"))
+    check_outputs([card, samples], [*options.generated, options.schema])
+    # the tags that a card of ours has
+    if not card.is_file() or "- synthetic\n- relgen\n" not in read_text(card):
+        refuse_foreign([card, samples], "data card")
+    with unfinished(options.out, "data card"):
+        counts = write_dataset_folder(options)
     print(f"{counts.total()} samples of {len(counts)} relations and a card -> {options.out}")

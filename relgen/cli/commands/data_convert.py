@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 
-from relgen.common import InputError, refuse_inputs
+from relgen.common import InputError, check_outputs
 from relgen.data import ConvertOptions as Options
 from relgen.data import RecordChecks, Sample, load_schema, write_samples
 from relgen.data.corpora import (
@@ -21,7 +21,7 @@ from relgen.data.corpora import (
 def run(options: Options) -> None:
     """Convert the corpus; only formats that are one JSON document are held in memory."""
     source = find_corpus(options.input)
-    refuse_inputs([options.out], filter(None, (source, options.labels)))
+    check_outputs([options.out], [source, options.labels])
     if options.columns and options.format != "hub":
         raise InputError("only --format hub has columns", field="--columns", value=options.columns)
     place = options.input if options.format == "hub" else source

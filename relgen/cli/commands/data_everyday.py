@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from relgen.common import refuse_other_readme
 from relgen.data import EverydayOptions as Options
 from relgen.data.corpora import save_everyday
 
 
 def run(options: Options) -> None:
-    refuse_other_readme(options.out)
     save_everyday(options.out)
     print(f"train, dev and test samples, schema.yaml and README.md -> {Path(options.out)}")

@@ -31,10 +31,10 @@ class Options:
 
 def run(options: Options) -> None:
     """Write the schema, and print how many relations it has."""
-    from relgen.common import refuse_inputs
+    from relgen.common import check_outputs
     from relgen.data import read_descriptions, schema_from_descriptions
 
-    refuse_inputs([options.out], [options.descriptions, *options.samples])
+    check_outputs([options.out], [options.descriptions, *options.samples])
     schema = schema_from_descriptions(
         read_descriptions(options.descriptions),
         name=options.name or Path(options.out).stem,

@@ -8,7 +8,14 @@ from pathlib import Path
 
 from relgen import __version__
 from relgen.cli.commands.data_convert import print_skipped
-from relgen.common import content_hash, refuse_inputs, write_json
+from relgen.common import (
+    check_outputs,
+    content_hash,
+    read_json,
+    refuse_foreign,
+    unfinished,
+    write_json,
+)
 from relgen.data import (
     RecordChecks,
     checked_samples,
@@ -23,8 +30,12 @@ from relgen.data import SplitOptions as Options
 
 def run(options: Options) -> None:
     """Split, and print how many samples were chosen."""
-    written = [Path(options.out) / name for name in ("train.jsonl", "dev.jsonl")]
-    refuse_inputs(written, filter(None, (options.samples, options.dev_from, options.exclude)))
+    out = Path(options.out)
+    manifest_path, *written = (out / f for f in ("manifest.json", "train.jsonl", "dev.jsonl"))
+    inputs = [options.samples, options.dev_from, options.exclude, options.schema]
+    check_outputs([manifest_path, *written], inputs)
+    named = _split_before(manifest_path)
+    refuse_foreign([path for path in written if path.stem not in named], "data split")
     schema = load_schema(options.schema) if options.schema else None
     checks = RecordChecks(options.samples, skip_bad=options.skip_bad)
     result = split(
@@ -36,15 +47,7 @@ def run(options: Options) -> None:
         dev_samples=read_samples(options.dev_from, schema=schema) if options.dev_from else None,
         exclude=iter_samples(options.exclude) if options.exclude else (),
     )
-    out = Path(options.out)
-    # the manifest is removed first and written last: a folder that has one is complete
-    (out / "manifest.json").unlink(missing_ok=True)
     parts = {"train": result.train, "dev": result.dev}
-    for name, part in parts.items():
-        if part:
-            write_samples(out / f"{name}.jsonl", part)
-        else:
-            (out / f"{name}.jsonl").unlink(missing_ok=True)
     source, *others = (
         {"file": Path(path).name, "sha256": content_hash(path)}
         for path in (options.samples, options.dev_from, options.exclude)
@@ -61,8 +64,26 @@ def run(options: Options) -> None:
         "warnings": result.warnings,
         "ids": {name: [sample.id for sample in part] for name, part in parts.items()},
     }
-    write_json(out / "manifest.json", manifest)
+    with unfinished(out, "data split"):
+        # the manifest is removed first and written last: a folder that has one is complete
+        manifest_path.unlink(missing_ok=True)
+        for path, part in zip(written, parts.values(), strict=True):
+            if part:
+                write_samples(path, part)
+            else:
+                path.unlink(missing_ok=True)
+        write_json(manifest_path, manifest)
     print_skipped(checks)
     for warning in result.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     print(f"{len(result.train)} training and {len(result.dev)} development samples -> {out}")
+
+
+def _split_before(manifest: Path) -> list[str]:
+    """Return the parts of a split that is here already; raise InputError for another manifest."""
+    if not manifest.is_file():
+        return []
+    content = read_json(manifest)
+    if not isinstance(content, dict) or not {"relgen_version", "ids"} <= content.keys():
+        refuse_foreign([manifest], "data split")
+    return [name for name, ids in content["ids"].items() if ids]

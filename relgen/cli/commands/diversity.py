@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from relgen.common import check_outputs
 from relgen.evaluation import DiversityOptions as Options
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ def run(options: Options) -> None:
     from relgen.evaluation import common_sizes, measure
     from relgen.models import SentenceEncoder
 
+    if options.out is not None:
+        check_outputs([options.out], [options.samples, options.against, options.schema])
     samples = _read(options.samples, options)
     size: Any = options.size
     if options.against is not None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
-from relgen.common import refuse_inputs, upcast
+from relgen.common import upcast
 from relgen.labelling import LabelOptions as Options
 from relgen.labelling import LabelSettings
 
@@ -14,8 +13,6 @@ def run(options: Options) -> None:
     """Label the samples, and print how many kept the relation they were written for."""
     from relgen.labelling import label
 
-    summary_path = Path(options.out).with_suffix(".json")
-    refuse_inputs([options.out, summary_path], [*options.samples, options.train, options.schema])
     summary = label(
         upcast(LabelSettings, options),
         generated=options.samples,

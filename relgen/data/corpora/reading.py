@@ -14,15 +14,7 @@ from relgen.data.validation import RecordChecks
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """Options of reading; a format ignores those of the others.
-
-    Args:
-        split_name: the split, as part of the ids (`semeval-train-1`), by default the file's name
-            (semeval: inferred from the sentence's number). hub: the split to load (`train`). Not
-            used by tacred and jsonl, whose files hold ids.
-        mentions: fewrel: the `first` pair of mentions that do not overlap, or `all` such pairs.
-        columns: hub: the columns of the data, by the keys documented in `hub`.
-    """
+    """Options of reading, as `ConvertOptions` describes them; a format ignores those of others."""
 
     split_name: str | None = None
     mentions: Literal["first", "all"] = "first"

@@ -11,9 +11,11 @@ from typing import Any
 from relgen import __version__
 from relgen.common import (
     InputError,
+    check_outputs,
     inputs_hash,
     map_in_chunks,
     read_json,
+    refuse_foreign,
     upcast,
     write_json,
     write_jsonl,
@@ -44,8 +46,7 @@ def classify(options: DirectOptions) -> dict[str, Any]:
     Returns:
         The summary: the settings, `samples`, `unparseable` answers, `micro_f1`, `seconds`.
 
-    Raises:
-        InputError: an input cannot be used, or labelled sentences are test sentences as well.
+    Raises InputError if an input cannot be used, or labelled sentences are test sentences as well.
     """
     settings = upcast(DirectSettings, options)
     out, relations = Path(options.out), load_schema(options.schema)
@@ -55,13 +56,17 @@ def classify(options: DirectOptions) -> dict[str, Any]:
     finished = _finished_summary(out / "direct.json", header, force=options.force)
     if finished is not None:
         return finished
+    partial = out / ".predictions.partial"
+    written = [out / name for name in ("predictions.jsonl", "scores.json", "direct.json")]
+    check_outputs([*written, partial], [options.train, options.test, options.schema])
+    if not written[-1].exists() and not partial.exists():
+        refuse_foreign(written, "direct")
     samples = read_samples(options.test, schema=relations)
     shown = _demonstrations(settings, options.train, samples, relations)
     began = time.monotonic()
     ask = (_free if settings.answer == "free" else _among_labels)(settings, relations, shown)
     # sentences of similar length share a batch
     order = sorted(range(len(samples)), key=lambda i: len(samples[i].text))
-    partial = out / ".predictions.partial"
 
     def in_batches(chunk: Sequence[Sample]) -> list[Row]:
         starts = range(0, len(chunk), _BATCH)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from relgen.common import InputError
+from relgen.common import InputError, resolved
 from relgen.generation.backends.base import Backend
 from relgen.generation.backends.server_protocol import unsent
 from relgen.generation.files.journal import Journal
@@ -36,8 +37,7 @@ class Engine(NamedTuple):
 def find_engine(settings: GenerationSettings, journal: Journal | None) -> Engine:
     """Return the engine that the settings name; the journal records a server's answers.
 
-    Raises:
-        InputError: the tokeniser cannot be loaded, or a package is missing.
+    Raises InputError if the tokeniser cannot be loaded, or a package is missing.
     """
     if (server := settings.server) is None:
         tokenizer = load_tokenizer(settings.model)
@@ -70,15 +70,18 @@ def load_backend(
 
     The adapter of an unquantised model is merged into its weights, so that it costs no time.
     """
+    import torch
     from transformers.utils import logging as transformers_logging
 
-    from relgen.generation.backends.draft_cache import decoding_difference
+    from relgen.generation.backends.draft_cache import decoding_difference, may_share
     from relgen.generation.backends.transformers import TransformersBackend
     from relgen.kernels import accelerate
 
-    check_architecture(settings.model, "generation", decoding_difference)
-    transformers_logging.disable_progress_bar()  # relgen shows its own bar
     device = find_device(settings.device)
+    shared = may_share(device, getattr(torch, resolved(settings.dtype)))
+    difference = partial(decoding_difference, shared=shared)
+    check_architecture(settings.model, "generation", difference)
+    transformers_logging.disable_progress_bar()  # relgen shows its own bar
     model: Any = load_language_model(
         settings.model,
         dtype=settings.dtype,

@@ -14,10 +14,7 @@ def penalise_repetition(logits: Tensor, seen: Tensor, penalty: float) -> Tensor:
     """Divide positive logits of seen tokens by `penalty`, and multiply negative ones (CTRL, arXiv
     1909.05858, section 4.1).
 
-    Args:
-        logits: (B, V).
-        seen: (B, V) bool; as in transformers, prompt tokens count too.
-        penalty: 1 changes nothing.
+    Both are (B, V). As in transformers, prompt tokens count as seen.
     """
     if penalty == 1.0:
         return logits
@@ -30,14 +27,9 @@ def nucleus(
 ) -> tuple[Tensor, Tensor]:
     """Return the tokens that may be drawn, most probable first, and their probabilities.
 
-    Args:
-        scores: (B, V), -inf for forbidden tokens.
-        temperature: above 0.
-        top_k: keep this many; None keeps all.
-        top_p: keep the fewest of those whose probabilities reach this sum (at least one).
-
-    Returns:
-        Token ids and probabilities (0 for excluded tokens), both (B, K).
+    The scores (B, V) are -inf for forbidden tokens, and the temperature is above 0. `top_p` keeps
+    the fewest tokens whose probabilities reach this sum (at least one). Both results are (B, K);
+    excluded tokens have probability 0.
     """
     scores = scores / temperature
     width = scores.shape[-1]

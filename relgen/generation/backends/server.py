@@ -78,8 +78,7 @@ class ServerBackend:
     def decode(self, requests: Sequence[DraftRequest]) -> list[Draft]:
         """Request the drafts, and record each answer as it arrives.
 
-        Raises:
-            InputError: the budget is used up, the server refuses, or all retries have failed.
+        Raises InputError if the budget is used up, the server refuses, or all retries have failed.
         """
         return self._runner.run(self._ask_all(requests))
 

@@ -90,8 +90,7 @@ class TransformersBackend:
     def prefill(self, prompts: Mapping[int, Prompt]) -> None:
         """Read each prompt's new segments; earlier segments are cached.
 
-        Raises:
-            InputError: a prompt leaves no room for a sample in the context window.
+        Raises InputError if a prompt leaves no room for a sample in the context window.
         """
         rows, fresh, most = [], [], self._settings.max_new_tokens
         for chain, prompt in prompts.items():

@@ -39,10 +39,8 @@ NewDraft = tuple[DraftRequest, Prompt, Draft]
 class Journal:
     """Reads recorded drafts, then appends new ones. One process writes at a time.
 
-    `force` discards a journal of other settings or inputs, that is, with another `header`.
-
-    Raises:
-        InputError: the file belongs to other settings or inputs, or is in use by another process.
+    `force` discards a journal of other settings or inputs, that is, with another `header`. Raises
+    InputError if the file belongs to other settings or inputs, or is in use by another process.
     """
 
     def __init__(self, path: Path, header: str, *, force: bool = False) -> None:

@@ -8,12 +8,20 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from relgen.common import InputError, read_json, read_lines, write_json, write_jsonl
+from relgen.common import (
+    InputError,
+    check_outputs,
+    read_json,
+    read_lines,
+    refuse_foreign,
+    write_json,
+    write_jsonl,
+)
 from relgen.data import Sample, iter_samples, normalised
 from relgen.generation.files.shards import Shard
 from relgen.generation.settings import GenerationSettings
@@ -29,6 +37,10 @@ class OutputPaths:
         self.summary = generated.with_name("generation.json")
         self.journal = generated.with_name(f".{generated.name}.journal.jsonl")
 
+    def check(self, inputs: Iterable[str | Path | None]) -> None:
+        """Raise InputError where an output would be an input."""
+        check_outputs([self.generated, self.rejected, self.summary, self.journal], inputs)
+
     def finished(self, header: str, *, force: bool) -> bool:
         """Return True if the generation with this hash is already finished.
 
@@ -41,17 +53,24 @@ class OutputPaths:
                 remedy="name a file: --out …/generated.jsonl",
             )
         before = read_json(self.summary) if self.summary.exists() else {}
-        same = isinstance(before, dict) and before.get("hash") == header
-        if same and before.get("output") == self.generated.name:
+        if not isinstance(before, dict) or "hash" not in before:
+            before = {}  # no summary of ours
+        named = before.get("output")
+        if before.get("hash") == header and named == self.generated.name:
             return self.generated.exists()
-        foreign = [path for path in (self.generated, self.summary) if path.exists()]
-        if foreign and not force:
+        files = [self.generated, self.rejected, self.summary]
+        # a generation that was stopped while it wrote these has its journal
+        if not self.journal.exists():
+            own = files if named == self.generated.name else files[1:] if named else []
+            refuse_foreign([path for path in files if path not in own], "generate")
+        old = [path for path in files if path.exists()]
+        if old and named and not force:
             raise InputError(
                 "the output of a generation with other settings or inputs is here",
-                path=foreign[0],
+                path=old[0],
                 remedy="choose another folder for --out, or give --force to replace it",
             )
-        for path in foreign:
+        for path in old:
             path.unlink()
         return False
 
@@ -105,10 +124,8 @@ def merge(
 
     A sentence that two relations share is kept in the first shard that holds it. `settings` are
     those of the shards, without `shard`. `identify` returns the hash of given settings and the
-    shards' inputs. `force` replaces the output of other settings or inputs.
-
-    Raises:
-        InputError: a shard is missing, unfinished, or of other settings or inputs.
+    shards' inputs. `force` replaces the output of other settings or inputs. Raises InputError if a
+    shard is missing, unfinished, or of other settings or inputs.
     """
     whole = OutputPaths(out)
     header = identify(settings)

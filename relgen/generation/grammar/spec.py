@@ -64,25 +64,19 @@ _SUFFIX = f"{_POSSESSIVE}[,;:]?"
 class GrammarSpec:
     """The form of an answer in tagged text.
 
-    Args:
-        lines: maximum number of samples in an answer.
-        max_entity_chars: limit on an entity, or on each of its words with `one_sentence`.
-        max_entity_words: limit on an entity with `one_sentence`: characters would cut a word.
-        max_context_chars: limit on each stretch before, between and after the entities.
-        max_context_words: the same limit in words, with `one_sentence`.
-        one_sentence: require ordinary words, single spaces, and a final full stop, question or
-            exclamation mark, so that a small model stops where the sentence ends. False allows any
-            text: several sentences, and scripts without spaces.
-        head_types, tail_types: types to write into the tag; empty for a plain tag.
+    `one_sentence` requires ordinary words, single spaces, and a final full stop, question or
+    exclamation mark, so that a small model stops where the sentence ends. Limits are then in words:
+    characters would cut one. Otherwise any text is allowed: several sentences, and scripts without
+    spaces.
     """
 
-    lines: int = 1
-    max_entity_chars: int = 60
+    lines: int = 1  # samples in an answer, at most
+    max_entity_chars: int = 60  # of each of its words with `one_sentence`
     max_entity_words: int = 6
-    max_context_chars: int = 160
+    max_context_chars: int = 160  # of each stretch before, between and after the entities
     max_context_words: int = 20
     one_sentence: bool = False
-    head_types: tuple[str, ...] = ()
+    head_types: tuple[str, ...] = ()  # to write into the tag; empty for a plain tag
     tail_types: tuple[str, ...] = ()
 
     def matches(self, line: str) -> bool:

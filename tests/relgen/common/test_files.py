@@ -127,6 +127,8 @@ def test_content_hash_depends_on_content_and_on_names_within_folders(tmp_path):
     write_text(tmp_path / "a.txt", "x")
     write_text(tmp_path / "b.txt", "x")
     assert content_hash(tmp_path / "a.txt") == content_hash(tmp_path / "b.txt")
+    with pytest.raises(InputError, match="no such file"):
+        content_hash(tmp_path / "none")
     before = content_hash(tmp_path)
     (tmp_path / "b.txt").rename(tmp_path / "c.txt")
     renamed = content_hash(tmp_path)
@@ -140,12 +142,36 @@ def test_text_hash_is_sha_256():
 
 
 def test_files_of_a_folder_can_be_read_by_whom_the_umask_allows(tmp_path):
-    with atomic_folder(tmp_path / "made") as folder:
+    with atomic_folder(tmp_path / "made", "weights") as folder:
         (folder / "weights").write_bytes(b"0")
         (folder / "weights").chmod(0o600)
     umask = os.umask(0o022)
     os.umask(umask)
     assert (tmp_path / "made/weights").stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+def test_a_folder_of_somebody_else_is_not_replaced(tmp_path):
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made/notes.txt").write_text("mine")
+    with (
+        pytest.raises(InputError, match="weights is missing"),
+        atomic_folder(tmp_path / "made", "weights"),
+    ):
+        pass
+    assert (tmp_path / "made/notes.txt").read_text() == "mine"
+    (tmp_path / "made/weights").write_text("ours")
+    with atomic_folder(tmp_path / "made", "weights") as folder:
+        (folder / "weights").write_text("new")
+    assert [path.name for path in (tmp_path / "made").iterdir()] == ["weights"]
+
+
+def test_a_link_stays_one(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/samples.jsonl").write_text("old")
+    (tmp_path / "samples.jsonl").symlink_to(tmp_path / "elsewhere/samples.jsonl")
+    write_text(tmp_path / "samples.jsonl", "new")
+    assert (tmp_path / "samples.jsonl").is_symlink()
+    assert (tmp_path / "elsewhere/samples.jsonl").read_text() == "new"
 
 
 def test_a_file_system_without_locks(tmp_path, monkeypatch):

@@ -90,6 +90,11 @@ def test_the_refusal_names_the_model_before_weights_load(tmp_path: Path) -> None
     assert refused.value.value == str(tmp_path)
 
 
+def test_the_trainer_s_precision_does_not_count() -> None:
+    with torch.autocast("cpu", torch.bfloat16):
+        assert not find_problem(LlamaConfig(), tree_difference)
+
+
 def test_the_random_state_stays() -> None:
     state = torch.get_rng_state()
     find_problem(LlamaConfig(), reading_difference)

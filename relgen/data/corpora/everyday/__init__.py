@@ -8,9 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from relgen.common import read_text, write_text
+from relgen.common import find_schema, read_text, refuse_foreign, write_text
 from relgen.data.samples import Sample, read_samples
-from relgen.data.schema import load_schema
 
 Split = Literal["train", "dev", "test"]
 SPLITS: tuple[Split, ...] = ("train", "dev", "test")
@@ -28,9 +27,16 @@ def read_split(split: Split) -> list[Sample]:
 
 
 def save_everyday(folder: str | Path) -> None:
-    """Write the splits, `schema.yaml` and the data card as README.md to a folder."""
+    """Write the splits, `schema.yaml` and the data card as README.md to a folder.
+
+    Raises InputError if another file of one of these names is there.
+    """
     folder = Path(folder)
-    for split in SPLITS:
-        write_text(folder / f"{split}.jsonl", read_text(split_path(split)))
-    load_schema("everyday").save(folder / "schema.yaml")
-    write_text(folder / "README.md", read_text(DATA_CARD))
+    files = {folder / f"{split}.jsonl": read_text(split_path(split)) for split in SPLITS}
+    files[folder / "README.md"] = read_text(DATA_CARD)
+    files[folder / "schema.yaml"] = read_text(find_schema("everyday"))
+    for path, text in files.items():
+        if not path.is_file() or read_text(path) != text:
+            refuse_foreign([path], "data everyday")
+    for path, text in files.items():
+        write_text(path, text)

@@ -1,0 +1,86 @@
+"""Decides where a command may write: never over an input, nor over a file of somebody else's."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from relgen.common.errors import InputError
+
+_OTHER_OUT = "give another --out"
+
+
+def check_outputs(
+    outputs: Iterable[str | Path],
+    inputs: Iterable[str | Path | None],
+    *,
+    replaced: Iterable[str | Path] = (),
+) -> None:
+    """Raise InputError where a command would overwrite an input, or one output by another.
+
+    Links count as what they lead to, and names of one file as that file.
+
+    Args:
+        outputs: files that the command writes, in any order.
+        inputs: files and folders that it reads; None for an option that is not given.
+        replaced: folders that it replaces as a whole.
+    """
+    read = [Path(path) for path in inputs if path is not None]
+    written: dict[Path, Path] = {}
+    for path in map(Path, (*outputs, *replaced)):
+        for other in read:
+            if _same(path, other):
+                raise InputError("this is an input of the command", path=path, remedy=_OTHER_OUT)
+        if (first := written.setdefault(path.resolve(), path)) is not path:
+            raise InputError(
+                "two outputs of the command would be this file", path=first, remedy=_OTHER_OUT
+            )
+    for folder in map(Path, replaced):
+        for other in read:
+            if folder.resolve() in other.resolve().parents:
+                raise InputError(
+                    f"an input of the command is in this folder, which would be replaced: {other}",
+                    path=folder,
+                    remedy=_OTHER_OUT,
+                )
+
+
+def refuse_foreign(paths: Iterable[str | Path], writer: str) -> None:
+    """Raise InputError if one of the files that a command would replace exists.
+
+    Call it unless a mark in the folder says that the command has written them. Nothing is refused
+    where the command was stopped while it wrote (`unfinished`).
+
+    Args:
+        paths: the files.
+        writer: the command, for the message.
+    """
+    for path in map(Path, paths):
+        if os.path.lexists(path) and not _mark(path.parent, writer).exists():
+            raise InputError(
+                f"this file would be overwritten, and `relgen {writer}` has not written it",
+                path=path,
+                remedy=_OTHER_OUT,
+            )
+
+
+@contextmanager
+def unfinished(folder: str | Path, writer: str) -> Iterator[None]:
+    """Mark a folder while a command writes several files to it, so that it can be repeated."""
+    mark = _mark(Path(folder), writer)
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.touch()
+    yield
+    mark.unlink()
+
+
+def _mark(folder: Path, writer: str) -> Path:
+    return folder / f".{writer.replace(' ', '-')}.unfinished"
+
+
+def _same(path: Path, other: Path) -> bool:
+    if path.resolve() == other.resolve():
+        return True
+    return path.exists() and other.exists() and path.samefile(other)

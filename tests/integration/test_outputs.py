@@ -1,0 +1,146 @@
+"""No command changes a file that it reads, or one that somebody else has written beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from relgen.cli import main as cli
+from relgen.data.corpora.everyday import save_everyday
+from relgen.data.samples import read_samples, write_samples
+from relgen.data.schema import load_schema
+from relgen.dpo.preference_pairs import build_chains, write_chains
+from tests import tiny
+from tests.tiny.encoders import save_encoder
+
+FOREIGN = (
+    *("dev.jsonl", "manifest.json", "README.md", "predictions.jsonl", "scores.json", "direct.json"),
+    *("generation.json", "rejected.jsonl", "history.jsonl", "config.yaml", "config.test.yaml"),
+    *("labelled.json", "labelled.uncertain.jsonl", "results.json", "experiment.json"),
+    *("model/weights.bin", "adapter/weights.bin", "checkpoints/mine.txt"),
+)
+"""Files of the user's own with the names of outputs."""
+DATA = "--train {data}/train.jsonl --schema {data}/schema.yaml"
+COMMANDS = {
+    "convert": "data convert {data}/train.jsonl --format jsonl",
+    "split": "data split {data}/train.jsonl --schema {data}/schema.yaml --shots 2",
+    "everyday": "data everyday",
+    "card": "data card {data}/generated.jsonl --schema {data}/schema.yaml --license cc0-1.0",
+    "chains": "chains {data}/train.jsonl --schema {data}/schema.yaml",
+    "generate": f"generate --model {{model}} {DATA} --forbid {{data}}/test.jsonl --samples 1 "
+    "--relations {relation} --max-drafts-per-sample 1 --max-new-tokens 4",
+    "label": f"label {{data}}/generated.jsonl --model {{model}} {DATA}",
+    "direct": f"direct --model {{model}} --test {{data}}/test.jsonl {DATA} --shots 1",
+    "dpo fit": "dpo fit -c dpo/smollm2 --model.model {model} --data.chains {data}/chains.jsonl "
+    "--data.schema {data}/schema.yaml --trainer.max_steps 1 --trainer.accelerator cpu",
+    "classifier fit": "classifier fit -c classifier/entity_marker --data.mix human "
+    "--model.classifier.model {encoder} --data.human {data}/train.jsonl --data.order together "
+    "--data.schema {data}/schema.yaml --trainer.max_steps 1 --trainer.accelerator cpu",
+    "run": "run {data}/experiment.yaml",
+}
+FORCED = ("generate", "direct", "dpo fit", "classifier fit")
+PLACES = ("on", "link", "beside", "above", "below")
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("models")
+    encoder = save_encoder(folder / "encoder")
+    return {"model": tiny.save_model(folder / "model"), "encoder": encoder}
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    data = tmp_path_factory.mktemp("inputs") / "data"
+    save_everyday(data)
+    schema = load_schema(data / "schema.yaml")
+    train = read_samples(data / "train.jsonl", schema=schema)
+    write_chains(data / "chains.jsonl", build_chains(train[:12], schema, seed=1))
+    test = [json.loads(line) for line in (data / "test.jsonl").read_text().splitlines()[:6]]
+    lines = [json.dumps(sample | {"source": "generated"}) for sample in test]
+    (data / "generated.jsonl").write_text("\n".join(lines) + "\n")
+    (data / "experiment.yaml").write_text(
+        "corpus: {train: train.jsonl, test: test.jsonl, schema: schema.yaml}\nshots: 2\n"
+        "seeds: [1]\narms: [human]\nclassifiers: [classifier/entity_marker]\n"
+    )
+    for name in FOREIGN:
+        (data / name).parent.mkdir(exist_ok=True)
+        (data / name).write_text(f"{name} of somebody else")
+    return data
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def _outputs(place: str, line: list[str], data: Path) -> Iterator[Path]:
+    """Yield outputs on, beside, above and below the inputs of a command line."""
+    for name in [Path(word).name for word in line if Path(word).parent == data]:
+        if place == "on":
+            yield data / name
+        elif place == "below":
+            yield data / name / "out"
+        elif place == "link":
+            linked = data.parent / f"linked-{name}"
+            linked.unlink(missing_ok=True)
+            os.link(data / name, linked)
+            yield linked
+    if place == "beside":
+        yield data
+        yield data / "labelled.jsonl"
+    elif place == "above":
+        yield data.parent
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_inputs_and_files_of_others_stay(
+    command: str, place: str, inputs: Path, models: dict[str, str], tmp_path: Path
+) -> None:
+    data = tmp_path / "work" / "data"
+    shutil.copytree(inputs, data)
+    before = _hashes(data)
+    line = COMMANDS[command].format(data=data, relation="located_in", **models).split()
+    for out in _outputs(place, line, data):
+        for force in [[], ["--force"]] if command in FORCED else [[]]:
+            code = cli.main([*line, "--out", str(out), *force])
+            after = _hashes(data)
+            assert {name: after.get(name) for name in before} == before, (out, force)
+            assert code in (0, 2)
+            # what a training has begun beside the inputs
+            shutil.rmtree(data)
+            shutil.copytree(inputs, data)
+
+
+def test_files_of_its_own_are_replaced(tmp_path: Path) -> None:
+    save_everyday(tmp_path / "data")
+    samples = tmp_path / "data" / "train.jsonl"
+    for shots in ("2", "3"):
+        out = str(tmp_path / "split")
+        assert cli.main(["data", "split", str(samples), "--shots", shots, "--out", out]) == 0
+        assert cli.main(["data", "everyday", "--out", str(tmp_path / "data")]) == 0
+    write_samples(samples, read_samples(samples)[:3])
+    assert cli.main(["data", "everyday", "--out", str(tmp_path / "data")]) == 2
+
+
+def test_the_summary_may_not_be_the_labelled_file(
+    tmp_path: Path, inputs: Path, models: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = COMMANDS["label"].format(data=inputs, model="no-such-model").split()
+    assert cli.main([*line, "--out", str(tmp_path / "labelled.json")]) == 2
+    assert "two outputs of the command would be this file" in capsys.readouterr().err
+
+
+def test_a_device_is_no_output(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["data", "everyday", "--out", "/dev/null"]) == 2
+    assert not Path("/dev/null").is_file()

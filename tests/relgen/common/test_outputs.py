@@ -1,0 +1,54 @@
+"""Where a command may write; `tests/relgen/cli/test_outputs.py` tries all commands."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+import pytest
+
+from relgen.common.errors import InputError
+from relgen.common.outputs import check_outputs, refuse_foreign, unfinished
+
+
+def test_an_output_is_no_input_by_any_name(tmp_path: Path) -> None:
+    data = tmp_path / "data.jsonl"
+    data.write_text("x")
+    os.link(data, tmp_path / "hard.jsonl")
+    (tmp_path / "soft.jsonl").symlink_to(data)
+    check_outputs([tmp_path / "new.jsonl"], [data, None])
+    for name in ("data.jsonl", "hard.jsonl", "soft.jsonl", "../" + tmp_path.name + "/data.jsonl"):
+        with pytest.raises(InputError, match="an input of the command"):
+            check_outputs([tmp_path / name], [data])
+
+
+def test_outputs_differ_from_each_other(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="two outputs"):
+        check_outputs([tmp_path / "a", tmp_path / "x" / ".." / "a"], [])
+
+
+def test_a_folder_with_an_input_is_not_replaced(tmp_path: Path) -> None:
+    check_outputs([], [tmp_path / "data" / "train.jsonl"], replaced=[tmp_path / "model"])
+    with pytest.raises(InputError, match=r"train\.jsonl"):
+        check_outputs([], [tmp_path / "data" / "train.jsonl"], replaced=[tmp_path / "data"])
+
+
+def test_a_dangling_link_is_a_file_of_somebody(tmp_path: Path) -> None:
+    refuse_foreign([tmp_path / "new"], "data split")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="`relgen data split` has not written it"):
+        refuse_foreign([tmp_path / "link"], "data split")
+
+
+def test_a_command_that_was_stopped_may_go_on(tmp_path: Path) -> None:
+    (tmp_path / "train.jsonl").write_text("half")
+    with contextlib.suppress(KeyboardInterrupt), unfinished(tmp_path, "data split"):
+        raise KeyboardInterrupt
+    refuse_foreign([tmp_path / "train.jsonl"], "data split")
+    with pytest.raises(InputError):
+        refuse_foreign([tmp_path / "train.jsonl"], "data card")
+    with unfinished(tmp_path, "data split"):
+        pass
+    with pytest.raises(InputError):
+        refuse_foreign([tmp_path / "train.jsonl"], "data split")
