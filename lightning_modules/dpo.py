@@ -52,6 +52,7 @@ from relgen.dpo import (
     ReferenceCache,
     StepMemory,
     TreeBatch,
+    optimizer_bytes,
     read_sizes,
     tree_difference,
     tree_log_probabilities,
@@ -206,8 +207,7 @@ class DPOModule(LightningModule):
         return self
 
     def training_step(self, batch: TreeBatch, batch_idx: int) -> Tensor:
-        reference = self.reference_log_probabilities(batch)
-        loss, metrics = self.model_step(batch, reference)
+        loss, metrics = self.model_step(batch, self.reference_log_probabilities(batch))
         share = share_of_processes(loss.new_tensor(float(batch.pairs)))
         self.log_training(batch, metrics, share)
         return loss * share
@@ -232,23 +232,25 @@ class DPOModule(LightningModule):
         return values
 
     def model_step(
-        self, batch: TreeBatch, reference: PairLogProbabilities
+        self, batch: TreeBatch, frozen: PairLogProbabilities
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the mean loss of B pairs, (), and each pair's metrics under TRL's names, (B,).
 
+        `frozen` are the log-probabilities of the reference.
         `tree_losses` returns log-probabilities and losses together, since it takes some branches at
         a time where memory demands it.
         """
         tokens = batch.completion_tokens.view(2, -1)  # (2, B)
 
         def losses(policy: PairLogProbabilities, pairs: slice) -> Tensor:
-            some = PairLogProbabilities(*(values[pairs] for values in reference))
+            some = PairLogProbabilities(*(values[pairs] for values in frozen))
             return self.loss.losses(policy, some, tokens[:, pairs])
 
         precision = "32-true" if self._trainer is None else str(self.trainer.precision)
-        branch_tokens = self.micro_batch_tokens(batch, precision)
+        parts = torch.is_grad_enabled()
+        branch_tokens = self.micro_batch_tokens(batch, precision) if parts else None
         found = tree_losses(self.policy, batch, losses, branch_tokens=branch_tokens)
-        chosen, rejected = self.loss.rewards(found.policy, reference, tokens)
+        chosen, rejected = self.loss.rewards(found.policy, frozen, tokens)
         margins = chosen - rejected
         metrics = {
             "loss": found.losses,
@@ -401,6 +403,11 @@ class DPOModule(LightningModule):
     def _sizes(self) -> DecoderSizes | None:
         return read_sizes(self.model, rank=self.lora_rank, target_modules=self.lora_target_modules)
 
+    @cached_property
+    def _optimizer_bytes(self) -> int:
+        dtype = torch.float64 if self.dtype_name == "float64" else torch.float32
+        return optimizer_bytes(partial(build_optimizer, self.optimizer), dtype)
+
     def _estimate(
         self, sizes: DecoderSizes, batch: TreeBatch, precision: str, branch_tokens: int | None
     ) -> MemoryEstimate:
@@ -414,7 +421,7 @@ class DPOModule(LightningModule):
             recompute=self.gradient_checkpointing,
             on_cpu=self._root_device.type == "cpu",
         )
-        return memory.estimate(batch, partial(build_optimizer, self.optimizer), branch_tokens)
+        return memory.estimate(batch, self._optimizer_bytes, branch_tokens)
 
     def _fits(self, estimate: MemoryEstimate) -> bool:
         """Return whether a step fits into its device; the processes of a machine share its CPU."""

@@ -112,7 +112,7 @@ class TrainingBatches(Sampler[list[int]]):
         batches: list[list[int]] = [[] for _ in range(first, last)]
         for number, (rows, size) in enumerate(phase.pools):
             seed = name if len(phase.pools) == 1 else f"{name}/{number}"
-            stream = draw(rows, self.labels, balanced=self.balanced and number == 0, seed=seed)
+            stream = draw_rows(rows, self.labels, balanced=self.balanced and number == 0, seed=seed)
             drawn = list(islice(stream, first * size, last * size))
             # short rows of one pool beside short rows of the other
             pieces = cut(drawn, self.lengths, size, window)
@@ -123,7 +123,9 @@ class TrainingBatches(Sampler[list[int]]):
         return batches
 
 
-def draw(rows: Sequence[int], labels: Sequence[int], *, balanced: bool, seed: str) -> Iterator[int]:
+def draw_rows(
+    rows: Sequence[int], labels: Sequence[int], *, balanced: bool, seed: str
+) -> Iterator[int]:
     """Yield rows without end.
 
     Balanced: each round yields every label once, in random order, and a label repeats a row only

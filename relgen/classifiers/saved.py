@@ -33,7 +33,7 @@ WEIGHTS, CONFIG, SCHEMA, TOKENIZER, CARD = (
     "README.md",
 )
 _FORMAT = 1
-_KINDS = {
+_CLASSES = {
     "entity_marker": "relgen.classifiers.entity_marker:EntityMarkerClassifier",
     "knowprompt": "relgen.classifiers.knowprompt:KnowPromptClassifier",
     "retrieval": "relgen.classifiers.retrieval:RetrievalClassifier",
@@ -67,7 +67,7 @@ def save_classifier(
             "format": _FORMAT,
             "relgen_version": __version__,
             "kind": classifier.kind,
-            "weights": fingerprint(weights),
+            "weights": weights_hash(weights),
             "arguments": classifier.config(),
             "data": data,
             "training": training,
@@ -89,7 +89,7 @@ def record_scores(folder: str | Path, classifier: Classifier, scores: dict[str, 
     if not (folder / CONFIG).is_file():
         return False
     config = read_json(folder / CONFIG)
-    if config.get("weights") != fingerprint(_weights(classifier)):
+    if config.get("weights") != weights_hash(_weights(classifier)):
         return False
     config["scores"] = scores
     write_json(folder / CONFIG, config)
@@ -114,14 +114,14 @@ def load_classifier(
                 remedy=_REMEDY,
             )
     config = read_json(folder / CONFIG)
-    if config.get("format") != _FORMAT or config.get("kind") not in _KINDS:
+    if config.get("format") != _FORMAT or config.get("kind") not in _CLASSES:
         raise InputError(
             "this version of relgen does not support this kind or format of classifier",
             path=folder / CONFIG,
             value=[config.get("kind"), config.get("format")],
             remedy=f"use relgen {config.get('relgen_version')} or newer",
         )
-    module, name = _KINDS[config["kind"]].split(":")
+    module, name = _CLASSES[config["kind"]].split(":")
     kind = cast(type[Classifier], getattr(import_module(module), name))
     schema = load_schema(folder / SCHEMA)
     classifier = kind.from_saved(schema, config["arguments"], folder / TOKENIZER)
@@ -136,7 +136,7 @@ def load_classifier(
     return SavedClassifier(classifier.to(device), precision=precision)
 
 
-def fingerprint(weights: dict[str, Tensor]) -> str:
+def weights_hash(weights: dict[str, Tensor]) -> str:
     """Return a hash of tensors' names and content, 16 hex digits."""
     digest = hashlib.sha256()
     for name in sorted(weights):

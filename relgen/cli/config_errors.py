@@ -19,7 +19,7 @@ from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.cli import LightningCLI
 
 from relgen.cli.trained_options import TrainedOptions
-from relgen.common import InputError, checked, key_line, nearest, read_merged
+from relgen.common import InputError, checked, key_line, nearest_known, read_merged
 
 _LINKED = "data.model"
 """The required argument that is filled in from `model.model`."""
@@ -78,7 +78,7 @@ def _check_all(subcommand: str, values: Mapping[str, Any]) -> None:
     options = [entry.name for entry in dataclasses.fields(TrainedOptions)]
     for key, value in values.items():
         if key not in known:
-            remedy = nearest(key, [*known, *options])
+            remedy = nearest_known(key, [*known, *options])
             raise InputError("unknown key", field=key, value=value, remedy=remedy)
     for key, kind in (("model", LightningModule), ("data", LightningDataModule)):
         _check(kind | None, values.get(key), key)
@@ -122,7 +122,9 @@ def _check_arguments(kind: Any, values: Mapping[str, Any], prefix: str) -> None:
         if name in known:
             _check(hints.get(name, Any), value, key)
         elif not others:
-            raise InputError("unknown key", field=key, value=value, remedy=nearest(name, known))
+            raise InputError(
+                "unknown key", field=key, value=value, remedy=nearest_known(name, known)
+            )
     # classes further inside may get arguments from the class that makes them
     for name in known if "." not in prefix else ():
         unset = parameters[name].default is inspect.Parameter.empty and name not in values

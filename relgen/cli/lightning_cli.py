@@ -116,7 +116,7 @@ class RelgenCLI(LightningCLI):
                 "callbacks": [checkpoint],
                 "logger": {
                     "class_path": "lightning_modules.callbacks.loggers.RunTensorBoardLogger",
-                    "init_args": {"folder": str(own.board)},
+                    "init_args": {"folder": str(own.curves)},
                 },
             },
             # an optimiser built here would exist before `configure_model` makes its parameters
@@ -220,7 +220,7 @@ class RelgenCLI(LightningCLI):
         if self.config_init.fit.ckpt_path is not None or not self.trainer.is_global_zero:
             return
         own = self.own
-        earlier = [] if own.tensorboard else list(own.board.glob("events.out.tfevents.*"))
+        earlier = [] if own.tensorboard else list(own.curves.glob("events.out.tfevents.*"))
         if own.force:
             earlier += Path(own.out or "").glob("hpc_ckpt_*.ckpt")
         for file in earlier:

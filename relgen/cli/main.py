@@ -124,10 +124,10 @@ def run(arguments: Sequence[str]) -> None:
 
         run_trained(command, rest)
         return
-    from relgen.common import parse
+    from relgen.common import parse_options
 
     module = importlib.import_module(f"relgen.cli.commands.{command.replace(' ', '_')}")
-    options = parse(module.Options, command, rest)
+    options = parse_options(module.Options, command, rest)
     if options is not None:
         module.run(options)
 

@@ -41,7 +41,7 @@ class TrainedOptions:
     """Print the memory that a step needs, and stop (dpo fit)."""
 
     @property
-    def board(self) -> Path:
+    def curves(self) -> Path:
         return Path(self.tensorboard or Path(self.out or ".") / "tensorboard")
 
 

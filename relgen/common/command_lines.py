@@ -26,7 +26,7 @@ from relgen.common.configuration import (
     field_helps,
     leaves,
     merged,
-    nearest,
+    nearest_known,
     read,
     read_merged,
 )
@@ -45,7 +45,7 @@ SET_ON_READING = {"set_on_reading": True}
 """Metadata of a field that is set when a file is read, and is not a key of it."""
 
 
-def parse(kind: type[Options], command: str, line: Sequence[str]) -> Options | None:
+def parse_options(kind: type[Options], command: str, line: Sequence[str]) -> Options | None:
     """Parse a command line; its options override those of the files given by `-c`.
 
     Args:
@@ -69,7 +69,7 @@ def parse(kind: type[Options], command: str, line: Sequence[str]) -> Options | N
             problem = f"is one of the {keys._positionals.title}, not an option"
             raise InputError(problem, field=name, remedy="set it there")
         known = parser._option_string_actions
-        raise InputError("unknown option", field=name, remedy=nearest(name, known))
+        raise InputError("unknown option", field=name, remedy=nearest_known(name, known))
     if rest:
         raise InputError("unexpected argument", value=rest[0], remedy=_see_help(command))
     given = vars(found)
@@ -91,8 +91,8 @@ def parse(kind: type[Options], command: str, line: Sequence[str]) -> Options | N
     return None
 
 
-def words(kind: Any, given: Mapping[str, Any]) -> list[str]:
-    """Return a command line that `parse` reads as these options, positional ones first.
+def option_words(kind: Any, given: Mapping[str, Any]) -> list[str]:
+    """Return a command line that `parse_options` reads as these options, positional ones first.
 
     None and an empty mapping are left out.
     """

@@ -28,7 +28,7 @@ from relgen.common.yaml_files import key_line, located, read_yaml
 Record = TypeVar("Record")
 Arguments = ParamSpec("Arguments")
 
-_KINDS: dict[Any, str] = {
+_IN_WORDS: dict[Any, str] = {
     **DESCRIPTIONS,
     int: "a whole number",
     float: "a number",
@@ -235,15 +235,15 @@ def expected(hint: Any) -> str:
         return f"a mapping, each value {expected(arguments[1])}"
     if dataclasses.is_dataclass(hint):
         return "a mapping"
-    return _KINDS.get(hint) or f"a {getattr(hint, '__name__', hint)}"
+    return _IN_WORDS.get(hint) or f"a {getattr(hint, '__name__', hint)}"
 
 
 def _refuse_unknown(key: str, value: Any, known: Collection[str]) -> typing.NoReturn:
-    remedy = nearest(key.rpartition(".")[2], known)
+    remedy = nearest_known(key.rpartition(".")[2], known)
     raise InputError("unknown key", field=key, value=value, remedy=remedy)
 
 
-def nearest(name: str, known: Collection[str]) -> str:
+def nearest_known(name: str, known: Collection[str]) -> str:
     """Return a remedy for an unknown key: the nearest known one, or all of them if few."""
     if near := difflib.get_close_matches(name, known, n=1):
         return f"did you mean '{near[0]}'?"

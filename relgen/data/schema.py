@@ -24,7 +24,15 @@ from typing import Any, Literal
 
 import yaml
 
-from relgen.common import InputError, find_schema, located, nearest, read, read_yaml, write_text
+from relgen.common import (
+    InputError,
+    find_schema,
+    located,
+    nearest_known,
+    read,
+    read_yaml,
+    write_text,
+)
 
 Half = Literal["a", "b"]
 _KEYS = ("name", "relations", "negative")
@@ -185,7 +193,7 @@ def parse_schema(content: Any) -> RelationSchema:
         raise InputError("a schema is a mapping with the keys name, negative, relations")
     for key in content:
         if key not in _KEYS:
-            remedy = nearest(str(key), _KEYS)
+            remedy = nearest_known(str(key), _KEYS)
             raise InputError("unknown key", field=str(key), value=content[key], remedy=remedy)
     name, entries, negative = map(content.get, _KEYS)
     if not isinstance(name, str) or not name:

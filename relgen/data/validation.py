@@ -14,7 +14,7 @@ from relgen.common import CombinedInputError, InputError
 
 SKIP_BAD_REMEDY = "correct it, or skip malformed records: relgen data convert --skip-bad"
 _KEPT = 1000
-_KINDS: dict[type, str] = {str: "a non-empty string", int: "a whole number"}
+_EXPECTED: dict[type, str] = {str: "a non-empty string", int: "a whole number"}
 Kind = TypeVar("Kind", str, int)
 
 
@@ -27,7 +27,7 @@ def value_of(record: Mapping[str, Any], key: str, kind: type[Kind], inside: str 
     if value is None:
         raise InputError("missing", field=f"{inside}{key}", value=sorted(record))
     if type(value) is not kind or (isinstance(value, str) and not value.strip()):
-        raise InputError(f"must be {_KINDS[kind]}", field=f"{inside}{key}", value=value)
+        raise InputError(f"must be {_EXPECTED[kind]}", field=f"{inside}{key}", value=value)
     return value
 
 

@@ -7,6 +7,7 @@ from .losses import LossName as LossName
 from .losses import PreferenceLoss as PreferenceLoss
 from .memory import MemoryEstimate as MemoryEstimate
 from .memory import StepMemory as StepMemory
+from .memory import optimizer_bytes as optimizer_bytes
 from .microbatch import tree_losses as tree_losses
 from .preference_pairs import EQUAL_SHARES as EQUAL_SHARES
 from .preference_pairs import REJECTION_KINDS as REJECTION_KINDS

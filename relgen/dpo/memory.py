@@ -126,10 +126,16 @@ class StepMemory:
     def estimate(
         self,
         batch: TreeBatch,
-        optimizer: Callable[[list[Parameter]], Optimizer],
+        optimizer_bytes: int,
         branch_tokens: int | None = None,
     ) -> MemoryEstimate:
-        """Estimate the memory of one optimiser step; `branch_tokens` is that of `tree_losses`."""
+        """Estimate the memory of one optimiser step.
+
+        Args:
+            batch: one that fits into a step.
+            optimizer_bytes: of the optimiser's state for a weight (`optimizer_bytes`).
+            branch_tokens: that of `tree_losses`.
+        """
         trunks = None
         passes = [Pass.of(batch, batch.whole, len(batch.target_ids))]
         parts = () if branch_tokens is None else micro_batches(batch, branch_tokens)
@@ -140,7 +146,7 @@ class StepMemory:
         return MemoryEstimate(
             weights=self.weights(),
             adapter=self.adapter(),
-            optimiser=optimizer_bytes(optimizer, self.decoder.adapter, self.trained),
+            optimiser=optimizer_bytes * self.decoder.adapter,
             activations=self.activations(passes, trunks),
             tokens=batch.tokens,
         )
@@ -249,18 +255,18 @@ class StepMemory:
 
 
 def optimizer_bytes(
-    make: Callable[[list[Parameter]], Optimizer], numbers: int, trained: int
+    make: Callable[[list[Parameter]], Optimizer], dtype: torch.dtype = torch.float32
 ) -> int:
-    """Return the bytes of an optimiser's state, measured in a step over six numbers.
+    """Return the bytes of an optimiser's state for a weight, measured in a step over six weights.
 
     Optimisers of other libraries than torch may work on a GPU only; they are assumed to keep two
-    numbers a weight, of one byte each if named "8bit". A trained number has `trained` bytes.
+    numbers a weight, of one byte each if named "8bit".
     """
-    probe = Parameter(torch.zeros(2, 3, dtype=torch.float64 if trained == 8 else torch.float32))
+    probe = Parameter(torch.zeros(2, 3, dtype=dtype))
     probe.grad = torch.zeros_like(probe)
     optimizer: Any = make([probe])
     if not type(optimizer).__module__.startswith("torch."):
-        return numbers * (2 if "8bit" in type(optimizer).__name__ else 8)
+        return 2 if "8bit" in type(optimizer).__name__ else 8
     optimizer.step()
     states = [v for v in optimizer.state[probe].values() if isinstance(v, torch.Tensor)]
-    return numbers * sum(state.itemsize for state in states if state.shape == probe.shape)
+    return sum(state.itemsize for state in states if state.shape == probe.shape)

@@ -14,7 +14,7 @@ from typing import Any
 from relgen.common import PRECISIONS, find_config, read_merged
 from relgen.experiments.arms import Arm
 from relgen.experiments.stage_commands import StageCommands
-from relgen.experiments.stages import BOARD, OUT, Initialisation, Stage, keys
+from relgen.experiments.stages import CURVES, OUT, Initialisation, Stage, keys
 
 # added to the seed for each further initialisation; larger than the usual seeds of splits
 _SEED_STEP = 1000
@@ -86,7 +86,7 @@ class Training:
             name += f"-{Path(self.preset).stem}"
         # the first name does not depend on the number of initialisations, so that its work is kept
         name += f"-{self.number + 1}" if self.number else ""
-        own = {**options, "out": OUT, "tensorboard": BOARD}
+        own = {**options, "out": OUT, "tensorboard": CURVES}
         return folders.add(name, command, keys(own), self.preset, *inputs)
 
 

@@ -109,9 +109,9 @@ def _cell(common: Mapping[str, Any], own: Any, where: str) -> Cell:
     except InputError as error:
         # a key that the cell does not have is one that all cells share
         inside = (error.field or "").partition(".")[0] in own or not error.field
-        found = InputError(f"{where}: {error}")
-        found.field = f"{where}.{error.field or ''}".rstrip(".") if inside else error.field
-        raise found from error
+        problem = error.problem if inside else f"{error.problem} (in {where})"
+        key = f"{where}.{error.field or ''}".rstrip(".") if inside else error.field
+        raise InputError(problem, field=key, value=error.value, remedy=error.remedy) from error
     name = given or f"{experiment.corpus_name}-k{experiment.shots}"
     # the cell's own report shows this text, and reads its settings from it
     source = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)

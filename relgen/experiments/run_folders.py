@@ -134,7 +134,7 @@ def delete_weights(stages: Iterable[Stage]) -> None:
 def clear(stage: Stage) -> None:
     """Delete the output of a stage, its record first."""
     stage.record.unlink(missing_ok=True)
-    for folder in filter(None, (stage.folder, stage.board)):
+    for folder in filter(None, (stage.folder, stage.curves)):
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -11,7 +11,7 @@ from relgen.evaluation import DirectOptions, DiversityOptions
 from relgen.experiments.arms import GENERATIONS, Tuning
 from relgen.experiments.config import Experiment
 from relgen.experiments.corpora import ON_DISK, Corpus
-from relgen.experiments.stages import BOARD, OUT, UNSET, Stage, StageFolders, keys, options
+from relgen.experiments.stages import CURVES, OUT, UNSET, Stage, StageFolders, keys, options
 from relgen.generation import GenerateOptions
 from relgen.labelling import LabelOptions
 
@@ -81,7 +81,7 @@ class StageCommands:
                 "trainer.max_epochs": self.experiment.dpo_epochs,
                 "resume": True,
                 "out": OUT,
-                "tensorboard": BOARD,
+                "tensorboard": CURVES,
             }
         )
         plain = "" if tuning.diverse else "_plain"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, ParamSpec
 
 from relgen import __version__
-from relgen.common import content_hash, find_config, find_schema, text_hash, words
+from relgen.common import content_hash, find_config, find_schema, option_words, text_hash
 
 STAGE_KINDS = (
     "corpus",
@@ -28,7 +28,7 @@ STAGE_KINDS = (
 OUT = "{out}"
 """Placeholder for the stage's folder in its command: the folder's name is a hash of the command."""
 
-BOARD = "{board}"
+CURVES = "{curves}"
 """Placeholder for the stage's TensorBoard folder, which does not depend on the stage's hash."""
 
 UNSET: Any = None
@@ -40,7 +40,7 @@ P = ParamSpec("P")
 class Line(NamedTuple):
     """The options of a command line, and the values by key that its words were made from.
 
-    A `Path` is an input of the stage. None leaves an option out. `OUT` and `BOARD` stand for the
+    A `Path` is an input of the stage. None leaves an option out. `OUT` and `CURVES` stand for the
     stage's own folders.
     """
 
@@ -50,7 +50,7 @@ class Line(NamedTuple):
 
 def options(kind: Callable[P, object]) -> Callable[P, Line]:
     """Return a function that takes the fields of a command's dataclass."""
-    return lambda *_, **given: Line(words(kind, given), given)
+    return lambda *_, **given: Line(option_words(kind, given), given)
 
 
 def keys(given: Mapping[str, str | int | bool | Path | None]) -> Line:
@@ -70,7 +70,7 @@ class Stage:
     folder: Path
     command: tuple[str, ...]  # the words after `relgen`
     inputs: tuple[Path, ...] = ()  # outputs of other stages, corpus files, presets
-    board: Path | None = None  # the TensorBoard folder, for stages that train or test
+    curves: Path | None = None  # the TensorBoard folder, for stages that train or test
 
     @property
     def kind(self) -> str:
@@ -140,7 +140,7 @@ class StageFolders:
         self.stages: dict[str, Stage] = {}
         self.cell = cell
         self._out = out
-        self._boards = out / "tensorboard" / cell
+        self._curves = out / "tensorboard" / cell
         self._models = {name for name in models if Path(name).is_dir()}
 
     def add(
@@ -158,14 +158,14 @@ class StageFolders:
         if schema := line.given.get("schema") or line.given.get("data.schema"):
             read.append(find_schema(schema))
         folder = self._out / "stages" / f"{name}-{self._hash(command_line, read)[:10]}"
-        board = self._boards / name
-        own = {OUT: str(folder), BOARD: str(board)}
+        curves = self._curves / name
+        own = {OUT: str(folder), CURVES: str(curves)}
         self.stages[name] = Stage(
             name=name,
             folder=folder,
             command=tuple(own.get(word, word.replace(OUT, str(folder))) for word in command_line),
             inputs=tuple(dict.fromkeys(read)),
-            board=board if BOARD in command_line else None,
+            curves=curves if CURVES in command_line else None,
         )
         return self.stages[name]
 

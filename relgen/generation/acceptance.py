@@ -206,7 +206,7 @@ def _with_types(sample: Sample, context: DraftContext) -> Sample:
     )
 
 
-def words(text: str) -> frozenset[str]:
+def word_set(text: str) -> frozenset[str]:
     """Return the distinct words of a text, ignoring case and punctuation."""
     return frozenset(normalised(text).split())
 
@@ -215,7 +215,7 @@ def context_words(sample: Sample) -> frozenset[str]:
     """Return the distinct words of a sample outside its two entities."""
     first, second = sorted((sample.head, sample.tail), key=lambda entity: entity.start)
     text = sample.text
-    return words(f"{text[: first.start]} {text[first.end : second.start]} {text[second.end :]}")
+    return word_set(f"{text[: first.start]} {text[first.end : second.start]} {text[second.end :]}")
 
 
 def jaccard(first: frozenset[str], second: frozenset[str]) -> float:

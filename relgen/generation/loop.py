@@ -20,7 +20,7 @@ from relgen.generation.acceptance import (
     jaccard,
     judge,
     read_draft,
-    words,
+    word_set,
 )
 from relgen.generation.backends.base import Backend, Draft, DraftRequest, Finish
 from relgen.generation.files.journal import Journal
@@ -229,5 +229,5 @@ class GenerationLoop:
 
 def difference(sample: Sample, others: Sequence[Sample]) -> float:
     """Return one minus the mean Jaccard overlap of a sample's words with those of other samples."""
-    own = words(sample.text)
-    return 1.0 - sum(jaccard(own, words(other.text)) for other in others) / max(1, len(others))
+    own = word_set(sample.text)
+    return 1.0 - sum(jaccard(own, word_set(other.text)) for other in others) / max(1, len(others))

@@ -39,8 +39,6 @@ from relgen.labelling.settings import LabelSettings
 from relgen.labelling.states import StateReader
 from relgen.models import find_device
 
-_last_states: dict[str, Tensor] = {}
-
 
 def label(
     settings: LabelSettings,
@@ -85,8 +83,7 @@ def label(
     labelled = _read_labelled(train, relations)
     written = [sample for _, sample in iter_files(with_samples(generated), relations)]
     reader = StateReader(settings.model, settings.dtype, find_device(settings.device))
-    states = _states(reader, labelled, inputs_hash(settings, [train], content))
-    probe, held_out_f1 = _fit(states, labelled, relations, settings.penalty)
+    probe, held_out_f1 = _fit(reader.read(labelled), labelled, relations, settings.penalty)
 
     def probabilities(samples: Sequence[Sample]) -> list[list[float]]:
         found = probe.probabilities(reader.read(samples))  # (N, R)
@@ -115,14 +112,6 @@ def _read_labelled(train: str | Path, schema: RelationSchema) -> list[Sample]:
             problem, path=train, field="relation", value=labelled[0].relation, remedy=remedy
         )
     return labelled
-
-
-def _states(reader: StateReader, labelled: Sequence[Sample], key: str) -> Tensor:
-    """Read the labelled samples; cached, since an experiment labels many sets with them."""
-    if key not in _last_states:
-        _last_states.clear()
-        _last_states[key] = reader.read(labelled)
-    return _last_states[key]
 
 
 def _fit(

@@ -357,3 +357,24 @@ def test_splitting_a_batch_does_not_depend_on_the_batches_before_it(files, monke
     assert {None, dpo_module._BRANCH_TOKENS} == {*alone}
     dpo = module(files)
     assert [dpo.micro_batch_tokens(batch) for batch in reversed(batches)] == alone[::-1]
+
+
+def test_memory_is_estimated_in_training_steps_only(files, monkeypatch):
+    probes, estimates = [], []
+    probe, fits = dpo_module.optimizer_bytes, dpo_module.DPOModule._fits
+    monkeypatch.setattr(
+        dpo_module, "optimizer_bytes", lambda *given: probes.append(1) or probe(*given)
+    )
+    monkeypatch.setattr(
+        dpo_module.DPOModule, "_fits", lambda *given: estimates.append(1) or fits(*given)
+    )
+    dpo, batch = module(files), pack([tiny.chain_tokens(3)])
+    dpo.configure_model()
+    frozen = dpo.reference_log_probabilities(batch)
+    with torch.no_grad():
+        dpo.model_step(batch, frozen)
+    assert not estimates
+    dpo.model_step(batch, frozen)
+    dpo.model_step(batch, frozen)
+    assert len(estimates) == 2
+    assert len(probes) == 1

@@ -40,7 +40,7 @@ def nucleus(
     return ids, probabilities / probabilities.sum(dim=-1, keepdim=True)
 
 
-def choose(
+def choose_tokens(
     logits: Tensor,
     seen: Tensor,
     allowed: Tensor | None,

@@ -22,7 +22,7 @@ from relgen.generation.backends.base import Draft, DraftRequest, Finish, line_lo
 from relgen.generation.backends.cache import RaggedCache
 from relgen.generation.backends.context_window import check_fits, context_window
 from relgen.generation.backends.draft_cache import DraftCache, shares_prompts
-from relgen.generation.backends.sampling import choose
+from relgen.generation.backends.sampling import choose_tokens
 from relgen.generation.grammar.llguidance import DraftGrammar, GrammarCompiler, stack_allowed
 from relgen.generation.settings import GenerationSettings
 from relgen.prompting import Prompt, encode, shared_length
@@ -197,7 +197,7 @@ class TransformersBackend:
         settings = self._settings
         masks = [None if d.grammar is None else d.grammar.allowed() for d in drafts]
         uniform = [draft.rng.random() for draft in drafts]
-        chosen, chosen_logprobs = choose(
+        chosen, chosen_logprobs = choose_tokens(
             logits,
             seen,
             None if all(mask is None for mask in masks) else stack_allowed(masks, self._device),

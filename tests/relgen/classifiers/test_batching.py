@@ -7,7 +7,7 @@ import pytest
 
 from relgen.classifiers.batching import (
     TrainingBatches,
-    draw,
+    draw_rows,
     evaluation_batches,
     sorting_window,
 )
@@ -70,7 +70,7 @@ def test_what_is_sorted_grows_with_the_pass(batches, window):
 
 
 def test_drawing_is_endless():
-    stream = draw([4], [0] * 5, balanced=True, seed="x")
+    stream = draw_rows([4], [0] * 5, balanced=True, seed="x")
     assert [next(stream) for _ in range(3)] == [4, 4, 4]
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 import yaml
 
-from relgen.common.command_lines import POSITIONAL, parse, parse_known, words
+from relgen.common.command_lines import POSITIONAL, option_words, parse_known, parse_options
 from relgen.common.errors import InputError
 from relgen.common.ranges import PositiveInt
 
@@ -43,7 +43,7 @@ class Options:
 
 
 def parsed(line: str) -> Options:
-    options = parse(Options, "thing", line.split())
+    options = parse_options(Options, "thing", line.split())
     assert options is not None
     return options
 
@@ -68,7 +68,9 @@ def test_every_kind_of_option() -> None:
 
 def test_words_are_parsed_as_the_same_options() -> None:
     given = {"out": "c", "max_words": 3, "half": None, "diverse": False, "relations": ("A", "B")}
-    line = words(Options, {**given, "files": [Path("a"), "b"], "shares": {"x": 1.0, "y": 0.5}})
+    line = option_words(
+        Options, {**given, "files": [Path("a"), "b"], "shares": {"x": 1.0, "y": 0.5}}
+    )
     expected = "a b --out c --max-words 3 --no-diverse --relations A B --shares x=1,y=0.5"
     assert " ".join(line) == expected
     assert parsed(expected) == Options(
@@ -79,9 +81,12 @@ def test_words_are_parsed_as_the_same_options() -> None:
         relations=("A", "B"),
         shares={"x": 1.0, "y": 0.5},
     )
-    assert words(Options, {"files": ["a"], "diverse": True, "shares": {}}) == ["a", "--diverse"]
+    assert option_words(Options, {"files": ["a"], "diverse": True, "shares": {}}) == [
+        "a",
+        "--diverse",
+    ]
     with pytest.raises(KeyError):
-        words(Options, {"max_word": 3})
+        option_words(Options, {"max_word": 3})
 
 
 def test_files_below_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -94,7 +99,7 @@ def test_files_below_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixt
     assert options.server == Server("http://1")
     with pytest.raises(InputError, match=r"two\.yaml:2: field 'max_words': must be a whole"):
         parsed(f"a -c {one} -c {two}")
-    assert parse(Options, "thing", [*line.split(), "--print_config"]) is None
+    assert parse_options(Options, "thing", [*line.split(), "--print_config"]) is None
     assert yaml.safe_load(capsys.readouterr().out)["server"] == {"base_url": "http://1"}
 
 
@@ -116,13 +121,13 @@ def test_files_below_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixt
 )
 def test_refuses(line: str, message: str) -> None:
     with pytest.raises(InputError) as caught:
-        parse(Options, "thing", line.split())
+        parse_options(Options, "thing", line.split())
     assert message in str(caught.value)
 
 
 def test_help(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        parse(Options, "thing", ["--help"])
+        parse_options(Options, "thing", ["--help"])
     assert caught.value.code == 0
     said = capsys.readouterr().out
     assert said.startswith("usage: relgen thing FILES --out OUT [options]\n\nDo something.\n")

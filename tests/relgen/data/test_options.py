@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from relgen.common.command_lines import parse, words
+from relgen.common.command_lines import option_words, parse_options
 from relgen.common.errors import InputError
 from relgen.data.corpora import FORMATS
 from relgen.data.options import CardOptions, ConvertOptions, SplitOptions
@@ -12,7 +12,7 @@ from relgen.data.options import CardOptions, ConvertOptions, SplitOptions
 
 def test_help_describes_every_format(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        parse(ConvertOptions, "data convert", ["--help"])
+        parse_options(ConvertOptions, "data convert", ["--help"])
     said = capsys.readouterr().out
     for name, each in FORMATS.items():
         assert f"{name} {each.description}" in " ".join(said.split())
@@ -33,8 +33,8 @@ def test_help_describes_every_format(capsys: pytest.CaptureFixture[str]) -> None
     ],
 )
 def test_a_command_line_says_what_a_stage_was_given(given: dict, line: list[str]) -> None:
-    assert words(ConvertOptions, given) == line
-    assert parse(ConvertOptions, "data convert", line) == ConvertOptions(**given)
+    assert option_words(ConvertOptions, given) == line
+    assert parse_options(ConvertOptions, "data convert", line) == ConvertOptions(**given)
 
 
 @pytest.mark.parametrize(
@@ -47,4 +47,4 @@ def test_a_command_line_says_what_a_stage_was_given(given: dict, line: list[str]
 )
 def test_what_cannot_be_used_is_refused(kind: type, line: list[str], problem: str) -> None:
     with pytest.raises(InputError, match=problem):
-        parse(kind, "data", line)
+        parse_options(kind, "data", line)

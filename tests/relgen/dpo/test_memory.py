@@ -51,8 +51,9 @@ def test_weights() -> None:
 
 def test_the_adapter_and_its_optimiser() -> None:
     assert KERNELS.adapter() == 512 * 4
-    assert optimizer_bytes(torch.optim.AdamW, 512, 4) == 8 * 512
-    assert optimizer_bytes(torch.optim.SGD, 512, 4) == 0
+    assert optimizer_bytes(torch.optim.AdamW) == 8
+    assert optimizer_bytes(torch.optim.AdamW, torch.float64) == 16
+    assert optimizer_bytes(torch.optim.SGD) == 0
 
 
 def test_what_a_layer_keeps_of_a_token() -> None:
@@ -113,7 +114,7 @@ def test_passes_of_a_tree() -> None:
 def test_an_estimate_adds_up() -> None:
     two, ids = [[1, 2], [3, 4]], [1, 2, 3]
     batch = pack([ChainTokens("c", ids, two, [5], two, two, [0, 0])])
-    estimate = KERNELS.estimate(batch, torch.optim.AdamW, branch_tokens=5)
+    estimate = KERNELS.estimate(batch, 8, branch_tokens=5)
     parts = [Pass.of(batch, part.span, 4) for part in micro_batches(batch, 5)]
     activations = KERNELS.activations(parts, Pass.of(batch, batch.trunks, 0))
     assert estimate == (KERNELS.weights(), 512 * 4, 512 * 8, activations, 17)

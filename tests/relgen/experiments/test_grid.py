@@ -61,9 +61,9 @@ def test_two_corpora_do_not_mix_their_keys(tmp_path: Path) -> None:
         ("corpus: everyday\ncells: []\n", "field 'cells': must be a list"),
         ("corpus: everyday\ncells: [8]\n", r"field 'cells\[0\]': must be a mapping"),
         ("corpus: everyday\ncells: [{shots: 8}, {}]\n", "another cell has this name"),
-        ("corpus: everyday\ncells: [{shot: 8}]\n", r"cells\[0\]: field 'shot': unknown key"),
+        ("corpus: everyday\ncells: [{shot: 8}]\n", r"field 'cells\[0\].shot': unknown key"),
         ("corpus: everyday\ncells: [{name: a/b}]\n", "must be a folder's name"),
-        ("cells: [{shots: 8}]\n", "field 'corpus': missing"),
+        ("cells: [{shots: 8}]\n", r"field 'corpus': missing \(in cells\[0\]\)"),
     ],
 )
 def test_mistakes(tmp_path: Path, text: str, message: str) -> None:

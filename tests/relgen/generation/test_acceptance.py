@@ -16,7 +16,7 @@ from relgen.generation.acceptance import (
     context_words,
     jaccard,
     judge,
-    words,
+    word_set,
 )
 from relgen.generation.backends.base import Finish
 from relgen.generation.settings import GenerationSettings
@@ -139,7 +139,7 @@ def test_an_outside_scorer_is_one_more_check() -> None:
 def test_context_words_leave_the_entities_out() -> None:
     sample = tiny.sentence("Old Rain", " brought: a ", "flood", before="The ", after=", a FLOOD!")
     assert context_words(sample) == {"the", "brought", "a", "flood"}
-    assert words(sample.text) == {"the", "old", "rain", "brought", "a", "flood"}
+    assert word_set(sample.text) == {"the", "old", "rain", "brought", "a", "flood"}
 
 
 def test_jaccard() -> None:

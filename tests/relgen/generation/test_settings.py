@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from relgen.cli.commands import generate as command
-from relgen.common.command_lines import parse
+from relgen.common.command_lines import parse_options
 from relgen.common.configuration import read, read_merged, upcast
 from relgen.common.errors import InputError
 from relgen.common.presets import find_config, list_configs
@@ -77,7 +77,7 @@ def test_command_line_yaml_and_python_agree(tmp_path: Path) -> None:
         "--train t --schema s --out o --mode aao --samples 3 --top_k null --no-diverse "
         "--temperature 0.5 --relations Cause-Effect(e1,e2) b --half b"
     )
-    options = parse(command.Options, "generate", line.split())
+    options = parse_options(command.Options, "generate", line.split())
     assert options is not None
     assert upcast(GenerationSettings, options) == expected
     values = json.loads(json.dumps(asdict(expected)))

@@ -23,7 +23,6 @@ def files(tmp_path: Path) -> dict[str, Path]:
 
 
 def label_with(reader: Words, settings: LabelSettings, **files: Any) -> dict:
-    run._last_states.clear()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run, "StateReader", lambda *_: reader)
         return label(settings, **files)

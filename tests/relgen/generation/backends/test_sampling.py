@@ -13,7 +13,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from relgen.generation.backends.sampling import choose, nucleus, penalise_repetition
+from relgen.generation.backends.sampling import choose_tokens, nucleus, penalise_repetition
 
 PAPER = {"temperature": 0.4, "top_k": 20, "top_p": 0.9, "repetition_penalty": 1.15}
 
@@ -54,7 +54,7 @@ def test_uniform_numbers_walk_through_the_distribution() -> None:
     uniform = torch.tensor([0.0, 0.49, 0.51, 0.76, 0.9999999])
     seen = torch.zeros(5, 3, dtype=torch.bool)
     options = {**PAPER, "temperature": 1.0, "top_k": None, "top_p": 1.0, "repetition_penalty": 1.0}
-    ids, logprobs = choose(logits, seen, None, uniform, **options)
+    ids, logprobs = choose_tokens(logits, seen, None, uniform, **options)
     assert ids[:2].tolist() == [0, 0]
     assert sorted(ids[2:4].tolist()) == [1, 2]
     assert ids[3] == ids[4]
@@ -67,6 +67,6 @@ def test_forbidden_tokens_are_never_drawn_and_logprobs_ignore_the_mask() -> None
     seen = torch.zeros_like(allowed)
     for temperature in (0.0, 0.4):
         options = {**PAPER, "temperature": temperature}
-        ids, logprobs = choose(logits, seen, allowed, torch.rand(50), **options)
+        ids, logprobs = choose_tokens(logits, seen, allowed, torch.rand(50), **options)
         assert set(ids.tolist()) == {1}
         assert torch.allclose(logprobs, torch.full((50,), math.log(0.2)))
