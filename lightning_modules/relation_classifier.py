@@ -130,7 +130,7 @@ class RelationClassifierModule(LightningModule):
         return [FinishClassifier(), *files, SaveOnTermination(), speed]
 
     def on_fit_start(self) -> None:
-        """Log the classifier's notice about the weights that training starts from."""
+        """Log the classifier's notice about its initial weights."""
         if self.classifier.start_notice and self.global_rank == 0:
             _LOG.warning(self.classifier.start_notice)
 

@@ -1,4 +1,4 @@
-"""Decides where a command may write: never over an input, nor over a file of somebody else's."""
+"""Decides where a command may write: never over an input or a file that relgen did not write."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def check_outputs(
     Args:
         outputs: files that the command writes, in any order.
         inputs: files and folders that it reads; None for an option that is not given.
-        replaced: folders that it replaces as a whole.
+        replaced: folders that it replaces entirely.
     """
     read = [Path(path) for path in inputs if path is not None]
     written: dict[Path, Path] = {}
