@@ -36,7 +36,7 @@ class BestWeights(ModelCheckpoint):
         self.path = Path(folder) / "checkpoints" / "best.ckpt"
 
     def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
-        """Move before the checkpoint callback, so that `last.ckpt` records this step's best weights."""
+        """Move before the checkpoint callback, so that `last.ckpt` has this step's best weights."""
         super().setup(trainer, pl_module, stage)
         callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
         callbacks.remove(self)

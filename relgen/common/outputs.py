@@ -20,7 +20,7 @@ def check_outputs(
 ) -> None:
     """Raise InputError where a command would overwrite an input, or one output by another.
 
-    Links count as what they lead to, and names of one file as that file.
+    Links are followed, and two names of one file count as the same file.
 
     Args:
         outputs: files that the command writes, in any order.
