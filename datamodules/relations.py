@@ -220,11 +220,11 @@ class RelationDataModule(LightningDataModule):
         return self._evaluation(["predict"])
 
     def every_training_sample(self) -> DataLoader[Batch]:
-        """Return all training samples in every process, each once, with its exchanged copy."""
+        """Return a loader over all training samples, with exchanged copies, in every process."""
         return self._evaluation(self._training_names(), shared=False)
 
     def every_validation_sample(self) -> DataLoader[Batch] | None:
-        """Return the whole validation file in every process; None without one."""
+        """Return a loader over the whole validation file in every process; None without one."""
         if "validation" not in self._tables:
             return None
         return self._evaluation(["validation"], shared=False)

@@ -6,7 +6,6 @@ Policy and reference are one base model with its LoRA adapter on and off. What a
 
 from __future__ import annotations
 
-import math
 import warnings
 from functools import cached_property, partial
 from typing import Any, Literal
@@ -19,6 +18,7 @@ from peft import PeftModel
 from torch import Tensor
 from torch.nn import Module
 from torch.nn.modules.module import _IncompatibleKeys
+from transformers import get_scheduler
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from lightning_modules.callbacks.dpo import SampleTexts, SaveAdapter, Settings
@@ -26,7 +26,7 @@ from lightning_modules.callbacks.loggers import MetricHistory
 from lightning_modules.callbacks.preemption import SaveOnTermination
 from lightning_modules.callbacks.speed import Speed
 from lightning_modules.utils.distributed import any_process, share_of_processes
-from lightning_modules.utils.optimizer import build_optimizer
+from lightning_modules.utils.optimizer import build_optimizer, training_steps
 from lightning_modules.utils.pair_metrics import PairMetrics
 from lightning_modules.utils.random_state import random_state, set_random_state
 from lightning_modules.utils.sharding import check_shardable, shard
@@ -102,7 +102,7 @@ class DPOModule(LightningModule):
         length_normalised: divide log-probabilities by the completions' lengths in tokens.
         keep_reference: cache the reference's log-probabilities of each chain.
         optimizer: gets the trainable parameters only.
-        warmup_steps: optimiser steps until the full learning rate.
+        warmup_steps: optimiser steps before the full learning rate; the first has none.
         schedule: of the learning rate after the warm-up.
         sample_every_n_steps: write a few samples of the policy's text to the logger; 0 is never.
         sample_count: number of these samples.
@@ -289,7 +289,13 @@ class DPOModule(LightningModule):
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         trainable = [p for p in self.parameters() if p.requires_grad]
         optimizer = build_optimizer(self.optimizer, trainable)
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, self._learning_rate_factor)
+        constant = self.schedule == "constant"
+        scheduler = get_scheduler(
+            "constant_with_warmup" if constant else self.schedule,
+            optimizer,
+            self.warmup_steps,
+            None if constant else training_steps(self.trainer),
+        )
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
@@ -351,25 +357,6 @@ class DPOModule(LightningModule):
     def adapter_keys(self) -> set[str]:
         """Return the keys of the trainable weights in `state_dict()`."""
         return {name for name, parameter in self.named_parameters() if parameter.requires_grad}
-
-    def _learning_rate_factor(self, step: int) -> float:
-        """Return the factor after some steps: a linear warm-up from above 0, a decay to 0."""
-        past = step - self.warmup_steps
-        if past < 0:
-            return (step + 1) / self.warmup_steps
-        if past == 0 or self.schedule == "constant":
-            return 1.0
-        # computed late: Lightning sets up the data to count steps, and when resuming that must
-        # happen after the epoch is restored
-        total = self.trainer.estimated_stepping_batches
-        if total == float("inf"):
-            raise InputError(
-                f"schedule '{self.schedule}' needs an end",
-                field="schedule",
-                remedy="set trainer.max_epochs or trainer.max_steps, or schedule to constant",
-            )
-        progress = min(1.0, past / max(1.0, total - self.warmup_steps))
-        return 1 - progress if self.schedule == "linear" else (1 + math.cos(math.pi * progress)) / 2
 
     def estimate_memory(self, batch: TreeBatch, precision: str = "32-true") -> MemoryEstimate:
         """Estimate a step's memory without loading weights; raise InputError where it cannot."""

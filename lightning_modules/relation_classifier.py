@@ -24,7 +24,7 @@ from lightning_modules.callbacks.loggers import MetricHistory
 from lightning_modules.callbacks.preemption import SaveOnTermination
 from lightning_modules.callbacks.speed import Speed
 from lightning_modules.utils.distributed import share_of_processes
-from lightning_modules.utils.optimizer import build_optimizer
+from lightning_modules.utils.optimizer import build_optimizer, training_steps
 from relgen.classifiers import (
     Batch,
     Classifier,
@@ -130,7 +130,7 @@ class RelationClassifierModule(LightningModule):
         return [FinishClassifier(), *files, SaveOnTermination(), speed]
 
     def on_fit_start(self) -> None:
-        """Log the classifier's notice about the weights that training starts from."""
+        """Log the classifier's notice about its initial weights."""
         if self.classifier.start_notice and self.global_rank == 0:
             _LOG.warning(self.classifier.start_notice)
 
@@ -140,7 +140,7 @@ class RelationClassifierModule(LightningModule):
             # a fused optimiser declares that it unscales gradients, so that Lightning refuses to
             # clip them; bfloat16 has no scaler
             optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]
-        total = int(self.trainer.estimated_stepping_batches)
+        total = training_steps(self.trainer)
         warmup = round(self.warmup_share * total)
         scheduler = get_linear_schedule_with_warmup(optimizer, warmup, total)
         return {

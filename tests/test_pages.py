@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from relgen.cli.main import main
+from relgen.cli.main import main, run
+from relgen.common.configuration import leaves
 from relgen.experiments.arms import GENERATIONS
 from relgen.experiments.config import Experiment, Generator
 from tests.markdown_blocks import ROOT, Block, read_blocks, run_blocks
@@ -46,6 +47,18 @@ def options(*command: str) -> set[str]:
     return set(re.findall(r"--[\w-]+", said.getvalue()))
 
 
+@functools.cache
+def settings_of(*command: str) -> set[str]:
+    """Return the keys of a trained command, without `init_args`; raise InputError for a bad one."""
+    with contextlib.redirect_stdout(io.StringIO()) as said, contextlib.suppress(SystemExit):
+        run([*command, "--print_config"])
+    return {key.replace(".init_args", "") for key in leaves(yaml.safe_load(said.getvalue()))}
+
+
+def is_trained(words: list[str]) -> bool:
+    return words[:2] in (["relgen", "dpo"], ["relgen", "classifier"]) and len(words) > 2
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_commands_of_every_page_exist(page: str) -> None:
     made = targets()
@@ -53,12 +66,25 @@ def test_commands_of_every_page_exist(page: str) -> None:
         if block.language != "sh":
             continue
         for words in commands(block):
+            words = words[1:] if words[0] == "srun" else words
             if words[0] == "make":
                 assert set(words[1:]) <= made, words
-            if words[0] == "relgen" and words[1] not in ("dpo", "classifier", "--help"):
+            elif is_trained(words):
+                settings_of(*words[1:])
+            elif words[0] == "relgen" and words[1] not in ("dpo", "classifier", "--help"):
                 known = options(*words[1:3] if words[1] == "data" else words[1:2])
                 given = {word for word in words if word.startswith("--")}
                 assert given <= known, words
+
+
+def test_keys_of_trained_commands_in_the_text_of_pages_exist() -> None:
+    known = settings_of("dpo", "fit", "-c", "dpo/smollm2", "-c", "trainer/fsdp")
+    for preset in ("entity_marker", "knowprompt", "retrieval"):
+        known = known | settings_of("classifier", "fit", "-c", f"classifier/{preset}")
+    for page in PAGES:
+        text = (ROOT / page).read_text(encoding="utf-8")
+        named = set(re.findall(r"`--((?:model|data|trainer)\.[\w.]+)", text))
+        assert {key.replace(".init_args", "") for key in named} <= known, page
 
 
 def test_the_readme_is_one_page() -> None:
@@ -67,15 +93,17 @@ def test_the_readme_is_one_page() -> None:
 
 def test_every_key_of_an_experiment_is_explained() -> None:
     page = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")
+    sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))
     keys = {field.name for field in dataclasses.fields(Experiment)} - {
         "name",
         "source",
         "generator",
     }
     keys |= {f"generator.{field.name}" for field in dataclasses.fields(Generator)}
-    assert {key for key in keys if f"{key}`" not in page} == set()
+    cells = re.findall(r"^\| (`[^|]*) \|", sections["Keys"], re.MULTILINE)
+    assert set(re.findall(r"`([^`]+)`", " ".join(cells))) == keys
     names = {name.removeprefix("obo_dpo_no_") for name in GENERATIONS}
-    assert {name for name in names if name not in page} == set()
+    assert {name for name in names if not re.search(rf"[`_]{name}`", sections["Arms"])} == set()
 
 
 def test_the_hooks_are_the_checks_of_make_check() -> None:

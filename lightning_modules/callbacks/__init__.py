@@ -1,1 +1,1 @@
-"""Callbacks and loggers: what a training writes beside its checkpoints."""
+"""Callbacks and loggers: files, curves and pictures that training writes."""

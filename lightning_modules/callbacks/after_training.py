@@ -36,7 +36,7 @@ class BestWeights(ModelCheckpoint):
         self.path = Path(folder) / "checkpoints" / "best.ckpt"
 
     def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
-        """Move before the trainer's own, so that `last.ckpt` records this step's best weights."""
+        """Move before the checkpoint callback, so that `last.ckpt` has this step's best weights."""
         super().setup(trainer, pl_module, stage)
         callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
         callbacks.remove(self)
@@ -70,7 +70,7 @@ class BestWeights(ModelCheckpoint):
         return bool(current >= self.best_model_score)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore the score also where the run's folder has been moved."""
+        """Restore the best score, also if the run's folder was moved."""
         super().load_state_dict({**state_dict, "dirpath": self.dirpath})
 
 
@@ -92,7 +92,7 @@ class FinishClassifier(Callback):
             )
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
-        """Discard what a finished checkpoint has learnt: the weights are about to change."""
+        """Discard what a finished checkpoint learnt after training, since weights will change."""
         pl_module.classifier.restart()
 
     def on_fit_end(self, trainer: Trainer, pl_module: Any) -> None:

@@ -27,7 +27,7 @@ def share_of_processes(weight: Tensor) -> Tensor:
 
 
 def any_process(flag: bool, device: torch.device) -> bool:
-    """Return whether the flag is set on any process; all of them must call this."""
+    """Return whether the flag is set on any process; all processes must call this."""
     if not _several():
         return flag
     raised = torch.tensor(float(flag), device=device)

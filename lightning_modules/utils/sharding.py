@@ -30,14 +30,14 @@ class FullyShardedStrategy(ModelParallelStrategy):
     weights, so that a run can resume on another number of devices.
 
     Args:
-        timeout: how long processes wait for one that does not respond.
+        timeout: time after which an unresponsive process ends the run.
     """
 
     def __init__(self, timeout: timedelta = timedelta(minutes=10)) -> None:
         super().__init__(tensor_parallel_size=1, save_distributed_checkpoint=False, timeout=timeout)
 
     def setup_environment(self) -> None:
-        """Shard over all processes, where Lightning would shard over one of each machine."""
+        """Shard over all processes; Lightning would shard within each machine only."""
         self._data_parallel_size = self.num_nodes * self.num_processes
         super().setup_environment()
 

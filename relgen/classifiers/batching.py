@@ -114,7 +114,7 @@ class TrainingBatches(Sampler[list[int]]):
             seed = name if len(phase.pools) == 1 else f"{name}/{number}"
             stream = draw_rows(rows, self.labels, balanced=self.balanced and number == 0, seed=seed)
             drawn = list(islice(stream, first * size, last * size))
-            # short rows of one pool beside short rows of the other
+            # combine short rows of one pool with short rows of the other
             pieces = cut(drawn, self.lengths, size, window)
             for batch, piece in zip(batches, pieces, strict=True):
                 batch += piece

@@ -101,8 +101,8 @@ def label_words(label: str) -> str:
         >>> label_words("Cause-Effect(e1,e2)"), label_words("Cause-Effect(e2,e1)")
         ("cause effect", "cause effect reversed")
 
-    A mean of words has no order. So the direction becomes a word of its own, and the two directions
-    of a relation start apart.
+    A mean of words has no order, so the direction becomes a separate word: the two directions of a
+    relation start differently.
     """
     direction = _DIRECTION.search(label)
     bare = label[: direction.start()] if direction else label

@@ -39,7 +39,7 @@ def explained(otherwise: InputError, words: Sequence[str]) -> InputError:
     except InputError as error:
         if otherwise.problem != "missing" or error.problem != "missing":
             return _placed(error, files, options)
-    return InputError("one argument too many", value=stray[0]) if stray else otherwise
+    return InputError("unexpected argument", value=stray[0]) if stray else otherwise
 
 
 def _given(words: Sequence[str]) -> tuple[list[Path], dict[str, str], list[str]]:

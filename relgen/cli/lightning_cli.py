@@ -227,7 +227,7 @@ class RelgenCLI(LightningCLI):
             file.unlink(missing_ok=True)
 
     def _parse_ckpt_path(self) -> None:
-        """Do nothing: hyper-parameters stored in a checkpoint would override the command line."""
+        """Do nothing: the checkpoint's hyper-parameters would override the command line."""
 
 
 class _SaveConfig(SaveConfigCallback):

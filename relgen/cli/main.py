@@ -2,7 +2,7 @@
 
 Importing this module is cheap. Commands live in `relgen.cli.commands`, one module each: a dataclass
 `Options`, whose fields are the command's options, and `run(options)`. Only the module of the
-command that is asked for is imported, and torch and its like only when it runs.
+requested command is imported, and torch and the like only when it runs.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Command lines of typed dataclasses.
 
-A field `max_new_tokens` is the option `--max-new-tokens`; underscores do as well as dashes. A truth
-value is `--diverse` or `--no-diverse`, a list takes several words, a mapping `KEY=VALUE,…`, and the
-fields of a dataclass `server` are `--server-base-url` and so on. argparse splits the line;
-values are then checked like those from files, by `relgen.common.configuration`.
+A field `max_new_tokens` is the option `--max-new-tokens`; underscores work too. A boolean is
+`--diverse` or `--no-diverse`, a list takes several words, a mapping `KEY=VALUE,…`, and the fields
+of a dataclass `server` are `--server-base-url` and so on. argparse splits the line; values are then
+checked like those from files, by `relgen.common.configuration`.
 """
 
 from __future__ import annotations
@@ -203,7 +203,7 @@ def _file_keys(kind: type) -> argparse.ArgumentParser:
 
 def _add_options(group: Any, kind: type, prefix: str, *, in_file: bool = False) -> None:
     hints, texts = typing.get_type_hints(kind), field_helps(kind)
-    # what must be given first
+    # required ones first
     for entry in sorted(dataclasses.fields(kind), key=lambda entry: default(entry) is not MISSING):
         hint, key = _bare(hints[entry.name]), f"{prefix}{entry.name}"
         if entry.metadata.get("set_on_reading"):

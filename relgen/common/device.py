@@ -15,7 +15,7 @@ DType = Literal["float32", "bfloat16", "float16", "float64", "auto"]
 
 Quantization = Literal["nf4"]
 
-# half precision is for the arithmetic: the weights that are trained stay in float32
+# half precision applies to the arithmetic: trained weights stay in float32
 PRECISIONS: dict[DType, str] = {
     "float32": "32-true",
     "bfloat16": "bf16-mixed",
@@ -65,5 +65,5 @@ def is_intel() -> bool:
 
 
 def _processor() -> str:
-    """Return Linux's description of the processors, or nothing."""
+    """Return Linux's description of the processors, or an empty text."""
     return _PROCESSOR.read_text(errors="replace") if _PROCESSOR.is_file() else ""

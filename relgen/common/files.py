@@ -28,7 +28,7 @@ def atomic_writer(path: str | Path) -> Iterator[IO[str]]:
         raise InputError("this is a folder, not a file", path=path, remedy="name a file in it")
     if path.exists() and not path.is_file():
         raise InputError("this is a device, a pipe or a socket", path=path, remedy="name a file")
-    path = path.resolve()  # a link stays, and leads to the new file
+    path = path.resolve()  # keep a link, which then points to the new file
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
@@ -119,7 +119,7 @@ def write_json(path: str | Path, value: Any) -> None:
 def read_json(path: str | Path, *, keep: Collection[str] | None = None) -> Any:
     """Read a JSON file. Raises InputError when it is missing, not UTF-8 or not JSON.
 
-    With `keep`, objects have these keys only; the others take no memory.
+    With `keep`, only these keys of objects are kept in memory.
     """
     text = read_text(path)
 

@@ -1,4 +1,4 @@
-"""Decides where a command may write: never over an input, nor over a file of somebody else's."""
+"""Decides where a command may write: never over an input or a file that relgen did not write."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def check_outputs(
 ) -> None:
     """Raise InputError where a command would overwrite an input, or one output by another.
 
-    Links count as what they lead to, and names of one file as that file.
+    Links are followed, and two names of one file count as the same file.
 
     Args:
         outputs: files that the command writes, in any order.
         inputs: files and folders that it reads; None for an option that is not given.
-        replaced: folders that it replaces as a whole.
+        replaced: folders that it replaces entirely.
     """
     read = [Path(path) for path in inputs if path is not None]
     written: dict[Path, Path] = {}

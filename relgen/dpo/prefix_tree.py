@@ -157,7 +157,7 @@ def pack(chains: Sequence[ChainTokens]) -> TreeBatch:
 
 
 def visible(batch: TreeBatch, queries: Tensor, keys: Tensor) -> Tensor:
-    """Return which keys a query sees, (Q, K), bool, for offsets in the row, (Q,) and (K,)."""
+    """Return a mask of the keys that queries see, (Q, K), for offsets in the row, (Q,) and (K,)."""
     entered = batch.entries[queries][:, None]  # (Q, 1)
     opened = batch.entries[keys][None, :]  # (1, K)
     closed = batch.exits[keys][None, :]  # (1, K)

@@ -145,7 +145,7 @@ def _submit(executor: Any, task: _Command, name: str, jobs: Jobs) -> Any:
 
 
 def _environment(jobs: Jobs, number: int) -> dict[str, str] | None:
-    """Return an environment in which local jobs share the threads; None to leave it as it is."""
+    """Return an environment in which local jobs share the threads; None for no change."""
     if jobs.cluster == "slurm" or "OMP_NUM_THREADS" in os.environ:
         return None
     threads = max(1, (os.cpu_count() or 1) // max(1, jobs.at_once or number))

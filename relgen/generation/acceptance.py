@@ -92,7 +92,7 @@ def judge(
 ) -> Sample | str:
     """Return the sample in a line of a draft, or the reason to reject it.
 
-    `finish` tells why the draft ended if this is its last line, and is `stop` for the other lines.
+    `finish` is the reason why the draft ended if this is its last line, else `stop`.
     The `grammar` is checked again, since not every server enforces it.
     """
     if finish == "length":

@@ -197,7 +197,7 @@ def input_hash(
 
 
 class _Progress:
-    """Shows samples, drafts, tokens per second and the time left once some seconds have passed."""
+    """Shows samples, drafts, tokens per second and the remaining time, after a few seconds."""
 
     def __init__(self, states: Sequence[RelationState]) -> None:
         self._states = states

@@ -94,6 +94,10 @@ class FusedLinear(lora.Linear):
     Adapters with dropout, mixed precision and the like are left to PEFT.
     """
 
+    def __init__(self, layer: lora.Linear) -> None:
+        nn.Module.__init__(self)  # PEFT's constructor would make another adapter
+        self.__setstate__(vars(layer))
+
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         """Map (…, I) to (…, O)."""
         name = self.fusable(x) if not args and not kwargs else None
@@ -131,7 +135,4 @@ def fused_lora(module: nn.Module) -> nn.Module | None:
     """Return the `FusedLinear` of PEFT's layer, or None if its base is not dense."""
     if type(module) is not lora.Linear or not is_dense(module.get_base_layer()):
         return None
-    # PEFT's constructor would make another adapter
-    made = FusedLinear.__new__(FusedLinear)
-    made.__dict__.update(module.__dict__)
-    return made
+    return FusedLinear(module)

@@ -108,7 +108,7 @@ def difference_table(runs: Runs, against: Against) -> Table | None:
 
 
 def published_tables(runs: Runs) -> list[tuple[str, Table]]:
-    """Return the paper's figures beside ours, for each corpus and K that the paper reports.
+    """Return the paper's figures next to relgen's, for each corpus and K that the paper reports.
 
     Ours are from the run with the most arms, and from KnowPrompt if it was trained. The paper's
     figures for arms that were not run are omitted.

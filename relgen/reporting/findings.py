@@ -14,7 +14,7 @@ _LEVEL = 0.05
 
 
 def compared_arm(arms: Sequence[str]) -> str | None:
-    """Return the arm that the headline compares with `human`, whatever the scores.
+    """Return the arm that the headline compares with `human`, regardless of the scores.
 
     It is `obo_dpo_mix`, else the first mix, else the first arm that trains on generated samples.
     """

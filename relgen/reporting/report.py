@@ -147,7 +147,7 @@ def _f1_chart(run: Run, f1: dict[str, dict[str, float | None]]) -> charts.Chart 
 
 
 def _duration(stages: Sequence[StageData]) -> str:
-    """Format the sum of the stages' times, without interruptions of the run."""
+    """Format the sum of the stages' times, which excludes interruptions."""
     times = [seconds for stage in stages if (seconds := stage.get("seconds")) is not None]
     if not times:
         return ""

@@ -257,7 +257,7 @@ def test_learning_rate_warms_up_and_decays_to_the_end(files, tmp_path):
         module(files, **options), data(files, token_budget=900)
     )
     steps = len(rates)
-    wanted = [0.5, 1.0, *(1 - (i - 2) / (steps - 2) for i in range(2, steps))]
+    wanted = [0.0, 0.5, *(1 - (i - 2) / (steps - 2) for i in range(2, steps))]
     assert rates == pytest.approx(wanted)
 
 

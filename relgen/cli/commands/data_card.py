@@ -14,7 +14,7 @@ def run(options: Options) -> None:
 
     card, samples = (Path(options.out) / name for name in ("README.md", "train.jsonl"))
     check_outputs([card, samples], [*options.generated, options.schema])
-    # the tags that a card of ours has
+    # the tags of cards that relgen writes
     if not card.is_file() or "- synthetic\n- relgen\n" not in read_text(card):
         refuse_foreign([card, samples], "data card")
     with unfinished(options.out, "data card"):

@@ -53,7 +53,7 @@ def run(options: Options) -> None:
         _warn(f"no sample has the label '{label}', which --rename names")
     if tacred:
         read = checks.read + checks.skipped
-        # what was malformed may have been in the patch, or not
+        # malformed records may or may not be in the patch
         kept = total if patch and patch.drop_others and not checks.skipped else None
         if odd := unusual_tacred_size(options.input, options.split_name, read=read, kept=kept):
             _warn(odd)
@@ -93,7 +93,7 @@ def _print_patched(patch: LabelPatch, *, tacred: bool) -> None:
     if patch.others and patch.drop_others:
         print(f"{others} left out (--no-drop-unpatched keeps them)")
     elif patch.others:
-        # an excerpt of Re-TACRED's need not hold a label by which it is known
+        # an excerpt of Re-TACRED's patch may lack the labels that identify it
         tacrev, retacred = (", as with TACREV", ", as Re-TACRED does") if tacred else ("", "")
         print(f"{others} keep their labels{tacrev} (--drop-unpatched leaves them out{retacred})")
     if missing:
@@ -111,5 +111,5 @@ def _renamed(options: Options) -> dict[str, str]:
     pairs = [text.partition("=") for text in options.rename]
     for text, (old, _, new) in zip(options.rename, pairs, strict=True):
         if not old.strip() or not new.strip():
-            raise InputError("is not OLD=NEW", field="--rename", value=text)
+            raise InputError("must be OLD=NEW", field="--rename", value=text)
     return {old.strip(): new.strip() for old, _, new in pairs}

@@ -54,7 +54,7 @@ class OutputPaths:
             )
         before = read_json(self.summary) if self.summary.exists() else {}
         if not isinstance(before, dict) or "hash" not in before:
-            before = {}  # no summary of ours
+            before = {}  # not written by relgen
         named = before.get("output")
         if before.get("hash") == header and named == self.generated.name:
             return self.generated.exists()

@@ -42,7 +42,7 @@ def test_a_misspelt_key_of_a_configuration(
         (["--trainer.precision", "8"], "must be one of 64, 32, 16 or one of transformer-engine, "),
         (["--trainer.strategy", "nine"], "field 'trainer': You selected an invalid strategy name"),
         (["--nonsense", "1"], "field '--nonsense': unknown key"),
-        (["--force", "maybe"], "one argument too many (got 'maybe')"),
+        (["--force", "maybe"], "unexpected argument (got 'maybe')"),
         (["--ckpt-path", "last"], "last.ckpt: no such checkpoint"),
         (["-c", "no-such-preset"], "no-such-preset: no such file or preset; presets: dpo/"),
     ],

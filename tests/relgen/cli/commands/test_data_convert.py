@@ -211,7 +211,7 @@ def test_another_name_for_the_negative_label(tmp_path, convert):
 
 @pytest.mark.parametrize("value", ["NA", "=x", "x="])
 def test_renaming_needs_two_names(corpus, convert, value):
-    with pytest.raises(InputError, match=rf"is not OLD=NEW \(got '{value}'\)"):
+    with pytest.raises(InputError, match=rf"must be OLD=NEW \(got '{value}'\)"):
         convert(corpus, "--rename", value)
 
 
