@@ -73,7 +73,7 @@ def test_models_that_do_not_fit_are_named_with_a_remedy(tmp_path):
         load_masked_language_model(str(tmp_path / "distil"), "sdpa")
     language_model("llama").save_pretrained(tmp_path / "llama")
     tokenizer().save_pretrained(tmp_path / "llama")
-    with pytest.raises(InputError, match=r"no masked language model.*llama.*roberta-large"):
+    with pytest.raises(InputError, match=r"not a masked language model.*llama.*roberta-large"):
         load_masked_language_model(str(tmp_path / "llama"), "sdpa")
     untied = save_masked(tmp_path / "untied", tied=False)
     with pytest.raises(InputError, match=r"output embeddings are not its input embeddings"):

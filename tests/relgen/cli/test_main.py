@@ -88,10 +88,10 @@ def test_nobody_s_own_readme_is_written_over(
     assert cli.main(command) == 0
     capsys.readouterr()
     (tmp_path / "README.md").write_text("# My project\n", encoding="utf-8")
-    assert "README.md: this README is not a dataset card" in failed(capsys, *command)
+    assert "README.md: this file would be overwritten" in failed(capsys, *command)
     card = ["data", "card", str(tmp_path / "dev.jsonl"), "--schema", "everyday"]
     card += ["--license", "cc0-1.0", "--out", str(tmp_path)]
-    assert "README.md: this README is not a dataset card" in failed(capsys, *card)
+    assert "README.md: this file would be overwritten" in failed(capsys, *card)
     assert (tmp_path / "README.md").read_text(encoding="utf-8") == "# My project\n"
 
 
