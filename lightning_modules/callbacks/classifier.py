@@ -6,6 +6,7 @@ The files are below `trainer.default_root_dir`; the first process writes all.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ from relgen.evaluation import Scores
 _MISTAKES = 20
 _LONGEST_LABEL = 28
 _MOST_NUMBERS = 25
+_MOST_NAMES = 60
 
 
 class ClassifierFiles(Callback):
@@ -167,19 +169,23 @@ class ClassifierPictures(Callback):
 def confusion_figure(scores: Scores) -> Figure:
     """Draw the confusion matrix as a heat map; colours show shares of each row.
 
-    Cells show counts for up to 25 labels.
+    Cells show counts for up to 25 labels. Beyond 60 labels the picture grows no more, and only some
+    are named.
     """
     counts = np.array(scores.confusion)  # (R, R)
     shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
-    size = 3 + 0.35 * len(counts)
+    size = 3 + 0.35 * min(len(counts), _MOST_NAMES)
     # not pyplot: its figures stay in memory, and its backend is the user's choice
     figure = Figure(figsize=(size, size), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     names = [label[:_LONGEST_LABEL] for label in scores.labels]
-    axes.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
-    axes.set_yticks(range(len(names)), names, fontsize=7)
+    named = range(0, len(names), math.ceil(len(names) / _MOST_NAMES))
+    # a label with dollar signs is no formula
+    style: dict[str, Any] = {"fontsize": 7, "parse_math": False}
+    axes.set_xticks(named, [names[place] for place in named], rotation=90, **style)
+    axes.set_yticks(named, [names[place] for place in named], **style)
     axes.set_xlabel("predicted")
     axes.set_ylabel("gold")
     if len(names) <= _MOST_NUMBERS:

@@ -192,7 +192,7 @@ class RelgenCLI(LightningCLI):
         callbacks = list(given) if isinstance(given, list | tuple) else [given]
         wanted = settings.enable_progress_bar in (None, True)
         if wanted and not any(isinstance(callback, ProgressBar) for callback in callbacks):
-            callbacks.append(RichProgressBar(console_kwargs={"stderr": True}))
+            callbacks.append(_ProgressBar(console_kwargs={"stderr": True}))
         return callbacks
 
     def _run_subcommand(self, subcommand: str) -> None:
@@ -228,6 +228,13 @@ class RelgenCLI(LightningCLI):
 
     def _parse_ckpt_path(self) -> None:
         """Do nothing: the checkpoint's hyper-parameters would override the command line."""
+
+
+class _ProgressBar(RichProgressBar):
+    """Lightning's bar, which counts "Epoch 1/-2" where steps limit a training, not epochs."""
+
+    def _get_train_description(self, current_epoch: int) -> str:
+        return super()._get_train_description(current_epoch).replace("/-2", "")
 
 
 class _SaveConfig(SaveConfigCallback):

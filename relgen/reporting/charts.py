@@ -136,7 +136,7 @@ def dot_chart(
     def draw(axes: Axes) -> None:
         axes.grid()
         axes.tick_params(top=True, labeltop=True, length=0)
-        axes.set_yticks(range(len(filled)), list(filled))
+        axes.set_yticks(range(len(filled)), list(filled), parse_math=False)
         axes.set_ylim(len(filled) - 0.5, -0.5)
         for place, values in enumerate(filled.values()):
             known = [value for value in values.values() if value is not None]
@@ -172,7 +172,9 @@ def _chart(
             columns = max(1, int(12 * size[0]) // (max(map(len, labels)) + 6))
             figure.set_figheight(size[1] + 0.2 * math.ceil(len(labels) / columns))
             handles = [first[name] for name in labels]
-            figure.legend(handles, labels, loc="outside upper left", ncols=columns)
+            legend = figure.legend(handles, labels, loc="outside upper left", ncols=columns)
+            for entry in legend.get_texts():
+                entry.set_parse_math(False)  # a label with dollar signs is no formula
         FigureCanvasSVG(figure).print_svg(stream, metadata=_NO_METADATA)
     text = stream.getvalue()
     for colour, variable in _VARIABLES.items():

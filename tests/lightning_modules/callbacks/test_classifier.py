@@ -3,12 +3,15 @@
 import json
 from dataclasses import asdict
 
+import numpy as np
 import pytest
 from lightning.pytorch.loggers import TensorBoardLogger
 
 import relgen
+from lightning_modules.callbacks.classifier import confusion_figure
 from relgen.common.errors import InputError
 from relgen.data.samples import read_samples
+from relgen.evaluation.scores import Scores
 from tests.lightning_modules.classifier_command import assert_same_predictions, classifier_command
 from tests.lightning_modules.classifier_runs import data, module, trainer
 
@@ -68,3 +71,19 @@ def test_fit_test_and_predict_by_command_line(files, encoder):
     card = (out / "model" / "README.md").read_text()
     assert f"| micro-F1 without the negative label | {100 * scores['micro_f1']:.2f} |" in card
     assert "| generated | generated.jsonl | 15 |" in card
+
+
+def _pixels(labels: tuple[str, ...]) -> tuple[int, int]:
+    counts = tuple(tuple(row) for row in np.eye(len(labels), dtype=int).tolist())
+    figure = confusion_figure(Scores(0, 0, None, 0, 0, {}, counts, labels))
+    figure.canvas.draw()
+    width, height, _ = np.asarray(figure.canvas.buffer_rgba()).shape
+    return width, height
+
+
+def test_a_confusion_matrix_of_many_relations_has_a_largest_size():
+    assert max(_pixels(tuple(map(str, range(300))))) == max(_pixels(tuple(map(str, range(60)))))
+
+
+def test_labels_are_no_formulas():
+    assert _pixels(("$\\frac$", "a$b$c"))

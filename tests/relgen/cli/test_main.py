@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -126,3 +127,12 @@ def test_unexpected_errors_keep_their_traceback(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(cli, "run", broken)
     with pytest.raises(RuntimeError, match="a bug"):
         cli.main(["run"])
+
+
+def test_a_terminal_without_all_letters(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="cp1252"))
+    cli.main(["--help"])
+    print("lower ↓ is better")
+    sys.stdout.flush()
+    assert raw.getvalue().endswith(b"lower ? is better\n")
