@@ -20,8 +20,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from relgen.common import InputError, read_lines, write_jsonl
-from relgen.data.validation import RecordChecks, value_of
+from relgen.common import InputError, write_jsonl
+from relgen.data.validation import RecordChecks, json_lines, value_of
 
 if TYPE_CHECKING:
     from relgen.data.schema import RelationSchema
@@ -205,22 +205,21 @@ def checked_samples(
 ) -> Iterator[Sample]:
     """Yield the samples of a JSONL file as `iter_samples` does, with the caller's checks."""
     path = Path(checks.path)
-    for number, line in enumerate(read_lines(path), start=1):
-        if line.strip():
-            with checks.record(number):
-                try:
-                    row = json.loads(line)
-                except json.JSONDecodeError as error:
-                    problem = f"not valid JSON at column {error.colno}: {error.msg}"
-                    raise InputError(problem, value=line.strip()) from error
-                defaults = {"id": f"{path.stem}-{number}"}
-                if not labelled:
-                    defaults["relation"] = UNLABELLED
-                sample = Sample.from_json(row, defaults)
-                if schema is not None:
-                    schema.check_label(sample.relation)
-                if checks.passes(sample.id, number):
-                    yield sample
+    for number, line in json_lines(path):
+        with checks.record(number):
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError as error:
+                problem = f"not valid JSON at column {error.colno}: {error.msg}"
+                raise InputError(problem, value=line.strip()) from error
+            defaults = {"id": f"{path.stem}-{number}"}
+            if not labelled:
+                defaults["relation"] = UNLABELLED
+            sample = Sample.from_json(row, defaults)
+            if schema is not None:
+                schema.check_label(sample.relation)
+            if checks.passes(sample.id, number):
+                yield sample
     checks.finish()
 
 

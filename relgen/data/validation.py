@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from relgen.common import CombinedInputError, InputError
+from relgen.common import CombinedInputError, InputError, read_lines
 
 SKIP_BAD_REMEDY = "correct it, or skip malformed records: relgen data convert --skip-bad"
 _KEPT = 1000
@@ -29,6 +29,26 @@ def value_of(record: Mapping[str, Any], key: str, kind: type[Kind], inside: str 
     if type(value) is not kind or (isinstance(value, str) and not value.strip()):
         raise InputError(f"must be {_EXPECTED[kind]}", field=f"{inside}{key}", value=value)
     return value
+
+
+def json_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a JSONL file that are not blank, with their numbers from 1.
+
+    Raises InputError for a JSON array, of which every line would be an error.
+    """
+    begun = False
+    for number, line in enumerate(read_lines(path), start=1):
+        if not line.strip():
+            continue
+        if not begun and line.lstrip().startswith("["):
+            raise InputError(
+                "a JSON array, where one object per line is expected",
+                path=path,
+                remedy=f"jq -c '.[]' {path.name} > {path.stem}.jsonl, or relgen data convert "
+                "--format hub, which reads arrays",
+            )
+        begun = True
+        yield number, line
 
 
 class RecordChecks:

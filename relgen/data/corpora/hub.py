@@ -65,7 +65,9 @@ def _load(path: str, split: str) -> Any:
             if builder is None:
                 remedy = f"give a file ending in {', '.join(builders)}, a folder, or a Hub id"
                 raise InputError("this file cannot be loaded", path=path, remedy=remedy)
-            return load_dataset(builder, data_files={split: path}, split=split)
+            # NA, null and the like are labels, too
+            options = {"keep_default_na": False} if builder == "csv" else {}
+            return load_dataset(builder, data_files={split: path}, split=split, **options)
         return load_dataset(path, split=split)
     except InputError:
         raise

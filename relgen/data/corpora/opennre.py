@@ -21,11 +21,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from relgen.common import InputError, read_lines
+from relgen.common import InputError
 from relgen.data.corpora.reading import ReadOptions, offsets
 from relgen.data.corpora.tokens import TokenText, readable
 from relgen.data.samples import Entity, Sample, normalised
-from relgen.data.validation import RecordChecks
+from relgen.data.validation import RecordChecks, json_lines
 
 _ROLES = {"head": "h", "tail": "t"}
 
@@ -34,15 +34,14 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
     """Yield the samples of a file, with the file's ids or `opennre-train-1` by line."""
     split = options.split_name or path.stem
     misplaced: list[str] = []
-    for number, line in enumerate(read_lines(path), start=1):
-        if line.strip():
-            with checks.record(number):
-                row = _decode(line)
-                own_id = None if row.get("id") is None else str(row["id"])
-                sample = _parse(row, f"opennre-{split}-{number}" if own_id is None else own_id)
-                misplaced += [f"line {number}: {each}" for each in _misplaced(row, sample)]
-                if checks.passes(own_id, number):
-                    yield sample
+    for number, line in json_lines(path):
+        with checks.record(number):
+            row = _decode(line)
+            own_id = None if row.get("id") is None else str(row["id"])
+            sample = _parse(row, f"opennre-{split}-{number}" if own_id is None else own_id)
+            misplaced += [f"line {number}: {each}" for each in _misplaced(row, sample)]
+            if checks.passes(own_id, number):
+                yield sample
     if misplaced:
         checks.doubts.append(
             f"{path}: the names of {len(misplaced)} entities are in the text, but not at `pos`; "

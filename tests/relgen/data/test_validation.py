@@ -1,11 +1,18 @@
-"""Ids that occur twice in a file."""
+"""Ids that occur twice in a file, and files that are one JSON array."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
 import pytest
 
-from relgen.common.errors import InputError
+from relgen.common.errors import CombinedInputError, InputError
+from relgen.data.samples import read_samples
 from relgen.data.validation import RecordChecks
+from tests.relgen.data.corpora.readers import reader
+
+read_opennre = reader("opennre")
 
 
 def test_an_id_among_many_that_stands_twice_names_the_first_place() -> None:
@@ -24,3 +31,14 @@ def test_an_id_that_stands_twice_in_a_file_without_lines() -> None:
         assert checks.passes(f"id-{name}", name)
     with pytest.raises(InputError, match=r"the same id as record P1\[1\]"):
         checks.passes("id-P1[1]", "P2[0]")
+
+
+@pytest.mark.parametrize("read", [read_samples, read_opennre])
+def test_a_json_array_is_one_error(
+    tmp_path: Path, read: Callable[[Path], Iterable[object]]
+) -> None:
+    path = tmp_path / "pretty.json"
+    path.write_text('\n[\n  {\n    "id": "a"\n  }\n]\n', encoding="utf-8")
+    with pytest.raises(InputError, match=r"a JSON array.*jq -c") as refused:
+        list(read(path))
+    assert not isinstance(refused.value, CombinedInputError)

@@ -107,3 +107,11 @@ def test_a_split_or_a_file_that_cannot_be_loaded(tmp_path):
     (tmp_path / "a.zip").write_text("x")
     with pytest.raises(InputError, match="this file cannot be loaded"):
         list(read(tmp_path / "a.zip"))
+
+
+def test_labels_of_a_table_that_look_like_missing_values(tmp_path):
+    labels = ["NA", "null", "None", "n/a"]
+    rows = [f"The <e1>a{n}</e1> is a <e2>b</e2>.,{label}" for n, label in enumerate(labels)]
+    (tmp_path / "t.csv").write_text("\n".join(["text,relation", *rows]), encoding="utf-8")
+    samples = read(tmp_path / "t.csv")
+    assert [sample.relation for sample in samples] == labels

@@ -172,7 +172,7 @@ def test_lines_without_token_and_text_or_json(tmp_path):
     with pytest.raises(InputError, match="a line needs `token` or `text`"):
         list(read(_file(tmp_path, {"h": {}, "t": {}})))
     with pytest.raises(InputError, match="must be a JSON object"):
-        list(read(_file(tmp_path, [1])))
+        list(read(_file(tmp_path, 1)))
     (tmp_path / "train.txt").write_text("{\n")
     with pytest.raises(InputError, match=r"train\.txt:1: not valid JSON"):
         list(read(tmp_path / "train.txt"))
