@@ -76,7 +76,10 @@ class Sample:
         head, tail = ([entity.start, entity.end] for entity in (self.head, self.tail))
         for role, (start, end) in (("head", head), ("tail", tail)):
             if not 0 <= start < end <= length:
-                problem = f"offsets must satisfy 0 <= start < end <= {length}, the text's length"
+                problem = (
+                    f"offsets must satisfy 0 <= start < end <= {length}, the text's length in "
+                    "characters (code points, not bytes or UTF-16 units)"
+                )
                 raise InputError(problem, field=role, value=[start, end])
             if not self.text[start:end].strip():
                 raise InputError("the entity is only white space", field=role, value=[start, end])
@@ -90,6 +93,15 @@ class Sample:
     @property
     def tail_text(self) -> str:
         return self.text[self.tail.start : self.tail.end]
+
+    def splits_words(self) -> bool:
+        """Return whether an entity begins or ends inside a word.
+
+        That is between two letters with case: scripts without it may put no spaces between words.
+        """
+        places = (self.head.start, self.head.end, self.tail.start, self.tail.end)
+        around = (self.text[max(0, place - 1) : place + 1] for place in places)
+        return any(len(two) == 2 and all(c.lower() != c.upper() for c in two) for two in around)
 
     def with_relation(self, relation: str) -> Sample:
         """Return the same sentence under another label."""

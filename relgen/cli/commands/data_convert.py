@@ -28,10 +28,12 @@ def run(options: Options) -> None:
     checks, counts = RecordChecks(place, skip_bad=options.skip_bad), Counter[str]()
     renamed = _renamed(options)
     patch, unused = _patch(options, renamed), set(renamed)
+    inside_words = _InsideWords()
     tacred = options.format == "tacred"
 
     def converted(samples: Iterable[Sample]) -> Iterator[Sample]:
         for sample in samples:
+            inside_words.look_at(sample)
             if sample.relation in renamed:
                 unused.discard(sample.relation)
                 sample = sample.with_relation(renamed[sample.relation])
@@ -57,8 +59,29 @@ def run(options: Options) -> None:
         kept = total if patch and patch.drop_others and not checks.skipped else None
         if odd := unusual_tacred_size(options.input, options.split_name, read=read, kept=kept):
             _warn(odd)
+    if inside_words.count:
+        _warn(str(inside_words))
     print_skipped(checks)
     print(f"{total} samples of {len(counts)} relations -> {options.out}")
+
+
+class _InsideWords:
+    """Counts samples with an entity that begins or ends inside a word, and keeps the first."""
+
+    def __init__(self) -> None:
+        self.count, self._first = 0, ""
+
+    def look_at(self, sample: Sample) -> None:
+        if sample.splits_words():
+            self._first = self._first or f"{sample.id}: '{sample.head_text}', '{sample.tail_text}'"
+            self.count += 1
+
+    def __str__(self) -> str:
+        return (
+            f"{self.count} samples have an entity that begins or ends inside a word, the first "
+            f"{self._first}. Offsets count characters (code points), not bytes or UTF-16 units, "
+            "and both characters of a Windows line break; ends are exclusive"
+        )
 
 
 def print_skipped(checks: RecordChecks) -> None:

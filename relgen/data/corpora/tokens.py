@@ -1,4 +1,4 @@
-"""Joins tokens by single spaces, and converts token spans to character offsets.
+"""Joins tokens by single spaces where the script has them; converts token spans to offsets.
 
 The original spacing is unknown and is not guessed: `do n't` stays `do n't`. The Penn Treebank's
 codes are replaced by the characters that they stand for:
@@ -11,6 +11,7 @@ codes are replaced by the characters that they stand for:
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,18 @@ from relgen.data.samples import Entity
 _BRACKETS = {"lrb": "(", "rrb": ")", "lsb": "[", "rsb": "]", "lcb": "{", "rcb": "}"}
 _BRACKET = re.compile(rf"-({'|'.join(_BRACKETS)})-", re.IGNORECASE)
 _ESCAPED = re.compile(r"\\([/*])")
+_UNSPACED = (
+    "CJK",
+    "IDEOGRAPHIC",
+    "FULLWIDTH",
+    "HIRAGANA",
+    "KATAKANA",
+    "THAI",
+    "LAO",
+    "KHMER",
+    "MYANMAR",
+)
+"""How the Unicode names of the characters of scripts without spaces begin."""
 _QUOTES = {"``": '"', "''": '"', "`": "'"}
 
 
@@ -29,6 +42,10 @@ def readable(token: str) -> str:
         return _QUOTES[token]
     token = _BRACKET.sub(lambda code: _BRACKETS[code[1].lower()], token)
     return _ESCAPED.sub(r"\1", token)
+
+
+def _unspaced(character: str) -> bool:
+    return unicodedata.name(character, "").startswith(_UNSPACED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +60,16 @@ class TokenText:
     def join(cls, tokens: Any, field: str) -> TokenText:
         """Join tokens, each made `readable`; raise InputError unless they are a list of strings.
 
-        White space within a token becomes a single space; an empty token adds none.
+        White space within a token becomes a single space; an empty token adds none. Scripts that
+        put no spaces between words (Chinese, Japanese, Thai) get none.
         """
         if not isinstance(tokens, list) or {type(token) for token in tokens} != {str}:
             raise InputError("must be a list of strings, and not empty", field=field, value=tokens)
         text, starts, ends = "", list[int](), list[int]()
         for token in tokens:
             word = " ".join(readable(token).split())
-            text += f" {word}" if text and word else word
+            spaced = text and word and not (_unspaced(text[-1]) and _unspaced(word[0]))
+            text += f" {word}" if spaced else word
             starts.append(len(text) - len(word))
             ends.append(len(text))
         return cls(text, tuple(starts), tuple(ends))

@@ -341,3 +341,16 @@ heavy = {{"torch", "datasets", "transformers", "lightning", "pandas", "rich"}} &
 assert not heavy, heavy
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_offsets_in_utf_16_units_are_doubted(tmp_path, capsys):
+    text = "😀👍 Ada runs the bakery that Ben founded last year"
+    head, tail = ({"start": text.index(w) + 2, "end": text.index(w) + 5} for w in ("Ada", "Ben"))
+    row = {"id": "a", "text": text, "head": head, "tail": tail, "relation": "founded_by"}
+    (tmp_path / "utf16.jsonl").write_text(json.dumps(row), encoding="utf-8")
+    out = str(tmp_path / "o.jsonl")
+    command = ["data", "convert", str(tmp_path / "utf16.jsonl"), "--format", "jsonl", "--out", out]
+    assert main(command) == 0
+    said = capsys.readouterr().err
+    assert "1 samples have an entity that begins or ends inside a word, the first a: 'a r'" in said
+    assert "not bytes or UTF-16 units" in said

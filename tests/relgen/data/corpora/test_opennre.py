@@ -184,3 +184,24 @@ def test_skip_bad_counts_and_ids_keep_the_line(tmp_path):
     samples = list(read(path, checks=checks))
     assert [sample.id for sample in samples] == ["opennre-train-2"]
     assert (checks.read, checks.skipped) == (1, 1)
+
+
+def test_tokens_of_a_script_without_spaces_are_joined_without(tmp_path):
+    row = {"token": list("王小明和李红梅结婚了。"), "relation": "夫妻"}
+    row |= {"h": {"name": "王小明", "pos": [0, 3]}, "t": {"name": "李红梅", "pos": [4, 7]}}
+    (sample,) = read(_file(tmp_path, row))
+    assert sample.text == "王小明和李红梅结婚了。"
+    assert (sample.head_text, sample.tail_text) == ("王小明", "李红梅")
+    row["h"]["pos"], row["t"]["pos"] = [0, 2], [4, 6]
+    with pytest.raises(InputError, match="the end must be exclusive, but '王小明'"):
+        list(read(_file(tmp_path, row)))
+
+
+def test_character_offsets_beside_tokens_are_doubted(tmp_path):
+    sentence = "Barack was born in Honolulu in 1961 , they say , at noon and it rained ."
+    tokens = sentence.split()
+    row = {"token": tokens, "relation": "born"}
+    row |= {"h": {"name": "Barack", "pos": [0, 6]}, "t": {"name": "Honolulu", "pos": [9, 17]}}
+    checks = RecordChecks(_file(tmp_path, row))
+    list(read(checks.path, checks=checks))
+    assert "the names of 2 entities are in the text, but not at `pos`" in checks.doubts[0]
