@@ -37,7 +37,7 @@ from relgen.common.errors import InputError
 from relgen.data.corpora import everyday, read_corpus, semeval
 from relgen.data.samples import Sample, write_samples
 from relgen.data.validation import RecordChecks
-from relgen.models.loading import EMBEDDED_ENCODER
+from relgen.models.load_errors import EMBEDDED_ENCODER
 
 LEAST_EQUAL_LABELS = 0.995
 TOLERANCE = {"logits": 1e-4, "loss": 1e-5, "gradient": 1e-4}

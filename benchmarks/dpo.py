@@ -237,7 +237,7 @@ def chains_of(args: argparse.Namespace) -> tuple[list[Any], Any]:
     from relgen.dpo.preference_pairs import build_chains
     from relgen.dpo.tokenize import tokenise_chain
     from relgen.models.causal_lm import load_tokenizer
-    from relgen.models.loading import EMBEDDED_LANGUAGE_MODEL
+    from relgen.models.load_errors import EMBEDDED_LANGUAGE_MODEL
     from relgen.prompting.prompts import PromptWriter, prompt_format
 
     (pairs,) = args.pairs

@@ -154,7 +154,7 @@ def _one_side(args: argparse.Namespace) -> None:
         load_language_model,
         load_tokenizer,
     )
-    from relgen.models.loading import EMBEDDED_LANGUAGE_MODEL
+    from relgen.models.load_errors import EMBEDDED_LANGUAGE_MODEL
     from relgen.prompting.prompts import PromptWriter, prompt_format, stop_ids
 
     if args.side == LLAMA_CPP:

@@ -47,7 +47,7 @@ def load_masked_language_model(
             )
     except InputError as error:
         if "AutoModelForMaskedLM" in error.problem:
-            raise _unusable(model, "this is no masked language model") from error
+            raise _unusable(model, "not a masked language model") from error
         raise
     finally:
         transformers_logging.set_verbosity(verbosity)

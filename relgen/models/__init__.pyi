@@ -7,9 +7,9 @@ from .causal_lm import load_tokenizer as load_tokenizer
 from .causal_lm import resolve_model as resolve_model
 from .encoders import SentenceEncoder as SentenceEncoder
 from .export import export_merged as export_merged
-from .loading import EMBEDDED_ENCODER as EMBEDDED_ENCODER
-from .loading import EMBEDDED_LANGUAGE_MODEL as EMBEDDED_LANGUAGE_MODEL
-from .loading import loading as loading
+from .load_errors import EMBEDDED_ENCODER as EMBEDDED_ENCODER
+from .load_errors import EMBEDDED_LANGUAGE_MODEL as EMBEDDED_LANGUAGE_MODEL
+from .load_errors import loading as loading
 from .lora import add_lora as add_lora
 from .lora import find_adapter as find_adapter
 from .lora import fingerprint as fingerprint

@@ -22,7 +22,7 @@ from transformers import (
 
 from relgen.common import DType, InputError, Quantization, resolved
 from relgen.kernels import ATTENTION, accelerate, keep_packed_weights
-from relgen.models.loading import EMBEDDED_ENCODER, EMBEDDED_LANGUAGE_MODEL, loading
+from relgen.models.load_errors import EMBEDDED_ENCODER, EMBEDDED_LANGUAGE_MODEL, loading
 
 
 def cache_folder() -> Path:

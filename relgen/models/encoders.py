@@ -17,7 +17,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from relgen.kernels import accelerate
 from relgen.models.causal_lm import find_device, resolve_model
-from relgen.models.loading import EMBEDDED_ENCODER, loading
+from relgen.models.load_errors import EMBEDDED_ENCODER, loading
 
 _BATCH, _MAX_TOKENS = 32, 256
 _BATCHES_WORTH_A_BAR = 50

@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 
 from relgen.common import InputError, atomic_folder, read_json, write_json
 from relgen.kernels import accelerate
-from relgen.models.loading import damaged_file
+from relgen.models.load_errors import damaged_file
 
 ADAPTER_FILE = "relgen.json"
 """Holds the base model's name and fingerprint, beside PEFT's files."""

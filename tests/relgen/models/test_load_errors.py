@@ -12,7 +12,7 @@ import torch
 from relgen.common.errors import InputError
 from relgen.models.causal_lm import load_language_model, load_tokenizer
 from relgen.models.encoders import SentenceEncoder
-from relgen.models.loading import damaged_file
+from relgen.models.load_errors import damaged_file
 from relgen.models.lora import add_lora, load_adapter, save_adapter
 from tests import tiny
 
