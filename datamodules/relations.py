@@ -285,11 +285,12 @@ class RelationDataModule(LightningDataModule):
         self.truncated[name] = sum(encoded["truncated"])
         if self.truncated[name] and not warned:
             _LOG.warning(
-                "%d of %d texts of %s are longer than the encoder takes and were cut around both "
-                "entities; raise max_length to keep more",
+                "%d of %d texts of %s are longer than %d tokens (max_length, or what the encoder "
+                "takes if that is less) and were cut around both entities",
                 self.truncated[name],
                 len(encoded),
                 self.files[name],
+                self._encoding.max_length,
             )
 
     def _remove_leaks(self) -> None:

@@ -262,6 +262,10 @@ def _clear_exits() -> Iterator[None]:
         # Lightning kills a process whose children end with another code than 0
         raise SystemExit(143 if local_rank == 0 else 0) from error
     except RuntimeError as error:
+        if "is not available. Pass in or modify" in str(error):  # EarlyStopping
+            remedy = "name one of these, or give --data.validation for val/…"
+            problem = " ".join(str(error).split())
+            raise InputError(problem, field="monitor", remedy=remedy) from error
         if not _LOST_PROCESS.search(str(error)):
             raise
         print(
@@ -277,8 +281,10 @@ def _clear_exits() -> Iterator[None]:
         raise
     except MisconfigurationException as error:
         problem = " ".join(str(error).split())
-        remedy = "on a machine without a GPU: --trainer.accelerator cpu"
-        raise InputError(problem, field="trainer", remedy=remedy) from error
+        remedy = "change or leave out this setting of the trainer"
+        if re.search("accelerator|GPU|CUDA|devices", problem):
+            remedy = "on a machine without a GPU: --trainer.accelerator cpu"
+        raise InputError(problem.rstrip("."), field="trainer", remedy=remedy) from error
 
 
 @contextlib.contextmanager

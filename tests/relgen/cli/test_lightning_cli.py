@@ -81,3 +81,32 @@ def test_only_a_training_writes_its_configuration(tmp_path: Path) -> None:
         "config.test.yaml": "of test",
         "config.predict.yaml": "of predict",
     }
+
+
+@pytest.mark.parametrize(
+    ("options", "said", "unsaid"),
+    [
+        (
+            [
+                "--trainer.callbacks+=lightning.pytorch.callbacks.EarlyStopping",
+                "--trainer.callbacks.monitor=val/nothing",
+            ],
+            "val/nothing` which is not available",
+            "Traceback",
+        ),
+        (["--trainer.enable_checkpointing", "false"], "enable_checkpointing=False", "GPU"),
+    ],
+)
+def test_errors_of_the_trainer_have_a_remedy_that_fits(
+    config: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    said: str,
+    unsaid: str,
+) -> None:
+    command = ["dpo", "fit", "-c", str(config), "--out", str(tmp_path / "out")]
+    command += ["--trainer.max_epochs", "2", "--trainer.enable_progress_bar", "false"]
+    line = failed(capsys, *command, *options)
+    assert said in line
+    assert unsaid not in line
