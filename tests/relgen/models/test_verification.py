@@ -43,7 +43,8 @@ def documented() -> dict[str, tuple[str, ...]]:
 
 
 @pytest.mark.parametrize("family", documented())
-def test_the_table_of_architectures(family: str) -> None:
+def test_the_table_of_architectures(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RELGEN_KERNELS", raising=False)  # one of them attends for drafts
     config = CONFIG_MAPPING[family]()
     found = tuple("no" if find_problem(config, use) else "yes" for use in USES.values())
     assert found == documented()[family]
