@@ -24,7 +24,7 @@ _TIME_TO_END = 30.0  # seconds that cancelled jobs have to end
 
 
 class Jobs(NamedTuple):
-    """Where jobs run, and how many run at a time."""
+    """Says where jobs run, and how many at a time."""
 
     cluster: Literal["local", "slurm"]  # `local` processes share this machine's threads
     at_once: int | None  # None submits all

@@ -44,13 +44,8 @@ def loading(name: str | Path) -> Iterator[None]:
 def _explained(name: str, error: Exception) -> InputError:
     from transformers import __version__
 
-    if file := damaged_file(Path(name)):
-        pointer = file.stat().st_size < 1024 and file.read_bytes().startswith(_LFS_POINTER)
-        return InputError(
-            "this is a Git LFS pointer, not the file" if pointer else "this file is damaged",
-            path=file,
-            remedy="fetch it again: git lfs pull" if pointer else "fetch or write it again",
-        )
+    if damage := find_damage(Path(name)):
+        return damage
     message = " ".join(str(error).split())
     kind = re.search(r"AutoModel: (\w+)", message)
     for part, problem in _REFUSED.items():
@@ -76,6 +71,19 @@ def _explained(name: str, error: Exception) -> InputError:
         field="model",
         value=name,
         remedy="fetch it again, or use another model",
+    )
+
+
+def find_damage(folder: Path) -> InputError | None:
+    """Return the error for the first damaged file of a model's or an adapter's folder."""
+    file = damaged_file(folder)
+    if file is None:
+        return None
+    pointer = file.stat().st_size < 1024 and file.read_bytes().startswith(_LFS_POINTER)
+    return InputError(
+        "this is a Git LFS pointer, not the file" if pointer else "this file is damaged",
+        path=file,
+        remedy="fetch it again: git lfs pull" if pointer else "fetch or write it again",
     )
 
 

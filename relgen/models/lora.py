@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 
 from relgen.common import InputError, atomic_folder, read_json, write_json
 from relgen.kernels import accelerate
-from relgen.models.load_errors import damaged_file
+from relgen.models.load_errors import find_damage
 
 ADAPTER_FILE = "relgen.json"
 """Holds the base model's name and fingerprint, beside PEFT's files."""
@@ -158,8 +158,8 @@ def load_adapter(model: PreTrainedModel, folder: str | Path) -> PeftModel:
                 value=made_for["base_model"],
                 remedy=f"generate with --model {made_for['base_model']}, or tune a new adapter",
             )
-    if file := damaged_file(folder):
-        raise InputError("this file is damaged", path=file, remedy="fetch or tune it again")
+    if damage := find_damage(folder):
+        raise damage
     try:
         return PeftModel.from_pretrained(model, str(folder)).eval()
     except (ValueError, RuntimeError, KeyError, TypeError, OSError) as error:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -47,6 +48,7 @@ _SIZES = {
 """By its name in configurations, each size of the small model; absent ones are left out."""
 
 
+@functools.cache  # tuning asks twice, and the stages of an experiment again
 def check_architecture(model: str, use: str, difference: Callable[[Any], Tensor]) -> None:
     """Raise InputError unless a model's architecture computes the same in relgen's layout.
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from relgen.data.samples import write_samples
-from tests.tiny.encoders import SCHEMA, samples
+from tests.tiny.encoders import save_files
 
 
 @pytest.fixture(autouse=True)
@@ -17,8 +16,4 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
-    SCHEMA.save(tmp_path / "schema.yaml")
-    write_samples(tmp_path / "human.jsonl", samples(12))
-    write_samples(tmp_path / "generated.jsonl", samples(12, source="generated", skip=12))
-    write_samples(tmp_path / "test.jsonl", samples(9, source="test", skip=24))
-    return tmp_path
+    return save_files(tmp_path, human=12, generated=12, test=9)

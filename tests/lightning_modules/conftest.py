@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from relgen.data.samples import write_samples
-from tests.tiny.encoders import SCHEMA, samples, save_encoder
+from tests.tiny.encoders import save_encoder, save_files
 
 
 @pytest.fixture
@@ -30,11 +29,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
-    SCHEMA.save(tmp_path / "schema.yaml")
-    write_samples(tmp_path / "human.jsonl", samples(33))
-    write_samples(tmp_path / "generated.jsonl", samples(15, source="generated", skip=33))
-    write_samples(tmp_path / "test.jsonl", samples(10, source="test", skip=48))
-    return tmp_path
+    return save_files(tmp_path, human=33, generated=15, test=10)
 
 
 @pytest.fixture

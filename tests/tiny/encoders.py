@@ -18,7 +18,7 @@ from transformers import (
     RobertaModel,
 )
 
-from relgen.data.samples import Entity, Sample
+from relgen.data.samples import Entity, Sample, write_samples
 from relgen.data.schema import Relation, RelationSchema
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -164,6 +164,16 @@ def samples(count: int, *, source: str = "human", skip: int = 0) -> list[Sample]
             sample(f"{source}-{number}", _TEMPLATES[relation][turn % 2], relation, head, tail)
         )
     return made
+
+
+def save_files(folder: Path, *, human: int, generated: int, test: int) -> Path:
+    """Write a schema and samples files of these sizes, without a sentence in two of them."""
+    SCHEMA.save(folder / "schema.yaml")
+    write_samples(folder / "human.jsonl", samples(human))
+    more = samples(generated, source="generated", skip=human)
+    write_samples(folder / "generated.jsonl", more)
+    write_samples(folder / "test.jsonl", samples(test, source="test", skip=human + generated))
+    return folder
 
 
 def sample(name: str, template: str, relation: str, head: str, tail: str) -> Sample:
