@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
+import jsonargparse
+import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar, RichProgressBar
@@ -36,11 +38,15 @@ from relgen.common import (
     InputError,
     bare_numbers,
     check_outputs,
+    load_yaml,
     parse_known,
     read_text,
     refuse_foreign,
 )
 
+# the same limits in every file that jsonargparse reads, also those that a configuration names
+_load = jsonargparse.get_loader("yaml")
+jsonargparse.set_loader("yaml", lambda text: load_yaml(text, _load), (yaml.YAMLError,))
 # gloo's and NCCL's messages when another process of the run is gone
 _LOST_PROCESS = re.compile(
     r"Connection (closed by|reset by) peer|gloo.*[Tt]im(ed|e)[ -]?out|Broken pipe|"

@@ -20,7 +20,7 @@ import warnings
 from collections.abc import Sequence
 
 from relgen import __version__
-from relgen.common import InputError
+from relgen.common import InputError, printable, refuse_unprintable
 
 COMMANDS = {
     "data convert": "turn a corpus into samples.jsonl",
@@ -58,6 +58,9 @@ _DISK_ERRORS = {
     errno.EEXIST: "choose another path",
     errno.EISDIR: "choose another path",
     errno.ENOENT: "check the path",
+    errno.ELOOP: "check the path: links lead to each other",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
 }
 
 
@@ -96,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         where = f"{error.filename}: " if error.filename else ""
         remedy = f"{_DISK_ERRORS[error.errno]} and run the same command again"
-        print(f"{where}{error.strerror}; {remedy}", file=sys.stderr)
+        print(printable(f"{where}{error.strerror}; {remedy}"), file=sys.stderr)
         return 2
     return 0
 
@@ -109,6 +112,8 @@ def run(arguments: Sequence[str]) -> None:
         SystemExit: after `--help` and `--version`.
     """
     words = list(arguments)
+    for word in words:
+        refuse_unprintable(word)
     if words[:1] == ["--version"]:
         print(f"relgen {__version__}")
         return
