@@ -42,6 +42,12 @@ _COUNTED = re.compile(
     r"(?:\s?[:：]\s*|(?<=\d)[.)]\s+)",
     re.IGNORECASE,
 )
+# a name of a relation that is in no schema: no sentence begins in this way
+_IDENTIFIER = regex.compile(
+    r"[\[({]?(?:(?=[^\s:]{0,60}_)[\w/-]{1,60}|[\w/-]{1,60}(?=\(e[12],)"
+    r"|[a-z][\w/-]{0,40}(?: [a-z][\w/-]{0,40}){0,4})(?:\(e[12],e[12]\))?[\])}]?\s?[:：]\s+"
+    r"(?=[\p{Lu}<\"“])"
+)
 _PREAMBLE = re.compile(
     r"(?:sure|certainly|of course|okay|ok|here(?:'s|’s| is| are))\b[^<>:]{0,200}:\s*", re.IGNORECASE
 )
@@ -109,6 +115,8 @@ def bare_line(raw: str, relation: Sequence[str], labels: Sequence[str]) -> tuple
                 line = line[found.end() :]
         if label and (found := label.match(line)):
             named, line = found[1], line[found.end() :]
+        elif found := _IDENTIFIER.match(line):
+            line = line[found.end() :]
         for emphasis in _EMPHASIS:
             line = emphasis.sub(r"\1", line)
         line = _unquoted(line)

@@ -82,7 +82,7 @@ class ServerSettings:
     def __post_init__(self) -> None:
         if any(mark in self.base_url for mark in "@?#"):  # not shown: it may hold a key
             raise InputError(
-                "contains a user name, a password or a query, which would be written to files",
+                "contains a user name or a password, or a query, which would be written to files",
                 field="server.base_url",
                 remedy=f"put the key into the environment variable {self.api_key_variable}",
             )

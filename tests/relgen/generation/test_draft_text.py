@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -47,6 +48,9 @@ LABELS = ("causes", "per:title", "made_of", "is made of")
         (f"Sure! Here is one: {LINE}", LINE),
         (f"causes: {LINE}", LINE),
         (f"[Causes]: {LINE}", LINE),
+        (f"founded_by: {LINE}", LINE),
+        (f"Cause-Effect(e1,e2): {LINE}", LINE),
+        (f"place of birth: {LINE}", LINE),
         (f"{LINE}<|im_end|>", LINE),
         (f"{LINE}</s>\r", LINE),
         # parts of the sentence
@@ -58,7 +62,7 @@ LABELS = ("causes", "per:title", "made_of", "is made of")
         (f"Paris: {LINE}", f"Paris: {LINE}"),
         # characters
         ("la\u200bmp\ufeff\u00ad \u200eroom\u2060", "lamp room"),
-        ("a\u200db \u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "ab \u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"),
+        ("a\u200db \u0645\u06cc\u200c\u062e", "ab \u0645\u06cc\u200c\u062e"),
         ("one&#10;two\tthree&#13;four&NewLine;five", "one two three four five"),
         ("&quot;Tom &amp; &#60;Ann&#x3e;&quot;s", '"Tom &amp; &lt;Ann&gt;"s'),
     ],
@@ -110,13 +114,29 @@ def test_smaller_than_is_no_markup() -> None:
 
 
 PIECES = (
-    *("<head>", "</head>", "<tail>", "</tail>", "<head:PERSON>", "<", ">", "&lt;", "&amp;", "&#10;"),
-    *("&#x202e;", "**", "*", "_", "`", '"', "“", "”", "'", "1. ", "- ", ": ", "causes: ", "#"),
-    *("\ud800", "\x00", "\x1b[31m", "\x9b", "\u2028", "\u202e", "\u200b", "\u200d", "\ufeff", "\r"),
-    *("\t", "\n", " ", "  ", "\u00a0", "\u3000", "\u0301", "\u093f", "é", "ж", "雨", "क", "م", "🙂"),
-    *("<think>", "</think>", "<|im_end|>", "```", "Relation: causes. Context: ", " Head Entity: "),
-    *(". Head Type: ", ". Tail Entity: ", ". Tail Type: ", "word " * 40, "x" * 300, "rain", "floods"),
-)  # fmt: skip
+    *("<head>", "</head>", "<tail>", "</tail>", "<head:PERSON>", "<", ">", "&lt;", "&amp;"),
+    *("&#10;", "&#x202e;", "**", "*", "_", "`", '"', "“", "”", "'", "1. ", "- ", ": ", "causes: "),
+    *("\ud800", "\x00", "\x1b[31m", "\x9b", "\u2028", "\u202e", "\u200b", "\u200d", "\ufeff"),
+    *(
+        "\r",
+        "\t",
+        "\n",
+        " ",
+        "  ",
+        "\u00a0",
+        "\u3000",
+        "\u0301",
+        "\u093f",
+        "é",
+        "ж",
+        "雨",
+        "م",
+        "🙂",
+    ),
+    *("<think>", "</think>", "<|im_end|>", "```", "Relation: causes. Context: "),
+    *(" Head Entity: ", ". Head Type: ", ". Tail Entity: ", ". Tail Type: "),
+    *("word " * 40, "x" * 300, "rain", "floods"),
+)
 SOUND = (
     "Late <tail>panic</tail> broke out because of a <head>rumour</head>.",
     "Whoever made this <head>ladle</head> cut it from <tail>beech</tail>.",
@@ -184,13 +204,27 @@ def test_a_hundred_thousand_mutated_drafts() -> None:
 BOMBS = (
     *("**a ", "*a", "_a ", "__a ", "`a", "<think>", "&#1", "<|a", "<a ", '"', "1. ", "</s>", " "),
     *("\u200d", "\u0627\u200c", "Sample ", "<head>a", "</head>", "Relation: ", " Head Entity: a"),
-    *(". Context: ", ". Tail Type: ", "causes: ", "（", "Sure ", "(a) ", "- ", "<head:", "&amp;"),
+    *(
+        ". Context: ",
+        ". Tail Type: ",
+        "causes: ",
+        "（",
+        "Sure ",
+        "a_",
+        "a ",
+        "a/",
+        "(a) ",
+        "- ",
+        "<head:",
+        "&amp;",
+    ),
 )
 
 
 @pytest.mark.parametrize("piece", BOMBS)
 def test_time_is_linear(piece: str) -> None:
-    """A hundred kilobytes take less than the default second of a test's patience."""
+    """A hundred kilobytes take a fraction of a second; a quadratic search takes minutes."""
+    begun = time.process_time()
     text = piece * (100_000 // len(piece))
     relation = tiny.typed_schema()["causes"]
     written_lines(text)
@@ -199,3 +233,4 @@ def test_time_is_linear(piece: str) -> None:
     read_fields(f"Relation: causes. Context: {text}", relation)
     mentions = f"{text} Head Entity: a. Head Type: b. Tail Entity: a. Tail Type: b"
     read_fields(f"Relation: causes. Context: {mentions}.", relation)
+    assert time.process_time() - begun < 5

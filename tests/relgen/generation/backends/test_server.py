@@ -375,7 +375,7 @@ def test_nobody_waits_longer_than_two_minutes(inputs: Inputs, tmp_path: Path, wa
         return True
 
     with loopback(later) as server:
-        with pytest.raises(InputError, match="it answered 429: .*later"):
+        with pytest.raises(InputError, match="it answered 429: later"):
             run(inputs, tmp_path, settings(server.url, {"concurrency": 1}))
         assert list(server.asked.values()) == [1]
 
@@ -447,8 +447,8 @@ def test_an_answer_that_repeats_the_key_is_not_kept(
     inputs: Inputs, tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    with loopback(write=lambda body: lb.sentence(body["seed"]) + form.format(KEY)) as server:
-        with pytest.raises(InputError, match="it repeats the API key|is left out"):
-            run(inputs, tmp_path, settings(server.url, {"retries": 0}))
+    write = lambda body: lb.sentence(body["seed"]) + form.format(KEY)  # noqa: E731
+    with loopback(write=write) as server, pytest.raises(InputError, match="the server failed"):
+        run(inputs, tmp_path, settings(server.url, {"retries": 0}))
     for path in tmp_path.rglob("*"):
         assert KEY not in path.read_text(encoding="utf-8")
