@@ -12,7 +12,6 @@ from dataclasses import asdict
 from itertools import chain as joined
 from typing import Any
 
-import torch
 from datasets import Dataset, Features, Sequence, Value
 from datasets.exceptions import DatasetGenerationError
 from lightning.pytorch import LightningDataModule
@@ -162,8 +161,6 @@ class PreferenceDataModule(LightningDataModule):
             sampler=sampler,
             num_workers=self.workers,
             collate_fn=collate_chains,  # type: ignore[arg-type]  # a batch of the table is a dict
-            # otherwise a loader draws from the generator that dropout uses
-            generator=torch.Generator().manual_seed(self.seed),
         )
 
     def _table(self, path: str) -> Dataset:
