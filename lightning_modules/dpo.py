@@ -301,7 +301,7 @@ class DPOModule(LightningModule):
     def configure_callbacks(self) -> list[Callback]:
         speed = Speed(lambda batch: {"tokens": batch.tokens, "pairs": batch.pairs})
         callbacks: list[Callback] = [MetricHistory(), SaveAdapter(), StepSeeds()]
-        callbacks += [Settings(), speed, *last_checkpoint(self.trainer.callbacks)]
+        callbacks += [Settings(), speed, *last_checkpoint(self.trainer)]
         if self.sample_every_n_steps:
             callbacks.append(SampleTexts(self.sample_every_n_steps, self.sample_count))
         return callbacks

@@ -129,7 +129,7 @@ class RelationClassifierModule(LightningModule):
         speed = Speed(lambda batch: {"tokens": batch.input_ids.numel(), "samples": len(batch.ids)})
         # the classifier is finished before the files are written
         files: list[Callback] = [ClassifierFiles(), ClassifierPictures(), MetricHistory()]
-        return [FinishClassifier(), *files, StepSeeds(), speed, *last_checkpoint(callbacks)]
+        return [FinishClassifier(), *files, StepSeeds(), speed, *last_checkpoint(self.trainer)]
 
     def on_fit_start(self) -> None:
         """Log the classifier's notice about its initial weights."""

@@ -187,8 +187,9 @@ class LastCheckpoint(Checkpoint):
         self._before = {}
 
 
-def last_checkpoint(callbacks: list[Callback]) -> list[Callback]:
-    """Return the callback that a module adds to these, unless it is among them."""
+def last_checkpoint(trainer: Trainer) -> list[Callback]:
+    """Return the callback that a module adds to the trainer's, unless it is among them."""
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
     found = any(isinstance(callback, LastCheckpoint) for callback in callbacks)
     return [] if found else [LastCheckpoint()]
 
