@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from relgen.common import InputError, PositiveInt, checked
-from relgen.data.samples import Sample, normalised
+from relgen.data.samples import Sample
 from relgen.data.schema import RelationSchema
+from relgen.data.text import normalised
 
 Dev = Literal["full", "K", "none"]
 

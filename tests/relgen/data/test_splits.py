@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from relgen.common.errors import InputError
-from relgen.data.samples import Entity, Sample, normalised
+from relgen.data.samples import Entity, Sample
 from relgen.data.schema import parse_schema
 from relgen.data.splits import split
+from relgen.data.text import normalised
 
 SCHEMA = parse_schema(
     {

@@ -7,8 +7,9 @@ import json
 import pytest
 
 from relgen.common.errors import CombinedInputError, InputError
-from relgen.data.samples import Entity, Sample, normalised
+from relgen.data.samples import Entity, Sample
 from relgen.data.schema import Relation, RelationSchema
+from relgen.data.text import normalised
 from relgen.dpo.preference_pairs import build_chains, read_chains, write_chains
 
 SCHEMA = RelationSchema(
