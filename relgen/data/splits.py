@@ -57,7 +57,9 @@ def split(
     shots = checked(PositiveInt, shots, "shots")
     ids, texts = _ids_and_texts(exclude)
     usable = _without(samples, ids, texts)
-    pools = _pools(usable.kept, schema, seed)
+    # excluded sentences are drawn and then skipped: without them, the others keep their order
+    drawn = [sample for sample in samples if sample.id not in ids]
+    pools = _pools(drawn, schema, seed, texts)
     _check_shots(shots, usable.kept, pools)
     train, warnings = _first(pools, shots, "training")
     warnings += usable.reasons("{} samples left out: {} among the excluded samples")
@@ -72,7 +74,7 @@ def split(
         rest = _without(free.kept, train_ids, train_texts)
     warnings += rest.reasons("{} development samples left out: {} in the training set already")
     chosen = rest.kept
-    others = _pools(chosen, schema, seed, labels=pools)
+    others = _pools(chosen, schema, seed, set(), labels=pools)
     chosen.sort(key=lambda sample: sample.id)
     if dev == "K":
         chosen, fewer = _first(others, shots, "development")
@@ -140,9 +142,10 @@ def _pools(
     samples: Iterable[Sample],
     schema: RelationSchema | None,
     seed: int,
+    forbidden: set[str],
     labels: Iterable[str] = (),
 ) -> dict[str, list[Sample]]:
-    """Return the samples of each relation in drawn order, without repeated texts."""
+    """Return the samples of each relation in drawn order, without repeated or forbidden texts."""
     found: dict[str, list[Sample]] = {label: [] for label in labels}
     for sample in samples:
         if schema is not None:
@@ -156,5 +159,5 @@ def _pools(
         distinct: dict[str, Sample] = {}
         for sample in members:
             distinct.setdefault(normalised(sample.text), sample)
-        pools[label] = list(distinct.values())
+        pools[label] = [sample for text, sample in distinct.items() if text not in forbidden]
     return pools

@@ -27,7 +27,8 @@ from relgen.data.corpora.reading import ReadOptions, offsets
 from relgen.data.corpora.semeval import parse_tagged
 from relgen.data.corpora.tokens import TokenText
 from relgen.data.exports import refuse_export
-from relgen.data.samples import Entity, Sample, normalised
+from relgen.data.samples import Entity, Sample
+from relgen.data.text import normalised
 from relgen.data.validation import RecordChecks
 
 KEYS = ("text", "tokens", "relation", "head", "tail", "id")
