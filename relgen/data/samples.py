@@ -49,7 +49,8 @@ class Sample:
         id: unique within a file; empty for a draft that was just generated.
         source: `human` or `generated`.
         provenance: origin of a generated sample; its keys are those of `arrow.PROVENANCE`.
-        scores: the probability of each relation, on which classifiers train instead of `relation`.
+        scores: the probability of each relation, on which classifiers train instead of `relation`
+            unless that is `corrected`.
 
     Raises:
         InputError: an offset is out of range, a text or entity is empty, or the entities overlap.
@@ -92,6 +93,12 @@ class Sample:
     @property
     def tail_text(self) -> str:
         return self.text[self.tail.start : self.tail.end]
+
+    @property
+    def corrected(self) -> bool:
+        """Return whether the relation is not the most probable of `scores`: a person set it."""
+        scores = self.scores or {}
+        return scores.get(self.relation, 0.0) < max(scores.values(), default=0.0)
 
     def splits_words(self) -> bool:
         """Return whether an entity certainly begins or ends inside a word (see `splits_word`)."""

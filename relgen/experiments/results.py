@@ -129,7 +129,8 @@ def print_table(results: dict[str, Any]) -> None:
     for row in results["summary"]:
         cells = [_percent(row["mean"][name], row["std"][name]) for name in columns]
         table.add_row(row["arm"], *([row["classifier"]] if several else []), *cells)
-    Console().print(table)
+    # labels are texts: neither markup nor emoji
+    Console(markup=False, emoji=False).print(table)
     for row in results["against_human"]:
         name = f"{row['arm']} · {row['classifier']}" if several else row["arm"]
         said = f"{name} - human: {_signed(row)}"

@@ -91,9 +91,10 @@ def _print_table(result: dict[str, Any], path: str | Path, against: str | Path |
     table.add_row("mean over relations", "", *_cells(result["overall"]), style="bold")
     if against:
         table.add_row("  against", "", *_cells(result["against"]["overall"]), style="bold")
-    console = Console()
-    # piped output has no width of its own: columns must not be cut
-    Console(width=None if console.is_terminal else 160).print(table)
+    # piped output has no width of its own: columns must not be cut; labels are no markup
+    width = None if Console().is_terminal else 160
+    console = Console(width=width, markup=False, emoji=False, highlight=False)
+    console.print(table)
     console.print(f"Encoder: {result['encoder']}. ↓ lower is more diverse, ↑ higher is.")
     drawn = {
         label: size
