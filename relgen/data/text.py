@@ -31,6 +31,9 @@ _UNIT = regex.compile(
 # the same for ASCII, three times as fast
 _ASCII_UNIT = re.compile(_WORD.format(signs="$+<=>|~#%", letter="[a-z0-9]", more="*"), re.ASCII)
 _UNSPACED_UNIT = regex.compile(rf"(?V1){_UNSPACED}\p{{M}}*")
+# of a word that is joined by hyphens and apostrophes; with the invisible letters of some scripts
+_LETTERS = rf"[[\p{{L}}\p{{M}}\u200c\u200d]--{_UNSPACED}]+"
+_LETTERS_UNIT = regex.compile(rf"(?V1){_UNSPACED}\p{{M}}*|{_LETTERS}(?:['’-]{_LETTERS})*")
 _INVISIBLE = regex.compile(r"\p{Default_Ignorable_Code_Point}+")
 _CHARACTER = regex.compile(r"\X")
 _NON_JOINER = "\u200c"  # joins a suffix to a word in Persian
@@ -66,6 +69,11 @@ def word_counts(text: str) -> tuple[int, int]:
         return number, number
     number = sum(map(is_word, _UNSPACED_UNIT.sub(" ", text).split()))
     return number + characters, number + -(-characters // CHARACTERS_PER_WORD)
+
+
+def word_spans(text: str) -> list[tuple[int, int]]:
+    """Return where the words of letters are (`mother-in-law` is one), or single such characters."""
+    return [match.span() for match in _LETTERS_UNIT.finditer(text)]
 
 
 def is_word(text: str) -> bool:
