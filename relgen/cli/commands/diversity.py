@@ -96,6 +96,8 @@ def _print_table(result: dict[str, Any], path: str | Path, against: str | Path |
     console = Console(width=width, markup=False, emoji=False, highlight=False)
     console.print(table)
     console.print(f"Encoder: {result['encoder']}. ↓ lower is more diverse, ↑ higher is.")
+    if alone := [label for label, size in result["sizes"].items() if size < 2]:
+        console.print(f"The means leave out {', '.join(alone)} where a measure needs two samples.")
     drawn = {
         label: size
         for label, size in result["self_bleu_sizes"].items()
@@ -110,6 +112,6 @@ def _print_table(result: dict[str, Any], path: str | Path, against: str | Path |
 def _cells(values: dict[str, float | None]) -> list[str]:
     def shown(name: str) -> str:
         value = values[name]
-        return "–" if value is None else f"{value:.{1 if name == 'vendi' else 3}f}"
+        return "–" if value is None else f"{value:z.{1 if name == 'vendi' else 3}f}"
 
     return [shown(name) for name in _COLUMNS]
