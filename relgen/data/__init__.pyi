@@ -31,8 +31,7 @@ from .tagged_text import MarkupError as MarkupError
 from .tagged_text import escape as escape
 from .tagged_text import parse as parse
 from .tagged_text import render as render
-from .text import find_whole as find_whole
-from .text import is_unspaced as is_unspaced
+from .text import find_mentions as find_mentions
 from .text import is_word as is_word
 from .text import normalised as normalised
 from .text import splits_word as splits_word

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from relgen.data import Entity, Sample, is_unspaced, normalised, word_spans
+from relgen.data import Entity, Sample, normalised, word_spans
 
 _SUFFIXES = ("ing", "ed", "ly", "tion", "s")
 _ROLES = ("head", "tail")
@@ -124,7 +124,7 @@ def _entity(sample: Sample, role: str) -> Entity:
 def _shape(word: str) -> str:
     """Return a rough word class: the script, short function words, then capitals and endings."""
     script = unicodedata.name(word[0], "").partition(" ")[0]
-    if is_unspaced(word[0]) or len(word) <= 3:
+    if len(word) <= 3:
         return script
     suffix = next((suffix for suffix in _SUFFIXES if word.casefold().endswith(suffix)), "")
     return f"{script}-{'Capital' if word[0].isupper() else 'lower'}-{suffix}"
