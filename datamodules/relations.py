@@ -110,6 +110,7 @@ class RelationDataModule(LightningDataModule):
         self.workers = workers
         self.truncated: dict[str, int] = {}
         self.leaked: dict[str, int] = {}
+        self._reported: set[str] = set()
         self._schema: RelationSchema | None = None
         self._tables: dict[str, Dataset] = {}
 
@@ -278,6 +279,7 @@ class RelationDataModule(LightningDataModule):
             if trainer.is_global_zero:
                 trainer.strategy.barrier("encode")
             self._count_truncated(name, table)
+            self._report_corrected(name, table)
             tables.append(table)
         return concatenate_datasets(tables)
 
@@ -292,6 +294,18 @@ class RelationDataModule(LightningDataModule):
                 len(encoded),
                 self.files[name],
                 self._encoding.max_length,
+            )
+
+    def _report_corrected(self, name: str, encoded: Dataset) -> None:
+        number = sum(encoded["corrected"])
+        if number and name in ("human", "generated") and name not in self._reported:
+            self._reported.add(name)
+            _LOG.warning(
+                "%d of %d samples of %s have a relation that is not the most probable one of their "
+                "`scores`: they are trained on that relation alone",
+                number,
+                len(self._tables[name]),
+                self.files[name],
             )
 
     def _remove_leaks(self) -> None:

@@ -8,12 +8,10 @@ requested command is imported, and torch and the like only when it runs.
 from __future__ import annotations
 
 import difflib
-import errno
 import importlib
 import io
 import logging
 import os
-import re
 import signal
 import sys
 import textwrap
@@ -52,25 +50,15 @@ _MORE = (
     "`relgen COMMAND --help` says more. Wherever a configuration is asked for, a path or the name "
     "of a shipped preset will do."
 )
-_DISK_ERRORS = {
-    errno.ENOSPC: "free some space",
-    errno.EDQUOT: "free some space",
-    errno.EACCES: "choose a folder that you may write to",
-    errno.EROFS: "choose a folder that you may write to",
-    errno.EPERM: "choose a folder that you may write to",
-    errno.ENOTDIR: "choose another path",
-    errno.EEXIST: "choose another path",
-    errno.EISDIR: "choose another path",
-    errno.ENOENT: "check the path",
-}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        0 on success; 2, after one line on stderr, for bad input or a failed write; 130 when
-        interrupted, and 143 after SIGTERM.
+        0 on success; 2, after one line on stderr, for bad input, a failed write or another known
+        error of a library; 1, after a line that names a file with the traceback, for unexpected
+        ones; 130 when interrupted, and 143 after SIGTERM.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     for stream in (sys.stdout, sys.stderr):
@@ -93,19 +81,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         # the reader of our output has closed the pipe: suppress the error at exit as well
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except RuntimeError as error:
-        # how torch and safetensors report a full disk
-        if not re.search("No space left|PytorchStreamWriter failed", str(error)):
-            raise
-        print("No space left on device; free some and run the same command again", file=sys.stderr)
-        return 2
-    except OSError as error:
-        if error.errno not in _DISK_ERRORS:
-            raise
-        where = f"{error.filename}: " if error.filename else ""
-        remedy = f"{_DISK_ERRORS[error.errno]} and run the same command again"
-        print(f"{where}{error.strerror}; {remedy}", file=sys.stderr)
-        return 2
+    except Exception as error:
+        from relgen.cli.library_errors import explained, unexpected
+
+        known = explained(error)
+        print(known or unexpected(error, " ".join(arguments[:2])), file=sys.stderr)
+        return 2 if known else 1
     return 0
 
 

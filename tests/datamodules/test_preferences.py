@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,19 @@ def test_cut_chains_are_counted(folder):
     with pytest.warns(UserWarning, match=r"2 of 5 chains .* max_length=220: their last 3 pairs"):
         module = prepared(folder, max_length=220)
     assert sum(map(len, module.training["chosen"])) == 12
+
+
+def test_chains_are_cut_to_the_models_window(folder):
+    config = folder / "base" / "config.json"
+    content = json.loads(config.read_text())
+    config.write_text(json.dumps(content | {"max_position_embeddings": 220}))
+    said = r"2 of 5 chains are longer than the 220 positions of this model: their last 3 pairs"
+    with pytest.warns(UserWarning, match=said):
+        module = prepared(folder, max_length=1024)
+    assert sum(map(len, module.training["chosen"])) == 12
+    config.write_text(json.dumps(content | {"max_position_embeddings": 30}))
+    with pytest.raises(InputError, match="more than the 30 positions of this model"):
+        prepared(folder, max_length=1024)
 
 
 def test_what_cannot_fit_and_bad_input_name_the_remedy(folder):
