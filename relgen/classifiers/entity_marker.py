@@ -16,11 +16,17 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
 
 from relgen.classifiers.base import Batch, Classifier
 from relgen.classifiers.encoding import MarkerEncoding, Markers
-from relgen.classifiers.pretrained import longest_input, set_dropout
+from relgen.classifiers.pretrained import set_dropout
 from relgen.common import BelowOne, InputLength, checks_numbers
 from relgen.data import RelationSchema
 from relgen.kernels import accelerate, read_states
-from relgen.models import EMBEDDED_ENCODER, load_tokenizer, loading, resolve_model
+from relgen.models import (
+    EMBEDDED_ENCODER,
+    load_tokenizer,
+    loading,
+    longest_input,
+    resolve_model,
+)
 
 
 class EntityMarkerClassifier(Classifier):

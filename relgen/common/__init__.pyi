@@ -26,6 +26,7 @@ from .device import multiplies_bfloat16 as multiplies_bfloat16
 from .device import resolved as resolved
 from .errors import CombinedInputError as CombinedInputError
 from .errors import InputError as InputError
+from .errors import Terminated as Terminated
 from .errors import printable as printable
 from .errors import refuse_unprintable as refuse_unprintable
 from .files import atomic_folder as atomic_folder

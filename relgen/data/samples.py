@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from relgen.common import InputError, decode_json, refuse_unprintable, write_jsonl
+from relgen.data.text import normalised, splits_word
 from relgen.data.validation import RecordChecks, json_lines, value_of
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 UNLABELLED = "unlabelled"
 """The relation of sentences without a label, which are read for prediction only."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
-# the characters for which `str.isalnum` is false
-_NOT_ALNUM = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,8 @@ class Sample:
         id: unique within a file; empty for a draft that was just generated.
         source: `human` or `generated`.
         provenance: origin of a generated sample; its keys are those of `arrow.PROVENANCE`.
-        scores: the probability of each relation, on which classifiers train instead of `relation`.
+        scores: the probability of each relation, on which classifiers train instead of `relation`
+            unless that is `corrected`.
 
     Raises:
         InputError: an offset is out of range, a text or entity is empty, or the entities overlap.
@@ -95,14 +95,16 @@ class Sample:
     def tail_text(self) -> str:
         return self.text[self.tail.start : self.tail.end]
 
-    def splits_words(self) -> bool:
-        """Return whether an entity begins or ends inside a word.
+    @property
+    def corrected(self) -> bool:
+        """Return whether the relation is not the most probable of `scores`: a person set it."""
+        scores = self.scores or {}
+        return scores.get(self.relation, 0.0) < max(scores.values(), default=0.0)
 
-        That is between two letters with case: scripts without it may put no spaces between words.
-        """
+    def splits_words(self) -> bool:
+        """Return whether an entity certainly begins or ends inside a word (see `splits_word`)."""
         places = (self.head.start, self.head.end, self.tail.start, self.tail.end)
-        around = (self.text[max(0, place - 1) : place + 1] for place in places)
-        return any(len(two) == 2 and all(c.lower() != c.upper() for c in two) for two in around)
+        return any(splits_word(self.text, place) for place in places)
 
     def with_relation(self, relation: str) -> Sample:
         """Return the same sentence under another label."""
@@ -277,11 +279,6 @@ def with_samples(paths: Sequence[str | Path]) -> list[str | Path]:
         )
         raise InputError("no draft was accepted", path=paths[0], remedy=remedy)
     return full
-
-
-def normalised(text: str) -> str:
-    """Return a text in lower case and without punctuation, for finding copies of a sentence."""
-    return _NOT_ALNUM.sub(" ", text.casefold()).strip()
 
 
 def repeated_texts(texts: Iterable[str], others: Iterable[str]) -> list[int]:

@@ -12,16 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple
 
-from relgen.data import Relation, Sample
-from relgen.generation.acceptance import (
-    Check,
-    DraftContext,
-    Pool,
-    jaccard,
-    judge,
-    read_draft,
-    word_set,
-)
+from relgen.data import Relation, Sample, jaccard, word_set
+from relgen.generation.acceptance import Check, DraftContext, Pool, judge, read_draft
 from relgen.generation.backends.base import Backend, Draft, DraftRequest, Finish
 from relgen.generation.draft_text import written_lines
 from relgen.generation.files.journal import Journal

@@ -18,3 +18,7 @@ from .lora import reference as reference
 from .lora import save_adapter as save_adapter
 from .verification import check_architecture as check_architecture
 from .verification import random_texts as random_texts
+from .window import check_fits as check_fits
+from .window import context_window as context_window
+from .window import longest_input as longest_input
+from .window import model_window as model_window

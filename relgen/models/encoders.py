@@ -18,6 +18,7 @@ from transformers import AutoModel, AutoTokenizer
 from relgen.kernels import accelerate
 from relgen.models.causal_lm import find_device, resolve_model
 from relgen.models.load_errors import EMBEDDED_ENCODER, loading
+from relgen.models.window import longest_input
 
 _BATCH, _MAX_TOKENS = 32, 256
 _BATCHES_WORTH_A_BAR = 50
@@ -32,7 +33,8 @@ def mean_pool(states: Tensor, mask: Tensor) -> Tensor:
 class SentenceEncoder:
     """A transformers encoder (embedded name, local folder or Hub id) with mean pooling.
 
-    Sentences are cut after 256 tokens. Raises InputError if the model cannot be found.
+    Sentences are cut after 256 tokens, or the encoder's positions if these are fewer. Raises
+    InputError if the model cannot be found.
     """
 
     def __init__(self, name: str = EMBEDDED_ENCODER) -> None:
@@ -46,6 +48,7 @@ class SentenceEncoder:
             )
         accelerate(model, for_="reading")
         self.model = model.to(self.device).eval()
+        self._longest = min(_MAX_TOKENS, longest_input(model))
 
     @torch.inference_mode()
     def encode(self, texts: Sequence[str]) -> Tensor:
@@ -65,7 +68,7 @@ class SentenceEncoder:
                 [texts[index] for index in batch],
                 padding=True,
                 truncation=True,
-                max_length=_MAX_TOKENS,
+                max_length=self._longest,
                 return_tensors="pt",
             ).to(self.device)
             states = self.model(**tokens).last_hidden_state  # (B, T, d)

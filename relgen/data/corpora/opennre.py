@@ -24,7 +24,8 @@ from typing import Any
 from relgen.common import InputError, decode_json
 from relgen.data.corpora.reading import ReadOptions, offsets
 from relgen.data.corpora.tokens import TokenText, readable
-from relgen.data.samples import Entity, Sample, normalised
+from relgen.data.samples import Entity, Sample
+from relgen.data.text import normalised
 from relgen.data.validation import RecordChecks, json_lines
 
 _ROLES = {"head": "h", "tail": "t"}

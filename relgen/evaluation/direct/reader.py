@@ -17,10 +17,11 @@ from relgen.common import DType
 from relgen.data import RelationSchema, Sample
 from relgen.evaluation.direct.answers import build_trie
 from relgen.evaluation.direct.prompt import DirectPrompt
-from relgen.generation import check_fits, context_window
 from relgen.kernels import accelerate
 from relgen.models import (
     check_architecture,
+    check_fits,
+    context_window,
     lay_out_trees,
     load_language_model,
     load_tokenizer,

@@ -20,11 +20,11 @@ from transformers import PreTrainedTokenizerBase
 
 from relgen.generation.backends.base import Draft, DraftRequest, Finish, line_logprobs
 from relgen.generation.backends.cache import RaggedCache
-from relgen.generation.backends.context_window import check_fits, context_window
 from relgen.generation.backends.draft_cache import DraftCache, shares_prompts
 from relgen.generation.backends.sampling import choose_tokens
 from relgen.generation.grammar.llguidance import DraftGrammar, GrammarCompiler, stack_allowed
 from relgen.generation.settings import GenerationSettings
+from relgen.models import check_fits, context_window
 from relgen.prompting import Prompt, encode, shared_length
 
 _REMEDY = {
