@@ -26,6 +26,7 @@ from .device import multiplies_bfloat16 as multiplies_bfloat16
 from .device import resolved as resolved
 from .errors import CombinedInputError as CombinedInputError
 from .errors import InputError as InputError
+from .errors import Terminated as Terminated
 from .files import atomic_folder as atomic_folder
 from .files import atomic_writer as atomic_writer
 from .files import content_hash as content_hash

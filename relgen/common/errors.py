@@ -1,4 +1,7 @@
-"""The exception for bad input. The command line prints it as one line and exits with code 2."""
+"""The exceptions for bad input and for SIGTERM.
+
+The command line prints one line for each, and exits with code 2 or 143.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,10 @@ from pathlib import Path
 from typing import Any
 
 _UNSET = object()
+
+
+class Terminated(KeyboardInterrupt):
+    """Raised on SIGTERM, as KeyboardInterrupt is on SIGINT."""
 
 
 class InputError(ValueError):

@@ -17,11 +17,12 @@ from relgen.common.errors import InputError
 
 
 @contextmanager
-def atomic_writer(path: str | Path) -> Iterator[IO[str]]:
-    """Open a text file that replaces `path` once the block has ended without an error.
+def atomic_writer(path: str | Path, *, binary: bool = False) -> Iterator[IO[Any]]:
+    """Open a file that replaces `path` once the block has ended without an error.
 
-    The text goes to a temporary file in the same folder, is flushed to the disk and then renamed,
-    so that a full disk or a kill leaves the old file, or none, but never a part of the new one.
+    What is written, text unless `binary`, goes to a temporary file in the same folder, is flushed
+    to the disk and then renamed, so that a full disk or a kill leaves the old file, or none, but
+    never a part of the new one.
     """
     path = Path(path)
     if path.is_dir():
@@ -32,7 +33,8 @@ def atomic_writer(path: str | Path) -> Iterator[IO[str]]:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
+        text: Any = {} if binary else {"encoding": "utf-8", "newline": "\n"}
+        with os.fdopen(handle, "wb" if binary else "w", **text) as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())

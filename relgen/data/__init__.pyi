@@ -31,11 +31,12 @@ from .tagged_text import MarkupError as MarkupError
 from .tagged_text import escape as escape
 from .tagged_text import parse as parse
 from .tagged_text import render as render
-from .text import find_whole as find_whole
+from .text import find_mentions as find_mentions
 from .text import is_word as is_word
 from .text import normalised as normalised
 from .text import splits_word as splits_word
 from .text import word_counts as word_counts
+from .text import word_spans as word_spans
 from .text import words as words
 from .validation import RecordChecks as RecordChecks
 from .validation import value_of as value_of

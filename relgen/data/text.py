@@ -31,6 +31,15 @@ _UNIT = regex.compile(
 # the same for ASCII, three times as fast
 _ASCII_UNIT = re.compile(_WORD.format(signs="$+<=>|~#%", letter="[a-z0-9]", more="*"), re.ASCII)
 _UNSPACED_UNIT = regex.compile(rf"(?V1){_UNSPACED}\p{{M}}*")
+# with the punctuation of these scripts, which is wide in East Asia
+_UNSPACED_SCRIPT = regex.compile(
+    rf"(?V1)[{_UNSPACED}\p{{Katakana}}\p{{Thai}}\p{{Lao}}\p{{Khmer}}\p{{Myanmar}}"
+    r"[[\p{East_Asian_Width=W}\p{East_Asian_Width=F}]--[\p{Hangul}\p{So}\p{Sk}]]]"
+)
+_HAN = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}]")
+# of a word that is joined by hyphens and apostrophes; with the invisible letters of some scripts
+_LETTERS = rf"[[\p{{L}}\p{{M}}\u200c\u200d]--{_UNSPACED}]+"
+_LETTERS_UNIT = regex.compile(rf"(?V1){_UNSPACED}\p{{M}}*|{_LETTERS}(?:['’-]{_LETTERS})*")
 _INVISIBLE = regex.compile(r"\p{Default_Ignorable_Code_Point}+")
 _CHARACTER = regex.compile(r"\X")
 _NON_JOINER = "\u200c"  # joins a suffix to a word in Persian
@@ -68,14 +77,24 @@ def word_counts(text: str) -> tuple[int, int]:
     return number + characters, number + -(-characters // CHARACTERS_PER_WORD)
 
 
+def word_spans(text: str) -> list[tuple[int, int]]:
+    """Return where the words of letters are (`mother-in-law` is one), or single such characters."""
+    return [match.span() for match in _LETTERS_UNIT.finditer(text)]
+
+
 def is_word(text: str) -> bool:
     """Return whether a text has a letter or a digit."""
     return any(character.isalnum() for character in text)
 
 
 def is_unspaced(character: str) -> bool:
-    """Return whether a character is a letter of a script without spaces between words."""
-    return _UNSPACED_UNIT.match(character) is not None
+    """Return whether a character belongs to a script without spaces between words."""
+    return _UNSPACED_SCRIPT.match(character) is not None
+
+
+def is_han(character: str) -> bool:
+    """Return whether a character is Chinese, or Japanese kana."""
+    return _HAN.match(character) is not None
 
 
 def splits_word(text: str, place: int) -> bool:
@@ -94,11 +113,11 @@ def splits_word(text: str, place: int) -> bool:
     return inside or _BETWEEN_CASED.match(text, place) is not None
 
 
-def find_whole(text: str, mention: str) -> list[tuple[int, int]]:
-    """Return where a mention is in a text as whole words: `C` is not found in `C++`.
+def find_mentions(text: str, mention: str, *, whole: bool = False) -> list[tuple[int, int]]:
+    """Return where a mention is in a text, as whole words if it is so anywhere: `C` not in `C++`.
 
-    If it is nowhere, where it touches signs or, in scripts without case, other letters. Composed
-    and decomposed letters are the same.
+    Otherwise where it touches signs or, in scripts without case, other letters; and if that is
+    nowhere, and it need not be `whole`, inside words. Composed and decomposed letters are equal.
     """
     forms = dict.fromkeys([mention, *(unicodedata.normalize(f, mention) for f in ("NFC", "NFD"))])
     found = [
@@ -106,12 +125,12 @@ def find_whole(text: str, mention: str) -> list[tuple[int, int]]:
         for form in forms
         for match in regex.finditer(regex.escape(form), text, overlapped=True)
     ]
-    within = {place for unit in _UNIT.finditer(text) for place in range(*unit.span())[1:]}
+    signs = {place for unit in _UNIT.finditer(text) for place in range(*unit.span())[1:]}
     for inside in (
-        lambda place: place in within,
-        lambda place: _IN_WORD.match(text, place) is not None,
-        lambda place: splits_word(text, place),
+        lambda place: place in signs or _IN_WORD.match(text, place),
+        lambda place: _IN_WORD.match(text, place),
+        lambda place: splits_word(text, place) or "_" in text[max(0, place - 1) : place + 1],
     ):
-        if whole := [span for span in found if not any(map(inside, span))]:
-            return whole
-    return []
+        if spans := [span for span in found if not any(map(inside, span))]:
+            return spans
+    return [] if whole else found

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from relgen.data.text import (
-    find_whole,
+    find_mentions,
+    is_han,
     is_unspaced,
     normalised,
     splits_word,
@@ -106,9 +107,12 @@ def test_splits_word(left: str, right: str, inside: bool) -> None:
         ("aa aa", "aa", [(0, 2), (3, 5)]),
     ],
 )
-def test_find_whole(text: str, mention: str, found: list[tuple[int, int]]) -> None:
-    assert find_whole(text, mention) == found
+def test_find_mentions(text: str, mention: str, found: list[tuple[int, int]]) -> None:
+    assert find_mentions(text, mention, whole=True) == found
+    assert find_mentions(text, mention) == (found or [(2, 6)])
 
 
-def test_is_unspaced() -> None:
-    assert [c for c in "aя한ह王ひคខမ。1" if is_unspaced(c)] == list("王ひคខမ")
+def test_scripts_without_spaces() -> None:
+    characters = "aя한ह王ひカ\uff76คខမ。，1５๒!é-😀"
+    assert "".join(filter(is_unspaced, characters)) == "王ひカ\uff76คខမ。，５๒"
+    assert "".join(filter(is_han, characters)) == "王ひカ\uff76"
