@@ -40,6 +40,11 @@ _KNOWN = {
     "^(ImportError|ModuleNotFoundError): (?P<what>.*)": (
         "a package cannot be imported ({what}); install it, or relgen with its dependencies"
     ),
+    # of an embedding's table
+    "^IndexError: index out of range in self": (
+        "a token or a position is beyond the model's tables; its tokenizer is of another model, or "
+        "a text is longer than the model takes"
+    ),
     "CUDA (error|driver)|^AcceleratorError": (
         "the GPU cannot be used ({first}); --device cpu or --trainer.accelerator cpu runs without"
     ),

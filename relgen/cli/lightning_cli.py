@@ -264,6 +264,7 @@ class _SaveConfig(SaveConfigCallback):
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         folder = Path(trainer.default_root_dir)
         folder.mkdir(parents=True, exist_ok=True)
+        stage = getattr(stage, "value", stage)  # Lightning gives an enumeration's member
         name = "config.yaml" if stage == "fit" else f"config.{stage}.yaml"
         self.parser.save(
             self.config, folder / name, skip_none=False, overwrite=True, multifile=False

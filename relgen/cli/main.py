@@ -179,6 +179,9 @@ def _quiet_libraries() -> None:
     logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
     # users cannot change what PEFT and Lightning call in transformers
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    # what a model's files lack, or have too much, is an error of ours where it matters
+    for name in ("modeling_utils", "configuration_utils", "distributed.tensor_parallel"):
+        logging.getLogger(f"transformers.{name}").setLevel(logging.ERROR)
     if os.environ.get("HF_HUB_OFFLINE") == "1":
         # with nothing to download, bars would only flash up while weights load
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
