@@ -46,7 +46,9 @@ from relgen.common import (
     Terminated,
     bare_numbers,
     check_outputs,
+    is_first_process,
     load_yaml,
+    locked,
     parse_known,
     read_text,
     refuse_foreign,
@@ -90,7 +92,9 @@ def run_trained(name: str, arguments: list[str]) -> None:
         if "--ckpt_path" in words:
             own = replace(own, resume=False)  # other settings are allowed
         words = with_checkpoint(words, subcommand, own)
-    with _prepared([name, *arguments]), _clear_exits():
+    alone = not only_shows and is_first_process()
+    lock = locked(own.out or "") if alone else contextlib.nullcontext()
+    with lock, _prepared([name, *arguments]), _clear_exits():
         cli = RelgenCLI([subcommand, *words], own)
     if not only_shows and cli.trainer.is_global_zero:
         print(f"{name} {subcommand}: done -> {own.out}")
