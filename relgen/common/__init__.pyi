@@ -44,6 +44,8 @@ from .json_text import decode_json as decode_json
 from .json_text import encode_json as encode_json
 from .locks import is_first_process as is_first_process
 from .locks import locked as locked
+from .markdown import markdown_code as markdown_code
+from .markdown import markdown_text as markdown_text
 from .outputs import check_outputs as check_outputs
 from .outputs import refuse_foreign as refuse_foreign
 from .outputs import unfinished as unfinished
