@@ -98,6 +98,15 @@ def test_only_a_training_writes_its_configuration(tmp_path: Path) -> None:
         "config.predict.yaml": "of predict",
     }
 
+    def killed(config: str, path: Path, **_: Any) -> None:
+        path.write_text("# light", encoding="utf-8")
+        raise KeyboardInterrupt
+
+    parser = SimpleNamespace(save=killed)
+    with pytest.raises(KeyboardInterrupt):
+        _SaveConfig(parser, config).save_config(trainer, None, "fit")  # type: ignore[arg-type]
+    assert (tmp_path / "config.yaml").read_text(encoding="utf-8") == "of fit"
+
 
 @pytest.mark.parametrize(
     ("options", "said", "unsaid"),
