@@ -13,7 +13,6 @@ from functools import cached_property
 from itertools import chain as joined
 from typing import Any
 
-import torch
 from datasets import Dataset, Features, Sequence, Value
 from datasets.exceptions import DatasetGenerationError
 from lightning.pytorch import LightningDataModule
@@ -163,8 +162,6 @@ class PreferenceDataModule(LightningDataModule):
             sampler=sampler,
             num_workers=self.workers,
             collate_fn=collate_chains,  # type: ignore[arg-type]  # a batch of the table is a dict
-            # otherwise a loader draws from the generator that dropout uses
-            generator=torch.Generator().manual_seed(self.seed),
         )
 
     @cached_property

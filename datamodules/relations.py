@@ -192,7 +192,7 @@ class RelationDataModule(LightningDataModule):
             tables = {name: self._tables[name] for name in names}
             if notice := untyped_notice(tables, encoding.types):
                 _LOG.warning(notice)
-        _, done = position(self._trainer, self.steps_per_epoch)
+        epoch, done = position(self._trainer, self.steps_per_epoch)
         table = self._encoded(names)
         batches = TrainingBatches(
             table["label"][:],
@@ -208,6 +208,7 @@ class RelationDataModule(LightningDataModule):
             world=self._trainer.world_size,
             skip=done,
         )
+        batches.set_epoch(epoch)  # workers fetch before Lightning sets it
         return self._loader(table, batches)
 
     def val_dataloader(self) -> DataLoader[Batch] | list[DataLoader[Batch]]:

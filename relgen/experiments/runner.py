@@ -47,7 +47,6 @@ Execute = Callable[[Sequence[str]], None]
 """Runs a command line, given without `relgen`; raises InputError or SystemExit."""
 
 _BEGUN = "begun.json"
-_TERMINATED = 143
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,8 +193,6 @@ def _run_stage(stage: Stage, plan: Plan, execute: Execute) -> None:
             execute(stage.command)
     except SystemExit as error:
         # a finished command returns: this one exited before its end, whatever its code
-        if error.code == _TERMINATED:
-            raise
         line = shlex.join(stage.command)
         raise InputError(f"stage {stage.name} failed: relgen {line}") from error
     gc.collect()

@@ -6,6 +6,7 @@ from .causal_lm import load_language_model as load_language_model
 from .causal_lm import load_tokenizer as load_tokenizer
 from .causal_lm import resolve_model as resolve_model
 from .encoders import SentenceEncoder as SentenceEncoder
+from .encoders import load_encoder as load_encoder
 from .export import export_merged as export_merged
 from .load_errors import EMBEDDED_ENCODER as EMBEDDED_ENCODER
 from .load_errors import EMBEDDED_LANGUAGE_MODEL as EMBEDDED_LANGUAGE_MODEL

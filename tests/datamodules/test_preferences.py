@@ -87,13 +87,6 @@ def test_workers_change_nothing(folder):
     assert [batch.keys for batch in helped] == alone
 
 
-def test_the_loader_leaves_the_training_random_state_alone(folder):
-    loader = prepared(folder).train_dataloader()
-    before = torch.get_rng_state()
-    list(loader)
-    assert torch.equal(before, torch.get_rng_state())
-
-
 def test_held_out_share_is_disjoint_and_not_empty(folder):
     module = prepared(folder, token_budget=1, validation_share=0.4)
     train = {key for batch in module.train_dataloader() for key in batch.keys}
