@@ -80,7 +80,9 @@ class SplitOptions:
     dev_from: str | None = None
     """File to take the development set from instead."""
     exclude: InputFile | None = None
-    """File whose sentences and ids are never chosen, such as the test set."""
+    """File whose sentences and ids are never chosen, such as the test set; near copies of its
+    sentences are not chosen for training.
+    """
     schema: str | None = None
     """Schema file, or the name of a shipped schema, to check the labels against."""
     skip_bad: bool = False

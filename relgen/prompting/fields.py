@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from relgen.data import Entity, Relation, Sample
+from relgen.data import Entity, Relation, Sample, find_mentions
 from relgen.prompting.prompts import Prompt, PromptFormat, language_instruction
 
 UNTYPED = "ENTITY"
@@ -58,8 +58,7 @@ def read_fields(raw: str, relation: Relation) -> Sample | str:
     text = fields["context"]
     places = {}
     for role in ("head", "tail"):
-        mention = rf"(?<!\w){re.escape(fields[role])}(?!\w)"
-        places[role] = [found.span() for found in re.finditer(mention, text)]
+        places[role] = find_mentions(text, fields[role], whole=True)
         if not places[role]:
             return f"{role}_not_in_context"
     pairs = ((h, t) for h in places["head"] for t in places["tail"] if h[1] <= t[0] or t[1] <= h[0])
