@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from relgen.data.corpora.everyday import read_split
-from relgen.data.samples import Entity, Sample, normalised
+from relgen.data.samples import Entity, Sample
+from relgen.data.text import words
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,10 +46,10 @@ def held_out_sentences(seed: int) -> list[Sample]:
 def _material() -> tuple[list[str], list[str], list[str]]:
     """Return words, entities and relations of the everyday corpus, each as often as it occurs."""
     corpus = read_split("train")
-    words = [word for sample in corpus for word in normalised(sample.text).split()]
+    vocabulary = [word for sample in corpus for word in words(sample.text)]
     mentions = [mention for sample in corpus for mention in (sample.head_text, sample.tail_text)]
     mentions = [mention for mention in mentions if len(mention.split()) <= 3]
-    return words, mentions, [sample.relation for sample in corpus]
+    return vocabulary, mentions, [sample.relation for sample in corpus]
 
 
 def _context(place: int, seed: int) -> list[str]:

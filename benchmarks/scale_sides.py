@@ -16,8 +16,9 @@ from torch import Tensor
 from benchmarks.scale_data import DIMENSION, embeddings, held_out_sentences, sentences
 from relgen.cli.commands import data_convert
 from relgen.data.options import ConvertOptions
+from relgen.data.overlap import OverlapIndex, context_words, jaccard
 from relgen.data.samples import Sample, iter_samples, write_samples
-from relgen.generation.acceptance import OverlapIndex, context_words, jaccard
+from relgen.data.text import words
 from relgen.generation.settings import GenerationSettings
 
 Item = TypeVar("Item")
@@ -109,12 +110,12 @@ def self_bleu(clock: Clock, size: int, seed: int, folder: Path) -> Callable[[], 
     from relgen.evaluation.diversity import text
     from relgen.evaluation.diversity.measurement import SELF_BLEU_SENTENCES
 
-    words = [text.words(sample.text) for sample in sentences(size, seed)]
+    texts = [words(sample.text) for sample in sentences(size, seed)]
 
     def work() -> float | None:
-        drawn = words
+        drawn = texts
         if size > SELF_BLEU_SENTENCES:
-            drawn = random.Random(seed).sample(words, SELF_BLEU_SENTENCES)
+            drawn = random.Random(seed).sample(texts, SELF_BLEU_SENTENCES)
         return text.self_bleu(drawn)
 
     return work
@@ -123,8 +124,8 @@ def self_bleu(clock: Clock, size: int, seed: int, folder: Path) -> Callable[[], 
 def distinct(clock: Clock, size: int, seed: int, folder: Path) -> Callable[[], list[float | None]]:
     from relgen.evaluation.diversity import text
 
-    words = [text.words(sample.text) for sample in sentences(size, seed)]
-    return lambda: [text.distinct(words, order) for order in (1, 2, 3)]
+    texts = [words(sample.text) for sample in sentences(size, seed)]
+    return lambda: [text.distinct(texts, order) for order in (1, 2, 3)]
 
 
 def near_by_index(samples: Iterable[Sample]) -> Iterator[bool]:

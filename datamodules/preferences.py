@@ -9,10 +9,10 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import cached_property
 from itertools import chain as joined
 from typing import Any
 
-import torch
 from datasets import Dataset, Features, Sequence, Value
 from datasets.exceptions import DatasetGenerationError
 from lightning.pytorch import LightningDataModule
@@ -31,11 +31,11 @@ from relgen.common import (
 )
 from relgen.data import load_schema, parse_schema
 from relgen.dpo import ChainTokens, TreeBatch, pack, read_chains, tokenise_chain
-from relgen.models import EMBEDDED_LANGUAGE_MODEL, load_tokenizer
+from relgen.models import EMBEDDED_LANGUAGE_MODEL, load_tokenizer, model_window
 from relgen.prompting import PromptWriter, prompt_format
 
 # `datasets` does not notice changes in functions: raise this number when the tokens change
-_VERSION = 1
+_VERSION = 2
 
 _IDS = Sequence(Value("int32"))
 CHAIN_FEATURES = Features(
@@ -61,8 +61,8 @@ class PreferenceDataModule(LightningDataModule):
         validation_chains: path of the chains to validate on, or null.
         validation_share: share of `chains` to hold out when there are no validation chains.
         model: the model whose tokenizer is used; the module's.
-        max_length: the longest path from root to leaf, in tokens. A longer chain is cut before the
-            first pair that does not fit.
+        max_length: the longest path from root to leaf, in tokens, limited by the model's positions.
+            A longer chain is cut before the first pair that does not fit.
         token_budget: packed tokens of a batch; a larger tree has a batch to itself.
         diverse: put the diversity instruction into the prompts.
         types: write entity types into the tags.
@@ -114,7 +114,7 @@ class PreferenceDataModule(LightningDataModule):
 
     def setup(self, stage: str) -> None:
         table = self._table(self.chains)
-        _report_cuts(table, self.max_length)
+        _report_cuts(table, self.max_length, self._window)
         self.training = table
         if self.validation_chains:
             self.validation = self._table(self.validation_chains)
@@ -162,9 +162,11 @@ class PreferenceDataModule(LightningDataModule):
             sampler=sampler,
             num_workers=self.workers,
             collate_fn=collate_chains,  # type: ignore[arg-type]  # a batch of the table is a dict
-            # otherwise a loader draws from the generator that dropout uses
-            generator=torch.Generator().manual_seed(self.seed),
         )
+
+    @cached_property
+    def _window(self) -> int | None:
+        return model_window(self.model)
 
     def _table(self, path: str) -> Dataset:
         schema = load_schema(self.schema)
@@ -184,6 +186,7 @@ class PreferenceDataModule(LightningDataModule):
             "model": self.model,
             "tokenizer": text_hash(f"{core}{tokenizer.chat_template}"),
             "max_length": self.max_length,
+            "window": self._window,
             "diverse": self.diverse,
             "types": self.types,
         }
@@ -206,7 +209,12 @@ def tokenised_rows(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
     )
     for chain in read_chains(settings["chains"]):
         tokens = tokenise_chain(
-            chain, schema[chain.relation], writer, tokenizer, max_length=settings["max_length"]
+            chain,
+            schema[chain.relation],
+            writer,
+            tokenizer,
+            max_length=settings["max_length"],
+            window=settings["window"],
         )
         yield asdict(tokens)
 
@@ -233,12 +241,16 @@ def _held_out(number: int, share: float, seed: int) -> set[int]:
     return set(random.Random(f"validation/{seed}").sample(range(number), wanted))
 
 
-def _report_cuts(table: Dataset, max_length: int) -> None:
+def _report_cuts(table: Dataset, max_length: int, window: int | None) -> None:
     cuts = [cut for cut in table["cut"] if cut]
     pairs = sum(map(len, table["kinds"]))
     rank_zero_info(f"{len(table)} chains with {pairs} pairs")
     if cuts:
+        limit, remedy = f"max_length={max_length}", "raise max_length to keep them"
+        if window is not None and window < max_length:
+            limit = f"the {window} positions of this model"
+            remedy = "a model that takes longer texts keeps them"
         rank_zero_warn(
-            f"{len(cuts)} of {len(table)} chains are longer than max_length={max_length}: their "
-            f"last {sum(cuts)} pairs are dropped; raise max_length to keep them"
+            f"{len(cuts)} of {len(table)} chains are longer than {limit}: their last {sum(cuts)} "
+            f"pairs are dropped; {remedy}"
         )

@@ -110,6 +110,7 @@ class RelationDataModule(LightningDataModule):
         self.workers = workers
         self.truncated: dict[str, int] = {}
         self.leaked: dict[str, int] = {}
+        self._reported: set[str] = set()
         self._schema: RelationSchema | None = None
         self._tables: dict[str, Dataset] = {}
 
@@ -191,7 +192,7 @@ class RelationDataModule(LightningDataModule):
             tables = {name: self._tables[name] for name in names}
             if notice := untyped_notice(tables, encoding.types):
                 _LOG.warning(notice)
-        _, done = position(self._trainer, self.steps_per_epoch)
+        epoch, done = position(self._trainer, self.steps_per_epoch)
         table = self._encoded(names)
         batches = TrainingBatches(
             table["label"][:],
@@ -207,6 +208,7 @@ class RelationDataModule(LightningDataModule):
             world=self._trainer.world_size,
             skip=done,
         )
+        batches.set_epoch(epoch)  # workers fetch before Lightning sets it
         return self._loader(table, batches)
 
     def val_dataloader(self) -> DataLoader[Batch] | list[DataLoader[Batch]]:
@@ -277,6 +279,7 @@ class RelationDataModule(LightningDataModule):
             if trainer.is_global_zero:
                 trainer.strategy.barrier("encode")
             self._count_truncated(name, table)
+            self._report_corrected(name, table)
             tables.append(table)
         return concatenate_datasets(tables)
 
@@ -291,6 +294,18 @@ class RelationDataModule(LightningDataModule):
                 len(encoded),
                 self.files[name],
                 self._encoding.max_length,
+            )
+
+    def _report_corrected(self, name: str, encoded: Dataset) -> None:
+        number = sum(encoded["corrected"])
+        if number and name in ("human", "generated") and name not in self._reported:
+            self._reported.add(name)
+            _LOG.warning(
+                "%d of %d samples of %s have a relation that is not the most probable one of their "
+                "`scores`: they are trained on that relation alone",
+                number,
+                len(self._tables[name]),
+                self.files[name],
             )
 
     def _remove_leaks(self) -> None:

@@ -22,13 +22,14 @@ from transformers import get_scheduler
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from lightning_modules.callbacks.dpo import SampleTexts, SaveAdapter, Settings
+from lightning_modules.callbacks.last_checkpoint import last_checkpoint
 from lightning_modules.callbacks.loggers import MetricHistory
-from lightning_modules.callbacks.preemption import SaveOnTermination
 from lightning_modules.callbacks.speed import Speed
+from lightning_modules.callbacks.step_seeds import StepSeeds
 from lightning_modules.utils.distributed import any_process, share_of_processes
+from lightning_modules.utils.metric_states import load_metric_states, metric_states
 from lightning_modules.utils.optimizer import build_optimizer, training_steps
 from lightning_modules.utils.pair_metrics import PairMetrics
-from lightning_modules.utils.random_state import random_state, set_random_state
 from lightning_modules.utils.sharding import check_shardable, shard
 from relgen.common import (
     BelowHalf,
@@ -112,7 +113,6 @@ class DPOModule(LightningModule):
     base_fingerprint = ""
     sharded = False
     tokens_seen = 0
-    _random_state: dict[str, Any] | None = None
 
     @checks_numbers
     def __init__(
@@ -282,9 +282,6 @@ class DPOModule(LightningModule):
 
     def on_train_batch_start(self, batch: TreeBatch, batch_idx: int) -> None:
         check_base_in_eval(self.policy)
-        if self._random_state is not None:
-            set_random_state(self._random_state, self.global_rank)
-            self._random_state = None
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         trainable = [p for p in self.parameters() if p.requires_grad]
@@ -303,8 +300,8 @@ class DPOModule(LightningModule):
 
     def configure_callbacks(self) -> list[Callback]:
         speed = Speed(lambda batch: {"tokens": batch.tokens, "pairs": batch.pairs})
-        callbacks: list[Callback] = [MetricHistory(), SaveAdapter(), SaveOnTermination()]
-        callbacks += [Settings(), speed]
+        callbacks: list[Callback] = [MetricHistory(), SaveAdapter(), StepSeeds()]
+        callbacks += [Settings(), speed, *last_checkpoint(self.trainer)]
         if self.sample_every_n_steps:
             callbacks.append(SampleTexts(self.sample_every_n_steps, self.sample_count))
         return callbacks
@@ -318,7 +315,7 @@ class DPOModule(LightningModule):
             "base_fingerprint": self.base_fingerprint,
             "references": self.references.state_dict(),
             "tokens_seen": self.tokens_seen,
-            "random_state": random_state(),
+            "train_metrics": metric_states(self.train_metrics),
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -336,7 +333,7 @@ class DPOModule(LightningModule):
             )
         self.references.load_state_dict(state["references"])
         self.tokens_seen = state["tokens_seen"]
-        self._random_state = state["random_state"]
+        load_metric_states(self.train_metrics, state["train_metrics"], self.global_rank)
 
     def load_state_dict(
         self, state_dict: Any, strict: bool = False, assign: bool = False

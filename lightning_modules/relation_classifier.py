@@ -20,10 +20,12 @@ from transformers import get_linear_schedule_with_warmup
 
 from lightning_modules.callbacks.after_training import BestWeights, FinishClassifier
 from lightning_modules.callbacks.classifier import ClassifierFiles, ClassifierPictures
+from lightning_modules.callbacks.last_checkpoint import last_checkpoint
 from lightning_modules.callbacks.loggers import MetricHistory
-from lightning_modules.callbacks.preemption import SaveOnTermination
 from lightning_modules.callbacks.speed import Speed
+from lightning_modules.callbacks.step_seeds import StepSeeds
 from lightning_modules.utils.distributed import share_of_processes
+from lightning_modules.utils.metric_states import load_metric_states, metric_states
 from lightning_modules.utils.optimizer import build_optimizer, training_steps
 from relgen.classifiers import (
     Batch,
@@ -127,7 +129,7 @@ class RelationClassifierModule(LightningModule):
         speed = Speed(lambda batch: {"tokens": batch.input_ids.numel(), "samples": len(batch.ids)})
         # the classifier is finished before the files are written
         files: list[Callback] = [ClassifierFiles(), ClassifierPictures(), MetricHistory()]
-        return [FinishClassifier(), *files, SaveOnTermination(), speed]
+        return [FinishClassifier(), *files, StepSeeds(), speed, *last_checkpoint(self.trainer)]
 
     def on_fit_start(self) -> None:
         """Log the classifier's notice about its initial weights."""
@@ -208,6 +210,7 @@ class RelationClassifierModule(LightningModule):
         """Save the settings, and the labels, since the weights refer to their order."""
         checkpoint["labels"] = list(self.classifier.schema.labels)
         checkpoint["classifier"] = self.classifier.identity()
+        checkpoint["train_metrics"] = metric_states(self._confusion("train"))
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Raise InputError if the weights were trained for other labels or settings."""
@@ -227,6 +230,8 @@ class RelationClassifierModule(LightningModule):
                     value=given.get(name),
                     remedy=_SAME_OPTIONS,
                 )
+        states = checkpoint["train_metrics"]
+        load_metric_states(self._confusion("train"), states, self.global_rank)
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from datasets import Dataset
@@ -13,7 +14,7 @@ from relgen.data import Entity, Sample
 
 _UNKNOWN = -1
 # keys the cache of encoded tables: raise it when its columns change
-_VERSION = 3
+_VERSION = 4
 
 
 def encode_table(
@@ -38,6 +39,9 @@ def encode_table(
             Sample(name, text, Entity(**head), Entity(**tail), relation, scores=_scores(pairs))
             for name, text, head, tail, relation, pairs in zip(*columns, strict=True)
         ]
+        corrected = [sample.corrected for sample in samples]
+        # a relation that a person set counts alone
+        samples = [replace(s, scores=None) if s.corrected else s for s in samples]
         samples += [other for sample in samples if (other := sample.exchanged(inverses))]
         encoded = encoding.encode(samples)
         return {
@@ -49,6 +53,7 @@ def encode_table(
             "label": [numbers[sample.relation] if labels else _UNKNOWN for sample in samples],
             "generated": [generated] * len(encoded),
             "targets": [_target(sample.scores, labels) for sample in samples],
+            "corrected": corrected + [False] * (len(samples) - len(corrected)),
         }
 
     # a fingerprint of our own: that of `datasets` overlooks edits of the function, and changes

@@ -44,5 +44,7 @@ class PairMetrics(nn.ModuleDict):
         for name in PAIR_METRICS:
             means[name].update(values[name], torch.ones_like(kinds, dtype=torch.float32))
         for index, kind in enumerate(REJECTION_KINDS):
+            own = kinds == index
             for name in _BY_KIND:
-                means[f"{name}/{kind}"].update(values[name], (kinds == index).float())
+                # others are zeroed, not only weighted by zero: an infinite margin would give NaN
+                means[f"{name}/{kind}"].update(values[name].where(own, 0.0), own.float())

@@ -27,14 +27,13 @@ from relgen.classifiers.knowprompt_encoding import PromptEncoding, add_virtual_w
 from relgen.classifiers.losses import impossible_roles, structured_loss
 from relgen.classifiers.pretrained import (
     load_masked_language_model,
-    longest_input,
     set_dropout,
     word_logits,
 )
 from relgen.common import BelowOne, InputLength, NonNegativeFloat, checks_numbers
 from relgen.data import RelationSchema
 from relgen.kernels import accelerate, read_states
-from relgen.models import load_tokenizer
+from relgen.models import load_tokenizer, longest_input
 
 
 class KnowPromptClassifier(Classifier):

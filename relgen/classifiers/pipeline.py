@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Sequence
 from copy import deepcopy
 from typing import Literal
@@ -15,7 +14,7 @@ from transformers import PreTrainedModel
 from relgen.classifiers.base import Batch, Classifier, collate
 from relgen.classifiers.encoding import Encoded
 from relgen.common import InputError, checked, multiplies_bfloat16
-from relgen.data import Entity, Prediction, RelationSchema, Sample
+from relgen.data import Entity, Prediction, RelationSchema, Sample, find_mentions
 from relgen.models import length_batches
 
 _LOG = logging.getLogger(__name__)
@@ -137,17 +136,10 @@ def find_mention(text: str, mention: Mention, role: str) -> tuple[int, int]:
         return mention
     if not mention.strip():
         raise InputError("the mention is empty", field=role, value=mention)
-    found = [match.start() for match in re.finditer(f"(?={re.escape(mention)})", text)]
-    whole = [
-        start
-        for start in found
-        if not (text[:start][-1:].isalnum() and mention[0].isalnum())
-        and not (text[start + len(mention) :][:1].isalnum() and mention[-1].isalnum())
-    ]
-    places = whole or found
-    if len(places) == 1:
-        return places[0], places[0] + len(mention)
-    if not places:
+    spans = find_mentions(text, mention)
+    if len(spans) == 1:
+        return spans[0]
+    if not spans:
         raise InputError(
             f"the mention is not in the text {text!r}",
             field=role,
@@ -155,9 +147,8 @@ def find_mention(text: str, mention: Mention, role: str) -> tuple[int, int]:
             remedy="copy it exactly from the text, or give (start, end) offsets",
         )
     raise InputError(
-        f"the mention is in the text {len(places)} times, at {places}",
+        f"the mention is in the text {len(spans)} times, at {[start for start, _ in spans]}",
         field=role,
         value=mention,
-        remedy=f"give the offsets of the one you mean, such as {role}=({places[0]}, "
-        f"{places[0] + len(mention)})",
+        remedy=f"give the offsets of the one you mean, such as {role}={spans[0]}",
     )

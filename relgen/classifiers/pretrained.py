@@ -6,7 +6,6 @@ such as DistilBERT, and those with separate output embeddings.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import Literal, cast
 
@@ -119,19 +118,6 @@ def set_dropout(module: nn.Module, probability: float) -> None:
     for part in module.modules():
         if isinstance(part, nn.Dropout):
             part.p = probability
-
-
-def longest_input(encoder: PreTrainedModel) -> int:
-    """Return the number of tokens that an encoder has position embeddings for.
-
-    RoBERTa counts positions from its padding id + 1, and so takes fewer tokens than its table has
-    rows.
-    """
-    table = getattr(getattr(encoder, "embeddings", None), "position_embeddings", None)
-    if not isinstance(table, nn.Embedding):
-        return int(getattr(encoder.config, "max_position_embeddings", sys.maxsize))
-    first = 0 if table.padding_idx is None else table.padding_idx + 1
-    return table.num_embeddings - first
 
 
 def _unusable(model: str, reason: str) -> InputError:

@@ -15,16 +15,25 @@ import re
 import sys
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+import jsonargparse
+import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar, RichProgressBar
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.callbacks import ProgressBar, RichProgressBar
+from lightning.pytorch.cli import (
+    LightningArgumentParser,
+    LightningCLI,
+    SaveConfigCallback,
+    instantiate_class,
+)
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from relgen.cli.config_errors import explained
+from relgen.cli.run_settings import check_same_settings, run_settings
 from relgen.cli.trained_options import (
     SUBCOMMANDS,
     TrainedOptions,
@@ -34,13 +43,18 @@ from relgen.cli.trained_options import (
 )
 from relgen.common import (
     InputError,
+    Terminated,
     bare_numbers,
     check_outputs,
+    load_yaml,
     parse_known,
     read_text,
     refuse_foreign,
 )
 
+# the same limits in every file that jsonargparse reads, also those that a configuration names
+_load = jsonargparse.get_loader("yaml")
+jsonargparse.set_loader("yaml", lambda text: load_yaml(text, _load), (yaml.YAMLError,))
 # gloo's and NCCL's messages when another process of the run is gone
 _LOST_PROCESS = re.compile(
     r"Connection (closed by|reset by) peer|gloo.*[Tt]im(ed|e)[ -]?out|Broken pipe|"
@@ -73,6 +87,8 @@ def run_trained(name: str, arguments: list[str]) -> None:
             missing = InputError("missing", field="--out", remedy="name the folder to write to")
         if missing:  # or a misspelt word
             raise explained(missing, [subcommand, *words])
+        if "--ckpt_path" in words:
+            own = replace(own, resume=False)  # other settings are allowed
         words = with_checkpoint(words, subcommand, own)
     with _prepared([name, *arguments]), _clear_exits():
         cli = RelgenCLI([subcommand, *words], own)
@@ -96,12 +112,11 @@ class RelgenCLI(LightningCLI):
 
     def __init__(self, words: list[str], own: TrainedOptions) -> None:
         self.own, out = own, own.out or "runs/unnamed"
-        checkpoint = ModelCheckpoint(
-            dirpath=Path(out) / "checkpoints",
-            save_top_k=0,
-            save_last=True,
-            enable_version_counter=False,
-        )
+        checkpoint = {
+            "class_path": "lightning_modules.callbacks.last_checkpoint.LastCheckpoint",
+            "init_args": {"regularly": True},
+        }
+        self._checkpoint = instantiate_class((), checkpoint)
         self._out = Path(out)
         super().__init__(
             LightningModule,
@@ -113,7 +128,7 @@ class RelgenCLI(LightningCLI):
             trainer_defaults={
                 "default_root_dir": out,
                 "enable_model_summary": False,
-                "callbacks": [checkpoint],
+                "callbacks": [self._checkpoint],
                 "logger": {
                     "class_path": "lightning_modules.callbacks.loggers.RunTensorBoardLogger",
                     "init_args": {"folder": str(own.curves)},
@@ -141,6 +156,10 @@ class RelgenCLI(LightningCLI):
         for key, value in list(self.config.items()):
             self.config[key] = bare_numbers(value)  # they enter checkpoints
         self._check_outputs()
+        if self.config.subcommand == "fit":
+            self._checkpoint.settings = run_settings(self.config.fit)
+            if self.own.resume and self.config.fit.ckpt_path:
+                check_same_settings(self.config.fit.ckpt_path, self._checkpoint.settings)
 
     def _check_outputs(self) -> None:
         """Raise InputError where the command would overwrite a file that it reads."""
@@ -214,15 +233,17 @@ class RelgenCLI(LightningCLI):
     def before_fit(self) -> None:
         """Delete the curves of an earlier run below `--out` when training restarts.
 
-        `--force` also deletes the checkpoints that Lightning saves for SLURM, from which it would
-        resume unasked. A folder given by `--tensorboard` may hold other runs' curves, and is kept.
+        `--force` also deletes the checkpoints, from which `--resume` would continue if this run
+        were killed before its first one. A folder given by `--tensorboard` may hold other runs'
+        curves, and is kept.
         """
         if self.config_init.fit.ckpt_path is not None or not self.trainer.is_global_zero:
             return
         own = self.own
         earlier = [] if own.tensorboard else list(own.curves.glob("events.out.tfevents.*"))
         if own.force:
-            earlier += Path(own.out or "").glob("hpc_ckpt_*.ckpt")
+            earlier += self._out.glob("hpc_ckpt_*.ckpt")
+            earlier += (self._out / "checkpoints").glob("*.ckpt")
         for file in earlier:
             file.unlink(missing_ok=True)
 
@@ -243,6 +264,7 @@ class _SaveConfig(SaveConfigCallback):
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         folder = Path(trainer.default_root_dir)
         folder.mkdir(parents=True, exist_ok=True)
+        stage = getattr(stage, "value", stage)  # Lightning gives an enumeration's member
         name = "config.yaml" if stage == "fit" else f"config.{stage}.yaml"
         self.parser.save(
             self.config, folder / name, skip_none=False, overwrite=True, multifile=False
@@ -251,16 +273,16 @@ class _SaveConfig(SaveConfigCallback):
 
 @contextlib.contextmanager
 def _clear_exits() -> Iterator[None]:
-    """Translate Lightning's exits into KeyboardInterrupt, InputError or SystemExit.
+    """Translate Lightning's exits into KeyboardInterrupt, Terminated, InputError or SystemExit.
 
-    The exit code is 143 after SIGTERM, and 1 when another process of the run is gone.
+    The exit code is 1 when another process of the run is gone.
     """
     local_rank = int(os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_LOCALID") or 0)
     try:
         yield
     except SIGTERMException as error:
         # Lightning kills a process whose children end with another code than 0
-        raise SystemExit(143 if local_rank == 0 else 0) from error
+        raise (Terminated if local_rank == 0 else SystemExit(0)) from error
     except RuntimeError as error:
         if "is not available. Pass in or modify" in str(error):  # EarlyStopping
             remedy = "name one of these, or give --data.validation for val/…"
@@ -277,7 +299,7 @@ def _clear_exits() -> Iterator[None]:
         raise SystemExit(1) from error
     except SystemExit as error:
         if isinstance(error.__context__, KeyboardInterrupt):
-            raise KeyboardInterrupt from error
+            raise type(error.__context__) from error
         raise
     except MisconfigurationException as error:
         problem = " ".join(str(error).split())

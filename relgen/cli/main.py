@@ -8,19 +8,21 @@ requested command is imported, and torch and the like only when it runs.
 from __future__ import annotations
 
 import difflib
-import errno
 import importlib
 import io
 import logging
 import os
-import re
+import signal
 import sys
 import textwrap
+import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 
 from relgen import __version__
-from relgen.common import InputError
+from relgen.common import InputError, Terminated, printable, refuse_unprintable
 
 COMMANDS = {
     "data convert": "turn a corpus into samples.jsonl",
@@ -49,25 +51,15 @@ _MORE = (
     "`relgen COMMAND --help` says more. Wherever a configuration is asked for, a path or the name "
     "of a shipped preset will do."
 )
-_DISK_ERRORS = {
-    errno.ENOSPC: "free some space",
-    errno.EDQUOT: "free some space",
-    errno.EACCES: "choose a folder that you may write to",
-    errno.EROFS: "choose a folder that you may write to",
-    errno.EPERM: "choose a folder that you may write to",
-    errno.ENOTDIR: "choose another path",
-    errno.EEXIST: "choose another path",
-    errno.EISDIR: "choose another path",
-    errno.ENOENT: "check the path",
-}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        0 on success; 2, after one line on stderr, for bad input or a failed write; 130 when
-        interrupted.
+        0 on success; 2, after one line on stderr, for bad input, a failed write or another known
+        error of a library; 1, after a line that names a file with the traceback, for unexpected
+        ones; 130 when interrupted, and 143 after SIGTERM.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     for stream in (sys.stdout, sys.stderr):
@@ -75,30 +67,28 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")  # a terminal may lack arrows and other letters
     _quiet_libraries()
     try:
-        run(arguments)
+        with _raises_on_sigterm():
+            run(arguments)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("interrupted; run the same command again to continue", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as error:
+        said = "terminated" if isinstance(error, Terminated) else "interrupted"
+        with_resume = " ".join(arguments[:2]) in ("dpo fit", "classifier fit")
+        how = "with --resume" if with_resume and "--resume" not in arguments else "again"
+        print(f"{said}; run the same command {how} to continue", file=sys.stderr)
+        return 143 if isinstance(error, Terminated) else 130
     except BrokenPipeError:
         # the reader of our output has closed the pipe: suppress the error at exit as well
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except RuntimeError as error:
-        # how torch and safetensors report a full disk
-        if not re.search("No space left|PytorchStreamWriter failed", str(error)):
-            raise
-        print("No space left on device; free some and run the same command again", file=sys.stderr)
-        return 2
-    except OSError as error:
-        if error.errno not in _DISK_ERRORS:
-            raise
-        where = f"{error.filename}: " if error.filename else ""
-        remedy = f"{_DISK_ERRORS[error.errno]} and run the same command again"
-        print(f"{where}{error.strerror}; {remedy}", file=sys.stderr)
-        return 2
+    except Exception as error:
+        from relgen.cli.library_errors import explained, unexpected
+
+        known = explained(error)
+        said = known or unexpected(error, " ".join(arguments[:2]))
+        print(printable(said), file=sys.stderr)
+        return 2 if known else 1
     return 0
 
 
@@ -110,6 +100,8 @@ def run(arguments: Sequence[str]) -> None:
         SystemExit: after `--help` and `--version`.
     """
     words = list(arguments)
+    for word in words:
+        refuse_unprintable(word)
     if words[:1] == ["--version"]:
         print(f"relgen {__version__}")
         return
@@ -135,6 +127,29 @@ def run(arguments: Sequence[str]) -> None:
     options = parse_options(module.Options, command, rest)
     if options is not None:
         module.run(options)
+
+
+@contextmanager
+def _raises_on_sigterm() -> Iterator[None]:
+    """Raise Terminated in this process on SIGTERM, so that `finally` runs; keep another handler."""
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    own = os.getpid()
+
+    def terminate(signum: int, frame: FrameType | None) -> None:
+        if os.getpid() == own:
+            raise Terminated
+        # a process that a library has forked, such as a loader's worker
+        signal.signal(signum, signal.SIG_DFL)
+        os.kill(os.getpid(), signum)
+
+    signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _help_or_refuse(words: list[str]) -> None:
@@ -165,6 +180,9 @@ def _quiet_libraries() -> None:
     logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
     # users cannot change what PEFT and Lightning call in transformers
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    # what a model's files lack, or have too much, is an error of ours where it matters
+    for name in ("modeling_utils", "configuration_utils", "distributed.tensor_parallel"):
+        logging.getLogger(f"transformers.{name}").setLevel(logging.ERROR)
     if os.environ.get("HF_HUB_OFFLINE") == "1":
         # with nothing to download, bars would only flash up while weights load
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import tempfile
@@ -14,14 +13,16 @@ from pathlib import Path
 from typing import IO, Any
 
 from relgen.common.errors import InputError
+from relgen.common.json_text import decode_json, encode_json
 
 
 @contextmanager
-def atomic_writer(path: str | Path) -> Iterator[IO[str]]:
-    """Open a text file that replaces `path` once the block has ended without an error.
+def atomic_writer(path: str | Path, *, binary: bool = False) -> Iterator[IO[Any]]:
+    """Open a file that replaces `path` once the block has ended without an error.
 
-    The text goes to a temporary file in the same folder, is flushed to the disk and then renamed,
-    so that a full disk or a kill leaves the old file, or none, but never a part of the new one.
+    What is written, text unless `binary`, goes to a temporary file in the same folder, is flushed
+    to the disk and then renamed, so that a full disk or a kill leaves the old file, or none, but
+    never a part of the new one.
     """
     path = Path(path)
     if path.is_dir():
@@ -32,7 +33,8 @@ def atomic_writer(path: str | Path) -> Iterator[IO[str]]:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
+        text: Any = {} if binary else {"encoding": "utf-8", "newline": "\n"}
+        with os.fdopen(handle, "wb" if binary else "w", **text) as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
@@ -113,7 +115,7 @@ def write_text(path: str | Path, text: str) -> None:
 
 def write_json(path: str | Path, value: Any) -> None:
     """Write `value` as indented JSON, atomically."""
-    write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+    write_text(path, encode_json(value, indent=2) + "\n")
 
 
 def read_json(path: str | Path, *, keep: Collection[str] | None = None) -> Any:
@@ -121,21 +123,12 @@ def read_json(path: str | Path, *, keep: Collection[str] | None = None) -> Any:
 
     With `keep`, only these keys of objects are kept in memory.
     """
-    text = read_text(path)
-
-    def wanted(content: dict[str, Any]) -> dict[str, Any]:
-        return {key: value for key, value in content.items() if keep and key in keep}
-
     try:
-        return json.loads(text, object_hook=None if keep is None else wanted)
-    except json.JSONDecodeError as error:
-        raise InputError(
-            f"not valid JSON: {error.msg}",
-            path=path,
-            line=error.lineno,
-            value="".join(text.splitlines()[error.lineno - 1 : error.lineno]),
-            remedy="correct or replace the file",
-        ) from error
+        return decode_json(read_text(path), keep=keep)
+    except InputError as error:
+        if error.path is not None:
+            raise
+        raise error.at(path=path, remedy="correct or replace the file") from error
 
 
 def write_jsonl(path: str | Path, rows: Iterable[dict[str, Any]]) -> int:
@@ -143,7 +136,7 @@ def write_jsonl(path: str | Path, rows: Iterable[dict[str, Any]]) -> int:
     count = 0
     with atomic_writer(path) as stream:
         for row in rows:
-            stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+            stream.write(encode_json(row) + "\n")
             count += 1
     return count
 
@@ -208,7 +201,7 @@ def content_hash(path: str | Path) -> str:
 
 def text_hash(text: str) -> str:
     """Return the SHA-256 (hex) of a text."""
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _umask() -> int:

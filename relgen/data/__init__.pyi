@@ -4,6 +4,10 @@ from .options import CardOptions as CardOptions
 from .options import ConvertOptions as ConvertOptions
 from .options import EverydayOptions as EverydayOptions
 from .options import SplitOptions as SplitOptions
+from .overlap import OverlapIndex as OverlapIndex
+from .overlap import context_words as context_words
+from .overlap import jaccard as jaccard
+from .overlap import word_set as word_set
 from .relation_descriptions import read_descriptions as read_descriptions
 from .relation_descriptions import schema_from_descriptions as schema_from_descriptions
 from .samples import Entity as Entity
@@ -13,7 +17,6 @@ from .samples import check_samples as check_samples
 from .samples import checked_samples as checked_samples
 from .samples import iter_files as iter_files
 from .samples import iter_samples as iter_samples
-from .samples import normalised as normalised
 from .samples import read_samples as read_samples
 from .samples import repeated_texts as repeated_texts
 from .samples import with_samples as with_samples
@@ -28,5 +31,12 @@ from .tagged_text import MarkupError as MarkupError
 from .tagged_text import escape as escape
 from .tagged_text import parse as parse
 from .tagged_text import render as render
+from .text import find_mentions as find_mentions
+from .text import is_word as is_word
+from .text import normalised as normalised
+from .text import splits_word as splits_word
+from .text import word_counts as word_counts
+from .text import word_spans as word_spans
+from .text import words as words
 from .validation import RecordChecks as RecordChecks
 from .validation import value_of as value_of

@@ -13,14 +13,14 @@ probability of each relation.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from relgen.common import InputError, write_jsonl
+from relgen.common import InputError, decode_json, refuse_unprintable, write_jsonl
+from relgen.data.text import normalised, splits_word
 from relgen.data.validation import RecordChecks, json_lines, value_of
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 UNLABELLED = "unlabelled"
 """The relation of sentences without a label, which are read for prediction only."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
-# the characters for which `str.isalnum` is false
-_NOT_ALNUM = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,8 @@ class Sample:
         id: unique within a file; empty for a draft that was just generated.
         source: `human` or `generated`.
         provenance: origin of a generated sample; its keys are those of `arrow.PROVENANCE`.
-        scores: the probability of each relation, on which classifiers train instead of `relation`.
+        scores: the probability of each relation, on which classifiers train instead of `relation`
+            unless that is `corrected`.
 
     Raises:
         InputError: an offset is out of range, a text or entity is empty, or the entities overlap.
@@ -69,6 +68,8 @@ class Sample:
         for name, value in (("id", self.id), ("text", self.text), ("relation", self.relation)):
             if not value.strip() and name != "id":
                 raise InputError("must not be empty", field=name, value=value)
+            if name != "text":
+                refuse_unprintable(value, name)
             if _SURROGATE.search(value):
                 problem = "contains an unpaired surrogate, which UTF-8 cannot encode"
                 raise InputError(problem, field=name, value=value)
@@ -94,14 +95,16 @@ class Sample:
     def tail_text(self) -> str:
         return self.text[self.tail.start : self.tail.end]
 
-    def splits_words(self) -> bool:
-        """Return whether an entity begins or ends inside a word.
+    @property
+    def corrected(self) -> bool:
+        """Return whether the relation is not the most probable of `scores`: a person set it."""
+        scores = self.scores or {}
+        return scores.get(self.relation, 0.0) < max(scores.values(), default=0.0)
 
-        That is between two letters with case: scripts without it may put no spaces between words.
-        """
+    def splits_words(self) -> bool:
+        """Return whether an entity certainly begins or ends inside a word (see `splits_word`)."""
         places = (self.head.start, self.head.end, self.tail.start, self.tail.end)
-        around = (self.text[max(0, place - 1) : place + 1] for place in places)
-        return any(len(two) == 2 and all(c.lower() != c.upper() for c in two) for two in around)
+        return any(splits_word(self.text, place) for place in places)
 
     def with_relation(self, relation: str) -> Sample:
         """Return the same sentence under another label."""
@@ -219,11 +222,7 @@ def checked_samples(
     path = Path(checks.path)
     for number, line in json_lines(path):
         with checks.record(number):
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                problem = f"not valid JSON at column {error.colno}: {error.msg}"
-                raise InputError(problem, value=line.strip()) from error
+            row = decode_json(line)
             defaults = {"id": f"{path.stem}-{number}"}
             if not labelled:
                 defaults["relation"] = UNLABELLED
@@ -282,11 +281,6 @@ def with_samples(paths: Sequence[str | Path]) -> list[str | Path]:
     return full
 
 
-def normalised(text: str) -> str:
-    """Return a text in lower case and without punctuation, for finding copies of a sentence."""
-    return _NOT_ALNUM.sub(" ", text.casefold()).strip()
-
-
 def repeated_texts(texts: Iterable[str], others: Iterable[str]) -> list[int]:
     """Return the indices of texts that are among the others, ignoring case and punctuation."""
     known = {normalised(text) for text in others}
@@ -303,6 +297,7 @@ def _entity(row: dict[str, Any], role: str) -> Entity:
     kind = value.get("type")
     if kind is not None and not isinstance(kind, str):
         raise InputError("must be a string or null", field=f"{role}.type", value=kind)
+    refuse_unprintable(kind or "", f"{role}.type")
     return Entity(start, end, kind)
 
 

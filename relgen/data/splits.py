@@ -7,13 +7,15 @@ other relations. The first 8 samples of a draw of 16 are the draw of 8.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from relgen.common import InputError, PositiveInt, checked
-from relgen.data.samples import Sample, normalised
+from relgen.data.samples import Sample
 from relgen.data.schema import RelationSchema
+from relgen.data.text import normalised
 
 Dev = Literal["full", "K", "none"]
 
@@ -54,25 +56,24 @@ def split(
     """
     shots = checked(PositiveInt, shots, "shots")
     ids, texts = _ids_and_texts(exclude)
-    usable = [sample for sample in samples if sample.id not in ids]
-    pools = _pools(usable, schema, seed, texts)
-    largest = max((len(pool) for pool in pools.values()), default=0)
-    if shots > largest:
-        problem = f"too many: the largest relation has {largest} usable samples"
-        remedy = f"choose at most {largest}, or give more samples"
-        raise InputError(problem, field="shots", value=shots, remedy=remedy)
+    usable = _without(samples, ids, texts)
+    # excluded sentences are drawn and then skipped: without them, the others keep their order
+    drawn = [sample for sample in samples if sample.id not in ids]
+    pools = _pools(drawn, schema, seed, texts)
+    _check_shots(shots, usable.kept, pools)
     train, warnings = _first(pools, shots, "training")
-    if skipped := len(samples) - len(usable):
-        warnings.append(f"{skipped} samples skipped: they have ids of excluded samples")
+    warnings += usable.reasons("{} samples left out: {} among the excluded samples")
     if dev == "none":
         return FewShotSplit(train, [], warnings)
     train_ids, train_texts = _ids_and_texts(train)
-    ids, texts = ids | train_ids, texts | train_texts
-    chosen = [
-        sample
-        for sample in (samples if dev_samples is None else dev_samples)
-        if sample.id not in ids and normalised(sample.text) not in texts
-    ]
+    if dev_samples is None:
+        rest = _without([s for s in usable.kept if s.id not in train_ids], set(), train_texts)
+    else:
+        free = _without(dev_samples, ids, texts)
+        warnings += free.reasons("{} development samples left out: {} among the excluded samples")
+        rest = _without(free.kept, train_ids, train_texts)
+    warnings += rest.reasons("{} development samples left out: {} in the training set already")
+    chosen = rest.kept
     others = _pools(chosen, schema, seed, set(), labels=pools)
     chosen.sort(key=lambda sample: sample.id)
     if dev == "K":
@@ -81,6 +82,45 @@ def split(
     if not chosen:
         warnings.append("no sample is left for the development set")
     return FewShotSplit(train, chosen, warnings)
+
+
+@dataclass(frozen=True)
+class _Rest:
+    """The samples that are left, and how many were left out for their id and for their text."""
+
+    kept: list[Sample]
+    ids: int
+    texts: int
+
+    def reasons(self, form: str) -> list[str]:
+        causes = {"their ids are": self.ids, "their sentences are": self.texts}
+        return [form.format(number, cause) for cause, number in causes.items() if number]
+
+
+def _without(samples: Sequence[Sample], ids: set[str], texts: set[str]) -> _Rest:
+    others = [sample for sample in samples if sample.id not in ids]
+    kept = [sample for sample in others if normalised(sample.text) not in texts]
+    return _Rest(kept, len(samples) - len(others), len(others) - len(kept))
+
+
+def _check_shots(
+    shots: int, usable: Sequence[Sample], pools: Mapping[str, Sequence[Sample]]
+) -> None:
+    """Raise InputError if no relation has so many different sentences."""
+    largest = max((len(pool) for pool in pools.values()), default=0)
+    if shots <= largest:
+        return
+    problem = f"too many: the largest relation has {largest} usable samples"
+    remedy = f"choose at most {largest}, or give more samples"
+    label, number = next(iter(Counter(s.relation for s in usable).most_common(1)), ("", 0))
+    if number > (different := len(pools.get(label, ()))):
+        sentences = "sentence" if different == 1 else "sentences"
+        problem += (
+            f" ({label} has {number} samples of {different} {sentences}: a sentence counts once "
+            "for a relation)"
+        )
+        remedy = f"choose at most {largest}, or give samples of other sentences"
+    raise InputError(problem, field="shots", value=shots, remedy=remedy)
 
 
 def _ids_and_texts(samples: Iterable[Sample]) -> tuple[set[str], set[str]]:

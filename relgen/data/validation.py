@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from relgen.common import CombinedInputError, InputError, read_lines
+from relgen.data.exports import refuse_exported_line
 
 SKIP_BAD_REMEDY = "correct it, or skip malformed records: relgen data convert --skip-bad"
 _KEPT = 1000
@@ -34,7 +35,8 @@ def value_of(record: Mapping[str, Any], key: str, kind: type[Kind], inside: str 
 def json_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yield the lines of a JSONL file that are not blank, with their numbers from 1.
 
-    Raises InputError for a JSON array, of which every line would be an error.
+    Raises InputError for a JSON array and for files of annotation tools, of which every line would
+    be an error.
     """
     begun = False
     for number, line in enumerate(read_lines(path), start=1):
@@ -47,6 +49,8 @@ def json_lines(path: Path) -> Iterator[tuple[int, str]]:
                 remedy=f"jq -c '.[]' {path.name} > {path.stem}.jsonl, or relgen data convert "
                 "--format hub, which reads arrays",
             )
+        if not begun:
+            refuse_exported_line(path, line)
         begun = True
         yield number, line
 

@@ -3,92 +3,128 @@
 from __future__ import annotations
 
 import random
-import re
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from relgen.data import Entity, Sample
+from relgen.data import Entity, Sample, normalised, word_spans
 
-
-def near_copy(sample: Sample, pool: Sequence[Sample], rng: random.Random) -> Sample:
-    """Return a copy of a sample with other entities and a few other words.
-
-    Head and tail are replaced by entities of the same type and role from the pool, and about one
-    context word in six (at least one) by a word of the same shape from the pool.
-    """
-    mentions = {role: _replacement(sample, role, pool, rng) for role in ("head", "tail")}
-    roles = sorted(mentions, key=lambda role: getattr(sample, role).start)
-    first, second = (getattr(sample, role) for role in roles)
-    contexts = [
-        sample.text[: first.start],
-        sample.text[first.end : second.start],
-        sample.text[second.end :],
-    ]
-    contexts = _change_words(contexts, _words_by_shape(pool), rng)
-    text = ""
-    entities: dict[str, Any] = {}
-    for context, role in zip(contexts, roles, strict=False):
-        start = len(text) + len(context)
-        text += context + mentions[role]
-        entities[role] = Entity(start, len(text), getattr(sample, role).type)
-    return replace(sample, id=f"{sample.id}~near_copy", text=text + contexts[2], **entities)
-
-
-def _replacement(sample: Sample, role: str, pool: Sequence[Sample], rng: random.Random) -> str:
-    own: Entity = getattr(sample, role)
-    taken = {sample.head_text.casefold(), sample.tail_text.casefold()}
-
-    def mentions(same_type: bool) -> list[str]:
-        found = {
-            other.text[entity.start : entity.end]
-            for other in pool
-            for entity in [getattr(other, role)]
-            if not same_type or entity.type == own.type
-        }
-        return sorted(mention for mention in found if mention.casefold() not in taken)
-
-    candidates = mentions(same_type=True) or mentions(same_type=False)
-    return rng.choice(candidates) if candidates else sample.text[own.start : own.end]
-
-
-_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _SUFFIXES = ("ing", "ed", "ly", "tion", "s")
+_ROLES = ("head", "tail")
+
+
+class NearCopies:
+    """Copies samples with other entities and a few other words, all from a pool of samples."""
+
+    def __init__(self, pool: Sequence[Sample]) -> None:
+        mentions: dict[tuple[str, str | None], set[str]] = {}
+        every: dict[str, set[str]] = {role: set() for role in _ROLES}
+        shapes: dict[str, set[str]] = {}
+        for sample in pool:
+            for role in _ROLES:
+                entity = _entity(sample, role)
+                mention = sample.text[entity.start : entity.end]
+                mentions.setdefault((role, entity.type), set()).add(mention)
+                every[role].add(mention)
+            for start, end in word_spans(sample.text):
+                word = sample.text[start:end]
+                shapes.setdefault(_shape(word), set()).add(word)
+        self._typed = {key: _Options(texts, normalised) for key, texts in mentions.items()}
+        self._every = {role: _Options(texts, normalised) for role, texts in every.items()}
+        self._words = {shape: _Options(words, str) for shape, words in shapes.items()}
+
+    def copy(self, sample: Sample, rng: random.Random) -> Sample:
+        """Return a near copy of a sample.
+
+        Head and tail are replaced by different entities, of the same type and role where there are
+        some, and about one context word in six (at least one) by a word of the same shape.
+        """
+        mentions = self._mentions(sample, rng)
+        roles = sorted(_ROLES, key=lambda role: _entity(sample, role).start)
+        first, second = (_entity(sample, role) for role in roles)
+        contexts = [
+            sample.text[: first.start],
+            sample.text[first.end : second.start],
+            sample.text[second.end :],
+        ]
+        contexts = self._change_words(contexts, rng)
+        text = ""
+        entities: dict[str, Any] = {}
+        for context, role in zip(contexts, roles, strict=False):
+            start = len(text) + len(context)
+            text += context + mentions[role]
+            entities[role] = Entity(start, len(text), _entity(sample, role).type)
+        return replace(sample, id=f"{sample.id}~near_copy", text=text + contexts[2], **entities)
+
+    def _mentions(self, sample: Sample, rng: random.Random) -> dict[str, str]:
+        """Return another head and another tail; the sample's own where the pool has none."""
+        chosen = {}
+        taken = {normalised(sample.head_text), normalised(sample.tail_text)}
+        for role in _ROLES:
+            own = _entity(sample, role)
+            typed = self._typed.get((role, own.type))
+            chosen[role] = (
+                (typed and typed.choose(rng, taken))
+                or self._every[role].choose(rng, taken)
+                or sample.text[own.start : own.end]
+            )
+            taken.add(normalised(chosen[role]))
+        return chosen
+
+    def _change_words(self, contexts: Sequence[str], rng: random.Random) -> list[str]:
+        places = [
+            (index, start, end, options)
+            for index, text in enumerate(contexts)
+            for start, end in word_spans(text)
+            if (options := self._words.get(_shape(text[start:end])))
+            and options.has_other(text[start:end])
+        ]
+        long = [place for place in places if place[2] - place[1] > 3]
+        places = long or places
+        number = min(len(places), max(1, round(len(places) / 6)))
+        changed = list(contexts)
+        # later words first, so that the offsets of earlier ones stay valid
+        for index, start, end, options in sorted(
+            rng.sample(places, number), key=lambda place: (place[0], -place[1])
+        ):
+            text = changed[index]
+            word = options.choose(rng, {text[start:end]})
+            changed[index] = f"{text[:start]}{word}{text[end:]}"
+        return changed
+
+
+class _Options:
+    """Texts to choose from, but for those with a key that is taken."""
+
+    def __init__(self, texts: Iterable[str], key: Callable[[str], str]) -> None:
+        self._texts = sorted(texts)
+        self._places: dict[str, list[int]] = {}
+        for place, text in enumerate(self._texts):
+            self._places.setdefault(key(text), []).append(place)
+
+    def has_other(self, key: str) -> bool:
+        return len(self._texts) > len(self._places.get(key, ()))
+
+    def choose(self, rng: random.Random, taken: set[str]) -> str | None:
+        """Return any of the other texts, or None; takes the same time for any number of texts."""
+        skipped = sorted(place for key in taken for place in self._places.get(key, ()))
+        if len(skipped) == len(self._texts):
+            return None
+        place = rng.randrange(len(self._texts) - len(skipped))
+        for skip in skipped:
+            place += skip <= place
+        return self._texts[place]
+
+
+def _entity(sample: Sample, role: str) -> Entity:
+    return sample.head if role == "head" else sample.tail
 
 
 def _shape(word: str) -> str:
-    """Return a rough word class: short function words, then capitals and endings."""
+    """Return a rough word class: the script, short function words, then capitals and endings."""
+    script = unicodedata.name(word[0], "").partition(" ")[0]
     if len(word) <= 3:
-        return "short"
+        return script
     suffix = next((suffix for suffix in _SUFFIXES if word.casefold().endswith(suffix)), "")
-    return f"{'Capital' if word[0].isupper() else 'lower'}-{suffix}"
-
-
-def _words_by_shape(pool: Sequence[Sample]) -> dict[str, list[str]]:
-    shapes: dict[str, set[str]] = {}
-    for sample in pool:
-        for word in _WORD.findall(sample.text):
-            shapes.setdefault(_shape(word), set()).add(word)
-    return {shape: sorted(words) for shape, words in shapes.items()}
-
-
-def _change_words(
-    contexts: list[str], words: Mapping[str, Sequence[str]], rng: random.Random
-) -> list[str]:
-    places = [
-        (index, match)
-        for index, text in enumerate(contexts)
-        for match in _WORD.finditer(text)
-        if len(match.group()) > 3
-    ]
-    number = min(len(places), max(1, round(len(places) / 6)))
-    changed = list(contexts)
-    # later words first, so that the offsets of earlier ones stay valid
-    for index, match in sorted(
-        rng.sample(places, number), key=lambda place: (place[0], -place[1].start())
-    ):
-        options = [w for w in words.get(_shape(match.group()), ()) if w != match.group()]
-        if options:
-            text = changed[index]
-            changed[index] = text[: match.start()] + rng.choice(options) + text[match.end() :]
-    return changed
+    return f"{script}-{'Capital' if word[0].isupper() else 'lower'}-{suffix}"

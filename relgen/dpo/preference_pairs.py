@@ -1,17 +1,17 @@
 """Chains of preference pairs, built from labelled samples without human preferences.
 
 *chosen* is a labelled sample of the target relation. *rejected* is one of three kinds:
-`wrong_label` (a labelled sample of another relation, presented as one of the target), `near_copy`
-(a demonstration with other entities and a few other words) and `exact_copy` (an unchanged
-demonstration). A *chain* imitates one-by-one generation: the k-th pair's prompt shows k
+`wrong_label` (a sample that is labelled with other relations only, presented as one of the target),
+`near_copy` (a demonstration with other entities and a few other words) and `exact_copy` (an
+unchanged demonstration). A *chain* imitates one-by-one generation: the k-th pair's prompt shows k
 demonstrations, and its chosen sample is the demonstration that pair k + 1 adds (Li, Dai, Li,
 ACL 2025, section 3.3).
 """
 
 from __future__ import annotations
 
-import json
 import random
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,11 +25,12 @@ from relgen.common import (
     NonNegativeFloat,
     PositiveInt,
     checked,
+    decode_json,
     read_lines,
     write_jsonl,
 )
 from relgen.data import Half, RelationSchema, Sample, normalised, value_of
-from relgen.dpo.near_copies import near_copy
+from relgen.dpo.near_copies import NearCopies
 
 RejectionKind = Literal["wrong_label", "near_copy", "exact_copy"]
 REJECTION_KINDS: tuple[RejectionKind, ...] = get_args(RejectionKind)
@@ -124,7 +125,7 @@ def build_chains(
         schema.check_label(sample.relation)
         by_relation[sample.relation].append(sample)
     labels = schema.labels if half is None else schema.halves(seed)[half]
-    pool = [sample for label in labels for sample in by_relation[label]]
+    pool = _Pool({label: by_relation[label] for label in labels}, by_relation)
     chains = []
     for label in labels:
         for number in range(chains_per_relation):
@@ -156,8 +157,8 @@ def read_chains(path: str | Path) -> list[Chain]:
         if not line.strip():
             continue
         try:
-            chains.append(Chain.from_json(json.loads(line)))
-        except (InputError, json.JSONDecodeError) as error:
+            chains.append(Chain.from_json(decode_json(line)))
+        except InputError as error:
             remedy = "build the chains again with `relgen chains`"
             errors.append(InputError(str(error), path=path, line=number, remedy=remedy))
     if errors:
@@ -167,19 +168,79 @@ def read_chains(path: str | Path) -> list[Chain]:
     return chains
 
 
+Form = tuple[str, str, str]
+
+
+class _Pool:
+    """The samples that rejected ones are made of, by relation.
+
+    `everything` has those of the other half as well: a sentence may have several relations.
+    """
+
+    def __init__(
+        self,
+        by_relation: Mapping[str, Sequence[Sample]],
+        everything: Mapping[str, Sequence[Sample]],
+    ) -> None:
+        self._samples = by_relation
+        self._relations: dict[Form, set[str]] = {}
+        for label, samples in everything.items():
+            for sample in samples:
+                self._relations.setdefault(_form(sample), set()).add(label)
+        # with which other relations a relation shares sentences and entities
+        self._shared: defaultdict[str, set[str]] = defaultdict(set)
+        for labels in self._relations.values():
+            for label in labels if len(labels) > 1 else ():
+                self._shared[label] |= labels
+        self._near_copies = NearCopies([s for samples in by_relation.values() for s in samples])
+        self._wrong: dict[str, dict[str, Sequence[Sample]]] = {}
+
+    def rejected(
+        self, kind: RejectionKind, chosen: Sample, shown: Sequence[Sample], rng: random.Random
+    ) -> Sample | None:
+        """Return a rejected sample of a kind, or None if there is none."""
+        if kind == "wrong_label":
+            options = self.wrong(chosen.relation)
+            if not options:
+                return None
+            # choose the label first: a large one (often the negative) must not dominate
+            label = rng.choice(sorted(options))
+            return rng.choice(options[label]).with_relation(chosen.relation)
+        source = rng.choice(list(shown))
+        if kind == "exact_copy":
+            return source if _form(source) != _form(chosen) else None
+        for _ in range(8):
+            copy = self._near_copies.copy(source, rng)
+            if chosen.relation not in self._relations.get(_form(copy), ()):
+                return copy
+        return None
+
+    def wrong(self, relation: str) -> Mapping[str, Sequence[Sample]]:
+        """Return the samples of each other relation that are not labelled with this one as well."""
+        if relation not in self._wrong:
+            found = {label: of for label, of in self._samples.items() if label != relation}
+            for label in self._shared[relation] & found.keys():
+                found[label] = [
+                    sample
+                    for sample in found[label]
+                    if relation not in self._relations[_form(sample)]
+                ]
+            self._wrong[relation] = {label: of for label, of in found.items() if of}
+        return self._wrong[relation]
+
+
 def _pairs(
     order: Sequence[Sample],
-    pool: Sequence[Sample],
+    pool: _Pool,
     shares: Mapping[RejectionKind, float],
     rng: random.Random,
 ) -> Iterator[PreferencePair]:
     kinds = _kinds(max(0, len(order) - 1), shares, rng)
     for step, (chosen, kind) in enumerate(zip(order[1:], kinds, strict=True)):
-        shown = order[: step + 1]
         # a kind can be impossible (no other relation, only equal texts): then try the next one
         fallbacks = [kind, *(k for k in REJECTION_KINDS if k != kind and shares.get(k, 0.0) > 0)]
         for candidate in fallbacks:
-            rejected = _rejected(candidate, chosen, shown, pool, rng)
+            rejected = pool.rejected(candidate, chosen, order[: step + 1], rng)
             if rejected is not None:
                 yield PreferencePair(chosen, rejected, candidate)
                 break
@@ -189,38 +250,12 @@ def _pairs(
                 field="relation",
                 value=chosen.relation,
                 remedy=(
-                    "a wrong label needs samples of another relation: give some, or allow other "
-                    "kinds of rejected sample"
+                    "a wrong label needs samples of another relation that do not have this one as "
+                    "well: give some, or allow other kinds of rejected sample"
                     if fallbacks == ["wrong_label"]
-                    and {s.relation for s in pool} == {chosen.relation}
                     else "all samples of this relation are the same: give different ones"
                 ),
             )
-
-
-def _rejected(
-    kind: RejectionKind,
-    chosen: Sample,
-    shown: Sequence[Sample],
-    pool: Sequence[Sample],
-    rng: random.Random,
-) -> Sample | None:
-    if kind == "wrong_label":
-        options = [s for s in pool if s.relation != chosen.relation and _differ(s, chosen)]
-        if not options:
-            return None
-        # choose the label first: a large one (often the negative) must not dominate
-        label = rng.choice(sorted({sample.relation for sample in options}))
-        sample = rng.choice([s for s in options if s.relation == label])
-        return sample.with_relation(chosen.relation)
-    source = rng.choice(list(shown))
-    if kind == "exact_copy":
-        return source if _differ(source, chosen) else None
-    for _ in range(8):
-        copy = near_copy(source, pool, rng)
-        if _differ(copy, chosen) and _differ(copy, source):
-            return copy
-    return None
 
 
 def _kinds(
@@ -236,13 +271,9 @@ def _kinds(
     return kinds
 
 
-def _differ(first: Sample, second: Sample) -> bool:
-    """Return whether two samples differ in their sentences or in the entities marked in them."""
-
-    def form(sample: Sample) -> tuple[str, str, str]:
-        return normalised(sample.text), normalised(sample.head_text), normalised(sample.tail_text)
-
-    return form(first) != form(second)
+def _form(sample: Sample) -> Form:
+    """Return the normalised sentence and the entities marked in it."""
+    return normalised(sample.text), normalised(sample.head_text), normalised(sample.tail_text)
 
 
 def _pair_from_json(row: Any) -> PreferencePair:

@@ -67,12 +67,13 @@ def tokenise_chain(
     tokenizer: PreTrainedTokenizerBase,
     *,
     max_length: int,
+    window: int | None = None,
 ) -> ChainTokens:
     """Tokenise a chain segment by segment.
 
     A chain is cut before the first pair whose path (root to leaf) is longer than `max_length`
-    tokens. The pairs that are cut do not form a second chain: their rejected copies are of
-    demonstrations that it would not show.
+    tokens, or than the model's `window` if that is less. The pairs that are cut do not form a
+    second chain: their rejected copies are of demonstrations that it would not show.
 
     Raises:
         InputError: a completion does not fit even with a single demonstration.
@@ -96,23 +97,26 @@ def tokenise_chain(
             f"the cue {prompt.cue!r} and the terminator {prompt.terminator!r} must have tokens: "
             "the first token of a completion is predicted at the cue's last"
         )
-    return _cut(whole, max_length)
+    return _cut(whole, max_length, window)
 
 
-def _cut(chain: ChainTokens, max_length: int) -> ChainTokens:
+def _cut(chain: ChainTokens, max_length: int, window: int | None) -> ChainTokens:
+    most = min(max_length, window or max_length)
     forks, paths = chain.forks(), []
     for step, completions in enumerate(zip(chain.chosen, chain.rejected, strict=True)):
         rest = len(chain.cue) + max(map(len, completions))
         alone = forks[0] + rest
-        if alone > max_length:
-            raise InputError(
-                f"pair {step} of chain '{chain.id}' needs {alone} tokens with one demonstration",
-                field="max_length",
-                value=max_length,
-                remedy=f"set max_length to at least {alone}, or remove the sample",
+        if alone > most:
+            needed = (
+                f"pair {step} of chain '{chain.id}' needs {alone} tokens with one demonstration"
             )
+            remedy = f"set max_length to at least {alone}, or remove the sample"
+            if window is not None and alone > window:
+                needed += f", more than the {window} positions of this model"
+                remedy = "remove the sample, or use a model that takes longer texts"
+            raise InputError(needed, field="max_length", value=max_length, remedy=remedy)
         paths.append(forks[step] + rest)
-    kept = next((step for step, path in enumerate(paths) if path > max_length), len(paths))
+    kept = next((step for step, path in enumerate(paths) if path > most), len(paths))
     return replace(
         chain,
         demonstrations=chain.demonstrations[:kept],

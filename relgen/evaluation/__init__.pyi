@@ -3,7 +3,6 @@ from .bootstrap import paired_bootstrap as paired_bootstrap
 from .direct.run import classify as classify
 from .diversity.measurement import common_sizes as common_sizes
 from .diversity.measurement import measure as measure
-from .diversity.text import words as words
 from .scores import Scores as Scores
 from .scores import score as score
 from .scores import score_labels as score_labels

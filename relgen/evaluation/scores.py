@@ -4,8 +4,8 @@
   Without a negative label, all three equal accuracy.
 - macro-F1: the mean over the positive labels; a label with neither gold nor predicted samples
   counts as 0.
-- SemEval-2010 Task 8's official score: macro-F1 over the undirected relations, where a prediction
-  with the wrong direction is an error.
+- SemEval-2010 Task 8's official score: macro-F1 over the undirected relations that have gold
+  samples, where a prediction with the wrong direction is an error.
 
 0/0 counts as 0.
 """
@@ -119,7 +119,8 @@ def _official_f1(
     """Return SemEval's macro-F1 over undirected relations; None for other schemas.
 
     This is the (9+1)-way evaluation of `semeval2010_task8_scorer-v1.2.pl`: a hit needs the right
-    direction, while both directions add up to a relation's predicted and gold counts, all (R,).
+    direction, while both directions add up to a relation's predicted and gold counts, all (R,). The
+    mean is over the relations in the key: all nine in the whole test set, fewer in a part of it.
     """
     groups: dict[str, list[int]] = {}
     for index, relation in enumerate(schema):
@@ -129,8 +130,11 @@ def _official_f1(
             groups.setdefault(relation.undirected, []).append(index)
     if not schema.name.lower().startswith("semeval"):
         return None
-    counts = [
-        torch.stack([side[members].sum() for members in groups.values()])
-        for side in (hits, predicted, gold)
-    ]
-    return float(precision_recall_f1(*counts)[2].mean())
+    counts = torch.stack(
+        [
+            torch.stack([side[members].sum() for members in groups.values()])
+            for side in (hits, predicted, gold)
+        ]
+    )  # (3, groups)
+    in_key = counts[:, counts[2] > 0]
+    return float(precision_recall_f1(*in_key)[2].mean().nan_to_num(0.0))

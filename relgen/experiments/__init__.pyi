@@ -6,5 +6,6 @@ from .grid_runner import run as run
 from .results import ArmFiles as ArmFiles
 from .results import ReportData as ReportData
 from .results import StageData as StageData
+from .results import describe_shots as describe_shots
 from .runner import RunOptions as RunOptions
 from .stages import STAGE_KINDS as STAGE_KINDS

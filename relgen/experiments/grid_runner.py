@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,6 +40,10 @@ def run(options: RunOptions, execute: Execute) -> list[Path]:
         if not grid.single:
             print(f"== {cell.name}", file=sys.stderr, flush=True)
         run_experiment(cell.experiment, made, folder, options, execute=execute, readers=readers)
+    if options.dry_run and not (grid.single or options.seed):
+        print(
+            f"# report of all cells, once each has results\nrelgen report {shlex.quote(str(out))}"
+        )
     if not (grid.single or options.seed or options.dry_run):
         missing = [c.name for c in grid.cells if not (c.folder(out) / "results.json").is_file()]
         if missing:

@@ -8,7 +8,6 @@ required there; a report omits the parts whose data is missing.
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import os
 import platform
 import shlex
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any, Required, TypedDict
 
 from relgen import __version__
-from relgen.common import read_json, read_lines, write_json
+from relgen.common import decode_json, read_json, read_lines, write_json
 from relgen.data import RelationSchema, iter_samples, load_schema
 from relgen.evaluation import mean
 from relgen.experiments.arms import parse_arm
@@ -28,6 +27,7 @@ from relgen.experiments.corpora import ON_DISK
 from relgen.experiments.stages import ArmStages, Plan, Stage
 
 _DIVERSITY = ("cosine", "cosine_masked", "distinct_2", "self_bleu", "vendi", "word_repetition")
+_NAMED = 5  # relations in a line of text
 _PACKAGES = ("torch", "lightning", "transformers", "peft", "datasets", "torchmetrics", "llguidance")
 
 
@@ -79,6 +79,7 @@ def write_results(experiment: Experiment, plan: Plan, out: Path) -> dict[str, An
         "experiment": experiment.name,
         "corpus": experiment.corpus if isinstance(experiment.corpus, str) else schema.name,
         "shots": experiment.shots,
+        "fewer_shots": _fewer_shots(plan, experiment.shots),
         "arms": arms,
         "summary": summarise(arms),
         **compare(arms, plan, schema.negative, gold),
@@ -118,7 +119,8 @@ def print_table(results: dict[str, Any]) -> None:
     from rich.table import Table
 
     seeds = max(row["n_seeds"] for row in results["summary"])
-    table = Table(title=f"{results['corpus']}, K = {results['shots']}, {seeds} seed(s), in %")
+    shots = describe_shots(results)
+    table = Table(title=f"{results['corpus']}, K = {shots}, {seeds} seed(s), in %")
     several = len({row["classifier"] for row in results["summary"]} - {"direct"}) > 1
     official = any(row["mean"]["official_f1"] is not None for row in results["summary"])
     columns = [s for s in SCORES if s != "official_f1" or official]
@@ -129,7 +131,8 @@ def print_table(results: dict[str, Any]) -> None:
     for row in results["summary"]:
         cells = [_percent(row["mean"][name], row["std"][name]) for name in columns]
         table.add_row(row["arm"], *([row["classifier"]] if several else []), *cells)
-    Console().print(table)
+    # labels are texts: neither markup nor emoji
+    Console(markup=False, emoji=False).print(table)
     for row in results["against_human"]:
         name = f"{row['arm']} · {row['classifier']}" if several else row["arm"]
         said = f"{name} - human: {_signed(row)}"
@@ -141,6 +144,14 @@ def print_table(results: dict[str, Any]) -> None:
         print(said)
 
 
+def describe_shots(results: Mapping[str, Any]) -> str:
+    """Return the number of shots, and the relations that have fewer: `8 (founded_by 4)`."""
+    fewer = results.get("fewer_shots") or {}
+    named = [f"{label} {number}" for label, number in list(fewer.items())[:_NAMED]]
+    named += [f"{len(fewer) - _NAMED} more with fewer"] if len(fewer) > _NAMED else []
+    return f"{results.get('shots', '')}" + (f" ({', '.join(named)})" if named else "")
+
+
 def relative(path: Path, out: Path) -> str:
     """Return a path relative to a run's folder, so that the run can be moved.
 
@@ -150,17 +161,26 @@ def relative(path: Path, out: Path) -> str:
 
 
 def _signed(row: Mapping[str, float]) -> str:
-    return f"{100 * row['mean']:+.1f}"
+    return f"{100 * row['mean']:+z.1f}"
 
 
 def _ends(row: Mapping[str, float]) -> str:
-    return f"{100 * row['low']:+.1f} to {100 * row['high']:+.1f}"
+    return f"{100 * row['low']:+z.1f} to {100 * row['high']:+z.1f}"
 
 
 def _percent(value: float | None, spread: float | None) -> str:
     if value is None:
         return "-"
     return f"{100 * value:.1f}" + (f" ± {100 * spread:.1f}" if spread is not None else "")
+
+
+def _fewer_shots(plan: Plan, shots: int) -> dict[str, int]:
+    """Return the relations with fewer labelled samples than K, with the least of any seed."""
+    manifests = {arm.split.folder / "manifest.json" for arm in plan.arms}
+    counts = [read_json(path)["counts"]["train"] for path in manifests if path.is_file()]
+    labels = load_schema(plan.schema).labels
+    least = {label: min((of.get(label, 0) for of in counts), default=shots) for label in labels}
+    return {label: number for label, number in least.items() if number < shots}
 
 
 def _arm(
@@ -194,7 +214,7 @@ def _ensemble(tests: Sequence[Path], schema: RelationSchema, gold: Mapping[str, 
     totals = {name: [0.0] * len(schema) for name in gold}
     for folder in tests:
         for line in read_lines(folder / "predictions.jsonl"):
-            row = json.loads(line)
+            row = decode_json(line)
             total = totals[row["id"]]
             for place, label in enumerate(schema.labels):
                 total[place] += row["scores"][label]

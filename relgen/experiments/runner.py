@@ -47,7 +47,6 @@ Execute = Callable[[Sequence[str]], None]
 """Runs a command line, given without `relgen`; raises InputError or SystemExit."""
 
 _BEGUN = "begun.json"
-_TERMINATED = 143
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,10 +148,17 @@ def _report(experiment: Experiment, plan: Plan, out: Path, execute: Execute) -> 
 
 
 def print_plan(plan: Plan, out: Path, options: RunOptions) -> None:
-    """Print the plan's commands in order, each below the name and state of its stage."""
-    forced = _select(plan, options.force)
+    """Print the plan's commands in order, each below the name and state of its stage.
+
+    A finished stage that reads the output of one to do is run again if that output changes.
+    """
+    forced, pending = _select(plan, options.force), set[Path]()
     for stage in _chosen(plan, options):
         state = "done" if is_done(stage) and stage not in forced else "to do"
+        if state == "done" and any(pending.intersection(path.parents) for path in stage.inputs):
+            state = "done; again if its inputs change"
+        if state != "done":
+            pending.add(stage.folder)
         print(f"# {stage.name} ({state})\nrelgen {shlex.join(stage.command)}")
     if "report" in options.only or not (options.only or options.seed):
         print(f"# report\nrelgen report {shlex.quote(str(out))}")
@@ -187,8 +193,6 @@ def _run_stage(stage: Stage, plan: Plan, execute: Execute) -> None:
             execute(stage.command)
     except SystemExit as error:
         # a finished command returns: this one exited before its end, whatever its code
-        if error.code == _TERMINATED:
-            raise
         line = shlex.join(stage.command)
         raise InputError(f"stage {stage.name} failed: relgen {line}") from error
     gc.collect()

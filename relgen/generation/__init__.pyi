@@ -1,6 +1,4 @@
 from .backends.base import DraftRequest as DraftRequest
-from .backends.context_window import check_fits as check_fits
-from .backends.context_window import context_window as context_window
 from .backends.loading import find_engine as find_engine
 from .run import generate as generate
 from .run import merge_shards as merge_shards

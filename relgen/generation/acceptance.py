@@ -3,8 +3,9 @@
 A check maps a sample and its context to a reason to reject it, or None. `judge` runs a
 list of checks in order, so that an external scorer is one more entry. No text raises an error.
 
-Reasons: those of `MarkupError` and `read_fields`; `unfinished`, `dead_end` (the grammar allowed no
-token), `off_grammar` (a server that does not enforce the grammar returned a text that it forbids);
+Reasons: those of `MarkupError` and `read_fields`; `empty`, `unfinished`, `dead_end` (the grammar
+allowed no token), `off_grammar` (a server that does not enforce the grammar returned a text that it
+forbids), `bad_character` (control, bidirectional or undecodable ones), `wrong_relation`;
 `same_entities`, `entity_inside_word`, `long_head`, `long_tail`, `too_short`, `too_long`;
 `wrong_head_type`, `wrong_tail_type`; `copy_of_demonstration`, `near_copy_of_demonstration`,
 `duplicate`, `near_duplicate`, `test_leak`. The loop adds `not_chosen` and `surplus`.
@@ -12,27 +13,44 @@ token), `off_grammar` (a server that does not enforce the grammar returned a tex
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 
-from relgen.data import Entity, MarkupError, Relation, Sample, normalised, parse
+from relgen.data import (
+    Entity,
+    MarkupError,
+    OverlapIndex,
+    Relation,
+    Sample,
+    context_words,
+    is_word,
+    jaccard,
+    normalised,
+    parse,
+    word_counts,
+)
 from relgen.generation.backends.base import Finish
+from relgen.generation.draft_text import bare_line, holds_markup
 from relgen.generation.grammar.spec import GrammarSpec
 from relgen.generation.settings import GenerationSettings
 
 
 @dataclass(frozen=True, slots=True)
 class DraftContext:
-    """The target relation, the demonstrations in the prompt, and the texts not to repeat."""
+    """The target relation, the demonstrations in the prompt, and the texts not to repeat.
+
+    `labels` are the names and titles of all relations, one of which a model may write first.
+    """
 
     relation: Relation
     demonstrations: Sequence[Sample]
     pool: Pool
+    labels: tuple[str, ...] = ()
 
 
+_CHARS_PER_WORD = 25
+"""More of them for each of `max_words` are no sentence."""
 Check = Callable[[Sample, DraftContext], str | None]
 Read = Callable[[str, Relation], Sample | str]
 
@@ -74,7 +92,7 @@ def read_draft(raw: str, relation: Relation) -> Sample | str:
     entities = []
     for role, entity in (("head", parsed.head), ("tail", parsed.tail)):
         mention = parsed.text[entity.start : entity.end]
-        if not any(character.isalnum() for character in mention):
+        if not is_word(mention):
             return f"empty_{role}"
         start = entity.start + len(mention) - len(mention.lstrip())
         entities.append(Entity(start, start + len(mention.strip()), entity.type))
@@ -99,14 +117,31 @@ def judge(
         return "unfinished"
     if finish == "grammar":
         return "dead_end"
-    sample = read(raw, context.relation)
+    relation = context.relation
+    if len(raw) > 200 + 4 * _CHARS_PER_WORD * context.pool.settings.max_words:  # with tags
+        return "too_long"
+    line, problem = bare_line(raw, (relation.name, relation.shown), context.labels)
+    if problem:
+        return problem
+    sample = read(line, relation)
     if isinstance(sample, str):
         return sample
-    if grammar is not None and not grammar.matches(raw):
+    if grammar is not None and not grammar.matches(line):
         return "off_grammar"
     reasons = (check(sample, context) for check in checks)
     reason = next((reason for reason in reasons if reason is not None), None)
     return _with_types(sample, context) if reason is None else reason
+
+
+def check_form(sample: Sample, context: DraftContext) -> str | None:
+    """Reject tags and emphasis in the text, and texts and types of too many characters."""
+    settings = context.pool.settings
+    if holds_markup(sample.text):
+        return "stray_tag"
+    for role, entity in (("head", sample.head), ("tail", sample.tail)):
+        if entity.type and (len(entity.type) > settings.max_entity_chars or "<" in entity.type):
+            return f"wrong_{role}_type"
+    return "too_long" if len(sample.text) > _CHARS_PER_WORD * settings.max_words else None
 
 
 def check_entities(sample: Sample, _: DraftContext) -> str | None:
@@ -118,14 +153,15 @@ def check_entities(sample: Sample, _: DraftContext) -> str | None:
 
 def check_lengths(sample: Sample, context: DraftContext) -> str | None:
     """Reject long entities, and sentences with too few or too many words."""
-    settings, number = context.pool.settings, len(sample.text.split())
+    settings = context.pool.settings
+    least, most = word_counts(sample.text)
     if len(sample.head_text) > settings.max_entity_chars:
         return "long_head"
     if len(sample.tail_text) > settings.max_entity_chars:
         return "long_tail"
-    if number < settings.min_words:
+    if least < settings.min_words:
         return "too_short"
-    return "too_long" if number > settings.max_words else None
+    return "too_long" if most > settings.max_words else None
 
 
 def check_types(sample: Sample, context: DraftContext) -> str | None:
@@ -165,6 +201,7 @@ def check_test_leak(sample: Sample, context: DraftContext) -> str | None:
 
 
 CHECKS: tuple[Check, ...] = (
+    check_form,
     check_entities,
     check_lengths,
     check_types,
@@ -198,66 +235,3 @@ def _with_types(sample: Sample, context: DraftContext) -> Sample:
         head=typed(sample.head, sample.head_text, relation.head_types),
         tail=typed(sample.tail, sample.tail_text, relation.tail_types),
     )
-
-
-def word_set(text: str) -> frozenset[str]:
-    """Return the distinct words of a text, ignoring case and punctuation."""
-    return frozenset(normalised(text).split())
-
-
-def context_words(sample: Sample) -> frozenset[str]:
-    """Return the distinct words of a sample outside its two entities."""
-    first, second = sorted((sample.head, sample.tail), key=lambda entity: entity.start)
-    text = sample.text
-    return word_set(f"{text[: first.start]} {text[first.end : second.start]} {text[second.end :]}")
-
-
-def jaccard(first: frozenset[str], second: frozenset[str]) -> float:
-    """Return |A ∩ B| / |A ∪ B|; 1 for two empty sets."""
-    if not first and not second:
-        return 1.0
-    return len(first & second) / len(first | second)
-
-
-class OverlapIndex:
-    """An exact inverted index of word sets for near-copy queries.
-
-    Two sets with a Jaccard overlap of at least t share ceil(t n) words, n the size of either. With
-    the words of all sets sorted in one order, the first d shared words are therefore among the
-    first n - ceil(t n) + d of each (prefix filtering: Chaudhuri et al., ICDE 2006; with d above 1:
-    Wang, Li and Feng, SIGMOD 2012). Sets are looked up by pairs of such words (d = 2), or
-    by single words if a near copy need not share two. Long words come first, since they are rare.
-
-    Args:
-        threshold: the overlap from which two sets count as near copies, above 0.
-        sets: initial entries.
-    """
-
-    def __init__(self, threshold: float, sets: Iterable[frozenset[str]] = ()) -> None:
-        self._threshold = threshold
-        self._sets: defaultdict[tuple[str, ...], list[frozenset[str]]] = defaultdict(list)
-        for entry in sets:
-            self.add(entry)
-
-    def add(self, entry: frozenset[str]) -> None:
-        for key in self._keys(entry, min(2, self._needed(entry))):
-            self._sets[key].append(entry)
-
-    def has_near(self, query: frozenset[str]) -> bool:
-        """Return True if the index holds a near copy of the query."""
-        return any(
-            jaccard(query, entry) >= self._threshold
-            for shared in (0, 1, 2)
-            for key in self._keys(query, shared)
-            for entry in self._sets.get(key, ())
-        )
-
-    def _keys(self, entry: frozenset[str], shared: int) -> Iterator[tuple[str, ...]]:
-        """Yield the groups of `shared` words by which a near copy is found."""
-        order = sorted(entry, key=lambda word: (-len(word), word))
-        return combinations(order[: len(order) - self._needed(entry) + shared], shared)
-
-    def _needed(self, entry: frozenset[str]) -> int:
-        """Return the number of words that any near copy shares with a set."""
-        # the tiny amount keeps rounding (0.7 * 10) from asking for one too many
-        return math.ceil(self._threshold * len(entry) - 1e-9)

@@ -135,6 +135,7 @@ def _loop(
         journal,
         engine.open,
         types,
+        tuple(dict.fromkeys(name for r in schema for name in (r.name, r.shown))),
     )
 
 

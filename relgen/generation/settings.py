@@ -7,6 +7,7 @@ The defaults are the paper's (Li, Dai, Li, ACL 2025). Input and output files are
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
@@ -79,20 +80,21 @@ class ServerSettings:
     """Stop the run after this many prompt and generated tokens."""
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.base_url)
-        if parts.username is not None or parts.password is not None:
+        if any(mark in self.base_url for mark in "@?#"):  # not shown: it may hold a key
             raise InputError(
-                "contains a user name or a password, which would be written to files",
+                "contains a user name or a password, or a query, which would be written to files",
                 field="server.base_url",
                 remedy=f"put the key into the environment variable {self.api_key_variable}",
             )
-        if parts.scheme not in ("http", "https") or not parts.netloc:
+        if not _is_address(self.base_url):
             raise InputError(
                 "is not a server's address",
                 field="server.base_url",
                 value=self.base_url,
                 remedy="such as http://localhost:8000/v1",
             )
+        if not re.fullmatch(r"\w+", self.api_key_variable):  # it may be the key itself
+            raise InputError("is not the name of a variable", field="server.api_key_variable")
         if self.cost_budget is not None and self.price_prompt + self.price_completion == 0:
             raise InputError(
                 "needs prices",
@@ -115,6 +117,15 @@ class ServerSettings:
             "completion_tokens": total.completion,
             "cost": round(total.cost(self.price_prompt, self.price_completion), 6),
         }
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        known = parts.scheme in ("http", "https") and parts.port != 0
+    except ValueError:  # a port above 65535, or half an IPv6 address
+        return False
+    return known and bool(parts.hostname) and not re.search(r"[\s\x00-\x1f\x7f-\x9f]", text)
 
 
 @dataclass(frozen=True, slots=True)

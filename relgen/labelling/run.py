@@ -83,6 +83,7 @@ def label(
     labelled = _read_labelled(train, relations)
     written = [sample for _, sample in iter_files(with_samples(generated), relations)]
     reader = StateReader(settings.model, settings.dtype, find_device(settings.device))
+    reader.check_lengths([*labelled, *written])
     probe, held_out_f1 = _fit(reader.read(labelled), labelled, relations, settings.penalty)
 
     def probabilities(samples: Sequence[Sample]) -> list[list[float]]:

@@ -14,7 +14,7 @@ Layers above the last one needed are removed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -24,6 +24,7 @@ from relgen.common import DType, InputError
 from relgen.data import Sample
 from relgen.models import (
     check_architecture,
+    context_window,
     lay_out_trees,
     length_batches,
     load_language_model,
@@ -36,6 +37,7 @@ from relgen.prompting import shared_length
 # the next word
 DEPTHS = (0.5, 0.6, 0.7, 0.77, 0.83)
 _TOKENS_A_BATCH = 1024
+_SPECIAL_TOKENS = 8  # at most, that a tokenizer adds to a text
 EXCHANGED = (1, 0, 3, 2)
 """The four slots of a sample's states, after exchanging head and tail."""
 
@@ -96,11 +98,31 @@ class StateReader:
         check_architecture(model, "labelling", reading_difference)
         loaded: Any = load_language_model(model, dtype=dtype, device=device)
         self.model: Any = loaded.to(device).eval()
+        self._name, self._window = model, context_window(loaded.config)
         blocks = decoder_layers(self.model)
         self.layers = sorted({max(1, round(x * len(blocks))) for x in DEPTHS})
         self.width = int(self.model.config.get_text_config().hidden_size)
         self._read = [blocks[layer - 1] for layer in self.layers]
         del blocks[self.layers[-1] :]
+
+    def check_lengths(self, samples: Iterable[Sample]) -> None:
+        """Raise InputError for the first sample that is longer than the model's window."""
+        if self._window is None:
+            return
+        for sample in samples:
+            for view in views(sample):
+                # a token holds a byte at least: short texts need no tokeniser
+                if len(view.text.encode()) < self._window - _SPECIAL_TOKENS:
+                    continue
+                needed = len(self._tokens(view)[0])
+                if needed > self._window:
+                    raise InputError(
+                        f"sentence '{sample.id}' needs {needed} tokens (a view holds it twice), "
+                        f"more than the {self._window} positions of this model",
+                        field="model",
+                        value=self._name,
+                        remedy="shorten the sentence, leave it out, or use another model",
+                    )
 
     @torch.inference_mode()
     def read(self, samples: Sequence[Sample]) -> Tensor:

@@ -8,6 +8,7 @@ from .causal_lm import load_language_model as load_language_model
 from .causal_lm import load_tokenizer as load_tokenizer
 from .causal_lm import resolve_model as resolve_model
 from .encoders import SentenceEncoder as SentenceEncoder
+from .encoders import load_encoder as load_encoder
 from .export import export_merged as export_merged
 from .load_errors import EMBEDDED_ENCODER as EMBEDDED_ENCODER
 from .load_errors import EMBEDDED_LANGUAGE_MODEL as EMBEDDED_LANGUAGE_MODEL
@@ -20,3 +21,7 @@ from .lora import reference as reference
 from .lora import save_adapter as save_adapter
 from .verification import check_architecture as check_architecture
 from .verification import random_texts as random_texts
+from .window import check_fits as check_fits
+from .window import context_window as context_window
+from .window import longest_input as longest_input
+from .window import model_window as model_window

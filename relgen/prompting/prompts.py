@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
-from relgen.common import text_hash
+from relgen.common import InputError, text_hash
 from relgen.data import Relation, Sample, render
 
 if TYPE_CHECKING:
@@ -54,11 +54,25 @@ CHAT = PromptFormat(opening="", middle="\n\n", cue="", terminator="")
 def prompt_format(tokenizer: PreTrainedTokenizerBase) -> PromptFormat:
     """Return the parts of a model's chat template, or the plain format if it has none.
 
-    If the template has no system role, the Task Description is part of the user's turn.
+    If the template has no system role, the Task Description is part of the user's turn. Raises
+    InputError if the template fails, or changes what it is given.
     """
     if not getattr(tokenizer, "chat_template", None):
         bos = tokenizer.bos_token if _starts_with_bos(tokenizer) else None
         return replace(PLAIN, opening=bos or "")
+    try:
+        return _chat_format(tokenizer)
+    except Exception as error:  # a template may raise any exception
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"this model's chat template cannot be used ({type(error).__name__}: {reason})",
+            field="model",
+            value=tokenizer.name_or_path,
+            remedy="correct chat_template and eos_token in its folder, or use another model",
+        ) from error
+
+
+def _chat_format(tokenizer: PreTrainedTokenizerBase) -> PromptFormat:
     user = {"role": "user", "content": _USER_MARK}
     try:
         text = _chat(tokenizer, [{"role": "system", "content": _SYSTEM_MARK}, user])
@@ -190,8 +204,7 @@ def _terminator(tokenizer: PreTrainedTokenizerBase, user: dict[str, str]) -> str
         return min(special, key=after.index)
     if not tokenizer.eos_token:
         raise ValueError(
-            "the chat template ends an answer without a special token, and the tokenizer has no "
-            "end-of-sequence token; set `eos_token` in its tokenizer_config.json"
+            "it ends an answer without a special token, and there is no end-of-sequence token"
         )
     return str(tokenizer.eos_token)
 

@@ -22,6 +22,8 @@ DIVERSITY = {
     "phrasings": "Phrasings\N{NO-BREAK SPACE}↑",
 }
 
+_NAMED = 5  # relations in a line of text
+
 Sets = Mapping[str, Sequence[Mapping[str, Any]]]
 """The contents of `diversity.json`, one per seed, by set."""
 
@@ -43,18 +45,41 @@ def diversity_sets(run: Run) -> dict[str, list[dict[str, Any]]]:
 
 
 def diversity_table(sets: Sets) -> Table:
-    """Return mean diversity over seeds by set; the best is marked if all sets have one size."""
-    sizes = [mean([of.get("size") for of in seeds]) for seeds in sets.values()]
-    # means over relations with different sizes are not comparable, even if the largest sizes agree
+    """Return mean diversity over seeds by set; the best is marked if all sets have one size.
+
+    `n` is the number of sentences of a relation: from the smallest to the largest of all relations
+    and seeds.
+    """
     shapes = [[of.get("sizes") for of in seeds] for seeds in sets.values()]
-    comparable = None not in sizes and len(set(sizes)) == 1 and all(s == shapes[0] for s in shapes)
-    columns = {"n": [Cell(decimals(size, 0)) for size in sizes]}
+    # means over relations with different sizes are not comparable, even if the largest sizes agree
+    comparable = None not in shapes[0] and all(shape == shapes[0] for shape in shapes)
+    columns = {"n": [Cell(_range(sizes_by_seed(sets, name))) for name in sets]}
     for name, heading in DIVERSITY.items():
         means = [_overall(seeds, name) for seeds in sets.values()]
         cells = [Cell(decimals(value, 1 if name == "vendi" else 3)) for value in means]
         if any(value is not None for value in means):
             columns[heading] = mark_best(cells, lowest="↓" in heading) if comparable else cells
     return Table.by_columns("Set", [(name, describe(name)) for name in sets], columns)
+
+
+def sizes_by_seed(sets: Sets, name: str) -> list[dict[str, int]]:
+    """Return the number of sentences of every relation in each seed of a set; [] if not known."""
+    known = [of["sizes"] for seeds in sets.values() for of in seeds if of.get("sizes")]
+    labels = list(dict.fromkeys(label for sizes in known for label in sizes))
+    own = [of["sizes"] for of in sets[name] if of.get("sizes")]
+    return [{label: sizes.get(label, 0) for label in labels} for sizes in own]
+
+
+def left_out(sets: Sets) -> list[str]:
+    """Return the sets with relations that are in no mean of pairs, and the names of these."""
+    found = []
+    for name in sets:
+        seeds = sizes_by_seed(sets, name)
+        few = list(dict.fromkeys(x for sizes in seeds for x, number in sizes.items() if number < 2))
+        if few:
+            more = f" and {len(few) - _NAMED} more" if len(few) > _NAMED else ""
+            found.append(f"{name} ({', '.join(few[:_NAMED])}{more})")
+    return found
 
 
 def cosine_chart(sets: Sets) -> Chart | None:
@@ -81,6 +106,13 @@ def repetition_table(runs: Mapping[str, Run]) -> Table | None:
         if any(value is not None for value in values):
             rows.append(Row(name, [Cell(decimals(value)) for value in values], describe(name)))
     return Table(["Set", *runs], rows) if rows else None
+
+
+def _range(seeds: Sequence[Mapping[str, int]]) -> str:
+    sizes = [number for of in seeds for number in of.values()]
+    if not sizes:
+        return MISSING
+    return str(min(sizes)) if min(sizes) == max(sizes) else f"{min(sizes)} to {max(sizes)}"
 
 
 def _overall(seeds: Sequence[Mapping[str, Any]], name: str) -> float | None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice
 
-from relgen.data import Sample
-from relgen.evaluation import words
+from relgen.data import Sample, words
 from relgen.reporting.data import Run, describe, generation_of, is_part
 
 RELATIONS = 4

@@ -66,14 +66,13 @@ def what_was_done(run: Run) -> dict[str, Any]:
     whole = [arm for arm in run.arm_names if not is_part(arm)]
     ways = dict.fromkeys(generation_of(arm) for arm in whole or run.arm_names)
     scores = (one for arm in run.arms for one in run.jsons(*arm.files.get("scores", [])))
-    confusion: list[list[int]] = next(
-        (one["confusion"] for one in scores if one.get("confusion")), []
-    )
+    # not the confusion matrix, which lacks answers that name no label
+    tested = next((one["per_relation"].values() for one in scores if one.get("per_relation")), ())
     return {
         "run": run,
         "seeds": len({arm.seed for arm in run.arms}),
         "ways": [describe(way) for way in ways if way],
-        "tested": sum(map(sum, confusion)),
+        "tested": sum(of.get("support", 0) for of in tested),
     }
 
 

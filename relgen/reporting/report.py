@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from relgen import __version__
 from relgen.common import write_text
-from relgen.experiments import StageData
+from relgen.experiments import StageData, describe_shots
 from relgen.reporting import charts, comparison, diversity, examples, findings, sizes, tables
 from relgen.reporting.data import Run, load_run
 
@@ -108,6 +108,7 @@ def report_content(run: Run) -> dict[str, Any]:
         "f1_chart": _f1_chart(run, f1),
         "classifier": classifier if len(run.classifiers) > 1 else "",
         "diversity": diversity.diversity_table(sets) if sets else None,
+        "left_out": diversity.left_out(sets),
         "cosine_chart": diversity.cosine_chart(sets),
         "encoder": next((of["encoder"] for s in sets.values() for of in s if "encoder" in of), ""),
         "learning": charts.dpo_charts(run) + charts.classifier_charts(run),
@@ -124,7 +125,7 @@ def report_content(run: Run) -> dict[str, Any]:
 def _facts(run: Run) -> list[tuple[str, str]]:
     facts = [
         ("Corpus", run.corpus),
-        ("Shots per relation", str(run.results.get("shots", ""))),
+        ("Shots per relation", describe_shots(run.results)),
         ("Relations", str(len(run.data.get("labels", [])) or "")),
         ("Seeds", ", ".join(str(seed) for seed in dict.fromkeys(arm.seed for arm in run.arms))),
         ("Device", run.data.get("device", "")),

@@ -53,18 +53,18 @@ class Table(NamedTuple):
 
 def percent(value: float | None) -> str:
     """Format a fraction as a percentage with one decimal, without a sign."""
-    return MISSING if value is None else f"{100 * value:.1f}"
+    return MISSING if value is None else f"{100 * value:z.1f}"
 
 
 def decimals(value: float | None, number: int = 3) -> str:
     """Format a value with a number of decimals."""
-    return MISSING if value is None else f"{value:.{number}f}"
+    return MISSING if value is None else f"{value:z.{number}f}"
 
 
 def points(value: float) -> str:
     """Format a difference of fractions in points with its sign: `+1.5`, `-20.2`, `0.0`."""
-    shown = f"{100 * value:+.1f}"
-    return "0.0" if shown == "-0.0" else shown
+    shown = f"{100 * value:+z.1f}"
+    return "0.0" if shown == "+0.0" else shown
 
 
 def score(run: Run, arm: str, classifier: str, name: str = "micro_f1") -> Cell:

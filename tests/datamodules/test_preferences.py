@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -86,13 +87,6 @@ def test_workers_change_nothing(folder):
     assert [batch.keys for batch in helped] == alone
 
 
-def test_the_loader_leaves_the_training_random_state_alone(folder):
-    loader = prepared(folder).train_dataloader()
-    before = torch.get_rng_state()
-    list(loader)
-    assert torch.equal(before, torch.get_rng_state())
-
-
 def test_held_out_share_is_disjoint_and_not_empty(folder):
     module = prepared(folder, token_budget=1, validation_share=0.4)
     train = {key for batch in module.train_dataloader() for key in batch.keys}
@@ -126,6 +120,19 @@ def test_cut_chains_are_counted(folder):
     with pytest.warns(UserWarning, match=r"2 of 5 chains .* max_length=220: their last 3 pairs"):
         module = prepared(folder, max_length=220)
     assert sum(map(len, module.training["chosen"])) == 12
+
+
+def test_chains_are_cut_to_the_models_window(folder):
+    config = folder / "base" / "config.json"
+    content = json.loads(config.read_text())
+    config.write_text(json.dumps(content | {"max_position_embeddings": 220}))
+    said = r"2 of 5 chains are longer than the 220 positions of this model: their last 3 pairs"
+    with pytest.warns(UserWarning, match=said):
+        module = prepared(folder, max_length=1024)
+    assert sum(map(len, module.training["chosen"])) == 12
+    config.write_text(json.dumps(content | {"max_position_embeddings": 30}))
+    with pytest.raises(InputError, match="more than the 30 positions of this model"):
+        prepared(folder, max_length=1024)
 
 
 def test_what_cannot_fit_and_bad_input_name_the_remedy(folder):

@@ -24,6 +24,7 @@ from tests.tiny.samples import (
     labelled,
     sample,
     sentence,
+    tagged,
     typed_schema,
 )
 
@@ -42,6 +43,7 @@ __all__ = [
     "save_model",
     "save_writing_model",
     "sentence",
+    "tagged",
     "tokenizer",
     "tune",
     "typed_schema",

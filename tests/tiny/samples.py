@@ -6,6 +6,7 @@ import random
 
 from relgen.data.samples import Entity, Sample
 from relgen.data.schema import Relation, RelationSchema, parse_schema
+from relgen.data.tagged_text import parse
 from relgen.dpo.preference_pairs import Chain, PreferencePair
 from relgen.dpo.tokenize import ChainTokens
 
@@ -84,6 +85,11 @@ def sentence(
         Entity(tail, tail + len(tagged_tail), types[1]),
         relation,
     )
+
+
+def tagged(text: str, *, relation: str = "causes", name: str = "s") -> Sample:
+    """A sample written as `<head>…</head> … <tail>…</tail>`."""
+    return Sample(name, *parse(text), relation)
 
 
 def typed_schema() -> RelationSchema:

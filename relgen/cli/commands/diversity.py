@@ -91,10 +91,13 @@ def _print_table(result: dict[str, Any], path: str | Path, against: str | Path |
     table.add_row("mean over relations", "", *_cells(result["overall"]), style="bold")
     if against:
         table.add_row("  against", "", *_cells(result["against"]["overall"]), style="bold")
-    console = Console()
-    # piped output has no width of its own: columns must not be cut
-    Console(width=None if console.is_terminal else 160).print(table)
+    # piped output has no width of its own: columns must not be cut; labels are no markup
+    width = None if Console().is_terminal else 160
+    console = Console(width=width, markup=False, emoji=False, highlight=False)
+    console.print(table)
     console.print(f"Encoder: {result['encoder']}. ↓ lower is more diverse, ↑ higher is.")
+    if alone := [label for label, size in result["sizes"].items() if size < 2]:
+        console.print(f"The means leave out {', '.join(alone)} where a measure needs two samples.")
     drawn = {
         label: size
         for label, size in result["self_bleu_sizes"].items()
@@ -109,6 +112,6 @@ def _print_table(result: dict[str, Any], path: str | Path, against: str | Path |
 def _cells(values: dict[str, float | None]) -> list[str]:
     def shown(name: str) -> str:
         value = values[name]
-        return "–" if value is None else f"{value:.{1 if name == 'vendi' else 3}f}"
+        return "–" if value is None else f"{value:z.{1 if name == 'vendi' else 3}f}"
 
     return [shown(name) for name in _COLUMNS]

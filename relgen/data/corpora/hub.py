@@ -6,7 +6,9 @@
     tokens=token        or a list of tokens, joined by single spaces
     relation=label      a text or a class label
     head=h, tail=t      {"start", "end"}, {"pos": [start, end]} or [start, end], ends exclusive;
-                        characters of the text, or tokens when `tokens` is given
+                        characters of the text, or tokens when `tokens` is given; or, as in KLUE-RE,
+                        {"start_idx", "end_idx"} with inclusive ends; or, as in DeepKE, the mention
+                        itself, with its start in a column such as `h_offset`
     id=guid             optional
 
 A key that is not given defaults to the column of the same name.
@@ -24,7 +26,9 @@ from relgen.common import InputError
 from relgen.data.corpora.reading import ReadOptions, offsets
 from relgen.data.corpora.semeval import parse_tagged
 from relgen.data.corpora.tokens import TokenText
+from relgen.data.exports import refuse_export
 from relgen.data.samples import Entity, Sample
+from relgen.data.text import normalised
 from relgen.data.validation import RecordChecks
 
 KEYS = ("text", "tokens", "relation", "head", "tail", "id")
@@ -43,6 +47,8 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
     checks.remedy = _REMEDY
     name, split = path.as_posix(), options.split_name or "train"
     table = _load(name, split)
+    if "head" not in (options.columns or {}):
+        refuse_export(path, table.column_names)
     where = _resolve(options.columns or KNOWN.get(name, {}), table.column_names, path)
     label = table.features[where["relation"]]
     names: list[str] | None = label.names if hasattr(label, "names") else None
@@ -113,16 +119,35 @@ def _parse(
     if "head" not in where or "tail" not in where:
         text, head, tail = parse_tagged(text)
     else:
-        head, tail = (_entity(row[where[role]], role, tokens) for role in ("head", "tail"))
+        head, tail = (_entity(row, where[role], role, tokens) for role in ("head", "tail"))
+        for role, entity in (("head", head), ("tail", tail)):
+            _check_mention(row[where[role]], text[entity.start : entity.end], role)
     return Sample(key, text, head, tail, relation)
 
 
-def _entity(value: Any, role: str, tokens: TokenText | None) -> Entity:
-    kind = None
+def _entity(row: Mapping[str, Any], column: str, role: str, tokens: TokenText | None) -> Entity:
+    kind, value, first = None, row[column], row.get(f"{column}_offset")
     if isinstance(value, Mapping):
         kind = value.get("type")
-        value = value["pos"] if "pos" in value else [value.get("start"), value.get("end")]
+        if isinstance(value.get("end_idx"), int):
+            value = [value.get("start_idx"), value["end_idx"] + 1]
+        else:
+            value = value["pos"] if "pos" in value else [value.get("start"), value.get("end")]
+    elif isinstance(value, str):
+        if not isinstance(first, int):
+            problem = f"a mention alone has no place in the text, and no column {column}_offset"
+            remedy = "give offsets, or a text with <e1>…</e1> and <e2>…</e2> and no head and tail"
+            raise InputError(problem, field=role, value=value, remedy=remedy)
+        value = [first, first + len(value)]
     start, end = offsets(value, role)
     if tokens is not None:
         return tokens.entity(start, end, field=role, kind=kind)
     return Entity(start, end, kind)
+
+
+def _check_mention(value: Any, found: str, role: str) -> None:
+    """Raise InputError if a record names its mention, and another one is at its offsets."""
+    named = value.get("word") if isinstance(value, Mapping) else value
+    if isinstance(named, str) and normalised(named) != normalised(found):
+        problem = f"the characters at its offsets are '{found}'"
+        raise InputError(problem, field=role, value=named)

@@ -11,28 +11,16 @@ codes are replaced by the characters that they stand for:
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
 from relgen.common import InputError
 from relgen.data.samples import Entity
+from relgen.data.text import is_han, is_unspaced
 
 _BRACKETS = {"lrb": "(", "rrb": ")", "lsb": "[", "rsb": "]", "lcb": "{", "rcb": "}"}
 _BRACKET = re.compile(rf"-({'|'.join(_BRACKETS)})-", re.IGNORECASE)
 _ESCAPED = re.compile(r"\\([/*])")
-_UNSPACED = (
-    "CJK",
-    "IDEOGRAPHIC",
-    "FULLWIDTH",
-    "HIRAGANA",
-    "KATAKANA",
-    "THAI",
-    "LAO",
-    "KHMER",
-    "MYANMAR",
-)
-"""How the Unicode names of the characters of scripts without spaces begin."""
 _QUOTES = {"``": '"', "''": '"', "`": "'"}
 
 
@@ -44,8 +32,12 @@ def readable(token: str) -> str:
     return _ESCAPED.sub(r"\1", token)
 
 
-def _unspaced(character: str) -> bool:
-    return unicodedata.name(character, "").startswith(_UNSPACED)
+def _spaced(before: str, after: str) -> bool:
+    """Return whether a space belongs between two characters of different tokens."""
+    if is_unspaced(before) and is_unspaced(after):
+        return False
+    # 2008年
+    return not ((is_han(before) and after.isdigit()) or (before.isdigit() and is_han(after)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +53,21 @@ class TokenText:
         """Join tokens, each made `readable`; raise InputError unless they are a list of strings.
 
         White space within a token becomes a single space; an empty token adds none. Scripts that
-        put no spaces between words (Chinese, Japanese, Thai) get none.
+        put no spaces between words (Chinese, Japanese, Thai) get none. If all tokens of such a text
+        are single characters, there are only the spaces that are tokens of their own.
         """
         if not isinstance(tokens, list) or {type(token) for token in tokens} != {str}:
             raise InputError("must be a list of strings, and not empty", field=field, value=tokens)
         text, starts, ends = "", list[int](), list[int]()
+        characters = all(len(token) < 2 for token in tokens) and any(map(is_unspaced, tokens))
+        space = False
         for token in tokens:
             word = " ".join(readable(token).split())
-            spaced = text and word and not (_unspaced(text[-1]) and _unspaced(word[0]))
-            text += f" {word}" if spaced else word
+            space = (space or token.isspace()) and characters
+            if text and word and (space if characters else _spaced(text[-1], word[0])):
+                text += " "
+            space = space and not word
+            text += word
             starts.append(len(text) - len(word))
             ends.append(len(text))
         return cls(text, tuple(starts), tuple(ends))

@@ -6,14 +6,14 @@ trie, after a question, scores them all.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
+from unicodedata import normalize
 
 import torch
 from torch import Tensor
 
-from relgen.data import RelationSchema
+from relgen.data import RelationSchema, find_mentions
 
 
 class AnswerTrie(NamedTuple):
@@ -96,8 +96,8 @@ def find_label(text: str, schema: RelationSchema) -> str | None:
 
 def _within(title: str, text: str) -> bool:
     """Return true when a text contains a title as whole words."""
-    return re.search(rf"(?<!\w){re.escape(title)}(?!\w)", text, re.IGNORECASE) is not None
+    return bool(find_mentions(text.casefold(), title.casefold(), whole=True))
 
 
 def _plain(name: str) -> str:
-    return name.strip().strip(" .\"'`*“”").casefold()
+    return normalize("NFC", name.strip().strip(" .。\"'`*“”「」").casefold())

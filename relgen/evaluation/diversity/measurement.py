@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from relgen.data import Sample
+from relgen.data import Sample, words
 from relgen.evaluation.diversity import text
 from relgen.evaluation.statistics import mean
 
@@ -114,7 +114,7 @@ def _measures(
         masked = encoder.encode([text.masked(sample) for sample in block])  # (b, d)
         masked_total = masked_total + masked.sum(0, dtype=torch.float64)
     # interned: one string for all occurrences of a word
-    sentences = [[sys.intern(word) for word in text.words(sample.text)] for sample in samples]
+    sentences = [[sys.intern(word) for word in words(sample.text)] for sample in samples]
     drawn = sentences
     if size > SELF_BLEU_SENTENCES:
         drawn = rng.sample(sentences, SELF_BLEU_SENTENCES)

@@ -1,7 +1,6 @@
 """Diversity of sentences as text: distinct n-grams, self-BLEU, repeated words, phrasings.
 
-Words are normalised by `relgen.data.normalised`, without case and punctuation. Measures that are
-not defined for so few sentences are None.
+Words are those of `relgen.data.words`. Measures that are not defined for so few sentences are None.
 """
 
 from __future__ import annotations
@@ -29,11 +28,6 @@ _FUNCTION_WORDS = (
     "without would you your yours yourself yourselves"
 )
 FUNCTION_WORDS = frozenset(_FUNCTION_WORDS.split())
-
-
-def words(text: str) -> list[str]:
-    """Return the words of a sentence, in lower case and without punctuation."""
-    return normalised(text).split()
 
 
 def masked(sample: Sample) -> str:

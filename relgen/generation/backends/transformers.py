@@ -20,11 +20,11 @@ from transformers import PreTrainedTokenizerBase
 
 from relgen.generation.backends.base import Draft, DraftRequest, Finish, line_logprobs
 from relgen.generation.backends.cache import RaggedCache
-from relgen.generation.backends.context_window import check_fits, context_window
 from relgen.generation.backends.draft_cache import DraftCache, shares_prompts
 from relgen.generation.backends.sampling import choose_tokens
 from relgen.generation.grammar.llguidance import DraftGrammar, GrammarCompiler, stack_allowed
 from relgen.generation.settings import GenerationSettings
+from relgen.models import check_fits, context_window
 from relgen.prompting import Prompt, encode, shared_length
 
 _REMEDY = {
@@ -104,8 +104,9 @@ class TransformersBackend:
                 most,
                 self._window,
                 model=self._settings.model,
-                remedy=f"{_REMEDY[self._settings.mode]}, or lower `max_new_tokens` ({most}); this "
-                "starts a new generation, and the samples of this one stay in its journal",
+                remedy=f"{_REMEDY[self._settings.mode]}, lower `max_new_tokens` ({most}), or use a "
+                "model with more positions; this starts a new generation, and the samples of this "
+                "one stay in its journal",
             )
             if row.number < len(self._cache.lengths):
                 self._cache.lengths[row.number] = sum(map(len, row.ids[:kept]))

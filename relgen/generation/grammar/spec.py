@@ -22,11 +22,15 @@ from relgen.prompting import UNTYPED
 class Alphabet(NamedTuple):
     """Character classes of an engine's regular expressions.
 
-    `alnum` is a letter or a digit, `free` any character outside of tags, `line` any character of a
-    line; `solid` and `solid_line` are the latter two without the space.
+    `alnum` is a letter or a digit, and `inside` one of these or a combining mark. `begin` and `end`
+    may be the first and the last character of an entity. `free` is any character outside of tags,
+    `line` any character of a line; `solid` and `solid_line` are the latter two without the space.
     """
 
     alnum: str
+    inside: str
+    begin: str
+    end: str
     free: str
     solid: str
     line: str
@@ -36,13 +40,20 @@ class Alphabet(NamedTuple):
 # no complement with bounded repeats of words ("not </head>"): that overflows llguidance's lexer
 UNICODE = Alphabet(
     alnum=r"[\p{L}\p{N}]",
+    inside=r"[\p{L}\p{N}\p{M}]",
+    begin=r"([^<>\s\p{Cc}\p{M}\p{Pe}\p{Terminal_Punctuation}]|[.])",
+    end=r"([^<>\s\p{Cc}\p{Ps}\p{Terminal_Punctuation}]|[.!?\p{Sentence_Terminal}])",
     free=r"[^<>\p{Cc}]",
     solid=r"[^<>\s\p{Cc}]",
     line=r"[^\p{Cc}]",
     solid_line=r"[^\s\p{Cc}]",
 )
+_LETTER = r"""[^ !"#$%&'()*+,./:;<=>?@\[\\\]^_`{|}~\t\n\r-]"""
 PORTABLE = Alphabet(
-    alnum=r"""[^ !"#$%&'()*+,./:;<=>?@\[\\\]^_`{|}~\t\n\r-]""",
+    alnum=_LETTER,
+    inside=_LETTER,
+    begin=r"[^<>,:;!?)}\]\t\n\r ]",
+    end=r"[^<>,:;({\[\t\n\r ]",
     free=r"[^<>\t\n\r]",
     solid=r"[^<>\t\n\r ]",
     line=r"[^\t\n\r]",
@@ -58,6 +69,7 @@ _REGEX_TOKEN = re.compile(
 _IN_NUMBER = "[0-9][.,:][0-9]"
 _POSSESSIVE = "('s|’s)?"
 _SUFFIX = f"{_POSSESSIVE}[,;:]?"
+_STOP = "[.!?।؟۔]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,20 +114,22 @@ class GrammarSpec:
         most, word = self.max_context_words, _word(of)
         first = f"({word} ){{0,{most}}}"
         middle = f"{_SUFFIX}( |-|( {word}){{1,{most}}} )"
-        last = f"({_POSSESSIVE}|{_SUFFIX}( {word}){{0,{most - 1}}} {_last_word(of)})[.!?]"
+        last = f"({_POSSESSIVE}|{_SUFFIX}( {word}){{0,{most - 1}}} {_last_word(of)}){_STOP}"
         return first, middle, last
 
     def _entity(self, of: Alphabet) -> str:
         """Return an expression for an entity's mention."""
         if self.one_sentence:
             begin = f"({of.alnum}|[$€£#@&]|{_IN_NUMBER})"
-            inside = f"({of.alnum}|['’&%+/-]|{_IN_NUMBER})"
+            inside = f"({of.inside}|['’&%+/-]|{_IN_NUMBER})"
             rest = min(self.max_entity_chars, 25) - 1
             word = f"({begin}{inside}{{0,{rest}}}|({of.alnum}{{1,3}}[.]){{1,4}})"
             return f"({word} ){{0,{self.max_entity_words - 1}}}{word}"
-        inner = max(self.max_entity_chars - 2, 0)
-        begin, end = f"({of.alnum}|[$€£#@])", f"""({of.alnum}|[.!?)%'"”’+])"""
-        return f"{of.alnum}|{begin}{of.free}{{0,{inner}}}{end}"
+        # signs and brackets may come first, as in `(R)-warfarin`, if a letter or a digit follows
+        first = min(4, max(self.max_entity_chars - 2, 0))
+        signs = f"({of.begin}{of.solid}{{0,{first - 1}}})?" if first else ""
+        inner = max(self.max_entity_chars - first - 2, 0)
+        return f"{signs}{of.alnum}({of.free}{{0,{inner}}}{of.end})?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +153,7 @@ class FieldsSpec(GrammarSpec):
     def _context(self, of: Alphabet) -> str:
         if self.one_sentence:
             most = 3 * self.max_context_words + 2 * self.max_entity_words
-            return f"({_word(of)} ){{1,{most}}}{_last_word(of)}[.!?]"
+            return f"({_word(of)} ){{1,{most}}}{_last_word(of)}{_STOP}"
         most = 3 * self.max_context_chars + 2 * self.max_entity_chars
         return f"{of.solid_line}{of.line}{{1,{most}}}"
 
@@ -180,7 +194,7 @@ def _last_word(of: Alphabet) -> str:
     # Ordinary words: a full stop only between digits, no quotation mark before a tag. Otherwise a
     # small model that must not end before both entities would start a second sentence.
     begin = f"({of.alnum}|[$€£]|{_IN_NUMBER})"
-    inside = f"({of.alnum}|['’%&/-]|{_IN_NUMBER})"
+    inside = f"({of.inside}|['’%&/-]|{_IN_NUMBER})"
     return f"""["“‘(]?{begin}{inside}{{0,22}}["”)]?"""
 
 

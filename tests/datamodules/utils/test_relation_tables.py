@@ -15,7 +15,10 @@ from tests.tiny.encoders import SCHEMA, samples
 def test_scores_are_what_a_sample_is_trained_towards(files):
     labels = SCHEMA.labels
     scores = {labels[0]: 0.25, labels[-1]: 0.25}
-    written = [replace(one, scores=scores) for one in samples(3, source="generated", skip=12)]
+    written = [
+        replace(one, scores=scores, relation=labels[0])
+        for one in samples(3, source="generated", skip=12)
+    ]
     write_samples(files / "generated.jsonl", written)
     data = made(files, give=("human", "generated"), order="side_by_side")
     batch = next(iter(data.train_dataloader()))
@@ -25,6 +28,26 @@ def test_scores_are_what_a_sample_is_trained_towards(files):
         assert target.tolist() == (expected if generated else [0.0] * len(labels))
     certain = made(files, give=("human",))
     assert next(iter(certain.train_dataloader())).targets.shape == (6, 0)
+
+
+def test_a_relation_that_a_person_set_outweighs_the_scores(files, caplog):
+    first, second, *_ = SCHEMA.labels
+    scores = {first: 0.9, second: 0.1}
+    kept, changed = (
+        replace(one, scores=scores, relation=label)
+        for one, label in zip(samples(2, source="generated"), (first, second), strict=True)
+    )
+    write_samples(files / "generated.jsonl", [kept, changed])
+    data = made(files, give=("generated",), mix="pure", batch_size=2)
+    batch = next(iter(data.train_dataloader()))
+    targets = dict(zip(batch.ids, batch.targets.tolist(), strict=True))
+    assert targets[kept.id][:2] == pytest.approx([0.9, 0.1])
+    assert targets[changed.id] == [0.0] * len(SCHEMA)
+    said = [r.getMessage() for r in caplog.records if "have a relation" in r.getMessage()]
+    assert said == [
+        f"1 of 2 samples of {files / 'generated.jsonl'} have a relation that is not the most "
+        "probable one of their `scores`: they are trained on that relation alone"
+    ]
 
 
 def test_a_batch(files):

@@ -114,7 +114,7 @@ def test_a_run_from_the_beginning_drops_the_old_curves(folder: Path) -> None:
     cli.run(dpo(folder, "--trainer.max_epochs", "1", "--force"))
     (second,) = (folder / "dpo/tensorboard").glob("events.*")
     assert first != second
-    cli.run(dpo(folder, "--trainer.max_epochs", "2", "--resume"))
+    cli.run(dpo(folder, "--trainer.max_epochs", "2", "--ckpt_path", "last"))
     assert len(list((folder / "dpo/tensorboard").glob("events.*"))) == 2
 
 

@@ -18,3 +18,11 @@ def test_means_over_uneven_batches_and_kinds():
     assert got["rewards/margins/near_copy"] == 2.5
     assert math.isnan(got["rewards/margins/exact_copy"])
     assert means.state_dict() == {}
+
+
+def test_an_infinite_margin_of_one_kind_leaves_the_others_alone():
+    means = PairMetrics()
+    margins = torch.tensor([math.inf, 2.0])
+    means.add(dict.fromkeys(PAIR_METRICS, margins), torch.tensor([0, 1]))
+    assert means["rewards/margins/wrong_label"].compute() == math.inf
+    assert means["rewards/margins/near_copy"].compute() == 2.0

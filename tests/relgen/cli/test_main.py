@@ -6,6 +6,7 @@ import errno
 import io
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -120,13 +121,49 @@ def test_interruption_has_its_own_code(
     assert "run the same command again to continue" in capsys.readouterr().err
 
 
-def test_unexpected_errors_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unexpected_errors_are_one_line_and_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(arguments: list[str]) -> None:
-        raise RuntimeError("a bug")
+        raise RuntimeError("a bug\nof two lines")
 
     monkeypatch.setattr(cli, "run", broken)
-    with pytest.raises(RuntimeError, match="a bug"):
-        cli.main(["run"])
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert cli.main(["run", "x"]) == 1
+    (file,) = tmp_path.iterdir()
+    assert capsys.readouterr().err == (
+        f"RuntimeError: a bug of two lines; this was not expected: {file} holds the details for a "
+        "report\n"
+    )
+    text = file.read_text(encoding="utf-8")
+    assert text.startswith(f"relgen {__version__}, Python ")
+    assert "\nrelgen run x\n" in text
+    assert text.endswith("RuntimeError: a bug\nof two lines\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: …"), "out of memory; use a "),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "out of memory; use a "),
+        (MemoryError(), "out of memory; use a smaller model"),
+        (RuntimeError("PytorchStreamWriter failed writing file"), "no space left on the device"),
+        (ModuleNotFoundError("No module named 'x'"), "imported (No module named 'x'); install it"),
+        (RuntimeError("CUDA error: device-side assert"), "the GPU cannot be used (RuntimeError: C"),
+        (PermissionError(errno.EACCES, "Permission denied", "a"), "a: Permission denied; choose"),
+    ],
+)
+def test_known_errors_of_libraries_are_one_line(
+    error: Exception,
+    line: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(arguments: list[str]) -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "run", broken)
+    assert line in failed(capsys, "run")
 
 
 def test_a_terminal_without_all_letters(monkeypatch: pytest.MonkeyPatch) -> None:

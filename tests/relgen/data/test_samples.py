@@ -1,7 +1,6 @@
 """Samples files: round trips, what a malformed line says, bad records left out."""
 
 import json
-import sys
 from dataclasses import replace
 
 import pytest
@@ -13,7 +12,6 @@ from relgen.data.samples import (
     check_samples,
     checked_samples,
     iter_samples,
-    normalised,
     read_samples,
     write_samples,
 )
@@ -206,27 +204,9 @@ def test_latin_1_names_the_line_and_the_remedy(tmp_path):
         read_samples(path)
 
 
-@pytest.mark.parametrize(
-    ("a", "b", "same"),
-    [
-        ("Ann lives in Bern.", "ANN lives  in bern", True),
-        ("Straße, 5", "strasse 5!", True),
-        ("Ann lives in Bern.", "Ann lived in Bern.", False),
-    ],
-)
-def test_normalised(a, b, same):
-    assert (normalised(a) == normalised(b)) is same
-
-
 def test_with_relation_changes_the_label_only():
     sample = Sample.from_json(ROW)
     assert sample.with_relation("none").to_json() == {**ROW, "relation": "none"}
-
-
-def test_normalised_keeps_what_is_alphanumeric_of_all_of_unicode():
-    everything = "".join(map(chr, [*range(0xD800), *range(0xE000, sys.maxunicode + 1)]))
-    kept = "".join(c if c.isalnum() else " " for c in everything.casefold())
-    assert normalised(everything) == " ".join(kept.split())
 
 
 def test_an_exchanged_sample_is_the_same_sentence_the_other_way_round():

@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from relgen.common.errors import InputError
-from relgen.data.samples import Entity, Sample, normalised
+from relgen.data.samples import Entity, Sample
 from relgen.data.schema import parse_schema
 from relgen.data.splits import split
+from relgen.data.text import normalised
 
 SCHEMA = parse_schema(
     {
@@ -132,8 +133,12 @@ def test_a_relation_is_not_given_the_same_sentence_twice():
     pool = [_sample("a", n, f"Ann met Bob {n % 5}.") for n in range(50)]
     result = split(pool, shots=5, seed=1)
     assert len({sample.text for sample in result.train}) == 5
-    with pytest.raises(InputError, match="has 5 usable samples"):
+    with pytest.raises(InputError, match="has 5 usable samples") as caught:
         split(pool, shots=6, seed=1)
+    assert "(a has 50 samples of 5 sentences: a sentence counts once for a relation)" in str(
+        caught.value
+    )
+    assert "give samples of other sentences" in str(caught.value)
 
 
 def test_excluded_sentences_are_in_neither_part():
@@ -142,7 +147,9 @@ def test_excluded_sentences_are_in_neither_part():
     result = split(POOL, shots=3, seed=1, exclude=same_text)
     assert all(int(sample.id[2:]) >= 15 for sample in result.train + result.dev)
     assert (len(result.train), len(result.dev)) == (9, 6)
-    assert result.warnings == []
+    assert result.warnings == [
+        "45 samples left out: their sentences are among the excluded samples"
+    ]
 
 
 def test_excluded_ids_are_in_neither_part_and_counted():
@@ -150,7 +157,7 @@ def test_excluded_ids_are_in_neither_part_and_counted():
     same_id = [replace(s, text=f"quite another sentence {s.id}") for s in held_out]
     result = split(POOL, shots=3, seed=1, exclude=same_id)
     assert all(int(sample.id[2:]) >= 15 for sample in result.train + result.dev)
-    assert result.warnings == ["45 samples skipped: they have ids of excluded samples"]
+    assert result.warnings == ["45 samples left out: their ids are among the excluded samples"]
 
 
 def test_dev_from_samples_of_its_own():
@@ -158,4 +165,24 @@ def test_dev_from_samples_of_its_own():
     result = split(POOL, shots=15, seed=1, dev_samples=dev)
     chosen = set(_ids(result.train))
     assert _ids(result.dev) == sorted(set(_ids(dev)) - chosen)
+    left_out = len(set(_ids(dev)) & chosen)
+    assert left_out == 6
+    assert result.warnings == [
+        "6 development samples left out: their ids are in the training set already"
+    ]
     assert len(split(POOL, shots=5, seed=1, dev="K", dev_samples=dev).dev) == 15
+
+
+def test_no_sample_is_left_out_without_a_word():
+    repeated = [_sample("a", 100 + n, "ANN met BOB!") for n in range(6)]
+    result = split([*POOL, *repeated], shots=20, seed=1)
+    said = [int(text.split()[0]) for text in result.warnings if "their sentences are in" in text]
+    assert len(result.train) + len(result.dev) + sum(said) == 66
+    dev = [_sample("a", number, f"Cem saw Dan {number}.") for number in range(200, 203)]
+    excluded = [dev[0], replace(dev[1], id="other")]
+    result = split(POOL, shots=20, seed=1, dev_samples=dev, exclude=excluded)
+    assert _ids(result.dev) == ["a-202"]
+    assert result.warnings == [
+        "1 development samples left out: their ids are among the excluded samples",
+        "1 development samples left out: their sentences are among the excluded samples",
+    ]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from relgen.common.errors import CombinedInputError, InputError
-from relgen.data.samples import Entity, Sample, normalised
+from relgen.data.samples import Entity, Sample
 from relgen.data.schema import Relation, RelationSchema
+from relgen.data.text import normalised
 from relgen.dpo.preference_pairs import build_chains, read_chains, write_chains
 
 SCHEMA = RelationSchema(
@@ -158,6 +160,31 @@ def test_wrong_labels_of_a_single_relation_are_refused_for_what_they_are():
     alone = [sample for sample in samples() if sample.relation == samples()[0].relation]
     with pytest.raises(InputError, match="needs samples of another relation"):
         build_chains(alone, SCHEMA, seed=1, shares={"wrong_label": 1})
+
+
+def test_a_wrong_label_is_never_one_of_the_sentence():
+    """Where sentences have several relations, one under another label may belong to the target."""
+    both = [s.with_relation("caused") for s in samples() if s.relation == "cause"]
+    pool = [replace(s, id=f"both-{s.id}") for s in both] + samples()
+    options = {"shares": {"wrong_label": 1}, "chains_per_relation": 10}
+    for chain in build_chains(pool, SCHEMA, seed=1, **options):
+        own = {s.text for s in pool if s.relation == chain.relation}
+        assert not own & {pair.rejected.text for pair in chain.pairs}
+    alone = [s for s in pool if s.relation in ("cause", "caused") and "storm" in s.text]
+    with pytest.raises(InputError, match="another relation that do not have this one as well"):
+        build_chains(alone, SCHEMA, seed=1, **options)
+
+
+def test_chains_of_a_seed_stay_what_they_are():
+    pairs = build_chains(samples(), SCHEMA, seed=1)[0].pairs
+    assert [(pair.kind, pair.rejected.text) for pair in pairs] == [
+        ("exact_copy", "The storm brought about the flood near glphacause village."),
+        ("wrong_label", "The engine belongs within a vehicle made by glphapart factory."),
+        ("wrong_label", "The singer walked quickly towards his alphaother house."),
+        ("near_copy", "The fever brought about the factory near glphacause body."),
+        ("near_copy", "The fever body about the flood near dlphacause house."),
+        ("exact_copy", "The storm brought about the flood near glphacause village."),
+    ]
 
 
 def test_file_round_trip(tmp_path):

@@ -58,9 +58,16 @@ def test_a_label_that_never_occurs_counts_as_zero_in_the_mean():
 
 def test_a_wrong_direction_is_an_error():
     right, wrong = "R0(e1,e2)", "R0(e2,e1)"
-    # R0: 1 hit, 3 predicted, 2 gold: P 1/3, R 1/2, F1 0.4; the other eight relations 0
+    # R0: 1 hit, 3 predicted, 2 gold: P 1/3, R 1/2, F1 0.4; no other relation is in the key
     scores = score_labels([right, wrong, right], [right, right, "Other"], semeval())
-    assert scores.official_f1 == pytest.approx(0.4 / 9)
+    assert scores.official_f1 == pytest.approx(0.4)
+
+
+def test_the_official_score_is_the_mean_over_the_relations_in_the_key():
+    gold = ["R0(e1,e2)", "R1(e2,e1)", "Other"]
+    predicted = ["R0(e1,e2)", "R2(e1,e2)", "R3(e1,e2)"]
+    assert score_labels(predicted, gold, semeval()).official_f1 == pytest.approx(0.5)
+    assert score_labels(["R3(e1,e2)"], ["Other"], semeval()).official_f1 == 0.0
 
 
 def test_the_official_score_follows_its_definition():

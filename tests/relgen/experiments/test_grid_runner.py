@@ -37,6 +37,7 @@ def test_a_dry_run_prints_every_cell(grid: Path, tmp_path: Path, capsys) -> None
     assert cli.main(["run", str(grid), "--out", out, "--dry-run"]) == 0
     said = capsys.readouterr().out
     assert said.index("## everyday-k1") < said.index("--shots 1") < said.index("## everyday-k2")
+    assert said.endswith(f"# report of all cells, once each has results\nrelgen report {out}\n")
     assert cli.main(["run", str(grid), "--out", out, "--dry-run", "--cell", "everyday-k2"]) == 0
     assert "--shots 1 " not in capsys.readouterr().out
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from relgen.common.errors import InputError
+from relgen.common.errors import InputError, Terminated
 from relgen.common.files import read_json, try_lock
 from relgen.experiments import runner
 from relgen.experiments.config import Experiment
@@ -138,6 +138,24 @@ def test_dry_run_prints_what_a_person_could_type(
     assert not out.exists()
 
 
+def test_dry_run_says_what_may_run_again(
+    experiment: Experiment,
+    tmp_path: Path,
+    commands: FakeCommands,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "run"
+    do(commands, experiment, out)
+    capsys.readouterr()
+    print_plan(plan(experiment, out), out, run_options(force=["seed1/chains-a"]))
+    lines = capsys.readouterr().out.splitlines()
+    states = dict(line[2:].split(" ", 1) for line in lines if line.startswith("# seed"))
+    assert states["seed1/split"] == states["seed1/dpo-b"] == "(done)"
+    assert states["seed1/chains-a"] == "(to do)"
+    assert states["seed1/dpo-a"] == "(done; again if its inputs change)"
+    assert states["seed1/test-obo_dpo_mix"] == "(done; again if its inputs change)"
+
+
 def test_an_unfinished_stage_does_not_go_on_with_other_inputs(
     experiment: Experiment, tmp_path: Path, commands: FakeCommands
 ) -> None:
@@ -160,11 +178,10 @@ def test_an_unfinished_stage_does_not_go_on_with_other_inputs(
 
 def test_a_stage_that_leaves_early_is_not_done(experiment: Experiment, tmp_path: Path) -> None:
     def terminated(command: Sequence[str]) -> None:
-        raise SystemExit(143)
+        raise Terminated
 
-    with pytest.raises(SystemExit) as caught:
+    with pytest.raises(Terminated):
         do(terminated, experiment, tmp_path / "run")
-    assert caught.value.code == 143
 
     def left(command: Sequence[str]) -> None:
         raise SystemExit

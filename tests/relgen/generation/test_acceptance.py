@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-import random
-
 import pytest
 
 from relgen.data.samples import Sample
-from relgen.generation import acceptance
-from relgen.generation.acceptance import (
-    CHECKS,
-    DraftContext,
-    OverlapIndex,
-    Pool,
-    context_words,
-    jaccard,
-    judge,
-    word_set,
-)
+from relgen.generation.acceptance import CHECKS, DraftContext, Pool, judge
 from relgen.generation.backends.base import Finish
 from relgen.generation.settings import GenerationSettings
 from tests import tiny
@@ -134,67 +122,3 @@ def test_an_outside_scorer_is_one_more_check() -> None:
     checks = [*CHECKS, refuse_oak]
     raw = "He built the <head>sloop</head> from seasoned <tail>oak</tail>."
     assert judge(raw, "stop", context, checks) == "classifier_disagrees"
-
-
-def test_context_words_leave_the_entities_out() -> None:
-    sample = tiny.sentence("Old Rain", " brought: a ", "flood", before="The ", after=", a FLOOD!")
-    assert context_words(sample) == {"the", "brought", "a", "flood"}
-    assert word_set(sample.text) == {"the", "old", "rain", "brought", "a", "flood"}
-
-
-def test_jaccard() -> None:
-    assert jaccard(frozenset("abc"), frozenset("bcd")) == 0.5
-    assert jaccard(frozenset(), frozenset()) == 1.0
-    assert jaccard(frozenset(), frozenset("a")) == 0.0
-
-
-@pytest.mark.parametrize("threshold", [0.3, 0.5, 0.7, 1.0])
-def test_index_finds_what_comparing_with_everything_finds(threshold: float) -> None:
-    rng = random.Random(1)
-    alphabet = [letter * length for letter in "abcdef" for length in (1, 2, 3)]
-    sets = [frozenset(rng.sample(alphabet, rng.randint(0, 10))) for _ in range(60)]
-    index, found = OverlapIndex(threshold, sets[:30]), []
-    for query in sets[30:]:
-        near = any(jaccard(query, entry) >= threshold for entry in sets[:30])
-        assert index.has_near(query) == near
-        found.append(near)
-    assert True in found
-
-
-def test_threshold_is_met_exactly() -> None:
-    ten = frozenset("abcdefghij")
-    assert OverlapIndex(0.7, [ten]).has_near(frozenset("abcdefg"))
-    assert not OverlapIndex(0.71, [ten]).has_near(frozenset("abcdefg"))
-
-
-@pytest.mark.parametrize("threshold", [0.2, 0.5, 0.7, 0.9, 1.0])
-def test_a_growing_index_finds_what_comparing_with_everything_finds(threshold: float) -> None:
-    rng = random.Random(2)
-    alphabet = [letter * length for letter in "abcdef" for length in (1, 2)]
-    index, sets, found = OverlapIndex(threshold), [], []
-    for _ in range(400):
-        entry = frozenset(rng.sample(alphabet, rng.randint(0, 9)))
-        near = any(jaccard(entry, other) >= threshold for other in sets)
-        assert index.has_near(entry) == near
-        found.append(near)
-        sets.append(entry)
-        index.add(entry)
-    assert {True, False} <= set(found)
-
-
-def test_most_sets_are_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
-    rng = random.Random(3)
-    vocabulary = [f"{'x' * (number % 5)}{number}" for number in range(300)]
-    sets = [frozenset(rng.sample(vocabulary, 15)) for _ in range(2_100)]
-    index, compared = OverlapIndex(0.7, sets[:2_000]), []
-    monkeypatch.setattr(
-        acceptance, "jaccard", lambda *pair: compared.append(pair) or jaccard(*pair)
-    )
-    assert not any(index.has_near(query) for query in sets[2_000:])
-    assert len(compared) < 100 * 2_000 / 20
-
-
-def test_many_copies_are_no_trouble() -> None:
-    index = OverlapIndex(0.7, [frozenset("abcdefghijklmnop")] * 300)
-    assert index.has_near(frozenset("abcdefghijklmnoq"))
-    assert not index.has_near(frozenset("abcdefgh"))

@@ -99,3 +99,16 @@ def test_an_exchanged_sample_has_the_same_slots_in_another_order() -> None:
 
     assert len(slots(SHORT)) == len(EXCHANGED)
     assert slots(exchanged) == [slots(SHORT)[slot] for slot in EXCHANGED]
+
+
+def test_a_sentence_beyond_the_models_window_is_refused_by_name(reader: StateReader) -> None:
+    text = "Ann lives in Bern" + " and Bern" * 30 + "."
+    long = Sample("far", text, Entity(0, 3), Entity(13, 17), "x")
+    reader.check_lengths([SHORT, LONG, long])
+    window, reader._window = reader._window, 100
+    try:
+        reader.check_lengths([SHORT, LONG])
+        with pytest.raises(InputError, match=r"sentence 'far' needs 1\d\d tokens .*the 100 pos"):
+            reader.check_lengths([SHORT, long])
+    finally:
+        reader._window = window

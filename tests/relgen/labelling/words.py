@@ -26,6 +26,9 @@ class Words:
         self.read_samples = 0
         self.stop_after = stop_after
 
+    def check_lengths(self, samples: Sequence[Sample]) -> None:
+        """Take sentences of any length."""
+
     def read(self, samples: Sequence[Sample]) -> torch.Tensor:
         if self.stop_after is not None and self.read_samples >= self.stop_after:
             raise KeyboardInterrupt

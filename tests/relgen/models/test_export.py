@@ -87,3 +87,11 @@ def test_another_base_model_is_refused(
     assert main(line) == 2
     assert "made for another base model" in capsys.readouterr().err
     assert not (tmp_path / "x").exists()
+
+
+def test_a_base_model_that_has_moved(adapter: Path, base: Path, tmp_path: Path) -> None:
+    base.rename(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match=r"names cannot be loaded .*give the base model with --m"):
+        export_merged(adapter, tmp_path / "out")
+    export_merged(adapter, tmp_path / "out", model=str(tmp_path / "elsewhere"))
+    assert (tmp_path / "out" / "config.json").is_file()

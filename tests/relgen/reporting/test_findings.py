@@ -92,3 +92,12 @@ def test_what_was_done(tmp_path: Path) -> None:
         "relation in each of 2 ways: one by one, after DPO; all at once. The classifier "
         "entity_marker was trained on each arm's sentences and tested on 2,717 test sentences.\n"
     ) in markdown
+
+
+def test_relations_with_fewer_shots_are_named(tmp_path: Path) -> None:
+    folder = make_run(tmp_path)
+    results = read_json(folder / "results.json") | {"fewer_shots": {"Other": 4, "Cause": 2}}
+    write_json(folder / "results.json", results)
+    markdown = write_report(folder)[1].read_text(encoding="utf-8")
+    assert "- Shots per relation: 8 (Other 4, Cause 2)\n" in markdown
+    assert "relations were drawn (fewer for Other, Cause, which have no more), once" in markdown

@@ -6,7 +6,8 @@ from relgen import __version__
 from relgen.common.errors import InputError
 from relgen.common.files import content_hash, read_json
 from relgen.data.corpora.everyday import read_split
-from relgen.data.samples import normalised, read_samples, write_samples
+from relgen.data.samples import read_samples, write_samples
+from relgen.data.text import normalised
 from tests.relgen.cli.commands.data_command import run
 
 

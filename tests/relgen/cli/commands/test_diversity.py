@@ -48,6 +48,11 @@ def _run(*arguments: str | Path) -> None:
     main.run(["diversity", *map(str, arguments)])
 
 
+def test_labels_are_no_markup(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _run(_write(tmp_path / "g.jsonl", "[bold]a[/bold] :smile: [/]", 3))
+    assert "[bold]a[/bold] :smile: [/]" in " ".join(capsys.readouterr().out.split())
+
+
 def test_json_of_one_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _run(_write(tmp_path / "g.jsonl", "r", 3), "--json", "--out", tmp_path / "d.json")
     printed = capsys.readouterr()

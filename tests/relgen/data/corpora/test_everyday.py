@@ -6,8 +6,8 @@ from itertools import chain
 import pytest
 
 from relgen.data.corpora.everyday import DATA_CARD, SPLITS, read_split
-from relgen.data.samples import normalised
 from relgen.data.schema import load_schema
+from relgen.data.text import normalised
 
 SCHEMA = load_schema("everyday")
 SAMPLES = {name: read_split(name) for name in SPLITS}

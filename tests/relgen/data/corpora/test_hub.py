@@ -110,3 +110,37 @@ def test_labels_of_a_table_that_look_like_missing_values(tmp_path):
     (tmp_path / "t.csv").write_text("\n".join(["text,relation", *rows]), encoding="utf-8")
     samples = read(tmp_path / "t.csv")
     assert [sample.relation for sample in samples] == labels
+
+
+def test_klue_has_inclusive_ends_and_deepke_columns_of_starts(tmp_path):
+    text = "김민수는 한빛소프트를 설립했다."
+    head, tail = ("한빛소프트", 5, 9), ("김민수", 0, 2)
+    keys = ("word", "start_idx", "end_idx")
+    row = {"text": text, "relation": "r"}
+    klue = row | {
+        role: dict(zip(keys, m, strict=True)) for role, m in (("head", head), ("tail", tail))
+    }
+    (sample,) = read(_parquet(tmp_path, [klue]))
+    assert (sample.head, sample.tail) == (Entity(5, 10), Entity(0, 3))
+    path = tmp_path / "deepke.csv"
+    path.write_text(
+        f"text,relation,h,h_offset,t,t_offset\n{text},r,한빛소프트,5,김민수,0\n", "utf-8"
+    )
+    (sample,) = read(path, columns={"head": "h", "tail": "t"})
+    assert (sample.head, sample.tail) == (Entity(5, 10), Entity(0, 3))
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("5,김민수,1", "field 'tail': the characters at its offsets are '민수는' (got '김민수')"),
+        ("x,김민수,0", "a mention alone has no place in the text, and no column head_offset"),
+    ],
+)
+def test_mentions_and_offsets_that_disagree(row, message, tmp_path):
+    path = tmp_path / "deepke.csv"
+    columns = "text,relation,head,head_offset,tail,tail_offset"
+    path.write_text(f"{columns}\n김민수는 한빛소프트를 설립했다.,r,한빛소프트,{row}\n", "utf-8")
+    with pytest.raises(InputError) as caught:
+        list(read(path))
+    assert message in str(caught.value)

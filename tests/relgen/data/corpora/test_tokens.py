@@ -64,3 +64,26 @@ def test_an_empty_mention_and_one_out_of_range_are_refused():
         with pytest.raises(InputError, match=r"field 'h': token offsets .* <= 2") as caught:
             tokens.entity(*span, field="h")
         assert str(span) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "text"),
+    [
+        ("王明|于|2008|年|去|上海|。", "王明于2008年去上海。"),
+        ("彼|は|ホテル|に|いる|。", "彼はホテルにいる。"),
+        ("เขา|อยู่|ที่|กรุงเทพ", "เขาอยู่ที่กรุงเทพ"),
+        ("그는|서울에|산다|.", "그는 서울에 산다 ."),
+        ("वह|दिल्ली|में|है|।", "वह दिल्ली में है ।"),
+        ("他|用|Python|写", "他用 Python 写"),
+        # single characters are the text as it was
+        ("他|1|9|9|8|年|学|C|+|+|(|略|)|。", "他1998年学C++(略)。"),
+        ("用| |N|e|w| | |Y|o|r|k|的|歌", "用 New York的歌"),
+        # letters of a script with spaces are words
+        ("A|b|C", "A b C"),
+    ],
+)
+def test_spaces_are_those_of_the_script(tokens: str, text: str) -> None:
+    joined = TokenText.join(tokens.split("|"), "token")
+    assert joined.text == text
+    found = [joined.text[a:b] for a, b in zip(joined.starts, joined.ends, strict=True)]
+    assert found == [token.strip() for token in tokens.split("|")]

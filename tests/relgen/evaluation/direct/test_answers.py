@@ -85,6 +85,22 @@ def test_a_relation_is_named_by_its_title() -> None:
     assert find_label("P177", schema) is None
 
 
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("夫妻。", "夫妻"),
+        ("「师生」", "师生"),
+        ("头实体和尾实体是夫妻关系。", "夫妻"),
+        ("不是夫妻，也不是师生", None),
+        ("그들은 부부입니다.", "부부"),
+        ("fiance\u0301", "fianc\u00e9"),
+    ],
+)
+def test_free_answers_in_other_scripts(text: str, label: str | None) -> None:
+    relations = [Relation(name, "x") for name in ("夫妻", "师生", "부부", "fianc\u00e9")]
+    assert find_label(text, RelationSchema("s", tuple(relations))) == label
+
+
 def test_a_title_within_a_longer_one_is_not_named() -> None:
     relations = (Relation("a", "x", title="part of"), Relation("b", "y", title="not part of"))
     schema = RelationSchema("s", relations)

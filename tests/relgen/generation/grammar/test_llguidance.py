@@ -107,6 +107,59 @@ def test_one_sentence_is_stricter(text: str) -> None:
     assert not takes(SENTENCE, text)
 
 
+@pytest.mark.parametrize(
+    "mention",
+    [
+        *("मोहन", "দিল্লি", "เชียงใหม่", "القاهرةُ", "שָׁלוֹם", "東京", "e\u0301te\u0301"),
+        *(
+            "(R)-warfarin",
+            "(\u2212)-menthol",
+            "C#",
+            "C++",
+            "A-",
+            "5-HT\u2083",
+            ".NET",
+            "$5",
+            "5 %",
+            "AT&T",
+        ),
+        *(
+            "«Ленин»",
+            "„Haus“",
+            "¿Quién?",
+            "'s-Hertogenbosch",
+            "Yahoo!",
+            "[2H]5",
+            "中国。",
+            "x" * 60,
+        ),
+    ],
+)
+def test_entities_of_any_script(mention: str) -> None:
+    assert takes(GrammarSpec(), f"<head>{mention}</head> and <tail>{mention}</tail>.")
+
+
+@pytest.mark.parametrize(
+    "mention", ["\u093fक", ", one", "one,", "one (", ")one", "?!", "--", "()", "*", "one、", ":one"]
+)
+def test_entities_have_a_letter_and_whole_edges(mention: str) -> None:
+    assert not GrammarSpec().matches(f"<head>{mention}</head> and <tail>two</tail>.")
+    assert not _decodes(GrammarSpec(), f"<head>{mention}</head> and <tail>two</tail>.")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<head>मोहन</head> ने अपनी बहन <tail>सीता</tail> को साइकिल दी।",
+        "<head>আকাশ</head> বহু বছর ধরে <tail>ঢাকা</tail> শহরে থাকে।",
+        "هل تعيش <head>ليلى</head> في <tail>القاهرة</tail>؟",
+        "Жила ли <head>Анна</head> в <tail>Москве</tail>?",
+    ],
+)
+def test_one_sentence_of_a_script_with_spaces(text: str) -> None:
+    assert takes(SENTENCE, text)
+
+
 def test_lines_and_types() -> None:
     line = "<head:A B>one</head> and <tail>two</tail>."
     spec = GrammarSpec(lines=2, head_types=("A", "A B"))

@@ -1,13 +1,27 @@
-"""Finds a local model's context window, and refuses prompts that exceed it.
+"""Finds a local model's context window, and refuses texts that exceed it.
 
-Beyond the positions that it was trained on, a model writes noise. A server checks this itself.
+Beyond the positions that it was trained on, a model writes noise, and learned positions end. A
+server checks this itself.
 """
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
+from torch import nn
+from transformers import AutoConfig, PreTrainedModel
+
 from relgen.common import InputError
+from relgen.models.causal_lm import resolve_model
+from relgen.models.load_errors import loading
+
+
+def model_window(name: str) -> int | None:
+    """Return the positions of a model (embedded name, folder or Hub id); None if unknown."""
+    with loading(name):
+        config = AutoConfig.from_pretrained(resolve_model(name), trust_remote_code=False)
+    return context_window(config)
 
 
 def context_window(config: Any) -> int | None:
@@ -36,3 +50,16 @@ def check_fits(prompt: int, new: int, window: int | None, *, model: str, remedy:
             value=model,
             remedy=remedy,
         )
+
+
+def longest_input(encoder: PreTrainedModel) -> int:
+    """Return the number of tokens that an encoder has position embeddings for.
+
+    RoBERTa counts positions from its padding id + 1, and so takes fewer tokens than its table has
+    rows.
+    """
+    table = getattr(getattr(encoder, "embeddings", None), "position_embeddings", None)
+    if not isinstance(table, nn.Embedding):
+        return int(getattr(encoder.config, "max_position_embeddings", sys.maxsize))
+    first = 0 if table.padding_idx is None else table.padding_idx + 1
+    return table.num_embeddings - first

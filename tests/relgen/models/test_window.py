@@ -1,4 +1,4 @@
-"""A model's window: prompts that leave no room are refused before anything is read or written."""
+"""A model's window: texts that leave no room are refused before anything is read or written."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ import json
 from pathlib import Path
 
 import pytest
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import GPT2Config, LlamaConfig, LlamaForCausalLM
 
 from relgen.common.errors import InputError
 from relgen.generation.backends.base import DraftRequest
-from relgen.generation.backends.context_window import check_fits, context_window
 from relgen.generation.backends.transformers import TransformersBackend
 from relgen.generation.run import generate
 from relgen.generation.settings import GenerationSettings
+from relgen.models.window import check_fits, context_window, model_window
 from relgen.prompting.prompts import Prompt, encode, stop_ids
 from tests import tiny
-from tests.relgen.generation.conftest import Inputs
+from tests.relgen.generation import conftest
 
 TOKENIZER = tiny.chat_tokenizer()
 STOPS = stop_ids(TOKENIZER, "<|end|>", lines=1)
+inputs = conftest.inputs
 
 
 def model(positions: int) -> LlamaForCausalLM:
@@ -46,6 +47,11 @@ def test_what_configurations_say() -> None:
     check_fits(10**9, 1, None, model="m", remedy="none")
 
 
+def test_a_window_is_read_without_weights(tmp_path: Path) -> None:
+    GPT2Config(n_positions=48).save_pretrained(tmp_path)
+    assert model_window(str(tmp_path)) == 48
+
+
 def test_a_prompt_without_room_for_a_sample_is_refused_before_it_is_read() -> None:
     settings = GenerationSettings(model="tiny", max_new_tokens=28)
     backend = TransformersBackend(model(128), TOKENIZER, settings, STOPS)
@@ -68,7 +74,7 @@ def test_an_answer_of_many_lines_ends_where_the_window_does() -> None:
     assert (draft.tokens, draft.finish) == (28, "length")
 
 
-def test_nothing_accepted_is_lost(inputs: Inputs, tmp_path: Path) -> None:
+def test_nothing_accepted_is_lost(inputs: conftest.Inputs, tmp_path: Path) -> None:
     folder = tiny.save_writing_model(tmp_path / "model")
     options = {
         "model": str(folder),

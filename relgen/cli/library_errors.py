@@ -1,0 +1,82 @@
+"""Turns errors that are not relgen's own into one line: those of libraries, and unexpected ones."""
+
+from __future__ import annotations
+
+import errno
+import platform
+import re
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+from relgen import __version__
+
+_DISK_ERRORS = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.EACCES: "choose a folder that you may write to",
+    errno.EROFS: "choose a folder that you may write to",
+    errno.EPERM: "choose a folder that you may write to",
+    errno.ENOTDIR: "choose another path",
+    errno.EEXIST: "choose another path",
+    errno.EISDIR: "choose another path",
+    errno.ENOENT: "check the path",
+    errno.ELOOP: "check the path, whose links lead to each other,",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
+}
+_AGAIN = "and run the same command again"
+_KNOWN = {
+    # how torch and safetensors report a full disk
+    "No space left|PytorchStreamWriter failed": (
+        f"no space left on the device; free some {_AGAIN}"
+    ),
+    # torch's messages for a GPU and for the machine, and Python's
+    "out of memory|can't allocate memory|^MemoryError": (
+        "out of memory; use a smaller model, shorter texts or smaller batches (data.batch_size, "
+        f"data.token_budget, model.gradient_checkpointing), or free some {_AGAIN}"
+    ),
+    "^(ImportError|ModuleNotFoundError): (?P<what>.*)": (
+        "a package cannot be imported ({what}); install it, or relgen with its dependencies"
+    ),
+    # of an embedding's table
+    "^IndexError: index out of range in self": (
+        "a token or a position is beyond the model's tables; its tokenizer is of another model, or "
+        "a text is longer than the model takes"
+    ),
+    "CUDA (error|driver)|^AcceleratorError": (
+        "the GPU cannot be used ({first}); --device cpu or --trainer.accelerator cpu runs without"
+    ),
+}
+"""By a pattern for the error's type and message, one line for the user."""
+
+
+def explained(error: Exception) -> str | None:
+    """Return one line for an error whose cause is known; None for others."""
+    if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}; {_DISK_ERRORS[error.errno]} {_AGAIN}"
+    for pattern, line in _KNOWN.items():
+        if found := re.search(pattern, _described(error)):
+            return line.format(first=_described(error)[:200], **found.groupdict())
+    return None
+
+
+def unexpected(error: Exception, command: str) -> str:
+    """Write the traceback to a file, and return one line that names both."""
+    machine = f"relgen {__version__}, Python {platform.python_version()}, {sys.platform}"
+    text = "".join(traceback.format_exception(error))
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="relgen-error-", suffix=".txt", delete=False, encoding="utf-8", errors="replace"
+    ) as stream:
+        stream.write(f"{machine}\nrelgen {command}\n\n{text}")
+    return (
+        f"{_described(error)[:300]}; this was not expected: {Path(stream.name)} holds the details "
+        "for a report"
+    )
+
+
+def _described(error: Exception) -> str:
+    """Return the error's type and message on one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")
