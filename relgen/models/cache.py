@@ -10,7 +10,7 @@ from pathlib import Path
 
 from relgen.common import DType
 
-_ORIGIN = "relgen_origin.json"
+MARK = "relgen_origin.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +27,11 @@ class Origin:
 
     @property
     def done(self) -> bool:
-        return (self.folder / _ORIGIN).is_file()
+        return (self.folder / MARK).is_file()
 
     def write(self, folder: Path) -> None:
         """Mark a folder as a whole conversion."""
-        (folder / _ORIGIN).write_text(json.dumps(asdict(self), indent=2), encoding="utf-8")
+        (folder / MARK).write_text(json.dumps(asdict(self), indent=2), encoding="utf-8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def cache_folder() -> Path:
 
 def cached_models() -> Iterator[CachedModel]:
     """Yield the converted models in the cache, by name."""
-    for mark in sorted(cache_folder().glob(f"*/{_ORIGIN}")):
+    for mark in sorted(cache_folder().glob(f"*/{MARK}")):
         origin = Origin(**json.loads(mark.read_text(encoding="utf-8")))
         size = sum(path.stat().st_size for path in mark.parent.iterdir())
         yield CachedModel(mark.parent, origin, size)

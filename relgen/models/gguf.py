@@ -5,16 +5,15 @@ A copy is a model's folder like any other, named by the file's hash. `relgen mod
 
 from __future__ import annotations
 
-import contextlib
 import json
+import mmap
 import re
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock
 from gguf import GGUFReader, ReaderTensor, dequantize
 from huggingface_hub import hf_hub_download
 from rich.console import Console
@@ -27,8 +26,8 @@ from transformers.modeling_gguf_pytorch_utils import (
     get_gguf_hf_weights_map,
 )
 
-from relgen.common import DType, InputError, content_hash
-from relgen.models.cache import Origin
+from relgen.common import DType, InputError, atomic_folder, content_hash
+from relgen.models.cache import MARK, Origin
 
 _PART = re.compile(r"-\d{5}-of-\d{5}\.gguf$")
 _TABLES = ("token_embd.weight", "output.weight")  # the largest tensors of a small model
@@ -64,7 +63,7 @@ def find_gguf(name: str) -> Path | None:
 def converted(file: Path, dtype: DType = "bfloat16") -> Path:
     """Return the folder of a GGUF file's conversion; convert it if that was not done before.
 
-    Of several processes that convert the same file at once, the copy of the first to finish stays.
+    Of several processes that need the same file at once, one converts it, and the others wait.
 
     Raises:
         InputError: no such file, a damaged one, a part of a model, or an architecture whose GGUF
@@ -73,18 +72,15 @@ def converted(file: Path, dtype: DType = "bfloat16") -> Path:
     _check(file)
     origin = Origin(str(file.resolve()), content_hash(file), dtype)
     folder = origin.folder
-    if not origin.done:
-        print(f"converting {file} to {dtype}, once -> {folder}", file=sys.stderr, flush=True)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-        try:
-            _convert(file, temporary, getattr(torch, dtype))
-            origin.write(temporary)
-            temporary.chmod(0o755)
-            with contextlib.suppress(OSError):  # another process was faster
-                temporary.rename(folder)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+    if origin.done:
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f".{folder.name}.lock")):
+        if not origin.done:
+            print(f"converting {file} to {dtype}, once -> {folder}", file=sys.stderr, flush=True)
+            with atomic_folder(folder, MARK) as temporary:
+                _convert(file, temporary, getattr(torch, dtype))
+                origin.write(temporary)
     return folder
 
 
@@ -152,6 +148,8 @@ def _write_weights(file: Path, model: PreTrainedModel, out: Path, dtype: torch.d
         save_file(shard, path, metadata={"format": "pt"})
         places.update(dict.fromkeys(shard, path.name))
         shard.clear()
+        if hasattr(mmap, "MADV_DONTNEED"):  # the pages of the file that were read
+            reader.data._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
 
     experts: dict[str, Any] = {}  # filled by the processors of mixtures of experts
     console = Console(stderr=True)

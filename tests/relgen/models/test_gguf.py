@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -57,23 +59,27 @@ def test_a_file_is_converted_once_wherever_it_is(
     (tmp_path / "other").mkdir()
     moved = (tmp_path / "tiny.gguf").rename(tmp_path / "other" / "tiny.gguf")
     assert converted(moved) == first
-    assert not [path for path in first.parent.iterdir() if path.name.startswith(".")]
 
 
-def test_the_first_of_two_processes_keeps_its_copy(
+def test_one_of_two_processes_converts_and_the_other_waits(
     model: LlamaForCausalLM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = write_gguf(tmp_path / "tiny.gguf", model)
-    convert = module._convert
+    both, convert, calls = threading.Barrier(2), module._convert, []
 
-    def slow(*arguments: Any) -> None:
-        monkeypatch.setattr(module, "_convert", convert)
-        (converted(file) / "first").touch()
+    def counted(*arguments: Any) -> None:
+        calls.append(arguments)
         convert(*arguments)
 
-    monkeypatch.setattr(module, "_convert", slow)
-    assert (converted(file) / "first").exists()
-    assert len(list(cached_models())) == 1
+    def run() -> Path:
+        both.wait()
+        return converted(file)
+
+    monkeypatch.setattr(module, "_convert", counted)
+    with ThreadPoolExecutor(2) as pool:
+        first, second = [pool.submit(run) for _ in range(2)]
+    assert first.result() == second.result()
+    assert len(calls) == len(list(cached_models())) == 1
 
 
 @pytest.mark.parametrize(
@@ -86,7 +92,7 @@ def test_the_first_of_two_processes_keeps_its_copy(
     ],
 )
 def test_what_is_no_gguf_file_is_one_line(
-    tmp_path: Path, cache: Path, content: bytes | None, message: str
+    tmp_path: Path, content: bytes | None, message: str
 ) -> None:
     file = tmp_path / "x.gguf"
     if content is not None:
@@ -94,7 +100,7 @@ def test_what_is_no_gguf_file_is_one_line(
     with pytest.raises(InputError, match=message) as raised:
         load_language_model(str(file))
     assert str(file) in str(raised.value)
-    assert not cache.exists() or list(cache.iterdir()) == []
+    assert list(cached_models()) == []
 
 
 def test_a_file_without_some_weights_is_refused(tmp_path: Path, model: LlamaForCausalLM) -> None:
