@@ -1,5 +1,6 @@
 from .arrow import load_table as load_table
 from .card import write_dataset_folder as write_dataset_folder
+from .language import foreign_language as foreign_language
 from .options import CardOptions as CardOptions
 from .options import ConvertOptions as ConvertOptions
 from .options import EverydayOptions as EverydayOptions

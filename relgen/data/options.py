@@ -104,8 +104,8 @@ class CardOptions:
     """Licence of the labelled seed data, e.g. cc-by-3.0."""
     title: str | None = None
     """Heading of the card; by default from the schema's name."""
-    language: str = "en"
-    """Language of the sentences (ISO 639-1)."""
+    language: str | None = None
+    """Language of the sentences (ISO 639-1); by default the one that they are found to be in."""
     first: PositiveInt | None = None
     """Keep only the first N samples per relation."""
     out: str

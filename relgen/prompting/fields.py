@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from relgen.data import Entity, Relation, Sample
-from relgen.prompting.prompts import Prompt, PromptFormat
+from relgen.prompting.prompts import Prompt, PromptFormat, language_instruction
 
 UNTYPED = "ENTITY"
 """Placeholder for an unknown entity type."""
@@ -92,6 +92,7 @@ class FieldPromptWriter:
 
     format: PromptFormat
     types: tuple[str, ...] = ()  # those of the schema and the labelled samples
+    language: str | None = None  # of the samples, if it is not English
 
     def prompt(
         self, relation: Relation, demonstrations: Iterable[Sample], number: int = 1
@@ -100,7 +101,12 @@ class FieldPromptWriter:
         known = f" Types: {', '.join(self.types)}." if self.types else ""
         more = "one more sample" if number == 1 else f"{number} more samples, one on each line,"
         return self.format.prompt(
-            f"{_TASK}{known} Write {more} for the relation in the same form.",
+            " ".join(
+                [
+                    f"{_TASK}{known} Write {more} for the relation in the same form.",
+                    *language_instruction(self.language),
+                ]
+            ),
             f'Samples of the relation "{relation.shown}":\n',
             (render_fields(sample, relation) for sample in demonstrations),
         )

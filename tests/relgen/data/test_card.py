@@ -27,7 +27,13 @@ SCHEMA = parse_schema(
 
 def _made(key, relation="lives_in", **provenance):
     return Sample(
-        key, "Ann in Bern", Entity(0, 3), Entity(7, 11), relation, "generated", provenance
+        key,
+        "Ann has lived in the old town of Bern",
+        Entity(0, 3),
+        Entity(33, 37),
+        relation,
+        "generated",
+        provenance,
     )
 
 
