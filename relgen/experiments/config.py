@@ -50,7 +50,7 @@ class Generator:
     """The language model that generates samples, and its settings."""
 
     model: str = "smollm2-135m-instruct"
-    """Embedded name, local folder or Hub id."""
+    """Embedded name, local folder, GGUF file or Hub id."""
     samples: PositiveInt = 16
     """Accepted samples per relation."""
     chains: PositiveInt | None = None

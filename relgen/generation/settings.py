@@ -141,7 +141,7 @@ class GenerationSettings:
     API, such as `vllm serve` (openai; see `server`).
     """
     model: str = "smollm2-135m-instruct"
-    """Embedded name, local folder or Hub id; for a server, its name for the model."""
+    """Embedded name, local folder, GGUF file or Hub id; for a server, its name for the model."""
     adapter: InputFile | None = None
     """Folder of a LoRA adapter that `relgen dpo fit` wrote."""
     dtype: DType = "float32"

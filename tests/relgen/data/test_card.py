@@ -37,11 +37,6 @@ def _made(key, relation="lives_in", **provenance):
     )
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path, monkeypatch):
-    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
-
-
 def write(generated, out, license="cc0-1.0"):
     SCHEMA.save(out.parent / "schema.yaml")
     files, schema = [str(path) for path in generated], str(out.parent / "schema.yaml")
