@@ -5,7 +5,6 @@ The files are below `trainer.default_root_dir`; the first process writes all.
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict
 from pathlib import Path
@@ -29,7 +28,7 @@ from lightning_modules.callbacks.loggers import (
     write_text,
 )
 from relgen.classifiers import Batch, record_scores, save_classifier
-from relgen.common import InputError, read_lines, write_json, write_jsonl
+from relgen.common import InputError, decode_json, read_lines, write_json, write_jsonl
 from relgen.data import Prediction
 from relgen.evaluation import Scores
 
@@ -69,7 +68,7 @@ class ClassifierFiles(Callback):
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         predictions = _folder(trainer) / "predictions.jsonl"
         if (_folder(trainer) / "scores.json").is_file() and predictions.is_file():
-            before = [row["id"] for row in map(json.loads, read_lines(predictions))]
+            before = [row["id"] for row in map(decode_json, read_lines(predictions))]
             if before != data.sample_ids("predict"):
                 raise InputError(
                     "contains the predictions behind scores.json, for other sentences",

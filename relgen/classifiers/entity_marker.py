@@ -22,10 +22,9 @@ from relgen.data import RelationSchema
 from relgen.kernels import accelerate, read_states
 from relgen.models import (
     EMBEDDED_ENCODER,
+    load_encoder,
     load_tokenizer,
-    loading,
     longest_input,
-    resolve_model,
 )
 
 
@@ -69,13 +68,7 @@ class EntityMarkerClassifier(Classifier):
     ) -> None:
         tokenizer = load_tokenizer(model)
         types = {kind for rel in schema for kind in (*rel.head_types, *rel.tail_types)}
-        with loading(model):
-            encoder = AutoModel.from_pretrained(
-                resolve_model(model),
-                dtype=torch.float32,
-                attn_implementation=attention,
-                trust_remote_code=False,
-            )
+        encoder = load_encoder(model, attention)
         if encoder_dropout is not None:
             set_dropout(encoder, encoder_dropout)
         length = min(max_length, longest_input(encoder))

@@ -22,6 +22,9 @@ _DISK_ERRORS = {
     errno.EEXIST: "choose another path",
     errno.EISDIR: "choose another path",
     errno.ENOENT: "check the path",
+    errno.ELOOP: "check the path, whose links lead to each other,",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
 }
 _AGAIN = "and run the same command again"
 _KNOWN = {
@@ -36,6 +39,11 @@ _KNOWN = {
     ),
     "^(ImportError|ModuleNotFoundError): (?P<what>.*)": (
         "a package cannot be imported ({what}); install it, or relgen with its dependencies"
+    ),
+    # of an embedding's table
+    "^IndexError: index out of range in self": (
+        "a token or a position is beyond the model's tables; its tokenizer is of another model, or "
+        "a text is longer than the model takes"
     ),
     "CUDA (error|driver)|^AcceleratorError": (
         "the GPU cannot be used ({first}); --device cpu or --trainer.accelerator cpu runs without"

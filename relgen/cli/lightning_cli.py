@@ -19,6 +19,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+import jsonargparse
+import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar, RichProgressBar
@@ -44,11 +46,15 @@ from relgen.common import (
     Terminated,
     bare_numbers,
     check_outputs,
+    load_yaml,
     parse_known,
     read_text,
     refuse_foreign,
 )
 
+# the same limits in every file that jsonargparse reads, also those that a configuration names
+_load = jsonargparse.get_loader("yaml")
+jsonargparse.set_loader("yaml", lambda text: load_yaml(text, _load), (yaml.YAMLError,))
 # gloo's and NCCL's messages when another process of the run is gone
 _LOST_PROCESS = re.compile(
     r"Connection (closed by|reset by) peer|gloo.*[Tt]im(ed|e)[ -]?out|Broken pipe|"
@@ -258,6 +264,7 @@ class _SaveConfig(SaveConfigCallback):
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         folder = Path(trainer.default_root_dir)
         folder.mkdir(parents=True, exist_ok=True)
+        stage = getattr(stage, "value", stage)  # Lightning gives an enumeration's member
         name = "config.yaml" if stage == "fit" else f"config.{stage}.yaml"
         # a kill must not leave a part of it, which the next run would take for a user's file
         written = folder / f".{name}.tmp"

@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from relgen import __version__
-from relgen.common import InputError, Terminated
+from relgen.common import InputError, Terminated, printable, refuse_unprintable
 
 COMMANDS = {
     "data convert": "turn a corpus into samples.jsonl",
@@ -37,6 +37,7 @@ COMMANDS = {
     "diversity": "measure how different the samples of each relation are",
     "classifier": "train, test and apply a relation classifier (LightningCLI)",
     "direct": "ask a language model for the relation of each sentence",
+    "models": "list the converted models in the cache, and remove them",
     "export": "write a tuned language model for serving",
     "run": "run an experiment: split, tune, generate, train, test, report",
     "report": "write report.html and report.md of a finished experiment",
@@ -86,7 +87,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         from relgen.cli.library_errors import explained, unexpected
 
         known = explained(error)
-        print(known or unexpected(error, " ".join(arguments[:2])), file=sys.stderr)
+        said = known or unexpected(error, " ".join(arguments[:2]))
+        print(printable(said), file=sys.stderr)
         return 2 if known else 1
     return 0
 
@@ -99,6 +101,8 @@ def run(arguments: Sequence[str]) -> None:
         SystemExit: after `--help` and `--version`.
     """
     words = list(arguments)
+    for word in words:
+        refuse_unprintable(word)
     if words[:1] == ["--version"]:
         print(f"relgen {__version__}")
         return
@@ -177,6 +181,9 @@ def _quiet_libraries() -> None:
     logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
     # users cannot change what PEFT and Lightning call in transformers
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    # what a model's files lack, or have too much, is an error of ours where it matters
+    for name in ("modeling_utils", "configuration_utils", "distributed.tensor_parallel"):
+        logging.getLogger(f"transformers.{name}").setLevel(logging.ERROR)
     if os.environ.get("HF_HUB_OFFLINE") == "1":
         # with nothing to download, bars would only flash up while weights load
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

@@ -113,7 +113,9 @@ def checked(hint: Any, value: Any, key: str) -> Any:
         if not _finite(made):
             raise TypeError(key)
         return made
-    except (argparse.ArgumentError, TypeError):
+    except (argparse.ArgumentError, ArithmeticError, TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
         raise InputError(f"must be {expected(hint)}", field=key, value=value) from None
 
 

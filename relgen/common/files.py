@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import tempfile
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from relgen.common.errors import InputError
+from relgen.common.json_text import decode_json, encode_json
 
 
 @contextmanager
@@ -120,7 +120,7 @@ def write_text(path: str | Path, text: str) -> None:
 
 def write_json(path: str | Path, value: Any) -> None:
     """Write `value` as indented JSON, atomically."""
-    write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+    write_text(path, encode_json(value, indent=2) + "\n")
 
 
 def read_json(path: str | Path, *, keep: Collection[str] | None = None) -> Any:
@@ -128,21 +128,12 @@ def read_json(path: str | Path, *, keep: Collection[str] | None = None) -> Any:
 
     With `keep`, only these keys of objects are kept in memory.
     """
-    text = read_text(path)
-
-    def wanted(content: dict[str, Any]) -> dict[str, Any]:
-        return {key: value for key, value in content.items() if keep and key in keep}
-
     try:
-        return json.loads(text, object_hook=None if keep is None else wanted)
-    except json.JSONDecodeError as error:
-        raise InputError(
-            f"not valid JSON: {error.msg}",
-            path=path,
-            line=error.lineno,
-            value="".join(text.splitlines()[error.lineno - 1 : error.lineno]),
-            remedy="correct or replace the file",
-        ) from error
+        return decode_json(read_text(path), keep=keep)
+    except InputError as error:
+        if error.path is not None:
+            raise
+        raise error.at(path=path, remedy="correct or replace the file") from error
 
 
 def write_jsonl(path: str | Path, rows: Iterable[dict[str, Any]]) -> int:
@@ -150,7 +141,7 @@ def write_jsonl(path: str | Path, rows: Iterable[dict[str, Any]]) -> int:
     count = 0
     with atomic_writer(path) as stream:
         for row in rows:
-            stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+            stream.write(encode_json(row) + "\n")
             count += 1
     return count
 
@@ -215,7 +206,7 @@ def content_hash(path: str | Path) -> str:
 
 def text_hash(text: str) -> str:
     """Return the SHA-256 (hex) of a text."""
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _umask() -> int:

@@ -6,17 +6,18 @@ Prefixes that some encoders expect before a sentence are not supported.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 from torch.nn import functional as F
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoModel, PreTrainedModel
 
+from relgen.common import InputError
 from relgen.kernels import accelerate
-from relgen.models.causal_lm import find_device, resolve_model
+from relgen.models.causal_lm import find_device, load_tokenizer, resolve_model
 from relgen.models.load_errors import EMBEDDED_ENCODER, loading
 from relgen.models.window import longest_input
 
@@ -30,6 +31,31 @@ def mean_pool(states: Tensor, mask: Tensor) -> Tensor:
     return (states * weights).sum(dim=1) / weights.sum(dim=1)
 
 
+def load_encoder(name: str, attention: str | None = None) -> PreTrainedModel:
+    """Load an encoder (embedded name, local folder or Hub id) in float32.
+
+    Raises InputError if it cannot be found, or its files lack weights other than the pooler's.
+    """
+    options = {} if attention is None else {"attn_implementation": attention}
+    with loading(name):
+        loaded: Any = AutoModel.from_pretrained(
+            resolve_model(name),
+            dtype=torch.float32,
+            output_loading_info=True,
+            trust_remote_code=False,
+            **options,
+        )
+    model, report = loaded
+    if missing := sorted(key for key in report["missing_keys"] if "pooler" not in key):
+        raise InputError(
+            f"its files lack {len(missing)} weights, such as {missing[0]}",
+            field="model",
+            value=name,
+            remedy=f"use another encoder, such as {EMBEDDED_ENCODER}",
+        )
+    return cast(PreTrainedModel, model)
+
+
 class SentenceEncoder:
     """A transformers encoder (embedded name, local folder or Hub id) with mean pooling.
 
@@ -40,12 +66,8 @@ class SentenceEncoder:
     def __init__(self, name: str = EMBEDDED_ENCODER) -> None:
         self.name = name
         self.device = find_device(None)
-        folder = resolve_model(name)
-        with loading(name):
-            self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-            model: Any = AutoModel.from_pretrained(
-                folder, dtype=torch.float32, trust_remote_code=False
-            )
+        self.tokenizer: Any = load_tokenizer(name)
+        model: Any = load_encoder(name)
         accelerate(model, for_="reading")
         self.model = model.to(self.device).eval()
         self._longest = min(_MAX_TOKENS, longest_input(model))

@@ -37,7 +37,14 @@ def export_merged(
     _check_place(out, force)
     peft_config = find_adapter(adapter)
     base = model or _base_of(peft_config)
-    loaded = load_language_model(base, dtype=dtype or own_dtype(base), attention="sdpa")
+    try:
+        loaded = load_language_model(base, dtype=dtype or own_dtype(base), attention="sdpa")
+    except InputError as error:
+        if model is not None:
+            raise
+        problem = f"the base model that this adapter names cannot be loaded ({error.problem})"
+        remedy = "give the base model with --model"
+        raise InputError(problem, path=adapter, value=base, remedy=remedy) from error
     merged: Any = load_adapter(loaded, adapter).merge_and_unload()
     with atomic_folder(out, _ORIGIN_FILE) as temporary:
         merged.save_pretrained(temporary)

@@ -19,6 +19,7 @@ _LFS_POINTER = b"version https://git-lfs"
 _REFUSED = {
     "trust_remote_code": "this model needs code of its own, which relgen does not run",
     "does not recognize this architecture": "transformers {version} does not know the architecture",
+    "ignore_mismatched_sizes": "its weights have other sizes than its config.json says",
     "Unrecognized configuration class": "transformers has no {kind} of this architecture",
 }
 """By a part of transformers' message, the problem."""
@@ -56,22 +57,29 @@ def _explained(name: str, error: Exception) -> InputError:
                 value=name,
                 remedy="use another model, or a server that runs it (--backend openai)",
             )
-    absent = not Path(name).is_dir() or message.startswith(_NO_MODEL)
-    if absent and isinstance(error, OSError | ValueError | KeyError):
-        return InputError(
-            "no such model: neither an embedded name, nor a model's folder, nor in the local Hub "
-            "cache",
-            field="model",
-            value=name,
-            remedy=f"use {EMBEDDED_LANGUAGE_MODEL} (language model) or {EMBEDDED_ENCODER} "
-            f"(encoder), or download it first: hf download {name}",
-        )
+    known = isinstance(error, OSError | ValueError | KeyError)
+    if known and (not Path(name).is_dir() or message.startswith(_NO_MODEL)):
+        return _absent(name)
     return InputError(
         f"this model cannot be loaded: {type(error).__name__}: {message[:200]}",
         field="model",
         value=name,
         remedy="fetch it again, or use another model",
     )
+
+
+def _absent(name: str) -> InputError:
+    """Return the error for a name that is no model's, or for a folder that lacks files of one."""
+    embedded = f"{EMBEDDED_LANGUAGE_MODEL} (language model) or {EMBEDDED_ENCODER} (encoder)"
+    if Path(name).is_dir():
+        lacks = "tokenizer" if (Path(name) / "config.json").is_file() else "config.json"
+        problem, remedy = f"this folder has no {lacks}", "fetch the model again"
+    elif re.fullmatch(r"[\w-][\w.-]*(/[\w.-]+)?", name):
+        problem = "no such model: neither embedded, nor a folder, nor in the local Hub cache"
+        remedy = f"use {embedded}, or download it first: hf download {name}"
+    else:
+        problem, remedy = "no such folder", f"give a model's folder, or use {embedded}"
+    return InputError(problem, field="model", value=name, remedy=remedy)
 
 
 def find_damage(folder: Path) -> InputError | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from relgen.common import InputError, atomic_folder, read_json, write_json
 from relgen.kernels import accelerate
 from relgen.models.load_errors import find_damage
 
+_ADAPTER_WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 ADAPTER_FILE = "relgen.json"
 """Holds the base model's name and fingerprint, beside PEFT's files."""
 
@@ -148,24 +150,43 @@ def load_adapter(model: PreTrainedModel, folder: str | Path) -> PeftModel:
         InputError: no adapter in the folder, or one for another base model.
     """
     folder = Path(folder)
-    find_adapter(folder)
-    if (folder / ADAPTER_FILE).is_file():
-        made_for = read_json(folder / ADAPTER_FILE)
-        if made_for["base_fingerprint"] != fingerprint(model):
-            raise InputError(
-                "this adapter was made for another base model",
-                path=folder,
-                value=made_for["base_model"],
-                remedy=f"generate with --model {made_for['base_model']}, or tune a new adapter",
-            )
+    config = find_adapter(folder)
+    _check_base(model, folder)
     if damage := find_damage(folder):
         raise damage
+    if (kind := read_json(config).get("peft_type")) != "LORA":
+        remedy = "use a LoRA adapter, such as `relgen dpo fit` writes"
+        raise InputError("only LoRA adapters are supported", path=config, value=kind, remedy=remedy)
+    if not any((folder / name).is_file() for name in _ADAPTER_WEIGHTS):
+        remedy = "fetch or write the adapter again"
+        raise InputError("the adapter's weights are missing", path=folder, remedy=remedy)
     try:
-        return PeftModel.from_pretrained(model, str(folder)).eval()
-    except (ValueError, RuntimeError, KeyError, TypeError, OSError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        with warnings.catch_warnings():
+            # PEFT would go on with random weights, which change nothing
+            warnings.filterwarnings("error", message="Found missing adapter keys")
+            return PeftModel.from_pretrained(model, str(folder)).eval()
+    except (ValueError, RuntimeError, KeyError, TypeError, OSError, UserWarning) as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise InputError(
             f"this adapter does not fit the base model, or is damaged: {reason}",
             path=folder,
             remedy="use the base model that it was made for",
         ) from error
+
+
+def _check_base(model: PreTrainedModel, folder: Path) -> None:
+    """Raise InputError if relgen's file says that the adapter was made for another base model."""
+    file = folder / ADAPTER_FILE
+    if not file.is_file():
+        return
+    made_for = read_json(file)
+    if not isinstance(made_for, dict) or not {"base_model", "base_fingerprint"} <= made_for.keys():
+        remedy = "remove this file, or tune the adapter again"
+        raise InputError("does not name the adapter's base model", path=file, remedy=remedy)
+    if made_for["base_fingerprint"] != fingerprint(model):
+        raise InputError(
+            "this adapter was made for another base model",
+            path=folder,
+            value=made_for["base_model"],
+            remedy=f"give --model {made_for['base_model']}, or tune a new adapter",
+        )

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
-from relgen.common import text_hash
+from relgen.common import InputError, text_hash
 from relgen.data import Relation, Sample, render
 
 if TYPE_CHECKING:
@@ -54,11 +54,25 @@ CHAT = PromptFormat(opening="", middle="\n\n", cue="", terminator="")
 def prompt_format(tokenizer: PreTrainedTokenizerBase) -> PromptFormat:
     """Return the parts of a model's chat template, or the plain format if it has none.
 
-    If the template has no system role, the Task Description is part of the user's turn.
+    If the template has no system role, the Task Description is part of the user's turn. Raises
+    InputError if the template fails, or changes what it is given.
     """
     if not getattr(tokenizer, "chat_template", None):
         bos = tokenizer.bos_token if _starts_with_bos(tokenizer) else None
         return replace(PLAIN, opening=bos or "")
+    try:
+        return _chat_format(tokenizer)
+    except Exception as error:  # a template may raise any exception
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"this model's chat template cannot be used ({type(error).__name__}: {reason})",
+            field="model",
+            value=tokenizer.name_or_path,
+            remedy="correct chat_template and eos_token in its folder, or use another model",
+        ) from error
+
+
+def _chat_format(tokenizer: PreTrainedTokenizerBase) -> PromptFormat:
     user = {"role": "user", "content": _USER_MARK}
     try:
         text = _chat(tokenizer, [{"role": "system", "content": _SYSTEM_MARK}, user])
@@ -107,11 +121,15 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class PromptWriter:
-    """Writes prompts, optionally with the diversity instruction and with entity types in tags."""
+    """Writes prompts, optionally with the diversity instruction and with entity types in tags.
+
+    `language` is that of the samples, if it is not English (see `foreign_language`).
+    """
 
     format: PromptFormat
     diverse: bool = True
     types: bool = False
+    language: str | None = None
 
     def prompt(
         self, relation: Relation, demonstrations: Iterable[Sample], number: int = 1
@@ -120,9 +138,10 @@ class PromptWriter:
         order = f"Answer with {number} new samples, one on each line."
         if number == 1:
             order = "Answer with one new sample on one line."
-        task = " ".join([_TASK, *([_DIVERSITY] if self.diverse else []), order])
+        diversity = [_DIVERSITY] if self.diverse else []
+        task = " ".join([_TASK, *diversity, *language_instruction(self.language), order])
         shown = map(self.completion, demonstrations)
-        return self.format.prompt(task, relation_explanation(relation), shown)
+        return self.format.prompt(task, relation_explanation(relation, self.language), shown)
 
     def completion(self, sample: Sample) -> str:
         """Return the model's answer for a sample, without the terminator."""
@@ -140,14 +159,25 @@ _DIVERSITY = (
 )
 
 
-def relation_explanation(relation: Relation) -> str:
-    """Return the Relation Explanation: the relation's name, meaning and entity types."""
+def language_instruction(language: str | None) -> list[str]:
+    """Return the sentence that asks for a language, which may have no name; none for English."""
+    if language is None:
+        return []
+    return [f"Write in {f'{language}, ' if language else ''}the language of the samples shown."]
+
+
+def relation_explanation(relation: Relation, language: str | None = None) -> str:
+    """Return the Relation Explanation: the relation's name, meaning and entity types.
+
+    The language of the samples is named if it is given.
+    """
     lines = [f"Target relation: {relation.shown}", f"Meaning: {relation.explanation}"]
     if relation.head_types or relation.tail_types:
         head = " or ".join(relation.head_types) or "any"
         tail = " or ".join(relation.tail_types) or "any"
         lines.append(f"Entity types: head {head}; tail {tail}")
-    return "\n".join([*lines, "Samples:\n"])
+    samples = f"Samples in {language}:\n" if language else "Samples:\n"
+    return "\n".join([*lines, samples])
 
 
 def shared_length(sequences: Sequence[Sequence[int]]) -> int:
@@ -190,8 +220,7 @@ def _terminator(tokenizer: PreTrainedTokenizerBase, user: dict[str, str]) -> str
         return min(special, key=after.index)
     if not tokenizer.eos_token:
         raise ValueError(
-            "the chat template ends an answer without a special token, and the tokenizer has no "
-            "end-of-sequence token; set `eos_token` in its tokenizer_config.json"
+            "it ends an answer without a special token, and there is no end-of-sequence token"
         )
     return str(tokenizer.eos_token)
 

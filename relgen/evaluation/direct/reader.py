@@ -61,19 +61,18 @@ class DirectReader:
         parents, self._predictors = torch.unique(self.trie.parents, return_inverse=True)  # M, N
         self._inner = self.trie.ids[parents[1:]].tolist()
         self._above = self._predictors[parents[1:]]  # (M - 1,)
+        self._check_fits(len(self.prefix), "the labelled samples shown")
         self._states = _read_prefix(self.model, self.prefix)
 
     def question(self, sample: Sample) -> list[int]:
         """Return the tokens of a sentence and of the cue; raise InputError if they do not fit."""
         tokens = [*encode(self.tokenizer, self.prompt.question(sample)), *self._cue]
-        check_fits(
-            len(self.prefix) + len(tokens),
-            self._longest,
-            self._window,
-            model=self._name,
-            remedy=f"show fewer labelled samples (--shots), or shorten sentence '{sample.id}'",
-        )
+        self._check_fits(len(self.prefix) + len(tokens), f"sentence '{sample.id}'")
         return tokens
+
+    def _check_fits(self, tokens: int, long: str) -> None:
+        remedy = f"show fewer labelled samples (--shots), shorten {long}, or use another model"
+        check_fits(tokens, self._longest, self._window, model=self._name, remedy=remedy)
 
     @torch.inference_mode()
     def log_probabilities(self, samples: Sequence[Sample]) -> Tensor:

@@ -104,8 +104,9 @@ class TransformersBackend:
                 most,
                 self._window,
                 model=self._settings.model,
-                remedy=f"{_REMEDY[self._settings.mode]}, or lower `max_new_tokens` ({most}); this "
-                "starts a new generation, and the samples of this one stay in its journal",
+                remedy=f"{_REMEDY[self._settings.mode]}, lower `max_new_tokens` ({most}), or use a "
+                "model with more positions; this starts a new generation, and the samples of this "
+                "one stay in its journal",
             )
             if row.number < len(self._cache.lengths):
                 self._cache.lengths[row.number] = sum(map(len, row.ids[:kept]))

@@ -81,15 +81,17 @@ def test_a_missing_accelerator_is_said(
 def test_only_a_training_writes_its_configuration(tmp_path: Path) -> None:
     from types import SimpleNamespace
 
+    from lightning.pytorch.trainer.states import TrainerFn
+
     from relgen.cli.lightning_cli import _SaveConfig
 
     def save(config: str, path: Path, **_: Any) -> None:
         path.write_text(config, encoding="utf-8")
 
     trainer: Any = SimpleNamespace(default_root_dir=str(tmp_path))
-    for stage in ("fit", "test", "predict"):
+    for stage in (TrainerFn.FITTING, TrainerFn.TESTING, TrainerFn.PREDICTING):
         parser: Any = SimpleNamespace(save=save)
-        config: Any = f"of {stage}"
+        config: Any = f"of {stage.value}"
         _SaveConfig(parser, config).save_config(trainer, None, stage)  # type: ignore[arg-type]
     written = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.iterdir()}
     assert written == {

@@ -7,6 +7,7 @@ import json
 import pytest
 import torch
 from peft import PeftModel
+from safetensors.torch import save_file
 
 from relgen.common.errors import InputError
 from relgen.kernels import accelerate
@@ -115,3 +116,29 @@ def test_four_bit_adapters_train_and_norms_do_not(tmp_path):
     assert len(trained) == 28
     assert all("lora_" in name for name in trained)
     assert not policy.get_base_model().is_gradient_checkpointing
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("adapter_config.json", {"peft_type": "PROMPT_TUNING"}, "only LoRA adapters are supported"),
+        ("adapter_config.json", {"peft_type": "PREFIX_TUNING"}, "only LoRA adapters are supported"),
+        ("relgen.json", {}, "does not name the adapter's base model"),
+        ("adapter_model.safetensors", None, "the adapter's weights are missing"),
+        ("adapter_model.safetensors", {"x": 1}, "Found missing adapter keys"),
+    ],
+)
+def test_adapters_that_cannot_be_used_are_one_line(tmp_path, file, content, said):
+    save_adapter(_tuned(tiny.language_model()), tmp_path / "a", base_model="base")
+    path = tmp_path / "a" / file
+    if content is None:
+        path.unlink()
+    elif file.endswith(".safetensors"):
+        save_file({"x": torch.zeros(1)}, path)
+    else:
+        before = json.loads(path.read_text()) if content else {}
+        path.write_text(json.dumps(before | content))
+    with pytest.raises(InputError, match=said) as caught:
+        load_adapter(tiny.language_model(), tmp_path / "a")
+    assert "\n" not in str(caught.value)
+    assert caught.value.remedy
