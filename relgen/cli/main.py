@@ -39,6 +39,7 @@ COMMANDS = {
     "diversity": "measure how different the samples of each relation are",
     "classifier": "train, test and apply a relation classifier (LightningCLI)",
     "direct": "ask a language model for the relation of each sentence",
+    "models": "list the converted models in the cache, and remove them",
     "export": "write a tuned language model for serving",
     "run": "run an experiment: split, tune, generate, train, test, report",
     "report": "write report.html and report.md of a finished experiment",
@@ -64,12 +65,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         ones; 130 when interrupted, and 143 after SIGTERM.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal may lack arrows and other letters
-    _quiet_libraries()
     try:
         with _raises_on_sigterm():
+            for stream in (sys.stdout, sys.stderr):
+                if isinstance(stream, io.TextIOWrapper):
+                    # a terminal may lack arrows and other letters
+                    stream.reconfigure(errors="replace")
+            _quiet_libraries()
             run(arguments)
     except InputError as error:
         print(error, file=sys.stderr)

@@ -15,7 +15,14 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from relgen import __version__
 from relgen.common import InputError, content_hash, locked, read_json, text_hash
-from relgen.data import Relation, RelationSchema, Sample, load_schema, read_samples
+from relgen.data import (
+    Relation,
+    RelationSchema,
+    Sample,
+    foreign_language,
+    load_schema,
+    read_samples,
+)
 from relgen.generation.acceptance import CHECKS, Pool
 from relgen.generation.backends.loading import find_engine
 from relgen.generation.files.journal import Journal
@@ -124,13 +131,13 @@ def _loop(
     engine = find_engine(settings, journal)
     found = {kind for relation in schema for kind in (*relation.head_types, *relation.tail_types)}
     found |= {e.type for sample in train for e in (sample.head, sample.tail) if e.type}
-    types = tuple(sorted(found))
+    types, language = tuple(sorted(found)), foreign_language(train)
     return GenerationLoop(
         settings,
         states,
-        FieldPromptWriter(engine.format, types)
+        FieldPromptWriter(engine.format, types, language)
         if settings.markup == "fields"
-        else PromptWriter(engine.format, settings.diverse, settings.types),
+        else PromptWriter(engine.format, settings.diverse, settings.types, language),
         CHECKS,
         Pool(settings, train, forbidden),
         {"model": settings.model, "adapter": settings.adapter, "relgen_version": __version__},

@@ -25,7 +25,7 @@ from relgen.common import (
     check,
     resolved,
 )
-from relgen.data import Half
+from relgen.data import NEAR_COPY, Half
 from relgen.generation.files.shards import Shard
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ class GenerationSettings:
     API, such as `vllm serve` (openai; see `server`).
     """
     model: str = "smollm2-135m-instruct"
-    """Embedded name, local folder or Hub id; for a server, its name for the model."""
+    """Embedded name, local folder, GGUF file or Hub id; for a server, its name for the model."""
     adapter: InputFile | None = None
     """Folder of a LoRA adapter that `relgen dpo fit` wrote."""
     dtype: DType = "float32"
@@ -210,11 +210,11 @@ class GenerationSettings:
     """Let the grammar accept only a single sentence of words separated by spaces that ends with . !
     or ?; otherwise it accepts any text in any script.
     """
-    near_copy_overlap: Share = 0.7
+    near_copy_overlap: Share = NEAR_COPY
     """Jaccard overlap of words outside the entities from which a draft counts as a near copy of a
     demonstration or of an accepted sample of its relation; 1 rejects equal words only.
     """
-    test_overlap: Share = 0.7
+    test_overlap: Share = NEAR_COPY
     """The same overlap with samples of --forbid, from which a draft counts as a test leak."""
     seed: int = 1
     """Seed of demonstrations and sampling."""

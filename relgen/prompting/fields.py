@@ -15,8 +15,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from relgen.data import Entity, Relation, Sample
-from relgen.prompting.prompts import Prompt, PromptFormat
+from relgen.data import Entity, Relation, Sample, find_mentions
+from relgen.prompting.prompts import Prompt, PromptFormat, language_instruction
 
 UNTYPED = "ENTITY"
 """Placeholder for an unknown entity type."""
@@ -58,8 +58,7 @@ def read_fields(raw: str, relation: Relation) -> Sample | str:
     text = fields["context"]
     places = {}
     for role in ("head", "tail"):
-        mention = rf"(?<!\w){re.escape(fields[role])}(?!\w)"
-        places[role] = [found.span() for found in re.finditer(mention, text)]
+        places[role] = find_mentions(text, fields[role], whole=True)
         if not places[role]:
             return f"{role}_not_in_context"
     pairs = ((h, t) for h in places["head"] for t in places["tail"] if h[1] <= t[0] or t[1] <= h[0])
@@ -92,6 +91,7 @@ class FieldPromptWriter:
 
     format: PromptFormat
     types: tuple[str, ...] = ()  # those of the schema and the labelled samples
+    language: str | None = None  # of the samples, if it is not English
 
     def prompt(
         self, relation: Relation, demonstrations: Iterable[Sample], number: int = 1
@@ -100,7 +100,12 @@ class FieldPromptWriter:
         known = f" Types: {', '.join(self.types)}." if self.types else ""
         more = "one more sample" if number == 1 else f"{number} more samples, one on each line,"
         return self.format.prompt(
-            f"{_TASK}{known} Write {more} for the relation in the same form.",
+            " ".join(
+                [
+                    f"{_TASK}{known} Write {more} for the relation in the same form.",
+                    *language_instruction(self.language),
+                ]
+            ),
             f'Samples of the relation "{relation.shown}":\n',
             (render_fields(sample, relation) for sample in demonstrations),
         )

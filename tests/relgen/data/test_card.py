@@ -27,13 +27,14 @@ SCHEMA = parse_schema(
 
 def _made(key, relation="lives_in", **provenance):
     return Sample(
-        key, "Ann in Bern", Entity(0, 3), Entity(7, 11), relation, "generated", provenance
+        key,
+        "Ann has lived in the old town of Bern",
+        Entity(0, 3),
+        Entity(33, 37),
+        relation,
+        "generated",
+        provenance,
     )
-
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path, monkeypatch):
-    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
 
 
 def write(generated, out, license="cc0-1.0"):
