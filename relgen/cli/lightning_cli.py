@@ -266,9 +266,10 @@ class _SaveConfig(SaveConfigCallback):
         folder.mkdir(parents=True, exist_ok=True)
         stage = getattr(stage, "value", stage)  # Lightning gives an enumeration's member
         name = "config.yaml" if stage == "fit" else f"config.{stage}.yaml"
-        self.parser.save(
-            self.config, folder / name, skip_none=False, overwrite=True, multifile=False
-        )
+        # a kill must not leave a part of it, which the next run would take for a user's file
+        written = folder / f".{name}.tmp"
+        self.parser.save(self.config, written, skip_none=False, overwrite=True, multifile=False)
+        written.replace(folder / name)
 
 
 @contextlib.contextmanager

@@ -62,12 +62,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         ones; 130 when interrupted, and 143 after SIGTERM.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal may lack arrows and other letters
-    _quiet_libraries()
     try:
         with _raises_on_sigterm():
+            for stream in (sys.stdout, sys.stderr):
+                if isinstance(stream, io.TextIOWrapper):
+                    # a terminal may lack arrows and other letters
+                    stream.reconfigure(errors="replace")
+            _quiet_libraries()
             run(arguments)
     except InputError as error:
         print(error, file=sys.stderr)

@@ -71,6 +71,7 @@ def atomic_folder(path: str | Path, mark: str) -> Iterator[Path]:
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    before = temporary.with_name(f"{temporary.name}.before")
     try:
         yield temporary
         temporary.chmod(0o777 & ~_umask())
@@ -78,10 +79,14 @@ def atomic_folder(path: str | Path, mark: str) -> Iterator[Path]:
             # libraries write weights to files that only their owner may read
             inside.chmod((0o777 if inside.is_dir() else 0o666) & ~_umask())
         if path.exists():
-            shutil.rmtree(path)
+            # a kill while it is being deleted must not leave it without its mark
+            path.rename(before)
         temporary.rename(path)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        if before.exists() and not path.exists():
+            before.rename(path)
+        for rest in (temporary, before):
+            shutil.rmtree(rest, ignore_errors=True)
 
 
 def try_lock(stream: IO[Any]) -> bool:

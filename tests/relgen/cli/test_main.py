@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import io
+import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -119,6 +121,43 @@ def test_interruption_has_its_own_code(
     monkeypatch.setattr(cli, "run", interrupted)
     assert cli.main(["run"]) == 130
     assert "run the same command again to continue" in capsys.readouterr().err
+    assert cli.main(["dpo", "fit"]) == 130
+    assert "run the same command with --resume to continue" in capsys.readouterr().err
+
+
+def test_termination_has_its_own_code(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finished = []
+
+    def terminated(arguments: list[str]) -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            finished.append(True)
+
+    monkeypatch.setattr(cli, "run", terminated)
+    assert cli.main(["generate"]) == 143
+    assert finished
+    assert capsys.readouterr().err == "terminated; run the same command again to continue\n"
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+@pytest.mark.processes
+def test_a_forked_process_ends_on_sigterm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loader's worker inherits the handler, but must not run the command's end."""
+    ended = []
+
+    def forks(arguments: list[str]) -> None:
+        child = os.fork()
+        if not child:
+            os.kill(os.getpid(), signal.SIGTERM)
+            os._exit(0)
+        ended.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+    monkeypatch.setattr(cli, "run", forks)
+    assert cli.main(["generate"]) == 0
+    assert ended == [-signal.SIGTERM]
 
 
 def test_unexpected_errors_are_one_line_and_a_file(
