@@ -30,14 +30,14 @@ from relgen.common import (
     content_hash,
     text_hash,
 )
-from relgen.data import load_schema, parse_schema
+from relgen.data import foreign_language, load_schema, parse_schema
 from relgen.dpo import ChainTokens, TreeBatch, pack, read_chains, tokenise_chain
 from relgen.models import EMBEDDED_LANGUAGE_MODEL, load_tokenizer, model_window
 from relgen.prompting import PromptWriter, prompt_format
 
 _LOG = logging.getLogger(__name__)
 # `datasets` does not notice changes in functions: raise this number when the tokens change
-_VERSION = 2
+_VERSION = 3
 
 _IDS = Sequence(Value("int32"))
 CHAIN_FEATURES = Features(
@@ -206,10 +206,15 @@ def tokenised_rows(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the rows of the Arrow table, for the settings of `PreferenceDataModule._table`."""
     schema = parse_schema(settings["schema"])
     tokenizer = load_tokenizer(settings["model"])
+    chains = read_chains(settings["chains"])
+    shown = (sample for chain in chains for sample in chain.demonstrations(len(chain.pairs)))
     writer = PromptWriter(
-        prompt_format(tokenizer), diverse=settings["diverse"], types=settings["types"]
+        prompt_format(tokenizer),
+        diverse=settings["diverse"],
+        types=settings["types"],
+        language=foreign_language(shown),
     )
-    for chain in read_chains(settings["chains"]):
+    for chain in chains:
         tokens = tokenise_chain(
             chain,
             schema[chain.relation],

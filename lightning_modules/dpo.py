@@ -81,7 +81,7 @@ class DPOModule(LightningModule):
     """Tunes a LoRA adapter to prefer correct and different samples.
 
     Args:
-        model: embedded name, local folder or Hub id of the base model.
+        model: embedded name, local folder, GGUF file or Hub id of the base model.
         dtype: of the base's weights that are not quantised.
         quantization: `nf4` for QLoRA, null for LoRA.
         double_quantization: with `nf4`, quantise the quantisation constants as well.

@@ -20,7 +20,7 @@ from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, W
 from lightning.pytorch.utilities import rank_zero_only
 from matplotlib.figure import Figure
 
-from relgen.common import read_lines, write_jsonl
+from relgen.common import decode_json, read_lines, write_jsonl
 
 
 class RunTensorBoardLogger(TensorBoardLogger):
@@ -78,7 +78,7 @@ class HistoryLogger(Logger):
     def start(self, step: int) -> None:
         """Drop the rows of `step` and later ones, which will be logged again."""
         lines = read_lines(self.path) if step and self.path.exists() else ()
-        rows = (json.loads(line) for line in lines if line.endswith("\n"))
+        rows = (decode_json(line) for line in lines if line.endswith("\n"))
         self._rows = [row for row in rows if row["step"] < step]
         write_jsonl(self.path, self._rows)
 

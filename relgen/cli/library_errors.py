@@ -22,6 +22,9 @@ _DISK_ERRORS = {
     errno.EEXIST: "choose another path",
     errno.EISDIR: "choose another path",
     errno.ENOENT: "check the path",
+    errno.ELOOP: "check the path, whose links lead to each other,",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
 }
 _AGAIN = "and run the same command again"
 _KNOWN = {

@@ -19,6 +19,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+import jsonargparse
+import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar, RichProgressBar
@@ -44,11 +46,17 @@ from relgen.common import (
     Terminated,
     bare_numbers,
     check_outputs,
+    is_first_process,
+    load_yaml,
+    locked,
     parse_known,
     read_text,
     refuse_foreign,
 )
 
+# the same limits in every file that jsonargparse reads, also those that a configuration names
+_load = jsonargparse.get_loader("yaml")
+jsonargparse.set_loader("yaml", lambda text: load_yaml(text, _load), (yaml.YAMLError,))
 # gloo's and NCCL's messages when another process of the run is gone
 _LOST_PROCESS = re.compile(
     r"Connection (closed by|reset by) peer|gloo.*[Tt]im(ed|e)[ -]?out|Broken pipe|"
@@ -84,7 +92,9 @@ def run_trained(name: str, arguments: list[str]) -> None:
         if "--ckpt_path" in words:
             own = replace(own, resume=False)  # other settings are allowed
         words = with_checkpoint(words, subcommand, own)
-    with _prepared([name, *arguments]), _clear_exits():
+    alone = not only_shows and is_first_process()
+    lock = locked(own.out or "") if alone else contextlib.nullcontext()
+    with lock, _prepared([name, *arguments]), _clear_exits():
         cli = RelgenCLI([subcommand, *words], own)
     if subcommand == "fit" and not only_shows and not cli.trainer.global_step:
         remedy = "raise max_steps, max_epochs and limit_train_batches"
@@ -266,9 +276,10 @@ class _SaveConfig(SaveConfigCallback):
         folder.mkdir(parents=True, exist_ok=True)
         stage = getattr(stage, "value", stage)  # Lightning gives an enumeration's member
         name = "config.yaml" if stage == "fit" else f"config.{stage}.yaml"
-        self.parser.save(
-            self.config, folder / name, skip_none=False, overwrite=True, multifile=False
-        )
+        # a kill must not leave a part of it, which the next run would take for a user's file
+        written = folder / f".{name}.tmp"
+        self.parser.save(self.config, written, skip_none=False, overwrite=True, multifile=False)
+        written.replace(folder / name)
 
 
 @contextlib.contextmanager

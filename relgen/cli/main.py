@@ -18,11 +18,13 @@ import textwrap
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from relgen import __version__
-from relgen.common import InputError, Terminated
+from relgen.common import InputError, Terminated, printable, refuse_unprintable
 
 COMMANDS = {
     "data convert": "turn a corpus into samples.jsonl",
@@ -37,11 +39,13 @@ COMMANDS = {
     "diversity": "measure how different the samples of each relation are",
     "classifier": "train, test and apply a relation classifier (LightningCLI)",
     "direct": "ask a language model for the relation of each sentence",
+    "models": "list the converted models in the cache, and remove them",
     "export": "write a tuned language model for serving",
     "run": "run an experiment: split, tune, generate, train, test, report",
     "report": "write report.html and report.md of a finished experiment",
 }
 TRAINED = ("dpo", "classifier")
+_WRITES_A_FOLDER = ("data split", "data everyday", "data card", "report")
 _ABOUT = (
     "Diverse and correct training data for relation extraction, written by a language model from "
     "a handful of labelled sentences."
@@ -61,12 +65,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         ones; 130 when interrupted, and 143 after SIGTERM.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal may lack arrows and other letters
-    _quiet_libraries()
     try:
         with _raises_on_sigterm():
+            for stream in (sys.stdout, sys.stderr):
+                if isinstance(stream, io.TextIOWrapper):
+                    # a terminal may lack arrows and other letters
+                    stream.reconfigure(errors="replace")
+            _quiet_libraries()
             run(arguments)
     except InputError as error:
         print(error, file=sys.stderr)
@@ -85,7 +90,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         from relgen.cli.library_errors import explained, unexpected
 
         known = explained(error)
-        print(known or unexpected(error, " ".join(arguments[:2])), file=sys.stderr)
+        said = known or unexpected(error, " ".join(arguments[:2]))
+        print(printable(said), file=sys.stderr)
         return 2 if known else 1
     return 0
 
@@ -98,6 +104,8 @@ def run(arguments: Sequence[str]) -> None:
         SystemExit: after `--help` and `--version`.
     """
     words = list(arguments)
+    for word in words:
+        refuse_unprintable(word)
     if words[:1] == ["--version"]:
         print(f"relgen {__version__}")
         return
@@ -117,12 +125,27 @@ def run(arguments: Sequence[str]) -> None:
 
         run_trained(command, rest)
         return
-    from relgen.common import parse_options
+    from relgen.common import locked, parse_options
 
     module = importlib.import_module(f"relgen.cli.commands.{command.replace(' ', '_')}")
     options = parse_options(module.Options, command, rest)
     if options is not None:
-        module.run(options)
+        folder = _written_folder(command, options)
+        with nullcontext() if folder is None else locked(folder):
+            module.run(options)
+
+
+def _written_folder(command: str, options: Any) -> Path | None:
+    """Return the folder to lock while a command runs; None if it locks what it writes itself."""
+    out = getattr(options, "out", None)
+    if command == "report":
+        out = out or options.folder or next(iter(options.compare), None)
+    if command in ("run", "generate") or out is None:
+        return None
+    path = Path(out)
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        return None  # a device, which will be refused
+    return path if command in _WRITES_A_FOLDER else path.parent
 
 
 @contextmanager

@@ -27,6 +27,8 @@ from .device import resolved as resolved
 from .errors import CombinedInputError as CombinedInputError
 from .errors import InputError as InputError
 from .errors import Terminated as Terminated
+from .errors import printable as printable
+from .errors import refuse_unprintable as refuse_unprintable
 from .files import atomic_folder as atomic_folder
 from .files import atomic_writer as atomic_writer
 from .files import content_hash as content_hash
@@ -35,10 +37,15 @@ from .files import read_json as read_json
 from .files import read_lines as read_lines
 from .files import read_text as read_text
 from .files import text_hash as text_hash
-from .files import try_lock as try_lock
 from .files import write_json as write_json
 from .files import write_jsonl as write_jsonl
 from .files import write_text as write_text
+from .json_text import decode_json as decode_json
+from .json_text import encode_json as encode_json
+from .locks import is_first_process as is_first_process
+from .locks import locked as locked
+from .markdown import markdown_code as markdown_code
+from .markdown import markdown_text as markdown_text
 from .outputs import check_outputs as check_outputs
 from .outputs import refuse_foreign as refuse_foreign
 from .outputs import unfinished as unfinished
@@ -55,5 +62,6 @@ from .ranges import PositiveFloat as PositiveFloat
 from .ranges import PositiveInt as PositiveInt
 from .ranges import Share as Share
 from .yaml_files import key_line as key_line
+from .yaml_files import load_yaml as load_yaml
 from .yaml_files import located as located
 from .yaml_files import read_yaml as read_yaml

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from relgen import __version__
 from relgen.common.errors import InputError
 from relgen.common.files import content_hash, text_hash
+from relgen.common.json_text import decode_json, encode_json
 
 _CHUNK = 128
 Item = TypeVar("Item")
@@ -42,7 +43,7 @@ def resume_log(path: Path, header: str, *, force: bool) -> list[Any]:
         stream.seek(0)
         for raw in stream:
             try:
-                lines.append(json.loads(raw if raw.endswith(b"\n") else b""))
+                lines.append(decode_json(raw if raw.endswith(b"\n") else b""))
             except ValueError:
                 break
             end += len(raw)
@@ -63,7 +64,7 @@ def resume_log(path: Path, header: str, *, force: bool) -> list[Any]:
 def append_line(path: Path, value: Any) -> None:
     """Append a value as one line of JSON, which is on disk when this returns."""
     with path.open("ab") as stream:
-        stream.write(json.dumps(value, ensure_ascii=False).encode("utf-8") + b"\n")
+        stream.write(encode_json(value).encode("utf-8") + b"\n")
         stream.flush()
         os.fsync(stream.fileno())
 

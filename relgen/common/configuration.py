@@ -110,7 +110,9 @@ def checked(hint: Any, value: Any, key: str) -> Any:
         if record is hint or (value is None and hint is not Any and NoneType not in options):
             raise TypeError(key)
         made = bare_numbers(_parser(hint).parse_object({"value": value}).value)
-    except (argparse.ArgumentError, TypeError):
+    except (argparse.ArgumentError, ArithmeticError, TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
         raise InputError(f"must be {expected(hint)}", field=key, value=value) from None
     if not _finite(made):
         raise InputError(f"must be {expected(hint)}, and finite", field=key, value=value)

@@ -5,10 +5,33 @@ The command line prints one line for each, and exits with code 2 or 143.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 _UNSET = object()
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def printable(text: str) -> str:
+    """Return a text with escapes for what a terminal acts on: control and bidirectional marks.
+
+    Tabs and line feeds are kept.
+    """
+    return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def refuse_unprintable(text: str, field: str | None = None) -> None:
+    """Raise InputError for a name, a path or a word that `printable` would change."""
+    if found := _UNPRINTABLE.search(text):
+        raise InputError(
+            f"contains the character U+{ord(found[0]):04X}, which is not printable",
+            field=field,
+            value=text,
+            remedy="remove it",
+        )
 
 
 class Terminated(KeyboardInterrupt):
@@ -47,7 +70,7 @@ class InputError(ValueError):
         what = f"field '{field}': {problem}" if field else problem
         got = "" if value is _UNSET else f" (got {_short(value)})"
         todo = f"; {remedy}" if remedy else ""
-        super().__init__(f"{where}{what}{got}{todo}")
+        super().__init__(printable(f"{where}{what}{got}{todo}"))
 
     def at(self, **changes: Any) -> InputError:
         """Return the same error with another `path`, `line`, `field` or `remedy`."""

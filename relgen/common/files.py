@@ -1,9 +1,8 @@
-"""Atomic writes, JSON, UTF-8 text, locks and content hashes."""
+"""Atomic writes, JSON, UTF-8 text and content hashes."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import tempfile
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from relgen.common.errors import InputError
+from relgen.common.json_text import decode_json, encode_json
 
 
 @contextmanager
@@ -71,6 +71,7 @@ def atomic_folder(path: str | Path, mark: str) -> Iterator[Path]:
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    before = temporary.with_name(f"{temporary.name}.before")
     try:
         yield temporary
         temporary.chmod(0o777 & ~_umask())
@@ -78,33 +79,14 @@ def atomic_folder(path: str | Path, mark: str) -> Iterator[Path]:
             # libraries write weights to files that only their owner may read
             inside.chmod((0o777 if inside.is_dir() else 0o666) & ~_umask())
         if path.exists():
-            shutil.rmtree(path)
+            # a kill while it is being deleted must not leave it without its mark
+            path.rename(before)
         temporary.rename(path)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def try_lock(stream: IO[Any]) -> bool:
-    """Lock an open file until it is closed; return False if another process has locked it.
-
-    Raises:
-        InputError: the file system has no locks.
-    """
-    try:
-        import fcntl
-    except ImportError:  # Windows: users must avoid two processes on one file
-        return True
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        raise InputError(
-            f"files cannot be locked here: {error.strerror}",
-            path=getattr(stream, "name", None),
-            remedy="take a folder on another file system; Lustre needs the mount option flock",
-        ) from error
-    return True
+        if before.exists() and not path.exists():
+            before.rename(path)
+        for rest in (temporary, before):
+            shutil.rmtree(rest, ignore_errors=True)
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -115,7 +97,7 @@ def write_text(path: str | Path, text: str) -> None:
 
 def write_json(path: str | Path, value: Any) -> None:
     """Write `value` as indented JSON, atomically."""
-    write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+    write_text(path, encode_json(value, indent=2) + "\n")
 
 
 def read_json(path: str | Path, *, keep: Collection[str] | None = None) -> Any:
@@ -123,21 +105,12 @@ def read_json(path: str | Path, *, keep: Collection[str] | None = None) -> Any:
 
     With `keep`, only these keys of objects are kept in memory.
     """
-    text = read_text(path)
-
-    def wanted(content: dict[str, Any]) -> dict[str, Any]:
-        return {key: value for key, value in content.items() if keep and key in keep}
-
     try:
-        return json.loads(text, object_hook=None if keep is None else wanted)
-    except json.JSONDecodeError as error:
-        raise InputError(
-            f"not valid JSON: {error.msg}",
-            path=path,
-            line=error.lineno,
-            value="".join(text.splitlines()[error.lineno - 1 : error.lineno]),
-            remedy="correct or replace the file",
-        ) from error
+        return decode_json(read_text(path), keep=keep)
+    except InputError as error:
+        if error.path is not None:
+            raise
+        raise error.at(path=path, remedy="correct or replace the file") from error
 
 
 def write_jsonl(path: str | Path, rows: Iterable[dict[str, Any]]) -> int:
@@ -145,7 +118,7 @@ def write_jsonl(path: str | Path, rows: Iterable[dict[str, Any]]) -> int:
     count = 0
     with atomic_writer(path) as stream:
         for row in rows:
-            stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+            stream.write(encode_json(row) + "\n")
             count += 1
     return count
 
@@ -210,7 +183,7 @@ def content_hash(path: str | Path) -> str:
 
 def text_hash(text: str) -> str:
     """Return the SHA-256 (hex) of a text."""
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _umask() -> int:

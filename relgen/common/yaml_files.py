@@ -1,15 +1,20 @@
-"""Reads users' YAML files, with errors that name file and line."""
+"""Reads YAML from outside, with errors that name file and line, and with limits."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from relgen.common.errors import InputError
+from relgen.common.errors import InputError, printable
 from relgen.common.files import read_text
+
+_MOST_BYTES = 10 * 2**20
+_DEEPEST = 60
+_MOST_NODES = 100_000
+"""Nodes after aliases are replaced by what they stand for, if there are any."""
 
 
 def read_yaml(path: str | Path, *, remedy: str | None = None) -> Any:
@@ -18,7 +23,7 @@ def read_yaml(path: str | Path, *, remedy: str | None = None) -> Any:
     Raises InputError if the file cannot be read or is not valid YAML.
     """
     try:
-        return yaml.load(read_text(path), Loader=_UniqueKeyLoader)
+        return load_yaml(read_text(path))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise InputError(
@@ -27,6 +32,21 @@ def read_yaml(path: str | Path, *, remedy: str | None = None) -> Any:
             line=None if mark is None else mark.line + 1,
             remedy=remedy,
         ) from error
+
+
+def load_yaml(text: str, load: Callable[[str], Any] | None = None) -> Any:
+    """Return the content of a YAML text, made by another loader if one is given.
+
+    Raises YAMLError for a text that is malformed, too long or nested too deep, gives a key twice,
+    has aliases that grow too large or contain themselves, or holds a value that cannot be made.
+    """
+    if len(text) > _MOST_BYTES:
+        raise yaml.YAMLError(f"more than {_MOST_BYTES >> 20} MiB")
+    try:
+        found = yaml.load(text, Loader=_Loader)
+        return found if load is None else load(text)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise yaml.YAMLError(f"a value cannot be read: {' '.join(str(error).split())}") from error
 
 
 def located(error: InputError, path: str | Path) -> InputError:
@@ -48,7 +68,7 @@ def key_line(path: str | Path, field: str | None, *, exact: bool = False) -> int
     if not field:
         return None
     try:
-        return _line(yaml.compose(read_text(path), Loader=yaml.SafeLoader), field, exact)
+        return _line(yaml.compose(read_text(path), Loader=_Loader), field, exact)
     except (InputError, yaml.YAMLError):
         return None
 
@@ -69,19 +89,71 @@ def _line(node: yaml.Node | None, field: str, exact: bool) -> int | None:
     return _line(inner[0], field, exact) if inner else None
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """A safe loader that refuses a key given twice: the second would silently win."""
+class _Loader(yaml.SafeLoader):
+    """A safe loader with limits, which refuses a key given twice: the second would silently win."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._depth = self._nodes = 0
+        self._sizes: dict[int, int] = {}
+
+    def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
+        """Compose a node; raise ComposerError where it is too deep, or too large with aliases."""
+        mark = self.peek_event().start_mark
+        alias = self.check_event(yaml.AliasEvent)
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise yaml.composer.ComposerError(None, None, "nested too deep", mark)
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self._depth -= 1
+        if alias:
+            if id(node) not in self._sizes:  # it is being composed
+                problem = "an alias that contains itself"
+                raise yaml.composer.ComposerError(None, None, problem, mark)
+            return node
+        self._nodes += 1
+        size = 1
+        if isinstance(node, yaml.MappingNode):
+            size += sum(self._sizes[id(one)] for pair in node.value for one in pair)
+        elif isinstance(node, yaml.SequenceNode):
+            size += sum(self._sizes[id(one)] for one in node.value)
+        self._sizes[id(node)] = size
+        if size > max(_MOST_NODES, self._nodes):
+            raise yaml.composer.ComposerError(None, None, "aliases that grow too large", mark)
+        return node
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
             key = self.construct_object(key_node, deep=True)
             problem = None
             if not isinstance(key, Hashable):
-                problem = f"a key must be a word or a number, not {key}"
+                problem = f"a key must be a word or a number, not {str(key)[:80]}"
             elif key in seen:
                 problem = f"the key '{key}' is given twice"
             if problem:
                 raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+    def construct_scalar(self, node: Any) -> Any:
+        """Return a text; raise ConstructorError where an escape makes an unprintable character."""
+        text = super().construct_scalar(node)
+        if isinstance(text, str) and printable(text) != text:
+            problem = "an unprintable character"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+        return text
+
+    def construct_yaml_int(self, node: Any) -> int:
+        """Return a whole number; raise ConstructorError above 64 bits."""
+        if len(node.value) <= 100:
+            number = int(super().construct_yaml_int(node))
+            if -(2**63) <= number < 2**64:
+                return number
+        problem = "a whole number of more than 64 bits"
+        raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)

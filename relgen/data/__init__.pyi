@@ -1,9 +1,11 @@
 from .arrow import load_table as load_table
 from .card import write_dataset_folder as write_dataset_folder
+from .language import foreign_language as foreign_language
 from .options import CardOptions as CardOptions
 from .options import ConvertOptions as ConvertOptions
 from .options import EverydayOptions as EverydayOptions
 from .options import SplitOptions as SplitOptions
+from .overlap import NEAR_COPY as NEAR_COPY
 from .overlap import OverlapIndex as OverlapIndex
 from .overlap import context_words as context_words
 from .overlap import jaccard as jaccard

@@ -16,8 +16,9 @@ from typing import Any
 from datasets import Features, Value
 from huggingface_hub import DatasetCard, DatasetCardData
 
-from relgen.common import InputError, write_text
+from relgen.common import InputError, markdown_code, markdown_text, write_text
 from relgen.data.arrow import FEATURES, PROVENANCE
+from relgen.data.language import language_code
 from relgen.data.options import CardOptions
 from relgen.data.samples import Sample, iter_files, with_samples, write_samples
 from relgen.data.schema import RelationSchema, load_schema
@@ -43,7 +44,7 @@ def write_dataset_folder(options: CardOptions) -> Counter[str]:
     counts = Counter(sample.relation for sample in samples)
     scored = any(sample.scores is not None for sample in samples)
     card = DatasetCard.from_template(
-        _metadata(options, schema, len(samples), scored),
+        _metadata(options, schema, samples, scored),
         template_str=_TEMPLATE.read_text(encoding="utf-8"),
         counts=counts,
         origin={
@@ -53,6 +54,8 @@ def write_dataset_folder(options: CardOptions) -> Counter[str]:
         schema=schema,
         scored=scored,
         seed_license=options.license,
+        code=markdown_code,
+        plain=markdown_text,
     )
     write_samples(Path(options.out) / "train.jsonl", samples)
     write_text(Path(options.out) / "README.md", str(card))
@@ -85,12 +88,13 @@ def _generated_samples(
 
 
 def _metadata(
-    options: CardOptions, schema: RelationSchema, number: int, scored: bool
+    options: CardOptions, schema: RelationSchema, samples: Sequence[Sample], scored: bool
 ) -> DatasetCardData:
     features = Features({key: kind for key, kind in FEATURES.items() if key != "scores"})
     if scored:
         features["scores"] = {label: Value("float64") for label in schema.labels}
-    size = next((name for limit, name in _SIZES if number < limit), "1M<n<10M")
+    size = next((name for limit, name in _SIZES if len(samples) < limit), "1M<n<10M")
+    language = options.language or language_code(samples)
     licence: dict[str, Any] = {"license": options.license}
     # the Hub lists licences by ids such as cc-by-3.0; any other one is named in `license_name`
     if not re.fullmatch(r"[a-z0-9][a-z0-9.+-]*", options.license):
@@ -99,7 +103,7 @@ def _metadata(
     return DatasetCardData(
         **licence,
         pretty_name=options.title or f"Generated training samples for {schema.name}",
-        language=[options.language],
+        language=[language] if language else None,
         task_categories=["text-classification"],
         tags=["relation-extraction", "synthetic", "relgen"],
         size_categories=[size],

@@ -5,12 +5,11 @@ They hold texts with numbered entities and relations between them, and not one s
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection
 from pathlib import Path
 
-from relgen.common import InputError
+from relgen.common import InputError, decode_json
 
 _TAGGED = (
     "write each related pair as a line: its label, a tab, and the sentence with <head>…</head> and "
@@ -48,8 +47,8 @@ def refuse_exported_line(path: str | Path, line: str) -> None:
         if re.match(pattern, line):
             raise InputError(f"this is {name}", path=path, remedy=remedy)
     try:
-        record = json.loads(line)
-    except ValueError:
+        record = decode_json(line)
+    except InputError:
         return
     if isinstance(record, dict):
         refuse_export(path, record)

@@ -80,7 +80,9 @@ class SplitOptions:
     dev_from: str | None = None
     """File to take the development set from instead."""
     exclude: InputFile | None = None
-    """File whose sentences and ids are never chosen, such as the test set."""
+    """File whose sentences and ids are never chosen, such as the test set; near copies of its
+    sentences are not chosen for training.
+    """
     schema: str | None = None
     """Schema file, or the name of a shipped schema, to check the labels against."""
     skip_bad: bool = False
@@ -104,8 +106,8 @@ class CardOptions:
     """Licence of the labelled seed data, e.g. cc-by-3.0."""
     title: str | None = None
     """Heading of the card; by default from the schema's name."""
-    language: str = "en"
-    """Language of the sentences (ISO 639-1)."""
+    language: str | None = None
+    """Language of the sentences (ISO 639-1); by default the one that they are found to be in."""
     first: PositiveInt | None = None
     """Keep only the first N samples per relation."""
     out: str

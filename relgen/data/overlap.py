@@ -10,6 +10,9 @@ from itertools import combinations
 from relgen.data.samples import Sample
 from relgen.data.text import words
 
+NEAR_COPY = 0.7
+"""The overlap from which two samples count as near copies, if nothing else is chosen."""
+
 
 def word_set(text: str) -> frozenset[str]:
     """Return the distinct words of a text (see `relgen.data.text.words`)."""

@@ -13,14 +13,13 @@ probability of each relation.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from relgen.common import InputError, write_jsonl
+from relgen.common import InputError, decode_json, refuse_unprintable, write_jsonl
 from relgen.data.text import normalised, splits_word
 from relgen.data.validation import RecordChecks, json_lines, value_of
 
@@ -69,6 +68,8 @@ class Sample:
         for name, value in (("id", self.id), ("text", self.text), ("relation", self.relation)):
             if not value.strip() and name != "id":
                 raise InputError("must not be empty", field=name, value=value)
+            if name != "text":
+                refuse_unprintable(value, name)
             if _SURROGATE.search(value):
                 problem = "contains an unpaired surrogate, which UTF-8 cannot encode"
                 raise InputError(problem, field=name, value=value)
@@ -221,11 +222,7 @@ def checked_samples(
     path = Path(checks.path)
     for number, line in json_lines(path):
         with checks.record(number):
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                problem = f"not valid JSON at column {error.colno}: {error.msg}"
-                raise InputError(problem, value=line.strip()) from error
+            row = decode_json(line)
             defaults = {"id": f"{path.stem}-{number}"}
             if not labelled:
                 defaults["relation"] = UNLABELLED
@@ -300,6 +297,7 @@ def _entity(row: dict[str, Any], role: str) -> Entity:
     kind = value.get("type")
     if kind is not None and not isinstance(kind, str):
         raise InputError("must be a string or null", field=f"{role}.type", value=kind)
+    refuse_unprintable(kind or "", f"{role}.type")
     return Entity(start, end, kind)
 
 

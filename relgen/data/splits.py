@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from relgen.common import InputError, PositiveInt, checked
+from relgen.data.overlap import NEAR_COPY, OverlapIndex, context_words
 from relgen.data.samples import Sample
 from relgen.data.schema import RelationSchema
 from relgen.data.text import normalised
@@ -49,19 +50,22 @@ def split(
         schema: gives the order of relations, and must contain every label.
         dev: `full`: all other samples; `K`: K others for each relation; `none`.
         dev_samples: source of the development set, by default the rest of `samples`.
-        exclude: samples (of a test set) whose ids and normalised texts no drawn sample may have.
+        exclude: samples (of a test set) whose ids and normalised texts no drawn sample may have,
+            and of which no training sample may be a near copy.
 
     Raises:
         InputError: K is below 1 or above the size of the largest relation, or a label is unknown.
     """
     shots = checked(PositiveInt, shots, "shots")
+    exclude = list(exclude)
     ids, texts = _ids_and_texts(exclude)
     usable = _without(samples, ids, texts)
     # excluded sentences are drawn and then skipped: without them, the others keep their order
     drawn = [sample for sample in samples if sample.id not in ids]
     pools = _pools(drawn, schema, seed, texts)
     _check_shots(shots, usable.kept, pools)
-    train, warnings = _first(pools, shots, "training")
+    copies = OverlapIndex(NEAR_COPY, map(context_words, exclude))
+    train, warnings = _first(pools, shots, "training", copies)
     warnings += usable.reasons("{} samples left out: {} among the excluded samples")
     if dev == "none":
         return FewShotSplit(train, [], warnings)
@@ -128,14 +132,36 @@ def _ids_and_texts(samples: Iterable[Sample]) -> tuple[set[str], set[str]]:
     return {key for key, _ in pairs}, {text for _, text in pairs}
 
 
-def _first(pools: dict[str, list[Sample]], shots: int, part: str) -> tuple[list[Sample], list[str]]:
-    """Return the first K samples of each relation, and a warning for each that has fewer."""
-    warnings = [
-        f"{label}: only {len(pool)} of {shots} {part} samples"
-        for label, pool in pools.items()
-        if len(pool) < shots
-    ]
-    return [sample for pool in pools.values() for sample in pool[:shots]], warnings
+def _first(
+    pools: dict[str, list[Sample]], shots: int, part: str, excluded: OverlapIndex | None = None
+) -> tuple[list[Sample], list[str]]:
+    """Return the first K samples of each relation, and a warning for each that has fewer.
+
+    Near copies of excluded samples are passed over, and counted in a warning.
+    """
+    chosen, warnings, near = list[Sample](), list[str](), 0
+    for label, pool in pools.items():
+        number = 0
+        for sample in pool:
+            if number == shots:
+                break
+            if excluded is not None and excluded.has_near(context_words(sample)):
+                near += 1
+                continue
+            chosen.append(sample)
+            number += 1
+        if number < shots:
+            warnings.append(f"{label}: only {number} of {shots} {part} samples")
+    if near:
+        warnings.append(f"{near} samples passed over: they nearly repeat excluded samples")
+    if near and not chosen:
+        raise InputError(
+            "all samples nearly repeat excluded ones",
+            field="exclude",
+            value=f"{near} near copies",
+            remedy="give samples of other sentences, or exclude nothing",
+        )
+    return chosen, warnings
 
 
 def _pools(

@@ -10,7 +10,6 @@ ACL 2025, section 3.3).
 
 from __future__ import annotations
 
-import json
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,6 +25,7 @@ from relgen.common import (
     NonNegativeFloat,
     PositiveInt,
     checked,
+    decode_json,
     read_lines,
     write_jsonl,
 )
@@ -157,8 +157,8 @@ def read_chains(path: str | Path) -> list[Chain]:
         if not line.strip():
             continue
         try:
-            chains.append(Chain.from_json(json.loads(line)))
-        except (InputError, json.JSONDecodeError) as error:
+            chains.append(Chain.from_json(decode_json(line)))
+        except InputError as error:
             remedy = "build the chains again with `relgen chains`"
             errors.append(InputError(str(error), path=path, line=number, remedy=remedy))
     if errors:

@@ -23,7 +23,7 @@ class DirectSettings:
     """Settings of the model to query, and of its answers."""
 
     model: str = "smollm2-135m-instruct"
-    """Language model to query: embedded name, local folder or Hub id."""
+    """Language model to query: embedded name, local folder, GGUF file or Hub id."""
     dtype: DType = "float32"
     """Dtype of its weights; auto: bfloat16 where this machine has matrix units for it."""
     device: str | None = None

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import functools
 import itertools
-import json
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from relgen.common import read_lines
+from relgen.common import decode_json, read_lines
 from relgen.evaluation import deviation, mean, paired_interval
 from relgen.experiments.arms import as_method, without_tuning
 from relgen.experiments.stages import Plan
@@ -69,7 +68,7 @@ def compare(
         found = []
         for each in stages[arm, "direct" if arm == "direct" else classifier, seed].initialisations:
             lines = read_lines(each.test.folder / "predictions.jsonl")
-            predicted = {row["id"]: row["relation"] for row in map(json.loads, lines)}
+            predicted = {row["id"]: row["relation"] for row in map(decode_json, lines)}
             found.append(outcomes(predicted, gold, negative))
         return found
 

@@ -50,7 +50,7 @@ class Generator:
     """The language model that generates samples, and its settings."""
 
     model: str = "smollm2-135m-instruct"
-    """Embedded name, local folder or Hub id."""
+    """Embedded name, local folder, GGUF file or Hub id."""
     samples: PositiveInt = 16
     """Accepted samples per relation."""
     chains: PositiveInt | None = None
@@ -159,8 +159,8 @@ class Experiment:
     """
     license: str = "unknown"
     """Licence of the seed data, for the generated set's card."""
-    language: str = "en"
-    """Language of the sentences (ISO 639-1), for the card."""
+    language: str | None = None
+    """Language of the sentences (ISO 639-1), for the card; by default the one that they are in."""
     source: str = field(default="", compare=False, metadata=SET_ON_READING)
     """The file's text; set on reading."""
 

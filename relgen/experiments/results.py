@@ -8,7 +8,6 @@ required there; a report omits the parts whose data is missing.
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import os
 import platform
 import shlex
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any, Required, TypedDict
 
 from relgen import __version__
-from relgen.common import read_json, read_lines, write_json
+from relgen.common import decode_json, read_json, read_lines, write_json
 from relgen.data import RelationSchema, iter_samples, load_schema
 from relgen.evaluation import mean
 from relgen.experiments.arms import parse_arm
@@ -215,7 +214,7 @@ def _ensemble(tests: Sequence[Path], schema: RelationSchema, gold: Mapping[str, 
     totals = {name: [0.0] * len(schema) for name in gold}
     for folder in tests:
         for line in read_lines(folder / "predictions.jsonl"):
-            row = json.loads(line)
+            row = decode_json(line)
             total = totals[row["id"]]
             for place, label in enumerate(schema.labels):
                 total[place] += row["scores"][label]

@@ -150,7 +150,7 @@ class StageCommands:
             generated=[*(labelled or [part.folder / "generated.jsonl" for part in parts])],
             schema=self.corpus.schema,
             license=licence,
-            language=UNSET if language == "en" else language,
+            language=language or UNSET,
             first=first,
             out=OUT,
         )

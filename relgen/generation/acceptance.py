@@ -3,8 +3,9 @@
 A check maps a sample and its context to a reason to reject it, or None. `judge` runs a
 list of checks in order, so that an external scorer is one more entry. No text raises an error.
 
-Reasons: those of `MarkupError` and `read_fields`; `unfinished`, `dead_end` (the grammar allowed no
-token), `off_grammar` (a server that does not enforce the grammar returned a text that it forbids);
+Reasons: those of `MarkupError` and `read_fields`; `empty`, `unfinished`, `dead_end` (the grammar
+allowed no token), `off_grammar` (a server that does not enforce the grammar returned a text that it
+forbids), `bad_character` (control, bidirectional or undecodable ones), `wrong_relation`;
 `same_entities`, `entity_inside_word`, `long_head`, `long_tail`, `too_short`, `too_long`;
 `wrong_head_type`, `wrong_tail_type`; `copy_of_demonstration`, `near_copy_of_demonstration`,
 `duplicate`, `near_duplicate`, `test_leak`. The loop adds `not_chosen` and `surplus`.
@@ -30,19 +31,26 @@ from relgen.data import (
     word_counts,
 )
 from relgen.generation.backends.base import Finish
+from relgen.generation.draft_text import bare_line, holds_markup
 from relgen.generation.grammar.spec import GrammarSpec
 from relgen.generation.settings import GenerationSettings
 
 
 @dataclass(frozen=True, slots=True)
 class DraftContext:
-    """The target relation, the demonstrations in the prompt, and the texts not to repeat."""
+    """The target relation, the demonstrations in the prompt, and the texts not to repeat.
+
+    `labels` are the names and titles of all relations, one of which a model may write first.
+    """
 
     relation: Relation
     demonstrations: Sequence[Sample]
     pool: Pool
+    labels: tuple[str, ...] = ()
 
 
+_CHARS_PER_WORD = 25
+"""More of them for each of `max_words` are no sentence."""
 Check = Callable[[Sample, DraftContext], str | None]
 Read = Callable[[str, Relation], Sample | str]
 
@@ -109,14 +117,31 @@ def judge(
         return "unfinished"
     if finish == "grammar":
         return "dead_end"
-    sample = read(raw, context.relation)
+    relation = context.relation
+    if len(raw) > 200 + 4 * _CHARS_PER_WORD * context.pool.settings.max_words:  # with tags
+        return "too_long"
+    line, problem = bare_line(raw, (relation.name, relation.shown), context.labels)
+    if problem:
+        return problem
+    sample = read(line, relation)
     if isinstance(sample, str):
         return sample
-    if grammar is not None and not grammar.matches(raw):
+    if grammar is not None and not grammar.matches(line):
         return "off_grammar"
     reasons = (check(sample, context) for check in checks)
     reason = next((reason for reason in reasons if reason is not None), None)
     return _with_types(sample, context) if reason is None else reason
+
+
+def check_form(sample: Sample, context: DraftContext) -> str | None:
+    """Reject tags and emphasis in the text, and texts and types of too many characters."""
+    settings = context.pool.settings
+    if holds_markup(sample.text):
+        return "stray_tag"
+    for role, entity in (("head", sample.head), ("tail", sample.tail)):
+        if entity.type and (len(entity.type) > settings.max_entity_chars or "<" in entity.type):
+            return f"wrong_{role}_type"
+    return "too_long" if len(sample.text) > _CHARS_PER_WORD * settings.max_words else None
 
 
 def check_entities(sample: Sample, _: DraftContext) -> str | None:
@@ -176,6 +201,7 @@ def check_test_leak(sample: Sample, context: DraftContext) -> str | None:
 
 
 CHECKS: tuple[Check, ...] = (
+    check_form,
     check_entities,
     check_lengths,
     check_types,

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from relgen.data import Relation, Sample, jaccard, word_set
 from relgen.generation.acceptance import Check, DraftContext, Pool, judge, read_draft
 from relgen.generation.backends.base import Backend, Draft, DraftRequest, Finish
+from relgen.generation.draft_text import written_lines
 from relgen.generation.files.journal import Journal
 from relgen.generation.grammar.spec import FieldsSpec, GrammarSpec
 from relgen.generation.settings import GenerationSettings
@@ -45,7 +46,7 @@ class GenerationLoop:
     It updates `states` and `pool`, and fills `accepted`, and `rejected` with rows for
     `rejected.jsonl`. `open_backend` loads the model, and is called only if the
     journal lacks a draft. `provenance` is common to all samples. `free_types` are the entity types
-    for roles that the schema leaves open.
+    for roles that the schema leaves open, and `labels` the names and titles of all its relations.
     """
 
     settings: GenerationSettings
@@ -57,6 +58,7 @@ class GenerationLoop:
     journal: Journal
     open_backend: Callable[[], Backend]
     free_types: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
     accepted: list[Sample] = field(default_factory=list, init=False)
     rejected: list[dict[str, Any]] = field(default_factory=list, init=False)
     _backend: Backend | None = field(default=None, init=False)
@@ -165,37 +167,53 @@ class GenerationLoop:
         """Keep the best acceptable candidate of a step (OBO)."""
         chain = turn.chain
         turn.state.drafts += len(drafts)
-        verdicts = [self._judge(turn, draft.text, draft.finish) for draft in drafts]
-        good = {i: v for i, v in enumerate(verdicts) if isinstance(v, Sample)}
+        found = [self._only_verdict(turn, draft) for draft in drafts]
+        good = {i: v for i, (_, v) in enumerate(found) if isinstance(v, Sample)}
         best = max(good, key=lambda i: difference(good[i], turn.shown), default=None)
-        for i, (draft, verdict) in enumerate(zip(drafts, verdicts, strict=True)):
+        for i, (draft, (_, verdict)) in enumerate(zip(drafts, found, strict=True)):
             if i != best:
                 reason = verdict if isinstance(verdict, str) else "not_chosen"
                 self._reject(turn, reason, draft.text)
         if best is None:
             chain.attempt += 1
             return
-        self._accept(turn, good[best], drafts[best].logprobs[0], "")
+        self._accept(turn, good[best], drafts[best].logprobs[found[best][0]], "")
         chain.step, chain.attempt = chain.step + 1, 0
 
     def _judge_answer(self, turn: _Turn, draft: Draft) -> None:
         """Judge each line of an answer as a draft of its own (AAO)."""
-        lines = draft.text.split("\n")
-        written = [i for i, line in enumerate(lines) if line.strip() or i == 0 == len(lines) - 1]
-        turn.state.drafts += max(1, len(written))
-        for place in written:
-            finish = draft.finish if place == len(lines) - 1 else "stop"
-            verdict = self._judge(turn, lines[place], finish)
+        turn.state.drafts += max(1, len(written_lines(draft.text)))
+        for place, line, verdict in self._verdicts(turn, draft):
             if isinstance(verdict, str):
-                self._reject(turn, verdict, lines[place])
+                self._reject(turn, verdict, line)
             elif turn.state.accepted >= turn.state.wanted:
-                self._reject(turn, "surplus", lines[place])
+                self._reject(turn, "surplus", line)
             else:
                 self._accept(turn, verdict, draft.logprobs[place], f"-{place}")
         turn.chain.step += 1
 
+    def _only_verdict(self, turn: _Turn, draft: Draft) -> tuple[int, Sample | str]:
+        """Return the place and the sample of the first acceptable line, or a reason.
+
+        The reason is that of the first line which looks like a sample.
+        """
+        found = [(place, verdict) for place, _, verdict in self._verdicts(turn, draft)]
+        good = (entry for entry in found if isinstance(entry[1], Sample))
+        like = (entry for entry in found if entry[1] not in ("no_head", "no_fields"))
+        return next(good, next(like, found[0]))
+
+    def _verdicts(self, turn: _Turn, draft: Draft) -> Iterator[tuple[int, str, Sample | str]]:
+        """Yield each line of an answer with its place, and its sample or a reason to reject it."""
+        last, lines = draft.text.count("\n"), written_lines(draft.text)
+        if not lines:
+            reasons = {"length": "unfinished", "grammar": "dead_end", "stop": "empty"}
+            yield 0, draft.text, reasons[draft.finish]
+        for place, line in lines:
+            finish = draft.finish if place == last else "stop"
+            yield place, line, self._judge(turn, line, finish)
+
     def _judge(self, turn: _Turn, line: str, finish: Finish) -> Sample | str:
-        context = DraftContext(turn.state.relation, turn.shown, self.pool)
+        context = DraftContext(turn.state.relation, turn.shown, self.pool, self.labels)
         grammar = turn.requests[0].grammar
         read = read_fields if self.settings.markup == "fields" else read_draft
         return judge(line, finish, context, self.checks, grammar, read)

@@ -14,8 +14,15 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from relgen import __version__
-from relgen.common import InputError, content_hash, read_json, text_hash
-from relgen.data import Relation, RelationSchema, Sample, load_schema, read_samples
+from relgen.common import InputError, content_hash, locked, read_json, text_hash
+from relgen.data import (
+    Relation,
+    RelationSchema,
+    Sample,
+    foreign_language,
+    load_schema,
+    read_samples,
+)
 from relgen.generation.acceptance import CHECKS, Pool
 from relgen.generation.backends.loading import find_engine
 from relgen.generation.files.journal import Journal
@@ -74,13 +81,14 @@ def generate(
     shard = None if settings.shard is None else Shard.parse(settings.shard)
     paths = OutputPaths(Path(out) if shard is None else shard.path(Path(out)))
     paths.check([train, schema, forbid, settings.adapter])
-    if paths.finished(header, force=force):
-        paths.journal.unlink(missing_ok=True)
-        summary = read_json(paths.summary)
-        return GenerationReport(summary, already_finished=True, output=paths.generated)
     states = initial_states(relations, inputs[1], settings)
     with ExitStack() as stack:
-        journal = stack.enter_context(closing(Journal(paths.journal, header, force=force)))
+        stack.enter_context(locked(paths.generated.parent))
+        if paths.finished(header, force=force):
+            paths.journal.unlink(missing_ok=True)
+            summary = read_json(paths.summary)
+            return GenerationReport(summary, already_finished=True, output=paths.generated)
+        journal = Journal(paths.journal, header, force=force)
         loop = stack.enter_context(closing(_loop(settings, inputs, states, journal)))
         progress = stack.enter_context(closing(_Progress(states)))
         for result in loop.run():
@@ -106,7 +114,8 @@ def merge_shards(
 ) -> dict[str, Any]:
     """Merge the outputs that `generate` wrote with `shard` 1/n to n/n; see `merge`."""
     inputs = _read(schema, train, forbid)
-    return merge(settings, lambda own: input_hash(own, *inputs), Path(out), number, force=force)
+    with locked(Path(out).parent):
+        return merge(settings, lambda own: input_hash(own, *inputs), Path(out), number, force=force)
 
 
 def _read(schema: str | Path, train: str | Path, forbid: str | Path | None) -> _Inputs:
@@ -122,19 +131,20 @@ def _loop(
     engine = find_engine(settings, journal)
     found = {kind for relation in schema for kind in (*relation.head_types, *relation.tail_types)}
     found |= {e.type for sample in train for e in (sample.head, sample.tail) if e.type}
-    types = tuple(sorted(found))
+    types, language = tuple(sorted(found)), foreign_language(train)
     return GenerationLoop(
         settings,
         states,
-        FieldPromptWriter(engine.format, types)
+        FieldPromptWriter(engine.format, types, language)
         if settings.markup == "fields"
-        else PromptWriter(engine.format, settings.diverse, settings.types),
+        else PromptWriter(engine.format, settings.diverse, settings.types, language),
         CHECKS,
         Pool(settings, train, forbidden),
         {"model": settings.model, "adapter": settings.adapter, "relgen_version": __version__},
         journal,
         engine.open,
         types,
+        tuple(dict.fromkeys(name for r in schema for name in (r.name, r.shown))),
     )
 
 

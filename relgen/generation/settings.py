@@ -7,6 +7,7 @@ The defaults are the paper's (Li, Dai, Li, ACL 2025). Input and output files are
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
@@ -24,7 +25,7 @@ from relgen.common import (
     check,
     resolved,
 )
-from relgen.data import Half
+from relgen.data import NEAR_COPY, Half
 from relgen.generation.files.shards import Shard
 
 if TYPE_CHECKING:
@@ -79,20 +80,21 @@ class ServerSettings:
     """Stop the run after this many prompt and generated tokens."""
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.base_url)
-        if parts.username is not None or parts.password is not None:
+        if any(mark in self.base_url for mark in "@?#"):  # not shown: it may hold a key
             raise InputError(
-                "contains a user name or a password, which would be written to files",
+                "contains a user name or a password, or a query, which would be written to files",
                 field="server.base_url",
                 remedy=f"put the key into the environment variable {self.api_key_variable}",
             )
-        if parts.scheme not in ("http", "https") or not parts.netloc:
+        if not _is_address(self.base_url):
             raise InputError(
                 "is not a server's address",
                 field="server.base_url",
                 value=self.base_url,
                 remedy="such as http://localhost:8000/v1",
             )
+        if not re.fullmatch(r"\w+", self.api_key_variable):  # it may be the key itself
+            raise InputError("is not the name of a variable", field="server.api_key_variable")
         if self.cost_budget is not None and self.price_prompt + self.price_completion == 0:
             raise InputError(
                 "needs prices",
@@ -117,6 +119,15 @@ class ServerSettings:
         }
 
 
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        known = parts.scheme in ("http", "https") and parts.port != 0
+    except ValueError:  # a port above 65535, or half an IPv6 address
+        return False
+    return known and bool(parts.hostname) and not re.search(r"[\s\x00-\x1f\x7f-\x9f]", text)
+
+
 @dataclass(frozen=True, slots=True)
 class GenerationSettings:
     """Settings of one generation.
@@ -130,7 +141,7 @@ class GenerationSettings:
     API, such as `vllm serve` (openai; see `server`).
     """
     model: str = "smollm2-135m-instruct"
-    """Embedded name, local folder or Hub id; for a server, its name for the model."""
+    """Embedded name, local folder, GGUF file or Hub id; for a server, its name for the model."""
     adapter: InputFile | None = None
     """Folder of a LoRA adapter that `relgen dpo fit` wrote."""
     dtype: DType = "float32"
@@ -199,11 +210,11 @@ class GenerationSettings:
     """Let the grammar accept only a single sentence of words separated by spaces that ends with . !
     or ?; otherwise it accepts any text in any script.
     """
-    near_copy_overlap: Share = 0.7
+    near_copy_overlap: Share = NEAR_COPY
     """Jaccard overlap of words outside the entities from which a draft counts as a near copy of a
     demonstration or of an accepted sample of its relation; 1 rejects equal words only.
     """
-    test_overlap: Share = 0.7
+    test_overlap: Share = NEAR_COPY
     """The same overlap with samples of --forbid, from which a draft counts as a test leak."""
     seed: int = 1
     """Seed of demonstrations and sampling."""

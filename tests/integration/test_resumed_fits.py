@@ -84,13 +84,19 @@ def history(out: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
-def reached(out: Path, moment: str, step: int) -> bool:
-    """Whether a step of a run is logged, and it has begun or is writing a checkpoint."""
-    if moment == "begun":
-        return (out / "config.yaml").exists()
-    if not any(row["step"] >= step for row in history(out)):
+def reached(out: Path, begun: int, moment: str, step: int) -> bool:
+    """Whether a run writes its configuration anew, logs a step, or writes a checkpoint after it."""
+    if written(out) == begun:
         return False
-    return moment == "step" or any((out / "checkpoints").glob(".*.tmp"))
+    logged = any(row["step"] >= step for row in history(out))
+    writes = any((out / "checkpoints").glob(".*.tmp"))
+    return {"begun": True, "step": logged, "writing": logged and writes}[moment]
+
+
+def written(out: Path) -> int:
+    """The time at which a run's configuration was written."""
+    file = out / "config.yaml"
+    return file.stat().st_mtime_ns if file.exists() else 0
 
 
 def stopped(
@@ -98,8 +104,9 @@ def stopped(
 ) -> bool:
     """Run a fit, and send it signals at a moment; return whether it was stopped."""
     log.unlink(missing_ok=True)
+    begun = written(out)
     process = forked.start(log, *words, "--out", str(out), "--resume")
-    wait_until(lambda: not process.is_alive() or reached(out, moment, step))
+    wait_until(lambda: not process.is_alive() or reached(out, begun, moment, step))
     for name in told.split():
         with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid or 0, signal.Signals[name])

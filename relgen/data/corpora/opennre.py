@@ -21,7 +21,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from relgen.common import InputError
+from relgen.common import InputError, decode_json
 from relgen.data.corpora.reading import ReadOptions, offsets
 from relgen.data.corpora.tokens import TokenText, readable
 from relgen.data.samples import Entity, Sample
@@ -67,12 +67,11 @@ def _misplaced(row: dict[str, Any], sample: Sample) -> list[str]:
 
 def _decode(line: str) -> dict[str, Any]:
     try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
+        row = decode_json(line)
+    except InputError:
         row = _literal(line)
         if row is None:
-            problem = f"not valid JSON at column {error.colno}: {error.msg}"
-            raise InputError(problem, value=line.strip()) from error
+            raise
     if not isinstance(row, dict):
         raise InputError("must be a JSON object", value=row)
     return row

@@ -1,8 +1,8 @@
 """Requests drafts from a server with an OpenAI-compatible API: vLLM, llama.cpp, or a hosted one.
 
-The `openai` package sends the requests, and retries after 408, 409, 429, 5xx and lost connections,
-with exponential back-off, jitter and `Retry-After`. In addition, unusable answers are retried here,
-and each answer is recorded as it arrives.
+The `openai` package sends the requests. A request is repeated after 408, 409, 429, 5xx, a lost
+connection or an unusable answer, after the server's `Retry-After` or with exponential back-off and
+jitter. Each answer is recorded as it arrives. Time and size of an answer are bounded.
 
 The API key is read from the environment and appears in no setting, file or message.
 """
@@ -10,17 +10,19 @@ The API key is read from the environment and appears in no setting, file or mess
 from __future__ import annotations
 
 import asyncio
-import json
-import os
+import contextlib
+import math
 import random
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx2
 import openai
 
-from relgen.common import InputError
+from relgen.common import InputError, decode_json
+from relgen.generation.backends.api_key import read_key, repeats_key
 from relgen.generation.backends.base import Draft, DraftRequest
 from relgen.generation.backends.server_protocol import (
     Body,
@@ -32,10 +34,11 @@ from relgen.generation.files.journal import Journal, Usage
 from relgen.generation.settings import GenerationSettings
 from relgen.prompting import Prompt
 
-MAX_ANSWER_BYTES = 16 * 2**20
-"""Far more than a thousand tokens with their log-probabilities."""
+_ANSWER_BYTES, _BYTES_PER_TOKEN = 2**20, 2**10
+"""Far more than an answer takes with its tokens' log-probabilities."""
 _NO_KEY = "none"  # the client requires a key; servers without authentication ignore it
 _LONGEST_PAUSE = 8.0
+_LONGEST_WAIT = 120.0  # that a server may ask for
 _REMEDIES = {
     **dict.fromkeys([401, 403], "is the key in {variable} right?"),
     **dict.fromkeys([400, 422], "do model, kind and api fit this server?"),
@@ -54,21 +57,25 @@ class ServerBackend:
         self._prompts: dict[int, Prompt] = {}
         budgets = self._server.cost_budget, self._server.total_token_budget, settings.token_budget
         self._has_budget = any(budget is not None for budget in budgets)
-        key = os.environ.get(self._server.api_key_variable)
-        if self._server.kind == "openai" and not key:
+        self._key = read_key(self._server.api_key_variable)
+        if self._server.kind == "openai" and not self._key:
             raise InputError(
                 "this server needs a key",
                 field="server.base_url",
                 value=self._server.base_url,
                 remedy=f"set the environment variable {self._server.api_key_variable}",
             )
-        self._key = key or _NO_KEY
         self._runner = asyncio.Runner()
+        tokens = settings.max_new_tokens * settings.answer_samples
         self._client = openai.AsyncOpenAI(
-            api_key=self._key,
+            api_key=self._key or _NO_KEY,
             base_url=self._server.base_url,
-            max_retries=self._server.retries,
-            http_client=bounded_client(self._server.timeout, self._server.concurrency),
+            max_retries=0,
+            http_client=bounded_client(
+                self._server.timeout,
+                _ANSWER_BYTES + tokens * _BYTES_PER_TOKEN,
+                self._server.concurrency,
+            ),
         )
 
     def prefill(self, prompts: Mapping[int, Prompt]) -> None:
@@ -130,88 +137,156 @@ class ServerBackend:
         prompt = self._prompts[request.chain]
         body = request_body(self._settings, prompt, request)
         for attempt in range(self._server.retries + 1):
-            if attempt:
-                pause = min(0.25 * 2.0**attempt, _LONGEST_PAUSE)
-                await asyncio.sleep(pause * (1 - 0.25 * random.random()))
             self._check_budget()
             try:
                 raw = await self._post(body)
-                draft, usage = read_answer(raw, self._server.api, one_line=request.one_line)
+                draft, usage = read_answer(raw, self._server.api, request.max_tokens)
+                if repeats_key(draft.text, self._key):
+                    raise UnusableAnswerError("it repeats the API key", usage)
             except UnusableAnswerError as error:
-                problem = str(error)
+                failure = self._failure(f"its answers are unusable: {error}")
                 self._journal.add(usage=error.usage)
-                continue
-            if usage is None and self._has_budget:
-                raise self._failure("it does not report how many tokens an answer took", "usage")
-            usage = usage or Usage(completion=draft.tokens, answers=1)
-            self._journal.add([(request, prompt, draft)], usage=usage)
-            return draft
-        raise self._failure(f"its answers are unusable: {problem}")
+                pause = None
+            except _FailedRequestError as error:
+                failure, pause = error.failure, error.pause
+            else:
+                if usage is None and self._has_budget:
+                    problem = "it does not report how many tokens an answer took"
+                    raise self._failure(problem, "usage")
+                usage = usage or Usage(completion=draft.tokens, answers=1)
+                self._journal.add([(request, prompt, draft)], usage=usage)
+                return draft
+            if attempt < self._server.retries:
+                await asyncio.sleep(_back_off(attempt) if pause is None else pause)
+        raise failure
 
     async def _post(self, body: Body) -> Any:
-        """Return the decoded answer; raise UnusableAnswerError if it is not JSON."""
+        """Return the decoded answer.
+
+        Raises:
+            UnusableAnswerError: it is not JSON.
+            _FailedRequestError: the request may be repeated.
+            InputError: repeating it would not help.
+        """
         path = "/chat/completions" if self._server.api == "chat" else "/completions"
         try:
             # bytes: `read_answer` checks the answer; not every server keeps to OpenAI's types
-            return json.loads(await self._client.post(path, body=body, cast_to=bytes))
+            return decode_json(await self._client.post(path, body=body, cast_to=bytes))
         except openai.APIStatusError as error:
-            problem = f"it answered {error.status_code}: {error.message}"
             remedy = _REMEDIES.get(error.status_code, "")
             remedy = remedy.format(variable=self._server.api_key_variable)
-            raise self._failure(problem, remedy=remedy) from None
+            # many servers repeat a part of the key where they refuse it
+            said = "" if error.status_code in (401, 403) else f": {error.message}"
+            failure = self._failure(f"it answered {error.status_code}{said}", remedy=remedy)
+            pause = retry_after(error.response.headers)
+            if not _passes(error.status_code, error.response.headers, pause):
+                raise failure from None
+            raise _FailedRequestError(failure, pause) from None
         except openai.APITimeoutError:
             problem = f"no answer within {self._server.timeout:g} seconds"
-            raise self._failure(problem, "timeout") from None
+            raise _FailedRequestError(self._failure(problem, "timeout")) from None
         except openai.APIConnectionError as error:
-            raise self._failure(f"it cannot be reached: {error.__cause__ or error}") from None
-        except ValueError as error:
-            raise UnusableAnswerError(f"not JSON ({error})") from error
+            problem = f"it cannot be reached: {error.__cause__ or error}"
+            raise _FailedRequestError(self._failure(problem)) from None
+        except InputError as error:
+            raise UnusableAnswerError(str(error)) from error
+        except (openai.OpenAIError, httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
+            raise self._failure(f"{type(error).__name__}: {error}") from None
 
     def _failure(self, problem: str, field: str = "base_url", remedy: str = "") -> InputError:
         kept = f"{self._journal.usage.answers} answers are kept: run the same command again"
-        plain = " ".join(problem.split())
-        if self._key != _NO_KEY:  # some servers repeat the key in their messages
-            plain = plain.replace(self._key, "***")
+        if repeats_key(problem, self._key, part=6):
+            problem = f"{problem.split(':')[0]} (its message, which repeats the key, is left out)"
+            if repeats_key(problem, self._key, part=6):
+                problem = "its message, which repeats the key, is left out"
         return InputError(
-            f"the server failed: {plain[:300]}",
+            f"the server failed: {' '.join(problem.split())[:300]}",
             field=f"server.{field}",
             value=self._server.base_url,
             remedy=f"{remedy} {kept}".strip(),
         )
 
 
-def bounded_client(timeout: float, connections: int) -> httpx2.AsyncClient:
-    """Return an HTTP client that limits the time and the size of an answer.
+class _FailedRequestError(Exception):
+    """A request that may be repeated, after `pause` seconds if the server has named them."""
 
-    The read time-out of an HTTP client restarts with each chunk, so that a server which trickles
-    data never exceeds it, and the size is not limited at all. Here, exceeding either limit becomes
-    a read error, which the `openai` package treats as a lost connection and retries.
+    def __init__(self, failure: InputError, pause: float | None = None) -> None:
+        super().__init__(str(failure))
+        self.failure = failure
+        self.pause = pause
+
+
+def retry_after(headers: httpx2.Headers) -> float | None:
+    """Return the seconds for which a server asks to wait, or None."""
+    for name, per_second in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        value, seconds = headers.get(name, ""), math.nan
+        with contextlib.suppress(ValueError):
+            seconds = float(value) / per_second
+        if value and math.isnan(seconds):
+            with contextlib.suppress(TypeError, ValueError, OverflowError):
+                seconds = parsedate_to_datetime(value).timestamp() - time.time()
+        if seconds > 0:
+            return seconds
+    return None
+
+
+def _passes(status: int, headers: httpx2.Headers, pause: float | None) -> bool:
+    """Return whether a failure may pass, so that repeating the request helps."""
+    said = headers.get("x-should-retry")
+    if said in ("true", "false"):
+        return said == "true"
+    wants = pause is None or pause <= _LONGEST_WAIT
+    return wants and (status in (408, 409, 429) or status >= 500)
+
+
+def _back_off(attempt: int) -> float:
+    return min(0.5 * 2.0 ** min(attempt, 9), _LONGEST_PAUSE) * (1 - 0.25 * random.random())
+
+
+def bounded_client(seconds: float, size: int, connections: int) -> httpx2.AsyncClient:
+    """Return an HTTP client that limits the time and the size of an answer, headers included.
+
+    The time-outs of an HTTP client restart with each chunk, so that a server which trickles data
+    never exceeds them, and the size is not limited at all. Here, exceeding either limit is a read
+    error. Compressed answers, which grow without limit, are not asked for and not read.
     """
 
     async def bound(response: httpx2.Response) -> None:
+        if response.headers.get("content-encoding", "identity").lower() != "identity":
+            raise httpx2.ReadError("a compressed answer, which was not asked for")
         assert isinstance(response.stream, httpx2.AsyncByteStream)
-        response.stream = _BoundedStream(response.stream, timeout)
+        response.stream = _BoundedStream(response.stream, size)
 
-    return openai.DefaultAsyncHttpxClient(
-        timeout=httpx2.Timeout(timeout, pool=None),
+    return _BoundedClient(
+        headers={"Accept-Encoding": "identity"},
+        timeout=httpx2.Timeout(seconds, pool=None),
         limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
         event_hooks={"response": [bound]},
     )
 
 
+class _BoundedClient(openai.DefaultAsyncHttpxClient):
+    async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
+        """Send a request and read its answer, in the time-out altogether."""
+        seconds = self.timeout.read
+        try:
+            async with asyncio.timeout(seconds):
+                return await super().send(request, **options)
+        except TimeoutError:
+            raise httpx2.ReadTimeout(f"an answer of more than {seconds:g} seconds") from None
+
+
 class _BoundedStream(httpx2.AsyncByteStream):
-    def __init__(self, stream: httpx2.AsyncByteStream, timeout: float) -> None:
+    def __init__(self, stream: httpx2.AsyncByteStream, most: int) -> None:
         self._stream = stream
-        self._timeout = timeout
+        self._most = most
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        size, deadline = 0, time.monotonic() + self._timeout
+        size = 0
         async for piece in self._stream:
             size += len(piece)
-            if size > MAX_ANSWER_BYTES:
-                raise httpx2.ReadError(f"an answer of more than {MAX_ANSWER_BYTES >> 20} MiB")
-            if time.monotonic() > deadline:
-                raise httpx2.ReadTimeout(f"an answer of more than {self._timeout:g} seconds")
+            if size > self._most:
+                raise httpx2.ReadError(f"an answer of more than {self._most} bytes")
             yield piece
 
     async def aclose(self) -> None:

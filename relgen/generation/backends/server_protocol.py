@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import reprlib
 from typing import Any
 
 from relgen.generation.backends.base import Draft, DraftRequest, Finish, line_logprobs
@@ -21,6 +22,8 @@ EXTENDED: tuple[ServerKind, ...] = ("vllm", "llama.cpp")
 """Kinds that take top_k, a repetition penalty and a grammar, and return log-probabilities."""
 # the penalty covers the whole prompt, as elsewhere in relgen; newer servers refuse -1 for that
 _LLAMA_CPP_WINDOW = 1 << 14
+# no tokeniser's words are longer on average; one answer takes no more tokens
+_CHARS, _CHARS_PER_TOKEN, _MOST_TOKENS = 4096, 64, 10**9
 
 
 class UnusableAnswerError(Exception):
@@ -85,35 +88,35 @@ def unsent(settings: GenerationSettings) -> list[str]:
     return [name for name, matters in changed.items() if matters]
 
 
-def read_answer(raw: Any, api: Api, *, one_line: bool) -> tuple[Draft, Usage | None]:
+def read_answer(raw: Any, api: Api, max_tokens: int) -> tuple[Draft, Usage | None]:
     """Parse one answer's JSON; return the draft, and the server's token counts if it sends them.
 
-    `one_line` keeps only the first line that is not empty. Raises UnusableAnswerError for an answer
-    of unexpected shape.
+    The draft is the whole answer; where that is empty, it is the model's reasoning. Raises
+    UnusableAnswerError for an answer of unexpected shape, or far longer than `max_tokens`.
     """
     usage = _usage(raw.get("usage")) if isinstance(raw, dict) else None
     if not isinstance(raw, dict) or not isinstance(raw.get("choices"), list) or not raw["choices"]:
-        raise UnusableAnswerError(f"no choices in {str(raw)[:120]!r}", usage)
+        raise UnusableAnswerError(f"no choices in {_short(raw)}", usage)
     choice = raw["choices"][0]
     try:
         text = choice["message"]["content"] if api == "chat" else choice["text"]
+        if api == "chat" and not text:  # a refusal, or reasoning that used up the tokens
+            thought = choice["message"].get("reasoning_content")
+            text = f"<think>{thought}" if thought else ""
         pieces, logprobs = _token_logprobs(choice.get("logprobs"))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise UnusableAnswerError(f"an answer of unexpected shape ({error!r})", usage) from error
-    text = "" if text is None else text  # a refusal, or reasoning only
+    except (AttributeError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        problem = f"an answer of unexpected shape ({_short(error)})"
+        raise UnusableAnswerError(problem, usage) from error
     if not isinstance(text, str):
-        raise UnusableAnswerError(f"expected a text, got {str(text)[:120]!r}", usage)
+        raise UnusableAnswerError(f"expected a text, got {_short(text)}", usage)
+    if len(text) > _CHARS + _CHARS_PER_TOKEN * max_tokens:
+        problem = f"{len(text)} characters where {max_tokens} tokens were asked for"
+        raise UnusableAnswerError(problem, usage)
     finish: Finish = "length" if choice.get("finish_reason") == "length" else "stop"
     tokens = usage.completion if usage is not None else len(logprobs)
     lines = text.split("\n")
     means = line_logprobs(pieces, logprobs, len(lines))
-    if not one_line:
-        text = "\n".join(line.strip() for line in lines)
-        return Draft(text, finish, tokens, tuple(means)), usage
-    place = next((i for i, line in enumerate(lines) if line.strip()), 0)
-    # a line that another one follows is complete
-    ended = "stop" if place < len(lines) - 1 else finish
-    return Draft(lines[place].strip(), ended, tokens, (means[place],)), usage
+    return Draft(text, finish, tokens, tuple(means)), usage
 
 
 def _token_logprobs(found: Any) -> tuple[list[str], list[float]]:
@@ -131,6 +134,11 @@ def _token_logprobs(found: Any) -> tuple[list[str], list[float]]:
 def _usage(found: Any) -> Usage | None:
     try:
         prompt, completion = int(found["prompt_tokens"]), int(found["completion_tokens"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, ArithmeticError, TypeError, ValueError):
         return None
-    return Usage(prompt, completion, answers=1) if min(prompt, completion) >= 0 else None
+    plausible = all(0 <= count <= _MOST_TOKENS for count in (prompt, completion))
+    return Usage(prompt, completion, answers=1) if plausible else None
+
+
+def _short(value: object) -> str:
+    return reprlib.repr(value)[:120]

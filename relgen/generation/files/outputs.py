@@ -6,7 +6,6 @@ Shards are merged into the files that an undivided run would write.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -16,6 +15,7 @@ from typing import Any
 from relgen.common import (
     InputError,
     check_outputs,
+    decode_json,
     read_json,
     read_lines,
     refuse_foreign,
@@ -139,7 +139,7 @@ def merge(
     samples, dropped = _distinct(parts)
     summary = _sum([read_json(part.summary) for part in parts], dropped)
     summary |= {"output": out.name, "hash": header, "shards": number}
-    rejected = [json.loads(line) for part in parts for line in read_lines(part.rejected)]
+    rejected = [decode_json(line) for part in parts for line in read_lines(part.rejected)]
     whole.write(samples, [*rejected, *dropped], summary)
     return summary
 

@@ -34,6 +34,22 @@ def test_fit_and_go_on(config: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "beta: 0.1" in (out / "config.yaml").read_text(encoding="utf-8")
 
 
+def test_force_leaves_no_checkpoint_to_resume_from(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed before its first checkpoint, the new run must not continue as the old one."""
+    command = ["dpo", "fit", "-c", str(config), "--out", str(tmp_path / "out")]
+    command += ["--trainer.enable_progress_bar", "false", "--trainer.accelerator", "cpu"]
+    assert cli.main([*command, "--trainer.max_epochs", "1"]) == 0
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tests.relgen.toy_classes.ToyModule.training_step", interrupted)
+    assert cli.main([*command, "--trainer.max_epochs", "2", "--force"]) == 130
+    assert not (tmp_path / "out/checkpoints/last.ckpt").exists()
+
+
 @pytest.mark.parametrize("shown", ["true", "false"])
 def test_progress_goes_to_stderr(
     config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], shown: str
@@ -83,6 +99,15 @@ def test_only_a_training_writes_its_configuration(tmp_path: Path) -> None:
         "config.test.yaml": "of test",
         "config.predict.yaml": "of predict",
     }
+
+    def killed(config: str, path: Path, **_: Any) -> None:
+        path.write_text("# light", encoding="utf-8")
+        raise KeyboardInterrupt
+
+    parser = SimpleNamespace(save=killed)
+    with pytest.raises(KeyboardInterrupt):
+        _SaveConfig(parser, config).save_config(trainer, None, "fit")  # type: ignore[arg-type]
+    assert (tmp_path / "config.yaml").read_text(encoding="utf-8") == "of fit"
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from relgen.common.files import (
     read_lines,
     read_text,
     text_hash,
-    try_lock,
     write_json,
     write_jsonl,
     write_text,
@@ -165,6 +164,28 @@ def test_a_folder_of_somebody_else_is_not_replaced(tmp_path):
     assert [path.name for path in (tmp_path / "made").iterdir()] == ["weights"]
 
 
+def test_a_kill_while_the_old_folder_is_deleted_leaves_a_whole_one(tmp_path, monkeypatch):
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made/weights").write_text("old")
+
+    def killed(path, **_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("shutil.rmtree", killed)
+    with (
+        pytest.raises(KeyboardInterrupt),
+        atomic_folder(tmp_path / "made", "weights") as folder,
+    ):
+        (folder / "weights").write_text("new")
+    assert (tmp_path / "made/weights").read_text() == "new"
+
+
+def test_binary_content_is_replaced_as_a_whole(tmp_path):
+    with atomic_writer(tmp_path / "a.bin", binary=True) as stream:
+        stream.write(b"\r\n\xff")
+    assert (tmp_path / "a.bin").read_bytes() == b"\r\n\xff"
+
+
 def test_a_link_stays_one(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere/samples.jsonl").write_text("old")
@@ -172,13 +193,3 @@ def test_a_link_stays_one(tmp_path):
     write_text(tmp_path / "samples.jsonl", "new")
     assert (tmp_path / "samples.jsonl").is_symlink()
     assert (tmp_path / "elsewhere/samples.jsonl").read_text() == "new"
-
-
-def test_a_file_system_without_locks(tmp_path, monkeypatch):
-    def refuse(*_):
-        raise OSError(errno.ENOSYS, "Function not implemented")
-
-    monkeypatch.setattr("fcntl.flock", refuse)
-    with (tmp_path / "lock").open("w") as stream, pytest.raises(InputError) as caught:
-        try_lock(stream)
-    assert "lock: files cannot be locked here: Function not implemented" in str(caught.value)

@@ -70,3 +70,43 @@ def test_keys_that_are_refused(tmp_path: Path, text: str, message: str) -> None:
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=message):
         read_yaml(path)
+
+
+BOMB = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"a{i}: &a{i} [{','.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 12)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (BOMB, "aliases that grow too large"),
+        ("&a [*a]", "an alias that contains itself"),
+        ("a: &a\n  b: *a", "an alias that contains itself"),
+        ("[" * 100_000, "nested too deep"),
+        ("{a: " * 70, "nested too deep"),
+        (f"a: {'9' * 5_000}", "a whole number of more than 64 bits"),
+        (f"a: 0x{'f' * 3_000}", "a whole number of more than 64 bits"),
+        ("a: 2001-99-99", "a value cannot be read: month must be in 1..12"),
+        ("!!bool maybe", "a value cannot be read"),
+        ("? [a]\n: b", "a key must be a word or a number"),
+        ("? {a: b}\n: c", "a key must be a word or a number"),
+        ("!!python/object/apply:os.system [x]", "could not determine a constructor"),
+        ("a: \x1b[0m", "special characters are not allowed"),
+        ('a: "\\x1b[0m"', "an unprintable character"),
+        ("x" * (10 * 2**20 + 1), "more than 10 MiB"),
+    ],
+    ids=range(15),
+)
+def test_hostile_yaml_is_one_error(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=message) as caught:
+        read_yaml(path)
+    assert str(path) in str(caught.value)
+
+
+def test_anchors_and_merged_keys_are_allowed(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("a: &x {b: 1}\nc:\n  <<: *x\n  d: 2\n", encoding="utf-8")
+    assert read_yaml(path) == {"a": {"b": 1}, "c": {"b": 1, "d": 2}}

@@ -24,11 +24,6 @@ GENERATED = Sample(
 NOTHING = dict.fromkeys(PROVENANCE)
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path, monkeypatch):
-    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
-
-
 @pytest.fixture
 def files(tmp_path):
     write_samples(tmp_path / "human.jsonl", [HUMAN, TYPED])

@@ -152,6 +152,26 @@ def test_excluded_sentences_are_in_neither_part():
     ]
 
 
+def test_near_copies_of_excluded_sentences_are_not_drawn():
+    def walkers(name: str, text: str) -> Sample:
+        return Sample(name, text, Entity(0, 3), Entity(10, 13), "n")
+
+    near = [walkers(f"n-{n}", f"Cem {n} saw Eva as they walked home.") for n in range(3)]
+    other = walkers("n-4", "Cem 0 saw Eva through the shop window.")
+    test = walkers("t", "Bob 9 saw Leo as they walked home.")
+    for seed in range(5):
+        result = split([*near, other], shots=1, seed=seed, exclude=[test])
+        assert _ids(result.train) == ["n-4"]
+    result = split([*near, other], shots=4, seed=1, exclude=[test])
+    assert _ids(result.train) == ["n-4"]
+    assert result.warnings[:2] == [
+        "n: only 1 of 4 training samples",
+        "3 samples passed over: they nearly repeat excluded samples",
+    ]
+    with pytest.raises(InputError, match="all samples nearly repeat excluded ones"):
+        split(near, shots=1, seed=1, exclude=[test])
+
+
 def test_excluded_ids_are_in_neither_part_and_counted():
     held_out = [sample for sample in POOL if int(sample.id[2:]) < 15]
     same_id = [replace(s, text=f"quite another sentence {s.id}") for s in held_out]

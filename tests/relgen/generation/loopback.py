@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 import select
@@ -171,8 +172,31 @@ def _silent(handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
     handler.close_connection = True
 
 
-UNUSABLE = ("no json", "no choices", "another shape", "paid for")
+def _dripping(handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
+    """Send headers without end, a few bytes at a time."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+    while True:
+        handler.wfile.write(b"X-A: b\r\n")
+        select.select([handler.connection], [], [], 0.05)
+
+
+def _go_on(handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
+    """Say without end that the request may go on."""
+    while True:
+        handler.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        select.select([handler.connection], [], [], 0.05)
+
+
+def _counted(body: dict[str, Any], **usage: Any) -> dict[str, Any]:
+    return {**answer(body, "x"), "choices": [], "usage": usage}
+
+
+UNUSABLE = (
+    *("no json", "no choices", "another shape", "paid for", "deep", "huge counts", "infinite"),
+    *("a key twice", "other characters", "long text"),
+)
 """The faults that are answers with the status 200, in whole."""
+SLOW = ("trickle", "silent", "dripping headers", "100 without end")
 
 FAULTS: dict[str, Callable[[BaseHTTPRequestHandler, dict[str, Any]], None]] = {
     "429": lambda h, b: send(h, 429, {"error": {"message": "slow down"}}, {"Retry-After": "0.01"}),
@@ -182,6 +206,19 @@ FAULTS: dict[str, Callable[[BaseHTTPRequestHandler, dict[str, Any]], None]] = {
     "no choices": lambda h, b: send(h, 200, {"error": {"message": "out of memory"}}),
     "another shape": lambda h, b: send(h, 200, {"choices": [{"delta": "x"}]}),
     "paid for": lambda h, b: send(h, 200, {**answer(b, "x y"), "choices": [{"text": 7}]}),
+    "deep": lambda h, b: send(h, 200, b'{"choices": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
+    "huge counts": lambda h, b: send(
+        h, 200, _counted(b, prompt_tokens=10**400, completion_tokens=10**400)
+    ),
+    "infinite": lambda h, b: send(
+        h, 200, b'{"choices": [], "usage": {"prompt_tokens": 1e999, "completion_tokens": NaN}}'
+    ),
+    "a key twice": lambda h, b: send(h, 200, b'{"choices": [], "choices": [{"text": "x"}]}'),
+    "other characters": lambda h, b: send(h, 200, b'{"choices": "\xff\xfe"}'),
+    "long text": lambda h, b: send(h, 200, {"choices": [{"message": {"content": "x" * 900_000}}]}),
+    "gzip": lambda h, b: send(h, 200, gzip.compress(bytes(10**7)), {"Content-Encoding": "gzip"}),
+    "dripping headers": _dripping,
+    "100 without end": _go_on,
     "cut": _cut,
     "endless": _endless,
     "trickle": _trickle,

@@ -75,7 +75,7 @@ def rows(path: Path) -> list[dict[str, Any]]:
         {},
         {"chains": 2, "candidates": 2},
         {"window": 1, "batch": 1},
-        {"mode": "aao", "per_answer": 3, "chains": 2, "shown": 2},
+        {"mode": "aao", "per_answer": 3, "chains": 2, "shown": 2, "seed": 5},
         {"one_sentence": True, "max_context_words": 2, "types": True, "max_new_tokens": 300},
     ],
     ids=["obo", "chains", "window", "aao", "types"],

@@ -99,6 +99,12 @@ def test_shipped_presets_are_valid() -> None:
     [
         ({}, {"base_url": "localhost:8000"}, "not a server.s address"),
         ({}, {"base_url": "http://me:sk-1@host/v1"}, "user name or a password"),
+        ({}, {"base_url": "http://h/v1?api_key=sk-1"}, "or a query"),
+        ({}, {"base_url": "http://h:99999/v1"}, "not a server.s address"),
+        ({}, {"base_url": "http://[::1/v1"}, "not a server.s address"),
+        ({}, {"base_url": "http://h\n/v1"}, "not a server.s address"),
+        ({}, {"base_url": "http:///v1"}, "not a server.s address"),
+        ({}, {"api_key_variable": "sk-1"}, "not the name of a variable"),
         ({}, {"concurrency": 0}, "field 'server.concurrency': must be a whole number above 0"),
         ({}, {"cost_budget": 1.0}, "needs prices"),
         ({}, {"knd": "vllm"}, "did you mean 'kind'"),

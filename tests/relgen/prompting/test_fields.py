@@ -73,6 +73,22 @@ def test_whole_words_that_do_not_overlap_are_found() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "head", "tail", "spans"),
+    [
+        ("王明和于红去年结婚了。", "王明", "于红", [(0, 2), (3, 5)]),
+        ("민수는 서울에서 왔다.", "민수", "서울", [(0, 2), (4, 6)]),
+        ("In C++ as in Java, C was old.", "Java", "C", [(13, 17), (19, 20)]),
+    ],
+)
+def test_words_of_any_script_are_found(
+    text: str, head: str, tail: str, spans: list[tuple[int, int]]
+) -> None:
+    read = read_fields(fields(text, head, tail), FOUNDED)
+    assert isinstance(read, Sample)
+    assert [read.head, read.tail] == [Entity(*span) for span in spans]
+
+
+@pytest.mark.parametrize(
     ("raw", "reason"),
     [
         ("Ann founded Acme.", "no_fields"),
@@ -98,4 +114,6 @@ def test_the_prompt() -> None:
     assert prompt.demonstrations == (f"{LINE}\n",) * 2
     assert prompt.cue == "\nNew:\n"
     assert "different" not in prompt.text  # no diversity instruction
+    foreign = FieldPromptWriter(PLAIN, language="German").prompt(FOUNDED, [])
+    assert "the same form. Write in German, the language of the samples shown." in foreign.text
     assert "Write one more sample for" in FieldPromptWriter(PLAIN).prompt(FOUNDED, []).text

@@ -82,6 +82,24 @@ def test_all_at_once_prompt_of_a_chat_model_without_the_diversity_instruction() 
     )
 
 
+@pytest.mark.parametrize(
+    ("language", "sentence", "samples"),
+    [
+        ("German", " Write in German, the language of the samples shown.", "Samples in German:"),
+        ("", " Write in the language of the samples shown.", "Samples:"),
+        (None, "", "Samples:"),
+    ],
+)
+def test_the_language_of_the_samples_is_named(
+    language: str | None, sentence: str, samples: str
+) -> None:
+    writer = PromptWriter(PLAIN, language=language)
+    assert writer.prompt(FOUNDED, [ACME]).prefix == (
+        f"{TASK}{DIVERSITY}{sentence} Answer with one new sample on one line.\n\n"
+        f"{EXPLANATION.replace('Samples:', samples)}"
+    )
+
+
 def test_prompts_of_a_base_model() -> None:
     writer = PromptWriter(prompt_format(tokenizer(None)))
     shown = "<tail>Ann</tail> started <head>Acme</head>.\n"

@@ -16,11 +16,6 @@ TAGGED = "<e1>People</e1> have moved into <e2>downtown</e2>."
 TEXT = "People have moved into downtown."
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path, monkeypatch):
-    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
-
-
 def _parquet(tmp_path, rows, features=None, split="train"):
     folder = tmp_path / "corpus"
     folder.mkdir()

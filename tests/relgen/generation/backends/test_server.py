@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import signal
 import threading
@@ -30,6 +31,11 @@ from tests.waiting import wait_until
 
 KEY = "sk-secret-of-the-test"
 SERVER = {"retries": 3, "timeout": 20.0}
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "_LONGEST_PAUSE", 0.01)
 
 
 def settings(url: str, server: dict[str, Any] | None = None, **changes: Any) -> GenerationSettings:
@@ -76,10 +82,8 @@ def test_a_misbehaving_server_changes_nothing(
     expected: dict[str, Any],
     tmp_path: Path,
     fault: str,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("relgen.generation.backends.server.MAX_ANSWER_BYTES", 1 << 20)
-    timeout = 1.5 if fault in ("trickle", "silent") else 20.0
+    timeout = 0.5 if fault in lb.SLOW else 20.0
     with loopback(lb.first_time(fault)) as server:
         run(inputs, tmp_path, settings(server.url, {"timeout": timeout}))
         assert set(server.asked.values()) == {2}
@@ -238,7 +242,8 @@ def test_a_refusal_is_not_repeated(
             run(inputs, tmp_path, settings(server.url, chosen))
         assert list(server.asked.values()) == [1]
     assert KEY not in str(caught.value)
-    assert "wrong key ***" in str(caught.value)
+    shown = "its message, which repeats the key, is left out"
+    assert (shown in str(caught.value)) == (status != 401)  # of a 401 no message is shown
 
 
 def test_nobody_listens(inputs: Inputs, tmp_path: Path) -> None:
@@ -316,22 +321,134 @@ class Chunks(httpx2.AsyncByteStream):
             yield b"abcd"
 
 
-def read_chunks(timeout: float) -> list[bytes]:
+def read_chunks(most: int) -> list[bytes]:
     async def collect() -> list[bytes]:
-        return [chunk async for chunk in server_module._BoundedStream(Chunks(), timeout)]
+        return [chunk async for chunk in server_module._BoundedStream(Chunks(), most)]
 
     return asyncio.run(collect())
 
 
-def test_an_answer_within_the_limits_passes() -> None:
-    assert read_chunks(60.0) == [b"abcd"] * 3
-
-
-def test_an_answer_that_is_too_long_or_too_slow_is_a_failed_read(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    with pytest.raises(httpx2.ReadTimeout):
-        read_chunks(-1.0)
-    monkeypatch.setattr(server_module, "MAX_ANSWER_BYTES", 11)
+def test_an_answer_that_is_too_long_is_a_failed_read() -> None:
+    assert read_chunks(12) == [b"abcd"] * 3
     with pytest.raises(httpx2.ReadError):
-        read_chunks(60.0)
+        read_chunks(11)
+
+
+@pytest.mark.parametrize("fault", ["500", "no json", "cut"])
+def test_a_request_is_sent_once_and_once_for_each_retry(
+    inputs: Inputs, tmp_path: Path, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_module, "_LONGEST_PAUSE", 0.01)
+
+    def always(handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> bool:
+        lb.FAULTS[fault](handler, body)
+        return True
+
+    chosen = {"retries": 6, "concurrency": 1}
+    with loopback(always) as server:
+        with pytest.raises(InputError, match="the server failed"):
+            run(inputs, tmp_path, settings(server.url, chosen))
+        assert list(server.asked.values()) == [7]
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ({}, None),
+        ({"Retry-After": "1.5"}, 1.5),
+        ({"Retry-After": "9", "Retry-After-Ms": "20"}, 0.02),
+        ({"Retry-After": "soon"}, None),
+        ({"Retry-After": "-1"}, None),
+        ({"Retry-After": "nan"}, None),
+        ({"Retry-After": "9" * 400}, math.inf),
+        ({"Retry-After": "Thu, 01 Jan 1970 00:00:00 GMT"}, None),
+    ],
+)
+def test_how_long_a_server_asks_to_wait(header: dict[str, str], seconds: float | None) -> None:
+    assert server_module.retry_after(httpx2.Headers(header)) == seconds
+
+
+@pytest.mark.parametrize("wait", ["121", "1e999"])
+def test_nobody_waits_longer_than_two_minutes(inputs: Inputs, tmp_path: Path, wait: str) -> None:
+    def later(handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> bool:
+        lb.send(handler, 429, {"error": {"message": "later"}}, {"Retry-After": wait})
+        return True
+
+    with loopback(later) as server:
+        with pytest.raises(InputError, match="it answered 429: later"):
+            run(inputs, tmp_path, settings(server.url, {"concurrency": 1}))
+        assert list(server.asked.values()) == [1]
+
+
+TEXTS = {
+    "a lone surrogate": ("The <head>\ud800lamp</head> lit the <tail>room</tail> up.", 0),
+    "a control character": ("The <head>lamp</head> lit\x1b[31m the <tail>room</tail> up.", 0),
+    "a line separator": ("The <head>lamp</head> lit\u2028 the <tail>room</tail> up.", 0),
+    "an override": ("The <head>lamp</head> lit \u202ethe <tail>room</tail> up.", 0),
+    "a deep text": ("[" * 5_000, 0),
+    "an escaped line break": ("The <head>lamp</head> lit&#10;the <tail>room</tail> up.", 1),
+    "zero-width marks": ("The <head>la\u200bmp</head> lit the\u200d <tail>room</tail> up.", 1),
+}
+
+
+@pytest.mark.parametrize("kind", [*TEXTS])
+def test_no_text_ends_a_run(inputs: Inputs, tmp_path: Path, kind: str) -> None:
+    """Nor does it poison the journal: a run that ends after an answer goes on from there."""
+    text, accepted = TEXTS[kind]
+    chosen = {"concurrency": 1, "total_token_budget": 1}
+    with loopback(write=lambda body: text) as server:
+        with pytest.raises(InputError, match="used up after"):
+            run(inputs, tmp_path, settings(server.url, chosen, samples=1, chains=1))
+        summary = run(inputs, tmp_path, settings(server.url, samples=1, chains=1))
+    rows = [json.loads(x) for x in (tmp_path / "generated.jsonl").read_text().split("\n") if x]
+    assert {row["text"] for row in rows} <= {"The lamp lit the room up."}
+    assert (summary["accepted"] > 0) == bool(accepted)
+    if not accepted:
+        assert rows == []
+        rejected = (tmp_path / "rejected.jsonl").read_bytes()
+        assert json.loads(rejected.split(b"\n")[0])["raw"] == text
+        assert b"\x1b" not in rejected
+
+
+AROUND = {
+    "reasoning": "<think>\nA <head>head</head> and a <tail>tail</tail> here.\n</think>\n\n{}",
+    "reasoning whose beginning is in the prompt": "A <head>head</head>…\n</think>\n{}",
+    "a preamble": "Sure! Here is a new sample:\n\n{}",
+    "a fence": "```\n{}\n```",
+    "a number, quotes and an emphasis": '**3. "{}"**',
+    "its label": "**causes:** {}",
+}
+
+
+@pytest.mark.parametrize("around", [*AROUND])
+def test_what_surrounds_a_sample_changes_nothing(
+    inputs: Inputs, expected: dict[str, Any], tmp_path: Path, around: str
+) -> None:
+    form = AROUND[around]
+    with loopback(write=lambda body: form.format(lb.sentence(body["seed"]))) as server:
+        run(inputs, tmp_path, settings(server.url, relations=("causes",)))
+    texts = [json.loads(x)["text"] for x in (tmp_path / "generated.jsonl").open()]
+    same = [json.loads(x) for x in expected["generated.jsonl"].splitlines()]
+    assert texts == [row["text"] for row in same if row["relation"] == "causes"]
+
+
+@pytest.mark.parametrize("key", [f" {KEY}\n", f"{KEY}\r\n", f"\t{KEY}"])
+def test_a_key_is_stripped(
+    inputs: Inputs, tmp_path: Path, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    with loopback() as server:
+        run(inputs, tmp_path, settings(server.url, samples=1, chains=1))
+        assert {h["authorization"] for h in server.headers} == {f"Bearer {KEY}"}
+
+
+@pytest.mark.parametrize("form", ["{}", "{}."])
+def test_an_answer_that_repeats_the_key_is_not_kept(
+    inputs: Inputs, tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    write = lambda body: lb.sentence(body["seed"]) + form.format(KEY)  # noqa: E731
+    with loopback(write=write) as server, pytest.raises(InputError, match="the server failed"):
+        run(inputs, tmp_path, settings(server.url, {"retries": 0}))
+    for path in tmp_path.rglob("*"):
+        assert KEY not in path.read_text(encoding="utf-8")

@@ -1,0 +1,65 @@
+"""Decodes JSON from outside: errors are InputErrors, and a key given twice is one."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection
+from typing import Any
+
+from relgen.common.errors import InputError
+
+_LONG_NUMBER = re.compile(r"(?<![\w.])-?\d{19,}(?![\d.eE\"])")
+_RARE = re.compile(
+    "[\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff]"
+)
+
+
+def decode_json(text: str | bytes, *, keep: Collection[str] | None = None) -> Any:
+    """Return the value of a JSON text; with `keep`, only these keys of objects.
+
+    Raises InputError for a text that is malformed, nested too deep, gives a key twice, or holds a
+    whole number of more than 64 bits. The error of a text of several lines names the line.
+    """
+    if isinstance(text, bytes):
+        try:
+            text = text.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(f"not UTF-8 at byte {error.start}") from error
+
+    def made(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise InputError(f"the key '{twice}' is given twice", remedy="keep one of them")
+        return found if keep is None else {name: found[name] for name in found if name in keep}
+
+    whole = _bounded if _LONG_NUMBER.search(text) else None
+    try:
+        return json.loads(text, object_pairs_hook=made, parse_int=whole)
+    except json.JSONDecodeError as error:
+        lines = text.splitlines()
+        place = "" if len(lines) > 1 else f" at column {error.colno}"
+        shown = "".join(lines[error.lineno - 1 : error.lineno]).strip()
+        raise InputError(
+            f"not valid JSON{place}: {error.msg}", line=error.lineno, value=shown
+        ) from error
+    except RecursionError:
+        raise InputError("JSON that is nested too deep") from None
+
+
+def encode_json(value: Any, *, indent: int | None = None) -> str:
+    """Return a value as JSON text that any file and terminal can hold.
+
+    Letters of all scripts are kept; lone surrogates, control characters and marks that terminals
+    act on or do not show are written as escapes, which are read back as the same characters.
+    """
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    return _RARE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _bounded(digits: str) -> int:
+    if len(digits) > 20 or not -(2**63) <= (number := int(digits)) < 2**64:
+        raise InputError("a whole number of more than 64 bits", value=digits)
+    return number

@@ -1,0 +1,51 @@
+"""The language of samples, which prompts and cards name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from relgen.data.samples import Sample
+
+if TYPE_CHECKING:
+    from py3langid.langid import LanguageIdentifier
+
+_SAMPLES = 200  # enough to be certain
+_CERTAIN, _LIKELY, _POSSIBLE = 0.9, 0.25, 0.01
+
+
+def language_code(samples: Iterable[Sample]) -> str | None:
+    """Return the ISO 639 code of the language of samples, or None if it is not certain."""
+    code, probability = _ranked(samples)[0]
+    return code if probability >= _CERTAIN and code != "zxx" else None
+
+
+def foreign_language(samples: Iterable[Sample]) -> str | None:
+    """Return the English name of the language of samples; None if it may be English.
+
+    It is empty if it is not certain which one it is.
+    """
+    ranked = _ranked(samples)
+    code, probability = ranked[0]
+    # `zxx` is for what is no language
+    if code == "zxx" or probability < _LIKELY or dict(ranked)["en"] > _POSSIBLE:
+        return None
+    # transformers has a table of names
+    from transformers.models.whisper.tokenization_whisper import LANGUAGES
+
+    return LANGUAGES.get(code, "").title() if probability >= _CERTAIN else ""
+
+
+def _ranked(samples: Iterable[Sample]) -> list[tuple[str, float]]:
+    text = "\n".join(sample.text for sample in islice(samples, _SAMPLES))
+    return [(code, float(probability)) for code, probability in _identifier().rank(text)]
+
+
+@cache
+def _identifier() -> LanguageIdentifier:
+    # takes a second to load
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

@@ -1,0 +1,159 @@
+"""Finds the lines of an answer that may be samples, and takes off what models put around them.
+
+Chat models number their lines, quote or emphasise them, name the relation, and think aloud before.
+Invisible characters are dropped; a line with characters that no sentence holds is rejected. Every
+expression takes time linear in the length of the text.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+import regex
+
+from relgen.data import escape
+
+_REASONING = re.compile(
+    r"[<\[◁](think|thinking|thought|reasoning|analysis)[>\]▷].*?(?:[<\[◁]/\1[>\]▷]|\Z)",
+    re.DOTALL | re.IGNORECASE,
+)
+# the opening tag may be part of the prompt; gpt-oss writes the answer after its last <|message|>
+_THOUGHT_BEFORE = re.compile(
+    r"\A.*(?:[<\[◁]/(?:think|thinking|thought|reasoning|analysis)[>\]▷]|<\|message\|>)",
+    re.DOTALL | re.IGNORECASE,
+)
+_SPECIAL_TOKEN = re.compile(r"(?:<\|[\w ]{1,40}\|>|</s>|<eos>|<end_of_turn>)\Z")
+# a number that a word in small letters or a month follows is part of the sentence
+_MARK = regex.compile(
+    r"(?:[-–—−*+•·‣⁃→►▶▪■●○◦➤➢✓✔✅★☆>|]|#{1,6})(?:\s+|(?=<))|[①-⑳]\s*"
+    r"|\(?(?:\d{1,3}|[a-z])[.)](?:\s+|(?=<))(?!\p{Ll}|Jan|Feb|März|Apr|Mai|Jun|Jul|Aug|Sep|Okt|Nov|Dez"
+    r"|Jahrhundert)"
+)
+_WORDS = (
+    *("sample", "example", "sentence", "output", "answer", "response", "draft", "beispiel"),
+    *("satz", "antwort", "exemple", "phrase", "réponse", "ejemplo", "frase", "esempio", "пример"),
+    *("предложение", "样本", "示例", "例句", "句子", "例文", "예문", "예시"),
+)
+_COUNTED = re.compile(
+    rf"(?:(?:new|next|another|training)\s)?(?:{'|'.join(_WORDS)})s?\s?(?:#|no\.)?\s?\d{{0,3}}"
+    r"(?:\s?[:：]\s*|(?<=\d)[.)]\s+)",
+    re.IGNORECASE,
+)
+# a name of a relation that is in no schema: no sentence begins in this way
+_IDENTIFIER = regex.compile(
+    r"[\[({]?(?:(?=[^\s:]{0,60}_)[\w/-]{1,60}|[\w/-]{1,60}(?=\(e[12],)"
+    r"|[a-z][\w/-]{0,40}(?: [a-z][\w/-]{0,40}){0,4})(?:\(e[12],e[12]\))?[\])}]?\s?[:：]\s+"
+    r"(?=[\p{Lu}<\"“])"
+)
+_PREAMBLE = re.compile(
+    r"(?:sure|certainly|of course|okay|ok|here(?:'s|’s| is| are))\b[^<>:]{0,200}:\s*", re.IGNORECASE
+)
+_QUOTES = dict(zip("\"'`“‘«„「『《", "\"'`”’»“」』》", strict=True))
+_EMPHASIS = tuple(
+    re.compile(one)
+    for one in (
+        r"(?<![\w*])\*(?=[^\s*])([^*]*[^\s*])\*(?![\w*])",
+        r"\*\*(?=[^\s*])([^*]*[^\s*])\*\*",
+        r"(?<![\w_])_(?=[^\s_])([^_]*[^\s_])_(?![\w_])",
+        r"(?<!\w)__(?=[^\s_])([^_]*[^\s_])__(?!\w)",
+        r"(?<!`)`(?=[^\s`])([^`]*[^\s`])`(?!`)",
+    )
+)
+_REFERENCE = re.compile(
+    r"&(?!(?:lt|gt|amp);)(?:#[0-9]{1,7}|#x[0-9a-f]{1,6}|[a-z]{2,31}[0-9]{0,2});", re.IGNORECASE
+)
+_TAG = re.compile(r"</?[a-z][\w.-]{0,40}(?:[\s:/][^<>]*)?>|<\|[^<>|]*\|>|\*\*", re.IGNORECASE)
+_BAD = regex.compile(
+    r"[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Noncharacter_Code_Point}\u202A-\u202E\u2066-\u2069\uFFFD]"
+)
+# these join or part letters of the scripts that write them, and are invisible elsewhere
+_JOINED = (
+    r"[\p{Arabic}\p{Syriac}\p{Devanagari}\p{Bengali}\p{Gurmukhi}\p{Gujarati}\p{Oriya}\p{Tamil}"
+    r"\p{Telugu}\p{Kannada}\p{Malayalam}\p{Sinhala}\p{Khmer}\p{Myanmar}\p{Mongolian}]"
+)
+_INVISIBLE = regex.compile(
+    rf"(?<={_JOINED})[\u200C\u200D](?={_JOINED})(*SKIP)(*FAIL)|\p{{Default_Ignorable_Code_Point}}"
+)
+
+
+def written_lines(text: str) -> list[tuple[int, str]]:
+    """Return the lines of an answer that may be samples, each with its place in it.
+
+    Reasoning, blank lines and code fences are left out.
+    """
+    for before in (_REASONING, _THOUGHT_BEFORE):
+        text = before.sub(lambda found: "\n" * found[0].count("\n"), text)
+    lines = enumerate(text.split("\n"))
+    return [(place, line) for place, line in lines if line.strip(" \t\r`") and "```" not in line]
+
+
+def bare_line(raw: str, relation: Sequence[str], labels: Sequence[str]) -> tuple[str, str | None]:
+    """Return a line without what a model put around the sample, and a reason to reject it.
+
+    Args:
+        raw: the line.
+        relation: the names of the target relation.
+        labels: the names of all relations.
+
+    Returns:
+        The line, and None, `bad_character`, or `wrong_relation` where it begins with another label.
+    """
+    line = _REFERENCE.sub(lambda found: escape(html.unescape(found[0])), raw)
+    line = re.sub("\t|&#1[03];", " ", line.strip())
+    if _BAD.search(line):
+        return line, "bad_character"
+    line = _INVISIBLE.sub("", line)
+    label, named = _label(tuple(labels)), None
+    for _ in range(8):
+        before = line
+        line = _SPECIAL_TOKEN.sub("", line.strip())
+        for mark in (_MARK, _COUNTED, _PREAMBLE):
+            if found := mark.match(line):
+                line = line[found.end() :]
+        if label and (found := label.match(line)):
+            named, line = found[1], line[found.end() :]
+        elif found := _IDENTIFIER.match(line):
+            line = line[found.end() :]
+        for emphasis in _EMPHASIS:
+            line = emphasis.sub(r"\1", line)
+        line = _unquoted(line)
+        if line == before:
+            break
+    own = {name.casefold() for name in relation}
+    return line, None if named is None or named.casefold() in own else "wrong_relation"
+
+
+def holds_markup(text: str) -> bool:
+    """Return whether a finished text holds a tag, a special token or an emphasis."""
+    return _TAG.search(text) is not None
+
+
+@lru_cache(maxsize=64)
+def _label(names: tuple[str, ...]) -> re.Pattern[str] | None:
+    """Return an expression for a label and a colon; the longest label first."""
+    if not names:
+        return None
+    either = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+    return re.compile(rf"[\[({{]?({either})[\])}}]?\s?[:：]\s*", re.IGNORECASE)
+
+
+def _unquoted(line: str) -> str:
+    """Return a line without quotation marks around all of it."""
+    line = line.removesuffix(",") if line.endswith(('",', "',", "”,")) else line
+    if len(line) < 2 or _QUOTES.get(line[0]) != line[-1]:
+        return line
+    inside = line[1:-1]
+    if line[0] == line[-1]:
+        # "A," said B, "C": the first mark closes before the end, after a letter or a comma
+        place = inside.find(line[0])
+        wraps = place < 0 or inside[max(0, place - 1) : place] in ("", " ", "(")
+        if line[0] == "'" and place > 0:  # an apostrophe
+            wraps = inside[place + 1 : place + 2].isalnum()
+    else:
+        opened = inside.find(line[0])
+        closed = inside.find(line[-1])
+        wraps = closed < 0 or 0 <= opened < closed
+    return inside if wraps else line

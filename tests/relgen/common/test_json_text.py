@@ -1,0 +1,62 @@
+"""JSON from outside: refused in one line, or read as what was written."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from relgen.common.errors import InputError
+from relgen.common.json_text import decode_json, encode_json
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{nothing", "not valid JSON at column 2: Expecting property name"),
+        ("{\n]", "not valid JSON: Expecting property name"),
+        ("[" * 100_000, "JSON that is nested too deep"),
+        ('{"a":' * 100_000, "JSON that is nested too deep"),
+        ('{"a": 1, "b": 2, "a": 3}', "the key 'a' is given twice"),
+        ('[{"x": {"a": 1, "a": 1}}]', "the key 'a' is given twice"),
+        ("9" * 5_000, "a whole number of more than 64 bits"),
+        ("[1, -9223372036854775809]", "a whole number of more than 64 bits"),
+        (b"\xff\xfe1", "not UTF-8 at byte 0"),
+    ],
+)
+def test_refused(text: str | bytes, message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        decode_json(text)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('{"a": 1}', {"a": 1}),
+        ("-9223372036854775808", -(2**63)),
+        ('"99999999999999999999999999"', "9" * 26),
+        ("0.12345678901234567890123", 0.12345678901234568),
+        (b'"\xc3\xa9"', "é"),
+    ],
+)
+def test_read(text: str | bytes, value: object) -> None:
+    assert decode_json(text) == value
+
+
+def test_only_some_keys() -> None:
+    assert decode_json('[{"a": 1, "b": {"a": 2, "c": 3}}]', keep={"b", "c"}) == [{"b": {"c": 3}}]
+
+
+@pytest.mark.parametrize(
+    "text", ["\ud800", "\x1b[31m", "\x9b", "\u2028", "\u202e", "\u200b", "\ufeff", "\x7f", "\x85"]
+)
+def test_what_no_terminal_may_see_is_escaped(text: str) -> None:
+    written = encode_json({text: [text]})
+    assert written.isascii()
+    assert not set(written) & set(map(chr, range(32)))
+    assert json.loads(written) == {text: [text]}
+
+
+def test_letters_of_all_scripts_stay() -> None:
+    assert encode_json("Müller 雨 می‌خواهم") == '"Müller 雨 می‌خواهم"'

@@ -1,0 +1,36 @@
+"""The language of a few sentences."""
+
+from __future__ import annotations
+
+import pytest
+
+from relgen.data.corpora.everyday import read_split
+from relgen.data.language import foreign_language, language_code
+from tests import tiny
+from tests.tiny.languages import LANGUAGES, corpus
+
+
+@pytest.mark.parametrize(("name", "code"), LANGUAGES.items())
+def test_a_single_sentence_is_enough_for_its_language(name: str, code: str) -> None:
+    for sample in corpus(name):
+        assert foreign_language([sample]) in ({None} if name == "English" else {name, ""})
+    assert foreign_language(corpus(name)) == (None if name == "English" else name)
+    assert language_code(corpus(name)) == code
+
+
+def test_english_stays_unnamed() -> None:
+    samples = read_split("train")
+    assert {foreign_language([sample]) for sample in samples} == {None}
+    assert {foreign_language(samples[i : i + 4]) for i in range(100)} == {None}
+    assert language_code(samples) == "en"
+
+
+def test_a_language_that_is_not_certain_has_no_name() -> None:
+    # Bosnian, Croatian or Serbian
+    sample = tiny.tagged("<head>Ana</head> živi u gradu <tail>Zenica</tail>.")
+    assert foreign_language([sample]) == ""
+    assert language_code([sample]) is None
+
+
+def test_what_is_no_language_is_not_named() -> None:
+    assert foreign_language([tiny.tagged("<head>12</head> + 7 = <tail>19</tail>")]) is None

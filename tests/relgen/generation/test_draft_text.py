@@ -1,0 +1,236 @@
+"""What models put around samples, and characters that no sentence holds."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from relgen.data.samples import Sample
+from relgen.generation.acceptance import CHECKS, DraftContext, Pool, judge
+from relgen.generation.draft_text import bare_line, holds_markup, written_lines
+from relgen.generation.settings import GenerationSettings
+from relgen.prompting.fields import read_fields
+from tests import tiny
+
+LINE = "The <head>lamp</head> lit the <tail>room</tail>."
+LABELS = ("causes", "per:title", "made_of", "is made of")
+
+
+@pytest.mark.parametrize(
+    ("raw", "line"),
+    [
+        (f"1. {LINE}", LINE),
+        (f"12) {LINE}", LINE),
+        (f"(3) {LINE}", LINE),
+        (f"a) {LINE}", LINE),
+        (f"- {LINE}", LINE),
+        (f"* {LINE}", LINE),
+        (f"• {LINE}", LINE),
+        (f"③{LINE}", LINE),
+        (f"> ### {LINE}", LINE),
+        (f'"{LINE}"', LINE),
+        (f'"{LINE}",', LINE),
+        (f"“{LINE}”", LINE),
+        (f"„{LINE}“", LINE),
+        (f"«{LINE}»", LINE),
+        (f"'{LINE}'", LINE),
+        (f"`{LINE}`", LINE),
+        (f"**{LINE}**", LINE),
+        (f'2. **"{LINE}"**', LINE),
+        ("The **<head>lamp</head>** lit the <tail>*room*</tail>.", LINE),
+        ("The __<head>lamp</head>__ _lit_ the `<tail>room</tail>`.", LINE),
+        (f"Sample 3: {LINE}", LINE),
+        (f"**New sample:** {LINE}", LINE),
+        (f"Beispiel 2. {LINE}", LINE),
+        (f"Sure! Here is one: {LINE}", LINE),
+        (f"causes: {LINE}", LINE),
+        (f"[Causes]: {LINE}", LINE),
+        (f"founded_by: {LINE}", LINE),
+        (f"Cause-Effect(e1,e2): {LINE}", LINE),
+        (f"place of birth: {LINE}", LINE),
+        (f"{LINE}<|im_end|>", LINE),
+        (f"{LINE}</s>\r", LINE),
+        # parts of the sentence
+        (f"“No,” said Ann, “{LINE}”", f"“No,” said Ann, “{LINE}”"),
+        (f'"No," said Ann, "{LINE}"', f'"No," said Ann, "{LINE}"'),
+        (f"12. Mai 1990: {LINE}", f"12. Mai 1990: {LINE}"),
+        (f"e. coli and {LINE}", f"e. coli and {LINE}"),
+        (f"snake_case_names and 2 * 3 * 4: {LINE}", f"snake_case_names and 2 * 3 * 4: {LINE}"),
+        (f"Paris: {LINE}", f"Paris: {LINE}"),
+        # characters
+        ("la\u200bmp\ufeff\u00ad \u200eroom\u2060", "lamp room"),
+        ("a\u200db \u0645\u06cc\u200c\u062e", "ab \u0645\u06cc\u200c\u062e"),
+        ("one&#10;two\tthree&#13;four&NewLine;five", "one two three four five"),
+        ("&quot;Tom &amp; &#60;Ann&#x3e;&quot;s", '"Tom &amp; &lt;Ann&gt;"s'),
+    ],
+)  # fmt: skip
+def test_taken_off(raw: str, line: str) -> None:
+    assert bare_line(raw, ("causes", "causes"), LABELS) == (line, None)
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        *("\ud800", "\udfff", "\x00", "\x1b[31m", "\x7f", "\x85", "\x9b", "\u2028", "\u2029"),
+        *("\u202a", "\u202e", "\u2066", "\u2069", "\ufffd", "\ufffe", "&#x202e;"),
+    ],
+)
+def test_bad_characters(mark: str) -> None:
+    assert bare_line(f"The <head>lamp</head> {mark}lit", (), ())[1] == "bad_character"
+
+
+@pytest.mark.parametrize("label", ["made_of", "**made_of**", "Is made of", "per:title"])
+def test_another_relations_label(label: str) -> None:
+    assert bare_line(f"{label}: {LINE}", ("causes", "causes"), LABELS)[1] == "wrong_relation"
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (f"\n{LINE}\n\nand more\n", [(1, LINE), (3, "and more")]),
+        (f"<think>\n{LINE}\n</think>\n\n{LINE}", [(4, LINE)]),
+        (f"{LINE}\n</think>{LINE}", [(1, LINE)]),
+        (f"[THINK]{LINE}[/THINK]{LINE}", [(0, LINE)]),
+        (f"<|channel|>analysis<|message|>{LINE}<|end|>final<|message|>{LINE}", [(0, LINE)]),
+        (f"<think>{LINE}", []),
+        (f"```text\n{LINE}\n```", [(1, LINE)]),
+        ("", []),
+    ],
+)
+def test_lines(text: str, lines: list[tuple[int, str]]) -> None:
+    assert written_lines(text) == lines
+
+
+@pytest.mark.parametrize("text", ["a <b>c</b>", "<br/>", "x <|end|>", "</head>", "a ** b", "<a:b>"])
+def test_markup_in_a_text(text: str) -> None:
+    assert holds_markup(text)
+
+
+def test_smaller_than_is_no_markup() -> None:
+    assert not holds_markup("It is 3 < 4 and 5 > 4, a <3 and * 2")
+
+
+PIECES = (
+    *("<head>", "</head>", "<tail>", "</tail>", "<head:PERSON>", "<", ">", "&lt;", "&amp;"),
+    *("&#10;", "&#x202e;", "**", "*", "_", "`", '"', "“", "”", "'", "1. ", "- ", ": ", "causes: "),
+    *("\ud800", "\x00", "\x1b[31m", "\x9b", "\u2028", "\u202e", "\u200b", "\u200d", "\ufeff"),
+    *(
+        "\r",
+        "\t",
+        "\n",
+        " ",
+        "  ",
+        "\u00a0",
+        "\u3000",
+        "\u0301",
+        "\u093f",
+        "é",
+        "ж",
+        "雨",
+        "م",
+        "🙂",
+    ),
+    *("<think>", "</think>", "<|im_end|>", "```", "Relation: causes. Context: "),
+    *(" Head Entity: ", ". Head Type: ", ". Tail Entity: ", ". Tail Type: "),
+    *("word " * 40, "x" * 300, "rain", "floods"),
+)
+SOUND = (
+    "Late <tail>panic</tail> broke out because of a <head>rumour</head>.",
+    "Whoever made this <head>ladle</head> cut it from <tail>beech</tail>.",
+    "Relation: causes. Context: Heavy rain brought floods to the town. Head Entity: rain. "
+    "Head Type: ENTITY. Tail Entity: floods. Tail Type: ENTITY.",
+)
+
+
+def mutated(rng: random.Random) -> str:
+    """Return a sound line with pieces put in, cut out and repeated."""
+    line = rng.choice(SOUND)
+    for _ in range(rng.randint(1, 6)):
+        place, size = rng.randint(0, len(line)), rng.randint(0, 12)
+        piece = rng.choice((rng.choice(PIECES), line[place : place + size], ""))
+        line = line[:place] + piece + line[place + rng.choice((0, 0, size)) :]
+    return line * rng.choice((1, 1, 1, 1, 2, 40))
+
+
+def judged(number: int) -> Iterator[Sample | str]:
+    """Yield the verdicts on mutated drafts in both markups."""
+    rng = random.Random(27)
+    settings = GenerationSettings(min_words=2, max_words=12)
+    relation, labels = tiny.typed_schema()["causes"], tuple(tiny.typed_schema().labels)
+    context = DraftContext(relation, [], Pool(settings, []), labels)
+    for _ in range(number):
+        draft = mutated(rng)
+        reader = {"read": read_fields} if draft.startswith("Relation") else {}
+        for _, line in written_lines(draft):
+            yield judge(line, "stop", context, CHECKS, **reader)
+
+
+def check_mutated(number: int) -> None:
+    accepted = 0
+    for verdict in judged(number):
+        if isinstance(verdict, str):
+            continue
+        accepted += 1
+        text = verdict.text
+        text.encode()
+        assert text == text.strip()
+        assert len(text) <= 25 * 12
+        assert not any(ord(c) < 32 or 127 <= ord(c) < 160 for c in text)
+        assert not set(text) & set("\u200b\ufeff\u2028\u2029\u202e\u2066\u00ad\ufffd")
+        assert "<head" not in text
+        assert "</tail" not in text
+        assert "**" not in text
+        for entity, mention in (
+            (verdict.head, verdict.head_text),
+            (verdict.tail, verdict.tail_text),
+        ):
+            assert mention == mention.strip() != ""
+            assert entity.type is None or len(entity.type) <= 60
+    assert accepted > number / 20
+
+
+def test_mutated_drafts() -> None:
+    check_mutated(3_000)
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_mutated_drafts() -> None:
+    check_mutated(100_000)
+
+
+BOMBS = (
+    *("**a ", "*a", "_a ", "__a ", "`a", "<think>", "&#1", "<|a", "<a ", '"', "1. ", "</s>", " "),
+    *("\u200d", "\u0627\u200c", "Sample ", "<head>a", "</head>", "Relation: ", " Head Entity: a"),
+    *(
+        ". Context: ",
+        ". Tail Type: ",
+        "causes: ",
+        "（",
+        "Sure ",
+        "a_",
+        "a ",
+        "a/",
+        "(a) ",
+        "- ",
+        "<head:",
+        "&amp;",
+    ),
+)
+
+
+@pytest.mark.parametrize("piece", BOMBS)
+def test_time_is_linear(piece: str) -> None:
+    """A hundred kilobytes take a fraction of a second; a quadratic search takes minutes."""
+    begun = time.process_time()
+    text = piece * (100_000 // len(piece))
+    relation = tiny.typed_schema()["causes"]
+    written_lines(text)
+    bare_line(text, ("causes", "causes"), LABELS)
+    holds_markup(text)
+    read_fields(f"Relation: causes. Context: {text}", relation)
+    mentions = f"{text} Head Entity: a. Head Type: b. Tail Entity: a. Tail Type: b"
+    read_fields(f"Relation: causes. Context: {mentions}.", relation)
+    assert time.process_time() - begun < 5
