@@ -29,7 +29,15 @@ from lightning_modules.callbacks.loggers import (
 )
 from lightning_modules.utils.fonts import fonts_for
 from relgen.classifiers import Batch, record_scores, save_classifier
-from relgen.common import InputError, decode_json, read_lines, write_json, write_jsonl
+from relgen.common import (
+    InputError,
+    decode_json,
+    markdown_code,
+    markdown_text,
+    read_lines,
+    write_json,
+    write_jsonl,
+)
 from relgen.data import Prediction
 from relgen.evaluation import Scores
 
@@ -135,7 +143,8 @@ class ClassifierPictures(Callback):
                 return
             text = classifier.encoding.decode(batch.input_ids[row].tolist())
             gold, wrong = labels[int(batch.labels[row])], labels[int(predicted[row])]
-            self._mistakes.append(f"| `{text.replace('|', '/')}` | {gold} | {wrong} |")
+            cells = markdown_code(text), markdown_text(gold), markdown_text(wrong)
+            self._mistakes.append(f"| {' | '.join(cells)} |")
 
     on_test_batch_end = on_validation_batch_end  # type: ignore[assignment]
 
