@@ -168,9 +168,10 @@ def test_stopped_before_its_summary_it_goes_on(
     def stopped(*_: object) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as changes, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as changes:
         changes.setattr("relgen.labelling.run.write_json", stopped)
-        do(files, out, Doubts(), least_certainty=0.7)
+        with pytest.raises(KeyboardInterrupt):
+            do(files, out, Doubts(), least_certainty=0.7)
     assert (tmp_path / "out.uncertain.jsonl").is_file()
     assert do(files, out, Doubts(), least_certainty=0.7)["uncertain"] > 0
 
