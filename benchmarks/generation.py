@@ -231,7 +231,6 @@ def _llama_cpp_side(args: argparse.Namespace) -> None:
         loop = _loop(settings, writer, backend, journal)
         seconds, results = harness.timed(lambda: list(loop.run()))
         backend.close()
-        journal.close()
         memory = harness.peak_ram_mb(process)
     print(json.dumps({**_written(loop, seconds, results), "peak_mb": memory}))
 

@@ -27,8 +27,17 @@ from lightning_modules.callbacks.loggers import (
     write_settings,
     write_text,
 )
+from lightning_modules.utils.fonts import fonts_for
 from relgen.classifiers import Batch, record_scores, save_classifier
-from relgen.common import InputError, decode_json, read_lines, write_json, write_jsonl
+from relgen.common import (
+    InputError,
+    decode_json,
+    markdown_code,
+    markdown_text,
+    read_lines,
+    write_json,
+    write_jsonl,
+)
 from relgen.data import Prediction
 from relgen.evaluation import Scores
 
@@ -134,7 +143,8 @@ class ClassifierPictures(Callback):
                 return
             text = classifier.encoding.decode(batch.input_ids[row].tolist())
             gold, wrong = labels[int(batch.labels[row])], labels[int(predicted[row])]
-            self._mistakes.append(f"| `{text.replace('|', '/')}` | {gold} | {wrong} |")
+            cells = markdown_code(text), markdown_text(gold), markdown_text(wrong)
+            self._mistakes.append(f"| {' | '.join(cells)} |")
 
     on_test_batch_end = on_validation_batch_end  # type: ignore[assignment]
 
@@ -169,7 +179,7 @@ def confusion_figure(scores: Scores) -> Figure:
     """Draw the confusion matrix as a heat map; colours show shares of each row.
 
     Cells show counts for up to 25 labels. Beyond 60 labels the picture grows no more, and only some
-    are named.
+    are named. A label in letters for which no font is installed is shown by its number.
     """
     counts = np.array(scores.confusion)  # (R, R)
     shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
@@ -179,10 +189,14 @@ def confusion_figure(scores: Scores) -> Figure:
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    names = [label[:_LONGEST_LABEL] for label in scores.labels]
+    fonts, missing = fonts_for(tuple(scores.labels))
+    names = [
+        f"#{number}" if missing & set(label) else label[:_LONGEST_LABEL]
+        for number, label in enumerate(scores.labels, start=1)
+    ]
     named = range(0, len(names), math.ceil(len(names) / _MOST_NAMES))
     # a label with dollar signs is no formula
-    style: dict[str, Any] = {"fontsize": 7, "parse_math": False}
+    style: dict[str, Any] = {"fontsize": 7, "parse_math": False, "family": fonts}
     axes.set_xticks(named, [names[place] for place in named], rotation=90, **style)
     axes.set_yticks(named, [names[place] for place in named], **style)
     axes.set_xlabel("predicted")

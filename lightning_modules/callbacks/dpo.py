@@ -12,6 +12,7 @@ from torch import Tensor
 from lightning_modules.callbacks.loggers import takes_texts, write_settings, write_text
 from lightning_modules.utils.distributed import any_process
 from lightning_modules.utils.sharding import trained_weights
+from relgen.common import markdown_code
 from relgen.dpo import TreeBatch, prompt_ids
 from relgen.models import load_tokenizer, save_adapter
 from relgen.prompting import encode, prompt_format
@@ -89,7 +90,7 @@ class SampleTexts(Callback):
             return
         self._last_step = step
         for index, text in enumerate(self._answers(pl_module)):
-            write_text(trainer, f"samples/{index}", f"`{text}`")
+            write_text(trainer, f"samples/{index}", markdown_code(text))
 
     @torch.no_grad()
     def _answers(self, pl_module: LightningModule) -> list[str]:

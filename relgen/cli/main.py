@@ -18,8 +18,10 @@ import textwrap
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from relgen import __version__
 from relgen.common import InputError, Terminated, printable, refuse_unprintable
@@ -43,6 +45,7 @@ COMMANDS = {
     "report": "write report.html and report.md of a finished experiment",
 }
 TRAINED = ("dpo", "classifier")
+_WRITES_A_FOLDER = ("data split", "data everyday", "data card", "report")
 _ABOUT = (
     "Diverse and correct training data for relation extraction, written by a language model from "
     "a handful of labelled sentences."
@@ -122,12 +125,27 @@ def run(arguments: Sequence[str]) -> None:
 
         run_trained(command, rest)
         return
-    from relgen.common import parse_options
+    from relgen.common import locked, parse_options
 
     module = importlib.import_module(f"relgen.cli.commands.{command.replace(' ', '_')}")
     options = parse_options(module.Options, command, rest)
     if options is not None:
-        module.run(options)
+        folder = _written_folder(command, options)
+        with nullcontext() if folder is None else locked(folder):
+            module.run(options)
+
+
+def _written_folder(command: str, options: Any) -> Path | None:
+    """Return the folder to lock while a command runs; None if it locks what it writes itself."""
+    out = getattr(options, "out", None)
+    if command == "report":
+        out = out or options.folder or next(iter(options.compare), None)
+    if command in ("run", "generate") or out is None:
+        return None
+    path = Path(out)
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        return None  # a device, which will be refused
+    return path if command in _WRITES_A_FOLDER else path.parent
 
 
 @contextmanager

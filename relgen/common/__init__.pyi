@@ -37,12 +37,15 @@ from .files import read_json as read_json
 from .files import read_lines as read_lines
 from .files import read_text as read_text
 from .files import text_hash as text_hash
-from .files import try_lock as try_lock
 from .files import write_json as write_json
 from .files import write_jsonl as write_jsonl
 from .files import write_text as write_text
 from .json_text import decode_json as decode_json
 from .json_text import encode_json as encode_json
+from .locks import is_first_process as is_first_process
+from .locks import locked as locked
+from .markdown import markdown_code as markdown_code
+from .markdown import markdown_text as markdown_text
 from .outputs import check_outputs as check_outputs
 from .outputs import refuse_foreign as refuse_foreign
 from .outputs import unfinished as unfinished

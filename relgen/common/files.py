@@ -1,4 +1,4 @@
-"""Atomic writes, JSON, UTF-8 text, locks and content hashes."""
+"""Atomic writes, JSON, UTF-8 text and content hashes."""
 
 from __future__ import annotations
 
@@ -87,29 +87,6 @@ def atomic_folder(path: str | Path, mark: str) -> Iterator[Path]:
             before.rename(path)
         for rest in (temporary, before):
             shutil.rmtree(rest, ignore_errors=True)
-
-
-def try_lock(stream: IO[Any]) -> bool:
-    """Lock an open file until it is closed; return False if another process has locked it.
-
-    Raises:
-        InputError: the file system has no locks.
-    """
-    try:
-        import fcntl
-    except ImportError:  # Windows: users must avoid two processes on one file
-        return True
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        raise InputError(
-            f"files cannot be locked here: {error.strerror}",
-            path=getattr(stream, "name", None),
-            remedy="take a folder on another file system; Lustre needs the mount option flock",
-        ) from error
-    return True
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from datasets import Features, Value
 from huggingface_hub import DatasetCard, DatasetCardData
 
-from relgen.common import InputError, write_text
+from relgen.common import InputError, markdown_code, markdown_text, write_text
 from relgen.data.arrow import FEATURES, PROVENANCE
 from relgen.data.language import language_code
 from relgen.data.options import CardOptions
@@ -54,6 +54,8 @@ def write_dataset_folder(options: CardOptions) -> Counter[str]:
         schema=schema,
         scored=scored,
         seed_license=options.license,
+        code=markdown_code,
+        plain=markdown_text,
     )
     write_samples(Path(options.out) / "train.jsonl", samples)
     write_text(Path(options.out) / "README.md", str(card))

@@ -9,19 +9,15 @@ from __future__ import annotations
 import contextlib
 import functools
 import shutil
-import sys
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from relgen.common import InputError, content_hash, read_json, text_hash, try_lock, write_json
+from relgen.common import InputError, content_hash, locked, read_json, text_hash, write_json
 from relgen.experiments.config import Experiment
 from relgen.experiments.grid import Grid
 from relgen.experiments.stages import Plan, Stage
 
-_WAIT = 1.0  # seconds
-_LOCK = ".lock"
 _WEIGHTS = (".ckpt", ".safetensors")
 
 
@@ -48,7 +44,7 @@ def claim(owner: Experiment | Grid, out: Path) -> None:
         raise InputError("this is a file", path=out, remedy="choose a folder for --out")
     elif out.is_dir():
         # an interrupted run may have left the lock, and the mark under its temporary name
-        own = (_LOCK, f".{mark.name}.")
+        own = (".relgen.lock", f".{mark.name}.")
         if foreign := [p.name for p in out.iterdir() if not p.name.startswith(own)]:
             raise InputError(
                 "this folder is not empty, and was not made by relgen run",
@@ -63,31 +59,15 @@ def claim(owner: Experiment | Grid, out: Path) -> None:
 def owned(experiment: Experiment, out: Path, *, shared: bool) -> Iterator[None]:
     """Claim a folder, and lock it unless processes share it."""
     claim(experiment, out)
-    if shared:
-        yield
-        return
-    with (out / _LOCK).open("w") as lock:
-        if not try_lock(lock):
-            raise InputError(
-                "another relgen run is working in this folder",
-                path=out,
-                remedy="wait for it to finish, or choose another --out",
-            )
+    with contextlib.nullcontext() if shared else locked(out):
         yield
 
 
 @contextlib.contextmanager
 def reserved(stage: Stage) -> Iterator[None]:
     """Lock a stage, after waiting for a process that is running it."""
-    stage.folder.parent.mkdir(parents=True, exist_ok=True)
-    with (stage.folder.parent / f".{stage.folder.name}.lock").open("w") as lock:
-        waited = False
-        while not try_lock(lock):
-            if not waited:
-                said = f"waiting for the process that runs {stage.name}"
-                print(said, file=sys.stderr, flush=True)
-            waited = True
-            time.sleep(_WAIT)
+    waiting = f"waiting for the process that runs {stage.name}"
+    with locked(stage.folder.parent, name=f".{stage.folder.name}.lock", waiting=waiting):
         yield
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from relgen import __version__
-from relgen.common import InputError, content_hash, read_json, text_hash
+from relgen.common import InputError, content_hash, locked, read_json, text_hash
 from relgen.data import (
     Relation,
     RelationSchema,
@@ -81,13 +81,14 @@ def generate(
     shard = None if settings.shard is None else Shard.parse(settings.shard)
     paths = OutputPaths(Path(out) if shard is None else shard.path(Path(out)))
     paths.check([train, schema, forbid, settings.adapter])
-    if paths.finished(header, force=force):
-        paths.journal.unlink(missing_ok=True)
-        summary = read_json(paths.summary)
-        return GenerationReport(summary, already_finished=True, output=paths.generated)
     states = initial_states(relations, inputs[1], settings)
     with ExitStack() as stack:
-        journal = stack.enter_context(closing(Journal(paths.journal, header, force=force)))
+        stack.enter_context(locked(paths.generated.parent))
+        if paths.finished(header, force=force):
+            paths.journal.unlink(missing_ok=True)
+            summary = read_json(paths.summary)
+            return GenerationReport(summary, already_finished=True, output=paths.generated)
+        journal = Journal(paths.journal, header, force=force)
         loop = stack.enter_context(closing(_loop(settings, inputs, states, journal)))
         progress = stack.enter_context(closing(_Progress(states)))
         for result in loop.run():
@@ -113,7 +114,8 @@ def merge_shards(
 ) -> dict[str, Any]:
     """Merge the outputs that `generate` wrote with `shard` 1/n to n/n; see `merge`."""
     inputs = _read(schema, train, forbid)
-    return merge(settings, lambda own: input_hash(own, *inputs), Path(out), number, force=force)
+    with locked(Path(out).parent):
+        return merge(settings, lambda own: input_hash(own, *inputs), Path(out), number, force=force)
 
 
 def _read(schema: str | Path, train: str | Path, forbid: str | Path | None) -> _Inputs:

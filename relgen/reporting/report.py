@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from relgen import __version__
-from relgen.common import write_text
+from relgen.common import printable, write_text
 from relgen.experiments import StageData, describe_shots
 from relgen.reporting import charts, comparison, diversity, examples, findings, sizes, tables
 from relgen.reporting.data import Run, load_run
@@ -173,7 +173,7 @@ def _render(template: str, content: Mapping[str, Any], target: Path) -> tuple[Pa
         text = environment.get_template(f"{template}.j2").render(content, form=form)
         if form == "md":  # quotes are harmless in Markdown, and easier to read
             text = text.replace("&#39;", "'").replace("&#34;", '"').rstrip() + "\n"
-        write_text(path, text)
+        write_text(path, printable(text))
     return paths
 
 

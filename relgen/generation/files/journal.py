@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from relgen.common import InputError, append_line, resume_log, try_lock
+from relgen.common import InputError, append_line, resume_log
 from relgen.generation.backends.base import Draft, DraftRequest
 from relgen.prompting import Prompt
 
@@ -37,10 +37,10 @@ NewDraft = tuple[DraftRequest, Prompt, Draft]
 
 
 class Journal:
-    """Reads recorded drafts, then appends new ones. One process writes at a time.
+    """Reads recorded drafts, then appends new ones; the caller locks the folder.
 
     `force` discards a journal of other settings or inputs, that is, with another `header`. Raises
-    InputError if the file belongs to other settings or inputs, or is in use by another process.
+    InputError if the file belongs to other settings or inputs.
     """
 
     def __init__(self, path: Path, header: str, *, force: bool = False) -> None:
@@ -48,20 +48,8 @@ class Journal:
         self.seconds = 0.0
         self.usage = Usage()
         self._drafts: dict[str, tuple[str, Draft]] = {}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock: IO[bytes] = path.open("ab")
-        try:
-            if not try_lock(self._lock):
-                raise InputError(
-                    "another process is writing this generation",
-                    path=path,
-                    remedy="wait until it ends, or choose another --out",
-                )
-            for row in resume_log(path, header, force=force):
-                self._take(row)
-        except BaseException:
-            self._lock.close()
-            raise
+        for row in resume_log(path, header, force=force):
+            self._take(row)
 
     def find(self, request: DraftRequest, prompt: Prompt) -> Draft | None:
         """Return the recorded draft for a request, or None; it must answer the same prompt."""
@@ -87,9 +75,6 @@ class Journal:
         row = {"drafts": rows, "seconds": seconds, "usage": list(usage or Usage())}
         append_line(self.path, row)
         self._take(row)
-
-    def close(self) -> None:
-        self._lock.close()
 
     def _take(self, row: Any) -> None:
         try:

@@ -8,6 +8,7 @@ import pytest
 from lightning.pytorch.loggers import TensorBoardLogger
 
 import relgen
+from lightning_modules.callbacks import classifier
 from lightning_modules.callbacks.classifier import confusion_figure
 from relgen.common.errors import InputError
 from relgen.data.samples import read_samples
@@ -87,3 +88,15 @@ def test_a_confusion_matrix_of_many_relations_has_a_largest_size():
 
 def test_labels_are_no_formulas():
     assert _pixels(("$\\frac$", "a$b$c"))
+
+
+def test_labels_without_a_font_are_numbered(monkeypatch):
+    def fonts(labels):
+        return ["DejaVu Sans"], {"夫"}
+
+    monkeypatch.setattr(classifier, "fonts_for", fonts)
+    counts = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
+    figure = confusion_figure(Scores(0, 0, None, 0, 0, {}, counts, ("夫妻", "учитель", "none")))
+    (axes,) = figure.axes
+    for ticks in (axes.get_xticklabels(), axes.get_yticklabels()):
+        assert [tick.get_text() for tick in ticks] == ["#1", "учитель", "none"]

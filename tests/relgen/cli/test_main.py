@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from relgen import __version__
 from relgen.cli import main as cli
@@ -212,3 +213,41 @@ def test_a_terminal_without_all_letters(monkeypatch: pytest.MonkeyPatch) -> None
     print("lower ↓ is better")
     sys.stdout.flush()
     assert raw.getvalue().endswith(b"lower ? is better\n")
+
+
+COMMANDS_THAT_WRITE = {
+    "data convert x.txt --format semeval": "x.jsonl",
+    "data split x.jsonl --shots 1 --seed 1": "",
+    "data everyday": "",
+    "data card x.jsonl --schema everyday --license cc0-1.0": "",
+    "data schema x.json": "x.yaml",
+    "chains x.jsonl --schema everyday": "chains.jsonl",
+    "label x.jsonl --train x.jsonl --schema everyday": "x.jsonl",
+    "diversity x.jsonl": "x.json",
+    "direct --train x.jsonl --test x.jsonl --schema everyday": "x.jsonl",
+    "export adapter --merge": "model",
+    "report run": "",
+    "classifier fit -c classifier/entity_marker": "",
+}
+
+
+@pytest.mark.parametrize("line", [*COMMANDS_THAT_WRITE])
+def test_two_commands_do_not_write_to_one_folder(
+    line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / COMMANDS_THAT_WRITE[line]
+    with FileLock(tmp_path / ".relgen.lock"):
+        assert cli.main([*line.split(), "--out", str(out)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"{tmp_path}: another relgen command is writing to this folder; wait")
+    assert {path.name for path in tmp_path.iterdir()} <= {".relgen.lock"}
+
+
+@pytest.mark.parametrize("word", ["\x1b[31m", "a\x9bb", "a\u202eb", "a\rb"])
+def test_no_word_reaches_the_terminal_as_a_command_to_it(
+    word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["diversity", word]) == 2
+    said = capsys.readouterr().err
+    assert "which is not printable" in said
+    assert not {"\x1b", "\x9b", "\u202e", "\r"} & set(said)

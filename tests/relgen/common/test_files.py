@@ -15,7 +15,6 @@ from relgen.common.files import (
     read_lines,
     read_text,
     text_hash,
-    try_lock,
     write_json,
     write_jsonl,
     write_text,
@@ -194,13 +193,3 @@ def test_a_link_stays_one(tmp_path):
     write_text(tmp_path / "samples.jsonl", "new")
     assert (tmp_path / "samples.jsonl").is_symlink()
     assert (tmp_path / "elsewhere/samples.jsonl").read_text() == "new"
-
-
-def test_a_file_system_without_locks(tmp_path, monkeypatch):
-    def refuse(*_):
-        raise OSError(errno.ENOSYS, "Function not implemented")
-
-    monkeypatch.setattr("fcntl.flock", refuse)
-    with (tmp_path / "lock").open("w") as stream, pytest.raises(InputError) as caught:
-        try_lock(stream)
-    assert "lock: files cannot be locked here: Function not implemented" in str(caught.value)

@@ -152,3 +152,23 @@ def test_a_file_of_which_nothing_was_accepted_adds_nothing(tmp_path, generated):
     with pytest.raises(InputError, match="no such file"):
         write([tmp_path / "x.jsonl", generated], tmp_path / "none")
     assert not list(tmp_path.glob("none/*"))
+
+
+def test_nothing_in_a_card_takes_effect(tmp_path, generated):
+    hostile = replace(SCHEMA.relations[0], explanation="<script>x</script> ![a](http://b.c) *d*")
+    schema = replace(SCHEMA, relations=(hostile, SCHEMA.relations[1]))
+    schema.save(tmp_path / "hostile.yaml")
+    write_dataset_folder(
+        CardOptions(
+            generated=[str(generated)],
+            schema=str(tmp_path / "hostile.yaml"),
+            license="`<b>`",
+            title="<img src=x>",
+            out=str(tmp_path / "out"),
+        )
+    )
+    _, body = _front(tmp_path / "out")
+    assert "<img" not in body
+    assert "<script" not in body
+    assert r"!\[a\](http:&#47;&#47;b.c) \*d\* |" in body
+    assert "under `` `<b>` ``." in body

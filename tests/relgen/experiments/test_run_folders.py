@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from relgen.common.errors import InputError
 from relgen.experiments.config import Experiment
@@ -30,14 +31,11 @@ def test_folders_of_others_are_refused(
 def test_two_runs_in_one_folder_are_refused(
     experiment: Experiment, tmp_path: Path, commands: FakeCommands
 ) -> None:
-    import fcntl
-
     out = tmp_path / "run"
     do(commands, experiment, out)
-    with (out / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(InputError, match="another relgen run is working"):
-            do(commands, experiment, out)
+    match = "another relgen command is writing to this folder"
+    with FileLock(out / ".relgen.lock"), pytest.raises(InputError, match=match):
+        do(commands, experiment, out)
 
 
 def test_a_folder_marked_half_way_is_still_ours(
@@ -46,6 +44,6 @@ def test_a_folder_marked_half_way_is_still_ours(
     out = tmp_path / "run"
     out.mkdir()
     (out / ".experiment.json.abc.tmp").write_text("{", encoding="utf-8")
-    (out / ".lock").touch()
+    (out / ".relgen.lock").touch()
     do(commands, experiment, out)
     assert (out / "results.json").is_file()

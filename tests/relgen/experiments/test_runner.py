@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from relgen.common.errors import InputError, Terminated
-from relgen.common.files import read_json, try_lock
+from relgen.common.files import read_json
 from relgen.experiments import runner
 from relgen.experiments.config import Experiment
 from relgen.experiments.planner import plan
@@ -280,8 +282,7 @@ def test_seeds_are_run_apart_and_joined_by_a_whole_run(
     }
     assert not (out / "results.json").exists()
     # while a whole run has the folder, seeds may be run beside it
-    with (out / ".lock").open("w") as lock:
-        assert try_lock(lock)
+    with FileLock(out / ".relgen.lock"):
         do(commands, two, out, seed=(1,))
     before = len(commands.ran)
     do(commands, two, out)
@@ -299,14 +300,14 @@ def test_a_stage_that_another_process_has_is_waited_for(
     made = do(commands, experiment, out, only=("split",))
     split = made.stages[0]
     split.record.unlink()
-    other = (split.folder.parent / f".{split.folder.name}.lock").open("w")
-    assert try_lock(other)
+    other = FileLock(split.folder.parent / f".{split.folder.name}.lock")
+    other.acquire()
 
     def does_it_meanwhile(seconds: float) -> None:
         runner._run_stage(split, made, commands)
-        other.close()
+        other.release()
 
-    monkeypatch.setattr(runner.time, "sleep", does_it_meanwhile)
+    monkeypatch.setattr(time, "sleep", does_it_meanwhile)
     run_experiment(experiment, made, out, run_options(seed=(1,)), execute=commands)
     assert commands.ran.count("data split") == 2  # once at first, once by the other
     assert capsys.readouterr().err.count("waiting for the process that runs seed1/split") == 1

@@ -22,7 +22,6 @@ def test_missing_samples_are_shared_out_to_requests(tmp_path: Path) -> None:
     loop = GenerationLoop(settings, states, writer, [], pool, {}, journal, lambda: None)
     requests = [request for turn in loop._turns(states) for request in turn.requests]
     assert [request.max_tokens for request in requests] == [4 * 96, 4 * 96, 96]
-    journal.close()
 
 
 def test_difference_is_one_minus_the_mean_overlap_of_words() -> None:

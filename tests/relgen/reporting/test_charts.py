@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pytest
+
 from relgen.common.files import write_json, write_jsonl
 from relgen.reporting.charts import (
     Chart,
@@ -70,6 +72,22 @@ def test_charts_follow_the_pages_colours_and_are_the_same_every_time() -> None:
     assert "<b>" not in chart.svg
     assert "a <b> $x$ & y" in texts(chart.svg)
     assert not re.search(r"[\s\"'](src|href)=", chart.svg)
+
+
+@pytest.mark.filterwarnings("error")
+def test_labels_of_any_script_are_text_with_room(capfd: pytest.CaptureFixture[str]) -> None:
+    def room(label: str) -> float:
+        chart = dot_chart("F1", {label: {"human": 0.1}}, ["human"])
+        assert chart is not None
+        assert label in texts(chart.svg)
+        assert "Last Resort" not in chart.svg
+        (clip,) = re.findall(r'<clipPath[^>]*>\s*<rect x="([0-9.]+)"', chart.svg)
+        return float(clip)
+
+    # nine points for each character
+    assert room("夫妻夫妻夫妻夫妻") > room("师") + 7 * 8
+    assert room("मोहन") > room("i")
+    assert capfd.readouterr().err == ""
 
 
 def lines(chart: Chart) -> int:

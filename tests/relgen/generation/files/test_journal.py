@@ -23,7 +23,6 @@ def journal(path: Path, header: str, drafts: int = 0) -> None:
     made = Journal(path, header)
     for request in (REQUEST, OTHER)[:drafts]:
         made.add([(request, PROMPT, DRAFT)], seconds=0.5, usage=Usage(10, 3, 1))
-    made.close()
 
 
 def test_drafts_come_back_and_a_torn_line_does_not(tmp_path: Path) -> None:
@@ -37,14 +36,12 @@ def test_drafts_come_back_and_a_torn_line_does_not(tmp_path: Path) -> None:
     assert again.find(OTHER, PROMPT) is None
     assert (again.seconds, again.usage) == (0.5, Usage(10, 3, 1))
     again.add([(REQUEST, PROMPT, DRAFT), (OTHER, PROMPT, DRAFT)], seconds=0.25)
-    again.close()
     assert path.read_bytes().startswith(whole)
     last = json.loads(path.read_bytes().splitlines()[-1])
     assert [draft["key"] for draft in last["drafts"]] == [OTHER.key]  # the other one is known
     third = Journal(path, "h")
     assert third.find(OTHER, PROMPT) == DRAFT
     assert third.seconds == 0.75
-    third.close()
 
 
 def test_a_draft_for_another_prompt_is_refused(tmp_path: Path) -> None:
@@ -52,7 +49,6 @@ def test_a_draft_for_another_prompt_is_refused(tmp_path: Path) -> None:
     again = Journal(tmp_path / "journal", "h")
     with pytest.raises(InputError, match=r"another prompt for the same step.*remove"):
         again.find(REQUEST, replace(PROMPT, demonstrations=("One.",)))
-    again.close()
 
 
 def test_other_settings_are_refused_once_something_was_drafted(tmp_path: Path) -> None:
@@ -63,7 +59,6 @@ def test_other_settings_are_refused_once_something_was_drafted(tmp_path: Path) -
         Journal(path, "third")
     forced = Journal(path, "third", force=True)
     assert forced.find(REQUEST, PROMPT) is None
-    forced.close()
     assert path.read_text() == '{"header": "third"}\n'
 
 
@@ -73,11 +68,3 @@ def test_a_line_of_another_shape_is_refused(tmp_path: Path, line: str) -> None:
     path.write_text(f'{{"header": "h"}}\n{line}\n')
     with pytest.raises(InputError, match=r"this journal cannot be read.*remove"):
         Journal(path, "h")
-
-
-def test_two_processes_cannot_write_one_journal(tmp_path: Path) -> None:
-    first = Journal(tmp_path / "journal", "h")
-    with pytest.raises(InputError, match="another process is writing"):
-        Journal(tmp_path / "journal", "h", force=True)
-    first.close()
-    Journal(tmp_path / "journal", "h").close()
