@@ -6,6 +6,7 @@ everything the tokens depend on.
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -16,10 +17,10 @@ from typing import Any
 from datasets import Dataset, Features, Sequence, Value
 from datasets.exceptions import DatasetGenerationError
 from lightning.pytorch import LightningDataModule
-from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_only
 from torch.utils.data import DataLoader
 
-from datamodules.utils.batching import TokenBatchSampler, position, token_batches
+from datamodules.utils.batching import TokenBatchSampler, ignore_signals, position, token_batches
 from relgen.common import (
     BelowOne,
     InputError,
@@ -34,6 +35,7 @@ from relgen.dpo import ChainTokens, TreeBatch, pack, read_chains, tokenise_chain
 from relgen.models import EMBEDDED_LANGUAGE_MODEL, load_tokenizer, model_window
 from relgen.prompting import PromptWriter, prompt_format
 
+_LOG = logging.getLogger(__name__)
 # `datasets` does not notice changes in functions: raise this number when the tokens change
 _VERSION = 3
 
@@ -161,6 +163,7 @@ class PreferenceDataModule(LightningDataModule):
             batch_size=None,
             sampler=sampler,
             num_workers=self.workers,
+            worker_init_fn=ignore_signals,
             collate_fn=collate_chains,  # type: ignore[arg-type]  # a batch of the table is a dict
         )
 
@@ -255,7 +258,7 @@ def _report_cuts(table: Dataset, max_length: int, window: int | None) -> None:
         if window is not None and window < max_length:
             limit = f"the {window} positions of this model"
             remedy = "a model that takes longer texts keeps them"
-        rank_zero_warn(
+        rank_zero_only(_LOG.warning)(
             f"{len(cuts)} of {len(table)} chains are longer than {limit}: their last {sum(cuts)} "
             f"pairs are dropped; {remedy}"
         )

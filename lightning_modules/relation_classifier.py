@@ -215,9 +215,12 @@ class RelationClassifierModule(LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Raise InputError if the weights were trained for other labels or settings."""
         theirs, ours = checkpoint.get("labels"), list(self.schema.labels)
+        if theirs is None:
+            problem = "this checkpoint was not written by `relgen classifier`"
+            raise InputError(problem, field="ckpt_path")
         if theirs != ours:
             raise InputError(
-                f"this checkpoint was trained for {_difference(theirs or [], ours)}",
+                f"this checkpoint was trained for {_difference(theirs, ours)}",
                 field="ckpt_path",
                 remedy=f"give the schema that it was trained with (not this '{self.schema.name}')",
             )

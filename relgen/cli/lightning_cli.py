@@ -96,6 +96,9 @@ def run_trained(name: str, arguments: list[str]) -> None:
     lock = locked(own.out or "") if alone else contextlib.nullcontext()
     with lock, _prepared([name, *arguments]), _clear_exits():
         cli = RelgenCLI([subcommand, *words], own)
+    if subcommand == "fit" and not only_shows and not cli.trainer.global_step:
+        remedy = "raise max_steps, max_epochs and limit_train_batches"
+        raise InputError("not one step was trained", field="trainer", remedy=remedy)
     if not only_shows and cli.trainer.is_global_zero:
         print(f"{name} {subcommand}: done -> {own.out}")
 
@@ -159,6 +162,9 @@ class RelgenCLI(LightningCLI):
             raise explained(parsers, args) from error
         for key, value in list(self.config.items()):
             self.config[key] = bare_numbers(value)  # they enter checkpoints
+        seed = self.config[str(self.config.subcommand)].get("seed_everything")
+        if isinstance(seed, int) and not 0 <= seed < 2**32:
+            raise InputError(f"must be from 0 to {2**32 - 1}", field="seed_everything", value=seed)
         self._check_outputs()
         if self.config.subcommand == "fit":
             self._checkpoint.settings = run_settings(self.config.fit)
@@ -309,7 +315,9 @@ def _clear_exits() -> Iterator[None]:
     except MisconfigurationException as error:
         problem = " ".join(str(error).split())
         remedy = "change or leave out this setting of the trainer"
-        if re.search("accelerator|GPU|CUDA|devices", problem):
+        if "cpu accelerator" in problem:
+            remedy = "set trainer.devices to the number of processes, at least 1"
+        elif re.search("accelerator|GPU|CUDA|devices", problem):
             remedy = "on a machine without a GPU: --trainer.accelerator cpu"
         raise InputError(problem.rstrip("."), field="trainer", remedy=remedy) from error
 

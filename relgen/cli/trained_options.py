@@ -108,9 +108,20 @@ def _usable(path: Path) -> Path:
     remedy = "give the path of a checkpoint, or leave --ckpt_path out"
     if not path.is_file():
         raise InputError("no such checkpoint", path=path, remedy=remedy)
-    if not is_whole_zip(path):
+    if not is_whole_zip(path) or not _is_checkpoint(path):
         raise InputError("this file is not a checkpoint, or is damaged", path=path, remedy=remedy)
     return path
+
+
+def _is_checkpoint(path: Path) -> bool:
+    """Return whether a file holds what Lightning saves; no weights are read into memory."""
+    import torch
+
+    try:
+        content = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+    except Exception:  # of a zip file with anything in it
+        return False
+    return isinstance(content, dict) and {"state_dict", "pytorch-lightning_version"} <= set(content)
 
 
 def _to_resume(last: Path, own: TrainedOptions) -> Path | None:

@@ -110,13 +110,13 @@ def checked(hint: Any, value: Any, key: str) -> Any:
         if record is hint or (value is None and hint is not Any and NoneType not in options):
             raise TypeError(key)
         made = bare_numbers(_parser(hint).parse_object({"value": value}).value)
-        if not _finite(made):
-            raise TypeError(key)
-        return made
     except (argparse.ArgumentError, ArithmeticError, TypeError, ValueError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"must be {expected(hint)}", field=key, value=value) from None
+    if not _finite(made):
+        raise InputError(f"must be {expected(hint)}, and finite", field=key, value=value)
+    return made
 
 
 def checks_numbers(made: Callable[Arguments, None]) -> Callable[Arguments, None]:
@@ -237,6 +237,8 @@ def expected(hint: Any) -> str:
         return f"a mapping, each value {expected(arguments[1])}"
     if dataclasses.is_dataclass(hint):
         return "a mapping"
+    if origin is Callable:
+        return "the class_path of a class"
     return _IN_WORDS.get(hint) or f"a {getattr(hint, '__name__', hint)}"
 
 

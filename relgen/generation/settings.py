@@ -198,9 +198,13 @@ class GenerationSettings:
     max_new_tokens: PositiveInt = 96
     """Maximum number of tokens per sample; an unfinished one is rejected."""
     min_words: NonNegativeInt = 5
-    """Minimum number of words; shorter sentences are rejected."""
+    """Minimum number of words, or of characters where a script has no spaces; shorter sentences are
+    rejected.
+    """
     max_words: PositiveInt = 60
-    """Maximum number of words; longer sentences are rejected."""
+    """Maximum number of words; longer sentences are rejected. Where a script has no spaces, three
+    characters count as a word.
+    """
     max_entity_chars: PositiveInt = 60
     """Maximum number of characters in an entity; longer ones are rejected."""
     max_entity_words: PositiveInt = 6
@@ -211,11 +215,12 @@ class GenerationSettings:
     """The same limit in words, for the grammar with one_sentence."""
     one_sentence: bool = False
     """Let the grammar accept only a single sentence of words separated by spaces that ends with . !
-    or ?; otherwise it accepts any text in any script.
+    or ? (not for Chinese, Japanese, Thai or Korean); otherwise it accepts any text in any script.
     """
     near_copy_overlap: Share = NEAR_COPY
-    """Jaccard overlap of words outside the entities from which a draft counts as a near copy of a
-    demonstration or of an accepted sample of its relation; 1 rejects equal words only.
+    """Jaccard overlap of words (characters where a script has no spaces) outside the entities from
+    which a draft counts as a near copy of a demonstration or of an accepted sample of its relation;
+    1 rejects equal words only.
     """
     test_overlap: Share = NEAR_COPY
     """The same overlap with samples of --forbid, from which a draft counts as a test leak."""

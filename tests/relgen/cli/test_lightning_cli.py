@@ -137,3 +137,12 @@ def test_errors_of_the_trainer_have_a_remedy_that_fits(
     line = failed(capsys, *command, *options)
     assert said in line
     assert unsaid not in line
+
+
+@pytest.mark.parametrize("option", ["max_steps", "max_epochs", "limit_train_batches"])
+def test_a_training_without_a_step_is_not_done(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    command = ["dpo", "fit", "-c", str(config), "--out", str(tmp_path / "out")]
+    command += ["--trainer.enable_progress_bar", "false", f"--trainer.{option}", "0"]
+    assert failed(capsys, *command).startswith("field 'trainer': not one step was trained; raise")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from relgen.cli import main as cli
 from tests.relgen.cli.failing import failed
@@ -52,3 +53,14 @@ def test_a_damaged_checkpoint_is_said_and_not_used(
     assert cli.main([*command, "--trainer.max_epochs", "1", "--resume"]) == 0
     assert "is damaged; starting from scratch" in capsys.readouterr().err
     assert last.stat().st_size > 100
+
+
+@pytest.mark.parametrize("content", [{"a": 1}, [1, 2], {"state_dict": {}}])
+def test_foreign_checkpoints_are_one_line(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: object
+) -> None:
+    path = tmp_path / "foreign.ckpt"
+    torch.save(content, path)
+    command = ["dpo", "fit", "-c", str(config), "--out", str(tmp_path / "out")]
+    line = failed(capsys, *command, "--ckpt_path", str(path))
+    assert line.startswith(f"{path}: this file is not a checkpoint, or is damaged; give the path")

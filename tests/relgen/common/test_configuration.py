@@ -81,7 +81,10 @@ def test_reads_what_a_file_holds() -> None:
         ({"server": 3}, "field 'server': must be a mapping or null (got 3)"),
         ({"within": 3}, "field 'within': must be a mapping (got 3)"),
         ({"server": {"tries": None}}, "field 'server.tries': must be a whole number above 0"),
-        ({"shares": {"x": float("inf")}}, "each value a number of at least 0 (got {'x': inf})"),
+        (
+            {"shares": {"x": float("inf")}},
+            "each value a number of at least 0, and finite (got {'x': inf})",
+        ),
         ({"shares": {1: 1}}, "field 'shares.1': unknown key (got 1); known: x, y"),
         ({"server": {"tries": 0}}, "field 'server.tries': must be a whole number above 0 (got 0)"),
         ({"server": {"url": "bad"}}, "field 'server.url': is no address (got 'bad')"),
