@@ -18,9 +18,9 @@ demo: setup
 test: setup
 	$(BIN)/pytest -m "not slow" $(PYTEST_ARGS)
 
-# units only, for the loop while writing
+# what runs no network: the loop while writing
 test-fast: setup
-	$(BIN)/pytest -m "$(FAST)" tests/relgen tests/datamodules $(PYTEST_ARGS)
+	$(BIN)/pytest -m "$(FAST) and not compute" tests/relgen $(PYTEST_ARGS)
 
 # models, DPO, generation and classifiers once more, computed without any kernel of relgen's
 test-plain: setup

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import tempfile
+from pathlib import Path
+
+import pytest
 
 _CACHE = tempfile.TemporaryDirectory(prefix="relgen-tests-")
 
@@ -11,3 +14,32 @@ _CACHE = tempfile.TemporaryDirectory(prefix="relgen-tests-")
 os.environ["HF_DATASETS_CACHE"] = _CACHE.name
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+COMPUTE = (
+    "tests/datamodules",
+    "tests/relgen/classifiers",
+    "tests/relgen/cli/commands/test_direct.py",
+    "tests/relgen/cli/test_lightning_cli.py",
+    "tests/relgen/cli/test_run_settings.py",
+    "tests/relgen/common/test_device.py",
+    "tests/relgen/dpo/test_logps.py",
+    "tests/relgen/dpo/test_memory.py",
+    "tests/relgen/dpo/test_microbatch.py",
+    "tests/relgen/dpo/test_tree_attention.py",
+    "tests/relgen/evaluation/direct/test_reader.py",
+    "tests/relgen/evaluation/diversity",
+    "tests/relgen/generation/backends",
+    "tests/relgen/generation/test_run.py",
+    "tests/relgen/kernels",
+    "tests/relgen/labelling",
+    "tests/relgen/models",
+    "tests/relgen/reporting",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that run a network or draw charts; `make test-fast` leaves them out."""
+    for item in items:
+        place = item.path.relative_to(Path(__file__).parents[1]).as_posix()
+        if place.startswith(COMPUTE):
+            item.add_marker("compute")

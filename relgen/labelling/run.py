@@ -77,7 +77,8 @@ def label(
     check_outputs([out, path, rest, partial], [*generated, train, schema])
     before = read_json(path) if path.is_file() else {}
     if not isinstance(before, dict) or "hash" not in before:
-        refuse_foreign([path, rest], "label")
+        if not partial.exists():  # which a run that was stopped has left
+            refuse_foreign([path, rest], "label")
     elif out.is_file() and before["hash"] == header:
         return before
     labelled = _read_labelled(train, relations)

@@ -306,6 +306,7 @@ def test_columns_are_for_the_hub_only(tmp_path, semeval):
         run(*arguments, "--columns", "text")
 
 
+@pytest.mark.processes
 def test_convert_keeps_memory_flat(tmp_path):
 
     row = {"token": ["Ann", "in", "Bern"] * 10, "h": {"pos": [0, 1]}, "t": {"pos": [2, 3]}}

@@ -11,6 +11,7 @@ from relgen.data.samples import write_samples
 from relgen.data.schema import load_schema
 
 
+@pytest.mark.weights
 @pytest.mark.parametrize("answer", ["likelihood", "constrained", "free"])
 def test_the_command_on_the_embedded_model(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], answer: str
