@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from relgen.common import (
+    ONLY_TYPED,
     DType,
     InputError,
     InputFile,
@@ -62,8 +63,10 @@ class ServerSettings:
     """Embedded name, local folder or Hub id of the model's tokeniser, for completions."""
     system_role: bool = True
     """Send the Task Description as the system message (chat); otherwise in the user message."""
-    api_key_variable: str = "OPENAI_API_KEY"
-    """Environment variable with the API key; no key is sent if it is unset."""
+    api_key_variable: str = field(default="OPENAI_API_KEY", metadata=ONLY_TYPED)
+    """Environment variable with the API key; no key is sent if it is unset. Another one than this
+    can be named on the command line only: a file from others could name any secret.
+    """
     concurrency: PositiveInt = 16
     """Maximum number of concurrent requests."""
     timeout: PositiveFloat = 120.0
