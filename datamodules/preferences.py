@@ -20,7 +20,7 @@ from lightning.pytorch import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_only
 from torch.utils.data import DataLoader
 
-from datamodules.utils.batching import TokenBatchSampler, position, token_batches
+from datamodules.utils.batching import TokenBatchSampler, ignore_signals, position, token_batches
 from relgen.common import (
     BelowOne,
     InputError,
@@ -163,6 +163,7 @@ class PreferenceDataModule(LightningDataModule):
             batch_size=None,
             sampler=sampler,
             num_workers=self.workers,
+            worker_init_fn=ignore_signals,
             collate_fn=collate_chains,  # type: ignore[arg-type]  # a batch of the table is a dict
         )
 

@@ -14,7 +14,7 @@ from datasets import Dataset, concatenate_datasets
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
-from datamodules.utils.batching import position
+from datamodules.utils.batching import ignore_signals, position
 from datamodules.utils.relation_checks import (
     check_training,
     untyped_notice,
@@ -260,6 +260,7 @@ class RelationDataModule(LightningDataModule):
             batch_size=None,
             collate_fn=partial(collate_columns, pad_id=self._encoding.pad_id),
             num_workers=self.workers,
+            worker_init_fn=ignore_signals,
         )
 
     def _encoded(self, names: list[str]) -> Dataset:

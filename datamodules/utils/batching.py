@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 import math
 import random
+import signal
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -114,6 +115,15 @@ class TokenBatchSampler(DistributedSampler[list[int]]):
 
     def __len__(self) -> int:
         return self.batches
+
+
+def ignore_signals(worker: int) -> None:
+    """Leave signals to the training process, which needs its loader's workers to end its step.
+
+    Ctrl-C goes to all processes of a terminal, and clusters send SIGTERM to all of a job.
+    """
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, signal.SIG_IGN)
 
 
 def position(trainer: Any, batches: int) -> tuple[int, int]:

@@ -23,7 +23,7 @@ from typing import Any
 
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.callbacks import Checkpoint, Timer
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from lightning_modules.utils.checkpoint_files import WholeFiles, remove_partial
@@ -60,7 +60,6 @@ class LastCheckpoint(Checkpoint):
         self._said = False
         self._logged_steps: int | None = None
         self._speaks = True
-        self._process = os.getpid()
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Have checkpoints written as a whole or not at all."""
@@ -77,7 +76,7 @@ class LastCheckpoint(Checkpoint):
         self._noted, self._due, self._saved_step = set(), False, 0
         self._between_steps = self._said = False
         self._step, self._stepped = trainer.global_step, True
-        self._speaks, self._process = trainer.is_global_zero, os.getpid()
+        self._speaks = trainer.is_global_zero
         if threading.current_thread() is not threading.main_thread():
             return
         taken = [signal.SIGTERM]
@@ -134,7 +133,10 @@ class LastCheckpoint(Checkpoint):
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        state = {"settings": self.settings, "ends": trainer.should_stop, "logged_steps": None}
+        callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+        late = any(isinstance(one, Timer) and (one.time_remaining() or 0) <= 0 for one in callbacks)
+        ends = trainer.should_stop and not late
+        state = {"settings": self.settings, "ends": ends, "logged_steps": None}
         if self._between_steps:
             settle(checkpoint["loops"]["fit_loop"], trainer.num_training_batches)
             state["logged_steps"] = trainer.fit_loop.epoch_loop._batches_that_stepped
@@ -149,11 +151,10 @@ class LastCheckpoint(Checkpoint):
         trainer.should_stop = state.get("ends", False)
 
     def _save_or_stop(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        told = {
-            signum
-            for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
-            if any_process(signum in self._noted, pl_module.device)
-        }
+        told: set[int] = set()
+        if any_process(bool(self._noted), pl_module.device):
+            known = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+            told = {one for one in known if any_process(one in self._noted, pl_module.device)}
         step, path = trainer.global_step, _path(trainer)
         self._between_steps = True
         if (told or self._due) and step not in (0, self._saved_step):
@@ -171,8 +172,6 @@ class LastCheckpoint(Checkpoint):
             raise SIGTERMException if signal.SIGTERM in told else KeyboardInterrupt
 
     def _note(self, signum: int, frame: FrameType | None) -> None:
-        if os.getpid() != self._process:  # a loader's worker, which inherits the handler
-            return
         self._noted.add(signum)
         if signum == signal.SIGINT:
             signal.signal(signal.SIGINT, self._before.pop(signal.SIGINT))

@@ -132,13 +132,15 @@ def read_lines(path: str | Path) -> Iterator[str]:
     """Yield the lines of a UTF-8 file, line ends included; only `\\n` and `\\r\\n` end a line.
 
     Raises:
-        InputError: the file is missing, is a folder, or a line is not UTF-8.
+        InputError: the file is missing, a folder or a device, or a line is not UTF-8.
     """
     path = Path(path)
     if path.is_dir():
         raise InputError("this is a folder, not a file", path=path, remedy="name a file in it")
     if not path.exists():
         raise InputError("no such file", path=path, remedy="check the path")
+    if path.is_char_device() or path.is_block_device():
+        raise InputError("this is a device", path=path, remedy="name a file")
     with path.open("rb") as stream:
         for number, raw in enumerate(stream, start=1):
             try:

@@ -87,6 +87,11 @@ def is_word(text: str) -> bool:
     return any(character.isalnum() for character in text)
 
 
+def has_unspaced(text: str) -> bool:
+    """Return whether a text has letters of a script without spaces between words."""
+    return not text.isascii() and _UNSPACED_UNIT.search(text) is not None
+
+
 def is_unspaced(character: str) -> bool:
     """Return whether a character belongs to a script without spaces between words."""
     return _UNSPACED_SCRIPT.match(character) is not None

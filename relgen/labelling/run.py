@@ -75,7 +75,7 @@ def label(
     header, path = text_hash(f"{read} {settings.least_certainty}"), out.with_suffix(".json")
     rest, partial = out.with_suffix(".uncertain.jsonl"), out.with_name(f".{out.name}.partial")
     check_outputs([out, path, rest, partial], [*generated, train, schema])
-    if (summary := _earlier_summary(path, rest)).get("hash") == header and out.is_file():
+    if (summary := _earlier_summary(path, rest, partial)).get("hash") == header and out.is_file():
         return summary
     labelled = _read_labelled(train, relations)
     written = [sample for _, sample in iter_files(with_samples(generated), relations)]
@@ -101,12 +101,16 @@ def label(
     return summary
 
 
-def _earlier_summary(path: Path, rest: Path) -> dict[str, Any]:
-    """Return the summary of an earlier run, if any; refuse to write over files of others."""
+def _earlier_summary(path: Path, rest: Path, partial: Path) -> dict[str, Any]:
+    """Return the summary of an earlier run, if any; refuse to write over files of others.
+
+    A run that was stopped has left `partial`.
+    """
     found = read_json(path) if path.is_file() else {}
     if isinstance(found, dict) and "hash" in found:
         return found
-    refuse_foreign([path, rest], "label")
+    if not partial.exists():
+        refuse_foreign([path, rest], "label")
     return {}
 
 

@@ -106,6 +106,6 @@ def damaged_file(folder: Path) -> Path | None:
                     pass
             elif file.suffix == ".bin" and not zipfile.is_zipfile(file):
                 return file
-        except (ValueError, OSError, SafetensorError):
+        except (ValueError, OSError, RecursionError, SafetensorError):
             return file
     return None

@@ -1,8 +1,16 @@
 from __future__ import annotations
 
-import pytest
+import signal
 
-from datamodules.utils.batching import TokenBatchSampler, count_batches, token_batches
+import pytest
+from torch.utils.data import DataLoader
+
+from datamodules.utils.batching import (
+    TokenBatchSampler,
+    count_batches,
+    ignore_signals,
+    token_batches,
+)
 from relgen.common.errors import InputError
 
 SIZES = [50, 40, 30, 30, 20, 20, 10]
@@ -50,6 +58,22 @@ def test_where_chains_cannot_be_dealt_the_message_names_a_budget_that_works():
     with pytest.raises(InputError, match=r"--data\.token_budget 30, fewer devices, or 2 chains"):
         count_batches([10, 20, 25], 1, processes=2)
     assert count_batches([10, 20, 25], 30, processes=2) == 2
+
+
+class Ignored:
+    """An item says whether its process ignores a signal."""
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        return signal.getsignal((signal.SIGINT, signal.SIGTERM)[index]) is signal.SIG_IGN
+
+
+@pytest.mark.processes
+def test_workers_leave_signals_to_the_training_process():
+    loader = DataLoader(Ignored(), batch_size=None, num_workers=1, worker_init_fn=ignore_signals)
+    assert list(loader) == [True, True]
 
 
 def test_a_resumed_epoch_skips_what_is_done_once():

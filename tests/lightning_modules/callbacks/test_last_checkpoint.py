@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+from datetime import timedelta
 
 import pytest
 import torch
 from lightning import seed_everything
-from lightning.pytorch.callbacks import Callback, EarlyStopping
+from lightning.pytorch.callbacks import Callback, EarlyStopping, Timer
 
 from lightning_modules.callbacks.last_checkpoint import LastCheckpoint
 from tests.lightning_modules.classifier_runs import Stop, data, module, trainer
@@ -18,14 +19,14 @@ from tests.tiny.encoders import save_encoder
 pytestmark = pytest.mark.usefixtures("obeys_ctrl_c")
 
 
-def fit(files, folder, *callbacks, steps=18, resume=False, **options):
-    """Fit three epochs of six steps, with dropout; return the best weights and the history."""
+def fit(files, folder, *callbacks, steps=12, resume=False, **options):
+    """Fit three epochs of four steps, with dropout; return the best weights and the history."""
     seed_everything(1)
     encoder = files / "dropout"
     if not encoder.is_dir():
         save_encoder(encoder, dropout=0.3)
     built = module(str(encoder), select="best")
-    validated = data(files, validation=str(files / "test.jsonl"), steps_per_epoch=6, **options)
+    validated = data(files, validation=str(files / "test.jsonl"), steps_per_epoch=4, **options)
     saves = [LastCheckpoint(regularly=True), *callbacks]
     run = trainer(folder, steps, callbacks=saves, enable_checkpointing=True)
     path = folder / "checkpoints/last.ckpt" if resume else None
@@ -51,14 +52,14 @@ class During(Callback):
 MOMENTS = {
     "before the first step": ("on_train_start", 0, None),
     "in the first step": ("on_before_backward", 0, 1),
-    "between two steps": ("on_train_batch_start", 8, 8),
-    "within an epoch": ("on_before_backward", 8, 9),
-    "in the last step of an epoch": ("on_before_optimizer_step", 11, 12),
-    "in validation": ("on_validation_batch_start", 12, 12),
-    "at the end of an epoch": ("on_train_epoch_end", 12, 12),
-    "in the last step": ("on_before_optimizer_step", 17, 18),
-    "in the last validation": ("on_validation_batch_start", 18, 18),
-    "after the last step": ("on_train_end", 18, 18),
+    "between two steps": ("on_train_batch_start", 5, 5),
+    "within an epoch": ("on_before_backward", 5, 6),
+    "in the last step of an epoch": ("on_before_optimizer_step", 7, 8),
+    "in validation": ("on_validation_batch_start", 8, 8),
+    "at the end of an epoch": ("on_train_epoch_end", 8, 8),
+    "in the last step": ("on_before_optimizer_step", 11, 12),
+    "in the last validation": ("on_validation_batch_start", 12, 12),
+    "after the last step": ("on_train_end", 12, 12),
 }
 
 
@@ -86,17 +87,17 @@ def test_a_fit_that_is_told_to_stop_goes_on_as_if_it_had_not_been(files, capfd):
 def test_a_second_ctrl_c_does_not_wait_for_the_step(files, capfd):
     out = files / "out"
     with pytest.raises(SystemExit) as found:
-        fit(files, out, During("on_train_batch_start", 8, signal.SIGINT, signal.SIGINT))
+        fit(files, out, During("on_train_batch_start", 5, signal.SIGINT, signal.SIGINT))
     assert isinstance(found.value.__context__, KeyboardInterrupt)
-    assert "stopped after step 8, which is not saved" in capfd.readouterr().err
+    assert "stopped after step 5, which is not saved" in capfd.readouterr().err
     # the end of the epoch before
-    assert torch.load(out / "checkpoints/last.ckpt", weights_only=True)["global_step"] == 6
+    assert torch.load(out / "checkpoints/last.ckpt", weights_only=True)["global_step"] == 4
 
 
 def test_with_workers_the_order_is_that_of_the_epoch(files):
     whole, _ = fit(files, files / "whole", workers=1)
     with pytest.raises(SystemExit):
-        fit(files, files / "out", During("on_train_batch_start", 8, signal.SIGTERM), workers=1)
+        fit(files, files / "out", During("on_train_batch_start", 5, signal.SIGTERM), workers=1)
     resumed, _ = fit(files, files / "out", resume=True, workers=1)
     assert all(torch.equal(resumed[name], values) for name, values in whole.items())
 
@@ -106,10 +107,25 @@ def test_a_training_that_has_stopped_early_is_over(files):
         return EarlyStopping("val/micro_f1", mode="max", patience=1, min_delta=1.0)
 
     whole, rows = fit(files, files / "out", early(), steps=60)
-    assert rows[-1]["step"] == 11
+    assert rows[-1]["step"] == 7
     resumed, again = fit(files, files / "out", early(), steps=60, resume=True)
     assert again == rows
     assert all(torch.equal(resumed[name], values) for name, values in whole.items())
+
+
+def test_a_training_whose_time_is_up_is_not_over(files):
+    """Resumed with more time, it goes on."""
+    timer = Timer(timedelta(hours=1))
+
+    class Late(Callback):
+        def on_before_backward(self, trainer, *_):
+            if trainer.global_step == 2:
+                timer._offset = 7200
+
+    _, rows = fit(files, files / "out", timer, Late())
+    assert rows[-1]["step"] == 2
+    saved = torch.load(files / "out/checkpoints/last.ckpt", weights_only=True)
+    assert (saved["global_step"], saved["relgen_run"]["ends"]) == (3, False)
 
 
 def test_without_being_asked_nothing_is_saved_but_on_a_signal(files, encoder):

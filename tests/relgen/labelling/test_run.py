@@ -160,6 +160,22 @@ def test_uncertain_samples_go_to_a_file_of_their_own(
     assert not (tmp_path / "out.uncertain.jsonl").exists()
 
 
+def test_stopped_before_its_summary_it_goes_on(
+    files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out.jsonl"
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as changes:
+        changes.setattr("relgen.labelling.run.write_json", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            do(files, out, Doubts(), least_certainty=0.7)
+    assert (tmp_path / "out.uncertain.jsonl").is_file()
+    assert do(files, out, Doubts(), least_certainty=0.7)["uncertain"] > 0
+
+
 def test_too_much_certainty_keeps_nothing_and_loses_nothing(
     files: dict[str, Path], tmp_path: Path
 ) -> None:

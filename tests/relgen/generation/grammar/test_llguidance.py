@@ -139,6 +139,12 @@ def test_entities_of_any_script(mention: str) -> None:
     assert takes(GrammarSpec(), f"<head>{mention}</head> and <tail>{mention}</tail>.")
 
 
+def test_entities_touch_in_scripts_without_spaces() -> None:
+    text = "<tail>北京大学</tail><head>王教授</head>退休了。"
+    assert takes(GrammarSpec(adjacent=True), text)
+    assert not takes(GrammarSpec(), text)
+
+
 @pytest.mark.parametrize(
     "mention", ["\u093fक", ", one", "one,", "one (", ")one", "?!", "--", "()", "*", "one、", ":one"]
 )
