@@ -301,7 +301,7 @@ def _clear_exits() -> Iterator[None]:
         raise (Terminated if local_rank == 0 else SystemExit(0)) from error
     except RuntimeError as error:
         if "is not available. Pass in or modify" in str(error):  # EarlyStopping
-            remedy = "name one of these, or give --data.validation for val/…"
+            remedy = "name one of these; val/… needs a validation file or share (data.validation…)"
             problem = " ".join(str(error).split())
             raise InputError(problem, field="monitor", remedy=remedy) from error
         if not _LOST_PROCESS.search(str(error)):
