@@ -88,7 +88,7 @@ class FinishClassifier(Callback):
                 f"holds {others} sentences, and this classifier chooses settings on it",
                 field="data.validation",
                 value=data.files["validation"],
-                remedy="hold samples out (relgen data split --dev), or give no validation file",
+                remedy="hold samples out (relgen data split --dev full), or validate on no file",
             )
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:

@@ -24,6 +24,7 @@ _DISK_ERRORS = {
     errno.ENOENT: "check the path",
     errno.ELOOP: "check the path, whose links lead to each other,",
     errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EIO: "check the disk and the path",
     errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
 }
 _AGAIN = "and run the same command again"
@@ -31,6 +32,9 @@ _KNOWN = {
     # how torch and safetensors report a full disk
     "No space left|PytorchStreamWriter failed": (
         f"no space left on the device; free some {_AGAIN}"
+    ),
+    "^RuntimeError: Symlink loop from '(?P<path>.*)'": (
+        "{path}: its links lead to each other; choose another path"
     ),
     # torch's messages for a GPU and for the machine, and Python's
     "out of memory|can't allocate memory|^MemoryError": (

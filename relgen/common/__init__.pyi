@@ -2,6 +2,7 @@ from .append_log import append_line as append_line
 from .append_log import inputs_hash as inputs_hash
 from .append_log import map_in_chunks as map_in_chunks
 from .append_log import resume_log as resume_log
+from .command_lines import ONLY_TYPED as ONLY_TYPED
 from .command_lines import POSITIONAL as POSITIONAL
 from .command_lines import SET_ON_READING as SET_ON_READING
 from .command_lines import option_words as option_words

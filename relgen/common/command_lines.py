@@ -14,8 +14,9 @@ import inspect
 import json
 import re
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING
+from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, NoReturn, TypeVar
 
@@ -32,6 +33,7 @@ from relgen.common.configuration import (
 )
 from relgen.common.errors import InputError
 from relgen.common.presets import find_config
+from relgen.common.yaml_files import located
 
 Options = TypeVar("Options")
 
@@ -41,6 +43,8 @@ POSITIONAL = {"positional": True}
 
 `keys` may name the dataclass of the keys of the file that the value names.
 """
+ONLY_TYPED = {"only_typed": True}
+"""Metadata of a field that only the command line may change: a file from others must not."""
 SET_ON_READING = {"set_on_reading": True}
 """Metadata of a field that is set when a file is read, and is not a key of it."""
 
@@ -80,8 +84,12 @@ def parse_options(kind: type[Options], command: str, line: Sequence[str]) -> Opt
         if value != []:
             *outer, name = key.split(".")
             typed = merged(typed, {outer[0]: {name: value}} if outer else {name: value})
+    named = set(leaves(typed))
+    for key, allowed in _only_typed(kind):
+        if key not in named:
+            _refuse_in_files(key, allowed, paths)
     try:
-        options = read(kind, merged(values, typed), paths=paths, given=set(leaves(typed)))
+        options = read(kind, merged(values, typed), paths=paths, given=named)
     except InputError as error:
         raise _as_option(error, kind, given, paths, command) from None
     if not prints:
@@ -89,6 +97,26 @@ def parse_options(kind: type[Options], command: str, line: Sequence[str]) -> Opt
     plain = json.loads(json.dumps(dataclasses.asdict(options)))  # type: ignore[call-overload]
     print(yaml.safe_dump(plain, sort_keys=False), end="")
     return None
+
+
+def _only_typed(kind: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the keys that only the command line may change, with their defaults."""
+    hints = typing.get_type_hints(kind)
+    for entry in dataclasses.fields(kind):
+        if entry.metadata.get("only_typed"):
+            yield f"{prefix}{entry.name}", default(entry)
+        if dataclasses.is_dataclass(hint := _bare(hints[entry.name])):
+            yield from _only_typed(hint, f"{entry.name}.")
+
+
+def _refuse_in_files(key: str, allowed: Any, paths: Sequence[Path]) -> None:
+    for path in paths:
+        value: Any = read_merged([path])
+        for name in key.split("."):
+            value = value.get(name) if isinstance(value, Mapping) else None
+        if value not in (None, allowed):
+            remedy = f"if you trust the file, give {_option(key)} on the command line as well"
+            raise located(InputError("a file may not set it", field=key, remedy=remedy), path)
 
 
 def option_words(kind: Any, given: Mapping[str, Any]) -> list[str]:

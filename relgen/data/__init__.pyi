@@ -34,6 +34,7 @@ from .tagged_text import escape as escape
 from .tagged_text import parse as parse
 from .tagged_text import render as render
 from .text import find_mentions as find_mentions
+from .text import has_unspaced as has_unspaced
 from .text import is_word as is_word
 from .text import normalised as normalised
 from .text import splits_word as splits_word

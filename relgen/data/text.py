@@ -23,7 +23,7 @@ _WORD = r"(?:[{signs}]|(?<![\w-])-(?=\d))*{letter}+(?:[{signs}{more}]+|-(?![\w-]
 _UNIT = regex.compile(
     rf"(?V1){_UNSPACED}\p{{M}}*|\p{{WB=Katakana}}+|"
     + _WORD.format(
-        signs=r"\p{Sm}\p{Sc}\p{So}#%‰",
+        signs=r"\p{Sm}\p{Sc}\p{So}#%‰＃％",
         letter=rf"[[\p{{L}}\p{{N}}\p{{M}}]--{_UNSPACED}--\p{{WB=Katakana}}]",
         more="′″*",
     )
@@ -85,6 +85,11 @@ def word_spans(text: str) -> list[tuple[int, int]]:
 def is_word(text: str) -> bool:
     """Return whether a text has a letter or a digit."""
     return any(character.isalnum() for character in text)
+
+
+def has_unspaced(text: str) -> bool:
+    """Return whether a text has letters of a script without spaces between words."""
+    return not text.isascii() and _UNSPACED_UNIT.search(text) is not None
 
 
 def is_unspaced(character: str) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple
 
-from relgen.data import Relation, Sample, jaccard, word_set
+from relgen.data import Relation, Sample, has_unspaced, jaccard, word_set
 from relgen.generation.acceptance import Check, DraftContext, Pool, judge, read_draft
 from relgen.generation.backends.base import Backend, Draft, DraftRequest, Finish
 from relgen.generation.draft_text import written_lines
@@ -94,11 +94,13 @@ class GenerationLoop:
                 number = min(most, missing - asked)
                 shown = chain.demonstrations(self.settings)
                 prompt = self.writer.prompt(state.relation, shown, number)
-                requests = self._requests(state, chain, number)
+                requests = self._requests(state, chain, shown, number)
                 turns.append(_Turn(state, chain, shown, prompt, requests))
         return turns
 
-    def _requests(self, state: RelationState, chain: ChainState, lines: int) -> list[DraftRequest]:
+    def _requests(
+        self, state: RelationState, chain: ChainState, shown: Sequence[Sample], lines: int
+    ) -> list[DraftRequest]:
         settings = self.settings
         most = settings.max_new_tokens * lines
         if settings.token_budget is not None:
@@ -110,12 +112,12 @@ class GenerationLoop:
                 key=f"{settings.mode}/{where}/{candidate}",
                 max_tokens=most,
                 one_line=settings.mode == "obo",
-                grammar=self._grammar(state.relation, lines) if settings.grammar else None,
+                grammar=self._grammar(state.relation, shown, lines) if settings.grammar else None,
             )
             for candidate in range(settings.candidates)
         ]
 
-    def _grammar(self, relation: Relation, lines: int) -> GrammarSpec:
+    def _grammar(self, relation: Relation, shown: Sequence[Sample], lines: int) -> GrammarSpec:
         settings = self.settings
         named = settings.types or settings.markup == "fields"
         spec = GrammarSpec(
@@ -125,6 +127,7 @@ class GenerationLoop:
             max_context_chars=settings.max_context_chars,
             max_context_words=settings.max_context_words,
             one_sentence=settings.one_sentence,
+            adjacent=all(has_unspaced(sample.text) for sample in shown),
             head_types=(relation.head_types or self.free_types) if named else (),
             tail_types=(relation.tail_types or self.free_types) if named else (),
         )

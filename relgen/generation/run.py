@@ -22,12 +22,14 @@ from relgen.data import (
     foreign_language,
     load_schema,
     read_samples,
+    render,
 )
 from relgen.generation.acceptance import CHECKS, Pool
 from relgen.generation.backends.loading import find_engine
 from relgen.generation.files.journal import Journal
 from relgen.generation.files.outputs import OutputPaths, merge, summarise
 from relgen.generation.files.shards import Shard
+from relgen.generation.grammar.spec import GrammarSpec
 from relgen.generation.loop import GenerationLoop, RoundResult
 from relgen.generation.settings import GenerationSettings
 from relgen.generation.states import RelationState, initial_states
@@ -132,6 +134,8 @@ def _loop(
     found = {kind for relation in schema for kind in (*relation.head_types, *relation.tail_types)}
     found |= {e.type for sample in train for e in (sample.head, sample.tail) if e.type}
     types, language = tuple(sorted(found)), foreign_language(train)
+    if language is not None and settings.grammar and settings.one_sentence:
+        _check_sentences(train)
     return GenerationLoop(
         settings,
         states,
@@ -146,6 +150,19 @@ def _loop(
         types,
         tuple(dict.fromkeys(name for r in schema for name in (r.name, r.shown))),
     )
+
+
+def _check_sentences(train: Sequence[Sample]) -> None:
+    """Raise InputError if no labelled sample has the form of `one_sentence`, of any length."""
+    form = GrammarSpec(one_sentence=True, max_context_words=200, max_entity_words=20)
+    if not any(form.matches(render(sample)) for sample in train):
+        raise InputError(
+            "no labelled sample is a sentence of words between spaces that ends with . ! or ?, and "
+            "so no draft could be one of its language",
+            field="one_sentence",
+            value=True,
+            remedy="set it to false (--no-one-sentence): then any text is allowed",
+        )
 
 
 def chosen_relations(

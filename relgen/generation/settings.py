@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from relgen.common import (
+    ONLY_TYPED,
     DType,
     InputError,
     InputFile,
@@ -62,8 +63,10 @@ class ServerSettings:
     """Embedded name, local folder or Hub id of the model's tokeniser, for completions."""
     system_role: bool = True
     """Send the Task Description as the system message (chat); otherwise in the user message."""
-    api_key_variable: str = "OPENAI_API_KEY"
-    """Environment variable with the API key; no key is sent if it is unset."""
+    api_key_variable: str = field(default="OPENAI_API_KEY", metadata=ONLY_TYPED)
+    """Environment variable with the API key; no key is sent if it is unset. Another one than this
+    can be named on the command line only: a file from others could name any secret.
+    """
     concurrency: PositiveInt = 16
     """Maximum number of concurrent requests."""
     timeout: PositiveFloat = 120.0
@@ -195,9 +198,13 @@ class GenerationSettings:
     max_new_tokens: PositiveInt = 96
     """Maximum number of tokens per sample; an unfinished one is rejected."""
     min_words: NonNegativeInt = 5
-    """Minimum number of words; shorter sentences are rejected."""
+    """Minimum number of words, or of characters where a script has no spaces; shorter sentences are
+    rejected.
+    """
     max_words: PositiveInt = 60
-    """Maximum number of words; longer sentences are rejected."""
+    """Maximum number of words; longer sentences are rejected. Where a script has no spaces, three
+    characters count as a word.
+    """
     max_entity_chars: PositiveInt = 60
     """Maximum number of characters in an entity; longer ones are rejected."""
     max_entity_words: PositiveInt = 6
@@ -208,11 +215,12 @@ class GenerationSettings:
     """The same limit in words, for the grammar with one_sentence."""
     one_sentence: bool = False
     """Let the grammar accept only a single sentence of words separated by spaces that ends with . !
-    or ?; otherwise it accepts any text in any script.
+    or ? (not for Chinese, Japanese, Thai or Korean); otherwise it accepts any text in any script.
     """
     near_copy_overlap: Share = NEAR_COPY
-    """Jaccard overlap of words outside the entities from which a draft counts as a near copy of a
-    demonstration or of an accepted sample of its relation; 1 rejects equal words only.
+    """Jaccard overlap of words (characters where a script has no spaces) outside the entities from
+    which a draft counts as a near copy of a demonstration or of an accepted sample of its relation;
+    1 rejects equal words only.
     """
     test_overlap: Share = NEAR_COPY
     """The same overlap with samples of --forbid, from which a draft counts as a test leak."""

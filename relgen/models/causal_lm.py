@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,13 @@ def load_language_model(
             field="model",
             value=name,
             remedy=f"choose one that generates text, such as {EMBEDDED_LANGUAGE_MODEL}",
+        )
+    if unused := sorted(key for key in report["unexpected_keys"] if re.search(r"\.\d+\.", key)):
+        raise InputError(
+            f"its config.json has fewer layers than its files: {unused[0]} would not be used",
+            field="model",
+            value=name,
+            remedy="fetch it again, or use another model",
         )
     if quantization is not None:
         keep_packed_weights(model)

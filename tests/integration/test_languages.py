@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from relgen.cli import main as cli
+from relgen.common.errors import InputError
 from relgen.data.overlap import context_words, jaccard
 from relgen.data.samples import Sample, read_samples, write_samples
 from relgen.data.tagged_text import render
@@ -106,6 +107,26 @@ def test_copies_and_leaks_are_found(language: str, tmp_path: Path) -> None:
     assert [(s.text, s.head, s.tail) for s in written] == [(s.text, s.head, s.tail) for s in others]
     named = f"Write in {language}, the language of the samples shown." in asked
     assert named == (language != "English")
+
+
+@every_language
+def test_one_sentence_is_refused_where_words_have_no_spaces(language: str, tmp_path: Path) -> None:
+    BIRTHS_AND_JOBS.save(tmp_path / "schema.yaml")
+    write_samples(tmp_path / "train.jsonl", corpus(language))
+    files = {"train": tmp_path / "train.jsonl", "schema": tmp_path / "schema.yaml"}
+
+    def problem() -> str:
+        settings = GenerationSettings(
+            backend="openai",
+            server=ServerSettings("http://127.0.0.1:1/v1", retries=0),
+            one_sentence=True,
+        )
+        with pytest.raises(InputError) as caught:
+            generate(settings, out=tmp_path / "generated.jsonl", **files)
+        return str(caught.value)
+
+    refused = "--no-one-sentence" in problem()
+    assert refused == (language in ("Thai", "Chinese", "Japanese", "Korean"))
 
 
 @every_language
@@ -203,5 +224,6 @@ def test_an_experiment(language: str, tmp_path: Path) -> None:
     generated = next((tmp_path / "out").rglob("labelled.jsonl"))
     page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
     assert read_samples(generated)[0].head_text in page
+    assert '<li dir="auto">' in page  # from right to left where the sentence is
     card = next((tmp_path / "out").rglob("collect-*/README.md")).read_text(encoding="utf-8")
     assert f"- {LANGUAGES[language]}\n" in card

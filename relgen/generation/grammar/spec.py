@@ -41,7 +41,7 @@ class Alphabet(NamedTuple):
 UNICODE = Alphabet(
     alnum=r"[\p{L}\p{N}]",
     inside=r"[\p{L}\p{N}\p{M}]",
-    begin=r"([^<>\s\p{Cc}\p{M}\p{Pe}\p{Terminal_Punctuation}]|[.])",
+    begin=r"([^<>\s\p{Cc}\p{M}\p{Pe}\p{Terminal_Punctuation}]|[.!?])",
     end=r"([^<>\s\p{Cc}\p{Ps}\p{Terminal_Punctuation}]|[.!?\p{Sentence_Terminal}])",
     free=r"[^<>\p{Cc}]",
     solid=r"[^<>\s\p{Cc}]",
@@ -52,7 +52,7 @@ _LETTER = r"""[^ !"#$%&'()*+,./:;<=>?@\[\\\]^_`{|}~\t\n\r-]"""
 PORTABLE = Alphabet(
     alnum=_LETTER,
     inside=_LETTER,
-    begin=r"[^<>,:;!?)}\]\t\n\r ]",
+    begin=r"[^<>,:;)}\]\t\n\r ]",
     end=r"[^<>,:;({\[\t\n\r ]",
     free=r"[^<>\t\n\r]",
     solid=r"[^<>\t\n\r ]",
@@ -78,8 +78,8 @@ class GrammarSpec:
 
     `one_sentence` requires ordinary words, single spaces, and a final full stop, question or
     exclamation mark, so that a small model stops where the sentence ends. Limits are then in words:
-    characters would cut one. Otherwise any text is allowed: several sentences, and scripts without
-    spaces.
+    characters would cut one. Otherwise any text is allowed: several sentences, scripts without
+    spaces, and particles next to a name.
     """
 
     lines: int = 1  # samples in an answer, at most
@@ -88,6 +88,7 @@ class GrammarSpec:
     max_context_chars: int = 160  # of each stretch before, between and after the entities
     max_context_words: int = 20
     one_sentence: bool = False
+    adjacent: bool = False  # the entities may touch, in scripts without spaces
     head_types: tuple[str, ...] = ()  # to write into the tag; empty for a plain tag
     tail_types: tuple[str, ...] = ()
 
@@ -109,7 +110,8 @@ class GrammarSpec:
         if not self.one_sentence:
             size = self.max_context_chars
             first = f"({of.solid}{of.free}{{0,{size - 1}}})?"
-            return first, f"{of.free}{{1,{size}}}", f"{of.free}{{0,{size}}}"
+            least = 0 if self.adjacent else 1
+            return first, f"{of.free}{{{least},{size}}}", f"{of.free}{{0,{size}}}"
         # a limit in characters would cut a word and put a tag there
         most, word = self.max_context_words, _word(of)
         first = f"({word} ){{0,{most}}}"

@@ -9,7 +9,13 @@ from typing import Literal
 import pytest
 import yaml
 
-from relgen.common.command_lines import POSITIONAL, option_words, parse_known, parse_options
+from relgen.common.command_lines import (
+    ONLY_TYPED,
+    POSITIONAL,
+    option_words,
+    parse_known,
+    parse_options,
+)
 from relgen.common.errors import InputError
 from relgen.common.ranges import PositiveInt
 
@@ -143,3 +149,32 @@ def test_the_rest_is_left_for_another_parser() -> None:
     own, rest = parse_known(Own, "dpo", ["fit", "--model.x-y", "-1", "--out=o", "--resume"])
     assert own == Own("o", True)
     assert rest == ["fit", "--model.x_y", "-1"]
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A server."""
+
+    variable: str = field(default="KEY", metadata=ONLY_TYPED)
+    """Name of a secret."""
+
+
+@dataclass(frozen=True)
+class Asking:
+    """Ask a server."""
+
+    server: Remote | None = None
+    """The server."""
+
+
+def test_a_file_cannot_set_what_must_be_typed(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("server:\n  variable: SECRET\n")
+    refused = "yaml:2: field 'server.variable': a file may not set it"
+    with pytest.raises(InputError, match=refused) as caught:
+        parse_options(Asking, "ask", ["-c", str(path)])
+    assert "SECRET" not in str(caught.value)
+    line = ["-c", str(path), "--server-variable", "SECRET"]
+    assert parse_options(Asking, "ask", line) == Asking(Remote("SECRET"))
+    path.write_text("server:\n  variable: KEY\n")
+    assert parse_options(Asking, "ask", ["-c", str(path)]) == Asking(Remote())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 
 import pytest
 import torch
@@ -69,3 +70,13 @@ def test_an_encoder_is_no_language_model(tmp_path):
 
     with pytest.raises(InputError, match=r"not a language model.*lack \d+ weights, such as cls\."):
         load_language_model(save_encoder(tmp_path))
+
+
+@pytest.mark.parametrize("layers", [-1, 1])
+def test_layers_that_would_not_be_used_are_refused(tmp_path, layers):
+    name = tiny.save_model(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, "num_hidden_layers": layers}))
+    unused = rf"fewer layers than its files: model\.layers\.{max(layers, 0)}\."
+    with pytest.raises(InputError, match=unused):
+        load_language_model(name)
