@@ -41,7 +41,7 @@ from relgen.common.yaml_files import read_yaml
 from relgen.data.samples import Sample, read_samples
 from relgen.data.schema import load_schema
 from relgen.evaluation.scores import score_labels
-from relgen.kernels.last_layer import NarrowLayer
+from relgen.kernels import NarrowLayer
 
 TRAIN_SIDES = ("train-relgen", "train-trainer")
 TEST_SIDES = ("test-relgen", "test-trainer")

@@ -156,7 +156,7 @@ def trl_epoch(
     bfloat16: bool,
     before: Callable[[], None],
 ) -> tuple[float, Epoch]:
-    """One epoch in TRL's trainer.
+    """Train for one epoch in TRL's trainer.
 
     Args:
         base: the model; the trainer puts the adapter on, and takes it off for the reference.
@@ -168,31 +168,14 @@ def trl_epoch(
         bfloat16: train in its mixed precision.
         before: called when everything is ready.
 
-    Returns:
-        Seconds of the epoch and of the reference's log-probabilities, and what it came to.
+    Returns the seconds of the epoch and of the reference's log-probabilities, and its values.
     """
     from datasets import Dataset
-    from transformers import TrainerCallback
 
-    # an extra, which may not be there: no types of its own
     trl: Any = importlib.import_module("trl")
     rows = Dataset.from_list([row for chain in chains for row in _trl_rows(chain)])
     tokens = sum(_padded(chain, batch) for chain in chains)
     epoch = Epoch(0.0, torch.empty(0), torch.empty(0), tokens)
-
-    class FirstStep(TrainerCallback):
-        def on_pre_optimizer_step(
-            self, args: Any, state: Any, control: Any, model: Any = None, **_: Any
-        ) -> None:
-            if state.global_step == 0:
-                epoch.gradient = gradient_of([p for p in model.parameters() if p.requires_grad])
-                means = trainer._metrics["train"]  # a number for each batch of the step
-                names = ("logps/chosen", "logps/rejected")
-                epoch.log_probabilities = torch.tensor([means[name] for name in names])
-
-        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-            if state.global_step == 1 and "loss" in logs:
-                epoch.loss = float(logs["loss"])
 
     class SameRows(trl.DPOTrainer):
         """Trains on ids that are given: joined texts could be tokenised otherwise."""
@@ -208,8 +191,26 @@ def trl_epoch(
             self.reference_seconds += seconds
             return table
 
+    trainer = SameRows(
+        model=base,
+        args=_trl_config(trl, batch, len(chains[0].chosen) // batch, precompute, bfloat16),
+        # what the constructor looks at; the rows above are what is trained on
+        train_dataset=Dataset.from_list([{"prompt": "", "chosen": "", "rejected": ""}]),
+        processing_class=tokenizer,
+        peft_config=lora_config(),
+    )
+    trainer.add_callback(_first_step(epoch, trainer))
+    start(trainer.model)
+    warm_up("trl", trainer.model, chains)
+    before()
+    seconds, _ = timed(trainer.train)
+    return seconds + trainer.reference_seconds, epoch
+
+
+def _trl_config(trl: Any, batch: int, accumulate: int, precompute: bool, bfloat16: bool) -> Any:
+    """Return the settings of TRL's trainer that make it compute the same as the other sides."""
     cuda = torch.cuda.is_available()
-    arguments = trl.DPOConfig(
+    return trl.DPOConfig(
         output_dir=tempfile.mkdtemp(prefix="trl-"),
         beta=BETA,
         loss_type=["sigmoid"],
@@ -220,7 +221,7 @@ def trl_epoch(
         max_grad_norm=0.0,
         num_train_epochs=1,
         per_device_train_batch_size=batch,
-        gradient_accumulation_steps=len(chains[0].chosen) // batch,
+        gradient_accumulation_steps=accumulate,
         train_sampling_strategy="sequential",
         precompute_ref_log_probs=precompute,
         gradient_checkpointing=False,
@@ -232,20 +233,27 @@ def trl_epoch(
         disable_tqdm=True,
         dataloader_pin_memory=cuda,
     )
-    trainer = SameRows(
-        model=base,
-        args=arguments,
-        # what the constructor looks at; the rows above are what is trained on
-        train_dataset=Dataset.from_list([{"prompt": "", "chosen": "", "rejected": ""}]),
-        processing_class=tokenizer,
-        peft_config=lora_config(),
-        callbacks=[FirstStep()],
-    )
-    start(trainer.model)
-    warm_up("trl", trainer.model, chains)
-    before()
-    seconds, _ = timed(trainer.train)
-    return seconds + trainer.reference_seconds, epoch
+
+
+def _first_step(epoch: Epoch, trainer: Any) -> Any:
+    """Return a callback that keeps the first step's loss, log-probabilities and gradient."""
+    from transformers import TrainerCallback
+
+    class FirstStep(TrainerCallback):
+        def on_pre_optimizer_step(
+            self, args: Any, state: Any, control: Any, model: Any = None, **_: Any
+        ) -> None:
+            if state.global_step == 0:
+                epoch.gradient = gradient_of([p for p in model.parameters() if p.requires_grad])
+                means = trainer._metrics["train"]  # a number for each batch of the step
+                names = ("logps/chosen", "logps/rejected")
+                epoch.log_probabilities = torch.tensor([means[name] for name in names])
+
+        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+            if state.global_step == 1 and "loss" in logs:
+                epoch.loss = float(logs["loss"])
+
+    return FirstStep()
 
 
 def _sigmoid(base: PairLogProbabilities, policy: PairLogProbabilities, pairs: slice) -> Tensor:

@@ -146,14 +146,10 @@ def _one_side(args: argparse.Namespace) -> None:
     import torch
 
     from benchmarks.generation_sides import CountingModel, GenerateBackend, GrammarClock
-    from benchmarks.shapes import random_model
     from relgen.generation.backends.transformers import TransformersBackend
     from relgen.generation.files.journal import Journal
     from relgen.kernels import ATTENTION, accelerate
-    from relgen.models.causal_lm import (
-        load_language_model,
-        load_tokenizer,
-    )
+    from relgen.models.causal_lm import load_tokenizer
     from relgen.models.load_errors import EMBEDDED_LANGUAGE_MODEL
     from relgen.prompting.prompts import PromptWriter, prompt_format, stop_ids
 
@@ -170,19 +166,7 @@ def _one_side(args: argparse.Namespace) -> None:
     name = EMBEDDED_LANGUAGE_MODEL if args.model_shape else args.model
     tokenizer = load_tokenizer(name)
     writer = PromptWriter(prompt_format(tokenizer))
-    model: Any = None
-    if args.model_shape:
-        model = random_model(
-            args.model_shape,
-            dtype=args.dtype,
-            attention="sdpa",
-            seed=args.seed,
-            vocabulary=len(tokenizer),
-        )
-    else:
-        attention = "sdpa" if theirs else ATTENTION
-        model = load_language_model(args.model, dtype=args.dtype, attention=attention)
-        model = model.to("cuda" if torch.cuda.is_available() else "cpu")
+    model = _model(args, "sdpa" if theirs else ATTENTION, vocabulary=len(tokenizer))
     counting, grammar = CountingModel(model), GrammarClock()
     stops = stop_ids(tokenizer, writer.format.terminator, lines=1)
     backend: Any
@@ -205,6 +189,25 @@ def _one_side(args: argparse.Namespace) -> None:
         "passes": counting.passes,
     }
     print(json.dumps(row))
+
+
+def _model(args: argparse.Namespace, attention: str, *, vocabulary: int) -> Any:
+    """Load the model, or make one of random weights in the shape that was asked for."""
+    import torch
+
+    from benchmarks.shapes import random_model
+    from relgen.models.causal_lm import load_language_model
+
+    if args.model_shape:
+        return random_model(
+            args.model_shape,
+            dtype=args.dtype,
+            attention="sdpa",
+            seed=args.seed,
+            vocabulary=vocabulary,
+        )
+    model: Any = load_language_model(args.model, dtype=args.dtype, attention=attention)
+    return model.to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _llama_cpp_side(args: argparse.Namespace) -> None:

@@ -21,7 +21,7 @@ from typing import Any, get_args
 
 from benchmarks import classifier, harness
 from benchmarks.harness import Row, median
-from relgen.kernels.switch import KERNELS, Kernel
+from relgen.kernels import KERNELS, Kernel
 
 PARTS: dict[str, tuple[Kernel, ...]] = {
     "dpo-8": ("gated", "head", "linear", "lora", "norms"),

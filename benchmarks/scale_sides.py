@@ -7,6 +7,7 @@ import io
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,11 +15,13 @@ import torch
 from torch import Tensor
 
 from benchmarks.scale_data import DIMENSION, embeddings, held_out_sentences, sentences
-from relgen.cli.commands import data_convert
-from relgen.data.options import ConvertOptions
+from relgen.cli.commands import data_convert, data_split
+from relgen.data.options import ConvertOptions, SplitOptions
 from relgen.data.overlap import OverlapIndex, context_words, jaccard
 from relgen.data.samples import Sample, iter_samples, write_samples
+from relgen.data.schema import Relation, RelationSchema, load_schema
 from relgen.data.text import words
+from relgen.dpo.preference_pairs import build_chains
 from relgen.generation.settings import GenerationSettings
 
 Item = TypeVar("Item")
@@ -71,6 +74,44 @@ def convert(clock: Clock, size: int, seed: int, folder: Path) -> Callable[[], st
         return said.getvalue().partition(" -> ")[0]
 
     return work
+
+
+def split(clock: Clock, size: int, seed: int, folder: Path) -> Callable[[], str]:
+    write_samples(folder / "s.jsonl", sentences(size, seed))
+    held_out = (replace(sample, id=f"test-{sample.id}") for sample in held_out_sentences(seed))
+    write_samples(folder / "test.jsonl", held_out)
+    options = SplitOptions(
+        samples=folder / "s.jsonl",
+        exclude=folder / "test.jsonl",
+        shots=8,
+        seed=seed,
+        out=str(folder / "split"),
+    )
+
+    def work() -> str:
+        with (
+            contextlib.redirect_stdout(io.StringIO()) as said,
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
+            data_split.run(options)
+        return said.getvalue().partition(" -> ")[0]
+
+    return work
+
+
+def chains(clock: Clock, size: int, seed: int, folder: Path) -> Callable[[], int]:
+    samples, schema = list(sentences(size, seed)), load_schema("everyday")
+    return lambda: sum(len(chain.pairs) for chain in build_chains(samples, schema, seed=seed))
+
+
+def chains_of_many_relations(clock: Clock, size: int, seed: int, folder: Path) -> Callable[[], int]:
+    labels = [f"relation {number}" for number in range(min(1_000, size // 2))]
+    schema = RelationSchema("many", tuple(Relation(label, "It holds.") for label in labels))
+    samples = [
+        sample.with_relation(labels[place % len(labels)])
+        for place, sample in enumerate(sentences(size, seed))
+    ]
+    return lambda: sum(len(chain.pairs) for chain in build_chains(samples, schema, seed=seed))
 
 
 def near_copies(clock: Clock, size: int, seed: int, folder: Path) -> Callable[[], int]:

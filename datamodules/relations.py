@@ -319,7 +319,8 @@ class RelationDataModule(LightningDataModule):
                     f"{len(leaks)} training sentences are also test sentences (ignoring case "
                     f"and punctuation); first: id '{self._tables[name][leaks[0]]['id']}'",
                     path=self.files[name],
-                    remedy="split again, or drop them with --data.on_leak drop",
+                    remedy="split again (relgen data split --exclude TEST), or drop them with "
+                    "--data.on_leak drop",
                 )
             kept = set(range(len(self._tables[name]))) - set(leaks)
             self.leaked[name] = len(leaks)

@@ -30,7 +30,7 @@ ROOMS = (
 OPEN = ("relgen.data.corpora",)
 RULES = [
     ("relgen", {"lightning_modules", "datamodules"}, set()),
-    ("relgen", {"lightning"}, {"lightning_cli.py", "config_errors.py"}),
+    ("relgen", {"lightning"}, {"lightning_cli.py", "config_errors.py", "key_help.py"}),
     ("lightning_modules", {"datamodules"}, set()),
     ("datamodules", {"lightning_modules"}, set()),
 ]
@@ -106,6 +106,16 @@ def test_other_rooms_are_entered_by_their_front_door(room: str) -> None:
         for module in imported_modules(file)
         if (other := room_of(module)) and other != room and module.count(".") > 1
         if module not in OPEN
+    ]
+    assert wrong == []
+
+
+def test_benchmarks_use_kernels_by_their_front_door() -> None:
+    wrong = [
+        (module_name(file), module)
+        for file in source_files("benchmarks")
+        for module in imported_modules(file)
+        if module.startswith("relgen.kernels.")
     ]
     assert wrong == []
 

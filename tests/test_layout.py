@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,39 @@ def test_every_module_of_the_product_has_a_test_file() -> None:
     assert sorted(str(path) for path in missing if path.parts[0] in SHIPPED) == []
 
 
+def functions() -> Iterator[tuple[str, ast.FunctionDef, list[str]]]:
+    """Yield each function of all packages with its place and the names of its class's bases."""
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*.py"):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            bases = {
+                method: [ast.unparse(base) for base in node.bases]
+                for node in ast.walk(tree)
+                if isinstance(node, ast.ClassDef)
+                for method in node.body
+            }
+            for node in ast.walk(tree):
+                if isinstance(node, ast.FunctionDef):
+                    place = f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
+                    yield place, node, bases.get(node, [])
+
+
+def test_functions_have_at_most_60_lines() -> None:
+    lengths = {place: (node.end_lineno or 0) - node.lineno + 1 for place, node, _ in functions()}
+    # a constructor's arguments and their docstring are the settings of a Lightning module
+    assert {p: n for p, n in lengths.items() if n > 60 and not p.endswith("__init__")} == {}
+
+
+def test_constructors_have_at_most_12_arguments() -> None:
+    """Those of Lightning's modules have one for each setting that a configuration may name."""
+    many = {
+        place: len(node.args.args + node.args.kwonlyargs) - 1
+        for place, node, bases in functions()
+        if node.name == "__init__" and not any("Lightning" in base for base in bases)
+    }
+    assert {place: number for place, number in many.items() if number > 12} == {}
+
+
 @pytest.mark.parametrize(
     ("needed", "mark"), [("subprocess.", "processes"), ('environ.get("RELGEN_DATA")', "data")]
 )
@@ -54,7 +89,7 @@ def test_a_file_that_needs_something_says_so(needed: str, mark: str) -> None:
 
 
 def test_no_test_waits_on_a_clock() -> None:
-    clocks = re.compile(r"\bsleep\(|\btimeout=\d")
+    clocks = re.compile(r"\bsleep\(|\btimeout=[1-9]")
     waiting = ROOT / "tests" / "waiting.py"
     files = [
         path for path in (ROOT / "tests").rglob("*.py") if path not in (waiting, Path(__file__))

@@ -88,7 +88,7 @@ class FinishClassifier(Callback):
                 f"holds {others} sentences, and this classifier chooses settings on it",
                 field="data.validation",
                 value=data.files["validation"],
-                remedy="hold samples out (relgen data split --dev), or give no validation file",
+                remedy="hold samples out (relgen data split --dev full), or validate on no file",
             )
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
@@ -125,10 +125,7 @@ class FinishClassifier(Callback):
 def save_last_again(trainer: Trainer) -> None:
     """Write the last checkpoint again with the present weights, even if no step was trained."""
     for checkpoint in trainer.checkpoint_callbacks:
-        last = getattr(checkpoint, "last_model_path", "")
-        if not last and getattr(checkpoint, "save_last", False) and trainer.global_step == 0:
-            last = f"{getattr(checkpoint, 'dirpath', '')}/last.ckpt"
-        if last:
+        if last := getattr(checkpoint, "last_model_path", ""):
             trainer.save_checkpoint(last)
 
 

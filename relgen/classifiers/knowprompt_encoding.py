@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import cast
 
+import regex
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -30,7 +31,7 @@ _SUB, _OBJ = "[sub]", "[obj]"
 # the types that the released code starts both type words from
 NEUTRAL_TYPES = ("person", "organization", "location", "date", "country")
 _DIRECTION = re.compile(r"\((e1,e2|e2,e1)\)$")
-_BOUNDARY = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])")
+_BOUNDARY = regex.compile(r"[^\p{L}\p{M}\p{N}]+|(?<=[a-z])(?=[A-Z])")
 _ABBREVIATIONS = {"per": "person", "org": "organization", "na": "no relation"}
 
 

@@ -114,12 +114,14 @@ def load_classifier(
                 remedy=_REMEDY,
             )
     config = read_json(folder / CONFIG)
+    if not isinstance(config, dict) or "relgen_version" not in config:
+        raise InputError("not a classifier's configuration", path=folder / CONFIG, remedy=_REMEDY)
     if config.get("format") != _FORMAT or config.get("kind") not in _CLASSES:
         raise InputError(
             "this version of relgen does not support this kind or format of classifier",
             path=folder / CONFIG,
             value=[config.get("kind"), config.get("format")],
-            remedy=f"use relgen {config.get('relgen_version')} or newer",
+            remedy=f"use relgen {config['relgen_version']}, which wrote it",
         )
     module, name = _CLASSES[config["kind"]].split(":")
     kind = cast(type[Classifier], getattr(import_module(module), name))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import difflib
 import logging
 import os
 import re
@@ -33,6 +34,7 @@ from lightning.pytorch.cli import (
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from relgen.cli.config_errors import explained
+from relgen.cli.key_help import print_keys
 from relgen.cli.run_settings import check_same_settings, run_settings
 from relgen.cli.trained_options import (
     SUBCOMMANDS,
@@ -72,14 +74,17 @@ def run_trained(name: str, arguments: list[str]) -> None:
     own, words = parse_known(TrainedOptions, name, arguments)
     words = with_presets(words, name)
     subcommand = next((word for word in words if word in SUBCOMMANDS), None)
-    helps = "-h" in words or "--help" in words
-    only_shows = helps or own.estimate or any(word.startswith("--print_config") for word in words)
-    if helps:
+    if any(word == "-h" or re.fullmatch(r"--([\w.-]+\.)?help", word) for word in words):
         print_help(name)
+        print_keys(name, words)
+        return
     if subcommand is None:
-        remedy = f"one of {', '.join(SUBCOMMANDS)}"
-        raise InputError(f"relgen {name} needs a subcommand", remedy=remedy)
+        first = next((f" (got '{word}')" for word in words[:1] if word[0] != "-"), "")
+        near = difflib.get_close_matches("".join(words[:1]), SUBCOMMANDS, n=1)
+        remedy = f"did you mean '{near[0]}'?" if near else f"one of {', '.join(SUBCOMMANDS)}"
+        raise InputError(f"relgen {name} needs a subcommand{first}", remedy=remedy)
     words.remove(subcommand)
+    only_shows = own.estimate or any(word.startswith("--print_config") for word in words)
     if not only_shows:
         missing = None
         if "-c" not in words and "--config" not in words:
@@ -162,9 +167,12 @@ class RelgenCLI(LightningCLI):
             raise explained(parsers, args) from error
         for key, value in list(self.config.items()):
             self.config[key] = bare_numbers(value)  # they enter checkpoints
-        seed = self.config[str(self.config.subcommand)].get("seed_everything")
-        if isinstance(seed, int) and not 0 <= seed < 2**32:
-            raise InputError(f"must be from 0 to {2**32 - 1}", field="seed_everything", value=seed)
+        # Lightning takes these, and fails on them later
+        settings, most = self.config[str(self.config.subcommand)], 2**32 - 1
+        for key, least in (("seed_everything", 0), ("trainer.accumulate_grad_batches", 1)):
+            value = settings.get(key)
+            if isinstance(value, int) and not least <= value <= most:
+                raise InputError(f"must be from {least} to {most}", field=key, value=value)
         self._check_outputs()
         if self.config.subcommand == "fit":
             self._checkpoint.settings = run_settings(self.config.fit)
@@ -296,7 +304,7 @@ def _clear_exits() -> Iterator[None]:
         raise (Terminated if local_rank == 0 else SystemExit(0)) from error
     except RuntimeError as error:
         if "is not available. Pass in or modify" in str(error):  # EarlyStopping
-            remedy = "name one of these, or give --data.validation for val/…"
+            remedy = "name one of these; val/… needs a validation file or share (data.validation…)"
             problem = " ".join(str(error).split())
             raise InputError(problem, field="monitor", remedy=remedy) from error
         if not _LOST_PROCESS.search(str(error)):

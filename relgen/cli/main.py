@@ -119,7 +119,7 @@ def run(arguments: Sequence[str]) -> None:
 
         if rest[:1] in (["-h"], ["--help"]):
             print_help(command)
-            print(f"All keys: relgen {command} {SUBCOMMANDS[0]} --help")
+            print(f"All keys: relgen {command} {SUBCOMMANDS[0]} -c PRESET --help")
             return
         from relgen.cli.lightning_cli import run_trained
 
@@ -195,8 +195,6 @@ def _help_or_refuse(words: list[str]) -> None:
 
 def _quiet_libraries() -> None:
     """Hide warnings of libraries that no user of relgen can act on."""
-    # it looks for a faster 4-bit kernel on the Hub and says so when there is none
-    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
     # users cannot change what PEFT and Lightning call in transformers
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     # what a model's files lack, or have too much, is an error of ours where it matters

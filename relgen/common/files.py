@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import os
 import shutil
@@ -151,9 +152,18 @@ def read_lines(path: str | Path) -> Iterator[str]:
                     path=path,
                     line=number,
                     value=raw[max(0, error.start - 10) : error.start + 10],
-                    remedy=f"convert it: iconv -f latin1 -t utf-8 {path.name}",
+                    remedy=_conversion(path, raw if number == 1 else b""),
                 ) from error
             yield line.removeprefix("\ufeff") if number == 1 else line
+
+
+def _conversion(path: Path, first: bytes) -> str:
+    """Return how to convert a file to UTF-8; only UTF-16 can be recognised for certain."""
+    marked = first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    line = f"iconv -f {'utf-16' if marked else 'ENCODING'} -t utf-8 {path.name} > NEW"
+    return f"convert it: {line}" + (
+        "" if marked else f" (file -i {path.name} guesses the encoding)"
+    )
 
 
 def is_whole_zip(path: str | Path) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass, field
-from typing import Literal
 
 from relgen.common import POSITIONAL, InputFile, PositiveInt
 from relgen.data.corpora import FORMATS
+from relgen.data.corpora.reading import Mentions
+from relgen.data.splits import Dev
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +51,7 @@ class ConvertOptions:
     """Name that goes into the ids (by default the file's; semeval: a number); for hub, the split to
     load (by default train); for tacred, the split whose size is expected.
     """
-    mentions: Literal["first", "all"] = "first"
+    mentions: Mentions = "first"
     """For fewrel: the first pair of mentions that do not overlap, or all of them."""
     columns: dict[str, str] | None = None
     """For hub: the columns that hold text, tokens, relation, head, tail and id."""
@@ -75,7 +76,7 @@ class SplitOptions:
     """Samples of each relation."""
     seed: int = 1
     """Seed of the random choice."""
-    dev: Literal["full", "K", "none"] = "full"
+    dev: Dev = "full"
     """Development set: all other samples, K others of each relation, or none."""
     dev_from: str | None = None
     """File to take the development set from instead."""

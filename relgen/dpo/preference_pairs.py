@@ -196,9 +196,14 @@ class _Pool:
         self._wrong: dict[str, dict[str, Sequence[Sample]]] = {}
 
     def rejected(
-        self, kind: RejectionKind, chosen: Sample, shown: Sequence[Sample], rng: random.Random
+        self,
+        kind: RejectionKind,
+        chosen: Sample,
+        order: Sequence[Sample],
+        step: int,
+        rng: random.Random,
     ) -> Sample | None:
-        """Return a rejected sample of a kind, or None if there is none."""
+        """Return a rejected sample of a kind, or None; the prompt shows `order` up to `step`."""
         if kind == "wrong_label":
             options = self.wrong(chosen.relation)
             if not options:
@@ -206,7 +211,7 @@ class _Pool:
             # choose the label first: a large one (often the negative) must not dominate
             label = rng.choice(sorted(options))
             return rng.choice(options[label]).with_relation(chosen.relation)
-        source = rng.choice(list(shown))
+        source = order[rng.randrange(step + 1)]
         if kind == "exact_copy":
             return source if _form(source) != _form(chosen) else None
         for _ in range(8):
@@ -240,7 +245,7 @@ def _pairs(
         # a kind can be impossible (no other relation, only equal texts): then try the next one
         fallbacks = [kind, *(k for k in REJECTION_KINDS if k != kind and shares.get(k, 0.0) > 0)]
         for candidate in fallbacks:
-            rejected = pool.rejected(candidate, chosen, order[: step + 1], rng)
+            rejected = pool.rejected(candidate, chosen, order, step, rng)
             if rejected is not None:
                 yield PreferencePair(chosen, rejected, candidate)
                 break

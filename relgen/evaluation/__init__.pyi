@@ -6,6 +6,7 @@ from .diversity.measurement import measure as measure
 from .scores import Scores as Scores
 from .scores import score as score
 from .scores import score_labels as score_labels
+from .settings import Answer as Answer
 from .settings import DirectOptions as DirectOptions
 from .settings import DirectSettings as DirectSettings
 from .settings import DiversityOptions as DiversityOptions

@@ -27,9 +27,11 @@ from relgen.common import (
     NonNegativeFloat,
     NonNegativeInt,
     PositiveInt,
+    check,
     text_hash,
 )
 from relgen.dpo import RejectionKind
+from relgen.evaluation import Answer
 from relgen.experiments.arms import Arm, parse_arm
 
 
@@ -89,7 +91,7 @@ class Direct:
 
     shots: NonNegativeInt = 2
     """Labelled samples shown with their answers."""
-    answer: Literal["likelihood", "constrained", "free"] = "likelihood"
+    answer: Answer = "likelihood"
     """How the model answers."""
 
 
@@ -165,6 +167,7 @@ class Experiment:
     """The file's text; set on reading."""
 
     def __post_init__(self) -> None:
+        check(self)
         for arm in self.parsed_arms:
             if arm.first is not None and arm.first > self.generator.samples:
                 raise InputError(

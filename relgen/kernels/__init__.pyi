@@ -5,8 +5,11 @@ from .attention import ATTENTION as ATTENTION
 from .attention import Attend as Attend
 from .attention import grouped_attention as grouped_attention
 from .draft_attention import SharedPrompts as SharedPrompts
+from .last_layer import NarrowLayer as NarrowLayer
 from .last_layer import read_states as read_states
 from .lm_head import head_log_probabilities as head_log_probabilities
 from .lm_head import logits_at_once as logits_at_once
 from .lm_head import token_log_probabilities as token_log_probabilities
+from .switch import KERNELS as KERNELS
+from .switch import Kernel as Kernel
 from .switch import in_use as in_use

@@ -75,12 +75,8 @@ def label(
     header, path = text_hash(f"{read} {settings.least_certainty}"), out.with_suffix(".json")
     rest, partial = out.with_suffix(".uncertain.jsonl"), out.with_name(f".{out.name}.partial")
     check_outputs([out, path, rest, partial], [*generated, train, schema])
-    before = read_json(path) if path.is_file() else {}
-    if not isinstance(before, dict) or "hash" not in before:
-        if not partial.exists():  # which a run that was stopped has left
-            refuse_foreign([path, rest], "label")
-    elif out.is_file() and before["hash"] == header:
-        return before
+    if (summary := _earlier_summary(path, rest, partial)).get("hash") == header and out.is_file():
+        return summary
     labelled = _read_labelled(train, relations)
     written = [sample for _, sample in iter_files(with_samples(generated), relations)]
     reader = StateReader(settings.model, settings.dtype, find_device(settings.device))
@@ -103,6 +99,19 @@ def label(
     write_json(path, summary)
     partial.unlink()
     return summary
+
+
+def _earlier_summary(path: Path, rest: Path, partial: Path) -> dict[str, Any]:
+    """Return the summary of an earlier run, if any; refuse to write over files of others.
+
+    A run that was stopped has left `partial`.
+    """
+    found = read_json(path) if path.is_file() else {}
+    if isinstance(found, dict) and "hash" in found:
+        return found
+    if not partial.exists():
+        refuse_foreign([path, rest], "label")
+    return {}
 
 
 def _read_labelled(train: str | Path, schema: RelationSchema) -> list[Sample]:

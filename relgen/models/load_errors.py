@@ -55,7 +55,7 @@ def _explained(name: str, error: Exception) -> InputError:
                 problem.format(version=__version__, kind=kind and kind[1]),
                 field="model",
                 value=name,
-                remedy="use another model, or a server that runs it (--backend openai)",
+                remedy="use another model; to generate, a server may run it (--backend openai)",
             )
     known = isinstance(error, OSError | ValueError | KeyError)
     if known and (not Path(name).is_dir() or message.startswith(_NO_MODEL)):

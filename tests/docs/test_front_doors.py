@@ -23,6 +23,15 @@ def test_a_mark_becomes_the_entries_of_a_front_door() -> None:
     assert "[[" not in written
 
 
+def test_the_table_of_keys_comes_from_the_dataclass() -> None:
+    rows = front_doors.on_page_markdown("[[keys of an experiment]]").splitlines()
+    assert "| `shots` | `8` | Labelled samples per relation (K). |" in rows
+    assert "| `generator.samples` | `16` | Accepted samples per relation. |" in rows
+    assert not [row for row in rows if "`source`" in row or "`name`" in row]
+    page = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")
+    assert front_doors.KEYS in page.splitlines()
+
+
 def test_the_page_has_every_room_that_offers_python() -> None:
     page = (ROOT / "docs" / "python-api.md").read_text(encoding="utf-8")
     rooms = {path.parent.name for path in (ROOT / "relgen").glob("*/__init__.pyi")}

@@ -224,5 +224,6 @@ def test_an_experiment(language: str, tmp_path: Path) -> None:
     generated = next((tmp_path / "out").rglob("labelled.jsonl"))
     page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
     assert read_samples(generated)[0].head_text in page
+    assert '<li dir="auto">' in page  # from right to left where the sentence is
     card = next((tmp_path / "out").rglob("collect-*/README.md")).read_text(encoding="utf-8")
     assert f"- {LANGUAGES[language]}\n" in card

@@ -78,9 +78,14 @@ def _load(path: str, split: str) -> Any:
     except InputError:
         raise
     except Exception as error:  # `datasets` raises many kinds
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        cause: BaseException = error
+        while cause.__cause__ is not None:  # what went wrong is said by the first one
+            cause = cause.__cause__
+        reason = " ".join(f"{type(cause).__name__}: {cause}".split())[:300]
         problem = f"split '{split}' cannot be loaded: {reason}"
         remedy = "check the id, the split and the network, or give a local folder"
+        if Path(path).exists():
+            remedy = "check the split's name, and that every record has the same keys and types"
         raise InputError(problem, path=path, remedy=remedy) from error
 
 

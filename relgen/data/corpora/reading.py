@@ -11,13 +11,15 @@ from relgen.common import InputError
 from relgen.data.samples import Sample
 from relgen.data.validation import RecordChecks
 
+Mentions = Literal["first", "all"]
+
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
     """Options of reading, as `ConvertOptions` describes them; a format ignores those of others."""
 
     split_name: str | None = None
-    mentions: Literal["first", "all"] = "first"
+    mentions: Mentions = "first"
     columns: Mapping[str, str] | None = None
 
 

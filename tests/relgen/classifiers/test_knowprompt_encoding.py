@@ -156,6 +156,8 @@ def test_nothing_gives_nothing():
         ("placeOfBirth", "place of birth"),
         ("P131", "p131"),
         ("???", "???"),
+        ("जन्म_स्थान", "जन्म स्थान"),
+        ("夫妻", "夫妻"),
     ],
 )
 def test_words_of_labels(label, expected):

@@ -38,6 +38,12 @@ def test_help_of_the_trained_commands(capsys: pytest.CaptureFixture[str]) -> Non
     assert len(said.splitlines()) < 20
 
 
+def test_a_misspelt_subcommand_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert failed(capsys, "dpo", "fti", "-c", "smollm2") == (
+        "relgen dpo needs a subcommand (got 'fti'); did you mean 'fit'?"
+    )
+
+
 def test_a_damaged_checkpoint_is_said_and_not_used(
     config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -111,7 +111,7 @@ def test_a_missing_file_and_a_folder(tmp_path):
 def test_bytes_that_are_not_utf_8_name_line_and_remedy(tmp_path):
     path = tmp_path / "a.txt"
     path.write_bytes("gut\nschön\n".encode("latin-1"))
-    with pytest.raises(InputError, match=r"a\.txt:2: not UTF-8 at byte 3.*iconv -f latin1") as got:
+    with pytest.raises(InputError, match=r"a\.txt:2: not UTF-8 at byte 3.*iconv -f ENC") as got:
         list(read_lines(path))
     assert got.value.line == 2
 
@@ -193,3 +193,13 @@ def test_a_link_stays_one(tmp_path):
     write_text(tmp_path / "samples.jsonl", "new")
     assert (tmp_path / "samples.jsonl").is_symlink()
     assert (tmp_path / "elsewhere/samples.jsonl").read_text() == "new"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "named"), [("utf-16", "utf-16"), ("cp1252", "ENCODING"), ("gb18030", "ENCODING")]
+)
+def test_the_advice_for_another_encoding_is_true(tmp_path, encoding, named):
+    path = tmp_path / "a.txt"
+    path.write_bytes("ä 中".encode(encoding, "replace"))
+    with pytest.raises(InputError, match=f"iconv -f {named} -t utf-8 a.txt > NEW"):
+        read_text(path)

@@ -200,7 +200,7 @@ def test_unicode_line_separators_do_not_end_a_line(tmp_path):
 
 def test_latin_1_names_the_line_and_the_remedy(tmp_path):
     path = _write(tmp_path / "s.jsonl", ROW, {**ROW, "text": "Zoë in Bern"}, encoding="latin-1")
-    with pytest.raises(InputError, match=r"s\.jsonl:2: not UTF-8.*iconv -f latin1"):
+    with pytest.raises(InputError, match=r"s\.jsonl:2: not UTF-8.*iconv -f ENCODING -t utf-8"):
         read_samples(path)
 
 

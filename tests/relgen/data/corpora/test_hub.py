@@ -1,5 +1,7 @@
 """`datasets.load_dataset` on local parquet and JSON files."""
 
+from pathlib import Path
+
 import pytest
 from datasets import ClassLabel, Dataset, Features, Value
 
@@ -97,8 +99,15 @@ def test_columns_that_are_not_there(tmp_path):
 
 def test_a_split_or_a_file_that_cannot_be_loaded(tmp_path):
     folder = _parquet(tmp_path, [{"text": TAGGED, "relation": "r"}])
-    with pytest.raises(InputError, match=r"split 'test' cannot be loaded: .*check the id"):
+    with pytest.raises(
+        InputError, match=r"split 'test' cannot be loaded: .*check the split's name"
+    ):
         list(read(folder, split_name="test"))
+    (tmp_path / "broken.json").write_text('{"text":\n')
+    with pytest.raises(InputError, match=r"cannot be loaded: ArrowInvalid: .*same keys"):
+        list(read(tmp_path / "broken.json"))
+    with pytest.raises(InputError, match="check the id, the split and the network"):
+        list(read(Path("nobody/nothing")))
     (tmp_path / "a.zip").write_text("x")
     with pytest.raises(InputError, match="this file cannot be loaded"):
         list(read(tmp_path / "a.zip"))

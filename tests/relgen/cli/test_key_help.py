@@ -1,0 +1,24 @@
+"""`relgen dpo fit --help`: the keys of the classes that a configuration names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from relgen.cli import main as cli
+
+
+def test_help_of_a_subcommand_lists_the_keys_of_the_configured_classes(
+    capsys: pytest.CaptureFixture[str], config: Path
+) -> None:
+    for word in ("--help", "--model.help"):
+        assert cli.main(["dpo", "fit", "-c", str(config), word]) == 0
+        said = capsys.readouterr().out
+        assert f"Classes that {config} names, and their keys:" in said
+        assert "--model.beta BETA" in said
+        assert "--trainer.max_epochs MAX_EPOCHS" in said
+    assert cli.main(["classifier", "fit", "--help"]) == 0
+    said = capsys.readouterr().out
+    assert "--model.classifier.freeze_embeddings {true,false}" in said
+    assert "--data.generated_share GENERATED_SHARE" in said

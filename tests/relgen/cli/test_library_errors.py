@@ -1,0 +1,63 @@
+"""Errors of libraries and of the system as one line, and unexpected ones with a file."""
+
+from __future__ import annotations
+
+import errno
+import re
+from pathlib import Path
+
+import pytest
+
+from relgen.cli.library_errors import explained, unexpected
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (
+            OSError(errno.ENOSPC, "No space left on device", "x.ckpt"),
+            "x.ckpt: No space left on device; free some space and run the same command again",
+        ),
+        (
+            RuntimeError("PytorchStreamWriter failed writing file data/3"),
+            "no space left on the device; free some and run the same command again",
+        ),
+        (
+            ModuleNotFoundError("No module named 'openai'"),
+            "a package cannot be imported (No module named 'openai'); install it, or relgen with "
+            "its dependencies",
+        ),
+        (ValueError("out of range"), None),
+        (OSError(errno.EIO, "Input/output error"), None),
+    ],
+)
+def test_known_causes(error: Exception, line: str | None) -> None:
+    assert explained(error) == line
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 9 bytes"),
+    ],
+)
+def test_memory_names_what_to_make_smaller(error: Exception) -> None:
+    assert (explained(error) or "").startswith("out of memory; use a smaller model")
+
+
+def test_an_unexpected_error_is_written_to_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    try:
+        raise ValueError("two\nlines")
+    except ValueError as error:
+        line = unexpected(error, "run x.yaml")
+    assert line.startswith("ValueError: two lines; this was not expected: ")
+    (file,) = tmp_path.iterdir()
+    assert re.search(re.escape(str(file)), line)
+    text = file.read_text(encoding="utf-8")
+    assert "relgen run x.yaml" in text
+    assert 'raise ValueError("two\\nlines")' in text
