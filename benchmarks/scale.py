@@ -29,7 +29,7 @@ OPERATIONS: Mapping[str, Callable[[sides.Clock, int, int, Path], Callable[[], An
     "convert": sides.convert,
     "split": sides.split,
     "chains": sides.chains,
-    "chains, 1,000 relations": sides.chains_of_many_relations,
+    "chains of 1000 relations": sides.chains_of_many_relations,
     "near copies": sides.near_copies,
     "near copies by pairs": sides.near_copies_by_pairs,
     "test leaks": sides.leaks,

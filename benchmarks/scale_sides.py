@@ -7,6 +7,7 @@ import io
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -77,7 +78,8 @@ def convert(clock: Clock, size: int, seed: int, folder: Path) -> Callable[[], st
 
 def split(clock: Clock, size: int, seed: int, folder: Path) -> Callable[[], str]:
     write_samples(folder / "s.jsonl", sentences(size, seed))
-    write_samples(folder / "test.jsonl", held_out_sentences(seed))
+    held_out = (replace(sample, id=f"test-{sample.id}") for sample in held_out_sentences(seed))
+    write_samples(folder / "test.jsonl", held_out)
     options = SplitOptions(
         samples=folder / "s.jsonl",
         exclude=folder / "test.jsonl",

@@ -125,10 +125,7 @@ class FinishClassifier(Callback):
 def save_last_again(trainer: Trainer) -> None:
     """Write the last checkpoint again with the present weights, even if no step was trained."""
     for checkpoint in trainer.checkpoint_callbacks:
-        last = getattr(checkpoint, "last_model_path", "")
-        if not last and getattr(checkpoint, "save_last", False) and trainer.global_step == 0:
-            last = f"{getattr(checkpoint, 'dirpath', '')}/last.ckpt"
-        if last:
+        if last := getattr(checkpoint, "last_model_path", ""):
             trainer.save_checkpoint(last)
 
 

@@ -46,8 +46,6 @@ class LastCheckpoint(Checkpoint):
         settings: of the run, to be kept in its checkpoints.
     """
 
-    save_last = True
-
     def __init__(self, regularly: bool = False, settings: Mapping[str, Any] | None = None) -> None:
         self.regularly = regularly
         self.settings = dict(settings or {})
@@ -113,8 +111,9 @@ class LastCheckpoint(Checkpoint):
         """Save the end; exit if told to, so that nothing follows."""
         self._due = self.regularly
         self._save_or_stop(trainer, pl_module)
-        self._between_steps = True
         self._give_back()
+        self._save_or_stop(trainer, pl_module)  # if told to stop during the save
+        self._between_steps = True
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from functools import cache
 from itertools import islice
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
 
 _SAMPLES = 200  # enough to be certain
+# of languages that a few sentences do not tell apart
+_VARIETIES = {"ary": "ar", "arz": "ar", "grc": "el", "hbo": "he", "pcm": "en", "wuu": "zh"}
 _CERTAIN, _LIKELY, _POSSIBLE = 0.9, 0.25, 0.01
 
 
@@ -40,7 +43,10 @@ def foreign_language(samples: Iterable[Sample]) -> str | None:
 
 def _ranked(samples: Iterable[Sample]) -> list[tuple[str, float]]:
     text = "\n".join(sample.text for sample in islice(samples, _SAMPLES))
-    return [(code, float(probability)) for code, probability in _identifier().rank(text)]
+    found: defaultdict[str, float] = defaultdict(float)
+    for code, probability in _identifier().rank(text):
+        found[_VARIETIES.get(code, code)] += float(probability)
+    return sorted(found.items(), key=lambda item: -item[1])
 
 
 @cache

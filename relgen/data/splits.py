@@ -63,6 +63,10 @@ def split(
     # excluded sentences are drawn and then skipped: without them, the others keep their order
     drawn = [sample for sample in samples if sample.id not in ids]
     pools = _pools(drawn, schema, seed, texts)
+    if samples and not usable.kept:
+        why = ", ".join(usable.reasons("{} because {} among the excluded"))
+        remedy = "exclude other samples than those to draw from"
+        raise InputError(f"all samples are left out: {why}", field="exclude", remedy=remedy)
     _check_shots(shots, usable.kept, pools)
     copies = OverlapIndex(NEAR_COPY, map(context_words, exclude))
     train, warnings = _first(pools, shots, "training", copies)
@@ -78,9 +82,12 @@ def split(
         rest = _without(free.kept, train_ids, train_texts)
     warnings += rest.reasons("{} development samples left out: {} in the training set already")
     chosen = rest.kept
-    others = _pools(chosen, schema, seed, set(), labels=pools)
+    if schema is not None:
+        for sample in chosen:
+            schema.check_label(sample.relation)
     chosen.sort(key=lambda sample: sample.id)
     if dev == "K":
+        others = _pools(chosen, schema, seed, set(), labels=pools)
         chosen, fewer = _first(others, shots, "development")
         warnings += fewer
     if not chosen:
@@ -103,7 +110,7 @@ class _Rest:
 
 def _without(samples: Sequence[Sample], ids: set[str], texts: set[str]) -> _Rest:
     others = [sample for sample in samples if sample.id not in ids]
-    kept = [sample for sample in others if normalised(sample.text) not in texts]
+    kept = [s for s in others if normalised(s.text) not in texts] if texts else others
     return _Rest(kept, len(samples) - len(others), len(others) - len(kept))
 
 

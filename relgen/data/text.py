@@ -23,7 +23,7 @@ _WORD = r"(?:[{signs}]|(?<![\w-])-(?=\d))*{letter}+(?:[{signs}{more}]+|-(?![\w-]
 _UNIT = regex.compile(
     rf"(?V1){_UNSPACED}\p{{M}}*|\p{{WB=Katakana}}+|"
     + _WORD.format(
-        signs=r"\p{Sm}\p{Sc}\p{So}#%‰",
+        signs=r"\p{Sm}\p{Sc}\p{So}#%‰＃％",
         letter=rf"[[\p{{L}}\p{{N}}\p{{M}}]--{_UNSPACED}--\p{{WB=Katakana}}]",
         more="′″*",
     )

@@ -7,10 +7,11 @@ from functools import partial
 import pytest
 import torch
 from lightning import seed_everything
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback
 
 import relgen
 from datamodules.relations import RelationDataModule
+from lightning_modules.callbacks.last_checkpoint import LastCheckpoint
 from lightning_modules.relation_classifier import RelationClassifierModule
 from relgen.classifiers.knowprompt import KnowPromptClassifier
 from relgen.classifiers.retrieval import RetrievalClassifier
@@ -158,7 +159,7 @@ def test_the_datastore_of_a_trained_knowprompt_is_that_of_training_with_it(files
     out, checkpoints = files / "out", files / "out" / "checkpoints"
     part = RelationClassifierModule(partial(RetrievalClassifier, trained=trained))
     untrained = trainer(out, 0)
-    untrained.callbacks.append(ModelCheckpoint(checkpoints, save_last=True))
+    untrained.callbacks.append(LastCheckpoint(regularly=True))
     untrained.fit(part, given)
     found, expected = part.classifier.state_dict(), whole.classifier.state_dict()
     assert found.keys() == expected.keys()

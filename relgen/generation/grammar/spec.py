@@ -41,7 +41,7 @@ class Alphabet(NamedTuple):
 UNICODE = Alphabet(
     alnum=r"[\p{L}\p{N}]",
     inside=r"[\p{L}\p{N}\p{M}]",
-    begin=r"([^<>\s\p{Cc}\p{M}\p{Pe}\p{Terminal_Punctuation}]|[.])",
+    begin=r"([^<>\s\p{Cc}\p{M}\p{Pe}\p{Terminal_Punctuation}]|[.!?])",
     end=r"([^<>\s\p{Cc}\p{Ps}\p{Terminal_Punctuation}]|[.!?\p{Sentence_Terminal}])",
     free=r"[^<>\p{Cc}]",
     solid=r"[^<>\s\p{Cc}]",
@@ -52,7 +52,7 @@ _LETTER = r"""[^ !"#$%&'()*+,./:;<=>?@\[\\\]^_`{|}~\t\n\r-]"""
 PORTABLE = Alphabet(
     alnum=_LETTER,
     inside=_LETTER,
-    begin=r"[^<>,:;!?)}\]\t\n\r ]",
+    begin=r"[^<>,:;)}\]\t\n\r ]",
     end=r"[^<>,:;({\[\t\n\r ]",
     free=r"[^<>\t\n\r]",
     solid=r"[^<>\t\n\r ]",

@@ -56,9 +56,7 @@ MOMENTS = {
     "within an epoch": ("on_before_backward", 5, 6),
     "in the last step of an epoch": ("on_before_optimizer_step", 7, 8),
     "in validation": ("on_validation_batch_start", 8, 8),
-    "at the end of an epoch": ("on_train_epoch_end", 8, 8),
     "in the last step": ("on_before_optimizer_step", 11, 12),
-    "in the last validation": ("on_validation_batch_start", 12, 12),
     "after the last step": ("on_train_end", 12, 12),
 }
 

@@ -11,7 +11,7 @@ from tests.tiny.languages import LANGUAGES, corpus
 
 
 @pytest.mark.parametrize(("name", "code"), LANGUAGES.items())
-def test_a_single_sentence_is_enough_for_its_language(name: str, code: str) -> None:
+def test_the_language_of_a_corpus_and_of_its_sentences(name: str, code: str) -> None:
     for sample in corpus(name):
         assert foreign_language([sample]) in ({None} if name == "English" else {name, ""})
     assert foreign_language(corpus(name)) == (None if name == "English" else name)

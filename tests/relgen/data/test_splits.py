@@ -172,6 +172,13 @@ def test_near_copies_of_excluded_sentences_are_not_drawn():
         split(near, shots=1, seed=1, exclude=[test])
 
 
+def test_everything_excluded_is_said_with_its_cause():
+    with pytest.raises(
+        InputError, match="all samples are left out: 60 because their ids are among"
+    ):
+        split(POOL, shots=1, seed=1, exclude=POOL)
+
+
 def test_excluded_ids_are_in_neither_part_and_counted():
     held_out = [sample for sample in POOL if int(sample.id[2:]) < 15]
     same_id = [replace(s, text=f"quite another sentence {s.id}") for s in held_out]

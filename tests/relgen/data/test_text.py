@@ -28,6 +28,7 @@ from relgen.data.text import (
             "-5 to 5, pages 3-5, a well- or ill-kept -- garden",
             "-5 to 5 pages 3 5 a well- or ill kept garden",
         ),
+        ("Ｃ＃ Ｃ＋＋ C♯", "ｃ＃ ｃ＋＋ c♯"),
         ("(R)-Warfarin und 5-HT\u2083", "r warfarin und 5 ht\u2083"),
         ("STRASSE Straße", "strasse strasse"),
         ("Zoe\u0308 Zo\u00eb", "zoë zoë"),
