@@ -3,12 +3,13 @@
 A check maps a sample and its context to a reason to reject it, or None. `judge` runs a
 list of checks in order, so that an external scorer is one more entry. No text raises an error.
 
-Reasons: those of `MarkupError` and `read_fields`; `empty`, `unfinished`, `dead_end` (the grammar
-allowed no token), `off_grammar` (a server that does not enforce the grammar returned a text that it
-forbids), `bad_character` (control, bidirectional or undecodable ones), `wrong_relation`;
-`same_entities`, `entity_inside_word`, `long_head`, `long_tail`, `too_short`, `too_long`;
-`wrong_head_type`, `wrong_tail_type`; `copy_of_demonstration`, `near_copy_of_demonstration`,
-`duplicate`, `near_duplicate`, `test_leak`. The loop adds `not_chosen` and `surplus`.
+Reasons: those of `MarkupError` and `read_fields`; `empty`, `only_reasoning`, `unfinished`,
+`dead_end` (the grammar allowed no token), `off_grammar` (a server that does not enforce the grammar
+returned a text that it forbids), `bad_character` (control, bidirectional or undecodable ones),
+`wrong_relation`; `same_entities`, `entity_inside_word`, `long_head`, `long_tail`, `too_short`,
+`too_long`; `wrong_head_type`, `wrong_tail_type`; `copy_of_demonstration`,
+`near_copy_of_demonstration`, `duplicate`, `near_duplicate`, `test_leak`. The loop adds `not_chosen`
+and `surplus`.
 """
 
 from __future__ import annotations
