@@ -207,6 +207,7 @@ class DPOModule(LightningModule):
         return self
 
     def training_step(self, batch: TreeBatch, batch_idx: int) -> Tensor:
+        """Return the mean loss of the batch's pairs, weighted by this process's share of them."""
         loss, metrics = self.model_step(batch, self.reference_log_probabilities(batch))
         share = share_of_processes(loss.new_tensor(float(batch.pairs)))
         self.log_training(batch, metrics, share)

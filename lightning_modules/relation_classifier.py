@@ -90,6 +90,7 @@ class RelationClassifierModule(LightningModule):
 
     @property
     def schema(self) -> RelationSchema:
+        """Return the data module's schema. Raises InputError without a data module."""
         data = getattr(self.trainer, "datamodule", None)
         if data is None:
             raise InputError(
@@ -167,6 +168,7 @@ class RelationClassifierModule(LightningModule):
         return [group for group in groups if group["params"]]
 
     def forward(self, batch: Batch) -> Tensor:
+        """Return the logits (B, R)."""
         return cast(Tensor, self.classifier(batch))
 
     def model_step(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -178,6 +180,7 @@ class RelationClassifierModule(LightningModule):
         return weighted_mean(losses, self._weights(batch)), logits
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
+        """Return the mean loss of the batch's samples, weighted by this process's share of them."""
         loss, logits = self.model_step(batch)
         loss = loss * share_of_processes(self._weights(batch).sum())
         self._confusion("train").update(logits.detach().argmax(dim=-1), batch.labels)

@@ -125,7 +125,7 @@ class EntityMarkerClassifier(Classifier):
     @classmethod
     def from_saved(cls, schema: RelationSchema, config: dict[str, Any], tokenizer: Path) -> Self:
         encoding = MarkerEncoding(
-            AutoTokenizer.from_pretrained(str(tokenizer)),
+            AutoTokenizer.from_pretrained(str(tokenizer), trust_remote_code=False),
             types=config["types"],
             markers=config["markers"],
             max_length=config["max_length"],

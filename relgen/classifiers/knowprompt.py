@@ -129,7 +129,7 @@ class KnowPromptClassifier(Classifier):
     @classmethod
     def from_saved(cls, schema: RelationSchema, config: dict[str, Any], tokenizer: Path) -> Self:
         encoding = PromptEncoding(
-            AutoTokenizer.from_pretrained(str(tokenizer)),
+            AutoTokenizer.from_pretrained(str(tokenizer), trust_remote_code=False),
             relations=len(schema),
             max_length=config["max_length"],
         )

@@ -45,6 +45,8 @@ _SCORES = {
     "precision": "precision",
     "recall": "recall",
 }
+_DAMAGED = "the folder is damaged: copy it again, or train again"
+_VOCABULARIES = ("tokenizer.json", "vocab.*", "*.model")
 _REMEDY = "give the folder `model` that `relgen classifier fit` wrote"
 
 
@@ -126,14 +128,22 @@ def load_classifier(
     module, name = _CLASSES[config["kind"]].split(":")
     kind = cast(type[Classifier], getattr(import_module(module), name))
     schema = load_schema(folder / SCHEMA)
-    classifier = kind.from_saved(schema, config["arguments"], folder / TOKENIZER)
+    if not any(list((folder / TOKENIZER).glob(name)) for name in _VOCABULARIES):
+        raise InputError("no vocabulary in this folder", path=folder / TOKENIZER, remedy=_DAMAGED)
+    try:
+        classifier = kind.from_saved(schema, config["arguments"], folder / TOKENIZER)
+    except InputError:
+        raise
+    except Exception as error:  # transformers raises many kinds
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise InputError(f"cannot be read: {reason}", path=folder, remedy=_DAMAGED) from error
     try:
         classifier.load_state_dict(load_file(folder / WEIGHTS))
     except (RuntimeError, SafetensorError) as error:
         raise InputError(
             f"the weights do not fit the configuration: {str(error).splitlines()[0]}",
             path=folder / WEIGHTS,
-            remedy="the folder is damaged: copy it again, or train again",
+            remedy=_DAMAGED,
         ) from error
     return SavedClassifier(classifier.to(device), precision=precision)
 

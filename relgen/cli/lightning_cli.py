@@ -167,9 +167,12 @@ class RelgenCLI(LightningCLI):
             raise explained(parsers, args) from error
         for key, value in list(self.config.items()):
             self.config[key] = bare_numbers(value)  # they enter checkpoints
-        seed = self.config[str(self.config.subcommand)].get("seed_everything")
-        if isinstance(seed, int) and not 0 <= seed < 2**32:
-            raise InputError(f"must be from 0 to {2**32 - 1}", field="seed_everything", value=seed)
+        # Lightning takes these, and fails on them later
+        settings, most = self.config[str(self.config.subcommand)], 2**32 - 1
+        for key, least in (("seed_everything", 0), ("trainer.accumulate_grad_batches", 1)):
+            value = settings.get(key)
+            if isinstance(value, int) and not least <= value <= most:
+                raise InputError(f"must be from {least} to {most}", field=key, value=value)
         self._check_outputs()
         if self.config.subcommand == "fit":
             self._checkpoint.settings = run_settings(self.config.fit)

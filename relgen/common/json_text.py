@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection
+from functools import partial
 from typing import Any
 
 from relgen.common.errors import InputError
 
-_LONG_NUMBER = re.compile(r"(?<![\w.])-?\d{19,}(?![\d.eE\"])")
 _RARE = re.compile(
     "[\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff]"
 )
@@ -19,7 +19,7 @@ def decode_json(text: str | bytes, *, keep: Collection[str] | None = None) -> An
     """Return the value of a JSON text; with `keep`, only these keys of objects.
 
     Raises InputError for a text that is malformed, nested too deep, gives a key twice, or holds a
-    whole number of more than 64 bits. The error of a text of several lines names the line.
+    number without end. The error of a text of several lines names the line.
     """
     if isinstance(text, bytes):
         try:
@@ -27,17 +27,11 @@ def decode_json(text: str | bytes, *, keep: Collection[str] | None = None) -> An
         except UnicodeDecodeError as error:
             raise InputError(f"not UTF-8 at byte {error.start}") from error
 
-    def made(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
-            raise InputError(f"the key '{twice}' is given twice", remedy="keep one of them")
-        return found if keep is None else {name: found[name] for name in found if name in keep}
-
-    whole = _bounded if _LONG_NUMBER.search(text) else None
     try:
-        return json.loads(text, object_pairs_hook=made, parse_int=whole)
+        if keep is None:
+            return _DECODER.decode(text)
+        hook = partial(_unique, keep=keep)
+        return json.JSONDecoder(object_pairs_hook=hook).decode(text)
     except json.JSONDecodeError as error:
         lines = text.splitlines()
         place = "" if len(lines) > 1 else f" at column {error.colno}"
@@ -47,6 +41,10 @@ def decode_json(text: str | bytes, *, keep: Collection[str] | None = None) -> An
         ) from error
     except RecursionError:
         raise InputError("JSON that is nested too deep") from None
+    except InputError:
+        raise
+    except ValueError:  # Python's limit on the digits of whole numbers
+        raise InputError("a whole number of more than 4,300 digits") from None
 
 
 def encode_json(value: Any, *, indent: int | None = None) -> str:
@@ -59,7 +57,13 @@ def encode_json(value: Any, *, indent: int | None = None) -> str:
     return _RARE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def _bounded(digits: str) -> int:
-    if len(digits) > 20 or not -(2**63) <= (number := int(digits)) < 2**64:
-        raise InputError("a whole number of more than 64 bits", value=digits)
-    return number
+def _unique(pairs: list[tuple[str, Any]], keep: Collection[str] | None = None) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise InputError(f"the key '{twice[:80]}' is given twice", remedy="keep one of them")
+    return found if keep is None else {name: found[name] for name in found if name in keep}
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique)  # made once: lines are short

@@ -42,17 +42,25 @@ def json_lines(path: Path) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(read_lines(path), start=1):
         if not line.strip():
             continue
-        if not begun and line.lstrip().startswith("["):
-            raise InputError(
-                "a JSON array, where one object per line is expected",
-                path=path,
-                remedy=f"jq -c '.[]' {path.name} > {path.stem}.jsonl, or relgen data convert "
-                "--format hub, which reads arrays",
-            )
         if not begun:
+            _refuse_other_json(path, line)
             refuse_exported_line(path, line)
         begun = True
         yield number, line
+
+
+def _refuse_other_json(path: Path, line: str) -> None:
+    """Raise InputError for a first line that begins a JSON array, or an object of several lines."""
+    other = Path(f"{path.stem}.jsonl")
+    if other.name == path.name:
+        other = Path(f"{path.stem}.lines.jsonl")
+    if line.lstrip().startswith("["):
+        problem = "a JSON array, where one object per line is expected"
+        remedy = f"jq -c '.[]' {path.name} > {other}, or relgen data convert --format hub, which "
+        raise InputError(problem, path=path, remedy=f"{remedy}reads arrays")
+    if line.strip() == "{":
+        problem = "objects of several lines, where one object per line is expected"
+        raise InputError(problem, path=path, remedy=f"jq -c . {path.name} > {other}")
 
 
 class RecordChecks:

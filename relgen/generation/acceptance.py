@@ -3,12 +3,13 @@
 A check maps a sample and its context to a reason to reject it, or None. `judge` runs a
 list of checks in order, so that an external scorer is one more entry. No text raises an error.
 
-Reasons: those of `MarkupError` and `read_fields`; `empty`, `unfinished`, `dead_end` (the grammar
-allowed no token), `off_grammar` (a server that does not enforce the grammar returned a text that it
-forbids), `bad_character` (control, bidirectional or undecodable ones), `wrong_relation`;
-`same_entities`, `entity_inside_word`, `long_head`, `long_tail`, `too_short`, `too_long`;
-`wrong_head_type`, `wrong_tail_type`; `copy_of_demonstration`, `near_copy_of_demonstration`,
-`duplicate`, `near_duplicate`, `test_leak`. The loop adds `not_chosen` and `surplus`.
+Reasons: those of `MarkupError` and `read_fields`; `empty`, `only_reasoning`, `unfinished`,
+`dead_end` (the grammar allowed no token), `off_grammar` (a server that does not enforce the grammar
+returned a text that it forbids), `bad_character` (control, bidirectional or undecodable ones),
+`wrong_relation`; `same_entities`, `entity_inside_word`, `long_head`, `long_tail`, `too_short`,
+`too_long`; `wrong_head_type`, `wrong_tail_type`; `copy_of_demonstration`,
+`near_copy_of_demonstration`, `duplicate`, `near_duplicate`, `test_leak`. The loop adds `not_chosen`
+and `surplus`.
 """
 
 from __future__ import annotations
@@ -89,15 +90,16 @@ def read_draft(raw: str, relation: Relation) -> Sample | str:
         parsed = parse(raw.strip())
     except MarkupError as error:
         return error.reason
-    entities = []
+    entities, text = [], parsed.text.strip()
+    leading = len(parsed.text) - len(parsed.text.lstrip())
     for role, entity in (("head", parsed.head), ("tail", parsed.tail)):
         mention = parsed.text[entity.start : entity.end]
         if not is_word(mention):
             return f"empty_{role}"
-        start = entity.start + len(mention) - len(mention.lstrip())
+        start = entity.start + len(mention) - len(mention.lstrip()) - leading
         entities.append(Entity(start, start + len(mention.strip()), entity.type))
     head, tail = entities
-    return Sample("", parsed.text, head, tail, relation.name, "generated")
+    return Sample("", text, head, tail, relation.name, "generated")
 
 
 def judge(

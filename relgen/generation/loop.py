@@ -210,7 +210,8 @@ class GenerationLoop:
         last, lines = draft.text.count("\n"), written_lines(draft.text)
         if not lines:
             reasons = {"length": "unfinished", "grammar": "dead_end", "stop": "empty"}
-            yield 0, draft.text, reasons[draft.finish]
+            reason = "only_reasoning" if draft.text.strip() else reasons[draft.finish]
+            yield 0, draft.text, reason
         for place, line in lines:
             finish = draft.finish if place == last else "stop"
             yield place, line, self._judge(turn, line, finish)

@@ -63,8 +63,8 @@ def own_dtype(name: str) -> DType:
     """Return the dtype that a model's weights are saved in, float32 if it is not configured."""
     # errors in the name are reported by `load_language_model`
     try:
-        saved = AutoConfig.from_pretrained(resolve_model(name)).dtype
-    except (OSError, ValueError):
+        saved = AutoConfig.from_pretrained(resolve_model(name), trust_remote_code=False).dtype
+    except Exception:
         saved = None
     known = {f"torch.{dtype}": dtype for dtype in get_args(DType)}
     return known.get(str(saved), "float32")

@@ -66,6 +66,32 @@ def test_a_kind_of_later_is_refused(folder):
         relgen.load_classifier(folder)
 
 
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("config.json", "[]", "not a classifier's configuration"),
+        ("config.json", '{"relgen_version": "9"}', "use relgen 9, which wrote it"),
+        ("tokenizer/tokenizer_config.json", "{", "cannot be read: JSONDecodeError"),
+        ("tokenizer/tokenizer.json", None, "no vocabulary in this folder"),
+    ],
+)
+def test_damaged_folders_are_one_line(folder, file, content, said):
+    if content is None:
+        (folder / file).unlink()
+    else:
+        (folder / file).write_text(content)
+    with pytest.raises(InputError, match=said) as caught:
+        relgen.load_classifier(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_arguments_that_are_missing_are_one_line(folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "arguments": {}}))
+    with pytest.raises(InputError, match=r"cannot be read: KeyError: .*copy it again"):
+        relgen.load_classifier(folder)
+
+
 @pytest.mark.processes
 def test_importing_the_package_is_light():
     program = "import relgen, sys; print(sorted({'torch', 'transformers'} & {*sys.modules}))"

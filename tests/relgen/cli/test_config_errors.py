@@ -41,6 +41,7 @@ def test_a_misspelt_key_of_a_configuration(
         ),
         (["--trainer.precision", "8"], "must be one of 64, 32, 16 or one of transformer-engine, "),
         (["--trainer.strategy", "nine"], "field 'trainer': You selected an invalid strategy name"),
+        (["--trainer.accumulate_grad_batches", "0"], "must be from 1 to 4294967295 (got 0)"),
         (["--seed_everything", "-1"], "field 'seed_everything': must be from 0 to 4294967295"),
         (["--nonsense", "1"], "field '--nonsense': unknown key"),
         (["--force", "maybe"], "unexpected argument (got 'maybe')"),

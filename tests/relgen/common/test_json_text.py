@@ -19,8 +19,7 @@ from relgen.common.json_text import decode_json, encode_json
         ('{"a":' * 100_000, "JSON that is nested too deep"),
         ('{"a": 1, "b": 2, "a": 3}', "the key 'a' is given twice"),
         ('[{"x": {"a": 1, "a": 1}}]', "the key 'a' is given twice"),
-        ("9" * 5_000, "a whole number of more than 64 bits"),
-        ("[1, -9223372036854775809]", "a whole number of more than 64 bits"),
+        ("9" * 5_000, "a whole number of more than 4,300 digits"),
         (b"\xff\xfe1", "not UTF-8 at byte 0"),
     ],
 )
@@ -34,7 +33,6 @@ def test_refused(text: str | bytes, message: str) -> None:
     ("text", "value"),
     [
         ('{"a": 1}', {"a": 1}),
-        ("-9223372036854775808", -(2**63)),
         ('"99999999999999999999999999"', "9" * 26),
         ("0.12345678901234567890123", 0.12345678901234568),
         (b'"\xc3\xa9"', "é"),

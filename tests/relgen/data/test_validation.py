@@ -42,3 +42,17 @@ def test_a_json_array_is_one_error(
     with pytest.raises(InputError, match=r"a JSON array.*jq -c") as refused:
         list(read(path))
     assert not isinstance(refused.value, CombinedInputError)
+
+
+@pytest.mark.parametrize("read", [read_samples, read_opennre])
+def test_objects_of_several_lines_are_one_error(
+    tmp_path: Path, read: Callable[[Path], Iterable[object]]
+) -> None:
+    path = tmp_path / "pretty.jsonl"
+    path.write_text('{\n  "id": "a"\n}\n{\n  "id": "b"\n}\n', encoding="utf-8")
+    # the advice must not write to the file that it reads
+    with pytest.raises(
+        InputError, match=r"jq -c \. pretty\.jsonl > pretty\.lines\.jsonl"
+    ) as refused:
+        list(read(path))
+    assert not isinstance(refused.value, CombinedInputError)
