@@ -243,8 +243,11 @@ def expected(hint: Any) -> str:
 
 
 def _refuse_unknown(key: str, value: Any, known: Collection[str]) -> typing.NoReturn:
-    remedy = nearest_known(key.rpartition(".")[2], known)
-    raise InputError("unknown key", field=key, value=value, remedy=remedy)
+    name = key.rpartition(".")[2]
+    error = InputError("unknown key", field=key, remedy=nearest_known(name, known))
+    if re.search("key|token|secret|password", name, re.IGNORECASE):
+        raise error  # without the value, which may be a secret
+    raise InputError(error.problem, field=key, value=value, remedy=error.remedy)
 
 
 def nearest_known(name: str, known: Collection[str]) -> str:

@@ -90,15 +90,16 @@ def read_draft(raw: str, relation: Relation) -> Sample | str:
         parsed = parse(raw.strip())
     except MarkupError as error:
         return error.reason
-    entities = []
+    entities, text = [], parsed.text.strip()
+    leading = len(parsed.text) - len(parsed.text.lstrip())
     for role, entity in (("head", parsed.head), ("tail", parsed.tail)):
         mention = parsed.text[entity.start : entity.end]
         if not is_word(mention):
             return f"empty_{role}"
-        start = entity.start + len(mention) - len(mention.lstrip())
+        start = entity.start + len(mention) - len(mention.lstrip()) - leading
         entities.append(Entity(start, start + len(mention.strip()), entity.type))
     head, tail = entities
-    return Sample("", parsed.text, head, tail, relation.name, "generated")
+    return Sample("", text, head, tail, relation.name, "generated")
 
 
 def judge(

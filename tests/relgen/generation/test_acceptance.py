@@ -35,6 +35,13 @@ def test_accepts() -> None:
     assert (found.relation, found.source) == ("causes", "generated")
 
 
+def test_white_space_in_entities_at_the_ends_is_dropped() -> None:
+    found = verdict("<tail> Panic</tail> broke out because of a <head>rumour </head>")
+    assert isinstance(found, Sample)
+    assert found.text == "Panic broke out because of a rumour"
+    assert (found.head_text, found.tail_text) == ("rumour", "Panic")
+
+
 REJECTED = [
     ("no tags in this line", "no_head"),
     ("<head>one</head> brought <tail>two</tail> to <tail>three</tail>", "several_tails"),

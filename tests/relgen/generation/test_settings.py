@@ -108,6 +108,7 @@ def test_shipped_presets_are_valid() -> None:
         ({}, {"concurrency": 0}, "field 'server.concurrency': must be a whole number above 0"),
         ({}, {"cost_budget": 1.0}, "needs prices"),
         ({}, {"knd": "vllm"}, "did you mean 'kind'"),
+        ({}, {"api_key": "sk-1"}, "field 'server.api_key': unknown key; "),
         ({}, {"kind": "vlm"}, "field 'server.kind': must be one of"),
         ({"adapter": "a"}, {}, "a server applies its own adapters"),
         ({"backend": "transformers"}, {}, "set backend: openai"),
