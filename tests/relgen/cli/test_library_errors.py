@@ -28,7 +28,7 @@ from relgen.cli.library_errors import explained, unexpected
             "its dependencies",
         ),
         (ValueError("out of range"), None),
-        (OSError(errno.EIO, "Input/output error"), None),
+        (OSError(errno.ENOTTY, "Not a typewriter"), None),
     ],
 )
 def test_known_causes(error: Exception, line: str | None) -> None:

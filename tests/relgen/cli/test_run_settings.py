@@ -68,9 +68,7 @@ def test_resume_refuses_other_settings_and_names_them(
         ("--model.model", str(tmp_path / "other"), "model.model", files["model"]),
         ("--model.loss", "ipo", "model.loss", "sigmoid"),
         ("--data.chains", str(tmp_path / "more.jsonl"), "data.chains", files["chains"]),
-        ("--model.optimizer.lr", "0.5", "model.optimizer.lr", 0.001),
         ("--trainer.max_epochs", "2", "trainer.max_epochs", 1),
-        ("--trainer.devices", "2", "trainer.devices", "auto"),
         ("--seed_everything", "7", "seed_everything", 1),
     ):
         line = failed(capsys, *command, option, value)
