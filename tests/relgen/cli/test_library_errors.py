@@ -28,7 +28,11 @@ from relgen.cli.library_errors import explained, unexpected
             "its dependencies",
         ),
         (ValueError("out of range"), None),
-        (OSError(errno.ENOTTY, "Not a typewriter"), None),
+        (
+            OSError(errno.EIO, "Input/output error", "x"),
+            "x: Input/output error; check the disk and the path and run the same command again",
+        ),
+        (OSError(errno.EBADF, "Bad file descriptor"), None),
     ],
 )
 def test_known_causes(error: Exception, line: str | None) -> None:
