@@ -26,7 +26,7 @@ def check_training(
         for name in needed.get(value or "", []):
             if name not in tables:
                 raise InputError(
-                    f"`{option} {value}` needs a file of {name} samples",
+                    f"`{option}: {value}` needs a file of {name} samples",
                     field=f"data.{name}",
                     value=files[name],
                     remedy=f"give --data.{name} FILE, or change --data.{option}",

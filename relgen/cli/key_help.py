@@ -13,6 +13,7 @@ from lightning.pytorch import Trainer
 
 from relgen.common import find_config, read_yaml
 
+_OURS = ("data", "model")
 _FIRST = {"dpo": "dpo/smollm2", "classifier": "classifier/entity_marker"}
 
 
@@ -26,7 +27,8 @@ def print_keys(name: str, words: Sequence[str]) -> None:
     given = [value for option, value in pairwise(words) if option in ("-c", "--config")]
     file = (given or [str(find_config(_FIRST[name], name))])[-1]
     print(f"\nClasses that {file} names, and their keys:")
-    for key, kind in [*_classes(read_yaml(file)), ("trainer", Trainer)]:
+    named = [(key, kind) for key, kind in _classes(read_yaml(file)) if key.startswith(_OURS)]
+    for key, kind in [*named, ("trainer", Trainer)]:
         parser = jsonargparse.ArgumentParser(usage=argparse.SUPPRESS, add_help=False)
         parser.add_class_arguments(kind, key, skip={"params"})
         parser.print_help()

@@ -241,6 +241,8 @@ def _add_options(group: Any, kind: type, prefix: str, *, in_file: bool = False) 
             _add_options(inner, hint, f"{key}.", in_file=in_file)  # type: ignore[arg-type]
             continue
         text = texts[entry.name].replace("%", "%%")
+        if in_file and typing.get_origin(hint) is Literal:
+            text += f" One of {', '.join(map(str, typing.get_args(hint)))}."
         standard = default(entry)
         if standard is MISSING:
             text += " (required)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 
 from relgen.common.errors import InputError
@@ -35,11 +36,11 @@ def find_config(name: str | Path, folder: str = "") -> Path:
         for candidate in (base / stem, base / f"{stem}.yaml"):
             if candidate.is_file():
                 return candidate
-    raise InputError(
-        "no such file or preset",
-        path=path,
-        remedy=f"presets: {', '.join(list_configs(folder)) or 'none'}",
-    )
+    known = list_configs(folder)
+    short = [preset.removeprefix(f"{folder}/") for preset in known]
+    near = difflib.get_close_matches(str(path), [*short, *known], n=1)
+    remedy = f"did you mean '{near[0]}'?" if near else f"presets: {', '.join(known) or 'none'}"
+    raise InputError("no such file or preset", path=path, remedy=remedy)
 
 
 def list_configs(folder: str = "") -> list[str]:
@@ -58,5 +59,8 @@ def find_schema(name: str | Path) -> Path:
     candidate = _SCHEMAS / f"{path.name.removesuffix('.yaml')}.yaml"
     if candidate.is_file():
         return candidate
-    shipped = ", ".join(sorted(p.stem for p in _SCHEMAS.glob("*.yaml")))
-    raise InputError("no such file or schema", path=path, remedy=f"shipped schemas: {shipped}")
+    shipped = sorted(schema.stem for schema in _SCHEMAS.glob("*.yaml"))
+    beside = [str(one) for one in path.parent.glob("*.y*ml")]
+    near = difflib.get_close_matches(str(path), [*shipped, *beside], n=1)
+    remedy = f"did you mean '{near[0]}'?" if near else f"shipped schemas: {', '.join(shipped)}"
+    raise InputError("no such file or schema", path=path, remedy=remedy)

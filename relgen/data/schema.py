@@ -18,7 +18,7 @@ import difflib
 import random
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -235,6 +235,11 @@ def _parse_relation(label: Any, entry: Any) -> Relation:
     if "name" in entry:
         remedy = "the label is its name; write `title` for its name in words"
         raise InputError("unknown key", field=f"{where}.name", value=entry["name"], remedy=remedy)
+    known = {one.name for one in fields(Relation)}
+    for key in entry:
+        if key not in known:
+            remedy = nearest_known(str(key), known)
+            raise InputError("unknown key", field=f"{where}.{key}", value=entry[key], remedy=remedy)
     given = {key: value for key, value in entry.items() if value not in (None, "", [])}
     if "explanation" not in given:
         remedy = "describe in a sentence what holds between head and tail"

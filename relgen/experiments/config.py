@@ -120,7 +120,9 @@ class Experiment:
     seeds: tuple[int, ...] = (1,)
     """Seeds; each has its own K-shot split, generated samples and trainings."""
     arms: tuple[str, ...] = ("human", "obo_dpo_pure", "obo_dpo_mix", "aao_mix")
-    """Systems to compare; see `relgen.experiments.arms`."""
+    """Systems to compare: human, direct, xu2023, or a way of generating (aao, obo, obo_dpo, …) with
+    _pure (generated samples only) or _mix (human ones as well).
+    """
     generator: Generator = Generator()
     """The language model and the number of samples."""
     dpo: str = "dpo/smollm2"

@@ -63,7 +63,7 @@ def load_grid(name: str | Path) -> Grid:
         InputError: names the file, the cell, the key, the value and the remedy.
     """
     path = find_config(name, "experiments")
-    content = read_yaml(path, remedy="compare it with configs/experiments/everyday.yaml")
+    content = read_yaml(path, remedy="see the README's example of an experiment")
     source = read_text(path)
     try:
         if not isinstance(content, dict):
@@ -123,7 +123,11 @@ def _experiment(content: Mapping[str, Any], name: str, source: str) -> Experimen
         if key in content:
             raise InputError("unknown key", field=key, value=content[key])
     if "corpus" not in content:
-        raise InputError("missing", field="corpus", remedy="name a corpus, e.g. everyday")
+        raise InputError(
+            "missing",
+            field="corpus",
+            remedy="name one, such as everyday, or your files: {train: …, test: …, schema: …}",
+        )
     experiment = read(Experiment, {**content, "name": name, "source": source})
     _check_presets(experiment)
     return experiment

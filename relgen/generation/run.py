@@ -178,7 +178,10 @@ def chosen_relations(
         labels = list(schema.halves(seed)[settings.half])
     labelled = {sample.relation for sample in train}
     for name in settings.relations or ():
-        schema.check_label(name)
+        try:
+            schema.check_label(name)
+        except InputError as error:
+            raise error.at(field="relations") from None
         if name not in labels or name not in labelled:
             problem = "has no labelled sample" if name in labels else "belongs to the other half"
             raise InputError(

@@ -65,7 +65,8 @@ def shortfalls(summary: dict[str, Any], settings: GenerationSettings) -> list[st
             reason = max(entry["rejected"].items(), key=lambda pair: pair[1], default=("none", 0))
             why = f"{entry['drafts']} drafts, mostly rejected as {reason[0]}"
             if reason[0] in ("unfinished", "only_reasoning"):
-                why += "; raise --max-new-tokens, or switch reasoning off on the server"
+                why += "; raise --max-new-tokens"
+                why += ", or switch reasoning off on the server" if settings.server else ""
             if settings.token_budget is not None and entry["tokens"] >= settings.token_budget:
                 why = f"the token budget of {settings.token_budget} is used up"
         lines.append(f"warning: {name}: {entry['accepted']} of {entry['wanted']} samples ({why})")

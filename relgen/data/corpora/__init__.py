@@ -6,6 +6,7 @@ A reader is a function `read(path, checks, options)` that yields samples (see `r
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,7 +58,8 @@ def read_corpus(
 ) -> Iterator[Sample]:
     """Yield the samples of the checks' file, folder or Hub id, in the format `name`."""
     if name not in FORMATS:
-        remedy = f"use one of {', '.join(FORMATS)}"
+        near = difflib.get_close_matches(name, FORMATS, n=1, cutoff=0.7)
+        remedy = f"did you mean '{near[0]}'?" if near else f"use one of {', '.join(FORMATS)}"
         raise InputError("no such format", field="--format", value=name, remedy=remedy)
     yield from FORMATS[name].read(Path(checks.path), checks, options or ReadOptions())
     checks.finish()

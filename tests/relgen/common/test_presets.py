@@ -32,7 +32,20 @@ def test_a_users_file_comes_before_a_preset(
 
 def test_unknown_names_list_those_there_are() -> None:
     with pytest.raises(InputError, match="no such file or preset; presets: dpo/") as caught:
-        find_config("smolm2", "dpo")
+        find_config("mine", "dpo")
     assert all(name in str(caught.value) for name in list_configs("dpo"))
     with pytest.raises(InputError, match="no such file or schema; shipped schemas: everyday"):
-        find_schema("everydays")
+        find_schema("my-own")
+
+
+def test_misspelt_names_get_the_nearest_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError, match="did you mean 'smollm2'"):
+        find_config("smolm2", "dpo")
+    with pytest.raises(InputError, match="did you mean 'dpo/smollm2'"):
+        find_config("dpo/smolm2", "dpo")
+    monkeypatch.chdir(tmp_path)
+    Path("schema.yaml").touch()
+    with pytest.raises(InputError, match=r"schema\.yml: .*did you mean 'schema\.yaml'"):
+        find_schema("schema.yml")

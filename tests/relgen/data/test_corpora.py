@@ -17,6 +17,8 @@ def test_every_format_has_a_reader_that_names_a_missing_file(name, tmp_path):
 
 
 def test_an_unknown_format_names_those_there_are():
+    with pytest.raises(InputError, match=r"got 'taged'\); did you mean 'tagged'"):
+        list(read_corpus("taged", RecordChecks("a.txt")))
     with pytest.raises(InputError, match=r"no such format \(got 'conll'\); use one of semeval, "):
         list(read_corpus("conll", RecordChecks("a.txt")))
 

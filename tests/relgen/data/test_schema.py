@@ -71,6 +71,7 @@ def test_saving_and_loading_is_the_identity(tmp_path):
         ("None of the other relations holds.", "''", r"no_relation\.explanation': missing"),
         ("  no_relation:\n", "  5:\n", "a label must be a string.*got 5"),
         ("  no_relation:\n", "  founded_by:\n", "'founded_by' is given twice"),
+        ("explanation:", "explaination:", r"explaination': unknown key.*mean 'explanation'\?"),
         ("undirected: founding", "name: x", r"founded_by\.name': unknown key.*write `title`"),
         ("undirected: founding", "negative: true", "named once, at the top of the schema"),
         ("name: my-relations", "name: [", r"schema\.yaml:3: not valid YAML"),

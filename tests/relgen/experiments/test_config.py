@@ -45,6 +45,7 @@ def test_help_lists_every_key(capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr().out.partition("keys of the experiment's file:")[2]
     shown = {key.partition(".")[0] for key in re.findall(r"^  ([a-z_.0-9]+)", said, re.MULTILINE)}
     assert shown == {entry.name for entry in fields(Experiment)} - {"name", "source"}
+    assert "One of together, side_by_side, generated_first." in " ".join(said.split())
 
 
 def test_a_key_is_no_option(capsys: pytest.CaptureFixture[str]) -> None:
