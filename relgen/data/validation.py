@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -43,14 +44,14 @@ def json_lines(path: Path) -> Iterator[tuple[int, str]]:
         if not line.strip():
             continue
         if not begun:
-            _refuse_other_json(path, line)
+            _refuse_other_json(path, line, next(islice(read_lines(path), number, None), ""))
             refuse_exported_line(path, line)
         begun = True
         yield number, line
 
 
-def _refuse_other_json(path: Path, line: str) -> None:
-    """Raise InputError for a first line that begins a JSON array, or an object of several lines."""
+def _refuse_other_json(path: Path, line: str, following: str) -> None:
+    """Raise InputError for lines that begin a JSON array, or an object of several lines."""
     other = Path(f"{path.stem}.jsonl")
     if other.name == path.name:
         other = Path(f"{path.stem}.lines.jsonl")
@@ -58,7 +59,7 @@ def _refuse_other_json(path: Path, line: str) -> None:
         problem = "a JSON array, where one object per line is expected"
         remedy = f"jq -c '.[]' {path.name} > {other}, or relgen data convert --format hub, which "
         raise InputError(problem, path=path, remedy=f"{remedy}reads arrays")
-    if line.strip() == "{":
+    if line.strip() == "{" and following.lstrip().startswith('"'):
         problem = "objects of several lines, where one object per line is expected"
         raise InputError(problem, path=path, remedy=f"jq -c . {path.name} > {other}")
 

@@ -12,6 +12,7 @@ import torch
 from benchmarks import dpo, harness
 
 
+@pytest.mark.slow
 def test_the_sides_agree_and_are_tabled(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

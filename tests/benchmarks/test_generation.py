@@ -12,6 +12,7 @@ from benchmarks import generation, llama_cpp
 from tests import tiny
 
 
+@pytest.mark.slow
 def test_the_sides_write_the_same_texts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "generation.json"
     model = tiny.save_writing_model(tmp_path / "model")

@@ -166,6 +166,7 @@ def _stop(process: subprocess.Popen[str], journal: Path, lines: int, signum: int
     return process.returncode
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_killed_and_interrupted_processes_go_on(inputs: Inputs, tmp_path: Path) -> None:
     # many rounds: the process must not be done before it is stopped for the second time
