@@ -46,7 +46,7 @@ def test_a_run_changes_between_sharded_and_whole_and_back(folder: Path) -> None:
     same = (f"{MODEL}dtype=float64", *adam, f"{MODEL}sample_every_n_steps=1")
     same += ("--trainer.gradient_clip_val", "0.5")
     for epochs, devices in enumerate((SHARDED, TWO, SHARDED), start=1):
-        go_on = () if epochs == 1 else ("--resume",)
+        go_on = () if epochs == 1 else ("--ckpt_path", "last")
         options = (*devices, *same, "--trainer.max_epochs", str(epochs), *go_on)
         run(folder, *fit(folder, "two", *options))
     expected, _ = by_hand(folder, 3, torch.optim.Adam, clip=0.5)
