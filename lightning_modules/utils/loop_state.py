@@ -1,4 +1,4 @@
-"""Where a training stands: Lightning's counters of batches and epochs, in a checkpoint."""
+"""Corrects Lightning's counters of batches and epochs in a checkpoint."""
 
 from __future__ import annotations
 

@@ -6,14 +6,14 @@ import argparse
 import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import jsonargparse
 from lightning.pytorch import Trainer
 
-from relgen.common import find_config, read_yaml
+from relgen.common import find_config, read_merged
 
-_OURS = ("data", "model")
 _FIRST = {"dpo": "dpo/smollm2", "classifier": "classifier/entity_marker"}
 
 
@@ -24,11 +24,10 @@ def print_keys(name: str, words: Sequence[str]) -> None:
         name: `dpo` or `classifier`.
         words: a command line of `with_presets`; without a configuration, the first preset's.
     """
-    given = [value for option, value in pairwise(words) if option in ("-c", "--config")]
-    file = (given or [str(find_config(_FIRST[name], name))])[-1]
-    print(f"\nClasses that {file} names, and their keys:")
-    named = [(key, kind) for key, kind in _classes(read_yaml(file)) if key.startswith(_OURS)]
-    for key, kind in [*named, ("trainer", Trainer)]:
+    given = [Path(value) for option, value in pairwise(words) if option in ("-c", "--config")]
+    files = given or [find_config(_FIRST[name], name)]
+    print(f"\nClasses that {', '.join(map(str, files))} names, and their keys:")
+    for key, kind in [*_classes(read_merged(files)), ("trainer", Trainer)]:
         parser = jsonargparse.ArgumentParser(usage=argparse.SUPPRESS, add_help=False)
         parser.add_class_arguments(kind, key, skip={"params"})
         parser.print_help()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import difflib
 import logging
 import os
 import re
@@ -54,6 +53,7 @@ from relgen.common import (
     parse_known,
     read_text,
     refuse_foreign,
+    suggestion,
 )
 
 # the same limits in every file that jsonargparse reads, also those that a configuration names
@@ -80,8 +80,7 @@ def run_trained(name: str, arguments: list[str]) -> None:
         return
     if subcommand is None:
         first = next((f" (got '{word}')" for word in words[:1] if word[0] != "-"), "")
-        near = difflib.get_close_matches("".join(words[:1]), SUBCOMMANDS, n=1)
-        remedy = f"did you mean '{near[0]}'?" if near else f"one of {', '.join(SUBCOMMANDS)}"
+        remedy = suggestion("".join(words[:1]), SUBCOMMANDS, f"one of {', '.join(SUBCOMMANDS)}")
         raise InputError(f"relgen {name} needs a subcommand{first}", remedy=remedy)
     words.remove(subcommand)
     only_shows = own.estimate or any(word.startswith("--print_config") for word in words)

@@ -30,9 +30,11 @@ from .errors import InputError as InputError
 from .errors import Terminated as Terminated
 from .errors import printable as printable
 from .errors import refuse_unprintable as refuse_unprintable
+from .errors import suggestion as suggestion
 from .files import atomic_folder as atomic_folder
 from .files import atomic_writer as atomic_writer
 from .files import content_hash as content_hash
+from .files import file_hash as file_hash
 from .files import is_whole_zip as is_whole_zip
 from .files import read_json as read_json
 from .files import read_lines as read_lines
@@ -43,6 +45,7 @@ from .files import write_jsonl as write_jsonl
 from .files import write_text as write_text
 from .json_text import decode_json as decode_json
 from .json_text import encode_json as encode_json
+from .locks import LOCK_FILE as LOCK_FILE
 from .locks import is_first_process as is_first_process
 from .locks import locked as locked
 from .markdown import markdown_code as markdown_code

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import difflib
 import functools
 import inspect
 import math
@@ -21,7 +20,7 @@ from typing import Any, Literal, ParamSpec, TypeVar
 import docstring_parser
 import jsonargparse
 
-from relgen.common.errors import InputError
+from relgen.common.errors import InputError, suggestion
 from relgen.common.ranges import DESCRIPTIONS
 from relgen.common.yaml_files import key_line, located, read_yaml
 
@@ -252,6 +251,7 @@ def _refuse_unknown(key: str, value: Any, known: Collection[str]) -> typing.NoRe
 
 def nearest_known(name: str, known: Collection[str]) -> str:
     """Return a remedy for an unknown key: the nearest known one, or all of them if few."""
-    if near := difflib.get_close_matches(name, known, n=1):
-        return f"did you mean '{near[0]}'?"
-    return f"known: {', '.join(known)}" if len(known) <= 12 else "see the command's --help"
+    few = len(known) <= 12
+    return suggestion(
+        name, known, f"known: {', '.join(known)}" if few else "see the command's --help"
+    )

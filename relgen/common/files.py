@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import functools
 import hashlib
 import os
 import shutil
@@ -191,6 +192,17 @@ def content_hash(path: str | Path) -> str:
             while block := stream.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()
+
+
+def file_hash(path: Path) -> str:
+    """Return `content_hash` of a file, which is read once while its size and time stay the same."""
+    status = path.stat()
+    return _hash_once(path, status.st_mtime_ns, status.st_size)
+
+
+@functools.lru_cache(maxsize=4096)
+def _hash_once(path: Path, modified: int, size: int) -> str:
+    return content_hash(path)
 
 
 def text_hash(text: str) -> str:

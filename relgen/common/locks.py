@@ -13,13 +13,15 @@ from filelock import FileLock, Timeout
 
 from relgen.common.errors import InputError
 
-_FILE = ".relgen.lock"
+LOCK_FILE = ".relgen.lock"
 _SECONDS = 1.0  # between two attempts
 _held: set[tuple[Path, int]] = set()
 
 
 @contextmanager
-def locked(folder: str | Path, *, name: str = _FILE, waiting: str | None = None) -> Iterator[None]:
+def locked(
+    folder: str | Path, *, name: str = LOCK_FILE, waiting: str | None = None
+) -> Iterator[None]:
     """Lock a folder while the block writes to it; make the folder if need be.
 
     The thread that holds a lock may take it again. A lock ends with its process; its file is

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
-from relgen.common.errors import InputError
+from relgen.common.errors import InputError, suggestion
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _SCHEMAS = _PACKAGE / "data" / "schemas"
@@ -38,8 +37,8 @@ def find_config(name: str | Path, folder: str = "") -> Path:
                 return candidate
     known = list_configs(folder)
     short = [preset.removeprefix(f"{folder}/") for preset in known]
-    near = difflib.get_close_matches(str(path), [*short, *known], n=1)
-    remedy = f"did you mean '{near[0]}'?" if near else f"presets: {', '.join(known) or 'none'}"
+    listed = f"presets: {', '.join(known) or 'none'}"
+    remedy = suggestion(str(path), [*short, *known], listed)
     raise InputError("no such file or preset", path=path, remedy=remedy)
 
 
@@ -61,6 +60,6 @@ def find_schema(name: str | Path) -> Path:
         return candidate
     shipped = sorted(schema.stem for schema in _SCHEMAS.glob("*.yaml"))
     beside = [str(one) for one in path.parent.glob("*.y*ml")]
-    near = difflib.get_close_matches(str(path), [*shipped, *beside], n=1)
-    remedy = f"did you mean '{near[0]}'?" if near else f"shipped schemas: {', '.join(shipped)}"
+    listed = f"shipped schemas: {', '.join(shipped)}"
+    remedy = suggestion(str(path), [*shipped, *beside], listed)
     raise InputError("no such file or schema", path=path, remedy=remedy)

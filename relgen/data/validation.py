@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,18 +39,16 @@ def json_lines(path: Path) -> Iterator[tuple[int, str]]:
     Raises InputError for a JSON array and for files of annotation tools, of which every line would
     be an error.
     """
-    begun = False
-    for number, line in enumerate(read_lines(path), start=1):
-        if not line.strip():
-            continue
-        if not begun:
-            _refuse_other_json(path, line, next(islice(read_lines(path), number, None), ""))
-            refuse_exported_line(path, line)
-        begun = True
-        yield number, line
+    lines = ((number, line) for number, line in enumerate(read_lines(path), 1) if line.strip())
+    # the file is read once: it may be a pipe
+    begin = list(islice(lines, 2))
+    if begin:
+        _refuse_other_json(path, *(line for _, line in begin))
+        refuse_exported_line(path, begin[0][1])
+    yield from chain(begin, lines)
 
 
-def _refuse_other_json(path: Path, line: str, following: str) -> None:
+def _refuse_other_json(path: Path, line: str, following: str = "") -> None:
     """Raise InputError for lines that begin a JSON array, or an object of several lines."""
     other = Path(f"{path.stem}.jsonl")
     if other.name == path.name:

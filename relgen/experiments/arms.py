@@ -8,11 +8,10 @@ with `_pure` (train on generated samples alone) or `_mix` (train on human sample
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from relgen.common import InputError
+from relgen.common import InputError, suggestion
 from relgen.dpo import REJECTION_KINDS, RejectionKind
 
 Mix = Literal["human", "direct", "pure", "mix"]
@@ -82,8 +81,7 @@ def parse_arm(name: str) -> Arm:
     """
     stem, at, number = name.partition("@")
     if stem not in ARMS:
-        near = difflib.get_close_matches(stem, ARMS, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"arms: {', '.join(ARMS)}"
+        hint = suggestion(stem, ARMS, f"arms: {', '.join(ARMS)}")
         raise InputError("unknown arm", field="arms", value=name, remedy=hint)
     if at and (not number.isdecimal() or not int(number) or stem in ("human", "direct")):
         raise InputError(

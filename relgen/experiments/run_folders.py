@@ -7,13 +7,21 @@ out while one works in the folder, or in the folder of one stage.
 from __future__ import annotations
 
 import contextlib
-import functools
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from relgen.common import InputError, content_hash, locked, read_json, text_hash, write_json
+from relgen.common import (
+    LOCK_FILE,
+    InputError,
+    content_hash,
+    file_hash,
+    locked,
+    read_json,
+    text_hash,
+    write_json,
+)
 from relgen.experiments.config import Experiment
 from relgen.experiments.grid import Grid
 from relgen.experiments.stages import Plan, Stage
@@ -44,7 +52,7 @@ def claim(owner: Experiment | Grid, out: Path) -> None:
         raise InputError("this is a file", path=out, remedy="choose a folder for --out")
     elif out.is_dir():
         # an interrupted run may have left the lock, and the mark under its temporary name
-        own = (".relgen.lock", f".{mark.name}.")
+        own = (LOCK_FILE, f".{mark.name}.")
         if foreign := [p.name for p in out.iterdir() if not p.name.startswith(own)]:
             raise InputError(
                 "this folder is not empty, and was not made by relgen run",
@@ -130,13 +138,5 @@ def input_hashes(stage: Stage) -> dict[str, str]:
 
 
 def _hash(path: Path) -> str:
-    if path.is_dir():
-        return content_hash(path)
-    status = path.stat()
-    return _file_hash(path, status.st_mtime_ns, status.st_size)
-
-
-@functools.lru_cache(maxsize=4096)
-def _file_hash(path: Path, modified: int, size: int) -> str:
-    """Hash a file once: checkpoints are large, and several stages read them."""
-    return content_hash(path)
+    # checkpoints are large, and several stages read them
+    return content_hash(path) if path.is_dir() else file_hash(path)

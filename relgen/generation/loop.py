@@ -185,8 +185,8 @@ class GenerationLoop:
 
     def _judge_answer(self, turn: _Turn, draft: Draft) -> None:
         """Judge each line of an answer as a draft of its own (AAO)."""
-        turn.state.drafts += max(1, len(written_lines(draft.text)))
         for place, line, verdict in self._verdicts(turn, draft):
+            turn.state.drafts += 1
             if isinstance(verdict, str):
                 self._reject(turn, verdict, line)
             elif turn.state.accepted >= turn.state.wanted:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from relgen.common import DType
+from relgen.common import DType, read_json, write_json
 
 MARK = "relgen_origin.json"
 
@@ -29,18 +28,14 @@ class Origin:
     def done(self) -> bool:
         return (self.folder / MARK).is_file()
 
+    @property
+    def size(self) -> int:
+        """Return the bytes of the folder's files."""
+        return sum(path.stat().st_size for path in self.folder.iterdir())
+
     def write(self, folder: Path) -> None:
         """Mark a folder as a whole conversion."""
-        (folder / MARK).write_text(json.dumps(asdict(self), indent=2), encoding="utf-8")
-
-
-@dataclass(frozen=True, slots=True)
-class CachedModel:
-    """A converted model in the cache."""
-
-    folder: Path
-    origin: Origin
-    size: int  # bytes
+        write_json(folder / MARK, asdict(self))
 
 
 def cache_folder() -> Path:
@@ -50,9 +45,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "relgen"
 
 
-def cached_models() -> Iterator[CachedModel]:
-    """Yield the converted models in the cache, by name."""
+def cached_models() -> Iterator[Origin]:
+    """Yield the origins of the converted models in the cache, by name."""
     for mark in sorted(cache_folder().glob(f"*/{MARK}")):
-        origin = Origin(**json.loads(mark.read_text(encoding="utf-8")))
-        size = sum(path.stat().st_size for path in mark.parent.iterdir())
-        yield CachedModel(mark.parent, origin, size)
+        yield Origin(**read_json(mark))

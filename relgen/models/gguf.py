@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock
 from gguf import GGUFReader, ReaderTensor, dequantize
 from huggingface_hub import hf_hub_download
 from rich.console import Console
@@ -26,8 +25,9 @@ from transformers.modeling_gguf_pytorch_utils import (
     get_gguf_hf_weights_map,
 )
 
-from relgen.common import DType, InputError, atomic_folder, content_hash
+from relgen.common import DType, InputError, atomic_folder, file_hash, locked
 from relgen.models.cache import MARK, Origin
+from relgen.models.load_errors import damage
 
 _PART = re.compile(r"-\d{5}-of-\d{5}\.gguf$")
 _TABLES = ("token_embd.weight", "output.weight")  # the largest tensors of a small model
@@ -70,12 +70,12 @@ def converted(file: Path, dtype: DType = "bfloat16") -> Path:
             files transformers cannot read.
     """
     _check(file)
-    origin = Origin(str(file.resolve()), content_hash(file), dtype)
+    origin = Origin(str(file.resolve()), file_hash(file), dtype)
     folder = origin.folder
     if origin.done:
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_name(f".{folder.name}.lock")):
+    waiting = f"waiting for the process that converts {file}"
+    with locked(folder.parent, name=f".{folder.name}.lock", waiting=waiting):
         if not origin.done:
             print(f"converting {file} to {dtype}, once -> {folder}", file=sys.stderr, flush=True)
             with atomic_folder(folder, MARK) as temporary:
@@ -95,15 +95,8 @@ def _check(file: Path) -> None:
             remedy="join the parts first: llama-gguf-split --merge FIRST_PART WHOLE",
         )
     with file.open("rb") as stream:
-        start = stream.read(12)
-    if not start.startswith(b"GGUF"):
-        pointer = start.startswith(b"version http")
-        raise InputError(
-            "this is a Git LFS pointer, not the file" if pointer else "this is not a GGUF file",
-            field="model",
-            path=file,
-            remedy="fetch it again: git lfs pull" if pointer else "fetch it again",
-        )
+        if stream.read(4) != b"GGUF":
+            raise damage(file, "this is not a GGUF file", "fetch it again").at(field="model")
 
 
 def _convert(file: Path, out: Path, dtype: torch.dtype) -> None:

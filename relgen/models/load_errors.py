@@ -84,15 +84,16 @@ def _absent(name: str) -> InputError:
 
 def find_damage(folder: Path) -> InputError | None:
     """Return the error for the first damaged file of a model's or an adapter's folder."""
-    file = damaged_file(folder)
-    if file is None:
-        return None
-    pointer = file.stat().st_size < 1024 and file.read_bytes().startswith(_LFS_POINTER)
-    return InputError(
-        "this is a Git LFS pointer, not the file" if pointer else "this file is damaged",
-        path=file,
-        remedy="fetch it again: git lfs pull" if pointer else "fetch or write it again",
-    )
+    if file := damaged_file(folder):
+        return damage(file, "this file is damaged", "fetch or write it again")
+    return None
+
+
+def damage(file: Path, problem: str, remedy: str) -> InputError:
+    """Return the error for a file that is not what its name says, or is a Git LFS pointer."""
+    if file.stat().st_size < 1024 and file.read_bytes().startswith(_LFS_POINTER):
+        problem, remedy = "this is a Git LFS pointer, not the file", "fetch it again: git lfs pull"
+    return InputError(problem, path=file, remedy=remedy)
 
 
 def damaged_file(folder: Path) -> Path | None:

@@ -26,11 +26,11 @@ def run(options: Options) -> None:
 
     found = {model.folder.name: model for model in cached_models()}
     if options.remove is None:
+        sizes = {name: model.size / 1e9 for name, model in found.items()}
         width = max(map(len, found), default=0)
         for name, model in found.items():
-            print(f"{name:{width}}  {model.size / 1e9:6.2f} GB  {model.origin.file}")
-        total = sum(model.size for model in found.values())
-        print(f"{len(found)} models, {total / 1e9:.2f} GB -> {cache_folder()}")
+            print(f"{name:{width}}  {sizes[name]:6.2f} GB  {model.file}")
+        print(f"{len(found)} models, {sum(sizes.values()):.2f} GB -> {cache_folder()}")
         return
     if options.remove not in found:
         raise InputError(
@@ -40,5 +40,6 @@ def run(options: Options) -> None:
             remedy=f"one of {', '.join(found)}" if found else "the cache is empty",
         )
     model = found[options.remove]
+    size = model.size / 1e9
     shutil.rmtree(model.folder)
-    print(f"removed {options.remove}, {model.size / 1e9:.2f} GB")
+    print(f"removed {options.remove}, {size:.2f} GB")

@@ -6,13 +6,12 @@ A reader is a function `read(path, checks, options)` that yields samples (see `r
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from relgen.common import InputError
+from relgen.common import InputError, suggestion
 from relgen.data.corpora import fewrel, hub, opennre, semeval, tacred, tagged
 from relgen.data.corpora.everyday import save_everyday as save_everyday
 from relgen.data.corpora.patch import LabelPatch as LabelPatch
@@ -58,8 +57,7 @@ def read_corpus(
 ) -> Iterator[Sample]:
     """Yield the samples of the checks' file, folder or Hub id, in the format `name`."""
     if name not in FORMATS:
-        near = difflib.get_close_matches(name, FORMATS, n=1, cutoff=0.7)
-        remedy = f"did you mean '{near[0]}'?" if near else f"use one of {', '.join(FORMATS)}"
+        remedy = suggestion(name, FORMATS, f"use one of {', '.join(FORMATS)}", cutoff=0.7)
         raise InputError("no such format", field="--format", value=name, remedy=remedy)
     yield from FORMATS[name].read(Path(checks.path), checks, options or ReadOptions())
     checks.finish()

@@ -46,7 +46,10 @@ def test_an_empty_file_is_refused(files):
         ({"give": ("human",), "mix": "mix"}, r"`mix: mix` needs a file of generated samples"),
         ({"give": ("human",), "mix": "pure"}, r"`mix: pure` needs a file of generated samples"),
         ({"give": ("generated",), "mix": "human"}, r"`mix: human` needs a file of human samples"),
-        ({"give": ("human",), "order": "generated_first"}, r"`order: generated_first` needs a file"),
+        (
+            {"give": ("human",), "order": "generated_first"},
+            r"`order: generated_first` needs a file",
+        ),
         ({"give": ("test",)}, "no training samples"),
         ({"give": ("human",), "stage": "test"}, "`test` needs a samples file"),
         ({"give": ("human",), "stage": "validate"}, "`validate` needs .* --data.validation"),

@@ -22,3 +22,11 @@ def test_help_of_a_subcommand_lists_the_keys_of_the_configured_classes(
     said = capsys.readouterr().out
     assert "--model.classifier.freeze_embeddings {true,false}" in said
     assert "--data.generated_share GENERATED_SHARE" in said
+
+
+def test_a_configuration_on_top_leaves_the_classes_of_the_first(
+    capsys: pytest.CaptureFixture[str], config: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "more.yaml").write_text("trainer: {max_epochs: 3}\n")
+    assert cli.main(["dpo", "fit", "-c", str(config), "-c", str(tmp_path / "more.yaml"), "-h"]) == 0
+    assert "--model.beta BETA" in capsys.readouterr().out

@@ -232,10 +232,3 @@ def test_a_guess_does_not_become_certain_by_exchange():
     assert made.exchanged({"sees": "seen", "seen": "sees"}) is None
     sure = replace(made, scores={"sees": 1.0, "seen": 0.0, "none": 0.0})
     assert sure.exchanged({"sees": "seen", "seen": "sees"}).scores == {"seen": 1.0}
-
-
-def test_an_object_of_several_lines_is_one_error(tmp_path):
-    path = tmp_path / "s.json"
-    path.write_text('{\n  "id": "a",\n  "text": "x"\n}\n')
-    with pytest.raises(InputError, match=r"objects of several lines.*jq -c \. s\.json > s\.jsonl"):
-        read_samples(path)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from relgen.common.errors import CombinedInputError, InputError
 from relgen.data.samples import read_samples
-from relgen.data.validation import RecordChecks
+from relgen.data.validation import RecordChecks, json_lines
 from tests.relgen.data.corpora.readers import reader
 
 read_opennre = reader("opennre")
@@ -33,26 +35,33 @@ def test_an_id_that_stands_twice_in_a_file_without_lines() -> None:
         checks.passes("id-P1[1]", "P2[0]")
 
 
+ARRAY = '\n[\n  {\n    "id": "a"\n  }\n]\n'
+OBJECTS = '{\n  "id": "a"\n}\n{\n  "id": "b"\n}\n'
+
+
 @pytest.mark.parametrize("read", [read_samples, read_opennre])
-def test_a_json_array_is_one_error(
-    tmp_path: Path, read: Callable[[Path], Iterable[object]]
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("pretty.json", ARRAY, r"a JSON array.*jq -c"),
+        ("s.json", OBJECTS, r"objects of several lines.*jq -c \. s\.json > s\.jsonl"),
+        # the advice must not write to the file that it reads
+        ("pretty.jsonl", OBJECTS, r"jq -c \. pretty\.jsonl > pretty\.lines\.jsonl"),
+    ],
+)
+def test_json_over_several_lines_is_one_error(
+    tmp_path: Path, read: Callable[[Path], Iterable[object]], name: str, text: str, message: str
 ) -> None:
-    path = tmp_path / "pretty.json"
-    path.write_text('\n[\n  {\n    "id": "a"\n  }\n]\n', encoding="utf-8")
-    with pytest.raises(InputError, match=r"a JSON array.*jq -c") as refused:
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=message) as refused:
         list(read(path))
     assert not isinstance(refused.value, CombinedInputError)
 
 
-@pytest.mark.parametrize("read", [read_samples, read_opennre])
-def test_objects_of_several_lines_are_one_error(
-    tmp_path: Path, read: Callable[[Path], Iterable[object]]
-) -> None:
-    path = tmp_path / "pretty.jsonl"
-    path.write_text('{\n  "id": "a"\n}\n{\n  "id": "b"\n}\n', encoding="utf-8")
-    # the advice must not write to the file that it reads
-    with pytest.raises(
-        InputError, match=r"jq -c \. pretty\.jsonl > pretty\.lines\.jsonl"
-    ) as refused:
-        list(read(path))
-    assert not isinstance(refused.value, CombinedInputError)
+def test_a_pipe_is_read_whole(tmp_path: Path) -> None:
+    pipe, lines = tmp_path / "pipe", [f'{{"number": {number}}}\n' for number in range(20_000)]
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(pipe.write_text, "".join(lines))
+        assert list(json_lines(pipe)) == list(enumerate(lines, start=1))

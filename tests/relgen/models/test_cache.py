@@ -27,5 +27,5 @@ def test_only_whole_conversions_are_listed(tmp_path: Path, monkeypatch: pytest.M
     origin.write(origin.folder)
     assert origin.done
     (model,) = cached_models()
-    assert (model.folder.name, model.origin) == ("tiny-abababababab-bfloat16", origin)
+    assert (model.folder.name, model) == ("tiny-abababababab-bfloat16", origin)
     assert model.size == sum(path.stat().st_size for path in origin.folder.iterdir()) > 1000
