@@ -22,6 +22,7 @@ ROOMS = (
     "evaluation",
     "labelling",
     "classifiers",
+    "deployment",
     "experiments",
     "reporting",
     "cli",

@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from relgen.classifiers.base import Batch, Classifier, collate
-from relgen.classifiers.encoding import Encoded
+from relgen.classifiers.portable import Encoded
 from relgen.common import InputError, checked, multiplies_bfloat16
 from relgen.data import Entity, Prediction, RelationSchema, Sample, find_mentions
 from relgen.models import length_batches

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from relgen import __version__
 from relgen.classifiers.base import Classifier
+from relgen.classifiers.hub import local_folder
 from relgen.classifiers.pipeline import Precision, SavedClassifier
 from relgen.common import InputError, atomic_folder, read_json, write_json, write_text
 from relgen.data import RelationSchema, load_schema
@@ -102,12 +103,12 @@ def record_scores(folder: str | Path, classifier: Classifier, scores: dict[str, 
 def load_classifier(
     folder: str | Path, *, device: str = "cpu", precision: Precision = "float32"
 ) -> SavedClassifier:
-    """Load a classifier that `save_classifier` wrote.
+    """Load a classifier that `save_classifier` wrote, from a folder or, as `user/name`, the Hub.
 
     Raises:
         InputError: the folder is incomplete, of another format, or its weights do not fit.
     """
-    folder = Path(folder)
+    folder = local_folder(folder)
     for name in (CONFIG, WEIGHTS, SCHEMA, TOKENIZER):
         if not (folder / name).exists():
             raise InputError(

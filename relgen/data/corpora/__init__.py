@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from relgen.common import InputError, suggestion
 from relgen.data.corpora import fewrel, hub, opennre, semeval, tacred, tagged
+from relgen.data.corpora.everyday import read_split as read_split
 from relgen.data.corpora.everyday import save_everyday as save_everyday
 from relgen.data.corpora.patch import LabelPatch as LabelPatch
 from relgen.data.corpora.reading import Reader as Reader
