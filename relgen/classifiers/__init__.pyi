@@ -16,6 +16,7 @@ from .pipeline import Precision as Precision
 from .pipeline import SavedClassifier as SavedClassifier
 from .pipeline import find_mention as find_mention
 from .portable import Encoded as Encoded
+from .portable import PromptLayout as PromptLayout
 from .portable import RelationClassifier as RelationClassifier
 from .portable import describe as describe
 from .saved import load_classifier as load_classifier

@@ -10,8 +10,8 @@ from relgen.classifiers import find_mention
 from relgen.common import InputError
 from relgen.data import UNLABELLED, Entity, Sample
 
-_EXAMPLE = {"text": "Ann founded Acme in 1990.", "head": "Acme", "tail": "Ann"}
-_SPANS = {"text": "Ann founded Acme.", "head": {"start": 12, "end": 16}, "tail": [0, 3]}
+_EXAMPLE: Any = {"text": "Ann founded Acme in 1990.", "head": "Acme", "tail": "Ann"}
+_SPANS: Any = {"text": "Ann founded Acme.", "head": {"start": 12, "end": 16}, "tail": [0, 3]}
 
 
 class Mention(BaseModel):

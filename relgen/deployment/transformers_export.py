@@ -23,6 +23,7 @@ from transformers import (
 from relgen.classifiers import (
     EntityMarkerClassifier,
     KnowPromptClassifier,
+    PromptLayout,
     load_classifier,
 )
 from relgen.common import (
@@ -138,9 +139,10 @@ def _masked(classifier: KnowPromptClassifier) -> tuple[PreTrainedModel, dict[str
     config = classifier.language_model.config
     model = AutoModelForMaskedLM.from_config(type(config).from_dict(config.to_dict()))
     model.load_state_dict(classifier.language_model.state_dict())
-    layout = encoding.layout
-    between = "".join(tokenizer.convert_ids_to_tokens(layout.between))
-    sub, obj, mask, *answers = tokenizer.convert_ids_to_tokens(
+    layout = cast(PromptLayout, encoding.layout)
+    names: Any = tokenizer.convert_ids_to_tokens
+    between = "".join(names(layout.between))
+    sub, obj, mask, *answers = names(
         [layout.sub, layout.obj, layout.mask, *encoding.answer_ids]
     )
     prompt = f"{between}{sub} {{head}}{sub}{mask}{obj} {{tail}}{obj}"
