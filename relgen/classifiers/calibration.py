@@ -38,7 +38,7 @@ def calibrate(classifier: Classifier, logits: Tensor, labels: Tensor, source: st
 
     def error(logits: Tensor) -> float:
         confidence, predicted = logits.softmax(dim=1).max(dim=1)
-        return float(measure_confidence(confidence, predicted == labels)["error"])
+        return measure_confidence(confidence, predicted == labels)["error"]
 
     classifier.temperature.fill_(temperature)
     return Calibration(

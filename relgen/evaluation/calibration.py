@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,11 +22,11 @@ _HOTTEST = 20.0
 
 
 class Bin(NamedTuple):
-    """Predictions of similar confidence: the mean of it, the share that is right, their number."""
+    """Predictions of similar confidence: the mean of it, the share that is right, and their number."""
 
     confidence: float
     accuracy: float
-    count: int
+    size: int
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
@@ -66,15 +66,15 @@ def reliability(confidence: Tensor, correct: Tensor, bins: int = BINS) -> list[B
     made = []
     for place in places.unique(sorted=True).tolist():
         inside = places == place
-        means = (float(of[inside].double().mean()) for of in (confidence, correct))
-        made.append(Bin(*means, int(inside.sum())))
+        right = float(correct[inside].double().mean())
+        made.append(Bin(float(confidence[inside].mean()), right, int(inside.sum())))
     return made
 
 
 def calibration_error(bins: Sequence[Bin]) -> float:
     """Return the expected calibration error (ECE): the mean gap of confidence and accuracy."""
-    total = sum(each.count for each in bins)
-    return sum(each.count * abs(each.confidence - each.accuracy) for each in bins) / max(total, 1)
+    total = sum(each.size for each in bins)
+    return sum(each.size * abs(each.confidence - each.accuracy) for each in bins) / max(total, 1)
 
 
 def risk_coverage(confidence: Tensor, correct: Tensor, points: int = 20) -> list[list[float]]:
@@ -89,7 +89,7 @@ def risk_coverage(confidence: Tensor, correct: Tensor, points: int = 20) -> list
     return [[number / len(order), float(wrong[number - 1]) / number] for number in numbers]
 
 
-def measure_confidence(confidence: Tensor, correct: Tensor) -> dict[str, object]:
+def measure_confidence(confidence: Tensor, correct: Tensor) -> dict[str, Any]:
     """Return ECE, reliability diagram and risk-coverage curve, as in `scores.json`."""
     bins = reliability(confidence, correct)
     return {

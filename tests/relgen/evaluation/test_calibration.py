@@ -45,7 +45,7 @@ def test_reliability_and_error():
     confidence = torch.tensor([0.95, 0.99, 0.35, 0.31])
     correct = torch.tensor([True, False, True, True])
     bins = reliability(confidence, correct)
-    assert [bin.count for bin in bins] == [2, 2]
+    assert [each.size for each in bins] == [2, 2]
     assert bins[0] == Bin(pytest.approx(0.33), 1.0, 2)
     assert bins[1] == Bin(pytest.approx(0.97), 0.5, 2)
     assert calibration_error(bins) == pytest.approx(0.5 * 0.67 + 0.5 * 0.47)
