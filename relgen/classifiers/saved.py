@@ -111,7 +111,7 @@ def load_classifier(
     Raises:
         InputError: the folder is incomplete, of another format, or its weights do not fit.
     """
-    folder = Path(folder)
+    folder = local_folder(folder)
     for name in (CONFIG, WEIGHTS, SCHEMA, TOKENIZER):
         if not (folder / name).exists():
             raise InputError(
@@ -152,6 +152,13 @@ def load_classifier(
     found = config.get("calibration")
     calibration = None if found is None else read(Calibration, found)
     return SavedClassifier(classifier.to(device), precision=precision, calibration=calibration)
+
+
+def local_folder(name: str | Path) -> Path:
+    """Return a classifier's folder: the one given, or the `model` in it."""
+    folder = Path(name)
+    inner = folder / "model"
+    return inner if (inner / CONFIG).is_file() and not (folder / CONFIG).is_file() else folder
 
 
 def weights_hash(weights: dict[str, Tensor]) -> str:

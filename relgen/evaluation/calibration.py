@@ -22,7 +22,7 @@ _HOTTEST = 20.0
 
 
 class Bin(NamedTuple):
-    """Predictions of similar confidence: the mean of it, the share that is right, and their number."""
+    """Predictions of similar confidence: its mean, the share that is right, and their number."""
 
     confidence: float
     accuracy: float
