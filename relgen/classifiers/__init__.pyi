@@ -4,6 +4,8 @@ from .base import ClassifierCallable as ClassifierCallable
 from .base import collate as collate
 from .batching import TrainingBatches as TrainingBatches
 from .batching import evaluation_batches as evaluation_batches
+from .calibration import Calibration as Calibration
+from .calibration import calibrate as calibrate
 from .encoding import Encoding as Encoding
 from .encoding import MarkerEncoding as MarkerEncoding
 from .entity_marker import EntityMarkerClassifier as EntityMarkerClassifier

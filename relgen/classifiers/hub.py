@@ -9,7 +9,7 @@ from huggingface_hub import CommitOperationAdd, HfApi, snapshot_download
 
 from relgen.common import EXPORT_FILE, InputError, read_text
 
-CARD = "README.md"
+CARD, _CONFIG = "README.md", "config.json"
 _NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 # stands for the repository in cards, until one is known
 _PLACE = "THIS FOLDER"
@@ -17,17 +17,17 @@ _LEFT_OUT = (EXPORT_FILE, ".lock", "__pycache__")
 
 
 def local_folder(name: str | Path) -> Path:
-    """Return a classifier's folder; one that is named `user/name` is fetched from the Hub.
+    """Return a classifier's folder: the one given, the `model` in it, or one of the Hub.
 
-    `user/name@revision` names a branch, a tag or a commit. Folders of this machine come first, and
-    while HF_HUB_OFFLINE is set the Hub's local cache is all there is.
+    `user/name` or, for a branch, a tag or a commit, `user/name@revision` is fetched unless a folder
+    has this name; while HF_HUB_OFFLINE is set, the Hub's local cache is all there is.
 
     Raises:
         InputError: the Hub has no such repository, or cannot be reached.
     """
     repository, _, revision = str(name).partition("@")
     if Path(name).exists() or not _NAME.fullmatch(repository):
-        return Path(name)
+        return _with_model(Path(name))
     try:
         return Path(snapshot_download(repository, revision=revision or None))
     except Exception as error:  # the Hub's, and those of the network
@@ -47,7 +47,7 @@ def push(folder: str | Path, repository: str, *, public: bool = False) -> str:
     Raises:
         InputError: relgen has not written this folder, or the Hub refuses.
     """
-    folder = Path(folder)
+    folder = _with_model(Path(folder))
     if not _NAME.fullmatch(repository):
         raise InputError(
             "not a name of the Hub", field="repository", value=repository, remedy="give user/name"
@@ -76,6 +76,12 @@ def push(folder: str | Path, repository: str, *, public: bool = False) -> str:
             remedy="log in with `hf auth login` (or set HF_TOKEN), and check the name",
         ) from error
     return commit.commit_url
+
+
+def _with_model(folder: Path) -> Path:
+    """Return a folder, or the `model` in it if only that has a configuration."""
+    inner = folder / "model"
+    return inner if (inner / _CONFIG).is_file() and not (folder / _CONFIG).is_file() else folder
 
 
 def _content(path: Path, folder: Path, repository: str) -> str | bytes:

@@ -8,6 +8,7 @@ README.md           the model card
 from __future__ import annotations
 
 import hashlib
+from dataclasses import asdict
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
@@ -21,9 +22,10 @@ from torch import Tensor
 
 from relgen import __version__
 from relgen.classifiers.base import Classifier
+from relgen.classifiers.calibration import Calibration
 from relgen.classifiers.hub import local_folder
 from relgen.classifiers.pipeline import Precision, SavedClassifier
-from relgen.common import InputError, atomic_folder, read_json, write_json, write_text
+from relgen.common import InputError, atomic_folder, read, read_json, write_json, write_text
 from relgen.data import RelationSchema, load_schema
 
 WEIGHTS, CONFIG, SCHEMA, TOKENIZER, CARD = (
@@ -57,6 +59,7 @@ def save_classifier(
     *,
     data: dict[str, Any] | None = None,
     training: dict[str, Any] | None = None,
+    calibration: Calibration | None = None,
 ) -> None:
     """Save a classifier; the folder appears only when it is complete, and replaces an existing one.
 
@@ -74,6 +77,7 @@ def save_classifier(
             "arguments": classifier.config(),
             "data": data,
             "training": training,
+            "calibration": None if calibration is None else asdict(calibration),
             "scores": None,
         }
         write_json(temporary / CONFIG, config)
@@ -146,7 +150,9 @@ def load_classifier(
             path=folder / WEIGHTS,
             remedy=_DAMAGED,
         ) from error
-    return SavedClassifier(classifier.to(device), precision=precision)
+    found = config.get("calibration")
+    calibration = None if found is None else read(Calibration, found)
+    return SavedClassifier(classifier.to(device), precision=precision, calibration=calibration)
 
 
 def weights_hash(weights: dict[str, Tensor]) -> str:

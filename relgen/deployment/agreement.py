@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from relgen import __version__
+from relgen.classifiers import local_folder
 from relgen.common import InputError, read_json
 from relgen.data import Prediction, Sample, iter_samples
 from relgen.data.corpora import read_split
@@ -69,7 +70,7 @@ def origin(folder: str | Path, agreements: dict[str, Agreement]) -> dict[str, An
     """Return the content of an export's `relgen_export.json`."""
     return {
         "classifier": str(folder),
-        "weights": read_json(Path(folder) / "config.json")["weights"],
+        "weights": read_json(local_folder(folder) / "config.json")["weights"],
         "relgen_version": __version__,
         "agreement": {name: one._asdict() for name, one in agreements.items()},
     }

@@ -47,13 +47,14 @@ class RelationComponent:
 
     Args:
         model: the classifier: a folder, or its name on the Hub; None if `from_disk` follows.
-        threshold: least probability of a relation that is kept.
+        threshold: least probability of a relation that is kept; None for those that the classifier
+            was saved with.
         types: the schema's name of entity types that the pipeline calls otherwise.
         device: where to compute.
     """
 
     def __init__(
-        self, model: str | None, threshold: float, types: dict[str, str], device: str
+        self, model: str | None, threshold: float | None, types: dict[str, str], device: str
     ) -> None:
         self.model = model
         self.threshold = threshold
@@ -72,7 +73,8 @@ class RelationComponent:
                 doc.user_data[_KEY] = []
             found = self.classifier.predict_samples([sample for *_, sample in pairs])
             for (doc, head, tail, _), one in zip(pairs, found, strict=True):
-                if one.relation != self.classifier.schema.negative and one.score >= self.threshold:
+                answer = self.classifier.answer(one, threshold=self.threshold, abstain=True)
+                if answer not in (None, self.classifier.schema.negative):
                     places = (head.start, head.end, tail.start, tail.end)
                     doc.user_data[_KEY].append((*places, one.relation, one.score))
             yield from docs
@@ -124,13 +126,13 @@ class RelationComponent:
     "relgen",
     requires=["doc.ents"],
     assigns=["doc._.relations"],
-    default_config={"model": None, "threshold": 0.0, "types": {}, "device": "cpu"},
+    default_config={"model": None, "threshold": None, "types": {}, "device": "cpu"},
 )
 def make_component(
     nlp: Language,
     name: str,
     model: str | None,
-    threshold: float,
+    threshold: float | None,
     types: dict[str, str],
     device: str,
 ) -> RelationComponent:

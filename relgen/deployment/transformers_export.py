@@ -93,7 +93,7 @@ def export_transformers(
     with atomic_folder(out, EXPORT_FILE) as temporary:
         model.save_pretrained(temporary)
         classifier.encoding.save(temporary)
-        settings |= {"labels": saved.schema.labels, "temperature": 1.0}
+        settings |= {"labels": saved.schema.labels, "temperature": float(classifier.temperature)}
         write_json(temporary / "relations.json", settings)
         runner = files(__package__).joinpath("transformers_runner.py").read_text(encoding="utf-8")
         write_text(temporary / "relations.py", runner)
@@ -142,8 +142,6 @@ def _masked(classifier: KnowPromptClassifier) -> tuple[PreTrainedModel, dict[str
     layout = cast(PromptLayout, encoding.layout)
     names: Any = tokenizer.convert_ids_to_tokens
     between = "".join(names(layout.between))
-    sub, obj, mask, *answers = names(
-        [layout.sub, layout.obj, layout.mask, *encoding.answer_ids]
-    )
+    sub, obj, mask, *answers = names([layout.sub, layout.obj, layout.mask, *encoding.answer_ids])
     prompt = f"{between}{sub} {{head}}{sub}{mask}{obj} {{tail}}{obj}"
     return model.eval(), {"task": "fill-mask", "prompt": prompt, "answers": answers}

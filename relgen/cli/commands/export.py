@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 from relgen.common import POSITIONAL, DType, InputError, Share, read_json
@@ -68,7 +67,9 @@ def run(options: Options) -> None:
 
 
 def _is_classifier(options: Options) -> bool:
-    config = Path(options.folder) / "config.json"
+    from relgen.classifiers import local_folder
+
+    config = local_folder(options.folder) / "config.json"
     content: Any = read_json(config) if config.is_file() else None
     return isinstance(content, dict) and "relgen_version" in content
 
