@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from relgen import __version__
 from relgen.classifiers import local_folder
 from relgen.common import InputError, read_json
-from relgen.data import Prediction, Sample, iter_samples
+from relgen.data import Prediction, RelationSchema, Sample, iter_samples
 from relgen.data.corpora import read_split
 
 
@@ -47,6 +47,14 @@ def inputs_of(samples: Sequence[Sample]) -> tuple[list[Any], list[Any]]:
         for one in samples
     ]
     return spans, [(one.head.type, one.tail.type) for one in samples]
+
+
+def allowed_types(schema: RelationSchema) -> list[list[list[str]]]:
+    """Return for each label the types of heads and of tails that it allows; none means all."""
+    return [
+        [[], []] if one.name == schema.negative else [[*one.head_types], [*one.tail_types]]
+        for one in schema
+    ]
 
 
 def compare(expected: Sequence[Prediction], found: Sequence[dict[str, float]]) -> Agreement:

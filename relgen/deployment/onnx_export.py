@@ -9,6 +9,9 @@ README.md                       how to use it
 from __future__ import annotations
 
 import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
@@ -35,6 +38,7 @@ from relgen.common import (
 from relgen.data import Sample
 from relgen.deployment.agreement import (
     Agreement,
+    allowed_types,
     compare,
     comparison_samples,
     inputs_of,
@@ -101,9 +105,10 @@ def export_onnx(
     names = [name for name in GRAPHS if int8 or name != "int8"]
     agreements = {}
     with atomic_folder(out, EXPORT_FILE) as temporary:
-        _write_graph(saved.classifier, sentences[:1], temporary / GRAPHS["float32"])
-        if int8:
-            _quantise(temporary / GRAPHS["float32"], temporary / GRAPHS["int8"])
+        with _quiet():
+            _write_graph(saved.classifier, sentences[:1], temporary / GRAPHS["float32"])
+            if int8:
+                _quantise(temporary / GRAPHS["float32"], temporary / GRAPHS["int8"])
         _write_settings(saved, temporary, names)
         for name in names:
             agreements[name] = compare(expected, _scores(temporary, name, sentences))
@@ -112,6 +117,19 @@ def export_onnx(
         write_text(temporary / "README.md", _card(saved, agreements))
         write_json(temporary / EXPORT_FILE, origin(folder, agreements))
     return agreements
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hide what the exporters say about names of axes, other versions and preparations."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)
 
 
 class _Graph(nn.Module):
@@ -135,8 +153,6 @@ def _write_graph(classifier: Classifier, example: list[Sample], file: Path) -> N
     # two rows: the exporter takes a size of one for a constant
     batch = collate(encoding.encode(example) * 2, pad_id=encoding.pad_id)
     rows, tokens = torch.export.Dim("rows"), torch.export.Dim("tokens")
-    for name in ("onnxscript", "onnx_ir", "torch.onnx"):
-        logging.getLogger(name).setLevel(logging.ERROR)
     with torch.no_grad():
         torch.onnx.export(
             _Graph(classifier).eval(),
@@ -161,18 +177,11 @@ def _quantise(graph: Path, file: Path) -> None:
 def _write_settings(saved: SavedClassifier, folder: Path, names: list[str]) -> None:
     """Write what the runner reads beside the graphs, and the runner."""
     schema, encoding = saved.schema, saved.classifier.encoding
-    open_to_all = ((), ())
-    types = [
-        open_to_all
-        if relation.name == schema.negative
-        else (relation.head_types, relation.tail_types)
-        for relation in schema
-    ]
     config = {
         "graphs": {name: GRAPHS[name] for name in names},
         "labels": schema.labels,
         "negative": schema.negative,
-        "types": types,
+        "types": allowed_types(schema),
         "thresholds": saved.calibration.thresholds if saved.calibration else {},
         "pad_id": encoding.pad_id,
         "layout": describe(encoding.layout),

@@ -36,6 +36,7 @@ from relgen.common import (
 )
 from relgen.deployment.agreement import (
     Agreement,
+    allowed_types,
     compare,
     comparison_samples,
     inputs_of,
@@ -93,7 +94,8 @@ def export_transformers(
     with atomic_folder(out, EXPORT_FILE) as temporary:
         model.save_pretrained(temporary)
         classifier.encoding.save(temporary)
-        settings |= {"labels": saved.schema.labels, "temperature": float(classifier.temperature)}
+        settings |= {"labels": saved.schema.labels, "types": allowed_types(saved.schema)}
+        settings["temperature"] = float(classifier.temperature)
         write_json(temporary / "relations.json", settings)
         runner = files(__package__).joinpath("transformers_runner.py").read_text(encoding="utf-8")
         write_text(temporary / "relations.py", runner)

@@ -42,13 +42,21 @@ class Relations:
     ) -> dict[str, float]:
         """Return the probability of each relation between two (start, end) spans of a text.
 
-        Texts must fit the model: nothing is cut. `types` are the entities' types, where they are
-        known to the markers.
+        Texts must fit the model: nothing is cut. `types` are the entities' types, if they are known:
+        relations that exclude them have the probability 0, unless that would leave none.
         """
         if self.settings["task"] == "token-classification":
             logits = self._marked(text, head, tail, types)
         else:
             logits = self._prompted(text, head, tail)
+        allowed = [
+            all(
+                not one or not known or one in known for one, known in zip(types, pair, strict=True)
+            )
+            for pair in self.settings["types"]
+        ]
+        if any(allowed):
+            logits[[not one for one in allowed]] = -torch.inf
         probabilities = (logits / self.settings["temperature"]).softmax(dim=-1).tolist()
         return dict(zip(self.labels, probabilities, strict=True))
 

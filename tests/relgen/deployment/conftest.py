@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import torch
 from relgen.classifiers.base import Classifier
 from relgen.classifiers.entity_marker import EntityMarkerClassifier
 from relgen.classifiers.knowprompt import KnowPromptClassifier
+from relgen.classifiers.pipeline import compute_logits
 from relgen.classifiers.retrieval import RetrievalClassifier
 from relgen.classifiers.saved import save_classifier
 from relgen.data.samples import write_samples
@@ -19,6 +21,9 @@ from tests.tiny.encoders import SCHEMA, TYPED, samples, save_encoder, save_maske
 Save = Callable[[str], Path]
 KINDS: dict[str, Callable[[Path], Classifier]] = {
     "special": lambda at: EntityMarkerClassifier(SCHEMA, save_encoder(at), max_length=48),
+    "positive": lambda at: EntityMarkerClassifier(
+        replace(SCHEMA, negative=None), save_encoder(at), max_length=48
+    ),
     "roberta": lambda at: EntityMarkerClassifier(SCHEMA, save_encoder(at, family="roberta")),
     "typed": lambda at: EntityMarkerClassifier(TYPED, save_encoder(at), typed_markers=True),
     "punctuation": lambda at: EntityMarkerClassifier(
@@ -40,7 +45,12 @@ def save(tmp_path: Path) -> Save:
         torch.manual_seed(0)
         classifier = KINDS[kind](tmp_path / "encoder")
         if isinstance(classifier, EntityMarkerClassifier):
-            torch.nn.init.normal_(classifier.output.weight, std=1.0)
+            torch.nn.init.normal_(classifier.output.weight, std=0.3)
+            classifier.eval()
+            encoded = classifier.encoding.encode(samples(30))
+            with torch.no_grad():
+                # so that each label is the answer to some sentences
+                classifier.output.bias -= compute_logits(classifier, encoded, 2048).mean(dim=0)
         save_classifier(classifier, tmp_path / "model")
         return tmp_path / "model"
 

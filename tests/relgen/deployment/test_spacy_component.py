@@ -19,6 +19,12 @@ TEXT = "the storm caused the flood . the wheel is part of the car ."
 PATTERNS = [{"label": "THING", "pattern": word} for word in ("storm", "flood", "wheel", "car")]
 
 
+@pytest.fixture
+def folder(save: Save) -> Path:
+    """A classifier without a negative relation, so that every pair has a relation."""
+    return save("positive")
+
+
 def pipeline(folder: Path, **config: Any) -> Any:
     nlp = spacy.blank("en")
     nlp.add_pipe("sentencizer")
