@@ -42,18 +42,17 @@ class Relations:
     ) -> dict[str, float]:
         """Return the probability of each relation between two (start, end) spans of a text.
 
-        Texts must fit the model: nothing is cut. `types` are the entities' types, if they are known:
-        relations that exclude them have the probability 0, unless that would leave none.
+        Texts must fit the model: nothing is cut. `types` are the entities' types, if they are
+        known: relations that exclude them have the probability 0, unless that would leave none.
         """
         if self.settings["task"] == "token-classification":
             logits = self._marked(text, head, tail, types)
         else:
             logits = self._prompted(text, head, tail)
         allowed = [
-            all(
-                not one or not known or one in known for one, known in zip(types, pair, strict=True)
-            )
-            for pair in self.settings["types"]
+            (not types[0] or not heads or types[0] in heads)
+            and (not types[1] or not tails or types[1] in tails)
+            for heads, tails in self.settings["types"]
         ]
         if any(allowed):
             logits[[not one for one in allowed]] = -torch.inf

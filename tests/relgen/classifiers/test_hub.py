@@ -22,11 +22,7 @@ from relgen.common.errors import InputError
 pytestmark = pytest.mark.processes
 SHA = "a" * 40
 TOKEN = "hf_secret"
-_LOAD = """
-import sys, relgen
-classifier = relgen.load_classifier(sys.argv[1])
-print(classifier.predict("the storm caused the flood .", "storm", "flood").relation)
-"""
+_FETCH = "import sys; from relgen.classifiers import local_folder; print(local_folder(sys.argv[1]))"
 
 
 class Hub(BaseHTTPRequestHandler):
@@ -129,21 +125,24 @@ def test_a_classifier_goes_to_the_hub_and_comes_back(
     assert done.stdout == (
         f"pushed -> http://127.0.0.1:{hub.server_port}/ann/relations/commit/{SHA}\n"
     )
-    assert Hub.made["private"] is True
+    assert Hub.made["visibility"] == "private"
     local = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
     assert set(Hub.files) == local - {".lock"}
     assert b'load_classifier("ann/relations")' in Hub.files["README.md"]
     assert len([line for line in Hub.asked if "/commit/" in line]) == 1
 
-    expected = load_classifier(folder).predict("the storm caused the flood .", "storm", "flood")
-    for name in ("ann/relations", "ann/relations@v1"):
-        done = run(hub, tmp_path / "b", "-c", _LOAD, name)
-        assert done.stdout == f"{expected.relation}\n", done.stderr
+    fetched = [
+        run(hub, tmp_path / "b", "-c", _FETCH, name).stdout.strip()
+        for name in ("ann/relations", "ann/relations@v1")
+    ]
     # offline, from the cache alone
     before = len(Hub.asked)
-    done = run(hub, tmp_path / "b", "-c", _LOAD, "ann/relations", HF_HUB_OFFLINE="1")
-    assert done.stdout == f"{expected.relation}\n", done.stderr
+    done = run(hub, tmp_path / "b", "-c", _FETCH, "ann/relations", HF_HUB_OFFLINE="1")
     assert len(Hub.asked) == before
+    assert [done.stdout.strip()] * 2 == fetched
+    sentence = ("the storm caused the flood .", "storm", "flood")
+    expected = load_classifier(folder).predict(*sentence)
+    assert load_classifier(fetched[0]).predict(*sentence) == expected
 
 
 def test_what_the_hub_refuses_is_one_line(

@@ -46,7 +46,9 @@ def address(process: subprocess.Popen[str]) -> tuple[str, int]:
     return found[1], int(found[2])
 
 
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "signum", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_it_answers_a_request_in_flight_and_stops(
     process: subprocess.Popen[str], signum: signal.Signals
 ) -> None:

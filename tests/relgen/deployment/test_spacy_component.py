@@ -40,9 +40,7 @@ def test_relations_of_each_pair_within_a_sentence(folder: Path) -> None:
     for text, words in ((TEXT[:28], ("storm", "flood")), (TEXT[29:], ("wheel", "car"))):
         for head, tail in (words, words[::-1]):
             one = classifier.predict(text, head, tail)
-            if one.relation != "none":
-                expected.append((head, tail, one.relation, one.score))
-    assert expected
+            expected.append((head, tail, one.relation, one.score))
     found = [(head.text, tail.text, name, score) for head, tail, name, score in doc._.relations]
     assert [one[:3] for one in found] == [one[:3] for one in expected]
     assert [one[3] for one in found] == pytest.approx([one[3] for one in expected], abs=1e-4)

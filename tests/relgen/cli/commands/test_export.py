@@ -35,9 +35,9 @@ def test_the_kind_of_folder_tells_what_is_exported(
 @pytest.mark.parametrize(
     ("to", "name", "said"),
     [
-        ("onnx", "onnx_export.export_onnx", "float32: same\nONNX -> OUT\n"),
-        ("hf", "transformers_export.export_transformers", "transformers: same\nmodel of trans"),
-        ("spacy", "spacy_component.export_spacy", "spaCy pipeline (relgen) -> OUT\n"),
+        ("onnx", "export_onnx", "float32: same\nONNX -> OUT\n"),
+        ("hf", "export_transformers", "transformers: same\nmodel of trans"),
+        ("spacy", "export_spacy", "spaCy pipeline (relgen) -> OUT\n"),
     ],
 )
 def test_a_classifier_goes_where_it_is_asked_for(

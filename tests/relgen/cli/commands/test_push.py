@@ -19,7 +19,7 @@ def test_the_address_is_printed(
         asked.append((folder, repository, public))
         return "https://hub/commit"
 
-    monkeypatch.setattr("relgen.classifiers.hub.push", push)
+    monkeypatch.setattr("relgen.classifiers.push", push)
     assert main(["push", "model", "ann/relations", "--public"]) == 0
     assert capsys.readouterr().out == "pushed -> https://hub/commit\n"
     assert asked == [("model", "ann/relations", True)]

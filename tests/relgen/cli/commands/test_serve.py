@@ -16,7 +16,7 @@ def test_options_reach_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("uvicorn", reason="needs the extra serve")
     asked: dict[str, Any] = {}
     monkeypatch.setattr(
-        "relgen.deployment.server.serve", lambda model, **more: asked.update(more, model=model)
+        "relgen.deployment.serve", lambda model, **more: asked.update(more, model=model)
     )
     assert main(["serve", "ann/relations", "--port", "0", "--limits-batch", "8"]) == 0
     assert asked == {
