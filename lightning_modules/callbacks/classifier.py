@@ -66,6 +66,7 @@ class ClassifierFiles(Callback):
                     "batch_size": data.batch_size,
                     "steps": trainer.global_step,
                 },
+                calibration=pl_module.calibration,
             )
 
     def on_test_start(self, trainer: Trainer, pl_module: Any) -> None:

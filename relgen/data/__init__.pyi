@@ -12,6 +12,7 @@ from .overlap import jaccard as jaccard
 from .overlap import word_set as word_set
 from .relation_descriptions import read_descriptions as read_descriptions
 from .relation_descriptions import schema_from_descriptions as schema_from_descriptions
+from .samples import UNLABELLED as UNLABELLED
 from .samples import Entity as Entity
 from .samples import Prediction as Prediction
 from .samples import Sample as Sample
