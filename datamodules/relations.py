@@ -7,6 +7,7 @@ that model and data agree about tokens. The loss weight of generated samples bel
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from copy import copy
 from functools import partial
 from typing import Any, Literal
@@ -164,6 +165,13 @@ class RelationDataModule(LightningDataModule):
     def sample_ids(self, name: str) -> list[str]:
         """Return the ids of a split's samples, in the file's order."""
         return list(self._tables[name]["id"])
+
+    def sentences(self, name: str, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Return text, head and tail of some samples of a split, by id."""
+        table, wanted = self._tables[name], set(ids)
+        rows = [row for row, sample_id in enumerate(table["id"]) if sample_id in wanted]
+        columns = table.select_columns(["id", "text", "head", "tail"])
+        return {row.pop("id"): row for row in map(dict, columns.select(rows))}
 
     def describe(self) -> dict[str, Any]:
         """Describe the training data: files, hashes, counts, and the models that generated it."""
