@@ -9,7 +9,7 @@ from relgen.common import InputError
 from relgen.data import Entity, Sample
 from relgen.evaluation import mean
 from relgen.reporting.charts import Chart, line_chart
-from relgen.reporting.data import Run, describe
+from relgen.reporting.data import ArmRun, Run, describe
 from relgen.reporting.examples import Piece, pieces
 from relgen.reporting.findings import compared_arm
 from relgen.reporting.tables import Cell, Row, Table, decimals, percent
@@ -49,10 +49,9 @@ def confidence_charts(run: Run) -> list[Chart]:
     reliable = [(arm, [(x, y) for x, y, _ in one["reliability"]]) for arm, one in found]
     risks = [(arm, [(x, y) for x, y in one["risk_coverage"]]) for arm, one in found]
     ideal = ("calibrated", [(0.0, 0.0), (1.0, 1.0)])
+    title = "Share that is right, by probability"
     drawn = [
-        line_chart(
-            "Share that is right, by probability", [*reliable, ideal], x_label="probability"
-        ),
+        line_chart(title, [*reliable, ideal], x_label="probability"),
         line_chart("Share that is wrong, of those answered", risks, x_label="share answered"),
     ]
     return [chart for chart in drawn if chart]
@@ -67,9 +66,8 @@ def worst_mistakes(run: Run) -> tuple[str, list[Mistake]]:
     arm = compared_arm(run.arm_names) or next(iter(run.arm_names), "")
     if not run.data.get("show_human_sentences"):
         return arm, []
-    paths = next((one.files.get("scores", []) for one in _arms(run, arm)), [])
-    found = []
-    for path in paths[:1]:
+    found: list[Mistake] = []
+    for path in (path for one in _arms(run, arm)[:1] for path in one.files.get("scores", [])[:1]):
         name = str(PurePosixPath(path).with_name("mistakes.jsonl"))
         for row in run.rows(name)[:MISTAKES] if (run.folder / name).is_file() else ():
             try:
@@ -81,7 +79,7 @@ def worst_mistakes(run: Run) -> tuple[str, list[Mistake]]:
     return arm, found
 
 
-def _arms(run: Run, arm: str) -> list[Any]:
+def _arms(run: Run, arm: str) -> list[ArmRun]:
     classifier = next(iter(run.classifiers), "")
     return [one for one in run.arms if (one.arm, one.classifier) == (arm, classifier)]
 
