@@ -161,6 +161,8 @@ class Predictor:
             "relation": answer,
             "probability": prediction.scores[answer or prediction.relation],
         }
+        if self.options.coverage:
+            row["set"] = self.classifier.relations_set(prediction, self.options.coverage)
         return row | ({"scores": prediction.scores} if self.options.scores else {})
 
 

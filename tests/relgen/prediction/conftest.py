@@ -35,6 +35,7 @@ def classifier(tmp_path: Path) -> EntityMarkerClassifier:
 @pytest.fixture
 def model(classifier: EntityMarkerClassifier, tmp_path: Path) -> Path:
     """The folder that holds `model`; the positive relations' threshold is out of reach."""
-    chosen = Calibration(1.0, {"founded_by": 1.0, "located_in": 1.0}, 9, "x", 0.3, 0.1)
+    thresholds = {"founded_by": 1.0, "located_in": 1.0}
+    chosen = Calibration(1.0, thresholds, {"0.9": 0.0}, 9, "x", 0.3, 0.1)
     save_classifier(classifier, tmp_path / "fit" / "model", calibration=chosen)
     return tmp_path / "fit"

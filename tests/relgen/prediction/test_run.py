@@ -41,6 +41,7 @@ def test_samples_need_no_relation(model, tmp_path, capsys):
     (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in unlabelled))
     out = tmp_path / "p.jsonl"
     line = ["predict", str(model), str(tmp_path / "in.jsonl"), "--out", str(out), "--scores"]
+    line += ["--coverage", "0.9"]
     assert cli.main(line) == 0
     expected = relgen.load_classifier(model).predict_samples(given)
     assert [(r["id"], r["relation"], r["probability"]) for r in rows(out)] == [
@@ -49,6 +50,7 @@ def test_samples_need_no_relation(model, tmp_path, capsys):
     first = rows(out)[0]
     assert first["text"] == "the storm caused the flood ."
     assert first["head"] == {"text": "storm", "start": 4, "end": 9, "type": None}
+    assert set(first["set"]) == {"founded_by", "located_in", "none"}
     assert list(first["scores"]) == ["founded_by", "located_in", "none"]
     assert read_samples(out)[0].relation == first["relation"]
     said = capsys.readouterr().out
