@@ -129,7 +129,13 @@ class SavedClassifier:
         return None if abstain else self.schema.negative
 
     def relations_set(self, prediction: Prediction, coverage: str) -> list[str]:
-        """Return the relations of a conformal set, the most probable first; never an empty one.
+        """Return the relations of a conformal set, the most probable first; never an empty one."""
+        least = self.least_in_set(coverage)
+        order = sorted(prediction.scores.items(), key=lambda each: -each[1])
+        return [label for n, (label, p) in enumerate(order) if n == 0 or p >= least]
+
+    def least_in_set(self, coverage: str) -> float:
+        """Return the least probability of the relations in a conformal set.
 
         `coverage` is a key of `calibration.sets`. Raises InputError without such a one.
         """
@@ -143,8 +149,7 @@ class SavedClassifier:
                 value=coverage,
                 remedy=f"ask for one of {', '.join(sets)}" if sets else "calibrate it",
             )
-        order = sorted(prediction.scores.items(), key=lambda each: -each[1])
-        return [label for n, (label, p) in enumerate(order) if n == 0 or p >= sets[coverage]]
+        return sets[coverage]
 
 
 def excluded_relations(schema: RelationSchema, samples: Sequence[Sample]) -> Tensor | None:

@@ -95,6 +95,8 @@ class Predictor:
         schema = self.classifier.schema
         self.types = sorted({t for r in schema for t in (*r.head_types, *r.tail_types)})
         self.threshold = self._threshold()
+        if options.coverage:
+            self.classifier.least_in_set(options.coverage)
         self.find = open_sources(options.entities, self.types, options.types)
 
     def __call__(self, chunk: Sequence[Any]) -> tuple[list[dict[str, Any]], Counter[str]]:
