@@ -41,6 +41,7 @@ def calibrate(classifier: Classifier, logits: Tensor, labels: Tensor, source: st
     `logits` (N, R), without a temperature, and `labels` (N,) are of held-out samples: of this
     classifier, or of others that were trained alike.
     """
+    logits = logits.detach().cpu()
     temperature = fit_temperature(logits, labels)
 
     def error(logits: Tensor) -> float:

@@ -42,7 +42,7 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     spread = 1 / (count + 2) / (size - 1)
     targets = torch.full((count, size), spread, dtype=torch.double)
     targets.scatter_(1, labels[:, None].cpu(), (count + 1) / (count + 2))
-    logits = logits.double().cpu()
+    logits = logits.detach().double().cpu()
     wanted = (targets * logits).sum(dim=1).mean()
 
     def slope(inverse: float) -> float:
