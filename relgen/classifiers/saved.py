@@ -111,14 +111,7 @@ def load_classifier(
     Raises:
         InputError: the folder is incomplete, of another format, or its weights do not fit.
     """
-    folder = local_folder(folder)
-    for name in (CONFIG, WEIGHTS, SCHEMA, TOKENIZER):
-        if not (folder / name).exists():
-            raise InputError(
-                f"no classifier in this folder ({name} is missing)",
-                path=folder,
-                remedy=_REMEDY,
-            )
+    folder = classifier_files(folder)[0].parent
     config = read_json(folder / CONFIG)
     if not isinstance(config, dict) or "relgen_version" not in config:
         raise InputError("not a classifier's configuration", path=folder / CONFIG, remedy=_REMEDY)
@@ -154,11 +147,20 @@ def load_classifier(
     return SavedClassifier(classifier.to(device), precision=precision, calibration=calibration)
 
 
-def local_folder(name: str | Path) -> Path:
-    """Return a classifier's folder: the one given, or the `model` in it."""
+def classifier_files(name: str | Path) -> list[Path]:
+    """Return the files and folders that decide what a saved classifier predicts.
+
+    They are in the folder given, or in the `model` in it. Raises InputError if one is missing.
+    """
     folder = Path(name)
-    inner = folder / "model"
-    return inner if (inner / CONFIG).is_file() and not (folder / CONFIG).is_file() else folder
+    if not (folder / CONFIG).is_file() and (folder / "model" / CONFIG).is_file():
+        folder /= "model"
+    files = [folder / name for name in (CONFIG, WEIGHTS, SCHEMA, TOKENIZER)]
+    for file in files:
+        if not file.exists():
+            problem = f"no classifier in this folder ({file.name} is missing)"
+            raise InputError(problem, path=folder, remedy=_REMEDY)
+    return files
 
 
 def weights_hash(weights: dict[str, Tensor]) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from relgen import __version__
-from relgen.classifiers import load_classifier, local_folder
+from relgen.classifiers import classifier_files, load_classifier
 from relgen.common import (
     InputError,
     check_outputs,
@@ -52,10 +52,9 @@ def predict(options: PredictOptions) -> dict[str, Any]:
         return _printed(options)
     out = Path(options.out)
     path, unfinished = out.with_suffix(".json"), stream_files(out)
-    folder = local_folder(options.model)
+    model = classifier_files(options.model)
     inputs = [options.input, *source_files(options.entities)]
-    check_outputs([out, path, *unfinished], [*inputs, folder])
-    model = [folder / name for name in ("model.safetensors", "config.json", "schema.yaml")]
+    check_outputs([out, path, *unfinished], [*inputs, *model])
     header = inputs_hash(options, [*inputs, *model], {})
     summary = read_json(path) if path.is_file() else {}
     ours = isinstance(summary, dict) and "hash" in summary

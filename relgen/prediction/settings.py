@@ -36,7 +36,7 @@ class PredictOptions:
     """
     scores: bool = False
     """Write the probabilities of all relations as well."""
-    entities: tuple[str, ...] = ()
+    entities: list[str] = field(default_factory=list)
     """Where the entities of raw text come from, one or several of spacy:NAME (a pipeline's name or
     folder), gliner:NAME, gazetteer:FILE (a name, a tab and its type on each line) and regex:FILE
     (YAML: expressions by type). Of overlapping entities the longest counts.

@@ -75,10 +75,10 @@ def test_sources_are_joined(tmp_path):
     ("source", "content", "said"),
     [
         ("names.tsv", None, r"no such source.*one of spacy, gliner, gazetteer, regex"),
-        ("spcy:x", None, r"no such source \(got 'spcy:x'\); did you mean spacy"),
+        ("spcy:x", None, r"no such source \(got 'spcy:x'\); did you mean 'spacy'"),
         ("gazetteer:{file}", "\n", "no names in this file"),
         ("gazetteer:{file}.no", None, "no such file"),
-        ("regex:{file}", "A: '('", r"A: not a regular expression.*got '\('"),
+        ("regex:{file}", "A: '('", r"'A': not a regular expression.*got '\('"),
         ("regex:{file}", "[a]", "must map types to expressions"),
         ("spacy:no_such_pipeline", None, "spaCy cannot load .*python -m spacy download"),
     ],
