@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from lightning import seed_everything
 
 import relgen
 from lightning_modules.callbacks import calibration
@@ -63,8 +64,8 @@ def test_cross_validation_trains_without_what_it_predicts(files, encoder, monkey
         return logits, labels
 
     monkeypatch.setattr(calibration, "_logits", watched)
-    settings = {"calibration_folds": 3}
-    trainer(files / "out", 20).fit(module(encoder, **settings), data(files))
+    seed_everything(1)
+    trainer(files / "out", 20).fit(module(encoder, calibration_folds=3), data(files))
     assert seen == [(22, 11)] * 3
     found = saved(files)
     assert found["samples"] == 33
@@ -72,6 +73,7 @@ def test_cross_validation_trains_without_what_it_predicts(files, encoder, monkey
     assert "calibrating: training 3 of 3" in capsys.readouterr().err
     assert not (files / "out" / ".calibration.partial").exists()
     # the classifier itself is the one that a training without calibration gives
+    seed_everything(1)
     trainer(files / "plain", 20).fit(module(encoder), data(files))
     ours, plain = (
         relgen.load_classifier(files / name / "model").classifier.state_dict()
