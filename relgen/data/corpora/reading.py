@@ -8,19 +8,25 @@ from pathlib import Path
 from typing import Any, Literal
 
 from relgen.common import InputError
+from relgen.data.corpora.units import Unit
 from relgen.data.samples import Sample
 from relgen.data.validation import RecordChecks
 
-Mentions = Literal["first", "all"]
+Ambiguous = Literal["first", "all-pairs", "skip"]
 
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """Options of reading, as `ConvertOptions` describes them; a format ignores those of others."""
+    """Options of reading, as `ConvertOptions` describes them; a format ignores those of others.
+
+    Without `labelled`, a record need not name a relation: it is `samples.UNLABELLED` then.
+    """
 
     split_name: str | None = None
-    mentions: Mentions = "first"
+    ambiguous: Ambiguous | None = None
     columns: Mapping[str, str] | None = None
+    offsets: Unit = "characters"
+    labelled: bool = True
 
 
 Reader = Callable[[Path, RecordChecks, ReadOptions], Iterator[Sample]]

@@ -48,7 +48,7 @@ def test_mentions_that_overlap_are_passed_over(tmp_path):
 
 def test_all_mentions_make_a_sample_each(tmp_path):
     path = _file(tmp_path, {"P206": [_record([[1, 2, 3], [1], [6]], [[3]])]})
-    samples = list(read(path, mentions="all"))
+    samples = list(read(path, ambiguous="all-pairs"))
     assert [sample.id for sample in samples] == [
         "fewrel-train_wiki-P206-1-1",
         "fewrel-train_wiki-P206-1-2",
