@@ -54,12 +54,16 @@ class ConvertOptions:
     """
     ambiguous: Ambiguous | None = None
     """Where a mention is given as a text that occurs several times, or an entity has several
-    mentions (fewrel): the first pair of mentions that do not overlap, a sample of all pairs, or
-    none. By default an error; for fewrel, first.
+    mentions (fewrel, pubtator, bioc): the first pair of mentions that do not overlap (the two that
+    are closest), a sample of all pairs, or none. By default an error for texts, and else first.
     """
     columns: dict[str, str] | None = None
     """For tables: the columns that hold text, tokens, relation, head, tail, head_start, head_end,
     head_type, tail_start, tail_end, tail_type, id and group. By default those of the same name.
+    """
+    negative: str | None = None
+    """Label for the pairs of entities in one sentence between which no relation was annotated, in
+    the formats that hold documents; by default they are left out.
     """
     offsets: Unit = "characters"
     """Unit of the offsets: characters, bytes (UTF-8), utf16 (as browsers count), newline (a Windows

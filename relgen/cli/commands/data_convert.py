@@ -47,7 +47,13 @@ def run(options: Options) -> None:
             counts[sample.relation] += 1
             yield sample
 
-    reading = ReadOptions(options.split_name, options.ambiguous, options.columns, options.offsets)
+    reading = ReadOptions(
+        split_name=options.split_name,
+        ambiguous=options.ambiguous,
+        columns=options.columns,
+        offsets=options.offsets,
+        negative=options.negative,
+    )
     samples = read_corpus(options.format, checks, reading)
     patched: Iterable[Sample] = converted(samples if patch is None else patch.apply(samples))
     if sys.stderr.isatty():

@@ -13,7 +13,25 @@ from pathlib import Path
 from typing import NamedTuple
 
 from relgen.common import InputError, suggestion
-from relgen.data.corpora import fewrel, hub, opennre, semeval, tables, tacred, tagged
+from relgen.data.corpora import (
+    bioc,
+    brat,
+    docbin,
+    doccano,
+    drugprot,
+    fewrel,
+    hub,
+    label_studio,
+    opennre,
+    prodigy,
+    pubtator,
+    semeval,
+    spert,
+    tables,
+    tacred,
+    tagged,
+    webanno,
+)
 from relgen.data.corpora.everyday import save_everyday as save_everyday
 from relgen.data.corpora.patch import LabelPatch as LabelPatch
 from relgen.data.corpora.reading import Reader as Reader
@@ -78,6 +96,17 @@ FORMATS: dict[str, Format] = {
         tables.reader("csv", _DEEPKE), "DeepKE's CSV: sentence, relation, head, head_offset, …"
     ),
     "klue": Format(tables.reader("json", _KLUE), "KLUE-RE, as an array or lines"),
+    "labelstudio": Format(label_studio.read, "Label Studio's export as JSON"),
+    "prodigy": Format(prodigy.read, "Prodigy's lines of rel.manual"),
+    "doccano": Format(doccano.read, "doccano's JSONL(relation)"),
+    "brat": Format(brat.read, "brat's .txt and .ann files: a folder, or one .ann"),
+    "docbin": Format(docbin.read, "spaCy's .spacy, with relations in doc._.rel"),
+    "webanno": Format(webanno.read, "INCEpTION's WebAnno TSV 3: a file or a folder"),
+    "spert": Format(spert.read_spert, "SpERT's JSON: CoNLL04, SciERC, ADE"),
+    "dygie": Format(spert.read_dygie, "SciERC's lines, as DyGIE++ reads them"),
+    "bioc": Format(bioc.read, "BioC, as XML or JSON"),
+    "pubtator": Format(pubtator.read, "PubTator's text: BioRED, BC5CDR"),
+    "drugprot": Format(drugprot.read, "the folder of DrugProt's or ChemProt's tables"),
 }
 COLUMNS = tuple(name for name, each in FORMATS.items() if each.description.endswith(_MAPPED))
 """The formats whose columns `--columns` names."""

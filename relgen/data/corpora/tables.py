@@ -16,9 +16,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from relgen.common import InputError, decode_json, read_json, read_lines
+from relgen.common import InputError, read_lines
 from relgen.data.corpora.columns import REMEDY, RowReader
-from relgen.data.corpora.reading import ReadOptions
+from relgen.data.corpora.reading import ReadOptions, json_records
 from relgen.data.exports import refuse_export, refuse_exported_line
 from relgen.data.samples import Sample
 from relgen.data.validation import RecordChecks
@@ -174,25 +174,9 @@ def _parquet(path: Path) -> Table:
 
 def _json(path: Path) -> Table:
     """Return the objects of an array, or of lines; a key of any of them is a column."""
-    lines = [(n, line) for n, line in enumerate(read_lines(path), start=1) if line.strip()]
-    rows: list[tuple[int | str, Mapping[str, Any] | InputError]]
-    if lines and lines[0][1].lstrip().startswith("["):
-        rows = [(f"[{n}]", _object(row)) for n, row in enumerate(read_json(path), start=1)]
-    else:
-        rows = [(number, _decoded(line)) for number, line in lines]
-    columns = dict.fromkeys(k for _, row in rows if isinstance(row, dict) for k in row)
+    rows = json_records(path)
+    columns = dict.fromkeys(key for _, row in rows if isinstance(row, dict) for key in row)
     return Table(list(columns), rows)
-
-
-def _decoded(line: str) -> Mapping[str, Any] | InputError:
-    try:
-        return _object(decode_json(line))
-    except InputError as error:
-        return error
-
-
-def _object(row: Any) -> Mapping[str, Any] | InputError:
-    return row if isinstance(row, dict) else InputError("must be a JSON object", value=row)
 
 
 def _existing(path: Path) -> Path:
