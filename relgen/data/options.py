@@ -71,9 +71,9 @@ class ConvertOptions:
     """
 
 
-_WRAPPER = textwrap.TextWrapper(98, subsequent_indent=" " * 14, break_on_hyphens=False)
+_WRAPPER = textwrap.TextWrapper(98, subsequent_indent=" " * 16, break_on_hyphens=False)
 ConvertOptions.__doc__ = f"{ConvertOptions.__doc__}\n" + "\n".join(
-    _WRAPPER.fill(f"    {name:<10}{each.description}") for name, each in FORMATS.items()
+    _WRAPPER.fill(f"    {name:<12}{each.description}") for name, each in FORMATS.items()
 )
 
 

@@ -45,6 +45,8 @@ class Entity:
 class Sample:
     """A sentence with its head and tail entity and the relation between them.
 
+    The entities may be nested, overlap or be the same.
+
     Args:
         id: unique within a file; empty for a draft that was just generated.
         source: `human` or `generated`.
@@ -54,7 +56,7 @@ class Sample:
         group: what a split keeps together beside the sentence: a document, a patient.
 
     Raises:
-        InputError: an offset is out of range, a text or entity is empty, or the entities overlap.
+        InputError: an offset is out of range, or a text or entity is empty.
     """
 
     id: str
@@ -87,8 +89,6 @@ class Sample:
                 raise InputError(problem, field=role, value=[start, end])
             if not self.text[start:end].strip():
                 raise InputError("the entity is only white space", field=role, value=[start, end])
-        if head[0] < tail[1] and tail[0] < head[1]:
-            raise InputError("head and tail overlap", field="tail", value=[head, tail])
 
     @property
     def head_text(self) -> str:

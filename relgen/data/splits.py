@@ -64,25 +64,19 @@ def split(
     """
     shots = checked(PositiveInt, shots, "shots")
     exclude = list(exclude)
-    if by == "group" and (alone := next((s for s in samples if s.group is None), None)):
-        remedy = "give each sample a `group` (--columns group=…), or split by sentence"
-        raise InputError("a sample without a group", field="by", value=alone.id, remedy=remedy)
+    _check_groups(samples, by)
     excluded = _Shared.of(exclude, by)
     usable = _without(samples, excluded)
     # excluded sentences are drawn and then skipped: without them, the others keep their order
     drawn = [sample for sample in samples if sample.id not in excluded.ids]
     pools = _pools(drawn, schema, seed, excluded)
-    if samples and not usable.kept:
-        why = ", ".join(usable.reasons("{} because {} among the excluded"))
-        remedy = "exclude other samples than those to draw from"
-        raise InputError(f"all samples are left out: {why}", field="exclude", remedy=remedy)
-    _check_shots(shots, usable.kept, pools)
+    _check_shots(shots, usable, pools)
     copies = OverlapIndex(NEAR_COPY, map(context_words, exclude))
     train, warnings = _first(pools, shots, "training", copies)
     warnings += usable.reasons("{} samples left out: {} among the excluded samples")
+    shared = _Shared.of(train, by)
     if dev == "none":
         return FewShotSplit(train, [], warnings)
-    shared = _Shared.of(train, by)
     if dev_samples is None:
         rest = _without([s for s in usable.kept if s.id not in shared.ids], shared)
     else:
@@ -148,16 +142,25 @@ def _without(samples: Sequence[Sample], shared: _Shared) -> _Rest:
     return _Rest(kept, Counter(why for why in reasons if why is not None))
 
 
-def _check_shots(
-    shots: int, usable: Sequence[Sample], pools: Mapping[str, Sequence[Sample]]
-) -> None:
-    """Raise InputError if no relation has so many different sentences."""
+def _check_groups(samples: Sequence[Sample], by: By) -> None:
+    alone = next((sample for sample in samples if sample.group is None), None)
+    if by == "group" and alone is not None:
+        remedy = "give each sample a `group` (--columns group=…), or split by sentence"
+        raise InputError("a sample without a group", field="by", value=alone.id, remedy=remedy)
+
+
+def _check_shots(shots: int, usable: _Rest, pools: Mapping[str, Sequence[Sample]]) -> None:
+    """Raise InputError if no sample is left, or no relation has so many different pairs."""
+    if usable.left_out and not usable.kept:
+        why = ", ".join(usable.reasons("{} because {} among the excluded"))
+        remedy = "exclude other samples than those to draw from"
+        raise InputError(f"all samples are left out: {why}", field="exclude", remedy=remedy)
     largest = max((len(pool) for pool in pools.values()), default=0)
     if shots <= largest:
         return
     problem = f"too many: the largest relation has {largest} usable samples"
     remedy = f"choose at most {largest}, or give more samples"
-    label, number = next(iter(Counter(s.relation for s in usable).most_common(1)), ("", 0))
+    label, number = next(iter(Counter(s.relation for s in usable.kept).most_common(1)), ("", 0))
     if number > (different := len(pools.get(label, ()))):
         pairs = "pair" if different == 1 else "pairs"
         problem += (

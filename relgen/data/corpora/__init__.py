@@ -108,7 +108,7 @@ FORMATS: dict[str, Format] = {
     "pubtator": Format(pubtator.read, "PubTator's text: BioRED, BC5CDR"),
     "drugprot": Format(drugprot.read, "the folder of DrugProt's or ChemProt's tables"),
 }
-COLUMNS = tuple(name for name, each in FORMATS.items() if each.description.endswith(_MAPPED))
+COLUMNS = ("csv", "tsv", "xlsx", "parquet", "json", "hub", "deepke", "klue")
 """The formats whose columns `--columns` names."""
 
 

@@ -97,11 +97,10 @@ def _document(record: Any, place: str, checks: RecordChecks, options: ReadOption
             if len(ends) > 2:
                 checks.note("have relations of more than two entities, which were left out", place)
                 continue
-            found = [keys.get(end, []) for end in ends]
-            pairs = closest_pairs(mentions, *found, sentences, checks, options, place)
-            links += [
-                Link(*pair, infons.get("type") or infons.get("relation") or "") for pair in pairs
-            ]
+            heads, tails = (keys.get(end, []) for end in ends)
+            label = infons.get("type") or infons.get("relation") or ""
+            pairs = closest_pairs(mentions, heads, tails, sentences, checks, options, place)
+            links += [Link(head, tail, label) for head, tail in pairs]
     return Document(str(record.get("id", place)), place, text, mentions, links, sentences)
 
 

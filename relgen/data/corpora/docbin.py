@@ -59,7 +59,7 @@ def _document(doc: Any, name: str, place: str) -> Document:
         if not isinstance(labels, dict) or len(pair) != 2:
             problem = "must map (first token of head, of tail) to {label: probability}"
             raise InputError(problem, field="doc._.rel", value={pair: labels})
-        links += [Link(*pair, label) for label, value in labels.items() if value >= 0.5]
+        links += [Link(pair[0], pair[1], label) for label, value in labels.items() if value >= 0.5]
     sentences = None
     if doc.has_annotation("SENT_START"):
         sentences = [(each.start_char, each.end_char) for each in doc.sents]

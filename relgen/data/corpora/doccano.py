@@ -11,6 +11,7 @@ from typing import Any
 
 from relgen.common import InputError
 from relgen.data.corpora.documents import Document, Link, Mention, json_reader
+from relgen.data.corpora.reading import Reader
 from relgen.data.validation import RecordChecks, value_of
 
 
@@ -36,4 +37,4 @@ def _parse(
     return Document(key, place, value_of(record, "text", str), mentions, links)
 
 
-read = json_reader(_parse)
+read: Reader = json_reader(_parse)

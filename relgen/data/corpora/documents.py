@@ -55,10 +55,10 @@ class Document:
     name: str
     place: int | str
     text: str
-    mentions: Mapping[Hashable, Mention]
+    mentions: Mapping[Any, Mention]
     links: Sequence[Link]
     sentences: Sequence[tuple[int, int]] | None = None
-    entities: dict[Hashable, Entity] = field(default_factory=dict)
+    entities: dict[Any, Entity] = field(default_factory=dict)
 
     def entity(self, key: Hashable, checks: RecordChecks, options: ReadOptions) -> Entity:
         """Return the entity of a key, in characters of the text."""

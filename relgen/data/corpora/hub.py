@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from relgen.common import InputError
-from relgen.data.corpora import tables
 from relgen.data.corpora.columns import REMEDY, RowReader
 from relgen.data.corpora.reading import ReadOptions
+from relgen.data.corpora.tables import class_labels, read_any
 from relgen.data.exports import refuse_export
 from relgen.data.samples import Sample
 from relgen.data.validation import RecordChecks
@@ -32,14 +32,14 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
     """
     checks.remedy = REMEDY
     if path.is_file():
-        yield from tables.read_any(path, checks, options)
+        yield from read_any(path, checks, options)
         return
     name, split = path.as_posix(), options.split_name or "train"
     table = _load(name, split)
     if "head" not in (options.columns or {}):
         refuse_export(path, table.column_names)
     reader = RowReader(table.column_names, checks, options, known=KNOWN.get(name))
-    reader.names = tables.class_labels(table.features, reader)
+    reader.names = class_labels(table.features, reader)
     rows = enumerate(table, start=1)
     yield from reader.samples((f"{split}[{n}]", f"{path.stem}-{split}-{n}", row) for n, row in rows)
 

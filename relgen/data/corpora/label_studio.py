@@ -17,6 +17,7 @@ from typing import Any
 
 from relgen.common import InputError
 from relgen.data.corpora.documents import Document, Link, Mention, json_reader
+from relgen.data.corpora.reading import Reader
 from relgen.data.validation import RecordChecks, value_of
 
 
@@ -73,4 +74,4 @@ def _text(data: Mapping[str, Any]) -> str:
     return text
 
 
-read = json_reader(_parse)
+read: Reader = json_reader(_parse)

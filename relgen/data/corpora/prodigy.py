@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from relgen.data.corpora.documents import Document, Link, Mention, json_reader
+from relgen.data.corpora.reading import Reader
 from relgen.data.validation import RecordChecks, value_of
 
 
@@ -43,4 +44,4 @@ def _parse(
     return Document(name, place, value_of(record, "text", str), mentions, links)
 
 
-read = json_reader(_parse)
+read: Reader = json_reader(_parse)

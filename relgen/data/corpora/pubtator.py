@@ -65,9 +65,9 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
     for full, block in groupby(lines, key=lambda each: bool(each[1].strip())):
         if not full:
             continue
-        abstract, (place, first) = _Abstract(), ("", "")
-        for number, line in block:
-            place, first = place or number, first or line
+        abstract, rows = _Abstract(), list(block)
+        place, first = rows[0]
+        for number, line in rows:
             with checks.record(number):
                 abstract.add(line, number)
         text = " ".join(abstract.texts)
@@ -75,9 +75,11 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
         links = []
         for head, tail, label, number in abstract.relations:
             with checks.record(number):
-                found = (abstract.concepts.get(concept, []) for concept in (head, tail))
-                pairs = closest_pairs(abstract.mentions, *found, sentences, checks, options, number)
-                links += [Link(*pair, label, number) for pair in pairs]
+                heads, tails = (abstract.concepts.get(concept, []) for concept in (head, tail))
+                pairs = closest_pairs(
+                    abstract.mentions, heads, tails, sentences, checks, options, number
+                )
+                links += [Link(first, second, label, number) for first, second in pairs]
         name = re.split(r"[|\t]", first)[0]
         document = Document(name, place, text, abstract.mentions, links, sentences)
         yield from samples(document, checks, options)

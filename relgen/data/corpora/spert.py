@@ -20,6 +20,7 @@ from typing import Any
 
 from relgen.common import InputError
 from relgen.data.corpora.documents import Document, Link, json_reader
+from relgen.data.corpora.reading import Reader
 from relgen.data.corpora.tokens import TokenText
 from relgen.data.samples import Entity
 from relgen.data.validation import RecordChecks, value_of
@@ -95,4 +96,5 @@ def _flat(record: Mapping[str, Any], key: str, size: int) -> list[list[Any]]:
     return [row[:size] for row in rows]
 
 
-read_spert, read_dygie = json_reader(_parse_spert), json_reader(_parse_dygie)
+read_spert: Reader = json_reader(_parse_spert)
+read_dygie: Reader = json_reader(_parse_dygie)

@@ -8,6 +8,7 @@ Parquet by its number).
 from __future__ import annotations
 
 import csv
+import io
 import itertools
 import sys
 import zipfile
@@ -144,7 +145,8 @@ def _xlsx(path: Path) -> Table:
         remedy = "pip install 'relgen-re[xlsx]', or save the sheet as CSV"
         raise InputError("reading xlsx needs openpyxl", path=path, remedy=remedy) from error
     try:
-        sheet = load_workbook(_existing(path), read_only=True, data_only=True).worksheets[0]
+        content = io.BytesIO(_existing(path).read_bytes())  # whatever its name ends in
+        sheet = load_workbook(content, read_only=True, data_only=True).worksheets[0]
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         remedy = "save it again as xlsx, or as CSV"
         raise InputError(f"not an Excel workbook: {error}", path=path, remedy=remedy) from error
@@ -176,6 +178,9 @@ def _json(path: Path) -> Table:
     """Return the objects of an array, or of lines; a key of any of them is a column."""
     rows = json_records(path)
     columns = dict.fromkeys(key for _, row in rows if isinstance(row, dict) for key in row)
+    if not columns and rows and isinstance(rows[0][1], InputError):
+        place = rows[0][0]
+        raise rows[0][1].at(path=path, line=place if isinstance(place, int) else None)
     return Table(list(columns), rows)
 
 

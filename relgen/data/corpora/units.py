@@ -81,7 +81,7 @@ def entity_at(
         return Entity(*span, kind), None
     found = f"'{text[slice(*span)]}'" if span else "none"
     problem = f"the characters at its offsets are {found}"
-    places = find_mentions(text, mention)
+    places = sorted(find_mentions(text, mention), key=lambda place: abs(place[0] - start))
     guess = ", ".join(f"[{first}, {last}]" for first, last in places[:3])
     remedy = f"it is in the text at {guess}" if places else "it is nowhere in the text"
     raise InputError(problem, field=field, value=mention, remedy=remedy)

@@ -74,7 +74,7 @@ def test_an_ambiguous_mention_says_how_to_tell_which() -> None:
         (_row("", "Ann"), "field 'head': no mention and no offsets (got '')"),
         (_row("Ann", "Bern", tail_start="x"), "field 'tail_start': must be a whole number"),
         (_row("Ann", "Bern", tail_start="30"), "field 'tail': the characters at its offsets are "
-         "'ern,' (got 'Bern'); it is in the text at [29, 33]"),
+         "'ern,' (got 'Bern'); it is in the text at [29, 33], [18, 22], [47, 51]"),
         (_row("Ann", "University", relation=" "), "field 'relation': must not be empty"),
         ({"text": TEXT, "relation": "r", "head_start": 4, "tail_start": 29}, "no mention"),
     ],
