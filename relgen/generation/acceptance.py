@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 
 from relgen.data import (
     Entity,
+    Exclusion,
     MarkupError,
     OverlapIndex,
     Relation,
@@ -70,8 +71,7 @@ class Pool:
     ) -> None:
         self.settings = settings
         self.texts = {normalised(sample.text) for sample in train}
-        self.forbidden_texts = {normalised(sample.text) for sample in forbidden}
-        self.forbidden_words = OverlapIndex(settings.test_overlap, map(context_words, forbidden))
+        self.forbidden = Exclusion(forbidden, settings.test_overlap)
         self.accepted_words: defaultdict[str, OverlapIndex] = defaultdict(
             lambda: OverlapIndex(settings.near_copy_overlap)
         )
@@ -196,10 +196,7 @@ def check_duplicates(sample: Sample, context: DraftContext) -> str | None:
 
 def check_test_leak(sample: Sample, context: DraftContext) -> str | None:
     """Reject a copy or a near copy of a test sample."""
-    pool = context.pool
-    if normalised(sample.text) in pool.forbidden_texts:
-        return "test_leak"
-    return "test_leak" if pool.forbidden_words.has_near(context_words(sample)) else None
+    return "test_leak" if context.pool.forbidden.reason(sample) else None
 
 
 CHECKS: tuple[Check, ...] = (
