@@ -97,6 +97,13 @@ class Sample:
         return self.text[self.tail.start : self.tail.end]
 
     @property
+    def contexts(self) -> tuple[str, str, str]:
+        """Return the text before, between and after the entities."""
+        first, second = sorted((self.head, self.tail), key=lambda entity: entity.start)
+        text = self.text
+        return text[: first.start], text[first.end : second.start], text[second.end :]
+
+    @property
     def corrected(self) -> bool:
         """Return whether the relation is not the most probable of `scores`: a person set it."""
         scores = self.scores or {}
