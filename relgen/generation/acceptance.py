@@ -184,9 +184,12 @@ def check_types(sample: Sample, context: DraftContext) -> str | None:
 
 def check_topic(sample: Sample, context: DraftContext) -> str | None:
     """Reject text about the task, and text in another script than the labelled samples'."""
-    pool = context.pool
+    pool, relation = context.pool, context.relation
     overlap = pool.settings.near_copy_overlap
-    return pool.off_topic.reason(sample.text, context.relation, context.labels, overlap)
+    if pool.off_topic.about_task(sample.text, relation, context.labels, overlap):
+        return "about_the_task"
+    foreign = not pool.settings.other_scripts and pool.off_topic.is_foreign(sample.text)
+    return "other_script" if foreign else None
 
 
 def check_demonstrations(sample: Sample, context: DraftContext) -> str | None:

@@ -23,7 +23,7 @@ _PART = regex.compile(r"(?=\w*\p{L})(?=\w*\d)\w+")
 
 
 class OffTopic:
-    """Rejects texts for a relation that are about the task, or in another script.
+    """Finds texts for a relation that are about the task, or in another script.
 
     Args:
         train: the labelled samples.
@@ -35,28 +35,27 @@ class OffTopic:
             self._texts[sample.relation].append(sample.text)
         self._scripts = scripts(" ".join(sample.text for sample in train))
 
-    def reason(
+    def about_task(
         self, text: str, relation: Relation, labels: tuple[str, ...], near_copy: float
-    ) -> str | None:
-        """Return `about_the_task`, `other_script`, or None.
+    ) -> bool:
+        """Return whether a text names the task's terms or labels, or repeats the explanation.
 
         `labels` are the names and titles of all relations; from an overlap of `near_copy`, a text
         repeats the explanation of its relation.
         """
         shown = "\n".join(self._texts[relation.name])
-        if len(task_terms(text) - task_terms(shown)) >= _TERMS:
-            return "about_the_task"
-        if jaccard(word_set(text), word_set(relation.explanation)) >= near_copy:
-            return "about_the_task"
         names = _names(labels)
         named = {name.casefold() for name in names.findall(text)} if names else set()
-        if any(name not in shown.casefold() for name in named):
-            return "about_the_task"
-        return "other_script" if self._scripts and self._foreign(text) else None
+        return (
+            len(task_terms(text) - task_terms(shown)) >= _TERMS
+            or jaccard(word_set(text), word_set(relation.explanation)) >= near_copy
+            or any(name not in shown.casefold() for name in named)
+        )
 
-    def _foreign(self, text: str) -> bool:
+    def is_foreign(self, text: str) -> bool:
+        """Return whether a text has a script that no labelled sample has; false without samples."""
         own = scripts(text)
-        foreign = own - self._scripts
+        foreign = own - self._scripts if self._scripts else set()
         # names and abbreviations in Latin letters are at home among those of other scripts
         return bool(foreign) and not (foreign == {"LATIN"} and own != foreign)
 

@@ -223,6 +223,8 @@ class GenerationSettings:
     """Let the grammar accept only a single sentence of words separated by spaces that ends with . !
     or ? (not for Chinese, Japanese, Thai or Korean); otherwise it accepts any text in any script.
     """
+    other_scripts: bool = False
+    """Accept letters of a script that no labelled sample has, such as Chinese ones among Latin."""
     near_copy_overlap: Share = NEAR_COPY
     """Jaccard overlap of words (characters where a script has no spaces) outside the entities from
     which a draft counts as a near copy of a demonstration or of an accepted sample of its relation;

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from relgen.data.samples import Entity, Sample
-from relgen.data.schema import Relation, load_schema
+from relgen.data.schema import load_schema
 from relgen.generation.off_topic import OffTopic
 
 SEMEVAL = load_schema("semeval")
@@ -17,9 +17,9 @@ def shot(text: str, relation: str = PRODUCER.name) -> Sample:
     return Sample("h", text, Entity(0, 1), Entity(2, 3), relation)
 
 
-def reason(text: str, *shots: str, relation: Relation = PRODUCER) -> str | None:
+def about_task(text: str, *shots: str) -> bool:
     train = [shot(one) for one in shots or ("A carpenter made the old table.",)]
-    return OffTopic(train).reason(text, relation, LABELS, 0.7)
+    return OffTopic(train).about_task(text, PRODUCER, LABELS, 0.7)
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def reason(text: str, *shots: str, relation: Relation = PRODUCER) -> str | None:
     ],
 )
 def test_text_about_the_task(text: str) -> None:
-    assert reason(text) == "about_the_task"
+    assert about_task(text)
 
 
 @pytest.mark.parametrize(
@@ -49,18 +49,18 @@ def test_text_about_the_task(text: str) -> None:
     ],
 )
 def test_ordinary_sentences(text: str) -> None:
-    assert reason(text) is None
+    assert not about_task(text)
 
 
 def test_words_of_the_relations_labelled_samples_do_not_count() -> None:
     text = "The snake has a head and a tail."
-    assert reason(text) == "about_the_task"
-    assert reason(text, "A dog shook its Head.") is None
-    assert reason("Take the E2 to Vienna.") == "about_the_task"
-    assert reason("Take the E2 to Vienna.", "They paved the E2 last year.") is None
+    assert about_task(text)
+    assert not about_task(text, "A dog shook its Head.")
+    assert about_task("Take the E2 to Vienna.")
+    assert not about_task("Take the E2 to Vienna.", "They paved the E2 last year.")
     # those of another relation do
     other = OffTopic([shot("A dog shook its head.", "Other")])
-    assert other.reason(text, PRODUCER, LABELS, 0.7) == "about_the_task"
+    assert other.about_task(text, PRODUCER, LABELS, 0.7)
 
 
 @pytest.mark.parametrize(
@@ -82,8 +82,8 @@ def test_words_of_the_relations_labelled_samples_do_not_count() -> None:
     ],
 )
 def test_letters_of_another_script(text: str, shots: str, rejected: bool) -> None:
-    assert reason(text, shots) == ("other_script" if rejected else None)
+    assert OffTopic([shot(shots)]).is_foreign(text) == rejected
 
 
 def test_without_labelled_samples_every_script_is_allowed() -> None:
-    assert OffTopic([]).reason("工厂 завод", PRODUCER, LABELS, 0.7) is None
+    assert not OffTopic([]).is_foreign("工厂 завод")
