@@ -7,15 +7,15 @@ A samples file holds one JSON object per line:
      "source": "human"}
 
 Offsets count characters of `text`; ends are exclusive. `id` (default: the file's name and line),
-`type` and `source` are optional; unknown keys are ignored. `relgen label` adds `scores`: the
-probability of each relation.
+`type` and `source` are optional; unknown keys are ignored. `group` names what a split keeps
+together beside the sentence. `relgen label` adds `scores`: the probability of each relation.
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,15 +45,18 @@ class Entity:
 class Sample:
     """A sentence with its head and tail entity and the relation between them.
 
+    The entities may be nested, overlap or be the same.
+
     Args:
         id: unique within a file; empty for a draft that was just generated.
         source: `human` or `generated`.
         provenance: origin of a generated sample; its keys are those of `arrow.PROVENANCE`.
         scores: the probability of each relation, on which classifiers train instead of `relation`
             unless that is `corrected`.
+        group: what a split keeps together beside the sentence: a document, a patient.
 
     Raises:
-        InputError: an offset is out of range, a text or entity is empty, or the entities overlap.
+        InputError: an offset is out of range, or a text or entity is empty.
     """
 
     id: str
@@ -64,6 +67,7 @@ class Sample:
     source: str = "human"
     provenance: Mapping[str, Any] | None = field(default=None, hash=False)
     scores: Mapping[str, float] | None = field(default=None, hash=False)
+    group: str | None = None
 
     def __post_init__(self) -> None:
         for name, value in (("id", self.id), ("text", self.text), ("relation", self.relation)):
@@ -85,8 +89,6 @@ class Sample:
                 raise InputError(problem, field=role, value=[start, end])
             if not self.text[start:end].strip():
                 raise InputError("the entity is only white space", field=role, value=[start, end])
-        if head[0] < tail[1] and tail[0] < head[1]:
-            raise InputError("head and tail overlap", field="tail", value=[head, tail])
 
     @property
     def head_text(self) -> str:
@@ -152,7 +154,8 @@ class Sample:
             "source": self.source,
         }
         optional = {"provenance": self.provenance, "scores": self.scores}
-        return row | {key: dict(value) for key, value in optional.items() if value is not None}
+        row |= {key: dict(value) for key, value in optional.items() if value is not None}
+        return row if self.group is None else row | {"group": self.group}
 
     @classmethod
     def from_json(cls, row: Any, defaults: Mapping[str, str] | None = None) -> Sample:
@@ -178,6 +181,7 @@ class Sample:
             source=sys.intern(text("source")),
             provenance=provenance,
             scores=_scores(row),
+            group=None if row.get("group") is None else value_of(row, "group", str),
         )
 
 
@@ -227,13 +231,20 @@ def iter_samples(
 
 
 def checked_samples(
-    checks: RecordChecks, schema: RelationSchema | None = None, *, labelled: bool = True
+    checks: RecordChecks,
+    schema: RelationSchema | None = None,
+    *,
+    labelled: bool = True,
+    amend: Callable[[Any], Any] = lambda row: row,
 ) -> Iterator[Sample]:
-    """Yield the samples of a JSONL file as `iter_samples` does, with the caller's checks."""
+    """Yield the samples of a JSONL file as `iter_samples` does, with the caller's checks.
+
+    `amend` may change a decoded line before it becomes a sample.
+    """
     path = Path(checks.path)
     for number, line in json_lines(path):
         with checks.record(number):
-            row = decode_json(line)
+            row = amend(decode_json(line))
             defaults = {"id": f"{path.stem}-{number}"}
             if not labelled:
                 defaults["relation"] = UNLABELLED
