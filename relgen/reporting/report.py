@@ -127,6 +127,7 @@ def report_content(run: Run) -> dict[str, Any]:
         "examples": examples.examples(run),
         "generation": tables.generation_table(run),
         "labelling": tables.labelling_table(run),
+        "unlabelled": tables.unlabelled_table(run),
         "published": comparison.published_tables({"": run}),
         "stages": [(stage, _duration([stage])) for stage in run.data.get("stages", [])],
         # last: collecting the parts above finds the missing files
