@@ -19,17 +19,22 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import harness, scale_data
+from benchmarks import scale_products as products
 from benchmarks import scale_sides as sides
 from benchmarks.harness import Row, median
 from relgen.data.samples import read_samples, write_samples
 
-OPERATIONS: Mapping[str, Callable[[sides.Clock, int, int, Path], Callable[[], Any]]] = {
+Operation = Callable[[sides.Clock, sides.Input, Path], Callable[[], Any]]
+OPERATIONS: Mapping[str, Operation] = {
     "write JSONL": sides.write,
     "read JSONL": sides.read,
     "convert": sides.convert,
     "split": sides.split,
     "chains": sides.chains,
-    "chains of 1000 relations": sides.chains_of_many_relations,
+    "gates": products.gates,
+    "probe": products.probe,
+    "predict": products.predict,
+    "report": products.report,
     "near copies": sides.near_copies,
     "near copies by pairs": sides.near_copies_by_pairs,
     "test leaks": sides.leaks,
@@ -38,7 +43,12 @@ OPERATIONS: Mapping[str, Callable[[sides.Clock, int, int, Path], Callable[[], An
     "self-BLEU": sides.self_bleu,
     "distinct-n": sides.distinct,
 }
-LIMITS = {"near copies by pairs": (10_000, "quadratic: for comparison only")}
+BY_RELATIONS = ("split", "chains", "gates", "probe", "predict", "report")
+"""Operations that are measured for each of `--relations`; the others have ten."""
+LIMITS = {
+    "near copies by pairs": (10_000, "quadratic: for comparison only"),
+    "predict": (10_000, "a network at every sentence: minutes"),
+}
 _CHECKED = 1_000
 _SHORTEST = 0.05  # seconds; below, start-up weighs more than growth
 
@@ -51,11 +61,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(json.dumps(work(args)))
         return
     checked = _measure(args, ["check"], min(_CHECKED, max(args.sizes)))["check"][0]
-    found: dict[str, dict[int, list[Row]]] = {name: {} for name in args.operations}
+    found: dict[str, dict[int, list[Row]]] = {}
     for size in sorted(args.sizes):
         due = [n for n in args.operations if n not in LIMITS or size <= LIMITS[n][0]]
         for name, rows in _measure(args, due, size).items():
-            found[name][size] = rows
+            found.setdefault(name, {})[size] = rows
     content = {
         "environment": harness.environment(threads=args.threads, seed=args.seed),
         "checked": checked,
@@ -89,6 +99,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = harness.parser("Time and memory of operations on up to a million samples.")
     sizes = [10**3, 10**4, 10**5, 10**6]
     parser.add_argument("--sizes", type=harness.split_numbers, default=sizes, metavar="N,…")
+    parser.add_argument("--relations", type=harness.split_numbers, default=[10], metavar="N,…")
     parser.add_argument(
         "--operations",
         type=harness.names_among(OPERATIONS, "operation"),
@@ -99,11 +110,17 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _measure(args: argparse.Namespace, names: Sequence[str], size: int) -> dict[str, list[Row]]:
-    options = ["--sizes", str(size), "--seed", str(args.seed)]
+    sides: dict[str, Sequence[str]] = {}
+    for name in names:
+        if name in BY_RELATIONS:
+            for number in args.relations:
+                sides[f"{name}, {number} relations"] = ["--side", name, "--relations", str(number)]
+        else:
+            sides[name] = ()
     return harness.measure(
         "benchmarks.scale",
-        dict.fromkeys(names, ()),
-        options,
+        sides,
+        ["--sizes", str(size), "--seed", str(args.seed)],
         rounds=args.rounds,
         threads=args.threads,
     )
@@ -112,7 +129,8 @@ def _measure(args: argparse.Namespace, names: Sequence[str], size: int) -> dict[
 def _one_side(args: argparse.Namespace) -> Row:
     clock = sides.Clock()
     with tempfile.TemporaryDirectory() as folder:
-        work = OPERATIONS[args.side](clock, args.sizes[0], args.seed, Path(folder))
+        given = sides.Input(args.sizes[0], args.relations[0], args.seed)
+        work = OPERATIONS[args.side](clock, given, Path(folder))
         before = harness.peak_ram_mb()
         seconds, result = clock.timed(work)
         peak = harness.peak_ram_mb()

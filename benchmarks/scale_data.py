@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from relgen.data.corpora.everyday import read_split
 from relgen.data.samples import Entity, Sample
+from relgen.data.schema import Relation, RelationSchema
 from relgen.data.text import words
 
 if TYPE_CHECKING:
@@ -19,21 +20,37 @@ TEST_SENTENCES = 2_717  # as many as the test set of SemEval-2010 Task 8 has
 _TEST_SEED = 1_000_003
 
 
-def sentences(number: int, seed: int) -> Iterator[Sample]:
-    """Yield samples of 10 to 30 words; each depends on its place and the seed only.
+def labels(relations: int) -> list[str]:
+    """Return that many names of relations."""
+    return [f"relation {number}" for number in range(relations)]
+
+
+def relation_schema(relations: int) -> RelationSchema:
+    """Return a schema of that many relations, without a negative one."""
+    return RelationSchema(
+        "scale", tuple(Relation(label, "It holds.") for label in labels(relations))
+    )
+
+
+def sentences(number: int, seed: int, relations: int = 10) -> Iterator[Sample]:
+    """Yield samples of 10 to 30 words; each depends on its place, the seed and `relations` only.
 
     Words and entities are those of the everyday corpus, as often as they occur there. One sentence
     in 20 is a near copy of an earlier one, and one in 50 of a sentence of `held_out_sentences`.
     """
+    names = labels(relations)
     for place in range(number):
-        if place % 20 == 19:
-            earlier = 20 * random.Random(place).randrange(place // 20 + 1)
-            yield _copy(place, seed, _context(earlier, seed))
-        elif place % 50 == 7:
-            held_out = random.Random(place).randrange(TEST_SENTENCES)
-            yield _copy(place, seed, _context(held_out, seed + _TEST_SEED))
-        else:
-            yield _sample(place, seed, _context(place, seed))
+        yield _made(place, seed).with_relation(random.Random(place).choice(names))
+
+
+def _made(place: int, seed: int) -> Sample:
+    if place % 20 == 19:
+        earlier = 20 * random.Random(place).randrange(place // 20 + 1)
+        return _copy(place, seed, _context(earlier, seed))
+    if place % 50 == 7:
+        held_out = random.Random(place).randrange(TEST_SENTENCES)
+        return _copy(place, seed, _context(held_out, seed + _TEST_SEED))
+    return _sample(place, seed, _context(place, seed))
 
 
 def held_out_sentences(seed: int) -> list[Sample]:
@@ -43,13 +60,13 @@ def held_out_sentences(seed: int) -> list[Sample]:
 
 
 @functools.cache
-def _material() -> tuple[list[str], list[str], list[str]]:
-    """Return words, entities and relations of the everyday corpus, each as often as it occurs."""
+def _material() -> tuple[list[str], list[str]]:
+    """Return words and entities of the everyday corpus, each as often as it occurs."""
     corpus = read_split("train")
     vocabulary = [word for sample in corpus for word in words(sample.text)]
     mentions = [mention for sample in corpus for mention in (sample.head_text, sample.tail_text)]
     mentions = [mention for mention in mentions if len(mention.split()) <= 3]
-    return vocabulary, mentions, [sample.relation for sample in corpus]
+    return vocabulary, mentions
 
 
 def _context(place: int, seed: int) -> list[str]:
@@ -66,7 +83,7 @@ def _copy(place: int, seed: int, context: list[str]) -> Sample:
 
 def _sample(place: int, seed: int, context: Sequence[str]) -> Sample:
     rng = random.Random((seed << 32) + place)
-    _, mentions, relations = _material()
+    mentions = _material()[1]
     first, second = sorted(rng.sample(range(len(context) + 1), 2))
     head, tail = rng.choice(mentions), rng.choice(mentions)
     before = "".join(f"{word} " for word in context[:first])
@@ -78,7 +95,7 @@ def _sample(place: int, seed: int, context: Sequence[str]) -> Sample:
         text,
         Entity(len(before), len(before) + len(head)),
         Entity(start, start + len(tail)),
-        rng.choice(relations),
+        "any",
         "generated",
     )
 

@@ -5,26 +5,42 @@ from __future__ import annotations
 import contextlib
 import io
 import random
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
-from benchmarks.scale_data import DIMENSION, embeddings, held_out_sentences, sentences
+from benchmarks import harness
+from benchmarks.scale_data import (
+    DIMENSION,
+    embeddings,
+    held_out_sentences,
+    relation_schema,
+    sentences,
+)
 from relgen.cli.commands import data_convert, data_split
 from relgen.data.options import ConvertOptions, SplitOptions
 from relgen.data.overlap import OverlapIndex, context_words, jaccard
 from relgen.data.samples import Sample, iter_samples, write_samples
-from relgen.data.schema import Relation, RelationSchema, load_schema
 from relgen.data.text import words
 from relgen.dpo.preference_pairs import build_chains
 from relgen.generation.settings import GenerationSettings
 
 Item = TypeVar("Item")
+
+
+class Input(NamedTuple):
+    """The number of samples and of their relations, and the seed."""
+
+    size: int
+    relations: int
+    seed: int
+
+    def sentences(self) -> Iterator[Sample]:
+        return sentences(self.size, self.seed, self.relations)
 
 
 class Clock:
@@ -37,33 +53,33 @@ class Clock:
         """Yield the items, not counting the time that they take to make."""
         iterator = iter(items)
         while True:
-            began = time.perf_counter()
+            began = harness.clock()
             try:
                 item = next(iterator)
             except StopIteration:
                 return
             finally:
-                self._outside += time.perf_counter() - began
+                self._outside += harness.clock() - began
             yield item
 
     def timed(self, work: Callable[[], Any]) -> tuple[float, Any]:
         """Return the seconds of a call, and its result."""
-        began = time.perf_counter()
+        began = harness.clock()
         value = work()
-        return time.perf_counter() - began - self._outside, value
+        return harness.clock() - began - self._outside, value
 
 
-def write(clock: Clock, size: int, seed: int, folder: Path) -> Callable[[], int]:
-    return lambda: write_samples(folder / "s.jsonl", clock.outside(sentences(size, seed)))
+def write(clock: Clock, given: Input, folder: Path) -> Callable[[], int]:
+    return lambda: write_samples(folder / "s.jsonl", clock.outside(given.sentences()))
 
 
-def read(clock: Clock, size: int, seed: int, folder: Path) -> Callable[[], int]:
-    write_samples(folder / "s.jsonl", sentences(size, seed))
+def read(clock: Clock, given: Input, folder: Path) -> Callable[[], int]:
+    write_samples(folder / "s.jsonl", given.sentences())
     return lambda: sum(1 for _ in iter_samples(folder / "s.jsonl"))
 
 
-def convert(clock: Clock, size: int, seed: int, folder: Path) -> Callable[[], str]:
-    write_samples(folder / "s.jsonl", sentences(size, seed))
+def convert(clock: Clock, given: Input, folder: Path) -> Callable[[], str]:
+    write_samples(folder / "s.jsonl", given.sentences())
     options = ConvertOptions(
         input=str(folder / "s.jsonl"), format="jsonl", out=str(folder / "t.jsonl")
     )
@@ -76,15 +92,17 @@ def convert(clock: Clock, size: int, seed: int, folder: Path) -> Callable[[], st
     return work
 
 
-def split(clock: Clock, size: int, seed: int, folder: Path) -> Callable[[], str]:
-    write_samples(folder / "s.jsonl", sentences(size, seed))
-    held_out = (replace(sample, id=f"test-{sample.id}") for sample in held_out_sentences(seed))
+def split(clock: Clock, given: Input, folder: Path) -> Callable[[], str]:
+    write_samples(folder / "s.jsonl", given.sentences())
+    held_out = (
+        replace(sample, id=f"test-{sample.id}") for sample in held_out_sentences(given.seed)
+    )
     write_samples(folder / "test.jsonl", held_out)
     options = SplitOptions(
         samples=folder / "s.jsonl",
         exclude=folder / "test.jsonl",
-        shots=8,
-        seed=seed,
+        shots=max(1, min(8, given.size // (10 * given.relations))),
+        seed=given.seed,
         out=str(folder / "split"),
     )
 
@@ -99,32 +117,22 @@ def split(clock: Clock, size: int, seed: int, folder: Path) -> Callable[[], str]
     return work
 
 
-def chains(clock: Clock, size: int, seed: int, folder: Path) -> Callable[[], int]:
-    samples, schema = list(sentences(size, seed)), load_schema("everyday")
-    return lambda: sum(len(chain.pairs) for chain in build_chains(samples, schema, seed=seed))
+def chains(clock: Clock, given: Input, folder: Path) -> Callable[[], int]:
+    samples, schema = list(given.sentences()), relation_schema(given.relations)
+    return lambda: sum(len(chain.pairs) for chain in build_chains(samples, schema, seed=given.seed))
 
 
-def chains_of_many_relations(clock: Clock, size: int, seed: int, folder: Path) -> Callable[[], int]:
-    labels = [f"relation {number}" for number in range(min(1_000, size // 2))]
-    schema = RelationSchema("many", tuple(Relation(label, "It holds.") for label in labels))
-    samples = [
-        sample.with_relation(labels[place % len(labels)])
-        for place, sample in enumerate(sentences(size, seed))
-    ]
-    return lambda: sum(len(chain.pairs) for chain in build_chains(samples, schema, seed=seed))
+def near_copies(clock: Clock, given: Input, folder: Path) -> Callable[[], int]:
+    return lambda: sum(near_by_index(clock.outside(given.sentences())))
 
 
-def near_copies(clock: Clock, size: int, seed: int, folder: Path) -> Callable[[], int]:
-    return lambda: sum(near_by_index(clock.outside(sentences(size, seed))))
+def near_copies_by_pairs(clock: Clock, given: Input, folder: Path) -> Callable[[], int]:
+    return lambda: sum(near_by_pairs(clock.outside(given.sentences())))
 
 
-def near_copies_by_pairs(clock: Clock, size: int, seed: int, folder: Path) -> Callable[[], int]:
-    return lambda: sum(near_by_pairs(clock.outside(sentences(size, seed))))
-
-
-def leaks(clock: Clock, size: int, seed: int, folder: Path) -> Callable[[], int]:
-    held_out = held_out_sentences(seed)
-    return lambda: sum(leaks_by_index(clock.outside(sentences(size, seed)), held_out))
+def leaks(clock: Clock, given: Input, folder: Path) -> Callable[[], int]:
+    held_out = held_out_sentences(given.seed)
+    return lambda: sum(leaks_by_index(clock.outside(given.sentences()), held_out))
 
 
 def _products(vectors: Tensor) -> Tensor:
@@ -132,40 +140,40 @@ def _products(vectors: Tensor) -> Tensor:
     return sum((x.double().T @ x.double() for x in vectors.split(16_384)), start=torch.tensor(0.0))
 
 
-def cosine(clock: Clock, size: int, seed: int, folder: Path) -> Callable[[], float]:
+def cosine(clock: Clock, given: Input, folder: Path) -> Callable[[], float]:
     from relgen.evaluation.diversity.measurement import mean_pairwise_cosine
 
-    vectors = embeddings(size, seed)
-    return lambda: mean_pairwise_cosine(vectors.sum(0, dtype=torch.float64), size)
+    vectors = embeddings(given.size, given.seed)
+    return lambda: mean_pairwise_cosine(vectors.sum(0, dtype=torch.float64), given.size)
 
 
-def vendi(clock: Clock, size: int, seed: int, folder: Path) -> Callable[[], float]:
+def vendi(clock: Clock, given: Input, folder: Path) -> Callable[[], float]:
     from relgen.evaluation.diversity.measurement import vendi_score
 
-    _products(embeddings(2 * DIMENSION, seed))  # set up once, not counted
-    vectors = embeddings(size, seed)
-    return lambda: vendi_score(_products(vectors), size)
+    _products(embeddings(2 * DIMENSION, given.seed))  # set up once, not counted
+    vectors = embeddings(given.size, given.seed)
+    return lambda: vendi_score(_products(vectors), given.size)
 
 
-def self_bleu(clock: Clock, size: int, seed: int, folder: Path) -> Callable[[], float | None]:
+def self_bleu(clock: Clock, given: Input, folder: Path) -> Callable[[], float | None]:
     from relgen.evaluation.diversity import text
     from relgen.evaluation.diversity.measurement import SELF_BLEU_SENTENCES
 
-    texts = [words(sample.text) for sample in sentences(size, seed)]
+    texts = [words(sample.text) for sample in given.sentences()]
 
     def work() -> float | None:
         drawn = texts
-        if size > SELF_BLEU_SENTENCES:
-            drawn = random.Random(seed).sample(texts, SELF_BLEU_SENTENCES)
+        if given.size > SELF_BLEU_SENTENCES:
+            drawn = random.Random(given.seed).sample(texts, SELF_BLEU_SENTENCES)
         return text.self_bleu(drawn)
 
     return work
 
 
-def distinct(clock: Clock, size: int, seed: int, folder: Path) -> Callable[[], list[float | None]]:
+def distinct(clock: Clock, given: Input, folder: Path) -> Callable[[], list[float | None]]:
     from relgen.evaluation.diversity import text
 
-    texts = [words(sample.text) for sample in sentences(size, seed)]
+    texts = [words(sample.text) for sample in given.sentences()]
     return lambda: [text.distinct(texts, order) for order in (1, 2, 3)]
 
 

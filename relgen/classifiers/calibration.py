@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from relgen.classifiers.base import Classifier
-from relgen.evaluation import choose_thresholds, fit_temperature, measure_confidence
+from relgen.evaluation import (
+    choose_thresholds,
+    conformal_levels,
+    fit_temperature,
+    measure_confidence,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +23,8 @@ class Calibration:
     """Divides the logits; part of the weights."""
     thresholds: dict[str, float]
     """Least probability to predict each positive relation with."""
+    sets: dict[str, float]
+    """Least probability of the relations in a conformal set, by coverage."""
     samples: int
     """Number of held-out samples."""
     source: str
@@ -34,6 +41,7 @@ def calibrate(classifier: Classifier, logits: Tensor, labels: Tensor, source: st
     `logits` (N, R), without a temperature, and `labels` (N,) are of held-out samples: of this
     classifier, or of others that were trained alike.
     """
+    logits = logits.detach().cpu()
     temperature = fit_temperature(logits, labels)
 
     def error(logits: Tensor) -> float:
@@ -41,9 +49,11 @@ def calibrate(classifier: Classifier, logits: Tensor, labels: Tensor, source: st
         return measure_confidence(confidence, predicted == labels)["error"]
 
     classifier.temperature.fill_(temperature)
+    probabilities = (logits / temperature).softmax(dim=1)
     return Calibration(
         temperature=temperature,
-        thresholds=choose_thresholds((logits / temperature).softmax(1), labels, classifier.schema),
+        thresholds=choose_thresholds(probabilities, labels, classifier.schema),
+        sets=conformal_levels(probabilities, labels),
         samples=len(labels),
         source=source,
         error_before=error(logits),

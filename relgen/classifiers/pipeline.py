@@ -16,6 +16,7 @@ from relgen.classifiers.calibration import Calibration
 from relgen.classifiers.portable import Encoded
 from relgen.common import InputError, checked, multiplies_bfloat16
 from relgen.data import Entity, Prediction, RelationSchema, Sample, find_mentions
+from relgen.evaluation import samples_for
 from relgen.models import length_batches
 
 _LOG = logging.getLogger(__name__)
@@ -126,6 +127,29 @@ class SavedClassifier:
         if prediction.score >= least:
             return prediction.relation
         return None if abstain else self.schema.negative
+
+    def relations_set(self, prediction: Prediction, coverage: str) -> list[str]:
+        """Return the relations of a conformal set, the most probable first; never an empty one."""
+        least = self.least_in_set(coverage)
+        order = sorted(prediction.scores.items(), key=lambda each: -each[1])
+        return [label for n, (label, p) in enumerate(order) if n == 0 or p >= least]
+
+    def least_in_set(self, coverage: str) -> float:
+        """Return the least probability of the relations in a conformal set.
+
+        `coverage` is a key of `calibration.sets`. Raises InputError without such a one.
+        """
+        sets = self.calibration.sets if self.calibration else {}
+        if coverage not in sets:
+            count = self.calibration.samples if self.calibration else 0
+            raise InputError(
+                f"conformal sets of this coverage need {samples_for(float(coverage))} samples that "
+                f"calibrate, and this classifier has {count}",
+                field="coverage",
+                value=coverage,
+                remedy=f"ask for one of {', '.join(sets)}" if sets else "calibrate it",
+            )
+        return sets[coverage]
 
 
 def excluded_relations(schema: RelationSchema, samples: Sequence[Sample]) -> Tensor | None:

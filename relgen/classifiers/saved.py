@@ -112,14 +112,7 @@ def load_classifier(
     Raises:
         InputError: the folder is incomplete, of another format, or its weights do not fit.
     """
-    folder = local_folder(folder)
-    for name in (CONFIG, WEIGHTS, SCHEMA, TOKENIZER):
-        if not (folder / name).exists():
-            raise InputError(
-                f"no classifier in this folder ({name} is missing)",
-                path=folder,
-                remedy=_REMEDY,
-            )
+    folder = classifier_files(folder)[0].parent
     config = read_json(folder / CONFIG)
     if not isinstance(config, dict) or "relgen_version" not in config:
         raise InputError("not a classifier's configuration", path=folder / CONFIG, remedy=_REMEDY)
@@ -153,6 +146,20 @@ def load_classifier(
     found = config.get("calibration")
     calibration = None if found is None else read(Calibration, found)
     return SavedClassifier(classifier.to(device), precision=precision, calibration=calibration)
+
+
+def classifier_files(name: str | Path) -> list[Path]:
+    """Return the files and folders that decide what a saved classifier predicts.
+
+    They are in its `local_folder`. Raises InputError if one is missing.
+    """
+    folder = local_folder(name)
+    files = [folder / name for name in (CONFIG, WEIGHTS, SCHEMA, TOKENIZER)]
+    for file in files:
+        if not file.exists():
+            problem = f"no classifier in this folder ({file.name} is missing)"
+            raise InputError(problem, path=folder, remedy=_REMEDY)
+    return files
 
 
 def weights_hash(weights: dict[str, Tensor]) -> str:

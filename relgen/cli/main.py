@@ -35,7 +35,7 @@ COMMANDS = {
     "chains": "build preference pairs from labelled samples",
     "dpo": "tune a language model by DPO on chains of preference pairs (LightningCLI)",
     "generate": "let a language model write samples",
-    "label": "label generated samples with a probe on a language model's hidden states",
+    "label": "label samples with a probe on a language model's hidden states",
     "diversity": "measure how different the samples of each relation are",
     "classifier": "train and test a relation classifier (LightningCLI)",
     "predict": "predict relations in sentences or raw text with a trained classifier",

@@ -1,5 +1,6 @@
 from .arrow import load_table as load_table
 from .card import write_dataset_folder as write_dataset_folder
+from .exclusion import Exclusion as Exclusion
 from .language import foreign_language as foreign_language
 from .options import CardOptions as CardOptions
 from .options import ConvertOptions as ConvertOptions
@@ -38,6 +39,7 @@ from .text import find_mentions as find_mentions
 from .text import has_unspaced as has_unspaced
 from .text import is_word as is_word
 from .text import normalised as normalised
+from .text import scripts as scripts
 from .text import splits_word as splits_word
 from .text import word_counts as word_counts
 from .text import word_spans as word_spans

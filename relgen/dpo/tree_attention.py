@@ -20,7 +20,7 @@ from transformers import PretrainedConfig
 
 from relgen.common import InputError
 from relgen.dpo.prefix_tree import Branch, Span, TreeBatch, visible
-from relgen.kernels import ATTENTION, grouped_attention
+from relgen.kernels import ATTENTION, Scores, grouped_attention
 
 TrunkStates = dict[int, tuple[Tensor, Tensor]]
 """By layer, keys and values of the trunks, (1, G, M, D), for branches that are computed later."""
@@ -31,8 +31,9 @@ _BLOCK = 256
 class Block(NamedTuple):
     """Branches that attend in one call: to the trunk from `trunk_start` to `fork`, and themselves.
 
-    `start` and `end` are offsets in the span, `trunk_start` and `fork` in the row. `mask` is
-    (end - start, fork - trunk_start + end - start), bool.
+    `start` and `end` are offsets in the span, `trunk_start` and `fork` in the row. `mask` and
+    `distance` (how many positions a key is before a query; `reach` is the largest) are
+    (end - start, fork - trunk_start + end - start), bool and integers.
     """
 
     start: int
@@ -40,6 +41,8 @@ class Block(NamedTuple):
     trunk_start: int
     fork: int
     mask: Tensor
+    distance: Tensor
+    reach: int
 
 
 class TreePlan:
@@ -69,12 +72,11 @@ class TreePlan:
         )
 
     def attend(
-        self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float | None
+        self, layer: int, query: Tensor, key: Tensor, value: Tensor, scores: Scores
     ) -> Tensor:
         """Return the attention of one layer, (1, N, H, D), for the N tokens of the span.
 
-        `query` is (1, H, N, D), `key` and `value` are (1, G, N, D), H a multiple of G. The scale of
-        the scores is 1/√D when None.
+        `query` is (1, H, N, D), `key` and `value` are (1, G, N, D), H a multiple of G.
         """
         trunk = None
         if self.states is not None and self.span.start:
@@ -87,12 +89,16 @@ class TreePlan:
         outputs = []
         for start, end in self.trunks:
             q, k, v = (states[:, :, start:end] for states in (query, key, value))
-            outputs.append(grouped_attention(q, k, v, is_causal=True, scale=scale))
+            seen = _window(end - start, scores.window, query.device)
+            outputs.append(grouped_attention(q, k, v, seen, scores))
         trunk_key, trunk_value = trunk or (key, value)
         for block in self.blocks:
             q = query[:, :, block.start : block.end]
             k, v = _seen(key, trunk_key, block), _seen(value, trunk_value, block)
-            outputs.append(grouped_attention(q, k, v, block.mask, scale=scale))
+            seen = block.mask
+            if scores.window is not None and scores.window <= block.reach:
+                seen = seen & (block.distance < scores.window)
+            outputs.append(grouped_attention(q, k, v, seen, scores))
         return torch.cat(outputs, dim=2).transpose(1, 2).contiguous()
 
 
@@ -118,9 +124,19 @@ def _blocks(
             queries = torch.arange(start, branch.end, device=device)
             keys = torch.cat([torch.arange(trunk_start, branch.fork, device=device), queries])
             mask = visible(batch, queries, keys)
+            positions = batch.position_ids[0]
+            distance = positions[queries][:, None] - positions[keys]
             places = (start - span.start, branch.end - span.start)
-            yield Block(*places, trunk_start, branch.fork, mask)
+            reach = int(distance.max())
+            yield Block(*places, trunk_start, branch.fork, mask, distance, reach)
             start = branch.end
+
+
+def _window(tokens: int, window: int | None, device: torch.device) -> Tensor | None:
+    """Return the causal mask (tokens, tokens) of a window, None if it hides nothing."""
+    if window is None or window >= tokens:
+        return None
+    return torch.ones(tokens, tokens, dtype=torch.bool, device=device).tril().triu(1 - window)
 
 
 def _seen(states: Tensor, trunk: Tensor, block: Block) -> Tensor:

@@ -16,6 +16,7 @@ from torch import Tensor
 from relgen.data import RelationSchema
 
 BINS = 10
+COVERAGES = (0.8, 0.9, 0.95, 0.99)
 # of a relation's predictions, for a threshold of its own
 _FEWEST = 10
 _HOTTEST = 20.0
@@ -41,7 +42,7 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     spread = 1 / (count + 2) / (size - 1)
     targets = torch.full((count, size), spread, dtype=torch.double)
     targets.scatter_(1, labels[:, None].cpu(), (count + 1) / (count + 2))
-    logits = logits.double().cpu()
+    logits = logits.detach().double().cpu()
     wanted = (targets * logits).sum(dim=1).mean()
 
     def slope(inverse: float) -> float:
@@ -123,6 +124,28 @@ def choose_thresholds(
             enough = own.sum() >= _FEWEST
             made[label] = _threshold(confidence[own], correct[own], gold) if enough else shared
     return made
+
+
+def conformal_levels(probabilities: Tensor, labels: Tensor) -> dict[str, float]:
+    """Return by coverage the least probability of the relations in a conformal set.
+
+    The set of all relations of at least this probability holds the true one with the coverage's
+    probability, for samples like the held-out ones with `probabilities` (N, R) and `labels` (N,):
+    split conformal prediction (Sadinle et al. 2019, arXiv 1609.00451). A coverage for which N is
+    too small is left out.
+    """
+    given = probabilities.gather(1, labels[:, None])[:, 0].sort(descending=True).values  # (N,)
+    ranks = {level: math.ceil((len(given) + 1) * level) for level in COVERAGES}
+    return {
+        str(level): math.floor(1e6 * float(given[rank - 1])) / 1e6
+        for level, rank in ranks.items()
+        if rank <= len(given)
+    }
+
+
+def samples_for(coverage: float) -> int:
+    """Return how many held-out samples conformal sets of this coverage need."""
+    return next(n for n in range(1, 10_000) if math.ceil((n + 1) * coverage) <= n)
 
 
 def _threshold(confidence: Tensor, correct: Tensor, gold: int) -> float:

@@ -4,7 +4,10 @@ from .acceleration import keep_packed_weights as keep_packed_weights
 from .acceleration import use_torch_operators as use_torch_operators
 from .attention import ATTENTION as ATTENTION
 from .attention import Attend as Attend
+from .attention import Scores as Scores
 from .attention import grouped_attention as grouped_attention
+from .attention import sliding_window as sliding_window
+from .attention import window_options as window_options
 from .draft_attention import SharedPrompts as SharedPrompts
 from .last_layer import NarrowLayer as NarrowLayer
 from .last_layer import read_states as read_states

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from relgen.common import DType, InputError
 from relgen.data import Sample
+from relgen.kernels import window_options
 from relgen.models import (
     check_architecture,
     context_window,
@@ -107,22 +108,25 @@ class StateReader:
 
     def check_lengths(self, samples: Iterable[Sample]) -> None:
         """Raise InputError for the first sample that is longer than the model's window."""
-        if self._window is None:
-            return
         for sample in samples:
-            for view in views(sample):
-                # a token holds a byte at least: short texts need no tokeniser
-                if len(view.text.encode()) < self._window - _SPECIAL_TOKENS:
-                    continue
-                needed = len(self._tokens(view)[0])
-                if needed > self._window:
-                    raise InputError(
-                        f"sentence '{sample.id}' needs {needed} tokens (a view holds it twice), "
-                        f"more than the {self._window} positions of this model",
-                        field="model",
-                        value=self._name,
-                        remedy="shorten the sentence, leave it out, or use another model",
-                    )
+            if needed := self.too_many(sample):
+                raise InputError(
+                    f"sentence '{sample.id}' needs {needed} tokens (a view holds it twice), more "
+                    f"than the {self._window} positions of this model",
+                    field="model",
+                    value=self._name,
+                    remedy="shorten the sentence, leave it out, or use another model",
+                )
+
+    def too_many(self, sample: Sample) -> int:
+        """Return the tokens of a view that is longer than the model's window; 0 if none is."""
+        if self._window is None:
+            return 0
+        # a token holds a byte at least: short texts need no tokeniser
+        most = self._window - _SPECIAL_TOKENS
+        long = [view for view in views(sample) if len(view.text.encode()) >= most]
+        needed = max((len(self._tokens(view)[0]) for view in long), default=0)
+        return needed if needed > self._window else 0
 
     @torch.inference_mode()
     def read(self, samples: Sequence[Sample]) -> Tensor:
@@ -130,8 +134,7 @@ class StateReader:
         states = torch.empty(len(samples), len(EXCHANGED), len(self.layers), self.width)
         rows = [share([self._tokens(view) for view in views(sample)]) for sample in samples]
         for batch in length_batches([len(row.ids) for row in rows], _TOKENS_A_BATCH):
-            laid_out = _lay_out([rows[number] for number in batch], self.model.device)
-            hidden = layer_states(self.model, self._read, *laid_out)  # L times (B, T, H)
+            hidden = _shared_states(self.model, self._read, [rows[number] for number in batch])
             for place, number in enumerate(batch):
                 taken = [layer[place, rows[number].places] for layer in hidden]  # L times (4, H)
                 states[number] = torch.stack(taken, dim=1).float().cpu()
@@ -156,11 +159,12 @@ def layer_states(
     ids: Tensor,
     positions: Tensor | None = None,
     mask: Tensor | None = None,
+    **options: Tensor,
 ) -> list[Tensor]:
     """Return the outputs of some of the decoder's layers, (B, T, H) each.
 
     `ids` and `positions` are (B, T), the mask is (B, 1, T, T), True where a token sees a key. None
-    stands for those of plain texts.
+    stands for those of plain texts. `options` are further arguments of the model.
     """
     found: dict[nn.Module, Tensor] = {}
 
@@ -170,7 +174,11 @@ def layer_states(
     hooks = [layer.register_forward_hook(keep) for layer in layers]
     try:
         model.get_decoder()(
-            input_ids=ids, position_ids=positions, attention_mask=mask, use_cache=False
+            input_ids=ids,
+            position_ids=positions,
+            attention_mask=mask,
+            use_cache=False,
+            **options,
         )
     finally:
         for hook in hooks:
@@ -189,8 +197,8 @@ def reading_difference(model: Any) -> Tensor:
     single = [layer_states(model, layers, torch.tensor([ids])) for ids in texts]
     plain = [torch.cat([states[0] for states in layer]) for layer in zip(*single, strict=True)]
     rows = [share([(ids, range(len(ids))) for ids in chosen]) for chosen in (texts, texts[:1])]
-    laid_out = layer_states(model, layers, *_lay_out(rows, model.device))
-    together = [states[0, rows[0].places] for states in laid_out]
+    found = _shared_states(model, layers, rows)
+    together = [states[0, rows[0].places] for states in found]
     return torch.cat(together) - torch.cat(plain)
 
 
@@ -203,6 +211,11 @@ def decoder_layers(model: Any) -> nn.ModuleList:
     raise AttributeError(f"no list of {count} layers in {type(model).__name__}")
 
 
-def _lay_out(rows: Sequence[SharedRow], device: torch.device) -> list[Tensor]:
+def _shared_states(
+    model: Any, layers: Sequence[nn.Module], rows: Sequence[SharedRow]
+) -> list[Tensor]:
+    """Return the outputs of layers for rows of texts that share a prefix, (B, T, H) each."""
     laid_out = lay_out_trees([(row.ids, row.parents) for row in rows])
-    return [part.to(device) for part in laid_out]
+    ids, positions, mask = (part.to(model.device) for part in laid_out)
+    windows = window_options(model.config, positions, positions)
+    return layer_states(model, layers, ids, positions, mask, **windows)

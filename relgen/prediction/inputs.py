@@ -18,7 +18,7 @@ def read_samples_to_predict(path: Path, *, skip_bad: bool = False) -> Iterator[S
 
     Raises InputError for malformed lines, at the end of the file.
     """
-    checks = RecordChecks(path, skip_bad=skip_bad)
+    checks = _checks(path, skip_bad)
     if path.suffix in (".txt", ".md"):
         raise InputError("head and tail are not marked in a text", path=path, remedy=_RAW)
     yield from checked_samples(checks, labelled=False)
@@ -30,7 +30,7 @@ def read_documents(path: Path, *, skip_bad: bool = False) -> Iterator[Document]:
     A text's id is `id`, or the file's name and the line. Raises InputError for malformed lines, at
     the end of the file.
     """
-    checks = RecordChecks(path, skip_bad=skip_bad)
+    checks = _checks(path, skip_bad)
     checks.remedy = "write a text on each line"
     lines = ((number, line) for number, line in enumerate(read_lines(path), 1) if line.strip())
     begin = list(islice(lines, 1))
@@ -42,6 +42,12 @@ def read_documents(path: Path, *, skip_bad: bool = False) -> Iterator[Document]:
             if checks.passes(document.id, number):
                 yield document
     checks.finish()
+
+
+def _checks(path: Path, skip_bad: bool) -> RecordChecks:
+    checks = RecordChecks(path, skip_bad=skip_bad)
+    checks.line_remedy = "correct it, or leave malformed lines out with --skip-bad"
+    return checks
 
 
 def _document(line: str, name: str) -> Document:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import regex
 
-from relgen.data import Entity, RelationSchema, Sample
+from relgen.data import UNLABELLED, Entity, RelationSchema, Sample
 
 # what ends a sentence, with closing marks, before a space and what may begin the next one
 _END = regex.compile(
@@ -16,7 +16,7 @@ _END = regex.compile(
 )
 # a point behind an initial or a title ends no sentence
 _ABBREVIATED = regex.compile(
-    r"(?<![\p{L}\p{N}])(?:\p{Lu}|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|Mt|Gen|Col|Capt|Rev|Gov|Sen|Rep|No|vs"
+    r"(?<![\p{L}\p{N}])(?:\p{Lu}|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|Mt|Gen|Col|Capt|Rev|Gov|Sen|Rep|[Nn]o|vs"
     r"|e\.g|i\.e|cf|approx)\.$"
 )
 
@@ -89,9 +89,9 @@ def candidate_pairs(
                 continue
             number += 1
             begin, end = spans[min(first, second)][0], spans[max(first, second)][1]
-            moved = [
+            moved = (
                 replace(entity, start=entity.start - begin, end=entity.end - begin)
                 for entity in (head, tail)
-            ]
-            text = document.text[begin:end]
-            yield Sample(f"{document.id}/{number}", text, *moved, "unlabelled"), begin
+            )
+            text, name = document.text[begin:end], f"{document.id}/{number}"
+            yield Sample(name, text, next(moved), next(moved), UNLABELLED), begin

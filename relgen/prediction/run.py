@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from relgen import __version__
-from relgen.classifiers import load_classifier, local_folder
+from relgen.classifiers import classifier_files, load_classifier
 from relgen.common import (
     InputError,
     check_outputs,
@@ -52,10 +52,9 @@ def predict(options: PredictOptions) -> dict[str, Any]:
         return _printed(options)
     out = Path(options.out)
     path, unfinished = out.with_suffix(".json"), stream_files(out)
-    folder = local_folder(options.model)
+    model = classifier_files(options.model)
     inputs = [options.input, *source_files(options.entities)]
-    check_outputs([out, path, *unfinished], [*inputs, folder])
-    model = [folder / name for name in ("model.safetensors", "config.json", "schema.yaml")]
+    check_outputs([out, path, *unfinished], [*inputs, *model])
     header = inputs_hash(options, [*inputs, *model], {})
     summary = read_json(path) if path.is_file() else {}
     ours = isinstance(summary, dict) and "hash" in summary
@@ -95,6 +94,8 @@ class Predictor:
         schema = self.classifier.schema
         self.types = sorted({t for r in schema for t in (*r.head_types, *r.tail_types)})
         self.threshold = self._threshold()
+        if options.coverage:
+            self.classifier.least_in_set(options.coverage)
         self.find = open_sources(options.entities, self.types, options.types)
 
     def __call__(self, chunk: Sequence[Any]) -> tuple[list[dict[str, Any]], Counter[str]]:
@@ -161,6 +162,8 @@ class Predictor:
             "relation": answer,
             "probability": prediction.scores[answer or prediction.relation],
         }
+        if self.options.coverage:
+            row["set"] = self.classifier.relations_set(prediction, self.options.coverage)
         return row | ({"scores": prediction.scores} if self.options.scores else {})
 
 

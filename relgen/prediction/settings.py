@@ -30,9 +30,13 @@ class PredictOptions:
     """
     abstain: bool = False
     """Below the threshold (by default the saved ones), give no answer: a relation of null."""
+    coverage: Literal["0.8", "0.9", "0.95", "0.99"] | None = None
+    """Write the set of relations that holds the true one this often (conformal prediction), for
+    sentences like those that the classifier was calibrated on.
+    """
     scores: bool = False
     """Write the probabilities of all relations as well."""
-    entities: tuple[str, ...] = ()
+    entities: list[str] = field(default_factory=list)
     """Where the entities of raw text come from, one or several of spacy:NAME (a pipeline's name or
     folder), gliner:NAME, gazetteer:FILE (a name, a tab and its type on each line) and regex:FILE
     (YAML: expressions by type). Of overlapping entities the longest counts.

@@ -141,7 +141,7 @@ def _search(
     """Return what expressions find; the type is given, or by what was found."""
     return [
         [
-            Entity(*match.span(), kind if isinstance(kind, str) else kind[match[0]])
+            Entity(match.start(), match.end(), kind if isinstance(kind, str) else kind[match[0]])
             for pattern, kind in patterns
             for match in pattern.finditer(text)
             if match[0].strip()

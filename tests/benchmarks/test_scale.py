@@ -37,15 +37,16 @@ def test_all_operations_at_two_sizes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(scale.LIMITS, "near copies by pairs", (50, "quadratic"))
+    monkeypatch.setitem(scale.LIMITS, "predict", (50, "slow"))
     scale.main(["--sizes", "50,100", "--json", str(tmp_path / "s.json")])
     content = json.loads((tmp_path / "s.json").read_text())
     assert list(content) == ["environment", "checked", "operations"]
     assert content["checked"]["samples"] == 100
     assert content["checked"]["near copies"] >= 5
     assert content["checked"]["test leaks"] >= 2
-    assert list(content["operations"]) == list(scale.OPERATIONS)
+    assert [name.partition(",")[0] for name in content["operations"]] == list(scale.OPERATIONS)
     for name, operation in content["operations"].items():
-        limited = name == "near copies by pairs"
+        limited = name.startswith(("near copies by pairs", "predict"))
         assert list(operation["sizes"]) == (["50"] if limited else ["50", "100"])
         for row in operation["sizes"].values():
             assert row["seconds"] > 0
@@ -55,6 +56,11 @@ def test_all_operations_at_two_sizes(
     assert results["write JSONL"] == results["read JSONL"] == 50
     assert results["convert"].startswith("50 samples of ")
     assert results["near copies"] == results["near copies by pairs"] >= 2
+    assert sum(results["gates, 10 relations"].values()) == 50
+    assert results["gates, 10 relations"]["test_leak"] >= 1
+    assert results["predict, 10 relations"] == 50
+    assert 0 < results["probe, 10 relations"] <= 1
+    assert results["report, 10 relations"] > 10
     assert results["distinct-n"] == sorted(results["distinct-n"])
     printed = capsys.readouterr().out
     assert "near copies by pairs above 50 samples is left out (quadratic)" in printed

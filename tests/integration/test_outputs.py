@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,7 +43,7 @@ COMMANDS = {
     "classifier fit": "classifier fit -c classifier/entity_marker --data.mix human "
     "--model.classifier.model {encoder} --data.human {data}/train.jsonl --data.order together "
     "--data.schema {data}/schema.yaml --trainer.max_steps 1 --trainer.accelerator cpu",
-    "run": "run {data}/experiment.yaml",
+    "run": "run {data}/experiment.yaml --only split",
 }
 FORCED = ("generate", "direct", "dpo fit", "classifier fit")
 PLACES = ("on", "link", "beside", "above", "below")
@@ -105,7 +106,12 @@ def _outputs(place: str, line: list[str], data: Path) -> Iterator[Path]:
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_inputs_and_files_of_others_stay(
-    command: str, place: str, inputs: Path, models: dict[str, str], tmp_path: Path
+    command: str,
+    place: str,
+    inputs: Path,
+    models: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     data = tmp_path / "work" / "data"
     shutil.copytree(inputs, data)
@@ -113,6 +119,7 @@ def test_inputs_and_files_of_others_stay(
     line = COMMANDS[command].format(data=data, relation="located_in", **models).split()
     for out in _outputs(place, line, data):
         for force in [[], ["--force"]] if command in FORCED else [[]]:
+            monkeypatch.chdir(data)  # an experiment's paths are relative
             code = cli.main([*line, "--out", str(out), *force])
             after = _hashes(data)
             assert {name: after.get(name) for name in before} == before, (out, force)
@@ -141,6 +148,34 @@ def test_the_summary_may_not_be_the_labelled_file(
     assert "two outputs of the command would be this file" in capsys.readouterr().err
 
 
-def test_a_device_is_no_output(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["data", "everyday", "--out", "/dev/null"]) == 2
-    assert not Path("/dev/null").is_file()
+@pytest.mark.parametrize("place", ["device", "pipe", "loop", "long name", "below a device"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_is_no_regular_file_stays(
+    command: str,
+    place: str,
+    inputs: Path,
+    models: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shutil.copytree(inputs, data := tmp_path / "work" / "data")
+    monkeypatch.chdir(data)
+    line = COMMANDS[command].format(data=data, relation="located_in", **models).split()
+    out = {"long name": tmp_path / ("x" * 300), "below a device": Path("/dev/null/out")}.get(
+        place, tmp_path / "out"
+    )
+    if place == "device":
+        out = Path("/dev/null")
+    elif place == "pipe":
+        os.mkfifo(out)
+    elif place == "loop":
+        out.symlink_to(tmp_path / "back")
+        (tmp_path / "back").symlink_to(out)
+    kind = stat.S_IFMT(out.lstat().st_mode) if place in ("device", "pipe", "loop") else None
+    code = cli.main([*line, "--out", str(out)])
+    said = capsys.readouterr().err
+    assert code == 2, said
+    named = "/dev/null" if place == "below a device" else out.name[:100]
+    assert named in said.strip().splitlines()[-1], said
+    assert kind is None or stat.S_IFMT(out.lstat().st_mode) == kind

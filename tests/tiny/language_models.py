@@ -9,14 +9,11 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import nn
 from transformers import (
-    LlamaConfig,
-    LlamaForCausalLM,
+    CONFIG_MAPPING,
+    AutoModelForCausalLM,
+    PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerFast,
-    Qwen2Config,
-    Qwen2ForCausalLM,
-    Qwen3Config,
-    Qwen3ForCausalLM,
 )
 
 from relgen.prompting.prompts import PLAIN, PromptWriter
@@ -47,21 +44,32 @@ TEXTS = (
 )
 
 
+WINDOW = 5
+FAMILIES = {
+    "qwen3": {"head_dim": 8},
+    "mistral": {"sliding_window": WINDOW},
+    "phi3": {"sliding_window": WINDOW},
+    "olmo3": {"sliding_window": WINDOW},
+    "gemma2": {"sliding_window": WINDOW, "head_dim": 8, "attn_logit_softcapping": 2.0},
+    "gemma3_text": {"sliding_window": WINDOW, "head_dim": 8, "sliding_window_pattern": 2},
+}
+WINDOWED = tuple(name for name, changes in FAMILIES.items() if "sliding_window" in changes)
+"""Families with a window that is shorter than any prompt."""
+
+
+def _config(family: str, **changes: object) -> PretrainedConfig:
+    return CONFIG_MAPPING[family](**{**SIZES, **FAMILIES.get(family, {}), **changes})
+
+
 def language_model(
     family: str = "llama", *, attention: str = "sdpa", dtype: torch.dtype = torch.float32
 ) -> PreTrainedModel:
     """A random model of two layers with grouped keys and values, in eval mode."""
-    classes = {
-        "llama": (LlamaConfig, LlamaForCausalLM),
-        "qwen2": (Qwen2Config, Qwen2ForCausalLM),
-        "qwen3": (Qwen3Config, Qwen3ForCausalLM),
-    }
-    config_class, model_class = classes[family]
-    extra = {"head_dim": 8} if family == "qwen3" else {}
-    config = config_class(**SIZES, **extra)
     with torch.random.fork_rng():
         torch.manual_seed(3)
-        model = model_class._from_config(config, attn_implementation=attention, dtype=dtype)
+        model = AutoModelForCausalLM.from_config(
+            _config(family), attn_implementation=attention, dtype=dtype
+        )
         for parameter in model.parameters():
             # biases and norms too: a test must not pass because they are zero or one
             parameter.data += 0.1 * torch.randn_like(parameter)
@@ -69,13 +77,15 @@ def language_model(
 
 
 def writing_model(
-    vocabulary: int, dtype: torch.dtype = torch.float64, seed: int = 0
-) -> LlamaForCausalLM:
-    """Return a Llama whose logits differ clearly, so that greedy decoding has no ties."""
+    vocabulary: int, dtype: torch.dtype = torch.float64, seed: int = 0, family: str = "llama"
+) -> PreTrainedModel:
+    """Return a model whose logits differ clearly, so that greedy decoding has no ties."""
     torch.manual_seed(seed)
     changes = {"vocab_size": vocabulary, "max_position_embeddings": 2048, "eos_token_id": None}
     changes |= {"pad_token_id": None, "tie_word_embeddings": False, "initializer_range": 0.3}
-    return LlamaForCausalLM(LlamaConfig(**{**SIZES, **changes})).to(dtype).eval()
+    config = _config(family, **changes)
+    attention = "eager" if family in WINDOWED else "sdpa"
+    return AutoModelForCausalLM.from_config(config, attn_implementation=attention).to(dtype).eval()
 
 
 def tune(policy: nn.Module) -> None:
@@ -91,9 +101,13 @@ def in_double(model: nn.Module) -> nn.Module:
     """Replace norms by ones that stay in float64: those of transformers round through float32."""
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
-            if type(child).__name__.endswith("RMSNorm"):
-                norm = nn.RMSNorm(child.weight.shape, child.variance_epsilon, dtype=torch.float64)
+            kind = type(child).__name__
+            if kind.endswith("RMSNorm"):
+                epsilon = child.eps if kind.startswith("Gemma") else child.variance_epsilon
+                norm = nn.RMSNorm(child.weight.shape, epsilon, dtype=torch.float64)
                 norm.weight = child.weight
+                if kind.startswith("Gemma"):  # which scales by one more than its weight
+                    norm.weight.data += 1
                 setattr(parent, name, norm)
     return model
 

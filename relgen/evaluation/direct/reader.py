@@ -17,7 +17,7 @@ from relgen.common import DType
 from relgen.data import RelationSchema, Sample
 from relgen.evaluation.direct.answers import build_trie
 from relgen.evaluation.direct.prompt import DirectPrompt
-from relgen.kernels import accelerate
+from relgen.kernels import accelerate, window_options
 from relgen.models import (
     check_architecture,
     check_fits,
@@ -107,20 +107,24 @@ def _tree_logits(
     columns: Tensor,
 ) -> Tensor:
     """Return the logits at M columns of B trees after a prefix, (B, M, V), in float32."""
-    device = model.device
-    ids, positions, mask = (part.to(device) for part in lay_out_trees(trees, prefix[0][0].shape[2]))
+    device, length = model.device, prefix[0][0].shape[2]
+    ids, positions, mask = (part.to(device) for part in lay_out_trees(trees, length))
     # views: the pass concatenates its own keys, so these stay unchanged
     kept = [tuple(x.expand(len(trees), -1, -1, -1) for x in states) for states in prefix]
-    states = model.get_decoder()(
+    before = torch.arange(length, device=device).expand(len(trees), -1)
+    needed, places = columns.to(device).unique(return_inverse=True)  # (U,), (B, M)
+    # the whole model, not the head alone: some scale or cap its logits
+    logits: Tensor = model(
         input_ids=ids,
         attention_mask=mask,
         position_ids=positions,
         past_key_values=DynamicCache(kept),
         use_cache=True,
-    ).last_hidden_state  # (B, T, D)
+        logits_to_keep=needed,
+        **window_options(model.config, positions, torch.cat([before, positions], dim=1)),
+    ).logits  # (B, U, V)
     rows = torch.arange(len(trees), device=device)[:, None]
-    logits: Tensor = model.get_output_embeddings()(states[rows, columns.to(device)])
-    return logits.float()
+    return logits[rows, places].float()
 
 
 def direct_difference(model: Any) -> Tensor:

@@ -18,6 +18,8 @@ from torch import Tensor
 from transformers import Cache
 from transformers.cache_utils import CacheLayerMixin
 
+from relgen.kernels import window_options
+
 _STEP = 128
 _PRIVATE = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if os.name == "posix" else {}
 
@@ -114,10 +116,14 @@ class RaggedCache(Cache):
         super().__init__(layers=[RaggedLayer() for _ in range(layers)])
         self.lengths: list[int] = []
 
-    @property
-    def options(self) -> dict[str, Any]:
-        """Return further arguments of the model, for its attention function."""
-        return {}
+    def options(self, config: Any, positions: Tensor, length: int) -> dict[str, Any]:
+        """Return further arguments of the model, for its attention function.
+
+        `positions` (B, T) are those of the new tokens, each of which sees at most `length` keys.
+        """
+        return window_options(
+            config, positions, torch.arange(length, device=positions.device)[None]
+        )
 
     @property
     def ragged(self) -> list[RaggedLayer]:
@@ -142,7 +148,7 @@ class RaggedCache(Cache):
             past_key_values=self,
             use_cache=True,
             logits_to_keep=torch.tensor(columns, device=device),
-            **self.options,
+            **self.options(model.config, positions, mask.shape[-1]),
         )
         ends = torch.tensor([columns.index(count - 1) for count in counts], device=device)
         logits: Tensor = output.logits[torch.arange(len(rows), device=device), ends]

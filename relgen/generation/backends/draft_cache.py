@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from relgen.generation.backends.cache import RaggedCache
-from relgen.kernels import ATTENTION, SharedPrompts, in_use
+from relgen.kernels import ATTENTION, Scores, SharedPrompts, in_use, sliding_window
 from relgen.models import random_texts
 
 
@@ -27,9 +27,11 @@ def shares_prompts(model: Any, rows: Sequence[int]) -> bool:
     """Return True if a `DraftCache` supports this model and saves copies of these drafts' rows."""
     ours = model.config._attn_implementation == ATTENTION
     plain = may_share(model.device, model.dtype) and not torch.is_autocast_enabled("cpu")
+    text = model.config.get_text_config()
     # multi-head latent attention caches other tensors than it attends to
-    latent = hasattr(model.config.get_text_config(), "kv_lora_rank")
-    return ours and plain and not latent and len(set(rows)) < len(rows)
+    latent = hasattr(text, "kv_lora_rank")
+    scores = getattr(text, "attn_logit_softcapping", None) or sliding_window(model.config)
+    return ours and plain and not latent and not scores and len(set(rows)) < len(rows)
 
 
 class DraftCache(RaggedCache):
@@ -47,8 +49,7 @@ class DraftCache(RaggedCache):
         self._chains = list(chains)
         self._arrange()
 
-    @property
-    def options(self) -> dict[str, Any]:
+    def options(self, config: Any, positions: Tensor, length: int) -> dict[str, Any]:
         return {"attend": self.attend}
 
     def place(
@@ -77,10 +78,11 @@ class DraftCache(RaggedCache):
             self._arrange()
 
     def attend(
-        self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float | None
+        self, layer: int, query: Tensor, key: Tensor, value: Tensor, scores: Scores
     ) -> Tensor:
         """Return the attention of each draft, as `SharedPrompts.attend` describes it."""
-        return self.shared.attend(query, key, value, self._prompts.ragged[layer].held(), scale)
+        prompts = self._prompts.ragged[layer].held()
+        return self.shared.attend(query, key, value, prompts, scores.scale)
 
     def _arrange(self) -> None:
         dtype = self._prompts.ragged[0].dtype

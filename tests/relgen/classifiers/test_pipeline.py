@@ -138,7 +138,7 @@ def test_types_that_exclude_every_relation_exclude_none(classifier):
     ],
 )
 def test_answers(classifier, relation, score, threshold, abstain, answer):
-    chosen = Calibration(2.0, {"cause": 0.7, "part": 0.0}, 9, "x", 0.3, 0.1)
+    chosen = Calibration(2.0, {"cause": 0.7, "part": 0.0}, {}, 9, "x", 0.3, 0.1)
     loaded = SavedClassifier(classifier, calibration=chosen)
     given = loaded.answer(
         Prediction("1", relation, score, {}), threshold=threshold, abstain=abstain
@@ -154,3 +154,17 @@ def test_below_a_threshold_without_a_negative_relation_is_no_answer(classifier):
     classifier.schema = replace(SCHEMA, negative=None)
     given = SavedClassifier(classifier).answer(Prediction("1", "cause", 0.4, {}), threshold=0.5)
     assert given is None
+
+
+def test_conformal_sets(classifier):
+    chosen = Calibration(2.0, {}, {"0.8": 0.3, "0.9": 0.05}, 9, "x", 0.3, 0.1)
+    loaded = SavedClassifier(classifier, calibration=chosen)
+    found = Prediction("1", "part", 0.55, {"cause": 0.35, "part": 0.55, "none": 0.1})
+    assert loaded.relations_set(found, "0.8") == ["part", "cause"]
+    assert loaded.relations_set(found, "0.9") == ["part", "cause", "none"]
+    unsure = Prediction("1", "part", 0.2, {"cause": 0.1, "part": 0.2})
+    assert loaded.relations_set(unsure, "0.8") == ["part"]
+    with pytest.raises(InputError, match=r"need 99 samples .*has 9.*one of 0.8, 0.9"):
+        loaded.relations_set(found, "0.99")
+    with pytest.raises(InputError, match=r"has 0.*calibrate it"):
+        SavedClassifier(classifier).relations_set(found, "0.8")

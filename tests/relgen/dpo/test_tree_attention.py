@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.rows import lay_out_rows, row_log_probabilities
+from benchmarks.rows import RowBatch, lay_out_rows, row_log_probabilities
 from relgen.common.errors import InputError
 from relgen.dpo import tree_attention
 from relgen.dpo.logps import (
@@ -73,6 +73,49 @@ def test_tree_equals_row_by_row(family, pairs, attention, checkpointing):
     loss, got = gradients_of(policy, packed)
     torch.testing.assert_close(loss, wanted_loss, rtol=1e-9, atol=0)
     check_same(got, wanted)
+
+
+def one_by_one(policy, rows: RowBatch) -> PairLogProbabilities:
+    """Read each row by itself: in a window of padding alone, softmax gives NaN."""
+    found = []
+    for ids, kept, completion in zip(*rows, strict=True):
+        ids = ids[: kept.sum()]
+        logits = policy(ids[None]).logits[0, :-1].log_softmax(-1)
+        found.append(logits.gather(1, ids[1:, None])[completion[1 : len(ids)]].sum())
+    return PairLogProbabilities(*torch.stack(found).chunk(2))
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+@pytest.mark.parametrize("family", tiny.WINDOWED)
+def test_windows_and_soft_caps_are_those_of_the_models_own_attention(
+    family, checkpointing, monkeypatch
+):
+    softmax = torch.nn.functional.softmax
+    # transformers rounds to float32 there
+    monkeypatch.setattr(
+        torch.nn.functional, "softmax", lambda scores, dim, **_: softmax(scores, dim)
+    )
+    policy = tuned_policy(family)
+    chains = [tiny.chain_tokens(pairs, seed=pairs) for pairs in (3, 4)]
+    base = policy.get_base_model()
+    base.set_attn_implementation("eager")
+    rows = one_by_one(policy, lay_out_rows(chains))
+    wanted_loss, wanted = gradients_of(policy, rows)
+    base.set_attn_implementation(ATTENTION)
+    if checkpointing:
+        policy.gradient_checkpointing_enable({"use_reentrant": False})
+        policy.train()
+    packed = tree_log_probabilities(policy, pack(chains))
+    torch.testing.assert_close(packed.chosen, rows.chosen, rtol=1e-9, atol=0)
+    torch.testing.assert_close(packed.rejected, rows.rejected, rtol=1e-9, atol=0)
+    loss, got = gradients_of(policy, packed)
+    torch.testing.assert_close(loss, wanted_loss, rtol=1e-9, atol=0)
+    check_same(got, wanted)
+    base.config.sliding_window = None  # some read it here, others keep it in each layer
+    for layer in base.model.layers:
+        layer.self_attn.sliding_window = None
+    unlimited = tree_log_probabilities(policy, pack(chains))
+    assert (unlimited.chosen - packed.chosen).abs().min() > 1e-4  # the window matters here
 
 
 @pytest.mark.parametrize("attention", ["tree", "dense"])
@@ -144,7 +187,7 @@ def test_other_attention_functions_are_refused(attention):
         tree_log_probabilities(model, pack([tiny.chain_tokens(1)]))
 
 
-@pytest.mark.parametrize("asked", [{"dropout": 0.1}, {"softcap": 30.0}, {"sliding_window": 8}])
+@pytest.mark.parametrize("asked", [{"dropout": 0.1}, {"s_aux": torch.zeros(2)}])
 def test_what_the_plan_does_not_know_is_refused(asked):
     batch = pack([tiny.chain_tokens(2)])
     states = torch.zeros(1, 2, batch.tokens, 4)

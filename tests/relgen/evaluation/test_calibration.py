@@ -9,10 +9,12 @@ from relgen.evaluation.calibration import (
     Bin,
     calibration_error,
     choose_thresholds,
+    conformal_levels,
     fit_temperature,
     measure_confidence,
     reliability,
     risk_coverage,
+    samples_for,
 )
 
 SCHEMA = RelationSchema(
@@ -96,3 +98,12 @@ def test_thresholds_drop_predictions_that_cost_more_than_they_give():
 def test_without_a_prediction_every_threshold_is_zero():
     found = choose_thresholds(probabilities([(2, 0.9)]), torch.tensor([0]), SCHEMA)
     assert found == {"a": 0.0, "b": 0.0}
+
+
+def test_conformal_levels_are_those_of_the_ranks():
+    # of ten samples, 9/11 have at least the probability of the ninth, and 10/11 of the tenth
+    given = torch.tensor([0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.5, 0.25])
+    rows = torch.stack([given, 1 - given], dim=1)
+    assert conformal_levels(rows, torch.zeros(10, dtype=torch.long)) == {"0.8": 0.5, "0.9": 0.25}
+    assert [samples_for(level) for level in (0.8, 0.9, 0.95, 0.99)] == [4, 9, 19, 99]
+    assert conformal_levels(rows[:3], torch.zeros(3, dtype=torch.long)) == {}

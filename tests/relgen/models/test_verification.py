@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from transformers import (
     CONFIG_MAPPING,
+    GptOssConfig,
     LlamaConfig,
     Phi3Config,
     PretrainedConfig,
@@ -54,7 +55,6 @@ def test_the_table_of_architectures(family: str, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     "config",
     [
-        Qwen2Config(use_sliding_window=True, sliding_window=8, max_window_layers=0),
         Qwen3_5Config(
             text_config={
                 "num_hidden_layers": 2,
@@ -72,7 +72,7 @@ def test_the_table_of_architectures(family: str, monkeypatch: pytest.MonkeyPatch
             }
         ),
     ],
-    ids=["windows", "recurrent", "dynamic", "longrope"],
+    ids=["recurrent", "dynamic", "longrope"],
 )
 def test_layers_that_depend_on_the_text_around_are_refused(
     config: PretrainedConfig, use: str
@@ -85,8 +85,8 @@ def test_a_window_that_is_switched_off_is_none() -> None:
 
 
 def test_the_refusal_names_the_model_before_weights_load(tmp_path: Path) -> None:
-    CONFIG_MAPPING["mistral"]().save_pretrained(tmp_path)  # no weights
-    with pytest.raises(InputError, match=r"generation does not support Mistral models") as refused:
+    CONFIG_MAPPING["xglm"]().save_pretrained(tmp_path)  # no weights
+    with pytest.raises(InputError, match=r"generation does not support XGLM models") as refused:
         check_architecture(str(tmp_path), "generation", decoding_difference)
     assert refused.value.value == str(tmp_path)
 
@@ -108,3 +108,13 @@ def test_the_small_model_is_small_and_the_configuration_stays() -> None:
     assert sum(weight.numel() for weight in model.parameters()) < 200_000
     assert (model.config.num_attention_heads, model.config.num_key_value_heads) == (4, 2)
     assert config.num_hidden_layers == 80
+
+
+def test_windows_are_those_of_the_configuration() -> None:
+    config = Qwen2Config(use_sliding_window=True, sliding_window=8, max_window_layers=0)
+    assert not any(find_problem(config, use) for use in USES.values())
+
+
+def test_a_family_whose_own_attention_does_more_is_refused() -> None:
+    problem = find_problem(GptOssConfig(), USES["generate"])  # sinks
+    assert "its layers compute something else in relgen's layout" in problem

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from transformers import PreTrainedModel
 
 from relgen.data.tagged_text import parse
 from relgen.generation.backends.base import DraftRequest
@@ -11,6 +12,7 @@ from relgen.generation.backends.cache import RaggedCache
 from relgen.generation.backends.transformers import TransformersBackend
 from relgen.generation.grammar.spec import GrammarSpec
 from relgen.generation.settings import GenerationSettings
+from relgen.kernels import ATTENTION
 from relgen.prompting.prompts import Prompt, PromptWriter, encode, prompt_format, stop_ids
 from tests import tiny
 
@@ -36,10 +38,12 @@ def prompts(number: int, *, first: int = 0, relation: int = 0) -> Prompt:
     return writer.prompt(list(tiny.typed_schema())[relation], shown)
 
 
-def generated(prompt: Prompt, penalty: float = 1.15, length: int = 24) -> str:
+def generated(
+    prompt: Prompt, penalty: float = 1.15, length: int = 24, model: PreTrainedModel = MODEL
+) -> str:
     """What `transformers.generate` gives for the prompt, read at once."""
     ids = [token for segment in prompt.segments for token in encode(TOKENIZER, segment)]
-    output = MODEL.generate(
+    output = model.generate(
         torch.tensor([ids]),
         attention_mask=torch.ones(1, len(ids)),
         do_sample=False,
@@ -68,6 +72,23 @@ def test_cached_batch_gives_what_transformers_gives_row_by_row(penalty: float) -
             grown[2] = prompts(2, first=step)
         cached.prefill(grown)
         current.update(grown)
+
+
+@pytest.mark.parametrize("family", tiny.WINDOWED)
+def test_windows_and_soft_caps_are_those_of_the_models_own_attention(family: str) -> None:
+    own = tiny.writing_model(len(TOKENIZER) + 5, family=family)
+    ours = tiny.writing_model(len(TOKENIZER) + 5, family=family)
+    ours.set_attn_implementation(ATTENTION)
+    settings = GenerationSettings(temperature=0, repetition_penalty=1.15)
+    cached = TransformersBackend(ours, TOKENIZER, settings, STOPS)
+    current = {0: prompts(1), 1: prompts(3, first=2)}
+    for _ in range(2):
+        cached.prefill(current)
+        requests = [request(chain) for chain in [0, 1, 1]]
+        texts = [draft.text for draft in cached.decode(requests)]
+        expected = [generated(current[chain], model=own) for chain in (0, 1, 1)]
+        assert texts == expected
+        current[0] = prompts(2)
 
 
 def test_a_drafts_length_does_not_disturb_the_others() -> None:
