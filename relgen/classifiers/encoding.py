@@ -63,14 +63,13 @@ class Encoding(ABC):
 
     def encode(self, samples: Sequence[Sample]) -> list[Encoded]:
         """Encode samples, in order. Texts that do not fit are cut around both entities."""
+        spans = [
+            ((one.head.start, one.head.end), (one.tail.start, one.tail.end)) for one in samples
+        ]
         texts = [
             text
-            for sample in samples
-            for text in self.layout.texts(
-                sample.text,
-                (sample.head.start, sample.head.end),
-                (sample.tail.start, sample.tail.end),
-            )
+            for sample, (head, tail) in zip(samples, spans, strict=True)
+            for text in self.layout.texts(sample.text, head, tail)
         ]
         if not texts:
             return []
@@ -82,7 +81,7 @@ class Encoding(ABC):
         return [
             self.layout.join(
                 ids[size * row : size * (row + 1)],
-                sample.head.start < sample.tail.start,
+                *spans[row],
                 [entity.type or "" for entity in (sample.head, sample.tail)],
             )
             for row, sample in enumerate(samples)

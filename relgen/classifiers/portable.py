@@ -58,19 +58,18 @@ class MarkerLayout:
         """Return the texts to tokenise separately."""
         return split_around(text, head, tail)
 
-    def join(self, ids: Sequence[list[int]], head_first: bool, types: Sequence[str]) -> Encoded:
+    def join(
+        self, ids: Sequence[list[int]], head: Span, tail: Span, types: Sequence[str]
+    ) -> Encoded:
         """Join the token ids of the texts; `types` are those of head and tail, or `""`."""
-        before, first, between, second, after = ids
-        order = ROLES if head_first else ROLES[::-1]
-        tokens = list(before)
-        spans: dict[str, Span] = {}
-        for role, mention, following in ((order[0], first, between), (order[1], second, after)):
-            start = len(tokens)
+        tokens, starts, spans = list(ids[0]), dict[str, int](), dict[str, Span]()
+        for (_, role, begins), following in zip(boundaries(head, tail), ids[1:], strict=True):
             known = self.around[role]
             opening, closing = known.get(types[ROLES.index(role)]) or known[""]
-            tokens += [*opening, *mention, *closing]
-            spans[role] = (start, len(tokens))
-            tokens.extend(following)
+            starts.setdefault(role, len(tokens))
+            tokens += opening if begins else closing
+            spans[role] = (starts[role], len(tokens))
+            tokens += following
         budget = self.max_length - len(self.start) - len(self.end)
         kept = keep_nearest(len(tokens), [spans["head"], spans["tail"]], budget)
         place = {index: len(self.start) + row for row, index in enumerate(kept)}
@@ -111,25 +110,30 @@ class PromptLayout:
         mentions = [f" {text[start:end]}" for start, end in (head, tail)]
         return [*split_around(text, head, tail), *mentions]
 
-    def join(self, ids: Sequence[list[int]], head_first: bool, types: Sequence[str]) -> Encoded:
-        """Join the token ids of the texts; order and types of the entities do not matter."""
-        *pieces, head, tail = ids
+    def join(
+        self, ids: Sequence[list[int]], head: Span, tail: Span, types: Sequence[str]
+    ) -> Encoded:
+        """Join the token ids of the texts; types do not matter."""
+        *pieces, of_head, of_tail = ids
         whole = sum(map(len, ids))
         fixed = len(self.start) + len(self.between) + len(self.end) + 5  # the prompt's own
         room = self.max_length - fixed
-        head, tail = head[: room // 4], tail[: room // 4]
+        of_head, of_tail = of_head[: room // 4], of_tail[: room // 4]
         tokens = [token for piece in pieces for token in piece]
         ends = [sum(map(len, pieces[: count + 1])) for count in range(4)]
-        spans = [(ends[0], ends[1]), (ends[2], ends[3])]
-        kept = keep_nearest(len(tokens), spans, room - len(head) - len(tail))
+        places: dict[str, list[int]] = {role: [] for role in ROLES}
+        for (_, role, _), end in zip(boundaries(head, tail), ends, strict=True):
+            places[role].append(end)
+        spans = [(begin, end) for begin, end in places.values()]
+        kept = keep_nearest(len(tokens), spans, room - len(of_head) - len(of_tail))
         before = [*self.start, *(tokens[index] for index in kept), *self.between]
-        prompt = [self.sub, *head, self.sub, self.mask, self.obj, *tail, self.obj]
-        second_sub = len(before) + 1 + len(head)
+        prompt = [self.sub, *of_head, self.sub, self.mask, self.obj, *of_tail, self.obj]
+        second_sub = len(before) + 1 + len(of_head)
         mask = second_sub + 1
         return Encoded(
             [*before, *prompt, *self.end],
-            [mask, len(before), second_sub, mask + 1, mask + 2 + len(tail)],
-            len(kept) + len(head) + len(tail) < whole,
+            [mask, len(before), second_sub, mask + 1, mask + 2 + len(of_tail)],
+            len(kept) + len(of_head) + len(of_tail) < whole,
         )
 
 
@@ -142,19 +146,35 @@ def describe(layout: Layout) -> dict[str, Any]:
     return {"name": type(layout).__name__, "settings": asdict(layout)}
 
 
-def split_around(text: str, head: Span, tail: Span) -> list[str]:
-    """Split a text into five pieces: before, first entity, between, second entity, after.
+def boundaries(head: Span, tail: Span) -> list[tuple[int, str, bool]]:
+    """Return where the entities begin (True) and end, each with its role, in the text's order.
 
+    Of entities that begin together the longer one begins first, or else the head. The same as
+    `Sample.boundaries`, which this file cannot import.
+    """
+    entities = {"head": head, "tail": tail}
+    first, second = sorted(entities, key=lambda role: (entities[role][0], -entities[role][1]))
+    (start, end), (begin, stop) = entities[first], entities[second]
+    inner = [(begin, second, True), (stop, second, False)]
+    # the first one ends before, after or inside of the second
+    inner.insert(0 if end <= begin else 2 if stop <= end else 1, (end, first, False))
+    return [(start, first, True), *inner]
+
+
+def split_around(text: str, head: Span, tail: Span) -> list[str]:
+    """Split a text into five pieces at the boundaries of its entities.
+
+    They are: before, first entity, between, second entity, after, unless the entities overlap.
     White space before an entity moves into its piece, since byte-level vocabularies know most words
     only with a leading space.
     """
-    pieces, position = [], 0
-    for start, end in sorted((head, tail)):
-        context = text[position:start]
-        bare = context.rstrip()
-        pieces += [bare, context[len(bare) :] + text[start:end]]
-        position = end
-    return [*pieces, text[position:]]
+    pieces, position, space = list[str](), 0, ""
+    for place, _, begins in boundaries(head, tail):
+        piece = space + text[position:place]
+        bare = piece.rstrip() if begins else piece
+        pieces.append(bare)
+        position, space = place, piece[len(bare) :]
+    return [*pieces, space + text[position:]]
 
 
 def keep_nearest(length: int, spans: Sequence[Span], budget: int) -> list[int]:
@@ -172,11 +192,11 @@ def keep_nearest(length: int, spans: Sequence[Span], budget: int) -> list[int]:
         return list(range(length))
 
     def rank(index: int) -> tuple[int, int, int]:
-        for start, end in spans:
-            if index in (start, end - 1):
-                return (0, 0, index)
-            if start < index < end:
-                return (1, index - start, index)
+        if any(index in (start, end - 1) for start, end in spans):
+            return (0, 0, index)
+        inside = [index - start for start, end in spans if start < index < end]
+        if inside:
+            return (1, min(inside), index)
         distance = min(start - index if index < start else index - end + 1 for start, end in spans)
         return (2, distance, index)
 
@@ -314,7 +334,7 @@ class RelationClassifier:
         size = len(ids) // len(inputs)
         return [
             self._layout.join(
-                ids[size * row : size * (row + 1)], head < tail, [kind or "" for kind in kinds]
+                ids[size * row : size * (row + 1)], head, tail, [kind or "" for kind in kinds]
             )
             for row, ((head, tail), kinds) in enumerate(zip(spans, types, strict=True))
         ]

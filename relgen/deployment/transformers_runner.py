@@ -61,18 +61,21 @@ class Relations:
 
     def _marked(self, text: str, head: Span, tail: Span, types: Any) -> torch.Tensor:
         """Return the logits (R,), from the labels of the two opening markers."""
-        marked, places, position = "", {}, 0
-        for (start, end), role, kind in sorted(
-            [(head, "head", types[0]), (tail, "tail", types[1])]
-        ):
-            markers = self.settings["markers"][role]
-            opening, closing = markers.get(kind or "") or markers[""]
-            before = text[position:start].rstrip()
-            marked += before
+        tags = {
+            role: self.settings["markers"][role].get(kind or "")
+            or self.settings["markers"][role][""]
+            for role, kind in zip(("head", "tail"), types, strict=True)
+        }
+        marked, places, position, space = "", {}, 0, ""
+        for place, role, begins in _boundaries(head, tail):
+            piece = space + text[position:place]
+            bare = piece.rstrip() if begins else piece
+            marked, position, space = marked + bare, place, piece[len(bare) :]
+            tag = tags[role][0 if begins else 1]
             # some markers begin with a space
-            places[role] = len(marked) + len(opening) - len(opening.lstrip())
-            marked += opening + text[position + len(before) : end] + closing
-            position = end
+            places.setdefault(role, len(marked) + len(tag) - len(tag.lstrip()))
+            marked += tag
+        marked += space
         inputs = self.pipe.tokenizer(
             marked + text[position:], return_tensors="pt", return_offsets_mapping=True
         )
@@ -96,3 +99,14 @@ class Relations:
         answers = self.pipe.tokenizer.convert_tokens_to_ids(self.settings["answers"])
         logits: torch.Tensor = self.pipe.model(**inputs).logits[0, mask][0, answers]
         return logits
+
+
+def _boundaries(head: Span, tail: Span) -> list[tuple[int, str, bool]]:
+    """Return where the entities begin (True) and end, each with its role, in the text's order."""
+    entities = {"head": head, "tail": tail}
+    first, second = sorted(entities, key=lambda role: (entities[role][0], -entities[role][1]))
+    (start, end), (begin, stop) = entities[first], entities[second]
+    inner = [(begin, second, True), (stop, second, False)]
+    # the first one ends before, after or inside of the second
+    inner.insert(0 if end <= begin else 2 if stop <= end else 1, (end, first, False))
+    return [(start, first, True), *inner]

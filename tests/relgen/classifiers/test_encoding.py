@@ -47,6 +47,24 @@ def test_markers_of_adjacent_entities_do_not_cross():
         assert tokens.index("[/TAIL]") == tokens.index("[TAIL]") + 2
 
 
+@pytest.mark.parametrize(
+    ("head", "tail", "expected"),
+    [
+        ((4, 9), (4, 14), "the [TAIL] [HEAD] storm [/HEAD] mud [/TAIL] caused"),
+        ((10, 13), (4, 13), "the [TAIL] storm [HEAD] mud [/HEAD] [/TAIL] caused"),
+        ((4, 9), (4, 9), "the [HEAD] [TAIL] storm [/TAIL] [/HEAD] mud caused"),
+        ((4, 13), (10, 20), "the [HEAD] storm [TAIL] mud [/HEAD] caused [/TAIL]"),
+    ],
+)
+def test_markers_of_nested_identical_and_crossing_entities(head, tail, expected):
+    sentence = Sample("x", "the storm mud caused", Entity(*head), Entity(*tail), "part")
+    encoding = MarkerEncoding(tokenizer())
+    (encoded,) = encoding.encode([sentence])
+    tokens = read(encoding, encoded)
+    assert tokens == f"[CLS] {expected} [SEP]".split()
+    assert [tokens[place] for place in encoded.positions] == ["[HEAD]", "[TAIL]"]
+
+
 def test_markers_and_special_tokens_in_the_text_are_text():
     text = "the [HEAD] storm [SEP] caused mud"
     encoding = MarkerEncoding(tokenizer())

@@ -15,7 +15,7 @@ from relgen.classifiers.knowprompt import KnowPromptClassifier
 from relgen.classifiers.pipeline import compute_logits
 from relgen.classifiers.retrieval import RetrievalClassifier
 from relgen.classifiers.saved import save_classifier
-from relgen.data.samples import write_samples
+from relgen.data.samples import Entity, Sample, write_samples
 from tests.tiny.encoders import SCHEMA, TYPED, samples, save_encoder, save_masked
 
 Save = Callable[[str], Path]
@@ -64,5 +64,6 @@ def folder(save: Save) -> Path:
 
 @pytest.fixture
 def sentences(tmp_path: Path) -> Path:
-    write_samples(tmp_path / "samples.jsonl", samples(30))
+    nested = Sample("nested", "the storm flood .", Entity(4, 15), Entity(10, 15), "part")
+    write_samples(tmp_path / "samples.jsonl", [*samples(29), nested])
     return tmp_path / "samples.jsonl"
