@@ -39,6 +39,7 @@ COMMANDS = {
     "diversity": "measure how different the samples of each relation are",
     "classifier": "train, test and apply a relation classifier (LightningCLI)",
     "direct": "ask a language model for the relation of each sentence",
+    "reader": "classify sentences by what a language model reads in them",
     "models": "list the converted models in the cache, and remove them",
     "export": "write a tuned language model for serving",
     "run": "run an experiment: split, tune, generate, train, test, report",

@@ -103,7 +103,8 @@ class Sample:
         """Return the text before, between and after the entities."""
         first, second = sorted((self.head, self.tail), key=lambda entity: entity.start)
         text = self.text
-        return text[: first.start], text[first.end : second.start], text[second.end :]
+        last = max(first.end, second.end)  # one may hold the other
+        return text[: first.start], text[first.end : second.start], text[last:]
 
     @property
     def corrected(self) -> bool:

@@ -1,6 +1,7 @@
 from .bootstrap import outcomes as outcomes
 from .bootstrap import paired_bootstrap as paired_bootstrap
 from .direct.run import classify as classify
+from .direct.run import refuse_leaks as refuse_leaks
 from .diversity.measurement import common_sizes as common_sizes
 from .diversity.measurement import measure as measure
 from .scores import Scores as Scores

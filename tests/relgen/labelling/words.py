@@ -22,6 +22,8 @@ def sample(number: int, relation: str, word: str, source: str = "human") -> Samp
 class Words:
     """Reads the verb: `xcause` is state 0, and so on; and remembers how much it has read."""
 
+    features = 4 * 1 * 3
+
     def __init__(self, stop_after: int | None = None) -> None:
         self.read_samples = 0
         self.stop_after = stop_after
