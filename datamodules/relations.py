@@ -7,6 +7,8 @@ that model and data agree about tokens. The loss weight of generated samples bel
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from copy import copy
 from functools import partial
 from typing import Any, Literal
 
@@ -15,6 +17,7 @@ from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
 from datamodules.utils.batching import ignore_signals, position
+from datamodules.utils.folds import fold_of_rows
 from datamodules.utils.relation_checks import TRAINING, check_training, untyped_notice
 from datamodules.utils.relation_tables import collate_columns, encode_table
 from relgen.classifiers import Batch, Encoding, MarkerEncoding, TrainingBatches, evaluation_batches
@@ -165,6 +168,13 @@ class RelationDataModule(LightningDataModule):
         """Return the ids of a split's samples, in the file's order."""
         return list(self._tables[name]["id"])
 
+    def sentences(self, name: str, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Return text, head and tail of some samples of a split, by id."""
+        table, wanted = self._tables[name], set(ids)
+        rows = [row for row, sample_id in enumerate(table["id"]) if sample_id in wanted]
+        columns = table.select_columns(["id", "text", "head", "tail"])
+        return {row.pop("id"): row for row in map(dict, columns.select(rows))}
+
     def describe(self) -> dict[str, Any]:
         """Describe the training data: files, hashes, counts, and the models that generated it."""
         described: dict[str, Any] = {
@@ -232,6 +242,31 @@ class RelationDataModule(LightningDataModule):
         if "validation" not in self._tables:
             return None
         return self._evaluation(["validation"], shared=False)
+
+    def can_fold(self, folds: int) -> bool:
+        """Return whether every one of so many parts has human samples to leave out."""
+        return set(range(folds)) <= set(self._folds(folds))
+
+    def fold(self, number: int, folds: int) -> RelationDataModule:
+        """Return a data module that trains without one of `folds` parts of the human samples."""
+        table, parts = self._tables["human"], self._folds(folds)
+        made = copy(self)
+        made.files = {**self.files, "validation": None, "test": None, "held": self.files["human"]}
+        made.truncated = dict(self.truncated)
+        made._tables = {name: self._tables[name] for name in self._training_names()}
+        for name, left_out in (("held", True), ("human", False)):
+            rows = [row for row, part in enumerate(parts) if (part == number) == left_out]
+            made._tables[name] = table.select(rows)
+        return made
+
+    def every_held_out_sample(self) -> DataLoader[Batch]:
+        """Return a loader over the human samples that a `fold` does not train on."""
+        return self._evaluation(["held"], shared=False)
+
+    def _folds(self, folds: int) -> list[int | None]:
+        if (table := self._tables.get("human")) is None:
+            return []
+        return fold_of_rows(table["relation"], table["text"], folds)
 
     def _training_names(self) -> list[str]:
         return [name for name in TRAINING if name in self._tables]

@@ -1,7 +1,7 @@
 """The language model as the classifier: what it reads in a sentence, by a probe on its states.
 
-A saved reader is a folder like that of other classifiers, without a tokenizer: `config.json` names
-the language model, which has to be there when the reader is loaded.
+A saved reader is a folder like that of other classifiers, with the probe's weights: `config.json`
+names the language model, which has to be there when the reader is loaded.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from relgen.classifiers.saved import (
     FORMAT,
     READER,
     SCHEMA,
+    TOKENIZER,
     WEIGHTS,
     model_card,
     weights_hash,
@@ -138,6 +139,7 @@ def save_reader(
         save_file(weights, temporary / WEIGHTS)
         write_json(temporary / CONFIG, config)
         reader.schema.save(temporary / SCHEMA)
+        reader.states.tokenizer.save_pretrained(temporary / TOKENIZER)
         write_text(temporary / CARD, model_card(config, reader.schema))
 
 
