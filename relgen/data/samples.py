@@ -190,7 +190,8 @@ class Sample:
         known = {"source": "human", **(defaults or {})}
 
         def text(key: str) -> str:
-            return known[key] if key in known and key not in row else value_of(row, key, str)
+            missing = row.get(key) is None
+            return known[key] if key in known and missing else value_of(row, key, str)
 
         return cls(
             id=text("id"),
@@ -240,7 +241,8 @@ def iter_samples(
     Args:
         skip_bad: skip and count malformed lines instead of raising.
         schema: a line whose relation is not in it is malformed; by default all labels are allowed.
-        labelled: every line must name a relation; otherwise a line without one is `UNLABELLED`.
+        labelled: every line must name a relation; otherwise a line without one, or with null, is
+            `UNLABELLED`.
 
     Raises:
         CombinedInputError: at the end of the file, with a message for each malformed line (at most
@@ -269,7 +271,7 @@ def checked_samples(
             if not labelled:
                 defaults["relation"] = UNLABELLED
             sample = Sample.from_json(row, defaults)
-            if schema is not None:
+            if schema is not None and (labelled or sample.relation != UNLABELLED):
                 schema.check_label(sample.relation)
             if checks.passes(sample.id, number):
                 yield sample
@@ -277,12 +279,15 @@ def checked_samples(
 
 
 def iter_files(
-    paths: Iterable[str | Path], schema: RelationSchema
+    paths: Iterable[str | Path], schema: RelationSchema | None, *, labelled: bool = True
 ) -> Iterator[tuple[str | Path, Sample]]:
-    """Yield the samples of several files, each with its path; raise InputError for repeated ids."""
+    """Yield the samples of several files, each with its path; raise InputError for repeated ids.
+
+    For `schema` and `labelled` see `iter_samples`.
+    """
     seen: dict[str, str | Path] = {}
     for path in paths:
-        for sample in iter_samples(path, schema=schema):
+        for sample in iter_samples(path, schema=schema, labelled=labelled):
             if sample.id in seen:
                 problem = f"the id also occurs in {seen[sample.id]}"
                 remedy = "give each sample another id"

@@ -76,8 +76,8 @@ class RecordChecks:
 
     With `skip_bad`, malformed records are only counted; `problems` are the errors of the first
     1,000, and `doubts` warnings about samples that may have been misread. A reader `note`s what it
-    decided about a record. It may replace `path` and `remedy`, the advice for a file without any
-    usable record.
+    decided about a record. It may replace `path` and the advice: `remedy` for a file without usable
+    records, `line_remedy` for a record.
     """
 
     def __init__(self, path: str | Path, *, skip_bad: bool = False) -> None:
@@ -89,6 +89,7 @@ class RecordChecks:
         self.notes = Counter[str]()
         self._first: dict[str, int | str] = {}
         self.remedy = "give a file with one JSON sample per line"
+        self.line_remedy = SKIP_BAD_REMEDY
         self._seen: dict[str, int | str] = {}
 
     @contextmanager
@@ -101,7 +102,7 @@ class RecordChecks:
             if len(self.problems) < _KEPT:
                 line = where if isinstance(where, int) else None
                 problem = str(error) if line else f"{_name(where)}: {error}"
-                remedy = None if error.remedy else SKIP_BAD_REMEDY
+                remedy = None if error.remedy else self.line_remedy
                 located = InputError(problem, path=self.path, line=line, remedy=remedy)
                 self.problems.append(located)
 

@@ -1,0 +1,52 @@
+"""Sentences of raw text, and the pairs of entities in them."""
+
+from relgen.data.samples import Entity
+from relgen.data.schema import Relation, RelationSchema
+from relgen.prediction.pairs import Document, candidate_pairs, without_overlaps
+
+ACME = "Dr. Ann founded Acme. It is in Bern! Bob left."
+
+
+def test_of_overlapping_entities_the_longest_counts():
+    long, part, other = Entity(4, 12, "A"), Entity(4, 8, "B"), Entity(0, 2, "A")
+    assert without_overlaps([part, long, other, Entity(4, 12, "C")]) == [other, long]
+
+
+SCHEMA = RelationSchema(
+    "s",
+    (
+        Relation("founded_by", "x", ("ORG",), ("PERSON",)),
+        Relation("in", "x", ("ORG",), ("PLACE",)),
+        Relation("none", "x"),
+    ),
+    "none",
+)
+ANN, FIRM = Entity(4, 7, "PERSON"), Entity(16, 20, "ORG")
+BERN, BOB = Entity(31, 35, "PLACE"), Entity(37, 40, "PERSON")
+
+
+def pairs(entities, schema=SCHEMA, window=1):
+    found = candidate_pairs(Document("d", ACME), entities, schema, window=window)
+    return [(s.id, s.text, s.head_text, s.tail_text, offset) for s, offset in found]
+
+
+def test_pairs_are_those_of_a_sentence_that_a_relation_allows():
+    assert pairs([ANN, FIRM, BERN, BOB]) == [("d/1", "Dr. Ann founded Acme.", "Acme", "Ann", 0)]
+
+
+def test_a_window_spans_sentences():
+    assert pairs([FIRM, BERN, BOB], window=2) == [
+        ("d/1", "Dr. Ann founded Acme. It is in Bern!", "Acme", "Bern", 0)
+    ]
+    assert pairs([BERN, BOB, FIRM], window=3)[1] == ("d/2", ACME, "Acme", "Bob", 0)
+
+
+def test_without_types_every_ordered_pair_counts():
+    entities = [Entity(4, 7), Entity(16, 20), Entity(31, 35)]
+    assert [row[2:4] for row in pairs(entities)] == [("Ann", "Acme"), ("Acme", "Ann")]
+    one = RelationSchema("one", (Relation("a", "x"),))
+    second = [Entity(22, 24, "X"), Entity(31, 35, "Y")]
+    assert pairs(second, one) == [
+        ("d/1", "It is in Bern!", "It", "Bern", 22),
+        ("d/2", "It is in Bern!", "Bern", "It", 22),
+    ]
