@@ -7,6 +7,8 @@ that model and data agree about tokens. The loss weight of generated samples bel
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from copy import copy
 from functools import partial
 from typing import Any, Literal
 
@@ -15,10 +17,8 @@ from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
 from datamodules.utils.batching import ignore_signals, position
-from datamodules.utils.relation_checks import (
-    check_training,
-    untyped_notice,
-)
+from datamodules.utils.folds import fold_of_rows
+from datamodules.utils.relation_checks import TRAINING, check_training, untyped_notice
 from datamodules.utils.relation_tables import collate_columns, encode_table
 from relgen.classifiers import Batch, Encoding, MarkerEncoding, TrainingBatches, evaluation_batches
 from relgen.common import (
@@ -37,18 +37,21 @@ _LOG = logging.getLogger(__name__)
 
 
 class RelationDataModule(LightningDataModule):
-    """Human and generated samples for training; validation, test and prediction files.
+    """Samples for training from up to three files; validation, test and prediction files.
+
+    What is said of generated samples below holds for `unlabelled` ones too: a model labelled them.
 
     Args:
         schema: path or name of the schema.
         human: samples file written by people.
         generated: samples file written by a language model.
+        unlabelled: samples file written by people and labelled by a language model, for mixes.
         validation: samples file for validation during training.
         test: samples file for `test`; training sentences may not be in it.
         predict: samples file for `predict` (labels are ignored, and may be missing); by default
             that of `test`.
-        mix: train on the `human` file, on the generated one (`pure`), or on both (`mix`); by
-            default on those that are given.
+        mix: train on the `human` file, on the generated one (`pure`), or on all (`mix`); by default
+            on those that are given.
         order: `together` draws from both files alike; `side_by_side` gives each its share of every
             batch, if both are given; `generated_first` trains on generated samples, then on human
             ones.
@@ -73,6 +76,7 @@ class RelationDataModule(LightningDataModule):
         schema: str,
         human: str | None = None,
         generated: str | None = None,
+        unlabelled: str | None = None,
         validation: str | None = None,
         test: str | None = None,
         predict: str | None = None,
@@ -93,6 +97,7 @@ class RelationDataModule(LightningDataModule):
         self.files = {
             "human": human if mix in (None, "human", "mix") else None,
             "generated": generated if mix in (None, "pure", "mix") else None,
+            "unlabelled": unlabelled if mix in (None, "mix") else None,
             "validation": validation,
             "test": test,
             "predict": predict or test,
@@ -143,7 +148,7 @@ class RelationDataModule(LightningDataModule):
         """Map the tables into memory; raise InputError for unusable training data."""
         stage = getattr(stage, "value", stage)  # Lightning gives an enumeration's member
         purpose = "validation" if stage == "validate" else stage
-        names = ["human", "generated", "validation", "test"] if stage == "fit" else [purpose]
+        names = [*TRAINING, "validation", "test"] if stage == "fit" else [purpose]
         for name in names:
             file = self.files[name]
             if file is not None and name not in self._tables:
@@ -163,6 +168,13 @@ class RelationDataModule(LightningDataModule):
         """Return the ids of a split's samples, in the file's order."""
         return list(self._tables[name]["id"])
 
+    def sentences(self, name: str, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Return text, head and tail of some samples of a split, by id."""
+        table, wanted = self._tables[name], set(ids)
+        rows = [row for row, sample_id in enumerate(table["id"]) if sample_id in wanted]
+        columns = table.select_columns(["id", "text", "head", "tail"])
+        return {row.pop("id"): row for row in map(dict, columns.select(rows))}
+
     def describe(self) -> dict[str, Any]:
         """Describe the training data: files, hashes, counts, and the models that generated it."""
         described: dict[str, Any] = {
@@ -171,7 +183,7 @@ class RelationDataModule(LightningDataModule):
             "exchange": self.exchange,
             "files": {},
         }
-        for name in ("human", "generated", "validation"):
+        for name in (*TRAINING, "validation"):
             file = self.files[name]
             if file is None or name not in self._tables:
                 continue
@@ -202,7 +214,7 @@ class RelationDataModule(LightningDataModule):
             steps=self.steps_per_epoch,
             seed=self.seed,
             balanced=self.balanced,
-            generated_rows=self._generated_rows() if len(names) == 2 else None,
+            generated_rows=self._generated_rows() if "human" in names[:-1] else None,
             generated_steps=self._generated_steps() if self.order == "generated_first" else None,
             rank=self._trainer.global_rank,
             world=self._trainer.world_size,
@@ -231,8 +243,33 @@ class RelationDataModule(LightningDataModule):
             return None
         return self._evaluation(["validation"], shared=False)
 
+    def can_fold(self, folds: int) -> bool:
+        """Return whether every one of so many parts has human samples to leave out."""
+        return set(range(folds)) <= set(self._folds(folds))
+
+    def fold(self, number: int, folds: int) -> RelationDataModule:
+        """Return a data module that trains without one of `folds` parts of the human samples."""
+        table, parts = self._tables["human"], self._folds(folds)
+        made = copy(self)
+        made.files = {**self.files, "validation": None, "test": None, "held": self.files["human"]}
+        made.truncated = dict(self.truncated)
+        made._tables = {name: self._tables[name] for name in self._training_names()}
+        for name, left_out in (("held", True), ("human", False)):
+            rows = [row for row, part in enumerate(parts) if (part == number) == left_out]
+            made._tables[name] = table.select(rows)
+        return made
+
+    def every_held_out_sample(self) -> DataLoader[Batch]:
+        """Return a loader over the human samples that a `fold` does not train on."""
+        return self._evaluation(["held"], shared=False)
+
+    def _folds(self, folds: int) -> list[int | None]:
+        if (table := self._tables.get("human")) is None:
+            return []
+        return fold_of_rows(table["relation"], table["text"], folds)
+
     def _training_names(self) -> list[str]:
-        return [name for name in ("human", "generated") if name in self._tables]
+        return [name for name in TRAINING if name in self._tables]
 
     def _evaluation(self, names: list[str], *, shared: bool = True) -> DataLoader[Batch]:
         """Return a loader over each sample once, across (`shared`) or in all processes."""
@@ -269,12 +306,12 @@ class RelationDataModule(LightningDataModule):
         for name in names:
             if not trainer.is_global_zero:
                 trainer.strategy.barrier("encode")  # the main process fills the cache first
-            exchanged = self.exchange and name in ("human", "generated")
+            exchanged = self.exchange and name in TRAINING
             table = encode_table(
                 self._tables[name],
                 self._encoding,
                 labels=() if name == "predict" else self.schema.labels,
-                generated=name == "generated",
+                generated=name in ("generated", "unlabelled"),
                 inverses=self.schema.inverses() if exchanged else None,
             )
             if trainer.is_global_zero:
@@ -299,7 +336,7 @@ class RelationDataModule(LightningDataModule):
 
     def _report_corrected(self, name: str, encoded: Dataset) -> None:
         number = sum(encoded["corrected"])
-        if number and name in ("human", "generated") and name not in self._reported:
+        if number and name in TRAINING and name not in self._reported:
             self._reported.add(name)
             _LOG.warning(
                 "%d of %d samples of %s have a relation that is not the most probable one of their "

@@ -19,6 +19,7 @@ from torchmetrics.classification import MulticlassConfusionMatrix
 from transformers import get_linear_schedule_with_warmup
 
 from lightning_modules.callbacks.after_training import BestWeights, FinishClassifier
+from lightning_modules.callbacks.calibration import CalibrateClassifier
 from lightning_modules.callbacks.classifier import ClassifierFiles, ClassifierPictures
 from lightning_modules.callbacks.last_checkpoint import last_checkpoint
 from lightning_modules.callbacks.loggers import MetricHistory
@@ -29,6 +30,7 @@ from lightning_modules.utils.metric_states import load_metric_states, metric_sta
 from lightning_modules.utils.optimizer import build_optimizer, training_steps
 from relgen.classifiers import (
     Batch,
+    Calibration,
     Classifier,
     ClassifierCallable,
     target_probabilities,
@@ -38,6 +40,7 @@ from relgen.common import (
     ClosedUnitInterval,
     InputError,
     NonNegativeFloat,
+    NonNegativeInt,
     PositiveFloat,
     checks_numbers,
 )
@@ -65,6 +68,9 @@ class RelationClassifierModule(LightningModule):
         generated_weight: of a generated sample's loss, relative to a human one's.
         select: the weights to save and test: the `last`, or those with the `best` micro-F1 on the
             validation file; of equally good ones the latest.
+        calibration_folds: train as many more classifiers, each without a part of the human samples,
+            to calibrate the probabilities on the samples left out. With 0 they are calibrated on
+            the validation file, if there is one.
     """
 
     classifier: Classifier
@@ -78,6 +84,7 @@ class RelationClassifierModule(LightningModule):
         warmup_share: ClosedUnitInterval = 0.1,
         generated_weight: NonNegativeFloat = 1.0,
         select: Literal["last", "best"] = "last",
+        calibration_folds: NonNegativeInt = 0,
     ) -> None:
         super().__init__()
         self.build_classifier = classifier
@@ -86,6 +93,9 @@ class RelationClassifierModule(LightningModule):
         self.warmup_share = warmup_share
         self.generated_weight = generated_weight
         self.select = select
+        self.calibration_folds = calibration_folds
+        self.calibration: Calibration | None = None
+        self.leaves_files = True
         self.scores: dict[str, Scores] = {}
 
     @property
@@ -109,6 +119,18 @@ class RelationClassifierModule(LightningModule):
             "select": self.select,
         }
 
+    def again(self) -> RelationClassifierModule:
+        """Return an untrained module with the same settings, which writes no files."""
+        made = RelationClassifierModule(
+            self.build_classifier,
+            self.build_optimizer,
+            head_learning_rate=self.head_learning_rate,
+            warmup_share=self.warmup_share,
+            generated_weight=self.generated_weight,
+        )
+        made.leaves_files = False
+        return made
+
     def configure_model(self) -> None:
         """Load the pre-trained weights, once."""
         if "classifier" in self._modules:
@@ -123,14 +145,17 @@ class RelationClassifierModule(LightningModule):
         )
 
     def configure_callbacks(self) -> list[Callback]:
+        if not self.leaves_files:
+            return [FinishClassifier(), StepSeeds()]
         callbacks: list[Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
         if self.select == "best" and not any(isinstance(one, BestWeights) for one in callbacks):
             # if this returned it, it would replace the trainer's own checkpoints
             callbacks.append(BestWeights(self.trainer.default_root_dir))
         speed = Speed(lambda batch: {"tokens": batch.input_ids.numel(), "samples": len(batch.ids)})
         # the classifier is finished before the files are written
+        finish: list[Callback] = [FinishClassifier(), CalibrateClassifier()]
         files: list[Callback] = [ClassifierFiles(), ClassifierPictures(), MetricHistory()]
-        return [FinishClassifier(), *files, StepSeeds(), speed, *last_checkpoint(self.trainer)]
+        return [*finish, *files, StepSeeds(), speed, *last_checkpoint(self.trainer)]
 
     def on_fit_start(self) -> None:
         """Log the classifier's notice about its initial weights."""

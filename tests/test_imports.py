@@ -22,6 +22,7 @@ ROOMS = (
     "evaluation",
     "labelling",
     "classifiers",
+    "prediction",
     "experiments",
     "reporting",
     "cli",

@@ -8,6 +8,9 @@ from datasets import Dataset
 
 from relgen.common import InputError
 
+TRAINING = ("human", "generated", "unlabelled")
+"""The names of the files to train on."""
+
 
 def check_training(
     tables: Mapping[str, Dataset],
@@ -20,8 +23,9 @@ def check_training(
     A file that `mix` or `order` needs may be missing, no samples may be left, or all of them may
     have one relation.
     """
-    mixes = {"human": ["human"], "pure": ["generated"], "mix": ["generated", "human"]}
-    orders = {"generated_first": ["generated", "human"]}
+    written = ["unlabelled"] if "unlabelled" in tables else ["generated"]
+    mixes = {"human": ["human"], "pure": ["generated"], "mix": [*written, "human"]}
+    orders = {"generated_first": [*written, "human"]}
     for option, value, needed in (("mix", mix, mixes), ("order", order, orders)):
         for name in needed.get(value or "", []):
             if name not in tables:
@@ -31,7 +35,7 @@ def check_training(
                     value=files[name],
                     remedy=f"give --data.{name} FILE, or change --data.{option}",
                 )
-    training = [tables[name] for name in ("human", "generated") if name in tables]
+    training = [tables[name] for name in TRAINING if name in tables]
     if not sum(len(table) for table in training):
         raise InputError(
             "no training samples",
@@ -42,7 +46,7 @@ def check_training(
     relations = {relation for table in training for relation in table.unique("relation")}
     # a sample with probabilities counts for several relations
     if len(relations) < 2 and not any(scores for table in training for scores in table["scores"]):
-        given = " and ".join(str(files[x]) for x in ("human", "generated") if x in tables)
+        given = " and ".join(str(files[name]) for name in TRAINING if name in tables)
         raise InputError(
             "the training samples have one relation only, and a classifier needs two",
             path=given,

@@ -102,8 +102,8 @@ class FinishClassifier(Callback):
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         development = data.every_validation_sample()
         pl_module.classifier.finish(
-            _on_device(trainer, data.every_training_sample()),
-            None if development is None else _on_device(trainer, development),
+            on_device(trainer, data.every_training_sample()),
+            None if development is None else on_device(trainer, development),
         )
         save_last_again(trainer)
 
@@ -129,5 +129,6 @@ def save_last_again(trainer: Trainer) -> None:
             trainer.save_checkpoint(last)
 
 
-def _on_device(trainer: Trainer, batches: Any) -> Iterator[Batch]:
+def on_device(trainer: Trainer, batches: Any) -> Iterator[Batch]:
+    """Yield batches on the trainer's device."""
     return (trainer.strategy.batch_to_device(batch) for batch in batches)

@@ -39,7 +39,7 @@ from relgen.common import (
     write_jsonl,
 )
 from relgen.data import Prediction
-from relgen.evaluation import Scores
+from relgen.evaluation import Scores, measure_confidence
 
 _MISTAKES = 20
 _LONGEST_LABEL = 28
@@ -48,10 +48,14 @@ _MOST_NAMES = 60
 
 
 class ClassifierFiles(Callback):
-    """Writes `model/` after fit, `scores.json` and `predictions.jsonl` after test and predict."""
+    """Writes `model/` after fit, and `predictions.jsonl` after test and predict.
+
+    After test also `scores.json`, with how far the probabilities can be trusted, and
+    `mistakes.jsonl`, the sentences of the wrong predictions with the highest probabilities.
+    """
 
     def __init__(self) -> None:
-        self._predictions: list[Prediction] = []
+        self._predictions: list[tuple[Prediction, int]] = []
 
     def on_fit_end(self, trainer: Trainer, pl_module: Any) -> None:
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
@@ -66,6 +70,7 @@ class ClassifierFiles(Callback):
                     "batch_size": data.batch_size,
                     "steps": trainer.global_step,
                 },
+                calibration=pl_module.calibration,
             )
 
     def on_test_start(self, trainer: Trainer, pl_module: Any) -> None:
@@ -89,19 +94,33 @@ class ClassifierFiles(Callback):
         self, trainer: Trainer, pl_module: Any, outputs: dict[str, Tensor], batch: Batch, *_: int
     ) -> None:
         labels = pl_module.classifier.schema.labels
+        rows = zip(batch.ids, outputs["probabilities"].tolist(), batch.labels.tolist(), strict=True)
         self._predictions += [
-            Prediction.from_probabilities(sample_id, labels, row)
-            for sample_id, row in zip(batch.ids, outputs["probabilities"].tolist(), strict=True)
+            (Prediction.from_probabilities(sample_id, labels, row), gold)
+            for sample_id, row, gold in rows
         ]
 
     on_predict_batch_end = on_test_batch_end  # type: ignore[assignment]
 
     def on_test_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Write scores and predictions, and complete the saved classifier's model card."""
-        self._write(trainer)
+        predictions = self._write(trainer)
         if trainer.is_global_zero:
+            labels, data = pl_module.classifier.schema.labels, trainer.datamodule  # type: ignore[attr-defined]
+            confidence = torch.tensor([one.score for one, _ in predictions])
+            correct = torch.tensor([one.relation == labels[gold] for one, gold in predictions])
             scores = asdict(pl_module.scores["test"])
+            scores["confidence"] = measure_confidence(confidence, correct)
             write_json(_folder(trainer) / "scores.json", scores)
+            wrong = {
+                one.id: {"gold": labels[gold], "predicted": one.relation, "probability": one.score}
+                for one, gold in sorted(predictions, key=lambda each: -each[0].score)
+                if one.relation != labels[gold]
+            }
+            worst = list(wrong)[:_MISTAKES]
+            texts = data.sentences("test", worst)
+            rows = ({"id": name, **wrong[name], **texts[name]} for name in worst)
+            write_jsonl(_folder(trainer) / "mistakes.jsonl", rows)
             # the saved classifier lies beside the checkpoint; `test` may write to another folder
             trained = Path(trainer.ckpt_path or "-/-/-").parent.parent
             for folder in dict.fromkeys((_folder(trainer), trained)):
@@ -110,13 +129,16 @@ class ClassifierFiles(Callback):
     def on_predict_end(self, trainer: Trainer, pl_module: Any) -> None:
         self._write(trainer)
 
-    def _write(self, trainer: Trainer) -> None:
-        merged = {p.id: p for part in _gather(self._predictions) for p in part}
-        if trainer.is_global_zero:
-            data: Any = trainer.datamodule  # type: ignore[attr-defined]
-            name = "test" if trainer.state.fn == TrainerFn.TESTING else "predict"
-            rows = [asdict(merged[sample_id]) for sample_id in data.sample_ids(name)]
-            write_jsonl(_folder(trainer) / "predictions.jsonl", rows)
+    def _write(self, trainer: Trainer) -> list[tuple[Prediction, int]]:
+        """Write the predictions in the file's order, and return them with the gold labels."""
+        merged = {p.id: (p, gold) for part in _gather(self._predictions) for p, gold in part}
+        if not trainer.is_global_zero:
+            return []
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        name = "test" if trainer.state.fn == TrainerFn.TESTING else "predict"
+        found = [merged[sample_id] for sample_id in data.sample_ids(name)]
+        write_jsonl(_folder(trainer) / "predictions.jsonl", (asdict(one) for one, _ in found))
+        return found
 
 
 class ClassifierPictures(Callback):
@@ -209,7 +231,7 @@ def confusion_figure(scores: Scores) -> Figure:
     return figure
 
 
-def _gather(part: list[Prediction]) -> list[list[Prediction]]:
+def _gather(part: list[tuple[Prediction, int]]) -> list[list[tuple[Prediction, int]]]:
     """Return every process' part; it may be empty."""
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return [part]

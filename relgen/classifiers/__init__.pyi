@@ -4,11 +4,14 @@ from .base import ClassifierCallable as ClassifierCallable
 from .base import collate as collate
 from .batching import TrainingBatches as TrainingBatches
 from .batching import evaluation_batches as evaluation_batches
+from .calibration import Calibration as Calibration
+from .calibration import calibrate as calibrate
 from .encoding import Encoded as Encoded
 from .encoding import Encoding as Encoding
 from .encoding import MarkerEncoding as MarkerEncoding
 from .losses import target_probabilities as target_probabilities
 from .losses import weighted_mean as weighted_mean
+from .saved import classifier_files as classifier_files
 from .saved import load_classifier as load_classifier
 from .saved import record_scores as record_scores
 from .saved import save_classifier as save_classifier

@@ -43,9 +43,9 @@ class Classifier(nn.Module, ABC):
     """Base class of the architectures: from batches to logits over the schema's labels.
 
     `kind` is the name in a saved classifier's `config.json`; `relgen.classifiers.saved` maps it to
-    the class. `start_notice` is a warning to log before training, if not empty.
-    `learns_after_training` is True for classifiers with a part that is learnt after the weights,
-    from all samples at once.
+    the class. `temperature` (1,) divides the logits; it is 1 until the classifier is calibrated.
+    `start_notice` is a warning to log before training, if not empty. `learns_after_training` is
+    True for classifiers with a part that is learnt after the weights, from all samples at once.
     """
 
     kind: ClassVar[str]
@@ -53,11 +53,17 @@ class Classifier(nn.Module, ABC):
     finished: bool = True
     schema: RelationSchema
     encoding: Encoding
+    temperature: Tensor
     start_notice: str = ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # part of the weights: checkpoints, exports and saved folders are calibrated alike
+        self.register_buffer("temperature", torch.ones(1))
 
     @abstractmethod
     def forward(self, batch: Batch) -> Tensor:
-        """Return logits (B, R) in the order of the schema's labels."""
+        """Return calibrated logits (B, R) in the order of the schema's labels."""
 
     def with_extra_loss(self, batch: Batch, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits (B, R), and a loss (B,) to add to their cross-entropy, by default 0.
@@ -73,6 +79,7 @@ class Classifier(nn.Module, ABC):
 
     def restart(self) -> None:
         """Discard the part that is learnt after training, before the weights change."""
+        self.temperature.fill_(1.0)
 
     def finish(self, training: Iterable[Batch], development: Iterable[Batch] | None) -> None:
         """Learn the part that is learnt after training, and set `finished`.

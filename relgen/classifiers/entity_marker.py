@@ -107,7 +107,7 @@ class EntityMarkerClassifier(Classifier):
         markers = read_states(
             self.encoder, batch.input_ids, batch.attention_mask, batch.positions
         )  # (B, 2, H)
-        return self.output(self.dropout(markers.flatten(1)))
+        return self.output(self.dropout(markers.flatten(1))) / self.temperature
 
     def fresh_parameters(self) -> Iterator[nn.Parameter]:
         return self.output.parameters()

@@ -100,7 +100,7 @@ class KnowPromptClassifier(Classifier):
 
     def forward(self, batch: Batch) -> Tensor:
         """Return logits (B, R): the language model's at the mask, for the answer words."""
-        return self._scores(self._states(batch, 1)[:, 0], self._answer_words())
+        return self._scores(self._states(batch, 1)[:, 0], self._answer_words()) / self.temperature
 
     def with_extra_loss(self, batch: Batch, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits (B, R), and λ times the structured loss (B,)."""
@@ -109,7 +109,7 @@ class KnowPromptClassifier(Classifier):
         impossible = cast(Tensor, self.impossible)
         margin, weight = self.settings["margin"], self.settings["structured_weight"]
         extra = structured_loss(states.float(), targets, answers, impossible, margin)
-        return self._scores(states[:, 0], answers), weight * extra
+        return self._scores(states[:, 0], answers) / self.temperature, weight * extra
 
     def fresh_parameters(self) -> Iterator[nn.Parameter]:
         """Yield the language model's head, if the pre-trained model came without one.

@@ -12,9 +12,11 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from relgen.classifiers.base import Batch, Classifier, collate
+from relgen.classifiers.calibration import Calibration
 from relgen.classifiers.encoding import Encoded
 from relgen.common import InputError, checked, multiplies_bfloat16
 from relgen.data import Entity, Prediction, RelationSchema, Sample, find_mentions
+from relgen.evaluation import samples_for
 from relgen.models import length_batches
 
 _LOG = logging.getLogger(__name__)
@@ -35,7 +37,13 @@ class SavedClassifier:
     those of `float32`; probabilities differ in the second or third digit.
     """
 
-    def __init__(self, classifier: Classifier, *, precision: Precision = "float32") -> None:
+    def __init__(
+        self,
+        classifier: Classifier,
+        *,
+        precision: Precision = "float32",
+        calibration: Calibration | None = None,
+    ) -> None:
         checked(Precision, precision, "precision")
         on_cpu = next(classifier.parameters()).device.type == "cpu"
         if precision == "bfloat16" and on_cpu and not multiplies_bfloat16():
@@ -43,6 +51,7 @@ class SavedClassifier:
                 "this processor has no instructions for bfloat16; float32 is many times faster"
             )
         self.classifier = classifier.eval()
+        self.calibration = calibration
         self.rounded = _in_bfloat16(classifier) if precision == "bfloat16" else None
 
     @property
@@ -79,19 +88,82 @@ class SavedClassifier:
     ) -> list[Prediction]:
         """Predict the relations of samples, in order; their own relations are ignored.
 
-        A batch has up to `token_budget` tokens, padding included.
+        Relations whose types exclude an entity's type have the probability 0, unless that would
+        leave none. A batch has up to `token_budget` tokens, padding included.
         """
         encoded = self.classifier.encoding.encode(samples)
         logits = compute_logits(self.rounded or self.classifier, encoded, token_budget)  # (N, R)
         if self.rounded is not None:
-            close = close_calls(logits)
+            close = close_calls(logits * float(self.classifier.temperature))
             again = [encoded[row] for row in close]
             logits[close] = compute_logits(self.classifier, again, token_budget)
+        excluded = excluded_relations(self.schema, samples)
+        if excluded is not None:
+            logits.masked_fill_(excluded, -torch.inf)
         probabilities = logits.softmax(dim=-1).tolist()
         return [
             Prediction.from_probabilities(sample.id, self.schema.labels, row)
             for sample, row in zip(samples, probabilities, strict=True)
         ]
+
+    def answer(
+        self,
+        prediction: Prediction,
+        *,
+        threshold: float | None = None,
+        abstain: bool = False,
+    ) -> str | None:
+        """Return the predicted relation if its probability reaches the threshold.
+
+        Otherwise return the negative relation; or None, no answer, with `abstain` and for schemas
+        without a negative relation.
+
+        Args:
+            threshold: the least probability; None takes each relation's own (`calibration`), which
+                is 0 for a classifier that was not calibrated.
+        """
+        own = self.calibration.thresholds if self.calibration else {}
+        least = own.get(prediction.relation, 0.0) if threshold is None else threshold
+        if prediction.score >= least:
+            return prediction.relation
+        return None if abstain else self.schema.negative
+
+    def relations_set(self, prediction: Prediction, coverage: str) -> list[str]:
+        """Return the relations of a conformal set, the most probable first; never an empty one."""
+        least = self.least_in_set(coverage)
+        order = sorted(prediction.scores.items(), key=lambda each: -each[1])
+        return [label for n, (label, p) in enumerate(order) if n == 0 or p >= least]
+
+    def least_in_set(self, coverage: str) -> float:
+        """Return the least probability of the relations in a conformal set.
+
+        `coverage` is a key of `calibration.sets`. Raises InputError without such a one.
+        """
+        sets = self.calibration.sets if self.calibration else {}
+        if coverage not in sets:
+            count = self.calibration.samples if self.calibration else 0
+            raise InputError(
+                f"conformal sets of this coverage need {samples_for(float(coverage))} samples that "
+                f"calibrate, and this classifier has {count}",
+                field="coverage",
+                value=coverage,
+                remedy=f"ask for one of {', '.join(sets)}" if sets else "calibrate it",
+            )
+        return sets[coverage]
+
+
+def excluded_relations(schema: RelationSchema, samples: Sequence[Sample]) -> Tensor | None:
+    """Return which relations the entities' types exclude, (N, R); None if they exclude nothing.
+
+    A sample whose types exclude every relation keeps all.
+    """
+    pairs = [(sample.head.type, sample.tail.type) for sample in samples]
+    rows = {pair: schema.allowed(*pair) for pair in set(pairs)}
+    if all(all(row) or not any(row) for row in rows.values()):
+        return None
+    return ~torch.tensor(
+        [rows[pair] if any(rows[pair]) else (True,) * len(schema) for pair in pairs]
+    )
 
 
 def compute_logits(classifier: Classifier, encoded: Sequence[Encoded], token_budget: int) -> Tensor:

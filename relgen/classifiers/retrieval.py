@@ -114,6 +114,7 @@ class RetrievalClassifier(KnowPromptClassifier):
         return len(self.datastore) > 0
 
     def restart(self) -> None:
+        super().restart()
         self.datastore.clear()
 
     @torch.no_grad()

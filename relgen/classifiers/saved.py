@@ -8,6 +8,7 @@ README.md           the model card
 from __future__ import annotations
 
 import hashlib
+from dataclasses import asdict
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
@@ -21,8 +22,9 @@ from torch import Tensor
 
 from relgen import __version__
 from relgen.classifiers.base import Classifier
+from relgen.classifiers.calibration import Calibration
 from relgen.classifiers.pipeline import Precision, SavedClassifier
-from relgen.common import InputError, atomic_folder, read_json, write_json, write_text
+from relgen.common import InputError, atomic_folder, read, read_json, write_json, write_text
 from relgen.data import RelationSchema, load_schema
 
 WEIGHTS, CONFIG, SCHEMA, TOKENIZER, CARD = (
@@ -56,6 +58,7 @@ def save_classifier(
     *,
     data: dict[str, Any] | None = None,
     training: dict[str, Any] | None = None,
+    calibration: Calibration | None = None,
 ) -> None:
     """Save a classifier; the folder appears only when it is complete, and replaces an existing one.
 
@@ -73,6 +76,7 @@ def save_classifier(
             "arguments": classifier.config(),
             "data": data,
             "training": training,
+            "calibration": None if calibration is None else asdict(calibration),
             "scores": None,
         }
         write_json(temporary / CONFIG, config)
@@ -107,14 +111,7 @@ def load_classifier(
     Raises:
         InputError: the folder is incomplete, of another format, or its weights do not fit.
     """
-    folder = Path(folder)
-    for name in (CONFIG, WEIGHTS, SCHEMA, TOKENIZER):
-        if not (folder / name).exists():
-            raise InputError(
-                f"no classifier in this folder ({name} is missing)",
-                path=folder,
-                remedy=_REMEDY,
-            )
+    folder = classifier_files(folder)[0].parent
     config = read_json(folder / CONFIG)
     if not isinstance(config, dict) or "relgen_version" not in config:
         raise InputError("not a classifier's configuration", path=folder / CONFIG, remedy=_REMEDY)
@@ -145,7 +142,25 @@ def load_classifier(
             path=folder / WEIGHTS,
             remedy=_DAMAGED,
         ) from error
-    return SavedClassifier(classifier.to(device), precision=precision)
+    found = config.get("calibration")
+    calibration = None if found is None else read(Calibration, found)
+    return SavedClassifier(classifier.to(device), precision=precision, calibration=calibration)
+
+
+def classifier_files(name: str | Path) -> list[Path]:
+    """Return the files and folders that decide what a saved classifier predicts.
+
+    They are in the folder given, or in the `model` in it. Raises InputError if one is missing.
+    """
+    folder = Path(name)
+    if not (folder / CONFIG).is_file() and (folder / "model" / CONFIG).is_file():
+        folder /= "model"
+    files = [folder / name for name in (CONFIG, WEIGHTS, SCHEMA, TOKENIZER)]
+    for file in files:
+        if not file.exists():
+            problem = f"no classifier in this folder ({file.name} is missing)"
+            raise InputError(problem, path=folder, remedy=_REMEDY)
+    return files
 
 
 def weights_hash(weights: dict[str, Tensor]) -> str:

@@ -185,7 +185,10 @@ class RelgenCLI(LightningCLI):
             raise InputError(
                 "this is a file, not a folder", path=folder, remedy="give another --out"
             )
-        written = {"fit": ["history.jsonl"], "test": ["predictions.jsonl", "scores.json"]}
+        written = {
+            "fit": ["history.jsonl"],
+            "test": ["predictions.jsonl", "scores.json", "mistakes.jsonl"],
+        }
         names = written.get(command, ["predictions.jsonl"])
         saved = folder / ("config.yaml" if command == "fit" else f"config.{command}.yaml")
         if saved.is_file() and not read_text(saved).startswith("# lightning.pytorch=="):

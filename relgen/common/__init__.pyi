@@ -66,6 +66,9 @@ from .ranges import NonNegativeInt as NonNegativeInt
 from .ranges import PositiveFloat as PositiveFloat
 from .ranges import PositiveInt as PositiveInt
 from .ranges import Share as Share
+from .row_stream import chunked as chunked
+from .row_stream import stream_files as stream_files
+from .row_stream import stream_rows as stream_rows
 from .yaml_files import key_line as key_line
 from .yaml_files import load_yaml as load_yaml
 from .yaml_files import located as located

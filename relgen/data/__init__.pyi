@@ -1,5 +1,6 @@
 from .arrow import load_table as load_table
 from .card import write_dataset_folder as write_dataset_folder
+from .exclusion import Exclusion as Exclusion
 from .language import foreign_language as foreign_language
 from .options import CardOptions as CardOptions
 from .options import ConvertOptions as ConvertOptions
@@ -12,6 +13,7 @@ from .overlap import jaccard as jaccard
 from .overlap import word_set as word_set
 from .relation_descriptions import read_descriptions as read_descriptions
 from .relation_descriptions import schema_from_descriptions as schema_from_descriptions
+from .samples import UNLABELLED as UNLABELLED
 from .samples import Entity as Entity
 from .samples import Prediction as Prediction
 from .samples import Sample as Sample
@@ -37,6 +39,7 @@ from .text import find_mentions as find_mentions
 from .text import has_unspaced as has_unspaced
 from .text import is_word as is_word
 from .text import normalised as normalised
+from .text import scripts as scripts
 from .text import splits_word as splits_word
 from .text import word_counts as word_counts
 from .text import word_spans as word_spans

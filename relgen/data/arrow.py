@@ -63,7 +63,9 @@ def _rows(path: str, key: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the rows of a file; the cache depends on the whole `key`."""
     for sample in iter_samples(path, labelled=key["labelled"]):
         known, scores = sample.provenance or {}, sample.scores
-        yield sample.to_json() | {
+        row = sample.to_json()
+        row.pop("group", None)
+        yield row | {
             "provenance": {key: known.get(key) for key in PROVENANCE},
             "scores": scores and [{"relation": x, "probability": p} for x, p in scores.items()],
         }

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from relgen.common import POSITIONAL, InputFile, PositiveInt
 from relgen.data.corpora import FORMATS
-from relgen.data.corpora.reading import Mentions
-from relgen.data.splits import Dev
+from relgen.data.corpora.reading import Ambiguous
+from relgen.data.corpora.units import Unit
+from relgen.data.splits import By, Dev
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,15 +52,28 @@ class ConvertOptions:
     """Name that goes into the ids (by default the file's; semeval: a number); for hub, the split to
     load (by default train); for tacred, the split whose size is expected.
     """
-    mentions: Mentions = "first"
-    """For fewrel: the first pair of mentions that do not overlap, or all of them."""
+    ambiguous: Ambiguous | None = None
+    """Where a mention is given as a text that occurs several times, or an entity has several
+    mentions (fewrel, pubtator, bioc): the first pair of mentions that do not overlap (the two that
+    are closest), a sample of all pairs, or none. By default an error for texts, and else first.
+    """
     columns: dict[str, str] | None = None
-    """For hub: the columns that hold text, tokens, relation, head, tail and id."""
+    """For tables: the columns that hold text, tokens, relation, head, tail, head_start, head_end,
+    head_type, tail_start, tail_end, tail_type, id and group. By default those of the same name.
+    """
+    negative: str | None = None
+    """Label for the pairs of entities in one sentence between which no relation was annotated, in
+    the formats that hold documents; by default they are left out.
+    """
+    offsets: Unit = "characters"
+    """Unit of the offsets: characters, bytes (UTF-8), utf16 (as browsers count), newline (a Windows
+    line break counts as one character) or crlf (every line break counts as two).
+    """
 
 
-_WRAPPER = textwrap.TextWrapper(98, subsequent_indent=" " * 14, break_on_hyphens=False)
+_WRAPPER = textwrap.TextWrapper(98, subsequent_indent=" " * 16, break_on_hyphens=False)
 ConvertOptions.__doc__ = f"{ConvertOptions.__doc__}\n" + "\n".join(
-    _WRAPPER.fill(f"    {name:<10}{each.description}") for name, each in FORMATS.items()
+    _WRAPPER.fill(f"    {name:<12}{each.description}") for name, each in FORMATS.items()
 )
 
 
@@ -67,7 +81,8 @@ ConvertOptions.__doc__ = f"{ConvertOptions.__doc__}\n" + "\n".join(
 class SplitOptions:
     """Choose K training samples for each relation, by seed.
 
-    The development set shares neither an id nor a sentence with them.
+    A sample is a pair of entities in a sentence. The development set shares neither an id nor a
+    sentence with the training samples.
     """
 
     samples: InputFile = field(metadata=POSITIONAL)
@@ -78,6 +93,8 @@ class SplitOptions:
     """Seed of the random choice."""
     dev: Dev = "full"
     """Development set: all other samples, K others of each relation, or none."""
+    by: By = "sentence"
+    """What the parts do not share: sentences, or also the `group` of samples (a document)."""
     dev_from: str | None = None
     """File to take the development set from instead."""
     exclude: InputFile | None = None

@@ -7,15 +7,15 @@ A samples file holds one JSON object per line:
      "source": "human"}
 
 Offsets count characters of `text`; ends are exclusive. `id` (default: the file's name and line),
-`type` and `source` are optional; unknown keys are ignored. `relgen label` adds `scores`: the
-probability of each relation.
+`type` and `source` are optional; unknown keys are ignored. `group` names what a split keeps
+together beside the sentence. `relgen label` adds `scores`: the probability of each relation.
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,15 +45,18 @@ class Entity:
 class Sample:
     """A sentence with its head and tail entity and the relation between them.
 
+    The entities may be nested, overlap or be the same.
+
     Args:
         id: unique within a file; empty for a draft that was just generated.
         source: `human` or `generated`.
         provenance: origin of a generated sample; its keys are those of `arrow.PROVENANCE`.
         scores: the probability of each relation, on which classifiers train instead of `relation`
             unless that is `corrected`.
+        group: what a split keeps together beside the sentence: a document, a patient.
 
     Raises:
-        InputError: an offset is out of range, a text or entity is empty, or the entities overlap.
+        InputError: an offset is out of range, or a text or entity is empty.
     """
 
     id: str
@@ -64,6 +67,7 @@ class Sample:
     source: str = "human"
     provenance: Mapping[str, Any] | None = field(default=None, hash=False)
     scores: Mapping[str, float] | None = field(default=None, hash=False)
+    group: str | None = None
 
     def __post_init__(self) -> None:
         for name, value in (("id", self.id), ("text", self.text), ("relation", self.relation)):
@@ -85,8 +89,6 @@ class Sample:
                 raise InputError(problem, field=role, value=[start, end])
             if not self.text[start:end].strip():
                 raise InputError("the entity is only white space", field=role, value=[start, end])
-        if head[0] < tail[1] and tail[0] < head[1]:
-            raise InputError("head and tail overlap", field="tail", value=[head, tail])
 
     @property
     def head_text(self) -> str:
@@ -95,6 +97,13 @@ class Sample:
     @property
     def tail_text(self) -> str:
         return self.text[self.tail.start : self.tail.end]
+
+    @property
+    def contexts(self) -> tuple[str, str, str]:
+        """Return the text before, between and after the entities."""
+        first, second = sorted((self.head, self.tail), key=lambda entity: entity.start)
+        text = self.text
+        return text[: first.start], text[first.end : second.start], text[second.end :]
 
     @property
     def corrected(self) -> bool:
@@ -145,7 +154,8 @@ class Sample:
             "source": self.source,
         }
         optional = {"provenance": self.provenance, "scores": self.scores}
-        return row | {key: dict(value) for key, value in optional.items() if value is not None}
+        row |= {key: dict(value) for key, value in optional.items() if value is not None}
+        return row if self.group is None else row | {"group": self.group}
 
     @classmethod
     def from_json(cls, row: Any, defaults: Mapping[str, str] | None = None) -> Sample:
@@ -158,7 +168,8 @@ class Sample:
         known = {"source": "human", **(defaults or {})}
 
         def text(key: str) -> str:
-            return known[key] if key in known and key not in row else value_of(row, key, str)
+            missing = row.get(key) is None
+            return known[key] if key in known and missing else value_of(row, key, str)
 
         return cls(
             id=text("id"),
@@ -170,6 +181,7 @@ class Sample:
             source=sys.intern(text("source")),
             provenance=provenance,
             scores=_scores(row),
+            group=None if row.get("group") is None else value_of(row, "group", str),
         )
 
 
@@ -207,7 +219,8 @@ def iter_samples(
     Args:
         skip_bad: skip and count malformed lines instead of raising.
         schema: a line whose relation is not in it is malformed; by default all labels are allowed.
-        labelled: every line must name a relation; otherwise a line without one is `UNLABELLED`.
+        labelled: every line must name a relation; otherwise a line without one, or with null, is
+            `UNLABELLED`.
 
     Raises:
         CombinedInputError: at the end of the file, with a message for each malformed line (at most
@@ -218,18 +231,25 @@ def iter_samples(
 
 
 def checked_samples(
-    checks: RecordChecks, schema: RelationSchema | None = None, *, labelled: bool = True
+    checks: RecordChecks,
+    schema: RelationSchema | None = None,
+    *,
+    labelled: bool = True,
+    amend: Callable[[Any], Any] = lambda row: row,
 ) -> Iterator[Sample]:
-    """Yield the samples of a JSONL file as `iter_samples` does, with the caller's checks."""
+    """Yield the samples of a JSONL file as `iter_samples` does, with the caller's checks.
+
+    `amend` may change a decoded line before it becomes a sample.
+    """
     path = Path(checks.path)
     for number, line in json_lines(path):
         with checks.record(number):
-            row = decode_json(line)
+            row = amend(decode_json(line))
             defaults = {"id": f"{path.stem}-{number}"}
             if not labelled:
                 defaults["relation"] = UNLABELLED
             sample = Sample.from_json(row, defaults)
-            if schema is not None:
+            if schema is not None and (labelled or sample.relation != UNLABELLED):
                 schema.check_label(sample.relation)
             if checks.passes(sample.id, number):
                 yield sample
@@ -237,12 +257,15 @@ def checked_samples(
 
 
 def iter_files(
-    paths: Iterable[str | Path], schema: RelationSchema
+    paths: Iterable[str | Path], schema: RelationSchema | None, *, labelled: bool = True
 ) -> Iterator[tuple[str | Path, Sample]]:
-    """Yield the samples of several files, each with its path; raise InputError for repeated ids."""
+    """Yield the samples of several files, each with its path; raise InputError for repeated ids.
+
+    For `schema` and `labelled` see `iter_samples`.
+    """
     seen: dict[str, str | Path] = {}
     for path in paths:
-        for sample in iter_samples(path, schema=schema):
+        for sample in iter_samples(path, schema=schema, labelled=labelled):
             if sample.id in seen:
                 problem = f"the id also occurs in {seen[sample.id]}"
                 remedy = "give each sample another id"

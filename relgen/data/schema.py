@@ -115,6 +115,20 @@ class RelationSchema:
             problem = f"not a relation of schema '{self.name}'"
             raise InputError(problem, field="relation", value=label, remedy=remedy)
 
+    def allowed(self, head: str | None, tail: str | None) -> tuple[bool, ...]:
+        """Return for each label whether it allows a head and a tail of these types.
+
+        The negative label allows all; None is a type that is not known, which every label allows.
+        """
+        return tuple(
+            relation.name == self.negative
+            or all(
+                kind is None or not types or kind in types
+                for kind, types in ((head, relation.head_types), (tail, relation.tail_types))
+            )
+            for relation in self
+        )
+
     def inverses(self) -> dict[str, str]:
         """Return the inverse of each label: the one that holds when head and tail are exchanged.
 

@@ -2,13 +2,16 @@
 
 The draw for a relation depends only on its own samples and the seed, not on the file's order or the
 other relations. The first 8 samples of a draw of 16 are the draw of 8.
+
+A sample is a pair of entities in a sentence: K counts pairs, and a sentence may have several. Parts
+share no sentence, nor, with `by="group"`, a group (a document, a patient).
 """
 
 from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -19,11 +22,12 @@ from relgen.data.schema import RelationSchema
 from relgen.data.text import normalised
 
 Dev = Literal["full", "K", "none"]
+By = Literal["sentence", "group"]
 
 
 @dataclass(frozen=True)
 class FewShotSplit:
-    """Training and development samples, which share neither an id nor a normalised text.
+    """Training and development samples, which share no id, normalised text or (if asked) group.
 
     Warnings name, for instance, relations with fewer than K samples.
     """
@@ -42,6 +46,7 @@ def split(
     dev: Dev = "full",
     dev_samples: Sequence[Sample] | None = None,
     exclude: Iterable[Sample] = (),
+    by: By = "sentence",
 ) -> FewShotSplit:
     """Draw at most K samples (`shots`) for each relation.
 
@@ -52,34 +57,32 @@ def split(
         dev_samples: source of the development set, by default the rest of `samples`.
         exclude: samples (of a test set) whose ids and normalised texts no drawn sample may have,
             and of which no training sample may be a near copy.
+        by: what the parts do not share: sentences, or the samples' groups as well.
 
     Raises:
         InputError: K is below 1 or above the size of the largest relation, or a label is unknown.
     """
     shots = checked(PositiveInt, shots, "shots")
     exclude = list(exclude)
-    ids, texts = _ids_and_texts(exclude)
-    usable = _without(samples, ids, texts)
+    _check_groups(samples, by)
+    excluded = _Shared.of(exclude, by)
+    usable = _without(samples, excluded)
     # excluded sentences are drawn and then skipped: without them, the others keep their order
-    drawn = [sample for sample in samples if sample.id not in ids]
-    pools = _pools(drawn, schema, seed, texts)
-    if samples and not usable.kept:
-        why = ", ".join(usable.reasons("{} because {} among the excluded"))
-        remedy = "exclude other samples than those to draw from"
-        raise InputError(f"all samples are left out: {why}", field="exclude", remedy=remedy)
-    _check_shots(shots, usable.kept, pools)
+    drawn = [sample for sample in samples if sample.id not in excluded.ids]
+    pools = _pools(drawn, schema, seed, excluded)
+    _check_shots(shots, usable, pools)
     copies = OverlapIndex(NEAR_COPY, map(context_words, exclude))
     train, warnings = _first(pools, shots, "training", copies)
     warnings += usable.reasons("{} samples left out: {} among the excluded samples")
+    shared = _Shared.of(train, by)
     if dev == "none":
         return FewShotSplit(train, [], warnings)
-    train_ids, train_texts = _ids_and_texts(train)
     if dev_samples is None:
-        rest = _without([s for s in usable.kept if s.id not in train_ids], set(), train_texts)
+        rest = _without([s for s in usable.kept if s.id not in shared.ids], shared)
     else:
-        free = _without(dev_samples, ids, texts)
+        free = _without(dev_samples, excluded)
         warnings += free.reasons("{} development samples left out: {} among the excluded samples")
-        rest = _without(free.kept, train_ids, train_texts)
+        rest = _without(free.kept, shared)
     warnings += rest.reasons("{} development samples left out: {} in the training set already")
     chosen = rest.kept
     if schema is not None:
@@ -87,7 +90,7 @@ def split(
             schema.check_label(sample.relation)
     chosen.sort(key=lambda sample: sample.id)
     if dev == "K":
-        others = _pools(chosen, schema, seed, set(), labels=pools)
+        others = _pools(chosen, schema, seed, _Shared(), labels=pools)
         chosen, fewer = _first(others, shots, "development")
         warnings += fewer
     if not chosen:
@@ -96,47 +99,76 @@ def split(
 
 
 @dataclass(frozen=True)
+class _Shared:
+    """What one part has, and no other part may have."""
+
+    ids: frozenset[str] = frozenset()
+    texts: frozenset[str] = frozenset()
+    groups: frozenset[str | None] = frozenset()
+
+    @classmethod
+    def of(cls, samples: Iterable[Sample], by: By) -> _Shared:
+        found = [(s.id, normalised(s.text), s.group) for s in samples]
+        groups = [group for _, _, group in found if group is not None and by == "group"]
+        return cls(
+            frozenset(key for key, _, _ in found),
+            frozenset(text for _, text, _ in found),
+            frozenset(groups),
+        )
+
+    def reason(self, sample: Sample) -> str | None:
+        """Return why a sample may not be in another part."""
+        if sample.id in self.ids:
+            return "their ids are"
+        if self.texts and normalised(sample.text) in self.texts:
+            return "their sentences are"
+        return "their groups are" if sample.group in self.groups else None
+
+
+@dataclass(frozen=True)
 class _Rest:
-    """The samples that are left, and how many were left out for their id and for their text."""
+    """The samples that are left, and how many were left out for each reason."""
 
     kept: list[Sample]
-    ids: int
-    texts: int
+    left_out: Counter[str]
 
     def reasons(self, form: str) -> list[str]:
-        causes = {"their ids are": self.ids, "their sentences are": self.texts}
-        return [form.format(number, cause) for cause, number in causes.items() if number]
+        return [form.format(number, cause) for cause, number in sorted(self.left_out.items())]
 
 
-def _without(samples: Sequence[Sample], ids: set[str], texts: set[str]) -> _Rest:
-    others = [sample for sample in samples if sample.id not in ids]
-    kept = [s for s in others if normalised(s.text) not in texts] if texts else others
-    return _Rest(kept, len(samples) - len(others), len(others) - len(kept))
+def _without(samples: Sequence[Sample], shared: _Shared) -> _Rest:
+    reasons = [shared.reason(sample) for sample in samples]
+    kept = [sample for sample, why in zip(samples, reasons, strict=True) if why is None]
+    return _Rest(kept, Counter(why for why in reasons if why is not None))
 
 
-def _check_shots(
-    shots: int, usable: Sequence[Sample], pools: Mapping[str, Sequence[Sample]]
-) -> None:
-    """Raise InputError if no relation has so many different sentences."""
+def _check_groups(samples: Sequence[Sample], by: By) -> None:
+    alone = next((sample for sample in samples if sample.group is None), None)
+    if by == "group" and alone is not None:
+        remedy = "give each sample a `group` (--columns group=…), or split by sentence"
+        raise InputError("a sample without a group", field="by", value=alone.id, remedy=remedy)
+
+
+def _check_shots(shots: int, usable: _Rest, pools: Mapping[str, Sequence[Sample]]) -> None:
+    """Raise InputError if no sample is left, or no relation has so many different pairs."""
+    if usable.left_out and not usable.kept:
+        why = ", ".join(usable.reasons("{} because {} among the excluded"))
+        remedy = "exclude other samples than those to draw from"
+        raise InputError(f"all samples are left out: {why}", field="exclude", remedy=remedy)
     largest = max((len(pool) for pool in pools.values()), default=0)
     if shots <= largest:
         return
     problem = f"too many: the largest relation has {largest} usable samples"
     remedy = f"choose at most {largest}, or give more samples"
-    label, number = next(iter(Counter(s.relation for s in usable).most_common(1)), ("", 0))
+    label, number = next(iter(Counter(s.relation for s in usable.kept).most_common(1)), ("", 0))
     if number > (different := len(pools.get(label, ()))):
-        sentences = "sentence" if different == 1 else "sentences"
+        pairs = "pair" if different == 1 else "pairs"
         problem += (
-            f" ({label} has {number} samples of {different} {sentences}: a sentence counts once "
-            "for a relation)"
+            f" ({label} has {number} samples of {different} {pairs}: a pair of a sentence counts "
+            "once for a relation)"
         )
-        remedy = f"choose at most {largest}, or give samples of other sentences"
+        remedy = f"choose at most {largest}, or give samples of other pairs"
     raise InputError(problem, field="shots", value=shots, remedy=remedy)
-
-
-def _ids_and_texts(samples: Iterable[Sample]) -> tuple[set[str], set[str]]:
-    pairs = [(sample.id, normalised(sample.text)) for sample in samples]
-    return {key for key, _ in pairs}, {text for _, text in pairs}
 
 
 def _first(
@@ -175,10 +207,10 @@ def _pools(
     samples: Iterable[Sample],
     schema: RelationSchema | None,
     seed: int,
-    forbidden: set[str],
+    forbidden: _Shared,
     labels: Iterable[str] = (),
 ) -> dict[str, list[Sample]]:
-    """Return the samples of each relation in drawn order, without repeated or forbidden texts."""
+    """Return the samples of each relation in drawn order, without repeated or forbidden ones."""
     found: dict[str, list[Sample]] = {label: [] for label in labels}
     for sample in samples:
         if schema is not None:
@@ -189,8 +221,18 @@ def _pools(
         # one generator per relation: a draw does not change when another relation grows
         members = sorted(found.get(label, []), key=lambda sample: sample.id)
         random.Random(f"fewshot/{seed}/{label}").shuffle(members)
-        distinct: dict[str, Sample] = {}
-        for sample in members:
-            distinct.setdefault(normalised(sample.text), sample)
-        pools[label] = [sample for text, sample in distinct.items() if text not in forbidden]
+        pools[label] = [s for s in _distinct(members) if forbidden.reason(s) is None]
     return pools
+
+
+def _distinct(samples: Sequence[Sample]) -> Iterator[Sample]:
+    """Yield the samples without further ones of the same pair of the same sentence."""
+    texts = [(normalised(sample.text), sample) for sample in samples]
+    times, seen = Counter(text for text, _ in texts), set[tuple[str, ...]]()
+    for text, sample in texts:
+        places = [place for e in (sample.head, sample.tail) for place in (e.start, e.end)]
+        # by its words, since a repeated sentence may be spaced or punctuated otherwise
+        pair = [normalised(sample.text[:place]) for place in places] if times[text] > 1 else []
+        if (key := (text, *pair)) not in seen:
+            seen.add(key)
+            yield sample

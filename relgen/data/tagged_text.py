@@ -4,7 +4,10 @@
 
 `render` and `parse` are inverses. In the text between tags `<`, `>` and line breaks are written as
 `&lt;`, `&gt;`, `&#10;` and `&#13;`; an ampersand is escaped only where it would look like one of
-these. With `types=True` a tag holds the entity's type: `<head:PERSON>Ann</head>`.
+these. With `types=True` a tag holds the entity's type: `<head:PERSON>Ann</head>`. Tags nest where
+an entity is inside the other one. Of two that cross, the second follows the text, with its place:
+
+    <head>New York City</head> Marathon <tail@4>York City Marathon</tail>
 """
 
 from __future__ import annotations
@@ -18,7 +21,8 @@ _ESCAPES = {"<": "&lt;", ">": "&gt;", "\n": "&#10;", "\r": "&#13;", "&": "&amp;"
 _UNESCAPES = {escape: plain for plain, escape in _ESCAPES.items()}
 _TO_ESCAPE = re.compile(r"[<>\n\r]|&(?=(?:lt|gt|amp|#10|#13);)")
 _ESCAPED = re.compile("|".join(_UNESCAPES))
-_TAGGED = re.compile(r"<(head|tail)(?::([^<>\n\r]+))?>([^<>\n\r]*)</\1>")
+_TAG = re.compile(r"<(/?)(head|tail)(?::([^<>\n\r]+))?>")
+_CROSSING = re.compile(r" <(head|tail)@(\d{1,9})(?::([^<>\n\r]+))?>([^<>\n\r]*)</\1>$")
 
 
 class Parsed(NamedTuple):
@@ -33,7 +37,7 @@ class MarkupError(ValueError):
     """Raised for text that does not parse, with the reason under which a draft is rejected.
 
     Reasons: `no_head`, `no_tail`, `several_heads`, `several_tails`, `empty_head`, `empty_tail`,
-    `stray_tag`, `line_break`.
+    `misplaced_head`, `misplaced_tail`, `stray_tag`, `line_break`.
     """
 
     def __init__(self, reason: str, text: str) -> None:
@@ -43,15 +47,30 @@ class MarkupError(ValueError):
 
 def render(sample: Sample, *, types: bool = False) -> str:
     """Return a sample as tagged text; with `types`, known entity types are part of the tags."""
+    # the outer one first
+    entities = {"head": sample.head, "tail": sample.tail}
+    first, second = sorted(entities, key=lambda role: (entities[role].start, -entities[role].end))
+    one, other = entities[first], entities[second]
+    tags = {
+        role: f"{role}:{escape(entity.type)}" if types and entity.type else role
+        for role, entity in entities.items()
+    }
+    inserted = [(one.start, f"<{tags[first]}>"), (one.end, f"</{first}>")]
+    after = ""
+    if one.start < other.start < one.end < other.end:
+        mention = escape(sample.text[other.start : other.end])
+        after = (
+            f" <{tags[second].replace(second, f'{second}@{other.start}', 1)}>{mention}</{second}>"
+        )
+    elif other.start < one.end:
+        inserted[1:1] = [(other.start, f"<{tags[second]}>"), (other.end, f"</{second}>")]
+    else:
+        inserted += [(other.start, f"<{tags[second]}>"), (other.end, f"</{second}>")]
     pieces, position = [], 0
-    roles = sorted([("head", sample.head), ("tail", sample.tail)], key=lambda pair: pair[1].start)
-    for role, entity in roles:
-        tag = f"{role}:{escape(entity.type)}" if types and entity.type else role
-        pieces.append(escape(sample.text[position : entity.start]))
-        pieces.append(f"<{tag}>{escape(sample.text[entity.start : entity.end])}</{role}>")
-        position = entity.end
-    pieces.append(escape(sample.text[position:]))
-    return "".join(pieces)
+    for place, tag in inserted:
+        pieces += [escape(sample.text[position:place]), tag]
+        position = place
+    return "".join([*pieces, escape(sample.text[position:]), after])
 
 
 def parse(tagged: str) -> Parsed:
@@ -62,26 +81,50 @@ def parse(tagged: str) -> Parsed:
     """
     if "\n" in tagged or "\r" in tagged:
         raise MarkupError("line_break", tagged)
-    matches = list(_TAGGED.finditer(tagged))
-    for role in ("head", "tail"):
-        found = [match for match in matches if match.group(1) == role]
-        if not found:
-            raise MarkupError(f"no_{role}", tagged)
-        if len(found) > 1:
-            raise MarkupError(f"several_{role}s", tagged)
-        if not unescape(found[0].group(3)).strip():
+    crossing = _CROSSING.search(tagged)
+    marked = tagged[: crossing.start()] if crossing else tagged
+    tags = list(_TAG.finditer(marked))
+    roles = [role for role in ("head", "tail") if crossing is None or role != crossing.group(1)]
+    for role in roles:
+        _check_tags([tag for tag in tags if tag.group(2) == role], role, marked)
+    text, position, opened = "", 0, list[str]()
+    places: dict[str, list[int]] = {role: [] for role in roles}
+    for tag in tags:
+        text += _plain(marked[position : tag.start()], tagged)
+        closing, role, _ = tag.groups()
+        if role not in places or (closing and opened.pop() != role):
+            raise MarkupError("stray_tag", tagged)
+        if not closing:
+            opened.append(role)
+        places[role].append(len(text))
+        position = tag.end()
+    text += _plain(marked[position:], tagged)
+    kinds = {tag.group(2): tag.group(3) for tag in tags if not tag.group(1)}
+    entities = {role: _entity(start, end, kinds[role]) for role, (start, end) in places.items()}
+    if crossing:
+        role, start, kind, mention = crossing.groups()
+        entities[role] = _entity(int(start), int(start) + len(unescape(mention)), kind)
+        if text[entities[role].start : entities[role].end] != unescape(mention):
+            raise MarkupError(f"misplaced_{role}", tagged)
+    for role, entity in entities.items():
+        if not text[entity.start : entity.end].strip():
             raise MarkupError(f"empty_{role}", tagged)
-    entities: dict[str, Entity] = {}
-    text, position = "", 0
-    for match in matches:
-        text += _plain(tagged[position : match.start()], tagged)
-        mention = unescape(match.group(3))
-        kind = unescape(match.group(2)) if match.group(2) else None
-        entities[match.group(1)] = Entity(len(text), len(text) + len(mention), kind)
-        text += mention
-        position = match.end()
-    text += _plain(tagged[position:], tagged)
     return Parsed(text, entities["head"], entities["tail"])
+
+
+def _check_tags(tags: list[re.Match[str]], role: str, tagged: str) -> None:
+    """Raise MarkupError unless there is one opening tag and one closing tag after it."""
+    opening, closing = ([tag for tag in tags if bool(tag.group(1)) is end] for end in (False, True))
+    if not opening or not closing or closing[-1].start() < opening[0].start():
+        raise MarkupError(f"no_{role}", tagged)
+    if len(opening) > 1 and len(closing) > 1:
+        raise MarkupError(f"several_{role}s", tagged)
+    if len(tags) > 2 or closing[0].start() < opening[0].start():
+        raise MarkupError("stray_tag", tagged)
+
+
+def _entity(start: int, end: int, kind: str | None) -> Entity:
+    return Entity(start, end, unescape(kind) if kind else None)
 
 
 def escape(text: str) -> str:

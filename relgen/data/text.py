@@ -82,6 +82,29 @@ def word_spans(text: str) -> list[tuple[int, int]]:
     return [match.span() for match in _LETTERS_UNIT.finditer(text)]
 
 
+def scripts(text: str) -> set[str]:
+    """Return the scripts of a text's letters, such as LATIN or CYRILLIC; CJK is Chinese or kana.
+
+    A script with spaces counts if two of its letters meet: not the α of `α-helix`.
+    """
+    if text.isascii():
+        return {"LATIN"} if re.search("[A-Za-z]{2}", text) else set()
+    found, last = set(), ""
+    # full width and mathematical letters are as their plain ones
+    for character in unicodedata.normalize("NFKC", text):
+        mark = unicodedata.category(character)
+        if mark.startswith("M"):
+            continue
+        name = ""
+        if mark.startswith("L") and mark != "Lm":
+            first = unicodedata.name(character, "").partition(" ")[0]
+            name = "CJK" if is_han(character) else first
+            if name and (name == last or is_unspaced(character)):
+                found.add(name)
+        last = name
+    return found
+
+
 def is_word(text: str) -> bool:
     """Return whether a text has a letter or a digit."""
     return any(character.isalnum() for character in text)

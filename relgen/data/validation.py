@@ -5,6 +5,7 @@ Every reader of samples uses `RecordChecks`, so that all formats treat them alik
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain, islice
@@ -55,8 +56,8 @@ def _refuse_other_json(path: Path, line: str, following: str = "") -> None:
         other = Path(f"{path.stem}.lines.jsonl")
     if line.lstrip().startswith("["):
         problem = "a JSON array, where one object per line is expected"
-        remedy = f"jq -c '.[]' {path.name} > {other}, or relgen data convert --format hub, which "
-        raise InputError(problem, path=path, remedy=f"{remedy}reads arrays")
+        remedy = f"relgen data convert {path.name} --format json --out {other}"
+        raise InputError(problem, path=path, remedy=remedy)
     if line.strip() == "{" and following.lstrip().startswith('"'):
         problem = "objects of several lines, where one object per line is expected"
         raise InputError(problem, path=path, remedy=f"jq -c . {path.name} > {other}")
@@ -74,8 +75,9 @@ class RecordChecks:
         checks.finish()
 
     With `skip_bad`, malformed records are only counted; `problems` are the errors of the first
-    1,000, and `doubts` warnings about samples that may have been misread. A reader may replace
-    `path` and `remedy`, the advice for a file without any usable record.
+    1,000, and `doubts` warnings about samples that may have been misread. A reader `note`s what it
+    decided about a record. It may replace `path` and the advice: `remedy` for a file without usable
+    records, `line_remedy` for a record.
     """
 
     def __init__(self, path: str | Path, *, skip_bad: bool = False) -> None:
@@ -84,7 +86,10 @@ class RecordChecks:
         self.read = self.skipped = 0
         self.problems: list[InputError] = []
         self.doubts: list[str] = []
+        self.notes = Counter[str]()
+        self._first: dict[str, int | str] = {}
         self.remedy = "give a file with one JSON sample per line"
+        self.line_remedy = SKIP_BAD_REMEDY
         self._seen: dict[str, int | str] = {}
 
     @contextmanager
@@ -97,9 +102,21 @@ class RecordChecks:
             if len(self.problems) < _KEPT:
                 line = where if isinstance(where, int) else None
                 problem = str(error) if line else f"{_name(where)}: {error}"
-                remedy = None if error.remedy else SKIP_BAD_REMEDY
+                remedy = None if error.remedy else self.line_remedy
                 located = InputError(problem, path=self.path, line=line, remedy=remedy)
                 self.problems.append(located)
+
+    def note(self, what: str, where: int | str) -> None:
+        """Count a record of which something is to be said: `2 records …; the first: line 3`."""
+        self.notes[what] += 1
+        self._first.setdefault(what, where)
+
+    def noted(self) -> list[str]:
+        """Return a line for each kind of note."""
+        return [
+            f"{number} records {what}; the first: {_name(self._first[what])}"
+            for what, number in self.notes.items()
+        ]
 
     def passes(self, sample_id: str | None, where: int | str) -> bool:
         """Count a sample; return true if it may be yielded, which an earlier error prevents.
@@ -124,6 +141,8 @@ class RecordChecks:
             raise problems[0] if len(problems) == 1 else CombinedInputError(problems)
         if not self.read:
             problem = f"all {skipped} records are malformed" if skipped else "the file is empty"
+            if self.notes:
+                problem = f"no sample is left: {'; '.join(self.noted())}"
             raise InputError(problem, path=self.path, remedy=self.remedy)
 
 

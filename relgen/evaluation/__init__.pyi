@@ -1,5 +1,11 @@
 from .bootstrap import outcomes as outcomes
 from .bootstrap import paired_bootstrap as paired_bootstrap
+from .calibration import COVERAGES as COVERAGES
+from .calibration import choose_thresholds as choose_thresholds
+from .calibration import conformal_levels as conformal_levels
+from .calibration import fit_temperature as fit_temperature
+from .calibration import measure_confidence as measure_confidence
+from .calibration import samples_for as samples_for
 from .direct.run import classify as classify
 from .diversity.measurement import common_sizes as common_sizes
 from .diversity.measurement import measure as measure

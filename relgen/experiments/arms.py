@@ -2,8 +2,10 @@
 
 `human` trains a classifier on the labelled samples alone, `direct` asks the language model for the
 relation, and `xu2023` is short for `xu2023_mix`. All other names combine a key of `GENERATIONS`
-with `_pure` (train on generated samples alone) or `_mix` (train on human samples as well).
-`obo_dpo_mix@16` uses the first 16 generated samples of each relation.
+with `_pure` (train on generated samples alone), `_mix` (train on human samples as well) or
+`_unlabelled_mix` (and on the user's unlabelled sentences, under the labels that the reader gives
+them); `unlabelled_mix` has no generated samples. `obo_dpo_mix@16` uses the first 16 generated
+samples of each relation.
 """
 
 from __future__ import annotations
@@ -52,11 +54,12 @@ GENERATIONS = {
 }
 METHOD = "obo_dpo"
 """The paper's method: one by one, after DPO."""
+_UNLABELLED = "unlabelled"
+_ALONE = ("human", "direct", f"{_UNLABELLED}_mix")  # without generated samples
 ARMS = (
-    "human",
-    "direct",
+    *_ALONE,
     "xu2023",
-    *(f"{name}_{mix}" for name in GENERATIONS for mix in ("pure", "mix")),
+    *(f"{name}_{mix}" for name in GENERATIONS for mix in ("pure", "mix", f"{_UNLABELLED}_mix")),
 )
 
 
@@ -64,13 +67,15 @@ ARMS = (
 class Arm:
     """An arm's name, and its parts: a key of `GENERATIONS`, the samples to train on, and a number.
 
-    Only the `first` generated samples of each relation are used; None uses all.
+    Only the `first` generated samples of each relation are used; None uses all. `unlabelled` adds
+    the user's unlabelled sentences.
     """
 
     name: str
     generation: str | None
     mix: Mix
     first: int | None = None
+    unlabelled: bool = False
 
 
 def parse_arm(name: str) -> Arm:
@@ -83,7 +88,7 @@ def parse_arm(name: str) -> Arm:
     if stem not in ARMS:
         hint = suggestion(stem, ARMS, f"arms: {', '.join(ARMS)}")
         raise InputError("unknown arm", field="arms", value=name, remedy=hint)
-    if at and (not number.isdecimal() or not int(number) or stem in ("human", "direct")):
+    if at and (not number.isdecimal() or not int(number) or stem in _ALONE):
         raise InputError(
             "`@` must be followed by a number of generated samples",
             field="arms",
@@ -93,8 +98,10 @@ def parse_arm(name: str) -> Arm:
     first = int(number) if at else None
     if stem in ("human", "direct"):
         return Arm(name, None, "human" if stem == "human" else "direct")
-    generation = stem if stem in GENERATIONS else stem.rpartition("_")[0]
-    return Arm(name, generation, "pure" if stem.endswith("_pure") else "mix", first)
+    way = stem if stem in GENERATIONS else stem.rpartition("_")[0]
+    generation = way.removesuffix(_UNLABELLED).removesuffix("_") or None
+    mix: Mix = "pure" if stem.endswith("_pure") else "mix"
+    return Arm(name, generation, mix, first, way.endswith(_UNLABELLED))
 
 
 def without_tuning(name: str) -> str | None:
@@ -115,4 +122,5 @@ def as_method(name: str) -> str | None:
 
 
 def _with_generation(arm: Arm, generation: str) -> str:
-    return f"{generation}_{arm.mix}" + ("" if arm.first is None else f"@{arm.first}")
+    mix = f"{_UNLABELLED}_{arm.mix}" if arm.unlabelled else arm.mix
+    return f"{generation}_{mix}" + ("" if arm.first is None else f"@{arm.first}")

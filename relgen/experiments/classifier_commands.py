@@ -14,7 +14,7 @@ from typing import Any
 from relgen.common import PRECISIONS, find_config, read_merged
 from relgen.experiments.arms import Arm
 from relgen.experiments.stage_commands import StageCommands
-from relgen.experiments.stages import CURVES, OUT, Initialisation, Stage, keys
+from relgen.experiments.stages import CURVES, OUT, ArmStages, Initialisation, Stage, keys
 
 # added to the seed for each further initialisation; larger than the usual seeds of splits
 _SEED_STEP = 1000
@@ -28,8 +28,8 @@ _Options = dict[str, str | int | Path | None]
 class Training:
     """One training of one classifier, and its test.
 
-    `alike` is from `trained_alike`, `split` has the human samples and `collect` the generated ones,
-    if the arm uses them. `number` counts the initialisations from 0.
+    `alike` is from `trained_alike`; `made` are the stages of the arm's data: `split` with the human
+    samples, and `collect` and `unlabelled` with others. `number` counts the initialisations from 0.
     """
 
     commands: StageCommands
@@ -37,8 +37,7 @@ class Training:
     arm: Arm
     preset: str
     alike: str | None
-    split: Stage
-    collect: Stage | None
+    made: ArmStages
     number: int
 
     @property
@@ -66,13 +65,15 @@ class Training:
         return self._stage("train", "classifier fit", options, *weights)
 
     def _options(self) -> _Options:
-        experiment, corpus = self.commands.experiment, self.commands.corpus
+        experiment, corpus, made = self.commands.experiment, self.commands.corpus, self.made
+        read = made.unlabelled.folder / "labelled.jsonl" if made.unlabelled else None
         return {
             "data.schema": corpus.schema,
             "data.test": corpus.test,
             "data.mix": self.arm.mix,
-            "data.human": None if self.arm.mix == "pure" else self.split.folder / "train.jsonl",
-            "data.generated": self.collect.folder / "train.jsonl" if self.collect else None,
+            "data.human": None if self.arm.mix == "pure" else made.split.folder / "train.jsonl",
+            "data.generated": made.collect.folder / "train.jsonl" if made.collect else None,
+            "data.unlabelled": read,
             "seed_everything": self.seed,
             "data.seed": self.seed,
             "trainer.precision": PRECISIONS[experiment.dtype] if experiment.dtype else None,

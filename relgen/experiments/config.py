@@ -80,7 +80,7 @@ class Generator:
 
 @dataclass(frozen=True)
 class Labelling:
-    """Settings of the labelling of generated samples; see `relgen.labelling`."""
+    """Settings of the reader, which labels generated and unlabelled sentences."""
 
     model: str | None = None
     """Language model that reads the sentences; by default the generator."""
@@ -88,6 +88,12 @@ class Labelling:
     """Dtype of its weights; by default the experiment's `dtype`, or else float32."""
     least_certainty: BelowOne = 0.0
     """Probability of a sample's label below which it is not trained on."""
+    pool: PositiveInt = 4000
+    """Sentences of `unlabelled` to read at most, drawn by seed."""
+    most: PositiveInt = 2000
+    """Sentences of `unlabelled` to train on at most: of those read, the least certain and most
+    different ones.
+    """
 
 
 @dataclass(frozen=True)
@@ -125,8 +131,9 @@ class Experiment:
     seeds: tuple[int, ...] = (1,)
     """Seeds; each has its own K-shot split, generated samples and trainings."""
     arms: tuple[str, ...] = ("human", "obo_dpo_pure", "obo_dpo_mix", "aao_mix")
-    """Systems to compare: human, direct, xu2023, or a way of generating (aao, obo, obo_dpo, …) with
-    _pure (generated samples only) or _mix (human ones as well).
+    """Systems to compare: human, direct, xu2023, unlabelled_mix (human samples and `unlabelled`
+    sentences), or a way of generating (aao, obo, obo_dpo, …) with _pure (generated samples only),
+    _mix (human ones as well) or _unlabelled_mix (all three).
     """
     generator: Generator = Generator()
     """The language model and the number of samples."""
@@ -143,6 +150,10 @@ class Experiment:
     label: Labelling | None = Labelling()
     """Let a language model label the generated samples; null keeps the relations that the generator
     was asked for.
+    """
+    unlabelled: str | None = None
+    """File of sentences of your own with marked entities (JSONL), for the arms with `unlabelled`;
+    their relations may be missing, and are ignored. A language model chooses and labels them.
     """
     direct: Direct = Direct()
     """Settings of the arm `direct`."""
@@ -188,12 +199,38 @@ class Experiment:
                 raise InputError("must not be empty", field=name)
             if len(set(values)) < len(values):
                 raise InputError("must list different values", field=name, value=list(values))
+        self._check_unlabelled()
         if len({Path(preset).stem for preset in self.classifiers}) < len(self.classifiers):
             raise InputError(
                 "two classifiers must not have the same file name",
                 field="classifiers",
                 value=list(self.classifiers),
                 remedy="rename one of the files: results name classifiers by them",
+            )
+
+    def _check_unlabelled(self) -> None:
+        """Raise InputError if an arm lacks sentences or a reader, or no arm uses the sentences."""
+        using = [arm.name for arm in self.parsed_arms if arm.unlabelled]
+        if using and self.unlabelled is None:
+            raise InputError(
+                "needs sentences of yours",
+                field="arms",
+                value=using[0],
+                remedy="name their file: `unlabelled: sentences.jsonl`",
+            )
+        if using and self.label is None:
+            raise InputError(
+                "needs a reader, which labels the sentences",
+                field="arms",
+                value=using[0],
+                remedy="remove `label: null`",
+            )
+        if self.unlabelled is not None and not using:
+            raise InputError(
+                "no arm uses these sentences",
+                field="unlabelled",
+                value=self.unlabelled,
+                remedy="add one to `arms`: unlabelled_mix or obo_dpo_unlabelled_mix",
             )
 
     @property

@@ -1,6 +1,7 @@
 """Plans an experiment as stages: each one a relgen command line with a folder of its own.
 
     corpus -> split -> chains -> dpo -> generate -> label -> collect -> diversity -> train -> test
+                 -> label (unlabelled sentences)                                   -> train -> test
                  -> direct
 
 `stage_commands` and `classifier_commands` hold the command lines; `stages` names their folders.
@@ -56,6 +57,8 @@ def _plan_seed(commands: StageCommands, seed: int) -> list[ArmStages]:
     """Add the stages of one seed, and return those of each arm and classifier."""
     experiment = commands.experiment
     split = commands.split(seed)
+    # early, so that what is wrong with the user's file is said before anything takes long
+    unlabelled = commands.label_unlabelled(seed, split)
     tunings = [GENERATIONS[name].tuning for name in experiment.generations]
     halves: tuple[Half | None, ...] = ("a", "b") if experiment.halves else (None,)
     adapters: dict[object, dict[Half | None, Stage]] = {None: {}}
@@ -80,8 +83,11 @@ def _plan_seed(commands: StageCommands, seed: int) -> list[ArmStages]:
                     arms.append(ArmStages(arm.name, seed, "direct", split, (asked,)))
                 continue
             made = sets[arm.generation, arm.first]
+            if arm.unlabelled:
+                own = made.diversity if arm.generation else None
+                made = replace(made, unlabelled=unlabelled, diversity=own)
             trained = [
-                Training(commands, seed, arm, classifier, alike, split, made.collect, number).add()
+                Training(commands, seed, arm, classifier, alike, made, number).add()
                 for number in range(experiment.initialisations)
             ]
             arms.append(

@@ -50,6 +50,7 @@ class ArmFiles(TypedDict, total=False):
     human: str  # train.jsonl of the K-shot split
     generated: list[str]  # accepted samples: one file per half, or one for all
     labelled: str  # the same samples with the labels that a language model gave them
+    unlabelled: str  # the user's sentences, with such labels
     diversity: str  # the output of `relgen diversity --json`
     dpo_history: dict[str, str]  # {"a": history.jsonl, "b": …}, or {"all": history.jsonl}
 
@@ -202,7 +203,8 @@ def _arm(
         "ensemble_micro_f1": _ensemble(tests, schema, gold) if len(tests) > 1 else None,
         "diversity": diversity and {name: diversity["overall"][name] for name in _DIVERSITY},
         "generation": _generation(stages) if stages.generate else None,
-        "labelling": _labelling(stages),
+        "labelling": _labelling(stages.label),
+        "unlabelled": _labelling(stages.unlabelled),
         "predictions": relative(tests[0] / "predictions.jsonl", out),
     }
 
@@ -225,6 +227,7 @@ def _ensemble(tests: Sequence[Path], schema: RelationSchema, gold: Mapping[str, 
 def _train_samples(stages: ArmStages) -> int:
     human = stages.split if parse_arm(stages.arm).mix in ("human", "mix") else None
     files = [stage.folder / "train.jsonl" for stage in (human, stages.collect) if stage]
+    files += [stages.unlabelled.folder / "labelled.jsonl"] if stages.unlabelled else []
     return sum(1 for file in files for line in read_lines(file) if line.strip())
 
 
@@ -239,12 +242,13 @@ def _generation(stages: ArmStages) -> dict[str, Any]:
     }
 
 
-def _labelling(stages: ArmStages) -> dict[str, Any] | None:
-    """Return how many samples kept their intended relation, and the labelling model's own score."""
-    if stages.label is None:
+def _labelling(stage: Stage | None) -> dict[str, Any] | None:
+    """Return numbers of samples, kept and left out, and the labelling model's own score."""
+    if stage is None:
         return None
-    summary = read_json(stages.label.folder / "labelled.json")
-    return {name: summary[name] for name in ("samples", "agreed", "train_micro_f1", "relations")}
+    summary = read_json(stage.folder / "labelled.json")
+    names = ("samples", "agreed", "uncertain", "left_out", "train_micro_f1", "relations")
+    return {name: summary[name] for name in names}
 
 
 def _arm_files(stages: ArmStages, out: Path) -> ArmFiles:
@@ -269,6 +273,8 @@ def _arm_files(stages: ArmStages, out: Path) -> ArmFiles:
         files["diversity"] = place(stages.diversity, "diversity.json")
     if stages.label is not None:
         files["labelled"] = place(stages.label, "labelled.jsonl")
+    if stages.unlabelled is not None:
+        files["unlabelled"] = place(stages.unlabelled, "labelled.jsonl")
     return files
 
 

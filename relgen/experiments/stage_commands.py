@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from relgen.data import CardOptions, Half, SplitOptions
 from relgen.dpo import REJECTION_KINDS, ChainsOptions, RejectionKind
 from relgen.evaluation import DirectOptions, DiversityOptions
 from relgen.experiments.arms import GENERATIONS, Tuning
-from relgen.experiments.config import Experiment
+from relgen.experiments.config import Experiment, Labelling
 from relgen.experiments.corpora import ON_DISK, Corpus
 from relgen.experiments.stages import CURVES, OUT, UNSET, Stage, StageFolders, keys, options
 from relgen.generation import GenerateOptions
@@ -119,19 +121,37 @@ class StageCommands:
 
     def label(self, seed: int, name: str, split: Stage, parts: Iterable[Stage]) -> Stage | None:
         """Let a language model label generated samples, if the experiment asks for it."""
-        settings = self.experiment.label
-        if settings is None:
+        if (settings := self.experiment.label) is None:
+            return None
+        files: list[str | Path] = [part.folder / "generated.jsonl" for part in parts]
+        line = options(LabelOptions)(samples=files, **self._reading(settings, split))
+        return self.folders.add(f"seed{seed}/label-{name}", "label", line)
+
+    def label_unlabelled(self, seed: int, split: Stage) -> Stage | None:
+        """Let a language model choose and label the user's sentences, if an arm uses them."""
+        settings, file = self.experiment.label, self.experiment.unlabelled
+        if settings is None or file is None:
             return None
         line = options(LabelOptions)(
-            samples=[part.folder / "generated.jsonl" for part in parts],
-            train=split.folder / "train.jsonl",
-            schema=self.corpus.schema,
-            dtype=settings.dtype or self.experiment.dtype or "float32",
-            model=settings.model or self.experiment.generator.model,
-            least_certainty=settings.least_certainty or UNSET,
-            out=f"{OUT}/labelled.jsonl",
+            samples=[Path(file)],
+            **self._reading(settings, split),
+            pool=settings.pool,
+            most=settings.most,
+            seed=seed,
+            ignore_relations=True,
+            exclude=self.corpus.kept_out,
         )
-        return self.folders.add(f"seed{seed}/label-{name}", "label", line)
+        return self.folders.add(f"seed{seed}/label-unlabelled", "label", line)
+
+    def _reading(self, settings: Labelling, split: Stage) -> dict[str, Any]:
+        return {
+            "train": split.folder / "train.jsonl",
+            "schema": self.corpus.schema,
+            "dtype": settings.dtype or self.experiment.dtype or "float32",
+            "model": settings.model or self.experiment.generator.model,
+            "least_certainty": settings.least_certainty or UNSET,
+            "out": f"{OUT}/labelled.jsonl",
+        }
 
     def collect(
         self, seed: int, name: str, parts: Iterable[Stage], label: Stage | None, first: int | None

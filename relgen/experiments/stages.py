@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any, NamedTuple, ParamSpec
 
 from relgen import __version__
-from relgen.common import content_hash, find_config, find_schema, option_words, text_hash
+from relgen.common import (
+    content_hash,
+    file_hash,
+    find_config,
+    find_schema,
+    option_words,
+    text_hash,
+)
 
 STAGE_KINDS = (
     "corpus",
@@ -111,6 +118,7 @@ class ArmStages:
     label: Stage | None = None
     generate: tuple[Stage, ...] = ()
     dpo: tuple[Stage, ...] = ()
+    unlabelled: Stage | None = None  # labels the user's sentences
 
 
 @dataclass(frozen=True)
@@ -171,7 +179,8 @@ class StageFolders:
 
     def _hash(self, line: list[str], read: list[Path]) -> str:
         made = self._out / "stages"
-        contents = {str(path): content_hash(path) for path in read if made not in path.parents}
+        read = [path for path in read if made not in path.parents]
+        contents = {str(p): file_hash(p) if p.is_file() else content_hash(p) for p in read}
         contents |= {model: _model_hash(Path(model)) for model in self._models & set(line)}
         known = [contents.get(word, word.removeprefix(f"{self._out}/")) for word in line]
         return text_hash("\0".join([__version__, *known, *sorted(contents.values())]))

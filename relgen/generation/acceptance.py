@@ -7,9 +7,9 @@ Reasons: those of `MarkupError` and `read_fields`; `empty`, `only_reasoning`, `u
 `dead_end` (the grammar allowed no token), `off_grammar` (a server that does not enforce the grammar
 returned a text that it forbids), `bad_character` (control, bidirectional or undecodable ones),
 `wrong_relation`; `same_entities`, `entity_inside_word`, `long_head`, `long_tail`, `too_short`,
-`too_long`; `wrong_head_type`, `wrong_tail_type`; `copy_of_demonstration`,
-`near_copy_of_demonstration`, `duplicate`, `near_duplicate`, `test_leak`. The loop adds `not_chosen`
-and `surplus`.
+`too_long`, `long_context` and `long_word` (see `limits`); `wrong_head_type`, `wrong_tail_type`;
+`about_the_task`, `other_script`; `copy_of_demonstration`, `near_copy_of_demonstration`,
+`duplicate`, `near_duplicate`, `test_leak`. The loop adds `not_chosen` and `surplus`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 
 from relgen.data import (
     Entity,
+    Exclusion,
     MarkupError,
     OverlapIndex,
     Relation,
@@ -34,6 +35,8 @@ from relgen.data import (
 from relgen.generation.backends.base import Finish
 from relgen.generation.draft_text import bare_line, holds_markup
 from relgen.generation.grammar.spec import GrammarSpec
+from relgen.generation.limits import Limits
+from relgen.generation.off_topic import OffTopic
 from relgen.generation.settings import GenerationSettings
 
 
@@ -69,9 +72,10 @@ class Pool:
         forbidden: Sequence[Sample] = (),
     ) -> None:
         self.settings = settings
+        self.limits = Limits.of(settings, train)
+        self.off_topic = OffTopic(train)
         self.texts = {normalised(sample.text) for sample in train}
-        self.forbidden_texts = {normalised(sample.text) for sample in forbidden}
-        self.forbidden_words = OverlapIndex(settings.test_overlap, map(context_words, forbidden))
+        self.forbidden = Exclusion(forbidden, settings.test_overlap)
         self.accepted_words: defaultdict[str, OverlapIndex] = defaultdict(
             lambda: OverlapIndex(settings.near_copy_overlap)
         )
@@ -120,7 +124,7 @@ def judge(
     if finish == "grammar":
         return "dead_end"
     relation = context.relation
-    if len(raw) > 200 + 4 * _CHARS_PER_WORD * context.pool.settings.max_words:  # with tags
+    if len(raw) > 200 + 4 * _CHARS_PER_WORD * context.pool.limits.max_words:  # with tags
         return "too_long"
     line, problem = bare_line(raw, (relation.name, relation.shown), context.labels)
     if problem:
@@ -143,7 +147,8 @@ def check_form(sample: Sample, context: DraftContext) -> str | None:
     for role, entity in (("head", sample.head), ("tail", sample.tail)):
         if entity.type and (len(entity.type) > settings.max_entity_chars or "<" in entity.type):
             return f"wrong_{role}_type"
-    return "too_long" if len(sample.text) > _CHARS_PER_WORD * settings.max_words else None
+    most = _CHARS_PER_WORD * context.pool.limits.max_words
+    return "too_long" if len(sample.text) > most else None
 
 
 def check_entities(sample: Sample, _: DraftContext) -> str | None:
@@ -154,16 +159,18 @@ def check_entities(sample: Sample, _: DraftContext) -> str | None:
 
 
 def check_lengths(sample: Sample, context: DraftContext) -> str | None:
-    """Reject long entities, and sentences with too few or too many words."""
-    settings = context.pool.settings
+    """Reject long entities, sentences with too few or too many words, and what ran into a bound."""
+    settings, limits = context.pool.settings, context.pool.limits
     least, most = word_counts(sample.text)
     if len(sample.head_text) > settings.max_entity_chars:
         return "long_head"
     if len(sample.tail_text) > settings.max_entity_chars:
         return "long_tail"
-    if least < settings.min_words:
+    if least < limits.min_words:
         return "too_short"
-    return "too_long" if most > settings.max_words else None
+    if most > limits.max_words:
+        return "too_long"
+    return limits.overrun(sample, one_sentence=settings.one_sentence) if settings.grammar else None
 
 
 def check_types(sample: Sample, context: DraftContext) -> str | None:
@@ -173,6 +180,16 @@ def check_types(sample: Sample, context: DraftContext) -> str | None:
         return "wrong_head_type"
     wrong = tail and relation.tail_types and tail not in relation.tail_types
     return "wrong_tail_type" if wrong else None
+
+
+def check_topic(sample: Sample, context: DraftContext) -> str | None:
+    """Reject text about the task, and text in another script than the labelled samples'."""
+    pool, relation = context.pool, context.relation
+    overlap = pool.settings.near_copy_overlap
+    if pool.off_topic.about_task(sample.text, relation, context.labels, overlap):
+        return "about_the_task"
+    foreign = not pool.settings.other_scripts and pool.off_topic.is_foreign(sample.text)
+    return "other_script" if foreign else None
 
 
 def check_demonstrations(sample: Sample, context: DraftContext) -> str | None:
@@ -196,10 +213,7 @@ def check_duplicates(sample: Sample, context: DraftContext) -> str | None:
 
 def check_test_leak(sample: Sample, context: DraftContext) -> str | None:
     """Reject a copy or a near copy of a test sample."""
-    pool = context.pool
-    if normalised(sample.text) in pool.forbidden_texts:
-        return "test_leak"
-    return "test_leak" if pool.forbidden_words.has_near(context_words(sample)) else None
+    return "test_leak" if context.pool.forbidden.reason(sample) else None
 
 
 CHECKS: tuple[Check, ...] = (
@@ -207,6 +221,7 @@ CHECKS: tuple[Check, ...] = (
     check_entities,
     check_lengths,
     check_types,
+    check_topic,
     check_demonstrations,
     check_duplicates,
     check_test_leak,

@@ -123,9 +123,7 @@ class GenerationLoop:
         spec = GrammarSpec(
             lines=lines,
             max_entity_chars=settings.max_entity_chars,
-            max_entity_words=settings.max_entity_words,
-            max_context_chars=settings.max_context_chars,
-            max_context_words=settings.max_context_words,
+            **self.pool.limits.for_grammar,
             one_sentence=settings.one_sentence,
             adjacent=all(has_unspaced(sample.text) for sample in shown),
             head_types=(relation.head_types or self.free_types) if named else (),

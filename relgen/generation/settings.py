@@ -197,26 +197,34 @@ class GenerationSettings:
     """Penalty on tokens of the prompt and the draft, as in transformers; 1 disables it."""
     max_new_tokens: PositiveInt = 96
     """Maximum number of tokens per sample; an unfinished one is rejected."""
-    min_words: NonNegativeInt = 5
+    min_words: NonNegativeInt | None = None
     """Minimum number of words, or of characters where a script has no spaces; shorter sentences are
-    rejected.
+    rejected. By default 5, less if a labelled sample has fewer.
     """
-    max_words: PositiveInt = 60
+    max_words: PositiveInt | None = None
     """Maximum number of words; longer sentences are rejected. Where a script has no spaces, three
-    characters count as a word.
+    characters count as a word. By default 60, more if a labelled sample has more.
     """
     max_entity_chars: PositiveInt = 60
     """Maximum number of characters in an entity; longer ones are rejected."""
-    max_entity_words: PositiveInt = 6
-    """Maximum number of words in an entity, for the grammar with one_sentence."""
-    max_context_chars: PositiveInt = 160
-    """Maximum number of characters before, between and after the entities, for the grammar."""
-    max_context_words: PositiveInt = 20
-    """The same limit in words, for the grammar with one_sentence."""
+    max_entity_words: PositiveInt | None = None
+    """Maximum number of words in an entity, for the grammar with one_sentence, which bends a longer
+    text. By default 3, or as many as a labelled sample has: then longer ones are rejected.
+    """
+    max_context_chars: PositiveInt | None = None
+    """Maximum number of characters before, between and after the entities, for the grammar, in the
+    same way; by default 160, or as many as a labelled sample has.
+    """
+    max_context_words: PositiveInt | None = None
+    """The same limit in words, for the grammar with one_sentence; by default 10, or as many as a
+    labelled sample has.
+    """
     one_sentence: bool = False
     """Let the grammar accept only a single sentence of words separated by spaces that ends with . !
     or ? (not for Chinese, Japanese, Thai or Korean); otherwise it accepts any text in any script.
     """
+    other_scripts: bool = False
+    """Accept letters of a script that no labelled sample has, such as Chinese ones among Latin."""
     near_copy_overlap: Share = NEAR_COPY
     """Jaccard overlap of words (characters where a script has no spaces) outside the entities from
     which a draft counts as a near copy of a demonstration or of an accepted sample of its relation;
@@ -244,7 +252,7 @@ class GenerationSettings:
         object.__setattr__(self, "dtype", resolved(self.dtype))
         if self.shard is not None:
             Shard.parse(self.shard)
-        if self.min_words > self.max_words:
+        if self.max_words is not None and (self.min_words or 0) > self.max_words:
             raise InputError("is above max_words", field="min_words", value=self.min_words)
         if self.dtype == "int8" and self.quantization is not None:
             raise InputError(

@@ -1,9 +1,9 @@
-"""Labels generated samples with the relations that a language model reads in them."""
+"""Labels samples, generated or without a relation, with what a language model reads in them."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,9 @@ from relgen.common import (
     write_json,
 )
 from relgen.data import (
+    UNLABELLED,
     Entity,
+    Exclusion,
     Prediction,
     RelationSchema,
     Sample,
@@ -34,10 +36,15 @@ from relgen.data import (
     write_samples,
 )
 from relgen.evaluation import score_labels
-from relgen.labelling.probe import Probe, cross_validated, fit_probe
+from relgen.labelling.choice import choose, draw, sketcher
+from relgen.labelling.fitting import fit, read_labelled
+from relgen.labelling.probe import Probe
 from relgen.labelling.settings import LabelSettings
 from relgen.labelling.states import StateReader
 from relgen.models import find_device
+
+_Row = tuple[list[float], list[float]]
+"""The probabilities of a sample's relations, and its states in short (`sketcher`)."""
 
 
 def label(
@@ -47,58 +54,116 @@ def label(
     train: str | Path,
     schema: str | Path,
     out: str | Path,
+    exclude: str | Path | None = None,
 ) -> dict[str, Any]:
-    """Label generated samples; write `out`, and next to it a summary with the suffix `.json`.
+    """Label samples; write `out`, and next to it a summary with the suffix `.json`.
 
-    Each sample gets `scores`, its most probable relation as `relation`, and the one that it was
-    written for as `provenance.intended`. An entity type that the new relation does not allow is
-    replaced by the only one that it allows, or removed. Samples below the least certainty go to
+    Each sample gets `scores`, its most probable relation as `relation`, and the one that it had, if
+    any, as `provenance.intended`. An entity type that the new relation does not allow is replaced
+    by the only one that it allows, or removed. Samples below the least certainty go to
     `NAME.uncertain.jsonl` next to `out`. Called again, it resumes, or returns the finished summary.
 
     Args:
-        generated: samples files without a repeated id.
+        generated: files of samples, generated or without a relation; no id may be repeated.
         train: labelled samples of at least two relations, which the probe is fitted to.
         schema: path or shipped name.
+        exclude: samples whose ids, texts and near copies are left out, such as the test set.
 
     Returns:
-        The summary: the settings; the numbers of samples and of uncertain ones; how many labels
-        agree with the intended relations; and `train_micro_f1`, the probe's cross-validated score
-        on the labelled samples.
+        The summary: the settings; the numbers of samples, and of those left out by reason; how many
+        labels agree with the samples' own relations; and `train_micro_f1`, the probe's
+        cross-validated score on the labelled samples.
 
-    Raises:
-        InputError: an input cannot be used, or no sample is certain enough.
+    Raises InputError if an input cannot be used, or no sample is left, or certain enough.
     """
     out, relations = Path(out), load_schema(schema)
-    content = relations.to_dict()
+    files = [*generated, train, *([exclude] if exclude else [])]
+    content = {**relations.to_dict(), "exclude": exclude is not None}
     # the probabilities do not depend on the least certainty
-    read = inputs_hash(replace(settings, least_certainty=0.0), [*generated, train], content)
+    read = inputs_hash(replace(settings, least_certainty=0.0), files, content)
     header, path = text_hash(f"{read} {settings.least_certainty}"), out.with_suffix(".json")
     rest, partial = out.with_suffix(".uncertain.jsonl"), out.with_name(f".{out.name}.partial")
-    check_outputs([out, path, rest, partial], [*generated, train, schema])
+    check_outputs([out, path, rest, partial], [*files, schema])
     if (summary := _earlier_summary(path, rest, partial)).get("hash") == header and out.is_file():
         return summary
-    labelled = _read_labelled(train, relations)
-    written = [sample for _, sample in iter_files(with_samples(generated), relations)]
+    labelled = read_labelled(train, relations)
+    given, left_out = _given(settings, generated, relations, labelled, exclude)
     reader = StateReader(settings.model, settings.dtype, find_device(settings.device))
-    reader.check_lengths([*labelled, *written])
-    probe, held_out_f1 = _fit(reader.read(labelled), labelled, relations, settings.penalty)
-
-    def probabilities(samples: Sequence[Sample]) -> list[list[float]]:
-        found = probe.probabilities(reader.read(samples))  # (N, R)
-        return [[round(p, 6) for p in row] for row in found.tolist()]
-
-    rows = map_in_chunks(probabilities, written, partial, read, title="Labelling")
-    pairs = [(s, _relabel(s, relations, row)) for s, row in zip(written, rows, strict=True)]
+    reader.check_lengths(labelled)
+    short = _short(given, reader, left_out, generated[0])
+    states = reader.read(labelled)
+    probe, held_out_f1 = fit(states, labelled, relations, settings.penalty)
+    work = _reading(reader, probe, sketcher(states, settings.seed))
+    rows = map_in_chunks(work, short, partial, read, title="Labelling")
+    order = _order(rows, settings, left_out)
+    pairs = [(short[i], _relabel(short[i], relations, rows[i][0])) for i in order]
     summary = {
         "hash": header,
         **asdict(settings),
         "train_micro_f1": held_out_f1,
-        **_write(out, pairs, relations, settings.least_certainty),
+        **_write(out, pairs, relations, settings.least_certainty, left_out),
         "relgen_version": __version__,
     }
     write_json(path, summary)
     partial.unlink()
     return summary
+
+
+def _given(
+    settings: LabelSettings,
+    paths: Sequence[str | Path],
+    schema: RelationSchema,
+    labelled: Sequence[Sample],
+    exclude: str | Path | None,
+) -> tuple[list[Sample], Counter[str]]:
+    """Return the samples to read, and the numbers of those left out (see `draw`)."""
+    if settings.ignore_relations:
+        found = iter_files(paths, None, labelled=False)
+        samples = (sample.with_relation(UNLABELLED) for _, sample in found)
+    else:
+        samples = (s for _, s in iter_files(with_samples(paths), schema, labelled=False))
+    test = Exclusion(read_samples(exclude) if exclude else [])
+    shots = Exclusion(labelled, None)
+    return draw(samples, test=test, labelled=shots, most=settings.pool, seed=settings.seed)
+
+
+def _short(
+    given: Sequence[Sample], reader: StateReader, left_out: Counter[str], path: str | Path
+) -> list[Sample]:
+    """Return the samples that fit the model's window, and count the others in `left_out`.
+
+    Raises InputError if there is none.
+    """
+    short = [sample for sample in given if not reader.too_many(sample)]
+    left_out["too_long"] = len(given) - len(short)
+    if not short:
+        why = ", ".join(f"{reason} {number}" for reason, number in left_out.items() if number)
+        problem, remedy = f"all samples are left out ({why})", "give other sentences"
+        raise InputError(problem, path=path, remedy=remedy)
+    return short
+
+
+def _reading(
+    reader: StateReader, probe: Probe, sketch: Callable[[Tensor], Tensor]
+) -> Callable[[Sequence[Sample]], list[_Row]]:
+    """Return a function that reads samples."""
+
+    def work(samples: Sequence[Sample]) -> list[_Row]:
+        states = reader.read(samples)
+        pairs = zip(probe.probabilities(states).tolist(), sketch(states).tolist(), strict=True)
+        return [([round(p, 6) for p in row], [round(x, 4) for x in own]) for row, own in pairs]
+
+    return work
+
+
+def _order(rows: Sequence[_Row], settings: LabelSettings, left_out: Counter[str]) -> list[int]:
+    """Return the rows to keep, all in order or the most useful ones, and count the others."""
+    if settings.most is None:
+        return list(range(len(rows)))
+    probabilities, sketches = (torch.tensor(part) for part in zip(*rows, strict=True))
+    chosen = choose(probabilities, sketches, settings.most, seed=settings.seed)
+    left_out["not_chosen"] = len(rows) - len(chosen)
+    return chosen
 
 
 def _earlier_summary(path: Path, rest: Path, partial: Path) -> dict[str, Any]:
@@ -114,38 +179,11 @@ def _earlier_summary(path: Path, rest: Path, partial: Path) -> dict[str, Any]:
     return {}
 
 
-def _read_labelled(train: str | Path, schema: RelationSchema) -> list[Sample]:
-    labelled = read_samples(train, schema=schema)
-    if len({sample.relation for sample in labelled}) < 2:
-        problem = "labelling needs labelled samples of at least two relations"
-        remedy = "add samples of another relation"
-        raise InputError(
-            problem, path=train, field="relation", value=labelled[0].relation, remedy=remedy
-        )
-    return labelled
-
-
-def _fit(
-    states: Tensor, labelled: Sequence[Sample], schema: RelationSchema, penalty: float
-) -> tuple[Probe, float | None]:
-    """Return the probe and its cross-validated micro-F1: None if no relation has two samples."""
-    inverses = schema.inverses()
-    numbers = {label: number for number, label in enumerate(schema.labels)}
-    fitting: dict[str, Any] = {
-        "labels": torch.tensor([numbers[sample.relation] for sample in labelled]),
-        "inverses": [numbers.get(inverses.get(label, "")) for label in schema.labels],
-        "penalty": penalty,
-    }
-    probabilities = cross_validated(states, **fitting)  # (N, R)
-    rows = [i for i, row in enumerate(probabilities) if not row.isnan().any()]
-    predicted = [schema.labels[int(probabilities[i].argmax())] for i in rows]
-    scores = score_labels(predicted, [labelled[i].relation for i in rows], schema)
-    return fit_probe(states, **fitting), scores.micro_f1 if rows else None
-
-
 def _relabel(sample: Sample, schema: RelationSchema, probabilities: Sequence[float]) -> Sample:
     read = Prediction.from_probabilities(sample.id, schema.labels, probabilities)
-    known = sample.provenance or {}  # relabelling keeps the first one
+    known = dict(sample.provenance or {})  # relabelling keeps the first one
+    if sample.relation != UNLABELLED:
+        known = {"intended": sample.relation, **known}
     relation = schema[read.relation]
     return replace(
         sample,
@@ -153,7 +191,7 @@ def _relabel(sample: Sample, schema: RelationSchema, probabilities: Sequence[flo
         tail=_allowed(sample.tail, relation.tail_types),
         relation=read.relation,
         scores=read.scores,
-        provenance={"intended": sample.relation, **known},
+        provenance=known or None,
     )
 
 
@@ -164,12 +202,16 @@ def _allowed(entity: Entity, types: Sequence[str]) -> Entity:
 
 
 def _write(
-    out: Path, pairs: Sequence[tuple[Sample, Sample]], schema: RelationSchema, least: float
+    out: Path,
+    pairs: Sequence[tuple[Sample, Sample]],
+    schema: RelationSchema,
+    least: float,
+    others: Counter[str],
 ) -> dict[str, Any]:
     """Write the samples files of pairs (written, labelled), and count the labels that agree.
 
-    `given_micro_f1` is the labels' score against the intended relations: the quality of the
-    labelling if these are true, as in a test set.
+    `given_micro_f1` is the labels' score against the intended relations, None without any: the
+    quality of the labelling if these are true, as in a test set.
     """
     certain = [max((labelled.scores or {}).values()) for _, labelled in pairs]
     kept = [pair for pair, value in zip(pairs, certain, strict=True) if value >= least]
@@ -184,18 +226,19 @@ def _write(
     else:
         rest.unlink(missing_ok=True)
     write_samples(out, [labelled for _, labelled in kept])
-    given = [written.relation for written, _ in kept]
-    predicted = [labelled.relation for _, labelled in kept]
+    known = [(s.relation, new.relation) for s, new in kept if s.relation != UNLABELLED]
+    given, predicted = [old for old, _ in known], [new for _, new in known]
     counts = {
         "intended": Counter(given),
-        "labelled": Counter(predicted),
-        "agreed": Counter(new for old, new in zip(given, predicted, strict=True) if old == new),
+        "labelled": Counter(labelled.relation for _, labelled in kept),
+        "agreed": Counter(old for old, new in known if old == new),
     }
     return {
         "samples": len(kept),
         "uncertain": len(left_out),
+        "left_out": {why: number for why, number in others.items() if number},
         "agreed": counts["agreed"].total(),
-        "given_micro_f1": score_labels(predicted, given, schema).micro_f1,
+        "given_micro_f1": score_labels(predicted, given, schema).micro_f1 if known else None,
         "relations": {
             label: {name: count[label] for name, count in counts.items()} for label in schema.labels
         },

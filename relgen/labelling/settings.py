@@ -9,10 +9,24 @@ from relgen.common import (
     BelowOne,
     InputFile,
     PositiveFloat,
+    PositiveInt,
     ReadingDType,
     check,
     resolved,
 )
+
+LEFT_OUT = {
+    "uncertain": "uncertain",
+    "test_id": "with the id of a test sample",
+    "test_sentence": "test sentences",
+    "test_near_copy": "near copies of test sentences",
+    "labelled": "labelled already",
+    "repeated": "repeated",
+    "not_drawn": "not drawn for reading",
+    "too_long": "too long for the model",
+    "not_chosen": "read and not chosen",
+}
+"""The reasons why a sample is left out, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +47,16 @@ class LabelSettings:
     """Leave out samples whose most probable relation has less than this probability; they go to
     NAME.uncertain.jsonl beside --out.
     """
+    pool: PositiveInt | None = None
+    """Read at most this many samples, drawn by seed; by default all."""
+    most: PositiveInt | None = None
+    """Keep at most this many of the samples read, the least certain and most different ones; by
+    default all.
+    """
+    seed: int = 1
+    """Seed of both choices."""
+    ignore_relations: bool = False
+    """Ignore the relations that samples have, like those of samples without one."""
 
     def __post_init__(self) -> None:
         check(self)
@@ -45,14 +69,19 @@ class LabelOptions(LabelSettings):
 
     A regression over a language model's hidden states is fitted to the labelled samples.
     Classifiers train on these probabilities instead of the relation that was asked for.
-    If it is stopped, run the same command again to continue.
+    Samples without a relation are sentences of your own: those that are labelled already, and those
+    that come twice, are left out. If it is stopped, run the same command again to continue.
     """
 
     samples: list[InputFile] = field(metadata=POSITIONAL)
-    """Files of samples, such as generated.jsonl."""
+    """Files of samples, such as generated.jsonl; `relation` may be missing."""
     train: InputFile
     """File with labelled samples (samples.jsonl)."""
     schema: str
     """Schema file, or the name of a shipped schema."""
     out: str
     """File to write (labelled.jsonl)."""
+    exclude: InputFile | None = None
+    """File of samples, such as the test set: those with the id or the text of one of them are left
+    out, and near copies.
+    """

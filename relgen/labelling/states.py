@@ -110,22 +110,25 @@ class StateReader:
 
     def check_lengths(self, samples: Iterable[Sample]) -> None:
         """Raise InputError for the first sample that is longer than the model's window."""
-        if self._window is None:
-            return
         for sample in samples:
-            for view in views(sample):
-                # a token holds a byte at least: short texts need no tokeniser
-                if len(view.text.encode()) < self._window - _SPECIAL_TOKENS:
-                    continue
-                needed = len(self._tokens(view)[0])
-                if needed > self._window:
-                    raise InputError(
-                        f"sentence '{sample.id}' needs {needed} tokens (a view holds it twice), "
-                        f"more than the {self._window} positions of this model",
-                        field="model",
-                        value=self._name,
-                        remedy="shorten the sentence, leave it out, or use another model",
-                    )
+            if needed := self.too_many(sample):
+                raise InputError(
+                    f"sentence '{sample.id}' needs {needed} tokens (a view holds it twice), more "
+                    f"than the {self._window} positions of this model",
+                    field="model",
+                    value=self._name,
+                    remedy="shorten the sentence, leave it out, or use another model",
+                )
+
+    def too_many(self, sample: Sample) -> int:
+        """Return the tokens of a view that is longer than the model's window; 0 if none is."""
+        if self._window is None:
+            return 0
+        # a token holds a byte at least: short texts need no tokeniser
+        most = self._window - _SPECIAL_TOKENS
+        long = [view for view in views(sample) if len(view.text.encode()) >= most]
+        needed = max((len(self._tokens(view)[0]) for view in long), default=0)
+        return needed if needed > self._window else 0
 
     @torch.inference_mode()
     def read(self, samples: Sequence[Sample]) -> Tensor:

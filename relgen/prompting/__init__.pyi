@@ -11,3 +11,4 @@ from .prompts import prompt_format as prompt_format
 from .prompts import server_format as server_format
 from .prompts import shared_length as shared_length
 from .prompts import stop_ids as stop_ids
+from .prompts import task_terms as task_terms

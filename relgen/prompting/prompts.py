@@ -12,6 +12,7 @@ prefix tree and the key/value cache depend on this.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
@@ -157,6 +158,17 @@ _DIVERSITY = (
     "Make the new sample as different as possible from all samples shown: other entities, another "
     "topic, other words, another sentence structure."
 )
+
+
+_TERM = re.compile(
+    r"\b(head|tail|relation|sample|sentence|entit)(?:(?<=entit)(?:y|ies)|(?<!entit)s?)\b",
+    re.IGNORECASE,
+)
+
+
+def task_terms(text: str) -> set[str]:
+    """Return those words of a text, in one form, by which the prompt speaks of the task."""
+    return {found.lower() for found in _TERM.findall(text)}
 
 
 def language_instruction(language: str | None) -> list[str]:

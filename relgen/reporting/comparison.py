@@ -81,7 +81,8 @@ def ablation_table(runs: Runs) -> Table | None:
     if _ONLY_ABLATIONS.isdisjoint(generations.values()):
         return None
     for arm, classifier in _pairs(runs):
-        if (generation := generations[arm]) not in (METHOD, *ABLATIONS):
+        generation = generations[arm]
+        if generation not in (METHOD, *ABLATIONS) or parse_arm(arm).unlabelled:
             continue
         cells = []
         for run in runs.values():

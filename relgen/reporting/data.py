@@ -20,6 +20,8 @@ from relgen.experiments import ArmFiles, ReportData, parse_arm
 _WORDS = {
     "human": "human samples only",
     "direct": "the LLM asked for the relation",
+    "unlabelled": "sentences without a relation, as read by the LLM",
+    "unlabelled_mix": "human and unlabelled sentences",
     "xu2023": "generation of Xu et al. 2023",
     "aao": "all at once",
     "aao_dpo": "all at once, after DPO",
@@ -32,7 +34,11 @@ _WORDS = {
     "obo_dpo_no_near_copy": "one by one, after DPO without near copies",
     "obo_dpo_no_exact_copy": "one by one, after DPO without exact copies",
 }
-_TRAINED_ON = {"pure": "generated only", "mix": "human and generated"}
+_TRAINED_ON = {
+    "pure": "generated only",
+    "unlabelled_mix": "human, unlabelled and generated",
+    "mix": "human and generated",
+}
 
 
 @dataclass
@@ -86,8 +92,8 @@ class Run:
         """Yield each set of each seed once, by name (`human` or generated), with an arm of it."""
         seen: set[tuple[str, int]] = set()
         for arm in self.arms:
-            name = generation_of(arm.arm) or "human"
-            if arm.arm != "direct" and (name, arm.seed) not in seen:
+            name = generation_of(arm.arm) or arm.arm
+            if name not in ("direct", "unlabelled_mix") and (name, arm.seed) not in seen:
                 seen.add((name, arm.seed))
                 yield name, arm
 
@@ -170,7 +176,7 @@ def load_run(folder: str | Path, *, human_sentences: bool = True) -> Run:
 
 
 def generation_of(arm: str) -> str | None:
-    """Return the generated set that an arm uses; None for `human` and `direct`.
+    """Return the generated set that an arm uses; None for one without, such as `human`.
 
     `obo_dpo_mix` uses `obo_dpo`, and `obo_dpo_mix@16` uses `obo_dpo@16`.
     """
@@ -187,6 +193,7 @@ def is_part(arm: str) -> bool:
 def describe(arm: str) -> str:
     """Describe an arm or a generated set in a few words."""
     stem, at, number = arm.partition("@")
-    way, _, kind = stem.rpartition("_")
-    said = f"{_TRAINED_ON[kind]}: {_WORDS[way]}" if kind in _TRAINED_ON else _WORDS[stem]
+    kind = next((k for k in _TRAINED_ON if stem.endswith(f"_{k}") and stem not in _WORDS), None)
+    said = _WORDS[stem.removesuffix(f"_{kind}")]
+    said = f"{_TRAINED_ON[kind]}: {said}" if kind else said
     return f"{said}, the first {number} of each relation" if at else said

@@ -56,6 +56,8 @@ def examples(run: Run, relations: int = RELATIONS) -> list[tuple[str, list[Sourc
                 sets = {"human": run.samples([human]), **sets}
         elif human and not hidden:
             hidden = {gram for sample in run.samples([human]) for gram in _word_runs(sample)}
+        if "unlabelled" in arm.files and "unlabelled" not in sets and "human" in sets:
+            sets["unlabelled"] = run.samples([arm.files["unlabelled"]])
         name = generation_of(arm.arm)
         files = [arm.files["labelled"]] if "labelled" in arm.files else arm.files.get("generated")
         if name and not is_part(name) and name not in sets and files:

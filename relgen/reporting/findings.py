@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from relgen.evaluation import mean, paired_interval, sign_flip_p
+from relgen.experiments import parse_arm
 from relgen.reporting.data import Run, describe, generation_of, is_part
 from relgen.reporting.tables import percent, points
 
@@ -20,9 +21,16 @@ def compared_arm(arms: Sequence[str]) -> str | None:
     """
     if "obo_dpo_mix" in arms:
         return "obo_dpo_mix"
-    generated = [arm for arm in arms if generation_of(arm)]
-    mixes = [arm for arm in generated if arm.endswith("_mix")]
-    return next(iter([*mixes, *generated]), None)
+    added = [arm for arm in arms if _added(arm)]
+    mixes = [arm for arm in added if arm.endswith("_mix")]
+    return next(iter([*mixes, *added]), None)
+
+
+def _added(arm: str) -> str:
+    """Return what an arm trains on besides human samples, in words; empty for nothing."""
+    parts = ["unlabelled sentences as the LLM reads them"] if parse_arm(arm).unlabelled else []
+    parts += [f"generated samples ({describe(way)})"] if (way := generation_of(arm)) else []
+    return " and ".join(parts)
 
 
 def headline(run: Run) -> tuple[str, str]:
@@ -39,15 +47,14 @@ def headline(run: Run) -> tuple[str, str]:
         parts = [f"{name} {percent(mean(list(of.values())))}" for name, of in scores.items()]
         reason = (
             "Nothing to compare: no seed has both an arm trained on human samples alone and one "
-            "that uses generated ones."
+            "that uses others."
         )
         return f"{', '.join(parts) or 'No'} micro-F1", reason + with_classifier
     ours, human = (statistics.fmean(of) for of in zip(*pairs, strict=True))
     mix = arm.endswith("_mix")
     kind, verb = ("Mix", "Adding") if mix else ("Generated only", "Training only on")
     differences = [own - other for own, other in pairs]
-    how = describe(generation_of(arm) or arm)
-    parts = [f"{verb} generated samples ({how}) {_change(statistics.fmean(differences))}."]
+    parts = [f"{verb} {_added(arm)} {_change(statistics.fmean(differences))}."]
     parts.append(_worth(differences))
     if voted := _paired(run, arm, classifier, "ensemble_micro_f1"):
         parts.append(_ensembles([own - other for own, other in voted]))
@@ -72,6 +79,7 @@ def what_was_done(run: Run) -> dict[str, Any]:
         "run": run,
         "seeds": len({arm.seed for arm in run.arms}),
         "ways": [describe(way) for way in ways if way],
+        "unlabelled": any("unlabelled" in arm.files for arm in run.arms),
         "tested": sum(of.get("support", 0) for of in tested),
     }
 

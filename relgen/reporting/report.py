@@ -18,7 +18,16 @@ from markupsafe import Markup
 from relgen import __version__
 from relgen.common import printable, write_text
 from relgen.experiments import StageData, describe_shots
-from relgen.reporting import charts, comparison, diversity, examples, findings, sizes, tables
+from relgen.reporting import (
+    charts,
+    comparison,
+    confidence,
+    diversity,
+    examples,
+    findings,
+    sizes,
+    tables,
+)
 from relgen.reporting.data import Run, load_run
 
 
@@ -107,6 +116,9 @@ def report_content(run: Run) -> dict[str, Any]:
         "f1_table": tables.relation_table(run, f1) if f1 else None,
         "f1_chart": _f1_chart(run, f1),
         "classifier": classifier if len(run.classifiers) > 1 else "",
+        "confidence": confidence.confidence_table(run),
+        "confidence_charts": confidence.confidence_charts(run),
+        "mistakes": confidence.worst_mistakes(run),
         "diversity": diversity.diversity_table(sets) if sets else None,
         "left_out": diversity.left_out(sets),
         "cosine_chart": diversity.cosine_chart(sets),
@@ -115,6 +127,7 @@ def report_content(run: Run) -> dict[str, Any]:
         "examples": examples.examples(run),
         "generation": tables.generation_table(run),
         "labelling": tables.labelling_table(run),
+        "unlabelled": tables.unlabelled_table(run),
         "published": comparison.published_tables({"": run}),
         "stages": [(stage, _duration([stage])) for stage in run.data.get("stages", [])],
         # last: collecting the parts above finds the missing files

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from relgen.evaluation import deviation, mean
+from relgen.labelling import LEFT_OUT
 from relgen.reporting.data import Run, describe, is_part
 
 SCORES = {
@@ -167,6 +168,26 @@ def labelling_table(run: Run) -> Table | None:
         for relation, of in totals.items()
     ]
     return Table(["Relation", *names], rows)
+
+
+def unlabelled_table(run: Run) -> Table | None:
+    """Return how many unlabelled sentences are trained on, and how many are left out, by reason.
+
+    Numbers are sums over seeds; None without unlabelled sentences.
+    """
+    found = {a.seed: of for a in run.arms if (of := a.figures.get("unlabelled"))}
+    if not found:
+        return None
+    total = sum((Counter(of["left_out"]) for of in found.values()), Counter[str]())
+    total["uncertain"] = sum(of["uncertain"] for of in found.values())
+    kept = sum(of["samples"] for of in found.values())
+    reasons = {f"left out: {said}": total[why] for why, said in LEFT_OUT.items() if total[why]}
+    labels = Counter[str]()
+    for of in found.values():
+        labels.update({label: counts["labelled"] for label, counts in of["relations"].items()})
+    read = {f"read as {label}": number for label, number in labels.items()}
+    rows = {"in the file": kept + total.total(), **reasons, "trained on": kept, **read}
+    return Table(["Sentences", "Number"], [Row(name, [Cell(f"{n:,}")]) for name, n in rows.items()])
 
 
 def mark_best(cells: Sequence[Cell], *, lowest: bool = False) -> list[Cell]:

@@ -33,6 +33,30 @@ def test_side_by_side_fills_half_of_every_batch_from_each_file(files):
     assert sources(alone) == [{True}] * 10
 
 
+def test_unlabelled_sentences_count_as_generated_ones_do(files):
+    write_samples(files / "unlabelled.jsonl", samples(9, source="raw", skip=33))
+    both = made(files, give=("human", "unlabelled"), mix="mix", order="side_by_side")
+    assert [batch.generated.sum().item() for batch in both.train_dataloader()] == [3] * 10
+    names = ("human", "generated", "unlabelled")
+    all_three = made(files, give=names, mix="mix", order="side_by_side")
+    batches = list(all_three.train_dataloader())
+    assert [batch.generated.sum().item() for batch in batches] == [3] * 10
+    written = {name for batch in batches for name in batch.ids}
+    assert {name.partition("-")[0] for name in written} == {"human", "generated", "raw"}
+    described = all_three.describe()["files"]
+    assert {name: entry["samples"] for name, entry in described.items()} == {
+        "human": 12,
+        "generated": 12,
+        "unlabelled": 9,
+    }
+    # the other mixes do without
+    assert sources(made(files, give=names, mix="human")) == [{False}] * 10
+    assert "unlabelled" not in made(files, give=names, mix="pure").describe()["files"]
+    write_samples(files / "unlabelled.jsonl", samples(3, source="raw", skip=24))
+    with pytest.raises(InputError, match=r"unlabelled\.jsonl: 3 training sentences are also test"):
+        made(files, give=(*names, "test"))
+
+
 def test_side_by_side_needs_room_for_both(files):
     data = made(files, give=("human", "generated"), order="side_by_side", batch_size=1)
     with pytest.raises(InputError, match="room for a sample from each"):

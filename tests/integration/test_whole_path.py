@@ -18,9 +18,10 @@ from tests.tiny.experiments import LABELS, preset, tiny_corpus
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.weights, pytest.mark.processes]
-ARMS = ["human", "obo_dpo_pure", "obo_dpo_mix", "aao_mix"]
+ARMS = ["human", "obo_dpo_pure", "obo_dpo_mix", "aao_mix", "obo_dpo_unlabelled_mix"]
 # each kill waits for one of these to be at work
 KILLED_IN = (
+    "label-unlabelled",
     "dpo-a",
     "generate-obo_dpo-b",
     "label-obo_dpo",
@@ -37,12 +38,16 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     corpus, llama, bert = tiny_corpus(folder)
     # random letters: a draft must fit into its tokens, one byte each
     short = {"max_context_words": 2, "max_entity_words": 1, "max_entity_chars": 8}
+    short |= {"other_scripts": True}
     short |= {"max_new_tokens": 260, "max_drafts_per_sample": 20}
     content = {
         "corpus": corpus,
         "shots": 3,
         "seeds": [1, 2],
         "arms": ARMS,
+        # what is left of the corpus: its relations are ignored
+        "unlabelled": corpus["train"],
+        "label": {"pool": 40, "most": 12},
         "generator": {
             "model": llama,
             "samples": 2,
@@ -119,6 +124,10 @@ def test_killed_at_several_points_it_ends_the_same(experiment: Path, tmp_path: P
         predictions = (out / arm["predictions"]).read_text(encoding="utf-8").splitlines()
         assert len(predictions) == 3 * 24
         assert set(json.loads(predictions[0])["scores"]) == set(LABELS)
+    read = {arm["arm"]: arm["unlabelled"] for arm in whole["arms"]}
+    assert [arm for arm, of in read.items() if of] == ["obo_dpo_unlabelled_mix"]
+    of = read["obo_dpo_unlabelled_mix"]
+    assert (of["samples"], of["left_out"]["labelled"], of["left_out"]["not_chosen"]) == (12, 9, 28)
     assert {row["arm"]: row["n_seeds"] for row in whole["summary"]} == dict.fromkeys(ARMS, 2)
     for name in ("report.html", "report.md"):
         assert "obo_dpo_mix" in (out / name).read_text(encoding="utf-8")

@@ -10,9 +10,13 @@ from relgen.common import InputError, check_outputs
 from relgen.data import ConvertOptions as Options
 from relgen.data import RecordChecks, Sample, load_schema, write_samples
 from relgen.data.corpora import (
+    COLUMNS,
+    UNITS,
     LabelPatch,
     ReadOptions,
+    Unit,
     find_corpus,
+    in_unit,
     read_corpus,
     unusual_tacred_size,
 )
@@ -22,8 +26,11 @@ def run(options: Options) -> None:
     """Convert the corpus; only formats that are one JSON document are held in memory."""
     source = find_corpus(options.input)
     check_outputs([options.out], [source, options.labels])
-    if options.columns and options.format != "hub":
-        raise InputError("only --format hub has columns", field="--columns", value=options.columns)
+    if options.columns and options.format not in COLUMNS:
+        remedy = f"use --format {', '.join(COLUMNS)}"
+        raise InputError(
+            "no columns in this format", field="--columns", value=options.format, remedy=remedy
+        )
     place = options.input if options.format == "hub" else source
     checks, counts = RecordChecks(place, skip_bad=options.skip_bad), Counter[str]()
     renamed = _renamed(options)
@@ -40,7 +47,13 @@ def run(options: Options) -> None:
             counts[sample.relation] += 1
             yield sample
 
-    reading = ReadOptions(options.split_name, options.mentions, options.columns)
+    reading = ReadOptions(
+        split_name=options.split_name,
+        ambiguous=options.ambiguous,
+        columns=options.columns,
+        offsets=options.offsets,
+        negative=options.negative,
+    )
     samples = read_corpus(options.format, checks, reading)
     patched: Iterable[Sample] = converted(samples if patch is None else patch.apply(samples))
     if sys.stderr.isatty():
@@ -66,28 +79,41 @@ def run(options: Options) -> None:
 
 
 class _InsideWords:
-    """Counts samples with an entity that begins or ends inside a word, and keeps the first."""
+    """Counts samples with an entity that begins or ends inside a word, and keeps the first.
+
+    Also counts the units in which these entities would begin and end at words.
+    """
 
     def __init__(self) -> None:
-        self.count, self._first = 0, ""
+        self.count, self._first, self._fits = 0, "", Counter[Unit]()
 
     def look_at(self, sample: Sample) -> None:
         if sample.splits_words():
             self._first = self._first or f"{sample.id}: '{sample.head_text}', '{sample.tail_text}'"
             self.count += 1
+            others = {unit: in_unit(sample, unit) for unit in UNITS}
+            self._fits.update(
+                u for u, other in others.items() if other and not other.splits_words()
+            )
 
     def __str__(self) -> str:
+        guess = "".join(
+            f"; {number} of them do not with --offsets {unit}"
+            for unit, number in self._fits.most_common(1)
+        )
         return (
             f"{self.count} samples have an entity that begins or ends inside a word, the first "
             f"{self._first}. Offsets count characters (code points), not bytes or UTF-16 units, "
-            "and both characters of a Windows line break; ends are exclusive"
+            f"and both characters of a Windows line break; ends are exclusive{guess}"
         )
 
 
 def print_skipped(checks: RecordChecks) -> None:
-    """Print warnings about doubtful samples, and how many malformed records were left out."""
+    """Print warnings about doubtful samples, notes, and how many records were left out."""
     for doubt in checks.doubts:
         _warn(doubt)
+    for note in checks.noted():
+        print(note)
     if skipped := checks.skipped:
         print(f"{skipped} malformed records left out, the first: {checks.problems[0]}")
 

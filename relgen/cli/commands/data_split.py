@@ -44,6 +44,7 @@ def run(options: Options) -> None:
         shots=options.shots,
         seed=options.seed,
         dev=options.dev,
+        by=options.by,
         dev_samples=read_samples(options.dev_from, schema=schema) if options.dev_from else None,
         exclude=iter_samples(options.exclude) if options.exclude else (),
     )
@@ -60,6 +61,7 @@ def run(options: Options) -> None:
         "shots": options.shots,
         "seed": options.seed,
         "dev": options.dev,
+        "by": options.by,
         "counts": {name: dict(Counter(s.relation for s in part)) for name, part in parts.items()},
         "warnings": result.warnings,
         "ids": {name: [sample.id for sample in part] for name, part in parts.items()},

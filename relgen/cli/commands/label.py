@@ -1,16 +1,16 @@
-"""`relgen label`: labels generated samples with a probe on a language model's hidden states."""
+"""`relgen label`: labels samples with a probe on a language model's hidden states."""
 
 from __future__ import annotations
 
 import sys
 
 from relgen.common import upcast
+from relgen.labelling import LEFT_OUT, LabelSettings
 from relgen.labelling import LabelOptions as Options
-from relgen.labelling import LabelSettings
 
 
 def run(options: Options) -> None:
-    """Label the samples, and print how many kept the relation they were written for."""
+    """Label the samples, and print how many, which were left out, and how many labels agree."""
     from relgen.labelling import label
 
     summary = label(
@@ -19,6 +19,7 @@ def run(options: Options) -> None:
         train=options.train,
         schema=options.schema,
         out=options.out,
+        exclude=options.exclude,
     )
     for relation, counts in summary["relations"].items():
         if counts["intended"] and not counts["labelled"]:
@@ -27,11 +28,16 @@ def run(options: Options) -> None:
                 "labelled with it",
                 file=sys.stderr,
             )
-    score = summary["train_micro_f1"]
+    score, agreed = summary["train_micro_f1"], ""
     known = "not known" if score is None else f"{100 * score:.1f}"
-    left_out = f" ({summary['uncertain']} left out)" if summary["uncertain"] else ""
+    if summary["given_micro_f1"] is not None:
+        agreed = (
+            f"; {summary['agreed']} labels agree with the relation asked for (micro-F1 "
+            f"{100 * summary['given_micro_f1']:.1f})"
+        )
+    reasons = ", ".join(f"{number} {LEFT_OUT[why]}" for why, number in summary["left_out"].items())
+    left_out = f" (left out: {reasons})" if reasons else ""
     print(
-        f"{summary['samples']} samples labelled{left_out}; {summary['agreed']} labels agree with "
-        f"the relation asked for (micro-F1 {100 * summary['given_micro_f1']:.1f}); cross-validated "
-        f"micro-F1 on {options.train}: {known} -> {options.out}"
+        f"{summary['samples']} samples labelled{left_out}{agreed}; cross-validated micro-F1 on "
+        f"{options.train}: {known} -> {options.out}"
     )

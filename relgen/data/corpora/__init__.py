@@ -8,16 +8,39 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from relgen.common import InputError, suggestion
-from relgen.data.corpora import fewrel, hub, opennre, semeval, tacred, tagged
+from relgen.data.corpora import (
+    bioc,
+    brat,
+    docbin,
+    doccano,
+    drugprot,
+    fewrel,
+    hub,
+    label_studio,
+    opennre,
+    prodigy,
+    pubtator,
+    semeval,
+    spert,
+    tables,
+    tacred,
+    tagged,
+    webanno,
+)
 from relgen.data.corpora.everyday import save_everyday as save_everyday
 from relgen.data.corpora.patch import LabelPatch as LabelPatch
 from relgen.data.corpora.reading import Reader as Reader
 from relgen.data.corpora.reading import ReadOptions as ReadOptions
 from relgen.data.corpora.tacred import unusual_tacred_size as unusual_tacred_size
+from relgen.data.corpora.units import UNITS as UNITS
+from relgen.data.corpora.units import Unit as Unit
+from relgen.data.corpora.units import in_unit as in_unit
+from relgen.data.corpora.units import row_in_characters
 from relgen.data.samples import Sample, checked_samples
 from relgen.data.validation import RecordChecks
 
@@ -27,6 +50,23 @@ class Format(NamedTuple):
 
     read: Reader
     description: str
+
+
+_MAPPED = "--columns names the columns"
+_DEEPKE = {"text": "sentence", "head_start": "head_offset", "tail_start": "tail_offset"}
+_KLUE = {
+    "text": "sentence",
+    "head": "subject_entity",
+    "tail": "object_entity",
+    "relation": "label",
+    "id": "guid",
+}
+
+
+def _read_samples(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sample]:
+    yield from checked_samples(
+        checks, labelled=options.labelled, amend=partial(row_in_characters, unit=options.offsets)
+    )
 
 
 FORMATS: dict[str, Format] = {
@@ -45,11 +85,31 @@ FORMATS: dict[str, Format] = {
     "tagged": Format(
         tagged.read, "a label, a tab and a sentence with <head>…</head>, <tail>…</tail>"
     ),
-    "jsonl": Format(
-        lambda path, checks, options: checked_samples(checks), "samples.jsonl, to check it"
+    "csv": Format(tables.reader("csv"), f"a header, then a line for each pair; {_MAPPED}"),
+    "tsv": Format(tables.reader("tsv"), "the same, separated by tabs"),
+    "xlsx": Format(tables.reader("xlsx"), "the same, the first sheet of an Excel workbook"),
+    "parquet": Format(tables.reader("parquet"), f"a Parquet file; {_MAPPED}"),
+    "json": Format(tables.reader("json"), f"an array of objects, or one per line; {_MAPPED}"),
+    "jsonl": Format(_read_samples, "samples.jsonl, to check it"),
+    "hub": Format(hub.read, f"a Hub id, or a folder that `datasets` loads; {_MAPPED}"),
+    "deepke": Format(
+        tables.reader("csv", _DEEPKE), "DeepKE's CSV: sentence, relation, head, head_offset, …"
     ),
-    "hub": Format(hub.read, "a Hub id, or a folder or file that `datasets` loads"),
+    "klue": Format(tables.reader("json", _KLUE), "KLUE-RE, as an array or lines"),
+    "labelstudio": Format(label_studio.read, "Label Studio's export as JSON"),
+    "prodigy": Format(prodigy.read, "Prodigy's lines of rel.manual"),
+    "doccano": Format(doccano.read, "doccano's JSONL(relation)"),
+    "brat": Format(brat.read, "brat's .txt and .ann files: a folder, or one .ann"),
+    "docbin": Format(docbin.read, "spaCy's .spacy, with relations in doc._.rel"),
+    "webanno": Format(webanno.read, "INCEpTION's WebAnno TSV 3: a file or a folder"),
+    "spert": Format(spert.read_spert, "SpERT's JSON: CoNLL04, SciERC, ADE"),
+    "dygie": Format(spert.read_dygie, "SciERC's lines, as DyGIE++ reads them"),
+    "bioc": Format(bioc.read, "BioC, as XML or JSON"),
+    "pubtator": Format(pubtator.read, "PubTator's text: BioRED, BC5CDR"),
+    "drugprot": Format(drugprot.read, "the folder of DrugProt's or ChemProt's tables"),
 }
+COLUMNS = ("csv", "tsv", "xlsx", "parquet", "json", "hub", "deepke", "klue")
+"""The formats whose columns `--columns` names."""
 
 
 def read_corpus(

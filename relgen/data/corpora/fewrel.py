@@ -3,9 +3,10 @@
     {"P177": [{"tokens": ["The", "bridge", …], "h": ["bridge", "Q1", [[1]]],
                "t": ["Rhine", "Q2", [[5], [9, 10]]]}, …], …}
 
-The index lists are an entity's mentions, by token. With `mentions="first"` the first pair of head
-and tail mentions that do not overlap becomes a sample, with `"all"` every such pair. A mention with
-gaps extends from its first to its last token. The whole file is held in memory.
+The index lists are an entity's mentions, by token. The first pair of head and tail mentions that do
+not overlap becomes a sample; with `ambiguous="all-pairs"` every such pair does, with `"skip"` none
+of several. A mention with gaps extends from its first to its last token. The whole file is held in
+memory.
 """
 
 from __future__ import annotations
@@ -39,9 +40,12 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
             with checks.record(name):
                 text, pairs = _parse(record)
                 key = f"fewrel-{options.split_name or path.stem}-{relation}-{number}"
-                named = {f"{key}-{turn}": pair for turn, pair in enumerate(pairs, start=1)}
-                if options.mentions == "first":
-                    named = {key: pairs[0]}
+                named = {key: pairs[0]}
+                if options.ambiguous == "all-pairs":
+                    named = {f"{key}-{turn}": pair for turn, pair in enumerate(pairs, start=1)}
+                elif options.ambiguous == "skip" and len(pairs) > 1:
+                    checks.note("were left out, since their entities have several mentions", name)
+                    continue
                 for key, (head, tail) in named.items():
                     sample = Sample(key, text, head, tail, relation)
                     if checks.passes(None, name):
@@ -53,11 +57,9 @@ def _parse(record: Any) -> tuple[str, list[tuple[Entity, Entity]]]:
         raise InputError("a sentence must be a JSON object", value=record)
     tokens = TokenText.join(record.get("tokens"), "tokens")
     heads, tails = (_mentions(record, key, tokens) for key in ("h", "t"))
-    pairs = [(h, t) for h, t in product(heads, tails) if h.end <= t.start or t.end <= h.start]
-    if not pairs:
-        problem = "all mentions of the head overlap those of the tail"
-        raise InputError(problem, field="t", value=[record["h"], record["t"]])
-    return tokens.text, pairs
+    pairs = list(product(heads, tails))
+    apart = [(h, t) for h, t in pairs if h.end <= t.start or t.end <= h.start]
+    return tokens.text, apart or pairs
 
 
 def _mentions(record: dict[str, Any], key: str, tokens: TokenText) -> list[Entity]:

@@ -7,20 +7,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from relgen.common import InputError
+from relgen.common import InputError, decode_json, read_json, read_lines
+from relgen.data.corpora.units import Unit
 from relgen.data.samples import Sample
 from relgen.data.validation import RecordChecks
 
-Mentions = Literal["first", "all"]
+Ambiguous = Literal["first", "all-pairs", "skip"]
 
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """Options of reading, as `ConvertOptions` describes them; a format ignores those of others."""
+    """Options of reading, as `ConvertOptions` describes them; a format ignores those of others.
+
+    Without `labelled`, a record need not name a relation: it is `samples.UNLABELLED` then.
+    """
 
     split_name: str | None = None
-    mentions: Mentions = "first"
+    ambiguous: Ambiguous | None = None
     columns: Mapping[str, str] | None = None
+    offsets: Unit = "characters"
+    labelled: bool = True
+    negative: str | None = None
 
 
 Reader = Callable[[Path, RecordChecks, ReadOptions], Iterator[Sample]]
@@ -29,6 +36,28 @@ Reader = Callable[[Path, RecordChecks, ReadOptions], Iterator[Sample]]
 Each record is parsed inside `checks.record`, and its sample is yielded if `checks.passes`. The
 caller calls `checks.finish`.
 """
+
+
+def json_records(path: Path) -> list[tuple[int | str, Mapping[str, Any] | InputError]]:
+    """Return the objects of an array, or of the lines of a file, each with its place.
+
+    What is no object comes as the error to raise.
+    """
+    lines = [(n, line) for n, line in enumerate(read_lines(path), start=1) if line.strip()]
+    if lines and lines[0][1].lstrip().startswith("["):
+        return [(f"[{n}]", _object(row)) for n, row in enumerate(read_json(path), start=1)]
+    return [(number, _decoded(line)) for number, line in lines]
+
+
+def _decoded(line: str) -> Mapping[str, Any] | InputError:
+    try:
+        return _object(decode_json(line))
+    except InputError as error:
+        return error
+
+
+def _object(row: Any) -> Mapping[str, Any] | InputError:
+    return row if isinstance(row, dict) else InputError("must be a JSON object", value=row)
 
 
 def offsets(value: Any, field: str) -> tuple[int, int]:

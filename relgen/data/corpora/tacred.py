@@ -89,17 +89,13 @@ def _parse(record: Any) -> Sample:
     key, relation = value_of(record, "id", str), value_of(record, "relation", str)
     tokens = TokenText.join(record.get("token"), "token")
     size = len(tokens.starts)
-    spans, entities = [], []
+    entities = []
     for role in ("subj", "obj"):
         first, last = (value_of(record, f"{role}_{end}", int) for end in ("start", "end"))
         if not 0 <= first <= last < size:
             problem = f"token indices must satisfy 0 <= start <= end < {size}, the token count"
             raise InputError(problem, field=f"{role}_start", value=[first, last])
-        spans.append([first, last])
         typed = record.get(f"{role}_type") is not None
         kind = value_of(record, f"{role}_type", str) if typed else None
         entities.append(tokens.entity(first, last + 1, field=f"{role}_start", kind=kind))
-    subject, obj = spans
-    if subject[0] <= obj[1] and obj[0] <= subject[1]:
-        raise InputError("subject and object overlap", field="obj_start", value=spans)
     return Sample(key, tokens.text, entities[0], entities[1], relation)

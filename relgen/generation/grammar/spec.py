@@ -87,6 +87,7 @@ class GrammarSpec:
     max_entity_words: int = 6
     max_context_chars: int = 160  # of each stretch before, between and after the entities
     max_context_words: int = 20
+    max_word_chars: int = 23  # with `one_sentence`
     one_sentence: bool = False
     adjacent: bool = False  # the entities may touch, in scripts without spaces
     head_types: tuple[str, ...] = ()  # to write into the tag; empty for a plain tag
@@ -113,10 +114,11 @@ class GrammarSpec:
             least = 0 if self.adjacent else 1
             return first, f"{of.free}{{{least},{size}}}", f"{of.free}{{0,{size}}}"
         # a limit in characters would cut a word and put a tag there
-        most, word = self.max_context_words, _word(of)
+        most, last_word = self.max_context_words, _last_word(of, self.max_word_chars)
+        word = _word(last_word)
         first = f"({word} ){{0,{most}}}"
         middle = f"{_SUFFIX}( |-|( {word}){{1,{most}}} )"
-        last = f"({_POSSESSIVE}|{_SUFFIX}( {word}){{0,{most - 1}}} {_last_word(of)}){_STOP}"
+        last = f"({_POSSESSIVE}|{_SUFFIX}( {word}){{0,{most - 1}}} {last_word}){_STOP}"
         return first, middle, last
 
     def _entity(self, of: Alphabet) -> str:
@@ -124,7 +126,7 @@ class GrammarSpec:
         if self.one_sentence:
             begin = f"({of.alnum}|[$€£#@&]|{_IN_NUMBER})"
             inside = f"({of.inside}|['’&%+/-]|{_IN_NUMBER})"
-            rest = min(self.max_entity_chars, 25) - 1
+            rest = min(self.max_entity_chars, self.max_word_chars + 2) - 1
             word = f"({begin}{inside}{{0,{rest}}}|({of.alnum}{{1,3}}[.]){{1,4}})"
             return f"({word} ){{0,{self.max_entity_words - 1}}}{word}"
         # signs and brackets may come first, as in `(R)-warfarin`, if a letter or a digit follows
@@ -155,7 +157,8 @@ class FieldsSpec(GrammarSpec):
     def _context(self, of: Alphabet) -> str:
         if self.one_sentence:
             most = 3 * self.max_context_words + 2 * self.max_entity_words
-            return f"({_word(of)} ){{1,{most}}}{_last_word(of)}{_STOP}"
+            last_word = _last_word(of, self.max_word_chars)
+            return f"({_word(last_word)} ){{1,{most}}}{last_word}{_STOP}"
         most = 3 * self.max_context_chars + 2 * self.max_entity_chars
         return f"{of.solid_line}{of.line}{{1,{most}}}"
 
@@ -192,16 +195,16 @@ def _quoted(text: str) -> str:
     return f'"{escaped}"'
 
 
-def _last_word(of: Alphabet) -> str:
+def _last_word(of: Alphabet, most: int) -> str:
     # Ordinary words: a full stop only between digits, no quotation mark before a tag. Otherwise a
     # small model that must not end before both entities would start a second sentence.
     begin = f"({of.alnum}|[$€£]|{_IN_NUMBER})"
     inside = f"({of.inside}|['’%&/-]|{_IN_NUMBER})"
-    return f"""["“‘(]?{begin}{inside}{{0,22}}["”)]?"""
+    return f"""["“‘(]?{begin}{inside}{{0,{most - 1}}}["”)]?"""
 
 
-def _word(of: Alphabet) -> str:
-    return f"({_last_word(of)}[,;:]?|[–-])"
+def _word(last_word: str) -> str:
+    return f"({last_word}[,;:]?|[–-])"
 
 
 def _tag_types(types: tuple[str, ...]) -> str:

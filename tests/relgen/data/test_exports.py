@@ -23,7 +23,13 @@ NAMED = {
     "Label Studio": {"data": {"text": TEXT}, "annotations": [{"result": [{"id": "a"}]}]},
     "DocRED": {"sents": [TOKENS], "vertexSet": [[{"name": "Kite Press"}]]},
 }
+FORMS = {
+    tool: f"; relgen data convert --format {tool.replace(' ', '').lower()}"
+    for tool in ("doccano", "Prodigy", "SpERT", "Label Studio")
+} | {"SciERC": "; relgen data convert --format dygie"}
 LINES = {
+    "WebAnno TSV": "#FORMAT=WebAnno TSV 3.3\n",
+    "PubTator": "123|t|A title.\n",
     "standoff file of brat": "T1\tORG 0 10\tKite Press\n",
     "OpenNRE's older table": f"m.0a1\tm.0b2\tkite_press\tolu_ade\tfounded_by\t{TEXT} ###END###\n",
     "KLUE-RE": json.dumps({"sentence": TEXT, "subject_entity": {"start_idx": 0}}) + "\n",
@@ -46,7 +52,7 @@ def test_records_of_a_tool_are_one_line_that_names_it(tool: str, form: str, tmp_
     path.write_text(json.dumps(NAMED[tool]) + "\n", encoding="utf-8")
     with pytest.raises(InputError, match=f"export.jsonl?: this is .*{tool}") as caught:
         read(path, form)
-    assert "<head>…</head>" in str(caught.value)
+    assert FORMS.get(tool, "<head>…</head>") in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

@@ -92,7 +92,6 @@ def test_ids_types_and_sources_may_be_left_out(tmp_path):
         ({"tail": {"start": -4, "end": 17}}, "tail", "[-4, 17]"),
         ({"tail": {"start": 13, "end": 13}}, "tail", "[13, 13]"),
         ({"tail": {"start": 9, "end": 10}}, "tail", "[9, 10]"),
-        ({"tail": {"start": 2, "end": 9}}, "tail", "[[0, 3], [2, 9]]"),
     ],
 )
 def test_a_malformed_line_names_file_line_field_value_and_remedy(tmp_path, change, field, value):

@@ -7,10 +7,13 @@ from dataclasses import replace
 import pytest
 
 from relgen.common.errors import InputError
+from relgen.common.files import text_hash
+from relgen.data.corpora import find_corpus, read_corpus
 from relgen.data.samples import Entity, Sample
 from relgen.data.schema import parse_schema
 from relgen.data.splits import split
 from relgen.data.text import normalised
+from relgen.data.validation import RecordChecks
 
 SCHEMA = parse_schema(
     {
@@ -129,16 +132,78 @@ def test_train_and_dev_share_no_sentence(dev):
         assert not train & {normalised(sample.text) for sample in result.dev}
 
 
-def test_a_relation_is_not_given_the_same_sentence_twice():
-    pool = [_sample("a", n, f"Ann met Bob {n % 5}.") for n in range(50)]
+def test_a_relation_is_not_given_the_same_pair_twice():
+    # the same words, spaced otherwise
+    pool = [_sample("a", n, f"Ann met Bob {n % 5}.{' ' * n}") for n in range(50)]
     result = split(pool, shots=5, seed=1)
-    assert len({sample.text for sample in result.train}) == 5
+    assert len({sample.text.strip() for sample in result.train}) == 5
     with pytest.raises(InputError, match="has 5 usable samples") as caught:
         split(pool, shots=6, seed=1)
-    assert "(a has 50 samples of 5 sentences: a sentence counts once for a relation)" in str(
+    assert "(a has 50 samples of 5 pairs: a pair of a sentence counts once for a relation)" in str(
         caught.value
     )
-    assert "give samples of other sentences" in str(caught.value)
+    assert "give samples of other pairs" in str(caught.value)
+
+
+def _of_document(number: int, head: int, tail: int, label: str) -> Sample:
+    """Return a pair of a sentence with three entities; every document has two such sentences."""
+    spans = [(0, 3), (8, 11), (16, 19)]
+    text = f"Ann met Bob and Cem {number}."
+    name = f"{number}-{head}{tail}"
+    return Sample(
+        name, text, Entity(*spans[head]), Entity(*spans[tail]), label, group=f"d{number // 2}"
+    )
+
+
+DOCUMENTS = [
+    _of_document(number, *pair, label)
+    for number in range(8)
+    for *pair, label in ((0, 1, "a"), (0, 2, "a"), (1, 2, "b"))
+]
+
+
+def test_shots_count_the_pairs_of_a_sentence():
+    result = split(DOCUMENTS[:6], shots=4, seed=1, dev="none")
+    assert sorted(_ids(result.train)) == ["0-01", "0-02", "0-12", "1-01", "1-02", "1-12"]
+    assert result.warnings == ["b: only 2 of 4 training samples"]
+
+
+@pytest.mark.parametrize(("by", "attribute"), [("sentence", "text"), ("group", "group")])
+def test_parts_share_no_sentence_and_no_group(by, attribute):
+    result = split(DOCUMENTS, shots=2, seed=1, by=by)
+    train, dev = ({getattr(s, attribute) for s in part} for part in (result.train, result.dev))
+    assert dev
+    assert not train & dev
+    left_out = sum(int(text.split()[0]) for text in result.warnings)
+    assert len(result.train) + len(result.dev) + left_out == 24
+    held_out = split(DOCUMENTS, shots=2, seed=1, by=by, exclude=DOCUMENTS[:3])
+    first = "0" if by == "sentence" else ("0", "1")
+    assert not [key for key in _ids(held_out.train + held_out.dev) if key.startswith(first)]
+
+
+def test_what_groups_leave_out_is_said():
+    result = split(DOCUMENTS, shots=1, seed=1, by="group")
+    assert _ids(result.train) == ["6-02", "5-12"]
+    assert result.warnings == [
+        "6 development samples left out: their groups are in the training set already",
+        "4 development samples left out: their sentences are in the training set already",
+    ]
+    with pytest.raises(InputError, match=r"without a group \(got 'a-0'\); give each sample"):
+        split(POOL, shots=1, seed=1, by="group")
+
+
+@pytest.mark.data
+def test_the_draws_of_semeval_are_fixed_for_all_time():
+    path = find_corpus("semeval2010_task8/TRAIN_FILE.TXT")
+    if not path.exists():
+        pytest.skip("SemEval is not below $RELGEN_DATA")
+    pool = list(read_corpus("semeval", RecordChecks(path)))
+    drawn = {seed: " ".join(_ids(split(pool, shots=8, seed=seed).train)) for seed in (1, 2, 11)}
+    assert {seed: text_hash(ids)[:12] for seed, ids in drawn.items()} == {
+        1: "3e2c915445b5",
+        2: "654e133e7a03",
+        11: "154d0f1d07eb",
+    }
 
 
 def test_excluded_sentences_are_in_neither_part():

@@ -102,7 +102,11 @@ def test_types_stand_in_the_tags() -> None:
         ("<head>a</head> <tail>b</tail> <b>", "stray_tag"),
         ("<head>a</head> <tail>b</tail> 1 > 0", "stray_tag"),
         ("<head>a</head>\n<tail>b</tail>", "line_break"),
-        ("<head><tail>b</tail></head>", "no_head"),
+        ("<head>a <tail>b</head> c</tail>", "stray_tag"),
+        ("</head><head>a</head> <tail>b</tail>", "stray_tag"),
+        ("<head>a b</head> c <tail@2>b d</tail>", "misplaced_tail"),
+        ("<head>a b</head> c <head@2>b c</head>", "no_tail"),
+        ("<head> </head>c <tail@0> </tail>", "empty_head"),
     ],
 )
 def test_what_does_not_parse_says_why(tagged: str, reason: str) -> None:
@@ -112,8 +116,32 @@ def test_what_does_not_parse_says_why(tagged: str, reason: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("head", "tail"), [((0, 5), (3, 8)), ((3, 8), (0, 5)), ((0, 8), (2, 4)), ((0, 5), (0, 5))]
+    ("head", "tail", "tagged"),
+    [
+        ((0, 4), (0, 1), "<head><tail>a</tail> bc</head> d"),
+        ((2, 3), (0, 4), "<tail>a <head>b</head>c</tail> d"),
+        ((2, 4), (0, 4), "<tail>a <head>bc</head></tail> d"),
+        ((2, 4), (2, 4), "a <head><tail>bc</tail></head> d"),
+        ((2, 3), (3, 4), "a <head>b</head><tail>c</tail> d"),
+        ((0, 3), (2, 6), "<head>a b</head>c d <tail@2>bc d</tail>"),
+        ((2, 6), (0, 3), "<tail>a b</tail>c d <head@2>bc d</head>"),
+    ],
 )
-def test_overlapping_entities_raise(head: tuple[int, int], tail: tuple[int, int]) -> None:
-    with pytest.raises(ValueError, match="overlap"):
-        render(Sample("1", "some text", Entity(*head), Entity(*tail), "r"))
+def test_nested_identical_adjacent_and_crossing_entities(
+    head: tuple[int, int], tail: tuple[int, int], tagged: str
+) -> None:
+    sample = Sample("1", "a bc d", Entity(*head, "X"), Entity(*tail), "r")
+    assert render(sample) == tagged
+    assert parse(render(sample, types=True)) == ("a bc d", sample.head, sample.tail)
+
+
+@given(AWKWARD.filter(str.strip), st.data())
+def test_parse_inverts_render_wherever_entities_are(text: str, data: st.DataObject) -> None:
+    def entity() -> Entity:
+        start = data.draw(st.integers(0, len(text) - 1))
+        end = data.draw(st.integers(start + 1, len(text)))
+        assume(text[start:end].strip())
+        return Entity(start, end)
+
+    sample = Sample("1", text, entity(), entity(), "r")
+    assert parse(render(sample)) == (text, sample.head, sample.tail)

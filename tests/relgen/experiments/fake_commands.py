@@ -48,6 +48,7 @@ class FakeCommands:
         generated = {"accepted": 1, "rejected": {"no_head": 2}, "seconds": 1.0, "tokens": 9}
         self.json(folder / "generation.json", generated)
         summary = {"samples": 2, "agreed": 1, "train_micro_f1": 0.5, "hash": "x", "relations": {}}
+        summary |= {"uncertain": 0, "left_out": {"not_drawn": 3}}
         self.json(folder / "labelled.json", summary)
 
     @staticmethod

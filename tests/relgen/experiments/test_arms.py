@@ -14,7 +14,14 @@ def test_names() -> None:
     assert parse_arm("obo_dpo_pure") == Arm("obo_dpo_pure", "obo_dpo", "pure")
     assert parse_arm("obo_dpo_no_near_copy_mix").generation == "obo_dpo_no_near_copy"
     assert parse_arm("obo_dpo_mix@16") == Arm("obo_dpo_mix@16", "obo_dpo", "mix", 16)
+    assert parse_arm("unlabelled_mix") == Arm("unlabelled_mix", None, "mix", unlabelled=True)
+    name = "obo_dpo_unlabelled_mix@4"
+    assert parse_arm(name) == Arm(name, "obo_dpo", "mix", 4, unlabelled=True)
     assert {parse_arm(arm).generation for arm in ARMS} == {None, *GENERATIONS}
+    assert {arm for arm in ARMS if parse_arm(arm).unlabelled} == {
+        "unlabelled_mix",
+        *(f"{way}_unlabelled_mix" for way in GENERATIONS),
+    }
 
 
 def test_the_ablations_differ_from_the_method_in_one_thing() -> None:
@@ -35,6 +42,8 @@ def test_the_ablations_differ_from_the_method_in_one_thing() -> None:
         ("obo_mix@", "for example"),
         ("obo_mix@x", "for example"),
         ("human@8", "for example"),
+        ("unlabelled_mix@8", "for example"),
+        ("unlabelled_pure", "did you mean 'unlabelled_mix'"),
     ],
 )
 def test_mistakes(name: str, hint: str) -> None:
@@ -50,6 +59,8 @@ def test_the_same_without_tuning() -> None:
     # there is no window without tuning, and the kinds of rejected samples are the tuning's
     assert without_tuning("obo_dpo_window_mix") is None
     assert without_tuning("obo_dpo_no_near_copy_mix") == "obo_mix"
+    assert without_tuning("obo_dpo_unlabelled_mix") == "obo_unlabelled_mix"
+    assert without_tuning("unlabelled_mix") is None
     assert without_tuning("human") is None
     assert without_tuning("obo_mix") is None
 

@@ -103,6 +103,13 @@ classifiers: [c/one, c/two]
             "must be one of float32, bfloat16, float16, float64, auto, int8 or null (got 'float8')",
         ),
         ("corpus: everyday\nlabel: true\n", "field 'label': must be"),
+        ("corpus: everyday\nlabel: {most: 0}\n", "field 'label.most': must be a whole number"),
+        ("corpus: everyday\narms: [unlabelled_mix]\n", "`unlabelled: sentences.jsonl`"),
+        (
+            "corpus: everyday\narms: [obo_unlabelled_mix]\nunlabelled: x\nlabel: null\n",
+            "remove `label: null`",
+        ),
+        ("corpus: everyday\nunlabelled: x\n", "field 'unlabelled': no arm uses"),
         ("corpus: everyday\nlabel: {least_certainty: 1}\n", "field 'label.least_certainty': must"),
         ("corpus: everyday\ndtype: half\n", "field 'dtype': must be one of float32, "),
         (

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from relgen.common.files import read_json
-from relgen.experiments.config import Experiment
+from relgen.experiments.config import Experiment, Labelling
 from relgen.experiments.planner import plan
 from tests.relgen.experiments.fake_commands import FakeCommands, do
 
@@ -118,6 +118,60 @@ def test_parts_of_a_generated_set_share_its_making(
     assert collect.command[collect.command.index("--first") + 1] == "2"
     assert {"train-obo_mix@2", "test-obo_mix@2", "train-obo_pure@2"} <= set(names)
     assert [arm["arm"] for arm in read_json(out / "results.json")["arms"]] == list(arms)
+
+
+def test_unlabelled_sentences_are_read_once_and_trained_on(
+    experiment: Experiment, tmp_path: Path, commands: FakeCommands
+) -> None:
+    sentences = tmp_path / "mine.jsonl"
+    sentences.write_text("{}\n", encoding="utf-8")
+    arms = ("human", "unlabelled_mix", "obo_unlabelled_mix", "obo_mix")
+    mine = replace(
+        experiment,
+        arms=arms,
+        unlabelled=str(sentences),
+        label=Labelling(model="m", pool=50, most=20),
+    )
+    made = do(commands, mine, tmp_path / "run")
+    stages = {stage.name.removeprefix("seed1/"): stage for stage in made.stages}
+    # before what takes long
+    assert list(stages)[:2] == ["split", "label-unlabelled"]
+    assert [name for name in stages if name.startswith("label")] == [
+        "label-unlabelled",
+        "label-obo",
+    ]
+    label, split = stages["label-unlabelled"], stages["split"]
+    assert list(label.command) == [
+        *("label", str(sentences), "--train", str(split.folder / "train.jsonl")),
+        *("--schema", mine.corpus.schema, "--dtype", "float32", "--model", "m"),
+        *("--out", str(label.folder / "labelled.jsonl"), "--pool", "50", "--most", "20"),
+        *("--seed", "1", "--ignore-relations", "--exclude", mine.corpus.test),
+    ]
+
+    def given(arm: str) -> dict[str, str]:
+        words = stages[f"train-{arm}"].command
+        keys = ("--data.human", "--data.generated", "--data.unlabelled")
+        found = {key: words[words.index(key) + 1] for key in keys if key in words}
+        return {key: Path(path).parent.name.rpartition("-")[0] for key, path in found.items()}
+
+    read = {"--data.unlabelled": "label-unlabelled"}
+    human, generated = {"--data.human": "split"}, {"--data.generated": "collect-obo"}
+    assert given("human") == human
+    assert given("unlabelled_mix") == human | read
+    assert given("obo_unlabelled_mix") == human | generated | read
+    assert given("obo_mix") == human | generated
+    results = read_json(tmp_path / "run" / "results.json")["arms"]
+    assert [arm["unlabelled"] and arm["unlabelled"]["left_out"] for arm in results] == [
+        *(None, {"not_drawn": 3}, {"not_drawn": 3}, None)
+    ]
+    assert [arm["train_samples"] for arm in results] == [1, 2, 3, 2]
+    assert [arm["diversity"] is None for arm in results] == [False, True, False, False]
+    # the content of the file decides
+    sentences.write_text("{}\n{}\n", encoding="utf-8")
+    again = {stage.name: stage for stage in plan(mine, tmp_path / "run").stages}
+    assert again["seed1/label-unlabelled"].folder != label.folder
+    assert again["seed1/train-unlabelled_mix"].folder != stages["train-unlabelled_mix"].folder
+    assert again["seed1/train-obo_mix"].folder == stages["train-obo_mix"].folder
 
 
 def test_direct_asks_once_whatever_the_classifiers(

@@ -10,7 +10,7 @@ from relgen.generation.backends.base import Finish
 from relgen.generation.settings import GenerationSettings
 from tests import tiny
 
-SETTINGS = GenerationSettings(min_words=5, max_words=12, max_entity_chars=20)
+SETTINGS = GenerationSettings(min_words=5, max_words=12, max_entity_chars=20, one_sentence=True)
 FORBIDDEN = [tiny.sentence("A leak", " under the sink ruined the whole ", "kitchen floor")]
 OTHER = tiny.sentence(
     "vase", " on the shelf had been blown from green ", "glass", relation="made_of"
@@ -70,6 +70,10 @@ REJECTED = [
         "test_leak",
     ),
     ("The <head>pipe</head> under the sink ruined the whole <tail>cellar</tail>.", "test_leak"),
+    ("The head is the <head>rain</head> and the tail is the <tail>flood</tail>.", "about_the_task"),
+    ("All of the <head>дождь</head> brought us a great <tail>flood</tail>.", "other_script"),
+    (f"<head>Rain</head> caused {'heavyand' * 5} and sudden <tail>floods</tail>.", "long_word"),
+    ("<head>Rain in one town</head> brought us a great <tail>flood</tail>.", "long_head"),
 ]
 
 
@@ -93,7 +97,9 @@ def test_a_near_copy_of_another_relations_sample_is_allowed() -> None:
 
 def test_scripts_without_case_need_no_spaces() -> None:
     raw = "一 二 三 四 <head>大雨</head>造成了<tail>洪水</tail>"
-    assert isinstance(verdict(raw), Sample)
+    context = DraftContext(tiny.typed_schema()["causes"], [], Pool(SETTINGS, []))
+    assert isinstance(judge(raw, "stop", context, CHECKS), Sample)
+    assert verdict(raw) == "other_script"  # the labelled samples are English
 
 
 def test_types() -> None:

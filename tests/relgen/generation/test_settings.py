@@ -87,11 +87,14 @@ def test_command_line_yaml_and_python_agree(tmp_path: Path) -> None:
 
 def test_shipped_presets_are_valid() -> None:
     names = list_configs("generate")
+    laptop = read(GenerationSettings, read_merged([find_config("generate/qwen2_5_1_5b")]))
+    # the labelled samples say how long a sentence may be
+    assert (laptop.one_sentence, laptop.max_context_words, laptop.max_words) == (True, None, None)
     assert {"generate/smollm2_obo", "generate/smollm2_aao", "generate/llama2_7b_obo"} <= set(names)
     for name in names:
         settings = read(GenerationSettings, read_merged([find_config(name)]))
         kind = name.rsplit("_", 1)[1]
-        assert settings.mode == ("aao" if kind == "xu2023" else kind)
+        assert settings.mode == ("aao" if kind in ("aao", "xu2023") else "obo")
         assert (settings.markup == "fields") == (kind == "xu2023")
 
 

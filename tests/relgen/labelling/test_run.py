@@ -10,11 +10,12 @@ import pytest
 import torch
 
 from relgen.common.errors import InputError
-from relgen.data.samples import Entity, Sample, read_samples
+from relgen.common.files import write_jsonl
+from relgen.data.samples import Entity, Sample, read_samples, write_samples
 from relgen.data.schema import Relation, RelationSchema
 from relgen.labelling import run
 from relgen.labelling.run import LabelSettings, label
-from tests.relgen.labelling.words import LABELS, Words, write_files
+from tests.relgen.labelling.words import LABELS, Words, sample, write_files
 
 
 @pytest.fixture
@@ -202,3 +203,77 @@ def test_types_that_the_read_relation_does_not_allow_are_dropped() -> None:
     assert (kept.head, kept.tail) == (sample.head, sample.tail)
     changed = run._relabel(sample, schema, [0.1, 0.9])
     assert (changed.head.type, changed.tail.type) == ("THING", None)
+
+
+def raw(number: int, word: str, text: str | None = None) -> dict[str, Any]:
+    """Return a line without a relation."""
+    row = sample(number, "?", word, "raw").to_json()
+    del row["relation"]
+    return row | ({"text": text} if text else {})
+
+
+def test_sentences_without_a_relation_are_read_and_the_others_are_said(
+    files: dict[str, Path], tmp_path: Path
+) -> None:
+    verb = LABELS[1]
+    test = sample(7, "place", f"x{verb}", "test")
+    write_samples(tmp_path / "test.jsonl", [test])
+    rows = [raw(number, f"x{verb}") for number in range(20, 30)]
+    rows[0]["relation"] = None
+    rows += [raw(7, f"x{verb}"), raw(0, "xcause"), {**raw(20, f"x{verb}"), "id": "again"}]
+    rows += [raw(50, f"x{verb}", text=f"Ann x{verb} Bern, they say, this is too long.")]
+    write_jsonl(tmp_path / "raw.jsonl", rows)
+    summary = label_with(
+        Words(),
+        LabelSettings(most=4),
+        generated=[tmp_path / "raw.jsonl"],
+        train=files["train"],
+        schema=files["s"],
+        out=tmp_path / "out.jsonl",
+        exclude=tmp_path / "test.jsonl",
+    )
+    labelled = read_samples(tmp_path / "out.jsonl")
+    assert {(one.relation, one.source, one.provenance) for one in labelled} == {
+        ("place", "raw", None)
+    }
+    assert all(one.scores["place"] > 0.5 for one in labelled)
+    assert summary["samples"] == len(labelled) == 4
+    reasons = {"test_sentence": 1, "labelled": 1, "repeated": 1, "too_long": 1, "not_chosen": 6}
+    assert summary["left_out"] == reasons
+    assert (summary["agreed"], summary["given_micro_f1"]) == (0, None)
+    assert summary["relations"]["place"]["labelled"] == 4
+
+
+def test_relations_can_be_ignored_and_need_not_be_known(
+    files: dict[str, Path], tmp_path: Path
+) -> None:
+    write_samples(tmp_path / "other.jsonl", [sample(77, "born_in", "xplace", "raw")])
+    ask = {"train": files["train"], "schema": files["s"], "generated": [tmp_path / "other.jsonl"]}
+    with pytest.raises(InputError, match="born_in"):
+        label_with(Words(), LabelSettings(), out=tmp_path / "out.jsonl", **ask)
+    ignore = LabelSettings(ignore_relations=True)
+    summary = label_with(Words(), ignore, out=tmp_path / "out.jsonl", **ask)
+    assert (summary["samples"], summary["given_micro_f1"]) == (1, None)
+    (tmp_path / "other.jsonl").write_text("")
+    with pytest.raises(InputError, match="the file is empty"):
+        label_with(Words(), ignore, out=tmp_path / "out2.jsonl", **ask)
+
+
+def test_nothing_left_says_why(files: dict[str, Path], tmp_path: Path) -> None:
+    ask = {"train": files["train"], "schema": files["s"], "generated": [files["train"]]}
+    with pytest.raises(InputError, match=r"all samples are left out \(labelled 12\)"):
+        label_with(Words(), LabelSettings(ignore_relations=True), out=tmp_path / "out.jsonl", **ask)
+
+
+def test_a_choice_that_was_interrupted_goes_on_the_same(
+    files: dict[str, Path], tmp_path: Path
+) -> None:
+    chosen = {"most": 20, "pool": 200}
+    whole = do(files, tmp_path / "whole.jsonl", Doubts(), **chosen)
+    assert (whole["samples"], whole["left_out"]) == (20, {"not_drawn": 100, "not_chosen": 180})
+    out, reader = tmp_path / "out.jsonl", Doubts()
+    with pytest.raises(KeyboardInterrupt):
+        do(files, out, Doubts(stop_after=12 + 128), **chosen)
+    assert do(files, out, reader, **chosen)["samples"] == 20
+    assert reader.read_samples == 12 + 200 - 128
+    assert out.read_text() == (tmp_path / "whole.jsonl").read_text()

@@ -140,8 +140,27 @@ def _files(folder: Path, arm: str, seed: int, score: float, labels: Sequence[str
     }
     write_json(
         folder / own / "scores.json",
-        {"micro_f1": score, "per_relation": per_relation, "confusion": [[2000, 17], [20, 20]]},
+        {
+            "micro_f1": score,
+            "per_relation": per_relation,
+            "confusion": [[2000, 17], [20, 20]],
+            "confidence": {
+                "samples": 2057,
+                "error": 0.1 + score / 10,
+                "reliability": [[0.35, 0.2, 57], [0.9, score, 2000]],
+                "risk_coverage": [[0.5, 0.25], [1.0, 1 - score]],
+            },
+        },
     )
+    mistake = {
+        "gold": labels[-1],
+        "predicted": labels[0],
+        "probability": 0.987,
+        "text": "A <b>storm</b>, no flood.",
+        "head": {"start": 5, "end": 10, "type": None},
+        "tail": {"start": 19, "end": 24, "type": None},
+    }
+    write_jsonl(folder / own / "mistakes.jsonl", [{"id": "m1", **mistake}, {"id": "m2"}])
     _history(folder / own / "history.jsonl", 60, {"train/loss": 3.0})
     write_json(folder / shared / "diversity.json", _diversity(generation, seed, labels))
     files: ArmFiles = {

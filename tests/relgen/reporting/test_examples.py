@@ -10,6 +10,8 @@ from relgen.reporting.data import load_run
 from relgen.reporting.examples import evenly_spaced, examples, pieces
 from tests.relgen.reporting.fake_run import make_run
 
+MICRO = {"human": 0.5, "unlabelled_mix": 0.6}
+
 
 def test_evenly_spaced() -> None:
     assert evenly_spaced(list("abcdefghi"), 4) == ["a", "c", "e", "g"]
@@ -31,6 +33,22 @@ def test_first_sentences_of_four_relations_without_the_negative_one(tmp_path: Pa
     assert [relation for relation, _ in shown] == ["a", "b", "c", "d"]
     assert [name for name, _, _ in shown[0][1]] == ["human", "obo_dpo", "aao"]
     assert [len(sentences) for _, _, sentences in shown[0][1]] == [3, 3, 3]
+
+
+def test_unlabelled_sentences_are_shown_beside_the_human_ones(tmp_path: Path) -> None:
+    def names(*, show: bool) -> list[str]:
+        folder = tmp_path / str(show)
+        make_run(folder, arms=("human", "unlabelled_mix"), micro=MICRO, show_human=show)
+        data = read_json(folder / "report_data.json")
+        for arm in data["arms"]:
+            if arm["arm"] == "unlabelled_mix":
+                arm["unlabelled"] = arm["human"]
+        write_json(folder / "report_data.json", data)
+        shown = examples(load_run(folder))
+        return [name for name, _, _ in shown[0][1]] if shown else []
+
+    assert names(show=True) == ["human", "unlabelled"]
+    assert names(show=False) == []
 
 
 def test_licensed_sentences_stay_out(tmp_path: Path) -> None:

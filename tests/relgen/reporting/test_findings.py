@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from relgen.common.files import read_json, write_json
 from relgen.reporting.data import load_run
 from relgen.reporting.findings import compared_arm, headline
@@ -16,6 +18,8 @@ def test_the_compared_arm_follows_the_rule_and_no_score() -> None:
     assert compared_arm(["human", "obo_pure", "aao_mix", "obo_mix"]) == "aao_mix"
     assert compared_arm(["human", "obo_pure"]) == "obo_pure"
     assert compared_arm(["human", "direct"]) is None
+    assert compared_arm(["human", "unlabelled_mix"]) == "unlabelled_mix"
+    assert compared_arm(["obo_pure", "obo_unlabelled_mix"]) == "obo_unlabelled_mix"
 
 
 def test_a_gain_over_three_seeds(tmp_path: Path) -> None:
@@ -40,6 +44,23 @@ def test_a_loss_with_one_seed(tmp_path: Path) -> None:
         "Adding generated samples (all at once) cost 1.0 point of micro-F1. This is one seed, "
         "which cannot show significance."
     )
+
+
+@pytest.mark.parametrize(
+    ("arm", "added"),
+    [
+        ("unlabelled_mix", "unlabelled sentences as the LLM reads them"),
+        (
+            "obo_unlabelled_mix",
+            "unlabelled sentences as the LLM reads them and generated samples (one by one)",
+        ),
+    ],
+)
+def test_a_gain_by_unlabelled_sentences(tmp_path: Path, arm: str, added: str) -> None:
+    run = make_run(tmp_path, arms=("human", arm), seeds=(1,), micro={"human": 0.5, arm: 0.6})
+    title, detail = headline(load_run(run))
+    assert title == "Mix 60.0 vs. human 50.0 micro-F1"
+    assert detail.startswith(f"Adding {added} gained 10.0 points of micro-F1. ")
 
 
 def test_no_difference(tmp_path: Path) -> None:

@@ -77,6 +77,8 @@ def test_the_page_has_every_part_and_its_figures(run: Path) -> None:
         "What was done",
         "Scores by arm",
         "F1 by relation",
+        "Trust in the probabilities",
+        "Worst mistakes of obo_dpo_mix",
         "Diversity",
         "Learning",
         "Sentences side by side",
@@ -89,7 +91,10 @@ def test_the_page_has_every_part_and_its_figures(run: Path) -> None:
     assert ["mix, OBO", "67.92", "62.8"] in rows
     assert "relgen dpo fit -c dpo/smollm2 --model.model smollm2-135m-instruct" in page.text
     assert "python 3.11.9, relgen 0.1.0" in page.text
-    assert page.tags.count("svg") == 2 + 3 + 1  # F1 and cosines, DPO, the classifier
+    # F1 and cosines, DPO, the classifier, its probabilities
+    assert page.tags.count("svg") == 2 + 3 + 1 + 2
+    assert ["human", "0.159", "25.0", "41.4"] in rows
+    assert "A <b>storm</b>, no flood.cause (0.99) instead of none" in page.text
 
 
 def test_the_page_loads_nothing(run: Path) -> None:
@@ -132,6 +137,7 @@ def test_the_markdown_has_the_same_tables(run: Path) -> None:
     assert "| rejected: duplicate | 183 | 183 |" in text
     assert "- The **storm** of the old building led, after many weeks, to a costly *flood*." in text
     assert "| human only | 61.39 | 58.6 |" in text
+    assert "1. A &lt;b&gt;**storm**&lt;/b&gt;, no *flood*. (cause, 0.99, instead of none)" in text
     assert "generator: {model: smollm2-135m-instruct, samples: 16}" in text
 
 

@@ -106,5 +106,30 @@ def test_sentences_by_intended_and_read_relation(tmp_path: Path) -> None:
     assert none.cells[0].text == "0 → 6"
 
 
+def test_unlabelled_sentences_by_reason_and_relation(tmp_path: Path) -> None:
+    assert tables.unlabelled_table(load_run(make_run(tmp_path / "none", files=False))) is None
+    relations = {"a": {"intended": 0, "labelled": 15, "agreed": 0}, "b": {"labelled": 5}}
+    of = {"samples": 20, "uncertain": 2, "relations": relations}
+    of["left_out"] = {"test_near_copy": 3, "not_chosen": 975}
+    # two arms share the sentences
+    arms = [
+        {"arm": arm, "seed": seed, "unlabelled": of}
+        for arm in ("unlabelled_mix", "obo_unlabelled_mix")
+        for seed in (1, 2)
+    ]
+    write_json(tmp_path / "results.json", {"arms": arms})
+    table = tables.unlabelled_table(load_run(tmp_path))
+    assert table is not None
+    assert [(row.name, row.cells[0].text) for row in table.rows] == [
+        ("in the file", "2,000"),
+        ("left out: uncertain", "4"),
+        ("left out: near copies of test sentences", "6"),
+        ("left out: read and not chosen", "1,950"),
+        ("trained on", "40"),
+        ("read as a", "30"),
+        ("read as b", "10"),
+    ]
+
+
 def test_nothing_has_no_sign() -> None:
     assert [tables.points(x) for x in (0.0152, -0.2, -0.0004)] == ["+1.5", "-20.0", "0.0"]

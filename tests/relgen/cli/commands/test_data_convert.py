@@ -222,18 +222,18 @@ def test_labels_with_commas_and_equals_signs_can_be_renamed(corpus, convert):
 
 def test_errors_of_the_command_line_are_one_line(tmp_path, corpus, capsys):
     content = json.loads(corpus.read_text())
-    corpus.write_text(json.dumps([{**content[0], "obj_start": 0}]))
+    corpus.write_text(json.dumps([{**content[0], "obj_start": 9}]))
     arguments = ["data", "convert", "--format", "tacred", str(corpus), "--out"]
     assert main([*arguments, str(tmp_path / "s.jsonl")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "record a: field 'obj_start': subject and object overlap" in line
+    assert "record a: field 'obj_start': token indices must satisfy" in line
 
 
 def test_help_names_the_formats(capsys):
     with pytest.raises(SystemExit):
         run("convert", "--help")
     shown = capsys.readouterr().out
-    for part in ("tacred    TACRED's train.json", "--drop-unpatched", "--rename NA=no_relation"):
+    for part in ("tacred      TACRED's train.json", "--drop-unpatched", "--rename NA=no_relation"):
         assert part in shown
 
 
@@ -289,18 +289,18 @@ def test_convert_reads_every_format(tmp_path):
     for name in ("o", "f"):
         (read,) = read_samples(tmp_path / f"{name}.jsonl")
         assert (read.text, read.head_text, read.tail_text) == ("Ann in Bern", "Ann", "Bern")
-    run(*fewrel, "--mentions", "all")
+    run(*fewrel, "--ambiguous", "all-pairs")
     assert len(read_samples(tmp_path / "f.jsonl")) == 2
 
     (tmp_path / "h.jsonl").write_text('{"s": "<e1>Ann</e1> in <e2>Bern</e2>", "relation": "r"}\n')
     hub = ("convert", "--format", "hub", tmp_path / "h.jsonl", "--out", tmp_path / "h2.jsonl")
     run(*hub, "--columns", "text=s", "--split-name", "val")
-    assert read_samples(tmp_path / "h2.jsonl")[0].id == "h-val-1"
+    assert read_samples(tmp_path / "h2.jsonl")[0].id == "val-1"
 
 
-def test_columns_are_for_the_hub_only(tmp_path, semeval):
+def test_columns_are_for_tables_only(tmp_path, semeval):
     arguments = ("convert", "--format", "semeval", semeval, "--out", tmp_path / "s.jsonl")
-    with pytest.raises(InputError, match="only --format hub has columns"):
+    with pytest.raises(InputError, match=r"no columns in this format.*use --format csv, tsv, "):
         run(*arguments, "--columns", "text=a")
     with pytest.raises(InputError, match=r"must be KEY=VALUE \(got 'text'\)"):
         run(*arguments, "--columns", "text")
@@ -355,3 +355,17 @@ def test_offsets_in_utf_16_units_are_doubted(tmp_path, capsys):
     said = capsys.readouterr().err
     assert "1 samples have an entity that begins or ends inside a word, the first a: 'a r'" in said
     assert "not bytes or UTF-16 units" in said
+    assert said.endswith("ends are exclusive; 1 of them do not with --offsets utf16\n")
+    assert main([*command, "--offsets", "utf16"]) == 0
+    assert [s.head_text for s in read_samples(out)] == ["Ada"]
+
+
+def test_what_was_decided_is_said(tmp_path, capsys):
+    rows = ["text,head,tail,relation", "Ann saw Ann and Bo,Ann,Bo,r", "Ann saw Bo,Ann,Bo,r"]
+    (tmp_path / "t.csv").write_text("\n".join(rows), encoding="utf-8")
+    arguments = ("convert", "--format", "csv", tmp_path / "t.csv", "--out", tmp_path / "o.jsonl")
+    run(*arguments, "--ambiguous", "skip")
+    assert capsys.readouterr().out.splitlines() == [
+        "1 records were left out, since their mentions occur several times; the first: line 2",
+        f"1 samples of 1 relations -> {tmp_path / 'o.jsonl'}",
+    ]

@@ -31,6 +31,7 @@ def test_split_writes_three_files(tmp_path, capsys):
         "shots": 4,
         "seed": 3,
         "dev": "K",
+        "by": "sentence",
         "counts": {"train": counts, "dev": counts},
         "warnings": [],
         "ids": {"train": [s.id for s in train], "dev": [s.id for s in dev]},

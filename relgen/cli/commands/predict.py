@@ -1,0 +1,30 @@
+"""`relgen predict`: predicts relations with a trained classifier."""
+
+from __future__ import annotations
+
+import sys
+
+from relgen.prediction import PredictOptions as Options
+
+
+def run(options: Options) -> None:
+    """Predict, and print how many pairs have a relation."""
+    from relgen.prediction import predict
+
+    summary = predict(options)
+    if unknown := summary["unknown_types"]:
+        named = ", ".join(f"{kind} ({count})" for kind, count in sorted(unknown.items()))
+        print(
+            f"warning: the schema does not name these types of entities: {named}; rename them with "
+            f"--types {next(iter(unknown))}=…",
+            file=sys.stderr,
+        )
+    shown = ", ".join(
+        f"{count} {relation or 'without an answer'}"
+        for relation, count in sorted(summary["relations"].items(), key=lambda each: -each[1])
+    )
+    target = f" -> {options.out}" if options.out else ""
+    print(
+        f"{summary['pairs']} pairs: {shown or 'none'}{target}",
+        file=sys.stdout if options.out else sys.stderr,
+    )

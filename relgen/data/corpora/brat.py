@@ -1,0 +1,70 @@
+"""brat's standoff: a folder of `.txt` files, each with an `.ann` beside it, or one of these.
+
+    T1<TAB>ORG 0 10<TAB>Kite Press         an entity; 0 5;16 23 has a gap, which becomes part of it
+    R1<TAB>founded_by Arg1:T1 Arg2:T2      a relation, from the head (Arg1) to the tail (Arg2)
+
+Offsets count characters of the text. Events (E) are counted and left out; attributes, notes and the
+like are ignored.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from relgen.common import InputError, read_lines, read_text
+from relgen.data.corpora.documents import Document, Link, Mention, samples
+from relgen.data.corpora.reading import ReadOptions
+from relgen.data.samples import Sample
+from relgen.data.validation import RecordChecks
+
+_ENTITY = re.compile(r"(T\S+)\t(\S+) (\d+ \d+(?:;\d+ \d+)*)(?:\t(.*))?")
+_RELATION = re.compile(r"R\S+\t(\S+) \S+?:(\S+) \S+?:(\S+)\s*")
+
+
+def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sample]:
+    """Yield the samples of a folder (or of one `.ann`), with ids such as `doc-1` by relation."""
+    checks.remedy = "give the folder with brat's .txt and .ann files"
+    files = [path.with_suffix(".ann")] if not path.is_dir() else sorted(path.rglob("*.ann"))
+    for file in files:
+        checks.path = file
+        name = file.relative_to(path if path.is_dir() else path.parent).with_suffix("").as_posix()
+        if options.split_name:
+            name = f"{options.split_name}-{name}"
+        text = read_text(file.with_suffix(".txt"))
+        mentions, links = dict[str, Mention](), list[Link]()
+        for number, line in enumerate(read_lines(file), start=1):
+            with checks.record(number):
+                _parse(line.rstrip("\r\n"), number, mentions, links, checks, file.name)
+        document = Document(name, file.name, text, mentions, links)
+        yield from samples(document, checks, options)
+    checks.path = path
+
+
+def _parse(
+    line: str,
+    number: int,
+    mentions: dict[str, Mention],
+    links: list[Link],
+    checks: RecordChecks,
+    name: str,
+) -> None:
+    """Add what a line says to the mentions and links."""
+    if line.startswith("T"):
+        match = _ENTITY.fullmatch(line)
+        if match is None:
+            raise InputError("must be T1<TAB>TYPE 0 10<TAB>text", value=line)
+        key, kind, spans, text = match.groups()
+        places = [int(place) for place in re.findall(r"\d+", spans)]
+        if ";" in spans:
+            checks.note("have entities with gaps, which became part of them", name)
+            text = None
+        mentions[key] = Mention(min(places), max(places), kind, text)
+    elif line.startswith("R"):
+        match = _RELATION.fullmatch(line)
+        if match is None:
+            raise InputError("must be R1<TAB>relation Arg1:T1 Arg2:T2", value=line)
+        links.append(Link(match[2], match[3], match[1], number))
+    elif line.startswith("E"):
+        checks.note("have events, which were left out: a sample relates two entities", name)

@@ -1,0 +1,242 @@
+"""Rows of a table with a column for each part of a sample: which column is which, and the samples.
+
+`columns` maps the keys below to the columns of the data:
+
+    text=sentence       a text; with <e1>…</e1> and <e2>…</e2>, or <head>…</head> and <tail>…</tail>
+                        when head and tail are not given
+    tokens=token        or a list of tokens, joined by single spaces
+    relation=label      a text or a class label
+    head=h, tail=t      the mention itself, which is looked for in the text unless `head_start` and
+                        `tail_start` are columns, too; or {"start", "end"}, {"pos": [start, end]} or
+                        [start, end], ends exclusive; characters of the text, or tokens when
+                        `tokens` is given; or, as in KLUE-RE, {"word", "start_idx", "end_idx"} with
+                        inclusive ends
+    head_start, head_end, head_type, tail_start, tail_end, tail_type
+                        where a mention begins and ends, and its type
+    id=guid, group=doc  optional: a name, and what must not be split (a document, a patient)
+
+A key that is not given defaults to the column of the same name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from relgen.common import InputError, suggestion
+from relgen.data.corpora.reading import ReadOptions, offsets
+from relgen.data.corpora.semeval import parse_tagged
+from relgen.data.corpora.tokens import TokenText
+from relgen.data.corpora.units import entity_at
+from relgen.data.samples import UNLABELLED, Entity, Sample
+from relgen.data.tagged_text import MarkupError, parse
+from relgen.data.text import find_mentions
+from relgen.data.validation import RecordChecks
+
+_PARTS = tuple(f"{role}_{part}" for role in ("head", "tail") for part in ("start", "end", "type"))
+KEYS = ("text", "tokens", "relation", "head", "tail", *_PARTS, "id", "group")
+REMEDY = "name the columns with --columns text=…,relation=…,head=…,tail=…"
+_AMBIGUOUS = {
+    "first": "have mentions that occur several times; the first were taken",
+    "all-pairs": "have mentions that occur several times; every pair became a sample",
+    "skip": "were left out, since their mentions occur several times",
+}
+Row = tuple[int | str, str, Mapping[str, Any] | InputError]
+"""Where a row is, a name for it, and its values by column, or why it has none."""
+
+
+class _Given(NamedTuple):
+    """What a row says of an entity: the mention, its span, or both."""
+
+    mention: str | None
+    span: list[Any] | None
+    kind: str | None
+
+
+class RowReader:
+    """Reads samples from the rows of one table.
+
+    Args:
+        columns: the names of the table's columns.
+        checks: those of the file.
+        options: `columns`, `ambiguous`, `offsets` and `labelled` count.
+        known: the columns of a known table, where the options name none.
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[str],
+        checks: RecordChecks,
+        options: ReadOptions,
+        *,
+        known: Mapping[str, str] | None = None,
+    ) -> None:
+        self.checks, self.options = checks, options
+        self.names: Sequence[str] | None = None
+        """The class labels that numbers in the column of the relation stand for."""
+        given = options.columns or {k: v for k, v in (known or {}).items() if v in columns}
+        self.where = _resolve(given, columns, checks.path, labelled=options.labelled)
+
+    def samples(self, rows: Iterable[Row]) -> Iterator[Sample]:
+        """Yield the samples of the rows; one whose mentions are ambiguous may give several."""
+        for place, name, row in rows:
+            with self.checks.record(place):
+                if isinstance(row, InputError):
+                    raise row
+                own = self._value(row, "id")
+                own_id = None if own in (None, "") else str(own)
+                found = self._parse(row, place)
+                for turn, sample in enumerate(found, start=1):
+                    sample_id = (own_id or name) + (f"-{turn}" if len(found) > 1 else "")
+                    if self.checks.passes(own_id and sample_id, place):
+                        yield replace(sample, id=sample_id)
+
+    def _parse(self, row: Mapping[str, Any], place: int | str) -> list[Sample]:
+        relation, group = self._relation(row), self._value(row, "group")
+        listed = self._value(row, "tokens")
+        tokens = None if listed is None else TokenText.join(listed, "tokens")
+        text = self._value(row, "text") if tokens is None else tokens.text
+        if not isinstance(text, str):
+            raise InputError("must be a string", field="text", value=text)
+        if self.where.keys().isdisjoint({"head", "head_start"}):
+            text, *pair = _tagged(text)
+            pairs = [(pair[0], pair[1])]
+        else:
+            heads, tails = (
+                self._entities(_given(row, self.where, role), role, text, tokens, place)
+                for role in ("head", "tail")
+            )
+            pairs = self._chosen(text, heads, tails, place)
+        group = None if group in (None, "") else str(group)
+        return [Sample("", text, head, tail, relation, group=group) for head, tail in pairs]
+
+    def _value(self, row: Mapping[str, Any], key: str) -> Any:
+        return row.get(self.where[key]) if key in self.where else None
+
+    def _relation(self, row: Mapping[str, Any]) -> str:
+        relation = self._value(row, "relation")
+        if "relation" not in self.where:
+            return UNLABELLED
+        if self.names is not None and isinstance(relation, int) and 0 <= relation < len(self.names):
+            relation = self.names[relation]
+        if not isinstance(relation, str):
+            raise InputError("must be a string or a class label", field="relation", value=relation)
+        return relation.strip()
+
+    def _entities(
+        self, given: _Given, role: str, text: str, tokens: TokenText | None, place: int | str
+    ) -> list[Entity]:
+        """Return the entity of a role, or all places where its mention may be meant."""
+        mention, span, kind = given
+        if span is None:
+            if not mention:
+                raise InputError("no mention and no offsets", field=role, value=mention)
+            found = find_mentions(text, mention)
+            if not found:
+                remedy = f"write it as it stands in the text{_spelt(text, mention)}"
+                raise InputError("is not in the text", field=role, value=mention, remedy=remedy)
+            return [Entity(*each, kind) for each in found]
+        start, end = offsets(span, role)
+        if tokens is not None:
+            return [tokens.entity(start, end, field=role, kind=kind)]
+        unit = self.options.offsets
+        entity, other = entity_at(text, start, end, mention, unit=unit, kind=kind, field=role)
+        if other is not None:
+            self.checks.note(f"have offsets that count {other}, and were converted", place)
+        return [entity]
+
+    def _chosen(
+        self, text: str, heads: Sequence[Entity], tails: Sequence[Entity], place: int | str
+    ) -> list[tuple[Entity, Entity]]:
+        """Return the pair of a row, or what `ambiguous` asks for where there are several.
+
+        A mention inside the other one counts only if it is nowhere else.
+        """
+        pairs = list(product(heads, tails))
+        pairs = [(h, t) for h, t in pairs if h.end <= t.start or t.end <= h.start] or pairs
+        if len(pairs) == 1:
+            return pairs
+        if self.options.ambiguous is None:
+            role, several = max((("head", heads), ("tail", tails)), key=lambda each: len(each[1]))
+            starts = ", ".join(str(entity.start) for entity in several)
+            raise InputError(
+                f"occurs {len(several)} times in the text, at {starts}",
+                field=role,
+                value=text[several[0].start : several[0].end],
+                remedy=f"name a column {role}_start=…, or --ambiguous first|all-pairs|skip",
+            )
+        self.checks.note(_AMBIGUOUS[self.options.ambiguous], place)
+        return {"first": pairs[:1], "all-pairs": pairs, "skip": []}[self.options.ambiguous]
+
+
+def _resolve(
+    columns: Mapping[str, str], available: Sequence[str], path: str | Path, *, labelled: bool
+) -> Mapping[str, str]:
+    for key, column in columns.items():
+        if key not in KEYS:
+            remedy = suggestion(key, KEYS, f"use one of {', '.join(KEYS)}")
+            raise InputError("unknown key", field="columns", value=key, remedy=remedy)
+        if column not in available:
+            remedy = suggestion(column, available, f"its columns: {', '.join(available)}")
+            field = f"columns.{key}"
+            raise InputError("no such column", path=path, field=field, value=column, remedy=remedy)
+    where = {key: columns.get(key, key) for key in KEYS if key in columns or key in available}
+    for one_of in (("text", "tokens"), *([("relation",)] if labelled else [])):
+        if where.keys().isdisjoint(one_of):
+            problem = f"no column for {' or '.join(one_of)} among {', '.join(available)}"
+            raise InputError(problem, path=path, remedy=REMEDY)
+    heads, tails = (where.keys() & {role, f"{role}_start"} for role in ("head", "tail"))
+    if bool(heads) != bool(tails):
+        problem = f"no column for {'tail' if heads else 'head'} among {', '.join(available)}"
+        raise InputError(problem, path=path, remedy=REMEDY)
+    return where
+
+
+def _given(row: Mapping[str, Any], where: Mapping[str, str], role: str) -> _Given:
+    value, start, end, kind = (
+        row.get(where[key]) if key in where else None
+        for key in (role, f"{role}_start", f"{role}_end", f"{role}_type")
+    )
+    mention = value.strip() if isinstance(value, str) else None
+    if isinstance(value, Mapping):
+        mention, kind = value.get("word"), value.get("type", kind)
+        if isinstance(value.get("end_idx"), int):
+            value = [value.get("start_idx"), value["end_idx"] + 1]
+        else:
+            value = value["pos"] if "pos" in value else [value.get("start"), value.get("end")]
+    start, end = _number(start, f"{role}_start"), _number(end, f"{role}_end")
+    if start is not None:
+        if end is None and not mention:
+            remedy = f"name columns with --columns {role}=…, or {role}_end=…"
+            raise InputError("no mention and no end", field=role, value=start, remedy=remedy)
+        value = [start, start + len(mention or "") if end is None else end]
+    return _Given(mention, None if value is None or isinstance(value, str) else value, kind or None)
+
+
+def _number(value: Any, field: str) -> int | None:
+    """Return a cell's whole number; None for an empty cell."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    try:
+        return int(value)
+    except ValueError:
+        raise InputError("must be a whole number", field=field, value=value) from None
+
+
+def _spelt(text: str, mention: str) -> str:
+    """Return how a text spells a mention that differs in case, for a message."""
+    place = text.lower().find(mention.lower())
+    return "" if place < 0 else f": '{text[place : place + len(mention)]}'"
+
+
+def _tagged(text: str) -> tuple[str, Entity, Entity]:
+    if "<head" not in text:
+        return parse_tagged(text)
+    try:
+        return parse(text)
+    except MarkupError as error:
+        problem = f"the tags cannot be parsed ({error.reason})"
+        raise InputError(problem, field="text", value=text) from error

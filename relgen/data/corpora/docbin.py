@@ -1,0 +1,66 @@
+"""spaCy's DocBin (`.spacy`) with relations in `Doc._.rel`, as its relation component reads them.
+
+`rel` maps the first tokens of two entities to the probability of each label:
+`{(0, 5): {"founded_by": 1.0, "works_for": 0.0}}`. Labels of at least a half count. Sentences are
+those of the documents, where they have any. The bin must have been written with
+`store_user_data=True`.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from relgen.common import InputError
+from relgen.data.corpora.documents import Document, Link, samples
+from relgen.data.corpora.reading import ReadOptions
+from relgen.data.samples import Entity, Sample
+from relgen.data.validation import RecordChecks
+
+_RELATIONS = ("._.", "rel", None, None)
+
+
+def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sample]:
+    """Yield the samples of a file, with ids such as `train-3-1` by document and relation."""
+    checks.remedy = (
+        "write it with DocBin(docs=docs, store_user_data=True), with relations in doc._.rel"
+    )
+    for number, doc in enumerate(_documents(path), start=1):
+        document = None
+        with checks.record(f"[{number}]"):
+            document = _document(doc, f"{options.split_name or path.stem}-{number}", f"[{number}]")
+        if document is not None:
+            yield from samples(document, checks, options)
+
+
+def _documents(path: Path) -> Iterator[Any]:
+    if not path.is_file():
+        raise InputError("no such file", path=path, remedy="check the path")
+    try:
+        import spacy
+        from spacy.tokens import DocBin
+    except ImportError as error:
+        remedy = "pip install 'relgen-re[spacy]'"
+        raise InputError("reading a DocBin needs spaCy", path=path, remedy=remedy) from error
+    try:
+        yield from DocBin().from_disk(path).get_docs(spacy.blank("xx").vocab)
+    except (ValueError, TypeError, KeyError, OSError, zlib.error) as error:
+        raise InputError(f"not a DocBin: {error}", path=path, remedy="write it again") from error
+
+
+def _document(doc: Any, name: str, place: str) -> Document:
+    entities = {
+        each.start: Entity(each.start_char, each.end_char, each.label_) for each in doc.ents
+    }
+    links = []
+    for pair, labels in (doc.user_data.get(_RELATIONS) or {}).items():
+        if not isinstance(labels, dict) or len(pair) != 2:
+            problem = "must map (first token of head, of tail) to {label: probability}"
+            raise InputError(problem, field="doc._.rel", value={pair: labels})
+        links += [Link(pair[0], pair[1], label) for label, value in labels.items() if value >= 0.5]
+    sentences = None
+    if doc.has_annotation("SENT_START"):
+        sentences = [(each.start_char, each.end_char) for each in doc.sents]
+    return Document(name, place, doc.text, {}, links, sentences, entities)

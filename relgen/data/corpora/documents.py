@@ -1,0 +1,220 @@
+"""Documents with entities and relations between them, as annotation tools export them.
+
+Each relation becomes a sample. Its text reaches from the sentence of one entity to that of the
+other: one sentence as a rule; where a relation crosses sentences, those between are kept, which is
+counted. The document's name is the samples' `group`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations, product
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from relgen.common import InputError
+from relgen.data.corpora.reading import Reader, ReadOptions, json_records
+from relgen.data.corpora.units import entity_at
+from relgen.data.samples import Entity, Sample
+from relgen.data.sentences import sentence_spans
+from relgen.data.validation import RecordChecks
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+class Mention(NamedTuple):
+    """An annotated entity: its span in the tool's unit, its type, and its text if that is known."""
+
+    start: int
+    end: int
+    type: str | None = None
+    text: str | None = None
+
+
+class Link(NamedTuple):
+    """A relation between the entities of two keys, and where it is in the file."""
+
+    head: Hashable
+    tail: Hashable
+    label: str
+    place: int | str | None = None
+
+
+@dataclass(frozen=True)
+class Document:
+    """A text with its entities by key.
+
+    Args:
+        place: where the document is in the file.
+        sentences: where its sentences are; by default they are looked for.
+        entities: those that were asked for so far, in characters.
+    """
+
+    name: str
+    place: int | str
+    text: str
+    mentions: Mapping[Any, Mention]
+    links: Sequence[Link]
+    sentences: Sequence[tuple[int, int]] | None = None
+    entities: dict[Any, Entity] = field(default_factory=dict)
+
+    def entity(self, key: Hashable, checks: RecordChecks, options: ReadOptions) -> Entity:
+        """Return the entity of a key, in characters of the text."""
+        if key in self.entities:
+            return self.entities[key]
+        if key not in self.mentions:
+            remedy = "the relation's entity is not among those of the document"
+            raise InputError("no such entity", field="relation", value=key, remedy=remedy)
+        start, end, kind, text = self.mentions[key]
+        entity, other = entity_at(
+            self.text, start, end, text, unit=options.offsets, kind=kind, field=f"entity {key}"
+        )
+        if other is not None:
+            checks.note(f"have offsets that count {other}, and were converted", self.place)
+        self.entities[key] = entity
+        return entity
+
+
+Parse = Callable[[Mapping[str, Any], str, int | str, RecordChecks], Document | None]
+"""Returns the document of a record, from a name for it and its place; None if it is left out."""
+
+
+def json_reader(parse: Parse) -> Reader:
+    """Return the reader of a format with a JSON object for each document."""
+
+    def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sample]:
+        stem = options.split_name or path.stem
+        for place, record in json_records(path):
+            document = None
+            with checks.record(place):
+                if isinstance(record, InputError):
+                    raise record
+                document = parse(record, f"{stem}-{str(place).strip('[]')}", place, checks)
+            if document is not None:
+                yield from samples(document, checks, options)
+
+    return read
+
+
+class _Pair(NamedTuple):
+    head: Entity
+    tail: Entity
+    label: str
+    place: int | str
+
+
+def samples(document: Document, checks: RecordChecks, options: ReadOptions) -> Iterator[Sample]:
+    """Yield a sample for each relation of a document, with ids such as `NAME-1`.
+
+    With `options.negative`, the other pairs of entities of one sentence follow under that label.
+    """
+    pairs = []
+    for link in document.links:
+        place = document.place if link.place is None else link.place
+        with checks.record(place):
+            if not link.label.strip():
+                remedy = "give it one in the tool, or remove the relation"
+                raise InputError("a relation without a label", field="relation", remedy=remedy)
+            head, tail = (document.entity(key, checks, options) for key in (link.head, link.tail))
+            pairs.append(_Pair(head, tail, link.label.strip(), place))
+    if options.negative is not None:
+        for key in document.mentions:
+            with checks.record(document.place):
+                document.entity(key, checks, options)
+    # no sentence ends inside an entity
+    entities = sorted(document.entities.values(), key=lambda entity: (entity.start, entity.end))
+    sentences = document.sentences or sentence_spans(document.text, entities) or [(0, 0)]
+    if options.negative is not None:
+        pairs += _unrelated(document, entities, sentences, pairs, options.negative)
+    for number, pair in enumerate(pairs, start=1):
+        with checks.record(pair.place):
+            begin, end, crossed = _around(sentences, pair)
+            if crossed:
+                checks.note(
+                    "cross sentences; their texts hold all from one to the other", pair.place
+                )
+            head, tail = (
+                replace(entity, start=entity.start - begin, end=entity.end - begin)
+                for entity in (pair.head, pair.tail)
+            )
+            name, text = f"{document.name}-{number}", document.text[begin:end]
+            sample = Sample(name, text, head, tail, pair.label, group=document.name)
+            if checks.passes(name, pair.place):
+                yield sample
+
+
+def _sentence(sentences: Sequence[tuple[int, int]], place: int) -> int:
+    """Return the number of the sentence that holds a place, or the last one before it."""
+    return max(0, bisect_right(sentences, place, key=lambda span: span[0]) - 1)
+
+
+def _around(sentences: Sequence[tuple[int, int]], pair: _Pair) -> tuple[int, int, bool]:
+    """Return the span of the sentences that hold a pair, and whether they are several."""
+    begin, end = min(pair.head.start, pair.tail.start), max(pair.head.end, pair.tail.end)
+    first, last = _sentence(sentences, begin), _sentence(sentences, end - 1)
+    return min(begin, sentences[first][0]), max(end, sentences[last][1]), first < last
+
+
+def _unrelated(
+    document: Document,
+    entities: Sequence[Entity],
+    sentences: Sequence[tuple[int, int]],
+    related: Sequence[_Pair],
+    label: str,
+) -> Iterator[_Pair]:
+    """Yield the pairs of one sentence between which there is no relation, in the text's order."""
+    known = {frozenset((pair.head, pair.tail)) for pair in related}
+    for head, tail in combinations(entities, 2):
+        same = _sentence(sentences, head.start) == _sentence(sentences, tail.start)
+        if (
+            same
+            and (head.start, head.end) != (tail.start, tail.end)
+            and frozenset((head, tail)) not in known
+        ):
+            yield _Pair(head, tail, label, document.place)
+
+
+def mention_sentences(text: str, mentions: Iterable[Mention]) -> list[tuple[int, int]]:
+    """Return where the sentences of a text are, none of which ends inside a mention."""
+    return sentence_spans(text, [Entity(mention.start, mention.end) for mention in mentions])
+
+
+def closest_pairs(
+    mentions: Mapping[Key, Mention],
+    heads: Sequence[Key],
+    tails: Sequence[Key],
+    sentences: Sequence[tuple[int, int]],
+    checks: RecordChecks,
+    options: ReadOptions,
+    place: int | str,
+) -> list[tuple[Key, Key]]:
+    """Return the mentions of two related concepts that become samples.
+
+    By default the two that are closest to each other; with `ambiguous="all-pairs"` all pairs of one
+    sentence, or else the closest; with `"skip"` none of several.
+
+    Raises:
+        InputError: a concept has no mention.
+    """
+    pairs = [(head, tail) for head, tail in product(heads, tails) if head != tail]
+    if not pairs:
+        remedy = "the relation's entities are not among those of the document"
+        raise InputError("a concept without a mention", field="relation", remedy=remedy)
+    if len(pairs) == 1:
+        return pairs
+
+    def distance(pair: tuple[Key, Key]) -> int:
+        first, second = sorted((mentions[key] for key in pair), key=lambda one: one.start)
+        return second.start - first.end
+
+    closest = min(pairs, key=distance)
+    if options.ambiguous == "skip":
+        checks.note("were left out, since their entities have several mentions", place)
+        return []
+    checks.note("have entities with several mentions", place)
+    if options.ambiguous != "all-pairs":
+        return [closest]
+    numbers = {key: _sentence(sentences, mentions[key].start) for key in (*heads, *tails)}
+    return [pair for pair in pairs if numbers[pair[0]] == numbers[pair[1]]] or [closest]

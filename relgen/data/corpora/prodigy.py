@@ -1,0 +1,47 @@
+"""Prodigy's JSON lines (`db-out` of `rel.manual`): spans, and relations from head to child.
+
+    {"text": "…", "spans": [{"start": 0, "end": 10, "label": "ORG", "token_end": 1, …}, …],
+     "relations": [{"head": 1, "child": 6, "head_span": {"start": 0, "end": 10, …},
+                    "child_span": {…}, "label": "founded_by"}], "answer": "accept"}
+
+Only accepted answers count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from relgen.data.corpora.documents import Document, Link, Mention, json_reader
+from relgen.data.corpora.reading import Reader
+from relgen.data.validation import RecordChecks, value_of
+
+
+def _parse(
+    record: Mapping[str, Any], name: str, place: int | str, checks: RecordChecks
+) -> Document | None:
+    if (answer := record.get("answer", "accept")) != "accept":
+        checks.note(f"have the answer '{answer}', and were left out", place)
+        return None
+    spans = [*(record.get("spans") or [])]
+    relations = record.get("relations") or []
+    by_token = {span.get("token_end"): span for span in spans}
+    links = []
+    for relation in relations:
+        ends = []
+        for role in ("head", "child"):
+            span = relation.get(f"{role}_span") or by_token.get(relation.get(role)) or {}
+            spans.append(span)
+            ends.append((span.get("start"), span.get("end")))
+        links.append(Link(ends[0], ends[1], relation.get("label") or ""))
+    mentions = {
+        (span["start"], span["end"]): Mention(
+            value_of(span, "start", int), value_of(span, "end", int), span.get("label")
+        )
+        for span in spans
+        if span.keys() >= {"start", "end"}
+    }
+    return Document(name, place, value_of(record, "text", str), mentions, links)
+
+
+read: Reader = json_reader(_parse)

@@ -1,0 +1,200 @@
+"""Tables with a header: CSV, TSV, Excel's xlsx, Parquet, and JSON (an array, or an object a line).
+
+Cells are what they are: NA, null, None, n/a and - stay texts. `relgen.data.corpora.columns` says
+which column is what. A row has an id such as `train-3`, by its line (in JSON and
+Parquet by its number).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import sys
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from relgen.common import InputError, read_lines
+from relgen.data.corpora.columns import REMEDY, RowReader
+from relgen.data.corpora.reading import ReadOptions, json_records
+from relgen.data.exports import refuse_export, refuse_exported_line
+from relgen.data.samples import Sample
+from relgen.data.validation import RecordChecks
+
+_DELIMITERS = ",;\t|"
+
+
+class Table(NamedTuple):
+    """The names of a table's columns, and its rows with their places.
+
+    `features` are those of `datasets`, of which class labels count.
+    """
+
+    columns: Sequence[str]
+    rows: Iterable[tuple[int | str, Mapping[str, Any] | InputError]]
+    features: Mapping[str, Any] = {}
+
+
+def reader(
+    kind: str, known: Mapping[str, str] | None = None
+) -> Callable[[Path, RecordChecks, ReadOptions], Iterator[Sample]]:
+    """Return the reader of a kind of table, with the columns of a known one."""
+    return partial(_read, kind, known or {})
+
+
+def read_any(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sample]:
+    """Yield the samples of a file of any kind, which its ending names."""
+    kind = path.suffix.lower().lstrip(".")
+    if kind not in KINDS:
+        remedy = f"give a file ending in {', '.join(f'.{each}' for each in KINDS)}"
+        raise InputError("this file cannot be loaded", path=path, remedy=remedy)
+    yield from _read(kind, {}, path, checks, options)
+
+
+def class_labels(features: Mapping[str, Any], reader: RowReader) -> list[str] | None:
+    """Return the names of class labels in the column of the relation."""
+    return getattr(features.get(reader.where.get("relation", "")), "names", None)
+
+
+def _read(
+    kind: str,
+    known: Mapping[str, str],
+    path: Path,
+    checks: RecordChecks,
+    options: ReadOptions,
+) -> Iterator[Sample]:
+    checks.remedy = REMEDY
+    table = KINDS[kind](path)
+    if not known and "head" not in (options.columns or {}):
+        refuse_export(path, table.columns)
+    rows = RowReader(table.columns, checks, options, known=known)
+    rows.names = class_labels(table.features, rows)
+    stem = options.split_name or path.stem
+    yield from rows.samples(
+        (place, f"{stem}-{str(place).strip('[]')}", row) for place, row in table.rows
+    )
+
+
+def _delimited(path: Path, delimiter: str | None = None) -> Table:
+    """Return a table of separated values; the header shows by what, unless it is given."""
+    lines = read_lines(path)
+    header = next(lines, "")
+    refuse_exported_line(path, header)
+    every: Iterable[str] = itertools.chain([header], lines)
+    csv.field_size_limit(sys.maxsize)
+    if delimiter is None:
+        reader = csv.reader(every, delimiter=max(_DELIMITERS, key=header.count), strict=True)
+    elif _quoted(every := list(every), delimiter):
+        reader = csv.reader(every, delimiter=delimiter, strict=True)
+    else:  # the quotation marks are those of the sentences
+        reader = csv.reader(every, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+    return _with_header(_records(path, reader), path)
+
+
+def _records(path: Path, reader: Any) -> Iterator[tuple[int, list[str]]]:
+    """Yield the cells of each record with its first line's number."""
+    last = 0
+    try:
+        for cells in reader:
+            number, last = last + 1, reader.line_num
+            if any(cell.strip() for cell in cells):
+                yield number, cells
+    except csv.Error as error:
+        problem = f"the quotation marks cannot be read ({error})"
+        remedy = "write a quotation mark inside a quoted cell twice"
+        raise InputError(problem, path=path, line=last + 1, remedy=remedy) from error
+
+
+def _quoted(lines: list[str], delimiter: str) -> bool:
+    """Return whether all quotation marks enclose cells."""
+    try:
+        return all(True for _ in csv.reader(lines, delimiter=delimiter, strict=True))
+    except csv.Error:
+        return False
+
+
+def _with_header(records: Iterator[tuple[int, Sequence[str]]], path: Path) -> Table:
+    """Return a table whose first record names the columns."""
+    _, names = next(records, (0, []))
+    columns = [name.strip() for name in names]
+    if not any(columns):
+        raise InputError("no header with names of columns", path=path, remedy=REMEDY)
+    for name in columns:
+        if name and columns.count(name) > 1:
+            remedy = "name each column once"
+            raise InputError("two columns have this name", path=path, value=name, remedy=remedy)
+    return Table(columns, ((number, _named(columns, cells)) for number, cells in records))
+
+
+def _named(columns: Sequence[str], cells: Sequence[str]) -> Mapping[str, str] | InputError:
+    if any(cells[len(columns) :]):
+        problem = f"{len(cells)} cells, while the header names {len(columns)} columns"
+        remedy = "put a text that contains the separator in quotation marks"
+        return InputError(problem, value=cells, remedy=remedy)
+    return dict(itertools.zip_longest(columns, cells[: len(columns)], fillvalue=""))
+
+
+def _xlsx(path: Path) -> Table:
+    """Return the first sheet of a workbook; numbers become texts."""
+    try:
+        from openpyxl import load_workbook
+    except ImportError as error:
+        remedy = "pip install 'relgen-re[xlsx]', or save the sheet as CSV"
+        raise InputError("reading xlsx needs openpyxl", path=path, remedy=remedy) from error
+    try:
+        content = io.BytesIO(_existing(path).read_bytes())  # whatever its name ends in
+        sheet = load_workbook(content, read_only=True, data_only=True).worksheets[0]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        remedy = "save it again as xlsx, or as CSV"
+        raise InputError(f"not an Excel workbook: {error}", path=path, remedy=remedy) from error
+    rows = enumerate(sheet.iter_rows(values_only=True), start=1)
+    texts = ((number, [_text(value) for value in cells]) for number, cells in rows)
+    return _with_header((row for row in texts if any(row[1])), path)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return "" if value is None else str(value)
+
+
+def _parquet(path: Path) -> Table:
+    from datasets import Features
+    from pyarrow import ArrowInvalid, parquet
+
+    try:
+        table = parquet.read_table(_existing(path))
+    except ArrowInvalid as error:
+        problem, remedy = f"not a Parquet file: {error}", "write it again"
+        raise InputError(problem, path=path, remedy=remedy) from error
+    rows = ((f"[{number}]", row) for number, row in enumerate(table.to_pylist(), start=1))
+    return Table(table.column_names, rows, Features.from_arrow_schema(table.schema))
+
+
+def _json(path: Path) -> Table:
+    """Return the objects of an array, or of lines; a key of any of them is a column."""
+    rows = json_records(path)
+    columns = dict.fromkeys(key for _, row in rows if isinstance(row, dict) for key in row)
+    if not columns and rows and isinstance(rows[0][1], InputError):
+        place = rows[0][0]
+        raise rows[0][1].at(path=path, line=place if isinstance(place, int) else None)
+    return Table(list(columns), rows)
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise InputError("no such file", path=path, remedy="check the path")
+    return path
+
+
+KINDS: dict[str, Callable[[Path], Table]] = {
+    "csv": _delimited,
+    "tsv": partial(_delimited, delimiter="\t"),
+    "xlsx": _xlsx,
+    "parquet": _parquet,
+    "json": _json,
+    "jsonl": _json,
+}

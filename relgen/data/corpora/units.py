@@ -1,0 +1,124 @@
+"""Offsets that count something else than characters, and how they become characters.
+
+Tools count bytes, as browsers UTF-16 units (an emoji is two), a Windows line break as one character
+where the text has two, or the reverse; some ends are inclusive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import accumulate
+from typing import Any, Literal, get_args
+
+from relgen.common import InputError
+from relgen.data.samples import Entity, Sample
+from relgen.data.text import find_mentions, normalised
+
+Unit = Literal["characters", "bytes", "utf16", "newline", "crlf"]
+UNITS: tuple[Unit, ...] = get_args(Unit)
+NAMES = {
+    "bytes": "bytes (UTF-8)",
+    "utf16": "UTF-16 units",
+    "newline": "a Windows line break as one character",
+    "crlf": "each line break as two characters",
+    "inclusive": "inclusive ends",
+}
+
+
+def in_characters(text: str, unit: Unit, start: int, end: int) -> tuple[int, int] | None:
+    """Return a span of another unit in characters; None if a place is inside a character."""
+    if unit == "characters":
+        return start, end
+    sizes: dict[Unit, Callable[[int, str], int]] = {
+        "bytes": lambda _, character: len(character.encode("utf-8", "surrogatepass")),
+        "utf16": lambda _, character: 1 + (character > "\uffff"),
+        "newline": lambda place, _: 1 - text.startswith("\r\n", place),
+        "crlf": lambda place, character: (
+            1 + (character == "\n" and text[place - 1 : place] != "\r")
+        ),
+    }
+    places: dict[int, int] = {}
+    counted = accumulate((sizes[unit](*each) for each in enumerate(text)), initial=0)
+    for place, number in enumerate(counted):
+        places.setdefault(number, place)
+    if start in places and end in places:
+        return places[start], places[end]
+    return None
+
+
+def entity_at(
+    text: str,
+    start: int,
+    end: int,
+    mention: str | None,
+    *,
+    unit: Unit = "characters",
+    kind: str | None = None,
+    field: str,
+) -> tuple[Entity, str | None]:
+    """Return an entity by its offsets, and the name of the unit if it is another than said.
+
+    A record may hold the mention as well: where that is not at the offsets, they are read in each
+    of the other units, and as inclusive.
+
+    Raises:
+        InputError: the mention is not at the offsets in any unit, or a place is inside a character.
+    """
+    span = in_characters(text, unit, start, end)
+    if span is not None and (mention is None or _same(text[slice(*span)], mention)):
+        return Entity(*span, kind), None
+    if mention is None:
+        raise InputError(f"no place of the text in {NAMES[unit]}", field=field, value=[start, end])
+    spans: dict[str, tuple[int, int] | None] = {
+        **{other: in_characters(text, other, start, end) for other in UNITS},
+        "inclusive": (start, end + 1),
+    }
+    for other, place in spans.items():
+        if place is not None and _same(text[slice(*place)], mention):
+            return Entity(place[0], place[1], kind), NAMES.get(other, other)
+    if span is not None and normalised(text[slice(*span)]) == normalised(mention) != "":
+        return Entity(*span, kind), None
+    found = f"'{text[slice(*span)]}'" if span else "none"
+    problem = f"the characters at its offsets are {found}"
+    places = sorted(find_mentions(text, mention), key=lambda place: abs(place[0] - start))
+    guess = ", ".join(f"[{first}, {last}]" for first, last in places[:3])
+    remedy = f"it is in the text at {guess}" if places else "it is nowhere in the text"
+    raise InputError(problem, field=field, value=mention, remedy=remedy)
+
+
+def in_unit(sample: Sample, unit: Unit) -> Sample | None:
+    """Return a sample with its offsets read in another unit, or None where that gives none."""
+    entities = []
+    for entity in (sample.head, sample.tail):
+        span = in_characters(sample.text, unit, entity.start, entity.end)
+        if span is None:
+            return None
+        entities.append(Entity(*span, entity.type))
+    try:
+        return replace(sample, head=entities[0], tail=entities[1])
+    except InputError:
+        return None
+
+
+def row_in_characters(row: Any, unit: Unit) -> Any:
+    """Return a line of a samples file with its offsets, of another unit, in characters.
+
+    Lines that are none are returned unchanged.
+    """
+    if unit == "characters" or not isinstance(row, dict) or not isinstance(row.get("text"), str):
+        return row
+    changed = dict(row)
+    for role in ("head", "tail"):
+        match row.get(role):
+            case {"start": int(start), "end": int(end), **others}:
+                span = in_characters(row["text"], unit, start, end)
+                if span is None:
+                    problem = f"no place of the text in {NAMES[unit]}"
+                    raise InputError(problem, field=role, value=[start, end])
+                changed[role] = {"start": span[0], "end": span[1], **others}
+    return changed
+
+
+def _same(found: str, mention: str) -> bool:
+    return found == mention or "".join(found.split()) == "".join(mention.split()) != ""

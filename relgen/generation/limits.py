@@ -1,0 +1,88 @@
+"""Limits of a draft's length: those of the settings, or else what the labelled samples need.
+
+A limit that the settings give is part of the grammar: no draft is longer, and a model that has more
+to say glues words or stops in the middle. By default the grammar allows a word more than the
+labelled samples have, and a draft that takes it is rejected: its text is bent at the bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from relgen.data import Sample, word_counts
+from relgen.generation.settings import GenerationSettings
+
+# for a few short labelled samples
+_MIN_WORDS, _MAX_WORDS = 5, 60
+_ENTITY_WORDS, _CONTEXT_WORDS, _CONTEXT_CHARS = 3, 10, 160
+_WORD_CHARS, _LONG_WORD_CHARS = 23, 40
+
+
+class Limits(NamedTuple):
+    """Limits of words in a sentence; of words or characters in an entity and around entities.
+
+    `word_chars` is the grammar's limit for one word. `open` says that those of the settings are
+    not given, and so what a draft may run into.
+    """
+
+    min_words: int
+    max_words: int
+    entity_words: int
+    context_words: int
+    context_chars: int
+    open_entity: bool
+    open_context: bool
+
+    @classmethod
+    def of(cls, settings: GenerationSettings, train: Sequence[Sample]) -> Limits:
+        """Return the limits of the settings, the others from the labelled samples."""
+        counts = [word_counts(sample.text) for sample in train]
+        stretches = [stretch for sample in train for stretch in sample.contexts]
+        mentions = [text for sample in train for text in (sample.head_text, sample.tail_text)]
+        least, most = settings.min_words, settings.max_words
+        given = settings.max_context_words if settings.one_sentence else settings.max_context_chars
+        return cls(
+            min([_MIN_WORDS, *(low for low, _ in counts)]) if least is None else least,
+            max([_MAX_WORDS, least or 0, *(high for _, high in counts)]) if most is None else most,
+            settings.max_entity_words or _longest(mentions, _ENTITY_WORDS),
+            settings.max_context_words or _longest(stretches, _CONTEXT_WORDS),
+            settings.max_context_chars or max([_CONTEXT_CHARS, *map(len, stretches)]),
+            settings.one_sentence and settings.max_entity_words is None,
+            given is None,
+        )
+
+    @property
+    def for_grammar(self) -> dict[str, int]:
+        """Return the bounds of the grammar: a word or a character more where a limit is open."""
+        more = int(self.open_context)
+        return {
+            "max_entity_words": self.entity_words + int(self.open_entity),
+            "max_context_words": self.context_words + more,
+            "max_context_chars": self.context_chars + more,
+            "max_word_chars": _LONG_WORD_CHARS if more else _WORD_CHARS,
+        }
+
+    def overrun(self, sample: Sample, *, one_sentence: bool) -> str | None:
+        """Return the reason to reject a sample that ran into a bound of the grammar, or None."""
+        if self.open_entity:
+            for role, mention in (("head", sample.head_text), ("tail", sample.tail_text)):
+                if len(mention.split()) > self.entity_words:
+                    return f"long_{role}"
+        if not self.open_context:
+            return None
+        if not one_sentence:
+            return "long_context" if max(map(len, sample.contexts)) > self.context_chars else None
+        if max(map(_words, sample.contexts)) > self.context_words:
+            return "long_context"
+        longest = max(map(len, sample.text.split()))
+        return "long_word" if longest >= _LONG_WORD_CHARS else None
+
+
+def _longest(texts: Sequence[str], least: int) -> int:
+    return max([least, *(len(text.split()) for text in texts)])
+
+
+def _words(stretch: str) -> int:
+    """Count the words of a text around entities, without a suffix that touches an entity."""
+    return len(stretch.split()) - (stretch[:1] in "'’,;:.!?")

@@ -1,0 +1,108 @@
+"""Chooses what to read of files of any size, and which of the sentences read are worth keeping.
+
+Both choices depend on the seed and the content alone, not on the order of the lines, and a larger
+number includes the choice of a smaller one.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor
+
+from relgen.common import text_hash
+from relgen.data import UNLABELLED, Exclusion, Sample, normalised
+
+_SKETCH = 64
+
+
+def draw(
+    samples: Iterable[Sample],
+    *,
+    test: Exclusion,
+    labelled: Exclusion,
+    most: int | None,
+    seed: int,
+) -> tuple[list[Sample], Counter[str]]:
+    """Draw at most `most` usable samples, all for None, with one line of them in memory at a time.
+
+    Returns:
+        The samples in the order of the draw, in that of the files if all are taken; and the
+        numbers of those left out: `test_id`, `test_sentence` and `test_near_copy`, and `not_drawn`.
+        Of samples without a relation also those that are labelled already (`labelled`) and those
+        that come twice with the same entities (`repeated`).
+    """
+    left_out: Counter[str] = Counter()
+    seen: set[int] = set()
+    kept: list[tuple[int, int, Sample]] = []  # a heap, whose first entry is the next to give way
+    for place, sample in enumerate(samples):
+        # the same for the same sentence and entities
+        words = map(normalised, (sample.text, sample.head_text, sample.tail_text))
+        number = int(text_hash("\0".join([str(seed), *words]))[:16], 16)
+        if reason := test.reason(sample):
+            left_out[f"test_{reason}"] += 1
+        elif sample.relation == UNLABELLED and labelled.reason(sample):
+            left_out["labelled"] += 1
+        elif sample.relation == UNLABELLED and number in seen:
+            left_out["repeated"] += 1
+        elif most is None or len(kept) < most:
+            heapq.heappush(kept, (-number if most else -place, place, sample))
+        else:
+            left_out["not_drawn"] += 1
+            heapq.heappushpop(kept, (-number, place, sample))
+        seen.add(number)
+    return [sample for *_, sample in sorted(kept, reverse=True)], left_out
+
+
+def sketcher(states: Tensor, seed: int) -> Callable[[Tensor], Tensor]:
+    """Return a function that maps states (N, 4, L, H) to short vectors (N, D) of length 1.
+
+    It centres and scales by the labelled samples' `states`, and projects at random, which nearly
+    keeps angles (Johnson and Lindenstrauss 1984).
+    """
+    flat = states.flatten(1)  # (K, F)
+    mean, deviation = flat.mean(dim=0), flat.std(dim=0, correction=0) + 1e-3
+    generator = torch.Generator().manual_seed(seed)
+    projection = torch.randn(flat.shape[1], _SKETCH, generator=generator)
+
+    def sketch(states: Tensor) -> Tensor:
+        projected = ((states.flatten(1) - mean) / deviation) @ projection
+        return torch.nn.functional.normalize(projected, dim=1)
+
+    return sketch
+
+
+def choose(probabilities: Tensor, sketches: Tensor, most: int, *, seed: int) -> list[int]:
+    """Return `most` rows, the least certain and most different ones, in order.
+
+    Rows are drawn as k-means++ draws its centres, among the gradients of the last layer under the
+    most probable label (BADGE; Ash et al., ICLR 2020): their length says how uncertain a sample is,
+    their direction what it is about.
+
+    `probabilities` are (N, R), and `sketches` (N, D).
+    """
+    errors = probabilities.clone()  # (N, R)
+    errors[range(len(errors)), probabilities.argmax(dim=1)] -= 1.0
+    # of the outer product of error and sketch
+    lengths = errors.square().sum(dim=1) * sketches.square().sum(dim=1)  # (N,)
+    generator = torch.Generator().manual_seed(seed)
+    chosen = [int(lengths.argmax())]
+    distances = torch.full_like(lengths, math.inf)
+    while len(chosen) < min(most, len(errors)):
+        last = chosen[-1]
+        inner = (errors @ errors[last]) * (sketches @ sketches[last])
+        new = (lengths + lengths[last] - 2 * inner).clamp(min=0.0)
+        distances = torch.minimum(distances, new)
+        distances[last] = 0.0
+        weights = distances.double().cumsum(dim=0)
+        if not weights[-1] > 0:  # only repetitions are left
+            taken = set(chosen)
+            chosen += [row for row in range(len(errors)) if row not in taken][: most - len(chosen)]
+            break
+        point = torch.rand((), generator=generator, dtype=torch.float64) * weights[-1]
+        chosen.append(int(torch.searchsorted(weights, point, right=True)))
+    return sorted(chosen)

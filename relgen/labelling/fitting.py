@@ -1,0 +1,45 @@
+"""Fits the probe to a file of labelled samples, and scores it on them by cross-validation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from relgen.common import InputError
+from relgen.data import RelationSchema, Sample, read_samples
+from relgen.evaluation import score_labels
+from relgen.labelling.probe import Probe, cross_validated, fit_probe
+
+
+def read_labelled(train: str | Path, schema: RelationSchema) -> list[Sample]:
+    """Read labelled samples; raise InputError unless they have at least two relations."""
+    labelled = read_samples(train, schema=schema)
+    if len({sample.relation for sample in labelled}) < 2:
+        problem = "labelling needs labelled samples of at least two relations"
+        remedy = "add samples of another relation"
+        raise InputError(
+            problem, path=train, field="relation", value=labelled[0].relation, remedy=remedy
+        )
+    return labelled
+
+
+def fit(
+    states: Tensor, labelled: Sequence[Sample], schema: RelationSchema, penalty: float
+) -> tuple[Probe, float | None]:
+    """Return the probe and its cross-validated micro-F1: None if no relation has two samples."""
+    inverses = schema.inverses()
+    numbers = {label: number for number, label in enumerate(schema.labels)}
+    fitting: dict[str, Any] = {
+        "labels": torch.tensor([numbers[sample.relation] for sample in labelled]),
+        "inverses": [numbers.get(inverses.get(label, "")) for label in schema.labels],
+        "penalty": penalty,
+    }
+    probabilities = cross_validated(states, **fitting)  # (N, R)
+    rows = [i for i, row in enumerate(probabilities) if not row.isnan().any()]
+    predicted = [schema.labels[int(probabilities[i].argmax())] for i in rows]
+    scores = score_labels(predicted, [labelled[i].relation for i in rows], schema)
+    return fit_probe(states, **fitting), scores.micro_f1 if rows else None

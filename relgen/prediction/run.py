@@ -1,0 +1,198 @@
+"""Predicts relations in a file, chunk by chunk, so that files of any size fit into memory."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from relgen import __version__
+from relgen.classifiers import classifier_files, load_classifier
+from relgen.common import (
+    InputError,
+    check_outputs,
+    chunked,
+    encode_json,
+    inputs_hash,
+    read_json,
+    refuse_foreign,
+    stream_files,
+    stream_rows,
+    write_json,
+)
+from relgen.data import Entity, Prediction, Sample
+from relgen.models import find_device
+from relgen.prediction.inputs import read_documents, read_samples_to_predict
+from relgen.prediction.pairs import Document, candidate_pairs
+from relgen.prediction.settings import PredictOptions
+from relgen.prediction.sources import open_sources, source_files
+
+_CHUNK = 512
+_PAIRS, _RELATION, _UNKNOWN = "pairs", "relation ", "type "
+
+
+def predict(options: PredictOptions) -> dict[str, Any]:
+    """Predict relations; write them to `options.out` and its summary beside it, or print them.
+
+    The summary has the suffix `.json`. Called again, this resumes, or returns the finished summary.
+
+    Returns:
+        The summary: the options, the number of pairs, that of the predictions of each relation
+        (under `""` those without an answer), and that of entities by type, of types that the
+        schema does not name.
+
+    Raises:
+        InputError: the classifier or the input cannot be used.
+    """
+    if options.out is None:
+        return _printed(options)
+    out = Path(options.out)
+    path, unfinished = out.with_suffix(".json"), stream_files(out)
+    model = classifier_files(options.model)
+    inputs = [options.input, *source_files(options.entities)]
+    check_outputs([out, path, *unfinished], [*inputs, *model])
+    header = inputs_hash(options, [*inputs, *model], {})
+    summary = read_json(path) if path.is_file() else {}
+    ours = isinstance(summary, dict) and "hash" in summary
+    if ours and summary["hash"] == header and out.is_file():
+        return summary
+    if not ours and not unfinished[1].exists():
+        refuse_foreign([out, path], "predict")
+    work = Predictor(options)
+    chunks = math.ceil(sum(1 for _ in _items(options)) / _CHUNK)  # and every line is checked
+    counts = stream_rows(
+        work, _items(options), out, header, size=_CHUNK, shown=lambda of: _progress(of, chunks)
+    )
+    summary = {"hash": header, **asdict(options), **_summary(counts)}
+    write_json(path, summary)
+    unfinished[1].unlink()
+    return summary
+
+
+def _printed(options: PredictOptions) -> dict[str, Any]:
+    """Print each chunk's predictions as soon as they are there."""
+    work, counts = Predictor(options), Counter[str]()
+    for chunk in chunked(_items(options), _CHUNK):
+        rows, more = work(chunk)
+        sys.stdout.write("".join(encode_json(row) + "\n" for row in rows))
+        sys.stdout.flush()
+        counts.update(more)
+    return _summary(counts)
+
+
+class Predictor:
+    """Predicts for chunks of samples, or of documents with the options' `entities`."""
+
+    def __init__(self, options: PredictOptions) -> None:
+        self.options = options
+        device = str(find_device(options.device))
+        self.classifier = load_classifier(options.model, device=device, precision=options.precision)
+        schema = self.classifier.schema
+        self.types = sorted({t for r in schema for t in (*r.head_types, *r.tail_types)})
+        self.threshold = self._threshold()
+        if options.coverage:
+            self.classifier.least_in_set(options.coverage)
+        self.find = open_sources(options.entities, self.types, options.types)
+
+    def __call__(self, chunk: Sequence[Any]) -> tuple[list[dict[str, Any]], Counter[str]]:
+        """Return the rows to write, and counts of pairs, relations and unknown types."""
+        counts = Counter[str]()
+        found = self._pairs(chunk, counts) if self.options.entities else [(s, {}) for s in chunk]
+        predictions = self.classifier.predict_samples([sample for sample, _ in found])
+        rows = []
+        for (sample, place), prediction in zip(found, predictions, strict=True):
+            answer = self._answer(prediction)
+            counts[f"{_RELATION}{answer or ''}"] += 1
+            negative = answer is not None and answer == self.classifier.schema.negative
+            if not (negative and place and not self.options.all_pairs):
+                rows.append(self._row(sample, place, prediction, answer))
+        counts[_PAIRS] = len(found)
+        return rows, counts
+
+    def _threshold(self) -> float | None:
+        """Return the least probability; None for the saved ones, 0 for none."""
+        options = self.options
+        if options.threshold is None and not options.abstain:
+            return 0.0
+        if options.threshold is None or options.threshold == "saved":
+            if self.classifier.calibration is None:
+                raise InputError(
+                    "this classifier has no thresholds, since it was not calibrated",
+                    path=options.model,
+                    field="--threshold",
+                    value=options.threshold,
+                    remedy="give a number, or train it with --data.validation FILE or "
+                    "--model.calibration_folds 4",
+                )
+            return None
+        return float(options.threshold)
+
+    def _answer(self, prediction: Prediction) -> str | None:
+        return self.classifier.answer(
+            prediction, threshold=self.threshold, abstain=self.options.abstain
+        )
+
+    def _pairs(
+        self, documents: Sequence[Document], counts: Counter[str]
+    ) -> list[tuple[Sample, dict[str, Any]]]:
+        """Return the documents' pairs of entities, with the documents' names and the places."""
+        found, schema = [], self.classifier.schema
+        texts = [document.text for document in documents]
+        for document, entities in zip(documents, self.find(texts), strict=True):
+            if self.types:
+                unknown = (e.type for e in entities if e.type and e.type not in self.types)
+                counts.update(f"{_UNKNOWN}{kind}" for kind in unknown)
+            pairs = candidate_pairs(document, entities, schema, window=self.options.window)
+            found += [(sample, {"document": document.id, "offset": at}) for sample, at in pairs]
+        return found
+
+    def _row(
+        self, sample: Sample, place: dict[str, Any], prediction: Prediction, answer: str | None
+    ) -> dict[str, Any]:
+        row = {
+            "id": sample.id,
+            **place,
+            "text": sample.text,
+            "head": _entity(sample.head, sample.head_text),
+            "tail": _entity(sample.tail, sample.tail_text),
+            "relation": answer,
+            "probability": prediction.scores[answer or prediction.relation],
+        }
+        if self.options.coverage:
+            row["set"] = self.classifier.relations_set(prediction, self.options.coverage)
+        return row | ({"scores": prediction.scores} if self.options.scores else {})
+
+
+def _entity(entity: Entity, text: str) -> dict[str, Any]:
+    return {"text": text, "start": entity.start, "end": entity.end, "type": entity.type}
+
+
+def _items(options: PredictOptions) -> Iterator[Any]:
+    path = Path(options.input)
+    read = read_documents if options.entities else read_samples_to_predict
+    return read(path, skip_bad=options.skip_bad)
+
+
+def _progress(chunks: Iterable[Any], total: int) -> Iterable[Any]:
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    hidden = total < 2
+    return track(chunks, "Predicting", total, console=console, transient=True, disable=hidden)
+
+
+def _summary(counts: Counter[str]) -> dict[str, Any]:
+    def named(prefix: str) -> dict[str, int]:
+        return {k.removeprefix(prefix): n for k, n in counts.items() if k.startswith(prefix)}
+
+    return {
+        "pairs": counts[_PAIRS],
+        "relations": named(_RELATION),
+        "unknown_types": named(_UNKNOWN),
+        "relgen_version": __version__,
+    }

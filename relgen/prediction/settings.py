@@ -1,0 +1,58 @@
+"""Options of `relgen predict`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from relgen.common import POSITIONAL, ClosedUnitInterval, InputFile, PositiveInt, check
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictOptions:
+    """Predict relations with a trained classifier.
+
+    INPUT holds samples (a line of JSON each: text, head and tail; a relation is not needed), or
+    with --entities raw text: a text on each line, or lines of JSON with a text. Each line of the
+    output has the text, head, tail, relation and its probability. If it is stopped, run the same
+    command again to continue.
+    """
+
+    model: InputFile = field(metadata=POSITIONAL)
+    """Folder that `relgen classifier fit` wrote."""
+    input: InputFile = field(metadata=POSITIONAL)
+    """File of sentences."""
+    out: str | None = None
+    """File to write (predictions.jsonl); by default the predictions are printed."""
+    threshold: ClosedUnitInterval | Literal["saved"] | None = None
+    """Least probability of a relation, else the negative one is predicted; `saved`: that of each
+    relation, as chosen when the classifier was calibrated.
+    """
+    abstain: bool = False
+    """Below the threshold (by default the saved ones), give no answer: a relation of null."""
+    coverage: Literal["0.8", "0.9", "0.95", "0.99"] | None = None
+    """Write the set of relations that holds the true one this often (conformal prediction), for
+    sentences like those that the classifier was calibrated on.
+    """
+    scores: bool = False
+    """Write the probabilities of all relations as well."""
+    entities: list[str] = field(default_factory=list)
+    """Where the entities of raw text come from, one or several of spacy:NAME (a pipeline's name or
+    folder), gliner:NAME, gazetteer:FILE (a name, a tab and its type on each line) and regex:FILE
+    (YAML: expressions by type). Of overlapping entities the longest counts.
+    """
+    types: dict[str, str] | None = None
+    """Types of these entities to rename to those of the schema, such as ORG=ORGANIZATION."""
+    window: PositiveInt = 1
+    """Sentences that a pair of entities may be apart in raw text, counting both."""
+    all_pairs: bool = False
+    """Write the pairs of raw text between which no relation holds, too."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the computation; bfloat16 is faster on processors with instructions for it."""
+    device: str | None = None
+    """Device to run on (cpu, cuda, …); by default cuda where there is one."""
+    skip_bad: bool = False
+    """Leave malformed lines out and count them, instead of stopping."""
+
+    def __post_init__(self) -> None:
+        check(self)

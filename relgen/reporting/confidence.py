@@ -1,0 +1,95 @@
+"""Shows how far a run's probabilities can be trusted, and its most confident mistakes."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple
+
+from relgen.common import InputError
+from relgen.data import Entity, Sample
+from relgen.evaluation import mean
+from relgen.reporting.charts import Chart, line_chart
+from relgen.reporting.data import ArmRun, Run, describe
+from relgen.reporting.examples import Piece, pieces
+from relgen.reporting.findings import compared_arm
+from relgen.reporting.tables import Cell, Row, Table, decimals, percent
+
+MISTAKES = 10
+
+
+class Mistake(NamedTuple):
+    """A wrong prediction, with the sentence in pieces."""
+
+    gold: str
+    predicted: str
+    probability: float
+    sentence: list[Piece]
+
+
+def confidence_table(run: Run) -> Table | None:
+    """Return calibration errors and error rates by arm of the first classifier, over all seeds."""
+    rows = []
+    for arm in run.arm_names:
+        if found := _measured(run, arm):
+            errors = [one["error"] for one in found]
+            risks = [_risk(one["risk_coverage"], share) for one in found for share in (0.5, 1.0)]
+            halves, whole = risks[::2], risks[1::2]
+            cells = [decimals(mean(errors)), percent(mean(halves)), percent(mean(whole))]
+            rows.append(Row(arm, [Cell(text) for text in cells], describe(arm)))
+    columns = ["Arm", "Calibration error", "Wrong, surest half", "Wrong, all"]
+    return Table(columns, rows) if rows else None
+
+
+def confidence_charts(run: Run) -> list[Chart]:
+    """Draw reliability and risk-coverage of `human` and of the arm in the headline."""
+    arms = [arm for arm in ("human", compared_arm(run.arm_names)) if arm in run.arm_names]
+    found = [(arm, one) for arm in arms if arm for one in _measured(run, arm)]
+    if not found:
+        return []
+    reliable = [(arm, [(x, y) for x, y, _ in one["reliability"]]) for arm, one in found]
+    risks = [(arm, [(x, y) for x, y in one["risk_coverage"]]) for arm, one in found]
+    ideal = ("calibrated", [(0.0, 0.0), (1.0, 1.0)])
+    title = "Share that is right, by probability"
+    drawn = [
+        line_chart(title, [*reliable, ideal], x_label="probability"),
+        line_chart("Share that is wrong, of those answered", risks, x_label="share answered"),
+    ]
+    return [chart for chart in drawn if chart]
+
+
+def worst_mistakes(run: Run) -> tuple[str, list[Mistake]]:
+    """Return an arm, and the mistakes it was surest of in the first seed.
+
+    The arm is that of the headline, or else the first. There are none if the run hides the
+    corpus's own sentences.
+    """
+    arm = compared_arm(run.arm_names) or next(iter(run.arm_names), "")
+    if not run.data.get("show_human_sentences"):
+        return arm, []
+    found: list[Mistake] = []
+    for path in (path for one in _arms(run, arm)[:1] for path in one.files.get("scores", [])[:1]):
+        name = str(PurePosixPath(path).with_name("mistakes.jsonl"))
+        for row in run.rows(name)[:MISTAKES] if (run.folder / name).is_file() else ():
+            try:
+                head, tail = Entity(**row["head"]), Entity(**row["tail"])
+                sample = Sample(row["id"], row["text"], head, tail, row["gold"])
+            except (KeyError, TypeError, InputError):
+                continue
+            found.append(Mistake(row["gold"], row["predicted"], row["probability"], pieces(sample)))
+    return arm, found
+
+
+def _arms(run: Run, arm: str) -> list[ArmRun]:
+    classifier = next(iter(run.classifiers), "")
+    return [one for one in run.arms if (one.arm, one.classifier) == (arm, classifier)]
+
+
+def _measured(run: Run, arm: str) -> list[dict[str, Any]]:
+    """Return what each training of an arm measured, in `scores.json`."""
+    scores = (one for each in _arms(run, arm) for one in run.jsons(*each.files.get("scores", [])))
+    return [one["confidence"] for one in scores if one.get("confidence")]
+
+
+def _risk(curve: list[list[float]], share: float) -> float | None:
+    """Return the error rate at the smallest coverage of at least `share`."""
+    return next((risk for coverage, risk in curve if coverage >= share - 1e-9), None)

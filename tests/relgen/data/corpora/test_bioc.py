@@ -1,0 +1,106 @@
+"""BioC, as XML and as JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from relgen.common.errors import InputError
+from relgen.data.samples import Entity, Sample
+from relgen.data.validation import RecordChecks
+from tests.relgen.data.corpora.readers import reader
+
+READ = reader("bioc")
+XML = """<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE collection SYSTEM "BioC.dtd">
+<collection><source>PubMed</source><date>20260101</date><key>k.key</key>
+<document><id>77</id>
+<passage><infon key="type">title</infon><offset>0</offset><text>A title.</text></passage>
+<passage><infon key="type">abstract</infon><offset>9</offset><text>BRCA1 binds BARD1.</text>
+<annotation id="T1"><infon key="type">Gene</infon><location offset="9" length="5"/>
+<text>BRCA1</text></annotation>
+<annotation id="T2"><infon key="type">Gene</infon><location offset="21" length="5"/>
+<text>BARD1</text></annotation>
+<relation id="R1"><infon key="type">binds</infon>
+<node refid="T2" role="Arg2"/><node refid="T1" role="Arg1"/></relation></passage>
+</document></collection>
+"""
+SAMPLE = Sample(
+    "77-1", "BRCA1 binds BARD1.", Entity(0, 5, "Gene"), Entity(12, 17, "Gene"), "binds", group="77"
+)
+
+
+def _annotation(key: str, offset: int, text: str, concept: str) -> dict[str, Any]:
+    return {
+        "id": key,
+        "infons": {"type": "Gene", "identifier": concept},
+        "text": text,
+        "locations": [{"offset": offset, "length": len(text)}],
+    }
+
+
+def _collection(*relations: Any) -> dict[str, Any]:
+    annotations = [_annotation("1", 9, "BRCA1", "672"), _annotation("2", 21, "BARD1", "580")]
+    abstract = {"offset": 9, "infons": {}, "text": SAMPLE.text, "annotations": annotations}
+    title = {"offset": 0, "infons": {}, "text": "A title.", "annotations": [], "relations": []}
+    document = {"id": "77", "infons": {}, "passages": [title, abstract]}
+    return {"source": "BioRED", "documents": [document | {"relations": list(relations)}]}
+
+
+def _infons(**infons: str) -> dict[str, Any]:
+    return {"id": "R0", "infons": infons, "nodes": []}
+
+
+def test_xml(tmp_path: Path) -> None:
+    (tmp_path / "a.xml").write_text(XML, encoding="utf-8")
+    assert list(READ(tmp_path / "a.xml")) == [SAMPLE]
+
+
+def test_json_with_nodes_and_with_concepts(tmp_path: Path) -> None:
+    path, nodes = tmp_path / "a.json", [{"refid": "1", "role": ""}, {"refid": "2", "role": ""}]
+    by_nodes = {"id": "R0", "infons": {"type": "binds"}, "nodes": nodes}
+    for relation in (by_nodes, _infons(entity1="672", entity2="580", type="binds")):
+        path.write_text(json.dumps(_collection(relation)), encoding="utf-8")
+        assert list(READ(path)) == [SAMPLE]
+
+
+def test_offsets_in_bytes(tmp_path: Path) -> None:
+    (tmp_path / "a.xml").write_text(XML.replace("A title", "Ä title"), encoding="utf-8")
+    checks = RecordChecks(tmp_path / "a.xml")
+    content = XML.replace("A title", "Ä title").replace("<offset>9", "<offset>10")
+    content = content.replace('offset="9"', 'offset="10"').replace('offset="21"', 'offset="22"')
+    (tmp_path / "a.xml").write_text(content, encoding="utf-8")
+    (sample,) = READ(tmp_path / "a.xml", checks=checks)
+    assert (sample.head_text, sample.tail_text) == ("BRCA1", "BARD1")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("x", "not XML"),
+        ("<a/>", "the file is empty; give a BioC collection"),
+        ('{"a": 1}', "no `documents`"),
+        ('{"documents": [5]}', r"record \[1\]: a document without passages"),
+        (json.dumps(_collection(_infons(entity1="1", entity2="9", type="r"))), "a concept without"),
+    ],
+)
+def test_what_cannot_be_read(content: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "a").write_text(content, encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        list(READ(tmp_path / "a"))
+
+
+def test_relations_of_several_entities_are_counted(tmp_path: Path) -> None:
+    nodes = [{"refid": key, "role": ""} for key in ("1", "2", "1")]
+    path, checks = tmp_path / "a.json", RecordChecks(tmp_path / "a.json")
+    several = {"id": "R0", "infons": {"type": "r"}, "nodes": nodes}
+    two = _infons(entity1="672", entity2="580", type="binds")
+    path.write_text(json.dumps(_collection(several, two)), encoding="utf-8")
+    assert list(READ(path, checks=checks)) == [SAMPLE]
+    assert checks.noted() == [
+        "1 records have relations of more than two entities, which were left out; the first: "
+        "record [1]"
+    ]

@@ -1,0 +1,88 @@
+"""brat's standoff."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from relgen.common.errors import InputError
+from relgen.data.samples import Entity, Sample
+from relgen.data.validation import RecordChecks
+from tests.relgen.data.corpora.readers import reader
+
+TEXT = "It rained.\nKite Press was founded by Olu Ade.\n"
+LINES = [
+    "T1\tORG 11 21\tKite Press",
+    "T2\tPER 37 44\tOlu Ade",
+    "R1\tfounded_by Arg1:T1 Arg2:T2\t",
+    "A1\tNegation R1",
+    "*\tEquiv T1 T2",
+    "#1\tAnnotatorNotes T1\tcheck",
+]
+READ = reader("brat")
+
+
+def _write(folder: Path, *lines: str, text: str = TEXT) -> Path:
+    (folder / "a").mkdir(parents=True, exist_ok=True)
+    (folder / "a" / "doc.txt").write_bytes(text.encode("utf-8"))
+    path = folder / "a" / "doc.ann"
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def test_a_folder_and_a_file(tmp_path: Path) -> None:
+    path = _write(tmp_path, *LINES)
+    sample = Sample(
+        "a/doc-1",
+        "Kite Press was founded by Olu Ade.",
+        Entity(0, 10, "ORG"),
+        Entity(26, 33, "PER"),
+        "founded_by",
+        group="a/doc",
+    )
+    assert list(READ(tmp_path)) == [sample]
+    assert [each.id for each in READ(path)] == ["doc-1"]
+
+
+def test_gaps_and_events_are_counted(tmp_path: Path) -> None:
+    text = "North and South Korea met Ann.\n"
+    lines = ["T1\tLOC 0 5;16 21\tNorth Korea", "T2\tPER 26 29\tAnn", "R1\tmet Arg1:T1 Arg2:T2"]
+    _write(tmp_path, *lines, "E1\tMeet:T3 Who:T1", text=text)
+    checks = RecordChecks(tmp_path)
+    (sample,) = READ(tmp_path, checks=checks)
+    assert sample.head_text == "North and South Korea"
+    assert checks.noted() == [
+        "1 records have entities with gaps, which became part of them; the first: record doc.ann",
+        "1 records have events, which were left out: a sample relates two entities; the first: "
+        "record doc.ann",
+    ]
+
+
+def test_offsets_without_the_carriage_returns_of_windows(tmp_path: Path) -> None:
+    _write(tmp_path, *LINES, text=TEXT.replace("\n", "\r\n"))
+    checks = RecordChecks(tmp_path)
+    (sample,) = READ(tmp_path, checks=checks)
+    assert (sample.head_text, sample.tail_text) == ("Kite Press", "Olu Ade")
+    assert "count a Windows line break as one character, and were converted" in checks.noted()[0]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("T3 ORG 0 2 It", ":4: must be T1<TAB>TYPE 0 10<TAB>text"),
+        ("R2\tr Arg1:T1", ":4: must be R1<TAB>relation Arg1:T1 Arg2:T2"),
+        ("R2\tr Arg1:T1 Arg2:T8", ":4: .*no such entity .got 'T8'"),
+        ("T3\tORG 11 21\tOlu Ade\nR2\tr Arg1:T3 Arg2:T1", r":5: .*it is in the text at \[37, 44\]"),
+    ],
+)
+def test_a_malformed_line_is_named(line: str, message: str, tmp_path: Path) -> None:
+    path = _write(tmp_path, *LINES[:3], line)
+    with pytest.raises(InputError, match=f"^{path}{message}"):
+        list(READ(tmp_path))
+
+
+def test_a_missing_text(tmp_path: Path) -> None:
+    _write(tmp_path, *LINES).with_suffix(".txt").unlink()
+    with pytest.raises(InputError, match=r"doc\.txt: no such file"):
+        list(READ(tmp_path))

@@ -1,0 +1,138 @@
+"""Rows with a column for each part of a sample."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from relgen.common.errors import InputError
+from relgen.data.corpora.columns import RowReader
+from relgen.data.corpora.reading import ReadOptions
+from relgen.data.samples import UNLABELLED, Entity, Sample
+from relgen.data.validation import RecordChecks
+
+TEXT = "The University of Bern is in Bern, said Ann of Bern."
+
+
+def read(*rows: dict[str, Any], checks: RecordChecks | None = None, **options: Any) -> list[Sample]:
+    checks = checks or RecordChecks(Path("a.csv"))
+    reader = RowReader(list(rows[0]), checks, ReadOptions(**options))
+    found = list(reader.samples((n, f"a-{n}", row) for n, row in enumerate(rows, start=2)))
+    checks.finish()
+    return found
+
+
+def _row(head: str, tail: str, **others: Any) -> dict[str, Any]:
+    return {"text": TEXT, "head": head, "tail": tail, "relation": "r", **others}
+
+
+def test_mentions_are_found_in_the_text() -> None:
+    assert read(_row("University of Bern", " Ann ")) == [
+        Sample("a-2", TEXT, Entity(4, 22), Entity(40, 43), "r")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ambiguous", "tails", "note"),
+    [
+        ("first", [29], "2 records have mentions that occur several times; the first were taken"),
+        ("all-pairs", [29, 47], "2 records have mentions that occur several times; every pair"),
+        ("skip", [], "2 records were left out, since their mentions occur several times"),
+    ],
+)
+def test_mentions_that_occur_several_times(ambiguous: Any, tails: list[int], note: str) -> None:
+    # the Bern inside the university is not meant, since there are others
+    rows = [_row("University of Bern", "Bern"), _row("Ann", "Ann"), _row("Ann", "Bern")]
+    rows[1]["tail"] = "University"
+    checks = RecordChecks(Path("a.csv"))
+    samples = read(*rows, checks=checks, ambiguous=ambiguous)
+    assert [s.tail.start for s in samples if s.id.startswith("a-2")] == tails
+    assert [s.id for s in samples if s.id.startswith("a-3")] == ["a-3"]
+    (said,) = checks.noted()
+    assert said.startswith(note)
+    assert said.endswith("; the first: line 2")
+
+
+def test_an_ambiguous_mention_says_how_to_tell_which() -> None:
+    with pytest.raises(InputError) as caught:
+        read(_row("University of Bern", "Bern"))
+    assert str(caught.value) == (
+        "a.csv:2: field 'tail': occurs 3 times in the text, at 18, 29, 47 (got 'Bern'); name a "
+        "column tail_start=…, or --ambiguous first|all-pairs|skip"
+    )
+    (sample,) = read(_row("University of Bern", "Bern", tail_start="47"))
+    assert sample.tail == Entity(47, 51)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (_row("ann", "Bern"), "field 'head': is not in the text (got 'ann'); write it as it stands "
+         "in the text: 'Ann'"),
+        (_row("", "Ann"), "field 'head': no mention and no offsets (got '')"),
+        (_row("Ann", "Bern", tail_start="x"), "field 'tail_start': must be a whole number"),
+        (_row("Ann", "Bern", tail_start="30"), "field 'tail': the characters at its offsets are "
+         "'ern,' (got 'Bern'); it is in the text at [29, 33], [18, 22], [47, 51]"),
+        (_row("Ann", "University", relation=" "), "field 'relation': must not be empty"),
+        ({"text": TEXT, "relation": "r", "head_start": 4, "tail_start": 29}, "no mention"),
+    ],
+)  # fmt: skip
+def test_a_malformed_row_names_its_line(row: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        read(row)
+    assert str(caught.value).startswith("a.csv:2: ")
+    assert message in str(caught.value)
+
+
+def test_columns_of_offsets_types_ids_and_groups() -> None:
+    spans = {"head_start": 4, "head_end": 22, "tail_start": 29, "tail_end": 33}
+    row = {"text": TEXT, "relation": "r", **spans, "head_type": "ORG", "tail_type": ""}
+    assert read(row | {"id": 7, "group": "doc 1"}) == [
+        Sample("7", TEXT, Entity(4, 22, "ORG"), Entity(29, 33), "r", group="doc 1")
+    ]
+
+
+def test_tags_of_either_kind() -> None:
+    for first, second in (("e1", "e2"), ("head", "tail")):
+        text = f"<{first}>Ann</{first}> in <{second}>Bern</{second}>"
+        (sample,) = read({"text": text, "relation": "r"})
+        assert (sample.text, sample.head_text, sample.tail_text) == ("Ann in Bern", "Ann", "Bern")
+
+
+def test_rows_without_a_relation_are_read_for_prediction() -> None:
+    row = _row("Ann", "University")
+    del row["relation"]
+    (sample,) = read(row, labelled=False)
+    assert sample.relation == UNLABELLED
+    with pytest.raises(InputError, match="no column for relation among text, head, tail"):
+        read(row)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"text": "words"}, r"columns\.text': no such column \(got 'words'\); its columns: text"),
+        ({"head": "haed"}, r"columns\.head': no such column \(got 'haed'\); did you mean 'head'"),
+        ({"txt": "text"}, r"unknown key \(got 'txt'\); did you mean 'text'"),
+    ],
+)
+def test_columns_that_are_not_there(columns: dict[str, str], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        read(_row("Ann", "Bern"), columns=columns)
+
+
+def test_a_head_needs_a_tail() -> None:
+    with pytest.raises(InputError, match="no column for tail among text, head, relation"):
+        read({"text": TEXT, "head": "Ann", "relation": "r"})
+
+
+def test_offsets_of_another_unit_are_converted_where_the_mention_shows_it() -> None:
+    checks = RecordChecks(Path("a.csv"))
+    row = {"text": "😀 Ann in Łódź", "head": "Ann", "tail": "Łódź", "relation": "r"}
+    (sample,) = read(row | {"head_start": 3, "tail_start": 10}, checks=checks)
+    assert (sample.head, sample.tail) == (Entity(2, 5), Entity(9, 13))
+    assert checks.noted() == [
+        "2 records have offsets that count UTF-16 units, and were converted; the first: line 2"
+    ]

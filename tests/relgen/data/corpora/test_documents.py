@@ -1,0 +1,119 @@
+"""Documents with entities and relations: sentences, crossing relations, unrelated pairs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from relgen.common.errors import InputError
+from relgen.data.corpora.documents import Document, Link, Mention, closest_pairs, samples
+from relgen.data.corpora.reading import ReadOptions
+from relgen.data.samples import Entity, Sample
+from relgen.data.validation import RecordChecks
+
+TEXT = "Ann runs Acme in Bern. Bo likes it.\nThe end."
+MENTIONS = {
+    "T1": Mention(0, 3, "PER", "Ann"),
+    "T2": Mention(9, 13, "ORG", "Acme"),
+    "T3": Mention(17, 21, "LOC", "Bern"),
+    "T4": Mention(23, 25, "PER", "Bo"),
+}
+
+
+def read(*links: Link, mentions: Any = MENTIONS, text: str = TEXT, **options: Any) -> Any:
+    checks = RecordChecks(Path("a.ann"))
+    found = list(samples(Document("a", 1, text, mentions, links), checks, ReadOptions(**options)))
+    checks.finish()
+    return found, checks.noted()
+
+
+def test_a_sample_is_a_pair_in_a_sentence() -> None:
+    found, noted = read(Link("T2", "T1", "run_by", 7), Link("T2", "T3", "in", 8))
+    sentence, acme = "Ann runs Acme in Bern.", Entity(9, 13, "ORG")
+    assert found == [
+        Sample("a-1", sentence, acme, Entity(0, 3, "PER"), "run_by", group="a"),
+        Sample("a-2", sentence, acme, Entity(17, 21, "LOC"), "in", group="a"),
+    ]
+    assert noted == []
+
+
+def test_a_relation_across_sentences_keeps_those_between() -> None:
+    found, noted = read(Link("T4", "T2", "likes", 7))
+    assert found == [
+        Sample(
+            "a-1",
+            "Ann runs Acme in Bern. Bo likes it.",
+            Entity(23, 25, "PER"),
+            Entity(9, 13, "ORG"),
+            "likes",
+            group="a",
+        )
+    ]
+    assert noted == [
+        "1 records cross sentences; their texts hold all from one to the other; the first: line 7"
+    ]
+
+
+def test_unrelated_pairs_of_a_sentence_are_samples_of_the_negative_label() -> None:
+    found, _ = read(Link("T2", "T1", "run_by", 7), negative="none")
+    assert [(s.id, s.head_text, s.tail_text, s.relation) for s in found] == [
+        ("a-1", "Acme", "Ann", "run_by"),
+        ("a-2", "Ann", "Bern", "none"),
+        ("a-3", "Acme", "Bern", "none"),
+    ]
+
+
+def test_nested_and_identical_entities_are_kept() -> None:
+    text = "University of Bern"
+    mentions = {1: Mention(0, 18, "ORG"), 2: Mention(14, 18, "LOC"), 3: Mention(14, 18, "GPE")}
+    found, _ = read(Link(1, 2, "in"), Link(2, 3, "same"), mentions=mentions, text=text)
+    assert [(s.head_text, s.tail_text) for s in found] == [(text, "Bern"), ("Bern", "Bern")]
+
+
+def test_offsets_of_another_unit() -> None:
+    text, mentions = (
+        "😀 Ann met Bo",
+        {1: Mention(3, 6, None, "Ann"), 2: Mention(11, 13, None, "Bo")},
+    )
+    found, noted = read(Link(1, 2, "met"), mentions=mentions, text=text)
+    assert (found[0].head, found[0].tail) == (Entity(2, 5), Entity(10, 12))
+    assert noted[0].startswith("2 records have offsets that count UTF-16 units, and were converted")
+    without = {key: mention._replace(text=None) for key, mention in mentions.items()}
+    found, _ = read(Link(1, 2, "met"), mentions=without, text=text, offsets="utf16")
+    assert (found[0].head_text, found[0].tail_text) == ("Ann", "Bo")
+
+
+@pytest.mark.parametrize(
+    ("link", "message"),
+    [
+        (
+            Link("T1", "T9", "r", 7),
+            r"a\.ann:7: .*no such entity \(got 'T9'\); the relation's entity",
+        ),
+        (Link("T1", "T2", " "), r"a\.ann:1: .*a relation without a label; give it one in the tool"),
+    ],
+)
+def test_a_malformed_relation_names_its_line(link: Link, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        read(link)
+
+
+@pytest.mark.parametrize(
+    ("ambiguous", "expected"),
+    [(None, [("a", "c")]), ("first", [("a", "c")]), ("all-pairs", [("a", "c"), ("b", "d")])],
+)
+def test_mentions_of_concepts(ambiguous: Any, expected: list[tuple[str, str]]) -> None:
+    mentions = {"a": Mention(0, 1), "c": Mention(3, 4), "b": Mention(10, 11), "d": Mention(15, 16)}
+    checks, sentences = RecordChecks("a"), [(0, 9), (10, 20)]
+
+    def chosen(options: ReadOptions) -> list[tuple[str, str]]:
+        heads, tails = ["a", "b"], ["c", "d"]
+        return closest_pairs(mentions, heads, tails, sentences, checks, options, 1)
+
+    assert chosen(ReadOptions(ambiguous=ambiguous)) == expected
+    assert checks.noted() == ["1 records have entities with several mentions; the first: line 1"]
+    assert chosen(ReadOptions(ambiguous="skip")) == []
+    with pytest.raises(InputError, match="a concept without a mention"):
+        closest_pairs(mentions, [], ["c"], sentences, checks, ReadOptions(), 1)

@@ -1,0 +1,109 @@
+"""Label Studio's JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from relgen.common.errors import InputError
+from relgen.data.samples import Entity, Sample
+from relgen.data.validation import RecordChecks
+from tests.relgen.data.corpora.readers import reader
+
+TEXT = "Kite Press was founded by Olu Ade."
+READ = reader("labelstudio")
+
+
+def _region(key: str, start: int, end: int, kind: str) -> dict[str, Any]:
+    value = {"start": start, "end": end, "text": TEXT[start:end], "labels": [kind]}
+    names = {"from_name": "label", "to_name": "text", "origin": "manual"}
+    return {"id": key, "type": "labels", "value": value, **names}
+
+
+def _relation(direction: str = "right", labels: tuple[str, ...] = ("founded_by",)) -> Any:
+    ends = {"from_id": "aa", "to_id": "bb"}
+    return {**ends, "type": "relation", "direction": direction, "labels": list(labels)}
+
+
+def _task(*relations: Any, key: int = 7, **annotation: Any) -> dict[str, Any]:
+    regions = [_region("aa", 0, 10, "ORG"), _region("bb", 26, 33, "PER")]
+    result = [*regions, *relations]
+    done = {"id": 31, "completed_by": 1, "was_cancelled": False, "ground_truth": False}
+    return {
+        "id": key,
+        "annotations": [{**done, "result": result, **annotation}],
+        "drafts": [],
+        "predictions": [],
+        "data": {"text": TEXT},
+        "meta": {},
+        "created_at": "2026-01-01T10:00:00.000000Z",
+        "project": 1,
+    }
+
+
+def _write(tmp_path: Path, *tasks: Any) -> Path:
+    path = tmp_path / "project.json"
+    path.write_text(json.dumps(tasks), encoding="utf-8")
+    return path
+
+
+def test_an_export(tmp_path: Path) -> None:
+    assert list(READ(_write(tmp_path, _task(_relation())))) == [
+        Sample(
+            "project-7-1",
+            TEXT,
+            Entity(0, 10, "ORG"),
+            Entity(26, 33, "PER"),
+            "founded_by",
+            group="project-7",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("direction", "heads"),
+    [("right", ["Kite Press"]), ("left", ["Olu Ade"]), ("bi", ["Kite Press", "Olu Ade"])],
+)
+def test_directions(direction: str, heads: list[str], tmp_path: Path) -> None:
+    path = _write(tmp_path, _task(_relation(direction)))
+    assert [sample.head_text for sample in READ(path)] == heads
+
+
+def test_several_annotations_and_cancelled_ones(tmp_path: Path) -> None:
+    first, second = _task(_relation()), _task(_relation("left"), ground_truth=True)
+    first["annotations"] += second["annotations"]
+    cancelled = _task(_relation(), key=8, was_cancelled=True)
+    checks = RecordChecks(tmp_path / "project.json")
+    (sample,) = READ(_write(tmp_path, first, cancelled), checks=checks)
+    assert sample.head_text == "Olu Ade"
+    assert checks.noted() == [
+        "1 records have several annotations: the ground truth, or else the first, counts; the "
+        "first: record [1]",
+        "1 records have no annotation, and were left out; the first: record [2]",
+    ]
+
+
+def test_offsets_that_browsers_count(tmp_path: Path) -> None:
+    task = _task(_relation())
+    task["data"]["text"] = f"😀 {TEXT}"
+    for region in task["annotations"][0]["result"][:2]:
+        region["value"] |= {key: region["value"][key] + 3 for key in ("start", "end")}
+    (sample,) = READ(_write(tmp_path, task))
+    assert (sample.head_text, sample.tail_text) == ("Kite Press", "Olu Ade")
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        (_task(_relation(labels=())), "a relation without a label"),
+        ({"id": 1, "text": TEXT, "label": []}, "no data and annotations .* export as JSON"),
+        (_task({"type": "relation", "from_id": "x", "to_id": "bb", "labels": ["r"]}), "got 'x'"),
+        (_task(_relation()) | {"data": {"a": "b", "c": "d"}}, "which of these is the text"),
+    ],
+)
+def test_what_cannot_be_read(task: Any, message: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=rf"project.json: record \[1\]: .*{message}"):
+        list(READ(_write(tmp_path, task)))

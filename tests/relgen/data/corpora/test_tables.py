@@ -1,0 +1,147 @@
+"""CSV, TSV, xlsx, Parquet and JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from datasets import ClassLabel, Dataset, Features, Value
+from openpyxl import Workbook
+
+from relgen.common.errors import InputError
+from relgen.data.samples import Entity, Sample
+from relgen.data.validation import RecordChecks
+from tests.relgen.data.corpora.readers import reader
+
+TEXT = 'Ann said "hi", in Bern.'
+ROW = {"text": TEXT, "head": "Ann", "tail": "Bern", "relation": "NA"}
+EXPECTED = [("Ann", "Bern", "NA"), ("Bern", "Ann", "null")]
+KLUE = {
+    "guid": "klue-1",
+    "sentence": "김민수는 한빛소프트를 설립했다.",
+    "subject_entity": {"word": "한빛소프트", "start_idx": 5, "end_idx": 9, "type": "ORG"},
+    "object_entity": {"word": "김민수", "start_idx": 0, "end_idx": 2, "type": "PER"},
+    "label": "org:founded_by",
+}
+
+
+def _write(path: Path) -> Path:
+    """Write the same two rows as the path's ending says."""
+    rows = [ROW, {**ROW, "head": "Bern", "tail": "Ann", "relation": "null"}]
+    quoted = TEXT.replace('"', '""')
+    kind = path.suffix[1:]
+    if kind in ("csv", "tsv"):
+        sign = "," if kind == "csv" else "\t"
+        lines = [sign.join(ROW)]
+        lines += [sign.join([f'"{quoted}"', *list(row.values())[1:]]) for row in rows]
+        path.write_text("\ufeff" + "\r\n".join(lines) + "\r\n", encoding="utf-8", newline="")
+    elif kind == "xlsx":
+        book = Workbook()
+        for cells in (list(ROW), *(list(row.values()) for row in rows)):
+            book.active.append(cells)
+        book.save(path)
+    elif kind == "parquet":
+        Dataset.from_list(rows).to_parquet(path)
+    else:
+        path.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "xlsx", "parquet", "json"])
+def test_every_kind_and_labels_that_look_like_missing_values(kind: str, tmp_path: Path) -> None:
+    path = _write(tmp_path / f"t.{kind}")
+    for name in (kind, "hub"):
+        samples = list(reader(name)(path))
+        assert [(s.head_text, s.tail_text, s.relation) for s in samples] == EXPECTED
+        assert {s.text for s in samples} == {TEXT}
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "xlsx", "parquet", "json"])
+def test_a_malformed_row_is_named(kind: str, tmp_path: Path) -> None:
+    path = _write(tmp_path / f"t.{kind}")
+    place = {"csv": ":3", "tsv": ":3", "xlsx": ":3"}.get(kind, r": record \[2\]")
+    with pytest.raises(InputError, match=rf"t\.{kind}{place}: .*is not in the text \(got 'null'\)"):
+        list(reader(kind)(path, columns={"head": "relation"}))
+    checks = RecordChecks(path, skip_bad=True)
+    with pytest.raises(InputError, match="all 2 records are malformed"):
+        list(reader(kind)(path, columns={"head": "relation"}, checks=checks))
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "texts"),
+    [
+        ("csv", "text;relation\n<e1>a;b</e1> c <e2>d</e2>;r\n", None),
+        ("csv", 'text;relation\n"<e1>a;b</e1> c <e2>d</e2>";r\n\n', ["a;b c d"]),
+        ("csv", 'text,relation\n"<e1>a</e1>\nb <e2>c</e2>",r\n', ["a\nb c"]),
+        # quotation marks that enclose no cell are part of the sentence
+        ("tsv", 'text\trelation\n"<e1>A</e1>", said <e2>B</e2>.\tr\n', ['"A", said B.']),
+        ("tsv", 'text\trelation\n"<e1>A</e1> ""x"" <e2>B</e2>"\tr\n', ['A "x" B']),
+    ],
+)
+def test_separators_and_quotation_marks(
+    kind: str, content: str, texts: list[str] | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "t.txt"
+    path.write_text(content, encoding="utf-8")
+    if texts is None:
+        with pytest.raises(InputError, match="3 cells, while the header names 2 columns"):
+            list(reader(kind)(path))
+    else:
+        assert [sample.text for sample in reader(kind)(path)] == texts
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "message"),
+    [
+        ("csv", "", "no header with names of columns"),
+        ("csv", "text,text\n", r"two columns have this name \(got 'text'\)"),
+        ("csv", 'text,relation\n"a" b,r\n', "t:2: the quotation marks cannot be read"),
+        ("csv", "text,relation\n", "the file is empty; name the columns with --columns"),
+        ("xlsx", "text", "not an Excel workbook"),
+        ("parquet", "text", "not a Parquet file"),
+        ("json", '{"text":\n', "t:1: not valid JSON"),
+        ("json", '[{"text": "a"}, 5]', "no column for relation among text"),
+        ("json", '[{"text": "a", "relation": "r"}, 5]', r"record \[2\]: must be a JSON object"),
+    ],
+)
+def test_files_that_cannot_be_read(kind: str, content: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "t"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        list(reader(kind)(path))
+
+
+def test_class_labels_of_a_parquet_file(tmp_path: Path) -> None:
+    names = ClassLabel(names=["Other", "founded"])
+    features = Features({"text": Value("string"), "relation": names})
+    rows = [{"text": "<e1>a</e1> <e2>b</e2>", "relation": 1}]
+    Dataset.from_list(rows, features=features).to_parquet(tmp_path / "t.parquet")
+    (sample,) = reader("parquet")(tmp_path / "t.parquet")
+    assert (sample.id, sample.relation) == ("t-1", "founded")
+
+
+def test_cells_of_a_workbook_that_are_numbers(tmp_path: Path) -> None:
+    book = Workbook()
+    for cells in (["text", "head", "tail", "relation"], [], ["Ann in 2008", "Ann", 2008.0, "year"]):
+        book.active.append(cells)
+    book.save(tmp_path / "t.xlsx")
+    (sample,) = reader("xlsx")(tmp_path / "t.xlsx")
+    assert (sample.id, sample.tail_text) == ("t-3", "2008")
+
+
+def test_klue_has_inclusive_ends_and_deepke_columns_of_starts(tmp_path: Path) -> None:
+    for name, content in (("a", json.dumps([KLUE])), ("b", json.dumps(KLUE) + "\n")):
+        (tmp_path / name).write_text(content, encoding="utf-8")
+        assert list(reader("klue")(tmp_path / name)) == [
+            Sample("klue-1", KLUE["sentence"], Entity(5, 10, "ORG"), Entity(0, 3, "PER"),
+                   "org:founded_by")
+        ]  # fmt: skip
+    path = tmp_path / "deepke.csv"
+    header = "sentence,relation,head,head_offset,tail,tail_offset"
+    path.write_text(f"{header}\n杨军接任大桥有色董事长,董事长,杨军,0,大桥有色,4\n", "utf-8")
+    (sample,) = reader("deepke")(path)
+    assert (sample.relation, sample.head, sample.tail) == ("董事长", Entity(0, 2), Entity(4, 8))
+    path.write_text(f"{header}\n杨军接任大桥有色董事长,董事长,杨军,1,大桥有色,4\n", "utf-8")
+    with pytest.raises(InputError, match=r"deepke.csv:2: .*are '军接' \(got '杨军'\)"):
+        list(reader("deepke")(path))

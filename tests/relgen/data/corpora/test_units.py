@@ -1,0 +1,73 @@
+"""Offsets in bytes, in UTF-16 units, shifted by line breaks, and inclusive ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from relgen.common.errors import InputError
+from relgen.data.corpora.units import entity_at, in_characters, in_unit, row_in_characters
+from relgen.data.samples import Entity, Sample
+
+TEXT = "é😀\r\nAnn\nBo"
+
+
+@pytest.mark.parametrize(
+    ("unit", "start", "end", "expected"),
+    [
+        ("characters", 4, 7, (4, 7)),
+        ("bytes", 8, 11, (4, 7)),
+        ("utf16", 5, 8, (4, 7)),
+        ("newline", 3, 6, (4, 7)),
+        ("crlf", 9, 11, (8, 10)),
+        ("bytes", 1, 8, None),  # inside a character
+        ("utf16", 5, 50, None),
+    ],
+)
+def test_units(unit: Any, start: int, end: int, expected: tuple[int, int] | None) -> None:
+    assert in_characters(TEXT, unit, start, end) == expected
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "name"),
+    [
+        (4, 7, None),
+        (8, 11, "bytes (UTF-8)"),
+        (5, 8, "UTF-16 units"),
+        (3, 6, "a Windows line break as one character"),
+        (4, 6, "inclusive ends"),
+    ],
+)
+def test_the_mention_shows_the_unit(start: int, end: int, name: str | None) -> None:
+    assert entity_at(TEXT, start, end, "Ann", field="head") == (Entity(4, 7), name)
+
+
+def test_a_mention_may_differ_in_white_space_and_case() -> None:
+    assert entity_at("a  b c", 0, 4, "A b", field="head") == (Entity(0, 4), None)
+
+
+def test_a_mention_that_is_elsewhere_is_refused_with_the_guess() -> None:
+    with pytest.raises(InputError) as caught:
+        entity_at("Ann saw Bo and Bo", 0, 3, "Bo", field="tail")
+    assert str(caught.value) == (
+        "field 'tail': the characters at its offsets are 'Ann' (got 'Bo'); it is in the text at "
+        "[8, 10], [15, 17]"
+    )
+
+
+def test_a_sample_in_another_unit() -> None:
+    sample = Sample("a", "😀 Ann and B.", Entity(3, 6), Entity(11, 12), "r")
+    other = in_unit(sample, "utf16")
+    assert other is not None
+    assert (other.head_text, other.tail_text) == ("Ann", "B")
+    assert in_unit(sample, "bytes") is None
+
+
+def test_a_line_in_another_unit() -> None:
+    row = {"text": "😀 Ann", "head": {"start": 3, "end": 6, "type": "X"}, "tail": None}
+    assert row_in_characters(row, "utf16")["head"] == {"start": 2, "end": 5, "type": "X"}
+    assert row_in_characters(row, "characters") is row
+    row["head"] = {"start": 1, "end": 6}
+    with pytest.raises(InputError, match=r"no place of the text in UTF-16 units \(got \[1, 6\]"):
+        row_in_characters(row, "utf16")

@@ -1,0 +1,34 @@
+"""Where the sentences of a text are."""
+
+from __future__ import annotations
+
+import pytest
+
+from relgen.data.samples import Entity
+from relgen.data.sentences import sentence_spans
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("Ann left. Bo came!", ["Ann left.", "Bo came!"]),
+        ("Dr. J. Smith et al. 2008 saw Fig. 3. It was good.", None),
+        ("He said “Go.” She went.\n\nThen: 3.5 mg of it.", None),
+        ("一。二！三", ["一。", "二！", "三"]),
+        ("e.g. this one, i.e. that.", ["e.g. this one, i.e. that."]),
+        ("  \n ", []),
+    ],
+)
+def test_sentences(text: str, sentences: list[str] | None) -> None:
+    expected = {
+        "D": ["Dr. J. Smith et al. 2008 saw Fig. 3.", "It was good."],
+        "H": ["He said “Go.”", "She went.", "Then: 3.5 mg of it."],
+    }
+    found = [text[start:end] for start, end in sentence_spans(text)]
+    assert found == (expected[text[0]] if sentences is None else sentences)
+
+
+def test_no_sentence_ends_inside_an_entity() -> None:
+    text = "They met at Yahoo! Inc. in May."
+    assert len(sentence_spans(text)) == 2
+    assert sentence_spans(text, [Entity(12, 23)]) == [(0, 31)]

@@ -1,0 +1,87 @@
+"""Limits from settings and from labelled samples, and drafts that ran into them."""
+
+from __future__ import annotations
+
+import pytest
+
+from relgen.data.samples import Sample
+from relgen.data.tagged_text import parse
+from relgen.generation.limits import Limits
+from relgen.generation.settings import GenerationSettings
+
+
+def tagged(text: str) -> Sample:
+    parsed = parse(text)
+    return Sample("s", parsed.text, parsed.head, parsed.tail, "r")
+
+
+LONG = tagged(
+    "<head>The old king of all Spain</head> " + "very " * 70 + "slowly built a <tail>house</tail>."
+)
+TEN = "one two three four five six seven eight nine ten"
+SHORT = tagged("<head>Ann</head> saw <tail>Bo</tail>.")
+
+
+def limits(*train: Sample, one_sentence: bool = True, **settings: int) -> Limits:
+    return Limits.of(GenerationSettings(one_sentence=one_sentence, **settings), train)
+
+
+def test_they_come_from_the_labelled_samples() -> None:
+    assert limits()[:5] == (5, 60, 3, 10, 160)
+    assert limits(SHORT)[:5] == (3, 60, 3, 10, 160)
+    # 6 words, 70 and 3 between, a house; 5 * 70 characters, " slowly built a " and a space less
+    assert limits(SHORT, LONG)[:5] == (3, 80, 6, 73, 366)
+
+
+def test_given_ones_count_and_are_the_grammars() -> None:
+    given = {"min_words": 2, "max_words": 9, "max_entity_words": 1, "max_context_words": 4}
+    found = limits(LONG, **given)
+    assert found[:4] == (2, 9, 1, 4)
+    assert found.for_grammar == {
+        "max_entity_words": 1,
+        "max_context_words": 4,
+        "max_context_chars": 366,
+        "max_word_chars": 23,
+    }
+    # the grammar has seen to it
+    assert found.overrun(LONG, one_sentence=True) is None
+    # a least number alone moves the most
+    assert limits(SHORT, min_words=70)[:2] == (70, 70)
+
+
+def test_the_grammar_of_open_ones_allows_one_more() -> None:
+    assert limits(SHORT).for_grammar == {
+        "max_entity_words": 4,
+        "max_context_words": 11,
+        "max_context_chars": 161,
+        "max_word_chars": 40,
+    }
+    plain = limits(SHORT, one_sentence=False, max_context_words=4).for_grammar
+    assert (plain["max_context_chars"], plain["max_entity_words"]) == (161, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("<head>Ann</head> saw <tail>Bo</tail>.", None),
+        (f"{TEN} <head>Ann</head> saw <tail>Bo</tail>.", None),
+        (f"{TEN} more <head>Ann</head> saw <tail>Bo</tail>.", "long_context"),
+        # a suffix of an entity is no word
+        (f"<head>Ann</head>'s {TEN} <tail>Bo</tail>.", None),
+        (f"<head>Ann</head>, {TEN} more <tail>Bo</tail>.", "long_context"),
+        (f"<head>Ann</head> saw <tail>Bo</tail> {TEN} more.", "long_context"),
+        ("<head>A b c d</head> saw <tail>Bo</tail>.", "long_head"),
+        ("<head>Ann</head> saw <tail>A b c d</tail>.", "long_tail"),
+        (f"<head>Ann</head> saw {'glued' * 8} <tail>Bo</tail>.", "long_word"),
+        (f"<head>Ann</head> saw {'glued' * 7} <tail>Bo</tail>.", None),
+    ],
+)
+def test_a_draft_that_ran_into_an_open_bound(text: str, reason: str | None) -> None:
+    assert limits(SHORT).overrun(tagged(text), one_sentence=True) == reason
+
+
+def test_characters_count_without_one_sentence() -> None:
+    fits, long = (tagged(f"{'x' * n}<head>A</head><tail>B</tail>") for n in (160, 161))
+    found = limits(SHORT, one_sentence=False)
+    assert found.overrun(fits, one_sentence=False) is None
+    assert found.overrun(long, one_sentence=False) == "long_context"

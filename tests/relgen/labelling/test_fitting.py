@@ -1,0 +1,32 @@
+"""Fitting the probe to labelled samples, and its score on them."""
+
+from pathlib import Path
+
+import pytest
+
+from relgen.common.errors import InputError
+from relgen.data.samples import Sample, write_samples
+from relgen.data.schema import Relation, RelationSchema
+from relgen.labelling.fitting import fit, read_labelled
+from tests.relgen.labelling.words import LABELS, Words, sample
+
+SCHEMA = RelationSchema("s", tuple(Relation(name, name) for name in LABELS), "none")
+
+
+def fitted(samples: list[Sample]) -> float | None:
+    return fit(Words().read(samples), samples, SCHEMA, 1.0)[1]
+
+
+def test_the_score_is_of_samples_left_out() -> None:
+    twelve = [sample(i, LABELS[i % 3], f"x{LABELS[i % 3]}") for i in range(12)]
+    assert fitted(twelve) == 1.0
+    # a wrong label is an error when it is left out: 7 of 8 right, 7 of 7 predicted
+    wrong = [sample(99, "place", "xnone"), *(one for one in twelve if one.id != "human-1")]
+    assert fitted(wrong) == pytest.approx(2 * 1 * (7 / 8) / (1 + 7 / 8))
+    assert fitted(twelve[:3]) is None  # none can be left out
+
+
+def test_one_relation_is_too_few(tmp_path: Path) -> None:
+    write_samples(tmp_path / "t.jsonl", [sample(i, "place", "xplace") for i in range(3)])
+    with pytest.raises(InputError, match=r"at least two relations .*got 'place'"):
+        read_labelled(tmp_path / "t.jsonl", SCHEMA)
