@@ -150,18 +150,14 @@ class MarkerEncoding(Encoding):
         return split_around(sample)
 
     def _join(self, sample: Sample, ids: Sequence[list[int]]) -> Encoded:
-        before, first, between, second, after = ids
-        order = ROLES if sample.head.start < sample.tail.start else ROLES[::-1]
-        tokens = list(before)
-        spans: dict[str, tuple[int, int]] = {}
-        for role, mention, following in ((order[0], first, between), (order[1], second, after)):
-            start = len(tokens)
+        tokens, starts, spans = list(ids[0]), dict[str, int](), dict[str, tuple[int, int]]()
+        for (_, role, begins), following in zip(sample.boundaries(), ids[1:], strict=True):
             entity = sample.head if role == "head" else sample.tail
             kind = entity.type if entity.type in self.types else None
-            opening, closing = self._around[role, kind]
-            tokens += [*opening, *mention, *closing]
-            spans[role] = (start, len(tokens))
-            tokens.extend(following)
+            starts.setdefault(role, len(tokens))
+            tokens += self._around[role, kind][0 if begins else 1]
+            spans[role] = (starts[role], len(tokens))
+            tokens += following
         budget = self.max_length - len(self._start) - len(self._end)
         kept = keep_nearest(len(tokens), [spans["head"], spans["tail"]], budget)
         place = {index: len(self._start) + row for row, index in enumerate(kept)}
@@ -191,20 +187,19 @@ class MarkerEncoding(Encoding):
 
 
 def split_around(sample: Sample) -> list[str]:
-    """Split a text into five pieces: before, first entity, between, second entity, after.
+    """Split a text into five pieces at the boundaries of its entities.
 
+    They are: before, first entity, between, second entity, after, unless the entities overlap.
     White space before an entity moves into its piece, since byte-level vocabularies know most words
     only with a leading space.
     """
-    text = sample.text
-    first, second = sorted((sample.head, sample.tail), key=lambda entity: entity.start)
-    pieces, position = [], 0
-    for entity in (first, second):
-        context = text[position : entity.start]
-        bare = context.rstrip()
-        pieces += [bare, context[len(bare) :] + text[entity.start : entity.end]]
-        position = entity.end
-    return [*pieces, text[position:]]
+    pieces, position, space = list[str](), 0, ""
+    for place, _, begins in sample.boundaries():
+        piece = space + sample.text[position:place]
+        bare = piece.rstrip() if begins else piece
+        pieces.append(bare)
+        position, space = place, piece[len(bare) :]
+    return [*pieces, space + sample.text[position:]]
 
 
 def keep_nearest(length: int, spans: Sequence[tuple[int, int]], budget: int) -> list[int]:
@@ -222,11 +217,11 @@ def keep_nearest(length: int, spans: Sequence[tuple[int, int]], budget: int) -> 
         return list(range(length))
 
     def rank(index: int) -> tuple[int, int, int]:
-        for start, end in spans:
-            if index in (start, end - 1):
-                return (0, 0, index)
-            if start < index < end:
-                return (1, index - start, index)
+        if any(index in (start, end - 1) for start, end in spans):
+            return (0, 0, index)
+        inside = [index - start for start, end in spans if start < index < end]
+        if inside:
+            return (1, min(inside), index)
         distance = min(start - index if index < start else index - end + 1 for start, end in spans)
         return (2, distance, index)
 

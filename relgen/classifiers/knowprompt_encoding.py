@@ -82,7 +82,10 @@ class PromptEncoding(Encoding):
         head, tail = head[: room // 4], tail[: room // 4]
         tokens = [token for piece in pieces for token in piece]
         ends = [sum(map(len, pieces[: count + 1])) for count in range(4)]
-        spans = [(ends[0], ends[1]), (ends[2], ends[3])]
+        places: dict[str, list[int]] = {"head": [], "tail": []}
+        for (_, role, _), end in zip(sample.boundaries(), ends, strict=True):
+            places[role].append(end)
+        spans = [(start, end) for start, end in places.values()]
         kept = keep_nearest(len(tokens), spans, room - len(head) - len(tail))
         sub, obj = self.type_ids["head"], self.type_ids["tail"]
         before = [*self._start, *(tokens[index] for index in kept), *self._between]

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from relgen.common import (
     POSITIONAL,
     BelowOne,
-    DType,
     InputFile,
     PositiveFloat,
     PositiveInt,
+    ReadingDType,
     check,
     resolved,
 )
@@ -35,8 +35,10 @@ class ReaderSettings:
 
     model: str = "smollm2-135m-instruct"
     """Language model that reads: embedded name, local folder, GGUF file or Hub id."""
-    dtype: DType = "float32"
-    """Dtype of its weights; auto: bfloat16 where this machine has matrix units for it."""
+    dtype: ReadingDType = "float32"
+    """Dtype of its weights; auto: bfloat16 where this machine has matrix units for it. int8 rounds
+    them, for CPUs.
+    """
     device: str | None = None
     """Device to run on (cpu, cuda, …); by default cuda where there is one."""
     penalty: PositiveFloat = 1.0

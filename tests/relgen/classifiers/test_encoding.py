@@ -47,6 +47,24 @@ def test_markers_of_adjacent_entities_do_not_cross():
         assert tokens.index("[/TAIL]") == tokens.index("[TAIL]") + 2
 
 
+@pytest.mark.parametrize(
+    ("head", "tail", "expected"),
+    [
+        ((4, 9), (4, 14), "the [TAIL] [HEAD] storm [/HEAD] mud [/TAIL] caused"),
+        ((10, 13), (4, 13), "the [TAIL] storm [HEAD] mud [/HEAD] [/TAIL] caused"),
+        ((4, 9), (4, 9), "the [HEAD] [TAIL] storm [/TAIL] [/HEAD] mud caused"),
+        ((4, 13), (10, 20), "the [HEAD] storm [TAIL] mud [/HEAD] caused [/TAIL]"),
+    ],
+)
+def test_markers_of_nested_identical_and_crossing_entities(head, tail, expected):
+    sentence = Sample("x", "the storm mud caused", Entity(*head), Entity(*tail), "part")
+    encoding = MarkerEncoding(tokenizer())
+    (encoded,) = encoding.encode([sentence])
+    tokens = read(encoding, encoded)
+    assert tokens == f"[CLS] {expected} [SEP]".split()
+    assert [tokens[place] for place in encoded.positions] == ["[HEAD]", "[TAIL]"]
+
+
 def test_markers_and_special_tokens_in_the_text_are_text():
     text = "the [HEAD] storm [SEP] caused mud"
     encoding = MarkerEncoding(tokenizer())
@@ -139,6 +157,17 @@ def test_context_goes_by_its_distance():
 def test_white_space_moves_into_the_entity():
     pieces = split_around(Sample("x", "The storm hit Bern.", Entity(4, 9), Entity(14, 18), "none"))
     assert pieces == ["The", " storm", " hit", " Bern", "."]
+
+
+def test_white_space_moves_into_the_inner_entity():
+    nested = Sample("x", "The storm of Bern.", Entity(4, 17), Entity(13, 17), "none")
+    assert split_around(nested) == ["The", " storm of", " Bern", "", "."]
+
+
+def test_markers_of_nested_entities_are_kept_first():
+    # markers at 0, 3, 5 and 9
+    assert keep_nearest(12, [(0, 10), (3, 6)], 4) == [0, 3, 5, 9]
+    assert keep_nearest(12, [(0, 10), (3, 6)], 6) == [0, 1, 3, 4, 5, 9]
 
 
 def test_a_length_without_room_is_refused():
