@@ -21,6 +21,7 @@ from .portable import Encoded as Encoded
 from .portable import PromptLayout as PromptLayout
 from .portable import RelationClassifier as RelationClassifier
 from .portable import describe as describe
+from .reader import classify_by_reading as classify_by_reading
 from .saved import classifier_files as classifier_files
 from .saved import load_classifier as load_classifier
 from .saved import record_scores as record_scores

@@ -21,6 +21,7 @@ from .configuration import upcast as upcast
 from .device import PRECISIONS as PRECISIONS
 from .device import DType as DType
 from .device import Quantization as Quantization
+from .device import ReadingDType as ReadingDType
 from .device import fast_dtype as fast_dtype
 from .device import is_intel as is_intel
 from .device import multiplies_bfloat16 as multiplies_bfloat16

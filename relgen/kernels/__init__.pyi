@@ -9,6 +9,7 @@ from .attention import grouped_attention as grouped_attention
 from .attention import sliding_window as sliding_window
 from .attention import window_options as window_options
 from .draft_attention import SharedPrompts as SharedPrompts
+from .int8_linear import use_int8 as use_int8
 from .last_layer import NarrowLayer as NarrowLayer
 from .last_layer import read_states as read_states
 from .lm_head import head_log_probabilities as head_log_probabilities
