@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from dataclasses import dataclass, field
 
-from relgen.common import POSITIONAL, InputFile, PositiveInt
+from relgen.common import POSITIONAL, InputFile, PositiveInt, Share
 from relgen.data.corpora import FORMATS
 from relgen.data.corpora.reading import Ambiguous
 from relgen.data.corpora.units import Unit
@@ -91,6 +91,10 @@ class SplitOptions:
     """Samples of each relation."""
     seed: int = 1
     """Seed of the random choice."""
+    test: Share | None = None
+    """Share of the sentences (or groups) of each relation to hold out first: test.jsonl, the same
+    for every seed; pool.jsonl has all others. An experiment takes these two.
+    """
     dev: Dev = "full"
     """Development set: all other samples, K others of each relation, or none."""
     by: By = "sentence"
