@@ -61,6 +61,14 @@ class ConvertOptions:
     """For tables: the columns that hold text, tokens, relation, head, tail, head_start, head_end,
     head_type, tail_start, tail_end, tail_type, id and group. By default those of the same name.
     """
+    entities: tuple[str, ...] = ()
+    """For unmarked: what finds entities, one or several of gazetteer:FILE (a name, a tab and its
+    type on each line), regex:FILE, spacy:NAME and gliner:NAME, as in relgen predict.
+    """
+    schema: str | None = None
+    """For unmarked: schema, a file or a name; pairs whose types exclude its relations are left
+    out.
+    """
     negative: str | None = None
     """Label for the pairs of entities in one sentence between which no relation was annotated, in
     the formats that hold documents; by default they are left out.
