@@ -40,6 +40,7 @@ COMMANDS = {
     "classifier": "train and test a relation classifier (LightningCLI)",
     "predict": "predict relations in sentences or raw text with a trained classifier",
     "direct": "ask a language model for the relation of each sentence",
+    "reader": "classify sentences by what a language model reads in them",
     "models": "list the converted models in the cache, and remove them",
     "export": "write a tuned language model for serving",
     "run": "run an experiment: split, tune, generate, train, test, report",

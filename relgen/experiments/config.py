@@ -134,9 +134,9 @@ class Experiment:
     seeds: tuple[int, ...] = (1,)
     """Seeds; each has its own K-shot split, generated samples and trainings."""
     arms: tuple[str, ...] = ("human", "obo_dpo_pure", "obo_dpo_mix", "aao_mix")
-    """Systems to compare: human, direct, xu2023, unlabelled_mix (human samples and `unlabelled`
-    sentences), or a way of generating (aao, obo, obo_dpo, …) with _pure (generated samples only),
-    _mix (human ones as well) or _unlabelled_mix (all three).
+    """Systems to compare: human, direct, reader, xu2023, unlabelled_mix (human samples and
+    `unlabelled` sentences), or a way of generating (aao, obo, obo_dpo, …) with _pure (generated
+    samples only), _mix (human ones as well) or _unlabelled_mix (all three).
     """
     generator: Generator = Generator()
     """The language model and the number of samples."""

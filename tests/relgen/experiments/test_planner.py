@@ -182,12 +182,13 @@ def test_unlabelled_sentences_are_read_once_and_trained_on(
     assert again["seed1/train-obo_mix"].folder == stages["train-obo_mix"].folder
 
 
-def test_direct_asks_once_whatever_the_classifiers(
+def test_the_language_model_is_asked_once_whatever_the_classifiers(
     experiment: Experiment, tmp_path: Path, commands: FakeCommands
 ) -> None:
     out = tmp_path / "run"
     classifiers = ("classifier/entity_marker", "classifier/knowprompt")
-    several = replace(experiment, arms=("human", "direct"), classifiers=classifiers)
+    arms = ("human", "direct", "reader")
+    several = replace(experiment, arms=arms, classifiers=classifiers, label=Labelling(model="m"))
     made = do(commands, several, out)
     (stage,) = [stage for stage in made.stages if stage.kind == "direct"]
     assert stage.command[stage.command.index("--shots") + 1] == "2"
@@ -195,10 +196,23 @@ def test_direct_asks_once_whatever_the_classifiers(
     assert [(arm["arm"], arm["classifier"]) for arm in arms] == [
         ("human", "entity_marker"),
         ("direct", "direct"),
+        ("reader", "reader"),
         ("human", "knowprompt"),
     ]
     assert arms[1]["diversity"] is None
     assert arms[1]["train_samples"] == 0
+    (stage,) = [stage for stage in made.stages if stage.kind == "reader"]
+    split = next(stage for stage in made.stages if stage.kind == "split")
+    assert list(stage.command) == [
+        *("reader", "--train", str(split.folder / "train.jsonl")),
+        *("--schema", several.corpus.schema, "--dtype", "float32", "--model", "m"),
+        *("--test", several.corpus.test, "--out", str(stage.folder)),
+    ]
+    # the language model alone is compared with each classifier
+    rows = read_json(out / "results.json")["against_human"]
+    assert {(row["arm"], row["classifier"]) for row in rows} == {
+        (arm, name) for arm in ("direct", "reader") for name in ("entity_marker", "knowprompt")
+    }
 
 
 def test_a_plan_is_the_same_on_a_login_node_and_on_a_gpu_node(
