@@ -176,6 +176,8 @@ class Sample:
             "source": self.source,
         }
         optional = {"provenance": self.provenance, "scores": self.scores}
+        if self.relation == UNLABELLED:
+            del row["relation"]
         row |= {key: dict(value) for key, value in optional.items() if value is not None}
         return row if self.group is None else row | {"group": self.group}
 
