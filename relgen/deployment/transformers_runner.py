@@ -66,7 +66,7 @@ class Relations:
             or self.settings["markers"][role][""]
             for role, kind in zip(("head", "tail"), types, strict=True)
         }
-        marked, places, position, space = "", {}, 0, ""
+        marked, places, position, space = "", dict[str, int](), 0, ""
         for place, role, begins in _boundaries(head, tail):
             piece = space + text[position:place]
             bare = piece.rstrip() if begins else piece
