@@ -83,7 +83,7 @@ def test_onnx_without_torch(folder: Path, tmp_path: Path) -> None:
     script = EXAMPLES / "onnx_without_torch.py"
     said = run(sys.executable, script, out, PYTHONPATH=str(out)).splitlines()
     assert len(said) == 3
-    assert re.fullmatch(r"(founded|lives_in)\t0\.\d\d\tAnn founded Acme in 1990\.", said[0])
+    assert re.fullmatch(r"(founded|lives_in)\t[01]\.\d\d\tAnn founded Acme in 1990\.", said[0])
     assert said[2] == "torch is loaded: False"
 
 
