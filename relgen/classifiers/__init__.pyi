@@ -11,6 +11,7 @@ from .encoding import Encoding as Encoding
 from .encoding import MarkerEncoding as MarkerEncoding
 from .losses import target_probabilities as target_probabilities
 from .losses import weighted_mean as weighted_mean
+from .pipeline import find_mention as find_mention
 from .saved import classifier_files as classifier_files
 from .saved import load_classifier as load_classifier
 from .saved import record_scores as record_scores

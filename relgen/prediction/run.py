@@ -172,9 +172,10 @@ def _entity(entity: Entity, text: str) -> dict[str, Any]:
 
 
 def _items(options: PredictOptions) -> Iterator[Any]:
-    path = Path(options.input)
-    read = read_documents if options.entities else read_samples_to_predict
-    return read(path, skip_bad=options.skip_bad)
+    path, skip_bad = Path(options.input), options.skip_bad
+    if options.entities:
+        return read_documents(path, skip_bad=skip_bad)
+    return read_samples_to_predict(path, skip_bad=skip_bad, columns=options.columns)
 
 
 def _progress(chunks: Iterable[Any], total: int) -> Iterable[Any]:

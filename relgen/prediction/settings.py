@@ -12,16 +12,18 @@ from relgen.common import POSITIONAL, ClosedUnitInterval, InputFile, PositiveInt
 class PredictOptions:
     """Predict relations with a trained classifier.
 
-    INPUT holds samples (a line of JSON each: text, head and tail; a relation is not needed), or
-    with --entities raw text: a text on each line, or lines of JSON with a text. Each line of the
-    output has the text, head, tail, relation and its probability. If it is stopped, run the same
-    command again to continue.
+    INPUT holds samples (lines of JSON with text, head and tail, or a table that ends in csv, tsv,
+    xlsx, parquet or json; a relation is not needed), or with --entities raw text: a text on each
+    line, or lines of JSON with a text. Each line of the output has the text, head, tail, relation
+    and its probability. If it is stopped, run the same command again to continue.
     """
 
     model: InputFile = field(metadata=POSITIONAL)
     """Folder that `relgen classifier fit` wrote."""
     input: InputFile = field(metadata=POSITIONAL)
     """File of sentences."""
+    columns: dict[str, str] | None = None
+    """Columns of a table, such as text=sentence,head=person,tail=place."""
     out: str | None = None
     """File to write (predictions.jsonl); by default the predictions are printed."""
     threshold: ClosedUnitInterval | Literal["saved"] | None = None
