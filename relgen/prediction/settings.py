@@ -48,7 +48,9 @@ class PredictOptions:
     window: PositiveInt = 1
     """Sentences that a pair of entities may be apart in raw text, counting both."""
     all_pairs: bool = False
-    """Write the pairs of raw text between which no relation holds, too."""
+    """Write all pairs of raw text: those between which no relation holds, too, and the less probable
+    direction where a relation is found in both.
+    """
     precision: Literal["float32", "bfloat16"] = "float32"
     """Of the computation; bfloat16 is faster on processors with instructions for it."""
     device: str | None = None
