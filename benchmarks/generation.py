@@ -109,7 +109,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--samples", type=harness.split_numbers, default=[16, 32], metavar="K,…")
     parser.add_argument("--model", default="smollm2-135m-instruct", help="name, folder or Hub id")
     parser.add_argument("--model-shape", choices=SHAPES, help="random weights of this shape")
-    parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
+    parser.add_argument("--dtype", choices=["float32", "bfloat16", "int8"], default="float32")
     parser.add_argument("--chains", type=int, default=1, help="of each relation, side by side (1)")
     parser.add_argument("--sides", type=harness.names_among(SIDES, "side"))
     parser.add_argument("--llama-server", metavar="PATH", help="llama.cpp's server")
@@ -196,6 +196,7 @@ def _model(args: argparse.Namespace, attention: str, *, vocabulary: int) -> Any:
     import torch
 
     from benchmarks.shapes import random_model
+    from relgen.kernels import use_int8
     from relgen.models.causal_lm import load_language_model
 
     if args.model_shape:
@@ -207,6 +208,8 @@ def _model(args: argparse.Namespace, attention: str, *, vocabulary: int) -> Any:
             vocabulary=vocabulary,
         )
     model: Any = load_language_model(args.model, dtype=args.dtype, attention=attention)
+    if args.dtype == "int8":
+        use_int8(model)
     return model.to("cuda" if torch.cuda.is_available() else "cpu")
 
 

@@ -21,6 +21,7 @@ from .configuration import upcast as upcast
 from .device import PRECISIONS as PRECISIONS
 from .device import DType as DType
 from .device import Quantization as Quantization
+from .device import ReadingDType as ReadingDType
 from .device import fast_dtype as fast_dtype
 from .device import is_intel as is_intel
 from .device import multiplies_bfloat16 as multiplies_bfloat16
@@ -50,6 +51,8 @@ from .locks import is_first_process as is_first_process
 from .locks import locked as locked
 from .markdown import markdown_code as markdown_code
 from .markdown import markdown_text as markdown_text
+from .outputs import EXPORT_FILE as EXPORT_FILE
+from .outputs import check_export as check_export
 from .outputs import check_outputs as check_outputs
 from .outputs import refuse_foreign as refuse_foreign
 from .outputs import unfinished as unfinished

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 _PROCESSOR = Path("/proc/cpuinfo")
 _NVIDIA = Path("/dev/nvidiactl")
@@ -12,6 +12,9 @@ _NVIDIA = Path("/dev/nvidiactl")
 
 DType = Literal["float32", "bfloat16", "float16", "float64", "auto"]
 """Of weights. `auto` stands for `fast_dtype` until the command runs; see `resolved`."""
+
+ReadingDType = Literal["float32", "bfloat16", "float16", "float64", "auto", "int8"]
+"""Of a model that is not trained; `int8` rounds its linear layers (`relgen.kernels.use_int8`)."""
 
 Quantization = Literal["nf4"]
 
@@ -26,7 +29,10 @@ PRECISIONS: dict[DType, str] = {
 """Lightning's `precision` for models that are trained in a dtype."""
 
 
-def resolved(dtype: DType) -> DType:
+DTypeName = TypeVar("DTypeName", DType, ReadingDType)
+
+
+def resolved(dtype: DTypeName) -> DTypeName:
     """Return a dtype; for `auto`, the one that is fast on this machine.
 
     An experiment is planned on one machine and its stages run on others: `auto` becomes a dtype

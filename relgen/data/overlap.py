@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import sys
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import combinations
 
 from relgen.data.samples import Sample
@@ -24,16 +25,14 @@ def word_set(text: str) -> frozenset[str]:
 
 def context_words(sample: Sample) -> frozenset[str]:
     """Return the distinct words of a sample outside its two entities."""
-    first, second = sorted((sample.head, sample.tail), key=lambda entity: entity.start)
-    text = sample.text
-    return word_set(f"{text[: first.start]} {text[first.end : second.start]} {text[second.end :]}")
+    return word_set(" ".join(sample.contexts))
 
 
-def jaccard(first: frozenset[str], second: frozenset[str]) -> float:
-    """Return |A ∩ B| / |A ∪ B|; 1 for two empty sets."""
+def jaccard(first: frozenset[str], second: Collection[str]) -> float:
+    """Return |A ∩ B| / |A ∪ B|; 1 for two empty sets. No word is in the second one twice."""
     if not first and not second:
         return 1.0
-    shared = len(first & second)
+    shared = len(first.intersection(second))
     return shared / (len(first) + len(second) - shared)
 
 
@@ -54,11 +53,11 @@ class OverlapIndex:
 
     def __init__(self, threshold: float, sets: Iterable[frozenset[str]] = ()) -> None:
         self._threshold = threshold
-        self._entries = list(sets)
+        self._entries = [_compact(entry) for entry in sets]
         self._enter_all()
 
     def add(self, entry: frozenset[str]) -> None:
-        self._entries.append(entry)
+        self._entries.append(_compact(entry))
         if len(self._entries) >= self._due:
             self._enter_all()
         else:
@@ -99,7 +98,7 @@ class OverlapIndex:
             self._last[key] = len(self._places)
             self._places.append(place)
 
-    def _keys(self, entry: frozenset[str], shared: int) -> Sequence[int]:
+    def _keys(self, entry: Collection[str], shared: int) -> Sequence[int]:
         """Return a number for each group of `shared` words by which a near copy is found."""
         ranks = sorted([self._ranks.get(word, 0) for word in entry])  # 0: in no set
         first = ranks[: len(ranks) - self._needed(entry) + shared]
@@ -107,7 +106,12 @@ class OverlapIndex:
             return [one * _MOST + other for one, other in combinations(first, 2)]
         return first if shared else [-1]
 
-    def _needed(self, entry: frozenset[str]) -> int:
+    def _needed(self, entry: Collection[str]) -> int:
         """Return the number of words that any near copy shares with a set."""
         # the tiny amount keeps rounding (0.7 * 10) from asking for one too many
         return math.ceil(self._threshold * len(entry) - 1e-9)
+
+
+def _compact(entry: frozenset[str]) -> tuple[str, ...]:
+    """Return the words of a set in an eighth of its memory: each word is kept once for all sets."""
+    return tuple(map(sys.intern, entry))

@@ -7,10 +7,10 @@ from typing import Literal
 
 from relgen.common import (
     POSITIONAL,
-    DType,
     InputFile,
     NonNegativeInt,
     PositiveInt,
+    ReadingDType,
     check,
     resolved,
 )
@@ -24,8 +24,10 @@ class DirectSettings:
 
     model: str = "smollm2-135m-instruct"
     """Language model to query: embedded name, local folder, GGUF file or Hub id."""
-    dtype: DType = "float32"
-    """Dtype of its weights; auto: bfloat16 where this machine has matrix units for it."""
+    dtype: ReadingDType = "float32"
+    """Dtype of its weights; auto: bfloat16 where this machine has matrix units for it. int8 rounds
+    them, for CPUs.
+    """
     device: str | None = None
     """Device to run on (cpu, cuda, …); by default cuda where there is one."""
     shots: NonNegativeInt = 2

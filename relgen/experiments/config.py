@@ -27,9 +27,11 @@ from relgen.common import (
     NonNegativeFloat,
     NonNegativeInt,
     PositiveInt,
+    ReadingDType,
     check,
     text_hash,
 )
+from relgen.data import By
 from relgen.dpo import RejectionKind
 from relgen.evaluation import Answer
 from relgen.experiments.arms import Arm, parse_arm
@@ -45,6 +47,8 @@ class CorpusFiles:
     """Samples to test on."""
     schema: str
     """Schema of both."""
+    by: By = "sentence"
+    """What shots and test samples do not share: sentences, or groups (documents) as well."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,10 @@ class Generator:
 
     model: str = "smollm2-135m-instruct"
     """Embedded name, local folder, GGUF file or Hub id."""
+    dtype: ReadingDType | None = None
+    """Dtype of its weights when it is not tuned; by default the experiment's `dtype`, or else that
+    of the presets.
+    """
     samples: PositiveInt = 16
     """Accepted samples per relation."""
     chains: PositiveInt | None = None
@@ -79,7 +87,7 @@ class Labelling:
 
     model: str | None = None
     """Language model that reads the sentences; by default the generator."""
-    dtype: DType | None = None
+    dtype: ReadingDType | None = None
     """Dtype of its weights; by default the experiment's `dtype`, or else float32."""
     least_certainty: BelowOne = 0.0
     """Probability of a sample's label below which it is not trained on."""
@@ -126,9 +134,9 @@ class Experiment:
     seeds: tuple[int, ...] = (1,)
     """Seeds; each has its own K-shot split, generated samples and trainings."""
     arms: tuple[str, ...] = ("human", "obo_dpo_pure", "obo_dpo_mix", "aao_mix")
-    """Systems to compare: human, direct, xu2023, unlabelled_mix (human samples and `unlabelled`
-    sentences), or a way of generating (aao, obo, obo_dpo, …) with _pure (generated samples only),
-    _mix (human ones as well) or _unlabelled_mix (all three).
+    """Systems to compare: human, direct, reader, xu2023, unlabelled_mix (human samples and
+    `unlabelled` sentences), or a way of generating (aao, obo, obo_dpo, …) with _pure (generated
+    samples only), _mix (human ones as well) or _unlabelled_mix (all three).
     """
     generator: Generator = Generator()
     """The language model and the number of samples."""

@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 
 from relgen.common import (
     ONLY_TYPED,
-    DType,
     InputError,
     InputFile,
     NonNegativeFloat,
@@ -22,6 +21,7 @@ from relgen.common import (
     PositiveFloat,
     PositiveInt,
     Quantization,
+    ReadingDType,
     Share,
     check,
     resolved,
@@ -147,9 +147,9 @@ class GenerationSettings:
     """Embedded name, local folder, GGUF file or Hub id; for a server, its name for the model."""
     adapter: InputFile | None = None
     """Folder of a LoRA adapter that `relgen dpo fit` wrote."""
-    dtype: DType = "float32"
+    dtype: ReadingDType = "float32"
     """Dtype of the weights that are not quantised; auto: bfloat16 where this machine has matrix
-    units for it, else float32.
+    units for it, else float32. int8 rounds them, for CPUs.
     """
     quantization: Quantization | None = None
     """Keep the base model in 4 bits (nf4)."""
@@ -254,6 +254,13 @@ class GenerationSettings:
             Shard.parse(self.shard)
         if self.max_words is not None and (self.min_words or 0) > self.max_words:
             raise InputError("is above max_words", field="min_words", value=self.min_words)
+        if self.dtype == "int8" and self.quantization is not None:
+            raise InputError(
+                f"does not go with quantization: {self.quantization}",
+                field="dtype",
+                value=self.dtype,
+                remedy="give one of the two",
+            )
         if self.mode == "aao" and self.candidates > 1:
             raise InputError(
                 "several candidates are for obo only",

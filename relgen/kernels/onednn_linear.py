@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from relgen.common import is_intel
+from relgen.common import is_intel, multiplies_bfloat16
 from relgen.kernels.switch import in_use
 
 
@@ -61,16 +61,26 @@ def fast_linear(module: nn.Module) -> nn.Module | None:
     return made.train(module.training)
 
 
-class DecodingLinear(nn.Module):
-    """A copy of a frozen `FastLinear` with weights in oneDNN's layout, for models that decode.
+def plain_linear(module: nn.Module) -> nn.Module | None:
+    """Return the `nn.Linear` of a `FastLinear`, for exports; None for other modules."""
+    if not isinstance(module, FastLinear):
+        return None
+    made = nn.Linear(module.in_features, module.out_features, bias=False, device="meta")
+    made.weight, made.bias = module.weight, module.bias
+    return made.train(module.training)
 
-    Otherwise oneDNN lays them out in every pass, which takes as long as the product of a few rows.
+
+class DecodingLinear(nn.Module):
+    """A copy of a frozen linear layer with weights in oneDNN's layout, for models that decode.
+
+    Otherwise oneDNN lays them out in every pass, which takes as long as the product of a few rows:
+    in float32, and in bfloat16, where it multiplies for torch on every processor that can.
     """
 
     _ROWS = 8
     """The number of rows that the layout is for; it was no slower for one row or a thousand."""
 
-    def __init__(self, layer: FastLinear) -> None:
+    def __init__(self, layer: nn.Linear) -> None:
         super().__init__()
         self.in_features, self.out_features = layer.in_features, layer.out_features
         self._bias = layer.bias
@@ -79,7 +89,7 @@ class DecodingLinear(nn.Module):
         self._packed = torch.ops.mkldnn._reorder_linear_weight(weight, self._ROWS)
 
     def forward(self, input: Tensor) -> Tensor:
-        """Map (…, I) to (…, O), in float32 on the CPU, without gradients."""
+        """Map (…, I) to (…, O), in the weights' dtype on the CPU, without gradients."""
         product: Tensor = torch.ops.mkldnn._linear_pointwise(
             input, self._packed, self._bias, "none", [], ""
         )
@@ -87,8 +97,14 @@ class DecodingLinear(nn.Module):
 
 
 def decoding_linear(module: nn.Module) -> nn.Module | None:
-    """Return the `DecodingLinear` of a `FastLinear` in float32, or None."""
-    fits = isinstance(module, FastLinear) and _takes(module.weight, module.weight)
+    """Return the `DecodingLinear` of a layer where oneDNN multiplies for it, or None."""
+    if not is_dense(module):
+        return None
+    weight: Tensor = module.weight  # type: ignore[assignment]
+    if weight.dtype == torch.bfloat16:
+        fits = weight.device.type == "cpu" and multiplies_bfloat16() and _has_onednn()
+    else:
+        fits = isinstance(module, FastLinear) and _takes(weight, weight)
     return DecodingLinear(module) if fits else None  # type: ignore[arg-type]
 
 

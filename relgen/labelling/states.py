@@ -20,9 +20,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from relgen.common import DType, InputError
+from relgen.common import InputError, ReadingDType
 from relgen.data import Sample
-from relgen.kernels import window_options
+from relgen.kernels import use_int8, window_options
 from relgen.models import (
     check_architecture,
     context_window,
@@ -90,7 +90,7 @@ def share(texts: Sequence[tuple[Sequence[int], Sequence[int]]]) -> SharedRow:
 class StateReader:
     """Reads the hidden states of a language model: an embedded name, local folder or Hub id."""
 
-    def __init__(self, model: str, dtype: DType, device: torch.device) -> None:
+    def __init__(self, model: str, dtype: ReadingDType, device: torch.device) -> None:
         self.tokenizer = load_tokenizer(model)
         if not self.tokenizer.is_fast:
             problem = "labelling needs a tokenizer that provides the offsets of its tokens"
@@ -103,8 +103,11 @@ class StateReader:
         blocks = decoder_layers(self.model)
         self.layers = sorted({max(1, round(x * len(blocks))) for x in DEPTHS})
         self.width = int(self.model.config.get_text_config().hidden_size)
+        self.features = len(EXCHANGED) * len(self.layers) * self.width
         self._read = [blocks[layer - 1] for layer in self.layers]
         del blocks[self.layers[-1] :]
+        if dtype == "int8":
+            use_int8(self.model.get_decoder())
 
     def check_lengths(self, samples: Iterable[Sample]) -> None:
         """Raise InputError for the first sample that is longer than the model's window."""

@@ -18,7 +18,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from relgen.common import DType, InputError, Quantization, resolved
+from relgen.common import DType, InputError, Quantization, ReadingDType, resolved
 from relgen.kernels import ATTENTION, accelerate, keep_packed_weights
 from relgen.models.gguf import converted, find_gguf
 from relgen.models.load_errors import EMBEDDED_ENCODER, EMBEDDED_LANGUAGE_MODEL, loading
@@ -78,7 +78,7 @@ def device_memory(device: torch.device) -> int:
 def load_language_model(
     name: str,
     *,
-    dtype: DType = "float32",
+    dtype: ReadingDType = "float32",
     quantization: Quantization | None = None,
     double_quantization: bool = True,
     compute_dtype: DType = "bfloat16",
@@ -88,7 +88,8 @@ def load_language_model(
     """Load a causal language model (by any name of `resolve_model`), in eval mode.
 
     Args:
-        dtype: of the weights that are not quantised.
+        dtype: of the weights that are not quantised; int8 loads bfloat16, for `use_int8` to round
+            once adapters are merged.
         quantization: `nf4` keeps the linear layers in 4 bits (bitsandbytes).
         double_quantization: quantise the quantisation constants as well.
         compute_dtype: dtype in which 4-bit layers compute.
@@ -99,7 +100,7 @@ def load_language_model(
         InputError: the model cannot be found, or is not a language model.
     """
     options: dict[str, Any] = {
-        "dtype": getattr(torch, resolved(dtype)),
+        "dtype": torch.bfloat16 if dtype == "int8" else getattr(torch, resolved(dtype)),
         "attn_implementation": attention,
     }
     if quantization == "nf4":

@@ -48,7 +48,7 @@ class PredictOptions:
     window: PositiveInt = 1
     """Sentences that a pair of entities may be apart in raw text, counting both."""
     all_pairs: bool = False
-    """Write all pairs of raw text: those between which no relation holds, too, and the less probable
+    """Write all pairs of raw text, also those between which no relation holds and the less probable
     direction where a relation is found in both.
     """
     precision: Literal["float32", "bfloat16"] = "float32"

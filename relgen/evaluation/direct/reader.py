@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from relgen.common import DType
+from relgen.common import ReadingDType
 from relgen.data import RelationSchema, Sample
 from relgen.evaluation.direct.answers import build_trie
 from relgen.evaluation.direct.prompt import DirectPrompt
-from relgen.kernels import accelerate, window_options
+from relgen.kernels import accelerate, use_int8, window_options
 from relgen.models import (
     check_architecture,
     check_fits,
@@ -39,13 +39,15 @@ class DirectReader:
         schema: RelationSchema,
         demonstrations: Sequence[Sample],
         *,
-        dtype: DType = "float32",
+        dtype: ReadingDType = "float32",
         device: torch.device,
     ) -> None:
         self.tokenizer = load_tokenizer(model)
         check_architecture(model, "direct classification", direct_difference)
         loaded: Any = load_language_model(model, dtype=dtype, device=device)
         self.model: Any = loaded.to(device).eval()
+        if dtype == "int8":
+            use_int8(self.model)
         accelerate(self.model, for_="generation")
         self.prompt = DirectPrompt(prompt_format(self.tokenizer), schema, tuple(demonstrations))
         self.prefix = encode(self.tokenizer, self.prompt.prefix)

@@ -100,7 +100,7 @@ classifiers: [c/one, c/two]
         ("corpus: everyday\nlabel: {modle: x}\n", "field 'label.modle': unknown key"),
         (
             "corpus: everyday\nlabel: {dtype: float8}\n",
-            "must be one of float32, bfloat16, float16, float64, auto or null (got 'float8')",
+            "must be one of float32, bfloat16, float16, float64, auto, int8 or null (got 'float8')",
         ),
         ("corpus: everyday\nlabel: true\n", "field 'label': must be"),
         ("corpus: everyday\nlabel: {most: 0}\n", "field 'label.most': must be a whole number"),

@@ -43,6 +43,7 @@ def test_defaults_are_the_papers() -> None:
         ({"repetition_penalty": 0}, "must be a number above 0"),
         ({"min_words": 9, "max_words": 8}, "above max_words"),
         ({"mode": "aao", "candidates": 2}, "for obo"),
+        ({"dtype": "int8", "quantization": "nf4"}, "'dtype': does not go with quantization: nf4"),
         ({"relations": "causes"}, "a list of strings or null"),
         ({"model": None}, "'model': must be a string"),
     ],

@@ -215,6 +215,20 @@ def test_packed_layers_are_the_same(calls: list[tuple[int, ...]], shape: tuple[i
     assert len(calls) == 4
 
 
+def test_layers_in_bfloat16_are_packed_where_the_processor_multiplies_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for multiplies in (False, True):
+        monkeypatch.setattr(onednn_linear, "multiplies_bfloat16", lambda value=multiplies: value)
+        packed = model().bfloat16()
+        x = torch.randn(5, 6).bfloat16()
+        with torch.inference_mode():
+            wanted = packed(x)
+            replace_modules(packed, decoding_linear)
+            torch.testing.assert_close(packed(x), wanted)
+        assert isinstance(packed[0], DecodingLinear) == (multiplies and onednn_linear._has_onednn())
+
+
 def test_what_onednn_does_not_compute_is_not_packed(onednn: None) -> None:
     layers = model().double()
     replace_modules(layers, fast_linear)
