@@ -3,8 +3,8 @@
     python -m benchmarks.reading                                     # SmolLM2-135M, 60 sentences
     python -m benchmarks.reading --model MODEL --sides rows-bfloat16,shared-bfloat16,shared-int8
 
-    rows-DTYPE      every text in a row of its own, through all layers, batches of like lengths
-    shared-DTYPE    relgen: the three texts of a sentence in one row, up to the last layer needed
+    rows-DTYPE      every text in a row of its own, in batches of like lengths
+    shared-DTYPE    relgen: the three texts of a sentence in one row, which begin alike
 
 The sentences are those of the everyday corpus. No figure is shown unless all sides read the same
 states: the mean cosine with those of the first side is printed, and must be at least 0.99.
