@@ -23,6 +23,7 @@ from torch import Tensor
 from relgen import __version__
 from relgen.classifiers.base import Classifier
 from relgen.classifiers.calibration import Calibration
+from relgen.classifiers.hub import local_folder
 from relgen.classifiers.pipeline import Precision, SavedClassifier
 from relgen.common import InputError, atomic_folder, read, read_json, write_json, write_text
 from relgen.data import RelationSchema, load_schema
@@ -34,12 +35,13 @@ WEIGHTS, CONFIG, SCHEMA, TOKENIZER, CARD = (
     "tokenizer",
     "README.md",
 )
-_FORMAT = 1
+FORMAT = 1
 _CLASSES = {
     "entity_marker": "relgen.classifiers.entity_marker:EntityMarkerClassifier",
     "knowprompt": "relgen.classifiers.knowprompt:KnowPromptClassifier",
     "retrieval": "relgen.classifiers.retrieval:RetrievalClassifier",
 }
+READER = "reader"  # the kind of `relgen.classifiers.reader`
 _SCORES = {
     "micro_f1": "micro-F1 without the negative label",
     "macro_f1": "macro-F1",
@@ -69,7 +71,7 @@ def save_classifier(
         weights = _weights(classifier)
         save_file(weights, temporary / WEIGHTS)
         config = {
-            "format": _FORMAT,
+            "format": FORMAT,
             "relgen_version": __version__,
             "kind": classifier.kind,
             "weights": weights_hash(weights),
@@ -83,7 +85,7 @@ def save_classifier(
         classifier.schema.save(temporary / SCHEMA)
         (temporary / TOKENIZER).mkdir()
         classifier.encoding.save(temporary / TOKENIZER)
-        write_text(temporary / CARD, _model_card(config, classifier.schema))
+        write_text(temporary / CARD, model_card(config, classifier.schema))
 
 
 def record_scores(folder: str | Path, classifier: Classifier, scores: dict[str, Any]) -> bool:
@@ -99,14 +101,14 @@ def record_scores(folder: str | Path, classifier: Classifier, scores: dict[str, 
         return False
     config["scores"] = scores
     write_json(folder / CONFIG, config)
-    write_text(folder / CARD, _model_card(config, classifier.schema))
+    write_text(folder / CARD, model_card(config, classifier.schema))
     return True
 
 
 def load_classifier(
     folder: str | Path, *, device: str = "cpu", precision: Precision = "float32"
 ) -> SavedClassifier:
-    """Load a classifier that `save_classifier` wrote.
+    """Load a classifier that `save_classifier` or `relgen reader` wrote; `user/name` is the Hub's.
 
     Raises:
         InputError: the folder is incomplete, of another format, or its weights do not fit.
@@ -115,13 +117,16 @@ def load_classifier(
     config = read_json(folder / CONFIG)
     if not isinstance(config, dict) or "relgen_version" not in config:
         raise InputError("not a classifier's configuration", path=folder / CONFIG, remedy=_REMEDY)
-    if config.get("format") != _FORMAT or config.get("kind") not in _CLASSES:
+    if config.get("format") != FORMAT or config.get("kind") not in (*_CLASSES, READER):
         raise InputError(
             "this version of relgen does not support this kind or format of classifier",
             path=folder / CONFIG,
             value=[config.get("kind"), config.get("format")],
             remedy=f"use relgen {config['relgen_version']}, which wrote it",
         )
+    if config["kind"] == READER:
+        load = import_module("relgen.classifiers.reader").load_reader
+        return cast(SavedClassifier, load(folder, config["arguments"], device=device))
     module, name = _CLASSES[config["kind"]].split(":")
     kind = cast(type[Classifier], getattr(import_module(module), name))
     schema = load_schema(folder / SCHEMA)
@@ -150,11 +155,9 @@ def load_classifier(
 def classifier_files(name: str | Path) -> list[Path]:
     """Return the files and folders that decide what a saved classifier predicts.
 
-    They are in the folder given, or in the `model` in it. Raises InputError if one is missing.
+    They are in its `local_folder`. Raises InputError if one is missing.
     """
-    folder = Path(name)
-    if not (folder / CONFIG).is_file() and (folder / "model" / CONFIG).is_file():
-        folder /= "model"
+    folder = local_folder(name)
     files = [folder / name for name in (CONFIG, WEIGHTS, SCHEMA, TOKENIZER)]
     for file in files:
         if not file.exists():
@@ -172,7 +175,7 @@ def weights_hash(weights: dict[str, Tensor]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _model_card(config: dict[str, Any], schema: RelationSchema) -> str:
+def model_card(config: dict[str, Any], schema: RelationSchema) -> str:
     """Return the card as Markdown from the content of `config.json`."""
     metadata = ModelCardData(
         library_name="relgen",

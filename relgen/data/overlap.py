@@ -25,9 +25,7 @@ def word_set(text: str) -> frozenset[str]:
 
 def context_words(sample: Sample) -> frozenset[str]:
     """Return the distinct words of a sample outside its two entities."""
-    first, second = sorted((sample.head, sample.tail), key=lambda entity: entity.start)
-    text = sample.text
-    return word_set(f"{text[: first.start]} {text[first.end : second.start]} {text[second.end :]}")
+    return word_set(" ".join(sample.contexts))
 
 
 def jaccard(first: frozenset[str], second: Collection[str]) -> float:

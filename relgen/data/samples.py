@@ -99,11 +99,33 @@ class Sample:
         return self.text[self.tail.start : self.tail.end]
 
     @property
+    def overlapping(self) -> bool:
+        """Return whether head and tail have a character in common."""
+        return self.head.start < self.tail.end and self.tail.start < self.head.end
+
+    @property
     def contexts(self) -> tuple[str, str, str]:
-        """Return the text before, between and after the entities."""
+        """Return the texts before, between and after both; overlapping ones have none between."""
         first, second = sorted((self.head, self.tail), key=lambda entity: entity.start)
-        text = self.text
-        return text[: first.start], text[first.end : second.start], text[second.end :]
+        end = max(first.end, second.end)
+        return self.text[: first.start], self.text[first.end : second.start], self.text[end:]
+
+    def boundaries(self) -> list[tuple[int, str, bool]]:
+        """Return where the entities begin (True) and end, each with its role, in the text's order.
+
+        Of entities that begin together the longer one begins first, or else the head.
+        """
+        entities = {"head": self.head, "tail": self.tail}
+        first, second = sorted(entities, key=lambda r: (entities[r].start, -entities[r].end))
+        (one, other) = entities[first], entities[second]
+        begin, end = (other.start, second, True), (other.end, second, False)
+        if one.end <= other.start:
+            inner = [(one.end, first, False), begin, end]
+        elif other.end <= one.end:
+            inner = [begin, end, (one.end, first, False)]
+        else:
+            inner = [begin, (one.end, first, False), end]
+        return [(one.start, first, True), *inner]
 
     @property
     def corrected(self) -> bool:
@@ -154,6 +176,8 @@ class Sample:
             "source": self.source,
         }
         optional = {"provenance": self.provenance, "scores": self.scores}
+        if self.relation == UNLABELLED:
+            del row["relation"]
         row |= {key: dict(value) for key, value in optional.items() if value is not None}
         return row if self.group is None else row | {"group": self.group}
 

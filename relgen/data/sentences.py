@@ -15,7 +15,7 @@ _END = regex.compile(
 )
 # a point behind an initial or a title ends no sentence
 _ABBREVIATED = regex.compile(
-    r"(?<![\p{L}\p{N}])(?:\p{Lu}|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|Mt|Gen|Col|Capt|Rev|Gov|Sen|Rep|No|vs"
+    r"(?<![\p{L}\p{N}])(?:\p{Lu}|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|Mt|Gen|Col|Capt|Rev|Gov|Sen|Rep|[Nn]o|vs"
     r"|e\.g|i\.e|cf|approx|Fig|Figs|et al)\.$"
 )
 

@@ -37,6 +37,32 @@ class FewShotSplit:
     warnings: list[str] = field(default_factory=list)
 
 
+def hold_out(
+    samples: Sequence[Sample], share: float, *, by: By = "sentence"
+) -> tuple[list[Sample], list[Sample]]:
+    """Return samples without those to test on, and these: about a share of each relation.
+
+    Sentences (or groups) are drawn whole, always the same ones.
+    """
+    _check_groups(samples, by)
+    units: dict[str | None, list[Sample]] = {}
+    for sample in sorted(samples, key=lambda one: one.id):
+        units.setdefault(sample.group if by == "group" else normalised(sample.text), []).append(
+            sample
+        )
+    names = sorted(units, key=str)
+    random.Random("test").shuffle(names)
+    every, held, chosen = Counter(s.relation for s in samples), Counter[str](), set[str]()
+    for name in names:
+        found = Counter(sample.relation for sample in units[name])
+        rarest = min(found, key=lambda label: (every[label], label))
+        if held[rarest] + found[rarest] / 2 <= share * every[rarest]:
+            held += found
+            chosen.update(sample.id for sample in units[name])
+    test = [sample for sample in samples if sample.id in chosen]
+    return [sample for sample in samples if sample.id not in chosen], test
+
+
 def split(
     samples: Sequence[Sample],
     schema: RelationSchema | None = None,

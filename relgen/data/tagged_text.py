@@ -47,27 +47,19 @@ class MarkupError(ValueError):
 
 def render(sample: Sample, *, types: bool = False) -> str:
     """Return a sample as tagged text; with `types`, known entity types are part of the tags."""
-    # the outer one first
-    entities = {"head": sample.head, "tail": sample.tail}
-    first, second = sorted(entities, key=lambda role: (entities[role].start, -entities[role].end))
-    one, other = entities[first], entities[second]
-    tags = {
-        role: f"{role}:{escape(entity.type)}" if types and entity.type else role
-        for role, entity in entities.items()
+    kinds = {
+        role: f":{escape(entity.type)}" if types and entity.type else ""
+        for role, entity in (("head", sample.head), ("tail", sample.tail))
     }
-    inserted = [(one.start, f"<{tags[first]}>"), (one.end, f"</{first}>")]
-    after = ""
-    if one.start < other.start < one.end < other.end:
-        mention = escape(sample.text[other.start : other.end])
-        after = (
-            f" <{tags[second].replace(second, f'{second}@{other.start}', 1)}>{mention}</{second}>"
-        )
-    elif other.start < one.end:
-        inserted[1:1] = [(other.start, f"<{tags[second]}>"), (other.end, f"</{second}>")]
-    else:
-        inserted += [(other.start, f"<{tags[second]}>"), (other.end, f"</{second}>")]
+    tags, after = sample.boundaries(), ""
+    (_, first, _), (start, second, begins), (_, ended, _), (end, _, _) = tags
+    if begins and ended == first:  # they cross
+        tags = [tag for tag in tags if tag[1] == first]
+        mention = escape(sample.text[start:end])
+        after = f" <{second}@{start}{kinds[second]}>{mention}</{second}>"
     pieces, position = [], 0
-    for place, tag in inserted:
+    for place, role, opening in tags:
+        tag = f"<{role}{kinds[role]}>" if opening else f"</{role}>"
         pieces += [escape(sample.text[position:place]), tag]
         position = place
     return "".join([*pieces, escape(sample.text[position:]), after])

@@ -38,16 +38,13 @@ class NearCopies:
         """Return a near copy of a sample.
 
         Head and tail are replaced by different entities, of the same type and role where there are
-        some, and about one context word in six (at least one) by a word of the same shape.
+        some, and about one context word in six (at least one) by a word of the same shape. The
+        copies of overlapping entities stand beside each other.
         """
         mentions = self._mentions(sample, rng)
         roles = sorted(_ROLES, key=lambda role: _entity(sample, role).start)
-        first, second = (_entity(sample, role) for role in roles)
-        contexts = [
-            sample.text[: first.start],
-            sample.text[first.end : second.start],
-            sample.text[second.end :],
-        ]
+        before, between, after = sample.contexts
+        contexts = [before, " " if sample.overlapping else between, after]
         contexts = self._change_words(contexts, rng)
         text = ""
         entities: dict[str, Any] = {}

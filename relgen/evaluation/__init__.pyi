@@ -7,6 +7,7 @@ from .calibration import fit_temperature as fit_temperature
 from .calibration import measure_confidence as measure_confidence
 from .calibration import samples_for as samples_for
 from .direct.run import classify as classify
+from .direct.run import refuse_leaks as refuse_leaks
 from .diversity.measurement import common_sizes as common_sizes
 from .diversity.measurement import measure as measure
 from .scores import Scores as Scores

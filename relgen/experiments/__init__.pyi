@@ -1,4 +1,5 @@
 from .arms import METHOD as METHOD
+from .arms import UNTRAINED as UNTRAINED
 from .arms import parse_arm as parse_arm
 from .grid import GRID_MARK as GRID_MARK
 from .grid import load_grid as load_grid

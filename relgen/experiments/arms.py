@@ -1,22 +1,22 @@
 """The arms of an experiment: the systems that it compares, by name.
 
 `human` trains a classifier on the labelled samples alone, `direct` asks the language model for the
-relation, and `xu2023` is short for `xu2023_mix`. All other names combine a key of `GENERATIONS`
-with `_pure` (train on generated samples alone), `_mix` (train on human samples as well) or
-`_unlabelled_mix` (and on the user's unlabelled sentences, under the labels that the reader gives
-them); `unlabelled_mix` has no generated samples. `obo_dpo_mix@16` uses the first 16 generated
-samples of each relation.
+relation, `reader` classifies by what it reads, and `xu2023` is short for `xu2023_mix`. All other
+names combine a key of `GENERATIONS` with `_pure` (train on generated samples alone), `_mix` (train
+on human samples as well) or `_unlabelled_mix` (and on the user's unlabelled sentences, under the
+labels that the reader gives them); `unlabelled_mix` has no generated samples. `obo_dpo_mix@16` uses
+the first 16 generated samples of each relation.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, cast
 
 from relgen.common import InputError, suggestion
 from relgen.dpo import REJECTION_KINDS, RejectionKind
 
-Mix = Literal["human", "direct", "pure", "mix"]
+Mix = Literal["human", "direct", "reader", "pure", "mix"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,9 @@ GENERATIONS = {
 METHOD = "obo_dpo"
 """The paper's method: one by one, after DPO."""
 _UNLABELLED = "unlabelled"
-_ALONE = ("human", "direct", f"{_UNLABELLED}_mix")  # without generated samples
+UNTRAINED = ("direct", "reader")
+"""The arms in which the language model itself is the classifier."""
+_ALONE = ("human", *UNTRAINED, f"{_UNLABELLED}_mix")  # without generated samples
 ARMS = (
     *_ALONE,
     "xu2023",
@@ -96,8 +98,8 @@ def parse_arm(name: str) -> Arm:
             remedy="for example obo_dpo_mix@16",
         )
     first = int(number) if at else None
-    if stem in ("human", "direct"):
-        return Arm(name, None, "human" if stem == "human" else "direct")
+    if stem == "human" or stem in UNTRAINED:
+        return Arm(name, None, cast(Mix, stem))
     way = stem if stem in GENERATIONS else stem.rpartition("_")[0]
     generation = way.removesuffix(_UNLABELLED).removesuffix("_") or None
     mix: Mix = "pure" if stem.endswith("_pure") else "mix"

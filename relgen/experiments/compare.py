@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from relgen.common import decode_json, read_lines
 from relgen.evaluation import deviation, mean, paired_interval
-from relgen.experiments.arms import as_method, without_tuning
+from relgen.experiments.arms import UNTRAINED, as_method, without_tuning
 from relgen.experiments.stages import Plan
 
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ def compare(
     @functools.cache
     def right(arm: str, classifier: str, seed: int) -> list[np.ndarray]:
         found = []
-        for each in stages[arm, "direct" if arm == "direct" else classifier, seed].initialisations:
+        own = arm if arm in UNTRAINED else classifier
+        for each in stages[arm, own, seed].initialisations:
             lines = read_lines(each.test.folder / "predictions.jsonl")
             predicted = {row["id"]: row["relation"] for row in map(decode_json, lines)}
             found.append(outcomes(predicted, gold, negative))
@@ -88,7 +89,7 @@ def compared(
 ) -> list[dict[str, Any]]:
     """Return the difference in micro-F1 of each arm from another one, for every classifier.
 
-    `direct`, which has no classifier, is compared with each.
+    Arms of `UNTRAINED`, which have no classifier, are compared with each.
 
     `other` returns the name of the arm to compare an arm with, or None.
 
@@ -98,10 +99,10 @@ def compared(
         `ensemble` has `mean`, `low` and `high` of the difference between ensembles of the
         initialisations; None if there is only one initialisation.
     """
-    trained = dict.fromkeys(arm["classifier"] for arm in arms if arm["arm"] != "direct")
+    trained = dict.fromkeys(arm["classifier"] for arm in arms if arm["arm"] not in UNTRAINED)
     found: dict[tuple[str, str], dict[int, dict[str, Any]]] = {}
     for arm in arms:
-        for classifier in trained if arm["arm"] == "direct" else (arm["classifier"],):
+        for classifier in trained if arm["arm"] in UNTRAINED else (arm["classifier"],):
             found.setdefault((classifier, arm["arm"]), {})[arm["seed"]] = arm
     rows = []
     for (classifier, name), ours in found.items():

@@ -31,6 +31,7 @@ from relgen.common import (
     check,
     text_hash,
 )
+from relgen.data import By
 from relgen.dpo import RejectionKind
 from relgen.evaluation import Answer
 from relgen.experiments.arms import Arm, parse_arm
@@ -46,6 +47,8 @@ class CorpusFiles:
     """Samples to test on."""
     schema: str
     """Schema of both."""
+    by: By = "sentence"
+    """What shots and test samples do not share: sentences, or groups (documents) as well."""
 
 
 @dataclass(frozen=True)
@@ -131,9 +134,9 @@ class Experiment:
     seeds: tuple[int, ...] = (1,)
     """Seeds; each has its own K-shot split, generated samples and trainings."""
     arms: tuple[str, ...] = ("human", "obo_dpo_pure", "obo_dpo_mix", "aao_mix")
-    """Systems to compare: human, direct, xu2023, unlabelled_mix (human samples and `unlabelled`
-    sentences), or a way of generating (aao, obo, obo_dpo, …) with _pure (generated samples only),
-    _mix (human ones as well) or _unlabelled_mix (all three).
+    """Systems to compare: human, direct, reader, xu2023, unlabelled_mix (human samples and
+    `unlabelled` sentences), or a way of generating (aao, obo, obo_dpo, …) with _pure (generated
+    samples only), _mix (human ones as well) or _unlabelled_mix (all three).
     """
     generator: Generator = Generator()
     """The language model and the number of samples."""

@@ -2,7 +2,7 @@
 
     corpus -> split -> chains -> dpo -> generate -> label -> collect -> diversity -> train -> test
                  -> label (unlabelled sentences)                                   -> train -> test
-                 -> direct
+                 -> direct, reader
 
 `stage_commands` and `classifier_commands` hold the command lines; `stages` names their folders.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from relgen.common import InputError, find_config, find_schema, read_merged
 from relgen.data import Half
-from relgen.experiments.arms import GENERATIONS
+from relgen.experiments.arms import GENERATIONS, UNTRAINED
 from relgen.experiments.classifier_commands import Training, trained_alike
 from relgen.experiments.config import Experiment
 from relgen.experiments.corpora import plan_corpus
@@ -77,10 +77,11 @@ def _plan_seed(commands: StageCommands, seed: int) -> list[ArmStages]:
     for place, classifier in enumerate(experiment.classifiers):
         alike = trained_alike(classifier, experiment.classifiers)
         for arm in experiment.parsed_arms:
-            if arm.mix == "direct":
+            if arm.name in UNTRAINED:
                 if place == 0:  # this arm does not depend on the classifier
-                    asked = Initialisation(seed, None, commands.direct(seed, split))
-                    arms.append(ArmStages(arm.name, seed, "direct", split, (asked,)))
+                    ask = commands.direct if arm.name == "direct" else commands.reader
+                    asked = Initialisation(seed, None, ask(seed, split))
+                    arms.append(ArmStages(arm.name, seed, arm.name, split, (asked,)))
                 continue
             made = sets[arm.generation, arm.first]
             if arm.unlabelled:

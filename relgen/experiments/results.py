@@ -20,7 +20,7 @@ from relgen import __version__
 from relgen.common import decode_json, read_json, read_lines, write_json
 from relgen.data import RelationSchema, iter_samples, load_schema
 from relgen.evaluation import mean
-from relgen.experiments.arms import parse_arm
+from relgen.experiments.arms import UNTRAINED, parse_arm
 from relgen.experiments.compare import SCORES, compare, summarise
 from relgen.experiments.config import Experiment
 from relgen.experiments.corpora import ON_DISK
@@ -122,7 +122,7 @@ def print_table(results: dict[str, Any]) -> None:
     seeds = max(row["n_seeds"] for row in results["summary"])
     shots = describe_shots(results)
     table = Table(title=f"{results['corpus']}, K = {shots}, {seeds} seed(s), in %")
-    several = len({row["classifier"] for row in results["summary"]} - {"direct"}) > 1
+    several = len({row["classifier"] for row in results["summary"]} - {*UNTRAINED}) > 1
     official = any(row["mean"]["official_f1"] is not None for row in results["summary"])
     columns = [s for s in SCORES if s != "official_f1" or official]
     for name in ("arm", "classifier") if several else ("arm",):

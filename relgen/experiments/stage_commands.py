@@ -15,7 +15,7 @@ from relgen.experiments.config import Experiment, Labelling
 from relgen.experiments.corpora import ON_DISK, Corpus
 from relgen.experiments.stages import CURVES, OUT, UNSET, Stage, StageFolders, keys, options
 from relgen.generation import GenerateOptions
-from relgen.labelling import LabelOptions
+from relgen.labelling import LabelOptions, ReaderOptions
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class StageCommands:
             shots=self.experiment.shots,
             seed=seed,
             dev="none",
+            by=self.corpus.by if self.corpus.by != "sentence" else UNSET,
             exclude=self.corpus.kept_out,
             out=OUT,
         )
@@ -123,8 +124,12 @@ class StageCommands:
         """Let a language model label generated samples, if the experiment asks for it."""
         if (settings := self.experiment.label) is None:
             return None
-        files: list[str | Path] = [part.folder / "generated.jsonl" for part in parts]
-        line = options(LabelOptions)(samples=files, **self._reading(settings, split))
+        line = options(LabelOptions)(
+            samples=[part.folder / "generated.jsonl" for part in parts],
+            **self._reading(split),
+            least_certainty=settings.least_certainty or UNSET,
+            out=f"{OUT}/labelled.jsonl",
+        )
         return self.folders.add(f"seed{seed}/label-{name}", "label", line)
 
     def label_unlabelled(self, seed: int, split: Stage) -> Stage | None:
@@ -134,7 +139,9 @@ class StageCommands:
             return None
         line = options(LabelOptions)(
             samples=[Path(file)],
-            **self._reading(settings, split),
+            **self._reading(split),
+            least_certainty=settings.least_certainty or UNSET,
+            out=f"{OUT}/labelled.jsonl",
             pool=settings.pool,
             most=settings.most,
             seed=seed,
@@ -143,14 +150,19 @@ class StageCommands:
         )
         return self.folders.add(f"seed{seed}/label-unlabelled", "label", line)
 
-    def _reading(self, settings: Labelling, split: Stage) -> dict[str, Any]:
+    def reader(self, seed: int, split: Stage) -> Stage:
+        """Let a language model classify the test sentences by reading them."""
+        line = options(ReaderOptions)(**self._reading(split), test=self.corpus.test, out=OUT)
+        return self.folders.add(f"seed{seed}/reader", "reader", line)
+
+    def _reading(self, split: Stage) -> dict[str, Any]:
+        """Return the options of the reader, which `label: null` leaves at their defaults."""
+        settings = self.experiment.label or Labelling()
         return {
             "train": split.folder / "train.jsonl",
             "schema": self.corpus.schema,
             "dtype": settings.dtype or self.experiment.dtype or "float32",
             "model": settings.model or self.experiment.generator.model,
-            "least_certainty": settings.least_certainty or UNSET,
-            "out": f"{OUT}/labelled.jsonl",
         }
 
     def collect(

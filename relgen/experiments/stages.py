@@ -28,6 +28,7 @@ STAGE_KINDS = (
     "collect",
     "diversity",
     "direct",
+    "reader",
     "train",
     "test",
     "report",
@@ -87,7 +88,7 @@ class Stage:
     @property
     def resumable(self) -> bool:
         """Return True if the command continues from the partial output of an interrupted run."""
-        return self.kind in ("dpo", "generate", "label", "direct")
+        return self.kind in ("dpo", "generate", "label", "direct", "reader")
 
     @property
     def record(self) -> Path:
@@ -97,7 +98,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Initialisation:
-    """The training of a classifier with one seed, and its test; `direct` has only a test."""
+    """The training of a classifier with one seed, and its test, which is all of some arms."""
 
     seed: int
     train: Stage | None

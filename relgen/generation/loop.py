@@ -126,6 +126,7 @@ class GenerationLoop:
             **self.pool.limits.for_grammar,
             one_sentence=settings.one_sentence,
             adjacent=all(has_unspaced(sample.text) for sample in shown),
+            nested=any(sample.overlapping for sample in shown),
             head_types=(relation.head_types or self.free_types) if named else (),
             tail_types=(relation.tail_types or self.free_types) if named else (),
         )

@@ -1,4 +1,10 @@
+from .fitting import fit as fit
+from .fitting import read_labelled as read_labelled
+from .probe import Probe as Probe
 from .run import label as label
 from .settings import LEFT_OUT as LEFT_OUT
 from .settings import LabelOptions as LabelOptions
 from .settings import LabelSettings as LabelSettings
+from .settings import ReaderOptions as ReaderOptions
+from .settings import ReaderSettings as ReaderSettings
+from .states import StateReader as StateReader

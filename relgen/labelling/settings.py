@@ -1,4 +1,4 @@
-"""Settings of labelling."""
+"""Settings of the reader, and of labelling and classifying with it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LEFT_OUT = {
 
 
 @dataclass(frozen=True, slots=True)
-class LabelSettings:
+class ReaderSettings:
     """Settings of the model that reads the sentences and of the probe fitted to its states."""
 
     model: str = "smollm2-135m-instruct"
@@ -43,6 +43,16 @@ class LabelSettings:
     """Device to run on (cpu, cuda, …); by default cuda where there is one."""
     penalty: PositiveFloat = 1.0
     """Penalty on the regression's weights."""
+
+    def __post_init__(self) -> None:
+        check(self)
+        object.__setattr__(self, "dtype", resolved(self.dtype))
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSettings(ReaderSettings):
+    """Settings of the model that reads, and of the choice of sentences."""
+
     least_certainty: BelowOne = 0.0
     """Leave out samples whose most probable relation has less than this probability; they go to
     NAME.uncertain.jsonl beside --out.
@@ -57,10 +67,6 @@ class LabelSettings:
     """Seed of both choices."""
     ignore_relations: bool = False
     """Ignore the relations that samples have, like those of samples without one."""
-
-    def __post_init__(self) -> None:
-        check(self)
-        object.__setattr__(self, "dtype", resolved(self.dtype))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,3 +91,21 @@ class LabelOptions(LabelSettings):
     """File of samples, such as the test set: those with the id or the text of one of them are left
     out, and near copies.
     """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderOptions(ReaderSettings):
+    """Classify sentences by what a language model reads in them.
+
+    A regression over its hidden states is fitted to the labelled samples, and saved as a classifier
+    in the folder `model`. If it is stopped, run the same command again to continue.
+    """
+
+    train: InputFile
+    """File with labelled samples (samples.jsonl)."""
+    test: InputFile
+    """File of samples to classify."""
+    schema: str
+    """Schema file, or the name of a shipped schema."""
+    out: str
+    """Folder to write."""

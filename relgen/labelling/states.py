@@ -103,6 +103,7 @@ class StateReader:
         blocks = decoder_layers(self.model)
         self.layers = sorted({max(1, round(x * len(blocks))) for x in DEPTHS})
         self.width = int(self.model.config.get_text_config().hidden_size)
+        self.features = len(EXCHANGED) * len(self.layers) * self.width
         self._read = [blocks[layer - 1] for layer in self.layers]
         del blocks[self.layers[-1] :]
         if dtype == "int8":

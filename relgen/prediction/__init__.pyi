@@ -1,6 +1,5 @@
 from .pairs import Document as Document
 from .pairs import candidate_pairs as candidate_pairs
-from .pairs import sentence_spans as sentence_spans
 from .run import predict as predict
 from .settings import PredictOptions as PredictOptions
 from .sources import open_sources as open_sources

@@ -1,24 +1,11 @@
-"""Splits raw text into sentences, and pairs the entities between which a relation may hold."""
+"""Pairs the entities of a raw text between which a relation may hold."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-import regex
-
-from relgen.data import UNLABELLED, Entity, RelationSchema, Sample
-
-# what ends a sentence, with closing marks, before a space and what may begin the next one
-_END = regex.compile(
-    r"[.!?…]+[\p{Pe}\p{Pf}\"']*(?=\s+[\p{Ps}\p{Pi}\"'¿¡]*[\p{Lu}\p{Lt}\p{Lo}\p{N}])"
-    r"|[。！？｡؟।]+[\p{Pe}\p{Pf}]*|\n+"
-)
-# a point behind an initial or a title ends no sentence
-_ABBREVIATED = regex.compile(
-    r"(?<![\p{L}\p{N}])(?:\p{Lu}|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|Mt|Gen|Col|Capt|Rev|Gov|Sen|Rep|[Nn]o|vs"
-    r"|e\.g|i\.e|cf|approx)\.$"
-)
+from relgen.data import UNLABELLED, Entity, RelationSchema, Sample, sentence_spans
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,30 +14,6 @@ class Document:
 
     id: str
     text: str
-
-
-def sentence_spans(text: str, entities: Sequence[Entity] = ()) -> list[tuple[int, int]]:
-    """Return where a text's sentences are, without the white space around them.
-
-    No sentence ends inside an entity.
-    """
-    spans, start = [], 0
-    for match in _END.finditer(text):
-        end = match.end()
-        if any(entity.start < end < entity.end for entity in entities):
-            continue
-        if _ABBREVIATED.search(text, max(0, end - 12), end):
-            continue
-        spans.append((start, end))
-        start = end
-    spans.append((start, len(text)))
-    stripped = []
-    for start, end in spans:
-        bare = text[start:end]
-        begin = start + len(bare) - len(bare.lstrip())
-        if bare.strip():
-            stripped.append((begin, begin + len(bare.strip())))
-    return stripped
 
 
 def without_overlaps(entities: Sequence[Entity]) -> list[Entity]:

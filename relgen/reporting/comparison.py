@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from relgen.experiments import METHOD, parse_arm
+from relgen.experiments import METHOD, UNTRAINED, parse_arm
 from relgen.reporting import tables
 from relgen.reporting.data import Run, describe, is_part
 from relgen.reporting.diversity import diversity_sets
@@ -99,8 +99,8 @@ def difference_table(runs: Runs, against: Against) -> Table | None:
     """Return the differences of each arm (rows) in each run (columns), with their intervals."""
     rows = []
     for arm, own in _pairs(runs):
-        # direct has no classifier, and is compared with each
-        for classifier in _classifiers(runs) if arm == "direct" else [own]:
+        # the language model alone has no classifier, and is compared with each
+        for classifier in _classifiers(runs) if arm in UNTRAINED else [own]:
             found = [_find(run, against, arm, classifier) for run in runs.values()]
             if any(found):
                 cells = [_difference(row) for row in found]
@@ -233,7 +233,7 @@ def _classifiers(runs: Runs) -> list[str]:
 
 
 def _row_name(runs: Runs, arm: str, classifier: str) -> str:
-    several = len(_classifiers(runs)) > 1 and classifier != "direct"
+    several = len(_classifiers(runs)) > 1 and classifier not in UNTRAINED
     return f"{arm} · {classifier}" if several else arm
 
 

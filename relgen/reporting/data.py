@@ -15,11 +15,12 @@ import yaml
 
 from relgen.common import InputError, decode_json, load_yaml, read_json, read_lines
 from relgen.data import Sample, read_samples
-from relgen.experiments import ArmFiles, ReportData, parse_arm
+from relgen.experiments import UNTRAINED, ArmFiles, ReportData, parse_arm
 
 _WORDS = {
     "human": "human samples only",
     "direct": "the LLM asked for the relation",
+    "reader": "the LLM's reading of the test sentences",
     "unlabelled": "sentences without a relation, as read by the LLM",
     "unlabelled_mix": "human and unlabelled sentences",
     "xu2023": "generation of Xu et al. 2023",
@@ -79,8 +80,8 @@ class Run:
 
     @property
     def classifiers(self) -> list[str]:
-        """Return each classifier once, in the order of `results.json`; `direct` has none."""
-        return list(dict.fromkeys(run.classifier for run in self.arms if run.arm != "direct"))
+        """Return each classifier once, in the order of `results.json`; some arms have none."""
+        return list(dict.fromkeys(r.classifier for r in self.arms if r.arm not in UNTRAINED))
 
     @property
     def generator(self) -> dict[str, Any]:
@@ -93,7 +94,8 @@ class Run:
         seen: set[tuple[str, int]] = set()
         for arm in self.arms:
             name = generation_of(arm.arm) or arm.arm
-            if name not in ("direct", "unlabelled_mix") and (name, arm.seed) not in seen:
+            without = name in UNTRAINED or name == "unlabelled_mix"
+            if not without and (name, arm.seed) not in seen:
                 seen.add((name, arm.seed))
                 yield name, arm
 

@@ -26,18 +26,16 @@ def evenly_spaced(labels: Sequence[str], count: int = RELATIONS) -> list[str]:
 
 
 def pieces(sample: Sample) -> list[Piece]:
-    """Split a sentence at its entities."""
-    text, head, tail = sample.text, sample.head, sample.tail
-    spans = [(head.start, head.end, "head"), (tail.start, tail.end, "tail")]
-    (start, end, role), (next_start, next_end, next_role) = sorted(spans)
-    cut = [
-        (text[:start], ""),
-        (text[start:end], role),
-        (text[end:next_start], ""),
-        (text[next_start:next_end], next_role),
-        (text[next_end:], ""),
-    ]
-    return [piece for piece in cut if piece[0]]
+    """Split a sentence at its entities; of overlapping ones, what began last counts."""
+    cut, position, opened = list[Piece](), 0, [""]
+    for place, role, opening in sample.boundaries():
+        cut.append((sample.text[position:place], opened[-1]))
+        position = place
+        if opening:
+            opened.append(role)
+        else:
+            opened.remove(role)
+    return [piece for piece in [*cut, (sample.text[position:], "")] if piece[0]]
 
 
 def examples(run: Run, relations: int = RELATIONS) -> list[tuple[str, list[Source]]]:

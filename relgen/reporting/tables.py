@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from relgen.evaluation import deviation, mean
+from relgen.experiments import UNTRAINED
 from relgen.labelling import LEFT_OUT
 from relgen.reporting.data import Run, describe, is_part
 
@@ -95,7 +96,7 @@ def relation_f1(run: Run, classifier: str) -> dict[str, dict[str, float | None]]
     """Return {relation: {arm: F1}} of a classifier, as means over seeds and initialisations."""
     found: dict[str, dict[str, list[float]]] = {label: {} for label in run.data.get("labels", [])}
     for arm in run.arms:
-        if arm.classifier != classifier and arm.arm != "direct":
+        if arm.classifier != classifier and arm.arm not in UNTRAINED:
             continue
         for scores in run.jsons(*arm.files.get("scores", [])):
             for label, of in scores.get("per_relation", {}).items():

@@ -23,7 +23,13 @@ from tests.tiny.encoders import save_encoder
 FOREIGN = (
     *("dev.jsonl", "manifest.json", "README.md", "predictions.jsonl", "scores.json", "direct.json"),
     *("generation.json", "rejected.jsonl", "history.jsonl", "config.yaml", "config.test.yaml"),
-    *("labelled.json", "labelled.uncertain.jsonl", "results.json", "experiment.json"),
+    *(
+        "reader.json",
+        "labelled.json",
+        "labelled.uncertain.jsonl",
+        "results.json",
+        "experiment.json",
+    ),
     *("model/weights.bin", "adapter/weights.bin", "checkpoints/mine.txt"),
 )
 """Files of the user's own with the names of outputs."""
@@ -38,6 +44,7 @@ COMMANDS = {
     "--relations {relation} --max-drafts-per-sample 1 --max-new-tokens 4",
     "label": f"label {{data}}/generated.jsonl --model {{model}} {DATA}",
     "direct": f"direct --model {{model}} --test {{data}}/test.jsonl {DATA} --shots 1",
+    "reader": f"reader --model {{model}} --test {{data}}/test.jsonl {DATA}",
     "dpo fit": "dpo fit -c dpo/smollm2 --model.model {model} --data.chains {data}/chains.jsonl "
     "--data.schema {data}/schema.yaml --trainer.max_steps 1 --trainer.accelerator cpu",
     "classifier fit": "classifier fit -c classifier/entity_marker --data.mix human "

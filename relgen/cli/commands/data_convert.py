@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from relgen.common import InputError, check_outputs
+from relgen.data import UNLABELLED, RecordChecks, Sample, load_schema, write_samples
 from relgen.data import ConvertOptions as Options
-from relgen.data import RecordChecks, Sample, load_schema, write_samples
 from relgen.data.corpora import (
     COLUMNS,
     UNITS,
@@ -53,6 +53,7 @@ def run(options: Options) -> None:
         columns=options.columns,
         offsets=options.offsets,
         negative=options.negative,
+        candidates=_candidates(options),
     )
     samples = read_corpus(options.format, checks, reading)
     patched: Iterable[Sample] = converted(samples if patch is None else patch.apply(samples))
@@ -75,7 +76,33 @@ def run(options: Options) -> None:
     if inside_words.count:
         _warn(str(inside_words))
     print_skipped(checks)
-    print(f"{total} samples of {len(counts)} relations -> {options.out}")
+    kinds = "without a relation" if set(counts) == {UNLABELLED} else f"of {len(counts)} relations"
+    print(f"{total} samples {kinds} -> {options.out}")
+
+
+def _candidates(options: Options) -> Callable[[str, str], Iterator[Sample]] | None:
+    """Return what pairs the entities of a raw text, if the options say what finds them."""
+    if not options.entities:
+        return None
+    if options.format != "unmarked":
+        remedy = "use --format unmarked"
+        raise InputError(
+            "only for raw text", field="--entities", value=options.format, remedy=remedy
+        )
+    if options.schema is None:
+        remedy = "give the schema whose relations the candidates may have"
+        raise InputError("--entities needs it", field="--schema", remedy=remedy)
+    from relgen.prediction import Document, candidate_pairs, open_sources
+
+    schema = load_schema(options.schema)
+    types = {kind for relation in schema for kind in (*relation.head_types, *relation.tail_types)}
+    find = open_sources(options.entities, sorted(types))
+
+    def candidates(name: str, text: str) -> Iterator[Sample]:
+        for sample, _ in candidate_pairs(Document(name, text), find([text])[0], schema):
+            yield sample
+
+    return candidates
 
 
 class _InsideWords:

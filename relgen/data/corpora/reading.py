@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -28,6 +28,8 @@ class ReadOptions:
     offsets: Unit = "characters"
     labelled: bool = True
     negative: str | None = None
+    candidates: Callable[[str, str], Iterable[Sample]] | None = None
+    """Returns the pairs of entities in a text, given a name for it."""
 
 
 Reader = Callable[[Path, RecordChecks, ReadOptions], Iterator[Sample]]

@@ -113,15 +113,20 @@ def _demonstrations(
         problem = f"there are only {len(labelled)} labelled samples to show"
         remedy = "lower --shots, or give more samples"
         raise InputError(problem, path=train, field="shots", value=settings.shots, remedy=remedy)
+    refuse_leaks(labelled, test, train)
+    return draw_demonstrations(labelled, settings.shots, seed=settings.seed)
+
+
+def refuse_leaks(labelled: Sequence[Sample], test: Sequence[Sample], path: str | Path) -> None:
+    """Raise InputError if labelled samples of a file are test sentences as well."""
     leaks = repeated_texts((s.text for s in labelled), (s.text for s in test))
     if leaks:
         raise InputError(
             f"{len(leaks)} labelled sentences are test sentences as well (ignoring case and "
             f"punctuation); first: id '{labelled[leaks[0]].id}'",
-            path=train,
-            remedy="split again (relgen data split --exclude TEST), or show none (--shots 0)",
+            path=path,
+            remedy="split again: relgen data split --exclude TEST",
         )
-    return draw_demonstrations(labelled, settings.shots, seed=settings.seed)
 
 
 def _among_labels(

@@ -31,19 +31,16 @@ FUNCTION_WORDS = frozenset(_FUNCTION_WORDS.split())
 
 
 def masked(sample: Sample) -> str:
-    """Return the sentence with both entities replaced by `something`."""
-    text = sample.text
-    spans = [(entity.start, entity.end) for entity in (sample.head, sample.tail)]
-    for start, end in sorted(spans, reverse=True):
-        text = f"{text[:start]}{NEUTRAL_WORD}{text[end:]}"
-    return text
+    """Return the sentence with both entities replaced by `something`, overlapping ones once."""
+    before, between, after = sample.contexts
+    second = "" if sample.overlapping else f"{between}{NEUTRAL_WORD}"
+    return f"{before}{NEUTRAL_WORD}{second}{after}"
 
 
 def phrasing(sample: Sample) -> str:
     """Return the normalised text between head and tail, prefixed with their order."""
-    first, second = sorted([sample.head, sample.tail], key=lambda entity: entity.start)
-    order = "head-tail" if first is sample.head else "tail-head"
-    return f"{order}: {normalised(sample.text[first.end : second.start])}"
+    order = "head-tail" if sample.head.start <= sample.tail.start else "tail-head"
+    return f"{order}: {normalised(sample.contexts[1])}"
 
 
 def distinct(sentences: Iterable[Sequence[str]], order: int) -> float | None:

@@ -90,6 +90,7 @@ class GrammarSpec:
     max_word_chars: int = 23  # with `one_sentence`
     one_sentence: bool = False
     adjacent: bool = False  # the entities may touch, in scripts without spaces
+    nested: bool = False  # an entity may begin or end the other one
     head_types: tuple[str, ...] = ()  # to write into the tag; empty for a plain tag
     tail_types: tuple[str, ...] = ()
 
@@ -100,11 +101,20 @@ class GrammarSpec:
     def pattern(self, of: Alphabet = UNICODE) -> str:
         """Return a regular expression for one line of an answer."""
         first, middle, last = self._contexts(of)
-        head, tail = (
-            f"<{role}{_tag_types(types)}>({self._entity(of)})</{role}>"
-            for role, types in (("head", self.head_types), ("tail", self.tail_types))
-        )
-        return f"({first})({head}({middle}){tail}|{tail}({middle}){head})({last})"
+        entity = f"({self._entity(of)})"
+        opening = {
+            "head": f"<head{_tag_types(self.head_types)}>",
+            "tail": f"<tail{_tag_types(self.tail_types)}>",
+        }
+        head, tail = (f"{tag}{entity}</{role}>" for role, tag in opening.items())
+        pairs = [f"{head}({middle}){tail}", f"{tail}({middle}){head}"]
+        if self.nested:
+            pairs += [
+                f"{opening[outer]}{inside}</{outer}>"
+                for outer, inner in (("head", tail), ("tail", head))
+                for inside in (f"{entity} {inner}", f"{inner} {entity}")
+            ]
+        return f"({first})({'|'.join(pairs)})({last})"
 
     def _contexts(self, of: Alphabet) -> tuple[str, str, str]:
         """Return expressions for the text before, between and after the entities."""

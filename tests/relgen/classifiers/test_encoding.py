@@ -2,7 +2,7 @@
 
 import pytest
 
-from relgen.classifiers.encoding import MarkerEncoding, keep_nearest, split_around
+from relgen.classifiers.encoding import MarkerEncoding
 from relgen.common.errors import InputError
 from relgen.data.samples import Entity, Sample
 from tests.tiny.encoders import sample, tokenizer
@@ -45,6 +45,24 @@ def test_markers_of_adjacent_entities_do_not_cross():
         tokens = read(encoding, encoded)
         assert tokens.index("[/HEAD]") == tokens.index("[HEAD]") + 2
         assert tokens.index("[/TAIL]") == tokens.index("[TAIL]") + 2
+
+
+@pytest.mark.parametrize(
+    ("head", "tail", "expected"),
+    [
+        ((4, 9), (4, 14), "the [TAIL] [HEAD] storm [/HEAD] mud [/TAIL] caused"),
+        ((10, 13), (4, 13), "the [TAIL] storm [HEAD] mud [/HEAD] [/TAIL] caused"),
+        ((4, 9), (4, 9), "the [HEAD] [TAIL] storm [/TAIL] [/HEAD] mud caused"),
+        ((4, 13), (10, 20), "the [HEAD] storm [TAIL] mud [/HEAD] caused [/TAIL]"),
+    ],
+)
+def test_markers_of_nested_identical_and_crossing_entities(head, tail, expected):
+    sentence = Sample("x", "the storm mud caused", Entity(*head), Entity(*tail), "part")
+    encoding = MarkerEncoding(tokenizer())
+    (encoded,) = encoding.encode([sentence])
+    tokens = read(encoding, encoded)
+    assert tokens == f"[CLS] {expected} [SEP]".split()
+    assert [tokens[place] for place in encoded.positions] == ["[HEAD]", "[TAIL]"]
 
 
 def test_markers_and_special_tokens_in_the_text_are_text():
@@ -124,21 +142,6 @@ def test_a_long_text_keeps_windows_around_both_entities():
     )
     assert read(encoding, cut) == [*expected.split(), "[SEP]"]
     assert cut.positions == [3, 10]
-
-
-def test_entities_longer_than_the_input_are_cut_from_their_ends():
-    assert keep_nearest(20, [(0, 10), (10, 20)], 8) == [0, 1, 2, 9, 10, 11, 12, 19]
-
-
-def test_context_goes_by_its_distance():
-    assert keep_nearest(12, [(1, 4), (8, 11)], 8) == [0, 1, 2, 3, 4, 8, 9, 10]
-    assert keep_nearest(12, [(1, 4), (8, 11)], 10) == [0, 1, 2, 3, 4, 7, 8, 9, 10, 11]
-    assert keep_nearest(12, [(1, 4), (8, 11)], 12) == list(range(12))
-
-
-def test_white_space_moves_into_the_entity():
-    pieces = split_around(Sample("x", "The storm hit Bern.", Entity(4, 9), Entity(14, 18), "none"))
-    assert pieces == ["The", " storm", " hit", " Bern", "."]
 
 
 def test_a_length_without_room_is_refused():

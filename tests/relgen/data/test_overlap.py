@@ -8,6 +8,7 @@ import pytest
 
 from relgen.data import overlap
 from relgen.data.overlap import OverlapIndex, context_words, jaccard, word_set
+from relgen.data.samples import Entity, Sample
 from tests import tiny
 
 
@@ -15,6 +16,11 @@ def test_context_words_leave_the_entities_out() -> None:
     sample = tiny.sentence("Old Rain", " brought: a ", "flood", before="The ", after=", a FLOOD!")
     assert context_words(sample) == {"the", "brought", "a", "flood"}
     assert word_set(sample.text) == {"the", "old", "rain", "brought", "a", "flood"}
+
+
+def test_context_words_of_nested_entities() -> None:
+    sample = Sample("1", "Ann left the University of Bern.", Entity(27, 31), Entity(13, 31), "r")
+    assert context_words(sample) == {"ann", "left", "the"}
 
 
 def test_jaccard() -> None:

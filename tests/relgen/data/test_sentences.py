@@ -17,6 +17,14 @@ from relgen.data.sentences import sentence_spans
         ("一。二！三", ["一。", "二！", "三"]),
         ("e.g. this one, i.e. that.", ["e.g. this one, i.e. that."]),
         ("  \n ", []),
+        ("One. Two? 3 men!", ["One.", "Two?", "3 men!"]),
+        (
+            "In Dr. Ann met J. Smith of no. 5, e.g. Bern.",
+            ["In Dr. Ann met J. Smith of no. 5, e.g. Bern."],
+        ),
+        ("A line\n  another  \n\n", ["A line", "another"]),
+        ("これは文です。「次」。", ["これは文です。", "「次」。"]),
+        ("Costs 3.5 or v1.2. 'Yes.'", ["Costs 3.5 or v1.2.", "'Yes.'"]),
     ],
 )
 def test_sentences(text: str, sentences: list[str] | None) -> None:

@@ -75,6 +75,14 @@ def test_head_and_tail_stay_different():
             assert copy.head_text != copy.tail_text
 
 
+def test_overlapping_entities_become_two_beside_each_other():
+    nested = tiny.tagged("We saw the <head>University of <tail>Bern</tail></head> again.")
+    other = tiny.tagged("They left the <head>harbour</head> of <tail>Oslo</tail> slowly.")
+    copy = NearCopies([nested, other]).copy(nested, random.Random(0))
+    assert (copy.head_text, copy.tail_text) == ("harbour", "Oslo")
+    assert " the harbour Oslo " in copy.text
+
+
 def test_entities_of_another_type_are_taken_where_there_are_no_others():
     one, other = (
         tiny.tagged(f"<head>{head}</head> left <tail>Bern</tail>.") for head in ("Ann", "Acme")

@@ -9,6 +9,7 @@ from relgen.experiments.arms import ARMS, GENERATIONS, Arm, as_method, parse_arm
 def test_names() -> None:
     assert parse_arm("human") == Arm("human", None, "human")
     assert parse_arm("direct") == Arm("direct", None, "direct")
+    assert parse_arm("reader") == Arm("reader", None, "reader")
     assert parse_arm("xu2023") == Arm("xu2023", "xu2023", "mix")
     assert parse_arm("xu2023_pure") == Arm("xu2023_pure", "xu2023", "pure")
     assert parse_arm("obo_dpo_pure") == Arm("obo_dpo_pure", "obo_dpo", "pure")
@@ -42,6 +43,7 @@ def test_the_ablations_differ_from_the_method_in_one_thing() -> None:
         ("obo_mix@", "for example"),
         ("obo_mix@x", "for example"),
         ("human@8", "for example"),
+        ("reader@8", "for example"),
         ("unlabelled_mix@8", "for example"),
         ("unlabelled_pure", "did you mean 'unlabelled_mix'"),
     ],

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from relgen.common.files import read_json
-from relgen.experiments.config import Experiment, Labelling
+from relgen.experiments.config import CorpusFiles, Experiment, Labelling
 from relgen.experiments.planner import plan
 from tests.relgen.experiments.fake_commands import FakeCommands, do
 
@@ -32,6 +32,14 @@ def test_the_plan_in_order(experiment: Experiment, tmp_path: Path) -> None:
         "seed1/train-obo_dpo_mix",
         "seed1/test-obo_dpo_mix",
     ]
+
+
+def test_shots_can_be_drawn_by_documents(experiment: Experiment, tmp_path: Path) -> None:
+    assert isinstance(experiment.corpus, CorpusFiles)
+    by_group = replace(experiment, corpus=replace(experiment.corpus, by="group"))
+    one, other = (plan(each, tmp_path / "run").stages[0] for each in (experiment, by_group))
+    assert "--by" not in one.command
+    assert other.command[other.command.index("--by") + 1] == "group"
 
 
 def test_without_labelling_the_generator_is_believed(
@@ -174,12 +182,13 @@ def test_unlabelled_sentences_are_read_once_and_trained_on(
     assert again["seed1/train-obo_mix"].folder == stages["train-obo_mix"].folder
 
 
-def test_direct_asks_once_whatever_the_classifiers(
+def test_the_language_model_is_asked_once_whatever_the_classifiers(
     experiment: Experiment, tmp_path: Path, commands: FakeCommands
 ) -> None:
     out = tmp_path / "run"
     classifiers = ("classifier/entity_marker", "classifier/knowprompt")
-    several = replace(experiment, arms=("human", "direct"), classifiers=classifiers)
+    arms = ("human", "direct", "reader")
+    several = replace(experiment, arms=arms, classifiers=classifiers, label=Labelling(model="m"))
     made = do(commands, several, out)
     (stage,) = [stage for stage in made.stages if stage.kind == "direct"]
     assert stage.command[stage.command.index("--shots") + 1] == "2"
@@ -187,10 +196,23 @@ def test_direct_asks_once_whatever_the_classifiers(
     assert [(arm["arm"], arm["classifier"]) for arm in arms] == [
         ("human", "entity_marker"),
         ("direct", "direct"),
+        ("reader", "reader"),
         ("human", "knowprompt"),
     ]
     assert arms[1]["diversity"] is None
     assert arms[1]["train_samples"] == 0
+    (stage,) = [stage for stage in made.stages if stage.kind == "reader"]
+    split = next(stage for stage in made.stages if stage.kind == "split")
+    assert list(stage.command) == [
+        *("reader", "--train", str(split.folder / "train.jsonl")),
+        *("--schema", several.corpus.schema, "--dtype", "float32", "--model", "m"),
+        *("--test", several.corpus.test, "--out", str(stage.folder)),
+    ]
+    # the language model alone is compared with each classifier
+    rows = read_json(out / "results.json")["against_human"]
+    assert {(row["arm"], row["classifier"]) for row in rows} == {
+        (arm, name) for arm in ("direct", "reader") for name in ("entity_marker", "knowprompt")
+    }
 
 
 def test_a_plan_is_the_same_on_a_login_node_and_on_a_gpu_node(

@@ -9,6 +9,7 @@ import torch
 
 from relgen.data.samples import Entity, Sample, write_samples
 from relgen.data.schema import Relation, RelationSchema
+from tests.tiny.language_models import tokenizer
 
 LABELS = ("cause", "place", "none")
 
@@ -21,6 +22,9 @@ def sample(number: int, relation: str, word: str, source: str = "human") -> Samp
 
 class Words:
     """Reads the verb: `xcause` is state 0, and so on; and remembers how much it has read."""
+
+    features = 4 * 1 * 3
+    tokenizer = tokenizer()
 
     def __init__(self, stop_after: int | None = None) -> None:
         self.read_samples = 0

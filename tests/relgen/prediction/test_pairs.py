@@ -1,41 +1,10 @@
 """Sentences of raw text, and the pairs of entities in them."""
 
-import pytest
-
 from relgen.data.samples import Entity
 from relgen.data.schema import Relation, RelationSchema
-from relgen.prediction.pairs import Document, candidate_pairs, sentence_spans, without_overlaps
+from relgen.prediction.pairs import Document, candidate_pairs, without_overlaps
 
 ACME = "Dr. Ann founded Acme. It is in Bern! Bob left."
-
-
-@pytest.mark.parametrize(
-    ("text", "sentences"),
-    [
-        ("One. Two? 3 men!", ["One.", "Two?", "3 men!"]),
-        ("He said “No.” She left.", ["He said “No.”", "She left."]),
-        (
-            "Dr. Ann met J. Smith of no. 5, e.g. Bern.",
-            ["Dr. Ann met J. Smith of no. 5, e.g. Bern."],
-        ),
-        ("A line\n  another  \n\n", ["A line", "another"]),
-        ("これは文です。「次」。", ["これは文です。", "「次」。"]),
-        ("Costs 3.5 or v1.2. 'Yes.'", ["Costs 3.5 or v1.2.", "'Yes.'"]),
-        ("   ", []),
-    ],
-)
-def test_sentences(text, sentences):
-    assert [text[start:end] for start, end in sentence_spans(text)] == sentences
-
-
-def test_no_sentence_ends_inside_an_entity():
-    text = "We met Yahoo! Inc. There it was."
-    inside = [Entity(7, 18, "ORG")]
-    assert len(sentence_spans(text)) == 3
-    assert [text[a:b] for a, b in sentence_spans(text, inside)] == [
-        "We met Yahoo! Inc.",
-        "There it was.",
-    ]
 
 
 def test_of_overlapping_entities_the_longest_counts():

@@ -49,6 +49,7 @@ def test_malformed_lines_are_left_out(tmp_path: Path) -> None:
         ("direct", None, "the LLM asked for the relation"),
         ("obo_dpo_mix", "obo_dpo", "human and generated: one by one, after DPO"),
         ("aao_pure", "aao", "generated only: all at once"),
+        ("reader", None, "the LLM's reading of the test sentences"),
         ("unlabelled_mix", None, "human and unlabelled sentences"),
         (
             "obo_dpo_unlabelled_mix",

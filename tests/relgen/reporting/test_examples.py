@@ -28,6 +28,14 @@ def test_pieces_of_a_sentence_whose_tail_comes_first() -> None:
     ]
 
 
+def test_pieces_of_overlapping_entities() -> None:
+    sample = Sample("1", "New York City Hall", Entity(0, 13), Entity(4, 18), "r")
+    assert pieces(sample) == [("New ", "head"), ("York City", "tail"), (" Hall", "tail")]
+    nested = Sample("1", "the University of Bern.", Entity(18, 22), Entity(4, 22), "r")
+    expected = [("the ", ""), ("University of ", "tail"), ("Bern", "head"), (".", "")]
+    assert pieces(nested) == expected
+
+
 def test_first_sentences_of_four_relations_without_the_negative_one(tmp_path: Path) -> None:
     shown = examples(load_run(make_run(tmp_path, labels=("a", "b", "c", "d", "e", "none"))))
     assert [relation for relation, _ in shown] == ["a", "b", "c", "d"]

@@ -21,6 +21,12 @@ def test_masked_replaces_both_entities_in_either_order(
     assert text.masked(sample) == "something caused something."
 
 
+def test_overlapping_entities_are_masked_once() -> None:
+    sample = Sample("1", "the University of Bern.", Entity(4, 22), Entity(18, 22), "r")
+    assert text.masked(sample) == "the something."
+    assert text.phrasing(sample) == "head-tail: "
+
+
 def test_phrasing_tells_the_order_of_the_entities() -> None:
     forward = Sample("1", "fire caused smoke.", Entity(0, 4), Entity(12, 17), "r")
     backward = Sample("2", "fire caused smoke.", Entity(12, 17), Entity(0, 4), "r")

@@ -126,6 +126,24 @@ def test_entities_touch_in_scripts_without_spaces() -> None:
     assert not takes(GrammarSpec(), text)
 
 
+@pytest.mark.parametrize("one_sentence", [False, True])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The <head>University of <tail>Bern</tail></head> is old.",
+        "The <tail><head>Bern</head> harbour</tail> is old.",
+    ],
+)
+def test_entities_nest_where_those_shown_do(text: str, one_sentence: bool) -> None:
+    assert takes(GrammarSpec(nested=True, one_sentence=one_sentence), text)
+    assert takes(
+        GrammarSpec(nested=True, one_sentence=one_sentence),
+        "The <head>one</head> and <tail>two</tail>.",
+    )
+    assert not takes(GrammarSpec(one_sentence=one_sentence), text)
+    assert not takes(GrammarSpec(nested=True), "The <head><tail>Bern</tail></head> is old.")
+
+
 @pytest.mark.parametrize(
     "mention", ["\u093fक", ", one", "one,", "one (", ")one", "?!", "--", "()", "*", "one、", ":one"]
 )

@@ -1,0 +1,15 @@
+"""`relgen reader`: classifies sentences with a probe on a language model's hidden states."""
+
+from __future__ import annotations
+
+from relgen.labelling import ReaderOptions as Options
+
+
+def run(options: Options) -> None:
+    """Classify the test sentences, and print the score."""
+    from relgen.classifiers import classify_by_reading
+
+    summary = classify_by_reading(options)
+    print(
+        f"{summary['samples']} sentences: micro-F1 {100 * summary['micro_f1']:.1f} -> {options.out}"
+    )
