@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from relgen.common import is_intel, multiplies_bfloat16
+from relgen.kernels.mapped_pages import give_back
 from relgen.kernels.switch import in_use
 
 
@@ -87,6 +88,7 @@ class DecodingLinear(nn.Module):
         weight = layer.weight.detach()
         # not a buffer: such a tensor cannot be moved or saved
         self._packed = torch.ops.mkldnn._reorder_linear_weight(weight, self._ROWS)
+        give_back(weight)
 
     def forward(self, input: Tensor) -> Tensor:
         """Map (…, I) to (…, O), in the weights' dtype on the CPU, without gradients."""
