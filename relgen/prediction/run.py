@@ -85,10 +85,14 @@ def _printed(options: PredictOptions) -> dict[str, Any]:
 
 
 class Predictor:
-    """Predicts for chunks of samples, or of documents with the options' `entities`."""
+    """Predicts for chunks of samples, and of documents with the options' `entities`.
 
-    def __init__(self, options: PredictOptions) -> None:
+    Raises InputError for a document with more than `most_pairs` pairs of entities.
+    """
+
+    def __init__(self, options: PredictOptions, *, most_pairs: int | None = None) -> None:
         self.options = options
+        self.most_pairs = most_pairs
         device = str(find_device(options.device))
         self.classifier = load_classifier(options.model, device=device, precision=options.precision)
         schema = self.classifier.schema
@@ -101,7 +105,7 @@ class Predictor:
     def __call__(self, chunk: Sequence[Any]) -> tuple[list[dict[str, Any]], Counter[str]]:
         """Return the rows to write, and counts of pairs, relations and unknown types."""
         counts = Counter[str]()
-        found = self._pairs(chunk, counts) if self.options.entities else [(s, {}) for s in chunk]
+        found = self._pairs(chunk, counts)
         predictions = self.classifier.predict_samples([sample for sample, _ in found])
         rows = [
             self._row(sample, place, prediction, self._answer(prediction))
@@ -141,17 +145,26 @@ class Predictor:
         )
 
     def _pairs(
-        self, documents: Sequence[Document], counts: Counter[str]
+        self, chunk: Sequence[Sample | Document], counts: Counter[str]
     ) -> list[tuple[Sample, dict[str, Any]]]:
-        """Return the documents' pairs of entities, with the documents' names and the places."""
-        found, schema = [], self.classifier.schema
-        texts = [document.text for document in documents]
-        for document, entities in zip(documents, self.find(texts), strict=True):
+        """Return samples, and pairs of documents' entities with the documents' names and places."""
+        found: list[tuple[Sample, dict[str, Any]]] = []
+        schema, window = self.classifier.schema, self.options.window
+        entities_of = iter(self.find([one.text for one in chunk if isinstance(one, Document)]))
+        for one in chunk:
+            if isinstance(one, Sample):
+                found.append((one, {}))
+                continue
+            entities = next(entities_of)
             if self.types:
                 unknown = (e.type for e in entities if e.type and e.type not in self.types)
                 counts.update(f"{_UNKNOWN}{kind}" for kind in unknown)
-            pairs = candidate_pairs(document, entities, schema, window=self.options.window)
-            found += [(sample, {"document": document.id, "offset": at}) for sample, at in pairs]
+            before = len(found)
+            for sample, at in candidate_pairs(one, entities, schema, window=window):
+                found.append((sample, {"document": one.id, "offset": at}))
+                if self.most_pairs is not None and len(found) - before > self.most_pairs:
+                    problem = f"a text has more than {self.most_pairs} pairs of entities"
+                    raise InputError(problem, remedy="give shorter texts, or single sentences")
         return found
 
     def _row(
