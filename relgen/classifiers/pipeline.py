@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 
 from relgen.classifiers.base import Batch, Classifier, collate
 from relgen.classifiers.calibration import Calibration
-from relgen.classifiers.encoding import Encoded
+from relgen.classifiers.portable import Encoded
 from relgen.common import InputError, checked, multiplies_bfloat16
 from relgen.data import Entity, Prediction, RelationSchema, Sample, find_mentions
 from relgen.evaluation import samples_for

@@ -33,6 +33,7 @@ from relgen.data.corpora import (
     unmarked,
     webanno,
 )
+from relgen.data.corpora.everyday import read_split as read_split
 from relgen.data.corpora.everyday import save_everyday as save_everyday
 from relgen.data.corpora.patch import LabelPatch as LabelPatch
 from relgen.data.corpora.reading import Reader as Reader
