@@ -107,6 +107,15 @@ def create_app(predictor: Predictor, limits: Limits) -> FastAPI:
         }
         return JSONResponse(content, 200 if well else 503)
 
+    _add_pages(app, metrics)
+    _answer_errors(app)
+    app.add_middleware(Bodies, limits=limits, metrics=metrics)
+    return app
+
+
+def _add_pages(app: FastAPI, metrics: Metrics) -> None:
+    """Add what is read by Prometheus and by people."""
+
     @app.get("/metrics", include_in_schema=False)
     async def figures() -> Response:
         return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
@@ -114,10 +123,6 @@ def create_app(predictor: Predictor, limits: Limits) -> FastAPI:
     @app.get("/", include_in_schema=False)
     async def page() -> HTMLResponse:
         return HTMLResponse(files(__package__).joinpath("page.html").read_text(encoding="utf-8"))
-
-    _answer_errors(app)
-    app.add_middleware(Bodies, limits=limits, metrics=metrics)
-    return app
 
 
 def _answer_errors(app: FastAPI) -> None:

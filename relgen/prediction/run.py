@@ -118,7 +118,11 @@ class Predictor:
             counts[_REVERSED] = counts[_PAIRS] - len(rows)
         counts.update(f"{_RELATION}{row['relation'] or ''}" for row in rows)
         if self.options.entities and not self.options.all_pairs:
-            rows = [row for row in rows if row["relation"] is None or row["relation"] != negative]
+            rows = [
+                row
+                for row in rows
+                if "document" not in row or row["relation"] is None or row["relation"] != negative
+            ]
         return rows, counts
 
     def _threshold(self) -> float | None:
@@ -192,9 +196,10 @@ def in_one_direction(rows: Sequence[dict[str, Any]], negative: str | None) -> li
     """
     best: dict[Any, dict[str, Any]] = {}
     for number, row in enumerate(rows):
-        spans = frozenset(row["offset"] + row[role]["start"] for role in ("head", "tail"))
-        alone = row["relation"] in (None, negative)
-        key = number if alone else (row["document"], spans, row["relation"])
+        key: Any = number
+        if "document" in row and row["relation"] not in (None, negative):
+            spans = frozenset(row["offset"] + row[role]["start"] for role in ("head", "tail"))
+            key = row["document"], spans, row["relation"]
         if key not in best or row["probability"] > best[key]["probability"]:
             best[key] = row
     return list(best.values())

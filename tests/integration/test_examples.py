@@ -68,9 +68,12 @@ def test_spacy_extracts_triples_from_a_paragraph(folder: Path, tmp_path: Path) -
         sys.executable, EXAMPLES / "spacy_triples.py", folder, PYTHONPATH=installed(tmp_path)
     )
     triples = [line.split("\t") for line in said.splitlines()]
-    assert [(head, tail) for head, _, tail, _ in triples][:2] == [("Ann", "Acme"), ("Ann", "Turin")]
-    # 6, 2 and 12 ordered pairs in three sentences
-    assert len(triples) == 20
+    # 3, 1 and 6 pairs of entities in three sentences, each with a relation in one way or both
+    assert 10 <= len(triples) <= 20
+    pairs = {frozenset((head, tail)) for head, _, tail, _ in triples}
+    assert {
+        frozenset(pair) for pair in (("Ann", "Acme"), ("Ben", "Acme"), ("Ben", "Turin"))
+    } < pairs
     assert {relation for _, relation, _, _ in triples} <= {"founded", "lives_in"}
 
 
