@@ -84,7 +84,7 @@ class Sample:
             if not 0 <= start < end <= length:
                 problem = (
                     f"offsets must satisfy 0 <= start < end <= {length}, the text's length in "
-                    "characters (code points, not bytes or UTF-16 units)"
+                    "characters (code points; relgen data convert --offsets reads other units)"
                 )
                 raise InputError(problem, field=role, value=[start, end])
             if not self.text[start:end].strip():
