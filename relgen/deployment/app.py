@@ -22,18 +22,18 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from relgen import __version__
-from relgen.classifiers import SavedClassifier
 from relgen.common import InputError, printable
-from relgen.data import Prediction
+from relgen.deployment.answers import answers_of
 from relgen.deployment.batcher import Batcher, QueueFullError
-from relgen.deployment.limits import Limits
 from relgen.deployment.metrics import Metrics
+from relgen.deployment.options import Limits
 from relgen.deployment.requests import (
     ErrorResponse,
     PredictRequest,
     PredictResponse,
-    read_samples,
+    read_items,
 )
+from relgen.prediction import Predictor
 
 _LOG = logging.getLogger(__name__)
 _STUCK_SECONDS = 120
@@ -53,10 +53,11 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 
-def create_app(saved: SavedClassifier, name: str, limits: Limits) -> FastAPI:
-    """Return the application that serves a classifier under a name."""
+def create_app(predictor: Predictor, limits: Limits) -> FastAPI:
+    """Return the application that serves a predictor."""
+    options, schema = predictor.options, predictor.classifier.schema
     batcher = Batcher(
-        saved.predict_samples,
+        answers_of(predictor),
         batch_sentences=limits.batch,
         queue_sentences=limits.queue,
         observe=lambda sentences, seconds: metrics.batch(sentences, seconds),
@@ -70,7 +71,7 @@ def create_app(saved: SavedClassifier, name: str, limits: Limits) -> FastAPI:
         await batcher.stop()
 
     app = FastAPI(
-        title=f"relgen: {saved.schema.name}",
+        title=f"relgen: {schema.name}",
         version=__version__,
         description="Tells the relation between two entities of a sentence.",
         lifespan=lifespan,
@@ -80,13 +81,16 @@ def create_app(saved: SavedClassifier, name: str, limits: Limits) -> FastAPI:
 
     @app.post("/predict", response_model=PredictResponse, responses=_ERRORS)
     async def predict(request: PredictRequest) -> Response:
-        """Predict the relation of each sentence."""
-        samples = read_samples(
-            request, max_sentences=limits.sentences, max_characters=limits.characters
+        """Predict the relation of each sentence, or all relations in a raw text."""
+        items = read_items(
+            request,
+            max_sentences=limits.sentences,
+            max_characters=limits.characters,
+            raw=bool(options.entities),
         )
-        found = await batcher.predict(samples)
-        metrics.predicted(found)
-        return JSONResponse({"predictions": [_content(one) for one in found]})
+        rows = [row for found in await batcher.predict(items) for row in found]
+        metrics.predicted(row["relation"] for row in rows)
+        return JSONResponse({"predictions": rows})
 
     @app.get("/health")
     async def health() -> JSONResponse:
@@ -95,12 +99,22 @@ def create_app(saved: SavedClassifier, name: str, limits: Limits) -> FastAPI:
         well = batcher.running and busy < _STUCK_SECONDS
         content = {
             "status": "ok" if well else "the classifier does not answer",
-            "model": name,
-            "relations": list(saved.schema.labels),
+            "model": str(options.model),
+            "relations": list(schema.labels),
+            "entities": list(options.entities),
             "version": __version__,
             "waiting": batcher.waiting,
         }
         return JSONResponse(content, 200 if well else 503)
+
+    _add_pages(app, metrics)
+    _answer_errors(app)
+    app.add_middleware(Bodies, limits=limits, metrics=metrics)
+    return app
+
+
+def _add_pages(app: FastAPI, metrics: Metrics) -> None:
+    """Add what is read by Prometheus and by people."""
 
     @app.get("/metrics", include_in_schema=False)
     async def figures() -> Response:
@@ -109,14 +123,6 @@ def create_app(saved: SavedClassifier, name: str, limits: Limits) -> FastAPI:
     @app.get("/", include_in_schema=False)
     async def page() -> HTMLResponse:
         return HTMLResponse(files(__package__).joinpath("page.html").read_text(encoding="utf-8"))
-
-    _answer_errors(app)
-    app.add_middleware(Bodies, limits=limits, metrics=metrics)
-    return app
-
-
-def _content(one: Prediction) -> dict[str, Any]:
-    return {"id": one.id, "relation": one.relation, "score": one.score, "scores": dict(one.scores)}
 
 
 def _answer_errors(app: FastAPI) -> None:

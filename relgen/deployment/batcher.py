@@ -11,11 +11,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from relgen.data import Prediction, Sample
-
-Predict = Callable[[Sequence[Sample]], list[Prediction]]
+Predict = Callable[[Sequence[Any]], Sequence[Any]]
+"""Returns the answer to each sentence, in order."""
 Observe = Callable[[int, float], None]
 
 
@@ -24,8 +23,8 @@ class QueueFullError(Exception):
 
 
 class _Job(NamedTuple):
-    samples: list[Sample]
-    answer: asyncio.Future[list[Prediction]]
+    samples: Sequence[Any]
+    answer: asyncio.Future[list[Any]]
 
 
 class Batcher:
@@ -72,8 +71,8 @@ class Batcher:
             self._task.cancel()
         self._thread.shutdown()
 
-    async def predict(self, samples: list[Sample]) -> list[Prediction]:
-        """Return the predictions of one request.
+    async def predict(self, samples: Sequence[Any]) -> list[Any]:
+        """Return the answers to one request's sentences.
 
         Raises:
             QueueFullError: too many sentences wait already.
@@ -118,8 +117,8 @@ class Batcher:
             self._arrived.clear()
         return jobs
 
-    def _compute(self, jobs: Sequence[_Job]) -> list[list[Prediction] | Exception]:
-        """Return each request's predictions; a request that fails does not fail the others."""
+    def _compute(self, jobs: Sequence[_Job]) -> list[list[Any] | Exception]:
+        """Return each request's answers; a request that fails does not fail the others."""
         try:
             found = iter(self._predict([sample for job in jobs for sample in job.samples]))
             return [[next(found) for _ in job.samples] for job in jobs]

@@ -13,8 +13,6 @@ from prometheus_client import (
     generate_latest,
 )
 
-from relgen.data import Prediction
-
 _SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 _SENTENCES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
@@ -59,10 +57,10 @@ class Metrics:
         self._batches.observe(sentences)
         self._computing.inc(seconds)
 
-    def predicted(self, predictions: Iterable[Prediction]) -> None:
-        """Count predictions, whose distribution shows when the input changes."""
-        for prediction in predictions:
-            self._predictions.labels(prediction.relation).inc()
+    def predicted(self, relations: Iterable[str | None]) -> None:
+        """Count predictions, whose distribution shows when the input changes; None is no answer."""
+        for relation in relations:
+            self._predictions.labels(relation or "").inc()
 
     def text(self) -> bytes:
         """Return all figures in Prometheus's text format."""

@@ -9,9 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from relgen.classifiers import find_mention
 from relgen.common import InputError
 from relgen.data import UNLABELLED, Entity, Sample
+from relgen.prediction import Document
 
 _EXAMPLE: Any = {"text": "Ann founded Acme in 1990.", "head": "Acme", "tail": "Ann"}
 _SPANS: Any = {"text": "Ann founded Acme.", "head": {"start": 12, "end": 16}, "tail": [0, 3]}
+_PLACE = "as written in the text, or where it is; without head and tail, entities are looked for"
 
 
 class Mention(BaseModel):
@@ -26,12 +28,12 @@ Offsets = Annotated[list[int], Field(min_length=2, max_length=2)]
 
 
 class SentenceRequest(BaseModel):
-    """A sentence and its two entities; a line of samples.jsonl is one."""
+    """A sentence and its two entities (a line of samples.jsonl is one), or a raw text."""
 
     id: str | None = None
     text: str
-    head: Mention | Offsets | str = Field(description="as written in the text, or where it is")
-    tail: Mention | Offsets | str = Field(description="as written in the text, or where it is")
+    head: Mention | Offsets | str | None = Field(None, description=_PLACE)
+    tail: Mention | Offsets | str | None = Field(None, description=_PLACE)
 
 
 class PredictRequest(BaseModel):
@@ -48,17 +50,28 @@ class PredictRequest(BaseModel):
         return {"samples": [value]} if isinstance(value, dict) and "text" in value else value
 
 
+class EntityResponse(Mention):
+    """An entity, and where it is."""
+
+    text: str
+
+
 class PredictionResponse(BaseModel):
-    """The answer to a sentence."""
+    """A row, as `relgen predict` writes it."""
 
     id: str
-    relation: str = Field(description="the most probable relation")
-    score: float = Field(description="its probability")
+    document: str | None = Field(None, description="of a raw text: its id")
+    offset: int | None = Field(None, description="of a raw text: where the row's text begins in it")
+    text: str
+    head: EntityResponse
+    tail: EntityResponse
+    relation: str | None = Field(description="null: no answer")
+    probability: float
     scores: dict[str, float] = Field(description="the probabilities of all relations")
 
 
 class PredictResponse(BaseModel):
-    """The answers, in the order of the sentences."""
+    """The rows: one for each sentence, and one for each relation in a raw text, in order."""
 
     predictions: list[PredictionResponse]
 
@@ -69,36 +82,43 @@ class ErrorResponse(BaseModel):
     detail: str
 
 
-def read_samples(
-    request: PredictRequest, *, max_sentences: int, max_characters: int
-) -> list[Sample]:
-    """Return a request's samples; ids count from 0 where they are not given.
+def read_items(
+    request: PredictRequest, *, max_sentences: int, max_characters: int, raw: bool
+) -> list[Sample | Document]:
+    """Return a request's sentences and texts; ids count from 0 where they are not given.
 
     Raises:
-        InputError: a mention is not clear, or a limit is exceeded.
+        InputError: a mention is not clear, a limit is exceeded, or a text is `raw` and must not be.
     """
     count = len(request.samples)
     if not 0 < count <= max_sentences:
         problem = f"a request has 1 to {max_sentences} sentences"
         raise InputError(problem, field="samples", value=count, remedy="send several requests")
-    return [
-        _sample(number, sentence, max_characters) for number, sentence in enumerate(request.samples)
-    ]
-
-
-def _sample(number: int, sentence: SentenceRequest, max_characters: int) -> Sample:
-    if len(sentence.text) > max_characters:
-        problem = f"samples.{number}.text: longer than {max_characters} characters"
-        raise InputError(problem, value=len(sentence.text), remedy="send single sentences")
-    try:
-        head, tail = (
-            _entity(sentence.text, mention, role)
-            for mention, role in ((sentence.head, "head"), (sentence.tail, "tail"))
-        )
+    found = []
+    for number, sentence in enumerate(request.samples):
         name = str(number) if sentence.id is None else sentence.id
-        return Sample(name, sentence.text, head, tail, UNLABELLED)
-    except InputError as error:
-        raise InputError(f"samples.{number}: {error}") from error
+        try:
+            if len(sentence.text) > max_characters:
+                problem = f"longer than {max_characters} characters"
+                remedy = "send single sentences"
+                raise InputError(problem, field="text", value=len(sentence.text), remedy=remedy)
+            found.append(_item(name, sentence, raw))
+        except InputError as error:
+            raise InputError(f"samples.{number}: {error}") from error
+    return found
+
+
+def _item(name: str, sentence: SentenceRequest, raw: bool) -> Sample | Document:
+    text, head, tail = sentence.text, sentence.head, sentence.tail
+    if head is None and tail is None and raw:
+        if not text.strip():
+            raise InputError("must not be empty", field="text", value=text)
+        return Document(name, text)
+    if head is None or tail is None:
+        missing = "head" if head is None else "tail"
+        remedy = "give both, or neither" if raw else "raw text needs a server with --entities"
+        raise InputError("is missing", field=missing, remedy=remedy)
+    return Sample(name, text, _entity(text, head, "head"), _entity(text, tail, "tail"), UNLABELLED)
 
 
 def _entity(text: str, mention: Mention | list[int] | str, role: str) -> Entity:

@@ -7,49 +7,40 @@ import socket
 
 import uvicorn
 
-from relgen.classifiers import Precision, load_classifier
 from relgen.common import InputError
 from relgen.deployment.app import create_app
-from relgen.deployment.limits import Limits
+from relgen.deployment.options import ServeOptions
+from relgen.prediction import PredictOptions, Predictor
 
 _STOPPING_SECONDS = 30
+# options of `relgen predict` as well
+_SHARED = ["model", "threshold", "abstain", "entities", "types", "window", "precision", "device"]
 
 
-def serve(
-    model: str,
-    *,
-    host: str = "127.0.0.1",
-    port: int = 8000,
-    device: str = "cpu",
-    precision: Precision = "float32",
-    limits: Limits | None = None,
-) -> None:
+def serve(options: ServeOptions) -> None:
     """Serve a classifier until SIGTERM or SIGINT; requests that have arrived are answered first.
 
-    Args:
-        model: the classifier's folder, or its name on the Hub.
-        host: the address to listen at; `0.0.0.0` for all of the machine's.
-        port: 0 takes a free one.
-
     Raises:
-        InputError: no such classifier, or the address cannot be used.
+        InputError: no such classifier or source of entities, or the address cannot be used.
     """
-    saved = load_classifier(model, device=device, precision=precision)
+    given = {name: getattr(options, name) for name in _SHARED}
+    predictor = Predictor(
+        PredictOptions(input="", scores=True, **given), most_pairs=options.limits.pairs
+    )
     # the first sentence is slower than all others
-    example = "Ann founded Acme."
-    saved.predict(example, (12, 16), (0, 3))
-    listening = _listen(host, port)
+    predictor.classifier.predict("Ann founded Acme.", (12, 16), (0, 3))
+    host, listening = options.host, _listen(options.host, options.port)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     config = uvicorn.Config(
-        create_app(saved, str(model), limits or Limits()),
+        create_app(predictor, options.limits),
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=_STOPPING_SECONDS,
     )
-    found = listening.getsockname()[1]
     shown = f"[{host}]" if ":" in host else host
-    print(f"serving {model} at http://{shown}:{found} (Ctrl-C stops)", flush=True)
+    place = f"http://{shown}:{listening.getsockname()[1]}"
+    print(f"serving {options.model} at {place} (Ctrl-C stops)", flush=True)
     try:
         uvicorn.Server(config).run(sockets=[listening])
     except KeyboardInterrupt:

@@ -72,11 +72,18 @@ class RelationComponent:
             for doc in docs:
                 doc.user_data[_KEY] = []
             found = self.classifier.predict_samples([sample for *_, sample in pairs])
+            best: dict[Any, tuple[Doc, Any]] = {}
             for (doc, head, tail, _), one in zip(pairs, found, strict=True):
                 answer = self.classifier.answer(one, threshold=self.threshold, abstain=True)
-                if answer not in (None, self.classifier.schema.negative):
-                    places = (head.start, head.end, tail.start, tail.end)
-                    doc.user_data[_KEY].append((*places, one.relation, one.score))
+                if answer in (None, self.classifier.schema.negative):
+                    continue
+                row = (head.start, head.end, tail.start, tail.end, answer, one.score)
+                # of a relation in both directions the more probable one, as `relgen predict`
+                key = id(doc), frozenset((head.start, tail.start)), answer
+                if key not in best or one.score > best[key][1][-1]:
+                    best[key] = doc, row
+            for doc, row in best.values():
+                doc.user_data[_KEY].append(row)
             yield from docs
 
     @property

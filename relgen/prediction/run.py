@@ -85,10 +85,14 @@ def _printed(options: PredictOptions) -> dict[str, Any]:
 
 
 class Predictor:
-    """Predicts for chunks of samples, or of documents with the options' `entities`."""
+    """Predicts for chunks of samples, and of documents with the options' `entities`.
 
-    def __init__(self, options: PredictOptions) -> None:
+    Raises InputError for a document with more than `most_pairs` pairs of entities.
+    """
+
+    def __init__(self, options: PredictOptions, *, most_pairs: int | None = None) -> None:
         self.options = options
+        self.most_pairs = most_pairs
         device = str(find_device(options.device))
         self.classifier = load_classifier(options.model, device=device, precision=options.precision)
         schema = self.classifier.schema
@@ -101,7 +105,7 @@ class Predictor:
     def __call__(self, chunk: Sequence[Any]) -> tuple[list[dict[str, Any]], Counter[str]]:
         """Return the rows to write, and counts of pairs, relations and unknown types."""
         counts = Counter[str]()
-        found = self._pairs(chunk, counts) if self.options.entities else [(s, {}) for s in chunk]
+        found = self._pairs(chunk, counts)
         predictions = self.classifier.predict_samples([sample for sample, _ in found])
         rows = [
             self._row(sample, place, prediction, self._answer(prediction))
@@ -114,7 +118,11 @@ class Predictor:
             counts[_REVERSED] = counts[_PAIRS] - len(rows)
         counts.update(f"{_RELATION}{row['relation'] or ''}" for row in rows)
         if self.options.entities and not self.options.all_pairs:
-            rows = [row for row in rows if row["relation"] is None or row["relation"] != negative]
+            rows = [
+                row
+                for row in rows
+                if "document" not in row or row["relation"] is None or row["relation"] != negative
+            ]
         return rows, counts
 
     def _threshold(self) -> float | None:
@@ -141,17 +149,26 @@ class Predictor:
         )
 
     def _pairs(
-        self, documents: Sequence[Document], counts: Counter[str]
+        self, chunk: Sequence[Sample | Document], counts: Counter[str]
     ) -> list[tuple[Sample, dict[str, Any]]]:
-        """Return the documents' pairs of entities, with the documents' names and the places."""
-        found, schema = [], self.classifier.schema
-        texts = [document.text for document in documents]
-        for document, entities in zip(documents, self.find(texts), strict=True):
+        """Return samples, and pairs of documents' entities with the documents' names and places."""
+        found: list[tuple[Sample, dict[str, Any]]] = []
+        schema, window = self.classifier.schema, self.options.window
+        entities_of = iter(self.find([one.text for one in chunk if isinstance(one, Document)]))
+        for one in chunk:
+            if isinstance(one, Sample):
+                found.append((one, {}))
+                continue
+            entities = next(entities_of)
             if self.types:
                 unknown = (e.type for e in entities if e.type and e.type not in self.types)
                 counts.update(f"{_UNKNOWN}{kind}" for kind in unknown)
-            pairs = candidate_pairs(document, entities, schema, window=self.options.window)
-            found += [(sample, {"document": document.id, "offset": at}) for sample, at in pairs]
+            before = len(found)
+            for sample, at in candidate_pairs(one, entities, schema, window=window):
+                found.append((sample, {"document": one.id, "offset": at}))
+                if self.most_pairs is not None and len(found) - before > self.most_pairs:
+                    problem = f"a text has more than {self.most_pairs} pairs of entities"
+                    raise InputError(problem, remedy="give shorter texts, or single sentences")
         return found
 
     def _row(
@@ -179,9 +196,10 @@ def in_one_direction(rows: Sequence[dict[str, Any]], negative: str | None) -> li
     """
     best: dict[Any, dict[str, Any]] = {}
     for number, row in enumerate(rows):
-        spans = frozenset(row["offset"] + row[role]["start"] for role in ("head", "tail"))
-        alone = row["relation"] in (None, negative)
-        key = number if alone else (row["document"], spans, row["relation"])
+        key: Any = number
+        if "document" in row and row["relation"] not in (None, negative):
+            spans = frozenset(row["offset"] + row[role]["start"] for role in ("head", "tail"))
+            key = row["document"], spans, row["relation"]
         if key not in best or row["probability"] > best[key]["probability"]:
             best[key] = row
     return list(best.values())

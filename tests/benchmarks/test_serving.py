@@ -16,6 +16,7 @@ pytest.importorskip("uvicorn", reason="needs the extra serve")
 pytestmark = pytest.mark.processes
 
 
+@pytest.mark.slow
 def test_every_sentence_is_answered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = benchmark.untrained(tmp_path / "model", save_encoder(tmp_path / "encoder"))
     out = tmp_path / "out.json"

@@ -124,9 +124,12 @@ def test_spacy_extracts_triples_from_a_paragraph(folder: Path, tmp_path: Path) -
         sys.executable, EXAMPLES / "spacy_triples.py", folder, PYTHONPATH=installed(tmp_path)
     )
     triples = [line.split("\t") for line in said.splitlines()]
-    assert [(head, tail) for head, _, tail, _ in triples][:2] == [("Ann", "Acme"), ("Ann", "Turin")]
-    # 6, 2 and 12 ordered pairs in three sentences
-    assert len(triples) == 20
+    # 3, 1 and 6 pairs of entities in three sentences, each with a relation in one way or both
+    assert 10 <= len(triples) <= 20
+    pairs = {frozenset((head, tail)) for head, _, tail, _ in triples}
+    assert {
+        frozenset(pair) for pair in (("Ann", "Acme"), ("Ben", "Acme"), ("Ben", "Turin"))
+    } < pairs
     assert {relation for _, relation, _, _ in triples} <= {"founded", "lives_in"}
 
 
@@ -139,7 +142,7 @@ def test_onnx_without_torch(folder: Path, tmp_path: Path) -> None:
     script = EXAMPLES / "onnx_without_torch.py"
     said = run(sys.executable, script, out, PYTHONPATH=str(out)).splitlines()
     assert len(said) == 3
-    assert re.fullmatch(r"(founded|lives_in)\t0\.\d\d\tAnn founded Acme in 1990\.", said[0])
+    assert re.fullmatch(r"(founded|lives_in)\t[01]\.\d\d\tAnn founded Acme in 1990\.", said[0])
     assert said[2] == "torch is loaded: False"
 
 

@@ -15,24 +15,32 @@ pytest.importorskip("fastapi", reason="needs the extra serve")
 from fastapi.testclient import TestClient
 
 from relgen.classifiers.pipeline import SavedClassifier
-from relgen.classifiers.saved import load_classifier
 from relgen.deployment.app import Bodies, create_app
 from relgen.deployment.batcher import QueueFullError
-from relgen.deployment.limits import Limits
 from relgen.deployment.metrics import Metrics
+from relgen.deployment.options import Limits
+from relgen.prediction.run import Predictor
+from relgen.prediction.settings import PredictOptions
+
+from .conftest import Save
 
 ONE = {"text": "the storm caused the flood .", "head": "storm", "tail": "flood"}
 LIMITS = Limits(sentences=3, characters=60, body_bytes=700)
 
 
 @pytest.fixture
-def saved(folder: Path) -> SavedClassifier:
-    return load_classifier(folder)
+def predictor(folder: Path) -> Predictor:
+    return Predictor(PredictOptions(model=str(folder), input="", device="cpu", scores=True))
 
 
 @pytest.fixture
-def client(saved: SavedClassifier) -> Iterator[TestClient]:
-    with TestClient(create_app(saved, "tiny", LIMITS), raise_server_exceptions=False) as client:
+def saved(predictor: Predictor) -> SavedClassifier:
+    return predictor.classifier
+
+
+@pytest.fixture
+def client(predictor: Predictor) -> Iterator[TestClient]:
+    with TestClient(create_app(predictor, LIMITS), raise_server_exceptions=False) as client:
         yield client
 
 
@@ -48,9 +56,34 @@ def test_one_sentence_or_several(client: TestClient, saved: SavedClassifier) -> 
         for one in found:
             assert (one["relation"], sorted(one)) == (
                 expected.relation,
-                ["id", "relation", "score", "scores"],
+                ["head", "id", "probability", "relation", "scores", "tail", "text"],
             )
             assert one["scores"] == pytest.approx(dict(expected.scores), abs=1e-5)
+
+
+def test_raw_text_has_a_row_for_each_relation(save: Save, tmp_path: Path) -> None:
+    (tmp_path / "names.tsv").write_text("storm\tTHING\nflood\tTHING\nmud\tTHING\n")
+    options = PredictOptions(
+        model=str(save("positive")),
+        input="",
+        device="cpu",
+        entities=[f"gazetteer:{tmp_path / 'names.tsv'}"],
+        scores=True,
+    )
+    app = create_app(Predictor(options, most_pairs=4), LIMITS)
+    with TestClient(app) as client:
+        raw = {"id": "x", "text": "Wind. The storm caused the flood. No more."}
+        answer = client.post("/predict", json={"samples": [ONE, raw]})
+        first, *rows = answer.json()["predictions"]
+        assert (first["id"], first["head"]["text"], "offset" in first) == ("0", "storm", False)
+        assert {row["id"] for row in rows} <= {"x/1", "x/2"}
+        assert {(row["document"], row["offset"], row["text"]) for row in rows} == {
+            ("x", 6, "The storm caused the flood.")
+        }
+        answer = client.post("/predict", json={"text": "the storm , the flood and the mud ."})
+        assert answer.status_code == 422
+        assert "more than 4 pairs of entities" in answer.json()["detail"]
+        assert client.get("/health").json()["entities"] == options.entities
 
 
 def test_what_curl_sends_is_understood(client: TestClient) -> None:
@@ -68,8 +101,9 @@ def test_what_curl_sends_is_understood(client: TestClient) -> None:
         ({}, 422, "samples: Field required"),
         ({"samples": []}, 422, "field 'samples': a request has 1 to 3 sentences (got 0); send"),
         ({"samples": [ONE] * 4}, 422, "a request has 1 to 3 sentences (got 4)"),
-        ({"text": "x" * 61, "head": "a", "tail": "b"}, 422, "samples.0.text: longer than 60 char"),
-        ({"text": "a b", "head": "a"}, 422, "samples.0.tail: Field required"),
+        ({"text": "x" * 61, "head": "a", "tail": "b"}, 422, "field 'text': longer than 60 char"),
+        ({"text": "a b", "head": "a"}, 422, "samples.0: field 'tail': is missing; raw text needs"),
+        ({"text": "a b"}, 422, "field 'head': is missing; raw text needs a server with --entities"),
         ({**ONE, "head": {"start": "x"}}, 422, "samples.0.head: a mention as written in the text"),
         ({**ONE, "head": "mud"}, 422, "samples.0: field 'head': the mention is not in the text"),
         ({**ONE, "head": "the"}, 422, "the mention is in the text 2 times, at [0, 17]"),
@@ -94,13 +128,13 @@ def test_what_cannot_be_used_is_said_in_a_line(
 
 
 def test_an_error_of_the_server_shows_the_client_nothing_of_it(
-    client: TestClient, saved: SavedClassifier, monkeypatch: pytest.MonkeyPatch, caplog: Any
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
     def broken(samples: object) -> None:
         raise ZeroDivisionError("secret")
 
     monkeypatch.setattr(SavedClassifier, "predict_samples", lambda self, samples: broken(samples))
-    with TestClient(create_app(saved, "tiny", LIMITS)) as failing:
+    with TestClient(create_app(predictor, LIMITS)) as failing:
         answer = failing.post("/predict", json=ONE)
     assert answer.status_code == 500
     said = answer.json()["detail"]
@@ -141,9 +175,9 @@ def test_health_and_figures(client: TestClient, saved: SavedClassifier) -> None:
         assert line in lines
 
 
-def test_health_fails_when_nothing_computes(saved: SavedClassifier) -> None:
+def test_health_fails_when_nothing_computes(predictor: Predictor) -> None:
     # without the lifespan, as after its task has died
-    answer = TestClient(create_app(saved, "tiny", LIMITS)).get("/health")
+    answer = TestClient(create_app(predictor, LIMITS)).get("/health")
     assert answer.status_code == 503
     assert answer.json()["status"] == "the classifier does not answer"
 

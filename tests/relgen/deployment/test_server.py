@@ -18,6 +18,7 @@ import pytest
 pytest.importorskip("uvicorn", reason="needs the extra serve")
 
 from relgen.common.errors import InputError
+from relgen.deployment.options import ServeOptions
 from relgen.deployment.server import _listen, serve
 
 pytestmark = pytest.mark.processes
@@ -77,7 +78,7 @@ def test_an_address_in_use_is_one_line(folder: Path) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(InputError, match=r"Address already in use .*0 takes a free one"):
-            serve(str(folder), port=port)
+            serve(ServeOptions(model=str(folder), port=port))
     with pytest.raises(InputError, match="cannot be used"):
         _listen("127.0.0.1", 70000)
     with pytest.raises(InputError, match="cannot be used"):
