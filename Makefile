@@ -44,6 +44,7 @@ bench: setup
 	mkdir -p runs/benchmarks
 	$(BIN)/python -m benchmarks.dpo --json runs/benchmarks/dpo.json
 	$(BIN)/python -m benchmarks.generation --json runs/benchmarks/generation.json
+	$(BIN)/python -m benchmarks.reading --json runs/benchmarks/reading.json
 	$(BIN)/python -m benchmarks.classifier --json runs/benchmarks/classifier.json
 	$(BIN)/python -m benchmarks.scale --json runs/benchmarks/scale.json
 	$(BIN)/python -m benchmarks.kernels --json runs/benchmarks/kernels.json

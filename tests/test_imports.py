@@ -23,6 +23,7 @@ ROOMS = (
     "labelling",
     "classifiers",
     "prediction",
+    "deployment",
     "experiments",
     "reporting",
     "cli",

@@ -14,7 +14,8 @@ from typing import Any, ClassVar, NamedTuple, Self
 import torch
 from torch import Tensor, nn
 
-from relgen.classifiers.encoding import Encoded, Encoding
+from relgen.classifiers.encoding import Encoding
+from relgen.classifiers.portable import Encoded
 from relgen.data import RelationSchema
 
 # settings in `Classifier.config` that the weights depend on

@@ -12,40 +12,30 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, cast
+from typing import Literal, cast
 
 from tokenizers import AddedToken
 from transformers import PreTrainedTokenizerBase
 
+from relgen.classifiers.portable import ROLES, Encoded, Layout, MarkerLayout
 from relgen.common import InputError, InputLength, checked, text_hash
 from relgen.data import Sample
 
 # part of the cache key of tokenised tables: raise it when ids or positions change
 ENCODING_VERSION = 1
-ROLES = ("head", "tail")
 Markers = Literal["special", "punctuation"]
 # around an entity, and around its type behind the opening one
 _PUNCTUATION = {"head": (" @", " *"), "tail": (" #", " ^")}
 
 
-class Encoded(NamedTuple):
-    """A sample as token ids.
-
-    `positions` are indices into `input_ids` whose states the classifier reads; every sample of an
-    encoding has the same number P of them. `truncated` is True if the text was cut to fit.
-    """
-
-    input_ids: list[int]
-    positions: list[int]
-    truncated: bool
-
-
 class Encoding(ABC):
     """Base class of encodings, which turn samples into token ids and know no weights.
 
-    The `special` tokens are added to a fast tokenizer. `max_length` counts them. Raises InputError
-    if `max_length` leaves no room for two entities.
+    A subclass sets its `layout`. The `special` tokens are added to a fast tokenizer. `max_length`
+    counts them. Raises InputError if `max_length` leaves no room for two entities.
     """
+
+    layout: Layout
 
     def __init__(
         self, tokenizer: PreTrainedTokenizerBase, special: Sequence[str], max_length: int
@@ -73,7 +63,14 @@ class Encoding(ABC):
 
     def encode(self, samples: Sequence[Sample]) -> list[Encoded]:
         """Encode samples, in order. Texts that do not fit are cut around both entities."""
-        texts = [text for sample in samples for text in self._texts(sample)]
+        spans = [
+            ((one.head.start, one.head.end), (one.tail.start, one.tail.end)) for one in samples
+        ]
+        texts = [
+            text
+            for sample, (head, tail) in zip(samples, spans, strict=True)
+            for text in self.layout.texts(sample.text, head, tail)
+        ]
         if not texts:
             return []
         # names of special tokens in the text are ordinary text
@@ -82,7 +79,11 @@ class Encoding(ABC):
         )["input_ids"]
         size = len(texts) // len(samples)
         return [
-            self._join(sample, ids[size * row : size * (row + 1)])
+            self.layout.join(
+                ids[size * row : size * (row + 1)],
+                *spans[row],
+                [entity.type or "" for entity in (sample.head, sample.tail)],
+            )
             for row, sample in enumerate(samples)
         ]
 
@@ -97,14 +98,6 @@ class Encoding(ABC):
     @abstractmethod
     def _settings(self) -> object:
         """Return the settings besides tokenizer and length that change the ids."""
-
-    @abstractmethod
-    def _texts(self, sample: Sample) -> list[str]:
-        """Return the texts of a sample to tokenise separately; their number is fixed."""
-
-    @abstractmethod
-    def _join(self, sample: Sample, ids: Sequence[list[int]]) -> Encoded:
-        """Join the token ids of a sample's texts."""
 
 
 class MarkerEncoding(Encoding):
@@ -137,92 +130,35 @@ class MarkerEncoding(Encoding):
         names = ["[HEAD]", "[/HEAD]", "[TAIL]", "[/TAIL]"]
         names += [f"[{role.upper()}:{kind}]" for role in ROLES for kind in self.types]
         super().__init__(tokenizer, names if markers == "special" else [], max_length)
-        self._around = {
-            (role, kind): self._surroundings(role, kind)
+        around = {
+            role: {kind or "": self._surroundings(role, kind) for kind in (None, *self.types)}
             for role in ROLES
-            for kind in (None, *self.types)
         }
+        self.layout = MarkerLayout(self._start, self._end, self.max_length, around)
 
     def _settings(self) -> object:
         return self.types, self.markers
 
-    def _texts(self, sample: Sample) -> list[str]:
-        return split_around(sample)
-
-    def _join(self, sample: Sample, ids: Sequence[list[int]]) -> Encoded:
-        tokens, starts, spans = list(ids[0]), dict[str, int](), dict[str, tuple[int, int]]()
-        for (_, role, begins), following in zip(sample.boundaries(), ids[1:], strict=True):
-            entity = sample.head if role == "head" else sample.tail
-            kind = entity.type if entity.type in self.types else None
-            starts.setdefault(role, len(tokens))
-            tokens += self._around[role, kind][0 if begins else 1]
-            spans[role] = (starts[role], len(tokens))
-            tokens += following
-        budget = self.max_length - len(self._start) - len(self._end)
-        kept = keep_nearest(len(tokens), [spans["head"], spans["tail"]], budget)
-        place = {index: len(self._start) + row for row, index in enumerate(kept)}
-        return Encoded(
-            self._start + [tokens[index] for index in kept] + self._end,
-            [place[spans[role][0]] for role in ROLES],
-            len(kept) < len(tokens),
-        )
-
-    def _surroundings(self, role: str, kind: str | None) -> tuple[list[int], list[int]]:
-        """Return the tokens before and after an entity of a type."""
+    def marker_texts(self, role: str, kind: str | None) -> list[str]:
+        """Return the opening and the closing marker of an entity of a type."""
         if self.markers == "special":
             name = f"[{role.upper()}]" if kind is None else f"[{role.upper()}:{kind}]"
-            return [self.special_ids[name]], [self.special_ids[f"[/{role.upper()}]"]]
+            return [name, f"[/{role.upper()}]"]
         outer, inner = _PUNCTUATION[role]
         typed = "" if kind is None else f"{inner} {kind.replace('_', ' ').lower()}{inner}"
-        texts = [f"{outer}{typed}", outer]
+        return [f"{outer}{typed}", outer]
+
+    def _surroundings(self, role: str, kind: str | None) -> list[list[int]]:
+        """Return the tokens before and after an entity of a type."""
+        texts = self.marker_texts(role, kind)
+        if self.markers == "special":
+            return [[self.special_ids[name]] for name in texts]
         opening, closing = self.tokenizer(texts, add_special_tokens=False)["input_ids"]
         if self.tokenizer.unk_token_id in closing:
             raise InputError(
-                f"this model's vocabulary lacks{outer}",
+                f"this model's vocabulary lacks{texts[1]}",
                 field="markers",
                 value=self.markers,
                 remedy="use special markers",
             )
-        return opening, closing
-
-
-def split_around(sample: Sample) -> list[str]:
-    """Split a text into five pieces at the boundaries of its entities.
-
-    They are: before, first entity, between, second entity, after, unless the entities overlap.
-    White space before an entity moves into its piece, since byte-level vocabularies know most words
-    only with a leading space.
-    """
-    pieces, position, space = list[str](), 0, ""
-    for place, _, begins in sample.boundaries():
-        piece = space + sample.text[position:place]
-        bare = piece.rstrip() if begins else piece
-        pieces.append(bare)
-        position, space = place, piece[len(bare) :]
-    return [*pieces, space + sample.text[position:]]
-
-
-def keep_nearest(length: int, spans: Sequence[tuple[int, int]], budget: int) -> list[int]:
-    """Return the indices of the tokens to keep of a text that is too long, ascending.
-
-    Markers have priority, then the entities' own tokens (from their starts), then the context
-    by its distance from the nearer entity.
-
-        >>> keep_nearest(12, [(1, 4), (8, 11)], 8)      # markers at 1, 3, 8 and 10
-        [0, 1, 2, 3, 4, 8, 9, 10]
-
-    `spans` are start and end (exclusive) of each entity, its two markers included.
-    """
-    if length <= budget:
-        return list(range(length))
-
-    def rank(index: int) -> tuple[int, int, int]:
-        if any(index in (start, end - 1) for start, end in spans):
-            return (0, 0, index)
-        inside = [index - start for start, end in spans if start < index < end]
-        if inside:
-            return (1, min(inside), index)
-        distance = min(start - index if index < start else index - end + 1 for start, end in spans)
-        return (2, distance, index)
-
-    return sorted(sorted(range(length), key=rank)[:budget])
+        return [opening, closing]

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
 from typing import cast
 
 import regex
@@ -23,9 +22,10 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from relgen.classifiers.encoding import Encoded, Encoding, keep_nearest, split_around
+from relgen.classifiers.encoding import Encoding
+from relgen.classifiers.portable import PromptLayout
 from relgen.common import InputError
-from relgen.data import RelationSchema, Sample
+from relgen.data import RelationSchema
 
 _SUB, _OBJ = "[sub]", "[obj]"
 # the types that the released code starts both type words from
@@ -36,10 +36,7 @@ _ABBREVIATIONS = {"per": "person", "org": "organization", "na": "no relation"}
 
 
 class PromptEncoding(Encoding):
-    """Encodes samples as a sentence and a prompt.
-
-    `positions` are five: the mask's, those of both `[sub]`, those of both `[obj]`. The entities'
-    own tokens are between each pair.
+    """Encodes samples as a sentence and a prompt (see `PromptLayout`).
 
     Args:
         tokenizer: a fast tokenizer with a mask token; the virtual words are added to it.
@@ -60,43 +57,17 @@ class PromptEncoding(Encoding):
             )
         answers = [f"[answer{number}]" for number in range(1, relations + 1)]
         super().__init__(tokenizer, [_SUB, _OBJ, *answers], max_length)
-        self.type_ids = {"head": self.special_ids[_SUB], "tail": self.special_ids[_OBJ]}
+        sub, obj = self.special_ids[_SUB], self.special_ids[_OBJ]
+        self.type_ids = {"head": sub, "tail": obj}
         self.answer_ids = [self.special_ids[name] for name in answers]
-        self._mask = int(tokenizer.mask_token_id)
         # lists, since an empty second string would be ignored
         pair = tokenizer([""], [""])["input_ids"][0]
-        self._between = pair[len(self._start) : len(pair) - len(self._end)]
+        between = pair[len(self._start) : len(pair) - len(self._end)]
+        mask = int(tokenizer.mask_token_id)
+        self.layout = PromptLayout(self._start, between, self._end, self.max_length, sub, obj, mask)
 
     def _settings(self) -> object:
         return len(self.answer_ids)
-
-    def _texts(self, sample: Sample) -> list[str]:
-        # byte-level vocabularies contain most words only with a leading space
-        return [*split_around(sample), f" {sample.head_text}", f" {sample.tail_text}"]
-
-    def _join(self, sample: Sample, ids: Sequence[list[int]]) -> Encoded:
-        *pieces, head, tail = ids
-        whole = sum(map(len, ids))
-        fixed = len(self._start) + len(self._between) + len(self._end) + 5  # the prompt's own
-        room = self.max_length - fixed
-        head, tail = head[: room // 4], tail[: room // 4]
-        tokens = [token for piece in pieces for token in piece]
-        ends = [sum(map(len, pieces[: count + 1])) for count in range(4)]
-        places: dict[str, list[int]] = {"head": [], "tail": []}
-        for (_, role, _), end in zip(sample.boundaries(), ends, strict=True):
-            places[role].append(end)
-        spans = [(start, end) for start, end in places.values()]
-        kept = keep_nearest(len(tokens), spans, room - len(head) - len(tail))
-        sub, obj = self.type_ids["head"], self.type_ids["tail"]
-        before = [*self._start, *(tokens[index] for index in kept), *self._between]
-        prompt = [sub, *head, sub, self._mask, obj, *tail, obj]
-        second_sub = len(before) + 1 + len(head)
-        mask = second_sub + 1
-        return Encoded(
-            [*before, *prompt, *self._end],
-            [mask, len(before), second_sub, mask + 1, mask + 2 + len(tail)],
-            len(kept) + len(head) + len(tail) < whole,
-        )
 
 
 def label_words(label: str) -> str:

@@ -23,6 +23,7 @@ from torch import Tensor
 from relgen import __version__
 from relgen.classifiers.base import Classifier
 from relgen.classifiers.calibration import Calibration
+from relgen.classifiers.hub import local_folder
 from relgen.classifiers.pipeline import Precision, SavedClassifier
 from relgen.common import InputError, atomic_folder, read, read_json, write_json, write_text
 from relgen.data import RelationSchema, load_schema
@@ -107,7 +108,7 @@ def record_scores(folder: str | Path, classifier: Classifier, scores: dict[str, 
 def load_classifier(
     folder: str | Path, *, device: str = "cpu", precision: Precision = "float32"
 ) -> SavedClassifier:
-    """Load a classifier that `save_classifier` or `relgen reader` wrote.
+    """Load a classifier that `save_classifier` or `relgen reader` wrote; `user/name` is the Hub's.
 
     Raises:
         InputError: the folder is incomplete, of another format, or its weights do not fit.
@@ -154,11 +155,9 @@ def load_classifier(
 def classifier_files(name: str | Path) -> list[Path]:
     """Return the files and folders that decide what a saved classifier predicts.
 
-    They are in the folder given, or in the `model` in it. Raises InputError if one is missing.
+    They are in its `local_folder`. Raises InputError if one is missing.
     """
-    folder = Path(name)
-    if not (folder / CONFIG).is_file() and (folder / "model" / CONFIG).is_file():
-        folder /= "model"
+    folder = local_folder(name)
     files = [folder / name for name in (CONFIG, WEIGHTS, SCHEMA, TOKENIZER)]
     for file in files:
         if not file.exists():

@@ -54,6 +54,12 @@ _KNOWN = {
     ),
 }
 """By a pattern for the error's type and message, one line for the user."""
+_EXTRAS = {
+    "onnx": ("onnx", "onnxruntime", "onnxscript"),
+    "openai": ("openai",),
+    "serve": ("fastapi", "prometheus_client", "pydantic", "uvicorn"),
+    "spacy": ("spacy",),
+}
 
 
 def explained(error: Exception) -> str | None:
@@ -61,6 +67,9 @@ def explained(error: Exception) -> str | None:
     if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror}; {_DISK_ERRORS[error.errno]} {_AGAIN}"
+    for extra, packages in _EXTRAS.items():
+        if isinstance(error, ModuleNotFoundError) and error.name in packages:
+            return f"{error.name} is not installed; install it: pip install 'relgen-re[{extra}]'"
     for pattern, line in _KNOWN.items():
         if found := re.search(pattern, _described(error)):
             return line.format(first=_described(error)[:200], **found.groupdict())

@@ -42,7 +42,9 @@ COMMANDS = {
     "direct": "ask a language model for the relation of each sentence",
     "reader": "classify sentences by what a language model reads in them",
     "models": "list the converted models in the cache, and remove them",
-    "export": "write a tuned language model for serving",
+    "export": "write a classifier for ONNX, transformers or spaCy, or merge a tuned language model",
+    "serve": "serve a classifier over HTTP",
+    "push": "put a classifier or an export on the Hugging Face Hub",
     "run": "run an experiment: split, tune, generate, train, test, report",
     "report": "write report.html and report.md of a finished experiment",
 }

@@ -51,6 +51,8 @@ from .locks import is_first_process as is_first_process
 from .locks import locked as locked
 from .markdown import markdown_code as markdown_code
 from .markdown import markdown_text as markdown_text
+from .outputs import EXPORT_FILE as EXPORT_FILE
+from .outputs import check_export as check_export
 from .outputs import check_outputs as check_outputs
 from .outputs import refuse_foreign as refuse_foreign
 from .outputs import unfinished as unfinished

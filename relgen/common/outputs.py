@@ -9,6 +9,8 @@ from pathlib import Path
 
 from relgen.common.errors import InputError
 
+EXPORT_FILE = "relgen_export.json"
+"""Every folder that `relgen export` writes has this file, with the origin of the export."""
 _OTHER_OUT = "give another --out"
 
 
@@ -64,6 +66,19 @@ def refuse_foreign(paths: Iterable[str | Path], writer: str) -> None:
                 path=path,
                 remedy=_OTHER_OUT,
             )
+
+
+def check_export(out: str | Path, *, force: bool) -> None:
+    """Raise InputError unless `out` is free, or an export that `force` allows to replace."""
+    out = Path(out)
+    if not out.exists():
+        return
+    if not (out / EXPORT_FILE).is_file():
+        problem = "exists and is not an export of relgen"
+        raise InputError(problem, path=out, remedy="choose another --out")
+    if not force:
+        remedy = "choose another --out, or give --force to replace it"
+        raise InputError("an export exists here", path=out, remedy=remedy)
 
 
 @contextmanager

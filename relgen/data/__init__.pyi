@@ -31,6 +31,8 @@ from .schema import RelationSchema as RelationSchema
 from .schema import load_schema as load_schema
 from .schema import parse_schema as parse_schema
 from .sentences import sentence_spans as sentence_spans
+from .splits import By as By
+from .splits import hold_out as hold_out
 from .splits import split as split
 from .tagged_text import MarkupError as MarkupError
 from .tagged_text import escape as escape

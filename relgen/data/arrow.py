@@ -66,6 +66,7 @@ def _rows(path: str, key: dict[str, Any]) -> Iterator[dict[str, Any]]:
         row = sample.to_json()
         row.pop("group", None)
         yield row | {
+            "relation": sample.relation,
             "provenance": {key: known.get(key) for key in PROVENANCE},
             "scores": scores and [{"relation": x, "probability": p} for x, p in scores.items()],
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from dataclasses import dataclass, field
 
-from relgen.common import POSITIONAL, InputFile, PositiveInt
+from relgen.common import POSITIONAL, InputFile, PositiveInt, Share
 from relgen.data.corpora import FORMATS
 from relgen.data.corpora.reading import Ambiguous
 from relgen.data.corpora.units import Unit
@@ -61,6 +61,14 @@ class ConvertOptions:
     """For tables: the columns that hold text, tokens, relation, head, tail, head_start, head_end,
     head_type, tail_start, tail_end, tail_type, id and group. By default those of the same name.
     """
+    entities: tuple[str, ...] = ()
+    """For unmarked: what finds entities, one or several of gazetteer:FILE (a name, a tab and its
+    type on each line), regex:FILE, spacy:NAME and gliner:NAME, as in relgen predict.
+    """
+    schema: str | None = None
+    """For unmarked: schema, a file or a name; pairs whose types exclude its relations are left
+    out.
+    """
     negative: str | None = None
     """Label for the pairs of entities in one sentence between which no relation was annotated, in
     the formats that hold documents; by default they are left out.
@@ -91,6 +99,10 @@ class SplitOptions:
     """Samples of each relation."""
     seed: int = 1
     """Seed of the random choice."""
+    test: Share | None = None
+    """Share of the sentences (or groups) of each relation to hold out first: test.jsonl, the same
+    for every seed; pool.jsonl has all others. An experiment takes these two.
+    """
     dev: Dev = "full"
     """Development set: all other samples, K others of each relation, or none."""
     by: By = "sentence"

@@ -84,7 +84,7 @@ class Sample:
             if not 0 <= start < end <= length:
                 problem = (
                     f"offsets must satisfy 0 <= start < end <= {length}, the text's length in "
-                    "characters (code points, not bytes or UTF-16 units)"
+                    "characters (code points; relgen data convert --offsets reads other units)"
                 )
                 raise InputError(problem, field=role, value=[start, end])
             if not self.text[start:end].strip():
@@ -176,6 +176,8 @@ class Sample:
             "source": self.source,
         }
         optional = {"provenance": self.provenance, "scores": self.scores}
+        if self.relation == UNLABELLED:
+            del row["relation"]
         row |= {key: dict(value) for key, value in optional.items() if value is not None}
         return row if self.group is None else row | {"group": self.group}
 

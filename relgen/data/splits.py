@@ -37,6 +37,32 @@ class FewShotSplit:
     warnings: list[str] = field(default_factory=list)
 
 
+def hold_out(
+    samples: Sequence[Sample], share: float, *, by: By = "sentence"
+) -> tuple[list[Sample], list[Sample]]:
+    """Return samples without those to test on, and these: about a share of each relation.
+
+    Sentences (or groups) are drawn whole, always the same ones.
+    """
+    _check_groups(samples, by)
+    units: dict[str | None, list[Sample]] = {}
+    for sample in sorted(samples, key=lambda one: one.id):
+        units.setdefault(sample.group if by == "group" else normalised(sample.text), []).append(
+            sample
+        )
+    names = sorted(units, key=str)
+    random.Random("test").shuffle(names)
+    every, held, chosen = Counter(s.relation for s in samples), Counter[str](), set[str]()
+    for name in names:
+        found = Counter(sample.relation for sample in units[name])
+        rarest = min(found, key=lambda label: (every[label], label))
+        if held[rarest] + found[rarest] / 2 <= share * every[rarest]:
+            held += found
+            chosen.update(sample.id for sample in units[name])
+    test = [sample for sample in samples if sample.id in chosen]
+    return [sample for sample in samples if sample.id not in chosen], test
+
+
 def split(
     samples: Sequence[Sample],
     schema: RelationSchema | None = None,
@@ -73,7 +99,7 @@ def split(
     _check_shots(shots, usable, pools)
     copies = OverlapIndex(NEAR_COPY, map(context_words, exclude))
     train, warnings = _first(pools, shots, "training", copies)
-    warnings += usable.reasons("{} samples left out: {} among the excluded samples")
+    warnings += _left_out(usable, pools)
     shared = _Shared.of(train, by)
     if dev == "none":
         return FewShotSplit(train, [], warnings)
@@ -140,6 +166,14 @@ def _without(samples: Sequence[Sample], shared: _Shared) -> _Rest:
     reasons = [shared.reason(sample) for sample in samples]
     kept = [sample for sample, why in zip(samples, reasons, strict=True) if why is None]
     return _Rest(kept, Counter(why for why in reasons if why is not None))
+
+
+def _left_out(usable: _Rest, pools: Mapping[str, Sequence[Sample]]) -> list[str]:
+    """Return what is said of samples that no training set can have."""
+    said = usable.reasons("{} samples left out: {} among the excluded samples")
+    if repeated := len(usable.kept) - sum(map(len, pools.values())):
+        said.append(f"{repeated} samples repeat a pair of a sentence: it counts once a relation")
+    return said
 
 
 def _check_groups(samples: Sequence[Sample], by: By) -> None:

@@ -31,6 +31,7 @@ from relgen.common import (
     check,
     text_hash,
 )
+from relgen.data import By
 from relgen.dpo import RejectionKind
 from relgen.evaluation import Answer
 from relgen.experiments.arms import Arm, parse_arm
@@ -46,6 +47,8 @@ class CorpusFiles:
     """Samples to test on."""
     schema: str
     """Schema of both."""
+    by: By = "sentence"
+    """What shots and test samples do not share: sentences, or groups (documents) as well."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from relgen.common import InputError
 from relgen.data import (
+    By,
     ConvertOptions,
     EverydayOptions,
     RelationSchema,
@@ -78,6 +79,7 @@ class Corpus:
     test: Path
     schema: str
     kept_out: Path
+    by: By = "sentence"
 
 
 def plan_corpus(corpus: str | CorpusFiles, folders: StageFolders) -> Corpus:
@@ -91,7 +93,7 @@ def plan_corpus(corpus: str | CorpusFiles, folders: StageFolders) -> Corpus:
         schema = load_schema(corpus.schema)
         for path in (train, test):
             _check(path, schema, path.stat().st_mtime_ns if path.exists() else 0)
-        return Corpus(train, test, corpus.schema, test)
+        return Corpus(train, test, corpus.schema, test, corpus.by)
     if corpus == "everyday":
         stage = folders.add("corpus", "data everyday", options(EverydayOptions)(out=OUT))
         test = stage.folder / "test.jsonl"

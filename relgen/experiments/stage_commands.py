@@ -34,6 +34,7 @@ class StageCommands:
             shots=self.experiment.shots,
             seed=seed,
             dev="none",
+            by=self.corpus.by if self.corpus.by != "sentence" else UNSET,
             exclude=self.corpus.kept_out,
             out=OUT,
         )

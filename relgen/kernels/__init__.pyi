@@ -1,6 +1,7 @@
 from .acceleration import Use as Use
 from .acceleration import accelerate as accelerate
 from .acceleration import keep_packed_weights as keep_packed_weights
+from .acceleration import use_torch_operators as use_torch_operators
 from .attention import ATTENTION as ATTENTION
 from .attention import Attend as Attend
 from .attention import Scores as Scores

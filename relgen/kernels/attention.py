@@ -36,6 +36,7 @@ class Scores(NamedTuple):
     window: int | None = None
 
 
+_PLAIN = Scores()
 Attend = Callable[[int, Tensor, Tensor, Tensor, Scores], Tensor]
 """(layer number, query (B, H, T, D), key and value (B, G, L, D), scores) -> (B, T, H, D)."""
 
@@ -65,7 +66,7 @@ def grouped_attention(
     key: Tensor,
     value: Tensor,
     mask: Tensor | None = None,
-    scores: Scores = Scores(),  # noqa: B008
+    scores: Scores = _PLAIN,
 ) -> Tensor:
     """Return scaled dot-product attention for grouped heads, (B, H, T, D).
 

@@ -18,11 +18,14 @@ from torch import Tensor, nn
 
 from relgen.common import InputError, multiplies_bfloat16
 from relgen.kernels.acceleration import replace_modules
+from relgen.kernels.mapped_pages import give_back
 from relgen.kernels.onednn_linear import is_dense
 
 _LARGEST = 127
 _ZERO = 128  # oneDNN takes inputs without a sign
 _TINY = 1e-12
+_AT_ONCE = 4096
+"""Outputs that are rounded at a time: a vocabulary in float32 would take much memory."""
 
 
 class Int8Linear(nn.Module):
@@ -31,9 +34,8 @@ class Int8Linear(nn.Module):
     def __init__(self, layer: nn.Linear) -> None:
         super().__init__()
         self.in_features, self.out_features = layer.in_features, layer.out_features
-        weight = layer.weight.detach().float()
-        scales = weight.abs().amax(dim=1).clamp(min=_TINY) / _LARGEST  # (O,)
-        rounded = weight.div(scales[:, None]).round_().to(torch.int8)
+        rounded, scales = _rounded(layer.weight.detach())
+        give_back(layer.weight)
         self._scales, self._bias = scales, None if layer.bias is None else layer.bias.float()
         self._zeros = torch.zeros(self.out_features, dtype=torch.int32)
         # not buffers: a packed tensor cannot be moved or saved
@@ -57,6 +59,17 @@ class Int8Linear(nn.Module):
         if self._bias is not None:
             found += self._bias
         return found.to(input.dtype).view(*input.shape[:-1], self.out_features)
+
+
+def _rounded(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Return a weight (O, I) in 8 bits, and the scale of each output, (O,) in float32."""
+    rounded, scales = torch.empty(weight.shape, dtype=torch.int8), torch.empty(len(weight))
+    for start in range(0, len(weight), _AT_ONCE):
+        rows = slice(start, start + _AT_ONCE)
+        part = weight[rows].float()
+        scales[rows] = part.abs().amax(dim=1).clamp_(min=_TINY).div_(_LARGEST)
+        rounded[rows] = part.div(scales[rows, None]).round_().to(torch.int8)
+    return rounded, scales
 
 
 def use_int8(model: nn.Module) -> None:

@@ -46,7 +46,8 @@ def read_states(encoder: Any, ids: Tensor, mask: Tensor, places: Tensor) -> Tens
 
 def at_places(states: Tensor, places: Tensor) -> Tensor:
     """Return the states of some tokens, (B, P, H), of (B, T, H) at the indices (B, P)."""
-    return states[torch.arange(len(states), device=states.device)[:, None], places]
+    # not `len`, which an exporter takes for a constant
+    return states[torch.arange(states.shape[0], device=states.device)[:, None], places]
 
 
 class NarrowLayer(nn.Module):

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from relgen.common import is_intel, multiplies_bfloat16
+from relgen.kernels.mapped_pages import give_back
 from relgen.kernels.switch import in_use
 
 
@@ -61,6 +62,15 @@ def fast_linear(module: nn.Module) -> nn.Module | None:
     return made.train(module.training)
 
 
+def plain_linear(module: nn.Module) -> nn.Module | None:
+    """Return the `nn.Linear` of a `FastLinear`, for exports; None for other modules."""
+    if not isinstance(module, FastLinear):
+        return None
+    made = nn.Linear(module.in_features, module.out_features, bias=False, device="meta")
+    made.weight, made.bias = module.weight, module.bias
+    return made.train(module.training)
+
+
 class DecodingLinear(nn.Module):
     """A copy of a frozen linear layer with weights in oneDNN's layout, for models that decode.
 
@@ -78,6 +88,7 @@ class DecodingLinear(nn.Module):
         weight = layer.weight.detach()
         # not a buffer: such a tensor cannot be moved or saved
         self._packed = torch.ops.mkldnn._reorder_linear_weight(weight, self._ROWS)
+        give_back(weight)
 
     def forward(self, input: Tensor) -> Tensor:
         """Map (…, I) to (…, O), in the weights' dtype on the CPU, without gradients."""

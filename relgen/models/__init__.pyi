@@ -2,7 +2,6 @@ from .batching import lay_out_trees as lay_out_trees
 from .batching import length_batches as length_batches
 from .cache import cache_folder as cache_folder
 from .cache import cached_models as cached_models
-from .causal_lm import device_memory as device_memory
 from .causal_lm import find_device as find_device
 from .causal_lm import load_language_model as load_language_model
 from .causal_lm import load_tokenizer as load_tokenizer
@@ -19,6 +18,7 @@ from .lora import fingerprint as fingerprint
 from .lora import load_adapter as load_adapter
 from .lora import reference as reference
 from .lora import save_adapter as save_adapter
+from .memory import device_memory as device_memory
 from .verification import check_architecture as check_architecture
 from .verification import random_texts as random_texts
 from .window import check_fits as check_fits

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
-import os
 import re
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
     BitsAndBytesConfig,
@@ -22,6 +21,7 @@ from relgen.common import DType, InputError, Quantization, ReadingDType, resolve
 from relgen.kernels import ATTENTION, accelerate, keep_packed_weights
 from relgen.models.gguf import converted, find_gguf
 from relgen.models.load_errors import EMBEDDED_ENCODER, EMBEDDED_LANGUAGE_MODEL, loading
+from relgen.models.memory import check_memory
 
 
 def resolve_model(name: str) -> str:
@@ -65,16 +65,6 @@ def find_device(name: str | None) -> torch.device:
     return device
 
 
-def device_memory(device: torch.device) -> int:
-    """Return the total memory of a GPU, or of the machine (or container), in bytes."""
-    if device.type == "cuda":
-        return int(torch.cuda.get_device_properties(device).total_memory)
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    with contextlib.suppress(OSError, ValueError):  # the file holds "max" if there is no limit
-        total = min(total, int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    return total
-
-
 def load_language_model(
     name: str,
     *,
@@ -97,7 +87,7 @@ def load_language_model(
         device: of quantised weights; others are loaded on the CPU.
 
     Raises:
-        InputError: the model cannot be found, or is not a language model.
+        InputError: the model cannot be found, is not a language model, or is larger than memory.
     """
     options: dict[str, Any] = {
         "dtype": torch.bfloat16 if dtype == "int8" else getattr(torch, resolved(dtype)),
@@ -112,6 +102,8 @@ def load_language_model(
         )
         options["device_map"] = {"": str(device or "cpu")}
     with loading(name):
+        config = AutoConfig.from_pretrained(resolve_model(name), trust_remote_code=False)
+        check_memory(name, config, torch.device(device or "cpu"), dtype, quantization)
         # the stubs lack the pair that `output_loading_info` returns
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             resolve_model(name), output_loading_info=True, trust_remote_code=False, **options

@@ -8,11 +8,18 @@ from typing import Any, get_args
 from transformers import AutoConfig
 
 from relgen import __version__
-from relgen.common import DType, InputError, atomic_folder, content_hash, read_json, write_json
+from relgen.common import (
+    EXPORT_FILE,
+    DType,
+    InputError,
+    atomic_folder,
+    check_export,
+    content_hash,
+    read_json,
+    write_json,
+)
 from relgen.models.causal_lm import load_language_model, load_tokenizer, resolve_model
 from relgen.models.lora import find_adapter, load_adapter
-
-_ORIGIN_FILE = "relgen_export.json"
 
 
 def export_merged(
@@ -34,7 +41,7 @@ def export_merged(
         InputError: no adapter, no such base or another one than the adapter's, or `out` exists.
     """
     adapter, out = Path(adapter), Path(out)
-    _check_place(out, force)
+    check_export(out, force=force)
     peft_config = find_adapter(adapter)
     base = model or _base_of(peft_config)
     try:
@@ -46,7 +53,7 @@ def export_merged(
         remedy = "give the base model with --model"
         raise InputError(problem, path=adapter, value=base, remedy=remedy) from error
     merged: Any = load_adapter(loaded, adapter).merge_and_unload()
-    with atomic_folder(out, _ORIGIN_FILE) as temporary:
+    with atomic_folder(out, EXPORT_FILE) as temporary:
         merged.save_pretrained(temporary)
         load_tokenizer(base).save_pretrained(temporary)
         origin = {
@@ -55,7 +62,7 @@ def export_merged(
             "adapter_hash": content_hash(adapter),
             "relgen_version": __version__,
         }
-        write_json(temporary / _ORIGIN_FILE, origin)
+        write_json(temporary / EXPORT_FILE, origin)
     return out
 
 
@@ -68,18 +75,6 @@ def own_dtype(name: str) -> DType:
         saved = None
     known = {f"torch.{dtype}": dtype for dtype in get_args(DType)}
     return known.get(str(saved), "float32")
-
-
-def _check_place(out: Path, force: bool) -> None:
-    """Raise InputError unless `out` is free, or an export that may be replaced."""
-    if not out.exists():
-        return
-    if not (out / _ORIGIN_FILE).is_file():
-        problem = "exists and is not an export of relgen"
-        raise InputError(problem, path=out, remedy="choose another --out")
-    if not force:
-        remedy = "choose another --out, or give --force to replace it"
-        raise InputError("an export exists here", path=out, remedy=remedy)
 
 
 def _base_of(peft_config: Path) -> str:

@@ -1,5 +1,6 @@
 from .pairs import Document as Document
 from .pairs import candidate_pairs as candidate_pairs
+from .run import Predictor as Predictor
 from .run import predict as predict
 from .settings import PredictOptions as PredictOptions
 from .sources import open_sources as open_sources

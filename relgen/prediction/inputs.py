@@ -2,26 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
+from relgen.classifiers import find_mention
 from relgen.common import InputError, decode_json, read_lines
 from relgen.data import RecordChecks, Sample, checked_samples, value_of
+from relgen.data.corpora import ReadOptions, read_corpus
 from relgen.prediction.pairs import Document
 
-_RAW = "to find entities in raw text, give --entities"
+_TABLES = ("csv", "tsv", "xlsx", "parquet", "json")
 
 
-def read_samples_to_predict(path: Path, *, skip_bad: bool = False) -> Iterator[Sample]:
-    """Yield the samples of a file, which need no relation.
+def read_samples_to_predict(
+    path: Path, *, skip_bad: bool = False, columns: Mapping[str, str] | None = None
+) -> Iterator[Sample]:
+    """Yield the samples of a file, which need no relation: JSON lines, or a table by its ending.
 
-    Raises InputError for malformed lines, at the end of the file.
+    `columns` are those of the table, as in `relgen data convert`. Raises InputError for malformed
+    lines, at the end of the file.
     """
-    checks = _checks(path, skip_bad)
-    if path.suffix in (".txt", ".md"):
-        raise InputError("head and tail are not marked in a text", path=path, remedy=_RAW)
-    yield from checked_samples(checks, labelled=False)
+    checks, kind = _checks(path, skip_bad), path.suffix.lower().lstrip(".")
+    if kind in ("txt", "md"):
+        remedy = "to find entities in raw text, give --entities"
+        raise InputError("head and tail are not marked in a text", path=path, remedy=remedy)
+    if kind in _TABLES:
+        yield from read_corpus(kind, checks, ReadOptions(columns=columns, labelled=False))
+        return
+    if columns:
+        remedy = f"give a file ending in {', '.join(f'.{each}' for each in _TABLES)}"
+        raise InputError("this file has no columns", path=path, field="--columns", remedy=remedy)
+    yield from checked_samples(checks, labelled=False, amend=_with_offsets)
+
+
+def _with_offsets(row: Any) -> Any:
+    """Return a decoded line with offsets in place of mentions that are given as texts."""
+    if not isinstance(row, dict) or not isinstance(row.get("text"), str):
+        return row
+    found = {}
+    for role in ("head", "tail"):
+        if isinstance(mention := row.get(role), str):
+            start, end = find_mention(row["text"], mention, role)
+            found[role] = {"start": start, "end": end}
+    return row | found
 
 
 def read_documents(path: Path, *, skip_bad: bool = False) -> Iterator[Document]:
@@ -32,6 +57,9 @@ def read_documents(path: Path, *, skip_bad: bool = False) -> Iterator[Document]:
     """
     checks = _checks(path, skip_bad)
     checks.remedy = "write a text on each line"
+    if (kind := path.suffix.lower().lstrip(".")) in _TABLES:
+        remedy = "write its texts one a line, or as lines of JSON with a text"
+        raise InputError(f"raw text is not read from {kind}", path=path, remedy=remedy)
     lines = ((number, line) for number, line in enumerate(read_lines(path), 1) if line.strip())
     begin = list(islice(lines, 1))
     is_json = bool(begin) and begin[0][1].lstrip().startswith("{")

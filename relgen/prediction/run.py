@@ -32,7 +32,7 @@ from relgen.prediction.settings import PredictOptions
 from relgen.prediction.sources import open_sources, source_files
 
 _CHUNK = 512
-_PAIRS, _RELATION, _UNKNOWN = "pairs", "relation ", "type "
+_PAIRS, _REVERSED, _RELATION, _UNKNOWN = "pairs", "reversed", "relation ", "type "
 
 
 def predict(options: PredictOptions) -> dict[str, Any]:
@@ -41,9 +41,9 @@ def predict(options: PredictOptions) -> dict[str, Any]:
     The summary has the suffix `.json`. Called again, this resumes, or returns the finished summary.
 
     Returns:
-        The summary: the options, the number of pairs, that of the predictions of each relation
-        (under `""` those without an answer), and that of entities by type, of types that the
-        schema does not name.
+        The summary: the options, the numbers of pairs, of those left out since their relation holds
+        in the other direction (`reversed`), of predictions by relation (under `""` those without
+        an answer), and of entities by type, of types that the schema does not name.
 
     Raises:
         InputError: the classifier or the input cannot be used.
@@ -85,10 +85,14 @@ def _printed(options: PredictOptions) -> dict[str, Any]:
 
 
 class Predictor:
-    """Predicts for chunks of samples, or of documents with the options' `entities`."""
+    """Predicts for chunks of samples, and of documents with the options' `entities`.
 
-    def __init__(self, options: PredictOptions) -> None:
+    Raises InputError for a document with more than `most_pairs` pairs of entities.
+    """
+
+    def __init__(self, options: PredictOptions, *, most_pairs: int | None = None) -> None:
         self.options = options
+        self.most_pairs = most_pairs
         device = str(find_device(options.device))
         self.classifier = load_classifier(options.model, device=device, precision=options.precision)
         schema = self.classifier.schema
@@ -101,16 +105,24 @@ class Predictor:
     def __call__(self, chunk: Sequence[Any]) -> tuple[list[dict[str, Any]], Counter[str]]:
         """Return the rows to write, and counts of pairs, relations and unknown types."""
         counts = Counter[str]()
-        found = self._pairs(chunk, counts) if self.options.entities else [(s, {}) for s in chunk]
+        found = self._pairs(chunk, counts)
         predictions = self.classifier.predict_samples([sample for sample, _ in found])
-        rows = []
-        for (sample, place), prediction in zip(found, predictions, strict=True):
-            answer = self._answer(prediction)
-            counts[f"{_RELATION}{answer or ''}"] += 1
-            negative = answer is not None and answer == self.classifier.schema.negative
-            if not (negative and place and not self.options.all_pairs):
-                rows.append(self._row(sample, place, prediction, answer))
-        counts[_PAIRS] = len(found)
+        rows = [
+            self._row(sample, place, prediction, self._answer(prediction))
+            for (sample, place), prediction in zip(found, predictions, strict=True)
+        ]
+        counts[_PAIRS] = len(rows)
+        negative = self.classifier.schema.negative
+        if self.options.entities and not self.options.all_pairs:
+            rows = in_one_direction(rows, negative)
+            counts[_REVERSED] = counts[_PAIRS] - len(rows)
+        counts.update(f"{_RELATION}{row['relation'] or ''}" for row in rows)
+        if self.options.entities and not self.options.all_pairs:
+            rows = [
+                row
+                for row in rows
+                if "document" not in row or row["relation"] is None or row["relation"] != negative
+            ]
         return rows, counts
 
     def _threshold(self) -> float | None:
@@ -137,17 +149,26 @@ class Predictor:
         )
 
     def _pairs(
-        self, documents: Sequence[Document], counts: Counter[str]
+        self, chunk: Sequence[Sample | Document], counts: Counter[str]
     ) -> list[tuple[Sample, dict[str, Any]]]:
-        """Return the documents' pairs of entities, with the documents' names and the places."""
-        found, schema = [], self.classifier.schema
-        texts = [document.text for document in documents]
-        for document, entities in zip(documents, self.find(texts), strict=True):
+        """Return samples, and pairs of documents' entities with the documents' names and places."""
+        found: list[tuple[Sample, dict[str, Any]]] = []
+        schema, window = self.classifier.schema, self.options.window
+        entities_of = iter(self.find([one.text for one in chunk if isinstance(one, Document)]))
+        for one in chunk:
+            if isinstance(one, Sample):
+                found.append((one, {}))
+                continue
+            entities = next(entities_of)
             if self.types:
                 unknown = (e.type for e in entities if e.type and e.type not in self.types)
                 counts.update(f"{_UNKNOWN}{kind}" for kind in unknown)
-            pairs = candidate_pairs(document, entities, schema, window=self.options.window)
-            found += [(sample, {"document": document.id, "offset": at}) for sample, at in pairs]
+            before = len(found)
+            for sample, at in candidate_pairs(one, entities, schema, window=window):
+                found.append((sample, {"document": one.id, "offset": at}))
+                if self.most_pairs is not None and len(found) - before > self.most_pairs:
+                    problem = f"a text has more than {self.most_pairs} pairs of entities"
+                    raise InputError(problem, remedy="give shorter texts, or single sentences")
         return found
 
     def _row(
@@ -167,14 +188,32 @@ class Predictor:
         return row | ({"scores": prediction.scores} if self.options.scores else {})
 
 
+def in_one_direction(rows: Sequence[dict[str, Any]], negative: str | None) -> list[dict[str, Any]]:
+    """Return the rows of raw text without those that the opposite direction makes needless.
+
+    Where two entities have one relation in both directions, the more probable one stays: few
+    relations hold both ways, and of those that do one row says it all.
+    """
+    best: dict[Any, dict[str, Any]] = {}
+    for number, row in enumerate(rows):
+        key: Any = number
+        if "document" in row and row["relation"] not in (None, negative):
+            spans = frozenset(row["offset"] + row[role]["start"] for role in ("head", "tail"))
+            key = row["document"], spans, row["relation"]
+        if key not in best or row["probability"] > best[key]["probability"]:
+            best[key] = row
+    return list(best.values())
+
+
 def _entity(entity: Entity, text: str) -> dict[str, Any]:
     return {"text": text, "start": entity.start, "end": entity.end, "type": entity.type}
 
 
 def _items(options: PredictOptions) -> Iterator[Any]:
-    path = Path(options.input)
-    read = read_documents if options.entities else read_samples_to_predict
-    return read(path, skip_bad=options.skip_bad)
+    path, skip_bad = Path(options.input), options.skip_bad
+    if options.entities:
+        return read_documents(path, skip_bad=skip_bad)
+    return read_samples_to_predict(path, skip_bad=skip_bad, columns=options.columns)
 
 
 def _progress(chunks: Iterable[Any], total: int) -> Iterable[Any]:
@@ -192,6 +231,7 @@ def _summary(counts: Counter[str]) -> dict[str, Any]:
 
     return {
         "pairs": counts[_PAIRS],
+        "reversed": counts[_REVERSED],
         "relations": named(_RELATION),
         "unknown_types": named(_UNKNOWN),
         "relgen_version": __version__,

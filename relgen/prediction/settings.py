@@ -12,16 +12,18 @@ from relgen.common import POSITIONAL, ClosedUnitInterval, InputFile, PositiveInt
 class PredictOptions:
     """Predict relations with a trained classifier.
 
-    INPUT holds samples (a line of JSON each: text, head and tail; a relation is not needed), or
-    with --entities raw text: a text on each line, or lines of JSON with a text. Each line of the
-    output has the text, head, tail, relation and its probability. If it is stopped, run the same
-    command again to continue.
+    INPUT holds samples (lines of JSON with text, head and tail, or a table that ends in csv, tsv,
+    xlsx, parquet or json; a relation is not needed), or with --entities raw text: a text on each
+    line, or lines of JSON with a text. Each line of the output has the text, head, tail, relation
+    and its probability. If it is stopped, run the same command again to continue.
     """
 
     model: InputFile = field(metadata=POSITIONAL)
     """Folder that `relgen classifier fit` wrote."""
     input: InputFile = field(metadata=POSITIONAL)
     """File of sentences."""
+    columns: dict[str, str] | None = None
+    """Columns of a table, such as text=sentence,head=person,tail=place."""
     out: str | None = None
     """File to write (predictions.jsonl); by default the predictions are printed."""
     threshold: ClosedUnitInterval | Literal["saved"] | None = None
@@ -46,7 +48,9 @@ class PredictOptions:
     window: PositiveInt = 1
     """Sentences that a pair of entities may be apart in raw text, counting both."""
     all_pairs: bool = False
-    """Write the pairs of raw text between which no relation holds, too."""
+    """Write all pairs of raw text, also those between which no relation holds and the less probable
+    direction where a relation is found in both.
+    """
     precision: Literal["float32", "bfloat16"] = "float32"
     """Of the computation; bfloat16 is faster on processors with instructions for it."""
     device: str | None = None

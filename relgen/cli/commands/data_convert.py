@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from relgen.common import InputError, check_outputs
+from relgen.data import UNLABELLED, RecordChecks, Sample, load_schema, write_samples
 from relgen.data import ConvertOptions as Options
-from relgen.data import RecordChecks, Sample, load_schema, write_samples
 from relgen.data.corpora import (
     COLUMNS,
+    DOCUMENTS,
     UNITS,
     LabelPatch,
     ReadOptions,
@@ -26,11 +27,7 @@ def run(options: Options) -> None:
     """Convert the corpus; only formats that are one JSON document are held in memory."""
     source = find_corpus(options.input)
     check_outputs([options.out], [source, options.labels])
-    if options.columns and options.format not in COLUMNS:
-        remedy = f"use --format {', '.join(COLUMNS)}"
-        raise InputError(
-            "no columns in this format", field="--columns", value=options.format, remedy=remedy
-        )
+    _check_format(options)
     place = options.input if options.format == "hub" else source
     checks, counts = RecordChecks(place, skip_bad=options.skip_bad), Counter[str]()
     renamed = _renamed(options)
@@ -53,6 +50,7 @@ def run(options: Options) -> None:
         columns=options.columns,
         offsets=options.offsets,
         negative=options.negative,
+        candidates=_candidates(options),
     )
     samples = read_corpus(options.format, checks, reading)
     patched: Iterable[Sample] = converted(samples if patch is None else patch.apply(samples))
@@ -75,7 +73,44 @@ def run(options: Options) -> None:
     if inside_words.count:
         _warn(str(inside_words))
     print_skipped(checks)
-    print(f"{total} samples of {len(counts)} relations -> {options.out}")
+    kinds = "without a relation" if set(counts) == {UNLABELLED} else f"of {len(counts)} relations"
+    print(f"{total} samples {kinds} -> {options.out}")
+
+
+def _check_format(options: Options) -> None:
+    """Raise InputError for options of other formats."""
+    for name, value, forms in (
+        ("columns", options.columns, COLUMNS),
+        ("negative", options.negative, DOCUMENTS),
+        ("entities", options.entities, ("unmarked",)),
+    ):
+        if value and options.format not in forms:
+            raise InputError(
+                f"not for --format {options.format}",
+                field=f"--{name}",
+                value=value,
+                remedy=f"use it with {', '.join(forms)}",
+            )
+
+
+def _candidates(options: Options) -> Callable[[str, str], Iterator[Sample]] | None:
+    """Return what pairs the entities of a raw text, if the options say what finds them."""
+    if not options.entities:
+        return None
+    if options.schema is None:
+        remedy = "give the schema whose relations the candidates may have"
+        raise InputError("--entities needs it", field="--schema", remedy=remedy)
+    from relgen.prediction import Document, candidate_pairs, open_sources
+
+    schema = load_schema(options.schema)
+    types = {kind for relation in schema for kind in (*relation.head_types, *relation.tail_types)}
+    find = open_sources(options.entities, sorted(types))
+
+    def candidates(name: str, text: str) -> Iterator[Sample]:
+        for sample, _ in candidate_pairs(Document(name, text), find([text])[0], schema):
+            yield sample
+
+    return candidates
 
 
 class _InsideWords:

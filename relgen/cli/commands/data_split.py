@@ -18,7 +18,9 @@ from relgen.common import (
 )
 from relgen.data import (
     RecordChecks,
+    Sample,
     checked_samples,
+    hold_out,
     iter_samples,
     load_schema,
     read_samples,
@@ -31,24 +33,30 @@ from relgen.data import SplitOptions as Options
 def run(options: Options) -> None:
     """Split, and print how many samples were chosen."""
     out = Path(options.out)
-    manifest_path, *written = (out / f for f in ("manifest.json", "train.jsonl", "dev.jsonl"))
+    manifest_path = out / "manifest.json"
+    written = {name: out / f"{name}.jsonl" for name in ("train", "dev", "test", "pool")}
     inputs = [options.samples, options.dev_from, options.exclude, options.schema]
-    check_outputs([manifest_path, *written], inputs)
+    check_outputs([manifest_path, *written.values()], inputs)
     named = _split_before(manifest_path)
-    refuse_foreign([path for path in written if path.stem not in named], "data split")
+    refuse_foreign([path for name, path in written.items() if name not in named], "data split")
     schema = load_schema(options.schema) if options.schema else None
     checks = RecordChecks(options.samples, skip_bad=options.skip_bad)
+    pool, test = list(checked_samples(checks, schema)), list[Sample]()
+    if options.test is not None:
+        pool, test = hold_out(pool, options.test, by=options.by)
     result = split(
-        list(checked_samples(checks, schema)),
+        pool,
         schema,
         shots=options.shots,
         seed=options.seed,
         dev=options.dev,
         by=options.by,
         dev_samples=read_samples(options.dev_from, schema=schema) if options.dev_from else None,
-        exclude=iter_samples(options.exclude) if options.exclude else (),
+        exclude=[*test, *(iter_samples(options.exclude) if options.exclude else ())],
     )
     parts = {"train": result.train, "dev": result.dev}
+    if options.test is not None:
+        parts |= {"test": test, "pool": pool}
     source, *others = (
         {"file": Path(path).name, "sha256": content_hash(path)}
         for path in (options.samples, options.dev_from, options.exclude)
@@ -69,8 +77,8 @@ def run(options: Options) -> None:
     with unfinished(out, "data split"):
         # the manifest is removed first and written last: a folder that has one is complete
         manifest_path.unlink(missing_ok=True)
-        for path, part in zip(written, parts.values(), strict=True):
-            if part:
+        for name, path in written.items():
+            if part := parts.get(name):
                 write_samples(path, part)
             else:
                 path.unlink(missing_ok=True)
@@ -78,7 +86,9 @@ def run(options: Options) -> None:
     print_skipped(checks)
     for warning in result.warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    print(f"{len(result.train)} training and {len(result.dev)} development samples -> {out}")
+    sizes = f"{len(result.train)} training and {len(result.dev)} development samples"
+    held = f", {len(test)} of {len(test) + len(pool)} held out for testing" if test else ""
+    print(f"{sizes}{held} -> {out}")
 
 
 def _split_before(manifest: Path) -> list[str]:

@@ -30,8 +30,10 @@ from relgen.data.corpora import (
     tables,
     tacred,
     tagged,
+    unmarked,
     webanno,
 )
+from relgen.data.corpora.everyday import read_split as read_split
 from relgen.data.corpora.everyday import save_everyday as save_everyday
 from relgen.data.corpora.patch import LabelPatch as LabelPatch
 from relgen.data.corpora.reading import Reader as Reader
@@ -106,10 +108,18 @@ FORMATS: dict[str, Format] = {
     "dygie": Format(spert.read_dygie, "SciERC's lines, as DyGIE++ reads them"),
     "bioc": Format(bioc.read, "BioC, as XML or JSON"),
     "pubtator": Format(pubtator.read, "PubTator's text: BioRED, BC5CDR"),
+    "unmarked": Format(
+        unmarked.read, "raw text, one on each line: pairs of --entities, without a relation"
+    ),
     "drugprot": Format(drugprot.read, "the folder of DrugProt's or ChemProt's tables"),
 }
 COLUMNS = ("csv", "tsv", "xlsx", "parquet", "json", "hub", "deepke", "klue")
 """The formats whose columns `--columns` names."""
+DOCUMENTS = (
+    *("labelstudio", "prodigy", "doccano", "brat", "docbin", "webanno", "spert", "dygie", "bioc"),
+    *("pubtator", "drugprot"),
+)
+"""The formats with entities and relations between them, for `--negative`."""
 
 
 def read_corpus(

@@ -29,7 +29,7 @@ from relgen.data.corpora.documents import (
     mention_sentences,
     samples,
 )
-from relgen.data.corpora.reading import ReadOptions
+from relgen.data.corpora.reading import ReadOptions, malformed
 from relgen.data.samples import Sample
 from relgen.data.validation import RecordChecks
 
@@ -42,7 +42,7 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
     checks.remedy = _REMEDY
     for number, record in enumerate(_documents(path), start=1):
         document = None
-        with checks.record(place := f"[{number}]"):
+        with checks.record(place := f"[{number}]"), malformed("BioC"):
             document = _document(record, place, checks, options)
         if document is not None:
             yield from samples(document, checks, options)

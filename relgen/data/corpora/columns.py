@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from relgen.common import InputError, suggestion
-from relgen.data.corpora.reading import ReadOptions, offsets
+from relgen.data.corpora.reading import ReadOptions, malformed, offsets
 from relgen.data.corpora.semeval import parse_tagged
 from relgen.data.corpora.tokens import TokenText
 from relgen.data.corpora.units import entity_at
@@ -83,7 +83,7 @@ class RowReader:
     def samples(self, rows: Iterable[Row]) -> Iterator[Sample]:
         """Yield the samples of the rows; one whose mentions are ambiguous may give several."""
         for place, name, row in rows:
-            with self.checks.record(place):
+            with self.checks.record(place), malformed("a table"):
                 if isinstance(row, InputError):
                     raise row
                 own = self._value(row, "id")
@@ -213,7 +213,8 @@ def _given(row: Mapping[str, Any], where: Mapping[str, str], role: str) -> _Give
             remedy = f"name columns with --columns {role}=…, or {role}_end=…"
             raise InputError("no mention and no end", field=role, value=start, remedy=remedy)
         value = [start, start + len(mention or "") if end is None else end]
-    return _Given(mention, None if value is None or isinstance(value, str) else value, kind or None)
+    kind = str(kind) if kind else None
+    return _Given(mention, None if value is None or isinstance(value, str) else value, kind)
 
 
 def _number(value: Any, field: str) -> int | None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from relgen.common import InputError
 from relgen.data.corpora.documents import Document, Link, samples
-from relgen.data.corpora.reading import ReadOptions
+from relgen.data.corpora.reading import ReadOptions, malformed
 from relgen.data.samples import Entity, Sample
 from relgen.data.validation import RecordChecks
 
@@ -29,7 +29,7 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
     )
     for number, doc in enumerate(_documents(path), start=1):
         document = None
-        with checks.record(f"[{number}]"):
+        with checks.record(f"[{number}]"), malformed("spaCy"):
             document = _document(doc, f"{options.split_name or path.stem}-{number}", f"[{number}]")
         if document is not None:
             yield from samples(document, checks, options)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from relgen.common import InputError
-from relgen.data.corpora.reading import Reader, ReadOptions, json_records
+from relgen.data.corpora.reading import Reader, ReadOptions, json_records, malformed
 from relgen.data.corpora.units import entity_at
 from relgen.data.samples import Entity, Sample
 from relgen.data.sentences import sentence_spans
@@ -67,7 +67,8 @@ class Document:
         if key not in self.mentions:
             remedy = "the relation's entity is not among those of the document"
             raise InputError("no such entity", field="relation", value=key, remedy=remedy)
-        start, end, kind, text = self.mentions[key]
+        start, end, given, text = self.mentions[key]
+        kind = None if given is None else str(given)
         entity, other = entity_at(
             self.text, start, end, text, unit=options.offsets, kind=kind, field=f"entity {key}"
         )
@@ -81,14 +82,14 @@ Parse = Callable[[Mapping[str, Any], str, int | str, RecordChecks], Document | N
 """Returns the document of a record, from a name for it and its place; None if it is left out."""
 
 
-def json_reader(parse: Parse) -> Reader:
+def json_reader(form: str, parse: Parse) -> Reader:
     """Return the reader of a format with a JSON object for each document."""
 
     def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sample]:
         stem = options.split_name or path.stem
         for place, record in json_records(path):
             document = None
-            with checks.record(place):
+            with checks.record(place), malformed(form):
                 if isinstance(record, InputError):
                     raise record
                 document = parse(record, f"{stem}-{str(place).strip('[]')}", place, checks)
@@ -113,12 +114,12 @@ def samples(document: Document, checks: RecordChecks, options: ReadOptions) -> I
     pairs = []
     for link in document.links:
         place = document.place if link.place is None else link.place
-        with checks.record(place):
-            if not link.label.strip():
+        with checks.record(place), malformed("the tool"):
+            if not (label := str(link.label or "").strip()):
                 remedy = "give it one in the tool, or remove the relation"
                 raise InputError("a relation without a label", field="relation", remedy=remedy)
             head, tail = (document.entity(key, checks, options) for key in (link.head, link.tail))
-            pairs.append(_Pair(head, tail, link.label.strip(), place))
+            pairs.append(_Pair(head, tail, label, place))
     if options.negative is not None:
         for key in document.mentions:
             with checks.record(document.place):

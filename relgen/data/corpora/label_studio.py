@@ -74,4 +74,4 @@ def _text(data: Mapping[str, Any]) -> str:
     return text
 
 
-read: Reader = json_reader(_parse)
+read: Reader = json_reader("Label Studio", _parse)

@@ -44,4 +44,4 @@ def _parse(
     return Document(name, place, value_of(record, "text", str), mentions, links)
 
 
-read: Reader = json_reader(_parse)
+read: Reader = json_reader("Prodigy", _parse)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -28,6 +29,8 @@ class ReadOptions:
     offsets: Unit = "characters"
     labelled: bool = True
     negative: str | None = None
+    candidates: Callable[[str, str], Iterable[Sample]] | None = None
+    """Returns the pairs of entities in a text, given a name for it."""
 
 
 Reader = Callable[[Path, RecordChecks, ReadOptions], Iterator[Sample]]
@@ -36,6 +39,17 @@ Reader = Callable[[Path, RecordChecks, ReadOptions], Iterator[Sample]]
 Each record is parsed inside `checks.record`, and its sample is yielded if `checks.passes`. The
 caller calls `checks.finish`.
 """
+
+
+@contextmanager
+def malformed(form: str) -> Iterator[None]:
+    """Raise InputError where a record has other keys, types or values than the format `form`."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"not as {form} writes it: {type(error).__name__}: {error}") from error
 
 
 def json_records(path: Path) -> list[tuple[int | str, Mapping[str, Any] | InputError]]:

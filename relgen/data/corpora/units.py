@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from itertools import accumulate
 from typing import Any, Literal, get_args
 
@@ -30,6 +31,13 @@ def in_characters(text: str, unit: Unit, start: int, end: int) -> tuple[int, int
     """Return a span of another unit in characters; None if a place is inside a character."""
     if unit == "characters":
         return start, end
+    places = _places(text, unit)
+    return (places[start], places[end]) if start in places and end in places else None
+
+
+@lru_cache(maxsize=8)  # a document has many entities
+def _places(text: str, unit: Unit) -> dict[int, int]:
+    """Return the character that begins at each place of a unit."""
     sizes: dict[Unit, Callable[[int, str], int]] = {
         "bytes": lambda _, character: len(character.encode("utf-8", "surrogatepass")),
         "utf16": lambda _, character: 1 + (character > "\uffff"),
@@ -42,9 +50,7 @@ def in_characters(text: str, unit: Unit, start: int, end: int) -> tuple[int, int
     counted = accumulate((sizes[unit](*each) for each in enumerate(text)), initial=0)
     for place, number in enumerate(counted):
         places.setdefault(number, place)
-    if start in places and end in places:
-        return places[start], places[end]
-    return None
+    return places
 
 
 def entity_at(

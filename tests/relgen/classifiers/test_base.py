@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from relgen.classifiers.base import collate
-from relgen.classifiers.encoding import Encoded
 from relgen.classifiers.entity_marker import EntityMarkerClassifier
+from relgen.classifiers.portable import Encoded
 
 ENCODED = [Encoded([5, 6, 7], [1, 2], False), Encoded([5, 6], [0, 1], False)]
 

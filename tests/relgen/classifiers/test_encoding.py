@@ -2,7 +2,7 @@
 
 import pytest
 
-from relgen.classifiers.encoding import MarkerEncoding, keep_nearest, split_around
+from relgen.classifiers.encoding import MarkerEncoding
 from relgen.common.errors import InputError
 from relgen.data.samples import Entity, Sample
 from tests.tiny.encoders import sample, tokenizer
@@ -142,32 +142,6 @@ def test_a_long_text_keeps_windows_around_both_entities():
     )
     assert read(encoding, cut) == [*expected.split(), "[SEP]"]
     assert cut.positions == [3, 10]
-
-
-def test_entities_longer_than_the_input_are_cut_from_their_ends():
-    assert keep_nearest(20, [(0, 10), (10, 20)], 8) == [0, 1, 2, 9, 10, 11, 12, 19]
-
-
-def test_context_goes_by_its_distance():
-    assert keep_nearest(12, [(1, 4), (8, 11)], 8) == [0, 1, 2, 3, 4, 8, 9, 10]
-    assert keep_nearest(12, [(1, 4), (8, 11)], 10) == [0, 1, 2, 3, 4, 7, 8, 9, 10, 11]
-    assert keep_nearest(12, [(1, 4), (8, 11)], 12) == list(range(12))
-
-
-def test_white_space_moves_into_the_entity():
-    pieces = split_around(Sample("x", "The storm hit Bern.", Entity(4, 9), Entity(14, 18), "none"))
-    assert pieces == ["The", " storm", " hit", " Bern", "."]
-
-
-def test_white_space_moves_into_the_inner_entity():
-    nested = Sample("x", "The storm of Bern.", Entity(4, 17), Entity(13, 17), "none")
-    assert split_around(nested) == ["The", " storm of", " Bern", "", "."]
-
-
-def test_markers_of_nested_entities_are_kept_first():
-    # markers at 0, 3, 5 and 9
-    assert keep_nearest(12, [(0, 10), (3, 6)], 4) == [0, 3, 5, 9]
-    assert keep_nearest(12, [(0, 10), (3, 6)], 6) == [0, 1, 3, 4, 5, 9]
 
 
 def test_a_length_without_room_is_refused():

@@ -23,9 +23,13 @@ from relgen.cli.library_errors import explained, unexpected
             "no space left on the device; free some and run the same command again",
         ),
         (
-            ModuleNotFoundError("No module named 'openai'"),
-            "a package cannot be imported (No module named 'openai'); install it, or relgen with "
+            ModuleNotFoundError("No module named 'torch'", name="torch"),
+            "a package cannot be imported (No module named 'torch'); install it, or relgen with "
             "its dependencies",
+        ),
+        (
+            ModuleNotFoundError("No module named 'uvicorn'", name="uvicorn"),
+            "uvicorn is not installed; install it: pip install 'relgen-re[serve]'",
         ),
         (ValueError("out of range"), None),
         (

@@ -11,7 +11,7 @@ from relgen.common.files import text_hash
 from relgen.data.corpora import find_corpus, read_corpus
 from relgen.data.samples import Entity, Sample
 from relgen.data.schema import parse_schema
-from relgen.data.splits import split
+from relgen.data.splits import hold_out, split
 from relgen.data.text import normalised
 from relgen.data.validation import RecordChecks
 
@@ -137,6 +137,7 @@ def test_a_relation_is_not_given_the_same_pair_twice():
     pool = [_sample("a", n, f"Ann met Bob {n % 5}.{' ' * n}") for n in range(50)]
     result = split(pool, shots=5, seed=1)
     assert len({sample.text.strip() for sample in result.train}) == 5
+    assert result.warnings[0] == "45 samples repeat a pair of a sentence: it counts once a relation"
     with pytest.raises(InputError, match="has 5 usable samples") as caught:
         split(pool, shots=6, seed=1)
     assert "(a has 50 samples of 5 pairs: a pair of a sentence counts once for a relation)" in str(
@@ -179,6 +180,22 @@ def test_parts_share_no_sentence_and_no_group(by, attribute):
     held_out = split(DOCUMENTS, shots=2, seed=1, by=by, exclude=DOCUMENTS[:3])
     first = "0" if by == "sentence" else ("0", "1")
     assert not [key for key in _ids(held_out.train + held_out.dev) if key.startswith(first)]
+
+
+@pytest.mark.parametrize(("by", "attribute"), [("sentence", "text"), ("group", "group")])
+def test_a_share_is_held_out_whole_and_of_each_relation(by, attribute):
+    pool, test = hold_out(DOCUMENTS, 0.25, by=by)
+    assert not {getattr(s, attribute) for s in pool} & {getattr(s, attribute) for s in test}
+    assert Counter(sample.relation for sample in test) == {"a": 4, "b": 2}
+    assert hold_out(random.Random(5).sample(DOCUMENTS, 24), 0.25, by=by)[1] != []
+    assert {s.id for s in hold_out(DOCUMENTS[::-1], 0.25, by=by)[1]} == {s.id for s in test}
+
+
+def test_rare_relations_are_held_out_as_often_as_others():
+    many = [_sample("a", number) for number in range(90)]
+    pool, test = hold_out([*many, *(_sample("b", number) for number in range(10))], 0.3)
+    assert Counter(sample.relation for sample in test) == {"a": 27, "b": 3}
+    assert len(pool) == 70
 
 
 def test_what_groups_leave_out_is_said():

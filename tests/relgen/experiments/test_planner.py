@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from relgen.common.files import read_json
-from relgen.experiments.config import Experiment, Labelling
+from relgen.experiments.config import CorpusFiles, Experiment, Labelling
 from relgen.experiments.planner import plan
 from tests.relgen.experiments.fake_commands import FakeCommands, do
 
@@ -32,6 +32,14 @@ def test_the_plan_in_order(experiment: Experiment, tmp_path: Path) -> None:
         "seed1/train-obo_dpo_mix",
         "seed1/test-obo_dpo_mix",
     ]
+
+
+def test_shots_can_be_drawn_by_documents(experiment: Experiment, tmp_path: Path) -> None:
+    assert isinstance(experiment.corpus, CorpusFiles)
+    by_group = replace(experiment, corpus=replace(experiment.corpus, by="group"))
+    one, other = (plan(each, tmp_path / "run").stages[0] for each in (experiment, by_group))
+    assert "--by" not in one.command
+    assert other.command[other.command.index("--by") + 1] == "group"
 
 
 def test_without_labelling_the_generator_is_believed(

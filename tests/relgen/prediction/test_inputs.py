@@ -45,3 +45,32 @@ def test_a_text_has_no_marked_entities(tmp_path):
     (tmp_path / "in.txt").write_text("One.")
     with pytest.raises(InputError, match="to find entities in raw text, give --entities"):
         list(read_samples_to_predict(tmp_path / "in.txt"))
+
+
+def pairs(path, **options):
+    found = read_samples_to_predict(path, **options)
+    return [(sample.id, sample.head_text, sample.tail_text) for sample in found]
+
+
+def test_mentions_may_be_texts(tmp_path):
+    file = tmp_path / "in.jsonl"
+    row = '{"text": "Ann left Acme.", "head": "Acme", "tail": {"start": 0, "end": 3}}\n'
+    file.write_text(row)
+    assert pairs(file) == [("in-1", "Acme", "Ann")]
+    file.write_text(row + '{"text": "Ann.", "head": "Bob", "tail": "Ann"}\n')
+    with pytest.raises(InputError, match=r"in.jsonl:2: field 'head': the mention is not in"):
+        pairs(file)
+    assert pairs(file, skip_bad=True) == [("in-1", "Acme", "Ann")]
+
+
+def test_tables_by_their_ending(tmp_path):
+    file = tmp_path / "in.csv"
+    file.write_text("sentence,who,firm\nAnn left Acme.,Ann,Acme\n")
+    columns = {"text": "sentence", "head": "who", "tail": "firm"}
+    assert pairs(file, columns=columns) == [("in-2", "Ann", "Acme")]
+    with pytest.raises(InputError, match="no column for text or tokens"):
+        pairs(file)
+    with pytest.raises(InputError, match=r"raw text is not read from csv"):
+        list(read_documents(file))
+    with pytest.raises(InputError, match=r"'--columns': this file has no columns"):
+        pairs(tmp_path / "in.jsonl", columns=columns)

@@ -66,6 +66,7 @@ def test_pairs_without_a_relation_are_left_out(predict, tmp_path):
     summary, found = predict(input=text, entities=[names], threshold=1.0)
     assert found == []
     assert (summary["pairs"], summary["relations"]) == (2, {"none": 2})
+    assert summary["reversed"] == 0
 
 
 def test_renamed_types_take_part(predict, tmp_path):
@@ -123,3 +124,22 @@ def test_sets_need_enough_samples(predict, tmp_path):
     write_samples(tmp_path / "in.jsonl", samples(3))
     with pytest.raises(InputError, match=r"need 99 samples that calibrate, and this .* has 9"):
         predict(coverage="0.99")
+
+
+def directed(document, head, tail, relation, probability, offset=0):
+    ends = {"head": {"start": head - offset}, "tail": {"start": tail - offset}}
+    shown = {"document": document, "offset": offset, "relation": relation}
+    return {**shown, **ends, "probability": probability}
+
+
+def test_a_relation_in_both_directions_is_given_once():
+    rows = [
+        directed("a", 0, 9, "causes", 0.7),
+        directed("a", 9, 0, "causes", 0.8, offset=-3),
+        directed("a", 9, 0, "part_of", 0.6),
+        directed("b", 0, 9, "causes", 0.5),
+        directed("b", 9, 0, "none", 0.9),
+        directed("b", 0, 9, "none", 0.9),
+        directed("b", 9, 0, None, 0.4),
+    ]
+    assert run.in_one_direction(rows, "none") == rows[1:]

@@ -300,7 +300,9 @@ def test_convert_reads_every_format(tmp_path):
 
 def test_columns_are_for_tables_only(tmp_path, semeval):
     arguments = ("convert", "--format", "semeval", semeval, "--out", tmp_path / "s.jsonl")
-    with pytest.raises(InputError, match=r"no columns in this format.*use --format csv, tsv, "):
+    with pytest.raises(
+        InputError, match=r"'--columns': not for --format semeval.*use it with csv, tsv, "
+    ):
         run(*arguments, "--columns", "text=a")
     with pytest.raises(InputError, match=r"must be KEY=VALUE \(got 'text'\)"):
         run(*arguments, "--columns", "text")
@@ -358,6 +360,35 @@ def test_offsets_in_utf_16_units_are_doubted(tmp_path, capsys):
     assert said.endswith("ends are exclusive; 1 of them do not with --offsets utf16\n")
     assert main([*command, "--offsets", "utf16"]) == 0
     assert [s.head_text for s in read_samples(out)] == ["Ada"]
+
+
+def test_raw_text_becomes_candidates(tmp_path, capsys):
+    (tmp_path / "notes.txt").write_text("Kite Press pays Olu Ade. Olu Ade sleeps in Rome.\n")
+    (tmp_path / "names.tsv").write_text("Kite Press\tORG\nOlu Ade\tPER\nRome\tLOC\n")
+    (tmp_path / "s.yaml").write_text(
+        "name: s\nnegative: none\nrelations:\n"
+        "  pays: {explanation: x, head_types: [ORG], tail_types: [PER]}\n  none: {explanation: y}\n"
+    )
+    out = tmp_path / "o.jsonl"
+    command = ("convert", "--format", "unmarked", tmp_path / "notes.txt", "--out", out)
+    entities = ("--entities", f"gazetteer:{tmp_path / 'names.tsv'}")
+    run(*command, *entities, "--schema", tmp_path / "s.yaml")
+    (row,) = map(json.loads, out.read_text().splitlines())
+    assert row == {
+        "id": "notes-1/1",
+        "text": "Kite Press pays Olu Ade.",
+        "head": {"start": 0, "end": 10, "type": "ORG"},
+        "tail": {"start": 16, "end": 23, "type": "PER"},
+        "source": "human",
+        "group": "notes-1",
+    }
+    assert capsys.readouterr().out == f"1 samples without a relation -> {out}\n"
+    with pytest.raises(InputError, match=r"'--schema': --entities needs it"):
+        run(*command, *entities)
+    with pytest.raises(
+        InputError, match=r"'--entities': not for --format csv .*use it with unmarked"
+    ):
+        run("convert", "--format", "csv", tmp_path / "names.tsv", "--out", out, *entities)
 
 
 def test_what_was_decided_is_said(tmp_path, capsys):

@@ -50,6 +50,22 @@ def test_split_again_gives_the_same_bytes_and_no_stale_dev(tmp_path):
     assert sorted(path.name for path in out.iterdir()) == ["manifest.json", "train.jsonl"]
 
 
+def test_split_holds_a_test_set_out(tmp_path, capsys):
+    pool, out = tmp_path / "pool.jsonl", tmp_path / "k4"
+    write_samples(pool, read_split("train"))
+    run("split", pool, "--shots", 4, "--test", 0.2, "--out", out)
+    parts = {name: read_samples(out / f"{name}.jsonl") for name in ("train", "dev", "test", "pool")}
+    texts = {name: {normalised(s.text) for s in part} for name, part in parts.items()}
+    assert not texts["test"] & texts["pool"]
+    assert texts["train"] | texts["dev"] <= texts["pool"]
+    assert _manifest(out)["ids"]["test"] == [s.id for s in parts["test"]]
+    number, every = len(parts["test"]), len(read_split("train"))
+    assert f", {number} of {every} held out for testing -> {out}\n" in capsys.readouterr().out
+    # without a test set again, none is left behind
+    run("split", pool, "--shots", 4, "--out", out)
+    assert sorted(p.name for p in out.iterdir()) == ["dev.jsonl", "manifest.json", "train.jsonl"]
+
+
 def test_split_excludes_a_test_set_and_takes_dev_from_elsewhere(tmp_path):
     samples = read_split("train")
     write_samples(tmp_path / "pool.jsonl", samples)

@@ -1,0 +1,95 @@
+"""Fetches classifiers from the Hugging Face Hub, and pushes them to it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from huggingface_hub import CommitOperationAdd, HfApi, snapshot_download
+
+from relgen.common import EXPORT_FILE, InputError, read_text
+
+CARD, _CONFIG = "README.md", "config.json"
+_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+# stands for the repository in cards, until one is known
+_PLACE = "THIS FOLDER"
+_LEFT_OUT = (EXPORT_FILE, ".lock", "__pycache__")
+
+
+def local_folder(name: str | Path) -> Path:
+    """Return a classifier's folder: the one given, the `model` in it, or one of the Hub.
+
+    `user/name` or, for a branch, a tag or a commit, `user/name@revision` is fetched unless a folder
+    has this name; while HF_HUB_OFFLINE is set, the Hub's local cache is all there is.
+
+    Raises:
+        InputError: the Hub has no such repository, or cannot be reached.
+    """
+    repository, _, revision = str(name).partition("@")
+    if Path(name).exists() or not _NAME.fullmatch(repository):
+        return _with_model(Path(name))
+    try:
+        return Path(snapshot_download(repository, revision=revision or None))
+    except Exception as error:  # the Hub's, and those of the network
+        raise InputError(
+            f"no such folder, and the Hub does not give it: {_reason(error)}",
+            field="model",
+            value=str(name),
+            remedy=f"check the name, or download it first: hf download {repository}",
+        ) from error
+
+
+def push(folder: str | Path, repository: str, *, public: bool = False) -> str:
+    """Push a folder that relgen wrote to the Hub, in one commit; return its address.
+
+    The card names the repository. A repository that does not exist is made, `public` or private.
+
+    Raises:
+        InputError: relgen has not written this folder, or the Hub refuses.
+    """
+    folder = _with_model(Path(folder))
+    if not _NAME.fullmatch(repository):
+        raise InputError(
+            "not a name of the Hub", field="repository", value=repository, remedy="give user/name"
+        )
+    if not any((folder / name).is_file() for name in (CARD, EXPORT_FILE)):
+        raise InputError(
+            "this is no folder that relgen wrote (README.md is missing)",
+            path=folder,
+            remedy="give the folder of a classifier or of an export",
+        )
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    operations = [
+        CommitOperationAdd(path.relative_to(folder).as_posix(), _content(path, folder, repository))
+        for path in paths
+        if not any(part in _LEFT_OUT for part in path.relative_to(folder).parts)
+    ]
+    api = HfApi()
+    try:
+        api.create_repo(repository, private=not public, exist_ok=True)
+        commit = api.create_commit(repository, operations, commit_message="Add what relgen wrote")
+    except Exception as error:  # the Hub's, and those of the network
+        raise InputError(
+            f"the Hub does not take it: {_reason(error)}",
+            field="repository",
+            value=repository,
+            remedy="log in with `hf auth login` (or set HF_TOKEN), and check the name",
+        ) from error
+    return commit.commit_url
+
+
+def _with_model(folder: Path) -> Path:
+    """Return a folder, or the `model` in it if only that has a configuration."""
+    inner = folder / "model"
+    return inner if (inner / _CONFIG).is_file() and not (folder / _CONFIG).is_file() else folder
+
+
+def _content(path: Path, folder: Path, repository: str) -> str | bytes:
+    """Return a file's path, or the card with the repository's name."""
+    if path != folder / CARD:
+        return str(path)
+    return read_text(path).replace(_PLACE, repository).encode()
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:200]

@@ -1,0 +1,67 @@
+"""Options of `relgen serve`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from relgen.common import (
+    POSITIONAL,
+    ClosedUnitInterval,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a server accepts."""
+
+    sentences: PositiveInt = 256
+    """Most sentences of a request."""
+    characters: PositiveInt = 10_000
+    """Most characters of a sentence or a raw text."""
+    pairs: PositiveInt = 1000
+    """Most pairs of entities of a raw text."""
+    body_bytes: PositiveInt = 1_000_000
+    """Most bytes of a request."""
+    body_seconds: PositiveFloat = 30.0
+    """Most seconds in which a request's body arrives."""
+    batch: PositiveInt = 64
+    """Most sentences computed at once."""
+    queue: PositiveInt = 2048
+    """Most sentences that wait; beyond, the answer is 503."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeOptions:
+    """Serve a classifier over HTTP until SIGTERM or Ctrl-C; what has arrived is answered first.
+
+    POST /predict takes a sentence {"text", "head", "tail"}, or several as {"samples": […]}; with
+    --entities raw text, too. GET /health, /metrics (for Prometheus), /openapi.json, and a page at
+    /. Requests that arrive together are computed as one batch.
+    """
+
+    model: str = field(metadata=POSITIONAL)
+    """Folder that `relgen classifier fit` wrote, or its name on the Hub."""
+    host: str = "127.0.0.1"
+    """Address to listen at; 0.0.0.0 for all of this machine's."""
+    port: NonNegativeInt = 8000
+    """Port; 0 takes a free one."""
+    threshold: ClosedUnitInterval | Literal["saved"] | None = None
+    """Least probability of a relation, as for `relgen predict`."""
+    abstain: bool = False
+    """Below the threshold, give no answer: a relation of null."""
+    entities: list[str] = field(default_factory=list)
+    """Where the entities of raw text come from, as for `relgen predict`."""
+    types: dict[str, str] | None = None
+    """Types of these entities to rename to those of the schema, such as ORG=ORGANIZATION."""
+    window: PositiveInt = 1
+    """Sentences that a pair of entities may be apart in raw text, counting both."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the computation; bfloat16 is faster on processors with instructions for it."""
+    device: str | None = None
+    """Device to run on (cpu, cuda, …); by default cuda where there is one."""
+    limits: Limits = field(default_factory=Limits)
+    """What is accepted."""
