@@ -18,6 +18,7 @@ from relgen.classifiers.saved import save_classifier
 from relgen.cli.commands.serve import Options
 from relgen.cli.main import main
 from relgen.common.command_lines import parse_options
+from relgen.data.samples import read_samples
 from relgen.data.schema import Relation, RelationSchema
 from tests.tiny.encoders import save_encoder
 
@@ -44,16 +45,71 @@ def run(*command: str | Path, **more: str) -> str:
     return done.stdout
 
 
+TRIPLES = {
+    (firm, relation, other)
+    for firm, person, place in (
+        ("Kite Press", "Olu Ade", "Turin"),
+        ("Green Spoon", "Mei Tan", "Lyon"),
+        ("Ferrum", "Ivan Petrov", "Oslo"),
+        ("Nordlys Bank", "Siri Dahl", "Bergen"),
+    )
+    for relation, other in (("founded_by", person), ("based_in", place))
+}
+
+
+@pytest.mark.parametrize(
+    ("form", "export"),
+    [
+        ("bioc", "bioc.xml"),
+        ("brat", "brat"),
+        ("doccano", "doccano.jsonl"),
+        ("labelstudio", "labelstudio.json"),
+        ("prodigy", "prodigy.jsonl"),
+        ("pubtator", "pubtator.txt"),
+        ("spert", "spert.json"),
+        ("webanno", "webanno.tsv"),
+    ],
+)
+def test_an_export_of_each_tool_becomes_a_split(form: str, export: str, tmp_path: Path) -> None:
+    source, out = EXAMPLES / "exports" / export, tmp_path / "samples.jsonl"
+    convert = f"data convert {source} --format {form} --negative no_relation --out {out}"
+    assert main(convert.split()) == 0
+    samples = read_samples(out)
+    triples = [
+        (s.head_text, s.relation, s.tail_text) for s in samples if s.relation != "no_relation"
+    ]
+    assert (set(triples), len(triples), len(samples)) == (TRIPLES, 8, 12)
+    split = f"data split {out} --shots 2 --test 0.25 --out {tmp_path}/split"
+    assert main(split.split()) == 0
+    parts = [read_samples(tmp_path / "split" / f"{name}.jsonl") for name in ("train", "test")]
+    assert [len(part) for part in parts] == [6, 3]
+    assert not {s.text for s in parts[0]} & {s.text for s in parts[1]}
+
+
+@pytest.mark.slow
+def test_the_script_for_exports(tmp_path: Path) -> None:
+    export = EXAMPLES / "exports" / "doccano.jsonl"
+    path = f"{programs(tmp_path)}{os.pathsep}{os.environ['PATH']}"
+    said = run("bash", EXAMPLES / "annotations.sh", export, "doccano", tmp_path / "out", PATH=path)
+    assert "12 samples of 3 relations" in said
+    assert "3 of 12 held out for testing" in said
+
+
+def programs(folder: Path) -> Path:
+    """Return a folder with a program `relgen`."""
+    program = folder / "relgen"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m relgen.cli.main "$@"\n')
+    program.chmod(0o755)
+    return folder
+
+
 @pytest.mark.slow
 def test_from_a_trained_folder_to_a_service(folder: Path, tmp_path: Path) -> None:
     pytest.importorskip("uvicorn", reason="needs the extra serve")
-    program = tmp_path / "relgen"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m relgen.cli.main "$@"\n')
-    program.chmod(0o755)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    path = f"{programs(tmp_path)}{os.pathsep}{os.environ['PATH']}"
     said = run("bash", EXAMPLES / "serve.sh", folder, PORT=port, PATH=path)
     assert f"serving {folder} at http://127.0.0.1:{port}" in said
     (relation,) = re.findall(r'"relation":"(\w+)","probability"', said)

@@ -11,6 +11,7 @@ from relgen.data import UNLABELLED, RecordChecks, Sample, load_schema, write_sam
 from relgen.data import ConvertOptions as Options
 from relgen.data.corpora import (
     COLUMNS,
+    DOCUMENTS,
     UNITS,
     LabelPatch,
     ReadOptions,
@@ -26,11 +27,7 @@ def run(options: Options) -> None:
     """Convert the corpus; only formats that are one JSON document are held in memory."""
     source = find_corpus(options.input)
     check_outputs([options.out], [source, options.labels])
-    if options.columns and options.format not in COLUMNS:
-        remedy = f"use --format {', '.join(COLUMNS)}"
-        raise InputError(
-            "no columns in this format", field="--columns", value=options.format, remedy=remedy
-        )
+    _check_format(options)
     place = options.input if options.format == "hub" else source
     checks, counts = RecordChecks(place, skip_bad=options.skip_bad), Counter[str]()
     renamed = _renamed(options)
@@ -80,15 +77,26 @@ def run(options: Options) -> None:
     print(f"{total} samples {kinds} -> {options.out}")
 
 
+def _check_format(options: Options) -> None:
+    """Raise InputError for options of other formats."""
+    for name, value, forms in (
+        ("columns", options.columns, COLUMNS),
+        ("negative", options.negative, DOCUMENTS),
+        ("entities", options.entities, ("unmarked",)),
+    ):
+        if value and options.format not in forms:
+            raise InputError(
+                f"not for --format {options.format}",
+                field=f"--{name}",
+                value=value,
+                remedy=f"use it with {', '.join(forms)}",
+            )
+
+
 def _candidates(options: Options) -> Callable[[str, str], Iterator[Sample]] | None:
     """Return what pairs the entities of a raw text, if the options say what finds them."""
     if not options.entities:
         return None
-    if options.format != "unmarked":
-        remedy = "use --format unmarked"
-        raise InputError(
-            "only for raw text", field="--entities", value=options.format, remedy=remedy
-        )
     if options.schema is None:
         remedy = "give the schema whose relations the candidates may have"
         raise InputError("--entities needs it", field="--schema", remedy=remedy)

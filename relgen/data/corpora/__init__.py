@@ -115,6 +115,11 @@ FORMATS: dict[str, Format] = {
 }
 COLUMNS = ("csv", "tsv", "xlsx", "parquet", "json", "hub", "deepke", "klue")
 """The formats whose columns `--columns` names."""
+DOCUMENTS = (
+    *("labelstudio", "prodigy", "doccano", "brat", "docbin", "webanno", "spert", "dygie", "bioc"),
+    *("pubtator", "drugprot"),
+)
+"""The formats with entities and relations between them, for `--negative`."""
 
 
 def read_corpus(

@@ -300,7 +300,9 @@ def test_convert_reads_every_format(tmp_path):
 
 def test_columns_are_for_tables_only(tmp_path, semeval):
     arguments = ("convert", "--format", "semeval", semeval, "--out", tmp_path / "s.jsonl")
-    with pytest.raises(InputError, match=r"no columns in this format.*use --format csv, tsv, "):
+    with pytest.raises(
+        InputError, match=r"'--columns': not for --format semeval.*use it with csv, tsv, "
+    ):
         run(*arguments, "--columns", "text=a")
     with pytest.raises(InputError, match=r"must be KEY=VALUE \(got 'text'\)"):
         run(*arguments, "--columns", "text")
@@ -383,7 +385,9 @@ def test_raw_text_becomes_candidates(tmp_path, capsys):
     assert capsys.readouterr().out == f"1 samples without a relation -> {out}\n"
     with pytest.raises(InputError, match=r"'--schema': --entities needs it"):
         run(*command, *entities)
-    with pytest.raises(InputError, match=r"only for raw text .got 'csv'"):
+    with pytest.raises(
+        InputError, match=r"'--entities': not for --format csv .*use it with unmarked"
+    ):
         run("convert", "--format", "csv", tmp_path / "names.tsv", "--out", out, *entities)
 
 
