@@ -97,9 +97,13 @@ class SavedClassifier:
             close = close_calls(logits * float(self.classifier.temperature))
             again = [encoded[row] for row in close]
             logits[close] = compute_logits(self.classifier, again, token_budget)
+        return self.predictions(samples, logits)
+
+    def predictions(self, samples: Sequence[Sample], logits: Tensor) -> list[Prediction]:
+        """Return the predictions of samples with logits (N, R), of what their types allow."""
         excluded = excluded_relations(self.schema, samples)
         if excluded is not None:
-            logits.masked_fill_(excluded, -torch.inf)
+            logits = logits.masked_fill(excluded, -torch.inf)
         probabilities = logits.softmax(dim=-1).tolist()
         return [
             Prediction.from_probabilities(sample.id, self.schema.labels, row)

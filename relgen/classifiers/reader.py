@@ -85,11 +85,7 @@ class SavedReader(SavedClassifier):
         sentence is too long for the language model.
         """
         self.states.check_lengths(samples)
-        rows = self.probe.probabilities(self.states.read(samples)).tolist()
-        return [
-            Prediction.from_probabilities(sample.id, self.schema.labels, row)
-            for sample, row in zip(samples, rows, strict=True)
-        ]
+        return self.predictions(samples, self.probe.probabilities(self.states.read(samples)).log())
 
 
 def load_reader(folder: Path, arguments: dict[str, Any], *, device: str) -> SavedReader:

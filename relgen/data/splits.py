@@ -99,7 +99,7 @@ def split(
     _check_shots(shots, usable, pools)
     copies = OverlapIndex(NEAR_COPY, map(context_words, exclude))
     train, warnings = _first(pools, shots, "training", copies)
-    warnings += usable.reasons("{} samples left out: {} among the excluded samples")
+    warnings += _left_out(usable, pools)
     shared = _Shared.of(train, by)
     if dev == "none":
         return FewShotSplit(train, [], warnings)
@@ -166,6 +166,14 @@ def _without(samples: Sequence[Sample], shared: _Shared) -> _Rest:
     reasons = [shared.reason(sample) for sample in samples]
     kept = [sample for sample, why in zip(samples, reasons, strict=True) if why is None]
     return _Rest(kept, Counter(why for why in reasons if why is not None))
+
+
+def _left_out(usable: _Rest, pools: Mapping[str, Sequence[Sample]]) -> list[str]:
+    """Return what is said of samples that no training set can have."""
+    said = usable.reasons("{} samples left out: {} among the excluded samples")
+    if repeated := len(usable.kept) - sum(map(len, pools.values())):
+        said.append(f"{repeated} samples repeat a pair of a sentence: it counts once a relation")
+    return said
 
 
 def _check_groups(samples: Sequence[Sample], by: By) -> None:

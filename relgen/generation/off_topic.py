@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import regex
 
-from relgen.data import Relation, Sample, jaccard, scripts, word_set
+from relgen.data import Relation, Sample, jaccard, scripts, word_set, words
 from relgen.prompting import task_terms
 
 _TERMS = 2  # one alone may be an ordinary word: the head of a department
@@ -41,13 +41,17 @@ class OffTopic:
         """Return whether a text names the task's terms or labels, or repeats the explanation.
 
         `labels` are the names and titles of all relations; from an overlap of `near_copy`, a text
-        repeats the explanation of its relation.
+        repeats the explanation of its relation. One term is enough with both of the words around it
+        that it has there, as in "the head is".
         """
         shown = "\n".join(self._texts[relation.name])
+        terms = task_terms(text) - task_terms(shown)
+        quoted = _threes(text) & _threes(relation.explanation) if terms else set()
         names = _names(labels)
         named = {name.casefold() for name in names.findall(text)} if names else set()
         return (
-            len(task_terms(text) - task_terms(shown)) >= _TERMS
+            len(terms) >= _TERMS
+            or any(terms & task_terms(phrase) for phrase in quoted)
             or jaccard(word_set(text), word_set(relation.explanation)) >= near_copy
             or any(name not in shown.casefold() for name in named)
         )
@@ -58,6 +62,12 @@ class OffTopic:
         foreign = own - self._scripts if self._scripts else set()
         # names and abbreviations in Latin letters are at home among those of other scripts
         return bool(foreign) and not (foreign == {"LATIN"} and own != foreign)
+
+
+def _threes(text: str) -> set[str]:
+    """Return every three consecutive words of a text."""
+    found = words(text)
+    return {" ".join(found[start : start + 3]) for start in range(len(found) - 2)}
 
 
 @lru_cache(maxsize=64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from relgen.classifiers.reader import classify_by_reading
 from relgen.classifiers.saved import load_classifier
 from relgen.common.errors import InputError
 from relgen.common.files import read_json
-from relgen.data.samples import write_samples
+from relgen.data.samples import Entity, write_samples
+from relgen.data.schema import load_schema
 from relgen.labelling.settings import ReaderOptions
 from tests import tiny
 from tests.relgen.labelling.words import LABELS, Words, sample, write_files
@@ -104,3 +106,17 @@ def test_a_real_reader_predicts_the_same_when_it_is_loaded(tmp_path: Path) -> No
     (tmp_path / "out/model/model.safetensors").write_bytes(b"x")
     with pytest.raises(InputError, match="damaged"):
         load_classifier(tmp_path / "out" / "model")
+
+
+def test_types_exclude_relations(files: dict[str, Path], tmp_path: Path) -> None:
+    do(files, tmp_path / "out", Words())
+    schema = load_schema(files["s"])
+    typed = [replace(relation, head_types=("THING",)) for relation in schema]
+    replace(schema, relations=tuple(typed)).save(tmp_path / "out" / "model" / "schema.yaml")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reader, "StateReader", lambda *_: Words())
+        loaded = load_classifier(tmp_path / "out" / "model")
+    given = sample(1, "?", f"x{LABELS[0]}")
+    plain, other = loaded.predict_samples([given, replace(given, head=Entity(0, 1, "PERSON"))])
+    assert plain.relation == LABELS[0]
+    assert [label for label, p in other.scores.items() if p] == [schema.negative]

@@ -137,6 +137,7 @@ def test_a_relation_is_not_given_the_same_pair_twice():
     pool = [_sample("a", n, f"Ann met Bob {n % 5}.{' ' * n}") for n in range(50)]
     result = split(pool, shots=5, seed=1)
     assert len({sample.text.strip() for sample in result.train}) == 5
+    assert result.warnings[0] == "45 samples repeat a pair of a sentence: it counts once a relation"
     with pytest.raises(InputError, match="has 5 usable samples") as caught:
         split(pool, shots=6, seed=1)
     assert "(a has 50 samples of 5 pairs: a pair of a sentence counts once for a relation)" in str(

@@ -27,6 +27,7 @@ def about_task(text: str, *shots: str) -> bool:
     [
         "The head is the manufacturer and the tail is the table.",
         "Both entities stand in this relation.",
+        "The head is the product that we like, such as a knife.",  # as in the explanation
         "In this sample, two Sentences follow.",
         "e2 is a member of the collection.",
         "Bees and swarm, hence it is MEMBER-COLLECTION again.",
