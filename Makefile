@@ -48,6 +48,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.classifier --json runs/benchmarks/classifier.json
 	$(BIN)/python -m benchmarks.scale --json runs/benchmarks/scale.json
 	$(BIN)/python -m benchmarks.kernels --json runs/benchmarks/kernels.json
+	$(BIN)/python -m benchmarks.serving --json runs/benchmarks/serving.json
 
 setup: $(READY)
 

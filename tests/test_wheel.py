@@ -85,6 +85,15 @@ def test_installed_elsewhere_it_finds_its_presets(programs: Path, tmp_path: Path
     )
 
 
+def test_installed_elsewhere_spacy_knows_the_component(programs: Path, tmp_path: Path) -> None:
+    pytest.importorskip("spacy", reason="needs the extra spacy")
+    code = (
+        "import sys, spacy; nlp = spacy.blank('en'); nlp.add_pipe('relgen');"
+        "print(*nlp.pipe_names, 'transformers' in sys.modules)"
+    )
+    assert run(programs, tmp_path, "python", "-c", code) == "relgen False\n"
+
+
 @pytest.mark.slow
 def test_installed_elsewhere_it_runs_an_experiment(programs: Path, tmp_path: Path) -> None:
     corpus, _, bert = tiny_corpus(tmp_path)

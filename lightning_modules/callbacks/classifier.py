@@ -6,6 +6,7 @@ The files are below `trainer.default_root_dir`; the first process writes all.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -106,25 +107,32 @@ class ClassifierFiles(Callback):
         """Write scores and predictions, and complete the saved classifier's model card."""
         predictions = self._write(trainer)
         if trainer.is_global_zero:
-            labels, data = pl_module.classifier.schema.labels, trainer.datamodule  # type: ignore[attr-defined]
+            labels = pl_module.classifier.schema.labels
             confidence = torch.tensor([one.score for one, _ in predictions])
             correct = torch.tensor([one.relation == labels[gold] for one, gold in predictions])
             scores = asdict(pl_module.scores["test"])
             scores["confidence"] = measure_confidence(confidence, correct)
             write_json(_folder(trainer) / "scores.json", scores)
-            wrong = {
-                one.id: {"gold": labels[gold], "predicted": one.relation, "probability": one.score}
-                for one, gold in sorted(predictions, key=lambda each: -each[0].score)
-                if one.relation != labels[gold]
-            }
-            worst = list(wrong)[:_MISTAKES]
-            texts = data.sentences("test", worst)
-            rows = ({"id": name, **wrong[name], **texts[name]} for name in worst)
-            write_jsonl(_folder(trainer) / "mistakes.jsonl", rows)
+            self._write_mistakes(trainer, [(one, labels[gold]) for one, gold in predictions])
             # the saved classifier lies beside the checkpoint; `test` may write to another folder
             trained = Path(trainer.ckpt_path or "-/-/-").parent.parent
             for folder in dict.fromkeys((_folder(trainer), trained)):
                 record_scores(folder / "model", pl_module.classifier, scores)
+
+    def _write_mistakes(
+        self, trainer: Trainer, predictions: Sequence[tuple[Prediction, str]]
+    ) -> None:
+        """Write the sentences of the wrong predictions with the highest probabilities."""
+        wrong = [(one, gold) for one, gold in predictions if one.relation != gold]
+        worst = sorted(wrong, key=lambda each: -each[0].score)[:_MISTAKES]
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        texts = data.sentences("test", [one.id for one, _ in worst])
+        rows = (
+            {"id": one.id, "gold": gold, "predicted": one.relation, "probability": one.score}
+            | texts[one.id]
+            for one, gold in worst
+        )
+        write_jsonl(_folder(trainer) / "mistakes.jsonl", rows)
 
     def on_predict_end(self, trainer: Trainer, pl_module: Any) -> None:
         self._write(trainer)

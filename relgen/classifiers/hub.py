@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, HfApi, snapshot_download
+from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
 
 from relgen.common import EXPORT_FILE, InputError, read_text
 
@@ -32,7 +33,7 @@ def local_folder(name: str | Path) -> Path:
         return Path(snapshot_download(repository, revision=revision or None))
     except Exception as error:  # the Hub's, and those of the network
         raise InputError(
-            f"no such folder, and the Hub does not give it: {_reason(error)}",
+            f"no such folder, and it cannot be fetched from the Hub: {_reason(error)}",
             field="model",
             value=str(name),
             remedy=f"check the name, or download it first: hf download {repository}",
@@ -92,4 +93,8 @@ def _content(path: Path, folder: Path, repository: str) -> str | bytes:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, LocalEntryNotFoundError):
+        return "the Hub cannot be reached (or HF_HUB_OFFLINE is set), and the cache lacks it"
+    if isinstance(error, RepositoryNotFoundError):
+        return "no such repository, or a private one of others"
     return " ".join(f"{type(error).__name__}: {error}".split())[:200]

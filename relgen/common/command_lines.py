@@ -246,7 +246,7 @@ def _add_options(group: Any, kind: type, prefix: str, *, in_file: bool = False) 
         standard = default(entry)
         if standard is MISSING:
             text += " (required)"
-        elif standard not in (None, False) and standard != () and standard != {}:
+        elif standard not in (None, False, (), [], {}):
             shown = " ".join(map(str, standard)) if isinstance(standard, tuple) else standard
             text += f" (default: {shown})"
         several = typing.get_origin(hint) in (list, tuple)

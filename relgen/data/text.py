@@ -148,11 +148,12 @@ def find_mentions(text: str, mention: str, *, whole: bool = False) -> list[tuple
     nowhere, and it need not be `whole`, inside words. Composed and decomposed letters are equal.
     """
     forms = dict.fromkeys([mention, *(unicodedata.normalize(f, mention) for f in ("NFC", "NFD"))])
-    found = [
-        match.span()
-        for form in forms
-        for match in regex.finditer(regex.escape(form), text, overlapped=True)
-    ]
+    found = []
+    for form in forms:
+        start = text.find(form)
+        while start >= 0:
+            found.append((start, start + len(form)))
+            start = text.find(form, start + 1)
     signs = {place for unit in _UNIT.finditer(text) for place in range(*unit.span())[1:]}
     for inside in (
         lambda place: place in signs or _IN_WORD.match(text, place),

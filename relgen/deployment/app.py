@@ -14,6 +14,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.resources import files
 from typing import Any
 
@@ -37,6 +38,7 @@ from relgen.prediction import Predictor
 
 _LOG = logging.getLogger(__name__)
 _STUCK_SECONDS = 120
+_LONG = 20_000
 _MENTION = 'a mention as written in the text, [start, end], or {"start", "end", "type"} is needed'
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorResponse, "description": what}
@@ -82,12 +84,16 @@ def create_app(predictor: Predictor, limits: Limits) -> FastAPI:
     @app.post("/predict", response_model=PredictResponse, responses=_ERRORS)
     async def predict(request: PredictRequest) -> Response:
         """Predict the relation of each sentence, or all relations in a raw text."""
-        items = read_items(
+        read = partial(
+            read_items,
             request,
             max_sentences=limits.sentences,
             max_characters=limits.characters,
             raw=bool(options.entities),
         )
+        long = sum(len(one.text) for one in request.samples) > _LONG
+        # finding mentions in a megabyte takes half a second, in which others would wait
+        items = await asyncio.to_thread(read) if long else read()
         rows = [row for found in await batcher.predict(items) for row in found]
         metrics.predicted(row["relation"] for row in rows)
         return JSONResponse({"predictions": rows})

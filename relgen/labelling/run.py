@@ -16,6 +16,7 @@ from relgen.common import (
     InputError,
     check_outputs,
     inputs_hash,
+    locked,
     map_in_chunks,
     read_json,
     refuse_foreign,
@@ -74,9 +75,22 @@ def label(
         labels agree with the samples' own relations; and `train_micro_f1`, the probe's
         cross-validated score on the labelled samples.
 
-    Raises InputError if an input cannot be used, or no sample is left, or certain enough.
+    Raises InputError if an input cannot be used, no sample is left, or certain enough, or another
+    process writes to the folder of `out`.
     """
-    out, relations = Path(out), load_schema(schema)
+    with locked(Path(out).parent):
+        return _label(settings, generated, train, schema, Path(out), exclude)
+
+
+def _label(
+    settings: LabelSettings,
+    generated: Sequence[str | Path],
+    train: str | Path,
+    schema: str | Path,
+    out: Path,
+    exclude: str | Path | None,
+) -> dict[str, Any]:
+    relations = load_schema(schema)
     files = [*generated, train, *([exclude] if exclude else [])]
     content = {**relations.to_dict(), "exclude": exclude is not None}
     # the probabilities do not depend on the least certainty

@@ -109,6 +109,15 @@ def load_language_model(
             resolve_model(name), output_loading_info=True, trust_remote_code=False, **options
         )
     model, report = loaded
+    _check_complete(name, report)
+    if quantization is not None:
+        keep_packed_weights(model)
+    accelerate(model, for_="reading")
+    return model.eval()
+
+
+def _check_complete(name: str, report: dict[str, Any]) -> None:
+    """Raise InputError if files lack weights of their model, or hold layers that it has not."""
     if missing := sorted(report["missing_keys"]):
         raise InputError(
             f"not a language model: its files lack {len(missing)} weights, such as {missing[0]}",
@@ -123,10 +132,6 @@ def load_language_model(
             value=name,
             remedy="fetch it again, or use another model",
         )
-    if quantization is not None:
-        keep_packed_weights(model)
-    accelerate(model, for_="reading")
-    return model.eval()
 
 
 def _wheel_file(module: str, wheel: str, pattern: str) -> Path:

@@ -52,6 +52,9 @@ def predict(options: PredictOptions) -> dict[str, Any]:
         return _printed(options)
     out = Path(options.out)
     path, unfinished = out.with_suffix(".json"), stream_files(out)
+    if not Path(options.input).is_file() and Path(options.input).exists():
+        remedy = "give a file, or leave --out out: the predictions are printed then"
+        raise InputError("with --out, only a file is read", path=options.input, remedy=remedy)
     model = classifier_files(options.model)
     inputs = [options.input, *source_files(options.entities)]
     check_outputs([out, path, *unfinished], [*inputs, *model])

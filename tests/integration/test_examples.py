@@ -112,7 +112,7 @@ def test_from_a_trained_folder_to_a_service(folder: Path, tmp_path: Path) -> Non
     path = f"{programs(tmp_path)}{os.pathsep}{os.environ['PATH']}"
     said = run("bash", EXAMPLES / "serve.sh", folder, PORT=port, PATH=path)
     assert f"serving {folder} at http://127.0.0.1:{port}" in said
-    (relation,) = re.findall(r'"predictions":\[\{"id":"0","relation":"(\w+)"', said)
+    (relation,) = re.findall(r'"relation":"(\w+)","probability"', said)
     assert f'relgen_predictions_total{{relation="{relation}"}} 1.0' in said
     assert said.endswith("stopped\n")
 

@@ -1,4 +1,4 @@
-"""OpenNRE's JSON lines: wiki80, NYT10, and the files of KnowPrompt and its relatives.
+"""OpenNRE's JSON lines, or an array: wiki80, NYT10, the files of KnowPrompt and its relatives.
 
     {"token": ["Ann", "lives", "in", "Bern", "."], "h": {"name": "Ann", "pos": [0, 1]},
      "t": {"name": "Bern", "pos": [3, 4]}, "relation": "residence"}
@@ -16,13 +16,13 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from relgen.common import InputError, decode_json
-from relgen.data.corpora.reading import ReadOptions, offsets
+from relgen.common import InputError, decode_json, read_lines
+from relgen.data.corpora.reading import ReadOptions, json_records, offsets
 from relgen.data.corpora.tokens import TokenText, readable
 from relgen.data.samples import Entity, Sample
 from relgen.data.text import normalised
@@ -35,12 +35,14 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
     """Yield the samples of a file, with the file's ids or `opennre-train-1` by line."""
     split = options.split_name or path.stem
     misplaced: list[str] = []
-    for number, line in json_lines(path):
+    for number, line in _rows(path):
         with checks.record(number):
             row = _decode(line)
             own_id = None if row.get("id") is None else str(row["id"])
-            sample = _parse(row, f"opennre-{split}-{number}" if own_id is None else own_id)
-            misplaced += [f"line {number}: {each}" for each in _misplaced(row, sample)]
+            name = f"opennre-{split}-{str(number).strip('[]')}"
+            sample = _parse(row, name if own_id is None else own_id)
+            place = f"line {number}" if isinstance(number, int) else f"record {number}"
+            misplaced += [f"{place}: {each}" for each in _misplaced(row, sample)]
             if checks.passes(own_id, number):
                 yield sample
     if misplaced:
@@ -65,7 +67,20 @@ def _misplaced(row: dict[str, Any], sample: Sample) -> list[str]:
     return found
 
 
-def _decode(line: str) -> dict[str, Any]:
+def _rows(path: Path) -> Iterator[tuple[int | str, str | Mapping[str, Any] | InputError]]:
+    """Yield the lines of a file, or the decoded objects of an array."""
+    lines = read_lines(path) if path.is_file() else iter(())  # a pipe is read once
+    if next(filter(str.strip, lines), "").lstrip().startswith("["):
+        yield from json_records(path)
+    else:
+        yield from json_lines(path)
+
+
+def _decode(line: str | Mapping[str, Any] | InputError) -> dict[str, Any]:
+    if isinstance(line, InputError):
+        raise line
+    if not isinstance(line, str):
+        return dict(line)
     try:
         row = decode_json(line)
     except InputError:

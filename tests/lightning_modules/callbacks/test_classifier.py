@@ -51,6 +51,7 @@ def test_fit_test_and_predict_by_command_line(files, encoder):
     command("test", checkpoint)
     scores = json.loads((out / "scores.json").read_text())
     tested = [json.loads(line) for line in (out / "predictions.jsonl").open()]
+    mistakes = [json.loads(line) for line in (out / "mistakes.jsonl").open()]
     command("predict", checkpoint)
     predicted = [json.loads(line) for line in (out / "predictions.jsonl").open()]
     others = f"--data.predict={files / 'human.jsonl'}"
@@ -69,6 +70,18 @@ def test_fit_test_and_predict_by_command_line(files, encoder):
     hits = sum(row["relation"] == label for row, label in zip(tested, gold, strict=True))
     assert sum(scores["confusion"][n][n] for n in range(3)) == hits
     assert hits >= 7
+    assert scores["confidence"]["samples"] == 10
+    assert scores["confidence"]["risk_coverage"][-1] == [1.0, 1 - hits / 10]
+    texts = {sample.id: sample.text for sample in held_out}
+    wrong = [
+        (row["score"], row["id"], label, row["relation"], texts[row["id"]])
+        for row, label in zip(tested, gold, strict=True)
+        if row["relation"] != label
+    ]
+    assert sorted(wrong, reverse=True) == [
+        (row["probability"], row["id"], row["gold"], row["predicted"], row["text"])
+        for row in mistakes
+    ]
     card = (out / "model" / "README.md").read_text()
     assert f"| micro-F1 without the negative label | {100 * scores['micro_f1']:.2f} |" in card
     assert "| generated | generated.jsonl | 15 |" in card

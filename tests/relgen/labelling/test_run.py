@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from filelock import FileLock
 
 from relgen.common.errors import InputError
 from relgen.common.files import write_jsonl
@@ -277,3 +278,11 @@ def test_a_choice_that_was_interrupted_goes_on_the_same(
     assert do(files, out, reader, **chosen)["samples"] == 20
     assert reader.read_samples == 12 + 200 - 128
     assert out.read_text() == (tmp_path / "whole.jsonl").read_text()
+
+
+def test_one_labelling_at_a_time_writes_to_a_folder(tmp_path: Path) -> None:
+    with (
+        FileLock(tmp_path / ".relgen.lock"),
+        pytest.raises(InputError, match="another relgen command is writing to this folder"),
+    ):
+        label(LabelSettings(), generated=[], train="", schema="everyday", out=tmp_path / "out")

@@ -45,6 +45,7 @@ def test_raw_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ("change", "said"),
     [
         ({"input": "{folder}/none.jsonl"}, "no such file"),
+        ({"input": "{folder}"}, "with --out, only a file is read; give a file, or leave"),
         ({"model": "{folder}"}, "no classifier in this folder"),
         ({"input": "{folder}/raw.txt"}, "head and tail are not marked.*give --entities"),
         ({"out": "{folder}/in.jsonl"}, "is an input of the command"),

@@ -44,6 +44,16 @@ def test_token_offsets_become_characters(tmp_path):
     ]
 
 
+def test_an_array_is_read_as_its_lines_are(tmp_path):
+    lines = list(read(_file(tmp_path, TOKENS, TEXT)))
+    path = tmp_path / "train.txt"
+    path.write_text(json.dumps([TOKENS, TEXT], indent=1), "utf-8")
+    assert list(read(path)) == lines
+    path.write_text(json.dumps([TOKENS, {**TEXT, "relation": 4}]), "utf-8")
+    with pytest.raises(InputError, match=r"train.txt: record \[2\]: field 'relation'"):
+        list(read(path))
+
+
 def test_files_of_a_corpus_share_no_ids(tmp_path):
     """A split leaves out the training samples whose ids stand in the test file."""
     train = _file(tmp_path, TOKENS, TEXT)
