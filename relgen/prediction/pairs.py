@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from relgen.data import UNLABELLED, Entity, RelationSchema, Sample, sentence_spans
 
@@ -14,6 +15,34 @@ class Document:
 
     id: str
     text: str
+
+
+class Fact(NamedTuple):
+    """What is said of two entities of a text, by the places where they begin in it."""
+
+    text: Hashable
+    head: int
+    tail: int
+    relation: str | None
+    probability: float
+
+
+def in_one_direction(facts: Iterable[Fact], schema: RelationSchema) -> list[int]:
+    """Return which facts to keep: of one relation between two entities the most probable.
+
+    Few relations hold in both directions, and of those that do one row says it all; a relation and
+    its inverse are one. Facts without a relation, None or the negative one, are kept.
+    """
+    inverses = schema.inverses()
+    best: dict[Hashable, tuple[float, int]] = {}
+    for number, (text, head, tail, relation, probability) in enumerate(facts):
+        key: Hashable = number
+        if relation is not None and relation != schema.negative:
+            either = min(relation, inverses.get(relation, relation))
+            key = text, frozenset((head, tail)), either
+        if key not in best or probability > best[key][0]:
+            best[key] = probability, number
+    return sorted(number for _, number in best.values())
 
 
 def without_overlaps(entities: Sequence[Entity]) -> list[Entity]:
@@ -41,14 +70,12 @@ def candidate_pairs(
         for entity in entities
         if start <= entity.start and entity.end <= end
     ]
-    positive = [label != schema.negative for label in schema.labels]
     number = 0
     for first, head in placed:
         for second, tail in placed:
             if head is tail or abs(first - second) >= window:
                 continue
-            allowed = schema.allowed(head.type, tail.type)
-            if not any(one and other for one, other in zip(allowed, positive, strict=True)):
+            if not schema.allows_relation(head.type, tail.type):
                 continue
             number += 1
             begin, end = spans[min(first, second)][0], spans[max(first, second)][1]
