@@ -56,7 +56,6 @@ Send = Callable[[Message], Awaitable[None]]
 
 def create_app(predictor: Predictor, limits: Limits) -> FastAPI:
     """Return the application that serves a predictor."""
-    options, schema = predictor.options, predictor.classifier.schema
     batcher = Batcher(
         answers_of(predictor),
         batch_sentences=limits.batch,
@@ -72,7 +71,7 @@ def create_app(predictor: Predictor, limits: Limits) -> FastAPI:
         await batcher.stop()
 
     app = FastAPI(
-        title=f"relgen: {schema.name}",
+        title=f"relgen: {predictor.classifier.schema.name}",
         version=__version__,
         description="Tells the relation between two entities of a sentence.",
         lifespan=lifespan,
@@ -88,13 +87,23 @@ def create_app(predictor: Predictor, limits: Limits) -> FastAPI:
             request,
             max_sentences=limits.sentences,
             max_characters=limits.characters,
-            raw=bool(options.entities),
+            raw=bool(predictor.options.entities),
         )
         # finding mentions in a megabyte takes seconds, in which others would wait
         items = await asyncio.to_thread(read)
         rows = [row for found in await batcher.predict(items) for row in found]
         metrics.predicted(row["relation"] for row in rows)
         return JSONResponse({"predictions": rows})
+
+    _add_health(app, batcher, predictor)
+    _add_pages(app, metrics)
+    _answer_errors(app)
+    app.add_middleware(Bodies, limits=limits, metrics=metrics)
+    return app
+
+
+def _add_health(app: FastAPI, batcher: Batcher, predictor: Predictor) -> None:
+    """Add what says whether the server does its work."""
 
     @app.get("/health")
     async def health() -> JSONResponse:
@@ -103,18 +112,13 @@ def create_app(predictor: Predictor, limits: Limits) -> FastAPI:
         well = batcher.running and busy < _STUCK_SECONDS
         content = {
             "status": "ok" if well else "the classifier does not answer",
-            "model": str(options.model),
-            "relations": list(schema.labels),
-            "entities": list(options.entities),
+            "model": str(predictor.options.model),
+            "relations": list(predictor.classifier.schema.labels),
+            "entities": list(predictor.options.entities),
             "version": __version__,
             "waiting": batcher.waiting,
         }
         return JSONResponse(content, 200 if well else 503)
-
-    _add_pages(app, metrics)
-    _answer_errors(app)
-    app.add_middleware(Bodies, limits=limits, metrics=metrics)
-    return app
 
 
 def _add_pages(app: FastAPI, metrics: Metrics) -> None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -90,10 +91,12 @@ def _document(record: Any, place: str, checks: RecordChecks, options: ReadOption
     mentions = {str(each.get("id")): _mention(each) for each in annotations}
     keys = {name: [name] for name in mentions} | _concepts(annotations)
     sentences = mention_sentences(text, mentions.values())
-    links = []
+    links, related = [], set[tuple[str, str]]()
     for relation in (each for row in rows for each in row.get("relations") or []):
         with checks.record(place):
             infons, ends = relation.get("infons") or {}, _ends(relation)
+            for one, other in combinations(ends, 2):
+                related.update(product(keys.get(one, []), keys.get(other, [])))
             if len(ends) > 2:
                 checks.note("have relations of more than two entities, which were left out", place)
                 continue
@@ -101,7 +104,9 @@ def _document(record: Any, place: str, checks: RecordChecks, options: ReadOption
             label = infons.get("type") or infons.get("relation") or ""
             pairs = closest_pairs(mentions, heads, tails, sentences, checks, options, place)
             links += [Link(head, tail, label) for head, tail in pairs]
-    return Document(str(record.get("id", place)), place, text, mentions, links, sentences)
+    return Document(
+        str(record.get("id", place)), place, text, mentions, links, sentences, related=related
+    )
 
 
 def _mention(annotation: Mapping[str, Any]) -> Mention:

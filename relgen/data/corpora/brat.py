@@ -10,7 +10,8 @@ like are ignored.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 
 from relgen.common import InputError, read_lines, read_text
@@ -33,11 +34,11 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
         if options.split_name:
             name = f"{options.split_name}-{name}"
         text = read_text(file.with_suffix(".txt"))
-        mentions, links = dict[str, Mention](), list[Link]()
+        mentions, links, events = dict[str, Mention](), list[Link](), dict[str, list[str]]()
         for number, line in enumerate(read_lines(file), start=1):
             with checks.record(number):
-                _parse(line.rstrip("\r\n"), number, mentions, links, checks, file.name)
-        document = Document(name, file.name, text, mentions, links)
+                _parse(line.rstrip("\r\n"), number, mentions, links, events, checks, file.name)
+        document = Document(name, file.name, text, mentions, links, related=_related(events))
         yield from samples(document, checks, options)
     checks.path = path
 
@@ -47,10 +48,11 @@ def _parse(
     number: int,
     mentions: dict[str, Mention],
     links: list[Link],
+    events: dict[str, list[str]],
     checks: RecordChecks,
     name: str,
 ) -> None:
-    """Add what a line says to the mentions and links."""
+    """Add what a line says to the mentions, links and events."""
     if line.startswith("T"):
         match = _ENTITY.fullmatch(line)
         if match is None:
@@ -68,3 +70,12 @@ def _parse(
         links.append(Link(match[2], match[3], match[1], number))
     elif line.startswith("E"):
         checks.note("have events, which were left out: a sample relates two entities", name)
+        events[line.split()[0]] = re.findall(r":(\S+)", line) or [line]
+    elif line.startswith("*"):  # mentions of the same
+        events[line] = line.split()[2:]
+
+
+def _related(events: Mapping[str, Sequence[str]]) -> set[tuple[str, str]]:
+    """Return the pairs of what takes part in an event; an event there stands for its trigger."""
+    parts = ([events.get(key, [key])[0] for key in keys] for keys in events.values())
+    return {pair for keys in parts for pair in combinations(keys, 2)}

@@ -118,7 +118,8 @@ class RowReader:
 
     def _relation(self, row: Mapping[str, Any]) -> str:
         relation = self._value(row, "relation")
-        if "relation" not in self.where:
+        blank = relation is None or not str(relation).strip() or relation == -1
+        if "relation" not in self.where or (blank and not self.options.labelled):
             return UNLABELLED
         if self.names is not None and isinstance(relation, int) and 0 <= relation < len(self.names):
             relation = self.names[relation]

@@ -8,9 +8,9 @@ counted. The document's name is the samples' `group`.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import combinations, product
+from itertools import combinations, groupby, product
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -50,6 +50,7 @@ class Document:
         place: where the document is in the file.
         sentences: where its sentences are; by default they are looked for.
         entities: those that were asked for so far, in characters.
+        related: the keys of all pairs of annotated relations, also of those that are no `links`.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Document:
     links: Sequence[Link]
     sentences: Sequence[tuple[int, int]] | None = None
     entities: dict[Any, Entity] = field(default_factory=dict)
+    related: Collection[tuple[Any, Any]] = ()
 
     def entity(self, key: Hashable, checks: RecordChecks, options: ReadOptions) -> Entity:
         """Return the entity of a key, in characters of the text."""
@@ -111,14 +113,15 @@ def samples(document: Document, checks: RecordChecks, options: ReadOptions) -> I
 
     With `options.negative`, the other pairs of entities of one sentence follow under that label.
     """
-    pairs = []
+    pairs, related = [], list(document.related)
     for link in document.links:
         place = document.place if link.place is None else link.place
         with checks.record(place), malformed("the tool"):
+            head, tail = (document.entity(key, checks, options) for key in (link.head, link.tail))
+            related.append((link.head, link.tail))
             if not (label := str(link.label or "").strip()):
                 remedy = "give it one in the tool, or remove the relation"
                 raise InputError("a relation without a label", field="relation", remedy=remedy)
-            head, tail = (document.entity(key, checks, options) for key in (link.head, link.tail))
             pairs.append(_Pair(head, tail, label, place))
     if options.negative is not None:
         for key in document.mentions:
@@ -128,7 +131,7 @@ def samples(document: Document, checks: RecordChecks, options: ReadOptions) -> I
     entities = sorted(document.entities.values(), key=lambda entity: (entity.start, entity.end))
     sentences = document.sentences or sentence_spans(document.text, entities) or [(0, 0)]
     if options.negative is not None:
-        pairs += _unrelated(document, entities, sentences, pairs, options.negative)
+        pairs += _unrelated(document, entities, sentences, related, options.negative)
     for number, pair in enumerate(pairs, start=1):
         with checks.record(pair.place):
             begin, end, crossed = _around(sentences, pair)
@@ -162,19 +165,21 @@ def _unrelated(
     document: Document,
     entities: Sequence[Entity],
     sentences: Sequence[tuple[int, int]],
-    related: Sequence[_Pair],
+    related: Iterable[tuple[Any, Any]],
     label: str,
 ) -> Iterator[_Pair]:
     """Yield the pairs of one sentence between which there is no relation, in the text's order."""
-    known = {frozenset((pair.head, pair.tail)) for pair in related}
-    for head, tail in combinations(entities, 2):
-        same = _sentence(sentences, head.start) == _sentence(sentences, tail.start)
-        if (
-            same
-            and (head.start, head.end) != (tail.start, tail.end)
-            and frozenset((head, tail)) not in known
-        ):
-            yield _Pair(head, tail, label, document.place)
+    spans = {key: (entity.start, entity.end) for key, entity in document.entities.items()}
+    known = {frozenset((spans.get(head), spans.get(tail))) for head, tail in related}
+    for _, together in groupby(entities, key=lambda entity: _sentence(sentences, entity.start)):
+        for head, tail in combinations(together, 2):
+            pair = frozenset(((head.start, head.end), (tail.start, tail.end)))
+            if len(pair) == 2 and pair not in known:
+                yield _Pair(head, tail, label, document.place)
+
+
+def _apart(one: Mention, other: Mention) -> bool:
+    return one.end <= other.start or other.end <= one.start
 
 
 def mention_sentences(text: str, mentions: Iterable[Mention]) -> list[tuple[int, int]]:
@@ -194,7 +199,8 @@ def closest_pairs(
     """Return the mentions of two related concepts that become samples.
 
     By default the two that are closest to each other; with `ambiguous="all-pairs"` all pairs of one
-    sentence, or else the closest; with `"skip"` none of several.
+    sentence, or else the closest; with `"skip"` none of several. Mentions that overlap count only
+    if no others are there.
 
     Raises:
         InputError: a concept has no mention.
@@ -203,6 +209,7 @@ def closest_pairs(
     if not pairs:
         remedy = "the relation's entities are not among those of the document"
         raise InputError("a concept without a mention", field="relation", remedy=remedy)
+    pairs = [(h, t) for h, t in pairs if _apart(mentions[h], mentions[t])] or pairs
     if len(pairs) == 1:
         return pairs
 

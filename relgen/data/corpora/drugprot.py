@@ -32,8 +32,10 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
     texts: dict[str, str] = {}
     mentions: dict[str, dict[str, Mention]] = {}
     links: dict[str, list[Link]] = {}
+    related: dict[str, list[tuple[str, str]]] = {}
     for _, (key, title, abstract) in _rows(path, "abstrac", (3,), checks, options):
         texts[key], mentions[key], links[key] = f"{title} {abstract}", {}, []
+        related[key] = []
     for number, (key, name, kind, start, end, text) in _rows(
         path, "entities", (6,), checks, options
     ):
@@ -43,13 +45,15 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
             _of(mentions, key)[name] = Mention(int(start), int(end), kind, text)
     for number, (key, label, *others) in _rows(path, "relations", (4, 6), checks, options):
         with checks.record(number):
+            ends = [each.rpartition(":")[2].strip() for each in others[-2:]]
+            _of(related, key).append((ends[0], ends[1]))
             if others[0].strip() == "N":
                 checks.note("are not evaluated in ChemProt (N), and were left out", number)
                 continue
-            ends = [each.rpartition(":")[2].strip() for each in others[-2:]]
             _of(links, key).append(Link(ends[0], ends[1], label, number))
     for key, text in texts.items():
-        yield from samples(Document(key, key, text, mentions[key], links[key]), checks, options)
+        document = Document(key, key, text, mentions[key], links[key], related=related[key])
+        yield from samples(document, checks, options)
 
 
 def _rows(

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, product
 from pathlib import Path
 
 from relgen.common import InputError, read_lines
@@ -72,14 +72,15 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
                 abstract.add(line, number)
         text = " ".join(abstract.texts)
         sentences = mention_sentences(text, abstract.mentions.values())
-        links = []
+        links, related = [], set[tuple[int, int]]()
         for head, tail, label, number in abstract.relations:
             with checks.record(number):
                 heads, tails = (abstract.concepts.get(concept, []) for concept in (head, tail))
+                related.update(product(heads, tails))
                 pairs = closest_pairs(
                     abstract.mentions, heads, tails, sentences, checks, options, number
                 )
                 links += [Link(first, second, label, number) for first, second in pairs]
         name = re.split(r"[|\t]", first)[0]
-        document = Document(name, place, text, abstract.mentions, links, sentences)
+        document = Document(name, place, text, abstract.mentions, links, sentences, related=related)
         yield from samples(document, checks, options)

@@ -109,11 +109,17 @@ def _records(path: Path, reader: Any) -> Iterator[tuple[int, list[str]]]:
 
 
 def _quoted(lines: list[str], delimiter: str) -> bool:
-    """Return whether all quotation marks enclose cells."""
+    """Return whether all quotation marks enclose cells, none of which is longer than a line.
+
+    Otherwise a sentence that begins with a quotation mark would swallow what follows, up to one
+    that ends with one.
+    """
     try:
-        return all(True for _ in csv.reader(lines, delimiter=delimiter, strict=True))
+        records = list(csv.reader(lines, delimiter=delimiter, strict=True))
     except csv.Error:
         return False
+    inside = any(delimiter in cell for cells in records for cell in cells)
+    return len(records) == len(lines) and not inside
 
 
 def _with_header(records: Iterator[tuple[int, Sequence[str]]], path: Path) -> Table:

@@ -78,6 +78,28 @@ def test_offsets_in_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("nodes", "ambiguous", "relations"),
+    [
+        (["1"], None, ["none", "none"]),
+        (["1", "2", "9"], None, ["none"]),  # no sample has three entities, but they are related
+        (["672", "580"], None, ["r", "none"]),
+        (["672", "580"], "skip", ["none"]),
+    ],
+)
+def test_related_pairs_are_not_negative(
+    nodes: list[str], ambiguous: Any, relations: list[str], tmp_path: Path
+) -> None:
+    relation = {"infons": {"type": "r"}, "nodes": [{"refid": key} for key in nodes]}
+    content = _collection(relation) if len(nodes) > 1 else _collection()
+    passage = content["documents"][0]["passages"][1]
+    passage["text"] += " It binds BARD1."
+    passage["annotations"] += [_annotation("3", 37, "BARD1", "580"), _annotation("4", 28, "It", "")]
+    (tmp_path / "a.json").write_text(json.dumps(content), encoding="utf-8")
+    found = list(READ(tmp_path / "a.json", negative="none", ambiguous=ambiguous))
+    assert [sample.relation for sample in found] == relations
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [
         ("x", "not XML"),

@@ -59,6 +59,19 @@ def test_gaps_and_events_are_counted(tmp_path: Path) -> None:
     ]
 
 
+def test_what_takes_part_in_an_event_is_not_negative(tmp_path: Path) -> None:
+    names = ["Ann", "met", "Bo", "said", "Cy"]
+    starts = [0, 4, 8, 11, 16]
+    entities = [
+        f"T{n}\tX {start} {start + len(name)}\t{name}"
+        for n, (name, start) in enumerate(zip(names, starts, strict=True), start=1)
+    ]
+    events = ["E2\tSay:T4 Who:T5 What:E1", "E1\tMeet:T2 Who:T1", "*\tEquiv T3 T5"]
+    _write(tmp_path, *entities, *events, text="Ann met Bo said Cy.\n")
+    found = [f"{s.head_text} {s.tail_text}" for s in READ(tmp_path, negative="none")]
+    assert found == ["Ann Bo", "Ann said", "Ann Cy", "met Bo", "Bo said"]
+
+
 def test_offsets_without_the_carriage_returns_of_windows(tmp_path: Path) -> None:
     _write(tmp_path, *LINES, text=TEXT.replace("\n", "\r\n"))
     checks = RecordChecks(tmp_path)

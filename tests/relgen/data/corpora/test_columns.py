@@ -106,6 +106,9 @@ def test_rows_without_a_relation_are_read_for_prediction() -> None:
     del row["relation"]
     (sample,) = read(row, labelled=False)
     assert sample.relation == UNLABELLED
+    for empty in ("", " ", None, -1):
+        (sample,) = read({**row, "relation": empty}, labelled=False)
+        assert sample.relation == UNLABELLED
     with pytest.raises(InputError, match="no column for relation among text, head, tail"):
         read(row)
 

@@ -65,6 +65,19 @@ def test_unrelated_pairs_of_a_sentence_are_samples_of_the_negative_label() -> No
     ]
 
 
+def test_related_pairs_of_which_no_sample_was_made_are_not_negative() -> None:
+    checks, text = RecordChecks(Path("a.ann")), "Ann runs Acme in Bern. Bo likes it.\nAnn has Acme."
+    mentions = {**MENTIONS, "T5": Mention(36, 39, "PER"), "T6": Mention(44, 48, "ORG")}
+    related = {(head, tail) for head in ("T1", "T5") for tail in ("T2", "T6")}
+    document = Document("a", 1, text, mentions, [Link("T1", "T2", "runs")], related=related)
+    found = list(samples(document, checks, ReadOptions(negative="none")))
+    assert [(s.head_text, s.tail_text, s.relation) for s in found] == [
+        ("Ann", "Acme", "runs"),
+        ("Ann", "Bern", "none"),
+        ("Acme", "Bern", "none"),
+    ]
+
+
 def test_nested_and_identical_entities_are_kept() -> None:
     text = "University of Bern"
     mentions = {1: Mention(0, 18, "ORG"), 2: Mention(14, 18, "LOC"), 3: Mention(14, 18, "GPE")}
@@ -115,5 +128,9 @@ def test_mentions_of_concepts(ambiguous: Any, expected: list[tuple[str, str]]) -
     assert chosen(ReadOptions(ambiguous=ambiguous)) == expected
     assert checks.noted() == ["1 records have entities with several mentions; the first: line 1"]
     assert chosen(ReadOptions(ambiguous="skip")) == []
+    # "a" inside "A b" is closest, but another one stands apart
+    nested = {"A b": Mention(0, 3), "b": Mention(2, 3), "other": Mention(8, 9)}
+    pair = closest_pairs(nested, ["A b"], ["b", "other"], sentences, checks, ReadOptions(), 1)
+    assert pair == [("A b", "other")]
     with pytest.raises(InputError, match="a concept without a mention"):
         closest_pairs(mentions, [], ["c"], sentences, checks, ReadOptions(), 1)

@@ -48,6 +48,14 @@ def test_chemprot_leaves_out_what_is_not_evaluated(tmp_path: Path) -> None:
     ]
 
 
+def test_what_is_not_evaluated_is_not_negative(tmp_path: Path) -> None:
+    row = "12\tCPR:{}\t{}\tX\tArg1:T{}\tArg2:T2\n"
+    entities = f"{ENTITIES}12\tT3\tCHEMICAL\t17\t25\tinhibits\n"
+    path = _write(tmp_path, row.format(4, "Y", 1) + row.format(0, "N", 3), entities)
+    found = [(s.head_text, s.tail_text, s.relation) for s in READ(path, negative="none")]
+    assert found == [("Aspirin", "COX1", "CPR:4"), ("Aspirin", "inhibits", "none")]
+
+
 def test_of_several_sets_one_is_chosen(tmp_path: Path) -> None:
     for name in ("training", "development"):
         _write(tmp_path, f"12\t{name}\tArg1:T1\tArg2:T2\n", name=name)

@@ -77,6 +77,12 @@ def test_a_malformed_row_is_named(kind: str, tmp_path: Path) -> None:
         # quotation marks that enclose no cell are part of the sentence
         ("tsv", 'text\trelation\n"<e1>A</e1>", said <e2>B</e2>.\tr\n', ['"A", said B.']),
         ("tsv", 'text\trelation\n"<e1>A</e1> ""x"" <e2>B</e2>"\tr\n', ['A "x" B']),
+        (
+            "tsv",
+            'text\trelation\n"<e1>A</e1> saw <e2>B</e2>\tr\n<e1>C</e1> saw <e2>D</e2>"\tr\n',
+            ['"A saw B', 'C saw D"'],
+        ),
+        ("tsv", 'text\tid\trelation\n"<e1>A</e1> <e2>B</e2>\t7"\tr\n', ['"A B']),
     ],
 )
 def test_separators_and_quotation_marks(
