@@ -8,13 +8,13 @@ from pathlib import Path
 from huggingface_hub import CommitOperationAdd, HfApi, snapshot_download
 from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
 
-from relgen.common import EXPORT_FILE, InputError, read_text
+from relgen.common import EXPORT_FILE, InputError, read_json, read_text
 
 CARD, _CONFIG = "README.md", "config.json"
 _NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 # stands for the repository in cards, until one is known
 _PLACE = "THIS FOLDER"
-_LEFT_OUT = (EXPORT_FILE, ".lock", "__pycache__")
+_LEFT_OUT = (EXPORT_FILE, "__pycache__")
 
 
 def local_folder(name: str | Path) -> Path:
@@ -44,6 +44,7 @@ def push(folder: str | Path, repository: str, *, public: bool = False) -> str:
     """Push a folder that relgen wrote to the Hub, in one commit; return its address.
 
     The card names the repository. A repository that does not exist is made, `public` or private.
+    Files and folders whose names begin with a dot stay here.
 
     Raises:
         InputError: relgen has not written this folder, or the Hub refuses.
@@ -53,20 +54,20 @@ def push(folder: str | Path, repository: str, *, public: bool = False) -> str:
         raise InputError(
             "not a name of the Hub", field="repository", value=repository, remedy="give user/name"
         )
-    if not any((folder / name).is_file() for name in (CARD, EXPORT_FILE)):
+    if not _ours(folder):
         raise InputError(
-            "this is no folder that relgen wrote (README.md is missing)",
+            f"this is no folder that relgen wrote ({_CONFIG} with relgen_version is missing)",
             path=folder,
             remedy="give the folder of a classifier or of an export",
         )
-    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    operations = [
-        CommitOperationAdd(path.relative_to(folder).as_posix(), _content(path, folder, repository))
-        for path in paths
-        if not any(part in _LEFT_OUT for part in path.relative_to(folder).parts)
-    ]
     api = HfApi()
     try:
+        operations = [
+            CommitOperationAdd(name.as_posix(), _content(folder / name, folder, repository))
+            for name in (path.relative_to(folder) for path in sorted(folder.rglob("*")))
+            if (folder / name).is_file()
+            and not any(part in _LEFT_OUT or part.startswith(".") for part in name.parts)
+        ]
         api.create_repo(repository, private=not public, exist_ok=True)
         commit = api.create_commit(repository, operations, commit_message="Add what relgen wrote")
     except Exception as error:  # the Hub's, and those of the network
@@ -83,6 +84,15 @@ def _with_model(folder: Path) -> Path:
     """Return a folder, or the `model` in it if only that has a configuration."""
     inner = folder / "model"
     return inner if (inner / _CONFIG).is_file() and not (folder / _CONFIG).is_file() else folder
+
+
+def _ours(folder: Path) -> bool:
+    """Return whether a folder has the mark of an export, or a configuration that relgen wrote."""
+    path = folder / _CONFIG
+    if (folder / EXPORT_FILE).is_file() or not path.is_file():
+        return (folder / EXPORT_FILE).is_file()
+    config = read_json(path)
+    return isinstance(config, dict) and "relgen_version" in config
 
 
 def _content(path: Path, folder: Path, repository: str) -> str | bytes:

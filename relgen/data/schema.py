@@ -129,6 +129,11 @@ class RelationSchema:
             for relation in self
         )
 
+    def allows_relation(self, head: str | None, tail: str | None) -> bool:
+        """Return whether a label besides the negative one allows entities of these types."""
+        allowed = zip(self.labels, self.allowed(head, tail), strict=True)
+        return any(fits for label, fits in allowed if label != self.negative)
+
     def inverses(self) -> dict[str, str]:
         """Return the inverse of each label: the one that holds when head and tail are exchanged.
 

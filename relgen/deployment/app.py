@@ -38,7 +38,6 @@ from relgen.prediction import Predictor
 
 _LOG = logging.getLogger(__name__)
 _STUCK_SECONDS = 120
-_LONG = 20_000
 _MENTION = 'a mention as written in the text, [start, end], or {"start", "end", "type"} is needed'
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorResponse, "description": what}
@@ -90,9 +89,8 @@ def create_app(predictor: Predictor, limits: Limits) -> FastAPI:
             max_characters=limits.characters,
             raw=bool(predictor.options.entities),
         )
-        long = sum(len(one.text) for one in request.samples) > _LONG
-        # finding mentions in a megabyte takes half a second, in which others would wait
-        items = await asyncio.to_thread(read) if long else read()
+        # finding mentions in a megabyte takes seconds, in which others would wait
+        items = await asyncio.to_thread(read)
         rows = [row for found in await batcher.predict(items) for row in found]
         metrics.predicted(row["relation"] for row in rows)
         return JSONResponse({"predictions": rows})

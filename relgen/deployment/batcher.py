@@ -53,8 +53,12 @@ class Batcher:
         self._arrived = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="relgen-predict")
         self._task: asyncio.Task[None] | None = None
-        self.waiting = 0
         self.busy_since: float | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Return the sentences that wait, without those of requests that were cancelled."""
+        return sum(len(job.samples) for job in self._jobs if not job.answer.done())
 
     @property
     def running(self) -> bool:
@@ -82,7 +86,6 @@ class Batcher:
         if self.waiting and self.waiting + len(samples) > self._queue_sentences:
             raise QueueFullError
         job = _Job(samples, asyncio.get_running_loop().create_future())
-        self.waiting += len(samples)
         self._jobs.append(job)
         self._arrived.set()
         return await job.answer
@@ -91,7 +94,8 @@ class Batcher:
         loop = asyncio.get_running_loop()
         while True:
             await self._arrived.wait()
-            jobs = self._next_batch()
+            if not (jobs := self._next_batch()):
+                continue
             self.busy_since = time.monotonic()
             answers = await loop.run_in_executor(self._thread, self._compute, jobs)
             sentences = sum(len(job.samples) for job in jobs)
@@ -106,13 +110,16 @@ class Batcher:
                     job.answer.set_result(answer)
 
     def _next_batch(self) -> list[_Job]:
-        """Take the requests that have waited longest; at least one."""
-        jobs = [self._jobs.popleft()]
-        size = len(jobs[0].samples)
-        while self._jobs and size + len(self._jobs[0].samples) <= self._batch_sentences:
-            jobs.append(self._jobs.popleft())
-            size += len(jobs[-1].samples)
-        self.waiting -= size
+        """Take the requests that have waited longest; at least one, unless nobody waits."""
+        jobs: list[_Job] = []
+        size = 0
+        while self._jobs:
+            if not self._jobs[0].answer.done():  # else it was cancelled
+                size += len(self._jobs[0].samples)
+                if jobs and size > self._batch_sentences:
+                    break
+                jobs.append(self._jobs[0])
+            self._jobs.popleft()
         if not self._jobs:
             self._arrived.clear()
         return jobs

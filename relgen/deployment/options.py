@@ -23,13 +23,13 @@ class Limits:
     characters: PositiveInt = 10_000
     """Most characters of a sentence or a raw text."""
     pairs: PositiveInt = 1000
-    """Most pairs of entities of a raw text."""
+    """Most pairs of entities in a request's raw texts."""
     body_bytes: PositiveInt = 1_000_000
     """Most bytes of a request."""
     body_seconds: PositiveFloat = 30.0
     """Most seconds in which a request's body arrives."""
     batch: PositiveInt = 64
-    """Most sentences computed at once."""
+    """Most sentences, or pairs of entities of raw texts, computed at once."""
     queue: PositiveInt = 2048
     """Most sentences that wait; beyond, the answer is 503."""
 

@@ -25,7 +25,9 @@ def serve(options: ServeOptions) -> None:
     """
     given = {name: getattr(options, name) for name in _SHARED}
     predictor = Predictor(
-        PredictOptions(input="", scores=True, **given), most_pairs=options.limits.pairs
+        PredictOptions(input="", scores=True, **given),
+        most_pairs=options.limits.pairs,
+        at_once=options.limits.batch,
     )
     # the first sentence is slower than all others
     predictor.classifier.predict("Ann founded Acme.", (12, 16), (0, 3))

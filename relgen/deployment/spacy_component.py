@@ -19,6 +19,7 @@ from spacy.tokens import Doc, Span
 
 from relgen.common import EXPORT_FILE, InputError, atomic_folder, check_export, write_json
 from relgen.data import UNLABELLED, Entity, Sample
+from relgen.prediction import Fact, in_one_direction
 
 _KEY = "relgen.relations"
 _FOLDER = "classifier"
@@ -72,18 +73,22 @@ class RelationComponent:
             for doc in docs:
                 doc.user_data[_KEY] = []
             found = self.classifier.predict_samples([sample for *_, sample in pairs])
-            best: dict[Any, tuple[Doc, Any]] = {}
-            for (doc, head, tail, _), one in zip(pairs, found, strict=True):
-                answer = self.classifier.answer(one, threshold=self.threshold, abstain=True)
-                if answer in (None, self.classifier.schema.negative):
-                    continue
-                row = (head.start, head.end, tail.start, tail.end, answer, one.score)
-                # of a relation in both directions the more probable one, as `relgen predict`
-                key = id(doc), frozenset((head.start, tail.start)), answer
-                if key not in best or one.score > best[key][1][-1]:
-                    best[key] = doc, row
-            for doc, row in best.values():
-                doc.user_data[_KEY].append(row)
+            facts = [
+                Fact(
+                    id(doc),
+                    head.start,
+                    tail.start,
+                    self.classifier.answer(one, threshold=self.threshold, abstain=True),
+                    one.score,
+                )
+                for (doc, head, tail, _), one in zip(pairs, found, strict=True)
+            ]
+            schema = self.classifier.schema
+            for number in in_one_direction(facts, schema):
+                (doc, head, tail, _), fact = pairs[number], facts[number]
+                if fact.relation not in (None, schema.negative):
+                    row = (head.start, head.end, tail.start, tail.end, *fact[-2:])
+                    doc.user_data[_KEY].append(row)
             yield from docs
 
     @property
@@ -102,13 +107,19 @@ class RelationComponent:
         """Write the classifier, so that the pipeline needs no other folder."""
         from relgen.classifiers import local_folder
 
-        if self.model is not None:
-            shutil.copytree(local_folder(self.model), Path(path) / _FOLDER)
+        folder = Path(path) / _FOLDER
+        if self.model is not None and local_folder(self.model).resolve() != folder.resolve():
+            shutil.copytree(local_folder(self.model), folder, dirs_exist_ok=True)
 
     def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "RelationComponent":
         """Take the classifier that `to_disk` wrote."""
         self.model, self._loaded = str(Path(path) / _FOLDER), None
         return self
+
+    def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
+        """Raise InputError: a classifier is a folder, which bytes would lose."""
+        remedy = 'use nlp.to_disk(FOLDER), or leave it out: nlp.to_bytes(exclude=["relgen"])'
+        raise InputError("a classifier cannot be written into bytes", remedy=remedy)
 
     def _samples(self, doc: Doc) -> Iterator[tuple[Span, Span, Sample]]:
         """Yield head, tail and sample of each pair that the schema's types allow."""
@@ -116,11 +127,7 @@ class RelationComponent:
         for sentence in doc.sents if doc.has_annotation("SENT_START") else [doc[:]]:
             for head, tail in permutations(sentence.ents, 2):
                 first, second = (self._entity(span, sentence) for span in (head, tail))
-                allowed = schema.allowed(first.type, second.type)
-                if any(
-                    fits and label != schema.negative
-                    for fits, label in zip(allowed, schema.labels, strict=True)
-                ):
+                if schema.allows_relation(first.type, second.type):
                     yield head, tail, Sample("", sentence.text, first, second, UNLABELLED)
 
     def _entity(self, span: Span, sentence: Span) -> Entity:

@@ -44,6 +44,7 @@ from relgen.labelling.settings import LabelSettings
 from relgen.labelling.states import StateReader
 from relgen.models import find_device
 
+_COMMAND = "label"
 _Row = tuple[list[float], list[float]]
 """The probabilities of a sample's relations, and its states in short (`sketcher`)."""
 
@@ -109,13 +110,16 @@ def _label(
     probe, held_out_f1 = fit(states, labelled, relations, settings.penalty)
     work = _reading(reader, probe, sketcher(states, settings.seed))
     rows = map_in_chunks(work, short, partial, read, title="Labelling")
-    order = _order(rows, settings, left_out)
-    pairs = [(short[i], _relabel(short[i], relations, rows[i][0])) for i in order]
+    kept, uncertain = (
+        [(short[i], _relabel(short[i], relations, rows[i][0])) for i in part]
+        for part in _chosen(rows, settings, left_out)
+    )
     summary = {
+        "command": _COMMAND,
         "hash": header,
         **asdict(settings),
         "train_micro_f1": held_out_f1,
-        **_write(out, pairs, relations, settings.least_certainty, left_out),
+        **_write(out, kept, uncertain, relations, left_out),
         "relgen_version": __version__,
     }
     write_json(path, summary)
@@ -170,14 +174,28 @@ def _reading(
     return work
 
 
-def _order(rows: Sequence[_Row], settings: LabelSettings, left_out: Counter[str]) -> list[int]:
-    """Return the rows to keep, all in order or the most useful ones, and count the others."""
-    if settings.most is None:
-        return list(range(len(rows)))
-    probabilities, sketches = (torch.tensor(part) for part in zip(*rows, strict=True))
-    chosen = choose(probabilities, sketches, settings.most, seed=settings.seed)
-    left_out["not_chosen"] = len(rows) - len(chosen)
-    return chosen
+def _chosen(
+    rows: Sequence[_Row], settings: LabelSettings, left_out: Counter[str]
+) -> tuple[list[int], list[int]]:
+    """Return the rows to keep, all certain ones or the most useful of them, and the uncertain ones.
+
+    Counts those not chosen. Raises InputError if no row is certain enough.
+    """
+    most_probable, least = [max(row[0]) for row in rows], settings.least_certainty
+    kept = [i for i, p in enumerate(most_probable) if p >= least]
+    uncertain = [i for i, p in enumerate(most_probable) if p < least]
+    if not kept:
+        problem, best = "no sample is certain enough", max(most_probable)
+        remedy = f"lower it (the most certain sample has {best:.2f}), or generate more"
+        raise InputError(problem, field="least_certainty", value=least, remedy=remedy)
+    if settings.most is not None:
+        # among the certain ones: the choice prefers the least certain
+        certain = [rows[i] for i in kept]
+        probabilities, sketches = (torch.tensor(part) for part in zip(*certain, strict=True))
+        chosen = choose(probabilities, sketches, settings.most, seed=settings.seed)
+        left_out["not_chosen"] = len(kept) - len(chosen)
+        kept = [kept[i] for i in chosen]
+    return kept, uncertain
 
 
 def _earlier_summary(path: Path, rest: Path, partial: Path) -> dict[str, Any]:
@@ -186,10 +204,10 @@ def _earlier_summary(path: Path, rest: Path, partial: Path) -> dict[str, Any]:
     A run that was stopped has left `partial`.
     """
     found = read_json(path) if path.is_file() else {}
-    if isinstance(found, dict) and "hash" in found:
+    if isinstance(found, dict) and found.get("command") == _COMMAND:
         return found
     if not partial.exists():
-        refuse_foreign([path, rest], "label")
+        refuse_foreign([path, rest], _COMMAND)
     return {}
 
 
@@ -217,9 +235,9 @@ def _allowed(entity: Entity, types: Sequence[str]) -> Entity:
 
 def _write(
     out: Path,
-    pairs: Sequence[tuple[Sample, Sample]],
+    kept: Sequence[tuple[Sample, Sample]],
+    uncertain: Sequence[tuple[Sample, Sample]],
     schema: RelationSchema,
-    least: float,
     others: Counter[str],
 ) -> dict[str, Any]:
     """Write the samples files of pairs (written, labelled), and count the labels that agree.
@@ -227,16 +245,9 @@ def _write(
     `given_micro_f1` is the labels' score against the intended relations, None without any: the
     quality of the labelling if these are true, as in a test set.
     """
-    certain = [max((labelled.scores or {}).values()) for _, labelled in pairs]
-    kept = [pair for pair, value in zip(pairs, certain, strict=True) if value >= least]
-    left_out = [pair[1] for pair, value in zip(pairs, certain, strict=True) if value < least]
-    if pairs and not kept:
-        problem = "no sample is certain enough"
-        remedy = f"lower it (the most certain sample has {max(certain):.2f}), or generate more"
-        raise InputError(problem, field="least_certainty", value=least, remedy=remedy)
     rest = out.with_suffix(".uncertain.jsonl")
-    if left_out:
-        write_samples(rest, left_out)
+    if uncertain:
+        write_samples(rest, [labelled for _, labelled in uncertain])
     else:
         rest.unlink(missing_ok=True)
     write_samples(out, [labelled for _, labelled in kept])
@@ -249,7 +260,7 @@ def _write(
     }
     return {
         "samples": len(kept),
-        "uncertain": len(left_out),
+        "uncertain": len(uncertain),
         "left_out": {why: number for why, number in others.items() if number},
         "agreed": counts["agreed"].total(),
         "given_micro_f1": score_labels(predicted, given, schema).micro_f1 if known else None,

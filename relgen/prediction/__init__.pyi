@@ -1,5 +1,7 @@
 from .pairs import Document as Document
+from .pairs import Fact as Fact
 from .pairs import candidate_pairs as candidate_pairs
+from .pairs import in_one_direction as in_one_direction
 from .run import Predictor as Predictor
 from .run import predict as predict
 from .settings import PredictOptions as PredictOptions

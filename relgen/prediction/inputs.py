@@ -17,14 +17,15 @@ _TABLES = ("csv", "tsv", "xlsx", "parquet", "json")
 
 
 def read_samples_to_predict(
-    path: Path, *, skip_bad: bool = False, columns: Mapping[str, str] | None = None
+    checks: RecordChecks, *, columns: Mapping[str, str] | None = None
 ) -> Iterator[Sample]:
     """Yield the samples of a file, which need no relation: JSON lines, or a table by its ending.
 
     `columns` are those of the table, as in `relgen data convert`. Raises InputError for malformed
     lines, at the end of the file.
     """
-    checks, kind = _checks(path, skip_bad), path.suffix.lower().lstrip(".")
+    path = Path(checks.path)
+    kind = path.suffix.lower().lstrip(".")
     if kind in ("txt", "md"):
         remedy = "to find entities in raw text, give --entities"
         raise InputError("head and tail are not marked in a text", path=path, remedy=remedy)
@@ -49,13 +50,13 @@ def _with_offsets(row: Any) -> Any:
     return row | found
 
 
-def read_documents(path: Path, *, skip_bad: bool = False) -> Iterator[Document]:
+def read_documents(checks: RecordChecks) -> Iterator[Document]:
     """Yield the texts of a file, one a line: as they are, or as JSON objects with `text`.
 
     A text's id is `id`, or the file's name and the line. Raises InputError for malformed lines, at
     the end of the file.
     """
-    checks = _checks(path, skip_bad)
+    path = Path(checks.path)
     checks.remedy = "write a text on each line"
     if (kind := path.suffix.lower().lstrip(".")) in _TABLES:
         remedy = "write its texts one a line, or as lines of JSON with a text"
@@ -72,7 +73,8 @@ def read_documents(path: Path, *, skip_bad: bool = False) -> Iterator[Document]:
     checks.finish()
 
 
-def _checks(path: Path, skip_bad: bool) -> RecordChecks:
+def input_checks(path: str | Path, *, skip_bad: bool) -> RecordChecks:
+    """Return the checks of one reading of a file, which count the lines that are left out."""
     checks = RecordChecks(path, skip_bad=skip_bad)
     checks.line_remedy = "correct it, or leave malformed lines out with --skip-bad"
     return checks

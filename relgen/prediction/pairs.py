@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from relgen.data import UNLABELLED, Entity, RelationSchema, Sample, sentence_spans
 
@@ -15,6 +16,34 @@ class Document:
 
     id: str
     text: str
+
+
+class Fact(NamedTuple):
+    """What is said of two entities of a text, by the places where they begin in it."""
+
+    text: Hashable
+    head: int
+    tail: int
+    relation: str | None
+    probability: float
+
+
+def in_one_direction(facts: Iterable[Fact], schema: RelationSchema) -> list[int]:
+    """Return which facts to keep: of one relation between two entities the most probable.
+
+    Few relations hold in both directions, and of those that do one row says it all; a relation and
+    its inverse are one. Facts without a relation, None or the negative one, are kept.
+    """
+    inverses = schema.inverses()
+    best: dict[Hashable, tuple[float, int]] = {}
+    for number, (text, head, tail, relation, probability) in enumerate(facts):
+        key: Hashable = number
+        if relation is not None and relation != schema.negative:
+            either = min(relation, inverses.get(relation, relation))
+            key = text, frozenset((head, tail)), either
+        if key not in best or probability > best[key][0]:
+            best[key] = probability, number
+    return sorted(number for _, number in best.values())
 
 
 def without_overlaps(entities: Sequence[Entity]) -> list[Entity]:
@@ -42,18 +71,16 @@ def candidate_pairs(
         place = bisect_right(spans, entity.start, key=lambda span: span[0]) - 1
         if place >= 0 and entity.end <= spans[place][1]:
             placed.append((place, entity))
-    positive = [label != schema.negative for label in schema.labels]
     number = 0
     for first, head in placed:
-        begin, end = (
+        low, high = (
             bisect_left(placed, place, key=lambda each: each[0])
             for place in (first - window + 1, first + window)
         )
-        for second, tail in placed[begin:end]:
+        for second, tail in placed[low:high]:
             if head is tail:
                 continue
-            allowed = schema.allowed(head.type, tail.type)
-            if not any(one and other for one, other in zip(allowed, positive, strict=True)):
+            if not schema.allows_relation(head.type, tail.type):
                 continue
             number += 1
             begin, end = spans[min(first, second)][0], spans[max(first, second)][1]

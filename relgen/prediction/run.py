@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,14 @@ from relgen.common import (
     stream_rows,
     write_json,
 )
-from relgen.data import Entity, Prediction, Sample
+from relgen.data import Entity, Prediction, RecordChecks, RelationSchema, Sample
 from relgen.models import find_device
-from relgen.prediction.inputs import read_documents, read_samples_to_predict
-from relgen.prediction.pairs import Document, candidate_pairs
+from relgen.prediction.inputs import input_checks, read_documents, read_samples_to_predict
+from relgen.prediction.pairs import Document, Fact, candidate_pairs, in_one_direction
 from relgen.prediction.settings import PredictOptions
 from relgen.prediction.sources import open_sources, source_files
 
+_COMMAND = "predict"
 _CHUNK = 512
 _PAIRS, _REVERSED, _RELATION, _UNKNOWN = "pairs", "reversed", "relation ", "type "
 
@@ -41,9 +43,10 @@ def predict(options: PredictOptions) -> dict[str, Any]:
     The summary has the suffix `.json`. Called again, this resumes, or returns the finished summary.
 
     Returns:
-        The summary: the options, the numbers of pairs, of those left out since their relation holds
-        in the other direction (`reversed`), of predictions by relation (under `""` those without
-        an answer), and of entities by type, of types that the schema does not name.
+        The summary: the options, the numbers of malformed records (`skipped`), of pairs, of those
+        left out since their relation holds in the other direction (`reversed`), of predictions by
+        relation (under `""` those without an answer), and of entities by type, of types that the
+        schema does not name.
 
     Raises:
         InputError: the classifier or the input cannot be used.
@@ -60,17 +63,18 @@ def predict(options: PredictOptions) -> dict[str, Any]:
     check_outputs([out, path, *unfinished], [*inputs, *model])
     header = inputs_hash(options, [*inputs, *model], {})
     summary = read_json(path) if path.is_file() else {}
-    ours = isinstance(summary, dict) and "hash" in summary
+    ours = isinstance(summary, dict) and summary.get("command") == _COMMAND
     if ours and summary["hash"] == header and out.is_file():
         return summary
     if not ours and not unfinished[1].exists():
-        refuse_foreign([out, path], "predict")
-    work = Predictor(options)
-    chunks = math.ceil(sum(1 for _ in _items(options)) / _CHUNK)  # and every line is checked
-    counts = stream_rows(
-        work, _items(options), out, header, size=_CHUNK, shown=lambda of: _progress(of, chunks)
-    )
-    summary = {"hash": header, **asdict(options), **_summary(counts)}
+        refuse_foreign([out, path], _COMMAND)
+    work, checks = Predictor(options), input_checks(options.input, skip_bad=options.skip_bad)
+    chunks = math.ceil(sum(1 for _ in _items(options, checks)) / _CHUNK)
+    again = input_checks(options.input, skip_bad=options.skip_bad)
+    items, shown = _items(options, again), partial(_progress, total=chunks)
+    counts = stream_rows(work, items, out, header, size=_CHUNK, shown=shown)
+    own = {"command": _COMMAND, "hash": header, **asdict(options)}
+    summary = own | _summary(counts, checks.skipped)
     write_json(path, summary)
     unfinished[1].unlink()
     return summary
@@ -79,23 +83,28 @@ def predict(options: PredictOptions) -> dict[str, Any]:
 def _printed(options: PredictOptions) -> dict[str, Any]:
     """Print each chunk's predictions as soon as they are there."""
     work, counts = Predictor(options), Counter[str]()
-    for chunk in chunked(_items(options), _CHUNK):
+    checks = input_checks(options.input, skip_bad=options.skip_bad)
+    for chunk in chunked(_items(options, checks), _CHUNK):
         rows, more = work(chunk)
         sys.stdout.write("".join(encode_json(row) + "\n" for row in rows))
         sys.stdout.flush()
         counts.update(more)
-    return _summary(counts)
+    return _summary(counts, checks.skipped)
 
 
 class Predictor:
     """Predicts for chunks of samples, and of documents with the options' `entities`.
 
-    Raises InputError for a document with more than `most_pairs` pairs of entities.
+    Computes `at_once` pairs together. Raises InputError for a chunk whose documents have more than
+    `most_pairs` pairs of entities.
     """
 
-    def __init__(self, options: PredictOptions, *, most_pairs: int | None = None) -> None:
+    def __init__(
+        self, options: PredictOptions, *, most_pairs: int | None = None, at_once: int = _CHUNK
+    ) -> None:
         self.options = options
         self.most_pairs = most_pairs
+        self.at_once = at_once
         device = str(find_device(options.device))
         self.classifier = load_classifier(options.model, device=device, precision=options.precision)
         schema = self.classifier.schema
@@ -109,15 +118,17 @@ class Predictor:
         """Return the rows to write, and counts of pairs, relations and unknown types."""
         counts = Counter[str]()
         found = self._pairs(chunk, counts)
-        predictions = self.classifier.predict_samples([sample for sample, _ in found])
-        rows = [
-            self._row(sample, place, prediction, self._answer(prediction))
-            for (sample, place), prediction in zip(found, predictions, strict=True)
-        ]
+        rows = []
+        for part in chunked(found, self.at_once):
+            predictions = self.classifier.predict_samples([sample for sample, _ in part])
+            rows += [
+                self._row(sample, place, prediction, self._answer(prediction))
+                for (sample, place), prediction in zip(part, predictions, strict=True)
+            ]
         counts[_PAIRS] = len(rows)
         negative = self.classifier.schema.negative
         if self.options.entities and not self.options.all_pairs:
-            rows = in_one_direction(rows, negative)
+            rows = each_fact_once(rows, self.classifier.schema)
             counts[_REVERSED] = counts[_PAIRS] - len(rows)
         counts.update(f"{_RELATION}{row['relation'] or ''}" for row in rows)
         if self.options.entities and not self.options.all_pairs:
@@ -156,6 +167,7 @@ class Predictor:
     ) -> list[tuple[Sample, dict[str, Any]]]:
         """Return samples, and pairs of documents' entities with the documents' names and places."""
         found: list[tuple[Sample, dict[str, Any]]] = []
+        pairs = 0
         schema, window = self.classifier.schema, self.options.window
         entities_of = iter(self.find([one.text for one in chunk if isinstance(one, Document)]))
         for one in chunk:
@@ -166,12 +178,12 @@ class Predictor:
             if self.types:
                 unknown = (e.type for e in entities if e.type and e.type not in self.types)
                 counts.update(f"{_UNKNOWN}{kind}" for kind in unknown)
-            before = len(found)
             for sample, at in candidate_pairs(one, entities, schema, window=window):
                 found.append((sample, {"document": one.id, "offset": at}))
-                if self.most_pairs is not None and len(found) - before > self.most_pairs:
-                    problem = f"a text has more than {self.most_pairs} pairs of entities"
-                    raise InputError(problem, remedy="give shorter texts, or single sentences")
+                pairs += 1
+                if self.most_pairs is not None and pairs > self.most_pairs:
+                    problem = f"the texts have more than {self.most_pairs} pairs of entities"
+                    raise InputError(problem, remedy="give fewer or shorter texts at a time")
         return found
 
     def _row(
@@ -191,32 +203,29 @@ class Predictor:
         return row | ({"scores": prediction.scores} if self.options.scores else {})
 
 
-def in_one_direction(rows: Sequence[dict[str, Any]], negative: str | None) -> list[dict[str, Any]]:
-    """Return the rows of raw text without those that the opposite direction makes needless.
-
-    Where two entities have one relation in both directions, the more probable one stays: few
-    relations hold both ways, and of those that do one row says it all.
-    """
-    best: dict[Any, dict[str, Any]] = {}
-    for number, row in enumerate(rows):
-        key: Any = number
-        if "document" in row and row["relation"] not in (None, negative):
-            spans = frozenset(row["offset"] + row[role]["start"] for role in ("head", "tail"))
-            key = row["document"], spans, row["relation"]
-        if key not in best or row["probability"] > best[key]["probability"]:
-            best[key] = row
-    return list(best.values())
+def each_fact_once(rows: Sequence[dict[str, Any]], schema: RelationSchema) -> list[dict[str, Any]]:
+    """Return rows without those of raw text that the opposite direction makes needless."""
+    facts = [
+        Fact(
+            row.get("document"),
+            row.get("offset", 0) + row["head"]["start"],
+            row.get("offset", 0) + row["tail"]["start"],
+            row["relation"] if "document" in row else None,
+            row["probability"],
+        )
+        for row in rows
+    ]
+    return [rows[number] for number in in_one_direction(facts, schema)]
 
 
 def _entity(entity: Entity, text: str) -> dict[str, Any]:
     return {"text": text, "start": entity.start, "end": entity.end, "type": entity.type}
 
 
-def _items(options: PredictOptions) -> Iterator[Any]:
-    path, skip_bad = Path(options.input), options.skip_bad
+def _items(options: PredictOptions, checks: RecordChecks) -> Iterator[Any]:
     if options.entities:
-        return read_documents(path, skip_bad=skip_bad)
-    return read_samples_to_predict(path, skip_bad=skip_bad, columns=options.columns)
+        return read_documents(checks)
+    return read_samples_to_predict(checks, columns=options.columns)
 
 
 def _progress(chunks: Iterable[Any], total: int) -> Iterable[Any]:
@@ -228,11 +237,12 @@ def _progress(chunks: Iterable[Any], total: int) -> Iterable[Any]:
     return track(chunks, "Predicting", total, console=console, transient=True, disable=hidden)
 
 
-def _summary(counts: Counter[str]) -> dict[str, Any]:
+def _summary(counts: Counter[str], skipped: int) -> dict[str, Any]:
     def named(prefix: str) -> dict[str, int]:
         return {k.removeprefix(prefix): n for k, n in counts.items() if k.startswith(prefix)}
 
     return {
+        "skipped": skipped,
         "pairs": counts[_PAIRS],
         "reversed": counts[_REVERSED],
         "relations": named(_RELATION),

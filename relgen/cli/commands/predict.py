@@ -19,6 +19,8 @@ def run(options: Options) -> None:
             f"--types {next(iter(unknown))}=…",
             file=sys.stderr,
         )
+    if skipped := summary["skipped"]:
+        print(f"{skipped} malformed records left out", file=sys.stderr)
     shown = ", ".join(
         f"{count} {relation or 'without an answer'}"
         for relation, count in sorted(summary["relations"].items(), key=lambda each: -each[1])

@@ -119,7 +119,10 @@ def run(hub: ThreadingHTTPServer, home: Path, *line: str, **more: str) -> Any:
 def test_a_classifier_goes_to_the_hub_and_comes_back(
     hub: ThreadingHTTPServer, folder: Path, tmp_path: Path
 ) -> None:
-    (folder / ".lock").touch()
+    hidden = {".lock", ".env", ".git/config"}
+    for name in hidden:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("secret")
     done = run(hub, tmp_path / "a", "-m", "relgen.cli.main", "push", str(folder), "ann/relations")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (
@@ -127,7 +130,7 @@ def test_a_classifier_goes_to_the_hub_and_comes_back(
     )
     assert Hub.made["visibility"] == "private"
     local = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
-    assert set(Hub.files) == local - {".lock"}
+    assert set(Hub.files) == local - hidden
     assert b'load_classifier("ann/relations")' in Hub.files["README.md"]
     assert len([line for line in Hub.asked if "/commit/" in line]) == 1
 
@@ -175,5 +178,10 @@ def test_names_and_folders(folder: Path, tmp_path: Path, monkeypatch: pytest.Mon
         local_folder("ann/there")
     with pytest.raises(InputError, match="not a name of the Hub"):
         push(folder, "relations")
-    with pytest.raises(InputError, match=r"README.md is missing"):
-        push(tmp_path / "ann", "ann/relations")
+    # a project's folder, and a model of others
+    (tmp_path / "ann" / "README.md").touch()
+    for config in (None, "{}", "[]"):
+        if config:
+            (tmp_path / "ann" / "config.json").write_text(config)
+        with pytest.raises(InputError, match=r"no folder that relgen wrote .*relgen_version"):
+            push(tmp_path / "ann", "ann/relations")

@@ -15,6 +15,7 @@ pytest.importorskip("fastapi", reason="needs the extra serve")
 from fastapi.testclient import TestClient
 
 from relgen.classifiers.pipeline import SavedClassifier
+from relgen.common.errors import InputError
 from relgen.deployment.app import Bodies, create_app
 from relgen.deployment.batcher import QueueFullError
 from relgen.deployment.metrics import Metrics
@@ -44,12 +45,7 @@ def client(predictor: Predictor) -> Iterator[TestClient]:
         yield client
 
 
-@pytest.mark.parametrize("long", [20_000, 0])
-def test_one_sentence_or_several(
-    client: TestClient, saved: SavedClassifier, monkeypatch: pytest.MonkeyPatch, long: int
-) -> None:
-    """Also where a text is so long that it is read in another thread."""
-    monkeypatch.setattr("relgen.deployment.app._LONG", long)
+def test_one_sentence_or_several(client: TestClient, saved: SavedClassifier) -> None:
     expected = saved.predict("the storm caused the flood .", "storm", "flood")
     spans = {**ONE, "id": "x", "head": {"start": 4, "end": 9, "type": "T"}, "tail": [21, 26]}
     row = {**ONE, "relation": "cause", "source": "human"}
@@ -89,6 +85,9 @@ def test_raw_text_has_a_row_for_each_relation(save: Save, tmp_path: Path) -> Non
         answer = client.post("/predict", json={"text": "the storm , the flood and the mud ."})
         assert answer.status_code == 422
         assert "more than 4 pairs of entities" in answer.json()["detail"]
+        # two texts that fit alone: a limit of the request's sum
+        answer = client.post("/predict", json={"samples": [raw] * 3})
+        assert answer.status_code == 422
         assert client.get("/health").json()["entities"] == options.entities
 
 
@@ -148,6 +147,19 @@ def test_an_error_of_the_server_shows_the_client_nothing_of_it(
     (mark,) = [word for word in said.split() if len(word) == 12]
     assert f"error {mark}" in caplog.text
     assert "ZeroDivisionError: secret" in caplog.text
+
+
+def test_mentions_are_looked_for_beside_the_event_loop(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(*_: object, **__: object) -> None:
+        with pytest.raises(RuntimeError, match="no running event loop"):
+            asyncio.get_running_loop()
+        raise InputError("read")
+
+    monkeypatch.setattr("relgen.deployment.app.read_items", read)
+    answer = client.post("/predict", json=ONE)
+    assert (answer.status_code, answer.json()) == (422, {"detail": "read"})
 
 
 def test_a_full_queue_asks_to_try_again(

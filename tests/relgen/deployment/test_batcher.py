@@ -81,6 +81,30 @@ def test_a_request_that_fails_fails_alone() -> None:
     assert model.batches == [["a"], ["b", "bad", "c"], ["b"], ["bad"], ["c"]]
 
 
+def test_what_nobody_waits_for_is_not_computed() -> None:
+    async def left() -> tuple[int, int]:
+        batcher.start()
+        kept = asyncio.create_task(batcher.predict(sentences("a")))
+        await asyncio.to_thread(model.begun.wait)
+        gone = [asyncio.create_task(batcher.predict(sentences(*names))) for names in ("bc", "de")]
+        last = asyncio.create_task(batcher.predict(sentences("f")))
+        await asyncio.to_thread(bool)  # they run first
+        before = batcher.waiting
+        for task in gone:
+            task.cancel()
+        await asyncio.wait(gone)
+        after = batcher.waiting
+        model.go.set()
+        await asyncio.gather(kept, last)
+        await batcher.stop()
+        return before, after
+
+    model = Model()
+    batcher = Batcher(model, batch_sentences=4, queue_sentences=9)
+    assert asyncio.run(left()) == (5, 1)
+    assert model.batches == [["a"], ["f"]]
+
+
 def test_stopping_answers_what_has_arrived() -> None:
     async def stopped() -> list[str]:
         model = Model()

@@ -82,9 +82,17 @@ def test_a_pipeline_on_disk_needs_no_other_folder(folder: Path, tmp_path: Path) 
     nlp = pipeline(folder)
     expected = [tuple(r)[2:] for r in nlp(TEXT)._.relations]
     nlp.to_disk(tmp_path / "one")
+    nlp.to_disk(tmp_path / "one")  # again
     folder.rename(tmp_path / "moved")
     again = spacy.load(tmp_path / "one")
+    again.to_disk(tmp_path / "one")  # onto itself
     assert [tuple(r)[2:] for r in again(TEXT)._.relations] == expected
+
+
+def test_bytes_are_refused(folder: Path) -> None:
+    with pytest.raises(InputError, match=r"nlp\.to_disk"):
+        pipeline(folder).to_bytes()
+    assert pipeline(folder).to_bytes(exclude=["relgen"])
 
 
 def test_an_export_takes_a_pipeline_that_finds_entities(folder: Path, tmp_path: Path) -> None:

@@ -280,6 +280,23 @@ def test_a_choice_that_was_interrupted_goes_on_the_same(
     assert out.read_text() == (tmp_path / "whole.jsonl").read_text()
 
 
+def test_the_choice_is_made_among_the_certain_ones(files: dict[str, Path], tmp_path: Path) -> None:
+    whole = do(files, tmp_path / "whole.jsonl", Doubts())
+    scores = [one.scores[one.relation] for one in read_samples(tmp_path / "whole.jsonl")]
+    least = (min(scores) + max(scores)) / 2
+    out = tmp_path / "out.jsonl"
+    summary = do(files, out, Doubts(), most=20, least_certainty=least)
+    assert (whole["samples"], summary["samples"], summary["uncertain"]) == (300, 20, 100)
+    assert summary["left_out"] == {"not_chosen": 180}
+    assert {one.relation for one in read_samples(out)} <= {"cause", "none"}
+
+
+def test_results_of_other_commands_are_not_replaced(files: dict[str, Path], tmp_path: Path) -> None:
+    (tmp_path / "out.json").write_text('{"command": "predict", "hash": "x"}')
+    with pytest.raises(InputError, match="`relgen label` has not written it"):
+        do(files, tmp_path / "out.jsonl", Words())
+
+
 def test_one_labelling_at_a_time_writes_to_a_folder(tmp_path: Path) -> None:
     with (
         FileLock(tmp_path / ".relgen.lock"),

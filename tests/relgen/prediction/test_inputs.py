@@ -3,13 +3,17 @@
 import pytest
 
 from relgen.common.errors import InputError
-from relgen.prediction.inputs import read_documents, read_samples_to_predict
+from relgen.prediction.inputs import input_checks, read_documents, read_samples_to_predict
 from relgen.prediction.pairs import Document
+
+
+def checks(path, skip_bad=False):
+    return input_checks(path, skip_bad=skip_bad)
 
 
 def documents(tmp_path, text, **options):
     (tmp_path / "in.txt").write_text(text)
-    return list(read_documents(tmp_path / "in.txt", **options))
+    return list(read_documents(checks(tmp_path / "in.txt", **options)))
 
 
 def test_a_line_is_a_text(tmp_path):
@@ -44,11 +48,11 @@ def test_malformed_texts_can_be_left_out(tmp_path):
 def test_a_text_has_no_marked_entities(tmp_path):
     (tmp_path / "in.txt").write_text("One.")
     with pytest.raises(InputError, match="to find entities in raw text, give --entities"):
-        list(read_samples_to_predict(tmp_path / "in.txt"))
+        list(read_samples_to_predict(checks(tmp_path / "in.txt")))
 
 
-def pairs(path, **options):
-    found = read_samples_to_predict(path, **options)
+def pairs(path, columns=None, **options):
+    found = read_samples_to_predict(checks(path, **options), columns=columns)
     return [(sample.id, sample.head_text, sample.tail_text) for sample in found]
 
 
@@ -71,6 +75,6 @@ def test_tables_by_their_ending(tmp_path):
     with pytest.raises(InputError, match="no column for text or tokens"):
         pairs(file)
     with pytest.raises(InputError, match=r"raw text is not read from csv"):
-        list(read_documents(file))
+        list(read_documents(checks(file)))
     with pytest.raises(InputError, match=r"'--columns': this file has no columns"):
         pairs(tmp_path / "in.jsonl", columns=columns)

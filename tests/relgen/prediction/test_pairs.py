@@ -2,7 +2,13 @@
 
 from relgen.data.samples import Entity
 from relgen.data.schema import Relation, RelationSchema
-from relgen.prediction.pairs import Document, candidate_pairs, without_overlaps
+from relgen.prediction.pairs import (
+    Document,
+    Fact,
+    candidate_pairs,
+    in_one_direction,
+    without_overlaps,
+)
 
 ACME = "Dr. Ann founded Acme. It is in Bern! Bob left."
 
@@ -63,3 +69,31 @@ def test_without_types_every_ordered_pair_counts():
         ("d/1", "It is in Bern!", "It", "Bern", 22),
         ("d/2", "It is in Bern!", "Bern", "It", 22),
     ]
+
+
+def test_a_relation_in_both_directions_is_one_fact_and_so_is_its_inverse():
+    schema = RelationSchema(
+        "s",
+        (
+            Relation("causes(e1,e2)", "x", undirected="causes"),
+            Relation("causes(e2,e1)", "x", undirected="causes"),
+            Relation("part_of", "x"),
+            Relation("none", "x"),
+        ),
+        "none",
+    )
+    facts = [
+        Fact("a", 0, 9, "causes(e1,e2)", 0.7),
+        Fact("a", 9, 0, "causes(e2,e1)", 0.8),  # the same
+        Fact("b", 0, 9, "causes(e1,e2)", 0.7),  # both cannot be true
+        Fact("b", 9, 0, "causes(e1,e2)", 0.6),
+        Fact("c", 0, 9, "part_of", 0.5),
+        Fact("c", 9, 0, "part_of", 0.4),
+        Fact("d", 0, 9, "part_of", 0.5),
+        Fact("d", 9, 0, "causes(e1,e2)", 0.4),
+        Fact("e", 0, 9, "none", 0.9),
+        Fact("e", 9, 0, "none", 0.8),
+        Fact("f", 0, 9, None, 0.4),
+        Fact("f", 9, 0, None, 0.3),
+    ]
+    assert in_one_direction(facts, schema) == [1, 2, 4, 6, 7, 8, 9, 10, 11]

@@ -8,8 +8,10 @@ import relgen
 from relgen.common.errors import InputError
 from relgen.data.samples import read_samples, write_samples
 from relgen.prediction import run
+from relgen.prediction.pairs import Document
 from relgen.prediction.settings import PredictOptions
 from tests.relgen.prediction.firms import save_firms, save_text
+from tests.tiny import encoders as tiny
 from tests.tiny.encoders import samples
 
 
@@ -126,20 +128,52 @@ def test_sets_need_enough_samples(predict, tmp_path):
         predict(coverage="0.99")
 
 
-def directed(document, head, tail, relation, probability, offset=0):
+def directed(head, tail, relation, probability, offset=0):
     ends = {"head": {"start": head - offset}, "tail": {"start": tail - offset}}
-    shown = {"document": document, "offset": offset, "relation": relation}
+    shown = {"document": "a", "offset": offset, "relation": relation}
     return {**shown, **ends, "probability": probability}
 
 
-def test_a_relation_in_both_directions_is_given_once():
+def test_of_raw_text_each_fact_is_given_once_wherever_its_sentence_begins():
+    sample = {"head": {"start": 0}, "tail": {"start": 9}, "relation": "part", "probability": 0.9}
     rows = [
-        directed("a", 0, 9, "causes", 0.7),
-        directed("a", 9, 0, "causes", 0.8, offset=-3),
-        directed("a", 9, 0, "part_of", 0.6),
-        directed("b", 0, 9, "causes", 0.5),
-        directed("b", 9, 0, "none", 0.9),
-        directed("b", 0, 9, "none", 0.9),
-        directed("b", 9, 0, None, 0.4),
+        directed(0, 9, "part", 0.7),
+        directed(9, 0, "part", 0.8, offset=-3),
+        sample,
+        sample,
     ]
-    assert run.in_one_direction(rows, "none") == rows[1:]
+    assert run.each_fact_once(rows, tiny.SCHEMA) == rows[1:]
+
+
+def test_lines_left_out_are_counted(predict, tmp_path, capsys):
+    write_samples(tmp_path / "in.jsonl", samples(3))
+    with (tmp_path / "in.jsonl").open("a") as file:
+        file.write("{}\n[]\n")
+    summary, found = predict(skip_bad=True)
+    assert (summary["skipped"], summary["pairs"], len(found)) == (2, 3, 3)
+    options = {"model": str(tmp_path / "fit"), "input": str(tmp_path / "in.jsonl")}
+    assert run.predict(PredictOptions(**options, skip_bad=True))["skipped"] == 2
+
+
+def test_results_of_other_commands_are_not_replaced(predict, tmp_path):
+    write_samples(tmp_path / "in.jsonl", samples(3))
+    (tmp_path / "p.jsonl").write_text("labelled\n")
+    (tmp_path / "p.json").write_text('{"command": "label", "hash": "x"}')
+    with pytest.raises(InputError, match="`relgen predict` has not written it"):
+        predict()
+    assert (tmp_path / "p.jsonl").read_text() == "labelled\n"
+
+
+def test_a_chunk_has_a_limit_of_pairs_and_is_computed_in_slices(tmp_path, monkeypatch):
+    text, names = save_text(tmp_path)
+    options = PredictOptions(model=save_firms(tmp_path), input=text, entities=[names])
+    work = run.Predictor(options, most_pairs=4, at_once=3)
+    sizes, whole = [], work.classifier.predict_samples
+    monkeypatch.setattr(
+        work.classifier, "predict_samples", lambda given: sizes.append(len(given)) or whole(given)
+    )
+    texts = [Document(str(number), "ann founded acme .") for number in range(5)]
+    assert work([*samples(3), *texts[:4]])[1]["pairs"] == 7
+    assert sizes == [3, 3, 1]
+    with pytest.raises(InputError, match="the texts have more than 4 pairs of entities"):
+        work(texts)
