@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import accumulate
 
 import regex
 
@@ -25,10 +27,14 @@ def sentence_spans(text: str, entities: Sequence[Entity] = ()) -> list[tuple[int
 
     No sentence ends inside an entity.
     """
+    entities = sorted(entities, key=lambda entity: entity.start)
+    starts = [entity.start for entity in entities]
+    furthest = list(accumulate((entity.end for entity in entities), max))
     spans, start = [], 0
     for match in _END.finditer(text):
         end = match.end()
-        if any(entity.start < end < entity.end for entity in entities):
+        before = bisect_left(starts, end)  # the entities that begin before this end
+        if before and furthest[before - 1] > end:
             continue
         if _ABBREVIATED.search(text, max(0, end - 12), end):
             continue

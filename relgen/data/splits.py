@@ -39,10 +39,11 @@ class FewShotSplit:
 
 def hold_out(
     samples: Sequence[Sample], share: float, *, by: By = "sentence"
-) -> tuple[list[Sample], list[Sample]]:
-    """Return samples without those to test on, and these: about a share of each relation.
+) -> tuple[list[Sample], list[Sample], list[str]]:
+    """Return the samples to draw from, those to test on (about a share of each relation), warnings.
 
-    Sentences (or groups) are drawn whole, always the same ones.
+    Sentences (or groups) are drawn whole, always the same ones. What other groups share with the
+    test set, such as a standing phrase, is left out of the samples to draw from, with a warning.
     """
     _check_groups(samples, by)
     units: dict[str | None, list[Sample]] = {}
@@ -60,7 +61,11 @@ def hold_out(
             held += found
             chosen.update(sample.id for sample in units[name])
     test = [sample for sample in samples if sample.id in chosen]
-    return [sample for sample in samples if sample.id not in chosen], test
+    rest = _without(
+        [sample for sample in samples if sample.id not in chosen], _Shared.of(test, "sentence")
+    )
+    warnings = rest.reasons("{} samples left out of the pool: {} among the held out samples")
+    return rest.kept, test, warnings
 
 
 def split(

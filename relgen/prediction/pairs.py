@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -49,9 +50,10 @@ def without_overlaps(entities: Sequence[Entity]) -> list[Entity]:
     """Return entities in the text's order; of overlapping ones the longest, then the first."""
     kept: list[Entity] = []
     for entity in sorted(entities, key=lambda one: one.start - one.end):
-        if all(entity.end <= other.start or other.end <= entity.start for other in kept):
-            kept.append(entity)
-    return sorted(kept, key=lambda one: one.start)
+        place = bisect_left(kept, entity.end, key=lambda one: one.start)
+        if place == 0 or kept[place - 1].end <= entity.start:
+            kept.insert(place, entity)
+    return kept
 
 
 def candidate_pairs(
@@ -64,16 +66,19 @@ def candidate_pairs(
     """
     entities = without_overlaps(entities)
     spans = sentence_spans(document.text, entities)
-    placed = [
-        (place, entity)
-        for place, (start, end) in enumerate(spans)
-        for entity in entities
-        if start <= entity.start and entity.end <= end
-    ]
+    placed = []
+    for entity in entities:
+        place = bisect_right(spans, entity.start, key=lambda span: span[0]) - 1
+        if place >= 0 and entity.end <= spans[place][1]:
+            placed.append((place, entity))
     number = 0
     for first, head in placed:
-        for second, tail in placed:
-            if head is tail or abs(first - second) >= window:
+        low, high = (
+            bisect_left(placed, place, key=lambda each: each[0])
+            for place in (first - window + 1, first + window)
+        )
+        for second, tail in placed[low:high]:
+            if head is tail:
                 continue
             if not schema.allows_relation(head.type, tail.type):
                 continue

@@ -41,9 +41,9 @@ def run(options: Options) -> None:
     refuse_foreign([path for name, path in written.items() if name not in named], "data split")
     schema = load_schema(options.schema) if options.schema else None
     checks = RecordChecks(options.samples, skip_bad=options.skip_bad)
-    pool, test = list(checked_samples(checks, schema)), list[Sample]()
+    pool, test, warnings = list(checked_samples(checks, schema)), list[Sample](), list[str]()
     if options.test is not None:
-        pool, test = hold_out(pool, options.test, by=options.by)
+        pool, test, warnings = hold_out(pool, options.test, by=options.by)
     result = split(
         pool,
         schema,
@@ -54,6 +54,7 @@ def run(options: Options) -> None:
         dev_samples=read_samples(options.dev_from, schema=schema) if options.dev_from else None,
         exclude=[*test, *(iter_samples(options.exclude) if options.exclude else ())],
     )
+    warnings += result.warnings
     parts = {"train": result.train, "dev": result.dev}
     if options.test is not None:
         parts |= {"test": test, "pool": pool}
@@ -71,7 +72,7 @@ def run(options: Options) -> None:
         "dev": options.dev,
         "by": options.by,
         "counts": {name: dict(Counter(s.relation for s in part)) for name, part in parts.items()},
-        "warnings": result.warnings,
+        "warnings": warnings,
         "ids": {name: [sample.id for sample in part] for name, part in parts.items()},
     }
     with unfinished(out, "data split"):
@@ -84,7 +85,7 @@ def run(options: Options) -> None:
                 path.unlink(missing_ok=True)
         write_json(manifest_path, manifest)
     print_skipped(checks)
-    for warning in result.warnings:
+    for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
     sizes = f"{len(result.train)} training and {len(result.dev)} development samples"
     held = f", {len(test)} of {len(test) + len(pool)} held out for testing" if test else ""

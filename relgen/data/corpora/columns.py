@@ -20,6 +20,7 @@ A key that is not given defaults to the column of the same name.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
@@ -52,7 +53,7 @@ class _Given(NamedTuple):
     """What a row says of an entity: the mention, its span, or both."""
 
     mention: str | None
-    span: list[Any] | None
+    span: list[Any] | None  # its end is None where only its start is given
     kind: str | None
 
 
@@ -86,6 +87,8 @@ class RowReader:
             with self.checks.record(place), malformed("a table"):
                 if isinstance(row, InputError):
                     raise row
+                # in Parquet, empty cells among numbers may be NaN
+                row = {key: None if value != value else value for key, value in row.items()}
                 own = self._value(row, "id")
                 own_id = None if own in (None, "") else str(own)
                 found = self._parse(row, place)
@@ -140,11 +143,13 @@ class RowReader:
                 remedy = f"write it as it stands in the text{_spelt(text, mention)}"
                 raise InputError("is not in the text", field=role, value=mention, remedy=remedy)
             return [Entity(*each, kind) for each in found]
-        start, end = offsets(span, role)
+        endless = tokens is None and mention and isinstance(span, list) and span[1:] == [None]
+        start, end = offsets(span[:1] * 2 if endless else span, role)
         if tokens is not None:
             return [tokens.entity(start, end, field=role, kind=kind)]
         unit = self.options.offsets
-        entity, other = entity_at(text, start, end, mention, unit=unit, kind=kind, field=role)
+        last = None if endless else end
+        entity, other = entity_at(text, start, last, mention, unit=unit, kind=kind, field=role)
         if other is not None:
             self.checks.note(f"have offsets that count {other}, and were converted", place)
         return [entity]
@@ -213,19 +218,22 @@ def _given(row: Mapping[str, Any], where: Mapping[str, str], role: str) -> _Give
         if end is None and not mention:
             remedy = f"name columns with --columns {role}=…, or {role}_end=…"
             raise InputError("no mention and no end", field=role, value=start, remedy=remedy)
-        value = [start, start + len(mention or "") if end is None else end]
+        value = [start, end]
     kind = str(kind) if kind else None
     return _Given(mention, None if value is None or isinstance(value, str) else value, kind)
 
 
 def _number(value: Any, field: str) -> int | None:
-    """Return a cell's whole number; None for an empty cell."""
+    """Return a cell's whole number, also where it is written as 3.0; None for an empty cell."""
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
     try:
-        return int(value)
-    except ValueError:
-        raise InputError("must be a whole number", field=field, value=value) from None
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not number.is_integer():  # infinity and NaN are none
+        raise InputError("must be a whole number", field=field, value=value)
+    return int(number)
 
 
 def _spelt(text: str, mention: str) -> str:

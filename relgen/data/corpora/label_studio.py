@@ -42,8 +42,9 @@ def _parse(
 
 
 def _is_region(region: Mapping[str, Any]) -> bool:
+    """Return whether this is an entity, not a choice or a text for one, which have its id too."""
     value = region.get("value")
-    return isinstance(value, dict) and "end" in value and region.get("type") != "relation"
+    return isinstance(value, dict) and not value.keys().isdisjoint({"labels", "hypertextlabels"})
 
 
 def _mention(value: Mapping[str, Any]) -> Mention:

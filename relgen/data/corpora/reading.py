@@ -48,7 +48,7 @@ def malformed(form: str) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise InputError(f"not as {form} writes it: {type(error).__name__}: {error}") from error
 
 

@@ -56,7 +56,7 @@ def _places(text: str, unit: Unit) -> dict[int, int]:
 def entity_at(
     text: str,
     start: int,
-    end: int,
+    end: int | None,
     mention: str | None,
     *,
     unit: Unit = "characters",
@@ -65,20 +65,27 @@ def entity_at(
 ) -> tuple[Entity, str | None]:
     """Return an entity by its offsets, and the name of the unit if it is another than said.
 
-    A record may hold the mention as well: where that is not at the offsets, they are read in each
-    of the other units, and as inclusive.
+    Without `end` it is as long as the mention. Where a mention is given and not at the offsets,
+    they are read in each of the other units, and as inclusive.
 
     Raises:
         InputError: the mention is not at the offsets in any unit, or a place is inside a character.
     """
-    span = in_characters(text, unit, start, end)
+
+    def place_in(unit: Unit) -> tuple[int, int] | None:
+        if end is not None or mention is None:
+            return in_characters(text, unit, start, start if end is None else end)
+        place = in_characters(text, unit, start, start)
+        return place and (place[0], place[0] + len(mention))
+
+    span = place_in(unit)
     if span is not None and (mention is None or _same(text[slice(*span)], mention)):
         return Entity(*span, kind), None
     if mention is None:
         raise InputError(f"no place of the text in {NAMES[unit]}", field=field, value=[start, end])
     spans: dict[str, tuple[int, int] | None] = {
-        **{other: in_characters(text, other, start, end) for other in UNITS},
-        "inclusive": (start, end + 1),
+        **{other: place_in(other) for other in UNITS},
+        "inclusive": None if end is None else (start, end + 1),
     }
     for other, place in spans.items():
         if place is not None and _same(text[slice(*place)], mention):

@@ -40,3 +40,7 @@ def test_no_sentence_ends_inside_an_entity() -> None:
     text = "They met at Yahoo! Inc. in May."
     assert len(sentence_spans(text)) == 2
     assert sentence_spans(text, [Entity(12, 23)]) == [(0, 31)]
+    # of nested ones, the outer one counts, in any order
+    entities = [Entity(24, 30), Entity(12, 16), Entity(5, 23), Entity(12, 18)]
+    assert sentence_spans(text, entities) == [(0, 31)]
+    assert sentence_spans(text, [Entity(12, 18), Entity(19, 22)]) == [(0, 18), (19, 31)]

@@ -184,16 +184,31 @@ def test_parts_share_no_sentence_and_no_group(by, attribute):
 
 @pytest.mark.parametrize(("by", "attribute"), [("sentence", "text"), ("group", "group")])
 def test_a_share_is_held_out_whole_and_of_each_relation(by, attribute):
-    pool, test = hold_out(DOCUMENTS, 0.25, by=by)
+    pool, test, warnings = hold_out(DOCUMENTS, 0.25, by=by)
+    assert len(pool) + len(test) + sum(int(text.split()[0]) for text in warnings) == 24
     assert not {getattr(s, attribute) for s in pool} & {getattr(s, attribute) for s in test}
     assert Counter(sample.relation for sample in test) == {"a": 4, "b": 2}
     assert hold_out(random.Random(5).sample(DOCUMENTS, 24), 0.25, by=by)[1] != []
     assert {s.id for s in hold_out(DOCUMENTS[::-1], 0.25, by=by)[1]} == {s.id for s in test}
 
 
+def test_the_pool_has_no_sentence_of_another_documents_test_set():
+    same = "Ann met Bob."
+    samples = [
+        replace(_sample("a", number, same if number % 3 == 0 else None), group=f"d{number // 3}")
+        for number in range(30)
+    ]
+    pool, test, warnings = hold_out(samples, 0.3, by="group")
+    assert len(test) == 9
+    assert not {s.text for s in pool} & {s.text for s in test}
+    assert warnings == [
+        "7 samples left out of the pool: their sentences are among the held out samples"
+    ]
+
+
 def test_rare_relations_are_held_out_as_often_as_others():
     many = [_sample("a", number) for number in range(90)]
-    pool, test = hold_out([*many, *(_sample("b", number) for number in range(10))], 0.3)
+    pool, test, _ = hold_out([*many, *(_sample("b", number) for number in range(10))], 0.3)
     assert Counter(sample.relation for sample in test) == {"a": 27, "b": 3}
     assert len(pool) == 70
 

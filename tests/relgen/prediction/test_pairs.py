@@ -16,6 +16,8 @@ ACME = "Dr. Ann founded Acme. It is in Bern! Bob left."
 def test_of_overlapping_entities_the_longest_counts():
     long, part, other = Entity(4, 12, "A"), Entity(4, 8, "B"), Entity(0, 2, "A")
     assert without_overlaps([part, long, other, Entity(4, 12, "C")]) == [other, long]
+    crossing, behind, before = Entity(11, 14), Entity(12, 13), Entity(2, 4)
+    assert without_overlaps([crossing, behind, long, before]) == [before, long, behind]
 
 
 SCHEMA = RelationSchema(
@@ -45,6 +47,17 @@ def test_a_window_spans_sentences():
         ("d/1", "Dr. Ann founded Acme. It is in Bern!", "Acme", "Bern", 0)
     ]
     assert pairs([BERN, BOB, FIRM], window=3)[1] == ("d/2", ACME, "Acme", "Bob", 0)
+    untyped = RelationSchema("one", (Relation("a", "x"),))
+    assert [row[2:4] for row in pairs([BOB, BERN, FIRM, ANN], untyped, window=2)] == [
+        ("Ann", "Acme"),
+        ("Ann", "Bern"),
+        ("Acme", "Ann"),
+        ("Acme", "Bern"),
+        ("Bern", "Ann"),
+        ("Bern", "Acme"),
+        ("Bern", "Bob"),
+        ("Bob", "Bern"),
+    ]
 
 
 def test_without_types_every_ordered_pair_counts():

@@ -94,6 +94,26 @@ def test_columns_of_offsets_types_ids_and_groups() -> None:
     ]
 
 
+def test_numbers_of_other_types() -> None:
+    row = _row("University of Bern", "Bern", head_start=float("nan"), head_type=float("nan"))
+    for start in (29.0, " 29 ", "29.0", "2.9e1"):
+        (sample,) = read({**row, "tail_start": start})
+        assert (sample.head, sample.tail) == (Entity(4, 22), Entity(29, 33))
+    for wrong in (0.9, "0.9", float("inf"), "inf", "nan", 10**400, True, [29]):
+        with pytest.raises(InputError, match="field 'tail_start': must be a whole number"):
+            read({**row, "tail_start": wrong})
+
+
+def test_a_start_in_bytes_without_an_end() -> None:
+    row = {"text": "Éa in Łódź", "head": "Éa", "tail": "Łódź", "relation": "r"}
+    row |= {"head_start": 0, "tail_start": 7}
+    for unit in ("bytes", "characters"):
+        (sample,) = read(row, offsets=unit)
+        assert (sample.head, sample.tail) == (Entity(0, 2), Entity(6, 10))
+    with pytest.raises(InputError, match=r"'head': must be \[start, end\].* \[0, None\]"):
+        read({**row, "tokens": ["Éa", "in", "Łódź"]})
+
+
 def test_tags_of_either_kind() -> None:
     for first, second in (("e1", "e2"), ("head", "tail")):
         text = f"<{first}>Ann</{first}> in <{second}>Bern</{second}>"

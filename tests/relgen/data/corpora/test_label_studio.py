@@ -72,6 +72,17 @@ def test_directions(direction: str, heads: list[str], tmp_path: Path) -> None:
     assert [sample.head_text for sample in READ(path)] == heads
 
 
+def test_what_is_said_of_a_region_is_no_region(tmp_path: Path) -> None:
+    task = _task(_relation())
+    for kind, said in (("choices", ["sure"]), ("textarea", ["a press"])):
+        choice = _region("aa", 0, 10, "") | {"type": kind}
+        choice["value"] = {"start": 0, "end": 10, "text": TEXT[:10], kind: said}
+        choice["value"]["text"] = said if kind == "textarea" else TEXT[:10]
+        task["annotations"][0]["result"].append(choice)
+    (sample,) = READ(_write(tmp_path, task))
+    assert sample.head == Entity(0, 10, "ORG")
+
+
 def test_several_annotations_and_cancelled_ones(tmp_path: Path) -> None:
     first, second = _task(_relation()), _task(_relation("left"), ground_truth=True)
     first["annotations"] += second["annotations"]
