@@ -17,7 +17,6 @@ from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
 from datamodules.utils.batching import ignore_signals, position
-from datamodules.utils.folds import fold_of_rows
 from datamodules.utils.relation_checks import TRAINING, check_training, untyped_notice
 from datamodules.utils.relation_tables import collate_columns, encode_table
 from relgen.classifiers import Batch, Encoding, MarkerEncoding, TrainingBatches, evaluation_batches
@@ -29,7 +28,14 @@ from relgen.common import (
     checks_numbers,
     content_hash,
 )
-from relgen.data import RelationSchema, check_samples, load_schema, load_table, repeated_texts
+from relgen.data import (
+    RelationSchema,
+    check_samples,
+    fold_of_rows,
+    load_schema,
+    load_table,
+    repeated_texts,
+)
 
 Mix = Literal["human", "pure", "mix"]
 Order = Literal["together", "side_by_side", "generated_first"]

@@ -13,7 +13,7 @@ from lightning.pytorch import Callback, Trainer
 from torch import Tensor
 
 from lightning_modules.callbacks.after_training import on_device, save_last_again
-from relgen.classifiers import Batch, calibrate
+from relgen.classifiers import Batch, calibrate, weights_hash
 from relgen.common import InputError, append_line, encode_json, resume_log, text_hash
 
 _LOG = logging.getLogger(__name__)
@@ -66,9 +66,9 @@ def _cross_validated(trainer: Trainer, module: Any, folds: int) -> tuple[Tensor,
     """
     data: Any = trainer.datamodule  # type: ignore[attr-defined]
     path = Path(trainer.default_root_dir) / ".calibration.partial"
-    header = text_hash(
-        encode_json([folds, data.describe(), module.hyperparameters(), trainer.global_step])
-    )
+    # the weights stand for what they were trained with: encoder, optimizer, seed, steps
+    weights = weights_hash(module.classifier.state_dict())
+    header = text_hash(encode_json([folds, data.describe(), module.hyperparameters(), weights]))
     found = resume_log(path, header, force=True)
     for fold in range(len(found), folds):
         print(f"calibrating: training {fold + 1} of {folds}", file=sys.stderr)

@@ -26,3 +26,4 @@ from .saved import classifier_files as classifier_files
 from .saved import load_classifier as load_classifier
 from .saved import record_scores as record_scores
 from .saved import save_classifier as save_classifier
+from .saved import weights_hash as weights_hash

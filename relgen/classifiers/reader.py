@@ -54,6 +54,8 @@ from relgen.evaluation import refuse_leaks, score_labels
 from relgen.labelling import Probe, ReaderOptions, ReaderSettings, StateReader, fit, read_labelled
 from relgen.models import find_device
 
+_COMMAND = "reader"
+
 
 class SavedReader(SavedClassifier):
     """A language model with a probe fitted to labelled samples, ready to predict."""
@@ -157,10 +159,11 @@ def classify_by_reading(options: ReaderOptions) -> dict[str, Any]:
     written = [out / "predictions.jsonl", out / "scores.json", summary_path]
     check_outputs([*written, partial], [options.train, options.test, options.schema])
     found: dict[str, Any] = read_json(summary_path) if summary_path.is_file() else {}
-    if found.get("hash") == header:
+    ours = found.get("command") == _COMMAND
+    if ours and found["hash"] == header:
         return found
-    if "hash" not in found and not partial.exists():
-        refuse_foreign(written, "reader")
+    if not ours and not partial.exists():
+        refuse_foreign(written, _COMMAND)
     labelled, test = read_labelled(options.train, schema), read_samples(options.test, schema=schema)
     refuse_leaks(labelled, test, options.train)
     states = StateReader(settings.model, settings.dtype, find_device(settings.device))
@@ -169,7 +172,9 @@ def classify_by_reading(options: ReaderOptions) -> dict[str, Any]:
     reader = SavedReader(schema, states, probe)
 
     def predict(samples: Sequence[Sample]) -> list[dict[str, Any]]:
-        return [asdict(prediction) for prediction in reader.predict_samples(samples)]
+        # whatever their types, as the other classifiers are scored
+        rows = zip(samples, probe.probabilities(states.read(samples)).tolist(), strict=True)
+        return [asdict(Prediction.from_probabilities(s.id, schema.labels, p)) for s, p in rows]
 
     rows = map_in_chunks(predict, test, partial, header, title="Reading")
     gold = [sample.relation for sample in test]
@@ -180,6 +185,7 @@ def classify_by_reading(options: ReaderOptions) -> dict[str, Any]:
     data = {"files": {"human": file}, "truncated": {}}
     save_reader(reader, settings, out / "model", data=data, scores=scores)
     summary = {
+        "command": _COMMAND,
         "hash": header,
         **asdict(settings),
         "samples": len(test),

@@ -1,6 +1,7 @@
 from .arrow import load_table as load_table
 from .card import write_dataset_folder as write_dataset_folder
 from .exclusion import Exclusion as Exclusion
+from .folds import fold_of_rows as fold_of_rows
 from .language import foreign_language as foreign_language
 from .options import CardOptions as CardOptions
 from .options import ConvertOptions as ConvertOptions

@@ -14,11 +14,15 @@ from relgen.data.corpora import read_split
 
 
 class Agreement(NamedTuple):
-    """On how many of the sentences labels differ, and the largest difference of a probability."""
+    """On how many of the sentences labels differ, and the largest difference of a probability.
+
+    `too_long` sentences, which the classifier would cut, were not compared.
+    """
 
     sentences: int
     differing: int
     largest: float
+    too_long: int = 0
 
     @property
     def share(self) -> float:
@@ -32,7 +36,8 @@ class Agreement(NamedTuple):
                 f"labels other than the classifier's on {self.differing} of {self.sentences} "
                 f"sentences ({self.share:.1%})"
             )
-        return f"{same}; probabilities differ by at most {self.largest:.2g}"
+        left_out = f"; {self.too_long} longer ones were not compared" if self.too_long else ""
+        return f"{same}; probabilities differ by at most {self.largest:.2g}{left_out}"
 
 
 def comparison_samples(path: str | Path | None) -> list[Sample]:

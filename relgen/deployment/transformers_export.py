@@ -8,6 +8,7 @@ opening markers; KnowPrompt stays the masked language model that it is. `relatio
 from __future__ import annotations
 
 import runpy
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast
@@ -21,6 +22,7 @@ from transformers import (
 )
 
 from relgen.classifiers import (
+    Classifier,
     EntityMarkerClassifier,
     KnowPromptClassifier,
     PromptLayout,
@@ -34,6 +36,7 @@ from relgen.common import (
     write_json,
     write_text,
 )
+from relgen.data import Sample
 from relgen.deployment.agreement import (
     Agreement,
     allowed_types,
@@ -43,6 +46,7 @@ from relgen.deployment.agreement import (
     origin,
     require_same,
 )
+from relgen.models import longest_input
 
 _REMEDY = "export to ONNX, or serve the classifier's own folder: relgen serve"
 _CARD = """\
@@ -82,8 +86,7 @@ def export_transformers(
     check_export(out, force=force)
     saved = load_classifier(folder)
     classifier = saved.classifier
-    sentences = comparison_samples(samples)
-    expected = saved.predict_samples(sentences)
+    given = comparison_samples(samples)
     if classifier.learns_after_training:
         problem = f"transformers has no model for a classifier of kind '{classifier.kind}'"
         raise InputError(problem, path=folder, remedy=_REMEDY)
@@ -91,6 +94,14 @@ def export_transformers(
         model, settings = _token_classifier(classifier)
     else:
         model, settings = _masked(cast(KnowPromptClassifier, classifier))
+    sentences = _whole(classifier, given)
+    expected = saved.predict_samples(sentences)
+    # what the runner refuses to exceed; not every tokenizer knows it
+    tokenizer, most = (
+        classifier.encoding.tokenizer,
+        longest_input(cast(PreTrainedModel, model.base_model)),
+    )
+    tokenizer.model_max_length = min(tokenizer.model_max_length, most)
     with atomic_folder(out, EXPORT_FILE) as temporary:
         model.save_pretrained(temporary)
         classifier.encoding.save(temporary)
@@ -102,12 +113,22 @@ def export_transformers(
         relations = runpy.run_path(str(temporary / "relations.py"))["Relations"](temporary)
         inputs = zip(*inputs_of(sentences), strict=True)
         found = [relations.predict(*one, types) for one, types in inputs]
-        agreement = compare(expected, found)
+        too_long = len(given) - len(sentences)
+        agreement = compare(expected, found)._replace(too_long=too_long)
         require_same(agreement, "transformers", allowed=0.0, remedy=_REMEDY)
         card = _CARD.format(name=saved.schema.name, task=settings["task"], agreement=agreement)
         write_text(temporary / "README.md", card)
         write_json(temporary / EXPORT_FILE, origin(folder, {"float32": agreement}))
     return agreement
+
+
+def _whole(classifier: Classifier, samples: Sequence[Sample]) -> list[Sample]:
+    """Return the samples that the classifier does not cut; raise InputError if there is none."""
+    encoded = zip(samples, classifier.encoding.encode(samples), strict=True)
+    if not (whole := [sample for sample, one in encoded if not one.truncated]):
+        problem = f"all sentences exceed the classifier's {classifier.encoding.max_length} tokens"
+        raise InputError(problem, field="--samples", remedy="give shorter sentences")
+    return whole
 
 
 def _token_classifier(classifier: EntityMarkerClassifier) -> tuple[PreTrainedModel, dict[str, Any]]:

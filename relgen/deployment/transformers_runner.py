@@ -42,8 +42,9 @@ class Relations:
     ) -> dict[str, float]:
         """Return the probability of each relation between two (start, end) spans of a text.
 
-        Texts must fit the model: nothing is cut. `types` are the entities' types, if they are
-        known: relations that exclude them have the probability 0, unless that would leave none.
+        Nothing is cut: a text that does not fit the model raises ValueError. `types` are the
+        entities' types, if they are known: relations that exclude them have the probability 0,
+        unless that would leave none.
         """
         if self.settings["task"] == "token-classification":
             logits = self._marked(text, head, tail, types)
@@ -79,6 +80,7 @@ class Relations:
         inputs = self.pipe.tokenizer(
             marked + text[position:], return_tensors="pt", return_offsets_mapping=True
         )
+        self._check_length(inputs)
         offsets = inputs.pop("offset_mapping")[0].tolist()
         logits = self.pipe.model(**inputs).logits[0]  # (T, 2 R)
         at_head, at_tail = (
@@ -94,11 +96,17 @@ class Relations:
         mentions = {"head": text[slice(*head)], "tail": text[slice(*tail)]}
         asked = text + self.settings["prompt"].format(**mentions)
         inputs = self.pipe.tokenizer(asked, return_tensors="pt")
+        self._check_length(inputs)
         # the mask of the prompt: a text may contain another
         mask = (inputs["input_ids"][0] == self.pipe.tokenizer.mask_token_id).nonzero()[-1]
         answers = self.pipe.tokenizer.convert_tokens_to_ids(self.settings["answers"])
         logits: torch.Tensor = self.pipe.model(**inputs).logits[0, mask][0, answers]
         return logits
+
+    def _check_length(self, inputs: Any) -> None:
+        count, most = inputs["input_ids"].shape[1], self.pipe.tokenizer.model_max_length
+        if count > most:
+            raise ValueError(f"the text has {count} tokens, and the model takes {most}: shorten it")
 
 
 def _boundaries(head: Span, tail: Span) -> list[tuple[int, str, bool]]:

@@ -10,9 +10,11 @@ import torch
 from torch import Tensor
 
 from relgen.common import InputError
-from relgen.data import RelationSchema, Sample, read_samples
+from relgen.data import RelationSchema, Sample, fold_of_rows, read_samples
 from relgen.evaluation import score_labels
 from relgen.labelling.probe import Probe, cross_validated, fit_probe
+
+_FOLDS = 4
 
 
 def read_labelled(train: str | Path, schema: RelationSchema) -> list[Sample]:
@@ -38,7 +40,10 @@ def fit(
         "inverses": [numbers.get(inverses.get(label, "")) for label in schema.labels],
         "penalty": penalty,
     }
-    probabilities = cross_validated(states, **fitting)  # (N, R)
+    # pairs of one sentence are held out together
+    relations, texts = [s.relation for s in labelled], [s.text for s in labelled]
+    folds = fold_of_rows(relations, texts, _FOLDS)
+    probabilities = cross_validated(states, folds=folds, **fitting)  # (N, R)
     rows = [i for i, row in enumerate(probabilities) if not row.isnan().any()]
     predicted = [schema.labels[int(probabilities[i].argmax())] for i in rows]
     scores = score_labels(predicted, [labelled[i].relation for i in rows], schema)

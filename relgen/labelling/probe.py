@@ -16,7 +16,6 @@ from torch import Tensor
 from relgen.labelling.states import EXCHANGED
 
 _ITERATIONS = 40
-_FOLDS = 4
 # keeps standardising from amplifying rounding noise
 _LEAST_DEVIATION = 1e-3
 
@@ -71,22 +70,21 @@ def fit_probe(
 
 
 def cross_validated(
-    states: Tensor, labels: Tensor, *, inverses: Sequence[int | None], penalty: float
+    states: Tensor,
+    labels: Tensor,
+    *,
+    folds: Sequence[int | None],
+    inverses: Sequence[int | None],
+    penalty: float,
 ) -> Tensor:
     """Return cross-validated probabilities (N, R); see `fit_probe` for the arguments.
 
-    The samples of each relation are assigned to the folds in turn. A relation's only sample is in
-    no fold, and its row is NaN.
+    `folds` is each sample's fold; the rows of those without one are NaN.
     """
-    held: list[list[int]] = [[] for _ in range(_FOLDS)]
-    for relation in range(len(inverses)):
-        members = (labels == relation).nonzero()[:, 0].tolist()
-        if len(members) > 1:
-            for turn, member in enumerate(members):
-                held[turn % _FOLDS].append(member)
     found = torch.full((len(labels), len(inverses)), float("nan"))
-    for members in filter(None, held):
-        rest = sorted(set(range(len(labels))) - set(members))
+    for fold in sorted({fold for fold in folds if fold is not None}):
+        members = [row for row, own in enumerate(folds) if own == fold]
+        rest = [row for row, own in enumerate(folds) if own != fold]
         probe = fit_probe(states[rest], labels[rest], inverses=inverses, penalty=penalty)
         found[members] = probe.probabilities(states[members])
     return found

@@ -83,7 +83,10 @@ def test_cross_validation_trains_without_what_it_predicts(files, encoder, monkey
         assert name == "temperature" or torch.equal(tensor, ours[name])
 
 
-def test_a_stopped_cross_validation_resumes_by_fold(files, encoder, monkeypatch, capsys):
+@pytest.mark.parametrize(("seeds", "trained"), [((1, 1), 4), ((1, 2), 5)])
+def test_a_stopped_cross_validation_resumes_by_fold_of_the_same_training(
+    files, encoder, monkeypatch, seeds, trained
+):
     whole, calls = calibration._logits, []
 
     def stops(trained, batches):
@@ -93,12 +96,13 @@ def test_a_stopped_cross_validation_resumes_by_fold(files, encoder, monkeypatch,
         return whole(trained, batches)
 
     monkeypatch.setattr(calibration, "_logits", stops)
-    for _ in range(2):
+    for seed in seeds:
+        seed_everything(seed)
         try:
             trainer(files / "out", 6).fit(module(encoder, calibration_folds=3), data(files))
         except (KeyboardInterrupt, SystemExit):
             assert not (files / "out" / "model").exists()
-    assert len(calls) == 4
+    assert len(calls) == trained
     assert saved(files)["samples"] == 33
 
 

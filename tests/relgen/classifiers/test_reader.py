@@ -108,6 +108,17 @@ def test_a_real_reader_predicts_the_same_when_it_is_loaded(tmp_path: Path) -> No
         load_classifier(tmp_path / "out" / "model")
 
 
+def test_scores_leave_types_aside_as_those_of_other_classifiers(
+    files: dict[str, Path], tmp_path: Path
+) -> None:
+    schema = load_schema(files["s"])
+    typed = [replace(relation, tail_types=("THING",)) for relation in schema]
+    replace(schema, relations=tuple(typed)).save(files["s"])
+    test = sample(50, "cause", "xcause", "test")
+    write_samples(files["test"], [replace(test, tail=replace(test.tail, type="CITY"))])
+    assert do(files, tmp_path / "out", Words())["micro_f1"] == 1.0
+
+
 def test_types_exclude_relations(files: dict[str, Path], tmp_path: Path) -> None:
     do(files, tmp_path / "out", Words())
     schema = load_schema(files["s"])

@@ -352,3 +352,10 @@ def test_tails_of_tacreds_relations(name, tails):
     schema = load_schema(name)
     found = {label: " ".join(schema[label].tail_types) for label in schema.positive_labels}
     assert found == {label: tails[label] for label in schema.positive_labels}
+
+
+def test_types_that_only_the_negative_label_allows():
+    types = {"head_types": ("ORG",), "tail_types": ("PERSON",)}
+    schema = RelationSchema("s", (Relation("founded", "x", **types), Relation("none", "x")), "none")
+    pairs = [("ORG", "PERSON"), ("PERSON", "ORG"), ("ORG", None), ("CITY", None)]
+    assert [schema.allows_relation(*pair) for pair in pairs] == [True, False, True, False]

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+import torch
+from torch import Tensor
 
 from relgen.common.errors import InputError
 from relgen.data.samples import Sample, write_samples
@@ -24,6 +26,18 @@ def test_the_score_is_of_samples_left_out() -> None:
     wrong = [sample(99, "place", "xnone"), *(one for one in twelve if one.id != "human-1")]
     assert fitted(wrong) == pytest.approx(2 * 1 * (7 / 8) / (1 + 7 / 8))
     assert fitted(twelve[:3]) is None  # none can be left out
+
+
+def test_pairs_of_one_sentence_are_left_out_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    def given(*_: Tensor, folds: list[int], **__: object) -> Tensor:
+        seen.extend(folds)
+        return torch.full((len(folds), 3), float("nan"))
+
+    seen: list[int] = []
+    monkeypatch.setattr("relgen.labelling.fitting.cross_validated", given)
+    pairs = [sample(i // 2, LABELS[i % 2], "xcause") for i in range(8)]
+    fitted(pairs)
+    assert seen == [0, 0, 1, 1, 2, 2, 3, 3]
 
 
 def test_one_relation_is_too_few(tmp_path: Path) -> None:
