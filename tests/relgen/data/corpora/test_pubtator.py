@@ -59,6 +59,16 @@ def test_all_pairs_of_one_sentence_and_none(tmp_path: Path) -> None:
         list(READ(path, ambiguous="skip"))
 
 
+def test_other_mentions_of_related_concepts_are_not_negative(tmp_path: Path) -> None:
+    more = "123\t37\t39\tIt\tChemical\tD001\n123\t64\t66\tBo\tPerson\tD005\n"
+    path = _write(tmp_path, CONTENT.replace("\n\n", f"\n{more}\n"))
+    negative = [("It", "Bo", "none"), ("ulcers", "Bo", "none")]
+    for ambiguous, positive in ((None, ["CID", "Treats"]), ("skip", [])):
+        found = list(READ(path, negative="none", ambiguous=ambiguous))
+        assert [s.relation for s in found[:-2]] == positive
+        assert [(s.head_text, s.tail_text, s.relation) for s in found[-2:]] == negative
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
