@@ -65,6 +65,10 @@ class ConvertOptions:
     """For unmarked: what finds entities, one or several of gazetteer:FILE (a name, a tab and its
     type on each line), regex:FILE, spacy:NAME and gliner:NAME, as in relgen predict.
     """
+    types: dict[str, str] | None = None
+    """For unmarked: types of these entities to rename to those of the schema, such as
+    ORG=ORGANIZATION.
+    """
     schema: str | None = None
     """For unmarked: schema, a file or a name; pairs whose types exclude its relations are left
     out.

@@ -192,7 +192,7 @@ class Sample:
         known = {"source": "human", **(defaults or {})}
 
         def text(key: str) -> str:
-            missing = row.get(key) is None
+            missing = row.get(key) is None or (key == "relation" and row[key] == "")
             return known[key] if key in known and missing else value_of(row, key, str)
 
         return cls(
@@ -243,8 +243,8 @@ def iter_samples(
     Args:
         skip_bad: skip and count malformed lines instead of raising.
         schema: a line whose relation is not in it is malformed; by default all labels are allowed.
-        labelled: every line must name a relation; otherwise a line without one, or with null, is
-            `UNLABELLED`.
+        labelled: every line must name a relation; otherwise a line without one, or with null or
+            an empty one, is `UNLABELLED`.
 
     Raises:
         CombinedInputError: at the end of the file, with a message for each malformed line (at most

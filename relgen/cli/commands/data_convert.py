@@ -50,7 +50,7 @@ def run(options: Options) -> None:
         columns=options.columns,
         offsets=options.offsets,
         negative=options.negative,
-        candidates=_candidates(options),
+        candidates=_candidates(options, checks),
     )
     samples = read_corpus(options.format, checks, reading)
     patched: Iterable[Sample] = converted(samples if patch is None else patch.apply(samples))
@@ -83,6 +83,7 @@ def _check_format(options: Options) -> None:
         ("columns", options.columns, COLUMNS),
         ("negative", options.negative, DOCUMENTS),
         ("entities", options.entities, ("unmarked",)),
+        ("types", options.types, ("unmarked",)),
     ):
         if value and options.format not in forms:
             raise InputError(
@@ -93,8 +94,13 @@ def _check_format(options: Options) -> None:
             )
 
 
-def _candidates(options: Options) -> Callable[[str, str], Iterator[Sample]] | None:
-    """Return what pairs the entities of a raw text, if the options say what finds them."""
+def _candidates(
+    options: Options, checks: RecordChecks
+) -> Callable[[str, str], Iterator[Sample]] | None:
+    """Return what pairs the entities of a raw text, if the options say what finds them.
+
+    Entities of types that the schema does not name, which are in no pair, are noted.
+    """
     if not options.entities:
         return None
     if options.schema is None:
@@ -104,10 +110,14 @@ def _candidates(options: Options) -> Callable[[str, str], Iterator[Sample]] | No
 
     schema = load_schema(options.schema)
     types = {kind for relation in schema for kind in (*relation.head_types, *relation.tail_types)}
-    find = open_sources(options.entities, sorted(types))
+    find = open_sources(options.entities, sorted(types), options.types)
 
     def candidates(name: str, text: str) -> Iterator[Sample]:
-        for sample, _ in candidate_pairs(Document(name, text), find([text])[0], schema):
+        entities = find([text])[0]
+        for kind in sorted({each.type for each in entities if each.type} - types) if types else ():
+            what = f"have entities of type {kind}, which the schema does not name"
+            checks.note(f"{what} (rename it with --types {kind}=…)", name)
+        for sample, _ in candidate_pairs(Document(name, text), entities, schema):
             yield sample
 
     return candidates

@@ -30,7 +30,7 @@ from relgen.data.corpora.documents import (
     mention_sentences,
     samples,
 )
-from relgen.data.corpora.reading import ReadOptions, malformed
+from relgen.data.corpora.reading import ReadOptions, malformed, whole_number
 from relgen.data.samples import Sample
 from relgen.data.validation import RecordChecks
 
@@ -85,7 +85,8 @@ def _document(record: Any, place: str, checks: RecordChecks, options: ReadOption
     parts = [part for each in passages for part in each.get("sentences") or [each]]
     text = ""
     for part in parts:
-        text += " " * (int(part.get("offset") or 0) - len(text)) + (part.get("text") or "")
+        gap = (_number(part, "offset") if part.get("offset") else 0) - len(text)
+        text += " " * gap + (part.get("text") or "")
     rows = {id(row): row for row in (record, *passages, *parts)}.values()
     annotations = [each for row in rows for each in row.get("annotations") or []]
     mentions = {str(each.get("id")): _mention(each) for each in annotations}
@@ -111,13 +112,21 @@ def _document(record: Any, place: str, checks: RecordChecks, options: ReadOption
 
 def _mention(annotation: Mapping[str, Any]) -> Mention:
     spans = [
-        (int(each["offset"]), int(each["length"])) for each in annotation.get("locations") or []
+        (_number(each, "offset"), _number(each, "length"))
+        for each in annotation.get("locations") or []
     ]
     if not spans:
         raise InputError("an annotation without a location", value=annotation.get("id"))
     kind = (annotation.get("infons") or {}).get("type")
     text = annotation.get("text") if len(spans) == 1 else None
     return Mention(min(s for s, _ in spans), max(s + size for s, size in spans), kind, text)
+
+
+def _number(row: Mapping[str, Any], key: str) -> int:
+    number = whole_number(row.get(key), key)
+    if number is None:
+        raise InputError("missing", field=key)
+    return number
 
 
 def _concepts(annotations: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:

@@ -20,7 +20,6 @@ A key that is not given defaults to the column of the same name.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
@@ -28,7 +27,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from relgen.common import InputError, suggestion
-from relgen.data.corpora.reading import ReadOptions, malformed, offsets
+from relgen.data.corpora.reading import ReadOptions, malformed, offsets, whole_number
 from relgen.data.corpora.semeval import parse_tagged
 from relgen.data.corpora.tokens import TokenText
 from relgen.data.corpora.units import entity_at
@@ -213,7 +212,7 @@ def _given(row: Mapping[str, Any], where: Mapping[str, str], role: str) -> _Give
             value = [value.get("start_idx"), value["end_idx"] + 1]
         else:
             value = value["pos"] if "pos" in value else [value.get("start"), value.get("end")]
-    start, end = _number(start, f"{role}_start"), _number(end, f"{role}_end")
+    start, end = whole_number(start, f"{role}_start"), whole_number(end, f"{role}_end")
     if start is not None:
         if end is None and not mention:
             remedy = f"name columns with --columns {role}=…, or {role}_end=…"
@@ -221,19 +220,6 @@ def _given(row: Mapping[str, Any], where: Mapping[str, str], role: str) -> _Give
         value = [start, end]
     kind = str(kind) if kind else None
     return _Given(mention, None if value is None or isinstance(value, str) else value, kind)
-
-
-def _number(value: Any, field: str) -> int | None:
-    """Return a cell's whole number, also where it is written as 3.0; None for an empty cell."""
-    if value is None or (isinstance(value, str) and not value.strip()):
-        return None
-    try:
-        number = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if not number.is_integer():  # infinity and NaN are none
-        raise InputError("must be a whole number", field=field, value=value)
-    return int(number)
 
 
 def _spelt(text: str, mention: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -79,3 +80,16 @@ def offsets(value: Any, field: str) -> tuple[int, int]:
     if not isinstance(value, list) or [type(each) for each in value] != [int, int]:
         raise InputError("must be [start, end], two whole numbers", field=field, value=value)
     return value[0], value[1]
+
+
+def whole_number(value: Any, field: str) -> int | None:
+    """Return a whole number, also of a text or written as 3.0; None for an empty cell."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not number.is_integer():  # infinity and NaN are none
+        raise InputError("must be a whole number", field=field, value=value)
+    return int(number)

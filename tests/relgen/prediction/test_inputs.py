@@ -1,5 +1,7 @@
 """Samples without relations, and raw texts."""
 
+import json
+
 import pytest
 
 from relgen.common.errors import InputError
@@ -78,3 +80,12 @@ def test_tables_by_their_ending(tmp_path):
         list(read_documents(checks(file)))
     with pytest.raises(InputError, match=r"'--columns': this file has no columns"):
         pairs(tmp_path / "in.jsonl", columns=columns)
+
+
+@pytest.mark.parametrize("relation", [None, ""])
+def test_an_empty_relation_is_none(tmp_path, relation):
+    file = tmp_path / "in.jsonl"
+    row = {"id": "a", "text": "Ann met Bo.", "head": "Ann", "tail": "Bo", "relation": relation}
+    file.write_text(json.dumps(row))
+    (sample,) = read_samples_to_predict(checks(file))
+    assert sample.relation == "unlabelled"

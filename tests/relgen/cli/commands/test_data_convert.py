@@ -382,7 +382,16 @@ def test_raw_text_becomes_candidates(tmp_path, capsys):
         "source": "human",
         "group": "notes-1",
     }
-    assert capsys.readouterr().out == f"1 samples without a relation -> {out}\n"
+    unnamed = "1 records have entities of type LOC, which the schema does not name"
+    assert capsys.readouterr().out.splitlines() == [
+        f"{unnamed} (rename it with --types LOC=…); the first: record notes-1",
+        f"1 samples without a relation -> {out}",
+    ]
+    (tmp_path / "names.tsv").write_text("Kite Press\tFIRM\nOlu Ade\tPER\n")
+    with pytest.raises(InputError, match="no sample is left: 1 records have entities of type FIRM"):
+        run(*command, *entities, "--schema", tmp_path / "s.yaml")
+    run(*command, *entities, "--schema", tmp_path / "s.yaml", "--types", "FIRM=ORG")
+    assert json.loads(out.read_text()) == row
     with pytest.raises(InputError, match=r"'--schema': --entities needs it"):
         run(*command, *entities)
     with pytest.raises(

@@ -105,6 +105,10 @@ def test_related_pairs_are_not_negative(
         ("x", "not XML"),
         ("<a/>", "the file is empty; give a BioC collection"),
         ('{"a": 1}', "no `documents`"),
+        (
+            json.dumps(_collection()).replace('"offset": 21', '"offset": 0.9'),
+            "'offset': must be a whole number .got 0.9",
+        ),
         ('{"documents": [5]}', r"record \[1\]: a document without passages"),
         (json.dumps(_collection(_infons(entity1="1", entity2="9", type="r"))), "a concept without"),
     ],
