@@ -167,7 +167,10 @@ class _RefusedError(Exception):
 
 
 class Bodies:
-    """Reads each request's body, within limits, before the application sees it; counts answers."""
+    """Reads each request's body, within limits, before the application sees it; counts answers.
+
+    A request whose client leaves is given up.
+    """
 
     def __init__(self, app: Any, limits: Limits, metrics: Metrics) -> None:
         self.app = app
@@ -191,7 +194,16 @@ class Bodies:
             # JSON is all that is understood, whatever a client calls it
             kept = [pair for pair in scope["headers"] if pair[0] != b"content-type"]
             scope = {**scope, "headers": [*kept, (b"content-type", b"application/json")]}
-            await self.app(scope, _replay(body, receive), count)
+            work = asyncio.ensure_future(self.app(scope, _replay(body, receive), count))
+            left = asyncio.ensure_future(receive())  # after the body, all that can come
+            try:
+                await asyncio.wait((work, left), return_when=asyncio.FIRST_COMPLETED)
+                if not work.done() and not answered:
+                    raise _RefusedError(499, "the client has left")
+                await work
+            finally:
+                left.cancel()
+                work.cancel()  # what waits in the queue is not computed
         except _RefusedError as error:
             await _error(error.status, error.detail)(scope, receive, count)
         except Exception:

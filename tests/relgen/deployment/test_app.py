@@ -214,9 +214,17 @@ def test_the_page_and_the_description_load_nothing_from_elsewhere(client: TestCl
 
 
 def test_a_body_that_does_not_come_is_not_waited_for() -> None:
-    """Nor is one whose sender has left."""
+    """Nor is one whose sender has left; what is being answered then is given up."""
+    given_up = []
 
-    async def answer(*messages: dict[str, Any]) -> int:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        try:
+            await asyncio.Future()
+        finally:
+            given_up.append(True)
+
+    async def answer(*messages: dict[str, Any]) -> tuple[int, bool]:
         waiting, sent = list(messages), []
 
         async def receive() -> dict[str, Any]:
@@ -227,9 +235,12 @@ def test_a_body_that_does_not_come_is_not_waited_for() -> None:
 
         limits = Limits(body_seconds=0.01)
         scope = {"type": "http", "method": "POST", "headers": []}
-        await Bodies(None, limits, Metrics(lambda: 0))(scope, receive, send)
-        return int(sent[0]["status"])
+        await Bodies(app, limits, Metrics(lambda: 0))(scope, receive, send)
+        await asyncio.to_thread(bool)  # other tasks run first
+        return sent[0]["status"], bool(given_up)
 
     part = {"type": "http.request", "body": b"{", "more_body": True}
-    assert asyncio.run(answer(part)) == 408
-    assert asyncio.run(answer(part, {"type": "http.disconnect"})) == 499
+    assert asyncio.run(answer(part)) == (408, False)
+    assert asyncio.run(answer(part, {"type": "http.disconnect"})) == (499, False)
+    whole = {**part, "more_body": False}
+    assert asyncio.run(answer(whole, {"type": "http.disconnect"})) == (499, True)
