@@ -244,11 +244,12 @@ def predictor(
         precision: Precision = "bfloat16" if args.side.endswith("bfloat16") else "float32"
         saved = SavedClassifier(classifier, precision=precision)
         return lambda samples: [p.relation for p in saved.predict_samples(samples)]
-    trainer = build_trainer(args, classifier)
+    trainer, saved = build_trainer(args, classifier), SavedClassifier(classifier)
 
     def predict(samples: Sequence[Sample]) -> list[str]:
         logits = trainer_logits(trainer, trainer_table(classifier, samples))
-        return [classifier.schema.labels[row] for row in logits.argmax(-1).tolist()]
+        # the types exclude the same relations
+        return [p.relation for p in saved.predictions(samples, logits)]
 
     return predict
 

@@ -94,21 +94,23 @@ class SavedClassifier:
         encoded = self.classifier.encoding.encode(samples)
         logits = compute_logits(self.rounded or self.classifier, encoded, token_budget)  # (N, R)
         if self.rounded is not None:
-            close = close_calls(logits * float(self.classifier.temperature))
+            allowed = self._allowed(samples, logits)
+            close = close_calls(allowed * float(self.classifier.temperature))
             again = [encoded[row] for row in close]
             logits[close] = compute_logits(self.classifier, again, token_budget)
         return self.predictions(samples, logits)
 
     def predictions(self, samples: Sequence[Sample], logits: Tensor) -> list[Prediction]:
         """Return the predictions of samples with logits (N, R), of what their types allow."""
-        excluded = excluded_relations(self.schema, samples)
-        if excluded is not None:
-            logits = logits.masked_fill(excluded, -torch.inf)
-        probabilities = logits.softmax(dim=-1).tolist()
+        probabilities = self._allowed(samples, logits).softmax(dim=-1).tolist()
         return [
             Prediction.from_probabilities(sample.id, self.schema.labels, row)
             for sample, row in zip(samples, probabilities, strict=True)
         ]
+
+    def _allowed(self, samples: Sequence[Sample], logits: Tensor) -> Tensor:
+        excluded = excluded_relations(self.schema, samples)
+        return logits if excluded is None else logits.masked_fill(excluded, -torch.inf)
 
     def answer(
         self,
