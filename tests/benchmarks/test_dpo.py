@@ -75,6 +75,7 @@ def test_others_may_fail_and_relgen_may_not(
         harness.measure("x", sides, [], rounds=1, threads=1)
 
 
+@pytest.mark.slow
 def test_more_pairs_than_the_corpus_has(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RELGEN_DATA", raising=False)
     with pytest.raises(RuntimeError, match="too many: the largest relation"):

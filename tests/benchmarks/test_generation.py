@@ -83,6 +83,7 @@ def executable(path: Path, text: str) -> str:
     return str(path)
 
 
+@pytest.mark.slow
 def test_a_server_of_llama_cpp_is_started_asked_and_stopped(tmp_path: Path) -> None:
     server = executable(tmp_path / "server", SERVER.format(python=sys.executable))
     out = tmp_path / "generation.json"

@@ -67,6 +67,7 @@ def test_all_operations_at_two_sizes(
     assert "self-BLEU: on 5,000 drawn sentences at most" in " ".join(printed.split())
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_as_a_module_with_a_process_for_each_measurement(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks.scale", "--sizes", "50,100", "--threads", "1"]
