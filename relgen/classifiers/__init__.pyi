@@ -9,6 +9,7 @@ from .calibration import calibrate as calibrate
 from .encoding import Encoding as Encoding
 from .encoding import MarkerEncoding as MarkerEncoding
 from .entity_marker import EntityMarkerClassifier as EntityMarkerClassifier
+from .hub import is_classifier as is_classifier
 from .hub import local_folder as local_folder
 from .hub import push as push
 from .knowprompt import KnowPromptClassifier as KnowPromptClassifier

@@ -17,7 +17,7 @@ from relgen.evaluation import (
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """How a classifier was calibrated: `calibration` in its `config.json`."""
+    """The calibration of a classifier: `calibration` in its `config.json`."""
 
     temperature: float
     """Divides the logits; part of the weights."""

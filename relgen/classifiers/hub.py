@@ -54,7 +54,7 @@ def push(folder: str | Path, repository: str, *, public: bool = False) -> str:
         raise InputError(
             "not a name of the Hub", field="repository", value=repository, remedy="give user/name"
         )
-    if not _ours(folder):
+    if not (folder / EXPORT_FILE).is_file() and not is_classifier(folder):
         raise InputError(
             f"this is no folder that relgen wrote ({_CONFIG} with relgen_version is missing)",
             path=folder,
@@ -86,12 +86,9 @@ def _with_model(folder: Path) -> Path:
     return inner if (inner / _CONFIG).is_file() and not (folder / _CONFIG).is_file() else folder
 
 
-def _ours(folder: Path) -> bool:
-    """Return whether a folder has the mark of an export, or a configuration that relgen wrote."""
-    path = folder / _CONFIG
-    if (folder / EXPORT_FILE).is_file() or not path.is_file():
-        return (folder / EXPORT_FILE).is_file()
-    config = read_json(path)
+def is_classifier(folder: Path) -> bool:
+    """Return whether a folder has a configuration that relgen wrote."""
+    config = read_json(folder / _CONFIG) if (folder / _CONFIG).is_file() else None
     return isinstance(config, dict) and "relgen_version" in config
 
 

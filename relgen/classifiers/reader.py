@@ -33,11 +33,10 @@ from relgen.common import (
     atomic_folder,
     check_outputs,
     content_hash,
+    earlier_summary,
     inputs_hash,
     map_in_chunks,
     read,
-    read_json,
-    refuse_foreign,
     upcast,
     write_json,
     write_jsonl,
@@ -158,12 +157,9 @@ def classify_by_reading(options: ReaderOptions) -> dict[str, Any]:
     summary_path, partial = out / "reader.json", out / ".predictions.partial"
     written = [out / "predictions.jsonl", out / "scores.json", summary_path]
     check_outputs([*written, partial], [options.train, options.test, options.schema])
-    found: dict[str, Any] = read_json(summary_path) if summary_path.is_file() else {}
-    ours = found.get("command") == _COMMAND
-    if ours and found["hash"] == header:
+    found = earlier_summary(summary_path, _COMMAND, written, partial)
+    if found.get("hash") == header:
         return found
-    if not ours and not partial.exists():
-        refuse_foreign(written, _COMMAND)
     labelled, test = read_labelled(options.train, schema), read_samples(options.test, schema=schema)
     refuse_leaks(labelled, test, options.train)
     states = StateReader(settings.model, settings.dtype, find_device(settings.device))

@@ -54,6 +54,7 @@ from .markdown import markdown_text as markdown_text
 from .outputs import EXPORT_FILE as EXPORT_FILE
 from .outputs import check_export as check_export
 from .outputs import check_outputs as check_outputs
+from .outputs import earlier_summary as earlier_summary
 from .outputs import refuse_foreign as refuse_foreign
 from .outputs import unfinished as unfinished
 from .presets import find_config as find_config

@@ -195,7 +195,9 @@ def content_hash(path: str | Path) -> str:
 
 
 def file_hash(path: Path) -> str:
-    """Return `content_hash` of a file, which is read once while its size and time stay the same."""
+    """Return `content_hash`; a file is read once while its size and time stay the same."""
+    if path.is_dir():
+        return content_hash(path)
     status = path.stat()
     return _hash_once(path, status.st_mtime_ns, status.st_size)
 

@@ -6,8 +6,10 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from relgen.common.errors import InputError
+from relgen.common.files import read_json
 
 EXPORT_FILE = "relgen_export.json"
 """Every folder that `relgen export` writes has this file, with the origin of the export."""
@@ -79,6 +81,27 @@ def check_export(out: str | Path, *, force: bool) -> None:
     if not force:
         remedy = "choose another --out, or give --force to replace it"
         raise InputError("an export exists here", path=out, remedy=remedy)
+
+
+def earlier_summary(
+    path: Path, writer: str, written: Iterable[str | Path], stopped: Path
+) -> dict[str, Any]:
+    """Return the summary that an earlier run of a command wrote; empty if there is none.
+
+    Raises InputError if a file of others would be overwritten.
+
+    Args:
+        path: the summary.
+        writer: the command, which its summaries name as `command`.
+        written: the files that the command would replace.
+        stopped: what only a run that was stopped leaves.
+    """
+    found = read_json(path) if path.is_file() else {}
+    if isinstance(found, dict) and found.get("command") == writer:
+        return found
+    if not stopped.exists():
+        refuse_foreign(written, writer)
+    return {}
 
 
 @contextmanager

@@ -40,6 +40,10 @@ class Entity:
     end: int
     type: str | None = None
 
+    def counted_from(self, place: int) -> Entity:
+        """Return the entity with offsets in the text that begins at a place."""
+        return replace(self, start=self.start - place, end=self.end - place)
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:

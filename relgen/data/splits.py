@@ -131,7 +131,7 @@ def split(
 
 @dataclass(frozen=True)
 class _Shared:
-    """What one part has, and no other part may have."""
+    """The ids, texts and groups of one part, which no other part may have."""
 
     ids: frozenset[str] = frozenset()
     texts: frozenset[str] = frozenset()

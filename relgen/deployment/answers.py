@@ -7,18 +7,18 @@ from dataclasses import replace
 from typing import Any
 
 from relgen.data import Sample
-from relgen.prediction import Document, Predictor
+from relgen.prediction import Predictor, RawText
 
 Rows = list[dict[str, Any]]
 
 
-def answers_of(predictor: Predictor) -> Callable[[Sequence[Sample | Document]], list[Rows]]:
+def answers_of(predictor: Predictor) -> Callable[[Sequence[Sample | RawText]], list[Rows]]:
     """Return a function from sentences and texts, of any ids, to the rows of each.
 
     A sentence has one row, and a text those of the pairs between which a relation holds.
     """
 
-    def answer(items: Sequence[Sample | Document]) -> list[Rows]:
+    def answer(items: Sequence[Sample | RawText]) -> list[Rows]:
         numbered = [replace(item, id=str(number)) for number, item in enumerate(items)]
         found: list[Rows] = [[] for _ in items]
         for row in predictor(numbered)[0]:

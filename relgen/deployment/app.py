@@ -27,7 +27,7 @@ from relgen.common import InputError, printable
 from relgen.deployment.answers import answers_of
 from relgen.deployment.batcher import Batcher, QueueFullError
 from relgen.deployment.metrics import Metrics
-from relgen.deployment.options import Limits
+from relgen.deployment.options import ServerLimits
 from relgen.deployment.requests import (
     ErrorResponse,
     PredictRequest,
@@ -54,7 +54,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 
-def create_app(predictor: Predictor, limits: Limits) -> FastAPI:
+def create_app(predictor: Predictor, limits: ServerLimits) -> FastAPI:
     """Return the application that serves a predictor."""
     batcher = Batcher(
         answers_of(predictor),
@@ -172,7 +172,7 @@ class Bodies:
     A request whose client leaves is given up.
     """
 
-    def __init__(self, app: Any, limits: Limits, metrics: Metrics) -> None:
+    def __init__(self, app: Any, limits: ServerLimits, metrics: Metrics) -> None:
         self.app = app
         self.limits = limits
         self.metrics = metrics

@@ -15,8 +15,8 @@ from relgen.common import (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What a server accepts."""
+class ServerLimits:
+    """Limits of the requests that a server accepts."""
 
     sentences: PositiveInt = 256
     """Most sentences of a request."""
@@ -63,5 +63,5 @@ class ServeOptions:
     """Of the computation; bfloat16 is faster on processors with instructions for it."""
     device: str | None = None
     """Device to run on (cpu, cuda, …); by default cuda where there is one."""
-    limits: Limits = field(default_factory=Limits)
+    limits: ServerLimits = field(default_factory=ServerLimits)
     """What is accepted."""

@@ -1,4 +1,4 @@
-"""What a client sends to `POST /predict`, checked and turned into samples."""
+"""Checks what clients send to `POST /predict`, and turns it into samples."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from relgen.classifiers import find_mention
 from relgen.common import InputError
 from relgen.data import UNLABELLED, Entity, Sample
-from relgen.prediction import Document
+from relgen.prediction import RawText
 
 _EXAMPLE: Any = {"text": "Ann founded Acme in 1990.", "head": "Acme", "tail": "Ann"}
 _SPANS: Any = {"text": "Ann founded Acme.", "head": {"start": 12, "end": 16}, "tail": [0, 3]}
@@ -17,7 +17,7 @@ _PLACE = "as written in the text, or where it is; without head and tail, entitie
 
 
 class Mention(BaseModel):
-    """Where an entity is: characters (code points) from `start` to `end`, exclusive."""
+    """An entity's place: characters (code points) from `start` to `end`, exclusive."""
 
     start: int
     end: int
@@ -77,14 +77,14 @@ class PredictResponse(BaseModel):
 
 
 class ErrorResponse(BaseModel):
-    """What is wrong, and what to do."""
+    """An error, and what to do about it."""
 
     detail: str
 
 
 def read_items(
     request: PredictRequest, *, max_sentences: int, max_characters: int, raw: bool
-) -> list[Sample | Document]:
+) -> list[Sample | RawText]:
     """Return a request's sentences and texts; ids count from 0 where they are not given.
 
     Raises:
@@ -108,12 +108,12 @@ def read_items(
     return found
 
 
-def _item(name: str, sentence: SentenceRequest, raw: bool) -> Sample | Document:
+def _item(name: str, sentence: SentenceRequest, raw: bool) -> Sample | RawText:
     text, head, tail = sentence.text, sentence.head, sentence.tail
     if head is None and tail is None and raw:
         if not text.strip():
             raise InputError("must not be empty", field="text", value=text)
-        return Document(name, text)
+        return RawText(name, text)
     if head is None or tail is None:
         missing = "head" if head is None else "tail"
         remedy = "give both, or neither" if raw else "raw text needs a server with --entities"

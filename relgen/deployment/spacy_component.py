@@ -132,8 +132,7 @@ class RelationComponent:
 
     def _entity(self, span: Span, sentence: Span) -> Entity:
         kind = self.types.get(span.label_, span.label_) or None
-        begin = sentence.start_char
-        return Entity(span.start_char - begin, span.end_char - begin, kind)
+        return Entity(span.start_char, span.end_char, kind).counted_from(sentence.start_char)
 
 
 @Language.factory(

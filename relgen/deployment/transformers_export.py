@@ -97,10 +97,8 @@ def export_transformers(
     sentences = _whole(classifier, given)
     expected = saved.predict_samples(sentences)
     # what the runner refuses to exceed; not every tokenizer knows it
-    tokenizer, most = (
-        classifier.encoding.tokenizer,
-        longest_input(cast(PreTrainedModel, model.base_model)),
-    )
+    tokenizer = classifier.encoding.tokenizer
+    most = longest_input(cast(PreTrainedModel, model.base_model))
     tokenizer.model_max_length = min(tokenizer.model_max_length, most)
     with atomic_folder(out, EXPORT_FILE) as temporary:
         model.save_pretrained(temporary)

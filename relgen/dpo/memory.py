@@ -33,7 +33,6 @@ from relgen.dpo.prefix_tree import Span, TreeBatch, micro_batches
 from relgen.dpo.tree_attention import TreePlan
 from relgen.kernels import in_use, logits_at_once
 
-_BYTES: dict[DType, int] = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 _GIB = 1 << 30
 
 
@@ -111,7 +110,7 @@ class StepMemory:
         self.dropout, self.recompute, self.on_cpu = dropout, recompute, on_cpu
         # bytes of a number in hidden states (float32 around 4-bit layers), in the outputs of linear
         # layers, in the inputs of attention, in the adapter (never below float32), in its inputs
-        self.hidden = 4 if quantized else _BYTES[dtype]
+        self.hidden = 4 if quantized else getattr(torch, dtype).itemsize
         self.product = 2 if autocast and not quantized else self.hidden
         self.attention = 2 if autocast else self.product
         self.trained = max(4, self.hidden)

@@ -20,7 +20,7 @@ from transformers import PretrainedConfig
 
 from relgen.common import InputError
 from relgen.dpo.prefix_tree import Branch, Span, TreeBatch, visible
-from relgen.kernels import ATTENTION, Scores, grouped_attention
+from relgen.kernels import ATTENTION, ScoreOptions, grouped_attention
 
 TrunkStates = dict[int, tuple[Tensor, Tensor]]
 """By layer, keys and values of the trunks, (1, G, M, D), for branches that are computed later."""
@@ -72,7 +72,7 @@ class TreePlan:
         )
 
     def attend(
-        self, layer: int, query: Tensor, key: Tensor, value: Tensor, scores: Scores
+        self, layer: int, query: Tensor, key: Tensor, value: Tensor, scores: ScoreOptions
     ) -> Tensor:
         """Return the attention of one layer, (1, N, H, D), for the N tokens of the span.
 

@@ -15,7 +15,6 @@ from typing import Any
 from relgen.common import (
     LOCK_FILE,
     InputError,
-    content_hash,
     file_hash,
     locked,
     read_json,
@@ -139,4 +138,4 @@ def input_hashes(stage: Stage) -> dict[str, str]:
 
 def _hash(path: Path) -> str:
     # checkpoints are large, and several stages read them
-    return content_hash(path) if path.is_dir() else file_hash(path)
+    return file_hash(path)

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple, ParamSpec
 
 from relgen import __version__
 from relgen.common import (
-    content_hash,
     file_hash,
     find_config,
     find_schema,
@@ -181,7 +180,7 @@ class StageFolders:
     def _hash(self, line: list[str], read: list[Path]) -> str:
         made = self._out / "stages"
         read = [path for path in read if made not in path.parents]
-        contents = {str(p): file_hash(p) if p.is_file() else content_hash(p) for p in read}
+        contents = {str(p): file_hash(p) for p in read}
         contents |= {model: _model_hash(Path(model)) for model in self._models & set(line)}
         known = [contents.get(word, word.removeprefix(f"{self._out}/")) for word in line]
         return text_hash("\0".join([__version__, *known, *sorted(contents.values())]))

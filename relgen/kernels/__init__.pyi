@@ -4,7 +4,7 @@ from .acceleration import keep_packed_weights as keep_packed_weights
 from .acceleration import use_torch_operators as use_torch_operators
 from .attention import ATTENTION as ATTENTION
 from .attention import Attend as Attend
-from .attention import Scores as Scores
+from .attention import ScoreOptions as ScoreOptions
 from .attention import grouped_attention as grouped_attention
 from .attention import sliding_window as sliding_window
 from .attention import window_options as window_options

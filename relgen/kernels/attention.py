@@ -24,8 +24,8 @@ ATTENTION = "relgen"
 _SPECIAL = ("s_aux", "position_bias")
 
 
-class Scores(NamedTuple):
-    """How a layer computes attention's scores.
+class ScoreOptions(NamedTuple):
+    """Options with which a layer computes attention's scores.
 
     They are products times `scale` (1/√D when None), capped smoothly at `softcap`; keys at least
     `window` positions before a query are hidden from it.
@@ -36,8 +36,8 @@ class Scores(NamedTuple):
     window: int | None = None
 
 
-_PLAIN = Scores()
-Attend = Callable[[int, Tensor, Tensor, Tensor, Scores], Tensor]
+_PLAIN = ScoreOptions()
+Attend = Callable[[int, Tensor, Tensor, Tensor, ScoreOptions], Tensor]
 """(layer number, query (B, H, T, D), key and value (B, G, L, D), scores) -> (B, T, H, D)."""
 
 
@@ -66,7 +66,7 @@ def grouped_attention(
     key: Tensor,
     value: Tensor,
     mask: Tensor | None = None,
-    scores: Scores = _PLAIN,
+    scores: ScoreOptions = _PLAIN,
 ) -> Tensor:
     """Return scaled dot-product attention for grouped heads, (B, H, T, D).
 
@@ -93,7 +93,7 @@ def grouped_attention(
 
 
 def _capped_attention(
-    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scores: Scores
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scores: ScoreOptions
 ) -> Tensor:
     cap = cast(float, scores.softcap)
     scale = query.shape[-1] ** -0.5 if scores.scale is None else scores.scale
@@ -124,7 +124,7 @@ def attention_forward(
     positions each key is before each query. The scale of the scores is 1/√D when None. Raises
     ValueError if `attend` does not support what the layer needs: dropout on the scores, or sinks.
     """
-    scores = Scores(scaling, kwargs.get("softcap"), kwargs.get("sliding_window"))
+    scores = ScoreOptions(scaling, kwargs.get("softcap"), kwargs.get("sliding_window"))
     if attend is not None:
         special = [name for name in _SPECIAL if kwargs.get(name) is not None]
         if special or dropout:

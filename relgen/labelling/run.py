@@ -15,11 +15,10 @@ from relgen import __version__
 from relgen.common import (
     InputError,
     check_outputs,
+    earlier_summary,
     inputs_hash,
     locked,
     map_in_chunks,
-    read_json,
-    refuse_foreign,
     text_hash,
     write_json,
 )
@@ -99,8 +98,9 @@ def _label(
     header, path = text_hash(f"{read} {settings.least_certainty}"), out.with_suffix(".json")
     rest, partial = out.with_suffix(".uncertain.jsonl"), out.with_name(f".{out.name}.partial")
     check_outputs([out, path, rest, partial], [*files, schema])
-    if (summary := _earlier_summary(path, rest, partial)).get("hash") == header and out.is_file():
-        return summary
+    found = earlier_summary(path, _COMMAND, [path, rest], partial)
+    if found.get("hash") == header and out.is_file():
+        return found
     labelled = read_labelled(train, relations)
     given, left_out = _given(settings, generated, relations, labelled, exclude)
     reader = StateReader(settings.model, settings.dtype, find_device(settings.device))
@@ -196,19 +196,6 @@ def _chosen(
         left_out["not_chosen"] = len(kept) - len(chosen)
         kept = [kept[i] for i in chosen]
     return kept, uncertain
-
-
-def _earlier_summary(path: Path, rest: Path, partial: Path) -> dict[str, Any]:
-    """Return the summary of an earlier run, if any; refuse to write over files of others.
-
-    A run that was stopped has left `partial`.
-    """
-    found = read_json(path) if path.is_file() else {}
-    if isinstance(found, dict) and found.get("command") == _COMMAND:
-        return found
-    if not partial.exists():
-        refuse_foreign([path, rest], _COMMAND)
-    return {}
 
 
 def _relabel(sample: Sample, schema: RelationSchema, probabilities: Sequence[float]) -> Sample:

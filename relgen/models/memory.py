@@ -13,7 +13,6 @@ from transformers import AutoModelForCausalLM, PretrainedConfig
 
 from relgen.common import InputError, Quantization, ReadingDType, resolved
 
-_BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2, "int8": 1}
 _OF_NF4 = 0.55  # with its constants
 
 
@@ -35,7 +34,7 @@ def weight_bytes(
         model: Any = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     total = sum(weight.numel() for weight in model.parameters())
     known = resolved(dtype)
-    each = float(_BYTES["bfloat16" if known == "int8" else known])
+    each = torch.bfloat16.itemsize if known == "int8" else getattr(torch, known).itemsize
     if known != "int8" and quantization is None:
         return int(total * each)
     layers = [module.weight for module in model.modules() if type(module) is nn.Linear]

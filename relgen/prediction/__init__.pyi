@@ -1,5 +1,5 @@
-from .pairs import Document as Document
 from .pairs import Fact as Fact
+from .pairs import RawText as RawText
 from .pairs import candidate_pairs as candidate_pairs
 from .pairs import in_one_direction as in_one_direction
 from .run import Predictor as Predictor

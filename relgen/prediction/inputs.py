@@ -11,7 +11,7 @@ from relgen.classifiers import find_mention
 from relgen.common import InputError, decode_json, read_lines
 from relgen.data import RecordChecks, Sample, checked_samples, value_of
 from relgen.data.corpora import ReadOptions, read_corpus
-from relgen.prediction.pairs import Document
+from relgen.prediction.pairs import RawText
 
 _TABLES = ("csv", "tsv", "xlsx", "parquet", "json")
 
@@ -50,7 +50,7 @@ def _with_offsets(row: Any) -> Any:
     return row | found
 
 
-def read_documents(checks: RecordChecks) -> Iterator[Document]:
+def read_raw_texts(checks: RecordChecks) -> Iterator[RawText]:
     """Yield the texts of a file, one a line: as they are, or as JSON objects with `text`.
 
     A text's id is `id`, or the file's name and the line. Raises InputError for malformed lines, at
@@ -67,7 +67,7 @@ def read_documents(checks: RecordChecks) -> Iterator[Document]:
     for number, line in chain(begin, lines):
         name = f"{path.stem}-{number}"
         with checks.record(number):
-            document = _document(line, name) if is_json else Document(name, line.strip())
+            document = _document(line, name) if is_json else RawText(name, line.strip())
             if checks.passes(document.id, number):
                 yield document
     checks.finish()
@@ -80,8 +80,8 @@ def input_checks(path: str | Path, *, skip_bad: bool) -> RecordChecks:
     return checks
 
 
-def _document(line: str, name: str) -> Document:
+def _document(line: str, name: str) -> RawText:
     row = decode_json(line)
     if not isinstance(row, dict):
         raise InputError("must be a JSON object with a text", value=row)
-    return Document(value_of({"id": name, **row}, "id", str), value_of(row, "text", str))
+    return RawText(value_of({"id": name, **row}, "id", str), value_of(row, "text", str))

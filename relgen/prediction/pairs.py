@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from relgen.data import UNLABELLED, Entity, RelationSchema, Sample, sentence_spans
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class RawText:
     """A raw text to find relations in."""
 
     id: str
@@ -19,7 +19,7 @@ class Document:
 
 
 class Fact(NamedTuple):
-    """What is said of two entities of a text, by the places where they begin in it."""
+    """A relation of two entities of a text, by the places where they begin in it."""
 
     text: Hashable
     head: int
@@ -57,7 +57,7 @@ def without_overlaps(entities: Sequence[Entity]) -> list[Entity]:
 
 
 def candidate_pairs(
-    document: Document, entities: Sequence[Entity], schema: RelationSchema, *, window: int = 1
+    document: RawText, entities: Sequence[Entity], schema: RelationSchema, *, window: int = 1
 ) -> Iterator[tuple[Sample, int]]:
     """Yield a document's pairs of entities as samples, each with its text's place in the document.
 
@@ -84,9 +84,6 @@ def candidate_pairs(
                 continue
             number += 1
             begin, end = spans[min(first, second)][0], spans[max(first, second)][1]
-            moved = (
-                replace(entity, start=entity.start - begin, end=entity.end - begin)
-                for entity in (head, tail)
-            )
             text, name = document.text[begin:end], f"{document.id}/{number}"
-            yield Sample(name, text, next(moved), next(moved), UNLABELLED), begin
+            ends = head.counted_from(begin), tail.counted_from(begin)
+            yield Sample(name, text, *ends, UNLABELLED), begin

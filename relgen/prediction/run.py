@@ -17,18 +17,17 @@ from relgen.common import (
     InputError,
     check_outputs,
     chunked,
+    earlier_summary,
     encode_json,
     inputs_hash,
-    read_json,
-    refuse_foreign,
     stream_files,
     stream_rows,
     write_json,
 )
 from relgen.data import Entity, Prediction, RecordChecks, RelationSchema, Sample
 from relgen.models import find_device
-from relgen.prediction.inputs import input_checks, read_documents, read_samples_to_predict
-from relgen.prediction.pairs import Document, Fact, candidate_pairs, in_one_direction
+from relgen.prediction.inputs import input_checks, read_raw_texts, read_samples_to_predict
+from relgen.prediction.pairs import Fact, RawText, candidate_pairs, in_one_direction
 from relgen.prediction.settings import PredictOptions
 from relgen.prediction.sources import open_sources, source_files
 
@@ -62,12 +61,9 @@ def predict(options: PredictOptions) -> dict[str, Any]:
     inputs = [options.input, *source_files(options.entities)]
     check_outputs([out, path, *unfinished], [*inputs, *model])
     header = inputs_hash(options, [*inputs, *model], {})
-    summary = read_json(path) if path.is_file() else {}
-    ours = isinstance(summary, dict) and summary.get("command") == _COMMAND
-    if ours and summary["hash"] == header and out.is_file():
-        return summary
-    if not ours and not unfinished[1].exists():
-        refuse_foreign([out, path], _COMMAND)
+    found = earlier_summary(path, _COMMAND, [out, path], unfinished[1])
+    if found.get("hash") == header and out.is_file():
+        return found
     work, checks = Predictor(options), input_checks(options.input, skip_bad=options.skip_bad)
     chunks = math.ceil(sum(1 for _ in _items(options, checks)) / _CHUNK)
     again = input_checks(options.input, skip_bad=options.skip_bad)
@@ -163,13 +159,13 @@ class Predictor:
         )
 
     def _pairs(
-        self, chunk: Sequence[Sample | Document], counts: Counter[str]
+        self, chunk: Sequence[Sample | RawText], counts: Counter[str]
     ) -> list[tuple[Sample, dict[str, Any]]]:
         """Return samples, and pairs of documents' entities with the documents' names and places."""
         found: list[tuple[Sample, dict[str, Any]]] = []
         pairs = 0
         schema, window = self.classifier.schema, self.options.window
-        entities_of = iter(self.find([one.text for one in chunk if isinstance(one, Document)]))
+        entities_of = iter(self.find([one.text for one in chunk if isinstance(one, RawText)]))
         for one in chunk:
             if isinstance(one, Sample):
                 found.append((one, {}))
@@ -224,7 +220,7 @@ def _entity(entity: Entity, text: str) -> dict[str, Any]:
 
 def _items(options: PredictOptions, checks: RecordChecks) -> Iterator[Any]:
     if options.entities:
-        return read_documents(checks)
+        return read_raw_texts(checks)
     return read_samples_to_predict(checks, columns=options.columns)
 
 

@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from benchmarks import harness, reading
+from benchmarks import reading
 from tests import tiny
-
-
-@pytest.fixture
-def in_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def run(arguments: Sequence[str], threads: int, until: float | None, **_: Any) -> Any:
-        capsys.readouterr()
-        reading.main([*arguments[1:], "--threads", str(threads)])
-        return json.loads(capsys.readouterr().out.strip().splitlines()[-1])
-
-    monkeypatch.setattr(harness, "run_side", run)
 
 
 @pytest.mark.usefixtures("in_process")

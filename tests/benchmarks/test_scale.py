@@ -7,29 +7,16 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks import harness, scale
+from benchmarks import scale
 from benchmarks.scale_data import embeddings, held_out_sentences, sentences
 from benchmarks.scale_sides import Clock
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture
-def in_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Sides run here, since a process for each would take a minute to import."""
-
-    def run(arguments: Sequence[str], threads: int, until: float | None, **_: Any) -> Any:
-        capsys.readouterr()
-        scale.main([*arguments[1:], "--threads", str(threads)])
-        return json.loads(capsys.readouterr().out.strip().splitlines()[-1])
-
-    monkeypatch.setattr(harness, "run_side", run)
 
 
 @pytest.mark.usefixtures("in_process")

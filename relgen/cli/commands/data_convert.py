@@ -106,7 +106,7 @@ def _candidates(
     if options.schema is None:
         remedy = "give the schema whose relations the candidates may have"
         raise InputError("--entities needs it", field="--schema", remedy=remedy)
-    from relgen.prediction import Document, candidate_pairs, open_sources
+    from relgen.prediction import RawText, candidate_pairs, open_sources
 
     schema = load_schema(options.schema)
     types = {kind for relation in schema for kind in (*relation.head_types, *relation.tail_types)}
@@ -117,7 +117,7 @@ def _candidates(
         for kind in sorted({each.type for each in entities if each.type} - types) if types else ():
             what = f"have entities of type {kind}, which the schema does not name"
             checks.note(f"{what} (rename it with --types {kind}=…)", name)
-        for sample, _ in candidate_pairs(Document(name, text), entities, schema):
+        for sample, _ in candidate_pairs(RawText(name, text), entities, schema):
             yield sample
 
     return candidates

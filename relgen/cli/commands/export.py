@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from relgen.common import POSITIONAL, DType, InputError, Share, read_json
+from relgen.common import POSITIONAL, DType, InputError, Share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,9 @@ class Options:
 
 def run(options: Options) -> None:
     """Export, and print the folder."""
-    if _is_classifier(options):
+    from relgen.classifiers import is_classifier, local_folder
+
+    if is_classifier(local_folder(options.folder)):
         _export_classifier(options)
         return
     if options.to is not None:
@@ -64,14 +66,6 @@ def run(options: Options) -> None:
         options.folder, options.out, model=options.model, dtype=options.dtype, force=options.force
     )
     print(f"merged model -> {out}")
-
-
-def _is_classifier(options: Options) -> bool:
-    from relgen.classifiers import local_folder
-
-    config = local_folder(options.folder) / "config.json"
-    content: Any = read_json(config) if config.is_file() else None
-    return isinstance(content, dict) and "relgen_version" in content
 
 
 def _export_classifier(options: Options) -> None:

@@ -49,7 +49,7 @@ Row = tuple[int | str, str, Mapping[str, Any] | InputError]
 
 
 class _Given(NamedTuple):
-    """What a row says of an entity: the mention, its span, or both."""
+    """An entity as a row gives it: its mention, its span, or both."""
 
     mention: str | None
     span: list[Any] | None  # its end is None where only its start is given

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import combinations, groupby, product
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -139,10 +139,7 @@ def samples(document: Document, checks: RecordChecks, options: ReadOptions) -> I
                 checks.note(
                     "cross sentences; their texts hold all from one to the other", pair.place
                 )
-            head, tail = (
-                replace(entity, start=entity.start - begin, end=entity.end - begin)
-                for entity in (pair.head, pair.tail)
-            )
+            head, tail = pair.head.counted_from(begin), pair.tail.counted_from(begin)
             name, text = f"{document.name}-{number}", document.text[begin:end]
             sample = Sample(name, text, head, tail, pair.label, group=document.name)
             if checks.passes(name, pair.place):

@@ -36,7 +36,7 @@ _TEXT = re.compile(r"[^|\t]+\|[ta]\|(.*)")
 
 @dataclass
 class _Abstract:
-    """What has been read of a document."""
+    """The part of a document that has been read."""
 
     texts: list[str] = field(default_factory=list)
     mentions: dict[int, Mention] = field(default_factory=dict)

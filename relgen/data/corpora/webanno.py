@@ -55,7 +55,7 @@ class _Layer(NamedTuple):
 
 @dataclass
 class _File:
-    """What has been read of a file."""
+    """The part of a file that has been read."""
 
     layers: list[_Layer] = field(default_factory=list)
     text: str = ""

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from relgen.generation.backends.cache import RaggedCache
-from relgen.kernels import ATTENTION, Scores, SharedPrompts, in_use, sliding_window
+from relgen.kernels import ATTENTION, ScoreOptions, SharedPrompts, in_use, sliding_window
 from relgen.models import random_texts
 
 
@@ -78,7 +78,7 @@ class DraftCache(RaggedCache):
             self._arrange()
 
     def attend(
-        self, layer: int, query: Tensor, key: Tensor, value: Tensor, scores: Scores
+        self, layer: int, query: Tensor, key: Tensor, value: Tensor, scores: ScoreOptions
     ) -> Tensor:
         """Return the attention of each draft, as `SharedPrompts.attend` describes it."""
         prompts = self._prompts.ragged[layer].held()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from pathlib import Path
 
 import pytest
 
 from relgen.common.errors import InputError
-from relgen.common.outputs import check_outputs, refuse_foreign, unfinished
+from relgen.common.outputs import check_outputs, earlier_summary, refuse_foreign, unfinished
 
 
 def test_an_output_is_no_input_by_any_name(tmp_path: Path) -> None:
@@ -52,3 +53,18 @@ def test_a_command_that_was_stopped_may_go_on(tmp_path: Path) -> None:
         pass
     with pytest.raises(InputError):
         refuse_foreign([tmp_path / "train.jsonl"], "data split")
+
+
+def test_a_summary_of_another_command_is_not_its_own(tmp_path: Path) -> None:
+    path, written, stopped = (tmp_path / name for name in ("out.json", "out.jsonl", ".partial"))
+    assert earlier_summary(path, "label", [written, path], stopped) == {}
+    own = {"command": "label", "hash": "1"}
+    for content, expected in ((own, own), ([1], None), ({"command": "predict"}, None)):
+        path.write_text(json.dumps(content))
+        if expected is None:
+            with pytest.raises(InputError, match="`relgen label` has not written it"):
+                earlier_summary(path, "label", [written, path], stopped)
+        else:
+            assert earlier_summary(path, "label", [written, path], stopped) == expected
+    stopped.touch()
+    assert earlier_summary(path, "label", [written, path], stopped) == {}

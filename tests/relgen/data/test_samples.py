@@ -231,3 +231,7 @@ def test_a_guess_does_not_become_certain_by_exchange():
     assert made.exchanged({"sees": "seen", "seen": "sees"}) is None
     sure = replace(made, scores={"sees": 1.0, "seen": 0.0, "none": 0.0})
     assert sure.exchanged({"sees": "seen", "seen": "sees"}).scores == {"seen": 1.0}
+
+
+def test_an_entity_is_counted_from_the_begin_of_its_sentence() -> None:
+    assert Entity(12, 16, "ORG").counted_from(10) == Entity(2, 6, "ORG")

@@ -8,10 +8,10 @@ from typing import Any
 
 from relgen.data.samples import Entity, Sample
 from relgen.deployment.answers import answers_of
-from relgen.prediction.pairs import Document
+from relgen.prediction.pairs import RawText
 
 
-def predictor(items: Sequence[Sample | Document]) -> tuple[list[dict[str, Any]], Counter[str]]:
+def predictor(items: Sequence[Sample | RawText]) -> tuple[list[dict[str, Any]], Counter[str]]:
     """Give a sample one row, and a document as many as its text has characters."""
     rows: list[dict[str, Any]] = []
     for item in items:
@@ -25,7 +25,7 @@ def predictor(items: Sequence[Sample | Document]) -> tuple[list[dict[str, Any]],
 
 def test_ids_may_repeat_and_have_slashes() -> None:
     sample = Sample("a/b", "Ann met Ben.", Entity(0, 3), Entity(8, 11), "r")
-    items = [sample, Document("a/b", "xy"), Document("", ""), sample]
+    items = [sample, RawText("a/b", "xy"), RawText("", ""), sample]
     assert answers_of(predictor)(items) == [  # type: ignore[arg-type]
         [{"id": "a/b"}],
         [{"id": "a/b/1", "document": "a/b"}, {"id": "a/b/2", "document": "a/b"}],

@@ -19,14 +19,14 @@ from relgen.common.errors import InputError
 from relgen.deployment.app import Bodies, create_app
 from relgen.deployment.batcher import QueueFullError
 from relgen.deployment.metrics import Metrics
-from relgen.deployment.options import Limits
+from relgen.deployment.options import ServerLimits
 from relgen.prediction.run import Predictor
 from relgen.prediction.settings import PredictOptions
 
 from .conftest import Save
 
 ONE = {"text": "the storm caused the flood .", "head": "storm", "tail": "flood"}
-LIMITS = Limits(sentences=3, characters=60, body_bytes=700)
+LIMITS = ServerLimits(sentences=3, characters=60, body_bytes=700)
 
 
 @pytest.fixture
@@ -233,7 +233,7 @@ def test_a_body_that_does_not_come_is_not_waited_for() -> None:
         async def send(message: Any) -> None:
             sent.append(message)
 
-        limits = Limits(body_seconds=0.01)
+        limits = ServerLimits(body_seconds=0.01)
         scope = {"type": "http", "method": "POST", "headers": []}
         await Bodies(app, limits, Metrics(lambda: 0))(scope, receive, send)
         await asyncio.to_thread(bool)  # other tasks run first

@@ -8,7 +8,7 @@ import pytest
 
 from relgen.common.command_lines import parse_options
 from relgen.common.errors import InputError
-from relgen.deployment.options import Limits, ServeOptions
+from relgen.deployment.options import ServeOptions, ServerLimits
 from relgen.prediction.settings import PredictOptions
 
 _SHARED = ("model", "threshold", "abstain", "entities", "types", "window", "precision", "device")
@@ -17,7 +17,7 @@ _SHARED = ("model", "threshold", "abstain", "entities", "types", "window", "prec
 def test_limits_are_options_above_zero() -> None:
     options = parse_options(ServeOptions, "serve", ["m", "--limits-queue", "9"])
     assert options is not None
-    assert options.limits == Limits(queue=9)
+    assert options.limits == ServerLimits(queue=9)
     with pytest.raises(InputError, match="above 0"):
         parse_options(ServeOptions, "serve", ["m", "--limits-queue", "0"])
 

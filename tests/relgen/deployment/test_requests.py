@@ -8,7 +8,7 @@ pytest.importorskip("pydantic", reason="needs the extra serve")
 
 from relgen.data.samples import UNLABELLED, Entity, Sample
 from relgen.deployment.requests import PredictRequest, read_items
-from relgen.prediction.pairs import Document
+from relgen.prediction.pairs import RawText
 
 
 def test_mentions_in_three_forms_and_raw_text() -> None:
@@ -25,5 +25,5 @@ def test_mentions_in_three_forms_and_raw_text() -> None:
     assert read_items(request, max_sentences=3, max_characters=12, raw=True) == [
         Sample("0", "Ann met Ben.", Entity(0, 3), Entity(8, 11), UNLABELLED),
         Sample("x", "Ann met Ben.", Entity(0, 3, "P"), Entity(8, 11), UNLABELLED),
-        Document("2", "Ann met Ben."),
+        RawText("2", "Ann met Ben."),
     ]

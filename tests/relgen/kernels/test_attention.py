@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from relgen.kernels.attention import ATTENTION, Scores, grouped_attention
+from relgen.kernels.attention import ATTENTION, ScoreOptions, grouped_attention
 from tests import tiny
 
 QUERY_HEADS, KEY_HEADS = 4, 2
@@ -19,7 +19,7 @@ def test_values_and_gradients_are_those_of_repeated_heads(causal: bool) -> None:
     mask = None if causal else torch.rand(2, 1, 5, 5, generator=generator) > 0.3
     if mask is not None:
         mask |= torch.eye(5, dtype=torch.bool)
-    ours = grouped_attention(*inputs, mask, Scores(0.3))
+    ours = grouped_attention(*inputs, mask, ScoreOptions(0.3))
     # head h of the queries reads head h // 2 of the keys
     repeated = [part[:, [0, 0, 1, 1]] for part in (inputs[1], inputs[2])]
     plain = F.scaled_dot_product_attention(inputs[0], *repeated, mask, is_causal=causal, scale=0.3)

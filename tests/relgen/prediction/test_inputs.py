@@ -5,8 +5,8 @@ import json
 import pytest
 
 from relgen.common.errors import InputError
-from relgen.prediction.inputs import input_checks, read_documents, read_samples_to_predict
-from relgen.prediction.pairs import Document
+from relgen.prediction.inputs import input_checks, read_raw_texts, read_samples_to_predict
+from relgen.prediction.pairs import RawText
 
 
 def checks(path, skip_bad=False):
@@ -15,17 +15,17 @@ def checks(path, skip_bad=False):
 
 def documents(tmp_path, text, **options):
     (tmp_path / "in.txt").write_text(text)
-    return list(read_documents(checks(tmp_path / "in.txt", **options)))
+    return list(read_raw_texts(checks(tmp_path / "in.txt", **options)))
 
 
 def test_a_line_is_a_text(tmp_path):
     found = documents(tmp_path, "One. Two.\n\n  [a] {b}\n")
-    assert found == [Document("in-1", "One. Two."), Document("in-3", "[a] {b}")]
+    assert found == [RawText("in-1", "One. Two."), RawText("in-3", "[a] {b}")]
 
 
 def test_lines_of_json_have_texts_and_may_have_ids(tmp_path):
     found = documents(tmp_path, '{"text": "One."}\n{"id": "x", "text": "Two.", "more": 1}\n')
-    assert found == [Document("in-1", "One."), Document("x", "Two.")]
+    assert found == [RawText("in-1", "One."), RawText("x", "Two.")]
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_malformed_texts_are_named(tmp_path, text, said):
 
 def test_malformed_texts_can_be_left_out(tmp_path):
     text = '{"text": 3}\n{"text": "a"}\n'
-    assert documents(tmp_path, text, skip_bad=True) == [Document("in-2", "a")]
+    assert documents(tmp_path, text, skip_bad=True) == [RawText("in-2", "a")]
 
 
 def test_a_text_has_no_marked_entities(tmp_path):
@@ -77,7 +77,7 @@ def test_tables_by_their_ending(tmp_path):
     with pytest.raises(InputError, match="no column for text or tokens"):
         pairs(file)
     with pytest.raises(InputError, match=r"raw text is not read from csv"):
-        list(read_documents(checks(file)))
+        list(read_raw_texts(checks(file)))
     with pytest.raises(InputError, match=r"'--columns': this file has no columns"):
         pairs(tmp_path / "in.jsonl", columns=columns)
 

@@ -3,8 +3,8 @@
 from relgen.data.samples import Entity
 from relgen.data.schema import Relation, RelationSchema
 from relgen.prediction.pairs import (
-    Document,
     Fact,
+    RawText,
     candidate_pairs,
     in_one_direction,
     without_overlaps,
@@ -34,7 +34,7 @@ BERN, BOB = Entity(31, 35, "PLACE"), Entity(37, 40, "PERSON")
 
 
 def pairs(entities, schema=SCHEMA, window=1):
-    found = candidate_pairs(Document("d", ACME), entities, schema, window=window)
+    found = candidate_pairs(RawText("d", ACME), entities, schema, window=window)
     return [(s.id, s.text, s.head_text, s.tail_text, offset) for s, offset in found]
 
 

@@ -8,7 +8,7 @@ import relgen
 from relgen.common.errors import InputError
 from relgen.data.samples import read_samples, write_samples
 from relgen.prediction import run
-from relgen.prediction.pairs import Document
+from relgen.prediction.pairs import RawText
 from relgen.prediction.settings import PredictOptions
 from tests.relgen.prediction.firms import save_firms, save_text
 from tests.tiny import encoders as tiny
@@ -172,7 +172,7 @@ def test_a_chunk_has_a_limit_of_pairs_and_is_computed_in_slices(tmp_path, monkey
     monkeypatch.setattr(
         work.classifier, "predict_samples", lambda given: sizes.append(len(given)) or whole(given)
     )
-    texts = [Document(str(number), "ann founded acme .") for number in range(5)]
+    texts = [RawText(str(number), "ann founded acme .") for number in range(5)]
     assert work([*samples(3), *texts[:4]])[1]["pairs"] == 7
     assert sizes == [3, 3, 1]
     with pytest.raises(InputError, match="the texts have more than 4 pairs of entities"):

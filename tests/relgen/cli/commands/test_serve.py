@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from relgen.cli.main import main
-from relgen.deployment.options import Limits, ServeOptions
+from relgen.deployment.options import ServeOptions, ServerLimits
 from tests.relgen.cli.failing import failed
 
 
@@ -32,7 +32,7 @@ def test_options_reach_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
             port=0,
             threshold=0.5,
             entities=["regex:x.yaml"],
-            limits=Limits(batch=8),
+            limits=ServerLimits(batch=8),
         )
     ]
 
