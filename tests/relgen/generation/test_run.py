@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,17 @@ def test_goes_on_from_any_point(inputs: Inputs, tmp_path: Path, changes: dict[st
         assert contents(folder) == contents(whole)
 
 
+def _options(chosen: GenerationSettings) -> list[str]:
+    """The command line's options for the settings that are not the defaults."""
+    words = []
+    for field in fields(chosen):
+        value = getattr(chosen, field.name)
+        if value != field.default and field.name != "model":
+            words.append("--" + field.name.replace("_", "-"))
+            words += [] if value is True else [str(value)]
+    return words
+
+
 def _start(inputs: Inputs, out: Path, options: Sequence[str]) -> subprocess.Popen[str]:
     # tests that run in the background of a shell inherit that Ctrl-C is ignored
     script = (
@@ -172,12 +184,7 @@ def _stop(process: subprocess.Popen[str], journal: Path, lines: int, signum: int
 def test_killed_and_interrupted_processes_go_on(inputs: Inputs, tmp_path: Path) -> None:
     # many rounds: the process must not be done before it is stopped for the second time
     chosen = settings(inputs, samples=20, window=1, max_drafts_per_sample=2)
-    options = [
-        *("--samples", "20", "--window", "1", "--max-drafts-per-sample", "2"),
-        *("--temperature", "1.2", "--max-new-tokens", "60", "--min-words", "1"),
-        *("--max-entity-chars", "6", "--max-context-chars", "10"),
-        *("--max-entity-words", "1"),
-    ]
+    options = _options(chosen)
     killed, journal = tmp_path / "killed", tmp_path / "killed" / ".generated.jsonl.journal.jsonl"
     assert _stop(_start(inputs, killed, options), journal, 4, signal.SIGKILL) == -signal.SIGKILL
     assert _stop(_start(inputs, killed, options), journal, 10, signal.SIGINT) == 130
