@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-import relgen
 from benchmarks import harness
 from benchmarks.classifier_sides import (
     TEST_SIDES,
@@ -23,8 +22,9 @@ from benchmarks.classifier_sides import (
     untrained,
 )
 from benchmarks.harness import Row
+from relgen.classifiers import load_network
 from relgen.classifiers.base import collate
-from relgen.classifiers.pipeline import compute_logits
+from relgen.classifiers.network import compute_logits
 from relgen.data.samples import read_samples
 
 _CHECKED_BATCHES = 4
@@ -82,7 +82,7 @@ def check_labels(args: argparse.Namespace, least: float) -> Row:
     test = read_samples(Path(args.work, "test.jsonl"))
     found = {}
     for side in predicting_sides(args):
-        classifier = relgen.load_classifier(args.trained).classifier
+        classifier = load_network(args.trained).classifier
         predict = predictor(argparse.Namespace(**{**vars(args), "side": side}), classifier)
         found[side] = predict(test)
     expected = found.pop(TEST_SIDES[1])

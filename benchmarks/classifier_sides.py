@@ -27,15 +27,15 @@ from datasets import Dataset
 from torch import Tensor, nn
 from transformers import get_linear_schedule_with_warmup
 
-import relgen
 from benchmarks import harness
 from benchmarks.harness import Row
 from datamodules.relations import RelationDataModule
 from lightning_modules.relation_classifier import RelationClassifierModule
+from relgen.classifiers import load_network
 from relgen.classifiers.base import Batch, Classifier
 from relgen.classifiers.encoding import MarkerEncoding
 from relgen.classifiers.entity_marker import EntityMarkerClassifier
-from relgen.classifiers.pipeline import Precision, SavedClassifier
+from relgen.classifiers.network import NetworkClassifier, Precision
 from relgen.common.presets import find_config
 from relgen.common.yaml_files import read_yaml
 from relgen.data.samples import Sample, read_samples
@@ -69,10 +69,10 @@ def measure_side(args: argparse.Namespace) -> Row:
         seconds = train(args, classifier, samples)
         memory = harness.peak_memory_mb()
         read = sum(tokens) // args.epochs
-        found = [p.relation for p in SavedClassifier(classifier).predict_samples(test)]
+        found = [p.relation for p in NetworkClassifier(classifier).predict_samples(test)]
     else:
         samples = test
-        classifier = relgen.load_classifier(args.trained).classifier
+        classifier = load_network(args.trained).classifier
         tokens = _count_tokens(classifier)
         predict = predictor(args, classifier)
         predict(test[:_WARM_UP])
@@ -242,9 +242,9 @@ def predictor(
     """Return a side's function from samples to labels."""
     if args.side != "test-trainer":
         precision: Precision = "bfloat16" if args.side.endswith("bfloat16") else "float32"
-        saved = SavedClassifier(classifier, precision=precision)
+        saved = NetworkClassifier(classifier, precision=precision)
         return lambda samples: [p.relation for p in saved.predict_samples(samples)]
-    trainer, saved = build_trainer(args, classifier), SavedClassifier(classifier)
+    trainer, saved = build_trainer(args, classifier), NetworkClassifier(classifier)
 
     def predict(samples: Sequence[Sample]) -> list[str]:
         logits = trainer_logits(trainer, trainer_table(classifier, samples))

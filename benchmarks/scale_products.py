@@ -69,9 +69,9 @@ def predict(clock: Clock, given: Input, folder: Path) -> Callable[[], int]:
     from itertools import islice
 
     from relgen.classifiers.entity_marker import EntityMarkerClassifier
-    from relgen.classifiers.pipeline import SavedClassifier
+    from relgen.classifiers.network import NetworkClassifier
 
-    classifier = SavedClassifier(EntityMarkerClassifier(relation_schema(given.relations), _MODEL))
+    classifier = NetworkClassifier(EntityMarkerClassifier(relation_schema(given.relations), _MODEL))
 
     def work() -> int:
         made = clock.outside(given.sentences())

@@ -15,7 +15,8 @@ from .hub import push as push
 from .knowprompt import KnowPromptClassifier as KnowPromptClassifier
 from .losses import target_probabilities as target_probabilities
 from .losses import weighted_mean as weighted_mean
-from .pipeline import Precision as Precision
+from .network import NetworkClassifier as NetworkClassifier
+from .network import Precision as Precision
 from .pipeline import SavedClassifier as SavedClassifier
 from .pipeline import find_mention as find_mention
 from .portable import Encoded as Encoded
@@ -25,6 +26,7 @@ from .portable import describe as describe
 from .reader import classify_by_reading as classify_by_reading
 from .saved import classifier_files as classifier_files
 from .saved import load_classifier as load_classifier
+from .saved import load_network as load_network
 from .saved import record_scores as record_scores
 from .saved import save_classifier as save_classifier
 from .saved import weights_hash as weights_hash

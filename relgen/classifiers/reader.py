@@ -15,7 +15,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from relgen import __version__
-from relgen.classifiers.base import Classifier
 from relgen.classifiers.pipeline import SavedClassifier
 from relgen.classifiers.saved import (
     CARD,
@@ -59,26 +58,11 @@ _COMMAND = "reader"
 class SavedReader(SavedClassifier):
     """A language model with a probe fitted to labelled samples, ready to predict."""
 
-    calibration = None
-
     def __init__(self, schema: RelationSchema, states: StateReader, probe: Probe) -> None:
-        self._schema, self.states, self.probe = schema, states, probe
-
-    @property
-    def schema(self) -> RelationSchema:
-        return self._schema
-
-    @property
-    def classifier(self) -> Classifier:  # type: ignore[override]
-        """Raise InputError: what needs a network cannot use a reader."""
-        raise InputError(
-            "a reader is a language model with a regression, and no network of its own",
-            field="classifier",
-            remedy="give the folder `model` that `relgen classifier fit` wrote",
-        )
+        self.schema, self.states, self.probe = schema, states, probe
 
     def predict_samples(
-        self, samples: Sequence[Sample], *, token_budget: int | None = None
+        self, samples: Sequence[Sample], *, token_budget: int = 2048
     ) -> list[Prediction]:
         """Predict the relations of samples, in order; their own relations are ignored.
 

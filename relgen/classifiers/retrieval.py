@@ -29,7 +29,7 @@ from relgen.classifiers.datastore import (
 from relgen.classifiers.knowprompt import KnowPromptClassifier
 from relgen.classifiers.knowprompt_encoding import PromptEncoding
 from relgen.classifiers.losses import target_probabilities
-from relgen.classifiers.saved import load_classifier
+from relgen.classifiers.saved import load_network
 from relgen.common import (
     BelowOne,
     ClosedUnitInterval,
@@ -166,7 +166,7 @@ class RetrievalClassifier(KnowPromptClassifier):
 
 
 def _load_knowprompt(folder: str, schema: RelationSchema) -> KnowPromptClassifier:
-    found = load_classifier(folder).classifier
+    found = load_network(folder).classifier
     if found.kind != KnowPromptClassifier.kind:
         problem, value = "is another kind of classifier", found.kind
     elif found.schema.labels != schema.labels:

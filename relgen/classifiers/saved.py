@@ -24,7 +24,8 @@ from relgen import __version__
 from relgen.classifiers.base import Classifier
 from relgen.classifiers.calibration import Calibration
 from relgen.classifiers.hub import local_folder
-from relgen.classifiers.pipeline import Precision, SavedClassifier
+from relgen.classifiers.network import NetworkClassifier, Precision
+from relgen.classifiers.pipeline import SavedClassifier
 from relgen.common import InputError, atomic_folder, read, read_json, write_json, write_text
 from relgen.data import RelationSchema, load_schema
 
@@ -149,7 +150,19 @@ def load_classifier(
         ) from error
     found = config.get("calibration")
     calibration = None if found is None else read(Calibration, found)
-    return SavedClassifier(classifier.to(device), precision=precision, calibration=calibration)
+    return NetworkClassifier(classifier.to(device), precision=precision, calibration=calibration)
+
+
+def load_network(folder: str | Path) -> NetworkClassifier:
+    """Load a classifier as `load_classifier`; raise InputError if it is a reader."""
+    loaded = load_classifier(folder)
+    if not isinstance(loaded, NetworkClassifier):
+        raise InputError(
+            "a reader is a language model with a regression, and no network of its own",
+            path=folder,
+            remedy=_REMEDY,
+        )
+    return loaded
 
 
 def classifier_files(name: str | Path) -> list[Path]:

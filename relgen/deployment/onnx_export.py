@@ -21,11 +21,11 @@ from torch import Tensor, nn
 from relgen.classifiers import (
     Batch,
     Classifier,
+    NetworkClassifier,
     RelationClassifier,
-    SavedClassifier,
     collate,
     describe,
-    load_classifier,
+    load_network,
 )
 from relgen.common import (
     EXPORT_FILE,
@@ -96,7 +96,7 @@ def export_onnx(
         InputError: this kind of classifier cannot be exported, labels differ, or `out` exists.
     """
     check_export(out, force=force)
-    saved = load_classifier(folder)
+    saved = load_network(folder)
     if saved.classifier.learns_after_training:
         problem = f"a classifier of kind '{saved.classifier.kind}' cannot be exported to ONNX"
         raise InputError(problem, path=folder, remedy=_REFUSED)
@@ -178,7 +178,7 @@ def _quantise(graph: Path, file: Path) -> None:
     )
 
 
-def _write_settings(saved: SavedClassifier, folder: Path, names: list[str]) -> None:
+def _write_settings(saved: NetworkClassifier, folder: Path, names: list[str]) -> None:
     """Write what the runner reads beside the graphs, and the runner."""
     schema, encoding = saved.schema, saved.classifier.encoding
     config = {
@@ -203,7 +203,7 @@ def _scores(folder: Path, name: str, sentences: list[Sample]) -> list[dict[str, 
     return [one["scores"] for one in found]
 
 
-def _card(saved: SavedClassifier, agreements: dict[str, Agreement]) -> str:
+def _card(saved: NetworkClassifier, agreements: dict[str, Agreement]) -> str:
     rows = "\n".join(f"- `{name}`: {agreement}" for name, agreement in agreements.items())
     weights = ', weights="int8"' if "int8" in agreements else ""
     return _CARD.format(name=saved.schema.name, weights=weights, rows=rows)

@@ -26,7 +26,7 @@ from relgen.classifiers import (
     EntityMarkerClassifier,
     KnowPromptClassifier,
     PromptLayout,
-    load_classifier,
+    load_network,
 )
 from relgen.common import (
     EXPORT_FILE,
@@ -84,7 +84,7 @@ def export_transformers(
         InputError: transformers has no such model without code, labels differ, or `out` exists.
     """
     check_export(out, force=force)
-    saved = load_classifier(folder)
+    saved = load_network(folder)
     classifier = saved.classifier
     given = comparison_samples(samples)
     if classifier.learns_after_training:

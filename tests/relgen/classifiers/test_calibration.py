@@ -5,13 +5,13 @@ import torch
 
 import relgen
 from relgen.classifiers.calibration import calibrate
-from relgen.classifiers.pipeline import SavedClassifier, compute_logits
+from relgen.classifiers.network import NetworkClassifier, compute_logits
 from relgen.classifiers.saved import save_classifier
 from tests.tiny.encoders import samples
 
 
 def test_a_calibrated_classifier_is_saved_as_such(classifier, tmp_path):
-    before = SavedClassifier(classifier).predict_samples(samples(30))
+    before = NetworkClassifier(classifier).predict_samples(samples(30))
     logits = compute_logits(classifier, classifier.encoding.encode(samples(30)), 2048)
     labels = torch.tensor([0, 1, 2] * 10)
     made = calibrate(classifier, logits, labels, "the validation file")

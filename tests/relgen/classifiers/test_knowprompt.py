@@ -8,7 +8,7 @@ import relgen
 from relgen.classifiers.base import collate
 from relgen.classifiers.knowprompt import KnowPromptClassifier
 from relgen.classifiers.losses import impossible_roles, structured_loss
-from relgen.classifiers.pipeline import SavedClassifier
+from relgen.classifiers.network import NetworkClassifier
 from relgen.classifiers.saved import save_classifier
 from relgen.data.samples import Entity, Sample
 from tests.tiny.encoders import SCHEMA, TYPED, samples, save_encoder, save_masked
@@ -185,7 +185,7 @@ def test_it_learns_32_sentences_by_heart(model):
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    predicted = SavedClassifier(classifier).predict_samples(chosen)
+    predicted = NetworkClassifier(classifier).predict_samples(chosen)
     assert [one.relation for one in predicted] == [sample.relation for sample in chosen]
 
 
@@ -193,7 +193,7 @@ def test_predictions_are_the_same_after_loading(model, tmp_path):
     classifier = KnowPromptClassifier(SCHEMA, model, max_length=48, margin=0.7)
     save_classifier(classifier, tmp_path / "saved")
     loaded = relgen.load_classifier(tmp_path / "saved")
-    before = SavedClassifier(classifier).predict_samples(samples(20), token_budget=100)
+    before = NetworkClassifier(classifier).predict_samples(samples(20), token_budget=100)
     assert loaded.predict_samples(samples(20), token_budget=100) == before
     assert len({prediction.score for prediction in before}) > 10
     assert loaded.classifier.config() == classifier.config()

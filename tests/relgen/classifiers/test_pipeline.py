@@ -1,14 +1,13 @@
-"""Predictions from strings and samples, in both precisions."""
+"""Predictions from strings and samples."""
 
 from dataclasses import replace
 
 import pytest
-import torch
 
 import relgen
-from relgen.classifiers import pipeline
 from relgen.classifiers.calibration import Calibration
-from relgen.classifiers.pipeline import SavedClassifier, close_calls, find_mention
+from relgen.classifiers.network import NetworkClassifier
+from relgen.classifiers.pipeline import find_mention
 from relgen.common.errors import InputError
 from relgen.data.samples import Prediction
 from relgen.data.schema import Relation, RelationSchema
@@ -31,42 +30,6 @@ def test_no_samples_give_no_predictions(folder):
     assert relgen.load_classifier(folder).predict_samples([]) == []
 
 
-def labels(predictions):
-    return [prediction.relation for prediction in predictions]
-
-
-def test_bfloat16_gives_the_same_labels(classifier):
-    # far enough apart that not all of them are computed again
-    with torch.no_grad():
-        classifier.output.weight *= 3
-    exact = SavedClassifier(classifier).predict_samples(samples(60))
-    rounded = SavedClassifier(classifier, precision="bfloat16").predict_samples(samples(60))
-    assert labels(rounded) == labels(exact)
-    assert rounded != exact
-    for one, other in zip(rounded, exact, strict=True):
-        assert one.score == pytest.approx(other.score, abs=0.1)
-
-
-def test_bfloat16_computes_close_decisions_again(classifier, monkeypatch):
-    monkeypatch.setattr(pipeline, "_CLOSE", float("inf"))
-    exact = SavedClassifier(classifier).predict_samples(samples(20))
-    assert SavedClassifier(classifier, precision="bfloat16").predict_samples(samples(20)) == exact
-
-
-@pytest.mark.parametrize("fast", [True, False])
-def test_an_emulated_precision_is_warned_of(classifier, monkeypatch, caplog, fast):
-    monkeypatch.setattr(pipeline, "multiplies_bfloat16", lambda: fast)
-    SavedClassifier(classifier)
-    assert not caplog.text
-    SavedClassifier(classifier, precision="bfloat16")
-    assert ("no instructions for bfloat16" in caplog.text) is not fast
-
-
-def test_an_unknown_precision_is_named(folder):
-    with pytest.raises(InputError, match=r"precision.*float32, bfloat16.*'int4'"):
-        relgen.load_classifier(folder, precision="int4")
-
-
 def test_finding_a_mention():
     assert find_mention("party art", "art", "head") == (6, 9)
     assert find_mention("partly", "art", "head") == (1, 4)
@@ -77,11 +40,6 @@ def test_finding_a_mention():
         find_mention("Ann", "ann", "head")
     with pytest.raises(ValueError, match="empty"):
         find_mention("Ann", " ", "head")
-
-
-def test_close_calls_grow_with_the_logits():
-    logits = torch.tensor([[1.0, 0.95], [1.0, 0.5], [40.0, 39.5], [40.0, 38.0]])
-    assert close_calls(logits) == [0, 2]
 
 
 def typed(head, tail):
@@ -112,7 +70,7 @@ MASKS = RelationSchema(
 )
 def test_types_exclude_relations(classifier, types, possible):
     classifier.schema = MASKS
-    found = SavedClassifier(classifier).predict_samples([typed(*types)])[0]
+    found = NetworkClassifier(classifier).predict_samples([typed(*types)])[0]
     assert [label for label, p in found.scores.items() if p > 0] == possible
     assert sum(found.scores.values()) == pytest.approx(1, abs=1e-5)
     assert found.relation in possible
@@ -120,7 +78,7 @@ def test_types_exclude_relations(classifier, types, possible):
 
 def test_types_that_exclude_every_relation_exclude_none(classifier):
     classifier.schema = replace(MASKS, relations=(*MASKS.relations[:2], MASKS.relations[0]))
-    found = SavedClassifier(classifier).predict_samples([typed("THING", "EVENT")])[0]
+    found = NetworkClassifier(classifier).predict_samples([typed("THING", "EVENT")])[0]
     assert found.score > 0
 
 
@@ -139,7 +97,7 @@ def test_types_that_exclude_every_relation_exclude_none(classifier):
 )
 def test_answers(classifier, relation, score, threshold, abstain, answer):
     chosen = Calibration(2.0, {"cause": 0.7, "part": 0.0}, {}, 9, "x", 0.3, 0.1)
-    loaded = SavedClassifier(classifier, calibration=chosen)
+    loaded = NetworkClassifier(classifier, calibration=chosen)
     given = loaded.answer(
         Prediction("1", relation, score, {}), threshold=threshold, abstain=abstain
     )
@@ -147,18 +105,18 @@ def test_answers(classifier, relation, score, threshold, abstain, answer):
 
 
 def test_without_calibration_every_prediction_is_an_answer(classifier):
-    assert SavedClassifier(classifier).answer(Prediction("1", "cause", 0.1, {})) == "cause"
+    assert NetworkClassifier(classifier).answer(Prediction("1", "cause", 0.1, {})) == "cause"
 
 
 def test_below_a_threshold_without_a_negative_relation_is_no_answer(classifier):
     classifier.schema = replace(SCHEMA, negative=None)
-    given = SavedClassifier(classifier).answer(Prediction("1", "cause", 0.4, {}), threshold=0.5)
+    given = NetworkClassifier(classifier).answer(Prediction("1", "cause", 0.4, {}), threshold=0.5)
     assert given is None
 
 
 def test_conformal_sets(classifier):
     chosen = Calibration(2.0, {}, {"0.8": 0.3, "0.9": 0.05}, 9, "x", 0.3, 0.1)
-    loaded = SavedClassifier(classifier, calibration=chosen)
+    loaded = NetworkClassifier(classifier, calibration=chosen)
     found = Prediction("1", "part", 0.55, {"cause": 0.35, "part": 0.55, "none": 0.1})
     assert loaded.relations_set(found, "0.8") == ["part", "cause"]
     assert loaded.relations_set(found, "0.9") == ["part", "cause", "none"]
@@ -167,4 +125,4 @@ def test_conformal_sets(classifier):
     with pytest.raises(InputError, match=r"need 99 samples .*has 9.*one of 0.8, 0.9"):
         loaded.relations_set(found, "0.99")
     with pytest.raises(InputError, match=r"has 0.*calibrate it"):
-        SavedClassifier(classifier).relations_set(found, "0.8")
+        NetworkClassifier(classifier).relations_set(found, "0.8")

@@ -7,7 +7,7 @@ import torch
 import relgen
 from relgen.classifiers.base import collate
 from relgen.classifiers.knowprompt import KnowPromptClassifier
-from relgen.classifiers.pipeline import SavedClassifier
+from relgen.classifiers.network import NetworkClassifier
 from relgen.classifiers.retrieval import RetrievalClassifier
 from relgen.classifiers.saved import save_classifier
 from relgen.common.errors import InputError
@@ -114,14 +114,14 @@ def test_it_learns_32_sentences_by_heart(tmp_path):
         optimizer.step()
     classifier.finish([batch], None)
     assert classifier.training
-    predicted = SavedClassifier(classifier).predict_samples(chosen)
+    predicted = NetworkClassifier(classifier).predict_samples(chosen)
     assert [one.relation for one in predicted] == [sample.relation for sample in chosen]
 
 
 def test_neighbours_alone_know_what_is_stored(model):
     # an untrained model with λ = 1 and k = 1 is a lookup
     classifier = finished(model, interpolation=1.0, neighbours=1, temperature=1.0)
-    predicted = SavedClassifier(classifier).predict_samples(samples(8))
+    predicted = NetworkClassifier(classifier).predict_samples(samples(8))
     assert [one.relation for one in predicted] == [one.relation for one in samples(8)]
     assert all(one.score == 1.0 for one in predicted)
 
@@ -130,7 +130,7 @@ def test_predictions_are_the_same_after_loading(model, tmp_path):
     classifier = finished(model, interpolation=0.7, temperature=30.0)
     save_classifier(classifier, tmp_path / "saved")
     loaded = relgen.load_classifier(tmp_path / "saved")
-    before = SavedClassifier(classifier).predict_samples(samples(20), token_budget=100)
+    before = NetworkClassifier(classifier).predict_samples(samples(20), token_budget=100)
     assert loaded.predict_samples(samples(20), token_budget=100) == before
     assert len({prediction.score for prediction in before}) > 10
     assert loaded.classifier.config() == classifier.config()

@@ -11,7 +11,7 @@ from huggingface_hub import ModelCard
 
 import relgen
 from relgen.classifiers.entity_marker import EntityMarkerClassifier
-from relgen.classifiers.pipeline import SavedClassifier
+from relgen.classifiers.network import NetworkClassifier
 from relgen.classifiers.saved import record_scores, save_classifier
 from relgen.common.errors import InputError
 from relgen.evaluation.scores import score_labels
@@ -19,7 +19,7 @@ from tests.tiny.encoders import SCHEMA, samples
 
 
 def test_predictions_are_the_same_after_loading(classifier, folder):
-    before = SavedClassifier(classifier).predict_samples(samples(20), token_budget=100)
+    before = NetworkClassifier(classifier).predict_samples(samples(20), token_budget=100)
     after = relgen.load_classifier(folder).predict_samples(samples(20), token_budget=100)
     assert before == after
     assert [prediction.id for prediction in after] == [f"human-{n}" for n in range(20)]
@@ -105,7 +105,7 @@ def test_importing_the_package_is_light():
 def test_minilm_is_the_same_after_loading(tmp_path):
     built = EntityMarkerClassifier(SCHEMA)
     save_classifier(built, tmp_path / "model")
-    before = SavedClassifier(built).predict_samples(samples(4))
+    before = NetworkClassifier(built).predict_samples(samples(4))
     loaded = relgen.load_classifier(tmp_path / "model")
     assert loaded.predict_samples(samples(4)) == before
     assert loaded.classifier.encoding.encode(samples(4)) == built.encoding.encode(samples(4))

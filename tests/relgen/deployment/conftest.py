@@ -12,7 +12,7 @@ import torch
 from relgen.classifiers.base import Classifier
 from relgen.classifiers.entity_marker import EntityMarkerClassifier
 from relgen.classifiers.knowprompt import KnowPromptClassifier
-from relgen.classifiers.pipeline import compute_logits
+from relgen.classifiers.network import compute_logits
 from relgen.classifiers.retrieval import RetrievalClassifier
 from relgen.classifiers.saved import save_classifier
 from relgen.data.samples import Entity, Sample, write_samples

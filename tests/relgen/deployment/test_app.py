@@ -14,7 +14,7 @@ pytest.importorskip("fastapi", reason="needs the extra serve")
 
 from fastapi.testclient import TestClient
 
-from relgen.classifiers.pipeline import SavedClassifier
+from relgen.classifiers.network import NetworkClassifier
 from relgen.common.errors import InputError
 from relgen.deployment.app import Bodies, create_app
 from relgen.deployment.batcher import QueueFullError
@@ -35,7 +35,7 @@ def predictor(folder: Path) -> Predictor:
 
 
 @pytest.fixture
-def saved(predictor: Predictor) -> SavedClassifier:
+def saved(predictor: Predictor) -> NetworkClassifier:
     return predictor.classifier
 
 
@@ -45,7 +45,7 @@ def client(predictor: Predictor) -> Iterator[TestClient]:
         yield client
 
 
-def test_one_sentence_or_several(client: TestClient, saved: SavedClassifier) -> None:
+def test_one_sentence_or_several(client: TestClient, saved: NetworkClassifier) -> None:
     expected = saved.predict("the storm caused the flood .", "storm", "flood")
     spans = {**ONE, "id": "x", "head": {"start": 4, "end": 9, "type": "T"}, "tail": [21, 26]}
     row = {**ONE, "relation": "cause", "source": "human"}
@@ -138,7 +138,7 @@ def test_an_error_of_the_server_shows_the_client_nothing_of_it(
     def broken(samples: object) -> None:
         raise ZeroDivisionError("secret")
 
-    monkeypatch.setattr(SavedClassifier, "predict_samples", lambda self, samples: broken(samples))
+    monkeypatch.setattr(NetworkClassifier, "predict_samples", lambda self, samples: broken(samples))
     with TestClient(create_app(predictor, LIMITS)) as failing:
         answer = failing.post("/predict", json=ONE)
     assert answer.status_code == 500
@@ -173,7 +173,7 @@ def test_a_full_queue_asks_to_try_again(
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
 
 
-def test_health_and_figures(client: TestClient, saved: SavedClassifier) -> None:
+def test_health_and_figures(client: TestClient, saved: NetworkClassifier) -> None:
     health = client.get("/health")
     assert (health.status_code, health.json()["status"]) == (200, "ok")
     assert health.json()["relations"] == ["cause", "part", "none"]
