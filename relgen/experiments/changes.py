@@ -10,7 +10,6 @@ for the trained commands, `relgen.experiments.checks` asks their own parser.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import json
 import typing
@@ -104,17 +103,17 @@ def _content(file: Path, modified: int) -> dict[str, Any]:
     return read_merged([file])
 
 
-def gathered(content: Mapping[str, Any]) -> dict[str, Any]:
+def gathered(content: Mapping[str, Any], own: Collection[str]) -> dict[str, Any]:
     """Return an experiment's content with the changes of presets gathered below `changes`.
 
-    Raises InputError for a key that the experiment sets itself, or one that generating does not
-    have or cannot use.
+    `own` are the keys of `generator` that are not those of `relgen generate`. Raises InputError for
+    a key that the experiment sets itself, or one that generating does not have or cannot use.
     """
     made = dict(content)
-    if isinstance(own := content.get("generator"), Mapping):
-        made["generator"] = _of_generator(own)
-    if isinstance(own := content.get("dpo"), Mapping):
-        made["dpo"] = _of_preset(own, "dpo", "dpo")
+    if isinstance(generator := content.get("generator"), Mapping):
+        made["generator"] = _of_generator(generator, own)
+    if isinstance(dpo := content.get("dpo"), Mapping):
+        made["dpo"] = _of_preset(dpo, "dpo", "dpo")
     if isinstance(classifiers := content.get("classifiers"), list):
         made["classifiers"] = [
             _of_preset(one, f"classifiers[{place}]", "classifiers")
@@ -125,10 +124,7 @@ def gathered(content: Mapping[str, Any]) -> dict[str, Any]:
     return made
 
 
-def _of_generator(given: Mapping[str, Any]) -> dict[str, Any]:
-    from relgen.experiments.config import Generator  # which has presets as well
-
-    own = [entry.name for entry in dataclasses.fields(Generator) if entry.name != "changes"]
+def _of_generator(given: Mapping[str, Any], own: Collection[str]) -> dict[str, Any]:
     hints = typing.get_type_hints(GenerationSettings)
     changes = {key: value for key, value in given.items() if key not in own}
     for key, value in changes.items():

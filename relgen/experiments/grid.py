@@ -14,7 +14,7 @@ the grid's folder. A file without `cells` is a grid of one experiment, in the gr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from relgen.common import (
     read_yaml,
 )
 from relgen.experiments.changes import ENCODER, gathered
-from relgen.experiments.config import Experiment
+from relgen.experiments.config import Experiment, Generator
 
 GRID_MARK = "grid.json"
 """The file in a grid's folder with its name, its cells and its file's text."""
@@ -154,7 +154,9 @@ def _experiment(content: Mapping[str, Any], name: str, source: str) -> Experimen
             field="corpus",
             remedy="name one, such as everyday, or your files: {train: …, test: …, schema: …}",
         )
-    experiment = read(Experiment, {**gathered(content), "name": name, "source": source})
+    own = [entry.name for entry in fields(Generator) if not entry.metadata]
+    made = gathered(content, own)
+    experiment = read(Experiment, {**made, "name": name, "source": source})
     _check_presets(experiment)
     return experiment
 

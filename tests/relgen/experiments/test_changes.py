@@ -104,7 +104,7 @@ def test_a_change_lies_where_the_file_has_its_key() -> None:
         ("dpo: {preset: dpo/smolm2}", "'dpo': "),
         (
             "classifiers: [{preset: classifier/entity_marker, data.test: x}]",
-            "`corpus`; remove it",
+            "`corpus` (got 'x')",
         ),
         ("classifiers: [{preset: classifier/entity_marker, name: 1}]", "].name': must be a string"),
     ],

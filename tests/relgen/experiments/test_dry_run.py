@@ -79,7 +79,7 @@ def test_it_says_what_may_run_again(
 
 def write_experiment(tmp_path: Path, corpus: CorpusFiles, **keys: object) -> Path:
     files = {name: getattr(corpus, name) for name in ("train", "test", "schema")}
-    path = tmp_path / "mine.yaml"
+    path = tmp_path / "experiment.yaml"
     path.write_text(yaml.safe_dump({"corpus": files, **keys}, sort_keys=False), encoding="utf-8")
     return path
 

@@ -77,6 +77,7 @@ class Commands(FakeCommands):
             kept_out = []
         files = [Path(w) for w in words if Path(w).is_file() or Path(w).name == "adapter"]
         files = [file / "x" if file.name == "adapter" else file for file in files]
+        files += [Path(w) / "config.json" for w in words if Path(w).name in ("model", "encoder")]
         texts = [
             file.read_text(encoding="utf-8").split()
             for file in files
@@ -129,7 +130,7 @@ def changed(**keys: object) -> Callable[[Path, Experiment], Experiment]:
 @pytest.mark.parametrize(
     ("change", "again"),
     [
-        (edited("mine.yaml", "explanation: x", "explanation: x, too"), TUNED | WRITTEN | LABELLED),
+        (edited("mine.yaml", "explanation: x", "explanation: x too"), TUNED | WRITTEN | LABELLED),
         (edited("mine.yaml", "name: mine", "# a comment\nname: mine"), set()),
         (edited("mine.yaml", "explanation: x", "explanation: x, title: X"), ALL),
         (edited("train.jsonl", "Ann", "Eve"), ALL),
@@ -137,7 +138,7 @@ def changed(**keys: object) -> Callable[[Path, Experiment], Experiment]:
         (edited("test.jsonl", "Ann", "Eve"), {"split"} | WRITTEN | LABELLED | HUMAN),
         (edited("model/config.json", "{}", "{ }"), TUNED | WRITTEN | LABELLED),
         (edited("encoder/config.json", "{}", "{ }"), HUMAN | MIX),
-        (edited("own.yaml", "model:", "# a comment\nmodel:"), set()),
+        (edited("own.yaml", "beta: 0.1", "beta: 0.1  # a comment"), set()),
         (edited("own.yaml", "beta: 0.1", "beta: 0.2"), TUNED | WRITTEN | LABELLED),
         (changed(dpo_epochs=3), TUNED | WRITTEN | LABELLED),
         (changed(chains={"per_relation": 2}), CHAINS | TUNED | WRITTEN | LABELLED),
