@@ -104,6 +104,9 @@ class StageCommands:
         `name` is a key of `GENERATIONS`; `adapter` is None for the untuned model.
         """
         generation, settings = GENERATIONS[name], self.experiment.generator
+        changes: dict[str, Any] = {
+            key: "null" if value is None else value for key, value in settings.changes.items()
+        }
         line = options(GenerateOptions)(
             model=settings.model,
             mode=generation.mode,
@@ -121,7 +124,7 @@ class StageCommands:
             half_seed=seed if half else None,
             adapter=adapter.folder / "adapter" if adapter else None,
             out=f"{OUT}/generated.jsonl",
-            **{key: "null" if one is None else one for key, one in settings.changes.items()},
+            **changes,
         )
         stage = f"seed{seed}/generate-{name}" + (f"-{half}" if half else "")
         preset = self.generation_preset(name)

@@ -175,7 +175,7 @@ class StageFolders:
         `inputs` are files that the command reads without naming them; `models` are the names of
         the models that it loads.
         """
-        models = tuple(filter(None, models))
+        named = tuple(model for model in models if model is not None)
         command_line = [*command.split(), *(["-c", preset] if preset else []), *line.words]
         given = [one if isinstance(one, list) else [one] for one in line.given.values()]
         read = [one for values in given for one in values if isinstance(one, Path)] + [*inputs]
@@ -183,7 +183,7 @@ class StageFolders:
             read.append(find_config(preset, command_line[0]))
         if schema := line.given.get("schema") or line.given.get("data.schema"):
             read.append(find_schema(schema))
-        folder = self._out / "stages" / f"{name}-{self._hash(command_line, read, models)[:10]}"
+        folder = self._out / "stages" / f"{name}-{self._hash(command_line, read, named)[:10]}"
         curves = self._curves / name
         own = {OUT: str(folder), CURVES: str(curves)}
         self.stages[name] = Stage(
@@ -192,7 +192,7 @@ class StageFolders:
             command=tuple(own.get(word, word.replace(OUT, str(folder))) for word in command_line),
             inputs=tuple(dict.fromkeys(read)),
             curves=curves if CURVES in command_line else None,
-            models=models,
+            models=named,
         )
         return self.stages[name]
 
