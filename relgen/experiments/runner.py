@@ -30,6 +30,7 @@ from relgen.common import (
     read_json,
     write_json,
 )
+from relgen.experiments.advice import run_advice
 from relgen.experiments.config import Experiment
 from relgen.experiments.results import print_table, write_report_data, write_results
 from relgen.experiments.run_folders import (
@@ -144,6 +145,8 @@ def _report(experiment: Experiment, plan: Plan, out: Path, execute: Execute) -> 
     write_report_data(experiment, plan, out)
     execute(["report", str(out)])
     print_table(results)
+    for name, advice in run_advice(results):
+        print(f"warning: {name}: {advice}", file=sys.stderr)
     print(f"report: {out / 'report.html'}")
 
 

@@ -239,6 +239,7 @@ def _write(
         rest.unlink(missing_ok=True)
     write_samples(out, [labelled for _, labelled in kept])
     known = [(s.relation, new.relation) for s, new in kept if s.relation != UNLABELLED]
+    read_as = Counter(pair for pair in known if pair[0] != pair[1])
     given, predicted = [old for old, _ in known], [new for _, new in known]
     counts = {
         "intended": Counter(given),
@@ -253,5 +254,9 @@ def _write(
         "given_micro_f1": score_labels(predicted, given, schema).micro_f1 if known else None,
         "relations": {
             label: {name: count[label] for name, count in counts.items()} for label in schema.labels
+        },
+        "read_as": {
+            label: {new: n for (old, new), n in read_as.items() if old == label}
+            for label in dict.fromkeys(old for old, _ in read_as)
         },
     }
