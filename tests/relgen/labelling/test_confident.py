@@ -44,7 +44,7 @@ def test_a_label_that_nothing_has_is_never_likely() -> None:
 
 
 def test_a_label_that_is_the_most_probable_stands() -> None:
-    # thresholds: 12.5 and 7 sixteenths; of the second row only 1 is likely, and less probable than 0
+    # thresholds: 12.5 and 7 sixteenths; of the second row 1 is likely, and 0 more probable
     rows = [[p / 16 for p in row] for row in ([16, 0], [9, 7], [12, 4], [6, 10])]
     assert found(rows, [0, 0, 1, 1]) == [-1] * 4
 
