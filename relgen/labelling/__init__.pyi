@@ -9,4 +9,4 @@ from .settings import ReaderOptions as ReaderOptions
 from .settings import ReaderSettings as ReaderSettings
 from .settings import SuggestOptions as SuggestOptions
 from .states import StateReader as StateReader
-from .suggest import suggest as suggest
+from .suggestions import suggest as suggest

@@ -17,21 +17,22 @@ from relgen.labelling.settings import LabelSettings
 from tests.relgen.labelling.words import Words, sample, write_files
 
 
-@pytest.mark.parametrize(("near_copies", "left_out"), [(True, {}), (False, {"near_copy": 5})])
+@pytest.mark.parametrize(("near_copies", "left_out"), [(True, {}), (False, {"near_copy": 4})])
 def test_near_copies_of_labelled_sentences_are_read_if_wanted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, near_copies: bool, left_out: dict[str, int]
 ) -> None:
     monkeypatch.setattr(reading, "StateReader", lambda *_: Words())
     files = write_files(tmp_path)
-    # but for a number they are those of train.jsonl
-    raw = [sample(i, "?", "xplace", "raw") for i in range(40, 45)]
+    # but for a name they are those of train.jsonl
+    raw = [sample(i, "?", "xplace", "raw") for i in (1, 4, 7, 10)]
+    raw = [replace(one, text=one.text.replace("Ann", "Bob")) for one in raw]
     far = sample(9, "?", "xnone", "far")
     other = far.text.replace("they say", "so I was told by a friend")
     write_samples(tmp_path / "raw.jsonl", [*raw, replace(far, text=other)])
     inputs = Inputs([tmp_path / "raw.jsonl"], files["train"], near_copies=near_copies)
     settings = LabelSettings(ignore_relations=True)
     found = read_files(settings, inputs, load_schema(files["s"]), tmp_path / "log", "x")
-    assert len(found.samples) == len(found.rows) == (6 if near_copies else 1)
+    assert len(found.samples) == len(found.rows) == (5 if near_copies else 1)
     assert found.samples[-1].id == "far-9"
     assert {why: n for why, n in found.left_out.items() if n} == left_out
     assert found.train_micro_f1 == 1.0

@@ -10,7 +10,7 @@ import pytest
 from relgen.cli import main as cli
 from relgen.data.samples import read_samples, write_samples
 from relgen.labelling import reading
-from tests.relgen.labelling.test_suggest import raw
+from tests.relgen.labelling.test_suggestions import raw
 from tests.relgen.labelling.words import Words, write_files
 
 

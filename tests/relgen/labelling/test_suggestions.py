@@ -18,7 +18,7 @@ from relgen.data.samples import Sample, read_samples, write_samples
 from relgen.data.schema import load_schema
 from relgen.labelling import reading
 from relgen.labelling.settings import SuggestOptions
-from relgen.labelling.suggest import suggest
+from relgen.labelling.suggestions import suggest
 from tests.relgen.labelling.test_run import Doubts
 from tests.relgen.labelling.words import LABELS, Words, sample, write_files
 
@@ -47,8 +47,9 @@ def do(files: dict[str, Path], reader: Words | None = None, **options: Any) -> d
 
 def test_sentences_to_label_next(files: dict[str, Path], tmp_path: Path) -> None:
     samples = [raw(i, f"x{LABELS[i % 3]}") for i in range(30)]
-    known = [sample(40, "?", "xcause", "raw"), replace(samples[4], id="again")]
-    known += [replace(read_samples(files["train"])[0], id="labelled")]
+    human = replace(read_samples(files["train"])[0], id="labelled")
+    known = [replace(human, id="near", text=human.text.replace("Ann", "Bob")), human]
+    known += [replace(samples[4], id="again")]
     # what is known of the relation they have is not handed on
     samples[0] = replace(samples[0], scores={"cause": 1.0}, provenance={"intended": "cause"})
     write_samples(tmp_path / "raw.jsonl", [*samples, *known])
@@ -129,7 +130,7 @@ def test_no_wrong_label_is_no_table(files: dict[str, Path], tmp_path: Path) -> N
         ({}, "give one of both"),
         ({"errors": True, "unlabelled": "a"}, "give one of both"),
         ({"unlabelled": "a", "out": "a"}, "is an input of the command"),
-        ({"unlabelled": "a", "out": "b"}, "may hold labels that were set by hand .*--force"),
+        ({"unlabelled": "a", "out": "b"}, "may hold labels that were set by hand; .*--force"),
         ({"unlabelled": "train", "number": 3}, r"all samples are left out \(labelled 12\)"),
         ({"errors": True, "train": "a"}, "at least two relations"),
     ],
