@@ -13,6 +13,7 @@ import contextlib
 import gc
 import io
 import shlex
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
