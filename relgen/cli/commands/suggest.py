@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 from relgen.common import encode_json
@@ -23,7 +24,7 @@ def run(options: Options) -> None:
     print(f"{said}{target}", file=sys.stdout if options.out else sys.stderr)
 
 
-def _sentences(summary: dict[str, Any], train: str) -> str:
+def _sentences(summary: dict[str, Any], train: str | Path) -> str:
     score = summary["train_micro_f1"]
     known = "not known" if score is None else f"{100 * score:.1f}"
     left_out = {why: number for why, number in summary["left_out"].items() if why != "not_chosen"}
