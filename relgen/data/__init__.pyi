@@ -3,6 +3,7 @@ from .card import write_dataset_folder as write_dataset_folder
 from .exclusion import Exclusion as Exclusion
 from .folds import fold_of_rows as fold_of_rows
 from .language import foreign_language as foreign_language
+from .language import likely_language as likely_language
 from .options import CardOptions as CardOptions
 from .options import ConvertOptions as ConvertOptions
 from .options import EverydayOptions as EverydayOptions

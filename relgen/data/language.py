@@ -25,20 +25,34 @@ def language_code(samples: Iterable[Sample]) -> str | None:
     return code if probability >= _CERTAIN and code != "zxx" else None
 
 
-def foreign_language(samples: Iterable[Sample]) -> str | None:
-    """Return the English name of the language of samples; None if it may be English.
+def likely_language(samples: Iterable[Sample]) -> str | None:
+    """Return the ISO 639 code of the language of samples, or None if it is not certain.
 
-    It is empty if it is not certain which one it is.
+    It is `en` for samples that may be English, or that are in no language.
     """
     ranked = _ranked(samples)
     code, probability = ranked[0]
     # `zxx` is for what is no language
     if code == "zxx" or probability < _LIKELY or dict(ranked)["en"] > _POSSIBLE:
-        return None
+        return "en"
+    return code if probability >= _CERTAIN else None
+
+
+def foreign_language(samples: Iterable[Sample]) -> str | None:
+    """Return the English name of the language of samples; None if it may be English.
+
+    It is empty if it is not certain which one it is.
+    """
+    code = likely_language(samples)
+    return None if code == "en" else language_name(code) if code else ""
+
+
+def language_name(code: str) -> str:
+    """Return the English name of an ISO 639 code; empty if it has none here."""
     # transformers has a table of names
     from transformers.models.whisper.tokenization_whisper import LANGUAGES
 
-    return LANGUAGES.get(code, "").title() if probability >= _CERTAIN else ""
+    return LANGUAGES.get(code, "").title()
 
 
 def _ranked(samples: Iterable[Sample]) -> list[tuple[str, float]]:

@@ -96,6 +96,8 @@ def _print_table(result: dict[str, Any], path: str | Path, against: str | Path |
     console = Console(width=width, markup=False, emoji=False, highlight=False)
     console.print(table)
     console.print(f"Encoder: {result['encoder']}. ↓ lower is more diverse, ↑ higher is.")
+    if result["function_words"] is None:
+        console.print("Repeated words are counted with function words: the language is not known.")
     if alone := [label for label, size in result["sizes"].items() if size < 2]:
         console.print(f"The means leave out {', '.join(alone)} where a measure needs two samples.")
     drawn = {
