@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import filecmp
 import functools
 import hashlib
 import os
@@ -15,16 +16,18 @@ from pathlib import Path
 from typing import IO, Any
 
 from relgen.common.errors import InputError
-from relgen.common.json_text import decode_json, encode_json
+from relgen.common.json_text import decode_json, encode_json, json_pieces
 
 
 @contextmanager
-def atomic_writer(path: str | Path, *, binary: bool = False) -> Iterator[IO[Any]]:
+def atomic_writer(
+    path: str | Path, *, binary: bool = False, replace: bool = True
+) -> Iterator[IO[Any]]:
     """Open a file that replaces `path` once the block has ended without an error.
 
     What is written, text unless `binary`, goes to a temporary file in the same folder, is flushed
     to the disk and then renamed, so that a full disk or a kill leaves the old file, or none, but
-    never a part of the new one.
+    never a part of the new one. Without `replace`, an old file with other content is an error.
     """
     path = Path(path)
     if path.is_dir():
@@ -40,6 +43,15 @@ def atomic_writer(path: str | Path, *, binary: bool = False) -> Iterator[IO[Any]
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
+        if not replace and path.exists():
+            if not filecmp.cmp(temporary, path, shallow=False):
+                raise InputError(
+                    "this file exists, and would be replaced by other content",
+                    path=path,
+                    remedy="give another --out, or --force to replace it",
+                )
+            os.unlink(temporary)
+            return
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except BaseException:
@@ -99,7 +111,9 @@ def write_text(path: str | Path, text: str) -> None:
 
 def write_json(path: str | Path, value: Any) -> None:
     """Write `value` as indented JSON, atomically."""
-    write_text(path, encode_json(value, indent=2) + "\n")
+    with atomic_writer(path) as stream:
+        stream.writelines(json_pieces(value))  # the ids of a large split are many
+        stream.write("\n")
 
 
 def read_json(path: str | Path, *, keep: Collection[str] | None = None) -> Any:
@@ -115,10 +129,10 @@ def read_json(path: str | Path, *, keep: Collection[str] | None = None) -> Any:
         raise error.at(path=path, remedy="correct or replace the file") from error
 
 
-def write_jsonl(path: str | Path, rows: Iterable[dict[str, Any]]) -> int:
-    """Write one JSON object per line, atomically; return their number."""
+def write_jsonl(path: str | Path, rows: Iterable[dict[str, Any]], *, replace: bool = True) -> int:
+    """Write one JSON object per line, atomically; return their number. See `atomic_writer`."""
     count = 0
-    with atomic_writer(path) as stream:
+    with atomic_writer(path, replace=replace) as stream:
         for row in rows:
             stream.write(encode_json(row) + "\n")
             count += 1
@@ -182,8 +196,11 @@ def content_hash(path: str | Path) -> str:
     Raises InputError if there is no such file.
     """
     path, digest = Path(path), hashlib.sha256()
-    if not (path.is_file() or path.is_dir()):
+    if not path.exists():
         raise InputError("no such file", path=path, remedy="check the path")
+    if not (path.is_file() or path.is_dir()):
+        problem = "this is a device, a pipe or a socket, and would be read more than once"
+        raise InputError(problem, path=path, remedy="write it to a file first")
     files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
     for file in files:
         name = file.relative_to(path).as_posix() if path.is_dir() else ""

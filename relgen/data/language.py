@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 _SAMPLES = 200  # enough to be certain
 # of languages that a few sentences do not tell apart
 _VARIETIES = {"ary": "ar", "arz": "ar", "grc": "el", "hbo": "he", "pcm": "en", "wuu": "zh"}
+_ALIKE = {"bs": "hr", "sr": "hr", "nb": "no", "nn": "no", "ms": "id"}  # a single sentence
 _CERTAIN, _LIKELY, _POSSIBLE = 0.9, 0.25, 0.01
+_STRAY = 0.05  # of single sentences, the share that may be taken for another language
 
 
 def language_code(samples: Iterable[Sample]) -> str | None:
@@ -45,6 +47,24 @@ def foreign_language(samples: Iterable[Sample]) -> str | None:
     """
     code = likely_language(samples)
     return None if code == "en" else language_name(code) if code else ""
+
+
+def several_languages(*parts: Sequence[Sample]) -> str | None:
+    """Return the languages of samples with their numbers, looking at some of each part.
+
+    None if they are in one language, apart from single samples that are taken for another.
+    """
+    codes, looked_at = Counter[str](), 0
+    for part in parts:
+        for sample in part[:: -(-len(part) // _SAMPLES) or 1]:
+            looked_at += 1
+            code = language_code([sample])
+            if code is not None and code == likely_language([sample]):
+                codes[_ALIKE.get(code, code)] += 1
+    common = [(code, n) for code, n in codes.most_common() if n > max(1, _STRAY * looked_at)]
+    if len(common) < 2:
+        return None
+    return ", ".join(f"{language_name(code) or code} {number}" for code, number in common)
 
 
 def language_name(code: str) -> str:

@@ -52,7 +52,7 @@ COMMANDS = {
     "--data.schema {data}/schema.yaml --trainer.max_steps 1 --trainer.accelerator cpu",
     "run": "run {data}/experiment.yaml --only split",
 }
-FORCED = ("generate", "direct", "dpo fit", "classifier fit")
+FORCED = ("convert", "split", "generate", "direct", "dpo fit", "classifier fit")
 PLACES = ("on", "link", "beside", "above", "below")
 
 
@@ -139,12 +139,43 @@ def test_inputs_and_files_of_others_stay(
 def test_files_of_its_own_are_replaced(tmp_path: Path) -> None:
     save_everyday(tmp_path / "data")
     samples = tmp_path / "data" / "train.jsonl"
-    for shots in ("2", "3"):
-        out = str(tmp_path / "split")
-        assert cli.main(["data", "split", str(samples), "--shots", shots, "--out", out]) == 0
-        assert cli.main(["data", "everyday", "--out", str(tmp_path / "data")]) == 0
+    assert cli.main(["data", "everyday", "--out", str(tmp_path / "data")]) == 0
     write_samples(samples, read_samples(samples)[:3])
     assert cli.main(["data", "everyday", "--out", str(tmp_path / "data")]) == 2
+
+
+@pytest.mark.parametrize("command", ["convert", "split"])
+def test_other_content_is_replaced_with_force_only(
+    command: str, inputs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = shutil.copytree(inputs, tmp_path / "data")
+    out = tmp_path / "out" / ("samples.jsonl" if command == "convert" else "split")
+    line = [*COMMANDS[command].format(data=data).split(), "--out", str(out)]
+    assert cli.main(line) == 0
+    before = _hashes(out.parent)
+    assert cli.main(line) == 0  # the same content again
+    assert _hashes(out.parent) == before
+    samples = data / "train.jsonl"
+    write_samples(samples, read_samples(samples)[:-9])
+    assert cli.main(line) == 2
+    assert "--force to replace it" in capsys.readouterr().err
+    assert _hashes(out.parent) == before
+    assert cli.main([*line, "--force"]) == 0
+    after = _hashes(out.parent)
+    assert after != before
+    assert after.keys() == before.keys()
+
+
+def test_an_edited_part_of_a_split_stays(
+    tmp_path: Path, inputs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = [*COMMANDS["split"].format(data=inputs).split(), "--out", str(tmp_path)]
+    assert cli.main(line) == 0
+    write_samples(tmp_path / "dev.jsonl", read_samples(tmp_path / "dev.jsonl")[:5])
+    before = _hashes(tmp_path)
+    assert cli.main(line) == 2
+    assert f"{tmp_path / 'dev.jsonl'}: this file exists, and would be" in capsys.readouterr().err
+    assert _hashes(tmp_path) == before
 
 
 def test_the_summary_may_not_be_the_labelled_file(
