@@ -40,6 +40,7 @@ from .files import is_whole_zip as is_whole_zip
 from .files import read_json as read_json
 from .files import read_lines as read_lines
 from .files import read_text as read_text
+from .files import refuse_special as refuse_special
 from .files import text_hash as text_hash
 from .files import write_json as write_json
 from .files import write_jsonl as write_jsonl

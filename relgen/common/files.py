@@ -6,17 +6,22 @@ import codecs
 import filecmp
 import functools
 import hashlib
+import io
 import os
 import shutil
 import tempfile
+import time
 import zipfile
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 from relgen.common.errors import InputError
 from relgen.common.json_text import decode_json, encode_json, json_pieces
+
+PIPE_SECONDS = 5.0
+"""How long to wait for a process that writes to a pipe."""
 
 
 @contextmanager
@@ -32,8 +37,7 @@ def atomic_writer(
     path = Path(path)
     if path.is_dir():
         raise InputError("this is a folder, not a file", path=path, remedy="name a file in it")
-    if path.exists() and not path.is_file():
-        raise InputError("this is a device, a pipe or a socket", path=path, remedy="name a file")
+    refuse_special(path)
     path = path.resolve()  # keep a link, which then points to the new file
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
@@ -57,6 +61,13 @@ def atomic_writer(
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def refuse_special(path: str | Path) -> None:
+    """Raise InputError for an output that is a device, a pipe or a socket."""
+    path = Path(path)
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise InputError("this is a device, a pipe or a socket", path=path, remedy="name a file")
 
 
 @contextmanager
@@ -148,17 +159,18 @@ def read_lines(path: str | Path) -> Iterator[str]:
     """Yield the lines of a UTF-8 file, line ends included; only `\\n` and `\\r\\n` end a line.
 
     Raises:
-        InputError: the file is missing, a folder or a device, or a line is not UTF-8.
+        InputError: the file is missing, a folder or a device, a pipe to which nobody writes, or a
+            line is not UTF-8.
     """
     path = Path(path)
     if path.is_dir():
         raise InputError("this is a folder, not a file", path=path, remedy="name a file in it")
     if not path.exists():
         raise InputError("no such file", path=path, remedy="check the path")
-    if path.is_char_device() or path.is_block_device():
-        raise InputError("this is a device", path=path, remedy="name a file")
-    with path.open("rb") as stream:
-        for number, raw in enumerate(stream, start=1):
+    if not path.is_fifo():
+        refuse_special(path)
+    with closing(_pipe_lines(path)) if path.is_fifo() else path.open("rb") as lines:
+        for number, raw in enumerate(lines, start=1):
             try:
                 line = raw.decode("utf-8")
             except UnicodeDecodeError as error:
@@ -170,6 +182,22 @@ def read_lines(path: str | Path) -> Iterator[str]:
                     remedy=_conversion(path, raw if number == 1 else b""),
                 ) from error
             yield line.removeprefix("\ufeff") if number == 1 else line
+
+
+def _pipe_lines(path: Path) -> Iterator[bytes]:
+    """Yield the lines of a pipe; raise InputError if no process opens it for writing."""
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:
+        until = time.monotonic() + PIPE_SECONDS
+        begin = b""
+        with suppress(BlockingIOError):  # a process has opened it, and will write
+            while not (begin := os.read(stream.fileno(), 1 << 16)):
+                if time.monotonic() >= until:
+                    problem = "no process writes to this pipe, which can be read only once"
+                    raise InputError(problem, path=path, remedy="write it to a file first")
+                time.sleep(0.02)
+        os.set_blocking(stream.fileno(), True)
+        yield from io.BytesIO(begin + stream.readline())
+        yield from stream
 
 
 def _conversion(path: Path, first: bytes) -> str:

@@ -217,3 +217,67 @@ def test_what_is_no_regular_file_stays(
     named = "/dev/null" if place == "below a device" else out.name[:100]
     assert named in said.strip().splitlines()[-1], said
     assert kind is None or stat.S_IFMT(out.lstat().st_mode) == kind
+
+
+WRITTEN = {
+    "split": ("split", ["train.jsonl", "dev.jsonl", "manifest.json"]),
+    "everyday": ("everyday", ["train.jsonl", "schema.yaml", "README.md"]),
+    "card": ("card", ["README.md", "train.jsonl"]),
+    "generate": (
+        "out.jsonl",
+        ["rejected.jsonl", "generation.json", ".out.jsonl.journal.jsonl"],
+    ),
+    "label": ("out.jsonl", ["out.json", "out.uncertain.jsonl", ".out.jsonl.partial"]),
+    "direct": ("direct", ["predictions.jsonl", "direct.json", ".predictions.partial"]),
+    "reader": ("reader", ["predictions.jsonl", "reader.json", ".predictions.partial"]),
+    "dpo fit": ("dpo", ["config.yaml", "history.jsonl"]),
+    "classifier fit": ("classifier", ["config.yaml", "history.jsonl"]),
+}
+"""Outputs, and files that the commands write in them or beside them."""
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [(command, name) for command, (_, names) in WRITTEN.items() for name in names],
+)
+def test_a_pipe_in_the_place_of_an_output_ends_the_command(
+    command: str,
+    name: str,
+    inputs: Path,
+    models: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("relgen.common.files.PIPE_SECONDS", 0)
+    out = tmp_path / WRITTEN[command][0]
+    pipe = (out.parent if out.suffix else out) / name
+    pipe.parent.mkdir(exist_ok=True)
+    os.mkfifo(pipe)
+    line = COMMANDS[command].format(data=inputs, relation="located_in", **models).split()
+    assert cli.main([*line, "--out", str(out)]) == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last.startswith(f"{pipe}: ")
+    assert stat.S_ISFIFO(pipe.lstat().st_mode)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_pipe_to_which_nobody_writes_is_no_input(
+    command: str,
+    inputs: Path,
+    models: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("relgen.common.files.PIPE_SECONDS", 0)
+    shutil.copytree(inputs, data := tmp_path / "data")
+    monkeypatch.chdir(data)
+    line = COMMANDS[command].format(data=data, relation="located_in", **models).split()
+    for place, word in enumerate(line):
+        if Path(word).parent != data:
+            continue
+        os.mkfifo(pipe := tmp_path / f"pipe{place}")
+        given = [*line[:place], str(pipe), *line[place + 1 :]]
+        assert cli.main([*given, "--out", str(tmp_path / "out" / "x.jsonl")]) == 2, given
+        assert str(pipe) in capsys.readouterr().err.strip().splitlines()[-1]

@@ -122,3 +122,8 @@ def test_relations_with_fewer_shots_are_named(tmp_path: Path) -> None:
     markdown = write_report(folder)[1].read_text(encoding="utf-8")
     assert "- Shots per relation: 8 (Other 4, Cause 2)\n" in markdown
     assert "relations were drawn (fewer for Other, Cause, which have no more), once" in markdown
+
+
+def test_the_headline_says_on_how_many_sentences(tmp_path: Path) -> None:
+    title, _ = headline(load_run(make_run(tmp_path)))
+    assert title == "Mix 62.8 vs. human 58.6 micro-F1 on 429 test sentences"
