@@ -19,7 +19,7 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from types import FrameType
 from typing import Any
