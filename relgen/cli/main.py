@@ -105,10 +105,8 @@ def _with_option(error: InputError, words: Sequence[str]) -> InputError:
     """Return an error about a whole file with the option of the command line that names it."""
     if isinstance(error, CombinedInputError) or not error.path or error.field or error.line:
         return error
-    split = [
-        part for word in words for part in (word.split("=", 1) if word[:2] == "--" else [word])
-    ]
-    for option, value in pairwise(split):
+    parts = (word.split("=", 1) if word.startswith("--") else [word] for word in words)
+    for option, value in pairwise(chain.from_iterable(parts)):
         if option.startswith("--") and value == str(error.path):
             return error.at(field=option)
     return error

@@ -4,7 +4,6 @@ import errno
 import os
 import select
 import stat
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -23,6 +22,7 @@ from relgen.common.files import (
     write_jsonl,
     write_text,
 )
+from tests.waiting import wait_until
 
 
 def test_writing_makes_folders_and_leaves_no_temporary_file(tmp_path):
@@ -219,8 +219,7 @@ def test_a_pipe_without_a_writer_does_not_wait_forever(tmp_path, monkeypatch):
     with ThreadPoolExecutor(1) as pool:
         found = pool.submit(lambda: list(read_lines(pipe)))
         os.write(descriptor, b"one\ntwo\n")
-        while select.select([descriptor], [], [], 0)[0]:
-            time.sleep(0)
+        wait_until(lambda: not select.select([descriptor], [], [], 0)[0])
         os.close(descriptor)
         assert found.result() == ["one\n", "two\n"]
     with pytest.raises(InputError, match="this is a device, a pipe or a socket, and would be read"):
