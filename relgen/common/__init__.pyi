@@ -57,6 +57,7 @@ from .outputs import check_export as check_export
 from .outputs import check_outputs as check_outputs
 from .outputs import earlier_summary as earlier_summary
 from .outputs import refuse_foreign as refuse_foreign
+from .outputs import refuse_unlike as refuse_unlike
 from .outputs import unfinished as unfinished
 from .presets import find_config as find_config
 from .presets import find_schema as find_schema

@@ -114,15 +114,15 @@ def atomic_folder(path: str | Path, mark: str) -> Iterator[Path]:
             shutil.rmtree(rest, ignore_errors=True)
 
 
-def write_text(path: str | Path, text: str) -> None:
-    """Write `text` to `path` atomically."""
-    with atomic_writer(path) as stream:
+def write_text(path: str | Path, text: str, *, replace: bool = True) -> None:
+    """Write `text` to `path` atomically. See `atomic_writer`."""
+    with atomic_writer(path, replace=replace) as stream:
         stream.write(text)
 
 
-def write_json(path: str | Path, value: Any) -> None:
-    """Write `value` as indented JSON, atomically."""
-    with atomic_writer(path) as stream:
+def write_json(path: str | Path, value: Any, *, replace: bool = True) -> None:
+    """Write `value` as indented JSON, atomically. See `atomic_writer`."""
+    with atomic_writer(path, replace=replace) as stream:
         stream.writelines(json_pieces(value))  # the ids of a large split are many
         stream.write("\n")
 

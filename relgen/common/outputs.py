@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,19 @@ def refuse_foreign(paths: Iterable[str | Path], writer: str) -> None:
                 path=path,
                 remedy=_OTHER_OUT,
             )
+
+
+def refuse_unlike(path: str | Path, writer: str, read: Callable[[Path], object]) -> None:
+    """Raise InputError if `--force` would replace a file that `read` does not take for an output.
+
+    `read` raises InputError for what the command does not write.
+    """
+    path = Path(path)
+    if path.is_file() and path.stat().st_size:
+        try:
+            read(path)
+        except InputError:
+            refuse_foreign([path], writer)
 
 
 def check_export(out: str | Path, *, force: bool) -> None:

@@ -39,6 +39,8 @@ COMMANDS = {
     "split": "data split {data}/train.jsonl --schema {data}/schema.yaml --shots 2",
     "everyday": "data everyday",
     "card": "data card {data}/generated.jsonl --schema {data}/schema.yaml --license cc0-1.0",
+    "schema": "data schema {data}/descriptions.json",
+    "diversity": "diversity {data}/train.jsonl --encoder {encoder} --json",
     "chains": "chains {data}/train.jsonl --schema {data}/schema.yaml",
     "generate": f"generate --model {{model}} {DATA} --forbid {{data}}/test.jsonl --samples 1 "
     "--relations {relation} --max-drafts-per-sample 1 --max-new-tokens 4",
@@ -52,7 +54,10 @@ COMMANDS = {
     "--data.schema {data}/schema.yaml --trainer.max_steps 1 --trainer.accelerator cpu",
     "run": "run {data}/experiment.yaml --only split",
 }
-FORCED = ("convert", "split", "generate", "direct", "dpo fit", "classifier fit")
+FORCED = (
+    *("convert", "split", "schema", "diversity", "chains"),
+    *("generate", "direct", "dpo fit", "classifier fit"),
+)
 PLACES = ("on", "link", "beside", "above", "below")
 
 
@@ -70,6 +75,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     schema = load_schema(data / "schema.yaml")
     train = read_samples(data / "train.jsonl", schema=schema)
     write_chains(data / "chains.jsonl", build_chains(train[:12], schema, seed=1))
+    descriptions = {"P1": ["crosses", "a bridge"], "P2": ["owns", "a person"]}
+    (data / "descriptions.json").write_text(json.dumps(descriptions))
     test = [json.loads(line) for line in (data / "test.jsonl").read_text().splitlines()[:6]]
     lines = [json.dumps(sample | {"source": "generated"}) for sample in test]
     (data / "generated.jsonl").write_text("\n".join(lines) + "\n")
@@ -144,19 +151,24 @@ def test_files_of_its_own_are_replaced(tmp_path: Path) -> None:
     assert cli.main(["data", "everyday", "--out", str(tmp_path / "data")]) == 2
 
 
-@pytest.mark.parametrize("command", ["convert", "split"])
+@pytest.mark.parametrize("command", ["convert", "split", "chains", "schema", "diversity"])
 def test_other_content_is_replaced_with_force_only(
-    command: str, inputs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    command: str,
+    inputs: Path,
+    models: dict[str, str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     data = shutil.copytree(inputs, tmp_path / "data")
-    out = tmp_path / "out" / ("samples.jsonl" if command == "convert" else "split")
-    line = [*COMMANDS[command].format(data=data).split(), "--out", str(out)]
+    out = tmp_path / "out" / "file"
+    line = [*COMMANDS[command].format(data=data, **models).split(), "--out", str(out)]
     assert cli.main(line) == 0
     before = _hashes(out.parent)
     assert cli.main(line) == 0  # the same content again
     assert _hashes(out.parent) == before
     samples = data / "train.jsonl"
     write_samples(samples, read_samples(samples)[:-9])
+    (data / "descriptions.json").write_text('{"P3": ["has", "a thing"]}')
     assert cli.main(line) == 2
     assert "--force to replace it" in capsys.readouterr().err
     assert _hashes(out.parent) == before
@@ -164,6 +176,10 @@ def test_other_content_is_replaced_with_force_only(
     after = _hashes(out.parent)
     assert after != before
     assert after.keys() == before.keys()
+    if out.is_file():
+        out.write_text("of somebody else\n")
+        assert cli.main([*line, "--force"]) == 2
+        assert out.read_text() == "of somebody else\n"
 
 
 def test_an_edited_part_of_a_split_stays(

@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
-from pathlib import Path
 
-from relgen.common import InputError, check_outputs, refuse_foreign
+from relgen.common import InputError, check_outputs, refuse_unlike
 from relgen.data import UNLABELLED, RecordChecks, Sample, iter_samples, load_schema, write_samples
 from relgen.data import ConvertOptions as Options
 from relgen.data.corpora import (
@@ -29,7 +28,7 @@ def run(options: Options) -> None:
     source = find_corpus(options.input)
     check_outputs([options.out], [source, options.labels])
     if options.force:
-        _refuse_other_content(Path(options.out))
+        refuse_unlike(options.out, "data convert", lambda out: next(iter_samples(out)))
     _check_format(options)
     place = options.input if options.format == "hub" else source
     checks, counts = RecordChecks(place, skip_bad=options.skip_bad), Counter[str]()
@@ -78,15 +77,6 @@ def run(options: Options) -> None:
     print_skipped(checks)
     kinds = "without a relation" if set(counts) == {UNLABELLED} else f"of {len(counts)} relations"
     print(f"{total} samples {kinds} -> {options.out}")
-
-
-def _refuse_other_content(out: Path) -> None:
-    """Raise InputError for a file that does not begin with a sample, which --force keeps."""
-    if out.is_file() and out.stat().st_size:
-        try:
-            next(iter_samples(out))
-        except InputError:
-            refuse_foreign([out], "data convert")
 
 
 def _check_format(options: Options) -> None:

@@ -66,6 +66,17 @@ def test_progress_goes_to_stderr(
     assert ("Epoch 0" in said.err) == (shown == "true")
 
 
+def test_steps_without_a_number_of_epochs_are_counted_without_one(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["dpo", "fit", "-c", str(config), "--out", str(tmp_path / "out")]
+    command += ["--trainer.max_steps", "3", "--trainer.accelerator", "cpu"]
+    assert cli.main(command) == 0
+    said = capsys.readouterr().err
+    assert "Epoch 1" in said
+    assert "/-" not in said
+
+
 def test_a_missing_accelerator_is_said(
     config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -236,3 +236,12 @@ def test_without_replacing_only_the_same_content_is_written(tmp_path):
         write_jsonl(path, [{"a": 2}], replace=False)
     assert path.read_text() == '{"a": 1}\n'
     assert [one.name for one in tmp_path.iterdir()] == ["a.jsonl"]
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "/dev/null"])
+def test_a_device_is_neither_read_nor_written(name):
+    with pytest.raises(InputError, match=f"{name}: this is a device"):
+        list(read_lines(name))
+    with pytest.raises(InputError, match=f"{name}: this is a device"):
+        write_text(name, "text")
+    assert stat.S_ISCHR(os.stat(name).st_mode)
