@@ -107,7 +107,7 @@ def _with_option(error: InputError, words: Sequence[str]) -> InputError:
         return error
     parts = (word.split("=", 1) if word.startswith("--") else [word] for word in words)
     for option, value in pairwise(chain.from_iterable(parts)):
-        if option.startswith("--") and value == str(error.path):
+        if option.startswith("--") and option != "--out" and value == str(error.path):
             return error.at(field=option)
     return error
 

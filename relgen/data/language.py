@@ -56,10 +56,11 @@ def several_languages(*parts: Sequence[Sample]) -> str | None:
     """
     codes, looked_at = Counter[str](), 0
     for part in parts:
-        for sample in part[:: -(-len(part) // _SAMPLES) or 1]:
+        for place in range(0, len(part), -(-len(part) // _SAMPLES) or 1):
             looked_at += 1
-            code = language_code([sample])
-            if code is not None and code == likely_language([sample]):
+            sample = [part[place]]
+            code = language_code(sample)
+            if code is not None and code == likely_language(sample):
                 codes[_ALIKE.get(code, code)] += 1
     common = [(code, n) for code, n in codes.most_common() if n > max(1, _STRAY * looked_at)]
     if len(common) < 2:

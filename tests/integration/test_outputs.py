@@ -168,7 +168,7 @@ def test_other_content_is_replaced_with_force_only(
     assert _hashes(out.parent) == before
     samples = data / "train.jsonl"
     write_samples(samples, read_samples(samples)[:-9])
-    (data / "descriptions.json").write_text('{"P3": ["has", "a thing"]}')
+    (data / "descriptions.json").write_text('{"P3": ["has", "it"], "P4": ["is", "it"]}')
     assert cli.main(line) == 2
     assert "--force to replace it" in capsys.readouterr().err
     assert _hashes(out.parent) == before

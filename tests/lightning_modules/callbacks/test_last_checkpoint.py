@@ -87,8 +87,8 @@ def test_a_fit_that_is_told_to_stop_goes_on_as_if_it_had_not_been(files, capfd):
 def test_another_number_of_processes_goes_on_from_the_end_of_an_epoch_only(files):
     path = files / "out" / "checkpoints/last.ckpt"
     other = SimpleNamespace(training=True, world_size=2, should_stop=False)
-    with pytest.raises(KeyboardInterrupt):
-        fit(files, files / "out", During("on_before_backward", 5, signal.SIGINT))
+    with pytest.raises(SystemExit):
+        fit(files, files / "out", During("on_before_backward", 5, signal.SIGTERM))
     within = torch.load(path, weights_only=True)
     with pytest.raises(InputError, match=r"middle of an epoch, divided among 1 processes \(got 2"):
         LastCheckpoint().on_load_checkpoint(other, None, within)

@@ -16,6 +16,8 @@ from filelock import FileLock
 
 from relgen import __version__
 from relgen.cli import main as cli
+from relgen.data.corpora.everyday import read_split
+from relgen.data.samples import write_samples
 from tests.relgen.cli.failing import failed
 from tests.tiny.encoders import save_encoder
 
@@ -289,7 +291,8 @@ def test_errors_of_whole_files_name_the_option(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "s.jsonl").write_text("{}")
+    write_samples(tmp_path / "s.jsonl", read_split("dev")[:2])
     encoder = save_encoder(tmp_path / "encoder") if "{encoder}" in line else ""
+    capsys.readouterr()
     assert failed(capsys, *line.format(encoder=encoder).split()) == said
     assert not (tmp_path / "o" / "tensorboard").exists()
