@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import time
 import zipfile
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -184,7 +184,7 @@ def read_lines(path: str | Path) -> Iterator[str]:
             yield line.removeprefix("\ufeff") if number == 1 else line
 
 
-def _pipe_lines(path: Path) -> Iterator[bytes]:
+def _pipe_lines(path: Path) -> Generator[bytes, None, None]:
     """Yield the lines of a pipe; raise InputError if no process opens it for writing."""
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:
         until = time.monotonic() + PIPE_SECONDS

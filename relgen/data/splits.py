@@ -292,7 +292,7 @@ def _draws(
 
 def _distinct(pool: Pool, members: Sequence[int]) -> Iterator[int]:
     """Yield the samples without further ones of the same pair of the same sentence."""
-    times, seen = Counter(pool.texts[place] for place in members), set[tuple[int | str, ...]]()
+    times, seen = Counter(pool.texts[place] for place in members), set[tuple[object, ...]]()
     for place in members:
         text, pair = pool.texts[place], list[str]()
         if times[text] > 1:
