@@ -1,3 +1,4 @@
+from .arrow import PROVENANCE as PROVENANCE
 from .arrow import load_table as load_table
 from .card import write_dataset_folder as write_dataset_folder
 from .exclusion import Exclusion as Exclusion

@@ -8,7 +8,8 @@ A samples file holds one JSON object per line:
 
 Offsets count characters of `text`; ends are exclusive. `id` (default: the file's name and line),
 `type` and `source` are optional; unknown keys are ignored. `group` names what a split keeps
-together beside the sentence. `relgen label` adds `scores`: the probability of each relation.
+together beside the sentence. `relgen label` adds `scores`: the probability of each relation. A file
+that ends in `.parquet` has the same keys as columns.
 """
 
 from __future__ import annotations
@@ -242,7 +243,7 @@ def iter_samples(
     schema: RelationSchema | None = None,
     labelled: bool = True,
 ) -> Iterator[Sample]:
-    """Yield the samples of a JSONL file, with one line in memory at a time.
+    """Yield the samples of a JSONL or Parquet file, with one line or part in memory at a time.
 
     Args:
         skip_bad: skip and count malformed lines instead of raising.
@@ -265,15 +266,15 @@ def checked_samples(
     labelled: bool = True,
     amend: Callable[[Any], Any] = lambda row: row,
 ) -> Iterator[Sample]:
-    """Yield the samples of a JSONL file as `iter_samples` does, with the caller's checks.
+    """Yield the samples of a file as `iter_samples` does, with the caller's checks.
 
     `amend` may change a decoded line before it becomes a sample.
     """
     path = Path(checks.path)
-    for number, line in json_lines(path):
+    for number, line in _records(path):
         with checks.record(number):
-            row = amend(decode_json(line))
-            defaults = {"id": f"{path.stem}-{number}"}
+            row = amend(decode_json(line) if isinstance(line, str) else line)
+            defaults = {"id": f"{path.stem}-{str(number).strip('[]')}"}
             if not labelled:
                 defaults["relation"] = UNLABELLED
             sample = Sample.from_json(row, defaults)
@@ -282,6 +283,22 @@ def checked_samples(
             if checks.passes(sample.id, number):
                 yield sample
     checks.finish()
+
+
+def _records(path: Path) -> Iterator[tuple[int | str, Any]]:
+    """Yield the lines of JSON, or the rows of Parquet, with their places."""
+    if path.suffix != ".parquet":
+        yield from json_lines(path)
+        return
+    from relgen.data.corpora.tables import read_parquet
+
+    for place, row in read_parquet(path).rows:
+        if isinstance(row, InputError):
+            raise row
+        # a struct has all keys in each row: what this one has not is null
+        known = {key: row.get(key) or {} for key in ("scores", "provenance")}
+        given = {k: {a: b for a, b in v.items() if b is not None} or None for k, v in known.items()}
+        yield place, {**row, **given}
 
 
 def iter_files(

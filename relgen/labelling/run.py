@@ -3,49 +3,50 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from relgen import __version__
 from relgen.common import (
     InputError,
+    Process,
+    Shard,
+    ShardOptions,
+    ShardWork,
     check_outputs,
+    chunked,
     earlier_summary,
+    find_shards,
     inputs_hash,
     locked,
-    map_in_chunks,
+    read_jsonl,
+    run_shards,
+    stream_files,
+    stream_rows,
     text_hash,
     write_json,
+    write_total,
 )
 from relgen.data import (
-    UNLABELLED,
-    Entity,
-    Exclusion,
-    Prediction,
-    RelationSchema,
+    RecordChecks,
     Sample,
+    checked_samples,
     iter_files,
     load_schema,
-    read_samples,
     with_samples,
-    write_samples,
 )
-from relgen.evaluation import score_labels
-from relgen.labelling.choice import choose, draw, sketcher
-from relgen.labelling.fitting import fit, read_labelled
+from relgen.labelling.choice import choose
+from relgen.labelling.labeller import CHUNK, Labeller, LabelTask
 from relgen.labelling.probe import Probe
 from relgen.labelling.settings import LabelSettings
-from relgen.labelling.states import StateReader
-from relgen.models import find_device
+from relgen.labelling.tally import Tally, certainty, write_labelled
 
 _COMMAND = "label"
-_Row = tuple[list[float], list[float]]
-"""The probabilities of a sample's relations, and its states in short (`sketcher`)."""
 
 
 def label(
@@ -56,6 +57,7 @@ def label(
     schema: str | Path,
     out: str | Path,
     exclude: str | Path | None = None,
+    options: ShardOptions | None = None,
 ) -> dict[str, Any]:
     """Label samples; write `out`, and next to it a summary with the suffix `.json`.
 
@@ -65,10 +67,12 @@ def label(
     `NAME.uncertain.jsonl` next to `out`. Called again, it resumes, or returns the finished summary.
 
     Args:
-        generated: files of samples, generated or without a relation; no id may be repeated.
+        generated: files of samples, generated or without a relation; no id may be repeated. Or one
+            folder or glob: a corpus in shards, whose samples are labelled shard by shard.
         train: labelled samples of at least two relations, which the probe is fitted to.
         schema: path or shipped name.
         exclude: samples whose ids, texts and near copies are left out, such as the test set.
+        options: of a corpus in shards.
 
     Returns:
         The summary: the settings; the numbers of samples, and of those left out by reason; how many
@@ -78,180 +82,141 @@ def label(
     Raises InputError if an input cannot be used, no sample is left, or certain enough, or another
     process writes to the folder of `out`.
     """
+    relations = load_schema(schema)
+    task = LabelTask(settings, relations, train, exclude)
+    shards = find_shards(generated[0], out) if len(generated) == 1 else None
+    if shards is not None:
+        return _in_shards(task, shards, out, options or ShardOptions())
+    if options is not None and options.engine != "local":
+        remedy = "give one folder, or a glob in quotation marks"
+        raise InputError("a cluster reads a corpus in shards", path=generated[0], remedy=remedy)
     with locked(Path(out).parent):
-        return _label(settings, generated, train, schema, Path(out), exclude)
+        return _label(task, generated, schema, Path(out))
 
 
 def _label(
-    settings: LabelSettings,
-    generated: Sequence[str | Path],
-    train: str | Path,
-    schema: str | Path,
-    out: Path,
-    exclude: str | Path | None,
+    task: LabelTask, generated: Sequence[str | Path], schema: str | Path, out: Path
 ) -> dict[str, Any]:
-    relations = load_schema(schema)
-    files = [*generated, train, *([exclude] if exclude else [])]
-    content = {**relations.to_dict(), "exclude": exclude is not None}
+    files = [*generated, *_files(task)]
     # the probabilities do not depend on the least certainty
-    read = inputs_hash(replace(settings, least_certainty=0.0), files, content)
-    header, path = text_hash(f"{read} {settings.least_certainty}"), out.with_suffix(".json")
-    rest, partial = out.with_suffix(".uncertain.jsonl"), out.with_name(f".{out.name}.partial")
-    check_outputs([out, path, rest, partial], [*files, schema])
-    found = earlier_summary(path, _COMMAND, [path, rest], partial)
+    read = _key(task, files)
+    header, path = text_hash(f"{read} {task.settings.least_certainty}"), out.with_suffix(".json")
+    rest = out.with_suffix(f".uncertain{'.parquet' if out.suffix == '.parquet' else '.jsonl'}")
+    log = out.with_name(f".{out.name}.read")
+    unfinished = stream_files(log)
+    check_outputs([out, path, rest, log, *unfinished], [*files, schema])
+    found = earlier_summary(path, _COMMAND, [path, rest], unfinished[1])
     if found.get("hash") == header and out.is_file():
         return found
-    labelled = read_labelled(train, relations)
-    given, left_out = _given(settings, generated, relations, labelled, exclude)
-    reader = StateReader(settings.model, settings.dtype, find_device(settings.device))
-    reader.check_lengths(labelled)
-    short = _short(given, reader, left_out, generated[0])
-    states = reader.read(labelled)
-    probe, held_out_f1 = fit(states, labelled, relations, settings.penalty)
-    work = _reading(reader, probe, sketcher(states, settings.seed))
-    rows = map_in_chunks(work, short, partial, read, title="Labelling")
-    kept, uncertain = (
-        [(short[i], _relabel(short[i], relations, rows[i][0])) for i in part]
-        for part in _chosen(rows, settings, left_out)
-    )
-    summary = {
-        "command": _COMMAND,
-        "hash": header,
-        **asdict(settings),
-        "train_micro_f1": held_out_f1,
-        **_write(out, kept, uncertain, relations, left_out),
-        "relgen_version": __version__,
-    }
+    left_out, labeller = Counter[str](), Labeller(task)
+    total = sum(1 for _ in labeller.usable(_samples(task, generated), left_out))
+    if not total:
+        why = ", ".join(f"{reason} {number}" for reason, number in left_out.items() if number)
+        problem, remedy = f"all samples are left out ({why})", "give other sentences"
+        raise InputError(problem, path=generated[0], remedy=remedy)
+    items, shown = labeller.usable(_samples(task, generated), Counter()), {"title": "Labelling"}
+    stream_rows(labeller, items, log, read, size=CHUNK, total=total, **shown)
+    chosen, least = _chosen(log, task, left_out), task.settings.least_certainty
+    columns, rows = labeller.columns, read_jsonl(log)
+    tally = write_labelled(rows, (out, rest), columns, least=least, chosen=chosen)
+    tally.left_out = left_out
+    summary = _summary(task, header, labeller.fitted[1], tally)
     write_json(path, summary)
-    partial.unlink()
+    for each in (log, unfinished[1]):
+        each.unlink()
     return summary
 
 
-def _given(
-    settings: LabelSettings,
-    paths: Sequence[str | Path],
-    schema: RelationSchema,
-    labelled: Sequence[Sample],
-    exclude: str | Path | None,
-) -> tuple[list[Sample], Counter[str]]:
-    """Return the samples to read, and the numbers of those left out (see `draw`)."""
-    if settings.ignore_relations:
-        found = iter_files(paths, None, labelled=False)
-        samples = (sample.with_relation(UNLABELLED) for _, sample in found)
-    else:
-        samples = (s for _, s in iter_files(with_samples(paths), schema, labelled=False))
-    test = Exclusion(read_samples(exclude) if exclude else [])
-    shots = Exclusion(labelled, None)
-    return draw(samples, test=test, labelled=shots, most=settings.pool, seed=settings.seed)
+def _in_shards(
+    task: LabelTask, shards: Sequence[Shard], out: str | Path, options: ShardOptions
+) -> dict[str, Any]:
+    settings = task.settings
+    for name, value in (("--most", settings.most), ("--pool", settings.pool)):
+        if value is not None:
+            remedy = "name the files one by one, and give --out a file"
+            raise InputError("shards are labelled whole", field=name, value=value, remedy=remedy)
+    key = text_hash(f"{_key(task, _files(task))} {settings.least_certainty}")
+    labeller = Labeller(task)
+    fitted = labeller.fitted
+    make: Callable[[], Process] = partial(partial, _label_shard, labeller)
+    if options.engine != "local":
+        del labeller
+        make = partial(_on_worker, task, fitted)
+    tally = Tally()
+    for found in run_shards(ShardWork(_COMMAND, key, make), shards, out, options):
+        tally.add(found)
+    summary = _summary(task, key, fitted[1], tally) | {"shards": len(shards)}
+    write_total(out, summary)
+    return summary
 
 
-def _short(
-    given: Sequence[Sample], reader: StateReader, left_out: Counter[str], path: str | Path
-) -> list[Sample]:
-    """Return the samples that fit the model's window, and count the others in `left_out`.
-
-    Raises InputError if there is none.
-    """
-    short = [sample for sample in given if not reader.too_many(sample)]
-    left_out["too_long"] = len(given) - len(short)
-    if not short:
-        why = ", ".join(f"{reason} {number}" for reason, number in left_out.items() if number)
-        problem, remedy = f"all samples are left out ({why})", "give other sentences"
-        raise InputError(problem, path=path, remedy=remedy)
-    return short
+def _on_worker(task: LabelTask, fitted: tuple[Probe, float | None]) -> Process:
+    return partial(_label_shard, Labeller(task, fitted))
 
 
-def _reading(
-    reader: StateReader, probe: Probe, sketch: Callable[[Tensor], Tensor]
-) -> Callable[[Sequence[Sample]], list[_Row]]:
-    """Return a function that reads samples."""
+def _label_shard(labeller: Labeller, shard: Shard) -> dict[str, Any]:
+    settings, checks = labeller.task.settings, RecordChecks(shard.source)
+    checks.may_be_empty = True
+    schema = None if settings.ignore_relations else labeller.task.schema
+    left_out = Counter[str]()
+    given = labeller.usable(checked_samples(checks, schema, labelled=False), left_out)
+    rows = (row for chunk in chunked(given, CHUNK) for row in labeller(chunk)[0])
+    files, least = (shard.out, shard.aside("uncertain")), settings.least_certainty
+    tally = write_labelled(rows, files, labeller.columns, least=least)
+    tally.left_out = left_out
+    return tally.to_json()
 
-    def work(samples: Sequence[Sample]) -> list[_Row]:
-        states = reader.read(samples)
-        pairs = zip(probe.probabilities(states).tolist(), sketch(states).tolist(), strict=True)
-        return [([round(p, 6) for p in row], [round(x, 4) for x in own]) for row, own in pairs]
 
-    return work
+def _summary(task: LabelTask, header: str, train_f1: float | None, tally: Tally) -> dict[str, Any]:
+    return {
+        "command": _COMMAND,
+        "hash": header,
+        **asdict(task.settings),
+        "train_micro_f1": train_f1,
+        **tally.summary(task.schema),
+        "relgen_version": __version__,
+    }
 
 
-def _chosen(
-    rows: Sequence[_Row], settings: LabelSettings, left_out: Counter[str]
-) -> tuple[list[int], list[int]]:
-    """Return the rows to keep, all certain ones or the most useful of them, and the uncertain ones.
+def _files(task: LabelTask) -> list[str | Path]:
+    return [task.train, *([task.exclude] if task.exclude else [])]
+
+
+def _key(task: LabelTask, files: Sequence[str | Path]) -> str:
+    content = {**task.schema.to_dict(), "exclude": task.exclude is not None}
+    return inputs_hash(replace(task.settings, least_certainty=0.0), files, content)
+
+
+def _samples(task: LabelTask, paths: Sequence[str | Path]) -> Iterator[Sample]:
+    ignored = task.settings.ignore_relations
+    given = paths if ignored else with_samples(paths)
+    found = iter_files(given, None if ignored else task.schema, labelled=False)
+    return (sample for _, sample in found)
+
+
+def _chosen(log: Path, task: LabelTask, left_out: Counter[str]) -> set[int] | None:
+    """Return the numbers of the most useful of the certain rows; None to keep all of these.
 
     Counts those not chosen. Raises InputError if no row is certain enough.
     """
-    most_probable, least = [max(row[0]) for row in rows], settings.least_certainty
-    kept = [i for i, p in enumerate(most_probable) if p >= least]
-    uncertain = [i for i, p in enumerate(most_probable) if p < least]
+    settings, sure = task.settings, [certainty(row) for row in read_jsonl(log)]
+    kept = [number for number, p in enumerate(sure) if p >= settings.least_certainty]
     if not kept:
-        problem, best = "no sample is certain enough", max(most_probable)
-        remedy = f"lower it (the most certain sample has {best:.2f}), or generate more"
-        raise InputError(problem, field="least_certainty", value=least, remedy=remedy)
-    if settings.most is not None:
-        # among the certain ones: the choice prefers the least certain
-        certain = [rows[i] for i in kept]
-        probabilities, sketches = (torch.tensor(part) for part in zip(*certain, strict=True))
-        chosen = choose(probabilities, sketches, settings.most, seed=settings.seed)
-        left_out["not_chosen"] = len(kept) - len(chosen)
-        kept = [kept[i] for i in chosen]
-    return kept, uncertain
-
-
-def _relabel(sample: Sample, schema: RelationSchema, probabilities: Sequence[float]) -> Sample:
-    read = Prediction.from_probabilities(sample.id, schema.labels, probabilities)
-    known = dict(sample.provenance or {})  # relabelling keeps the first one
-    if sample.relation != UNLABELLED:
-        known = {"intended": sample.relation, **known}
-    relation = schema[read.relation]
-    return replace(
-        sample,
-        head=_allowed(sample.head, relation.head_types),
-        tail=_allowed(sample.tail, relation.tail_types),
-        relation=read.relation,
-        scores=read.scores,
-        provenance=known or None,
-    )
-
-
-def _allowed(entity: Entity, types: Sequence[str]) -> Entity:
-    if not types or entity.type is None or entity.type in types:
-        return entity
-    return replace(entity, type=types[0] if len(types) == 1 else None)
-
-
-def _write(
-    out: Path,
-    kept: Sequence[tuple[Sample, Sample]],
-    uncertain: Sequence[tuple[Sample, Sample]],
-    schema: RelationSchema,
-    others: Counter[str],
-) -> dict[str, Any]:
-    """Write the samples files of pairs (written, labelled), and count the labels that agree.
-
-    `given_micro_f1` is the labels' score against the intended relations, None without any: the
-    quality of the labelling if these are true, as in a test set.
-    """
-    rest = out.with_suffix(".uncertain.jsonl")
-    if uncertain:
-        write_samples(rest, [labelled for _, labelled in uncertain])
-    else:
-        rest.unlink(missing_ok=True)
-    write_samples(out, [labelled for _, labelled in kept])
-    known = [(s.relation, new.relation) for s, new in kept if s.relation != UNLABELLED]
-    given, predicted = [old for old, _ in known], [new for _, new in known]
-    counts = {
-        "intended": Counter(given),
-        "labelled": Counter(labelled.relation for _, labelled in kept),
-        "agreed": Counter(old for old, new in known if old == new),
-    }
-    return {
-        "samples": len(kept),
-        "uncertain": len(uncertain),
-        "left_out": {why: number for why, number in others.items() if number},
-        "agreed": counts["agreed"].total(),
-        "given_micro_f1": score_labels(predicted, given, schema).micro_f1 if known else None,
-        "relations": {
-            label: {name: count[label] for name, count in counts.items()} for label in schema.labels
-        },
-    }
+        problem, field = "no sample is certain enough", "least_certainty"
+        remedy = f"lower it (the most certain sample has {max(sure):.2f}), or generate more"
+        value = settings.least_certainty
+        raise InputError(problem, field=field, value=value, remedy=remedy)
+    if settings.most is None:
+        return None
+    # among the certain ones: the choice prefers the least certain
+    certain = set(kept)
+    probabilities, sketches = [], []
+    for number, row in enumerate(read_jsonl(log)):
+        if number in certain:
+            scores = row["sample"]["scores"]
+            probabilities.append(torch.tensor([scores[label] for label in task.schema.labels]))
+            sketches.append(torch.tensor(row["sketch"]))
+    tables = torch.stack(probabilities), torch.stack(sketches)
+    chosen = choose(*tables, settings.most, seed=settings.seed)
+    left_out["not_chosen"] = len(kept) - len(chosen)
+    return {kept[i] for i in chosen}

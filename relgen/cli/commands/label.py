@@ -20,6 +20,7 @@ def run(options: Options) -> None:
         schema=options.schema,
         out=options.out,
         exclude=options.exclude,
+        options=options,
     )
     for relation, counts in summary["relations"].items():
         if counts["intended"] and not counts["labelled"]:

@@ -167,17 +167,20 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _parquet(path: Path) -> Table:
+def read_parquet(path: Path) -> Table:
+    """Return the table of a Parquet file, of which a part is in memory at a time."""
     from datasets import Features
     from pyarrow import ArrowInvalid, parquet
 
     try:
-        table = parquet.read_table(_existing(path))
+        file = parquet.ParquetFile(_existing(path))
     except ArrowInvalid as error:
         problem, remedy = f"not a Parquet file: {error}", "write it again"
         raise InputError(problem, path=path, remedy=remedy) from error
-    rows = ((f"[{number}]", row) for number, row in enumerate(table.to_pylist(), start=1))
-    return Table(table.column_names, rows, Features.from_arrow_schema(table.schema))
+    rows = itertools.chain.from_iterable(batch.to_pylist() for batch in file.iter_batches(4096))
+    placed = ((f"[{number}]", row) for number, row in enumerate(rows, start=1))
+    columns = file.schema_arrow
+    return Table(columns.names, placed, Features.from_arrow_schema(columns))
 
 
 def _json(path: Path) -> Table:
@@ -200,7 +203,7 @@ KINDS: dict[str, Callable[[Path], Table]] = {
     "csv": _delimited,
     "tsv": partial(_delimited, delimiter="\t"),
     "xlsx": _xlsx,
-    "parquet": _parquet,
+    "parquet": read_parquet,
     "json": _json,
     "jsonl": _json,
 }
