@@ -175,8 +175,8 @@ def classify_by_reading(options: ReaderOptions) -> dict[str, Any]:
         rows = zip(samples, probe.probabilities(states.read(samples)).tolist(), strict=True)
         return [asdict(Prediction.from_probabilities(s.id, schema.labels, p)) for s, p in rows], {}
 
-    shown: dict[str, Any] = {"title": "Reading", "total": len(test)}
-    stream_rows(predict, test, written[0], header, size=_CHUNK, **shown)
+    bar: dict[str, Any] = {"title": "Reading", "total": len(test)}
+    stream_rows(predict, test, written[0], header, size=_CHUNK, **bar)
     gold = [sample.relation for sample in test]
     predicted = [row["relation"] for row in read_jsonl(written[0])]
     scores = asdict(score_labels(predicted, gold, schema))

@@ -71,9 +71,9 @@ from .ranges import Share as Share
 from .row_stream import stream_files as stream_files
 from .row_stream import stream_rows as stream_rows
 from .rows import chunked as chunked
-from .rows import json_text as json_text
 from .rows import read_jsonl as read_jsonl
 from .rows import row_writer as row_writer
+from .rows import to_jsonl as to_jsonl
 from .shards import Process as Process
 from .shards import Shard as Shard
 from .shards import ShardOptions as ShardOptions

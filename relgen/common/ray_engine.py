@@ -5,21 +5,19 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from relgen.common.errors import InputError
 
-if TYPE_CHECKING:
-    from relgen.common.shards import Shard, ShardWork
-
+Work = Callable[[Any], dict[str, Any]]
 _ATTEMPTS = 10
 
 
 class _Worker:
     """An actor: it loads the model for its first shard, and keeps it."""
 
-    def __init__(self, work: ShardWork, shards: Sequence[Shard], folder: str) -> None:
+    def __init__(self, work: Work, shards: Sequence[Any], folder: str) -> None:
         os.chdir(folder)  # where relative paths lead to the same files
         self.work, self.shards = work, shards
 
@@ -27,9 +25,7 @@ class _Worker:
         return {"summary": [json.dumps(self.work(self.shards[int(n)])) for n in batch["item"]]}
 
 
-def map_on_ray(
-    work: ShardWork, shards: Sequence[Shard], workers: int | None
-) -> Iterator[dict[str, Any]]:
+def map_on_ray(work: Work, shards: Sequence[Any], workers: int | None) -> Iterator[dict[str, Any]]:
     """Yield the results of shards as they come, in any order.
 
     A shard whose worker or machine dies is done again by another one; one that kills its worker

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from relgen.common.files import read_json, write_json
-from relgen.common.rows import Rows, chunked, json_text, read_jsonl, row_writer
+from relgen.common.rows import Rows, chunked, read_jsonl, row_writer, to_jsonl
 
 if TYPE_CHECKING:
     import pyarrow
@@ -65,7 +65,7 @@ def stream_rows(
         rest = chunked(islice(items, done["items"], None), size)
         for chunk in _shown(rest, title, -(-(total - done["items"]) // size)):
             rows, more = work(chunk)
-            stream.write(json_text(rows).encode("utf-8"))
+            stream.write(to_jsonl(rows).encode("utf-8"))
             stream.flush()
             os.fsync(stream.fileno())
             counts.update(more)

@@ -26,7 +26,7 @@ def chunked(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
         yield chunk
 
 
-def json_text(rows: Rows) -> str:
+def to_jsonl(rows: Rows) -> str:
     """Return rows as lines of JSON."""
     return "".join(encode_json(row) + "\n" for row in rows)
 
@@ -45,7 +45,7 @@ def row_writer(path: Path, schema: Callable[[], pyarrow.Schema]) -> Iterator[Cal
     """
     if path.suffix != ".parquet":
         with atomic_writer(path) as stream:
-            yield lambda rows: stream.write(json_text(rows))
+            yield lambda rows: stream.write(to_jsonl(rows))
         return
     from pyarrow import Table
     from pyarrow.parquet import ParquetWriter
@@ -63,4 +63,4 @@ def row_writer(path: Path, schema: Callable[[], pyarrow.Schema]) -> Iterator[Cal
         ParquetWriter(stream, columns, compression="zstd") as writer,
     ):
         yield write
-        write([], 0)
+        write([], least=1)

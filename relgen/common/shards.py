@@ -50,7 +50,8 @@ class Shard(NamedTuple):
         return self.folder / f"_{kind}" / self.name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# without slots: a class of options inherits it beside another one
+@dataclass(frozen=True, kw_only=True)
 class ShardOptions:
     """Options of commands that read a corpus in shards."""
 

@@ -13,6 +13,7 @@ from .overlap import OverlapIndex as OverlapIndex
 from .overlap import context_words as context_words
 from .overlap import jaccard as jaccard
 from .overlap import word_set as word_set
+from .parquet import parquet_rows as parquet_rows
 from .relation_descriptions import read_descriptions as read_descriptions
 from .relation_descriptions import schema_from_descriptions as schema_from_descriptions
 from .samples import UNLABELLED as UNLABELLED

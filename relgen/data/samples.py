@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from relgen.common import InputError, decode_json, refuse_unprintable, write_jsonl
+from relgen.data.parquet import parquet_rows
 from relgen.data.text import normalised, splits_word
 from relgen.data.validation import RecordChecks, json_lines, value_of
 
@@ -290,11 +291,7 @@ def _records(path: Path) -> Iterator[tuple[int | str, Any]]:
     if path.suffix != ".parquet":
         yield from json_lines(path)
         return
-    from relgen.data.corpora.tables import read_parquet
-
-    for place, row in read_parquet(path).rows:
-        if isinstance(row, InputError):
-            raise row
+    for place, row in parquet_rows(path)[1]:
         # a struct has all keys in each row: what this one has not is null
         known = {key: row.get(key) or {} for key in ("scores", "provenance")}
         given = {k: {a: b for a, b in v.items() if b is not None} or None for k, v in known.items()}

@@ -79,7 +79,7 @@ class Labeller:
         samples are chosen, its states in short (`sketch`).
         """
         states, labels = self.reader.read(samples), self.task.schema.labels
-        rows = []
+        rows: list[dict[str, Any]] = []
         for sample, found in zip(samples, self.fitted[0].probabilities(states), strict=True):
             read = Prediction.from_probabilities(sample.id, labels, found.tolist())
             intended = None if sample.relation == UNLABELLED else sample.relation

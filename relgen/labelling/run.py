@@ -114,8 +114,8 @@ def _label(
         why = ", ".join(f"{reason} {number}" for reason, number in left_out.items() if number)
         problem, remedy = f"all samples are left out ({why})", "give other sentences"
         raise InputError(problem, path=generated[0], remedy=remedy)
-    items, shown = labeller.usable(_samples(task, generated), Counter()), {"title": "Labelling"}
-    stream_rows(labeller, items, log, read, size=CHUNK, total=total, **shown)
+    items = labeller.usable(_samples(task, generated), Counter())
+    stream_rows(labeller, items, log, read, size=CHUNK, title="Labelling", total=total)
     chosen, least = _chosen(log, task, left_out), task.settings.least_certainty
     columns, rows = labeller.columns, read_jsonl(log)
     tally = write_labelled(rows, (out, rest), columns, least=least, chosen=chosen)

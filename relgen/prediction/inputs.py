@@ -9,8 +9,8 @@ from typing import Any
 
 from relgen.classifiers import find_mention
 from relgen.common import InputError, decode_json, read_lines
-from relgen.data import RecordChecks, Sample, checked_samples, value_of
-from relgen.data.corpora import ReadOptions, read_corpus, read_parquet
+from relgen.data import RecordChecks, Sample, checked_samples, parquet_rows, value_of
+from relgen.data.corpora import ReadOptions, read_corpus
 from relgen.prediction.pairs import RawText
 
 _TABLES = ("csv", "tsv", "xlsx", "parquet", "json")
@@ -82,11 +82,14 @@ def read_raw_texts(
 def _texts_of_rows(
     path: Path, checks: RecordChecks, columns: Mapping[str, str]
 ) -> Iterator[RawText]:
-    table, wanted = read_parquet(path), {key: columns.get(key, key) for key in ("id", "text")}
-    if wanted["text"] not in table.columns:
+    (schema, rows), wanted = (
+        parquet_rows(path),
+        {key: columns.get(key, key) for key in ("id", "text")},
+    )
+    if wanted["text"] not in schema.names:
         problem, remedy = f"no column {wanted['text']}", "name it with --columns text=…"
-        raise InputError(problem, path=path, value=list(table.columns), remedy=remedy)
-    for place, row in table.rows:
+        raise InputError(problem, path=path, value=schema.names, remedy=remedy)
+    for place, row in rows:
         with checks.record(place):
             known = {key: row[name] for key, name in wanted.items() if row.get(name) is not None}
             known |= {"id": str(known["id"])} if "id" in known else {}

@@ -21,11 +21,11 @@ from relgen.common import (
     earlier_summary,
     find_shards,
     inputs_hash,
-    json_text,
     row_writer,
     run_shards,
     stream_files,
     stream_rows,
+    to_jsonl,
     write_json,
     write_total,
 )
@@ -73,9 +73,9 @@ def predict(options: PredictOptions) -> dict[str, Any]:
     if found.get("hash") == header and out.is_file():
         return found
     work, checks = Predictor(options), input_checks(options.input, skip_bad=options.skip_bad)
-    shown = {"title": "Predicting", "total": sum(1 for _ in _items(options, checks))}
+    bar: dict[str, Any] = {"title": "Predicting", "total": sum(1 for _ in _items(options, checks))}
     items = _items(options, input_checks(options.input, skip_bad=options.skip_bad))
-    counts = stream_rows(work, items, out, header, size=CHUNK, schema=work.columns, **shown)
+    counts = stream_rows(work, items, out, header, size=CHUNK, schema=work.columns, **bar)
     own = {"command": _COMMAND, "hash": header, **asdict(options)}
     summary = own | _summary(counts, checks.skipped)
     write_json(path, summary)
@@ -89,7 +89,7 @@ def _printed(options: PredictOptions) -> dict[str, Any]:
     checks = input_checks(options.input, skip_bad=options.skip_bad)
     for chunk in chunked(_items(options, checks), CHUNK):
         rows, more = work(chunk)
-        sys.stdout.write(json_text(rows))
+        sys.stdout.write(to_jsonl(rows))
         sys.stdout.flush()
         counts.update(more)
     return _summary(counts, checks.skipped)

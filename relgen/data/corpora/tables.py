@@ -21,6 +21,7 @@ from relgen.common import InputError, read_lines
 from relgen.data.corpora.columns import REMEDY, RowReader
 from relgen.data.corpora.reading import ReadOptions, json_records
 from relgen.data.exports import refuse_export, refuse_exported_line
+from relgen.data.parquet import parquet_rows
 from relgen.data.samples import Sample
 from relgen.data.validation import RecordChecks
 
@@ -167,20 +168,11 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def read_parquet(path: Path) -> Table:
-    """Return the table of a Parquet file, of which a part is in memory at a time."""
+def _parquet(path: Path) -> Table:
     from datasets import Features
-    from pyarrow import ArrowInvalid, parquet
 
-    try:
-        file = parquet.ParquetFile(_existing(path))
-    except ArrowInvalid as error:
-        problem, remedy = f"not a Parquet file: {error}", "write it again"
-        raise InputError(problem, path=path, remedy=remedy) from error
-    rows = itertools.chain.from_iterable(batch.to_pylist() for batch in file.iter_batches(4096))
-    placed = ((f"[{number}]", row) for number, row in enumerate(rows, start=1))
-    columns = file.schema_arrow
-    return Table(columns.names, placed, Features.from_arrow_schema(columns))
+    columns, rows = parquet_rows(path)
+    return Table(columns.names, rows, Features.from_arrow_schema(columns))
 
 
 def _json(path: Path) -> Table:
@@ -203,7 +195,7 @@ KINDS: dict[str, Callable[[Path], Table]] = {
     "csv": _delimited,
     "tsv": partial(_delimited, delimiter="\t"),
     "xlsx": _xlsx,
-    "parquet": read_parquet,
+    "parquet": _parquet,
     "json": _json,
     "jsonl": _json,
 }

@@ -77,8 +77,8 @@ def classify(options: DirectOptions) -> dict[str, Any]:
             rows |= zip(batch, ask([chunk[i] for i in batch]), strict=True)
         return [_line(sample, rows[i], relations) for i, sample in enumerate(chunk)], {}
 
-    shown: dict[str, Any] = {"title": "Asking", "total": len(samples)}
-    stream_rows(in_batches, samples, written[0], header, size=_CHUNK, **shown)
+    bar: dict[str, Any] = {"title": "Asking", "total": len(samples)}
+    stream_rows(in_batches, samples, written[0], header, size=_CHUNK, **bar)
     named = [row["relation"] for row in read_jsonl(written[0])]
     scores = score_labels(named, [sample.relation for sample in samples], relations)
     summary = {

@@ -4,7 +4,7 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from relgen.common.rows import chunked, json_text, read_jsonl, row_writer
+from relgen.common.rows import chunked, read_jsonl, row_writer, to_jsonl
 
 ROWS = [{"id": "a", "scores": {"x": 0.5}}, {"id": "é", "scores": None}]
 SCORES = pyarrow.struct({"x": pyarrow.float64()})
@@ -24,7 +24,7 @@ def test_lines_of_json(tmp_path):
         write(ROWS[:1])
         write(ROWS[1:])
     assert list(read_jsonl(tmp_path / "a.jsonl")) == ROWS
-    assert (tmp_path / "a.jsonl").read_text(encoding="utf-8") == json_text(ROWS)
+    assert (tmp_path / "a.jsonl").read_text(encoding="utf-8") == to_jsonl(ROWS)
 
 
 @pytest.mark.parametrize("size", [0, 2, 10_000])

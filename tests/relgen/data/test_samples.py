@@ -240,9 +240,9 @@ def test_an_entity_is_counted_from_the_begin_of_its_sentence() -> None:
 
 def test_a_parquet_file_has_the_same_keys(tmp_path):
     scored = {**ROW, "id": "b", "scores": {"lives_in": 0.9, "none": 0.1}}
-    rows = [ROW, {**scored, "provenance": {"intended": "none", "step": None}, "group": "d"}]
+    rows = [{**scored, "provenance": {"intended": "none", "step": None}, "group": "d"}, ROW]
     Dataset.from_list(rows).to_parquet(tmp_path / "s.parquet")
-    first, second = read_samples(tmp_path / "s.parquet", schema=SCHEMA)
+    second, first = read_samples(tmp_path / "s.parquet", schema=SCHEMA)
     assert first.to_json() == ROW
     assert second.to_json() == {**scored, "provenance": {"intended": "none"}, "group": "d"}
     Dataset.from_list([{**ROW, "relation": "eats"}]).to_parquet(tmp_path / "s.parquet")

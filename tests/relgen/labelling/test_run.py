@@ -296,7 +296,9 @@ def shards(folder: Path) -> Path:
     folder.mkdir()
     rows = [raw(number, f"x{LABELS[number % 3]}") for number in range(20, 50)]
     write_jsonl(folder / "a.jsonl", rows)
-    meant = [sample(number, "cause", f"x{LABELS[number % 3]}") for number in range(50, 80)]
+    meant = [
+        sample(number, "cause", f"x{LABELS[number % 3]}", "generated") for number in range(50, 80)
+    ]
     Dataset.from_list([one.to_json() for one in meant]).to_parquet(folder / "b.parquet")
     (folder / "c.jsonl").write_text("")
     return folder
