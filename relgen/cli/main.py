@@ -19,12 +19,13 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from itertools import chain, pairwise
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from relgen import __version__
-from relgen.common import InputError, Terminated, printable, refuse_unprintable
+from relgen.common import CombinedInputError, InputError, Terminated, printable, refuse_unprintable
 
 COMMANDS = {
     "data convert": "turn a corpus into samples.jsonl",
@@ -36,6 +37,7 @@ COMMANDS = {
     "dpo": "tune a language model by DPO on chains of preference pairs (LightningCLI)",
     "generate": "let a language model write samples",
     "label": "label samples with a probe on a language model's hidden states",
+    "suggest": "name the sentences to label next, or the labels that may be wrong",
     "diversity": "measure how different the samples of each relation are",
     "classifier": "train and test a relation classifier (LightningCLI)",
     "predict": "predict relations in sentences or raw text with a trained classifier",
@@ -78,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             _quiet_libraries()
             run(arguments)
     except InputError as error:
-        print(error, file=sys.stderr)
+        print(_with_option(error, arguments), file=sys.stderr)
         return 2
     except KeyboardInterrupt as error:
         said = "terminated" if isinstance(error, Terminated) else "interrupted"
@@ -100,6 +102,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _with_option(error: InputError, words: Sequence[str]) -> InputError:
+    """Return an error about a whole file with the option of the command line that names it."""
+    if isinstance(error, CombinedInputError) or not error.path or error.field or error.line:
+        return error
+    parts = (word.split("=", 1) if word.startswith("--") else [word] for word in words)
+    for option, value in pairwise(chain.from_iterable(parts)):
+        if option.startswith("--") and option != "--out" and value == str(error.path):
+            return error.at(field=option)
+    return error
+
+
 def run(arguments: Sequence[str]) -> None:
     """Run one command in this process; `relgen run` calls it for every stage.
 
@@ -119,11 +132,11 @@ def run(arguments: Sequence[str]) -> None:
         return
     rest = words[len(command.split()) :]
     if command in TRAINED:
-        from relgen.cli.trained_options import SUBCOMMANDS, print_help
+        from relgen.cli.trained_options import print_help
 
         if rest[:1] in (["-h"], ["--help"]):
             print_help(command)
-            print(f"All keys: relgen {command} {SUBCOMMANDS[0]} -c PRESET --help")
+            print(f"All keys: relgen {command} fit -c PRESET --help")
             return
         from relgen.cli.lightning_cli import run_trained
 

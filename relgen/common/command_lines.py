@@ -47,6 +47,8 @@ ONLY_TYPED = {"only_typed": True}
 """Metadata of a field that only the command line may change: a file from others must not."""
 SET_ON_READING = {"set_on_reading": True}
 """Metadata of a field that is set when a file is read, and is not a key of it."""
+SHORT = {"short": True}
+"""Metadata of a field whose option has a short form as well: `number` is `-n`, too."""
 
 
 def parse_options(kind: type[Options], command: str, line: Sequence[str]) -> Options | None:
@@ -119,15 +121,19 @@ def _refuse_in_files(key: str, allowed: Any, paths: Sequence[Path]) -> None:
             raise located(InputError("a file may not set it", field=key, remedy=remedy), path)
 
 
-def option_words(kind: Any, given: Mapping[str, Any]) -> list[str]:
+def option_words(kind: Any, given: Mapping[str, Any], prefix: str = "") -> list[str]:
     """Return a command line that `parse_options` reads as these options, positional ones first.
 
-    None and an empty mapping are left out.
+    None and an empty mapping are left out. `prefix` stands before the names.
     """
     first, options = [], []
     metadata = {entry.name: entry.metadata for entry in dataclasses.fields(kind)}
+    hints = typing.get_type_hints(kind)
     for name, value in given.items():
         if value is None or value == {}:
+            continue
+        if dataclasses.is_dataclass(inner := _bare(hints[name])):
+            options += option_words(inner, value, f"{name}.")
             continue
         if isinstance(value, dict):
             value = ",".join(f"{key}={_text(one)}" for key, one in value.items())
@@ -135,9 +141,9 @@ def option_words(kind: Any, given: Mapping[str, Any]) -> list[str]:
         if metadata[name].get("positional"):
             first += several
         elif isinstance(value, bool):
-            options.append(_option(name if value else f"no-{name}"))
+            options.append(_option(f"{'' if value else 'no-'}{prefix}{name}"))
         else:
-            options += [_option(name), *several]
+            options += [_option(f"{prefix}{name}"), *several]
     return [*first, *options]
 
 
@@ -262,14 +268,15 @@ def _add_options(group: Any, kind: type, prefix: str, *, in_file: bool = False) 
         else:
             shared |= {"nargs": "+", "action": "extend"} if several else {}
             shared["metavar"] = _metavar(hint)
-        group.add_argument(_option(key), **shared)
+        names = [f"-{key[0]}"] if entry.metadata.get("short") else []
+        group.add_argument(*names, _option(key), **shared)
 
 
 def _required(kind: type) -> list[str]:
     """Return the required arguments, as the usage shows them."""
     words = []
     for entry in dataclasses.fields(kind):
-        if entry.metadata:
+        if entry.metadata.get("positional"):
             words.append(entry.name.upper())
         elif default(entry) is MISSING:
             words.append(f"{_option(entry.name)} {entry.name.upper()}")
@@ -306,7 +313,8 @@ def _as_option(
     """Return the error with its key in the command line's form, unless a file gave the value."""
     field = error.field or ""
     if error.problem == "missing":
-        positional = {entry.name for entry in dataclasses.fields(kind) if entry.metadata}
+        fields = dataclasses.fields(kind)
+        positional = {entry.name for entry in fields if entry.metadata.get("positional")}
         if field not in positional:
             return error.at(field=_option(field), remedy=_see_help(command))
         swallowed = (

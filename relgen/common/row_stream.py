@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from relgen.common.files import read_json, write_json
+from relgen.common.files import read_json, refuse_special, write_json
 from relgen.common.rows import Rows, chunked, read_jsonl, row_writer, to_jsonl
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ def stream_rows(
         schema: returns the columns of Parquet, which is written if `out` ends in `.parquet`.
     """
     partial, state = stream_files(out)
+    for path in (out, partial, state):
+        refuse_special(path)
     out.parent.mkdir(parents=True, exist_ok=True)
     done = read_json(state) if state.is_file() else {}
     if done.get("header") == header and done["whole"] and out.is_file():

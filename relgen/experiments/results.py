@@ -193,7 +193,7 @@ def _arm(
     return {
         "arm": stages.arm,
         "seed": stages.seed,
-        "classifier": Path(stages.classifier).stem,
+        "classifier": stages.classifier,
         "train_samples": _train_samples(stages),
         **{name: mean([of[name] for of in scores]) for name in SCORES},
         "initialisations": [
@@ -234,11 +234,15 @@ def _train_samples(stages: ArmStages) -> int:
 def _generation(stages: ArmStages) -> dict[str, Any]:
     parts = [read_json(stage.folder / "generation.json") for stage in stages.generate]
     rejected = sum((Counter(part["rejected"]) for part in parts), Counter[str]())
+    same = parts[0]  # the halves differ in their relations alone
     return {
         "accepted": sum(part["accepted"] for part in parts),
         "rejected": dict(sorted(rejected.items())),
         "seconds": round(sum(part["seconds"] for part in parts), 2),
         "tokens": sum(part["tokens"] for part in parts),
+        "relations": {name: of for part in parts for name, of in part["relations"].items()},
+        "token_budget": same["token_budget"],
+        "limits": same["limits"],
     }
 
 
@@ -247,7 +251,7 @@ def _labelling(stage: Stage | None) -> dict[str, Any] | None:
     if stage is None:
         return None
     summary = read_json(stage.folder / "labelled.json")
-    names = ("samples", "agreed", "uncertain", "left_out", "train_micro_f1", "relations")
+    names = ("samples", "agreed", "uncertain", "left_out", "train_micro_f1", "relations", "read_as")
     return {name: summary[name] for name in names}
 
 
@@ -258,7 +262,7 @@ def _arm_files(stages: ArmStages, out: Path) -> ArmFiles:
     files: ArmFiles = {
         "arm": stages.arm,
         "seed": stages.seed,
-        "classifier": Path(stages.classifier).stem,
+        "classifier": stages.classifier,
         "scores": [place(each.test, "scores.json") for each in stages.initialisations],
         "classifier_history": [
             place(each.train, "history.jsonl") for each in stages.initialisations if each.train

@@ -33,8 +33,8 @@ def draw(
 
     They come in the order of the draw, or in that of the files, one in memory at a time, if all are
     taken. `left_out` counts the others: `test_id`, `test_sentence`, `test_near_copy` and
-    `not_drawn`; of samples without a relation also those that are labelled already (`labelled`) and
-    those that come twice with the same entities (`repeated`).
+    `not_drawn`; of samples without a relation also those that are labelled already (`labelled`, or
+    `near_copy` of one) and those that come twice with the same entities (`repeated`).
     """
     seen: set[int] = set()
     kept: list[tuple[int, int, Sample]] = []  # a heap, whose first entry is the next to give way
@@ -44,8 +44,8 @@ def draw(
         number = int(text_hash("\0".join([str(seed), *words]))[:16], 16)
         if reason := test.reason(sample):
             left_out[f"test_{reason}"] += 1
-        elif sample.relation == UNLABELLED and labelled.reason(sample):
-            left_out["labelled"] += 1
+        elif sample.relation == UNLABELLED and (reason := labelled.reason(sample)):
+            left_out["near_copy" if reason == "near_copy" else "labelled"] += 1
         elif sample.relation == UNLABELLED and number in seen:
             left_out["repeated"] += 1
         elif most is None:

@@ -20,9 +20,8 @@ from relgen.data import (
 from relgen.labelling.choice import draw, sketcher
 from relgen.labelling.fitting import fit, read_labelled
 from relgen.labelling.probe import Probe
+from relgen.labelling.reading import open_reader
 from relgen.labelling.settings import LabelSettings
-from relgen.labelling.states import StateReader
-from relgen.models import find_device
 
 if TYPE_CHECKING:
     import pyarrow
@@ -52,9 +51,8 @@ class Labeller:
         labelled = read_labelled(task.train, task.schema)
         self.test = Exclusion(read_samples(task.exclude) if task.exclude else [])
         self.shots = Exclusion(labelled, None)
-        self.reader = StateReader(settings.model, settings.dtype, find_device(settings.device))
+        self.reader = open_reader(settings, labelled)
         if fitted is None:
-            self.reader.check_lengths(labelled)
             states = self.reader.read(labelled)
             fitted = fit(states, labelled, task.schema, settings.penalty)
             self.sketch = sketcher(states, settings.seed)

@@ -9,8 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from relgen import __version__
 from relgen.common import (
     InputError,
@@ -40,9 +38,9 @@ from relgen.data import (
     load_schema,
     with_samples,
 )
-from relgen.labelling.choice import choose
 from relgen.labelling.labeller import CHUNK, Labeller, LabelTask
 from relgen.labelling.probe import Probe
+from relgen.labelling.reading import Row, chosen
 from relgen.labelling.settings import LabelSettings
 from relgen.labelling.tally import Tally, certainty, write_labelled
 
@@ -116,9 +114,9 @@ def _label(
         raise InputError(problem, path=generated[0], remedy=remedy)
     items = labeller.usable(_samples(task, generated), Counter())
     stream_rows(labeller, items, log, read, size=CHUNK, title="Labelling", total=total)
-    chosen, least = _chosen(log, task, left_out), task.settings.least_certainty
+    kept, least = _kept(log, task, left_out), task.settings.least_certainty
     columns, rows = labeller.columns, read_jsonl(log)
-    tally = write_labelled(rows, (out, rest), columns, least=least, chosen=chosen)
+    tally = write_labelled(rows, (out, rest), columns, least=least, chosen=kept)
     tally.left_out = left_out
     summary = _summary(task, header, labeller.fitted[1], tally)
     write_json(path, summary)
@@ -194,29 +192,16 @@ def _samples(task: LabelTask, paths: Sequence[str | Path]) -> Iterator[Sample]:
     return (sample for _, sample in found)
 
 
-def _chosen(log: Path, task: LabelTask, left_out: Counter[str]) -> set[int] | None:
+def _kept(log: Path, task: LabelTask, left_out: Counter[str]) -> set[int] | None:
     """Return the numbers of the most useful of the certain rows; None to keep all of these.
 
     Counts those not chosen. Raises InputError if no row is certain enough.
     """
-    settings, sure = task.settings, [certainty(row) for row in read_jsonl(log)]
-    kept = [number for number, p in enumerate(sure) if p >= settings.least_certainty]
-    if not kept:
-        problem, field = "no sample is certain enough", "least_certainty"
-        remedy = f"lower it (the most certain sample has {max(sure):.2f}), or generate more"
-        value = settings.least_certainty
-        raise InputError(problem, field=field, value=value, remedy=remedy)
-    if settings.most is None:
-        return None
-    # among the certain ones: the choice prefers the least certain
-    certain = set(kept)
-    probabilities, sketches = [], []
-    for number, row in enumerate(read_jsonl(log)):
-        if number in certain:
-            scores = row["sample"]["scores"]
-            probabilities.append(torch.tensor([scores[label] for label in task.schema.labels]))
-            sketches.append(torch.tensor(row["sketch"]))
-    tables = torch.stack(probabilities), torch.stack(sketches)
-    chosen = choose(*tables, settings.most, seed=settings.seed)
-    left_out["not_chosen"] = len(kept) - len(chosen)
-    return {kept[i] for i in chosen}
+
+    def read(row: dict[str, Any]) -> Row:
+        if task.settings.most is None:
+            return [certainty(row)], []
+        return [row["sample"]["scores"][label] for label in task.schema.labels], row["sketch"]
+
+    kept, _ = chosen([read(row) for row in read_jsonl(log)], task.settings, left_out)
+    return None if task.settings.most is None else set(kept)

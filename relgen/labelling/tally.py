@@ -69,6 +69,10 @@ class Tally:
                 label: {name: count[label] for name, count in counts.items()}
                 for label in schema.labels
             },
+            "read_as": {
+                label: {new: n for (old, new), n in self.kept.items() if old == label != new}
+                for label in dict.fromkeys(old for old, new in self.kept if old not in (None, new))
+            },
         }
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from relgen.cli import main as cli
 from relgen.common.errors import InputError
-from relgen.common.files import write_json
+from relgen.common.files import read_json, write_json
 from relgen.reporting.report import write_report
 from tests.relgen.reporting.fake_run import SENTENCES, make_run
 
@@ -73,7 +73,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_page_has_every_part_and_its_figures(run: Path) -> None:
     page = _page(run)
     assert page.headings == [
-        "Mix 62.8 vs. human 58.6 micro-F1",
+        "Mix 62.8 vs. human 58.6 micro-F1 on 572 test sentences",
         "What was done",
         "Scores by arm",
         "F1 by relation",
@@ -127,7 +127,7 @@ def test_names_are_text_too(tmp_path: Path) -> None:
 
 def test_the_markdown_has_the_same_tables(run: Path) -> None:
     text = write_report(run)[1].read_text()
-    assert text.startswith("# Mix 62.8 vs. human 58.6 micro-F1\n")
+    assert text.startswith("# Mix 62.8 vs. human 58.6 micro-F1 on 572 test sentences\n")
     assert (
         "| Arm | Micro-F1 | Macro-F1 | Official F1 | Precision | Recall | Train samples | Seeds |\n"
         "|---|---:|---:|---:|---:|---:|---:|---:|\n"
@@ -164,9 +164,26 @@ def test_results_alone_make_a_report(tmp_path: Path) -> None:
     assert "ublished" not in page.text
 
 
+def test_what_needs_attention_comes_first(tmp_path: Path) -> None:
+    folder = make_run(tmp_path, seeds=(1,), files=False)
+    results = read_json(folder / "results.json")
+    counts = {"wanted": 16, "accepted": 3, "drafts": 64, "tokens": 900}
+    for row in results["arms"]:
+        if row["arm"] == "aao_mix":
+            made = {"<b>cause</b>": {**counts, "rejected": {"duplicate": 61}}}
+            row["generation"] |= {"relations": made}
+    write_json(folder / "results.json", results)
+    html, markdown = write_report(folder)
+    page = _Page(html.read_text())
+    assert page.headings[1:3] == ["What to look at first", "What was done"]
+    said = "aao: too few samples of <b>cause</b> (3 of 16): most rejected drafts are duplicate; "
+    assert said in page.text
+    assert "- aao: too few samples of " in markdown.read_text()
+
+
 def test_human_samples_alone_make_a_report(tmp_path: Path) -> None:
     page = _page(make_run(tmp_path, arms=("human",), labels=LABELS))
-    assert page.headings[0] == "human 58.6 micro-F1"
+    assert page.headings[0] == "human 58.6 micro-F1 on 572 test sentences"
     assert "Drafts accepted and rejected" not in page.headings
 
 
