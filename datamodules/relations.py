@@ -46,6 +46,8 @@ class RelationDataModule(LightningDataModule):
     """Samples for training from up to three files; validation, test and prediction files.
 
     What is said of generated samples below holds for `unlabelled` ones too: a model labelled them.
+    Samples of these files with a `review` whose source is `human` count as human ones, except with
+    `mix: pure`.
 
     Args:
         schema: path or name of the schema.
@@ -121,7 +123,6 @@ class RelationDataModule(LightningDataModule):
         self.workers = workers
         self.truncated: dict[str, int] = {}
         self.leaked: dict[str, int] = {}
-        self._reported: set[str] = set()
         self._schema: RelationSchema | None = None
         self._tables: dict[str, Dataset] = {}
 
@@ -160,6 +161,8 @@ class RelationDataModule(LightningDataModule):
             if file is not None and name not in self._tables:
                 self._tables[name] = load_table(file, labelled=name != "predict")
         if stage == "fit":
+            if self.mix != "pure":
+                self._join_human()
             self._remove_leaks()
             check_training(self._tables, self.mix, self.order, self.files)
         elif purpose not in self._tables:
@@ -323,7 +326,6 @@ class RelationDataModule(LightningDataModule):
             if trainer.is_global_zero:
                 trainer.strategy.barrier("encode")
             self._count_truncated(name, table)
-            self._report_corrected(name, table)
             tables.append(table)
         return concatenate_datasets(tables)
 
@@ -340,17 +342,23 @@ class RelationDataModule(LightningDataModule):
                 self._encoding.max_length,
             )
 
-    def _report_corrected(self, name: str, encoded: Dataset) -> None:
-        number = sum(encoded["corrected"])
-        if number and name in TRAINING and name not in self._reported:
-            self._reported.add(name)
-            _LOG.warning(
-                "%d of %d samples of %s have a relation that is not the most probable one of their "
-                "`scores`: they are trained on that relation alone",
-                number,
-                len(self._tables[name]),
-                self.files[name],
-            )
+    def _join_human(self) -> None:
+        """Move what people wrote and reviewed from the other files to the human samples."""
+        for name in ("generated", "unlabelled"):
+            if (table := self._tables.get(name)) is None:
+                continue
+            # files of other tools may name no source: only a review is certain to be a person's
+            pairs = zip(table["source"], table["review"], strict=True)
+            theirs = [
+                row
+                for row, (source, review) in enumerate(pairs)
+                if source == "human" and review["reviewer"]
+            ]
+            if theirs:
+                human = [self._tables["human"]] if "human" in self._tables else []
+                self._tables["human"] = concatenate_datasets([*human, table.select(theirs)])
+                kept = sorted(set(range(len(table))) - set(theirs))
+                self._tables[name] = table.select(kept)
 
     def _remove_leaks(self) -> None:
         if "test" not in self._tables:

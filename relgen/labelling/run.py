@@ -24,7 +24,6 @@ from relgen.common import (
 )
 from relgen.data import (
     UNLABELLED,
-    Entity,
     Exclusion,
     Prediction,
     RelationSchema,
@@ -60,9 +59,10 @@ def label(
     """Label samples; write `out`, and next to it a summary with the suffix `.json`.
 
     Each sample gets `scores`, its most probable relation as `relation`, and the one that it had, if
-    any, as `provenance.intended`. An entity type that the new relation does not allow is replaced
-    by the only one that it allows, or removed. Samples below the least certainty go to
-    `NAME.uncertain.jsonl` next to `out`. Called again, it resumes, or returns the finished summary.
+    any, as `provenance.intended`. One that a person reviewed is kept as it is, at the end. An
+    entity type that the new relation does not allow is replaced by the only one that it allows, or
+    removed. Samples below the least certainty go to `NAME.uncertain.jsonl` next to `out`. Called
+    again, it resumes, or returns the finished summary.
 
     Args:
         generated: files of samples, generated or without a relation; no id may be repeated.
@@ -98,11 +98,16 @@ def _label(
     header, path = text_hash(f"{read} {settings.least_certainty}"), out.with_suffix(".json")
     rest, partial = out.with_suffix(".uncertain.jsonl"), out.with_name(f".{out.name}.partial")
     check_outputs([out, path, rest, partial], [*files, schema])
-    found = earlier_summary(path, _COMMAND, [path, rest], partial)
-    if found.get("hash") == header and out.is_file():
-        return found
+    earlier = earlier_summary(path, _COMMAND, [path, rest], partial)
+    if earlier.get("hash") == header and out.is_file():
+        return earlier
     labelled = read_labelled(train, relations)
-    given, left_out = _given(settings, generated, relations, labelled, exclude)
+    found, left_out = _given(settings, generated, relations, labelled, exclude)
+    reviewed = [(s.with_relation(UNLABELLED), s) for s in found if s.review is not None]
+    if len(reviewed) == len(found) > 0:
+        problem, remedy = "a person has labelled all samples", "train on them as they are"
+        raise InputError(problem, path=generated[0], remedy=remedy)
+    given = [sample for sample in found if sample.review is None]
     reader = StateReader(settings.model, settings.dtype, find_device(settings.device))
     reader.check_lengths(labelled)
     short = _short(given, reader, left_out, generated[0])
@@ -119,7 +124,7 @@ def _label(
         "hash": header,
         **asdict(settings),
         "train_micro_f1": held_out_f1,
-        **_write(out, kept, uncertain, relations, left_out),
+        **_write(out, [*kept, *reviewed], uncertain, relations, left_out),
         "relgen_version": __version__,
     }
     write_json(path, summary)
@@ -203,21 +208,8 @@ def _relabel(sample: Sample, schema: RelationSchema, probabilities: Sequence[flo
     known = dict(sample.provenance or {})  # relabelling keeps the first one
     if sample.relation != UNLABELLED:
         known = {"intended": sample.relation, **known}
-    relation = schema[read.relation]
-    return replace(
-        sample,
-        head=_allowed(sample.head, relation.head_types),
-        tail=_allowed(sample.tail, relation.tail_types),
-        relation=read.relation,
-        scores=read.scores,
-        provenance=known or None,
-    )
-
-
-def _allowed(entity: Entity, types: Sequence[str]) -> Entity:
-    if not types or entity.type is None or entity.type in types:
-        return entity
-    return replace(entity, type=types[0] if len(types) == 1 else None)
+    labelled = replace(sample, relation=read.relation, scores=read.scores, provenance=known or None)
+    return labelled.typed_for(schema[read.relation])
 
 
 def _write(
