@@ -74,10 +74,18 @@ class Training:
             "data.human": None if self.arm.mix == "pure" else made.split.folder / "train.jsonl",
             "data.generated": made.collect.folder / "train.jsonl" if made.collect else None,
             "data.unlabelled": read,
+            "data.reviewed": review[0] if (review := self._review()) else None,
             "seed_everything": self.seed,
             "data.seed": self.seed,
             "trainer.precision": PRECISIONS[experiment.dtype] if experiment.dtype else None,
         }
+
+    def _review(self) -> list[Path]:
+        """Return the files that a review wrote, if the arm takes it."""
+        if not self.arm.reviewed or (file := self.commands.experiment.reviewed) is None:
+            return []
+        files = [Path(file), Path(file).with_suffix(".rejected.jsonl")]
+        return [path for path in files if path.is_file() or path == files[0]]
 
     def _stage(self, kind: str, command: str, options: _Options, *inputs: Path) -> Stage:
         folders = self.commands.folders
@@ -88,7 +96,7 @@ class Training:
         # the first name does not depend on the number of initialisations, so that its work is kept
         name += f"-{self.number + 1}" if self.number else ""
         own = {**options, "out": OUT, "tensorboard": CURVES}
-        return folders.add(name, command, keys(own), self.preset, *inputs)
+        return folders.add(name, command, keys(own), self.preset, *self._review(), *inputs)
 
 
 def trained_alike(preset: str, presets: Sequence[str]) -> str | None:

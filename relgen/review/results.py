@@ -175,5 +175,15 @@ def _decision(original: Sample, made: Sample | None, tool: Tool) -> Decision:
         return Decision(original.id, tool, False, None, original.head, original.tail)
     head, tail = made.head, made.tail
     if tool == "argilla":  # which knows no types
-        head, tail = replace(head, type=original.head.type), replace(tail, type=original.tail.type)
+        head, tail = (_typed_as(entity, original) for entity in (head, tail))
     return Decision(original.id, tool, True, made.relation, head, tail)
+
+
+def _typed_as(entity: Entity, original: Sample) -> Entity:
+    """Return an entity with the type of the sample's entity that it overlaps, if any."""
+    kinds = (
+        each.type
+        for each in (original.head, original.tail)
+        if entity.start < each.end and each.start < entity.end
+    )
+    return replace(entity, type=next(kinds, None))
