@@ -190,7 +190,7 @@ class Session:
         return {
             "total": len(self.order),
             "done": done,
-            "kinds": dict(kinds),
+            "kinds": dict(sorted(kinds.items())),
             "reviewers": dict(by),
             "seconds": round(seconds, 1),
             "seconds_left": round(seconds / decided * (len(self.order) - done)) if decided else 0,
