@@ -73,14 +73,15 @@ def run_trained(name: str, arguments: list[str]) -> None:
     """
     own, words = parse_known(TrainedOptions, name, arguments)
     words = with_presets(words, name)
-    subcommand = next((word for word in words if word in SUBCOMMANDS), None)
+    known = SUBCOMMANDS[name]
+    subcommand = next((word for word in words if word in known), None)
     if any(word == "-h" or re.fullmatch(r"--([\w.-]+\.)?help", word) for word in words):
         print_help(name)
         print_keys(name, words)
         return
     if subcommand is None:
         first = next((f" (got '{word}')" for word in words[:1] if word[0] != "-"), "")
-        remedy = suggestion("".join(words[:1]), SUBCOMMANDS, f"one of {', '.join(SUBCOMMANDS)}")
+        remedy = suggestion("".join(words[:1]), known, f"one of {', '.join(known)}")
         raise InputError(f"relgen {name} needs a subcommand{first}", remedy=remedy)
     words.remove(subcommand)
     only_shows = own.estimate or any(word.startswith("--print_config") for word in words)

@@ -120,11 +120,11 @@ def run(arguments: Sequence[str]) -> None:
         return
     rest = words[len(command.split()) :]
     if command in TRAINED:
-        from relgen.cli.trained_options import SUBCOMMANDS, print_help
+        from relgen.cli.trained_options import print_help
 
         if rest[:1] in (["-h"], ["--help"]):
             print_help(command)
-            print(f"All keys: relgen {command} {SUBCOMMANDS[0]} -c PRESET --help")
+            print(f"All keys: relgen {command} fit -c PRESET --help")
             return
         from relgen.cli.lightning_cli import run_trained
 

@@ -21,7 +21,11 @@ from relgen.common import (
     read_yaml,
 )
 
-SUBCOMMANDS = ("fit", "validate", "test", "predict")
+SUBCOMMANDS = {
+    "dpo": ("fit", "validate"),
+    "classifier": ("fit", "validate", "test", "predict"),
+}
+"""Those of LightningCLI that a command has."""
 _RESOLVED = ("-c", "--config", "--ckpt_path", "--trainer.precision")
 
 
@@ -50,7 +54,7 @@ def print_help(name: str) -> None:
     print(
         f"usage: relgen {name} SUBCOMMAND -c PRESET --out DIR [--resume | --force] [--KEY VALUE …]"
     )
-    print(f"\nSUBCOMMAND is one of {', '.join(SUBCOMMANDS)}; LightningCLI runs it.\n")
+    print(f"\nSUBCOMMAND is one of {', '.join(SUBCOMMANDS[name])}; LightningCLI runs it.\n")
     lines = {"-c, --config FILE": "YAML file or shipped preset; later files override earlier ones"}
     lines |= {f"--{key}": text for key, text in field_helps(TrainedOptions).items()}
     lines["--KEY VALUE"] = "any key of the configuration, e.g. --trainer.max_epochs 3"

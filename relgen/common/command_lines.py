@@ -119,15 +119,19 @@ def _refuse_in_files(key: str, allowed: Any, paths: Sequence[Path]) -> None:
             raise located(InputError("a file may not set it", field=key, remedy=remedy), path)
 
 
-def option_words(kind: Any, given: Mapping[str, Any]) -> list[str]:
+def option_words(kind: Any, given: Mapping[str, Any], prefix: str = "") -> list[str]:
     """Return a command line that `parse_options` reads as these options, positional ones first.
 
-    None and an empty mapping are left out.
+    None and an empty mapping are left out. `prefix` stands before the names.
     """
     first, options = [], []
     metadata = {entry.name: entry.metadata for entry in dataclasses.fields(kind)}
+    hints = typing.get_type_hints(kind)
     for name, value in given.items():
         if value is None or value == {}:
+            continue
+        if dataclasses.is_dataclass(inner := _bare(hints[name])):
+            options += option_words(inner, value, f"{name}.")
             continue
         if isinstance(value, dict):
             value = ",".join(f"{key}={_text(one)}" for key, one in value.items())
@@ -135,9 +139,9 @@ def option_words(kind: Any, given: Mapping[str, Any]) -> list[str]:
         if metadata[name].get("positional"):
             first += several
         elif isinstance(value, bool):
-            options.append(_option(name if value else f"no-{name}"))
+            options.append(_option(f"{'' if value else 'no-'}{prefix}{name}"))
         else:
-            options += [_option(name), *several]
+            options += [_option(f"{prefix}{name}"), *several]
     return [*first, *options]
 
 

@@ -99,6 +99,10 @@ def checked(hint: Any, value: Any, key: str) -> Any:
             value = _fields(value)
         if isinstance(value, Mapping):
             return _made(record, value, f"{key}.")  # type: ignore[arg-type]
+    holds_records = any(map(dataclasses.is_dataclass, typing.get_args((*options, None)[0])))
+    if holds_records and isinstance(value, list | tuple):
+        places = enumerate(value)
+        return tuple(checked(options[0], one, f"{key}[{place}]") for place, one in places)
     if typing.get_origin(hint) is dict and isinstance(value, Mapping):
         names = typing.get_args(options[0])
         for name in value if typing.get_origin(options[0]) is Literal else ():

@@ -6,13 +6,15 @@ training settings, KnowPrompt is trained once and RetrievalRE uses its weights.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from relgen.common import PRECISIONS, find_config, read_merged
+from relgen.common import PRECISIONS
 from relgen.experiments.arms import Arm
+from relgen.experiments.changes import Preset
 from relgen.experiments.stage_commands import StageCommands
 from relgen.experiments.stages import CURVES, OUT, ArmStages, Initialisation, Stage, keys
 
@@ -35,8 +37,8 @@ class Training:
     commands: StageCommands
     split_seed: int
     arm: Arm
-    preset: str
-    alike: str | None
+    preset: Preset
+    alike: Preset | None
     made: ArmStages
     number: int
 
@@ -92,26 +94,25 @@ class Training:
         name = f"seed{self.split_seed}/{kind}-{self.arm.name}"
         # in a grid, cells with one classifier share the stages of cells with several
         if folders.cell or len(self.commands.experiment.classifiers) > 1:
-            name += f"-{Path(self.preset).stem}"
+            name += f"-{self.preset.label}"
         # the first name does not depend on the number of initialisations, so that its work is kept
         name += f"-{self.number + 1}" if self.number else ""
-        own = {**options, "out": OUT, "tensorboard": CURVES}
-        return folders.add(name, command, keys(own), self.preset, *self._review(), *inputs)
+        given = {key: value for key, value in options.items() if value is not None}
+        own = {**self.preset.words(), **given, "out": OUT, "tensorboard": CURVES}
+        models = [self.preset.encoder]
+        read = [*self._review(), *inputs]
+        return folders.add(name, command, keys(own), self.preset.preset, *read, models=models)
 
 
-def trained_alike(preset: str, presets: Sequence[str]) -> str | None:
+def trained_alike(preset: Preset, presets: Sequence[Preset]) -> Preset | None:
     """Return the one of `presets` that is a KnowPrompt with a RetrievalRE's training, or None."""
-    ours = _settings(preset)
+    ours = copy.deepcopy(preset.settings("classifier"))
     if _classifier(ours).get("class_path") != _RETRIEVAL:
         return None
     _classifier(ours)["class_path"] = _KNOWPROMPT
     for name in _DATASTORE_SETTINGS:
         _classifier(ours).get("init_args", {}).pop(name, None)
-    return next((other for other in presets if _settings(other) == ours), None)
-
-
-def _settings(preset: str) -> dict[str, Any]:
-    return read_merged([find_config(preset, "classifier")])
+    return next((other for other in presets if other.settings("classifier") == ours), None)
 
 
 def _classifier(content: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import functools
 import itertools
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from relgen.common import decode_json, read_lines
@@ -62,7 +61,7 @@ def compare(
     """
     from relgen.evaluation import outcomes, paired_bootstrap
 
-    stages = {(a.arm, Path(a.classifier).stem, a.seed): a for a in plan.arms}
+    stages = {(a.arm, a.classifier, a.seed): a for a in plan.arms}
 
     @functools.cache
     def right(arm: str, classifier: str, seed: int) -> list[np.ndarray]:

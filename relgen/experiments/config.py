@@ -5,7 +5,7 @@
     seeds: [1]
     arms: [human, obo_dpo_pure, obo_dpo_mix, aao_mix]
     generator: {model: smollm2-135m-instruct, samples: 16}    # samples per relation
-    dpo: dpo/smollm2
+    dpo: dpo/smollm2              # or {preset: dpo/smollm2, model.beta: 0.2}
     classifiers: [classifier/entity_marker]
 
 `relgen.experiments.planner` turns an experiment into command lines, and
@@ -17,7 +17,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from relgen.common import (
     SET_ON_READING,
@@ -35,6 +35,7 @@ from relgen.data import By
 from relgen.dpo import RejectionKind
 from relgen.evaluation import Answer
 from relgen.experiments.arms import Arm, parse_arm
+from relgen.experiments.changes import Preset
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,10 @@ class CorpusFiles:
 
 @dataclass(frozen=True)
 class Generator:
-    """The language model that generates samples, and its settings."""
+    """The language model that generates samples, and its settings.
+
+    A file may give any other key of `relgen generate` as well, for all presets.
+    """
 
     model: str = "smollm2-135m-instruct"
     """Embedded name, local folder, GGUF file or Hub id."""
@@ -79,6 +83,8 @@ class Generator:
     """Preset or path of the all-at-once settings."""
     xu2023: str = "generate/smollm2_xu2023"
     """Preset or path of the settings of Xu et al. 2023."""
+    changes: dict[str, Any] = field(default_factory=dict, metadata=SET_ON_READING)
+    """The other keys, which change the presets."""
 
 
 @dataclass(frozen=True)
@@ -140,8 +146,10 @@ class Experiment:
     """
     generator: Generator = Generator()
     """The language model and the number of samples."""
-    dpo: str = "dpo/smollm2"
-    """Preset or path of the DPO configuration."""
+    dpo: str | Preset = "dpo/smollm2"
+    """Preset or path of the DPO configuration, or a mapping that changes some of its keys, such as
+    {preset: dpo/smollm2, model.beta: 0.2}.
+    """
     dpo_epochs: PositiveInt | None = None
     """Passes over the chains; by default the configuration's value."""
     chains: Chains = field(default_factory=Chains)
@@ -164,8 +172,10 @@ class Experiment:
     """
     direct: Direct = Direct()
     """Settings of the arm `direct`."""
-    classifiers: tuple[str, ...] = ("classifier/entity_marker",)
-    """Presets or paths of classifiers; every arm is run with each."""
+    classifiers: tuple[str | Preset, ...] = ("classifier/entity_marker",)
+    """Presets or paths of classifiers; every arm is run with each. Mappings change keys as in
+    `dpo`; `encoder` is short for model.classifier.model, and `name` is the name in results.
+    """
     classifier_steps: PositiveInt | None = None
     """Steps of each training; by default the configuration's value."""
     order: Literal["together", "side_by_side", "generated_first"] | None = None
@@ -208,13 +218,33 @@ class Experiment:
                 raise InputError("must list different values", field=name, value=list(values))
         self._check_unlabelled()
         self._check_reviewed()
-        if len({Path(preset).stem for preset in self.classifiers}) < len(self.classifiers):
+        names = [preset.label for preset in self.trained]
+        if len(set(names)) < len(names):
             raise InputError(
-                "two classifiers must not have the same file name",
+                "two classifiers must not have the same name",
                 field="classifiers",
-                value=list(self.classifiers),
-                remedy="rename one of the files: results name classifiers by them",
+                value=names,
+                remedy="results name them by their files: give one a name of its own, as in "
+                "{preset: classifier/entity_marker, name: larger, encoder: FOLDER}",
             )
+        self._check_given_once()
+
+    def _check_given_once(self) -> None:
+        """Raise InputError if a preset's change and a key of the experiment set the same."""
+        tuned = {"trainer.max_epochs": "dpo_epochs", "model.dtype": "dtype"}
+        trained = {"trainer.max_steps": "classifier_steps", "trainer.precision": "dtype"}
+        trained["data.order"] = "order"
+        places = [("dpo", self.tuning, tuned)]
+        places += [(f"classifiers[{n}]", one, trained) for n, one in enumerate(self.trained)]
+        for where, preset, known in places:
+            for key in preset.changes.keys() & known.keys():
+                if getattr(self, known[key]) is not None:
+                    raise InputError(
+                        f"is given by `{known[key]}` as well",
+                        field=f"{where}.{key}",
+                        value=preset.changes[key],
+                        remedy="remove one of the two",
+                    )
 
     def _check_unlabelled(self) -> None:
         """Raise InputError if an arm lacks sentences or a reader, or no arm uses the sentences."""
@@ -257,6 +287,14 @@ class Experiment:
     def corpus_name(self) -> str:
         """Return the name of a known corpus, or that of the user's schema file."""
         return self.corpus if isinstance(self.corpus, str) else Path(self.corpus.schema).stem
+
+    @property
+    def tuning(self) -> Preset:
+        return Preset.of(self.dpo)
+
+    @property
+    def trained(self) -> tuple[Preset, ...]:
+        return tuple(map(Preset.of, self.classifiers))
 
     @property
     def parsed_arms(self) -> list[Arm]:

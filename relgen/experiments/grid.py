@@ -14,14 +14,24 @@ the grid's folder. A file without `cells` is a grid of one experiment, in the gr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from relgen.common import InputError, find_config, located, merged, read, read_text, read_yaml
-from relgen.experiments.config import Experiment
+from relgen.common import (
+    InputError,
+    find_config,
+    key_line,
+    located,
+    merged,
+    read,
+    read_text,
+    read_yaml,
+)
+from relgen.experiments.changes import ENCODER, gathered
+from relgen.experiments.config import Experiment, Generator
 
 GRID_MARK = "grid.json"
 """The file in a grid's folder with its name, its cells and its file's text."""
@@ -29,13 +39,14 @@ GRID_MARK = "grid.json"
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One experiment of a grid, and the name of its folder below the grid's.
+    """One experiment of a grid, the name of its folder below the grid's, and its place there.
 
     The name is empty for a file without cells.
     """
 
     name: str
     experiment: Experiment
+    number: int = 0
 
     def folder(self, out: Path) -> Path:
         """Return the cell's folder below the grid's folder `out`."""
@@ -44,16 +55,31 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """The experiments of a file: the file's name without its ending, its cells, and its text."""
+    """The experiments of a file: its cells, and its text."""
 
-    name: str
+    path: Path
     cells: tuple[Cell, ...]
     source: str
+
+    @property
+    def name(self) -> str:
+        """Return the file's name without its ending."""
+        return self.path.stem
 
     @property
     def single(self) -> bool:
         """Return True if the file is one experiment, without cells."""
         return not self.cells[0].name
+
+    def place(self, error: InputError, cell: Cell) -> InputError:
+        """Return an error about a cell's key with the file and the key's line."""
+        if error.path is not None or error.field is None:
+            return error
+        keys = [error.field, error.field.replace(ENCODER, "encoder")]
+        for key in [*(f"cells[{cell.number}].{key}" for key in keys), *keys]:
+            if line := key_line(self.path, key, exact=True):
+                return error.at(path=self.path, line=line, field=key)
+        return error.at(path=self.path)
 
 
 def load_grid(name: str | Path) -> Grid:
@@ -74,7 +100,7 @@ def load_grid(name: str | Path) -> Grid:
             cells = [Cell("", _experiment(content, path.stem, source))]
     except InputError as error:
         raise located(error, path) from error
-    return Grid(path.stem, tuple(cells), source)
+    return Grid(path, tuple(cells), source)
 
 
 def _cells(content: Mapping[str, Any]) -> list[Cell]:
@@ -84,7 +110,7 @@ def _cells(content: Mapping[str, Any]) -> list[Cell]:
         raise InputError("must be a list of mappings", field="cells", value=cells)
     made: dict[str, Cell] = {}
     for number, own in enumerate(cells):
-        cell = _cell(common, own, f"cells[{number}]")
+        cell = replace(_cell(common, own, f"cells[{number}]"), number=number)
         if cell.name in made:
             raise InputError(
                 "another cell has this name",
@@ -128,7 +154,9 @@ def _experiment(content: Mapping[str, Any], name: str, source: str) -> Experimen
             field="corpus",
             remedy="name one, such as everyday, or your files: {train: …, test: …, schema: …}",
         )
-    experiment = read(Experiment, {**content, "name": name, "source": source})
+    own = [entry.name for entry in fields(Generator) if not entry.metadata]
+    made = gathered(content, own)
+    experiment = read(Experiment, {**made, "name": name, "source": source})
     _check_presets(experiment)
     return experiment
 
@@ -136,12 +164,12 @@ def _experiment(content: Mapping[str, Any], name: str, source: str) -> Experimen
 def _check_presets(experiment: Experiment) -> None:
     """Raise InputError for a preset that does not exist, or is not a classifier's."""
     generator = experiment.generator
-    presets = [("dpo", "dpo", experiment.dpo)]
+    presets = [("dpo", "dpo", experiment.tuning.preset)]
     presets += [
         (f"generator.{key}", "generate", getattr(generator, key))
         for key in ("obo", "aao", "xu2023")
     ]
-    presets += [("classifiers", "classifier", preset) for preset in experiment.classifiers]
+    presets += [("classifiers", "classifier", one.preset) for one in experiment.trained]
     for key, folder, preset in presets:
         try:
             content = read_yaml(find_config(preset, folder))

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import shlex
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from relgen.common import InputError
+from relgen.experiments.checks import check_settings
 from relgen.experiments.cluster import Jobs, run_jobs
+from relgen.experiments.dry_run import print_plan
+from relgen.experiments.estimates import Estimates
 from relgen.experiments.grid import Cell, Grid, load_grid
 from relgen.experiments.planner import plan
+from relgen.experiments.progress import RunProgress
 from relgen.experiments.run_folders import claim, is_done
-from relgen.experiments.runner import Execute, RunOptions, print_plan, run_experiment
+from relgen.experiments.runner import Execute, RunOptions, chosen_stages, run_experiment
 from relgen.experiments.stages import Plan, Stage
 
 
@@ -24,27 +29,34 @@ def run(options: RunOptions, execute: Execute) -> list[Path]:
     """
     grid, out = load_grid(options.experiment), Path(options.out)
     chosen = _chosen(grid, options)
-    plans = {cell.name: plan(cell.experiment, out, cell=cell.name) for cell in chosen}
+    seen = set[tuple[str, ...]]()
+    plans = {cell.name: _planned(grid, cell, out, execute, seen) for cell in chosen}
     readers = _readers(grid, plans, out)
     if not options.dry_run:
         if not grid.single:
             claim(grid, out)
         if options.jobs is not None:
             _spread(grid, chosen, plans, options)
+    estimates = Estimates((cell.experiment, plans[cell.name]) for cell in chosen)
+    stages = [stage for cell in chosen for stage in chosen_stages(plans[cell.name], options)]
+    if options.dry_run:
+        _print(grid, chosen, plans, options, estimates, execute)
+        return [cell.folder(out) for cell in chosen]
+    progress = RunProgress(stages, estimates)
     for cell in chosen:
         made, folder = plans[cell.name], cell.folder(out)
-        if options.dry_run:
-            print("" if grid.single else f"## {cell.name}\n", end="")
-            print_plan(made, folder, options)
-            continue
         if not grid.single:
             print(f"== {cell.name}", file=sys.stderr, flush=True)
-        run_experiment(cell.experiment, made, folder, options, execute=execute, readers=readers)
-    if options.dry_run and not (grid.single or options.seed):
-        print(
-            f"# report of all cells, once each has results\nrelgen report {shlex.quote(str(out))}"
+        run_experiment(
+            cell.experiment,
+            made,
+            folder,
+            options,
+            execute=execute,
+            readers=readers,
+            progress=progress,
         )
-    if not (grid.single or options.seed or options.dry_run):
+    if not (grid.single or options.seed):
         missing = [c.name for c in grid.cells if not (c.folder(out) / "results.json").is_file()]
         if missing:
             print(f"cells without results so far: {', '.join(missing)}")
@@ -66,6 +78,46 @@ def _chosen(grid: Grid, options: RunOptions) -> list[Cell]:
         remedy = f"seeds: {', '.join(map(str, sorted(seeds)))}"
         raise InputError("no such seed", field="--seed", value=unknown[0], remedy=remedy)
     return chosen
+
+
+def _print(
+    grid: Grid,
+    chosen: list[Cell],
+    plans: Mapping[str, Plan],
+    options: RunOptions,
+    estimates: Estimates,
+    execute: Execute,
+) -> None:
+    """Print the commands of the cells, and how long those to do will take."""
+    out, to_do = Path(options.out), dict[Path, Stage]()
+    with tempfile.TemporaryDirectory() as scratch:
+        for cell in chosen:
+            print("" if grid.single else f"## {cell.name}\n", end="")
+            made, folder = plans[cell.name], cell.folder(out)
+            try:
+                pending = print_plan(made, folder, options, execute, Path(scratch))
+            except InputError as error:
+                raise grid.place(error, cell) from error
+            to_do |= {stage.folder: stage for stage in pending}
+    if not (grid.single or options.seed):
+        print(
+            f"# report of all cells, once each has results\nrelgen report {shlex.quote(str(out))}"
+        )
+    how_long = f"{len(to_do)} stages to do: {estimates.describe(to_do.values())}"
+    print(f"# {how_long}" if to_do else "# all stages are done")
+
+
+def _planned(
+    grid: Grid, cell: Cell, out: Path, execute: Execute, seen: set[tuple[str, ...]]
+) -> Plan:
+    """Plan a cell, and check what its stages to do will load; errors name the file's key."""
+    try:
+        made = plan(cell.experiment, out, cell=cell.name)
+        to_do = [stage for stage in made.stages if not is_done(stage)]
+        check_settings(cell.experiment, to_do, execute, seen)
+    except InputError as error:
+        raise grid.place(error, cell) from error
+    return made
 
 
 def _readers(grid: Grid, plans: Mapping[str, Plan], out: Path) -> list[Stage]:

@@ -9,10 +9,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
-from relgen.common import InputError, find_config, find_schema, read_merged
+from relgen.common import (
+    InputError,
+    find_config,
+    find_schema,
+    located,
+    read,
+)
 from relgen.data import Half
 from relgen.experiments.arms import GENERATIONS, UNTRAINED
 from relgen.experiments.classifier_commands import Training, trained_alike
@@ -20,6 +26,7 @@ from relgen.experiments.config import Experiment
 from relgen.experiments.corpora import plan_corpus
 from relgen.experiments.stage_commands import StageCommands
 from relgen.experiments.stages import ArmStages, Initialisation, Plan, Stage, StageFolders
+from relgen.generation import GenerationSettings
 
 
 def plan(experiment: Experiment, out: Path, *, cell: str = "") -> Plan:
@@ -28,22 +35,28 @@ def plan(experiment: Experiment, out: Path, *, cell: str = "") -> Plan:
     For a cell of a grid, `out` is the grid's folder. Raises InputError if a corpus file or preset
     is missing, or an arm needs DPO but uses a server.
     """
-    models = [experiment.generator.model]
-    if experiment.label and experiment.label.model:
-        models.append(experiment.label.model)
-    folders = StageFolders(out, models, cell=cell)
+    folders = StageFolders(out, cell=cell)
     corpus = plan_corpus(experiment.corpus, folders)
     commands = StageCommands(experiment, corpus, folders)
-    _refuse_tuned_servers(commands)
+    _check_generating(commands)
     arms = [arm for seed in experiment.seeds for arm in _plan_seed(commands, seed)]
     schema = find_schema(corpus.schema)
     return Plan(tuple(folders.stages.values()), tuple(arms), schema, corpus.test)
 
 
-def _refuse_tuned_servers(commands: StageCommands) -> None:
+def _check_generating(commands: StageCommands) -> None:
+    """Raise InputError for settings that do not go together, or a server that cannot be tuned."""
     for name in commands.experiment.generations:
         preset = commands.generation_preset(name)
-        settings = read_merged([find_config(preset, "generate")])
+        settings = commands.generation_settings(name)
+        known = [entry.name for entry in fields(GenerationSettings)]
+        own = {key: value for key, value in settings.items() if key in known}
+        try:
+            read(GenerationSettings, {**own, "mode": GENERATIONS[name].mode})
+        except InputError as error:
+            if not commands.experiment.generator.changes:
+                raise located(error, find_config(preset, "generate")) from None
+            raise error.at(field=f"generator.{error.field}") from None
         if GENERATIONS[name].tuning and settings.get("backend") == "openai":
             raise InputError(
                 f"arms of {name} tune the model with DPO, but a server's model cannot be tuned",
@@ -74,8 +87,8 @@ def _plan_seed(commands: StageCommands, seed: int) -> list[ArmStages]:
         for first, made in _generated_sets(commands, seed, name, split, tuned).items():
             sets[name, first] = made
     arms = []
-    for place, classifier in enumerate(experiment.classifiers):
-        alike = trained_alike(classifier, experiment.classifiers)
+    for place, classifier in enumerate(experiment.trained):
+        alike = trained_alike(classifier, experiment.trained)
         for arm in experiment.parsed_arms:
             if arm.name in UNTRAINED:
                 if place == 0:  # this arm does not depend on the classifier
@@ -92,7 +105,12 @@ def _plan_seed(commands: StageCommands, seed: int) -> list[ArmStages]:
                 for number in range(experiment.initialisations)
             ]
             arms.append(
-                replace(made, arm=arm.name, classifier=classifier, initialisations=tuple(trained))
+                replace(
+                    made,
+                    arm=arm.name,
+                    classifier=classifier.label,
+                    initialisations=tuple(trained),
+                )
             )
     return arms
 

@@ -195,7 +195,7 @@ def _arm(
     return {
         "arm": stages.arm,
         "seed": stages.seed,
-        "classifier": Path(stages.classifier).stem,
+        "classifier": stages.classifier,
         "train_samples": _train_samples(stages),
         **{name: mean([of[name] for of in scores]) for name in SCORES},
         "initialisations": [
@@ -280,7 +280,7 @@ def _arm_files(stages: ArmStages, out: Path) -> ArmFiles:
     files: ArmFiles = {
         "arm": stages.arm,
         "seed": stages.seed,
-        "classifier": Path(stages.classifier).stem,
+        "classifier": stages.classifier,
         "scores": [place(each.test, "scores.json") for each in stages.initialisations],
         "classifier_history": [
             place(each.train, "history.jsonl") for each in stages.initialisations if each.train

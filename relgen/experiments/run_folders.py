@@ -7,15 +7,18 @@ out while one works in the folder, or in the folder of one stage.
 from __future__ import annotations
 
 import contextlib
+import glob
+import os
+import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from relgen import __version__
 from relgen.common import (
     LOCK_FILE,
     InputError,
-    file_hash,
     locked,
     read_json,
     text_hash,
@@ -23,7 +26,7 @@ from relgen.common import (
 )
 from relgen.experiments.config import Experiment
 from relgen.experiments.grid import Grid
-from relgen.experiments.stages import Plan, Stage
+from relgen.experiments.stages import Plan, Stage, model_hashes, read_hash
 
 _WEIGHTS = (".ckpt", ".safetensors")
 
@@ -125,17 +128,60 @@ def clear(stage: Stage) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def input_hashes(stage: Stage) -> dict[str, str]:
+def earlier_output(stage: Stage, unknown: Collection[Path] = ()) -> Path | None:
+    """Return the folder in which the stage's command has run before, on inputs of this content.
+
+    Its name differs where a stage before it has changed and yet come out as before. Inputs below
+    the folders `unknown` are taken to come out as before.
+    """
+    ours = input_hashes(stage, unknown)
+    stem = glob.escape(stage.name.rpartition("/")[2])
+    for record in sorted(stage.folder.parent.glob(f"{stem}-{'?' * 10}/stage.json")):
+        found = read_json(record)
+        same = (
+            _without_hashes(found["command"][1:]) == _without_hashes(stage.command)
+            and found["inputs"].keys() == input_hashes(stage).keys()
+            and ours.items() <= found["inputs"].items()
+            and found.get("models") == model_hashes(stage.models)
+            and found["relgen_version"] == __version__
+        )
+        whole = stage.kind != "train" or any(record.parent.glob("checkpoints/*.ckpt"))
+        if same and whole:
+            return record.parent
+    return None
+
+
+def take_output(stage: Stage, folder: Path) -> None:
+    """Make the output of an earlier stage that of this one as well, without copying its files."""
+    shutil.rmtree(stage.folder, ignore_errors=True)
+    temporary = stage.folder.with_name(f".{stage.folder.name}.taken")
+    shutil.rmtree(temporary, ignore_errors=True)
+    shutil.copytree(folder, temporary, copy_function=_link)
+    record = temporary / stage.record.name
+    write_json(record, {**read_json(record), "command": ["relgen", *stage.command]})
+    temporary.rename(stage.folder)
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without links
+        shutil.copy2(source, target)
+
+
+def _without_hashes(command: Sequence[str]) -> list[str]:
+    """Return a command line in which folders of stages are named without hash and place."""
+    return [re.sub(r"^.*\bstages/(.+?)-[0-9a-f]{10}(?=/|$)", r"\1", word) for word in command]
+
+
+def input_hashes(stage: Stage, unknown: Collection[Path] = ()) -> dict[str, str]:
     """Return the content hash of every input; empty for an input that does not exist.
 
     The keys are positions and names, not paths, so that a run may be moved to another folder.
+    Inputs below the folders `unknown` are left out.
     """
     return {
-        f"{index}/{path.name}": _hash(path) if path.exists() else ""
+        f"{index}/{path.name}": read_hash(path, explained=stage.explained) if path.exists() else ""
         for index, path in enumerate(stage.inputs)
+        if not unknown or not set(unknown) & set(path.parents)
     }
-
-
-def _hash(path: Path) -> str:
-    # checkpoints are large, and several stages read them
-    return file_hash(path)

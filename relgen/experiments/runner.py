@@ -13,7 +13,6 @@ import contextlib
 import gc
 import io
 import shlex
-import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -31,17 +30,21 @@ from relgen.common import (
     write_json,
 )
 from relgen.experiments.config import Experiment
+from relgen.experiments.estimates import Estimates
+from relgen.experiments.progress import RunProgress
 from relgen.experiments.results import print_table, write_report_data, write_results
 from relgen.experiments.run_folders import (
     clear,
     delete_weights,
+    earlier_output,
     input_hashes,
     is_done,
     owned,
     require_inputs,
     reserved,
+    take_output,
 )
-from relgen.experiments.stages import STAGE_KINDS, Plan, Stage
+from relgen.experiments.stages import STAGE_KINDS, Plan, Stage, model_hashes
 
 Execute = Callable[[Sequence[str]], None]
 """Runs a command line, given without `relgen`; raises InputError or SystemExit."""
@@ -61,7 +64,9 @@ class RunOptions:
     out: str
     """Folder of the run."""
     dry_run: bool = False
-    """Print the commands and whether they are done, without running them."""
+    """Print the commands, whether they are done, and how long the others take, without running
+    them; the first seed's samples are drawn in a temporary folder, to say what is missing.
+    """
     only: tuple[str, ...] = ()
     """Run these stages only: names (seed1/split) or kinds (split, dpo, generate, train, …)."""
     force: tuple[str, ...] = ()
@@ -99,31 +104,30 @@ def run_experiment(
     *,
     execute: Execute,
     readers: Iterable[Stage] = (),
+    progress: RunProgress | None = None,
 ) -> None:
     """Run the stages that are not done, write results and report, and print the scores.
 
     If `options` name seeds, no results are written, and other processes may run other seeds at the
-    same time. `readers` are stages of other plans that may still read this plan's weights. Raises
-    InputError if a stage is unknown, the folder belongs to another experiment or is in use, or a
-    stage's command fails.
+    same time. `readers` are stages of other plans that may still read this plan's weights;
+    `progress` is that of the whole grid. Raises InputError if a stage is unknown, the folder
+    belongs to another experiment or is in use, or a stage's command fails.
     """
-    chosen = _chosen(plan, options)
-    forced = [stage for stage in _select(plan, options.force) if stage in chosen]
+    chosen = chosen_stages(plan, options)
+    forced = [stage for stage in select(plan, options.force) if stage in chosen]
     with owned(experiment, out, shared=bool(options.seed)):
         for stage in forced:
             with reserved(stage):
                 clear(stage)
-        began = time.monotonic()
-        for number, stage in enumerate(chosen, start=1):
-            if is_done(stage):
-                continue
-            _announce(stage, number, chosen, time.monotonic() - began)
-            with reserved(stage):
-                # another process may have run it in the meantime
-                if not is_done(stage):
-                    _run_stage(stage, plan, execute)
-            if not experiment.keep_weights:
-                delete_weights([*plan.stages, *readers])
+        progress = progress or RunProgress(chosen, Estimates([(experiment, plan)]))
+        with progress.shown():
+            for stage in (stage for stage in chosen if not is_done(stage)):
+                with progress.running(stage), reserved(stage):
+                    # another process may have run it in the meantime
+                    if not is_done(stage):
+                        _run_stage(stage, plan, execute, reuse=stage not in forced)
+                if not experiment.keep_weights:
+                    delete_weights([*plan.stages, *readers])
         if options.seed:
             print(f"done: seeds {', '.join(map(str, options.seed))} -> {out}")
         elif options.only and "report" not in options.only:
@@ -147,26 +151,9 @@ def _report(experiment: Experiment, plan: Plan, out: Path, execute: Execute) -> 
     print(f"report: {out / 'report.html'}")
 
 
-def print_plan(plan: Plan, out: Path, options: RunOptions) -> None:
-    """Print the plan's commands in order, each below the name and state of its stage.
-
-    A finished stage that reads the output of one to do is run again if that output changes.
-    """
-    forced, pending = _select(plan, options.force), set[Path]()
-    for stage in _chosen(plan, options):
-        state = "done" if is_done(stage) and stage not in forced else "to do"
-        if state == "done" and any(pending.intersection(path.parents) for path in stage.inputs):
-            state = "done; again if its inputs change"
-        if state != "done":
-            pending.add(stage.folder)
-        print(f"# {stage.name} ({state})\nrelgen {shlex.join(stage.command)}")
-    if "report" in options.only or not (options.only or options.seed):
-        print(f"# report\nrelgen report {shlex.quote(str(out))}")
-
-
-def _chosen(plan: Plan, options: RunOptions) -> list[Stage]:
+def chosen_stages(plan: Plan, options: RunOptions) -> list[Stage]:
     """Return the stages of `--only` and `--seed`; those that all seeds share belong to each."""
-    chosen = _select(plan, options.only) if options.only else list(plan.stages)
+    chosen = select(plan, options.only) if options.only else list(plan.stages)
     return [s for s in chosen if not options.seed or _seed_of(s) in (None, *options.seed)]
 
 
@@ -175,8 +162,11 @@ def _seed_of(stage: Stage) -> int | None:
     return int(first.removeprefix("seed")) if first.startswith("seed") else None
 
 
-def _run_stage(stage: Stage, plan: Plan, execute: Execute) -> None:
+def _run_stage(stage: Stage, plan: Plan, execute: Execute, *, reuse: bool = True) -> None:
     require_inputs(stage, plan)
+    if reuse and (earlier := earlier_output(stage)):
+        take_output(stage, earlier)
+        return
     inputs = input_hashes(stage)
     begun, now = stage.folder / _BEGUN, inputs | _machine_settings(stage)
     # partial output from other inputs, or of a finished stage that is out of date, is not used
@@ -202,6 +192,7 @@ def _run_stage(stage: Stage, plan: Plan, execute: Execute) -> None:
             "name": stage.name,
             "command": ["relgen", *stage.command],
             "inputs": inputs,
+            "models": model_hashes(stage.models),
             "machine_settings": _machine_settings(stage),
             "started": started.isoformat(timespec="seconds"),
             "seconds": round(time.monotonic() - began, 2),
@@ -216,15 +207,11 @@ def _machine_settings(stage: Stage) -> dict[str, str]:
     return {"dtype": fast_dtype()} if "auto" in stage.command else {}
 
 
-def _announce(stage: Stage, number: int, chosen: list[Stage], seconds: float) -> None:
-    left = [s.kind for s in chosen[number:] if not is_done(s)]
-    kinds = [f"{left.count(kind)} {kind}" for kind in STAGE_KINDS if kind in left]
-    after = f"; then {', '.join(kinds)}" if kinds else "; then the report"
-    clock = f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
-    print(f"[{number}/{len(chosen)}] {clock}  {stage.name}{after}", file=sys.stderr, flush=True)
+def select(plan: Plan, names: Iterable[str]) -> list[Stage]:
+    """Return the stages of these names or kinds, in the plan's order.
 
-
-def _select(plan: Plan, names: Iterable[str]) -> list[Stage]:
+    Raises InputError for a name that no stage has.
+    """
     selected: list[Stage] = []
     for name in names:
         found = [s for s in plan.stages if name in (s.name, s.kind, s.name.partition("/")[2])]

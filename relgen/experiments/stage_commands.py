@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from relgen.common import find_config, merged, read_merged
 from relgen.data import CardOptions, Half, SplitOptions
 from relgen.dpo import REJECTION_KINDS, ChainsOptions, RejectionKind
 from relgen.evaluation import DirectOptions, DiversityOptions
 from relgen.experiments.arms import GENERATIONS, Tuning
 from relgen.experiments.config import Experiment, Labelling
 from relgen.experiments.corpora import ON_DISK, Corpus
-from relgen.experiments.stages import CURVES, OUT, UNSET, Stage, StageFolders, keys, options
+from relgen.experiments.stages import CURVES, OUT, UNSET, Line, Stage, StageFolders, keys, options
 from relgen.generation import GenerateOptions
 from relgen.labelling import LabelOptions, ReaderOptions
 
@@ -53,7 +54,8 @@ class StageCommands:
             seed=seed,
             out=OUT,
         )
-        return self.folders.add(f"seed{seed}/direct", "direct", line)
+        models = [self.experiment.generator.model]
+        return self.folders.add(f"seed{seed}/direct", "direct", line, models=models)
 
     def chains(self, seed: int, split: Stage, tuning: Tuning, half: Half | None) -> Stage:
         """Build preference pairs for one half of the relations, or for all of them."""
@@ -71,8 +73,10 @@ class StageCommands:
 
     def tune(self, seed: int, chains: Stage, tuning: Tuning, half: Half | None) -> Stage:
         """Tune an adapter by DPO."""
+        preset = self.experiment.tuning
         line = keys(
             {
+                **preset.words(),
                 "model.model": self.experiment.generator.model,
                 "data.chains": chains.folder / "chains.jsonl",
                 "data.schema": self.corpus.schema,
@@ -80,8 +84,8 @@ class StageCommands:
                 "data.seed": seed,
                 "model.lora_seed": seed,
                 "data.diverse": None if tuning.diverse else "false",
-                "model.dtype": self.experiment.dtype,
-                "trainer.max_epochs": self.experiment.dpo_epochs,
+                **_given("model.dtype", self.experiment.dtype),
+                **_given("trainer.max_epochs", self.experiment.dpo_epochs),
                 "resume": True,
                 "out": OUT,
                 "tensorboard": CURVES,
@@ -89,7 +93,8 @@ class StageCommands:
         )
         plain = "" if tuning.diverse else "_plain"
         name = f"seed{seed}/dpo{_left_out(tuning)}{plain}-{half or 'all'}"
-        return self.folders.add(name, "dpo fit", line, self.experiment.dpo)
+        models = [self.experiment.generator.model]
+        return self.folders.add(name, "dpo fit", line, preset.preset, models=models)
 
     def generate(
         self, seed: int, name: str, split: Stage, adapter: Stage | None, half: Half | None = None
@@ -99,6 +104,9 @@ class StageCommands:
         `name` is a key of `GENERATIONS`; `adapter` is None for the untuned model.
         """
         generation, settings = GENERATIONS[name], self.experiment.generator
+        changes: dict[str, Any] = {
+            key: "null" if value is None else value for key, value in settings.changes.items()
+        }
         line = options(GenerateOptions)(
             model=settings.model,
             mode=generation.mode,
@@ -116,9 +124,13 @@ class StageCommands:
             half_seed=seed if half else None,
             adapter=adapter.folder / "adapter" if adapter else None,
             out=f"{OUT}/generated.jsonl",
+            **changes,
         )
         stage = f"seed{seed}/generate-{name}" + (f"-{half}" if half else "")
-        return self.folders.add(stage, "generate", line, self.generation_preset(name))
+        preset = self.generation_preset(name)
+        served = self.generation_settings(name).get("backend") == "openai"
+        models = [] if served else [settings.model]
+        return self.folders.add(stage, "generate", line, preset, models=models)
 
     def label(self, seed: int, name: str, split: Stage, parts: Iterable[Stage]) -> Stage | None:
         """Let a language model label generated samples, if the experiment asks for it."""
@@ -130,7 +142,7 @@ class StageCommands:
             least_certainty=settings.least_certainty or UNSET,
             out=f"{OUT}/labelled.jsonl",
         )
-        return self.folders.add(f"seed{seed}/label-{name}", "label", line)
+        return self._reads(f"seed{seed}/label-{name}", "label", line)
 
     def label_unlabelled(self, seed: int, split: Stage) -> Stage | None:
         """Let a language model choose and label the user's sentences, if an arm uses them."""
@@ -148,12 +160,15 @@ class StageCommands:
             ignore_relations=True,
             exclude=self.corpus.kept_out,
         )
-        return self.folders.add(f"seed{seed}/label-unlabelled", "label", line)
+        return self._reads(f"seed{seed}/label-unlabelled", "label", line)
 
     def reader(self, seed: int, split: Stage) -> Stage:
         """Let a language model classify the test sentences by reading them."""
         line = options(ReaderOptions)(**self._reading(split), test=self.corpus.test, out=OUT)
-        return self.folders.add(f"seed{seed}/reader", "reader", line)
+        return self._reads(f"seed{seed}/reader", "reader", line)
+
+    def _reads(self, name: str, command: str, line: Line) -> Stage:
+        return self.folders.add(name, command, line, models=[line.given["model"]])
 
     def _reading(self, split: Stage) -> dict[str, Any]:
         """Return the options of the reader, which `label: null` leaves at their defaults."""
@@ -205,6 +220,11 @@ class StageCommands:
         preset: str = getattr(self.experiment.generator, GENERATIONS[name].preset)
         return preset
 
+    def generation_settings(self, name: str) -> dict[str, Any]:
+        """Return the content of that preset, as the experiment changes it."""
+        file = find_config(self.generation_preset(name), "generate")
+        return merged(read_merged([file]), self.experiment.generator.changes)
+
     def _shares(self, tuning: Tuning) -> dict[RejectionKind, float]:
         """Return the shares of the kinds of rejected samples; empty for equal ones."""
         shares = dict(self.experiment.chains.shares)
@@ -212,6 +232,11 @@ class StageCommands:
             shares = {kind: shares.get(kind, 0.0 if shares else 1.0) for kind in REJECTION_KINDS}
             shares[tuning.without] = 0.0
         return shares
+
+
+def _given(key: str, value: Any) -> dict[str, Any]:
+    """Return an option that does not hide a preset's change where it is not given."""
+    return {} if value is None else {key: value}
 
 
 def _left_out(tuning: Tuning) -> str:

@@ -19,6 +19,7 @@ from .lora import load_adapter as load_adapter
 from .lora import reference as reference
 from .lora import save_adapter as save_adapter
 from .memory import device_memory as device_memory
+from .names import check_name as check_name
 from .verification import check_architecture as check_architecture
 from .verification import random_texts as random_texts
 from .window import check_fits as check_fits

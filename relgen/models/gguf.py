@@ -69,7 +69,7 @@ def converted(file: Path, dtype: DType = "bfloat16") -> Path:
         InputError: no such file, a damaged one, a part of a model, or an architecture whose GGUF
             files transformers cannot read.
     """
-    _check(file)
+    check_gguf(file)
     origin = Origin(str(file.resolve()), file_hash(file), dtype)
     folder = origin.folder
     if origin.done:
@@ -84,7 +84,8 @@ def converted(file: Path, dtype: DType = "bfloat16") -> Path:
     return folder
 
 
-def _check(file: Path) -> None:
+def check_gguf(file: Path) -> None:
+    """Raise InputError for a file that does not exist, is only a part, or is none of GGUF."""
     if not file.is_file():
         raise InputError("no such file", field="model", path=file, remedy="check the path")
     if _PART.search(file.name):

@@ -34,13 +34,18 @@ def test_help_of_the_trained_commands(capsys: pytest.CaptureFixture[str]) -> Non
     assert cli.main(["dpo", "--help"]) == 0
     said = capsys.readouterr().out
     assert said.startswith("usage: relgen dpo SUBCOMMAND -c PRESET --out DIR")
-    assert "fit, validate, test, predict" in said
+    assert "SUBCOMMAND is one of fit, validate; LightningCLI" in said
     assert len(said.splitlines()) < 20
+    assert cli.main(["classifier", "--help"]) == 0
+    assert "SUBCOMMAND is one of fit, validate, test, predict;" in capsys.readouterr().out
 
 
 def test_a_misspelt_subcommand_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert failed(capsys, "dpo", "fti", "-c", "smollm2") == (
         "relgen dpo needs a subcommand (got 'fti'); did you mean 'fit'?"
+    )
+    assert failed(capsys, "dpo", "predict", "-c", "smollm2") == (
+        "relgen dpo needs a subcommand (got 'predict'); one of fit, validate"
     )
 
 

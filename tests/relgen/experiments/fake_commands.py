@@ -28,9 +28,7 @@ class FakeCommands:
         if command[0] == "report":
             return
         target = Path(command[command.index("--out") + 1])
-        inputs = sorted(w for w in command if w.endswith(".jsonl") and Path(w).is_file())
-        content = "".join(Path(word).read_text(encoding="utf-8") for word in inputs)
-        line = json.dumps({"command": command[0], "read": len(content)}) + "\n"
+        line = json.dumps({"command": command[0], "read": self.content(command)}) + "\n"
         folder = target.parent if target.suffix else target
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("train.jsonl", "chains.jsonl", "generated.jsonl", "labelled.jsonl"):
@@ -52,6 +50,11 @@ class FakeCommands:
         summary = {"samples": 2, "agreed": 1, "train_micro_f1": 0.5, "hash": "x", "relations": {}}
         summary |= {"uncertain": 0, "left_out": {"not_drawn": 3}}
         self.json(folder / "labelled.json", summary)
+
+    def content(self, command: Sequence[str]) -> object:
+        """Return what the output of a command depends on."""
+        inputs = sorted(w for w in command if w.endswith(".jsonl") and Path(w).is_file())
+        return len("".join(Path(word).read_text(encoding="utf-8") for word in inputs))
 
     @staticmethod
     def json(path: Path, value: Any) -> None:

