@@ -139,7 +139,11 @@ def position(trainer: Any, batches: int) -> tuple[int, int]:
         batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
     if not batches:
         return 0, 0
-    epoch, skip = divmod(trainer.fit_loop.epoch_loop.batch_progress.total.processed, batches)
+    loop = trainer.fit_loop
+    progress, epochs = loop.epoch_loop.batch_progress, loop.epoch_progress.current.processed
+    if epochs and not progress.current.processed:
+        return epochs, 0  # with other devices, an epoch before may have had other batches
+    epoch, skip = divmod(progress.total.processed, batches)
     if skip:
         # Lightning cannot know that the sampler continues where the run stopped
         warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended")

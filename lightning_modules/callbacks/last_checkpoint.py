@@ -28,7 +28,8 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from lightning_modules.utils.checkpoint_files import WholeFiles, remove_partial
 from lightning_modules.utils.distributed import any_process
-from lightning_modules.utils.loop_state import settle
+from lightning_modules.utils.loop_state import settle, within_epoch
+from relgen.common import InputError
 
 _KEY = "relgen_run"
 
@@ -135,7 +136,8 @@ class LastCheckpoint(Checkpoint):
         callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
         late = any(isinstance(one, Timer) and (one.time_remaining() or 0) <= 0 for one in callbacks)
         ends = trainer.should_stop and not late
-        state = {"settings": self.settings, "ends": ends, "logged_steps": None}
+        state: dict[str, Any] = {"settings": self.settings, "ends": ends, "logged_steps": None}
+        state["processes"] = trainer.world_size
         if self._between_steps:
             settle(checkpoint["loops"]["fit_loop"], trainer.num_training_batches)
             state["logged_steps"] = trainer.fit_loop.epoch_loop._batches_that_stepped
@@ -145,6 +147,14 @@ class LastCheckpoint(Checkpoint):
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         state = checkpoint.get(_KEY, {})
+        before, now = state.get("processes"), trainer.world_size
+        if trainer.training and before not in (None, now) and within_epoch(checkpoint["loops"]):
+            raise InputError(
+                f"this checkpoint is from the middle of an epoch, divided among {before} processes",
+                field="trainer.devices",
+                value=now,
+                remedy=f"train on {before} to the end of the epoch, or start again with --force",
+            )
         self._logged_steps = state.get("logged_steps")
         # a training that was stopped early is not gone on with
         trainer.should_stop = state.get("ends", False)

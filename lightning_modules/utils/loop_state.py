@@ -1,7 +1,8 @@
-"""Corrects Lightning's counters of batches and epochs in a checkpoint."""
+"""Corrects and reads Lightning's counters of batches and epochs in a checkpoint."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -23,3 +24,9 @@ def settle(fit_loop: dict[str, Any], per_epoch: int | float) -> None:
     begun = epoch + bool(done)
     counts = {"ready": begun, "started": begun, "processed": epoch, "completed": epoch}
     epochs["total"], epochs["current"] = counts, dict(counts)
+
+
+def within_epoch(loops: Mapping[str, Any]) -> bool:
+    """Return whether a checkpoint's loops ended in the middle of an epoch."""
+    batches = loops["fit_loop"]["epoch_loop.batch_progress"]
+    return bool(batches["current"]["completed"]) and not batches["is_last_batch"]

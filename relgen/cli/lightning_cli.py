@@ -30,6 +30,7 @@ from lightning.pytorch.cli import (
     SaveConfigCallback,
     instantiate_class,
 )
+from lightning.pytorch.loops.evaluation_loop import _EvaluationLoop
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from relgen.cli.config_errors import explained
@@ -53,6 +54,7 @@ from relgen.common import (
     parse_known,
     read_text,
     refuse_foreign,
+    refuse_special,
     suggestion,
 )
 
@@ -99,7 +101,7 @@ def run_trained(name: str, arguments: list[str]) -> None:
         words = with_checkpoint(words, subcommand, own)
     alone = not only_shows and is_first_process()
     lock = locked(own.out or "") if alone else contextlib.nullcontext()
-    with lock, _prepared([name, *arguments]), _clear_exits():
+    with lock, _prepared([name, *arguments]), _clear_exits(), _no_curves_of_refused(own.curves):
         cli = RelgenCLI([subcommand, *words], own)
     if subcommand == "fit" and not only_shows and not cli.trainer.global_step:
         remedy = "raise max_steps, max_epochs and limit_train_batches"
@@ -194,6 +196,7 @@ class RelgenCLI(LightningCLI):
         saved = folder / ("config.yaml" if command == "fit" else f"config.{command}.yaml")
         if saved.is_file() and not read_text(saved).startswith("# lightning.pytorch=="):
             refuse_foreign([saved], command)
+        refuse_special(saved)
         given = self.config[command].data.get("init_args", {})
         inputs = [value for value in given.values() if isinstance(value, str)]
         inputs += [item for value in given.values() if isinstance(value, list) for item in value]
@@ -216,11 +219,14 @@ class RelgenCLI(LightningCLI):
         if self.own.estimate:
             return Trainer(accelerator="cpu", devices=1, logger=False, enable_checkpointing=False)
         try:
-            return super().instantiate_trainer(callbacks=self._callbacks(), **kwargs)
+            trainer = super().instantiate_trainer(callbacks=self._callbacks(), **kwargs)
         except (TypeError, ValueError) as error:
             if isinstance(error, InputError):
                 raise
             raise InputError(" ".join(str(error).split()), field="trainer") from error
+        for loop in (trainer.validate_loop, trainer.test_loop):
+            loop._print_results = _print_rounded  # type: ignore[method-assign]
+        return trainer
 
     def _callbacks(self) -> list[Any]:
         """Return the configured callbacks, and a progress bar on stderr unless there is one.
@@ -291,6 +297,27 @@ class _SaveConfig(SaveConfigCallback):
         written = folder / f".{name}.tmp"
         self.parser.save(self.config, written, skip_none=False, overwrite=True, multifile=False)
         written.replace(folder / name)
+
+
+def _print_rounded(results: list[dict[str, Any]], stage: str) -> None:
+    """Print Lightning's table of metrics without the digits of float32's noise."""
+    rounded = [{name: f"{float(value):z.4f}" for name, value in of.items()} for of in results]
+    _EvaluationLoop._print_results(rounded, stage)  # type: ignore[arg-type]
+
+
+@contextlib.contextmanager
+def _no_curves_of_refused(folder: Path) -> Iterator[None]:
+    """Remove what Lightning's logger made in a folder before the training was refused."""
+    before = set(folder.glob("*"))
+    try:
+        yield
+    except InputError:
+        if is_first_process():
+            for made in set(folder.glob("events.out.tfevents.*")) - before:
+                made.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # missing, or holds something else
+                folder.rmdir()
+        raise
 
 
 @contextlib.contextmanager

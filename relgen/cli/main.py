@@ -19,12 +19,13 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from itertools import chain, pairwise
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from relgen import __version__
-from relgen.common import InputError, Terminated, printable, refuse_unprintable
+from relgen.common import CombinedInputError, InputError, Terminated, printable, refuse_unprintable
 
 COMMANDS = {
     "data convert": "turn a corpus into samples.jsonl",
@@ -79,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             _quiet_libraries()
             run(arguments)
     except InputError as error:
-        print(error, file=sys.stderr)
+        print(_with_option(error, arguments), file=sys.stderr)
         return 2
     except KeyboardInterrupt as error:
         said = "terminated" if isinstance(error, Terminated) else "interrupted"
@@ -99,6 +100,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(printable(said), file=sys.stderr)
         return 2 if known else 1
     return 0
+
+
+def _with_option(error: InputError, words: Sequence[str]) -> InputError:
+    """Return an error about a whole file with the option of the command line that names it."""
+    if isinstance(error, CombinedInputError) or not error.path or error.field or error.line:
+        return error
+    parts = (word.split("=", 1) if word.startswith("--") else [word] for word in words)
+    for option, value in pairwise(chain.from_iterable(parts)):
+        if option.startswith("--") and option != "--out" and value == str(error.path):
+            return error.at(field=option)
+    return error
 
 
 def run(arguments: Sequence[str]) -> None:

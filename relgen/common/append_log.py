@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from relgen import __version__
 from relgen.common.errors import InputError
-from relgen.common.files import content_hash, text_hash
+from relgen.common.files import content_hash, refuse_special, text_hash
 from relgen.common.json_text import decode_json, encode_json
 
 _CHUNK = 128
@@ -38,6 +38,7 @@ def resume_log(path: Path, header: str, *, force: bool) -> list[Any]:
     another header; otherwise they raise InputError.
     """
     lines, end = [], 0
+    refuse_special(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+b") as stream:
         stream.seek(0)

@@ -3,34 +3,41 @@
 from __future__ import annotations
 
 import codecs
+import filecmp
 import functools
 import hashlib
+import io
 import os
 import shutil
 import tempfile
+import time
 import zipfile
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 from relgen.common.errors import InputError
-from relgen.common.json_text import decode_json, encode_json
+from relgen.common.json_text import decode_json, encode_json, json_pieces
+
+PIPE_SECONDS = 5.0
+"""How long to wait for a process that writes to a pipe."""
 
 
 @contextmanager
-def atomic_writer(path: str | Path, *, binary: bool = False) -> Iterator[IO[Any]]:
+def atomic_writer(
+    path: str | Path, *, binary: bool = False, replace: bool = True
+) -> Iterator[IO[Any]]:
     """Open a file that replaces `path` once the block has ended without an error.
 
     What is written, text unless `binary`, goes to a temporary file in the same folder, is flushed
     to the disk and then renamed, so that a full disk or a kill leaves the old file, or none, but
-    never a part of the new one.
+    never a part of the new one. Without `replace`, an old file with other content is an error.
     """
     path = Path(path)
     if path.is_dir():
         raise InputError("this is a folder, not a file", path=path, remedy="name a file in it")
-    if path.exists() and not path.is_file():
-        raise InputError("this is a device, a pipe or a socket", path=path, remedy="name a file")
+    refuse_special(path)
     path = path.resolve()  # keep a link, which then points to the new file
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
@@ -40,11 +47,27 @@ def atomic_writer(path: str | Path, *, binary: bool = False) -> Iterator[IO[Any]
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
+        if not replace and path.exists():
+            if not filecmp.cmp(temporary, path, shallow=False):
+                raise InputError(
+                    "this file exists, and would be replaced by other content",
+                    path=path,
+                    remedy="give another --out, or --force to replace it",
+                )
+            os.unlink(temporary)
+            return
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def refuse_special(path: str | Path) -> None:
+    """Raise InputError for an output that is a device, a pipe or a socket."""
+    path = Path(path)
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise InputError("this is a device, a pipe or a socket", path=path, remedy="name a file")
 
 
 @contextmanager
@@ -91,15 +114,17 @@ def atomic_folder(path: str | Path, mark: str) -> Iterator[Path]:
             shutil.rmtree(rest, ignore_errors=True)
 
 
-def write_text(path: str | Path, text: str) -> None:
-    """Write `text` to `path` atomically."""
-    with atomic_writer(path) as stream:
+def write_text(path: str | Path, text: str, *, replace: bool = True) -> None:
+    """Write `text` to `path` atomically. See `atomic_writer`."""
+    with atomic_writer(path, replace=replace) as stream:
         stream.write(text)
 
 
-def write_json(path: str | Path, value: Any) -> None:
-    """Write `value` as indented JSON, atomically."""
-    write_text(path, encode_json(value, indent=2) + "\n")
+def write_json(path: str | Path, value: Any, *, replace: bool = True) -> None:
+    """Write `value` as indented JSON, atomically. See `atomic_writer`."""
+    with atomic_writer(path, replace=replace) as stream:
+        stream.writelines(json_pieces(value))  # the ids of a large split are many
+        stream.write("\n")
 
 
 def read_json(path: str | Path, *, keep: Collection[str] | None = None) -> Any:
@@ -115,10 +140,10 @@ def read_json(path: str | Path, *, keep: Collection[str] | None = None) -> Any:
         raise error.at(path=path, remedy="correct or replace the file") from error
 
 
-def write_jsonl(path: str | Path, rows: Iterable[dict[str, Any]]) -> int:
-    """Write one JSON object per line, atomically; return their number."""
+def write_jsonl(path: str | Path, rows: Iterable[dict[str, Any]], *, replace: bool = True) -> int:
+    """Write one JSON object per line, atomically; return their number. See `atomic_writer`."""
     count = 0
-    with atomic_writer(path) as stream:
+    with atomic_writer(path, replace=replace) as stream:
         for row in rows:
             stream.write(encode_json(row) + "\n")
             count += 1
@@ -134,17 +159,18 @@ def read_lines(path: str | Path) -> Iterator[str]:
     """Yield the lines of a UTF-8 file, line ends included; only `\\n` and `\\r\\n` end a line.
 
     Raises:
-        InputError: the file is missing, a folder or a device, or a line is not UTF-8.
+        InputError: the file is missing, a folder or a device, a pipe to which nobody writes, or a
+            line is not UTF-8.
     """
     path = Path(path)
     if path.is_dir():
         raise InputError("this is a folder, not a file", path=path, remedy="name a file in it")
     if not path.exists():
         raise InputError("no such file", path=path, remedy="check the path")
-    if path.is_char_device() or path.is_block_device():
-        raise InputError("this is a device", path=path, remedy="name a file")
-    with path.open("rb") as stream:
-        for number, raw in enumerate(stream, start=1):
+    if not path.is_fifo():
+        refuse_special(path)
+    with closing(_pipe_lines(path)) if path.is_fifo() else path.open("rb") as lines:
+        for number, raw in enumerate(lines, start=1):
             try:
                 line = raw.decode("utf-8")
             except UnicodeDecodeError as error:
@@ -156,6 +182,22 @@ def read_lines(path: str | Path) -> Iterator[str]:
                     remedy=_conversion(path, raw if number == 1 else b""),
                 ) from error
             yield line.removeprefix("\ufeff") if number == 1 else line
+
+
+def _pipe_lines(path: Path) -> Generator[bytes, None, None]:
+    """Yield the lines of a pipe; raise InputError if no process opens it for writing."""
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:
+        until = time.monotonic() + PIPE_SECONDS
+        begin = b""
+        with suppress(BlockingIOError):  # a process has opened it, and will write
+            while not (begin := os.read(stream.fileno(), 1 << 16)):
+                if time.monotonic() >= until:
+                    problem = "no process writes to this pipe, which can be read only once"
+                    raise InputError(problem, path=path, remedy="write it to a file first")
+                time.sleep(0.02)
+        os.set_blocking(stream.fileno(), True)
+        yield from io.BytesIO(begin + stream.readline())
+        yield from stream
 
 
 def _conversion(path: Path, first: bytes) -> str:
@@ -182,8 +224,11 @@ def content_hash(path: str | Path) -> str:
     Raises InputError if there is no such file.
     """
     path, digest = Path(path), hashlib.sha256()
-    if not (path.is_file() or path.is_dir()):
+    if not path.exists():
         raise InputError("no such file", path=path, remedy="check the path")
+    if not (path.is_file() or path.is_dir()):
+        problem = "this is a device, a pipe or a socket, and would be read more than once"
+        raise InputError(problem, path=path, remedy="write it to a file first")
     files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
     for file in files:
         name = file.relative_to(path).as_posix() if path.is_dir() else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from functools import partial
 from typing import Any
 
@@ -53,7 +53,15 @@ def encode_json(value: Any, *, indent: int | None = None) -> str:
     Letters of all scripts are kept; lone surrogates, control characters and marks that terminals
     act on or do not show are written as escapes, which are read back as the same characters.
     """
-    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    return _escaped(json.dumps(value, ensure_ascii=False, indent=indent))
+
+
+def json_pieces(value: Any) -> Iterator[str]:
+    """Yield the pieces of a value as indented JSON text; see `encode_json`."""
+    yield from map(_escaped, json.JSONEncoder(ensure_ascii=False, indent=2).iterencode(value))
+
+
+def _escaped(text: str) -> str:
     return _RARE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 

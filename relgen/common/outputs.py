@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from relgen.common.errors import InputError
-from relgen.common.files import read_json
+from relgen.common.files import read_json, refuse_special
 
 EXPORT_FILE = "relgen_export.json"
 """Every folder that `relgen export` writes has this file, with the origin of the export."""
@@ -24,7 +24,8 @@ def check_outputs(
 ) -> None:
     """Raise InputError where a command would overwrite an input, or one output by another.
 
-    Links are followed, and two names of one file count as the same file.
+    Neither is an output a device or a pipe, which might never be read. Links are followed, and two
+    names of one file count as the same file.
 
     Args:
         outputs: files that the command writes, in any order.
@@ -34,6 +35,7 @@ def check_outputs(
     read = [Path(path) for path in inputs if path is not None]
     written: dict[Path, Path] = {}
     for path in map(Path, (*outputs, *replaced)):
+        refuse_special(path)
         for other in read:
             if _same(path, other):
                 raise InputError("this is an input of the command", path=path, remedy=_OTHER_OUT)
@@ -68,6 +70,19 @@ def refuse_foreign(paths: Iterable[str | Path], writer: str) -> None:
                 path=path,
                 remedy=_OTHER_OUT,
             )
+
+
+def refuse_unlike(path: str | Path, writer: str, read: Callable[[Path], object]) -> None:
+    """Raise InputError if `--force` would replace a file that `read` does not take for an output.
+
+    `read` raises InputError for what the command does not write.
+    """
+    path = Path(path)
+    if path.is_file() and path.stat().st_size:
+        try:
+            read(path)
+        except InputError:
+            refuse_foreign([path], writer)
 
 
 def check_export(out: str | Path, *, force: bool) -> None:

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from relgen.common.files import read_json, write_json
+from relgen.common.files import read_json, refuse_special, write_json
 from relgen.common.json_text import encode_json
 
 Item = TypeVar("Item")
@@ -44,6 +44,8 @@ def stream_rows(
         shown: wraps the chunks, for a progress bar.
     """
     partial, state = stream_files(out)
+    for path in (out, partial, state):
+        refuse_special(path)
     out.parent.mkdir(parents=True, exist_ok=True)
     done = read_json(state) if state.is_file() else {}
     written = partial.stat().st_size if partial.is_file() else 0

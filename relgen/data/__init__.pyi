@@ -3,6 +3,7 @@ from .card import write_dataset_folder as write_dataset_folder
 from .exclusion import Exclusion as Exclusion
 from .folds import fold_of_rows as fold_of_rows
 from .language import foreign_language as foreign_language
+from .language import likely_language as likely_language
 from .options import CardOptions as CardOptions
 from .options import ConvertOptions as ConvertOptions
 from .options import EverydayOptions as EverydayOptions
@@ -12,6 +13,7 @@ from .overlap import OverlapIndex as OverlapIndex
 from .overlap import context_words as context_words
 from .overlap import jaccard as jaccard
 from .overlap import word_set as word_set
+from .pools import Pool as Pool
 from .relation_descriptions import read_descriptions as read_descriptions
 from .relation_descriptions import schema_from_descriptions as schema_from_descriptions
 from .samples import UNLABELLED as UNLABELLED

@@ -77,6 +77,8 @@ class ConvertOptions:
     """Label for the pairs of entities in one sentence between which no relation was annotated, in
     the formats that hold documents; by default they are left out.
     """
+    force: bool = False
+    """Replace samples with other content that are there already."""
     offsets: Unit = "characters"
     """Unit of the offsets: characters, bytes (UTF-8), utf16 (as browsers count), newline (a Windows
     line break counts as one character) or crlf (every line break counts as two).
@@ -94,7 +96,7 @@ class SplitOptions:
     """Choose K training samples for each relation, by seed.
 
     A sample is a pair of entities in a sentence. The development set shares neither an id nor a
-    sentence with the training samples.
+    sentence with the training samples, and has no near copy of them.
     """
 
     samples: InputFile = field(metadata=POSITIONAL)
@@ -121,6 +123,8 @@ class SplitOptions:
     """Schema file, or the name of a shipped schema, to check the labels against."""
     skip_bad: bool = False
     """Leave malformed records out and count them, instead of stopping at the first."""
+    force: bool = False
+    """Replace another split that is in the folder already."""
     out: str
     """Folder to write."""
 

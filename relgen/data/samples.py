@@ -341,9 +341,9 @@ def check_samples(
         pass
 
 
-def write_samples(path: str | Path, samples: Iterable[Sample]) -> int:
-    """Write a samples file atomically; return the number of samples."""
-    return write_jsonl(path, (sample.to_json() for sample in samples))
+def write_samples(path: str | Path, samples: Iterable[Sample], *, replace: bool = True) -> int:
+    """Write a samples file with `atomic_writer`; return the number of samples."""
+    return write_jsonl(path, (sample.to_json() for sample in samples), replace=replace)
 
 
 def with_samples(paths: Sequence[str | Path]) -> list[str | Path]:

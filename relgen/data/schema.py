@@ -188,9 +188,10 @@ class RelationSchema:
         }
         return {"name": self.name, "negative": self.negative, "relations": relations}
 
-    def save(self, path: str | Path) -> None:
-        """Write the schema as YAML, atomically."""
-        write_text(path, yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True))
+    def save(self, path: str | Path, *, replace: bool = True) -> None:
+        """Write the schema as YAML, with `atomic_writer`."""
+        text = yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True)
+        write_text(path, text, replace=replace)
 
 
 def load_schema(name: str | Path) -> RelationSchema:

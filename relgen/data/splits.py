@@ -16,7 +16,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from relgen.common import InputError, PositiveInt, checked
+from relgen.data.language import several_languages
 from relgen.data.overlap import NEAR_COPY, OverlapIndex, context_words
+from relgen.data.pools import Pool
 from relgen.data.samples import Sample
 from relgen.data.schema import RelationSchema
 from relgen.data.text import normalised
@@ -29,43 +31,44 @@ By = Literal["sentence", "group"]
 class FewShotSplit:
     """Training and development samples, which share no id, normalised text or (if asked) group.
 
+    No development sample is a near copy of a training sample.
+
     Warnings name, for instance, relations with fewer than K samples.
     """
 
     train: list[Sample]
-    dev: list[Sample]
+    dev: Sequence[Sample]
     warnings: list[str] = field(default_factory=list)
 
 
 def hold_out(
-    samples: Sequence[Sample], share: float, *, by: By = "sentence"
-) -> tuple[list[Sample], list[Sample], list[str]]:
+    samples: Iterable[Sample], share: float, *, by: By = "sentence"
+) -> tuple[Pool, Pool, list[str]]:
     """Return the samples to draw from, those to test on (about a share of each relation), warnings.
 
     Sentences (or groups) are drawn whole, always the same ones. What other groups share with the
     test set, such as a standing phrase, is left out of the samples to draw from, with a warning.
     """
-    _check_groups(samples, by)
-    units: dict[str | None, list[Sample]] = {}
-    for sample in sorted(samples, key=lambda one: one.id):
-        units.setdefault(sample.group if by == "group" else normalised(sample.text), []).append(
-            sample
-        )
+    pool = Pool.of(samples)
+    _check_groups(pool, by)
+    units: dict[str | None, list[int]] = {}
+    for place in sorted(range(len(pool)), key=pool.ids.__getitem__):
+        unit = pool.groups[place] if by == "group" else normalised(pool[place].text)
+        units.setdefault(unit, []).append(place)
     names = sorted(units, key=str)
     random.Random("test").shuffle(names)
-    every, held, chosen = Counter(s.relation for s in samples), Counter[str](), set[str]()
+    every, held, chosen = Counter(pool.relations), Counter[str](), set[int]()
     for name in names:
-        found = Counter(sample.relation for sample in units[name])
+        found = Counter(pool.relations[place] for place in units[name])
         rarest = min(found, key=lambda label: (every[label], label))
         if held[rarest] + found[rarest] / 2 <= share * every[rarest]:
             held += found
-            chosen.update(sample.id for sample in units[name])
-    test = [sample for sample in samples if sample.id in chosen]
-    rest = _without(
-        [sample for sample in samples if sample.id not in chosen], _Shared.of(test, "sentence")
-    )
+            chosen.update(units[name])
+    test = pool.subset(sorted(chosen))
+    others = [place for place in range(len(pool)) if place not in chosen]
+    rest = _without(pool, others, _Shared.of(test, "sentence"))
     warnings = rest.reasons("{} samples left out of the pool: {} among the held out samples")
-    return rest.kept, test, warnings
+    return pool.subset(rest.kept), test, warnings
 
 
 def split(
@@ -94,39 +97,57 @@ def split(
         InputError: K is below 1 or above the size of the largest relation, or a label is unknown.
     """
     shots = checked(PositiveInt, shots, "shots")
-    exclude = list(exclude)
-    _check_groups(samples, by)
-    excluded = _Shared.of(exclude, by)
-    usable = _without(samples, excluded)
+    pool, kept_out = Pool.of(samples), Pool.of(exclude)
+    _check_groups(pool, by)
+    excluded = _Shared.of(kept_out, by)
+    usable = _without(pool, range(len(pool)), excluded)
     # excluded sentences are drawn and then skipped: without them, the others keep their order
-    drawn = [sample for sample in samples if sample.id not in excluded.ids]
-    pools = _pools(drawn, schema, seed, excluded)
-    _check_shots(shots, usable, pools)
-    copies = OverlapIndex(NEAR_COPY, map(context_words, exclude))
-    train, warnings = _first(pools, shots, "training", copies)
-    warnings += _left_out(usable, pools)
-    shared = _Shared.of(train, by)
+    drawn = [place for place, name in enumerate(pool.ids) if name not in excluded.ids]
+    draws = _draws(pool, drawn, schema, seed, excluded)
+    _check_shots(shots, pool, usable, draws)
+    copies = OverlapIndex(NEAR_COPY, map(context_words, kept_out))
+    places, warnings = _first(pool, draws, shots, "training", copies)
+    train = pool.subset(places)
+    warnings += _left_out(usable, draws)
     if dev == "none":
-        return FewShotSplit(train, [], warnings)
-    if dev_samples is None:
-        rest = _without([s for s in usable.kept if s.id not in shared.ids], shared)
-    else:
-        free = _without(dev_samples, excluded)
-        warnings += free.reasons("{} development samples left out: {} among the excluded samples")
-        rest = _without(free.kept, shared)
-    warnings += rest.reasons("{} development samples left out: {} in the training set already")
-    chosen = rest.kept
+        return FewShotSplit(list(train), [], warnings)
+    source = pool if dev_samples is None else Pool.of(dev_samples)
+    chosen, more = _development(source, usable.kept, train, excluded, by, own=source is pool)
+    warnings += more
     if schema is not None:
-        for sample in chosen:
-            schema.check_label(sample.relation)
-    chosen.sort(key=lambda sample: sample.id)
+        for place in chosen:
+            schema.check_label(source.relations[place])
+    chosen.sort(key=source.ids.__getitem__)
     if dev == "K":
-        others = _pools(chosen, schema, seed, _Shared(), labels=pools)
-        chosen, fewer = _first(others, shots, "development")
+        others = _draws(source, chosen, schema, seed, _Shared(), labels=draws)
+        chosen, fewer = _first(source, others, shots, "development")
         warnings += fewer
     if not chosen:
         warnings.append("no sample is left for the development set")
-    return FewShotSplit(train, chosen, warnings)
+    rest = source.subset(chosen)
+    if languages := several_languages(train, rest):
+        warnings.append(f"the sentences are in several languages: {languages}")
+    return FewShotSplit(list(train), rest if isinstance(samples, Pool) else list(rest), warnings)
+
+
+def _development(
+    source: Pool, usable: Sequence[int], train: Pool, excluded: _Shared, by: By, *, own: bool
+) -> tuple[list[int], list[str]]:
+    """Return what may be developed on, and why the rest may not; the training set's `own` pool."""
+    shared, warnings = _Shared.of(train, by), list[str]()
+    if own:
+        usable = [place for place in usable if source.ids[place] not in shared.ids]
+    else:
+        free = _without(source, range(len(source)), excluded)
+        warnings += free.reasons("{} development samples left out: {} among the excluded samples")
+        usable = free.kept
+    rest = _without(source, usable, shared)
+    index = OverlapIndex(NEAR_COPY, map(context_words, train))
+    kept = [place for place in rest.kept if not index.has_near(context_words(source[place]))]
+    if near := len(rest.kept) - len(kept):
+        rest.left_out["near copies of them are"] = near
+    warnings += rest.reasons("{} development samples left out: {} in the training set already")
+    return kept, warnings
 
 
 @dataclass(frozen=True)
@@ -134,73 +155,70 @@ class _Shared:
     """The ids, texts and groups of one part, which no other part may have."""
 
     ids: frozenset[str] = frozenset()
-    texts: frozenset[str] = frozenset()
+    texts: frozenset[int] = frozenset()
     groups: frozenset[str | None] = frozenset()
 
     @classmethod
-    def of(cls, samples: Iterable[Sample], by: By) -> _Shared:
-        found = [(s.id, normalised(s.text), s.group) for s in samples]
-        groups = [group for _, _, group in found if group is not None and by == "group"]
-        return cls(
-            frozenset(key for key, _, _ in found),
-            frozenset(text for _, text, _ in found),
-            frozenset(groups),
-        )
+    def of(cls, part: Pool, by: By) -> _Shared:
+        groups = [group for group in part.groups if group is not None and by == "group"]
+        return cls(frozenset(part.ids), frozenset(part.texts), frozenset(groups))
 
-    def reason(self, sample: Sample) -> str | None:
+    def reason(self, pool: Pool, place: int) -> str | None:
         """Return why a sample may not be in another part."""
-        if sample.id in self.ids:
+        if pool.ids[place] in self.ids:
             return "their ids are"
-        if self.texts and normalised(sample.text) in self.texts:
+        if pool.texts[place] in self.texts:
             return "their sentences are"
-        return "their groups are" if sample.group in self.groups else None
+        return "their groups are" if pool.groups[place] in self.groups else None
 
 
 @dataclass(frozen=True)
 class _Rest:
     """The samples that are left, and how many were left out for each reason."""
 
-    kept: list[Sample]
+    kept: list[int]
     left_out: Counter[str]
 
     def reasons(self, form: str) -> list[str]:
         return [form.format(number, cause) for cause, number in sorted(self.left_out.items())]
 
 
-def _without(samples: Sequence[Sample], shared: _Shared) -> _Rest:
-    reasons = [shared.reason(sample) for sample in samples]
-    kept = [sample for sample, why in zip(samples, reasons, strict=True) if why is None]
+def _without(pool: Pool, places: Sequence[int], shared: _Shared) -> _Rest:
+    reasons = [shared.reason(pool, place) for place in places]
+    kept = [place for place, why in zip(places, reasons, strict=True) if why is None]
     return _Rest(kept, Counter(why for why in reasons if why is not None))
 
 
-def _left_out(usable: _Rest, pools: Mapping[str, Sequence[Sample]]) -> list[str]:
+def _left_out(usable: _Rest, draws: Mapping[str, Sequence[int]]) -> list[str]:
     """Return what is said of samples that no training set can have."""
     said = usable.reasons("{} samples left out: {} among the excluded samples")
-    if repeated := len(usable.kept) - sum(map(len, pools.values())):
+    if repeated := len(usable.kept) - sum(map(len, draws.values())):
         said.append(f"{repeated} samples repeat a pair of a sentence: it counts once a relation")
     return said
 
 
-def _check_groups(samples: Sequence[Sample], by: By) -> None:
-    alone = next((sample for sample in samples if sample.group is None), None)
-    if by == "group" and alone is not None:
+def _check_groups(pool: Pool, by: By) -> None:
+    if by == "group" and None in pool.groups:
+        alone = pool.ids[pool.groups.index(None)]
         remedy = "give each sample a `group` (--columns group=…), or split by sentence"
-        raise InputError("a sample without a group", field="by", value=alone.id, remedy=remedy)
+        raise InputError("a sample without a group", field="by", value=alone, remedy=remedy)
 
 
-def _check_shots(shots: int, usable: _Rest, pools: Mapping[str, Sequence[Sample]]) -> None:
+def _check_shots(shots: int, pool: Pool, usable: _Rest, draws: Mapping[str, Sequence[int]]) -> None:
     """Raise InputError if no sample is left, or no relation has so many different pairs."""
     if usable.left_out and not usable.kept:
         why = ", ".join(usable.reasons("{} because {} among the excluded"))
         remedy = "exclude other samples than those to draw from"
         raise InputError(f"all samples are left out: {why}", field="exclude", remedy=remedy)
-    largest = max((len(pool) for pool in pools.values()), default=0)
+    largest = max(map(len, draws.values()), default=0)
     if shots <= largest:
         return
     problem = f"too many: the largest relation has {largest} usable samples"
     remedy = f"choose at most {largest}, or give more samples"
-    label, number = next(iter(Counter(s.relation for s in usable.kept).most_common(1)), ("", 0))
-    if number > (different := len(pools.get(label, ()))):
+    label, number = next(
+        iter(Counter(pool.relations[place] for place in usable.kept).most_common(1)), ("", 0)
+    )
+    if number > (different := len(draws.get(label, ()))):
         pairs = "pair" if different == 1 else "pairs"
         problem += (
             f" ({label} has {number} samples of {different} {pairs}: a pair of a sentence counts "
@@ -211,22 +229,26 @@ def _check_shots(shots: int, usable: _Rest, pools: Mapping[str, Sequence[Sample]
 
 
 def _first(
-    pools: dict[str, list[Sample]], shots: int, part: str, excluded: OverlapIndex | None = None
-) -> tuple[list[Sample], list[str]]:
+    pool: Pool,
+    draws: Mapping[str, Sequence[int]],
+    shots: int,
+    part: str,
+    excluded: OverlapIndex | None = None,
+) -> tuple[list[int], list[str]]:
     """Return the first K samples of each relation, and a warning for each that has fewer.
 
     Near copies of excluded samples are passed over, and counted in a warning.
     """
-    chosen, warnings, near = list[Sample](), list[str](), 0
-    for label, pool in pools.items():
+    chosen, warnings, near = list[int](), list[str](), 0
+    for label, places in draws.items():
         number = 0
-        for sample in pool:
+        for place in places:
             if number == shots:
                 break
-            if excluded is not None and excluded.has_near(context_words(sample)):
+            if excluded is not None and excluded.has_near(context_words(pool[place])):
                 near += 1
                 continue
-            chosen.append(sample)
+            chosen.append(place)
             number += 1
         if number < shots:
             warnings.append(f"{label}: only {number} of {shots} {part} samples")
@@ -242,36 +264,43 @@ def _first(
     return chosen, warnings
 
 
-def _pools(
-    samples: Iterable[Sample],
+def _draws(
+    pool: Pool,
+    places: Iterable[int],
     schema: RelationSchema | None,
     seed: int,
     forbidden: _Shared,
     labels: Iterable[str] = (),
-) -> dict[str, list[Sample]]:
+) -> dict[str, list[int]]:
     """Return the samples of each relation in drawn order, without repeated or forbidden ones."""
-    found: dict[str, list[Sample]] = {label: [] for label in labels}
-    for sample in samples:
-        if schema is not None:
-            schema.check_label(sample.relation)
-        found.setdefault(sample.relation, []).append(sample)
-    pools = {}
+    found: dict[str, list[int]] = {label: [] for label in labels}
+    for place in places:
+        found.setdefault(pool.relations[place], []).append(place)
+    if schema is not None:
+        for label in found:
+            schema.check_label(label)
+    draws = {}
     for label in sorted(found) if schema is None else schema.labels:
         # one generator per relation: a draw does not change when another relation grows
-        members = sorted(found.get(label, []), key=lambda sample: sample.id)
+        members = sorted(found.get(label, []), key=pool.ids.__getitem__)
         random.Random(f"fewshot/{seed}/{label}").shuffle(members)
-        pools[label] = [s for s in _distinct(members) if forbidden.reason(s) is None]
-    return pools
+        draws[label] = [
+            place for place in _distinct(pool, members) if forbidden.reason(pool, place) is None
+        ]
+    return draws
 
 
-def _distinct(samples: Sequence[Sample]) -> Iterator[Sample]:
+def _distinct(pool: Pool, members: Sequence[int]) -> Iterator[int]:
     """Yield the samples without further ones of the same pair of the same sentence."""
-    texts = [(normalised(sample.text), sample) for sample in samples]
-    times, seen = Counter(text for text, _ in texts), set[tuple[str, ...]]()
-    for text, sample in texts:
-        places = [place for e in (sample.head, sample.tail) for place in (e.start, e.end)]
-        # by its words, since a repeated sentence may be spaced or punctuated otherwise
-        pair = [normalised(sample.text[:place]) for place in places] if times[text] > 1 else []
-        if (key := (text, *pair)) not in seen:
+    times, seen = Counter(pool.texts[place] for place in members), set[tuple[object, ...]]()
+    for place in members:
+        text, pair = pool.texts[place], list[str]()
+        if times[text] > 1:
+            # by its words, since a repeated sentence may be spaced or punctuated otherwise
+            sample = pool[place]
+            ends = [end for e in (sample.head, sample.tail) for end in (e.start, e.end)]
+            pair = [normalised(sample.text[:end]) for end in ends]
+            if (key := (text, *pair)) in seen:
+                continue
             seen.add(key)
-            yield sample
+        yield place

@@ -131,6 +131,10 @@ class RecordChecks:
         self.read += 1
         return self.skip_bad or not self.skipped
 
+    def line_of(self, sample_id: str) -> int:
+        """Return the line of a sample that was read from a file of lines."""
+        return int(self._seen[sample_id])
+
     def finish(self) -> None:
         """Raise the collected errors, or an InputError when no sample was read."""
         problems, skipped = list(self.problems), self.skipped

@@ -145,9 +145,9 @@ def build_chains(
     return chains
 
 
-def write_chains(path: str | Path, chains: Iterable[Chain]) -> int:
-    """Write `chains.jsonl` atomically and return the number of chains."""
-    return write_jsonl(path, (chain.to_json() for chain in chains))
+def write_chains(path: str | Path, chains: Iterable[Chain], *, replace: bool = True) -> int:
+    """Write `chains.jsonl` with `atomic_writer` and return the number of chains."""
+    return write_jsonl(path, (chain.to_json() for chain in chains), replace=replace)
 
 
 def read_chains(path: str | Path) -> list[Chain]:
@@ -314,3 +314,5 @@ class ChainsOptions:
     """
     chains_per_relation: PositiveInt = 1
     """Chains per relation."""
+    force: bool = False
+    """Replace other chains that are there already."""

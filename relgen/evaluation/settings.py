@@ -91,3 +91,5 @@ class DiversityOptions:
     """Print JSON instead of the table."""
     out: str | None = None
     """File to write the figures to as well, as JSON."""
+    force: bool = False
+    """Replace other figures that are there already."""

@@ -34,13 +34,17 @@ def _added(arm: str) -> str:
 
 
 def headline(run: Run) -> tuple[str, str]:
-    """Return the main finding in a line ("Mix X.X vs. human Y.Y micro-F1"), and its details.
+    """Return the main finding in a line, and its details.
+
+    The line reads "Mix X.X vs. human Y.Y micro-F1 on N test sentences".
 
     The details are the difference and its significance, in a few sentences.
     """
     classifier = next(iter(run.classifiers), "")
     with_classifier = f" Classifier: {classifier}." if len(run.classifiers) > 1 else ""
     scores = {name: of for name in run.arm_names if (of := run.by_seed(name, classifier))}
+    tested = _tested(run)
+    on = f" on {tested:,} test sentences" if tested else ""
     arm = compared_arm(list(scores))
     pairs = _paired(run, arm, classifier, "micro_f1") if arm else []
     if arm is None or not pairs:
@@ -49,7 +53,7 @@ def headline(run: Run) -> tuple[str, str]:
             "Nothing to compare: no seed has both an arm trained on human samples alone and one "
             "that uses others."
         )
-        return f"{', '.join(parts) or 'No'} micro-F1", reason + with_classifier
+        return f"{', '.join(parts) or 'No'} micro-F1{on}", reason + with_classifier
     ours, human = (statistics.fmean(of) for of in zip(*pairs, strict=True))
     mix = parse_arm(arm).mix == "mix"
     kind, verb = ("Mix", "Adding") if mix else ("Generated only", "Training only on")
@@ -58,7 +62,7 @@ def headline(run: Run) -> tuple[str, str]:
     parts.append(_worth(differences))
     if voted := _paired(run, arm, classifier, "ensemble_micro_f1"):
         parts.append(_ensembles([own - other for own, other in voted]))
-    title = f"{kind} {percent(ours)} vs. human {percent(human)} micro-F1"
+    title = f"{kind} {percent(ours)} vs. human {percent(human)} micro-F1{on}"
     return title, " ".join(parts) + with_classifier
 
 
@@ -72,17 +76,22 @@ def what_was_done(run: Run) -> dict[str, Any]:
     """Return the facts for the summary in `notes.j2`."""
     whole = [arm for arm in run.arm_names if not is_part(arm)]
     ways = dict.fromkeys(generation_of(arm) for arm in whole or run.arm_names)
-    scores = (one for arm in run.arms for one in run.jsons(*arm.files.get("scores", [])))
-    # not the confusion matrix, which lacks answers that name no label
-    tested = next((one["per_relation"].values() for one in scores if one.get("per_relation")), ())
     return {
         "run": run,
         "seeds": len({arm.seed for arm in run.arms}),
         "ways": [describe(way) for way in ways if way],
         "unlabelled": any("unlabelled" in arm.files for arm in run.arms),
         "reviewed": _reviewed(run),
-        "tested": sum(of.get("support", 0) for of in tested),
+        "tested": _tested(run),
     }
+
+
+def _tested(run: Run) -> int:
+    """Return the number of test sentences; 0 if no scores tell it."""
+    scores = (one for arm in run.arms for one in run.jsons(*arm.files.get("scores", [])))
+    # not the confusion matrix, which lacks answers that name no label
+    tested = next((one["per_relation"].values() for one in scores if one.get("per_relation")), ())
+    return sum(of.get("support", 0) for of in tested)
 
 
 def _reviewed(run: Run) -> str:

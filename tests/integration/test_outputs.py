@@ -39,6 +39,8 @@ COMMANDS = {
     "split": "data split {data}/train.jsonl --schema {data}/schema.yaml --shots 2",
     "everyday": "data everyday",
     "card": "data card {data}/generated.jsonl --schema {data}/schema.yaml --license cc0-1.0",
+    "schema": "data schema {data}/descriptions.json",
+    "diversity": "diversity {data}/train.jsonl --encoder {encoder} --json",
     "chains": "chains {data}/train.jsonl --schema {data}/schema.yaml",
     "generate": f"generate --model {{model}} {DATA} --forbid {{data}}/test.jsonl --samples 1 "
     "--relations {relation} --max-drafts-per-sample 1 --max-new-tokens 4",
@@ -52,7 +54,10 @@ COMMANDS = {
     "--data.schema {data}/schema.yaml --trainer.max_steps 1 --trainer.accelerator cpu",
     "run": "run {data}/experiment.yaml --only split",
 }
-FORCED = ("generate", "direct", "dpo fit", "classifier fit")
+FORCED = (
+    *("convert", "split", "schema", "diversity", "chains"),
+    *("generate", "direct", "dpo fit", "classifier fit"),
+)
 PLACES = ("on", "link", "beside", "above", "below")
 
 
@@ -70,6 +75,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     schema = load_schema(data / "schema.yaml")
     train = read_samples(data / "train.jsonl", schema=schema)
     write_chains(data / "chains.jsonl", build_chains(train[:12], schema, seed=1))
+    descriptions = {"P1": ["crosses", "a bridge"], "P2": ["owns", "a person"]}
+    (data / "descriptions.json").write_text(json.dumps(descriptions))
     test = [json.loads(line) for line in (data / "test.jsonl").read_text().splitlines()[:6]]
     lines = [json.dumps(sample | {"source": "generated"}) for sample in test]
     (data / "generated.jsonl").write_text("\n".join(lines) + "\n")
@@ -139,12 +146,52 @@ def test_inputs_and_files_of_others_stay(
 def test_files_of_its_own_are_replaced(tmp_path: Path) -> None:
     save_everyday(tmp_path / "data")
     samples = tmp_path / "data" / "train.jsonl"
-    for shots in ("2", "3"):
-        out = str(tmp_path / "split")
-        assert cli.main(["data", "split", str(samples), "--shots", shots, "--out", out]) == 0
-        assert cli.main(["data", "everyday", "--out", str(tmp_path / "data")]) == 0
+    assert cli.main(["data", "everyday", "--out", str(tmp_path / "data")]) == 0
     write_samples(samples, read_samples(samples)[:3])
     assert cli.main(["data", "everyday", "--out", str(tmp_path / "data")]) == 2
+
+
+@pytest.mark.parametrize("command", ["convert", "split", "chains", "schema", "diversity"])
+def test_other_content_is_replaced_with_force_only(
+    command: str,
+    inputs: Path,
+    models: dict[str, str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    data = shutil.copytree(inputs, tmp_path / "data")
+    out = tmp_path / "out" / "file"
+    line = [*COMMANDS[command].format(data=data, **models).split(), "--out", str(out)]
+    assert cli.main(line) == 0
+    before = _hashes(out.parent)
+    assert cli.main(line) == 0  # the same content again
+    assert _hashes(out.parent) == before
+    samples = data / "train.jsonl"
+    write_samples(samples, read_samples(samples)[:-9])
+    (data / "descriptions.json").write_text('{"P3": ["has", "it"], "P4": ["is", "it"]}')
+    assert cli.main(line) == 2
+    assert "--force to replace it" in capsys.readouterr().err
+    assert _hashes(out.parent) == before
+    assert cli.main([*line, "--force"]) == 0
+    after = _hashes(out.parent)
+    assert after != before
+    assert after.keys() == before.keys()
+    if out.is_file():
+        out.write_text("of somebody else\n")
+        assert cli.main([*line, "--force"]) == 2
+        assert out.read_text() == "of somebody else\n"
+
+
+def test_an_edited_part_of_a_split_stays(
+    tmp_path: Path, inputs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = [*COMMANDS["split"].format(data=inputs).split(), "--out", str(tmp_path)]
+    assert cli.main(line) == 0
+    write_samples(tmp_path / "dev.jsonl", read_samples(tmp_path / "dev.jsonl")[:5])
+    before = _hashes(tmp_path)
+    assert cli.main(line) == 2
+    assert f"{tmp_path / 'dev.jsonl'}: this file exists, and would be" in capsys.readouterr().err
+    assert _hashes(tmp_path) == before
 
 
 def test_the_summary_may_not_be_the_labelled_file(
@@ -186,3 +233,67 @@ def test_what_is_no_regular_file_stays(
     named = "/dev/null" if place == "below a device" else out.name[:100]
     assert named in said.strip().splitlines()[-1], said
     assert kind is None or stat.S_IFMT(out.lstat().st_mode) == kind
+
+
+WRITTEN = {
+    "split": ("split", ["train.jsonl", "dev.jsonl", "manifest.json"]),
+    "everyday": ("everyday", ["train.jsonl", "schema.yaml", "README.md"]),
+    "card": ("card", ["README.md", "train.jsonl"]),
+    "generate": (
+        "out.jsonl",
+        ["rejected.jsonl", "generation.json", ".out.jsonl.journal.jsonl"],
+    ),
+    "label": ("out.jsonl", ["out.json", "out.uncertain.jsonl", ".out.jsonl.partial"]),
+    "direct": ("direct", ["predictions.jsonl", "direct.json", ".predictions.partial"]),
+    "reader": ("reader", ["predictions.jsonl", "reader.json", ".predictions.partial"]),
+    "dpo fit": ("dpo", ["config.yaml", "history.jsonl"]),
+    "classifier fit": ("classifier", ["config.yaml", "history.jsonl"]),
+}
+"""Outputs, and files that the commands write in them or beside them."""
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [(command, name) for command, (_, names) in WRITTEN.items() for name in names],
+)
+def test_a_pipe_in_the_place_of_an_output_ends_the_command(
+    command: str,
+    name: str,
+    inputs: Path,
+    models: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("relgen.common.files.PIPE_SECONDS", 0)
+    out = tmp_path / WRITTEN[command][0]
+    pipe = (out.parent if out.suffix else out) / name
+    pipe.parent.mkdir(exist_ok=True)
+    os.mkfifo(pipe)
+    line = COMMANDS[command].format(data=inputs, relation="located_in", **models).split()
+    assert cli.main([*line, "--out", str(out)]) == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last.startswith(f"{pipe}: ")
+    assert stat.S_ISFIFO(pipe.lstat().st_mode)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_pipe_to_which_nobody_writes_is_no_input(
+    command: str,
+    inputs: Path,
+    models: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("relgen.common.files.PIPE_SECONDS", 0)
+    shutil.copytree(inputs, data := tmp_path / "data")
+    monkeypatch.chdir(data)
+    line = COMMANDS[command].format(data=data, relation="located_in", **models).split()
+    for place, word in enumerate(line):
+        if Path(word).parent != data:
+            continue
+        os.mkfifo(pipe := tmp_path / f"pipe{place}")
+        given = [*line[:place], str(pipe), *line[place + 1 :]]
+        assert cli.main([*given, "--out", str(tmp_path / "out" / "x.jsonl")]) == 2, given
+        assert str(pipe) in capsys.readouterr().err.strip().splitlines()[-1]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 
-from relgen.common import check_outputs
+from relgen.common import check_outputs, refuse_unlike
 from relgen.data import load_schema, read_samples
-from relgen.dpo import EQUAL_SHARES, REJECTION_KINDS, build_chains, write_chains
+from relgen.dpo import EQUAL_SHARES, REJECTION_KINDS, build_chains, read_chains, write_chains
 from relgen.dpo import ChainsOptions as Options
 
 
 def run(options: Options) -> None:
     """Read, build and write the chains, and print how many."""
     check_outputs([options.out], [options.train, options.schema])
+    if options.force:
+        refuse_unlike(options.out, "chains", read_chains)
     schema = load_schema(options.schema)
     chains = build_chains(
         read_samples(options.train, schema=schema),
@@ -22,7 +24,7 @@ def run(options: Options) -> None:
         shares=options.shares or EQUAL_SHARES,
         chains_per_relation=options.chains_per_relation,
     )
-    write_chains(options.out, chains)
+    write_chains(options.out, chains, replace=options.force)
     kinds = Counter(pair.kind for chain in chains for pair in chain.pairs)
     counts = ", ".join(f"{kinds[kind]} {kind}" for kind in REJECTION_KINDS)
     print(f"{len(chains)} chains, {sum(kinds.values())} pairs ({counts}) -> {options.out}")

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from relgen.common import InputError, check_outputs
-from relgen.data import UNLABELLED, RecordChecks, Sample, load_schema, write_samples
+from relgen.common import InputError, check_outputs, refuse_unlike
+from relgen.data import UNLABELLED, RecordChecks, Sample, iter_samples, load_schema, write_samples
 from relgen.data import ConvertOptions as Options
 from relgen.data.corpora import (
     COLUMNS,
@@ -28,6 +28,8 @@ def run(options: Options) -> None:
     """Convert the corpus; only formats that are one JSON document are held in memory."""
     source = find_corpus(options.input)
     check_outputs([options.out], [source, options.labels])
+    if options.force:
+        refuse_unlike(options.out, "data convert", lambda out: next(iter_samples(out)))
     _check_format(options)
     place = options.input if options.format == "hub" else source
     checks, counts = RecordChecks(place, skip_bad=options.skip_bad), Counter[str]()
@@ -62,7 +64,7 @@ def run(options: Options) -> None:
         from rich.progress import track
 
         patched = track(patched, "converting", console=Console(stderr=True), transient=True)
-    total = write_samples(options.out, patched)
+    total = write_samples(options.out, patched, replace=options.force)
     if patch is not None:
         _print_patched(patch, tacred=tacred)
     for label in sorted(unused):

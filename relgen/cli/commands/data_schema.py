@@ -27,19 +27,23 @@ class Options:
     """Name of the schema; by default that of --out."""
     negative: str | None = None
     """Label that stands for none of the relations; by default there is none."""
+    force: bool = False
+    """Replace another schema that is there already."""
 
 
 def run(options: Options) -> None:
     """Write the schema, and print how many relations it has."""
-    from relgen.common import check_outputs
-    from relgen.data import read_descriptions, schema_from_descriptions
+    from relgen.common import check_outputs, refuse_unlike
+    from relgen.data import load_schema, read_descriptions, schema_from_descriptions
 
     check_outputs([options.out], [options.descriptions, *options.samples])
+    if options.force:
+        refuse_unlike(options.out, "data schema", load_schema)
     schema = schema_from_descriptions(
         read_descriptions(options.descriptions),
         name=options.name or Path(options.out).stem,
         samples=options.samples,
         negative=options.negative,
     )
-    schema.save(options.out)
+    schema.save(options.out, replace=options.force)
     print(f"a schema of {len(schema)} relations -> {options.out}")

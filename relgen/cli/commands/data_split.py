@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any, cast
 
 from relgen import __version__
 from relgen.cli.commands.data_convert import print_skipped
 from relgen.common import (
+    InputError,
     check_outputs,
     content_hash,
     read_json,
@@ -17,13 +20,11 @@ from relgen.common import (
     write_json,
 )
 from relgen.data import (
+    Pool,
     RecordChecks,
-    Sample,
-    checked_samples,
     hold_out,
     iter_samples,
     load_schema,
-    read_samples,
     split,
     write_samples,
 )
@@ -37,13 +38,18 @@ def run(options: Options) -> None:
     written = {name: out / f"{name}.jsonl" for name in ("train", "dev", "test", "pool")}
     inputs = [options.samples, options.dev_from, options.exclude, options.schema]
     check_outputs([manifest_path, *written.values()], inputs)
-    named = _split_before(manifest_path)
+    made_from = _made_from(options)
+    before = _split_before(manifest_path)
+    named = [name for name, ids in before.get("ids", {}).items() if ids]
     refuse_foreign([path for name, path in written.items() if name not in named], "data split")
+    if before and not options.force:
+        _refuse_other(before, made_from, manifest_path)
     schema = load_schema(options.schema) if options.schema else None
     checks = RecordChecks(options.samples, skip_bad=options.skip_bad)
-    pool, test, warnings = list(checked_samples(checks, schema)), list[Sample](), list[str]()
+    pool, test, warnings = Pool.of_file(checks, schema), Pool(()), list[str]()
     if options.test is not None:
         pool, test, warnings = hold_out(pool, options.test, by=options.by)
+    dev_from = RecordChecks(options.dev_from) if options.dev_from else None
     result = split(
         pool,
         schema,
@@ -51,39 +57,21 @@ def run(options: Options) -> None:
         seed=options.seed,
         dev=options.dev,
         by=options.by,
-        dev_samples=read_samples(options.dev_from, schema=schema) if options.dev_from else None,
+        dev_samples=Pool.of_file(dev_from, schema) if dev_from else None,
         exclude=[*test, *(iter_samples(options.exclude) if options.exclude else ())],
     )
     warnings += result.warnings
-    parts = {"train": result.train, "dev": result.dev}
+    parts = {"train": Pool.of(result.train), "dev": Pool.of(result.dev)}
     if options.test is not None:
         parts |= {"test": test, "pool": pool}
-    source, *others = (
-        {"file": Path(path).name, "sha256": content_hash(path)}
-        for path in (options.samples, options.dev_from, options.exclude)
-        if path
-    )
     manifest = {
         "relgen_version": __version__,
-        "source": source,
-        "others": others,
-        "shots": options.shots,
-        "seed": options.seed,
-        "dev": options.dev,
-        "by": options.by,
-        "counts": {name: dict(Counter(s.relation for s in part)) for name, part in parts.items()},
+        **made_from,
+        "counts": {name: dict(Counter(part.relations)) for name, part in parts.items()},
         "warnings": warnings,
-        "ids": {name: [sample.id for sample in part] for name, part in parts.items()},
+        "ids": {name: part.ids for name, part in parts.items()},
     }
-    with unfinished(out, "data split"):
-        # the manifest is removed first and written last: a folder that has one is complete
-        manifest_path.unlink(missing_ok=True)
-        for name, path in written.items():
-            if part := parts.get(name):
-                write_samples(path, part)
-            else:
-                path.unlink(missing_ok=True)
-        write_json(manifest_path, manifest)
+    _write(written, parts, manifest_path, manifest, replace=options.force or not before)
     print_skipped(checks)
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
@@ -92,11 +80,56 @@ def run(options: Options) -> None:
     print(f"{sizes}{held} -> {out}")
 
 
-def _split_before(manifest: Path) -> list[str]:
-    """Return the parts of a split that is here already; raise InputError for another manifest."""
+def _write(
+    written: dict[str, Path],
+    parts: dict[str, Pool],
+    manifest_path: Path,
+    manifest: dict[str, Any],
+    *,
+    replace: bool,
+) -> None:
+    """Write a split; without `replace`, raise InputError for a part with other content."""
+    with unfinished(manifest_path.parent, "data split") if replace else nullcontext():
+        if replace:
+            # the manifest is removed first and written last: a folder that has one is complete
+            manifest_path.unlink(missing_ok=True)
+        for name, path in written.items():
+            if part := parts.get(name):
+                write_samples(path, part, replace=replace)
+            else:
+                path.unlink(missing_ok=True)
+        write_json(manifest_path, manifest)
+
+
+def _made_from(options: Options) -> dict[str, Any]:
+    """Return what the manifest says of the inputs and options."""
+    source, *others = (
+        {"file": Path(path).name, "sha256": content_hash(path)}
+        for path in (options.samples, options.dev_from, options.exclude)
+        if path
+    )
+    names = ("shots", "seed", "dev", "by", "test")
+    own = {name: getattr(options, name) for name in names}
+    return {"source": source, "others": others, **own}
+
+
+def _split_before(manifest: Path) -> dict[str, Any]:
+    """Return the manifest of a split that is here already; raise InputError for another one."""
     if not manifest.is_file():
-        return []
+        return {}
     content = read_json(manifest)
     if not isinstance(content, dict) or not {"relgen_version", "ids"} <= content.keys():
         refuse_foreign([manifest], "data split")
-    return [name for name, ids in content["ids"].items() if ids]
+    return cast(dict[str, Any], content)
+
+
+def _refuse_other(before: dict[str, Any], made_from: dict[str, Any], manifest: Path) -> None:
+    for name, value in made_from.items():
+        if before.get(name) != value:
+            raise InputError(
+                f"another split is here, with {before.get(name)!r}",
+                path=manifest,
+                field=name,
+                value=value,
+                remedy="give another --out, or --force to replace it",
+            )

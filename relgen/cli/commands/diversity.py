@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from relgen.common import check_outputs
+from relgen.common import check_outputs, refuse_unlike
 from relgen.evaluation import DiversityOptions as Options
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ def run(options: Options) -> None:
 
     if options.out is not None:
         check_outputs([options.out], [options.samples, options.against, options.schema])
+        if options.force:
+            refuse_unlike(options.out, "diversity", _figures)
     samples = _read(options.samples, options)
     size: Any = options.size
     if options.against is not None:
@@ -54,9 +56,16 @@ def run(options: Options) -> None:
     else:
         _print_table(result, options.samples, options.against)
     if options.out is not None:
-        write_json(options.out, result)
+        write_json(options.out, result, replace=options.force)
         # standard output holds nothing but JSON when JSON was asked for
         print(f"Wrote {options.out}", file=sys.stderr if options.json else sys.stdout)
+
+
+def _figures(path: Path) -> None:
+    from relgen.common import InputError, read_json
+
+    if "per_relation" not in read_json(path):
+        raise InputError("no figures of diversity", path=path)
 
 
 def _read(path: str | Path, options: Options) -> list[Sample]:
@@ -96,6 +105,8 @@ def _print_table(result: dict[str, Any], path: str | Path, against: str | Path |
     console = Console(width=width, markup=False, emoji=False, highlight=False)
     console.print(table)
     console.print(f"Encoder: {result['encoder']}. ↓ lower is more diverse, ↑ higher is.")
+    if result["function_words"] is None:
+        console.print("Repeated words are counted with function words: the language is not known.")
     if alone := [label for label, size in result["sizes"].items() if size < 2]:
         console.print(f"The means leave out {', '.join(alone)} where a measure needs two samples.")
     drawn = {

@@ -30,12 +30,14 @@ _DELIMITERS = ",;\t|"
 class Table(NamedTuple):
     """The names of a table's columns, and its rows with their places.
 
-    `features` are those of `datasets`, of which class labels count.
+    `features` are those of `datasets`, of which class labels count. `joined` has the lines of
+    records that may be several rows, once the rows are read.
     """
 
     columns: Sequence[str]
     rows: Iterable[tuple[int | str, Mapping[str, Any] | InputError]]
     features: Mapping[str, Any] = {}
+    joined: Sequence[int] = ()
 
 
 def reader(
@@ -76,6 +78,12 @@ def _read(
     yield from rows.samples(
         (place, f"{stem}-{str(place).strip('[]')}", row) for place, row in table.rows
     )
+    if table.joined:
+        checks.doubts.append(
+            f"{path}:{table.joined[0]}: a quotation mark at the start of a cell may have joined "
+            f"rows ({len(table.joined)} such records); put the cell in quotation marks, and write "
+            "its own ones twice"
+        )
 
 
 def _delimited(path: Path, delimiter: str | None = None) -> Table:
@@ -85,21 +93,37 @@ def _delimited(path: Path, delimiter: str | None = None) -> Table:
     refuse_exported_line(path, header)
     every: Iterable[str] = itertools.chain([header], lines)
     csv.field_size_limit(sys.maxsize)
+    how: dict[str, Any] = {"delimiter": delimiter, "strict": True}
     if delimiter is None:
-        reader = csv.reader(every, delimiter=max(_DELIMITERS, key=header.count), strict=True)
-    elif _quoted(every := list(every), delimiter):
-        reader = csv.reader(every, delimiter=delimiter, strict=True)
-    else:  # the quotation marks are those of the sentences
-        reader = csv.reader(every, delimiter=delimiter, quoting=csv.QUOTE_NONE)
-    return _with_header(_records(path, reader), path)
+        how["delimiter"] = max(_DELIMITERS, key=header.count)
+    elif not _quoted(every := list(every), delimiter):
+        how["quoting"] = csv.QUOTE_NONE  # the quotation marks are those of the sentences
+    joined: list[int] = []
+    return _with_header(_records(path, every, how, joined), path)._replace(joined=joined)
 
 
-def _records(path: Path, reader: Any) -> Iterator[tuple[int, list[str]]]:
-    """Yield the cells of each record with its first line's number."""
-    last = 0
+def _records(
+    path: Path, lines: Iterable[str], how: Mapping[str, Any], joined: list[int]
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield the cells of each record with its first line's number.
+
+    The numbers of those whose first and last lines look like whole rows are added to `joined`.
+    """
+    last, raw = 0, list[str]()
+
+    def kept() -> Iterator[str]:
+        for line in lines:
+            raw.append(line)
+            yield line
+
+    reader = csv.reader(kept(), **how)
     try:
         for cells in reader:
             number, last = last + 1, reader.line_num
+            ends = raw[:1] + raw[-1:] if len(raw) > 1 else []
+            if ends and all(line.count(how["delimiter"]) >= len(cells) - 1 for line in ends):
+                joined.append(number)
+            raw.clear()
             if any(cell.strip() for cell in cells):
                 yield number, cells
     except csv.Error as error:

@@ -11,7 +11,9 @@
 | phrasings | higher | different normalised texts between the entities, over n |
 
 Most of them depend on the number of samples, so compare sets of equal size only. Self-BLEU is
-computed on a random sample of a large relation's sentences. `overall` is the mean over relations.
+computed on a random sample of a large relation's sentences. Content words are all but the
+function words of the samples' language; if that is not certain, all words. `overall` is the mean
+over relations.
 """
 
 from __future__ import annotations
@@ -19,14 +21,15 @@ from __future__ import annotations
 import random
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from relgen.data import Sample, words
+from relgen.data import Sample, likely_language, words
 from relgen.evaluation.diversity import text
+from relgen.evaluation.diversity.function_words import function_words
 from relgen.evaluation.statistics import mean
 
 if TYPE_CHECKING:
@@ -50,12 +53,15 @@ def measure(
 
     Returns:
         `{"overall": {measure: value}, "per_relation": {label: {measure: value}}, "size": n,
-        "sizes": {label: n}, "self_bleu_sizes": {label: n}, "encoder": name}`, ready for JSON. A
-        value is None when it is not defined for so few samples. `size` is the largest of `sizes`.
+        "sizes": {label: n}, "self_bleu_sizes": {label: n}, "encoder": name, "function_words":
+        code}`, ready for JSON. A value is None when it is not defined for so few samples. `size` is
+        the largest of `sizes`, and the code the language whose function words are no content
+        words; None if there are none.
     """
-    drawn = draw(samples, size=size, seed=seed)
+    drawn, language = draw(samples, size=size, seed=seed), likely_language(samples)
+    known = function_words(language)
     per_relation = {
-        label: _measures(group, encoder, random.Random(f"self_bleu/{seed}/{label}"))
+        label: _measures(group, encoder, known, random.Random(f"self_bleu/{seed}/{label}"))
         for label, group in drawn.items()
     }
     sizes = {label: len(group) for label, group in drawn.items()}
@@ -67,6 +73,7 @@ def measure(
         "sizes": sizes,
         "self_bleu_sizes": {label: min(n, SELF_BLEU_SENTENCES) for label, n in sizes.items()},
         "encoder": encoder.name,
+        "function_words": language if known else None,
     }
 
 
@@ -101,7 +108,10 @@ def common_sizes(
 
 
 def _measures(
-    samples: Sequence[Sample], encoder: SentenceEncoder, rng: random.Random
+    samples: Sequence[Sample],
+    encoder: SentenceEncoder,
+    function_words: Collection[str],
+    rng: random.Random,
 ) -> dict[str, float | None]:
     """Compute all measures of one relation, with one block of vectors in memory at a time."""
     total = masked_total = products = torch.zeros((), dtype=torch.float64)
@@ -126,7 +136,7 @@ def _measures(
         "distinct_3": text.distinct(sentences, 3),
         "self_bleu": text.self_bleu(drawn),
         "vendi": vendi_score(products, size),
-        "word_repetition": text.word_repetition(sentences),
+        "word_repetition": text.word_repetition(sentences, function_words),
         "phrasings": len({text.phrasing(sample) for sample in samples}) / size,
     }
 

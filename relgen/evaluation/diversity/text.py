@@ -8,26 +8,13 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from relgen.data import Sample, normalised
 
 NEUTRAL_WORD = "something"
 _ORDERS = 4
 """BLEU's longest n-grams; all orders have equal weights."""
-
-# English; in other languages, every word counts as a content word
-_FUNCTION_WORDS = (
-    "a about above after again against all also am an and any are as at be because been before "
-    "being below between both but by can could did do does doing down during each few for from "
-    "further had has have having he her here hers herself him himself his how i if in into is it "
-    "its itself just may me might more most must my myself no nor not now of off on once only or "
-    "other our ours ourselves out over own s same shall she should so some such t than that the "
-    "their theirs them themselves then there these they this those through to too under until up "
-    "upon very was we were what when where which while who whom whose why will with within "
-    "without would you your yours yourself yourselves"
-)
-FUNCTION_WORDS = frozenset(_FUNCTION_WORDS.split())
 
 
 def masked(sample: Sample) -> str:
@@ -53,15 +40,19 @@ def distinct(sentences: Iterable[Sequence[str]], order: int) -> float | None:
     return len(different) / total if total else None
 
 
-def word_repetition(sentences: Iterable[Sequence[str]]) -> float | None:
+def word_repetition(
+    sentences: Iterable[Sequence[str]], function_words: Collection[str]
+) -> float | None:
     """Return the share of content words (tokens, not types) that occur in another sentence as well.
+
+    Content words are all but the `function_words`.
 
     This is relgen's definition of the paper's "rate of repeated words", which public summaries of
     the paper do not define.
     """
     number, times, sentences_with = 0, Counter[str](), Counter[str]()
     for sentence in sentences:
-        content = [word for word in sentence if word not in FUNCTION_WORDS]
+        content = [word for word in sentence if word not in function_words]
         number += 1
         times.update(content)
         sentences_with.update(set(content))

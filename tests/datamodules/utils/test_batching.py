@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import signal
+from types import SimpleNamespace
 
 import pytest
 from torch.utils.data import DataLoader
@@ -9,6 +10,7 @@ from datamodules.utils.batching import (
     TokenBatchSampler,
     count_batches,
     ignore_signals,
+    position,
     token_batches,
 )
 from relgen.common.errors import InputError
@@ -84,3 +86,27 @@ def test_a_resumed_epoch_skips_what_is_done_once():
     assert list(resumed) == whole[1:]
     assert list(resumed) == whole
     assert len(resumed) == 3
+
+
+@pytest.mark.parametrize(
+    ("epochs", "current", "total", "expected"),
+    [
+        (0, 0, 0, (0, 0)),
+        (0, 3, 3, (0, 3)),
+        (1, 0, 10, (1, 0)),
+        (1, 3, 13, (1, 3)),
+        (2, 0, 10, (2, 0)),  # two epochs of five batches each, on twice as many devices
+    ],
+)
+def test_where_a_run_continues(
+    epochs: int, current: int, total: int, expected: tuple[int, int]
+) -> None:
+    batches = SimpleNamespace(
+        current=SimpleNamespace(processed=current), total=SimpleNamespace(processed=total)
+    )
+    loop = SimpleNamespace(
+        epoch_loop=SimpleNamespace(batch_progress=batches),
+        epoch_progress=SimpleNamespace(current=SimpleNamespace(processed=epochs)),
+    )
+    trainer = SimpleNamespace(limit_train_batches=None, fit_loop=loop)
+    assert position(trainer, 10) == expected

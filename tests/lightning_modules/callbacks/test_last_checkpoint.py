@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from lightning import seed_everything
 from lightning.pytorch.callbacks import Callback, EarlyStopping, Timer
 
 from lightning_modules.callbacks.last_checkpoint import LastCheckpoint
+from relgen.common.errors import InputError
 from tests.lightning_modules.classifier_runs import Stop, data, module, trainer
 from tests.tiny.encoders import save_encoder
 
@@ -80,6 +82,23 @@ def test_a_fit_that_is_told_to_stop_goes_on_as_if_it_had_not_been(files, capfd):
         resumed, again = fit(files, out, resume=kept is not None)
         assert all(torch.equal(resumed[name], values) for name, values in whole.items()), moment
         assert again == rows, moment
+
+
+def test_another_number_of_processes_goes_on_from_the_end_of_an_epoch_only(files):
+    path = files / "out" / "checkpoints/last.ckpt"
+    other = SimpleNamespace(training=True, world_size=2, should_stop=False)
+    with pytest.raises(SystemExit):
+        fit(files, files / "out", During("on_before_backward", 5, signal.SIGTERM))
+    within = torch.load(path, weights_only=True)
+    with pytest.raises(InputError, match=r"middle of an epoch, divided among 1 processes \(got 2"):
+        LastCheckpoint().on_load_checkpoint(other, None, within)
+    alike = SimpleNamespace(training=True, world_size=1, should_stop=False)
+    LastCheckpoint().on_load_checkpoint(alike, None, within)
+    LastCheckpoint().on_load_checkpoint(
+        SimpleNamespace(training=False, world_size=2, should_stop=False), None, within
+    )
+    fit(files, files / "out", resume=True)
+    LastCheckpoint().on_load_checkpoint(other, None, torch.load(path, weights_only=True))
 
 
 def test_a_second_ctrl_c_does_not_wait_for_the_step(files, capfd):

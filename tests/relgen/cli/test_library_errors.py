@@ -36,6 +36,11 @@ from relgen.cli.library_errors import explained, unexpected
             OSError(errno.EIO, "Input/output error", "x"),
             "x: Input/output error; check the disk and the path and run the same command again",
         ),
+        (
+            OSError(errno.EFBIG, "File too large", "x"),
+            "x: File too large; raise the limit on the size of files (ulimit -f) and run the same "
+            "command again",
+        ),
         (OSError(errno.EBADF, "Bad file descriptor"), None),
     ],
 )

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from relgen.cli import main as cli
+from relgen.cli.lightning_cli import _print_rounded
+from relgen.common.errors import InputError
 from tests.relgen.cli.failing import failed
 
 
@@ -63,11 +66,20 @@ def test_progress_goes_to_stderr(
     assert ("Epoch 0" in said.err) == (shown == "true")
 
 
+def test_steps_without_a_number_of_epochs_are_counted_without_one(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["dpo", "fit", "-c", str(config), "--out", str(tmp_path / "out")]
+    command += ["--trainer.max_steps", "3", "--trainer.accelerator", "cpu"]
+    assert cli.main(command) == 0
+    said = capsys.readouterr().err
+    assert "Epoch 1" in said
+    assert "/-" not in said
+
+
 def test_a_missing_accelerator_is_said(
     config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import torch
-
     if torch.cuda.is_available():
         pytest.skip("there is a GPU here")
     line = failed(
@@ -146,3 +158,33 @@ def test_a_training_without_a_step_is_not_done(
     command = ["dpo", "fit", "-c", str(config), "--out", str(tmp_path / "out")]
     command += ["--trainer.enable_progress_bar", "false", f"--trainer.{option}", "0"]
     assert failed(capsys, *command).startswith("field 'trainer': not one step was trained; raise")
+
+
+def test_a_refused_training_leaves_no_curves(
+    config: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise InputError("unusable")
+
+    monkeypatch.setattr("tests.relgen.toy_classes.ToyModule.on_fit_start", refuse)
+    out = tmp_path / "out"
+    command = ["dpo", "fit", "-c", str(config), "--out", str(out)]
+    command += ["--trainer.enable_progress_bar", "false", "--trainer.accelerator", "cpu"]
+    assert failed(capsys, *command) == "unusable"
+    assert not (out / "tensorboard").exists()
+    # those of an earlier run stay
+    (out / "tensorboard").mkdir(parents=True)
+    (out / "tensorboard" / "mine.txt").touch()
+    assert failed(capsys, *command) == "unusable"
+    assert [path.name for path in (out / "tensorboard").iterdir()] == ["mine.txt"]
+
+
+def test_metrics_are_printed_without_noise(capsys: pytest.CaptureFixture[str]) -> None:
+    _print_rounded([{"test/micro_f1": torch.tensor(0.7), "test/loss": torch.tensor(-1e-9)}], "test")
+    printed = "".join(capsys.readouterr())  # where the last progress bar was
+    assert "0.7000" in printed
+    assert "0.70000" not in printed
+    assert " 0.0000" in printed

@@ -16,7 +16,10 @@ from filelock import FileLock
 
 from relgen import __version__
 from relgen.cli import main as cli
+from relgen.data.corpora.everyday import read_split
+from relgen.data.samples import write_samples
 from tests.relgen.cli.failing import failed
+from tests.tiny.encoders import save_encoder
 
 HEAVY = ("torch", "transformers", "lightning", "datasets", "peft", "numpy", "matplotlib")
 
@@ -249,3 +252,45 @@ def test_no_word_reaches_the_terminal_as_a_command_to_it(
     said = capsys.readouterr().err
     assert "which is not printable" in said
     assert not {"\x1b", "\x9b", "\u202e", "\r"} & set(said)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            "generate --model m --train gone.jsonl --schema everyday --out o.jsonl",
+            "gone.jsonl: field '--train': no such file; check the path",
+        ),
+        (
+            "chains --schema everyday gone.jsonl --out o.jsonl",
+            "gone.jsonl: no such file; check the path",
+        ),
+        (
+            "data split s.jsonl --shots 1 --exclude=gone.jsonl --out o",
+            "gone.jsonl: field '--exclude': no such file; check the path",
+        ),
+        (
+            "data split s.jsonl --shots 1 --dev-from . --out o",
+            ".: field '--dev-from': this is a folder, not a file; name a file in it",
+        ),
+        (
+            "classifier fit -c classifier/entity_marker --data.schema everyday --data.mix human "
+            "--data.human gone.jsonl --data.order together --model.classifier.model {encoder} "
+            "--out o",
+            "gone.jsonl: field '--data.human': no such file; check the path",
+        ),
+    ],
+)
+def test_errors_of_whole_files_name_the_option(
+    line: str,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_samples(tmp_path / "s.jsonl", read_split("dev")[:2])
+    encoder = save_encoder(tmp_path / "encoder") if "{encoder}" in line else ""
+    capsys.readouterr()
+    assert failed(capsys, *line.format(encoder=encoder).split()) == said
+    assert not (tmp_path / "o" / "tensorboard").exists()

@@ -2,10 +2,13 @@
 
 import errno
 import os
+import select
 import stat
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from relgen.common import files
 from relgen.common.errors import InputError
 from relgen.common.files import (
     atomic_folder,
@@ -19,6 +22,7 @@ from relgen.common.files import (
     write_jsonl,
     write_text,
 )
+from tests.waiting import wait_until
 
 
 def test_writing_makes_folders_and_leaves_no_temporary_file(tmp_path):
@@ -203,3 +207,41 @@ def test_the_advice_for_another_encoding_is_true(tmp_path, encoding, named):
     path.write_bytes("ä 中".encode(encoding, "replace"))
     with pytest.raises(InputError, match=f"iconv -f {named} -t utf-8 a.txt > NEW"):
         read_text(path)
+
+
+def test_a_pipe_without_a_writer_does_not_wait_forever(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "PIPE_SECONDS", 0)
+    os.mkfifo(pipe := tmp_path / "pipe")
+    with pytest.raises(InputError, match="no process writes to this pipe, which can be read only"):
+        list(read_lines(pipe))
+    # a process that has opened it may take its time
+    descriptor = os.open(pipe, os.O_RDWR)
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(lambda: list(read_lines(pipe)))
+        os.write(descriptor, b"one\ntwo\n")
+        wait_until(lambda: not select.select([descriptor], [], [], 0)[0])
+        os.close(descriptor)
+        assert found.result() == ["one\n", "two\n"]
+    with pytest.raises(InputError, match="this is a device, a pipe or a socket, and would be read"):
+        content_hash(pipe)
+
+
+def test_without_replacing_only_the_same_content_is_written(tmp_path):
+    path = tmp_path / "a.jsonl"
+    assert write_jsonl(path, [{"a": 1}], replace=False) == 1
+    before = path.stat().st_mtime_ns
+    assert write_jsonl(path, [{"a": 1}], replace=False) == 1
+    assert path.stat().st_mtime_ns == before
+    with pytest.raises(InputError, match="would be replaced by other content; give another --out"):
+        write_jsonl(path, [{"a": 2}], replace=False)
+    assert path.read_text() == '{"a": 1}\n'
+    assert [one.name for one in tmp_path.iterdir()] == ["a.jsonl"]
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "/dev/null"])
+def test_a_device_is_neither_read_nor_written(name):
+    with pytest.raises(InputError, match=f"{name}: this is a device"):
+        list(read_lines(name))
+    with pytest.raises(InputError, match=f"{name}: this is a device"):
+        write_text(name, "text")
+    assert stat.S_ISCHR(os.stat(name).st_mode)

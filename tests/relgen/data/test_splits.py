@@ -1,5 +1,6 @@
 """K-shot splits: independence of order, seed and relation; nothing shared with dev."""
 
+import json
 import random
 from collections import Counter
 from dataclasses import replace
@@ -9,11 +10,13 @@ import pytest
 from relgen.common.errors import InputError
 from relgen.common.files import text_hash
 from relgen.data.corpora import find_corpus, read_corpus
+from relgen.data.pools import Pool
 from relgen.data.samples import Entity, Sample
 from relgen.data.schema import parse_schema
 from relgen.data.splits import hold_out, split
 from relgen.data.text import normalised
 from relgen.data.validation import RecordChecks
+from tests.tiny.languages import corpus
 
 SCHEMA = parse_schema(
     {
@@ -309,4 +312,50 @@ def test_no_sample_is_left_out_without_a_word():
     assert result.warnings == [
         "1 development samples left out: their ids are among the excluded samples",
         "1 development samples left out: their sentences are among the excluded samples",
+    ]
+
+
+@pytest.mark.parametrize("dev", ["full", "K"])
+def test_near_copies_of_training_samples_are_not_in_the_development_set(dev):
+    def walkers(name: str, text: str, label: str = "n") -> Sample:
+        return Sample(name, text, Entity(0, 3), Entity(10, 13), label)
+
+    shot = walkers("n-0", "Cem 1 saw Eva as they walked home.")
+    near = walkers("n-1", "Bob 2 saw Leo as they walked home.")
+    other = walkers("n-2", "Bob 2 saw Leo through the shop window.", "m")
+    result = split(
+        [shot, other], shots=1, seed=1, dev=dev, dev_samples=[near, replace(other, id="n-3")]
+    )
+    # the words but the entities: 1 saw as they walked home | 2 saw as they walked home: 5 of 7
+    assert result.dev == []
+    assert result.warnings[:2] == [
+        "1 development samples left out: near copies of them are in the training set already",
+        "1 development samples left out: their sentences are in the training set already",
+    ]
+    far = walkers("n-4", "Bob 2 saw Leo as they were leaving home.")  # 5 of 9
+    assert split([shot], shots=1, seed=1, dev=dev, dev_samples=[near, far]).dev == [far]
+
+
+def test_the_languages_of_both_parts_are_compared():
+    english, german = corpus("English"), corpus("German")
+    assert split(english, shots=2, seed=1).warnings == []
+    assert split(english, shots=5, seed=1, dev_samples=german).warnings == [
+        "the sentences are in several languages: English 10, German 10"
+    ]
+    assert split([*english, german[0]], shots=2, seed=1).warnings == []  # one may be a mistake
+
+
+def test_a_pool_on_disk_gives_the_same_split(tmp_path):
+    lines = [json.dumps(sample.to_json()) for sample in DOCUMENTS]
+    (tmp_path / "p.jsonl").write_text("\ufeff" + "\n\n".join(lines) + "\n", encoding="utf-8")
+    pool = Pool.of_file(RecordChecks(tmp_path / "p.jsonl"))
+    assert list(pool) == DOCUMENTS
+    ours, theirs = split(pool, shots=2, seed=1), split(DOCUMENTS, shots=2, seed=1)
+    assert (ours.train, list(ours.dev), ours.warnings) == (
+        theirs.train,
+        theirs.dev,
+        theirs.warnings,
+    )
+    assert [list(part) for part in hold_out(pool, 0.25)[:2]] == [
+        list(part) for part in hold_out(DOCUMENTS, 0.25)[:2]
     ]

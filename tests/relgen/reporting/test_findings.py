@@ -59,7 +59,7 @@ def test_a_loss_with_one_seed(tmp_path: Path) -> None:
 def test_a_gain_by_unlabelled_sentences(tmp_path: Path, arm: str, added: str) -> None:
     run = make_run(tmp_path, arms=("human", arm), seeds=(1,), micro={"human": 0.5, arm: 0.6})
     title, detail = headline(load_run(run))
-    assert title == "Mix 60.0 vs. human 50.0 micro-F1"
+    assert title == "Mix 60.0 vs. human 50.0 micro-F1 on 2,717 test sentences"
     assert detail.startswith(f"Adding {added} gained 10.0 points of micro-F1. ")
 
 
@@ -134,3 +134,8 @@ def test_relations_with_fewer_shots_are_named(tmp_path: Path) -> None:
     markdown = write_report(folder)[1].read_text(encoding="utf-8")
     assert "- Shots per relation: 8 (Other 4, Cause 2)\n" in markdown
     assert "relations were drawn (fewer for Other, Cause, which have no more), once" in markdown
+
+
+def test_the_headline_says_on_how_many_sentences(tmp_path: Path) -> None:
+    title, _ = headline(load_run(make_run(tmp_path)))
+    assert title == "Mix 62.8 vs. human 58.6 micro-F1 on 2,717 test sentences"

@@ -39,7 +39,7 @@ def corpus(tmp_path):
 def convert(tmp_path, capsys):
     def converted(path, *options, form="tacred"):
         out = tmp_path / "s.jsonl"
-        run("convert", "--format", form, path, "--out", out, *options)
+        run("convert", "--format", form, path, "--out", out, "--force", *options)
         printed = capsys.readouterr()
         samples = [(sample.id, sample.relation) for sample in read_samples(out)]
         return samples, printed.out.splitlines()[:-1], printed.err.splitlines()
@@ -302,7 +302,7 @@ def test_convert_reads_every_format(tmp_path):
     for name in ("o", "f"):
         (read,) = read_samples(tmp_path / f"{name}.jsonl")
         assert (read.text, read.head_text, read.tail_text) == ("Ann in Bern", "Ann", "Bern")
-    run(*fewrel, "--ambiguous", "all-pairs")
+    run(*fewrel, "--ambiguous", "all-pairs", "--force")
     assert len(read_samples(tmp_path / "f.jsonl")) == 2
 
     (tmp_path / "h.jsonl").write_text('{"s": "<e1>Ann</e1> in <e2>Bern</e2>", "relation": "r"}\n')
@@ -330,7 +330,8 @@ def test_convert_keeps_memory_flat(tmp_path):
     for count in (500, 5000):
         (tmp_path / "o.txt").write_text(line * count)
         tracemalloc.start()
-        run("convert", "--format", "opennre", tmp_path / "o.txt", "--out", tmp_path / "o.jsonl")
+        out = tmp_path / f"{count}.jsonl"
+        run("convert", "--format", "opennre", tmp_path / "o.txt", "--out", out)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < peaks[0] + 200_000
@@ -371,7 +372,7 @@ def test_offsets_in_utf_16_units_are_doubted(tmp_path, capsys):
     assert "1 samples have an entity that begins or ends inside a word, the first a: 'a r'" in said
     assert "not bytes or UTF-16 units" in said
     assert said.endswith("ends are exclusive; 1 of them do not with --offsets utf16\n")
-    assert main([*command, "--offsets", "utf16"]) == 0
+    assert main([*command, "--offsets", "utf16", "--force"]) == 0
     assert [s.head_text for s in read_samples(out)] == ["Ada"]
 
 

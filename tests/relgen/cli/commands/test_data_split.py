@@ -1,14 +1,18 @@
 """`relgen data split`: what it writes, says and refuses."""
 
+import tracemalloc
+from dataclasses import replace
+
 import pytest
 
 from relgen import __version__
 from relgen.common.errors import InputError
 from relgen.common.files import content_hash, read_json
 from relgen.data.corpora.everyday import read_split
-from relgen.data.samples import read_samples, write_samples
+from relgen.data.samples import Entity, Sample, read_samples, write_samples
 from relgen.data.text import normalised
 from tests.relgen.cli.commands.data_command import run
+from tests.tiny.languages import corpus
 
 
 def _manifest(folder):
@@ -32,6 +36,7 @@ def test_split_writes_three_files(tmp_path, capsys):
         "seed": 3,
         "dev": "K",
         "by": "sentence",
+        "test": None,
         "counts": {"train": counts, "dev": counts},
         "warnings": [],
         "ids": {"train": [s.id for s in train], "dev": [s.id for s in dev]},
@@ -46,7 +51,10 @@ def test_split_again_gives_the_same_bytes_and_no_stale_dev(tmp_path):
     before = content_hash(out)
     run("split", pool, "--shots", 4, "--out", out)
     assert content_hash(out) == before
-    run("split", pool, "--shots", 4, "--dev", "none", "--out", out)
+    with pytest.raises(InputError, match=r"'dev': another split is here, with 'full' \(got 'none'"):
+        run("split", pool, "--shots", 4, "--dev", "none", "--out", out)
+    assert content_hash(out) == before
+    run("split", pool, "--shots", 4, "--dev", "none", "--out", out, "--force")
     assert sorted(path.name for path in out.iterdir()) == ["manifest.json", "train.jsonl"]
 
 
@@ -62,7 +70,7 @@ def test_split_holds_a_test_set_out(tmp_path, capsys):
     number, every = len(parts["test"]), len(read_split("train"))
     assert f", {number} of {every} held out for testing -> {out}\n" in capsys.readouterr().out
     # without a test set again, none is left behind
-    run("split", pool, "--shots", 4, "--out", out)
+    run("split", pool, "--shots", 4, "--out", out, "--force")
     assert sorted(p.name for p in out.iterdir()) == ["dev.jsonl", "manifest.json", "train.jsonl"]
 
 
@@ -93,4 +101,31 @@ def test_split_warns_of_small_relations_and_refuses_too_many_shots(tmp_path, cap
     assert f"warning: {warning}\n" in capsys.readouterr().err
     assert _manifest(tmp_path / "out")["warnings"] == [warning]
     with pytest.raises(InputError, match="too many: the largest relation"):
-        run("split", tmp_path / "pool.jsonl", "--shots", 25, "--out", tmp_path / "out")
+        run("split", tmp_path / "pool.jsonl", "--shots", 25, "--out", tmp_path / "other")
+
+
+def test_split_warns_of_several_languages(tmp_path, capsys):
+    samples = [replace(s, id=f"{s.id}-de") for s in corpus("German")] + corpus("English")
+    write_samples(tmp_path / "pool.jsonl", samples)
+    run("split", tmp_path / "pool.jsonl", "--shots", 4, "--out", tmp_path / "out")
+    warning = "the sentences are in several languages: German 10, English 10"
+    assert f"warning: {warning}\n" in capsys.readouterr().err
+    assert _manifest(tmp_path / "out")["warnings"] == [warning]
+
+
+@pytest.mark.parametrize("options", [(), ("--test", 0.3), ("--dev", "K")])
+def test_split_holds_no_sentences_in_memory(tmp_path, options):
+    line = ("split", tmp_path / "pool.jsonl", "--shots", 2, *options, "--force")
+    peaks = []
+    for number in (300, 600):  # blocks of 1 MB are hashed
+        samples = (
+            Sample(str(n), f"Ann met Bob{f' {n}' * 1000}", Entity(0, 3), Entity(8, 11), "ab"[n % 2])
+            for n in range(number)
+        )
+        write_samples(tmp_path / "pool.jsonl", (s for s in samples))
+        tracemalloc.start()
+        run(*line, "--out", tmp_path / "out")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    # 300 further sentences of 4 kB each; hold_out sorts by their words
+    assert peaks[1] - peaks[0] < (3_000_000 if "--test" in options else 600_000)

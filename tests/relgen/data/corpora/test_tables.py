@@ -10,6 +10,7 @@ from datasets import ClassLabel, Dataset, Features, Value
 from openpyxl import Workbook
 
 from relgen.common.errors import InputError
+from relgen.data.corpora import read_corpus
 from relgen.data.samples import Entity, Sample
 from relgen.data.validation import RecordChecks
 from tests.relgen.data.corpora.readers import reader
@@ -151,3 +152,37 @@ def test_klue_has_inclusive_ends_and_deepke_columns_of_starts(tmp_path: Path) ->
     path.write_text(f"{header}\n杨军接任大桥有色董事长,董事长,杨军,1,大桥有色,4\n", "utf-8")
     with pytest.raises(InputError, match=r"deepke.csv:2: .*are '军接' \(got '杨军'\)"):
         list(reader("deepke")(path))
+
+
+HEADER = "text,head,tail,relation\n"
+JOINED = {
+    # a quotation mark begins a sentence, and another one ends a later sentence
+    "two rows": ('"Ann runs Bolt,Ann,Bolt,r\nCem runs Dorn",Cem,Dorn,r\n', [2]),
+    "three rows": ('"Ann ran Bolt,Ann,Bolt,r\nEva left,Eva,E,r\nCem ran Dorn",Cem,Dorn,r\n', [2]),
+    "after others": (
+        'Eva runs Finn,Eva,Finn,r\n\n"Ann runs Bolt,Ann,Bolt,r\nCem runs Dorn",Cem,Dorn,r\n',
+        [4],
+    ),
+    "in another cell": ('Ann runs Bolt,"Ann,Bolt,r\nAnn,Bolt",Bolt,r\n', None),
+    "a line break": ('"Ann runs\nBolt, she said",Ann,Bolt,r\n', []),
+    "a comma": ('"Ann, so she said, runs\nBolt",Ann,Bolt,r\n', []),
+    "whole quotation": ('"""Ann runs Bolt""",Ann,Bolt,r\n', []),
+}
+
+
+@pytest.mark.parametrize("case", JOINED)
+def test_rows_that_a_quotation_mark_joins_are_said(case: str, tmp_path: Path) -> None:
+    rows, lines = JOINED[case]
+    path = tmp_path / "t.csv"
+    path.write_text(HEADER + rows, encoding="utf-8")
+    checks = RecordChecks(path)
+    if lines is None:  # the mention is nowhere
+        with pytest.raises(InputError, match="field 'head': is not in the text"):
+            list(read_corpus("csv", checks))
+        return
+    list(read_corpus("csv", checks))
+    assert checks.doubts == [
+        f"{path}:{line}: a quotation mark at the start of a cell may have joined rows (1 such "
+        "records); put the cell in quotation marks, and write its own ones twice"
+        for line in lines
+    ]

@@ -48,7 +48,7 @@ def test_measure_has_the_documented_shape_and_values() -> None:
     samples = _samples("cause", "ash bark ash") + _samples("lone", "coal")
     result = measure(samples, encoder=FirstLetter(), seed=1)
     keys = ["overall", "per_relation", "size", "sizes", "self_bleu_sizes", "encoder"]
-    assert list(result) == keys
+    assert list(result) == [*keys, "function_words"]
     assert list(result["overall"]) == [
         *("cosine", "cosine_masked", "distinct_1", "distinct_2", "distinct_3", "self_bleu"),
         *("vendi", "word_repetition", "phrasings"),
@@ -162,3 +162,18 @@ def test_vendi_equals_that_of_the_n_by_n_matrix(count: int) -> None:
     gram = vectors.double() @ vectors.double().T
     expected = torch.special.entr(torch.linalg.eigvalsh(gram / count).clamp(min=0)).sum().exp()
     assert vendi(vectors) == pytest.approx(expected.item(), rel=1e-9)
+
+
+def test_function_words_are_those_of_the_samples_language() -> None:
+    german = [
+        Sample(
+            "1", "Das Feuer im Keller verursachte den Rauch.", Entity(4, 9), Entity(36, 41), "r"
+        ),
+        Sample(
+            "2", "Der Regen im Gebirge verursachte die Flut.", Entity(4, 9), Entity(37, 41), "r"
+        ),
+    ]
+    result = measure(german, encoder=FirstLetter(), seed=1)
+    assert result["function_words"] == "de"
+    # feuer keller verursachte rauch | regen gebirge verursachte flut
+    assert result["per_relation"]["r"]["word_repetition"] == pytest.approx(2 / 8)

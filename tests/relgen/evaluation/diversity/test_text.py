@@ -11,6 +11,7 @@ from torchmetrics.functional.text import bleu_score
 from relgen.data.samples import Entity, Sample
 from relgen.data.text import words
 from relgen.evaluation.diversity import text
+from relgen.evaluation.diversity.function_words import function_words
 
 
 @pytest.mark.parametrize(("head", "tail"), [((0, 4), (12, 17)), ((12, 17), (0, 4))])
@@ -46,13 +47,15 @@ def test_word_repetition_counts_content_words_shared_between_sentences() -> None
         words("Rain caused a flood, a flood"),
     ]
     # content words: fire caused smoke | rain caused flood flood; only `caused` is in both
-    assert text.word_repetition(sentences) == pytest.approx(2 / 7)
+    assert text.word_repetition(sentences, function_words("en")) == pytest.approx(2 / 7)
+    # with the, a: 5 + 6 words, of which `caused` and nothing else is in both
+    assert text.word_repetition(sentences, ()) == pytest.approx(2 / 11)
 
 
 def test_values_that_one_sentence_does_not_have() -> None:
-    assert text.word_repetition([["fire"]]) is None
+    assert text.word_repetition([["fire"]], ()) is None
     assert text.self_bleu([["fire"]]) is None
-    assert text.word_repetition([["the"], ["of"]]) is None
+    assert text.word_repetition([["the"], ["of"]], function_words("en")) is None
 
 
 def test_self_bleu_of_copies_is_one_and_of_strangers_zero() -> None:
@@ -96,7 +99,8 @@ def test_distinct_and_repetition_in_one_pass_are_those_of_the_whole_list() -> No
     ]
     grams = [tuple(s[i : i + 2]) for s in sentences for i in range(5)]
     assert text.distinct(iter(sentences), 2) == len(set(grams)) / len(grams)
-    content = [[w for w in s if w not in text.FUNCTION_WORDS] for s in sentences]
+    known = function_words("en")
+    content = [[w for w in s if w not in known] for s in sentences]
     shared = [w for s in content for w in s if sum(w in other for other in content) > 1]
     expected = len(shared) / sum(map(len, content))
-    assert text.word_repetition(iter(sentences)) == expected
+    assert text.word_repetition(iter(sentences), known) == expected
