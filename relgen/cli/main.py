@@ -38,6 +38,7 @@ COMMANDS = {
     "generate": "let a language model write samples",
     "label": "label samples with a probe on a language model's hidden states",
     "review": "let people check samples in a local page, or in an annotation tool",
+    "suggest": "name the sentences to label next, or the labels that may be wrong",
     "diversity": "measure how different the samples of each relation are",
     "classifier": "train and test a relation classifier (LightningCLI)",
     "predict": "predict relations in sentences or raw text with a trained classifier",

@@ -5,6 +5,7 @@ from .append_log import resume_log as resume_log
 from .command_lines import ONLY_TYPED as ONLY_TYPED
 from .command_lines import POSITIONAL as POSITIONAL
 from .command_lines import SET_ON_READING as SET_ON_READING
+from .command_lines import SHORT as SHORT
 from .command_lines import option_words as option_words
 from .command_lines import parse_known as parse_known
 from .command_lines import parse_options as parse_options

@@ -1,3 +1,6 @@
+from .advice import generation_advice as generation_advice
+from .advice import labelling_advice as labelling_advice
+from .advice import run_advice as run_advice
 from .arms import METHOD as METHOD
 from .arms import UNTRAINED as UNTRAINED
 from .arms import parse_arm as parse_arm

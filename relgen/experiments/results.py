@@ -256,11 +256,15 @@ def _reviewed(file: str | None) -> dict[str, Any] | None:
 def _generation(stages: ArmStages) -> dict[str, Any]:
     parts = [read_json(stage.folder / "generation.json") for stage in stages.generate]
     rejected = sum((Counter(part["rejected"]) for part in parts), Counter[str]())
+    same = parts[0]  # the halves differ in their relations alone
     return {
         "accepted": sum(part["accepted"] for part in parts),
         "rejected": dict(sorted(rejected.items())),
         "seconds": round(sum(part["seconds"] for part in parts), 2),
         "tokens": sum(part["tokens"] for part in parts),
+        "relations": {name: of for part in parts for name, of in part["relations"].items()},
+        "token_budget": same["token_budget"],
+        "limits": same["limits"],
     }
 
 
@@ -269,7 +273,7 @@ def _labelling(stage: Stage | None) -> dict[str, Any] | None:
     if stage is None:
         return None
     summary = read_json(stage.folder / "labelled.json")
-    names = ("samples", "agreed", "uncertain", "left_out", "train_micro_f1", "relations")
+    names = ("samples", "agreed", "uncertain", "left_out", "train_micro_f1", "relations", "read_as")
     return {name: summary[name] for name in names}
 
 

@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from relgen import __version__
 from relgen.common import printable, write_text
-from relgen.experiments import StageData, describe_shots
+from relgen.experiments import StageData, describe_shots, run_advice
 from relgen.reporting import (
     charts,
     comparison,
@@ -110,6 +110,7 @@ def report_content(run: Run) -> dict[str, Any]:
         "title": run.results.get("experiment") or run.folder.name,
         "headline": headline,
         "detail": detail,
+        "advice": run_advice(run.results),
         "done": findings.what_was_done(run),
         "facts": _facts(run),
         "arms": tables.arm_table(run),

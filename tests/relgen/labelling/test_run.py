@@ -15,7 +15,7 @@ from relgen.common.errors import InputError
 from relgen.common.files import write_jsonl
 from relgen.data.samples import Entity, Sample, read_samples, write_samples
 from relgen.data.schema import Relation, RelationSchema
-from relgen.labelling import run
+from relgen.labelling import reading, run
 from relgen.labelling.run import LabelSettings, label
 from tests.relgen.labelling.words import LABELS, Words, sample, write_files
 
@@ -27,7 +27,7 @@ def files(tmp_path: Path) -> dict[str, Path]:
 
 def label_with(reader: Words, settings: LabelSettings, **files: Any) -> dict:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "StateReader", lambda *_: reader)
+        patch.setattr(reading, "StateReader", lambda *_: reader)
         return label(settings, **files)
 
 
