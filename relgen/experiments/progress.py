@@ -127,13 +127,17 @@ class RunProgress:
             if seconds is None:
                 return None
             spent = self._clock() - self._began if stage is self._stage else 0.0
-            total += max(seconds - spent, 0.05 * seconds)
+            total += max(seconds - spent, 0.1 * max(seconds, spent))  # also where it takes longer
         return total
 
     def _say(self) -> None:
         assert self._stage is not None
         self._said = self._clock(), self._stage
-        print(f"{self._place()}; {self._remaining()}", file=self._stream, flush=True)
+        line = f"{self._place()}; {self._remaining()}"
+        if self._bar is not None:
+            self._bar.console.print(line, markup=False, highlight=False)
+        else:
+            print(line, file=self._stream, flush=True)
 
     def _place(self) -> str:
         assert self._stage is not None
