@@ -242,7 +242,7 @@ def _reviewed(file: str | None) -> dict[str, Any] | None:
     if file is None:
         return None
     rejected = Path(file).with_suffix(".rejected.jsonl")
-    files = [file, rejected] if rejected.is_file() else [file]
+    files = [Path(file), *([rejected] if rejected.is_file() else [])]
     found = [s.review for path in files for s in iter_samples(path) if s.review is not None]
     decisions = Counter(str(review.get("decision") or "labelled") for review in found)
     seconds = sum(review.get("seconds") or 0.0 for review in found)

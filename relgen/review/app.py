@@ -207,12 +207,19 @@ def _decision(session: Session, request: DecideRequest) -> Decision:
     sample = session.samples.get(request.id)
     if sample is None:
         raise InputError("no such sample", field="id", value=request.id)
-    found = {}
+    found: dict[str, Any] = {}
     for role, span in (("head", request.head), ("tail", request.tail)):
         place = in_characters(sample.text, "utf16", span.start, span.end)
         if place is None:
             problem = "no place of the text in UTF-16 units"
             raise InputError(problem, field=role, value=[span.start, span.end])
         found[role] = Entity(*place, span.type)
-    given = request.model_dump(include={"id", "reviewer", "accepted", "relation", "seconds"})
-    return Decision(**given, **found, comment=request.comment.strip())
+    return Decision(
+        request.id,
+        request.reviewer,
+        request.accepted,
+        request.relation,
+        **found,
+        comment=request.comment.strip(),
+        seconds=request.seconds,
+    )

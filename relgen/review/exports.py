@@ -130,7 +130,7 @@ def argilla_record(sample: Sample) -> dict[str, Any]:
         {"start": entity.start, "end": entity.end, "label": role}
         for role, entity in (("head", sample.head), ("tail", sample.tail))
     ]
-    suggestions = {"entities": {"value": spans, "score": None, "agent": "relgen"}}
+    suggestions: dict[str, Any] = {"entities": {"value": spans, "score": None, "agent": "relgen"}}
     if sample.relation != UNLABELLED:
         score = {"score": _score(sample), "agent": "relgen"}
         suggestions["relation"] = {"value": sample.relation, **score}

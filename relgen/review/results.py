@@ -152,12 +152,12 @@ def _chosen(original: Sample, found: Sequence[Sample]) -> tuple[Sample | None, l
         mine = [(entity.start, entity.end) for entity in (sample.head, sample.tail)]
         return sorted(mine) != sorted(pair)
 
-    first, *others = sorted(placed, key=differs) or [None]
+    ordered = sorted(placed, key=differs)
     new = [
         replace(other, id=f"{original.id}/{number}", source=original.source)
-        for number, other in enumerate((o for o in others if o is not None), start=2)
+        for number, other in enumerate(ordered[1:], start=2)
     ]
-    return first, new
+    return next(iter(ordered), None), new
 
 
 def _in_text(original: Sample, sample: Sample) -> Sample:

@@ -162,7 +162,8 @@ class Session:
 
         Those without a relation that nobody has labelled are in neither.
         """
-        kept, rejected = [], []
+        kept: list[Sample] = []
+        rejected: list[Sample] = []
         for name, sample in self.samples.items():
             if decisions := self.settled(name) if name in self.decisions else []:
                 made = self.result(sample, decisions)
