@@ -75,6 +75,7 @@ from .ranges import Share as Share
 from .row_stream import chunked as chunked
 from .row_stream import stream_files as stream_files
 from .row_stream import stream_rows as stream_rows
+from .sockets import listening_socket as listening_socket
 from .yaml_files import key_line as key_line
 from .yaml_files import load_yaml as load_yaml
 from .yaml_files import located as located

@@ -19,7 +19,6 @@ from relgen.common import (
 )
 from relgen.data import (
     UNLABELLED,
-    Entity,
     Prediction,
     RelationSchema,
     Sample,
@@ -45,9 +44,10 @@ def label(
     """Label samples; write `out`, and next to it a summary with the suffix `.json`.
 
     Each sample gets `scores`, its most probable relation as `relation`, and the one that it had, if
-    any, as `provenance.intended`. An entity type that the new relation does not allow is replaced
-    by the only one that it allows, or removed. Samples below the least certainty go to
-    `NAME.uncertain.jsonl` next to `out`. Called again, it resumes, or returns the finished summary.
+    any, as `provenance.intended`. One that a person reviewed is kept as it is, at the end. An
+    entity type that the new relation does not allow is replaced by the only one that it allows, or
+    removed. Samples below the least certainty go to `NAME.uncertain.jsonl` next to `out`. Called
+    again, it resumes, or returns the finished summary.
 
     Args:
         generated: files of samples, generated or without a relation; no id may be repeated.
@@ -87,7 +87,9 @@ def _label(
     if found.get("hash") == header and out.is_file():
         return found
     inputs = Inputs(generated, train, exclude)
-    samples, rows, left_out, held_out_f1 = read_files(settings, inputs, relations, partial, read)
+    reading = read_files(settings, inputs, relations, partial, read)
+    samples, rows, left_out, held_out_f1, reviewed = reading
+    known = [(sample.with_relation(UNLABELLED), sample) for sample in reviewed]
     kept, uncertain = (
         [(samples[i], _relabel(samples[i], relations, rows[i][0])) for i in part]
         for part in chosen(rows, settings, left_out)
@@ -97,7 +99,7 @@ def _label(
         "hash": header,
         **asdict(settings),
         "train_micro_f1": held_out_f1,
-        **_write(out, kept, uncertain, relations, left_out),
+        **_write(out, [*kept, *known], uncertain, relations, left_out),
         "relgen_version": __version__,
     }
     write_json(path, summary)
@@ -110,21 +112,8 @@ def _relabel(sample: Sample, schema: RelationSchema, probabilities: Sequence[flo
     known = dict(sample.provenance or {})  # relabelling keeps the first one
     if sample.relation != UNLABELLED:
         known = {"intended": sample.relation, **known}
-    relation = schema[read.relation]
-    return replace(
-        sample,
-        head=_allowed(sample.head, relation.head_types),
-        tail=_allowed(sample.tail, relation.tail_types),
-        relation=read.relation,
-        scores=read.scores,
-        provenance=known or None,
-    )
-
-
-def _allowed(entity: Entity, types: Sequence[str]) -> Entity:
-    if not types or entity.type is None or entity.type in types:
-        return entity
-    return replace(entity, type=types[0] if len(types) == 1 else None)
+    labelled = replace(sample, relation=read.relation, scores=read.scores, provenance=known or None)
+    return labelled.typed_for(schema[read.relation])
 
 
 def _write(
