@@ -84,6 +84,7 @@ from .shards import ShardWork as ShardWork
 from .shards import find_shards as find_shards
 from .shards import run_shards as run_shards
 from .shards import write_total as write_total
+from .sockets import listening_socket as listening_socket
 from .yaml_files import key_line as key_line
 from .yaml_files import load_yaml as load_yaml
 from .yaml_files import located as located

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from relgen.data import (
     UNLABELLED,
-    Entity,
     Exclusion,
     Prediction,
     RelationSchema,
@@ -58,14 +57,21 @@ class Labeller:
             self.sketch = sketcher(states, settings.seed)
         self.fitted = fitted
 
-    def usable(self, samples: Iterable[Sample], left_out: Counter[str]) -> Iterator[Sample]:
-        """Yield the samples to read (see `draw`), and count the others by reason."""
+    def usable(
+        self, samples: Iterable[Sample], left_out: Counter[str], reviewed: list[Sample]
+    ) -> Iterator[Sample]:
+        """Yield the samples to read (see `draw`), and count the others by reason.
+
+        Those that a person reviewed are appended to a list instead.
+        """
         settings = self.task.settings
         if settings.ignore_relations:
             samples = (sample.with_relation(UNLABELLED) for sample in samples)
         excluded = {"test": self.test, "labelled": self.shots}
         for sample in draw(samples, left_out, **excluded, most=settings.pool, seed=settings.seed):
-            if self.reader.too_many(sample):
+            if sample.review is not None:
+                reviewed.append(sample)
+            elif self.reader.too_many(sample):
                 left_out["too_long"] += 1
             else:
                 yield sample
@@ -100,25 +106,14 @@ class Labeller:
         labels = {label: pa.float64() for label in self.task.schema.labels}
         columns = {"id": text, "text": text, "head": entity, "tail": entity, "relation": text}
         columns |= {"source": text, "provenance": pa.struct(Features(PROVENANCE).arrow_schema)}
-        return pa.schema({**columns, "scores": pa.struct(labels), "group": text})
+        person = {"reviewer": text, "decision": text, "comment": text, "seconds": pa.float64()}
+        columns |= {"scores": pa.struct(labels), "group": text, "review": pa.struct(person)}
+        return pa.schema(columns)
 
 
 def _relabel(sample: Sample, schema: RelationSchema, read: Prediction) -> Sample:
     known = dict(sample.provenance or {})  # relabelling keeps the first one
     if sample.relation != UNLABELLED:
         known = {"intended": sample.relation, **known}
-    relation = schema[read.relation]
-    return replace(
-        sample,
-        head=_allowed(sample.head, relation.head_types),
-        tail=_allowed(sample.tail, relation.tail_types),
-        relation=read.relation,
-        scores=read.scores,
-        provenance=known or None,
-    )
-
-
-def _allowed(entity: Entity, types: Sequence[str]) -> Entity:
-    if not types or entity.type is None or entity.type in types:
-        return entity
-    return replace(entity, type=types[0] if len(types) == 1 else None)
+    labelled = replace(sample, relation=read.relation, scores=read.scores, provenance=known or None)
+    return labelled.typed_for(schema[read.relation])

@@ -35,13 +35,15 @@ Row = tuple[list[float], list[float]]
 class Reading(NamedTuple):
     """Samples, what was read in each, and the numbers of those left out by reason.
 
-    `train_micro_f1` is the probe's cross-validated score on the labelled samples.
+    `train_micro_f1` is the probe's cross-validated score on the labelled samples; `reviewed` are
+    those that a person has labelled, which are not read.
     """
 
     samples: list[Sample]
     rows: list[Row]
     left_out: Counter[str]
     train_micro_f1: float | None
+    reviewed: list[Sample]
 
 
 class Inputs(NamedTuple):
@@ -69,7 +71,12 @@ def read_files(
 ) -> Reading:
     """Read samples; `log` and `header` are those of `stream_rows`, from which it resumes."""
     labelled = read_labelled(inputs.train, schema)
-    given, left_out = _given(settings, inputs, schema, labelled)
+    found, left_out = _given(settings, inputs, schema, labelled)
+    reviewed = [sample for sample in found if sample.review is not None]
+    if len(reviewed) == len(found) > 0:
+        problem, remedy = "a person has labelled all samples", "train on them as they are"
+        raise InputError(problem, path=inputs.files[0], remedy=remedy)
+    given = [sample for sample in found if sample.review is None]
     reader = open_reader(settings, labelled)
     short = _short(given, reader, left_out, inputs.files[0])
     states = reader.read(labelled)
@@ -78,7 +85,7 @@ def read_files(
     stream_rows(work, short, log, header, size=_CHUNK, title="Reading", total=len(short))
     rows = [(row["probabilities"], row["sketch"]) for row in read_jsonl(log)]
     stream_files(log)[1].unlink()
-    return Reading(short, rows, left_out, held_out_f1)
+    return Reading(short, rows, left_out, held_out_f1, reviewed)
 
 
 def chosen(

@@ -60,9 +60,10 @@ def label(
     """Label samples; write `out`, and next to it a summary with the suffix `.json`.
 
     Each sample gets `scores`, its most probable relation as `relation`, and the one that it had, if
-    any, as `provenance.intended`. An entity type that the new relation does not allow is replaced
-    by the only one that it allows, or removed. Samples below the least certainty go to
-    `NAME.uncertain.jsonl` next to `out`. Called again, it resumes, or returns the finished summary.
+    any, as `provenance.intended`. One that a person reviewed is kept as it is, at the end. An
+    entity type that the new relation does not allow is replaced by the only one that it allows, or
+    removed. Samples below the least certainty go to `NAME.uncertain.jsonl` next to `out`. Called
+    again, it resumes, or returns the finished summary.
 
     Args:
         generated: files of samples, generated or without a relation; no id may be repeated. Or one
@@ -107,16 +108,20 @@ def _label(
     if found.get("hash") == header and out.is_file():
         return found
     left_out, labeller = Counter[str](), Labeller(task)
-    total = sum(1 for _ in labeller.usable(_samples(task, generated), left_out))
+    reviewed: list[Sample] = []
+    total = sum(1 for _ in labeller.usable(_samples(task, generated), left_out, reviewed))
+    if not total and reviewed:
+        problem, remedy = "a person has labelled all samples", "train on them as they are"
+        raise InputError(problem, path=generated[0], remedy=remedy)
     if not total:
         why = ", ".join(f"{reason} {number}" for reason, number in left_out.items() if number)
         problem, remedy = f"all samples are left out ({why})", "give other sentences"
         raise InputError(problem, path=generated[0], remedy=remedy)
-    items = labeller.usable(_samples(task, generated), Counter())
+    items = labeller.usable(_samples(task, generated), Counter(), [])
     stream_rows(labeller, items, log, read, size=CHUNK, title="Labelling", total=total)
     kept, least = _kept(log, task, left_out), task.settings.least_certainty
-    columns, rows = labeller.columns, read_jsonl(log)
-    tally = write_labelled(rows, (out, rest), columns, least=least, chosen=kept)
+    both, rows = (out, rest), read_jsonl(log)
+    tally = write_labelled(rows, reviewed, both, labeller.columns, least=least, chosen=kept)
     tally.left_out = left_out
     summary = _summary(task, header, labeller.fitted[1], tally)
     write_json(path, summary)
@@ -156,11 +161,12 @@ def _label_shard(labeller: Labeller, shard: Shard) -> dict[str, Any]:
     settings, checks = labeller.task.settings, RecordChecks(shard.source)
     checks.may_be_empty = True
     schema = None if settings.ignore_relations else labeller.task.schema
-    left_out = Counter[str]()
-    given = labeller.usable(checked_samples(checks, schema, labelled=False), left_out)
+    left_out, reviewed = Counter[str](), list[Sample]()
+    samples = checked_samples(checks, schema, labelled=False)
+    given = labeller.usable(samples, left_out, reviewed)
     rows = (row for chunk in chunked(given, CHUNK) for row in labeller(chunk)[0])
     files, least = (shard.out, shard.aside("uncertain")), settings.least_certainty
-    tally = write_labelled(rows, files, labeller.columns, least=least)
+    tally = write_labelled(rows, reviewed, files, labeller.columns, least=least)
     tally.left_out = left_out
     return tally.to_json()
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from relgen.common import row_writer
-from relgen.data import RelationSchema
+from relgen.data import RelationSchema, Sample
 from relgen.evaluation import score
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ def certainty(row: Row) -> float:
 
 def write_labelled(
     rows: Iterable[Row],
+    reviewed: Iterable[Sample],
     files: tuple[Path, Path],
     columns: Callable[[], pyarrow.Schema],
     *,
@@ -92,7 +93,7 @@ def write_labelled(
 ) -> Tally:
     """Write the samples of rows to the first file, and those below `least` to the second, if any.
 
-    With `chosen`, of the others only those with these numbers.
+    With `chosen`, of the others only those with these numbers. Reviewed samples follow as they are.
     """
     tally, (out, rest) = Tally(), files
     with ExitStack() as stack:
@@ -105,6 +106,9 @@ def write_labelled(
             elif chosen is None or number in chosen:
                 write([row["sample"]])
                 tally.kept[row["intended"], row["sample"]["relation"]] += 1
+        for sample in reviewed:
+            write([sample.to_json()])
+            tally.kept[None, sample.relation] += 1
     if not tally.uncertain:
         rest.unlink(missing_ok=True)
     return tally

@@ -26,7 +26,7 @@ def test_counts_add_up_to_those_of_all(tmp_path: Path) -> None:
     rows, files = [row(number) for number in range(4)], (tmp_path / "a", tmp_path / "b")
     both = Tally()
     for part in (rows[:1], rows[1:]):
-        found = write_labelled(part, files, lambda: None, least=0.0)
+        found = write_labelled(part, [], files, lambda: None, least=0.0)
         found.left_out["too_long"] += 1
         both.add(found.to_json())
     summary = both.summary(SCHEMA)
@@ -40,8 +40,8 @@ def test_counts_add_up_to_those_of_all(tmp_path: Path) -> None:
 
 def test_uncertain_rows_have_a_file_which_is_not_there_without_any(tmp_path: Path) -> None:
     rows, files = [row(0), row(1, 0.4), row(2), row(3)], (tmp_path / "a", tmp_path / "b")
-    found = write_labelled(rows, files, lambda: None, least=0.5, chosen={0, 1})
+    found = write_labelled(rows, [], files, lambda: None, least=0.5, chosen={0, 1})
     assert (found.uncertain, found.kept) == (1, {("cause", "cause"): 1})
     assert [len(file.read_text().splitlines()) for file in files] == [1, 1]
-    write_labelled(rows, files, lambda: None, least=0.1)
+    write_labelled(rows, [], files, lambda: None, least=0.1)
     assert [file.exists() for file in files] == [True, False]
