@@ -35,5 +35,7 @@ class ReviewOptions:
     """Port of the page; 0 takes a free one."""
     export: Tool | None = None
     """Write tasks for this tool, with the present labels as suggestions."""
+    force: bool = False
+    """With --export, replace other tasks in the file."""
     results: InputFile | None = None
     """File that one of these tools exported after the review; its decisions are taken over."""
