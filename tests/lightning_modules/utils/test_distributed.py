@@ -244,12 +244,11 @@ def test_a_run_goes_on_with_fewer_devices_after_an_epoch(folder: Path) -> None:
         saved = torch.load(folder / out / "checkpoints/last.ckpt", weights_only=True)
         return int(saved["global_step"])
 
-    budget = ("--data.token_budget", "300")
     one = ("--trainer.accelerator", "cpu", "--trainer.devices", "1")
-    run(folder, *fit(folder, "one", *one, *budget, "--trainer.max_epochs", "1"))
-    run(folder, *fit(folder, "two", *TWO, *budget, "--trainer.max_epochs", "1"))
+    run(folder, *fit(folder, "one", *one, "--trainer.max_epochs", "1"))
+    run(folder, *fit(folder, "two", *TWO, "--trainer.max_epochs", "1"))
     first, alone = steps("two"), steps("one")
     assert first < alone
     more = ("--trainer.max_epochs", "2", "--ckpt_path", "last")
-    run(folder, *fit(folder, "two", *one, *budget, *more))
+    run(folder, *fit(folder, "two", *one, *more))
     assert steps("two") == first + alone
