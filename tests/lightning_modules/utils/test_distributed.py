@@ -233,22 +233,3 @@ def test_the_classifiers_step_is_that_of_one_process_with_both_batches(tmp_path:
         if parameter.grad is not None:
             expected = states[0][name] - step_on_two_processes.RATE * parameter.grad
             assert torch.allclose(states[1][name], expected, atol=1e-6, rtol=1e-6), name
-
-
-@pytest.mark.processes
-@pytest.mark.slow
-def test_a_run_goes_on_with_fewer_devices_after_an_epoch(folder: Path) -> None:
-    """The second epoch has all its batches, however many a process had in the first."""
-
-    def steps(out: str) -> int:
-        saved = torch.load(folder / out / "checkpoints/last.ckpt", weights_only=True)
-        return int(saved["global_step"])
-
-    one = ("--trainer.accelerator", "cpu", "--trainer.devices", "1")
-    run(folder, *fit(folder, "one", *one, "--trainer.max_epochs", "1"))
-    run(folder, *fit(folder, "two", *TWO, "--trainer.max_epochs", "1"))
-    first, alone = steps("two"), steps("one")
-    assert first < alone
-    more = ("--trainer.max_epochs", "2", "--ckpt_path", "last")
-    run(folder, *fit(folder, "two", *one, *more))
-    assert steps("two") == first + alone
