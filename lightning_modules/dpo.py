@@ -91,7 +91,7 @@ class DPOModule(LightningModule):
             into the device, else 384 tokens, also if the memory cannot be estimated. Ignored if
             layers are sharded.
         gradient_checkpointing: recompute layers in the backward pass: less memory, more time.
-        lora_rank: r.
+        lora_rank: of the adapter's matrices (r).
         lora_alpha: the adapter's update is scaled by alpha / r.
         lora_dropout: on the adapter's input; the base never has any.
         lora_target_modules: names of layers, or `all-linear`.

@@ -5,6 +5,7 @@ from .append_log import resume_log as resume_log
 from .command_lines import ONLY_TYPED as ONLY_TYPED
 from .command_lines import POSITIONAL as POSITIONAL
 from .command_lines import SET_ON_READING as SET_ON_READING
+from .command_lines import SHORT as SHORT
 from .command_lines import option_words as option_words
 from .command_lines import parse_known as parse_known
 from .command_lines import parse_options as parse_options
@@ -74,6 +75,7 @@ from .ranges import Share as Share
 from .row_stream import chunked as chunked
 from .row_stream import stream_files as stream_files
 from .row_stream import stream_rows as stream_rows
+from .sockets import listening_socket as listening_socket
 from .yaml_files import key_line as key_line
 from .yaml_files import load_yaml as load_yaml
 from .yaml_files import located as located

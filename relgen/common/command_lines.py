@@ -47,6 +47,8 @@ ONLY_TYPED = {"only_typed": True}
 """Metadata of a field that only the command line may change: a file from others must not."""
 SET_ON_READING = {"set_on_reading": True}
 """Metadata of a field that is set when a file is read, and is not a key of it."""
+SHORT = {"short": True}
+"""Metadata of a field whose option has a short form as well: `number` is `-n`, too."""
 
 
 def parse_options(kind: type[Options], command: str, line: Sequence[str]) -> Options | None:
@@ -266,14 +268,15 @@ def _add_options(group: Any, kind: type, prefix: str, *, in_file: bool = False) 
         else:
             shared |= {"nargs": "+", "action": "extend"} if several else {}
             shared["metavar"] = _metavar(hint)
-        group.add_argument(_option(key), **shared)
+        names = [f"-{key[0]}"] if entry.metadata.get("short") else []
+        group.add_argument(*names, _option(key), **shared)
 
 
 def _required(kind: type) -> list[str]:
     """Return the required arguments, as the usage shows them."""
     words = []
     for entry in dataclasses.fields(kind):
-        if entry.metadata:
+        if entry.metadata.get("positional"):
             words.append(entry.name.upper())
         elif default(entry) is MISSING:
             words.append(f"{_option(entry.name)} {entry.name.upper()}")
@@ -310,7 +313,8 @@ def _as_option(
     """Return the error with its key in the command line's form, unless a file gave the value."""
     field = error.field or ""
     if error.problem == "missing":
-        positional = {entry.name for entry in dataclasses.fields(kind) if entry.metadata}
+        fields = dataclasses.fields(kind)
+        positional = {entry.name for entry in fields if entry.metadata.get("positional")}
         if field not in positional:
             return error.at(field=_option(field), remedy=_see_help(command))
         swallowed = (

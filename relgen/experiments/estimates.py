@@ -17,7 +17,8 @@ from relgen.experiments.stages import Plan, Stage
 
 _SECONDS = {"diversity": 3.0, "test": 3.0}
 _SHORT = 1.0  # of converting, drawing and collecting
-_PER_PAIR, _PER_SAMPLE, _PER_READ, _PER_ANSWER, _PER_STEP = 1.2, 0.45, 0.15, 0.5, 0.3
+_LOADING = 4.0
+_PER_PAIR, _PER_SAMPLE, _PER_READ, _PER_ANSWER, _PER_STEP = 1.15, 0.41, 0.135, 0.5, 0.28
 _TEST = 500  # sentences, where the file is not there yet
 _EMBEDDED = {"smollm2-135m-instruct", "all-minilm-l6-v2"}
 
@@ -79,18 +80,18 @@ def _rough(stage: Stage, experiment: Experiment, labels: int, test: int) -> floa
     relations = labels / (2 if halved else 1)
     if kind == "dpo":
         pairs = relations * max(1, experiment.shots - 1) * experiment.chains.per_relation
-        return _PER_PAIR * pairs * _given(stage, "max_epochs")
+        return _LOADING + _PER_PAIR * pairs * _given(stage, "max_epochs")
     if kind == "generate":
-        return _PER_SAMPLE * relations * experiment.generator.samples
+        return _LOADING + _PER_SAMPLE * relations * experiment.generator.samples
     if kind == "label":
         read = relations * experiment.generator.samples
         if "--pool" in words:
             read = float(words[words.index("--pool") + 1])
-        return _PER_READ * (read + relations * experiment.shots)
+        return _LOADING + _PER_READ * (read + relations * experiment.shots)
     if kind in ("direct", "reader"):
-        return (_PER_ANSWER if kind == "direct" else _PER_READ) * test
+        return _LOADING + (_PER_ANSWER if kind == "direct" else _PER_READ) * test
     if kind == "train":
-        return _PER_STEP * max(1.0, _given(stage, "max_steps"))
+        return _LOADING + _PER_STEP * max(1.0, _given(stage, "max_steps"))
     return _SECONDS.get(kind, _SHORT)
 
 

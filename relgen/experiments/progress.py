@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
 from typing import TextIO
 
 from rich.console import Console
@@ -22,6 +23,8 @@ from relgen.experiments.estimates import Estimates, in_words
 from relgen.experiments.run_folders import is_done
 from relgen.experiments.stages import Stage
 
+TOTAL_SHOWN: ContextVar[bool] = ContextVar("TOTAL_SHOWN", default=False)
+"""Whether a run shows its progress, and the command that it runs should not show its own."""
 _EVERY = 30.0  # seconds between two lines
 _TICK = 0.5
 
@@ -79,9 +82,11 @@ class RunProgress:
                 above: TextIO = _Above(self._bar.console)  # type: ignore[assignment]
                 stack.enter_context(contextlib.redirect_stderr(above))
             thread.start()
+            before = TOTAL_SHOWN.set(True)
             try:
                 yield
             finally:
+                TOTAL_SHOWN.reset(before)
                 stop.set()
                 thread.join()
 
@@ -127,13 +132,17 @@ class RunProgress:
             if seconds is None:
                 return None
             spent = self._clock() - self._began if stage is self._stage else 0.0
-            total += max(seconds - spent, 0.05 * seconds)
+            total += max(seconds - spent, 0.1 * max(seconds, spent))  # also where it takes longer
         return total
 
     def _say(self) -> None:
         assert self._stage is not None
         self._said = self._clock(), self._stage
-        print(f"{self._place()}; {self._remaining()}", file=self._stream, flush=True)
+        line = f"{self._place()}; {self._remaining()}"
+        if self._bar is not None:
+            self._bar.console.print(line, markup=False, highlight=False)
+        else:
+            print(line, file=self._stream, flush=True)
 
     def _place(self) -> str:
         assert self._stage is not None

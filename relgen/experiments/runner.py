@@ -13,6 +13,7 @@ import contextlib
 import gc
 import io
 import shlex
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ from relgen.common import (
     read_json,
     write_json,
 )
+from relgen.experiments.advice import run_advice
 from relgen.experiments.config import Experiment
 from relgen.experiments.estimates import Estimates
 from relgen.experiments.progress import RunProgress
@@ -148,6 +150,8 @@ def _report(experiment: Experiment, plan: Plan, out: Path, execute: Execute) -> 
     write_report_data(experiment, plan, out)
     execute(["report", str(out)])
     print_table(results)
+    for name, advice in run_advice(results):
+        print(f"warning: {name}: {advice}", file=sys.stderr)
     print(f"report: {out / 'report.html'}")
 
 

@@ -7,7 +7,7 @@ labelled samples have, and a draft that takes it is rejected: its text is bent a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from relgen.data import Sample, word_counts
@@ -39,7 +39,7 @@ class Limits(NamedTuple):
         """Return the limits of the settings, the others from the labelled samples."""
         counts = [word_counts(sample.text) for sample in train]
         stretches = [stretch for sample in train for stretch in sample.contexts]
-        mentions = [text for sample in train for text in (sample.head_text, sample.tail_text)]
+        mentions = [text for sample in train for text in _mentions(sample)]
         least, most = settings.min_words, settings.max_words
         given = settings.max_context_words if settings.one_sentence else settings.max_context_chars
         return cls(
@@ -66,7 +66,7 @@ class Limits(NamedTuple):
     def overrun(self, sample: Sample, *, one_sentence: bool) -> str | None:
         """Return the reason to reject a sample that ran into a bound of the grammar, or None."""
         if self.open_entity:
-            for role, mention in (("head", sample.head_text), ("tail", sample.tail_text)):
+            for role, mention in zip(("head", "tail"), _mentions(sample), strict=True):
                 if len(mention.split()) > self.entity_words:
                     return f"long_{role}"
         if not self.open_context:
@@ -77,6 +77,44 @@ class Limits(NamedTuple):
             return "long_context"
         longest = max(map(len, sample.text.split()))
         return "long_word" if longest >= _LONG_WORD_CHARS else None
+
+
+def exceeded_limits(
+    settings: GenerationSettings, train: Sequence[Sample]
+) -> dict[str, dict[str, int]]:
+    """Return the limits that the settings give and that labelled samples exceed, by name.
+
+    Each with the `limit`, the number of samples `above` it among the `labelled`, and the `longest`.
+    """
+    words = settings.grammar and settings.one_sentence
+    chars = settings.grammar and not settings.one_sentence
+    limits: dict[str, tuple[int | None, Callable[[Sample], int]]] = {
+        "max_words": (settings.max_words, lambda s: word_counts(s.text)[1]),
+        "max_entity_chars": (settings.max_entity_chars, lambda s: max(map(len, _mentions(s)))),
+        "max_entity_words": (
+            settings.max_entity_words if words else None,
+            lambda s: max(len(mention.split()) for mention in _mentions(s)),
+        ),
+        "max_context_words": (
+            settings.max_context_words if words else None,
+            lambda s: max(map(_words, s.contexts)),
+        ),
+        "max_context_chars": (
+            settings.max_context_chars if chars else None,
+            lambda s: max(map(len, s.contexts)),
+        ),
+    }
+    found = {}
+    for name, (limit, size) in limits.items():
+        above = [] if limit is None else [n for n in map(size, train) if n > limit]
+        if limit is not None and above:
+            counts = {"above": len(above), "labelled": len(train), "longest": max(above)}
+            found[name] = {"limit": limit, **counts}
+    return found
+
+
+def _mentions(sample: Sample) -> tuple[str, str]:
+    return sample.head_text, sample.tail_text
 
 
 def _longest(texts: Sequence[str], least: int) -> int:

@@ -30,6 +30,7 @@ from relgen.generation.files.journal import Journal
 from relgen.generation.files.outputs import OutputPaths, merge, summarise
 from relgen.generation.files.shards import Shard
 from relgen.generation.grammar.spec import GrammarSpec
+from relgen.generation.limits import exceeded_limits
 from relgen.generation.loop import GenerationLoop, RoundResult
 from relgen.generation.settings import GenerationSettings
 from relgen.generation.states import RelationState, initial_states
@@ -99,6 +100,9 @@ def generate(
         if settings.server is not None:
             summary["usage"] = settings.server.account(journal.usage)
         summary |= {"output": paths.generated.name, "hash": header}
+        # what a shortage of samples is explained with
+        limits = exceeded_limits(settings, inputs[1])
+        summary |= {"token_budget": settings.token_budget, "limits": limits}
         paths.write(loop.accepted, loop.rejected, summary)
         paths.journal.unlink()
     return GenerationReport(summary, already_finished=False, output=paths.generated)

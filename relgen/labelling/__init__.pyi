@@ -7,4 +7,6 @@ from .settings import LabelOptions as LabelOptions
 from .settings import LabelSettings as LabelSettings
 from .settings import ReaderOptions as ReaderOptions
 from .settings import ReaderSettings as ReaderSettings
+from .settings import SuggestOptions as SuggestOptions
 from .states import StateReader as StateReader
+from .suggestions import suggest as suggest

@@ -33,8 +33,8 @@ def draw(
     Returns:
         The samples in the order of the draw, in that of the files if all are taken; and the
         numbers of those left out: `test_id`, `test_sentence` and `test_near_copy`, and `not_drawn`.
-        Of samples without a relation also those that are labelled already (`labelled`) and those
-        that come twice with the same entities (`repeated`).
+        Of samples without a relation also those that are labelled already (`labelled`, or
+        `near_copy` of one) and those that come twice with the same entities (`repeated`).
     """
     left_out: Counter[str] = Counter()
     seen: set[int] = set()
@@ -45,8 +45,8 @@ def draw(
         number = int(text_hash("\0".join([str(seed), *words]))[:16], 16)
         if reason := test.reason(sample):
             left_out[f"test_{reason}"] += 1
-        elif sample.relation == UNLABELLED and labelled.reason(sample):
-            left_out["labelled"] += 1
+        elif sample.relation == UNLABELLED and (reason := labelled.reason(sample)):
+            left_out["near_copy" if reason == "near_copy" else "labelled"] += 1
         elif sample.relation == UNLABELLED and number in seen:
             left_out["repeated"] += 1
         elif most is None or len(kept) < most:

@@ -33,18 +33,31 @@ def fit(
     states: Tensor, labelled: Sequence[Sample], schema: RelationSchema, penalty: float
 ) -> tuple[Probe, float | None]:
     """Return the probe and its cross-validated micro-F1: None if no relation has two samples."""
+    probabilities = cross_validate(states, labelled, schema, penalty)  # (N, R)
+    rows = [i for i, row in enumerate(probabilities) if not row.isnan().any()]
+    predicted = [schema.labels[int(probabilities[i].argmax())] for i in rows]
+    scores = score_labels(predicted, [labelled[i].relation for i in rows], schema)
+    probe = fit_probe(states, **_fitting(labelled, schema, penalty))
+    return probe, scores.micro_f1 if rows else None
+
+
+def cross_validate(
+    states: Tensor, labelled: Sequence[Sample], schema: RelationSchema, penalty: float
+) -> Tensor:
+    """Return cross-validated probabilities (N, R); NaN for relations with a single sentence.
+
+    Pairs of one sentence are held out together.
+    """
+    relations, texts = [s.relation for s in labelled], [s.text for s in labelled]
+    folds = fold_of_rows(relations, texts, _FOLDS)
+    return cross_validated(states, folds=folds, **_fitting(labelled, schema, penalty))
+
+
+def _fitting(labelled: Sequence[Sample], schema: RelationSchema, penalty: float) -> dict[str, Any]:
     inverses = schema.inverses()
     numbers = {label: number for number, label in enumerate(schema.labels)}
-    fitting: dict[str, Any] = {
+    return {
         "labels": torch.tensor([numbers[sample.relation] for sample in labelled]),
         "inverses": [numbers.get(inverses.get(label, "")) for label in schema.labels],
         "penalty": penalty,
     }
-    # pairs of one sentence are held out together
-    relations, texts = [s.relation for s in labelled], [s.text for s in labelled]
-    folds = fold_of_rows(relations, texts, _FOLDS)
-    probabilities = cross_validated(states, folds=folds, **fitting)  # (N, R)
-    rows = [i for i, row in enumerate(probabilities) if not row.isnan().any()]
-    predicted = [schema.labels[int(probabilities[i].argmax())] for i in rows]
-    scores = score_labels(predicted, [labelled[i].relation for i in rows], schema)
-    return fit_probe(states, **fitting), scores.micro_f1 if rows else None

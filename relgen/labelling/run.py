@@ -3,49 +3,33 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from relgen import __version__
 from relgen.common import (
-    InputError,
     check_outputs,
     earlier_summary,
     inputs_hash,
     locked,
-    map_in_chunks,
     text_hash,
     write_json,
 )
 from relgen.data import (
     UNLABELLED,
-    Entity,
-    Exclusion,
     Prediction,
     RelationSchema,
     Sample,
-    iter_files,
     load_schema,
-    read_samples,
-    with_samples,
     write_samples,
 )
 from relgen.evaluation import score_labels
-from relgen.labelling.choice import choose, draw, sketcher
-from relgen.labelling.fitting import fit, read_labelled
-from relgen.labelling.probe import Probe
+from relgen.labelling.reading import Inputs, chosen, read_files
 from relgen.labelling.settings import LabelSettings
-from relgen.labelling.states import StateReader
-from relgen.models import find_device
 
 _COMMAND = "label"
-_Row = tuple[list[float], list[float]]
-"""The probabilities of a sample's relations, and its states in short (`sketcher`)."""
 
 
 def label(
@@ -60,9 +44,10 @@ def label(
     """Label samples; write `out`, and next to it a summary with the suffix `.json`.
 
     Each sample gets `scores`, its most probable relation as `relation`, and the one that it had, if
-    any, as `provenance.intended`. An entity type that the new relation does not allow is replaced
-    by the only one that it allows, or removed. Samples below the least certainty go to
-    `NAME.uncertain.jsonl` next to `out`. Called again, it resumes, or returns the finished summary.
+    any, as `provenance.intended`. One that a person reviewed is kept as it is, at the end. An
+    entity type that the new relation does not allow is replaced by the only one that it allows, or
+    removed. Samples below the least certainty go to `NAME.uncertain.jsonl` next to `out`. Called
+    again, it resumes, or returns the finished summary.
 
     Args:
         generated: files of samples, generated or without a relation; no id may be repeated.
@@ -101,25 +86,20 @@ def _label(
     found = earlier_summary(path, _COMMAND, [path, rest], partial)
     if found.get("hash") == header and out.is_file():
         return found
-    labelled = read_labelled(train, relations)
-    given, left_out = _given(settings, generated, relations, labelled, exclude)
-    reader = StateReader(settings.model, settings.dtype, find_device(settings.device))
-    reader.check_lengths(labelled)
-    short = _short(given, reader, left_out, generated[0])
-    states = reader.read(labelled)
-    probe, held_out_f1 = fit(states, labelled, relations, settings.penalty)
-    work = _reading(reader, probe, sketcher(states, settings.seed))
-    rows = map_in_chunks(work, short, partial, read, title="Labelling")
+    inputs = Inputs(generated, train, exclude)
+    reading = read_files(settings, inputs, relations, partial, read)
+    samples, rows, left_out, held_out_f1, reviewed = reading
+    known = [(sample.with_relation(UNLABELLED), sample) for sample in reviewed]
     kept, uncertain = (
-        [(short[i], _relabel(short[i], relations, rows[i][0])) for i in part]
-        for part in _chosen(rows, settings, left_out)
+        [(samples[i], _relabel(samples[i], relations, rows[i][0])) for i in part]
+        for part in chosen(rows, settings, left_out)
     )
     summary = {
         "command": _COMMAND,
         "hash": header,
         **asdict(settings),
         "train_micro_f1": held_out_f1,
-        **_write(out, kept, uncertain, relations, left_out),
+        **_write(out, [*kept, *known], uncertain, relations, left_out),
         "relgen_version": __version__,
     }
     write_json(path, summary)
@@ -127,97 +107,13 @@ def _label(
     return summary
 
 
-def _given(
-    settings: LabelSettings,
-    paths: Sequence[str | Path],
-    schema: RelationSchema,
-    labelled: Sequence[Sample],
-    exclude: str | Path | None,
-) -> tuple[list[Sample], Counter[str]]:
-    """Return the samples to read, and the numbers of those left out (see `draw`)."""
-    if settings.ignore_relations:
-        found = iter_files(paths, None, labelled=False)
-        samples = (sample.with_relation(UNLABELLED) for _, sample in found)
-    else:
-        samples = (s for _, s in iter_files(with_samples(paths), schema, labelled=False))
-    test = Exclusion(read_samples(exclude) if exclude else [])
-    shots = Exclusion(labelled, None)
-    return draw(samples, test=test, labelled=shots, most=settings.pool, seed=settings.seed)
-
-
-def _short(
-    given: Sequence[Sample], reader: StateReader, left_out: Counter[str], path: str | Path
-) -> list[Sample]:
-    """Return the samples that fit the model's window, and count the others in `left_out`.
-
-    Raises InputError if there is none.
-    """
-    short = [sample for sample in given if not reader.too_many(sample)]
-    left_out["too_long"] = len(given) - len(short)
-    if not short:
-        why = ", ".join(f"{reason} {number}" for reason, number in left_out.items() if number)
-        problem, remedy = f"all samples are left out ({why})", "give other sentences"
-        raise InputError(problem, path=path, remedy=remedy)
-    return short
-
-
-def _reading(
-    reader: StateReader, probe: Probe, sketch: Callable[[Tensor], Tensor]
-) -> Callable[[Sequence[Sample]], list[_Row]]:
-    """Return a function that reads samples."""
-
-    def work(samples: Sequence[Sample]) -> list[_Row]:
-        states = reader.read(samples)
-        pairs = zip(probe.probabilities(states).tolist(), sketch(states).tolist(), strict=True)
-        return [([round(p, 6) for p in row], [round(x, 4) for x in own]) for row, own in pairs]
-
-    return work
-
-
-def _chosen(
-    rows: Sequence[_Row], settings: LabelSettings, left_out: Counter[str]
-) -> tuple[list[int], list[int]]:
-    """Return the rows to keep, all certain ones or the most useful of them, and the uncertain ones.
-
-    Counts those not chosen. Raises InputError if no row is certain enough.
-    """
-    most_probable, least = [max(row[0]) for row in rows], settings.least_certainty
-    kept = [i for i, p in enumerate(most_probable) if p >= least]
-    uncertain = [i for i, p in enumerate(most_probable) if p < least]
-    if not kept:
-        problem, best = "no sample is certain enough", max(most_probable)
-        remedy = f"lower it (the most certain sample has {best:.2f}), or generate more"
-        raise InputError(problem, field="least_certainty", value=least, remedy=remedy)
-    if settings.most is not None:
-        # among the certain ones: the choice prefers the least certain
-        certain = [rows[i] for i in kept]
-        probabilities, sketches = (torch.tensor(part) for part in zip(*certain, strict=True))
-        chosen = choose(probabilities, sketches, settings.most, seed=settings.seed)
-        left_out["not_chosen"] = len(kept) - len(chosen)
-        kept = [kept[i] for i in chosen]
-    return kept, uncertain
-
-
 def _relabel(sample: Sample, schema: RelationSchema, probabilities: Sequence[float]) -> Sample:
     read = Prediction.from_probabilities(sample.id, schema.labels, probabilities)
     known = dict(sample.provenance or {})  # relabelling keeps the first one
     if sample.relation != UNLABELLED:
         known = {"intended": sample.relation, **known}
-    relation = schema[read.relation]
-    return replace(
-        sample,
-        head=_allowed(sample.head, relation.head_types),
-        tail=_allowed(sample.tail, relation.tail_types),
-        relation=read.relation,
-        scores=read.scores,
-        provenance=known or None,
-    )
-
-
-def _allowed(entity: Entity, types: Sequence[str]) -> Entity:
-    if not types or entity.type is None or entity.type in types:
-        return entity
-    return replace(entity, type=types[0] if len(types) == 1 else None)
+    labelled = replace(sample, relation=read.relation, scores=read.scores, provenance=known or None)
+    return labelled.typed_for(schema[read.relation])
 
 
 def _write(
@@ -239,6 +135,7 @@ def _write(
         rest.unlink(missing_ok=True)
     write_samples(out, [labelled for _, labelled in kept])
     known = [(s.relation, new.relation) for s, new in kept if s.relation != UNLABELLED]
+    read_as = Counter(pair for pair in known if pair[0] != pair[1])
     given, predicted = [old for old, _ in known], [new for _, new in known]
     counts = {
         "intended": Counter(given),
@@ -253,5 +150,9 @@ def _write(
         "given_micro_f1": score_labels(predicted, given, schema).micro_f1 if known else None,
         "relations": {
             label: {name: count[label] for name, count in counts.items()} for label in schema.labels
+        },
+        "read_as": {
+            label: {new: n for (old, new), n in read_as.items() if old == label}
+            for label in dict.fromkeys(old for old, _ in read_as)
         },
     }

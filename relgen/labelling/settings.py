@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from relgen.common import (
     POSITIONAL,
+    SHORT,
     BelowOne,
     InputFile,
     PositiveFloat,
@@ -21,6 +22,7 @@ LEFT_OUT = {
     "test_sentence": "test sentences",
     "test_near_copy": "near copies of test sentences",
     "labelled": "labelled already",
+    "near_copy": "near copies of labelled sentences",
     "repeated": "repeated",
     "not_drawn": "not drawn for reading",
     "too_long": "too long for the model",
@@ -109,3 +111,36 @@ class ReaderOptions(ReaderSettings):
     """Schema file, or the name of a shipped schema."""
     out: str
     """Folder to write."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuggestOptions(ReaderSettings):
+    """Suggest which sentences to label next (--unlabelled), or which labels to check (--errors).
+
+    A regression over a language model's hidden states is fitted to the labelled samples. To label
+    are the sentences that it is least certain of and that differ most; sentences that are labelled
+    already, near copies of them and repetitions are left out. A label may be wrong where
+    the regression, fitted without that sentence, holds another one for likely. Suggestions
+    have its `guess` and `probability`; set `relation` to what is right.
+    """
+
+    train: InputFile
+    """File with labelled samples (samples.jsonl)."""
+    schema: str
+    """Schema file, or the name of a shipped schema."""
+    unlabelled: InputFile | None = None
+    """File of samples to choose from; their relations, if any, are ignored."""
+    errors: bool = False
+    """Look for wrong labels among the labelled samples instead."""
+    number: PositiveInt = field(default=20, metadata=SHORT)
+    """Number of suggestions, at most."""
+    out: str | None = None
+    """File to write: JSON lines, or a table if it ends in .csv; by default they are printed."""
+    exclude: InputFile | None = None
+    """File of samples, such as the test set, that are not suggested, and near copies of them."""
+    pool: PositiveInt | None = None
+    """Read at most this many sentences, drawn by seed; by default all."""
+    seed: int = 1
+    """Seed of the choice."""
+    force: bool = False
+    """Replace the file --out."""

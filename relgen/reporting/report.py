@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from relgen import __version__
 from relgen.common import printable, write_text
-from relgen.experiments import StageData, describe_shots
+from relgen.experiments import StageData, describe_shots, run_advice
 from relgen.reporting import (
     charts,
     comparison,
@@ -71,6 +71,7 @@ def comparison_content(runs: comparison.Runs, title: str, settings: str) -> dict
     differences = {
         "Difference from human samples alone": comparison.difference_table(runs, "against_human"),
         "Difference from the same without DPO": comparison.difference_table(runs, "against_no_dpo"),
+        "Difference that a review makes": comparison.difference_table(runs, "against_unreviewed"),
     }
     return {
         "title": title,
@@ -109,6 +110,7 @@ def report_content(run: Run) -> dict[str, Any]:
         "title": run.results.get("experiment") or run.folder.name,
         "headline": headline,
         "detail": detail,
+        "advice": run_advice(run.results),
         "done": findings.what_was_done(run),
         "facts": _facts(run),
         "arms": tables.arm_table(run),

@@ -45,6 +45,7 @@ COMMANDS = {
     "generate": f"generate --model {{model}} {DATA} --forbid {{data}}/test.jsonl --samples 1 "
     "--relations {relation} --max-drafts-per-sample 1 --max-new-tokens 4",
     "label": f"label {{data}}/generated.jsonl --model {{model}} {DATA}",
+    "suggest": f"suggest --unlabelled {{data}}/generated.jsonl --model {{model}} {DATA}",
     "direct": f"direct --model {{model}} --test {{data}}/test.jsonl {DATA} --shots 1",
     "reader": f"reader --model {{model}} --test {{data}}/test.jsonl {DATA}",
     "dpo fit": "dpo fit -c dpo/smollm2 --model.model {model} --data.chains {data}/chains.jsonl "

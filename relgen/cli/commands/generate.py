@@ -21,18 +21,20 @@ def run(options: Options) -> None:
     if options.merge is not None:
         if options.shard is not None:
             raise InputError("cannot be combined with --shard", field="--merge")
-        _report(merge_shards(settings, options.merge, **files), settings, options.out)
+        _report(merge_shards(settings, options.merge, **files), options.out)
         return
     report = generate(settings, **files)
     if report.already_finished:
         print(f"finished already, with the same settings and inputs -> {report.output}")
         return
-    _report(report.summary, settings, report.output)
+    _report(report.summary, report.output)
 
 
-def _report(summary: dict[str, Any], settings: GenerationSettings, out: str | Path) -> None:
-    for line in shortfalls(summary, settings):
-        print(line, file=sys.stderr)
+def _report(summary: dict[str, Any], out: str | Path) -> None:
+    from relgen.experiments import generation_advice
+
+    for advice in generation_advice([summary]):
+        print(f"warning: {advice}", file=sys.stderr)
     print(f"{describe(summary)} -> {out}")
 
 
@@ -52,22 +54,3 @@ def describe(summary: dict[str, Any]) -> str:
         answers = f"{usage['answers']} answers" + (f", {unusable} unusable" if unusable else "")
         said += f"; {answers}, {usage['prompt_tokens']} tokens read{cost}"
     return said
-
-
-def shortfalls(summary: dict[str, Any], settings: GenerationSettings) -> list[str]:
-    """Return one line for each relation with fewer samples than wanted."""
-    lines = []
-    for name, entry in summary["relations"].items():
-        if entry["accepted"] >= entry["wanted"]:
-            continue
-        why = "it has no labelled sample"
-        if entry["drafts"]:
-            reason = max(entry["rejected"].items(), key=lambda pair: pair[1], default=("none", 0))
-            why = f"{entry['drafts']} drafts, mostly rejected as {reason[0]}"
-            if reason[0] in ("unfinished", "only_reasoning"):
-                why += "; raise --max-new-tokens"
-                why += ", or switch reasoning off on the server" if settings.server else ""
-            if settings.token_budget is not None and entry["tokens"] >= settings.token_budget:
-                why = f"the token budget of {settings.token_budget} is used up"
-        lines.append(f"warning: {name}: {entry['accepted']} of {entry['wanted']} samples ({why})")
-    return lines

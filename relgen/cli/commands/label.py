@@ -11,6 +11,7 @@ from relgen.labelling import LabelOptions as Options
 
 def run(options: Options) -> None:
     """Label the samples, and print how many, which were left out, and how many labels agree."""
+    from relgen.experiments import labelling_advice
     from relgen.labelling import label
 
     summary = label(
@@ -21,13 +22,8 @@ def run(options: Options) -> None:
         out=options.out,
         exclude=options.exclude,
     )
-    for relation, counts in summary["relations"].items():
-        if counts["intended"] and not counts["labelled"]:
-            print(
-                f"warning: none of the {counts['intended']} samples written for {relation} was "
-                "labelled with it",
-                file=sys.stderr,
-            )
+    for advice in labelling_advice([summary]):
+        print(f"warning: {advice}", file=sys.stderr)
     score, agreed = summary["train_micro_f1"], ""
     known = "not known" if score is None else f"{100 * score:.1f}"
     if summary["given_micro_f1"] is not None:

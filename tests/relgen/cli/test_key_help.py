@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from inspect import signature
 from pathlib import Path
 
 import pytest
 
+from datamodules.preferences import PreferenceDataModule
+from lightning_modules.dpo import DPOModule
 from relgen.cli import main as cli
 
 
@@ -22,6 +26,16 @@ def test_help_of_a_subcommand_lists_the_keys_of_the_configured_classes(
     said = capsys.readouterr().out
     assert "--model.classifier.freeze_embeddings {true,false}" in said
     assert "--data.generated_share GENERATED_SHARE" in said
+
+
+def test_every_key_of_model_and_data_has_its_docstring(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["dpo", "fit", "--help"]) == 0
+    entries = re.split(r"\n  (?=--)", capsys.readouterr().out)
+    for section, kind in (("model", DPOModule), ("data", PreferenceDataModule)):
+        for name in list(signature(kind).parameters):
+            (entry,) = (one for one in entries if re.match(rf"--{section}\.{name}[ \n]", one))
+            text = " ".join(entry.split()).partition("(type: ")[0]
+            assert re.search(r"[a-z]{2,}.*\. $", text.partition(" ")[2]), entry
 
 
 def test_a_configuration_on_top_leaves_the_classes_of_the_first(

@@ -12,6 +12,7 @@ import yaml
 from relgen.common.command_lines import (
     ONLY_TYPED,
     POSITIONAL,
+    SHORT,
     option_words,
     parse_known,
     parse_options,
@@ -149,6 +150,18 @@ def test_the_rest_is_left_for_another_parser() -> None:
     own, rest = parse_known(Own, "dpo", ["fit", "--model.x-y", "-1", "--out=o", "--resume"])
     assert own == Own("o", True)
     assert rest == ["fit", "--model.x_y", "-1"]
+
+
+def test_an_option_may_have_a_short_form() -> None:
+    @dataclass(frozen=True)
+    class Own:
+        out: str
+        number: int = field(default=20, metadata=SHORT)
+
+    for line in (["--out", "c", "-n", "3"], ["-n3", "--out", "c"], ["--number=3", "--out", "c"]):
+        assert parse_options(Own, "thing", line) == Own("c", 3)
+    with pytest.raises(InputError, match="field '--out': missing"):
+        parse_options(Own, "thing", ["-n", "3"])
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from relgen.data.samples import (
     read_samples,
     write_samples,
 )
-from relgen.data.schema import parse_schema
+from relgen.data.schema import Relation, parse_schema
 from relgen.data.validation import RecordChecks
 
 ROW = {
@@ -206,6 +206,59 @@ def test_latin_1_names_the_line_and_the_remedy(tmp_path):
 def test_with_relation_changes_the_label_only():
     sample = Sample.from_json(ROW)
     assert sample.with_relation("none").to_json() == {**ROW, "relation": "none"}
+
+
+SCORES = {"lives_in": 0.3, "none": 0.7}
+
+
+def test_a_relation_that_its_scores_contradict_needs_a_mark_of_review(tmp_path):
+    row = {**ROW, "scores": SCORES}
+    path = _write(tmp_path / "s.jsonl", {**row, "id": "agrees", "relation": "none"}, row)
+    with pytest.raises(InputError) as refused:
+        read_samples(path)
+    assert str(refused.value) == (
+        f"{path}:2: field 'relation': the most probable of `scores` is 'none' (got 'lives_in'); if "
+        'a person set it, say who: "review": {"reviewer": "NAME"} (relgen review does), or remove '
+        "`scores`"
+    )
+    _write(path, {**row, "review": {"reviewer": "ann", "seconds": 4}})
+    (sample,) = read_samples(path)
+    assert (sample.relation, sample.review) == ("lives_in", {"reviewer": "ann", "seconds": 4})
+    assert sample.to_json() == {**row, "review": {"reviewer": "ann", "seconds": 4}}
+    assert sample.with_relation("none").to_json() == {**ROW, "relation": "none"}
+
+
+def test_scores_contradict_no_relation_that_is_not_read(tmp_path):
+    row = {key: value for key, value in ROW.items() if key != "relation"} | {"scores": SCORES}
+    path = _write(tmp_path / "s.jsonl", row)
+    (sample,) = iter_samples(path, labelled=False)
+    assert sample.scores == SCORES
+
+
+@pytest.mark.parametrize(
+    ("review", "problem"),
+    [
+        ("ann", r"field 'review': must be {\"reviewer\": \"NAME\", …}"),
+        ({}, r"field 'review\.reviewer': missing"),
+        ({"reviewer": " "}, r"field 'review\.reviewer': must be a non-empty string"),
+        ({"reviewer": "a\x1bb"}, "not printable"),
+        ({"reviewer": "ann", "comment": 3}, r"field 'review\.comment': must be a text"),
+        ({"reviewer": "ann", "seconds": "3"}, r"field 'review\.seconds': must be a number"),
+    ],
+)
+def test_a_review_that_cannot_be_used(tmp_path, review, problem):
+    with pytest.raises(InputError, match=problem):
+        read_samples(_write(tmp_path / "s.jsonl", {**ROW, "review": review}))
+
+
+@pytest.mark.parametrize(
+    ("allowed", "kind"),
+    [((), "PERSON"), (("PERSON", "ORG"), "PERSON"), (("ORG",), "ORG"), (("ORG", "X"), None)],
+)
+def test_types_that_a_relation_does_not_allow_are_replaced_or_removed(allowed, kind):
+    sample = Sample.from_json(ROW)
+    typed = sample.typed_for(Relation("r", "…", head_types=allowed, tail_types=("PLACE",)))
+    assert typed == replace(sample, head=replace(sample.head, type=kind))  # no type is no error
 
 
 def test_an_exchanged_sample_is_the_same_sentence_the_other_way_round():

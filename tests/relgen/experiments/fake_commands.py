@@ -39,14 +39,17 @@ class FakeCommands:
         for name in ("adapter/x", "checkpoints/last.ckpt", "model/model.safetensors"):
             (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_text(line, encoding="utf-8")
+        trained = {"human": {"samples": 2}, "reviewed": {"samples": 1}}
+        self.json(folder / "model" / "config.json", {"data": {"files": trained}})
         scores = dict.fromkeys(("micro_f1", "macro_f1", "precision", "recall"), 0.5)
         self.json(folder / "scores.json", {**scores, "official_f1": None})
         names = ("cosine", "cosine_masked", "distinct_2", "self_bleu", "vendi", "word_repetition")
         self.json(folder / "diversity.json", {"overall": dict.fromkeys(names, 0.1)})
         generated = {"accepted": 1, "rejected": {"no_head": 2}, "seconds": 1.0, "tokens": 9}
+        generated |= {"relations": {}, "token_budget": None, "limits": {}}
         self.json(folder / "generation.json", generated)
         summary = {"samples": 2, "agreed": 1, "train_micro_f1": 0.5, "hash": "x", "relations": {}}
-        summary |= {"uncertain": 0, "left_out": {"not_drawn": 3}}
+        summary |= {"uncertain": 0, "left_out": {"not_drawn": 3}, "read_as": {}}
         self.json(folder / "labelled.json", summary)
 
     def content(self, command: Sequence[str]) -> object:

@@ -24,11 +24,11 @@ def test_rough_figures_follow_what_a_stage_does(experiment: Experiment, tmp_path
     seconds = {stage.name.partition("/")[2]: estimates.seconds(stage) for stage in made.stages}
     expected = {
         "split": 1.0,
-        "dpo-a": 1.2 * 1 * 3,
-        "generate-obo_dpo-a": 0.45 * 16,
-        "label-obo_dpo": 0.15 * 2 * (16 + 2),
-        "train-obo_dpo_mix": 0.3 * 240,
-        "direct": 0.5 * 2,
+        "dpo-a": 4 + 1.15 * 1 * 3,
+        "generate-obo_dpo-a": 4 + 0.41 * 16,
+        "label-obo_dpo": 4 + 0.135 * 2 * (16 + 2),
+        "train-obo_dpo_mix": 4 + 0.28 * 240,
+        "direct": 4 + 0.5 * 2,
     }
     assert {name: seconds[name] for name in expected} == pytest.approx(expected)
 

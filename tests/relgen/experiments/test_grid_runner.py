@@ -39,7 +39,7 @@ def test_a_dry_run_prints_every_cell(grid: Path, tmp_path: Path, capsys) -> None
     assert said.index("## everyday-k1") < said.index("--shots 1") < said.index("## everyday-k2")
     end = f"# report of all cells, once each has results\nrelgen report {out}\n"
     # a corpus, and for each cell and seed a split, its diversity, a training and a test
-    assert f"{end}# 17 stages to do: about 34 s (roughly, as measured on two cores)\n" in said
+    assert f"{end}# 17 stages to do: about 49 s (roughly, as measured on two cores)\n" in said
     assert cli.main(["run", str(grid), "--out", out, "--dry-run", "--cell", "everyday-k2"]) == 0
     assert "--shots 1 " not in capsys.readouterr().out
 

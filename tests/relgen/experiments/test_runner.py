@@ -32,7 +32,7 @@ def test_a_run_makes_results_and_a_second_one_does_nothing(
     assert results["arms"][1]["generation"]["rejected"] == {"no_head": 4}
     assert results["arms"][0]["labelling"] is None
     labelling = {"samples": 2, "agreed": 1, "train_micro_f1": 0.5, "relations": {}}
-    labelling |= {"uncertain": 0, "left_out": {"not_drawn": 3}}
+    labelling |= {"uncertain": 0, "left_out": {"not_drawn": 3}, "read_as": {}}
     assert results["arms"][1]["labelling"] == labelling
     assert results["summary"][0]["n_seeds"] == 1
     assert (out / results["arms"][0]["predictions"]).is_file()

@@ -6,7 +6,7 @@ import pytest
 
 from relgen.data.samples import Sample
 from relgen.data.tagged_text import parse
-from relgen.generation.limits import Limits
+from relgen.generation.limits import Limits, exceeded_limits
 from relgen.generation.settings import GenerationSettings
 
 
@@ -85,3 +85,23 @@ def test_characters_count_without_one_sentence() -> None:
     found = limits(SHORT, one_sentence=False)
     assert found.overrun(fits, one_sentence=False) is None
     assert found.overrun(long, one_sentence=False) == "long_context"
+
+
+def test_given_limits_that_labelled_samples_exceed() -> None:
+    def exceeded(**given: int | bool) -> dict[str, tuple[int, ...]]:
+        found = exceeded_limits(GenerationSettings(**given), [SHORT, LONG])
+        return {name: tuple(of.values()) for name, of in found.items()}
+
+    # limit, above it, labelled, longest
+    assert exceeded(one_sentence=True) == {}
+    words = {"max_words": 80, "max_entity_words": 5, "max_context_words": 72}
+    assert exceeded(one_sentence=True, max_entity_chars=24, **words) == {
+        "max_entity_chars": (24, 1, 2, 25),
+        "max_entity_words": (5, 1, 2, 6),
+        "max_context_words": (72, 1, 2, 73),
+    }
+    # limits that no grammar enforces cut nothing
+    assert exceeded(max_context_chars=100, **words) == {"max_context_chars": (100, 1, 2, 366)}
+    assert exceeded(grammar=False, max_context_chars=100, max_words=79) == {
+        "max_words": (79, 1, 2, 80)
+    }

@@ -64,6 +64,14 @@ def test_what_is_left_out_is_counted_with_its_reason() -> None:
     }
 
 
+def test_near_copies_of_labelled_sentences_are_counted_apart() -> None:
+    samples = raw(1, 2)
+    samples[1] = replace(samples[1], text=samples[1].text.replace("they say", "or not, I hear"))
+    human = [replace(samples[0], id="human", text=samples[0].text.replace("Ann", "Bob"))]
+    found, left_out = draw(samples, test=NOTHING, labelled=Exclusion(human, 0.7), most=9, seed=1)
+    assert ([one.id for one in found], left_out) == (["raw-2"], {"near_copy": 1})
+
+
 def test_labelled_samples_may_repeat_others_unless_they_are_of_the_test_set() -> None:
     samples = [sample(1, "cause", "xcause", source) for source in ("a", "b")]
     assert drawn(samples, None) == ["a-1", "b-1"]

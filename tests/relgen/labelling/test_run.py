@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from relgen.common.errors import InputError
 from relgen.common.files import write_jsonl
 from relgen.data.samples import Entity, Sample, read_samples, write_samples
 from relgen.data.schema import Relation, RelationSchema
-from relgen.labelling import run
+from relgen.labelling import reading, run
 from relgen.labelling.run import LabelSettings, label
 from tests.relgen.labelling.words import LABELS, Words, sample, write_files
 
@@ -26,7 +27,7 @@ def files(tmp_path: Path) -> dict[str, Path]:
 
 def label_with(reader: Words, settings: LabelSettings, **files: Any) -> dict:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "StateReader", lambda *_: reader)
+        patch.setattr(reading, "StateReader", lambda *_: reader)
         return label(settings, **files)
 
 
@@ -71,6 +72,23 @@ def test_labelled_again_it_remembers_what_it_was_written_for(
     )
     again = read_samples(tmp_path / "twice.jsonl")
     assert {one.provenance["intended"] for one in again} == {"cause"}
+
+
+def test_a_label_of_a_person_is_kept(files: dict[str, Path], tmp_path: Path) -> None:
+    first, *others = read_samples(files["a"])
+    mine = replace(first, relation="none", review={"reviewer": "ann"})
+    write_samples(files["a"], [mine, *others])
+    out = tmp_path / "out.jsonl"
+    summary = do(files, out, Words(), least_certainty=0.5)
+    *_, last = read_samples(out)
+    assert last == mine  # at the end, and without scores
+    assert (summary["samples"], summary["agreed"]) == (300, 99)
+    for path in (files["a"], files["b"]):
+        write_samples(
+            path, [replace(one, review={"reviewer": "ann"}) for one in read_samples(path)]
+        )
+    with pytest.raises(InputError, match=r"a\.jsonl: a person has labelled all samples"):
+        do(files, out, Words())
 
 
 def test_interrupted_it_goes_on(files: dict[str, Path], tmp_path: Path) -> None:

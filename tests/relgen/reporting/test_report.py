@@ -10,7 +10,7 @@ import pytest
 
 from relgen.cli import main as cli
 from relgen.common.errors import InputError
-from relgen.common.files import write_json
+from relgen.common.files import read_json, write_json
 from relgen.reporting.report import write_report
 from tests.relgen.reporting.fake_run import SENTENCES, make_run
 
@@ -162,6 +162,23 @@ def test_results_alone_make_a_report(tmp_path: Path) -> None:
         "To reproduce",
     ]
     assert "ublished" not in page.text
+
+
+def test_what_needs_attention_comes_first(tmp_path: Path) -> None:
+    folder = make_run(tmp_path, seeds=(1,), files=False)
+    results = read_json(folder / "results.json")
+    counts = {"wanted": 16, "accepted": 3, "drafts": 64, "tokens": 900}
+    for row in results["arms"]:
+        if row["arm"] == "aao_mix":
+            made = {"<b>cause</b>": {**counts, "rejected": {"duplicate": 61}}}
+            row["generation"] |= {"relations": made}
+    write_json(folder / "results.json", results)
+    html, markdown = write_report(folder)
+    page = _Page(html.read_text())
+    assert page.headings[1:3] == ["What to look at first", "What was done"]
+    said = "aao: too few samples of <b>cause</b> (3 of 16): most rejected drafts are duplicate; "
+    assert said in page.text
+    assert "- aao: too few samples of " in markdown.read_text()
 
 
 def test_human_samples_alone_make_a_report(tmp_path: Path) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from relgen.cli.commands.generate import describe, shortfalls
-from relgen.generation.settings import GenerationSettings
+from relgen.cli.commands.generate import describe
 
 
 def entry(accepted: int, drafts: int, **rejected: int) -> dict[str, Any]:
@@ -45,14 +44,3 @@ def test_a_server_adds_answers_and_cost() -> None:
     )
     free = {**usage, "unusable_answers": 0, "cost": 0}
     assert describe({**summary(), "usage": free}).endswith("; 9 answers, 700 tokens read")
-
-
-def test_each_relation_that_falls_short_says_why() -> None:
-    relations = summary(full=entry(4, 4), few=entry(1, 7, no_head=1, duplicate=5), none=entry(0, 0))
-    assert shortfalls(relations, GenerationSettings()) == [
-        "warning: few: 1 of 4 samples (7 drafts, mostly rejected as duplicate)",
-        "warning: none: 0 of 4 samples (it has no labelled sample)",
-    ]
-    assert shortfalls(relations, GenerationSettings(token_budget=70))[0] == (
-        "warning: few: 1 of 4 samples (the token budget of 70 is used up)"
-    )

@@ -9,7 +9,7 @@ import pytest
 
 from relgen.cli import main as cli
 from relgen.data.samples import write_samples
-from relgen.labelling import run
+from relgen.labelling import reading
 from tests.relgen.labelling.words import LABELS, Words, sample, write_files
 
 
@@ -24,7 +24,7 @@ def test_the_command(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(run, "StateReader", lambda *_: Words())
+    monkeypatch.setattr(reading, "StateReader", lambda *_: Words())
     out = tmp_path / "out.jsonl"
     command = [
         "label",
@@ -46,15 +46,17 @@ def test_the_command(
     assert "--penalty" in capsys.readouterr().err
 
 
-def test_a_relation_that_no_sentence_is_read_as_is_named(
+def test_a_relation_that_few_sentences_are_read_as_is_named(
     files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
-    monkeypatch.setattr(run, "StateReader", lambda *_: Words())
+    monkeypatch.setattr(reading, "StateReader", lambda *_: Words())
     # written for the second relation, and about the first
     written = [sample(i, LABELS[1], f"x{LABELS[0]}", "generated") for i in range(3)]
     write_samples(tmp_path / "lost.jsonl", written)
     command = ["label", str(tmp_path / "lost.jsonl"), "--train", str(files["train"])]
     cli.main([*command, "--schema", str(files["s"]), "--out", str(tmp_path / "o.jsonl")])
     assert capsys.readouterr().err == (
-        f"warning: none of the 3 samples written for {LABELS[1]} was labelled with it\n"
+        "warning: few sentences are read as intended: place (0 of 3, mostly as cause); read some "
+        "of them; say in the schema's explanations how these relations differ, or label more "
+        "samples of them\n"
     )

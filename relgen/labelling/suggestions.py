@@ -1,0 +1,175 @@
+"""Suggests what a person should look at: sentences to label next, and labels that may be wrong."""
+
+from __future__ import annotations
+
+import csv
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from relgen.common import (
+    InputError,
+    atomic_writer,
+    check_outputs,
+    inputs_hash,
+    upcast,
+    write_jsonl,
+)
+from relgen.data import Prediction, RelationSchema, Sample, load_schema
+from relgen.labelling.confident import likelier_labels
+from relgen.labelling.fitting import cross_validate, read_labelled
+from relgen.labelling.reading import Inputs, chosen, open_reader, read_files
+from relgen.labelling.settings import LabelSettings, ReaderSettings, SuggestOptions
+from relgen.labelling.states import StateReader
+
+_CHUNK = 128
+
+
+def suggest(options: SuggestOptions) -> dict[str, Any]:
+    """Suggest sentences to label, or labels to look at again, and write them to `out` if given.
+
+    Returns:
+        `rows`, each a sample with the reader's `guess` and its `probability`: without a relation
+        and the least certain first, or, with `errors`, with the relation that may be wrong and its
+        own `given_probability`, the worst first. Beside it `read`, the number of sentences read,
+        `left_out` by reason, and `train_micro_f1`, or `found` and `not_judged`, the numbers of
+        labels that may be wrong and of samples whose relation has no other one to learn from.
+
+    Raises InputError if an input cannot be used, or `out` exists and `force` is not given.
+    """
+    if options.errors == (options.unlabelled is not None):
+        raise InputError(
+            "give one of both",
+            field="--errors, --unlabelled",
+            remedy="--unlabelled FILE suggests sentences to label, --errors labels to correct",
+        )
+    schema = load_schema(options.schema)
+    if options.out is not None:
+        inputs = (options.train, options.unlabelled, options.exclude, options.schema)
+        check_outputs([options.out, _log_path(options.out)], inputs)
+        if Path(options.out).exists() and not options.force:
+            problem = "this file exists, and may hold labels that were set by hand"
+            raise InputError(problem, path=options.out, remedy="choose another --out, or --force")
+    summary = _errors(options, schema) if options.errors else _sentences(options, schema)
+    if options.out is not None:
+        table = Path(options.out).suffix.lower() == ".csv"
+        (_write_csv if table else write_jsonl)(options.out, summary["rows"])
+    return summary
+
+
+def _sentences(options: SuggestOptions, schema: RelationSchema) -> dict[str, Any]:
+    """Return the least certain and most different sentences (see `choice.choose`)."""
+    settings = LabelSettings(
+        **asdict(upcast(ReaderSettings, options)),
+        pool=options.pool,
+        most=options.number,
+        seed=options.seed,
+        ignore_relations=True,
+    )
+    inputs = Inputs([str(options.unlabelled)], options.train, options.exclude, near_copies=False)
+    files = [*inputs.files, inputs.train, *([inputs.exclude] if inputs.exclude else [])]
+    header = inputs_hash(settings, files, schema.to_dict())
+    with _log(options.out) as log:
+        read = read_files(settings, inputs, schema, log, header)
+    kept, _ = chosen(read.rows, settings, read.left_out)
+    rows = []
+    for i in kept:
+        sample = read.samples[i]
+        best = Prediction.from_probabilities(sample.id, schema.labels, read.rows[i][0])
+        # what is known of another relation of the sentence must not stand beside a new one
+        bare = replace(sample, scores=None, provenance=None).to_json()
+        rows.append({**bare, "relation": None, "guess": best.relation, "probability": best.score})
+    return {
+        "rows": sorted(rows, key=lambda row: row["probability"]),
+        "read": len(read.rows),
+        "left_out": {why: number for why, number in read.left_out.items() if number},
+        "train_micro_f1": read.train_micro_f1,
+    }
+
+
+def _errors(options: SuggestOptions, schema: RelationSchema) -> dict[str, Any]:
+    """Return the labelled samples whose label is probably wrong."""
+    labelled = read_labelled(options.train, schema)
+    states = _states(open_reader(options, labelled), labelled)
+    probabilities = cross_validate(states, labelled, schema, options.penalty)
+    labels = torch.tensor([schema.labels.index(sample.relation) for sample in labelled])
+    likelier = likelier_labels(probabilities, labels).tolist()
+    rows = []
+    for sample, row, own, guess in zip(
+        labelled, probabilities.tolist(), labels.tolist(), likelier, strict=True
+    ):
+        if guess >= 0:
+            read = {"guess": schema.labels[guess], "probability": round(row[guess], 6)}
+            rows.append({**sample.to_json(), **read, "given_probability": round(row[own], 6)})
+    # which puts more of the wrong ones first than the difference of both probabilities
+    rows.sort(key=lambda row: row["given_probability"])
+    return {
+        "rows": rows[: options.number],
+        "read": len(labelled),
+        "found": len(rows),
+        "not_judged": int(probabilities.isnan().any(dim=1).sum()),
+    }
+
+
+def _states(reader: StateReader, samples: Sequence[Sample]) -> Tensor:
+    """Return the states of all samples, with a progress bar."""
+    from rich.console import Console
+    from rich.progress import track
+
+    starts = range(0, len(samples), _CHUNK)
+    bar = {"console": Console(stderr=True), "transient": True, "disable": len(starts) < 2}
+    shown = track(starts, "Reading", **bar)  # type: ignore[arg-type]
+    return torch.cat([reader.read(samples[start : start + _CHUNK]) for start in shown])
+
+
+@contextmanager
+def _log(out: str | None) -> Iterator[Path]:
+    """Give the log from which reading resumes: beside `out` until all is read."""
+    if out is None:
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(folder) / "log"
+        return
+    yield _log_path(out)
+    _log_path(out).unlink()
+
+
+def _log_path(out: str) -> Path:
+    return Path(out).with_name(f".{Path(out).name}.partial")
+
+
+def _write_csv(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write a table that `relgen data convert --format csv` reads, and spreadsheets open."""
+    flat = [_flat(row) for row in rows]
+    with atomic_writer(path) as stream:
+        stream.write("\ufeff")  # without it, Excel takes UTF-8 for another encoding
+        writer = csv.DictWriter(stream, list(flat[0]) if flat else ["text"], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(flat)
+
+
+def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a sample's row with each value in a column of its own."""
+    ends = {
+        role if key == "mention" else f"{role}_{key}": value
+        for role in ("head", "tail")
+        for key, value in {
+            "mention": row["text"][row[role]["start"] : row[role]["end"]],
+            **row[role],
+        }.items()
+    }
+    read = {key: row[key] for key in ("guess", "probability", "given_probability") if key in row}
+    group = {"group": row["group"]} if "group" in row else {}
+    return {
+        "id": row["id"],
+        "text": row["text"],
+        **ends,
+        "relation": row["relation"],
+        **read,
+        **group,
+    }
