@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 from datamodules.utils.batching import ignore_signals, position
 from datamodules.utils.relation_checks import TRAINING, check_training, untyped_notice
 from datamodules.utils.relation_tables import collate_columns, encode_table
+from datamodules.utils.reviewed import Reviewed
 from relgen.classifiers import Batch, Encoding, MarkerEncoding, TrainingBatches, evaluation_batches
 from relgen.common import (
     ClosedUnitInterval,
@@ -46,12 +47,17 @@ class RelationDataModule(LightningDataModule):
     """Samples for training from up to three files; validation, test and prediction files.
 
     What is said of generated samples below holds for `unlabelled` ones too: a model labelled them.
+    Samples of these files with a `review` whose source is `human` count as human ones, except with
+    `mix: pure`.
 
     Args:
         schema: path or name of the schema.
         human: samples file written by people.
         generated: samples file written by a language model.
         unlabelled: samples file written by people and labelled by a language model, for mixes.
+        reviewed: file that `relgen review` wrote: its reviewed samples take the place of those of
+            the same id and text, those that it rejected (in the file beside it) are left out, and
+            those that people added are trained on as well.
         validation: samples file for validation during training.
         test: samples file for `test`; training sentences may not be in it.
         predict: samples file for `predict` (labels are ignored, and may be missing); by default
@@ -83,6 +89,7 @@ class RelationDataModule(LightningDataModule):
         human: str | None = None,
         generated: str | None = None,
         unlabelled: str | None = None,
+        reviewed: str | None = None,
         validation: str | None = None,
         test: str | None = None,
         predict: str | None = None,
@@ -104,6 +111,7 @@ class RelationDataModule(LightningDataModule):
             "human": human if mix in (None, "human", "mix") else None,
             "generated": generated if mix in (None, "pure", "mix") else None,
             "unlabelled": unlabelled if mix in (None, "mix") else None,
+            "reviewed": reviewed if mix != "human" else None,
             "validation": validation,
             "test": test,
             "predict": predict or test,
@@ -121,7 +129,7 @@ class RelationDataModule(LightningDataModule):
         self.workers = workers
         self.truncated: dict[str, int] = {}
         self.leaked: dict[str, int] = {}
-        self._reported: set[str] = set()
+        self.reviewed: int | None = None
         self._schema: RelationSchema | None = None
         self._tables: dict[str, Dataset] = {}
 
@@ -160,6 +168,9 @@ class RelationDataModule(LightningDataModule):
             if file is not None and name not in self._tables:
                 self._tables[name] = load_table(file, labelled=name != "predict")
         if stage == "fit":
+            self._take_reviewed()
+            if self.mix != "pure":
+                self._join_human()
             self._remove_leaks()
             check_training(self._tables, self.mix, self.order, self.files)
         elif purpose not in self._tables:
@@ -200,6 +211,10 @@ class RelationDataModule(LightningDataModule):
                 entry["models"] = sorted({p["model"] for p in provenance if p and p["model"]})
                 entry["adapters"] = sorted({p["adapter"] for p in provenance if p and p["adapter"]})
             described["files"][name] = entry
+        if self.reviewed is not None:
+            file = self.files["reviewed"]
+            entry = {"file": file, "sha256": content_hash(str(file)), "samples": self.reviewed}
+            described["files"]["reviewed"] = entry
         return {**described, "truncated": self.truncated, "leaked": self.leaked}
 
     def train_dataloader(self) -> DataLoader[Batch]:
@@ -323,7 +338,6 @@ class RelationDataModule(LightningDataModule):
             if trainer.is_global_zero:
                 trainer.strategy.barrier("encode")
             self._count_truncated(name, table)
-            self._report_corrected(name, table)
             tables.append(table)
         return concatenate_datasets(tables)
 
@@ -340,17 +354,43 @@ class RelationDataModule(LightningDataModule):
                 self._encoding.max_length,
             )
 
-    def _report_corrected(self, name: str, encoded: Dataset) -> None:
-        number = sum(encoded["corrected"])
-        if number and name in TRAINING and name not in self._reported:
-            self._reported.add(name)
+    def _take_reviewed(self) -> None:
+        """Put what people reviewed in its place."""
+        if (file := self.files["reviewed"]) is None or self.reviewed is not None:
+            return
+        reviewed = Reviewed(file)
+        names = [name for name in ("generated", "unlabelled") if name in self._tables]
+        self.reviewed = 0
+        for name in names:
+            self._tables[name], number = reviewed.applied(self._tables[name])
+            self.reviewed += number
+        if names and len(added := reviewed.written()):
+            self._tables[names[0]] = concatenate_datasets([self._tables[names[0]], added])
+        if self.reviewed < len(reviewed):
             _LOG.warning(
-                "%d of %d samples of %s have a relation that is not the most probable one of their "
-                "`scores`: they are trained on that relation alone",
-                number,
-                len(self._tables[name]),
-                self.files[name],
+                "%d of the %d samples that people decided on in %s are among those to train on",
+                self.reviewed,
+                len(reviewed),
+                file,
             )
+
+    def _join_human(self) -> None:
+        """Move what people wrote and reviewed from the other files to the human samples."""
+        for name in ("generated", "unlabelled"):
+            if (table := self._tables.get(name)) is None:
+                continue
+            # files of other tools may name no source: only a review is certain to be a person's
+            pairs = zip(table["source"], table["review"], strict=True)
+            theirs = [
+                row
+                for row, (source, review) in enumerate(pairs)
+                if source == "human" and review["reviewer"]
+            ]
+            if theirs:
+                human = [self._tables["human"]] if "human" in self._tables else []
+                self._tables["human"] = concatenate_datasets([*human, table.select(theirs)])
+                kept = sorted(set(range(len(table))) - set(theirs))
+                self._tables[name] = table.select(kept)
 
     def _remove_leaks(self) -> None:
         if "test" not in self._tables:

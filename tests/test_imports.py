@@ -24,6 +24,7 @@ ROOMS = (
     "classifiers",
     "prediction",
     "deployment",
+    "review",
     "experiments",
     "reporting",
     "cli",

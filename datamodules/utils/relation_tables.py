@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from datasets import Dataset
@@ -14,7 +13,7 @@ from relgen.data import Entity, Sample
 
 _UNKNOWN = -1
 # keys the cache of encoded tables: raise it when its columns change
-_VERSION = 4
+_VERSION = 5
 
 
 def encode_table(
@@ -34,14 +33,21 @@ def encode_table(
     numbers = {label: number for number, label in enumerate(labels)}
 
     def encode(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
-        columns = (rows[name] for name in ("id", "text", "head", "tail", "relation", "scores"))
+        names = ("id", "text", "head", "tail", "relation", "scores", "review")
         samples = [
-            Sample(name, text, Entity(**head), Entity(**tail), relation, scores=_scores(pairs))
-            for name, text, head, tail, relation, pairs in zip(*columns, strict=True)
+            # a relation that a person set counts alone
+            Sample(
+                name,
+                text,
+                Entity(**head),
+                Entity(**tail),
+                relation,
+                scores=None if review["reviewer"] else _scores(pairs),
+            )
+            for name, text, head, tail, relation, pairs, review in zip(
+                *(rows[name] for name in names), strict=True
+            )
         ]
-        corrected = [sample.corrected for sample in samples]
-        # a relation that a person set counts alone
-        samples = [replace(s, scores=None) if s.corrected else s for s in samples]
         samples += [other for sample in samples if (other := sample.exchanged(inverses))]
         encoded = encoding.encode(samples)
         return {
@@ -53,7 +59,6 @@ def encode_table(
             "label": [numbers[sample.relation] if labels else _UNKNOWN for sample in samples],
             "generated": [generated] * len(encoded),
             "targets": [_target(sample.scores, labels) for sample in samples],
-            "corrected": corrected + [False] * (len(samples) - len(corrected)),
         }
 
     # a fingerprint of our own: that of `datasets` overlooks edits of the function, and changes

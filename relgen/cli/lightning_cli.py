@@ -57,6 +57,7 @@ from relgen.common import (
     refuse_special,
     suggestion,
 )
+from relgen.experiments import TOTAL_SHOWN
 
 # the same limits in every file that jsonargparse reads, also those that a configuration names
 _load = jsonargparse.get_loader("yaml")
@@ -218,8 +219,11 @@ class RelgenCLI(LightningCLI):
         """Make the trainer; for an estimate, one that does not need the configured devices."""
         if self.own.estimate:
             return Trainer(accelerator="cpu", devices=1, logger=False, enable_checkpointing=False)
+        callbacks = self._callbacks()
+        if not any(isinstance(callback, ProgressBar) for callback in callbacks):
+            kwargs["enable_progress_bar"] = False
         try:
-            trainer = super().instantiate_trainer(callbacks=self._callbacks(), **kwargs)
+            trainer = super().instantiate_trainer(callbacks=callbacks, **kwargs)
         except (TypeError, ValueError) as error:
             if isinstance(error, InputError):
                 raise
@@ -229,14 +233,14 @@ class RelgenCLI(LightningCLI):
         return trainer
 
     def _callbacks(self) -> list[Any]:
-        """Return the configured callbacks, and a progress bar on stderr unless there is one.
+        """Return the configured callbacks, and a progress bar on stderr unless one is shown.
 
         Lightning's own writes to stdout, whose last line `relgen run` shows.
         """
         settings = self.config_init[self.subcommand].trainer
         given = settings.callbacks or []
         callbacks = list(given) if isinstance(given, list | tuple) else [given]
-        wanted = settings.enable_progress_bar in (None, True)
+        wanted = settings.enable_progress_bar in (None, True) and not TOTAL_SHOWN.get()
         if wanted and not any(isinstance(callback, ProgressBar) for callback in callbacks):
             callbacks.append(_ProgressBar(console_kwargs={"stderr": True}))
         return callbacks

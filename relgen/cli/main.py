@@ -37,6 +37,7 @@ COMMANDS = {
     "dpo": "tune a language model by DPO on chains of preference pairs (LightningCLI)",
     "generate": "let a language model write samples",
     "label": "label samples with a probe on a language model's hidden states",
+    "review": "let people check samples in a local page, or in an annotation tool",
     "suggest": "name the sentences to label next, or the labels that may be wrong",
     "diversity": "measure how different the samples of each relation are",
     "classifier": "train and test a relation classifier (LightningCLI)",
@@ -157,7 +158,7 @@ def _written_folder(command: str, options: Any) -> Path | None:
     out = getattr(options, "out", None)
     if command == "report":
         out = out or options.folder or next(iter(options.compare), None)
-    if command in ("run", "generate") or out is None:
+    if command in ("run", "generate", "review") or out is None:
         return None
     path = Path(out)
     if path.exists() and not (path.is_file() or path.is_dir()):

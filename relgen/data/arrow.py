@@ -13,7 +13,7 @@ from relgen.common import InputError, content_hash
 from relgen.data.samples import iter_samples
 
 # part of the cache's key, which does not depend on the code: increase it when `_rows` changes
-_VERSION = 3
+_VERSION = 4
 
 _ENTITY = {"start": Value("int64"), "end": Value("int64"), "type": Value("string")}
 PROVENANCE = {
@@ -28,6 +28,12 @@ PROVENANCE = {
     "intended": Value("string"),
     "relgen_version": Value("string"),
 }
+REVIEW = {
+    "reviewer": Value("string"),
+    "decision": Value("string"),
+    "comment": Value("string"),
+    "seconds": Value("float64"),
+}
 FEATURES = Features(
     {
         "id": Value("string"),
@@ -39,6 +45,7 @@ FEATURES = Features(
         "provenance": PROVENANCE,
         # pairs: a struct would need a field for each label of each schema
         "scores": [{"relation": Value("string"), "probability": Value("float64")}],
+        "review": REVIEW,
     }
 )
 
@@ -62,11 +69,12 @@ def load_table(path: str | Path, *, labelled: bool = True) -> Dataset:
 def _rows(path: str, key: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the rows of a file; the cache depends on the whole `key`."""
     for sample in iter_samples(path, labelled=key["labelled"]):
-        known, scores = sample.provenance or {}, sample.scores
+        known, scores, review = sample.provenance or {}, sample.scores, sample.review or {}
         row = sample.to_json()
         row.pop("group", None)
         yield row | {
             "relation": sample.relation,
             "provenance": {key: known.get(key) for key in PROVENANCE},
             "scores": scores and [{"relation": x, "probability": p} for x, p in scores.items()],
+            "review": {key: review.get(key) for key in REVIEW},
         }

@@ -65,7 +65,7 @@ def write_dataset_folder(options: CardOptions) -> Counter[str]:
 def _generated_samples(
     paths: Sequence[str | Path], schema: RelationSchema, first: int | None
 ) -> Iterator[Sample]:
-    """Yield the samples to publish, without local paths.
+    """Yield the samples to publish, without local paths and the names of reviewers.
 
     Every line has all provenance keys, since readers infer types from the first lines.
     """
@@ -84,13 +84,15 @@ def _generated_samples(
         for key in ("model", "adapter"):
             if Path(str(value := provenance[key])).is_absolute():
                 provenance[key] = Path(str(value)).name
-        yield replace(sample, provenance=provenance)
+        scores = None if sample.review else sample.scores
+        yield replace(sample, provenance=provenance, scores=scores, review=None)
 
 
 def _metadata(
     options: CardOptions, schema: RelationSchema, samples: Sequence[Sample], scored: bool
 ) -> DatasetCardData:
-    features = Features({key: kind for key, kind in FEATURES.items() if key != "scores"})
+    inside = {key: kind for key, kind in FEATURES.items() if key not in ("scores", "review")}
+    features = Features(inside)
     if scored:
         features["scores"] = {label: Value("float64") for label in schema.labels}
     size = next((name for limit, name in _SIZES if len(samples) < limit), "1M<n<10M")

@@ -8,7 +8,9 @@ A samples file holds one JSON object per line:
 
 Offsets count characters of `text`; ends are exclusive. `id` (default: the file's name and line),
 `type` and `source` are optional; unknown keys are ignored. `group` names what a split keeps
-together beside the sentence. `relgen label` adds `scores`: the probability of each relation.
+together beside the sentence. `relgen label` adds `scores`: the probability of each relation. Where
+a person set the relation, `review` says who: {"reviewer": "ann", …}. A file that ends in `.parquet`
+has the same keys as columns.
 """
 
 from __future__ import annotations
@@ -21,11 +23,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from relgen.common import InputError, decode_json, refuse_unprintable, write_jsonl
+from relgen.data.parquet import parquet_rows
 from relgen.data.text import normalised, splits_word
 from relgen.data.validation import RecordChecks, json_lines, value_of
 
 if TYPE_CHECKING:
-    from relgen.data.schema import RelationSchema
+    from relgen.data.schema import Relation, RelationSchema
 
 UNLABELLED = "unlabelled"
 """The relation of sentences without a label, which are read for prediction only."""
@@ -44,6 +47,12 @@ class Entity:
         """Return the entity with offsets in the text that begins at a place."""
         return replace(self, start=self.start - place, end=self.end - place)
 
+    def typed(self, allowed: Sequence[str]) -> Entity:
+        """Return the entity, with the only allowed type or none in place of one that is not."""
+        if not allowed or self.type is None or self.type in allowed:
+            return self
+        return replace(self, type=allowed[0] if len(allowed) == 1 else None)
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -56,8 +65,9 @@ class Sample:
         source: `human` or `generated`.
         provenance: origin of a generated sample; its keys are those of `arrow.PROVENANCE`.
         scores: the probability of each relation, on which classifiers train instead of `relation`
-            unless that is `corrected`.
+            unless the sample has a `review`.
         group: what a split keeps together beside the sentence: a document, a patient.
+        review: who set the relation, `reviewer`, and what else is known of it (`arrow.REVIEW`).
 
     Raises:
         InputError: an offset is out of range, or a text or entity is empty.
@@ -72,6 +82,7 @@ class Sample:
     provenance: Mapping[str, Any] | None = field(default=None, hash=False)
     scores: Mapping[str, float] | None = field(default=None, hash=False)
     group: str | None = None
+    review: Mapping[str, Any] | None = field(default=None, hash=False)
 
     def __post_init__(self) -> None:
         for name, value in (("id", self.id), ("text", self.text), ("relation", self.relation)):
@@ -131,11 +142,18 @@ class Sample:
             inner = [begin, (one.end, first, False), end]
         return [(one.start, first, True), *inner]
 
-    @property
-    def corrected(self) -> bool:
-        """Return whether the relation is not the most probable of `scores`: a person set it."""
+    def check_scores(self) -> None:
+        """Raise InputError where `scores` prefer another relation, and no person is named."""
         scores = self.scores or {}
-        return scores.get(self.relation, 0.0) < max(scores.values(), default=0.0)
+        best = max(scores, key=scores.__getitem__, default=self.relation)
+        if self.review is None and scores.get(self.relation, 0.0) < scores.get(best, 0.0):
+            raise InputError(
+                f"the most probable of `scores` is '{best}'",
+                field="relation",
+                value=self.relation,
+                remedy='if a person set it, say who: "review": {"reviewer": "NAME"} (relgen review '
+                "does), or remove `scores`",
+            )
 
     def splits_words(self) -> bool:
         """Return whether an entity certainly begins or ends inside a word (see `splits_word`)."""
@@ -143,8 +161,13 @@ class Sample:
         return any(splits_word(self.text, place) for place in places)
 
     def with_relation(self, relation: str) -> Sample:
-        """Return the same sentence under another label."""
-        return replace(self, relation=relation)
+        """Return the same sentence under another label, without what is known of the old one."""
+        return replace(self, relation=relation, scores=None, review=None)
+
+    def typed_for(self, relation: Relation) -> Sample:
+        """Return the sample with entity types that a relation allows (see `Entity.typed`)."""
+        head, tail = self.head.typed(relation.head_types), self.tail.typed(relation.tail_types)
+        return replace(self, head=head, tail=tail)
 
     def exchanged(self, inverses: Mapping[str, str]) -> Sample | None:
         """Return a sample with head and tail exchanged, a new id, and inverse labels.
@@ -179,7 +202,7 @@ class Sample:
             "relation": self.relation,
             "source": self.source,
         }
-        optional = {"provenance": self.provenance, "scores": self.scores}
+        optional = {"provenance": self.provenance, "scores": self.scores, "review": self.review}
         if self.relation == UNLABELLED:
             del row["relation"]
         row |= {key: dict(value) for key, value in optional.items() if value is not None}
@@ -210,6 +233,7 @@ class Sample:
             provenance=provenance,
             scores=_scores(row),
             group=None if row.get("group") is None else value_of(row, "group", str),
+            review=_review(row),
         )
 
 
@@ -242,7 +266,7 @@ def iter_samples(
     schema: RelationSchema | None = None,
     labelled: bool = True,
 ) -> Iterator[Sample]:
-    """Yield the samples of a JSONL file, with one line in memory at a time.
+    """Yield the samples of a JSONL or Parquet file, with one line or part in memory at a time.
 
     Args:
         skip_bad: skip and count malformed lines instead of raising.
@@ -252,7 +276,7 @@ def iter_samples(
 
     Raises:
         CombinedInputError: at the end of the file, with a message for each malformed line (at most
-            1,000).
+            1,000). A `labelled` one whose `scores` prefer another relation is malformed, too.
         InputError: the file is missing, empty, or not UTF-8.
     """
     yield from checked_samples(RecordChecks(path, skip_bad=skip_bad), schema, labelled=labelled)
@@ -265,23 +289,37 @@ def checked_samples(
     labelled: bool = True,
     amend: Callable[[Any], Any] = lambda row: row,
 ) -> Iterator[Sample]:
-    """Yield the samples of a JSONL file as `iter_samples` does, with the caller's checks.
+    """Yield the samples of a file as `iter_samples` does, with the caller's checks.
 
     `amend` may change a decoded line before it becomes a sample.
     """
     path = Path(checks.path)
-    for number, line in json_lines(path):
+    for number, line in _records(path):
         with checks.record(number):
-            row = amend(decode_json(line))
-            defaults = {"id": f"{path.stem}-{number}"}
+            row = amend(decode_json(line) if isinstance(line, str) else line)
+            defaults = {"id": f"{path.stem}-{str(number).strip('[]')}"}
             if not labelled:
                 defaults["relation"] = UNLABELLED
             sample = Sample.from_json(row, defaults)
             if schema is not None and (labelled or sample.relation != UNLABELLED):
                 schema.check_label(sample.relation)
+            if labelled:
+                sample.check_scores()
             if checks.passes(sample.id, number):
                 yield sample
     checks.finish()
+
+
+def _records(path: Path) -> Iterator[tuple[int | str, Any]]:
+    """Yield the lines of JSON, or the rows of Parquet, with their places."""
+    if path.suffix != ".parquet":
+        yield from json_lines(path)
+        return
+    for place, row in parquet_rows(path)[1]:
+        # a struct has all keys in each row: what this one has not is null
+        known = {key: row.get(key) or {} for key in ("scores", "provenance", "review")}
+        given = {k: {a: b for a, b in v.items() if b is not None} or None for k, v in known.items()}
+        yield place, {**row, **given}
 
 
 def iter_files(
@@ -367,3 +405,17 @@ def _scores(row: dict[str, Any]) -> dict[str, float] | None:
     if not sum(value.values()) > 0:
         raise InputError("at least one must be above 0", field="scores", value=value)
     return {relation: float(probability) for relation, probability in value.items()}
+
+
+def _review(row: dict[str, Any]) -> dict[str, Any] | None:
+    value = row.get("review")
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise InputError('must be {"reviewer": "NAME", …}', field="review", value=value)
+    refuse_unprintable(value_of(value, "reviewer", str, "review."), "review.reviewer")
+    for key, kind in (("decision", str), ("comment", str), ("seconds", int | float)):
+        if not isinstance(value.get(key, None), kind | None):
+            problem = "must be a text" if kind is str else "must be a number"
+            raise InputError(problem, field=f"review.{key}", value=value[key])
+    return value

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import socket
 
 import uvicorn
 
-from relgen.common import InputError
+from relgen.common import listening_socket
 from relgen.deployment.app import create_app
 from relgen.deployment.options import ServeOptions
 from relgen.prediction import PredictOptions, Predictor
@@ -31,7 +30,7 @@ def serve(options: ServeOptions) -> None:
     )
     # the first sentence is slower than all others
     predictor.classifier.predict("Ann founded Acme.", (12, 16), (0, 3))
-    host, listening = options.host, _listen(options.host, options.port)
+    host, listening = options.host, listening_socket(options.host, options.port)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     config = uvicorn.Config(
         create_app(predictor, options.limits),
@@ -48,23 +47,3 @@ def serve(options: ServeOptions) -> None:
     except KeyboardInterrupt:
         # uvicorn repeats the signal once everything is answered
         print("stopped")
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens at an address."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    opened = socket.socket(family, socket.SOCK_STREAM)
-    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        opened.bind((host, port))
-        opened.listen(2048)
-    except (OSError, OverflowError) as error:
-        opened.close()
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(
-            f"this address cannot be used: {reason}",
-            field="--port",
-            value=f"{host}:{port}",
-            remedy="choose another --port (0 takes a free one) or --host",
-        ) from error
-    return opened

@@ -140,7 +140,7 @@ def _limits(summaries: Sequence[Mapping[str, Any]]) -> Iterable[Advice]:
             f"{name}: {limit} cuts what the model writes, while {above} of {labelled} labelled "
             f"samples exceed it (up to {longest})"
         )
-        yield Advice(problem, f"set {name}: null, or raise it, for sentences like yours")
+        yield Advice(problem, "raise it, or set it to null if the model ends sentences by itself")
 
 
 def _worst(

@@ -5,7 +5,8 @@ relation, `reader` classifies by what it reads, and `xu2023` is short for `xu202
 names combine a key of `GENERATIONS` with `_pure` (train on generated samples alone), `_mix` (train
 on human samples as well) or `_unlabelled_mix` (and on the user's unlabelled sentences, under the
 labels that the reader gives them); `unlabelled_mix` has no generated samples. `obo_dpo_mix@16` uses
-the first 16 generated samples of each relation.
+the first 16 generated samples of each relation. `obo_dpo_mix_reviewed` is `obo_dpo_mix` with what
+people made of its samples.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ GENERATIONS = {
 METHOD = "obo_dpo"
 """The paper's method: one by one, after DPO."""
 _UNLABELLED = "unlabelled"
+_REVIEWED = "_reviewed"
 UNTRAINED = ("direct", "reader")
 """The arms in which the language model itself is the classifier."""
 _ALONE = ("human", *UNTRAINED, f"{_UNLABELLED}_mix")  # without generated samples
@@ -70,7 +72,7 @@ class Arm:
     """An arm's name, and its parts: a key of `GENERATIONS`, the samples to train on, and a number.
 
     Only the `first` generated samples of each relation are used; None uses all. `unlabelled` adds
-    the user's unlabelled sentences.
+    the user's unlabelled sentences; `reviewed` takes what people made of all these.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Arm:
     mix: Mix
     first: int | None = None
     unlabelled: bool = False
+    reviewed: bool = False
 
 
 def parse_arm(name: str) -> Arm:
@@ -86,9 +89,11 @@ def parse_arm(name: str) -> Arm:
     Raises InputError if the arm is unknown, `@` is not followed by a positive number, or it is the
     `@` of an arm without generated samples.
     """
-    stem, at, number = name.partition("@")
-    if stem not in ARMS:
-        hint = suggestion(stem, ARMS, f"arms: {', '.join(ARMS)}")
+    whole, at, number = name.partition("@")
+    stem = whole.removesuffix(_REVIEWED)
+    reviewed = stem != whole
+    if stem not in ARMS or (reviewed and stem in ("human", *UNTRAINED)):
+        hint = suggestion(whole, ARMS, f"arms: {', '.join(ARMS)}")
         raise InputError("unknown arm", field="arms", value=name, remedy=hint)
     if at and (not number.isdecimal() or not int(number) or stem in _ALONE):
         raise InputError(
@@ -103,7 +108,12 @@ def parse_arm(name: str) -> Arm:
     way = stem if stem in GENERATIONS else stem.rpartition("_")[0]
     generation = way.removesuffix(_UNLABELLED).removesuffix("_") or None
     mix: Mix = "pure" if stem.endswith("_pure") else "mix"
-    return Arm(name, generation, mix, first, way.endswith(_UNLABELLED))
+    return Arm(name, generation, mix, first, way.endswith(_UNLABELLED), reviewed)
+
+
+def without_review(name: str) -> str | None:
+    """Return the arm that differs only in what people made of its samples; None for others."""
+    return name.replace(_REVIEWED, "") if parse_arm(name).reviewed else None
 
 
 def without_tuning(name: str) -> str | None:
@@ -125,4 +135,5 @@ def as_method(name: str) -> str | None:
 
 def _with_generation(arm: Arm, generation: str) -> str:
     mix = f"{_UNLABELLED}_{arm.mix}" if arm.unlabelled else arm.mix
-    return f"{generation}_{mix}" + ("" if arm.first is None else f"@{arm.first}")
+    part = "" if arm.first is None else f"@{arm.first}"
+    return f"{generation}_{mix}{_REVIEWED if arm.reviewed else ''}{part}"

@@ -76,10 +76,18 @@ class Training:
             "data.human": None if self.arm.mix == "pure" else made.split.folder / "train.jsonl",
             "data.generated": made.collect.folder / "train.jsonl" if made.collect else None,
             "data.unlabelled": read,
+            "data.reviewed": review[0] if (review := self._review()) else None,
             "seed_everything": self.seed,
             "data.seed": self.seed,
             "trainer.precision": PRECISIONS[experiment.dtype] if experiment.dtype else None,
         }
+
+    def _review(self) -> list[Path]:
+        """Return the files that a review wrote, if the arm takes it."""
+        if not self.arm.reviewed or (file := self.commands.experiment.reviewed) is None:
+            return []
+        files = [Path(file), Path(file).with_suffix(".rejected.jsonl")]
+        return [path for path in files if path.is_file() or path == files[0]]
 
     def _stage(self, kind: str, command: str, options: _Options, *inputs: Path) -> Stage:
         folders = self.commands.folders
@@ -92,7 +100,8 @@ class Training:
         given = {key: value for key, value in options.items() if value is not None}
         own = {**self.preset.words(), **given, "out": OUT, "tensorboard": CURVES}
         models = [self.preset.encoder]
-        return folders.add(name, command, keys(own), self.preset.preset, *inputs, models=models)
+        read = [*self._review(), *inputs]
+        return folders.add(name, command, keys(own), self.preset.preset, *read, models=models)
 
 
 def trained_alike(preset: Preset, presets: Sequence[Preset]) -> Preset | None:

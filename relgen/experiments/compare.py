@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from relgen.common import decode_json, read_lines
 from relgen.evaluation import deviation, mean, paired_interval
-from relgen.experiments.arms import UNTRAINED, as_method, without_tuning
+from relgen.experiments.arms import UNTRAINED, as_method, without_review, without_tuning
 from relgen.experiments.stages import Plan
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ COMPARISONS: dict[str, Callable[[str], str | None]] = {
     "against_human": lambda name: None if name == "human" else "human",
     "against_no_dpo": without_tuning,
     "against_method": as_method,
+    "against_unreviewed": without_review,
 }
 """Functions that return the arm to compare an arm with, by the comparison's key in results.json."""
 

@@ -166,6 +166,10 @@ class Experiment:
     """File of sentences of your own with marked entities (JSONL), for the arms with `unlabelled`;
     their relations may be missing, and are ignored. A language model chooses and labels them.
     """
+    reviewed: str | None = None
+    """File that `relgen review` made of generated or labelled samples, for arms whose name ends in
+    `_reviewed`: its samples take the place of those of the same id and text.
+    """
     direct: Direct = Direct()
     """Settings of the arm `direct`."""
     classifiers: tuple[str | Preset, ...] = ("classifier/entity_marker",)
@@ -213,6 +217,7 @@ class Experiment:
             if len(set(values)) < len(values):
                 raise InputError("must list different values", field=name, value=list(values))
         self._check_unlabelled()
+        self._check_reviewed()
         names = [preset.label for preset in self.trained]
         if len(set(names)) < len(names):
             raise InputError(
@@ -264,6 +269,18 @@ class Experiment:
                 field="unlabelled",
                 value=self.unlabelled,
                 remedy="add one to `arms`: unlabelled_mix or obo_dpo_unlabelled_mix",
+            )
+
+    def _check_reviewed(self) -> None:
+        """Raise InputError if an arm lacks a review, or no arm uses it."""
+        using = [arm.name for arm in self.parsed_arms if arm.reviewed]
+        if using and self.reviewed is None:
+            remedy = "name the file that relgen review wrote: `reviewed: reviewed.jsonl`"
+            raise InputError("needs a review", field="arms", value=using[0], remedy=remedy)
+        if self.reviewed is not None and not using:
+            remedy = "add one to `arms`, such as obo_dpo_mix_reviewed"
+            raise InputError(
+                "no arm uses this review", field="reviewed", value=self.reviewed, remedy=remedy
             )
 
     @property

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
 from typing import TextIO
 
 from rich.console import Console
@@ -22,6 +23,8 @@ from relgen.experiments.estimates import Estimates, in_words
 from relgen.experiments.run_folders import is_done
 from relgen.experiments.stages import Stage
 
+TOTAL_SHOWN: ContextVar[bool] = ContextVar("TOTAL_SHOWN", default=False)
+"""Whether a run shows its progress, and the command that it runs should not show its own."""
 _EVERY = 30.0  # seconds between two lines
 _TICK = 0.5
 
@@ -79,9 +82,11 @@ class RunProgress:
                 above: TextIO = _Above(self._bar.console)  # type: ignore[assignment]
                 stack.enter_context(contextlib.redirect_stderr(above))
             thread.start()
+            before = TOTAL_SHOWN.set(True)
             try:
                 yield
             finally:
+                TOTAL_SHOWN.reset(before)
                 stop.set()
                 thread.join()
 

@@ -27,6 +27,7 @@ from relgen.experiments.corpora import ON_DISK
 from relgen.experiments.stages import ArmStages, Plan, Stage
 
 _DIVERSITY = ("cosine", "cosine_masked", "distinct_2", "self_bleu", "vendi", "word_repetition")
+_TRAINING = ("human", "generated", "unlabelled")
 _NAMED = 5  # relations in a line of text
 _PACKAGES = ("torch", "lightning", "transformers", "peft", "datasets", "torchmetrics", "llguidance")
 
@@ -81,6 +82,7 @@ def write_results(experiment: Experiment, plan: Plan, out: Path) -> dict[str, An
         "corpus": experiment.corpus if isinstance(experiment.corpus, str) else schema.name,
         "shots": experiment.shots,
         "fewer_shots": _fewer_shots(plan, experiment.shots),
+        "reviewed": _reviewed(experiment.reviewed),
         "arms": arms,
         "summary": summarise(arms),
         **compare(arms, plan, schema.negative, gold),
@@ -225,10 +227,30 @@ def _ensemble(tests: Sequence[Path], schema: RelationSchema, gold: Mapping[str, 
 
 
 def _train_samples(stages: ArmStages) -> int:
+    if parse_arm(stages.arm).reviewed and (train := stages.initialisations[0].train):
+        # a review leaves samples out, and adds some: the training has counted them
+        files = read_json(train.folder / "model" / "config.json")["data"]["files"]
+        return sum(of["samples"] for name, of in files.items() if name in _TRAINING)
     human = stages.split if parse_arm(stages.arm).mix in ("human", "mix") else None
     files = [stage.folder / "train.jsonl" for stage in (human, stages.collect) if stage]
     files += [stages.unlabelled.folder / "labelled.jsonl"] if stages.unlabelled else []
     return sum(1 for file in files for line in read_lines(file) if line.strip())
+
+
+def _reviewed(file: str | None) -> dict[str, Any] | None:
+    """Return how many sentences people decided on, in which time, and what they decided."""
+    if file is None:
+        return None
+    rejected = Path(file).with_suffix(".rejected.jsonl")
+    files = [Path(file), *([rejected] if rejected.is_file() else [])]
+    found = [s.review for path in files for s in iter_samples(path) if s.review is not None]
+    decisions = Counter(str(review.get("decision") or "labelled") for review in found)
+    seconds = sum(review.get("seconds") or 0.0 for review in found)
+    return {
+        "sentences": len(found),
+        "minutes": round(seconds / 60, 1),
+        "decisions": dict(sorted(decisions.items())),
+    }
 
 
 def _generation(stages: ArmStages) -> dict[str, Any]:

@@ -107,7 +107,8 @@ def _errors(options: SuggestOptions, schema: RelationSchema) -> dict[str, Any]:
         if guess >= 0:
             read = {"guess": schema.labels[guess], "probability": round(row[guess], 6)}
             rows.append({**sample.to_json(), **read, "given_probability": round(row[own], 6)})
-    rows.sort(key=lambda row: row["given_probability"] - row["probability"])
+    # which puts more of the wrong ones first than the difference of both probabilities
+    rows.sort(key=lambda row: row["given_probability"])
     return {
         "rows": rows[: options.number],
         "read": len(labelled),

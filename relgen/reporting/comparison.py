@@ -19,7 +19,7 @@ from relgen.reporting.tables import MISSING, Cell, Row, Table
 Runs = Mapping[str, Run]
 """Runs by their column headings."""
 
-Against = Literal["against_human", "against_no_dpo", "against_method"]
+Against = Literal["against_human", "against_no_dpo", "against_method", "against_unreviewed"]
 Difference = Mapping[str, Any]
 """A row of one of these parts of `results.json`."""
 
@@ -82,7 +82,7 @@ def ablation_table(runs: Runs) -> Table | None:
         return None
     for arm, classifier in _pairs(runs):
         generation = generations[arm]
-        if generation not in (METHOD, *ABLATIONS) or parse_arm(arm).unlabelled:
+        if generation not in (METHOD, *ABLATIONS) or _has_more(arm):
             continue
         cells = []
         for run in runs.values():
@@ -93,6 +93,11 @@ def ablation_table(runs: Runs) -> Table | None:
         hint = ABLATIONS.get(generation, "the method")
         rows.append(Row(_row_name(runs, arm, classifier), cells, hint))
     return Table(["Ablation", *runs], rows)
+
+
+def _has_more(arm: str) -> bool:
+    parsed = parse_arm(arm)
+    return parsed.unlabelled or parsed.reviewed
 
 
 def difference_table(runs: Runs, against: Against) -> Table | None:

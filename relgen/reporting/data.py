@@ -94,7 +94,7 @@ class Run:
         seen: set[tuple[str, int]] = set()
         for arm in self.arms:
             name = generation_of(arm.arm) or arm.arm
-            without = name in UNTRAINED or name == "unlabelled_mix"
+            without = name in UNTRAINED or name.startswith("unlabelled_mix")
             if not without and (name, arm.seed) not in seen:
                 seen.add((name, arm.seed))
                 yield name, arm
@@ -194,8 +194,10 @@ def is_part(arm: str) -> bool:
 
 def describe(arm: str) -> str:
     """Describe an arm or a generated set in a few words."""
-    stem, at, number = arm.partition("@")
+    whole, at, number = arm.partition("@")
+    stem = whole.removesuffix("_reviewed")
     kind = next((k for k in _TRAINED_ON if stem.endswith(f"_{k}") and stem not in _WORDS), None)
     said = _WORDS[stem.removesuffix(f"_{kind}")]
     said = f"{_TRAINED_ON[kind]}: {said}" if kind else said
+    said += ", reviewed by people" if stem != whole else ""
     return f"{said}, the first {number} of each relation" if at else said

@@ -22,7 +22,7 @@ def compared_arm(arms: Sequence[str]) -> str | None:
     if "obo_dpo_mix" in arms:
         return "obo_dpo_mix"
     added = [arm for arm in arms if _added(arm)]
-    mixes = [arm for arm in added if arm.endswith("_mix")]
+    mixes = [arm for arm in added if parse_arm(arm).mix == "mix"]
     return next(iter([*mixes, *added]), None)
 
 
@@ -55,7 +55,7 @@ def headline(run: Run) -> tuple[str, str]:
         )
         return f"{', '.join(parts) or 'No'} micro-F1{on}", reason + with_classifier
     ours, human = (statistics.fmean(of) for of in zip(*pairs, strict=True))
-    mix = arm.endswith("_mix")
+    mix = parse_arm(arm).mix == "mix"
     kind, verb = ("Mix", "Adding") if mix else ("Generated only", "Training only on")
     differences = [own - other for own, other in pairs]
     parts = [f"{verb} {_added(arm)} {_change(statistics.fmean(differences))}."]
@@ -81,6 +81,7 @@ def what_was_done(run: Run) -> dict[str, Any]:
         "seeds": len({arm.seed for arm in run.arms}),
         "ways": [describe(way) for way in ways if way],
         "unlabelled": any("unlabelled" in arm.files for arm in run.arms),
+        "reviewed": _reviewed(run),
         "tested": _tested(run),
     }
 
@@ -91,6 +92,19 @@ def _tested(run: Run) -> int:
     # not the confusion matrix, which lacks answers that name no label
     tested = next((one["per_relation"].values() for one in scores if one.get("per_relation")), ())
     return sum(of.get("support", 0) for of in tested)
+
+
+def _reviewed(run: Run) -> str:
+    """Return what people reviewed, and what it brought, in a sentence; empty without a review."""
+    if not (review := run.results.get("reviewed")):
+        return ""
+    kinds = ", ".join(f"{number} {kind}" for kind, number in review["decisions"].items())
+    said = f"People reviewed {review['sentences']} sentences in {review['minutes']} minutes"
+    brought = [
+        f"in {row['than']} it {_change(row['mean'])}"
+        for row in run.results.get("against_unreviewed", [])
+    ]
+    return f"{said} ({kinds}): {', '.join(brought)}." if brought else f"{said} ({kinds})."
 
 
 def _change(difference: float) -> str:

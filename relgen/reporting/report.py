@@ -71,6 +71,7 @@ def comparison_content(runs: comparison.Runs, title: str, settings: str) -> dict
     differences = {
         "Difference from human samples alone": comparison.difference_table(runs, "against_human"),
         "Difference from the same without DPO": comparison.difference_table(runs, "against_no_dpo"),
+        "Difference that a review makes": comparison.difference_table(runs, "against_unreviewed"),
     }
     return {
         "title": title,

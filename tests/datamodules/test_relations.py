@@ -1,13 +1,14 @@
 """Which samples are trained on, which data is refused, and what the batches hold."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from relgen.common.errors import InputError
 from relgen.data.samples import write_samples
 from tests.datamodules.relation_data import made, sources
-from tests.tiny.encoders import samples
+from tests.tiny.encoders import SCHEMA, samples
 
 
 @pytest.mark.parametrize(
@@ -55,6 +56,37 @@ def test_unlabelled_sentences_count_as_generated_ones_do(files):
     write_samples(files / "unlabelled.jsonl", samples(3, source="raw", skip=24))
     with pytest.raises(InputError, match=r"unlabelled\.jsonl: 3 training sentences are also test"):
         made(files, give=(*names, "test"))
+
+
+def test_what_people_wrote_and_reviewed_counts_as_human(files):
+    first = SCHEMA.labels[0]
+    read = {"scores": {first: 1.0}, "relation": first}
+    mine, theirs = samples(2, source="generated", skip=30)
+    raw, reviewed = samples(2, source="raw", skip=33)
+    review = {"reviewer": "ann"}
+    generated = [replace(mine, review=review), replace(theirs, review=review, source="generated")]
+    write_samples(files / "generated.jsonl", generated)
+    write_samples(
+        files / "unlabelled.jsonl", [replace(raw, **read), replace(reviewed, **read, review=review)]
+    )
+    names = ("human", "generated", "unlabelled")
+    described = made(files, give=names).describe()["files"]
+    assert {name: entry["samples"] for name, entry in described.items()} == {
+        "human": 14,
+        "generated": 1,
+        "unlabelled": 1,
+    }
+    data = made(files, give=names, batch_size=16, balanced=False)
+    is_generated = {
+        name: bool(flag)
+        for batch in data.train_dataloader()
+        for name, flag in zip(batch.ids, batch.generated.tolist(), strict=True)
+    }
+    assert {is_generated[one.id] for one in (mine, reviewed)} == {False}
+    assert {is_generated[one.id] for one in (theirs, raw)} == {True}
+    # one file alone is trained on as it is
+    pure = made(files, give=("generated",), mix="pure").describe()["files"]
+    assert {name: entry["samples"] for name, entry in pure.items()} == {"generated": 2}
 
 
 def test_side_by_side_needs_room_for_both(files):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from relgen.common import InputError, check_outputs, refuse_unlike
 from relgen.data import UNLABELLED, RecordChecks, Sample, iter_samples, load_schema, write_samples
@@ -42,7 +43,9 @@ def run(options: Options) -> None:
             inside_words.look_at(sample)
             if sample.relation in renamed:
                 unused.discard(sample.relation)
-                sample = sample.with_relation(renamed[sample.relation])
+                sample = replace(sample, relation=renamed[sample.relation])
+            if sample.scores and renamed:
+                sample = _with_renamed_scores(sample, renamed)
             counts[sample.relation] += 1
             yield sample
 
@@ -77,6 +80,16 @@ def run(options: Options) -> None:
     print_skipped(checks)
     kinds = "without a relation" if set(counts) == {UNLABELLED} else f"of {len(counts)} relations"
     print(f"{total} samples {kinds} -> {options.out}")
+
+
+def _with_renamed_scores(sample: Sample, renamed: Mapping[str, str]) -> Sample:
+    """Return a sample with its probabilities by new labels; merged ones may become the answer."""
+    scores: dict[str, float] = {}
+    for label, probability in (sample.scores or {}).items():
+        name = renamed.get(label, label)
+        scores[name] = scores.get(name, 0.0) + probability
+    relation = sample.relation if sample.review else max(scores, key=scores.__getitem__)
+    return replace(sample, relation=relation, scores=scores)
 
 
 def _check_format(options: Options) -> None:

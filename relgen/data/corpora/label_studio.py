@@ -38,6 +38,7 @@ def _parse(
     mentions = {r.get("id"): _mention(r["value"]) for r in result if _is_region(r)}
     links = [link for r in result if r.get("type") == "relation" for link in _links(r)]
     key = f"{name.rpartition('-')[0]}-{task['id']}" if "id" in task else name
+    key = str(task["data"].get("relgen_id") or key)  # of `relgen review --export`
     return Document(key, place, _text(task["data"]), mentions, links)
 
 

@@ -41,6 +41,7 @@ def _parse(
         for span in spans
         if span.keys() >= {"start", "end"}
     }
+    name = str((record.get("meta") or {}).get("relgen_id") or name)  # of `relgen review --export`
     return Document(name, place, value_of(record, "text", str), mentions, links)
 
 

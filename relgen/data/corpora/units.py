@@ -35,6 +35,14 @@ def in_characters(text: str, unit: Unit, start: int, end: int) -> tuple[int, int
     return (places[start], places[end]) if start in places and end in places else None
 
 
+def in_utf16(text: str, entity: Entity) -> tuple[int, int]:
+    """Return the span of an entity in UTF-16 units."""
+    start, end = (
+        len(text[:place].encode("utf-16-le")) // 2 for place in (entity.start, entity.end)
+    )
+    return start, end
+
+
 @lru_cache(maxsize=8)  # a document has many entities
 def _places(text: str, unit: Unit) -> dict[int, int]:
     """Return the character that begins at each place of a unit."""

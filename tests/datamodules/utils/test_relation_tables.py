@@ -30,24 +30,24 @@ def test_scores_are_what_a_sample_is_trained_towards(files):
     assert next(iter(certain.train_dataloader())).targets.shape == (6, 0)
 
 
-def test_a_relation_that_a_person_set_outweighs_the_scores(files, caplog):
+def test_a_relation_that_a_person_set_outweighs_the_scores(files):
     first, second, *_ = SCHEMA.labels
-    scores = {first: 0.9, second: 0.1}
-    kept, changed = (
-        replace(one, scores=scores, relation=label)
-        for one, label in zip(samples(2, source="generated"), (first, second), strict=True)
-    )
-    write_samples(files / "generated.jsonl", [kept, changed])
-    data = made(files, give=("generated",), mix="pure", batch_size=2)
-    batch = next(iter(data.train_dataloader()))
-    targets = dict(zip(batch.ids, batch.targets.tolist(), strict=True))
-    assert targets[kept.id][:2] == pytest.approx([0.9, 0.1])
-    assert targets[changed.id] == [0.0] * len(SCHEMA)
-    said = [r.getMessage() for r in caplog.records if "have a relation" in r.getMessage()]
-    assert said == [
-        f"1 of 2 samples of {files / 'generated.jsonl'} have a relation that is not the most "
-        "probable one of their `scores`: they are trained on that relation alone"
+    scores, review = {first: 0.9, second: 0.1}, {"reviewer": "ann"}
+    read, confirmed, changed = samples(3, source="generated")
+    written = [
+        replace(read, scores=scores, relation=first),
+        replace(confirmed, scores=scores, relation=first, review=review),
+        replace(changed, scores=scores, relation=second, review=review),
     ]
+    write_samples(files / "generated.jsonl", written)
+    data = made(files, give=("generated",), mix="pure", batch_size=3, balanced=False)
+    batch = next(iter(data.train_dataloader()))
+    rows = zip(batch.ids, batch.labels.tolist(), batch.targets.tolist(), strict=True)
+    targets = {name: (label, target) for name, label, target in rows}
+    assert targets[read.id][1][:2] == pytest.approx([0.9, 0.1])
+    # no targets: the label counts alone
+    assert targets[confirmed.id] == (0, [0.0] * len(SCHEMA))
+    assert targets[changed.id] == (1, [0.0] * len(SCHEMA))
 
 
 def test_a_batch(files):

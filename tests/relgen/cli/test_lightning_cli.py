@@ -11,6 +11,7 @@ import torch
 from relgen.cli import main as cli
 from relgen.cli.lightning_cli import _print_rounded
 from relgen.common.errors import InputError
+from relgen.experiments.progress import TOTAL_SHOWN
 from tests.relgen.cli.failing import failed
 
 
@@ -64,6 +65,11 @@ def test_progress_goes_to_stderr(
     said = capsys.readouterr()
     assert said.out == f"dpo fit: done -> {out}\n"
     assert ("Epoch 0" in said.err) == (shown == "true")
+    # nor in a run, which shows one of its own
+    before = TOTAL_SHOWN.set(True)
+    assert cli.main([*command, *options, "--force"]) == 0
+    TOTAL_SHOWN.reset(before)
+    assert "Epoch 0" not in capsys.readouterr().err
 
 
 def test_steps_without_a_number_of_epochs_are_counted_without_one(

@@ -7,7 +7,7 @@ import pytest
 from datasets import load_dataset
 
 from relgen.common.errors import InputError
-from relgen.data.arrow import FEATURES, PROVENANCE, load_table
+from relgen.data.arrow import FEATURES, PROVENANCE, REVIEW, load_table
 from relgen.data.samples import Entity, Sample, read_samples, write_samples
 
 HUMAN = Sample("h", "Ann in Bern", Entity(0, 3), Entity(7, 11), "x")
@@ -22,6 +22,7 @@ GENERATED = Sample(
     {**dict.fromkeys(PROVENANCE), "model": "m", "step": 3, "mean_token_logprob": -0.5},
 )
 NOTHING = dict.fromkeys(PROVENANCE)
+UNSEEN = dict.fromkeys(REVIEW)
 
 
 @pytest.fixture
@@ -47,7 +48,8 @@ def test_human_and_generated_files_load_with_and_without_relgen(files, name, ids
             (rows[key]["provenance"] or NOTHING) == NOTHING for key in ids if key in ("h", "t")
         )
         if "g" in rows:
-            assert rows["g"] == {**GENERATED.to_json(), "scores": None}
+            row = {**rows["g"], "review": rows["g"]["review"] or UNSEEN}
+            assert row == {**GENERATED.to_json(), "scores": None, "review": UNSEEN}
         if "t" in rows:
             assert rows["t"]["tail"] == {"start": 7, "end": 11, "type": "PLACE"}
 
@@ -57,7 +59,8 @@ def test_a_table_holds_what_read_samples_gives(files):
     path = files / "mine.jsonl"
     path.write_text(json.dumps({**row, "relation": "x", "extra": [1]}) + "\n")
     (sample,) = read_samples(path)
-    assert load_table(path)[0] == {**sample.to_json(), "provenance": NOTHING, "scores": None}
+    lacking = {"provenance": NOTHING, "scores": None, "review": UNSEEN}
+    assert load_table(path)[0] == {**sample.to_json(), **lacking}
 
 
 def test_scores_are_kept_as_pairs(files):
@@ -70,6 +73,14 @@ def test_scores_are_kept_as_pairs(files):
         {"relation": "y", "probability": 0.25},
     ]
     assert table[1]["scores"] is None
+
+
+def test_a_review_is_kept(files):
+    review = {"reviewer": "ann", "seconds": 4, "comment": None}
+    write_samples(files / "reviewed.jsonl", [replace(GENERATED, review=review), HUMAN])
+    kept, other = load_table(files / "reviewed.jsonl")
+    assert kept["review"] == {**UNSEEN, "reviewer": "ann", "seconds": 4.0}
+    assert other["review"] == UNSEEN
 
 
 def test_a_changed_file_is_read_anew(files):

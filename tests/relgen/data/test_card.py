@@ -67,7 +67,8 @@ def test_the_folder_loads_with_datasets(tmp_path, generated):
     counts = write([generated], tmp_path / "out", "cc-by-3.0")
     assert counts == {"lives_in": 2}
     table = load_dataset(str(tmp_path / "out"), split="train")
-    assert table.features == {key: kind for key, kind in FEATURES.items() if key != "scores"}
+    inside = FEATURES.keys() - {"scores", "review"}
+    assert table.features == {key: FEATURES[key] for key in inside}
     assert table["id"] == ["1", "2"]
     assert table[0]["provenance"]["step"] == 1
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
@@ -83,6 +84,17 @@ def test_labelled_samples_load_with_a_probability_for_each_relation(tmp_path, ge
     write([generated], tmp_path / "out", "cc-by-3.0")
     table = load_dataset(str(tmp_path / "out"), split="train")
     assert [row["scores"] for row in table] == [scores, scores]
+
+
+def test_a_reviewer_is_not_published_and_outweighs_the_probabilities(tmp_path, generated):
+    scores = {label: float(label == "none") for label in SCHEMA.labels}
+    first, second = read_samples(generated)
+    write_samples(generated, [replace(first, scores=scores, review={"reviewer": "ann"}), second])
+    write([generated], tmp_path / "out", "cc-by-3.0")
+    assert "ann" not in (tmp_path / "out" / "train.jsonl").read_text()
+    table = load_dataset(str(tmp_path / "out"), split="train")
+    assert table["relation"] == ["lives_in", "lives_in"]
+    assert table[0].get("scores") is None
 
 
 def test_the_card_says_how_it_was_made(tmp_path, generated):

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from datasets import Dataset
 
 from relgen.common.errors import CombinedInputError, InputError
 from relgen.data.samples import (
@@ -15,7 +16,7 @@ from relgen.data.samples import (
     read_samples,
     write_samples,
 )
-from relgen.data.schema import parse_schema
+from relgen.data.schema import Relation, parse_schema
 from relgen.data.validation import RecordChecks
 
 ROW = {
@@ -208,6 +209,59 @@ def test_with_relation_changes_the_label_only():
     assert sample.with_relation("none").to_json() == {**ROW, "relation": "none"}
 
 
+SCORES = {"lives_in": 0.3, "none": 0.7}
+
+
+def test_a_relation_that_its_scores_contradict_needs_a_mark_of_review(tmp_path):
+    row = {**ROW, "scores": SCORES}
+    path = _write(tmp_path / "s.jsonl", {**row, "id": "agrees", "relation": "none"}, row)
+    with pytest.raises(InputError) as refused:
+        read_samples(path)
+    assert str(refused.value) == (
+        f"{path}:2: field 'relation': the most probable of `scores` is 'none' (got 'lives_in'); if "
+        'a person set it, say who: "review": {"reviewer": "NAME"} (relgen review does), or remove '
+        "`scores`"
+    )
+    _write(path, {**row, "review": {"reviewer": "ann", "seconds": 4}})
+    (sample,) = read_samples(path)
+    assert (sample.relation, sample.review) == ("lives_in", {"reviewer": "ann", "seconds": 4})
+    assert sample.to_json() == {**row, "review": {"reviewer": "ann", "seconds": 4}}
+    assert sample.with_relation("none").to_json() == {**ROW, "relation": "none"}
+
+
+def test_scores_contradict_no_relation_that_is_not_read(tmp_path):
+    row = {key: value for key, value in ROW.items() if key != "relation"} | {"scores": SCORES}
+    path = _write(tmp_path / "s.jsonl", row)
+    (sample,) = iter_samples(path, labelled=False)
+    assert sample.scores == SCORES
+
+
+@pytest.mark.parametrize(
+    ("review", "problem"),
+    [
+        ("ann", r"field 'review': must be {\"reviewer\": \"NAME\", …}"),
+        ({}, r"field 'review\.reviewer': missing"),
+        ({"reviewer": " "}, r"field 'review\.reviewer': must be a non-empty string"),
+        ({"reviewer": "a\x1bb"}, "not printable"),
+        ({"reviewer": "ann", "comment": 3}, r"field 'review\.comment': must be a text"),
+        ({"reviewer": "ann", "seconds": "3"}, r"field 'review\.seconds': must be a number"),
+    ],
+)
+def test_a_review_that_cannot_be_used(tmp_path, review, problem):
+    with pytest.raises(InputError, match=problem):
+        read_samples(_write(tmp_path / "s.jsonl", {**ROW, "review": review}))
+
+
+@pytest.mark.parametrize(
+    ("allowed", "kind"),
+    [((), "PERSON"), (("PERSON", "ORG"), "PERSON"), (("ORG",), "ORG"), (("ORG", "X"), None)],
+)
+def test_types_that_a_relation_does_not_allow_are_replaced_or_removed(allowed, kind):
+    sample = Sample.from_json(ROW)
+    typed = sample.typed_for(Relation("r", "…", head_types=allowed, tail_types=("PLACE",)))
+    assert typed == replace(sample, head=replace(sample.head, type=kind))  # no type is no error
+
+
 def test_an_exchanged_sample_is_the_same_sentence_the_other_way_round():
     made = Sample("1", "Ann saw Bern.", Entity(0, 3, "PER"), Entity(8, 12), "sees")
     turned = made.exchanged({"sees": "seen", "seen": "sees"})
@@ -235,3 +289,15 @@ def test_a_guess_does_not_become_certain_by_exchange():
 
 def test_an_entity_is_counted_from_the_begin_of_its_sentence() -> None:
     assert Entity(12, 16, "ORG").counted_from(10) == Entity(2, 6, "ORG")
+
+
+def test_a_parquet_file_has_the_same_keys(tmp_path):
+    scored = {**ROW, "id": "b", "scores": {"lives_in": 0.9, "none": 0.1}}
+    rows = [{**scored, "provenance": {"intended": "none", "step": None}, "group": "d"}, ROW]
+    Dataset.from_list(rows).to_parquet(tmp_path / "s.parquet")
+    second, first = read_samples(tmp_path / "s.parquet", schema=SCHEMA)
+    assert first.to_json() == ROW
+    assert second.to_json() == {**scored, "provenance": {"intended": "none"}, "group": "d"}
+    Dataset.from_list([{**ROW, "relation": "eats"}]).to_parquet(tmp_path / "s.parquet")
+    with pytest.raises(InputError, match=r"s\.parquet: record \[1\]: .*eats"):
+        read_samples(tmp_path / "s.parquet", schema=SCHEMA)

@@ -19,7 +19,7 @@ pytest.importorskip("uvicorn", reason="needs the extra serve")
 
 from relgen.common.errors import InputError
 from relgen.deployment.options import ServeOptions
-from relgen.deployment.server import _listen, serve
+from relgen.deployment.server import serve
 
 pytestmark = pytest.mark.processes
 BODY = b'{"text": "the storm caused the flood .", "head": "storm", "tail": "flood"}'
@@ -79,7 +79,3 @@ def test_an_address_in_use_is_one_line(folder: Path) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(InputError, match=r"Address already in use .*0 takes a free one"):
             serve(ServeOptions(model=str(folder), port=port))
-    with pytest.raises(InputError, match="cannot be used"):
-        _listen("127.0.0.1", 70000)
-    with pytest.raises(InputError, match="cannot be used"):
-        _listen("no.such.host.invalid", 0)

@@ -39,6 +39,8 @@ class FakeCommands:
         for name in ("adapter/x", "checkpoints/last.ckpt", "model/model.safetensors"):
             (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_text(line, encoding="utf-8")
+        trained = {"human": {"samples": 2}, "reviewed": {"samples": 1}}
+        self.json(folder / "model" / "config.json", {"data": {"files": trained}})
         scores = dict.fromkeys(("micro_f1", "macro_f1", "precision", "recall"), 0.5)
         self.json(folder / "scores.json", {**scores, "official_f1": None})
         names = ("cosine", "cosine_masked", "distinct_2", "self_bleu", "vendi", "word_repetition")

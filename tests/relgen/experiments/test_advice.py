@@ -73,7 +73,7 @@ def test_limits_below_the_labelled_samples_are_named() -> None:
     summary = {**generated(), "limits": {"max_context_words": found}}
     assert [str(one) for one in generation_advice([summary])] == [
         "max_context_words: 10 cuts what the model writes, while 12 of 40 labelled samples exceed "
-        "it (up to 31); set max_context_words: null, or raise it, for sentences like yours"
+        "it (up to 31); raise it, or set it to null if the model ends sentences by itself"
     ]
     rare = {**generated(), "limits": {"max_words": {**found, "above": 3}}}
     assert generation_advice([rare]) == []

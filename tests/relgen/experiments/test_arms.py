@@ -3,7 +3,15 @@
 import pytest
 
 from relgen.common.errors import InputError
-from relgen.experiments.arms import ARMS, GENERATIONS, Arm, as_method, parse_arm, without_tuning
+from relgen.experiments.arms import (
+    ARMS,
+    GENERATIONS,
+    Arm,
+    as_method,
+    parse_arm,
+    without_review,
+    without_tuning,
+)
 
 
 def test_names() -> None:
@@ -18,6 +26,9 @@ def test_names() -> None:
     assert parse_arm("unlabelled_mix") == Arm("unlabelled_mix", None, "mix", unlabelled=True)
     name = "obo_dpo_unlabelled_mix@4"
     assert parse_arm(name) == Arm(name, "obo_dpo", "mix", 4, unlabelled=True)
+    name = "obo_dpo_mix_reviewed@4"
+    assert parse_arm(name) == Arm(name, "obo_dpo", "mix", 4, reviewed=True)
+    assert parse_arm("unlabelled_mix_reviewed").unlabelled
     assert {parse_arm(arm).generation for arm in ARMS} == {None, *GENERATIONS}
     assert {arm for arm in ARMS if parse_arm(arm).unlabelled} == {
         "unlabelled_mix",
@@ -45,6 +56,8 @@ def test_the_ablations_differ_from_the_method_in_one_thing() -> None:
         ("human@8", "for example"),
         ("reader@8", "for example"),
         ("unlabelled_mix@8", "for example"),
+        ("human_reviewed", "unknown arm"),
+        ("reader_reviewed", "unknown arm"),
         ("unlabelled_pure", "did you mean 'unlabelled_mix'"),
     ],
 )
@@ -62,9 +75,16 @@ def test_the_same_without_tuning() -> None:
     assert without_tuning("obo_dpo_window_mix") is None
     assert without_tuning("obo_dpo_no_near_copy_mix") == "obo_mix"
     assert without_tuning("obo_dpo_unlabelled_mix") == "obo_unlabelled_mix"
+    assert without_tuning("obo_dpo_mix_reviewed@8") == "obo_mix_reviewed@8"
     assert without_tuning("unlabelled_mix") is None
     assert without_tuning("human") is None
     assert without_tuning("obo_mix") is None
+
+
+def test_the_same_without_a_review() -> None:
+    assert without_review("obo_dpo_mix_reviewed@8") == "obo_dpo_mix@8"
+    assert without_review("unlabelled_mix_reviewed") == "unlabelled_mix"
+    assert without_review("obo_dpo_mix") is None
 
 
 def test_the_same_by_the_method() -> None:

@@ -110,6 +110,8 @@ classifiers: [c/one, c/two]
             "remove `label: null`",
         ),
         ("corpus: everyday\nunlabelled: x\n", "field 'unlabelled': no arm uses"),
+        ("corpus: everyday\narms: [obo_mix_reviewed]\n", "`reviewed: reviewed.jsonl`"),
+        ("corpus: everyday\nreviewed: x\n", "field 'reviewed': no arm uses"),
         ("corpus: everyday\nlabel: {least_certainty: 1}\n", "field 'label.least_certainty': must"),
         ("corpus: everyday\ndtype: half\n", "field 'dtype': must be one of float32, "),
         (

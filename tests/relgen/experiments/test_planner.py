@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from relgen.common.files import read_json
+from relgen.data.samples import Entity, Sample, write_samples
 from relgen.experiments.config import CorpusFiles, Experiment, Labelling
 from relgen.experiments.planner import plan
 from tests.relgen.experiments.fake_commands import FakeCommands, do
@@ -180,6 +181,36 @@ def test_unlabelled_sentences_are_read_once_and_trained_on(
     assert again["seed1/label-unlabelled"].folder != label.folder
     assert again["seed1/train-unlabelled_mix"].folder != stages["train-unlabelled_mix"].folder
     assert again["seed1/train-obo_mix"].folder == stages["train-obo_mix"].folder
+
+
+def test_a_review_redoes_what_depends_on_it(
+    experiment: Experiment, tmp_path: Path, commands: FakeCommands
+) -> None:
+    one = Sample("g-1", "Ann in Bern", Entity(0, 3), Entity(7, 11), "a", "generated")
+    file, rejected = tmp_path / "reviewed.jsonl", tmp_path / "reviewed.rejected.jsonl"
+    review = {"reviewer": "ann", "decision": "changed", "seconds": 90}
+    write_samples(file, [replace(one, review=review), replace(one, id="g-2")])
+    arms = ("human", "obo_mix", "obo_mix_reviewed")
+    mine = replace(experiment, arms=arms, reviewed=str(file))
+    made = {stage.name: stage for stage in do(commands, mine, tmp_path / "run").stages}
+    before, after = made["seed1/train-obo_mix"], made["seed1/train-obo_mix_reviewed"]
+    assert "--data.reviewed" not in before.command
+    place = after.command.index("--data.reviewed")
+    assert after.command[place + 1] == str(file)
+    assert sorted(name for name in made if "obo" in name and "train" not in name) == [
+        *(f"seed1/{kind}-obo" for kind in ("collect", "diversity", "generate", "label")),
+        *("seed1/test-obo_mix", "seed1/test-obo_mix_reviewed"),
+    ]
+    results = read_json(tmp_path / "run" / "results.json")
+    assert results["reviewed"] == {"sentences": 1, "minutes": 1.5, "decisions": {"changed": 1}}
+    assert [arm["train_samples"] for arm in results["arms"]] == [1, 2, 2]
+    (row,) = results["against_unreviewed"]
+    assert (row["arm"], row["than"]) == ("obo_mix_reviewed", "obo_mix")
+    # a sentence more is rejected
+    write_samples(rejected, [replace(one, id="g-3", review={**review, "decision": "rejected"})])
+    again = {stage.name: stage for stage in plan(mine, tmp_path / "run").stages}
+    redone = {name for name, stage in again.items() if stage.folder != made[name].folder}
+    assert redone == {"seed1/train-obo_mix_reviewed", "seed1/test-obo_mix_reviewed"}
 
 
 def test_the_language_model_is_asked_once_whatever_the_classifiers(

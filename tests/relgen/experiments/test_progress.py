@@ -12,7 +12,7 @@ from relgen.common.files import write_json
 from relgen.experiments.config import Experiment
 from relgen.experiments.estimates import Estimates
 from relgen.experiments.planner import plan
-from relgen.experiments.progress import RunProgress
+from relgen.experiments.progress import TOTAL_SHOWN, RunProgress
 from relgen.experiments.stages import Plan, Stage
 
 
@@ -102,10 +102,11 @@ def test_a_terminal_has_one_bar_and_what_stages_say_above_it(
     progress = progress_of(experiment, made, stream, Clock())
     with progress.shown():
         assert not sys.stderr.isatty()  # so that a stage shows no bar of its own
+        assert TOTAL_SHOWN.get()
         with progress.running(made.stages[0]):
             print("warning: [b] has few samples", file=sys.stderr)
             done(made.stages[0], 1.0)
-    assert sys.stderr is not progress
+    assert not TOTAL_SHOWN.get()
     said = stream.getvalue()
     assert "warning: [b] has few samples\n" in said
     assert "[1/15] 0:00  seed1/split" in said

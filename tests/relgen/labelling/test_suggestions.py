@@ -167,5 +167,8 @@ def test_errors_planted_in_the_shipped_corpus_are_found(tmp_path: Path) -> None:
             train=str(tmp_path / "wrong.jsonl"), schema="everyday", errors=True, number=22
         )
     )
-    # among the suggestions, a tenth of the corpus, are nearly all of them
-    assert len(wrong & {row["id"] for row in found["rows"]}) >= 9
+    # a tenth of the corpus has most of them, and more than half of the first eleven are wrong;
+    # chance would be one in twenty
+    suggested = [row["id"] for row in found["rows"]]
+    assert len(wrong.intersection(suggested)) >= 8
+    assert len(wrong.intersection(suggested[:11])) >= 6

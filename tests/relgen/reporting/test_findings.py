@@ -115,6 +115,18 @@ def test_what_was_done(tmp_path: Path) -> None:
     ) in markdown
 
 
+def test_what_a_review_brought(tmp_path: Path) -> None:
+    folder = make_run(tmp_path)
+    review = {"sentences": 120, "minutes": 16.0, "decisions": {"accepted": 90, "rejected": 30}}
+    row = {"arm": "obo_dpo_mix_reviewed", "than": "obo_dpo_mix", "mean": 0.021}
+    results = read_json(folder / "results.json") | {"reviewed": review}
+    write_json(folder / "results.json", results | {"against_unreviewed": [row]})
+    assert (
+        " People reviewed 120 sentences in 16.0 minutes (90 accepted, 30 rejected): in obo_dpo_mix "
+        "it gained 2.1 points of micro-F1. The classifier"
+    ) in write_report(folder)[1].read_text(encoding="utf-8")
+
+
 def test_relations_with_fewer_shots_are_named(tmp_path: Path) -> None:
     folder = make_run(tmp_path)
     results = read_json(folder / "results.json") | {"fewer_shots": {"Other": 4, "Cause": 2}}

@@ -145,6 +145,19 @@ def test_labels_that_the_corpus_lacks_are_refused(tmp_path, corpus, convert, oth
     assert convert(converted, "--labels", patch, form="jsonl")[0][1] == ("b", wrong)
 
 
+def test_probabilities_are_renamed_with_the_labels(tmp_path, convert):
+    row = {"text": "Ann in Bern", "head": {"start": 0, "end": 3}, "tail": {"start": 7, "end": 11}}
+    path = tmp_path / "labelled.jsonl"
+    scores = {"a": 0.3, "b": 0.45, "c": 0.25}
+    path.write_text(json.dumps({**row, "relation": "b", "scores": scores}))
+    # merged, the others have become the more probable label
+    samples, _, _ = convert(path, "--rename", "a=x", "b=y", "c=x", form="jsonl")
+    assert samples == [("labelled-1", "x")]
+    samples, _, _ = convert(path, "--rename", "a=x", "b=y", form="jsonl")
+    assert samples == [("labelled-1", "y")]
+    assert read_samples(tmp_path / "s.jsonl")[0].scores == {"x": 0.3, "y": 0.45, "c": 0.25}
+
+
 @pytest.mark.parametrize("option", ["--drop-unpatched", "--no-drop-unpatched"])
 def test_dropping_and_keeping_need_a_patch(corpus, convert, option):
     with pytest.raises(InputError, match=r"'--drop-unpatched': nothing is patched.*--labels"):

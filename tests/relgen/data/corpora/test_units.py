@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 
 from relgen.common.errors import InputError
-from relgen.data.corpora.units import entity_at, in_characters, in_unit, row_in_characters
+from relgen.data.corpora.units import (
+    entity_at,
+    in_characters,
+    in_unit,
+    in_utf16,
+    row_in_characters,
+)
 from relgen.data.samples import Entity, Sample
 
 TEXT = "é😀\r\nAnn\nBo"
@@ -27,6 +33,12 @@ TEXT = "é😀\r\nAnn\nBo"
 )
 def test_units(unit: Any, start: int, end: int, expected: tuple[int, int] | None) -> None:
     assert in_characters(TEXT, unit, start, end) == expected
+
+
+def test_places_in_utf16_lead_back() -> None:
+    found = in_utf16(TEXT, Entity(4, 7))
+    assert found == (5, 8)
+    assert in_characters(TEXT, "utf16", *found) == (4, 7)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,52 @@
+"""Puts samples that people reviewed in the place of those that they were."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from datasets import Dataset, concatenate_datasets
+
+from relgen.data import iter_samples, load_table
+
+
+class Reviewed:
+    """What `relgen review` wrote: reviewed samples, and beside them those rejected, if any.
+
+    A sample is known again by its id and its text, since runs of other seeds have the same ids.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.table = load_table(path)
+        rejected = Path(path).with_suffix(".rejected.jsonl")
+        found = iter_samples(rejected) if rejected.is_file() else ()
+        self._rejected = {(sample.id, sample.text) for sample in found}
+        keys = zip(self.table["id"], self.table["text"], self.table["review"], strict=True)
+        self._rows = {
+            (name, text): row
+            for row, (name, text, review) in enumerate(keys)
+            if review["reviewer"] and review["decision"] != "added"
+        }
+
+    def __len__(self) -> int:
+        """Return the number of samples that people decided on, without those that they added."""
+        return len(self._rows) + len(self._rejected)
+
+    def applied(self, table: Dataset) -> tuple[Dataset, int]:
+        """Return a table with the reviewed samples in it and without those rejected.
+
+        Also return how many of its samples people decided on.
+        """
+        keys = list(zip(table["id"], table["text"], strict=True))
+        stay = [
+            row
+            for row, key in enumerate(keys)
+            if key not in self._rows and key not in self._rejected
+        ]
+        taken = [self._rows[key] for key in keys if key in self._rows]
+        parts = [table.select(stay), self.table.select(taken)]
+        return concatenate_datasets(parts), len(keys) - len(stay)
+
+    def written(self) -> Dataset:
+        """Return the samples that people added."""
+        pairs = enumerate(self.table["review"])
+        return self.table.select([row for row, one in pairs if one["decision"] == "added"])

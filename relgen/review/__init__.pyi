@@ -1,0 +1,2 @@
+from .options import ReviewOptions as ReviewOptions
+from .run import review as review

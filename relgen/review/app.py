@@ -1,0 +1,225 @@
+"""The page's HTTP application: what is shown next, and what was decided.
+
+GET  /            the page, which loads nothing from elsewhere
+GET  /schema      the relations to choose from
+GET  /state       the sample to decide on, and the progress
+POST /decide      a decision; /undo takes the last one back, /later shows the next sample
+
+Offsets in requests and answers count UTF-16 units, as browsers do.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Awaitable, Callable
+from importlib.resources import files
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse
+from pydantic import BaseModel, Field
+
+from relgen.common import InputError, printable
+from relgen.data import UNLABELLED, Entity, RelationSchema, Sample
+from relgen.data.corpora import in_characters, in_utf16
+from relgen.review.decisions import ConflictError, Decision
+from relgen.review.session import Session
+
+_HOSTS = ("127.0.0.1", "localhost")
+_MOST_BYTES = 100_000
+_MOST_SCORES = 4
+Reviewer = Annotated[str, Field(max_length=60)]
+
+
+class Who(BaseModel):
+    """The person at the page."""
+
+    reviewer: Reviewer
+
+
+class Span(BaseModel):
+    """An entity's place."""
+
+    start: Annotated[int, Field(ge=0)]
+    end: Annotated[int, Field(ge=0)]
+    type: str | None = None
+
+
+class DecideRequest(Who):
+    """A decision about a sample."""
+
+    id: str
+    accepted: bool
+    relation: str | None
+    head: Span
+    tail: Span
+    comment: Annotated[str, Field(max_length=2000)] = ""
+    seconds: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)] = 0.0
+
+
+def create_app(session: Session) -> FastAPI:
+    """Return the application of a review; one process at a time may serve it."""
+    app = FastAPI(title="relgen review", docs_url=None, redoc_url=None, openapi_url=None)
+    html = files(__package__).joinpath("page.html").read_text(encoding="utf-8")
+    headers = _headers(html)
+
+    @app.middleware("http")
+    async def only_from_here(
+        request: Request, answer: Callable[[Request], Awaitable[Response]]
+    ) -> Response:
+        response = _refused(request) or await answer(request)
+        response.headers.update(headers)
+        return response
+
+    @app.get("/")
+    async def page() -> HTMLResponse:
+        return HTMLResponse(html)
+
+    @app.get("/schema")
+    async def schema() -> list[dict[str, str]]:
+        return _relations(session.schema)
+
+    # one event loop, and no `await` inside: requests are answered one after the other
+    @app.get("/state")
+    async def state(reviewer: Reviewer) -> dict[str, Any]:
+        return _state(session, reviewer)
+
+    @app.post("/decide")
+    async def decide(request: DecideRequest) -> dict[str, Any]:
+        session.decide(_decision(session, request))
+        return _state(session, request.reviewer)
+
+    @app.post("/undo")
+    async def undo(request: Who) -> dict[str, Any]:
+        session.undo(request.reviewer)
+        return _state(session, request.reviewer)
+
+    @app.post("/later")
+    async def later(request: Who) -> dict[str, Any]:
+        session.postpone(request.reviewer)
+        return _state(session, request.reviewer)
+
+    _answer_errors(app)
+    return app
+
+
+def _answer_errors(app: FastAPI) -> None:
+    """Answer what cannot be used with a status and a line."""
+
+    @app.exception_handler(RequestValidationError)
+    async def unusable(request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"][1:])
+        return _error(422, f"{place}: {first['msg']}")
+
+    @app.exception_handler(InputError)
+    async def refused(request: Request, error: InputError) -> JSONResponse:
+        return _error(422, str(error))
+
+    @app.exception_handler(ConflictError)
+    async def conflict(request: Request, error: ConflictError) -> JSONResponse:
+        return _error(409, str(error))
+
+
+def _error(status: int, detail: str) -> JSONResponse:
+    return JSONResponse({"detail": printable(detail)[:1000]}, status)
+
+
+def _headers(html: str) -> dict[str, str]:
+    """Return headers that let the page run its own script only, and talk to this server only."""
+    script = re.findall("<script>(.*?)</script>", html, re.DOTALL)[0]
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode()
+    policy = [
+        "default-src 'none'",
+        f"script-src 'sha256-{digest}'",
+        "style-src 'unsafe-inline'",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    ]
+    return {
+        "Content-Security-Policy": "; ".join(policy),
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-store",
+    }
+
+
+def _refused(request: Request) -> Response | None:
+    """Return the answer to a request of another site, or of another host's name; or None.
+
+    The name is checked since other sites can have a name that leads to this machine.
+    """
+    host = request.headers.get("host", "")
+    if re.sub(r":\d+$", "", host) not in _HOSTS:
+        return _error(403, f"open the page as 127.0.0.1 or localhost, not as '{host}'")
+    origin, site = (request.headers.get(name) for name in ("origin", "sec-fetch-site"))
+    if origin not in (None, f"http://{host}") or site not in (None, "same-origin", "none"):
+        return _error(403, "a request of another site")
+    if request.method == "POST":
+        size = request.headers.get("content-length", "")
+        if not (size.isascii() and size.isdecimal() and int(size) <= _MOST_BYTES):
+            return _error(413, f"a request has a length of at most {_MOST_BYTES} bytes")
+    return None
+
+
+def _relations(schema: RelationSchema) -> list[dict[str, str]]:
+    """Return what the page shows of each relation."""
+    return [
+        {"name": one.name, "shown": one.shown, "explanation": one.explanation} for one in schema
+    ]
+
+
+def _state(session: Session, reviewer: str) -> dict[str, Any]:
+    sample = session.current(reviewer)
+    shown = None if sample is None else _shown(sample)
+    return {"sample": shown, "progress": session.progress()}
+
+
+def _shown(sample: Sample) -> dict[str, Any]:
+    """Return what the page shows of a sample, with offsets in UTF-16 units."""
+    text = sample.text
+    scores = sorted((sample.scores or {}).items(), key=lambda pair: -pair[1])[:_MOST_SCORES]
+    intended = (sample.provenance or {}).get("intended")
+    return {
+        "id": sample.id,
+        "text": text,
+        "head": _in_units(text, sample.head),
+        "tail": _in_units(text, sample.tail),
+        "relation": None if sample.relation == UNLABELLED else sample.relation,
+        "intended": intended if isinstance(intended, str) else None,
+        "scores": scores,
+        "source": sample.source,
+    }
+
+
+def _in_units(text: str, entity: Entity) -> dict[str, Any]:
+    start, end = in_utf16(text, entity)
+    return {"start": start, "end": end, "type": entity.type}
+
+
+def _decision(session: Session, request: DecideRequest) -> Decision:
+    """Return a request's decision, with offsets in characters."""
+    sample = session.samples.get(request.id)
+    if sample is None:
+        raise InputError("no such sample", field="id", value=request.id)
+    found: dict[str, Any] = {}
+    for role, span in (("head", request.head), ("tail", request.tail)):
+        place = in_characters(sample.text, "utf16", span.start, span.end)
+        if place is None:
+            problem = "no place of the text in UTF-16 units"
+            raise InputError(problem, field=role, value=[span.start, span.end])
+        found[role] = Entity(*place, span.type)
+    return Decision(
+        request.id,
+        request.reviewer,
+        request.accepted,
+        request.relation,
+        **found,
+        comment=request.comment.strip(),
+        seconds=request.seconds,
+    )

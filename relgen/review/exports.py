@@ -1,0 +1,173 @@
+"""Writes samples as tasks for annotation tools, with their labels as suggestions.
+
+Each task holds the sample's id, by which `results` finds it again: in Label Studio's `data` and in
+Prodigy's `meta` as `relgen_id`, and as a record's `id` in Argilla.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+from relgen.common import check_outputs, write_json, write_jsonl, write_text
+from relgen.data import UNLABELLED, Entity, RelationSchema, Sample, word_spans
+from relgen.data.corpora import in_utf16
+from relgen.review.options import Tool
+from relgen.review.session import uncertainty
+
+UNTYPED = "entity"
+"""The label, in a tool, of an entity without a type."""
+REJECT = "(reject)"
+"""The answer in Argilla that rejects a sentence."""
+
+
+def export_tasks(
+    tool: Tool,
+    samples: Sequence[Sample],
+    schema: RelationSchema,
+    out: Path,
+    inputs: Sequence[str | Path | None],
+    *,
+    force: bool = False,
+) -> None:
+    """Write the samples that nobody has reviewed, the most uncertain first, and say where.
+
+    For Label Studio, its labelling configuration is written next to the tasks. Without `force`, a
+    file with other content is an error.
+    """
+    chosen = sorted((s for s in samples if s.review is None), key=uncertainty, reverse=True)
+    config = out.with_suffix(".xml")
+    check_outputs([out, *([config] if tool == "label-studio" else [])], inputs)
+    said = f"{len(chosen)} tasks -> {out}"
+    if tool == "label-studio":
+        write_json(out, [label_studio_task(one) for one in chosen], replace=force)
+        write_text(config, label_studio_config(chosen, schema), replace=force)
+        said += f"; labelling configuration -> {config}"
+    elif tool == "prodigy":
+        apart = [sample for sample in chosen if not sample.overlapping]
+        write_jsonl(out, (prodigy_task(sample) for sample in apart), replace=force)
+        said = f"{len(apart)} tasks -> {out}"
+        if len(apart) < len(chosen):
+            said += (
+                f"; {len(chosen) - len(apart)} with overlapping entities, which Prodigy cannot "
+                "show, left out"
+            )
+    else:
+        write_json(out, [argilla_record(sample) for sample in chosen], replace=force)
+    print(said)
+
+
+def label_studio_task(sample: Sample) -> dict[str, Any]:
+    """Return a task with its prediction; offsets count UTF-16 units, as Label Studio does."""
+
+    def region(role: str, entity: Entity) -> dict[str, Any]:
+        start, end = in_utf16(sample.text, entity)
+        mention = sample.text[entity.start : entity.end]
+        value = {"start": start, "end": end, "text": mention, "labels": [entity.type or UNTYPED]}
+        where = {"from_name": "entities", "to_name": "text", "type": "labels"}
+        return {"id": role, **where, "value": value}
+
+    result = [region("head", sample.head), region("tail", sample.tail)]
+    if sample.relation != UNLABELLED:
+        ends = {"from_id": "head", "to_id": "tail", "direction": "right"}
+        result.append({"type": "relation", **ends, "labels": [sample.relation]})
+    prediction: dict[str, Any] = {"model_version": "relgen", "result": result}
+    if (score := _score(sample)) is not None:
+        prediction["score"] = score
+    data = {"text": sample.text, "relgen_id": sample.id}
+    return {"data": data, "predictions": [prediction]}
+
+
+def label_studio_config(samples: Sequence[Sample], schema: RelationSchema) -> str:
+    """Return the labelling configuration of a project for tasks of these samples."""
+    kinds = dict.fromkeys(e.type or UNTYPED for s in samples for e in (s.head, s.tail))
+    lines = [
+        "<View>",
+        "  <Relations>",
+        *(f"    <Relation value={quoteattr(label)}/>" for label in schema.labels),
+        "  </Relations>",
+        '  <Labels name="entities" toName="text">',
+        *(f"    <Label value={quoteattr(kind)}/>" for kind in kinds),
+        "  </Labels>",
+        '  <Text name="text" value="$text"/>',
+        "</View>",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def prodigy_task(sample: Sample) -> dict[str, Any]:
+    """Return a task of `rel.manual`, with tokens that begin and end where the entities do."""
+    tokens, spans = _tokens(sample), {}
+    for role, entity in (("head", sample.head), ("tail", sample.tail)):
+        inside = [t["id"] for t in tokens if entity.start <= t["start"] < entity.end]
+        spans[role] = {
+            "text": sample.text[entity.start : entity.end],
+            "start": entity.start,
+            "end": entity.end,
+            "token_start": inside[0],
+            "token_end": inside[-1],
+            "label": entity.type or UNTYPED,
+        }
+    ends = {"head": spans["head"]["token_end"], "child": spans["tail"]["token_end"]}
+    relation = {**ends, "head_span": spans["head"], "child_span": spans["tail"]}
+    meta: dict[str, Any] = {"relgen_id": sample.id}
+    if (score := _score(sample)) is not None:
+        meta["probability"] = score
+    return {
+        "text": sample.text,
+        "tokens": tokens,
+        "spans": sorted(spans.values(), key=lambda span: span["start"]),
+        "relations": []
+        if sample.relation == UNLABELLED
+        else [{**relation, "label": sample.relation}],
+        "meta": meta,
+    }
+
+
+def argilla_record(sample: Sample) -> dict[str, Any]:
+    """Return a record as `dataset.records.from_json` reads it."""
+    spans = [
+        {"start": entity.start, "end": entity.end, "label": role}
+        for role, entity in (("head", sample.head), ("tail", sample.tail))
+    ]
+    suggestions: dict[str, Any] = {"entities": {"value": spans, "score": None, "agent": "relgen"}}
+    if sample.relation != UNLABELLED:
+        score = {"score": _score(sample), "agent": "relgen"}
+        suggestions["relation"] = {"value": sample.relation, **score}
+    return {
+        "id": sample.id,
+        "fields": {"text": sample.text},
+        "metadata": {},
+        "suggestions": suggestions,
+        "responses": {},
+        "vectors": {},
+    }
+
+
+def _tokens(sample: Sample) -> list[dict[str, Any]]:
+    """Return words, and what is between them and is no space, cut where entities begin and end."""
+    text, cuts = sample.text, {0, len(sample.text)}
+    for entity in (sample.head, sample.tail):
+        cuts |= {entity.start, entity.end}
+    for span in word_spans(text):
+        cuts |= {*span}
+    places = sorted(cuts)
+    tokens: list[dict[str, Any]] = []
+    for begin, end in pairwise(places):
+        piece, start = text[begin:end], begin
+        for part in piece.split():
+            start = text.index(part, start)
+            stop = start + len(part)
+            spaced = text[stop : stop + 1].isspace()
+            tokens.append(
+                {"text": part, "start": start, "end": stop, "id": len(tokens), "ws": spaced}
+            )
+            start = stop
+    return tokens
+
+
+def _score(sample: Sample) -> float | None:
+    return None if sample.scores is None else round(sample.scores.get(sample.relation, 0.0), 6)

@@ -1,0 +1,122 @@
+"""Runs a review: opens the page, or exchanges tasks and results with a tool; writes the outcome."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from relgen.common import (
+    InputError,
+    check_outputs,
+    listening_socket,
+    locked,
+    refuse_foreign,
+    text_hash,
+)
+from relgen.data import (
+    UNLABELLED,
+    Relation,
+    RelationSchema,
+    Sample,
+    iter_files,
+    load_schema,
+    write_samples,
+)
+from relgen.review.exports import export_tasks
+from relgen.review.options import ReviewOptions
+from relgen.review.results import take_over
+from relgen.review.session import Session
+
+_HOST = "127.0.0.1"
+
+
+def review(options: ReviewOptions) -> None:
+    """Open the page until SIGTERM or SIGINT, or export tasks, or take a tool's results over.
+
+    Raises:
+        InputError: the samples, the log or the results cannot be used, or another process reviews
+            to the same file.
+    """
+    out = Path(options.out)
+    log, rejected = out.with_suffix(".log.jsonl"), out.with_suffix(".rejected.jsonl")
+    schema, samples = read_reviewable(options.samples, options.schema)
+    inputs = [options.samples, options.schema, options.results]
+    if options.export is not None:
+        if options.results is not None:
+            remedy = "export first, and take the results over later"
+            raise InputError("not with --export", field="--results", remedy=remedy)
+        export_tasks(options.export, samples, schema, out, inputs, force=options.force)
+        return
+    check_outputs([out, log, rejected], inputs)
+    if not log.exists():
+        refuse_foreign([out, rejected], "review")
+    with locked(out.parent, name=f".{out.name}.lock"):
+        header = text_hash("\n".join(str(sample.to_json()) for sample in samples))
+        session = Session(samples, schema, log, header=header, votes=options.votes)
+        if options.results is not None:
+            take_over(options.results, session)
+        else:
+            _serve(session, options.port)
+        kept, others = session.results()
+        write_samples(out, kept)
+        if others:
+            write_samples(rejected, others)
+        else:
+            rejected.unlink(missing_ok=True)
+    _summarise(session.progress(), out, rejected, kept, others)
+
+
+def read_reviewable(path: str | Path, name: str | None) -> tuple[RelationSchema, list[Sample]]:
+    """Return the schema of a review and its samples; without a name, the file's own relations.
+
+    Raises InputError if the file cannot be used, or names no relation.
+    """
+    schema = None if name is None else load_schema(name)
+    samples = [sample for _, sample in iter_files([path], schema, labelled=False)]
+    for sample in samples:
+        if sample.relation != UNLABELLED:
+            try:
+                sample.check_scores()
+            except InputError as error:
+                raise error.at(path=path, field=f"relation of {sample.id}") from error
+    if schema is None:
+        named = [label for sample in samples for label in sample.scores or ()]
+        named += [sample.relation for sample in samples if sample.relation != UNLABELLED]
+        found = tuple(Relation(label, "") for label in dict.fromkeys(named))
+        if not found:
+            problem, remedy = "the samples name no relation", "give the relations with --schema"
+            raise InputError(problem, path=path, remedy=remedy)
+        schema = RelationSchema(Path(path).stem, found)
+    return schema, samples
+
+
+def _serve(session: Session, port: int) -> None:
+    """Serve the page until the process is told to stop."""
+    import uvicorn
+
+    from relgen.review.app import create_app
+
+    config = uvicorn.Config(
+        create_app(session), log_level="warning", access_log=False, server_header=False
+    )
+    with listening_socket(_HOST, port) as listening:
+        place = f"http://{_HOST}:{listening.getsockname()[1]}"
+        print(f"review at {place}; every decision is saved as it is made (Ctrl-C ends)", flush=True)
+        with suppress(KeyboardInterrupt):  # uvicorn repeats the signal once all is answered
+            uvicorn.Server(config).run(sockets=[listening])
+
+
+def _summarise(
+    progress: dict[str, Any], out: Path, rejected: Path, kept: list[Sample], others: list[Sample]
+) -> None:
+    kinds = ", ".join(f"{number} {kind}" for kind, number in progress["kinds"].items())
+    people = ", ".join(f"{name} {number}" for name, number in progress["reviewers"].items())
+    print(
+        f"{progress['done']} of {progress['total']} sentences reviewed in "
+        f"{progress['seconds'] / 60:.1f} minutes" + (f": {kinds} (by {people})" if kinds else "")
+    )
+    if progress["several"]:
+        print(f"{progress['agreed']} of {progress['several']} that several decided on agree")
+    elsewhere = f"; {len(others)} rejected -> {rejected}" if others else ""
+    print(f"{len(kept)} samples -> {out}{elsewhere}")

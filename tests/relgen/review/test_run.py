@@ -1,0 +1,204 @@
+"""A whole review: files in, page or tool, files out."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from relgen.common.errors import InputError
+from relgen.common.locks import locked
+from relgen.data.samples import UNLABELLED, read_samples, write_samples
+from relgen.review.options import ReviewOptions
+from relgen.review.run import read_reviewable, review
+
+from .people import SAMPLES, SCHEMA, sample
+from .test_results import label_studio, write
+
+pytestmark = pytest.mark.processes
+
+
+@pytest.fixture
+def given(tmp_path: Path) -> Path:
+    SCHEMA.save(tmp_path / "schema.yaml")
+    write_samples(tmp_path / "generated.jsonl", SAMPLES)
+    return tmp_path / "generated.jsonl"
+
+
+class Running:
+    """`relgen review` as a process, and a person at its page."""
+
+    def __init__(self, samples: Path) -> None:
+        self.samples = samples
+        line = ["review", str(samples), "--out", str(samples.with_name("reviewed.jsonl"))]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "relgen.cli.main", *line, "--port", "0"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ},
+        )
+        assert self.process.stdout is not None
+        said = self.process.stdout.readline()
+        found = re.search(r"review at (http://127\.0\.0\.1:\d+);", said)
+        assert found, (said, self.process.communicate())
+        self.place = found[1]
+
+    def state(self) -> dict[str, Any]:
+        with urllib.request.urlopen(f"{self.place}/state?reviewer=ann") as answer:
+            return json.load(answer)
+
+    def decide(self, **changes: Any) -> None:
+        shown = self.state()["sample"]
+        kept = {key: shown[key] for key in ("id", "relation", "head", "tail")}
+        body = {"reviewer": "ann", "accepted": True, "seconds": 3, **kept, **changes}
+        request = urllib.request.Request(
+            f"{self.place}/decide", json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
+        urllib.request.urlopen(request).close()
+
+    def stop(self, signum: signal.Signals) -> tuple[int, str, str]:
+        self.process.send_signal(signum)
+        out, err = self.process.communicate()
+        return self.process.returncode, out, err
+
+
+@pytest.fixture
+def running(given: Path) -> Iterator[Any]:
+    made: list[Running] = []
+
+    def start() -> Running:
+        made.append(Running(given))
+        return made[-1]
+
+    yield start
+    for each in made:
+        each.process.kill()
+        each.process.communicate()
+
+
+def test_killed_it_goes_on_and_stopped_it_writes(given: Path, running: Any) -> None:
+    pytest.importorskip("uvicorn", reason="needs the extra serve")
+    first = running()
+    first.decide(relation="lives_in")
+    first.decide(accepted=False)
+    first.stop(signal.SIGKILL)
+    out = given.with_name("reviewed.jsonl")
+    assert not out.exists()
+    second = running()
+    assert second.state()["progress"]["kinds"] == {"changed": 1, "rejected": 1}
+    assert second.state()["sample"]["id"] == "sure"
+    second.decide()
+    code, said, err = second.stop(signal.SIGTERM)
+    assert (code, err) == (0, "")
+    assert said.splitlines() == [
+        "3 of 4 sentences reviewed in 0.1 minutes: 1 accepted, 1 changed, 1 rejected (by ann 3)",
+        f"3 samples -> {out}; 1 rejected -> {given.with_name('reviewed.rejected.jsonl')}",
+    ]
+    assert [(one.id, one.relation, bool(one.review)) for one in read_samples(out)] == [
+        ("sure", "founded_by", True),
+        ("torn", "lives_in", True),
+        ("unread", "founded_by", False),
+    ]
+    (rejected,) = read_samples(given.with_name("reviewed.rejected.jsonl"))
+    assert (rejected.id, rejected.review["decision"]) == ("unsure", "rejected")
+    assert sorted(path.name for path in given.parent.iterdir()) == [
+        "generated.jsonl",
+        "reviewed.jsonl",
+        "reviewed.log.jsonl",
+        "reviewed.rejected.jsonl",
+        "schema.yaml",
+    ]
+
+
+def options(given: Path, **others: Any) -> ReviewOptions:
+    named = {"samples": str(given), "out": str(given.with_name("reviewed.jsonl")), **others}
+    return ReviewOptions(**named)
+
+
+def test_tasks_go_out_and_results_come_back(given: Path, capsys: Any) -> None:
+    tasks = given.with_name("tasks.json")
+    review(options(given, export="label-studio", out=str(tasks)))
+    assert json.loads(tasks.read_text())[0]["data"]["relgen_id"] == "torn"
+    export = write(given.with_name("export.json"), label_studio()[:4])
+    review(options(given, results=str(export), schema=str(given.with_name("schema.yaml"))))
+    assert (
+        capsys.readouterr()
+        .out.splitlines()[-2]
+        .startswith("4 of 4 sentences reviewed in 0.0 minutes: 1 accepted, 2 changed, 1 rejected")
+    )
+    reviewed = read_samples(given.with_name("reviewed.jsonl"))
+    assert [one.review["decision"] for one in reviewed] == ["accepted", "changed", "changed"]
+
+
+def test_relations_are_those_of_the_file_or_of_the_schema(given: Path) -> None:
+    schema, samples = read_reviewable(given, None)
+    assert (schema.labels, samples) == (("founded_by", "lives_in", "none"), SAMPLES)
+    schema, _ = read_reviewable(given, str(given.with_name("schema.yaml")))
+    assert schema == SCHEMA
+
+
+@pytest.mark.parametrize(
+    ("row", "schema", "problem"),
+    [
+        (sample("x", relation=UNLABELLED), None, "name no relation; give the relations"),
+        (sample("x", 0.1, 0.9, 0.0), None, r"g\.jsonl: field 'relation of x': the most probable"),
+        (sample("x", relation="born_in"), "s", "not a relation of schema 's'"),
+    ],
+)
+def test_samples_that_cannot_be_reviewed(
+    tmp_path: Path, row: Any, schema: str | None, problem: str
+) -> None:
+    SCHEMA.save(tmp_path / "s.yaml")
+    write_samples(tmp_path / "g.jsonl", [row])
+    with pytest.raises(InputError, match=problem):
+        read_reviewable(tmp_path / "g.jsonl", str(tmp_path / "s.yaml") if schema else None)
+
+
+def test_what_is_refused_before_anything_is_opened(given: Path) -> None:
+    with pytest.raises(InputError, match="this is an input of the command"):
+        review(options(given, out=str(given)))
+    with pytest.raises(InputError, match="not with --export"):
+        review(options(given, export="prodigy", results=str(given)))
+    with (
+        locked(given.parent, name=".reviewed.jsonl.lock"),
+        pytest.raises(InputError, match="another relgen command"),
+    ):
+        # the lock is another process's as far as this thread can tell
+        _in_a_thread(lambda: review(options(given)))
+
+
+def _in_a_thread(work: Any) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(work).result()
+
+
+def test_files_of_others_are_not_written_over(given: Path) -> None:
+    out, rejected = given.with_name("reviewed.jsonl"), given.with_name("reviewed.rejected.jsonl")
+    for path in (out, rejected):
+        path.write_text("mine\n")
+        with pytest.raises(InputError, match="`relgen review` has not written it"):
+            review(options(given))
+        assert path.read_text() == "mine\n"
+        path.unlink()
+    assert not given.with_name("reviewed.log.jsonl").exists()
+
+
+def test_other_samples_need_another_log(given: Path) -> None:
+    export = write(given.with_name("export.json"), label_studio()[:2])
+    review(options(given, results=str(export)))
+    write_samples(given, [replace(SAMPLES[0], id="new"), *SAMPLES[1:]])
+    with pytest.raises(InputError, match=r"reviewed\.log\.jsonl: this log is of a review of other"):
+        review(options(given, results=str(export)))

@@ -1,0 +1,216 @@
+"""Who sees what next, what is decided, and what comes of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from relgen.common.errors import InputError
+from relgen.data.samples import UNLABELLED, Entity, Sample, read_samples, write_samples
+from relgen.review.decisions import ConflictError
+from relgen.review.session import Session, uncertainty
+
+from .people import ORDER, SAMPLES, decision, sample, session
+
+
+def shown(made: Session, reviewer: str = "ann") -> str | None:
+    current = made.current(reviewer)
+    return current.id if current else None
+
+
+@pytest.mark.parametrize(
+    ("scores", "expected"),
+    [((0.9, 0.1, 0.0), 0.2), ((0.4, 0.4, 0.2), 1.0), ((0.2, 0.0, 0.0), 0.0), ((), 0.0)],
+)
+def test_uncertainty_is_the_margin_between_the_two_most_probable(
+    scores: tuple[float, ...], expected: float
+) -> None:
+    assert uncertainty(sample("x", *scores)) == pytest.approx(expected)
+
+
+def test_the_most_uncertain_come_first_and_each_only_once(tmp_path: Path) -> None:
+    made = session(tmp_path)
+    seen = []
+    while (name := shown(made)) is not None:
+        seen.append(name)
+        assert shown(made) == name  # until it is decided on
+        made.decide(decision(name))
+    assert seen == ORDER
+    assert shown(session(tmp_path)) is None
+
+
+def test_two_at_once_see_different_sentences(tmp_path: Path) -> None:
+    made = session(tmp_path)
+    assert (shown(made, "ann"), shown(made, "bob")) == ("torn", "unsure")
+    made.decide(decision("torn", "ann"))
+    assert (shown(made, "ann"), shown(made, "bob")) == ("sure", "unsure")
+    with pytest.raises(ConflictError, match="ann decided on it already"):
+        made.decide(decision("torn", "bob"))
+    for name in ("sure", "unread"):
+        made.decide(decision(name, "ann"))
+    # what bob has left lying is for ann as well
+    assert shown(made, "ann") == "unsure"
+    assert made.progress()["reviewers"] == {"ann": 3}
+
+
+def test_two_who_disagree_need_a_third(tmp_path: Path) -> None:
+    made = session(tmp_path, votes=2)
+    made.decide(decision("torn", "ann"))
+    made.decide(decision("torn", "bob", relation="lives_in", comment="he lives there"))
+    made.decide(decision("sure", "ann"))
+    made.decide(decision("sure", "bob"))
+    progress = made.progress()
+    assert (progress["done"], progress["kinds"]) == (1, {"disputed": 1, "accepted": 1})
+    assert (progress["several"], progress["agreed"]) == (2, 1)
+    kept = {one.id: one for one in made.results()[0]}
+    assert kept["torn"] == SAMPLES[1]  # as it was
+    assert kept["sure"].review["reviewer"] == "ann, bob"
+    assert shown(made, "cem") == "torn"
+    made.decide(decision("torn", "cem", relation="lives_in"))
+    assert made.is_open("torn", "dee") is False
+    torn = next(one for one in made.results()[0] if one.id == "torn")
+    assert (torn.relation, torn.review) == (
+        "lives_in",
+        {
+            "reviewer": "bob, cem",
+            "decision": "changed",
+            "seconds": 18.0,
+            "comment": "he lives there",
+        },
+    )
+    # one of two votes is better than none
+    made.decide(decision("unread", "ann", accepted=False))
+    assert made.progress()["done"] == 2
+    assert [one.id for one in made.results()[1]] == ["unread"]
+
+
+def test_what_comes_of_it(tmp_path: Path) -> None:
+    made = session(tmp_path)
+    made.decide(decision("sure"))
+    made.decide(decision("torn", relation="lives_in"))
+    made.decide(decision("unsure", accepted=False, comment="no sentence"))
+    kept, rejected = made.results()
+    write_samples(tmp_path / "kept.jsonl", kept)
+    sure, torn, unread = read_samples(tmp_path / "kept.jsonl")
+    accepted = {"reviewer": "ann", "decision": "accepted", "seconds": 6.0}
+    assert sure == replace(SAMPLES[0], review=accepted)
+    # an organisation lives nowhere: its type goes, as no other is certain to hold
+    assert torn == replace(
+        SAMPLES[1],
+        relation="lives_in",
+        head=Entity(2, 6, "PERSON"),
+        review={**accepted, "decision": "changed"},
+    )
+    assert unread == SAMPLES[3]
+    assert rejected == [
+        replace(SAMPLES[2], review={**accepted, "decision": "rejected", "comment": "no sentence"})
+    ]
+
+
+def test_swapped_and_marked_anew(tmp_path: Path) -> None:
+    made = session(tmp_path)
+    one = SAMPLES[0]
+    made.decide(decision("sure", head=one.tail, tail=one.head))
+    made.decide(decision("torn", tail=Entity(29, 33, None), relation="none"))
+    sure, torn, *_ = made.results()[0]
+    assert (sure.head_text, sure.tail_text, sure.relation) == ("Ann", "Acme", "founded_by")
+    assert (torn.head_text, torn.tail_text, torn.relation) == ("Acme", "Bern", "none")
+
+
+def test_undo_takes_back_ones_own_decisions_one_by_one(tmp_path: Path) -> None:
+    made = session(tmp_path)
+    made.decide(decision("torn", "ann"))
+    made.decide(decision("unsure", "bob"))
+    made.decide(decision("sure", "ann"))
+    for name in ("sure", "torn"):
+        undone = made.undo("ann")
+        assert undone is not None
+        assert (undone.id, shown(made)) == (name, name)
+    assert made.undo("ann") is None
+    assert made.undo("nobody") is None
+    again = session(tmp_path)
+    assert [name for name in ORDER if again.decisions[name]] == ["unsure"]
+    assert again.undo("bob") is not None
+
+
+def test_a_second_decision_of_the_same_person_replaces_the_first(tmp_path: Path) -> None:
+    made = session(tmp_path)
+    made.decide(decision("torn"))
+    made.decide(decision("sure"))
+    made.decide(decision("torn", accepted=False))
+    assert made.progress()["kinds"] == {"rejected": 1, "accepted": 1}
+    made.undo("ann")
+    assert (made.decisions["torn"], shown(made)) == ({}, "torn")
+
+
+def test_later_is_after_all_others(tmp_path: Path) -> None:
+    made = session(tmp_path)
+    made.postpone("ann")
+    assert shown(made) == "unsure"
+    made.postpone("ann")
+    for name in ("sure", "unread"):
+        assert shown(made) == name
+        made.decide(decision(name))
+    assert shown(made) == "torn"
+    made.postpone("ann")
+    assert shown(made) == "unsure"
+    made.decide(decision("unsure"))
+    made.postpone("ann")  # the only one left
+    assert shown(made) == "torn"
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"relation": "born_in"}, "field 'relation': not a relation of schema 's'"),
+        ({"relation": None}, "field 'relation': choose one"),
+        ({"head": Entity(5, 5)}, "field 'head': offsets must satisfy"),
+        ({"tail": Entity(30, 300)}, "field 'tail': offsets must satisfy"),
+        ({"reviewer": " "}, "1 to 60 characters"),
+        ({"reviewer": "a\nb\x1b"}, "not printable"),
+        ({"id": "x"}, "no such sample is under review"),
+    ],
+)
+def test_a_decision_that_cannot_be_used_is_not_written(
+    tmp_path: Path, changes: dict[str, Any], problem: str
+) -> None:
+    made = session(tmp_path)
+    with pytest.raises(InputError, match=problem):
+        made.decide(replace(decision("torn"), **changes))
+    assert made.log.read_text() == '{"header": "h"}\n'
+
+
+def test_what_is_reviewed_or_has_no_relation(tmp_path: Path) -> None:
+    done = replace(SAMPLES[0], review={"reviewer": "cem"})
+    raw = sample("raw", relation=UNLABELLED)
+    other = sample("other", relation=UNLABELLED)
+    made = session(tmp_path, samples=[done, raw, other])
+    assert made.order == ["raw", "other"]
+    answer = {"accepted": True, "relation": "none", "head": raw.head, "tail": raw.tail}
+    made.decide(replace(decision("sure"), id="raw", **answer))
+    kept, rejected = made.results()
+    assert [(one.id, one.relation) for one in kept] == [("sure", "founded_by"), ("raw", "none")]
+    assert (kept[0], rejected) == (done, [])
+
+
+def test_a_sentence_that_a_person_wrote(tmp_path: Path) -> None:
+    made = session(tmp_path)
+    mine = Sample("mine", "Bo lives in Rome.", Entity(0, 2), Entity(12, 16), "lives_in")
+    mine = replace(mine, review={"reviewer": "ann", "decision": "added"})
+    made.add(mine)
+    assert session(tmp_path).results()[0] == [*SAMPLES, mine]
+    with pytest.raises(InputError, match="a sample has this id"):
+        made.add(replace(mine, id="torn"))
+    with pytest.raises(InputError, match="not a relation of schema"):
+        made.add(replace(mine, id="x", relation="born_in"))
+
+
+def test_the_time_that_is_left(tmp_path: Path) -> None:
+    made = session(tmp_path)
+    assert made.progress()["seconds_left"] == 0
+    made.decide(decision("torn", seconds=5.0))
+    made.decide(decision("sure", seconds=9.0))
+    assert (made.progress()["seconds"], made.progress()["seconds_left"]) == (14.0, 14)
