@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,10 +48,14 @@ def place(made: Session) -> Iterator[str]:
 def page(request: Any, place: str) -> Iterator[Any]:
     with playwright.sync_playwright() as tools:
         try:
-            browser = tools.chromium.launch()
+            # Playwright's own, or the system's
+            own = Path(tools.chromium.executable_path).exists()
+            program = None if own else shutil.which("chromium")
+            browser = tools.chromium.launch(executable_path=program)
         except playwright.Error as error:
             pytest.skip(f"needs Playwright's Chromium: {str(error).splitlines()[0]}")
-        opened = browser.new_page(viewport={"width": request.param, "height": 800})
+        context = browser.new_context(viewport={"width": request.param, "height": 800})
+        opened = context.new_page()
         problems: list[str] = []
         opened.on("pageerror", lambda error: problems.append(str(error)))
         opened.on("console", lambda said: said.type == "error" and problems.append(said.text))
