@@ -35,11 +35,12 @@ from relgen.common import (
     content_hash,
     earlier_summary,
     inputs_hash,
-    map_in_chunks,
     read,
+    read_jsonl,
+    stream_files,
+    stream_rows,
     upcast,
     write_json,
-    write_jsonl,
     write_text,
 )
 from relgen.data import (
@@ -54,6 +55,7 @@ from relgen.labelling import Probe, ReaderOptions, ReaderSettings, StateReader, 
 from relgen.models import find_device
 
 _COMMAND = "reader"
+_CHUNK = 128
 
 
 class SavedReader(SavedClassifier):
@@ -154,10 +156,11 @@ def classify_by_reading(options: ReaderOptions) -> dict[str, Any]:
     settings, out = upcast(ReaderSettings, options), Path(options.out)
     schema = load_schema(options.schema)
     header = inputs_hash(settings, [options.train, options.test], schema.to_dict())
-    summary_path, partial = out / "reader.json", out / ".predictions.partial"
+    summary_path = out / "reader.json"
     written = [out / "predictions.jsonl", out / "scores.json", summary_path]
-    check_outputs([*written, partial], [options.train, options.test, options.schema])
-    found = earlier_summary(summary_path, _COMMAND, written, partial)
+    unfinished = stream_files(written[0])
+    check_outputs([*written, *unfinished], [options.train, options.test, options.schema])
+    found = earlier_summary(summary_path, _COMMAND, written, unfinished[1])
     if found.get("hash") == header:
         return found
     labelled, test = read_labelled(options.train, schema), read_samples(options.test, schema=schema)
@@ -167,15 +170,16 @@ def classify_by_reading(options: ReaderOptions) -> dict[str, Any]:
     probe, train_f1 = fit(states.read(labelled), labelled, schema, settings.penalty)
     reader = SavedReader(schema, states, probe)
 
-    def predict(samples: Sequence[Sample]) -> list[dict[str, Any]]:
+    def predict(samples: Sequence[Sample]) -> tuple[list[dict[str, Any]], dict[str, int]]:
         # whatever their types, as the other classifiers are scored
         rows = zip(samples, probe.probabilities(states.read(samples)).tolist(), strict=True)
-        return [asdict(Prediction.from_probabilities(s.id, schema.labels, p)) for s, p in rows]
+        return [asdict(Prediction.from_probabilities(s.id, schema.labels, p)) for s, p in rows], {}
 
-    rows = map_in_chunks(predict, test, partial, header, title="Reading")
+    bar: dict[str, Any] = {"title": "Reading", "total": len(test)}
+    stream_rows(predict, test, written[0], header, size=_CHUNK, **bar)
     gold = [sample.relation for sample in test]
-    scores = asdict(score_labels([row["relation"] for row in rows], gold, schema))
-    write_jsonl(written[0], rows)
+    predicted = [row["relation"] for row in read_jsonl(written[0])]
+    scores = asdict(score_labels(predicted, gold, schema))
     write_json(written[1], scores)
     file = {"file": options.train, "sha256": content_hash(options.train), "samples": len(labelled)}
     data = {"files": {"human": file}, "truncated": {}}
@@ -190,5 +194,5 @@ def classify_by_reading(options: ReaderOptions) -> dict[str, Any]:
         "relgen_version": __version__,
     }
     write_json(summary_path, summary)
-    partial.unlink()
+    unfinished[1].unlink()
     return summary

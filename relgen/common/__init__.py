@@ -1,4 +1,4 @@
-"""Errors, atomic files, presets, configuration and command lines for all rooms.
+"""Errors, atomic files, shards, presets, configuration and command lines for all rooms.
 
 It has no part in relations, models and training.
 """

@@ -1,6 +1,5 @@
 from .append_log import append_line as append_line
 from .append_log import inputs_hash as inputs_hash
-from .append_log import map_in_chunks as map_in_chunks
 from .append_log import resume_log as resume_log
 from .command_lines import ONLY_TYPED as ONLY_TYPED
 from .command_lines import POSITIONAL as POSITIONAL
@@ -72,9 +71,19 @@ from .ranges import NonNegativeInt as NonNegativeInt
 from .ranges import PositiveFloat as PositiveFloat
 from .ranges import PositiveInt as PositiveInt
 from .ranges import Share as Share
-from .row_stream import chunked as chunked
 from .row_stream import stream_files as stream_files
 from .row_stream import stream_rows as stream_rows
+from .rows import chunked as chunked
+from .rows import read_jsonl as read_jsonl
+from .rows import row_writer as row_writer
+from .rows import to_jsonl as to_jsonl
+from .shards import Process as Process
+from .shards import Shard as Shard
+from .shards import ShardOptions as ShardOptions
+from .shards import ShardWork as ShardWork
+from .shards import find_shards as find_shards
+from .shards import run_shards as run_shards
+from .shards import write_total as write_total
 from .sockets import listening_socket as listening_socket
 from .yaml_files import key_line as key_line
 from .yaml_files import load_yaml as load_yaml

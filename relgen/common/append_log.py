@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from relgen import __version__
 from relgen.common.errors import InputError
 from relgen.common.files import content_hash, refuse_special, text_hash
 from relgen.common.json_text import decode_json, encode_json
-
-_CHUNK = 128
-Item = TypeVar("Item")
 
 
 def inputs_hash(settings: Any, files: Sequence[str | Path], schema: dict[str, Any]) -> str:
@@ -68,33 +65,3 @@ def append_line(path: Path, value: Any) -> None:
         stream.write(encode_json(value).encode("utf-8") + b"\n")
         stream.flush()
         os.fsync(stream.fileno())
-
-
-def map_in_chunks(
-    work: Callable[[Sequence[Item]], list[Any]],
-    items: Sequence[Item],
-    path: Path,
-    header: str,
-    *,
-    title: str,
-) -> list[Any]:
-    """Return the results of all items, with a progress bar; those in the log are not recomputed.
-
-    Args:
-        work: returns one result per item of a chunk, each ready for JSON.
-        items: must have the same order at each call.
-        path: the log, with one chunk per line. It is left for the caller to remove.
-        header: see `resume_log`; a log with another header is discarded.
-        title: of the progress bar.
-    """
-    from rich.console import Console
-    from rich.progress import track
-
-    chunks = resume_log(path, header, force=True)
-    starts = range(len(chunks) * _CHUNK, len(items), _CHUNK)
-    for start in track(
-        starts, title, console=Console(stderr=True), transient=True, disable=len(starts) < 2
-    ):
-        chunks.append(work(items[start : start + _CHUNK]))
-        append_line(path, chunks[-1])
-    return [result for chunk in chunks for result in chunk]

@@ -1,29 +1,33 @@
-"""Writes JSON lines chunk by chunk, with only a chunk in memory; a killed run resumes.
+"""Writes rows chunk by chunk, with only a chunk in memory; a killed run resumes.
 
-Rows are appended to `.NAME.partial` beside the file, and `.NAME.state` says what is on disk. For
-results that are needed together see `append_log`.
+Rows are appended to `.NAME.partial` beside the file, and `.NAME.state` says what is on disk.
 """
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from relgen.common.files import read_json, refuse_special, write_json
-from relgen.common.json_text import encode_json
+from relgen.common.rows import Rows, chunked, read_jsonl, row_writer, to_jsonl
 
+if TYPE_CHECKING:
+    import pyarrow
+
+_CONVERTED = 4096
 Item = TypeVar("Item")
-Work = Callable[[Sequence[Item]], tuple[Sequence[Mapping[str, Any]], Mapping[str, int]]]
+Work = Callable[[Sequence[Item]], tuple[Rows, Mapping[str, int]]]
 """Returns the rows of a chunk of items, and what to count."""
 
 
 def stream_files(out: Path) -> tuple[Path, Path]:
-    """Return the two files from which an unfinished stream resumes."""
-    return out.with_name(f".{out.name}.partial"), out.with_name(f".{out.name}.state")
+    """Return the two files from which an unfinished stream resumes; its caller removes both."""
+    name = out.name.lstrip(".")
+    return out.with_name(f".{name}.partial"), out.with_name(f".{name}.state")
 
 
 def stream_rows(
@@ -33,7 +37,9 @@ def stream_rows(
     header: str,
     *,
     size: int,
-    shown: Callable[[Iterable[Any]], Iterable[Any]] = iter,
+    title: str,
+    total: int,
+    schema: Callable[[], pyarrow.Schema] | None = None,
 ) -> Counter[str]:
     """Write the rows of all items to `out`, which appears when it is complete; return the counts.
 
@@ -41,33 +47,46 @@ def stream_rows(
         items: must have the same order at each call; those of an earlier run are skipped.
         header: a hash of everything that the rows depend on; rows with another one are discarded.
         size: items of a chunk.
-        shown: wraps the chunks, for a progress bar.
+        title: of the progress bar, which is shown for two chunks or more.
+        total: the number of items.
+        schema: returns the columns of Parquet, which is written if `out` ends in `.parquet`.
     """
     partial, state = stream_files(out)
     for path in (out, partial, state):
         refuse_special(path)
     out.parent.mkdir(parents=True, exist_ok=True)
     done = read_json(state) if state.is_file() else {}
+    if done.get("header") == header and done["whole"] and out.is_file():
+        return Counter(done["counts"])
     written = partial.stat().st_size if partial.is_file() else 0
     if done.get("header") != header or written < done["bytes"]:
-        done = {"header": header, "items": 0, "bytes": 0, "counts": {}}
+        done = {"header": header, "items": 0, "bytes": 0, "counts": {}, "whole": False}
     counts = Counter(done["counts"])
     with partial.open("ab") as stream:
         stream.truncate(done["bytes"])
-        for chunk in shown(chunked(islice(items, done["items"], None), size)):
+        rest = chunked(islice(items, done["items"], None), size)
+        for chunk in _shown(rest, title, -(-(total - done["items"]) // size)):
             rows, more = work(chunk)
-            stream.write(b"".join(encode_json(row).encode("utf-8") + b"\n" for row in rows))
+            stream.write(to_jsonl(rows).encode("utf-8"))
             stream.flush()
             os.fsync(stream.fileno())
             counts.update(more)
             done = {**done, "items": done["items"] + len(chunk), "bytes": stream.tell()}
             write_json(state, {**done, "counts": counts})
-    os.replace(partial, out)
+    if schema is None or out.suffix != ".parquet":
+        os.replace(partial, out)
+    else:
+        with row_writer(out, schema) as write:
+            for rows in chunked(read_jsonl(partial), _CONVERTED):
+                write(rows)
+        partial.unlink()
+    write_json(state, {**done, "counts": counts, "whole": True})
     return counts
 
 
-def chunked(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Yield lists of `size` items; the last may be shorter."""
-    rest = iter(items)
-    while chunk := list(islice(rest, size)):
-        yield chunk
+def _shown(chunks: Iterable[Any], title: str, total: int) -> Iterable[Any]:
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    return track(chunks, title, total, console=console, transient=True, disable=total < 2)

@@ -9,7 +9,8 @@ A samples file holds one JSON object per line:
 Offsets count characters of `text`; ends are exclusive. `id` (default: the file's name and line),
 `type` and `source` are optional; unknown keys are ignored. `group` names what a split keeps
 together beside the sentence. `relgen label` adds `scores`: the probability of each relation. Where
-a person set the relation, `review` says who: {"reviewer": "ann", …}.
+a person set the relation, `review` says who: {"reviewer": "ann", …}. A file that ends in `.parquet`
+has the same keys as columns.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from relgen.common import InputError, decode_json, refuse_unprintable, write_jsonl
+from relgen.data.parquet import parquet_rows
 from relgen.data.text import normalised, splits_word
 from relgen.data.validation import RecordChecks, json_lines, value_of
 
@@ -264,7 +266,7 @@ def iter_samples(
     schema: RelationSchema | None = None,
     labelled: bool = True,
 ) -> Iterator[Sample]:
-    """Yield the samples of a JSONL file, with one line in memory at a time.
+    """Yield the samples of a JSONL or Parquet file, with one line or part in memory at a time.
 
     Args:
         skip_bad: skip and count malformed lines instead of raising.
@@ -287,15 +289,15 @@ def checked_samples(
     labelled: bool = True,
     amend: Callable[[Any], Any] = lambda row: row,
 ) -> Iterator[Sample]:
-    """Yield the samples of a JSONL file as `iter_samples` does, with the caller's checks.
+    """Yield the samples of a file as `iter_samples` does, with the caller's checks.
 
     `amend` may change a decoded line before it becomes a sample.
     """
     path = Path(checks.path)
-    for number, line in json_lines(path):
+    for number, line in _records(path):
         with checks.record(number):
-            row = amend(decode_json(line))
-            defaults = {"id": f"{path.stem}-{number}"}
+            row = amend(decode_json(line) if isinstance(line, str) else line)
+            defaults = {"id": f"{path.stem}-{str(number).strip('[]')}"}
             if not labelled:
                 defaults["relation"] = UNLABELLED
             sample = Sample.from_json(row, defaults)
@@ -306,6 +308,18 @@ def checked_samples(
             if checks.passes(sample.id, number):
                 yield sample
     checks.finish()
+
+
+def _records(path: Path) -> Iterator[tuple[int | str, Any]]:
+    """Yield the lines of JSON, or the rows of Parquet, with their places."""
+    if path.suffix != ".parquet":
+        yield from json_lines(path)
+        return
+    for place, row in parquet_rows(path)[1]:
+        # a struct has all keys in each row: what this one has not is null
+        known = {key: row.get(key) or {} for key in ("scores", "provenance", "review")}
+        given = {k: {a: b for a, b in v.items() if b is not None} or None for k, v in known.items()}
+        yield place, {**row, **given}
 
 
 def iter_files(

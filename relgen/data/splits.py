@@ -10,6 +10,7 @@ share no sentence, nor, with `by="group"`, a group (a document, a patient).
 from __future__ import annotations
 
 import random
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -102,8 +103,8 @@ def split(
     excluded = _Shared.of(kept_out, by)
     usable = _without(pool, range(len(pool)), excluded)
     # excluded sentences are drawn and then skipped: without them, the others keep their order
-    drawn = [place for place, name in enumerate(pool.ids) if name not in excluded.ids]
-    draws = _draws(pool, drawn, schema, seed, excluded)
+    free = (place for place, name in enumerate(pool.ids) if name not in excluded.ids)
+    draws = _draws(pool, free, schema, seed, excluded)
     _check_shots(shots, pool, usable, draws)
     copies = OverlapIndex(NEAR_COPY, map(context_words, kept_out))
     places, warnings = _first(pool, draws, shots, "training", copies)
@@ -136,7 +137,7 @@ def _development(
     """Return what may be developed on, and why the rest may not; the training set's `own` pool."""
     shared, warnings = _Shared.of(train, by), list[str]()
     if own:
-        usable = [place for place in usable if source.ids[place] not in shared.ids]
+        usable = array("q", (p for p in usable if source.ids[p] not in shared.ids))
     else:
         free = _without(source, range(len(source)), excluded)
         warnings += free.reasons("{} development samples left out: {} among the excluded samples")
@@ -176,7 +177,7 @@ class _Shared:
 class _Rest:
     """The samples that are left, and how many were left out for each reason."""
 
-    kept: list[int]
+    kept: Sequence[int]
     left_out: Counter[str]
 
     def reasons(self, form: str) -> list[str]:
@@ -184,9 +185,13 @@ class _Rest:
 
 
 def _without(pool: Pool, places: Sequence[int], shared: _Shared) -> _Rest:
-    reasons = [shared.reason(pool, place) for place in places]
-    kept = [place for place, why in zip(places, reasons, strict=True) if why is None]
-    return _Rest(kept, Counter(why for why in reasons if why is not None))
+    kept, left_out = array("q"), Counter[str]()
+    for place in places:
+        if (why := shared.reason(pool, place)) is None:
+            kept.append(place)
+        else:
+            left_out[why] += 1
+    return _Rest(kept, left_out)
 
 
 def _left_out(usable: _Rest, draws: Mapping[str, Sequence[int]]) -> list[str]:

@@ -77,7 +77,7 @@ class RecordChecks:
     With `skip_bad`, malformed records are only counted; `problems` are the errors of the first
     1,000, and `doubts` warnings about samples that may have been misread. A reader `note`s what it
     decided about a record. It may replace `path` and the advice: `remedy` for a file without usable
-    records, `line_remedy` for a record.
+    records, `line_remedy` for a record. With `may_be_empty`, a file may have no records at all.
     """
 
     def __init__(self, path: str | Path, *, skip_bad: bool = False) -> None:
@@ -87,6 +87,7 @@ class RecordChecks:
         self.problems: list[InputError] = []
         self.doubts: list[str] = []
         self.notes = Counter[str]()
+        self.may_be_empty = False
         self._first: dict[str, int | str] = {}
         self.remedy = "give a file with one JSON sample per line"
         self.line_remedy = SKIP_BAD_REMEDY
@@ -143,7 +144,7 @@ class RecordChecks:
                 more = f"and {skipped - len(problems)} more malformed records"
                 problems.append(InputError(more, path=self.path))
             raise problems[0] if len(problems) == 1 else CombinedInputError(problems)
-        if not self.read:
+        if not self.read and not (self.may_be_empty and not skipped):
             problem = f"all {skipped} records are malformed" if skipped else "the file is empty"
             if self.notes:
                 problem = f"no sample is left: {'; '.join(self.noted())}"

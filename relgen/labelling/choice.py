@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from torch import Tensor
@@ -22,21 +22,20 @@ _SKETCH = 64
 
 def draw(
     samples: Iterable[Sample],
+    left_out: Counter[str],
     *,
     test: Exclusion,
     labelled: Exclusion,
     most: int | None,
     seed: int,
-) -> tuple[list[Sample], Counter[str]]:
-    """Draw at most `most` usable samples, all for None, with one line of them in memory at a time.
+) -> Iterator[Sample]:
+    """Yield at most `most` usable samples, all for None.
 
-    Returns:
-        The samples in the order of the draw, in that of the files if all are taken; and the
-        numbers of those left out: `test_id`, `test_sentence` and `test_near_copy`, and `not_drawn`.
-        Of samples without a relation also those that are labelled already (`labelled`, or
-        `near_copy` of one) and those that come twice with the same entities (`repeated`).
+    They come in the order of the draw, or in that of the files, one in memory at a time, if all are
+    taken. `left_out` counts the others: `test_id`, `test_sentence`, `test_near_copy` and
+    `not_drawn`; of samples without a relation also those that are labelled already (`labelled`, or
+    `near_copy` of one) and those that come twice with the same entities (`repeated`).
     """
-    left_out: Counter[str] = Counter()
     seen: set[int] = set()
     kept: list[tuple[int, int, Sample]] = []  # a heap, whose first entry is the next to give way
     for place, sample in enumerate(samples):
@@ -49,13 +48,15 @@ def draw(
             left_out["near_copy" if reason == "near_copy" else "labelled"] += 1
         elif sample.relation == UNLABELLED and number in seen:
             left_out["repeated"] += 1
-        elif most is None or len(kept) < most:
-            heapq.heappush(kept, (-number if most else -place, place, sample))
+        elif most is None:
+            yield sample
+        elif len(kept) < most:
+            heapq.heappush(kept, (-number, place, sample))
         else:
             left_out["not_drawn"] += 1
             heapq.heappushpop(kept, (-number, place, sample))
         seen.add(number)
-    return [sample for *_, sample in sorted(kept, reverse=True)], left_out
+    yield from (sample for *_, sample in sorted(kept, reverse=True))
 
 
 def sketcher(states: Tensor, seed: int) -> Callable[[Tensor], Tensor]:

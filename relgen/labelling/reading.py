@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from relgen.common import InputError, map_in_chunks
+from relgen.common import InputError, read_jsonl, stream_files, stream_rows
 from relgen.data import (
     UNLABELLED,
     Exclusion,
@@ -27,6 +27,7 @@ from relgen.labelling.settings import LabelSettings, ReaderSettings
 from relgen.labelling.states import StateReader
 from relgen.models import find_device
 
+_CHUNK = 128
 Row = tuple[list[float], list[float]]
 """The probabilities of a sample's relations, and its states in short (`sketcher`)."""
 
@@ -68,7 +69,7 @@ def open_reader(settings: ReaderSettings, labelled: Sequence[Sample]) -> StateRe
 def read_files(
     settings: LabelSettings, inputs: Inputs, schema: RelationSchema, log: Path, header: str
 ) -> Reading:
-    """Read samples; `log` and `header` are those of `map_in_chunks`, from which it resumes."""
+    """Read samples; `log` and `header` are those of `stream_rows`, from which it resumes."""
     labelled = read_labelled(inputs.train, schema)
     found, left_out = _given(settings, inputs, schema, labelled)
     reviewed = [sample for sample in found if sample.review is not None]
@@ -81,7 +82,9 @@ def read_files(
     states = reader.read(labelled)
     probe, held_out_f1 = fit(states, labelled, schema, settings.penalty)
     work = _reading(reader, probe, sketcher(states, settings.seed))
-    rows = map_in_chunks(work, short, log, header, title="Reading")
+    stream_rows(work, short, log, header, size=_CHUNK, title="Reading", total=len(short))
+    rows = [(row["probabilities"], row["sketch"]) for row in read_jsonl(log)]
+    stream_files(log)[1].unlink()
     return Reading(short, rows, left_out, held_out_f1, reviewed)
 
 
@@ -114,13 +117,15 @@ def _given(
 ) -> tuple[list[Sample], Counter[str]]:
     """Return the samples to read, and the numbers of those left out (see `draw`)."""
     if settings.ignore_relations:
-        found = iter_files(inputs.files, None, labelled=False)
-        samples = (sample.with_relation(UNLABELLED) for _, sample in found)
+        every = iter_files(inputs.files, None, labelled=False)
+        samples = (sample.with_relation(UNLABELLED) for _, sample in every)
     else:
         samples = (s for _, s in iter_files(with_samples(inputs.files), schema, labelled=False))
     test = Exclusion(read_samples(inputs.exclude) if inputs.exclude else [])
     shots = Exclusion(labelled, None) if inputs.near_copies else Exclusion(labelled)
-    return draw(samples, test=test, labelled=shots, most=settings.pool, seed=settings.seed)
+    left_out, excluded = Counter[str](), {"test": test, "labelled": shots}
+    found = draw(samples, left_out, **excluded, most=settings.pool, seed=settings.seed)
+    return list(found), left_out
 
 
 def _short(
@@ -141,12 +146,15 @@ def _short(
 
 def _reading(
     reader: StateReader, probe: Probe, sketch: Callable[[Tensor], Tensor]
-) -> Callable[[Sequence[Sample]], list[Row]]:
+) -> Callable[[Sequence[Sample]], tuple[list[dict[str, Any]], dict[str, int]]]:
     """Return a function that reads samples."""
 
-    def work(samples: Sequence[Sample]) -> list[Row]:
+    def work(samples: Sequence[Sample]) -> tuple[list[dict[str, Any]], dict[str, int]]:
         states = reader.read(samples)
         pairs = zip(probe.probabilities(states).tolist(), sketch(states).tolist(), strict=True)
-        return [([round(p, 6) for p in row], [round(x, 4) for x in own]) for row, own in pairs]
+        return [
+            {"probabilities": [round(p, 6) for p in row], "sketch": [round(x, 4) for x in own]}
+            for row, own in pairs
+        ], {}
 
     return work

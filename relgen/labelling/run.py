@@ -3,31 +3,46 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from relgen import __version__
 from relgen.common import (
+    InputError,
+    Process,
+    Shard,
+    ShardOptions,
+    ShardWork,
     check_outputs,
+    chunked,
     earlier_summary,
+    find_shards,
     inputs_hash,
     locked,
+    read_jsonl,
+    run_shards,
+    stream_files,
+    stream_rows,
     text_hash,
     write_json,
+    write_total,
 )
 from relgen.data import (
-    UNLABELLED,
-    Prediction,
-    RelationSchema,
+    RecordChecks,
     Sample,
+    checked_samples,
+    iter_files,
     load_schema,
-    write_samples,
+    with_samples,
 )
-from relgen.evaluation import score_labels
-from relgen.labelling.reading import Inputs, chosen, read_files
+from relgen.labelling.labeller import CHUNK, Labeller, LabelTask
+from relgen.labelling.probe import Probe
+from relgen.labelling.reading import Row, chosen
 from relgen.labelling.settings import LabelSettings
+from relgen.labelling.tally import Tally, certainty, write_labelled
 
 _COMMAND = "label"
 
@@ -40,6 +55,7 @@ def label(
     schema: str | Path,
     out: str | Path,
     exclude: str | Path | None = None,
+    options: ShardOptions | None = None,
 ) -> dict[str, Any]:
     """Label samples; write `out`, and next to it a summary with the suffix `.json`.
 
@@ -50,10 +66,12 @@ def label(
     again, it resumes, or returns the finished summary.
 
     Args:
-        generated: files of samples, generated or without a relation; no id may be repeated.
+        generated: files of samples, generated or without a relation; no id may be repeated. Or one
+            folder or glob: a corpus in shards, whose samples are labelled shard by shard.
         train: labelled samples of at least two relations, which the probe is fitted to.
         schema: path or shipped name.
         exclude: samples whose ids, texts and near copies are left out, such as the test set.
+        options: of a corpus in shards.
 
     Returns:
         The summary: the settings; the numbers of samples, and of those left out by reason; how many
@@ -63,96 +81,133 @@ def label(
     Raises InputError if an input cannot be used, no sample is left, or certain enough, or another
     process writes to the folder of `out`.
     """
+    relations = load_schema(schema)
+    task = LabelTask(settings, relations, train, exclude)
+    shards = find_shards(generated[0], out) if len(generated) == 1 else None
+    if shards is not None:
+        return _in_shards(task, shards, out, options or ShardOptions())
+    if options is not None and options.engine != "local":
+        remedy = "give one folder, or a glob in quotation marks"
+        raise InputError("a cluster reads a corpus in shards", path=generated[0], remedy=remedy)
     with locked(Path(out).parent):
-        return _label(settings, generated, train, schema, Path(out), exclude)
+        return _label(task, generated, schema, Path(out))
 
 
 def _label(
-    settings: LabelSettings,
-    generated: Sequence[str | Path],
-    train: str | Path,
-    schema: str | Path,
-    out: Path,
-    exclude: str | Path | None,
+    task: LabelTask, generated: Sequence[str | Path], schema: str | Path, out: Path
 ) -> dict[str, Any]:
-    relations = load_schema(schema)
-    files = [*generated, train, *([exclude] if exclude else [])]
-    content = {**relations.to_dict(), "exclude": exclude is not None}
+    files = [*generated, *_files(task)]
     # the probabilities do not depend on the least certainty
-    read = inputs_hash(replace(settings, least_certainty=0.0), files, content)
-    header, path = text_hash(f"{read} {settings.least_certainty}"), out.with_suffix(".json")
-    rest, partial = out.with_suffix(".uncertain.jsonl"), out.with_name(f".{out.name}.partial")
-    check_outputs([out, path, rest, partial], [*files, schema])
-    found = earlier_summary(path, _COMMAND, [path, rest], partial)
+    read = _key(task, files)
+    header, path = text_hash(f"{read} {task.settings.least_certainty}"), out.with_suffix(".json")
+    rest = out.with_suffix(f".uncertain{'.parquet' if out.suffix == '.parquet' else '.jsonl'}")
+    log = out.with_name(f".{out.name}.read")
+    unfinished = stream_files(log)
+    check_outputs([out, path, rest, log, *unfinished], [*files, schema])
+    found = earlier_summary(path, _COMMAND, [path, rest], unfinished[1])
     if found.get("hash") == header and out.is_file():
         return found
-    inputs = Inputs(generated, train, exclude)
-    reading = read_files(settings, inputs, relations, partial, read)
-    samples, rows, left_out, held_out_f1, reviewed = reading
-    known = [(sample.with_relation(UNLABELLED), sample) for sample in reviewed]
-    kept, uncertain = (
-        [(samples[i], _relabel(samples[i], relations, rows[i][0])) for i in part]
-        for part in chosen(rows, settings, left_out)
-    )
-    summary = {
-        "command": _COMMAND,
-        "hash": header,
-        **asdict(settings),
-        "train_micro_f1": held_out_f1,
-        **_write(out, [*kept, *known], uncertain, relations, left_out),
-        "relgen_version": __version__,
-    }
+    left_out, labeller = Counter[str](), Labeller(task)
+    reviewed: list[Sample] = []
+    total = sum(1 for _ in labeller.usable(_samples(task, generated), left_out, reviewed))
+    if not total and reviewed:
+        problem, remedy = "a person has labelled all samples", "train on them as they are"
+        raise InputError(problem, path=generated[0], remedy=remedy)
+    if not total:
+        why = ", ".join(f"{reason} {number}" for reason, number in left_out.items() if number)
+        problem, remedy = f"all samples are left out ({why})", "give other sentences"
+        raise InputError(problem, path=generated[0], remedy=remedy)
+    items = labeller.usable(_samples(task, generated), Counter(), [])
+    stream_rows(labeller, items, log, read, size=CHUNK, title="Labelling", total=total)
+    kept, least = _kept(log, task, left_out), task.settings.least_certainty
+    both, rows = (out, rest), read_jsonl(log)
+    tally = write_labelled(rows, reviewed, both, labeller.columns, least=least, chosen=kept)
+    tally.left_out = left_out
+    summary = _summary(task, header, labeller.fitted[1], tally)
     write_json(path, summary)
-    partial.unlink()
+    for each in (log, unfinished[1]):
+        each.unlink()
     return summary
 
 
-def _relabel(sample: Sample, schema: RelationSchema, probabilities: Sequence[float]) -> Sample:
-    read = Prediction.from_probabilities(sample.id, schema.labels, probabilities)
-    known = dict(sample.provenance or {})  # relabelling keeps the first one
-    if sample.relation != UNLABELLED:
-        known = {"intended": sample.relation, **known}
-    labelled = replace(sample, relation=read.relation, scores=read.scores, provenance=known or None)
-    return labelled.typed_for(schema[read.relation])
-
-
-def _write(
-    out: Path,
-    kept: Sequence[tuple[Sample, Sample]],
-    uncertain: Sequence[tuple[Sample, Sample]],
-    schema: RelationSchema,
-    others: Counter[str],
+def _in_shards(
+    task: LabelTask, shards: Sequence[Shard], out: str | Path, options: ShardOptions
 ) -> dict[str, Any]:
-    """Write the samples files of pairs (written, labelled), and count the labels that agree.
+    settings = task.settings
+    for name, value in (("--most", settings.most), ("--pool", settings.pool)):
+        if value is not None:
+            remedy = "name the files one by one, and give --out a file"
+            raise InputError("shards are labelled whole", field=name, value=value, remedy=remedy)
+    key = text_hash(f"{_key(task, _files(task))} {settings.least_certainty}")
+    labeller = Labeller(task)
+    fitted = labeller.fitted
+    make: Callable[[], Process] = partial(partial, _label_shard, labeller)
+    if options.engine != "local":
+        del labeller
+        make = partial(_on_worker, task, fitted)
+    tally = Tally()
+    for found in run_shards(ShardWork(_COMMAND, key, make), shards, out, options):
+        tally.add(found)
+    summary = _summary(task, key, fitted[1], tally) | {"shards": len(shards)}
+    write_total(out, summary)
+    return summary
 
-    `given_micro_f1` is the labels' score against the intended relations, None without any: the
-    quality of the labelling if these are true, as in a test set.
-    """
-    rest = out.with_suffix(".uncertain.jsonl")
-    if uncertain:
-        write_samples(rest, [labelled for _, labelled in uncertain])
-    else:
-        rest.unlink(missing_ok=True)
-    write_samples(out, [labelled for _, labelled in kept])
-    known = [(s.relation, new.relation) for s, new in kept if s.relation != UNLABELLED]
-    read_as = Counter(pair for pair in known if pair[0] != pair[1])
-    given, predicted = [old for old, _ in known], [new for _, new in known]
-    counts = {
-        "intended": Counter(given),
-        "labelled": Counter(labelled.relation for _, labelled in kept),
-        "agreed": Counter(old for old, new in known if old == new),
-    }
+
+def _on_worker(task: LabelTask, fitted: tuple[Probe, float | None]) -> Process:
+    return partial(_label_shard, Labeller(task, fitted))
+
+
+def _label_shard(labeller: Labeller, shard: Shard) -> dict[str, Any]:
+    settings, checks = labeller.task.settings, RecordChecks(shard.source)
+    checks.may_be_empty = True
+    schema = None if settings.ignore_relations else labeller.task.schema
+    left_out, reviewed = Counter[str](), list[Sample]()
+    samples = checked_samples(checks, schema, labelled=False)
+    given = labeller.usable(samples, left_out, reviewed)
+    rows = (row for chunk in chunked(given, CHUNK) for row in labeller(chunk)[0])
+    files, least = (shard.out, shard.aside("uncertain")), settings.least_certainty
+    tally = write_labelled(rows, reviewed, files, labeller.columns, least=least)
+    tally.left_out = left_out
+    return tally.to_json()
+
+
+def _summary(task: LabelTask, header: str, train_f1: float | None, tally: Tally) -> dict[str, Any]:
     return {
-        "samples": len(kept),
-        "uncertain": len(uncertain),
-        "left_out": {why: number for why, number in others.items() if number},
-        "agreed": counts["agreed"].total(),
-        "given_micro_f1": score_labels(predicted, given, schema).micro_f1 if known else None,
-        "relations": {
-            label: {name: count[label] for name, count in counts.items()} for label in schema.labels
-        },
-        "read_as": {
-            label: {new: n for (old, new), n in read_as.items() if old == label}
-            for label in dict.fromkeys(old for old, _ in read_as)
-        },
+        "command": _COMMAND,
+        "hash": header,
+        **asdict(task.settings),
+        "train_micro_f1": train_f1,
+        **tally.summary(task.schema),
+        "relgen_version": __version__,
     }
+
+
+def _files(task: LabelTask) -> list[str | Path]:
+    return [task.train, *([task.exclude] if task.exclude else [])]
+
+
+def _key(task: LabelTask, files: Sequence[str | Path]) -> str:
+    content = {**task.schema.to_dict(), "exclude": task.exclude is not None}
+    return inputs_hash(replace(task.settings, least_certainty=0.0), files, content)
+
+
+def _samples(task: LabelTask, paths: Sequence[str | Path]) -> Iterator[Sample]:
+    ignored = task.settings.ignore_relations
+    given = paths if ignored else with_samples(paths)
+    found = iter_files(given, None if ignored else task.schema, labelled=False)
+    return (sample for _, sample in found)
+
+
+def _kept(log: Path, task: LabelTask, left_out: Counter[str]) -> set[int] | None:
+    """Return the numbers of the most useful of the certain rows; None to keep all of these.
+
+    Counts those not chosen. Raises InputError if no row is certain enough.
+    """
+
+    def read(row: dict[str, Any]) -> Row:
+        if task.settings.most is None:
+            return [certainty(row)], []
+        return [row["sample"]["scores"][label] for label in task.schema.labels], row["sketch"]
+
+    kept, _ = chosen([read(row) for row in read_jsonl(log)], task.settings, left_out)
+    return None if task.settings.most is None else set(kept)

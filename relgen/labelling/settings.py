@@ -12,6 +12,7 @@ from relgen.common import (
     PositiveFloat,
     PositiveInt,
     ReadingDType,
+    ShardOptions,
     check,
     resolved,
 )
@@ -72,17 +73,20 @@ class LabelSettings(ReaderSettings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LabelOptions(LabelSettings):
+class LabelOptions(LabelSettings, ShardOptions):
     """Give each sample the probability of every relation.
 
     A regression over a language model's hidden states is fitted to the labelled samples.
     Classifiers train on these probabilities instead of the relation that was asked for.
     Samples without a relation are sentences of your own: those that are labelled already, and those
-    that come twice, are left out. If it is stopped, run the same command again to continue.
+    that come twice, are left out. A folder or a glob in quotation marks is a corpus in shards, and
+    --out a folder. If it is stopped, run the same command again to continue.
     """
 
     samples: list[InputFile] = field(metadata=POSITIONAL)
-    """Files of samples, such as generated.jsonl; `relation` may be missing."""
+    """Files of samples, such as generated.jsonl, or one folder of jsonl and parquet files;
+    `relation` may be missing.
+    """
     train: InputFile
     """File with labelled samples (samples.jsonl)."""
     schema: str
@@ -93,6 +97,10 @@ class LabelOptions(LabelSettings):
     """File of samples, such as the test set: those with the id or the text of one of them are left
     out, and near copies.
     """
+
+    def __post_init__(self) -> None:
+        LabelSettings.__post_init__(self)
+        ShardOptions.__post_init__(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

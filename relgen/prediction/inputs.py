@@ -9,7 +9,7 @@ from typing import Any
 
 from relgen.classifiers import find_mention
 from relgen.common import InputError, decode_json, read_lines
-from relgen.data import RecordChecks, Sample, checked_samples, value_of
+from relgen.data import RecordChecks, Sample, checked_samples, parquet_rows, value_of
 from relgen.data.corpora import ReadOptions, read_corpus
 from relgen.prediction.pairs import RawText
 
@@ -50,16 +50,21 @@ def _with_offsets(row: Any) -> Any:
     return row | found
 
 
-def read_raw_texts(checks: RecordChecks) -> Iterator[RawText]:
+def read_raw_texts(
+    checks: RecordChecks, *, columns: Mapping[str, str] | None = None
+) -> Iterator[RawText]:
     """Yield the texts of a file, one a line: as they are, or as JSON objects with `text`.
 
-    A text's id is `id`, or the file's name and the line. Raises InputError for malformed lines, at
-    the end of the file.
+    A row of Parquet has a `text`, or what `columns` calls so. A text's id is `id`, or the file's
+    name and the line. Raises InputError for malformed lines, at the end of the file.
     """
     path = Path(checks.path)
     checks.remedy = "write a text on each line"
-    if (kind := path.suffix.lower().lstrip(".")) in _TABLES:
-        remedy = "write its texts one a line, or as lines of JSON with a text"
+    if (kind := path.suffix.lower().lstrip(".")) == "parquet":
+        yield from _texts_of_rows(path, checks, columns or {})
+        return
+    if kind in _TABLES:
+        remedy = "write its texts one a line, or as lines of JSON with a text, or as Parquet"
         raise InputError(f"raw text is not read from {kind}", path=path, remedy=remedy)
     lines = ((number, line) for number, line in enumerate(read_lines(path), 1) if line.strip())
     begin = list(islice(lines, 1))
@@ -67,8 +72,29 @@ def read_raw_texts(checks: RecordChecks) -> Iterator[RawText]:
     for number, line in chain(begin, lines):
         name = f"{path.stem}-{number}"
         with checks.record(number):
-            document = _document(line, name) if is_json else RawText(name, line.strip())
+            row = decode_json(line) if is_json else {"text": line.strip()}
+            document = _document(row, name)
             if checks.passes(document.id, number):
+                yield document
+    checks.finish()
+
+
+def _texts_of_rows(
+    path: Path, checks: RecordChecks, columns: Mapping[str, str]
+) -> Iterator[RawText]:
+    (schema, rows), wanted = (
+        parquet_rows(path),
+        {key: columns.get(key, key) for key in ("id", "text")},
+    )
+    if wanted["text"] not in schema.names:
+        problem, remedy = f"no column {wanted['text']}", "name it with --columns text=…"
+        raise InputError(problem, path=path, value=schema.names, remedy=remedy)
+    for place, row in rows:
+        with checks.record(place):
+            known = {key: row[name] for key, name in wanted.items() if row.get(name) is not None}
+            known |= {"id": str(known["id"])} if "id" in known else {}
+            document = _document(known, f"{path.stem}-{str(place).strip('[]')}")
+            if checks.passes(document.id, place):
                 yield document
     checks.finish()
 
@@ -80,8 +106,7 @@ def input_checks(path: str | Path, *, skip_bad: bool) -> RecordChecks:
     return checks
 
 
-def _document(line: str, name: str) -> RawText:
-    row = decode_json(line)
+def _document(row: Any, name: str) -> RawText:
     if not isinstance(row, dict):
         raise InputError("must be a JSON object with a text", value=row)
     return RawText(value_of({"id": name, **row}, "id", str), value_of(row, "text", str))

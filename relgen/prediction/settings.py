@@ -5,27 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from relgen.common import POSITIONAL, ClosedUnitInterval, InputFile, PositiveInt, check
+from relgen.common import POSITIONAL, ClosedUnitInterval, InputFile, PositiveInt, ShardOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PredictOptions:
+class PredictOptions(ShardOptions):
     """Predict relations with a trained classifier.
 
     INPUT holds samples (lines of JSON with text, head and tail, or a table that ends in csv, tsv,
     xlsx, parquet or json; a relation is not needed), or with --entities raw text: a text on each
     line, or lines of JSON with a text. Each line of the output has the text, head, tail, relation
-    and its probability. If it is stopped, run the same command again to continue.
+    and its probability. A folder or a glob in quotation marks is a corpus in shards, and --out a
+    folder. If it is stopped, run the same command again to continue.
     """
 
     model: InputFile = field(metadata=POSITIONAL)
     """Folder that `relgen classifier fit` wrote."""
     input: InputFile = field(metadata=POSITIONAL)
-    """File of sentences."""
+    """File of sentences, or a folder of jsonl and parquet files."""
     columns: dict[str, str] | None = None
     """Columns of a table, such as text=sentence,head=person,tail=place."""
     out: str | None = None
-    """File to write (predictions.jsonl); by default the predictions are printed."""
+    """File to write (predictions.jsonl, or parquet); by default the predictions are printed."""
     threshold: ClosedUnitInterval | Literal["saved"] | None = None
     """Least probability of a relation, else the negative one is predicted; `saved`: that of each
     relation, as chosen when the classifier was calibrated.
@@ -57,6 +58,3 @@ class PredictOptions:
     """Device to run on (cpu, cuda, …); by default cuda where there is one."""
     skip_bad: bool = False
     """Leave malformed lines out and count them, instead of stopping."""
-
-    def __post_init__(self) -> None:
-        check(self)

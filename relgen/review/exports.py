@@ -30,22 +30,25 @@ def export_tasks(
     schema: RelationSchema,
     out: Path,
     inputs: Sequence[str | Path | None],
+    *,
+    force: bool = False,
 ) -> None:
     """Write the samples that nobody has reviewed, the most uncertain first, and say where.
 
-    For Label Studio, its labelling configuration is written next to the tasks.
+    For Label Studio, its labelling configuration is written next to the tasks. Without `force`, a
+    file with other content is an error.
     """
     chosen = sorted((s for s in samples if s.review is None), key=uncertainty, reverse=True)
     config = out.with_suffix(".xml")
     check_outputs([out, *([config] if tool == "label-studio" else [])], inputs)
     said = f"{len(chosen)} tasks -> {out}"
     if tool == "label-studio":
-        write_json(out, [label_studio_task(sample) for sample in chosen])
-        write_text(config, label_studio_config(chosen, schema))
+        write_json(out, [label_studio_task(one) for one in chosen], replace=force)
+        write_text(config, label_studio_config(chosen, schema), replace=force)
         said += f"; labelling configuration -> {config}"
     elif tool == "prodigy":
         apart = [sample for sample in chosen if not sample.overlapping]
-        write_jsonl(out, (prodigy_task(sample) for sample in apart))
+        write_jsonl(out, (prodigy_task(sample) for sample in apart), replace=force)
         said = f"{len(apart)} tasks -> {out}"
         if len(apart) < len(chosen):
             said += (
@@ -53,7 +56,7 @@ def export_tasks(
                 "show, left out"
             )
     else:
-        write_json(out, [argilla_record(sample) for sample in chosen])
+        write_json(out, [argilla_record(sample) for sample in chosen], replace=force)
     print(said)
 
 

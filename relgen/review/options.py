@@ -15,10 +15,10 @@ class ReviewOptions:
     """Check samples in a page of this machine, the most uncertain first, until Ctrl-C.
 
     The page shows one sentence at a time, with keys to accept it, to change its relation or its
-    entities, or to reject it. Each decision is appended to OUT.log.jsonl at once; the same command
-    goes on from there. OUT gets, at the end, all samples that have a relation, without those
-    rejected (OUT.rejected.jsonl); on those reviewed, a classifier trains by the person's label
-    alone. With --export or --results, no page is opened.
+    entities, or to reject it. Beside OUT, such as reviewed.jsonl, each decision is appended to
+    reviewed.log.jsonl at once, from which the same command goes on. OUT gets, at the end, all
+    samples that have a relation, without those rejected (reviewed.rejected.jsonl); of those
+    reviewed, the person's label counts alone. With --export or --results, no page is opened.
     """
 
     samples: InputFile = field(metadata=POSITIONAL)
@@ -35,5 +35,7 @@ class ReviewOptions:
     """Port of the page; 0 takes a free one."""
     export: Tool | None = None
     """Write tasks for this tool, with the present labels as suggestions."""
+    force: bool = False
+    """With --export, replace other tasks in the file."""
     results: InputFile | None = None
     """File that one of these tools exported after the review; its decisions are taken over."""

@@ -11,6 +11,7 @@ from relgen.common import (
     check_outputs,
     listening_socket,
     locked,
+    refuse_foreign,
     text_hash,
 )
 from relgen.data import (
@@ -45,9 +46,11 @@ def review(options: ReviewOptions) -> None:
         if options.results is not None:
             remedy = "export first, and take the results over later"
             raise InputError("not with --export", field="--results", remedy=remedy)
-        export_tasks(options.export, samples, schema, out, inputs)
+        export_tasks(options.export, samples, schema, out, inputs, force=options.force)
         return
     check_outputs([out, log, rejected], inputs)
+    if not log.exists():
+        refuse_foreign([out, rejected], "review")
     with locked(out.parent, name=f".{out.name}.lock"):
         header = text_hash("\n".join(str(sample.to_json()) for sample in samples))
         session = Session(samples, schema, log, header=header, votes=options.votes)

@@ -18,6 +18,8 @@ from relgen.classifiers.saved import save_classifier
 from relgen.cli.commands.serve import Options
 from relgen.cli.main import main
 from relgen.common.command_lines import parse_options
+from relgen.common.files import write_jsonl
+from relgen.data.corpora import read_split
 from relgen.data.samples import read_samples
 from relgen.data.schema import Relation, RelationSchema
 from tests.tiny.encoders import save_encoder
@@ -26,6 +28,7 @@ pytestmark = pytest.mark.processes
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+_UNLABELLED = ("id", "text", "head", "tail")
 SCHEMA = RelationSchema("two", (Relation("founded", "x"), Relation("lives_in", "x")), None)
 
 
@@ -144,6 +147,22 @@ def test_onnx_without_torch(folder: Path, tmp_path: Path) -> None:
     assert len(said) == 3
     assert re.fullmatch(r"(founded|lives_in)\t[01]\.\d\d\tAnn founded Acme in 1990\.", said[0])
     assert said[2] == "torch is loaded: False"
+
+
+@pytest.mark.slow
+def test_a_corpus_through_ray(folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="needs the extra ray")
+    rows = [sample.to_json() for sample in read_split("test")[:30]]
+    write_jsonl(tmp_path / "s.jsonl", [{key: row[key] for key in _UNLABELLED} for row in rows])
+    path = f"{programs(tmp_path)}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}"
+    path += os.environ["PATH"]
+    script = ("bash", EXAMPLES / "corpus_with_ray.sh", folder, tmp_path / "s.jsonl")
+    said = run(*script, tmp_path / "corpus", "8", PATH=path).splitlines()
+    counts = dict(line.split("\t") for line in said[1:])
+    assert counts.keys() <= {"founded", "lives_in"}
+    assert sum(map(int, counts.values())) == 30
+    names = [f"part-0000{number}.parquet" for number in range(4)]
+    assert sorted(file.name for file in (tmp_path / "corpus" / "out").glob("*.parquet")) == names
 
 
 def test_the_image_installs_and_runs_what_exists() -> None:

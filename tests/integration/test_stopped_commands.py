@@ -18,8 +18,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.processes]
 # what shows that a command is at work
 AT_WORK = {
     "generate": ".a.jsonl.journal.jsonl",
-    "label": ".a.jsonl.partial",
-    "direct": ".predictions.partial",
+    "label": ".a.jsonl.read.partial",
+    "direct": ".predictions.jsonl.partial",
     "run": "history.jsonl",
 }
 # times and folders differ

@@ -21,6 +21,7 @@ def run(options: Options) -> None:
         schema=options.schema,
         out=options.out,
         exclude=options.exclude,
+        options=options,
     )
     for advice in labelling_advice([summary]):
         print(f"warning: {advice}", file=sys.stderr)

@@ -21,6 +21,7 @@ from relgen.common import InputError, read_lines
 from relgen.data.corpora.columns import REMEDY, RowReader
 from relgen.data.corpora.reading import ReadOptions, json_records
 from relgen.data.exports import refuse_export, refuse_exported_line
+from relgen.data.parquet import parquet_rows
 from relgen.data.samples import Sample
 from relgen.data.validation import RecordChecks
 
@@ -193,15 +194,9 @@ def _text(value: Any) -> str:
 
 def _parquet(path: Path) -> Table:
     from datasets import Features
-    from pyarrow import ArrowInvalid, parquet
 
-    try:
-        table = parquet.read_table(_existing(path))
-    except ArrowInvalid as error:
-        problem, remedy = f"not a Parquet file: {error}", "write it again"
-        raise InputError(problem, path=path, remedy=remedy) from error
-    rows = ((f"[{number}]", row) for number, row in enumerate(table.to_pylist(), start=1))
-    return Table(table.column_names, rows, Features.from_arrow_schema(table.schema))
+    columns, rows = parquet_rows(path)
+    return Table(columns.names, rows, Features.from_arrow_schema(columns))
 
 
 def _json(path: Path) -> Table:

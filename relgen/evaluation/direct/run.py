@@ -12,13 +12,15 @@ from relgen import __version__
 from relgen.common import (
     InputError,
     check_outputs,
+    chunked,
     inputs_hash,
-    map_in_chunks,
     read_json,
+    read_jsonl,
     refuse_foreign,
+    stream_files,
+    stream_rows,
     upcast,
     write_json,
-    write_jsonl,
 )
 from relgen.data import RelationSchema, Sample, load_schema, read_samples, repeated_texts
 from relgen.evaluation.direct.answers import find_label, greedy_answer, mean_log_likelihoods
@@ -30,6 +32,7 @@ from relgen.models import find_device
 from relgen.prompting import Prompt
 
 _BATCH = 8
+_CHUNK = 128
 _FREE_TOKENS = 32
 
 # the named label (None where none was named), the labels' probabilities, and a free answer's text
@@ -56,25 +59,27 @@ def classify(options: DirectOptions) -> dict[str, Any]:
     finished = _finished_summary(out / "direct.json", header, force=options.force)
     if finished is not None:
         return finished
-    partial = out / ".predictions.partial"
     written = [out / name for name in ("predictions.jsonl", "scores.json", "direct.json")]
-    check_outputs([*written, partial], [options.train, options.test, options.schema])
-    if not written[-1].exists() and not partial.exists():
+    unfinished = stream_files(written[0])
+    check_outputs([*written, *unfinished], [options.train, options.test, options.schema])
+    if not written[-1].exists() and not unfinished[1].exists():
         refuse_foreign(written, "direct")
     samples = read_samples(options.test, schema=relations)
     shown = _demonstrations(settings, options.train, samples, relations)
     began = time.monotonic()
     ask = (_free if settings.answer == "free" else _among_labels)(settings, relations, shown)
-    # sentences of similar length share a batch
-    order = sorted(range(len(samples)), key=lambda i: len(samples[i].text))
 
-    def in_batches(chunk: Sequence[Sample]) -> list[Row]:
-        starts = range(0, len(chunk), _BATCH)
-        return [row for start in starts for row in ask(chunk[start : start + _BATCH])]
+    def in_batches(chunk: Sequence[Sample]) -> tuple[list[dict[str, Any]], dict[str, int]]:
+        # sentences of similar length share a batch
+        order = sorted(range(len(chunk)), key=lambda i: len(chunk[i].text))
+        rows: dict[int, Row] = {}
+        for batch in chunked(order, _BATCH):
+            rows |= zip(batch, ask([chunk[i] for i in batch]), strict=True)
+        return [_line(sample, rows[i], relations) for i, sample in enumerate(chunk)], {}
 
-    found = map_in_chunks(in_batches, [samples[i] for i in order], partial, header, title="Asking")
-    rows = [row for _, row in sorted(zip(order, found, strict=True))]
-    named = [label for label, _, _ in rows]
+    bar: dict[str, Any] = {"title": "Asking", "total": len(samples)}
+    stream_rows(in_batches, samples, written[0], header, size=_CHUNK, **bar)
+    named = [row["relation"] for row in read_jsonl(written[0])]
     scores = score_labels(named, [sample.relation for sample in samples], relations)
     summary = {
         "hash": header,
@@ -85,11 +90,9 @@ def classify(options: DirectOptions) -> dict[str, Any]:
         "seconds": round(time.monotonic() - began, 2),
         "relgen_version": __version__,
     }
-    lines = (_line(sample, row, relations) for sample, row in zip(samples, rows, strict=True))
-    write_jsonl(out / "predictions.jsonl", lines)
     write_json(out / "scores.json", asdict(scores))
     write_json(out / "direct.json", summary)
-    partial.unlink()
+    unfinished[1].unlink()
     return summary
 
 

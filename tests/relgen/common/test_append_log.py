@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from relgen.common import append_log
-from relgen.common.append_log import append_line, map_in_chunks, resume_log
+from relgen.common.append_log import append_line, resume_log
 from relgen.common.errors import InputError
 
 
@@ -33,21 +31,3 @@ def test_results_under_another_header_are_kept_until_forced(tmp_path: Path) -> N
     assert resume_log(path, "second", force=False) == [1]
     assert resume_log(path, "third", force=True) == []
     assert path.read_text() == '{"header": "third"}\n'
-
-
-def test_chunks_are_computed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(append_log, "_CHUNK", 2)
-    asked: list[list[int]] = []
-
-    def squares(items: Sequence[int]) -> list[int]:
-        if len(asked) == 1:
-            asked.append([])
-            raise KeyboardInterrupt
-        asked.append(list(items))
-        return [item**2 for item in items]
-
-    with pytest.raises(KeyboardInterrupt):
-        map_in_chunks(squares, range(5), tmp_path / "log", "h", title="Squares")
-    found = map_in_chunks(squares, range(5), tmp_path / "log", "h", title="Squares")
-    assert found == [0, 1, 4, 9, 16]
-    assert asked == [[0, 1], [], [2, 3], [4]]

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from datasets import Dataset
 
 from relgen.common.errors import CombinedInputError, InputError
 from relgen.data.samples import (
@@ -288,3 +289,15 @@ def test_a_guess_does_not_become_certain_by_exchange():
 
 def test_an_entity_is_counted_from_the_begin_of_its_sentence() -> None:
     assert Entity(12, 16, "ORG").counted_from(10) == Entity(2, 6, "ORG")
+
+
+def test_a_parquet_file_has_the_same_keys(tmp_path):
+    scored = {**ROW, "id": "b", "scores": {"lives_in": 0.9, "none": 0.1}}
+    rows = [{**scored, "provenance": {"intended": "none", "step": None}, "group": "d"}, ROW]
+    Dataset.from_list(rows).to_parquet(tmp_path / "s.parquet")
+    second, first = read_samples(tmp_path / "s.parquet", schema=SCHEMA)
+    assert first.to_json() == ROW
+    assert second.to_json() == {**scored, "provenance": {"intended": "none"}, "group": "d"}
+    Dataset.from_list([{**ROW, "relation": "eats"}]).to_parquet(tmp_path / "s.parquet")
+    with pytest.raises(InputError, match=r"s\.parquet: record \[1\]: .*eats"):
+        read_samples(tmp_path / "s.parquet", schema=SCHEMA)

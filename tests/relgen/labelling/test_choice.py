@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 
@@ -20,8 +22,13 @@ def raw(*numbers: int) -> list[Sample]:
 
 
 def drawn(samples: Sequence[Sample], most: int | None, seed: int = 1) -> list[str]:
-    found, _ = draw(samples, test=NOTHING, labelled=NOTHING, most=most, seed=seed)
+    found = draw(samples, Counter(), test=NOTHING, labelled=NOTHING, most=most, seed=seed)
     return [one.id for one in found]
+
+
+def counted(samples: Sequence[Sample], **options: Any) -> tuple[list[Sample], Counter[str]]:
+    left_out = Counter[str]()
+    return list(draw(samples, left_out, **options, seed=1)), left_out
 
 
 def test_a_draw_depends_on_the_seed_and_not_on_the_order_of_the_lines() -> None:
@@ -47,12 +54,11 @@ def test_what_is_left_out_is_counted_with_its_reason() -> None:
     samples = raw(*range(8))
     samples[1] = replace(samples[1], id="raw-0-again", text=samples[0].text)
     other_pair = replace(samples[0], id="other-pair", head=samples[0].tail, tail=samples[0].head)
-    found, left_out = draw(
+    found, left_out = counted(
         [*samples, other_pair],
         test=Exclusion([samples[2], replace(samples[3], id="test-1")], None),
         labelled=Exclusion([replace(samples[4], id="human-1")], None),
         most=3,
-        seed=1,
     )
     assert len(found) == 3
     assert left_out == {
@@ -68,18 +74,17 @@ def test_near_copies_of_labelled_sentences_are_counted_apart() -> None:
     samples = raw(1, 2)
     samples[1] = replace(samples[1], text=samples[1].text.replace("they say", "or not, I hear"))
     human = [replace(samples[0], id="human", text=samples[0].text.replace("Ann", "Bob"))]
-    found, left_out = draw(samples, test=NOTHING, labelled=Exclusion(human, 0.7), most=9, seed=1)
+    found, left_out = counted(samples, test=NOTHING, labelled=Exclusion(human, 0.7), most=9)
     assert ([one.id for one in found], left_out) == (["raw-2"], {"near_copy": 1})
 
 
 def test_labelled_samples_may_repeat_others_unless_they_are_of_the_test_set() -> None:
     samples = [sample(1, "cause", "xcause", source) for source in ("a", "b")]
     assert drawn(samples, None) == ["a-1", "b-1"]
-    found, left_out = draw(
-        samples, test=NOTHING, labelled=Exclusion(samples, None), most=None, seed=1
-    )
+    excluded = Exclusion(samples, None)
+    found, left_out = counted(samples, test=NOTHING, labelled=excluded, most=None)
     assert (len(found), left_out) == (2, {})
-    found, left_out = draw(samples, test=Exclusion(samples), labelled=NOTHING, most=None, seed=1)
+    found, left_out = counted(samples, test=Exclusion(samples), labelled=NOTHING, most=None)
     assert (found, left_out) == ([], {"test_id": 2})
 
 

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 import torch
+from datasets import Dataset
 from filelock import FileLock
 
 from relgen.common.errors import InputError
 from relgen.common.files import write_jsonl
-from relgen.data.samples import Entity, Sample, read_samples, write_samples
-from relgen.data.schema import Relation, RelationSchema
-from relgen.labelling import reading, run
+from relgen.common.shards import ShardOptions
+from relgen.data.samples import Sample, read_samples, write_samples
+from relgen.labelling import reading
 from relgen.labelling.run import LabelSettings, label
 from tests.relgen.labelling.words import LABELS, Words, sample, write_files
 
@@ -25,7 +26,7 @@ def files(tmp_path: Path) -> dict[str, Path]:
     return write_files(tmp_path)
 
 
-def label_with(reader: Words, settings: LabelSettings, **files: Any) -> dict:
+def label_with(reader: Words, settings: LabelSettings, **files: Any) -> dict[str, Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reading, "StateReader", lambda *_: reader)
         return label(settings, **files)
@@ -98,7 +99,7 @@ def test_interrupted_it_goes_on(files: dict[str, Path], tmp_path: Path) -> None:
         do(files, out, Words(stop_after=12 + 128))
     assert not out.exists()
     # a kill in the middle of a write leaves half a line
-    partial = tmp_path / ".out.jsonl.partial"
+    partial = tmp_path / ".out.jsonl.read.partial"
     partial.write_bytes(partial.read_bytes() + b"[[0.1, 0.")
     reader = Words()
     do(files, out, reader)
@@ -209,21 +210,6 @@ def test_too_much_certainty_keeps_nothing_and_loses_nothing(
         do(files, out, Words(), least_certainty=1.0)
 
 
-def test_types_that_the_read_relation_does_not_allow_are_dropped() -> None:
-    schema = RelationSchema(
-        "s",
-        (
-            Relation("born_in", "…", ("PERSON",), ("CITY", "COUNTRY")),
-            Relation("made_by", "…", ("THING",), ("PERSON", "COMPANY")),
-        ),
-    )
-    sample = Sample("1", "Ann in Bern", Entity(0, 3, "PERSON"), Entity(7, 11, "CITY"), "born_in")
-    kept = run._relabel(sample, schema, [0.9, 0.1])
-    assert (kept.head, kept.tail) == (sample.head, sample.tail)
-    changed = run._relabel(sample, schema, [0.1, 0.9])
-    assert (changed.head.type, changed.tail.type) == ("THING", None)
-
-
 def raw(number: int, word: str, text: str | None = None) -> dict[str, Any]:
     """Return a line without a relation."""
     row = sample(number, "?", word, "raw").to_json()
@@ -321,3 +307,59 @@ def test_one_labelling_at_a_time_writes_to_a_folder(tmp_path: Path) -> None:
         pytest.raises(InputError, match="another relgen command is writing to this folder"),
     ):
         label(LabelSettings(), generated=[], train="", schema="everyday", out=tmp_path / "out")
+
+
+def shards(folder: Path) -> Path:
+    """Write three shards: lines without a relation, Parquet with one, and nothing."""
+    folder.mkdir()
+    rows = [raw(number, f"x{LABELS[number % 3]}") for number in range(20, 50)]
+    write_jsonl(folder / "a.jsonl", rows)
+    meant = [
+        sample(number, "cause", f"x{LABELS[number % 3]}", "generated") for number in range(50, 80)
+    ]
+    Dataset.from_list([one.to_json() for one in meant]).to_parquet(folder / "b.parquet")
+    (folder / "c.jsonl").write_text("")
+    return folder
+
+
+def test_a_corpus_in_shards_gets_the_same_labels(files: dict[str, Path], tmp_path: Path) -> None:
+    given, out = shards(tmp_path / "in"), tmp_path / "out"
+    ask = {"train": files["train"], "schema": files["s"]}
+    reader = Doubts()
+    one = {"generated": [given / "a.jsonl", given / "b.parquet"], "out": tmp_path / "one.jsonl"}
+    whole = label_with(reader, LabelSettings(), **one, **ask)
+    scores = [row.scores[row.relation] for row in read_samples(tmp_path / "one.jsonl")]
+    sure = LabelSettings(least_certainty=(min(scores) + max(scores)) / 2)
+
+    summary = label_with(reader, LabelSettings(), generated=[given], out=out, **ask)
+    assert summary["shards"] == 3
+    assert {key: summary[key] for key in summary if key not in ("hash", "shards")} == {
+        key: whole[key] for key in whole if key != "hash"
+    }
+    found = [s for name in ("a.jsonl", "b.parquet") for s in read_samples(out / name)]
+    expected = read_samples(tmp_path / "one.jsonl")
+    assert [s.to_json() for s in found[:30]] == [s.to_json() for s in expected[:30]]
+    assert [(s.id, s.relation, s.scores) for s in found] == [
+        (s.id, s.relation, s.scores) for s in expected
+    ]
+    assert found[30].provenance["intended"] == "cause"
+    assert (out / "c.jsonl").read_text() == ""
+    read = reader.read_samples
+    assert label_with(reader, LabelSettings(), generated=[given], out=out, **ask) == summary
+    assert reader.read_samples == read + 12  # the labelled samples alone
+
+    summary = label_with(reader, sure, generated=[given], out=out, **ask)
+    assert (summary["samples"], summary["uncertain"]) == (40, 20)
+    assert len(read_samples(out / "_uncertain" / "b.parquet")) == 10
+    assert {path.name for path in out.iterdir()} == {
+        *("a.jsonl", "b.parquet", "c.jsonl", "_shards", "_uncertain", "_summary.json")
+    }
+
+
+@pytest.mark.parametrize("name", ["most", "pool"])
+def test_no_choice_is_made_across_shards(files: dict[str, Path], tmp_path: Path, name: str) -> None:
+    ask = {"train": files["train"], "schema": files["s"], "out": tmp_path / "out"}
+    with pytest.raises(InputError, match=f"'--{name}': shards are labelled whole"):
+        label(LabelSettings(**{name: 3}), generated=[shards(tmp_path / "in")], **ask)
+    with pytest.raises(InputError, match="a cluster reads a corpus in shards"):
+        label(LabelSettings(), generated=[files["a"]], options=ShardOptions(engine="ray"), **ask)

@@ -1,17 +1,18 @@
 """What is predicted and written, and how a stopped run resumes."""
 
 import json
+from pathlib import Path
 
 import pytest
+from datasets import Dataset
+from pyarrow import parquet
 
 import relgen
 from relgen.common.errors import InputError
 from relgen.data.samples import read_samples, write_samples
 from relgen.prediction import run
-from relgen.prediction.pairs import RawText
 from relgen.prediction.settings import PredictOptions
 from tests.relgen.prediction.firms import save_firms, save_text
-from tests.tiny import encoders as tiny
 from tests.tiny.encoders import samples
 
 
@@ -93,7 +94,7 @@ def test_thresholds(predict, tmp_path):
 
 def test_a_stopped_run_resumes(predict, tmp_path, monkeypatch):
     write_samples(tmp_path / "in.jsonl", samples(20))
-    monkeypatch.setattr(run, "_CHUNK", 8)
+    monkeypatch.setattr(run, "CHUNK", 8)
     whole, chunks = run.Predictor.__call__, []
 
     def stops(self, chunk):
@@ -128,23 +129,6 @@ def test_sets_need_enough_samples(predict, tmp_path):
         predict(coverage="0.99")
 
 
-def directed(head, tail, relation, probability, offset=0):
-    ends = {"head": {"start": head - offset}, "tail": {"start": tail - offset}}
-    shown = {"document": "a", "offset": offset, "relation": relation}
-    return {**shown, **ends, "probability": probability}
-
-
-def test_of_raw_text_each_fact_is_given_once_wherever_its_sentence_begins():
-    sample = {"head": {"start": 0}, "tail": {"start": 9}, "relation": "part", "probability": 0.9}
-    rows = [
-        directed(0, 9, "part", 0.7),
-        directed(9, 0, "part", 0.8, offset=-3),
-        sample,
-        sample,
-    ]
-    assert run.each_fact_once(rows, tiny.SCHEMA) == rows[1:]
-
-
 def test_lines_left_out_are_counted(predict, tmp_path, capsys):
     write_samples(tmp_path / "in.jsonl", samples(3))
     with (tmp_path / "in.jsonl").open("a") as file:
@@ -164,16 +148,57 @@ def test_results_of_other_commands_are_not_replaced(predict, tmp_path):
     assert (tmp_path / "p.jsonl").read_text() == "labelled\n"
 
 
-def test_a_chunk_has_a_limit_of_pairs_and_is_computed_in_slices(tmp_path, monkeypatch):
+def shards(folder):
+    """Write two shards of samples, lines and Parquet, and one that is empty."""
+    folder.mkdir()
+    given = samples(20)
+    write_samples(folder / "a.jsonl", given[:8])
+    Dataset.from_list([one.to_json() for one in given[8:]]).to_parquet(folder / "b.parquet")
+    (folder / "c.jsonl").write_text("")
+    return folder
+
+
+def test_a_corpus_in_shards_gets_the_same_predictions(predict, tmp_path):
+    write_samples(tmp_path / "in.jsonl", samples(20))
+    whole, expected = predict(scores=True, coverage="0.9")
+    out = tmp_path / "out"
+    options = {"model": str(tmp_path / "fit"), "scores": True, "coverage": "0.9"}
+    given = PredictOptions(input=str(shards(tmp_path / "in")), out=str(out), **options)
+    summary = run.predict(given)
+    found = rows(out / "a.jsonl") + parquet.read_table(out / "b.parquet").to_pylist()
+    assert found == expected
+    assert (summary["shards"], summary["pairs"]) == (3, 20)
+    assert summary["relations"] == whole["relations"]
+    assert summary == json.loads((out / "_summary.json").read_text())
+    assert run.predict(given) == summary
+
+
+def test_parquet_out_of_parquet(predict, tmp_path):
+    folder, out = shards(tmp_path / "in"), tmp_path / "p.parquet"
+    options = {"model": str(tmp_path / "fit"), "input": str(folder / "b.parquet")}
+    assert run.predict(PredictOptions(**options, out=str(out)))["pairs"] == 12
+    table = parquet.read_table(out)
+    assert table.column_names == ["id", "text", "head", "tail", "relation", "probability"]
+    assert [row["id"] for row in table.to_pylist()] == [one.id for one in samples(20)[8:]]
+    assert [s.relation for s in read_samples(out)] == table["relation"].to_pylist()
+
+
+def test_raw_text_in_parquet(predict, tmp_path):
     text, names = save_text(tmp_path)
-    options = PredictOptions(model=save_firms(tmp_path), input=text, entities=[names])
-    work = run.Predictor(options, most_pairs=4, at_once=3)
-    sizes, whole = [], work.classifier.predict_samples
-    monkeypatch.setattr(
-        work.classifier, "predict_samples", lambda given: sizes.append(len(given)) or whole(given)
-    )
-    texts = [RawText(str(number), "ann founded acme .") for number in range(5)]
-    assert work([*samples(3), *texts[:4]])[1]["pairs"] == 7
-    assert sizes == [3, 3, 1]
-    with pytest.raises(InputError, match="the texts have more than 4 pairs of entities"):
-        work(texts)
+    _, expected = predict(input=text, entities=[names], all_pairs=True)
+    lines = enumerate(Path(text).read_text().splitlines(), 1)
+    texts = [{"body": line, "id": number} for number, line in lines if line]
+    Dataset.from_list(texts).to_parquet(tmp_path / "raw.parquet")
+    given = {"input": str(tmp_path / "raw.parquet"), "entities": [names], "all_pairs": True}
+    _, found = predict(**given, columns={"text": "body"})
+    assert [(r["document"], r["probability"]) for r in found] == [
+        (r["document"].removeprefix("raw-"), r["probability"]) for r in expected
+    ]
+    with pytest.raises(InputError, match=r"no column text .*--columns text=…"):
+        predict(**given)
+
+
+def test_a_cluster_needs_shards(predict, tmp_path):
+    write_samples(tmp_path / "in.jsonl", samples(3))
+    with pytest.raises(InputError, match="a cluster reads a corpus in shards"):
+        predict(engine="ray")

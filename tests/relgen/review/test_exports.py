@@ -156,12 +156,15 @@ def test_the_most_uncertain_come_first_and_reviewed_ones_not_at_all(
     ]
     export_tasks("prodigy", [*SAMPLES, nested], SCHEMA, tmp_path / "tasks.jsonl", [])
     assert len((tmp_path / "tasks.jsonl").read_text().splitlines()) == 4
-    export_tasks("label-studio", SAMPLES, SCHEMA, out, [])
+    with pytest.raises(InputError, match="--force to replace it"):
+        export_tasks("label-studio", SAMPLES, SCHEMA, out, [])
+    export_tasks("label-studio", SAMPLES, SCHEMA, out, [], force=True)
+    export_tasks("label-studio", SAMPLES, SCHEMA, out, [])  # the same again
     assert capsys.readouterr().out.splitlines() == [
         f"4 tasks -> {out}",
         f"4 tasks -> {tmp_path / 'tasks.jsonl'}; 1 with overlapping entities, which Prodigy cannot "
         "show, left out",
-        f"4 tasks -> {out}; labelling configuration -> {tmp_path / 'tasks.xml'}",
+        *[f"4 tasks -> {out}; labelling configuration -> {tmp_path / 'tasks.xml'}"] * 2,
     ]
     with pytest.raises(InputError, match=r"tasks\.xml: this is an input"):
         export_tasks("label-studio", SAMPLES, SCHEMA, out, [tmp_path / "tasks.xml"])

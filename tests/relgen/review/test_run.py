@@ -185,6 +185,17 @@ def _in_a_thread(work: Any) -> None:
         pool.submit(work).result()
 
 
+def test_files_of_others_are_not_written_over(given: Path) -> None:
+    out, rejected = given.with_name("reviewed.jsonl"), given.with_name("reviewed.rejected.jsonl")
+    for path in (out, rejected):
+        path.write_text("mine\n")
+        with pytest.raises(InputError, match="`relgen review` has not written it"):
+            review(options(given))
+        assert path.read_text() == "mine\n"
+        path.unlink()
+    assert not given.with_name("reviewed.log.jsonl").exists()
+
+
 def test_other_samples_need_another_log(given: Path) -> None:
     export = write(given.with_name("export.json"), label_studio()[:2])
     review(options(given, results=str(export)))

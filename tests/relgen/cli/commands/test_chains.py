@@ -42,7 +42,7 @@ def test_it_prints_how_many_pairs_of_each_kind_it_wrote(
         f"2 chains, 6 pairs (2 wrong_label, 2 near_copy, 2 exact_copy) -> {out}\n"
     )
     assert [len(chain.pairs) for chain in read_chains(out)] == [3, 3]
-    assert main([*line, "--chains-per-relation", "2"]) == 0
+    assert main([*line, "--chains-per-relation", "2", "--force"]) == 0
     assert capsys.readouterr().out.startswith("4 chains, 12 pairs ")
 
 

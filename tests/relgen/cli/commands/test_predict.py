@@ -49,7 +49,7 @@ def test_raw_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ("change", "said"),
     [
         ({"input": "{folder}/none.jsonl"}, "no such file"),
-        ({"input": "{folder}"}, "with --out, only a file is read; give a file, or leave"),
+        ({"input": "{folder}"}, "this is in the folder of the input; give a folder outside"),
         ({"model": "{folder}"}, "no classifier in this folder"),
         ({"input": "{folder}/raw.txt"}, "head and tail are not marked.*give --entities"),
         ({"out": "{folder}/in.jsonl"}, "is an input of the command"),

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from relgen.common import append_log
 from relgen.common.errors import InputError
 from relgen.data.samples import Entity, Sample, write_samples
 from relgen.data.schema import RelationSchema
@@ -93,7 +92,7 @@ def test_an_answer_that_names_no_relation_is_wrong(
 def test_it_goes_on_where_it_was_killed(
     files: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(append_log, "_CHUNK", 2)
+    monkeypatch.setattr(run, "_CHUNK", 2)
     asked: list[str] = []
 
     def failing(
@@ -112,7 +111,7 @@ def test_it_goes_on_where_it_was_killed(
     with pytest.raises(KeyboardInterrupt):
         classify(DirectOptions(out=str(tmp_path / "out"), **files))
     summary = classify(DirectOptions(out=str(tmp_path / "out"), **files))
-    assert asked == ["t5", "t4", "t3", "t2", "killed", "t1", "t0"]  # from short to long
+    assert asked == ["t1", "t0", "t3", "t2", "killed", "t5", "t4"]  # from short to long
     assert summary["micro_f1"] == 1.0
     assert classify(DirectOptions(out=str(tmp_path / "out"), **files)) == summary
     assert len(asked) == 7

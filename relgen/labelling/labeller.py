@@ -1,0 +1,119 @@
+"""Labels samples by a probe that is fitted to labelled ones, a chunk of them at a time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from relgen.data import (
+    UNLABELLED,
+    Exclusion,
+    Prediction,
+    RelationSchema,
+    Sample,
+    read_samples,
+)
+from relgen.labelling.choice import draw, sketcher
+from relgen.labelling.fitting import fit, read_labelled
+from relgen.labelling.probe import Probe
+from relgen.labelling.reading import open_reader
+from relgen.labelling.settings import LabelSettings
+
+if TYPE_CHECKING:
+    import pyarrow
+
+CHUNK = 128
+
+
+@dataclass(frozen=True)
+class LabelTask:
+    """What is read, to what the probe is fitted (`train`), and what is left out (`exclude`)."""
+
+    settings: LabelSettings
+    schema: RelationSchema
+    train: str | Path
+    exclude: str | Path | None
+
+
+class Labeller:
+    """Labels samples; loads the language model.
+
+    Args:
+        fitted: the probe and its cross-validated score; fitted here for None.
+    """
+
+    def __init__(self, task: LabelTask, fitted: tuple[Probe, float | None] | None = None) -> None:
+        self.task, settings = task, task.settings
+        labelled = read_labelled(task.train, task.schema)
+        self.test = Exclusion(read_samples(task.exclude) if task.exclude else [])
+        self.shots = Exclusion(labelled, None)
+        self.reader = open_reader(settings, labelled)
+        if fitted is None:
+            states = self.reader.read(labelled)
+            fitted = fit(states, labelled, task.schema, settings.penalty)
+            self.sketch = sketcher(states, settings.seed)
+        self.fitted = fitted
+
+    def usable(
+        self, samples: Iterable[Sample], left_out: Counter[str], reviewed: list[Sample]
+    ) -> Iterator[Sample]:
+        """Yield the samples to read (see `draw`), and count the others by reason.
+
+        Those that a person reviewed are appended to a list instead.
+        """
+        settings = self.task.settings
+        if settings.ignore_relations:
+            samples = (sample.with_relation(UNLABELLED) for sample in samples)
+        excluded = {"test": self.test, "labelled": self.shots}
+        for sample in draw(samples, left_out, **excluded, most=settings.pool, seed=settings.seed):
+            if sample.review is not None:
+                reviewed.append(sample)
+            elif self.reader.too_many(sample):
+                left_out["too_long"] += 1
+            else:
+                yield sample
+
+    def __call__(self, samples: Sequence[Sample]) -> tuple[list[dict[str, Any]], Counter[str]]:
+        """Return a row for each sample, and nothing to count.
+
+        A row has the labelled `sample` as JSON, the relation that it had as `intended`, and, where
+        samples are chosen, its states in short (`sketch`).
+        """
+        states, labels = self.reader.read(samples), self.task.schema.labels
+        rows: list[dict[str, Any]] = []
+        for sample, found in zip(samples, self.fitted[0].probabilities(states), strict=True):
+            read = Prediction.from_probabilities(sample.id, labels, found.tolist())
+            intended = None if sample.relation == UNLABELLED else sample.relation
+            labelled = _relabel(sample, self.task.schema, read)
+            rows.append({"sample": labelled.to_json(), "intended": intended})
+        if self.task.settings.most is not None:
+            for row, sketch in zip(rows, self.sketch(states).tolist(), strict=True):
+                row["sketch"] = [round(x, 4) for x in sketch]
+        return rows, Counter()
+
+    def columns(self) -> pyarrow.Schema:
+        """Return the columns of labelled samples in Parquet."""
+        import pyarrow as pa
+        from datasets import Features
+
+        from relgen.data import PROVENANCE
+
+        text, number = pa.string(), pa.int64()
+        entity = pa.struct({"start": number, "end": number, "type": text})
+        labels = {label: pa.float64() for label in self.task.schema.labels}
+        columns = {"id": text, "text": text, "head": entity, "tail": entity, "relation": text}
+        columns |= {"source": text, "provenance": pa.struct(Features(PROVENANCE).arrow_schema)}
+        person = {"reviewer": text, "decision": text, "comment": text, "seconds": pa.float64()}
+        columns |= {"scores": pa.struct(labels), "group": text, "review": pa.struct(person)}
+        return pa.schema(columns)
+
+
+def _relabel(sample: Sample, schema: RelationSchema, read: Prediction) -> Sample:
+    known = dict(sample.provenance or {})  # relabelling keeps the first one
+    if sample.relation != UNLABELLED:
+        known = {"intended": sample.relation, **known}
+    labelled = replace(sample, relation=read.relation, scores=read.scores, provenance=known or None)
+    return labelled.typed_for(schema[read.relation])
