@@ -35,7 +35,11 @@ def review(out: Path, rounds: int) -> None:
         if number < rounds:
             chosen = suggest(
                 SuggestOptions(
-                    train=str(train), unlabelled=str(corpus), schema="everyday", number=SENTENCES
+                    train=str(train),
+                    unlabelled=str(corpus),
+                    schema="everyday",
+                    number=SENTENCES,
+                    pool=4 * SENTENCES,
                 )
             )
             labelled += [person(row, gold[row["id"]], draws) for row in chosen["rows"]]
