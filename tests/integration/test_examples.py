@@ -186,13 +186,3 @@ def installed(folder: Path) -> str:
         lines += [f"[{group}]", *(f"{name} = {value}" for name, value in entries.items())]
     (about / "entry_points.txt").write_text("\n".join(lines))
     return f"{about.parent}{os.pathsep}{ROOT}"
-
-
-@pytest.mark.slow
-@pytest.mark.weights
-def test_labelling_what_is_suggested_raises_the_score(tmp_path: Path) -> None:
-    said = run(sys.executable, EXAMPLES / "simulated_review.py", tmp_path)
-    rows = [line.split() for line in said.splitlines() if re.fullmatch(r"[ \d.]+", line)]
-    assert [row[:2] for row in rows] == [["0", "0"], ["20", "3"], ["40", "5"]]
-    scores = [float(row[2]) for row in rows]
-    assert scores[0] < scores[1] < scores[2]
