@@ -17,10 +17,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+import relgen
 from benchmarks import harness
 from benchmarks.harness import Row
-from relgen.classifiers import load_network
-from relgen.classifiers.network import NetworkClassifier
+from relgen.classifiers.pipeline import SavedClassifier
 from relgen.common.errors import InputError
 from relgen.data.samples import Sample, read_samples
 from relgen.data.schema import RelationSchema
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--judge", required=True, metavar="DIR", help="a trained classifier")
     parser.add_argument("--json", metavar="OUT", help="write the figures to a file")
     args = parser.parse_args(argv)
-    judge = load_network(args.judge)
+    judge = relgen.load_classifier(args.judge)
     content = {file: assess(judge, read_samples(file, schema=judge.schema)) for file in args.files}
     harness.save(args.json, content)
     columns = ["file", "samples", "label, %", *(f"{v}, %" for v in VERDICTS[1:]), "intended, %"]
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
 
 
-def assess(judge: NetworkClassifier, samples: Sequence[Sample]) -> Row:
+def assess(judge: SavedClassifier, samples: Sequence[Sample]) -> Row:
     """Return shares of a file's samples, from 0 to 1.
 
     Returns:
