@@ -33,8 +33,8 @@ def test_every_key_of_model_and_data_has_its_docstring(capsys: pytest.CaptureFix
     entries = re.split(r"\n  (?=--)", capsys.readouterr().out)
     for section, kind in (("model", DPOModule), ("data", PreferenceDataModule)):
         for name in list(signature(kind).parameters):
-            (entry,) = (one for one in entries if re.match(rf"--{section}\.{name}[ \n]", one))
-            text = " ".join(entry.split()).partition("(type: ")[0]
+            entry = next(one for one in entries if re.match(rf"--{section}\.{name}[ \n]", one))
+            text = re.split(r"\((?:required, )?type: ", " ".join(entry.split()))[0]
             assert re.search(r"[a-z]{2,}.*\. $", text.partition(" ")[2]), entry
 
 

@@ -74,4 +74,5 @@ def test_foreign_checkpoints_are_one_line(
     torch.save(content, path)
     command = ["dpo", "fit", "-c", str(config), "--out", str(tmp_path / "out")]
     line = failed(capsys, *command, "--ckpt_path", str(path))
-    assert line.startswith(f"{path}: this file is not a checkpoint, or is damaged; give the path")
+    said = "field '--ckpt_path': this file is not a checkpoint, or is damaged; give the path"
+    assert line.startswith(f"{path}: {said}")
