@@ -48,7 +48,7 @@ import sys
 from pathlib import Path
 from relgen.experiments.cluster import Jobs, run_jobs
 signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell has it in the background
-read = ("data", "split", sys.argv[1], "--shots", "1", "--out", sys.argv[2])
+read = ("data", "convert", sys.argv[1], "--format", "tagged", "--out", sys.argv[2] + "/out")
 run_jobs({"read": read}, Jobs("local", 1, {}), Path(sys.argv[2]))
 """
     line = [sys.executable, "-c", program, str(endless), str(tmp_path / "jobs")]
