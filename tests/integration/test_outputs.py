@@ -244,9 +244,9 @@ WRITTEN = {
         "out.jsonl",
         ["rejected.jsonl", "generation.json", ".out.jsonl.journal.jsonl"],
     ),
-    "label": ("out.jsonl", ["out.json", "out.uncertain.jsonl", ".out.jsonl.partial"]),
-    "direct": ("direct", ["predictions.jsonl", "direct.json", ".predictions.partial"]),
-    "reader": ("reader", ["predictions.jsonl", "reader.json", ".predictions.partial"]),
+    "label": ("out.jsonl", ["out.json", "out.uncertain.jsonl", ".out.jsonl.read.partial"]),
+    "direct": ("direct", ["predictions.jsonl", "direct.json", ".predictions.jsonl.partial"]),
+    "reader": ("reader", ["predictions.jsonl", "reader.json", ".predictions.jsonl.partial"]),
     "dpo fit": ("dpo", ["config.yaml", "history.jsonl"]),
     "classifier fit": ("classifier", ["config.yaml", "history.jsonl"]),
 }
