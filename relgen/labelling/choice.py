@@ -9,15 +9,18 @@ from __future__ import annotations
 import heapq
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
-from relgen.common import text_hash
+from relgen.common import InputError, text_hash
 from relgen.data import UNLABELLED, Exclusion, Sample, normalised
+from relgen.labelling.settings import LabelSettings
 
 _SKETCH = 64
+Row = tuple[list[float], list[float]]
+"""The probabilities of a sample's relations, and its states in short (`sketcher`)."""
 
 
 def draw(
@@ -75,6 +78,30 @@ def sketcher(states: Tensor, seed: int) -> Callable[[Tensor], Tensor]:
         return torch.nn.functional.normalize(projected, dim=1)
 
     return sketch
+
+
+def select_rows(
+    rows: Sequence[Row], settings: LabelSettings, left_out: Counter[str]
+) -> tuple[list[int], list[int]]:
+    """Return the rows to keep, all certain ones or the most useful of them, and the uncertain ones.
+
+    Counts those not chosen. Raises InputError if no row is certain enough.
+    """
+    most_probable, least = [max(row[0]) for row in rows], settings.least_certainty
+    kept = [i for i, p in enumerate(most_probable) if p >= least]
+    uncertain = [i for i, p in enumerate(most_probable) if p < least]
+    if not kept:
+        problem, best = "no sample is certain enough", max(most_probable)
+        remedy = f"lower it (the most certain sample has {best:.2f}), or generate more"
+        raise InputError(problem, field="least_certainty", value=least, remedy=remedy)
+    if settings.most is not None:
+        # among the certain ones: the choice prefers the least certain
+        certain = [rows[i] for i in kept]
+        probabilities, sketches = (torch.tensor(part) for part in zip(*certain, strict=True))
+        useful = choose(probabilities, sketches, settings.most, seed=settings.seed)
+        left_out["not_chosen"] = len(kept) - len(useful)
+        kept = [kept[i] for i in useful]
+    return kept, uncertain
 
 
 def choose(probabilities: Tensor, sketches: Tensor, most: int, *, seed: int) -> list[int]:

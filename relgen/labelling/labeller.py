@@ -6,21 +6,25 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from relgen.common import InputError
 from relgen.data import (
     UNLABELLED,
     Exclusion,
     Prediction,
     RelationSchema,
     Sample,
+    iter_files,
     read_samples,
+    with_samples,
 )
-from relgen.labelling.choice import draw, sketcher
+from relgen.labelling.choice import Row, draw, sketcher
 from relgen.labelling.fitting import fit, read_labelled
 from relgen.labelling.probe import Probe
-from relgen.labelling.reading import open_reader
-from relgen.labelling.settings import LabelSettings
+from relgen.labelling.settings import LabelSettings, ReaderSettings
+from relgen.labelling.states import StateReader
+from relgen.models import find_device
 
 if TYPE_CHECKING:
     import pyarrow
@@ -30,12 +34,36 @@ CHUNK = 128
 
 @dataclass(frozen=True)
 class LabelTask:
-    """What is read, to what the probe is fitted (`train`), and what is left out (`exclude`)."""
+    """A probe to fit to the samples in `train`, to read others with, without those in `exclude`.
+
+    Sentences without a relation that are labelled already are never read; near copies of them are,
+    unless `near_copies` is False.
+    """
 
     settings: LabelSettings
     schema: RelationSchema
     train: str | Path
     exclude: str | Path | None
+    near_copies: bool = True
+
+    @property
+    def files(self) -> list[str | Path]:
+        """Return the files that the probe and the choice of samples depend on."""
+        return [self.train, *([self.exclude] if self.exclude else [])]
+
+    def samples(self, paths: Sequence[str | Path]) -> Iterator[Sample]:
+        """Yield the samples of files, one in memory at a time."""
+        ignored = self.settings.ignore_relations
+        given = paths if ignored else with_samples(paths)
+        found = iter_files(given, None if ignored else self.schema, labelled=False)
+        return (sample for _, sample in found)
+
+
+def open_reader(settings: ReaderSettings, labelled: Sequence[Sample]) -> StateReader:
+    """Load the language model; raise InputError if a labelled sample is too long for it."""
+    reader = StateReader(settings.model, settings.dtype, find_device(settings.device))
+    reader.check_lengths(labelled)
+    return reader
 
 
 class Labeller:
@@ -49,7 +77,7 @@ class Labeller:
         self.task, settings = task, task.settings
         labelled = read_labelled(task.train, task.schema)
         self.test = Exclusion(read_samples(task.exclude) if task.exclude else [])
-        self.shots = Exclusion(labelled, None)
+        self.shots = Exclusion(labelled, None) if task.near_copies else Exclusion(labelled)
         self.reader = open_reader(settings, labelled)
         if fitted is None:
             states = self.reader.read(labelled)
@@ -109,6 +137,21 @@ class Labeller:
         person = {"reviewer": text, "decision": text, "comment": text, "seconds": pa.float64()}
         columns |= {"scores": pa.struct(labels), "group": text, "review": pa.struct(person)}
         return pa.schema(columns)
+
+
+def refuse_none(path: str | Path, left_out: Counter[str], reviewed: Sequence[Sample]) -> NoReturn:
+    """Raise InputError, which says why no sample of a file is to be read."""
+    if reviewed:
+        problem, remedy = "a person has labelled all samples", "train on them as they are"
+        raise InputError(problem, path=path, remedy=remedy)
+    why = ", ".join(f"{reason} {number}" for reason, number in left_out.items() if number)
+    problem, remedy = f"all samples are left out ({why})", "give other sentences"
+    raise InputError(problem, path=path, remedy=remedy)
+
+
+def read_row(row: dict[str, Any], schema: RelationSchema) -> Row:
+    """Return the probabilities and the sketch of a row that a labeller wrote."""
+    return [row["sample"]["scores"][label] for label in schema.labels], row["sketch"]
 
 
 def _relabel(sample: Sample, schema: RelationSchema, read: Prediction) -> Sample:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -34,13 +34,11 @@ from relgen.data import (
     RecordChecks,
     Sample,
     checked_samples,
-    iter_files,
     load_schema,
-    with_samples,
 )
-from relgen.labelling.labeller import CHUNK, Labeller, LabelTask
+from relgen.labelling.choice import Row, select_rows
+from relgen.labelling.labeller import CHUNK, Labeller, LabelTask, read_row, refuse_none
 from relgen.labelling.probe import Probe
-from relgen.labelling.reading import Row, chosen
 from relgen.labelling.settings import LabelSettings
 from relgen.labelling.tally import Tally, certainty, write_labelled
 
@@ -96,7 +94,7 @@ def label(
 def _label(
     task: LabelTask, generated: Sequence[str | Path], schema: str | Path, out: Path
 ) -> dict[str, Any]:
-    files = [*generated, *_files(task)]
+    files = [*generated, *task.files]
     # the probabilities do not depend on the least certainty
     read = _key(task, files)
     header, path = text_hash(f"{read} {task.settings.least_certainty}"), out.with_suffix(".json")
@@ -109,15 +107,10 @@ def _label(
         return found
     left_out, labeller = Counter[str](), Labeller(task)
     reviewed: list[Sample] = []
-    total = sum(1 for _ in labeller.usable(_samples(task, generated), left_out, reviewed))
-    if not total and reviewed:
-        problem, remedy = "a person has labelled all samples", "train on them as they are"
-        raise InputError(problem, path=generated[0], remedy=remedy)
+    total = sum(1 for _ in labeller.usable(task.samples(generated), left_out, reviewed))
     if not total:
-        why = ", ".join(f"{reason} {number}" for reason, number in left_out.items() if number)
-        problem, remedy = f"all samples are left out ({why})", "give other sentences"
-        raise InputError(problem, path=generated[0], remedy=remedy)
-    items = labeller.usable(_samples(task, generated), Counter(), [])
+        refuse_none(generated[0], left_out, reviewed)
+    items = labeller.usable(task.samples(generated), Counter(), [])
     stream_rows(labeller, items, log, read, size=CHUNK, title="Labelling", total=total)
     kept, least = _kept(log, task, left_out), task.settings.least_certainty
     both, rows = (out, rest), read_jsonl(log)
@@ -138,7 +131,7 @@ def _in_shards(
         if value is not None:
             remedy = "name the files one by one, and give --out a file"
             raise InputError("shards are labelled whole", field=name, value=value, remedy=remedy)
-    key = text_hash(f"{_key(task, _files(task))} {settings.least_certainty}")
+    key = text_hash(f"{_key(task, task.files)} {settings.least_certainty}")
     labeller = Labeller(task)
     fitted = labeller.fitted
     make: Callable[[], Process] = partial(partial, _label_shard, labeller)
@@ -182,20 +175,9 @@ def _summary(task: LabelTask, header: str, train_f1: float | None, tally: Tally)
     }
 
 
-def _files(task: LabelTask) -> list[str | Path]:
-    return [task.train, *([task.exclude] if task.exclude else [])]
-
-
 def _key(task: LabelTask, files: Sequence[str | Path]) -> str:
     content = {**task.schema.to_dict(), "exclude": task.exclude is not None}
     return inputs_hash(replace(task.settings, least_certainty=0.0), files, content)
-
-
-def _samples(task: LabelTask, paths: Sequence[str | Path]) -> Iterator[Sample]:
-    ignored = task.settings.ignore_relations
-    given = paths if ignored else with_samples(paths)
-    found = iter_files(given, None if ignored else task.schema, labelled=False)
-    return (sample for _, sample in found)
 
 
 def _kept(log: Path, task: LabelTask, left_out: Counter[str]) -> set[int] | None:
@@ -205,9 +187,8 @@ def _kept(log: Path, task: LabelTask, left_out: Counter[str]) -> set[int] | None
     """
 
     def read(row: dict[str, Any]) -> Row:
-        if task.settings.most is None:
-            return [certainty(row)], []
-        return [row["sample"]["scores"][label] for label in task.schema.labels], row["sketch"]
+        whole = task.settings.most is not None
+        return read_row(row, task.schema) if whole else ([certainty(row)], [])
 
-    kept, _ = chosen([read(row) for row in read_jsonl(log)], task.settings, left_out)
+    kept, _ = select_rows([read(row) for row in read_jsonl(log)], task.settings, left_out)
     return None if task.settings.most is None else set(kept)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -18,17 +19,27 @@ from relgen.common import (
     atomic_writer,
     check_outputs,
     inputs_hash,
+    read_jsonl,
+    stream_files,
+    stream_rows,
     upcast,
     write_jsonl,
 )
-from relgen.data import Prediction, RelationSchema, Sample, load_schema
+from relgen.data import RelationSchema, Sample, load_schema
+from relgen.labelling.choice import select_rows
 from relgen.labelling.confident import likelier_labels
 from relgen.labelling.fitting import cross_validate, read_labelled
-from relgen.labelling.reading import Inputs, chosen, open_reader, read_files
+from relgen.labelling.labeller import (
+    CHUNK,
+    Labeller,
+    LabelTask,
+    open_reader,
+    read_row,
+    refuse_none,
+)
 from relgen.labelling.settings import LabelSettings, ReaderSettings, SuggestOptions
 from relgen.labelling.states import StateReader
-
-_CHUNK = 128
+from relgen.labelling.tally import certainty
 
 
 def suggest(options: SuggestOptions) -> dict[str, Any]:
@@ -72,24 +83,30 @@ def _sentences(options: SuggestOptions, schema: RelationSchema) -> dict[str, Any
         seed=options.seed,
         ignore_relations=True,
     )
-    inputs = Inputs([str(options.unlabelled)], options.train, options.exclude, near_copies=False)
-    files = [*inputs.files, inputs.train, *([inputs.exclude] if inputs.exclude else [])]
-    header = inputs_hash(settings, files, schema.to_dict())
+    path = str(options.unlabelled)
+    task = LabelTask(settings, schema, options.train, options.exclude, near_copies=False)
+    header = inputs_hash(settings, [path, *task.files], schema.to_dict())
+    labeller, left_out, reviewed = Labeller(task), Counter[str](), list[Sample]()
+    samples = list(labeller.usable(task.samples([path]), left_out, reviewed))
+    if not samples:
+        refuse_none(path, left_out, reviewed)
     with _log(options.out) as log:
-        read = read_files(settings, inputs, schema, log, header)
-    kept, _ = chosen(read.rows, settings, read.left_out)
+        bar: dict[str, Any] = {"title": "Reading", "total": len(samples)}
+        stream_rows(labeller, samples, log, header, size=CHUNK, **bar)
+        stream_files(log)[1].unlink()
+        read = list(read_jsonl(log))
+    kept, _ = select_rows([read_row(row, schema) for row in read], settings, left_out)
     rows = []
     for i in kept:
-        sample = read.samples[i]
-        best = Prediction.from_probabilities(sample.id, schema.labels, read.rows[i][0])
         # what is known of another relation of the sentence must not stand beside a new one
-        bare = replace(sample, scores=None, provenance=None).to_json()
-        rows.append({**bare, "relation": None, "guess": best.relation, "probability": best.score})
+        bare = replace(samples[i], scores=None, provenance=None).to_json()
+        guess = {"guess": read[i]["sample"]["relation"], "probability": certainty(read[i])}
+        rows.append({**bare, "relation": None, **guess})
     return {
         "rows": sorted(rows, key=lambda row: row["probability"]),
-        "read": len(read.rows),
-        "left_out": {why: number for why, number in read.left_out.items() if number},
-        "train_micro_f1": read.train_micro_f1,
+        "read": len(read),
+        "left_out": {why: number for why, number in left_out.items() if number},
+        "train_micro_f1": labeller.fitted[1],
     }
 
 
@@ -122,10 +139,10 @@ def _states(reader: StateReader, samples: Sequence[Sample]) -> Tensor:
     from rich.console import Console
     from rich.progress import track
 
-    starts = range(0, len(samples), _CHUNK)
+    starts = range(0, len(samples), CHUNK)
     bar = {"console": Console(stderr=True), "transient": True, "disable": len(starts) < 2}
     shown = track(starts, "Reading", **bar)  # type: ignore[arg-type]
-    return torch.cat([reader.read(samples[start : start + _CHUNK]) for start in shown])
+    return torch.cat([reader.read(samples[start : start + CHUNK]) for start in shown])
 
 
 @contextmanager

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import pytest
 import torch
 
+from relgen.common.errors import InputError
 from relgen.data.exclusion import Exclusion
 from relgen.data.samples import UNLABELLED, Sample
-from relgen.labelling.choice import choose, draw, sketcher
+from relgen.labelling.choice import choose, draw, select_rows, sketcher
+from relgen.labelling.settings import LabelSettings
 from tests.relgen.labelling.words import sample
 
 NOTHING = Exclusion([])
@@ -133,3 +136,15 @@ def test_a_sketch_has_length_one_and_keeps_what_is_near() -> None:
     assert alike[50] > 0.99
     assert alike[1:50].abs().max() < 0.6
     assert not torch.equal(sketcher(states, seed=2)(near), sketch(near))
+
+
+def test_certain_rows_are_kept_or_the_most_useful_of_them() -> None:
+    rows = [([p, 1 - p], [1.0, 0.0]) for p in (0.9, 0.55, 0.8, 0.55)]
+    left_out: Counter[str] = Counter()
+    assert select_rows(rows, LabelSettings(), left_out) == ([0, 1, 2, 3], [])
+    assert select_rows(rows, LabelSettings(least_certainty=0.7), left_out) == ([0, 2], [1, 3])
+    assert left_out == {}
+    assert select_rows(rows, LabelSettings(least_certainty=0.7, most=1), left_out) == ([2], [1, 3])
+    assert left_out == {"not_chosen": 1}
+    with pytest.raises(InputError, match=r"the most certain sample has 0\.90"):
+        select_rows(rows, LabelSettings(least_certainty=0.95), left_out)

@@ -1,10 +1,19 @@
-"""A row of a labelled sample."""
+"""What is read, and a row of a labelled sample."""
 
 from __future__ import annotations
 
-from relgen.data.samples import Entity, Prediction, Sample
-from relgen.data.schema import Relation, RelationSchema
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from relgen.data.samples import Entity, Prediction, Sample, write_samples
+from relgen.data.schema import Relation, RelationSchema, load_schema
 from relgen.labelling import labeller
+from relgen.labelling.labeller import Labeller, LabelTask
+from relgen.labelling.settings import LabelSettings
+from tests.relgen.labelling.words import Words, sample, write_files
 
 
 def test_types_that_the_read_relation_does_not_allow_are_dropped() -> None:
@@ -15,13 +24,35 @@ def test_types_that_the_read_relation_does_not_allow_are_dropped() -> None:
             Relation("made_by", "…", ("THING",), ("PERSON", "COMPANY")),
         ),
     )
-    sample = Sample("1", "Ann in Bern", Entity(0, 3, "PERSON"), Entity(7, 11, "CITY"), "born_in")
+    one = Sample("1", "Ann in Bern", Entity(0, 3, "PERSON"), Entity(7, 11, "CITY"), "born_in")
 
     def relabelled(*probabilities: float) -> Sample:
         read = Prediction.from_probabilities("1", schema.labels, probabilities)
-        return labeller._relabel(sample, schema, read)
+        return labeller._relabel(one, schema, read)
 
     kept = relabelled(0.9, 0.1)
-    assert (kept.head, kept.tail) == (sample.head, sample.tail)
+    assert (kept.head, kept.tail) == (one.head, one.tail)
     changed = relabelled(0.1, 0.9)
     assert (changed.head.type, changed.tail.type) == ("THING", None)
+
+
+@pytest.mark.parametrize(("near_copies", "left_out"), [(True, {}), (False, {"near_copy": 4})])
+def test_near_copies_of_labelled_sentences_are_read_if_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, near_copies: bool, left_out: dict[str, int]
+) -> None:
+    monkeypatch.setattr(labeller, "StateReader", lambda *_: Words())
+    files = write_files(tmp_path)
+    # but for a name they are those of train.jsonl
+    raw = [sample(i, "?", "xplace", "raw") for i in (1, 4, 7, 10)]
+    raw = [replace(one, text=one.text.replace("Ann", "Bob")) for one in raw]
+    far = sample(9, "?", "xnone", "far")
+    other = far.text.replace("they say", "so I was told by a friend")
+    write_samples(tmp_path / "raw.jsonl", [*raw, replace(far, text=other)])
+    settings, schema = LabelSettings(ignore_relations=True), load_schema(files["s"])
+    task = LabelTask(settings, schema, files["train"], None, near_copies=near_copies)
+    made, counted = Labeller(task), Counter[str]()
+    found = list(made.usable(task.samples([tmp_path / "raw.jsonl"]), counted, []))
+    assert len(found) == len(made(found)[0]) == (5 if near_copies else 1)
+    assert found[-1].id == "far-9"
+    assert {why: n for why, n in counted.items() if n} == left_out
+    assert made.fitted[1] == 1.0

@@ -16,7 +16,7 @@ from relgen.common.errors import InputError
 from relgen.common.files import write_jsonl
 from relgen.common.shards import ShardOptions
 from relgen.data.samples import Sample, read_samples, write_samples
-from relgen.labelling import reading
+from relgen.labelling import labeller
 from relgen.labelling.run import LabelSettings, label
 from tests.relgen.labelling.words import LABELS, Words, sample, write_files
 
@@ -28,7 +28,7 @@ def files(tmp_path: Path) -> dict[str, Path]:
 
 def label_with(reader: Words, settings: LabelSettings, **files: Any) -> dict[str, Any]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reading, "StateReader", lambda *_: reader)
+        patch.setattr(labeller, "StateReader", lambda *_: reader)
         return label(settings, **files)
 
 

@@ -16,7 +16,7 @@ from relgen.common.errors import InputError
 from relgen.data.corpora.everyday import save_everyday
 from relgen.data.samples import Sample, read_samples, write_samples
 from relgen.data.schema import load_schema
-from relgen.labelling import reading
+from relgen.labelling import labeller
 from relgen.labelling.settings import SuggestOptions
 from relgen.labelling.suggestions import suggest
 from tests.relgen.labelling.test_run import Doubts
@@ -39,7 +39,7 @@ def raw(number: int, word: str) -> Sample:
 
 def do(files: dict[str, Path], reader: Words | None = None, **options: Any) -> dict[str, Any]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reading, "StateReader", lambda *_: reader or Words())
+        patch.setattr(labeller, "StateReader", lambda *_: reader or Words())
         given = {"train": files["train"], "schema": files["s"], **options}
         paths = {k: str(v) if isinstance(v, Path) else v for k, v in given.items()}
         return suggest(SuggestOptions(**paths))

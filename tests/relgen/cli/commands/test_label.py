@@ -9,7 +9,7 @@ import pytest
 
 from relgen.cli import main as cli
 from relgen.data.samples import write_samples
-from relgen.labelling import reading
+from relgen.labelling import labeller
 from tests.relgen.labelling.words import LABELS, Words, sample, write_files
 
 
@@ -24,7 +24,7 @@ def test_the_command(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(reading, "StateReader", lambda *_: Words())
+    monkeypatch.setattr(labeller, "StateReader", lambda *_: Words())
     out = tmp_path / "out.jsonl"
     command = [
         "label",
@@ -49,7 +49,7 @@ def test_the_command(
 def test_a_relation_that_few_sentences_are_read_as_is_named(
     files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
-    monkeypatch.setattr(reading, "StateReader", lambda *_: Words())
+    monkeypatch.setattr(labeller, "StateReader", lambda *_: Words())
     # written for the second relation, and about the first
     written = [sample(i, LABELS[1], f"x{LABELS[0]}", "generated") for i in range(3)]
     write_samples(tmp_path / "lost.jsonl", written)

@@ -9,14 +9,14 @@ import pytest
 
 from relgen.cli import main as cli
 from relgen.data.samples import read_samples, write_samples
-from relgen.labelling import reading
+from relgen.labelling import labeller
 from tests.relgen.labelling.test_suggestions import raw
 from tests.relgen.labelling.words import Words, write_files
 
 
 @pytest.fixture
 def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    monkeypatch.setattr(reading, "StateReader", lambda *_: Words())
+    monkeypatch.setattr(labeller, "StateReader", lambda *_: Words())
     files = write_files(tmp_path)
     write_samples(tmp_path / "raw.jsonl", [raw(i, "xplace") for i in range(5)])
     return ["suggest", "--train", str(files["train"]), "--schema", str(files["s"])]
