@@ -10,7 +10,7 @@ from relgen.data import iter_samples, load_table
 
 
 class Reviewed:
-    """What `relgen review` wrote: reviewed samples, and beside them those rejected, if any.
+    """The output of `relgen review`: reviewed samples, and beside them those rejected, if any.
 
     A sample is known again by its id and its text, since runs of other seeds have the same ids.
     """

@@ -1,4 +1,4 @@
-"""What a saved classifier offers, whatever computes: predictions from strings or samples."""
+"""Predicts from strings and samples, whatever computes: the base of all saved classifiers."""
 
 from __future__ import annotations
 

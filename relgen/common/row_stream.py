@@ -10,9 +10,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from relgen.common.files import read_json, refuse_special, write_json
+from relgen.common.progress import tracked
 from relgen.common.rows import Rows, chunked, read_jsonl, row_writer, to_jsonl
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ def stream_rows(
     with partial.open("ab") as stream:
         stream.truncate(done["bytes"])
         rest = chunked(islice(items, done["items"], None), size)
-        for chunk in _shown(rest, title, -(-(total - done["items"]) // size)):
+        chunks = -(-(total - done["items"]) // size)
+        for chunk in tracked(rest, title, chunks, shown=chunks > 1):
             rows, more = work(chunk)
             stream.write(to_jsonl(rows).encode("utf-8"))
             stream.flush()
@@ -82,11 +84,3 @@ def stream_rows(
         partial.unlink()
     write_json(state, {**done, "counts": counts, "whole": True})
     return counts
-
-
-def _shown(chunks: Iterable[Any], title: str, total: int) -> Iterable[Any]:
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(stderr=True)
-    return track(chunks, title, total, console=console, transient=True, disable=total < 2)

@@ -22,6 +22,7 @@ from relgen.common.configuration import check
 from relgen.common.errors import CombinedInputError, InputError
 from relgen.common.files import content_hash, read_json, text_hash, write_json
 from relgen.common.locks import locked
+from relgen.common.progress import tracked
 from relgen.common.ranges import PositiveInt
 
 _ENDINGS = (".jsonl", ".parquet")
@@ -151,9 +152,6 @@ def run_shards(
     A shard that cannot be read does not stop the others. Raises InputError at the end if there was
     one, and before anything is written if the folder holds other files.
     """
-    from rich.console import Console
-    from rich.progress import track
-
     folder, errors = Path(out), dict[str, None]()
     with locked(folder):
         _claim(folder, shards, work.command)
@@ -163,8 +161,7 @@ def run_shards(
             results = map_on_ray(work, shards, options.workers)
         else:
             results = map(work, shards)
-        shown = {"console": Console(stderr=True), "transient": True, "disable": len(shards) < 2}
-        for summary in track(results, "Shards", len(shards), **shown):  # type: ignore[arg-type]
+        for summary in tracked(results, "Shards", len(shards), shown=len(shards) > 1):
             if "error" in summary:
                 errors[summary["error"]] = None
             else:

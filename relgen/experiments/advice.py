@@ -34,7 +34,7 @@ _REMEDIES = {
 
 
 class Advice(NamedTuple):
-    """What is wrong with the data, and what to do."""
+    """A problem of the data, and its remedy."""
 
     problem: str
     remedy: str

@@ -134,13 +134,13 @@ def earlier_output(stage: Stage, unknown: Collection[Path] = ()) -> Path | None:
     Its name differs where a stage before it has changed and yet come out as before. Inputs below
     the folders `unknown` are taken to come out as before.
     """
-    ours = input_hashes(stage, unknown)
+    ours, names = input_hashes(stage, unknown), input_names(stage).keys()
     stem = glob.escape(stage.name.rpartition("/")[2])
     for record in sorted(stage.folder.parent.glob(f"{stem}-{'?' * 10}/stage.json")):
         found = read_json(record)
         same = (
             _without_hashes(found["command"][1:]) == _without_hashes(stage.command)
-            and found["inputs"].keys() == input_hashes(stage).keys()
+            and found["inputs"].keys() == names
             and ours.items() <= found["inputs"].items()
             and found.get("models") == model_hashes(stage.models)
             and found["relgen_version"] == __version__
@@ -174,14 +174,18 @@ def _without_hashes(command: Sequence[str]) -> list[str]:
     return [re.sub(r"^.*\bstages/(.+?)-[0-9a-f]{10}(?=/|$)", r"\1", word) for word in command]
 
 
-def input_hashes(stage: Stage, unknown: Collection[Path] = ()) -> dict[str, str]:
-    """Return the content hash of every input; empty for an input that does not exist.
+def input_names(stage: Stage) -> dict[str, Path]:
+    """Return every input by its position and name, so that a run may be moved to another folder."""
+    return {f"{index}/{path.name}": path for index, path in enumerate(stage.inputs)}
 
-    The keys are positions and names, not paths, so that a run may be moved to another folder.
+
+def input_hashes(stage: Stage, unknown: Collection[Path] = ()) -> dict[str, str]:
+    """Return the content hash of every input of `input_names`; empty for one that does not exist.
+
     Inputs below the folders `unknown` are left out.
     """
     return {
-        f"{index}/{path.name}": read_hash(path, explained=stage.explained) if path.exists() else ""
-        for index, path in enumerate(stage.inputs)
+        name: read_hash(path, explained=stage.explained) if path.exists() else ""
+        for name, path in input_names(stage).items()
         if not unknown or not set(unknown) & set(path.parents)
     }

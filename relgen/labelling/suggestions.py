@@ -22,6 +22,7 @@ from relgen.common import (
     read_jsonl,
     stream_files,
     stream_rows,
+    tracked,
     upcast,
     write_jsonl,
 )
@@ -136,12 +137,8 @@ def _errors(options: SuggestOptions, schema: RelationSchema) -> dict[str, Any]:
 
 def _states(reader: StateReader, samples: Sequence[Sample]) -> Tensor:
     """Return the states of all samples, with a progress bar."""
-    from rich.console import Console
-    from rich.progress import track
-
     starts = range(0, len(samples), CHUNK)
-    bar = {"console": Console(stderr=True), "transient": True, "disable": len(starts) < 2}
-    shown = track(starts, "Reading", **bar)  # type: ignore[arg-type]
+    shown = tracked(starts, "Reading", shown=len(starts) > 1)
     return torch.cat([reader.read(samples[start : start + CHUNK]) for start in shown])
 
 

@@ -9,13 +9,11 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
-from rich.console import Console
-from rich.progress import track
 from torch import Tensor
 from torch.nn import functional as F
 from transformers import AutoModel, PreTrainedModel
 
-from relgen.common import InputError
+from relgen.common import InputError, tracked
 from relgen.kernels import accelerate
 from relgen.models.causal_lm import find_device, load_tokenizer, resolve_model
 from relgen.models.load_errors import EMBEDDED_ENCODER, loading
@@ -79,13 +77,8 @@ class SentenceEncoder:
         # sentences of similar length share a batch: less padding
         order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
         batches = [order[start : start + _BATCH] for start in range(0, len(order), _BATCH)]
-        for batch in track(
-            batches,
-            description="Embedding",
-            console=Console(stderr=True),
-            transient=True,
-            disable=len(batches) < _BATCHES_WORTH_A_BAR,
-        ):
+        worth_a_bar = len(batches) >= _BATCHES_WORTH_A_BAR
+        for batch in tracked(batches, "Embedding", shown=worth_a_bar):
             tokens = self.tokenizer(
                 [texts[index] for index in batch],
                 padding=True,

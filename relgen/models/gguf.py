@@ -15,8 +15,6 @@ from typing import Any
 import torch
 from gguf import GGUFReader, ReaderTensor, dequantize
 from huggingface_hub import hf_hub_download
-from rich.console import Console
-from rich.progress import track
 from safetensors.torch import save_file
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 from transformers.modeling_gguf_pytorch_utils import (
@@ -25,7 +23,7 @@ from transformers.modeling_gguf_pytorch_utils import (
     get_gguf_hf_weights_map,
 )
 
-from relgen.common import DType, InputError, atomic_folder, file_hash, locked
+from relgen.common import DType, InputError, atomic_folder, file_hash, locked, tracked
 from relgen.models.cache import MARK, Origin
 from relgen.models.load_errors import damage
 
@@ -146,8 +144,7 @@ def _write_weights(file: Path, model: PreTrainedModel, out: Path, dtype: torch.d
             reader.data._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
 
     experts: dict[str, Any] = {}  # filled by the processors of mixtures of experts
-    console = Console(stderr=True)
-    for each in track(reader.tensors, "Converting", console=console, transient=True):
+    for each in tracked(reader.tensors, "Converting"):
         if each.name in _TABLES:
             shard[names[each.name]] = _table(each, dtype)
         else:

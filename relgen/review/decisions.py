@@ -30,7 +30,7 @@ class ConflictError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a reviewer decided about a sample, in `seconds`; offsets are in characters."""
+    """A reviewer's decision about a sample, made in `seconds`; offsets are in characters."""
 
     id: str
     reviewer: str

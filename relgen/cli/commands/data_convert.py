@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from relgen.common import InputError, check_outputs, refuse_unlike
+from relgen.common import InputError, check_outputs, refuse_unlike, tracked
 from relgen.data import UNLABELLED, RecordChecks, Sample, iter_samples, load_schema, write_samples
 from relgen.data import ConvertOptions as Options
 from relgen.data.corpora import (
@@ -60,10 +60,7 @@ def run(options: Options) -> None:
     samples = read_corpus(options.format, checks, reading)
     patched: Iterable[Sample] = converted(samples if patch is None else patch.apply(samples))
     if sys.stderr.isatty():
-        from rich.console import Console
-        from rich.progress import track
-
-        patched = track(patched, "converting", console=Console(stderr=True), transient=True)
+        patched = tracked(patched, "converting")
     total = write_samples(options.out, patched, replace=options.force)
     if patch is not None:
         _print_patched(patch, tacred=tacred)
