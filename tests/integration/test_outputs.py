@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -253,6 +253,20 @@ WRITTEN = {
 """Outputs, and files that the commands write in them or beside them."""
 
 
+@pytest.fixture
+def refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[[list[str]], str]:
+    """A function that runs a command which is to be refused, and returns the last line it says."""
+    monkeypatch.setattr("relgen.common.files.PIPE_SECONDS", 0)
+
+    def last_line(line: list[str]) -> str:
+        assert cli.main(line) == 2, line
+        return capsys.readouterr().err.strip().splitlines()[-1]
+
+    return last_line
+
+
 @pytest.mark.parametrize(
     ("command", "name"),
     [(command, name) for command, (_, names) in WRITTEN.items() for name in names],
@@ -263,18 +277,14 @@ def test_a_pipe_in_the_place_of_an_output_ends_the_command(
     inputs: Path,
     models: dict[str, str],
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    refused: Callable[[list[str]], str],
 ) -> None:
-    monkeypatch.setattr("relgen.common.files.PIPE_SECONDS", 0)
     out = tmp_path / WRITTEN[command][0]
     pipe = (out.parent if out.suffix else out) / name
     pipe.parent.mkdir(exist_ok=True)
     os.mkfifo(pipe)
     line = COMMANDS[command].format(data=inputs, relation="located_in", **models).split()
-    assert cli.main([*line, "--out", str(out)]) == 2
-    last = capsys.readouterr().err.strip().splitlines()[-1]
-    assert last.startswith(f"{pipe}: ")
+    assert refused([*line, "--out", str(out)]).startswith(f"{pipe}: ")
     assert stat.S_ISFIFO(pipe.lstat().st_mode)
 
 
@@ -285,9 +295,8 @@ def test_a_pipe_to_which_nobody_writes_is_no_input(
     models: dict[str, str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    refused: Callable[[list[str]], str],
 ) -> None:
-    monkeypatch.setattr("relgen.common.files.PIPE_SECONDS", 0)
     shutil.copytree(inputs, data := tmp_path / "data")
     monkeypatch.chdir(data)
     line = COMMANDS[command].format(data=data, relation="located_in", **models).split()
@@ -296,5 +305,4 @@ def test_a_pipe_to_which_nobody_writes_is_no_input(
             continue
         os.mkfifo(pipe := tmp_path / f"pipe{place}")
         given = [*line[:place], str(pipe), *line[place + 1 :]]
-        assert cli.main([*given, "--out", str(tmp_path / "out" / "x.jsonl")]) == 2, given
-        assert str(pipe) in capsys.readouterr().err.strip().splitlines()[-1]
+        assert str(pipe) in refused([*given, "--out", str(tmp_path / "out" / "x.jsonl")])
