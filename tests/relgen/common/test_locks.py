@@ -71,6 +71,7 @@ def hold(folder: Path, ready: Event) -> None:
         threading.Event().wait()
 
 
+@pytest.mark.processes
 def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     ready = context.Event()

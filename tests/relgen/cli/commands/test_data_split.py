@@ -119,7 +119,9 @@ def test_split_holds_no_sentences_in_memory(tmp_path, options):
     peaks = []
     for number in (300, 600):  # blocks of 1 MB are hashed
         samples = (
-            Sample(str(n), f"Ann met Bob{f' {n}' * 1000}", Entity(0, 3), Entity(8, 11), "ab"[n % 2])
+            Sample(
+                str(n), f"Ann met Bob {f'{n:04}' * 1000}", Entity(0, 3), Entity(8, 11), "ab"[n % 2]
+            )
             for n in range(number)
         )
         write_samples(tmp_path / "pool.jsonl", (s for s in samples))
