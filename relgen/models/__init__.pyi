@@ -10,8 +10,6 @@ from .causal_lm import resolve_model as resolve_model
 from .encoders import SentenceEncoder as SentenceEncoder
 from .encoders import load_encoder as load_encoder
 from .export import export_merged as export_merged
-from .free_memory import device_memory as device_memory
-from .free_memory import free_memory as free_memory
 from .load_errors import EMBEDDED_ENCODER as EMBEDDED_ENCODER
 from .load_errors import EMBEDDED_LANGUAGE_MODEL as EMBEDDED_LANGUAGE_MODEL
 from .load_errors import loading as loading
@@ -24,6 +22,8 @@ from .lora import reference as reference
 from .lora import save_adapter as save_adapter
 from .memory import ModelMemory as ModelMemory
 from .memory import check_memory as check_memory
+from .memory_left import device_memory as device_memory
+from .memory_left import free_memory as free_memory
 from .names import check_name as check_name
 from .verification import check_architecture as check_architecture
 from .verification import random_texts as random_texts

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from transformers import (
     AutoConfig,
-    AutoModelForCausalLM,
     AutoTokenizer,
     BitsAndBytesConfig,
     PretrainedConfig,
@@ -23,7 +22,7 @@ from relgen.models.gguf import converted, find_gguf
 from relgen.models.load_errors import EMBEDDED_LANGUAGE_MODEL, loading
 from relgen.models.memory import ModelMemory, check_memory
 from relgen.models.names import embedded_file
-from relgen.models.weight_files import unmapped_weights
+from relgen.models.weight_files import load_weights
 
 
 def resolve_model(name: str) -> str:
@@ -114,13 +113,7 @@ def load_language_model(
         memory = ModelMemory.of(config, dtype, quantization)
         form = quantization or resolved(dtype)
         check_memory(name, memory, torch.device(device or "cpu"), form, working(memory))
-        if quantization is None:
-            options["state_dict"] = unmapped_weights(resolve_model(name), options["dtype"])
-        # the stubs lack the pair that `output_loading_info` returns
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
-            resolve_model(name), output_loading_info=True, trust_remote_code=False, **options
-        )
-    model, report = loaded
+        model, report = load_weights(resolve_model(name), config, options)
     _check_complete(name, report)
     if quantization is not None:
         keep_packed_weights(model)

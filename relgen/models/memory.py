@@ -17,7 +17,7 @@ from torch import nn
 from transformers import AutoModelForCausalLM, PretrainedConfig
 
 from relgen.common import InputError, Quantization, ReadingDType, resolved
-from relgen.models.free_memory import free_memory
+from relgen.models.memory_left import free_memory
 
 _OF_NF4 = 0.55  # with its constants
 _GIB = 1 << 30

@@ -6,10 +6,12 @@ else they would stay in memory beside the converted copies.
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import torch
 from safetensors import safe_open
+from transformers import AutoModelForCausalLM, GenerationConfig, PretrainedConfig
 from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME
 from transformers.utils.hub import cached_file, get_checkpoint_shard_files
 
@@ -35,11 +37,36 @@ class _Weight:
         return self  # transformers copies its arguments
 
 
+def load_weights(
+    model: str, config: PretrainedConfig, options: dict[str, Any]
+) -> tuple[Any, dict[str, Any]]:
+    """Load a causal language model, a folder or Hub id, and the report of what its files hold.
+
+    `options` are arguments of `from_pretrained`, among them `dtype`.
+    """
+    options = {**options, "output_loading_info": True}
+    weights = None
+    if "quantization_config" not in options:
+        weights = unmapped_weights(model, options["dtype"])
+    if weights is None:
+        # the stubs lack the pair
+        pair: Any = AutoModelForCausalLM.from_pretrained(model, trust_remote_code=False, **options)
+        return pair
+    with torch.device("meta"):
+        empty = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    loaded, report = type(empty).from_pretrained(
+        None, config=empty.config, state_dict=weights, **options
+    )
+    loaded.name_or_path = loaded.config.name_or_path = model
+    with contextlib.suppress(OSError):  # not every model has one
+        loaded.generation_config = GenerationConfig.from_pretrained(model)
+    return loaded, report
+
+
 def unmapped_weights(model: str, dtype: torch.dtype) -> dict[str, _Weight] | None:
     """Return the weights of a folder or Hub id, by name, each of which is read when it is used.
 
-    They are for the argument `state_dict` of `from_pretrained`. Returns None, for which the files
-    are mapped, if they have this dtype already or are no safetensors.
+    Returns None if they have this dtype already, or are no safetensors.
     """
     quiet: dict[str, Any] = {"_raise_exceptions_for_missing_entries": False}
     files: list[str]

@@ -100,6 +100,11 @@ class RaggedLayer(CacheLayerMixin):
             for row, place in zip(rows, places, strict=True):
                 own[place, :, :length] = other[row, :, :length]
 
+    def exchange(self, first: int, second: int, length: int) -> None:
+        """Exchange the first `length` slots of two rows."""
+        for states in self.held():
+            states[[first, second], :, :length] = states[[second, first], :, :length]
+
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         return (0 if self.placement is None else self.placement.length), 0
 
@@ -215,6 +220,14 @@ class RaggedCache(Cache):
             layer.copy(layer, [row] * len(places), places, length)
         for place in places:
             self.lengths[place] = length
+
+    def exchange(self, first: int, second: int) -> None:
+        """Exchange two rows."""
+        lengths = self.lengths
+        if first != second:
+            for layer in self.ragged:
+                layer.exchange(first, second, max(lengths[first], lengths[second]))
+            lengths[first], lengths[second] = lengths[second], lengths[first]
 
     def drop(self, row: int) -> None:
         """Remove a row and move the last row to its place."""

@@ -64,7 +64,7 @@ def test_a_model_larger_than_memory_is_refused(
         "direct": f"direct --test {data}/test.jsonl",
     }[command]
     options = f"--model {data}/model --train {data}/train.jsonl --schema {data}/schema.yaml"
-    out = ["--dtype", dtype, "--out", str(data / "out")]
+    out = ["--dtype", dtype, "--out", str(data / f"{command}-{dtype}")]
     assert cli.main([*line.split(), *options.split(), *out]) == 2
     said = capsys.readouterr().err
     assert f"for its weights in {dtype}), and this machine has 0.0 GiB of memory left" in said

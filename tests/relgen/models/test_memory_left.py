@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from relgen.models import free_memory as module
-from relgen.models.free_memory import device_memory, free_memory
+from relgen.models import memory_left as module
+from relgen.models.memory_left import device_memory, free_memory
 
 CPU = torch.device("cpu")
 
