@@ -77,16 +77,15 @@ def run_trained(name: str, arguments: list[str]) -> None:
     own, words = parse_known(TrainedOptions, name, arguments)
     words = with_presets(words, name)
     known = SUBCOMMANDS[name]
-    subcommand = next((word for word in words if word in known), None)
     if any(word == "-h" or re.fullmatch(r"--([\w.-]+\.)?help", word) for word in words):
         print_help(name)
         print_keys(name, words)
         return
-    if subcommand is None:
-        first = next((f" (got '{word}')" for word in words[:1] if word[0] != "-"), "")
-        remedy = suggestion("".join(words[:1]), known, f"one of {', '.join(known)}")
-        raise InputError(f"relgen {name} needs a subcommand{first}", remedy=remedy)
-    words.remove(subcommand)
+    subcommand, *words = words or [""]
+    if subcommand not in known:
+        got = f" (got '{subcommand}')" if subcommand else ""
+        remedy = suggestion(subcommand, known, f"one of {', '.join(known)}")
+        raise InputError(f"relgen {name} needs a subcommand as its first word{got}", remedy=remedy)
     only_shows = own.estimate or any(word.startswith("--print_config") for word in words)
     if not only_shows:
         missing = None
