@@ -13,7 +13,6 @@ from .load_errors import EMBEDDED_ENCODER as EMBEDDED_ENCODER
 from .load_errors import EMBEDDED_LANGUAGE_MODEL as EMBEDDED_LANGUAGE_MODEL
 from .load_errors import loading as loading
 from .lora import add_lora as add_lora
-from .lora import find_adapter as find_adapter
 from .lora import fingerprint as fingerprint
 from .lora import load_adapter as load_adapter
 from .lora import reference as reference
