@@ -45,7 +45,6 @@ from relgen.deployment.agreement import (
     origin,
     require_same,
 )
-from relgen.kernels import use_torch_operators
 
 GRAPHS = {"float32": "model.onnx", "int8": "model.int8.onnx"}
 _REFUSED = (
@@ -148,7 +147,6 @@ class _Graph(nn.Module):
 
 
 def _write_graph(classifier: Classifier, example: list[Sample], file: Path) -> None:
-    use_torch_operators(classifier)
     encoding = classifier.encoding
     # two rows: the exporter takes a size of one for a constant
     batch = collate(encoding.encode(example) * 2, pad_id=encoding.pad_id)
