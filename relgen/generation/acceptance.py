@@ -54,7 +54,7 @@ class DraftContext:
 
 
 _CHARS_PER_WORD = 25
-"""More of them for each of `max_words` are no sentence."""
+"""A text with more characters than this for each of `max_words` is not taken for a sentence."""
 Check = Callable[[Sample, DraftContext], str | None]
 Read = Callable[[str, Relation], Sample | str]
 

@@ -100,10 +100,10 @@ class ServerSettings:
             raise InputError("is not the name of a variable", field="server.api_key_variable")
         if self.cost_budget is not None and self.price_prompt + self.price_completion == 0:
             raise InputError(
-                "needs prices",
+                "needs the keys `price_prompt` and `price_completion`",
                 field="server.cost_budget",
                 value=self.cost_budget,
-                remedy="set price_prompt and price_completion, for a million tokens each",
+                remedy="set them, each for a million tokens",
             )
 
     def identity(self) -> dict[str, Any]:

@@ -9,8 +9,6 @@ from .causal_lm import resolve_model as resolve_model
 from .encoders import SentenceEncoder as SentenceEncoder
 from .encoders import load_encoder as load_encoder
 from .export import export_merged as export_merged
-from .load_errors import EMBEDDED_ENCODER as EMBEDDED_ENCODER
-from .load_errors import EMBEDDED_LANGUAGE_MODEL as EMBEDDED_LANGUAGE_MODEL
 from .load_errors import loading as loading
 from .lora import add_lora as add_lora
 from .lora import fingerprint as fingerprint
@@ -18,7 +16,9 @@ from .lora import load_adapter as load_adapter
 from .lora import reference as reference
 from .lora import save_adapter as save_adapter
 from .memory import device_memory as device_memory
-from .names import check_name as check_name
+from .name_check import check_name as check_name
+from .names import EMBEDDED_ENCODER as EMBEDDED_ENCODER
+from .names import EMBEDDED_LANGUAGE_MODEL as EMBEDDED_LANGUAGE_MODEL
 from .verification import check_architecture as check_architecture
 from .verification import random_texts as random_texts
 from .window import check_fits as check_fits
