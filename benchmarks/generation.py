@@ -280,7 +280,7 @@ def _loop(
     """Return relgen's loop over the first relations of the everyday corpus, with no checks."""
     from relgen.data import load_schema
     from relgen.data.corpora import everyday
-    from relgen.generation.acceptance import Pool
+    from relgen.generation.acceptance import KnownTexts
     from relgen.generation.loop import GenerationLoop
     from relgen.generation.states import initial_states
 
@@ -291,7 +291,7 @@ def _loop(
         initial_states(relations[:_RELATIONS], everyday.read_split("train"), settings),
         writer,
         [],
-        Pool(settings, []),
+        KnownTexts(settings, []),
         {},
         journal,
         lambda: backend,

@@ -24,11 +24,11 @@ def gates(clock: Clock, given: Input, folder: Path) -> Callable[[], dict[str, in
     from benchmarks.scale_data import held_out_sentences
     from relgen.data import render
     from relgen.generation import GenerationSettings
-    from relgen.generation.acceptance import CHECKS, DraftContext, Pool, judge
+    from relgen.generation.acceptance import CHECKS, DraftContext, KnownTexts, judge
 
     schema = relation_schema(given.relations)
     shots = list(sentences(3, given.seed + 1, given.relations))
-    pool = Pool(GenerationSettings(max_words=60), shots, held_out_sentences(given.seed))
+    pool = KnownTexts(GenerationSettings(max_words=60), shots, held_out_sentences(given.seed))
     contexts = {r.name: DraftContext(r, shots, pool) for r in schema.relations}
 
     def work() -> dict[str, int]:

@@ -135,6 +135,18 @@ def test_doors_open_on_their_own_room() -> None:
     assert facade.items() <= {item for names in DOORS.values() for item in names.items()}
 
 
+def test_a_name_means_one_thing() -> None:
+    # what every command and every corpus reader has under one name
+    shared = {"Options", "run", "read"}
+    found: dict[str, list[str]] = {}
+    for file in source_files("relgen"):
+        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                found.setdefault(node.name, []).append(module_name(file))
+    twice = {name: modules for name, modules in found.items() if len(modules) > 1}
+    assert {name for name in twice if not name.startswith("_")} - shared == set()
+
+
 def test_public_names_are_used_outside_of_their_room_or_documented() -> None:
     used = {
         (other, alias.name)

@@ -25,7 +25,7 @@ _LINKED = "data.model"
 """The required argument that is filled in from `model.model`."""
 
 
-def explained(otherwise: InputError, words: Sequence[str]) -> InputError:
+def locate_error(otherwise: InputError, words: Sequence[str]) -> InputError:
     """Return the error to raise for a command line, from its subcommand on.
 
     It is `otherwise` where no unusable word or key is found.

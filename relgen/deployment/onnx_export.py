@@ -39,9 +39,9 @@ from relgen.data import Sample
 from relgen.deployment.agreement import (
     Agreement,
     allowed_types,
-    compare,
     comparison_samples,
     inputs_of,
+    measure_agreement,
     origin,
     require_same,
 )
@@ -110,7 +110,7 @@ def export_onnx(
                 _quantise(temporary / GRAPHS["float32"], temporary / GRAPHS["int8"])
         _write_settings(saved, temporary, names)
         for name in names:
-            agreements[name] = compare(expected, _scores(temporary, name, sentences))
+            agreements[name] = measure_agreement(expected, _scores(temporary, name, sentences))
             few = int8_differing if name == "int8" else 0.0
             require_same(agreements[name], f"{name} in ONNX", allowed=few, remedy=_REMEDIES[name])
         write_text(temporary / "README.md", _card(saved, agreements))

@@ -49,7 +49,7 @@ class DraftContext:
 
     relation: Relation
     demonstrations: Sequence[Sample]
-    pool: Pool
+    pool: KnownTexts
     labels: tuple[str, ...] = ()
 
 
@@ -59,7 +59,7 @@ Check = Callable[[Sample, DraftContext], str | None]
 Read = Callable[[str, Relation], Sample | str]
 
 
-class Pool:
+class KnownTexts:
     """The texts that a draft must not repeat: those of `train`, of `forbidden`, and accepted ones.
 
     Near copies count within a relation, and for the `forbidden` test samples.
