@@ -19,9 +19,9 @@ from transformers import (
 from relgen.common import DType, InputError, Quantization, ReadingDType, resolved
 from relgen.kernels import ATTENTION, accelerate, keep_packed_weights
 from relgen.models.gguf import converted, find_gguf
-from relgen.models.load_errors import EMBEDDED_LANGUAGE_MODEL, loading
+from relgen.models.load_errors import loading
 from relgen.models.memory import ModelMemory, check_memory
-from relgen.models.names import embedded_file
+from relgen.models.names import EMBEDDED_LANGUAGE_MODEL, embedded_file
 from relgen.models.weight_files import load_weights
 
 
@@ -122,7 +122,7 @@ def load_language_model(
 
 
 def _check_complete(name: str, report: dict[str, Any]) -> None:
-    """Raise InputError if files lack weights of their model, or hold layers that it has not."""
+    """Raise InputError if files lack weights of their model, or have layers beyond its own."""
     if missing := sorted(report["missing_keys"]):
         raise InputError(
             f"not a language model: its files lack {len(missing)} weights, such as {missing[0]}",

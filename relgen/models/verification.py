@@ -21,7 +21,7 @@ from transformers import AutoModelForCausalLM, PretrainedConfig
 from relgen.common import InputError
 from relgen.kernels import ATTENTION, accelerate
 from relgen.models.causal_lm import load_config
-from relgen.models.load_errors import EMBEDDED_LANGUAGE_MODEL
+from relgen.models.names import EMBEDDED_LANGUAGE_MODEL
 
 TOLERANCE = 1e-3
 """The largest difference of a logit or a hidden state; sound models are below 1e-5."""

@@ -183,5 +183,5 @@ def test_names_and_folders(folder: Path, tmp_path: Path, monkeypatch: pytest.Mon
     for config in (None, "{}", "[]"):
         if config:
             (tmp_path / "ann" / "config.json").write_text(config)
-        with pytest.raises(InputError, match=r"no folder that relgen wrote .*relgen_version"):
+        with pytest.raises(InputError, match=r"not a folder that relgen wrote .*relgen_version"):
             push(tmp_path / "ann", "ann/relations")

@@ -17,7 +17,7 @@ from tests.relgen.reporting.fake_run import make_run
 from tests.relgen.reporting.test_report import _Page
 
 
-def texts(table: comparison.Table) -> dict[str, list[str]]:
+def texts(table: comparison.ReportTable) -> dict[str, list[str]]:
     return {r.name: [f"{c.text} {c.note}".strip() for c in r.cells] for r in table.rows}
 
 

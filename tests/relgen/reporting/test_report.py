@@ -220,6 +220,19 @@ def test_a_folder_without_results_is_an_input_error(tmp_path: Path, content: obj
         write_report(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["report.html", "report.md"])
+def test_only_reports_are_replaced(name: str, tmp_path: Path) -> None:
+    run = make_run(tmp_path, arms=["human"], seeds=(1,), labels=LABELS)
+    for _ in range(2):
+        write_report(run)
+    before = (run / "report.html").read_bytes()
+    (run / name).write_text("# My report\n")
+    with pytest.raises(InputError, match=rf"{name}: .*`relgen report` has not written it"):
+        write_report(run)
+    assert (run / name).read_text() == "# My report\n"
+    assert name == "report.html" or (run / "report.html").read_bytes() == before
+
+
 def test_the_command_prints_where_its_output_is(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
