@@ -17,18 +17,13 @@ from .lora import fingerprint as fingerprint
 from .lora import load_adapter as load_adapter
 from .lora import reference as reference
 from .lora import save_adapter as save_adapter
-<<<<<<< HEAD
 from .memory import ModelMemory as ModelMemory
 from .memory import check_memory as check_memory
 from .memory_left import device_memory as device_memory
 from .memory_left import free_memory as free_memory
-from .names import check_name as check_name
-=======
-from .memory import device_memory as device_memory
 from .name_check import check_name as check_name
 from .names import EMBEDDED_ENCODER as EMBEDDED_ENCODER
 from .names import EMBEDDED_LANGUAGE_MODEL as EMBEDDED_LANGUAGE_MODEL
->>>>>>> house
 from .verification import check_architecture as check_architecture
 from .verification import random_texts as random_texts
 from .window import check_fits as check_fits
