@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig, OPTConfig
 
@@ -220,7 +219,9 @@ def test_a_damaged_classifier(
     monkeypatch: pytest.MonkeyPatch,
     refused: Callable[[str, Path], str],
 ) -> None:
-    monkeypatch.setattr("relgen.deployment.server.listening_socket", lambda *_: pytest.fail("heard"))
+    monkeypatch.setattr(
+        "relgen.deployment.server.listening_socket", lambda *_: pytest.fail("heard")
+    )
     model = shutil.copytree(models["classifier"], tmp_path / "model")
     SAVED[damage](model / "model")
     assert str(model) in refused(CLASSIFIERS[command], model)
