@@ -29,7 +29,7 @@ COMMANDS = {
     "suggest": f"suggest --unlabelled {{data}}/test.jsonl --model {{model}} {DATA}",
     "direct": f"direct --model {{model}} --test {{data}}/test.jsonl {DATA} --shots 1 --out {{out}}",
     "reader": f"reader --model {{model}} --test {{data}}/test.jsonl {DATA} --out {{out}}",
-    "dpo fit": f"dpo fit -c dpo/smollm2 --model.model {{model}} --data.chains {{data}}/chains.jsonl "
+    "dpo fit": "dpo fit -c dpo/smollm2 --model.model {model} --data.chains {data}/chains.jsonl "
     f"--data.schema {{data}}/schema.yaml {CPU} --out {{out}}",
 }
 ENCODERS = {
@@ -219,9 +219,7 @@ def test_a_damaged_classifier(
     monkeypatch: pytest.MonkeyPatch,
     refused: Callable[[str, Path], str],
 ) -> None:
-    monkeypatch.setattr(
-        "relgen.deployment.server.listening_socket", lambda *_: pytest.fail("heard")
-    )
+    monkeypatch.setattr("relgen.deployment.server.listening_socket", lambda *_: pytest.fail())
     model = shutil.copytree(models["classifier"], tmp_path / "model")
     SAVED[damage](model / "model")
     assert str(model) in refused(CLASSIFIERS[command], model)

@@ -41,7 +41,7 @@ COMMANDS = {
     "suggest": f"suggest --errors --model {{model}} {DATA} --out {{out}}.jsonl",
     "direct": f"direct --model {{model}} --test {{data}}/test.jsonl {DATA} --shots 1 --out {{out}}",
     "reader": f"reader --model {{model}} --test {{data}}/test.jsonl {DATA} --out {{out}}",
-    "dpo fit": f"dpo fit -c dpo/smollm2 --model.model {{model}} --data.chains {{data}}/chains.jsonl "
+    "dpo fit": "dpo fit -c dpo/smollm2 --model.model {model} --data.chains {data}/chains.jsonl "
     f"--data.schema {{data}}/schema.yaml {CPU} --out {{out}}",
     "classifier fit": "classifier fit -c classifier/entity_marker --data.mix human "
     "--model.classifier.model {encoder} --data.human {data}/train.jsonl --data.order together "
