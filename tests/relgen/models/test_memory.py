@@ -15,6 +15,8 @@ from relgen.models import memory
 from relgen.models.memory import weight_bytes
 from tests import tiny
 
+pytestmark = pytest.mark.compute
+
 EMBEDDING, LINEAR, NORMS = 600 * 32, 2 * (2 * 32 * 32 + 2 * 32 * 16 + 3 * 32 * 48), 5 * 32
 
 
