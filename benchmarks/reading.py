@@ -78,7 +78,7 @@ def _one_side(args: argparse.Namespace) -> Row:
     import torch
 
     from relgen.data.corpora.everyday import read_split
-    from relgen.labelling.states import StateReader
+    from relgen.labelling import StateReader
 
     way, _, dtype = args.side.partition("-")
     samples = read_split("test")[: args.sentences]

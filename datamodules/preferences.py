@@ -62,13 +62,13 @@ class PreferenceDataModule(LightningDataModule):
         schema: path or shipped name of the schema, for the relations' explanations.
         validation_chains: path of the chains to validate on, or null.
         validation_share: share of `chains` to hold out when there are no validation chains.
-        model: the model whose tokenizer is used; the module's.
+        model: name of the model whose tokenizer is used; always that of the module.
         max_length: the longest path from root to leaf, in tokens, limited by the model's positions.
             A longer chain is cut before the first pair that does not fit.
         token_budget: packed tokens of a batch; a larger tree has a batch to itself.
         diverse: put the diversity instruction into the prompts.
         types: write entity types into the tags.
-        seed: of the order, and of the choice of held-out chains.
+        seed: random seed of the order, and of the choice of held-out chains.
         workers: number of processes that pack batches; 0 packs them in the training's process.
     """
 

@@ -59,9 +59,9 @@ class RelationDataModule(LightningDataModule):
             the same id and text, those that it rejected (in the file beside it) are left out, and
             those that people added are trained on as well.
         validation: samples file for validation during training.
-        test: samples file for `test`; training sentences may not be in it.
+        test: samples file for `test`; it must not contain a training sentence (`on_leak`).
         predict: samples file for `predict` (labels are ignored, and may be missing); by default
-            that of `test`.
+            the file of `test`.
         mix: train on the `human` file, on the generated one (`pure`), or on all (`mix`); by default
             on those that are given.
         order: `together` draws from both files alike; `side_by_side` gives each its share of every
@@ -78,7 +78,7 @@ class RelationDataModule(LightningDataModule):
         evaluation_batch_size: samples per batch in validation, test and prediction.
         steps_per_epoch: batches between two validations; the length of an epoch for training sets
             of any size.
-        seed: of the order.
+        seed: random seed of the order of the training samples.
         workers: processes that collate batches; 0 collates in the training process.
     """
 
@@ -355,7 +355,7 @@ class RelationDataModule(LightningDataModule):
             )
 
     def _take_reviewed(self) -> None:
-        """Put what people reviewed in its place."""
+        """Replace samples by their reviewed versions, and add those that reviewers wrote."""
         if (file := self.files["reviewed"]) is None or self.reviewed is not None:
             return
         reviewed = Reviewed(file)

@@ -23,7 +23,7 @@ Row = tuple[list[float], list[float]]
 """The probabilities of a sample's relations, and its states in short (`sketcher`)."""
 
 
-def draw(
+def draw_sentences(
     samples: Iterable[Sample],
     left_out: Counter[str],
     *,
@@ -98,13 +98,13 @@ def select_rows(
         # among the certain ones: the choice prefers the least certain
         certain = [rows[i] for i in kept]
         probabilities, sketches = (torch.tensor(part) for part in zip(*certain, strict=True))
-        useful = choose(probabilities, sketches, settings.most, seed=settings.seed)
+        useful = choose_diverse(probabilities, sketches, settings.most, seed=settings.seed)
         left_out["not_chosen"] = len(kept) - len(useful)
         kept = [kept[i] for i in useful]
     return kept, uncertain
 
 
-def choose(probabilities: Tensor, sketches: Tensor, most: int, *, seed: int) -> list[int]:
+def choose_diverse(probabilities: Tensor, sketches: Tensor, most: int, *, seed: int) -> list[int]:
     """Return `most` rows, the least certain and most different ones, in order.
 
     Rows are drawn as k-means++ draws its centres, among the gradients of the last layer under the

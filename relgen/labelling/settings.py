@@ -128,7 +128,7 @@ class SuggestOptions(ReaderSettings):
     A regression over a language model's hidden states is fitted to the labelled samples. To label
     are the sentences that it is least certain of and that differ most; sentences that are labelled
     already, near copies of them and repetitions are left out. A label may be wrong where
-    the regression, fitted without that sentence, holds another one for likely. Suggestions
+    the regression, fitted without that sentence, finds another one more likely. Suggestions
     have its `guess` and `probability`; set `relation` to what is right.
     """
 

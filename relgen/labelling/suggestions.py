@@ -80,7 +80,7 @@ def suggest(options: SuggestOptions) -> dict[str, Any]:
 
 
 def _sentences(options: SuggestOptions, schema: RelationSchema) -> dict[str, Any]:
-    """Return the least certain and most different sentences (see `choice.choose`)."""
+    """Return the least certain and most different sentences (see `choice.choose_diverse`)."""
     settings = LabelSettings(
         **asdict(upcast(ReaderSettings, options)),
         pool=options.pool,

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from transformers import (
     AutoConfig,
-    AutoModelForCausalLM,
     AutoTokenizer,
     BitsAndBytesConfig,
+    PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -19,9 +20,10 @@ from transformers import (
 from relgen.common import DType, InputError, Quantization, ReadingDType, resolved
 from relgen.kernels import ATTENTION, accelerate, keep_packed_weights
 from relgen.models.gguf import converted, find_gguf
-from relgen.models.load_errors import EMBEDDED_LANGUAGE_MODEL, loading
-from relgen.models.memory import check_memory
-from relgen.models.names import embedded_file
+from relgen.models.load_errors import loading
+from relgen.models.memory import ModelMemory, check_memory
+from relgen.models.names import EMBEDDED_LANGUAGE_MODEL, embedded_file
+from relgen.models.weight_files import load_weights
 
 
 def resolve_model(name: str) -> str:
@@ -40,6 +42,12 @@ def resolve_model(name: str) -> str:
     if gguf := find_gguf(name):
         return str(converted(gguf))
     return name
+
+
+def load_config(name: str) -> PretrainedConfig:
+    """Load the configuration of a model; raise InputError if it cannot be found."""
+    with loading(name):
+        return AutoConfig.from_pretrained(resolve_model(name), trust_remote_code=False)
 
 
 def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
@@ -85,6 +93,7 @@ def load_language_model(
     compute_dtype: DType = "bfloat16",
     attention: str = ATTENTION,
     device: torch.device | str | None = None,
+    working: Callable[[ModelMemory], int] = lambda memory: 0,
 ) -> PreTrainedModel:
     """Load a causal language model (by any name of `resolve_model`), in eval mode.
 
@@ -96,9 +105,10 @@ def load_language_model(
         compute_dtype: dtype in which 4-bit layers compute.
         attention: a name registered with transformers, such as `sdpa`.
         device: of quantised weights; others are loaded on the CPU.
+        working: returns the bytes that its use needs beside the weights.
 
     Raises:
-        InputError: the model cannot be found, is not a language model, or is larger than memory.
+        InputError: the model cannot be found, is not a language model, or does not fit into memory.
     """
     options: dict[str, Any] = {
         "dtype": torch.bfloat16 if dtype == "int8" else getattr(torch, resolved(dtype)),
@@ -112,14 +122,12 @@ def load_language_model(
             bnb_4bit_compute_dtype=getattr(torch, resolved(compute_dtype)),
         )
         options["device_map"] = {"": str(device or "cpu")}
+    config = load_config(name)
     with loading(name):
-        config = AutoConfig.from_pretrained(resolve_model(name), trust_remote_code=False)
-        check_memory(name, config, torch.device(device or "cpu"), dtype, quantization)
-        # the stubs lack the pair that `output_loading_info` returns
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
-            resolve_model(name), output_loading_info=True, trust_remote_code=False, **options
-        )
-    model, report = loaded
+        memory = ModelMemory.of(config, dtype, quantization)
+        form = quantization or resolved(dtype)
+        check_memory(name, memory, torch.device(device or "cpu"), form, working(memory))
+        model, report = load_weights(resolve_model(name), config, options)
     _check_complete(name, report)
     if quantization is not None:
         keep_packed_weights(model)
@@ -128,7 +136,7 @@ def load_language_model(
 
 
 def _check_complete(name: str, report: dict[str, Any]) -> None:
-    """Raise InputError if files lack weights of their model, or hold layers that it has not."""
+    """Raise InputError if files lack weights of their model, or have layers beyond its own."""
     if missing := sorted(report["missing_keys"]):
         raise InputError(
             f"not a language model: its files lack {len(missing)} weights, such as {missing[0]}",

@@ -12,9 +12,8 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from relgen.common import InputError
+from relgen.models.names import EMBEDDED_ENCODER, EMBEDDED_LANGUAGE_MODEL
 
-EMBEDDED_LANGUAGE_MODEL = "smollm2-135m-instruct"
-EMBEDDED_ENCODER = "all-minilm-l6-v2"
 _LFS_POINTER = b"version https://git-lfs"
 _REFUSED = {
     "trust_remote_code": "this model needs code of its own, which relgen does not run",

@@ -167,7 +167,7 @@ def argilla_record(sample: Sample) -> dict[str, Any]:
 
 
 def _tokens(sample: Sample) -> list[dict[str, Any]]:
-    """Return words, and what is between them and is no space, cut where entities begin and end."""
+    """Return words and the punctuation between them, cut where entities begin and end."""
     text, cuts = sample.text, {0, len(sample.text)}
     for entity in (sample.head, sample.tail):
         cuts |= {entity.start, entity.end}

@@ -219,7 +219,7 @@ def test_a_damaged_classifier(
     monkeypatch: pytest.MonkeyPatch,
     refused: Callable[[str, Path], str],
 ) -> None:
-    monkeypatch.setattr("relgen.deployment.server.listening_socket", lambda *_: pytest.fail())
+    monkeypatch.setattr("relgen.deployment.server.listening_socket", lambda *_: pytest.fail("up"))
     model = shutil.copytree(models["classifier"], tmp_path / "model")
     SAVED[damage](model / "model")
     assert str(model) in refused(CLASSIFIERS[command], model)

@@ -13,9 +13,11 @@ import torch
 from relgen.common.errors import InputError
 from relgen.data.exclusion import Exclusion
 from relgen.data.samples import UNLABELLED, Sample
-from relgen.labelling.choice import choose, draw, select_rows, sketcher
+from relgen.labelling.choice import choose_diverse, draw_sentences, select_rows, sketcher
 from relgen.labelling.settings import LabelSettings
 from tests.relgen.labelling.words import sample
+
+pytestmark = pytest.mark.compute
 
 NOTHING = Exclusion([])
 
@@ -25,13 +27,13 @@ def raw(*numbers: int) -> list[Sample]:
 
 
 def drawn(samples: Sequence[Sample], most: int | None, seed: int = 1) -> list[str]:
-    found = draw(samples, Counter(), test=NOTHING, labelled=NOTHING, most=most, seed=seed)
+    found = draw_sentences(samples, Counter(), test=NOTHING, labelled=NOTHING, most=most, seed=seed)
     return [one.id for one in found]
 
 
 def counted(samples: Sequence[Sample], **options: Any) -> tuple[list[Sample], Counter[str]]:
     left_out = Counter[str]()
-    return list(draw(samples, left_out, **options, seed=1)), left_out
+    return list(draw_sentences(samples, left_out, **options, seed=1)), left_out
 
 
 def test_a_draw_depends_on_the_seed_and_not_on_the_order_of_the_lines() -> None:
@@ -97,32 +99,34 @@ def test_uncertain_and_different_rows_are_chosen() -> None:
     # the doubtful ones are two pairs of equal sentences
     sketches = torch.eye(8)[[0, 1, 2, 3, 4, 5, 6, 6, 7, 7]]
     # one certain row stands for all: their gradients are next to nothing
-    chosen = choose(probabilities, sketches, 3, seed=1)
+    chosen = choose_diverse(probabilities, sketches, 3, seed=1)
     assert [row > 5 for row in chosen] == [False, True, True]
     assert chosen[1] // 2 != chosen[2] // 2
     # a repetition comes last: there is nothing else to choose
-    eight = choose(probabilities, sketches, 8, seed=1)
+    eight = choose_diverse(probabilities, sketches, 8, seed=1)
     assert set(range(6)) <= set(eight)
     assert sum(row in (6, 7) for row in eight) == 1
-    assert choose(probabilities, sketches, 10, seed=1) == list(range(10))
-    assert choose(probabilities, sketches, 99, seed=1) == list(range(10))
+    assert choose_diverse(probabilities, sketches, 10, seed=1) == list(range(10))
+    assert choose_diverse(probabilities, sketches, 99, seed=1) == list(range(10))
 
 
 def test_a_larger_choice_includes_a_smaller_one_and_the_seed_decides() -> None:
     generator = torch.Generator().manual_seed(0)
     probabilities = torch.rand(60, 4, generator=generator).softmax(dim=1)
     sketches = torch.nn.functional.normalize(torch.randn(60, 8, generator=generator))
-    few, many = (choose(probabilities, sketches, most, seed=1) for most in (5, 20))
+    few, many = (choose_diverse(probabilities, sketches, most, seed=1) for most in (5, 20))
     assert set(few) < set(many)
-    assert choose(probabilities, sketches, 20, seed=1) == many
-    assert choose(probabilities, sketches, 20, seed=2) != many
+    assert choose_diverse(probabilities, sketches, 20, seed=1) == many
+    assert choose_diverse(probabilities, sketches, 20, seed=2) != many
 
 
 def test_the_distance_is_that_of_the_products_of_error_and_sketch() -> None:
     """Of three rows the second is at distance 0 from the first: only the third can follow."""
     probabilities = torch.tensor([[0.5, 0.5], [0.5, 0.5], [0.9, 0.1]])
     sketches = torch.tensor([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0]])
-    assert [choose(probabilities, sketches, 2, seed=seed) for seed in range(5)] == [[0, 2]] * 5
+    assert [choose_diverse(probabilities, sketches, 2, seed=seed) for seed in range(5)] == [
+        [0, 2]
+    ] * 5
 
 
 def test_a_sketch_has_length_one_and_keeps_what_is_near() -> None:

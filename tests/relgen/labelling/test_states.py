@@ -10,6 +10,8 @@ from relgen.data.samples import Entity, Sample
 from relgen.labelling.states import EXCHANGED, StateReader, share, views
 from relgen.models.causal_lm import load_language_model
 
+pytestmark = pytest.mark.compute
+
 SHORT = Sample("1", "Ann lives in Bern.", Entity(0, 3), Entity(13, 17), "x")
 LONG = Sample(
     "2",
