@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from relgen.data import (
 )
 from relgen.generation.acceptance import CHECKS, KnownTexts
 from relgen.generation.backends.loading import find_engine
+from relgen.generation.chain_memory import fit_chains
 from relgen.generation.files.journal import Journal
 from relgen.generation.files.outputs import OutputPaths, merge, summarise_generation
 from relgen.generation.files.shards import RelationShard
@@ -140,17 +141,21 @@ def _loop(
     types, language = tuple(sorted(found)), foreign_language(train)
     if language is not None and settings.grammar and settings.one_sentence:
         _check_sentences(train)
-    return GenerationLoop(
-        settings,
-        states,
+    writer = (
         FieldPromptWriter(engine.format, types, language)
         if settings.markup == "fields"
-        else PromptWriter(engine.format, settings.diverse, settings.types, language),
+        else PromptWriter(engine.format, settings.diverse, settings.types, language)
+    )
+    batch, open_backend = fit_chains(settings, states, writer, engine, journal)
+    return GenerationLoop(
+        replace(settings, batch=batch),
+        states,
+        writer,
         CHECKS,
         KnownTexts(settings, train, forbidden),
         {"model": settings.model, "adapter": settings.adapter, "relgen_version": __version__},
         journal,
-        engine.open,
+        open_backend,
         types,
         tuple(dict.fromkeys(name for r in schema for name in (r.name, r.shown))),
     )

@@ -186,7 +186,9 @@ class GenerationSettings:
     token_budget: PositiveInt | None = None
     """Stop a relation once this many tokens are generated, even below `samples`."""
     batch: PositiveInt | None = None
-    """Chains to decode at the same time; by default all (the cache grows with it)."""
+    """Chains to decode at the same time, at least those of a relation; by default as many as there
+    is memory for.
+    """
     temperature: NonNegativeFloat = 0.4
     """Sampling temperature; 0 takes the most probable token."""
     top_p: Share = 0.9

@@ -113,7 +113,12 @@ class StateReader:
             remedy = "choose a model with a fast tokenizer"
             raise InputError(problem, field="model", value=model, remedy=remedy)
         check_architecture(model, "labelling", reading_difference)
-        loaded: Any = load_language_model(model, dtype=dtype, device=device)
+        loaded: Any = load_language_model(
+            model,
+            dtype=dtype,
+            device=device,
+            working=lambda memory: _TOKENS_A_BATCH * memory.activations,
+        )
         self.model: Any = loaded.to(device).eval()
         self._name, self._window = model, context_window(loaded.config)
         blocks = decoder_layers(self.model)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from transformers import (
     AutoConfig,
-    AutoModelForCausalLM,
     AutoTokenizer,
     BitsAndBytesConfig,
+    PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -19,8 +20,9 @@ from relgen.common import DType, InputError, Quantization, ReadingDType, resolve
 from relgen.kernels import ATTENTION, accelerate, keep_packed_weights
 from relgen.models.gguf import converted, find_gguf
 from relgen.models.load_errors import loading
-from relgen.models.memory import check_memory
+from relgen.models.memory import ModelMemory, check_memory
 from relgen.models.names import EMBEDDED_LANGUAGE_MODEL, embedded_file
+from relgen.models.weight_files import load_weights
 
 
 def resolve_model(name: str) -> str:
@@ -39,6 +41,12 @@ def resolve_model(name: str) -> str:
     if gguf := find_gguf(name):
         return str(converted(gguf))
     return name
+
+
+def load_config(name: str) -> PretrainedConfig:
+    """Load the configuration of a model; raise InputError if it cannot be found."""
+    with loading(name):
+        return AutoConfig.from_pretrained(resolve_model(name), trust_remote_code=False)
 
 
 def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
@@ -71,6 +79,7 @@ def load_language_model(
     compute_dtype: DType = "bfloat16",
     attention: str = ATTENTION,
     device: torch.device | str | None = None,
+    working: Callable[[ModelMemory], int] = lambda memory: 0,
 ) -> PreTrainedModel:
     """Load a causal language model (by any name of `resolve_model`), in eval mode.
 
@@ -82,9 +91,10 @@ def load_language_model(
         compute_dtype: dtype in which 4-bit layers compute.
         attention: a name registered with transformers, such as `sdpa`.
         device: of quantised weights; others are loaded on the CPU.
+        working: returns the bytes that its use needs beside the weights.
 
     Raises:
-        InputError: the model cannot be found, is not a language model, or is larger than memory.
+        InputError: the model cannot be found, is not a language model, or does not fit into memory.
     """
     options: dict[str, Any] = {
         "dtype": torch.bfloat16 if dtype == "int8" else getattr(torch, resolved(dtype)),
@@ -98,14 +108,12 @@ def load_language_model(
             bnb_4bit_compute_dtype=getattr(torch, resolved(compute_dtype)),
         )
         options["device_map"] = {"": str(device or "cpu")}
+    config = load_config(name)
     with loading(name):
-        config = AutoConfig.from_pretrained(resolve_model(name), trust_remote_code=False)
-        check_memory(name, config, torch.device(device or "cpu"), dtype, quantization)
-        # the stubs lack the pair that `output_loading_info` returns
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
-            resolve_model(name), output_loading_info=True, trust_remote_code=False, **options
-        )
-    model, report = loaded
+        memory = ModelMemory.of(config, dtype, quantization)
+        form = quantization or resolved(dtype)
+        check_memory(name, memory, torch.device(device or "cpu"), form, working(memory))
+        model, report = load_weights(resolve_model(name), config, options)
     _check_complete(name, report)
     if quantization is not None:
         keep_packed_weights(model)

@@ -16,12 +16,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig
+from transformers import AutoModelForCausalLM, PretrainedConfig
 
 from relgen.common import InputError
 from relgen.kernels import ATTENTION, accelerate
-from relgen.models.causal_lm import resolve_model
-from relgen.models.load_errors import loading
+from relgen.models.causal_lm import load_config
 from relgen.models.names import EMBEDDED_LANGUAGE_MODEL
 
 TOLERANCE = 1e-3
@@ -59,8 +58,7 @@ def check_architecture(model: str, use: str, difference: Callable[[Any], Tensor]
             come first, some shorter and some longer than 20 tokens: rotations that depend on the
             length keep that of the longest.
     """
-    with loading(model):
-        config = AutoConfig.from_pretrained(resolve_model(model), trust_remote_code=False)
+    config = load_config(model)
     if problem := find_problem(config, difference):
         name = type(config).__name__.removesuffix("Config")
         raise InputError(

@@ -17,6 +17,8 @@ from relgen.common.errors import InputError
 from relgen.evaluation.scores import score_labels
 from tests.tiny.encoders import SCHEMA, samples
 
+pytestmark = pytest.mark.compute
+
 
 def test_predictions_are_the_same_after_loading(classifier, folder):
     before = NetworkClassifier(classifier).predict_samples(samples(20), token_budget=100)

@@ -6,6 +6,8 @@ import torch
 from relgen.labelling.probe import cross_validated, fit_probe
 from relgen.labelling.states import exchange
 
+pytestmark = pytest.mark.compute
+
 NO_INVERSES = [None, None, None]
 
 

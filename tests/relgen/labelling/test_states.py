@@ -11,6 +11,8 @@ from relgen.labelling import states
 from relgen.labelling.states import StateReader, exchange, share, views
 from relgen.models.causal_lm import load_language_model
 
+pytestmark = pytest.mark.compute
+
 SHORT = Sample("1", "Ann lives in Bern.", Entity(0, 3), Entity(13, 17), "x")
 LONG = Sample(
     "2",
