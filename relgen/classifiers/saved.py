@@ -205,7 +205,7 @@ def model_card(config: dict[str, Any], schema: RelationSchema) -> str:
         tags=["relation-extraction", config["kind"]],
     )
     template = files(__package__).joinpath("model_card.md").read_text(encoding="utf-8")
-    how = {"code": markdown_code, "plain": markdown_text, "score_names": _SCORES}
+    how: dict[str, Any] = {"code": markdown_code, "plain": markdown_text, "score_names": _SCORES}
     card = ModelCard.from_template(metadata, template_str=template, schema=schema, **how, **config)
     return str(card).rstrip("\n") + "\n"
 
