@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import jsonargparse
+import torch
 import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
@@ -56,16 +57,12 @@ from relgen.common import (
     refuse_special,
     suggestion,
 )
+from relgen.common import library_messages as messages
 from relgen.experiments import TOTAL_SHOWN
 
 # the same limits in every file that jsonargparse reads, also those that a configuration names
 _load = jsonargparse.get_loader("yaml")
 jsonargparse.set_loader("yaml", lambda text: load_yaml(text, _load), (yaml.YAMLError,))
-# gloo's and NCCL's messages when another process of the run is gone
-_LOST_PROCESS = re.compile(
-    r"Connection (closed by|reset by) peer|gloo.*[Tt]im(ed|e)[ -]?out|Broken pipe|"
-    r"NCCL.*(timeout|aborted)|remote process|DistBackendError"
-)
 
 
 def run_trained(name: str, arguments: list[str]) -> None:
@@ -344,11 +341,12 @@ def _clear_exits() -> Iterator[None]:
         # Lightning kills a process whose children end with another code than 0
         raise (Terminated if local_rank == 0 else SystemExit(0)) from error
     except RuntimeError as error:
-        if "is not available. Pass in or modify" in str(error):  # EarlyStopping
+        if messages.NOT_LOGGED.search(str(error)):
             remedy = "name one of these; val/… needs a validation file or share (data.validation…)"
             problem = " ".join(str(error).split())
             raise InputError(problem, field="monitor", remedy=remedy) from error
-        if not _LOST_PROCESS.search(str(error)):
+        lost = isinstance(error, torch.distributed.DistBackendError)
+        if not lost and not messages.LOST_PROCESS.search(str(error)):
             raise
         print(
             f"process {local_rank} has lost another process of this run, which has ended, was "
@@ -364,9 +362,9 @@ def _clear_exits() -> Iterator[None]:
     except MisconfigurationException as error:
         problem = " ".join(str(error).split())
         remedy = "change or leave out this setting of the trainer"
-        if "cpu accelerator" in problem:
+        if messages.NO_PROCESSES.search(problem):
             remedy = "set trainer.devices to the number of processes, at least 1"
-        elif re.search("accelerator|GPU|CUDA|devices", problem):
+        elif messages.NO_ACCELERATOR.search(problem):
             remedy = "on a machine without a GPU: --trainer.accelerator cpu"
         raise InputError(problem.rstrip("."), field="trainer", remedy=remedy) from error
 

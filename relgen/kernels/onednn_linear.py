@@ -107,8 +107,10 @@ def is_dense(layer: nn.Module) -> bool:
 
 
 def has_autocast(tensor: Tensor) -> bool:
-    """Return whether autocast is on for a tensor's device."""
-    return not tensor.is_meta and torch.is_autocast_enabled(tensor.device.type)
+    """Return whether autocast is on for a tensor, which it never is for float64."""
+    if tensor.is_meta or tensor.dtype == torch.float64:
+        return False
+    return torch.is_autocast_enabled(tensor.device.type)
 
 
 def prefers_onednn() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable
 from typing import Any
@@ -50,9 +51,22 @@ def load_config(name: str) -> PretrainedConfig:
 
 
 def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
-    """Load the tokenizer of a model; raise InputError if it cannot be found."""
+    """Load the tokenizer of a model; raise InputError if it is not there, or another model's."""
     with loading(name):
-        return AutoTokenizer.from_pretrained(resolve_model(name), trust_remote_code=False)
+        found = AutoTokenizer.from_pretrained(resolve_model(name), trust_remote_code=False)
+    rows = None
+    with contextlib.suppress(Exception):  # a server's has no model, and loading one says the rest
+        config = AutoConfig.from_pretrained(resolve_model(name), trust_remote_code=False)
+        rows = config.get_text_config().vocab_size
+    if rows is not None and found.vocab_size > rows:
+        raise InputError(
+            f"its tokenizer is another model's: it has {found.vocab_size} tokens, and the model's "
+            f"tables {rows}",
+            field="model",
+            value=name,
+            remedy="fetch it again, or use another model",
+        )
+    return found
 
 
 def find_device(name: str | None) -> torch.device:

@@ -19,7 +19,7 @@ from relgen.classifiers.hub import local_folder, push
 from relgen.classifiers.saved import load_classifier
 from relgen.common.errors import InputError
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.compute, pytest.mark.processes]
 SHA = "a" * 40
 TOKEN = "hf_secret"
 _FETCH = "import sys; from relgen.classifiers import local_folder; print(local_folder(sys.argv[1]))"

@@ -18,6 +18,8 @@ from relgen.experiments.progress import TOTAL_SHOWN
 from tests.relgen.cli.failing import failed
 from tests.relgen.toy_classes import ToyData, ToyModule
 
+pytestmark = pytest.mark.compute
+
 
 def test_fit_and_go_on(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"

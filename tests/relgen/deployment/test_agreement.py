@@ -13,6 +13,8 @@ from relgen.deployment.agreement import (
     require_same,
 )
 
+pytestmark = pytest.mark.compute
+
 
 def prediction(relation: str, *probabilities: float) -> Prediction:
     scores = dict(zip("ab", probabilities, strict=True))

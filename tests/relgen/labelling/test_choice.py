@@ -17,6 +17,8 @@ from relgen.labelling.choice import choose_diverse, draw_sentences, select_rows,
 from relgen.labelling.settings import LabelSettings
 from tests.relgen.labelling.words import sample
 
+pytestmark = pytest.mark.compute
+
 NOTHING = Exclusion([])
 
 

@@ -22,6 +22,8 @@ from relgen.labelling.suggestions import suggest
 from tests.relgen.labelling.test_run import Doubts
 from tests.relgen.labelling.words import LABELS, Words, sample, write_files
 
+pytestmark = pytest.mark.compute
+
 THINGS = ("boat", "song", "door", "lamp", "hill", "loaf", "coin", "fern", "sail", "wall")
 
 

@@ -10,6 +10,8 @@ import pytest
 from relgen.common.errors import InputError
 from relgen.models.cache import MARK, Origin, cache_folder, cached_models
 
+pytestmark = pytest.mark.compute
+
 
 def test_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RELGEN_CACHE", str(tmp_path / "mine"))

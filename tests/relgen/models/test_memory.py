@@ -14,6 +14,8 @@ from relgen.models import memory
 from relgen.models.memory import ModelMemory
 from tests import tiny
 
+pytestmark = pytest.mark.compute
+
 EMBEDDING, LINEAR, NORMS = 600 * 32, 2 * (2 * 32 * 32 + 2 * 32 * 16 + 3 * 32 * 48), 5 * 32
 
 

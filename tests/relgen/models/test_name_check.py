@@ -10,6 +10,8 @@ from relgen.common.errors import InputError
 from relgen.models.name_check import check_name
 from tests import tiny
 
+pytestmark = pytest.mark.compute
+
 
 def test_embedded_names_and_folders_are_known(tmp_path: Path) -> None:
     tiny.save_model(tmp_path / "own", "qwen2")

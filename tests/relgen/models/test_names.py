@@ -7,6 +7,8 @@ import pytest
 from relgen.common.errors import InputError
 from relgen.models.names import embedded_file
 
+pytestmark = pytest.mark.compute
+
 
 def test_other_names_have_no_embedded_file() -> None:
     assert embedded_file("own") is None

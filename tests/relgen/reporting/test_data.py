@@ -9,6 +9,8 @@ import pytest
 from relgen.reporting.data import describe_arm, generation_of, is_part, load_run
 from tests.relgen.reporting.fake_run import make_run
 
+pytestmark = pytest.mark.compute
+
 
 def test_scores_by_seed(tmp_path: Path) -> None:
     run = load_run(make_run(tmp_path, seeds=(1, 2)))

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from relgen.reporting import diversity
 from relgen.reporting.data import load_run
 from relgen.reporting.tables import TableCell
 from tests.relgen.reporting.fake_run import make_run
+
+pytestmark = pytest.mark.compute
 
 
 def test_diversity_falls_back_on_the_results(tmp_path: Path) -> None:

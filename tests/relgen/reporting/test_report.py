@@ -14,6 +14,8 @@ from relgen.common.files import read_json, write_json
 from relgen.reporting.report import write_report
 from tests.relgen.reporting.fake_run import SENTENCES, make_run
 
+pytestmark = pytest.mark.compute
+
 VOID = {"meta", "br", "wbr", "img", "link", "hr", "input"}
 LABELS = ("cause", "part", "origin", "none")
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from relgen.common.files import write_json
 from relgen.reporting import tables
 from relgen.reporting.data import load_run
 from relgen.reporting.tables import TableCell
 from tests.relgen.reporting.fake_run import make_run
+
+pytestmark = pytest.mark.compute
 
 
 def test_arm_table(tmp_path: Path) -> None:
