@@ -138,9 +138,7 @@ class PreferenceDataModule(LightningDataModule):
         return self._loader(self.validation, self._sampler(_sizes(self.validation), shuffle=False))
 
     def heaviest_batch(self, epochs: int, processes: int = 1) -> TreeBatch:
-        """Return the training batch with the most tokens of the first epochs, without a trainer."""
-        self.prepare_data()
-        self.setup("fit")
+        """Return the training batch with the most tokens of the first epochs, after `setup`."""
         assert self.training is not None
         sizes = _sizes(self.training)
         batches = joined.from_iterable(

@@ -181,6 +181,8 @@ class DPOModule(LightningModule):
             double_quantization=self.double_quantization,
             compute_dtype=self.compute_dtype,
             device=None if self._trainer is None else self._trainer.strategy.root_device,
+            working=lambda memory: self._working_bytes(),
+            fewer="lower data.token_budget, or set model.gradient_checkpointing",
         )
         self.base_fingerprint = fingerprint(base)
         if self.gradient_checkpointing:
@@ -369,6 +371,17 @@ class DPOModule(LightningModule):
             )
         branch_tokens = self.micro_batch_tokens(batch, precision)
         return self._estimate(self._sizes, batch, precision, branch_tokens)
+
+    def _working_bytes(self) -> int:
+        """Return what the first epoch's heaviest step takes beside the weights; 0 if unknown."""
+        if self._trainer is None or self.device_mesh is not None or self._sizes is None:
+            return 0
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        if not self.trainer.training or data is None:
+            return 0
+        batch = data.heaviest_batch(1, self.trainer.world_size)
+        found = self.estimate_memory(batch, self.trainer.precision)
+        return found.total - found.weights
 
     def micro_batch_tokens(self, batch: TreeBatch, precision: str = "32-true") -> int | None:
         """Return how many tokens of a batch's branches to compute at a time; None for all."""

@@ -248,6 +248,8 @@ class RelgenCLI(LightningCLI):
             raise InputError("works with `relgen dpo fit` only", field="--estimate")
         trainer = self.config[subcommand].trainer
         devices = trainer.devices if isinstance(trainer.devices, int) else 1
+        self.datamodule.prepare_data()
+        self.datamodule.setup("fit")
         heaviest = self.datamodule.heaviest_batch(max(1, trainer.max_epochs or 1), max(1, devices))
         print(model.estimate_memory(heaviest, str(trainer.precision or "32-true")))
         if "FullySharded" in str(trainer.strategy):

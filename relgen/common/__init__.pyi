@@ -49,6 +49,7 @@ from .http_errors import answer_input_errors as answer_input_errors
 from .http_errors import error_response as error_response
 from .json_text import decode_json as decode_json
 from .json_text import encode_json as encode_json
+from .json_text import print_json as print_json
 from .locks import LOCK_FILE as LOCK_FILE
 from .locks import is_first_process as is_first_process
 from .locks import locked as locked

@@ -32,6 +32,7 @@ from relgen.common import (
     InputError,
     atomic_folder,
     check_export,
+    markdown_text,
     write_json,
     write_text,
 )
@@ -204,4 +205,4 @@ def _scores(folder: Path, name: str, sentences: list[Sample]) -> list[dict[str, 
 def _card(saved: NetworkClassifier, agreements: dict[str, Agreement]) -> str:
     rows = "\n".join(f"- `{name}`: {agreement}" for name, agreement in agreements.items())
     weights = ', weights="int8"' if "int8" in agreements else ""
-    return _CARD.format(name=saved.schema.name, weights=weights, rows=rows)
+    return _CARD.format(name=markdown_text(saved.schema.name), weights=weights, rows=rows)

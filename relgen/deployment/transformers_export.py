@@ -33,6 +33,7 @@ from relgen.common import (
     InputError,
     atomic_folder,
     check_export,
+    markdown_text,
     write_json,
     write_text,
 )
@@ -114,7 +115,9 @@ def export_transformers(
         too_long = len(given) - len(sentences)
         agreement = measure_agreement(expected, found)._replace(too_long=too_long)
         require_same(agreement, "transformers", allowed=0.0, remedy=_REMEDY)
-        card = _CARD.format(name=saved.schema.name, task=settings["task"], agreement=agreement)
+        card = _CARD.format(
+            name=markdown_text(saved.schema.name), task=settings["task"], agreement=agreement
+        )
         write_text(temporary / "README.md", card)
         write_json(temporary / EXPORT_FILE, origin(folder, {"float32": agreement}))
     return agreement

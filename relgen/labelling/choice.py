@@ -63,7 +63,7 @@ def draw_sentences(
 
 
 def sketcher(states: Tensor, seed: int) -> Callable[[Tensor], Tensor]:
-    """Return a function that maps states (N, 4, L, H) to short vectors (N, D) of length 1.
+    """Return a function that maps states (N, S, L, H) to short vectors (N, D) of length 1.
 
     It centres and scales by the labelled samples' `states`, and projects at random, which nearly
     keeps angles (Johnson and Lindenstrauss 1984).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable
 from typing import Any
@@ -50,9 +51,22 @@ def load_config(name: str) -> PretrainedConfig:
 
 
 def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
-    """Load the tokenizer of a model; raise InputError if it cannot be found."""
+    """Load the tokenizer of a model; raise InputError if it is not there, or another model's."""
     with loading(name):
-        return AutoTokenizer.from_pretrained(resolve_model(name), trust_remote_code=False)
+        found = AutoTokenizer.from_pretrained(resolve_model(name), trust_remote_code=False)
+    rows = None
+    with contextlib.suppress(Exception):  # a server's has no model, and loading one says the rest
+        config = AutoConfig.from_pretrained(resolve_model(name), trust_remote_code=False)
+        rows = config.get_text_config().vocab_size
+    if rows is not None and found.vocab_size > rows:
+        raise InputError(
+            f"its tokenizer is another model's: it has {found.vocab_size} tokens, and the model's "
+            f"tables {rows}",
+            field="model",
+            value=name,
+            remedy="fetch it again, or use another model",
+        )
+    return found
 
 
 def find_device(name: str | None) -> torch.device:
@@ -80,6 +94,7 @@ def load_language_model(
     attention: str = ATTENTION,
     device: torch.device | str | None = None,
     working: Callable[[ModelMemory], int] = lambda memory: 0,
+    fewer: str = "",
 ) -> PreTrainedModel:
     """Load a causal language model (by any name of `resolve_model`), in eval mode.
 
@@ -92,6 +107,7 @@ def load_language_model(
         attention: a name registered with transformers, such as `sdpa`.
         device: of quantised weights; others are loaded on the CPU.
         working: returns the bytes that its use needs beside the weights.
+        fewer: what would make them fewer, for the message.
 
     Raises:
         InputError: the model cannot be found, is not a language model, or does not fit into memory.
@@ -112,7 +128,7 @@ def load_language_model(
     with loading(name):
         memory = ModelMemory.of(config, dtype, quantization)
         form = quantization or resolved(dtype)
-        check_memory(name, memory, torch.device(device or "cpu"), form, working(memory))
+        check_memory(name, memory, torch.device(device or "cpu"), form, working(memory), fewer)
         model, report = load_weights(resolve_model(name), config, options)
     _check_complete(name, report)
     if quantization is not None:

@@ -29,6 +29,7 @@ VOCABULARY = 96
 """The vocabulary of the small model."""
 _WINDOW = 5
 _POSITIONS = 20
+_TABLE = 512
 _SIZES = {
     "hidden_size": 64,
     "intermediate_size": 96,
@@ -136,7 +137,12 @@ def _own_attention(model: Any) -> Tensor:
 
 
 def _shorten_positions(text: Any) -> None:
-    """Let rotations that change beyond a number of positions change within a short text."""
+    """Let rotations that change beyond a number of positions change within a short text.
+
+    A table of positions holds the texts that are compared, whatever the model's own holds.
+    """
+    if isinstance(rows := getattr(text, "max_position_embeddings", None), int):
+        text.max_position_embeddings = max(rows, _TABLE)
     rope = getattr(text, "rope_parameters", None) or {}
     if rope.get("rope_type") == "dynamic":
         text.max_position_embeddings = _POSITIONS
