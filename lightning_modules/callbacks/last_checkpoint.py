@@ -44,7 +44,7 @@ class LastCheckpoint(Checkpoint):
 
     Args:
         regularly: save after every validation and every epoch, and at the end, too.
-        settings: of the run, to be kept in its checkpoints.
+        settings: settings of the run, to keep in its checkpoints.
     """
 
     def __init__(self, regularly: bool = False, settings: Mapping[str, Any] | None = None) -> None:

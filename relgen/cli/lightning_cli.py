@@ -15,7 +15,6 @@ import re
 import sys
 import warnings
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -39,8 +38,8 @@ from relgen.cli.run_settings import check_same_settings, run_settings
 from relgen.cli.trained_options import (
     SUBCOMMANDS,
     TrainedOptions,
+    find_checkpoint,
     print_help,
-    with_checkpoint,
     with_presets,
 )
 from relgen.common import (
@@ -92,9 +91,8 @@ def run_trained(name: str, arguments: list[str]) -> None:
             missing = InputError("missing", field="--out", remedy="name the folder to write to")
         if missing:  # or a misspelt word
             raise locate_error(missing, [subcommand, *words])
-        if "--ckpt_path" in words:
-            own = replace(own, resume=False)  # other settings are allowed
-        words = with_checkpoint(words, subcommand, own)
+        if found := find_checkpoint(subcommand, own):
+            words += ["--ckpt_path", str(found)]
     alone = not only_shows and is_first_process()
     lock = locked(own.out or "") if alone else contextlib.nullcontext()
     with lock, _prepared([name, *arguments]), _clear_exits(), _no_curves_of_refused(own.curves):
@@ -177,7 +175,8 @@ class RelgenCLI(LightningCLI):
         self._check_outputs()
         if self.config.subcommand == "fit":
             self._checkpoint.settings = run_settings(self.config.fit)
-            if self.own.resume and self.config.fit.ckpt_path:
+            # of a checkpoint that is named, the settings may be others
+            if self.own.resume and self.config.fit.ckpt_path and not self.own.ckpt_path:
                 check_same_settings(self.config.fit.ckpt_path, self._checkpoint.settings)
 
     def _check_outputs(self) -> None:
