@@ -41,8 +41,8 @@ def fit_probe(
 
     Each relation counts alike, however many samples it has: neither shots nor sentences that were
     chosen for labelling tell how frequent it is, and counted one by one the frequent ones take the
-    uncertain sentences of all others. A sample whose relation has an inverse is used a second time with head and tail exchanged, which
-    merely reorders its slots.
+    uncertain sentences of all others. A sample whose relation has an inverse is used a second time
+    with head and tail exchanged, which merely reorders its slots.
 
     `states` (N, 4, L, H) are from `StateReader.read`; `labels` are (N,). A relation without samples
     gets a small probability, not zero. `inverses` has the index of each relation's inverse, if any.
