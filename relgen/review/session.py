@@ -11,15 +11,7 @@ from typing import Any
 from relgen.common import InputError, append_line, refuse_unprintable
 from relgen.data import UNLABELLED, Entity, RelationSchema, Sample
 from relgen.review.decisions import CORRECT, ConflictError, Decision, read_log
-
-
-def uncertainty(sample: Sample) -> float:
-    """Return 1 minus the margin between the two most probable relations; 0 without `scores`."""
-    if not sample.scores:
-        return 0.0
-    total = sum(sample.scores.values())
-    first, second = sorted([0.0, *sample.scores.values()])[:-3:-1]
-    return 1 - (first - second) / total
+from relgen.review.order import in_review_order
 
 
 class Session:
@@ -46,8 +38,7 @@ class Session:
         self.schema = schema
         self.log = log
         self.votes = votes
-        shown = [sample for sample in samples if sample.review is None]
-        self.order = [one.id for one in sorted(shown, key=uncertainty, reverse=True)]
+        self.order = [sample.id for sample in in_review_order(samples)]
         self.decisions: dict[str, dict[str, Decision]] = {name: {} for name in self.order}
         self.added: dict[str, Sample] = {}
         self._history: dict[str, list[str]] = {}

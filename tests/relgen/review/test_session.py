@@ -11,7 +11,7 @@ import pytest
 from relgen.common.errors import InputError
 from relgen.data.samples import UNLABELLED, Entity, Sample, read_samples, write_samples
 from relgen.review.decisions import ConflictError
-from relgen.review.session import Session, uncertainty
+from relgen.review.session import Session
 
 from .people import ORDER, SAMPLES, decision, sample, session
 
@@ -19,16 +19,6 @@ from .people import ORDER, SAMPLES, decision, sample, session
 def shown(made: Session, reviewer: str = "ann") -> str | None:
     current = made.current(reviewer)
     return current.id if current else None
-
-
-@pytest.mark.parametrize(
-    ("scores", "expected"),
-    [((0.9, 0.1, 0.0), 0.2), ((0.4, 0.4, 0.2), 1.0), ((0.2, 0.0, 0.0), 0.0), ((), 0.0)],
-)
-def test_uncertainty_is_the_margin_between_the_two_most_probable(
-    scores: tuple[float, ...], expected: float
-) -> None:
-    assert uncertainty(sample("x", *scores)) == pytest.approx(expected)
 
 
 def test_the_most_uncertain_come_first_and_each_only_once(tmp_path: Path) -> None:
