@@ -32,12 +32,10 @@ from benchmarks import harness
 from benchmarks.classifier_checks import check_labels, check_step
 from benchmarks.classifier_sides import TEST_SIDES, TRAIN_SIDES, measure_side, predicting_sides
 from benchmarks.harness import Row, median
-from relgen.common.device import multiplies_bfloat16
-from relgen.common.errors import InputError
+from relgen.common import InputError, multiplies_bfloat16
+from relgen.data import RecordChecks, Sample, write_samples
 from relgen.data.corpora import everyday, read_corpus, semeval
-from relgen.data.samples import Sample, write_samples
-from relgen.data.validation import RecordChecks
-from relgen.models.load_errors import EMBEDDED_ENCODER
+from relgen.models import EMBEDDED_ENCODER
 
 LEAST_EQUAL_LABELS = 0.995
 TOLERANCE = {"logits": 1e-4, "loss": 1e-5, "gradient": 1e-4}

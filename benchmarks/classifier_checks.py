@@ -22,10 +22,9 @@ from benchmarks.classifier_sides import (
     untrained,
 )
 from benchmarks.harness import Row
-from relgen.classifiers import load_network
-from relgen.classifiers.base import collate
+from relgen.classifiers import collate, load_network
 from relgen.classifiers.network import compute_logits
-from relgen.data.samples import read_samples
+from relgen.data import read_samples
 
 _CHECKED_BATCHES = 4
 

@@ -31,17 +31,18 @@ from benchmarks import harness
 from benchmarks.harness import Row
 from datamodules.relations import RelationDataModule
 from lightning_modules.relation_classifier import RelationClassifierModule
-from relgen.classifiers import load_network
-from relgen.classifiers.base import Batch, Classifier
-from relgen.classifiers.encoding import MarkerEncoding
-from relgen.classifiers.entity_marker import EntityMarkerClassifier
-from relgen.classifiers.network import NetworkClassifier, Precision
-from relgen.common.presets import find_config
-from relgen.common.yaml_files import read_yaml
-from relgen.data.samples import Sample, read_samples
-from relgen.data.schema import load_schema
-from relgen.evaluation.scores import score_labels
-from relgen.kernels import NarrowLayer
+from relgen.classifiers import (
+    Batch,
+    Classifier,
+    EntityMarkerClassifier,
+    MarkerEncoding,
+    NetworkClassifier,
+    Precision,
+    load_network,
+)
+from relgen.common import find_config, read_yaml
+from relgen.data import Sample, load_schema, read_samples
+from relgen.evaluation import score_labels
 
 TRAIN_SIDES = ("train-relgen", "train-trainer")
 TEST_SIDES = ("test-relgen", "test-trainer")
@@ -202,7 +203,7 @@ class ForTrainer(nn.Module):
         self.classifier = classifier
         encoder = cast(EntityMarkerClassifier, classifier).encoder
         layers = encoder.encoder.layer
-        if isinstance(layers[-1], NarrowLayer):
+        if type(layers[-1]) is not type(layers[0]):
             whole = type(layers[0])(encoder.config)
             for name, part in layers[-1].named_children():
                 setattr(whole, name, part)

@@ -20,10 +20,9 @@ from typing import Literal
 import relgen
 from benchmarks import harness
 from benchmarks.harness import Row
-from relgen.classifiers.pipeline import SavedClassifier
-from relgen.common.errors import InputError
-from relgen.data.samples import Sample, read_samples
-from relgen.data.schema import RelationSchema
+from relgen.classifiers import SavedClassifier
+from relgen.common import InputError
+from relgen.data import RelationSchema, Sample, read_samples
 
 Verdict = Literal["agrees", "type", "direction", "other"]
 VERDICTS: tuple[Verdict, ...] = ("agrees", "type", "direction", "other")

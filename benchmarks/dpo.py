@@ -229,16 +229,12 @@ def _one_side(args: argparse.Namespace) -> None:
 
 def chains_of(args: argparse.Namespace) -> tuple[list[Any], Any]:
     """Return chains of exactly K pairs as tokens of the model, and its tokenizer."""
-    from relgen.common.errors import InputError
+    from relgen.common import InputError
+    from relgen.data import RecordChecks, load_schema, split
     from relgen.data.corpora import everyday, read_corpus
-    from relgen.data.schema import load_schema
-    from relgen.data.splits import split
-    from relgen.data.validation import RecordChecks
-    from relgen.dpo.preference_pairs import build_chains
-    from relgen.dpo.tokenize import tokenise_chain
-    from relgen.models.causal_lm import load_tokenizer
-    from relgen.models.load_errors import EMBEDDED_LANGUAGE_MODEL
-    from relgen.prompting.prompts import PromptWriter, prompt_format
+    from relgen.dpo import build_chains, tokenise_chain
+    from relgen.models import EMBEDDED_LANGUAGE_MODEL, load_tokenizer
+    from relgen.prompting import PromptWriter, prompt_format
 
     (pairs,) = args.pairs
     folder = harness.semeval()
@@ -282,7 +278,7 @@ def _base(args: argparse.Namespace) -> Any:
 
     from benchmarks.shapes import random_model
     from relgen.kernels import ATTENTION
-    from relgen.models.causal_lm import load_language_model
+    from relgen.models import load_language_model
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     # TRL gets the library's own attention; ours is the same without a plan

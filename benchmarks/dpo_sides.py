@@ -20,12 +20,17 @@ from torch import Tensor
 
 from benchmarks.harness import timed
 from benchmarks.rows import RowBatch, lay_out_rows, row_log_probabilities
-from relgen.dpo.logps import PairLogProbabilities, tree_log_probabilities
+from relgen.dpo import (
+    ChainTokens,
+    PairLogProbabilities,
+    TreeBatch,
+    pack,
+    tree_log_probabilities,
+    tree_losses,
+)
 from relgen.dpo.losses import log_ratio_difference, sigmoid_loss
-from relgen.dpo.microbatch import PairLoss, TreeLosses, tree_losses
-from relgen.dpo.prefix_tree import TreeBatch, pack
-from relgen.dpo.tokenize import ChainTokens
-from relgen.models.lora import reference
+from relgen.dpo.microbatch import PairLoss, TreeLosses
+from relgen.models import reference
 
 BETA = 0.1
 LEARNING_RATE = 1e-4

@@ -31,13 +31,13 @@ from typing import TYPE_CHECKING, Any
 from benchmarks import harness
 from benchmarks.harness import Row, median
 from benchmarks.shapes import SHAPES
-from relgen.generation.settings import GenerationSettings
+from relgen.generation import GenerationSettings
 
 if TYPE_CHECKING:
     from relgen.generation.backends.base import Backend
     from relgen.generation.files.journal import Journal
     from relgen.generation.loop import GenerationLoop, RoundResult
-    from relgen.prompting.prompts import PromptWriter
+    from relgen.prompting import PromptWriter
 
 SIDES = ("cached", "generate", "single", "sampled", "candidates", "llama.cpp")
 LLAMA_CPP = SIDES[-1]
@@ -149,9 +149,8 @@ def _one_side(args: argparse.Namespace) -> None:
     from relgen.generation.backends.transformers import TransformersBackend
     from relgen.generation.files.journal import Journal
     from relgen.kernels import ATTENTION, accelerate
-    from relgen.models.causal_lm import load_tokenizer
-    from relgen.models.load_errors import EMBEDDED_LANGUAGE_MODEL
-    from relgen.prompting.prompts import PromptWriter, prompt_format, stop_ids
+    from relgen.models import EMBEDDED_LANGUAGE_MODEL, load_tokenizer
+    from relgen.prompting import PromptWriter, prompt_format, stop_ids
 
     if args.side == LLAMA_CPP:
         _llama_cpp_side(args)
@@ -197,7 +196,7 @@ def _model(args: argparse.Namespace, attention: str, *, vocabulary: int) -> Any:
 
     from benchmarks.shapes import random_model
     from relgen.kernels import use_int8
-    from relgen.models.causal_lm import load_language_model
+    from relgen.models import load_language_model
 
     if args.model_shape:
         return random_model(
@@ -217,8 +216,8 @@ def _llama_cpp_side(args: argparse.Namespace) -> None:
     from benchmarks import llama_cpp
     from relgen.generation.backends.server import ServerBackend
     from relgen.generation.files.journal import Journal
-    from relgen.models.causal_lm import load_tokenizer
-    from relgen.prompting.prompts import PromptWriter, prompt_format
+    from relgen.models import load_tokenizer
+    from relgen.prompting import PromptWriter, prompt_format
 
     writer = PromptWriter(prompt_format(load_tokenizer(args.model)))
     with (
@@ -279,9 +278,9 @@ def _loop(
     settings: GenerationSettings, writer: PromptWriter, backend: Backend, journal: Journal
 ) -> GenerationLoop:
     """Return relgen's loop over the first relations of the everyday corpus, with no checks."""
+    from relgen.data import load_schema
     from relgen.data.corpora import everyday
-    from relgen.data.schema import load_schema
-    from relgen.generation.acceptance import Pool
+    from relgen.generation.acceptance import KnownTexts
     from relgen.generation.loop import GenerationLoop
     from relgen.generation.states import initial_states
 
@@ -292,7 +291,7 @@ def _loop(
         initial_states(relations[:_RELATIONS], everyday.read_split("train"), settings),
         writer,
         [],
-        Pool(settings, []),
+        KnownTexts(settings, []),
         {},
         journal,
         lambda: backend,

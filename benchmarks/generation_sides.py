@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 from transformers import LogitsProcessor, LogitsProcessorList
 
+from relgen.generation import DraftRequest
 from relgen.generation.backends import transformers
-from relgen.generation.backends.base import Draft, DraftRequest
+from relgen.generation.backends.base import Draft
 from relgen.generation.grammar.llguidance import DraftGrammar, GrammarCompiler, stack_allowed
-from relgen.prompting.prompts import Prompt, encode
+from relgen.prompting import Prompt, encode
 
 
 class CountingModel:

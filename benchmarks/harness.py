@@ -25,8 +25,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from relgen.common.errors import InputError
-from relgen.common.files import write_json
+from relgen.common import InputError, write_json
 
 Row = dict[str, Any]
 CPU_TIME = "BENCHMARKS_CPU_TIME"

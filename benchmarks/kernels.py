@@ -28,7 +28,7 @@ PARTS: dict[str, tuple[Kernel, ...]] = {
     "dpo-32": ("gated", "head", "linear", "lora", "norms"),
     "generation": ("decoding", "linear"),
     "candidates": ("drafts",),
-    "classifier": ("last_layer", "linear"),
+    "classifier": ("last_layer",),
 }
 """What is measured, and the kernels that take part in it."""
 assert {kernel for kernels in PARTS.values() for kernel in kernels} == set(get_args(Kernel))

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import IO
 
-from relgen.generation.settings import GenerationSettings, ServerSettings
+from relgen.generation import GenerationSettings, ServerSettings
 
 _PATIENCE = 120.0
 """Seconds until the server must answer."""

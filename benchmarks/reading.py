@@ -78,7 +78,7 @@ def _one_side(args: argparse.Namespace) -> Row:
     import torch
 
     from relgen.data.corpora.everyday import read_split
-    from relgen.labelling.states import StateReader
+    from relgen.labelling import StateReader
 
     way, _, dtype = args.side.partition("-")
     samples = read_split("test")[: args.sentences]
@@ -99,10 +99,10 @@ def _rows(reader: Any, samples: Sequence[Any]) -> Any:
     """Return the states that `StateReader.read` returns, with a row for each text."""
     import torch
 
-    from relgen.labelling.states import layer_states, views
+    from relgen.labelling.states import layer_states
     from relgen.models import length_batches
 
-    texts = [reader._tokens(view) for sample in samples for view in views(sample)]
+    texts = [reader._tokens(view) for sample in samples for view in reader.views(sample)]
     found: dict[int, Any] = {}
     with torch.inference_mode():
         for batch in length_batches([len(ids) for ids, _ in texts], 1024):

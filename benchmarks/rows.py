@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from relgen.dpo.logps import PairLogProbabilities
-from relgen.dpo.tokenize import ChainTokens
+from relgen.dpo import ChainTokens, PairLogProbabilities
 from relgen.kernels import token_log_probabilities
 
 

@@ -22,7 +22,7 @@ from benchmarks import harness, scale_data
 from benchmarks import scale_products as products
 from benchmarks import scale_sides as sides
 from benchmarks.harness import Row, median
-from relgen.data.samples import read_samples, write_samples
+from relgen.data import read_samples, write_samples
 
 Operation = Callable[[sides.Clock, sides.Input, Path], Callable[[], Any]]
 OPERATIONS: Mapping[str, Operation] = {

@@ -7,10 +7,8 @@ import random
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from relgen.data import Entity, Relation, RelationSchema, Sample, words
 from relgen.data.corpora.everyday import read_split
-from relgen.data.samples import Entity, Sample
-from relgen.data.schema import Relation, RelationSchema
-from relgen.data.text import words
 
 if TYPE_CHECKING:
     from torch import Tensor

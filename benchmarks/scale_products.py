@@ -22,13 +22,13 @@ def gates(clock: Clock, given: Input, folder: Path) -> Callable[[], dict[str, in
     from collections import Counter
 
     from benchmarks.scale_data import held_out_sentences
-    from relgen.data.tagged_text import render
-    from relgen.generation.acceptance import CHECKS, DraftContext, Pool, judge
-    from relgen.generation.settings import GenerationSettings
+    from relgen.data import render
+    from relgen.generation import GenerationSettings
+    from relgen.generation.acceptance import CHECKS, DraftContext, KnownTexts, judge
 
     schema = relation_schema(given.relations)
     shots = list(sentences(3, given.seed + 1, given.relations))
-    pool = Pool(GenerationSettings(max_words=60), shots, held_out_sentences(given.seed))
+    pool = KnownTexts(GenerationSettings(max_words=60), shots, held_out_sentences(given.seed))
     contexts = {r.name: DraftContext(r, shots, pool) for r in schema.relations}
 
     def work() -> dict[str, int]:
@@ -68,8 +68,7 @@ def predict(clock: Clock, given: Input, folder: Path) -> Callable[[], int]:
     """Predict with an untrained MiniLM with entity markers, 1,000 sentences at a time."""
     from itertools import islice
 
-    from relgen.classifiers.entity_marker import EntityMarkerClassifier
-    from relgen.classifiers.network import NetworkClassifier
+    from relgen.classifiers import EntityMarkerClassifier, NetworkClassifier
 
     classifier = NetworkClassifier(EntityMarkerClassifier(relation_schema(given.relations), _MODEL))
 
@@ -83,10 +82,10 @@ def predict(clock: Clock, given: Input, folder: Path) -> Callable[[], int]:
 
 def report(clock: Clock, given: Input, folder: Path) -> Callable[[], int]:
     """Write the report of a run of two arms; return its size in kB."""
-    from relgen.common.files import write_json
-    from relgen.data.samples import write_samples
-    from relgen.evaluation.scores import score_labels
-    from relgen.reporting.report import write_report
+    from relgen.common import write_json
+    from relgen.data import write_samples
+    from relgen.evaluation import score_labels
+    from relgen.reporting import write_report
 
     schema = relation_schema(given.relations)
     truth = [sample.relation for sample in given.sentences()]

@@ -22,12 +22,19 @@ from benchmarks.scale_data import (
     sentences,
 )
 from relgen.cli.commands import data_convert, data_split
-from relgen.data.options import ConvertOptions, SplitOptions
-from relgen.data.overlap import OverlapIndex, context_words, jaccard
-from relgen.data.samples import Sample, iter_samples, write_samples
-from relgen.data.text import words
-from relgen.dpo.preference_pairs import build_chains
-from relgen.generation.settings import GenerationSettings
+from relgen.data import (
+    ConvertOptions,
+    OverlapIndex,
+    Sample,
+    SplitOptions,
+    context_words,
+    iter_samples,
+    jaccard,
+    words,
+    write_samples,
+)
+from relgen.dpo import build_chains
+from relgen.generation import GenerationSettings
 
 Item = TypeVar("Item")
 

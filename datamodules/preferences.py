@@ -62,13 +62,13 @@ class PreferenceDataModule(LightningDataModule):
         schema: path or shipped name of the schema, for the relations' explanations.
         validation_chains: path of the chains to validate on, or null.
         validation_share: share of `chains` to hold out when there are no validation chains.
-        model: the model whose tokenizer is used; the module's.
+        model: name of the model whose tokenizer is used; always that of the module.
         max_length: the longest path from root to leaf, in tokens, limited by the model's positions.
             A longer chain is cut before the first pair that does not fit.
         token_budget: packed tokens of a batch; a larger tree has a batch to itself.
         diverse: put the diversity instruction into the prompts.
         types: write entity types into the tags.
-        seed: of the order, and of the choice of held-out chains.
+        seed: random seed of the order, and of the choice of held-out chains.
         workers: number of processes that pack batches; 0 packs them in the training's process.
     """
 
@@ -138,9 +138,7 @@ class PreferenceDataModule(LightningDataModule):
         return self._loader(self.validation, self._sampler(_sizes(self.validation), shuffle=False))
 
     def heaviest_batch(self, epochs: int, processes: int = 1) -> TreeBatch:
-        """Return the training batch with the most tokens of the first epochs, without a trainer."""
-        self.prepare_data()
-        self.setup("fit")
+        """Return the training batch with the most tokens of the first epochs, after `setup`."""
         assert self.training is not None
         sizes = _sizes(self.training)
         batches = joined.from_iterable(

@@ -59,9 +59,9 @@ class RelationDataModule(LightningDataModule):
             the same id and text, those that it rejected (in the file beside it) are left out, and
             those that people added are trained on as well.
         validation: samples file for validation during training.
-        test: samples file for `test`; training sentences may not be in it.
+        test: samples file for `test`; it must not contain a training sentence (`on_leak`).
         predict: samples file for `predict` (labels are ignored, and may be missing); by default
-            that of `test`.
+            the file of `test`.
         mix: train on the `human` file, on the generated one (`pure`), or on all (`mix`); by default
             on those that are given.
         order: `together` draws from both files alike; `side_by_side` gives each its share of every
@@ -78,7 +78,7 @@ class RelationDataModule(LightningDataModule):
         evaluation_batch_size: samples per batch in validation, test and prediction.
         steps_per_epoch: batches between two validations; the length of an epoch for training sets
             of any size.
-        seed: of the order.
+        seed: random seed of the order of the training samples.
         workers: processes that collate batches; 0 collates in the training process.
     """
 
@@ -226,7 +226,7 @@ class RelationDataModule(LightningDataModule):
             if notice := untyped_notice(tables, encoding.types):
                 _LOG.warning(notice)
         epoch, done = position(self._trainer, self.steps_per_epoch)
-        table = self._encoded(names)
+        table, mixed = self._encoded(names), "human" in names[:-1]
         batches = TrainingBatches(
             table["label"][:],
             table["length"][:],
@@ -235,8 +235,10 @@ class RelationDataModule(LightningDataModule):
             steps=self.steps_per_epoch,
             seed=self.seed,
             balanced=self.balanced,
-            generated_rows=self._generated_rows() if "human" in names[:-1] else None,
-            generated_steps=self._generated_steps() if self.order == "generated_first" else None,
+            generated_rows=self._generated_rows() if mixed else None,
+            generated_steps=self._generated_steps()
+            if mixed and self.order == "generated_first"
+            else None,
             rank=self._trainer.global_rank,
             world=self._trainer.world_size,
             skip=done,
@@ -290,7 +292,8 @@ class RelationDataModule(LightningDataModule):
         return fold_of_rows(table["relation"], table["text"], folds)
 
     def _training_names(self) -> list[str]:
-        return [name for name in TRAINING if name in self._tables]
+        # a table is empty once people have reviewed all of its sentences
+        return [name for name in TRAINING if self._tables.get(name)]
 
     def _evaluation(self, names: list[str], *, shared: bool = True) -> DataLoader[Batch]:
         """Return a loader over each sample once, across (`shared`) or in all processes."""
@@ -355,7 +358,7 @@ class RelationDataModule(LightningDataModule):
             )
 
     def _take_reviewed(self) -> None:
-        """Put what people reviewed in its place."""
+        """Replace samples by their reviewed versions, and add those that reviewers wrote."""
         if (file := self.files["reviewed"]) is None or self.reviewed is not None:
             return
         reviewed = Reviewed(file)

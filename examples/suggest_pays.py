@@ -19,7 +19,7 @@ import torch
 from relgen.data import load_schema
 from relgen.data.corpora import read_split
 from relgen.evaluation import score_labels
-from relgen.labelling import Probe, StateReader, choose, fit_probe, sketcher
+from relgen.labelling import Probe, StateReader, choose_valuable, fit_probe, sketcher
 
 ERRORS = 0.05
 SCHEMA = load_schema("everyday")
@@ -55,7 +55,10 @@ def main(shots: int = 2, number: int = 20, splits: int = 20) -> None:
         before, sketch = fit(known, labels[known]), sketcher(states[known], seed)
         scores["before"].append(score(before))
         given = before.probabilities(states[pool]), sketch(states[pool]), sketch(states[known])
-        choices = {"random": pool[:number], "suggested": [pool[i] for i in choose(*given, number)]}
+        choices = {
+            "random": pool[:number],
+            "suggested": [pool[i] for i in choose_valuable(*given, number)],
+        }
         for name, chosen in choices.items():
             said = [*labels[known].tolist(), *(person(int(labels[i]), rng) for i in chosen)]
             scores[name].append(score(fit([*known, *chosen], torch.tensor(said))))

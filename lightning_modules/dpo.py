@@ -82,7 +82,7 @@ class DPOModule(LightningModule):
 
     Args:
         model: embedded name, local folder, GGUF file or Hub id of the base model.
-        dtype: of the base's weights that are not quantised.
+        dtype: dtype of those weights of the base that are not quantised.
         quantization: `nf4` for QLoRA, null for LoRA.
         double_quantization: with `nf4`, quantise the quantisation constants as well.
         compute_dtype: dtype in which 4-bit layers compute.
@@ -91,22 +91,22 @@ class DPOModule(LightningModule):
             into the device, else 384 tokens, also if the memory cannot be estimated. Ignored if
             layers are sharded.
         gradient_checkpointing: recompute layers in the backward pass: less memory, more time.
-        lora_rank: of the adapter's matrices (r).
-        lora_alpha: the adapter's update is scaled by alpha / r.
-        lora_dropout: on the adapter's input; the base never has any.
-        lora_target_modules: names of layers, or `all-linear`.
-        lora_seed: of the adapter's initial values.
-        loss: sigmoid (DPO), ipo, hinge or robust (`relgen.dpo.losses`).
+        lora_rank: rank r of the adapter's matrices.
+        lora_alpha: strength of the adapter; its update is scaled by alpha / r.
+        lora_dropout: dropout on the adapter's input; the base never has any.
+        lora_target_modules: names of the layers that get an adapter, or `all-linear`.
+        lora_seed: random seed of the adapter's initial values.
+        loss: preference loss: sigmoid (DPO), ipo, hinge or robust (`relgen.dpo.losses`).
         beta: strength of the pull towards the reference.
         label_smoothing: assumed share of pairs with swapped labels (`sigmoid` and `robust`).
         nll_weight: weight of the chosen completion's negative log-likelihood per token.
         length_normalised: divide log-probabilities by the completions' lengths in tokens.
         keep_reference: cache the reference's log-probabilities of each chain.
-        optimizer: gets the trainable parameters only.
+        optimizer: builds the optimiser; it gets the trainable parameters only.
         warmup_steps: optimiser steps before the full learning rate; the first has none.
-        schedule: of the learning rate after the warm-up.
+        schedule: schedule of the learning rate after the warm-up.
         sample_every_n_steps: write a few samples of the policy's text to the logger; 0 is never.
-        sample_count: number of these samples.
+        sample_count: number of samples to write each time.
     """
 
     policy: PeftModel
@@ -181,6 +181,8 @@ class DPOModule(LightningModule):
             double_quantization=self.double_quantization,
             compute_dtype=self.compute_dtype,
             device=None if self._trainer is None else self._trainer.strategy.root_device,
+            working=lambda memory: self._working_bytes(),
+            fewer="lower data.token_budget, or set model.gradient_checkpointing",
         )
         self.base_fingerprint = fingerprint(base)
         if self.gradient_checkpointing:
@@ -238,8 +240,9 @@ class DPOModule(LightningModule):
         """Return the mean loss of B pairs, (), and each pair's metrics under TRL's names, (B,).
 
         `frozen` are the log-probabilities of the reference.
-        `tree_losses` returns log-probabilities and losses together, since it takes some branches at
-        a time where memory demands it.
+        Where memory demands it, `tree_losses` takes some branches at a time and has run their
+        backward passes when it returns: the backward pass of its `total` then only adds the
+        gradients that it kept, and those of the trunk.
         """
         tokens = batch.completion_tokens.view(2, -1)  # (2, B)
 
@@ -368,6 +371,17 @@ class DPOModule(LightningModule):
             )
         branch_tokens = self.micro_batch_tokens(batch, precision)
         return self._estimate(self._sizes, batch, precision, branch_tokens)
+
+    def _working_bytes(self) -> int:
+        """Return what the first epoch's heaviest step takes beside the weights; 0 if unknown."""
+        if self._trainer is None or self.device_mesh is not None or self._sizes is None:
+            return 0
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        if not self.trainer.training or data is None:
+            return 0
+        batch = data.heaviest_batch(1, self.trainer.world_size)
+        found = self.estimate_memory(batch, self.trainer.precision)
+        return found.total - found.weights
 
     def micro_batch_tokens(self, batch: TreeBatch, precision: str = "32-true") -> int | None:
         """Return how many tokens of a batch's branches to compute at a time; None for all."""

@@ -62,11 +62,11 @@ class RelationClassifierModule(LightningModule):
             `relgen.classifiers.entity_marker.EntityMarkerClassifier`.
         optimizer: builds the optimiser from parameter groups; its learning rate is that of the
             pre-trained weights.
-        head_learning_rate: of the weights without pre-training.
+        head_learning_rate: learning rate of the weights without pre-training.
         warmup_share: share of all steps in which the learning rates rise from 0, before they fall
             linearly to 0.
-        generated_weight: of a generated sample's loss, relative to a human one's.
-        select: the weights to save and test: the `last`, or those with the `best` micro-F1 on the
+        generated_weight: weight of a generated sample's loss, relative to a human one's.
+        select: which weights to save and test: the `last`, or those with the `best` micro-F1 on the
             validation file; of equally good ones the latest.
         calibration_folds: train as many more classifiers, each without a part of the human samples,
             to calibrate the probabilities on the samples left out. With 0 they are calibrated on

@@ -1,3 +1,5 @@
+# the only door that opens on other rooms: names of their doors, and `run`, which stands in the CLI
+# since it hands the commands to experiments
 from .classifiers.saved import load_classifier as load_classifier
 from .cli.experiment import run as run
 from .data.samples import Sample as Sample

@@ -26,7 +26,9 @@ def read_blocks(page: str) -> list[Block]:
 
 
 def run_blocks(blocks: list[Block], folder: Path, source: Path = ROOT) -> None:
-    """Run shell and Python blocks one after the other in a folder; `make` lines are left out.
+    """Run shell and Python blocks one after the other in a folder.
+
+    Lines that begin with `make` are left out: they install packages from the network.
 
     Args:
         blocks: of a page; those in other languages are skipped.

@@ -29,8 +29,8 @@ ROOMS = (
     "reporting",
     "cli",
 )
-# packages inside a room that other rooms may import by their own names, but not their modules
-OPEN = ("relgen.data.corpora",)
+# inside a room, what other rooms may import by its own name, but not what is below it
+OPEN = ("relgen.data.corpora", "relgen.common.library_messages")
 RULES = [
     ("relgen", {"lightning_modules", "datamodules"}, set()),
     ("relgen", {"lightning"}, {"lightning_cli.py", "config_errors.py", "key_help.py"}),
@@ -113,12 +113,64 @@ def test_other_rooms_are_entered_by_their_front_door(room: str) -> None:
     assert wrong == []
 
 
-def test_benchmarks_use_kernels_by_their_front_door() -> None:
+def front_door(package: str) -> dict[str, str]:
+    """Return the public names of a package, and the modules that they stand in."""
+    stub = ROOT.joinpath(*package.split("."), "__init__.pyi")
+    return {
+        alias.asname or alias.name: f"{package}.{node.module}"
+        for node in ast.parse(stub.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+
+DOORS = {room: front_door(f"relgen.{room}") for room in ROOMS if room != "cli"}
+
+
+def test_doors_open_on_their_own_room() -> None:
+    for room, names in DOORS.items():
+        assert {module for module in names.values() if room_of(module) != room} == set()
+    facade = front_door("relgen")
+    assert facade.pop("run") == "relgen.cli.experiment"  # it hands the commands to experiments
+    assert facade.items() <= {item for names in DOORS.values() for item in names.items()}
+
+
+def test_a_name_means_one_thing() -> None:
+    # what every command and every corpus reader has under one name
+    shared = {"Options", "run", "read"}
+    found: dict[str, list[str]] = {}
+    for file in source_files("relgen"):
+        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                found.setdefault(node.name, []).append(module_name(file))
+    twice = {name: modules for name, modules in found.items() if len(modules) > 1}
+    assert {name for name in twice if not name.startswith("_")} - shared == set()
+
+
+def test_public_names_are_used_outside_of_their_room_or_documented() -> None:
+    used = {
+        (other, alias.name)
+        for file in source_files("relgen", "lightning_modules", "datamodules", "benchmarks", "docs")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and (other := room_of(node.module or ""))
+        if room_of(module_name(file)) != other
+        for alias in node.names
+    }
+    pages = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs").glob("*.md"))
+    names = {(room, name) for room, door in DOORS.items() for name in door}
+    documented = {(room, name) for room, name in names if f"{name}`" in pages}
+    assert names - used - documented == set()
+
+
+def test_benchmarks_import_public_names_by_the_front_door() -> None:
     wrong = [
-        (module_name(file), module)
+        (module_name(file), node.module, alias.name)
         for file in source_files("benchmarks")
-        for module in imported_modules(file)
-        if module.startswith("relgen.kernels.")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and (room := room_of(node.module or ""))
+        for alias in node.names
+        if DOORS.get(room, {}).get(alias.name) == node.module
+        or (node.module or "").startswith("relgen.kernels.")
     ]
     assert wrong == []
 

@@ -111,6 +111,7 @@ def test_the_hooks_are_the_checks_of_make_check() -> None:
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("page", ["README.md", "docs/quickstart.md"])
 def test_the_blocks_of_a_page_run_one_after_the_other(page: str, tmp_path: Path) -> None:
+    """All but the lines that begin with `make`, which set up an environment from the network."""
     run_blocks(read_blocks(page), tmp_path)
 
 

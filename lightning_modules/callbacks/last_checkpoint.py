@@ -44,7 +44,7 @@ class LastCheckpoint(Checkpoint):
 
     Args:
         regularly: save after every validation and every epoch, and at the end, too.
-        settings: of the run, to be kept in its checkpoints.
+        settings: settings of the run, to keep in its checkpoints.
     """
 
     def __init__(self, regularly: bool = False, settings: Mapping[str, Any] | None = None) -> None:
@@ -61,7 +61,7 @@ class LastCheckpoint(Checkpoint):
         self._speaks = True
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Have checkpoints written as a whole or not at all."""
+        """Make Lightning write checkpoints under another name and rename them when complete."""
         path = _path(trainer)
         if self.regularly:
             self.last_model_path = str(path)

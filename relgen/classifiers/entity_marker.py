@@ -40,12 +40,12 @@ class EntityMarkerClassifier(Classifier):
         markers: `special` tokens such as `[HEAD]`, or `punctuation`: `@ … @` and `# … #`.
         max_length: longest input in tokens, limited by the encoder's positions; longer texts are
             cut around both entities.
-        dropout: of the states that the linear layer reads.
-        encoder_dropout: in the encoder's layers; null keeps the value from pre-training.
+        dropout: dropout on the states that the linear layer reads.
+        encoder_dropout: dropout in the encoder's layers; null keeps the value from pre-training.
         freeze_embeddings: do not train the input embeddings: a few samples use few of them, but the
             optimiser would update all.
-        attention: the encoder's implementation. On a CPU in bfloat16 a training step with `eager`
-            takes half the time for single sentences.
+        attention: the encoder's implementation of attention. On a CPU in bfloat16 a training step
+            with `eager` takes half the time for single sentences.
 
     Raises:
         InputError: the encoder cannot be found, or `max_length` is too small.

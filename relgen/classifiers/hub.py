@@ -56,7 +56,7 @@ def push(folder: str | Path, repository: str, *, public: bool = False) -> str:
         )
     if not (folder / EXPORT_FILE).is_file() and not is_classifier(folder):
         raise InputError(
-            f"this is no folder that relgen wrote ({_CONFIG} with relgen_version is missing)",
+            f"this is not a folder that relgen wrote ({_CONFIG} with relgen_version is missing)",
             path=folder,
             remedy="give the folder of a classifier or of an export",
         )
@@ -72,7 +72,7 @@ def push(folder: str | Path, repository: str, *, public: bool = False) -> str:
         commit = api.create_commit(repository, operations, commit_message="Add what relgen wrote")
     except Exception as error:  # the Hub's, and those of the network
         raise InputError(
-            f"the Hub does not take it: {_reason(error)}",
+            f"the Hub rejected it: {_reason(error)}",
             field="repository",
             value=repository,
             remedy="log in with `hf auth login` (or set HF_TOKEN), and check the name",

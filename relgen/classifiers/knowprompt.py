@@ -46,9 +46,9 @@ class KnowPromptClassifier(Classifier):
         max_length: longest input in tokens, limited by the encoder's positions; longer sentences
             are cut around both entities.
         structured_weight: λ, the weight of the structured loss.
-        margin: γ of the structured loss; the default is the released code's.
-        encoder_dropout: in the encoder's layers; null keeps the value from pre-training.
-        attention: the encoder's implementation.
+        margin: margin γ of the structured loss; the default is the released code's.
+        encoder_dropout: dropout in the encoder's layers; null keeps the value from pre-training.
+        attention: the encoder's implementation of attention.
 
     Raises:
         InputError: the model cannot be found or is not supported, or `max_length` is too small.

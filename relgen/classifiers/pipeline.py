@@ -13,7 +13,7 @@ from relgen.common import InputError
 from relgen.data import Entity, Prediction, RelationSchema, Sample, find_mentions
 from relgen.evaluation import samples_for
 
-Mention = str | tuple[int, int]
+GivenMention = str | tuple[int, int]
 
 
 class SavedClassifier(ABC):
@@ -37,7 +37,7 @@ class SavedClassifier(ABC):
         leave none. A network's batch has up to `token_budget` tokens, padding included.
         """
 
-    def predict(self, text: str, head: Mention, tail: Mention) -> Prediction:
+    def predict(self, text: str, head: GivenMention, tail: GivenMention) -> Prediction:
         """Predict the relation between two mentions of a sentence.
 
         A mention is given as written in the text, or as its (start, end) offsets.
@@ -47,7 +47,9 @@ class SavedClassifier(ABC):
         """
         return self.predict_many([(text, head, tail)])[0]
 
-    def predict_many(self, inputs: Sequence[tuple[str, Mention, Mention]]) -> list[Prediction]:
+    def predict_many(
+        self, inputs: Sequence[tuple[str, GivenMention, GivenMention]]
+    ) -> list[Prediction]:
         """Predict for many (text, head, tail); the predictions' ids count from 0."""
         samples = [
             Sample(
@@ -134,7 +136,7 @@ def excluded_relations(schema: RelationSchema, samples: Sequence[Sample]) -> Ten
     )
 
 
-def find_mention(text: str, mention: Mention, role: str) -> tuple[int, int]:
+def find_mention(text: str, mention: GivenMention, role: str) -> tuple[int, int]:
     """Return a mention's offsets in a text; whole words are preferred to parts of words.
 
     Offsets are returned unchanged. `role` is for the message. Raises InputError if the mention is

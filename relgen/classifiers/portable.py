@@ -23,7 +23,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 ROLES = ("head", "tail")
-Span = tuple[int, int]
+Range = tuple[int, int]
 
 
 class Encoded(NamedTuple):
@@ -54,15 +54,15 @@ class MarkerLayout:
     around: dict[str, dict[str, list[list[int]]]]
 
     @staticmethod
-    def texts(text: str, head: Span, tail: Span) -> list[str]:
+    def texts(text: str, head: Range, tail: Range) -> list[str]:
         """Return the texts to tokenise separately."""
         return split_around(text, head, tail)
 
     def join(
-        self, ids: Sequence[list[int]], head: Span, tail: Span, types: Sequence[str]
+        self, ids: Sequence[list[int]], head: Range, tail: Range, types: Sequence[str]
     ) -> Encoded:
         """Join the token ids of the texts; `types` are those of head and tail, or `""`."""
-        tokens, starts, spans = list(ids[0]), dict[str, int](), dict[str, Span]()
+        tokens, starts, spans = list(ids[0]), dict[str, int](), dict[str, Range]()
         for (_, role, begins), following in zip(boundaries(head, tail), ids[1:], strict=True):
             known = self.around[role]
             opening, closing = known.get(types[ROLES.index(role)]) or known[""]
@@ -104,14 +104,14 @@ class PromptLayout:
     mask: int
 
     @staticmethod
-    def texts(text: str, head: Span, tail: Span) -> list[str]:
+    def texts(text: str, head: Range, tail: Range) -> list[str]:
         """Return the texts to tokenise separately."""
         # byte-level vocabularies contain most words only with a leading space
         mentions = [f" {text[start:end]}" for start, end in (head, tail)]
         return [*split_around(text, head, tail), *mentions]
 
     def join(
-        self, ids: Sequence[list[int]], head: Span, tail: Span, types: Sequence[str]
+        self, ids: Sequence[list[int]], head: Range, tail: Range, types: Sequence[str]
     ) -> Encoded:
         """Join the token ids of the texts; types do not matter."""
         *pieces, of_head, of_tail = ids
@@ -146,7 +146,7 @@ def describe(layout: Layout) -> dict[str, Any]:
     return {"name": type(layout).__name__, "settings": asdict(layout)}
 
 
-def boundaries(head: Span, tail: Span) -> list[tuple[int, str, bool]]:
+def boundaries(head: Range, tail: Range) -> list[tuple[int, str, bool]]:
     """Return where the entities begin (True) and end, each with its role, in the text's order.
 
     Of entities that begin together the longer one begins first, or else the head. The same as
@@ -161,7 +161,7 @@ def boundaries(head: Span, tail: Span) -> list[tuple[int, str, bool]]:
     return [(start, first, True), *inner]
 
 
-def split_around(text: str, head: Span, tail: Span) -> list[str]:
+def split_around(text: str, head: Range, tail: Range) -> list[str]:
     """Split a text into five pieces at the boundaries of its entities.
 
     They are: before, first entity, between, second entity, after, unless the entities overlap.
@@ -177,7 +177,7 @@ def split_around(text: str, head: Span, tail: Span) -> list[str]:
     return [*pieces, space + text[position:]]
 
 
-def keep_nearest(length: int, spans: Sequence[Span], budget: int) -> list[int]:
+def keep_nearest(length: int, spans: Sequence[Range], budget: int) -> list[int]:
     """Return the indices of the tokens to keep of a text that is too long, ascending.
 
     Markers have priority, then the entities' own tokens (from their starts), then the context
@@ -238,7 +238,7 @@ class RelationClassifier:
 
     def predict(
         self,
-        inputs: Sequence[tuple[str, str | Span, str | Span]],
+        inputs: Sequence[tuple[str, str | Range, str | Range]],
         types: Sequence[tuple[str | None, str | None]] | None = None,
         *,
         token_budget: int = 2048,
@@ -286,7 +286,7 @@ class RelationClassifier:
 
     def logits(
         self,
-        inputs: Sequence[tuple[str, str | Span, str | Span]],
+        inputs: Sequence[tuple[str, str | Range, str | Range]],
         types: Sequence[tuple[str | None, str | None]],
         token_budget: int,
     ) -> Any:
@@ -319,7 +319,7 @@ class RelationClassifier:
 
     def _encode(
         self,
-        inputs: Sequence[tuple[str, str | Span, str | Span]],
+        inputs: Sequence[tuple[str, str | Range, str | Range]],
         types: Sequence[tuple[str | None, str | None]],
     ) -> list[Encoded]:
         if not inputs:
@@ -340,7 +340,7 @@ class RelationClassifier:
         ]
 
 
-def _span(text: str, mention: str | Span) -> Span:
+def _span(text: str, mention: str | Range) -> Range:
     """Return a mention's offsets; raise ValueError if they are not clear, or out of range."""
     if isinstance(mention, str):
         if not mention or text.count(mention) != 1:

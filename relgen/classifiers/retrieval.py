@@ -50,13 +50,17 @@ class RetrievalClassifier(KnowPromptClassifier):
 
     Args:
         schema: the relations; R labels.
-        model: see `KnowPromptClassifier`, like `max_length`, `structured_weight`, `margin`,
-            `encoder_dropout` and `attention`.
+        model: the masked language model, as for `KnowPromptClassifier`.
+        max_length: longest input in tokens; longer sentences are cut around both entities.
+        structured_weight: λ, the weight of the structured loss.
+        margin: margin γ of the structured loss.
+        encoder_dropout: dropout in the encoder's layers; null keeps the value from pre-training.
+        attention: the encoder's implementation of attention.
         interpolation: λ, the neighbours' share; null chooses it, like `neighbours` and
             `temperature`, on the validation file at the end of training, or takes the published
             value if there is no such file. The test file has no influence.
-        neighbours: k.
-        temperature: T.
+        neighbours: number k of nearest neighbours.
+        temperature: temperature T of the neighbours' distances.
         trained: the folder `model` of a trained KnowPrompt of the same relations. Its weights and
             settings replace `model` and all other settings of KnowPrompt. With `trainer.max_steps`
             0 only the datastore is learnt.

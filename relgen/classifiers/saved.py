@@ -26,7 +26,16 @@ from relgen.classifiers.calibration import Calibration
 from relgen.classifiers.hub import local_folder
 from relgen.classifiers.network import NetworkClassifier, Precision
 from relgen.classifiers.pipeline import SavedClassifier
-from relgen.common import InputError, atomic_folder, read, read_json, write_json, write_text
+from relgen.common import (
+    InputError,
+    atomic_folder,
+    markdown_code,
+    markdown_text,
+    read,
+    read_json,
+    write_json,
+    write_text,
+)
 from relgen.data import RelationSchema, load_schema
 
 WEIGHTS, CONFIG, SCHEMA, TOKENIZER, CARD = (
@@ -196,9 +205,8 @@ def model_card(config: dict[str, Any], schema: RelationSchema) -> str:
         tags=["relation-extraction", config["kind"]],
     )
     template = files(__package__).joinpath("model_card.md").read_text(encoding="utf-8")
-    card = ModelCard.from_template(
-        metadata, template_str=template, schema=schema, score_names=_SCORES, **config
-    )
+    how: dict[str, Any] = {"code": markdown_code, "plain": markdown_text, "score_names": _SCORES}
+    card = ModelCard.from_template(metadata, template_str=template, schema=schema, **how, **config)
     return str(card).rstrip("\n") + "\n"
 
 

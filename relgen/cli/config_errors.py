@@ -25,7 +25,7 @@ _LINKED = "data.model"
 """The required argument that is filled in from `model.model`."""
 
 
-def explained(otherwise: InputError, words: Sequence[str]) -> InputError:
+def locate_error(otherwise: InputError, words: Sequence[str]) -> InputError:
     """Return the error to raise for a command line, from its subcommand on.
 
     It is `otherwise` where no unusable word or key is found.
@@ -122,9 +122,8 @@ def _check_arguments(kind: Any, values: Mapping[str, Any], prefix: str) -> None:
         if name in known:
             _check(hints.get(name, Any), value, key)
         elif not others:
-            raise InputError(
-                "unknown key", field=key, value=value, remedy=nearest_known(name, known)
-            )
+            remedy = nearest_known(key, [f"{prefix}.{one}" for one in known])
+            raise InputError("unknown key", field=key, value=value, remedy=remedy)
     # classes further inside may get arguments from the class that makes them
     for name in known if "." not in prefix else ():
         unset = parameters[name].default is inspect.Parameter.empty and name not in values

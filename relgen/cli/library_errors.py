@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import errno
 import platform
-import re
 import sys
 import tempfile
 import traceback
 from pathlib import Path
 
 from relgen import __version__
+from relgen.common import library_messages as messages
 
 _DISK_ERRORS = {
     errno.ENOSPC: "free some space",
@@ -28,32 +28,14 @@ _DISK_ERRORS = {
     errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
 }
 _AGAIN = "and run the same command again"
-_KNOWN = {
-    # how torch and safetensors report a full disk
-    "No space left|PytorchStreamWriter failed": (
-        f"no space left on the device; free some {_AGAIN}"
-    ),
-    "^RuntimeError: Symlink loop from '(?P<path>.*)'": (
-        "{path}: its links lead to each other; choose another path"
-    ),
-    # torch's messages for a GPU and for the machine, and Python's
-    "out of memory|can't allocate memory|^MemoryError": (
-        "out of memory; use a smaller model, shorter texts or smaller batches (data.batch_size, "
-        f"data.token_budget, model.gradient_checkpointing), or free some {_AGAIN}"
-    ),
-    "^(ImportError|ModuleNotFoundError): (?P<what>.*)": (
-        "a package cannot be imported ({what}); install it, or relgen with its dependencies"
-    ),
-    # of an embedding's table
-    "^IndexError: index out of range in self": (
-        "a token or a position is beyond the model's tables; its tokenizer is of another model, or "
-        "a text is longer than the model takes"
-    ),
-    "CUDA (error|driver)|^AcceleratorError": (
-        "the GPU cannot be used ({first}); --device cpu or --trainer.accelerator cpu runs without"
-    ),
-}
-"""By a pattern for the error's type and message, one line for the user."""
+_NO_MEMORY = (
+    "out of memory; use a smaller model, shorter texts or smaller batches (data.batch_size, "
+    f"data.token_budget, model.gradient_checkpointing), or free some {_AGAIN}"
+)
+_BEYOND_TABLE = (
+    "a token or a position is beyond the model's tables; its tokenizer is of another model, or "
+    "a text is longer than the model takes"
+)
 _EXTRAS = {
     "onnx": ("onnx", "onnxruntime", "onnxscript"),
     "openai": ("openai",),
@@ -70,9 +52,21 @@ def explained(error: Exception) -> str | None:
     for extra, packages in _EXTRAS.items():
         if isinstance(error, ModuleNotFoundError) and error.name in packages:
             return f"{error.name} is not installed; install it: pip install 'relgen-re[{extra}]'"
-    for pattern, line in _KNOWN.items():
-        if found := re.search(pattern, _described(error)):
-            return line.format(first=_described(error)[:200], **found.groupdict())
+    text = " ".join(str(error).split())
+    if isinstance(error, ImportError):
+        return f"a package cannot be imported ({text}); install it, or relgen with its dependencies"
+    if isinstance(error, MemoryError) or messages.OUT_OF_MEMORY.search(text):
+        return _NO_MEMORY
+    if messages.FULL_DISK.search(text):
+        return f"no space left on the device; free some {_AGAIN}"
+    if loop := messages.SYMLINK_LOOP.search(text):
+        return f"{loop['path']}: its links lead to each other; choose another path"
+    if isinstance(error, IndexError) and messages.BEYOND_TABLE.search(text):
+        return _BEYOND_TABLE
+    torch = sys.modules.get("torch")  # without it, no error is torch's
+    if (torch and isinstance(error, torch.AcceleratorError)) or messages.NO_GPU.search(text):
+        without = "--device cpu or --trainer.accelerator cpu runs without"
+        return f"the GPU cannot be used ({_described(error)[:200]}); {without}"
     return None
 
 

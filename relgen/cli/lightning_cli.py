@@ -15,32 +15,31 @@ import re
 import sys
 import warnings
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 import jsonargparse
+import torch
 import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
-from lightning.pytorch.callbacks import ProgressBar, RichProgressBar
+from lightning.pytorch.callbacks import Callback, ProgressBar, RichProgressBar
 from lightning.pytorch.cli import (
     LightningArgumentParser,
     LightningCLI,
     SaveConfigCallback,
     instantiate_class,
 )
-from lightning.pytorch.loops.evaluation_loop import _EvaluationLoop
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from relgen.cli.config_errors import explained
+from relgen.cli.config_errors import locate_error
 from relgen.cli.key_help import print_keys
 from relgen.cli.run_settings import check_same_settings, run_settings
 from relgen.cli.trained_options import (
     SUBCOMMANDS,
     TrainedOptions,
+    find_checkpoint,
     print_help,
-    with_checkpoint,
     with_presets,
 )
 from relgen.common import (
@@ -57,16 +56,12 @@ from relgen.common import (
     refuse_special,
     suggestion,
 )
+from relgen.common import library_messages as messages
 from relgen.experiments import TOTAL_SHOWN
 
 # the same limits in every file that jsonargparse reads, also those that a configuration names
 _load = jsonargparse.get_loader("yaml")
 jsonargparse.set_loader("yaml", lambda text: load_yaml(text, _load), (yaml.YAMLError,))
-# gloo's and NCCL's messages when another process of the run is gone
-_LOST_PROCESS = re.compile(
-    r"Connection (closed by|reset by) peer|gloo.*[Tt]im(ed|e)[ -]?out|Broken pipe|"
-    r"NCCL.*(timeout|aborted)|remote process|DistBackendError"
-)
 
 
 def run_trained(name: str, arguments: list[str]) -> None:
@@ -77,16 +72,15 @@ def run_trained(name: str, arguments: list[str]) -> None:
     own, words = parse_known(TrainedOptions, name, arguments)
     words = with_presets(words, name)
     known = SUBCOMMANDS[name]
-    subcommand = next((word for word in words if word in known), None)
     if any(word == "-h" or re.fullmatch(r"--([\w.-]+\.)?help", word) for word in words):
         print_help(name)
         print_keys(name, words)
         return
-    if subcommand is None:
-        first = next((f" (got '{word}')" for word in words[:1] if word[0] != "-"), "")
-        remedy = suggestion("".join(words[:1]), known, f"one of {', '.join(known)}")
-        raise InputError(f"relgen {name} needs a subcommand{first}", remedy=remedy)
-    words.remove(subcommand)
+    subcommand, *words = words or [""]
+    if subcommand not in known:
+        got = f" (got '{subcommand}')" if subcommand else ""
+        remedy = suggestion(subcommand, known, f"one of {', '.join(known)}")
+        raise InputError(f"relgen {name} needs a subcommand as its first word{got}", remedy=remedy)
     only_shows = own.estimate or any(word.startswith("--print_config") for word in words)
     if not only_shows:
         missing = None
@@ -96,10 +90,9 @@ def run_trained(name: str, arguments: list[str]) -> None:
         elif own.out is None:
             missing = InputError("missing", field="--out", remedy="name the folder to write to")
         if missing:  # or a misspelt word
-            raise explained(missing, [subcommand, *words])
-        if "--ckpt_path" in words:
-            own = replace(own, resume=False)  # other settings are allowed
-        words = with_checkpoint(words, subcommand, own)
+            raise locate_error(missing, [subcommand, *words])
+        if found := find_checkpoint(subcommand, own):
+            words += ["--ckpt_path", str(found)]
     alone = not only_shows and is_first_process()
     lock = locked(own.out or "") if alone else contextlib.nullcontext()
     with lock, _prepared([name, *arguments]), _clear_exits(), _no_curves_of_refused(own.curves):
@@ -167,11 +160,14 @@ class RelgenCLI(LightningCLI):
             self.config = parser.parse_args(args)
         except argparse.ArgumentError as error:
             parsers = InputError(" ".join(error.message.split())[:300])
-            raise explained(parsers, args) from error
+            raise locate_error(parsers, args) from error
         for key, value in list(self.config.items()):
             self.config[key] = bare_numbers(value)  # they enter checkpoints
         # Lightning takes these, and fails on them later
         settings, most = self.config[str(self.config.subcommand)], 2**32 - 1
+        self._prints = settings.get("verbose", False)
+        if self._prints:
+            settings.verbose = False  # Lightning's table has the digits of float32's noise
         for key, least in (("seed_everything", 0), ("trainer.accumulate_grad_batches", 1)):
             value = settings.get(key)
             if isinstance(value, int) and not least <= value <= most:
@@ -179,7 +175,8 @@ class RelgenCLI(LightningCLI):
         self._check_outputs()
         if self.config.subcommand == "fit":
             self._checkpoint.settings = run_settings(self.config.fit)
-            if self.own.resume and self.config.fit.ckpt_path:
+            # of a checkpoint that is named, the settings may be others
+            if self.own.resume and self.config.fit.ckpt_path and not self.own.ckpt_path:
                 check_same_settings(self.config.fit.ckpt_path, self._checkpoint.settings)
 
     def _check_outputs(self) -> None:
@@ -223,14 +220,11 @@ class RelgenCLI(LightningCLI):
         if not any(isinstance(callback, ProgressBar) for callback in callbacks):
             kwargs["enable_progress_bar"] = False
         try:
-            trainer = super().instantiate_trainer(callbacks=callbacks, **kwargs)
+            return super().instantiate_trainer(callbacks=callbacks, **kwargs)
         except (TypeError, ValueError) as error:
             if isinstance(error, InputError):
                 raise
             raise InputError(" ".join(str(error).split()), field="trainer") from error
-        for loop in (trainer.validate_loop, trainer.test_loop):
-            loop._print_results = _print_rounded  # type: ignore[method-assign]
-        return trainer
 
     def _callbacks(self) -> list[Any]:
         """Return the configured callbacks, and a progress bar on stderr unless one is shown.
@@ -243,7 +237,7 @@ class RelgenCLI(LightningCLI):
         wanted = settings.enable_progress_bar in (None, True) and not TOTAL_SHOWN.get()
         if wanted and not any(isinstance(callback, ProgressBar) for callback in callbacks):
             callbacks.append(_ProgressBar(console_kwargs={"stderr": True}))
-        return callbacks
+        return [*callbacks, *([_PrintedMetrics()] if self._prints else [])]
 
     def _run_subcommand(self, subcommand: str) -> None:
         if not self.own.estimate:
@@ -254,6 +248,8 @@ class RelgenCLI(LightningCLI):
             raise InputError("works with `relgen dpo fit` only", field="--estimate")
         trainer = self.config[subcommand].trainer
         devices = trainer.devices if isinstance(trainer.devices, int) else 1
+        self.datamodule.prepare_data()
+        self.datamodule.setup("fit")
         heaviest = self.datamodule.heaviest_batch(max(1, trainer.max_epochs or 1), max(1, devices))
         print(model.estimate_memory(heaviest, str(trainer.precision or "32-true")))
         if "FullySharded" in str(trainer.strategy):
@@ -303,10 +299,17 @@ class _SaveConfig(SaveConfigCallback):
         written.replace(folder / name)
 
 
-def _print_rounded(results: list[dict[str, Any]], stage: str) -> None:
-    """Print Lightning's table of metrics without the digits of float32's noise."""
-    rounded = [{name: f"{float(value):z.4f}" for name, value in of.items()} for of in results]
-    _EvaluationLoop._print_results(rounded, stage)  # type: ignore[arg-type]
+class _PrintedMetrics(Callback):
+    """Prints the metrics of `validate` and `test`, a line each."""
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.is_global_zero:
+            metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+            width = max(map(len, metrics), default=0)
+            for name, value in sorted(metrics.items()):
+                print(f"{name:{width}}  {value:z.4f}")
+
+    on_test_end = on_validation_end
 
 
 @contextlib.contextmanager
@@ -337,11 +340,12 @@ def _clear_exits() -> Iterator[None]:
         # Lightning kills a process whose children end with another code than 0
         raise (Terminated if local_rank == 0 else SystemExit(0)) from error
     except RuntimeError as error:
-        if "is not available. Pass in or modify" in str(error):  # EarlyStopping
+        if messages.NOT_LOGGED.search(str(error)):
             remedy = "name one of these; val/… needs a validation file or share (data.validation…)"
             problem = " ".join(str(error).split())
             raise InputError(problem, field="monitor", remedy=remedy) from error
-        if not _LOST_PROCESS.search(str(error)):
+        lost = isinstance(error, torch.distributed.DistBackendError)
+        if not lost and not messages.LOST_PROCESS.search(str(error)):
             raise
         print(
             f"process {local_rank} has lost another process of this run, which has ended, was "
@@ -357,9 +361,9 @@ def _clear_exits() -> Iterator[None]:
     except MisconfigurationException as error:
         problem = " ".join(str(error).split())
         remedy = "change or leave out this setting of the trainer"
-        if "cpu accelerator" in problem:
+        if messages.NO_PROCESSES.search(problem):
             remedy = "set trainer.devices to the number of processes, at least 1"
-        elif re.search("accelerator|GPU|CUDA|devices", problem):
+        elif messages.NO_ACCELERATOR.search(problem):
             remedy = "on a machine without a GPU: --trainer.accelerator cpu"
         raise InputError(problem.rstrip("."), field="trainer", remedy=remedy) from error
 

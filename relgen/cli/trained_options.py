@@ -26,7 +26,7 @@ SUBCOMMANDS = {
     "classifier": ("fit", "validate", "test", "predict"),
 }
 """Those of LightningCLI that a command has."""
-_RESOLVED = ("-c", "--config", "--ckpt_path", "--trainer.precision")
+_RESOLVED = ("-c", "--config", "--trainer.precision")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +37,8 @@ class TrainedOptions:
     """Folder to write checkpoints, curves and config.yaml to."""
     tensorboard: str | None = None
     """Folder of TensorBoard's files, by default below --out."""
+    ckpt_path: str | None = None
+    """Checkpoint to start from; `last` is that of --out."""
     resume: bool = False
     """Continue from the checkpoint in --out, if there is one (fit)."""
     force: bool = False
@@ -84,28 +86,23 @@ def with_presets(words: Sequence[str], folder: str) -> list[str]:
     return made
 
 
-def with_checkpoint(words: list[str], subcommand: str, own: TrainedOptions) -> list[str]:
-    """Return a command line of `with_presets` with the `--ckpt_path` to start from, if any.
+def find_checkpoint(subcommand: str, own: TrainedOptions) -> Path | None:
+    """Return the checkpoint to start from; None for a training that starts from scratch.
 
     `last` is resolved here: Lightning would look for it elsewhere.
     """
     last = Path(own.out or "") / "checkpoints" / "last.ckpt"
-    if "--ckpt_path" in words:
-        place = words.index("--ckpt_path")
-        given = "".join(words[place + 1 : place + 2])
-        words = words[:place] + words[place + 2 :]
-        found: Path | None = _usable(last if given == "last" else Path(given))
-    elif subcommand == "fit":
-        found = _to_resume(last, own)
-    elif last.is_file():
-        found = last
-    else:
-        raise InputError(
-            f"no trained weights to {subcommand}",
-            path=last,
-            remedy="run `fit` with the same --out first, or give --ckpt_path",
-        )
-    return [*words, *(["--ckpt_path", str(found)] if found else [])]
+    if own.ckpt_path is not None:
+        return _usable(last if own.ckpt_path == "last" else Path(own.ckpt_path))
+    if subcommand == "fit":
+        return _to_resume(last, own)
+    if last.is_file():
+        return last
+    raise InputError(
+        f"no trained weights to {subcommand}",
+        path=last,
+        remedy="run `fit` with the same --out first, or give --ckpt_path",
+    )
 
 
 def _usable(path: Path) -> Path:

@@ -45,8 +45,11 @@ from .files import text_hash as text_hash
 from .files import write_json as write_json
 from .files import write_jsonl as write_jsonl
 from .files import write_text as write_text
+from .http_errors import answer_input_errors as answer_input_errors
+from .http_errors import error_response as error_response
 from .json_text import decode_json as decode_json
 from .json_text import encode_json as encode_json
+from .json_text import print_json as print_json
 from .locks import LOCK_FILE as LOCK_FILE
 from .locks import is_first_process as is_first_process
 from .locks import locked as locked

@@ -18,6 +18,8 @@ from relgen.common.errors import InputError
 from relgen.common.files import content_hash, refuse_special, text_hash
 from relgen.common.json_text import decode_json, encode_json
 
+_START = b'{"header":'
+
 
 def inputs_hash(settings: Any, files: Sequence[str | Path], schema: dict[str, Any]) -> str:
     """Return a hash of settings, the content of files, a schema, and relgen's version.
@@ -28,35 +30,57 @@ def inputs_hash(settings: Any, files: Sequence[str | Path], schema: dict[str, An
     return text_hash(json.dumps([asdict(settings), hashes, schema, __version__]))
 
 
-def resume_log(path: Path, header: str, *, force: bool) -> list[Any]:
+def resume_log(
+    path: Path,
+    header: str,
+    *,
+    force: bool = False,
+    other: str = "this unfinished run has other settings or inputs",
+    remedy: str = "choose another --out, or discard it with --force",
+) -> list[Any]:
     """Return the lines that an earlier run appended; create the log if it does not exist.
 
-    An incomplete last line is removed from the file. `force` discards the lines of a log with
-    another header; otherwise they raise InputError.
+    A last line that a kill left unfinished is removed from the file.
+
+    Args:
+        path: the log.
+        header: a hash of everything that its lines depend on.
+        force: discard a log with another header, and a damaged one.
+        other: the problem to report for a log with another header.
+        remedy: what to do about it.
+
+    Raises InputError, and changes nothing, if the file is another one or cannot be read.
     """
-    lines, end = [], 0
     refuse_special(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+b") as stream:
-        stream.seek(0)
-        for raw in stream:
-            try:
-                lines.append(decode_json(raw if raw.endswith(b"\n") else b""))
-            except ValueError:
-                break
-            end += len(raw)
-        stream.truncate(end)
-    if lines and lines[0] == {"header": header}:
+    content = path.read_bytes() if path.exists() else b""
+    try:
+        lines = _whole_lines(path, content, remedy)
+    except InputError:
+        if not force:
+            raise
+        lines = []
+    if lines[:1] == [{"header": header}]:
+        os.truncate(path, content.rindex(b"\n") + 1)
         return lines[1:]
     if len(lines) > 1 and not force:
-        raise InputError(
-            "this unfinished run has other settings or inputs",
-            path=path,
-            remedy="choose another --out, or discard it with --force",
-        )
+        raise InputError(other, path=path, remedy=remedy)
     path.write_bytes(b"")
     append_line(path, {"header": header})
     return []
+
+
+def _whole_lines(path: Path, content: bytes, remedy: str) -> list[Any]:
+    if not content.startswith(_START[: len(content)]):
+        raise InputError("this is not a log that relgen wrote", path=path, remedy=remedy)
+    lines = []
+    for number, line in enumerate(content.split(b"\n")[:-1], start=1):
+        try:
+            lines.append(decode_json(line))
+        except InputError as error:
+            correct = f"correct or remove the line, or {remedy}"
+            raise error.at(path=path, line=number, remedy=correct) from error
+    return lines
 
 
 def append_line(path: Path, value: Any) -> None:

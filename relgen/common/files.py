@@ -90,7 +90,7 @@ def atomic_folder(path: str | Path, mark: str) -> Iterator[Path]:
         and not (path.is_dir() and not any(path.iterdir()))
     ):
         raise InputError(
-            f"this exists and is no folder that relgen has written ({mark} is missing)",
+            f"this exists and is not a folder that relgen wrote ({mark} is missing)",
             path=path,
             remedy="move it, or choose another --out",
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Collection, Iterator
 from functools import partial
 from typing import Any
@@ -54,6 +55,19 @@ def encode_json(value: Any, *, indent: int | None = None) -> str:
     act on or do not show are written as escapes, which are read back as the same characters.
     """
     return _escaped(json.dumps(value, ensure_ascii=False, indent=indent))
+
+
+def print_json(text: str) -> None:
+    """Print JSON text as it is, line end included; escape what the output's encoding lacks.
+
+    Elsewhere a question mark may take a letter's place, but this is data.
+    """
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = re.sub(r"[^\x00-\x7f]", lambda found: json.dumps(found[0])[1:-1], text)
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def json_pieces(value: Any) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +26,7 @@ def check_outputs(
     """Raise InputError where a command would overwrite an input, or one output by another.
 
     Neither is an output a device or a pipe, which might never be read. Links are followed, and two
-    names of one file count as the same file.
+    names of one file count as the same file, also those that differ in large letters only.
 
     Args:
         outputs: files that the command writes, in any order.
@@ -33,19 +34,21 @@ def check_outputs(
         replaced: folders that it replaces entirely.
     """
     read = [Path(path) for path in inputs if path is not None]
-    written: dict[Path, Path] = {}
+    written: dict[str, Path] = {}
     for path in map(Path, (*outputs, *replaced)):
         refuse_special(path)
         for other in read:
             if _same(path, other):
                 raise InputError("this is an input of the command", path=path, remedy=_OTHER_OUT)
-        if (first := written.setdefault(path.resolve(), path)) is not path:
+        # some file systems tell neither large letters from small ones nor two forms of a letter
+        name = unicodedata.normalize("NFC", str(path.resolve()).casefold())
+        if (first := written.setdefault(name, path)) is not path:
             raise InputError(
                 "two outputs of the command would be this file", path=first, remedy=_OTHER_OUT
             )
     for folder in map(Path, replaced):
         for other in read:
-            if folder.resolve() in other.resolve().parents:
+            if is_within(other, folder):
                 raise InputError(
                     f"an input of the command is in this folder, which would be replaced: {other}",
                     path=folder,
@@ -131,6 +134,11 @@ def unfinished(folder: str | Path, writer: str) -> Iterator[None]:
 
 def _mark(folder: Path, writer: str) -> Path:
     return folder / f".{writer.replace(' ', '-')}.unfinished"
+
+
+def is_within(path: Path, folder: Path) -> bool:
+    """Return whether a path is a folder, or below it, by any name of both."""
+    return any(_same(folder, one) for one in (path, *path.resolve().parents))
 
 
 def _same(path: Path, other: Path) -> bool:

@@ -22,6 +22,7 @@ from relgen.common.configuration import check
 from relgen.common.errors import CombinedInputError, InputError
 from relgen.common.files import content_hash, read_json, text_hash, write_json
 from relgen.common.locks import locked
+from relgen.common.outputs import is_within
 from relgen.common.progress import tracked
 from relgen.common.ranges import PositiveInt
 
@@ -100,7 +101,7 @@ def find_shards(given: str | Path, out: str | Path | None) -> list[Shard] | None
     folder, shards = Path(out), []
     if folder.exists() and not folder.is_dir():
         raise InputError("must be a folder, like the input", path=folder, field="--out")
-    if folder.resolve() == root.resolve() or root.resolve() in folder.resolve().parents:
+    if is_within(folder, root):
         remedy = "give a folder outside of it"
         raise InputError("this is in the folder of the input", path=folder, remedy=remedy)
     taken: dict[Path, Path] = {}

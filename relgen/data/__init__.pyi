@@ -48,7 +48,6 @@ from .text import has_unspaced as has_unspaced
 from .text import is_word as is_word
 from .text import normalised as normalised
 from .text import scripts as scripts
-from .text import splits_word as splits_word
 from .text import word_counts as word_counts
 from .text import word_spans as word_spans
 from .text import words as words

@@ -22,15 +22,18 @@ _STRAY = 0.05  # of single sentences, the share that may be taken for another la
 
 
 def language_code(samples: Iterable[Sample]) -> str | None:
-    """Return the ISO 639 code of the language of samples, or None if it is not certain."""
+    """Return the ISO 639 code of the language of samples, English or not; None if uncertain.
+
+    For statements about the samples; `likely_language` is for what must be chosen in any case.
+    """
     code, probability = _ranked(samples)[0]
     return code if probability >= _CERTAIN and code != "zxx" else None
 
 
 def likely_language(samples: Iterable[Sample]) -> str | None:
-    """Return the ISO 639 code of the language of samples, or None if it is not certain.
+    """Return `en` if samples may be English, else the code of a certain other language, or None.
 
-    It is `en` for samples that may be English, or that are in no language.
+    English is assumed where it is possible at all, and for samples that are in no language.
     """
     ranked = _ranked(samples)
     code, probability = ranked[0]

@@ -62,7 +62,9 @@ def allowed_types(schema: RelationSchema) -> list[list[list[str]]]:
     ]
 
 
-def compare(expected: Sequence[Prediction], found: Sequence[dict[str, float]]) -> Agreement:
+def measure_agreement(
+    expected: Sequence[Prediction], found: Sequence[dict[str, float]]
+) -> Agreement:
     """Compare a classifier's predictions with an export's probabilities, `{label: p}` each."""
     pairs = list(zip(expected, found, strict=True))
     return Agreement(

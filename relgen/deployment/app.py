@@ -19,11 +19,10 @@ from importlib.resources import files
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from relgen import __version__
-from relgen.common import InputError, printable
+from relgen.common import answer_input_errors, error_response
 from relgen.deployment.answers import answers_of
 from relgen.deployment.batcher import Batcher, QueueFullError
 from relgen.deployment.metrics import Metrics
@@ -97,7 +96,12 @@ def create_app(predictor: Predictor, limits: ServerLimits) -> FastAPI:
 
     _add_health(app, batcher, predictor)
     _add_pages(app, metrics)
-    _answer_errors(app)
+    answer_input_errors(app, _problem)
+
+    @app.exception_handler(QueueFullError)
+    async def full(request: Request, error: QueueFullError) -> JSONResponse:
+        return error_response(503, "too many sentences wait; try again", {"Retry-After": "1"})
+
     app.add_middleware(Bodies, limits=limits, metrics=metrics)
     return app
 
@@ -133,32 +137,15 @@ def _add_pages(app: FastAPI, metrics: Metrics) -> None:
         return HTMLResponse(files(__package__).joinpath("page.html").read_text(encoding="utf-8"))
 
 
-def _answer_errors(app: FastAPI) -> None:
-    """Answer what cannot be used with a status and a line."""
-
-    @app.exception_handler(RequestValidationError)
-    async def unusable(request: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        place, what = [str(part) for part in first["loc"][1:]], first["msg"]
-        for role in ("head", "tail"):
-            if role in place[:-1]:
-                place, what = place[: place.index(role) + 1], _MENTION
-        if first["type"] == "json_invalid":
-            what = f"not JSON: {first['ctx']['error']} at character {place.pop()}"
-        return _error(422, f"{'.'.join(place)}: {what}" if place else what)
-
-    @app.exception_handler(InputError)
-    async def refused(request: Request, error: InputError) -> JSONResponse:
-        return _error(422, str(error))
-
-    @app.exception_handler(QueueFullError)
-    async def full(request: Request, error: QueueFullError) -> JSONResponse:
-        return _error(503, "too many sentences wait; try again", {"Retry-After": "1"})
-
-
-def _error(status: int, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    # a client's text may have what UTF-8 or a terminal cannot take
-    return JSONResponse({"detail": printable(detail)[:1000]}, status, headers)
+def _problem(first: Any) -> str:
+    """Return what is wrong with a request, by pydantic's first error."""
+    place, what = [str(part) for part in first["loc"][1:]], first["msg"]
+    for role in ("head", "tail"):
+        if role in place[:-1]:
+            place, what = place[: place.index(role) + 1], _MENTION
+    if first["type"] == "json_invalid":
+        what = f"not JSON: {first['ctx']['error']} at character {place.pop()}"
+    return f"{'.'.join(place)}: {what}" if place else what
 
 
 class _RefusedError(Exception):
@@ -205,13 +192,13 @@ class Bodies:
                 left.cancel()
                 work.cancel()  # what waits in the queue is not computed
         except _RefusedError as error:
-            await _error(error.status, error.detail)(scope, receive, count)
+            await error_response(error.status, error.detail)(scope, receive, count)
         except Exception:
             mark = uuid.uuid4().hex[:12]
             _LOG.exception("error %s", mark)
             if not answered:
                 detail = f"an error of the server; its log has the details of {mark}"
-                await _error(500, detail)(scope, receive, count)
+                await error_response(500, detail)(scope, receive, count)
         finally:
             self.metrics.request(answered, time.monotonic() - begun)
 

@@ -32,6 +32,7 @@ from relgen.common import (
     InputError,
     atomic_folder,
     check_export,
+    markdown_text,
     write_json,
     write_text,
 )
@@ -39,13 +40,12 @@ from relgen.data import Sample
 from relgen.deployment.agreement import (
     Agreement,
     allowed_types,
-    compare,
     comparison_samples,
     inputs_of,
+    measure_agreement,
     origin,
     require_same,
 )
-from relgen.kernels import use_torch_operators
 
 GRAPHS = {"float32": "model.onnx", "int8": "model.int8.onnx"}
 _REFUSED = (
@@ -111,7 +111,7 @@ def export_onnx(
                 _quantise(temporary / GRAPHS["float32"], temporary / GRAPHS["int8"])
         _write_settings(saved, temporary, names)
         for name in names:
-            agreements[name] = compare(expected, _scores(temporary, name, sentences))
+            agreements[name] = measure_agreement(expected, _scores(temporary, name, sentences))
             few = int8_differing if name == "int8" else 0.0
             require_same(agreements[name], f"{name} in ONNX", allowed=few, remedy=_REMEDIES[name])
         write_text(temporary / "README.md", _card(saved, agreements))
@@ -148,7 +148,6 @@ class _Graph(nn.Module):
 
 
 def _write_graph(classifier: Classifier, example: list[Sample], file: Path) -> None:
-    use_torch_operators(classifier)
     encoding = classifier.encoding
     # two rows: the exporter takes a size of one for a constant
     batch = collate(encoding.encode(example) * 2, pad_id=encoding.pad_id)
@@ -206,4 +205,4 @@ def _scores(folder: Path, name: str, sentences: list[Sample]) -> list[dict[str, 
 def _card(saved: NetworkClassifier, agreements: dict[str, Agreement]) -> str:
     rows = "\n".join(f"- `{name}`: {agreement}" for name, agreement in agreements.items())
     weights = ', weights="int8"' if "int8" in agreements else ""
-    return _CARD.format(name=saved.schema.name, weights=weights, rows=rows)
+    return _CARD.format(name=markdown_text(saved.schema.name), weights=weights, rows=rows)

@@ -19,19 +19,19 @@ class ServerLimits:
     """Limits of the requests that a server accepts."""
 
     sentences: PositiveInt = 256
-    """Most sentences of a request."""
+    """Largest number of sentences in a request."""
     characters: PositiveInt = 10_000
-    """Most characters of a sentence or a raw text."""
+    """Largest number of characters in a sentence or a raw text."""
     pairs: PositiveInt = 1000
-    """Most pairs of entities in a request's raw texts."""
+    """Largest number of pairs of entities in a request's raw texts."""
     body_bytes: PositiveInt = 1_000_000
-    """Most bytes of a request."""
+    """Largest size of a request in bytes."""
     body_seconds: PositiveFloat = 30.0
-    """Most seconds in which a request's body arrives."""
+    """Time limit, in seconds, for receiving the body of a request."""
     batch: PositiveInt = 64
-    """Most sentences, or pairs of entities of raw texts, computed at once."""
+    """Largest number of sentences, or pairs of entities of raw texts, computed at once."""
     queue: PositiveInt = 2048
-    """Most sentences that wait; beyond, the answer is 503."""
+    """Largest number of sentences that wait; beyond it, the answer is 503."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ class ServeOptions:
     window: PositiveInt = 1
     """Sentences that a pair of entities may be apart in raw text, counting both."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """Of the computation; bfloat16 is faster on processors with instructions for it."""
+    """Precision of the computation; bfloat16 is faster on processors with instructions for it."""
     device: str | None = None
     """Device to run on (cpu, cuda, …); by default cuda where there is one."""
     limits: ServerLimits = field(default_factory=ServerLimits)

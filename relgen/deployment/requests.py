@@ -16,7 +16,7 @@ _SPANS: Any = {"text": "Ann founded Acme.", "head": {"start": 12, "end": 16}, "t
 _PLACE = "as written in the text, or where it is; without head and tail, entities are looked for"
 
 
-class Mention(BaseModel):
+class EntityRequest(BaseModel):
     """An entity's place: characters (code points) from `start` to `end`, exclusive."""
 
     start: int
@@ -32,8 +32,8 @@ class SentenceRequest(BaseModel):
 
     id: str | None = None
     text: str
-    head: Mention | Offsets | str | None = Field(None, description=_PLACE)
-    tail: Mention | Offsets | str | None = Field(None, description=_PLACE)
+    head: EntityRequest | Offsets | str | None = Field(None, description=_PLACE)
+    tail: EntityRequest | Offsets | str | None = Field(None, description=_PLACE)
 
 
 class PredictRequest(BaseModel):
@@ -50,7 +50,7 @@ class PredictRequest(BaseModel):
         return {"samples": [value]} if isinstance(value, dict) and "text" in value else value
 
 
-class EntityResponse(Mention):
+class EntityResponse(EntityRequest):
     """An entity, and where it is."""
 
     text: str
@@ -121,8 +121,8 @@ def _item(name: str, sentence: SentenceRequest, raw: bool) -> Sample | RawText:
     return Sample(name, text, _entity(text, head, "head"), _entity(text, tail, "tail"), UNLABELLED)
 
 
-def _entity(text: str, mention: Mention | list[int] | str, role: str) -> Entity:
-    if isinstance(mention, Mention):
+def _entity(text: str, mention: EntityRequest | list[int] | str, role: str) -> Entity:
+    if isinstance(mention, EntityRequest):
         return Entity(mention.start, mention.end, mention.type)
     if isinstance(mention, list):
         return Entity(mention[0], mention[1])

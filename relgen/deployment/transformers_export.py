@@ -33,6 +33,7 @@ from relgen.common import (
     InputError,
     atomic_folder,
     check_export,
+    markdown_text,
     write_json,
     write_text,
 )
@@ -40,9 +41,9 @@ from relgen.data import Sample
 from relgen.deployment.agreement import (
     Agreement,
     allowed_types,
-    compare,
     comparison_samples,
     inputs_of,
+    measure_agreement,
     origin,
     require_same,
 )
@@ -112,9 +113,11 @@ def export_transformers(
         inputs = zip(*inputs_of(sentences), strict=True)
         found = [relations.predict(*one, types) for one, types in inputs]
         too_long = len(given) - len(sentences)
-        agreement = compare(expected, found)._replace(too_long=too_long)
+        agreement = measure_agreement(expected, found)._replace(too_long=too_long)
         require_same(agreement, "transformers", allowed=0.0, remedy=_REMEDY)
-        card = _CARD.format(name=saved.schema.name, task=settings["task"], agreement=agreement)
+        card = _CARD.format(
+            name=markdown_text(saved.schema.name), task=settings["task"], agreement=agreement
+        )
         write_text(temporary / "README.md", card)
         write_json(temporary / EXPORT_FILE, origin(folder, {"float32": agreement}))
     return agreement

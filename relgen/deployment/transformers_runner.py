@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from transformers import pipeline
 
-Span = tuple[int, int]
+Range = tuple[int, int]
 
 
 class Relations:
@@ -36,8 +36,8 @@ class Relations:
     def predict(
         self,
         text: str,
-        head: Span,
-        tail: Span,
+        head: Range,
+        tail: Range,
         types: tuple[str | None, str | None] = (None, None),
     ) -> dict[str, float]:
         """Return the probability of each relation between two (start, end) spans of a text.
@@ -60,7 +60,7 @@ class Relations:
         probabilities = (logits / self.settings["temperature"]).softmax(dim=-1).tolist()
         return dict(zip(self.labels, probabilities, strict=True))
 
-    def _marked(self, text: str, head: Span, tail: Span, types: Any) -> torch.Tensor:
+    def _marked(self, text: str, head: Range, tail: Range, types: Any) -> torch.Tensor:
         """Return the logits (R,), from the labels of the two opening markers."""
         tags = {
             role: self.settings["markers"][role].get(kind or "")
@@ -91,7 +91,7 @@ class Relations:
         summed: torch.Tensor = logits[at_head, :count] + logits[at_tail, count:]
         return summed
 
-    def _prompted(self, text: str, head: Span, tail: Span) -> torch.Tensor:
+    def _prompted(self, text: str, head: Range, tail: Range) -> torch.Tensor:
         """Return the logits (R,) of the answer words at the prompt's mask."""
         mentions = {"head": text[slice(*head)], "tail": text[slice(*tail)]}
         asked = text + self.settings["prompt"].format(**mentions)
@@ -109,7 +109,7 @@ class Relations:
             raise ValueError(f"the text has {count} tokens, and the model takes {most}: shorten it")
 
 
-def _boundaries(head: Span, tail: Span) -> list[tuple[int, str, bool]]:
+def _boundaries(head: Range, tail: Range) -> list[tuple[int, str, bool]]:
     """Return where the entities begin (True) and end, each with its role, in the text's order."""
     entities = {"head": head, "tail": tail}
     first, second = sorted(entities, key=lambda role: (entities[role][0], -entities[role][1]))

@@ -1,6 +1,5 @@
 from .bootstrap import outcomes as outcomes
 from .bootstrap import paired_bootstrap as paired_bootstrap
-from .calibration import COVERAGES as COVERAGES
 from .calibration import choose_thresholds as choose_thresholds
 from .calibration import conformal_levels as conformal_levels
 from .calibration import fit_temperature as fit_temperature
@@ -15,7 +14,6 @@ from .scores import score as score
 from .scores import score_labels as score_labels
 from .settings import Answer as Answer
 from .settings import DirectOptions as DirectOptions
-from .settings import DirectSettings as DirectSettings
 from .settings import DiversityOptions as DiversityOptions
 from .statistics import deviation as deviation
 from .statistics import mean as mean

@@ -13,4 +13,3 @@ from .results import ReportData as ReportData
 from .results import StageData as StageData
 from .results import describe_shots as describe_shots
 from .runner import RunOptions as RunOptions
-from .stages import STAGE_KINDS as STAGE_KINDS

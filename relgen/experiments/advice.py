@@ -19,6 +19,7 @@ _NAMED = 5  # relations in a line
 _MORE_VARIED = "raise --temperature, show other labelled samples (--chains), or ask for fewer"
 _LIMIT = "raise the limits (--max-words, --max-entity-words, --max-context-words, …)"
 _LOOK = "see rejected.jsonl beside the samples; raise --max-drafts-per-sample or change the model"
+_EMBEDDED = "smollm2-135m-instruct"
 _REMEDIES = {
     "unfinished": "raise --max-new-tokens",
     "only_reasoning": "switch reasoning off on the server, or raise --max-new-tokens",
@@ -31,6 +32,14 @@ _REMEDIES = {
         "compare head_types and tail_types of the schema with the labelled samples",
     ),
 }
+
+
+# from docs/results.md
+_LARGER = (
+    "name a larger generator: on SemEval, samples that this one wrote and read brought 2.2 points "
+    "of micro-F1 over the labelled ones alone, those of a model of 1.5 billion parameters 6.0, and "
+    "12.6 with 1,368 unlabelled sentences of the same domain"
+)
 
 
 class Advice(NamedTuple):
@@ -109,7 +118,16 @@ def run_advice(results: Mapping[str, Any]) -> list[tuple[str, Advice]]:
         )
         advice = (*generation_advice(generated), *labelling_advice(labelled))
         found += [(name, one) for one in advice]
+    embedded = [name for name, rows in sets.items() if _written_by(rows) == _EMBEDDED]
+    for name in embedded[:1]:
+        found.append((name, Advice("the embedded model of 135M parameters has written", _LARGER)))
     return found
+
+
+def _written_by(rows: Mapping[int, Mapping[str, Any]]) -> str | None:
+    """Return the language model that generated a set."""
+    summaries = (row.get("generation") or {} for row in rows.values())
+    return next((summary["model"] for summary in summaries if "model" in summary), None)
 
 
 def _cause(entry: Mapping[str, Any], summary: Mapping[str, Any]) -> tuple[str, str]:

@@ -251,7 +251,7 @@ class Experiment:
         using = [arm.name for arm in self.parsed_arms if arm.unlabelled]
         if using and self.unlabelled is None:
             raise InputError(
-                "needs sentences of yours",
+                "needs the key `unlabelled`",
                 field="arms",
                 value=using[0],
                 remedy="name their file: `unlabelled: sentences.jsonl`",

@@ -49,17 +49,17 @@ class DraftContext:
 
     relation: Relation
     demonstrations: Sequence[Sample]
-    pool: Pool
+    pool: KnownTexts
     labels: tuple[str, ...] = ()
 
 
 _CHARS_PER_WORD = 25
-"""More of them for each of `max_words` are no sentence."""
+"""A text with more characters than this for each of `max_words` is not taken for a sentence."""
 Check = Callable[[Sample, DraftContext], str | None]
 Read = Callable[[str, Relation], Sample | str]
 
 
-class Pool:
+class KnownTexts:
     """The texts that a draft must not repeat: those of `train`, of `forbidden`, and accepted ones.
 
     Near copies count within a relation, and for the `forbidden` test samples.

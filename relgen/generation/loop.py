@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple
 
 from relgen.data import Relation, Sample, has_unspaced, jaccard, word_set
-from relgen.generation.acceptance import Check, DraftContext, Pool, judge, read_draft
+from relgen.generation.acceptance import Check, DraftContext, KnownTexts, judge, read_draft
 from relgen.generation.backends.base import Backend, Draft, DraftRequest, Finish
 from relgen.generation.draft_text import written_lines
 from relgen.generation.files.journal import Journal
@@ -53,7 +53,7 @@ class GenerationLoop:
     states: Sequence[RelationState]
     writer: PromptWriter | FieldPromptWriter
     checks: Sequence[Check]
-    pool: Pool
+    pool: KnownTexts
     provenance: Mapping[str, Any]
     journal: Journal
     open_backend: Callable[[], Backend]

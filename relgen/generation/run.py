@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,12 @@ from relgen.data import (
     read_samples,
     render,
 )
-from relgen.generation.acceptance import CHECKS, Pool
+from relgen.generation.acceptance import CHECKS, KnownTexts
 from relgen.generation.backends.loading import find_engine
+from relgen.generation.chain_memory import fit_chains
 from relgen.generation.files.journal import Journal
-from relgen.generation.files.outputs import OutputPaths, merge, summarise
-from relgen.generation.files.shards import Shard
+from relgen.generation.files.outputs import OutputPaths, merge, summarise_generation
+from relgen.generation.files.shards import RelationShard
 from relgen.generation.grammar.spec import GrammarSpec
 from relgen.generation.limits import exceeded_limits
 from relgen.generation.loop import GenerationLoop, RoundResult
@@ -81,7 +82,7 @@ def generate(
     inputs = _read(schema, train, forbid)
     relations = chosen_relations(settings, *inputs[:2])
     header = input_hash(settings, *inputs)
-    shard = None if settings.shard is None else Shard.parse(settings.shard)
+    shard = None if settings.shard is None else RelationShard.parse(settings.shard)
     paths = OutputPaths(Path(out) if shard is None else shard.path(Path(out)))
     paths.check([train, schema, forbid, settings.adapter])
     states = initial_states(relations, inputs[1], settings)
@@ -96,7 +97,7 @@ def generate(
         progress = stack.enter_context(closing(_Progress(states)))
         for result in loop.run():
             progress.update(result)
-        summary = summarise(states, journal.seconds)
+        summary = summarise_generation(states, journal.seconds)
         if settings.server is not None:
             summary["usage"] = settings.server.account(journal.usage)
         summary |= {"output": paths.generated.name, "hash": header}
@@ -140,17 +141,21 @@ def _loop(
     types, language = tuple(sorted(found)), foreign_language(train)
     if language is not None and settings.grammar and settings.one_sentence:
         _check_sentences(train)
-    return GenerationLoop(
-        settings,
-        states,
+    writer = (
         FieldPromptWriter(engine.format, types, language)
         if settings.markup == "fields"
-        else PromptWriter(engine.format, settings.diverse, settings.types, language),
+        else PromptWriter(engine.format, settings.diverse, settings.types, language)
+    )
+    batch, open_backend = fit_chains(settings, states, writer, engine, journal)
+    return GenerationLoop(
+        replace(settings, batch=batch),
+        states,
+        writer,
         CHECKS,
-        Pool(settings, train, forbidden),
+        KnownTexts(settings, train, forbidden),
         {"model": settings.model, "adapter": settings.adapter, "relgen_version": __version__},
         journal,
-        engine.open,
+        open_backend,
         types,
         tuple(dict.fromkeys(name for r in schema for name in (r.name, r.shown))),
     )
@@ -200,7 +205,7 @@ def chosen_relations(
             remedy="give at least one labelled sample per relation",
         )
     chosen = [schema[label] for label in wanted]
-    return chosen if settings.shard is None else Shard.parse(settings.shard).part(chosen)
+    return chosen if settings.shard is None else RelationShard.parse(settings.shard).part(chosen)
 
 
 def input_hash(

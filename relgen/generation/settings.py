@@ -27,7 +27,7 @@ from relgen.common import (
     resolved,
 )
 from relgen.data import NEAR_COPY, Half
-from relgen.generation.files.shards import Shard
+from relgen.generation.files.shards import RelationShard
 
 if TYPE_CHECKING:
     from relgen.generation.files.journal import Usage
@@ -100,10 +100,10 @@ class ServerSettings:
             raise InputError("is not the name of a variable", field="server.api_key_variable")
         if self.cost_budget is not None and self.price_prompt + self.price_completion == 0:
             raise InputError(
-                "needs prices",
+                "needs the keys `price_prompt` and `price_completion`",
                 field="server.cost_budget",
                 value=self.cost_budget,
-                remedy="set price_prompt and price_completion, for a million tokens each",
+                remedy="set them, each for a million tokens",
             )
 
     def identity(self) -> dict[str, Any]:
@@ -186,7 +186,9 @@ class GenerationSettings:
     token_budget: PositiveInt | None = None
     """Stop a relation once this many tokens are generated, even below `samples`."""
     batch: PositiveInt | None = None
-    """Chains to decode at the same time; by default all (the cache grows with it)."""
+    """Chains to decode at the same time, at least those of a relation; by default as many as there
+    is memory for.
+    """
     temperature: NonNegativeFloat = 0.4
     """Sampling temperature; 0 takes the most probable token."""
     top_p: Share = 0.9
@@ -251,7 +253,7 @@ class GenerationSettings:
         check(self)
         object.__setattr__(self, "dtype", resolved(self.dtype))
         if self.shard is not None:
-            Shard.parse(self.shard)
+            RelationShard.parse(self.shard)
         if self.max_words is not None and (self.min_words or 0) > self.max_words:
             raise InputError("is above max_words", field="min_words", value=self.min_words)
         if self.dtype == "int8" and self.quantization is not None:

@@ -11,7 +11,7 @@ from relgen.kernels.fused_lora import fused_lora
 from relgen.kernels.fused_mlp import fused_gated
 from relgen.kernels.fused_norm import fused_norm
 from relgen.kernels.last_layer import narrow
-from relgen.kernels.onednn_linear import decoding_linear, fast_linear, plain_linear
+from relgen.kernels.onednn_linear import decoding_linear, fast_linear
 from relgen.kernels.switch import Kernel, in_use
 
 Use = Literal["reading", "training", "generation", "classifier"]
@@ -28,7 +28,7 @@ _REPLACEMENTS: dict[Use, dict[Kernel, Replacement]] = {
         "norms": fused_norm,
     },
     "generation": {"linear": fast_linear, "decoding": decoding_linear},
-    "classifier": {"linear": fast_linear},
+    "classifier": {},
 }
 
 
@@ -48,11 +48,6 @@ def accelerate(model: nn.Module, for_: Use) -> None:
     if for_ == "classifier":
         encoder: Any = getattr(model, "base_model", model)
         narrow(encoder)
-
-
-def use_torch_operators(model: nn.Module) -> None:
-    """Replace the faster layers of a classifier that call operators of oneDNN, for exports."""
-    replace_modules(model, plain_linear)
 
 
 def replace_modules(model: nn.Module, replacement: Replacement) -> None:

@@ -62,15 +62,6 @@ def fast_linear(module: nn.Module) -> nn.Module | None:
     return made.train(module.training)
 
 
-def plain_linear(module: nn.Module) -> nn.Module | None:
-    """Return the `nn.Linear` of a `FastLinear`, for exports; None for other modules."""
-    if not isinstance(module, FastLinear):
-        return None
-    made = nn.Linear(module.in_features, module.out_features, bias=False, device="meta")
-    made.weight, made.bias = module.weight, module.bias
-    return made.train(module.training)
-
-
 class DecodingLinear(nn.Module):
     """A copy of a frozen linear layer with weights in oneDNN's layout, for models that decode.
 
@@ -116,8 +107,10 @@ def is_dense(layer: nn.Module) -> bool:
 
 
 def has_autocast(tensor: Tensor) -> bool:
-    """Return whether autocast is on for a tensor's device."""
-    return not tensor.is_meta and torch.is_autocast_enabled(tensor.device.type)
+    """Return whether autocast is on for a tensor, which it never is for float64."""
+    if tensor.is_meta or tensor.dtype == torch.float64:
+        return False
+    return torch.is_autocast_enabled(tensor.device.type)
 
 
 def prefers_onednn() -> bool:

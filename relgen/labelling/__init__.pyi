@@ -1,4 +1,4 @@
-from .choice import choose as choose
+from .choice import choose_valuable as choose_valuable
 from .choice import sketcher as sketcher
 from .fitting import fit as fit
 from .fitting import read_labelled as read_labelled

@@ -24,7 +24,7 @@ Row = tuple[list[float], list[float]]
 """The probabilities of a sample's relations, and its states in short (`sketcher`)."""
 
 
-def draw(
+def draw_sentences(
     samples: Iterable[Sample],
     left_out: Counter[str],
     *,
@@ -64,7 +64,7 @@ def draw(
 
 
 def sketcher(states: Tensor, seed: int) -> Callable[[Tensor], Tensor]:
-    """Return a function that maps states (N, 4, L, H) to short vectors (N, D) of length 1.
+    """Return a function that maps states (N, S, L, H) to short vectors (N, D) of length 1.
 
     It centres and scales by the labelled samples' `states`, and projects at random, which nearly
     keeps angles (Johnson and Lindenstrauss 1984).
@@ -100,13 +100,13 @@ def select_rows(
     if settings.most is not None:
         certain = [rows[i] for i in kept]
         probabilities, sketches = (torch.tensor(part) for part in zip(*certain, strict=True))
-        useful = choose(probabilities, sketches, known, settings.most)
+        useful = choose_valuable(probabilities, sketches, known, settings.most)
         left_out["not_chosen"] = len(kept) - len(useful)
         kept = [kept[i] for i in useful]
     return kept, uncertain
 
 
-def choose(probabilities: Tensor, sketches: Tensor, known: Tensor, most: int) -> list[int]:
+def choose_valuable(probabilities: Tensor, sketches: Tensor, known: Tensor, most: int) -> list[int]:
     """Return `most` rows, the most valuable first: those whose labels would tell most.
 
     In a Bayesian linear regression on the sketches, whose prior and noise have variance 1, a label

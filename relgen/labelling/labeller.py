@@ -19,7 +19,7 @@ from relgen.data import (
     read_samples,
     with_samples,
 )
-from relgen.labelling.choice import Row, draw, sketcher
+from relgen.labelling.choice import Row, draw_sentences, sketcher
 from relgen.labelling.fitting import fit, read_labelled
 from relgen.labelling.probe import Probe
 from relgen.labelling.settings import LabelSettings, ReaderSettings
@@ -97,7 +97,9 @@ class Labeller:
         if settings.ignore_relations:
             samples = (sample.with_relation(UNLABELLED) for sample in samples)
         excluded = {"test": self.test, "labelled": self.shots}
-        for sample in draw(samples, left_out, **excluded, most=settings.pool, seed=settings.seed):
+        for sample in draw_sentences(
+            samples, left_out, **excluded, most=settings.pool, seed=settings.seed
+        ):
             if sample.review is not None:
                 reviewed.append(sample)
             elif self.reader.too_many(sample):

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from relgen.labelling.states import EXCHANGED
+from relgen.labelling.states import exchange
 
 _ITERATIONS = 40
 # keeps standardising from amplifying rounding noise
@@ -29,7 +29,7 @@ class Probe(NamedTuple):
     deviation: Tensor
 
     def probabilities(self, states: Tensor) -> Tensor:
-        """Return probabilities (N, R) from states (N, 4, L, H) with F = 4·L·H."""
+        """Return probabilities (N, R) from states (N, S, L, H) with F = S·L·H."""
         features = (states.flatten(1) - self.mean) / self.deviation
         return (features @ self.weight + self.bias).softmax(dim=-1)
 
@@ -44,12 +44,12 @@ def fit_probe(
     uncertain sentences of all others. A sample whose relation has an inverse is used a second time
     with head and tail exchanged, which merely reorders its slots.
 
-    `states` (N, 4, L, H) are from `StateReader.read`; `labels` are (N,). A relation without samples
+    `states` (N, S, L, H) are from `StateReader.read`; `labels` are (N,). A relation without samples
     gets a small probability, not zero. `inverses` has the index of each relation's inverse, if any.
     """
     both = [i for i, label in enumerate(labels.tolist()) if inverses[label] is not None]
     exchanged = torch.tensor([inverses[int(labels[i])] for i in both], dtype=torch.long)
-    features = torch.cat([states, states[both][:, list(EXCHANGED)]]).flatten(1)  # (N', F)
+    features = torch.cat([states, exchange(states[both])]).flatten(1)  # (N', F)
     targets = torch.cat([labels, exchanged])  # (N',)
     shares = 1 / torch.bincount(targets, minlength=len(inverses)).clamp(min=1)  # (R,)
     mean = features.mean(dim=0)

@@ -102,7 +102,7 @@ def _label(
     log = out.with_name(f".{out.name}.read")
     unfinished = stream_files(log)
     check_outputs([out, path, rest, log, *unfinished], [*files, schema])
-    found = earlier_summary(path, _COMMAND, [path, rest], unfinished[1])
+    found = earlier_summary(path, _COMMAND, [out, path, rest], unfinished[1])
     if found.get("hash") == header and out.is_file():
         return found
     left_out, labeller = Counter[str](), Labeller(task)

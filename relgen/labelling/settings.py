@@ -129,7 +129,7 @@ class SuggestOptions(ReaderSettings):
     are the sentences whose labels would tell most of all others that it is uncertain of, the most
     valuable first; sentences that are labelled already, near copies of them and repetitions are
     left out. A label may be wrong where
-    the regression, fitted without that sentence, holds another one for likely. Suggestions
+    the regression, fitted without that sentence, finds another one more likely. Suggestions
     have its `guess` and `probability`; set `relation` to what is right.
     """
 

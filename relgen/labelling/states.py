@@ -8,7 +8,10 @@ causal model depends only on earlier tokens. Two kinds of view work around that:
 - *statement*: the sentence, then the beginning of a statement about the relation between both
   entities, whose last state predicts the continuation. There is one for each order of the two.
 
-They do not depend on the schema, and share a prefix: one row holds it once, then the rest of each.
+Models of a billion parameters or more say in a statement all that an echo could add, and say it in
+deeper layers: they read no echo, which takes a third of the tokens (docs/notebook/labelling.md).
+
+Views do not depend on the schema, and share a prefix: one row holds it once, then the rest of each.
 Layers above the last one needed are removed.
 """
 
@@ -34,13 +37,13 @@ from relgen.models import (
 )
 from relgen.prompting import shared_length
 
-# shares of the model's depth: the middle layers encode most about relations, the last ones predict
-# the next word
-DEPTHS = (0.5, 0.6, 0.7, 0.77, 0.83)
+# shares of the model's depth, for models without and with an echo: the middle layers encode most
+# about relations, the last ones predict the next word
+DEPTHS = {False: (0.64, 0.71, 0.77, 0.83, 0.9), True: (0.5, 0.6, 0.7, 0.77, 0.83)}
+ECHO_BELOW = 1_000_000_000
+"""Parameters of a model that reads no echo."""
 _TOKENS_A_BATCH = 1024
 _SPECIAL_TOKENS = 8  # at most, that a tokenizer adds to a text
-EXCHANGED = (1, 0, 3, 2)
-"""The four slots of a sample's states, after exchanging head and tail."""
 
 
 class View(NamedTuple):
@@ -50,21 +53,34 @@ class View(NamedTuple):
     ends: tuple[int, ...]
 
 
-def views(sample: Sample) -> tuple[View, View, View]:
-    """Return the three views, with four ends in all: echoed head, echoed tail, both statements.
+def exchange(states: Tensor) -> Tensor:
+    """Return the states (N, S, L, H) of samples whose head and tail are exchanged."""
+    return states.unflatten(1, (-1, 2)).flip(2).flatten(1, 2)
+
+
+def views(sample: Sample, *, echo: bool = True) -> list[View]:
+    """Return the views, with four ends in all: echoed head, echoed tail, both statements.
+
+    Without `echo`, these are two views with an end each.
 
     >>> print(views(sample)[1].text)
     Ann lives in Bern.
     In this sentence, the relation between "Ann" and "Bern" is that the Ann
     """
     text, head, tail = sample.text, sample.head_text.strip(), sample.tail_text.strip()
-    second = len(text) + 1
-    echo = View(f"{text}\n{text}", (second + sample.head.end, second + sample.tail.end))
-    forth, back = (
+    pairs = ((head, tail), (tail, head))
+    texts = [
         f'{text}\nIn this sentence, the relation between "{a}" and "{b}" is that the {a}'
-        for a, b in ((head, tail), (tail, head))
-    )
-    return echo, View(forth, (len(forth),)), View(back, (len(back),))
+        for a, b in pairs
+    ]
+    statements = [View(stated, (len(stated),)) for stated in texts]
+    if not echo:
+        return statements
+    second = len(text) + 1
+    return [
+        View(f"{text}\n{text}", (second + sample.head.end, second + sample.tail.end)),
+        *statements,
+    ]
 
 
 class SharedRow(NamedTuple):
@@ -97,13 +113,20 @@ class StateReader:
             remedy = "choose a model with a fast tokenizer"
             raise InputError(problem, field="model", value=model, remedy=remedy)
         check_architecture(model, "labelling", reading_difference)
-        loaded: Any = load_language_model(model, dtype=dtype, device=device)
+        loaded: Any = load_language_model(
+            model,
+            dtype=dtype,
+            device=device,
+            working=lambda memory: _TOKENS_A_BATCH * memory.activations,
+        )
         self.model: Any = loaded.to(device).eval()
         self._name, self._window = model, context_window(loaded.config)
         blocks = decoder_layers(self.model)
-        self.layers = sorted({max(1, round(x * len(blocks))) for x in DEPTHS})
+        self.echo = loaded.num_parameters() < ECHO_BELOW
+        self.layers = sorted({max(1, round(x * len(blocks))) for x in DEPTHS[self.echo]})
         self.width = int(self.model.config.get_text_config().hidden_size)
-        self.features = len(EXCHANGED) * len(self.layers) * self.width
+        self.slots = 4 if self.echo else 2
+        self.features = self.slots * len(self.layers) * self.width
         self._read = [blocks[layer - 1] for layer in self.layers]
         del blocks[self.layers[-1] :]
         if dtype == "int8":
@@ -114,8 +137,8 @@ class StateReader:
         for sample in samples:
             if needed := self.too_many(sample):
                 raise InputError(
-                    f"sentence '{sample.id}' needs {needed} tokens (a view holds it twice), more "
-                    f"than the {self._window} positions of this model",
+                    f"sentence '{sample.id}' needs {needed} tokens with what is asked about it, "
+                    f"more than the {self._window} positions of this model",
                     field="model",
                     value=self._name,
                     remedy="shorten the sentence, leave it out, or use another model",
@@ -127,21 +150,25 @@ class StateReader:
             return 0
         # a token holds a byte at least: short texts need no tokeniser
         most = self._window - _SPECIAL_TOKENS
-        long = [view for view in views(sample) if len(view.text.encode()) >= most]
+        long = [view for view in self.views(sample) if len(view.text.encode()) >= most]
         needed = max((len(self._tokens(view)[0]) for view in long), default=0)
         return needed if needed > self._window else 0
 
     @torch.inference_mode()
     def read(self, samples: Sequence[Sample]) -> Tensor:
-        """Return the states of N samples in four slots (see `views`): (N, 4, L, H), on the CPU."""
-        states = torch.empty(len(samples), len(EXCHANGED), len(self.layers), self.width)
-        rows = [share([self._tokens(view) for view in views(sample)]) for sample in samples]
+        """Return the states of N samples in S slots (see `views`): (N, S, L, H), on the CPU."""
+        states = torch.empty(len(samples), self.slots, len(self.layers), self.width)
+        rows = [share([self._tokens(view) for view in self.views(sample)]) for sample in samples]
         for batch in length_batches([len(row.ids) for row in rows], _TOKENS_A_BATCH):
             hidden = _shared_states(self.model, self._read, [rows[number] for number in batch])
             for place, number in enumerate(batch):
-                taken = [layer[place, rows[number].places] for layer in hidden]  # L times (4, H)
+                taken = [layer[place, rows[number].places] for layer in hidden]  # L times (S, H)
                 states[number] = torch.stack(taken, dim=1).float().cpu()
         return states
+
+    def views(self, sample: Sample) -> list[View]:
+        """Return the views of a sample that this model reads."""
+        return views(sample, echo=self.echo)
 
     def _tokens(self, view: View) -> tuple[list[int], list[int]]:
         """Return a text's ids, and the last token that begins before each end."""

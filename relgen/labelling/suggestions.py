@@ -18,8 +18,11 @@ from relgen.common import (
     InputError,
     atomic_writer,
     check_outputs,
+    decode_json,
     inputs_hash,
     read_jsonl,
+    read_lines,
+    refuse_unlike,
     stream_files,
     stream_rows,
     tracked,
@@ -68,6 +71,7 @@ def suggest(options: SuggestOptions) -> dict[str, Any]:
         if Path(options.out).exists() and not options.force:
             problem = "this file exists, and may hold labels that were set by hand"
             raise InputError(problem, path=options.out, remedy="choose another --out, or --force")
+        refuse_unlike(options.out, "suggest", _require_suggestions)
     summary = _errors(options, schema) if options.errors else _sentences(options, schema)
     if options.out is not None:
         table = Path(options.out).suffix.lower() == ".csv"
@@ -76,7 +80,7 @@ def suggest(options: SuggestOptions) -> dict[str, Any]:
 
 
 def _sentences(options: SuggestOptions, schema: RelationSchema) -> dict[str, Any]:
-    """Return the sentences whose labels would tell most (see `choice.choose`)."""
+    """Return the sentences whose labels would tell most (see `choice.choose_valuable`)."""
     settings = LabelSettings(
         **asdict(upcast(ReaderSettings, options)),
         pool=options.pool,
@@ -164,9 +168,18 @@ def _write_csv(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
     with atomic_writer(path) as stream:
         stream.write("\ufeff")  # without it, Excel takes UTF-8 for another encoding
         columns = dict.fromkeys(name for row in flat for name in row)  # not all have a group
-        writer = csv.DictWriter(stream, [*columns] or ["text"], lineterminator="\n")
+        writer = csv.DictWriter(stream, [*columns] or ["text", "guess"], lineterminator="\n")
         writer.writeheader()
         writer.writerows(flat)
+
+
+def _require_suggestions(path: Path) -> None:
+    """Raise InputError unless a file begins with a suggestion, or with a table's header."""
+    first = next(read_lines(path), "").rstrip("\n")
+    table = path.suffix.lower() == ".csv"
+    keys = next(csv.reader([first]), []) if table else decode_json(first)
+    if not isinstance(keys, list | dict) or "guess" not in keys:
+        raise InputError("no suggestions", path=path)
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:

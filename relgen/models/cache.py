@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from relgen.common import DType, read_json, write_json
+from relgen.common import DType, InputError, read_json, write_json
 
 MARK = "relgen_origin.json"
 
@@ -46,6 +46,15 @@ def cache_folder() -> Path:
 
 
 def cached_models() -> Iterator[Origin]:
-    """Yield the origins of the converted models in the cache, by name."""
+    """Yield the origins of the converted models in the cache, by name.
+
+    Raises InputError for a mark that `Origin.write` has not written to this folder.
+    """
     for mark in sorted(cache_folder().glob(f"*/{MARK}")):
-        yield Origin(**read_json(mark))
+        found = read_json(mark)
+        known = isinstance(found, dict) and found.keys() == {"file", "sha256", "dtype"}
+        known = known and all(isinstance(value, str) for value in found.values())
+        if not known or (origin := Origin(**found)).folder != mark.parent:
+            problem = "is not the mark of a model that relgen has converted"
+            raise InputError(problem, path=mark, remedy="remove its folder, or correct the file")
+        yield origin

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from transformers import (
     AutoConfig,
-    AutoModelForCausalLM,
     AutoTokenizer,
     BitsAndBytesConfig,
+    PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -18,9 +20,10 @@ from transformers import (
 from relgen.common import DType, InputError, Quantization, ReadingDType, resolved
 from relgen.kernels import ATTENTION, accelerate, keep_packed_weights
 from relgen.models.gguf import converted, find_gguf
-from relgen.models.load_errors import EMBEDDED_LANGUAGE_MODEL, loading
-from relgen.models.memory import check_memory
-from relgen.models.names import embedded_file
+from relgen.models.load_errors import loading
+from relgen.models.memory import ModelMemory, check_memory
+from relgen.models.names import EMBEDDED_LANGUAGE_MODEL, embedded_file
+from relgen.models.weight_files import load_weights
 
 
 def resolve_model(name: str) -> str:
@@ -41,10 +44,29 @@ def resolve_model(name: str) -> str:
     return name
 
 
-def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
-    """Load the tokenizer of a model; raise InputError if it cannot be found."""
+def load_config(name: str) -> PretrainedConfig:
+    """Load the configuration of a model; raise InputError if it cannot be found."""
     with loading(name):
-        return AutoTokenizer.from_pretrained(resolve_model(name), trust_remote_code=False)
+        return AutoConfig.from_pretrained(resolve_model(name), trust_remote_code=False)
+
+
+def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
+    """Load the tokenizer of a model; raise InputError if it is not there, or another model's."""
+    with loading(name):
+        found = AutoTokenizer.from_pretrained(resolve_model(name), trust_remote_code=False)
+    rows = None
+    with contextlib.suppress(Exception):  # a server's has no model, and loading one says the rest
+        config = AutoConfig.from_pretrained(resolve_model(name), trust_remote_code=False)
+        rows = config.get_text_config().vocab_size
+    if rows is not None and found.vocab_size > rows:
+        raise InputError(
+            f"its tokenizer is another model's: it has {found.vocab_size} tokens, and the model's "
+            f"tables {rows}",
+            field="model",
+            value=name,
+            remedy="fetch it again, or use another model",
+        )
+    return found
 
 
 def find_device(name: str | None) -> torch.device:
@@ -71,6 +93,8 @@ def load_language_model(
     compute_dtype: DType = "bfloat16",
     attention: str = ATTENTION,
     device: torch.device | str | None = None,
+    working: Callable[[ModelMemory], int] = lambda memory: 0,
+    fewer: str = "",
 ) -> PreTrainedModel:
     """Load a causal language model (by any name of `resolve_model`), in eval mode.
 
@@ -82,9 +106,11 @@ def load_language_model(
         compute_dtype: dtype in which 4-bit layers compute.
         attention: a name registered with transformers, such as `sdpa`.
         device: of quantised weights; others are loaded on the CPU.
+        working: returns the bytes that its use needs beside the weights.
+        fewer: what would make them fewer, for the message.
 
     Raises:
-        InputError: the model cannot be found, is not a language model, or is larger than memory.
+        InputError: the model cannot be found, is not a language model, or does not fit into memory.
     """
     options: dict[str, Any] = {
         "dtype": torch.bfloat16 if dtype == "int8" else getattr(torch, resolved(dtype)),
@@ -98,14 +124,12 @@ def load_language_model(
             bnb_4bit_compute_dtype=getattr(torch, resolved(compute_dtype)),
         )
         options["device_map"] = {"": str(device or "cpu")}
+    config = load_config(name)
     with loading(name):
-        config = AutoConfig.from_pretrained(resolve_model(name), trust_remote_code=False)
-        check_memory(name, config, torch.device(device or "cpu"), dtype, quantization)
-        # the stubs lack the pair that `output_loading_info` returns
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
-            resolve_model(name), output_loading_info=True, trust_remote_code=False, **options
-        )
-    model, report = loaded
+        memory = ModelMemory.of(config, dtype, quantization)
+        form = quantization or resolved(dtype)
+        check_memory(name, memory, torch.device(device or "cpu"), form, working(memory), fewer)
+        model, report = load_weights(resolve_model(name), config, options)
     _check_complete(name, report)
     if quantization is not None:
         keep_packed_weights(model)
@@ -114,7 +138,7 @@ def load_language_model(
 
 
 def _check_complete(name: str, report: dict[str, Any]) -> None:
-    """Raise InputError if files lack weights of their model, or hold layers that it has not."""
+    """Raise InputError if files lack weights of their model, or have layers beyond its own."""
     if missing := sorted(report["missing_keys"]):
         raise InputError(
             f"not a language model: its files lack {len(missing)} weights, such as {missing[0]}",

@@ -16,7 +16,8 @@ from transformers import AutoModel, PreTrainedModel
 from relgen.common import InputError, tracked
 from relgen.kernels import accelerate
 from relgen.models.causal_lm import find_device, load_tokenizer, resolve_model
-from relgen.models.load_errors import EMBEDDED_ENCODER, loading
+from relgen.models.load_errors import loading
+from relgen.models.names import EMBEDDED_ENCODER
 from relgen.models.window import longest_input
 
 _BATCH, _MAX_TOKENS = 32, 256

@@ -83,7 +83,7 @@ def converted(file: Path, dtype: DType = "bfloat16") -> Path:
 
 
 def check_gguf(file: Path) -> None:
-    """Raise InputError for a file that does not exist, is only a part, or is none of GGUF."""
+    """Raise InputError for a missing file, a part of a model, or a file of another format."""
     if not file.is_file():
         raise InputError("no such file", field="model", path=file, remedy="check the path")
     if _PART.search(file.name):

@@ -12,19 +12,16 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from relgen.common import InputError
+from relgen.common import library_messages as messages
+from relgen.models.names import EMBEDDED_ENCODER, EMBEDDED_LANGUAGE_MODEL
 
-EMBEDDED_LANGUAGE_MODEL = "smollm2-135m-instruct"
-EMBEDDED_ENCODER = "all-minilm-l6-v2"
 _LFS_POINTER = b"version https://git-lfs"
 _REFUSED = {
-    "trust_remote_code": "this model needs code of its own, which relgen does not run",
-    "does not recognize this architecture": "transformers {version} does not know the architecture",
-    "ignore_mismatched_sizes": "its weights have other sizes than its config.json says",
-    "Unrecognized configuration class": "transformers has no {kind} of this architecture",
+    messages.OWN_CODE: "this model needs code of its own, which relgen does not run",
+    messages.UNKNOWN_ARCHITECTURE: "transformers {version} does not know the architecture",
+    messages.OTHER_SIZES: "its weights have other sizes than its config.json says",
+    messages.OTHER_KIND: "transformers has no {kind} of this architecture",
 }
-"""By a part of transformers' message, the problem."""
-_NO_MODEL = ("Unrecognized model", "Couldn't instantiate the backend tokenizer")
-"""transformers' messages for a folder without a model, and for one without a tokenizer."""
 
 
 @contextlib.contextmanager
@@ -48,17 +45,16 @@ def _explained(name: str, error: Exception) -> InputError:
     if damage := find_damage(Path(name)):
         return damage
     message = " ".join(str(error).split())
-    kind = re.search(r"AutoModel: (\w+)", message)
-    for part, problem in _REFUSED.items():
-        if part in message:
+    for pattern, problem in _REFUSED.items():
+        if found := pattern.search(message):
             return InputError(
-                problem.format(version=__version__, kind=kind and kind[1]),
+                problem.format(version=__version__, **found.groupdict()),
                 field="model",
                 value=name,
                 remedy="use another model; to generate, a server may run it (--backend openai)",
             )
     known = isinstance(error, OSError | ValueError | KeyError)
-    if known and (not Path(name).is_dir() or message.startswith(_NO_MODEL)):
+    if known and (not Path(name).is_dir() or messages.NO_MODEL.search(message)):
         return _absent(name)
     return InputError(
         f"this model cannot be loaded: {type(error).__name__}: {message[:200]}",

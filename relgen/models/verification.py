@@ -16,12 +16,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig
+from transformers import AutoModelForCausalLM, PretrainedConfig
 
 from relgen.common import InputError
 from relgen.kernels import ATTENTION, accelerate
-from relgen.models.causal_lm import resolve_model
-from relgen.models.load_errors import EMBEDDED_LANGUAGE_MODEL, loading
+from relgen.models.causal_lm import load_config
+from relgen.models.names import EMBEDDED_LANGUAGE_MODEL
 
 TOLERANCE = 1e-3
 """The largest difference of a logit or a hidden state; sound models are below 1e-5."""
@@ -29,6 +29,7 @@ VOCABULARY = 96
 """The vocabulary of the small model."""
 _WINDOW = 5
 _POSITIONS = 20
+_TABLE = 512
 _SIZES = {
     "hidden_size": 64,
     "intermediate_size": 96,
@@ -58,8 +59,7 @@ def check_architecture(model: str, use: str, difference: Callable[[Any], Tensor]
             come first, some shorter and some longer than 20 tokens: rotations that depend on the
             length keep that of the longest.
     """
-    with loading(model):
-        config = AutoConfig.from_pretrained(resolve_model(model), trust_remote_code=False)
+    config = load_config(model)
     if problem := find_problem(config, difference):
         name = type(config).__name__.removesuffix("Config")
         raise InputError(
@@ -137,7 +137,12 @@ def _own_attention(model: Any) -> Tensor:
 
 
 def _shorten_positions(text: Any) -> None:
-    """Let rotations that change beyond a number of positions change within a short text."""
+    """Let rotations that change beyond a number of positions change within a short text.
+
+    A table of positions holds the texts that are compared, whatever the model's own holds.
+    """
+    if isinstance(rows := getattr(text, "max_position_embeddings", None), int):
+        text.max_position_embeddings = max(rows, _TABLE)
     rope = getattr(text, "rope_parameters", None) or {}
     if rope.get("rope_type") == "dynamic":
         text.max_position_embeddings = _POSITIONS

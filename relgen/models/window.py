@@ -10,18 +10,15 @@ import sys
 from typing import Any
 
 from torch import nn
-from transformers import AutoConfig, PreTrainedModel
+from transformers import PreTrainedModel
 
 from relgen.common import InputError
-from relgen.models.causal_lm import resolve_model
-from relgen.models.load_errors import loading
+from relgen.models.causal_lm import load_config
 
 
 def model_window(name: str) -> int | None:
     """Return the positions of a model (embedded name, folder or Hub id); None if unknown."""
-    with loading(name):
-        config = AutoConfig.from_pretrained(resolve_model(name), trust_remote_code=False)
-    return context_window(config)
+    return context_window(load_config(name))
 
 
 def context_window(config: Any) -> int | None:

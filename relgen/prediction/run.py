@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
@@ -21,6 +20,7 @@ from relgen.common import (
     earlier_summary,
     find_shards,
     inputs_hash,
+    print_json,
     row_writer,
     run_shards,
     stream_files,
@@ -89,8 +89,7 @@ def _printed(options: PredictOptions) -> dict[str, Any]:
     checks = input_checks(options.input, skip_bad=options.skip_bad)
     for chunk in chunked(_items(options, checks), CHUNK):
         rows, more = work(chunk)
-        sys.stdout.write(to_jsonl(rows))
-        sys.stdout.flush()
+        print_json(to_jsonl(rows))
         counts.update(more)
     return _summary(counts, checks.skipped)
 

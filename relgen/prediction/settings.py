@@ -20,7 +20,7 @@ class PredictOptions(ShardOptions):
     """
 
     model: InputFile = field(metadata=POSITIONAL)
-    """Folder that `relgen classifier fit` wrote."""
+    """Folder that `relgen classifier fit` wrote, or its name on the Hub."""
     input: InputFile = field(metadata=POSITIONAL)
     """File of sentences, or a folder of jsonl and parquet files."""
     columns: dict[str, str] | None = None
@@ -53,7 +53,7 @@ class PredictOptions(ShardOptions):
     direction where a relation is found in both.
     """
     precision: Literal["float32", "bfloat16"] = "float32"
-    """Of the computation; bfloat16 is faster on processors with instructions for it."""
+    """Precision of the computation; bfloat16 is faster on processors with instructions for it."""
     device: str | None = None
     """Device to run on (cpu, cuda, …); by default cuda where there is one."""
     skip_bad: bool = False

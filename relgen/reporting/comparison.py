@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 from relgen.experiments import METHOD, UNTRAINED, parse_arm
 from relgen.reporting import tables
-from relgen.reporting.data import Run, describe, is_part
+from relgen.reporting.data import Run, describe_arm, is_part
 from relgen.reporting.diversity import diversity_sets
-from relgen.reporting.tables import MISSING, Cell, Row, Table
+from relgen.reporting.tables import MISSING, ReportTable, TableCell, TableRow
 
 Runs = Mapping[str, Run]
 """Runs by their column headings."""
@@ -63,18 +63,18 @@ CLAIMS: tuple[tuple[str, Against, tuple[str, ...], int], ...] = (
 )
 
 
-def main_table(runs: Runs) -> Table:
+def main_table(runs: Runs) -> ReportTable:
     """Return micro-F1 of each arm and classifier (rows) in each run (columns); no ablations."""
     shown = [pair for pair in _pairs(runs) if parse_arm(pair[0]).generation not in _ONLY_ABLATIONS]
     columns = {
-        label: tables.mark_best([tables.score(run, *pair) for pair in shown])
+        label: tables.mark_best([tables.mean_score(run, *pair) for pair in shown])
         for label, run in runs.items()
     }
-    names = [(_row_name(runs, *pair), describe(pair[0])) for pair in shown]
-    return Table.by_columns("Arm", names, columns)
+    names = [(_row_name(runs, *pair), describe_arm(pair[0])) for pair in shown]
+    return ReportTable.by_columns("Arm", names, columns)
 
 
-def ablation_table(runs: Runs) -> Table | None:
+def ablation_table(runs: Runs) -> ReportTable | None:
     """Return micro-F1 of the method and its ablations, with differences; None without ablations."""
     rows = []
     generations = {arm: parse_arm(arm).generation or "" for arm, _ in _pairs(runs)}
@@ -86,13 +86,13 @@ def ablation_table(runs: Runs) -> Table | None:
             continue
         cells = []
         for run in runs.values():
-            cell = tables.score(run, arm, classifier)
+            cell = tables.mean_score(run, arm, classifier)
             row = None if generation == METHOD else _find(run, "against_method", arm, classifier)
             difference = " ".join(_difference(row)[:2]) if row else ""
             cells.append(cell._replace(note="; ".join(filter(None, (cell.note, difference)))))
         hint = ABLATIONS.get(generation, "the method")
-        rows.append(Row(_row_name(runs, arm, classifier), cells, hint))
-    return Table(["Ablation", *runs], rows)
+        rows.append(TableRow(_row_name(runs, arm, classifier), cells, hint))
+    return ReportTable(["Ablation", *runs], rows)
 
 
 def _has_more(arm: str) -> bool:
@@ -100,7 +100,7 @@ def _has_more(arm: str) -> bool:
     return parsed.unlabelled or parsed.reviewed
 
 
-def difference_table(runs: Runs, against: Against) -> Table | None:
+def difference_table(runs: Runs, against: Against) -> ReportTable | None:
     """Return the differences of each arm (rows) in each run (columns), with their intervals."""
     rows = []
     for arm, own in _pairs(runs):
@@ -109,11 +109,11 @@ def difference_table(runs: Runs, against: Against) -> Table | None:
             found = [_find(run, against, arm, classifier) for run in runs.values()]
             if any(found):
                 cells = [_difference(row) for row in found]
-                rows.append(Row(_row_name(runs, arm, classifier), cells, describe(arm)))
-    return Table(["Arm", *runs], rows) if rows else None
+                rows.append(TableRow(_row_name(runs, arm, classifier), cells, describe_arm(arm)))
+    return ReportTable(["Arm", *runs], rows) if rows else None
 
 
-def published_tables(runs: Runs) -> list[tuple[str, Table]]:
+def published_tables(runs: Runs) -> list[tuple[str, ReportTable]]:
     """Return the paper's figures next to relgen's, for each corpus and K that the paper reports.
 
     Ours are from the run with the most arms, and from KnowPrompt if it was trained. The paper's
@@ -129,13 +129,15 @@ def published_tables(runs: Runs) -> list[tuple[str, Table]]:
         figures = _PUBLISHED.get((corpus, shots), ())
         for (arm, name), figure in zip(_PUBLISHED_ARMS.items(), figures, strict=False):
             readers = ["direct"] * len(classifiers) if arm == "direct" else classifiers
-            own = [Cell(tables.score(run, arm, classifier).text) for classifier in readers]
+            own = [
+                TableCell(tables.mean_score(run, arm, classifier).text) for classifier in readers
+            ]
             if any(cell.text != MISSING for cell in own):
-                rows.append(Row(name, [Cell(figure), *own], arm))
+                rows.append(TableRow(name, [TableCell(figure), *own], arm))
         if rows:
             read = "" if run.settings.get("label", {}) is None else ", relabelled"
             columns = ["", "published", *(f"here, {name}{read}" for name in classifiers)]
-            found.append((label, Table(columns, rows)))
+            found.append((label, ReportTable(columns, rows)))
     return found
 
 
@@ -200,13 +202,15 @@ def largest(runs: Runs) -> str:
     return fullest({label: run for label, run in runs.items() if run.shots == shots})
 
 
-def distinct_tables(runs: Runs, make: Callable[[Run], Table | None]) -> list[tuple[str, Table]]:
+def distinct_tables(
+    runs: Runs, make: Callable[[Run], ReportTable | None]
+) -> list[tuple[str, ReportTable]]:
     """Return a table of each run, except for tables whose columns all appear in earlier ones.
 
     Several cells of a grid can share a generated set.
     """
-    found: list[tuple[str, Table]] = []
-    seen: set[tuple[str, frozenset[tuple[str, Cell]]]] = set()
+    found: list[tuple[str, ReportTable]] = []
+    seen: set[tuple[str, frozenset[tuple[str, TableCell]]]] = set()
     for label, run in runs.items():
         if (table := make(run)) is None:
             continue
@@ -247,9 +251,9 @@ def _find(run: Run, against: Against, arm: str, classifier: str) -> Difference |
     return next((r for r in rows if (r["arm"], r["classifier"]) == (arm, classifier)), None)
 
 
-def _difference(row: Difference | None) -> Cell:
+def _difference(row: Difference | None) -> TableCell:
     """Return a cell with the mean difference, and its intervals as the note."""
     if row is None:
-        return Cell(MISSING)
+        return TableCell(MISSING)
     shown = "; ".join(" to ".join(map(tables.points, pair)) for pair in intervals(row))
-    return Cell(tables.points(row["mean"]), f"({shown})")
+    return TableCell(tables.points(row["mean"]), f"({shown})")

@@ -9,10 +9,10 @@ from relgen.common import InputError
 from relgen.data import Entity, Sample
 from relgen.evaluation import mean
 from relgen.reporting.charts import Chart, line_chart
-from relgen.reporting.data import ArmRun, Run, describe
+from relgen.reporting.data import ArmRun, Run, describe_arm
 from relgen.reporting.examples import Piece, pieces
 from relgen.reporting.findings import compared_arm
-from relgen.reporting.tables import Cell, Row, Table, decimals, percent
+from relgen.reporting.tables import ReportTable, TableCell, TableRow, decimals, percent
 
 MISTAKES = 10
 
@@ -26,7 +26,7 @@ class Mistake(NamedTuple):
     sentence: list[Piece]
 
 
-def confidence_table(run: Run) -> Table | None:
+def confidence_table(run: Run) -> ReportTable | None:
     """Return calibration errors and error rates by arm of the first classifier, over all seeds."""
     rows = []
     for arm in run.arm_names:
@@ -35,9 +35,9 @@ def confidence_table(run: Run) -> Table | None:
             risks = [_risk(one["risk_coverage"], share) for one in found for share in (0.5, 1.0)]
             halves, whole = risks[::2], risks[1::2]
             cells = [decimals(mean(errors)), percent(mean(halves)), percent(mean(whole))]
-            rows.append(Row(arm, [Cell(text) for text in cells], describe(arm)))
+            rows.append(TableRow(arm, [TableCell(text) for text in cells], describe_arm(arm)))
     columns = ["Arm", "Calibration error", "Wrong, surest half", "Wrong, all"]
-    return Table(columns, rows) if rows else None
+    return ReportTable(columns, rows) if rows else None
 
 
 def confidence_charts(run: Run) -> list[Chart]:

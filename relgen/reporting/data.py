@@ -192,7 +192,7 @@ def is_part(arm: str) -> bool:
     return "@" in arm
 
 
-def describe(arm: str) -> str:
+def describe_arm(arm: str) -> str:
     """Describe an arm or a generated set in a few words."""
     whole, at, number = arm.partition("@")
     stem = whole.removesuffix("_reviewed")

@@ -7,8 +7,8 @@ from typing import Any
 
 from relgen.evaluation import mean
 from relgen.reporting.charts import Chart, dot_chart
-from relgen.reporting.data import Run, describe, is_part
-from relgen.reporting.tables import MISSING, Cell, Row, Table, decimals, mark_best
+from relgen.reporting.data import Run, describe_arm, is_part
+from relgen.reporting.tables import MISSING, ReportTable, TableCell, TableRow, decimals, mark_best
 
 DIVERSITY = {
     "cosine": "Cosine\N{NO-BREAK SPACE}↓",
@@ -44,7 +44,7 @@ def diversity_sets(run: Run) -> dict[str, list[dict[str, Any]]]:
     return dict(sorted(found.items(), key=lambda item: item[0] != "human"))
 
 
-def diversity_table(sets: Sets) -> Table:
+def diversity_table(sets: Sets) -> ReportTable:
     """Return mean diversity over seeds by set; the best is marked if all sets have one size.
 
     `n` is the number of sentences of a relation: from the smallest to the largest of all relations
@@ -53,13 +53,13 @@ def diversity_table(sets: Sets) -> Table:
     shapes = [[of.get("sizes") for of in seeds] for seeds in sets.values()]
     # means over relations with different sizes are not comparable, even if the largest sizes agree
     comparable = None not in shapes[0] and all(shape == shapes[0] for shape in shapes)
-    columns = {"n": [Cell(_range(sizes_by_seed(sets, name))) for name in sets]}
+    columns = {"n": [TableCell(_range(sizes_by_seed(sets, name))) for name in sets]}
     for name, heading in DIVERSITY.items():
         means = [_overall(seeds, name) for seeds in sets.values()]
-        cells = [Cell(decimals(value, 1 if name == "vendi" else 3)) for value in means]
+        cells = [TableCell(decimals(value, 1 if name == "vendi" else 3)) for value in means]
         if any(value is not None for value in means):
             columns[heading] = mark_best(cells, lowest="↓" in heading) if comparable else cells
-    return Table.by_columns("Set", [(name, describe(name)) for name in sets], columns)
+    return ReportTable.by_columns("Set", [(name, describe_arm(name)) for name in sets], columns)
 
 
 def sizes_by_seed(sets: Sets, name: str) -> list[dict[str, int]]:
@@ -87,25 +87,27 @@ def cosine_chart(sets: Sets) -> Chart | None:
     return dot_chart("Mean pairwise cosine by relation", _cosines(sets), list(sets))
 
 
-def cosine_table(sets: Sets) -> Table | None:
+def cosine_table(sets: Sets) -> ReportTable | None:
     """Return the mean pairwise cosine by relation (rows) and set (columns)."""
     rows = [
-        Row(label, [Cell(decimals(of.get(name))) for name in sets])
+        TableRow(label, [TableCell(decimals(of.get(name))) for name in sets])
         for label, of in _cosines(sets).items()
     ]
     known = any(cell.text != MISSING for row in rows for cell in row.cells)
-    return Table(["Relation", *sets], rows) if known else None
+    return ReportTable(["Relation", *sets], rows) if known else None
 
 
-def repetition_table(runs: Mapping[str, Run]) -> Table | None:
+def repetition_table(runs: Mapping[str, Run]) -> ReportTable | None:
     """Return the rate of repeated words of each set (rows) in each run (columns)."""
     found = [diversity_sets(run) for run in runs.values()]
     rows = []
     for name in dict.fromkeys(name for sets in found for name in sets if not is_part(name)):
         values = [_overall(sets.get(name, []), "word_repetition") for sets in found]
         if any(value is not None for value in values):
-            rows.append(Row(name, [Cell(decimals(value)) for value in values], describe(name)))
-    return Table(["Set", *runs], rows) if rows else None
+            rows.append(
+                TableRow(name, [TableCell(decimals(value)) for value in values], describe_arm(name))
+            )
+    return ReportTable(["Set", *runs], rows) if rows else None
 
 
 def _range(seeds: Sequence[Mapping[str, int]]) -> str:

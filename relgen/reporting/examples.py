@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import islice
 
 from relgen.data import Sample, words
-from relgen.reporting.data import Run, describe, generation_of, is_part
+from relgen.reporting.data import Run, describe_arm, generation_of, is_part
 
 RELATIONS = 4
 SENTENCES = 3
@@ -15,7 +15,7 @@ QUOTED_WORDS = 6
 
 Piece = tuple[str, str]
 """A part of a sentence, and its role: `head`, `tail`, or empty for text around the entities."""
-Source = tuple[str, str, list[list[Piece]]]
+SourceExamples = tuple[str, str, list[list[Piece]]]
 """The name of a set, its description, and its sentences for a relation."""
 
 
@@ -38,7 +38,7 @@ def pieces(sample: Sample) -> list[Piece]:
     return [piece for piece in [*cut, (sample.text[position:], "")] if piece[0]]
 
 
-def examples(run: Run, relations: int = RELATIONS) -> list[tuple[str, list[Source]]]:
+def examples(run: Run, relations: int = RELATIONS) -> list[tuple[str, list[SourceExamples]]]:
     """Return relations, evenly spaced, and the first sentences of each set of the first seed.
 
     Human sentences are included only if the run allows it; otherwise, generated ones that share
@@ -73,7 +73,7 @@ def examples(run: Run, relations: int = RELATIONS) -> list[tuple[str, list[Sourc
         return [pieces(sample) for sample in islice(free, SENTENCES)]
 
     return [
-        (label, [(name, describe(name), shown(of, label)) for name, of in sets.items()])
+        (label, [(name, describe_arm(name), shown(of, label)) for name, of in sets.items()])
         for label in evenly_spaced(positive, relations)
     ]
 

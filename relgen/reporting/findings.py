@@ -8,7 +8,7 @@ from typing import Any
 
 from relgen.evaluation import mean, paired_interval, sign_flip_p
 from relgen.experiments import parse_arm
-from relgen.reporting.data import Run, describe, generation_of, is_part
+from relgen.reporting.data import Run, describe_arm, generation_of, is_part
 from relgen.reporting.tables import percent, points
 
 _LEVEL = 0.05
@@ -29,7 +29,7 @@ def compared_arm(arms: Sequence[str]) -> str | None:
 def _added(arm: str) -> str:
     """Return what an arm trains on besides human samples, in words; empty for nothing."""
     parts = ["unlabelled sentences as the LLM reads them"] if parse_arm(arm).unlabelled else []
-    parts += [f"generated samples ({describe(way)})"] if (way := generation_of(arm)) else []
+    parts += [f"generated samples ({describe_arm(way)})"] if (way := generation_of(arm)) else []
     return " and ".join(parts)
 
 
@@ -79,7 +79,7 @@ def what_was_done(run: Run) -> dict[str, Any]:
     return {
         "run": run,
         "seeds": len({arm.seed for arm in run.arms}),
-        "ways": [describe(way) for way in ways if way],
+        "ways": [describe_arm(way) for way in ways if way],
         "unlabelled": any("unlabelled" in arm.files for arm in run.arms),
         "reviewed": _reviewed(run),
         "tested": _tested(run),

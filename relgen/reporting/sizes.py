@@ -12,7 +12,7 @@ from relgen.reporting.charts import Chart, line_chart
 from relgen.reporting.comparison import Runs
 from relgen.reporting.data import is_part
 
-Scores = dict[int, dict[int, float]]
+ScoresBySize = dict[int, dict[int, float]]
 """micro-F1 by number of generated samples, then by seed."""
 
 
@@ -43,7 +43,7 @@ def size_curves(runs: Runs) -> list[SizeCurve]:
     for label, run in runs.items():
         stems = dict.fromkeys(a.partition("@")[0] for a in run.arm_names if is_part(a))
         for stem, classifier in itertools.product(stems, run.classifiers):
-            scores: Scores = {}
+            scores: ScoresBySize = {}
             for arm in run.arm_names:
                 size = parse_arm(arm).first or run.generator.get("samples")
                 of = run.by_seed(arm, classifier)
@@ -54,7 +54,7 @@ def size_curves(runs: Runs) -> list[SizeCurve]:
     return found
 
 
-def _curve(title: str, scores: Scores) -> SizeCurve:
+def _curve(title: str, scores: ScoresBySize) -> SizeCurve:
     points = [
         (n, statistics.fmean(of.values()), deviation(list(of.values())))
         for n, of in sorted(scores.items())
@@ -69,7 +69,7 @@ def _curve(title: str, scores: Scores) -> SizeCurve:
     return SizeCurve(title, points, level, None, _gain(scores, level, max(scores)))
 
 
-def level_off(scores: Scores) -> int | None:
+def level_off(scores: ScoresBySize) -> int | None:
     """Return the number of samples from which the scores level off; see `SizeCurve`."""
     sizes = sorted(scores)
     for place, size in enumerate(sizes[:-1], start=1):
@@ -82,7 +82,7 @@ def level_off(scores: Scores) -> int | None:
     return None
 
 
-def _gain(scores: Scores, size: int, larger: int) -> tuple[float, float] | None:
+def _gain(scores: ScoresBySize, size: int, larger: int) -> tuple[float, float] | None:
     """Return the mean difference paired by seed and its standard error; None below two seeds."""
     seeds = scores[size].keys() & scores[larger].keys()
     differences = [scores[larger][seed] - scores[size][seed] for seed in seeds]

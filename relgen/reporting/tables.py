@@ -9,7 +9,7 @@ from typing import NamedTuple
 from relgen.evaluation import deviation, mean
 from relgen.experiments import UNTRAINED
 from relgen.labelling import LEFT_OUT
-from relgen.reporting.data import Run, describe, is_part
+from relgen.reporting.data import Run, describe_arm, is_part
 
 SCORES = {
     "micro_f1": "Micro-F1",
@@ -21,7 +21,7 @@ SCORES = {
 MISSING = "–"
 
 
-class Cell(NamedTuple):
+class TableCell(NamedTuple):
     """A text, a smaller note after it (such as a deviation), and a mark for the best value."""
 
     text: str
@@ -29,27 +29,32 @@ class Cell(NamedTuple):
     best: bool = False
 
 
-class Row(NamedTuple):
+class TableRow(NamedTuple):
     """A row's name, its cells, and an explanation below the name."""
 
     name: str
-    cells: list[Cell]
+    cells: list[TableCell]
     hint: str = ""
 
 
-class Table(NamedTuple):
+class ReportTable(NamedTuple):
     """Column headings, the first of them above the rows' names, and rows."""
 
     columns: list[str]
-    rows: list[Row]
+    rows: list[TableRow]
 
     @classmethod
     def by_columns(
-        cls, heading: str, names: Sequence[tuple[str, str]], columns: Mapping[str, Sequence[Cell]]
-    ) -> Table:
+        cls,
+        heading: str,
+        names: Sequence[tuple[str, str]],
+        columns: Mapping[str, Sequence[TableCell]],
+    ) -> ReportTable:
         """Return a table of columns, with a name and an explanation for each row."""
         cells = zip(*columns.values(), strict=True)
-        rows = [Row(name, list(own), hint) for (name, hint), own in zip(names, cells, strict=True)]
+        rows = [
+            TableRow(name, list(own), hint) for (name, hint), own in zip(names, cells, strict=True)
+        ]
         return cls([heading, *columns], rows)
 
 
@@ -69,27 +74,29 @@ def points(value: float) -> str:
     return "0.0" if shown == "+0.0" else shown
 
 
-def score(run: Run, arm: str, classifier: str, name: str = "micro_f1") -> Cell:
+def mean_score(run: Run, arm: str, classifier: str, name: str = "micro_f1") -> TableCell:
     """Return the mean of a score over seeds, with the standard deviation as its note."""
     values = list(run.by_seed(arm, classifier, name).values())
     spread = deviation(values)
-    return Cell(percent(mean(values)), "" if spread is None else f"± {100 * spread:.1f}")
+    return TableCell(percent(mean(values)), "" if spread is None else f"± {100 * spread:.1f}")
 
 
-def arm_table(run: Run) -> Table:
+def arm_table(run: Run) -> ReportTable:
     """Return mean scores over seeds by arm, and by classifier if there are several."""
     groups = Counter((arm.arm, arm.classifier) for arm in run.arms)
     columns = {
-        heading: mark_best([score(run, *pair, name) for pair in groups])
+        heading: mark_best([mean_score(run, *pair, name) for pair in groups])
         for name, heading in SCORES.items()
         if any(arm.figures.get(name) is not None for arm in run.arms)
     }
     trained_on = [mean(list(run.by_seed(*pair, "train_samples").values())) for pair in groups]
-    columns["Train samples"] = [Cell(MISSING if n is None else f"{n:,.0f}") for n in trained_on]
-    columns["Seeds"] = [Cell(str(seeds)) for seeds in groups.values()]
+    columns["Train samples"] = [
+        TableCell(MISSING if n is None else f"{n:,.0f}") for n in trained_on
+    ]
+    columns["Seeds"] = [TableCell(str(seeds)) for seeds in groups.values()]
     several = len(run.classifiers) > 1
-    names = [(" · ".join(pair) if several else pair[0], describe(pair[0])) for pair in groups]
-    return Table.by_columns("Arm", names, columns)
+    names = [(" · ".join(pair) if several else pair[0], describe_arm(pair[0])) for pair in groups]
+    return ReportTable.by_columns("Arm", names, columns)
 
 
 def relation_f1(run: Run, classifier: str) -> dict[str, dict[str, float | None]]:
@@ -108,18 +115,20 @@ def relation_f1(run: Run, classifier: str) -> dict[str, dict[str, float | None]]
     }
 
 
-def relation_table(run: Run, f1: dict[str, dict[str, float | None]]) -> Table:
+def relation_table(run: Run, f1: dict[str, dict[str, float | None]]) -> ReportTable:
     """Return F1 by relation and arm, with the best arm of each relation marked."""
     arms = [name for name in run.arm_names if any(of[name] is not None for of in f1.values())]
     negative = run.data.get("negative")
     rows = []
     for label, of in f1.items():
         hint = "negative label: not in micro-F1" if label == negative else ""
-        rows.append(Row(label, mark_best([Cell(percent(of[name])) for name in arms]), hint))
-    return Table(["Relation", *arms], rows)
+        rows.append(
+            TableRow(label, mark_best([TableCell(percent(of[name])) for name in arms]), hint)
+        )
+    return ReportTable(["Relation", *arms], rows)
 
 
-def generation_table(run: Run) -> Table | None:
+def generation_table(run: Run) -> ReportTable | None:
     """Return, by set, sums over seeds of drafts accepted and rejected, seconds and tokens."""
     totals: dict[str, Counter[str]] = {}
     for name, arm in run.sets():
@@ -135,19 +144,19 @@ def generation_table(run: Run) -> Table | None:
     sums = sum(totals.values(), Counter[str]())
     reasons = sorted((name for name in sums if ": " in name), key=lambda name: (-sums[name], name))
     rows = [
-        Row(
+        TableRow(
             "tokens written" if name == "tokens" else name,
-            [Cell(f"{total[name]:,.0f}") for total in totals.values()],
+            [TableCell(f"{total[name]:,.0f}") for total in totals.values()],
         )
         for name in ("accepted", "rejected", *reasons, "seconds", "tokens")
     ]
     drafts = [(of["accepted"], of["accepted"] + of["rejected"]) for of in totals.values()]
-    shares = [Cell(percent(accepted / all_ if all_ else None)) for accepted, all_ in drafts]
-    rows.insert(2, Row("accepted, % of drafts", shares))
-    return Table(["Drafts", *totals], rows)
+    shares = [TableCell(percent(accepted / all_ if all_ else None)) for accepted, all_ in drafts]
+    rows.insert(2, TableRow("accepted, % of drafts", shares))
+    return ReportTable(["Drafts", *totals], rows)
 
 
-def labelling_table(run: Run) -> Table | None:
+def labelling_table(run: Run) -> ReportTable | None:
     """Return, by set and relation, numbers of sentences asked for and labelled so, over all seeds.
 
     None if nothing was relabelled.
@@ -161,17 +170,17 @@ def labelling_table(run: Run) -> Table | None:
         return None
     names = list(dict.fromkeys(name for of in totals.values() for name in of))
 
-    def cell(of: Counter[str]) -> Cell:
-        return Cell(f"{of['intended']} → {of['labelled']}", f"({of['agreed']} of both)")
+    def cell(of: Counter[str]) -> TableCell:
+        return TableCell(f"{of['intended']} → {of['labelled']}", f"({of['agreed']} of both)")
 
     rows = [
-        Row(relation, [cell(of.get(name, Counter())) for name in names])
+        TableRow(relation, [cell(of.get(name, Counter())) for name in names])
         for relation, of in totals.items()
     ]
-    return Table(["Relation", *names], rows)
+    return ReportTable(["Relation", *names], rows)
 
 
-def unlabelled_table(run: Run) -> Table | None:
+def unlabelled_table(run: Run) -> ReportTable | None:
     """Return how many unlabelled sentences are trained on, and how many are left out, by reason.
 
     Numbers are sums over seeds; None without unlabelled sentences.
@@ -188,10 +197,12 @@ def unlabelled_table(run: Run) -> Table | None:
         labels.update({label: counts["labelled"] for label, counts in of["relations"].items()})
     read = {f"read as {label}": number for label, number in labels.items()}
     rows = {"in the file": kept + total.total(), **reasons, "trained on": kept, **read}
-    return Table(["Sentences", "Number"], [Row(name, [Cell(f"{n:,}")]) for name, n in rows.items()])
+    return ReportTable(
+        ["Sentences", "Number"], [TableRow(name, [TableCell(f"{n:,}")]) for name, n in rows.items()]
+    )
 
 
-def mark_best(cells: Sequence[Cell], *, lowest: bool = False) -> list[Cell]:
+def mark_best(cells: Sequence[TableCell], *, lowest: bool = False) -> list[TableCell]:
     """Mark the highest (or `lowest`) number, or all that tie, if there are several numbers."""
     known = [float(cell.text) for cell in cells if cell.text != MISSING]
     best = (min if lowest else max)(known) if len(known) > 1 else None

@@ -19,11 +19,10 @@ from importlib.resources import files
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel, Field
 
-from relgen.common import InputError, printable
+from relgen.common import InputError, answer_input_errors, error_response
 from relgen.data import UNLABELLED, Entity, RelationSchema, Sample
 from relgen.data.corpora import in_characters, in_utf16
 from relgen.review.decisions import ConflictError, Decision
@@ -41,7 +40,7 @@ class Who(BaseModel):
     reviewer: Reviewer
 
 
-class Span(BaseModel):
+class ReviewedEntity(BaseModel):
     """An entity's place."""
 
     start: Annotated[int, Field(ge=0)]
@@ -55,8 +54,8 @@ class DecideRequest(Who):
     id: str
     accepted: bool
     relation: str | None
-    head: Span
-    tail: Span
+    head: ReviewedEntity
+    tail: ReviewedEntity
     comment: Annotated[str, Field(max_length=2000)] = ""
     seconds: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)] = 0.0
 
@@ -66,11 +65,11 @@ class WriteRequest(Who):
 
     text: Annotated[str, Field(max_length=5000)]
     relation: str
-    head: Span
-    tail: Span
+    head: ReviewedEntity
+    tail: ReviewedEntity
 
 
-def create_app(session: Session) -> FastAPI:
+def create_review_app(session: Session) -> FastAPI:
     """Return the application of a review; one process at a time may serve it."""
     app = FastAPI(title="relgen review", docs_url=None, redoc_url=None, openapi_url=None)
     html = files(__package__).joinpath("page.html").read_text(encoding="utf-8")
@@ -118,30 +117,17 @@ def create_app(session: Session) -> FastAPI:
         session.postpone(request.reviewer)
         return _state(session, request.reviewer)
 
-    _answer_errors(app)
-    return app
-
-
-def _answer_errors(app: FastAPI) -> None:
-    """Answer what cannot be used with a status and a line."""
-
-    @app.exception_handler(RequestValidationError)
-    async def unusable(request: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"][1:])
-        return _error(422, f"{place}: {first['msg']}")
-
-    @app.exception_handler(InputError)
-    async def refused(request: Request, error: InputError) -> JSONResponse:
-        return _error(422, str(error))
+    answer_input_errors(app, _problem)
 
     @app.exception_handler(ConflictError)
     async def conflict(request: Request, error: ConflictError) -> JSONResponse:
-        return _error(409, str(error))
+        return error_response(409, str(error))
+
+    return app
 
 
-def _error(status: int, detail: str) -> JSONResponse:
-    return JSONResponse({"detail": printable(detail)[:1000]}, status)
+def _problem(first: Any) -> str:
+    return f"{'.'.join(str(part) for part in first['loc'][1:])}: {first['msg']}"
 
 
 def _headers(html: str) -> dict[str, str]:
@@ -172,14 +158,14 @@ def _refused(request: Request) -> Response | None:
     """
     host = request.headers.get("host", "")
     if re.sub(r":\d+$", "", host) not in _HOSTS:
-        return _error(403, f"open the page as 127.0.0.1 or localhost, not as '{host}'")
+        return error_response(403, f"open the page as 127.0.0.1 or localhost, not as '{host}'")
     origin, site = (request.headers.get(name) for name in ("origin", "sec-fetch-site"))
     if origin not in (None, f"http://{host}") or site not in (None, "same-origin", "none"):
-        return _error(403, "a request of another site")
+        return error_response(403, "a request of another site")
     if request.method == "POST":
         size = request.headers.get("content-length", "")
         if not (size.isascii() and size.isdecimal() and int(size) <= _MOST_BYTES):
-            return _error(413, f"a request has a length of at most {_MOST_BYTES} bytes")
+            return error_response(413, f"a request has a length of at most {_MOST_BYTES} bytes")
     return None
 
 

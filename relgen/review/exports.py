@@ -12,7 +12,17 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
-from relgen.common import check_outputs, write_json, write_jsonl, write_text
+from relgen.common import (
+    InputError,
+    check_outputs,
+    decode_json,
+    read_lines,
+    read_text,
+    refuse_unlike,
+    write_json,
+    write_jsonl,
+    write_text,
+)
 from relgen.data import UNLABELLED, Entity, RelationSchema, Sample, word_spans
 from relgen.data.corpora import in_utf16
 from relgen.review.options import Tool
@@ -22,6 +32,13 @@ UNTYPED = "entity"
 """The label, in a tool, of an entity without a type."""
 REJECT = "(reject)"
 """The answer in Argilla that rejects a sentence."""
+_CONFIG_BEGIN = "<View>\n  <Relations>\n"
+_KEYS = (
+    {"data", "predictions"},
+    {"text", "tokens", "spans", "relations", "meta"},
+    {"id", "fields", "metadata", "suggestions", "responses", "vectors"},
+)
+"""Of a task of Label Studio, Prodigy and Argilla; those of a tool's own export are more."""
 
 
 def export_tasks(
@@ -36,11 +53,14 @@ def export_tasks(
     """Write the samples that nobody has reviewed, the most uncertain first, and say where.
 
     For Label Studio, its labelling configuration is written next to the tasks. Without `force`, a
-    file with other content is an error.
+    file with other content is an error, and with it one that this function has not written.
     """
     chosen = in_review_order(samples)
     config = out.with_suffix(".xml")
     check_outputs([out, *([config] if tool == "label-studio" else [])], inputs)
+    refuse_unlike(out, "review --export", _require_tasks)
+    if tool == "label-studio":
+        refuse_unlike(config, "review --export", _require_config)
     said = f"{len(chosen)} tasks -> {out}"
     if tool == "label-studio":
         write_json(out, [label_studio_task(one) for one in chosen], replace=force)
@@ -85,8 +105,7 @@ def label_studio_config(samples: Sequence[Sample], schema: RelationSchema) -> st
     """Return the labelling configuration of a project for tasks of these samples."""
     kinds = dict.fromkeys(e.type or UNTYPED for s in samples for e in (s.head, s.tail))
     lines = [
-        "<View>",
-        "  <Relations>",
+        *_CONFIG_BEGIN.splitlines(),
         *(f"    <Relation value={quoteattr(label)}/>" for label in schema.labels),
         "  </Relations>",
         '  <Labels name="entities" toName="text">',
@@ -148,7 +167,7 @@ def argilla_record(sample: Sample) -> dict[str, Any]:
 
 
 def _tokens(sample: Sample) -> list[dict[str, Any]]:
-    """Return words, and what is between them and is no space, cut where entities begin and end."""
+    """Return words and the punctuation between them, cut where entities begin and end."""
     text, cuts = sample.text, {0, len(sample.text)}
     for entity in (sample.head, sample.tail):
         cuts |= {entity.start, entity.end}
@@ -167,6 +186,20 @@ def _tokens(sample: Sample) -> list[dict[str, Any]]:
             )
             start = stop
     return tokens
+
+
+def _require_tasks(path: Path) -> None:
+    """Raise InputError unless a file holds tasks, without anybody's answers."""
+    whole = next(read_lines(path), "").startswith("[")
+    rows = decode_json(read_text(path)) if whole else map(decode_json, read_lines(path))
+    for row in rows:
+        if not isinstance(row, dict) or row.keys() not in _KEYS or row.get("responses"):
+            raise InputError("no tasks without answers", path=path)
+
+
+def _require_config(path: Path) -> None:
+    if not read_text(path).startswith(_CONFIG_BEGIN):
+        raise InputError("no labelling configuration of relgen", path=path)
 
 
 def _score(sample: Sample) -> float | None:

@@ -12,7 +12,7 @@ Tool = Literal["label-studio", "prodigy", "argilla"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewOptions:
-    """Check samples in a page of this machine, the most uncertain first, until Ctrl-C.
+    """Check samples on a local web page, the most uncertain first, until Ctrl-C.
 
     The page shows one sentence at a time, with keys to accept it, to change its relation or its
     entities, or to reject it. Beside OUT, such as reviewed.jsonl, each decision is appended to

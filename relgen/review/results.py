@@ -76,7 +76,7 @@ def _read(path: Path) -> _Found:
     keys = records[0].keys() if records else set()
     tool = next((name for name, known in _KEYS.items() if known <= keys), None)
     if tool is None:
-        raise InputError("this is no export of these tools", path=path, remedy=_AS_JSON)
+        raise InputError("this is not an export of one of these tools", path=path, remedy=_AS_JSON)
     if tool == "argilla":
         return _Found(tool, dict(_argilla(records, path)))
     tasks: dict[str, list[Sample]] = {name: [] for name in _decided(tool, records)}
@@ -99,7 +99,7 @@ def _records(path: Path) -> list[dict[str, Any]]:
     whole = bool(lines) and lines[0].lstrip().startswith("[")
     rows = read_json(path) if whole else [decode_json(line) for line in lines]
     if not all(isinstance(row, dict) for row in rows):
-        raise InputError("this is no export of these tools", path=path, remedy=_AS_JSON)
+        raise InputError("this is not an export of one of these tools", path=path, remedy=_AS_JSON)
     return list(rows)
 
 

@@ -95,10 +95,10 @@ def _serve(session: Session, port: int) -> None:
     """Serve the page until the process is told to stop."""
     import uvicorn
 
-    from relgen.review.app import create_app
+    from relgen.review.app import create_review_app
 
     config = uvicorn.Config(
-        create_app(session), log_level="warning", access_log=False, server_header=False
+        create_review_app(session), log_level="warning", access_log=False, server_header=False
     )
     with listening_socket(_HOST, port) as listening:
         place = f"http://{_HOST}:{listening.getsockname()[1]}"

@@ -9,9 +9,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from relgen.common import InputError, append_line, refuse_unprintable
+from relgen.common import InputError, append_line, refuse_unprintable, resume_log
 from relgen.data import UNLABELLED, Entity, RelationSchema, Sample
-from relgen.review.decisions import CORRECT, ConflictError, Decision, read_log
+from relgen.review.decisions import ConflictError, Decision
 from relgen.review.order import in_review_order
 
 
@@ -45,12 +45,14 @@ class Session:
         self._history: dict[str, list[str]] = {}
         self._shown: dict[str, str] = {}
         self._postponed: dict[str, list[str]] = {}
-        for line in read_log(log, header):
+        other, remedy = "this log is of a review of other samples", "choose another --out"
+        for line in resume_log(log, header, other=other, remedy=remedy):
             try:
                 self._apply(line)
             except (ConflictError, KeyError, TypeError, ValueError) as error:
                 problem = f"a line of the log cannot be used ({type(error).__name__}: {error})"
-                raise InputError(problem, path=log, value=line, remedy=CORRECT) from error
+                correct = f"correct or remove the line, or {remedy}"
+                raise InputError(problem, path=log, value=line, remedy=correct) from error
 
     def current(self, reviewer: str) -> Sample | None:
         """Return the sample for a reviewer to decide on; None if none is left.

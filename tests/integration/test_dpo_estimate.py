@@ -68,6 +68,25 @@ def test_the_command_loads_no_weights_and_writes_nothing(
     assert {path.name for path in tmp_path.iterdir()} <= before
 
 
+def test_a_step_that_does_not_fit_is_refused_before_weights_load(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "datasets")
+    base = Path(tiny.save_model(tmp_path / "base"))
+    (base / "model.safetensors").unlink()
+    write_chains(tmp_path / "chains.jsonl", [tiny.chain(3)])
+    tiny.SCHEMA.save(tmp_path / "schema.yaml")
+    weights = 4 * 36_160  # of the base
+    monkeypatch.setattr("relgen.models.memory.free_memory", lambda device: weights + 100_000)
+    command = ["dpo", "fit", "-c", "dpo/smollm2", "--model.model", str(base)]
+    command += ["--data.chains", str(tmp_path / "chains.jsonl")]
+    command += ["--data.schema", str(tmp_path / "schema.yaml"), "--out", str(tmp_path / "out")]
+    assert cli.main(command) == 2
+    said = capsys.readouterr().err
+    assert "GiB of memory left" in said
+    assert "lower data.token_budget, or set model.gradient_checkpointing" in said
+
+
 @pytest.mark.parametrize(
     ("option", "value", "said"),
     [

@@ -17,7 +17,12 @@ from relgen.data.corpora.everyday import save_everyday
 from relgen.data.samples import read_samples, write_samples
 from relgen.data.schema import load_schema
 from relgen.dpo.preference_pairs import build_chains, write_chains
+from relgen.models.causal_lm import load_language_model
+from relgen.models.lora import add_lora, save_adapter
+from relgen.review.exports import export_tasks
 from tests import tiny
+from tests.relgen.prediction.firms import save_firms
+from tests.relgen.reporting.fake_run import make_run
 from tests.tiny.encoders import save_encoder
 
 FOREIGN = (
@@ -30,6 +35,7 @@ FOREIGN = (
         "results.json",
         "experiment.json",
     ),
+    *("report.html", "report.md", "reviewed.rejected.jsonl", "reviewed.log.jsonl"),
     *("model/weights.bin", "adapter/weights.bin", "checkpoints/mine.txt"),
 )
 """Files of the user's own with the names of outputs."""
@@ -54,9 +60,16 @@ COMMANDS = {
     "--model.classifier.model {encoder} --data.human {data}/train.jsonl --data.order together "
     "--data.schema {data}/schema.yaml --trainer.max_steps 1 --trainer.accelerator cpu",
     "run": "run {data}/experiment.yaml --only split",
+    "predict": "predict {classifier} {data}/test.jsonl",
+    "report": "report {data}/finished",
+    "compare": "report --compare {data}/finished {data}/other",
+    "export": "export {classifier} --to hf --samples {data}/test.jsonl",
+    "merge": "export {adapter} --merge",
+    "review": "review {data}/generated.jsonl --schema {data}/schema.yaml --export label-studio",
+    "results": "review {data}/generated.jsonl --results {data}/tasks.jsonl",
 }
 FORCED = (
-    *("convert", "split", "schema", "diversity", "chains"),
+    *("convert", "split", "schema", "diversity", "chains", "suggest", "export", "merge", "review"),
     *("generate", "direct", "dpo fit", "classifier fit"),
 )
 PLACES = ("on", "link", "beside", "above", "below")
@@ -65,8 +78,15 @@ PLACES = ("on", "link", "beside", "above", "below")
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("models")
-    encoder = save_encoder(folder / "encoder")
-    return {"model": tiny.save_model(folder / "model"), "encoder": encoder}
+    model = tiny.save_model(folder / "model")
+    policy = add_lora(load_language_model(model), rank=2)
+    save_adapter(policy, folder / "adapter", base_model=model)
+    return {
+        "model": model,
+        "adapter": str(folder / "adapter"),
+        "encoder": save_encoder(folder / "encoder"),
+        "classifier": save_firms(folder),
+    }
 
 
 @pytest.fixture(scope="module")
@@ -81,10 +101,18 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     test = [json.loads(line) for line in (data / "test.jsonl").read_text().splitlines()[:6]]
     lines = [json.dumps(sample | {"source": "generated"}) for sample in test]
     (data / "generated.jsonl").write_text("\n".join(lines) + "\n")
+    (data / "names.tsv").write_text("Ann\tPERSON\n")
+    (data / "names.yaml").write_text("YEAR: '[0-9]{4}'\n")
     (data / "experiment.yaml").write_text(
         "corpus: {train: train.jsonl, test: test.jsonl, schema: schema.yaml}\nshots: 2\n"
         "seeds: [1]\narms: [human]\nclassifiers: [classifier/entity_marker]\n"
     )
+    for name in ("finished", "other"):
+        make_run(data / name, arms=["human"], seeds=[1], labels=["a", "b", "none"])
+    export_tasks("prodigy", read_samples(data / "generated.jsonl"), schema, data / "tasks", [])
+    tasks = [json.loads(line) for line in (data / "tasks").read_text().splitlines()]
+    lines = [json.dumps(task | {"answer": "accept"}) for task in tasks]
+    (data / "tasks.jsonl").write_text("\n".join(lines) + "\n")
     for name in FOREIGN:
         (data / name).parent.mkdir(exist_ok=True)
         (data / name).write_text(f"{name} of somebody else")
@@ -109,11 +137,13 @@ def _outputs(place: str, line: list[str], data: Path) -> Iterator[Path]:
         elif place == "link":
             linked = data.parent / f"linked-{name}"
             linked.unlink(missing_ok=True)
-            os.link(data / name, linked)
+            (os.link if (data / name).is_file() else os.symlink)(data / name, linked)
             yield linked
     if place == "beside":
         yield data
         yield data / "labelled.jsonl"
+        yield data / "reviewed.jsonl"
+        yield data / "README.md"
     elif place == "above":
         yield data.parent
 
@@ -288,9 +318,31 @@ def test_a_pipe_in_the_place_of_an_output_ends_the_command(
     assert stat.S_ISFIFO(pipe.lstat().st_mode)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_a_pipe_to_which_nobody_writes_is_no_input(
+READING = COMMANDS | {
+    "names": "predict {classifier} {data}/README.md --entities gazetteer:{data}/names.tsv",
+    "expressions": "predict {classifier} {data}/README.md --entities regex:{data}/names.yaml",
+    "serve": "serve {classifier} --port 0 --entities gazetteer:{data}/names.tsv",
+    "push": "push {classifier} ann/relations",
+    "checkpoint": "dpo validate -c dpo/smollm2 --model.model={model} --trainer.accelerator=cpu "
+    "--data.chains={data}/chains.jsonl --data.schema={data}/schema.yaml "
+    "--ckpt_path {data}/last.ckpt --out={data}/validated",
+    "test": "classifier test -c classifier/entity_marker --model.classifier.model={encoder} "
+    "--data.schema={data}/schema.yaml --trainer.accelerator=cpu --data.test={data}/test.jsonl "
+    "--ckpt_path {data}/last.ckpt --out={data}/tested",
+}
+ODD = {
+    "device": Path("/dev/zero"),
+    "pipe": Path("pipe"),
+    "loop": Path("loop"),
+    "long name": Path("x" * 300),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("command", READING)
+def test_what_is_no_regular_file_is_no_input(
     command: str,
+    odd: str,
     inputs: Path,
     models: dict[str, str],
     tmp_path: Path,
@@ -299,10 +351,27 @@ def test_a_pipe_to_which_nobody_writes_is_no_input(
 ) -> None:
     shutil.copytree(inputs, data := tmp_path / "data")
     monkeypatch.chdir(data)
-    line = COMMANDS[command].format(data=data, relation="located_in", **models).split()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    line = READING[command].format(data=data, relation="located_in", **models).split()
     for place, word in enumerate(line):
-        if Path(word).parent != data:
+        kind, _, path = word.rpartition(":")
+        if Path(path).parent != data and path not in models.values():
             continue
-        os.mkfifo(pipe := tmp_path / f"pipe{place}")
-        given = [*line[:place], str(pipe), *line[place + 1 :]]
-        assert str(pipe) in refused([*given, "--out", str(tmp_path / "out" / "x.jsonl")])
+        named = f"{kind}:{tmp_path / ODD[odd]}".removeprefix(":")
+        given = [*line[:place], named, *line[place + 1 :]]
+        if command in COMMANDS:
+            given += ["--out", str(tmp_path / "out" / "x.jsonl")]
+        assert str(tmp_path / ODD[odd])[:100] in refused(given), given
+
+
+@pytest.mark.parametrize("odd", ["pipe", "loop", "long name"])
+def test_a_cache_that_is_no_folder_holds_no_models(
+    odd: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    monkeypatch.setenv("RELGEN_CACHE", str(tmp_path / ODD[odd]))
+    assert cli.main(["models"]) in (0, 2)
+    said = capsys.readouterr()
+    assert (said.out + said.err).count("\n") == 1

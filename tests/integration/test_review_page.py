@@ -18,7 +18,7 @@ from playwright import sync_api as playwright
 
 from relgen.common.sockets import listening_socket
 from relgen.data.samples import Entity
-from relgen.review.app import create_app
+from relgen.review.app import create_review_app
 from relgen.review.session import Session
 from tests.relgen.review.people import SAMPLES, session
 from tests.waiting import wait_until
@@ -35,7 +35,7 @@ def made(tmp_path: Path) -> Session:
 def place(made: Session) -> Iterator[str]:
     """Serve a review in a thread, and return its address."""
     listening = listening_socket("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(create_app(made), log_level="warning"))
+    server = uvicorn.Server(uvicorn.Config(create_review_app(made), log_level="warning"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     yield f"http://127.0.0.1:{listening.getsockname()[1]}"
@@ -123,6 +123,7 @@ MARK = """([role, start, end]) => {
 
 def test_a_sentence_of_ones_own(page: Any, made: Session) -> None:
     expect = playwright.expect
+    expect(page.locator("#text")).to_have_text(SAMPLES[1].text)
     page.keyboard.press("2")  # a change that is not decided on yet
     page.keyboard.press("w")
     page.keyboard.type("🙂 Ben lives in Rome.")

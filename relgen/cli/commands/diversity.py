@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from relgen.common import check_outputs, refuse_unlike
+from relgen.common import check_outputs, encode_json, print_json, refuse_unlike
 from relgen.evaluation import DiversityOptions as Options
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def run(options: Options) -> None:
     if options.against is not None:
         result["against"] = measure(other, encoder=encoder, seed=options.seed, size=size)
     if options.json:
-        print(json.dumps(result, ensure_ascii=False, indent=2))
+        print_json(f"{encode_json(result, indent=2)}\n")
     else:
         _print_table(result, options.samples, options.against)
     if options.out is not None:

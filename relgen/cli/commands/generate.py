@@ -35,10 +35,10 @@ def _report(summary: dict[str, Any], out: str | Path) -> None:
 
     for advice in generation_advice([summary]):
         print(f"warning: {advice}", file=sys.stderr)
-    print(f"{describe(summary)} -> {out}")
+    print(f"{describe_summary(summary)} -> {out}")
 
 
-def describe(summary: dict[str, Any]) -> str:
+def describe_summary(summary: dict[str, Any]) -> str:
     """Return one line: accepted, rejected by reason, tokens and time."""
     wanted = sum(entry["wanted"] for entry in summary["relations"].values())
     reasons = sorted(summary["rejected"].items(), key=lambda pair: (-pair[1], pair[0]))

@@ -19,7 +19,7 @@ class Options:
     repository: str = field(metadata=POSITIONAL)
     """Name on the Hub, user/name; made if it does not exist."""
     public: bool = False
-    """Let everybody see a new repository."""
+    """Make a new repository public; by default it is private."""
 
 
 def run(options: Options) -> None:

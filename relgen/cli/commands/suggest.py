@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from relgen.common import encode_json
+from relgen.common import encode_json, print_json
 from relgen.labelling import LEFT_OUT
 from relgen.labelling import SuggestOptions as Options
 
@@ -18,7 +18,7 @@ def run(options: Options) -> None:
     summary = suggest(options)
     if options.out is None:
         for row in summary["rows"]:
-            print(encode_json(row))
+            print_json(f"{encode_json(row)}\n")
     said = _errors(summary) if options.errors else _sentences(summary, options.train)
     target = f" -> {options.out}" if options.out else ""
     print(f"{said}{target}", file=sys.stdout if options.out else sys.stderr)

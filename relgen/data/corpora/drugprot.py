@@ -59,7 +59,7 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
 def _rows(
     folder: Path, part: str, widths: tuple[int, ...], checks: RecordChecks, options: ReadOptions
 ) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows of the one file of a part, of which errors then are."""
+    """Yield the numbered rows of a part's one file, which later errors name."""
     files = [each for each in sorted(folder.glob("*.tsv")) if part in each.name.lower()]
     files = [each for each in files if (options.split_name or "") in each.name]
     if len(files) != 1:

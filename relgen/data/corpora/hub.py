@@ -8,6 +8,7 @@ is neither local nor cached.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,9 @@ def _load(path: str, split: str) -> Any:
     from datasets import load_dataset
 
     try:
+        with suppress(ValueError):  # of a kind of file that takes no such option
+            # in a CSV, NA and null are labels and mentions like any other
+            return load_dataset(path, split=split, keep_default_na=False)
         return load_dataset(path, split=split)
     except Exception as error:  # `datasets` raises many kinds
         cause: BaseException = error

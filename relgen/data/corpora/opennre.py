@@ -126,20 +126,29 @@ def _entity(row: dict[str, Any], key: str, tokens: TokenText | None, text: str) 
         raise InputError('must be {"name": …, "pos": [start, end]}', field=key, value=entity)
     start, end = offsets(entity.get("pos"), f"{key}.pos")
     name = entity.get("name")
-    _refuse_inclusive(start, end, name if isinstance(name, str) else None, f"{key}.pos", tokens)
+    if tokens is not None and isinstance(name, str):
+        _refuse_other_units(start, end, name, f"{key}.pos", tokens)
     kind = entity.get("type")
     if tokens is not None:
         return tokens.entity(start, end, field=f"{key}.pos", kind=kind)
     return Entity(start, end, kind)
 
 
-def _refuse_inclusive(
-    start: int, end: int, name: str | None, field: str, tokens: TokenText | None
-) -> None:
-    """Raise InputError for inclusive ends, which some files made from TACRED keep."""
-    if name is None or tokens is None or not 0 <= start <= end < len(tokens.starts):
+def _refuse_other_units(start: int, end: int, name: str, field: str, tokens: TokenText) -> None:
+    """Raise InputError for positions of characters, and for inclusive ends.
+
+    Some files made from TACRED keep its inclusive ends.
+    """
+    known, exclusive = 0 <= start < end <= len(tokens.starts), ""
+    if known:
+        exclusive = tokens.text[tokens.starts[start] : tokens.ends[end - 1]]
+    plain = normalised(name)
+    if plain and normalised(tokens.text[max(start, 0) : end]) == plain != normalised(exclusive):
+        problem = f"counts characters ('{name}' is at these), where tokens are counted"
+        remedy = "count tokens, or write `text` in place of `token`"
+        raise InputError(problem, field=field, value=[start, end], remedy=remedy)
+    if not 0 <= start <= end < len(tokens.starts):
         return
-    exclusive = tokens.text[tokens.starts[start] : tokens.ends[end - 1]] if end > start else ""
     inclusive = tokens.text[tokens.starts[start] : tokens.ends[end]]
     named = " ".join(map(readable, name.split()))
     # case-folded text misses other spacing; normalised text misses a last token of punctuation

@@ -14,6 +14,8 @@ from itertools import islice, zip_longest
 from relgen.data import RelationSchema, Sample, render
 from relgen.prompting import PLAIN, PromptFormat
 
+BATCH = 8
+"""Questions that are asked at a time."""
 _TASK = (
     "You classify relations. A sentence mentions a head entity, marked <head>…</head>, and a tail "
     "entity, marked <tail>…</tail>. Say which of these relations holds between the head and the "

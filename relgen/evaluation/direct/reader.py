@@ -16,18 +16,23 @@ from transformers import DynamicCache
 from relgen.common import ReadingDType
 from relgen.data import RelationSchema, Sample
 from relgen.evaluation.direct.answers import build_trie
-from relgen.evaluation.direct.prompt import DirectPrompt
+from relgen.evaluation.direct.prompt import BATCH, DirectPrompt
 from relgen.kernels import accelerate, use_int8, window_options
 from relgen.models import (
+    ModelMemory,
     check_architecture,
     check_fits,
     context_window,
     lay_out_trees,
     load_language_model,
     load_tokenizer,
+    logits_at,
     random_texts,
 )
 from relgen.prompting import encode, prompt_format
+
+_SENTENCE_TOKENS = 64
+"""What an estimate takes a sentence for."""
 
 
 class DirectReader:
@@ -43,12 +48,6 @@ class DirectReader:
         device: torch.device,
     ) -> None:
         self.tokenizer = load_tokenizer(model)
-        check_architecture(model, "direct classification", direct_difference)
-        loaded: Any = load_language_model(model, dtype=dtype, device=device)
-        self.model: Any = loaded.to(device).eval()
-        if dtype == "int8":
-            use_int8(self.model)
-        accelerate(self.model, for_="generation")
         self.prompt = DirectPrompt(prompt_format(self.tokenizer), schema, tuple(demonstrations))
         self.prefix = encode(self.tokenizer, self.prompt.prefix)
         self.trie = build_trie(
@@ -56,15 +55,30 @@ class DirectReader:
         )
         self._cue = encode(self.tokenizer, self.prompt.cue)
         self._name = model
-        self._window = context_window(loaded.config)
         self._longest = max(map(len, self.trie.paths))
         # siblings are predicted by the same state: the head runs once for each parent. Parents are
         # sorted: -1 stands for the question's last token, and the last of an answer is not read
         parents, self._predictors = torch.unique(self.trie.parents, return_inverse=True)  # M, N
         self._inner = self.trie.ids[parents[1:]].tolist()
         self._above = self._predictors[parents[1:]]  # (M - 1,)
+        check_architecture(model, "direct classification", direct_difference)
+        loaded: Any = load_language_model(
+            model, dtype=dtype, device=device, working=self._working_bytes
+        )
+        self.model: Any = loaded.to(device).eval()
+        if dtype == "int8":
+            use_int8(self.model)
+        accelerate(self.model, for_="generation")
+        self._window = context_window(loaded.config)
         self._check_fits(len(self.prefix), "the labelled samples shown")
         self._states = _read_prefix(self.model, self.prefix)
+
+    def _working_bytes(self, memory: ModelMemory) -> int:
+        """Return what a batch takes beside the weights."""
+        tokens = _SENTENCE_TOKENS + len(self._cue) + len(self._inner)
+        cached = (len(self.prefix) + tokens) * memory.cached
+        logits = (len(self._inner) + 1) * memory.logits
+        return BATCH * (tokens * memory.activations + cached + logits)
 
     def question(self, sample: Sample) -> list[int]:
         """Return the tokens of a sentence and of the cue; raise InputError if they do not fit."""
@@ -89,8 +103,11 @@ class DirectReader:
         logits = _tree_logits(self.model, self._states, trees, columns)
         device = self.model.device
         predictors, answers = self._predictors.to(device), self.trie.ids.to(device)
-        result: Tensor = logits[:, predictors, answers] - logits.logsumexp(-1)[:, predictors]
-        return result.cpu()
+        rows = []
+        for row in logits:  # in float32 one at a time: a vocabulary for each of M tokens is large
+            row = row.float()  # (M, V)
+            rows.append(row[predictors, answers] - row.logsumexp(-1)[predictors])
+        return torch.stack(rows).cpu()
 
 
 def _read_prefix(model: Any, ids: Sequence[int]) -> list[tuple[Tensor, Tensor]]:
@@ -108,25 +125,22 @@ def _tree_logits(
     trees: Sequence[tuple[Sequence[int], Sequence[int]]],
     columns: Tensor,
 ) -> Tensor:
-    """Return the logits at M columns of B trees after a prefix, (B, M, V), in float32."""
+    """Return the logits at M columns of B trees after a prefix, (B, M, V)."""
     device, length = model.device, prefix[0][0].shape[2]
     ids, positions, mask = (part.to(device) for part in lay_out_trees(trees, length))
     # views: the pass concatenates its own keys, so these stay unchanged
     kept = [tuple(x.expand(len(trees), -1, -1, -1) for x in states) for states in prefix]
     before = torch.arange(length, device=device).expand(len(trees), -1)
-    needed, places = columns.to(device).unique(return_inverse=True)  # (U,), (B, M)
-    # the whole model, not the head alone: some scale or cap its logits
-    logits: Tensor = model(
+    return logits_at(
+        model,
+        columns.to(device),
         input_ids=ids,
         attention_mask=mask,
         position_ids=positions,
         past_key_values=DynamicCache(kept),
         use_cache=True,
-        logits_to_keep=needed,
         **window_options(model.config, positions, torch.cat([before, positions], dim=1)),
-    ).logits  # (B, U, V)
-    rows = torch.arange(len(trees), device=device)[:, None]
-    return logits[rows, places].float()
+    )
 
 
 def direct_difference(model: Any) -> Tensor:

@@ -24,14 +24,13 @@ from relgen.common import (
 )
 from relgen.data import RelationSchema, Sample, load_schema, read_samples, repeated_texts
 from relgen.evaluation.direct.answers import find_label, greedy_answer, mean_log_likelihoods
-from relgen.evaluation.direct.prompt import DirectPrompt, draw_demonstrations
+from relgen.evaluation.direct.prompt import BATCH, DirectPrompt, draw_demonstrations
 from relgen.evaluation.scores import score_labels
 from relgen.evaluation.settings import DirectOptions, DirectSettings
 from relgen.generation import DraftRequest, GenerationSettings, find_engine
 from relgen.models import find_device
 from relgen.prompting import Prompt
 
-_BATCH = 8
 _CHUNK = 128
 _FREE_TOKENS = 32
 
@@ -73,7 +72,7 @@ def classify(options: DirectOptions) -> dict[str, Any]:
         # sentences of similar length share a batch
         order = sorted(range(len(chunk)), key=lambda i: len(chunk[i].text))
         rows: dict[int, Row] = {}
-        for batch in chunked(order, _BATCH):
+        for batch in chunked(order, BATCH):
             rows |= zip(batch, ask([chunk[i] for i in batch]), strict=True)
         return [_line(sample, rows[i], relations) for i, sample in enumerate(chunk)], {}
 

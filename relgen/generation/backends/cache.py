@@ -19,7 +19,10 @@ from transformers import Cache
 from transformers.cache_utils import CacheLayerMixin
 
 from relgen.kernels import window_options
+from relgen.models import logits_at
 
+TOKENS_A_PASS = 2048
+"""Tokens that are read at a time, or those of one row: their activations take memory."""
 _STEP = 128
 _PRIVATE = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if os.name == "posix" else {}
 
@@ -31,7 +34,7 @@ class Placement(NamedTuple):
     slots: Tensor  # (B, T), also the tokens' positions
     length: int  # L, number of keys that the pass sees in each row
     total: int  # number of rows in the cache
-    in_front: bool  # the rows are the first B in order, so that reading needs no copy
+    span: slice | None  # the rows if they stand in a row, so that reading needs no copy
 
 
 class RaggedLayer(CacheLayerMixin):
@@ -70,7 +73,7 @@ class RaggedLayer(CacheLayerMixin):
         at = (place.rows[:, None], slice(None), place.slots)
         keys[at] = key_states.transpose(1, 2)
         values[at] = value_states.transpose(1, 2)
-        rows = slice(len(place.rows)) if place.in_front else place.rows
+        rows = place.rows if place.span is None else place.span
         return keys[rows, :, : place.length], values[rows, :, : place.length]
 
     def grow(self, rows: int, length: int) -> None:
@@ -96,6 +99,11 @@ class RaggedLayer(CacheLayerMixin):
         for own, other in zip(self.held(), source.held(), strict=True):
             for row, place in zip(rows, places, strict=True):
                 own[place, :, :length] = other[row, :, :length]
+
+    def exchange(self, first: int, second: int, length: int) -> None:
+        """Exchange the first `length` slots of two rows."""
+        for states in self.held():
+            states[[first, second], :, :length] = states[[second, first], :, :length]
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         return (0 if self.placement is None else self.placement.length), 0
@@ -135,24 +143,33 @@ class RaggedCache(Cache):
         Returns:
             The logits after each row's last token, (B, V), in float32 or float64.
         """
+        self._add(rows)  # before the first part: growing copies everything
+        size = max(1, TOKENS_A_PASS // max(map(len, news)))
+        parts = [
+            self._append(model, rows[start : start + size], news[start : start + size])
+            for start in range(0, len(rows), size)
+        ]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def _append(self, model: Any, rows: Sequence[int], news: Sequence[Sequence[int]]) -> Tensor:
         device, counts = model.device, [len(new) for new in news]
         width = max(counts)
         ids = torch.tensor([[*new, *[0] * (width - len(new))] for new in news])  # (B, T)
         positions, mask = self.place(rows, counts, device)
-        # the logits of all (B, T) tokens would not fit: compute only the columns that a row ends in
-        columns = sorted({count - 1 for count in counts})
-        output = model(
+        logits = logits_at(
+            model,
+            torch.tensor(counts, device=device)[:, None] - 1,
             input_ids=ids.to(device),
             attention_mask=mask,
             position_ids=positions,
             past_key_values=self,
             use_cache=True,
-            logits_to_keep=torch.tensor(columns, device=device),
             **self.options(model.config, positions, mask.shape[-1]),
-        )
-        ends = torch.tensor([columns.index(count - 1) for count in counts], device=device)
-        logits: Tensor = output.logits[torch.arange(len(rows), device=device), ends]
+        )[:, 0]
         return logits if logits.dtype == torch.float64 else logits.float()
+
+    def _add(self, rows: Sequence[int]) -> None:
+        self.lengths += [0] * (max(rows) + 1 - len(self.lengths))
 
     def place(
         self, rows: Sequence[int], counts: Sequence[int], device: torch.device
@@ -162,18 +179,20 @@ class RaggedCache(Cache):
         Each row gets T = max(counts) slots, the rest of which hold padding until the next pass.
         Return position ids (B, T) and the mask (B, 1, T, L), True where a query sees a key.
         """
-        self.lengths += [0] * (max(rows) + 1 - len(self.lengths))
+        self._add(rows)
         starts = torch.tensor([self.lengths[row] for row in rows])
         slots = starts[:, None] + torch.arange(max(counts))
         length = int(slots.max()) + 1
         slots = slots.to(device)
         mask = torch.arange(length, device=device) <= slots[:, None, :, None]
+        after = rows[0] + len(rows)
+        in_order = list(rows) == list(range(rows[0], after))
         placement = Placement(
             rows=torch.tensor(list(rows), device=device),
             slots=slots,
             length=length,
             total=len(self.lengths),
-            in_front=list(rows) == list(range(len(rows))),
+            span=slice(after - len(rows), after) if in_order else None,
         )
         for layer in self.ragged:
             layer.placement = placement
@@ -195,12 +214,20 @@ class RaggedCache(Cache):
     def spread(self, row: int, places: Sequence[int]) -> None:
         """Copy a row to other rows, existing or new."""
         length = self.lengths[row]
-        self.lengths += [0] * (max(places) + 1 - len(self.lengths))
+        self._add(places)
         for layer in self.ragged:
             layer.grow(len(self.lengths), length)
             layer.copy(layer, [row] * len(places), places, length)
         for place in places:
             self.lengths[place] = length
+
+    def exchange(self, first: int, second: int) -> None:
+        """Exchange two rows."""
+        lengths = self.lengths
+        if first != second:
+            for layer in self.ragged:
+                layer.exchange(first, second, max(lengths[first], lengths[second]))
+            lengths[first], lengths[second] = lengths[second], lengths[first]
 
     def drop(self, row: int) -> None:
         """Remove a row and move the last row to its place."""

@@ -28,10 +28,14 @@ if TYPE_CHECKING:
 
 
 class Engine(NamedTuple):
-    """A language model that is loaded, or a server that is connected to, when `open` is called."""
+    """A language model that is loaded, or a server that is connected to, when `open` is called.
+
+    `tokenizer` is that of a model that is loaded.
+    """
 
     format: PromptFormat
     open: Callable[[], Backend]
+    tokenizer: PreTrainedTokenizerBase | None = None
 
 
 def find_engine(settings: GenerationSettings, journal: Journal | None) -> Engine:
@@ -42,7 +46,8 @@ def find_engine(settings: GenerationSettings, journal: Journal | None) -> Engine
     if (server := settings.server) is None:
         tokenizer = load_tokenizer(settings.model)
         found = prompt_format(tokenizer)
-        return Engine(found, lambda: load_backend(settings, tokenizer, found.terminator))
+        load = partial(load_backend, settings, tokenizer, found.terminator)
+        return Engine(found, load, tokenizer)
     assert journal is not None
     try:
         from relgen.generation.backends.server import ServerBackend

@@ -9,6 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+ROWS = 16
+"""Rows whose tokens are chosen at a time."""
+
 
 def penalise_repetition(logits: Tensor, seen: Tensor, penalty: float) -> Tensor:
     """Divide positive logits of seen tokens by `penalty`, and multiply negative ones (CTRL, arXiv
@@ -51,7 +54,7 @@ def choose_tokens(
     top_p: float,
     repetition_penalty: float,
 ) -> tuple[Tensor, Tensor]:
-    """Draw one token per row.
+    """Draw one token per row, for a few rows at a time: copies of all logits would take memory.
 
     Args:
         logits: (B, V), the model's output.
@@ -63,17 +66,26 @@ def choose_tokens(
         Token ids (B,), and their log-probabilities (B,) under the unmodified policy: without
         penalty, grammar, temperature, top-k and top-p.
     """
-    scores = penalise_repetition(logits, seen, repetition_penalty)
-    if allowed is not None:
-        scores = scores.masked_fill(~allowed, float("-inf"))
-    if temperature == 0:
-        ids = scores.argmax(dim=-1)
-    else:
-        options, probabilities = nucleus(scores, temperature, top_k, top_p)
-        reached = probabilities.cumsum(dim=-1)
-        # the last sum can fall short of 1 by rounding: scale, so that every draw finds a token
-        places = torch.searchsorted(reached, uniform[:, None] * reached[:, -1:], right=True)
-        last = (probabilities > 0).sum(dim=-1, keepdim=True) - 1
-        ids = options.gather(-1, torch.minimum(places, last)).squeeze(-1)
-    chosen = logits.gather(-1, ids[:, None]).squeeze(-1)
-    return ids, chosen - torch.logsumexp(logits, dim=-1)
+
+    def choose(rows: slice) -> tuple[Tensor, Tensor]:
+        scores = penalise_repetition(logits[rows], seen[rows], repetition_penalty)
+        if allowed is not None:
+            scores = scores.masked_fill(~allowed[rows], float("-inf"))
+        if temperature == 0:
+            ids = scores.argmax(dim=-1)
+        else:
+            ids = _drawn(*nucleus(scores, temperature, top_k, top_p), uniform[rows])
+        chosen = logits[rows].gather(-1, ids[:, None]).squeeze(-1)
+        return ids, chosen - torch.logsumexp(logits[rows], dim=-1)
+
+    parts = [choose(slice(start, start + ROWS)) for start in range(0, len(logits), ROWS)]
+    ids, logprobs = zip(*parts, strict=True)
+    return torch.cat(ids), torch.cat(logprobs)
+
+
+def _drawn(options: Tensor, probabilities: Tensor, uniform: Tensor) -> Tensor:
+    reached = probabilities.cumsum(dim=-1)
+    # the last sum can fall short of 1 by rounding: scale, so that every draw finds a token
+    places = torch.searchsorted(reached, uniform[:, None] * reached[:, -1:], right=True)
+    last = (probabilities > 0).sum(dim=-1, keepdim=True) - 1
+    return options.gather(-1, torch.minimum(places, last)).squeeze(-1)

@@ -1,8 +1,9 @@
 """Decodes drafts with a local model, keeping its key/value cache between steps.
 
-The cache row of a chain holds its whole prompt. Drafts are decoded in a copy of the row. When a
-demonstration is added, the row is cut before the cue, and only the demonstration and the cue are
-read. A retry reads nothing, since the logits after the cue are kept.
+The cache row of a chain holds its whole prompt. A draft is decoded in this row, which is cut
+afterwards; several drafts of a chain at a time are decoded in copies of it. When a demonstration is
+added, the row is cut before the cue, and only the demonstration and the cue are read. A retry reads
+nothing, since the logits after the cue are kept.
 
 The repetition penalty includes the prompt's tokens, as in `transformers.generate`.
 """
@@ -85,6 +86,7 @@ class TransformersBackend:
         self._cache = RaggedCache(model.config.get_text_config().num_hidden_layers)
         self._copies = RaggedCache(len(self._cache.layers))
         self._rows: dict[int, _Row] = {}
+        self._places: list[_Row] = []  # the same, by their place in the cache
 
     @torch.inference_mode()
     def prefill(self, prompts: Mapping[int, Prompt]) -> None:
@@ -94,7 +96,10 @@ class TransformersBackend:
         """
         rows, fresh, most = [], [], self._settings.max_new_tokens
         for chain, prompt in prompts.items():
-            row = self._rows.setdefault(chain, _Row(len(self._rows)))
+            if chain not in self._rows:
+                self._rows[chain] = _Row(len(self._rows))
+                self._places.append(self._rows[chain])
+            row = self._rows[chain]
             kept = _common(row.segments, prompt.segments)
             ids = [encode(self._tokenizer, segment) for segment in prompt.segments[kept:]]
             row.segments, row.ids = prompt.segments, row.ids[:kept] + ids
@@ -143,7 +148,11 @@ class TransformersBackend:
         """Decode all requests as one batch; a finished draft leaves the batch."""
         drafts = [self._begin(request) for request in requests]
         active = list(drafts)
-        cache = self._copied([draft.row.number for draft in active])
+        single = len({draft.row.number for draft in drafts}) == len(drafts)
+        if single:
+            for place, draft in enumerate(drafts):
+                self._move(draft.row, place)
+        cache = self._cache if single else self._copied([draft.row.number for draft in active])
         logits = torch.stack([draft.row.logits for draft in active])  # (B, V)
         seen = torch.zeros_like(logits, dtype=torch.bool)  # (B, V)
         for place, draft in enumerate(drafts):
@@ -152,17 +161,30 @@ class TransformersBackend:
             tokens = self._next_tokens(active, logits, seen)
             for place in reversed(range(len(active))):
                 if active[place].finish is not None:
-                    cache.drop(place)
                     last = len(active) - 1
+                    if single:
+                        self._move(active[last].row, place)
+                    else:
+                        cache.drop(place)
                     active[place], tokens[place] = active[last], tokens[last]
                     seen[place] = seen[last]
                     active.pop()
                     tokens.pop()
             if not active:
-                return [self._finished(draft) for draft in drafts]
+                break
             seen = seen[: len(active)]
             seen[torch.arange(len(active)), tokens] = True
             logits = cache.append(self._model, range(len(active)), [[token] for token in tokens])
+        for draft in drafts if single else ():
+            self._cache.lengths[draft.row.number] = len(draft.row.prompt_ids)
+        return [self._finished(draft) for draft in drafts]
+
+    def _move(self, row: _Row, place: int) -> None:
+        """Exchange a row of the cache with the one at a place."""
+        other, left = self._places[place], row.number
+        self._cache.exchange(left, place)
+        self._places[place], self._places[left] = row, other
+        row.number, other.number = place, left
 
     def _copied(self, rows: Sequence[int]) -> RaggedCache:
         """Return a copy of rows, which may repeat, to decode drafts in."""
@@ -178,6 +200,7 @@ class TransformersBackend:
         self._cache = RaggedCache(len(self._cache.layers))
         self._copies = RaggedCache(len(self._cache.layers))
         self._rows.clear()
+        self._places.clear()
 
     close = reset
 

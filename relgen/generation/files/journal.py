@@ -1,7 +1,8 @@
 """An append-only journal of drafts, from which an interrupted generation resumes.
 
 One JSON object a line. The first line holds a hash of settings and inputs. Each further line holds
-the drafts of one round (local model) or one answer (server), with time and token counts:
+the drafts of one round (local model) or one answer (server), with time and token counts, and with
+the number of chains at a time (`batch`) where memory decided on it:
 
     {"header": "9f…"}
     {"drafts": [{"key": "obo/1/causes/0/0/0/0", "prompt": "3b…/96", "text": "The <head>…",
@@ -47,6 +48,7 @@ class Journal:
         self.path = path
         self.seconds = 0.0
         self.usage = Usage()
+        self._batch: int | None = None
         self._drafts: dict[str, tuple[str, Draft]] = {}
         for row in resume_log(path, header, force=force):
             self._take(row)
@@ -73,18 +75,29 @@ class Journal:
             if request.key not in self._drafts
         ]
         row = {"drafts": rows, "seconds": seconds, "usage": list(usage or Usage())}
+        row |= {} if self._batch is None else {"batch": self._batch}
         append_line(self.path, row)
         self._take(row)
 
+    def keep_batch(self, batch: int) -> int:
+        """Return how many chains ran at a time in the interrupted run, or record `batch` for this.
+
+        The order of samples, and roundings, depend on it.
+        """
+        if self._batch is None:
+            self._batch = batch
+        return self._batch
+
     def _take(self, row: Any) -> None:
         try:
+            self._batch = row.get("batch", self._batch)
             for entry in row["drafts"]:
                 logprobs = tuple(entry["logprobs"])
                 draft = Draft(entry["text"], entry["finish"], entry["tokens"], logprobs)
                 self._drafts[entry["key"]] = entry["prompt"], draft
             self.seconds += float(row["seconds"])
             self.usage = Usage(*(a + int(b) for a, b in zip(self.usage, row["usage"], strict=True)))
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise InputError(
                 "this journal cannot be read",
                 path=self.path,

@@ -23,7 +23,7 @@ from relgen.common import (
     write_jsonl,
 )
 from relgen.data import Sample, iter_samples, normalised
-from relgen.generation.files.shards import Shard
+from relgen.generation.files.shards import RelationShard
 from relgen.generation.settings import GenerationSettings
 from relgen.generation.states import RelationState
 
@@ -83,7 +83,7 @@ class OutputPaths:
         write_jsonl(self.generated, (sample.to_json() for sample in samples))
 
 
-def summarise(states: Sequence[RelationState], seconds: float) -> dict[str, Any]:
+def summarise_generation(states: Sequence[RelationState], seconds: float) -> dict[str, Any]:
     """Return the counts for `generation.json`."""
     relations = {
         state.relation.name: {
@@ -133,7 +133,7 @@ def merge(
         return dict(read_json(whole.summary))
     parts = []
     for index in range(1, number + 1):
-        shard = Shard(index, number)
+        shard = RelationShard(index, number)
         own = identify(replace(settings, shard=str(shard)))
         parts.append(_finished_part(shard, OutputPaths(shard.path(out)), own))
     samples, dropped = _distinct(parts)
@@ -144,7 +144,7 @@ def merge(
     return summary
 
 
-def _finished_part(shard: Shard, paths: OutputPaths, header: str) -> OutputPaths:
+def _finished_part(shard: RelationShard, paths: OutputPaths, header: str) -> OutputPaths:
     if not paths.summary.exists() or not paths.generated.exists():
         raise InputError(
             f"shard {shard} is not finished",

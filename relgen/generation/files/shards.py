@@ -16,14 +16,14 @@ from relgen.common import InputError
 
 
 @dataclass(frozen=True, slots=True)
-class Shard:
+class RelationShard:
     """Shard `index` of `number`, counted from 1."""
 
     index: int
     number: int
 
     @classmethod
-    def parse(cls, text: str) -> Shard:
+    def parse(cls, text: str) -> RelationShard:
         """Parse `2/4`; raise InputError for anything else."""
         found = re.fullmatch(r"(\d+)/(\d+)", text)
         if found is None or not 1 <= int(found[1]) <= int(found[2]):

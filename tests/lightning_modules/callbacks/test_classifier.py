@@ -1,25 +1,26 @@
 """The files and pictures of a classifier's run."""
 
 import json
-from dataclasses import asdict
+import re
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 from lightning.pytorch.loggers import TensorBoardLogger
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import relgen
 from lightning_modules.callbacks import classifier
 from lightning_modules.callbacks.classifier import confusion_figure
 from relgen.common.errors import InputError
-from relgen.data.samples import read_samples
+from relgen.data.samples import read_samples, write_samples
 from relgen.evaluation.scores import Scores
 from tests.lightning_modules.classifier_command import assert_same_predictions, classifier_command
 from tests.lightning_modules.classifier_runs import data, module, trainer
+from tests.tiny import encoders
 
 
 def test_what_tensorboard_gets(files, encoder):
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
     board = TensorBoardLogger(files, name="board", version="", default_hp_metric=False)
     fit = trainer(files / "out", 20, logger=board)
     fit.fit(module(encoder), data(files, validation=str(files / "test.jsonl")))
@@ -32,6 +33,34 @@ def test_what_tensorboard_gets(files, encoder):
     assert {"val_f1/cause", "val_f1/none"} <= set(tags["scalars"])
     assert tags["images"] == ["val/confusion"]
     assert "val/mistakes/text_summary" in tags["tensors"]
+
+
+def test_nothing_in_a_text_of_tensorboard_takes_effect(files, encoder):
+    labels = encoders.SCHEMA.labels
+    names = {label: f"<b>{label}</b> | *x* ![y](http://z)" for label in labels}
+    relations = tuple(replace(one, name=names[one.name]) for one in encoders.SCHEMA.relations)
+    replace(encoders.SCHEMA, relations=relations, negative=names["none"]).save(
+        files / "schema.yaml"
+    )
+    for name in ("human", "test"):
+        read = read_samples(files / f"{name}.jsonl")
+        changed = [one.with_relation(names[one.relation]) for one in read]
+        write_samples(files / f"{name}.jsonl", changed)
+    board = TensorBoardLogger(files, name="board", version="", default_hp_metric=False)
+    fit = trainer(files / "out", 1, logger=board, val_check_interval=1)
+    options = {"validation": str(files / "test.jsonl"), "steps_per_epoch": 1}
+    fit.fit(module(encoder), data(files, **options))
+    events = EventAccumulator(str(files / "board"))
+    events.Reload()
+    (shown,) = events.Tensors("val/mistakes/text_summary")
+    _, _, *rows = shown.tensor_proto.string_val[0].decode().splitlines()
+    assert rows
+    cell = r"&#60;b&#62;{}&#60;/b&#62; \| \*x\* !\[y\](http:&#47;&#47;z)"
+    cells = {cell.format(name) for name in ("cause", "part", "none")}
+    for row in rows:
+        _, text, gold, wrong, _ = re.split(r" \| |^\| | \|$", row)
+        assert text.startswith("`")
+        assert {gold, wrong} <= cells
 
 
 def test_fit_test_and_predict_by_command_line(files, encoder):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from relgen.classifiers.base import collate
 from relgen.classifiers.entity_marker import EntityMarkerClassifier
 from relgen.classifiers.portable import Encoded
+
+pytestmark = pytest.mark.compute
 
 ENCODED = [Encoded([5, 6, 7], [1, 2], False), Encoded([5, 6], [0, 1], False)]
 

@@ -12,6 +12,8 @@ from relgen.classifiers.batching import (
     sorting_window,
 )
 
+pytestmark = pytest.mark.compute
+
 LABELS = [0] * 8 + [1] * 3 + [2]
 LENGTHS = [5, 9, 7, 30, 4, 8, 6, 12, 10, 11, 3, 20]
 HUMAN = [False] * 12

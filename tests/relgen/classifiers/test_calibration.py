@@ -9,6 +9,8 @@ from relgen.classifiers.network import NetworkClassifier, compute_logits
 from relgen.classifiers.saved import save_classifier
 from tests.tiny.encoders import samples
 
+pytestmark = pytest.mark.compute
+
 
 def test_a_calibrated_classifier_is_saved_as_such(classifier, tmp_path):
     before = NetworkClassifier(classifier).predict_samples(samples(30))

@@ -20,6 +20,8 @@ from relgen.classifiers.datastore import (
 )
 from tests.tiny.encoders import SCHEMA
 
+pytestmark = pytest.mark.compute
+
 # one query, whose four neighbours have relations 0, 1, 0 and, uncertain, 1 or 2
 FOUR = Neighbours(
     torch.tensor([[1.0, 2.0, 4.0, 5.0]]),

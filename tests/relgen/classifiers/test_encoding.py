@@ -7,6 +7,8 @@ from relgen.common.errors import InputError
 from relgen.data.samples import Entity, Sample
 from tests.tiny.encoders import sample, tokenizer
 
+pytestmark = pytest.mark.compute
+
 
 def read(encoding, encoded):
     return encoding.tokenizer.convert_ids_to_tokens(encoded.input_ids)

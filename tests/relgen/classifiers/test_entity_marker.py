@@ -14,6 +14,8 @@ from relgen.data.samples import Entity, Sample
 from relgen.data.schema import Relation, RelationSchema
 from tests.tiny.encoders import SCHEMA, samples, save_encoder
 
+pytestmark = pytest.mark.compute
+
 TYPED = RelationSchema(
     "typed",
     (Relation("a", "x", ("PERSON",), ("PLACE", "PERSON")), Relation("b", "x")),

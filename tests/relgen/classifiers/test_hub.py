@@ -19,7 +19,7 @@ from relgen.classifiers.hub import local_folder, push
 from relgen.classifiers.saved import load_classifier
 from relgen.common.errors import InputError
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.compute, pytest.mark.processes]
 SHA = "a" * 40
 TOKEN = "hf_secret"
 _FETCH = "import sys; from relgen.classifiers import local_folder; print(local_folder(sys.argv[1]))"
@@ -183,5 +183,5 @@ def test_names_and_folders(folder: Path, tmp_path: Path, monkeypatch: pytest.Mon
     for config in (None, "{}", "[]"):
         if config:
             (tmp_path / "ann" / "config.json").write_text(config)
-        with pytest.raises(InputError, match=r"no folder that relgen wrote .*relgen_version"):
+        with pytest.raises(InputError, match=r"not a folder that relgen wrote .*relgen_version"):
             push(tmp_path / "ann", "ann/relations")

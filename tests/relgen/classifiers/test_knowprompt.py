@@ -14,6 +14,8 @@ from relgen.data.samples import Entity, Sample
 from tests.tiny.encoders import SCHEMA, TYPED, samples, save_encoder, save_masked
 from tests.tiny.encoders import pair_tokenizer as tokenizer
 
+pytestmark = pytest.mark.compute
+
 FAMILIES = ["bert", "roberta"]
 
 

@@ -9,6 +9,8 @@ from relgen.data.schema import Relation, RelationSchema
 from tests.tiny.encoders import SCHEMA, TYPED, sample
 from tests.tiny.encoders import pair_tokenizer as tokenizer
 
+pytestmark = pytest.mark.compute
+
 CAUSE = sample("x", "the {h} caused a {t} .", "cause", "storm", "flood")
 
 

@@ -16,6 +16,8 @@ from relgen.classifiers.losses import (
 from relgen.data.schema import Relation, RelationSchema
 from tests.tiny.encoders import TYPED
 
+pytestmark = pytest.mark.compute
+
 
 def test_targets_stand_where_there_are_any():
     labels = torch.tensor([2, 0])

@@ -9,6 +9,8 @@ from relgen.classifiers.network import NetworkClassifier, close_calls
 from relgen.common.errors import InputError
 from tests.tiny.encoders import samples
 
+pytestmark = pytest.mark.compute
+
 
 def labels(predictions):
     return [prediction.relation for prediction in predictions]

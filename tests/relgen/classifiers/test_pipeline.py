@@ -13,6 +13,8 @@ from relgen.data.samples import Prediction
 from relgen.data.schema import Relation, RelationSchema
 from tests.tiny.encoders import SCHEMA, samples
 
+pytestmark = pytest.mark.compute
+
 
 def test_raw_strings_and_offsets(folder):
     loaded = relgen.load_classifier(folder)

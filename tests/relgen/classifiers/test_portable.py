@@ -14,6 +14,8 @@ from relgen.classifiers.portable import (
 )
 from relgen.data.samples import Entity, Sample
 
+pytestmark = pytest.mark.compute
+
 
 def test_entities_longer_than_the_input_are_cut_from_their_ends() -> None:
     assert keep_nearest(20, [(0, 10), (10, 20)], 8) == [0, 1, 2, 9, 10, 11, 12, 19]

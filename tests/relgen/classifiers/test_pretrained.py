@@ -11,6 +11,8 @@ from tests.tiny import language_model
 from tests.tiny.encoders import pair_tokenizer as tokenizer
 from tests.tiny.encoders import save_encoder, save_masked
 
+pytestmark = pytest.mark.compute
+
 FAMILIES = ["bert", "roberta"]
 
 

@@ -20,6 +20,8 @@ from relgen.labelling.settings import ReaderOptions
 from tests import tiny
 from tests.relgen.labelling.words import LABELS, Words, sample, write_files
 
+pytestmark = pytest.mark.compute
+
 
 @pytest.fixture
 def files(tmp_path: Path) -> dict[str, Path]:

@@ -13,6 +13,8 @@ from relgen.classifiers.saved import save_classifier
 from relgen.common.errors import InputError
 from tests.tiny.encoders import SCHEMA, samples, save_masked
 
+pytestmark = pytest.mark.compute
+
 
 @pytest.fixture(params=["bert", "roberta"])
 def model(tmp_path, request):

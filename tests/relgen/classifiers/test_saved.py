@@ -12,10 +12,13 @@ from huggingface_hub import ModelCard
 import relgen
 from relgen.classifiers.entity_marker import EntityMarkerClassifier
 from relgen.classifiers.network import NetworkClassifier
-from relgen.classifiers.saved import record_scores, save_classifier
+from relgen.classifiers.saved import model_card, record_scores, save_classifier
 from relgen.common.errors import InputError
+from relgen.data.schema import Relation, RelationSchema
 from relgen.evaluation.scores import score_labels
 from tests.tiny.encoders import SCHEMA, samples
+
+pytestmark = pytest.mark.compute
 
 
 def test_predictions_are_the_same_after_loading(classifier, folder):
@@ -33,6 +36,18 @@ def test_the_card_tells_where_the_data_came_from(folder):
     assert "2 texts were too long" in card
     assert "Not tested yet" in card
     assert ModelCard(card).data.tags == ["relation-extraction", "entity_marker"]
+
+
+def test_nothing_in_a_card_takes_effect(folder):
+    config = json.loads((folder / "config.json").read_text())
+    config["arguments"]["model"] = "a`<b>"
+    config["training"] = {"data.human": "<i>x</i>"}
+    hostile = RelationSchema("<img src=x>", (Relation("a`|<b>", "![a](http://b.c) <s>*d*"),))
+    _, _, body = model_card(config, hostile).split("---\n", 2)
+    assert body.count("<") == body.count("`` a`<b> ``") + body.count(r"`` a`\|<b> ``") == 2
+    assert "# Relation classifier: &#60;img src=x&#62;" in body
+    assert r"| !\[a\](http:&#47;&#47;b.c) &#60;s&#62;\*d\* |" in body
+    assert "| data.human | &#60;i&#62;x&#60;/i&#62; |" in body
 
 
 def test_scores_join_the_card_of_the_weights_that_were_tested(classifier, folder):

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
 from relgen.cli.library_errors import explained, unexpected
 
@@ -32,6 +33,11 @@ from relgen.cli.library_errors import explained, unexpected
             "uvicorn is not installed; install it: pip install 'relgen-re[serve]'",
         ),
         (ValueError("out of range"), None),
+        (
+            torch.AcceleratorError("an illegal memory access"),
+            "the GPU cannot be used (AcceleratorError: an illegal memory access); --device cpu or "
+            "--trainer.accelerator cpu runs without",
+        ),
         (
             OSError(errno.EIO, "Input/output error", "x"),
             "x: Input/output error; check the disk and the path and run the same command again",

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch import LightningModule
 
 from relgen.cli import main as cli
-from relgen.cli.lightning_cli import _print_rounded
+from relgen.cli.lightning_cli import _PrintedMetrics
 from relgen.common.errors import InputError
 from relgen.experiments.progress import TOTAL_SHOWN
 from tests.relgen.cli.failing import failed
+from tests.relgen.toy_classes import ToyData, ToyModule
+
+pytestmark = pytest.mark.compute
 
 
 def test_fit_and_go_on(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -189,8 +195,27 @@ def test_a_refused_training_leaves_no_curves(
 
 
 def test_metrics_are_printed_without_noise(capsys: pytest.CaptureFixture[str]) -> None:
-    _print_rounded([{"test/micro_f1": torch.tensor(0.7), "test/loss": torch.tensor(-1e-9)}], "test")
-    printed = "".join(capsys.readouterr())  # where the last progress bar was
-    assert "0.7000" in printed
-    assert "0.70000" not in printed
-    assert " 0.0000" in printed
+    metrics = {"test/micro_f1": torch.tensor(0.7), "test/loss": torch.tensor(-1e-9)}
+    trainer: Any = SimpleNamespace(is_global_zero=True, callback_metrics=metrics)
+    _PrintedMetrics().on_test_end(trainer, LightningModule())
+    assert capsys.readouterr().out == "test/loss      0.0000\ntest/micro_f1  0.7000\n"
+
+
+def test_validate_prints_a_line_for_each_metric(
+    config: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def step(module: ToyModule, batch: torch.Tensor, batch_idx: int) -> None:
+        module.log("val/loss", module.training_step(batch, batch_idx))
+
+    command = ["-c", str(config), "--out", str(tmp_path / "out")]
+    command += ["--trainer.enable_progress_bar", "false", "--trainer.accelerator", "cpu"]
+    assert cli.main(["dpo", "fit", *command]) == 0
+    monkeypatch.setattr(ToyModule, "validation_step", step)
+    monkeypatch.setattr(ToyData, "val_dataloader", ToyData.train_dataloader)
+    capsys.readouterr()
+    assert cli.main(["dpo", "validate", *command]) == 0
+    first, *_ = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"val/loss  0\.\d{4}", first)

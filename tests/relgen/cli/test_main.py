@@ -69,7 +69,9 @@ def test_mistyped_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert failed(capsys, "data", "split") == (
         "field 'samples': missing; see `relgen data split --help`"
     )
-    assert failed(capsys, "dpo") == ("relgen dpo needs a subcommand; one of fit, validate")
+    assert failed(capsys, "dpo") == (
+        "relgen dpo needs a subcommand as its first word; one of fit, validate"
+    )
 
 
 def test_commands_do_not_write_over_what_they_read(

@@ -15,6 +15,8 @@ from tests import tiny
 from tests.lightning_modules import dpo_runs
 from tests.relgen.cli.failing import failed
 
+pytestmark = pytest.mark.compute
+
 
 def test_settings_are_keys_and_files_their_content(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text("abc", encoding="utf-8")

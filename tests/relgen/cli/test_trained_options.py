@@ -42,10 +42,23 @@ def test_help_of_the_trained_commands(capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_a_misspelt_subcommand_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert failed(capsys, "dpo", "fti", "-c", "smollm2") == (
-        "relgen dpo needs a subcommand (got 'fti'); did you mean 'fit'?"
+        "relgen dpo needs a subcommand as its first word (got 'fti'); did you mean 'fit'?"
     )
     assert failed(capsys, "dpo", "predict", "-c", "smollm2") == (
-        "relgen dpo needs a subcommand (got 'predict'); one of fit, validate"
+        "relgen dpo needs a subcommand as its first word (got 'predict'); one of fit, validate"
+    )
+
+
+def test_a_value_that_is_named_like_a_subcommand(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    words = ["classifier", "fit", "-c", "classifier/entity_marker", "--data.schema", "test"]
+    with pytest.raises(SystemExit, match="0"):
+        cli.main([*words, "--print_config"])
+    assert "schema: test\n" in capsys.readouterr().out
+    assert failed(capsys, "classifier", "--data.schema", "test", "fit") == (
+        "relgen classifier needs a subcommand as its first word (got '--data.schema'); one of fit, "
+        "validate, test, predict"
     )
 
 

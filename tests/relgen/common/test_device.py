@@ -12,6 +12,8 @@ from relgen.common import device
 from relgen.common.configuration import read
 from relgen.generation.settings import GenerationSettings
 
+pytestmark = pytest.mark.compute
+
 
 @pytest.mark.parametrize(
     ("flags", "expected"),

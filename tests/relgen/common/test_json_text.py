@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 
 import pytest
 
 from relgen.common.errors import InputError
-from relgen.common.json_text import decode_json, encode_json
+from relgen.common.json_text import decode_json, encode_json, print_json
 
 
 @pytest.mark.parametrize(
@@ -58,3 +60,21 @@ def test_what_no_terminal_may_see_is_escaped(text: str) -> None:
 
 def test_letters_of_all_scripts_stay() -> None:
     assert encode_json("Müller 雨 می‌خواهم") == '"Müller 雨 می‌خواهم"'
+
+
+@pytest.mark.parametrize(
+    ("encoding", "printed"),
+    [
+        ("utf-8", '{"é": "夫😀"}'.encode()),
+        ("cp1252", b'{"\\u00e9": "\\u592b\\ud83d\\ude00"}'),
+        ("ascii", b'{"\\u00e9": "\\u592b\\ud83d\\ude00"}'),
+    ],
+)
+def test_printed_json_is_the_same_value_in_every_terminal(
+    encoding: str, printed: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="replace")
+    monkeypatch.setattr(sys, "stdout", out)
+    print_json('{"é": "夫😀"}')
+    assert out.buffer.getvalue() == printed  # type: ignore[attr-defined]
+    assert json.loads(printed.decode(encoding)) == {"é": "夫😀"}

@@ -29,6 +29,44 @@ def test_outputs_differ_from_each_other(tmp_path: Path) -> None:
         check_outputs([tmp_path / "a", tmp_path / "x" / ".." / "a"], [])
 
 
+@pytest.mark.parametrize(
+    ("first", "second"), [("x.json", "X.JSON"), ("Straße", "STRASSE"), ("\u00e9", "e\u0301")]
+)
+def test_outputs_differ_in_more_than_large_letters(first: str, second: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="two outputs"):
+        check_outputs([tmp_path / first, tmp_path / second], [])
+
+
+@pytest.fixture
+def insensitive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system that does not tell large letters from small ones."""
+
+    def real(path: Path) -> Path:
+        if os.path.exists(path):
+            return path
+        parent = real(path.parent)
+        found = map(parent.joinpath, os.listdir(parent) if os.path.isdir(parent) else ())
+        return next((one for one in found if one.name.lower() == path.name.lower()), path)
+
+    for name in ("exists", "isfile", "isdir"):
+        method = {"isfile": "is_file", "isdir": "is_dir"}.get(name, name)
+        asked = getattr(os.path, name)
+        monkeypatch.setattr(Path, method, lambda path, asked=asked: asked(real(path)))
+    monkeypatch.setattr(Path, "samefile", lambda path, other: real(path) == real(other))
+
+
+@pytest.mark.usefixtures("insensitive")
+def test_an_output_is_no_input_in_large_letters(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    data = tmp_path / "data" / "train.jsonl"
+    data.write_text("x")
+    check_outputs([tmp_path / "Data" / "other.jsonl"], [data])
+    with pytest.raises(InputError, match="an input of the command"):
+        check_outputs([tmp_path / "DATA" / "Train.jsonl"], [data])
+    with pytest.raises(InputError, match="in this folder, which would be replaced"):
+        check_outputs([], [data], replaced=[tmp_path / "DATA"])
+
+
 def test_a_folder_with_an_input_is_not_replaced(tmp_path: Path) -> None:
     check_outputs([], [tmp_path / "data" / "train.jsonl"], replaced=[tmp_path / "model"])
     with pytest.raises(InputError, match=r"train\.jsonl"):

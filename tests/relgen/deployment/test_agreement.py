@@ -6,7 +6,14 @@ import pytest
 
 from relgen.common.errors import InputError
 from relgen.data.samples import Prediction
-from relgen.deployment.agreement import Agreement, compare, comparison_samples, require_same
+from relgen.deployment.agreement import (
+    Agreement,
+    comparison_samples,
+    measure_agreement,
+    require_same,
+)
+
+pytestmark = pytest.mark.compute
 
 
 def prediction(relation: str, *probabilities: float) -> Prediction:
@@ -16,7 +23,7 @@ def prediction(relation: str, *probabilities: float) -> Prediction:
 
 def test_labels_and_probabilities_are_compared() -> None:
     expected = [prediction("a", 0.75, 0.25), prediction("b", 0.25, 0.75)]
-    found = compare(expected, [{"a": 0.5, "b": 0.5}, {"a": 0.875, "b": 0.125}])
+    found = measure_agreement(expected, [{"a": 0.5, "b": 0.5}, {"a": 0.875, "b": 0.125}])
     assert found == Agreement(2, 1, 0.625)
     assert str(found) == (
         "labels other than the classifier's on 1 of 2 sentences (50.0%); probabilities differ by "

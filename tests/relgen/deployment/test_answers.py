@@ -6,9 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
 from relgen.data.samples import Entity, Sample
 from relgen.deployment.answers import answers_of
 from relgen.prediction.pairs import RawText
+
+pytestmark = pytest.mark.compute
 
 
 def predictor(items: Sequence[Sample | RawText]) -> tuple[list[dict[str, Any]], Counter[str]]:

@@ -25,6 +25,8 @@ from relgen.prediction.settings import PredictOptions
 
 from .conftest import Save
 
+pytestmark = pytest.mark.compute
+
 ONE = {"text": "the storm caused the flood .", "head": "storm", "tail": "flood"}
 LIMITS = ServerLimits(sentences=3, characters=60, body_bytes=700)
 

@@ -11,6 +11,8 @@ import pytest
 from relgen.data.samples import Entity, Prediction, Sample
 from relgen.deployment.batcher import Batcher, QueueFullError
 
+pytestmark = pytest.mark.compute
+
 
 def sentences(*names: str) -> list[Sample]:
     return [Sample(name, "Ann met Ben.", Entity(0, 3), Entity(8, 11), "r") for name in names]

@@ -8,6 +8,8 @@ pytest.importorskip("prometheus_client", reason="needs the extra serve")
 
 from relgen.deployment.metrics import Metrics
 
+pytestmark = pytest.mark.compute
+
 
 def test_requests_and_batches_are_counted() -> None:
     metrics = Metrics(lambda: 7)

@@ -20,7 +20,7 @@ from relgen.deployment.onnx_export import export_onnx
 
 from .conftest import Save
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.compute, pytest.mark.processes]
 for _package in ("onnx", "onnxruntime", "onnxscript"):
     pytest.importorskip(_package, reason="needs the extra onnx")
 _WITHOUT = """

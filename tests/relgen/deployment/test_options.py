@@ -11,6 +11,8 @@ from relgen.common.errors import InputError
 from relgen.deployment.options import ServeOptions, ServerLimits
 from relgen.prediction.settings import PredictOptions
 
+pytestmark = pytest.mark.compute
+
 _SHARED = ("model", "threshold", "abstain", "entities", "types", "window", "precision", "device")
 
 

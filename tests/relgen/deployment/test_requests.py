@@ -10,6 +10,8 @@ from relgen.data.samples import UNLABELLED, Entity, Sample
 from relgen.deployment.requests import PredictRequest, read_items
 from relgen.prediction.pairs import RawText
 
+pytestmark = pytest.mark.compute
+
 
 def test_mentions_in_three_forms_and_raw_text() -> None:
     request = PredictRequest.model_validate(

@@ -21,7 +21,7 @@ from relgen.common.errors import InputError
 from relgen.deployment.options import ServeOptions
 from relgen.deployment.server import serve
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.compute, pytest.mark.processes]
 BODY = b'{"text": "the storm caused the flood .", "head": "storm", "tail": "flood"}'
 
 

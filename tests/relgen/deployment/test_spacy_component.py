@@ -15,6 +15,8 @@ from relgen.deployment.spacy_component import export_spacy  # noqa: E402
 
 from .conftest import Save  # noqa: E402
 
+pytestmark = pytest.mark.compute
+
 TEXT = "the storm caused the flood . the wheel is part of the car ."
 PATTERNS = [{"label": "THING", "pattern": word} for word in ("storm", "flood", "wheel", "car")]
 

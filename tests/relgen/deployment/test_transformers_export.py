@@ -16,6 +16,8 @@ from tests.tiny.encoders import samples
 
 from .conftest import Save
 
+pytestmark = pytest.mark.compute
+
 
 @pytest.mark.parametrize(
     ("kind", "task"),

@@ -13,6 +13,8 @@ from relgen.deployment.transformers_export import export_transformers
 
 from .conftest import Save
 
+pytestmark = pytest.mark.compute
+
 TEXT = "ann founded acme ."
 
 

@@ -13,6 +13,8 @@ from relgen.kernels import ATTENTION, in_use, lm_head
 from tests import tiny
 from tests.relgen.dpo.test_tree_attention import check_same, gradients_of, tuned_policy
 
+pytestmark = pytest.mark.compute
+
 
 @pytest.mark.skipif(not in_use("head"), reason="about a kernel, which RELGEN_KERNELS switches off")
 @pytest.mark.parametrize("checkpointing", [False, True])

@@ -12,6 +12,8 @@ from relgen.dpo.memory import Pass, StepMemory, optimizer_bytes
 from relgen.dpo.prefix_tree import micro_batches, pack
 from relgen.dpo.tokenize import ChainTokens
 
+pytestmark = pytest.mark.compute
+
 # a layer: q 64, k and v 32 each, o 64, gate, up and down 128 each: 576
 # inputs and outputs: q and o 16 each, k and v 12 each, gate, up and down 24 each: 128
 SIZES = DecoderSizes(

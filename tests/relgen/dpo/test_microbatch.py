@@ -16,6 +16,8 @@ from relgen.models.lora import add_lora
 from tests import tiny
 from tests.live_bytes import LiveBytes
 
+pytestmark = pytest.mark.compute
+
 TOKENS = 30
 
 

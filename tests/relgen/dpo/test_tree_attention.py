@@ -22,6 +22,8 @@ from relgen.models.lora import add_lora
 from tests import tiny
 from tests.relgen.dpo.dense import dense_log_probabilities, dense_mask
 
+pytestmark = pytest.mark.compute
+
 READS = {"tree": tree_log_probabilities, "dense": dense_log_probabilities}
 
 
@@ -70,6 +72,23 @@ def test_tree_equals_row_by_row(family, pairs, attention, checkpointing):
     packed = READS[attention](policy, pack([chain]))
     torch.testing.assert_close(packed.chosen, rows.chosen, rtol=1e-9, atol=0)
     torch.testing.assert_close(packed.rejected, rows.rejected, rtol=1e-9, atol=0)
+    loss, got = gradients_of(policy, packed)
+    torch.testing.assert_close(loss, wanted_loss, rtol=1e-9, atol=0)
+    check_same(got, wanted)
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_tree_equals_row_by_row_under_autocast(checkpointing):
+    """Autocast leaves float64 as it is, and so do the kernels."""
+    policy = tuned_policy("llama")
+    accelerate(policy, for_="training")
+    chain = tiny.chain_tokens(5, seed=5)
+    wanted_loss, wanted = gradients_of(policy, row_log_probabilities(policy, lay_out_rows([chain])))
+    if checkpointing:
+        policy.gradient_checkpointing_enable({"use_reentrant": False})
+        policy.train()
+    with torch.autocast("cpu", torch.bfloat16):
+        packed = tree_log_probabilities(policy, pack([chain]))
     loss, got = gradients_of(policy, packed)
     torch.testing.assert_close(loss, wanted_loss, rtol=1e-9, atol=0)
     check_same(got, wanted)

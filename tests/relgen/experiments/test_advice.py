@@ -121,3 +121,18 @@ def test_a_run_gives_advice_on_each_set_once() -> None:
         ("obo_dpo", "few sentences are read as intended"),
         ("aao", "too few samples of few (2 of 8)"),
     ]
+
+
+def test_a_run_with_the_embedded_model_says_once_what_a_larger_one_brings() -> None:
+    rows = [
+        {"arm": arm, "seed": 1, "generation": {**generated(full=entry(4, 4)), "model": model}}
+        for arm, model in (
+            ("aao_mix", "larger"),
+            ("obo_mix", "smollm2-135m-instruct"),
+            ("obo_dpo_mix", "smollm2-135m-instruct"),
+        )
+    ]
+    ((name, advice),) = run_advice({"arms": rows})
+    assert name == "obo"
+    assert advice.remedy.startswith("name a larger generator: on SemEval")
+    assert run_advice({"arms": rows[:1]}) == []

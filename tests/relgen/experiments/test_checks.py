@@ -26,7 +26,7 @@ ONE = "classifiers:\n- preset: classifier/entity_marker\n  "
             "obo_dpo_mix",
             "dpo:\n  preset: dpo/smollm2\n  model.betta: 0.2",
             5,
-            "'dpo.model.betta': unknown key (got '0.2'); did you mean 'beta'?",
+            "'dpo.model.betta': unknown key (got '0.2'); did you mean 'model.beta'?",
         ),
         (
             "obo_dpo_mix",
@@ -38,7 +38,7 @@ ONE = "classifiers:\n- preset: classifier/entity_marker\n  "
             "human",
             f"{ONE}trainer.max_stepz: 3",
             5,
-            "'classifiers[0].trainer.max_stepz': unknown key (got '3'); did you mean 'max_steps'?",
+            "'classifiers[0].trainer.max_stepz': unknown key (got '3'); did you mean 'trainer.max",
         ),
         (
             "human",

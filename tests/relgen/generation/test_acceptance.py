@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from relgen.data.samples import Sample
-from relgen.generation.acceptance import CHECKS, DraftContext, Pool, judge
+from relgen.generation.acceptance import CHECKS, DraftContext, KnownTexts, judge
 from relgen.generation.backends.base import Finish
 from relgen.generation.settings import GenerationSettings
 from tests import tiny
@@ -19,7 +19,7 @@ ACCEPTED = tiny.sentence("frost", " killed nearly all of the early ", "apricots"
 
 
 def verdict(raw: str, relation: str = "causes", finish: Finish = "stop") -> Sample | str:
-    pool = Pool(SETTINGS, tiny.labelled(), FORBIDDEN)
+    pool = KnownTexts(SETTINGS, tiny.labelled(), FORBIDDEN)
     pool.add(OTHER)
     pool.add(ACCEPTED)
     shown = [sample for sample in tiny.labelled() if sample.relation == relation][:1]
@@ -97,7 +97,7 @@ def test_a_near_copy_of_another_relations_sample_is_allowed() -> None:
 
 def test_scripts_without_case_need_no_spaces() -> None:
     raw = "一 二 三 四 <head>大雨</head>造成了<tail>洪水</tail>"
-    context = DraftContext(tiny.typed_schema()["causes"], [], Pool(SETTINGS, []))
+    context = DraftContext(tiny.typed_schema()["causes"], [], KnownTexts(SETTINGS, []))
     assert isinstance(judge(raw, "stop", context, CHECKS), Sample)
     assert verdict(raw) == "other_script"  # the labelled samples are English
 
@@ -119,7 +119,7 @@ def test_type_of_an_equal_mention_in_the_demonstrations() -> None:
     shown = tiny.sentence(
         "table", " is all ", "oak", relation="made_of", types=("OBJECT", "MATERIAL")
     )
-    pool = Pool(SETTINGS, [])
+    pool = KnownTexts(SETTINGS, [])
     context = DraftContext(tiny.typed_schema()["made_of"], [shown], pool)
     raw = "He built the <head>sloop</head> from seasoned <tail>Oak</tail>."
     found = judge(raw, "stop", context, CHECKS)
@@ -131,7 +131,7 @@ def test_an_outside_scorer_is_one_more_check() -> None:
     def refuse_oak(sample: Sample, _: DraftContext) -> str | None:
         return "classifier_disagrees" if "oak" in sample.text else None
 
-    context = DraftContext(tiny.typed_schema()["made_of"], [], Pool(SETTINGS, []))
+    context = DraftContext(tiny.typed_schema()["made_of"], [], KnownTexts(SETTINGS, []))
     checks = [*CHECKS, refuse_oak]
     raw = "He built the <head>sloop</head> from seasoned <tail>oak</tail>."
     assert judge(raw, "stop", context, checks) == "classifier_disagrees"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from relgen.data.samples import Sample
-from relgen.generation.acceptance import CHECKS, DraftContext, Pool, judge
+from relgen.generation.acceptance import CHECKS, DraftContext, KnownTexts, judge
 from relgen.generation.draft_text import bare_line, holds_markup, written_lines
 from relgen.generation.settings import GenerationSettings
 from relgen.prompting.fields import read_fields
@@ -160,7 +160,7 @@ def judged(number: int) -> Iterator[Sample | str]:
     rng = random.Random(27)
     settings = GenerationSettings(min_words=2, max_words=12)
     relation, labels = tiny.typed_schema()["causes"], tuple(tiny.typed_schema().labels)
-    context = DraftContext(relation, [], Pool(settings, []), labels)
+    context = DraftContext(relation, [], KnownTexts(settings, []), labels)
     for _ in range(number):
         draft = mutated(rng)
         reader = {"read": read_fields} if draft.startswith("Relation") else {}

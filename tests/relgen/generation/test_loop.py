@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from relgen.generation.acceptance import Pool
+from relgen.generation.acceptance import KnownTexts
 from relgen.generation.files.journal import Journal
 from relgen.generation.loop import GenerationLoop, difference
 from relgen.generation.settings import GenerationSettings
@@ -18,7 +18,7 @@ def test_missing_samples_are_shared_out_to_requests(tmp_path: Path) -> None:
     relation = tiny.typed_schema()["causes"]
     states = initial_states([relation], tiny.labelled(), settings)
     journal = Journal(tmp_path / "journal", "h")
-    pool, writer = Pool(settings, []), PromptWriter(CHAT)
+    pool, writer = KnownTexts(settings, []), PromptWriter(CHAT)
     loop = GenerationLoop(settings, states, writer, [], pool, {}, journal, lambda: None)
     requests = [request for turn in loop._turns(states) for request in turn.requests]
     assert [request.max_tokens for request in requests] == [4 * 96, 4 * 96, 96]

@@ -32,6 +32,8 @@ from tests import tiny
 from tests.relgen.generation.conftest import Inputs
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.compute
+
 FILES = ("generated.jsonl", "rejected.jsonl", "generation.json")
 
 

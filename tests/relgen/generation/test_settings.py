@@ -110,7 +110,7 @@ def test_shipped_presets_are_valid() -> None:
         ({}, {"base_url": "http:///v1"}, "not a server.s address"),
         ({}, {"api_key_variable": "sk-1"}, "not the name of a variable"),
         ({}, {"concurrency": 0}, "field 'server.concurrency': must be a whole number above 0"),
-        ({}, {"cost_budget": 1.0}, "needs prices"),
+        ({}, {"cost_budget": 1.0}, "needs the keys `price_prompt` and"),
         ({}, {"knd": "vllm"}, "did you mean 'kind'"),
         ({}, {"api_key": "sk-1"}, "field 'server.api_key': unknown key; "),
         ({}, {"kind": "vlm"}, "field 'server.kind': must be one of"),

@@ -5,10 +5,13 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 
 from relgen.kernels.acceleration import replace_modules
+
+pytestmark = pytest.mark.compute
 
 
 class Doubled(nn.Module):

@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from relgen.kernels.attention import ATTENTION, ScoreOptions, grouped_attention
 from tests import tiny
 
+pytestmark = pytest.mark.compute
+
 QUERY_HEADS, KEY_HEADS = 4, 2
 
 

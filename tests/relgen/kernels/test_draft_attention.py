@@ -8,6 +8,8 @@ import torch.nn.functional as F
 
 from relgen.kernels.draft_attention import SharedPrompts
 
+pytestmark = pytest.mark.compute
+
 ROWS = [0, 2, 0, 1, 0, 2]
 """The prompts of six drafts."""
 

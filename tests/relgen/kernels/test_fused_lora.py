@@ -16,6 +16,8 @@ from relgen.kernels.fused_lora import FusedLinear, _LowRankLinear, fused_lora
 from relgen.models.lora import add_lora, reference
 from tests import tiny
 
+pytestmark = pytest.mark.compute
+
 
 class Two(nn.Module):
     """Two layers, one of them with a bias."""

@@ -13,6 +13,8 @@ from relgen.kernels.fused_mlp import _FAMILY, FusedGated, _GatedDown
 from relgen.models.lora import reference
 from tests.relgen.kernels import twins
 
+pytestmark = pytest.mark.compute
+
 
 def policies(family: str = "llama", **options: Any) -> tuple[PeftModel, PeftModel]:
     """Return a policy with fused layers and one without, with the same weights in float64."""

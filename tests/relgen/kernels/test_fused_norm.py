@@ -13,6 +13,8 @@ from relgen.kernels.fused_norm import _FAMILY, FusedNorm, _RMSNorm, fused_norm
 from tests import tiny
 from tests.relgen.kernels import twins
 
+pytestmark = pytest.mark.compute
+
 
 def norms(model: nn.Module) -> list[Any]:
     return [module for module in model.modules() if isinstance(module, FusedNorm)]

@@ -11,6 +11,8 @@ from relgen.kernels import int8_linear
 from relgen.kernels.int8_linear import Int8Linear, use_int8
 from tests import tiny
 
+pytestmark = pytest.mark.compute
+
 
 def rounded(values: Tensor) -> tuple[Tensor, Tensor]:
     """Return whole numbers up to 127, and the scale of each row, in float64."""

@@ -14,6 +14,8 @@ from transformers import AutoConfig, AutoModel
 from relgen.kernels.last_layer import NarrowLayer, narrow, read_states
 from tests.tiny.encoders import save_encoder
 
+pytestmark = pytest.mark.compute
+
 IDS = torch.tensor([[5, 6, 7, 8, 9, 10], [11, 12, 13, 14, 0, 0]])
 MASK = torch.tensor([[1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0]])
 PLACES = torch.tensor([[1, 4], [3, 0]])

@@ -13,6 +13,8 @@ from relgen.kernels.lm_head import (
     token_log_probabilities,
 )
 
+pytestmark = pytest.mark.compute
+
 
 def made(
     dtype: torch.dtype = torch.float64, *, bias: bool = True

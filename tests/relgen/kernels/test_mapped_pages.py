@@ -11,6 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from relgen.kernels.mapped_pages import give_back
 
+pytestmark = pytest.mark.compute
+
 
 def resident() -> int:
     """Return the bytes of files that this process has in memory."""

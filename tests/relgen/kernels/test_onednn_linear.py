@@ -25,6 +25,8 @@ from relgen.kernels.onednn_linear import (
 )
 from tests import tiny
 
+pytestmark = pytest.mark.compute
+
 
 @pytest.fixture
 def calls(onednn: None, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:

@@ -7,6 +7,8 @@ import pytest
 from relgen.common.errors import InputError
 from relgen.kernels.switch import KERNELS, in_use
 
+pytestmark = pytest.mark.compute
+
 
 @pytest.mark.parametrize(
     ("value", "off"),

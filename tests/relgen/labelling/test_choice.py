@@ -13,9 +13,11 @@ import torch
 from relgen.common.errors import InputError
 from relgen.data.exclusion import Exclusion
 from relgen.data.samples import UNLABELLED, Sample
-from relgen.labelling.choice import choose, draw, select_rows, sketcher
+from relgen.labelling.choice import choose_valuable, draw_sentences, select_rows, sketcher
 from relgen.labelling.settings import LabelSettings
 from tests.relgen.labelling.words import sample
+
+pytestmark = pytest.mark.compute
 
 NOTHING = Exclusion([])
 
@@ -25,13 +27,13 @@ def raw(*numbers: int) -> list[Sample]:
 
 
 def drawn(samples: Sequence[Sample], most: int | None, seed: int = 1) -> list[str]:
-    found = draw(samples, Counter(), test=NOTHING, labelled=NOTHING, most=most, seed=seed)
+    found = draw_sentences(samples, Counter(), test=NOTHING, labelled=NOTHING, most=most, seed=seed)
     return [one.id for one in found]
 
 
 def counted(samples: Sequence[Sample], **options: Any) -> tuple[list[Sample], Counter[str]]:
     left_out = Counter[str]()
-    return list(draw(samples, left_out, **options, seed=1)), left_out
+    return list(draw_sentences(samples, left_out, **options, seed=1)), left_out
 
 
 def test_a_draw_depends_on_the_seed_and_not_on_the_order_of_the_lines() -> None:
@@ -100,16 +102,16 @@ def test_uncertain_and_different_rows_are_chosen() -> None:
     # the first two doubtful ones are equal, and the last one is like a certain one
     sketches = torch.eye(8)[[0, 1, 2, 3, 4, 5, 6, 6, 7, 5]]
     # a label tells of all that are alike, so that a repetition is worth a third of the first
-    assert choose(probabilities, sketches, NONE_KNOWN, 5) == [6, 5, 8, 7, 9]
-    assert choose(probabilities, sketches, NONE_KNOWN, 3) == [6, 5, 8]
-    assert sorted(choose(probabilities, sketches, NONE_KNOWN, 99)) == list(range(10))
+    assert choose_valuable(probabilities, sketches, NONE_KNOWN, 5) == [6, 5, 8, 7, 9]
+    assert choose_valuable(probabilities, sketches, NONE_KNOWN, 3) == [6, 5, 8]
+    assert sorted(choose_valuable(probabilities, sketches, NONE_KNOWN, 99)) == list(range(10))
 
 
 def test_what_is_like_a_labelled_sample_comes_later() -> None:
     sketches = torch.eye(8)[:3]
     alike = torch.full((3, 2), 0.5)
-    assert choose(alike, sketches, NONE_KNOWN, 3) == [0, 1, 2]
-    assert choose(alike, sketches, sketches[[0, 0, 1]], 3) == [2, 1, 0]
+    assert choose_valuable(alike, sketches, NONE_KNOWN, 3) == [0, 1, 2]
+    assert choose_valuable(alike, sketches, sketches[[0, 0, 1]], 3) == [2, 1, 0]
 
 
 def test_the_most_valuable_row_lowers_the_variance_of_all_predictions_most() -> None:
@@ -131,7 +133,7 @@ def test_the_most_valuable_row_lowers_the_variance_of_all_predictions_most() -> 
     for _ in range(4):
         rest = [row for row in range(9) if row not in chosen]
         chosen.append(min(rest, key=lambda row: variance([*chosen, row])))
-    assert choose(probabilities, sketches, known, 4) == chosen
+    assert choose_valuable(probabilities, sketches, known, 4) == chosen
 
 
 def test_a_sketch_has_length_one_and_keeps_what_is_near() -> None:

@@ -7,6 +7,8 @@ import torch
 
 from relgen.labelling.confident import likelier_labels
 
+pytestmark = pytest.mark.compute
+
 NAN = float("nan")
 LABELS = [0, 0, 0, 1, 1, 1, 2]
 # in eighths; thresholds: (7 + 6 + 2) / 3 = 5, (5 + 4 + 3) / 3 = 4, and 6 of the last row

@@ -12,6 +12,8 @@ from relgen.data.schema import Relation, RelationSchema
 from relgen.labelling.fitting import fit, read_labelled
 from tests.relgen.labelling.words import LABELS, Words, sample
 
+pytestmark = pytest.mark.compute
+
 SCHEMA = RelationSchema("s", tuple(Relation(name, name) for name in LABELS), "none")
 
 

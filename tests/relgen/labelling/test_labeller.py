@@ -15,6 +15,8 @@ from relgen.labelling.labeller import Labeller, LabelTask
 from relgen.labelling.settings import LabelSettings
 from tests.relgen.labelling.words import Words, sample, write_files
 
+pytestmark = pytest.mark.compute
+
 
 def test_types_that_the_read_relation_does_not_allow_are_dropped() -> None:
     schema = RelationSchema(

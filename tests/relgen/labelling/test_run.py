@@ -20,6 +20,8 @@ from relgen.labelling import labeller
 from relgen.labelling.run import LabelSettings, label
 from tests.relgen.labelling.words import LABELS, Words, sample, write_files
 
+pytestmark = pytest.mark.compute
+
 
 @pytest.fixture
 def files(tmp_path: Path) -> dict[str, Path]:

@@ -8,6 +8,8 @@ from relgen.common.device import resolved
 from relgen.common.errors import InputError
 from relgen.labelling.settings import LabelSettings
 
+pytestmark = pytest.mark.compute
+
 
 def test_auto_becomes_the_dtype_that_is_used() -> None:
     assert LabelSettings(dtype="auto").dtype == resolved("auto")

@@ -7,8 +7,11 @@ import torch
 
 from relgen.common.errors import InputError
 from relgen.data.samples import Entity, Sample
-from relgen.labelling.states import EXCHANGED, StateReader, share, views
+from relgen.labelling import states
+from relgen.labelling.states import StateReader, exchange, share, views
 from relgen.models.causal_lm import load_language_model
+
+pytestmark = pytest.mark.compute
 
 SHORT = Sample("1", "Ann lives in Bern.", Entity(0, 3), Entity(13, 17), "x")
 LONG = Sample(
@@ -66,7 +69,7 @@ def test_texts_that_begin_alike_share_their_beginning() -> None:
 def test_exchanging_head_and_tail_exchanges_the_slots(reader: StateReader) -> None:
     exchanged = Sample("1", SHORT.text, SHORT.tail, SHORT.head, "x")
     as_is, other = reader.read([SHORT, exchanged])
-    torch.testing.assert_close(other, as_is[list(EXCHANGED)], atol=2e-3, rtol=1e-3)
+    torch.testing.assert_close(other, exchange(as_is[None])[0], atol=2e-3, rtol=1e-3)
 
 
 def test_special_tokens_in_a_text_are_text(reader: StateReader) -> None:
@@ -97,8 +100,20 @@ def test_an_exchanged_sample_has_the_same_slots_in_another_order() -> None:
     def slots(sample: Sample) -> list[tuple[str, int]]:
         return [(view.text, end) for view in views(sample) for end in view.ends]
 
-    assert len(slots(SHORT)) == len(EXCHANGED)
-    assert slots(exchanged) == [slots(SHORT)[slot] for slot in EXCHANGED]
+    assert slots(exchanged) == [slots(SHORT)[slot] for slot in (1, 0, 3, 2)]
+
+
+def test_a_large_model_reads_statements_in_deeper_layers(
+    reader: StateReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(states, "ECHO_BELOW", 1_000_000)
+    large = StateReader("smollm2-135m-instruct", "float32", torch.device("cpu"))
+    assert (large.layers, large.features) == ([19, 21, 23, 25, 27], 2 * 5 * 576)
+    read = large.read([SHORT])
+    assert read.shape == (1, 2, 5, 576)
+    # the layers that both have in common
+    both = reader.read([SHORT])[:, 2:][:, :, [2, 3, 4]]
+    torch.testing.assert_close(read[:, :, [1, 2, 3]], both, atol=2e-3, rtol=1e-3)
 
 
 def test_a_sentence_beyond_the_models_window_is_refused_by_name(reader: StateReader) -> None:

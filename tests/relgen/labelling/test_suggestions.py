@@ -22,6 +22,8 @@ from relgen.labelling.suggestions import suggest
 from tests.relgen.labelling.test_run import Doubts
 from tests.relgen.labelling.words import LABELS, Words, sample, write_files
 
+pytestmark = pytest.mark.compute
+
 THINGS = ("boat", "song", "door", "lamp", "hill", "loaf", "coin", "fern", "sail", "wall")
 
 
@@ -120,7 +122,19 @@ def test_a_relation_with_one_sentence_is_not_judged(files: dict[str, Path]) -> N
 
 def test_no_wrong_label_is_no_table(files: dict[str, Path], tmp_path: Path) -> None:
     assert do(files, errors=True, out=tmp_path / "none.csv")["rows"] == []
-    assert (tmp_path / "none.csv").read_text(encoding="utf-8-sig") == "text\n"
+    assert (tmp_path / "none.csv").read_text(encoding="utf-8-sig") == "text,guess\n"
+
+
+@pytest.mark.parametrize("name", ["none.csv", "none.jsonl"])
+def test_only_suggestions_are_replaced(name: str, files: dict[str, Path], tmp_path: Path) -> None:
+    out = tmp_path / name
+    out.write_text('[["mine"]]\n')
+    with pytest.raises(InputError, match="`relgen suggest` has not written it"):
+        do(files, errors=True, out=out, force=True)
+    assert out.read_text() == '[["mine"]]\n'
+    out.write_text("text,guess\n" if name == "none.csv" else '{"guess": "a"}\n')
+    assert do(files, errors=True, out=out, force=True)["rows"] == []
+    assert "a" not in out.read_text(encoding="utf-8-sig").removeprefix("text,guess")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ from relgen.data.schema import Relation, RelationSchema
 from relgen.labelling.tally import Tally, write_labelled
 from tests.relgen.labelling.words import LABELS
 
+pytestmark = pytest.mark.compute
+
 SCHEMA = RelationSchema("s", tuple(Relation(name, name) for name in LABELS), "none")
 # what it was meant to be, and its label
 PAIRS = [("cause", "cause"), ("cause", "place"), ("none", "none"), (None, "place")]

@@ -4,6 +4,8 @@ import pytest
 
 from relgen.models.batching import lay_out_trees, length_batches
 
+pytestmark = pytest.mark.compute
+
 LENGTHS = [5, 9, 7, 30, 4, 8, 6, 12, 10, 11, 3, 20]
 
 

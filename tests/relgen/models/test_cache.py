@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from relgen.models.cache import Origin, cache_folder, cached_models
+from relgen.common.errors import InputError
+from relgen.models.cache import MARK, Origin, cache_folder, cached_models
+
+pytestmark = pytest.mark.compute
 
 
 def test_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,3 +33,22 @@ def test_only_whole_conversions_are_listed(tmp_path: Path, monkeypatch: pytest.M
     (model,) = cached_models()
     assert (model.folder.name, model) == ("tiny-abababababab-bfloat16", origin)
     assert model.size == sum(path.stat().st_size for path in origin.folder.iterdir()) > 1000
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        [],
+        {"file": "a.gguf"},
+        {"file": 1, "sha256": "ab", "dtype": "x"},
+        {"file": "a", "sha256": "/../..", "dtype": "x"},
+    ],
+)
+def test_a_mark_that_relgen_has_not_written_is_named(
+    mark: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RELGEN_CACHE", str(tmp_path))
+    (tmp_path / "of-somebody").mkdir()
+    (tmp_path / "of-somebody" / MARK).write_text(json.dumps(mark))
+    with pytest.raises(InputError, match=rf"of-somebody/{MARK}: is not the mark of a model"):
+        list(cached_models())

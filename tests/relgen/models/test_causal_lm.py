@@ -13,6 +13,8 @@ from relgen.models.causal_lm import load_language_model, load_tokenizer, resolve
 from relgen.prompting.prompts import encode, prompt_format
 from tests import tiny
 
+pytestmark = pytest.mark.compute
+
 IDS = torch.arange(2, 26).reshape(2, 12)
 
 

@@ -12,6 +12,8 @@ from relgen.common.errors import InputError
 from relgen.models import encoders
 from relgen.models.encoders import SentenceEncoder, mean_pool
 
+pytestmark = pytest.mark.compute
+
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:

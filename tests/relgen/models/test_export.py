@@ -16,6 +16,8 @@ from relgen.models.export import export_merged, own_dtype
 from relgen.models.lora import add_lora, save_adapter
 from tests import tiny
 
+pytestmark = pytest.mark.compute
+
 IDS = torch.arange(3, 14)[None]
 
 

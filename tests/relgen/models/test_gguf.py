@@ -20,6 +20,8 @@ from relgen.models.causal_lm import load_language_model, load_tokenizer, resolve
 from relgen.models.gguf import converted, find_gguf
 from tests.tiny.gguf_files import WORDS, llama, write_gguf
 
+pytestmark = pytest.mark.compute
+
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -18,6 +18,8 @@ from relgen.models.lora import add_lora, load_adapter, save_adapter
 from tests import tiny
 from tests.tiny.encoders import save_encoder
 
+pytestmark = pytest.mark.compute
+
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0f1e2d3c\nsize 269060552\n"
 
 

@@ -15,6 +15,8 @@ from relgen.models.causal_lm import load_language_model
 from relgen.models.lora import add_lora, fingerprint, load_adapter, reference, save_adapter
 from tests import tiny
 
+pytestmark = pytest.mark.compute
+
 IDS = torch.arange(2, 26).reshape(2, 12)
 
 

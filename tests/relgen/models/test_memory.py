@@ -1,4 +1,4 @@
-"""Weights that cannot fit are refused before they are loaded."""
+"""What a model needs is computed before its weights load, and what cannot fit is refused."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from transformers import LlamaConfig
 
 from relgen.cli import main as cli
 from relgen.data.corpora.everyday import save_everyday
 from relgen.models import memory
-from relgen.models.memory import weight_bytes
+from relgen.models.memory import ModelMemory
 from tests import tiny
+
+pytestmark = pytest.mark.compute
 
 EMBEDDING, LINEAR, NORMS = 600 * 32, 2 * (2 * 32 * 32 + 2 * 32 * 16 + 3 * 32 * 48), 5 * 32
 
@@ -34,23 +35,48 @@ EMBEDDING, LINEAR, NORMS = 600 * 32, 2 * (2 * 32 * 32 + 2 * 32 * 16 + 3 * 32 * 4
 )
 def test_bytes_of_weights(options: dict[str, Any], tied: bool, expected: int) -> None:
     config = LlamaConfig(**{**tiny.SIZES, "tie_word_embeddings": tied})
-    assert weight_bytes(config, **options) == expected
+    assert ModelMemory.of(config, **options).weights == expected
+
+
+@pytest.mark.parametrize(
+    ("dtype", "size", "widest"), [("float32", 4, 4), ("bfloat16", 2, 2), ("int8", 2, 4)]
+)
+def test_bytes_of_tokens(dtype: Any, size: int, widest: int) -> None:
+    found = ModelMemory.of(LlamaConfig(**tiny.SIZES), dtype)
+    assert found.cached == 2 * 2 * (2 * 8) * size  # layers, keys and values, heads of 8 numbers
+    assert found.activations == (4 * 48 + 6 * 32) * widest
+    assert found.logits == 4 * 600
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int8"])
+@pytest.mark.parametrize("command", ["generate", "label", "suggest", "reader", "direct"])
 def test_a_model_larger_than_memory_is_refused(
-    dtype: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    command: str,
+    dtype: str,
+    data: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(memory, "device_memory", lambda device: 10_000)
-    save_everyday(tmp_path / "data")
-    model, data = tiny.save_model(tmp_path / "model"), tmp_path / "data"
-    line = f"generate --model {model} --train {data}/train.jsonl --schema {data}/schema.yaml"
-    assert cli.main([*line.split(), "--dtype", dtype, "--out", str(tmp_path / "out")]) == 2
+    monkeypatch.setattr(memory, "free_memory", lambda device: 100_000)
+    line = {
+        "generate": "generate",
+        "label": f"label {data}/test.jsonl",
+        "suggest": f"suggest --unlabelled {data}/test.jsonl",
+        "reader": f"reader --test {data}/test.jsonl",
+        "direct": f"direct --test {data}/test.jsonl",
+    }[command]
+    options = f"--model {data}/model --train {data}/train.jsonl --schema {data}/schema.yaml"
+    out = ["--dtype", dtype, "--out", str(data / f"{command}-{dtype}")]
+    assert cli.main([*line.split(), *options.split(), *out]) == 2
     said = capsys.readouterr().err
-    assert f"GiB in {dtype}, and this machine has 0.0 GiB of memory" in said
-    remedy = "use a smaller model" if dtype == "int8" else "try dtype: int8, or a smaller one"
-    assert remedy in said
+    assert f"for its weights in {dtype}), and this machine has 0.0 GiB of memory left" in said
+    assert "use a smaller model" in said
+    assert ("dtype: int8" in said) == (dtype == "float32")
 
 
-def test_the_memory_of_this_machine() -> None:
-    assert memory.device_memory(torch.device("cpu")) > 2**30
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    save_everyday(folder)
+    tiny.save_model(folder / "model")
+    return folder

@@ -26,6 +26,8 @@ from relgen.generation.backends.draft_cache import decoding_difference
 from relgen.labelling.states import reading_difference
 from relgen.models.verification import check_architecture, find_problem, small_model
 
+pytestmark = pytest.mark.compute
+
 USES: dict[str, Callable[[Any], Tensor]] = {
     "tune": tree_difference,
     "generate": decoding_difference,

@@ -18,6 +18,8 @@ from relgen.prompting.prompts import Prompt, encode, stop_ids
 from tests import tiny
 from tests.relgen.generation import conftest
 
+pytestmark = pytest.mark.compute
+
 TOKENIZER = tiny.chat_tokenizer()
 STOPS = stop_ids(TOKENIZER, "<|end|>", lines=1)
 inputs = conftest.inputs

@@ -15,6 +15,8 @@ from relgen.prediction.settings import PredictOptions
 from tests.relgen.prediction.firms import save_firms, save_text
 from tests.tiny.encoders import samples
 
+pytestmark = pytest.mark.compute
+
 
 def rows(path):
     return [json.loads(line) for line in path.read_text().splitlines()]

@@ -21,6 +21,8 @@ from relgen.reporting.charts import (
 from relgen.reporting.data import load_run
 from tests.relgen.reporting.fake_run import make_run
 
+pytestmark = pytest.mark.compute
+
 
 def texts(svg: str) -> list[str]:
     return [e.text or "" for e in ElementTree.fromstring(svg).iter() if e.tag.endswith("}text")]

@@ -16,8 +16,10 @@ from tests.relgen.reporting.conftest import row
 from tests.relgen.reporting.fake_run import make_run
 from tests.relgen.reporting.test_report import _Page
 
+pytestmark = pytest.mark.compute
 
-def texts(table: comparison.Table) -> dict[str, list[str]]:
+
+def texts(table: comparison.ReportTable) -> dict[str, list[str]]:
     return {r.name: [f"{c.text} {c.note}".strip() for c in r.cells] for r in table.rows}
 
 

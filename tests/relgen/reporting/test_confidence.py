@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from relgen.common.files import read_json, write_json
 from relgen.reporting.confidence import confidence_charts, confidence_table, worst_mistakes
 from relgen.reporting.data import load_run
 from tests.relgen.reporting.fake_run import make_run
+
+pytestmark = pytest.mark.compute
 
 
 def test_figures_by_arm_are_means_over_seeds(tmp_path: Path) -> None:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from relgen.reporting.data import describe, generation_of, is_part, load_run
+from relgen.reporting.data import describe_arm, generation_of, is_part, load_run
 from tests.relgen.reporting.fake_run import make_run
+
+pytestmark = pytest.mark.compute
 
 
 def test_scores_by_seed(tmp_path: Path) -> None:
@@ -64,4 +66,4 @@ def test_malformed_lines_are_left_out(tmp_path: Path) -> None:
     ],
 )
 def test_an_arm_in_words(arm: str, generated: str | None, words: str) -> None:
-    assert (generation_of(arm), describe(arm), is_part(arm)) == (generated, words, "@" in arm)
+    assert (generation_of(arm), describe_arm(arm), is_part(arm)) == (generated, words, "@" in arm)

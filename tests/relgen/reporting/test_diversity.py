@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from relgen.reporting import diversity
 from relgen.reporting.data import load_run
-from relgen.reporting.tables import Cell
+from relgen.reporting.tables import TableCell
 from tests.relgen.reporting.fake_run import make_run
+
+pytestmark = pytest.mark.compute
 
 
 def test_diversity_falls_back_on_the_results(tmp_path: Path) -> None:
@@ -23,8 +27,8 @@ def test_the_most_diverse_set_is_marked_only_among_sets_of_one_size() -> None:
 
     equal = diversity.diversity_table({"human": of(0.1, 8), "aao": of(0.4, 8)})
     assert [row.cells for row in equal.rows] == [
-        [Cell("8"), Cell("0.100", best=True)],
-        [Cell("8"), Cell("0.400")],
+        [TableCell("8"), TableCell("0.100", best=True)],
+        [TableCell("8"), TableCell("0.400")],
     ]
     unequal = diversity.diversity_table({"human": of(0.1, 8), "aao": of(0.4, 16)})
     assert not any(cell.best for row in unequal.rows for cell in row.cells)

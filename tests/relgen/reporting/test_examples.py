@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from relgen.common.files import read_json, write_json
 from relgen.data.samples import Entity, Sample, read_samples, write_samples
 from relgen.reporting.data import load_run
 from relgen.reporting.examples import evenly_spaced, examples, pieces
 from tests.relgen.reporting.fake_run import make_run
+
+pytestmark = pytest.mark.compute
 
 MICRO = {"human": 0.5, "unlabelled_mix": 0.6}
 

@@ -12,6 +12,8 @@ from relgen.reporting.findings import compared_arm, headline
 from relgen.reporting.report import write_report
 from tests.relgen.reporting.fake_run import make_run
 
+pytestmark = pytest.mark.compute
+
 
 def test_the_compared_arm_follows_the_rule_and_no_score() -> None:
     assert compared_arm(["human", "aao_mix", "obo_dpo_mix"]) == "obo_dpo_mix"

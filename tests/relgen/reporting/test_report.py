@@ -14,6 +14,8 @@ from relgen.common.files import read_json, write_json
 from relgen.reporting.report import write_report
 from tests.relgen.reporting.fake_run import SENTENCES, make_run
 
+pytestmark = pytest.mark.compute
+
 VOID = {"meta", "br", "wbr", "img", "link", "hr", "input"}
 LABELS = ("cause", "part", "origin", "none")
 
@@ -218,6 +220,19 @@ def test_a_folder_without_results_is_an_input_error(tmp_path: Path, content: obj
         write_json(tmp_path / "results.json", content)
     with pytest.raises(InputError, match=re.escape(str(tmp_path))):
         write_report(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["report.html", "report.md"])
+def test_only_reports_are_replaced(name: str, tmp_path: Path) -> None:
+    run = make_run(tmp_path, arms=["human"], seeds=(1,), labels=LABELS)
+    for _ in range(2):
+        write_report(run)
+    before = (run / "report.html").read_bytes()
+    (run / name).write_text("# My report\n")
+    with pytest.raises(InputError, match=rf"{name}: .*`relgen report` has not written it"):
+        write_report(run)
+    assert (run / name).read_text() == "# My report\n"
+    assert name == "report.html" or (run / "report.html").read_bytes() == before
 
 
 def test_the_command_prints_where_its_output_is(

@@ -11,6 +11,8 @@ from relgen.reporting.data import Run
 from relgen.reporting.report import _render, comparison_content
 from relgen.reporting.sizes import level_off, size_curves
 
+pytestmark = pytest.mark.compute
+
 
 def test_curves(runs: dict[str, Run]) -> None:
     first = size_curves(runs)[0]

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from relgen.common.files import write_json
 from relgen.reporting import tables
 from relgen.reporting.data import load_run
-from relgen.reporting.tables import Cell
+from relgen.reporting.tables import TableCell
 from tests.relgen.reporting.fake_run import make_run
+
+pytestmark = pytest.mark.compute
 
 
 def test_arm_table(tmp_path: Path) -> None:
@@ -19,8 +23,8 @@ def test_arm_table(tmp_path: Path) -> None:
     ]
     mix = table.rows[2]
     assert (mix.name, mix.hint) == ("obo_dpo_mix", "human and generated: one by one, after DPO")
-    assert mix.cells[0] == Cell("62.8", "± 0.5", best=True)
-    assert mix.cells[-2:] == [Cell("456"), Cell("3")]
+    assert mix.cells[0] == TableCell("62.8", "± 0.5", best=True)
+    assert mix.cells[-2:] == [TableCell("456"), TableCell("3")]
     assert [row.cells[0].best for row in table.rows] == [False, False, True, False]
 
 
@@ -28,7 +32,7 @@ def test_one_seed_has_no_deviation_and_no_official_column_without_scores(tmp_pat
     run = load_run(make_run(tmp_path, seeds=(1,), official=False, files=False))
     table = tables.arm_table(run)
     assert "Official F1" not in table.columns
-    assert table.rows[0].cells[0] == Cell("58.1", "")
+    assert table.rows[0].cells[0] == TableCell("58.1", "")
 
 
 def test_several_classifiers_have_a_row_each(tmp_path: Path) -> None:
@@ -42,7 +46,7 @@ def test_several_classifiers_have_a_row_each(tmp_path: Path) -> None:
 
 
 def test_ties_are_all_best_as_shown() -> None:
-    cells = [Cell(text) for text in ("0.10", "–", "0.10", "0.20")]
+    cells = [TableCell(text) for text in ("0.10", "–", "0.10", "0.20")]
     marked = tables.mark_best(cells, lowest=True)
     assert [cell.best for cell in marked] == [True, False, True, False]
     assert not tables.mark_best(cells[:2], lowest=True)[0].best
@@ -62,8 +66,8 @@ def test_relation_table_takes_means_over_seeds(tmp_path: Path) -> None:
     assert by_relation == {"cause": {"human": 0.5}, "none": {"human": 0.1}}
     rows = tables.relation_table(run, by_relation).rows
     assert [(row.name, row.cells, row.hint) for row in rows] == [
-        ("cause", [Cell("50.0")], ""),
-        ("none", [Cell("10.0")], "negative label: not in micro-F1"),
+        ("cause", [TableCell("50.0")], ""),
+        ("none", [TableCell("10.0")], "negative label: not in micro-F1"),
     ]
 
 

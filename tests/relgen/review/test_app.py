@@ -17,7 +17,7 @@ pytest.importorskip("fastapi", reason="needs the extra serve")
 from fastapi.testclient import TestClient
 
 from relgen.data.samples import Entity
-from relgen.review.app import create_app
+from relgen.review.app import create_review_app
 from relgen.review.session import Session
 
 from .people import SAMPLES, sample, session
@@ -33,7 +33,7 @@ def made(tmp_path: Path) -> Session:
 
 @pytest.fixture
 def client(made: Session) -> Iterator[TestClient]:
-    with TestClient(create_app(made), base_url=HERE) as client:
+    with TestClient(create_review_app(made), base_url=HERE) as client:
         yield client
 
 
@@ -221,7 +221,9 @@ def test_the_page_loads_nothing_and_puts_text_in_as_text(client: TestClient) -> 
 
 def test_hostile_text_is_data(tmp_path: Path) -> None:
     hostile = sample("</script><script>alert(1)</script>")
-    with TestClient(create_app(session(tmp_path, samples=[hostile])), base_url=HERE) as client:
+    with TestClient(
+        create_review_app(session(tmp_path, samples=[hostile])), base_url=HERE
+    ) as client:
         answer = client.get("/state", params=ANN)
         assert answer.headers["content-type"] == "application/json"
         assert answer.headers["x-content-type-options"] == "nosniff"

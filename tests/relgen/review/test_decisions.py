@@ -8,7 +8,6 @@ import pytest
 
 from relgen.common.errors import InputError
 from relgen.data.samples import Entity
-from relgen.review.decisions import read_log
 
 from .people import ORDER, decision, session
 
@@ -39,9 +38,7 @@ def test_a_review_goes_on_after_a_kill_at_any_byte(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (b"my notes\nof today\n", r"out\.log\.jsonl:1: not valid JSON"),
-        (b"my notes", "this is no log of a review"),
-        (b'{"id": 1}\n', "this is no log of a review"),
+        (b"my notes\nof today\n", "this is not a log that relgen wrote; choose another --out"),
         (b'{"header": "other"}\n{"undo": "ann"}\n', "this log is of a review of other samples"),
         (b'{"header": "h"}\nx\n{"undo": "ann"}\n', r"out\.log\.jsonl:2: not valid JSON"),
         (b'{"header": "h"}\n{"undo": "ann"}\n', r"cannot be used.*correct or remove the line"),
@@ -56,11 +53,6 @@ def test_what_is_no_log_is_refused_and_left_as_it_is(
     with pytest.raises(InputError, match=problem):
         session(tmp_path)
     assert path.read_bytes() == content
-
-
-def test_a_new_log_is_empty(tmp_path: Path) -> None:
-    assert read_log(tmp_path / "new.log.jsonl", "h") == []
-    assert (tmp_path / "new.log.jsonl").read_text() == '{"header": "h"}\n'
 
 
 @pytest.mark.parametrize(

@@ -166,5 +166,13 @@ def test_the_most_uncertain_come_first_and_reviewed_ones_not_at_all(
         "show, left out",
         *[f"4 tasks -> {out}; labelling configuration -> {tmp_path / 'tasks.xml'}"] * 2,
     ]
+    (tmp_path / "tasks.xml").write_text("<View/>")
+    with pytest.raises(InputError, match=r"tasks\.xml: .*review --export` has not written it"):
+        export_tasks("label-studio", SAMPLES, SCHEMA, out, [], force=True)
+    # what the tool exports under the same name holds somebody's answers
+    answered = [task | {"annotations": []} for task in json.loads(out.read_text())]
+    out.write_text(json.dumps(answered))
+    with pytest.raises(InputError, match=r"tasks\.json: .*review --export` has not written it"):
+        export_tasks("argilla", SAMPLES, SCHEMA, out, [], force=True)
     with pytest.raises(InputError, match=r"tasks\.xml: this is an input"):
         export_tasks("label-studio", SAMPLES, SCHEMA, out, [tmp_path / "tasks.xml"])

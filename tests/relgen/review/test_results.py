@@ -172,9 +172,9 @@ def _no_tail() -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("rows", "problem"),
     [
-        ([], "no export of these tools; export as JSON"),
-        ([{"text": "x"}], "no export of these tools"),
-        ([3], "no export of these tools"),
+        ([], "not an export of one of these tools; export as JSON"),
+        ([{"text": "x"}], "not an export of one of these tools"),
+        ([3], "not an export of one of these tools"),
         ([annotated(TORN, lambda r: r[2].update(labels=["born_in"]))], "torn: not a relation"),
         (
             [annotated(replace(TORN, text=TORN.text.replace("founded", "invited")))],

@@ -10,6 +10,8 @@ from relgen.data.corpora.everyday import read_split
 from relgen.data.samples import write_samples
 from relgen.data.schema import load_schema
 
+pytestmark = pytest.mark.compute
+
 
 @pytest.mark.weights
 @pytest.mark.parametrize("answer", ["likelihood", "constrained", "free"])

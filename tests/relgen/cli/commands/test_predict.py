@@ -13,6 +13,8 @@ from relgen.data.samples import write_samples
 from tests.relgen.prediction.firms import save_firms, save_text
 from tests.tiny.encoders import samples
 
+pytestmark = pytest.mark.compute
+
 
 def test_the_predictions_of_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_samples(tmp_path / "in.jsonl", samples(5))

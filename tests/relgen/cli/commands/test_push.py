@@ -26,4 +26,4 @@ def test_the_address_is_printed(
 
 
 def test_a_foreign_folder_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "no folder that relgen wrote" in failed(capsys, "push", str(tmp_path), "ann/relations")
+    assert "not a folder that relgen" in failed(capsys, "push", str(tmp_path), "ann/relations")

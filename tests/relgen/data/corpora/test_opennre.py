@@ -153,6 +153,19 @@ def test_a_line_may_mix_the_two_notations(tmp_path):
     assert (sample.head_text, sample.tail_text) == ("Ann", "here")
 
 
+def test_characters_where_tokens_are_counted_are_refused(tmp_path):
+    words = "Barack was born in Honolulu in the year 1961 , they say , at noon and it rained ."
+    row = {**TOKENS, "token": words.split(), "t": {"name": "Honolulu", "pos": [4, 5]}}
+    row["h"] = {"name": "Barack", "pos": [0, 6]}  # of six words
+    said = r"field 'h\.pos': counts characters \('Barack' is at these\).*got \[0, 6\].*count tokens"
+    with pytest.raises(InputError, match=said):
+        list(read(_file(tmp_path, row)))
+    row["h"] |= {"pos": [0, 1]}
+    row["t"] |= {"pos": [19, 27]}  # beyond the tokens
+    with pytest.raises(InputError, match=r"field 't\.pos': counts characters \('Honolulu'"):
+        list(read(_file(tmp_path, row)))
+
+
 def test_names_that_stand_elsewhere_are_counted_and_said_once(tmp_path):
     def row(pos, name):
         return {**TEXT, "h": {"name": name, "pos": pos}}
@@ -204,13 +217,3 @@ def test_tokens_of_a_script_without_spaces_are_joined_without(tmp_path):
     row["h"]["pos"], row["t"]["pos"] = [0, 2], [4, 6]
     with pytest.raises(InputError, match="the end must be exclusive, but '王小明'"):
         list(read(_file(tmp_path, row)))
-
-
-def test_character_offsets_beside_tokens_are_doubted(tmp_path):
-    sentence = "Barack was born in Honolulu in 1961 , they say , at noon and it rained ."
-    tokens = sentence.split()
-    row = {"token": tokens, "relation": "born"}
-    row |= {"h": {"name": "Barack", "pos": [0, 6]}, "t": {"name": "Honolulu", "pos": [9, 17]}}
-    checks = RecordChecks(_file(tmp_path, row))
-    list(read(checks.path, checks=checks))
-    assert "the names of 2 entities are in the text, but not at `pos`" in checks.doubts[0]

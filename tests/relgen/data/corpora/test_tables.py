@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -27,15 +28,22 @@ KLUE = {
 }
 
 
-def _write(path: Path) -> Path:
-    """Write the same two rows as the path's ending says."""
-    rows = [ROW, {**ROW, "head": "Bern", "tail": "Ann", "relation": "null"}]
-    quoted = TEXT.replace('"', '""')
+def _write(
+    path: Path,
+    rows: Sequence[dict[str, str]] = (
+        ROW,
+        {**ROW, "head": "Bern", "tail": "Ann", "relation": "null"},
+    ),
+) -> Path:
+    """Write the rows as the path's ending says."""
     kind = path.suffix[1:]
     if kind in ("csv", "tsv"):
         sign = "," if kind == "csv" else "\t"
         lines = [sign.join(ROW)]
-        lines += [sign.join([f'"{quoted}"', *list(row.values())[1:]]) for row in rows]
+        lines += [
+            sign.join(['"{}"'.format(row["text"].replace('"', '""')), *list(row.values())[1:]])
+            for row in rows
+        ]
         path.write_text("\ufeff" + "\r\n".join(lines) + "\r\n", encoding="utf-8", newline="")
     elif kind == "xlsx":
         book = Workbook()
@@ -43,9 +51,9 @@ def _write(path: Path) -> Path:
             book.active.append(cells)
         book.save(path)
     elif kind == "parquet":
-        Dataset.from_list(rows).to_parquet(path)
+        Dataset.from_list(list(rows)).to_parquet(path)
     else:
-        path.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+        path.write_text(json.dumps(list(rows), indent=1), encoding="utf-8")
     return path
 
 
@@ -56,6 +64,26 @@ def test_every_kind_and_labels_that_look_like_missing_values(kind: str, tmp_path
         samples = list(reader(name)(path))
         assert [(s.head_text, s.tail_text, s.relation) for s in samples] == EXPECTED
         assert {s.text for s in samples} == {TEXT}
+
+
+WORDS = ("NA", "null", "None", "NaN", "n/a", "-", "true", "1")
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "xlsx", "parquet", "json"])
+def test_mentions_and_labels_that_look_like_other_values(kind: str, tmp_path: Path) -> None:
+    rows = [
+        {"text": f"So {word} is by Bern.", "head": word, "tail": "Bern", "relation": word}
+        for word in WORDS
+    ]
+    path = _write(tmp_path / f"t.{kind}", rows)
+    for name in (kind, "hub"):
+        samples = list(reader(name)(path))
+        assert [(s.head_text, s.relation) for s in samples] == [(word, word) for word in WORDS]
+    if kind in ("csv", "parquet", "json"):  # through `datasets`, too
+        (folder := tmp_path / "corpus").mkdir()
+        path.rename(folder / f"train.{kind}")
+        samples = list(reader("hub")(folder))
+        assert [(s.head_text, s.relation) for s in samples] == [(word, word) for word in WORDS]
 
 
 @pytest.mark.parametrize("kind", ["csv", "tsv", "xlsx", "parquet", "json"])

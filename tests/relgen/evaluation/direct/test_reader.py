@@ -11,6 +11,8 @@ from relgen.evaluation.direct.reader import DirectReader
 from relgen.models.causal_lm import load_language_model
 from relgen.prompting.prompts import encode
 
+pytestmark = pytest.mark.compute
+
 SCHEMA = RelationSchema(
     "s",
     (

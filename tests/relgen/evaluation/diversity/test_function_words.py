@@ -8,6 +8,8 @@ from relgen.data.text import words
 from relgen.evaluation.diversity.function_words import function_words
 from relgen.evaluation.diversity.text import word_repetition
 
+pytestmark = pytest.mark.compute
+
 SENTENCES = {
     # content words: feuer verursachte rauch | regen verursachte flut
     "de": ("Das Feuer verursachte den Rauch.", "Der Regen verursachte die Flut.", 2 / 6),

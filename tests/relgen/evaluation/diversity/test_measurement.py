@@ -21,6 +21,8 @@ from relgen.evaluation.diversity.measurement import (
     vendi_score,
 )
 
+pytestmark = pytest.mark.compute
+
 
 class FirstLetter:
     """An encoder that looks at the first letter only."""

@@ -13,6 +13,8 @@ from relgen.data.text import words
 from relgen.evaluation.diversity import text
 from relgen.evaluation.diversity.function_words import function_words
 
+pytestmark = pytest.mark.compute
+
 
 @pytest.mark.parametrize(("head", "tail"), [((0, 4), (12, 17)), ((12, 17), (0, 4))])
 def test_masked_replaces_both_entities_in_either_order(

@@ -7,6 +7,8 @@ import pytest
 from relgen.common.errors import InputError
 from relgen.generation.backends.api_key import read_key, repeats_key
 
+pytestmark = pytest.mark.compute
+
 KEY = "sk-a+b/c-0123456789"
 
 

@@ -1,6 +1,10 @@
 """Log-probabilities of the lines of a draft."""
 
+import pytest
+
 from relgen.generation.backends.base import line_logprobs
+
+pytestmark = pytest.mark.compute
 
 
 def test_line_logprobs_follow_the_line_breaks() -> None:

@@ -12,6 +12,8 @@ from torch import Tensor
 from relgen.generation.backends.cache import RaggedCache, pages_of_zeros
 from tests import tiny
 
+pytestmark = pytest.mark.compute
+
 MODEL = tiny.writing_model(50)
 
 

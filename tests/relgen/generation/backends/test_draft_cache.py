@@ -25,6 +25,8 @@ from relgen.models.verification import small_model
 from relgen.prompting.prompts import Prompt, PromptWriter, prompt_format, stop_ids
 from tests import tiny
 
+pytestmark = pytest.mark.compute
+
 TOKENIZER = tiny.chat_tokenizer()
 STOPS = stop_ids(TOKENIZER, "<|end|>", lines=1)
 ROWS = [0, 2, 0, 1, 0, 2]

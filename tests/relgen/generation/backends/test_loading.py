@@ -15,6 +15,8 @@ from relgen.models.lora import add_lora, load_adapter, save_adapter
 from tests import tiny
 from tests.relgen.generation.conftest import Inputs
 
+pytestmark = pytest.mark.compute
+
 
 def test_an_adapter_is_merged(inputs: Inputs, tmp_path: Path) -> None:
     name = str(inputs.model)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import pytest
 import torch
 from transformers import (
     LogitsProcessorList,
@@ -14,6 +15,8 @@ from transformers import (
 )
 
 from relgen.generation.backends.sampling import choose_tokens, nucleus, penalise_repetition
+
+pytestmark = pytest.mark.compute
 
 PAPER = {"temperature": 0.4, "top_k": 20, "top_p": 0.9, "repetition_penalty": 1.15}
 

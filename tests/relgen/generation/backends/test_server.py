@@ -29,6 +29,8 @@ from tests.relgen.generation.conftest import Inputs
 from tests.relgen.generation.loopback import loopback
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.compute
+
 KEY = "sk-secret-of-the-test"
 SERVER = {"retries": 3, "timeout": 20.0}
 

@@ -15,6 +15,8 @@ from relgen.generation.backends.server_protocol import (
 from relgen.generation.files.journal import Usage
 from relgen.generation.settings import GenerationSettings
 
+pytestmark = pytest.mark.compute
+
 USAGE = {"prompt_tokens": 9, "completion_tokens": 4}
 
 

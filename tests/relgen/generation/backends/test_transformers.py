@@ -16,6 +16,8 @@ from relgen.kernels import ATTENTION
 from relgen.prompting.prompts import Prompt, PromptWriter, encode, prompt_format, stop_ids
 from tests import tiny
 
+pytestmark = pytest.mark.compute
+
 TOKENIZER = tiny.chat_tokenizer()
 MODEL = tiny.writing_model(len(TOKENIZER) + 5)
 STOPS = stop_ids(TOKENIZER, "<|end|>", lines=1)
