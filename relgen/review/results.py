@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from relgen.common import InputError, decode_json, read_json, read_lines
 from relgen.data import Entity, RecordChecks, Sample
-from relgen.data.corpora import FORMATS, ReadOptions
+from relgen.data.corpora import FORMATS, ReadOptions, malformed
 from relgen.review.decisions import ConflictError, Decision
 from relgen.review.exports import REJECT, UNTYPED
 from relgen.review.options import Tool
@@ -77,9 +77,13 @@ def _read(path: Path) -> _Found:
     tool = next((name for name, known in _KEYS.items() if known <= keys), None)
     if tool is None:
         raise InputError("this is not an export of one of these tools", path=path, remedy=_AS_JSON)
-    if tool == "argilla":
-        return _Found(tool, dict(_argilla(records, path)))
-    tasks: dict[str, list[Sample]] = {name: [] for name in _decided(tool, records)}
+    try:
+        with malformed(tool):
+            if tool == "argilla":
+                return _Found(tool, dict(_argilla(records, path)))
+            tasks: dict[str, list[Sample]] = {name: [] for name in _decided(tool, records)}
+    except InputError as error:
+        raise error.at(path=path) from error
     # those that are all rejected give no sample, which is no error here
     checks = RecordChecks(path)
     for sample in FORMATS[_FORMS[tool]].read(path, checks, ReadOptions()):

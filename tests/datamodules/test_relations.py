@@ -145,7 +145,8 @@ def test_truncated_texts_are_counted(files, caplog):
     data = made(files, give=("human",))
     data.train_dataloader()
     assert data.truncated == {"human": 2}
-    assert "2 of 3 texts" in caplog.text
+    said = "2 of 3 texts of {} are longer than {} tokens (max_length, or what the encoder takes if"
+    assert said.format(files / "human.jsonl", data._encoding.max_length) in caplog.text
 
 
 def test_a_test_sentence_in_training_is_refused(files):

@@ -38,6 +38,7 @@ from relgen.data.corpora.everyday import save_everyday as save_everyday
 from relgen.data.corpora.patch import LabelPatch as LabelPatch
 from relgen.data.corpora.reading import Reader as Reader
 from relgen.data.corpora.reading import ReadOptions as ReadOptions
+from relgen.data.corpora.reading import malformed as malformed
 from relgen.data.corpora.tacred import unusual_tacred_size as unusual_tacred_size
 from relgen.data.corpora.units import UNITS as UNITS
 from relgen.data.corpora.units import Unit as Unit

@@ -102,6 +102,35 @@ def test_scripts_without_case_need_no_spaces() -> None:
     assert verdict(raw) == "other_script"  # the labelled samples are English
 
 
+@pytest.mark.parametrize(
+    ("raw", "head", "tail"),
+    [
+        # without spaces, with marks, and with signs; limits of length as nobody gave any
+        (
+            "南京的邻居都知道<head>郭华涛</head>和<tail>何涛</tail>已经结婚三十年了。",
+            "郭华涛",
+            "何涛",
+        ),
+        ("<head>मोहन</head> ने अपनी बहन <tail>सीता</tail> को जन्मदिन पर फूल दिए।", "मोहन", "सीता"),
+        ("<head>สมชาย</head>อาศัยอยู่ที่<tail>เชียงใหม่</tail>มาตั้งแต่เด็ก", "สมชาย", "เชียงใหม่"),
+        ("<head>আকাশ</head> বহু বছর ধরে <tail>ঢাকা</tail> শহরে থাকে।", "আকাশ", "ঢাকা"),
+        (
+            "In rats <head>(R)-warfarin</head> slowed the work of <tail>CYP2C9</tail> for a day.",
+            "(R)-warfarin",
+            "CYP2C9",
+        ),
+        ("Many ideas of <head>C#</head> were first tried out in <tail>Java</tail>.", "C#", "Java"),
+        ("In its first years <tail>C</tail> programs were read by <head>C++</head>.", "C++", "C"),
+    ],
+)
+def test_whole_sentences_and_entities_of_every_script(raw: str, head: str, tail: str) -> None:
+    pool = KnownTexts(GenerationSettings(one_sentence=True), [])
+    context = DraftContext(tiny.typed_schema()["causes"], [], pool)
+    found = judge(raw, "stop", context, CHECKS)
+    assert isinstance(found, Sample), found
+    assert (found.head_text, found.tail_text) == (head, tail)
+
+
 def test_types() -> None:
     line = "Whoever made this <head{}>ladle</head> cut it from <tail{}>{}</tail>."
     wrong = verdict(line.format(":PERSON", "", "beech"), "made_of")

@@ -182,6 +182,21 @@ def _no_tail() -> list[dict[str, Any]]:
         ),
         ([annotated(TORN, lambda r: r[2].update(from_id="no"))], "no such entity"),
         (_no_tail(), "field 'sure': needs a text, a head and a tail"),
+        *(
+            (
+                [{"id": "a", "fields": {"text": "x"}, "responses": {}} | change],
+                "not as argilla writes",
+            )
+            for change in (
+                {"fields": 3, "responses": {"relation": [{"value": "r"}]}},
+                {"responses": 4},
+                {"responses": {"relation": [{}]}},
+                {"responses": {"relation": [{"value": "r"}], "entities": [{"value": [{}]}]}},
+            )
+        ),
+        ([{"data": [1], "annotations": [{}]}], "not as label-studio writes"),
+        ([{"data": {"relgen_id": 3}, "annotations": [1]}], "not as label-studio writes"),
+        ([{"text": "x", "answer": "accept", "meta": 3}], "not as prodigy writes"),
     ],
 )
 def test_what_cannot_be_used_is_one_line(tmp_path: Path, rows: Any, problem: str) -> None:

@@ -376,6 +376,21 @@ def test_offsets_in_utf_16_units_are_doubted(tmp_path, capsys):
     assert [s.head_text for s in read_samples(out)] == ["Ada"]
 
 
+def test_offsets_beyond_the_text_are_refused(tmp_path, capsys):
+    text = "😀👍🏽 Ada runs the bakery that Ben founded"  # in UTF-16 units
+    row = {"id": "a", "text": text, "relation": "r"}
+    row |= {"head": {"start": 20, "end": 26}, "tail": {"start": 36, "end": 43}}
+    (tmp_path / "beyond.jsonl").write_text(json.dumps(row), encoding="utf-8")
+    command = ["data", "convert", str(tmp_path / "beyond.jsonl"), "--format", "jsonl", "--out"]
+    assert main([*command, str(tmp_path / "o.jsonl")]) == 2
+    assert capsys.readouterr().err == (
+        f"{tmp_path / 'beyond.jsonl'}:1: field 'tail': offsets must satisfy "
+        "0 <= start < end <= 40, the text's length in characters (code points; "
+        "relgen data convert --offsets reads other units) (got [36, 43]); "
+        "correct it, or skip malformed records: relgen data convert --skip-bad\n"
+    )
+
+
 def test_raw_text_becomes_candidates(tmp_path, capsys):
     (tmp_path / "notes.txt").write_text("Kite Press pays Olu Ade. Olu Ade sleeps in Rome.\n")
     (tmp_path / "names.tsv").write_text("Kite Press\tORG\nOlu Ade\tPER\nRome\tLOC\n")

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from relgen import __version__
+from relgen.cli.main import main
 from relgen.common.errors import InputError
 from relgen.common.files import content_hash, read_json
 from relgen.data.corpora.everyday import read_split
@@ -56,6 +57,20 @@ def test_split_again_gives_the_same_bytes_and_no_stale_dev(tmp_path):
     assert content_hash(out) == before
     run("split", pool, "--shots", 4, "--dev", "none", "--out", out, "--force")
     assert sorted(path.name for path in out.iterdir()) == ["manifest.json", "train.jsonl"]
+
+
+def test_a_development_set_of_somebody_stays(tmp_path, capsys):
+    write_samples(tmp_path / "pool.jsonl", read_split("train"))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/dev.jsonl").write_text("mine")
+    line = ["data", "split", str(tmp_path / "pool.jsonl"), "--shots", "2", "--dev", "none", "--out"]
+    assert main([*line, str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err == (
+        f"{tmp_path / 'out/dev.jsonl'}: this file would be overwritten, and `relgen data split` "
+        "has not written it; give another --out\n"
+    )
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["dev.jsonl"]
+    assert (tmp_path / "out/dev.jsonl").read_text() == "mine"
 
 
 def test_split_holds_a_test_set_out(tmp_path, capsys):
