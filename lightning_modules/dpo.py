@@ -182,7 +182,8 @@ class DPOModule(LightningModule):
             compute_dtype=self.compute_dtype,
             device=None if self._trainer is None else self._trainer.strategy.root_device,
             working=lambda memory: self._working_bytes(),
-            fewer="lower data.token_budget, or set model.gradient_checkpointing",
+            fewer="lower data.token_budget, set model.gradient_checkpointing",
+            trained=True,
         )
         self.base_fingerprint = fingerprint(base)
         if self.gradient_checkpointing:

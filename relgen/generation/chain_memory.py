@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from relgen.common import resolved
 from relgen.generation.backends.base import Backend
+from relgen.generation.backends.cache import STEP, TOKENS_A_PASS
 from relgen.generation.backends.loading import Engine
+from relgen.generation.backends.sampling import ROWS
 from relgen.generation.files.journal import Journal
 from relgen.generation.settings import GenerationSettings
 from relgen.generation.states import RelationState, waves
@@ -24,8 +26,7 @@ if TYPE_CHECKING:
 
 _GROWTH = 1.25  # storage grows by a quarter
 _SHARE = 0.9  # of free memory, for which the number of chains is chosen
-_PASS = 2048  # tokens
-_COPIES = 6 * 16  # logits of the rows whose tokens are chosen at a time
+_COPIES = 6 * ROWS  # of logits, while tokens are chosen
 
 
 class ChainMemory(NamedTuple):
@@ -62,8 +63,9 @@ class ChainMemory(NamedTuple):
 
     def needed(self, memory: ModelMemory, chains: int) -> int:
         """Return the bytes that so many chains take at a time."""
-        fixed = _PASS * memory.activations + _COPIES * memory.logits
-        cached = int(_GROWTH * self.tokens * self.rows) * memory.cached
+        fixed = TOKENS_A_PASS * memory.activations + _COPIES * memory.logits
+        slots = -(-int(_GROWTH * self.tokens) // STEP) * STEP
+        cached = slots * self.rows * memory.cached
         return fixed + chains * (cached + self.logits * memory.logits)
 
     def at_once(self, memory: ModelMemory, there: int) -> int:

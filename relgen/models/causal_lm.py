@@ -95,6 +95,7 @@ def load_language_model(
     device: torch.device | str | None = None,
     working: Callable[[ModelMemory], int] = lambda memory: 0,
     fewer: str = "",
+    trained: bool = False,
 ) -> PreTrainedModel:
     """Load a causal language model (by any name of `resolve_model`), in eval mode.
 
@@ -108,6 +109,7 @@ def load_language_model(
         device: of quantised weights; others are loaded on the CPU.
         working: returns the bytes that its use needs beside the weights.
         fewer: what would make them fewer, for the message.
+        trained: the model is tuned.
 
     Raises:
         InputError: the model cannot be found, is not a language model, or does not fit into memory.
@@ -128,7 +130,9 @@ def load_language_model(
     with loading(name):
         memory = ModelMemory.of(config, dtype, quantization)
         form = quantization or resolved(dtype)
-        check_memory(name, memory, torch.device(device or "cpu"), form, working(memory), fewer)
+        check_memory(
+            name, memory, torch.device(device or "cpu"), form, working(memory), fewer, trained
+        )
         model, report = load_weights(resolve_model(name), config, options)
     _check_complete(name, report)
     if quantization is not None:

@@ -94,6 +94,7 @@ def check_memory(
     form: str,
     working: int = 0,
     fewer: str = "",
+    trained: bool = False,
 ) -> None:
     """Raise InputError if a model does not fit into the memory that a device has left.
 
@@ -101,6 +102,7 @@ def check_memory(
         form: dtype or quantization of the weights, for the message.
         working: bytes that are needed beside the weights.
         fewer: what to do about these, for the message.
+        trained: the model is tuned, which int8 does not allow.
     """
     needed = memory.weights + working
     there = free_memory(device)
@@ -109,7 +111,7 @@ def check_memory(
         there = free_memory(device)
     if needed <= there:
         return
-    smaller = "dtype: int8" if device.type == "cpu" else "quantization: nf4"
+    smaller = "quantization: nf4" if trained or device.type != "cpu" else "dtype: int8"
     others = [fewer, "" if form in ("int8", "nf4") else f"try {smaller}", "use a smaller model"]
     *first, last = filter(None, others)
     raise InputError(

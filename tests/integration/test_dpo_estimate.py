@@ -84,7 +84,8 @@ def test_a_step_that_does_not_fit_is_refused_before_weights_load(
     assert cli.main(command) == 2
     said = capsys.readouterr().err
     assert "GiB of memory left" in said
-    assert "lower data.token_budget, or set model.gradient_checkpointing" in said
+    remedy = "lower data.token_budget, set model.gradient_checkpointing, try quantization: nf4, or"
+    assert remedy in said
 
 
 @pytest.mark.parametrize(

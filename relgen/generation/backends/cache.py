@@ -23,7 +23,8 @@ from relgen.models import logits_at
 
 TOKENS_A_PASS = 2048
 """Tokens that are read at a time, or those of one row: their activations take memory."""
-_STEP = 128
+STEP = 128
+"""Storage of a row grows by multiples of this many tokens."""
 _PRIVATE = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if os.name == "posix" else {}
 
 
@@ -83,7 +84,7 @@ class RaggedLayer(CacheLayerMixin):
             return
         # by a quarter at least: growing copies everything
         slots = have_slots if length <= have_slots else max(length, have_slots + have_slots // 4)
-        rows, slots = max(rows, have_rows), -(-slots // _STEP) * _STEP
+        rows, slots = max(rows, have_rows), -(-slots // STEP) * STEP
         old = self.held()
         self.keys, self.values = (
             pages_of_zeros(states, (rows, states.shape[1], slots, states.shape[3]))
@@ -206,9 +207,9 @@ class RaggedCache(Cache):
         length = max(self.lengths)
         for layer, other in zip(self.ragged, source.ragged, strict=True):
             have = layer.held()[0].shape if layer.is_initialized else (0, 0, 0)
-            if have[0] < len(rows) or have[2] < length + _STEP:
+            if have[0] < len(rows) or have[2] < length + STEP:
                 layer.lazy_initialization(*other.held())
-                layer.grow(len(rows), length + _STEP)
+                layer.grow(len(rows), length + STEP)
             layer.copy(other, rows, range(len(rows)), length)
 
     def spread(self, row: int, places: Sequence[int]) -> None:

@@ -25,7 +25,7 @@ MEMORY = ModelMemory(weights=1000, cached=10, activations=2, logits=4)
 def test_bytes_of_chains() -> None:
     sizes = ChainMemory(tokens=100, rows=1, logits=3)
     assert sizes.needed(MEMORY, 0) == 2048 * 2 + 96 * 4 == 4480
-    assert sizes.needed(MEMORY, 2) == 4480 + 2 * (1250 + 12)
+    assert sizes.needed(MEMORY, 2) == 4480 + 2 * (1280 + 12)
     # 90% of 10,000, less the weights and 4,480, is enough for two
     assert sizes.at_once(MEMORY, 10_000) == 2
     assert sizes.at_once(MEMORY, 6_000) == 0
