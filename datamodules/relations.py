@@ -226,7 +226,7 @@ class RelationDataModule(LightningDataModule):
             if notice := untyped_notice(tables, encoding.types):
                 _LOG.warning(notice)
         epoch, done = position(self._trainer, self.steps_per_epoch)
-        table = self._encoded(names)
+        table, mixed = self._encoded(names), "human" in names[:-1]
         batches = TrainingBatches(
             table["label"][:],
             table["length"][:],
@@ -235,8 +235,10 @@ class RelationDataModule(LightningDataModule):
             steps=self.steps_per_epoch,
             seed=self.seed,
             balanced=self.balanced,
-            generated_rows=self._generated_rows() if "human" in names[:-1] else None,
-            generated_steps=self._generated_steps() if self.order == "generated_first" else None,
+            generated_rows=self._generated_rows() if mixed else None,
+            generated_steps=self._generated_steps()
+            if mixed and self.order == "generated_first"
+            else None,
             rank=self._trainer.global_rank,
             world=self._trainer.world_size,
             skip=done,
@@ -290,7 +292,8 @@ class RelationDataModule(LightningDataModule):
         return fold_of_rows(table["relation"], table["text"], folds)
 
     def _training_names(self) -> list[str]:
-        return [name for name in TRAINING if name in self._tables]
+        # a table is empty once people have reviewed all of its sentences
+        return [name for name in TRAINING if self._tables.get(name)]
 
     def _evaluation(self, names: list[str], *, shared: bool = True) -> DataLoader[Batch]:
         """Return a loader over each sample once, across (`shared`) or in all processes."""

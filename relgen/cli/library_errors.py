@@ -8,6 +8,7 @@ import sys
 import tempfile
 import traceback
 from pathlib import Path
+from typing import Any
 
 from relgen import __version__
 from relgen.common import library_messages as messages
@@ -67,21 +68,24 @@ def explained(error: Exception) -> str | None:
     if (torch and isinstance(error, torch.AcceleratorError)) or messages.NO_GPU.search(text):
         without = "--device cpu or --trainer.accelerator cpu runs without"
         return f"the GPU cannot be used ({_described(error)[:200]}); {without}"
-    return None
+    # a library's own error may hide that of the system
+    return explained(error.__cause__) if isinstance(error.__cause__, Exception) else None
 
 
 def unexpected(error: Exception, command: str) -> str:
     """Write the traceback to a file, and return one line that names both."""
     machine = f"relgen {__version__}, Python {platform.python_version()}, {sys.platform}"
     text = "".join(traceback.format_exception(error))
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="relgen-error-", suffix=".txt", delete=False, encoding="utf-8", errors="replace"
-    ) as stream:
-        stream.write(f"{machine}\nrelgen {command}\n\n{text}")
-    return (
-        f"{_described(error)[:300]}; this was not expected: {Path(stream.name)} holds the details "
-        "for a report"
-    )
+    said = f"{_described(error)[:300]}; this was not expected"
+    options: dict[str, Any] = {"encoding": "utf-8", "errors": "replace", "delete": False}
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="relgen-error-", suffix=".txt", **options
+        ) as stream:
+            stream.write(f"{machine}\nrelgen {command}\n\n{text}")
+    except OSError as failed:
+        return f"{said}, and its details cannot be written ({failed.strerror})"
+    return f"{said}: {Path(stream.name)} holds the details for a report"
 
 
 def _described(error: Exception) -> str:

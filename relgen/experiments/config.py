@@ -100,8 +100,8 @@ class Labelling:
     pool: PositiveInt = 4000
     """Sentences of `unlabelled` to read at most, drawn by seed."""
     most: PositiveInt = 2000
-    """Sentences of `unlabelled` to train on at most: of those read, the least certain and most
-    different ones.
+    """Sentences of `unlabelled` to train on at most: of those read, those whose labels would tell
+    most of the others.
     """
 
 

@@ -1,6 +1,9 @@
+from .choice import choose_valuable as choose_valuable
+from .choice import sketcher as sketcher
 from .fitting import fit as fit
 from .fitting import read_labelled as read_labelled
 from .probe import Probe as Probe
+from .probe import fit_probe as fit_probe
 from .run import label as label
 from .settings import LEFT_OUT as LEFT_OUT
 from .settings import LabelOptions as LabelOptions

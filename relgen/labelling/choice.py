@@ -18,7 +18,8 @@ from relgen.common import InputError, text_hash
 from relgen.data import UNLABELLED, Exclusion, Sample, normalised
 from relgen.labelling.settings import LabelSettings
 
-_SKETCH = 64
+_SKETCH = 256
+_LEAST_WEIGHT = 1e-3
 Row = tuple[list[float], list[float]]
 """The probabilities of a sample's relations, and its states in short (`sketcher`)."""
 
@@ -81,11 +82,13 @@ def sketcher(states: Tensor, seed: int) -> Callable[[Tensor], Tensor]:
 
 
 def select_rows(
-    rows: Sequence[Row], settings: LabelSettings, left_out: Counter[str]
+    rows: Sequence[Row], known: Tensor, settings: LabelSettings, left_out: Counter[str]
 ) -> tuple[list[int], list[int]]:
-    """Return the rows to keep, all certain ones or the most useful of them, and the uncertain ones.
+    """Return the rows to keep, and the uncertain ones.
 
-    Counts those not chosen. Raises InputError if no row is certain enough.
+    Those to keep are all certain ones in order, or the most valuable of them, the best first;
+    `known` (K, D) are the sketches of the labelled samples. Counts those not chosen. Raises
+    InputError if no row is certain enough.
     """
     most_probable, least = [max(row[0]) for row in rows], settings.least_certainty
     kept = [i for i, p in enumerate(most_probable) if p >= least]
@@ -95,42 +98,41 @@ def select_rows(
         remedy = f"lower it (the most certain sample has {best:.2f}), or generate more"
         raise InputError(problem, field="least_certainty", value=least, remedy=remedy)
     if settings.most is not None:
-        # among the certain ones: the choice prefers the least certain
         certain = [rows[i] for i in kept]
         probabilities, sketches = (torch.tensor(part) for part in zip(*certain, strict=True))
-        useful = choose_diverse(probabilities, sketches, settings.most, seed=settings.seed)
+        useful = choose_valuable(probabilities, sketches, known, settings.most)
         left_out["not_chosen"] = len(kept) - len(useful)
         kept = [kept[i] for i in useful]
     return kept, uncertain
 
 
-def choose_diverse(probabilities: Tensor, sketches: Tensor, most: int, *, seed: int) -> list[int]:
-    """Return `most` rows, the least certain and most different ones, in order.
+def choose_valuable(probabilities: Tensor, sketches: Tensor, known: Tensor, most: int) -> list[int]:
+    """Return `most` rows, the most valuable first: those whose labels would tell most.
 
-    Rows are drawn as k-means++ draws its centres, among the gradients of the last layer under the
-    most probable label (BADGE; Ash et al., ICLR 2020): their length says how uncertain a sample is,
-    their direction what it is about.
+    In a Bayesian linear regression on the sketches, whose prior and noise have variance 1, a label
+    lowers the variance of the predictions for all rows, the more for those that are like it. Each
+    next row is the one that lowers their sum most, given the labelled samples and the rows before
+    it (transductive experimental design; Yu, Bi and Tresp, ICML 2006). Rows count by how uncertain
+    they are, softened by a root, since a probe on few samples knows that badly itself.
 
-    `probabilities` are (N, R), and `sketches` (N, D).
+    `probabilities` are (N, R), `sketches` (N, D), and `known` (K, D) those of labelled samples.
     """
-    errors = probabilities.clone()  # (N, R)
-    errors[range(len(errors)), probabilities.argmax(dim=1)] -= 1.0
-    # of the outer product of error and sketch
-    lengths = errors.square().sum(dim=1) * sketches.square().sum(dim=1)  # (N,)
-    generator = torch.Generator().manual_seed(seed)
-    chosen = [int(lengths.argmax())]
-    distances = torch.full_like(lengths, math.inf)
-    while len(chosen) < min(most, len(errors)):
-        last = chosen[-1]
-        inner = (errors @ errors[last]) * (sketches @ sketches[last])
-        new = (lengths + lengths[last] - 2 * inner).clamp(min=0.0)
-        distances = torch.minimum(distances, new)
-        distances[last] = 0.0
-        weights = distances.double().cumsum(dim=0)
-        if not weights[-1] > 0:  # only repetitions are left
-            taken = set(chosen)
-            chosen += [row for row in range(len(errors)) if row not in taken][: most - len(chosen)]
-            break
-        point = torch.rand((), generator=generator, dtype=torch.float64) * weights[-1]
-        chosen.append(int(torch.searchsorted(weights, point, right=True)))
-    return sorted(chosen)
+    first, second = probabilities.topk(2, dim=1).values.T  # (N,)
+    weights = (1 - (first - second)).clamp(min=_LEAST_WEIGHT).sqrt().double()  # (N,)
+    rows, known = sketches.double(), known.double()
+    moment = (rows.T * weights) @ rows  # (D, D)
+    precision = torch.eye(rows.shape[1], dtype=rows.dtype) + known.T @ known
+    # covariances of rows and weights, (N, D), kept up to date as rows are chosen
+    covariances = rows @ torch.linalg.inv(precision)
+    gains = covariances @ moment
+    chosen: list[int] = []
+    for _ in range(min(most, len(rows))):
+        variances = 1 + (covariances * rows).sum(dim=1)  # (N,)
+        values = (gains * covariances).sum(dim=1) / variances
+        values[chosen] = -math.inf
+        chosen.append(best := int(values.argmax()))
+        step = covariances[best] / variances[best].sqrt()  # (D,)
+        along = rows @ step  # (N,)
+        covariances -= torch.outer(along, step)
+        gains -= torch.outer(along, step @ moment)
+    return chosen

@@ -83,6 +83,7 @@ class Labeller:
             states = self.reader.read(labelled)
             fitted = fit(states, labelled, task.schema, settings.penalty)
             self.sketch = sketcher(states, settings.seed)
+            self.known = self.sketch(states)  # (K, D)
         self.fitted = fitted
 
     def usable(

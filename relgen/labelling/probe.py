@@ -39,8 +39,10 @@ def fit_probe(
 ) -> Probe:
     """Fit the regression: mean cross-entropy plus `penalty / 2` times the squared weights.
 
-    A sample whose relation has an inverse is used a second time with head and tail exchanged, which
-    merely reorders its slots.
+    Each relation counts alike, however many samples it has: neither shots nor sentences that were
+    chosen for labelling tell how frequent it is, and counted one by one the frequent ones take the
+    uncertain sentences of all others. A sample whose relation has an inverse is used a second time
+    with head and tail exchanged, which merely reorders its slots.
 
     `states` (N, S, L, H) are from `StateReader.read`; `labels` are (N,). A relation without samples
     gets a small probability, not zero. `inverses` has the index of each relation's inverse, if any.
@@ -49,6 +51,7 @@ def fit_probe(
     exchanged = torch.tensor([inverses[int(labels[i])] for i in both], dtype=torch.long)
     features = torch.cat([states, exchange(states[both])]).flatten(1)  # (N', F)
     targets = torch.cat([labels, exchanged])  # (N',)
+    shares = 1 / torch.bincount(targets, minlength=len(inverses)).clamp(min=1)  # (R,)
     mean = features.mean(dim=0)
     deviation = features.std(dim=0, correction=0) + _LEAST_DEVIATION
     features = (features - mean) / deviation
@@ -60,7 +63,7 @@ def fit_probe(
 
     def loss() -> Tensor:
         optimizer.zero_grad()
-        value = F.cross_entropy(features @ weight + bias, targets)
+        value = F.cross_entropy(features @ weight + bias, targets, weight=shares)
         value = value + penalty / 2 * weight.square().sum()
         value.backward()
         return value

@@ -112,7 +112,7 @@ def _label(
         refuse_none(generated[0], left_out, reviewed)
     items = labeller.usable(task.samples(generated), Counter(), [])
     stream_rows(labeller, items, log, read, size=CHUNK, title="Labelling", total=total)
-    kept, least = _kept(log, task, left_out), task.settings.least_certainty
+    kept, least = _kept(log, labeller, left_out), task.settings.least_certainty
     both, rows = (out, rest), read_jsonl(log)
     tally = write_labelled(rows, reviewed, both, labeller.columns, least=least, chosen=kept)
     tally.left_out = left_out
@@ -180,15 +180,17 @@ def _key(task: LabelTask, files: Sequence[str | Path]) -> str:
     return inputs_hash(replace(task.settings, least_certainty=0.0), files, content)
 
 
-def _kept(log: Path, task: LabelTask, left_out: Counter[str]) -> set[int] | None:
-    """Return the numbers of the most useful of the certain rows; None to keep all of these.
+def _kept(log: Path, labeller: Labeller, left_out: Counter[str]) -> set[int] | None:
+    """Return the numbers of the most valuable of the certain rows; None to keep all of these.
 
     Counts those not chosen. Raises InputError if no row is certain enough.
     """
+    task = labeller.task
 
     def read(row: dict[str, Any]) -> Row:
         whole = task.settings.most is not None
         return read_row(row, task.schema) if whole else ([certainty(row)], [])
 
-    kept, _ = select_rows([read(row) for row in read_jsonl(log)], task.settings, left_out)
+    rows = [read(row) for row in read_jsonl(log)]
+    kept, _ = select_rows(rows, labeller.known, task.settings, left_out)
     return None if task.settings.most is None else set(kept)

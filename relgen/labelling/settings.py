@@ -63,8 +63,8 @@ class LabelSettings(ReaderSettings):
     pool: PositiveInt | None = None
     """Read at most this many samples, drawn by seed; by default all."""
     most: PositiveInt | None = None
-    """Keep at most this many of the samples read, the least certain and most different ones; by
-    default all.
+    """Keep at most this many of the samples read, those whose labels would tell most of the others;
+    by default all.
     """
     seed: int = 1
     """Seed of both choices."""
@@ -126,8 +126,9 @@ class SuggestOptions(ReaderSettings):
     """Suggest which sentences to label next (--unlabelled), or which labels to check (--errors).
 
     A regression over a language model's hidden states is fitted to the labelled samples. To label
-    are the sentences that it is least certain of and that differ most; sentences that are labelled
-    already, near copies of them and repetitions are left out. A label may be wrong where
+    are the sentences whose labels would tell most of all others that it is uncertain of, the most
+    valuable first; sentences that are labelled already, near copies of them and repetitions are
+    left out. A label may be wrong where
     the regression, fitted without that sentence, finds another one more likely. Suggestions
     have its `guess` and `probability`; set `relation` to what is right.
     """

@@ -51,7 +51,7 @@ def suggest(options: SuggestOptions) -> dict[str, Any]:
 
     Returns:
         `rows`, each a sample with the reader's `guess` and its `probability`: without a relation
-        and the least certain first, or, with `errors`, with the relation that may be wrong and its
+        and the most valuable first, or, with `errors`, with the relation that may be wrong and its
         own `given_probability`, the worst first. Beside it `read`, the number of sentences read,
         `left_out` by reason, and `train_micro_f1`, or `found` and `not_judged`, the numbers of
         labels that may be wrong and of samples whose relation has no other one to learn from.
@@ -80,7 +80,7 @@ def suggest(options: SuggestOptions) -> dict[str, Any]:
 
 
 def _sentences(options: SuggestOptions, schema: RelationSchema) -> dict[str, Any]:
-    """Return the least certain and most different sentences (see `choice.choose_diverse`)."""
+    """Return the sentences whose labels would tell most (see `choice.choose_valuable`)."""
     settings = LabelSettings(
         **asdict(upcast(ReaderSettings, options)),
         pool=options.pool,
@@ -100,7 +100,8 @@ def _sentences(options: SuggestOptions, schema: RelationSchema) -> dict[str, Any
         stream_rows(labeller, samples, log, header, size=CHUNK, **bar)
         stream_files(log)[1].unlink()
         read = list(read_jsonl(log))
-    kept, _ = select_rows([read_row(row, schema) for row in read], settings, left_out)
+    found = [read_row(row, schema) for row in read]
+    kept, _ = select_rows(found, labeller.known, settings, left_out)
     rows = []
     for i in kept:
         # what is known of another relation of the sentence must not stand beside a new one
@@ -108,7 +109,7 @@ def _sentences(options: SuggestOptions, schema: RelationSchema) -> dict[str, Any
         guess = {"guess": read[i]["sample"]["relation"], "probability": certainty(read[i])}
         rows.append({**bare, "relation": None, **guess})
     return {
-        "rows": sorted(rows, key=lambda row: row["probability"]),
+        "rows": rows,
         "read": len(read),
         "left_out": {why: number for why, number in left_out.items() if number},
         "train_micro_f1": labeller.fitted[1],
@@ -166,9 +167,8 @@ def _write_csv(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
     flat = [_flat(row) for row in rows]
     with atomic_writer(path) as stream:
         stream.write("\ufeff")  # without it, Excel takes UTF-8 for another encoding
-        writer = csv.DictWriter(
-            stream, list(flat[0]) if flat else ["text", "guess"], lineterminator="\n"
-        )
+        columns = dict.fromkeys(name for row in flat for name in row)  # not all have a group
+        writer = csv.DictWriter(stream, [*columns] or ["text", "guess"], lineterminator="\n")
         writer.writeheader()
         writer.writerows(flat)
 

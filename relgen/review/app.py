@@ -4,6 +4,7 @@ GET  /            the page, which loads nothing from elsewhere
 GET  /schema      the relations to choose from
 GET  /state       the sample to decide on, and the progress
 POST /decide      a decision; /undo takes the last one back, /later shows the next sample
+POST /write       a sentence that the reviewer wrote
 
 Offsets in requests and answers count UTF-16 units, as browsers do.
 """
@@ -59,6 +60,15 @@ class DecideRequest(Who):
     seconds: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)] = 0.0
 
 
+class WriteRequest(Who):
+    """A sentence that a person wrote."""
+
+    text: Annotated[str, Field(max_length=5000)]
+    relation: str
+    head: ReviewedEntity
+    tail: ReviewedEntity
+
+
 def create_review_app(session: Session) -> FastAPI:
     """Return the application of a review; one process at a time may serve it."""
     app = FastAPI(title="relgen review", docs_url=None, redoc_url=None, openapi_url=None)
@@ -89,6 +99,12 @@ def create_review_app(session: Session) -> FastAPI:
     @app.post("/decide")
     async def decide(request: DecideRequest) -> dict[str, Any]:
         session.decide(_decision(session, request))
+        return _state(session, request.reviewer)
+
+    @app.post("/write")
+    async def write(request: WriteRequest) -> dict[str, Any]:
+        entities = _entities(request.text, request)
+        session.write(request.reviewer, request.text, request.relation, **entities)
         return _state(session, request.reviewer)
 
     @app.post("/undo")
@@ -193,19 +209,24 @@ def _decision(session: Session, request: DecideRequest) -> Decision:
     sample = session.samples.get(request.id)
     if sample is None:
         raise InputError("no such sample", field="id", value=request.id)
-    found: dict[str, Any] = {}
-    for role, span in (("head", request.head), ("tail", request.tail)):
-        place = in_characters(sample.text, "utf16", span.start, span.end)
-        if place is None:
-            problem = "no place of the text in UTF-16 units"
-            raise InputError(problem, field=role, value=[span.start, span.end])
-        found[role] = Entity(*place, span.type)
     return Decision(
         request.id,
         request.reviewer,
         request.accepted,
         request.relation,
-        **found,
+        **_entities(sample.text, request),
         comment=request.comment.strip(),
         seconds=request.seconds,
     )
+
+
+def _entities(text: str, request: DecideRequest | WriteRequest) -> dict[str, Entity]:
+    """Return a request's entities, with offsets in characters."""
+    found: dict[str, Entity] = {}
+    for role, span in (("head", request.head), ("tail", request.tail)):
+        place = in_characters(text, "utf16", span.start, span.end)
+        if place is None:
+            problem = "no place of the text in UTF-16 units"
+            raise InputError(problem, field=role, value=[span.start, span.end])
+        found[role] = Entity(*place, span.type)
+    return found

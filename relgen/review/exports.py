@@ -26,7 +26,7 @@ from relgen.common import (
 from relgen.data import UNLABELLED, Entity, RelationSchema, Sample, word_spans
 from relgen.data.corpora import in_utf16
 from relgen.review.options import Tool
-from relgen.review.session import uncertainty
+from relgen.review.order import in_review_order
 
 UNTYPED = "entity"
 """The label, in a tool, of an entity without a type."""
@@ -55,7 +55,7 @@ def export_tasks(
     For Label Studio, its labelling configuration is written next to the tasks. Without `force`, a
     file with other content is an error, and with it one that this function has not written.
     """
-    chosen = sorted((s for s in samples if s.review is None), key=uncertainty, reverse=True)
+    chosen = in_review_order(samples)
     config = out.with_suffix(".xml")
     check_outputs([out, *([config] if tool == "label-studio" else [])], inputs)
     refuse_unlike(out, "review --export", _require_tasks)

@@ -116,6 +116,8 @@ def _summarise(
         f"{progress['done']} of {progress['total']} sentences reviewed in "
         f"{progress['seconds'] / 60:.1f} minutes" + (f": {kinds} (by {people})" if kinds else "")
     )
+    if progress["written"]:
+        print(f"{progress['written']} written")
     if progress["several"]:
         print(f"{progress['agreed']} of {progress['several']} that several decided on agree")
     elsewhere = f"; {len(others)} rejected -> {rejected}" if others else ""

@@ -5,21 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from relgen.common import InputError, append_line, refuse_unprintable, resume_log
 from relgen.data import UNLABELLED, Entity, RelationSchema, Sample
 from relgen.review.decisions import ConflictError, Decision
-
-
-def uncertainty(sample: Sample) -> float:
-    """Return 1 minus the margin between the two most probable relations; 0 without `scores`."""
-    if not sample.scores:
-        return 0.0
-    total = sum(sample.scores.values())
-    first, second = sorted([0.0, *sample.scores.values()])[:-3:-1]
-    return 1 - (first - second) / total
+from relgen.review.order import in_review_order
 
 
 class Session:
@@ -46,8 +39,7 @@ class Session:
         self.schema = schema
         self.log = log
         self.votes = votes
-        shown = [sample for sample in samples if sample.review is None]
-        self.order = [one.id for one in sorted(shown, key=uncertainty, reverse=True)]
+        self.order = [sample.id for sample in in_review_order(samples)]
         self.decisions: dict[str, dict[str, Decision]] = {name: {} for name in self.order}
         self.added: dict[str, Sample] = {}
         self._history: dict[str, list[str]] = {}
@@ -126,12 +118,16 @@ class Session:
             del self._shown[reviewer]
 
     def undo(self, reviewer: str) -> Decision | None:
-        """Take back the last decision of a reviewer, and show its sample again; return it."""
+        """Take back the last decision of a reviewer, show its sample again, and return it.
+
+        If the last one was a sample that the reviewer wrote, it is taken out, and None returned.
+        """
         if not (done := self._history.get(reviewer)):
             return None
-        undone = self.decisions[done[-1]][reviewer]
+        undone = self.decisions.get(done[-1], {}).get(reviewer)
         self._write({"undo": reviewer})
-        self._shown[reviewer] = undone.id
+        if undone is not None:
+            self._shown[reviewer] = undone.id
         return undone
 
     def add(self, sample: Sample) -> None:
@@ -140,6 +136,14 @@ class Session:
             raise InputError("a sample has this id", field="id", value=sample.id)
         self.schema.check_label(sample.relation)
         self._write({"added": sample.to_json()})
+
+    def write(self, reviewer: str, text: str, relation: str, head: Entity, tail: Entity) -> None:
+        """Add a sample that a reviewer wrote at the page; see `add`."""
+        _check_name(reviewer)
+        taken = {*self.samples, *self.added}
+        name = next(name for n in count(1) if (name := f"written-{n}") not in taken)
+        review = {"reviewer": reviewer, "decision": "added"}
+        self.add(Sample(name, text, head, tail, relation, review=review))
 
     def result(self, sample: Sample, decisions: Sequence[Decision]) -> Sample:
         """Return a sample as decisions that agree have it, with its `review`."""
@@ -190,10 +194,12 @@ class Session:
             agreed += len(given) > 1 and len(decisions) == len(given)
         done = sum(self._is_done(name) for name in self.order)
         decided = by.total()
+        by.update((sample.review or {})["reviewer"] for sample in self.added.values())
         return {
             "total": len(self.order),
             "done": done,
             "kinds": dict(sorted(kinds.items())),
+            "written": len(self.added),
             "reviewers": dict(by),
             "seconds": round(seconds, 1),
             "seconds_left": round(seconds / decided * (len(self.order) - done)) if decided else 0,
@@ -211,19 +217,24 @@ class Session:
     def _apply(self, line: Any) -> None:
         if "undo" in line:
             name = self._history[line["undo"]].pop()
-            del self.decisions[name][line["undo"]]
+            if self.added.pop(name, None) is None:
+                del self.decisions[name][line["undo"]]
         elif "added" in line:
             sample = Sample.from_json(line["added"])
             self.added[sample.id] = sample
+            self._remember((sample.review or {})["reviewer"], sample.id)
         else:
             row = line["decision"]
             entities = {role: Entity(**row[role]) for role in ("head", "tail")}
             decision = Decision(**{**row, **entities})
-            history = self._history.setdefault(decision.reviewer, [])
-            if decision.id in history:
-                history.remove(decision.id)
-            history.append(decision.id)
+            self._remember(decision.reviewer, decision.id)
             self.decisions[decision.id][decision.reviewer] = decision
+
+    def _remember(self, reviewer: str, name: str) -> None:
+        history = self._history.setdefault(reviewer, [])
+        if name in history:
+            history.remove(name)
+        history.append(name)
 
 
 def _check_name(reviewer: str) -> None:

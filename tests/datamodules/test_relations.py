@@ -89,6 +89,15 @@ def test_what_people_wrote_and_reviewed_counts_as_human(files):
     assert {name: entry["samples"] for name, entry in pure.items()} == {"generated": 2}
 
 
+@pytest.mark.parametrize("order", ["side_by_side", "generated_first"])
+def test_all_sentences_may_be_reviewed(files, order: str):
+    rows = [replace(one, review={"reviewer": "ann"}) for one in samples(3, skip=30)]
+    write_samples(files / "unlabelled.jsonl", rows)
+    data = made(files, give=("human", "unlabelled"), order=order, batch_size=4)
+    seen = {name for batch in data.train_dataloader() for name in batch.ids}
+    assert {one.id for one in rows} <= seen
+
+
 def test_side_by_side_needs_room_for_both(files):
     data = made(files, give=("human", "generated"), order="side_by_side", batch_size=1)
     with pytest.raises(InputError, match="room for a sample from each"):

@@ -165,6 +165,28 @@ def test_a_corpus_through_ray(folder: Path, tmp_path: Path) -> None:
     assert sorted(file.name for file in (tmp_path / "corpus" / "out").glob("*.parquet")) == names
 
 
+@pytest.mark.slow
+def test_suggested_sentences_bring_more_than_a_random_draw() -> None:
+    said = run(sys.executable, EXAMPLES / "suggest_pays.py", "2", "20", "5")
+    means = {
+        name: float(mean) for name, mean in re.findall(r"(\w+) (\d+\.\d)", said.split("\n")[0])
+    }
+    assert means["suggested"] >= means["random"] > means["before"] - 2
+
+
+@pytest.mark.slow
+def test_a_review_raises_the_score(tmp_path: Path) -> None:
+    pytest.importorskip("fastapi", reason="needs the extra serve")
+    path = f"{programs(tmp_path)}{os.pathsep}{os.environ['PATH']}"
+    script = ("review_pays.py", tmp_path / "out", "2", "60", "60")
+    said = run(sys.executable, EXAMPLES / script[0], *map(str, script[1:]), PATH=path)
+    assert "60 of 60 sentences reviewed in 8.0 minutes" in said
+    report = (tmp_path / "out" / "run" / "report.md").read_text()
+    assert "People reviewed 60 sentences in 8.0 minutes" in report
+    (points,) = re.findall(r"in \S+ it gained (\d+\.\d) points of micro-F1", report)
+    assert float(points) > 0
+
+
 def test_the_image_installs_and_runs_what_exists() -> None:
     text = (EXAMPLES / "Dockerfile").read_text(encoding="utf-8")
     (extras,) = re.findall(rf"{PROJECT['name']}\[(\w+)\]", text)

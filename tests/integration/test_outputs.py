@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -375,3 +378,41 @@ def test_a_cache_that_is_no_folder_holds_no_models(
     assert cli.main(["models"]) in (0, 2)
     said = capsys.readouterr()
     assert (said.out + said.err).count("\n") == 1
+
+
+LARGE = (
+    *("convert", "split", "everyday", "card", "chains", "diversity", "generate", "label"),
+    *("suggest", "direct", "reader", "predict", "report", "compare", "export", "merge", "review"),
+    *("results", "dpo fit", "classifier fit"),
+)
+_LIMITED = """
+import json, resource, sys
+from relgen.cli.main import main
+lines = json.load(sys.stdin)
+resource.setrlimit(resource.RLIMIT_FSIZE, (200, resource.RLIM_INFINITY))
+for line in lines:
+    print("CODE", main(line), file=sys.stderr, flush=True)
+"""
+
+
+@pytest.mark.processes
+def test_a_limit_on_the_size_of_files_is_one_line(
+    inputs: Path, models: dict[str, str], tmp_path: Path
+) -> None:
+    lines = []
+    for command in LARGE:
+        line = COMMANDS[command].format(data=inputs, relation="located_in", **models).split()
+        lines.append([*line, "--out", str(tmp_path / command / "out.jsonl")])
+    done = subprocess.run(
+        [sys.executable, "-c", _LIMITED],
+        input=json.dumps(lines),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    said = re.split(r"CODE (\d)\n", done.stderr)
+    ends = dict(zip(LARGE, zip(said[1::2], said[::2], strict=False), strict=True))
+    for command, (code, text) in ends.items():
+        assert code == "2", (command, text)
+        assert "raise the limit on the size of files" in text.splitlines()[-1], (command, text)
+        assert "Traceback" not in text

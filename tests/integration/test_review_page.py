@@ -115,6 +115,39 @@ def test_a_review_with_keys_and_the_mouse(page: Any, made: Session) -> None:
     assert made.decisions["sure"] == {}
 
 
+MARK = """([role, start, end]) => {
+  document.getElementById("own-text").setSelectionRange(start, end);
+  document.getElementById(`own-${role}`).click();
+}"""
+
+
+def test_a_sentence_of_ones_own(page: Any, made: Session) -> None:
+    expect = playwright.expect
+    expect(page.locator("#text")).to_have_text(SAMPLES[1].text)
+    page.keyboard.press("2")  # a change that is not decided on yet
+    page.keyboard.press("w")
+    page.keyboard.type("🙂 Ben lives in Rome.")
+    page.evaluate(MARK, ["head", 3, 7])  # with the space after it
+    page.click("text=Add this sentence")
+    expect(page.locator("#problem")).to_have_text("Your sentence has no tail and no relation yet.")
+    page.evaluate(MARK, ["tail", 16, 20])
+    expect(page.locator("#own-facts")).to_have_text("head: Ben · tail: Rome")
+    page.select_option("#own-relation", "lives_in")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.click("text=Add this sentence")
+    expect(page.locator("#progress")).to_contain_text("1 written")
+    expect(page.locator("#own-text")).to_have_value("")
+    expect(page.locator("#relations [aria-pressed=true]")).to_contain_text("lives_in")
+    (written,) = made.added.values()
+    assert (written.text, written.relation) == ("🙂 Ben lives in Rome.", "lives_in")
+    assert (written.head_text, written.tail_text, written.source) == ("Ben", "Rome", "human")
+    # changed places are marked anew
+    page.fill("#own-text", "Rome")
+    expect(page.locator("#own-facts")).to_be_empty()
+    page.click("text=Undo my last decision")
+    expect(page.locator("#progress")).not_to_contain_text("written")
+
+
 def test_two_reviewers_see_each_others_progress(page: Any, place: str, made: Session) -> None:
     expect = playwright.expect
     other = page.context.new_page()

@@ -80,3 +80,20 @@ def test_an_unexpected_error_is_written_to_a_file(
     text = file.read_text(encoding="utf-8")
     assert "relgen run x.yaml" in text
     assert 'raise ValueError("two\\nlines")' in text
+
+
+def test_a_cause_counts_and_a_full_disk_holds_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device")
+    wrapped = ValueError("while the data was prepared")
+    wrapped.__cause__ = full
+    again = "No space left on device; free some space and run the same command again"
+    assert explained(wrapped) == again
+
+    def refuse(*_: object, **__: object) -> None:
+        raise full
+
+    monkeypatch.setattr("tempfile.NamedTemporaryFile", refuse)
+    assert unexpected(ValueError("odd"), "run x.yaml") == (
+        "ValueError: odd; this was not expected, and its details cannot be written "
+        "(No space left on device)"
+    )

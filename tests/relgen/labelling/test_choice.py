@@ -13,7 +13,7 @@ import torch
 from relgen.common.errors import InputError
 from relgen.data.exclusion import Exclusion
 from relgen.data.samples import UNLABELLED, Sample
-from relgen.labelling.choice import choose_diverse, draw_sentences, select_rows, sketcher
+from relgen.labelling.choice import choose_valuable, draw_sentences, select_rows, sketcher
 from relgen.labelling.settings import LabelSettings
 from tests.relgen.labelling.words import sample
 
@@ -93,40 +93,47 @@ def test_labelled_samples_may_repeat_others_unless_they_are_of_the_test_set() ->
     assert (found, left_out) == ([], {"test_id": 2})
 
 
+NONE_KNOWN = torch.empty(0, 8)
+
+
 def test_uncertain_and_different_rows_are_chosen() -> None:
     certain, doubtful = [0.98, 0.01, 0.01], [0.4, 0.3, 0.3]
     probabilities = torch.tensor([certain] * 6 + [doubtful] * 4)
-    # the doubtful ones are two pairs of equal sentences
-    sketches = torch.eye(8)[[0, 1, 2, 3, 4, 5, 6, 6, 7, 7]]
-    # one certain row stands for all: their gradients are next to nothing
-    chosen = choose_diverse(probabilities, sketches, 3, seed=1)
-    assert [row > 5 for row in chosen] == [False, True, True]
-    assert chosen[1] // 2 != chosen[2] // 2
-    # a repetition comes last: there is nothing else to choose
-    eight = choose_diverse(probabilities, sketches, 8, seed=1)
-    assert set(range(6)) <= set(eight)
-    assert sum(row in (6, 7) for row in eight) == 1
-    assert choose_diverse(probabilities, sketches, 10, seed=1) == list(range(10))
-    assert choose_diverse(probabilities, sketches, 99, seed=1) == list(range(10))
+    # the first two doubtful ones are equal, and the last one is like a certain one
+    sketches = torch.eye(8)[[0, 1, 2, 3, 4, 5, 6, 6, 7, 5]]
+    # a label tells of all that are alike, so that a repetition is worth a third of the first
+    assert choose_valuable(probabilities, sketches, NONE_KNOWN, 5) == [6, 5, 8, 7, 9]
+    assert choose_valuable(probabilities, sketches, NONE_KNOWN, 3) == [6, 5, 8]
+    assert sorted(choose_valuable(probabilities, sketches, NONE_KNOWN, 99)) == list(range(10))
 
 
-def test_a_larger_choice_includes_a_smaller_one_and_the_seed_decides() -> None:
+def test_what_is_like_a_labelled_sample_comes_later() -> None:
+    sketches = torch.eye(8)[:3]
+    alike = torch.full((3, 2), 0.5)
+    assert choose_valuable(alike, sketches, NONE_KNOWN, 3) == [0, 1, 2]
+    assert choose_valuable(alike, sketches, sketches[[0, 0, 1]], 3) == [2, 1, 0]
+
+
+def test_the_most_valuable_row_lowers_the_variance_of_all_predictions_most() -> None:
     generator = torch.Generator().manual_seed(0)
-    probabilities = torch.rand(60, 4, generator=generator).softmax(dim=1)
-    sketches = torch.nn.functional.normalize(torch.randn(60, 8, generator=generator))
-    few, many = (choose_diverse(probabilities, sketches, most, seed=1) for most in (5, 20))
-    assert set(few) < set(many)
-    assert choose_diverse(probabilities, sketches, 20, seed=1) == many
-    assert choose_diverse(probabilities, sketches, 20, seed=2) != many
+    probabilities = torch.rand(9, 3, generator=generator).softmax(dim=1)
+    sketches, known = (
+        torch.nn.functional.normalize(torch.randn(n, 8, generator=generator), dim=1) for n in (9, 2)
+    )
+    best, second = probabilities.sort(dim=1, descending=True).values[:, :2].T
+    weights = (1 - best + second).sqrt()
 
+    def variance(rows: list[int]) -> float:
+        """Return the weighted sum of the variances with the labels of some rows."""
+        given = torch.cat([known, sketches[rows]])
+        covariance = torch.linalg.inv(torch.eye(8) + given.T @ given)
+        return float((weights * ((sketches @ covariance) * sketches).sum(dim=1)).sum())
 
-def test_the_distance_is_that_of_the_products_of_error_and_sketch() -> None:
-    """Of three rows the second is at distance 0 from the first: only the third can follow."""
-    probabilities = torch.tensor([[0.5, 0.5], [0.5, 0.5], [0.9, 0.1]])
-    sketches = torch.tensor([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0]])
-    assert [choose_diverse(probabilities, sketches, 2, seed=seed) for seed in range(5)] == [
-        [0, 2]
-    ] * 5
+    chosen: list[int] = []
+    for _ in range(4):
+        rest = [row for row in range(9) if row not in chosen]
+        chosen.append(min(rest, key=lambda row: variance([*chosen, row])))
+    assert choose_valuable(probabilities, sketches, known, 4) == chosen
 
 
 def test_a_sketch_has_length_one_and_keeps_what_is_near() -> None:
@@ -134,7 +141,7 @@ def test_a_sketch_has_length_one_and_keeps_what_is_near() -> None:
     near = states[:1] + 0.01
     sketch = sketcher(states, seed=1)
     short = sketch(torch.cat([states, near]))
-    assert short.shape == (51, 64)
+    assert short.shape == (51, 256)
     torch.testing.assert_close(short.norm(dim=1), torch.ones(51))
     alike = short @ short[0]
     assert alike[50] > 0.99
@@ -143,12 +150,16 @@ def test_a_sketch_has_length_one_and_keeps_what_is_near() -> None:
 
 
 def test_certain_rows_are_kept_or_the_most_useful_of_them() -> None:
-    rows = [([p, 1 - p], [1.0, 0.0]) for p in (0.9, 0.55, 0.8, 0.55)]
+    rows = [([p, 1 - p], torch.eye(4)[i].tolist()) for i, p in enumerate((0.9, 0.55, 0.8, 0.55))]
     left_out: Counter[str] = Counter()
-    assert select_rows(rows, LabelSettings(), left_out) == ([0, 1, 2, 3], [])
-    assert select_rows(rows, LabelSettings(least_certainty=0.7), left_out) == ([0, 2], [1, 3])
+
+    def select(**settings: Any) -> tuple[list[int], list[int]]:
+        return select_rows(rows, torch.empty(0, 4), LabelSettings(**settings), left_out)
+
+    assert select() == ([0, 1, 2, 3], [])
+    assert select(least_certainty=0.7) == ([0, 2], [1, 3])
     assert left_out == {}
-    assert select_rows(rows, LabelSettings(least_certainty=0.7, most=1), left_out) == ([2], [1, 3])
+    assert select(least_certainty=0.7, most=1) == ([2], [1, 3])
     assert left_out == {"not_chosen": 1}
     with pytest.raises(InputError, match=r"the most certain sample has 0\.90"):
-        select_rows(rows, LabelSettings(least_certainty=0.95), left_out)
+        select(least_certainty=0.95)

@@ -41,6 +41,17 @@ def test_it_is_the_minimum_of_the_penalised_loss():
     assert probe.weight.abs().max() > 0.1
 
 
+def test_each_relation_counts_alike():
+    train, labels = states(30)
+    rows = torch.tensor([*range(30), *range(0, 30, 3), *range(0, 30, 3)])  # relation 0 three times
+    repeated = fit_probe(train[rows], labels[rows], inverses=NO_INVERSES, penalty=0.5)
+    features = (train.flatten(1) - repeated.mean) / repeated.deviation
+    off = repeated.probabilities(train) - torch.eye(3)[labels]
+    # as if each sample stood there once
+    assert (features.T @ off / 30 + 0.5 * repeated.weight).abs().max() < 1e-3
+    assert off.mean(dim=0).abs().max() < 1e-3
+
+
 def test_with_inverses_exchanging_head_and_tail_exchanges_the_relations():
     train, labels = states(60)
     kept = labels < 2

@@ -66,9 +66,8 @@ def test_sentences_to_label_next(files: dict[str, Path], tmp_path: Path) -> None
     assert {row["id"] for row in rows} <= {one.id for one in samples}
     assert all(row["relation"] is None for row in rows)
     assert not any({"scores", "provenance"} & set(row) for row in rows)
-    assert rows[0]["guess"] == "place"
-    certainty = [row["probability"] for row in rows]
-    assert certainty == sorted(certainty)
+    # half of the choice, of a third of the sentences
+    assert [row["guess"] for row in rows].count("place") >= 3
     assert sorted(path.name for path in tmp_path.glob(".*")) == []
 
 

@@ -229,3 +229,22 @@ def test_hostile_text_is_data(tmp_path: Path) -> None:
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.json()["sample"]["id"] == hostile.id
         assert hostile.id not in client.get("/").text
+
+
+def test_a_sentence_is_written(client: TestClient, made: Session) -> None:
+    head, tail = {"start": 3, "end": 6}, {"start": 16, "end": 20}
+    own = {
+        **ANN,
+        "text": "🙂 Ben lives in Rome.",
+        "relation": "lives_in",
+        "head": head,
+        "tail": tail,
+    }
+    answer = client.post("/write", json=own).json()
+    assert answer["progress"]["written"] == 1
+    assert answer["progress"]["reviewers"] == {"ann": 1}
+    (written,) = made.added.values()
+    assert (written.id, written.head, written.tail) == ("written-1", Entity(2, 5), Entity(15, 19))
+    for wrong in ({"relation": "x"}, {"tail": head | {"end": 99}}, {"text": " "}, {"reviewer": ""}):
+        assert client.post("/write", json={**own, **wrong}).status_code == 422
+    assert len(made.added) == 1

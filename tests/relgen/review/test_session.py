@@ -11,7 +11,7 @@ import pytest
 from relgen.common.errors import InputError
 from relgen.data.samples import UNLABELLED, Entity, Sample, read_samples, write_samples
 from relgen.review.decisions import ConflictError
-from relgen.review.session import Session, uncertainty
+from relgen.review.session import Session
 
 from .people import ORDER, SAMPLES, decision, sample, session
 
@@ -19,16 +19,6 @@ from .people import ORDER, SAMPLES, decision, sample, session
 def shown(made: Session, reviewer: str = "ann") -> str | None:
     current = made.current(reviewer)
     return current.id if current else None
-
-
-@pytest.mark.parametrize(
-    ("scores", "expected"),
-    [((0.9, 0.1, 0.0), 0.2), ((0.4, 0.4, 0.2), 1.0), ((0.2, 0.0, 0.0), 0.0), ((), 0.0)],
-)
-def test_uncertainty_is_the_margin_between_the_two_most_probable(
-    scores: tuple[float, ...], expected: float
-) -> None:
-    assert uncertainty(sample("x", *scores)) == pytest.approx(expected)
 
 
 def test_the_most_uncertain_come_first_and_each_only_once(tmp_path: Path) -> None:
@@ -214,3 +204,22 @@ def test_the_time_that_is_left(tmp_path: Path) -> None:
     made.decide(decision("torn", seconds=5.0))
     made.decide(decision("sure", seconds=9.0))
     assert (made.progress()["seconds"], made.progress()["seconds_left"]) == (14.0, 14)
+
+
+def test_a_written_sentence_is_taken_back_in_its_turn(tmp_path: Path) -> None:
+    made = session(tmp_path)
+    made.decide(decision("torn"))
+    for relation in ("lives_in", "none"):
+        made.write("ann", "Ben lives in Rome.", relation, Entity(0, 3), Entity(13, 17))
+    assert made.undo("ann") is None
+    assert [one.relation for one in made.added.values()] == ["lives_in"]
+    # as after a kill
+    again = session(tmp_path)
+    (written,) = again.added.values()
+    assert written.review == {"reviewer": "ann", "decision": "added"}
+    assert (written.source, written.id) == ("human", "written-1")
+    assert again.results()[0][-1] == written
+    assert again.undo("ann") is None
+    undone = again.undo("ann")
+    assert undone is not None
+    assert (undone.id, again.added) == ("torn", {})
