@@ -48,13 +48,14 @@ class ModelMemory(NamedTuple):
         known, text = resolved(dtype), config.get_text_config()
         size = torch.bfloat16.itemsize if known == "int8" else getattr(torch, known).itemsize
         head = model.get_output_embeddings()
-        widest = max(
+        widths = [
             max(weight.shape[-2:])
             for module in model.modules()
             if module is not head and not isinstance(module, nn.Embedding)
             for weight in module.parameters(recurse=False)
             if weight.dim() > 1
-        )
+        ]
+        widest = max(widths, default=0)  # a damaged configuration may name no layers
         working = max(size, 4) if known == "int8" or quantization else size
         return cls(
             weights=_weights(model, known, quantization, size),
