@@ -167,7 +167,7 @@ def test_a_corpus_through_ray(folder: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_suggested_sentences_bring_more_than_a_random_draw() -> None:
-    said = run(sys.executable, EXAMPLES / "suggest_pays.py", "2", "20", "5")
+    said = run(sys.executable, EXAMPLES / "suggest_pays.py", "8", "72", "10")
     means = {
         name: float(mean) for name, mean in re.findall(r"(\w+) (\d+\.\d)", said.split("\n")[0])
     }
