@@ -48,7 +48,7 @@ def probe(clock: Clock, given: Input, folder: Path) -> Callable[[], float]:
     """Fit the probe of `relgen label` to eight random states a relation, and apply it."""
     import torch
 
-    from relgen.labelling.probe import fit_probe
+    from relgen.labelling import fit_probe
 
     torch.manual_seed(given.seed)
     fitted_to = torch.randn(_SHOTS * given.relations, *_STATE)

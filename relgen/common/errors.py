@@ -91,8 +91,13 @@ class CombinedInputError(InputError):
     """Several problems of one file, in its order, each on its own line of the message."""
 
     def __init__(self, errors: list[InputError]) -> None:
-        ValueError.__init__(self, "\n".join(str(error) for error in errors))
+        super().__init__("several problems", path=errors[0].path)
+        self.args = ("\n".join(str(error) for error in errors),)
         self.errors = errors
+
+    def at(self, **changes: Any) -> InputError:
+        """Return this error: its problems name their places."""
+        return self
 
 
 def _short(value: object, limit: int = 80) -> str:

@@ -77,7 +77,7 @@ def measure_agreement(
 def require_same(agreement: Agreement, what: str, *, allowed: float, remedy: str) -> None:
     """Raise InputError if more labels differ than the allowed share."""
     if agreement.share > allowed:
-        problem = f"{what} gives {agreement}, more than the allowed share of {allowed:.1%}"
+        problem = f"{what} gives {agreement}; at most {allowed:.1%} of the labels may differ"
         raise InputError(problem, remedy=remedy)
 
 

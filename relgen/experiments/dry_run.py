@@ -16,29 +16,30 @@ from relgen.experiments.stages import Plan, Stage
 
 def print_plan(
     plan: Plan, out: Path, options: RunOptions, execute: Execute, scratch: Path
-) -> list[Stage]:
-    """Print the plan's commands in order, each below its stage's state; return the stages to do.
+) -> tuple[list[Stage], list[Stage]]:
+    """Print the plan's commands in order, each below its stage's state.
 
-    A finished stage that reads the output of one to do is run again if that output changes.
+    Returns the stages to do, and the finished ones that read the output of one to do: they are run
+    again if that output changes.
     `execute` converts the corpus and draws the first seed's samples below `scratch`, to print what
     the split warns of. Raises InputError where that fails, or a stage is unknown.
     """
     forced, pending = select(plan, options.force), set[Path]()
-    chosen, to_do = chosen_stages(plan, options), list[Stage]()
+    chosen, to_do, again = chosen_stages(plan, options), list[Stage](), list[Stage]()
     drawn = next((stage for stage in chosen if stage.kind == "split"), None)
     warnings = _draw(plan, drawn, execute, scratch) if drawn else []
     for stage in chosen:
         state = "to do" if stage in forced else _state(stage, pending)
         if state != "done" or not stage.record.is_file():
             pending.add(stage.folder)
-        if state == "to do":
-            to_do.append(stage)
+        if state != "done":
+            (to_do if state == "to do" else again).append(stage)
         print(f"# {stage.name} ({state})\nrelgen {shlex.join(stage.command)}")
         if stage is drawn:
             print("".join(f"# warning: {line}\n" for line in warnings), end="")
     if "report" in options.only or not (options.only or options.seed):
         print(f"# report\nrelgen report {shlex.quote(str(out))}")
-    return to_do
+    return to_do, again
 
 
 def _state(stage: Stage, pending: set[Path]) -> str:

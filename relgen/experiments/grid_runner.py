@@ -16,7 +16,7 @@ from relgen.experiments.estimates import Estimates
 from relgen.experiments.grid import Cell, Grid, load_grid
 from relgen.experiments.planner import plan
 from relgen.experiments.progress import RunProgress
-from relgen.experiments.run_folders import claim, is_done
+from relgen.experiments.run_folders import check_owner, claim, is_done
 from relgen.experiments.runner import Execute, RunOptions, chosen_stages, run_experiment
 from relgen.experiments.stages import Plan, Stage
 
@@ -89,21 +89,27 @@ def _print(
     execute: Execute,
 ) -> None:
     """Print the commands of the cells, and how long those to do will take."""
-    out, to_do = Path(options.out), dict[Path, Stage]()
+    out, to_do, again = Path(options.out), dict[Path, Stage](), dict[Path, Stage]()
+    if not grid.single:
+        check_owner(grid, out)
     with tempfile.TemporaryDirectory() as scratch:
         for cell in chosen:
             print("" if grid.single else f"## {cell.name}\n", end="")
             made, folder = plans[cell.name], cell.folder(out)
+            check_owner(cell.experiment, folder)
             try:
-                pending = print_plan(made, folder, options, execute, Path(scratch))
+                pending, waiting = print_plan(made, folder, options, execute, Path(scratch))
             except InputError as error:
                 raise grid.place(error, cell) from error
             to_do |= {stage.folder: stage for stage in pending}
+            again |= {stage.folder: stage for stage in waiting}
     if not (grid.single or options.seed):
         print(
             f"# report of all cells, once each has results\nrelgen report {shlex.quote(str(out))}"
         )
     how_long = f"{len(to_do)} stages to do: {estimates.describe(to_do.values())}"
+    if more := [stage for place, stage in again.items() if place not in to_do]:
+        how_long += f"; {len(more)} again if their inputs change: {estimates.describe(more)}"
     print(f"# {how_long}" if to_do else "# all stages are done")
 
 

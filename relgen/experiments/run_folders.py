@@ -33,6 +33,15 @@ _WEIGHTS = (".ckpt", ".safetensors")
 
 def claim(owner: Experiment | Grid, out: Path) -> None:
     """Create a folder and name its owner in it; raise InputError if it has another owner."""
+    mark, content = check_owner(owner, out)
+    write_json(mark, content)
+
+
+def check_owner(owner: Experiment | Grid, out: Path) -> tuple[Path, dict[str, Any]]:
+    """Return the file that names a folder's owner, and its content.
+
+    Raises InputError if the folder has another owner, or is none of a run.
+    """
     if isinstance(owner, Grid):
         kind, rule = "grid", "a grid is identified by its file's name"
         content: dict[str, Any] = {"name": owner.name, "identity": text_hash(owner.name)[:16]}
@@ -62,7 +71,7 @@ def claim(owner: Experiment | Grid, out: Path) -> None:
                 value=sorted(foreign)[:3],
                 remedy="choose a new folder for --out",
             )
-    write_json(mark, content)
+    return mark, content
 
 
 @contextlib.contextmanager

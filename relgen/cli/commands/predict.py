@@ -25,6 +25,8 @@ def run(options: Options) -> None:
         f"{count} {relation or 'without an answer'}"
         for relation, count in sorted(summary["relations"].items(), key=lambda each: -each[1])
     )
+    if turned := summary["reversed"]:
+        shown += f"; {turned} more left out, whose relation holds in the other direction"
     target = f" -> {options.out}" if options.out else ""
     print(
         f"{summary['pairs']} pairs: {shown or 'none'}{target}",

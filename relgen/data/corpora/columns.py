@@ -171,7 +171,10 @@ class RowReader:
                 f"occurs {len(several)} times in the text, at {starts}",
                 field=role,
                 value=text[several[0].start : several[0].end],
-                remedy=f"name a column {role}_start=…, or --ambiguous first|all-pairs|skip",
+                remedy=(
+                    f"name a column {role}_start=…, or say which is meant: "
+                    "relgen data convert --ambiguous first|all-pairs|skip"
+                ),
             )
         self.checks.note(_AMBIGUOUS[self.options.ambiguous], place)
         return {"first": pairs[:1], "all-pairs": pairs, "skip": []}[self.options.ambiguous]

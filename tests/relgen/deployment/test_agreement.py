@@ -36,7 +36,9 @@ def test_labels_and_probabilities_are_compared() -> None:
 
 def test_more_than_the_allowed_share_is_refused() -> None:
     require_same(Agreement(100, 2, 0.1), "int8", allowed=0.02, remedy="x")
-    with pytest.raises(InputError, match=r"3 of 100 .* more than the allowed share of 2.0%; do x"):
+    with pytest.raises(
+        InputError, match=r"3 of 100 .* at most 2.0% of the labels may differ; do x"
+    ):
         require_same(Agreement(100, 3, 0.1), "int8", allowed=0.02, remedy="do x")
 
 

@@ -124,7 +124,7 @@ def test_what_is_refused_writes_nothing(
     differing = iter([Agreement(100, 0, 0.0), Agreement(100, 3, 0.2)])
     for name in ("_write_graph", "_quantise", "_scores"):
         monkeypatch.setattr(onnx_export, name, lambda *arguments: None)
-    monkeypatch.setattr(onnx_export, "compare", lambda expected, found: next(differing))
+    monkeypatch.setattr(onnx_export, "measure_agreement", lambda expected, found: next(differing))
     with pytest.raises(InputError, match=r"int8 .* 3 of 100 sentences \(3.0%\).*--no-int8"):
         export_onnx(folder, out, samples=sentences)
     assert not out.exists()

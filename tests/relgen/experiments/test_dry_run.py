@@ -12,6 +12,7 @@ import yaml
 from relgen.cli import main as cli
 from relgen.experiments.config import CorpusFiles, Experiment
 from relgen.experiments.dry_run import print_plan
+from relgen.experiments.grid import load_grid
 from relgen.experiments.planner import plan
 from tests.relgen.cli.failing import failed
 from tests.relgen.experiments.fake_commands import FakeCommands, do, run_options
@@ -46,7 +47,8 @@ def test_it_prints_what_a_person_could_type(
 ) -> None:
     out = tmp_path / "run"
     made = plan(experiment, out)
-    assert print_plan(made, out, run_options(), draw, tmp_path / "scratch") == list(made.stages)
+    found = print_plan(made, out, run_options(), draw, tmp_path / "scratch")
+    assert found == (list(made.stages), [])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "# seed1/split (to do)"
     assert lines[1].startswith("relgen data split ")
@@ -107,6 +109,39 @@ def test_it_says_which_relations_have_too_few_samples(
         f"{path}:7: field 'shots': too many: the largest relation has 2 usable samples (got 3); "
         "choose at most 2, or give more samples"
     )
+
+
+def test_it_refuses_what_the_run_refuses(
+    experiment: Experiment,
+    corpus: CorpusFiles,
+    tmp_path: Path,
+    commands: FakeCommands,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "run"
+    do(commands, replace(experiment, name="another"), out)
+    path = write_experiment(tmp_path, corpus, arms=["human"])
+    line = ["run", str(path), "--out", str(out), "--dry-run"]
+    capsys.readouterr()
+    assert "this folder belongs to another experiment (got 'another')" in failed(capsys, *line)
+    Path(corpus.train).write_text("{\n[\n", encoding="utf-8")
+    line[3] = str(tmp_path / "new")
+    assert cli.main(line) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert [row.partition(": ")[0] for row in said] == [f"{corpus.train}:{n}" for n in (1, 2)]
+
+
+def test_what_runs_again_is_counted(
+    corpus: CorpusFiles, tmp_path: Path, commands: FakeCommands, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = write_experiment(tmp_path, corpus, arms=["human"]), tmp_path / "run"
+    made = do(commands, load_grid(path).cells[0].experiment, out)
+    (made.stages[0].folder / "manifest.json").write_text(MANIFEST, encoding="utf-8")
+    line = ["run", str(path), "--out", str(out), "--dry-run", "--force", made.stages[0].name]
+    assert cli.main(line) == 0
+    *_, last = capsys.readouterr().out.splitlines()
+    assert last.startswith("# 1 stages to do: ")
+    assert "; 3 again if their inputs change: " in last
 
 
 def test_the_shipped_experiment_with_its_time(

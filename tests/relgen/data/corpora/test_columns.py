@@ -60,7 +60,8 @@ def test_an_ambiguous_mention_says_how_to_tell_which() -> None:
         read(_row("University of Bern", "Bern"))
     assert str(caught.value) == (
         "a.csv:2: field 'tail': occurs 3 times in the text, at 18, 29, 47 (got 'Bern'); name a "
-        "column tail_start=…, or --ambiguous first|all-pairs|skip"
+        "column tail_start=…, or say which is meant: relgen data convert "
+        "--ambiguous first|all-pairs|skip"
     )
     (sample,) = read(_row("University of Bern", "Bern", tail_start="47"))
     assert sample.tail == Entity(47, 51)
