@@ -395,6 +395,7 @@ for line in lines:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_a_limit_on_the_size_of_files_is_one_line(
     inputs: Path, models: dict[str, str], tmp_path: Path

@@ -18,6 +18,7 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.processes
 
 
+@pytest.mark.slow
 def test_jobs_run_and_those_that_fail_say_why(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
