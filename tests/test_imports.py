@@ -29,8 +29,8 @@ ROOMS = (
     "reporting",
     "cli",
 )
-# inside a room, what other rooms may import by its own name, but not what is below it
 USERS = ("relgen", "lightning_modules", "datamodules", "benchmarks", "docs", "examples")
+# inside a room, what other rooms may import by its own name, but not what is below it
 OPEN = ("relgen.data.corpora", "relgen.common.library_messages")
 RULES = [
     ("relgen", {"lightning_modules", "datamodules"}, set()),

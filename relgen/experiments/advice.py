@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from relgen.experiments.arms import parse_arm
+from relgen.models import EMBEDDED_LANGUAGE_MODEL
 
 _FEW = 1 / 3  # of the sentences of a relation, below which few are read as intended
 _UNRELIABLE = 0.5  # micro-F1 of a reader
@@ -19,7 +20,6 @@ _NAMED = 5  # relations in a line
 _MORE_VARIED = "raise --temperature, show other labelled samples (--chains), or ask for fewer"
 _LIMIT = "raise the limits (--max-words, --max-entity-words, --max-context-words, …)"
 _LOOK = "see rejected.jsonl beside the samples; raise --max-drafts-per-sample or change the model"
-_EMBEDDED = "smollm2-135m-instruct"
 _REMEDIES = {
     "unfinished": "raise --max-new-tokens",
     "only_reasoning": "switch reasoning off on the server, or raise --max-new-tokens",
@@ -110,7 +110,7 @@ def run_advice(results: Mapping[str, Any]) -> list[tuple[str, Advice]]:
         arm = parse_arm(row["arm"])
         if arm.generation and arm.first is None:
             sets.setdefault(arm.generation, {})[row["seed"]] = row
-    found = []
+    found, embedded = [], list[str]()
     for name, rows in sets.items():
         generated, labelled = (
             [row[key] for row in rows.values() if row.get(key)]
@@ -118,16 +118,10 @@ def run_advice(results: Mapping[str, Any]) -> list[tuple[str, Advice]]:
         )
         advice = (*generation_advice(generated), *labelling_advice(labelled))
         found += [(name, one) for one in advice]
-    embedded = [name for name, rows in sets.items() if _written_by(rows) == _EMBEDDED]
-    for name in embedded[:1]:
-        found.append((name, Advice("the embedded model of 135M parameters has written", _LARGER)))
-    return found
-
-
-def _written_by(rows: Mapping[int, Mapping[str, Any]]) -> str | None:
-    """Return the language model that generated a set."""
-    summaries = (row.get("generation") or {} for row in rows.values())
-    return next((summary["model"] for summary in summaries if "model" in summary), None)
+        if any(summary.get("model") == EMBEDDED_LANGUAGE_MODEL for summary in generated):
+            embedded.append(name)
+    written = Advice("the embedded model of 135M parameters has written", _LARGER)
+    return found + [(name, written) for name in embedded[:1]]
 
 
 def _cause(entry: Mapping[str, Any], summary: Mapping[str, Any]) -> tuple[str, str]:

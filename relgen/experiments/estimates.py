@@ -14,13 +14,14 @@ from relgen.data import load_schema
 from relgen.experiments.changes import preset_content
 from relgen.experiments.config import Experiment
 from relgen.experiments.stages import Plan, Stage
+from relgen.models import EMBEDDED_ENCODER, EMBEDDED_LANGUAGE_MODEL
 
 _SECONDS = {"diversity": 3.0, "test": 3.0}
 _SHORT = 1.0  # of converting, drawing and collecting
 _LOADING = 4.0
 _PER_PAIR, _PER_SAMPLE, _PER_READ, _PER_ANSWER, _PER_STEP = 1.15, 0.41, 0.135, 0.5, 0.28
 _TEST = 500  # sentences, where the file is not there yet
-_EMBEDDED = {"smollm2-135m-instruct", "all-minilm-l6-v2"}
+_EMBEDDED = {EMBEDDED_LANGUAGE_MODEL, EMBEDDED_ENCODER}
 
 
 class Estimates:

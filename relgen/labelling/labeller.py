@@ -89,7 +89,7 @@ class Labeller:
     def usable(
         self, samples: Iterable[Sample], left_out: Counter[str], reviewed: list[Sample]
     ) -> Iterator[Sample]:
-        """Yield the samples to read (see `draw`), and count the others by reason.
+        """Yield the samples to read (see `draw_sentences`), and count the others by reason.
 
         Those that a person reviewed are appended to a list instead.
         """

@@ -41,7 +41,7 @@ from relgen.prompting import shared_length
 # about relations, the last ones predict the next word
 DEPTHS = {False: (0.64, 0.71, 0.77, 0.83, 0.9), True: (0.5, 0.6, 0.7, 0.77, 0.83)}
 ECHO_BELOW = 1_000_000_000
-"""Parameters of a model that reads no echo."""
+"""A model with as many parameters or more reads no echo."""
 _TOKENS_A_BATCH = 1024
 _SPECIAL_TOKENS = 8  # at most, that a tokenizer adds to a text
 

@@ -56,8 +56,7 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
         found = AutoTokenizer.from_pretrained(resolve_model(name), trust_remote_code=False)
     rows = None
     with contextlib.suppress(Exception):  # a server's has no model, and loading one says the rest
-        config = AutoConfig.from_pretrained(resolve_model(name), trust_remote_code=False)
-        rows = config.get_text_config().vocab_size
+        rows = load_config(name).get_text_config().vocab_size
     if rows is not None and found.vocab_size > rows:
         raise InputError(
             f"its tokenizer is another model's: it has {found.vocab_size} tokens, and the model's "

@@ -38,6 +38,8 @@ ENCODERS = {
     "--data.mix human --data.human {data}/train.jsonl --data.order together "
     f"--data.schema {{data}}/schema.yaml {CPU} --out {{out}}",
 }
+OF_KIND = {"language": COMMANDS, "encoder": ENCODERS}
+Damaged = Callable[[str, Callable[[Path], None]], Path]
 
 
 @pytest.fixture(scope="module")
@@ -134,31 +136,39 @@ def refused(
     return last_line
 
 
+@pytest.fixture
+def damaged(tmp_path: Path, models: dict[str, Path]) -> Damaged:
+    """A function that returns a copy of a model after a change."""
+
+    def copy(kind: str, change: Callable[[Path], None]) -> Path:
+        model = shutil.copytree(models[kind], tmp_path / "model")
+        change(model)
+        return model
+
+    return copy
+
+
 @pytest.mark.parametrize("damage", DAMAGE)
-@pytest.mark.parametrize("command", COMMANDS)
-def test_a_damaged_language_model(
+@pytest.mark.parametrize(
+    ("kind", "command"), [(kind, name) for kind, of in OF_KIND.items() for name in of]
+)
+def test_a_damaged_model(
+    kind: str,
     command: str,
     damage: str,
-    models: dict[str, Path],
-    tmp_path: Path,
+    damaged: Damaged,
     refused: Callable[[str, Path], str],
 ) -> None:
-    model = shutil.copytree(models["language"], tmp_path / "model")
-    DAMAGE[damage](model)
-    assert str(model) in refused(COMMANDS[command], model)
+    model = damaged(kind, DAMAGE[damage])
+    assert str(model) in refused(OF_KIND[kind][command], model)
 
 
 @pytest.mark.parametrize("damage", TEMPLATES)
 @pytest.mark.parametrize("command", ["generate", "direct", "dpo fit"])
 def test_a_chat_template_that_cannot_be_used(
-    command: str,
-    damage: str,
-    models: dict[str, Path],
-    tmp_path: Path,
-    refused: Callable[[str, Path], str],
+    command: str, damage: str, damaged: Damaged, refused: Callable[[str, Path], str]
 ) -> None:
-    model = shutil.copytree(models["language"], tmp_path / "model")
-    TEMPLATES[damage](model)
+    model = damaged("language", TEMPLATES[damage])
     said = refused(COMMANDS[command], model)
     assert "this model's chat template cannot be used" in said
     assert str(model) in said
@@ -174,20 +184,6 @@ def test_a_base_model_without_a_token_that_ends_texts(
         _config(file, eos_token=..., eos_token_id=...)(model)
     line = COMMANDS[command].format(data=data, model=model, out=tmp_path / "out")
     assert cli.main(line.split()) == 0
-
-
-@pytest.mark.parametrize("damage", DAMAGE)
-@pytest.mark.parametrize("command", ENCODERS)
-def test_a_damaged_encoder(
-    command: str,
-    damage: str,
-    models: dict[str, Path],
-    tmp_path: Path,
-    refused: Callable[[str, Path], str],
-) -> None:
-    model = shutil.copytree(models["encoder"], tmp_path / "model")
-    DAMAGE[damage](model)
-    assert str(model) in refused(ENCODERS[command], model)
 
 
 CLASSIFIERS = {
