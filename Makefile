@@ -8,6 +8,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CON
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 FAST := not slow and not weights and not data and not processes
+# one thread a process: several processes with several threads each wait for one another
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile
 PLAIN := tests/relgen/models tests/relgen/dpo tests/relgen/generation tests/relgen/classifiers tests/lightning_modules
 
 .PHONY: demo test test-fast test-plain test-slow check docs bench setup clean
@@ -16,15 +18,15 @@ demo: setup
 	$(BIN)/relgen run everyday --out runs/everyday
 
 test: setup
-	$(BIN)/pytest -m "not slow" $(PYTEST_ARGS)
+	$(PYTEST) -m "not slow" $(PYTEST_ARGS)
 
 # what runs no network: the loop while writing
 test-fast: setup
-	$(BIN)/pytest -m "$(FAST) and not compute" tests/relgen $(PYTEST_ARGS)
+	$(PYTEST) -m "$(FAST) and not compute" tests/relgen $(PYTEST_ARGS)
 
 # models, DPO, generation and classifiers once more, computed without any kernel of relgen's
 test-plain: setup
-	RELGEN_KERNELS=off $(BIN)/pytest -m "$(FAST)" $(PLAIN) $(PYTEST_ARGS)
+	RELGEN_KERNELS=off $(PYTEST) -m "$(FAST)" $(PLAIN) $(PYTEST_ARGS)
 
 test-slow: setup
 	$(BIN)/pytest -m slow $(PYTEST_ARGS)

@@ -100,6 +100,8 @@ class CombinedInputError(InputError):
         return self
 
 
-def _short(value: object, limit: int = 80) -> str:
+def _short(value: object, limit: int = 200) -> str:
+    """Return a value as a literal; a longer one loses its middle, since paths differ at the end."""
     shown = repr(value)
-    return shown if len(shown) <= limit else f"{shown[: limit - 1]}…"
+    half = (limit - 1) // 2
+    return shown if len(shown) <= limit else f"{shown[:half]}…{shown[-half:]}"

@@ -183,12 +183,13 @@ def check_types(sample: Sample, context: DraftContext) -> str | None:
 
 
 def check_topic(sample: Sample, context: DraftContext) -> str | None:
-    """Reject text about the task, and text in another script than the labelled samples'."""
+    """Reject text about the task, and letters of another script than the labelled samples'."""
     pool, relation = context.pool, context.relation
     overlap = pool.settings.near_copy_overlap
     if pool.off_topic.about_task(sample.text, relation, context.labels, overlap):
         return "about_the_task"
-    foreign = not pool.settings.other_scripts and pool.off_topic.is_foreign(sample.text)
+    allowed = pool.settings.other_scripts
+    foreign = allowed != "accept" and pool.off_topic.is_foreign(sample.text, allowed == "whole")
     return "other_script" if foreign else None
 
 

@@ -56,9 +56,16 @@ class OffTopic:
             or any(name not in shown.casefold() for name in named)
         )
 
-    def is_foreign(self, text: str) -> bool:
-        """Return whether a text has a script that no labelled sample has; false without samples."""
+    def is_foreign(self, text: str, allow_whole: bool = False) -> bool:
+        """Return whether a text has a script that no labelled sample has; false without samples.
+
+        Args:
+            text: of a draft.
+            allow_whole: return false for a text that has no letter of the samples' scripts.
+        """
         own = scripts(text)
+        if allow_whole and not own & self._scripts:
+            return False
         foreign = own - self._scripts if self._scripts else set()
         # names and abbreviations in Latin letters are at home among those of other scripts
         return bool(foreign) and not (foreign == {"LATIN"} and own != foreign)

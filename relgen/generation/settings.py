@@ -225,8 +225,11 @@ class GenerationSettings:
     """Let the grammar accept only a single sentence of words separated by spaces that ends with . !
     or ? (not for Chinese, Japanese, Thai or Korean); otherwise it accepts any text in any script.
     """
-    other_scripts: bool = False
-    """Accept letters of a script that no labelled sample has, such as Chinese ones among Latin."""
+    other_scripts: Literal["reject", "whole", "accept"] = "reject"
+    """Drafts with letters of a script that no labelled sample has: reject them, accept those that
+    are wholly in such a script (another language; Chinese words in an English sentence stay
+    rejected), or accept all.
+    """
     near_copy_overlap: Share = NEAR_COPY
     """Jaccard overlap of words (characters where a script has no spaces) outside the entities from
     which a draft counts as a near copy of a demonstration or of an accepted sample of its relation;

@@ -33,7 +33,7 @@ def commands(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, .
     training = read_samples(corpus["train"])
     write_samples(folder / "few.jsonl", training[:: len(training) // 12])
     short = {"max_context_words": 2, "max_entity_words": 1, "max_entity_chars": 8}
-    short |= {"other_scripts": True}
+    short |= {"other_scripts": "accept"}
     short |= {"max_new_tokens": 260, "max_drafts_per_sample": 20}
     steps = {"trainer__max_steps": 60, "model__init_args__classifier__init_args__model": bert}
     experiment = {

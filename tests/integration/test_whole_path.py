@@ -38,7 +38,7 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     corpus, llama, bert = tiny_corpus(folder)
     # random letters: a draft must fit into its tokens, one byte each
     short = {"max_context_words": 2, "max_entity_words": 1, "max_entity_chars": 8}
-    short |= {"other_scripts": True}
+    short |= {"other_scripts": "accept"}
     short |= {"max_new_tokens": 260, "max_drafts_per_sample": 20}
     content = {
         "corpus": corpus,

@@ -102,6 +102,15 @@ def test_scripts_without_case_need_no_spaces() -> None:
     assert verdict(raw) == "other_script"  # the labelled samples are English
 
 
+def test_another_language_can_be_allowed_but_no_mixture() -> None:
+    pool = KnownTexts(GenerationSettings(other_scripts="whole"), tiny.labelled())
+    context = DraftContext(tiny.typed_schema()["causes"], [], pool)
+    whole = "<head>สมชาย</head>อาศัยอยู่ที่<tail>เชียงใหม่</tail>มาตั้งแต่เด็ก"
+    mixed = "The rain 造成了 <head>a flood</head> and brought <tail>mud</tail>."
+    assert isinstance(judge(whole, "stop", context, CHECKS), Sample)
+    assert judge(mixed, "stop", context, CHECKS) == "other_script"
+
+
 @pytest.mark.parametrize(
     ("raw", "head", "tail"),
     [

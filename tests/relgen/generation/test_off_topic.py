@@ -86,5 +86,20 @@ def test_letters_of_another_script(text: str, shots: str, rejected: bool) -> Non
     assert OffTopic([shot(shots)]).is_foreign(text) == rejected
 
 
+@pytest.mark.parametrize(
+    ("text", "rejected"),
+    [
+        ("मोहन ने अपनी बहन सीता को साइकिल दी।", False),
+        ("สมชายอาศัยอยู่ที่เชียงใหม่มาตั้งแต่เด็ก", False),
+        ("এটা ঢাকা শহর", False),
+        ("The 工厂 made the table.", True),
+        ("工厂 made the table.", True),
+        ("A carpenter made the table.", False),
+    ],
+)
+def test_a_sentence_wholly_in_another_script_can_be_allowed(text: str, rejected: bool) -> None:
+    assert OffTopic([shot("A carpenter made it.")]).is_foreign(text, allow_whole=True) == rejected
+
+
 def test_without_labelled_samples_every_script_is_allowed() -> None:
     assert not OffTopic([]).is_foreign("工厂 завод")

@@ -47,7 +47,7 @@ def settings(inputs: Inputs, **changes: Any) -> GenerationSettings:
         "max_entity_chars": 6,
         "max_entity_words": 1,
         "max_context_chars": 10,
-        "other_scripts": True,
+        "other_scripts": "accept",
         "max_drafts_per_sample": 3,
         **changes,
     }

@@ -87,7 +87,7 @@ def test_nothing_accepted_is_lost(inputs: conftest.Inputs, tmp_path: Path) -> No
         "max_entity_chars": 6,
         "max_entity_words": 1,
         "max_context_chars": 10,
-        "other_scripts": True,
+        "other_scripts": "accept",
     }
     files = {"train": inputs.train, "schema": inputs.schema}
     out = tmp_path / "generated.jsonl"
