@@ -62,7 +62,7 @@ class Limits(NamedTuple):
         }
 
     def overrun(self, sample: Sample, *, one_sentence: bool) -> str | None:
-        """Return the reason to reject a sample that exceeds a limit outside the grammar, or None."""
+        """Return the reason to reject a sample that exceeds an open limit, or None."""
         if self.open_entity:
             for role, mention in zip(("head", "tail"), _mentions(sample), strict=True):
                 if len(mention.split()) > self.entity_words:

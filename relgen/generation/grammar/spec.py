@@ -137,9 +137,8 @@ class GrammarSpec:
         if self.one_sentence:
             begin = f"({of.alnum}|[$€£#@&]|{_IN_NUMBER})"
             inside = f"({of.inside}|['’&%+/-]|{_IN_NUMBER})"
-            most = self.max_word_chars
-            rest = (
-                min(self.max_entity_chars, self.max_entity_chars if most is None else most + 2) - 1
+            most = self.max_entity_chars
+            rest = min(most, (self.max_word_chars or most) + 2) - 1
             )
             word = f"({begin}{inside}{{0,{rest}}}|({of.alnum}{{1,3}}[.]){{1,4}})"
             return f"({word} ){_times(0, self.max_entity_words, less=1)}{word}"
