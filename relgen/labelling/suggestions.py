@@ -95,7 +95,7 @@ def _sentences(options: SuggestOptions, schema: RelationSchema) -> dict[str, Any
         stream_files(log)[1].unlink()
         read = list(read_jsonl(log))
     found = [read_row(row, schema) for row in read]
-    kept, _ = select_rows(found, labeller.known, settings, left_out)
+    kept = select_rows(found, labeller.known, settings, left_out)
     rows = []
     for i in kept:
         # what is known of another relation of the sentence must not stand beside a new one
