@@ -58,12 +58,6 @@ def suggest(options: SuggestOptions) -> dict[str, Any]:
 
     Raises InputError if an input cannot be used, or `out` exists and `force` is not given.
     """
-    if options.errors == (options.unlabelled is not None):
-        raise InputError(
-            "give one of both",
-            field="--errors, --unlabelled",
-            remedy="--unlabelled FILE suggests sentences to label, --errors labels to correct",
-        )
     schema = load_schema(options.schema)
     if options.out is not None:
         inputs = (options.train, options.unlabelled, options.exclude, options.schema)
