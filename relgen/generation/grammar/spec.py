@@ -139,7 +139,6 @@ class GrammarSpec:
             inside = f"({of.inside}|['’&%+/-]|{_IN_NUMBER})"
             most = self.max_entity_chars
             rest = min(most, (self.max_word_chars or most) + 2) - 1
-            )
             word = f"({begin}{inside}{{0,{rest}}}|({of.alnum}{{1,3}}[.]){{1,4}})"
             return f"({word} ){_times(0, self.max_entity_words, less=1)}{word}"
         # signs and brackets may come first, as in `(R)-warfarin`, if a letter or a digit follows
