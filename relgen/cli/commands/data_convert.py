@@ -28,8 +28,7 @@ def run(options: Options) -> None:
     """Convert the corpus; only formats that are one JSON document are held in memory."""
     source = find_corpus(options.input)
     check_outputs([options.out], [source, options.labels])
-    if options.force:
-        refuse_unlike(options.out, "data convert", lambda out: next(iter_samples(out)))
+    refuse_unlike(options.out, "data convert", lambda out: next(iter_samples(out)))
     _check_format(options)
     place = options.input if options.format == "hub" else source
     checks, counts = RecordChecks(place, skip_bad=options.skip_bad), Counter[str]()

@@ -13,14 +13,14 @@ from relgen.common import (
     InputError,
     check_outputs,
     chunked,
+    earlier_summary,
     inputs_hash,
-    read_json,
     read_jsonl,
-    refuse_foreign,
     stream_files,
     stream_rows,
     upcast,
     write_json,
+    write_summary,
 )
 from relgen.data import RelationSchema, Sample, load_schema, read_samples, repeated_texts
 from relgen.evaluation.direct.answers import find_label, greedy_answer, mean_log_likelihoods
@@ -55,14 +55,12 @@ def classify(options: DirectOptions) -> dict[str, Any]:
     if out.is_file():
         raise InputError("this is a file, not a folder", path=out, remedy="give --out a folder")
     header = inputs_hash(settings, [options.train, options.test], relations.to_dict())
-    finished = _finished_summary(out / "direct.json", header, force=options.force)
-    if finished is not None:
-        return finished
-    written = [out / name for name in ("predictions.jsonl", "scores.json", "direct.json")]
+    written, path = [out / "predictions.jsonl", out / "scores.json"], out / "direct.json"
     unfinished = stream_files(written[0])
-    check_outputs([*written, *unfinished], [options.train, options.test, options.schema])
-    if not written[-1].exists() and not unfinished[1].exists():
-        refuse_foreign(written, "direct")
+    check_outputs([*written, path, *unfinished], [options.train, options.test, options.schema])
+    again: dict[str, Any] = {"force": options.force, "stream": written[0]}
+    if finished := earlier_summary(path, "direct", written, header, **again):
+        return finished
     samples = read_samples(options.test, schema=relations)
     shown = _demonstrations(settings, options.train, samples, relations)
     began = time.monotonic()
@@ -81,6 +79,7 @@ def classify(options: DirectOptions) -> dict[str, Any]:
     named = [row["relation"] for row in read_jsonl(written[0])]
     scores = score_labels(named, [sample.relation for sample in samples], relations)
     summary = {
+        "command": "direct",
         "hash": header,
         **asdict(settings),
         "samples": len(samples),
@@ -89,21 +88,10 @@ def classify(options: DirectOptions) -> dict[str, Any]:
         "seconds": round(time.monotonic() - began, 2),
         "relgen_version": __version__,
     }
-    write_json(out / "scores.json", asdict(scores))
-    write_json(out / "direct.json", summary)
+    write_json(written[1], asdict(scores))
+    summary = write_summary(path, summary, written)
     unfinished[1].unlink()
     return summary
-
-
-def _finished_summary(path: Path, header: str, *, force: bool) -> dict[str, Any] | None:
-    found: dict[str, Any] = read_json(path) if path.is_file() else {}
-    if found.get("hash") == header:
-        return found
-    if found and not force:
-        problem = "this folder holds answers of other settings or inputs"
-        remedy = "give --out another folder, or replace them with --force"
-        raise InputError(problem, path=path, remedy=remedy)
-    return None
 
 
 def _demonstrations(
