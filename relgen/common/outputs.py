@@ -149,9 +149,9 @@ def earlier_summary(
 
 
 def stream_state(out: Path, writer: str) -> dict[str, Any]:
-    """Return what `stream_rows` noted of a run that was stopped; raise InputError for foreign files.
+    """Return what `stream_rows` noted of a run that was stopped.
 
-    These are others with the names of `stream_files`.
+    Raises InputError for files of others with the names of `stream_files`.
     """
     if "header" not in (state := read_record(stream_files(out)[1])):
         refuse_foreign(stream_files(out), writer)
