@@ -164,7 +164,7 @@ def _loop(
 
 def _check_sentences(train: Sequence[Sample]) -> None:
     """Raise InputError if no labelled sample has the form of `one_sentence`, of any length."""
-    form = GrammarSpec(one_sentence=True, max_context_words=200, max_entity_words=20)
+    form = GrammarSpec(one_sentence=True, max_context_words=None, max_entity_words=None)
     if not any(form.matches(render(sample)) for sample in train):
         raise InputError(
             "no labelled sample is a sentence of words between spaces that ends with . ! or ?, and "
