@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from relgen.common import CombinedInputError, InputError, read_lines
-from relgen.data.exports import refuse_exported_line
+from relgen.data.file_kinds import binary_kind, refuse_other_lines, refuse_unless_lines
 
 SKIP_BAD_REMEDY = "correct it, or skip malformed records: relgen data convert --skip-bad"
 _KEPT = 1000
@@ -37,30 +37,15 @@ def value_of(record: Mapping[str, Any], key: str, kind: type[Kind], inside: str 
 def json_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yield the lines of a JSONL file that are not blank, with their numbers from 1.
 
-    Raises InputError for a JSON array and for files of annotation tools, of which every line would
-    be an error.
+    Raises InputError for tables, JSON arrays and files of annotation tools, of which every line
+    would be an error.
     """
+    refuse_unless_lines(path, binary_kind(path))
     lines = ((number, line) for number, line in enumerate(read_lines(path), 1) if line.strip())
     # the file is read once: it may be a pipe
     begin = list(islice(lines, 2))
-    if begin:
-        _refuse_other_json(path, *(line for _, line in begin))
-        refuse_exported_line(path, begin[0][1])
+    refuse_other_lines(path, [line for _, line in begin])
     yield from chain(begin, lines)
-
-
-def _refuse_other_json(path: Path, line: str, following: str = "") -> None:
-    """Raise InputError for lines that begin a JSON array, or an object of several lines."""
-    other = Path(f"{path.stem}.jsonl")
-    if other.name == path.name:
-        other = Path(f"{path.stem}.lines.jsonl")
-    if line.lstrip().startswith("["):
-        problem = "a JSON array, where one object per line is expected"
-        remedy = f"relgen data convert {path.name} --format json --out {other}"
-        raise InputError(problem, path=path, remedy=remedy)
-    if line.strip() == "{" and following.lstrip().startswith('"'):
-        problem = "objects of several lines, where one object per line is expected"
-        raise InputError(problem, path=path, remedy=f"jq -c . {path.name} > {other}")
 
 
 class RecordChecks:

@@ -263,8 +263,7 @@ def _generation(stages: ArmStages) -> dict[str, Any]:
         "seconds": round(sum(part["seconds"] for part in parts), 2),
         "tokens": sum(part["tokens"] for part in parts),
         "relations": {name: of for part in parts for name, of in part["relations"].items()},
-        "token_budget": same["token_budget"],
-        "limits": same["limits"],
+        **{name: same[name] for name in ("model", "token_budget", "limits")},
     }
 
 

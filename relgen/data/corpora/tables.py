@@ -17,10 +17,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from relgen.common import InputError, read_lines
+from relgen.common import InputError, no_such_file, read_lines
 from relgen.data.corpora.columns import REMEDY, RowReader
 from relgen.data.corpora.reading import ReadOptions, json_records
-from relgen.data.exports import refuse_export, refuse_exported_line
+from relgen.data.file_kinds import refuse_export, refuse_exported_line
 from relgen.data.parquet import parquet_rows
 from relgen.data.samples import Sample
 from relgen.data.validation import RecordChecks
@@ -211,7 +211,7 @@ def _json(path: Path) -> Table:
 
 def _existing(path: Path) -> Path:
     if not path.is_file():
-        raise InputError("no such file", path=path, remedy="check the path")
+        raise no_such_file(path)
     return path
 
 
