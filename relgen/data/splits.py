@@ -16,7 +16,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from relgen.common import InputError, PositiveInt, checked
+from relgen.common import (
+    InputError,
+    PositiveInt,
+    checked,
+    counted,
+    statement,
+)
 from relgen.data.language import several_languages
 from relgen.data.overlap import NEAR_COPY, OverlapIndex, context_words
 from relgen.data.pools import Pool
@@ -181,7 +187,8 @@ class _Rest:
     left_out: Counter[str]
 
     def reasons(self, form: str) -> list[str]:
-        return [form.format(number, cause) for cause, number in sorted(self.left_out.items())]
+        left_out = sorted(self.left_out.items())
+        return [form.format(counted(number, "sample"), cause) for cause, number in left_out]
 
 
 def _without(pool: Pool, places: Sequence[int], shared: _Shared) -> _Rest:
@@ -196,9 +203,12 @@ def _without(pool: Pool, places: Sequence[int], shared: _Shared) -> _Rest:
 
 def _left_out(usable: _Rest, draws: Mapping[str, Sequence[int]]) -> list[str]:
     """Return what is said of samples that no training set can have."""
-    said = usable.reasons("{} samples left out: {} among the excluded samples")
+    said = usable.reasons("{} left out: {} among the excluded samples")
     if repeated := len(usable.kept) - sum(map(len, draws.values())):
-        said.append(f"{repeated} samples repeat a pair of a sentence: it counts once a relation")
+        said.append(
+            f"{statement(repeated, 'sample', 'repeat')} a pair of a sentence: it counts once a "
+            "relation"
+        )
     return said
 
 
@@ -218,16 +228,15 @@ def _check_shots(shots: int, pool: Pool, usable: _Rest, draws: Mapping[str, Sequ
     largest = max(map(len, draws.values()), default=0)
     if shots <= largest:
         return
-    problem = f"too many: the largest relation has {largest} usable samples"
+    problem = f"too many: the largest relation has {counted(largest, 'usable sample')}"
     remedy = f"choose at most {largest}, or give more samples"
     label, number = next(
         iter(Counter(pool.relations[place] for place in usable.kept).most_common(1)), ("", 0)
     )
     if number > (different := len(draws.get(label, ()))):
-        pairs = "pair" if different == 1 else "pairs"
         problem += (
-            f" ({label} has {number} samples of {different} {pairs}: a pair of a sentence counts "
-            "once for a relation)"
+            f" ({label} has {number} samples of {counted(different, 'pair')}: a pair of a sentence "
+            "counts once for a relation)"
         )
         remedy = f"choose at most {largest}, or give samples of other pairs"
     raise InputError(problem, field="shots", value=shots, remedy=remedy)
@@ -258,12 +267,12 @@ def _first(
         if number < shots:
             warnings.append(f"{label}: only {number} of {shots} {part} samples")
     if near:
-        warnings.append(f"{near} samples passed over: they nearly repeat excluded samples")
+        warnings.append(f"{counted(near, 'sample')} passed over: nearly the same as excluded ones")
     if near and not chosen:
         raise InputError(
             "all samples nearly repeat excluded ones",
             field="exclude",
-            value=f"{near} near copies",
+            value=counted(near, "near copy", "near copies"),
             remedy="give samples of other sentences, or exclude nothing",
         )
     return chosen, warnings

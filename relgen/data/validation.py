@@ -12,7 +12,13 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from relgen.common import CombinedInputError, InputError, read_lines
+from relgen.common import (
+    CombinedInputError,
+    InputError,
+    counted,
+    read_lines,
+    statement,
+)
 from relgen.data.file_kinds import binary_kind, refuse_other_lines, refuse_unless_lines
 
 SKIP_BAD_REMEDY = "correct it, or skip malformed records: relgen data convert --skip-bad"
@@ -100,7 +106,7 @@ class RecordChecks:
     def noted(self) -> list[str]:
         """Return a line for each kind of note."""
         return [
-            f"{number} records {what}; the first: {_name(self._first[what])}"
+            f"{statement(number, 'record', what)}; the first: {_name(self._first[what])}"
             for what, number in self.notes.items()
         ]
 
@@ -126,11 +132,13 @@ class RecordChecks:
         problems, skipped = list(self.problems), self.skipped
         if problems and not self.skip_bad:
             if skipped > len(problems):
-                more = f"and {skipped - len(problems)} more malformed records"
+                more = f"and {counted(skipped - len(problems), 'more malformed record')}"
                 problems.append(InputError(more, path=self.path))
             raise problems[0] if len(problems) == 1 else CombinedInputError(problems)
         if not self.read and not (self.may_be_empty and not skipped):
             problem = f"all {skipped} records are malformed" if skipped else "the file is empty"
+            if skipped == 1:
+                problem = "the only record is malformed"
             if self.notes:
                 problem = f"no sample is left: {'; '.join(self.noted())}"
             raise InputError(problem, path=self.path, remedy=self.remedy)

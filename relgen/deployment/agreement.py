@@ -8,7 +8,11 @@ from typing import Any, NamedTuple
 
 from relgen import __version__
 from relgen.classifiers import local_folder
-from relgen.common import InputError, read_json
+from relgen.common import (
+    InputError,
+    counted,
+    read_json,
+)
 from relgen.data import Prediction, RelationSchema, Sample, iter_samples
 from relgen.data.corpora import read_split
 
@@ -30,11 +34,11 @@ class Agreement(NamedTuple):
 
     def __str__(self) -> str:
         if not self.differing:
-            same = f"the same labels as the classifier on {self.sentences} sentences"
+            same = f"the same labels as the classifier on {counted(self.sentences, 'sentence')}"
         else:
             same = (
-                f"labels other than the classifier's on {self.differing} of {self.sentences} "
-                f"sentences ({self.share:.1%})"
+                f"labels other than the classifier's on {self.differing} of "
+                f"{counted(self.sentences, 'sentence')} ({self.share:.1%})"
             )
         left_out = f"; {self.too_long} longer ones were not compared" if self.too_long else ""
         return f"{same}; probabilities differ by at most {self.largest:.2g}{left_out}"

@@ -27,6 +27,7 @@ from relgen.common import (
     DType,
     InputError,
     atomic_folder,
+    counted,
     file_hash,
     locked,
     no_such_file,
@@ -169,7 +170,7 @@ def _write_weights(file: Path, model: PreTrainedModel, out: Path, dtype: torch.d
     shard.update({name: tensor.to(dtype) for name, tensor in experts.items()})
     flush()
     if missing := {name for name, _ in model.named_parameters()} - set(places):
-        raise ValueError(f"it lacks {len(missing)} weights, such as {min(missing)}")
+        raise ValueError(f"it lacks {counted(len(missing), 'weight')}, such as {min(missing)}")
     index = {"metadata": {}, "weight_map": places}
     (out / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
 

@@ -7,7 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from relgen.common import InputError, check_outputs, counted, refuse_unlike, tracked
+from relgen.common import (
+    InputError,
+    check_outputs,
+    counted,
+    refuse_unlike,
+    statement,
+    tracked,
+)
 from relgen.data import (
     UNLABELLED,
     RecordChecks,
@@ -174,9 +181,9 @@ class _InsideWords:
             for unit, number in self._fits.most_common(1)
         )
         return (
-            f"{self.count} samples have an entity that begins or ends inside a word, the first "
-            f"{self._first}. Offsets count characters (code points), not bytes or UTF-16 units, "
-            f"and both characters of a Windows line break; ends are exclusive{guess}"
+            f"{statement(self.count, 'sample', 'have')} an entity that begins or ends inside a "
+            f"word, the first {self._first}. Offsets count characters (code points), not bytes or "
+            f"UTF-16 units, and both characters of a Windows line break; ends are exclusive{guess}"
         )
 
 
@@ -210,17 +217,18 @@ def _patch(options: Options, renamed: Collection[str]) -> LabelPatch | None:
 
 def _print_patched(patch: LabelPatch, *, tacred: bool) -> None:
     size, missing = len(patch.labels), len(patch.missing)
-    print(f"{size - missing} of the patch's {size} labels applied")
-    others = f"{patch.others} samples that the patch does not name"
+    print(f"{size - missing} of the patch's {counted(size, 'label')} applied")
+    others = f"{counted(patch.others, 'sample')} that the patch does not name"
     if patch.others and patch.drop_others:
         print(f"{others} left out (--no-drop-unpatched keeps them)")
     elif patch.others:
         # an excerpt of Re-TACRED's patch may lack the labels that identify it
         tacrev, retacred = (", as with TACREV", ", as Re-TACRED does") if tacred else ("", "")
-        print(f"{others} keep their labels{tacrev} (--drop-unpatched leaves them out{retacred})")
+        kept = "keep their labels" if patch.others > 1 else "keeps its label"
+        print(f"{others} {kept}{tacrev} (--drop-unpatched leaves them out{retacred})")
     if missing:
         _warn(
-            f"{patch.path}: {missing} ids of the patch are not in the corpus, the first "
+            f"{patch.path}: {counted(missing, 'id')} of the patch missing in the corpus, the first "
             f"'{next(iter(patch.missing))}': a partial copy, or the patch of another split"
         )
 

@@ -266,7 +266,7 @@ def test_near_copies_of_excluded_sentences_are_not_drawn():
     assert _ids(result.train) == ["n-4"]
     assert result.warnings[:2] == [
         "n: only 1 of 4 training samples",
-        "3 samples passed over: they nearly repeat excluded samples",
+        "3 samples passed over: nearly the same as excluded ones",
     ]
     with pytest.raises(InputError, match="all samples nearly repeat excluded ones"):
         split(near, shots=1, seed=1, exclude=[test])

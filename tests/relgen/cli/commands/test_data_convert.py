@@ -78,7 +78,7 @@ def test_tacrevs_patch_keeps_the_other_labels(tmp_path, corpus, convert):
     assert convert(corpus, "--labels", patch) == (
         [("a", "per:age"), ("b", "no_relation"), ("c", "per:age")],
         [
-            "1 of the patch's 1 labels applied",
+            "1 of the patch's 1 label applied",
             "2 samples that the patch does not name keep their labels, as with TACREV "
             "(--drop-unpatched leaves them out, as Re-TACRED does)",
         ],
@@ -94,7 +94,7 @@ def test_retacreds_patch_drops_the_others(tmp_path, corpus, convert, monkeypatch
         [("a", "per:identity"), ("c", "no_relation")],
         [
             "2 of the patch's 2 labels applied",
-            "1 samples that the patch does not name left out (--no-drop-unpatched keeps them)",
+            "1 sample that the patch does not name left out (--no-drop-unpatched keeps them)",
         ],
         [],
     )
@@ -121,7 +121,7 @@ def test_ids_that_the_corpus_lacks_are_said_in_one_line(tmp_path, corpus, conver
     patch = _patch(tmp_path, {"y": "per:age", "a": "per:age", "z": "per:age"})
     _, _, warned = convert(corpus, "--labels", patch)
     assert warned == [
-        f"warning: {patch}: 2 ids of the patch are not in the corpus, the first 'y': a partial "
+        f"warning: {patch}: 2 ids of the patch missing in the corpus, the first 'y': a partial "
         "copy, or the patch of another split"
     ]
 
@@ -196,7 +196,7 @@ def test_the_patched_size_is_looked_at_when_the_corpus_is_whole(tmp_path, corpus
     options = ("--labels", patch, "--split-name", "dev")
     assert convert(corpus, *options)[2] == []
     assert convert(corpus, *options, "--drop-unpatched")[2] == [
-        f"warning: {corpus}: the patch leaves 1 samples, while the dev split of Re-TACRED has "
+        f"warning: {corpus}: the patch leaves 1 sample, while the dev split of Re-TACRED has "
         "19,584: an incomplete or other patch"
     ]
     # malformed records that were left out say nothing about the patch
@@ -373,7 +373,7 @@ def test_offsets_in_utf_16_units_are_doubted(tmp_path, capsys):
     command = ["data", "convert", str(tmp_path / "utf16.jsonl"), "--format", "jsonl", "--out", out]
     assert main(command) == 0
     said = capsys.readouterr().err
-    assert "1 samples have an entity that begins or ends inside a word, the first a: 'a r'" in said
+    assert "1 sample has an entity that begins or ends inside a word, the first a: 'a r'" in said
     assert "not bytes or UTF-16 units" in said
     assert said.endswith("ends are exclusive; 1 of them do not with --offsets utf16\n")
     assert main([*command, "--offsets", "utf16", "--force"]) == 0
@@ -415,13 +415,13 @@ def test_raw_text_becomes_candidates(tmp_path, capsys):
         "source": "human",
         "group": "notes-1",
     }
-    unnamed = "1 records have entities of type LOC, which the schema does not name"
+    unnamed = "1 record has entities of type LOC, which the schema does not name"
     assert capsys.readouterr().out.splitlines() == [
         f"{unnamed} (rename it with --types LOC=…); the first: record notes-1",
         f"1 sample without a relation -> {out}",
     ]
     (tmp_path / "names.tsv").write_text("Kite Press\tFIRM\nOlu Ade\tPER\n")
-    with pytest.raises(InputError, match="no sample is left: 1 records have entities of type FIRM"):
+    with pytest.raises(InputError, match="no sample is left: 1 record has entities of type FIRM"):
         run(*command, *entities, "--schema", tmp_path / "s.yaml")
     run(*command, *entities, "--schema", tmp_path / "s.yaml", "--types", "FIRM=ORG")
     assert json.loads(out.read_text()) == row
@@ -439,7 +439,7 @@ def test_what_was_decided_is_said(tmp_path, capsys):
     arguments = ("convert", "--format", "csv", tmp_path / "t.csv", "--out", tmp_path / "o.jsonl")
     run(*arguments, "--ambiguous", "skip")
     assert capsys.readouterr().out.splitlines() == [
-        "1 records were left out, since their mentions occur several times; the first: line 2",
+        "1 record was left out, since mentions occur several times; the first: line 2",
         f"1 sample of 1 relation -> {tmp_path / 'o.jsonl'}",
     ]
 
