@@ -33,6 +33,8 @@ from relgen.data.text import normalised
 Dev = Literal["full", "K", "none"]
 By = Literal["sentence", "group"]
 
+_DEV = "development sample"
+
 
 @dataclass(frozen=True)
 class FewShotSplit:
@@ -74,7 +76,7 @@ def hold_out(
     test = pool.subset(sorted(chosen))
     others = [place for place in range(len(pool)) if place not in chosen]
     rest = _without(pool, others, _Shared.of(test, "sentence"))
-    warnings = rest.reasons("{} samples left out of the pool: {} among the held out samples")
+    warnings = rest.reasons("{} left out of the pool: {} among the held out samples")
     return pool.subset(rest.kept), test, warnings
 
 
@@ -146,14 +148,14 @@ def _development(
         usable = array("q", (p for p in usable if source.ids[p] not in shared.ids))
     else:
         free = _without(source, range(len(source)), excluded)
-        warnings += free.reasons("{} development samples left out: {} among the excluded samples")
+        warnings += free.reasons("{} left out: {} among the excluded samples", _DEV)
         usable = free.kept
     rest = _without(source, usable, shared)
     index = OverlapIndex(NEAR_COPY, map(context_words, train))
     kept = [place for place in rest.kept if not index.has_near(context_words(source[place]))]
     if near := len(rest.kept) - len(kept):
         rest.left_out["near copies of them are"] = near
-    warnings += rest.reasons("{} development samples left out: {} in the training set already")
+    warnings += rest.reasons("{} left out: {} in the training set already", _DEV)
     return kept, warnings
 
 
@@ -186,9 +188,9 @@ class _Rest:
     kept: Sequence[int]
     left_out: Counter[str]
 
-    def reasons(self, form: str) -> list[str]:
+    def reasons(self, form: str, noun: str = "sample") -> list[str]:
         left_out = sorted(self.left_out.items())
-        return [form.format(counted(number, "sample"), cause) for cause, number in left_out]
+        return [form.format(counted(number, noun), cause) for cause, number in left_out]
 
 
 def _without(pool: Pool, places: Sequence[int], shared: _Shared) -> _Rest:
@@ -222,7 +224,7 @@ def _check_groups(pool: Pool, by: By) -> None:
 def _check_shots(shots: int, pool: Pool, usable: _Rest, draws: Mapping[str, Sequence[int]]) -> None:
     """Raise InputError if no sample is left, or no relation has so many different pairs."""
     if usable.left_out and not usable.kept:
-        why = ", ".join(usable.reasons("{} because {} among the excluded"))
+        why = ", ".join(usable.reasons("{}, {} among the excluded"))
         remedy = "exclude other samples than those to draw from"
         raise InputError(f"all samples are left out: {why}", field="exclude", remedy=remedy)
     largest = max(map(len, draws.values()), default=0)
