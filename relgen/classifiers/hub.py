@@ -10,7 +10,14 @@ from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundEr
 
 from relgen.common import EXPORT_FILE, InputError, read_json, read_text
 
-CARD, _CONFIG = "README.md", "config.json"
+WEIGHTS, CONFIG, SCHEMA, TOKENIZER, CARD = (
+    "model.safetensors",
+    "config.json",
+    "schema.yaml",
+    "tokenizer",
+    "README.md",
+)
+REMEDY = "give the folder `model` that `relgen classifier fit` wrote"
 _NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 # stands for the repository in cards, until one is known
 _PLACE = "THIS FOLDER"
@@ -40,6 +47,20 @@ def local_folder(name: str | Path) -> Path:
         ) from error
 
 
+def classifier_files(name: str | Path) -> list[Path]:
+    """Return the files and folders that decide what a saved classifier predicts.
+
+    They are in its `local_folder`. Raises InputError if one is missing.
+    """
+    folder = local_folder(name)
+    files = [folder / name for name in (CONFIG, WEIGHTS, SCHEMA, TOKENIZER)]
+    for file in files:
+        if not file.exists():
+            problem = f"no classifier in this folder ({file.name} is missing)"
+            raise InputError(problem, path=folder, remedy=REMEDY)
+    return files
+
+
 def push(folder: str | Path, repository: str, *, public: bool = False) -> str:
     """Push a folder that relgen wrote to the Hub, in one commit; return its address.
 
@@ -56,7 +77,7 @@ def push(folder: str | Path, repository: str, *, public: bool = False) -> str:
         )
     if not (folder / EXPORT_FILE).is_file() and not is_classifier(folder):
         raise InputError(
-            f"this is not a folder that relgen wrote ({_CONFIG} with relgen_version is missing)",
+            f"this is not a folder that relgen wrote ({CONFIG} with relgen_version is missing)",
             path=folder,
             remedy="give the folder of a classifier or of an export",
         )
@@ -83,12 +104,12 @@ def push(folder: str | Path, repository: str, *, public: bool = False) -> str:
 def _with_model(folder: Path) -> Path:
     """Return a folder, or the `model` in it if only that has a configuration."""
     inner = folder / "model"
-    return inner if (inner / _CONFIG).is_file() and not (folder / _CONFIG).is_file() else folder
+    return inner if (inner / CONFIG).is_file() and not (folder / CONFIG).is_file() else folder
 
 
 def is_classifier(folder: Path) -> bool:
     """Return whether a folder has a configuration that relgen wrote."""
-    config = read_json(folder / _CONFIG) if (folder / _CONFIG).is_file() else None
+    config = read_json(folder / CONFIG) if (folder / CONFIG).is_file() else None
     return isinstance(config, dict) and "relgen_version" in config
 
 

@@ -15,18 +15,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from relgen import __version__
+from relgen.classifiers.hub import CARD, CONFIG, SCHEMA, TOKENIZER, WEIGHTS
 from relgen.classifiers.pipeline import SavedClassifier
-from relgen.classifiers.saved import (
-    CARD,
-    CONFIG,
-    FORMAT,
-    READER,
-    SCHEMA,
-    TOKENIZER,
-    WEIGHTS,
-    model_card,
-    weights_hash,
-)
+from relgen.classifiers.saved import FORMAT, READER, model_card, weights_hash
 from relgen.common import (
     InputError,
     atomic_folder,

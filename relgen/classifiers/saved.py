@@ -23,7 +23,15 @@ from torch import Tensor
 from relgen import __version__
 from relgen.classifiers.base import Classifier
 from relgen.classifiers.calibration import Calibration
-from relgen.classifiers.hub import local_folder
+from relgen.classifiers.hub import (
+    CARD,
+    CONFIG,
+    REMEDY,
+    SCHEMA,
+    TOKENIZER,
+    WEIGHTS,
+    classifier_files,
+)
 from relgen.classifiers.network import NetworkClassifier, Precision
 from relgen.classifiers.pipeline import SavedClassifier
 from relgen.common import (
@@ -38,13 +46,6 @@ from relgen.common import (
 )
 from relgen.data import RelationSchema, load_schema
 
-WEIGHTS, CONFIG, SCHEMA, TOKENIZER, CARD = (
-    "model.safetensors",
-    "config.json",
-    "schema.yaml",
-    "tokenizer",
-    "README.md",
-)
 FORMAT = 1
 _CLASSES = {
     "entity_marker": "relgen.classifiers.entity_marker:EntityMarkerClassifier",
@@ -61,7 +62,6 @@ _SCORES = {
 }
 _DAMAGED = "the folder is damaged: copy it again, or train again"
 _VOCABULARIES = ("tokenizer.json", "vocab.*", "*.model")
-_REMEDY = "give the folder `model` that `relgen classifier fit` wrote"
 
 
 def save_classifier(
@@ -126,7 +126,7 @@ def load_classifier(
     folder = classifier_files(folder)[0].parent
     config = read_json(folder / CONFIG)
     if not isinstance(config, dict) or "relgen_version" not in config:
-        raise InputError("not a classifier's configuration", path=folder / CONFIG, remedy=_REMEDY)
+        raise InputError("not a classifier's configuration", path=folder / CONFIG, remedy=REMEDY)
     if config.get("format") != FORMAT or config.get("kind") not in (*_CLASSES, READER):
         raise InputError(
             "this version of relgen does not support this kind or format of classifier",
@@ -169,23 +169,9 @@ def load_network(folder: str | Path) -> NetworkClassifier:
         raise InputError(
             "a reader is a language model with a regression, and no network of its own",
             path=folder,
-            remedy=_REMEDY,
+            remedy=REMEDY,
         )
     return loaded
-
-
-def classifier_files(name: str | Path) -> list[Path]:
-    """Return the files and folders that decide what a saved classifier predicts.
-
-    They are in its `local_folder`. Raises InputError if one is missing.
-    """
-    folder = local_folder(name)
-    files = [folder / name for name in (CONFIG, WEIGHTS, SCHEMA, TOKENIZER)]
-    for file in files:
-        if not file.exists():
-            problem = f"no classifier in this folder ({file.name} is missing)"
-            raise InputError(problem, path=folder, remedy=_REMEDY)
-    return files
 
 
 def weights_hash(weights: dict[str, Tensor]) -> str:

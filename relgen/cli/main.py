@@ -149,13 +149,14 @@ def run(arguments: Sequence[str]) -> None:
 
         run_trained(command, rest)
         return
-    from relgen.common import locked, parse_options
+    from relgen.common import check_inputs, locked, parse_options
 
     module = importlib.import_module(f"relgen.cli.commands.{command.replace(' ', '_')}")
     options = parse_options(module.Options, command, rest)
     if options is not None:
         folder = _written_folder(command, options)
         with nullcontext() if folder is None else locked(folder):
+            check_inputs(options)
             module.run(options)
 
 

@@ -47,6 +47,7 @@ from .files import write_jsonl as write_jsonl
 from .files import write_text as write_text
 from .http_errors import answer_input_errors as answer_input_errors
 from .http_errors import error_response as error_response
+from .input_checks import check_inputs as check_inputs
 from .json_text import decode_json as decode_json
 from .json_text import encode_json as encode_json
 from .json_text import print_json as print_json

@@ -35,3 +35,5 @@ OTHER_SIZES = re.compile("ignore_mismatched_sizes")
 OTHER_KIND = re.compile(r"Unrecognized configuration class.*AutoModel: (?P<kind>\w+)")
 # transformers' for a folder without a model, and for one without a tokenizer
 NO_MODEL = re.compile("^(Unrecognized model|Couldn't instantiate the backend tokenizer)")
+# llguidance's for a grammar whose automaton has grown to its limit
+FULL_AUTOMATON = re.compile("too many states")

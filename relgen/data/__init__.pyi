@@ -4,6 +4,10 @@ from .card import write_dataset_folder as write_dataset_folder
 from .exclusion import Exclusion as Exclusion
 from .file_kinds import binary_kind as binary_kind
 from .folds import fold_of_rows as fold_of_rows
+from .inputs import LabelledFile as LabelledFile
+from .inputs import SamplesFile as SamplesFile
+from .inputs import SchemaName as SchemaName
+from .inputs import is_pipe as is_pipe
 from .language import foreign_language as foreign_language
 from .language import likely_language as likely_language
 from .options import CardOptions as CardOptions

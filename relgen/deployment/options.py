@@ -12,6 +12,7 @@ from relgen.common import (
     PositiveFloat,
     PositiveInt,
 )
+from relgen.prediction import ClassifierFolder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +44,7 @@ class ServeOptions:
     /. Requests that arrive together are computed as one batch.
     """
 
-    model: str = field(metadata=POSITIONAL)
+    model: ClassifierFolder = field(metadata=POSITIONAL)
     """Folder that `relgen classifier fit` wrote, or its name on the Hub."""
     host: str = "127.0.0.1"
     """Address to listen at; 0.0.0.0 for all of this machine's."""

@@ -14,6 +14,8 @@ from relgen.common import (
     check,
     resolved,
 )
+from relgen.data import LabelledFile, SchemaName
+from relgen.models import ModelName
 
 Answer = Literal["likelihood", "constrained", "free"]
 
@@ -22,7 +24,7 @@ Answer = Literal["likelihood", "constrained", "free"]
 class DirectSettings:
     """Settings of the model to query, and of its answers."""
 
-    model: str = "smollm2-135m-instruct"
+    model: ModelName = "smollm2-135m-instruct"
     """Language model to query: embedded name, local folder, GGUF file or Hub id."""
     dtype: ReadingDType = "float32"
     """Dtype of its weights; auto: bfloat16 where this machine has matrix units for it. int8 rounds
@@ -55,9 +57,9 @@ class DirectOptions(DirectSettings):
 
     train: InputFile
     """File to show labelled samples from (samples.jsonl)."""
-    test: InputFile
+    test: LabelledFile
     """File of samples to classify."""
-    schema: str
+    schema: SchemaName
     """Schema file, or the name of a shipped schema."""
     out: str
     """Folder to write."""
@@ -77,9 +79,9 @@ class DiversityOptions:
     """File of samples, such as generated.jsonl."""
     against: InputFile | None = None
     """Another file of samples to compare with, such as train.jsonl."""
-    schema: str | None = None
+    schema: SchemaName | None = None
     """Schema file, or the name of a shipped schema, to check the labels against."""
-    encoder: str = "all-minilm-l6-v2"
+    encoder: ModelName = "all-minilm-l6-v2"
     """Sentence encoder: embedded name, folder or Hub id."""
     size: PositiveInt | None = None
     """Maximum number of samples per relation; by default all."""

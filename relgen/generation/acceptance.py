@@ -159,7 +159,7 @@ def check_entities(sample: Sample, _: DraftContext) -> str | None:
 
 
 def check_lengths(sample: Sample, context: DraftContext) -> str | None:
-    """Reject long entities, sentences with too few or too many words, and what ran into a bound."""
+    """Reject long entities, sentences with too few or too many words, and what exceeds a limit."""
     settings, limits = context.pool.settings, context.pool.limits
     least, most = word_counts(sample.text)
     if len(sample.head_text) > settings.max_entity_chars:

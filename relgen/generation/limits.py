@@ -1,8 +1,8 @@
 """Limits of a draft's length: those of the settings, or else what the labelled samples need.
 
 A limit that the settings give is part of the grammar: no draft is longer, and a model that has more
-to say glues words or stops in the middle. By default the grammar allows a word more than the
-labelled samples have, and a draft that takes it is rejected: its text is bent at the bound.
+to say glues words or stops in the middle. The others are no part of it, and a draft that exceeds
+them is rejected.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ _WORD_CHARS, _LONG_WORD_CHARS = 23, 40
 class Limits(NamedTuple):
     """Limits of words in a sentence; of words or characters in an entity and around entities.
 
-    `word_chars` is the grammar's limit for one word. `open` says that those of the settings are
-    not given, and so what a draft may run into.
+    `open` says that those of the settings are not given, and so what a draft may exceed.
     """
 
     min_words: int
@@ -53,18 +52,17 @@ class Limits(NamedTuple):
         )
 
     @property
-    def for_grammar(self) -> dict[str, int]:
-        """Return the bounds of the grammar: a word or a character more where a limit is open."""
-        more = int(self.open_context)
+    def for_grammar(self) -> dict[str, int | None]:
+        """Return the bounds of the grammar, None where a limit is open."""
         return {
-            "max_entity_words": self.entity_words + int(self.open_entity),
-            "max_context_words": self.context_words + more,
-            "max_context_chars": self.context_chars + more,
-            "max_word_chars": _LONG_WORD_CHARS if more else _WORD_CHARS,
+            "max_entity_words": None if self.open_entity else self.entity_words,
+            "max_context_words": None if self.open_context else self.context_words,
+            "max_context_chars": None if self.open_context else self.context_chars,
+            "max_word_chars": None if self.open_context else _WORD_CHARS,
         }
 
     def overrun(self, sample: Sample, *, one_sentence: bool) -> str | None:
-        """Return the reason to reject a sample that ran into a bound of the grammar, or None."""
+        """Return the reason to reject a sample that exceeds an open limit, or None."""
         if self.open_entity:
             for role, mention in zip(("head", "tail"), _mentions(sample), strict=True):
                 if len(mention.split()) > self.entity_words:

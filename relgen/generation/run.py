@@ -25,8 +25,6 @@ from relgen.data import (
     render,
 )
 from relgen.generation.acceptance import CHECKS, KnownTexts
-from relgen.generation.backends.loading import find_engine
-from relgen.generation.chain_memory import fit_chains
 from relgen.generation.files.journal import Journal
 from relgen.generation.files.outputs import OutputPaths, merge, summarise_generation
 from relgen.generation.files.shards import RelationShard
@@ -35,7 +33,6 @@ from relgen.generation.limits import exceeded_limits
 from relgen.generation.loop import GenerationLoop, RoundResult
 from relgen.generation.settings import GenerationSettings
 from relgen.generation.states import RelationState, initial_states
-from relgen.models import resolve_model
 from relgen.prompting import FieldPromptWriter, PromptWriter
 
 _QUIET_SECONDS = 3.0
@@ -81,10 +78,10 @@ def generate(
     """
     inputs = _read(schema, train, forbid)
     relations = chosen_relations(settings, *inputs[:2])
-    header = input_hash(settings, *inputs)
     shard = None if settings.shard is None else RelationShard.parse(settings.shard)
     paths = OutputPaths(Path(out) if shard is None else shard.path(Path(out)))
     paths.check([train, schema, forbid, settings.adapter])
+    header = input_hash(settings, *inputs)
     states = initial_states(relations, inputs[1], settings)
     with ExitStack() as stack:
         stack.enter_context(locked(paths.generated.parent))
@@ -135,6 +132,10 @@ def _read(schema: str | Path, train: str | Path, forbid: str | Path | None) -> _
 def _loop(
     settings: GenerationSettings, inputs: _Inputs, states: Sequence[RelationState], journal: Journal
 ) -> GenerationLoop:
+    # not before: they import torch, and what was given is checked by now
+    from relgen.generation.backends.loading import find_engine
+    from relgen.generation.chain_memory import fit_chains
+
     schema, train, forbidden = inputs
     engine = find_engine(settings, journal)
     found = {kind for relation in schema for kind in (*relation.head_types, *relation.tail_types)}
@@ -164,7 +165,7 @@ def _loop(
 
 def _check_sentences(train: Sequence[Sample]) -> None:
     """Raise InputError if no labelled sample has the form of `one_sentence`, of any length."""
-    form = GrammarSpec(one_sentence=True, max_context_words=200, max_entity_words=20)
+    form = GrammarSpec(one_sentence=True, max_context_words=None, max_entity_words=None)
     if not any(form.matches(render(sample)) for sample in train):
         raise InputError(
             "no labelled sample is a sentence of words between spaces that ends with . ! or ?, and "
@@ -221,6 +222,8 @@ def input_hash(
     """
     weights = []
     if settings.server is None:
+        from relgen.models import resolve_model
+
         folder = Path(resolve_model(settings.model))
         weights = sorted((p.name, p.stat().st_size) for p in folder.glob("*") if p.is_file())
     adapter = settings.adapter

@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 from relgen.common import (
     ONLY_TYPED,
     InputError,
-    InputFile,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
@@ -26,8 +25,9 @@ from relgen.common import (
     check,
     resolved,
 )
-from relgen.data import NEAR_COPY, Half
+from relgen.data import NEAR_COPY, Half, LabelledFile, SamplesFile, SchemaName
 from relgen.generation.files.shards import RelationShard
+from relgen.models import AdapterFolder, ModelName
 
 if TYPE_CHECKING:
     from relgen.generation.files.journal import Usage
@@ -143,9 +143,9 @@ class GenerationSettings:
     """Decode with a model in this process (transformers), or on a server with an OpenAI-compatible
     API, such as `vllm serve` (openai; see `server`).
     """
-    model: str = "smollm2-135m-instruct"
+    model: ModelName = "smollm2-135m-instruct"
     """Embedded name, local folder, GGUF file or Hub id; for a server, its name for the model."""
-    adapter: InputFile | None = None
+    adapter: AdapterFolder | None = None
     """Folder of a LoRA adapter that `relgen dpo fit` wrote."""
     dtype: ReadingDType = "float32"
     """Dtype of the weights that are not quantised; auto: bfloat16 where this machine has matrix
@@ -310,13 +310,13 @@ class GenerateOptions(GenerationSettings):
     names are the options, with underscores for dashes.
     """
 
-    train: InputFile
+    train: LabelledFile
     """File with labelled samples (samples.jsonl)."""
-    schema: str
+    schema: SchemaName
     """Schema file, or the name of a shipped schema."""
     out: str
     """File to write (generated.jsonl)."""
-    forbid: InputFile | None = None
+    forbid: SamplesFile | None = None
     """File of samples that must never be written, such as the test set."""
     force: bool = False
     """Replace the output of other settings or inputs."""

@@ -83,16 +83,14 @@ def sketcher(states: Tensor, seed: int) -> Callable[[Tensor], Tensor]:
 
 def select_rows(
     rows: Sequence[Row], known: Tensor, settings: LabelSettings, left_out: Counter[str]
-) -> tuple[list[int], list[int]]:
-    """Return the rows to keep, and the uncertain ones.
+) -> list[int]:
+    """Return the rows to keep: the certain ones in order, or the most valuable of them, best first.
 
-    Those to keep are all certain ones in order, or the most valuable of them, the best first;
     `known` (K, D) are the sketches of the labelled samples. Counts those not chosen. Raises
     InputError if no row is certain enough.
     """
     most_probable, least = [max(row[0]) for row in rows], settings.least_certainty
     kept = [i for i, p in enumerate(most_probable) if p >= least]
-    uncertain = [i for i, p in enumerate(most_probable) if p < least]
     if not kept:
         problem, best = "no sample is certain enough", max(most_probable)
         remedy = f"lower it (the most certain sample has {best:.2f}), or generate more"
@@ -103,7 +101,7 @@ def select_rows(
         useful = choose_valuable(probabilities, sketches, known, settings.most)
         left_out["not_chosen"] = len(kept) - len(useful)
         kept = [kept[i] for i in useful]
-    return kept, uncertain
+    return kept
 
 
 def choose_valuable(probabilities: Tensor, sketches: Tensor, known: Tensor, most: int) -> list[int]:

@@ -192,5 +192,5 @@ def _kept(log: Path, labeller: Labeller, left_out: Counter[str]) -> set[int] | N
         return read_row(row, task.schema) if whole else ([certainty(row)], [])
 
     rows = [read(row) for row in read_jsonl(log)]
-    kept, _ = select_rows(rows, labeller.known, task.settings, left_out)
+    kept = select_rows(rows, labeller.known, task.settings, left_out)
     return None if task.settings.most is None else set(kept)

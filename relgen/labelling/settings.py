@@ -9,7 +9,7 @@ from relgen.common import (
     POSITIONAL,
     SHORT,
     BelowOne,
-    InputFile,
+    InputError,
     PositiveFloat,
     PositiveInt,
     ReadingDType,
@@ -17,6 +17,8 @@ from relgen.common import (
     check,
     resolved,
 )
+from relgen.data import LabelledFile, SamplesFile, SchemaName
+from relgen.models import ModelName
 
 LEFT_OUT = {
     "uncertain": "uncertain",
@@ -43,7 +45,7 @@ def reader_score(micro_f1: float | None, train: str | Path) -> str:
 class ReaderSettings:
     """Settings of the model that reads the sentences and of the probe fitted to its states."""
 
-    model: str = "smollm2-135m-instruct"
+    model: ModelName = "smollm2-135m-instruct"
     """Language model that reads: embedded name, local folder, GGUF file or Hub id."""
     dtype: ReadingDType = "float32"
     """Dtype of its weights; auto: bfloat16 where this machine has matrix units for it. int8 rounds
@@ -90,17 +92,17 @@ class LabelOptions(LabelSettings, ShardOptions):
     --out a folder. If it is stopped, run the same command again to continue.
     """
 
-    samples: list[InputFile] = field(metadata=POSITIONAL)
+    samples: list[SamplesFile] = field(metadata=POSITIONAL)
     """Files of samples, such as generated.jsonl, or one folder of jsonl and parquet files;
     `relation` may be missing.
     """
-    train: InputFile
+    train: LabelledFile
     """File with labelled samples (samples.jsonl)."""
-    schema: str
+    schema: SchemaName
     """Schema file, or the name of a shipped schema."""
     out: str
     """File to write (labelled.jsonl)."""
-    exclude: InputFile | None = None
+    exclude: SamplesFile | None = None
     """File of samples, such as the test set: those with the id or the text of one of them are left
     out, and near copies.
     """
@@ -118,11 +120,11 @@ class ReaderOptions(ReaderSettings):
     in the folder `model`. If it is stopped, run the same command again to continue.
     """
 
-    train: InputFile
+    train: LabelledFile
     """File with labelled samples (samples.jsonl)."""
-    test: InputFile
+    test: LabelledFile
     """File of samples to classify."""
-    schema: str
+    schema: SchemaName
     """Schema file, or the name of a shipped schema."""
     out: str
     """Folder to write."""
@@ -140,11 +142,11 @@ class SuggestOptions(ReaderSettings):
     have its `guess` and `probability`; set `relation` to what is right.
     """
 
-    train: InputFile
+    train: LabelledFile
     """File with labelled samples (samples.jsonl)."""
-    schema: str
+    schema: SchemaName
     """Schema file, or the name of a shipped schema."""
-    unlabelled: InputFile | None = None
+    unlabelled: SamplesFile | None = None
     """File of samples to choose from; their relations, if any, are ignored."""
     errors: bool = False
     """Look for wrong labels among the labelled samples instead."""
@@ -152,7 +154,7 @@ class SuggestOptions(ReaderSettings):
     """Number of suggestions, at most."""
     out: str | None = None
     """File to write: JSON lines, or a table if it ends in .csv; by default they are printed."""
-    exclude: InputFile | None = None
+    exclude: SamplesFile | None = None
     """File of samples, such as the test set, that are not suggested, and near copies of them."""
     pool: PositiveInt | None = None
     """Read at most this many sentences, drawn by seed; by default all."""
@@ -160,3 +162,12 @@ class SuggestOptions(ReaderSettings):
     """Seed of the choice."""
     force: bool = False
     """Replace the file --out."""
+
+    def __post_init__(self) -> None:
+        ReaderSettings.__post_init__(self)
+        if self.errors == (self.unlabelled is not None):
+            raise InputError(
+                "give one of both",
+                field="--errors, --unlabelled",
+                remedy="--unlabelled FILE suggests sentences to label, --errors labels to correct",
+            )

@@ -59,12 +59,6 @@ def suggest(options: SuggestOptions) -> dict[str, Any]:
 
     Raises InputError if an input cannot be used, or `out` exists and `force` is not given.
     """
-    if options.errors == (options.unlabelled is not None):
-        raise InputError(
-            "give one of both",
-            field="--errors, --unlabelled",
-            remedy="--unlabelled FILE suggests sentences to label, --errors labels to correct",
-        )
     schema = load_schema(options.schema)
     if options.out is not None:
         inputs = (options.train, options.unlabelled, options.exclude, options.schema)
@@ -102,7 +96,7 @@ def _sentences(options: SuggestOptions, schema: RelationSchema) -> dict[str, Any
         stream_files(log)[1].unlink()
         read = list(read_jsonl(log))
     found = [read_row(row, schema) for row in read]
-    kept, _ = select_rows(found, labeller.known, settings, left_out)
+    kept = select_rows(found, labeller.known, settings, left_out)
     rows = []
     for i in kept:
         # what is known of another relation of the sentence must not stand beside a new one

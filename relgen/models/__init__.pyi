@@ -24,6 +24,8 @@ from .memory_left import free_memory as free_memory
 from .name_check import check_name as check_name
 from .names import EMBEDDED_ENCODER as EMBEDDED_ENCODER
 from .names import EMBEDDED_LANGUAGE_MODEL as EMBEDDED_LANGUAGE_MODEL
+from .names import AdapterFolder as AdapterFolder
+from .names import ModelName as ModelName
 from .verification import check_architecture as check_architecture
 from .verification import random_texts as random_texts
 from .window import check_fits as check_fits

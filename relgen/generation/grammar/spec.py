@@ -63,7 +63,7 @@ PORTABLE = Alphabet(
 character but ASCII punctuation. So these classes take all that `UNICODE` takes, and more."""
 
 _REGEX_TOKEN = re.compile(
-    r"(?P<literal>(?:\\.|[^\\\[()|?{])+)|(?P<repeat>\?|\{\d+,\d+\})|\[(?:\\.|[^\]\\])+\]|[()|]",
+    r"(?P<literal>(?:\\.|[^\\\[()|?*+{])+)|(?P<repeat>[?*+]|\{\d+,\d+\})|\[(?:\\.|[^\]\\])+\]|[()|]",
     re.DOTALL,
 )
 _IN_NUMBER = "[0-9][.,:][0-9]"
@@ -79,15 +79,16 @@ class GrammarSpec:
     `one_sentence` requires ordinary words, single spaces, and a final full stop, question or
     exclamation mark, so that a small model stops where the sentence ends. Limits are then in words:
     characters would cut one. Otherwise any text is allowed: several sentences, scripts without
-    spaces, and particles next to a name.
+    spaces, and particles next to a name. None sets no limit; the states of an engine's automaton
+    multiply with every other one.
     """
 
     lines: int = 1  # samples in an answer, at most
     max_entity_chars: int = 60  # of each of its words with `one_sentence`
-    max_entity_words: int = 6
-    max_context_chars: int = 160  # of each stretch before, between and after the entities
-    max_context_words: int = 20
-    max_word_chars: int = 23  # with `one_sentence`
+    max_entity_words: int | None = 6
+    max_context_chars: int | None = 160  # of each stretch before, between and after the entities
+    max_context_words: int | None = 20
+    max_word_chars: int | None = 23  # with `one_sentence`
     one_sentence: bool = False
     adjacent: bool = False  # the entities may touch, in scripts without spaces
     nested: bool = False  # an entity may begin or end the other one
@@ -120,15 +121,15 @@ class GrammarSpec:
         """Return expressions for the text before, between and after the entities."""
         if not self.one_sentence:
             size = self.max_context_chars
-            first = f"({of.solid}{of.free}{{0,{size - 1}}})?"
+            first = f"({of.solid}{of.free}{_times(0, size, less=1)})?"
             least = 0 if self.adjacent else 1
-            return first, f"{of.free}{{{least},{size}}}", f"{of.free}{{0,{size}}}"
+            return first, f"{of.free}{_times(least, size)}", f"{of.free}{_times(0, size)}"
         # a limit in characters would cut a word and put a tag there
         most, last_word = self.max_context_words, _last_word(of, self.max_word_chars)
         word = _word(last_word)
-        first = f"({word} ){{0,{most}}}"
-        middle = f"{_SUFFIX}( |-|( {word}){{1,{most}}} )"
-        last = f"({_POSSESSIVE}|{_SUFFIX}( {word}){{0,{most - 1}}} {last_word}){_STOP}"
+        first = f"({word} ){_times(0, most)}"
+        middle = f"{_SUFFIX}( |-|( {word}){_times(1, most)} )"
+        last = f"({_POSSESSIVE}|{_SUFFIX}( {word}){_times(0, most, less=1)} {last_word}){_STOP}"
         return first, middle, last
 
     def _entity(self, of: Alphabet) -> str:
@@ -136,9 +137,10 @@ class GrammarSpec:
         if self.one_sentence:
             begin = f"({of.alnum}|[$€£#@&]|{_IN_NUMBER})"
             inside = f"({of.inside}|['’&%+/-]|{_IN_NUMBER})"
-            rest = min(self.max_entity_chars, self.max_word_chars + 2) - 1
+            most = self.max_entity_chars
+            rest = min(most, (self.max_word_chars or most) + 2) - 1
             word = f"({begin}{inside}{{0,{rest}}}|({of.alnum}{{1,3}}[.]){{1,4}})"
-            return f"({word} ){{0,{self.max_entity_words - 1}}}{word}"
+            return f"({word} ){_times(0, self.max_entity_words, less=1)}{word}"
         # signs and brackets may come first, as in `(R)-warfarin`, if a letter or a digit follows
         first = min(4, max(self.max_entity_chars - 2, 0))
         signs = f"({of.begin}{of.solid}{{0,{first - 1}}})?" if first else ""
@@ -166,11 +168,11 @@ class FieldsSpec(GrammarSpec):
 
     def _context(self, of: Alphabet) -> str:
         if self.one_sentence:
-            most = 3 * self.max_context_words + 2 * self.max_entity_words
+            most = _whole(self.max_context_words, self.max_entity_words)
             last_word = _last_word(of, self.max_word_chars)
-            return f"({_word(last_word)} ){{1,{most}}}{last_word}{_STOP}"
-        most = 3 * self.max_context_chars + 2 * self.max_entity_chars
-        return f"{of.solid_line}{of.line}{{1,{most}}}"
+            return f"({_word(last_word)} ){_times(1, most)}{last_word}{_STOP}"
+        most = _whole(self.max_context_chars, self.max_entity_chars)
+        return f"{of.solid_line}{of.line}{_times(1, most)}"
 
 
 def as_lark(spec: GrammarSpec) -> str:
@@ -205,12 +207,24 @@ def _quoted(text: str) -> str:
     return f'"{escaped}"'
 
 
-def _last_word(of: Alphabet, most: int) -> str:
+def _times(least: int, most: int | None, less: int = 0) -> str:
+    """Return the repetition `least` to `most - less` times; without end for None."""
+    if most is None:
+        return "+" if least else "*"
+    return f"{{{least},{most - less}}}"
+
+
+def _whole(context: int | None, entity: int | None) -> int | None:
+    """Return the limit of a text with both entities, from that of each part."""
+    return None if context is None or entity is None else 3 * context + 2 * entity
+
+
+def _last_word(of: Alphabet, most: int | None) -> str:
     # Ordinary words: a full stop only between digits, no quotation mark before a tag. Otherwise a
     # small model that must not end before both entities would start a second sentence.
     begin = f"({of.alnum}|[$€£]|{_IN_NUMBER})"
     inside = f"({of.inside}|['’%&/-]|{_IN_NUMBER})"
-    return f"""["“‘(]?{begin}{inside}{{0,{most - 1}}}["”)]?"""
+    return f"""["“‘(]?{begin}{inside}{_times(0, most, less=1)}["”)]?"""
 
 
 def _word(last_word: str) -> str:

@@ -7,7 +7,6 @@ import pytest
 import relgen
 from relgen.classifiers.calibration import Calibration
 from relgen.classifiers.network import NetworkClassifier
-from relgen.classifiers.pipeline import find_mention
 from relgen.common.errors import InputError
 from relgen.data.samples import Prediction
 from relgen.data.schema import Relation, RelationSchema
@@ -30,18 +29,6 @@ def test_raw_strings_and_offsets(folder):
 
 def test_no_samples_give_no_predictions(folder):
     assert relgen.load_classifier(folder).predict_samples([]) == []
-
-
-def test_finding_a_mention():
-    assert find_mention("party art", "art", "head") == (6, 9)
-    assert find_mention("partly", "art", "head") == (1, 4)
-    assert find_mention("a a", (2, 3), "head") == (2, 3)
-    with pytest.raises(ValueError, match=r"2 times, at \[0, 2\].*head=\(0, 1\)"):
-        find_mention("a a", "a", "head")
-    with pytest.raises(ValueError, match=r"not in the text 'Ann'.*offsets"):
-        find_mention("Ann", "ann", "head")
-    with pytest.raises(ValueError, match="empty"):
-        find_mention("Ann", " ", "head")
 
 
 def typed(head, tail):

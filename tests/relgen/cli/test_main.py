@@ -57,6 +57,63 @@ def test_nothing_heavy_is_imported_before_it_is_needed(arguments: list[str]) -> 
     assert imported_by(*arguments) == set()
 
 
+# a value, a file, a line, a schema and a model, of every command that loads one
+MISTAKES = {
+    "predict model x.jsonl --window 0": "'--window': must be a whole number above 0",
+    "predict no-model good.jsonl": "no-model: no classifier in this folder",
+    "predict model missing.jsonl": "missing.jsonl: no such file",
+    "predict model bad.jsonl": "bad.jsonl:1: ",
+    "predict model missing --entities regex:none": "missing: no such file",
+    "label x.jsonl --train x --schema everyday --out y --penalty 0": "'--penalty': must be",
+    "label missing.jsonl --train good.jsonl --schema everyday --out y": "missing.jsonl: no such",
+    "label bad.jsonl --train good.jsonl --schema everyday --out y": "bad.jsonl:1: ",
+    "label good.jsonl --train missing.jsonl --schema everyday --out y": "'--train': no such file",
+    "label good.jsonl --train good.jsonl --schema semeval --out y": "good.jsonl:1: ",
+    "label good.jsonl --train good.jsonl --schema bad.yaml --out y": "bad.yaml: field 'relations'",
+    "label good.jsonl --train good.jsonl --schema everyday --out y --model a/b": "no such model",
+    "generate --train good.jsonl --schema everyday --out y --top-p 2": "'--top-p': must be",
+    "generate --train bad.jsonl --schema everyday --out y": "bad.jsonl:1: ",
+    "generate --train good.jsonl --schema none --out y": "'--schema': no such file or schema",
+    "generate --train good.jsonl --schema everyday --out y --forbid no": "'--forbid': no such file",
+    "generate --train good.jsonl --schema everyday --out y --adapter no": "no adapter in this",
+    "generate --train good.jsonl --schema everyday --out y --relations no": "'relations': ",
+    "generate --train good.jsonl --schema everyday --out good.jsonl": "is an input of the command",
+    "generate --train good.jsonl --schema everyday --out y --model ./none": "no such folder",
+    "suggest --train good.jsonl --schema everyday": "give one of both",
+    "suggest --train good.jsonl --schema everyday --unlabelled missing.jsonl": "no such file",
+    "suggest --train bad.jsonl --schema everyday --errors": "bad.jsonl:1: ",
+    "suggest --train good.jsonl --schema bad.yaml --errors": "bad.yaml: field 'relations'",
+    "suggest --train good.jsonl --schema everyday --errors --model none.gguf": "no such file",
+    "direct --train missing.jsonl --test missing.jsonl --schema everyday --out y": "no such file",
+    "reader --train bad.jsonl --test good.jsonl --schema everyday --out y": "bad.jsonl:1: ",
+    "serve no-model": "no-model: no classifier in this folder",
+}
+
+
+@pytest.mark.processes
+def test_mistakes_are_found_before_anything_heavy_is_imported(tmp_path: Path) -> None:
+    write_samples(tmp_path / "good.jsonl", read_split("train")[:1])
+    (tmp_path / "bad.jsonl").write_text('{"text": "no head"}\n')
+    (tmp_path / "bad.yaml").write_text("name: x\n")
+    (tmp_path / "model").mkdir()
+    for name in ("config.json", "model.safetensors", "schema.yaml", "tokenizer"):
+        (tmp_path / "model" / name).touch()
+    code = f"""
+import sys
+from relgen.cli.main import main
+for line in {list(MISTAKES)!r}:
+    code = main(line.split())
+    print(code, *(m for m in {HEAVY!r} if m in sys.modules), file=sys.stderr)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    said = done.stderr.splitlines()
+    assert said[1::2] == ["2"] * len(MISTAKES), done.stderr
+    for (line, message), found in zip(MISTAKES.items(), said[::2], strict=True):
+        assert message in found, line
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--version"]) == 0
     assert capsys.readouterr().out == f"relgen {__version__}\n"

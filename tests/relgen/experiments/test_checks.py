@@ -57,8 +57,9 @@ ONE = "classifiers:\n- preset: classifier/entity_marker\n  "
             "generator: {model: my-org/not-fetched}",
             3,
             "'generator.model': no such model: neither embedded, nor a folder, nor in the local "
-            "Hub cache (got 'my-org/not-fetched'); use smollm2-135m-instruct (language model) or "
-            "all-minilm-l6-v2 (encoder), or download it first: hf download my-org/not-fetched",
+            "Hub cache (HF_HUB_OFFLINE is set) (got 'my-org/not-fetched'); use "
+            "smollm2-135m-instruct (language model) or all-minilm-l6-v2 (encoder), or download it "
+            "first: hf download my-org/not-fetched",
         ),
         (
             "obo_mix",

@@ -49,15 +49,10 @@ def test_given_ones_count_and_are_the_grammars() -> None:
     assert limits(SHORT, min_words=70)[:2] == (70, 70)
 
 
-def test_the_grammar_of_open_ones_allows_one_more() -> None:
-    assert limits(SHORT).for_grammar == {
-        "max_entity_words": 4,
-        "max_context_words": 11,
-        "max_context_chars": 161,
-        "max_word_chars": 40,
-    }
+def test_open_ones_are_no_part_of_the_grammar() -> None:
+    assert set(limits(SHORT).for_grammar.values()) == {None}
     plain = limits(SHORT, one_sentence=False, max_context_words=4).for_grammar
-    assert (plain["max_context_chars"], plain["max_entity_words"]) == (161, 3)
+    assert (plain["max_context_chars"], plain["max_entity_words"]) == (None, 3)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +71,7 @@ def test_the_grammar_of_open_ones_allows_one_more() -> None:
         (f"<head>Ann</head> saw {'glued' * 7} <tail>Bo</tail>.", None),
     ],
 )
-def test_a_draft_that_ran_into_an_open_bound(text: str, reason: str | None) -> None:
+def test_a_draft_that_exceeds_an_open_limit(text: str, reason: str | None) -> None:
     assert limits(SHORT).overrun(tagged(text), one_sentence=True) == reason
 
 

@@ -153,13 +153,13 @@ def test_certain_rows_are_kept_or_the_most_useful_of_them() -> None:
     rows = [([p, 1 - p], torch.eye(4)[i].tolist()) for i, p in enumerate((0.9, 0.55, 0.8, 0.55))]
     left_out: Counter[str] = Counter()
 
-    def select(**settings: Any) -> tuple[list[int], list[int]]:
+    def select(**settings: Any) -> list[int]:
         return select_rows(rows, torch.empty(0, 4), LabelSettings(**settings), left_out)
 
-    assert select() == ([0, 1, 2, 3], [])
-    assert select(least_certainty=0.7) == ([0, 2], [1, 3])
+    assert select() == [0, 1, 2, 3]
+    assert select(least_certainty=0.7) == [0, 2]
     assert left_out == {}
-    assert select(least_certainty=0.7, most=1) == ([2], [1, 3])
+    assert select(least_certainty=0.7, most=1) == [2]
     assert left_out == {"not_chosen": 1}
     with pytest.raises(InputError, match=r"the most certain sample has 0\.90"):
         select(least_certainty=0.95)

@@ -37,8 +37,8 @@ def test_missing_model_and_wheel_name_the_remedy(tmp_path):
         load_tokenizer(str(tmp_path))
 
 
-def test_other_names_stay_as_they_are():
-    assert resolve_model("org/name") == "org/name"
+def test_other_names_stay_as_they_are(tmp_path):
+    assert resolve_model(str(tmp_path)) == str(tmp_path)
 
 
 def test_four_bits_on_a_cpu_stay_as_they_are_packed(tmp_path):

@@ -26,7 +26,7 @@ def test_embedded_names_and_folders_are_known(tmp_path: Path) -> None:
         ("none/at-all", "nor in the local Hub cache"),
         ("./none", "no such folder"),
         ("none.gguf", "no such file"),
-        ("none/at-all:x.gguf", "cannot be fetched from the Hub"),
+        ("none/at-all:x.gguf", "hf download none/at-all x.gguf"),
     ],
 )
 def test_others_are_refused(name: str, message: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 from llguidance import LLMatcher
 from llguidance.gbnf_to_lark import gbnf_to_lark
@@ -186,6 +187,58 @@ def test_forced_text_has_one_tokenisation() -> None:
         if place > 1:
             assert allowed.nonzero()[0].tolist() == [token]
         assert state.advance(token)
+
+
+OPEN = GrammarSpec(
+    one_sentence=True, max_entity_words=None, max_context_words=None, max_word_chars=None
+)
+WORDS = "the long dry summer of that year " * 20
+
+
+@pytest.mark.parametrize(
+    ("text", "taken"),
+    [
+        (f"The <head>drought</head> of {WORDS}took the <tail>harvest</tail>.", True),
+        (f"The <head>{WORDS}drought</head> took the <tail>harvest</tail>.", True),
+        (f"The <head>drought</head> took {'glued' * 30} <tail>harvest</tail>.", True),
+        (f"The <head>drought</head> of {WORDS}took the <tail>harvest</tail>", False),
+        (f"The drought of {WORDS}took the <tail>harvest</tail>.", False),
+    ],
+)
+def test_open_limits(text: str, taken: bool) -> None:
+    assert takes(OPEN, text) == taken
+
+
+def test_open_limits_without_one_sentence() -> None:
+    assert takes(GrammarSpec(max_context_chars=None), f"<head>a</head>{WORDS}<tail>b</tail>{WORDS}")
+    assert not takes(GrammarSpec(max_context_chars=None), f"<head>a</head>{WORDS}")
+
+
+def test_an_automaton_at_its_limit_is_begun_afresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "The <head>drought</head> left the village with no <tail>harvest</tail>."
+    tokens = [*encode(TOKENIZER, text), END]
+    whole = COMPILER.start(SENTENCE)
+    expected = []
+    for token in tokens:
+        expected.append(whole.allowed())
+        assert whole.advance(token)
+    made = 0
+
+    def counted(spec: GrammarSpec) -> LLMatcher:
+        nonlocal made
+        made += 1
+        return compiled(spec)
+
+    monkeypatch.setattr("relgen.generation.grammar.llguidance._MAX_STATES", 400)
+    compiler = GrammarCompiler(TOKENIZER, len(TOKENIZER) + 3, [END])
+    compiled = compiler._compiled
+    monkeypatch.setattr(compiler, "_compiled", counted)
+    for _ in range(3):
+        state = compiler.start(SENTENCE)
+        for token, mask in zip(tokens, expected, strict=True):
+            np.testing.assert_array_equal(state.allowed(), mask)
+            assert state.advance(token)
+    assert made > 1
 
 
 def test_a_slow_tokeniser_is_refused() -> None:
