@@ -84,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 if isinstance(stream, io.TextIOWrapper):
                     # a terminal may lack arrows and other letters
                     stream.reconfigure(errors="replace")
-            _quiet_libraries()
+            _quiet_libraries(arguments)
             run(arguments)
     except InputError as error:
         print(_with_option(error, arguments), file=sys.stderr)
@@ -218,17 +218,20 @@ def _help_or_refuse(words: list[str]) -> None:
     raise InputError("unknown command", value=given, remedy=remedy)
 
 
-def _quiet_libraries() -> None:
-    """Hide warnings of libraries that no user of relgen can act on."""
+def _quiet_libraries(arguments: Sequence[str]) -> None:
+    """Hide warnings of libraries that no user of relgen can act on, and their bars in logs."""
     # users cannot change what PEFT and Lightning call in transformers
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     # what a model's files lack, or have too much, is an error of ours where it matters
     for name in ("modeling_utils", "configuration_utils", "distributed.tensor_parallel"):
         logging.getLogger(f"transformers.{name}").setLevel(logging.ERROR)
-    if os.environ.get("HF_HUB_OFFLINE") == "1":
-        # with nothing to download, bars would only flash up while weights load
-        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-        os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+    offline = os.environ.get("HF_HUB_OFFLINE") == "1"
+    # a log would have a line for each update; a run shows its own progress; and with nothing to
+    # download, bars would only flash up while weights load
+    if offline or arguments[:1] == ["run"] or not sys.stderr.isatty():
+        for name in ("HF_HUB_DISABLE_PROGRESS_BARS", "HF_DATASETS_DISABLE_PROGRESS_BARS"):
+            os.environ.setdefault(name, "1")
+        os.environ.setdefault("TQDM_DISABLE", "1")
 
 
 if __name__ == "__main__":

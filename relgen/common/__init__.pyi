@@ -65,6 +65,8 @@ from .outputs import refuse_unlike as refuse_unlike
 from .outputs import unfinished as unfinished
 from .presets import find_config as find_config
 from .presets import find_schema as find_schema
+from .progress import LISTENER as LISTENER
+from .progress import report as report
 from .progress import tracked as tracked
 from .ranges import BelowHalf as BelowHalf
 from .ranges import BelowOne as BelowOne

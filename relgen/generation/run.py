@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from relgen import __version__
-from relgen.common import InputError, content_hash, locked, read_json, text_hash
+from relgen.common import LISTENER, InputError, content_hash, locked, read_json, report, text_hash
 from relgen.data import (
     Relation,
     RelationSchema,
@@ -262,12 +262,13 @@ class _Progress:
         if result.seconds:  # not read from the journal
             self._tokens += result.tokens
             self._seconds += result.seconds
-        if time.monotonic() - self._begun > _QUIET_SECONDS:
+        if LISTENER.get() is None and time.monotonic() - self._begun > _QUIET_SECONDS:
             self._bar.start()
         drafts = sum(state.drafts for state in self._states)
         speed = f", {self._tokens / self._seconds:.0f} tokens/s" if self._seconds else ""
         accepted = sum(state.accepted for state in self._states)
         self._bar.update(self._task, completed=accepted, note=f"{drafts} drafts{speed}")
+        report(accepted, self._bar.tasks[0].total or 0, "samples")
 
     def close(self) -> None:
         if self._bar.live.is_started:

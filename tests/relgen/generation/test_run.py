@@ -16,10 +16,12 @@ import pytest
 
 from relgen.cli.main import main
 from relgen.common.errors import InputError
+from relgen.common.progress import LISTENER
 from relgen.data.samples import read_samples, write_samples
 from relgen.data.schema import load_schema
 from relgen.data.tagged_text import parse
 from relgen.generation import run as run_module
+from relgen.generation.backends import loading
 from relgen.generation.backends.base import Draft, DraftRequest
 from relgen.generation.backends.loading import Engine
 from relgen.generation.loop import RoundResult
@@ -231,7 +233,7 @@ def test_finished_output_is_left_alone(
         raise AssertionError("the model is not needed")
 
     options = {"train": inputs.train, "schema": inputs.schema, "out": tmp_path / "generated.jsonl"}
-    monkeypatch.setattr(run_module, "find_engine", no_model)
+    monkeypatch.setattr(loading, "find_engine", no_model)
     assert generate(chosen, **options).already_finished
     assert {name: (tmp_path / name).stat().st_mtime_ns for name in FILES} == before
     other = settings(inputs, samples=2, seed=9)
@@ -239,7 +241,7 @@ def test_finished_output_is_left_alone(
         generate(other, **options)
     monkeypatch.undo()
     assert not generate(other, force=True, **options).already_finished
-    monkeypatch.setattr(run_module, "find_engine", no_model)
+    monkeypatch.setattr(loading, "find_engine", no_model)
     assert generate(other, force=True, **options).already_finished
 
 
@@ -329,7 +331,7 @@ def test_a_line_of_fields_gets_its_offsets(
         relations=(relation.name,),
         max_entity_chars=200,
     )
-    monkeypatch.setattr(run_module, "find_engine", lambda *_: Engine(PLAIN, Fixed))
+    monkeypatch.setattr(loading, "find_engine", lambda *_: Engine(PLAIN, Fixed))
     run(inputs, tmp_path, chosen)
     (made,) = read_samples(tmp_path / "generated.jsonl")
     assert made.head_text == sample.head_text
@@ -337,7 +339,7 @@ def test_a_line_of_fields_gets_its_offsets(
     assert made.text.endswith("It is so indeed.")
 
 
-def test_the_progress_bar_counts_samples_drafts_and_speed() -> None:
+def test_the_progress_bar_counts_samples_drafts_and_speed(monkeypatch: pytest.MonkeyPatch) -> None:
     state = RelationState(tiny.typed_schema()["causes"], [], wanted=4, accepted=3, drafts=5)
     progress = run_module._Progress([state])
     (task,) = progress._bar.tasks
@@ -345,4 +347,12 @@ def test_the_progress_bar_counts_samples_drafts_and_speed() -> None:
     assert (task.completed, task.total, task.fields["note"]) == (3, 4, "5 drafts")
     progress.update(RoundResult(tokens=30, seconds=2.0))
     assert task.fields["note"] == "5 drafts, 15 tokens/s"
+    # in a run, which shows a bar of its own
+    reports: list[tuple[float, float, str]] = []
+    before = LISTENER.set(lambda *parts: reports.append(parts))
+    monkeypatch.setattr(run_module, "_QUIET_SECONDS", -1.0)
+    progress.update(RoundResult(tokens=30, seconds=2.0))
+    LISTENER.reset(before)
+    assert reports == [(3, 4, "samples")]
+    assert not progress._bar.live.is_started
     progress.close()
