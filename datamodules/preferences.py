@@ -28,6 +28,7 @@ from relgen.common import (
     PositiveInt,
     checks_numbers,
     content_hash,
+    counted,
     text_hash,
 )
 from relgen.data import Sample, foreign_language, load_schema, parse_schema
@@ -263,7 +264,7 @@ def _held_out(number: int, share: float, seed: int) -> set[int]:
 def _report_cuts(table: Dataset, max_length: int, window: int | None) -> None:
     cuts = [cut for cut in table["cut"] if cut]
     pairs = sum(map(len, table["kinds"]))
-    rank_zero_info(f"{len(table)} chains with {pairs} pairs")
+    rank_zero_info(f"{counted(len(table), 'chain')} with {counted(pairs, 'pair')}")
     if cuts:
         limit, remedy = f"max_length={max_length}", "raise max_length to keep them"
         if window is not None and window < max_length:

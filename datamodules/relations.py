@@ -28,6 +28,7 @@ from relgen.common import (
     PositiveInt,
     checks_numbers,
     content_hash,
+    statement,
 )
 from relgen.data import (
     RelationSchema,
@@ -406,8 +407,9 @@ class RelationDataModule(LightningDataModule):
             leaks = repeated_texts(self._tables[name]["text"], self._tables["test"]["text"])
             if leaks and self.on_leak == "raise":
                 raise InputError(
-                    f"{len(leaks)} training sentences are also test sentences (ignoring case "
-                    f"and punctuation); first: id '{self._tables[name][leaks[0]]['id']}'",
+                    f"{statement(len(leaks), 'training sentence', 'are')} in the test set as well "
+                    f"(ignoring case and punctuation); first: id "
+                    f"'{self._tables[name][leaks[0]]['id']}'",
                     path=self.files[name],
                     remedy="split again (relgen data split --exclude TEST), or drop them with "
                     "--data.on_leak drop",

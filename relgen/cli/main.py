@@ -7,7 +7,6 @@ requested command is imported, and torch and the like only when it runs.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import io
 import logging
@@ -25,7 +24,14 @@ from types import FrameType
 from typing import Any
 
 from relgen import __version__
-from relgen.common import CombinedInputError, InputError, Terminated, printable, refuse_unprintable
+from relgen.common import (
+    CombinedInputError,
+    InputError,
+    Terminated,
+    printable,
+    refuse_unprintable,
+    similar_names,
+)
 
 COMMANDS = {
     "data convert": "turn a corpus into samples.jsonl",
@@ -207,7 +213,7 @@ def _help_or_refuse(words: list[str]) -> None:
     if not rest:
         raise InputError("no command given", remedy=f"one of {', '.join(known)}")
     groups = [name.split()[0] for name in known] if not group else []
-    near = difflib.get_close_matches(given, [*known, *groups], n=1)
+    near = similar_names(given, [*known, *groups])
     remedy = f"did you mean 'relgen {near[0]}'?" if near else f"one of {', '.join(known)}"
     raise InputError("unknown command", value=given, remedy=remedy)
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from relgen import __version__
 from relgen.classifiers import local_folder
-from relgen.common import InputError, content_hash, read_json
+from relgen.common import InputError, content_hash, counted, read_json
 from relgen.data import Prediction, RelationSchema, Sample, iter_samples
 
 NEAR_TIE = 0.1
@@ -43,13 +43,13 @@ class Agreement(NamedTuple):
     def __str__(self) -> str:
         ties = self.sentences - self.clear
         if not self.differing + self.ties_differing:
-            labels = f"the same labels as the classifier on {self.sentences} sentences"
+            labels = f"the same labels as the classifier on {counted(self.sentences, 'sentence')}"
         else:
             share = self.differing / max(1, self.clear)
             labels = (
-                f"labels other than the classifier's on {self.differing} of {self.clear} sentences "
-                f"({share:.1%}), and on {self.ties_differing} of {ties} whose two best "
-                f"probabilities differ by less than {NEAR_TIE}"
+                f"labels other than the classifier's on {self.differing} of "
+                f"{counted(self.clear, 'sentence')} ({share:.1%}), and on {self.ties_differing} of "
+                f"{ties} whose two best probabilities differ by less than {NEAR_TIE}"
             )
         left_out = f"; {self.too_long} longer ones were not compared" if self.too_long else ""
         return (

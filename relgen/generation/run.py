@@ -102,7 +102,8 @@ def generate(
         summary |= {"output": paths.generated.name, "hash": header}
         # what a shortage of samples is explained with
         limits = exceeded_limits(settings, inputs[1])
-        summary |= {"token_budget": settings.token_budget, "limits": limits}
+        summary |= {"model": settings.model, "token_budget": settings.token_budget}
+        summary |= {"limits": limits}
         paths.write(loop.accepted, loop.rejected, summary)
         paths.journal.unlink()
     return GenerationReport(summary, already_finished=False, output=paths.generated)

@@ -55,7 +55,9 @@ def test_unlabelled_sentences_count_as_generated_ones_do(files):
     assert sources(made(files, give=names, mix="human")) == [{False}] * 10
     assert "unlabelled" not in made(files, give=names, mix="pure").describe()["files"]
     write_samples(files / "unlabelled.jsonl", samples(3, source="raw", skip=24))
-    with pytest.raises(InputError, match=r"unlabelled\.jsonl: 3 training sentences are also test"):
+    with pytest.raises(
+        InputError, match=r"unlabelled\.jsonl: 3 training sentences are in the test set as well"
+    ):
         made(files, give=(*names, "test"))
 
 
