@@ -80,6 +80,7 @@ def test_the_page_has_every_part_and_its_figures(run: Path) -> None:
         "Scores by arm",
         "F1 by relation",
         "Trust in the probabilities",
+        "Confusion matrix of obo_dpo_mix",
         "Worst mistakes of obo_dpo_mix",
         "Diversity",
         "Learning",
