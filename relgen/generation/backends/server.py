@@ -21,7 +21,12 @@ from typing import Any
 import httpx2
 import openai
 
-from relgen.common import InputError, decode_json
+from relgen.common import (
+    InputError,
+    counted,
+    decode_json,
+    statement,
+)
 from relgen.generation.backends.api_key import read_key, repeats_key
 from relgen.generation.backends.base import Draft, DraftRequest
 from relgen.generation.backends.http_client import bounded_client
@@ -124,10 +129,12 @@ class ServerBackend:
             ("total_token_budget", server.total_token_budget, tokens),
         ):
             if bound is not None and value >= bound:
-                unusable = f" and {total.unusable} unusable ones" if total.unusable else ""
+                unusable = (
+                    f" and {counted(total.unusable, 'unusable one')}" if total.unusable else ""
+                )
                 raise InputError(
-                    f"used up after {total.answers} answers{unusable}, {total.prompt} tokens read "
-                    f"and {total.completion} written",
+                    f"used up after {counted(total.answers, 'answer')}{unusable}, {total.prompt} "
+                    f"tokens read and {total.completion} written",
                     field=f"server.{name}",
                     value=bound,
                     remedy="all answers are kept: run the same command again with a larger one",
@@ -198,7 +205,8 @@ class ServerBackend:
             raise self._failure(f"{type(cause).__name__}: {cause}") from None
 
     def _failure(self, problem: str, field: str = "base_url", remedy: str = "") -> InputError:
-        kept = f"{self._journal.usage.answers} answers are kept: run the same command again"
+        answers = statement(self._journal.usage.answers, "answer", "are")
+        kept = f"{answers} kept: run the same command again"
         if repeats_key(problem, self._key, part=6):
             problem = f"{problem.split(':')[0]} (its message, which repeats the key, is left out)"
             if repeats_key(problem, self._key, part=6):
