@@ -7,13 +7,14 @@ import sys
 from array import array
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from itertools import combinations
+
+import numpy as np
 
 from relgen.data.samples import Sample
 from relgen.data.text import words
 
 _SMALL = 256  # sets, below which words are not counted
-_MIDDLE, _MOST = 2**31, 2**32  # of the words' ranks
+_BITS, _FOLDED = 192, 64  # of a set's signature
 NEAR_COPY = 0.7
 """The overlap from which two samples count as near copies, if nothing else is chosen."""
 
@@ -40,11 +41,15 @@ class OverlapIndex:
     """An exact inverted index of word sets for near-copy queries.
 
     Two sets with a Jaccard overlap of at least t share ceil(t n) words, n the size of either. With
-    the words of all sets sorted in one order, the first d shared words are therefore among the
-    first n - ceil(t n) + d of each (prefix filtering: Chaudhuri et al., ICDE 2006; with d above 1:
-    Wang, Li and Feng, SIGMOD 2012). Sets are looked up by pairs of such words (d = 2), or
-    by single words if a near copy need not share two. Rare words come first; how rare they are is
-    counted anew, and all sets are entered again, whenever the index has grown fourfold.
+    the words of all sets sorted in one order, one of these is therefore among the first
+    n - ceil(t n) + 1 of each (prefix filtering: Chaudhuri et al., ICDE 2006), and a set is found by
+    any of those words. Rare words come first; how rare they are is counted anew, and all sets are
+    entered again, whenever the index has grown fourfold.
+
+    Of the sets of a word only those are compared whose signatures, bits set by their words, differ
+    in few (bitmap filter: Sandes, Teodoro and Melo, Information Systems 2020): at most (1/t - 1) n
+    words are in one of two such sets only. Signatures folded to 64 bits are compared all at once,
+    and those that pass, as most do for sets of above 60 words, in full.
 
     Args:
         threshold: the overlap from which two sets count as near copies, above 0.
@@ -53,11 +58,14 @@ class OverlapIndex:
 
     def __init__(self, threshold: float, sets: Iterable[frozenset[str]] = ()) -> None:
         self._threshold = threshold
-        self._entries = [_compact(entry) for entry in sets]
+        self._entries: list[tuple[str, ...]] = []
+        self._signatures: list[int] = []
+        for entry in sets:
+            self._keep(entry)
         self._enter_all()
 
     def add(self, entry: frozenset[str]) -> None:
-        self._entries.append(_compact(entry))
+        self._keep(entry)
         if len(self._entries) >= self._due:
             self._enter_all()
         else:
@@ -65,53 +73,62 @@ class OverlapIndex:
 
     def has_near(self, query: frozenset[str]) -> bool:
         """Return True if the index holds a near copy of the query."""
-        for shared in self._shared:
-            for key in self._keys(query, shared):
-                link = self._last.get(key, -1)
-                while link >= 0:
-                    if jaccard(query, self._entries[self._places[link]]) >= self._threshold:
-                        return True
-                    link = self._earlier[link]
+        # the tiny amount keeps rounding from allowing one too few
+        most = min(_BITS, int((1 / self._threshold - 1) * len(query) + 1e-9))
+        own = _signature(query)
+        folded = np.uint64(_folded(own))
+        for word in self._first(query):
+            if (found := self._by_word.get(word)) is None:
+                continue
+            few = np.bitwise_count(np.frombuffer(found[0], np.uint64) ^ folded) <= most
+            for row in few.nonzero()[0].tolist() if few.any() else ():
+                place = found[1][row]
+                if (self._signatures[place] ^ own).bit_count() > most:
+                    continue
+                if jaccard(query, self._entries[place]) >= self._threshold:
+                    return True
         return False
+
+    def _keep(self, entry: frozenset[str]) -> None:
+        # interned: each word is kept once for all sets
+        self._entries.append(tuple(map(sys.intern, entry)))
+        self._signatures.append(_signature(entry))
 
     def _enter_all(self) -> None:
         self._due = max(_SMALL, 4 * len(self._entries))
-        counts = Counter(word for entry in self._entries for word in entry)
-        rarest_first = sorted(counts, key=counts.__getitem__)
-        self._ranks = {word: _MIDDLE + place for place, word in enumerate(rarest_first)}
-        self._shared: set[int] = set()  # the numbers of words by which sets are looked up
-        # the sets of a key as a linked list in arrays: a list object for each took twice the memory
-        self._last: dict[int, int] = {}
-        self._earlier, self._places = array("q"), array("q")
+        self._counts = Counter(word for entry in self._entries for word in entry)
+        # folded signatures and places: numbers next to each other are compared all at once
+        self._by_word: dict[str, tuple[array[int], array[int]]] = {}
         for place in range(len(self._entries)):
             self._enter(place)
 
     def _enter(self, place: int) -> None:
-        entry = self._entries[place]
-        for word in entry:
-            # a word that was not counted yet is the rarest of all
-            self._ranks.setdefault(word, _MIDDLE - 1 - len(self._ranks))
-        shared = min(2, self._needed(entry))
-        self._shared.add(shared)
-        for key in self._keys(entry, shared):
-            self._earlier.append(self._last.get(key, -1))
-            self._last[key] = len(self._places)
-            self._places.append(place)
+        for word in self._first(self._entries[place]):
+            if word not in self._by_word:
+                self._by_word[word] = array("Q"), array("I")
+            signatures, places = self._by_word[word]
+            signatures.append(_folded(self._signatures[place]))
+            places.append(place)
 
-    def _keys(self, entry: Collection[str], shared: int) -> Sequence[int]:
-        """Return a number for each group of `shared` words by which a near copy is found."""
-        ranks = sorted([self._ranks.get(word, 0) for word in entry])  # 0: in no set
-        first = ranks[: len(ranks) - self._needed(entry) + shared]
-        if shared == 2:
-            return [one * _MOST + other for one, other in combinations(first, 2)]
-        return first if shared else [-1]
-
-    def _needed(self, entry: Collection[str]) -> int:
-        """Return the number of words that any near copy shares with a set."""
+    def _first(self, entry: Collection[str]) -> Sequence[str]:
+        """Return the words of a set by which its near copies are found."""
+        ordered = sorted([(self._counts.get(word, 0), word) for word in entry])
         # the tiny amount keeps rounding (0.7 * 10) from asking for one too many
-        return math.ceil(self._threshold * len(entry) - 1e-9)
+        needed = math.ceil(self._threshold * len(entry) - 1e-9)
+        return [word for _, word in ordered[: len(entry) - needed + 1]] or [""]
 
 
-def _compact(entry: frozenset[str]) -> tuple[str, ...]:
-    """Return the words of a set in an eighth of its memory: each word is kept once for all sets."""
-    return tuple(map(sys.intern, entry))
+def _signature(entry: Iterable[str]) -> int:
+    bits = 0
+    for word in entry:
+        bits |= 1 << (hash(word) % _BITS)
+    return bits
+
+
+def _folded(signature: int) -> int:
+    """Return the bits that a signature of fewer bits would have."""
+    folded = 0
+    while signature:
+        folded |= signature & (2**_FOLDED - 1)
+        signature >>= _FOLDED
+    return folded

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from relgen.common import check_outputs, refuse_foreign, unfinished
+from relgen.common import check_outputs, counted, refuse_foreign, unfinished
 from relgen.data import CardOptions as Options
 
 
@@ -19,4 +19,5 @@ def run(options: Options) -> None:
         refuse_foreign([card, samples], "data card")
     with unfinished(options.out, "data card", [card.name, samples.name]):
         counts = write_dataset_folder(options)
-    print(f"{counts.total()} samples of {len(counts)} relations and a card -> {options.out}")
+    said = f"{counted(counts.total(), 'sample')} of {counted(len(counts), 'relation')}"
+    print(f"{said} and a card -> {options.out}")

@@ -14,7 +14,7 @@ from lightning.pytorch import LightningModule
 from relgen.cli import main as cli
 from relgen.cli.lightning_cli import _PrintedMetrics
 from relgen.common.errors import InputError
-from relgen.experiments.progress import TOTAL_SHOWN
+from relgen.common.progress import LISTENER
 from tests.relgen.cli.failing import failed
 from tests.relgen.toy_classes import ToyData, ToyModule
 
@@ -72,10 +72,12 @@ def test_progress_goes_to_stderr(
     assert said.out == f"dpo fit: done -> {out}\n"
     assert ("Epoch 0" in said.err) == (shown == "true")
     # nor in a run, which shows one of its own
-    before = TOTAL_SHOWN.set(True)
+    reports = []
+    before = LISTENER.set(lambda *parts: reports.append(parts))
     assert cli.main([*command, *options, "--force"]) == 0
-    TOTAL_SHOWN.reset(before)
+    LISTENER.reset(before)
     assert "Epoch 0" not in capsys.readouterr().err
+    assert reports == [(step, 2, "steps") for step in range(3)]
 
 
 def test_steps_without_a_number_of_epochs_are_counted_without_one(
@@ -116,12 +118,12 @@ def test_only_a_training_writes_its_configuration(tmp_path: Path) -> None:
     for stage in (TrainerFn.FITTING, TrainerFn.TESTING, TrainerFn.PREDICTING):
         parser: Any = SimpleNamespace(save=save)
         config: Any = f"of {stage.value}"
-        _SaveConfig(parser, config).save_config(trainer, None, stage)  # type: ignore[arg-type]
+        _SaveConfig(parser, config, name="dpo").save_config(trainer, None, stage)  # type: ignore[arg-type]
     written = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.iterdir()}
     assert written == {
-        "config.yaml": "of fit",
-        "config.test.yaml": "of test",
-        "config.predict.yaml": "of predict",
+        "config.yaml": "# written by relgen dpo fit\nof fit",
+        "config.test.yaml": "# written by relgen dpo test\nof test",
+        "config.predict.yaml": "# written by relgen dpo predict\nof predict",
     }
 
     def killed(config: str, path: Path, **_: Any) -> None:
@@ -130,8 +132,8 @@ def test_only_a_training_writes_its_configuration(tmp_path: Path) -> None:
 
     parser = SimpleNamespace(save=killed)
     with pytest.raises(KeyboardInterrupt):
-        _SaveConfig(parser, config).save_config(trainer, None, "fit")  # type: ignore[arg-type]
-    assert (tmp_path / "config.yaml").read_text(encoding="utf-8") == "of fit"
+        _SaveConfig(parser, config, name="dpo").save_config(trainer, None, "fit")  # type: ignore[arg-type]
+    assert (tmp_path / "config.yaml").read_text(encoding="utf-8").endswith("of fit")
 
 
 @pytest.mark.parametrize(

@@ -129,8 +129,12 @@ def test_only_what_a_summary_names_is_replaced_and_by_force(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     ("state", "replaced"),
-    [(None, False), ("[1]", False), ({"header": "1", "whole": False}, False)]
-    + [({"header": "1", "whole": True}, True)],
+    [
+        (None, False),
+        ("[1]", False),
+        ({"header": "1", "whole": False}, False),
+        ({"header": "1", "whole": True}, True),
+    ],
 )
 def test_what_a_stopped_run_has_written_is_its_own(
     state: object, replaced: bool, tmp_path: Path
