@@ -32,7 +32,7 @@ class RunTensorBoardLogger(TensorBoardLogger):
 
     def __init__(self, folder: str) -> None:
         place = Path(folder)
-        named = {"name": place.name, "version": "", "filename_suffix": ".relgen"}
+        named: Any = {"name": place.name, "version": "", "filename_suffix": ".relgen"}
         super().__init__(place.parent, default_hp_metric=False, **named)
 
 
