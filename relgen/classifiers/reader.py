@@ -32,6 +32,7 @@ from relgen.common import (
     refuse_foreign,
     stream_files,
     stream_rows,
+    unfinished,
     upcast,
     write_json,
     write_summary,
@@ -137,8 +138,8 @@ def classify_by_reading(options: ReaderOptions) -> dict[str, Any]:
     header = inputs_hash(settings, [options.train, options.test], schema.to_dict())
     summary_path = out / "reader.json"
     written, model = [out / "predictions.jsonl", out / "scores.json"], out / "model"
-    unfinished, inputs = stream_files(written[0]), [options.train, options.test, options.schema]
-    check_outputs([*written, summary_path, *unfinished], inputs, replaced=[model])
+    stream, inputs = stream_files(written[0]), [options.train, options.test, options.schema]
+    check_outputs([*written, summary_path, *stream], inputs, replaced=[model])
     again: dict[str, Any] = {"force": options.force, "stream": written[0]}
     if found := earlier_summary(summary_path, _COMMAND, written, header, **again):
         return found
@@ -163,19 +164,20 @@ def classify_by_reading(options: ReaderOptions) -> dict[str, Any]:
     gold = [sample.relation for sample in test]
     predicted = [row["relation"] for row in read_jsonl(written[0])]
     scores = asdict(score_labels(predicted, gold, schema))
-    write_json(written[1], scores)
     file = {"file": options.train, "sha256": content_hash(options.train), "samples": len(labelled)}
     data = {"files": {"human": file}, "truncated": {}}
-    save_reader(reader, settings, model, data=data, scores=scores)
-    summary = {
-        "command": _COMMAND,
-        "hash": header,
-        **asdict(settings),
-        "samples": len(test),
-        "micro_f1": scores["micro_f1"],
-        "train_micro_f1": train_f1,
-        "relgen_version": __version__,
-    }
-    summary = write_summary(summary_path, summary, written)
-    unfinished[1].unlink()
+    with unfinished(out, _COMMAND, [written[1].name, summary_path.name]):
+        write_json(written[1], scores)
+        save_reader(reader, settings, model, data=data, scores=scores)
+        summary = {
+            "command": _COMMAND,
+            "hash": header,
+            **asdict(settings),
+            "samples": len(test),
+            "micro_f1": scores["micro_f1"],
+            "train_micro_f1": train_f1,
+            "relgen_version": __version__,
+        }
+        summary = write_summary(summary_path, summary, written)
+    stream[1].unlink()
     return summary

@@ -137,8 +137,9 @@ def earlier_summary(
     state = {} if stream is None else stream_state(stream, writer)
     if "hash" in found:
         own = own | {path.name: path.stat().st_size}
-    if not state.get("whole"):  # a run that was stopped while it wrote
-        refuse_foreign([*written, path], writer, own)
+    if stream is not None and state.get("whole") and stream.is_file():
+        own = own | {stream.name: stream.stat().st_size}
+    refuse_foreign([*written, path], writer, own)
     if "hash" in found and not force:
         raise InputError(
             "the output of other settings or inputs is here",

@@ -27,6 +27,7 @@ from relgen.common import (
     stream_files,
     stream_rows,
     text_hash,
+    unfinished,
     write_summary,
     write_total,
 )
@@ -106,8 +107,8 @@ def _label(
     header, path = text_hash(f"{read} {task.settings.least_certainty}"), out.with_suffix(".json")
     rest = out.with_suffix(f".uncertain{'.parquet' if out.suffix == '.parquet' else '.jsonl'}")
     log = out.with_name(f".{out.name}.read")
-    unfinished = stream_files(log)
-    check_outputs([out, path, rest, log, *unfinished], [*files, schema])
+    stream = stream_files(log)
+    check_outputs([out, path, rest, log, *stream], [*files, schema])
     if found := earlier_summary(path, _COMMAND, [out, rest, log], header, force=force, stream=log):
         return found
     left_out, labeller = Counter[str](), Labeller(task)
@@ -119,11 +120,12 @@ def _label(
     stream_rows(labeller, items, log, read, size=CHUNK, title="Labelling", total=total)
     kept, least = _kept(log, labeller, left_out), task.settings.least_certainty
     both, rows = (out, rest), read_jsonl(log)
-    tally = write_labelled(rows, reviewed, both, labeller.columns, least=least, chosen=kept)
-    tally.left_out = left_out
-    summary = _summary(task, header, labeller.fitted[1], tally)
-    summary = write_summary(path, summary, [out, rest])
-    for each in (log, unfinished[1]):
+    with unfinished(out.parent, _COMMAND, [each.name for each in (*both, path)]):
+        tally = write_labelled(rows, reviewed, both, labeller.columns, least=least, chosen=kept)
+        tally.left_out = left_out
+        summary = _summary(task, header, labeller.fitted[1], tally)
+        summary = write_summary(path, summary, both)
+    for each in (log, stream[1]):
         each.unlink()
     return summary
 

@@ -20,6 +20,7 @@ from relgen.common import (
     statement,
     stream_files,
     stream_rows,
+    unfinished,
     upcast,
     write_json,
     write_summary,
@@ -58,8 +59,8 @@ def classify(options: DirectOptions) -> dict[str, Any]:
         raise InputError("this is a file, not a folder", path=out, remedy="give --out a folder")
     header = inputs_hash(settings, [options.train, options.test], relations.to_dict())
     written, path = [out / "predictions.jsonl", out / "scores.json"], out / "direct.json"
-    unfinished = stream_files(written[0])
-    check_outputs([*written, path, *unfinished], [options.train, options.test, options.schema])
+    stream = stream_files(written[0])
+    check_outputs([*written, path, *stream], [options.train, options.test, options.schema])
     again: dict[str, Any] = {"force": options.force, "stream": written[0]}
     if finished := earlier_summary(path, "direct", written, header, **again):
         return finished
@@ -90,9 +91,10 @@ def classify(options: DirectOptions) -> dict[str, Any]:
         "seconds": round(time.monotonic() - began, 2),
         "relgen_version": __version__,
     }
-    write_json(written[1], asdict(scores))
-    summary = write_summary(path, summary, written)
-    unfinished[1].unlink()
+    with unfinished(out, "direct", [written[1].name, path.name]):
+        write_json(written[1], asdict(scores))
+        summary = write_summary(path, summary, written)
+    stream[1].unlink()
     return summary
 
 

@@ -145,3 +145,6 @@ def test_what_a_stopped_run_has_written_is_its_own(
         (tmp_path / ".out.jsonl.state").write_text(text)
     with contextlib.nullcontext() if replaced else pytest.raises(InputError, match="not written"):
         earlier_summary(tmp_path / "o.json", "label", [out], "1", force=True, stream=out)
+    (tmp_path / "o.json").write_text("mine")  # not what the state tells of
+    with pytest.raises(InputError, match="not written"):
+        earlier_summary(tmp_path / "o.json", "label", [out], "1", force=True, stream=out)
