@@ -56,7 +56,7 @@ def resume_log(
     content = path.read_bytes() if path.exists() else b""
     if not content.startswith(_START[: len(content)]):
         problem = "this is not a log that relgen wrote"
-        raise InputError(problem, path=path, remedy="choose another --out")
+        raise InputError(problem, path=path, remedy="give another --out")
     try:
         lines = _whole_lines(path, content, remedy)
     except InputError:

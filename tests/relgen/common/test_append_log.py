@@ -56,6 +56,6 @@ def test_what_cannot_be_read_is_left_alone_and_files_of_others_for_good(
         assert resume_log(path, "h", force=True) == []
         assert path.read_text() == '{"header": "h"}\n'
     else:
-        with pytest.raises(InputError, match=f"{problem}; choose another --out"):
+        with pytest.raises(InputError, match=f"{problem}; give another --out"):
             resume_log(path, "h", force=True)
         assert path.read_bytes() == content
