@@ -28,15 +28,18 @@ from relgen.common import (
     PositiveInt,
     checks_numbers,
     content_hash,
+    statement,
 )
 from relgen.data import (
     RelationSchema,
     check_samples,
     fold_of_rows,
+    iter_samples,
     load_schema,
     load_table,
     repeated_texts,
 )
+from relgen.models import MULTILINGUAL_ENCODER, unknown_language
 
 Mix = Literal["human", "pure", "mix"]
 Order = Literal["together", "side_by_side", "generated_first"]
@@ -225,6 +228,8 @@ class RelationDataModule(LightningDataModule):
             tables = {name: self._tables[name] for name in names}
             if notice := untyped_notice(tables, encoding.types):
                 _LOG.warning(notice)
+        if self._trainer.is_global_zero and "held" not in self._tables:
+            self._warn_of_language(next(file for file in map(self.files.get, names) if file))
         epoch, done = position(self._trainer, self.steps_per_epoch)
         table, mixed = self._encoded(names), "human" in names[:-1]
         batches = TrainingBatches(
@@ -402,8 +407,9 @@ class RelationDataModule(LightningDataModule):
             leaks = repeated_texts(self._tables[name]["text"], self._tables["test"]["text"])
             if leaks and self.on_leak == "raise":
                 raise InputError(
-                    f"{len(leaks)} training sentences are also test sentences (ignoring case "
-                    f"and punctuation); first: id '{self._tables[name][leaks[0]]['id']}'",
+                    f"{statement(len(leaks), 'training sentence', 'are')} in the test set as well "
+                    f"(ignoring case and punctuation); first: id "
+                    f"'{self._tables[name][leaks[0]]['id']}'",
                     path=self.files[name],
                     remedy="split again (relgen data split --exclude TEST), or drop them with "
                     "--data.on_leak drop",
@@ -411,6 +417,15 @@ class RelationDataModule(LightningDataModule):
             kept = set(range(len(self._tables[name]))) - set(leaks)
             self.leaked[name] = len(leaks)
             self._tables[name] = self._tables[name].select(sorted(kept))
+
+    def _warn_of_language(self, file: str) -> None:
+        tokenizer = self._encoding.tokenizer
+        settings = self._trainer.lightning_module.classifier.config()
+        model = settings.get("model", tokenizer.name_or_path)
+        samples = iter_samples(file, labelled=False)
+        remedy = MULTILINGUAL_ENCODER
+        if advice := unknown_language(tokenizer, samples, model=model, remedy=remedy):
+            _LOG.warning(advice)
 
     def _generated_rows(self) -> int | None:
         if self.order != "side_by_side":

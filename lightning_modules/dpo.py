@@ -347,8 +347,8 @@ class DPOModule(LightningModule):
         wanted, got = self.adapter_keys(), set(state_dict)
         if wanted != got:
             raise InputError(
-                f"the checkpoint does not hold this adapter: {len(wanted - got)} weights missing, "
-                f"{len(got - wanted)} unknown",
+                f"the checkpoint does not hold this adapter: weights missing: {len(wanted - got)}, "
+                f"unknown: {len(got - wanted)}",
                 field="ckpt_path",
                 value=sorted(wanted ^ got)[0],
                 remedy="use the same lora_target_modules as the run that wrote it",

@@ -43,6 +43,7 @@ from relgen.cli.trained_options import (
     with_presets,
 )
 from relgen.common import (
+    LISTENER,
     InputError,
     Terminated,
     bare_numbers,
@@ -54,10 +55,10 @@ from relgen.common import (
     read_text,
     refuse_foreign,
     refuse_special,
+    report,
     suggestion,
 )
 from relgen.common import library_messages as messages
-from relgen.experiments import TOTAL_SHOWN
 
 # the same limits in every file that jsonargparse reads, also those that a configuration names
 _load = jsonargparse.get_loader("yaml")
@@ -234,8 +235,10 @@ class RelgenCLI(LightningCLI):
         settings = self.config_init[self.subcommand].trainer
         given = settings.callbacks or []
         callbacks = list(given) if isinstance(given, list | tuple) else [given]
-        wanted = settings.enable_progress_bar in (None, True) and not TOTAL_SHOWN.get()
-        if wanted and not any(isinstance(callback, ProgressBar) for callback in callbacks):
+        wanted = settings.enable_progress_bar in (None, True)
+        if LISTENER.get() is not None:
+            callbacks.append(_ReportedSteps())
+        elif wanted and not any(isinstance(callback, ProgressBar) for callback in callbacks):
             callbacks.append(_ProgressBar(console_kwargs={"stderr": True}))
         return [*callbacks, *([_PrintedMetrics()] if self._prints else [])]
 
@@ -288,6 +291,17 @@ class _ProgressBar(RichProgressBar):
 
     def _get_train_description(self, current_epoch: int) -> str:
         return super()._get_train_description(current_epoch).replace("/-2", "")
+
+
+class _ReportedSteps(Callback):
+    """Says how many steps of a training are done."""
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._total = trainer.estimated_stepping_batches
+        report(trainer.global_step, self._total, "steps")
+
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        report(trainer.global_step, self._total, "steps")
 
 
 class _SaveConfig(SaveConfigCallback):

@@ -7,7 +7,6 @@ requested command is imported, and torch and the like only when it runs.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import io
 import logging
@@ -25,7 +24,14 @@ from types import FrameType
 from typing import Any
 
 from relgen import __version__
-from relgen.common import CombinedInputError, InputError, Terminated, printable, refuse_unprintable
+from relgen.common import (
+    CombinedInputError,
+    InputError,
+    Terminated,
+    printable,
+    refuse_unprintable,
+    similar_names,
+)
 
 COMMANDS = {
     "data convert": "turn a corpus into samples.jsonl",
@@ -78,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 if isinstance(stream, io.TextIOWrapper):
                     # a terminal may lack arrows and other letters
                     stream.reconfigure(errors="replace")
-            _quiet_libraries()
+            _quiet_libraries(arguments)
             run(arguments)
     except InputError as error:
         print(_with_option(error, arguments), file=sys.stderr)
@@ -207,22 +213,25 @@ def _help_or_refuse(words: list[str]) -> None:
     if not rest:
         raise InputError("no command given", remedy=f"one of {', '.join(known)}")
     groups = [name.split()[0] for name in known] if not group else []
-    near = difflib.get_close_matches(given, [*known, *groups], n=1)
+    near = similar_names(given, [*known, *groups])
     remedy = f"did you mean 'relgen {near[0]}'?" if near else f"one of {', '.join(known)}"
     raise InputError("unknown command", value=given, remedy=remedy)
 
 
-def _quiet_libraries() -> None:
-    """Hide warnings of libraries that no user of relgen can act on."""
+def _quiet_libraries(arguments: Sequence[str]) -> None:
+    """Hide warnings of libraries that no user of relgen can act on, and their bars in logs."""
     # users cannot change what PEFT and Lightning call in transformers
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     # what a model's files lack, or have too much, is an error of ours where it matters
     for name in ("modeling_utils", "configuration_utils", "distributed.tensor_parallel"):
         logging.getLogger(f"transformers.{name}").setLevel(logging.ERROR)
-    if os.environ.get("HF_HUB_OFFLINE") == "1":
-        # with nothing to download, bars would only flash up while weights load
-        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-        os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+    offline = os.environ.get("HF_HUB_OFFLINE") == "1"
+    # a log would have a line for each update; a run shows its own progress; and with nothing to
+    # download, bars would only flash up while weights load
+    if offline or arguments[:1] == ["run"] or not sys.stderr.isatty():
+        for name in ("HF_HUB_DISABLE_PROGRESS_BARS", "HF_DATASETS_DISABLE_PROGRESS_BARS"):
+            os.environ.setdefault(name, "1")
+        os.environ.setdefault("TQDM_DISABLE", "1")
 
 
 if __name__ == "__main__":

@@ -31,12 +31,12 @@ from .errors import InputError as InputError
 from .errors import Terminated as Terminated
 from .errors import printable as printable
 from .errors import refuse_unprintable as refuse_unprintable
-from .errors import suggestion as suggestion
 from .files import atomic_folder as atomic_folder
 from .files import atomic_writer as atomic_writer
 from .files import content_hash as content_hash
 from .files import file_hash as file_hash
 from .files import is_whole_zip as is_whole_zip
+from .files import no_such_file as no_such_file
 from .files import read_json as read_json
 from .files import read_lines as read_lines
 from .files import read_text as read_text
@@ -65,6 +65,8 @@ from .outputs import refuse_unlike as refuse_unlike
 from .outputs import unfinished as unfinished
 from .presets import find_config as find_config
 from .presets import find_schema as find_schema
+from .progress import LISTENER as LISTENER
+from .progress import report as report
 from .progress import tracked as tracked
 from .ranges import BelowHalf as BelowHalf
 from .ranges import BelowOne as BelowOne
@@ -90,6 +92,10 @@ from .shards import find_shards as find_shards
 from .shards import run_shards as run_shards
 from .shards import write_total as write_total
 from .sockets import listening_socket as listening_socket
+from .wording import counted as counted
+from .wording import similar_names as similar_names
+from .wording import statement as statement
+from .wording import suggestion as suggestion
 from .yaml_files import key_line as key_line
 from .yaml_files import load_yaml as load_yaml
 from .yaml_files import located as located

@@ -20,8 +20,9 @@ from typing import Any, Literal, ParamSpec, TypeVar
 import docstring_parser
 import jsonargparse
 
-from relgen.common.errors import InputError, suggestion
+from relgen.common.errors import InputError
 from relgen.common.ranges import DESCRIPTIONS
+from relgen.common.wording import similar_names, suggestion
 from relgen.common.yaml_files import key_line, located, read_yaml
 
 Record = TypeVar("Record")
@@ -116,7 +117,10 @@ def checked(hint: Any, value: Any, key: str) -> Any:
     except (argparse.ArgumentError, ArithmeticError, TypeError, ValueError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"must be {expected(hint)}", field=key, value=value) from None
+        near = similar_names(value, _literals(hint)) if isinstance(value, str) else []
+        remedy = f"did you mean '{near[0]}'?" if near else None
+        problem = f"must be {expected(hint)}"
+        raise InputError(problem, field=key, value=value, remedy=remedy) from None
     if not _finite(made):
         raise InputError(f"must be {expected(hint)}, and finite", field=key, value=value)
     return made
@@ -243,6 +247,14 @@ def expected(hint: Any) -> str:
     if origin is Callable:
         return "the class_path of a class"
     return _IN_WORDS.get(hint) or f"a {getattr(hint, '__name__', hint)}"
+
+
+def _literals(hint: Any) -> list[str]:
+    """Return the words that a type allows."""
+    arguments = typing.get_args(hint)
+    if typing.get_origin(hint) is Literal:
+        return [one for one in arguments if isinstance(one, str)]
+    return [word for each in arguments for word in _literals(each)]
 
 
 def _refuse_unknown(key: str, value: Any, known: Collection[str]) -> typing.NoReturn:

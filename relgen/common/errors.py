@@ -5,9 +5,7 @@ The command line prints one line for each, and exits with code 2 or 143.
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +32,6 @@ def refuse_unprintable(text: str, field: str | None = None) -> None:
             value=text,
             remedy="remove it",
         )
-
-
-def suggestion(name: str, known: Iterable[str], otherwise: str, *, cutoff: float = 0.6) -> str:
-    """Return a remedy for a misspelt name: the nearest known one, or else another remedy."""
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
-    return f"did you mean '{near[0]}'?" if near else otherwise
 
 
 class Terminated(KeyboardInterrupt):

@@ -19,9 +19,17 @@ from typing import IO, Any
 
 from relgen.common.errors import InputError
 from relgen.common.json_text import decode_json, encode_json, json_pieces
+from relgen.common.wording import suggestion
 
 PIPE_SECONDS = 5.0
 """How long to wait for a process that writes to a pipe."""
+
+_NO_TEXT = {
+    b"PK\x03\x04": "a zip archive, as Excel and Word write them: unpack it, or save it as text",
+    b"\xd0\xcf\x11\xe0": "an old file of Excel or Word: save it as text",
+    b"\x1f\x8b": "compressed: gunzip it first",
+    b"PAR1": "a Parquet file",
+}
 
 
 @contextmanager
@@ -114,6 +122,21 @@ def atomic_folder(path: str | Path, mark: str) -> Iterator[Path]:
             shutil.rmtree(rest, ignore_errors=True)
 
 
+def no_such_file(path: Path) -> InputError:
+    """Return the error for a file that is missing, with the nearest name in its folder."""
+    return InputError(
+        "no such file", path=path, remedy=suggestion(str(path), beside(path), "check the path")
+    )
+
+
+def beside(path: Path) -> list[str]:
+    """Return the paths in the folder of a file that is missing, none where it cannot be read."""
+    try:
+        return sorted(str(path.with_name(name)) for name in os.listdir(path.parent))
+    except OSError:
+        return []
+
+
 def write_text(path: str | Path, text: str, *, replace: bool = True) -> None:
     """Write `text` to `path` atomically. See `atomic_writer`."""
     with atomic_writer(path, replace=replace) as stream:
@@ -166,11 +189,13 @@ def read_lines(path: str | Path) -> Iterator[str]:
     if path.is_dir():
         raise InputError("this is a folder, not a file", path=path, remedy="name a file in it")
     if not path.exists():
-        raise InputError("no such file", path=path, remedy="check the path")
+        raise no_such_file(path)
     if not path.is_fifo():
         refuse_special(path)
     with closing(_pipe_lines(path)) if path.is_fifo() else path.open("rb") as lines:
+        begin = b""
         for number, raw in enumerate(lines, start=1):
+            begin = begin or raw[:8]
             try:
                 line = raw.decode("utf-8")
             except UnicodeDecodeError as error:
@@ -179,7 +204,7 @@ def read_lines(path: str | Path) -> Iterator[str]:
                     path=path,
                     line=number,
                     value=raw[max(0, error.start - 10) : error.start + 10],
-                    remedy=_conversion(path, raw if number == 1 else b""),
+                    remedy=_conversion(path, begin),
                 ) from error
             yield line.removeprefix("\ufeff") if number == 1 else line
 
@@ -200,9 +225,12 @@ def _pipe_lines(path: Path) -> Generator[bytes, None, None]:
         yield from stream
 
 
-def _conversion(path: Path, first: bytes) -> str:
-    """Return how to convert a file to UTF-8; only UTF-16 can be recognised for certain."""
-    marked = first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+def _conversion(path: Path, begin: bytes) -> str:
+    """Return how to convert a file to UTF-8, by how it begins; only UTF-16 is certain to show."""
+    for mark, what in _NO_TEXT.items():
+        if begin.startswith(mark):
+            return f"this is no text but {what}"
+    marked = begin.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     line = f"iconv -f {'utf-16' if marked else 'ENCODING'} -t utf-8 {path.name} > NEW"
     return f"convert it: {line}" + (
         "" if marked else f" (file -i {path.name} guesses the encoding)"
@@ -225,7 +253,7 @@ def content_hash(path: str | Path) -> str:
     """
     path, digest = Path(path), hashlib.sha256()
     if not path.exists():
-        raise InputError("no such file", path=path, remedy="check the path")
+        raise no_such_file(path)
     if not (path.is_file() or path.is_dir()):
         problem = "this is a device, a pipe or a socket, and would be read more than once"
         raise InputError(problem, path=path, remedy="write it to a file first")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from relgen.common.errors import InputError, suggestion
+from relgen.common.errors import InputError
+from relgen.common.files import beside
+from relgen.common.wording import suggestion
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _SCHEMAS = _PACKAGE / "data" / "schemas"
@@ -38,7 +40,7 @@ def find_config(name: str | Path, folder: str = "") -> Path:
     known = list_configs(folder)
     short = [preset.removeprefix(f"{folder}/") for preset in known]
     listed = f"presets: {', '.join(known) or 'none'}"
-    remedy = suggestion(str(path), [*short, *known], listed)
+    remedy = suggestion(str(path), [*short, *known, *beside(path)], listed)
     raise InputError("no such file or preset", path=path, remedy=remedy)
 
 
@@ -59,7 +61,6 @@ def find_schema(name: str | Path) -> Path:
     if candidate.is_file():
         return candidate
     shipped = sorted(schema.stem for schema in _SCHEMAS.glob("*.yaml"))
-    beside = [str(one) for one in path.parent.glob("*.y*ml")]
     listed = f"shipped schemas: {', '.join(shipped)}"
-    remedy = suggestion(str(path), [*shipped, *beside], listed)
+    remedy = suggestion(str(path), [*shipped, *beside(path)], listed)
     raise InputError("no such file or schema", path=path, remedy=remedy)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from relgen.common.files import read_json, refuse_special, write_json
-from relgen.common.progress import tracked
+from relgen.common.progress import report, tracked
 from relgen.common.rows import Rows, chunked, read_jsonl, row_writer, to_jsonl
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def stream_rows(
     counts = Counter(done["counts"])
     with partial.open("ab") as stream:
         stream.truncate(done["bytes"])
+        report(done["items"], total, "sentences")
         rest = chunked(islice(items, done["items"], None), size)
         chunks = -(-(total - done["items"]) // size)
         for chunk in tracked(rest, title, chunks, shown=chunks > 1):
@@ -75,6 +76,7 @@ def stream_rows(
             counts.update(more)
             done = {**done, "items": done["items"] + len(chunk), "bytes": stream.tell()}
             write_json(state, {**done, "counts": counts})
+            report(done["items"], total, "sentences")
     if schema is None or out.suffix != ".parquet":
         os.replace(partial, out)
     else:

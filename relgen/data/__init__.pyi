@@ -2,6 +2,7 @@ from .arrow import PROVENANCE as PROVENANCE
 from .arrow import load_table as load_table
 from .card import write_dataset_folder as write_dataset_folder
 from .exclusion import Exclusion as Exclusion
+from .file_kinds import binary_kind as binary_kind
 from .folds import fold_of_rows as fold_of_rows
 from .inputs import LabelledFile as LabelledFile
 from .inputs import SamplesFile as SamplesFile
@@ -39,6 +40,7 @@ from .schema import Relation as Relation
 from .schema import RelationSchema as RelationSchema
 from .schema import load_schema as load_schema
 from .schema import parse_schema as parse_schema
+from .schema_fit import SchemaFit as SchemaFit
 from .sentences import sentence_spans as sentence_spans
 from .splits import By as By
 from .splits import hold_out as hold_out
@@ -56,4 +58,5 @@ from .text import word_counts as word_counts
 from .text import word_spans as word_spans
 from .text import words as words
 from .validation import RecordChecks as RecordChecks
+from .validation import json_lines as json_lines
 from .validation import value_of as value_of

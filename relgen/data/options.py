@@ -70,8 +70,8 @@ class ConvertOptions:
     ORG=ORGANIZATION.
     """
     schema: str | None = None
-    """For unmarked: schema, a file or a name; pairs whose types exclude its relations are left
-    out.
+    """Schema, a file or a name: a label that it lacks is an error, and a relation's title becomes
+    its label. Entity types that it excludes are warned of; for unmarked, such pairs are left out.
     """
     negative: str | None = None
     """Label for the pairs of entities in one sentence between which no relation was annotated, in

@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from relgen.common import InputError
+from relgen.common import InputError, no_such_file
 
 if TYPE_CHECKING:
     import pyarrow
@@ -21,7 +21,7 @@ def parquet_rows(path: Path) -> tuple[pyarrow.Schema, Iterator[tuple[str, dict[s
     from pyarrow.parquet import ParquetFile
 
     if not path.is_file():
-        raise InputError("no such file", path=path, remedy="check the path")
+        raise no_such_file(path)
     try:
         file = ParquetFile(path)
     except ArrowInvalid as error:

@@ -13,13 +13,12 @@ name becomes an id's title. FewRel's `No description defined` is dropped.
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from relgen.common import InputError, read_json
+from relgen.common import InputError, read_json, similar_names
 from relgen.data.samples import iter_samples
 from relgen.data.schema import RelationSchema, parse_schema
 
@@ -95,7 +94,7 @@ def _describing(label: str, descriptions: Sequence[Description], path: str | Pat
         remedy = "rename one of them in the descriptions"
         raise InputError(problem, path=path, field="relation", value=label, remedy=remedy)
     names = [name for x in descriptions for name in (x.key, x.name)]
-    near = difflib.get_close_matches(label, names, n=1)
+    near = similar_names(label, names)
     problem = "no description for this relation"
     meant = f"did you mean '{near[0]}'? " if near else ""
     remedy = f"{meant}describe it, or give the negative label with --negative"

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from relgen.common import InputError, decode_json, refuse_unprintable, write_jsonl
+from relgen.data.file_kinds import binary_kind, refuse_unless_lines
 from relgen.data.parquet import parquet_rows
 from relgen.data.text import normalised, splits_word
 from relgen.data.validation import RecordChecks, json_lines, value_of
@@ -312,10 +313,13 @@ def checked_samples(
 
 def _records(path: Path) -> Iterator[tuple[int | str, Any]]:
     """Yield the lines of JSON, or the rows of Parquet, with their places."""
-    if path.suffix != ".parquet":
+    if path.suffix != ".parquet" and binary_kind(path) != "parquet":
         yield from json_lines(path)
         return
-    for place, row in parquet_rows(path)[1]:
+    columns, rows = parquet_rows(path)
+    if "head" not in columns.names or not columns.field("head").type.num_fields:
+        refuse_unless_lines(path, "parquet")
+    for place, row in rows:
         # a struct has all keys in each row: what this one has not is null
         known = {key: row.get(key) or {} for key in ("scores", "provenance", "review")}
         given = {k: {a: b for a, b in v.items() if b is not None} or None for k, v in known.items()}

@@ -14,7 +14,6 @@ relations:
 
 from __future__ import annotations
 
-import difflib
 import random
 from collections import Counter
 from collections.abc import Iterator
@@ -31,6 +30,7 @@ from relgen.common import (
     nearest_known,
     read,
     read_yaml,
+    similar_names,
     write_text,
 )
 
@@ -86,6 +86,12 @@ class RelationSchema:
         """Return all labels except the negative one: those that count in micro-F1."""
         return tuple(label for label in self.labels if label != self.negative)
 
+    @property
+    def titles(self) -> dict[str, str]:
+        """Return the labels by title, of relations that have one which is no label itself."""
+        named = {one.title: one.name for one in self.relations if one.title}
+        return {title: label for title, label in named.items() if title not in self.labels}
+
     def __iter__(self) -> Iterator[Relation]:
         return iter(self.relations)
 
@@ -102,7 +108,7 @@ class RelationSchema:
     def check_label(self, label: str) -> None:
         """Raise InputError, with similar labels, for a label that is not in the schema."""
         if label not in self.labels:
-            near = difflib.get_close_matches(label, self.labels, n=3)
+            near = similar_names(label, self.labels, 3)
             if self.negative is not None and label.lower() in _NEGATIVE_NAMES:
                 remedy = (
                     f"its negative label is '{self.negative}': convert the corpus with "

@@ -16,7 +16,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from relgen.common import InputError, PositiveInt, checked
+from relgen.common import (
+    InputError,
+    PositiveInt,
+    checked,
+    counted,
+    statement,
+)
 from relgen.data.language import several_languages
 from relgen.data.overlap import NEAR_COPY, OverlapIndex, context_words
 from relgen.data.pools import Pool
@@ -26,6 +32,8 @@ from relgen.data.text import normalised
 
 Dev = Literal["full", "K", "none"]
 By = Literal["sentence", "group"]
+
+_DEV = "development sample"
 
 
 @dataclass(frozen=True)
@@ -68,7 +76,7 @@ def hold_out(
     test = pool.subset(sorted(chosen))
     others = [place for place in range(len(pool)) if place not in chosen]
     rest = _without(pool, others, _Shared.of(test, "sentence"))
-    warnings = rest.reasons("{} samples left out of the pool: {} among the held out samples")
+    warnings = rest.reasons("{} left out of the pool: {} among the held out samples")
     return pool.subset(rest.kept), test, warnings
 
 
@@ -140,14 +148,14 @@ def _development(
         usable = array("q", (p for p in usable if source.ids[p] not in shared.ids))
     else:
         free = _without(source, range(len(source)), excluded)
-        warnings += free.reasons("{} development samples left out: {} among the excluded samples")
+        warnings += free.reasons("{} left out: {} among the excluded samples", _DEV)
         usable = free.kept
     rest = _without(source, usable, shared)
     index = OverlapIndex(NEAR_COPY, map(context_words, train))
     kept = [place for place in rest.kept if not index.has_near(context_words(source[place]))]
     if near := len(rest.kept) - len(kept):
         rest.left_out["near copies of them are"] = near
-    warnings += rest.reasons("{} development samples left out: {} in the training set already")
+    warnings += rest.reasons("{} left out: {} in the training set already", _DEV)
     return kept, warnings
 
 
@@ -180,8 +188,9 @@ class _Rest:
     kept: Sequence[int]
     left_out: Counter[str]
 
-    def reasons(self, form: str) -> list[str]:
-        return [form.format(number, cause) for cause, number in sorted(self.left_out.items())]
+    def reasons(self, form: str, noun: str = "sample") -> list[str]:
+        left_out = sorted(self.left_out.items())
+        return [form.format(counted(number, noun), cause) for cause, number in left_out]
 
 
 def _without(pool: Pool, places: Sequence[int], shared: _Shared) -> _Rest:
@@ -196,9 +205,12 @@ def _without(pool: Pool, places: Sequence[int], shared: _Shared) -> _Rest:
 
 def _left_out(usable: _Rest, draws: Mapping[str, Sequence[int]]) -> list[str]:
     """Return what is said of samples that no training set can have."""
-    said = usable.reasons("{} samples left out: {} among the excluded samples")
+    said = usable.reasons("{} left out: {} among the excluded samples")
     if repeated := len(usable.kept) - sum(map(len, draws.values())):
-        said.append(f"{repeated} samples repeat a pair of a sentence: it counts once a relation")
+        said.append(
+            f"{statement(repeated, 'sample', 'repeat')} a pair of a sentence: it counts once a "
+            "relation"
+        )
     return said
 
 
@@ -212,22 +224,21 @@ def _check_groups(pool: Pool, by: By) -> None:
 def _check_shots(shots: int, pool: Pool, usable: _Rest, draws: Mapping[str, Sequence[int]]) -> None:
     """Raise InputError if no sample is left, or no relation has so many different pairs."""
     if usable.left_out and not usable.kept:
-        why = ", ".join(usable.reasons("{} because {} among the excluded"))
+        why = ", ".join(usable.reasons("{}, {} among the excluded"))
         remedy = "exclude other samples than those to draw from"
         raise InputError(f"all samples are left out: {why}", field="exclude", remedy=remedy)
     largest = max(map(len, draws.values()), default=0)
     if shots <= largest:
         return
-    problem = f"too many: the largest relation has {largest} usable samples"
+    problem = f"too many: the largest relation has {counted(largest, 'usable sample')}"
     remedy = f"choose at most {largest}, or give more samples"
     label, number = next(
         iter(Counter(pool.relations[place] for place in usable.kept).most_common(1)), ("", 0)
     )
     if number > (different := len(draws.get(label, ()))):
-        pairs = "pair" if different == 1 else "pairs"
         problem += (
-            f" ({label} has {number} samples of {different} {pairs}: a pair of a sentence counts "
-            "once for a relation)"
+            f" ({label} has {number} samples of {counted(different, 'pair')}: a pair of a sentence "
+            "counts once for a relation)"
         )
         remedy = f"choose at most {largest}, or give samples of other pairs"
     raise InputError(problem, field="shots", value=shots, remedy=remedy)
@@ -258,12 +269,12 @@ def _first(
         if number < shots:
             warnings.append(f"{label}: only {number} of {shots} {part} samples")
     if near:
-        warnings.append(f"{near} samples passed over: they nearly repeat excluded samples")
+        warnings.append(f"{counted(near, 'sample')} passed over: nearly the same as excluded ones")
     if near and not chosen:
         raise InputError(
             "all samples nearly repeat excluded ones",
             field="exclude",
-            value=f"{near} near copies",
+            value=counted(near, "near copy", "near copies"),
             remedy="give samples of other sentences, or exclude nothing",
         )
     return chosen, warnings

@@ -12,8 +12,14 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from relgen.common import CombinedInputError, InputError, read_lines
-from relgen.data.exports import refuse_exported_line
+from relgen.common import (
+    CombinedInputError,
+    InputError,
+    counted,
+    read_lines,
+    statement,
+)
+from relgen.data.file_kinds import binary_kind, refuse_other_lines, refuse_unless_lines
 
 SKIP_BAD_REMEDY = "correct it, or skip malformed records: relgen data convert --skip-bad"
 _KEPT = 1000
@@ -37,30 +43,15 @@ def value_of(record: Mapping[str, Any], key: str, kind: type[Kind], inside: str 
 def json_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yield the lines of a JSONL file that are not blank, with their numbers from 1.
 
-    Raises InputError for a JSON array and for files of annotation tools, of which every line would
-    be an error.
+    Raises InputError for tables, JSON arrays and files of annotation tools, of which every line
+    would be an error.
     """
+    refuse_unless_lines(path, binary_kind(path))
     lines = ((number, line) for number, line in enumerate(read_lines(path), 1) if line.strip())
     # the file is read once: it may be a pipe
     begin = list(islice(lines, 2))
-    if begin:
-        _refuse_other_json(path, *(line for _, line in begin))
-        refuse_exported_line(path, begin[0][1])
+    refuse_other_lines(path, [line for _, line in begin])
     yield from chain(begin, lines)
-
-
-def _refuse_other_json(path: Path, line: str, following: str = "") -> None:
-    """Raise InputError for lines that begin a JSON array, or an object of several lines."""
-    other = Path(f"{path.stem}.jsonl")
-    if other.name == path.name:
-        other = Path(f"{path.stem}.lines.jsonl")
-    if line.lstrip().startswith("["):
-        problem = "a JSON array, where one object per line is expected"
-        remedy = f"relgen data convert {path.name} --format json --out {other}"
-        raise InputError(problem, path=path, remedy=remedy)
-    if line.strip() == "{" and following.lstrip().startswith('"'):
-        problem = "objects of several lines, where one object per line is expected"
-        raise InputError(problem, path=path, remedy=f"jq -c . {path.name} > {other}")
 
 
 class RecordChecks:
@@ -115,7 +106,7 @@ class RecordChecks:
     def noted(self) -> list[str]:
         """Return a line for each kind of note."""
         return [
-            f"{number} records {what}; the first: {_name(self._first[what])}"
+            f"{statement(number, 'record', what)}; the first: {_name(self._first[what])}"
             for what, number in self.notes.items()
         ]
 
@@ -141,11 +132,13 @@ class RecordChecks:
         problems, skipped = list(self.problems), self.skipped
         if problems and not self.skip_bad:
             if skipped > len(problems):
-                more = f"and {skipped - len(problems)} more malformed records"
+                more = f"and {counted(skipped - len(problems), 'more malformed record')}"
                 problems.append(InputError(more, path=self.path))
             raise problems[0] if len(problems) == 1 else CombinedInputError(problems)
         if not self.read and not (self.may_be_empty and not skipped):
             problem = f"all {skipped} records are malformed" if skipped else "the file is empty"
+            if skipped == 1:
+                problem = "the only record is malformed"
             if self.notes:
                 problem = f"no sample is left: {'; '.join(self.noted())}"
             raise InputError(problem, path=self.path, remedy=self.remedy)

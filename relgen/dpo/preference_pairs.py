@@ -26,10 +26,9 @@ from relgen.common import (
     PositiveInt,
     checked,
     decode_json,
-    read_lines,
     write_jsonl,
 )
-from relgen.data import Half, RelationSchema, Sample, normalised, value_of
+from relgen.data import Half, RelationSchema, Sample, json_lines, normalised, value_of
 from relgen.dpo.near_copies import NearCopies
 
 RejectionKind = Literal["wrong_label", "near_copy", "exact_copy"]
@@ -153,9 +152,7 @@ def write_chains(path: str | Path, chains: Iterable[Chain], *, replace: bool = T
 def read_chains(path: str | Path) -> list[Chain]:
     """Read `chains.jsonl`; raise InputError for malformed lines, naming each, or an empty file."""
     chains, errors = [], []
-    for number, line in enumerate(read_lines(path), start=1):
-        if not line.strip():
-            continue
+    for number, line in json_lines(Path(path)):
         try:
             chains.append(Chain.from_json(decode_json(line)))
         except InputError as error:

@@ -7,7 +7,6 @@ from .arms import parse_arm as parse_arm
 from .grid import GRID_MARK as GRID_MARK
 from .grid import load_grid as load_grid
 from .grid_runner import run as run
-from .progress import TOTAL_SHOWN as TOTAL_SHOWN
 from .results import ArmFiles as ArmFiles
 from .results import ReportData as ReportData
 from .results import StageData as StageData

@@ -6,10 +6,12 @@ run.
 
 from __future__ import annotations
 
+import functools
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from relgen.common import find_config, read_yaml
 from relgen.experiments.arms import parse_arm
 from relgen.models import EMBEDDED_LANGUAGE_MODEL
 
@@ -17,6 +19,7 @@ _FEW = 1 / 3  # of the sentences of a relation, below which few are read as inte
 _UNRELIABLE = 0.5  # micro-F1 of a reader
 _TENTH = 1 / 10  # of the labelled samples, from which a limit that they exceed is named
 _NAMED = 5  # relations in a line
+_EMBEDDED = "generate/smollm2_obo"  # the other presets of the model give the same limits
 _MORE_VARIED = "raise --temperature, show other labelled samples (--chains), or ask for fewer"
 _LIMIT = "raise the limits (--max-words, --max-entity-words, --max-context-words, …)"
 _LOOK = "see rejected.jsonl beside the samples; raise --max-drafts-per-sample or change the model"
@@ -138,11 +141,16 @@ def _cause(entry: Mapping[str, Any], summary: Mapping[str, Any]) -> tuple[str, s
 
 
 def _limits(summaries: Sequence[Mapping[str, Any]]) -> Iterable[Advice]:
-    """Yield advice on each limit that labelled samples exceed."""
+    """Yield advice on each limit that labelled samples exceed.
+
+    Not on those that the embedded model's presets give: without them it does not end its sentences.
+    """
     limits: defaultdict[str, list[Mapping[str, int]]] = defaultdict(list)
     for summary in summaries:
+        needed = _needed_limits() if summary.get("model") == EMBEDDED_LANGUAGE_MODEL else {}
         for name, found in summary.get("limits", {}).items():
-            limits[name].append(found)
+            if found["limit"] != needed.get(name):
+                limits[name].append(found)
     for name, each in limits.items():
         above, labelled = (sum(of[key] for of in each) for key in ("above", "labelled"))
         if above < _TENTH * labelled:
@@ -153,6 +161,12 @@ def _limits(summaries: Sequence[Mapping[str, Any]]) -> Iterable[Advice]:
             f"samples exceed it (up to {longest})"
         )
         yield Advice(problem, "raise it, or set it to null if the model ends sentences by itself")
+
+
+@functools.cache
+def _needed_limits() -> dict[str, int]:
+    preset = read_yaml(find_config(_EMBEDDED))
+    return {name: preset[name] for name in ("max_context_words", "max_entity_words")}
 
 
 def _worst(

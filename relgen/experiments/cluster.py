@@ -14,7 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from relgen.common import InputError
+from relgen.common import (
+    InputError,
+    counted,
+)
 
 # submitit's own defaults are a few minutes; a partition may allow less than these
 _MINUTES = {"local": 7 * 24 * 60, "slurm": 24 * 60}
@@ -66,7 +69,7 @@ def run_jobs(commands: Mapping[str, Sequence[str]], jobs: Jobs, folder: Path) ->
                 time.sleep(_POLL / 10)
     for first, log in failures[:1]:
         raise InputError(
-            f"{len(failures)} of {len(commands)} jobs failed; {first}",
+            f"{len(failures)} of {counted(len(commands), 'job')} failed; {first}",
             path=log,
             remedy="fix the cause and run the same command again: finished stages are kept",
         )

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from relgen.common import InputError
+from relgen.common import InputError, find_schema, no_such_file
 from relgen.data import (
     By,
     ConvertOptions,
@@ -16,7 +16,7 @@ from relgen.data import (
     check_samples,
     load_schema,
 )
-from relgen.experiments.config import CorpusFiles
+from relgen.experiments.config import CorpusFiles, Experiment
 from relgen.experiments.stages import OUT, Stage, StageFolders, options
 
 Places = tuple[str, ...]
@@ -80,6 +80,25 @@ class Corpus:
     schema: str
     kept_out: Path
     by: By = "sentence"
+
+
+def check_files(experiment: Experiment) -> None:
+    """Raise InputError, with the experiment's key, for a file of the user's that is missing."""
+    files = {"unlabelled": experiment.unlabelled, "reviewed": experiment.reviewed}
+    if isinstance(experiment.corpus, CorpusFiles):
+        files |= {f"corpus.{part}": getattr(experiment.corpus, part) for part in ("train", "test")}
+    for key, name in files.items():
+        if name is not None and not Path(name).exists():
+            error = no_such_file(Path(name))
+            raise InputError(error.problem, field=key, value=name, remedy=error.remedy)
+    if isinstance(experiment.corpus, CorpusFiles):
+        schema = experiment.corpus.schema
+        try:
+            find_schema(schema)
+        except InputError as error:
+            raise InputError(
+                error.problem, field="corpus.schema", value=schema, remedy=error.remedy
+            ) from None
 
 
 def plan_corpus(corpus: str | CorpusFiles, folders: StageFolders) -> Corpus:

@@ -1,7 +1,8 @@
 """Estimates how long stages take: by what they do, corrected by the stages that are done.
 
 The rough figures are those of the embedded models on two cores. Once a stage of a kind is done in a
-run's folder, its own time tells how the others of its kind compare with them.
+run's folder, its own time tells how the others of its kind compare with them; until then those of
+other kinds tell how fast the machine is.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ _SHORT = 1.0  # of converting, drawing and collecting
 _LOADING = 4.0
 _PER_PAIR, _PER_SAMPLE, _PER_READ, _PER_ANSWER, _PER_STEP = 1.15, 0.41, 0.135, 0.5, 0.28
 _TEST = 500  # sentences, where the file is not there yet
+_ALL = "all kinds that compute with an embedded model"
 _EMBEDDED = {EMBEDDED_LANGUAGE_MODEL, EMBEDDED_ENCODER}
 
 
@@ -40,18 +42,23 @@ class Estimates:
 
     def learn(self, stage: Stage, seconds: float) -> None:
         """Take into account how long a stage of the plan took."""
-        expected, taken = self._seen.get(stage.kind, (0.0, 0.0))
-        self._seen[stage.kind] = (expected + self._rough[stage.folder], taken + seconds)
+        embedded = stage.models and _EMBEDDED.issuperset(stage.models)
+        for kind in (stage.kind, _ALL) if embedded else (stage.kind,):
+            expected, taken = self._seen.get(kind, (0.0, 0.0))
+            self._seen[kind] = (expected + self._rough[stage.folder], taken + seconds)
 
     def seconds(self, stage: Stage) -> float | None:
         """Return how long a stage will take.
 
         None if its model is not an embedded one and no stage of its kind is done yet.
         """
-        if stage.kind in self._seen:
-            expected, taken = self._seen[stage.kind]
-            return self._rough[stage.folder] * taken / expected
-        return self._rough[stage.folder] if _EMBEDDED.issuperset(stage.models) else None
+        kind = stage.kind
+        if kind not in self._seen:
+            if not _EMBEDDED.issuperset(stage.models):
+                return None
+            kind = _ALL if stage.models else kind  # a split takes as long everywhere
+        expected, taken = self._seen.get(kind, (1.0, 1.0))
+        return self._rough[stage.folder] * taken / expected
 
     def describe(self, stages: Iterable[Stage]) -> str:
         """Return how long several stages will take, in words."""

@@ -8,7 +8,10 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from relgen.common import InputError
+from relgen.common import (
+    InputError,
+    counted,
+)
 from relgen.experiments.checks import check_settings
 from relgen.experiments.cluster import Jobs, run_jobs
 from relgen.experiments.dry_run import print_plan
@@ -107,7 +110,7 @@ def _print(
         print(
             f"# report of all cells, once each has results\nrelgen report {shlex.quote(str(out))}"
         )
-    how_long = f"{len(to_do)} stages to do: {estimates.describe(to_do.values())}"
+    how_long = f"{counted(len(to_do), 'stage')} to do: {estimates.describe(to_do.values())}"
     if more := [stage for place, stage in again.items() if place not in to_do]:
         how_long += f"; {len(more)} again if their inputs change: {estimates.describe(more)}"
     print(f"# {how_long}" if to_do else "# all stages are done")
@@ -147,6 +150,8 @@ def _spread(grid: Grid, chosen: list[Cell], plans: Mapping[str, Plan], options: 
                 commands[f"{cell.name or grid.name}, seed {seed}"] = line
     if not commands:
         return
-    print(f"{len(commands)} jobs; their logs are in {out / 'jobs'}", file=sys.stderr, flush=True)
+    print(
+        f"{counted(len(commands), 'job')}, with logs in {out / 'jobs'}", file=sys.stderr, flush=True
+    )
     jobs = Jobs(options.cluster or "local", options.jobs or None, options.cluster_option)
     run_jobs(commands, jobs, out / "jobs")

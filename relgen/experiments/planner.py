@@ -23,7 +23,7 @@ from relgen.data import Half
 from relgen.experiments.arms import GENERATIONS, UNTRAINED
 from relgen.experiments.classifier_commands import Training, trained_alike
 from relgen.experiments.config import Experiment
-from relgen.experiments.corpora import plan_corpus
+from relgen.experiments.corpora import check_files, plan_corpus
 from relgen.experiments.stage_commands import StageCommands
 from relgen.experiments.stages import ArmStages, Initialisation, Plan, Stage, StageFolders
 from relgen.generation import GenerationSettings
@@ -35,6 +35,7 @@ def plan(experiment: Experiment, out: Path, *, cell: str = "") -> Plan:
     For a cell of a grid, `out` is the grid's folder. Raises InputError if a corpus file or preset
     is missing, or an arm needs DPO but uses a server.
     """
+    check_files(experiment)
     folders = StageFolders(out, cell=cell)
     corpus = plan_corpus(experiment.corpus, folders)
     commands = StageCommands(experiment, corpus, folders)

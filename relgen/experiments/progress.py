@@ -8,23 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextvars import ContextVar
 from typing import TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from relgen.common import read_json
+from relgen.common import LISTENER, read_json
 from relgen.experiments.estimates import Estimates, in_words
 from relgen.experiments.run_folders import is_done
 from relgen.experiments.stages import Stage
 
-TOTAL_SHOWN: ContextVar[bool] = ContextVar("TOTAL_SHOWN", default=False)
-"""Whether a run shows its progress, and the command that it runs should not show its own."""
 _EVERY = 30.0  # seconds between two lines
 _TICK = 0.5
 
@@ -53,6 +51,8 @@ class RunProgress:
         self._stream = stream or sys.stderr
         self._started = self._began = clock()
         self._stage: Stage | None = None
+        self._parts: tuple[float, float, str] | None = None  # what the stage has reported last
+        self._first: tuple[float, float] | None = None  # the time and the parts of its first report
         self._said: tuple[float, Stage] | None = None  # when the last line was written, and on what
         self._lock = threading.RLock()
         self._bar: Progress | None = None
@@ -82,11 +82,11 @@ class RunProgress:
                 above: TextIO = _Above(self._bar.console)  # type: ignore[assignment]
                 stack.enter_context(contextlib.redirect_stderr(above))
             thread.start()
-            before = TOTAL_SHOWN.set(True)
+            before = LISTENER.set(self.report)
             try:
                 yield
             finally:
-                TOTAL_SHOWN.reset(before)
+                LISTENER.reset(before)
                 stop.set()
                 thread.join()
 
@@ -95,6 +95,7 @@ class RunProgress:
         """Count a stage as the one that runs, and afterwards as done."""
         with self._lock:
             self._stage, self._began = stage, self._clock()
+            self._parts = self._first = None
             self._left.setdefault(stage.folder, stage)
         self.tick()
         try:
@@ -107,6 +108,12 @@ class RunProgress:
             self._stage = None
             del self._left[stage.folder]
             self._estimates.learn(stage, read_json(stage.record)["seconds"])
+
+    def report(self, done: float, total: float, what: str) -> None:
+        """Take how far the running stage is; the time that it will still take follows from it."""
+        with self._lock:
+            self._parts = done, total, what
+            self._first = self._first or (self._clock(), done)
 
     def tick(self) -> None:
         """Move the bar, or write a line if the last one is half a minute ago."""
@@ -128,12 +135,23 @@ class RunProgress:
         """Return the time for all stages that are not done; None if one cannot be estimated."""
         total = 0.0
         for stage in self._left.values():
-            seconds = self._estimates.seconds(stage)
-            if seconds is None:
-                return None
             spent = self._clock() - self._began if stage is self._stage else 0.0
-            total += max(seconds - spent, 0.1 * max(seconds, spent))  # also where it takes longer
+            rest = self._rest() if stage is self._stage else None
+            if rest is None:
+                seconds = self._estimates.seconds(stage)
+                if seconds is None:
+                    return None
+                rest = max(seconds - spent, 0.1 * max(seconds, spent))  # also where it takes longer
+            total += rest
         return total
+
+    def _rest(self) -> float | None:
+        """Return the time that the rest of the running stage's parts will take, if any is done."""
+        if self._parts is None or self._first is None:
+            return None
+        (done, total, _), (began, before) = self._parts, self._first
+        known = done > before and done <= total < math.inf
+        return (self._clock() - began) * (total - done) / (done - before) if known else None
 
     def _say(self) -> None:
         assert self._stage is not None
@@ -149,7 +167,12 @@ class RunProgress:
         spent = int(self._clock() - self._started)
         number = list(self._stages).index(self._stage.folder) + 1
         clock = f"{spent // 60}:{spent % 60:02d}"
-        return f"[{number}/{len(self._stages)}] {clock}  {self._stage.name}"
+        place = f"[{number}/{len(self._stages)}] {clock}  {self._stage.name}"
+        if self._parts is None:
+            return place
+        done, total, what = self._parts
+        whole = f" of {total:.0f}" if total < math.inf else ""
+        return f"{place}: {done:.0f}{whole} {what}"
 
     def _remaining(self) -> str:
         left = self.seconds_left()

@@ -17,7 +17,13 @@ from pathlib import Path
 from typing import Any, Required, TypedDict
 
 from relgen import __version__
-from relgen.common import decode_json, read_json, read_lines, write_json
+from relgen.common import (
+    counted,
+    decode_json,
+    read_json,
+    read_lines,
+    write_json,
+)
 from relgen.data import RelationSchema, iter_samples, load_schema
 from relgen.evaluation import mean
 from relgen.experiments.arms import UNTRAINED, parse_arm
@@ -123,7 +129,7 @@ def print_table(results: dict[str, Any]) -> None:
 
     seeds = max(row["n_seeds"] for row in results["summary"])
     shots = describe_shots(results)
-    table = Table(title=f"{results['corpus']}, K = {shots}, {seeds} seed(s), in %")
+    table = Table(title=f"{results['corpus']}, K = {shots}, {counted(seeds, 'seed')}, in %")
     several = len({row["classifier"] for row in results["summary"]} - {*UNTRAINED}) > 1
     official = any(row["mean"]["official_f1"] is not None for row in results["summary"])
     columns = [s for s in SCORES if s != "official_f1" or official]
@@ -140,7 +146,7 @@ def print_table(results: dict[str, Any]) -> None:
         name = f"{row['arm']} · {row['classifier']}" if several else row["arm"]
         said = f"{name} - human: {_signed(row)}"
         if row["low"] is not None:
-            said += f" (95% interval of {row['n_seeds']} paired seeds: {_ends(row)})"
+            said += f" (95% interval of {counted(row['n_seeds'], 'paired seed')}: {_ends(row)})"
         if (voted := row["ensemble"]) is not None:
             ends = "" if voted["low"] is None else f" ({_ends(voted)})"
             said += f"; both as ensembles of their initialisations: {_signed(voted)}{ends}"
@@ -263,8 +269,7 @@ def _generation(stages: ArmStages) -> dict[str, Any]:
         "seconds": round(sum(part["seconds"] for part in parts), 2),
         "tokens": sum(part["tokens"] for part in parts),
         "relations": {name: of for part in parts for name, of in part["relations"].items()},
-        "token_budget": same["token_budget"],
-        "limits": same["limits"],
+        **{name: same[name] for name in ("model", "token_budget", "limits")},
     }
 
 

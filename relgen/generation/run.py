@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
@@ -14,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from relgen import __version__
-from relgen.common import InputError, content_hash, locked, read_json, text_hash
+from relgen.common import LISTENER, InputError, content_hash, locked, read_json, report, text_hash
 from relgen.data import (
     Relation,
     RelationSchema,
@@ -33,6 +34,7 @@ from relgen.generation.limits import exceeded_limits
 from relgen.generation.loop import GenerationLoop, RoundResult
 from relgen.generation.settings import GenerationSettings
 from relgen.generation.states import RelationState, initial_states
+from relgen.models import unknown_language
 from relgen.prompting import FieldPromptWriter, PromptWriter
 
 _QUIET_SECONDS = 3.0
@@ -100,7 +102,8 @@ def generate(
         summary |= {"output": paths.generated.name, "hash": header}
         # what a shortage of samples is explained with
         limits = exceeded_limits(settings, inputs[1])
-        summary |= {"token_budget": settings.token_budget, "limits": limits}
+        summary |= {"model": settings.model, "token_budget": settings.token_budget}
+        summary |= {"limits": limits}
         paths.write(loop.accepted, loop.rejected, summary)
         paths.journal.unlink()
     return GenerationReport(summary, already_finished=False, output=paths.generated)
@@ -142,6 +145,10 @@ def _loop(
     types, language = tuple(sorted(found)), foreign_language(train)
     if language is not None and settings.grammar and settings.one_sentence:
         _check_sentences(train)
+    if engine.tokenizer is not None and (
+        advice := unknown_language(engine.tokenizer, train, model=settings.model)
+    ):
+        print(f"warning: {advice}", file=sys.stderr)
     writer = (
         FieldPromptWriter(engine.format, types, language)
         if settings.markup == "fields"
@@ -261,12 +268,13 @@ class _Progress:
         if result.seconds:  # not read from the journal
             self._tokens += result.tokens
             self._seconds += result.seconds
-        if time.monotonic() - self._begun > _QUIET_SECONDS:
+        if LISTENER.get() is None and time.monotonic() - self._begun > _QUIET_SECONDS:
             self._bar.start()
         drafts = sum(state.drafts for state in self._states)
         speed = f", {self._tokens / self._seconds:.0f} tokens/s" if self._seconds else ""
         accepted = sum(state.accepted for state in self._states)
         self._bar.update(self._task, completed=accepted, note=f"{drafts} drafts{speed}")
+        report(accepted, self._bar.tasks[0].total or 0, "samples")
 
     def close(self) -> None:
         if self._bar.live.is_started:

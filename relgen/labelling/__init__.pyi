@@ -11,5 +11,6 @@ from .settings import LabelSettings as LabelSettings
 from .settings import ReaderOptions as ReaderOptions
 from .settings import ReaderSettings as ReaderSettings
 from .settings import SuggestOptions as SuggestOptions
+from .settings import reader_score as reader_score
 from .states import StateReader as StateReader
 from .suggestions import suggest as suggest

@@ -34,11 +34,18 @@ def fit(
 ) -> tuple[Probe, float | None]:
     """Return the probe and its cross-validated micro-F1: None if no relation has two samples."""
     probabilities = cross_validate(states, labelled, schema, penalty)  # (N, R)
+    probe = fit_probe(states, **_fitting(labelled, schema, penalty))
+    return probe, train_micro_f1(probabilities, labelled, schema)
+
+
+def train_micro_f1(
+    probabilities: Tensor, labelled: Sequence[Sample], schema: RelationSchema
+) -> float | None:
+    """Return the micro-F1 of cross-validated probabilities (N, R); None if all rows are NaN."""
     rows = [i for i, row in enumerate(probabilities) if not row.isnan().any()]
     predicted = [schema.labels[int(probabilities[i].argmax())] for i in rows]
     scores = score_labels(predicted, [labelled[i].relation for i in rows], schema)
-    probe = fit_probe(states, **_fitting(labelled, schema, penalty))
-    return probe, scores.micro_f1 if rows else None
+    return scores.micro_f1 if rows else None
 
 
 def cross_validate(

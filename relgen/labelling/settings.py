@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from relgen.common import (
     POSITIONAL,
@@ -32,6 +33,12 @@ LEFT_OUT = {
     "not_chosen": "read and not chosen",
 }
 """The reasons why a sample is left out, in words."""
+
+
+def reader_score(micro_f1: float | None, train: str | Path) -> str:
+    """Say how well the reader does on the labelled samples that it is fitted to."""
+    known = "not known" if micro_f1 is None else f"{100 * micro_f1:.1f}"
+    return f"cross-validated micro-F1 on {train}: {known}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ from relgen.common import (
 from relgen.data import RelationSchema, Sample, load_schema
 from relgen.labelling.choice import select_rows
 from relgen.labelling.confident import likelier_labels
-from relgen.labelling.fitting import cross_validate, read_labelled
+from relgen.labelling.fitting import cross_validate, read_labelled, train_micro_f1
 from relgen.labelling.labeller import (
     CHUNK,
     Labeller,
@@ -53,8 +53,9 @@ def suggest(options: SuggestOptions) -> dict[str, Any]:
         `rows`, each a sample with the reader's `guess` and its `probability`: without a relation
         and the most valuable first, or, with `errors`, with the relation that may be wrong and its
         own `given_probability`, the worst first. Beside it `read`, the number of sentences read,
-        `left_out` by reason, and `train_micro_f1`, or `found` and `not_judged`, the numbers of
-        labels that may be wrong and of samples whose relation has no other one to learn from.
+        `left_out` by reason, or `found` and `not_judged`, the numbers of labels that may be wrong
+        and of samples whose relation has no other one to learn from; and `train_micro_f1`, the
+        reader's cross-validated score on the labelled samples.
 
     Raises InputError if an input cannot be used, or `out` exists and `force` is not given.
     """
@@ -131,6 +132,7 @@ def _errors(options: SuggestOptions, schema: RelationSchema) -> dict[str, Any]:
         "read": len(labelled),
         "found": len(rows),
         "not_judged": int(probabilities.isnan().any(dim=1).sum()),
+        "train_micro_f1": train_micro_f1(probabilities, labelled, schema),
     }
 
 

@@ -17,7 +17,14 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from relgen.common import DType, InputError, Quantization, ReadingDType, resolved
+from relgen.common import (
+    DType,
+    InputError,
+    Quantization,
+    ReadingDType,
+    counted,
+    resolved,
+)
 from relgen.kernels import ATTENTION, accelerate, keep_packed_weights
 from relgen.models.gguf import converted, find_gguf
 from relgen.models.load_errors import loading
@@ -145,7 +152,8 @@ def _check_complete(name: str, report: dict[str, Any]) -> None:
     """Raise InputError if files lack weights of their model, or have layers beyond its own."""
     if missing := sorted(report["missing_keys"]):
         raise InputError(
-            f"not a language model: its files lack {len(missing)} weights, such as {missing[0]}",
+            f"not a language model: its files lack {counted(len(missing), 'weight')}, such as "
+            f"{missing[0]}",
             field="model",
             value=name,
             remedy=f"choose one that generates text, such as {EMBEDDED_LANGUAGE_MODEL}",

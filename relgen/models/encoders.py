@@ -13,7 +13,11 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import AutoModel, PreTrainedModel
 
-from relgen.common import InputError, tracked
+from relgen.common import (
+    InputError,
+    counted,
+    tracked,
+)
 from relgen.kernels import accelerate
 from relgen.models.causal_lm import find_device, load_tokenizer, resolve_model
 from relgen.models.load_errors import loading
@@ -47,7 +51,7 @@ def load_encoder(name: str, attention: str | None = None) -> PreTrainedModel:
     model, report = loaded
     if missing := sorted(key for key in report["missing_keys"] if "pooler" not in key):
         raise InputError(
-            f"its files lack {len(missing)} weights, such as {missing[0]}",
+            f"its files lack {counted(len(missing), 'weight')}, such as {missing[0]}",
             field="model",
             value=name,
             remedy=f"use another encoder, such as {EMBEDDED_ENCODER}",

@@ -23,7 +23,16 @@ from transformers.modeling_gguf_pytorch_utils import (
     get_gguf_hf_weights_map,
 )
 
-from relgen.common import DType, InputError, atomic_folder, file_hash, locked, tracked
+from relgen.common import (
+    DType,
+    InputError,
+    atomic_folder,
+    counted,
+    file_hash,
+    locked,
+    no_such_file,
+    tracked,
+)
 from relgen.models.cache import MARK, Origin
 from relgen.models.load_errors import damage
 
@@ -85,7 +94,7 @@ def converted(file: Path, dtype: DType = "bfloat16") -> Path:
 def check_gguf(file: Path) -> None:
     """Raise InputError for a missing file, a part of a model, or a file of another format."""
     if not file.is_file():
-        raise InputError("no such file", field="model", path=file, remedy="check the path")
+        raise no_such_file(file).at(field="model")
     if _PART.search(file.name):
         raise InputError(
             "this is one part of a model",
@@ -161,7 +170,7 @@ def _write_weights(file: Path, model: PreTrainedModel, out: Path, dtype: torch.d
     shard.update({name: tensor.to(dtype) for name, tensor in experts.items()})
     flush()
     if missing := {name for name, _ in model.named_parameters()} - set(places):
-        raise ValueError(f"it lacks {len(missing)} weights, such as {min(missing)}")
+        raise ValueError(f"it lacks {counted(len(missing), 'weight')}, such as {min(missing)}")
     index = {"metadata": {}, "weight_map": places}
     (out / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
 

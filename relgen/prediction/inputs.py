@@ -9,7 +9,14 @@ from typing import Any
 
 from relgen.classifiers import find_mention
 from relgen.common import InputError, decode_json, read_lines
-from relgen.data import RecordChecks, Sample, checked_samples, parquet_rows, value_of
+from relgen.data import (
+    RecordChecks,
+    Sample,
+    binary_kind,
+    checked_samples,
+    parquet_rows,
+    value_of,
+)
 from relgen.data.corpora import ReadOptions, read_corpus
 from relgen.prediction.pairs import RawText
 
@@ -25,7 +32,7 @@ def read_samples_to_predict(
     lines, at the end of the file.
     """
     path = Path(checks.path)
-    kind = path.suffix.lower().lstrip(".")
+    kind = binary_kind(path) or path.suffix.lower().lstrip(".")
     if kind in ("txt", "md"):
         remedy = "to find entities in raw text, give --entities"
         raise InputError("head and tail are not marked in a text", path=path, remedy=remedy)
@@ -60,7 +67,8 @@ def read_raw_texts(
     """
     path = Path(checks.path)
     checks.remedy = "write a text on each line"
-    if (kind := path.suffix.lower().lstrip(".")) == "parquet":
+    kind = binary_kind(path) or path.suffix.lower().lstrip(".")
+    if kind == "parquet":
         yield from _texts_of_rows(path, checks, columns or {})
         return
     if kind in _TABLES:

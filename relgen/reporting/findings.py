@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
+from relgen.common import counted
 from relgen.evaluation import mean, paired_interval, sign_flip_p
 from relgen.experiments import parse_arm
 from relgen.reporting.data import Run, describe_arm, generation_of, is_part
@@ -44,7 +45,7 @@ def headline(run: Run) -> tuple[str, str]:
     with_classifier = f" Classifier: {classifier}." if len(run.classifiers) > 1 else ""
     scores = {name: of for name in run.arm_names if (of := run.by_seed(name, classifier))}
     tested = _tested(run)
-    on = f" on {tested:,} test sentences" if tested else ""
+    on = f" on {tested:,} test sentence{'s' if tested > 1 else ''}" if tested else ""
     arm = compared_arm(list(scores))
     pairs = _paired(run, arm, classifier, "micro_f1") if arm else []
     if arm is None or not pairs:
@@ -99,7 +100,9 @@ def _reviewed(run: Run) -> str:
     if not (review := run.results.get("reviewed")):
         return ""
     kinds = ", ".join(f"{number} {kind}" for kind, number in review["decisions"].items())
-    said = f"People reviewed {review['sentences']} sentences in {review['minutes']} minutes"
+    said = (
+        f"People reviewed {counted(review['sentences'], 'sentence')} in {review['minutes']} minutes"
+    )
     brought = [
         f"in {row['than']} it {_change(row['mean'])}"
         for row in run.results.get("against_unreviewed", [])

@@ -15,6 +15,7 @@ from xml.sax.saxutils import quoteattr
 from relgen.common import (
     InputError,
     check_outputs,
+    counted,
     decode_json,
     read_lines,
     read_text,
@@ -61,7 +62,7 @@ def export_tasks(
     refuse_unlike(out, "review --export", _require_tasks)
     if tool == "label-studio":
         refuse_unlike(config, "review --export", _require_config)
-    said = f"{len(chosen)} tasks -> {out}"
+    said = f"{counted(len(chosen), 'task')} -> {out}"
     if tool == "label-studio":
         write_json(out, [label_studio_task(one) for one in chosen], replace=force)
         write_text(config, label_studio_config(chosen, schema), replace=force)
@@ -69,7 +70,7 @@ def export_tasks(
     elif tool == "prodigy":
         apart = [sample for sample in chosen if not sample.overlapping]
         write_jsonl(out, (prodigy_task(sample) for sample in apart), replace=force)
-        said = f"{len(apart)} tasks -> {out}"
+        said = f"{counted(len(apart), 'task')} -> {out}"
         if len(apart) < len(chosen):
             said += (
                 f"; {len(chosen) - len(apart)} with overlapping entities, which Prodigy cannot "

@@ -9,6 +9,7 @@ from typing import Any
 from relgen.common import (
     InputError,
     check_outputs,
+    counted,
     listening_socket,
     locked,
     refuse_foreign,
@@ -59,11 +60,16 @@ def review(options: ReviewOptions) -> None:
         else:
             _serve(session, options.port)
         kept, others = session.results()
-        write_samples(out, kept)
-        if others:
-            write_samples(rejected, others)
-        else:
-            rejected.unlink(missing_ok=True)
+        begun = any(session.decisions.values()) or bool(session.added)
+        # samples that nobody has looked at must not pass for reviewed ones
+        for path, samples, written in ((out, kept, begun), (rejected, others, bool(others))):
+            if written:
+                write_samples(path, samples)
+            else:
+                path.unlink(missing_ok=True)
+    if not begun:
+        print(f"nothing is decided, and {out} not written; the same command goes on")
+        return
     _summarise(session.progress(), out, rejected, kept, others)
 
 
@@ -113,7 +119,7 @@ def _summarise(
     kinds = ", ".join(f"{number} {kind}" for kind, number in progress["kinds"].items())
     people = ", ".join(f"{name} {number}" for name, number in progress["reviewers"].items())
     print(
-        f"{progress['done']} of {progress['total']} sentences reviewed in "
+        f"{progress['done']} of {counted(progress['total'], 'sentence')} reviewed in "
         f"{progress['seconds'] / 60:.1f} minutes" + (f": {kinds} (by {people})" if kinds else "")
     )
     if progress["written"]:
@@ -121,4 +127,8 @@ def _summarise(
     if progress["several"]:
         print(f"{progress['agreed']} of {progress['several']} that several decided on agree")
     elsewhere = f"; {len(others)} rejected -> {rejected}" if others else ""
-    print(f"{len(kept)} samples -> {out}{elsewhere}")
+    unread = sum(one.review is None for one in kept)
+    print(
+        f"{counted(len(kept), 'sample')}{f' ({unread} not reviewed)' if unread else ''} -> {out}"
+        f"{elsewhere}"
+    )

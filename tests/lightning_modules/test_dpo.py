@@ -198,7 +198,7 @@ def test_checkpoint_of_another_adapter_or_base_is_refused(files, tmp_path):
     partial_state = torch.load(path, weights_only=True)
     partial_state["state_dict"].popitem()
     torch.save(partial_state, tmp_path / "partial.ckpt")
-    with pytest.raises(InputError, match="1 weights missing, 0 unknown"):
+    with pytest.raises(InputError, match="weights missing: 1, unknown: 0"):
         DPOModule.load_from_checkpoint(tmp_path / "partial.ckpt")
 
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-from relgen.common import check_outputs, refuse_unlike
+from relgen.common import (
+    check_outputs,
+    counted,
+    refuse_unlike,
+)
 from relgen.data import load_schema, read_samples
 from relgen.dpo import EQUAL_SHARES, REJECTION_KINDS, build_chains, read_chains, write_chains
 from relgen.dpo import ChainsOptions as Options
@@ -27,4 +31,5 @@ def run(options: Options) -> None:
     write_chains(options.out, chains, replace=options.force)
     kinds = Counter(pair.kind for chain in chains for pair in chain.pairs)
     counts = ", ".join(f"{kinds[kind]} {kind}" for kind in REJECTION_KINDS)
-    print(f"{len(chains)} chains, {sum(kinds.values())} pairs ({counts}) -> {options.out}")
+    pairs = f"{counted(kinds.total(), 'pair')} ({counts})"
+    print(f"{counted(len(chains), 'chain')}, {pairs} -> {options.out}")

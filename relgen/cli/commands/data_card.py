@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from relgen.common import check_outputs, read_text, refuse_foreign, unfinished
+from relgen.common import (
+    check_outputs,
+    counted,
+    read_text,
+    refuse_foreign,
+    unfinished,
+)
 from relgen.data import CardOptions as Options
 
 
@@ -19,4 +25,5 @@ def run(options: Options) -> None:
         refuse_foreign([card, samples], "data card")
     with unfinished(options.out, "data card"):
         counts = write_dataset_folder(options)
-    print(f"{counts.total()} samples of {len(counts)} relations and a card -> {options.out}")
+    said = f"{counted(counts.total(), 'sample')} of {counted(len(counts), 'relation')}"
+    print(f"{said} and a card -> {options.out}")

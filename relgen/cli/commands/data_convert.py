@@ -7,8 +7,24 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from relgen.common import InputError, check_outputs, refuse_unlike, tracked
-from relgen.data import UNLABELLED, RecordChecks, Sample, iter_samples, load_schema, write_samples
+from relgen.common import (
+    InputError,
+    check_outputs,
+    counted,
+    refuse_unlike,
+    statement,
+    tracked,
+)
+from relgen.data import (
+    UNLABELLED,
+    RecordChecks,
+    RelationSchema,
+    Sample,
+    SchemaFit,
+    iter_samples,
+    load_schema,
+    write_samples,
+)
 from relgen.data import ConvertOptions as Options
 from relgen.data.corpora import (
     COLUMNS,
@@ -27,12 +43,14 @@ from relgen.data.corpora import (
 def run(options: Options) -> None:
     """Convert the corpus; only formats that are one JSON document are held in memory."""
     source = find_corpus(options.input)
-    check_outputs([options.out], [source, options.labels])
+    check_outputs([options.out], [source, options.labels, options.schema])
     if options.force:
         refuse_unlike(options.out, "data convert", lambda out: next(iter_samples(out)))
     _check_format(options)
     place = options.input if options.format == "hub" else source
     checks, counts = RecordChecks(place, skip_bad=options.skip_bad), Counter[str]()
+    schema = None if options.schema is None else load_schema(options.schema)
+    fit = None if schema is None else SchemaFit(schema)
     renamed = _renamed(options)
     patch, unused = _patch(options, renamed), set(renamed)
     inside_words = _InsideWords()
@@ -46,8 +64,11 @@ def run(options: Options) -> None:
                 sample = replace(sample, relation=renamed[sample.relation])
             if sample.scores and renamed:
                 sample = _with_renamed_scores(sample, renamed)
-            counts[sample.relation] += 1
-            yield sample
+            if fitting := sample if fit is None else fit.labelled(sample):
+                counts[fitting.relation] += 1
+                yield fitting
+        if fit is not None and not options.skip_bad:
+            fit.refuse_unknown(options.input)
 
     reading = ReadOptions(
         split_name=options.split_name,
@@ -55,7 +76,7 @@ def run(options: Options) -> None:
         columns=options.columns,
         offsets=options.offsets,
         negative=options.negative,
-        candidates=_candidates(options, checks),
+        candidates=_candidates(options, schema, checks),
     )
     samples = read_corpus(options.format, checks, reading)
     patched: Iterable[Sample] = converted(samples if patch is None else patch.apply(samples))
@@ -74,9 +95,11 @@ def run(options: Options) -> None:
             _warn(odd)
     if inside_words.count:
         _warn(str(inside_words))
-    print_skipped(checks)
-    kinds = "without a relation" if set(counts) == {UNLABELLED} else f"of {len(counts)} relations"
-    print(f"{total} samples {kinds} -> {options.out}")
+    print_skipped(checks, fit)
+    kinds = f"of {counted(len(counts), 'relation')}"
+    if set(counts) == {UNLABELLED}:
+        kinds = "without a relation"
+    print(f"{counted(total, 'sample')} {kinds} -> {options.out}")
 
 
 def _with_renamed_scores(sample: Sample, renamed: Mapping[str, str]) -> Sample:
@@ -107,7 +130,7 @@ def _check_format(options: Options) -> None:
 
 
 def _candidates(
-    options: Options, checks: RecordChecks
+    options: Options, schema: RelationSchema | None, checks: RecordChecks
 ) -> Callable[[str, str], Iterator[Sample]] | None:
     """Return what pairs the entities of a raw text, if the options say what finds them.
 
@@ -115,12 +138,11 @@ def _candidates(
     """
     if not options.entities:
         return None
-    if options.schema is None:
+    if schema is None:
         remedy = "give the schema whose relations the candidates may have"
         raise InputError("--entities needs it", field="--schema", remedy=remedy)
     from relgen.prediction import RawText, candidate_pairs, open_sources
 
-    schema = load_schema(options.schema)
     types = {kind for relation in schema for kind in (*relation.head_types, *relation.tail_types)}
     find = open_sources(options.entities, sorted(types), options.types)
 
@@ -159,20 +181,21 @@ class _InsideWords:
             for unit, number in self._fits.most_common(1)
         )
         return (
-            f"{self.count} samples have an entity that begins or ends inside a word, the first "
-            f"{self._first}. Offsets count characters (code points), not bytes or UTF-16 units, "
-            f"and both characters of a Windows line break; ends are exclusive{guess}"
+            f"{statement(self.count, 'sample', 'have')} an entity that begins or ends inside a "
+            f"word, the first {self._first}. Offsets count characters (code points), not bytes or "
+            f"UTF-16 units, and both characters of a Windows line break; ends are exclusive{guess}"
         )
 
 
-def print_skipped(checks: RecordChecks) -> None:
+def print_skipped(checks: RecordChecks, fit: SchemaFit | None = None) -> None:
     """Print warnings about doubtful samples, notes, and how many records were left out."""
-    for doubt in checks.doubts:
+    for doubt in [*checks.doubts, *(fit.doubts() if fit else ())]:
         _warn(doubt)
-    for note in checks.noted():
+    for note in [*checks.noted(), *(fit.notes() if fit else ())]:
         print(note)
     if skipped := checks.skipped:
-        print(f"{skipped} malformed records left out, the first: {checks.problems[0]}")
+        malformed = counted(skipped, "malformed record")
+        print(f"{malformed} left out, the first: {checks.problems[0]}")
 
 
 def _patch(options: Options, renamed: Collection[str]) -> LabelPatch | None:
@@ -194,17 +217,18 @@ def _patch(options: Options, renamed: Collection[str]) -> LabelPatch | None:
 
 def _print_patched(patch: LabelPatch, *, tacred: bool) -> None:
     size, missing = len(patch.labels), len(patch.missing)
-    print(f"{size - missing} of the patch's {size} labels applied")
-    others = f"{patch.others} samples that the patch does not name"
+    print(f"{size - missing} of the patch's {counted(size, 'label')} applied")
+    others = f"{counted(patch.others, 'sample')} that the patch does not name"
     if patch.others and patch.drop_others:
         print(f"{others} left out (--no-drop-unpatched keeps them)")
     elif patch.others:
         # an excerpt of Re-TACRED's patch may lack the labels that identify it
         tacrev, retacred = (", as with TACREV", ", as Re-TACRED does") if tacred else ("", "")
-        print(f"{others} keep their labels{tacrev} (--drop-unpatched leaves them out{retacred})")
+        kept = "keep their labels" if patch.others > 1 else "keeps its label"
+        print(f"{others} {kept}{tacrev} (--drop-unpatched leaves them out{retacred})")
     if missing:
         _warn(
-            f"{patch.path}: {missing} ids of the patch are not in the corpus, the first "
+            f"{patch.path}: {counted(missing, 'id')} of the patch missing in the corpus, the first "
             f"'{next(iter(patch.missing))}': a partial copy, or the patch of another split"
         )
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from relgen.common import POSITIONAL
+from relgen.common import (
+    POSITIONAL,
+    counted,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,4 +49,4 @@ def run(options: Options) -> None:
         negative=options.negative,
     )
     schema.save(options.out, replace=options.force)
-    print(f"a schema of {len(schema)} relations -> {options.out}")
+    print(f"a schema of {counted(len(schema), 'relation')} -> {options.out}")

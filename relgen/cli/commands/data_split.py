@@ -14,6 +14,7 @@ from relgen.common import (
     InputError,
     check_outputs,
     content_hash,
+    counted,
     read_json,
     refuse_foreign,
     unfinished,
@@ -75,7 +76,7 @@ def run(options: Options) -> None:
     print_skipped(checks)
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    sizes = f"{len(result.train)} training and {len(result.dev)} development samples"
+    sizes = f"{len(result.train)} training and {counted(len(result.dev), 'development sample')}"
     held = f", {len(test)} of {len(test) + len(pool)} held out for testing" if test else ""
     print(f"{sizes}{held} -> {out}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from relgen.common import counted, statement
 from relgen.evaluation import DirectOptions as Options
 
 
@@ -11,8 +12,8 @@ def run(options: Options) -> None:
 
     summary = classify(options)
     lost = summary["unparseable"]
-    wrong = f", {lost} answers name no relation" if lost else ""
+    wrong = f", {statement(lost, 'answer', 'name')} no relation" if lost else ""
     print(
-        f"{summary['samples']} sentences: micro-F1 {100 * summary['micro_f1']:.1f}{wrong} "
-        f"-> {options.out}"
+        f"{counted(summary['samples'], 'sentence')}: micro-F1 {100 * summary['micro_f1']:.1f}"
+        f"{wrong} -> {options.out}"
     )

@@ -6,7 +6,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from relgen.common import InputError, upcast
+from relgen.common import (
+    InputError,
+    counted,
+    upcast,
+)
 from relgen.generation import GenerateOptions as Options
 from relgen.generation import GenerationSettings
 
@@ -45,12 +49,14 @@ def describe_summary(summary: dict[str, Any]) -> str:
     rejected = ", ".join(f"{count} {reason}" for reason, count in reasons) or "none"
     speed = summary["tokens"] / max(summary["seconds"], 1e-9)
     said = (
-        f"{summary['accepted']} of {wanted} samples; rejected: {rejected}; "
+        f"{summary['accepted']} of {counted(wanted, 'sample')}; rejected: {rejected}; "
         f"{summary['tokens']} tokens in {summary['seconds']:.0f} s ({speed:.0f} a second)"
     )
     if usage := summary.get("usage"):
         cost = f", cost {usage['cost']:g}" if usage["cost"] else ""
         unusable = usage["unusable_answers"]
-        answers = f"{usage['answers']} answers" + (f", {unusable} unusable" if unusable else "")
+        answers = counted(usage["answers"], "answer") + (
+            f", {unusable} unusable" if unusable else ""
+        )
         said += f"; {answers}, {usage['prompt_tokens']} tokens read{cost}"
     return said

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from relgen.common import upcast
-from relgen.labelling import LEFT_OUT, LabelSettings
+from relgen.common import counted, statement, upcast
+from relgen.labelling import LEFT_OUT, LabelSettings, reader_score
 from relgen.labelling import LabelOptions as Options
 
 
@@ -25,16 +25,12 @@ def run(options: Options) -> None:
     )
     for advice in labelling_advice([summary]):
         print(f"warning: {advice}", file=sys.stderr)
-    score, agreed = summary["train_micro_f1"], ""
-    known = "not known" if score is None else f"{100 * score:.1f}"
+    score, agreed = reader_score(summary["train_micro_f1"], options.train), ""
     if summary["given_micro_f1"] is not None:
-        agreed = (
-            f"; {summary['agreed']} labels agree with the relation asked for (micro-F1 "
-            f"{100 * summary['given_micro_f1']:.1f})"
-        )
+        labels = statement(summary["agreed"], "label", "agree")
+        f1 = f"micro-F1 {100 * summary['given_micro_f1']:.1f}"
+        agreed = f"; {labels} with the relation asked for ({f1})"
     reasons = ", ".join(f"{number} {LEFT_OUT[why]}" for why, number in summary["left_out"].items())
     left_out = f" (left out: {reasons})" if reasons else ""
-    print(
-        f"{summary['samples']} samples labelled{left_out}{agreed}; cross-validated micro-F1 on "
-        f"{options.train}: {known} -> {options.out}"
-    )
+    labelled = counted(summary["samples"], "sample")
+    print(f"{labelled} labelled{left_out}{agreed}; {score} -> {options.out}")

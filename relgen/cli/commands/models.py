@@ -5,7 +5,10 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 
-from relgen.common import InputError
+from relgen.common import (
+    InputError,
+    counted,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +33,8 @@ def run(options: Options) -> None:
         width = max(map(len, found), default=0)
         for name, model in found.items():
             print(f"{name:{width}}  {sizes[name]:6.2f} GB  {model.file}")
-        print(f"{len(found)} models, {sum(sizes.values()):.2f} GB -> {cache_folder()}")
+        models = counted(len(found), "model")
+        print(f"{models}, {sum(sizes.values()):.2f} GB -> {cache_folder()}")
         return
     if options.remove not in found:
         raise InputError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from relgen.common import counted
 from relgen.prediction import PredictOptions as Options
 
 
@@ -20,7 +21,7 @@ def run(options: Options) -> None:
             file=sys.stderr,
         )
     if skipped := summary["skipped"]:
-        print(f"{skipped} malformed records left out", file=sys.stderr)
+        print(f"{counted(skipped, 'malformed record')} left out", file=sys.stderr)
     shown = ", ".join(
         f"{count} {relation or 'without an answer'}"
         for relation, count in sorted(summary["relations"].items(), key=lambda each: -each[1])
@@ -29,6 +30,6 @@ def run(options: Options) -> None:
         shown += f"; {turned} more left out, whose relation holds in the other direction"
     target = f" -> {options.out}" if options.out else ""
     print(
-        f"{summary['pairs']} pairs: {shown or 'none'}{target}",
+        f"{counted(summary['pairs'], 'pair')}: {shown or 'none'}{target}",
         file=sys.stdout if options.out else sys.stderr,
     )

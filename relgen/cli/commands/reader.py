@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from relgen.common import counted
 from relgen.labelling import ReaderOptions as Options
 
 
@@ -11,5 +12,6 @@ def run(options: Options) -> None:
 
     summary = classify_by_reading(options)
     print(
-        f"{summary['samples']} sentences: micro-F1 {100 * summary['micro_f1']:.1f} -> {options.out}"
+        f"{counted(summary['samples'], 'sentence')}: micro-F1 {100 * summary['micro_f1']:.1f} -> "
+        f"{options.out}"
     )

@@ -46,6 +46,7 @@ from relgen.data.corpora.units import in_characters as in_characters
 from relgen.data.corpora.units import in_unit as in_unit
 from relgen.data.corpora.units import in_utf16 as in_utf16
 from relgen.data.corpora.units import row_in_characters
+from relgen.data.file_kinds import Kind, refuse_other_kind
 from relgen.data.samples import Sample, checked_samples
 from relgen.data.validation import RecordChecks
 
@@ -124,15 +125,29 @@ DOCUMENTS = (
 )
 """The formats with entities and relations between them, for `--negative`."""
 
+_TEXTS: tuple[Kind, ...] = ("csv", "tsv", "json", "jsonl")
+_READABLE: dict[str, tuple[Kind, ...]] = {
+    **dict.fromkeys(("csv", "deepke"), ("csv", "tsv")),
+    **dict.fromkeys(("json", "klue"), ("json", "jsonl")),
+    "tsv": ("tsv",),
+    "xlsx": ("xlsx",),
+    "parquet": ("parquet",),
+    "jsonl": (*_TEXTS, "parquet"),
+}
+"""The kinds of file that a format reads; those that are not named here read text of any kind."""
+
 
 def read_corpus(
     name: str, checks: RecordChecks, options: ReadOptions | None = None
 ) -> Iterator[Sample]:
     """Yield the samples of the checks' file, folder or Hub id, in the format `name`."""
     if name not in FORMATS:
-        remedy = suggestion(name, FORMATS, f"use one of {', '.join(FORMATS)}", cutoff=0.7)
+        remedy = suggestion(name, FORMATS, f"use one of {', '.join(FORMATS)}")
         raise InputError("no such format", field="--format", value=name, remedy=remedy)
-    yield from FORMATS[name].read(Path(checks.path), checks, options or ReadOptions())
+    path = Path(checks.path)
+    if name != "hub":
+        refuse_other_kind(path, name, _READABLE.get(name, _TEXTS))
+    yield from FORMATS[name].read(path, checks, options or ReadOptions())
     checks.finish()
 
 

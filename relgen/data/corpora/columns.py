@@ -42,7 +42,7 @@ REMEDY = "name the columns with --columns text=…,relation=…,head=…,tail=�
 _AMBIGUOUS = {
     "first": "have mentions that occur several times; the first were taken",
     "all-pairs": "have mentions that occur several times; every pair became a sample",
-    "skip": "were left out, since their mentions occur several times",
+    "skip": "were left out, since mentions occur several times",
 }
 Row = tuple[int | str, str, Mapping[str, Any] | InputError]
 """Where a row is, a name for it, and its values by column, or why it has none."""
@@ -150,7 +150,7 @@ class RowReader:
         last = None if endless else end
         entity, other = entity_at(text, start, last, mention, unit=unit, kind=kind, field=role)
         if other is not None:
-            self.checks.note(f"have offsets that count {other}, and were converted", place)
+            self.checks.note(f"have offsets that count {other}: converted", place)
         return [entity]
 
     def _chosen(

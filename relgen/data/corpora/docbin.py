@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from relgen.common import InputError
+from relgen.common import InputError, no_such_file
 from relgen.data.corpora.documents import Document, Link, samples
 from relgen.data.corpora.reading import ReadOptions, malformed
 from relgen.data.samples import Entity, Sample
@@ -37,7 +37,7 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
 
 def _documents(path: Path) -> Iterator[Any]:
     if not path.is_file():
-        raise InputError("no such file", path=path, remedy="check the path")
+        raise no_such_file(path)
     try:
         import spacy
         from spacy.tokens import DocBin

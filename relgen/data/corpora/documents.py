@@ -75,7 +75,7 @@ class Document:
             self.text, start, end, text, unit=options.offsets, kind=kind, field=f"entity {key}"
         )
         if other is not None:
-            checks.note(f"have offsets that count {other}, and were converted", self.place)
+            checks.note(f"have offsets that count {other}: converted", self.place)
         self.entities[key] = entity
         return entity
 
@@ -136,9 +136,7 @@ def samples(document: Document, checks: RecordChecks, options: ReadOptions) -> I
         with checks.record(pair.place):
             begin, end, crossed = _around(sentences, pair)
             if crossed:
-                checks.note(
-                    "cross sentences; their texts hold all from one to the other", pair.place
-                )
+                checks.note("cross sentences; the text holds all from one to the other", pair.place)
             head, tail = pair.head.counted_from(begin), pair.tail.counted_from(begin)
             name, text = f"{document.name}-{number}", document.text[begin:end]
             sample = Sample(name, text, head, tail, pair.label, group=document.name)
@@ -220,7 +218,7 @@ def closest_pairs(
 
     closest = min(pairs, key=distance)
     if options.ambiguous == "skip":
-        checks.note("were left out, since their entities have several mentions", place)
+        checks.note("were left out, since entities have several mentions", place)
         return []
     checks.note("have entities with several mentions", place)
     if options.ambiguous != "all-pairs":

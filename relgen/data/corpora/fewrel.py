@@ -44,7 +44,7 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
                 if options.ambiguous == "all-pairs":
                     named = {f"{key}-{turn}": pair for turn, pair in enumerate(pairs, start=1)}
                 elif options.ambiguous == "skip" and len(pairs) > 1:
-                    checks.note("were left out, since their entities have several mentions", name)
+                    checks.note("were left out, since entities have several mentions", name)
                     continue
                 for key, (head, tail) in named.items():
                     sample = Sample(key, text, head, tail, relation)

@@ -16,7 +16,7 @@ from relgen.common import InputError
 from relgen.data.corpora.columns import REMEDY, RowReader
 from relgen.data.corpora.reading import ReadOptions
 from relgen.data.corpora.tables import class_labels, read_any
-from relgen.data.exports import refuse_export
+from relgen.data.file_kinds import refuse_export
 from relgen.data.samples import Sample
 from relgen.data.validation import RecordChecks
 

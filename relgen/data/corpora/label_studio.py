@@ -29,7 +29,7 @@ def _parse(
         raise InputError("no data and annotations", value=sorted(task), remedy=remedy)
     annotations = [each for each in task["annotations"] if not each.get("was_cancelled")]
     if not annotations:
-        checks.note("have no annotation, and were left out", place)
+        checks.note("have no annotation: left out", place)
         return None
     if len(annotations) > 1:
         checks.note("have several annotations: the ground truth, or else the first, counts", place)

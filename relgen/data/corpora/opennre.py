@@ -21,7 +21,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from relgen.common import InputError, decode_json, read_lines
+from relgen.common import (
+    InputError,
+    counted,
+    decode_json,
+    read_lines,
+)
 from relgen.data.corpora.reading import ReadOptions, json_records, offsets
 from relgen.data.corpora.tokens import TokenText, readable
 from relgen.data.samples import Entity, Sample
@@ -47,7 +52,8 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
                 yield sample
     if misplaced:
         checks.doubts.append(
-            f"{path}: the names of {len(misplaced)} entities are in the text, but not at `pos`; "
+            f"{path}: {counted(len(misplaced), 'entity', 'entities')} with a name that is in the "
+            "text, but not at `pos`; "
             f"first: {misplaced[0]}. In lines with `text`, `pos` counts characters, with `token` "
             "tokens; its end is exclusive"
         )

@@ -12,7 +12,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
-from relgen.common import InputError, read_json
+from relgen.common import (
+    InputError,
+    counted,
+    read_json,
+)
 from relgen.data.samples import Sample
 from relgen.data.schema import RelationSchema
 
@@ -69,7 +73,7 @@ class LabelPatch:
                 if not self.drop_others:
                     yield sample
         if len(self.missing) == len(self.labels):
-            problem = f"no sample has any of the patch's {len(self.labels)} ids"
+            problem = f"no sample has any of the patch's {counted(len(self.labels), 'id')}"
             remedy = "give the patch of this corpus and split, with the ids of its samples"
             raise InputError(problem, path=self.path, value=next(iter(self.labels)), remedy=remedy)
 

@@ -21,7 +21,7 @@ def _parse(
     record: Mapping[str, Any], name: str, place: int | str, checks: RecordChecks
 ) -> Document | None:
     if (answer := record.get("answer", "accept")) != "accept":
-        checks.note(f"have the answer '{answer}', and were left out", place)
+        checks.note(f"have the answer '{answer}': left out", place)
         return None
     spans = [*(record.get("spans") or [])]
     relations = record.get("relations") or []

@@ -17,10 +17,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from relgen.common import InputError, read_lines
+from relgen.common import (
+    InputError,
+    counted,
+    no_such_file,
+    read_lines,
+)
 from relgen.data.corpora.columns import REMEDY, RowReader
 from relgen.data.corpora.reading import ReadOptions, json_records
-from relgen.data.exports import refuse_export, refuse_exported_line
+from relgen.data.file_kinds import refuse_export, refuse_exported_line
 from relgen.data.parquet import parquet_rows
 from relgen.data.samples import Sample
 from relgen.data.validation import RecordChecks
@@ -82,8 +87,8 @@ def _read(
     if table.joined:
         checks.doubts.append(
             f"{path}:{table.joined[0]}: a quotation mark at the start of a cell may have joined "
-            f"rows ({len(table.joined)} such records); put the cell in quotation marks, and write "
-            "its own ones twice"
+            f"rows ({counted(len(table.joined), 'such record')}); put the cell in quotation marks, "
+            "and write its own ones twice"
         )
 
 
@@ -162,7 +167,7 @@ def _with_header(records: Iterator[tuple[int, Sequence[str]]], path: Path) -> Ta
 
 def _named(columns: Sequence[str], cells: Sequence[str]) -> Mapping[str, str] | InputError:
     if any(cells[len(columns) :]):
-        problem = f"{len(cells)} cells, while the header names {len(columns)} columns"
+        problem = f"{len(cells)} cells, while the header names {counted(len(columns), 'column')}"
         remedy = "put a text that contains the separator in quotation marks"
         return InputError(problem, value=cells, remedy=remedy)
     return dict(itertools.zip_longest(columns, cells[: len(columns)], fillvalue=""))
@@ -211,7 +216,7 @@ def _json(path: Path) -> Table:
 
 def _existing(path: Path) -> Path:
     if not path.is_file():
-        raise InputError("no such file", path=path, remedy="check the path")
+        raise no_such_file(path)
     return path
 
 

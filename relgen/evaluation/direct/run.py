@@ -13,10 +13,12 @@ from relgen.common import (
     InputError,
     check_outputs,
     chunked,
+    counted,
     inputs_hash,
     read_json,
     read_jsonl,
     refuse_foreign,
+    statement,
     stream_files,
     stream_rows,
     upcast,
@@ -112,7 +114,7 @@ def _demonstrations(
     """Draw the labelled samples to show; refuse a training set that shares sentences with test."""
     labelled = read_samples(train, schema=schema) if settings.shots else []
     if len(labelled) < settings.shots:
-        problem = f"there are only {len(labelled)} labelled samples to show"
+        problem = f"only {counted(len(labelled), 'labelled sample')} to show"
         remedy = "lower --shots, or give more samples"
         raise InputError(problem, path=train, field="shots", value=settings.shots, remedy=remedy)
     refuse_leaks(labelled, test, train)
@@ -124,8 +126,8 @@ def refuse_leaks(labelled: Sequence[Sample], test: Sequence[Sample], path: str |
     leaks = repeated_texts((s.text for s in labelled), (s.text for s in test))
     if leaks:
         raise InputError(
-            f"{len(leaks)} labelled sentences are test sentences as well (ignoring case and "
-            f"punctuation); first: id '{labelled[leaks[0]].id}'",
+            f"{statement(len(leaks), 'labelled sentence', 'are')} in the test set as well "
+            f"(ignoring case and punctuation); first: id '{labelled[leaks[0]].id}'",
             path=path,
             remedy="split again: relgen data split --exclude TEST",
         )

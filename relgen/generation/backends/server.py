@@ -14,16 +14,22 @@ import contextlib
 import math
 import random
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx2
 import openai
 
-from relgen.common import InputError, decode_json
+from relgen.common import (
+    InputError,
+    counted,
+    decode_json,
+    statement,
+)
 from relgen.generation.backends.api_key import read_key, repeats_key
 from relgen.generation.backends.base import Draft, DraftRequest
+from relgen.generation.backends.http_client import bounded_client
 from relgen.generation.backends.server_protocol import (
     Body,
     UnusableAnswerError,
@@ -123,10 +129,12 @@ class ServerBackend:
             ("total_token_budget", server.total_token_budget, tokens),
         ):
             if bound is not None and value >= bound:
-                unusable = f" and {total.unusable} unusable ones" if total.unusable else ""
+                unusable = (
+                    f" and {counted(total.unusable, 'unusable one')}" if total.unusable else ""
+                )
                 raise InputError(
-                    f"used up after {total.answers} answers{unusable}, {total.prompt} tokens read "
-                    f"and {total.completion} written",
+                    f"used up after {counted(total.answers, 'answer')}{unusable}, {total.prompt} "
+                    f"tokens read and {total.completion} written",
                     field=f"server.{name}",
                     value=bound,
                     remedy="all answers are kept: run the same command again with a larger one",
@@ -190,11 +198,15 @@ class ServerBackend:
             raise _FailedRequestError(self._failure(problem)) from None
         except InputError as error:
             raise UnusableAnswerError(str(error)) from error
-        except (openai.OpenAIError, httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
-            raise self._failure(f"{type(error).__name__}: {error}") from None
+        except Exception as error:  # libraries raise many kinds for what a server may say
+            cause = error
+            while isinstance(cause, ExceptionGroup):
+                cause = cause.exceptions[0]
+            raise self._failure(f"{type(cause).__name__}: {cause}") from None
 
     def _failure(self, problem: str, field: str = "base_url", remedy: str = "") -> InputError:
-        kept = f"{self._journal.usage.answers} answers are kept: run the same command again"
+        answers = statement(self._journal.usage.answers, "answer", "are")
+        kept = f"{answers} kept: run the same command again"
         if repeats_key(problem, self._key, part=6):
             problem = f"{problem.split(':')[0]} (its message, which repeats the key, is left out)"
             if repeats_key(problem, self._key, part=6):
@@ -232,62 +244,13 @@ def retry_after(headers: httpx2.Headers) -> float | None:
 
 def _passes(status: int, headers: httpx2.Headers, pause: float | None) -> bool:
     """Return whether a failure may pass, so that repeating the request helps."""
+    if pause is not None and pause > _LONGEST_WAIT:
+        return False
     said = headers.get("x-should-retry")
     if said in ("true", "false"):
         return said == "true"
-    wants = pause is None or pause <= _LONGEST_WAIT
-    return wants and (status in (408, 409, 429) or status >= 500)
+    return status in (408, 409, 429) or status >= 500
 
 
 def _back_off(attempt: int) -> float:
     return min(0.5 * 2.0 ** min(attempt, 9), _LONGEST_PAUSE) * (1 - 0.25 * random.random())
-
-
-def bounded_client(seconds: float, size: int, connections: int) -> httpx2.AsyncClient:
-    """Return an HTTP client that limits the time and the size of an answer, headers included.
-
-    The time-outs of an HTTP client restart with each chunk, so that a server which trickles data
-    never exceeds them, and the size is not limited at all. Here, exceeding either limit is a read
-    error. Compressed answers, which grow without limit, are not asked for and not read.
-    """
-
-    async def bound(response: httpx2.Response) -> None:
-        if response.headers.get("content-encoding", "identity").lower() != "identity":
-            raise httpx2.ReadError("a compressed answer, which was not asked for")
-        assert isinstance(response.stream, httpx2.AsyncByteStream)
-        response.stream = _BoundedStream(response.stream, size)
-
-    return _BoundedClient(
-        headers={"Accept-Encoding": "identity"},
-        timeout=httpx2.Timeout(seconds, pool=None),
-        limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
-        event_hooks={"response": [bound]},
-    )
-
-
-class _BoundedClient(openai.DefaultAsyncHttpxClient):
-    async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
-        """Send a request and read its answer, in the time-out altogether."""
-        seconds = self.timeout.read
-        try:
-            async with asyncio.timeout(seconds):
-                return await super().send(request, **options)
-        except TimeoutError:
-            raise httpx2.ReadTimeout(f"an answer of more than {seconds:g} seconds") from None
-
-
-class _BoundedStream(httpx2.AsyncByteStream):
-    def __init__(self, stream: httpx2.AsyncByteStream, most: int) -> None:
-        self._stream = stream
-        self._most = most
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        size = 0
-        async for piece in self._stream:
-            size += len(piece)
-            if size > self._most:
-                raise httpx2.ReadError(f"an answer of more than {self._most} bytes")
-            yield piece
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()

@@ -183,7 +183,7 @@ def _sum(summaries: Sequence[dict[str, Any]], dropped: Sequence[dict[str, Any]])
         entry["rejected"] = dict(sorted(counts.items()))
     total = total_counts(relations, sum(summary["seconds"] for summary in summaries))
     # of the same settings and labelled samples
-    total |= {name: summaries[0][name] for name in ("token_budget", "limits")}
+    total |= {name: summaries[0][name] for name in ("model", "token_budget", "limits")}
     usages = [Counter[str](summary["usage"]) for summary in summaries if "usage" in summary]
     if usages:
         total["usage"] = {name: sum(usage[name] for usage in usages) for name in usages[0]}

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from relgen.common import InputError
+from relgen.common import (
+    InputError,
+    counted,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +39,10 @@ class RelationShard:
         """Return every n-th item; raise InputError if there are fewer items than shards."""
         if len(items) < self.number:
             raise InputError(
-                f"there are {len(items)} relations to generate for",
+                f"only {counted(len(items), 'relation')} to generate for",
                 field="shard",
                 value=str(self),
-                remedy=f"use at most {len(items)} shards",
+                remedy=f"use at most {counted(len(items), 'shard')}",
             )
         return list(items[self.index - 1 :: self.number])
 

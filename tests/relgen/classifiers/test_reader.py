@@ -87,7 +87,7 @@ def test_labelled_sentences_of_the_test_set_are_refused(
     files: dict[str, Path], tmp_path: Path
 ) -> None:
     files["test"] = files["train"]
-    with pytest.raises(InputError, match="12 labelled sentences are test sentences as well"):
+    with pytest.raises(InputError, match="12 labelled sentences are in the test set as well"):
         do(files, tmp_path / "out", Words())
 
 

@@ -14,7 +14,7 @@ from lightning.pytorch import LightningModule
 from relgen.cli import main as cli
 from relgen.cli.lightning_cli import _PrintedMetrics
 from relgen.common.errors import InputError
-from relgen.experiments.progress import TOTAL_SHOWN
+from relgen.common.progress import LISTENER
 from tests.relgen.cli.failing import failed
 from tests.relgen.toy_classes import ToyData, ToyModule
 
@@ -72,10 +72,12 @@ def test_progress_goes_to_stderr(
     assert said.out == f"dpo fit: done -> {out}\n"
     assert ("Epoch 0" in said.err) == (shown == "true")
     # nor in a run, which shows one of its own
-    before = TOTAL_SHOWN.set(True)
+    reports = []
+    before = LISTENER.set(lambda *parts: reports.append(parts))
     assert cli.main([*command, *options, "--force"]) == 0
-    TOTAL_SHOWN.reset(before)
+    LISTENER.reset(before)
     assert "Epoch 0" not in capsys.readouterr().err
+    assert reports == [(step, 2, "steps") for step in range(3)]
 
 
 def test_steps_without_a_number_of_epochs_are_counted_without_one(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
@@ -112,6 +113,38 @@ for line in {list(MISTAKES)!r}:
     assert said[1::2] == ["2"] * len(MISTAKES), done.stderr
     for (line, message), found in zip(MISTAKES.items(), said[::2], strict=True):
         assert message in found, line
+
+
+@pytest.mark.parametrize(
+    ("line", "terminal", "hidden"),
+    [("--version", False, True), ("--version", True, False), ("run --help", True, True)],
+)
+def test_bars_of_libraries_are_hidden_in_logs_and_runs(
+    line: str, terminal: bool, hidden: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "environ", {"HF_DATASETS_DISABLE_PROGRESS_BARS": "0"})
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    with contextlib.suppress(SystemExit):
+        cli.main(line.split())
+    assert os.environ.pop("HF_DATASETS_DISABLE_PROGRESS_BARS") == "0"  # the user's own wish
+    names = ("HF_HUB_DISABLE_PROGRESS_BARS", "TQDM_DISABLE")
+    assert os.environ == (dict.fromkeys(names, "1") if hidden else {})
+
+
+@pytest.mark.processes
+def test_libraries_show_no_bar_in_a_log() -> None:
+    code = """
+from relgen.cli.main import main
+main(["--version"])
+import huggingface_hub.utils, tqdm
+list(tqdm.tqdm([1]))
+print(huggingface_hub.utils.are_progress_bars_disabled())
+"""
+    environment = os.environ | {"HF_HUB_OFFLINE": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert (done.stdout.splitlines()[1], done.stderr) == ("True", "")
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,9 +1,11 @@
 """Atomic writes under failures, line reading, hashes."""
 
 import errno
+import gzip
 import os
 import select
 import stat
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -118,6 +120,17 @@ def test_bytes_that_are_not_utf_8_name_line_and_remedy(tmp_path):
     with pytest.raises(InputError, match=r"a\.txt:2: not UTF-8 at byte 3.*iconv -f ENC") as got:
         list(read_lines(path))
     assert got.value.line == 2
+
+
+def test_what_is_no_text_is_named(tmp_path):
+    path = tmp_path / "a.jsonl.gz"
+    path.write_bytes(gzip.compress(b'{"id": "a"}\n'))
+    with pytest.raises(InputError, match=r"this is no text but compressed: gunzip it first$"):
+        read_text(path)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("a.txt", "\n\n\xe9".encode("latin-1"))
+    with pytest.raises(InputError, match="this is no text but a zip archive, as Excel and Word"):
+        read_text(tmp_path / "a.zip")
 
 
 def test_lines_end_at_line_feeds_only_and_a_byte_order_mark_is_dropped(tmp_path):

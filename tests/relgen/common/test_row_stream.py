@@ -4,6 +4,7 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
+from relgen.common.progress import LISTENER
 from relgen.common.row_stream import stream_files, stream_rows
 
 SHOWN = {"title": "Doubling", "total": 6}
@@ -43,7 +44,11 @@ def test_a_stopped_stream_resumes_with_the_same_header(tmp_path, header, first):
         seen.extend(chunk)
         return doubled(chunk)
 
+    heard = []
+    before = LISTENER.set(lambda *parts: heard.append(parts))
     assert stream_rows(watched, range(6), out, header, size=2, **SHOWN) == {"items": 6}
+    LISTENER.reset(before)
+    assert heard == [(done, 6, "sentences") for done in range(first, 7, 2)]
     assert seen == list(range(first, 6))
     assert lines(out) == [f'{{"n": {2 * n}}}' for n in range(6)]
 

@@ -266,7 +266,7 @@ def test_near_copies_of_excluded_sentences_are_not_drawn():
     assert _ids(result.train) == ["n-4"]
     assert result.warnings[:2] == [
         "n: only 1 of 4 training samples",
-        "3 samples passed over: they nearly repeat excluded samples",
+        "3 samples passed over: nearly the same as excluded ones",
     ]
     with pytest.raises(InputError, match="all samples nearly repeat excluded ones"):
         split(near, shots=1, seed=1, exclude=[test])
@@ -274,7 +274,7 @@ def test_near_copies_of_excluded_sentences_are_not_drawn():
 
 def test_everything_excluded_is_said_with_its_cause():
     with pytest.raises(
-        InputError, match="all samples are left out: 60 because their ids are among"
+        InputError, match="all samples are left out: 60 samples, their ids are among"
     ):
         split(POOL, shots=1, seed=1, exclude=POOL)
 
@@ -310,8 +310,8 @@ def test_no_sample_is_left_out_without_a_word():
     result = split(POOL, shots=20, seed=1, dev_samples=dev, exclude=excluded)
     assert _ids(result.dev) == ["a-202"]
     assert result.warnings == [
-        "1 development samples left out: their ids are among the excluded samples",
-        "1 development samples left out: their sentences are among the excluded samples",
+        "1 development sample left out: their ids are among the excluded samples",
+        "1 development sample left out: their sentences are among the excluded samples",
     ]
 
 
@@ -329,8 +329,8 @@ def test_near_copies_of_training_samples_are_not_in_the_development_set(dev):
     # the words but the entities: 1 saw as they walked home | 2 saw as they walked home: 5 of 7
     assert result.dev == []
     assert result.warnings[:2] == [
-        "1 development samples left out: near copies of them are in the training set already",
-        "1 development samples left out: their sentences are in the training set already",
+        "1 development sample left out: near copies of them are in the training set already",
+        "1 development sample left out: their sentences are in the training set already",
     ]
     far = walkers("n-4", "Bob 2 saw Leo as they were leaving home.")  # 5 of 9
     assert split([shot], shots=1, seed=1, dev=dev, dev_samples=[near, far]).dev == [far]

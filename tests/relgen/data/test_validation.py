@@ -43,7 +43,7 @@ OBJECTS = '{\n  "id": "a"\n}\n{\n  "id": "b"\n}\n'
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("pretty.json", ARRAY, r"a JSON array.*--format json --out pretty"),
+        ("pretty.json", ARRAY, r"a JSON array.*--format json --out \S*/pretty\.jsonl"),
         ("s.json", OBJECTS, r"objects of several lines.*jq -c \. s\.json > s\.jsonl"),
         # the advice must not write to the file that it reads
         ("pretty.jsonl", OBJECTS, r"jq -c \. pretty\.jsonl > pretty\.lines\.jsonl"),

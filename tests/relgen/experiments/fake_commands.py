@@ -46,7 +46,12 @@ class FakeCommands:
         names = ("cosine", "cosine_masked", "distinct_2", "self_bleu", "vendi", "word_repetition")
         self.json(folder / "diversity.json", {"overall": dict.fromkeys(names, 0.1)})
         generated = {"accepted": 1, "rejected": {"no_head": 2}, "seconds": 1.0, "tokens": 9}
-        generated |= {"relations": {}, "token_budget": None, "limits": {}}
+        generated |= {
+            "model": "smollm2-135m-instruct",
+            "relations": {},
+            "token_budget": None,
+            "limits": {},
+        }
         self.json(folder / "generation.json", generated)
         summary = {"samples": 2, "agreed": 1, "train_micro_f1": 0.5, "hash": "x", "relations": {}}
         summary |= {"uncertain": 0, "left_out": {"not_drawn": 3}, "read_as": {}}

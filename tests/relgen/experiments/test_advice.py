@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from relgen.common.presets import find_config
+from relgen.common.yaml_files import read_yaml
 from relgen.experiments.advice import generation_advice, labelling_advice, run_advice
 
 
@@ -82,6 +86,21 @@ def test_limits_below_the_labelled_samples_are_named() -> None:
             [summary, {**summary, "limits": {"max_context_words": {**found, "above": 3}}}]
         )[0]
     )
+
+
+@pytest.mark.parametrize("preset", ["smollm2_obo", "smollm2_aao", "smollm2_xu2023"])
+def test_limits_that_the_embedded_model_needs_are_no_fault_of_the_users(preset: str) -> None:
+    given = read_yaml(find_config(f"generate/{preset}"))
+    counts = {"above": 27, "labelled": 72, "longest": 22}
+    names = ("max_context_words", "max_entity_words")
+    limits = {name: {"limit": given[name], **counts} for name in names}
+    summary = {**generated(), "model": given["model"], "limits": limits}
+    assert generation_advice([summary]) == []
+    # the same limits are of no use to a larger model, and a lower one cuts more
+    assert len(generation_advice([{**summary, "model": "Qwen/Qwen2.5-1.5B-Instruct"}])) == 2
+    limits["max_context_words"]["limit"] = 5
+    (advice,) = generation_advice([summary])
+    assert advice.problem.startswith("max_context_words: 5 cuts what the model writes")
 
 
 def test_relations_that_few_sentences_are_read_as_are_named() -> None:

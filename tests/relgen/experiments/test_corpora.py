@@ -82,6 +82,50 @@ def test_what_is_missing_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -
         plan_corpus("tacred", StageFolders(root / "run"))
 
 
+FILES = "corpus:\n  train: {}\n  test: {}\n  schema: {}\narms: [human]\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            FILES.format("trian.jsonl", "train.jsonl", "everyday"),
+            "2: field 'corpus.train': no such file (got 'trian.jsonl'); did you mean "
+            "'train.jsonl'?",
+        ),
+        (
+            FILES.format("train.jsonl", "none.jsonl", "everyday"),
+            "3: field 'corpus.test': no such file (got 'none.jsonl'); check the path",
+        ),
+        (
+            FILES.format("train.jsonl", "train.jsonl", "everyda"),
+            "4: field 'corpus.schema': no such file or schema (got 'everyda'); did you mean "
+            "'everyday'?",
+        ),
+        (
+            "corpus: everyday\narms: [unlabelled_mix]\nunlabelled: none.jsonl\n",
+            "3: field 'unlabelled': no such file (got 'none.jsonl'); check the path",
+        ),
+        (
+            "corpus: everyday\narms: [obo_mix_reviewed]\nreviewed: none.jsonl\n",
+            "3: field 'reviewed': no such file (got 'none.jsonl'); check the path",
+        ),
+    ],
+)
+def test_a_missing_file_is_named_by_the_experiments_line_and_key(
+    text: str,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("train.jsonl").write_text("", encoding="utf-8")
+    Path("e.yaml").write_text(text, encoding="utf-8")
+    assert main(["run", "e.yaml", "--out", "run", "--dry-run"]) == 2
+    assert capsys.readouterr().err == f"e.yaml:{said}\n"
+
+
 @pytest.mark.parametrize(("corpus", "shown"), [("everyday", True), ("tacred", False)])
 def test_a_report_shows_no_sentence_of_a_licensed_corpus(
     root: Path, corpus: str, shown: bool

@@ -155,7 +155,7 @@ def test_what_runs_again_is_counted(
     line = ["run", str(path), "--out", str(out), "--dry-run", "--force", made.stages[0].name]
     assert cli.main(line) == 0
     *_, last = capsys.readouterr().out.splitlines()
-    assert last.startswith("# 1 stages to do: ")
+    assert last.startswith("# 1 stage to do: ")
     assert "; 3 again if their inputs change: " in last
 
 

@@ -49,6 +49,25 @@ def test_the_first_of_a_kind_tells_about_the_others(experiment: Experiment, tmp_
     assert estimates.describe([second, found(made, "split")]) == "about 2 min"
 
 
+def test_stages_of_other_kinds_tell_how_fast_the_machine_is(
+    experiment: Experiment, tmp_path: Path
+) -> None:
+    made = plan(replace(experiment, arms=("obo_dpo_mix",)), tmp_path / "run")
+    estimates = Estimates([(experiment, made)])
+    first, second = (found(made, f"generate-obo_dpo-{half}") for half in "ab")
+    train, split = found(made, "train-obo_dpo_mix"), found(made, "split")
+    before = {stage.name: estimates.seconds(stage) for stage in (second, train, split)}
+    taken = 3 * (4 + 0.41 * 16)
+    estimates.learn(first, taken)
+    assert estimates.seconds(second) == pytest.approx(taken)
+    assert estimates.seconds(train) == pytest.approx(3 * before[train.name])
+    assert estimates.seconds(split) == before[split.name] == 1.0
+    # its own kind counts more than the others
+    estimates.learn(train, 7.0)
+    assert estimates.seconds(train) == pytest.approx(7.0)
+    assert estimates.seconds(second) == pytest.approx(taken)
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [(0.2, "1 s"), (59, "59 s"), (90, "2 min"), (3600, "60 min"), (9000, "2 h")],

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import io
+import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from relgen.common.files import write_json
+from relgen.common.progress import LISTENER, report
 from relgen.experiments.config import Experiment
 from relgen.experiments.estimates import Estimates
 from relgen.experiments.planner import plan
-from relgen.experiments.progress import TOTAL_SHOWN, RunProgress
+from relgen.experiments.progress import RunProgress
 from relgen.experiments.stages import Plan, Stage
 
 
@@ -80,8 +83,38 @@ def test_time_left_goes_down_and_learns(experiment: Experiment, made: Plan) -> N
         clock.now += 70
         assert progress.seconds_left() == pytest.approx(before - 71.2 + 0.1 * 100)
         done(train, 142.4)
-    # it took twice as long as expected, and so will the other
-    assert progress.seconds_left() == pytest.approx(before - 71.2 + 71.2)
+    # it took twice as long as expected, and so will all others that compute
+    fixed = [stage.kind for stage in made.stages if not stage.models]
+    short = sum(3.0 if kind == "diversity" else 1.0 for kind in fixed)
+    assert progress.seconds_left() == pytest.approx(2 * (before - 71.2 - short) + short)
+
+
+def test_a_stage_says_how_far_it_is(experiment: Experiment, made: Plan) -> None:
+    stream, clock = io.StringIO(), Clock()
+    progress = progress_of(replace(experiment, label=None), made, stream, clock)
+    last = made.stages[-1]
+    for stage in made.stages[:-1]:
+        with progress.running(stage):
+            done(stage, 1.0)
+    stream.seek(0)
+    stream.truncate()
+    with progress.running(last):
+        progress.report(1000, 4000, "sentences")  # of which a run before has read 1000
+        for read in (1500, 2000, 4000):
+            clock.now += 60
+            progress.report(read, 4000, "sentences")
+            progress.tick()
+        progress.report(5, math.inf, "steps")
+        clock.now += 60
+        progress.tick()
+        done(last, 240.0)
+    lines = stream.getvalue().splitlines()
+    assert lines[:3] == [
+        f"[15/15] 1:00  {last.name}: 1500 of 4000 sentences; about 5 min left",
+        f"[15/15] 2:00  {last.name}: 2000 of 4000 sentences; about 4 min left",
+        f"[15/15] 3:00  {last.name}: 4000 of 4000 sentences; about 1 s left",
+    ]
+    assert lines[3].startswith(f"[15/15] 4:00  {last.name}: 5 steps; about ")
 
 
 def test_a_log_names_the_stage_that_failed(experiment: Experiment, made: Plan) -> None:
@@ -102,12 +135,15 @@ def test_a_terminal_has_one_bar_and_what_stages_say_above_it(
     progress = progress_of(experiment, made, stream, Clock())
     with progress.shown():
         assert not sys.stderr.isatty()  # so that a stage shows no bar of its own
-        assert TOTAL_SHOWN.get()
+        assert LISTENER.get() is not None
         with progress.running(made.stages[0]):
             print("warning: [b] has few samples", file=sys.stderr)
+            report(3, 8, "samples")
+            progress.tick()
             done(made.stages[0], 1.0)
-    assert not TOTAL_SHOWN.get()
+    assert LISTENER.get() is None
     said = stream.getvalue()
     assert "warning: [b] has few samples\n" in said
     assert "[1/15] 0:00  seed1/split" in said
+    assert "seed1/split: 3 of 8 samples" in said
     assert "about 3 min left" in said

@@ -73,7 +73,7 @@ def test_results_are_means_over_initialisations_and_their_vote(
     assert against["ensemble"] == {"mean": 0.0, "low": 0.0, "high": 0.0}
     print_table(results)
     said = capsys.readouterr().out
-    assert "K = 2 (b 1), 2 seed(s)" in " ".join(said.split())
+    assert "K = 2 (b 1), 2 seeds" in " ".join(said.split())
     assert "obo_dpo_mix - human: +15.0 (95% interval of 2 paired seeds: -48.5 to +78.5); " in said
     assert "both as ensembles of their initialisations: +0.0 (+0.0 to +0.0)" in said
 

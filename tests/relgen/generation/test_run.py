@@ -16,10 +16,12 @@ import pytest
 
 from relgen.cli.main import main
 from relgen.common.errors import InputError
-from relgen.data.samples import read_samples, write_samples
+from relgen.common.progress import LISTENER
+from relgen.data.samples import Sample, read_samples, write_samples
 from relgen.data.schema import load_schema
 from relgen.data.tagged_text import parse
 from relgen.generation import run as run_module
+from relgen.generation.backends import loading
 from relgen.generation.backends.base import Draft, DraftRequest
 from relgen.generation.backends.loading import Engine
 from relgen.generation.loop import RoundResult
@@ -220,6 +222,22 @@ def test_the_command_says_where_its_output_is(
     assert "field '--seed': must be a whole number (got 'x')" in capsys.readouterr().err
 
 
+def test_a_language_that_the_model_does_not_know_is_warned_of(
+    inputs: Inputs,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def advice(tokenizer: Any, samples: Sequence[Sample], *, model: str) -> str:
+        assert (len(tokenizer("a")["input_ids"]), model) == (1, str(inputs.model))
+        return f"{len(samples)} samples"
+
+    monkeypatch.setattr(run_module, "unknown_language", advice)
+    run(inputs, tmp_path, settings(inputs, samples=1))
+    number = len(read_samples(inputs.train))
+    assert capsys.readouterr().err.count(f"warning: {number} samples\n") == 1
+
+
 def test_finished_output_is_left_alone(
     inputs: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -231,7 +249,7 @@ def test_finished_output_is_left_alone(
         raise AssertionError("the model is not needed")
 
     options = {"train": inputs.train, "schema": inputs.schema, "out": tmp_path / "generated.jsonl"}
-    monkeypatch.setattr(run_module, "find_engine", no_model)
+    monkeypatch.setattr(loading, "find_engine", no_model)
     assert generate(chosen, **options).already_finished
     assert {name: (tmp_path / name).stat().st_mtime_ns for name in FILES} == before
     other = settings(inputs, samples=2, seed=9)
@@ -239,7 +257,7 @@ def test_finished_output_is_left_alone(
         generate(other, **options)
     monkeypatch.undo()
     assert not generate(other, force=True, **options).already_finished
-    monkeypatch.setattr(run_module, "find_engine", no_model)
+    monkeypatch.setattr(loading, "find_engine", no_model)
     assert generate(other, force=True, **options).already_finished
 
 
@@ -329,7 +347,7 @@ def test_a_line_of_fields_gets_its_offsets(
         relations=(relation.name,),
         max_entity_chars=200,
     )
-    monkeypatch.setattr(run_module, "find_engine", lambda *_: Engine(PLAIN, Fixed))
+    monkeypatch.setattr(loading, "find_engine", lambda *_: Engine(PLAIN, Fixed))
     run(inputs, tmp_path, chosen)
     (made,) = read_samples(tmp_path / "generated.jsonl")
     assert made.head_text == sample.head_text
@@ -337,7 +355,7 @@ def test_a_line_of_fields_gets_its_offsets(
     assert made.text.endswith("It is so indeed.")
 
 
-def test_the_progress_bar_counts_samples_drafts_and_speed() -> None:
+def test_the_progress_bar_counts_samples_drafts_and_speed(monkeypatch: pytest.MonkeyPatch) -> None:
     state = RelationState(tiny.typed_schema()["causes"], [], wanted=4, accepted=3, drafts=5)
     progress = run_module._Progress([state])
     (task,) = progress._bar.tasks
@@ -345,4 +363,12 @@ def test_the_progress_bar_counts_samples_drafts_and_speed() -> None:
     assert (task.completed, task.total, task.fields["note"]) == (3, 4, "5 drafts")
     progress.update(RoundResult(tokens=30, seconds=2.0))
     assert task.fields["note"] == "5 drafts, 15 tokens/s"
+    # in a run, which shows a bar of its own
+    reports: list[tuple[float, float, str]] = []
+    before = LISTENER.set(lambda *parts: reports.append(parts))
+    monkeypatch.setattr(run_module, "_QUIET_SECONDS", -1.0)
+    progress.update(RoundResult(tokens=30, seconds=2.0))
+    LISTENER.reset(before)
+    assert reports == [(3, 4, "samples")]
+    assert not progress._bar.live.is_started
     progress.close()

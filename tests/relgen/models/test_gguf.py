@@ -108,7 +108,7 @@ def test_what_is_no_gguf_file_is_one_line(
 def test_a_file_without_some_weights_is_refused(tmp_path: Path, model: LlamaForCausalLM) -> None:
     """They would be random numbers."""
     file = write_gguf(tmp_path / "x.gguf", model, leave_out=("model.norm.weight",))
-    with pytest.raises(InputError, match=r"lacks 1 weights, such as model\.norm\.weight"):
+    with pytest.raises(InputError, match=r"lacks 1 weight, such as model\.norm\.weight"):
         resolve_model(str(file))
 
 

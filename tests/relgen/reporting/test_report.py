@@ -80,6 +80,7 @@ def test_the_page_has_every_part_and_its_figures(run: Path) -> None:
         "Scores by arm",
         "F1 by relation",
         "Trust in the probabilities",
+        "Confusion matrix of obo_dpo_mix",
         "Worst mistakes of obo_dpo_mix",
         "Diversity",
         "Learning",
@@ -181,6 +182,22 @@ def test_what_needs_attention_comes_first(tmp_path: Path) -> None:
     said = "aao: too few samples of <b>cause</b> (3 of 16): most rejected drafts are duplicate; "
     assert said in page.text
     assert "- aao: too few samples of " in markdown.read_text()
+    _check_empty_lines(markdown.read_text())
+
+
+def _check_empty_lines(markdown: str) -> None:
+    """Check that an empty line, and no more, stands on both sides of every heading."""
+    plain = re.sub(r"^(`{3,}).*?^\1$", "code", markdown, flags=re.DOTALL | re.MULTILINE)
+    lines = plain.splitlines()
+    at = [number for number, line in enumerate(lines) if re.match("#+ ", line)]
+    assert len(at) >= 4
+    assert [lines[number - 1] for number in at[1:]] == [""] * (len(at) - 1)
+    assert [lines[number + 1] for number in at] == [""] * len(at)
+    assert "\n\n\n" not in plain
+
+
+def test_headings_stand_between_empty_lines(run: Path) -> None:
+    _check_empty_lines(write_report(run)[1].read_text())
 
 
 def test_relations_with_fewer_shots_and_relations_without_pairs_are_named(tmp_path: Path) -> None:

@@ -67,6 +67,13 @@ class Running:
         )
         urllib.request.urlopen(request).close()
 
+    def undo(self) -> None:
+        body = json.dumps({"reviewer": "ann"}).encode()
+        request = urllib.request.Request(
+            f"{self.place}/undo", body, {"Content-Type": "application/json"}
+        )
+        urllib.request.urlopen(request).close()
+
     def stop(self, signum: signal.Signals) -> tuple[int, str, str]:
         self.process.send_signal(signum)
         out, err = self.process.communicate()
@@ -103,7 +110,8 @@ def test_killed_it_goes_on_and_stopped_it_writes(given: Path, running: Any) -> N
     assert (code, err) == (0, "")
     assert said.splitlines() == [
         "3 of 4 sentences reviewed in 0.1 minutes: 1 accepted, 1 changed, 1 rejected (by ann 3)",
-        f"3 samples -> {out}; 1 rejected -> {given.with_name('reviewed.rejected.jsonl')}",
+        f"3 samples (1 not reviewed) -> {out}; 1 rejected -> "
+        f"{given.with_name('reviewed.rejected.jsonl')}",
     ]
     assert [(one.id, one.relation, bool(one.review)) for one in read_samples(out)] == [
         ("sure", "founded_by", True),
@@ -119,6 +127,25 @@ def test_killed_it_goes_on_and_stopped_it_writes(given: Path, running: Any) -> N
         "reviewed.rejected.jsonl",
         "schema.yaml",
     ]
+
+
+def test_without_a_decision_nothing_is_written(given: Path, running: Any) -> None:
+    pytest.importorskip("uvicorn", reason="needs the extra serve")
+    out = given.with_name("reviewed.jsonl")
+    nothing = f"nothing is decided, and {out} not written; the same command goes on\n"
+    first = running()
+    first.state()  # it answers, and so it has taken over the signals
+    assert first.stop(signal.SIGINT) == (0, nothing, "")
+    assert not out.exists()
+    second = running()
+    second.decide()
+    second.stop(signal.SIGTERM)
+    assert out.exists()
+    third = running()
+    third.undo()
+    # what an earlier end of the review has written is of a decision that was taken back
+    assert third.stop(signal.SIGTERM) == (0, nothing, "")
+    assert not out.exists()
 
 
 def options(given: Path, **others: Any) -> ReviewOptions:

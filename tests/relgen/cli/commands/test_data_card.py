@@ -18,4 +18,4 @@ def test_card_gathers_generated_samples(tmp_path, capsys):
     )
     assert len(read_samples(tmp_path / "out" / "train.jsonl")) == 2
     assert "# Mine" in (tmp_path / "out" / "README.md").read_text("utf-8")
-    assert "2 samples of 1 relations and a card" in capsys.readouterr().out
+    assert "2 samples of 1 relation and a card" in capsys.readouterr().out

@@ -1,11 +1,15 @@
 """`relgen data convert` on TACRED and its relatives: patches, names of labels, sizes."""
 
+import csv
 import json
 import subprocess
 import sys
 import tracemalloc
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from openpyxl import Workbook
 
 from relgen.cli.main import main
 from relgen.common.errors import InputError
@@ -74,7 +78,7 @@ def test_tacrevs_patch_keeps_the_other_labels(tmp_path, corpus, convert):
     assert convert(corpus, "--labels", patch) == (
         [("a", "per:age"), ("b", "no_relation"), ("c", "per:age")],
         [
-            "1 of the patch's 1 labels applied",
+            "1 of the patch's 1 label applied",
             "2 samples that the patch does not name keep their labels, as with TACREV "
             "(--drop-unpatched leaves them out, as Re-TACRED does)",
         ],
@@ -90,7 +94,7 @@ def test_retacreds_patch_drops_the_others(tmp_path, corpus, convert, monkeypatch
         [("a", "per:identity"), ("c", "no_relation")],
         [
             "2 of the patch's 2 labels applied",
-            "1 samples that the patch does not name left out (--no-drop-unpatched keeps them)",
+            "1 sample that the patch does not name left out (--no-drop-unpatched keeps them)",
         ],
         [],
     )
@@ -117,7 +121,7 @@ def test_ids_that_the_corpus_lacks_are_said_in_one_line(tmp_path, corpus, conver
     patch = _patch(tmp_path, {"y": "per:age", "a": "per:age", "z": "per:age"})
     _, _, warned = convert(corpus, "--labels", patch)
     assert warned == [
-        f"warning: {patch}: 2 ids of the patch are not in the corpus, the first 'y': a partial "
+        f"warning: {patch}: 2 ids of the patch missing in the corpus, the first 'y': a partial "
         "copy, or the patch of another split"
     ]
 
@@ -192,7 +196,7 @@ def test_the_patched_size_is_looked_at_when_the_corpus_is_whole(tmp_path, corpus
     options = ("--labels", patch, "--split-name", "dev")
     assert convert(corpus, *options)[2] == []
     assert convert(corpus, *options, "--drop-unpatched")[2] == [
-        f"warning: {corpus}: the patch leaves 1 samples, while the dev split of Re-TACRED has "
+        f"warning: {corpus}: the patch leaves 1 sample, while the dev split of Re-TACRED has "
         "19,584: an incomplete or other patch"
     ]
     # malformed records that were left out say nothing about the patch
@@ -254,7 +258,7 @@ def test_convert_writes_samples_and_says_where(tmp_path, semeval, capsys):
     out = tmp_path / "new" / "samples.jsonl"
     run("convert", "--format", "semeval", semeval, "--out", out)
     assert [s.id for s in read_samples(out)] == ["semeval-train-8", "semeval-train-9"]
-    assert capsys.readouterr().out == f"2 samples of 1 relations -> {out}\n"
+    assert capsys.readouterr().out == f"2 samples of 1 relation -> {out}\n"
 
 
 def test_convert_applies_a_patch(tmp_path, semeval, capsys):
@@ -282,7 +286,7 @@ def test_a_failed_conversion_leaves_the_old_file(tmp_path, semeval, capsys):
     assert out.read_bytes() == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["TRAIN_FILE.TXT", "s.jsonl"]
     run("convert", "--format", "semeval", semeval, "--out", out, "--skip-bad")
-    assert "1 malformed records left out, the first:" in capsys.readouterr().out
+    assert "1 malformed record left out, the first:" in capsys.readouterr().out
 
 
 def test_convert_reads_every_format(tmp_path):
@@ -369,7 +373,7 @@ def test_offsets_in_utf_16_units_are_doubted(tmp_path, capsys):
     command = ["data", "convert", str(tmp_path / "utf16.jsonl"), "--format", "jsonl", "--out", out]
     assert main(command) == 0
     said = capsys.readouterr().err
-    assert "1 samples have an entity that begins or ends inside a word, the first a: 'a r'" in said
+    assert "1 sample has an entity that begins or ends inside a word, the first a: 'a r'" in said
     assert "not bytes or UTF-16 units" in said
     assert said.endswith("ends are exclusive; 1 of them do not with --offsets utf16\n")
     assert main([*command, "--offsets", "utf16", "--force"]) == 0
@@ -411,13 +415,13 @@ def test_raw_text_becomes_candidates(tmp_path, capsys):
         "source": "human",
         "group": "notes-1",
     }
-    unnamed = "1 records have entities of type LOC, which the schema does not name"
+    unnamed = "1 record has entities of type LOC, which the schema does not name"
     assert capsys.readouterr().out.splitlines() == [
         f"{unnamed} (rename it with --types LOC=…); the first: record notes-1",
-        f"1 samples without a relation -> {out}",
+        f"1 sample without a relation -> {out}",
     ]
     (tmp_path / "names.tsv").write_text("Kite Press\tFIRM\nOlu Ade\tPER\n")
-    with pytest.raises(InputError, match="no sample is left: 1 records have entities of type FIRM"):
+    with pytest.raises(InputError, match="no sample is left: 1 record has entities of type FIRM"):
         run(*command, *entities, "--schema", tmp_path / "s.yaml")
     run(*command, *entities, "--schema", tmp_path / "s.yaml", "--types", "FIRM=ORG")
     assert json.loads(out.read_text()) == row
@@ -435,6 +439,88 @@ def test_what_was_decided_is_said(tmp_path, capsys):
     arguments = ("convert", "--format", "csv", tmp_path / "t.csv", "--out", tmp_path / "o.jsonl")
     run(*arguments, "--ambiguous", "skip")
     assert capsys.readouterr().out.splitlines() == [
-        "1 records were left out, since their mentions occur several times; the first: line 2",
-        f"1 samples of 1 relations -> {tmp_path / 'o.jsonl'}",
+        "1 record was left out, since mentions occur several times; the first: line 2",
+        f"1 sample of 1 relation -> {tmp_path / 'o.jsonl'}",
     ]
+
+
+SHEET = (
+    "text,head,tail,relation,head_type\nAnn runs Bolt.,Ann,Bolt,runs,PER\n"
+    "Cem leads Dart.,Cem,Dart,leads,ORG\nEva rnus Fern.,Eva,Fern,rnus,PER\n"
+    "Gil rnus Husk.,Gil,Husk,rnus,\nIda sold Jute.,Ida,Jute,sold,PER\n"
+)
+LEADS = (
+    "name: s\nnegative: none\nrelations:\n  runs: {explanation: x}\n"
+    "  P1: {explanation: x, title: leads, head_types: [PER]}\n  none: {explanation: y}\n"
+)
+
+
+@pytest.fixture
+def sheet(tmp_path):
+    """Return a function that writes a table of a kind; two of its labels are not in s.yaml."""
+    (tmp_path / "s.yaml").write_text(LEADS)
+
+    def written(kind, text=SHEET):
+        path, rows = tmp_path / f"t.{kind}", list(csv.reader(text.splitlines()))
+        if kind == "xlsx":
+            book = Workbook()
+            for row in rows:
+                book.active.append(row)
+            book.save(path)
+        elif kind == "parquet":
+            names, *rest = rows
+            columns = zip(*rest, strict=True)
+            pq.write_table(pa.table(dict(zip(names, map(list, columns), strict=True))), path)
+        elif kind in ("json", "jsonl"):
+            names, *rest = rows
+            found = [dict(zip(names, row, strict=True)) for row in rest]
+            for row in found if kind == "jsonl" else ():
+                start = row["text"].index(row["tail"])
+                row["head"] = {"start": 0, "end": 3, "type": row["head_type"] or None}
+                row["tail"] = {"start": start, "end": start + 4}
+            lines = (json.dumps(row) for row in found)
+            path.write_text(f"[{','.join(lines)}]" if kind == "json" else "\n".join(lines))
+        else:
+            path.write_text(text.replace(",", "\t") if kind == "tsv" else text)
+        return path
+
+    return written
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "xlsx", "parquet", "json", "jsonl"])
+def test_a_schema_decides_about_labels_titles_and_types(tmp_path, sheet, capsys, kind):
+    path, out = sheet(kind), tmp_path / "o.jsonl"
+    command = ("convert", "--format", kind, path, "--out", out, "--schema", tmp_path / "s.yaml")
+    with pytest.raises(InputError) as caught:
+        run(*command)
+    first, second = str(caught.value).splitlines()
+    names = {"csv": "t-4", "tsv": "t-4", "xlsx": "t-4"}
+    place = names.get(kind, "t-3")
+    assert first == (
+        f"{path}: field 'relation': not a relation of schema 's' (2 samples, the first {place}) "
+        "(got 'rnus'); did you mean runs?"
+    )
+    assert second.startswith(
+        f"{path}: field 'relation': not a relation of schema 's' (1 sample, the first t-"
+    )
+    assert second.endswith("(got 'sold'); its relations: runs, P1, none")
+    assert not out.exists()
+    run(*command, "--rename", "rnus=runs", "--skip-bad")
+    assert [sample.relation for sample in read_samples(out)] == ["runs", "P1", "runs", "runs"]
+    printed = capsys.readouterr()
+    assert printed.out.splitlines() == [
+        "1 sample labelled 'leads', the title of a relation: renamed",
+        "1 sample left out: 'sold' is no relation of the schema",
+        f"4 samples of 2 relations -> {out}",
+    ]
+    assert printed.err.startswith(
+        "warning: 1 sample with entity types that the schema excludes for the relation, the first "
+    )
+    assert printed.err.endswith("P1 between ORG and None\n")
+
+
+def test_the_schema_of_a_corpus_is_no_output(tmp_path, sheet):
+    schema = tmp_path / "s.yaml"
+    with pytest.raises(InputError, match="schema"):
+        run("convert", "--format", "csv", sheet("csv"), "--out", schema, "--schema", schema)
+    assert schema.read_text() == LEADS

@@ -22,7 +22,7 @@ def test_the_command_lists_and_removes(
     name = converted(file).name
     assert main(["models"]) == 0
     listed = capsys.readouterr().out.splitlines()
-    assert listed == [f"{name}    0.00 GB  {file}", f"1 models, 0.00 GB -> {cache}"]
+    assert listed == [f"{name}    0.00 GB  {file}", f"1 model, 0.00 GB -> {cache}"]
     assert main(["models", "--remove", "tiny"]) == 2
     assert f"one of {name}" in capsys.readouterr().err
     assert main(["models", "--remove", name]) == 0

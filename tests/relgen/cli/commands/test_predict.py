@@ -31,7 +31,7 @@ def test_the_predictions_of_a_file(tmp_path: Path, capsys: pytest.CaptureFixture
     with (tmp_path / "in.jsonl").open("a") as file:
         file.write("{}\n")
     assert cli.main([*line, "--skip-bad"]) == 0
-    assert capsys.readouterr().err == "1 malformed records left out\n5 pairs: 5 none\n"
+    assert capsys.readouterr().err == "1 malformed record left out\n5 pairs: 5 none\n"
 
 
 def test_raw_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

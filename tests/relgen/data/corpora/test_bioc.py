@@ -127,6 +127,6 @@ def test_relations_of_several_entities_are_counted(tmp_path: Path) -> None:
     path.write_text(json.dumps(_collection(several, two)), encoding="utf-8")
     assert list(READ(path, checks=checks)) == [SAMPLE]
     assert checks.noted() == [
-        "1 records have relations of more than two entities, which were left out; the first: "
+        "1 record has relations of more than two entities, which were left out; the first: "
         "record [1]"
     ]

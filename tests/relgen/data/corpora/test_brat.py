@@ -53,8 +53,8 @@ def test_gaps_and_events_are_counted(tmp_path: Path) -> None:
     (sample,) = READ(tmp_path, checks=checks)
     assert sample.head_text == "North and South Korea"
     assert checks.noted() == [
-        "1 records have entities with gaps, which became part of them; the first: record doc.ann",
-        "1 records have events, which were left out: a sample relates two entities; the first: "
+        "1 record has entities with gaps, which became part of them; the first: record doc.ann",
+        "1 record has events, which were left out: a sample relates two entities; the first: "
         "record doc.ann",
     ]
 
@@ -77,7 +77,7 @@ def test_offsets_without_the_carriage_returns_of_windows(tmp_path: Path) -> None
     checks = RecordChecks(tmp_path)
     (sample,) = READ(tmp_path, checks=checks)
     assert (sample.head_text, sample.tail_text) == ("Kite Press", "Olu Ade")
-    assert "count a Windows line break as one character, and were converted" in checks.noted()[0]
+    assert "count a Windows line break as one character: converted" in checks.noted()[0]
 
 
 @pytest.mark.parametrize(

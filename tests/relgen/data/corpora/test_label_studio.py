@@ -91,9 +91,9 @@ def test_several_annotations_and_cancelled_ones(tmp_path: Path) -> None:
     (sample,) = READ(_write(tmp_path, first, cancelled), checks=checks)
     assert sample.head_text == "Olu Ade"
     assert checks.noted() == [
-        "1 records have several annotations: the ground truth, or else the first, counts; the "
+        "1 record has several annotations: the ground truth, or else the first, counts; the "
         "first: record [1]",
-        "1 records have no annotation, and were left out; the first: record [2]",
+        "1 record has no annotation: left out; the first: record [2]",
     ]
 
 

@@ -179,7 +179,7 @@ def test_names_that_stand_elsewhere_are_counted_and_said_once(tmp_path):
     checks = RecordChecks(path)
     assert len(list(read(path, checks=checks))) == 6
     (doubt,) = checks.doubts
-    assert doubt.startswith(f"{path}: the names of 2 entities are in the text")
+    assert doubt.startswith(f"{path}: 2 entities with a name that is in the text")
     assert f"line 4: '{word}', while '{word[:-1]}' is marked" in doubt
 
 

@@ -49,7 +49,7 @@ def test_the_others_are_dropped_when_asked(tmp_path, content):
 def test_a_patch_for_other_samples_raises(tmp_path, drop_others):
     patch = LabelPatch(_file(tmp_path, {"z": "new"}), drop_others=drop_others)
     with pytest.raises(
-        InputError, match=r"patch\.json: no sample has any of the patch's 1 ids.*'z'"
+        InputError, match=r"patch\.json: no sample has any of the patch's 1 id.*'z'"
     ):
         list(patch.apply(SAMPLES))
 

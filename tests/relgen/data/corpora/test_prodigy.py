@@ -58,9 +58,7 @@ def test_an_export(tmp_path: Path) -> None:
     assert list(READ(path, checks=checks)) == [
         Sample("db-2-1", TEXT, head, tail, "founded_by", group="db-2")
     ]
-    assert checks.noted() == [
-        "1 records have the answer 'reject', and were left out; the first: line 1"
-    ]
+    assert checks.noted() == ["1 record has the answer 'reject': left out; the first: line 1"]
 
 
 def test_relations_by_token(tmp_path: Path) -> None:

@@ -211,6 +211,6 @@ def test_rows_that_a_quotation_mark_joins_are_said(case: str, tmp_path: Path) ->
     list(read_corpus("csv", checks))
     assert checks.doubts == [
         f"{path}:{line}: a quotation mark at the start of a cell may have joined rows (1 such "
-        "records); put the cell in quotation marks, and write its own ones twice"
+        "record); put the cell in quotation marks, and write its own ones twice"
         for line in lines
     ]

@@ -124,7 +124,7 @@ def test_it_goes_on_where_it_was_killed(
 def test_bad_input(files: dict[str, str], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="a whole number of at least 0"):
         classify(DirectOptions(shots=-1, out=str(tmp_path / "out"), **files))
-    with pytest.raises(InputError, match=r"field 'shots': there are only 6 labelled samples"):
+    with pytest.raises(InputError, match=r"field 'shots': only 6 labelled samples"):
         classify(DirectOptions(shots=7, out=str(tmp_path / "out"), **files))
     with pytest.raises(InputError, match="no such file"):
         classify(DirectOptions(out=str(tmp_path / "out"), **{**files, "test": "none.jsonl"}))
@@ -134,7 +134,7 @@ def test_labelled_test_sentences_are_refused(
     files: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = {**files, "train": files["test"]}
-    with pytest.raises(InputError, match=r"6 labelled sentences are test sentences as well.*'t0'"):
+    with pytest.raises(InputError, match=r"6 labelled sentences are in the test set as well.*'t0'"):
         classify(DirectOptions(out=str(tmp_path / "out"), **given))
     # where none is shown, none is read
     monkeypatch.setattr(run, "_among_labels", asker(dict.fromkeys(f"t{i}" for i in range(6))))

@@ -108,7 +108,7 @@ def test_what_is_missing_is_named(
             merge_shards(settings(server.url), 2, **files(inputs, tmp_path))
         with pytest.raises(InputError, match="shard 1/2 was written with other settings"):
             merge_shards(settings(server.url, seed=5), 2, **files(inputs, tmp_path))
-        with pytest.raises(InputError, match="there are 2 relations"):
+        with pytest.raises(InputError, match="only 2 relations to generate for"):
             generate(settings(server.url, shard="1/3"), **files(inputs, tmp_path))
     line = [
         *("generate", "--train", str(inputs.train), "--schema", str(inputs.schema)),
