@@ -31,9 +31,14 @@ from relgen.common import (
     counted,
     text_hash,
 )
-from relgen.data import foreign_language, load_schema, parse_schema
+from relgen.data import Sample, foreign_language, load_schema, parse_schema
 from relgen.dpo import ChainTokens, TreeBatch, pack, read_chains, tokenise_chain
-from relgen.models import EMBEDDED_LANGUAGE_MODEL, load_tokenizer, model_window
+from relgen.models import (
+    EMBEDDED_LANGUAGE_MODEL,
+    load_tokenizer,
+    model_window,
+    unknown_language,
+)
 from relgen.prompting import PromptWriter, prompt_format
 
 _LOG = logging.getLogger(__name__)
@@ -117,6 +122,9 @@ class PreferenceDataModule(LightningDataModule):
 
     def setup(self, stage: str) -> None:
         table = self._table(self.chains)
+        shown = _shown(self.chains)
+        if advice := unknown_language(load_tokenizer(self.model), shown, model=self.model):
+            rank_zero_only(_LOG.warning)(advice)
         _report_cuts(table, self.max_length, self._window)
         self.training = table
         if self.validation_chains:
@@ -202,17 +210,22 @@ class PreferenceDataModule(LightningDataModule):
             raise
 
 
+def _shown(chains: str) -> Iterator[Sample]:
+    """Yield the samples that the prompts of chains show."""
+    for chain in read_chains(chains):
+        yield from chain.demonstrations(len(chain.pairs))
+
+
 def tokenised_rows(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the rows of the Arrow table, for the settings of `PreferenceDataModule._table`."""
     schema = parse_schema(settings["schema"])
     tokenizer = load_tokenizer(settings["model"])
     chains = read_chains(settings["chains"])
-    shown = (sample for chain in chains for sample in chain.demonstrations(len(chain.pairs)))
     writer = PromptWriter(
         prompt_format(tokenizer),
         diverse=settings["diverse"],
         types=settings["types"],
-        language=foreign_language(shown),
+        language=foreign_language(_shown(settings["chains"])),
     )
     for chain in chains:
         tokens = tokenise_chain(

@@ -34,10 +34,12 @@ from relgen.data import (
     RelationSchema,
     check_samples,
     fold_of_rows,
+    iter_samples,
     load_schema,
     load_table,
     repeated_texts,
 )
+from relgen.models import MULTILINGUAL_ENCODER, unknown_language
 
 Mix = Literal["human", "pure", "mix"]
 Order = Literal["together", "side_by_side", "generated_first"]
@@ -226,6 +228,8 @@ class RelationDataModule(LightningDataModule):
             tables = {name: self._tables[name] for name in names}
             if notice := untyped_notice(tables, encoding.types):
                 _LOG.warning(notice)
+        if self._trainer.is_global_zero and "held" not in self._tables:
+            self._warn_of_language(next(file for file in map(self.files.get, names) if file))
         epoch, done = position(self._trainer, self.steps_per_epoch)
         table, mixed = self._encoded(names), "human" in names[:-1]
         batches = TrainingBatches(
@@ -413,6 +417,15 @@ class RelationDataModule(LightningDataModule):
             kept = set(range(len(self._tables[name]))) - set(leaks)
             self.leaked[name] = len(leaks)
             self._tables[name] = self._tables[name].select(sorted(kept))
+
+    def _warn_of_language(self, file: str) -> None:
+        tokenizer = self._encoding.tokenizer
+        settings = self._trainer.lightning_module.classifier.config()
+        model = settings.get("model", tokenizer.name_or_path)
+        samples = iter_samples(file, labelled=False)
+        remedy = MULTILINGUAL_ENCODER
+        if advice := unknown_language(tokenizer, samples, model=model, remedy=remedy):
+            _LOG.warning(advice)
 
     def _generated_rows(self) -> int | None:
         if self.order != "side_by_side":

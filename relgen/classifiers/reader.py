@@ -6,6 +6,7 @@ names the language model, which has to be there when the reader is loaded.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -42,7 +43,7 @@ from relgen.data import (
 )
 from relgen.evaluation import refuse_leaks, score_labels
 from relgen.labelling import Probe, ReaderOptions, ReaderSettings, StateReader, fit, read_labelled
-from relgen.models import find_device
+from relgen.models import find_device, unknown_language
 
 _COMMAND = "reader"
 _CHUNK = 128
@@ -142,6 +143,8 @@ def classify_by_reading(options: ReaderOptions) -> dict[str, Any]:
     refuse_leaks(labelled, test, options.train)
     states = StateReader(settings.model, settings.dtype, find_device(settings.device))
     states.check_lengths([*labelled, *test])
+    if advice := unknown_language(states.tokenizer, labelled, model=settings.model):
+        print(f"warning: {advice}", file=sys.stderr)
     probe, train_f1 = fit(states.read(labelled), labelled, schema, settings.penalty)
     reader = SavedReader(schema, states, probe)
 

@@ -6,10 +6,11 @@ list of checks in order, so that an external scorer is one more entry. No text r
 Reasons: those of `MarkupError` and `read_fields`; `empty`, `only_reasoning`, `unfinished`,
 `dead_end` (the grammar allowed no token), `off_grammar` (a server that does not enforce the grammar
 returned a text that it forbids), `bad_character` (control, bidirectional or undecodable ones),
-`wrong_relation`; `same_entities`, `entity_inside_word`, `long_head`, `long_tail`, `too_short`,
-`too_long`, `long_context` and `long_word` (see `limits`); `wrong_head_type`, `wrong_tail_type`;
-`about_the_task`, `other_script`; `copy_of_demonstration`, `near_copy_of_demonstration`,
-`duplicate`, `near_duplicate`, `test_leak`. The loop adds `not_chosen` and `surplus`.
+`wrong_relation`, `doubtful_beginning` (see `draft_text`); `same_entities`, `entity_inside_word`,
+`long_head`, `long_tail`, `too_short`, `too_long`, `long_context` and `long_word` (see `limits`);
+`wrong_head_type`, `wrong_tail_type`; `about_the_task`, `other_script`; `copy_of_demonstration`,
+`near_copy_of_demonstration`, `duplicate`, `near_duplicate`, `test_leak`. The loop adds `not_chosen`
+and `surplus`.
 """
 
 from __future__ import annotations

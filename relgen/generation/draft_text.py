@@ -26,48 +26,75 @@ _THOUGHT_BEFORE = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 _SPECIAL_TOKEN = re.compile(r"(?:<\|[\w ]{1,40}\|>|</s>|<eos>|<end_of_turn>)\Z")
-# a number that a word in small letters or a month follows is part of the sentence
+# numbers that end in a dot are also ordinals: in front of small letters, months, and these nouns
+_ORDINALS = (
+    *("Jan", "Januar", "Jänner", "Feb", "Februar", "März", "Mars", "Marts", "Apr", "April", "Mai"),
+    *("Maj", "Jun", "Juni", "Jul", "Juli", "Aug", "August", "Sep", "Sept", "September", "Okt"),
+    *("Oktober", "Nov", "November", "Dez", "Dec", "Dezember", "December", "Desember", "Ledna"),
+    *("Února", "Března", "Dubna", "Května", "Června", "Července", "Srpna", "Září", "Října"),
+    *("Listopadu", "Prosince", "Januára", "Februára", "Marca", "Apríla", "Mája", "Júna", "Júla"),
+    *("Augusta", "Septembra", "Októbra", "Novembra", "Decembra", "Siječnja", "Veljače", "Ožujka"),
+    *("Travnja", "Svibnja", "Lipnja", "Srpnja", "Kolovoza", "Rujna", "Listopada", "Prosinca"),
+    *("Jahrhundert", "Reich", "Weltkrieg", "Bundesliga", "Liga", "FC", "Klasse", "Platz", "Mal"),
+)
+_AFTER = r"(?:\s+|(?=[<*\"“]))"
+_HAN = r"[一二三四五六七八九十]{1,3}"
+_CLOSE = rf"(?:\s?:{_AFTER}|\s?：\s*|[)\]]{_AFTER}|[）】]\s*)"
+_DASH = r"\s[-–—]\s+(?!\p{Nd})"
 _MARK = regex.compile(
-    r"(?:[-–—−*+•·‣⁃→►▶▪■●○◦➤➢✓✔✅★☆>|]|#{1,6})(?:\s+|(?=<))|[①-⑳]\s*"
-    r"|\(?(?:\d{1,3}|[a-z])[.)](?:\s+|(?=<))(?!\p{Ll}|Jan|Feb|März|Apr|Mai|Jun|Jul|Aug|Sep|Okt|Nov|Dez"
-    r"|Jahrhundert)"
+    rf"(?:[-–—−*+•·‣⁃→►▶▪■●○◦➤➢✓✔✅★☆>|]|\#{{1,6}})(?:\s+|(?=<))|[①-⓪❶-❿㈠-㈩㊀-㊉]\s*"
+    rf"|[(\[（【]?(?:\p{{Nd}}{{1,3}}|{_HAN}|[a-zA-Z]|[ivxIVX]{{2,5}})(?:[)\]]{_AFTER}|[）】]\s*)"
+    rf"|(?:\p{{Nd}}{{1,3}}|{_HAN})[、．]\s*(?![\p{{Nd}}一二三四五六七八九十])"
+    rf"|(?:\p{{Nd}}{{1,3}}|[a-z])\.{_AFTER}(?!\p{{Ll}}|(?:{'|'.join(_ORDINALS)})\b)"
+    rf"|(?:\#?\p{{Nd}}{{1,3}}|[a-zA-Z])(?:{_CLOSE}|{_DASH})"
+)
+_WORD = r"\p{L}[\p{L}\p{M}'’-]{0,19}\.?\s?(?:[#№]|(?i:n[or]\.?))?\s?\p{Nd}{1,3}"
+_NUMBERED = regex.compile(
+    rf"(?:(?i:new|next|another|training)\s)?{_WORD}(?:{_CLOSE}|(?<=[#№]\s?\p{{Nd}}{{1,3}}){_DASH})"
 )
 _WORDS = (
     *("sample", "example", "sentence", "output", "answer", "response", "draft", "beispiel"),
     *("satz", "antwort", "exemple", "phrase", "réponse", "ejemplo", "frase", "esempio", "пример"),
     *("предложение", "样本", "示例", "例句", "句子", "例文", "예문", "예시"),
 )
-_COUNTED = re.compile(
-    rf"(?:(?:new|next|another|training)\s)?(?:{'|'.join(_WORDS)})s?\s?(?:#|no\.)?\s?\d{{0,3}}"
-    r"(?:\s?[:：]\s*|(?<=\d)[.)]\s+)",
-    re.IGNORECASE,
+_NAMED = re.compile(
+    rf"(?:(?:new|next|another|training)\s)?(?:{'|'.join(_WORDS)})s?\s?[:：]\s*", re.IGNORECASE
 )
 # a name of a relation that is in no schema: no sentence begins in this way
 _IDENTIFIER = regex.compile(
-    r"[\[({]?(?:(?=[^\s:]{0,60}_)[\w/-]{1,60}|[\w/-]{1,60}(?=\(e[12],)"
-    r"|[a-z][\w/-]{0,40}(?: [a-z][\w/-]{0,40}){0,4})(?:\(e[12],e[12]\))?[\])}]?\s?[:：]\s+"
-    r"(?=[\p{Lu}<\"“])"
+    r"[\[({]?(?:(?=[^\s:]{0,60}_)[\w/-]{1,60}|[\w/-]{1,60}(?=\(e[12],))"
+    r"(?:\(e[12],e[12]\))?[\])}]?\s?[:：]\s+"
+)
+# a list's mark or an initial or an ordinal; a label in small letters or words of the sentence
+_DOUBTFUL = regex.compile(
+    rf"(?:[A-EIVX]|I{{2,3}}|IV|VI{{1,3}}|IX|X[IVX]{{1,4}})\.\s+(?!\p{{Lu}}\.)|{_WORD}(?:\.\s+(?!\p{{Ll}})|{_DASH})"
+    r"|[a-z][\w/-]{0,40}(?: [a-z][\w/-]{0,40}){0,4}\s?[:：]\s+(?=[\p{Lu}<\"“])"
 )
 _PREAMBLE = re.compile(
-    r"(?:sure|certainly|of course|okay|ok|here(?:'s|’s| is| are))\b[^<>:]{0,200}:\s*", re.IGNORECASE
+    r"(?:sure|certainly|of course|okay|ok"
+    r"|here(?:'s|’s| is| are) (?:one|an?|another|the|your|my|some|\d+))\b[^<>:]{0,200}:\s*",
+    re.IGNORECASE,
 )
 _QUOTES = dict(zip("\"'`“‘«„「『《", "\"'`”’»“」』》", strict=True))
 _EMPHASIS = tuple(
     re.compile(one)
     for one in (
         r"(?<![\w*])\*(?=[^\s*])([^*]*[^\s*])\*(?![\w*])",
-        r"\*\*(?=[^\s*])([^*]*[^\s*])\*\*",
+        r"(?<![A-Za-z0-9*])\*\*(?=[^\s*])([^*]*[^\s*])\*\*(?![A-Za-z0-9*])",  # x**2 + y**2
         r"(?<![\w_])_(?=[^\s_])([^_]*[^\s_])_(?![\w_])",
-        r"(?<!\w)__(?=[^\s_])([^_]*[^\s_])__(?!\w)",
+        r"(?<!\w)__(?![a-z0-9]+__)(?=[^\s_])([^_]*[^\s_])__(?!\w)",  # __init__
         r"(?<!`)`(?=[^\s`])([^`]*[^\s`])`(?!`)",
     )
 )
 _REFERENCE = re.compile(
     r"&(?!(?:lt|gt|amp);)(?:#[0-9]{1,7}|#x[0-9a-f]{1,6}|[a-z]{2,31}[0-9]{0,2});", re.IGNORECASE
 )
-_TAG = re.compile(r"</?[a-z][\w.-]{0,40}(?:[\s:/][^<>]*)?>|<\|[^<>|]*\|>|\*\*", re.IGNORECASE)
+_TAG = re.compile(
+    r"</?[a-z][\w.-]{0,40}(?:[\s:/][^<>]*)?>|<\|[^<>|]*\|>|\*\*|(?<!\w)__[^\W_]", re.I
+)
 _BAD = regex.compile(
-    r"[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Noncharacter_Code_Point}\u202A-\u202E\u2066-\u2069\uFFFD]"
+    r"[\p{Cc}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}\u202A-\u202E\u2066-\u2069\uFFFD]"
+    r"|(?!\p{Default_Ignorable_Code_Point})\p{Cf}"
 )
 # these join or part letters of the scripts that write them, and are invisible elsewhere
 _JOINED = (
@@ -99,7 +126,8 @@ def bare_line(raw: str, relation: Sequence[str], labels: Sequence[str]) -> tuple
         labels: the names of all relations.
 
     Returns:
-        The line, and None, `bad_character`, or `wrong_relation` where it begins with another label.
+        The line, and None, `bad_character`, `wrong_relation` where it begins with another label, or
+        `doubtful_beginning` where a mark or a label in front may also be a part of the sentence.
     """
     line = _REFERENCE.sub(lambda found: escape(html.unescape(found[0])), raw)
     line = re.sub("\t|&#1[03];", " ", line.strip())
@@ -110,20 +138,21 @@ def bare_line(raw: str, relation: Sequence[str], labels: Sequence[str]) -> tuple
     for _ in range(8):
         before = line
         line = _SPECIAL_TOKEN.sub("", line.strip())
-        for mark in (_MARK, _COUNTED, _PREAMBLE):
+        for mark in (_MARK, _NUMBERED, _NAMED, _PREAMBLE):
             if found := mark.match(line):
                 line = line[found.end() :]
         if label and (found := label.match(line)):
             named, line = found[1], line[found.end() :]
-        elif found := _IDENTIFIER.match(line):
-            line = line[found.end() :]
+        elif _IDENTIFIER.match(line):
+            return line, "wrong_relation"
         for emphasis in _EMPHASIS:
             line = emphasis.sub(r"\1", line)
         line = _unquoted(line)
         if line == before:
             break
-    own = {name.casefold() for name in relation}
-    return line, None if named is None or named.casefold() in own else "wrong_relation"
+    if named is not None and named.casefold() not in {name.casefold() for name in relation}:
+        return line, "wrong_relation"
+    return line, "doubtful_beginning" if _DOUBTFUL.match(line) else None
 
 
 def holds_markup(text: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
@@ -33,6 +34,7 @@ from relgen.generation.limits import exceeded_limits
 from relgen.generation.loop import GenerationLoop, RoundResult
 from relgen.generation.settings import GenerationSettings
 from relgen.generation.states import RelationState, initial_states
+from relgen.models import unknown_language
 from relgen.prompting import FieldPromptWriter, PromptWriter
 
 _QUIET_SECONDS = 3.0
@@ -143,6 +145,10 @@ def _loop(
     types, language = tuple(sorted(found)), foreign_language(train)
     if language is not None and settings.grammar and settings.one_sentence:
         _check_sentences(train)
+    if engine.tokenizer is not None and (
+        advice := unknown_language(engine.tokenizer, train, model=settings.model)
+    ):
+        print(f"warning: {advice}", file=sys.stderr)
     writer = (
         FieldPromptWriter(engine.format, types, language)
         if settings.markup == "fields"

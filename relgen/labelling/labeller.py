@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +25,7 @@ from relgen.labelling.fitting import fit, read_labelled
 from relgen.labelling.probe import Probe
 from relgen.labelling.settings import LabelSettings, ReaderSettings
 from relgen.labelling.states import StateReader
-from relgen.models import find_device
+from relgen.models import find_device, unknown_language
 
 if TYPE_CHECKING:
     import pyarrow
@@ -60,9 +61,14 @@ class LabelTask:
 
 
 def open_reader(settings: ReaderSettings, labelled: Sequence[Sample]) -> StateReader:
-    """Load the language model; raise InputError if a labelled sample is too long for it."""
+    """Load the language model; raise InputError if a labelled sample is too long for it.
+
+    Warns if the samples are in a language that it does not know.
+    """
     reader = StateReader(settings.model, settings.dtype, find_device(settings.device))
     reader.check_lengths(labelled)
+    if advice := unknown_language(reader.tokenizer, labelled, model=settings.model):
+        print(f"warning: {advice}", file=sys.stderr)
     return reader
 
 

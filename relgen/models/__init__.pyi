@@ -10,6 +10,7 @@ from .causal_lm import resolve_model as resolve_model
 from .encoders import SentenceEncoder as SentenceEncoder
 from .encoders import load_encoder as load_encoder
 from .export import export_merged as export_merged
+from .language import unknown_language as unknown_language
 from .load_errors import loading as loading
 from .logits import logits_at as logits_at
 from .lora import add_lora as add_lora
@@ -24,6 +25,7 @@ from .memory_left import free_memory as free_memory
 from .name_check import check_name as check_name
 from .names import EMBEDDED_ENCODER as EMBEDDED_ENCODER
 from .names import EMBEDDED_LANGUAGE_MODEL as EMBEDDED_LANGUAGE_MODEL
+from .names import MULTILINGUAL_ENCODER as MULTILINGUAL_ENCODER
 from .names import AdapterFolder as AdapterFolder
 from .names import ModelName as ModelName
 from .verification import check_architecture as check_architecture

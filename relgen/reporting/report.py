@@ -122,6 +122,7 @@ def report_content(run: Run) -> dict[str, Any]:
         "classifier": classifier if len(run.classifiers) > 1 else "",
         "confidence": confidence.confidence_table(run),
         "confidence_charts": confidence.confidence_charts(run),
+        "confusion": confidence.confusion_table(run),
         "mistakes": confidence.worst_mistakes(run),
         "diversity": diversity.diversity_table(sets) if sets else None,
         "left_out": diversity.left_out(sets),

@@ -10,6 +10,9 @@ from tests.tiny.encoders import tokenizer
 class _Classifier:
     encoding = MarkerEncoding(tokenizer(), max_length=16)
 
+    def config(self):
+        return {"model": "tiny"}
+
 
 class _Module:
     classifier = _Classifier()

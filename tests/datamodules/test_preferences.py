@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,11 +9,12 @@ import torch
 
 from datamodules.preferences import PreferenceDataModule
 from relgen.common.errors import InputError
-from relgen.dpo.preference_pairs import write_chains
+from relgen.dpo.preference_pairs import Chain, PreferencePair, write_chains
 from relgen.dpo.prefix_tree import pack
 from relgen.dpo.tokenize import tokenise_chain
 from relgen.prompting.prompts import PromptWriter, prompt_format
 from tests import tiny
+from tests.tiny.languages import BIRTHS_AND_JOBS, corpus
 
 
 @pytest.fixture(autouse=True)
@@ -123,6 +125,18 @@ def test_cut_chains_are_counted(folder, caplog):
         "max_length to keep them"
     )
     assert sum(map(len, module.training["chosen"])) == 12
+
+
+def test_a_language_that_the_model_does_not_know_is_warned_of(folder, caplog):
+    prepared(folder)
+    assert "multilingual" not in caplog.text
+    BIRTHS_AND_JOBS.save(folder / "schema.yaml")
+    first, second, *_, other = corpus("Russian")
+    pair = PreferencePair(second, replace(other, relation="born_in"), "wrong_label")
+    write_chains(folder / "chains.jsonl", [Chain("c", "born_in", first, (pair,))])
+    prepared(folder)
+    said = "the sentences are in Russian, which "
+    assert [text.startswith(said) for text in caplog.messages].count(True) == 1
 
 
 def test_chains_are_cut_to_the_models_window(folder, caplog):

@@ -9,6 +9,7 @@ from relgen.common.errors import InputError
 from relgen.data.samples import write_samples
 from tests.datamodules.relation_data import made, sources
 from tests.tiny.encoders import SCHEMA, samples
+from tests.tiny.languages import BIRTHS_AND_JOBS, corpus
 
 
 @pytest.mark.parametrize(
@@ -149,6 +150,24 @@ def test_truncated_texts_are_counted(files, caplog):
     assert data.truncated == {"human": 2}
     said = "2 of 3 texts of {} are longer than {} tokens (max_length, or what the encoder takes if"
     assert said.format(files / "human.jsonl", data._encoding.max_length) in caplog.text
+
+
+def test_a_language_that_the_encoder_does_not_know_is_warned_of_once(files, caplog):
+    data = made(files, give=("human", "generated"))
+    data.train_dataloader()
+    assert "multilingual" not in caplog.text
+    BIRTHS_AND_JOBS.save(files / "schema.yaml")
+    write_samples(files / "human.jsonl", corpus("German"))
+    data = made(files, give=("human",))
+    data.train_dataloader()
+    said = (
+        "the sentences are in German, which tiny hardly knows (its tokenizer does not know 87% of "
+        "their tokens), so that results will be poor; use a multilingual model, such as "
+        "FacebookAI/xlm-roberta-base"
+    )
+    assert [text for text in caplog.messages if "German" in text] == [said]
+    data.fold(0, 2).train_dataloader()
+    assert caplog.messages.count(said) == 1
 
 
 def test_a_test_sentence_in_training_is_refused(files):

@@ -23,11 +23,11 @@ class Options:
     to: Literal["onnx", "hf", "spacy"] | None = None
     """Format of a classifier: onnx (no torch needed), hf (transformers) or spacy (a pipeline)."""
     samples: str | None = None
-    """onnx, hf: samples file to compare labels on; by default the everyday corpus's test set."""
+    """onnx, hf: samples file to compare labels on; by default those that it was trained with."""
     int8: bool = True
     """onnx: write 8-bit weights as well."""
     int8_differing: Share = 0.02
-    """onnx: largest share of sentences whose label may differ with 8-bit weights."""
+    """onnx: largest share of labels, near ties left out, that may differ with 8-bit weights."""
     pipeline: str | None = None
     """spacy: pipeline that finds entities, by name or folder; by default an empty one."""
     language: str = "en"

@@ -14,7 +14,7 @@ import contextlib
 import math
 import random
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -29,6 +29,7 @@ from relgen.common import (
 )
 from relgen.generation.backends.api_key import read_key, repeats_key
 from relgen.generation.backends.base import Draft, DraftRequest
+from relgen.generation.backends.http_client import bounded_client
 from relgen.generation.backends.server_protocol import (
     Body,
     UnusableAnswerError,
@@ -197,8 +198,11 @@ class ServerBackend:
             raise _FailedRequestError(self._failure(problem)) from None
         except InputError as error:
             raise UnusableAnswerError(str(error)) from error
-        except (openai.OpenAIError, httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
-            raise self._failure(f"{type(error).__name__}: {error}") from None
+        except Exception as error:  # libraries raise many kinds for what a server may say
+            cause = error
+            while isinstance(cause, ExceptionGroup):
+                cause = cause.exceptions[0]
+            raise self._failure(f"{type(cause).__name__}: {cause}") from None
 
     def _failure(self, problem: str, field: str = "base_url", remedy: str = "") -> InputError:
         answers = statement(self._journal.usage.answers, "answer", "are")
@@ -240,62 +244,13 @@ def retry_after(headers: httpx2.Headers) -> float | None:
 
 def _passes(status: int, headers: httpx2.Headers, pause: float | None) -> bool:
     """Return whether a failure may pass, so that repeating the request helps."""
+    if pause is not None and pause > _LONGEST_WAIT:
+        return False
     said = headers.get("x-should-retry")
     if said in ("true", "false"):
         return said == "true"
-    wants = pause is None or pause <= _LONGEST_WAIT
-    return wants and (status in (408, 409, 429) or status >= 500)
+    return status in (408, 409, 429) or status >= 500
 
 
 def _back_off(attempt: int) -> float:
     return min(0.5 * 2.0 ** min(attempt, 9), _LONGEST_PAUSE) * (1 - 0.25 * random.random())
-
-
-def bounded_client(seconds: float, size: int, connections: int) -> httpx2.AsyncClient:
-    """Return an HTTP client that limits the time and the size of an answer, headers included.
-
-    The time-outs of an HTTP client restart with each chunk, so that a server which trickles data
-    never exceeds them, and the size is not limited at all. Here, exceeding either limit is a read
-    error. Compressed answers, which grow without limit, are not asked for and not read.
-    """
-
-    async def bound(response: httpx2.Response) -> None:
-        if response.headers.get("content-encoding", "identity").lower() != "identity":
-            raise httpx2.ReadError("a compressed answer, which was not asked for")
-        assert isinstance(response.stream, httpx2.AsyncByteStream)
-        response.stream = _BoundedStream(response.stream, size)
-
-    return _BoundedClient(
-        headers={"Accept-Encoding": "identity"},
-        timeout=httpx2.Timeout(seconds, pool=None),
-        limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
-        event_hooks={"response": [bound]},
-    )
-
-
-class _BoundedClient(openai.DefaultAsyncHttpxClient):
-    async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
-        """Send a request and read its answer, in the time-out altogether."""
-        seconds = self.timeout.read
-        try:
-            async with asyncio.timeout(seconds):
-                return await super().send(request, **options)
-        except TimeoutError:
-            raise httpx2.ReadTimeout(f"an answer of more than {seconds:g} seconds") from None
-
-
-class _BoundedStream(httpx2.AsyncByteStream):
-    def __init__(self, stream: httpx2.AsyncByteStream, most: int) -> None:
-        self._stream = stream
-        self._most = most
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        size = 0
-        async for piece in self._stream:
-            size += len(piece)
-            if size > self._most:
-                raise httpx2.ReadError(f"an answer of more than {self._most} bytes")
-            yield piece
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()

@@ -18,6 +18,58 @@ from tests import tiny
 LINE = "The <head>lamp</head> lit the <tail>room</tail>."
 LABELS = ("causes", "per:title", "made_of", "is made of")
 
+MARKS = (
+    *(
+        "[1] ",
+        "(12) ",
+        "A) ",
+        "(a) ",
+        "iv) ",
+        "1 - ",
+        "1 – ",
+        "1: ",
+        "#1: ",
+        "#2 - ",
+        "１．",
+        "１）",
+        "一、",
+    ),
+    *(
+        "一、",
+        "（二）",
+        "【3】",
+        "٣) ",
+        "Nr. 3: ",
+        "Sample #3 - ",
+        "**Sample 1:** ",
+        "**1.** ",
+        "A: ",
+    ),
+    *("例1：", "예시 1) ", "Exemplo 1: ", "مثال 1: ", "דוגמה 1: ", "उदाहरण 1: ", "ตัวอย่างที่ 1: "),
+    *("উদাহরণ ১: ", "Παράδειγμα 1: ", "Пример 1: ", "Voorbeeld 1: ", "Sentence: 1. "),
+)
+BEGINNINGS = (
+    *("The method __init__ of ", "10. Prosince ", "3. Oktober: ", "2. Bundesliga: ", "e.g.: "),
+    *(
+        "At 10:30 ",
+        "5 - 3 and ",
+        "J. K. Rowling and ",
+        "三四个人和",
+        "１．５",
+        "In 1990: ",
+        "Table 3 shows ",
+    ),
+)
+DOUBTFUL = (
+    *("the doctor said: ", "pH: ", "place of birth: ", "Satz 3. ", "例文1. ", "I. ", "II. ", "A. "),
+    "At 5 - ",
+)
+
+
+@pytest.mark.parametrize("begin", DOUBTFUL)
+def test_what_may_be_a_mark_or_a_part_of_the_sentence(begin: str) -> None:
+    assert bare_line(begin + LINE, ("causes", "causes"), LABELS)[1] == "doubtful_beginning"
+
 
 @pytest.mark.parametrize(
     ("raw", "line"),
@@ -44,16 +96,15 @@ LABELS = ("causes", "per:title", "made_of", "is made of")
         ("The __<head>lamp</head>__ _lit_ the `<tail>room</tail>`.", LINE),
         (f"Sample 3: {LINE}", LINE),
         (f"**New sample:** {LINE}", LINE),
-        (f"Beispiel 2. {LINE}", LINE),
         (f"Sure! Here is one: {LINE}", LINE),
         (f"causes: {LINE}", LINE),
         (f"[Causes]: {LINE}", LINE),
-        (f"founded_by: {LINE}", LINE),
-        (f"Cause-Effect(e1,e2): {LINE}", LINE),
-        (f"place of birth: {LINE}", LINE),
         (f"{LINE}<|im_end|>", LINE),
         (f"{LINE}</s>\r", LINE),
+        *((f"{mark}{LINE}", LINE) for mark in MARKS),
         # parts of the sentence
+        *((f"{begin}{LINE}", f"{begin}{LINE}") for begin in BEGINNINGS),
+        (f"x**2 + y**2 {LINE}", f"x**2 + y**2 {LINE}"),
         (f"“No,” said Ann, “{LINE}”", f"“No,” said Ann, “{LINE}”"),
         (f'"No," said Ann, "{LINE}"', f'"No," said Ann, "{LINE}"'),
         (f"12. Mai 1990: {LINE}", f"12. Mai 1990: {LINE}"),
@@ -75,6 +126,7 @@ def test_taken_off(raw: str, line: str) -> None:
     "mark",
     [
         *("\ud800", "\udfff", "\x00", "\x1b[31m", "\x7f", "\x85", "\x9b", "\u2028", "\u2029"),
+        *("\ufff9", "\ufffb", "\u0600", "\U0001343f", "\ue123", "\U000f0000", "\u0378"),
         *("\u202a", "\u202e", "\u2066", "\u2069", "\ufffd", "\ufffe", "&#x202e;"),
     ],
 )
@@ -82,7 +134,9 @@ def test_bad_characters(mark: str) -> None:
     assert bare_line(f"The <head>lamp</head> {mark}lit", (), ())[1] == "bad_character"
 
 
-@pytest.mark.parametrize("label", ["made_of", "**made_of**", "Is made of", "per:title"])
+@pytest.mark.parametrize(
+    "label", ["made_of", "**made_of**", "Is made of", "per:title", "founded_by", "A-B(e1,e2)"]
+)
 def test_another_relations_label(label: str) -> None:
     assert bare_line(f"{label}: {LINE}", ("causes", "causes"), LABELS)[1] == "wrong_relation"
 
@@ -104,7 +158,9 @@ def test_lines(text: str, lines: list[tuple[int, str]]) -> None:
     assert written_lines(text) == lines
 
 
-@pytest.mark.parametrize("text", ["a <b>c</b>", "<br/>", "x <|end|>", "</head>", "a ** b", "<a:b>"])
+@pytest.mark.parametrize(
+    "text", ["a <b>c</b>", "<br/>", "x <|end|>", "</head>", "a ** b", "<a:b>", "an __init__"]
+)
 def test_markup_in_a_text(text: str) -> None:
     assert holds_markup(text)
 

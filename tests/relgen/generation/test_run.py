@@ -17,7 +17,7 @@ import pytest
 from relgen.cli.main import main
 from relgen.common.errors import InputError
 from relgen.common.progress import LISTENER
-from relgen.data.samples import read_samples, write_samples
+from relgen.data.samples import Sample, read_samples, write_samples
 from relgen.data.schema import load_schema
 from relgen.data.tagged_text import parse
 from relgen.generation import run as run_module
@@ -220,6 +220,22 @@ def test_the_command_says_where_its_output_is(
     )
     assert main([*line, "--seed", "x"]) == 2
     assert "field '--seed': must be a whole number (got 'x')" in capsys.readouterr().err
+
+
+def test_a_language_that_the_model_does_not_know_is_warned_of(
+    inputs: Inputs,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def advice(tokenizer: Any, samples: Sequence[Sample], *, model: str) -> str:
+        assert (len(tokenizer("a")["input_ids"]), model) == (1, str(inputs.model))
+        return f"{len(samples)} samples"
+
+    monkeypatch.setattr(run_module, "unknown_language", advice)
+    run(inputs, tmp_path, settings(inputs, samples=1))
+    number = len(read_samples(inputs.train))
+    assert capsys.readouterr().err.count(f"warning: {number} samples\n") == 1
 
 
 def test_finished_output_is_left_alone(

@@ -14,6 +14,7 @@ from relgen.labelling import labeller
 from relgen.labelling.labeller import Labeller, LabelTask
 from relgen.labelling.settings import LabelSettings
 from tests.relgen.labelling.words import Words, sample, write_files
+from tests.tiny.languages import corpus
 
 pytestmark = pytest.mark.compute
 
@@ -36,6 +37,19 @@ def test_types_that_the_read_relation_does_not_allow_are_dropped() -> None:
     assert (kept.head, kept.tail) == (one.head, one.tail)
     changed = relabelled(0.1, 0.9)
     assert (changed.head.type, changed.tail.type) == ("THING", None)
+
+
+def test_a_language_that_the_model_does_not_know_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(labeller, "StateReader", lambda *_: Words())
+    settings = LabelSettings(model="tiny")
+    labeller.open_reader(settings, [sample(0, "cause", "xcause")])
+    assert capsys.readouterr().err == ""
+    labeller.open_reader(settings, corpus("Russian"))
+    said = capsys.readouterr().err
+    assert said.startswith("warning: the sentences are in Russian, which tiny hardly knows (its")
+    assert said.endswith("use a multilingual model, such as Qwen/Qwen3-1.7B\n")
 
 
 @pytest.mark.parametrize(("near_copies", "left_out"), [(True, {}), (False, {"near_copy": 4})])

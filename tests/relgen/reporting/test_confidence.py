@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 
 from relgen.common.files import read_json, write_json
-from relgen.reporting.confidence import confidence_charts, confidence_table, worst_mistakes
+from relgen.reporting.confidence import (
+    confidence_charts,
+    confidence_table,
+    confusion_table,
+    worst_mistakes,
+)
 from relgen.reporting.data import load_run
 from tests.relgen.reporting.fake_run import make_run
 
@@ -25,6 +30,22 @@ def test_figures_by_arm_are_means_over_seeds(tmp_path: Path) -> None:
         ["human", "aao_mix", "calibrated"],
         ["human", "aao_mix"],
     ]
+
+
+def test_confusions_are_added_over_seeds(tmp_path: Path) -> None:
+    folder = make_run(tmp_path, labels=("cause", "other"), seeds=(1, 2))
+    table = confusion_table(load_run(folder))
+    assert table is not None
+    assert table.columns == ["Relation", "1", "2"]
+    rows = {row.name: [(cell.text, cell.best) for cell in row.cells] for row in table.rows}
+    assert rows == {
+        "1 cause": [("4000", True), ("34", False)],
+        "2 other": [("", False), ("40", True)],
+    }
+    for scores in folder.glob("stages/*/*/scores.json"):
+        wide = {"labels": [str(n) for n in range(21)], "confusion": [[0] * 21] * 21}
+        write_json(scores, read_json(scores) | wide)
+    assert confusion_table(load_run(folder)) is None
 
 
 def test_the_worst_mistakes_are_sentences(tmp_path: Path) -> None:

@@ -5,13 +5,11 @@ Against real weights: `test_real_server`.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -248,6 +246,26 @@ def test_a_refusal_is_not_repeated(
     assert (shown in str(caught.value)) == (status != 401)  # of a 401 no message is shown
 
 
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("http://127.0.0.1:99999/", "OverflowError: connect(): port must be 0-65535"),
+        ("http://[::1", "Invalid URL in location header: Invalid port: ':1'"),
+    ],
+)
+def test_a_redirect_to_nowhere_is_one_line(
+    inputs: Inputs, tmp_path: Path, place: str, said: str
+) -> None:
+    def move(handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> bool:
+        lb.send(handler, 307, {}, {"Location": place})
+        return True
+
+    with loopback(move) as server, pytest.raises(InputError) as caught:
+        run(inputs, tmp_path, settings(server.url, {"retries": 0, "concurrency": 1}))
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 def test_nobody_listens(inputs: Inputs, tmp_path: Path) -> None:
     with loopback() as server:
         url = server.url
@@ -315,27 +333,6 @@ def test_raw_completions_are_the_prompts_of_tuning(inputs: Inputs, tmp_path: Pat
     assert (body["repeat_penalty"], body["repeat_last_n"]) == (1.15, 16384)
 
 
-class Chunks(httpx2.AsyncByteStream):
-    """Three chunks of four bytes."""
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        for _ in range(3):
-            yield b"abcd"
-
-
-def read_chunks(most: int) -> list[bytes]:
-    async def collect() -> list[bytes]:
-        return [chunk async for chunk in server_module._BoundedStream(Chunks(), most)]
-
-    return asyncio.run(collect())
-
-
-def test_an_answer_that_is_too_long_is_a_failed_read() -> None:
-    assert read_chunks(12) == [b"abcd"] * 3
-    with pytest.raises(httpx2.ReadError):
-        read_chunks(11)
-
-
 @pytest.mark.parametrize("fault", ["500", "no json", "cut"])
 def test_a_request_is_sent_once_and_once_for_each_retry(
     inputs: Inputs, tmp_path: Path, fault: str, monkeypatch: pytest.MonkeyPatch
@@ -370,10 +367,13 @@ def test_how_long_a_server_asks_to_wait(header: dict[str, str], seconds: float |
     assert server_module.retry_after(httpx2.Headers(header)) == seconds
 
 
-@pytest.mark.parametrize("wait", ["121", "1e999"])
-def test_nobody_waits_longer_than_two_minutes(inputs: Inputs, tmp_path: Path, wait: str) -> None:
+@pytest.mark.parametrize("wait", ["121", "1e999", "inf", "1e308"])
+@pytest.mark.parametrize("said", [{}, {"x-should-retry": "true"}])
+def test_nobody_waits_longer_than_two_minutes(
+    inputs: Inputs, tmp_path: Path, wait: str, said: dict[str, str]
+) -> None:
     def later(handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> bool:
-        lb.send(handler, 429, {"error": {"message": "later"}}, {"Retry-After": wait})
+        lb.send(handler, 429, {"error": {"message": "later"}}, {"Retry-After": wait, **said})
         return True
 
     with loopback(later) as server:
