@@ -77,8 +77,8 @@ def unusual_tacred_size(
         )
     if kept is not None and kept != RETACRED[split]:
         return (
-            f"{path}: the patch leaves {kept:,} sample{'' if kept == 1 else 's'}, while the {split} "
-            f"split of Re-TACRED has {RETACRED[split]:,}: an incomplete or other patch"
+            f"{path}: the patch leaves {kept:,} sample{'' if kept == 1 else 's'}, while the "
+            f"{split} split of Re-TACRED has {RETACRED[split]:,}: an incomplete or other patch"
         )
     return None
 
