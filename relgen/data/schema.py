@@ -220,7 +220,9 @@ def load_schema(name: str | Path) -> RelationSchema:
 def parse_schema(content: Any) -> RelationSchema:
     """Return the schema of a decoded YAML file. Raise InputError when it is not valid."""
     if not isinstance(content, dict):
-        raise InputError("a schema is a mapping with the keys name, negative, relations")
+        raise InputError(
+            "a schema is a mapping with the keys name, negative, relations", value=content
+        )
     for key in content:
         if key not in _KEYS:
             remedy = nearest_known(str(key), _KEYS)

@@ -103,7 +103,7 @@ def test_offsets_of_another_unit() -> None:
     [
         (
             Link("T1", "T9", "r", 7),
-            r"a\.ann:7: .*no such entity \(got 'T9'\); the relation's entity",
+            r"a\.ann:7: .*no such entity \(got 'T9'\); mark it in the document",
         ),
         (Link("T1", "T2", " "), r"a\.ann:1: .*a relation without a label; give it one in the tool"),
     ],
