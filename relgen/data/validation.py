@@ -80,6 +80,7 @@ class RecordChecks:
         self.notes = Counter[str]()
         self.may_be_empty = False
         self._first: dict[str, int | str] = {}
+        self._last: dict[str, int | str] = {}
         self.remedy = "give a file with one JSON sample per line"
         self.line_remedy = SKIP_BAD_REMEDY
         self._seen: dict[str, int | str] = {}
@@ -99,8 +100,12 @@ class RecordChecks:
                 self.problems.append(located)
 
     def note(self, what: str, where: int | str) -> None:
-        """Count a record of which something is to be said: `2 records …; the first: line 3`."""
-        self.notes[what] += 1
+        """Count a record of which something is to be said: `2 records …; the first: line 3`.
+
+        A record of which the same is said again, such as of its other entity, counts once.
+        """
+        self.notes[what] += self._last.get(what) != where
+        self._last[what] = where
         self._first.setdefault(what, where)
 
     def noted(self) -> list[str]:
