@@ -22,7 +22,7 @@ from relgen.data.samples import write_samples
 from tests.relgen.cli.failing import failed
 from tests.tiny.encoders import save_encoder
 
-HEAVY = ("torch", "transformers", "lightning", "datasets", "peft", "numpy", "matplotlib")
+HEAVY = ("torch", "transformers", "lightning", "datasets", "peft", "matplotlib")
 
 
 def imported_by(*arguments: str) -> set[str]:
