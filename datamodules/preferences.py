@@ -253,7 +253,7 @@ def _held_out(number: int, share: float, seed: int) -> set[int]:
     wanted = max(1, round(number * share))
     if wanted >= number:
         raise InputError(
-            f"holding out {wanted} of {number} chains leaves none for training",
+            f"holding out {wanted} of {counted(number, 'chain')} leaves none for training",
             field="validation_share",
             value=share,
             remedy="lower it, or give more chains",
@@ -271,6 +271,6 @@ def _report_cuts(table: Dataset, max_length: int, window: int | None) -> None:
             limit = f"the {window} positions of this model"
             remedy = "a model that takes longer texts keeps them"
         rank_zero_only(_LOG.warning)(
-            f"{len(cuts)} of {len(table)} chains are longer than {limit}: their last {sum(cuts)} "
-            f"pairs are dropped; {remedy}"
+            f"longer than {limit}: {len(cuts)} of {counted(len(table), 'chain')}, of which the "
+            f"last pairs are dropped ({sum(cuts)}); {remedy}"
         )

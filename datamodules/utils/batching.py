@@ -16,7 +16,7 @@ from typing import Any
 
 from torch.utils.data import DistributedSampler
 
-from relgen.common import InputError
+from relgen.common import InputError, counted
 
 _DRAWS = 10
 
@@ -33,7 +33,7 @@ def count_batches(sizes: Sequence[int], budget: int, *, processes: int = 1) -> i
     for number in range(first, len(sizes) + 1, processes):
         if _spread(order, sizes, number, budget) is not None:
             return number
-    problem = f"{len(sizes)} chains cannot be divided among {processes} processes"
+    problem = f"{counted(len(sizes), 'chain')} cannot be divided among {processes} processes"
     most = len(sizes) // processes * processes
     if not most:
         raise InputError(problem, field="token_budget", value=budget, remedy="use fewer devices")
@@ -44,7 +44,7 @@ def count_batches(sizes: Sequence[int], budget: int, *, processes: int = 1) -> i
         f"{problem} in batches of at most {budget} tokens, equally many for each",
         field="token_budget",
         value=budget,
-        remedy=f"--data.token_budget {needed}, fewer devices, or {most} chains",
+        remedy=f"--data.token_budget {needed}, fewer devices, or {counted(most, 'chain')}",
     )
 
 

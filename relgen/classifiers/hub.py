@@ -39,11 +39,12 @@ def local_folder(name: str | Path) -> Path:
     try:
         return Path(snapshot_download(repository, revision=revision or None))
     except Exception as error:  # the Hub's, and those of the network
+        at = f" --revision {revision}" if revision else ""
         raise InputError(
             f"no such folder, and it cannot be fetched from the Hub: {_reason(error)}",
             field="model",
             value=str(name),
-            remedy=f"check the name, or download it first: hf download {repository}",
+            remedy=f"check the name, or download it first: hf download {repository}{at}",
         ) from error
 
 

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from relgen import __version__
 from relgen.classifiers.hub import CARD, CONFIG, SCHEMA, TOKENIZER, WEIGHTS
 from relgen.classifiers.pipeline import SavedClassifier
-from relgen.classifiers.saved import FORMAT, READER, model_card, weights_hash
+from relgen.classifiers.saved import FORMAT, READER, labels_of, model_card, weights_hash
 from relgen.common import (
     InputError,
     atomic_folder,
@@ -108,6 +108,7 @@ def save_reader(
         "relgen_version": __version__,
         "kind": READER,
         "weights": weights_hash(weights),
+        "schema": labels_of(reader.schema),
         "arguments": arguments,
         "data": data,
         "training": None,

@@ -85,6 +85,7 @@ def save_classifier(
             "relgen_version": __version__,
             "kind": classifier.kind,
             "weights": weights_hash(weights),
+            "schema": labels_of(classifier.schema),
             "arguments": classifier.config(),
             "data": data,
             "training": training,
@@ -124,22 +125,20 @@ def load_classifier(
         InputError: the folder is incomplete, of another format, or its weights do not fit.
     """
     folder = classifier_files(folder)[0].parent
-    config = read_json(folder / CONFIG)
-    if not isinstance(config, dict) or "relgen_version" not in config:
-        raise InputError("not a classifier's configuration", path=folder / CONFIG, remedy=REMEDY)
-    if config.get("format") != FORMAT or config.get("kind") not in (*_CLASSES, READER):
+    config = _config(folder)
+    schema = load_schema(folder / SCHEMA)
+    if config.get("schema") != labels_of(schema):
         raise InputError(
-            "this version of relgen does not support this kind or format of classifier",
-            path=folder / CONFIG,
-            value=[config.get("kind"), config.get("format")],
-            remedy=f"use relgen {config['relgen_version']}, which wrote it",
+            "its labels are not those that the classifier was trained with, in their order",
+            path=folder / SCHEMA,
+            value=list(schema.labels),
+            remedy=f"restore it from `schema` in {CONFIG}, or train again",
         )
     if config["kind"] == READER:
         load = import_module("relgen.classifiers.reader").load_reader
         return cast(SavedClassifier, load(folder, config["arguments"], device=device))
     module, name = _CLASSES[config["kind"]].split(":")
     kind = cast(type[Classifier], getattr(import_module(module), name))
-    schema = load_schema(folder / SCHEMA)
     if not any(list((folder / TOKENIZER).glob(name)) for name in _VOCABULARIES):
         raise InputError("no vocabulary in this folder", path=folder / TOKENIZER, remedy=_DAMAGED)
     try:
@@ -157,9 +156,43 @@ def load_classifier(
             path=folder / WEIGHTS,
             remedy=_DAMAGED,
         ) from error
-    found = config.get("calibration")
-    calibration = None if found is None else read(Calibration, found)
+    calibration = _calibration(config, folder)
     return NetworkClassifier(classifier.to(device), precision=precision, calibration=calibration)
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    """Return a classifier's configuration; raise InputError if it is not one of this version."""
+    path = folder / CONFIG
+    config = read_json(path)
+    if not isinstance(config, dict) or "relgen_version" not in config:
+        raise InputError("not a classifier's configuration", path=path, remedy=REMEDY)
+    writer = config["relgen_version"]
+    if config.get("format") != FORMAT or config.get("kind") not in (*_CLASSES, READER):
+        raise InputError(
+            "this version of relgen does not support this kind or format of classifier",
+            path=path,
+            value=[config.get("kind"), config.get("format")],
+            remedy=_DAMAGED if writer == __version__ else f"use relgen {writer}, which wrote it",
+        )
+    if not isinstance(config.get("arguments"), dict):
+        got = config.get("arguments")
+        raise InputError(
+            "must be a mapping", path=path, field="arguments", value=got, remedy=_DAMAGED
+        )
+    return config
+
+
+def _calibration(config: dict[str, Any], folder: Path) -> Calibration | None:
+    found = config.get("calibration")
+    if found is None:
+        return None
+    try:
+        if not isinstance(found, dict):
+            raise InputError("must be a mapping", value=found)
+        return read(Calibration, found)
+    except InputError as error:
+        field = ".".join(filter(None, ("calibration", error.field)))
+        raise error.at(path=folder / CONFIG, field=field, remedy=_DAMAGED) from error
 
 
 def load_network(folder: str | Path) -> NetworkClassifier:
@@ -172,6 +205,11 @@ def load_network(folder: str | Path) -> NetworkClassifier:
             remedy=REMEDY,
         )
     return loaded
+
+
+def labels_of(schema: RelationSchema) -> dict[str, Any]:
+    """Return what a classifier's outputs depend on: the labels in their order, and the negative."""
+    return {"labels": list(schema.labels), "negative": schema.negative}
 
 
 def weights_hash(weights: dict[str, Tensor]) -> str:
@@ -192,7 +230,9 @@ def model_card(config: dict[str, Any], schema: RelationSchema) -> str:
     )
     template = files(__package__).joinpath("model_card.md").read_text(encoding="utf-8")
     how: dict[str, Any] = {"code": markdown_code, "plain": markdown_text, "score_names": _SCORES}
-    card = ModelCard.from_template(metadata, template_str=template, schema=schema, **how, **config)
+    card = ModelCard.from_template(
+        metadata, template_str=template, **how, **{**config, "schema": schema}
+    )
     return str(card).rstrip("\n") + "\n"
 
 

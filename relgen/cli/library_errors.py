@@ -48,7 +48,7 @@ _EXTRAS = {
 def explained(error: Exception) -> str | None:
     """Return one line for an error whose cause is known; None for others."""
     if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
-        where = f"{error.filename}: " if error.filename else ""
+        where = f"{error.filename}: ".replace("\n", "\\n") if error.filename else ""
         return f"{where}{error.strerror}; {_DISK_ERRORS[error.errno]} {_AGAIN}"
     for extra, packages in _EXTRAS.items():
         if isinstance(error, ModuleNotFoundError) and error.name in packages:

@@ -265,8 +265,13 @@ class RelgenCLI(LightningCLI):
         heaviest = self.datamodule.heaviest_batch(max(1, trainer.max_epochs or 1), max(1, devices))
         print(model.estimate_memory(heaviest, str(trainer.precision or "32-true")))
         if "FullySharded" in str(trainer.strategy):
-            if self.config[subcommand].model.init_args.get("quantization"):
-                raise InputError("4-bit weights cannot be sharded", field="quantization")
+            if quantization := self.config[subcommand].model.init_args.get("quantization"):
+                raise InputError(
+                    "4-bit weights cannot be sharded",
+                    field="quantization",
+                    value=quantization,
+                    remedy="remove it, or use trainer/ddp in place of trainer/fsdp",
+                )
             print("trainer/fsdp divides this among the devices: see docs/gpus.md")
 
     def before_fit(self) -> None:

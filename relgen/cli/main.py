@@ -87,13 +87,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             _quiet_libraries(arguments)
             run(arguments)
     except InputError as error:
-        print(_with_option(error, arguments), file=sys.stderr)
+        _say(str(_with_option(error, arguments)))
         return 2
     except KeyboardInterrupt as error:
         said = "terminated" if isinstance(error, Terminated) else "interrupted"
         with_resume = " ".join(arguments[:2]) in ("dpo fit", "classifier fit")
         how = "with --resume" if with_resume and "--resume" not in arguments else "again"
-        print(f"{said}; run the same command {how} to continue", file=sys.stderr)
+        _say(f"{said}; run the same command {how} to continue")
         return 143 if isinstance(error, Terminated) else 130
     except BrokenPipeError:
         # the reader of our output has closed the pipe: suppress the error at exit as well
@@ -104,9 +104,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         known = explained(error)
         said = known or unexpected(error, " ".join(arguments[:2]))
-        print(printable(said), file=sys.stderr)
+        _say(printable(said))
         return 2 if known else 1
     return 0
+
+
+def _say(line: str) -> None:
+    """Print a line to stderr; where that fails, the exit code has to say it."""
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except OSError:  # a full disk: suppress the error at exit as well
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def _with_option(error: InputError, words: Sequence[str]) -> InputError:
@@ -128,8 +136,12 @@ def run(arguments: Sequence[str]) -> None:
         SystemExit: after `--help` and `--version`.
     """
     words = list(arguments)
-    for word in words:
+    for word, following in pairwise([*words, "-"]):
         refuse_unprintable(word)
+        if word.startswith("--out="):
+            _check_out(word.removeprefix("--out="))
+        elif word == "--out":
+            _check_out(following)
     if words[:1] == ["--version"]:
         print(f"relgen {__version__}")
         return
@@ -154,10 +166,18 @@ def run(arguments: Sequence[str]) -> None:
     module = importlib.import_module(f"relgen.cli.commands.{command.replace(' ', '_')}")
     options = parse_options(module.Options, command, rest)
     if options is not None:
+        _check_out(getattr(options, "out", None))  # of a configuration
         folder = _written_folder(command, options)
         with nullcontext() if folder is None else locked(folder):
             check_inputs(options)
             module.run(options)
+
+
+def _check_out(out: str | None) -> None:
+    """Raise InputError for an empty path, which would stand for the current folder."""
+    if out is not None and not out.strip():
+        remedy = "name what to write; . is the current folder"
+        raise InputError("an empty path", field="--out", value=out, remedy=remedy)
 
 
 def _written_folder(command: str, options: Any) -> Path | None:

@@ -73,7 +73,7 @@ def parse_options(kind: type[Options], command: str, line: Sequence[str]) -> Opt
         keys = _file_keys(kind)
         if name in (_option(action.dest) for action in keys._actions):
             problem = f"is one of the {keys._positionals.title}, not an option"
-            raise InputError(problem, field=name, remedy="set it there")
+            raise InputError(problem, field=name, remedy="set it in the file")
         known = parser._option_string_actions
         raise InputError("unknown option", field=name, remedy=nearest_known(name, known))
     if rest:

@@ -66,7 +66,8 @@ class InputError(ValueError):
         self.field = field
         self.value = value
         self.remedy = remedy
-        where = "" if path is None else f"{path}:{line}: " if line is not None else f"{path}: "
+        name = str(path).replace("\n", "\\n")
+        where = "" if path is None else f"{name}:{line}: " if line is not None else f"{name}: "
         what = f"field '{field}': {problem}" if field else problem
         got = "" if value is _UNSET else f" (got {_short(value)})"
         todo = f"; {remedy}" if remedy else ""

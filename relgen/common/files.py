@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import codecs
 import filecmp
 import functools
 import hashlib
 import io
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -30,6 +30,15 @@ _NO_TEXT = {
     b"\x1f\x8b": "compressed: gunzip it first",
     b"PAR1": "a Parquet file",
 }
+_WIDE = {
+    "utf-32": rb"\xff\xfe\0\0|\0\0\xfe\xff",
+    "utf-16": rb"\xff\xfe|\xfe\xff",
+    "utf-32le": rb"[^\0]\0\0\0",
+    "utf-32be": rb"\0\0",
+    "utf-16le": rb"[^\0]\0",
+    "utf-16be": rb"\0",
+}
+"""How files in other encodings begin, by the name that iconv has for them."""
 
 
 @contextmanager
@@ -66,8 +75,10 @@ def atomic_writer(
             return
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # of a full disk, or of a limit on the size of files
         raise
 
 
@@ -205,6 +216,8 @@ def read_lines(path: str | Path) -> Iterator[str]:
         begin = b""
         for number, raw in enumerate(lines, start=1):
             begin = begin or raw[:8]
+            if number == 1 and b"\0" in begin[:4] and not begin.startswith(tuple(_NO_TEXT)):
+                raise InputError("not UTF-8", path=path, line=1, remedy=_conversion(path, begin))
             try:
                 line = raw.decode("utf-8")
             except UnicodeDecodeError as error:
@@ -235,15 +248,16 @@ def _pipe_lines(path: Path) -> Generator[bytes, None, None]:
 
 
 def _conversion(path: Path, begin: bytes) -> str:
-    """Return how to convert a file to UTF-8, by how it begins; only UTF-16 is certain to show."""
+    """Return how to convert a file to UTF-8, by how it begins; only UTF-16 and 32 show for certain.
+
+    In both, the first letter of most files has bytes that are zero, also without a mark.
+    """
     for mark, what in _NO_TEXT.items():
         if begin.startswith(mark):
             return f"this is no text but {what}"
-    marked = begin.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    line = f"iconv -f {'utf-16' if marked else 'ENCODING'} -t utf-8 {path.name} > NEW"
-    return f"convert it: {line}" + (
-        "" if marked else f" (file -i {path.name} guesses the encoding)"
-    )
+    found = next((name for name, shape in _WIDE.items() if re.match(shape, begin, re.DOTALL)), None)
+    line = f"iconv -f {found or 'ENCODING'} -t utf-8 {path.name} > NEW"
+    return f"convert it: {line}" + ("" if found else f" (file -i {path.name} guesses the encoding)")
 
 
 def is_whole_zip(path: str | Path) -> bool:

@@ -45,7 +45,7 @@ def decode_json(text: str | bytes, *, keep: Collection[str] | None = None) -> An
     except InputError:
         raise
     except ValueError:  # Python's limit on the digits of whole numbers
-        raise InputError("a whole number of more than 4,300 digits") from None
+        raise InputError("holds a whole number of more than 4,300 digits") from None
 
 
 def encode_json(value: Any, *, indent: int | None = None) -> str:

@@ -14,7 +14,7 @@ from relgen.common.files import read_text
 _MOST_BYTES = 10 * 2**20
 _DEEPEST = 60
 _MOST_NODES = 100_000
-"""Nodes after aliases are replaced by what they stand for, if there are any."""
+"""Nodes of a file, and of an alias after it is replaced by what it stands for."""
 
 
 def read_yaml(path: str | Path, *, remedy: str | None = None) -> Any:
@@ -112,15 +112,27 @@ class _Loader(yaml.SafeLoader):
                 raise yaml.composer.ComposerError(None, None, problem, mark)
             return node
         self._nodes += 1
+        if self._nodes > _MOST_NODES:
+            problem = f"more than {_MOST_NODES:,} keys and values"
+            raise yaml.composer.ComposerError(None, None, problem, mark)
         size = 1
         if isinstance(node, yaml.MappingNode):
             size += sum(self._sizes[id(one)] for pair in node.value for one in pair)
         elif isinstance(node, yaml.SequenceNode):
             size += sum(self._sizes[id(one)] for one in node.value)
         self._sizes[id(node)] = size
-        if size > max(_MOST_NODES, self._nodes):
+        if size > _MOST_NODES:
             raise yaml.composer.ComposerError(None, None, "aliases that grow too large", mark)
         return node
+
+    def construct_object(self, node: Any, deep: bool = False) -> Any:
+        """Make a node's value; raise ConstructorError, with its line, where there is none."""
+        try:
+            return super().construct_object(node, deep)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            problem = f"a value cannot be read: {' '.join(str(error).split())}"
+            mark = node.start_mark
+            raise yaml.constructor.ConstructorError(None, None, problem, mark) from error
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         seen = set()

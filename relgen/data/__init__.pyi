@@ -49,6 +49,8 @@ from .tagged_text import MarkupError as MarkupError
 from .tagged_text import escape as escape
 from .tagged_text import parse as parse
 from .tagged_text import render as render
+from .text import INVISIBLE as INVISIBLE
+from .text import clean_label as clean_label
 from .text import find_mentions as find_mentions
 from .text import has_unspaced as has_unspaced
 from .text import is_word as is_word

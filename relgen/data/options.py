@@ -79,9 +79,11 @@ class ConvertOptions:
     """
     force: bool = False
     """Replace samples with other content that are there already."""
-    offsets: Unit = "characters"
+    offsets: Unit | None = None
     """Unit of the offsets: characters, bytes (UTF-8), utf16 (as browsers count), newline (a Windows
-    line break counts as one character) or crlf (every line break counts as two).
+    line break counts as one character), crlf (every line break counts as two) or inclusive
+    (characters, and the end is the last one). By default characters, and an error where nearly all
+    entities that are cut fit another unit.
     """
 
 

@@ -8,8 +8,6 @@ from array import array
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 
-import numpy as np
-
 from relgen.data.samples import Sample
 from relgen.data.text import words
 
@@ -73,6 +71,8 @@ class OverlapIndex:
 
     def has_near(self, query: frozenset[str]) -> bool:
         """Return True if the index holds a near copy of the query."""
+        import numpy as np  # commands that compare no samples start without it
+
         # the tiny amount keeps rounding from allowing one too few
         most = min(_BITS, int((1 / self._threshold - 1) * len(query) + 1e-9))
         own = _signature(query)

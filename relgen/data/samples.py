@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from relgen.common import InputError, decode_json, refuse_unprintable, write_jsonl
 from relgen.data.file_kinds import binary_kind, refuse_unless_lines
 from relgen.data.parquet import parquet_rows
-from relgen.data.text import normalised, splits_word
+from relgen.data.text import clean_label, normalised, splits_word
 from relgen.data.validation import RecordChecks, json_lines, value_of
 
 if TYPE_CHECKING:
@@ -91,6 +91,8 @@ class Sample:
                 raise InputError("must not be empty", field=name, value=value)
             if name != "text":
                 refuse_unprintable(value, name)
+            if name == "relation" and (label := clean_label(value, name)) != value:
+                object.__setattr__(self, name, label)
             if _SURROGATE.search(value):
                 problem = "contains an unpaired surrogate, which UTF-8 cannot encode"
                 raise InputError(problem, field=name, value=value)
@@ -408,7 +410,7 @@ def _scores(row: dict[str, Any]) -> dict[str, float] | None:
             raise InputError(problem, field=f"scores.{relation}", value=probability)
     if not sum(value.values()) > 0:
         raise InputError("at least one must be above 0", field="scores", value=value)
-    return {relation: float(probability) for relation, probability in value.items()}
+    return {clean_label(label, "scores"): float(share) for label, share in value.items()}
 
 
 def _review(row: dict[str, Any]) -> dict[str, Any] | None:

@@ -33,6 +33,8 @@ from relgen.common import (
     similar_names,
     write_text,
 )
+from relgen.data.text import clean_label
+from relgen.data.validation import UnknownLabelError
 
 Half = Literal["a", "b"]
 _KEYS = ("name", "relations", "negative")
@@ -56,6 +58,9 @@ class Relation:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "explanation", " ".join(self.explanation.split()))
+        for name in ("title", "undirected"):
+            if (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, clean_label(value, name))
 
     @property
     def shown(self) -> str:
@@ -119,7 +124,7 @@ class RelationSchema:
             else:
                 remedy = f"its relations: {', '.join(self.labels)}"
             problem = f"not a relation of schema '{self.name}'"
-            raise InputError(problem, field="relation", value=label, remedy=remedy)
+            raise UnknownLabelError(problem, field="relation", value=label, remedy=remedy)
 
     def allowed(self, head: str | None, tail: str | None) -> tuple[bool, ...]:
         """Return for each label whether it allows a head and a tail of these types.
@@ -216,7 +221,9 @@ def load_schema(name: str | Path) -> RelationSchema:
 def parse_schema(content: Any) -> RelationSchema:
     """Return the schema of a decoded YAML file. Raise InputError when it is not valid."""
     if not isinstance(content, dict):
-        raise InputError("a schema is a mapping with the keys name, negative, relations")
+        raise InputError(
+            "a schema is a mapping with the keys name, negative, relations", value=content
+        )
     for key in content:
         if key not in _KEYS:
             remedy = nearest_known(str(key), _KEYS)
@@ -227,11 +234,18 @@ def parse_schema(content: Any) -> RelationSchema:
     if not isinstance(entries, dict) or not entries:
         raise InputError("must map labels to explanations", field="relations", value=entries)
     relations = tuple(_parse_relation(label, entry) for label, entry in entries.items())
+    labels = Counter(relation.name for relation in relations)
+    if len(labels) < len(entries):
+        problem = "two labels differ in the form (NFC, NFD) of their letters only"
+        twice = labels.most_common(1)[0][0]
+        raise InputError(problem, field="relations", value=twice, remedy="remove one of them")
     if isinstance(negative, list):
         problem = "only one label can be the negative one"
         remedy = "keep one, and explain the others as relations"
         raise InputError(problem, field="negative", value=negative, remedy=remedy)
-    if negative is not None and negative not in entries:
+    if isinstance(negative, str):
+        negative = clean_label(negative, "negative")
+    if negative is not None and negative not in labels:
         problem = "the negative label must be one of the relations"
         remedy = f"one of {', '.join(map(str, entries))}, or null"
         raise InputError(problem, field="negative", value=negative, remedy=remedy)
@@ -252,6 +266,7 @@ def _parse_relation(label: Any, entry: Any) -> Relation:
     if not isinstance(label, str) or not label.strip():
         remedy = "put it in quotes: YAML reads yes, no, on, off and numbers as other types"
         raise InputError("a label must be a string", field="relations", value=label, remedy=remedy)
+    label = clean_label(label, "relations")
     if not isinstance(entry, dict):
         raise InputError("must be a mapping with an explanation", field=where, value=entry)
     if "negative" in entry:

@@ -267,7 +267,7 @@ def _first(
             chosen.append(place)
             number += 1
         if number < shots:
-            warnings.append(f"{label}: only {number} of {shots} {part} samples")
+            warnings.append(f"{label}: only {number} of {counted(shots, f'{part} sample')}")
     if near:
         warnings.append(f"{counted(near, 'sample')} passed over: nearly the same as excluded ones")
     if near and not chosen:

@@ -13,6 +13,8 @@ import unicodedata
 
 import regex
 
+from relgen.common import InputError
+
 CHARACTERS_PER_WORD = 3
 """How many characters of a script without spaces count as a word against an upper limit."""
 
@@ -45,6 +47,34 @@ _CHARACTER = regex.compile(r"\X")
 _NON_JOINER = "\u200c"  # joins a suffix to a word in Persian
 _IN_WORD = regex.compile(r"(?<=[\p{L}\p{N}\p{M}\p{Pc}])\B(?=[\p{L}\p{N}\p{M}\p{Pc}])", regex.WORD)
 _BETWEEN_CASED = regex.compile(r"(?<=\p{LC}\p{M}*)(?=\p{LC})|(?<=\p{N})(?=\p{N})")
+
+
+# these join or part letters of the scripts that write them, and are invisible elsewhere
+_JOINED = (
+    r"[\p{Arabic}\p{Syriac}\p{Devanagari}\p{Bengali}\p{Gurmukhi}\p{Gujarati}\p{Oriya}\p{Tamil}"
+    r"\p{Telugu}\p{Kannada}\p{Malayalam}\p{Sinhala}\p{Khmer}\p{Myanmar}\p{Mongolian}]"
+)
+INVISIBLE = regex.compile(
+    rf"(?<={_JOINED})[\u200C\u200D](?={_JOINED})(*SKIP)(*FAIL)|\p{{Default_Ignorable_Code_Point}}"
+)
+
+
+def clean_label(label: str, field: str | None = None) -> str:
+    """Return a label in one form (NFC) of accented letters.
+
+    Raises InputError for a line break, a tab, or a character that cannot be seen, by which two
+    labels would look the same.
+    """
+    if label.isprintable() and label.isascii():
+        return label
+    if found := re.search(r"[\t\n\r]", label) or INVISIBLE.search(label):
+        raise InputError(
+            f"a label with the character U+{ord(found[0]):04X}, which cannot be seen",
+            field=field,
+            value=label,
+            remedy="remove it",
+        )
+    return unicodedata.normalize("NFC", label)
 
 
 def words(text: str) -> list[str]:

@@ -54,6 +54,10 @@ def json_lines(path: Path) -> Iterator[tuple[int, str]]:
     yield from chain(begin, lines)
 
 
+class UnknownLabelError(InputError):
+    """A label that is not in a schema: of many records with it, one is named, and all counted."""
+
+
 class RecordChecks:
     """Collects the errors of one file's records, and counts its samples.
 
@@ -66,9 +70,10 @@ class RecordChecks:
         checks.finish()
 
     With `skip_bad`, malformed records are only counted; `problems` are the errors of the first
-    1,000, and `doubts` warnings about samples that may have been misread. A reader `note`s what it
-    decided about a record. It may replace `path` and the advice: `remedy` for a file without usable
-    records, `line_remedy` for a record. With `may_be_empty`, a file may have no records at all.
+    1,000, where the records of one unknown label count as one, and `doubts` warnings about samples
+    that may have been misread. A reader `note`s what it decided about a record. It may replace
+    `path` and the advice: `remedy` for a file without usable records, `line_remedy` for a record.
+    With `may_be_empty`, a file may have no records at all.
     """
 
     def __init__(self, path: str | Path, *, skip_bad: bool = False) -> None:
@@ -80,6 +85,8 @@ class RecordChecks:
         self.notes = Counter[str]()
         self.may_be_empty = False
         self._first: dict[str, int | str] = {}
+        self._last: dict[str, int | str] = {}
+        self._alike = Counter[str]()
         self.remedy = "give a file with one JSON sample per line"
         self.line_remedy = SKIP_BAD_REMEDY
         self._seen: dict[str, int | str] = {}
@@ -91,7 +98,11 @@ class RecordChecks:
             yield
         except InputError as error:
             self.skipped += 1
-            if len(self.problems) < _KEPT:
+            alike = str(error) if isinstance(error, UnknownLabelError) else f"at {where}"
+            if alike in self._alike:
+                self._alike[alike] += 1
+            elif len(self.problems) < _KEPT:
+                self._alike[alike] = 1
                 line = where if isinstance(where, int) else None
                 problem = str(error) if line else f"{_name(where)}: {error}"
                 remedy = None if error.remedy else self.line_remedy
@@ -99,8 +110,12 @@ class RecordChecks:
                 self.problems.append(located)
 
     def note(self, what: str, where: int | str) -> None:
-        """Count a record of which something is to be said: `2 records …; the first: line 3`."""
-        self.notes[what] += 1
+        """Count a record of which something is to be said: `2 records …; the first: line 3`.
+
+        A record of which the same is said again, such as of its other entity, counts once.
+        """
+        self.notes[what] += self._last.get(what) != where
+        self._last[what] = where
         self._first.setdefault(what, where)
 
     def noted(self) -> list[str]:
@@ -129,10 +144,14 @@ class RecordChecks:
 
     def finish(self) -> None:
         """Raise the collected errors, or an InputError when no sample was read."""
-        problems, skipped = list(self.problems), self.skipped
-        if problems and not self.skip_bad:
-            if skipped > len(problems):
-                more = f"and {counted(skipped - len(problems), 'more malformed record')}"
+        skipped = self.skipped
+        if self.problems and not self.skip_bad:
+            problems = [
+                error if number == 1 else _repeated(error, number - 1)
+                for error, number in zip(self.problems, self._alike.values(), strict=True)
+            ]
+            if others := skipped - self._alike.total():
+                more = f"and {counted(others, 'more malformed record')}"
                 problems.append(InputError(more, path=self.path))
             raise problems[0] if len(problems) == 1 else CombinedInputError(problems)
         if not self.read and not (self.may_be_empty and not skipped):
@@ -142,6 +161,11 @@ class RecordChecks:
             if self.notes:
                 problem = f"no sample is left: {'; '.join(self.noted())}"
             raise InputError(problem, path=self.path, remedy=self.remedy)
+
+
+def _repeated(error: InputError, others: int) -> InputError:
+    problem = f"{error.problem} (and {counted(others, 'more record')} with this label)"
+    return InputError(problem, path=error.path, line=error.line, remedy=error.remedy)
 
 
 def _name(where: int | str) -> str:

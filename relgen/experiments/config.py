@@ -209,6 +209,7 @@ class Experiment:
                     f"uses more samples than generator.samples ({self.generator.samples})",
                     field="arms",
                     value=arm.name,
+                    remedy=f"raise generator.samples to {arm.first}, or name a smaller part",
                 )
         for name in ("arms", "seeds"):
             values = getattr(self, name)

@@ -107,7 +107,7 @@ def _cells(content: Mapping[str, Any]) -> list[Cell]:
     common, cells = dict(content), content["cells"]
     del common["cells"]
     if not isinstance(cells, list) or not cells:
-        raise InputError("must be a list of mappings", field="cells", value=cells)
+        raise InputError("must be a list of at least one mapping", field="cells", value=cells)
     made: dict[str, Cell] = {}
     for number, own in enumerate(cells):
         cell = replace(_cell(common, own, f"cells[{number}]"), number=number)

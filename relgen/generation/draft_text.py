@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import regex
 
-from relgen.data import escape
+from relgen.data import INVISIBLE, escape
 
 _REASONING = re.compile(
     r"[<\[◁](think|thinking|thought|reasoning|analysis)[>\]▷].*?(?:[<\[◁]/\1[>\]▷]|\Z)",
@@ -96,14 +96,6 @@ _BAD = regex.compile(
     r"[\p{Cc}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}\u202A-\u202E\u2066-\u2069\uFFFD]"
     r"|(?!\p{Default_Ignorable_Code_Point})\p{Cf}"
 )
-# these join or part letters of the scripts that write them, and are invisible elsewhere
-_JOINED = (
-    r"[\p{Arabic}\p{Syriac}\p{Devanagari}\p{Bengali}\p{Gurmukhi}\p{Gujarati}\p{Oriya}\p{Tamil}"
-    r"\p{Telugu}\p{Kannada}\p{Malayalam}\p{Sinhala}\p{Khmer}\p{Myanmar}\p{Mongolian}]"
-)
-_INVISIBLE = regex.compile(
-    rf"(?<={_JOINED})[\u200C\u200D](?={_JOINED})(*SKIP)(*FAIL)|\p{{Default_Ignorable_Code_Point}}"
-)
 
 
 def written_lines(text: str) -> list[tuple[int, str]]:
@@ -133,7 +125,7 @@ def bare_line(raw: str, relation: Sequence[str], labels: Sequence[str]) -> tuple
     line = re.sub("\t|&#1[03];", " ", line.strip())
     if _BAD.search(line):
         return line, "bad_character"
-    line = _INVISIBLE.sub("", line)
+    line = INVISIBLE.sub("", line)
     label, named = _label(tuple(labels)), None
     for _ in range(8):
         before = line

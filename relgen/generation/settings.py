@@ -258,7 +258,12 @@ class GenerationSettings:
         if self.shard is not None:
             RelationShard.parse(self.shard)
         if self.max_words is not None and (self.min_words or 0) > self.max_words:
-            raise InputError("is above max_words", field="min_words", value=self.min_words)
+            raise InputError(
+                f"is above max_words, which is {self.max_words}",
+                field="min_words",
+                value=self.min_words,
+                remedy="lower it, or raise max_words",
+            )
         if self.dtype == "int8" and self.quantization is not None:
             raise InputError(
                 f"does not go with quantization: {self.quantization}",

@@ -169,7 +169,7 @@ class SuggestOptions(ReaderSettings):
         ReaderSettings.__post_init__(self)
         if self.errors == (self.unlabelled is not None):
             raise InputError(
-                "give one of both",
+                "give one of both" + (", not the two at once" if self.errors else ""),
                 field="--errors, --unlabelled",
                 remedy="--unlabelled FILE suggests sentences to label, --errors labels to correct",
             )

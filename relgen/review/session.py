@@ -105,7 +105,7 @@ class Session:
             raise ConflictError(f"{', '.join(given)} decided on it already")
         if decision.accepted:
             if decision.relation is None:
-                raise InputError("choose one", field="relation", value=None)
+                raise InputError("choose a relation", field="relation", value=None)
             self.schema.check_label(decision.relation)
         self.result(self.samples[decision.id], [decision])
         self._write({"decision": asdict(decision)})
@@ -133,7 +133,7 @@ class Session:
     def add(self, sample: Sample) -> None:
         """Add a sample that a person wrote or labelled; one of the same id is replaced."""
         if sample.id in self.samples:
-            raise InputError("a sample has this id", field="id", value=sample.id)
+            raise InputError("another sample has this id", field="id", value=sample.id)
         self.schema.check_label(sample.relation)
         self._write({"added": sample.to_json()})
 

@@ -121,7 +121,7 @@ def test_prompt_settings_and_content_are_part_of_the_fingerprint(folder):
 def test_cut_chains_are_counted(folder, caplog):
     module = prepared(folder, max_length=220)
     assert caplog.messages[-1] == (
-        "2 of 5 chains are longer than max_length=220: their last 3 pairs are dropped; raise "
+        "longer than max_length=220: 2 of 5 chains, of which the last pairs are dropped (3); raise "
         "max_length to keep them"
     )
     assert sum(map(len, module.training["chosen"])) == 12
@@ -144,7 +144,7 @@ def test_chains_are_cut_to_the_models_window(folder, caplog):
     content = json.loads(config.read_text())
     config.write_text(json.dumps(content | {"max_position_embeddings": 220}))
     module = prepared(folder, max_length=1024)
-    said = "2 of 5 chains are longer than the 220 positions of this model: their last 3 pairs"
+    said = "longer than the 220 positions of this model: 2 of 5 chains, of which the last pairs"
     assert caplog.messages[-1].startswith(said)
     assert sum(map(len, module.training["chosen"])) == 12
     config.write_text(json.dumps(content | {"max_position_embeddings": 30}))

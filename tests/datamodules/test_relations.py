@@ -174,7 +174,7 @@ def test_a_test_sentence_in_training_is_refused(files):
     (leak,) = samples(1, source="leak", skip=24)
     shouted = type(leak)("leak", leak.text.upper(), leak.head, leak.tail, leak.relation)
     write_samples(files / "human.jsonl", [*samples(12), shouted])
-    with pytest.raises(InputError, match=r"human\.jsonl: 1 training sentences.*'leak'.*on_leak"):
+    with pytest.raises(InputError, match=r"human\.jsonl: 1 training sentence is.*'leak'.*on_leak"):
         made(files, give=("human", "test"))
     data = made(files, give=("human", "test"), on_leak="drop")
     assert data.leaked == {"human": 1}

@@ -22,6 +22,7 @@ from relgen.data import (
     RelationSchema,
     Sample,
     SchemaFit,
+    clean_label,
     iter_samples,
     load_schema,
     write_samples,
@@ -40,6 +41,8 @@ from relgen.data.corpora import (
     unusual_tacred_size,
 )
 
+_NEARLY_ALL = 0.9
+
 
 def run(options: Options) -> None:
     """Convert the corpus; only formats that are one JSON document are held in memory."""
@@ -53,12 +56,14 @@ def run(options: Options) -> None:
     fit = None if schema is None else SchemaFit(schema)
     renamed = _renamed(options)
     patch, unused = _patch(options, renamed), set(renamed)
-    inside_words = _InsideWords()
+    doubtful = _DoubtfulOffsets()
     tacred = options.format == "tacred"
 
     def converted(samples: Iterable[Sample]) -> Iterator[Sample]:
         for sample in samples:
-            inside_words.look_at(sample)
+            doubtful.look_at(sample)
+            if (sample.head.start, sample.head.end) == (sample.tail.start, sample.tail.end):
+                checks.note("have the same head and tail", sample.id)
             if sample.relation in renamed:
                 unused.discard(sample.relation)
                 sample = replace(sample, relation=renamed[sample.relation])
@@ -67,6 +72,8 @@ def run(options: Options) -> None:
             if fitting := sample if fit is None else fit.labelled(sample):
                 counts[fitting.relation] += 1
                 yield fitting
+        if options.offsets is None:
+            doubtful.refuse(place)
         if fit is not None and not options.skip_bad:
             fit.refuse_unknown(options.input)
 
@@ -74,7 +81,7 @@ def run(options: Options) -> None:
         split_name=options.split_name,
         ambiguous=options.ambiguous,
         columns=options.columns,
-        offsets=options.offsets,
+        offsets=options.offsets or "characters",
         negative=options.negative,
         candidates=_candidates(options, schema, checks),
     )
@@ -93,8 +100,8 @@ def run(options: Options) -> None:
         kept = total if patch and patch.drop_others and not checks.skipped else None
         if odd := unusual_tacred_size(options.input, options.split_name, read=read, kept=kept):
             _warn(odd)
-    if inside_words.count:
-        _warn(str(inside_words))
+    if doubtful.count:
+        _warn(str(doubtful))
     print_skipped(checks, fit)
     kinds = f"of {counted(len(counts), 'relation')}"
     if set(counts) == {UNLABELLED}:
@@ -161,23 +168,35 @@ def _candidates(
     return candidates
 
 
-class _InsideWords:
-    """Counts samples with an entity that begins or ends inside a word, and keeps the first.
+class _DoubtfulOffsets:
+    """Counts samples with an entity that begins or ends inside a word or with white space.
 
     Also counts the units in which these entities would begin and end at words.
     """
 
     def __init__(self) -> None:
-        self.count, self._first, self._fits = 0, "", Counter[Unit]()
+        self.count = self._total = self._inclusive = 0
+        self._first, self._fits = "", Counter[Unit]()
 
     def look_at(self, sample: Sample) -> None:
-        if sample.splits_words():
+        self._total += 1
+        inclusive = in_unit(sample, "inclusive")
+        self._inclusive += inclusive is not None and not _is_cut(inclusive)
+        if _is_cut(sample):
             self._first = self._first or f"{sample.id}: '{sample.head_text}', '{sample.tail_text}'"
             self.count += 1
             others = {unit: in_unit(sample, unit) for unit in UNITS}
             self._fits.update(
-                u for u, other in others.items() if other and not other.splits_words()
+                unit for unit, other in others.items() if other and not _is_cut(other)
             )
+
+    def refuse(self, place: str | Path) -> None:
+        """Raise InputError where another unit would mend nearly all, and not spoil the others."""
+        for unit, number in self._fits.most_common():
+            spoilt = unit == "inclusive" and self._inclusive < _NEARLY_ALL * self._total
+            if number >= _NEARLY_ALL * self.count and not spoilt:
+                remedy = f"give --offsets {unit}, or --offsets characters to keep them as they are"
+                raise InputError(str(self), path=place, remedy=remedy)
 
     def __str__(self) -> str:
         guess = "".join(
@@ -186,9 +205,15 @@ class _InsideWords:
         )
         return (
             f"{statement(self.count, 'sample', 'have')} an entity that begins or ends inside a "
-            f"word, the first {self._first}. Offsets count characters (code points), not bytes or "
-            f"UTF-16 units, and both characters of a Windows line break; ends are exclusive{guess}"
+            f"word or with white space, the first {self._first}. Offsets count characters (code "
+            "points), not bytes or UTF-16 units, and both characters of a Windows line break; ends "
+            f"are exclusive{guess}"
         )
+
+
+def _is_cut(sample: Sample) -> bool:
+    mentions = (sample.head_text, sample.tail_text)
+    return sample.splits_words() or any(mention != mention.strip() for mention in mentions)
 
 
 def print_skipped(checks: RecordChecks, fit: SchemaFit | None = None) -> None:
@@ -246,4 +271,4 @@ def _renamed(options: Options) -> dict[str, str]:
     for text, (old, _, new) in zip(options.rename, pairs, strict=True):
         if not old.strip() or not new.strip():
             raise InputError("must be OLD=NEW", field="--rename", value=text)
-    return {old.strip(): new.strip() for old, _, new in pairs}
+    return {clean_label(old.strip(), "--rename"): new.strip() for old, _, new in pairs}

@@ -98,5 +98,7 @@ def _labelled(given: list[Path]) -> dict[str, Path]:
     if len(set(names)) < len(names):
         names = [str(folder) for folder in folders]
     if len(set(names)) < len(names):
-        raise InputError("lists a folder twice", field="--compare", value=names)
+        twice = next(name for name in names if names.count(name) > 1)
+        remedy = "name each folder once; a grid's folder stands for those of its cells"
+        raise InputError("names a folder twice", field="--compare", value=twice, remedy=remedy)
     return dict(zip(names, folders, strict=True))

@@ -144,11 +144,12 @@ class RowReader:
             return [Entity(*each, kind) for each in found]
         endless = tokens is None and mention and isinstance(span, list) and span[1:] == [None]
         start, end = offsets(span[:1] * 2 if endless else span, role)
-        if tokens is not None:
-            return [tokens.entity(start, end, field=role, kind=kind)]
         unit = self.options.offsets
-        last = None if endless else end
-        entity, other = entity_at(text, start, last, mention, unit=unit, kind=kind, field=role)
+        if tokens is not None:
+            last = end + (unit == "inclusive")
+            return [tokens.entity(start, last, field=role, kind=kind)]
+        stop = None if endless else end
+        entity, other = entity_at(text, start, stop, mention, unit=unit, kind=kind, field=role)
         if other is not None:
             self.checks.note(f"have offsets that count {other}: converted", place)
         return [entity]

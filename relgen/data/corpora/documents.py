@@ -67,7 +67,7 @@ class Document:
         if key in self.entities:
             return self.entities[key]
         if key not in self.mentions:
-            remedy = "the relation's entity is not among those of the document"
+            remedy = "mark it in the document, or remove the relation"
             raise InputError("no such entity", field="relation", value=key, remedy=remedy)
         start, end, given, text = self.mentions[key]
         kind = None if given is None else str(given)
@@ -202,8 +202,12 @@ def closest_pairs(
     """
     pairs = [(head, tail) for head, tail in product(heads, tails) if head != tail]
     if not pairs:
-        remedy = "the relation's entities are not among those of the document"
-        raise InputError("a concept without a mention", field="relation", remedy=remedy)
+        remedy = "mark both in the document as different mentions, or remove the relation"
+        raise InputError(
+            f"a concept without a mention of its own (heads {list(heads)}, tails {list(tails)})",
+            field="relation",
+            remedy=remedy,
+        )
     pairs = [(h, t) for h, t in pairs if _apart(mentions[h], mentions[t])] or pairs
     if len(pairs) == 1:
         return pairs

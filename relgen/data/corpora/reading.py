@@ -49,7 +49,10 @@ def malformed(form: str) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
+    except (AttributeError, TypeError) as error:
+        problem = f"not as {form} writes it: a value has another type, such as a list for a mapping"
+        raise InputError(problem) from error
+    except (IndexError, KeyError, OverflowError, ValueError) as error:
         raise InputError(f"not as {form} writes it: {type(error).__name__}: {error}") from error
 
 

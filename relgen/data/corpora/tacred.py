@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from relgen.common import InputError, counted, read_json
+from relgen.common import InputError, read_json
 from relgen.data.corpora.reading import ReadOptions
 from relgen.data.corpora.tokens import TokenText
 from relgen.data.samples import Sample
@@ -77,8 +77,8 @@ def unusual_tacred_size(
         )
     if kept is not None and kept != RETACRED[split]:
         return (
-            f"{path}: the patch leaves {counted(kept, 'sample')}, while the {split} split of "
-            f"Re-TACRED has {RETACRED[split]:,}: an incomplete or other patch"
+            f"{path}: the patch leaves {kept:,} sample{'' if kept == 1 else 's'}, while the "
+            f"{split} split of Re-TACRED has {RETACRED[split]:,}: an incomplete or other patch"
         )
     return None
 

@@ -16,7 +16,7 @@ from relgen.common import InputError
 from relgen.data.samples import Entity, Sample
 from relgen.data.text import find_mentions, normalised
 
-Unit = Literal["characters", "bytes", "utf16", "newline", "crlf"]
+Unit = Literal["characters", "bytes", "utf16", "newline", "crlf", "inclusive"]
 UNITS: tuple[Unit, ...] = get_args(Unit)
 NAMES = {
     "bytes": "bytes (UTF-8)",
@@ -29,8 +29,8 @@ NAMES = {
 
 def in_characters(text: str, unit: Unit, start: int, end: int) -> tuple[int, int] | None:
     """Return a span of another unit in characters; None if a place is inside a character."""
-    if unit == "characters":
-        return start, end
+    if unit in ("characters", "inclusive"):
+        return start, end + (unit == "inclusive")
     places = _places(text, unit)
     return (places[start], places[end]) if start in places and end in places else None
 
@@ -91,11 +91,8 @@ def entity_at(
         return Entity(*span, kind), None
     if mention is None:
         raise InputError(f"no place of the text in {NAMES[unit]}", field=field, value=[start, end])
-    spans: dict[str, tuple[int, int] | None] = {
-        **{other: place_in(other) for other in UNITS},
-        "inclusive": None if end is None else (start, end + 1),
-    }
-    for other, place in spans.items():
+    for other in UNITS:
+        place = place_in(other)
         if place is not None and _same(text[slice(*place)], mention):
             return Entity(place[0], place[1], kind), NAMES.get(other, other)
     if span is not None and normalised(text[slice(*span)]) == normalised(mention) != "":

@@ -77,7 +77,7 @@ def test_damaged_weights_are_named(folder):
 def test_a_kind_of_later_is_refused(folder):
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "kind": "quantum"}))
-    with pytest.raises(InputError, match=r"quantum.*use relgen"):
+    with pytest.raises(InputError, match=r"quantum.*the folder is damaged"):
         relgen.load_classifier(folder)
 
 
@@ -98,6 +98,31 @@ def test_damaged_folders_are_one_line(folder, file, content, said):
     with pytest.raises(InputError, match=said) as caught:
         relgen.load_classifier(folder)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"calibration": "nan"}, r"field 'calibration': must be a mapping \(got 'nan'\)"),
+        ({"calibration": {"x": 1}}, r"config\.json: field 'calibration\.x': "),
+        ({"arguments": [1]}, r"config\.json: field 'arguments': must be a mapping \(got \[1\]\)"),
+        ({"format": 99}, r"got \['entity_marker', 99\]\); the folder is damaged"),
+    ],
+)
+def test_a_damaged_configuration_is_one_line(folder, changes, said):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | changes))
+    with pytest.raises(InputError, match=said) as caught:
+        relgen.load_classifier(folder)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("labels", [("none", "cause"), ("cause", "other")])
+def test_a_changed_schema_is_refused(folder, labels):
+    relations = tuple(Relation(label, "…") for label in labels)
+    RelationSchema("s", relations, labels[-1]).save(folder / "schema.yaml")
+    with pytest.raises(InputError, match=r"schema\.yaml: its labels are not those that"):
+        relgen.load_classifier(folder)
 
 
 def test_arguments_that_are_missing_are_one_line(folder):

@@ -22,7 +22,7 @@ from relgen.data.samples import write_samples
 from tests.relgen.cli.failing import failed
 from tests.tiny.encoders import save_encoder
 
-HEAVY = ("torch", "transformers", "lightning", "datasets", "peft", "numpy", "matplotlib")
+HEAVY = ("torch", "transformers", "lightning", "datasets", "peft", "matplotlib")
 
 
 def imported_by(*arguments: str) -> set[str]:
@@ -386,3 +386,23 @@ def test_errors_of_whole_files_name_the_option(
     capsys.readouterr()
     assert failed(capsys, *line.format(encoder=encoder).split()) == said
     assert not (tmp_path / "o" / "tensorboard").exists()
+
+
+@pytest.mark.parametrize("out", [["--out", ""], ["--out="], ["--out", " "]])
+@pytest.mark.parametrize(
+    "command", [["data", "everyday"], ["data", "split", "a.jsonl"], ["classifier", "fit"], ["run"]]
+)
+def test_an_empty_output_is_no_path(
+    command: list[str], out: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([*command, *out]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("field '--out': an empty path (got '")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.processes
+def test_an_error_that_cannot_be_printed_has_its_code() -> None:
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "relgen.cli.main", "data", "nope"]
+        assert subprocess.run(command, stderr=full, check=False).returncode == 2

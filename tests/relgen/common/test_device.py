@@ -93,6 +93,7 @@ def test_commands_take_the_word(command: str, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(device, "fast_dtype", lambda: "bfloat16")
     monkeypatch.setattr("relgen.evaluation.classify", stop)
     monkeypatch.setattr("relgen.labelling.label", stop)
+    monkeypatch.setattr("relgen.common.check_inputs", lambda *_: None)
     files = ["--test", "b"] if command == "direct" else ["c"]
     line = [command, *files, "--train", "a", "--schema", "everyday", "--out", "o"]
     with pytest.raises(StoppedError) as stopped:

@@ -213,11 +213,16 @@ def test_a_link_stays_one(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("encoding", "named"), [("utf-16", "utf-16"), ("cp1252", "ENCODING"), ("gb18030", "ENCODING")]
+    ("encoding", "named"),
+    [
+        *(("utf-16", "utf-16"), ("utf-32", "utf-32"), ("utf-16-le", "utf-16le")),
+        *(("utf-16-be", "utf-16be"), ("utf-32-le", "utf-32le"), ("utf-32-be", "utf-32be")),
+        *(("cp1252", "ENCODING"), ("gb18030", "ENCODING")),
+    ],
 )
 def test_the_advice_for_another_encoding_is_true(tmp_path, encoding, named):
     path = tmp_path / "a.txt"
-    path.write_bytes("ä 中".encode(encoding, "replace"))
+    path.write_bytes("ä 中\nb\n".encode(encoding, "replace"))
     with pytest.raises(InputError, match=f"iconv -f {named} -t utf-8 a.txt > NEW"):
         read_text(path)
 
@@ -258,3 +263,19 @@ def test_a_device_is_neither_read_nor_written(name):
     with pytest.raises(InputError, match=f"{name}: this is a device"):
         write_text(name, "text")
     assert stat.S_ISCHR(os.stat(name).st_mode)
+
+
+def test_a_write_that_fails_names_the_file(tmp_path):
+    def rows():
+        yield {"a": 1}
+        raise OSError(errno.EFBIG, "File too large")
+
+    with pytest.raises(OSError, match="too large") as caught:
+        write_jsonl(tmp_path / "a.jsonl", rows())
+    assert caught.value.filename == str(tmp_path / "a.jsonl")
+
+
+def test_a_path_with_a_line_break_is_one_line(tmp_path):
+    with pytest.raises(InputError) as caught:
+        read_text(tmp_path / "a\nb.txt")
+    assert str(caught.value) == f"{tmp_path}/a\\nb.txt: no such file; check the path"

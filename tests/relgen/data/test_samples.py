@@ -16,7 +16,7 @@ from relgen.data.samples import (
     read_samples,
     write_samples,
 )
-from relgen.data.schema import Relation, parse_schema
+from relgen.data.schema import Relation, load_schema, parse_schema
 from relgen.data.validation import RecordChecks
 
 ROW = {
@@ -151,6 +151,16 @@ def test_every_malformed_line_is_named_up_to_a_thousand(tmp_path, bad, named):
     assert [line.split(":")[1] for line in lines[:named]] == [str(n + 1) for n in range(named)]
     if bad > named:
         assert lines[named:] == [f"{tmp_path / 's.jsonl'}: and 30 more malformed records"]
+
+
+def test_an_unknown_label_is_one_line(tmp_path):
+    rows = [{**ROW, "id": str(n), "relation": f"r{n % 2}"} for n in range(1100)]
+    with pytest.raises(CombinedInputError) as caught:
+        read_samples(_write(tmp_path / "s.jsonl", *rows), schema=load_schema("everyday"))
+    lines = str(caught.value).splitlines()
+    assert [line.partition("s.jsonl:")[2][:2] for line in lines] == ["1:", "2:"]
+    assert "(got 'r1')" in lines[1]
+    assert "(and 549 more records with this label)" in lines[1]
 
 
 def test_nothing_is_yielded_after_an_error(tmp_path):

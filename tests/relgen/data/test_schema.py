@@ -6,6 +6,7 @@ import pytest
 
 import relgen
 from relgen.common.errors import InputError
+from relgen.data.samples import Entity, Sample
 from relgen.data.schema import Relation, RelationSchema, load_schema, parse_schema
 
 YAML = """\
@@ -359,3 +360,40 @@ def test_types_that_only_the_negative_label_allows():
     schema = RelationSchema("s", (Relation("founded", "x", **types), Relation("none", "x")), "none")
     pairs = [("ORG", "PERSON"), ("PERSON", "ORG"), ("ORG", None), ("CITY", None)]
     assert [schema.allows_relation(*pair) for pair in pairs] == [True, False, True, False]
+
+
+CAFE = "caf\u00e9", "cafe\u0301"
+ENTRY = {"explanation": "They serve it."}
+
+
+def test_labels_are_the_same_in_both_forms_of_a_letter():
+    composed, decomposed = CAFE
+    schema = parse_schema(
+        {"name": "s", "negative": decomposed, "relations": {decomposed: ENTRY, "b": ENTRY}}
+    )
+    assert (schema.labels, schema.negative) == ((composed, "b"), composed)
+    sample = Sample("a", "Ann met Bo", Entity(0, 3), Entity(8, 10), decomposed)
+    assert sample.relation == composed
+    schema.check_label(sample.relation)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (
+            CAFE,
+            r"two labels differ in the form \(NFC, NFD\) of their letters only \(got 'caf\u00e9'\)",
+        ),
+        (("a\u200bb", "ab"), r"a label with the character U\+200B, which cannot be seen"),
+        (("a\u200cb", "ab"), r"a label with the character U\+200C, which cannot be seen"),
+        (("a\nb", "a b"), r"a label with the character U\+000A, which cannot be seen"),
+    ],
+)
+def test_labels_that_look_the_same_are_refused(labels, message):
+    with pytest.raises(InputError, match=message):
+        parse_schema({"name": "s", "relations": dict.fromkeys(labels, ENTRY)})
+
+
+def test_a_persian_label_keeps_its_joiner():
+    label = "\u0645\u06cc\u200c\u062e"
+    assert parse_schema({"name": "s", "relations": {label: ENTRY, "b": ENTRY}}).labels[0] == label

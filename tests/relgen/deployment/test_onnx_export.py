@@ -113,9 +113,10 @@ def _mentions_may_be_words(runner: Any) -> None:
 def test_every_kind_of_input_can_be_exported(
     kind: str, save: Save, sentences: Path, tmp_path: Path
 ) -> None:
-    found = export_onnx(save(kind), tmp_path / "onnx", samples=sentences, int8=False)
-    assert list(found) == ["float32"]
+    found = export_onnx(save(kind), tmp_path / "onnx", samples=sentences)
+    assert list(found) == ["float32", "int8"]
     assert found["float32"].largest < 1e-4
+    assert found["int8"].mean < 0.02
 
 
 def test_what_is_refused_writes_nothing(

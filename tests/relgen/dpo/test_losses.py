@@ -6,6 +6,8 @@ h = (−10 + 11) − (−12 + 11) = 2; with β = 0.5, βh = 1.
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -86,6 +88,10 @@ def test_pairs_are_not_mixed():
     ("settings", "message"),
     [
         (("sigmoid", 0.0, 0.0), "beta"),
+        (("sigmoid", math.nan, 0.0), r"beta': must be a number above 0 \(got nan\)"),
+        (("sigmoid", math.inf, 0.0), r"beta': must be a number above 0, and finite \(got inf\)"),
+        (("sigmoid", 0.1, 0.0, math.nan), "nll_weight': must be a number of at least 0"),
+        (("sigmoid", 0.1, 0.0, math.inf), "nll_weight': must be a number of at least 0, and fini"),
         (("sigmoid", 0.1, 0.5), "below 0.5"),
         (("hinge", 0.1, 0.1), "loss 'hinge' has no label smoothing"),
         (("dpo", 0.1, 0.0), "must be one of sigmoid, ipo, hinge, robust"),

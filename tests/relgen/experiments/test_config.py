@@ -50,7 +50,7 @@ def test_help_lists_every_key(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_key_is_no_option(capsys: pytest.CaptureFixture[str]) -> None:
     line = failed(capsys, "run", "everyday", "--out", "x", "--generator.samples", "4")
-    said = "is one of the keys of the experiment's file, not an option; set it there"
+    said = "is one of the keys of the experiment's file, not an option; set it in the file"
     assert line == f"field '--generator-samples': {said}"
 
 

@@ -57,6 +57,21 @@ def test_it_prints_what_a_person_could_type(
     assert not out.exists()
 
 
+def test_a_run_has_the_stages_that_a_dry_run_shows(
+    experiment: Experiment,
+    tmp_path: Path,
+    commands: FakeCommands,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shown = dry(experiment, tmp_path / "run", capsys)
+    assert set(shown.values()) == {"to do"}
+    made = do(commands, experiment, tmp_path / "run")
+    names = [stage.name.partition("/")[2] for stage in made.stages]
+    assert list(shown) == names
+    assert len(names) == 15
+    assert len([line for line in commands.ran if not line.startswith("report")]) == 15
+
+
 def test_it_says_what_may_run_again(
     experiment: Experiment,
     tmp_path: Path,

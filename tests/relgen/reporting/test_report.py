@@ -200,6 +200,23 @@ def test_headings_stand_between_empty_lines(run: Path) -> None:
     _check_empty_lines(write_report(run)[1].read_text())
 
 
+def test_relations_with_fewer_shots_and_relations_without_pairs_are_named(tmp_path: Path) -> None:
+    folder = make_run(tmp_path, arms=("human",), seeds=(1,), files=False)
+    results = read_json(folder / "results.json")
+    results |= {"shots": 8, "fewer_shots": {"cause": 4}}
+    write_json(folder / "results.json", results)
+    html, markdown = write_report(folder)
+    assert "8 (cause 4)" in _Page(html.read_text()).text
+    assert "8 (cause 4)" in markdown.read_text()
+    folder = make_run(tmp_path / "sizes", arms=("human",), seeds=(1,), labels=LABELS)
+    (path,) = folder.glob("stages/**/diversity.json")
+    write_json(path, read_json(path) | {"sizes": {"cause": 2, "part": 3, "none": 1}})
+    html, markdown = write_report(folder)
+    for text in (_Page(html.read_text()).text, markdown.read_text()):
+        assert "1 to 3" in text
+        assert "human (none)" in text
+
+
 def test_human_samples_alone_make_a_report(tmp_path: Path) -> None:
     page = _page(make_run(tmp_path, arms=("human",), labels=LABELS))
     assert page.headings[0] == "human 58.6 micro-F1 on 572 test sentences"

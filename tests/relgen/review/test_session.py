@@ -156,7 +156,7 @@ def test_later_is_after_all_others(tmp_path: Path) -> None:
     ("changes", "problem"),
     [
         ({"relation": "born_in"}, "field 'relation': not a relation of schema 's'"),
-        ({"relation": None}, "field 'relation': choose one"),
+        ({"relation": None}, "field 'relation': choose a relation"),
         ({"head": Entity(5, 5)}, "field 'head': offsets must satisfy"),
         ({"tail": Entity(30, 300)}, "field 'tail': offsets must satisfy"),
         ({"reviewer": " "}, "1 to 60 characters"),
@@ -192,7 +192,7 @@ def test_a_sentence_that_a_person_wrote(tmp_path: Path) -> None:
     mine = replace(mine, review={"reviewer": "ann", "decision": "added"})
     made.add(mine)
     assert session(tmp_path).results()[0] == [*SAMPLES, mine]
-    with pytest.raises(InputError, match="a sample has this id"):
+    with pytest.raises(InputError, match="another sample has this id"):
         made.add(replace(mine, id="torn"))
     with pytest.raises(InputError, match="not a relation of schema"):
         made.add(replace(mine, id="x", relation="born_in"))

@@ -364,20 +364,65 @@ assert not heavy, heavy
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_offsets_in_utf_16_units_are_doubted(tmp_path, capsys):
-    text = "😀👍 Ada runs the bakery that Ben founded last year"
-    head, tail = ({"start": text.index(w) + 2, "end": text.index(w) + 5} for w in ("Ada", "Ben"))
-    row = {"id": "a", "text": text, "head": head, "tail": tail, "relation": "founded_by"}
-    (tmp_path / "utf16.jsonl").write_text(json.dumps(row), encoding="utf-8")
-    out = str(tmp_path / "o.jsonl")
-    command = ["data", "convert", str(tmp_path / "utf16.jsonl"), "--format", "jsonl", "--out", out]
-    assert main(command) == 0
+CUT = [("Ann likes Bob today.", "Ann", "Bob"), ("😀 Änn ate und Łódź lag da.", "Änn", "Łódź")]
+COUNTED = {
+    "bytes": lambda text: len(text.encode()),
+    "utf16": lambda text: len(text.encode("utf-16-le")) // 2,
+    "inclusive": len,
+}
+
+
+@pytest.mark.parametrize("unit", [*COUNTED])
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def test_offsets_of_another_unit_are_refused_with_its_name(tmp_path, capsys, unit, form):
+    count, rows = COUNTED[unit], []
+    for number, (text, *mentions) in enumerate(CUT):
+        starts = [count(text[: text.index(mention)]) for mention in mentions]
+        ends = [begin + count(m) for begin, m in zip(starts, mentions, strict=True)]
+        rows.append([str(number), text, starts[0], ends[0] - (unit == "inclusive")])
+        rows[-1] += [starts[1], ends[1] - (unit == "inclusive"), "r"]
+    source, out = tmp_path / f"a.{form}", str(tmp_path / "o.jsonl")
+    if form == "csv":
+        head = "id,text,head_start,head_end,tail_start,tail_end,relation\n"
+        source.write_text(head + "".join(",".join(map(str, row)) + "\n" for row in rows))
+    else:
+        lines = (
+            {"id": i, "text": t, "head": {"start": a, "end": b}, "tail": {"start": c, "end": d}}
+            for i, t, a, b, c, d, _ in rows
+        )
+        source.write_text("".join(json.dumps({**line, "relation": "r"}) + "\n" for line in lines))
+    command = ["data", "convert", str(source), "--format", form, "--out", out]
+    assert main(command) == 2
+    cut = 2 if unit == "inclusive" else 1
     said = capsys.readouterr().err
-    assert "1 sample has an entity that begins or ends inside a word, the first a: 'a r'" in said
-    assert "not bytes or UTF-16 units" in said
-    assert said.endswith("ends are exclusive; 1 of them do not with --offsets utf16\n")
-    assert main([*command, "--offsets", "utf16", "--force"]) == 0
-    assert [s.head_text for s in read_samples(out)] == ["Ada"]
+    assert f"{source}: {cut} sample" in said
+    assert "an entity that begins or ends inside a word or with white space, the first" in said
+    assert f"; {cut} of them do not with --offsets {unit}; give --offsets {unit}, or" in said
+    assert not (tmp_path / "o.jsonl").exists()
+    assert main([*command, "--offsets", "characters"]) == 0
+    assert main([*command, "--offsets", unit, "--force"]) == 0
+    assert [(s.head_text, s.tail_text) for s in read_samples(out)] == [tuple(c[1:]) for c in CUT]
+
+
+def test_offsets_of_several_units_are_counted_and_said(tmp_path, capsys):
+    rows = [
+        ("😀👍 Ada runs it that Ben founded", (5, 8), (22, 25)),  # UTF-16
+        ("Mara runs it.\r\nHer brother Jon works.", (26, 29), (18, 25)),  # one for \r\n
+        ("Ann met Bob.", (0, 4), (8, 11)),
+        ("Ann met Bob.", (0, 3), (0, 3)),
+    ]
+    lines = (
+        {"id": str(n), "text": text, "head": dict(zip(("start", "end"), head, strict=True))}
+        | {"tail": dict(zip(("start", "end"), tail, strict=True)), "relation": "r"}
+        for n, (text, head, tail) in enumerate(rows)
+    )
+    source = tmp_path / "a.jsonl"
+    source.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    out = str(tmp_path / "o.jsonl")
+    assert main(["data", "convert", str(source), "--format", "jsonl", "--out", out]) == 0
+    said = capsys.readouterr()
+    assert "3 samples have an entity that begins or ends inside a word or with white" in said.err
+    assert "1 record has the same head and tail; the first: record 3" in said.out
 
 
 def test_offsets_beyond_the_text_are_refused(tmp_path, capsys):

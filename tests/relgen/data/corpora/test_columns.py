@@ -158,5 +158,5 @@ def test_offsets_of_another_unit_are_converted_where_the_mention_shows_it() -> N
     (sample,) = read(row | {"head_start": 3, "tail_start": 10}, checks=checks)
     assert (sample.head, sample.tail) == (Entity(2, 5), Entity(9, 13))
     assert checks.noted() == [
-        "2 records have offsets that count UTF-16 units: converted; the first: line 2"
+        "1 record has offsets that count UTF-16 units: converted; the first: line 2"
     ]

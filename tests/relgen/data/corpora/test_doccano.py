@@ -40,3 +40,10 @@ def test_an_export_without_relations(tmp_path: Path) -> None:
     path.write_text(json.dumps({"id": 1, "text": TEXT, "label": [[0, 10, "ORG"]]}) + "\n")
     with pytest.raises(InputError, match=r"admin.jsonl:1: .*export as JSONL\(relation\)"):
         list(READ(path))
+
+
+def test_relations_as_lists_are_said_plainly(tmp_path: Path) -> None:
+    path = tmp_path / "admin.jsonl"
+    path.write_text(json.dumps({**RECORD, "relations": [[10, 11, "founded_by"]]}) + "\n")
+    with pytest.raises(InputError, match=r"admin.jsonl:1: not as doccano writes it: a value has"):
+        list(READ(path))

@@ -92,7 +92,7 @@ def test_offsets_of_another_unit() -> None:
     )
     found, noted = read(Link(1, 2, "met"), mentions=mentions, text=text)
     assert (found[0].head, found[0].tail) == (Entity(2, 5), Entity(10, 12))
-    assert noted[0].startswith("2 records have offsets that count UTF-16 units: converted")
+    assert noted[0].startswith("1 record has offsets that count UTF-16 units: converted")
     without = {key: mention._replace(text=None) for key, mention in mentions.items()}
     found, _ = read(Link(1, 2, "met"), mentions=without, text=text, offsets="utf16")
     assert (found[0].head_text, found[0].tail_text) == ("Ann", "Bo")
@@ -103,7 +103,7 @@ def test_offsets_of_another_unit() -> None:
     [
         (
             Link("T1", "T9", "r", 7),
-            r"a\.ann:7: .*no such entity \(got 'T9'\); the relation's entity",
+            r"a\.ann:7: .*no such entity \(got 'T9'\); mark it in the document",
         ),
         (Link("T1", "T2", " "), r"a\.ann:1: .*a relation without a label; give it one in the tool"),
     ],
