@@ -64,11 +64,8 @@ def run(options: Options) -> None:
             doubtful.look_at(sample)
             if (sample.head.start, sample.head.end) == (sample.tail.start, sample.tail.end):
                 checks.note("have the same head and tail", sample.id)
-            if sample.relation in renamed:
-                unused.discard(sample.relation)
-                sample = replace(sample, relation=renamed[sample.relation])
-            if sample.scores and renamed:
-                sample = _with_renamed_scores(sample, renamed)
+            unused.discard(sample.relation)
+            sample = _with_renamed(sample, renamed)
             if fitting := sample if fit is None else fit.labelled(sample):
                 counts[fitting.relation] += 1
                 yield fitting
@@ -113,10 +110,14 @@ def _first_sample(path: str | Path) -> Sample:
     return next(iter_samples(path, labelled=False))
 
 
-def _with_renamed_scores(sample: Sample, renamed: Mapping[str, str]) -> Sample:
+def _with_renamed(sample: Sample, renamed: Mapping[str, str]) -> Sample:
     """Return a sample with its probabilities by new labels; merged ones may become the answer."""
+    if sample.relation in renamed:
+        sample = replace(sample, relation=renamed[sample.relation])
+    if not sample.scores or not renamed:
+        return sample
     scores: dict[str, float] = {}
-    for label, probability in (sample.scores or {}).items():
+    for label, probability in sample.scores.items():
         name = renamed.get(label, label)
         scores[name] = scores.get(name, 0.0) + probability
     relation = sample.relation if sample.review else max(scores, key=scores.__getitem__)

@@ -38,7 +38,7 @@ def test_a_review_goes_on_after_a_kill_at_any_byte(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (b"my notes\nof today\n", "this is not a log that relgen wrote; choose another --out"),
+        (b"my notes\nof today\n", "this is not a log that relgen wrote; give another --out"),
         (b'{"header": "other"}\n{"undo": "ann"}\n', "this log is of a review of other samples"),
         (b'{"header": "h"}\nx\n{"undo": "ann"}\n', r"out\.log\.jsonl:2: not valid JSON"),
         (b'{"header": "h"}\n{"undo": "ann"}\n', r"cannot be used.*correct or remove the line"),
