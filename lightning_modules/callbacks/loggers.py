@@ -32,7 +32,8 @@ class RunTensorBoardLogger(TensorBoardLogger):
 
     def __init__(self, folder: str) -> None:
         place = Path(folder)
-        super().__init__(place.parent, name=place.name, version="", default_hp_metric=False)
+        named: Any = {"name": place.name, "version": "", "filename_suffix": ".relgen"}
+        super().__init__(place.parent, default_hp_metric=False, **named)
 
 
 class MetricHistory(Callback):

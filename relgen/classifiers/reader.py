@@ -28,10 +28,14 @@ from relgen.common import (
     inputs_hash,
     read,
     read_jsonl,
+    read_record,
+    refuse_foreign,
     stream_files,
     stream_rows,
+    unfinished,
     upcast,
     write_json,
+    write_summary,
     write_text,
 )
 from relgen.data import (
@@ -134,12 +138,14 @@ def classify_by_reading(options: ReaderOptions) -> dict[str, Any]:
     schema = load_schema(options.schema)
     header = inputs_hash(settings, [options.train, options.test], schema.to_dict())
     summary_path = out / "reader.json"
-    written = [out / "predictions.jsonl", out / "scores.json", summary_path]
-    unfinished = stream_files(written[0])
-    check_outputs([*written, *unfinished], [options.train, options.test, options.schema])
-    found = earlier_summary(summary_path, _COMMAND, written, unfinished[1])
-    if found.get("hash") == header:
+    written, model = [out / "predictions.jsonl", out / "scores.json"], out / "model"
+    stream, inputs = stream_files(written[0]), [options.train, options.test, options.schema]
+    check_outputs([*written, summary_path, *stream], inputs, replaced=[model])
+    again: dict[str, Any] = {"force": options.force, "stream": written[0]}
+    if found := earlier_summary(summary_path, _COMMAND, written, header, **again):
         return found
+    if read_record(model / CONFIG).get("kind") != READER:
+        refuse_foreign([model], _COMMAND)
     labelled, test = read_labelled(options.train, schema), read_samples(options.test, schema=schema)
     refuse_leaks(labelled, test, options.train)
     states = StateReader(settings.model, settings.dtype, find_device(settings.device))
@@ -159,19 +165,20 @@ def classify_by_reading(options: ReaderOptions) -> dict[str, Any]:
     gold = [sample.relation for sample in test]
     predicted = [row["relation"] for row in read_jsonl(written[0])]
     scores = asdict(score_labels(predicted, gold, schema))
-    write_json(written[1], scores)
     file = {"file": options.train, "sha256": content_hash(options.train), "samples": len(labelled)}
     data = {"files": {"human": file}, "truncated": {}}
-    save_reader(reader, settings, out / "model", data=data, scores=scores)
-    summary = {
-        "command": _COMMAND,
-        "hash": header,
-        **asdict(settings),
-        "samples": len(test),
-        "micro_f1": scores["micro_f1"],
-        "train_micro_f1": train_f1,
-        "relgen_version": __version__,
-    }
-    write_json(summary_path, summary)
-    unfinished[1].unlink()
+    with unfinished(out, _COMMAND, [written[1].name, summary_path.name]):
+        write_json(written[1], scores)
+        save_reader(reader, settings, model, data=data, scores=scores)
+        summary = {
+            "command": _COMMAND,
+            "hash": header,
+            **asdict(settings),
+            "samples": len(test),
+            "micro_f1": scores["micro_f1"],
+            "train_micro_f1": train_f1,
+            "relgen_version": __version__,
+        }
+        summary = write_summary(summary_path, summary, written)
+    stream[1].unlink()
     return summary

@@ -52,7 +52,6 @@ from relgen.common import (
     load_yaml,
     locked,
     parse_known,
-    read_text,
     refuse_foreign,
     refuse_special,
     report,
@@ -63,6 +62,8 @@ from relgen.common import library_messages as messages
 # the same limits in every file that jsonargparse reads, also those that a configuration names
 _load = jsonargparse.get_loader("yaml")
 jsonargparse.set_loader("yaml", lambda text: load_yaml(text, _load), (yaml.YAMLError,))
+
+_OWN_CURVES = "events.out.tfevents.*.relgen"  # see `RunTensorBoardLogger`
 
 
 def run_trained(name: str, arguments: list[str]) -> None:
@@ -97,7 +98,7 @@ def run_trained(name: str, arguments: list[str]) -> None:
     alone = not only_shows and is_first_process()
     lock = locked(own.out or "") if alone else contextlib.nullcontext()
     with lock, _prepared([name, *arguments]), _clear_exits(), _no_curves_of_refused(own.curves):
-        cli = RelgenCLI([subcommand, *words], own)
+        cli = RelgenCLI([subcommand, *words], own, name)
     if subcommand == "fit" and not only_shows and not cli.trainer.global_step:
         remedy = "raise max_steps, max_epochs and limit_train_batches"
         raise InputError("not one step was trained", field="trainer", remedy=remedy)
@@ -115,12 +116,13 @@ class _Parser(LightningArgumentParser):
 class RelgenCLI(LightningCLI):
     """LightningCLI over any module and data module, which writes to one output folder.
 
-    `words` are the command line from its subcommand on, without relgen's `own` options. Curves go
-    to the TensorBoard folder unless the configuration names another logger.
+    `words` are the command line from its subcommand on, without relgen's `own` options and the
+    command's `name`. Curves go to the TensorBoard folder unless the configuration names another
+    logger.
     """
 
-    def __init__(self, words: list[str], own: TrainedOptions) -> None:
-        self.own, out = own, own.out or "runs/unnamed"
+    def __init__(self, words: list[str], own: TrainedOptions, name: str) -> None:
+        self.own, self._name, out = own, name, own.out or "runs/unnamed"
         checkpoint = {
             "class_path": "lightning_modules.callbacks.last_checkpoint.LastCheckpoint",
             "init_args": {"regularly": True},
@@ -133,7 +135,7 @@ class RelgenCLI(LightningCLI):
             subclass_mode_model=True,
             subclass_mode_data=True,
             save_config_callback=_SaveConfig,
-            save_config_kwargs={"overwrite": True, "save_to_log_dir": False},
+            save_config_kwargs={"name": name, "overwrite": True, "save_to_log_dir": False},
             trainer_defaults={
                 "default_root_dir": out,
                 "enable_model_summary": False,
@@ -190,17 +192,24 @@ class RelgenCLI(LightningCLI):
         written = {
             "fit": ["history.jsonl"],
             "test": ["predictions.jsonl", "scores.json", "mistakes.jsonl"],
+            "predict": ["predictions.jsonl"],
         }
-        names = written.get(command, ["predictions.jsonl"])
-        saved = folder / ("config.yaml" if command == "fit" else f"config.{command}.yaml")
-        if saved.is_file() and not read_text(saved).startswith("# lightning.pytorch=="):
-            refuse_foreign([saved], command)
+        names = written.get(command, [])
+        made = [folder / "model", folder / "adapter"] if command == "fit" else []
+        saved = folder / _config_name(command)
         refuse_special(saved)
+        mark = _config_mark(self._name, command).encode()
+        if not saved.is_file() or not saved.read_bytes().startswith(mark):
+            weights = self._weights() if command == "fit" else []
+            files = [saved, *(folder / name for name in names), *made, *weights]
+            refuse_foreign(files, f"{self._name} {command}")
         given = self.config[command].data.get("init_args", {})
         inputs = [value for value in given.values() if isinstance(value, str)]
         inputs += [item for value in given.values() if isinstance(value, list) for item in value]
-        made = [folder / "model", folder / "adapter"] if command == "fit" else []
         check_outputs([folder / name for name in names], inputs, replaced=made)
+
+    def _weights(self) -> list[Path]:
+        return [*self._out.glob("hpc_ckpt_*.ckpt"), *(self._out / "checkpoints").glob("*.ckpt")]
 
     def instantiate_classes(self) -> None:
         """Make module, data module and trainer; re-raise an InputError from their constructors."""
@@ -275,10 +284,9 @@ class RelgenCLI(LightningCLI):
         if self.config_init.fit.ckpt_path is not None or not self.trainer.is_global_zero:
             return
         own = self.own
-        earlier = [] if own.tensorboard else list(own.curves.glob("events.out.tfevents.*"))
+        earlier = [] if own.tensorboard else list(own.curves.glob(_OWN_CURVES))
         if own.force:
-            earlier += self._out.glob("hpc_ckpt_*.ckpt")
-            earlier += (self._out / "checkpoints").glob("*.ckpt")
+            earlier += self._weights()
         for file in earlier:
             file.unlink(missing_ok=True)
 
@@ -304,17 +312,35 @@ class _ReportedSteps(Callback):
         report(trainer.global_step, self._total, "steps")
 
 
+def _config_name(subcommand: str) -> str:
+    return "config.yaml" if subcommand == "fit" else f"config.{subcommand}.yaml"
+
+
+def _config_mark(name: str, subcommand: str) -> str:
+    """Return the first line of a configuration: other files in its folder are then relgen's too."""
+    return f"# written by relgen {name} {subcommand}\n"
+
+
 class _SaveConfig(SaveConfigCallback):
-    """Writes a training's full configuration to `config.yaml`, a test's to `config.test.yaml`, …"""
+    """Writes a training's full configuration to `config.yaml`, a test's to `config.test.yaml`, …
+
+    `name` is that of the command.
+    """
+
+    def __init__(self, *given: Any, name: str, **settings: Any) -> None:
+        super().__init__(*given, **settings)
+        self._name = name
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         folder = Path(trainer.default_root_dir)
         folder.mkdir(parents=True, exist_ok=True)
         stage = getattr(stage, "value", stage)  # Lightning gives an enumeration's member
-        name = "config.yaml" if stage == "fit" else f"config.{stage}.yaml"
+        name = _config_name(stage)
         # a kill must not leave a part of it, which the next run would take for a user's file
         written = folder / f".{name}.tmp"
         self.parser.save(self.config, written, skip_none=False, overwrite=True, multifile=False)
+        content = written.read_text(encoding="utf-8")
+        written.write_text(_config_mark(self._name, stage) + content, encoding="utf-8")
         written.replace(folder / name)
 
 
@@ -339,7 +365,7 @@ def _no_curves_of_refused(folder: Path) -> Iterator[None]:
         yield
     except InputError:
         if is_first_process():
-            for made in set(folder.glob("events.out.tfevents.*")) - before:
+            for made in set(folder.glob(_OWN_CURVES)) - before:
                 made.unlink(missing_ok=True)
             with contextlib.suppress(OSError):  # missing, or holds something else
                 folder.rmdir()

@@ -39,6 +39,7 @@ from .files import is_whole_zip as is_whole_zip
 from .files import no_such_file as no_such_file
 from .files import read_json as read_json
 from .files import read_lines as read_lines
+from .files import read_record as read_record
 from .files import read_text as read_text
 from .files import refuse_special as refuse_special
 from .files import text_hash as text_hash
@@ -62,7 +63,9 @@ from .outputs import check_outputs as check_outputs
 from .outputs import earlier_summary as earlier_summary
 from .outputs import refuse_foreign as refuse_foreign
 from .outputs import refuse_unlike as refuse_unlike
+from .outputs import stream_state as stream_state
 from .outputs import unfinished as unfinished
+from .outputs import write_summary as write_summary
 from .presets import find_config as find_config
 from .presets import find_schema as find_schema
 from .progress import LISTENER as LISTENER

@@ -45,7 +45,7 @@ def resume_log(
     Args:
         path: the log.
         header: a hash of everything that its lines depend on.
-        force: discard a log with another header, and a damaged one.
+        force: discard a log with another header, and a damaged one, but no file of others.
         other: the problem to report for a log with another header.
         remedy: what to do about it.
 
@@ -54,6 +54,9 @@ def resume_log(
     refuse_special(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     content = path.read_bytes() if path.exists() else b""
+    if not content.startswith(_START[: len(content)]):
+        problem = "this is not a log that relgen wrote"
+        raise InputError(problem, path=path, remedy="give another --out")
     try:
         lines = _whole_lines(path, content, remedy)
     except InputError:
@@ -71,8 +74,6 @@ def resume_log(
 
 
 def _whole_lines(path: Path, content: bytes, remedy: str) -> list[Any]:
-    if not content.startswith(_START[: len(content)]):
-        raise InputError("this is not a log that relgen wrote", path=path, remedy=remedy)
     lines = []
     for number, line in enumerate(content.split(b"\n")[:-1], start=1):
         try:

@@ -174,6 +174,15 @@ def read_json(path: str | Path, *, keep: Collection[str] | None = None) -> Any:
         raise error.at(path=path, remedy="correct or replace the file") from error
 
 
+def read_record(path: str | Path) -> dict[str, Any]:
+    """Return what relgen noted in a JSON file; empty if there is none, or something else in it."""
+    try:
+        found = read_json(path) if Path(path).is_file() else {}
+    except InputError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def write_jsonl(path: str | Path, rows: Iterable[dict[str, Any]], *, replace: bool = True) -> int:
     """Write one JSON object per line, atomically; return their number. See `atomic_writer`."""
     count = 0

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from relgen.common.errors import InputError
-from relgen.common.files import read_json, refuse_special
+from relgen.common.files import read_record, refuse_special, write_json
+from relgen.common.row_stream import stream_files
 
 EXPORT_FILE = "relgen_export.json"
 """Every folder that `relgen export` writes has this file, with the origin of the export."""
 _OTHER_OUT = "give another --out"
+_FILES = "files"
 
 
 def check_outputs(
@@ -56,18 +58,22 @@ def check_outputs(
                 )
 
 
-def refuse_foreign(paths: Iterable[str | Path], writer: str) -> None:
-    """Raise InputError if one of the files that a command would replace exists.
+def refuse_foreign(
+    paths: Iterable[str | Path], writer: str, own: Mapping[str, Any] | None = None
+) -> None:
+    """Raise InputError if one of the files that a command would replace exists and is not its own.
 
-    Call it unless a mark in the folder says that the command has written them. Nothing is refused
-    where the command was stopped while it wrote (`unfinished`).
+    Its own are those that it was writing when it was stopped (`unfinished`).
 
     Args:
         paths: the files.
         writer: the command, for the message.
+        own: names and sizes of files that a record of the command names.
     """
     for path in map(Path, paths):
-        if os.path.lexists(path) and not _mark(path.parent, writer).exists():
+        if not os.path.lexists(path) or path.name in _names(_mark(path.parent, writer)):
+            continue
+        if not path.exists() or (own or {}).get(path.name) != path.stat().st_size:
             raise InputError(
                 f"this file would be overwritten, and `relgen {writer}` has not written it",
                 path=path,
@@ -76,7 +82,7 @@ def refuse_foreign(paths: Iterable[str | Path], writer: str) -> None:
 
 
 def refuse_unlike(path: str | Path, writer: str, read: Callable[[Path], object]) -> None:
-    """Raise InputError if `--force` would replace a file that `read` does not take for an output.
+    """Raise InputError for a file that `read` does not take for an output, also with `--force`.
 
     `read` raises InputError for what the command does not write.
     """
@@ -102,38 +108,80 @@ def check_export(out: str | Path, *, force: bool) -> None:
 
 
 def earlier_summary(
-    path: Path, writer: str, written: Iterable[str | Path], stopped: Path
+    path: Path,
+    writer: str,
+    written: Sequence[Path],
+    header: str,
+    *,
+    force: bool,
+    stream: Path | None = None,
 ) -> dict[str, Any]:
-    """Return the summary that an earlier run of a command wrote; empty if there is none.
+    """Return the summary of an earlier run of the same settings and inputs; empty if to be done.
 
-    Raises InputError if a file of others would be overwritten.
+    Raises InputError if a file of others would be overwritten; without `force` also for the
+    command's own output of other settings or inputs.
 
     Args:
-        path: the summary.
-        writer: the command, which its summaries name as `command`.
-        written: the files that the command would replace.
-        stopped: what only a run that was stopped leaves.
+        path: the summary, which `write_summary` writes.
+        writer: the command.
+        written: the files that it would replace, the main one first.
+        header: a hash of the settings and inputs.
+        stream: the one that `stream_rows` writes.
     """
-    found = read_json(path) if path.is_file() else {}
-    if isinstance(found, dict) and found.get("command") == writer:
+    found = read_record(path)
+    if found.get("command") != writer or not isinstance(found.get(_FILES), dict):
+        found = {_FILES: {}}
+    own, main = found[_FILES], written[0]
+    if main.name in own and found.get("hash") == header and main.is_file():
         return found
-    if not stopped.exists():
-        refuse_foreign(written, writer)
+    state = {} if stream is None else stream_state(stream, writer)
+    if "hash" in found:
+        own = own | {path.name: path.stat().st_size}
+    if stream is not None and state.get("whole") and stream.is_file():
+        own = own | {stream.name: stream.stat().st_size}
+    refuse_foreign([*written, path], writer, own)
+    if "hash" in found and not force:
+        raise InputError(
+            "the output of other settings or inputs is here",
+            path=path,
+            remedy="give another --out, or --force to replace it",
+        )
     return {}
 
 
+def stream_state(out: Path, writer: str) -> dict[str, Any]:
+    """Return what `stream_rows` noted of a run that was stopped.
+
+    Raises InputError for files of others with the names of `stream_files`.
+    """
+    if "header" not in (state := read_record(stream_files(out)[1])):
+        refuse_foreign(stream_files(out), writer)
+    return state
+
+
+def write_summary(path: Path, summary: dict[str, Any], written: Iterable[Path]) -> dict[str, Any]:
+    """Write a summary that names the files of a command, with their sizes; return it."""
+    sizes = {each.name: each.stat().st_size for each in written if each.is_file()}
+    write_json(path, summary := summary | {_FILES: sizes})
+    return summary
+
+
 @contextmanager
-def unfinished(folder: str | Path, writer: str) -> Iterator[None]:
-    """Mark a folder while a command writes several files to it, so that it can be repeated."""
+def unfinished(folder: str | Path, writer: str, names: Iterable[str]) -> Iterator[None]:
+    """Mark a folder while a command writes files of these names, so that it can be repeated."""
     mark = _mark(Path(folder), writer)
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    mark.touch()
+    write_json(mark, {_FILES: list(names)})
     yield
     mark.unlink()
 
 
 def _mark(folder: Path, writer: str) -> Path:
     return folder / f".{writer.replace(' ', '-')}.unfinished"
+
+
+def _names(mark: Path) -> Collection[str]:
+    found = read_record(mark).get(_FILES)
+    return found if isinstance(found, list) else ()
 
 
 def is_within(path: Path, folder: Path) -> bool:

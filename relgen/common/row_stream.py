@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from relgen.common.files import read_json, refuse_special, write_json
+from relgen.common.files import read_record, refuse_special, write_json
 from relgen.common.progress import report, tracked
 from relgen.common.rows import Rows, chunked, read_jsonl, row_writer, to_jsonl
 
@@ -56,12 +56,14 @@ def stream_rows(
     for path in (out, partial, state):
         refuse_special(path)
     out.parent.mkdir(parents=True, exist_ok=True)
-    done = read_json(state) if state.is_file() else {}
-    if done.get("header") == header and done["whole"] and out.is_file():
+    done = read_record(state)
+    finished = done.get("header") == header and done["whole"]
+    if finished and out.is_file() and not partial.exists():
         return Counter(done["counts"])
     written = partial.stat().st_size if partial.is_file() else 0
     if done.get("header") != header or written < done["bytes"]:
         done = {"header": header, "items": 0, "bytes": 0, "counts": {}, "whole": False}
+        write_json(state, done)  # before the rows: it says whose they are
     counts = Counter(done["counts"])
     with partial.open("ab") as stream:
         stream.truncate(done["bytes"])
@@ -77,6 +79,7 @@ def stream_rows(
             done = {**done, "items": done["items"] + len(chunk), "bytes": stream.tell()}
             write_json(state, {**done, "counts": counts})
             report(done["items"], total, "sentences")
+    write_json(state, {**done, "counts": counts, "whole": True})
     if schema is None or out.suffix != ".parquet":
         os.replace(partial, out)
     else:
@@ -84,5 +87,4 @@ def stream_rows(
             for rows in chunked(read_jsonl(partial), _CONVERTED):
                 write(rows)
         partial.unlink()
-    write_json(state, {**done, "counts": counts, "whole": True})
     return counts

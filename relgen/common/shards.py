@@ -12,6 +12,7 @@ ignore names that begin with an underscore or a point.
 from __future__ import annotations
 
 import glob
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
@@ -20,14 +21,15 @@ from typing import Any, Literal, NamedTuple
 
 from relgen.common.configuration import check
 from relgen.common.errors import CombinedInputError, InputError
-from relgen.common.files import content_hash, read_json, text_hash, write_json
+from relgen.common.files import content_hash, read_record, text_hash, write_json
 from relgen.common.locks import locked
-from relgen.common.outputs import is_within
+from relgen.common.outputs import check_outputs, is_within, refuse_foreign, write_summary
 from relgen.common.progress import tracked
 from relgen.common.ranges import PositiveInt
 
 _ENDINGS = (".jsonl", ".parquet")
 _KEPT, _SUMMARY = "_shards", "_summary.json"
+_TEMPORARY = re.compile(r"\.(.+)\.\w{8}\.tmp")  # see `atomic_writer`
 Process = Callable[["Shard"], dict[str, Any]]
 """Reads a shard's source and writes its `out`; returns what its summary holds."""
 
@@ -47,6 +49,11 @@ class Shard(NamedTuple):
     def summary(self) -> Path:
         return self.aside("shards").with_suffix(".json")
 
+    @property
+    def begun(self) -> Path:
+        """Return the file that is there while the shard is written."""
+        return self.summary.with_name(f".{self.summary.stem}.begun")
+
     def aside(self, kind: str) -> Path:
         """Return where another file for this shard goes, which readers of the folder ignore."""
         return self.folder / f"_{kind}" / self.name
@@ -65,6 +72,8 @@ class ShardOptions:
     """Workers of the cluster, each of which loads the model; by default as many as it has GPUs, or
     else CPUs.
     """
+    force: bool = False
+    """Replace the command's own output of other settings or inputs."""
 
     def __post_init__(self) -> None:
         check(self)
@@ -133,29 +142,44 @@ class ShardWork:
         """Return the summary of a shard, or the `error` of one that cannot be read."""
         try:
             header = text_hash(f"{self.key} {content_hash(shard.source)}")
-            found = read_json(shard.summary) if shard.summary.is_file() else {}
+            found = read_record(shard.summary)
             if found.get("hash") == header and shard.out.is_file():
-                return dict(found)
+                return found
+            if not shard.begun.exists():
+                own = found.get("files") if found.get("command") == self.command else None
+                refuse_foreign([shard.out], self.command, own)
             self.process = self.process or self.make()
+            shard.begun.parent.mkdir(parents=True, exist_ok=True)
+            shard.begun.touch()
             known = {"command": self.command, "hash": header, "source": str(shard.source)}
-            summary = known | self.process(shard)
+            known |= self.process(shard)
         except InputError as error:
+            shard.begun.unlink(missing_ok=True)
             return {"error": str(error)}
-        write_json(shard.summary, summary)
+        summary = write_summary(shard.summary, known, [shard.out])
+        shard.begun.unlink(missing_ok=True)
         return summary
 
 
 def run_shards(
-    work: ShardWork, shards: Sequence[Shard], out: str | Path, options: ShardOptions
+    work: ShardWork,
+    shards: Sequence[Shard],
+    out: str | Path,
+    options: ShardOptions,
+    inputs: Sequence[str | Path | None] = (),
 ) -> Iterator[dict[str, Any]]:
     """Yield the summaries of shards as they get finished; those finished earlier are not redone.
 
-    A shard that cannot be read does not stop the others. Raises InputError at the end if there was
-    one, and before anything is written if the folder holds other files.
+    A shard that cannot be read does not stop the others. `inputs` are what all shards depend on.
+    Raises InputError at the end if a shard cannot be read, and before anything is written if the
+    folder holds an input, other files, or, without `options.force`, shards of other settings.
     """
     folder, errors = Path(out), dict[str, None]()
+    there = [each.out for each in shards if each.out.exists()]
+    read = [*inputs, *dict.fromkeys(each.source.parent for each in shards)]
+    check_outputs(there, read, replaced=[folder])
     with locked(folder):
-        _claim(folder, shards, work.command)
+        _claim(folder, shards, work, force=options.force)
         if options.engine == "ray":
             from relgen.common.ray_engine import map_on_ray
 
@@ -167,8 +191,7 @@ def run_shards(
                 errors[summary["error"]] = None
             else:
                 yield summary
-        for each in folder.rglob(".*.tmp"):  # of processes that were killed
-            each.unlink(missing_ok=True)
+        _remove_temporary(folder, shards)
     if errors:
         raise CombinedInputError([InputError(each) for each in errors])
 
@@ -178,18 +201,31 @@ def write_total(out: str | Path, summary: dict[str, Any]) -> None:
     write_json(Path(out) / _SUMMARY, summary)
 
 
-def _claim(folder: Path, shards: Sequence[Shard], command: str) -> None:
+def _remove_temporary(folder: Path, shards: Sequence[Shard]) -> None:
+    """Remove what processes that were killed have left of a shard's files."""
+    files = {(each.out, each.summary, each.aside("uncertain")) for each in shards}
+    own = {folder / _SUMMARY, *(path for several in files for path in several)}
+    for each in folder.rglob(".*.tmp"):
+        if (name := _TEMPORARY.fullmatch(each.name)) and each.with_name(name[1]) in own:
+            each.unlink(missing_ok=True)
+
+
+def _claim(folder: Path, shards: Sequence[Shard], work: ShardWork, *, force: bool) -> None:
     """Mark a folder as the command's; raise InputError if it holds files of others."""
-    mark = folder / _SUMMARY
-    found = read_json(mark) if mark.is_file() else {}
+    mark, command = folder / _SUMMARY, work.command
+    found = read_record(mark)
     visible = [each for each in folder.iterdir() if not each.name.startswith(".")]
     if visible and found.get("command") != command:
         problem = f"this folder holds files that `relgen {command}` has not written"
         raise InputError(problem, path=folder, remedy="choose another --out")
+    if found.get("hash", work.key) != work.key and not force:
+        problem = "this folder holds shards of other settings or inputs"
+        remedy = "give another --out, or --force to replace them"
+        raise InputError(problem, path=folder, remedy=remedy)
     known = {shard.summary for shard in shards}
     for each in sorted((folder / _KEPT).rglob("*.json")):
         if each not in known:
             problem = "this folder holds the shard of another input"
             name, remedy = each.relative_to(folder / _KEPT), "choose another --out"
             raise InputError(problem, path=folder, value=str(name.with_suffix("")), remedy=remedy)
-    write_json(mark, {"command": command})
+    write_json(mark, {"command": command, "hash": work.key})

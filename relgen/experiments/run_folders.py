@@ -21,6 +21,7 @@ from relgen.common import (
     InputError,
     locked,
     read_json,
+    read_record,
     text_hash,
     write_json,
 )
@@ -51,7 +52,7 @@ def check_owner(owner: Experiment | Grid, out: Path) -> tuple[Path, dict[str, An
         content = {"name": owner.name, "identity": owner.identity()}
     mark = out / f"{kind}.json"
     if mark.is_file():
-        found = read_json(mark)
+        found = read_record(mark)
         if found.get("identity") != content["identity"]:
             raise InputError(
                 f"this folder belongs to another {kind}",
@@ -97,7 +98,7 @@ def is_done(stage: Stage) -> bool:
     """
     if not stage.record.is_file():
         return False
-    then, now = read_json(stage.record)["inputs"], input_hashes(stage)
+    then, now = read_record(stage.record).get("inputs", {}), input_hashes(stage)
     deleted = [name for name, found in now.items() if not found and name.endswith(_WEIGHTS)]
     return bool(then == now | {name: then.get(name) for name in deleted})
 
@@ -146,9 +147,10 @@ def earlier_output(stage: Stage, unknown: Collection[Path] = ()) -> Path | None:
     ours, names = input_hashes(stage, unknown), input_names(stage).keys()
     stem = glob.escape(stage.name.rpartition("/")[2])
     for record in sorted(stage.folder.parent.glob(f"{stem}-{'?' * 10}/stage.json")):
-        found = read_json(record)
+        found = read_record(record)
         same = (
-            _without_hashes(found["command"][1:]) == _without_hashes(stage.command)
+            found.keys() >= {"command", "inputs"}
+            and _without_hashes(found["command"][1:]) == _without_hashes(stage.command)
             and found["inputs"].keys() == names
             and ours.items() <= found["inputs"].items()
             and found.get("models") == model_hashes(stage.models)

@@ -99,12 +99,12 @@ def generate(
         summary = summarise_generation(states, journal.seconds)
         if settings.server is not None:
             summary["usage"] = settings.server.account(journal.usage)
-        summary |= {"output": paths.generated.name, "hash": header}
+        summary["hash"] = header
         # what a shortage of samples is explained with
         limits = exceeded_limits(settings, inputs[1])
         summary |= {"model": settings.model, "token_budget": settings.token_budget}
         summary |= {"limits": limits}
-        paths.write(loop.accepted, loop.rejected, summary)
+        summary = paths.write(loop.accepted, loop.rejected, summary)
         paths.journal.unlink()
     return GenerationReport(summary, already_finished=False, output=paths.generated)
 

@@ -27,7 +27,8 @@ from relgen.common import (
     stream_files,
     stream_rows,
     text_hash,
-    write_json,
+    unfinished,
+    write_summary,
     write_total,
 )
 from relgen.data import (
@@ -69,7 +70,7 @@ def label(
         train: labelled samples of at least two relations, which the probe is fitted to.
         schema: path or shipped name.
         exclude: samples whose ids, texts and near copies are left out, such as the test set.
-        options: of a corpus in shards.
+        options: `force`, and those of a corpus in shards.
 
     Returns:
         The summary: the settings; the numbers of samples, and of those left out by reason; how many
@@ -83,16 +84,22 @@ def label(
     task = LabelTask(settings, relations, train, exclude)
     shards = find_shards(generated[0], out) if len(generated) == 1 else None
     if shards is not None:
-        return _in_shards(task, shards, out, options or ShardOptions())
+        return _in_shards(task, shards, schema, out, options or ShardOptions())
     if options is not None and options.engine != "local":
         remedy = "give one folder, or a glob in quotation marks"
         raise InputError("a cluster reads a corpus in shards", path=generated[0], remedy=remedy)
     with locked(Path(out).parent):
-        return _label(task, generated, schema, Path(out))
+        force = options is not None and options.force
+        return _label(task, generated, schema, Path(out), force=force)
 
 
 def _label(
-    task: LabelTask, generated: Sequence[str | Path], schema: str | Path, out: Path
+    task: LabelTask,
+    generated: Sequence[str | Path],
+    schema: str | Path,
+    out: Path,
+    *,
+    force: bool,
 ) -> dict[str, Any]:
     files = [*generated, *task.files]
     # the probabilities do not depend on the least certainty
@@ -100,10 +107,9 @@ def _label(
     header, path = text_hash(f"{read} {task.settings.least_certainty}"), out.with_suffix(".json")
     rest = out.with_suffix(f".uncertain{'.parquet' if out.suffix == '.parquet' else '.jsonl'}")
     log = out.with_name(f".{out.name}.read")
-    unfinished = stream_files(log)
-    check_outputs([out, path, rest, log, *unfinished], [*files, schema])
-    found = earlier_summary(path, _COMMAND, [out, path, rest], unfinished[1])
-    if found.get("hash") == header and out.is_file():
+    stream = stream_files(log)
+    check_outputs([out, path, rest, log, *stream], [*files, schema])
+    if found := earlier_summary(path, _COMMAND, [out, rest, log], header, force=force, stream=log):
         return found
     left_out, labeller = Counter[str](), Labeller(task)
     reviewed: list[Sample] = []
@@ -114,17 +120,22 @@ def _label(
     stream_rows(labeller, items, log, read, size=CHUNK, title="Labelling", total=total)
     kept, least = _kept(log, labeller, left_out), task.settings.least_certainty
     both, rows = (out, rest), read_jsonl(log)
-    tally = write_labelled(rows, reviewed, both, labeller.columns, least=least, chosen=kept)
-    tally.left_out = left_out
-    summary = _summary(task, header, labeller.fitted[1], tally)
-    write_json(path, summary)
-    for each in (log, unfinished[1]):
+    with unfinished(out.parent, _COMMAND, [each.name for each in (*both, path)]):
+        tally = write_labelled(rows, reviewed, both, labeller.columns, least=least, chosen=kept)
+        tally.left_out = left_out
+        summary = _summary(task, header, labeller.fitted[1], tally)
+        summary = write_summary(path, summary, both)
+    for each in (log, stream[1]):
         each.unlink()
     return summary
 
 
 def _in_shards(
-    task: LabelTask, shards: Sequence[Shard], out: str | Path, options: ShardOptions
+    task: LabelTask,
+    shards: Sequence[Shard],
+    schema: str | Path,
+    out: str | Path,
+    options: ShardOptions,
 ) -> dict[str, Any]:
     settings = task.settings
     for name, value in (("--most", settings.most), ("--pool", settings.pool)):
@@ -139,7 +150,8 @@ def _in_shards(
         del labeller
         make = partial(_on_worker, task, fitted)
     tally = Tally()
-    for found in run_shards(ShardWork(_COMMAND, key, make), shards, out, options):
+    work, inputs = ShardWork(_COMMAND, key, make), [*task.files, schema, settings.model]
+    for found in run_shards(work, shards, out, options, inputs):
         tally.add(found)
     summary = _summary(task, key, fitted[1], tally) | {"shards": len(shards)}
     write_total(out, summary)

@@ -128,6 +128,8 @@ class ReaderOptions(ReaderSettings):
     """Schema file, or the name of a shipped schema."""
     out: str
     """Folder to write."""
+    force: bool = False
+    """Replace the command's own output of other settings or inputs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ from relgen.common import (
     refuse_unlike,
     stream_files,
     stream_rows,
+    stream_state,
     tracked,
     upcast,
     write_jsonl,
@@ -63,10 +64,11 @@ def suggest(options: SuggestOptions) -> dict[str, Any]:
     if options.out is not None:
         inputs = (options.train, options.unlabelled, options.exclude, options.schema)
         check_outputs([options.out, _log_path(options.out)], inputs)
+        stream_state(_log_path(options.out), "suggest")
+        refuse_unlike(options.out, "suggest", _require_suggestions)
         if Path(options.out).exists() and not options.force:
             problem = "this file exists, and may hold labels that were set by hand"
             raise InputError(problem, path=options.out, remedy="choose another --out, or --force")
-        refuse_unlike(options.out, "suggest", _require_suggestions)
     summary = _errors(options, schema) if options.errors else _sentences(options, schema)
     if options.out is not None:
         table = Path(options.out).suffix.lower() == ".csv"

@@ -26,7 +26,7 @@ from relgen.common import (
     stream_files,
     stream_rows,
     to_jsonl,
-    write_json,
+    write_summary,
     write_total,
 )
 from relgen.data import RecordChecks
@@ -68,17 +68,15 @@ def predict(options: PredictOptions) -> dict[str, Any]:
     model = classifier_files(options.model)
     inputs = [options.input, *source_files(options.entities)]
     check_outputs([out, path, *unfinished], [*inputs, *model])
-    header = inputs_hash(options, [*inputs, *model], {})
-    found = earlier_summary(path, _COMMAND, [out, path], unfinished[1])
-    if found.get("hash") == header and out.is_file():
+    header = inputs_hash(replace(options, force=False), [*inputs, *model], {})
+    if found := earlier_summary(path, _COMMAND, [out], header, force=options.force, stream=out):
         return found
     work, checks = Predictor(options), input_checks(options.input, skip_bad=options.skip_bad)
     bar: dict[str, Any] = {"title": "Predicting", "total": sum(1 for _ in _items(options, checks))}
     items = _items(options, input_checks(options.input, skip_bad=options.skip_bad))
     counts = stream_rows(work, items, out, header, size=CHUNK, schema=work.columns, **bar)
     own = {"command": _COMMAND, "hash": header, **asdict(options)}
-    summary = own | _summary(counts, checks.skipped)
-    write_json(path, summary)
+    summary = write_summary(path, own | _summary(counts, checks.skipped), [out])
     unfinished[1].unlink()
     return summary
 
@@ -98,7 +96,8 @@ def _in_shards(options: PredictOptions, shards: Sequence[Shard]) -> dict[str, An
     out, work = options.out or "", shard_work(options)
     summary = {"command": _COMMAND, "hash": work.key, **asdict(options), "shards": len(shards)}
     total = _summary(Counter(), 0)
-    for found in run_shards(work, shards, out, options):
+    inputs = [*source_files(options.entities), *classifier_files(options.model)]
+    for found in run_shards(work, shards, out, options, inputs):
         for name in ("skipped", "pairs", "reversed"):
             total[name] += found[name]
         for name in ("relations", "unknown_types"):
@@ -109,7 +108,7 @@ def _in_shards(options: PredictOptions, shards: Sequence[Shard]) -> dict[str, An
 
 def shard_work(options: PredictOptions) -> ShardWork:
     """Return what predicts for shards; it does not depend on where they are."""
-    same = replace(options, input="", out=None, engine="local", workers=None)
+    same = replace(options, input="", out=None, engine="local", workers=None, force=False)
     files = [*source_files(options.entities), *classifier_files(options.model)]
     return ShardWork(_COMMAND, inputs_hash(same, files, {}), partial(_ShardPredictor, options))
 

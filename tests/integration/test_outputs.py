@@ -73,7 +73,7 @@ COMMANDS = {
 }
 FORCED = (
     *("convert", "split", "schema", "diversity", "chains", "suggest", "export", "merge", "review"),
-    *("generate", "direct", "dpo fit", "classifier fit"),
+    *("generate", "label", "direct", "reader", "predict", "dpo fit", "classifier fit"),
 )
 PLACES = ("on", "link", "beside", "above", "below")
 
@@ -183,6 +183,92 @@ def test_files_of_its_own_are_replaced(tmp_path: Path) -> None:
     assert cli.main(["data", "everyday", "--out", str(tmp_path / "data")]) == 0
     write_samples(samples, read_samples(samples)[:3])
     assert cli.main(["data", "everyday", "--out", str(tmp_path / "data")]) == 2
+
+
+JOURNAL = (".out.jsonl.journal.jsonl", '{"header": "h"}\n')
+OTHERS = [
+    ("convert", "out.jsonl", "notes"),
+    ("split", "manifest.json", "notes"),
+    ("split", "manifest.json", "[1]"),
+    ("card", "README.md", "# Mine"),
+    ("generate", "out.jsonl", "mine"),
+    ("generate", "rejected.jsonl", "mine"),
+    ("generate", "generation.json", '{"hash": "x"}'),
+    ("generate", ".out.jsonl.journal.jsonl", "mine"),
+    ("label", "out.json", "notes"),
+    ("label", "out.uncertain.jsonl", "mine"),
+    ("label", ".out.jsonl.read.partial", "mine"),
+    ("predict", "out.json", "[1]"),
+    ("predict", ".out.jsonl.state", "[1]"),
+    ("direct", "direct.json", "[1]"),
+    ("direct", "direct.json", '{"hash": "x"}'),
+    ("direct", "predictions.jsonl", "mine"),
+    ("reader", "reader.json", "notes"),
+    ("reader", "model/config.json", "{}"),
+    ("dpo fit", "adapter/adapter_config.json", "{}"),
+    ("classifier fit", "config.yaml", "# lightning.pytorch==2.5.0\n"),
+    ("classifier fit", "history.jsonl", "mine"),
+    ("classifier fit", "checkpoints/best.ckpt", "mine"),
+    ("classifier fit", "model/config.json", "{}"),
+]
+"""Commands, and files of the user's own that have the name of an output."""
+
+
+@pytest.mark.parametrize(("command", "name", "text"), OTHERS)
+def test_a_file_of_the_user_is_never_an_output(
+    command: str,
+    name: str,
+    text: str,
+    inputs: Path,
+    models: dict[str, str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / WRITTEN.get(command, ("out.jsonl", ()))[0]
+    mine = (out.parent if out.suffix else out) / name
+    mine.parent.mkdir(parents=True, exist_ok=True)
+    if command == "generate":
+        (mine.parent / JOURNAL[0]).write_text(JOURNAL[1])
+    mine.write_text(text)
+    line = COMMANDS[command].format(data=inputs, relation="located_in", **models).split()
+    for force in [[], ["--force"]] if command in FORCED else [[]]:
+        assert cli.main([*line, "--out", str(out), *force]) == 2
+        said = capsys.readouterr().err.strip().splitlines()[-1]
+        assert said.endswith("give another --out"), said
+        assert "--force" not in said
+        assert mine.read_text() == text
+
+
+def test_a_table_beside_predictions_is_not_theirs(
+    inputs: Path, models: dict[str, str], tmp_path: Path
+) -> None:
+    line = COMMANDS["predict"].format(data=inputs, **models).split()
+    assert cli.main([*line, "--out", str(tmp_path / "a.jsonl")]) == 0
+    (mine := tmp_path / "a.csv").write_text("mine")
+    for force in ([], ["--force"]):
+        assert cli.main([*line, "--out", str(mine), *force]) == 2
+    assert mine.read_text() == "mine"
+    assert cli.main([*line, "--out", str(tmp_path / "a.jsonl"), "--scores"]) == 2
+    assert cli.main([*line, "--out", str(tmp_path / "a.jsonl"), "--scores", "--force"]) == 0
+
+
+def test_a_training_and_its_test_replace_their_own_files_only(
+    inputs: Path, models: dict[str, str], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    (curves := out / "tensorboard" / "events.out.tfevents.1.mine").parent.mkdir(parents=True)
+    curves.write_text("mine")
+    line = COMMANDS["classifier fit"].format(data=inputs, **models).split()
+    assert cli.main([*line, "--out", str(out)]) == 0
+    (predictions := out / "predictions.jsonl").write_text("mine")
+    test = f"classifier test -c classifier/entity_marker --data.test {inputs}/test.jsonl"
+    model = ["--model.classifier.model", models["encoder"], "--trainer.accelerator", "cpu"]
+    line = [*test.split(), "--data.schema", f"{inputs}/schema.yaml", *model, "--out", str(out)]
+    assert cli.main([*line, "--force"]) == 2
+    assert (predictions.read_text(), curves.read_text()) == ("mine", "mine")
+    predictions.unlink()
+    assert cli.main(line) == 0
+    assert cli.main(line) == 0
 
 
 @pytest.mark.parametrize("command", ["convert", "split", "chains", "schema", "diversity"])

@@ -17,8 +17,7 @@ from relgen.dpo import ChainsOptions as Options
 def run(options: Options) -> None:
     """Read, build and write the chains, and print how many."""
     check_outputs([options.out], [options.train, options.schema])
-    if options.force:
-        refuse_unlike(options.out, "chains", read_chains)
+    refuse_unlike(options.out, "chains", read_chains)
     schema = load_schema(options.schema)
     chains = build_chains(
         read_samples(options.train, schema=schema),

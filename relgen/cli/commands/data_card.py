@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from relgen.common import (
-    check_outputs,
-    counted,
-    read_text,
-    refuse_foreign,
-    unfinished,
-)
+from relgen.common import check_outputs, counted, refuse_foreign, unfinished
 from relgen.data import CardOptions as Options
 
 
@@ -21,9 +15,9 @@ def run(options: Options) -> None:
     card, samples = (Path(options.out) / name for name in ("README.md", "train.jsonl"))
     check_outputs([card, samples], [*options.generated, options.schema])
     # the tags of cards that relgen writes
-    if not card.is_file() or "- synthetic\n- relgen\n" not in read_text(card):
+    if not card.is_file() or b"- synthetic\n- relgen\n" not in card.read_bytes():
         refuse_foreign([card, samples], "data card")
-    with unfinished(options.out, "data card"):
+    with unfinished(options.out, "data card", [card.name, samples.name]):
         counts = write_dataset_folder(options)
     said = f"{counted(counts.total(), 'sample')} of {counted(len(counts), 'relation')}"
     print(f"{said} and a card -> {options.out}")

@@ -48,8 +48,7 @@ def run(options: Options) -> None:
     """Convert the corpus; only formats that are one JSON document are held in memory."""
     source = find_corpus(options.input)
     check_outputs([options.out], [source, options.labels, options.schema])
-    if options.force:
-        refuse_unlike(options.out, "data convert", lambda out: next(iter_samples(out)))
+    refuse_unlike(options.out, "data convert", _first_sample)
     _check_format(options)
     place = options.input if options.format == "hub" else source
     checks, counts = RecordChecks(place, skip_bad=options.skip_bad), Counter[str]()
@@ -108,6 +107,10 @@ def run(options: Options) -> None:
     if set(counts) == {UNLABELLED}:
         kinds = "without a relation"
     print(f"{counted(total, 'sample')} {kinds} -> {options.out}")
+
+
+def _first_sample(path: str | Path) -> Sample:
+    return next(iter_samples(path, labelled=False))
 
 
 def _with_renamed_scores(sample: Sample, renamed: Mapping[str, str]) -> Sample:

@@ -40,8 +40,7 @@ def run(options: Options) -> None:
     from relgen.data import load_schema, read_descriptions, schema_from_descriptions
 
     check_outputs([options.out], [options.descriptions, *options.samples])
-    if options.force:
-        refuse_unlike(options.out, "data schema", load_schema)
+    refuse_unlike(options.out, "data schema", load_schema)
     schema = schema_from_descriptions(
         read_descriptions(options.descriptions),
         name=options.name or Path(options.out).stem,

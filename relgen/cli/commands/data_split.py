@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from relgen import __version__
 from relgen.cli.commands.data_convert import print_skipped
@@ -15,7 +15,7 @@ from relgen.common import (
     check_outputs,
     content_hash,
     counted,
-    read_json,
+    read_record,
     refuse_foreign,
     unfinished,
     write_json,
@@ -90,7 +90,8 @@ def _write(
     replace: bool,
 ) -> None:
     """Write a split; without `replace`, raise InputError for a part with other content."""
-    with unfinished(manifest_path.parent, "data split") if replace else nullcontext():
+    names = [each.name for each in (manifest_path, *written.values())]
+    with unfinished(manifest_path.parent, "data split", names) if replace else nullcontext():
         if replace:
             # the manifest is removed first and written last: a folder that has one is complete
             manifest_path.unlink(missing_ok=True)
@@ -118,10 +119,11 @@ def _split_before(manifest: Path) -> dict[str, Any]:
     """Return the manifest of a split that is here already; raise InputError for another one."""
     if not manifest.is_file():
         return {}
-    content = read_json(manifest)
-    if not isinstance(content, dict) or not {"relgen_version", "ids"} <= content.keys():
+    content = read_record(manifest)
+    if not {"relgen_version", "ids"} <= content.keys() or not isinstance(content["ids"], dict):
         refuse_foreign([manifest], "data split")
-    return cast(dict[str, Any], content)
+        return {}
+    return content
 
 
 def _refuse_other(before: dict[str, Any], made_from: dict[str, Any], manifest: Path) -> None:

@@ -33,8 +33,7 @@ def run(options: Options) -> None:
 
     if options.out is not None:
         check_outputs([options.out], [options.samples, options.against, options.schema])
-        if options.force:
-            refuse_unlike(options.out, "diversity", _figures)
+        refuse_unlike(options.out, "diversity", _figures)
     samples = _read(options.samples, options)
     size: Any = options.size
     if options.against is not None:

@@ -14,15 +14,16 @@ from relgen.common import (
     check_outputs,
     chunked,
     counted,
+    earlier_summary,
     inputs_hash,
-    read_json,
     read_jsonl,
-    refuse_foreign,
     statement,
     stream_files,
     stream_rows,
+    unfinished,
     upcast,
     write_json,
+    write_summary,
 )
 from relgen.data import RelationSchema, Sample, load_schema, read_samples, repeated_texts
 from relgen.evaluation.direct.answers import find_label, greedy_answer, mean_log_likelihoods
@@ -57,14 +58,12 @@ def classify(options: DirectOptions) -> dict[str, Any]:
     if out.is_file():
         raise InputError("this is a file, not a folder", path=out, remedy="give --out a folder")
     header = inputs_hash(settings, [options.train, options.test], relations.to_dict())
-    finished = _finished_summary(out / "direct.json", header, force=options.force)
-    if finished is not None:
+    written, path = [out / "predictions.jsonl", out / "scores.json"], out / "direct.json"
+    stream = stream_files(written[0])
+    check_outputs([*written, path, *stream], [options.train, options.test, options.schema])
+    again: dict[str, Any] = {"force": options.force, "stream": written[0]}
+    if finished := earlier_summary(path, "direct", written, header, **again):
         return finished
-    written = [out / name for name in ("predictions.jsonl", "scores.json", "direct.json")]
-    unfinished = stream_files(written[0])
-    check_outputs([*written, *unfinished], [options.train, options.test, options.schema])
-    if not written[-1].exists() and not unfinished[1].exists():
-        refuse_foreign(written, "direct")
     samples = read_samples(options.test, schema=relations)
     shown = _demonstrations(settings, options.train, samples, relations)
     began = time.monotonic()
@@ -83,6 +82,7 @@ def classify(options: DirectOptions) -> dict[str, Any]:
     named = [row["relation"] for row in read_jsonl(written[0])]
     scores = score_labels(named, [sample.relation for sample in samples], relations)
     summary = {
+        "command": "direct",
         "hash": header,
         **asdict(settings),
         "samples": len(samples),
@@ -91,21 +91,11 @@ def classify(options: DirectOptions) -> dict[str, Any]:
         "seconds": round(time.monotonic() - began, 2),
         "relgen_version": __version__,
     }
-    write_json(out / "scores.json", asdict(scores))
-    write_json(out / "direct.json", summary)
-    unfinished[1].unlink()
+    with unfinished(out, "direct", [written[1].name, path.name]):
+        write_json(written[1], asdict(scores))
+        summary = write_summary(path, summary, written)
+    stream[1].unlink()
     return summary
-
-
-def _finished_summary(path: Path, header: str, *, force: bool) -> dict[str, Any] | None:
-    found: dict[str, Any] = read_json(path) if path.is_file() else {}
-    if found.get("hash") == header:
-        return found
-    if found and not force:
-        problem = "this folder holds answers of other settings or inputs"
-        remedy = "give --out another folder, or replace them with --force"
-        raise InputError(problem, path=path, remedy=remedy)
-    return None
 
 
 def _demonstrations(

@@ -1,6 +1,6 @@
 """Names and writes the output files of a generation, and recognises those of a finished one.
 
-The samples come last: where `generated.jsonl` and its summary exist, the generation is finished.
+The summary comes last: where it names `generated.jsonl`, the generation is finished.
 Shards are merged into the files that an undivided run would write.
 """
 
@@ -16,16 +16,20 @@ from relgen.common import (
     InputError,
     check_outputs,
     decode_json,
+    earlier_summary,
     read_json,
     read_lines,
-    refuse_foreign,
-    write_json,
+    read_record,
+    unfinished,
     write_jsonl,
+    write_summary,
 )
 from relgen.data import Sample, iter_samples, normalised
 from relgen.generation.files.shards import RelationShard
 from relgen.generation.settings import GenerationSettings
 from relgen.generation.states import RelationState
+
+_COMMAND = "generate"
 
 
 class OutputPaths:
@@ -52,35 +56,23 @@ class OutputPaths:
                 path=self.generated,
                 remedy="name a file: --out …/generated.jsonl",
             )
-        before = read_json(self.summary) if self.summary.exists() else {}
-        if not isinstance(before, dict) or "hash" not in before:
-            before = {}  # not written by relgen
-        named = before.get("output")
-        if before.get("hash") == header and named == self.generated.name:
-            return self.generated.exists()
-        files = [self.generated, self.rejected, self.summary]
-        # a generation that was stopped while it wrote these has its journal
-        if not self.journal.exists():
-            own = files if named == self.generated.name else files[1:] if named else []
-            refuse_foreign([path for path in files if path not in own], "generate")
-        old = [path for path in files if path.exists()]
-        if old and named and not force:
-            raise InputError(
-                "the output of a generation with other settings or inputs is here",
-                path=old[0],
-                remedy="choose another folder for --out, or give --force to replace it",
-            )
-        for path in old:
-            path.unlink()
+        files = [self.generated, self.rejected]
+        if earlier_summary(self.summary, _COMMAND, files, header, force=force):
+            return True
+        for path in (self.summary, *files):
+            path.unlink(missing_ok=True)
         return False
 
     def write(
         self, samples: Sequence[Sample], rejected: Sequence[dict[str, Any]], summary: dict[str, Any]
-    ) -> None:
-        """Write all files, the samples last."""
-        write_jsonl(self.rejected, rejected)
-        write_json(self.summary, summary)
-        write_jsonl(self.generated, (sample.to_json() for sample in samples))
+    ) -> dict[str, Any]:
+        """Write all files, the summary last; return it."""
+        files = [self.generated, self.rejected]
+        names = [path.name for path in (*files, self.summary)]
+        with unfinished(self.summary.parent, _COMMAND, names):
+            write_jsonl(self.rejected, rejected)
+            write_jsonl(self.generated, (sample.to_json() for sample in samples))
+            return write_summary(self.summary, {"command": _COMMAND, **summary}, files)
 
 
 def summarise_generation(states: Sequence[RelationState], seconds: float) -> dict[str, Any]:
@@ -138,10 +130,9 @@ def merge(
         parts.append(_finished_part(shard, OutputPaths(shard.path(out)), own))
     samples, dropped = _distinct(parts)
     summary = _sum([read_json(part.summary) for part in parts], dropped)
-    summary |= {"output": out.name, "hash": header, "shards": number}
+    summary |= {"hash": header, "shards": number}
     rejected = [decode_json(line) for part in parts for line in read_lines(part.rejected)]
-    whole.write(samples, [*rejected, *dropped], summary)
-    return summary
+    return whole.write(samples, [*rejected, *dropped], summary)
 
 
 def _finished_part(shard: RelationShard, paths: OutputPaths, header: str) -> OutputPaths:
@@ -151,7 +142,7 @@ def _finished_part(shard: RelationShard, paths: OutputPaths, header: str) -> Out
             path=paths.generated,
             remedy=f"run the same command with --shard {shard}",
         )
-    if read_json(paths.summary).get("hash") != header:
+    if read_record(paths.summary).get("hash") != header:
         raise InputError(
             f"shard {shard} was written with other settings or inputs",
             path=paths.generated,

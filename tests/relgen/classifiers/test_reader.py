@@ -79,7 +79,9 @@ def test_interrupted_it_goes_on_and_finished_it_reads_nothing(
     assert words.read_samples == 12 + 10
     assert do(files, out, words) == first
     assert words.read_samples == 22
-    assert do(files, out, words, penalty=0.1)["penalty"] == 0.1
+    with pytest.raises(InputError, match="--force to replace it"):
+        do(files, out, words, penalty=0.1)
+    assert do(files, out, words, penalty=0.1, force=True)["penalty"] == 0.1
     assert words.read_samples == 44
 
 

@@ -118,12 +118,12 @@ def test_only_a_training_writes_its_configuration(tmp_path: Path) -> None:
     for stage in (TrainerFn.FITTING, TrainerFn.TESTING, TrainerFn.PREDICTING):
         parser: Any = SimpleNamespace(save=save)
         config: Any = f"of {stage.value}"
-        _SaveConfig(parser, config).save_config(trainer, None, stage)  # type: ignore[arg-type]
+        _SaveConfig(parser, config, name="dpo").save_config(trainer, None, stage)  # type: ignore[arg-type]
     written = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.iterdir()}
     assert written == {
-        "config.yaml": "of fit",
-        "config.test.yaml": "of test",
-        "config.predict.yaml": "of predict",
+        "config.yaml": "# written by relgen dpo fit\nof fit",
+        "config.test.yaml": "# written by relgen dpo test\nof test",
+        "config.predict.yaml": "# written by relgen dpo predict\nof predict",
     }
 
     def killed(config: str, path: Path, **_: Any) -> None:
@@ -132,8 +132,8 @@ def test_only_a_training_writes_its_configuration(tmp_path: Path) -> None:
 
     parser = SimpleNamespace(save=killed)
     with pytest.raises(KeyboardInterrupt):
-        _SaveConfig(parser, config).save_config(trainer, None, "fit")  # type: ignore[arg-type]
-    assert (tmp_path / "config.yaml").read_text(encoding="utf-8") == "of fit"
+        _SaveConfig(parser, config, name="dpo").save_config(trainer, None, "fit")  # type: ignore[arg-type]
+    assert (tmp_path / "config.yaml").read_text(encoding="utf-8").endswith("of fit")
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_results_under_another_header_are_kept_until_forced(tmp_path: Path) -> N
         ),
     ],
 )
-def test_what_cannot_be_read_is_left_alone_until_forced(
+def test_what_cannot_be_read_is_left_alone_and_files_of_others_for_good(
     tmp_path: Path, content: bytes, problem: str
 ) -> None:
     path = tmp_path / "log"
@@ -52,5 +52,10 @@ def test_what_cannot_be_read_is_left_alone_until_forced(
     with pytest.raises(InputError, match=problem):
         resume_log(path, "h")
     assert path.read_bytes() == content
-    assert resume_log(path, "h", force=True) == []
-    assert path.read_text() == '{"header": "h"}\n'
+    if content.startswith(b'{"header"'):
+        assert resume_log(path, "h", force=True) == []
+        assert path.read_text() == '{"header": "h"}\n'
+    else:
+        with pytest.raises(InputError, match=f"{problem}; give another --out"):
+            resume_log(path, "h", force=True)
+        assert path.read_bytes() == content

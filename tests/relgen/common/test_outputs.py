@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 
 from relgen.common.errors import InputError
-from relgen.common.outputs import check_outputs, earlier_summary, refuse_foreign, unfinished
+from relgen.common.outputs import (
+    check_outputs,
+    earlier_summary,
+    refuse_foreign,
+    unfinished,
+    write_summary,
+)
 
 
 def test_an_output_is_no_input_by_any_name(tmp_path: Path) -> None:
@@ -81,28 +87,64 @@ def test_a_dangling_link_is_a_file_of_somebody(tmp_path: Path) -> None:
 
 
 def test_a_command_that_was_stopped_may_go_on(tmp_path: Path) -> None:
+    names = ["train.jsonl"]
     (tmp_path / "train.jsonl").write_text("half")
-    with contextlib.suppress(KeyboardInterrupt), unfinished(tmp_path, "data split"):
+    (tmp_path / "pool.jsonl").write_text("of somebody else")
+    with contextlib.suppress(KeyboardInterrupt), unfinished(tmp_path, "data split", names):
         raise KeyboardInterrupt
     refuse_foreign([tmp_path / "train.jsonl"], "data split")
     with pytest.raises(InputError):
         refuse_foreign([tmp_path / "train.jsonl"], "data card")
-    with unfinished(tmp_path, "data split"):
+    with pytest.raises(InputError):
+        refuse_foreign([tmp_path / "pool.jsonl"], "data split")  # it was not being written
+    with unfinished(tmp_path, "data split", names):
         pass
     with pytest.raises(InputError):
         refuse_foreign([tmp_path / "train.jsonl"], "data split")
 
 
-def test_a_summary_of_another_command_is_not_its_own(tmp_path: Path) -> None:
-    path, written, stopped = (tmp_path / name for name in ("out.json", "out.jsonl", ".partial"))
-    assert earlier_summary(path, "label", [written, path], stopped) == {}
-    own = {"command": "label", "hash": "1"}
-    for content, expected in ((own, own), ([1], None), ({"command": "predict"}, None)):
-        path.write_text(json.dumps(content))
-        if expected is None:
-            with pytest.raises(InputError, match="`relgen label` has not written it"):
-                earlier_summary(path, "label", [written, path], stopped)
-        else:
-            assert earlier_summary(path, "label", [written, path], stopped) == expected
-    stopped.touch()
-    assert earlier_summary(path, "label", [written, path], stopped) == {}
+def test_only_what_a_summary_names_is_replaced_and_by_force(tmp_path: Path) -> None:
+    path, out, stream = (tmp_path / name for name in ("out.json", "out.jsonl", "out.jsonl"))
+
+    def found(header: str = "1", *, force: bool = True) -> dict[str, object]:
+        return earlier_summary(path, "label", [out], header, force=force, stream=stream)
+
+    assert found(force=False) == {}
+    out.write_text("rows")
+    own = write_summary(path, {"command": "label", "hash": "1"}, [out])
+    assert own["files"] == {"out.jsonl": 4}
+    assert found() == own
+    assert found("2") == {}
+    with pytest.raises(InputError, match="give another --out, or --force to replace it"):
+        found("2", force=False)
+    out.write_text("others")  # in the place of the one that the summary names
+    with pytest.raises(InputError, match=r"out\.jsonl: .*`relgen label` has not written it"):
+        found("2")
+    out.unlink()
+    for content in ("[1]", "notes", '{"command": "predict"}', '{"command": "label", "files": 1}'):
+        path.write_text(content)
+        with pytest.raises(InputError, match=r"out\.json: .*has not written it; give another"):
+            found()
+
+
+@pytest.mark.parametrize(
+    ("state", "replaced"),
+    [
+        (None, False),
+        ("[1]", False),
+        ({"header": "1", "whole": False}, False),
+        ({"header": "1", "whole": True}, True),
+    ],
+)
+def test_what_a_stopped_run_has_written_is_its_own(
+    state: object, replaced: bool, tmp_path: Path
+) -> None:
+    (out := tmp_path / "out.jsonl").write_text("rows")
+    if state is not None:
+        text = state if isinstance(state, str) else json.dumps(state)
+        (tmp_path / ".out.jsonl.state").write_text(text)
+    with contextlib.nullcontext() if replaced else pytest.raises(InputError, match="not written"):
+        earlier_summary(tmp_path / "o.json", "label", [out], "1", force=True, stream=out)
+    (tmp_path / "o.json").write_text("mine")  # not what the state tells of
+    with pytest.raises(InputError, match="not written"):
+        earlier_summary(tmp_path / "o.json", "label", [out], "1", force=True, stream=out)

@@ -28,7 +28,7 @@ def upper(shard):
     return {"length": len(text)}
 
 
-def run(shards, out, key="k", process=upper, made=None):
+def run(shards, out, key="k", process=upper, made=None, **given):
     """Return the lengths that are found; `made` gets a line whenever a model would be loaded."""
 
     def make():
@@ -36,7 +36,7 @@ def run(shards, out, key="k", process=upper, made=None):
         return process
 
     work = ShardWork("shout", key, make)
-    return [found["length"] for found in run_shards(work, shards, out, ShardOptions())]
+    return [found["length"] for found in run_shards(work, shards, out, ShardOptions(), **given)]
 
 
 def test_shards_of_a_folder_and_of_a_glob(corpus, tmp_path):
@@ -93,7 +93,13 @@ def test_finished_shards_are_not_done_again(corpus, tmp_path):
     shards[1].out.unlink()
     assert run(shards, out, process=lambda s: seen.append(s.name.name) or upper(s)) == [7, 12]
     assert seen == ["b.parquet", "a.jsonl"]
-    assert run(shards, out, key="other", process=lambda s: {"length": 0}) == [0, 0]
+    with pytest.raises(
+        InputError, match="other settings or inputs; give another --out, or --force"
+    ):
+        run(shards, out, key="other")
+    forced = ShardOptions(force=True)
+    work = ShardWork("shout", "other", lambda: lambda shard: {"length": 0})
+    assert [found["length"] for found in run_shards(work, shards, out, forced)] == [0, 0]
 
 
 def test_a_killed_run_leaves_whole_shards_and_goes_on(corpus, tmp_path):
@@ -103,7 +109,7 @@ def test_a_killed_run_leaves_whole_shards_and_goes_on(corpus, tmp_path):
     def killed(shard):
         if shard.name.name == "a.jsonl":
             (shard.out.parent).mkdir(parents=True)
-            shard.out.with_name(".a.jsonl.x.tmp").write_text("half")
+            shard.out.with_name(".a.jsonl.x1y2z3_4.tmp").write_text("half")
             raise KeyboardInterrupt
         return upper(shard)
 
@@ -113,6 +119,35 @@ def test_a_killed_run_leaves_whole_shards_and_goes_on(corpus, tmp_path):
     assert run(shards, out, process=lambda s: seen.append(s.name.name) or upper(s)) == [9, 12]
     assert seen == ["a.jsonl"]
     assert list(out.rglob(".*")) == []
+
+
+def test_only_what_it_has_written_is_replaced_or_removed(corpus, tmp_path):
+    out = tmp_path / "out"
+    shards = find_shards(corpus, out)
+    assert run(shards, out) == [9, 12]
+    notes = out / ".notes.tmp"
+    notes.write_text("mine")
+    (out / "b.parquet").write_text("of somebody else")
+    shards[0].source.write_text("changed")
+    with pytest.raises(InputError, match=r"b.parquet: .*`relgen shout` has not written it"):
+        run(shards, out)
+    assert (notes.read_text(), shards[0].out.read_text()) == ("mine", "of somebody else")
+    for content in ("[1]", "notes"):
+        (out / "_summary.json").write_text(content)
+        with pytest.raises(InputError, match="files that `relgen shout` has not written"):
+            run(shards, out)
+
+
+def test_no_other_input_is_in_the_folder(corpus, tmp_path):
+    out = tmp_path / "out"
+    shards = find_shards(corpus, out)
+    assert run(shards, out) == [9, 12]
+    for train in (out / "b.parquet", out / "deep" / "a.jsonl", out / "_shards" / "b.json", out):
+        with pytest.raises(InputError, match="input of the command"):
+            run(shards, out, key="other", inputs=[train])
+    (tmp_path / "linked").hardlink_to(out / "b.parquet")
+    with pytest.raises(InputError, match=r"b.parquet: this is an input of the command"):
+        run(shards, out, key="other", inputs=[tmp_path / "linked"])
 
 
 def test_a_bad_shard_does_not_stop_the_others(corpus, tmp_path):

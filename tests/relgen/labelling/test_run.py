@@ -34,7 +34,9 @@ def label_with(reader: Words, settings: LabelSettings, **files: Any) -> dict[str
         return label(settings, **files)
 
 
-def do(files: dict[str, Path], out: Path, reader: Words, **settings: float) -> dict:
+def do(
+    files: dict[str, Path], out: Path, reader: Words, *, force: bool = False, **settings: float
+) -> dict:
     return label_with(
         reader,
         LabelSettings(**settings),
@@ -42,6 +44,7 @@ def do(files: dict[str, Path], out: Path, reader: Words, **settings: float) -> d
         train=files["train"],
         schema=files["s"],
         out=out,
+        options=ShardOptions(force=force),
     )
 
 
@@ -91,7 +94,7 @@ def test_a_label_of_a_person_is_kept(files: dict[str, Path], tmp_path: Path) -> 
             path, [replace(one, review={"reviewer": "ann"}) for one in read_samples(path)]
         )
     with pytest.raises(InputError, match=r"a\.jsonl: a person has labelled all samples"):
-        do(files, out, Words())
+        do(files, out, Words(), force=True)
 
 
 def test_interrupted_it_goes_on(files: dict[str, Path], tmp_path: Path) -> None:
@@ -117,7 +120,9 @@ def test_finished_it_reads_nothing_until_something_changes(
     idle = Words()
     assert do(files, out, idle) == first
     assert idle.read_samples == 0
-    assert do(files, out, idle, penalty=0.1)["penalty"] == 0.1
+    with pytest.raises(InputError, match=r"other settings or inputs is here.*--force to replace"):
+        do(files, out, idle, penalty=0.1)
+    assert do(files, out, idle, penalty=0.1, force=True)["penalty"] == 0.1
     assert idle.read_samples == 312
 
 
@@ -179,7 +184,7 @@ def test_uncertain_samples_go_to_a_file_of_their_own(
     assert all(one.scores[one.relation] < least for one in left)
     assert summary["relations"]["place"] == {"intended": 0, "labelled": 0, "agreed": 0}
     # with all kept again, the second file would be out of date
-    do(files, out, Doubts())
+    do(files, out, Doubts(), force=True)
     assert not (tmp_path / "out.uncertain.jsonl").exists()
 
 
@@ -192,7 +197,7 @@ def test_stopped_before_its_summary_it_goes_on(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as changes:
-        changes.setattr("relgen.labelling.run.write_json", stopped)
+        changes.setattr("relgen.labelling.run.write_summary", stopped)
         with pytest.raises(KeyboardInterrupt):
             do(files, out, Doubts(), least_certainty=0.7)
     assert (tmp_path / "out.uncertain.jsonl").is_file()
@@ -336,7 +341,7 @@ def test_a_corpus_in_shards_gets_the_same_labels(files: dict[str, Path], tmp_pat
     summary = label_with(reader, LabelSettings(), generated=[given], out=out, **ask)
     assert summary["shards"] == 3
     assert {key: summary[key] for key in summary if key not in ("hash", "shards")} == {
-        key: whole[key] for key in whole if key != "hash"
+        key: whole[key] for key in whole if key not in ("hash", "files")
     }
     found = [s for name in ("a.jsonl", "b.parquet") for s in read_samples(out / name)]
     expected = read_samples(tmp_path / "one.jsonl")
@@ -350,7 +355,10 @@ def test_a_corpus_in_shards_gets_the_same_labels(files: dict[str, Path], tmp_pat
     assert label_with(reader, LabelSettings(), generated=[given], out=out, **ask) == summary
     assert reader.read_samples == read + 12  # the labelled samples alone
 
-    summary = label_with(reader, sure, generated=[given], out=out, **ask)
+    again = {**ask, "generated": [given], "out": out}
+    with pytest.raises(InputError, match="--force to replace"):
+        label_with(reader, sure, **again)
+    summary = label_with(reader, sure, options=ShardOptions(force=True), **again)
     assert (summary["samples"], summary["uncertain"]) == (40, 20)
     assert len(read_samples(out / "_uncertain" / "b.parquet")) == 10
     assert {path.name for path in out.iterdir()} == {

@@ -143,7 +143,10 @@ def test_only_suggestions_are_replaced(name: str, files: dict[str, Path], tmp_pa
         ({}, "give one of both"),
         ({"errors": True, "unlabelled": "a"}, "give one of both"),
         ({"unlabelled": "a", "out": "a"}, "is an input of the command"),
-        ({"unlabelled": "a", "out": "b"}, "may hold labels that were set by hand; .*--force"),
+        (
+            {"unlabelled": "a", "out": "b"},
+            "has not written it; give another --out",
+        ),
         ({"unlabelled": "train", "number": 3}, r"all samples are left out \(labelled 12\)"),
         ({"errors": True, "train": "a"}, "at least two relations"),
     ],

@@ -27,9 +27,9 @@ def predict(tmp_path):
     """A function that predicts, by default for `in.jsonl`; it returns the summary and the rows."""
     out, model = tmp_path / "p.jsonl", save_firms(tmp_path)
 
-    def predicted(**options):
+    def predicted(force=True, **options):
         given = {"input": str(tmp_path / "in.jsonl"), "out": str(out), **options}
-        summary = run.predict(PredictOptions(model=model, **given))
+        summary = run.predict(PredictOptions(model=model, force=force, **given))
         return summary, rows(out)
 
     return predicted

@@ -36,7 +36,7 @@ def save_everyday(folder: str | Path) -> None:
     files[folder / "README.md"] = read_text(DATA_CARD)
     files[folder / "schema.yaml"] = read_text(find_schema("everyday"))
     for path, text in files.items():
-        if not path.is_file() or read_text(path) != text:
+        if not path.is_file() or path.read_bytes() != text.encode():
             refuse_foreign([path], "data everyday")
     for path, text in files.items():
         write_text(path, text)

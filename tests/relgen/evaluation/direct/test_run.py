@@ -115,7 +115,7 @@ def test_it_goes_on_where_it_was_killed(
     assert summary["micro_f1"] == 1.0
     assert classify(DirectOptions(out=str(tmp_path / "out"), **files)) == summary
     assert len(asked) == 7
-    with pytest.raises(InputError, match="this folder holds answers of other"):
+    with pytest.raises(InputError, match="the output of other settings or inputs is here"):
         classify(DirectOptions(seed=2, out=str(tmp_path / "out"), **files))
     classify(DirectOptions(seed=2, out=str(tmp_path / "out"), force=True, **files))
     assert len(asked) == 13

@@ -22,14 +22,25 @@ from tests.relgen.generation.loopback import loopback
 def test_a_finished_generation_is_recognised_by_its_hash(tmp_path: Path) -> None:
     paths = OutputPaths(tmp_path / "generated.jsonl")
     assert not paths.finished("h", force=False)
-    summary = {"hash": "h", "output": "generated.jsonl"}
-    paths.write(tiny.labelled()[:1], [{"reason": "too_long"}], summary)
+    paths.write(tiny.labelled()[:1], [{"reason": "too_long"}], {"hash": "h"})
     assert json.loads(paths.rejected.read_text()) == {"reason": "too_long"}
     assert paths.finished("h", force=False)
-    with pytest.raises(InputError, match="give --force"):
+    with pytest.raises(InputError, match="or --force to replace it"):
         paths.finished("other", force=False)
     assert not paths.finished("other", force=True)
     assert not paths.generated.exists()
+
+
+def test_files_of_others_stay_beside_a_journal(tmp_path: Path) -> None:
+    paths = OutputPaths(tmp_path / "generated.jsonl")
+    paths.journal.write_text('{"header": "h"}\n')
+    for path in (paths.generated, paths.rejected, paths.summary):
+        path.write_text("mine")
+        for force in (False, True):
+            with pytest.raises(InputError, match="`relgen generate` has not written it"):
+                paths.finished("h", force=force)
+        assert path.read_text() == "mine"
+        path.unlink()
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
