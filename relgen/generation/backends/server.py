@@ -185,8 +185,10 @@ class ServerBackend:
             remedy = remedy.format(variable=self._server.api_key_variable)
             # many servers repeat a part of the key where they refuse it
             said = "" if error.status_code in (401, 403) else f": {error.message}"
-            failure = self._failure(f"it answered {error.status_code}{said}", remedy=remedy)
             pause = retry_after(error.response.headers)
+            if pause is not None and pause > _LONGEST_WAIT:
+                said = f", and asks to wait for {pause:g} seconds{said}"
+            failure = self._failure(f"it answered {error.status_code}{said}", remedy=remedy)
             if not _passes(error.status_code, error.response.headers, pause):
                 raise failure from None
             raise _FailedRequestError(failure, pause) from None

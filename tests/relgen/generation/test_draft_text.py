@@ -20,6 +20,19 @@ LABELS = ("causes", "per:title", "made_of", "is made of")
 
 MARKS = (
     *(
+        "1.) ",
+        "1- ",
+        "1.- ",
+        "١- ",
+        "1 . ",
+        "1.",
+        "#1 ",
+        "№ 1: ",
+        "1\ufe0f\u20e3 ",
+        "第1句：",
+        "Sample (1): ",
+    ),
+    *(
         "[1] ",
         "(12) ",
         "A) ",
@@ -49,6 +62,7 @@ MARKS = (
     *("উদাহরণ ১: ", "Παράδειγμα 1: ", "Пример 1: ", "Voorbeeld 1: ", "Sentence: 1. "),
 )
 BEGINNINGS = (
+    *("3- and 4-year-old ", "2.5 ", "i.A. ", "x.Y "),
     *("The method __init__ of ", "10. Prosince ", "3. Oktober: ", "2. Bundesliga: ", "e.g.: "),
     *(
         "At 10:30 ",
