@@ -317,7 +317,7 @@ def test_an_edited_part_of_a_split_stays(
 def test_the_summary_may_not_be_the_labelled_file(
     tmp_path: Path, inputs: Path, models: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    line = COMMANDS["label"].format(data=inputs, model="no-such-model").split()
+    line = COMMANDS["label"].format(data=inputs, **models).split()
     assert cli.main([*line, "--out", str(tmp_path / "labelled.json")]) == 2
     assert "two outputs of the command would be this file" in capsys.readouterr().err
 

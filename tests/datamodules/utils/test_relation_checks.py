@@ -64,6 +64,9 @@ def test_missing_files_are_named(files, options, message):
 class _Typed:
     encoding = MarkerEncoding(tokenizer(), types=["PERSON", "PLACE"], max_length=16)
 
+    def config(self) -> dict[str, str]:
+        return {"model": "tiny"}
+
 
 class _TypedModule:
     classifier = _Typed()

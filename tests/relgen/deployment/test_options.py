@@ -29,6 +29,6 @@ def test_options_of_predict_mean_the_same() -> None:
     for entry in fields(ServeOptions):
         if entry.name in _SHARED:
             assert (entry.type, entry.default) == (
-                shared[entry.name].type if entry.name != "model" else "str",
+                shared[entry.name].type,
                 shared[entry.name].default,
             )
