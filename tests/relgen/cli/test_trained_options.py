@@ -74,6 +74,7 @@ def test_a_damaged_checkpoint_is_said_and_not_used(
     assert "not a checkpoint, or is damaged" in failed(capsys, *command, "--ckpt_path", "last")
     assert "not a checkpoint, or is damaged" in failed(capsys, *command, "--ckpt_path", str(last))
     assert "no such checkpoint" in failed(capsys, *command, "--ckpt_path", "none.ckpt")
+    (out / "config.yaml").write_text("# written by relgen dpo fit\n")
     assert cli.main([*command, "--trainer.max_epochs", "1", "--resume"]) == 0
     assert "is damaged; starting from scratch" in capsys.readouterr().err
     assert last.stat().st_size > 100
