@@ -90,16 +90,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say(str(_with_option(error, arguments)))
         return 2
     except KeyboardInterrupt as error:
-        said = "terminated" if isinstance(error, Terminated) else "interrupted"
-        with_resume = " ".join(arguments[:2]) in ("dpo fit", "classifier fit")
-        how = "with --resume" if with_resume and "--resume" not in arguments else "again"
-        _say(f"{said}; run the same command {how} to continue")
-        return 143 if isinstance(error, Terminated) else 130
+        return _stopped(error, arguments)
     except BrokenPipeError:
         # the reader of our output has closed the pipe: suppress the error at exit as well
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
+        if stop := _interrupt_behind(error):
+            return _stopped(stop, arguments)
         from relgen.cli.library_errors import explained, unexpected
 
         known = explained(error)
@@ -107,6 +105,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say(printable(said))
         return 2 if known else 1
     return 0
+
+
+def _stopped(error: KeyboardInterrupt, words: Sequence[str]) -> int:
+    """Say how to continue after a signal, and return the exit code."""
+    said = "terminated" if isinstance(error, Terminated) else "interrupted"
+    with_resume = " ".join(words[:2]) in ("dpo fit", "classifier fit")
+    how = "with --resume" if with_resume and "--resume" not in words else "again"
+    _say(f"{said}; run the same command {how} to continue")
+    return 143 if isinstance(error, Terminated) else 130
+
+
+def _interrupt_behind(error: BaseException) -> KeyboardInterrupt | None:
+    """Return the interrupt that an error came from: a library may fail while it is left."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, KeyboardInterrupt):
+        cause = cause.__context__
+    return cause
 
 
 def _say(line: str) -> None:

@@ -406,3 +406,25 @@ def test_an_error_that_cannot_be_printed_has_its_code() -> None:
     with open("/dev/full", "w") as full:
         command = [sys.executable, "-m", "relgen.cli.main", "data", "nope"]
         assert subprocess.run(command, stderr=full, check=False).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("interrupt", "code", "said"),
+    [(KeyboardInterrupt, 130, "interrupted; run"), (cli.Terminated, 143, "terminated; run")],
+)
+def test_an_error_while_an_interrupt_is_left_is_the_interrupt(
+    interrupt: type[BaseException],
+    code: int,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def run(_: object) -> None:
+        try:
+            raise interrupt
+        finally:
+            raise RuntimeError("trying to pop from empty mode stack")
+
+    monkeypatch.setattr("relgen.cli.main.run", run)
+    assert cli.main(["label"]) == code
+    assert capsys.readouterr().err.startswith(said)
