@@ -33,12 +33,7 @@ from relgen.common import (
 )
 from relgen.data import Sample, foreign_language, load_schema, parse_schema
 from relgen.dpo import ChainTokens, TreeBatch, pack, read_chains, tokenise_chain
-from relgen.models import (
-    EMBEDDED_LANGUAGE_MODEL,
-    load_tokenizer,
-    model_window,
-    unknown_language,
-)
+from relgen.models import EMBEDDED_LANGUAGE_MODEL, load_tokenizer, model_window, unknown_language
 from relgen.prompting import PromptWriter, prompt_format
 
 _LOG = logging.getLogger(__name__)
@@ -122,9 +117,7 @@ class PreferenceDataModule(LightningDataModule):
 
     def setup(self, stage: str) -> None:
         table = self._table(self.chains)
-        shown = _shown(self.chains)
-        if advice := unknown_language(load_tokenizer(self.model), shown, model=self.model):
-            rank_zero_only(_LOG.warning)(advice)
+        self._warn_of_language()
         _report_cuts(table, self.max_length, self._window)
         self.training = table
         if self.validation_chains:
@@ -177,6 +170,12 @@ class PreferenceDataModule(LightningDataModule):
     @cached_property
     def _window(self) -> int | None:
         return model_window(self.model)
+
+    @rank_zero_only
+    def _warn_of_language(self) -> None:
+        shown = _shown(self.chains)
+        if advice := unknown_language(load_tokenizer(self.model), shown, model=self.model):
+            _LOG.warning(advice)
 
     def _table(self, path: str) -> Dataset:
         schema = load_schema(self.schema)

@@ -38,13 +38,7 @@ from relgen.common import (
     write_summary,
     write_text,
 )
-from relgen.data import (
-    Prediction,
-    RelationSchema,
-    Sample,
-    load_schema,
-    read_samples,
-)
+from relgen.data import Prediction, RelationSchema, Sample, load_schema, read_samples
 from relgen.evaluation import refuse_leaks, score_labels
 from relgen.labelling import Probe, ReaderOptions, ReaderSettings, StateReader, fit, read_labelled
 from relgen.models import find_device, unknown_language

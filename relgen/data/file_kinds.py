@@ -67,10 +67,7 @@ def refuse_unless_lines(path: Path, kind: Kind | None) -> None:
     """Raise InputError, with the command that converts it, for a file that is no lines of JSON."""
     if kind in (None, "jsonl"):
         return
-    other = path.with_name(f"{path.stem}.jsonl")
-    if other == path:
-        other = path.with_name(f"{path.stem}.lines.jsonl")
-    source, target = shlex.quote(str(path)), shlex.quote(str(other))
+    source, target = (shlex.quote(str(one)) for one in (path, _converted(path)))
     raise InputError(
         f"this is {_NAMES[kind]}, where one JSON object per line is expected",
         path=path,
@@ -90,13 +87,17 @@ def refuse_other_lines(path: Path, lines: Sequence[str]) -> None:
     refuse_unless_lines(path, kind_of_lines(lines))
     expected = "where one JSON object per line is expected"
     if first == "{" and following.startswith('"'):
-        other = f"{path.stem}{'.lines' if path.suffix == '.jsonl' else ''}.jsonl"
-        remedy = f"jq -c . {path.name} > {other}"
+        remedy = f"jq -c . {path.name} > {_converted(path).name}"
         raise InputError(f"objects of several lines, {expected}", path=path, remedy=remedy)
     if following and not first.startswith("{") and not following.startswith("{"):
         remedy = "convert it first: relgen data convert --help names the formats"
         problem = f"this is another format, {expected}"
         raise InputError(problem, path=path, line=1, value=first, remedy=remedy)
+
+
+def _converted(path: Path) -> Path:
+    """Return where to write the lines of JSON that a file is converted to."""
+    return path.with_name(f"{path.stem}{'.lines' if path.suffix == '.jsonl' else ''}.jsonl")
 
 
 def refuse_other_kind(path: Path, form: str, readable: Collection[Kind]) -> None:

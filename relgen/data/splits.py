@@ -16,13 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from relgen.common import (
-    InputError,
-    PositiveInt,
-    checked,
-    counted,
-    statement,
-)
+from relgen.common import InputError, PositiveInt, checked, counted, statement
 from relgen.data.language import several_languages
 from relgen.data.overlap import NEAR_COPY, OverlapIndex, context_words
 from relgen.data.pools import Pool

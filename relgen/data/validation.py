@@ -12,13 +12,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from relgen.common import (
-    CombinedInputError,
-    InputError,
-    counted,
-    read_lines,
-    statement,
-)
+from relgen.common import CombinedInputError, InputError, counted, read_lines, statement
 from relgen.data.file_kinds import binary_kind, refuse_other_lines, refuse_unless_lines
 
 SKIP_BAD_REMEDY = "correct it, or skip malformed records: relgen data convert --skip-bad"

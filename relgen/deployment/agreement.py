@@ -20,7 +20,7 @@ _MOST_SAMPLES = 500
 
 
 class Agreement(NamedTuple):
-    """How an export's labels and probabilities differ from those of the classifier.
+    """Counts how an export's labels and probabilities differ from those of the classifier.
 
     Args:
         sentences: how many were compared.

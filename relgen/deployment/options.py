@@ -5,13 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from relgen.common import (
-    POSITIONAL,
-    ClosedUnitInterval,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
-)
+from relgen.common import POSITIONAL, ClosedUnitInterval, NonNegativeInt, PositiveFloat, PositiveInt
 from relgen.prediction import ClassifierFolder
 
 

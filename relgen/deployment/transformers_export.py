@@ -15,11 +15,7 @@ from typing import Any, cast
 
 import torch
 from torch import nn
-from transformers import (
-    AutoModelForMaskedLM,
-    AutoModelForTokenClassification,
-    PreTrainedModel,
-)
+from transformers import AutoModelForMaskedLM, AutoModelForTokenClassification, PreTrainedModel
 
 from relgen.classifiers import (
     Classifier,

@@ -14,10 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from relgen.common import (
-    InputError,
-    counted,
-)
+from relgen.common import InputError, counted
 
 # submitit's own defaults are a few minutes; a partition may allow less than these
 _MINUTES = {"local": 7 * 24 * 60, "slurm": 24 * 60}

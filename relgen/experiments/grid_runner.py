@@ -8,10 +8,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from relgen.common import (
-    InputError,
-    counted,
-)
+from relgen.common import InputError, counted
 from relgen.experiments.checks import check_settings
 from relgen.experiments.cluster import Jobs, run_jobs
 from relgen.experiments.dry_run import print_plan

@@ -12,13 +12,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from pathlib import Path
 
-from relgen.common import (
-    InputError,
-    find_config,
-    find_schema,
-    located,
-    read,
-)
+from relgen.common import InputError, find_config, find_schema, located, read
 from relgen.data import Half
 from relgen.experiments.arms import GENERATIONS, UNTRAINED
 from relgen.experiments.classifier_commands import Training, trained_alike

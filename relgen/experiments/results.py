@@ -17,13 +17,7 @@ from pathlib import Path
 from typing import Any, Required, TypedDict
 
 from relgen import __version__
-from relgen.common import (
-    counted,
-    decode_json,
-    read_json,
-    read_lines,
-    write_json,
-)
+from relgen.common import counted, decode_json, read_json, read_lines, write_json
 from relgen.data import RelationSchema, iter_samples, load_schema
 from relgen.evaluation import mean
 from relgen.experiments.arms import UNTRAINED, parse_arm

@@ -31,12 +31,7 @@ from relgen.common import (
     write_summary,
     write_total,
 )
-from relgen.data import (
-    RecordChecks,
-    Sample,
-    checked_samples,
-    load_schema,
-)
+from relgen.data import RecordChecks, Sample, checked_samples, load_schema
 from relgen.labelling.choice import Row, select_rows
 from relgen.labelling.labeller import CHUNK, Labeller, LabelTask, read_row, refuse_none
 from relgen.labelling.probe import Probe

@@ -34,14 +34,7 @@ from relgen.data import RelationSchema, Sample, load_schema
 from relgen.labelling.choice import select_rows
 from relgen.labelling.confident import likelier_labels
 from relgen.labelling.fitting import cross_validate, read_labelled, train_micro_f1
-from relgen.labelling.labeller import (
-    CHUNK,
-    Labeller,
-    LabelTask,
-    open_reader,
-    read_row,
-    refuse_none,
-)
+from relgen.labelling.labeller import CHUNK, Labeller, LabelTask, open_reader, read_row, refuse_none
 from relgen.labelling.settings import LabelSettings, ReaderSettings, SuggestOptions
 from relgen.labelling.states import StateReader
 from relgen.labelling.tally import certainty

@@ -17,14 +17,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from relgen.common import (
-    DType,
-    InputError,
-    Quantization,
-    ReadingDType,
-    counted,
-    resolved,
-)
+from relgen.common import DType, InputError, Quantization, ReadingDType, counted, resolved
 from relgen.kernels import ATTENTION, accelerate, keep_packed_weights
 from relgen.models.gguf import converted, find_gguf
 from relgen.models.load_errors import loading

@@ -13,11 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import AutoModel, PreTrainedModel
 
-from relgen.common import (
-    InputError,
-    counted,
-    tracked,
-)
+from relgen.common import InputError, counted, tracked
 from relgen.kernels import accelerate
 from relgen.models.causal_lm import find_device, load_tokenizer, resolve_model
 from relgen.models.load_errors import loading

@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any
 
-from relgen.common import InputError, InputFile, suggestion
+from relgen.common import InputError, InputFile, no_such_file, suggestion
 
 EMBEDDED_LANGUAGE_MODEL = "smollm2-135m-instruct"
 EMBEDDED_ENCODER = "all-minilm-l6-v2"
@@ -58,7 +58,7 @@ def refuse_unknown(name: str) -> None:
         name.partition(":") if name.endswith(".gguf") else (name, "", "config.json")
     )
     if not file:
-        raise InputError("no such file", field="model", path=Path(name), remedy="check the path")
+        raise no_such_file(Path(name)).at(field="model")
     if not _HUB_NAME.fullmatch(repository):
         raise absent(name)
     _require_on_hub(name, repository, file)

@@ -9,14 +9,7 @@ from typing import Any
 
 from relgen.classifiers import find_mention
 from relgen.common import InputError, decode_json, read_lines
-from relgen.data import (
-    RecordChecks,
-    Sample,
-    binary_kind,
-    checked_samples,
-    parquet_rows,
-    value_of,
-)
+from relgen.data import RecordChecks, Sample, binary_kind, checked_samples, parquet_rows, value_of
 from relgen.data.corpora import ReadOptions, read_corpus
 from relgen.prediction.pairs import RawText
 

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from relgen.common import (
-    check_outputs,
-    counted,
-    refuse_unlike,
-)
+from relgen.common import check_outputs, counted, refuse_unlike
 from relgen.data import load_schema, read_samples
 from relgen.dpo import EQUAL_SHARES, REJECTION_KINDS, build_chains, read_chains, write_chains
 from relgen.dpo import ChainsOptions as Options

@@ -8,14 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from relgen.common import (
-    InputError,
-    check_outputs,
-    counted,
-    refuse_unlike,
-    statement,
-    tracked,
-)
+from relgen.common import InputError, check_outputs, counted, refuse_unlike, statement, tracked
 from relgen.data import (
     UNLABELLED,
     RecordChecks,

@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from relgen.common import (
-    POSITIONAL,
-    counted,
-)
+from relgen.common import POSITIONAL, counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,11 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from relgen.common import (
-    InputError,
-    counted,
-    upcast,
-)
+from relgen.common import InputError, counted, upcast
 from relgen.generation import GenerateOptions as Options
 from relgen.generation import GenerationSettings
 

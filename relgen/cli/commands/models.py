@@ -5,10 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 
-from relgen.common import (
-    InputError,
-    counted,
-)
+from relgen.common import InputError, counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

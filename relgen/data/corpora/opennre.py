@@ -21,12 +21,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from relgen.common import (
-    InputError,
-    counted,
-    decode_json,
-    read_lines,
-)
+from relgen.common import InputError, counted, decode_json, read_lines
 from relgen.data.corpora.reading import ReadOptions, json_records, offsets
 from relgen.data.corpora.tokens import TokenText, readable
 from relgen.data.samples import Entity, Sample

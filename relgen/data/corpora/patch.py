@@ -12,11 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
-from relgen.common import (
-    InputError,
-    counted,
-    read_json,
-)
+from relgen.common import InputError, counted, read_json
 from relgen.data.samples import Sample
 from relgen.data.schema import RelationSchema
 

@@ -17,12 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from relgen.common import (
-    InputError,
-    counted,
-    no_such_file,
-    read_lines,
-)
+from relgen.common import InputError, counted, no_such_file, read_lines
 from relgen.data.corpora.columns import REMEDY, RowReader
 from relgen.data.corpora.reading import ReadOptions, json_records
 from relgen.data.file_kinds import refuse_export, refuse_exported_line

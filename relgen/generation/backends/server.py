@@ -21,12 +21,7 @@ from typing import Any
 import httpx2
 import openai
 
-from relgen.common import (
-    InputError,
-    counted,
-    decode_json,
-    statement,
-)
+from relgen.common import InputError, counted, decode_json, statement
 from relgen.generation.backends.api_key import read_key, repeats_key
 from relgen.generation.backends.base import Draft, DraftRequest
 from relgen.generation.backends.http_client import bounded_client

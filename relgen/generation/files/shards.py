@@ -12,10 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from relgen.common import (
-    InputError,
-    counted,
-)
+from relgen.common import InputError, counted
 
 
 @dataclass(frozen=True, slots=True)
