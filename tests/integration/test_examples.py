@@ -20,7 +20,7 @@ from relgen.cli.main import main
 from relgen.common.command_lines import parse_options
 from relgen.common.files import write_jsonl
 from relgen.data.corpora import read_split
-from relgen.data.samples import read_samples
+from relgen.data.samples import Entity, Sample, read_samples, write_samples
 from relgen.data.schema import Relation, RelationSchema
 from tests.tiny.encoders import save_encoder
 
@@ -140,8 +140,11 @@ def test_spacy_extracts_triples_from_a_paragraph(folder: Path, tmp_path: Path) -
 def test_onnx_without_torch(folder: Path, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime", reason="needs the extra onnx")
     out = tmp_path / "onnx"
-    line = ["export", str(folder), "--to", "onnx", "--out", str(out), "--int8-differing", "1"]
-    assert main(line) == 0
+    compared = tmp_path / "compared.jsonl"
+    text, firm, person = "Ann founded Acme in 1990.", Entity(12, 16), Entity(0, 3)
+    write_samples(compared, [Sample("1", text, firm, person, "founded")])
+    line = ["export", str(folder), "--to", "onnx", "--samples", str(compared), "--out", str(out)]
+    assert main([*line, "--int8-differing", "1"]) == 0
     script = EXAMPLES / "onnx_without_torch.py"
     said = run(sys.executable, script, out, PYTHONPATH=str(out)).splitlines()
     assert len(said) == 3
