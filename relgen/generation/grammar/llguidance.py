@@ -56,11 +56,14 @@ class GrammarCompiler:
         """Return the state at the beginning of a draft."""
         return DraftGrammar(self, spec)
 
-    def matcher(self, spec: GrammarSpec, *, afresh: bool = False) -> LLMatcher:
-        """Return the engine's state at the beginning; `afresh` without what other drafts added."""
-        if afresh or spec not in self._matchers:
+    def matcher(self, spec: GrammarSpec, *, full: LLMatcher | None = None) -> LLMatcher:
+        """Return the engine's state at the beginning, whose automaton all copies share.
+
+        It is a new one if the latest is `full`, so that drafts of a batch go on with the same.
+        """
+        if self._matchers.get(spec) is full:
             self._matchers[spec] = self._compiled(spec)
-        return self._matchers[spec].deep_copy()
+        return self._matchers[spec]
 
     def _compiled(self, spec: GrammarSpec) -> LLMatcher:
         lark = LLMatcher.grammar_from_lark(as_lark(spec))
@@ -86,7 +89,8 @@ class DraftGrammar:
     def __init__(self, compiler: GrammarCompiler, spec: GrammarSpec) -> None:
         self._compiler = compiler
         self._spec = spec
-        self._matcher = compiler.matcher(spec)
+        self._start = compiler.matcher(spec)
+        self._matcher = self._start.deep_copy()
         self._tokens: list[int] = []
 
     def allowed(self) -> np.ndarray | None:
@@ -111,8 +115,12 @@ class DraftGrammar:
         return not self._matcher.is_error()
 
     def _begin_afresh(self) -> None:
-        self._matcher = self._compiler.matcher(self._spec, afresh=True)
-        self._matcher.consume_tokens(self._tokens)
+        for _ in range(2):  # other drafts may have filled the latest automaton as well
+            self._start = self._compiler.matcher(self._spec, full=self._start)
+            self._matcher = self._start.deep_copy()
+            self._matcher.consume_tokens(self._tokens)
+            if not _is_full(self._matcher):
+                return
 
 
 def _is_full(matcher: LLMatcher) -> bool:

@@ -222,23 +222,26 @@ def test_an_automaton_at_its_limit_is_begun_afresh(monkeypatch: pytest.MonkeyPat
     for token in tokens:
         expected.append(whole.allowed())
         assert whole.advance(token)
-    made = 0
+    compiled = GrammarCompiler._compiled
+    made: list[GrammarSpec] = []
 
-    def counted(spec: GrammarSpec) -> LLMatcher:
-        nonlocal made
-        made += 1
-        return compiled(spec)
+    def counted(self: GrammarCompiler, spec: GrammarSpec) -> LLMatcher:
+        made.append(spec)
+        return compiled(self, spec)
 
     monkeypatch.setattr("relgen.generation.grammar.llguidance._MAX_STATES", 400)
-    compiler = GrammarCompiler(TOKENIZER, len(TOKENIZER) + 3, [END])
-    compiled = compiler._compiled
-    monkeypatch.setattr(compiler, "_compiled", counted)
-    for _ in range(3):
-        state = compiler.start(SENTENCE)
+    monkeypatch.setattr(GrammarCompiler, "_compiled", counted)
+    numbers = []
+    for drafts in (1, 3):  # the drafts of a batch go on with the same one
+        made.clear()
+        compiler = GrammarCompiler(TOKENIZER, len(TOKENIZER) + 3, [END])
+        states = [compiler.start(SENTENCE) for _ in range(drafts)]
         for token, mask in zip(tokens, expected, strict=True):
-            np.testing.assert_array_equal(state.allowed(), mask)
-            assert state.advance(token)
-    assert made > 1
+            for state in states:
+                np.testing.assert_array_equal(state.allowed(), mask)
+                assert state.advance(token)
+        numbers.append(len(made))
+    assert numbers[0] == numbers[1] > 1
 
 
 def test_a_slow_tokeniser_is_refused() -> None:
