@@ -28,7 +28,7 @@ def locked(
     removed, and so is a folder that was made for it and is still empty.
 
     Args:
-        folder: the folder. One that cannot be made is left for the block to complain of.
+        folder: the folder. One that cannot be made is left for the block to report.
         name: of the file in it; locks of different names are different locks.
         waiting: what to say while another process holds the lock; None refuses at once.
 

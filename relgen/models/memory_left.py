@@ -15,7 +15,7 @@ _FILES = {
     2: ("memory.max", "memory.current", "inactive_file"),
     1: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 }
-"""By the version of control groups: limit, use, and the key of what of it the system gives back."""
+"""By the version of control groups: limit, use, and the key of the use that can be reclaimed."""
 
 
 def device_memory(device: torch.device) -> int:

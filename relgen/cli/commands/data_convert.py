@@ -185,7 +185,7 @@ class _DoubtfulOffsets:
             )
 
     def refuse(self, place: str | Path) -> None:
-        """Raise InputError where another unit would mend nearly all, and not spoil the others."""
+        """Raise InputError where nearly all fit another unit, which leaves the others right."""
         for unit, number in self._fits.most_common():
             spoilt = unit == "inclusive" and self._inclusive < _NEARLY_ALL * self._total
             if number >= _NEARLY_ALL * self.count and not spoilt:

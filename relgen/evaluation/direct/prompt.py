@@ -15,7 +15,7 @@ from relgen.data import RelationSchema, Sample, render
 from relgen.prompting import PLAIN, PromptFormat
 
 BATCH = 8
-"""Questions that are asked at a time."""
+"""Number of questions to ask at a time."""
 _TASK = (
     "You classify relations. A sentence mentions a head entity, marked <head>…</head>, and a tail "
     "entity, marked <tail>…</tail>. Say which of these relations holds between the head and the "

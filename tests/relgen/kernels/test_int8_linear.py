@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from relgen.common.errors import InputError
 from relgen.kernels import int8_linear
-from relgen.kernels.int8_linear import Int8Linear, use_int8
+from relgen.kernels.acceleration import accelerate
+from relgen.kernels.int8_linear import Int8Linear
 from tests import tiny
 
 pytestmark = pytest.mark.compute
@@ -59,7 +60,7 @@ def test_a_model_stays_close_and_keeps_no_second_weights() -> None:
     ids = torch.randint(2, 600, (2, 30))
     with torch.inference_mode():
         before = model(ids).logits
-        use_int8(model)
+        accelerate(model, for_="reading", int8=True)
         after = model(ids).logits.float()
     assert not [module for module in model.modules() if isinstance(module, nn.Linear)]
     assert 0 < (after - before).norm() < 0.03 * before.norm()
@@ -67,4 +68,4 @@ def test_a_model_stays_close_and_keeps_no_second_weights() -> None:
 
 def test_another_device_is_refused(layer: nn.Linear) -> None:
     with pytest.raises(InputError, match="int8 is for CPUs; this model is on meta"):
-        use_int8(nn.Sequential(layer).to("meta"))
+        accelerate(nn.Sequential(layer).to("meta"), for_="reading", int8=True)
