@@ -195,7 +195,7 @@ def _model(args: argparse.Namespace, attention: str, *, vocabulary: int) -> Any:
     import torch
 
     from benchmarks.shapes import random_model
-    from relgen.kernels import use_int8
+    from relgen.kernels import accelerate
     from relgen.models import load_language_model
 
     if args.model_shape:
@@ -207,8 +207,7 @@ def _model(args: argparse.Namespace, attention: str, *, vocabulary: int) -> Any:
             vocabulary=vocabulary,
         )
     model: Any = load_language_model(args.model, dtype=args.dtype, attention=attention)
-    if args.dtype == "int8":
-        use_int8(model)
+    accelerate(model, for_="reading", int8=args.dtype == "int8")
     return model.to("cuda" if torch.cuda.is_available() else "cpu")
 
 

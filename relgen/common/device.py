@@ -14,7 +14,7 @@ DType = Literal["float32", "bfloat16", "float16", "float64", "auto"]
 """Of weights. `auto` stands for `fast_dtype` until the command runs; see `resolved`."""
 
 ReadingDType = Literal["float32", "bfloat16", "float16", "float64", "auto", "int8"]
-"""Of a model that is not trained; `int8` rounds its linear layers (`relgen.kernels.use_int8`)."""
+"""Of a model that is not trained; `int8` rounds its linear layers (`relgen.kernels.accelerate`)."""
 
 Quantization = Literal["nf4"]
 

@@ -1,12 +1,9 @@
 from .acceleration import accelerate as accelerate
-from .acceleration import keep_packed_weights as keep_packed_weights
 from .attention import ATTENTION as ATTENTION
 from .attention import ScoreOptions as ScoreOptions
 from .attention import grouped_attention as grouped_attention
-from .attention import sliding_window as sliding_window
 from .attention import window_options as window_options
 from .draft_attention import SharedPrompts as SharedPrompts
-from .int8_linear import use_int8 as use_int8
 from .last_layer import read_states as read_states
 from .lm_head import head_log_probabilities as head_log_probabilities
 from .lm_head import logits_at_once as logits_at_once

@@ -7,9 +7,11 @@ from typing import Any, Literal
 
 from torch import nn
 
+from relgen.common import InputError, multiplies_bfloat16
 from relgen.kernels.fused_lora import fused_lora
 from relgen.kernels.fused_mlp import fused_gated
 from relgen.kernels.fused_norm import fused_norm
+from relgen.kernels.int8_linear import int8_linear
 from relgen.kernels.last_layer import narrow
 from relgen.kernels.onednn_linear import decoding_linear, fast_linear
 from relgen.kernels.switch import Kernel, in_use
@@ -32,7 +34,7 @@ _REPLACEMENTS: dict[Use, dict[Kernel, Replacement]] = {
 }
 
 
-def accelerate(model: nn.Module, for_: Use) -> None:
+def accelerate(model: nn.Module, for_: Use, *, int8: bool = False) -> None:
     """Replace layers by faster ones that compute the same; weights and their names stay.
 
     Args:
@@ -41,7 +43,26 @@ def accelerate(model: nn.Module, for_: Use) -> None:
             (PEFT's model); `classifier` trains an encoder and reads the states of few tokens
             (`relgen.kernels.read_states`); `generation` decodes, after which the model can neither
             be trained nor saved.
+        int8: round the weights of linear layers to 8 bits (`relgen.kernels.int8_linear`), which
+            frees the others: the model can then neither be trained nor saved. Other layers are in
+            bfloat16 where the processor multiplies that, else in float32.
+
+    Raises InputError if `int8` is asked for on another device than a CPU.
     """
+    if getattr(model, "is_quantized", False):
+        _keep_packed_weights(model)
+    if int8:
+        device = next(model.parameters()).device
+        if device.type != "cpu":
+            raise InputError(
+                f"int8 is for CPUs; this model is on {device}",
+                field="dtype",
+                value="int8",
+                remedy="use bfloat16, or quantization: nf4",
+            )
+        replace_modules(model, int8_linear)
+        if not multiplies_bfloat16():
+            model.float()
     for kernel, replacement in _REPLACEMENTS[for_].items():
         if in_use(kernel):
             replace_modules(model, replacement)
@@ -61,7 +82,7 @@ def replace_modules(model: nn.Module, replacement: Replacement) -> None:
                 setattr(parent, name, new)
 
 
-def keep_packed_weights(model: nn.Module) -> None:
+def _keep_packed_weights(model: nn.Module) -> None:
     """Stop bitsandbytes from repacking 4-bit weights at the first forward without gradients.
 
     On CPUs with bfloat16 instructions it would round the scales once more, and thereby change the

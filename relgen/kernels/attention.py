@@ -41,12 +41,6 @@ Attend = Callable[[int, Tensor, Tensor, Tensor, ScoreOptions], Tensor]
 """(layer number, query (B, H, T, D), key and value (B, G, L, D), scores) -> (B, T, H, D)."""
 
 
-def sliding_window(config: Any) -> int | None:
-    """Return the length of the window of a language model's sliding layers, None without any."""
-    found: int | None = getattr(config.get_text_config(), "sliding_window", None)
-    return found
-
-
 def window_options(config: Any, queries: Tensor, keys: Tensor) -> dict[str, Tensor]:
     """Return the argument `distance` for a model some of whose layers hide keys by a window.
 
@@ -55,7 +49,7 @@ def window_options(config: Any, queries: Tensor, keys: Tensor) -> dict[str, Tens
         queries: positions of the tokens, (B, T).
         keys: positions of the keys that they attend to, (B or 1, L).
     """
-    window = sliding_window(config)
+    window = getattr(config.get_text_config(), "sliding_window", None)
     if window is None or int(queries.max() - keys.min()) < window:
         return {}
     return {"distance": queries[:, None, :, None] - keys[:, None, None]}
@@ -71,8 +65,8 @@ def grouped_attention(
     """Return scaled dot-product attention for grouped heads, (B, H, T, D).
 
     `query` is (B, H, T, D), `key` and `value` are (B, G, L, D), H a multiple of G. The mask is True
-    where a query sees a key, and broadcasts to (B, H, T, L); None stands for a causal one. Windows
-    are the mask's business.
+    where a query sees a key, and broadcasts to (B, H, T, L); None stands for a causal one, and
+    windows have to be part of it.
     """
     groups = query.shape[1] // key.shape[1]
     # on a GPU, a mask beside grouped keys and values would rule out the fast kernels

@@ -16,8 +16,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from relgen.common import InputError, multiplies_bfloat16
-from relgen.kernels.acceleration import replace_modules
 from relgen.kernels.mapped_pages import give_back
 from relgen.kernels.onednn_linear import is_dense
 
@@ -72,23 +70,9 @@ def _rounded(weight: Tensor) -> tuple[Tensor, Tensor]:
     return rounded, scales
 
 
-def use_int8(model: nn.Module) -> None:
-    """Replace the linear layers of a model on the CPU by `Int8Linear`, which frees their weights.
-
-    The model can neither be trained nor saved afterwards. Its other layers are in bfloat16 where
-    the processor multiplies that, else in float32. Raises InputError on another device.
-    """
-    device = next(model.parameters()).device
-    if device.type != "cpu":
-        raise InputError(
-            f"int8 is for CPUs; this model is on {device}",
-            field="dtype",
-            value="int8",
-            remedy="use bfloat16, or quantization: nf4",
-        )
-    replace_modules(model, lambda module: Int8Linear(module) if is_dense(module) else None)  # type: ignore[arg-type]
-    if not multiplies_bfloat16():
-        model.float()
+def int8_linear(module: nn.Module) -> Int8Linear | None:
+    """Return an `Int8Linear` for a dense layer on the CPU; its weights can then be freed."""
+    return Int8Linear(module) if is_dense(module) else None  # type: ignore[arg-type]
 
 
 def _has_vnni() -> bool:

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from relgen.common import InputError, ReadingDType
 from relgen.data import Sample
-from relgen.kernels import use_int8, window_options
+from relgen.kernels import accelerate, window_options
 from relgen.models import (
     check_architecture,
     context_window,
@@ -129,8 +129,7 @@ class StateReader:
         self.features = self.slots * len(self.layers) * self.width
         self._read = [blocks[layer - 1] for layer in self.layers]
         del blocks[self.layers[-1] :]
-        if dtype == "int8":
-            use_int8(self.model.get_decoder())
+        accelerate(self.model.get_decoder(), for_="reading", int8=dtype == "int8")
 
     def check_lengths(self, samples: Iterable[Sample]) -> None:
         """Raise InputError for the first sample that is longer than the model's window."""

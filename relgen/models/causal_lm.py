@@ -18,7 +18,7 @@ from transformers import (
 )
 
 from relgen.common import DType, InputError, Quantization, ReadingDType, counted, resolved
-from relgen.kernels import ATTENTION, accelerate, keep_packed_weights
+from relgen.kernels import ATTENTION, accelerate
 from relgen.models.gguf import converted, find_gguf
 from relgen.models.load_errors import loading
 from relgen.models.memory import ModelMemory, check_memory
@@ -100,7 +100,7 @@ def load_language_model(
     """Load a causal language model (by any name of `resolve_model`), in eval mode.
 
     Args:
-        dtype: of the weights that are not quantised; int8 loads bfloat16, for `use_int8` to round
+        dtype: of the weights that are not quantised; int8 loads bfloat16, for `accelerate` to round
             once adapters are merged.
         quantization: `nf4` keeps the linear layers in 4 bits (bitsandbytes).
         double_quantization: quantise the quantisation constants as well.
@@ -135,8 +135,6 @@ def load_language_model(
         )
         model, report = load_weights(resolve_model(name), config, options)
     _check_complete(name, report)
-    if quantization is not None:
-        keep_packed_weights(model)
     accelerate(model, for_="reading")
     return model.eval()
 

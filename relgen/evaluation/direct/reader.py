@@ -17,7 +17,7 @@ from relgen.common import ReadingDType
 from relgen.data import RelationSchema, Sample
 from relgen.evaluation.direct.answers import build_trie
 from relgen.evaluation.direct.prompt import BATCH, DirectPrompt
-from relgen.kernels import accelerate, use_int8, window_options
+from relgen.kernels import accelerate, window_options
 from relgen.models import (
     ModelMemory,
     check_architecture,
@@ -32,7 +32,7 @@ from relgen.models import (
 from relgen.prompting import encode, prompt_format
 
 _SENTENCE_TOKENS = 64
-"""What an estimate takes a sentence for."""
+"""Length of a sentence in estimates of memory."""
 
 
 class DirectReader:
@@ -66,9 +66,7 @@ class DirectReader:
             model, dtype=dtype, device=device, working=self._working_bytes
         )
         self.model: Any = loaded.to(device).eval()
-        if dtype == "int8":
-            use_int8(self.model)
-        accelerate(self.model, for_="generation")
+        accelerate(self.model, for_="generation", int8=dtype == "int8")
         self._window = context_window(loaded.config)
         self._check_fits(len(self.prefix), "the labelled samples shown")
         self._states = _read_prefix(self.model, self.prefix)

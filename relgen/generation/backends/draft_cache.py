@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from relgen.generation.backends.cache import RaggedCache
-from relgen.kernels import ATTENTION, ScoreOptions, SharedPrompts, in_use, sliding_window
+from relgen.kernels import ATTENTION, ScoreOptions, SharedPrompts, in_use
 from relgen.models import random_texts
 
 
@@ -30,7 +30,8 @@ def shares_prompts(model: Any, rows: Sequence[int]) -> bool:
     text = model.config.get_text_config()
     # multi-head latent attention caches other tensors than it attends to
     latent = hasattr(text, "kv_lora_rank")
-    scores = getattr(text, "attn_logit_softcapping", None) or sliding_window(model.config)
+    special = ("attn_logit_softcapping", "sliding_window")
+    scores = any(getattr(text, name, None) for name in special)
     return ours and plain and not latent and not scores and len(set(rows)) < len(rows)
 
 

@@ -80,7 +80,7 @@ def load_backend(
 
     from relgen.generation.backends.draft_cache import decoding_difference, may_share
     from relgen.generation.backends.transformers import TransformersBackend
-    from relgen.kernels import accelerate, use_int8
+    from relgen.kernels import accelerate
 
     device = find_device(settings.device)
     shared = may_share(device, getattr(torch, resolved(settings.dtype)))
@@ -100,8 +100,6 @@ def load_backend(
         if settings.quantization is None:
             model = model.merge_and_unload()
     model.eval()
-    if settings.dtype == "int8":
-        use_int8(model)
-    accelerate(model, for_="generation")
+    accelerate(model, for_="generation", int8=settings.dtype == "int8")
     stops = stop_ids(tokenizer, terminator, lines=settings.answer_samples)
     return TransformersBackend(model, tokenizer, settings, stops)
