@@ -1,7 +1,8 @@
 """Finds the key that LightningCLI's parser refused, to name it with its file, value and remedy.
 
-The parser says what is wrong in several lines of prose. Here the same files and options are read
-once more, as one mapping, and each value is checked against the annotation of its argument.
+jsonargparse's exceptions carry neither the key nor the value, only several lines of prose that
+change with its version. So here, once it has refused a command line, the same files and options are
+read as one mapping, and each value is checked against the annotation of its argument.
 """
 
 from __future__ import annotations
