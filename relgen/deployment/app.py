@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
@@ -22,7 +23,8 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from relgen import __version__
-from relgen.common import answer_input_errors, error_response
+from relgen.classifiers import local_folder
+from relgen.common import answer_input_errors, error_response, read_json
 from relgen.deployment.answers import answers_of
 from relgen.deployment.batcher import Batcher, QueueFullError
 from relgen.deployment.metrics import Metrics
@@ -37,6 +39,7 @@ from relgen.prediction import Predictor
 
 _LOG = logging.getLogger(__name__)
 _STUCK_SECONDS = 120
+_REQUEST_ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
 _MENTION = 'a mention as written in the text, [start, end], or {"start", "end", "type"} is needed'
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorResponse, "description": what}
@@ -107,7 +110,8 @@ def create_app(predictor: Predictor, limits: ServerLimits) -> FastAPI:
 
 
 def _add_health(app: FastAPI, batcher: Batcher, predictor: Predictor) -> None:
-    """Add what says whether the server does its work."""
+    """Add what says whether the server does its work, and with which weights."""
+    config = read_json(local_folder(predictor.options.model) / "config.json")
 
     @app.get("/health")
     async def health() -> JSONResponse:
@@ -117,6 +121,7 @@ def _add_health(app: FastAPI, batcher: Batcher, predictor: Predictor) -> None:
         content = {
             "status": "ok" if well else "the classifier does not answer",
             "model": str(predictor.options.model),
+            "weights": config["weights"],
             "relations": list(predictor.classifier.schema.labels),
             "entities": list(predictor.options.entities),
             "version": __version__,
@@ -156,7 +161,7 @@ class _RefusedError(Exception):
 class Bodies:
     """Reads each request's body, within limits, before the application sees it; counts answers.
 
-    A request whose client leaves is given up.
+    A request whose client leaves is given up. Each answer has the request's id, as `X-Request-ID`.
     """
 
     def __init__(self, app: Any, limits: ServerLimits, metrics: Metrics) -> None:
@@ -168,12 +173,14 @@ class Bodies:
         if scope["type"] != "http" or scope["method"] != "POST":
             await self.app(scope, receive, send)
             return
-        begun, answered = time.monotonic(), 0
+        begun, answered, mark = time.monotonic(), 0, _request_id(scope)
 
         async def count(message: Message) -> None:
             nonlocal answered
             if message["type"] == "http.response.start":
                 answered = message["status"]
+                headers = [*message["headers"], (b"x-request-id", mark.encode())]
+                message = {**message, "headers": headers}
             await send(message)
 
         try:
@@ -194,13 +201,14 @@ class Bodies:
         except _RefusedError as error:
             await error_response(error.status, error.detail)(scope, receive, count)
         except Exception:
-            mark = uuid.uuid4().hex[:12]
             _LOG.exception("error %s", mark)
             if not answered:
                 detail = f"an error of the server; its log has the details of {mark}"
                 await error_response(500, detail)(scope, receive, count)
         finally:
-            self.metrics.request(answered, time.monotonic() - begun)
+            seconds = time.monotonic() - begun
+            self.metrics.request(answered, seconds)
+            _LOG.info("%s %d %.3f s", mark, answered, seconds)
 
     async def _body(self, receive: Receive) -> bytes:
         """Return a request's body."""
@@ -219,6 +227,12 @@ class Bodies:
         except TimeoutError:
             raise _RefusedError(408, "the body did not arrive in time") from None
         return bytes(body)
+
+
+def _request_id(scope: Message) -> str:
+    """Return the id that the client or a proxy gave to a request, or a new one."""
+    given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
+    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex[:12]
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

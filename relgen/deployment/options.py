@@ -58,5 +58,7 @@ class ServeOptions:
     """Precision of the computation; bfloat16 is faster on processors with instructions for it."""
     device: str | None = None
     """Device to run on (cpu, cuda, …); by default cuda where there is one."""
+    log_requests: bool = False
+    """Log a line for each request to /predict: its id, status and seconds."""
     limits: ServerLimits = field(default_factory=ServerLimits)
     """What is accepted."""

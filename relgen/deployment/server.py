@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import signal
+from contextlib import suppress
 
 import uvicorn
 
@@ -17,7 +19,7 @@ _SHARED = ["model", "threshold", "abstain", "entities", "types", "window", "prec
 
 
 def serve(options: ServeOptions) -> None:
-    """Serve a classifier until SIGTERM or SIGINT; requests that have arrived are answered first.
+    """Serve a classifier until SIGTERM, SIGINT or SIGHUP; what has arrived is answered first.
 
     Raises:
         InputError: no such classifier or source of entities, or the address cannot be used.
@@ -32,6 +34,8 @@ def serve(options: ServeOptions) -> None:
     predictor.classifier.predict("Ann founded Acme.", (12, 16), (0, 3))
     host, listening = options.host, listening_socket(options.host, options.port)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
+    if options.log_requests:
+        logging.getLogger("relgen").setLevel(logging.INFO)
     config = uvicorn.Config(
         create_app(predictor, options.limits),
         log_config=None,
@@ -42,8 +46,9 @@ def serve(options: ServeOptions) -> None:
     shown = f"[{host}]" if ":" in host else host
     place = f"http://{shown}:{listening.getsockname()[1]}"
     print(f"serving {options.model} at {place} (Ctrl-C stops)", flush=True)
-    try:
-        uvicorn.Server(config).run(sockets=[listening])
-    except KeyboardInterrupt:
-        # uvicorn repeats the signal once everything is answered
-        print("stopped")
+    server = uvicorn.Server(config)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # else nohup, or a test
+        signal.signal(signal.SIGHUP, server.handle_exit)
+    with suppress(KeyboardInterrupt):  # uvicorn repeats the signal once all is answered
+        server.run(sockets=[listening])
+    print("stopped")

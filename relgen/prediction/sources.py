@@ -99,7 +99,7 @@ def _gliner(name: str, types: Sequence[str]) -> Source:
     words = {kind.replace("_", " ").lower(): kind for kind in types}
 
     def find(texts: Sequence[str]) -> list[list[Entity]]:
-        found = model.batch_predict_entities(list(texts), list(words))
+        found = model.inference(list(texts), list(words))
         return [[Entity(e["start"], e["end"], words[e["label"]]) for e in of] for of in found]
 
     return find

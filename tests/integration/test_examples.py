@@ -192,8 +192,10 @@ def test_a_review_raises_the_score(tmp_path: Path) -> None:
 
 def test_the_image_installs_and_runs_what_exists() -> None:
     text = (EXAMPLES / "Dockerfile").read_text(encoding="utf-8")
-    (extras,) = re.findall(rf"{PROJECT['name']}\[(\w+)\]", text)
+    (extras,) = re.findall(r'"\.\[(\w+)\]"', text)
     assert extras in PROJECT["optional-dependencies"]
+    copied = re.findall(r"^COPY (?!\$)(.+) \S+$", text, re.MULTILINE)
+    assert all((ROOT / name).exists() for line in copied for name in line.split())
     (words,) = re.findall(r"^ENTRYPOINT \[(.*)\]$", text, re.MULTILINE)
     line = [word.strip(' "') for word in words.split(",")]
     options = parse_options(Options, "serve", line[2:])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -151,6 +153,16 @@ def test_an_error_of_the_server_shows_the_client_nothing_of_it(
     assert "ZeroDivisionError: secret" in caplog.text
 
 
+def test_an_answer_names_its_request_and_the_log_does(client: TestClient, caplog: Any) -> None:
+    caplog.set_level(logging.INFO, logger="relgen")
+    given = {"X-Request-ID": "proxy-7"}
+    assert client.post("/predict", json=ONE, headers=given).headers["x-request-id"] == "proxy-7"
+    refused = client.post("/predict", json={}, headers={"X-Request-ID": "two words"})
+    assert re.fullmatch("[0-9a-f]{12}", refused.headers["x-request-id"])
+    assert re.search(r"^proxy-7 200 \d+\.\d{3} s$", "\n".join(caplog.messages), re.MULTILINE)
+    assert re.search(f"^{refused.headers['x-request-id']} 422 ", "\n".join(caplog.messages), re.M)
+
+
 def test_mentions_are_looked_for_beside_the_event_loop(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,6 +191,7 @@ def test_health_and_figures(client: TestClient, saved: NetworkClassifier) -> Non
     health = client.get("/health")
     assert (health.status_code, health.json()["status"]) == (200, "ok")
     assert health.json()["relations"] == ["cause", "part", "none"]
+    assert re.fullmatch("[0-9a-f]{16}", health.json()["weights"])
     client.post("/predict", json={"samples": [ONE, ONE]})
     client.post("/predict", json={})
     relation = saved.predict(ONE["text"], "storm", "flood").relation

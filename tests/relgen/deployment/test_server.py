@@ -48,7 +48,12 @@ def address(process: subprocess.Popen[str]) -> tuple[str, int]:
 
 
 @pytest.mark.parametrize(
-    "signum", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+    "signum",
+    [
+        signal.SIGTERM,
+        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
+    ],
 )
 def test_it_answers_a_request_in_flight_and_stops(
     process: subprocess.Popen[str], signum: signal.Signals

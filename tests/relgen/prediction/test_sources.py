@@ -50,11 +50,11 @@ def test_a_spacy_pipeline(tmp_path):
 def test_gliner_is_asked_for_the_types_of_the_schema(monkeypatch):
     asked = []
 
-    def batch_predict_entities(texts, labels):
+    def inference(texts, labels):
         asked.append(labels)
         return [[{"start": 0, "end": 3, "label": "person"}], []]
 
-    model = SimpleNamespace(batch_predict_entities=batch_predict_entities)
+    model = SimpleNamespace(inference=inference)
     module = ModuleType("gliner")
     module.GLiNER = SimpleNamespace(from_pretrained=lambda name: model)
     monkeypatch.setitem(sys.modules, "gliner", module)
